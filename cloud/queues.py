@@ -1,0 +1,48 @@
+"""The queues `rotations` and `sweeps`, in the app's own storage account, in the encoding that the host expects."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from cloud.azure import CHANGING, Azure, call
+from cloud.host_storage import HostStorage
+from engine.errors import NotFound
+from engine.workitem import WorkItem
+
+if TYPE_CHECKING:
+    from azure.storage.queue.aio import QueueServiceClient
+
+ROTATIONS, SWEEPS = "rotations", "sweeps"
+ROLE = "Storage Queue Data Contributor"
+
+
+class StorageQueues:
+    """Posts messages; see engine.ports.WorkQueue. A message posted twice does no harm, so a retry is free."""
+
+    def __init__(self, storage: HostStorage, azure: Azure) -> None:
+        self._storage = storage
+        self._azure = azure
+        self._service: QueueServiceClient | None = None
+
+    async def post_rotation(self, item: WorkItem) -> None:
+        """Put a work item on `rotations`."""
+        await self._post(ROTATIONS, item.to_json())
+
+    async def post_sweep(self, vault: str) -> None:
+        """Ask for one vault to be swept."""
+        await self._post(SWEEPS, json.dumps({"vault": vault}))
+
+    async def _post(self, queue: str, text: str) -> None:
+        from azure.storage.queue import TextBase64EncodePolicy
+
+        if self._service is None:
+            self._service = self._storage.queues(self._azure)
+        client = self._service.get_queue_client(queue, message_encode_policy=TextBase64EncodePolicy())
+        where = f"queue {queue}"
+        try:
+            await call("posting a message", client.send_message(text, **CHANGING), where=where, role=ROLE)
+        except NotFound:
+            # The template creates the queues; a first start without it does so here.
+            await call("creating the queue", client.create_queue(**CHANGING), where=where, role=ROLE)
+            await call("posting a message", client.send_message(text, **CHANGING), where=where, role=ROLE)

@@ -1,0 +1,104 @@
+"""Key Vaults over Microsoft's SDK.
+
+A vault that is not listed is refused here, before a client for it exists, so that no token is ever sent to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from cloud.azure import CHANGING, READING, Azure, call
+from engine.errors import AccessDenied, NeedsHuman, NotFound, TransientError
+from engine.secret import Draft, SecretRef, SecretVersion, Sensitive
+
+if TYPE_CHECKING:
+    from azure.keyvault.secrets import SecretProperties
+    from azure.keyvault.secrets.aio import SecretClient
+
+ROLE = "Key Vault Secrets Officer, or a custom one with get, set, list and update of secrets,"
+NEVER = datetime.fromtimestamp(0, UTC)
+
+
+class KeyVaults:
+    """The listed vaults; see engine.ports.Vaults."""
+
+    def __init__(self, azure: Azure, listed: frozenset[str]) -> None:
+        self._azure = azure
+        self._listed = listed
+        self._clients: dict[str, SecretClient] = {}
+
+    async def read(self, ref: SecretRef) -> SecretVersion:
+        """Return the current version with its value; a disabled one comes without value, version and tags."""
+        request = self._client(ref.vault).get_secret(ref.name, **READING)
+        try:
+            secret = await call("reading the secret", request, where=str(ref), role=ROLE)
+        except AccessDenied as error:
+            if error.code == "SecretDisabled":
+                return SecretVersion(ref, None, None, enabled=False, created=NEVER, expires=None, content_type=None)
+            raise
+        return _version(ref, secret.properties, secret.value)
+
+    async def publish(self, ref: SecretRef, draft: Draft) -> SecretVersion:
+        """Write a new version; after a TransientError it may or may not be there."""
+        request = self._client(ref.vault).set_secret(
+            ref.name,
+            draft.value.reveal(),
+            content_type=draft.content_type,
+            tags=dict(draft.tags),
+            expires_on=draft.expires,
+            **CHANGING,
+        )
+        secret = await call("writing a new version", request, where=str(ref), role=ROLE)
+        return _version(ref, secret.properties, draft.value.reveal())
+
+    async def retag(self, secret: SecretVersion, tags: Mapping[str, str]) -> SecretVersion:
+        """Replace the tags of exactly this version."""
+        client = self._client(secret.ref.vault)
+        request = client.update_secret_properties(secret.ref.name, secret.version, tags=dict(tags), **CHANGING)
+        properties = await call("updating the tags", request, where=str(secret.ref), role=ROLE)
+        return replace(_version(secret.ref, properties, None), value=secret.value)
+
+    async def disable(self, ref: SecretRef, version: str) -> None:
+        """Disable a version; one that is gone is fine."""
+        client = self._client(ref.vault)
+        request = client.update_secret_properties(ref.name, version, enabled=False, **CHANGING)
+        try:
+            await call("disabling a version", request, where=f"{ref}/{version}", role=ROLE)
+        except NotFound:
+            return
+
+    async def list(self, vault: str) -> AsyncIterator[SecretVersion]:
+        """Stream the current version of every secret, 25 to a call, without values and version ids."""
+        pages = aiter(self._client(vault).list_properties_of_secrets(**READING))
+        with suppress(StopAsyncIteration):
+            while True:
+                properties = await call("listing the secrets", anext(pages), where=vault, role=ROLE)
+                yield _version(SecretRef(vault, str(properties.name)), properties, None)
+
+    def _client(self, vault: str) -> SecretClient:
+        if vault not in self._listed:
+            raise NeedsHuman(f"vault {vault[:200]} is not served", fix="add it to REKEY_VAULTS")
+        if vault not in self._clients:
+            from azure.keyvault.secrets.aio import SecretClient
+
+            self._clients[vault] = SecretClient(vault, self._azure.credential, **self._azure.options)
+        return self._clients[vault]
+
+
+def _version(ref: SecretRef, properties: SecretProperties, value: str | None) -> SecretVersion:
+    if properties.created_on is None:
+        raise TransientError("the vault's answer has no creation time", where=str(ref))
+    return SecretVersion(
+        ref,
+        properties.version or None,
+        None if value is None else Sensitive(value),
+        enabled=bool(properties.enabled),
+        created=properties.created_on,
+        expires=properties.expires_on,
+        content_type=properties.content_type,
+        tags=properties.tags or {},
+    )

@@ -1,0 +1,1 @@
+"""Decide and act: the rotation engine. Imports no Azure SDK."""

@@ -1,0 +1,151 @@
+"""The one decision: what is to be done about a secret, from its state, the request and the time. Pure.
+
+Events, sweeps, duplicates and operators all end here, so whatever arrives twice, late, out of order or never, the
+outcome follows from the state in the vault alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from engine.policy import Policy
+from engine.secret import SecretVersion
+from engine.tags import MAX_TAGS, OPERATION, OURS, RETIRE, Malformed, Managed, Pending, parse, rests_until
+from engine.workitem import WorkItem, operation_id
+from rotators.contract import Rotator
+
+Kinds = Mapping[str, type[Rotator]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rotate:
+    """Make a new credential and publish it."""
+
+    managed: Managed
+    reason: str
+    at_once: bool = False
+    """The credential held is compromised: it gets no overlap."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retire:
+    """Revoke the superseded credential and disable the version that holds it."""
+
+    managed: Managed
+    pending: Pending
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Confirm:
+    """The operation has published already: prove that the source accepts what is current."""
+
+    managed: Managed
+    reason: str = "this version has been rotated already"
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """Nothing is to be done."""
+
+    reason: str
+    fix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Not before `until`: a credential that consumers may still hold would be cut off."""
+
+    until: datetime
+    reason: str
+    fix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Park:
+    """It cannot be rotated until a person mends something."""
+
+    reason: str
+    fix: str = ""
+
+
+Decision = Rotate | Retire | Confirm | Skip | Wait | Park
+
+
+def decide(secret: SecretVersion, item: WorkItem, policy: Policy, kinds: Kinds, now: datetime) -> Decision:
+    """Decide what `item` means for `secret`, the current version as the vault holds it at `now`."""
+    if "ProviderAddress" not in secret.tags:
+        return Skip("not managed: no tag ProviderAddress", "tag the secret with what issues its credential")
+    if not secret.enabled:
+        return Skip("disabled", "enable the current version")
+    rest = rests_until(secret, policy.parked_rest)
+    if rest and now < rest and item.trigger != "manual":
+        return Skip(f"parked until {rest:%Y-%m-%d %H:%M}Z: {secret.tags.get('RekeyReason', 'see the log')}")
+    managed = parse(secret.tags, policy, kinds)
+    if isinstance(managed, Malformed):
+        return Park(str(managed), "correct the tags")
+    if not policy.allows(secret.ref.vault, managed.source):
+        return Park(
+            f"vault {secret.ref.vault} is not bound to {managed.source}",
+            "add the source's scope to this vault in REKEY_SCOPES, or correct the tag ProviderAddress",
+        )
+    return _decide(secret, managed, item, now)
+
+
+def _decide(secret: SecretVersion, managed: Managed, item: WorkItem, now: datetime) -> Decision:  # noqa: PLR0911 - a table
+    pending = managed.pending
+    if pending and pending.credential_id == managed.credential_id:
+        return Park("tag RekeyRetire names the credential in use", "remove the tag RekeyRetire")
+    if pending and pending.at <= now:
+        return Retire(managed, pending, f"its overlap passed at {pending.at:%Y-%m-%d %H:%M}Z")
+    if item.version and secret.version and item.version != secret.version:
+        ours = secret.tags.get(OPERATION) == operation_id(secret.ref, item.version)
+        return Confirm(managed) if ours else Skip("a newer version has replaced the one this was asked for")
+    if item.action == "retire":
+        return Skip("nothing is to be retired yet")
+    if item.compromised:
+        if pending:
+            return Retire(managed, pending, "compromised: no overlap is left to any older credential")
+        return _rotate(secret, managed, "compromised", at_once=True)
+    due = due_reason(secret, managed, now) or ("forced" if item.force else None)
+    if due is None:
+        return Skip(f"not due before {due_at(secret, managed):%Y-%m-%d %H:%M}Z", "send force to rotate all the same")
+    if pending:
+        return Wait(
+            pending.at,
+            f"{due}, but {pending.credential_id} is inside its overlap until {pending.at:%Y-%m-%d %H:%M}Z",
+            "wait, or send compromised to cut the old credential off now",
+        )
+    return _rotate(secret, managed, due)
+
+
+def _rotate(secret: SecretVersion, managed: Managed, reason: str, *, at_once: bool = False) -> Rotate | Park:
+    kept = {key for key in secret.tags if key not in OURS}
+    if len(kept | {"CredentialId", OPERATION, RETIRE}) > MAX_TAGS:
+        return Park(
+            f"{len(kept)} tags leave no room for Rekey's own",
+            f"remove tags until CredentialId, {OPERATION} and {RETIRE} fit into {MAX_TAGS}",
+        )
+    return Rotate(managed, reason, at_once)
+
+
+def due_at(secret: SecretVersion, managed: Managed) -> datetime:
+    """Tell when the secret is due: RotateBeforeDays before expiry, or when it is older than ValidityPeriodDays."""
+    if secret.expires is None:
+        return secret.created
+    return min(secret.expires - managed.rotate_before, secret.created + managed.validity)
+
+
+def due_reason(secret: SecretVersion, managed: Managed, now: datetime) -> str | None:
+    """Say why the secret is due at `now`; None if it is not."""
+    if secret.expires is None:
+        return "no expiry"
+    if secret.expires <= now:
+        return f"expired {secret.expires:%Y-%m-%d %H:%M}Z"
+    if secret.expires - managed.rotate_before <= now:
+        return f"expires {secret.expires:%Y-%m-%d %H:%M}Z"
+    if secret.created + managed.validity <= now:
+        return f"older than {managed.validity.days} days"
+    return None

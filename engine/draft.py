@@ -1,0 +1,38 @@
+"""What a new version will look like. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from engine import template
+from engine.secret import Draft, SecretVersion
+from engine.tags import OPERATION, OURS, RETIRE, Managed, Pending
+from engine.workitem import operation_id
+from rotators.contract import Issued
+
+DEFAULT_CONTENT_TYPE = "text/plain"
+"""Azure Policy can demand a content type, so a version is never written without one."""
+
+
+def new_version(secret: SecretVersion, managed: Managed, issued: Issued, now: datetime, overlap: timedelta) -> Draft:
+    """Compose the version that replaces `secret`: everybody's tags are kept, Rekey's own are made anew."""
+    assert secret.version is not None  # noqa: S101 - a version that was read has an id
+    tags = {key: value for key, value in secret.tags.items() if key not in OURS}
+    tags["CredentialId"] = issued.credential_id
+    tags[OPERATION] = operation_id(secret.ref, secret.version)
+    if issued.supersedes:
+        tags[RETIRE] = str(Pending(_whole_second_after(now + overlap, overlap), secret.version, issued.supersedes))
+    elif RETIRE in secret.tags:
+        tags[RETIRE] = secret.tags[RETIRE]
+    return Draft(
+        value=template.render(managed.template, issued.fields),
+        expires=min(now + managed.validity, issued.expires or now + managed.validity),
+        content_type=secret.content_type or DEFAULT_CONTENT_TYPE,
+        tags=tags,
+    )
+
+
+def _whole_second_after(moment: datetime, overlap: timedelta) -> datetime:
+    """Round up, so that no overlap is cut short; without an overlap round down, so that it has passed already."""
+    floor = moment.replace(microsecond=0)
+    return floor + timedelta(seconds=1) if overlap else floor

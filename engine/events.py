@@ -1,0 +1,80 @@
+"""Read what Event Grid says about Key Vault, in either envelope and with the quirks that were seen in the wild.
+
+Schema: Azure/azure-rest-api-specs, specification/eventgrid/data-plane/Microsoft.KeyVault. Microsoft's own samples have
+keys with a trailing blank, a version with a leading one, and EXP as a string.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from engine.errors import NeedsHuman
+from engine.secret import SecretRef
+
+ROTATING = frozenset({"microsoft.keyvault.secretnearexpiry", "microsoft.keyvault.secretexpired"})
+"""The event types that ask for a rotation, in lower case; every other type is acknowledged and ignored."""
+
+
+@dataclass(frozen=True, slots=True)
+class VaultEvent:
+    """A secret is about to expire, or has expired."""
+
+    event_id: str
+    kind: str
+    ref: SecretRef
+    version: str | None
+
+
+def parse_event(text: str | bytes) -> VaultEvent | None:
+    """Read one event; None if its type asks for nothing. Raises NeedsHuman, naming the event, if it cannot be read."""
+    try:
+        envelope = json.loads(text)
+    except ValueError:
+        raise NeedsHuman("the event is not JSON", where="vault-events") from None
+    if not isinstance(envelope, dict):
+        raise NeedsHuman("the event is not one JSON object", where="vault-events")
+    fields = _tidy(envelope)
+    kind = str(fields.get("eventtype") or fields.get("type") or "")
+    if kind.lower() not in ROTATING:
+        return None
+    event_id = str(fields.get("id"))[:100]
+    data = fields.get("data")
+    if not isinstance(data, dict):
+        raise NeedsHuman(f"event {event_id} ({kind}) has no data", where="vault-events")
+    return _event(event_id, kind, _tidy(data))
+
+
+def _event(event_id: str, kind: str, data: Mapping[str, Any]) -> VaultEvent:
+    url = data.get("id")
+    if not isinstance(url, str):
+        raise NeedsHuman(f"event {event_id} ({kind}) names no secret: data.Id is missing", where="vault-events")
+    try:
+        ref = SecretRef.parse(url)
+    except NeedsHuman as error:
+        raise NeedsHuman(f"event {event_id} ({kind}): {error.what}", where="vault-events") from None
+    steps = url.strip().split("/")
+    version = steps[5] if len(steps) > 5 and steps[5] else data.get("version")  # noqa: PLR2004 - https://host/secrets/name/version
+    return VaultEvent(event_id, kind, ref, version if isinstance(version, str) and version else None)
+
+
+def _tidy(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {key.strip().lower(): value.strip() if isinstance(value, str) else value for key, value in fields.items()}
+
+
+class DecodedEvent(Protocol):
+    """An event as the Functions worker hands it over, whichever envelope it came in."""
+
+    @property
+    def id(self) -> str:
+        """The event's id."""
+        ...
+
+
+def to_json(event: DecodedEvent) -> str:
+    """Write an event that the worker has decoded as the one object that `parse_event` reads."""
+    if hasattr(event, "get_json"):
+        return json.dumps({"id": event.id, "type": getattr(event, "event_type", None), "data": event.get_json()})
+    return json.dumps({"id": event.id, "type": getattr(event, "type", None), "data": getattr(event, "data", None)})

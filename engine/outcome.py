@@ -1,0 +1,29 @@
+"""How a work item ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from engine.workitem import WorkItem
+
+Result = Literal["rotated", "healed", "retired", "confirmed", "skipped", "waiting", "parked"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One structured record: who asked for what, and what came of it. Holds no secret value."""
+
+    item: WorkItem
+    result: Result
+    reason: str
+    fix: str = ""
+    rotator: str = ""
+    source: str = ""
+    old_version: str | None = None
+    new_version: str | None = None
+    credential_id: str | None = None
+    next_due: datetime | None = None
+    retired: tuple[str, ...] = ()
+    """The credentials revoked on the way."""

@@ -1,0 +1,92 @@
+"""A secret in a vault, as the engine sees it."""
+
+from __future__ import annotations
+
+import hmac
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NoReturn
+from urllib.parse import urlsplit
+
+from engine.errors import NeedsHuman
+
+NAME = re.compile(r"[0-9a-zA-Z-]{1,127}")
+"""A secret's name: https://learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates."""
+
+
+class Sensitive:
+    """A value that shows itself only to who calls `reveal`: not in repr, str, format, pickle or a comparison's timing."""
+
+    __slots__ = ("__value",)
+
+    def __init__(self, value: str) -> None:
+        self.__value = value
+
+    def reveal(self) -> str:
+        """Return the value itself."""
+        return self.__value
+
+    def __repr__(self) -> str:
+        return "Sensitive(…)"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Sensitive):
+            return NotImplemented
+        return hmac.compare_digest(self.__value.encode(), other.reveal().encode())
+
+    def __hash__(self) -> int:
+        return hash(self.__value)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a sensitive value is never pickled or copied")
+
+
+@dataclass(frozen=True, slots=True)
+class SecretRef:
+    """A secret by its vault (URL without a trailing slash, lower case) and name."""
+
+    vault: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.vault}/secrets/{self.name}"
+
+    @classmethod
+    def parse(cls, url: str) -> SecretRef:
+        """Read the URL of a secret, with or without a version; raises NeedsHuman for anything else."""
+        parts = urlsplit(url.strip())
+        steps = parts.path.split("/")
+        if parts.scheme != "https" or len(steps) < 3 or steps[1] != "secrets" or not NAME.fullmatch(steps[2]):  # noqa: PLR2004
+            raise NeedsHuman(f"{url[:200]!r} is not the URL of a secret", fix="expected https://<vault>/secrets/<name>")
+        return cls(f"https://{parts.netloc.lower()}", steps[2])
+
+    @property
+    def vault_name(self) -> str:
+        """The vault's short name: the first label of its host."""
+        return urlsplit(self.vault).netloc.partition(".")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class SecretVersion:
+    """One version of a secret. A listing tells neither `version` nor `value`; the rest it tells."""
+
+    ref: SecretRef
+    version: str | None
+    value: Sensitive | None
+    enabled: bool
+    created: datetime
+    expires: datetime | None
+    content_type: str | None
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A new version, complete, as it is about to be published."""
+
+    value: Sensitive
+    expires: datetime
+    content_type: str
+    tags: Mapping[str, str]

@@ -1,0 +1,99 @@
+"""What travels on the queue `rotations`: which secret, why, and nothing secret."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal, get_args
+
+from engine.errors import NeedsHuman
+from engine.secret import NAME, SecretRef
+
+Action = Literal["rotate", "retire"]
+Trigger = Literal["event", "sweep", "manual"]
+
+
+def operation_id(ref: SecretRef, replaced_version: str) -> str:
+    """Name the operation that replaces this version: the same for every trigger, so a retry finds its own traces."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{ref}/{replaced_version}".lower()))
+
+
+@dataclass(frozen=True, slots=True)
+class WorkItem:
+    """One request to look at a secret and do what is due."""
+
+    ref: SecretRef
+    action: Action = "rotate"
+    version: str | None = None
+    """The version that the sender saw; None where it could not know (a listing does not tell)."""
+    trigger: Trigger = "manual"
+    requested_by: str = ""
+    reason: str = ""
+    force: bool = False
+    compromised: bool = False
+    source: str | None = None
+    """The source as the sender saw it, which spares the worker one read; only a hint, checked under the lease."""
+
+    @property
+    def operation(self) -> str | None:
+        """The id of the operation that replaces `version`."""
+        return operation_id(self.ref, self.version) if self.version else None
+
+    def about(self, version: str | None) -> WorkItem:
+        """Pin the item to the version found, if its sender could not name one."""
+        return self if self.version else replace(self, version=version)
+
+    def to_json(self) -> str:
+        """Write the message."""
+        data = asdict(self)
+        del data["ref"]
+        return json.dumps({**data, "vault": self.ref.vault, "secret": self.ref.name, "operation": self.operation})
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> WorkItem:
+        """Read a message; raises NeedsHuman with every problem named where it is not one."""
+        try:
+            data = json.loads(text)
+        except ValueError:
+            raise _malformed(["not JSON"]) from None
+        if not isinstance(data, dict):
+            raise _malformed(["not a JSON object"])
+        if problems := _problems(data):
+            raise _malformed(problems)
+        return cls(
+            SecretRef(data["vault"].rstrip("/").lower(), data["secret"]),
+            **{key: data[key] for key in _TYPES if data.get(key) is not None},
+        )
+
+
+_TYPES: dict[str, type] = {
+    "action": str,
+    "version": str,
+    "trigger": str,
+    "requested_by": str,
+    "reason": str,
+    "force": bool,
+    "compromised": bool,
+    "source": str,
+}
+
+
+def _problems(data: dict[str, Any]) -> list[str]:
+    found = [
+        f"{key} is not a {kind.__name__}"
+        for key, kind in _TYPES.items()
+        if data.get(key) is not None and not isinstance(data[key], kind)
+    ]
+    for key, allowed in (("action", get_args(Action)), ("trigger", get_args(Trigger))):
+        if data.get(key) is not None and data[key] not in allowed:
+            found.append(f"{key} is none of {', '.join(allowed)}")
+    if not isinstance(data.get("vault"), str) or not data["vault"].startswith("https://"):
+        found.append("vault is not the URL of a vault")
+    if not isinstance(data.get("secret"), str) or not NAME.fullmatch(data["secret"]):
+        found.append("secret is not a secret's name")
+    return found
+
+
+def _malformed(problems: list[str]) -> NeedsHuman:
+    return NeedsHuman(f"the work item is malformed: {'; '.join(problems)}", where="queue rotations")

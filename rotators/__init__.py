@@ -1,0 +1,1 @@
+"""One file per kind of credential, their contract, and the registry."""

@@ -1,0 +1,21 @@
+"""Every kind of credential that Rekey rotates: one line each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from cloud.azure import Azure
+from engine.ports import Clock
+from rotators.contract import Rotator
+from rotators.storage_key import StorageKey
+
+ROTATORS: tuple[Callable[[Azure, Clock], Rotator], ...] = (StorageKey,)
+
+
+def build(azure: Azure, clock: Clock) -> Mapping[str, Rotator]:
+    """Return one rotator of every kind, by kind; raises ValueError if two share a name."""
+    rotators = [make(azure, clock) for make in ROTATORS]
+    by_kind = {rotator.kind: rotator for rotator in rotators}
+    if len(by_kind) != len(rotators):
+        raise ValueError("two rotators share a kind")
+    return by_kind
