@@ -25,17 +25,27 @@ BUSY = frozenset({408, 429, 500, 502, 503, 504})
 
 @dataclass(frozen=True)
 class Azure:
-    """The app's identity and where Azure Resource Manager is."""
+    """The app's identity and where Azure's control planes are."""
 
     credential: AsyncTokenCredential
     arm_endpoint: str = "https://management.azure.com"
     options: Mapping[str, Any] = field(default_factory=dict)
     """Further keyword arguments of every SDK client, such as a transport."""
+    graph_endpoint: str = "https://graph.microsoft.com"
+    authority: str = "https://login.microsoftonline.com"
+    """Where Microsoft Entra gives tokens."""
+    tenant_id: str | None = None
+    """The tenant of the app's identity, where it was told."""
 
     @property
     def arm_scope(self) -> str:
         """The scope of a token for Azure Resource Manager."""
         return f"{self.arm_endpoint}/.default"
+
+    @property
+    def graph_scope(self) -> str:
+        """The scope of a token for Microsoft Graph."""
+        return f"{self.graph_endpoint}/.default"
 
 
 async def call[T](what: str, request: Awaitable[T], *, where: str, role: str = "") -> T:

@@ -40,7 +40,14 @@ def build(
     options: Mapping[str, Any] | None = None,
 ) -> Service:
     """Build the service; `options` go to every SDK client."""
-    azure = Azure(identity or credential(settings.client_id, os.environ), settings.arm_endpoint, options or {})
+    azure = Azure(
+        identity or credential(settings.client_id, os.environ),
+        settings.arm_endpoint,
+        options or {},
+        graph_endpoint=settings.graph_endpoint,
+        authority=settings.authority,
+        tenant_id=settings.tenant_id,
+    )
     clock = clock or SystemClock()
     engine = Engine(
         vaults=KeyVaults(azure, frozenset(settings.scopes)),

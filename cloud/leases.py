@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 CONTAINER = "rekey-leases"
 SECONDS = 60
 """How long a lease lasts; Azure allows 15 to 60."""
+HERE = "the app's own storage account"
 ROLE = "Storage Blob Data Owner"
 
 log = logging.getLogger("rekey.leases")
@@ -47,7 +48,7 @@ class BlobLease:
     @property
     def record(self) -> str:
         """Where the ownership is recorded."""
-        return f"{self._blob.container_name}/{self._blob.blob_name} in the app's storage account"
+        return f"{self._blob.container_name}/{self._blob.blob_name} in {HERE}"
 
     @property
     def remaining(self) -> float:
@@ -115,7 +116,7 @@ class BlobLeases:
         from azure.storage.blob.aio import BlobLeaseClient
 
         lease, asked_at = BlobLeaseClient(blob), self._clock.monotonic()
-        await _lease_call("taking the lease", lease.acquire(SECONDS, **CHANGING), source)
+        await _lease_call(f"taking the lease on {source}", lease.acquire(SECONDS, **CHANGING), HERE)
         return BlobLease(blob, lease, self._clock, asked_at)
 
     async def _create(self, blob: BlobClient, metadata: dict[str, str]) -> None:
@@ -147,7 +148,7 @@ async def _lease_call[T](what: str, request: Awaitable[T], where: str) -> T:
 async def _created(request: Awaitable[Any], what: str) -> str:
     """Await a creation; returns the code where the thing exists already or its container does not."""
     try:
-        await call(f"creating {what}", request, where="the app's storage account", role=ROLE)
+        await call(f"creating {what}", request, where=HERE, role=ROLE)
     except RekeyError as error:
         if error.code not in ("BlobAlreadyExists", "ContainerAlreadyExists", "ContainerNotFound"):
             raise

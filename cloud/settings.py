@@ -14,6 +14,8 @@ from engine.errors import ConfigError
 
 HOURLY = "0 0 * * * *"
 ARM_ENDPOINT = "https://management.azure.com"
+GRAPH_ENDPOINT = "https://graph.microsoft.com"
+AUTHORITY = "https://login.microsoftonline.com"
 KNOWN = frozenset(
     {
         "REKEY_VAULTS",
@@ -41,6 +43,10 @@ class Settings:
     event_topic: str | None
     client_id: str | None
     """The user-assigned identity to use; None for the system-assigned one."""
+    graph_endpoint: str = GRAPH_ENDPOINT
+    authority: str = AUTHORITY
+    tenant_id: str | None = None
+    """The tenant of the app's identity; None where its tokens must tell."""
 
     @classmethod
     def read(cls, env: Mapping[str, str]) -> Settings:
@@ -53,13 +59,22 @@ class Settings:
             problems.append(f"{CONNECTION} is missing: set a connection string, or {CONNECTION}__accountName")
         arm_endpoint = _endpoint(env, "REKEY_ARM_ENDPOINT", problems) or ARM_ENDPOINT
         event_topic = _endpoint(env, "REKEY_EVENT_TOPIC", problems)
-        _endpoint(env, "REKEY_GRAPH_ENDPOINT", problems)
-        _endpoint(env, "AZURE_AUTHORITY_HOST", problems)
+        graph_endpoint = _endpoint(env, "REKEY_GRAPH_ENDPOINT", problems) or GRAPH_ENDPOINT
+        authority = _endpoint(env, "AZURE_AUTHORITY_HOST", problems) or AUTHORITY
         _schedule(env.get("REKEY_SWEEP_SCHEDULE", HOURLY), problems)
         problems += [_unknown(name) for name in sorted(env) if name.startswith("REKEY_") and name not in KNOWN]
         if problems or storage is None:
             raise ConfigError(problems)
-        return cls(scopes, storage, arm_endpoint, event_topic, env.get("AZURE_CLIENT_ID") or None)
+        return cls(
+            scopes,
+            storage,
+            arm_endpoint,
+            event_topic,
+            client_id=env.get("AZURE_CLIENT_ID") or None,
+            graph_endpoint=graph_endpoint,
+            authority=authority,
+            tenant_id=env.get("AZURE_TENANT_ID") or None,
+        )
 
 
 def _vaults(text: str, problems: list[str]) -> list[str]:

@@ -1,0 +1,48 @@
+# Everything runs on a machine that has git, make and a python3 with venv: uv, Python 3.13 and all packages are fetched.
+# `make demo` shows Rekey at work, `make test` proves it, `make check` is for who changes it.
+
+UV_VERSION := 0.13.9
+UV ?= .tools/bin/uv
+RUN := $(UV) run --frozen
+AZURITE_READY := $(if $(shell command -v npm),node_modules/.bin/azurite)
+
+.PHONY: demo test check bench format lock clean
+
+demo: $(UV)
+	@$(UV) sync --frozen --quiet
+	@$(RUN) python -m simulator.demo
+
+test: $(UV) $(AZURITE_READY)
+	@$(UV) sync --frozen --quiet
+	$(RUN) pytest -n auto --dist worksteal $(ARGS)
+
+check: $(UV)
+	@$(UV) sync --frozen --quiet
+	$(UV) lock --check --quiet
+	$(RUN) ruff format --check .
+	$(RUN) ruff check .
+	$(RUN) mypy .
+	$(UV) export --frozen --quiet --no-default-groups --no-header | diff requirements.txt -
+
+bench: $(UV)
+	@$(UV) sync --frozen --quiet
+	@$(RUN) python -m bench
+
+format: $(UV)
+	$(RUN) ruff format .
+	$(RUN) ruff check --fix .
+
+lock: $(UV)
+	$(UV) lock --upgrade
+	$(UV) export --frozen --quiet --no-default-groups --no-header -o requirements.txt
+
+clean:
+	rm -rf .venv .tools node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+.tools/bin/uv:
+	@python3 -m venv .tools
+	@.tools/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+node_modules/.bin/azurite: package.json package-lock.json
+	npm ci --no-audit --no-fund --loglevel=error
+	@touch $@

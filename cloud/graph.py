@@ -1,0 +1,154 @@
+"""Microsoft Graph over a small azure-core pipeline: two kinds of call do not need Microsoft's 170 MB of Graph SDK.
+
+No policy of this pipeline logs anything: the answer to addPassword is a secret.
+Errors: https://learn.microsoft.com/graph/errors; what a replica or a concurrent change answers is from issue reports.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from cloud.azure import BUSY, CHANGING, READING, Azure, call
+from engine.errors import AccessDenied, NotFound, PermanentError, RekeyError, TransientError
+
+if TYPE_CHECKING:
+    from azure.core import AsyncPipelineClient
+    from azure.core.rest import AsyncHttpResponse, HttpRequest
+
+type Json = dict[str, Any]
+
+PERMISSION = "Application.ReadWrite.OwnedBy"
+"""The least that adding and removing secrets needs, of applications that the identity owns."""
+GRANT = (
+    f"grant the app's identity Microsoft Graph's application permission {PERMISSION} and make it an owner of the "
+    "application, see docs/rotators/service-principal-secret.md; a new grant takes up to an hour"
+)
+CONCURRENT = "Directory_ConcurrencyViolation"
+"""Two changes at one time; seen with status 400, 409 and 503: https://github.com/Azure/azure-cli/issues/23081."""
+NO_SUCH_PASSWORD = "no password credential found with keyid"  # noqa: S105 - a message of Graph's
+
+
+class Graph:
+    """Calls Microsoft Graph as the app's own identity. Paths are relative to v1.0 and begin with a slash."""
+
+    def __init__(self, azure: Azure) -> None:
+        self._azure = azure
+        self._client: AsyncPipelineClient[HttpRequest, AsyncHttpResponse] | None = None
+
+    async def read(self, path: str, what: str, where: str) -> Json:
+        """GET an object."""
+        return await self._send("GET", path, None, READING, what, where)
+
+    async def change(self, path: str, body: Json, what: str, where: str) -> Json:
+        """POST an action, never twice; a TransientError means: perhaps done."""
+        return await self._send("POST", path, body, CHANGING, what, where)
+
+    async def claims(self, where: str) -> Json:
+        """Return what the app's own token says of it; empty where it cannot be read.
+
+        A token for Graph is Graph's to read (it may be encrypted one day): rely on nothing that is not there.
+        """
+        request = self._azure.credential.get_token(self._azure.graph_scope)
+        token = await call("getting a token for Microsoft Graph", request, where=where)
+        return _payload(token.token)
+
+    async def _send(self, method: str, path: str, body: Json | None, limits: Mapping[str, Any], what: str, where: str) -> Json:
+        try:
+            response = await call(what, self._exchange(method, path, body, limits), where=where, role=PERMISSION)
+        except RekeyError as error:
+            problem = _refined(error)
+        else:
+            return await _decoded(response, what, where)
+        raise problem
+
+    async def _exchange(self, method: str, path: str, body: Json | None, limits: Mapping[str, Any]) -> AsyncHttpResponse:
+        from azure.core.exceptions import HttpResponseError
+        from azure.core.rest import HttpRequest
+
+        request = HttpRequest(method, f"{self._azure.graph_endpoint}/v1.0{path}", json=body)
+        response = await self._pipeline().send_request(request, **without_logging(limits))
+        failed = response.status_code >= HTTPStatus.MULTIPLE_CHOICES
+        if response.status_code in BUSY or (failed and is_json(response)):
+            raise HttpResponseError(response=response)
+        return response
+
+    def _pipeline(self) -> AsyncPipelineClient[HttpRequest, AsyncHttpResponse]:
+        if self._client is None:
+            from azure.core.pipeline.policies import AsyncBearerTokenCredentialPolicy
+
+            token = AsyncBearerTokenCredentialPolicy(self._azure.credential, self._azure.graph_scope)
+            self._client = quiet_pipeline(self._azure, self._azure.graph_endpoint, token)
+        return self._client
+
+
+def quiet_pipeline(azure: Azure, endpoint: str, *last: Any) -> AsyncPipelineClient[HttpRequest, AsyncHttpResponse]:
+    """Return a client that retries what its caller allows and logs nothing; `last` are policies behind the retries."""
+    from azure.core import AsyncPipelineClient
+    from azure.core.pipeline.policies import AsyncRetryPolicy, UserAgentPolicy
+
+    policies = [UserAgentPolicy("rekey"), AsyncRetryPolicy(), *last]
+    return AsyncPipelineClient(endpoint, policies=policies, **azure.options)
+
+
+def without_logging(limits: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a call's options without the one that only a logging policy takes."""
+    return {name: value for name, value in limits.items() if name != "logging_enable"}
+
+
+def is_json(response: AsyncHttpResponse) -> bool:
+    """Tell whether an answer is the service's own; a proxy's, or a page that says sorry, is HTML."""
+    return "json" in response.headers.get("Content-Type", "").lower()
+
+
+def not_json(response: AsyncHttpResponse, what: str, where: str) -> TransientError:
+    """Return the error for an answer that somebody else gave."""
+    kind = response.headers.get("Content-Type", "").partition(";")[0] or "no content type"
+    return TransientError(
+        f"{what} was answered {response.status_code} with {kind[:60]} in place of JSON",
+        where=where,
+        code="NotJson",
+        fix="if it stays so, see whether a proxy or a firewall stands between the app and Microsoft Entra",
+    )
+
+
+async def _decoded(response: AsyncHttpResponse, what: str, where: str) -> Json:
+    if response.status_code == HTTPStatus.NO_CONTENT:
+        return {}
+    try:
+        body = response.json() if is_json(response) else None
+    except ValueError:
+        body = None
+    if not isinstance(body, dict):
+        raise not_json(response, what, where)
+    return body
+
+
+def _refined(error: RekeyError) -> RekeyError:
+    """Say of Graph's own codes what cloud.azure cannot know."""
+    if error.code == CONCURRENT or "concurrent requests" in error.what.lower():
+        return TransientError(
+            f"{error.what} (another change of the application, or of the tenant, came in between)",
+            where=error.where,
+            code=CONCURRENT,
+            retry_after=getattr(error, "retry_after", None),
+        )
+    if isinstance(error, AccessDenied):
+        return AccessDenied(error.what, where=error.where, fix=GRANT, code=error.code)
+    if isinstance(error, PermanentError) and NO_SUCH_PASSWORD in error.what.lower():
+        return NotFound(error.what, where=error.where, code=error.code)
+    return error
+
+
+def _payload(token: str) -> Json:
+    """Return the claims of a JSON web token, unverified; empty where it is none."""
+    middle = (token.split(".") + [""])[1]
+    try:
+        claims = json.loads(base64.urlsafe_b64decode(middle + "=" * (-len(middle) % 4)))
+    except (ValueError, binascii.Error):
+        return {}
+    return claims if isinstance(claims, dict) else {}

@@ -1,0 +1,123 @@
+"""Names of servers, databases and logins, and the statements that carry them.
+
+ALTER LOGIN and ALTER USER take no parameters, so names and passwords stand in the text: identifiers in brackets with ]]
+for ], literals as N'…' with '' for '. A backslash is refused, since the server drops one that ends a line inside a literal.
+Source: https://learn.microsoft.com/sql/t-sql/statements/alter-login-transact-sql and alter-user-transact-sql
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from engine.errors import NeedsHuman
+from engine.secret import Sensitive
+
+ADDRESS = re.compile(
+    r"(?P<server_id>/subscriptions/(?P<subscription>[^/]+)/resourcegroups/(?P<group>[^/]+)"
+    r"/providers/microsoft\.sql/servers/(?P<server>[a-z0-9-]{1,63}))"
+    r"(?:/databases/(?P<database>[^/]{1,128}))?(?:/logins/(?P<logins>[^/]+))?"
+)
+MASTER = "master"
+MAX_NAME = 128
+PLAIN = re.compile(r"[A-Za-z0-9_.-]+")
+"""Names that mean the same in every connection string, quoted or not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a login lives: a server, and the database for a contained user."""
+
+    server_id: str
+    subscription: str
+    group: str
+    server: str
+    database: str | None
+    logins: str | None
+
+    @classmethod
+    def parse(cls, source: str) -> Place | None:
+        """Read an ARM id, or what a rotator made of it; None where it is no server's and no database's."""
+        found = ADDRESS.fullmatch(source.strip().rstrip("/").lower())
+        return cls(**found.groupdict()) if found else None
+
+    @classmethod
+    def of(cls, source: str) -> Place:
+        """Read a source; NeedsHuman where it is none."""
+        place = cls.parse(source)
+        if place is None:
+            raise NeedsHuman(f"{source[:120]!r} is not a SQL server's id", fix="correct the tag ProviderAddress")
+        return place
+
+    @property
+    def opened(self) -> str:
+        """The database in which the login is altered and signs in."""
+        return self.database or MASTER
+
+
+def logins_of(tags: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the names in the tag Logins, in its order."""
+    return tuple(name.strip() for name in tags.get("Logins", "").split(",") if name.strip())
+
+
+def segment(*names: str) -> str:
+    """Return one path segment for one or several logins, whatever their names and order; case does not tell them apart."""
+    return "+".join(sorted(quote(name.casefold(), safe="").lower() for name in names)) or "*"
+
+
+def checked(name: str) -> str:
+    """Return a login's name if a statement can carry it; NeedsHuman otherwise."""
+    if not name or len(name) > MAX_NAME or "\\" in name or any(unicodedata.category(c) in _UNSEEN for c in name):
+        raise NeedsHuman(
+            f"the login {name[:40]!r} cannot be rotated: names of 1 to {MAX_NAME} visible characters without \\ only",
+            fix="correct the tag CredentialId or Logins, or rename the login",
+        )
+    return name
+
+
+_UNSEEN = frozenset({"Cc", "Cs", "Zl", "Zp"})
+"""Control characters, halves of surrogate pairs, line and paragraph separators."""
+
+
+def plain(what: str, value: str, tags: Mapping[str, str]) -> None:
+    """Refuse a name that ValueTemplate would have to escape; NeedsHuman says to write it there by hand."""
+    if f"{{{what}}}" in tags.get("ValueTemplate", "") and not PLAIN.fullmatch(value):
+        raise NeedsHuman(
+            f"{value[:40]!r} would have to be escaped in a connection string",
+            fix=f"write it into the tag ValueTemplate itself, escaped, in place of {{{what}}}",
+        )
+
+
+def alter(place: Place, name: str, password: Sensitive) -> Sensitive:
+    """Return the one statement that gives a login, or a contained user, a password."""
+    secret = password.reveal()
+    if "\\" in secret or len(secret) > MAX_NAME or any(unicodedata.category(c) in _UNSEEN for c in secret):
+        raise NeedsHuman("the password holds characters that a statement cannot carry safely")
+    kind = "USER" if place.database else "LOGIN"
+    return Sensitive(f"ALTER {kind} {identifier(checked(name))} WITH PASSWORD = {literal(secret)}")
+
+
+def standing(place: Place, name: str) -> Sensitive:
+    """Return the query for two numbers: whether the app may alter logins here, and how many have this name."""
+    if place.database:
+        permitted = "COALESCE(HAS_PERMS_BY_NAME(DB_NAME(), N'DATABASE', N'ALTER ANY USER'), 0)"
+        named = f"sys.database_principals WHERE authentication_type = 2 AND name = {literal(checked(name))}"
+    else:
+        ways = "HAS_PERMS_BY_NAME(NULL, NULL, N'ALTER ANY LOGIN'), IS_ROLEMEMBER(N'loginmanager'), IS_ROLEMEMBER(N'db_owner')"
+        permitted = f"CASE WHEN 1 IN ({ways}) THEN 1 ELSE 0 END"
+        named = f"sys.sql_logins WHERE name = {literal(checked(name))}"
+    return Sensitive(f"SELECT {permitted}, (SELECT COUNT(*) FROM {named})")
+
+
+def identifier(name: str) -> str:
+    """Quote an identifier."""
+    return f"[{name.replace(']', ']]')}]"
+
+
+def literal(text: str) -> str:
+    """Quote a Unicode literal."""
+    quoted = text.replace("'", "''")
+    return f"N'{quoted}'"

@@ -1,0 +1,42 @@
+"""The cloud's own description, /metadata/endpoints, which needs no token: how tools learn names such as storage's suffix."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from simulator.arm import errors
+from simulator.wire import Response, json_response
+
+if TYPE_CHECKING:
+    from simulator.world import Domains
+
+PATH = "/metadata/endpoints"
+SINGLE_SINCE = "2022-09-01"
+
+
+def answer(domains: Domains, api_version: str) -> Response:
+    """Return the description: an object since 2022-09-01, before that a list with one entry a cloud."""
+    if not api_version:
+        raise errors.missing_api_version()
+    cloud = _cloud(domains)
+    # Dates as text sort in time.
+    return json_response(200, cloud if api_version >= SINGLE_SINCE else [cloud])
+
+
+def _cloud(domains: Domains) -> dict[str, Any]:
+    arm = f"https://{domains.arm}/"
+    return {
+        "name": "AzureCloud",
+        "portal": "https://portal.azure.com",
+        "resourceManager": arm,
+        "authentication": {
+            "loginEndpoint": f"https://{domains.login}/",
+            "audiences": ["https://management.core.windows.net/", arm],
+            "tenant": "common",
+            "identityProvider": "AAD",
+        },
+        "suffixes": {
+            "keyVaultDns": domains.vault,
+            "storage": domains.blob.removeprefix("blob."),
+        },
+    }

@@ -1,0 +1,53 @@
+"""A request to Resource Manager, taken apart: subscription, group, provider, type, name, operation."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from simulator.wire import Request
+
+PATH = re.compile(
+    r"/subscriptions/(?P<subscription>[^/]+)"
+    r"(/resourceGroups/(?P<group>[^/]+))?"
+    r"(/providers/(?P<namespace>[^/]+)/(?P<path>.+?))?/?",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class ArmRequest:
+    """The parts of an ARM path, as the client spelt them; what the path does not name is empty.
+
+    `path` is what follows the provider's namespace, such as storageAccounts/name/listKeys.
+    """
+
+    request: Request
+    subscription: str
+    group: str
+    namespace: str
+    path: str
+
+    @property
+    def kind(self) -> str:
+        """The type of resource: the first segment after the namespace."""
+        return self.path.partition("/")[0]
+
+    @property
+    def api_version(self) -> str:
+        """The api-version that the client asks for."""
+        return self.request.query.get("api-version", "")
+
+    @property
+    def group_scope(self) -> str:
+        """The scope of the subscription, or of the group where the path names one."""
+        group = f"/resourceGroups/{self.group}" if self.group else ""
+        return f"/subscriptions/{self.subscription}{group}"
+
+
+def parse(request: Request) -> ArmRequest | None:
+    """Return the parts of a subscription's path, or None where the path leads elsewhere; case does not matter."""
+    found = PATH.fullmatch(request.path)
+    return ArmRequest(request, **{name: part or "" for name, part in found.groupdict().items()}) if found else None

@@ -1,0 +1,160 @@
+"""The gateway: token, api-version, subscription, rate, and then the provider, which asks for the role before it looks."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from datetime import timedelta
+from typing import TYPE_CHECKING, Protocol
+
+from simulator.arm import errors, metadata
+from simulator.arm.request import ArmRequest, parse
+from simulator.identity import HOME_TENANT, Principal, bearer
+from simulator.rates import Rate
+from simulator.wire import Request, Response, json_response
+
+if TYPE_CHECKING:
+    from simulator.world import World
+
+API_VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(-\w+)?")
+HOUR = timedelta(hours=1)
+GATEWAY_HEADERS = {
+    "Cache-Control": "no-cache",
+    "Pragma": "no-cache",
+    "Expires": "-1",
+    "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+class Provider(Protocol):
+    """One resource provider, such as Microsoft.Storage."""
+
+    namespace: str
+
+    def api_versions(self, kind: str) -> tuple[str, ...]:
+        """Return the api-versions for a type of resource, oldest first; empty where it has no such type."""
+        ...
+
+    def rate(self, asked: ArmRequest) -> str:
+        """Return the name of the rate that a request counts against: reads, writes, resource-requests."""
+        ...
+
+    def handle(self, asked: ArmRequest, principal: Principal) -> Response:
+        """Answer a request that has passed the gateway; raise arm.errors.ArmError otherwise."""
+        ...
+
+
+class ArmService:
+    """Resource Manager. `providers` holds one provider a namespace; `rates` limits requests a subscription and hour.
+
+    `retry_after` is how many seconds a 429 asks its caller to wait.
+    """
+
+    def __init__(self, world: World, *providers: Provider) -> None:
+        self._world = world
+        self.providers = {provider.namespace.lower(): provider for provider in providers}
+        self.limits = {"reads": 12_000, "writes": 1_200, "resource-requests": 12_000}
+        self.retry_after = 300
+        self._rates: dict[tuple[str, str], Rate] = {}
+
+    def answers(self, host: str) -> bool:
+        """Tell whether the host is Resource Manager's."""
+        return host.removesuffix(":443") == self._world.domains.arm
+
+    def handle(self, request: Request) -> Response:
+        """Answer one request."""
+        identity = {"x-ms-request-id": self._id(), "x-ms-correlation-request-id": self._id()}
+        headers = GATEWAY_HEADERS | identity
+        try:
+            response = self._serve(request)
+        except errors.ArmError as refusal:
+            cause = {"x-ms-failure-cause": "gateway"}
+            return json_response(refusal.status, refusal.body(), headers | cause | dict(refusal.headers))
+        return Response(response.status, headers | dict(response.headers), response.body)
+
+    def _serve(self, request: Request) -> Response:
+        if request.method == "GET" and request.path.rstrip("/").lower() == metadata.PATH:
+            return metadata.answer(self._world.domains, request.query.get("api-version", ""))
+        principal = self._authenticated(request)
+        _check_api_version(request)
+        asked = parse(request)
+        if asked is None:
+            raise errors.invalid_namespace(request.path.strip("/").partition("/")[0])
+        self._check_subscription(asked)
+        provider = self._provider(asked)
+        kind = provider.rate(asked)
+        self._count(asked, kind)
+        answer = provider.handle(asked, principal)
+        left = str(self._rate(asked, kind).remaining(self._world.now()))
+        return Response(
+            answer.status, {f"x-ms-ratelimit-remaining-subscription-{kind}": left} | dict(answer.headers), answer.body
+        )
+
+    def _authenticated(self, request: Request) -> Principal:
+        token = bearer(request.header("authorization"))
+        authority = f"https://{self._world.domains.login}/{HOME_TENANT}"
+        if token is None:
+            raise errors.no_token(authority)
+        audiences = self._audiences()
+        found = self._world.identities.examine(token, *audiences, exact=True)
+        if not isinstance(found, Principal):
+            raise errors.bad_token(authority, found, audiences, self._world.now())
+        return found
+
+    def _audiences(self) -> tuple[str, ...]:
+        own = f"https://{self._world.domains.arm}"
+        classic = "https://management.core.windows.net"
+        return (f"{classic}/", classic, f"{own}/", own)
+
+    def _check_subscription(self, asked: ArmRequest) -> None:
+        try:
+            uuid.UUID(asked.subscription)
+        except ValueError:
+            raise errors.invalid_subscription_id(asked.subscription) from None
+        if asked.subscription.lower() not in self._world.groups:
+            raise errors.subscription_not_found(asked.subscription)
+
+    def _provider(self, asked: ArmRequest) -> Provider:
+        provider = self.providers.get(asked.namespace.lower())
+        if provider is None:
+            raise errors.invalid_namespace(asked.namespace)
+        supported = provider.api_versions(asked.kind)
+        if not supported:
+            raise errors.invalid_type(provider.namespace, asked.api_version)
+        if asked.api_version not in supported:
+            raise errors.no_registered_provider(asked.api_version, asked.kind, supported, "westeurope")
+        return provider
+
+    def _count(self, asked: ArmRequest, kind: str) -> None:
+        rate = self._rate(asked, kind)
+        if not rate.take(self._world.now()):
+            raise errors.throttled(kind.removesuffix("s"), asked.subscription, rate.limit, self.retry_after)
+
+    def _rate(self, asked: ArmRequest, kind: str) -> Rate:
+        rate = self._rates.setdefault((asked.subscription.lower(), kind), Rate(self.limits[kind], HOUR))
+        rate.limit = self.limits[kind]
+        return rate
+
+    def _id(self) -> str:
+        return str(uuid.UUID(bytes=self._world.entropy(16), version=4))
+
+
+def check_group(world: World, asked: ArmRequest) -> None:
+    """Refuse a resource group that does not exist; providers ask after the caller's role has been checked."""
+    if asked.group.lower() not in world.groups[asked.subscription.lower()]:
+        raise errors.group_not_found(asked.group)
+
+
+def check_role(world: World, principal: Principal, action: str, scope: str) -> None:
+    """Refuse a caller who may not take the action at the scope."""
+    if world.roles.find(principal, action, scope) is None:
+        raise errors.authorization_failed(principal, action, scope)
+
+
+def _check_api_version(request: Request) -> None:
+    asked = request.query.get("api-version")
+    if not asked:
+        raise errors.missing_api_version()
+    if not API_VERSION.fullmatch(asked):
+        raise errors.invalid_api_version(asked, ("2022-12-01", "2022-09-01", "2021-04-01", "2021-01-01", "2020-10-01"))

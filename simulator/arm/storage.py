@@ -1,0 +1,112 @@
+"""The provider Microsoft.Storage: accounts to read and list, and their keys to list and regenerate."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from simulator.arm import errors
+from simulator.arm.service import check_group, check_role
+from simulator.arm.storage_shapes import account_body, keys_body
+from simulator.wire import Response, json_response
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from simulator.arm.request import ArmRequest
+    from simulator.identity import Principal
+    from simulator.storage_accounts import StorageAccount
+    from simulator.world import World
+
+KIND = "Microsoft.Storage/storageAccounts"
+API_VERSIONS = (
+    *("2015-06-15", "2016-01-01", "2016-12-01", "2017-06-01", "2017-10-01", "2018-02-01", "2018-07-01", "2018-11-01"),
+    *("2019-04-01", "2019-06-01", "2020-08-01-preview", "2021-01-01", "2021-02-01", "2021-04-01", "2021-06-01"),
+    *("2021-08-01", "2021-09-01", "2022-05-01", "2022-09-01", "2023-01-01", "2023-04-01", "2023-05-01", "2024-01-01"),
+    *("2025-01-01", "2025-06-01", "2025-08-01", "2026-04-01", "2026-09-01"),
+)
+RESOURCE = re.compile(r"storageAccounts(/(?P<name>[^/]+)(/(?P<operation>[^/]+))?)?", re.IGNORECASE)
+HEADERS = {
+    "Content-Type": "application/json",
+    "Server": "Microsoft-Azure-Storage-Resource-Provider/1.0,Microsoft-HTTPAPI/2.0 Microsoft-HTTPAPI/2.0",
+    "Vary": "Accept-Encoding",
+}
+
+
+class StorageProvider:
+    """Answers for the world's storage accounts."""
+
+    namespace = "Microsoft.Storage"
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def api_versions(self, kind: str) -> tuple[str, ...]:
+        """Return the versions for storage accounts, oldest first."""
+        return API_VERSIONS if kind.lower() == "storageaccounts" else ()
+
+    def rate(self, asked: ArmRequest) -> str:
+        """Return which rate a request counts against, as the recorded headers name it."""
+        if asked.request.method == "GET":
+            return "reads"
+        return "resource-requests" if asked.path.lower().endswith("/listkeys") else "writes"
+
+    def handle(self, asked: ArmRequest, principal: Principal) -> Response:
+        """Answer one of the operations, or refuse a path or method that is none of them."""
+        found = RESOURCE.fullmatch(asked.path)
+        name, operation = (found["name"], (found["operation"] or "").lower()) if found else (None, "")
+        match asked.request.method, name, bool(asked.group), operation:
+            case "GET", None, False, "":
+                return _answer(self._list(asked, principal))
+            case "GET", str(), True, "":
+                return _answer(
+                    account_body(self._account(asked, principal, name, "read"), self._world, asked.api_version)
+                )
+            case "POST", str(), True, "listkeys":
+                account = self._account(asked, principal, name, "listKeys/action")
+                return _answer(keys_body(account, asked.api_version))
+            case "POST", str(), True, "regeneratekey":
+                account = self._account(asked, principal, name, "regenerateKey/action")
+                account.regenerate(_key_name(asked, account))
+                return _answer(keys_body(account, asked.api_version))
+            case _:
+                raise errors.invalid_type(self.namespace, asked.api_version)
+
+    def _account(self, asked: ArmRequest, principal: Principal, name: str, action: str) -> StorageAccount:
+        scope = f"{asked.group_scope}/providers/{KIND}/{name}"
+        check_role(self._world, principal, f"{KIND}/{action}", scope)
+        check_group(self._world, asked)
+        account = self._world.accounts.get(name.lower())
+        if account is None or account.resource_id.lower() != scope.lower():
+            raise errors.resource_not_found(KIND, name, asked.group)
+        return account
+
+    def _list(self, asked: ArmRequest, principal: Principal) -> dict[str, Any]:
+        readable = list(self._readable(asked, principal))
+        if not readable:
+            check_role(self._world, principal, f"{KIND}/read", asked.group_scope)
+        return {"value": [account_body(account, self._world, asked.api_version) for account in readable]}
+
+    def _readable(self, asked: ArmRequest, principal: Principal) -> Iterator[StorageAccount]:
+        # A list shows what the caller may read, and leaves out the rest without a word.
+        for account in self._world.accounts.values():
+            if account.subscription.lower() == asked.subscription.lower() and self._world.roles.find(
+                principal, f"{KIND}/read", account.resource_id
+            ):
+                yield account
+
+
+def _key_name(asked: ArmRequest, account: StorageAccount) -> str:
+    try:
+        body = json.loads(asked.request.body)
+    except ValueError as error:
+        raise errors.invalid_content(str(error)) from None
+    name = body.get("keyName") if isinstance(body, dict) else None
+    if not isinstance(name, str) or name not in account.keys:
+        raise errors.invalid_values("keyName")
+    return name
+
+
+def _answer(body: dict[str, Any]) -> Response:
+    return json_response(200, body, HEADERS)

@@ -1,0 +1,99 @@
+"""A whole simulated Azure, put together: one call makes it, a few more fill it."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from simulator.arm.service import ArmService
+from simulator.arm.storage import StorageProvider
+from simulator.blobs import BlobService
+from simulator.identity import HOME_TENANT, Principal
+from simulator.keyvault.service import KeyVaultService
+from simulator.keyvault.state import Vault
+from simulator.login import LoginService
+from simulator.managed_identity import ManagedIdentityService
+from simulator.queues import QueueService
+from simulator.storage_accounts import StorageAccount
+from simulator.world import Domains, World, utc_now
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from datetime import datetime
+
+    from simulator.rbac import Assignment
+
+SUBSCRIPTION = "11111111-2222-4333-8444-555555555555"
+GROUP = "production"
+
+
+class Azure(World):
+    """A world with all services in it. `arm` and `managed_identity` carry switches of their own."""
+
+    def __init__(
+        self,
+        now: Callable[[], datetime] = utc_now,
+        domains: Domains | None = None,
+        entropy: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        super().__init__(now, domains, entropy)
+        self.arm = ArmService(self, StorageProvider(self))
+        self.managed_identity = ManagedIdentityService(self)
+        self.services += [
+            KeyVaultService(self),
+            self.arm,
+            LoginService(self),
+            self.managed_identity,
+            BlobService(self),
+            QueueService(self),
+        ]
+
+    def add_group(self, subscription: str = SUBSCRIPTION, group: str = GROUP) -> None:
+        """Add a resource group, and its subscription where that is new."""
+        self.groups.setdefault(subscription.lower(), set()).add(group.lower())
+
+    def add_vault(
+        self, name: str, subscription: str = SUBSCRIPTION, group: str = GROUP, tenant: str = HOME_TENANT
+    ) -> Vault:
+        """Add an empty vault; ValueError where its name is taken, since vault names are unique in the world."""
+        if name in self.vaults:
+            raise ValueError(f"there is a vault named {name} already")
+        self.add_group(subscription, group)
+        self.vaults[name] = Vault(
+            name, subscription, group, lambda: self.domains.vault, self.now, self.entropy, tenant=tenant
+        )
+        return self.vaults[name]
+
+    def add_account(
+        self, name: str, subscription: str = SUBSCRIPTION, group: str = GROUP, *, allow_shared_key_access: bool = True
+    ) -> StorageAccount:
+        """Add a storage account with two fresh keys; ValueError where its name is taken."""
+        if name in self.accounts:
+            raise ValueError(f"there is a storage account named {name} already")
+        self.add_group(subscription, group)
+        self.accounts[name] = StorageAccount(
+            name,
+            subscription,
+            group,
+            allow_shared_key_access=allow_shared_key_access,
+            now=self.now,
+            entropy=self.entropy,
+        )
+        return self.accounts[name]
+
+    def remove_account(self, name: str) -> None:
+        """Delete a storage account; KeyError where there is none."""
+        del self.accounts[name]
+
+    def add_principal(self, name: str, oid: str | None = None, appid: str | None = None) -> Principal:
+        """Add somebody who can hold tokens; ids that are not given are derived from the name."""
+        return self.identities.add(name, oid, appid)
+
+    def grant(self, principal: Principal, actions: Iterable[str], scope: str) -> Assignment:
+        """Let a principal take actions (wildcards allowed) at a scope and everything below it."""
+        return self.roles.grant(principal, actions, scope)
+
+
+def build_world(now: Callable[[], datetime] = utc_now, domains: Domains | None = None) -> Azure:
+    """Return an empty simulated Azure whose clock is `now`."""
+    return Azure(now, domains)

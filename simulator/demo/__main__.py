@@ -1,0 +1,196 @@
+"""Run the demo: exit code 0 when everything happened as it should and every value opens its account."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from azure.core.exceptions import AzureError
+from azure.storage.blob import BlobServiceClient
+
+from simulator.azure import Azure
+from simulator.demo.app import KEY, App, AppError, running
+from simulator.demo.cast import HOST_ACCOUNT, PARTS, SCOPE, VAULT, Part, stage
+from simulator.keyvault.state import SecretVersion, Vault
+from simulator.names import resolve_localhost
+from simulator.server import Background, start_in_thread
+
+PATIENCE = 30.0
+STARTED = time.monotonic()
+
+
+def say(text: str) -> None:
+    """Print a line with the seconds since the start."""
+    print(f"{time.monotonic() - STARTED:5.1f} s  {text}", flush=True)
+
+
+def settings(cloud: Background[Azure], schedule: str) -> dict[str, str]:
+    """Return what the app is told, as the deployment would."""
+    vault = cloud.world.vaults[VAULT].url
+    return {
+        **cloud.running.environment,
+        "AzureWebJobsStorage": cloud.running.connection_string(HOST_ACCOUNT),
+        "REKEY_VAULTS": vault,
+        "REKEY_SCOPES": json.dumps({vault: [SCOPE]}),
+        "REKEY_SWEEP_SCHEDULE": schedule,
+    }
+
+
+def outcome(vault: Vault, part: Part, before: SecretVersion) -> str:
+    """Tell from the vault alone what has happened to a secret."""
+    now = vault.versions(part.name)[-1]
+    if (now.tags or {}).get("RekeyState", "").startswith("parked"):
+        return "parked"
+    if now.version != before.version:
+        return "rotated"
+    return "retired" if "RekeyRetire" in (before.tags or {}) and "RekeyRetire" not in (now.tags or {}) else "untouched"
+
+
+def watch(vault: Vault, before: dict[str, SecretVersion]) -> dict[str, str]:
+    """Say what happens while it happens, until every secret has met its end; returns how each ended."""
+    seen: dict[str, str] = {}
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline and any(seen.get(part.name, "untouched") != part.ends for part in PARTS):
+        for part in PARTS:
+            now = outcome(vault, part, before[part.name])
+            if now != seen.get(part.name, "untouched"):
+                say(f"  {part.name}: {now}{_detail(vault.versions(part.name)[-1], now)}")
+            seen[part.name] = now
+        time.sleep(0.05)
+    return seen
+
+
+def _detail(version: SecretVersion, result: str) -> str:
+    tags = version.tags or {}
+    match result:
+        case "parked":
+            return f": {tags['RekeyReason']}"
+        case "rotated":
+            return f" to {tags['CredentialId']}, version {version.version[:8]}; {tags['RekeyRetire'].split()[2]} works until {tags['RekeyRetire'][:10]}"
+        case _:
+            return ": the superseded key is revoked and its version disabled"
+
+
+def by_hand(app: App) -> None:
+    """Rotate one secret as an operator would: look first, then ask, then insist."""
+    path = f"/api/secrets/{VAULT}/media-key/rotate"
+    for note, body in (("?dry_run=true", {}), ("", {}), ("", {"force": True, "reason": "demo"})):
+        status, answer = app.post(path + note, body)
+        say(
+            f"  POST {path}{note} {json.dumps(body)} -> {status}: {answer.get('action', answer.get('status'))}, {answer.get('reason', answer.get('detail'))}"
+        )
+
+
+def _told(answer: dict[str, str]) -> str:
+    if "fix" in answer:
+        return f"{answer.get('reason') or answer['title']}; fix: {answer['fix']}"
+    return f"{answer.get('action') or answer['status']}, {answer['reason']}"
+
+
+def opens(cloud: Background[Azure], part: Part, version: SecretVersion) -> bool:
+    """Sign a real request to the account with what the vault holds."""
+    account = cloud.world.accounts[part.account]
+    key = next((key.value for key in account.keys.values() if key.value in version.value), version.value)
+    url = f"https://{part.account}.{cloud.world.domains.blob}"
+    try:
+        with BlobServiceClient(url, {"account_name": part.account, "account_key": key}, retry_total=0) as client:
+            client.get_service_properties()
+    except AzureError:
+        return False
+    return True
+
+
+def table(cloud: Background[Azure], before: dict[str, SecretVersion], ends: dict[str, str]) -> bool:
+    """Print how every secret ended; tells whether all is well."""
+    vault, well = cloud.world.vaults[VAULT], True
+    row: Callable[..., str] = "{:<20}{:<11}{:<10}{:<10}{:<12}{:<12}{}".format
+    print("\n" + row("secret", "ended", "was", "is", "credential", "expires", "opens its account"))
+    print("-" * 92)
+    for part in PARTS:
+        now, ended = vault.versions(part.name)[-1], ends.get(part.name, "untouched")
+        good = opens(cloud, part, now)
+        well = well and good and ended == part.ends
+        expires = datetime.fromtimestamp(now.expires or 0, UTC)
+        credential = (now.tags or {}).get("CredentialId", "")
+        print(
+            row(
+                part.name,
+                ended,
+                before[part.name].version[:8],
+                now.version[:8],
+                credential,
+                f"{expires:%Y-%m-%d}",
+                "yes" if good else "NO",
+            )
+        )
+    return well
+
+
+def play(cloud: Background[Azure], app: App) -> bool:
+    """Tell the story; returns whether it ended well."""
+    vault = cloud.world.vaults[VAULT]
+    before = {part.name: vault.versions(part.name)[-1] for part in PARTS}
+    say(f"vault {VAULT} holds {len(PARTS)} secrets:")
+    for part in PARTS:
+        say(f"  {part.name}: {part.story}")
+    event = vault.near_expiry_event("orders-key")
+    say(f"Event Grid delivers SecretNearExpiry for orders-key -> {app.deliver(event)}")
+    say("an operator rotates media-key by hand:")
+    by_hand(app)
+    say("the app works; the sweep finds by its timer what no event told:")
+    ends = watch(vault, before)
+    return table(cloud, before, ends)
+
+
+def keep(cloud: Background[Azure], app: App) -> None:
+    """Leave everything running and say what can be tried."""
+    vault = cloud.world.vaults[VAULT].url
+    print(f"\nStill running: app {app.base}, vault {vault}, log {app.log}. Try:")
+    for name, note, body in (
+        ("archive-key", "?dry_run=true", "{}"),
+        ("archive-key", "", '{"force": true, "reason": "trying it"}'),
+        ("archive-key", "", '{"compromised": true, "reason": "leaked"}'),
+        ("legacy-key", "", ""),
+        ("no-such-secret", "", ""),
+    ):
+        data = f" -d '{body}'" if body else ""
+        print(
+            f"  curl -i -X POST -H 'x-functions-key: {KEY}'{data} '{app.base}/api/secrets/{VAULT}/{name}/rotate{note}'"
+        )
+    print("Stop with Ctrl-C.", flush=True)
+    try:
+        while True:
+            time.sleep(3600)
+    except KeyboardInterrupt:
+        print()
+
+
+def main() -> int:
+    """Run the demo; 0 when it ended well."""
+    resolve_localhost()
+    say("starting a simulated Azure on loopback (TLS), and the app on Microsoft's Functions worker")
+    with start_in_thread(stage) as cloud:
+        os.environ |= cloud.running.environment
+        try:
+            with running(settings(cloud, "*/3 * * * * *")) as app:
+                say(f"app ready at {app.base}")
+                well = play(cloud, app)
+                print(
+                    "\nAll as it should be: nothing was lost, nothing cut off early."
+                    if well
+                    else f"\nNOT as it should be: see {app.log}"
+                )
+                if os.environ.get("KEEP"):
+                    keep(cloud, app)
+        except AppError as error:
+            print(error, file=sys.stderr)
+            return 1
+    return 0 if well else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

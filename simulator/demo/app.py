@@ -1,0 +1,90 @@
+"""The function app of the demo: the local host as a process of its own, and what is asked of it over HTTP."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+KEY = "demo-function-key"
+
+
+class AppError(Exception):
+    """The app did not start; the message holds what it printed."""
+
+
+@dataclass(frozen=True)
+class App:
+    """A running app."""
+
+    base: str
+    log: Path
+
+    def post(self, path: str, body: object = None, headers: Mapping[str, str] | None = None) -> tuple[int, Any]:
+        """Send a POST and return status and decoded body."""
+        data = b"" if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.base + path, data, {"x-functions-key": KEY, **(headers or {})})  # noqa: S310
+        request.add_header("Content-Type", "application/json")
+        try:
+            with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310 - the host on loopback
+                return response.status, _decoded(response.read())
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, _decoded(error.read())
+
+    def deliver(self, event: Mapping[str, Any]) -> int:
+        """Deliver an event as Event Grid does: first the handshake, then the event. Returns the status."""
+        path = f"/runtime/webhooks/EventGrid?functionName=on_event_grid&code={KEY}"
+        handshake = [
+            {
+                "id": "1",
+                "eventType": "Microsoft.EventGrid.SubscriptionValidationEvent",
+                "subject": "",
+                "eventTime": "2026-01-01T00:00:00Z",
+                "dataVersion": "1",
+                "data": {"validationCode": "7f3a"},
+            }
+        ]
+        status, answer = self.post(path, handshake, {"aeg-event-type": "SubscriptionValidation"})
+        if status != 200 or answer != {"validationResponse": "7f3a"}:  # noqa: PLR2004
+            raise AppError(f"the handshake was answered {status} {answer}")
+        return self.post(path, [event], {"aeg-event-type": "Notification"})[0]
+
+
+def _decoded(body: bytes) -> Any:
+    return json.loads(body) if body.strip() else None
+
+
+@contextlib.contextmanager
+def running(settings: Mapping[str, str], port: int = 0) -> Iterator[App]:
+    """Run the app until the block ends; raises AppError if it does not start."""
+    with tempfile.NamedTemporaryFile("w+", prefix="rekey-host-", suffix=".log", delete=False) as log:
+        command = [sys.executable, "-m", "simulator.host", "--app", str(ROOT), "--port", str(port), "--key", KEY]
+        env = {**os.environ, **settings}
+        with subprocess.Popen(  # noqa: S603 - our own host
+            [*command, "--master-key", KEY], cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=log, text=True
+        ) as process:
+            try:
+                yield App(_address(process, Path(log.name)), Path(log.name))
+            finally:
+                process.terminate()
+
+
+def _address(process: subprocess.Popen[str], log: Path) -> str:
+    printed = ""
+    for line in process.stdout or ():
+        printed += line
+        if found := re.match(r"Host ready on (\S+)", line):
+            return found[1]
+    raise AppError(f"the app did not start:\n{printed}{log.read_text()}")

@@ -1,0 +1,37 @@
+"""The keys that open functions over HTTP, and who may use which."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+def _new_key() -> str:
+    return secrets.token_urlsafe(32)
+
+
+@dataclass(frozen=True)
+class Keys:
+    """One host's keys: `master` opens everything, `default` every function, `system` the extensions' webhooks."""
+
+    default: str = field(default_factory=_new_key, repr=False)
+    master: str = field(default_factory=_new_key, repr=False)
+    system: str = field(default_factory=_new_key, repr=False)
+    functions: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def allow(self, level: str, given: str | None, function: str = "") -> bool:
+        """Tell whether a key opens something of this level: anonymous, function, system or admin."""
+        if level == "anonymous":
+            return True
+        accepted = [self.master]
+        if level == "function":
+            accepted += [self.default, self.functions.get(function, "")]
+        if level == "system":
+            accepted.append(self.system)
+        return bool(given) and any(key and _same(key, str(given)) for key in accepted)
+
+
+def _same(key: str, given: str) -> bool:
+    return hmac.compare_digest(key.encode(), given.encode())

@@ -1,0 +1,128 @@
+"""What a queue message becomes for the function that it triggers: text or bytes, and the trigger metadata."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from simulator.host.json_times import invariant
+from simulator.host.protos import TypedData
+
+NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+class UndecodableError(ValueError):
+    """The message is not base64 where host.json says that messages are."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """A received message. `content` is the text as stored in the queue."""
+
+    id: str
+    content: str
+    dequeue_count: int
+    inserted: datetime
+    expires: datetime
+    next_visible: datetime
+    pop_receipt: str
+
+
+def decode(content: str, *, is_base64: bool) -> bytes:
+    """Return the message's bytes.
+
+    Raises:
+        UndecodableError: the text is not base64.
+
+    """
+    if not is_base64:
+        return content.encode()
+    try:
+        return base64.b64decode(content, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise UndecodableError(f"The message body {content[:20]!r}… is not base64.") from error
+
+
+def encode(body: bytes, *, is_base64: bool) -> str:
+    """Return the text under which the host stores a message."""
+    return base64.b64encode(body).decode() if is_base64 else body.decode()
+
+
+def to_data(body: bytes, data_type: str) -> TypedData:
+    """Return what the function gets: bytes where its binding says so, else text.
+
+    Raises:
+        UnicodeDecodeError: the text is not UTF-8.
+
+    """
+    return TypedData(bytes=body) if data_type.lower() == "binary" else TypedData(string=body.decode())
+
+
+def metadata(message: Message, body: bytes, data: TypedData, function: str) -> dict[str, Any]:
+    """Return the trigger metadata, in the order and spelling that Microsoft's listener has.
+
+    The properties of a JSON message join them, and replace those of the same name; not where a function takes bytes.
+    """
+    text = _text(body)
+    found: dict[str, Any] = {} if text is None else {"QueueTrigger": text}
+    found |= {
+        "DequeueCount": message.dequeue_count,
+        "ExpirationTime": _time(message.expires),
+        "Id": message.id,
+        "InsertionTime": _time(message.inserted),
+        "NextVisibleTime": _time(message.next_visible),
+        "PopReceipt": message.pop_receipt,
+        "sys": system_metadata(function),
+    }
+    if data.WhichOneof("data") == "string":
+        for name, value in _properties(data.value).items():
+            _overlay(found, name, value)
+    return found
+
+
+def _text(body: bytes) -> str | None:
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def system_metadata(function: str) -> dict[str, str]:
+    """Return the `sys` entry that every invocation's metadata has."""
+    now = datetime.now(UTC)
+    return {"MethodName": function, "UtcNow": f"{now:%Y-%m-%dT%H:%M:%S.%f}0Z", "RandGuid": str(uuid.uuid4())}
+
+
+def _overlay(found: dict[str, Any], name: str, value: Any) -> None:
+    # Names are compared without case and keep their first spelling: a message's "id" replaces the metadata's Id.
+    known = next((key for key in found if key.lower() == name.lower()), name)
+    found[known] = value
+
+
+def _properties(text: str) -> dict[str, Any]:
+    if not text.lstrip().startswith("{"):
+        return {}
+    try:
+        properties = json.loads(text)
+    except ValueError:
+        return {}
+    return {name: _plain(value) for name, value in properties.items() if not isinstance(value, list | None)}
+
+
+def _plain(value: Any) -> Any:
+    """Return a JSON property as binding data holds it: objects as they are, everything else as .NET's invariant text."""
+    if isinstance(value, Mapping):
+        return value
+    if isinstance(value, str):
+        return invariant(value)
+    return f"{value:.15g}" if isinstance(value, float) else str(value)
+
+
+def _time(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S}+00:00"

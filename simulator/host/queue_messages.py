@@ -1,0 +1,86 @@
+"""The life of one queue message: invisible while its function runs, then deleted, released or moved to the poison queue."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+
+from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
+from azure.storage.queue.aio import QueueClient
+
+from simulator.host.messages import Message
+
+# Microsoft's listener has these fixed, whatever host.json says.
+INVISIBLE_WHILE_RUNNING = 600
+_RENEW_EVERY = INVISIBLE_WHILE_RUNNING / 2
+
+_log = logging.getLogger("host")
+
+
+class Lease:
+    """One received message in its queue. The pop receipt changes with every renewal, so nobody else may hold it."""
+
+    def __init__(self, message: Message, queue: QueueClient, poison: QueueClient | None) -> None:
+        self.message = message
+        self._queue = queue
+        self._poison = poison
+        self._receipt = message.pop_receipt
+
+    @contextlib.asynccontextmanager
+    async def renewed(self) -> AsyncIterator[None]:
+        """Keep the message invisible as long as the block runs."""
+        renewal = asyncio.create_task(self._renew())
+        try:
+            yield
+        finally:
+            renewal.cancel()
+            await asyncio.wait([renewal])
+
+    async def complete(self) -> None:
+        """Delete the message; fine if somebody else already has."""
+        with contextlib.suppress(ResourceNotFoundError):
+            await self._queue.delete_message(self.message.id, self._receipt)
+
+    async def release(self, visibility_timeout: float, max_dequeue_count: int) -> None:
+        """After a failure: make it visible again after the delay, or poison it once its tries are used up.
+
+        In a poison queue it is left alone: releasing it would bring it back at once, for ever.
+        """
+        if self._poison is None:
+            return
+        if self.message.dequeue_count >= max_dequeue_count:
+            await self.move_to_poison(f"Message has reached MaxDequeueCount of {max_dequeue_count}.")
+            return
+        with contextlib.suppress(ResourceNotFoundError):
+            await self._show_after(visibility_timeout)
+
+    async def move_to_poison(self, reason: str) -> None:
+        """Copy the message as it is to the poison queue, which is created if need be, and delete it."""
+        if self._poison is None:
+            return
+        _log.warning("%s Moving message to queue '%s'.", reason, self._poison.queue_name)
+        await send(self._poison, self.message.content)
+        await self.complete()
+
+    async def _renew(self) -> None:
+        while True:
+            await asyncio.sleep(_RENEW_EVERY)
+            await self._show_after(INVISIBLE_WHILE_RUNNING)
+
+    async def _show_after(self, seconds: float) -> None:
+        updated = await self._queue.update_message(
+            self.message.id, self._receipt, visibility_timeout=int(seconds), content=self.message.content
+        )
+        self._receipt = str(updated.pop_receipt)
+
+
+async def send(queue: QueueClient, content: str) -> None:
+    """Add a message to a queue, creating the queue if it does not exist."""
+    try:
+        await queue.send_message(content)
+    except ResourceNotFoundError:
+        with contextlib.suppress(ResourceExistsError):
+            await queue.create_queue()
+        await queue.send_message(content)

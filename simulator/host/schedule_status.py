@@ -1,0 +1,86 @@
+"""What is remembered of a timer across restarts, and the blob that holds it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
+from azure.storage.blob.aio import BlobServiceClient
+
+from simulator.host.schedule import Schedule
+
+_CONTAINER = "azure-webjobs-hosts"
+_NEVER = "0001-01-01T00:00:00"
+
+
+@dataclass(frozen=True)
+class ScheduleStatus:
+    """One timer's last and next run. `updated` is the time that `next` was worked out from; None means never."""
+
+    last: datetime | None
+    next: datetime
+    updated: datetime | None
+
+    def to_dict(self) -> dict[str, str]:
+        """Return it as the status blob and the function's timer have it."""
+        times = {"Last": self.last, "Next": self.next, "LastUpdated": self.updated}
+        return {name: time.isoformat() if time else _NEVER for name, time in times.items()}
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> ScheduleStatus:
+        """Read a status blob."""
+        found = json.loads(text)
+        return cls(_time(found.get("Last")), _time(found["Next"]) or datetime.now(UTC), _time(found.get("LastUpdated")))
+
+    def checked(self, schedule: Schedule, now: datetime) -> ScheduleStatus:
+        """Return the status to go on with: where the schedule has changed since, what is due next is worked out anew.
+
+        A run that only the new schedule would have had in the past is not made up for.
+        """
+        base = self.last or self.updated or now
+        expected = schedule.after(base)
+        if self.next == expected:
+            return self
+        if now > expected:
+            base, expected = now, schedule.after(now)
+        return ScheduleStatus(None, expected, base)
+
+
+def _time(text: str | None) -> datetime | None:
+    if not text or text.startswith(_NEVER):
+        return None
+    moment = datetime.fromisoformat(text)
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+class ScheduleMonitor:
+    """Keeps one timer's status in azure-webjobs-hosts/timers/<host id>/Host.Functions.<name>/status."""
+
+    def __init__(self, service: BlobServiceClient, host_id: str, function: str) -> None:
+        self._container = service.get_container_client(_CONTAINER)
+        self._blob = self._container.get_blob_client(f"timers/{host_id}/Host.Functions.{function}/status")
+
+    async def read(self) -> ScheduleStatus | None:
+        """Return what was written last; None if nothing was."""
+        try:
+            download = await self._blob.download_blob()
+            return ScheduleStatus.from_json(await download.readall())
+        except ResourceNotFoundError:
+            return None
+
+    async def write(self, status: ScheduleStatus) -> None:
+        """Remember a status."""
+        content = json.dumps(status.to_dict(), separators=(",", ":"))
+        try:
+            await self._blob.upload_blob(content, overwrite=True)
+        except ResourceNotFoundError:
+            await self._create_container()
+            await self._blob.upload_blob(content, overwrite=True)
+
+    async def _create_container(self) -> None:
+        try:
+            await self._container.create_container()
+        except ResourceExistsError:
+            return

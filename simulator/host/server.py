@@ -1,0 +1,28 @@
+"""The host's HTTP face: the app's routes, the Event Grid webhook, and a little of the admin API."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from simulator.host.admin import Admin
+from simulator.host.eventgrid import PATH, EventGridWebhook
+from simulator.host.host import Host
+from simulator.host.invoke import Invoker
+from simulator.host.keys import Keys
+from simulator.host.web import HttpTriggers
+
+# As maxRequestBodySize on the Consumption plans.
+_LARGEST_BODY = 210 * 1024 * 1024
+
+
+def make_app(host: Host, keys: Keys, *, with_invoke: bool = False) -> web.Application:
+    """Return the web application that answers for a host; /invoke has no key, so it is there only on demand."""
+    app = web.Application(client_max_size=_LARGEST_BODY)
+    admin = Admin(host, keys)
+    app.router.add_route("*", PATH, EventGridWebhook(host, keys).answer)
+    app.router.add_get("/admin/host/status", admin.status)
+    app.router.add_post("/admin/functions/{name}", admin.run)
+    if with_invoke:
+        app.router.add_post("/invoke", Invoker(host.worker).answer)
+    app.router.add_route("*", "/{path:.*}", HttpTriggers(host, keys).answer)
+    return app

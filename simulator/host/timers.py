@@ -1,0 +1,97 @@
+"""Timer triggers: one run at a time, and one past-due run after a stop, as Microsoft's timer listener does them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from azure.core.exceptions import AzureError
+
+from simulator.host.messages import system_metadata
+from simulator.host.protos import TypedData
+from simulator.host.schedule import Schedule
+from simulator.host.schedule_status import ScheduleMonitor, ScheduleStatus
+
+_log = logging.getLogger("host")
+
+Run = Callable[[TypedData], Awaitable[object]]
+
+
+def timer_data(status: ScheduleStatus | None, *, past_due: bool = False) -> TypedData:
+    """Return the timer that a function gets; without a monitor it has no status."""
+    timer = {
+        "Schedule": {"AdjustForDST": True},
+        "ScheduleStatus": status.to_dict() if status else None,
+        "IsPastDue": past_due,
+    }
+    return TypedData(json=json.dumps(timer))
+
+
+def timer_metadata(function: str) -> dict[str, Any]:
+    """Return a timer invocation's metadata."""
+    return {"TimerTrigger": f"{datetime.now(UTC):%m/%d/%Y %H:%M:%S}", "sys": system_metadata(function)}
+
+
+class TimerListener:
+    """Runs one function when it is due. `run` calls it; whether it succeeds makes no difference to the schedule."""
+
+    def __init__(self, schedule: Schedule, monitor: ScheduleMonitor | None, run: Run, *, run_on_startup: bool) -> None:
+        self._schedule = schedule
+        self._monitor = monitor
+        self._run = run
+        self._run_on_startup = run_on_startup
+        self._stopping = asyncio.Event()
+
+    async def listen(self) -> None:
+        """Run the function whenever it is due, until stopped; what was missed before the start is due at once."""
+        status, past_due = await self._begin()
+        startup = past_due or self._run_on_startup
+        while startup or await self._wait_until(status.next):
+            status = await self._fire(status, past_due=past_due, startup=startup)
+            startup = past_due = False
+
+    async def stop(self) -> None:
+        """Start no more runs."""
+        self._stopping.set()
+
+    async def _begin(self) -> tuple[ScheduleStatus, bool]:
+        now = datetime.now(UTC)
+        fresh = ScheduleStatus(None, self._schedule.after(now), None)
+        if self._monitor is None:
+            return fresh, False
+        found = await self._monitor.read()
+        if found is None:
+            await self._monitor.write(ScheduleStatus(None, fresh.next, now))
+            return fresh, False
+        status = found.checked(self._schedule, now)
+        if status != found:
+            await self._monitor.write(status)
+        return status, now > status.next
+
+    async def _wait_until(self, moment: datetime) -> bool:
+        while not self._stopping.is_set() and (seconds := (moment - datetime.now(UTC)).total_seconds()) > 0:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), seconds)
+        return not self._stopping.is_set()
+
+    async def _fire(self, status: ScheduleStatus, *, past_due: bool, startup: bool) -> ScheduleStatus:
+        started = datetime.now(UTC)
+        await self._run(timer_data(status if self._monitor else None, past_due=past_due))
+        # A run before its time (by a fast clock) counts as the run that was due, else it would be due again at once.
+        counted = started if startup else max(started, status.next)
+        after = ScheduleStatus(counted, self._schedule.after(counted), counted)
+        await self._remember(after)
+        return after
+
+    async def _remember(self, status: ScheduleStatus) -> None:
+        if self._monitor is None:
+            return
+        try:
+            await self._monitor.write(status)
+        except AzureError as error:
+            _log.error("The timer's status could not be written: %s", error)

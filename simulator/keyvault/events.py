@@ -1,0 +1,80 @@
+"""Key Vault's events in Event Grid's two schemas, with the quirks that Microsoft's own samples show.
+
+Source of the shapes: Azure/azure-rest-api-specs, specification/eventgrid/data-plane/Microsoft.KeyVault/stable/2018-01-01.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from simulator.keyvault.state import SecretVersion, Vault
+
+type Kind = Literal["SecretNearExpiry", "SecretExpired", "SecretNewVersionCreated"]
+type Schema = Literal["eventgrid", "cloudevents"]
+type Quirk = Literal["numeric-times", "stray-blanks", "lower-case-id", "lower-case-keys", "null-times"]
+"""A way in which events were seen to differ: times as numbers (as the schema says; the examples have strings), a blank
+after a key and before a version, `id` for `Id`, every key in lower case, times that are null although they are set."""
+
+
+def build(vault: Vault, version: SecretVersion, kind: Kind, schema: Schema, quirk: Quirk | None) -> dict[str, Any]:
+    """Return one event about one version of a secret."""
+    data = _quirky(_data(vault, version), quirk)
+    event_id = str(uuid.UUID(bytes=vault.entropy(16), version=4))
+    # Seven digits behind the second, as .NET writes them.
+    time = f"{vault.now():%Y-%m-%dT%H:%M:%S.%f}0Z"
+    event_type = f"Microsoft.KeyVault.{kind}"
+    if schema == "cloudevents":
+        return {
+            "source": vault.resource_id,
+            "subject": version.name,
+            "type": event_type,
+            "time": time,
+            "id": event_id,
+            "data": data,
+            "specversion": "1.0",
+        }
+    return {
+        "id": event_id,
+        "topic": vault.resource_id,
+        "subject": version.name,
+        "eventType": event_type,
+        "eventTime": time,
+        "data": data,
+        "dataVersion": "1",
+        "metadataVersion": "1",
+    }
+
+
+def _data(vault: Vault, version: SecretVersion) -> dict[str, Any]:
+    return {
+        "Id": f"{vault.url}/secrets/{version.name}/{version.version}",
+        "VaultName": vault.name,
+        "ObjectType": "Secret",
+        "ObjectName": version.name,
+        "Version": version.version,
+        "NBF": _text(version.not_before),
+        "EXP": _text(version.expires),
+    }
+
+
+def _text(seconds: int | None) -> str | None:
+    return None if seconds is None else str(seconds)
+
+
+def _quirky(data: dict[str, Any], quirk: Quirk | None) -> dict[str, Any]:
+    match quirk:
+        case "numeric-times":
+            return {key: int(value) if key in {"NBF", "EXP"} and value else value for key, value in data.items()}
+        case "null-times":
+            return {**data, "NBF": None, "EXP": None}
+        case "stray-blanks":
+            renamed = {"ObjectName ": data["ObjectName"], "Version": f" {data['Version']}"}
+            return {**{key: value for key, value in data.items() if key != "ObjectName"}, **renamed}
+        case "lower-case-id":
+            return {key if key != "Id" else "id": value for key, value in data.items()}
+        case "lower-case-keys":
+            return {key.lower(): value for key, value in data.items()}
+        case None:
+            return data

@@ -1,0 +1,161 @@
+"""What each Key Vault operation does, once the caller may do it. Each returns the body of its 200, or None for a 204."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from simulator.keyvault import errors, parameters, shapes
+from simulator.keyvault.paging import page
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from simulator.keyvault.state import DeletedSecret, SecretVersion, Vault
+    from simulator.wire import Request
+
+
+@dataclass(frozen=True)
+class Call:
+    """One operation on one vault, with the name and version from its path; `version` is empty for the latest."""
+
+    vault: Vault
+    request: Request
+    name: str = ""
+    version: str = ""
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation: the request that asks for it, the action that a role must permit, the rate it counts against."""
+
+    method: str
+    path: re.Pattern[str]
+    action: str
+    run: Callable[[Call], dict[str, Any] | None]
+    rate: Literal["creates", "others"] = "others"
+
+
+def set_secret(call: Call) -> dict[str, Any]:
+    """Make a new version that inherits nothing."""
+    body = parameters.read(call.request)
+    if body.value is None:
+        raise errors.bad_property()
+    _refuse_unsettled(call)
+    held = call.vault.latest(call.name)
+    if held is not None and held.managed:
+        raise errors.managed_secret("set")
+    made = call.vault.put(call.name, body.value)
+    made = call.vault.amend(made, **body.changes())
+    return shapes.bundle(call.vault, made, with_value=True)
+
+
+def get_secret(call: Call) -> dict[str, Any]:
+    """Read one version; being expired or not yet valid does not hinder that, being disabled does."""
+    found = _existing(call)
+    if not found.enabled:
+        raise errors.secret_disabled()
+    return shapes.bundle(call.vault, found, with_value=True)
+
+
+def update_secret(call: Call) -> dict[str, Any]:
+    """Change the attributes that the body names, of one version."""
+    body = parameters.read(call.request)
+    changed = call.vault.amend(_existing(call), **body.changes())
+    return shapes.bundle(call.vault, changed, with_value=False)
+
+
+def list_secrets(call: Call) -> dict[str, Any]:
+    """List secrets, each described by its latest version; managed ones too."""
+    latest = [call.vault.versions(name)[-1] for name in call.vault.secrets]
+    items = {each.name.upper(): shapes.item(call.vault, each, with_version=False) for each in latest}
+    return page(call.vault, call.request, items)
+
+
+def list_versions(call: Call) -> dict[str, Any]:
+    """List a secret's versions in the order of their ids, which says nothing of their age; none is no error."""
+    versions = call.vault.versions(call.name)
+    items = {each.version.upper(): shapes.item(call.vault, each, with_version=True) for each in versions}
+    return page(call.vault, call.request, items)
+
+
+def delete_secret(call: Call) -> dict[str, Any]:
+    """Soft-delete a secret with all its versions."""
+    _existing(call)
+    return shapes.deleted_bundle(call.vault, call.vault.delete(call.name))
+
+
+def list_deleted(call: Call) -> dict[str, Any]:
+    """List the secrets whose deletion has finished."""
+    gone = [each for each in call.vault.deleted.values() if _is_visible(call.vault, each)]
+    items = {each.versions[0].name.upper(): shapes.deleted_item(call.vault, each) for each in gone}
+    return page(call.vault, call.request, items)
+
+
+def get_deleted(call: Call) -> dict[str, Any]:
+    """Describe one deleted secret."""
+    return shapes.deleted_bundle(call.vault, _deleted(call))
+
+
+def recover_deleted(call: Call) -> dict[str, Any]:
+    """Bring a deleted secret back."""
+    _deleted(call)
+    return shapes.bundle(call.vault, call.vault.recover(call.name), with_value=False)
+
+
+def purge_deleted(call: Call) -> None:
+    """Remove a deleted secret for good."""
+    _deleted(call)
+    del call.vault.deleted[call.name.lower()]
+
+
+def _existing(call: Call) -> SecretVersion:
+    found = call.vault.find(call.name, call.version)
+    if found is None or call.vault.is_recovering(call.name):
+        raise errors.secret_not_found(call.name, call.version)
+    return found
+
+
+def _deleted(call: Call) -> DeletedSecret:
+    gone = call.vault.deleted.get(call.name.lower())
+    if gone is None or not _is_visible(call.vault, gone):
+        raise errors.deleted_secret_not_found(call.name)
+    return gone
+
+
+def _refuse_unsettled(call: Call) -> None:
+    gone = call.vault.deleted.get(call.name.lower())
+    if gone is not None:
+        raise errors.is_deleted(call.name) if _is_visible(call.vault, gone) else errors.is_being_deleted(call.name)
+    if call.vault.is_recovering(call.name):
+        raise errors.is_being_recovered(call.name)
+
+
+def _is_visible(vault: Vault, gone: DeletedSecret) -> bool:
+    return gone.visible_from <= vault.now()
+
+
+_ACTIONS = "Microsoft.KeyVault/vaults/secrets"
+_METADATA = f"{_ACTIONS}/readMetadata/action"
+_ALL, _ONE = re.compile(r"/secrets/?"), re.compile(r"/secrets/(?P<name>[^/]+)/?")
+_VERSIONED = re.compile(r"/secrets/(?P<name>[^/]+)(/(?P<version>[^/]*))?/?")
+_ALL_DELETED, _ONE_DELETED = re.compile(r"/deletedsecrets/?"), re.compile(r"/deletedsecrets/(?P<name>[^/]+)/?")
+_VERSIONS, _RECOVERED = (
+    re.compile(r"/secrets/(?P<name>[^/]+)/versions/?"),
+    re.compile(r"/deletedsecrets/(?P<name>[^/]+)/recover"),
+)
+
+OPERATIONS = (
+    Operation("GET", _ALL, _METADATA, list_secrets),
+    Operation("GET", _VERSIONS, _METADATA, list_versions),
+    Operation("GET", _VERSIONED, f"{_ACTIONS}/getSecret/action", get_secret),
+    Operation("PUT", _ONE, f"{_ACTIONS}/setSecret/action", set_secret, "creates"),
+    Operation("PATCH", _VERSIONED, f"{_ACTIONS}/update/action", update_secret),
+    Operation("DELETE", _ONE, f"{_ACTIONS}/delete", delete_secret),
+    Operation("GET", _ALL_DELETED, _METADATA, list_deleted),
+    Operation("GET", _ONE_DELETED, _METADATA, get_deleted),
+    Operation("POST", _RECOVERED, f"{_ACTIONS}/recover/action", recover_deleted),
+    Operation("DELETE", _ONE_DELETED, f"{_ACTIONS}/purge/action", purge_deleted),
+)
+"""In the order in which a path is tried: `versions` comes before a version. Actions: the role Key Vault Secrets Officer."""

@@ -1,0 +1,112 @@
+"""The data plane: challenge, token, rate, role, and only then the operation; the checks stand in the service's order."""
+
+from __future__ import annotations
+
+import uuid
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from simulator.identity import Principal, bearer
+from simulator.keyvault import errors, parameters
+from simulator.keyvault.operations import OPERATIONS, Call, Operation
+from simulator.wire import Request, Response, json_response
+
+if TYPE_CHECKING:
+    from simulator.keyvault.state import Vault
+    from simulator.rbac import Assignment
+    from simulator.world import World
+
+
+class KeyVaultService:
+    """Answers for every vault of the world."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def answers(self, host: str) -> bool:
+        """Tell whether the host is that of a vault; a vault that does not exist has no name to resolve."""
+        return self._vault(host) is not None
+
+    def handle(self, request: Request) -> Response:
+        """Answer one request to a vault."""
+        vault = self._vault(request.host)
+        if vault is None:
+            raise LookupError(f"no vault answers at {request.host}")
+        headers = _headers(vault, request)
+        try:
+            body = self._serve(vault, request, headers)
+        except errors.VaultError as refusal:
+            return json_response(refusal.status, refusal.body(), headers | self._hints(vault, refusal))
+        return Response(204, headers) if body is None else json_response(200, body, headers)
+
+    def _vault(self, host: str) -> Vault | None:
+        # A client that follows a nextLink names port 443.
+        name, _, domain = host.removesuffix(":443").partition(".")
+        return self._world.vaults.get(name) if domain == self._world.domains.vault else None
+
+    def _serve(self, vault: Vault, request: Request, headers: dict[str, str]) -> dict[str, Any] | None:
+        principal = self._authenticated(vault, request)
+        parameters.check_api_version(request)
+        operation, call = _matched(vault, request)
+        if not getattr(vault, operation.rate).take(vault.now()):
+            raise errors.throttled()
+        # Recordings name the assignment in refusals too, once the caller has been found to hold one.
+        headers["x-ms-keyvault-rbac-assignment-id"] = self._authorized(call, operation, principal).assignment_id
+        return operation.run(call)
+
+    def _authenticated(self, vault: Vault, request: Request) -> Principal:
+        token = bearer(request.header("authorization"))
+        if token is None:
+            raise errors.no_token()
+        found = self._world.identities.examine(token, self._audience, exact=True)
+        if not isinstance(found, Principal):
+            raise errors.bad_token(found, self._audience)
+        if found.tenant != vault.tenant:
+            raise errors.wrong_tenant(vault, found)
+        return found
+
+    def _authorized(self, call: Call, operation: Operation, principal: Principal) -> Assignment:
+        scope = f"{call.vault.resource_id}/secrets/{call.name}" if call.name else call.vault.resource_id
+        assignment = self._world.roles.find(principal, operation.action, scope)
+        if assignment is None:
+            raise errors.forbidden_by_rbac(call.vault, principal, operation.action, scope)
+        return assignment
+
+    @property
+    def _audience(self) -> str:
+        return f"https://{self._world.domains.vault}"
+
+    def _hints(self, vault: Vault, refusal: errors.VaultError) -> dict[str, str]:
+        if refusal.status == HTTPStatus.UNAUTHORIZED:
+            authority = f"https://{self._world.domains.login}/{vault.tenant}"
+            return {"WWW-Authenticate": f'Bearer authorization="{authority}", resource="{self._audience}"'}
+        if refusal.status == HTTPStatus.TOO_MANY_REQUESTS and vault.retry_after is not None:
+            return {"Retry-After": str(vault.retry_after)}
+        return {}
+
+
+def _matched(vault: Vault, request: Request) -> tuple[Operation, Call]:
+    for operation in OPERATIONS:
+        found = operation.path.fullmatch(request.path)
+        if found and operation.method == request.method:
+            parts = found.groupdict()
+            call = Call(vault, request, parts.get("name") or "", parts.get("version") or "")
+            if call.name:
+                parameters.check_name(call.name)
+            return operation, call
+    raise errors.bad_operation(request.method, request.path.rsplit("/", 1)[-1])
+
+
+def _headers(vault: Vault, request: Request) -> dict[str, str]:
+    asked = request.header("x-ms-client-request-id")
+    return ({"x-ms-client-request-id": asked} if asked else {}) | {
+        "Cache-Control": "no-cache",
+        "Pragma": "no-cache",
+        "Expires": "-1",
+        "x-ms-keyvault-region": vault.location,
+        "x-ms-request-id": str(uuid.UUID(bytes=vault.entropy(16), version=4)),
+        "x-ms-keyvault-service-version": "1.9.2900.1",
+        "x-ms-keyvault-network-info": "conn_type=Ipv4;addr=127.0.0.1;act_addr_fam=InterNetwork;",
+        "X-Content-Type-Options": "nosniff",
+        "Strict-Transport-Security": "max-age=31536000;includeSubDomains",
+    }

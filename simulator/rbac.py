@@ -1,0 +1,74 @@
+"""Role assignments: which principal may do what, and where."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from simulator.identity import Principal
+
+ROLES = {
+    "Key Vault Secrets Officer": ("Microsoft.KeyVault/vaults/secrets/*",),
+    "Key Vault Secrets User": (
+        "Microsoft.KeyVault/vaults/secrets/getSecret/action",
+        "Microsoft.KeyVault/vaults/secrets/readMetadata/action",
+    ),
+    "Storage Account Key Operator Service Role": (
+        "Microsoft.Storage/storageAccounts/listkeys/action",
+        "Microsoft.Storage/storageAccounts/regeneratekey/action",
+    ),
+    "Storage Blob Data Contributor": (
+        "Microsoft.Storage/storageAccounts/blobServices/containers/*",
+        "Microsoft.Storage/storageAccounts/blobServices/generateUserDelegationKey/action",
+    ),
+    "Storage Queue Data Contributor": ("Microsoft.Storage/storageAccounts/queueServices/queues/*",),
+}
+"""Actions of built-in roles that matter here: https://learn.microsoft.com/azure/role-based-access-control/built-in-roles."""
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """Actions (wildcards allowed, as in a role definition) that one principal may take at a scope and below it."""
+
+    oid: str
+    actions: tuple[str, ...]
+    scope: str
+    assignment_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+
+    def allows(self, oid: str, action: str, scope: str) -> bool:
+        """Tell whether this assignment permits the action; case does not matter, as in Azure."""
+        return (
+            oid == self.oid
+            and _within(scope.lower(), self.scope.lower().rstrip("/"))
+            and any(fnmatchcase(action.lower(), pattern.lower()) for pattern in self.actions)
+        )
+
+
+class Roles:
+    """All role assignments of the tenant. What nobody granted is denied."""
+
+    def __init__(self) -> None:
+        self.assignments: list[Assignment] = []
+
+    def grant(self, principal: Principal, actions: Iterable[str], scope: str) -> Assignment:
+        """Let a principal take actions at a scope and everything below it."""
+        assignment = Assignment(principal.oid, tuple(actions), scope)
+        self.assignments.append(assignment)
+        return assignment
+
+    def revoke(self, assignment: Assignment) -> None:
+        """Take one assignment back; ValueError where it does not exist."""
+        self.assignments.remove(assignment)
+
+    def find(self, principal: Principal, action: str, scope: str) -> Assignment | None:
+        """Return the assignment that permits an action, or None: denied."""
+        return next((each for each in self.assignments if each.allows(principal.oid, action, scope)), None)
+
+
+def _within(scope: str, ancestor: str) -> bool:
+    return scope == ancestor or scope.startswith(f"{ancestor}/")

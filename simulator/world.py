@@ -1,0 +1,106 @@
+"""The whole simulated cloud: one object that holds the state and answers every request, over any transport."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Protocol
+
+from simulator.identity import Identities
+from simulator.rbac import Roles
+from simulator.wire import Request, Response, json_response
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from simulator.faults import Fault
+    from simulator.keyvault.state import Vault
+    from simulator.storage_accounts import StorageAccount
+
+
+@dataclass(frozen=True)
+class Domains:
+    """The host names of one cloud: `vault` is the suffix after a vault's name, and so on; ports included.
+
+    `identity` is where the App Service managed-identity endpoint listens, over plain HTTP.
+    """
+
+    vault: str = "vault.azure.net"
+    arm: str = "management.azure.com"
+    blob: str = "blob.core.windows.net"
+    queue: str = "queue.core.windows.net"
+    login: str = "login.microsoftonline.com"
+    identity: str = "127.0.0.1:41741"
+
+    @classmethod
+    def loopback(cls, port: int, identity_port: int = 41741) -> Domains:
+        """Return the names under which the loopback server answers on `port`, and plain HTTP on `identity_port`."""
+        names = ("vault", "arm", "blob.storage", "queue.storage", "login")
+        vault, arm, blob, queue, login = (f"{name}.localhost:{port}" for name in names)
+        return cls(vault, arm, blob, queue, login, identity=f"127.0.0.1:{identity_port}")
+
+
+class Service(Protocol):
+    """One simulated Azure service."""
+
+    def answers(self, host: str) -> bool:
+        """Tell whether requests for this host (port included) are this service's."""
+        ...
+
+    def handle(self, request: Request) -> Response:
+        """Answer one request, changing the service's state as Azure would."""
+        ...
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One request and the answer that it got, in the order in which they happened."""
+
+    request: Request
+    response: Response
+
+
+def utc_now() -> datetime:
+    """Return the current time, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+class World:
+    """The simulated cloud. `now` is its clock; `handle` answers a request; `exchanges` remembers all of them.
+
+    `entropy` returns as many random bytes as asked; a seeded one makes a whole run repeatable. `groups` names each
+    subscription's resource groups, all in lower case.
+    """
+
+    def __init__(
+        self,
+        now: Callable[[], datetime] = utc_now,
+        domains: Domains | None = None,
+        entropy: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        self.now = now
+        self.domains = domains or Domains()
+        self.entropy = entropy
+        self.identities = Identities(now, entropy)
+        self.roles = Roles()
+        self.accounts: dict[str, StorageAccount] = {}
+        self.vaults: dict[str, Vault] = {}
+        self.groups: dict[str, set[str]] = {}
+        self.faults: list[Fault] = []
+        self.services: list[Service] = []
+        self.exchanges: list[Exchange] = []
+
+    def handle(self, request: Request) -> Response:
+        """Answer one request, or let the first fault that matches it strike; either way it is remembered."""
+        fault = next((each for each in self.faults if each.take(request)), None)
+        response = fault.strike(request, self._serve) if fault else self._serve(request)
+        self.exchanges.append(Exchange(request, response))
+        return response
+
+    def _serve(self, request: Request) -> Response:
+        """Let the service at the host answer; where there is none, a 502 stands for a name that does not resolve."""
+        for service in self.services:
+            if service.answers(request.host):
+                return service.handle(request)
+        return json_response(502, {"error": {"code": "NoSuchHost", "message": f"no service at {request.host}"}})

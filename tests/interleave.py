@@ -1,0 +1,105 @@
+"""Several workers at once, one call at a time, in an order that a schedule dictates."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from azure.core.exceptions import ServiceResponseError
+
+from simulator.clock import VirtualClock
+from simulator.transport import Call, Intercept
+from simulator.wire import Request, Response
+
+CLIENT_TIMEOUT = 15.0
+"""Seconds after which a client has stopped waiting for an answer; the request may still take effect."""
+
+
+@dataclass
+class Turnstile:
+    """Lets one worker make one call, then decides again who is next.
+
+    `choose` gets the number of workers that wait and returns which of them goes on. A worker whose call was held while the
+    clock moved past its time-out sees no answer, although the call took effect: that is how a late write looks.
+    """
+
+    clock: VirtualClock
+    choose: Callable[[int], int]
+    watch: Callable[[], None] = lambda: None
+    _waiting: dict[int, asyncio.Event] = field(default_factory=dict)
+    _moved: asyncio.Event = field(default_factory=asyncio.Event)
+    trace: list[str] = field(default_factory=list)
+
+    def intercept(self, worker: int) -> Intercept:
+        """Return what stands in the transport of one worker."""
+
+        async def stop(request: Request, call: Call) -> Response:
+            arrived = self.clock.now()
+            await self._queue(worker)
+            response = await call()
+            self.trace.append(f"{worker}: {request.method} {request.host}{request.path} -> {response.status}")
+            self.watch()
+            if (self.clock.now() - arrived).total_seconds() > CLIENT_TIMEOUT:
+                raise ServiceResponseError("the client stopped waiting")
+            return response
+
+        return stop
+
+    async def _queue(self, worker: int) -> None:
+        self._waiting[worker] = gate = asyncio.Event()
+        self._moved.set()
+        await gate.wait()
+
+    async def run(self, workers: Sequence[Callable[[], Awaitable[object]]], jump: float = 0.0) -> list[object]:
+        """Run the workers to their ends; with `jump`, one further choice at any moment is that the clock leaps by it."""
+        tasks = [asyncio.ensure_future(worker()) for worker in workers]
+        for task in tasks:
+            task.add_done_callback(lambda _: self._moved.set())
+        while not all(task.done() for task in tasks):
+            running = sum(not task.done() for task in tasks)
+            if len(self._waiting) < running:
+                self._moved.clear()
+                await self._moved.wait()
+                continue
+            order = sorted(self._waiting)
+            chosen = self.choose(len(order) + bool(jump))
+            if chosen == len(order):
+                self.clock.advance(jump)
+                self.trace.append(f"the clock leaps {jump:.0f} s")
+                jump = 0.0
+                continue
+            self._waiting.pop(order[chosen]).set()
+            await asyncio.sleep(0)
+        return await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@dataclass
+class Choices:
+    """One path through a tree of choices: follows `given`, then always the first, and remembers how wide each fork was."""
+
+    given: Sequence[int] = ()
+    taken: list[int] = field(default_factory=list)
+    widths: list[int] = field(default_factory=list)
+
+    def __call__(self, width: int) -> int:
+        choice = self.given[len(self.taken)] if len(self.taken) < len(self.given) else 0
+        self.taken.append(choice)
+        self.widths.append(width)
+        return choice
+
+    def following(self) -> list[int] | None:
+        """Return the path to try next, in order; None once all have been tried."""
+        for at in range(len(self.taken) - 1, -1, -1):
+            if self.taken[at] + 1 < self.widths[at]:
+                return [*self.taken[:at], self.taken[at] + 1]
+        return None
+
+
+def every_path() -> Iterator[Choices]:
+    """Yield one `Choices` after another until every path has been taken; each must be used up before the next."""
+    given: list[int] | None = []
+    while given is not None:
+        choices = Choices(given)
+        yield choices
+        given = choices.following()

@@ -1,0 +1,160 @@
+"""The whole product on a simulated Azure, in process: real SDK clients, virtual time, no socket."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from cloud.composition import build
+from cloud.settings import Settings
+from engine.secret import SecretRef
+from engine.service import Service
+from engine.workitem import WorkItem
+from simulator.azure import Azure, build_world
+from simulator.clock import VirtualClock
+from simulator.identity import Principal
+from simulator.keyvault.state import SecretVersion, Vault
+from simulator.queue_store import Message
+from simulator.queues import QueueService
+from simulator.storage_accounts import StorageAccount
+from simulator.transport import Intercept, SimulatedCredential, SimulatedTransport, forget_challenges
+from simulator.wire import Request
+
+VAULT_ACTIONS = (
+    "Microsoft.KeyVault/vaults/secrets/getSecret/action",
+    "Microsoft.KeyVault/vaults/secrets/setSecret/action",
+    "Microsoft.KeyVault/vaults/secrets/readMetadata/action",
+    "Microsoft.KeyVault/vaults/secrets/update/action",
+)
+KEY_ACTIONS = (
+    "Microsoft.Storage/storageAccounts/listKeys/action",
+    "Microsoft.Storage/storageAccounts/regenerateKey/action",
+)
+CONNECTION_STRING = "DefaultEndpointsProtocol=https;AccountName={account};AccountKey={key};EndpointSuffix={suffix}"
+
+
+class RigClock:
+    """The world's virtual clock as the product wants one."""
+
+    def __init__(self, clock: VirtualClock) -> None:
+        self._clock = clock
+        self.now = clock.now
+        self.sleep = clock.sleep
+
+    def monotonic(self) -> float:
+        return self._clock.now().timestamp()
+
+
+@dataclass
+class Rig:
+    """A world with one vault, the accounts that it may rotate, and the app with exactly the rights that it needs."""
+
+    clock: VirtualClock = field(default_factory=VirtualClock)
+    world: Azure = field(init=False)
+    vault: Vault = field(init=False)
+    identity: Principal = field(init=False)
+
+    def __post_init__(self) -> None:
+        forget_challenges()
+        self.world = build_world(self.clock.now)
+        self.vault = self.world.add_vault("prod")
+        self.host = self.world.add_account("rekeyhost")
+        self.identity = self.world.add_principal("rekey")
+        self.world.grant(self.identity, VAULT_ACTIONS, self.vault.resource_id)
+
+    @property
+    def settings(self) -> Settings:
+        group = self.host.resource_id.split("/providers/")[0]
+        key = self.host.keys["key1"].value
+        return Settings.read(
+            {
+                "REKEY_VAULTS": self.vault.url,
+                "REKEY_SCOPES": json.dumps({self.vault.url: [group]}),
+                "AzureWebJobsStorage": f"DefaultEndpointsProtocol=https;AccountName=rekeyhost;AccountKey={key}",
+            }
+        )
+
+    def account(self, name: str, **options: Any) -> StorageAccount:
+        """Add an account whose keys the app may rotate."""
+        account = self.world.add_account(name, **options)
+        self.world.grant(self.identity, KEY_ACTIONS, account.resource_id)
+        return account
+
+    def secret(
+        self,
+        name: str,
+        account: StorageAccount,
+        *,
+        days_left: float | None = 10,
+        holds: str = "key1",
+        template: str | None = None,
+        tags: Mapping[str, str | None] | None = None,
+        **options: Any,
+    ) -> SecretVersion:
+        """Put a secret under management; `tags` change the usual ones, None takes one away."""
+        key = account.keys[holds].value
+        value = template.format(account=account.name, key=key, suffix="core.windows.net") if template else key
+        usual = {
+            "ProviderAddress": account.resource_id,
+            "CredentialId": holds,
+            "ValidityPeriodDays": "90",
+            "ValueTemplate": template,
+            **(tags or {}),
+        }
+        expires = None if days_left is None else self.clock.now() + timedelta(days=days_left)
+        kept = {tag: text for tag, text in usual.items() if text is not None}
+        return self.vault.put(name, value, expires=expires, tags=kept, content_type="text/plain", **options)
+
+    def service(self, intercept: Intercept | None = None) -> Service:
+        """Start the app: a fresh process as far as the product's own state goes."""
+        transport = SimulatedTransport(self.world, intercept)
+        return build(
+            self.settings,
+            identity=SimulatedCredential(self.world, self.identity),
+            clock=RigClock(self.clock),
+            options={"transport": transport},
+        )
+
+    def item(self, name: str, **fields: Any) -> WorkItem:
+        return WorkItem(SecretRef(self.vault.url, name), **fields)
+
+    def latest(self, name: str) -> SecretVersion:
+        version = self.vault.latest(name)
+        assert version is not None
+        return version
+
+    def queue(self, name: str) -> list[Message]:
+        """Return what waits on one of the host's queues, hidden messages too."""
+        service = next(each for each in self.world.services if isinstance(each, QueueService))
+        if name not in service.queues.names("rekeyhost"):
+            service.queues.create("rekeyhost", name, {}, self.clock.now())
+        return service.queues.find("rekeyhost", name).alive(self.clock.now())
+
+    def messages(self, queue: str) -> list[dict[str, Any]]:
+        """Return the JSON messages that wait on one of the host's queues."""
+        return [json.loads(base64.b64decode(message.body)) for message in self.queue(queue)]
+
+    def calls(self) -> Counter[str]:
+        """Count the requests so far by service, challenges aside, and forget them."""
+        counts = Counter(
+            _service(exchange.request)
+            for exchange in self.world.exchanges
+            if not (exchange.response.status == 401 and "WWW-Authenticate" in exchange.response.headers)
+        )
+        self.world.exchanges.clear()
+        return counts
+
+
+def _service(request: Request) -> str:
+    account, _, rest = request.host.partition(".")
+    if rest == "vault.azure.net":
+        return "vault"
+    if request.host == "management.azure.com":
+        return "arm"
+    kind = rest.partition(".")[0]
+    return f"host {kind}" if account == "rekeyhost" else kind
