@@ -12,6 +12,7 @@ from cloud.composition import build
 from cloud.settings import HOURLY, Settings
 from engine.events import to_json
 from engine.service import Service
+from engine.workitem import Action
 
 settings = Settings.read(os.environ)  # A wrong setting stops the app here, with every problem listed.
 telemetry.configure(os.environ)
@@ -45,7 +46,8 @@ async def on_event_grid(event: func.EventGridEvent) -> None:
 @app.timer_trigger("timer", schedule, use_monitor=True)
 async def sweep(timer: func.TimerRequest) -> None:
     """Ask for every vault to be swept."""
-    await service().sweep(past_due=timer.past_due)
+    status = getattr(timer, "schedule_status", None) or {}  # Missing in the abstract type, and null without a monitor.
+    await service().sweep(status, past_due=timer.past_due)
 
 
 @app.queue_trigger("message", "sweeps", storage)
@@ -69,7 +71,25 @@ async def park(message: func.QueueMessage) -> None:
 @app.route("secrets/{vault}/{name}/rotate", methods=["POST"])
 async def http_rotate(req: func.HttpRequest) -> func.HttpResponse:
     """Rotate one secret by hand, or tell with `?dry_run=true` what would happen."""
-    answer = await service().http_rotate(
+    return await by_hand(req, "rotate")
+
+
+@app.route("secrets/{vault}/{name}/retire", methods=["POST"])
+async def http_retire(req: func.HttpRequest) -> func.HttpResponse:
+    """Revoke the superseded credential of one secret whose overlap has passed."""
+    return await by_hand(req, "retire")
+
+
+@app.route("secrets/{vault}/{name}/restore", methods=["POST"])
+async def http_restore(req: func.HttpRequest) -> func.HttpResponse:
+    """Publish the superseded credential again, while its overlap lasts."""
+    return await by_hand(req, "restore")
+
+
+async def by_hand(req: func.HttpRequest, action: Action) -> func.HttpResponse:
+    """Pass one request by hand on, and its answer back."""
+    answer = await service().by_hand(
+        action,
         req.route_params["vault"],
         req.route_params["name"],
         req.get_body(),

@@ -49,6 +49,7 @@ def build(
         tenant_id=settings.tenant_id,
     )
     clock = clock or SystemClock()
+    queue = StorageQueues(settings.storage, azure)
     engine = Engine(
         vaults=KeyVaults(azure, frozenset(settings.scopes)),
         leases=BlobLeases(settings.storage, azure, clock),
@@ -56,5 +57,6 @@ def build(
         policy=Policy(settings.scopes),
         clock=clock,
         reporter=Reports(azure, settings.event_topic),
+        queue=queue,
     )
-    return Service(engine, StorageQueues(settings.storage, azure))
+    return Service(engine, queue)

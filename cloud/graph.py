@@ -57,7 +57,9 @@ class Graph:
         token = await call("getting a token for Microsoft Graph", request, where=where)
         return _payload(token.token)
 
-    async def _send(self, method: str, path: str, body: Json | None, limits: Mapping[str, Any], what: str, where: str) -> Json:
+    async def _send(
+        self, method: str, path: str, body: Json | None, limits: Mapping[str, Any], what: str, where: str
+    ) -> Json:
         try:
             response = await call(what, self._exchange(method, path, body, limits), where=where, role=PERMISSION)
         except RekeyError as error:
@@ -66,7 +68,9 @@ class Graph:
             return await _decoded(response, what, where)
         raise problem
 
-    async def _exchange(self, method: str, path: str, body: Json | None, limits: Mapping[str, Any]) -> AsyncHttpResponse:
+    async def _exchange(
+        self, method: str, path: str, body: Json | None, limits: Mapping[str, Any]
+    ) -> AsyncHttpResponse:
         from azure.core.exceptions import HttpResponseError
         from azure.core.rest import HttpRequest
 
@@ -146,7 +150,7 @@ def _refined(error: RekeyError) -> RekeyError:
 
 def _payload(token: str) -> Json:
     """Return the claims of a JSON web token, unverified; empty where it is none."""
-    middle = (token.split(".") + [""])[1]
+    middle = [*token.split("."), ""][1]
     try:
         claims = json.loads(base64.urlsafe_b64decode(middle + "=" * (-len(middle) % 4)))
     except (ValueError, binascii.Error):

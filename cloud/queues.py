@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from cloud.azure import CHANGING, Azure, call
 from cloud.host_storage import HostStorage
 from engine.errors import NotFound
+from engine.sweep_order import SweepOrder
 from engine.workitem import WorkItem
 
 if TYPE_CHECKING:
@@ -25,24 +25,24 @@ class StorageQueues:
         self._azure = azure
         self._service: QueueServiceClient | None = None
 
-    async def post_rotation(self, item: WorkItem) -> None:
-        """Put a work item on `rotations`."""
-        await self._post(ROTATIONS, item.to_json())
+    async def post_rotation(self, item: WorkItem, delay: float = 0.0) -> None:
+        """Put a work item on `rotations`, to be seen after so many seconds (7 days at most)."""
+        await self._post(ROTATIONS, item.to_json(), delay)
 
-    async def post_sweep(self, vault: str) -> None:
-        """Ask for one vault to be swept."""
-        await self._post(SWEEPS, json.dumps({"vault": vault}))
+    async def post_sweep(self, order: SweepOrder) -> None:
+        """Put an order on `sweeps`."""
+        await self._post(SWEEPS, order.to_json())
 
-    async def _post(self, queue: str, text: str) -> None:
+    async def _post(self, queue: str, text: str, delay: float = 0.0) -> None:
         from azure.storage.queue import TextBase64EncodePolicy
 
         if self._service is None:
             self._service = self._storage.queues(self._azure)
         client = self._service.get_queue_client(queue, message_encode_policy=TextBase64EncodePolicy())
-        where = f"queue {queue}"
+        where, options = f"queue {queue}", {"visibility_timeout": int(delay), **CHANGING}
         try:
-            await call("posting a message", client.send_message(text, **CHANGING), where=where, role=ROLE)
+            await call("posting a message", client.send_message(text, **options), where=where, role=ROLE)
         except NotFound:
             # The template creates the queues; a first start without it does so here.
             await call("creating the queue", client.create_queue(**CHANGING), where=where, role=ROLE)
-            await call("posting a message", client.send_message(text, **CHANGING), where=where, role=ROLE)
+            await call("posting a message", client.send_message(text, **options), where=where, role=ROLE)

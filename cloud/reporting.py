@@ -25,6 +25,7 @@ log = logging.getLogger("rekey.audit")
 EVENTS = {
     "rotated": "Rekey.SecretRotated",
     "healed": "Rekey.SecretHealed",
+    "restored": "Rekey.SecretRestored",
     "retired": "Rekey.SecretRetired",
     "parked": "Rekey.RotationFailed",
 }
@@ -67,6 +68,7 @@ class Reports:
         self._tracer = trace.get_tracer("rekey")
         self._rotations = meter.create_counter("rekey.rotations", description="Work items by how they ended")
         self._parked = meter.create_counter("rekey.parked", description="Secrets that could not be rotated")
+        self._drift = meter.create_counter("rekey.drift", description="Versions that their source refused, mended")
         self._sweeps = meter.create_counter("rekey.sweeps", description="Vaults swept")
 
     @contextmanager
@@ -82,6 +84,8 @@ class Reports:
         self._rotations.add(1, labels)
         if outcome.result == "parked":
             self._parked.add(1, {"vault": outcome.item.ref.vault, "secret": outcome.item.ref.name})
+        if outcome.result == "healed":
+            self._drift.add(1, {"vault": outcome.item.ref.vault, "secret": outcome.item.ref.name})
         if self._topic and outcome.result in EVENTS:
             await self._publish(EVENTS[outcome.result], outcome)
 

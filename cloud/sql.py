@@ -127,4 +127,3 @@ def _first_row(statement: str, connection: Any) -> Row:
     cursor.execute(statement)
     row = cursor.fetchone() if cursor.description else None
     return tuple(row or ())
-

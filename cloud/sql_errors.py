@@ -10,7 +10,15 @@ import re
 from collections.abc import Callable
 
 from cloud.azure import NO_ANSWER
-from engine.errors import AccessDenied, NeedsHuman, NotFound, PermanentError, RekeyError, TransientError, VerificationFailed
+from engine.errors import (
+    AccessDenied,
+    NeedsHuman,
+    NotFound,
+    PermanentError,
+    RekeyError,
+    TransientError,
+    VerificationFailed,
+)
 
 NO_DATABASE, ENTRA_ONLY, NO_PRINCIPAL, REFUSED, TLS = "4060", "EntraOnly", "15151", "18456", "CertificateRefused"
 """Codes of errors that a rotator tells apart. NO_DATABASE: who signs in was recognised, but has no way into this database."""

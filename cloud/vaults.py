@@ -42,6 +42,12 @@ class KeyVaults:
             raise
         return _version(ref, secret.properties, secret.value)
 
+    async def read_version(self, ref: SecretRef, version: str) -> SecretVersion:
+        """Return one version with its value; AccessDenied where it is disabled."""
+        request = self._client(ref.vault).get_secret(ref.name, version, **READING)
+        secret = await call("reading an earlier version", request, where=f"{ref}/{version}", role=ROLE)
+        return _version(ref, secret.properties, secret.value)
+
     async def publish(self, ref: SecretRef, draft: Draft) -> SecretVersion:
         """Write a new version; after a TransientError it may or may not be there."""
         request = self._client(ref.vault).set_secret(

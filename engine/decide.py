@@ -12,7 +12,7 @@ from datetime import datetime
 
 from engine.policy import Policy
 from engine.secret import SecretVersion
-from engine.tags import MAX_TAGS, OPERATION, OURS, RETIRE, Malformed, Managed, Pending, parse, rests_until
+from engine.tags import MAX_TAGS, OPERATION, OURS, REPLICA_OF, RETIRE, Malformed, Managed, Pending, parse, rests_until
 from engine.workitem import WorkItem, operation_id
 from rotators.contract import Rotator
 
@@ -39,8 +39,17 @@ class Retire:
 
 
 @dataclass(frozen=True, slots=True)
+class Restore:
+    """Publish the superseded credential again, if the source still accepts it."""
+
+    managed: Managed
+    pending: Pending
+    reason: str = "restored"
+
+
+@dataclass(frozen=True, slots=True)
 class Confirm:
-    """The operation has published already: prove that the source accepts what is current."""
+    """Prove that the source accepts what is current, and mend it if not."""
 
     managed: Managed
     reason: str = "this version has been rotated already"
@@ -71,17 +80,18 @@ class Park:
     fix: str = ""
 
 
-Decision = Rotate | Retire | Confirm | Skip | Wait | Park
+Acting = Rotate | Retire | Restore | Confirm
+Decision = Acting | Skip | Wait | Park
 
 
 def decide(secret: SecretVersion, item: WorkItem, policy: Policy, kinds: Kinds, now: datetime) -> Decision:
     """Decide what `item` means for `secret`, the current version as the vault holds it at `now`."""
-    if "ProviderAddress" not in secret.tags:
-        return Skip("not managed: no tag ProviderAddress", "tag the secret with what issues its credential")
     if not secret.enabled:
         return Skip("disabled", "enable the current version")
+    if "ProviderAddress" not in secret.tags:
+        return _unmanaged(secret)
     rest = rests_until(secret, policy.parked_rest)
-    if rest and now < rest and item.trigger != "manual":
+    if rest and now < rest and (item.trigger != "manual" or item.follow_up):
         return Skip(f"parked until {rest:%Y-%m-%d %H:%M}Z: {secret.tags.get('RekeyReason', 'see the log')}")
     managed = parse(secret.tags, policy, kinds)
     if isinstance(managed, Malformed):
@@ -104,21 +114,47 @@ def _decide(secret: SecretVersion, managed: Managed, item: WorkItem, now: dateti
         ours = secret.tags.get(OPERATION) == operation_id(secret.ref, item.version)
         return Confirm(managed) if ours else Skip("a newer version has replaced the one this was asked for")
     if item.action == "retire":
-        return Skip("nothing is to be retired yet")
+        return Skip("nothing is to be retired yet", "send compromised with rotate to cut a credential off now")
+    if item.action == "restore":
+        return _restore(managed, pending)
     if item.compromised:
         if pending:
             return Retire(managed, pending, "compromised: no overlap is left to any older credential")
         return _rotate(secret, managed, "compromised", at_once=True)
-    due = due_reason(secret, managed, now) or ("forced" if item.force else None)
-    if due is None:
+    return _rotate_when_due(secret, managed, item, now)
+
+
+def _rotate_when_due(secret: SecretVersion, managed: Managed, item: WorkItem, now: datetime) -> Decision:
+    due = due_reason(secret, managed, now)
+    if due is None and item.action == "audit":
+        return Confirm(managed, "audited: the source accepts the current version")
+    if due is None and not item.force:
         return Skip(f"not due before {due_at(secret, managed):%Y-%m-%d %H:%M}Z", "send force to rotate all the same")
-    if pending:
+    reason = due or "forced"
+    if pending := managed.pending:
         return Wait(
             pending.at,
-            f"{due}, but {pending.credential_id} is inside its overlap until {pending.at:%Y-%m-%d %H:%M}Z",
+            f"{reason}, but {pending.credential_id} is inside its overlap until {pending.at:%Y-%m-%d %H:%M}Z",
             "wait, or send compromised to cut the old credential off now",
         )
-    return _rotate(secret, managed, due)
+    opens = managed.window.next_open(now) if managed.window and not item.force else now
+    if opens > now and secret.expires and secret.expires <= opens:
+        reason += ", which is before its window opens"
+    elif opens > now:
+        return Wait(opens, f"{reason}, but its window opens {opens:%Y-%m-%d %H:%M}Z", "wait, or send force")
+    return _rotate(secret, managed, reason)
+
+
+def _restore(managed: Managed, pending: Pending | None) -> Restore | Skip:
+    if pending is None:
+        return Skip("there is no earlier credential that is still alive", "rotate instead")
+    return Restore(managed, pending)
+
+
+def _unmanaged(secret: SecretVersion) -> Skip:
+    if primary := secret.tags.get(REPLICA_OF):
+        return Skip(f"a replica: written when {primary} is rotated", "rotate that secret")
+    return Skip("not managed: no tag ProviderAddress", "tag the secret with what issues its credential")
 
 
 def _rotate(secret: SecretVersion, managed: Managed, reason: str, *, at_once: bool = False) -> Rotate | Park:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from engine.workitem import WorkItem
 
-Result = Literal["rotated", "healed", "retired", "confirmed", "skipped", "waiting", "parked"]
+Result = Literal["rotated", "healed", "restored", "retired", "confirmed", "skipped", "waiting", "parked"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from engine.outcome import Outcome
 from engine.secret import Draft, SecretRef, SecretVersion
+from engine.sweep_order import SweepOrder
 from engine.workitem import WorkItem
 
 
@@ -33,6 +34,10 @@ class Vaults(Protocol):
 
     async def read(self, ref: SecretRef) -> SecretVersion:
         """Return the current version with its value; NotFound where there is none. A disabled one has no value."""
+        ...
+
+    async def read_version(self, ref: SecretRef, version: str) -> SecretVersion:
+        """Return one version with its value; NotFound where there is none, AccessDenied where it is disabled."""
         ...
 
     async def publish(self, ref: SecretRef, draft: Draft) -> SecretVersion:
@@ -90,12 +95,12 @@ class Leases(Protocol):
 class WorkQueue(Protocol):
     """The queues `rotations` and `sweeps`."""
 
-    async def post_rotation(self, item: WorkItem) -> None:
-        """Put a work item on `rotations`."""
+    async def post_rotation(self, item: WorkItem, delay: float = 0.0) -> None:
+        """Put a work item on `rotations`, to be seen after so many seconds (7 days at most)."""
         ...
 
-    async def post_sweep(self, vault: str) -> None:
-        """Ask for one vault to be swept."""
+    async def post_sweep(self, order: SweepOrder) -> None:
+        """Put an order on `sweeps`."""
         ...
 
 

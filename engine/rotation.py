@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from engine import tags, template
-from engine.decide import Confirm, Decision, Park, Retire, Rotate, Skip, Wait, decide
+from engine import replicas, tags, template
+from engine.decide import Acting, Decision, Park, Rotate, Skip, Wait, decide
 from engine.errors import PermanentError, RekeyError
 from engine.outcome import Outcome, Result
 from engine.policy import Policy
-from engine.ports import Clock, Leases, Reporter, Vaults
+from engine.ports import Clock, Leases, Reporter, Vaults, WorkQueue
 from engine.run import Run
 from engine.secret import SecretVersion, Sensitive
 from engine.tags import Managed
@@ -28,6 +28,7 @@ class Engine:
     policy: Policy
     clock: Clock
     reporter: Reporter
+    queue: WorkQueue
 
     def decide(self, secret: SecretVersion, item: WorkItem) -> Decision:
         """Decide about a secret as it is now."""
@@ -40,6 +41,7 @@ class Engine:
         decision = self.decide(secret, item.about(secret.version))
         if isinstance(decision, Rotate):
             rotator, job = self.rotators[decision.managed.rotator.kind], self.job(secret, decision.managed)
+            await replicas.check(self.vaults, secret.ref, decision.managed)
             if isinstance(rotator, Preflight):
                 await rotator.preflight(job)
         return secret, decision
@@ -47,7 +49,7 @@ class Engine:
     @staticmethod
     def held(secret: SecretVersion, managed: Managed) -> Sensitive | None:
         """Return the credential inside the value; None where the value does not follow the template."""
-        return secret.value and template.extract(managed.template, secret.value, managed.rotator.value_field)
+        return (template.extract(managed.template, secret.value) or {}).get(managed.rotator.value_field)
 
     def job(self, secret: SecretVersion, managed: Managed, *, in_place: bool = False) -> Job:
         """Describe to a rotator what is to be issued."""
@@ -79,7 +81,7 @@ class Engine:
             secret = await self.vaults.read(item.ref)
             item = item.about(secret.version)
             decision = self.decide(secret, item)
-            if not isinstance(decision, Rotate | Retire | Confirm):
+            if not isinstance(decision, Acting):
                 return await self.conclude(secret, item, decision)
             source = decision.managed.source
         async with self.leases.hold(source, str(item.ref)) as lease:

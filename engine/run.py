@@ -8,27 +8,30 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from engine import tags
-from engine.decide import Confirm, Park, Retire, Rotate, due_at
+from engine import replicas, tags, template
+from engine.decide import Acting, Confirm, Park, Restore, Retire, Rotate, due_at
 from engine.draft import new_version
-from engine.errors import NotFound, PermanentError, TransientError, VerificationFailed
+from engine.errors import NeedsHuman, NotFound, PermanentError, RekeyError, TransientError, VerificationFailed
 from engine.outcome import Outcome, Result
 from engine.ports import Lease
 from engine.secret import SecretRef, SecretVersion
 from engine.tags import Managed
 from engine.workitem import WorkItem
-from rotators.contract import Rotator, Tidy
+from rotators.contract import Issued, Preflight, Rotator, Tidy
 
 if TYPE_CHECKING:
     from engine.rotation import Engine
 
 CALL_SECONDS = 20.0
 """The longest that one changing call may take: less than a lease, so that no answer is awaited without one."""
+FOLLOW_UP_SECONDS = 90.0
+"""When the engine looks after a source with a single slot: a dead worker's own message comes back only after 10 minutes."""
+MAX_FOLLOW_UPS = 3
 
 
 @dataclass
@@ -62,76 +65,151 @@ class Run:
     async def _advance(self, secret: SecretVersion) -> Outcome | None:
         while True:
             decision = self.engine.decide(secret, self.item)
-            match decision:
-                case Rotate() | Retire() | Confirm() if decision.managed.source != self.source:
-                    return None
-                case Rotate() | Retire() if obstacle := await self._owned_by_another():
-                    return await self.engine.conclude(secret, self.item, obstacle)
-                case Rotate(managed, reason, at_once):
-                    overlap = timedelta() if at_once else managed.overlap
-                    secret = await self._replace(secret, managed, overlap, "rotated", reason)
-                case Retire(managed):
-                    secret = await self._retire(secret, managed, decision)
-                case Confirm(managed) if secret.version != self.published:
-                    secret = await self._confirm(secret, managed, decision.reason)
-                case Confirm():
-                    return self._report(secret)
-                case _ if self.result:
-                    return self._report(secret)
-                case _:
-                    return await self.engine.conclude(secret, self.item, decision)
+            if not isinstance(decision, Acting):
+                return self._report(secret) if self.result else await self.engine.conclude(secret, self.item, decision)
+            if isinstance(decision, Confirm) and secret.version == self.published:
+                return self._report(secret)
+            if decision.managed.source != self.source:
+                return None
+            if obstacle := await self._owned_by_another():
+                return await self.engine.conclude(secret, self.item, obstacle)
+            secret = await self._act(secret, decision)
 
-    async def _replace(
-        self, secret: SecretVersion, managed: Managed, overlap: timedelta, result: Result, reason: str
-    ) -> SecretVersion:
-        """Issue, verify, publish. Nothing is published that the source has not accepted."""
-        rotator, job = self._rotator(managed), self.engine.job(secret, managed, in_place=result == "healed")
+    async def _act(self, secret: SecretVersion, decision: Acting) -> SecretVersion:
+        match decision:
+            case Rotate(managed, reason, at_once):
+                issued = await self._issue(secret, managed)
+                overlap = timedelta() if at_once else managed.overlap
+                return await self._publish(secret, managed, issued, overlap, "rotated", reason)
+            case Retire():
+                return await self._retire(secret, decision)
+            case Restore():
+                return await self._restore(secret, decision)
+            case Confirm(managed, reason):
+                return await self._confirm(secret, managed, reason)
+
+    async def _issue(self, secret: SecretVersion, managed: Managed, *, in_place: bool = False) -> Issued:
+        """Have a credential made, and prove that the source accepts it. Nothing is published without that."""
+        rotator, job = self._rotator(managed), self.engine.job(secret, managed, in_place=in_place)
+        copies = await replicas.check(self.engine.vaults, secret.ref, managed)
+        if earlier := replicas.issued_before(copies, managed, job.operation):
+            with suppress(VerificationFailed):
+                return await self._proven(managed, earlier)
         if self.tries > 1 and isinstance(rotator, Tidy):
             async with self._changing("tidy"):
                 await rotator.tidy(managed.source, job.operation, keep=None)
+        if rotator.single_slot(secret.tags):
+            await self._promise_to_look_again()
         async with self._changing("issue"):
             issued = await rotator.issue(job)
+        return await self._proven(managed, issued)
+
+    async def _proven(self, managed: Managed, issued: Issued) -> Issued:
+        rotator = self._rotator(managed)
         with self.engine.reporter.step("verify"):
             await rotator.verify(managed.source, issued.credential_id, issued.fields[rotator.value_field])
+        return issued
+
+    async def _promise_to_look_again(self) -> None:
+        """Post a follow-up before a source is touched whose only credential changes at once.
+
+        Had the worker died in between, nobody would know the password until its message comes back.
+        """
+        if self.tries == 1 and self.item.follow_up < MAX_FOLLOW_UPS:
+            item = replace(self.item, follow_up=self.item.follow_up + 1)
+            await self.engine.queue.post_rotation(item, FOLLOW_UP_SECONDS)
+
+    async def _publish(
+        self,
+        secret: SecretVersion,
+        managed: Managed,
+        issued: Issued,
+        overlap: timedelta,
+        result: Result,
+        reason: str,
+    ) -> SecretVersion:
+        """Publish to the replicas, then to the secret itself: a crash in between is found and mended by the retry."""
         draft = new_version(secret, managed, issued, self.engine.clock.now(), overlap)
+        missed: list[RekeyError] = []
+        for ref in managed.replicas:
+            async with self._changing("publish replica"):
+                missed += await replicas.write(self.engine.vaults, ref, managed, issued.fields, draft)
+        if missed and not self._rotator(managed).single_slot(secret.tags):
+            raise missed[0]
         async with self._changing("publish"):
             published = await self.engine.vaults.publish(secret.ref, draft)
         self.published = published.version
         self._done(result, reason, managed)
+        if missed:
+            # The password has changed at its source, so the secret itself could not wait for the replica.
+            raise missed[0]
         return published
 
     async def _confirm(self, secret: SecretVersion, managed: Managed, reason: str) -> SecretVersion:
-        """Prove what an earlier try published; if the source refuses it, bring that credential back."""
-        rotator, credential = self._rotator(managed), self.engine.held(secret, managed)
+        """Prove that the source accepts what is current; if it refuses, bring that credential back."""
+        rotator, fields = self._rotator(managed), template.extract(managed.template, secret.value)
         self.published = secret.version
-        if credential is None:
-            self._done("confirmed", f"{reason}; its value does not follow ValueTemplate, so it was not proven", managed)
-            return secret
+        if fields is None:
+            raise NeedsHuman(
+                "the value does not follow ValueTemplate", where=str(secret.ref), fix="correct either of them"
+            )
         try:
             with self.engine.reporter.step("confirm"):
-                await rotator.verify(managed.source, managed.credential_id or "", credential)
+                await rotator.verify(managed.source, managed.credential_id or "", fields[rotator.value_field])
         except VerificationFailed:
             return await self._heal(secret, managed)
-        if isinstance(rotator, Tidy):
-            async with self._changing("tidy"):
-                await rotator.tidy(managed.source, secret.tags[tags.OPERATION], keep=managed.credential_id)
+        await self._look_around(secret, managed)
+        for ref in managed.replicas:
+            async with self._changing("publish replica"):
+                await replicas.catch_up(self.engine.vaults, ref, managed, fields, secret)
         self._done("confirmed", reason, managed)
         return secret
 
+    async def _look_around(self, secret: SecretVersion, managed: Managed) -> None:
+        """Remove what an interrupted try left behind; in an audit, see whether the next rotation would succeed."""
+        rotator, operation = self._rotator(managed), secret.tags.get(tags.OPERATION)
+        if operation and isinstance(rotator, Tidy):
+            async with self._changing("tidy"):
+                await rotator.tidy(managed.source, operation, keep=managed.credential_id)
+        if self.item.action == "audit" and isinstance(rotator, Preflight):
+            await rotator.preflight(self.engine.job(secret, managed))
+
     async def _heal(self, secret: SecretVersion, managed: Managed) -> SecretVersion:
         """Publish anew what the source holds in place of a version that it refuses, and take that one out of use."""
-        healed = await self._replace(secret, managed, managed.overlap, "healed", "the source refused this version")
+        rotator, job = self._rotator(managed), self.engine.job(secret, managed)
+        if not job.proven and isinstance(rotator, Preflight):
+            # Somebody else wrote this version: find out first whether it may be replaced at all.
+            await rotator.preflight(job)
+        issued = await self._issue(secret, managed, in_place=True)
+        reason = "the source refused the current version"
+        healed = await self._publish(secret, managed, issued, managed.overlap, "healed", reason)
         async with self._changing("disable"):
             await self.engine.vaults.disable(secret.ref, str(secret.version))
         return healed
 
-    async def _retire(self, secret: SecretVersion, managed: Managed, plan: Retire) -> SecretVersion:
-        """Revoke the superseded credential, then disable the version that holds it, then forget it."""
-        pending = plan.pending
-        async with self._changing("retire"):
-            await self._rotator(managed).retire(
-                managed.source, pending.credential_id, self.engine.held(secret, managed)
+    async def _restore(self, secret: SecretVersion, plan: Restore) -> SecretVersion:
+        """Publish the superseded credential again; the one that was current gets an overlap in its turn."""
+        managed, pending = plan.managed, plan.pending
+        old = await self.engine.vaults.read_version(secret.ref, pending.version)
+        fields = template.extract(managed.template, old.value)
+        if fields is None:
+            raise NeedsHuman(
+                "the earlier value does not follow ValueTemplate", where=str(secret.ref), fix="rotate instead"
             )
+        ends = max(old.expires or secret.created, self.engine.clock.now() + managed.overlap)
+        issued = Issued(pending.credential_id, fields, supersedes=managed.credential_id, expires=ends)
+        await self._proven(managed, issued)
+        return await self._publish(secret, managed, issued, managed.overlap, "restored", plan.reason)
+
+    async def _retire(self, secret: SecretVersion, plan: Retire) -> SecretVersion:
+        """Revoke the superseded credential, then disable the versions that hold it, then forget it."""
+        managed, pending = plan.managed, plan.pending
+        async with self._changing("retire"):
+            held = self.engine.held(secret, managed)
+            await self._rotator(managed).retire(managed.source, pending.credential_id, held)
+        for ref in managed.replicas:
+            async with self._changing("disable replica"):
+                await replicas.disable_superseded(self.engine.vaults, ref)
         if pending.version != secret.version:
             async with self._changing("disable"):
                 await self.engine.vaults.disable(secret.ref, pending.version)
@@ -178,9 +256,7 @@ class Run:
                 async with asyncio.timeout(CALL_SECONDS):
                     yield
             except TimeoutError:
-                raise TransientError(
-                    f"{step} took longer than {CALL_SECONDS:.0f} s; whether it took effect is open"
-                ) from None
+                raise TransientError(f"{step} took over {CALL_SECONDS:.0f} s; whether it took effect is open") from None
 
     def _rotator(self, managed: Managed) -> Rotator:
         return self.engine.rotators[managed.rotator.kind]

@@ -8,19 +8,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from engine.decide import Confirm, Decision, Park, Retire, Rotate, Skip, Wait, due_at
+from engine.decide import Confirm, Decision, Park, Restore, Retire, Rotate, Skip, Wait, due_at
 from engine.errors import AccessDenied, NotFound, PermanentError, RekeyError, TransientError
 from engine.events import parse_event
 from engine.ports import WorkQueue
 from engine.rotation import Engine
 from engine.secret import NAME, SecretRef, SecretVersion
 from engine.sweep import Sweeper
-from engine.workitem import WorkItem
+from engine.sweep_order import SweepOrder
+from engine.workitem import Action, WorkItem
 
 log = logging.getLogger("rekey")
 
 MAX_TRIES = 5
 """How often a message is tried: maxDequeueCount in host.json. The last try parks the secret with its real error."""
+MAX_DEFERRALS = 10
+"""How often a work item is put off because Azure asked for it."""
 MAX_BODY = 16 * 1024
 """Bytes of a request's body that are looked at."""
 
@@ -63,23 +66,20 @@ class Service:
             WorkItem(event.ref, version=event.version, trigger="event", requested_by="event grid", reason=event.kind)
         )
 
-    async def sweep(self, *, past_due: bool) -> None:
-        """Ask for every vault to be swept."""
+    async def sweep(self, status: Mapping[str, str], *, past_due: bool) -> None:
+        """Ask for every vault to be swept; `status` is the timer's ScheduleStatus."""
         if past_due:
             log.warning("this sweep is late: the app was not running when it was due")
         for vault in self.engine.policy.scopes:
-            await self.queue.post_sweep(vault)
+            await self.queue.post_sweep(SweepOrder.by_schedule(vault, status, self.engine.clock.now()))
 
     async def sweep_vault(self, text: str | bytes) -> None:
-        """Sweep one vault: `{"vault": url}`."""
-        try:
-            vault = str(json.loads(text)["vault"]).rstrip("/").lower()
-        except (ValueError, TypeError, LookupError):
-            raise PermanentError('not {"vault": url}', where="queue sweeps") from None
-        if not self.engine.policy.manages(vault):
-            log.warning("a sweep of %s was asked for, which is not in REKEY_VAULTS: ignored", vault[:200])
+        """Sweep one vault."""
+        order = SweepOrder.from_json(text, self.engine.clock.now())
+        if not self.engine.policy.manages(order.vault):
+            log.warning("a sweep of %s was asked for, which is not in REKEY_VAULTS: ignored", order.vault[:200])
             return
-        await Sweeper(self.engine, self.queue).sweep(vault)
+        await Sweeper(self.engine, self.queue).sweep(order)
 
     async def rotate(self, text: str | bytes, tries: int) -> None:
         """Work on one item. What may pass is raised, so that the queue tries again; the last try parks instead."""
@@ -87,13 +87,18 @@ class Service:
         try:
             await self.engine.handle(item, tries)
         except TransientError as error:
-            if tries < MAX_TRIES:
-                log.warning("try %d of %d for %s: %s", tries, MAX_TRIES, item.ref, error)
-                raise
             problem = error
         else:
             return
-        await self.engine.park(item, problem)
+        if problem.retry_after and item.deferred < MAX_DEFERRALS:
+            # Azure said when to come back: asking before that would only prolong it.
+            log.warning("%s comes back in %.0f s: %s", item.ref, problem.retry_after, problem)
+            await self.queue.post_rotation(replace(item, deferred=item.deferred + 1), problem.retry_after)
+        elif tries < MAX_TRIES:
+            log.warning("try %d of %d for %s: %s", tries, MAX_TRIES, item.ref, problem)
+            raise problem
+        else:
+            await self.engine.park(item, problem)
 
     async def park(self, text: str | bytes, message_id: str) -> None:
         """Mark the secret of a message that the queue gave up on: its worker died each time, or it cannot be read."""
@@ -110,30 +115,30 @@ class Service:
             ),
         )
 
-    async def http_rotate(self, vault: str, name: str, body: bytes, *, dry_run: str, caller: str) -> Answer:
-        """Rotate one secret by hand: 202 with the operation, 200 for a dry run, or a problem that says what to do."""
-        where = f"/api/secrets/{vault[:64]}/{name[:127]}/rotate"
+    async def by_hand(self, action: Action, vault: str, name: str, body: bytes, *, dry_run: str, caller: str) -> Answer:
+        """Act on one secret by hand: 202 with the operation, 200 for a dry run, or a problem that says what to do."""
+        where = f"/api/secrets/{vault[:64]}/{name[:127]}/{action}"
         try:
-            item = self._manual(vault, name, body, caller)
+            item = self._manual(action, vault, name, body, caller)
             secret, decision = await self.engine.preview(item)
             item = item.about(secret.version)
             if _flag("dry_run", dry_run):
                 return _forecast(secret, item, decision)
-            if not isinstance(decision, Rotate | Retire):
+            if not isinstance(decision, Rotate | Retire | Restore):
                 return _refusal(decision, where)
             await self.queue.post_rotation(item)
         except RekeyError as error:
             return _error(error, where)
         return Answer(202, {**_subject(secret, item), "status": "queued", "reason": decision.reason})
 
-    def _manual(self, vault: str, name: str, body: bytes, caller: str) -> WorkItem:
+    def _manual(self, action: Action, vault: str, name: str, body: bytes, caller: str) -> WorkItem:
         urls = [url for url in self.engine.policy.scopes if SecretRef(url, name).vault_name == vault.lower()]
         if not urls:
             raise NotFound(f"vault {vault[:64]!r} is not served here", fix="name a vault of REKEY_VAULTS")
         if not NAME.fullmatch(name):
             raise NotFound(f"{name[:127]!r} is not a secret's name", fix="letters, digits and dashes, 127 at most")
         asked = _body(body)
-        return WorkItem(SecretRef(urls[0], name), trigger="manual", requested_by=caller, **asked)
+        return WorkItem(SecretRef(urls[0], name), action, trigger="manual", requested_by=caller, **asked)
 
 
 class BadRequest(PermanentError):  # noqa: N818
@@ -187,7 +192,7 @@ def _forecast(secret: SecretVersion, item: WorkItem, decision: Decision) -> Answ
         would["fix"] = decision.fix
     if isinstance(decision, Wait):
         would["until"] = decision.until.isoformat()
-    if isinstance(decision, Rotate | Retire | Confirm):
+    if isinstance(decision, Rotate | Retire | Restore | Confirm):
         managed = decision.managed
         would |= {"rotator": managed.rotator.kind, "source": managed.source, "credential": managed.credential_id}
         would["due"] = due_at(secret, managed).isoformat()

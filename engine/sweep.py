@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, timedelta
 
-from engine.decide import Park, Retire, Rotate
+from engine.decide import Confirm, Park, Retire, Rotate
 from engine.errors import RekeyError, TransientError
+from engine.pace import Pace
 from engine.ports import WorkQueue
 from engine.rotation import Engine
 from engine.secret import SecretVersion
+from engine.sweep_order import SweepOrder
 from engine.workitem import WorkItem
 
 log = logging.getLogger("rekey.sweep")
+
+DAY = 86_400
 
 
 @dataclass(frozen=True)
@@ -22,36 +28,49 @@ class Sweeper:
     engine: Engine
     queue: WorkQueue
 
-    async def sweep(self, vault: str) -> tuple[int, int]:
+    async def sweep(self, order: SweepOrder) -> tuple[int, int]:
         """Sweep one vault; returns how many secrets were seen and how many sent on.
 
-        A secret that cannot be judged never stops the others: it is counted, logged and reported.
+        A secret that cannot be judged never stops the others: it is counted, logged and reported. Each secret is audited
+        once a day, at a time of its own.
         """
+        pace = Pace(len(self.engine.policy.scopes), order.period)
         seen = posted = broken = 0
-        async for secret in self.engine.vaults.list(vault):
+        async for secret in self.engine.vaults.list(order.vault):
             seen += 1
             try:
-                posted += await self._consider(secret)
+                posted += await self._consider(secret, pace, order)
             except TransientError:
                 raise
             except (RekeyError, ValueError, TypeError, LookupError) as error:
                 broken += 1
                 log.error("secret %s cannot be judged: %s", secret.ref, error)
-        self.engine.reporter.swept(vault, seen, posted, broken)
+        self.engine.reporter.swept(order.vault, seen, posted, broken)
         return seen, posted
 
-    async def _consider(self, secret: SecretVersion) -> bool:
-        item = WorkItem(secret.ref, trigger="sweep", requested_by="sweep")
-        match self.engine.decide(secret, item):
-            case Retire(managed, _, reason):
-                item = WorkItem(
-                    secret.ref, "retire", trigger="sweep", requested_by="sweep", reason=reason, source=managed.source
-                )
-            case Rotate(managed, reason):
-                item = WorkItem(secret.ref, trigger="sweep", requested_by="sweep", reason=reason, source=managed.source)
-            case Park(reason):
-                item = WorkItem(secret.ref, trigger="sweep", requested_by="sweep", reason=reason)
+    async def _consider(self, secret: SecretVersion, pace: Pace, order: SweepOrder) -> bool:
+        item = WorkItem(secret.ref, "audit", trigger="sweep", requested_by="sweep")
+        decision = self.engine.decide(secret, item)
+        match decision:
+            case Retire(managed):
+                item = replace(item, action="retire", source=managed.source)
+            case Rotate(managed):
+                item = replace(item, action="rotate", source=managed.source)
+            case Confirm(managed) if audit_falls_in(secret, order):
+                item = replace(item, source=managed.source)
+            case Park():
+                item = replace(item, action="rotate")
             case _:
                 return False
-        await self.queue.post_rotation(item)
+        delay = pace.delay(item.source)
+        if delay is None:
+            return False
+        await self.queue.post_rotation(replace(item, reason=decision.reason[:200]), delay)
         return True
+
+
+def audit_falls_in(secret: SecretVersion, order: SweepOrder) -> bool:
+    """Tell whether a secret's own second of the day is one of those that the order names."""
+    second = int.from_bytes(hashlib.sha256(str(secret.ref).lower().encode()).digest()[:4]) % DAY
+    midnight = order.until.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return any(order.since < midnight + timedelta(days=day, seconds=second) <= order.until for day in (-1, 0))

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from engine import template
+from engine.errors import NeedsHuman
 from engine.policy import Policy
-from engine.secret import SecretVersion
+from engine.secret import SecretRef, SecretVersion
+from engine.window import Window
 from rotators.contract import Rotator
 
 MAX_TAGS = 15
@@ -22,6 +24,8 @@ MAX_TAG_LENGTH = 256
 """Limits of a secret's tags: https://learn.microsoft.com/azure/key-vault/secrets/about-secrets."""
 
 OPERATION, RETIRE, STATE, REASON = "RekeyOperation", "RekeyRetire", "RekeyState", "RekeyReason"
+REPLICA_OF = "ReplicaOf"
+"""Set by the owner of a replica: the URL of the secret that may write it. Without it nobody can."""
 OURS = frozenset({OPERATION, RETIRE, STATE, REASON})
 
 _ISO = "%Y-%m-%dT%H:%M:%SZ"
@@ -57,6 +61,8 @@ class Managed:
     overlap: timedelta
     template: str
     pending: Pending | None
+    window: Window | None = None
+    replicas: tuple[SecretRef, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +97,18 @@ def parse(tags: Mapping[str, str], policy: Policy, rotators: Mapping[str, type[R
     for tag, span in (("RotateBeforeDays", rotate_before), ("OverlapHours", overlap)):
         if span >= validity:
             problems.append(f"tag {tag} spans the whole ValidityPeriodDays: make it shorter")
+    window = read("RotationWindow", _window, None, "days, hours and zone, such as 'Sat,Sun 01:00-05:00 Europe/Berlin'")
+    none: tuple[SecretRef, ...] = ()
+    replicas = read("Replicas", _replicas, none, "URLs of secrets, comma-separated")
+    problems += [
+        f"tag Replicas names a vault that is not served: {ref}" for ref in replicas if not policy.manages(ref.vault)
+    ]
     shape = tags.get("ValueTemplate", f"{{{rotator.value_field}}}")
     problems += template.problems(shape, rotator.template_fields, rotator.value_field)
     if problems:
         return Malformed(tuple(problems))
     credential_id = tags.get("CredentialId", "").strip() or None
-    return Managed(rotator, source, credential_id, validity, rotate_before, overlap, shape, pending)
+    return Managed(rotator, source, credential_id, validity, rotate_before, overlap, shape, pending, window, replicas)
 
 
 def _source(
@@ -128,6 +140,17 @@ def _hours(text: str) -> timedelta:
 
 def _pending(text: str) -> Pending | None:
     return Pending.parse(text)
+
+
+def _window(text: str) -> Window | None:
+    return Window.parse(text)
+
+
+def _replicas(text: str) -> tuple[SecretRef, ...]:
+    try:
+        return tuple(SecretRef.parse(url) for url in text.split(","))
+    except NeedsHuman as error:
+        raise ValueError(text) from error
 
 
 def fingerprint(secret: SecretVersion) -> str:

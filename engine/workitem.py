@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 from engine.errors import NeedsHuman
 from engine.secret import NAME, SecretRef
 
-Action = Literal["rotate", "retire"]
+Action = Literal["rotate", "retire", "restore", "audit"]
 Trigger = Literal["event", "sweep", "manual"]
 
 
@@ -32,6 +32,10 @@ class WorkItem:
     reason: str = ""
     force: bool = False
     compromised: bool = False
+    follow_up: int = 0
+    """How many follow-ups in a row this is: the engine posts one before it touches a source that has a single slot."""
+    deferred: int = 0
+    """How often Azure asked to come back later."""
     source: str | None = None
     """The source as the sender saw it, which spares the worker one read; only a hint, checked under the lease."""
 
@@ -75,6 +79,8 @@ _TYPES: dict[str, type] = {
     "reason": str,
     "force": bool,
     "compromised": bool,
+    "follow_up": int,
+    "deferred": int,
     "source": str,
 }
 

@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping
 from cloud.azure import Azure
 from engine.ports import Clock
 from rotators.contract import Rotator
+from rotators.service_principal_secret import ServicePrincipalSecret
 from rotators.storage_key import StorageKey
 
-ROTATORS: tuple[Callable[[Azure, Clock], Rotator], ...] = (StorageKey,)
+ROTATORS: tuple[Callable[[Azure, Clock], Rotator], ...] = (StorageKey, ServicePrincipalSecret)
 
 
 def build(azure: Azure, clock: Clock) -> Mapping[str, Rotator]:

@@ -165,7 +165,9 @@ class ServicePrincipalSecret:
             return
         if PERMISSION not in roles:
             raise AccessDenied(f"the app's identity lacks the permission {PERMISSION}", where=source, fix=GRANT)
-        answer = await self._graph.read(f"{_path(source)}/owners?$select=id", "reading the application's owners", source)
+        answer = await self._graph.read(
+            f"{_path(source)}/owners?$select=id", "reading the application's owners", source
+        )
         if claims["oid"] not in {owner.get("id") for owner in answer.get("value", ())}:
             raise AccessDenied(
                 f"the app's identity (object {claims['oid']}) is no owner of the application", where=source, fix=GRANT

@@ -27,6 +27,8 @@ ADDRESS = re.compile(
     r"/subscriptions/(?P<subscription>[^/]+)/resourcegroups/(?P<group>[^/]+)"
     r"/providers/microsoft\.storage/storageaccounts/(?P<account>[a-z0-9]{3,24})"
 )
+KEY = re.compile(r"[A-Za-z0-9+/]{86}==")
+"""64 bytes in base64."""
 ROLE = "Storage Account Key Operator Service Role"
 OTHER = {"key1": "key2", "key2": "key1"}
 SUFFIXES = {
@@ -81,6 +83,8 @@ class StorageKey:
     async def verify(self, source: str, credential_id: str, credential: Sensitive) -> None:
         """Sign a Get Blob Service Properties with the key, again and again while the key propagates."""
         del credential_id
+        if not KEY.fullmatch(credential.reveal()):
+            raise VerificationFailed("the value is no storage key", where=source, fix="see the tag ValueTemplate")
         for pause in (*PROPAGATION, None):
             problem = await self._prove(source, credential)
             if problem is None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from simulator.arm.service import ArmService
 from simulator.arm.storage import StorageProvider
 from simulator.blobs import BlobService
+from simulator.graph.directory import Application, Directory
+from simulator.graph.service import GraphService
 from simulator.identity import HOME_TENANT, Principal
 from simulator.keyvault.service import KeyVaultService
 from simulator.keyvault.state import Vault
@@ -28,7 +30,7 @@ GROUP = "production"
 
 
 class Azure(World):
-    """A world with all services in it. `arm` and `managed_identity` carry switches of their own."""
+    """A world with all services in it. `arm`, `managed_identity` and `directory` carry switches of their own."""
 
     def __init__(
         self,
@@ -39,10 +41,12 @@ class Azure(World):
         super().__init__(now, domains, entropy)
         self.arm = ArmService(self, StorageProvider(self))
         self.managed_identity = ManagedIdentityService(self)
+        self.directory = Directory(now, entropy, self.identities)
         self.services += [
             KeyVaultService(self),
             self.arm,
-            LoginService(self),
+            LoginService(self, self.directory),
+            GraphService(self, self.directory),
             self.managed_identity,
             BlobService(self),
             QueueService(self),
@@ -84,6 +88,10 @@ class Azure(World):
     def remove_account(self, name: str) -> None:
         """Delete a storage account; KeyError where there is none."""
         del self.accounts[name]
+
+    def add_application(self, name: str, *owners: Principal, service_principal: bool = True) -> Application:
+        """Register an Entra application with its service principal; ValueError where its name is taken."""
+        return self.directory.add(name, owners, service_principal=service_principal)
 
     def add_principal(self, name: str, oid: str | None = None, appid: str | None = None) -> Principal:
         """Add somebody who can hold tokens; ids that are not given are derived from the name."""

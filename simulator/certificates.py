@@ -16,6 +16,7 @@ NAMES = (
     "queue.storage.localhost",
     "arm.localhost",
     "login.localhost",
+    "graph.localhost",
     "localhost",
     "127.0.0.1",
 )

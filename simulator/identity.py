@@ -43,6 +43,8 @@ class Identities:
 
     def __init__(self, now: Callable[[], datetime], entropy: Callable[[int], bytes] = os.urandom) -> None:
         self.principals: dict[str, Principal] = {}
+        self.app_roles: dict[str, tuple[str, ...]] = {}
+        """Object id → Graph's application permissions, which a token names in its claim `roles`."""
         self.life = TOKEN_LIFE
         self._now = now
         self._signing_key = entropy(32)
@@ -67,6 +69,7 @@ class Identities:
             "sub": principal.oid,
             "tid": principal.tenant,
             "ver": "1.0",
+            **({"roles": list(self.app_roles[principal.oid])} if principal.oid in self.app_roles else {}),
         }
         signed = f"{_segment({'typ': 'JWT', 'alg': 'HS256'})}.{_segment(claims)}"
         return f"{signed}.{self._signature(signed)}"

@@ -54,6 +54,7 @@ class Running[W: World]:
             "NO_PROXY": "localhost,.localhost,127.0.0.1",
             "no_proxy": "localhost,.localhost,127.0.0.1",
             "REKEY_ARM_ENDPOINT": f"https://{domains.arm}",
+            "REKEY_GRAPH_ENDPOINT": f"https://{domains.graph}",
             "AZURE_AUTHORITY_HOST": f"https://{domains.login}",
             **_identity(self.world),
         }

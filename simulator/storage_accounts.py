@@ -5,18 +5,15 @@ from __future__ import annotations
 import base64
 import os
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
+
+from simulator.world import utc_now
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 KEY_NAMES = ("key1", "key2")
-
-
-def utc_now() -> datetime:
-    """Return the current time, aware, in UTC."""
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True)

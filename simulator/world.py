@@ -32,13 +32,16 @@ class Domains:
     queue: str = "queue.core.windows.net"
     login: str = "login.microsoftonline.com"
     identity: str = "127.0.0.1:41741"
+    graph: str = "graph.microsoft.com"
 
     @classmethod
     def loopback(cls, port: int, identity_port: int = 41741) -> Domains:
         """Return the names under which the loopback server answers on `port`, and plain HTTP on `identity_port`."""
         names = ("vault", "arm", "blob.storage", "queue.storage", "login")
         vault, arm, blob, queue, login = (f"{name}.localhost:{port}" for name in names)
-        return cls(vault, arm, blob, queue, login, identity=f"127.0.0.1:{identity_port}")
+        return cls(
+            vault, arm, blob, queue, login, identity=f"127.0.0.1:{identity_port}", graph=f"graph.localhost:{port}"
+        )
 
 
 class Service(Protocol):

@@ -121,7 +121,7 @@ def _plain(value: Any) -> Any:
         return value
     if isinstance(value, str):
         return invariant(value)
-    return f"{value:.15g}" if isinstance(value, float) else str(value)
+    return repr(value).removesuffix(".0").upper() if isinstance(value, float) else str(value)
 
 
 def _time(moment: datetime) -> str:

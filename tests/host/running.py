@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import shutil
@@ -82,7 +83,7 @@ def running(kind: str, connection: str, folder: Path, **settings: str) -> Iterat
         **os.environ,
         "AzureWebJobsStorage": connection,
         "RECORD": str(folder / "record"),
-        "TICK_SCHEDULE": "0 0 * * * *",
+        "TICK_SCHEDULE": "0 0 0 1 1 *",
         "AzureFunctionsWebHost__hostid": "parity",
         **settings,
     }
@@ -103,13 +104,19 @@ def _ours(folder: Path, env: dict[str, str], *options: str) -> Iterator[tuple[st
 def _microsofts(folder: Path, env: dict[str, str]) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     program = _trigger_host()
     functions = folder / "functions.json"
-    functions.write_text(json.dumps([function for function in describe_app(APP, env) if not _is_http(function)]))
+    functions.write_text(_functions())
     url = f"http://127.0.0.1:{free_port()}"
     with _ours(folder, env, "--worker-only") as (worker_url, _):
         command = [program, "--functions", str(functions), "--host", str(APP / "host.json")]
         command += ["--invoke", f"{worker_url}/invoke", "--listen", url]
         with _process(command, folder / f"{MICROSOFTS}.log", env, "trigger-host ready") as (_, process):
             yield url, process
+
+
+@functools.cache
+def _functions() -> str:
+    env = {**os.environ, "RECORD": os.devnull}
+    return json.dumps([function for function in describe_app(APP, env) if not _is_http(function)])
 
 
 def _trigger_host() -> str:

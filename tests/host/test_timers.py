@@ -17,25 +17,20 @@ from tests.host.accounts import Accounts
 from tests.host.running import MASTER_KEY, OURS, RunningHost, running
 from tests.host.waiting import wait_for
 
+STATUS = "timers/parity/Host.Functions.tick/status"
 NEVER = "0001-01-01T00:00:00"
-HOUR = timedelta(hours=1)
 Start = Callable[..., contextlib.AbstractContextManager[RunningHost]]
 
 
-def status_path(kind: str) -> str:
-    # Microsoft's program has its host id fixed.
-    return f"timers/{'parity' if kind == OURS else 'trigger-host'}/Host.Functions.tick/status"
-
-
-def write_status(host_kind: str, connection: str, status: dict[str, str]) -> None:
+def write_status(connection: str, status: dict[str, str]) -> None:
     from azure.storage.blob import BlobServiceClient
 
     container = BlobServiceClient.from_connection_string(connection).create_container("azure-webjobs-hosts")
-    container.upload_blob(status_path(host_kind), json.dumps(status))
+    container.upload_blob(STATUS, json.dumps(status))
 
 
 def read_status(host: RunningHost) -> dict[str, Any] | None:
-    blob = host.blobs().get_blob_client("azure-webjobs-hosts", status_path(host.kind))
+    blob = host.blobs().get_blob_client("azure-webjobs-hosts", STATUS)
     with contextlib.suppress(ResourceNotFoundError):
         found: dict[str, Any] = json.loads(blob.download_blob().readall())
         return found
@@ -62,17 +57,16 @@ def start(host_kind: str, accounts: Accounts, tmp_path: Path) -> Start:
     def starting(status: dict[str, str] | None = None, **settings: str) -> Iterator[RunningHost]:
         connection = accounts.fresh()
         if status:
-            write_status(host_kind, connection, status)
+            write_status(connection, status)
         with running(host_kind, connection, tmp_path, **settings) as host:
             yield host
 
     return starting
 
 
-@pytest.fixture
-def this_hour() -> datetime:
-    """The full hour that began last."""
-    return datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+def new_year(years_ago: int) -> datetime:
+    """Return when the timer, which is due every New Year, was due."""
+    return datetime(datetime.now(UTC).year - years_ago, 1, 1, tzinfo=UTC)
 
 
 def left_behind(last: datetime | None, due: datetime, updated: datetime | None = None) -> dict[str, str]:
@@ -81,9 +75,10 @@ def left_behind(last: datetime | None, due: datetime, updated: datetime | None =
 
 
 def test_a_run_that_was_missed_while_the_host_was_down_happens_once_and_is_past_due(
-    start: Start, this_hour: datetime
+    start: Start,
 ) -> None:
-    status = left_behind(this_hour - 5 * HOUR, this_hour - 4 * HOUR)
+    started = datetime.now(UTC)
+    status = left_behind(new_year(5), new_year(4))
     with start(status) as host:
         seen = host.wait_for_records(1, "tick")[0]
         after = wait_for(lambda: changed(read_status(host), status), lambda: "the status to be written")
@@ -93,9 +88,8 @@ def test_a_run_that_was_missed_while_the_host_was_down_happens_once_and_is_past_
     assert {name: at(time) for name, time in seen["status"].items()} == {
         name: at(time) for name, time in status.items()
     }
-    assert at(after["Last"]) == at(after["LastUpdated"]) > this_hour
-    assert at(after["Next"]) > at(after["Last"])
-    assert at(after["Next"]).minute == at(after["Next"]).second == 0
+    assert at(after["Last"]) == at(after["LastUpdated"]) > started
+    assert at(after["Next"]) == new_year(-1)
 
 
 def changed(found: dict[str, Any] | None, status: dict[str, str]) -> dict[str, Any]:
@@ -103,28 +97,30 @@ def changed(found: dict[str, Any] | None, status: dict[str, str]) -> dict[str, A
 
 
 def test_a_timer_that_never_ran_but_was_due_while_the_host_was_down_is_past_due(
-    start: Start, this_hour: datetime
+    start: Start,
 ) -> None:
-    with start(left_behind(None, this_hour - 4 * HOUR, this_hour - 4 * HOUR - timedelta(minutes=1))) as host:
+    with start(left_behind(None, new_year(4), new_year(4) - timedelta(minutes=1))) as host:
         seen = host.wait_for_records(1, "tick")[0]
     assert seen["past_due"] is True
     assert seen["status"]["Last"].startswith(NEVER)
 
 
-def test_nothing_is_past_due_where_nothing_was_missed(start: Start, this_hour: datetime) -> None:
-    status = left_behind(this_hour, this_hour + HOUR)
+def test_nothing_is_past_due_where_nothing_was_missed(start: Start) -> None:
+    status = left_behind(new_year(0), new_year(-1))
     with start(status) as host:
         host.wait_for_records(1, "at_start")
         run_tick_now(host)
         seen = host.wait_for_records(1, "tick")[0]
         assert read_status(host) == status
     assert seen["past_due"] is False
+    assert seen["status"] == status
 
 
 def test_a_status_of_another_schedule_is_worked_out_anew_and_nothing_is_past_due(
-    start: Start, this_hour: datetime
+    start: Start,
 ) -> None:
-    with start(left_behind(this_hour - 5 * HOUR, this_hour - 5 * HOUR + timedelta(minutes=10))) as host:
+    started = datetime.now(UTC)
+    with start(left_behind(new_year(5), new_year(5) + timedelta(minutes=10))) as host:
         host.wait_for_records(1, "at_start")
         run_tick_now(host)
         seen = host.wait_for_records(1, "tick")[0]
@@ -132,18 +128,19 @@ def test_a_status_of_another_schedule_is_worked_out_anew_and_nothing_is_past_due
     assert seen["past_due"] is False
     assert found
     assert found["Last"].startswith(NEVER)
-    assert at(found["LastUpdated"]) > this_hour
-    assert at(found["Next"]) > at(found["LastUpdated"])
+    assert at(found["LastUpdated"]) > started
+    assert at(found["Next"]) == new_year(-1)
 
 
-def test_a_timer_s_first_start_writes_down_when_it_is_due(start: Start, this_hour: datetime) -> None:
+def test_a_timer_s_first_start_writes_down_when_it_is_due(start: Start) -> None:
+    started = datetime.now(UTC)
     with start() as host:
         host.wait_for_records(1, "at_start")
         found = wait_for(lambda: read_status(host) or {}, lambda: "a status")
         assert host.records("tick") == []
     assert found["Last"].startswith(NEVER)
-    assert at(found["LastUpdated"]) > this_hour
-    assert at(found["Next"]) > at(found["LastUpdated"])
+    assert at(found["LastUpdated"]) > started
+    assert at(found["Next"]) == new_year(-1)
 
 
 def test_a_timer_that_runs_on_startup_does_so_without_being_past_due(start: Start) -> None:

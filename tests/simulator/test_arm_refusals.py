@@ -220,3 +220,7 @@ def test_the_cloud_describes_itself_to_anybody(stranger: Caller, version: str, s
     assert isinstance(cloud, dict)
     assert cloud["suffixes"] == {"keyVaultDns": "vault.azure.net", "storage": "core.windows.net"}
     assert cloud["authentication"]["loginEndpoint"] == "https://login.microsoftonline.com/"
+
+
+def test_the_clouds_description_needs_an_api_version(stranger: Caller) -> None:
+    assert error_of(stranger.send("GET", f"{HOST}/metadata/endpoints")) == (400, "MissingApiVersionParameter")

@@ -92,6 +92,12 @@ def test_a_request_for_a_token_is_checked(
     assert response.status == status
 
 
+def test_the_endpoint_has_one_path(azure: Azure, stranger: Caller) -> None:
+    headers = {"x-identity-header": azure.managed_identity.identity_header}
+
+    assert stranger.send("GET", f"http://{azure.domains.identity}/elsewhere", headers=headers).status == 404
+
+
 def test_the_answer_names_times_as_text(azure: Azure, stranger: Caller) -> None:
     url = f"{azure.managed_identity.endpoint}?api-version=2019-08-01&resource={RESOURCE}"
 

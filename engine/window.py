@@ -1,0 +1,67 @@
+"""When a secret may be rotated: `Sat,Sun 01:00-05:00 Europe/Berlin`. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+SHAPE = re.compile(r"(?P<days>[A-Za-z,\-*]+) (?P<opens>\d\d:\d\d)-(?P<closes>\d\d:\d\d) (?P<zone>[A-Za-z0-9_+/\-]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Hours of the week in one time zone; one that closes before it opens runs past midnight."""
+
+    days: frozenset[int]
+    opens: time
+    closes: time
+    zone: ZoneInfo
+
+    @classmethod
+    def parse(cls, text: str) -> Window:
+        """Read `<days> HH:MM-HH:MM <time zone>`, days as `Mon-Fri`, `Sat,Sun` or `*`; raises ValueError."""
+        found = SHAPE.fullmatch(text.strip())
+        if found is None:
+            raise ValueError(text)
+        try:
+            zone = ZoneInfo(found["zone"])
+        except (ZoneInfoNotFoundError, IsADirectoryError) as error:
+            raise ValueError(text) from error
+        opens, closes = time.fromisoformat(found["opens"]), time.fromisoformat(found["closes"])
+        if opens == closes:
+            raise ValueError(text)
+        return cls(_days(found["days"].lower()), opens, closes, zone)
+
+    def next_open(self, now: datetime) -> datetime:
+        """Return `now` if the window is open, else when it opens next, in UTC."""
+        today = now.astimezone(self.zone).date()
+        # A week ahead finds every weekday again; a day back finds what opened before midnight.
+        for offset in range(-1, 9):
+            day = today + timedelta(days=offset)
+            if day.weekday() not in self.days:
+                continue
+            opens, closes = self._bounds(day)
+            if opens <= now < closes:
+                return now
+            if opens > now:
+                return opens
+        raise AssertionError("a window opens every week")
+
+    def _bounds(self, day: date) -> tuple[datetime, datetime]:
+        last = day if self.opens < self.closes else day + timedelta(days=1)
+        opens = datetime.combine(day, self.opens, self.zone).astimezone(UTC)
+        return opens, datetime.combine(last, self.closes, self.zone).astimezone(UTC)
+
+
+def _days(text: str) -> frozenset[int]:
+    if text == "*":
+        return frozenset(range(7))
+    days: set[int] = set()
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        start, end = DAYS.index(first), DAYS.index(last or first)
+        days |= {(start + step) % 7 for step in range((end - start) % 7 + 1)}
+    return frozenset(days)

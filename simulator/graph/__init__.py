@@ -1,0 +1,1 @@
+"""Microsoft Graph, as far as the secrets of applications need it."""
