@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
     from azure.core.exceptions import AzureError, HttpResponseError
 
+    from cloud.sql import SqlServers
+
 READING: Mapping[str, Any] = {"connection_timeout": 5, "read_timeout": 10, "retry_total": 3, "logging_enable": False}
 """Options of a call that changes nothing: the SDK may retry it, honouring Retry-After."""
 CHANGING: Mapping[str, Any] = {"connection_timeout": 5, "read_timeout": 15, "retry_total": 0, "logging_enable": False}
@@ -36,6 +38,8 @@ class Azure:
     """Where Microsoft Entra gives tokens."""
     tenant_id: str | None = None
     """The tenant of the app's identity, where it was told."""
+    sql: SqlServers | None = None
+    """How database servers are reached, where it is not by Microsoft's driver."""
 
     @property
     def arm_scope(self) -> str:

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from cloud.azure import CHANGING, Azure, call
 from cloud.host_storage import HostStorage
-from engine.errors import NotFound
+from engine.errors import NotFound, RekeyError
 from engine.sweep_order import SweepOrder
 from engine.workitem import WorkItem
 
 if TYPE_CHECKING:
-    from azure.storage.queue.aio import QueueServiceClient
+    from azure.storage.queue.aio import QueueClient, QueueServiceClient
 
 ROTATIONS, SWEEPS = "rotations", "sweeps"
 ROLE = "Storage Queue Data Contributor"
@@ -44,5 +44,12 @@ class StorageQueues:
             await call("posting a message", client.send_message(text, **options), where=where, role=ROLE)
         except NotFound:
             # The template creates the queues; a first start without it does so here.
-            await call("creating the queue", client.create_queue(**CHANGING), where=where, role=ROLE)
+            await self._create(client, where)
             await call("posting a message", client.send_message(text, **options), where=where, role=ROLE)
+
+    async def _create(self, client: QueueClient, where: str) -> None:
+        try:
+            await call("creating the queue", client.create_queue(**CHANGING), where=where, role=ROLE)
+        except RekeyError as error:
+            if error.code != "QueueAlreadyExists":  # Another worker was faster.
+                raise

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from azure.core import AsyncPipelineClient
     from azure.core.rest import AsyncHttpResponse, HttpRequest
 
+ONCE = {**READING, "retry_total": 0}
+"""The caller asks again by itself; the SDK would wait out a Retry-After of any length."""
 WHAT = "signing in with the secret"
 CODE = re.compile(r"AADSTS(\d{4,8})")
 """How Entra names its refusals: https://learn.microsoft.com/entra/identity-platform/reference-error-codes."""
@@ -62,7 +64,7 @@ class SignIn:
             headers={"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"},
             content=urlencode(form),
         )
-        response = await self._pipeline().send_request(request, **without_logging(READING))
+        response = await self._pipeline().send_request(request, **without_logging(ONCE))
         busy = response.status_code in BUSY
         unexplained = response.status_code != HTTPStatus.OK and is_json(response) and not CODE.search(response.text())
         if busy or unexplained:
