@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from simulator.clock import virtual_clock
 from simulator.identity import HOME_TENANT, Principal, Rejection, bearer
 from simulator.sharedkey import check_signature
-from simulator.storage_accounts import utc_now
 from simulator.storage_wire import StorageError
+from simulator.world import utc_now
 
 if TYPE_CHECKING:
     from simulator.storage_accounts import StorageAccount

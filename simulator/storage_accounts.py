@@ -13,6 +13,8 @@ from simulator.world import utc_now
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+__all__ = ["KEY_NAMES", "Key", "StorageAccount", "utc_now"]
+
 KEY_NAMES = ("key1", "key2")
 
 

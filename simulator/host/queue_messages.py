@@ -6,11 +6,14 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
-from azure.storage.queue.aio import QueueClient
 
 from simulator.host.messages import Message
+
+if TYPE_CHECKING:
+    from azure.storage.queue.aio import QueueClient
 
 # Microsoft's listener has these fixed, whatever host.json says.
 INVISIBLE_WHILE_RUNNING = 600
@@ -29,9 +32,9 @@ class Lease:
         self._receipt = message.pop_receipt
 
     @contextlib.asynccontextmanager
-    async def renewed(self) -> AsyncIterator[None]:
-        """Keep the message invisible as long as the block runs."""
-        renewal = asyncio.create_task(self._renew())
+    async def renewed(self, every: float = _RENEW_EVERY) -> AsyncIterator[None]:
+        """Keep the message invisible as long as the block runs; `every` is in seconds."""
+        renewal = asyncio.create_task(self._renew(every))
         try:
             yield
         finally:
@@ -64,9 +67,9 @@ class Lease:
         await send(self._poison, self.message.content)
         await self.complete()
 
-    async def _renew(self) -> None:
+    async def _renew(self, every: float) -> None:
         while True:
-            await asyncio.sleep(_RENEW_EVERY)
+            await asyncio.sleep(every)
             await self._show_after(INVISIBLE_WHILE_RUNNING)
 
     async def _show_after(self, seconds: float) -> None:

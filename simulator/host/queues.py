@@ -10,14 +10,17 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 from azure.core.exceptions import AzureError, ResourceNotFoundError
-from azure.storage.queue import QueueMessage
-from azure.storage.queue.aio import QueueClient
 
 from simulator.host.messages import NEVER, Message, UndecodableError, decode
 from simulator.host.queue_messages import INVISIBLE_WHILE_RUNNING, Lease
 from simulator.host.queue_options import Backoff, QueueOptions
+
+if TYPE_CHECKING:
+    from azure.storage.queue import QueueMessage
+    from azure.storage.queue.aio import QueueClient
 
 _log = logging.getLogger("host")
 

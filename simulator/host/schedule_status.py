@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
-from azure.storage.blob.aio import BlobServiceClient
 
 from simulator.host.schedule import Schedule
+
+if TYPE_CHECKING:
+    from azure.storage.blob.aio import BlobServiceClient
 
 _CONTAINER = "azure-webjobs-hosts"
 _NEVER = "0001-01-01T00:00:00"

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, Self
-
-from azure.storage.blob.aio import BlobServiceClient
-from azure.storage.queue.aio import QueueClient, QueueServiceClient
+from typing import TYPE_CHECKING, Any, Self
 
 from simulator.host.settings import SettingError
+
+if TYPE_CHECKING:
+    from azure.storage.blob.aio import BlobServiceClient
+    from azure.storage.queue.aio import QueueClient, QueueServiceClient
 
 _DEFAULT = "AzureWebJobsStorage"
 # The SDK's default waits 15 s before its first retry: too long for a host that polls anyway.
@@ -45,6 +46,8 @@ class Storage:
         """
         connection = connection or _DEFAULT
         if connection not in self._queues:
+            from azure.storage.queue.aio import QueueServiceClient
+
             self._queues[connection] = QueueServiceClient.from_connection_string(
                 self._connection_string(connection), **_RETRIES
             )
@@ -58,6 +61,8 @@ class Storage:
 
         """
         if not self._blobs:
+            from azure.storage.blob.aio import BlobServiceClient
+
             self._blobs = BlobServiceClient.from_connection_string(self._connection_string(_DEFAULT), **_RETRIES)
         return self._blobs
 

@@ -28,6 +28,8 @@ KEY = "function-key"
 MASTER_KEY = "master-key"
 OURS = "ours"
 MICROSOFTS = "microsofts"
+# Hosts start some thirty times here: compile what they import once, wherever the tests run.
+_BYTECODE = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(ROOT / ".pytest_cache" / "bytecode")}
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,7 @@ def running(kind: str, connection: str, folder: Path, **settings: str) -> Iterat
     """Run one of the two hosts with the test app; `settings` join its environment."""
     env = {
         **os.environ,
+        **_BYTECODE,
         "AzureWebJobsStorage": connection,
         "RECORD": str(folder / "record"),
         "TICK_SCHEDULE": "0 0 0 1 1 *",
@@ -96,21 +99,21 @@ def running(kind: str, connection: str, folder: Path, **settings: str) -> Iterat
 def _ours(folder: Path, env: dict[str, str], *options: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     command = [sys.executable, "-m", "simulator.host", "--app", str(APP), "--port", "0"]
     command += ["--key", KEY, "--master-key", MASTER_KEY, *options]
-    with _process(command, folder / f"{OURS}.log", env, "Host ready on ") as (line, process):
-        yield line.split()[-1], process
+    with process(command, folder / f"{OURS}.log", env, "Host ready on ") as (line, child):
+        yield line.split()[-1], child
 
 
 @contextlib.contextmanager
 def _microsofts(folder: Path, env: dict[str, str]) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    program = _trigger_host()
+    program = trigger_host()
     functions = folder / "functions.json"
     functions.write_text(_functions())
     url = f"http://127.0.0.1:{free_port()}"
     with _ours(folder, env, "--worker-only") as (worker_url, _):
         command = [program, "--functions", str(functions), "--host", str(APP / "host.json")]
         command += ["--invoke", f"{worker_url}/invoke", "--listen", url]
-        with _process(command, folder / f"{MICROSOFTS}.log", env, "trigger-host ready") as (_, process):
-            yield url, process
+        with process(command, folder / f"{MICROSOFTS}.log", env, "trigger-host ready") as (_, child):
+            yield url, child
 
 
 @functools.cache
@@ -119,7 +122,7 @@ def _functions() -> str:
     return json.dumps([function for function in describe_app(APP, env) if not _is_http(function)])
 
 
-def _trigger_host() -> str:
+def trigger_host() -> str:
     """Return the path from TRIGGER_HOST or PATH; skip the test where there is none, fail it where CI is set."""
     found = os.environ.get("TRIGGER_HOST") or shutil.which("trigger-host")
     if found:
@@ -135,17 +138,18 @@ def _is_http(function: dict[str, Any]) -> bool:
 
 
 @contextlib.contextmanager
-def _process(
+def process(
     command: list[str], log: Path, env: dict[str, str], ready: str
 ) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """Run a program until the end of the block; yields once it has printed a line that starts with `ready`."""
     output = log.with_suffix(".out")
     with log.open("wb") as errors, output.open("wb") as out:
-        process = subprocess.Popen(command, env=env, cwd=ROOT, stdout=out, stderr=errors)  # noqa: S603
+        child = subprocess.Popen(command, env=env, cwd=ROOT, stdout=out, stderr=errors)  # noqa: S603
     try:
-        yield wait_for(lambda: _line(output, ready, process), lambda: f"{command[0]} to be ready"), process
+        yield wait_for(lambda: _line(output, ready, child), lambda: f"{command[0]} to be ready"), child
     finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(20)
+        child.send_signal(signal.SIGTERM)
+        child.wait(20)
 
 
 def _line(output: Path, start: str, process: subprocess.Popen[bytes]) -> str:

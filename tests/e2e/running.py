@@ -1,0 +1,106 @@
+"""The product itself on a simulated Azure over TLS: on our host, and behind Microsoft's listeners."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from azure.core.exceptions import ResourceExistsError
+from azure.storage.queue import QueueServiceClient, TextBase64EncodePolicy
+
+from simulator.azure import Azure
+from simulator.demo.__main__ import settings
+from simulator.demo.app import KEY, App
+from simulator.demo.cast import HOST_ACCOUNT, VAULT, stage
+from simulator.host.describe import describe_app
+from simulator.keyvault.state import SecretVersion, Vault
+from simulator.names import resolve_localhost
+from simulator.server import Background, start_in_thread
+from tests.azurite import start_azurite
+from tests.host.running import ROOT, process, trigger_host
+from tests.host.waiting import free_port, wait_for
+
+OURS_SIMULATED = "our host, simulated storage"
+OURS_AZURITE = "our host, Azurite"
+MICROSOFTS = "Microsoft's listeners, Azurite"
+QUEUES = ("vault-events", "sweeps", "rotations", "rotations-poison")
+
+
+@dataclass(frozen=True)
+class Product:
+    """The running product: its HTTP side, its cloud, its queues."""
+
+    app: App
+    cloud: Background[Azure]
+    queues: QueueServiceClient
+    log: Path
+
+    @property
+    def vault(self) -> Vault:
+        return self.cloud.world.vaults[VAULT]
+
+    def latest(self, name: str) -> SecretVersion:
+        return self.vault.versions(name)[-1]
+
+    def send(self, queue: str, text: str) -> None:
+        client = self.queues.get_queue_client(queue, message_encode_policy=TextBase64EncodePolicy())
+        client.send_message(text)
+
+    def waiting(self, queue: str) -> int:
+        return self.queues.get_queue_client(queue).get_queue_properties().approximate_message_count or 0
+
+    def wait_until_rotated(self, name: str, before: SecretVersion) -> SecretVersion:
+        return wait_for(
+            lambda: self.latest(name) if self.latest(name).version != before.version else None,
+            lambda: f"{name} to be rotated; log: {self.log.read_text()[-3000:]}",
+        )
+
+
+@contextlib.contextmanager
+def product(kind: str, folder: Path, schedule: str = "0 0 0 1 1 *") -> Iterator[Product]:
+    """Run the product until the end of the block."""
+    with contextlib.ExitStack() as stack:
+        stack.callback(resolve_localhost())
+        cloud = stack.enter_context(start_in_thread(stage))
+        simulated = cloud.running.connection_string(HOST_ACCOUNT)
+        connection = simulated if kind == OURS_SIMULATED else stack.enter_context(start_azurite())
+        env = {
+            **os.environ,
+            **settings(cloud, schedule),
+            "AzureWebJobsStorage": connection,
+            "AzureFunctionsJobHost__extensions__queues__visibilityTimeout": "00:00:00",
+            "AzureFunctionsJobHost__extensions__queues__maxPollingInterval": "00:00:00.200",
+        }
+        trusted = str(cloud.running.ca_file) if kind == OURS_SIMULATED else True
+        queues = stack.enter_context(QueueServiceClient.from_connection_string(connection, connection_verify=trusted))
+        for name in QUEUES:
+            with contextlib.suppress(ResourceExistsError):
+                queues.create_queue(name)
+        url = stack.enter_context(_microsofts(folder, env) if kind == MICROSOFTS else _ours(folder, env))
+        yield Product(App(url, folder / "host.log"), cloud, queues, folder / "host.log")
+
+
+@contextlib.contextmanager
+def _ours(folder: Path, env: dict[str, str], *options: str) -> Iterator[str]:
+    command = [sys.executable, "-m", "simulator.host", "--app", str(ROOT), "--port", "0", "--key", KEY]
+    with process([*command, "--master-key", KEY, *options], folder / "host.log", env, "Host ready on ") as (line, _):
+        yield line.split()[-1]
+
+
+@contextlib.contextmanager
+def _microsofts(folder: Path, env: dict[str, str]) -> Iterator[str]:
+    """Microsoft's listeners poll the queues and run the timer; HTTP, which is not theirs, stays with our worker."""
+    program, functions = trigger_host(), folder / "functions.json"
+    found = [each for each in describe_app(ROOT, env) if each["bindings"][0]["type"] != "httpTrigger"]
+    functions.write_text(json.dumps(found))
+    listen = f"http://127.0.0.1:{free_port()}"
+    with _ours(folder, env, "--worker-only") as worker:
+        command = [program, "--functions", str(functions), "--host", str(ROOT / "host.json")]
+        command += ["--invoke", f"{worker}/invoke", "--listen", listen]
+        with process(command, folder / "listeners.log", env, "trigger-host ready"):
+            yield worker

@@ -1,0 +1,85 @@
+"""From an event, a sweep and an operator to a new version, through Microsoft's worker and over TLS."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from simulator.demo.cast import PARTS, VAULT
+from tests.e2e.running import MICROSOFTS, OURS_AZURITE, OURS_SIMULATED, Product, product
+from tests.host.waiting import wait_for
+from tests.promises import holds
+
+
+@pytest.fixture(scope="module", params=[OURS_SIMULATED, OURS_AZURITE, MICROSOFTS])
+def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    """The product on each host and storage, one after the other; every test has secrets of its own."""
+    with product(str(request.param), tmp_path_factory.mktemp("product")) as found:
+        yield found
+
+
+def alive(running: Product, account: str) -> set[str]:
+    return {key.value for key in running.cloud.world.accounts[account].keys.values()}
+
+
+def test_a_near_expiry_event_on_the_queue_rotates_the_secret(running: Product) -> None:
+    before = running.latest("orders-key")
+    running.send("vault-events", json.dumps(running.vault.near_expiry_event("orders-key")))
+    after = running.wait_until_rotated("orders-key", before)
+    assert (before.tags or {})["CredentialId"] == "key1"
+    assert (after.tags or {})["CredentialId"] == "key2"
+    assert holds(after, alive(running, "shoporders"))
+    assert holds(before, alive(running, "shoporders")), "the old key was cut off"
+
+
+def test_the_same_event_again_changes_nothing(running: Product) -> None:
+    event = running.vault.near_expiry_event("invoices-key")
+    before = running.latest("invoices-key")
+    for _ in range(3):
+        running.send("vault-events", json.dumps(event))
+    running.wait_until_rotated("invoices-key", before)
+    wait_for(
+        lambda: not running.waiting("vault-events") and not running.waiting("rotations"),
+        lambda: "the queues to be worked off",
+    )
+    assert len(running.vault.versions("invoices-key")) == 2
+
+
+def test_an_order_to_sweep_finds_what_is_due_retires_what_is_over_and_parks_what_is_broken(running: Product) -> None:
+    before = {part.name: running.latest(part.name) for part in PARTS}
+    running.send("sweeps", json.dumps({"vault": running.vault.url}))
+    running.wait_until_rotated("reports-connection", before["reports-connection"])
+    wait_for(
+        lambda: "RekeyRetire" not in (running.latest("backup-key").tags or {}), lambda: "the old key to be retired"
+    )
+    wait_for(lambda: "RekeyState" in (running.latest("legacy-key").tags or {}), lambda: "the broken one to be parked")
+    assert [version.enabled for version in running.vault.versions("backup-key")] == [False, True]
+    assert "ValidityPeriodDays" in (running.latest("legacy-key").tags or {})["RekeyReason"]
+    assert running.latest("archive-key") == before["archive-key"]
+
+
+def test_an_operator_rotates_by_hand(running: Product) -> None:
+    path, before = f"/api/secrets/{VAULT}/media-key/rotate", running.latest("media-key")
+    status, told = running.app.post(path, {})
+    assert (status, told["status"]) == (409, 409)
+    status, told = running.app.post(path, {"force": True, "reason": "drill"})
+    assert status == 202
+    after = running.wait_until_rotated("media-key", before)
+    assert (after.tags or {})["RekeyOperation"] == told["operation"]
+
+
+def test_a_work_item_that_cannot_be_read_leaves_the_queues_and_stops_nothing(running: Product) -> None:
+    running.send("rotations", '{"vault": "no url"}')
+    wait_for(
+        lambda: "rotations-poison" in running.log.read_text(),
+        lambda: f"the poison message to be seen; log: {running.log.read_text()[-2000:]}",
+    )
+    wait_for(lambda: not running.waiting("rotations-poison"), lambda: "the poison queue to be empty")
+
+
+def test_event_grid_gets_its_answer(running: Product, request: pytest.FixtureRequest) -> None:
+    if MICROSOFTS in request.node.name:
+        pytest.skip("the webhook of Microsoft's listener is compared in tests/host")
+    assert running.app.deliver(running.vault.near_expiry_event("archive-key")) == 202

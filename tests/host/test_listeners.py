@@ -1,0 +1,116 @@
+"""What the listeners do that takes hours or luck to see from outside."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from azure.core.exceptions import ResourceNotFoundError
+from azure.storage.queue.aio import QueueClient
+
+from simulator.host.messages import NEVER, Message
+from simulator.host.protos import TypedData
+from simulator.host.queue_messages import INVISIBLE_WHILE_RUNNING, Lease
+from simulator.host.schedule import Schedule
+from simulator.host.timers import TimerListener
+
+MESSAGE = Message("id", "content", 1, NEVER, NEVER, NEVER, "receipt 0")
+
+
+class FakeQueue:
+    """A queue with one message, whose receipt changes with every update, as the service's does."""
+
+    def __init__(self) -> None:
+        self.receipt = MESSAGE.pop_receipt
+        self.updates: list[int] = []
+        self.deleted = False
+        self.renewed = asyncio.Event()
+
+    async def update_message(self, _id: str, receipt: str, *, visibility_timeout: int, **_: Any) -> SimpleNamespace:
+        self._check(receipt)
+        self.updates.append(visibility_timeout)
+        self.receipt = f"receipt {len(self.updates)}"
+        if len(self.updates) >= 2:
+            self.renewed.set()
+        return SimpleNamespace(pop_receipt=self.receipt)
+
+    async def delete_message(self, _id: str, receipt: str) -> None:
+        self._check(receipt)
+        self.deleted = True
+
+    def _check(self, receipt: str) -> None:
+        if receipt != self.receipt:
+            raise ResourceNotFoundError("the pop receipt is not the last one")
+
+
+def lease_on(queue: FakeQueue) -> Lease:
+    return Lease(MESSAGE, cast("QueueClient", queue), poison=None)
+
+
+async def test_a_message_is_kept_invisible_as_long_as_its_function_runs_and_deleted_with_the_last_receipt() -> None:
+    queue = FakeQueue()
+    lease = lease_on(queue)
+    async with lease.renewed(every=0.001):
+        await asyncio.wait_for(queue.renewed.wait(), 5)
+    await lease.complete()
+    assert set(queue.updates) == {INVISIBLE_WHILE_RUNNING}
+    assert queue.deleted
+
+
+async def test_a_message_that_somebody_else_has_taken_meanwhile_is_left_to_them() -> None:
+    queue = FakeQueue()
+    queue.receipt = "somebody else's"
+    await lease_on(queue).complete()
+    assert not queue.deleted
+
+
+class AlwaysDue(Schedule):
+    """A schedule whose next run is always overdue."""
+
+    def __init__(self) -> None:
+        super().__init__("* * * * * *")
+
+    def after(self, moment: datetime) -> datetime:
+        return moment - timedelta(seconds=1)
+
+
+class SlowRuns:
+    """Counts runs, and how many of them there are at once."""
+
+    def __init__(self) -> None:
+        self.ended = 0
+        self.most_at_once = 0
+        self._running = 0
+        self.enough = asyncio.Event()
+
+    async def run(self, _timer: TypedData) -> None:
+        self._running += 1
+        self.most_at_once = max(self.most_at_once, self._running)
+        await asyncio.sleep(0)
+        self._running -= 1
+        self.ended += 1
+        if self.ended == 5:
+            self.enough.set()
+
+
+@pytest.mark.parametrize("run_on_startup", [True, False])
+async def test_a_timer_that_is_always_due_runs_one_at_a_time_and_stops_when_told(*, run_on_startup: bool) -> None:
+    runs = SlowRuns()
+    listener = TimerListener(AlwaysDue(), None, runs.run, run_on_startup=run_on_startup)
+    listening = asyncio.create_task(listener.listen())
+    await asyncio.wait_for(runs.enough.wait(), 5)
+    await listener.stop()
+    await asyncio.wait_for(listening, 5)
+    assert runs.most_at_once == 1
+
+
+async def test_a_timer_that_is_not_due_does_not_run_and_stops_at_once() -> None:
+    runs = SlowRuns()
+    listener = TimerListener(Schedule("0 0 0 29 2 *"), None, runs.run, run_on_startup=False)
+    await listener.stop()
+    await asyncio.wait_for(listener.listen(), 5)
+    assert runs.ended == 0
+    assert Schedule("0 0 0 29 2 *").after(datetime(2026, 1, 1, tzinfo=UTC)) == datetime(2028, 2, 29, tzinfo=UTC)
