@@ -20,7 +20,7 @@ from engine.errors import (
     VerificationFailed,
 )
 
-NO_DATABASE, ENTRA_ONLY, NO_PRINCIPAL, REFUSED, TLS = "4060", "EntraOnly", "15151", "18456", "CertificateRefused"
+NO_DATABASE, ENTRA_ONLY, NO_PRINCIPAL, REFUSED, UNTRUSTED = "4060", "EntraOnly", "15151", "18456", "Untrusted"
 """Codes of errors that a rotator tells apart. NO_DATABASE: who signs in was recognised, but has no way into this database."""
 
 type _Made = Callable[[str], RekeyError]
@@ -88,21 +88,24 @@ def _certificate(where: str) -> RekeyError:
         "the server's certificate is not valid for its name, has expired or was signed by nobody known: not signed in",
         where=where,
         fix="see whether something stands between the app and the server, and whether the server's name is right",
-        code=TLS,
+        code=UNTRUSTED,
     )
 
 
-_MEANINGS: tuple[tuple[str, _Made], ...] = (
+_REFUSALS: tuple[tuple[str, _Made], ...] = (
     (r"only authentication is enabled", _entra_only),
-    (r"not allowed to access the server|deny public network access|40615|47073", _firewall),
+    (r"not allowed to access the server|deny public network access", _firewall),
     (r"cannot open server", _no_server),
     (r"cannot open database|not able to access the database|cannot open user default database", _no_database),
-    (r"not currently available|service is currently busy|too many operations in progress|error 40197", _busy),
+    (r"not currently available|currently busy|too many operations in progress|try again|retry", _busy),
     (r"account is disabled|currently locked|password .{0,40}expired|must be changed", _locked),
     (r"does not exist or you do not have permission", _no_principal),
     (r"password validation failed", _weak),
-    (r"certificate|self.signed|hostname mismatch|tls handshake", _certificate),
 )
+"""What the server itself says."""
+_BY_SERVER = "[SQL Server]"
+"""Stands before the server's words; without it the driver speaks for itself."""
+_UNTRUSTED = re.compile(r"certificate|self.signed|hostname mismatch|TLS error|SSL", re.IGNORECASE)
 
 
 def explain(text: str, where: str, user: str | None, secret: str) -> RekeyError:
@@ -110,14 +113,18 @@ def explain(text: str, where: str, user: str | None, secret: str) -> RekeyError:
 
     Nothing of the text is passed on where it may hold a part of `secret`.
     """
-    for pattern, made in _MEANINGS:
-        if re.search(pattern, text, re.IGNORECASE):
+    _, by_server, said = text.partition(_BY_SERVER)
+    if not by_server:
+        unanswered = TransientError(f"no answer: {_harmless(text, secret)}", where=where, code=NO_ANSWER)
+        return _certificate(where) if _UNTRUSTED.search(text) else unanswered
+    # A name may be spelt like one of the phrases.
+    said = said.replace(f"'{user}'", "''").replace(f'"{user}"', '""')
+    for pattern, made in _REFUSALS:
+        if re.search(pattern, said, re.IGNORECASE):
             return made(where)
-    if "login failed for user" in text.lower():
+    if "login failed for user" in said.lower():
         return _refused(where, user)
-    if re.search(r"error 40\d|syntax|permission was denied|do not have permission", text, re.IGNORECASE):
-        return PermanentError(f"the server refused the statement: {_harmless(text, secret)}", where=where)
-    return TransientError(f"the server gave no answer: {_harmless(text, secret)}", where=where, code=NO_ANSWER)
+    return PermanentError(f"the server refused: {_harmless(said, secret)}", where=where)
 
 
 def _refused(where: str, user: str | None) -> RekeyError:

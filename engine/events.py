@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from engine.errors import NeedsHuman
-from engine.secret import SecretRef
+from engine.secret import VERSION, SecretRef
 
 ROTATING = frozenset({"microsoft.keyvault.secretnearexpiry", "microsoft.keyvault.secretexpired"})
 """The event types that ask for a rotation, in lower case; every other type is acknowledged and ignored."""
@@ -32,7 +32,7 @@ def parse_event(text: str | bytes) -> VaultEvent | None:
     """Read one event; None if its type asks for nothing. Raises NeedsHuman, naming the event, if it cannot be read."""
     try:
         envelope = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise NeedsHuman("the event is not JSON", where="vault-events") from None
     if not isinstance(envelope, dict):
         raise NeedsHuman("the event is not one JSON object", where="vault-events")
@@ -57,7 +57,8 @@ def _event(event_id: str, kind: str, data: Mapping[str, Any]) -> VaultEvent:
         raise NeedsHuman(f"event {event_id} ({kind}): {error.what}", where="vault-events") from None
     steps = url.strip().split("/")
     version = steps[5] if len(steps) > 5 and steps[5] else data.get("version")  # noqa: PLR2004 - https://host/secrets/name/version
-    return VaultEvent(event_id, kind, ref, version if isinstance(version, str) and version else None)
+    known = isinstance(version, str) and VERSION.fullmatch(version.lower())
+    return VaultEvent(event_id, kind, ref, known[0] if known else None)
 
 
 def _tidy(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -103,7 +103,8 @@ class Engine:
         outcome = Outcome(item, "parked", error.what, error.fix)
         try:
             secret = await self.vaults.read(item.ref)
-            if item.version in (None, secret.version) and tags.rests_until(secret, self.policy.parked_rest) is None:
+            rest = tags.rests_until(secret, self.policy.parked_rest)
+            if item.version in (None, secret.version) and (rest is None or rest <= self.clock.now()):
                 await self._mark(secret, str(error))
         except PermanentError as second:
             outcome = replace(outcome, reason=f"{error.what}; nor could the secret be marked: {second.what}")

@@ -19,7 +19,7 @@ from engine.draft import new_version
 from engine.errors import NeedsHuman, NotFound, PermanentError, RekeyError, TransientError, VerificationFailed
 from engine.outcome import Outcome, Result
 from engine.ports import Lease
-from engine.secret import SecretRef, SecretVersion
+from engine.secret import SecretRef, SecretVersion, Sensitive
 from engine.tags import Managed
 from engine.workitem import WorkItem
 from rotators.contract import Issued, Preflight, Rotator, Tidy
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 CALL_SECONDS = 20.0
 """The longest that one changing call may take: less than a lease, so that no answer is awaited without one."""
+RENEW_SECONDS = 20.0
+"""How often the lease is looked after while a proof waits for its source."""
 FOLLOW_UP_SECONDS = 90.0
 """When the engine looks after a source with a single slot: a dead worker's own message comes back only after 10 minutes."""
 MAX_FOLLOW_UPS = 3
@@ -60,7 +62,8 @@ class Run:
         except PermanentError as error:
             parked = Park(str(error), error.fix)
         current = await self.engine.vaults.read(self.item.ref)
-        return await self.engine.conclude(current, self.item, parked)
+        outcome = await self.engine.conclude(current, self.item, parked)
+        return replace(outcome, old_version=self.old_version, new_version=self.published, retired=self.retired)
 
     async def _advance(self, secret: SecretVersion) -> Outcome | None:
         while True:
@@ -105,10 +108,20 @@ class Run:
         return await self._proven(managed, issued)
 
     async def _proven(self, managed: Managed, issued: Issued) -> Issued:
-        rotator = self._rotator(managed)
+        credential = issued.fields[self._rotator(managed).value_field]
         with self.engine.reporter.step("verify"):
-            await rotator.verify(managed.source, issued.credential_id, issued.fields[rotator.value_field])
+            await self._verify(managed, issued.credential_id, credential)
         return issued
+
+    async def _verify(self, managed: Managed, credential_id: str, credential: Sensitive) -> None:
+        """Have a credential proven; that may take as long as the source needs to spread it, so the lease is renewed."""
+        proof = asyncio.ensure_future(self._rotator(managed).verify(managed.source, credential_id, credential))
+        try:
+            while not (await asyncio.wait({proof}, timeout=RENEW_SECONDS))[0]:
+                await self.lease.ensure(CALL_SECONDS + RENEW_SECONDS)
+            await proof
+        finally:
+            proof.cancel()
 
     async def _promise_to_look_again(self) -> None:
         """Post a follow-up before a source is touched whose only credential changes at once.
@@ -155,14 +168,17 @@ class Run:
             )
         try:
             with self.engine.reporter.step("confirm"):
-                await rotator.verify(managed.source, managed.credential_id or "", fields[rotator.value_field])
+                await self._verify(managed, managed.credential_id or "", fields[rotator.value_field])
         except VerificationFailed:
             return await self._heal(secret, managed)
         await self._look_around(secret, managed)
         for ref in managed.replicas:
             async with self._changing("publish replica"):
                 await replicas.catch_up(self.engine.vaults, ref, managed, fields, secret)
-        self._done("confirmed", reason, managed)
+        if tags.STATE in secret.tags:
+            async with self._changing("unpark"):
+                secret = await self.engine.vaults.retag(secret, tags.unparked(secret.tags))
+        self._done(self.result or "confirmed", self.reason or reason, managed)
         return secret
 
     async def _look_around(self, secret: SecretVersion, managed: Managed) -> None:
@@ -214,7 +230,7 @@ class Run:
             async with self._changing("disable"):
                 await self.engine.vaults.disable(secret.ref, pending.version)
         async with self._changing("forget"):
-            rest = {key: value for key, value in secret.tags.items() if key != tags.RETIRE}
+            rest = {key: value for key, value in tags.unparked(secret.tags).items() if key != tags.RETIRE}
             secret = await self.engine.vaults.retag(secret, rest)
         self.retired += (pending.credential_id,)
         self._done(self.result or "retired", self.reason or plan.reason, managed)

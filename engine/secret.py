@@ -14,6 +14,10 @@ from engine.errors import NeedsHuman
 
 NAME = re.compile(r"[0-9a-zA-Z-]{1,127}")
 """A secret's name: https://learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates."""
+VERSION = re.compile(r"[0-9a-z]{1,64}")
+"""A version's id (Key Vault's are 32 hexadecimal digits). An empty one would mean the latest version, so it is never let through."""
+URL = re.compile(r"(?i:https)://(?P<host>[0-9a-zA-Z.:-]+)/secrets/(?P<name>[0-9a-zA-Z-]{1,127})(/.*)?")
+"""A secret's URL, with or without a version."""
 
 
 class Sensitive:
@@ -56,11 +60,10 @@ class SecretRef:
     @classmethod
     def parse(cls, url: str) -> SecretRef:
         """Read the URL of a secret, with or without a version; raises NeedsHuman for anything else."""
-        parts = urlsplit(url.strip())
-        steps = parts.path.split("/")
-        if parts.scheme != "https" or len(steps) < 3 or steps[1] != "secrets" or not NAME.fullmatch(steps[2]):  # noqa: PLR2004
+        found = URL.fullmatch(url.strip())
+        if found is None:
             raise NeedsHuman(f"{url[:200]!r} is not the URL of a secret", fix="expected https://<vault>/secrets/<name>")
-        return cls(f"https://{parts.netloc.lower()}", steps[2])
+        return cls(f"https://{found['host'].lower()}", found["name"])
 
     @property
     def vault_name(self) -> str:

@@ -158,7 +158,7 @@ def _body(body: bytes) -> dict[str, Any]:
         raise BadRequest(f"the body is longer than {MAX_BODY} bytes", fix=fix)
     try:
         data = json.loads(body) if body.strip() else {}
-    except ValueError:
+    except (ValueError, RecursionError):
         raise BadRequest("the body is not JSON", fix=fix) from None
     if not isinstance(data, dict):
         raise BadRequest("the body is not a JSON object", fix=fix)

@@ -7,7 +7,7 @@ import logging
 from dataclasses import dataclass, replace
 from datetime import UTC, timedelta
 
-from engine.decide import Confirm, Park, Retire, Rotate
+from engine.decide import Confirm, Park, Retire, Rotate, Wait
 from engine.errors import RekeyError, TransientError
 from engine.pace import Pace
 from engine.ports import WorkQueue
@@ -56,6 +56,11 @@ class Sweeper:
                 item = replace(item, action="retire", source=managed.source)
             case Rotate(managed):
                 item = replace(item, action="rotate", source=managed.source)
+            case Wait(until) if until < order.until + order.period:
+                # A window may open and close again between two sweeps.
+                item = replace(item, action="rotate", reason=decision.reason[:200])
+                await self.queue.post_rotation(item, (until - order.until).total_seconds())
+                return True
             case Confirm(managed) if audit_falls_in(secret, order):
                 item = replace(item, source=managed.source)
             case Park():

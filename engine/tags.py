@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from engine import template
 from engine.errors import NeedsHuman
 from engine.policy import Policy
-from engine.secret import SecretRef, SecretVersion
+from engine.secret import VERSION, SecretRef, SecretVersion
 from engine.window import Window
 from rotators.contract import Rotator
 
@@ -46,6 +46,8 @@ class Pending:
     def parse(cls, text: str) -> Pending:
         """Read the tag; raises ValueError."""
         at, version, credential_id = text.split(" ", 2)
+        if not VERSION.fullmatch(version):
+            raise ValueError(text)
         return cls(datetime.strptime(at, _ISO).replace(tzinfo=UTC), version, credential_id)
 
 

@@ -32,14 +32,26 @@ def render(template: str, values: Mapping[str, Sensitive]) -> Sensitive:
 
 
 def extract(template: str, value: Sensitive | None) -> dict[str, Sensitive] | None:
-    """Read the fields back out of a rendered value; None where there is none, or it does not come from this template."""
+    """Read the fields back out of a rendered value; None where there is none, or it does not come from this template.
+
+    A field ends where the text behind it in the template begins for the first time.
+    """
     if value is None:
         return None
-    pattern, end, seen = "", 0, set[str]()
-    for match in PLACEHOLDER.finditer(template):
-        name = match[1]
-        pattern += re.escape(template[end : match.start()]) + (f"(?P={name})" if name in seen else f"(?P<{name}>.+?)")
-        seen.add(name)
-        end = match.end()
-    found = re.fullmatch(pattern + re.escape(template[end:]), value.reveal(), re.DOTALL)
+    found = re.fullmatch(_pattern(template), value.reveal(), re.DOTALL)
     return {name: Sensitive(text) for name, text in found.groupdict().items()} if found else None
+
+
+def _pattern(template: str) -> str:
+    """Return a pattern that never goes back: else whoever tags one secret could hold up the rotation of all others."""
+    before, *rest = PLACEHOLDER.split(template)
+    names, texts = rest[::2], [re.escape(text) for text in rest[1::2]]
+    pattern = re.escape(before)
+    for place, (name, text) in enumerate(zip(names, texts, strict=True)):
+        if name in names[:place]:
+            pattern += f"(?P={name}){text}"
+        elif place == len(names) - 1:
+            pattern += f"(?P<{name}>.+){text}"
+        else:
+            pattern += f"(?>(?P<{name}>.+?){text})"
+    return pattern

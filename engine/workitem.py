@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, get_args
 
 from engine.errors import NeedsHuman
-from engine.secret import NAME, SecretRef
+from engine.secret import NAME, VERSION, SecretRef
 
 Action = Literal["rotate", "retire", "restore", "audit"]
 Trigger = Literal["event", "sweep", "manual"]
@@ -59,7 +59,7 @@ class WorkItem:
         """Read a message; raises NeedsHuman with every problem named where it is not one."""
         try:
             data = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise _malformed(["not JSON"]) from None
         if not isinstance(data, dict):
             raise _malformed(["not a JSON object"])
@@ -98,6 +98,8 @@ def _problems(data: dict[str, Any]) -> list[str]:
         found.append("vault is not the URL of a vault")
     if not isinstance(data.get("secret"), str) or not NAME.fullmatch(data["secret"]):
         found.append("secret is not a secret's name")
+    if isinstance(data.get("version"), str) and not VERSION.fullmatch(data["version"]):
+        found.append("version is not a version's id")
     return found
 
 

@@ -36,6 +36,8 @@ class Product:
     """The running product: its HTTP side, its cloud, its queues."""
 
     app: App
+    webhook: App
+    """Where Event Grid delivers to: our host, or Microsoft's listener."""
     cloud: Background[Azure]
     queues: QueueServiceClient
     log: Path
@@ -55,10 +57,11 @@ class Product:
         return self.queues.get_queue_client(queue).get_queue_properties().approximate_message_count or 0
 
     def wait_until_rotated(self, name: str, before: SecretVersion) -> SecretVersion:
-        return wait_for(
-            lambda: self.latest(name) if self.latest(name).version != before.version else None,
+        wait_for(
+            lambda: self.latest(name).version != before.version,
             lambda: f"{name} to be rotated; log: {self.log.read_text()[-3000:]}",
         )
+        return self.latest(name)
 
 
 @contextlib.contextmanager
@@ -81,8 +84,10 @@ def product(kind: str, folder: Path, schedule: str = "0 0 0 1 1 *") -> Iterator[
         for name in QUEUES:
             with contextlib.suppress(ResourceExistsError):
                 queues.create_queue(name)
-        url = stack.enter_context(_microsofts(folder, env) if kind == MICROSOFTS else _ours(folder, env))
-        yield Product(App(url, folder / "host.log"), cloud, queues, folder / "host.log")
+        log = folder / "host.log"
+        run = _microsofts if kind == MICROSOFTS else _both
+        app, webhook = (App(url, log) for url in stack.enter_context(run(folder, env)))
+        yield Product(app, webhook, cloud, queues, log)
 
 
 @contextlib.contextmanager
@@ -93,7 +98,13 @@ def _ours(folder: Path, env: dict[str, str], *options: str) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def _microsofts(folder: Path, env: dict[str, str]) -> Iterator[str]:
+def _both(folder: Path, env: dict[str, str]) -> Iterator[tuple[str, str]]:
+    with _ours(folder, env) as url:
+        yield url, url
+
+
+@contextlib.contextmanager
+def _microsofts(folder: Path, env: dict[str, str]) -> Iterator[tuple[str, str]]:
     """Microsoft's listeners poll the queues and run the timer; HTTP, which is not theirs, stays with our worker."""
     program, functions = trigger_host(), folder / "functions.json"
     found = [each for each in describe_app(ROOT, env) if each["bindings"][0]["type"] != "httpTrigger"]
@@ -103,4 +114,4 @@ def _microsofts(folder: Path, env: dict[str, str]) -> Iterator[str]:
         command = [program, "--functions", str(functions), "--host", str(ROOT / "host.json")]
         command += ["--invoke", f"{worker}/invoke", "--listen", listen]
         with process(command, folder / "listeners.log", env, "trigger-host ready"):
-            yield worker
+            yield worker, listen

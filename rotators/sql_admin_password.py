@@ -1,0 +1,87 @@
+"""The password of a SQL server's administrator: one slot, set through Resource Manager.
+
+A new password replaces the old one at once, so nothing overlaps, and every try sets a fresh one: the app's identity, not
+the old password, is the authority. Open connections stay signed in.
+Source: https://learn.microsoft.com/rest/api/sql/servers/update
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from cloud.azure import Azure
+from engine.errors import NeedsHuman, VerificationFailed
+from engine.ports import Clock
+from engine.secret import Sensitive
+from rotators.contract import Issued, Job
+from rotators.sql_names import Place, checked, logins_of
+from rotators.sql_operation import PasswordChange
+from rotators.sql_passwords import fresh_password
+from rotators.sql_server import SqlAccess
+
+
+class SqlAdminPassword:
+    """Rotates the password of a logical server's administrator."""
+
+    kind: ClassVar[str] = "sql-admin-password"
+    value_field: ClassVar[str] = "password"
+    template_fields: ClassVar[frozenset[str]] = frozenset({"server", "database", "user", "password"})
+
+    def __init__(self, azure: Azure, clock: Clock) -> None:
+        self._access = SqlAccess(azure, clock)
+        self._change = PasswordChange(azure, self._access, clock)
+
+    @staticmethod
+    def canonical(address: str, tags: Mapping[str, str]) -> str | None:
+        """Return the server's resource id in lower case; a server whose tags name logins belongs to the other kind."""
+        place = Place.parse(address)
+        named = tags.get("Rotator", "").strip()
+        mine = named == SqlAdminPassword.kind if named else not logins_of(tags)
+        return place.server_id if place and mine and not place.database and not place.logins else None
+
+    @staticmethod
+    def single_slot(tags: Mapping[str, str]) -> bool:
+        """Tell that there is one slot."""
+        del tags
+        return True
+
+    async def issue(self, job: Job) -> Issued:
+        """Set a fresh password; the first time, all that can be checked beforehand is checked first."""
+        place = Place.of(job.source)
+        user = checked(job.held_id) if job.proven and job.held_id else await self._administrator(job, place)
+        password = fresh_password(user)
+        fields = await self._access.fields(place, job.options, user, password)
+        await self._change.begin(place, user, password)
+        return Issued(user, fields, supersedes=None)
+
+    async def preflight(self, job: Job) -> None:
+        """Read who the administrator is and how one signs in, and see whether the server can be reached."""
+        place = Place.of(job.source)
+        user = await self._administrator(job, place)
+        await self._access.fields(place, job.options, user, Sensitive(""))
+        problem = await self._access.refusal(place, user, job.held or fresh_password(user))
+        if problem and not isinstance(problem, VerificationFailed):
+            raise problem
+
+    async def verify(self, source: str, credential_id: str, credential: Sensitive) -> None:
+        """Wait for the end of the change, and sign in to master with the password while it spreads."""
+        place = Place.of(source)
+        await self._change.settle(place)
+        await self._access.prove(place, credential_id, credential)
+
+    async def retire(self, source: str, credential_id: str, held: Sensitive | None) -> None:
+        """Do nothing: a new password has replaced the old one already."""
+
+    async def _administrator(self, job: Job, place: Place) -> str:
+        """Return the administrator's name as the server has it; NeedsHuman where it is not the one to be rotated."""
+        server = await self._access.read(place)
+        name = server.administrator_login or ""
+        if job.held_id and job.held_id.casefold() != name.casefold():
+            raise NeedsHuman(
+                f"the tag CredentialId is {job.held_id[:40]!r}, but the server's administrator is {name!r}",
+                where=place.server_id,
+                fix=f"remove the tag CredentialId, or set the tag Rotator to sql-login-password for {job.held_id[:40]!r}",
+            )
+        await self._access.refuse_entra_only(place)
+        return checked(name)

@@ -1,0 +1,61 @@
+"""The documentation held against the code."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from cloud.azure import Azure
+from cloud.clock import SystemClock
+from cloud.settings import KNOWN
+from engine import tags
+from rotators import registry
+from simulator.transport import SimulatedCredential
+from tests.rig import Rig
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_to_a_file_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
+        assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_every_make_target_that_a_page_names_exists() -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = {name for page in PAGES for name in re.findall(r"(?:^    |`)make ([a-z]+)", page.read_text(), re.MULTILINE)}
+    assert named
+    assert named <= targets
+
+
+def test_every_setting_that_the_app_reads_is_in_the_readme_and_none_besides() -> None:
+    readme = (ROOT / "README.md").read_text()
+    assert set(re.findall(r"REKEY_[A-Z_]+", readme)) <= KNOWN
+    for name in KNOWN - {"REKEY_POLICY"}:
+        assert name in readme
+
+
+def test_every_tag_that_the_code_reads_is_on_the_page_of_tags() -> None:
+    code = "".join(path.read_text() for path in (ROOT / "engine").glob("*.py"))
+    read = set(re.findall(r'(?:tags\.get\(|tags\[|read\()"([A-Z]\w+)"', code)) | tags.OURS | {tags.REPLICA_OF}
+    page = (ROOT / "docs" / "tags.md").read_text()
+    assert "ProviderAddress" in read
+    assert not [tag for tag in read if f"`{tag}`" not in page]
+
+
+def test_every_kind_has_its_page_and_its_line_in_the_readme() -> None:
+    readme = (ROOT / "README.md").read_text()
+    rig = Rig()
+    kinds = registry.build(Azure(SimulatedCredential(rig.world, rig.identity)), SystemClock())
+    for kind in kinds:
+        assert f"`{kind}`" in readme
+        assert (ROOT / "docs" / "rotators" / f"{kind}.md").exists()
+
+
+def test_the_repository_names_no_machine_path() -> None:
+    for page in PAGES:
+        assert not re.search(r"/(work|root|home|tmp)/", page.read_text()), page.name
