@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 ROTATIONS, SWEEPS = "rotations", "sweeps"
 ROLE = "Storage Queue Data Contributor"
+MOST_HIDDEN = 7 * 86_400 - 1
+"""Seconds for which a message may be hidden: less than it lives."""
 
 
 class StorageQueues:
@@ -39,7 +41,7 @@ class StorageQueues:
         if self._service is None:
             self._service = self._storage.queues(self._azure)
         client = self._service.get_queue_client(queue, message_encode_policy=TextBase64EncodePolicy())
-        where, options = f"queue {queue}", {"visibility_timeout": int(delay), **CHANGING}
+        where, options = f"queue {queue}", {"visibility_timeout": int(min(delay, MOST_HIDDEN)), **CHANGING}
         try:
             await call("posting a message", client.send_message(text, **options), where=where, role=ROLE)
         except NotFound:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from engine.policy import Policy
 from engine.secret import SecretVersion
@@ -173,7 +173,7 @@ def due_at(secret: SecretVersion, managed: Managed) -> datetime:
     """Tell when the secret is due: RotateBeforeDays before expiry, or when it is older than ValidityPeriodDays."""
     if secret.expires is None:
         return secret.created
-    return min(secret.expires - managed.rotate_before, secret.created + managed.validity)
+    return min(secret.expires - _before(secret, managed), secret.created + managed.validity)
 
 
 def due_reason(secret: SecretVersion, managed: Managed, now: datetime) -> str | None:
@@ -182,8 +182,15 @@ def due_reason(secret: SecretVersion, managed: Managed, now: datetime) -> str | 
         return "no expiry"
     if secret.expires <= now:
         return f"expired {secret.expires:%Y-%m-%d %H:%M}Z"
-    if secret.expires - managed.rotate_before <= now:
+    if secret.expires - _before(secret, managed) <= now:
         return f"expires {secret.expires:%Y-%m-%d %H:%M}Z"
     if secret.created + managed.validity <= now:
         return f"older than {managed.validity.days} days"
     return None
+
+
+def _before(secret: SecretVersion, managed: Managed) -> timedelta:
+    """Return RotateBeforeDays, but not over half of a life that the source cut short: it would be due at its birth."""
+    life = (secret.expires or secret.created) - secret.created
+    cut_short = OPERATION in secret.tags and life < managed.validity - timedelta(hours=1)
+    return min(managed.rotate_before, life / 2) if cut_short else managed.rotate_before

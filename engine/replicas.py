@@ -50,8 +50,8 @@ def issued_before(replicas: list[SecretVersion], managed: Managed, operation: st
         values = template.extract(replica.tags.get("ValueTemplate", managed.template), replica.value) or {}
         needed = template.fields(managed.template) | {managed.rotator.value_field}
         if replica.tags.get(OPERATION) == operation and needed <= set(values):
-            superseded = Pending.parse(replica.tags[RETIRE]).credential_id if RETIRE in replica.tags else None
-            return Issued(replica.tags["CredentialId"], values, superseded)
+            pending = _pending(replica)
+            return Issued(replica.tags["CredentialId"], values, pending.credential_id if pending else None)
     return None
 
 
@@ -82,8 +82,7 @@ async def catch_up(
 async def disable_superseded(vaults: Vaults, ref: SecretRef) -> None:
     """Disable the version of a replica that holds the credential just retired."""
     replica = await vaults.read(ref)
-    if RETIRE in replica.tags:
-        pending = Pending.parse(replica.tags[RETIRE])
+    if pending := _pending(replica):
         if pending.version != replica.version:
             await vaults.disable(ref, pending.version)
         await vaults.retag(replica, {key: value for key, value in replica.tags.items() if key != RETIRE})
@@ -103,6 +102,13 @@ async def _write(
         tags[RETIRE] = retire
     content_type = replica.content_type or draft.content_type
     await vaults.publish(replica.ref, Draft(template.render(shape, fields), draft.expires, content_type, tags))
+
+
+def _pending(replica: SecretVersion) -> Pending | None:
+    try:
+        return Pending.parse(replica.tags[RETIRE]) if RETIRE in replica.tags else None
+    except ValueError:
+        raise NeedsHuman(f"the replica's tag {RETIRE} is malformed", where=str(replica.ref), fix="remove it") from None
 
 
 def _superseded(replica: SecretVersion, draft: Draft) -> str | None:

@@ -93,10 +93,11 @@ class Engine:
     async def conclude(self, secret: SecretVersion, item: WorkItem, decision: Skip | Wait | Park) -> Outcome:
         """End where nothing was changed; a secret that cannot be rotated is marked."""
         result: Result = "waiting" if isinstance(decision, Wait) else "skipped"
+        reason = decision.reason
         if isinstance(decision, Park):
             result = "parked"
-            await self._mark(secret, f"{decision.reason}. Fix: {decision.fix}")
-        return Outcome(item, result, decision.reason, decision.fix, old_version=secret.version)
+            reason += await self._mark(secret, f"{decision.reason}. Fix: {decision.fix}")
+        return Outcome(item, result, reason, decision.fix, old_version=secret.version)
 
     async def park(self, item: WorkItem, error: RekeyError) -> Outcome:
         """Give up on an item: mark the secret, unless it has been rotated since or bears an older reason."""
@@ -105,12 +106,18 @@ class Engine:
             secret = await self.vaults.read(item.ref)
             rest = tags.rests_until(secret, self.policy.parked_rest)
             if item.version in (None, secret.version) and (rest is None or rest <= self.clock.now()):
-                await self._mark(secret, str(error))
+                outcome = replace(outcome, reason=error.what + await self._mark(secret, str(error)))
         except PermanentError as second:
             outcome = replace(outcome, reason=f"{error.what}; nor could the secret be marked: {second.what}")
         await self.reporter.concluded(outcome)
         return outcome
 
-    async def _mark(self, secret: SecretVersion, reason: str) -> None:
-        if secret.version and secret.enabled:
+    async def _mark(self, secret: SecretVersion, reason: str) -> str:
+        """Mark the secret as parked; returns what the report must add where that is not possible."""
+        if not (secret.version and secret.enabled):
+            return ""
+        try:
             await self.vaults.retag(secret, tags.parked(secret, reason, self.clock.now()))
+        except PermanentError as error:
+            return f"; nor could the secret be marked: {error.what}"
+        return ""

@@ -61,6 +61,8 @@ class Run:
             return await self._advance(secret)
         except PermanentError as error:
             parked = Park(str(error), error.fix)
+        # Who has lost the lease must not judge what another worker has done since.
+        await self.lease.ensure(CALL_SECONDS)
         current = await self.engine.vaults.read(self.item.ref)
         outcome = await self.engine.conclude(current, self.item, parked)
         return replace(outcome, old_version=self.old_version, new_version=self.published, retired=self.retired)
@@ -98,7 +100,7 @@ class Run:
         if earlier := replicas.issued_before(copies, managed, job.operation):
             with suppress(VerificationFailed):
                 return await self._proven(managed, earlier)
-        if self.tries > 1 and isinstance(rotator, Tidy):
+        if isinstance(rotator, Tidy) and self._tried_before(secret):
             async with self._changing("tidy"):
                 await rotator.tidy(managed.source, job.operation, keep=None)
         if rotator.single_slot(secret.tags):
@@ -122,6 +124,9 @@ class Run:
             await proof
         finally:
             proof.cancel()
+
+    def _tried_before(self, secret: SecretVersion) -> bool:
+        return self.tries > 1 or bool(self.item.deferred or self.item.follow_up) or tags.STATE in secret.tags
 
     async def _promise_to_look_again(self) -> None:
         """Post a follow-up before a source is touched whose only credential changes at once.

@@ -215,12 +215,20 @@ _STATUS: tuple[tuple[type[RekeyError], int], ...] = (
 
 def _error(error: RekeyError, where: str) -> Answer:
     status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
-    answer = _problem(status, error.what, error.fix, where)
+    detail = f"{error.what} ({error.where})" if error.where else error.what
+    answer = _problem(status, error.what, error.fix, where, detail)
     if isinstance(error, TransientError):
         return replace(answer, headers={"Retry-After": str(int(error.retry_after or 30))})
     return answer
 
 
-def _problem(status: int, what: str, fix: str, where: str) -> Answer:
-    body = {"type": "about:blank", "title": what, "status": status, "detail": what, "instance": where, "fix": fix}
+def _problem(status: int, what: str, fix: str, where: str, detail: str = "") -> Answer:
+    body = {
+        "type": "about:blank",
+        "title": what,
+        "status": status,
+        "detail": detail or what,
+        "instance": where,
+        "fix": fix,
+    }
     return Answer(status, body, problem=True)

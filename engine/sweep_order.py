@@ -45,7 +45,7 @@ class SweepOrder:
             vault = str(data["vault"]).rstrip("/").lower()
             since, until = _time(data.get("since")) or now - HOUR, _time(data.get("until")) or now
             return cls(vault, since, until, timedelta(seconds=float(data.get("period", HOUR.total_seconds()))))
-        except (ValueError, TypeError, LookupError, AttributeError, OverflowError):
+        except (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError):
             raise PermanentError('the message is not {"vault": url, …}', where="queue sweeps") from None
 
 

@@ -92,7 +92,7 @@ class ServicePrincipalSecret:
     async def tidy(self, source: str, operation: str, keep: str | None) -> None:
         """Remove the secrets that this operation made, except the one to keep."""
         for password in await self._passwords(source):
-            if password.name == f"{PREFIX}{operation}" and password.key_id != keep:
+            if password.name == f"{PREFIX}{operation}" and password.key_id != (keep or "").lower():
                 try:
                     await self._remove(source, password.key_id)
                 except NotFound as error:
@@ -150,12 +150,13 @@ class ServicePrincipalSecret:
 
     async def _superseded(self, job: Job, *, look: bool = False) -> str | None:
         """Return the id of the secret that the vault holds; what Rekey did not write itself is compared first."""
+        held_id = _key_id(job.held_id) if job.held_id else None
         if job.proven and not look:
-            return job.held_id
+            return held_id
         passwords = await self._passwords(job.source)
         if not job.proven:
             _check_adopted(job, passwords)
-        return job.held_id if job.held_id in {password.key_id for password in passwords} else None
+        return held_id if held_id in {password.key_id for password in passwords} else None
 
     async def _check_rights(self, source: str) -> None:
         """Raise AccessDenied where the app's token shows that it may not change this application."""
@@ -246,7 +247,8 @@ def _check_adopted(job: Job, passwords: list[Password]) -> None:
             fix="set ValueTemplate to the value with {secret} (and {client_id}, {tenant_id}) in place of its parts",
         )
     named = _key_id(job.held_id) if job.held_id else None
-    known = [password for password in passwords if password.hint and named in (None, password.key_id)]
+    others = [password for password in passwords if password.hint and password.name != f"{PREFIX}{job.operation}"]
+    known = [password for password in others if named in (None, password.key_id)]
     if known and not any(password.begins(job.held) for password in known):
         raise NeedsHuman(
             f"the value is not the secret {named}" if named else "the value is none of the application's secrets",

@@ -19,6 +19,7 @@ from rotators.sql_names import Place, checked, logins_of
 from rotators.sql_operation import PasswordChange
 from rotators.sql_passwords import fresh_password
 from rotators.sql_server import SqlAccess
+from rotators.sql_values import refuse_more_than_password
 
 
 class SqlAdminPassword:
@@ -49,7 +50,7 @@ class SqlAdminPassword:
     async def issue(self, job: Job) -> Issued:
         """Set a fresh password; the first time, all that can be checked beforehand is checked first."""
         place = Place.of(job.source)
-        user = checked(job.held_id) if job.proven and job.held_id else await self._administrator(job, place)
+        user = checked(job.held_id) if job.proven and job.held_id else await self._ready(job, place)
         password = fresh_password(user)
         fields = await self._access.fields(place, job.options, user, password)
         await self._change.begin(place, user, password)
@@ -57,12 +58,7 @@ class SqlAdminPassword:
 
     async def preflight(self, job: Job) -> None:
         """Read who the administrator is and how one signs in, and see whether the server can be reached."""
-        place = Place.of(job.source)
-        user = await self._administrator(job, place)
-        await self._access.fields(place, job.options, user, Sensitive(""))
-        problem = await self._access.refusal(place, user, job.held or fresh_password(user))
-        if problem and not isinstance(problem, VerificationFailed):
-            raise problem
+        await self._ready(job, Place.of(job.source))
 
     async def verify(self, source: str, credential_id: str, credential: Sensitive) -> None:
         """Wait for the end of the change, and sign in to master with the password while it spreads."""
@@ -72,6 +68,17 @@ class SqlAdminPassword:
 
     async def retire(self, source: str, credential_id: str, held: Sensitive | None) -> None:
         """Do nothing: a new password has replaced the old one already."""
+
+    async def _ready(self, job: Job, place: Place) -> str:
+        """Return the administrator's name once nothing stands in the way that can be seen beforehand."""
+        refuse_more_than_password(job)
+        user = await self._administrator(job, place)
+        await self._access.refuse_entra_only(place)
+        await self._access.fields(place, job.options, user, Sensitive(""))
+        problem = await self._access.refusal(place, user, job.held or fresh_password(user))
+        if problem and not isinstance(problem, VerificationFailed):
+            raise problem
+        return user
 
     async def _administrator(self, job: Job, place: Place) -> str:
         """Return the administrator's name as the server has it; NeedsHuman where it is not the one to be rotated."""
@@ -83,5 +90,4 @@ class SqlAdminPassword:
                 where=place.server_id,
                 fix=f"remove the tag CredentialId, or set the tag Rotator to sql-login-password for {job.held_id[:40]!r}",
             )
-        await self._access.refuse_entra_only(place)
         return checked(name)

@@ -22,6 +22,7 @@ from rotators.sql_identity import described
 from rotators.sql_names import Place, alter, checked, logins_of, segment, standing
 from rotators.sql_passwords import fresh_password
 from rotators.sql_server import SqlAccess
+from rotators.sql_values import refuse_more_than_password
 
 
 class SqlLoginPassword:
@@ -65,6 +66,7 @@ class SqlLoginPassword:
 
     async def preflight(self, job: Job) -> None:
         """See whether the server can be reached, the logins exist and the app may alter them."""
+        refuse_more_than_password(job)
         place = Place.of(job.source)
         for name in _named(job):
             await self._access.fields(place, job.options, name, Sensitive(""))
@@ -104,18 +106,20 @@ class SqlLoginPassword:
         return (rest[0] if held == first else first), held
 
     async def _held(self, place: Place, job: Job, names: tuple[str, ...]) -> str:
-        """Find out by signing in which login's password the vault holds."""
+        """Find out by signing in which login's password the vault holds; where it is neither's, the tag decides."""
         for name in names:
             problem = await self._access.refusal(place, name, job.held) if job.held else None
             if job.held and problem is None:
                 return name
             if isinstance(problem, TransientError | AccessDenied):
                 raise problem
-        raise NeedsHuman(
-            f"the value is the password of neither {names[0]!r} nor {names[1]!r}",
-            where=place.server_id,
-            fix="put the password of one of them into the secret (with the tag ValueTemplate, where the value is more than that)",
-        )
+        if job.held_id is None:
+            raise NeedsHuman(
+                f"the value is the password of neither {names[0]!r} nor {names[1]!r}",
+                where=place.server_id,
+                fix="set the tag CredentialId to the login that consumers hold, or the value to its password",
+            )
+        return _spelt(job.held_id, names)
 
     async def _set(self, place: Place, name: str, password: Sensitive) -> None:
         try:

@@ -23,8 +23,6 @@ ADDRESS = re.compile(
 )
 MASTER = "master"
 MAX_NAME = 128
-PLAIN = re.compile(r"[A-Za-z0-9_.-]+")
-"""Names that mean the same in every connection string, quoted or not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +84,6 @@ def _unfit(text: str) -> bool:
     # The server counts UTF-16 units, as sysname and LOGIN7 do.
     units = sum(2 if ord(character) > 0xFFFF else 1 for character in text)  # noqa: PLR2004
     return units > MAX_NAME or "\\" in text or any(unicodedata.category(each) in _UNSEEN for each in text)
-
-
-def plain(what: str, value: str, tags: Mapping[str, str]) -> None:
-    """Refuse a name that ValueTemplate would have to escape; NeedsHuman says to write it there by hand."""
-    if f"{{{what}}}" in tags.get("ValueTemplate", "") and not PLAIN.fullmatch(value):
-        raise NeedsHuman(
-            f"{value[:40]!r} would have to be escaped in a connection string",
-            fix=f"write it into the tag ValueTemplate itself, escaped, in place of {{{what}}}",
-        )
 
 
 def alter(place: Place, name: str, password: Sensitive) -> Sensitive:

@@ -12,7 +12,8 @@ from cloud.sql_errors import ENTRA_ONLY, NO_DATABASE
 from engine.errors import NeedsHuman, NotFound, RekeyError, TransientError, VerificationFailed
 from engine.ports import Clock
 from engine.secret import Sensitive
-from rotators.sql_names import MASTER, MAX_NAME, Place, plain
+from rotators.sql_names import MASTER, MAX_NAME, Place
+from rotators.sql_values import refuse_escaping
 
 if TYPE_CHECKING:
     from azure.mgmt.sql.aio import SqlManagementClient
@@ -89,7 +90,7 @@ class SqlAccess:
         """Return what a ValueTemplate may use; NeedsHuman where a name would have to be escaped in it."""
         texts = {"server": await self.name(place), "database": _database(place, tags), "user": user}
         for what in ("user", "database"):
-            plain(what, texts[what], tags)
+            refuse_escaping(what, texts[what], tags)
         return {**{what: Sensitive(text) for what, text in texts.items()}, "password": password}
 
     async def refusal(self, place: Place, user: str, password: Sensitive) -> RekeyError | None:

@@ -71,10 +71,10 @@ class StorageKey:
         """Regenerate the key that the vault does not hold; in place, read the one it ought to hold."""
         if job.in_place:
             slot = _slot(job.held_id)
-            return await self._issued(job.source, slot, await self._list(job.source), supersedes=None)
+            return await self._issued(job, slot, await self._list(job.source), supersedes=None)
         slot = OTHER[_slot(job.held_id)] if job.proven else OTHER[await self._held_slot(job)]
         keys = await self._regenerate(job.source, slot)
-        return await self._issued(job.source, slot, keys, supersedes=OTHER[slot])
+        return await self._issued(job, slot, keys, supersedes=OTHER[slot])
 
     async def preflight(self, job: Job) -> None:
         """Find out, changing nothing, which key the vault holds and whether the account takes keys at all."""
@@ -110,8 +110,13 @@ class StorageKey:
 
     async def _held_slot(self, job: Job) -> str:
         """Prove which slot the vault holds by comparing values, and that the account can be used with a key."""
-        keys = await self._list(job.source)
-        held = job.held.reveal() if job.held else ""
+        if job.held is None:
+            raise NeedsHuman(
+                "the value does not follow the tag ValueTemplate, so which key it holds cannot be told",
+                where=job.source,
+                fix="correct ValueTemplate to what the value looks like now",
+            )
+        keys, held = await self._list(job.source), job.held.reveal()
         matching = [slot for slot, key in keys.items() if slot in OTHER and key.reveal() in held]
         if matching and keys[matching[0]] != job.held:
             raise NeedsHuman(
@@ -126,19 +131,26 @@ class StorageKey:
                 fix="set the value to one of them, or the tag CredentialId to the key that consumers hold",
             )
         slot = matching[0] if matching else _slot(job.held_id)
-        if problem := await self._prove(job.source, keys[slot]):
+        if problem := await self._prove(job.source, _key(keys, slot, job.source)):
             raise problem
+        await self._suffix(job)
         return slot
 
-    async def _issued(self, source: str, slot: str, keys: Mapping[str, Sensitive], supersedes: str | None) -> Issued:
-        if slot not in keys:
-            raise TransientError(f"the answer holds no {slot}", where=source)
-        account, suffix = (
-            _parts(source)["account"],
-            urlsplit(await self._endpoint(source)).netloc.partition(".blob.")[2],
-        )
-        fields = {"account": Sensitive(account), "key": keys[slot], "suffix": Sensitive(suffix)}
+    async def _issued(self, job: Job, slot: str, keys: Mapping[str, Sensitive], supersedes: str | None) -> Issued:
+        account = Sensitive(_parts(job.source)["account"])
+        fields = {"account": account, "key": _key(keys, slot, job.source), "suffix": Sensitive(await self._suffix(job))}
         return Issued(slot, fields, supersedes)
+
+    async def _suffix(self, job: Job) -> str:
+        """Return what follows `<account>.blob.` in the account's endpoint."""
+        name, _, suffix = urlsplit(await self._endpoint(job.source)).netloc.partition(".blob.")
+        if name != _parts(job.source)["account"] and "{suffix}" in job.options.get("ValueTemplate", ""):
+            raise NeedsHuman(
+                "the account is in a DNS zone of its own, which {suffix} cannot express",
+                where=job.source,
+                fix="write BlobEndpoint=<the account's endpoint> into ValueTemplate in place of EndpointSuffix={suffix}",
+            )
+        return suffix
 
     async def _list(self, source: str) -> dict[str, Sensitive]:
         parts = _parts(source)
@@ -179,10 +191,15 @@ class StorageKey:
         except RekeyError as error:
             if error.code != NO_ANSWER or source in self._endpoints:
                 return _refusal(error, source)
+            unanswered = error
         else:
             return None
         # No such host, perhaps: an account in a DNS zone of its own is not where the convention says.
-        await self._read_endpoint(source)
+        try:
+            await self._read_endpoint(source)
+        except AccessDenied as denied:
+            fix = f"let the app reach the account's blob endpoint; if that has a DNS zone of its own, {denied.fix}"
+            return TransientError(unanswered.what, where=source, fix=fix, code=NO_ANSWER)
         return await self._prove(source, key)
 
     async def _sign(self, endpoint: str, source: str, key: Sensitive) -> None:
@@ -218,6 +235,12 @@ def _slot(credential_id: str | None) -> str:
     if credential_id not in OTHER:
         raise NeedsHuman(f"the credential is {credential_id!r}", fix="set the tag CredentialId to key1 or key2")
     return credential_id
+
+
+def _key(keys: Mapping[str, Sensitive], slot: str, source: str) -> Sensitive:
+    if slot not in keys:
+        raise TransientError(f"the answer holds no {slot}", where=source)
+    return keys[slot]
 
 
 def _keys(answer: StorageAccountListKeysResult) -> dict[str, Sensitive]:

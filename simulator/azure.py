@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from simulator.arm.service import ArmService
+from simulator.arm.sql import SqlProvider
 from simulator.arm.storage import StorageProvider
 from simulator.blobs import BlobService
 from simulator.graph.directory import Application, Directory
@@ -16,6 +17,7 @@ from simulator.keyvault.state import Vault
 from simulator.login import LoginService
 from simulator.managed_identity import ManagedIdentityService
 from simulator.queues import QueueService
+from simulator.sql_gateway import SqlGateway
 from simulator.storage_accounts import StorageAccount
 from simulator.world import Domains, World, utc_now
 
@@ -39,7 +41,8 @@ class Azure(World):
         entropy: Callable[[int], bytes] = os.urandom,
     ) -> None:
         super().__init__(now, domains, entropy)
-        self.arm = ArmService(self, StorageProvider(self))
+        self.sql = SqlGateway(self)
+        self.arm = ArmService(self, StorageProvider(self), SqlProvider(self, self.sql))
         self.managed_identity = ManagedIdentityService(self)
         self.directory = Directory(now, entropy, self.identities)
         self.services += [
@@ -50,6 +53,7 @@ class Azure(World):
             self.managed_identity,
             BlobService(self),
             QueueService(self),
+            self.sql,
         ]
 
     def add_group(self, subscription: str = SUBSCRIPTION, group: str = GROUP) -> None:

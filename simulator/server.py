@@ -15,6 +15,7 @@ from aiohttp import web
 
 from simulator import certificates
 from simulator.names import LOOPBACK, no_such_host
+from simulator.tds import server as tds
 from simulator.wire import Request, Response
 from simulator.world import Domains, World
 
@@ -96,6 +97,7 @@ async def serve[W: World](
         issued = certificates.issue(folder)
         chosen = secure.getsockname()[1]
         world = build(Domains.loopback(chosen, plain.getsockname()[1]))
+        stack.enter_context(tds.listening(world, issued.server))
         async with _listening(world, "https", secure, issued.server), _listening(world, "http", plain, None):
             yield Running(world, chosen, issued.ca_file)
 

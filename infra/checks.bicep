@@ -1,0 +1,72 @@
+// What is wrong with the parameters: every problem, each with its fix, before anything is deployed.
+
+import { fullVault } from 'types.bicep'
+import { isGuid, isMadeOf, isScope } from 'scopes.bicep'
+
+var letters = 'abcdefghijklmnopqrstuvwxyz'
+var digits = '0123456789'
+
+@export()
+@description('What is wrong with the name of the deployment.')
+func nameProblems(name string) string[] =>
+  isMadeOf(name, '${letters}${digits}-') && contains(letters, substring(name, 0, 1)) && !endsWith(name, '-')
+    ? []
+    : ['name is \'${name}\': write lower-case letters, digits and dashes, beginning with a letter']
+
+@export()
+@description('What is wrong with the list of vaults.')
+func vaultProblems(vaults fullVault[]) string[] =>
+  concat(
+    map(
+      filter(map(vaults, one => one.name), name => length(filter(vaults, one => one.name == name)) > 1),
+      name => 'vault ${name} is listed twice, which would make two system topics for it: join its scopes in one entry'
+    ),
+    flatten(map(vaults, one => problemsOf(one)))
+  )
+
+@description('What is wrong with one vault.')
+func problemsOf(one fullVault) string[] =>
+  concat(
+    isMadeOf(one.name, '${letters}${digits}-') ? [] : ['vault ${one.name}: write its bare name, not its URL or id'],
+    isGuid(one.subscription) ? [] : ['vault ${one.name}: subscription \'${one.subscription}\' is no subscription\'s id'],
+    empty(one.scopes) && empty(one.applications)
+      ? [
+          'vault ${one.name} may rotate nothing: list scopes or applications, since without them its secrets are left alone'
+        ]
+      : [],
+    empty(one.kinds) ? ['vault ${one.name}: kinds is empty: leave it out, or list what the secrets are'] : [],
+    map(
+      filter(one.scopes, scope => !isScope(scope)),
+      scope =>
+        'vault ${one.name}: scope \'${scope}\' is none: write the id of a subscription, a resource group, a storage account, a SQL server or a database'
+    ),
+    map(
+      filter(one.scopes, scope => isScope(scope) && !isGuid(split(scope, '/')[2])),
+      scope => 'vault ${one.name}: scope \'${scope}\' names no subscription\'s id'
+    ),
+    map(
+      filter(one.applications, application => !isGuid(application)),
+      application => 'vault ${one.name}: application \'${application}\' is no client id'
+    )
+  )
+
+@export()
+@description('What is wrong with how the app is to be reached.')
+func networkProblems(privateNetwork bool, privateApp bool, vaultEndpoints bool, allowed string[]) string[] =>
+  concat(
+    privateApp && !privateNetwork ? ['privateApp needs privateNetwork, without which nobody could reach the app'] : [],
+    vaultEndpoints && !privateNetwork
+      ? ['vaultEndpoints needs privateNetwork: set it, or leave vaultEndpoints out']
+      : [],
+    privateApp && !empty(allowed) ? ['allowedAddresses means nothing with privateApp: leave one of the two out'] : []
+  )
+
+@export()
+@description('What is wrong with where the package is.')
+func packageProblems(uri string) string[] =>
+  concat(
+    empty(uri) || startsWith(uri, 'https://') ? [] : ['packageUri is no https URL'],
+    contains(toLower(uri), 'sig=')
+      ? ['packageUri holds a signature, which is a secret: use a URL that is public or that the identity may read']
+      : []
+  )

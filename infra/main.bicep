@@ -1,0 +1,343 @@
+// Rekey: one Functions app that rotates the secrets of the listed vaults, with all that it needs, and no right beyond that.
+// docs/deploy.md leads through it; docs/permissions.md says what each right is for.
+
+import { networkProblems, nameProblems, packageProblems, vaultProblems } from 'checks.bicep'
+import { packageContainer } from 'names.bicep'
+import { appSubnet, endpointSubnet, privateZone } from 'private-names.bicep'
+import { filled, grantsOf } from 'scopes.bicep'
+import { cloudNames, texts, vault } from 'types.bicep'
+
+targetScope = 'resourceGroup'
+
+@description('How every resource\'s name begins: lower-case letters, digits and dashes.')
+@minLength(2)
+@maxLength(20)
+param name string = 'rekey'
+
+@description('Region of everything but the vaults\' system topics, which are where their vaults are.')
+param location string = resourceGroup().location
+
+@description('Tags of every resource.')
+param tags texts = {}
+
+@description('The existing vaults that are managed, and what the secrets of each may rotate.')
+@minLength(1)
+param vaults vault[]
+
+@description('When all vaults are swept: second minute hour day month weekday, in UTC.')
+param sweepSchedule string = '0 0 * * * *'
+
+@description('Id of the Key Vault secret that holds the policy document, in a listed vault; none if empty.')
+param policyDocument string = ''
+
+@description('Whether to make an Event Grid topic on which Rekey tells how rotations ended.')
+param outcomeTopic bool = false
+
+@description('Whether the app runs in a virtual network of its own, with its storage account (and topic) reachable only from there.')
+param privateNetwork bool = false
+
+@description('The virtual network\'s addresses: /24 or larger.')
+param addressPrefix string = '10.90.0.0/24'
+
+@description('Whether the virtual network gets a private endpoint for every vault too. The deploying person needs the right to approve them.')
+param vaultEndpoints bool = false
+
+@description('Whether the app\'s own URL answers in the virtual network only.')
+param privateApp bool = false
+
+@description('Ranges of addresses (CIDR) that may reach the app\'s URL; all if empty. Callers need a function key in any case.')
+param allowedAddresses string[] = []
+
+@description('Whether logs of storage, events and app go to the Log Analytics workspace.')
+param diagnostics bool = true
+
+@description('How long telemetry is kept, in days.')
+@minValue(30)
+@maxValue(730)
+param retentionDays int = 90
+
+@description('How the storage account keeps its data.')
+param storageSku 'Standard_LRS' | 'Standard_ZRS' | 'Standard_GRS' | 'Standard_GZRS' = 'Standard_LRS'
+
+@description('Memory of an instance, in MB.')
+param instanceMemory 512 | 2048 | 4096 = 2048
+
+@description('How many instances there may be at most.')
+@minValue(1)
+@maxValue(1000)
+param maximumInstances int = 40
+
+@description('URL of the code package, which Azure can read without a signature in it; no code is deployed if empty.')
+param packageUri string = ''
+
+@description('Whether Azure installs the package\'s Python packages. Say false for a package that brings them.')
+param remoteBuild bool = true
+
+@description('The Azure cloud: the one that is deployed to, unless told otherwise.')
+param cloud cloudNames = {
+  name: environment().name
+  resourceManager: environment().resourceManager
+  loginEndpoint: environment().authentication.loginEndpoint
+  keyvaultDns: environment().suffixes.keyvaultDns
+  storage: environment().suffixes.storage
+}
+
+var givenVaults = map(vaults, one => filled(one, resourceGroup().name, subscription().subscriptionId))
+var problems = concat(
+  nameProblems(name),
+  vaultProblems(givenVaults),
+  networkProblems(privateNetwork, privateApp, vaultEndpoints, allowedAddresses),
+  packageProblems(packageUri)
+)
+var managed = empty(problems) ? givenVaults : fail('${length(problems)} problem(s): ${join(problems, '; ')}')
+
+var token = uniqueString(resourceGroup().id, name)
+var uniqueName = '${name}-${token}'
+var storageName = '${take(replace(name, '-', ''), 11)}${token}'
+var appTags = union(tags, { application: 'rekey' })
+var graphEndpoints = {
+  AzureCloud: 'https://graph.microsoft.com'
+  AzureUSGovernment: 'https://graph.microsoft.us'
+  AzureChinaCloud: 'https://microsoftgraph.chinacloudapi.cn'
+}
+
+// Who acts: Rekey itself, and Event Grid when it delivers. Neither can do what the other does.
+resource appIdentity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' = {
+  name: uniqueName
+  location: location
+  tags: appTags
+}
+
+resource eventsIdentity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' = {
+  name: '${uniqueName}-events'
+  location: location
+  tags: appTags
+}
+
+module monitoring 'modules/monitoring.bicep' = {
+  params: {
+    name: uniqueName
+    location: location
+    tags: appTags
+    retentionDays: retentionDays
+    appPrincipalId: appIdentity.properties.principalId
+  }
+}
+
+// Ids are put together here rather than read from outputs, so that a snapshot shows them; order is said by dependsOn.
+var workspaceId = diagnostics ? resourceId('Microsoft.OperationalInsights/workspaces', uniqueName) : ''
+var storageId = resourceId('Microsoft.Storage/storageAccounts', storageName)
+
+module storage 'modules/storage.bicep' = {
+  params: {
+    name: storageName
+    location: location
+    tags: appTags
+    sku: storageSku
+    closed: privateNetwork
+    appPrincipalId: appIdentity.properties.principalId
+    eventsPrincipalId: eventsIdentity.properties.principalId
+    workspaceId: workspaceId
+  }
+  dependsOn: [monitoring]
+}
+
+module topic 'modules/topic.bicep' = if (outcomeTopic) {
+  params: {
+    name: uniqueName
+    location: location
+    tags: appTags
+    closed: privateNetwork
+    appPrincipalId: appIdentity.properties.principalId
+    workspaceId: workspaceId
+  }
+  dependsOn: [monitoring]
+}
+
+// What the app may do where the vaults and their sources are.
+var grants = union(flatten(map(managed, one => grantsOf(one))), [])
+var inGroups = filter(grants, one => !empty(one.group))
+var sourceGroups = union(map(inGroups, one => { subscription: one.subscription, group: one.group }), [])
+var inSubscriptions = filter(grants, one => empty(one.group))
+var sourceSubscriptions = union(map(inSubscriptions, one => one.subscription), [])
+var vaultGroups = union(map(managed, one => { subscription: one.subscription, group: one.resourceGroup }), [])
+
+module sourceAccess 'modules/source-access.bicep' = [
+  for place in sourceGroups: {
+    scope: resourceGroup(place.subscription, place.group)
+    params: {
+      appPrincipalId: appIdentity.properties.principalId
+      owner: appIdentity.id
+      grants: filter(inGroups, one => one.subscription == place.subscription && one.group == place.group)
+    }
+  }
+]
+
+module subscriptionAccess 'modules/subscription-access.bicep' = [
+  for place in sourceSubscriptions: {
+    scope: subscription(place)
+    params: {
+      appPrincipalId: appIdentity.properties.principalId
+      owner: appIdentity.id
+      roles: map(filter(inSubscriptions, one => one.subscription == place), one => one.role)
+    }
+  }
+]
+
+module vaultRole 'modules/vault-role.bicep' = [
+  for place in vaultGroups: {
+    scope: resourceGroup(place.subscription, place.group)
+    params: { owner: appIdentity.id }
+  }
+]
+
+module vaultAccess 'modules/vault.bicep' = [
+  for one in managed: {
+    scope: resourceGroup(one.subscription, one.resourceGroup)
+    params: {
+      vault: one
+      appPrincipalId: appIdentity.properties.principalId
+      owner: appIdentity.id
+      prefix: name
+      tags: appTags
+      eventsIdentityId: eventsIdentity.id
+      storageId: storageId
+      workspaceId: workspaceId
+    }
+    dependsOn: [monitoring, storage, vaultRole]
+  }
+]
+
+module network 'modules/network.bicep' = if (privateNetwork) {
+  params: {
+    name: uniqueName
+    location: location
+    tags: appTags
+    addressPrefix: addressPrefix
+    cloud: cloud
+    vaults: vaultEndpoints
+    topic: outcomeTopic
+    app: privateApp
+  }
+}
+
+var endpointSubnetId = resourceId('Microsoft.Network/virtualNetworks/subnets', uniqueName, endpointSubnet)
+
+module storageEndpoints 'modules/private-endpoint.bicep' = [
+  for group in ['blob', 'queue', 'table']: if (privateNetwork) {
+    params: {
+      name: '${uniqueName}-${group}'
+      location: location
+      tags: appTags
+      targetId: storageId
+      group: group
+      subnetId: endpointSubnetId
+      zoneId: resourceId('Microsoft.Network/privateDnsZones', privateZone(cloud, group))
+    }
+    dependsOn: [network, storage]
+  }
+]
+
+module topicEndpoint 'modules/private-endpoint.bicep' = if (privateNetwork && outcomeTopic) {
+  params: {
+    name: '${uniqueName}-topic'
+    location: location
+    tags: appTags
+    targetId: resourceId('Microsoft.EventGrid/topics', uniqueName)
+    group: 'topic'
+    subnetId: endpointSubnetId
+    zoneId: resourceId('Microsoft.Network/privateDnsZones', privateZone(cloud, 'topic'))
+  }
+  dependsOn: [network, topic]
+}
+
+module vaultEndpoint 'modules/private-endpoint.bicep' = [
+  for one in managed: if (privateNetwork && vaultEndpoints) {
+    params: {
+      name: '${name}-${one.name}'
+      location: location
+      tags: appTags
+      targetId: resourceId(one.subscription, one.resourceGroup, 'Microsoft.KeyVault/vaults', one.name)
+      group: 'vault'
+      subnetId: endpointSubnetId
+      zoneId: resourceId('Microsoft.Network/privateDnsZones', privateZone(cloud, 'vault'))
+    }
+    dependsOn: [network]
+  }
+]
+
+var bound = toObject(
+  managed,
+  one => 'https://${one.name}${cloud.keyvaultDns}',
+  one => concat(one.scopes, one.applications)
+)
+
+module app 'modules/app.bicep' = {
+  params: {
+    name: uniqueName
+    location: location
+    tags: appTags
+    identityId: appIdentity.id
+    packageContainerUrl: 'https://${storageName}.blob.${cloud.storage}/${packageContainer}'
+    instanceMemory: instanceMemory
+    maximumInstances: maximumInstances
+    subnetId: privateNetwork ? resourceId('Microsoft.Network/virtualNetworks/subnets', uniqueName, appSubnet) : ''
+    closed: privateApp
+    allowedAddresses: allowedAddresses
+    packageUri: packageUri
+    remoteBuild: remoteBuild
+    workspaceId: workspaceId
+    settings: {
+      AzureWebJobsStorage__credential: 'managedidentity'
+      AzureWebJobsStorage__clientId: appIdentity.properties.clientId
+      AzureWebJobsStorage__blobServiceUri: 'https://${storageName}.blob.${cloud.storage}'
+      AzureWebJobsStorage__queueServiceUri: 'https://${storageName}.queue.${cloud.storage}'
+      AzureWebJobsStorage__tableServiceUri: 'https://${storageName}.table.${cloud.storage}'
+      APPLICATIONINSIGHTS_CONNECTION_STRING: monitoring.outputs.connectionString
+      APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'Authorization=AAD;ClientId=${appIdentity.properties.clientId}'
+      // The exporter's telemetry about itself, which would leave the private network.
+      APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL: 'true'
+      // The worker passes the trace of the triggering event on.
+      PYTHON_ENABLE_OPENTELEMETRY: 'true'
+      AZURE_AUTHORITY_HOST: cloud.loginEndpoint
+      AZURE_CLIENT_ID: appIdentity.properties.clientId
+      AZURE_TENANT_ID: tenant().tenantId
+      REKEY_ARM_ENDPOINT: cloud.resourceManager
+      REKEY_GRAPH_ENDPOINT: graphEndpoints[?cloud.name] ?? fail('Microsoft Graph of the cloud ${cloud.name} is not known')
+      REKEY_SCOPES: string(bound)
+      REKEY_SWEEP_SCHEDULE: sweepSchedule
+      REKEY_VAULTS: join(map(managed, one => 'https://${one.name}${cloud.keyvaultDns}'), ',')
+      ...(outcomeTopic ? { REKEY_EVENT_TOPIC: topic!.outputs.endpoint } : {})
+      ...(empty(policyDocument) ? {} : { REKEY_POLICY: policyDocument })
+    }
+  }
+  dependsOn: [storage, network, storageEndpoints, topicEndpoint, vaultEndpoint]
+}
+
+module appEndpoint 'modules/private-endpoint.bicep' = if (privateNetwork && privateApp) {
+  params: {
+    name: '${uniqueName}-app'
+    location: location
+    tags: appTags
+    targetId: resourceId('Microsoft.Web/sites', uniqueName)
+    group: 'sites'
+    subnetId: endpointSubnetId
+    zoneId: resourceId('Microsoft.Network/privateDnsZones', privateZone(cloud, 'sites'))
+  }
+  dependsOn: [network, app]
+}
+
+@description('Name of the app, for az functionapp.')
+output appName string = uniqueName
+
+@description('URL of the app\'s HTTP triggers.')
+output appUrl string = 'https://${app.outputs.hostName}'
+
+@description('Object id of the app\'s identity, for scripts/grant_graph.py and for users in databases.')
+output identityPrincipalId string = appIdentity.properties.principalId
+
+@description('Name of the app\'s identity, as CREATE USER … FROM EXTERNAL PROVIDER takes it.')
+output identityName string = appIdentity.name
+
+@description('Client ids of the applications that the identity must own, for scripts/grant_graph.py.')
+output applications string[] = union(flatten(map(managed, one => one.applications)), [])

@@ -1,0 +1,133 @@
+// The Functions app on a Flex Consumption plan.
+
+import { texts } from '../types.bicep'
+
+@description('Name of the app, which is part of its URL.')
+@minLength(2)
+@maxLength(60)
+param name string
+
+@description('Region.')
+param location string
+
+@description('Tags of every resource.')
+param tags texts
+
+@description('Id of the app\'s identity.')
+param identityId string
+
+@description('The application settings.')
+param settings texts
+
+@description('URL of the container that the code package is kept in.')
+param packageContainerUrl string
+
+@description('Memory of an instance, in MB.')
+param instanceMemory 512 | 2048 | 4096
+
+@description('How many instances there may be at most.')
+@minValue(1)
+@maxValue(1000)
+param maximumInstances int
+
+@description('Id of the subnet that the app runs in; none if empty.')
+param subnetId string
+
+@description('Whether the app is closed to the internet.')
+param closed bool
+
+@description('Ranges of addresses that may reach the app; all if empty. Callers need a function key in any case.')
+param allowedAddresses string[]
+
+@description('URL of the code package; nothing is deployed if empty.')
+param packageUri string
+
+@description('Whether the package\'s Python packages are installed by Azure.')
+param remoteBuild bool
+
+@description('Id of the Log Analytics workspace for the diagnostic settings; none are made if empty.')
+param workspaceId string
+
+resource plan 'Microsoft.Web/serverfarms@2025-03-01' = {
+  name: name
+  location: location
+  tags: tags
+  kind: 'functionapp'
+  sku: { name: 'FC1', tier: 'FlexConsumption' }
+  properties: { reserved: true }
+}
+
+resource app 'Microsoft.Web/sites@2025-03-01' = {
+  name: name
+  location: location
+  // By the tag azd finds the app that its service is deployed to.
+  tags: { ...tags, 'azd-service-name': 'rekey' }
+  kind: 'functionapp,linux'
+  identity: { type: 'UserAssigned', userAssignedIdentities: { '${identityId}': {} } }
+  properties: {
+    serverFarmId: plan.id
+    httpsOnly: true
+    clientAffinityEnabled: false
+    keyVaultReferenceIdentity: identityId
+    publicNetworkAccess: closed ? 'Disabled' : 'Enabled'
+    virtualNetworkSubnetId: empty(subnetId) ? null : subnetId
+    functionAppConfig: {
+      deployment: {
+        storage: {
+          type: 'blobContainer'
+          value: packageContainerUrl
+          authentication: { type: 'UserAssignedIdentity', userAssignedIdentityResourceId: identityId }
+        }
+      }
+      runtime: { name: 'python', version: '3.13' }
+      scaleAndConcurrency: { instanceMemoryMB: instanceMemory, maximumInstanceCount: maximumInstances }
+    }
+    siteConfig: {
+      minTlsVersion: '1.2'
+      scmMinTlsVersion: '1.2'
+      ftpsState: 'Disabled'
+      http20Enabled: true
+      remoteDebuggingEnabled: false
+      ipSecurityRestrictionsDefaultAction: empty(allowedAddresses) ? 'Allow' : 'Deny'
+      ipSecurityRestrictions: [
+        for (range, index) in allowedAddresses: {
+          name: 'allowed-${index}'
+          action: 'Allow'
+          priority: 100 + index
+          ipAddress: range
+        }
+      ]
+      scmIpSecurityRestrictionsUseMain: true
+      appSettings: map(items(settings), setting => { name: setting.key, value: setting.value })
+    }
+  }
+}
+
+resource noFtpPasswords 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2025-03-01' = {
+  parent: app
+  name: 'ftp'
+  properties: { allow: false }
+}
+
+resource noPublishingPasswords 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2025-03-01' = {
+  parent: app
+  name: 'scm'
+  properties: { allow: false }
+}
+
+resource package 'Microsoft.Web/sites/extensions@2025-03-01' = if (!empty(packageUri)) {
+  parent: app
+  name: 'onedeploy'
+  #disable-next-line BCP187 // The published types know this resource without its properties.
+  properties: { packageUri: packageUri, remoteBuild: remoteBuild }
+  dependsOn: [noFtpPasswords, noPublishingPasswords]
+}
+
+resource appLogs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = if (!empty(workspaceId)) {
+  scope: app
+  name: 'rekey'
+  properties: { workspaceId: workspaceId, logs: [{ category: 'FunctionAppLogs', enabled: true }] }
+}
+
+@description('Host name of the app.')
+output hostName string = app.properties.defaultHostName

@@ -1,0 +1,84 @@
+// What the app may do to the sources in one resource group: custom roles that hold these actions and no others.
+
+import { roleId } from '../names.bicep'
+import { grant } from '../types.bicep'
+import { roleActions, roleSummary } from '../roles.bicep'
+
+@description('Object id of the app\'s identity.')
+param appPrincipalId string
+
+@description('Id of the app\'s identity, which tells this deployment\'s roles from another\'s.')
+param owner string
+
+@description('The rights at sources in this group.')
+param grants grant[]
+
+var roles = union(map(grants, one => one.role), [])
+// In the form that Azure gives back, whatever the scope of the definition.
+var roleIds = toObject(
+  roles,
+  role => role,
+  role => subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roleId(resourceGroup().id, owner, role))
+)
+var whole = filter(grants, one => empty(one.resource))
+var accountNames = map(filter(grants, one => !empty(one.resource) && one.role == 'storage-keys'), one => one.resource)
+var serverNames = map(
+  filter(grants, one => !empty(one.resource) && one.role == 'sql-administrator'),
+  one => one.resource
+)
+
+resource definitions 'Microsoft.Authorization/roleDefinitions@2022-04-01' = [
+  for role in roles: {
+    name: roleId(resourceGroup().id, owner, role)
+    properties: {
+      // A role's name is unique in the whole tenant.
+      roleName: 'Rekey ${role} ${uniqueString(resourceGroup().id, owner)}'
+      description: roleSummary(role)
+      type: 'customRole'
+      assignableScopes: [resourceGroup().id]
+      permissions: [{ actions: roleActions(role) }]
+    }
+  }
+]
+
+resource inGroup 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for one in whole: {
+    name: guid(resourceGroup().id, appPrincipalId, one.role)
+    properties: {
+      principalId: appPrincipalId
+      principalType: 'ServicePrincipal'
+      roleDefinitionId: roleIds[one.role]
+    }
+    dependsOn: [definitions]
+  }
+]
+
+resource accounts 'Microsoft.Storage/storageAccounts@2026-09-01' existing = [for name in accountNames: { name: name }]
+
+resource atAccounts 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for (name, index) in accountNames: {
+    scope: accounts[index]
+    name: guid(accounts[index].id, appPrincipalId, 'storage-keys')
+    properties: {
+      principalId: appPrincipalId
+      principalType: 'ServicePrincipal'
+      roleDefinitionId: roleIds['storage-keys']
+    }
+    dependsOn: [definitions]
+  }
+]
+
+resource servers 'Microsoft.Sql/servers@2023-08-01' existing = [for name in serverNames: { name: name }]
+
+resource atServers 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for (name, index) in serverNames: {
+    scope: servers[index]
+    name: guid(servers[index].id, appPrincipalId, 'sql-administrator')
+    properties: {
+      principalId: appPrincipalId
+      principalType: 'ServicePrincipal'
+      roleDefinitionId: roleIds['sql-administrator']
+    }
+    dependsOn: [definitions]
+  }
+]

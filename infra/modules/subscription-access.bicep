@@ -1,0 +1,40 @@
+// What the app may do to the sources in one whole subscription, where a vault is bound to all of it.
+
+import { roleId } from '../names.bicep'
+import { sourceRole } from '../types.bicep'
+import { roleActions, roleSummary } from '../roles.bicep'
+
+targetScope = 'subscription'
+
+@description('Object id of the app\'s identity.')
+param appPrincipalId string
+
+@description('Id of the app\'s identity, which tells this deployment\'s roles from another\'s.')
+param owner string
+
+@description('What may be done in this subscription.')
+param roles sourceRole[]
+
+resource definitions 'Microsoft.Authorization/roleDefinitions@2022-04-01' = [
+  for role in roles: {
+    name: roleId(subscription().id, owner, role)
+    properties: {
+      roleName: 'Rekey ${role} ${uniqueString(subscription().id, owner)}'
+      description: roleSummary(role)
+      type: 'customRole'
+      assignableScopes: [subscription().id]
+      permissions: [{ actions: roleActions(role) }]
+    }
+  }
+]
+
+resource inSubscription 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for (role, index) in roles: {
+    name: guid(subscription().id, appPrincipalId, role)
+    properties: {
+      principalId: appPrincipalId
+      principalType: 'ServicePrincipal'
+      roleDefinitionId: definitions[index].id
+    }
+  }
+]

@@ -1,0 +1,54 @@
+// One managed vault, in its own resource group: what the app may do there, and its events.
+
+import { fullVault, texts } from '../types.bicep'
+
+@description('The vault.')
+param vault fullVault
+
+@description('Object id of the app\'s identity.')
+param appPrincipalId string
+
+@description('Id of the app\'s identity.')
+param owner string
+
+@description('How the system topic\'s name begins.')
+@maxLength(20)
+param prefix string
+
+@description('Tags of every resource.')
+param tags texts
+
+@description('Id of the identity that Event Grid delivers with.')
+param eventsIdentityId string
+
+@description('Id of the storage account that events are delivered to.')
+param storageId string
+
+@description('Id of the Log Analytics workspace for the diagnostic settings; none are made if empty.')
+param workspaceId string
+
+resource existing 'Microsoft.KeyVault/vaults@2026-02-01' existing = {
+  name: vault.name
+}
+
+module access 'vault-access.bicep' = {
+  params: {
+    vaultName: vault.name
+    // A vault's own properties are known only while deploying: the check of them is in that module.
+    usesRbac: existing.properties.?enableRbacAuthorization ?? false
+    appPrincipalId: appPrincipalId
+    owner: owner
+  }
+}
+
+module events 'vault-events.bicep' = if (vault.events) {
+  params: {
+    vaultId: existing.id
+    name: '${prefix}-${vault.name}'
+    location: existing.location
+    tags: tags
+    eventsIdentityId: eventsIdentityId
+    storageId: storageId
+    workspaceId: workspaceId
+  }
+}

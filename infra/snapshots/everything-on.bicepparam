@@ -1,0 +1,43 @@
+// The most: every option, every kind of credential.
+using '../main.bicep'
+
+param name = 'contoso-rekey'
+param location = 'westeurope'
+param tags = { team: 'platform' }
+
+param vaults = [
+  {
+    name: 'contoso-prod'
+    resourceGroup: 'Prod'
+    scopes: [
+      '/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/Data/providers/Microsoft.Storage/storageAccounts/contosodata/'
+      '/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/Data/providers/Microsoft.Sql/servers/contoso-sql'
+      '/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/Data/providers/Microsoft.Sql/servers/contoso-users/databases/Orders'
+      '/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/shared'
+    ]
+    applications: ['11111111-2222-3333-4444-555555555555']
+    kinds: ['storage-key', 'sql-admin-password', 'sql-login-password', 'service-principal-secret']
+  }
+]
+
+param sweepSchedule = '0 30 * * * *'
+param policyDocument = 'https://contoso-prod.vault.azure.net/secrets/rekey-policy'
+param outcomeTopic = true
+param privateNetwork = true
+param addressPrefix = '10.20.0.0/24'
+param vaultEndpoints = true
+param privateApp = true
+param retentionDays = 365
+param storageSku = 'Standard_ZRS'
+param instanceMemory = 4096
+param maximumInstances = 100
+param packageUri = 'https://packages.contoso.example/rekey-1.0.0.zip'
+param remoteBuild = false
+
+param cloud = {
+  name: 'AzureCloud'
+  resourceManager: 'https://management.azure.com/'
+  loginEndpoint: 'https://login.microsoftonline.com/'
+  keyvaultDns: '.vault.azure.net'
+  storage: 'core.windows.net'
+}

@@ -1,0 +1,87 @@
+// The shapes of the parameters, shared by the modules.
+
+@export()
+@description('What a secret in a vault may be: the kinds of credential that Rekey knows.')
+type kind = 'storage-key' | 'sql-admin-password' | 'sql-login-password' | 'service-principal-secret'
+
+@export()
+@description('An existing Key Vault whose secrets Rekey rotates, and what they may rotate.')
+@sealed()
+type vault = {
+  @description('Name of the vault. It must use Azure RBAC for its permissions.')
+  @minLength(3)
+  @maxLength(24)
+  name: string
+
+  @description('Resource group of the vault; the group of this deployment if left out.')
+  @maxLength(90)
+  resourceGroup: string?
+
+  @description('Id of the vault\'s subscription, of this same tenant; the subscription of this deployment if left out.')
+  @minLength(36)
+  @maxLength(36)
+  subscription: string?
+
+  @description('Ids of what the vault\'s secrets may rotate: storage accounts, SQL servers, databases, or whole resource groups and subscriptions.')
+  scopes: string[]?
+
+  @description('Client ids of the Entra applications whose secrets may be rotated. They need the one step that a template cannot do: scripts/grant_graph.py.')
+  applications: string[]?
+
+  @description('The kinds that the secrets may be; each needs its own rights at the scopes. Only storage keys if left out.')
+  kinds: kind[]?
+
+  @description('Whether to make an Event Grid system topic for the vault. Say false where it has one already: there can be only one. True if left out.')
+  events: bool?
+}
+
+@export()
+@description('A vault with all that was left out filled in.')
+type fullVault = {
+  @minLength(3)
+  @maxLength(24)
+  name: string
+  resourceGroup: string
+  subscription: string
+  scopes: string[]
+  applications: string[]
+  kinds: kind[]
+  events: bool
+}
+
+@export()
+@description('What Rekey needs to know of an Azure cloud.')
+@sealed()
+type cloudNames = {
+  @description('AzureCloud, AzureUSGovernment or AzureChinaCloud.')
+  name: string
+  @description('URL of Azure Resource Manager.')
+  resourceManager: string
+  @description('URL of Microsoft Entra.')
+  loginEndpoint: string
+  @description('How a vault\'s host name ends, with a dot in front.')
+  keyvaultDns: string
+  @description('How a storage account\'s host name ends after the service\'s part.')
+  storage: string
+}
+
+@export()
+@description('What may be done at sources: one custom role each.')
+type sourceRole = 'storage-keys' | 'sql-administrator'
+
+@export()
+@description('One right at one source.')
+type grant = {
+  @description('Subscription of the source, in lower case.')
+  subscription: string
+  @description('Resource group of the source, in lower case; empty for a whole subscription.')
+  group: string
+  @description('Name of the account or the server, in lower case; empty for a whole group or subscription.')
+  resource: string
+  @description('What may be done there.')
+  role: sourceRole
+}
+
+@export()
+@description('Names and texts: tags of a resource, or application settings.')
+type texts = { *: string }

@@ -1,0 +1,65 @@
+"""Secrets, items and policies for tests of what is pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+from engine.decide import Decision, Kinds, decide
+from engine.policy import Policy
+from engine.secret import SecretRef, SecretVersion, Sensitive
+from engine.tags import Pending
+from engine.workitem import WorkItem
+from rotators.storage_key import StorageKey
+
+NOW = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
+VAULT = "https://prod.vault.azure.net"
+GROUP = "/subscriptions/11111111-2222-4333-8444-555555555555/resourcegroups/production"
+ACCOUNT = f"{GROUP}/providers/microsoft.storage/storageaccounts/appdata"
+REF = SecretRef(VAULT, "app-key")
+KINDS: Kinds = {StorageKey.kind: StorageKey}
+POLICY = Policy({VAULT: (GROUP,)})
+V1, V2, V3 = "1" * 32, "2" * 32, "3" * 32
+SECOND = timedelta(seconds=1)
+USUAL = {"ProviderAddress": ACCOUNT, "CredentialId": "key1", "ValidityPeriodDays": "90"}
+
+
+def tags(changes: Mapping[str, str | None] | None = None) -> dict[str, str]:
+    """Return the usual tags with some changed; None takes one away."""
+    return {tag: text for tag, text in {**USUAL, **(changes or {})}.items() if text is not None}
+
+
+def version(
+    *,
+    left: timedelta | None = timedelta(days=10),
+    age: timedelta = timedelta(days=1),
+    enabled: bool = True,
+    version: str | None = V1,
+    changes: Mapping[str, str | None] | None = None,
+) -> SecretVersion:
+    """Return a version that expires in `left` and is `age` old, seen from NOW."""
+    return SecretVersion(
+        REF,
+        version,
+        Sensitive("value") if version else None,
+        enabled=enabled,
+        created=NOW - age,
+        expires=None if left is None else NOW + left,
+        content_type="text/plain",
+        tags=tags(changes),
+    )
+
+
+def pending(until: timedelta, credential_id: str = "key2", version: str = V2) -> dict[str, str | None]:
+    """Return the tag that asks for a credential to be retired, `until` from NOW."""
+    return {"RekeyRetire": str(Pending(NOW + until, version, credential_id))}
+
+
+def item(**fields: object) -> WorkItem:
+    """Return a work item about the usual secret."""
+    return WorkItem(REF, **{"trigger": "event", **fields})  # type: ignore[arg-type]
+
+
+def judge(secret: SecretVersion, request: WorkItem | None = None, policy: Policy = POLICY) -> Decision:
+    """Decide at NOW."""
+    return decide(secret, request or item(version=secret.version), policy, KINDS, NOW)

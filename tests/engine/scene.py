@@ -1,0 +1,60 @@
+"""A rig with one due secret, ways to ask for something by hand, and proof that nothing was changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from engine.service import Answer, Service
+from engine.workitem import Action
+from simulator.faults import Fault
+from simulator.wire import Request, Response, json_response
+from tests.rig import Rig
+
+NAME = "app-key"
+
+
+def scene(**options: Any) -> Rig:
+    """Return a rig with the secret `app-key` for the account `appdata`; options are the secret's."""
+    rig = Rig()
+    rig.secret(NAME, rig.account("appdata"), **options)
+    return rig
+
+
+async def ask(
+    service: Service, body: object = None, *, vault: str = "prod", name: str = NAME, action: Action = "rotate", dry_run: str = ""
+) -> Answer:
+    """Send one request by hand; a body that is no bytes goes as JSON, None as an empty one."""
+    sent = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+    return await service.by_hand(action, vault, name, sent, dry_run=dry_run, caller="somebody")
+
+
+def state(rig: Rig) -> str:
+    """Return all that a rotation could change: every version of every secret, every key, every message."""
+    keys = {name: account.keys for name, account in rig.world.accounts.items()}
+    return repr((rig.vault.secrets, rig.vault.deleted, keys, rig.messages("rotations"), rig.messages("sweeps")))
+
+
+def refuse(rig: Rig, status: int, code: str, where: Callable[[Request], bool], times: int = 1, **headers: str) -> None:
+    """Let Azure refuse the next requests that match."""
+    body = {"error": {"code": code, "message": "refused by the test"}}
+    named = {name.replace("_", "-"): text for name, text in headers.items()}
+    rig.world.faults.append(Fault(where, json_response(status, body, {"x-ms-error-code": code, **named}), times))
+
+
+def to_vault(method: str = "GET") -> Callable[[Request], bool]:
+    """Match requests to the vault that carry a token: challenges still come."""
+    return lambda request: (
+        request.host == "prod.vault.azure.net" and request.method == method and bool(request.header("authorization"))
+    )
+
+
+def to_arm(operation: str) -> Callable[[Request], bool]:
+    """Match one operation on keys."""
+    return lambda request: request.path.lower().endswith(operation.lower())
+
+
+def told(answer: Answer) -> Response:
+    """Return the answer as it goes over the wire."""
+    return Response(answer.status, {"Content-Type": answer.content_type, **answer.headers}, answer.to_json().encode())

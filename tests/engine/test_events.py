@@ -1,0 +1,222 @@
+"""Key Vault's events in both envelopes, with what is odd about them in Microsoft's own samples."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.errors import NeedsHuman
+from engine.events import VaultEvent, parse_event, to_json
+from engine.secret import SecretRef
+
+VERSION = "ee059b2bb5bc48398a53b168c6cdcb10"
+URL = f"https://sample-kv.vault.azure.net/secrets/newsecret/{VERSION}"
+REF = SecretRef("https://sample-kv.vault.azure.net", "newsecret")
+NEAR_EXPIRY = "Microsoft.KeyVault.SecretNearExpiry"
+
+
+def data(**changes: Any) -> dict[str, Any]:
+    """Return an event's data as documented; None takes a field away."""
+    usual = {"Id": URL, "VaultName": "sample-kv", "ObjectType": "Secret", "ObjectName": "newsecret", "Version": VERSION, "NBF": None, "EXP": 1793610000}
+    return {key: value for key, value in {**usual, **changes}.items() if key not in changes or value is not None}
+
+
+def grid(**changes: Any) -> dict[str, Any]:
+    """Return an event in Event Grid's envelope."""
+    usual: dict[str, Any] = {
+        "id": "event-1",
+        "topic": "/subscriptions/x/resourceGroups/y/providers/Microsoft.KeyVault/vaults/sample-kv",
+        "subject": "newsecret",
+        "eventType": NEAR_EXPIRY,
+        "eventTime": "2026-11-02T09:00:00.0000000Z",
+        "data": data(),
+        "dataVersion": "1",
+        "metadataVersion": "1",
+    }
+    return {**usual, **changes}
+
+
+def cloud(**changes: Any) -> dict[str, Any]:
+    """Return the same in the envelope of CloudEvents."""
+    usual: dict[str, Any] = {
+        "id": "event-1",
+        "source": "/subscriptions/x/resourceGroups/y/providers/Microsoft.KeyVault/vaults/sample-kv",
+        "subject": "newsecret",
+        "type": NEAR_EXPIRY,
+        "time": "2026-11-02T09:00:00.0000000Z",
+        "data": data(),
+        "specversion": "1.0",
+    }
+    return {**usual, **changes}
+
+
+def parse(event: object) -> VaultEvent | None:
+    """Read an event from its JSON."""
+    return parse_event(json.dumps(event))
+
+
+EXPECTED = VaultEvent("event-1", NEAR_EXPIRY, REF, VERSION)
+
+
+@pytest.mark.parametrize("event", [grid(), cloud()])
+def test_both_envelopes_are_read(event: dict[str, Any]) -> None:
+    assert parse(event) == EXPECTED
+    assert parse_event(json.dumps(event).encode()) == EXPECTED
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        data(Id=None, id=URL),
+        data(Id=None, ID=URL),
+        data(Id=None, **{" Id ": URL}),
+        {**data(ObjectName=None), "ObjectName ": "newsecret"},
+        data(Version=f" {VERSION}"),
+        data(Version=None),
+        data(Version="something else"),
+        data(Id=f"  {URL} "),
+        data(Id=URL.replace("sample-kv", "SAMPLE-KV")),
+        data(Id=URL.replace(VERSION, VERSION.upper())),
+        data(Id=URL.rsplit("/", 1)[0], Version=f" {VERSION} "),
+        data(Id=URL.rsplit("/", 1)[0] + "/"),
+        data(EXP="1793610000"),
+        data(EXP=1793610000.0),
+        {**data(), "EXP": None},
+        data(EXP=None, NBF=None),
+        {"Id": URL},
+    ],
+)
+def test_stray_blanks_wrong_case_and_odd_times_make_no_difference(odd: dict[str, Any]) -> None:
+    for event in (grid(data=odd), cloud(data=odd)):
+        found = parse(event)
+        assert found is not None
+        assert found.ref == REF
+        assert found.version == VERSION
+
+
+def test_an_event_without_a_version_asks_for_whatever_is_current() -> None:
+    found = parse(grid(data={"Id": URL.rsplit("/", 1)[0]}))
+    assert found == VaultEvent("event-1", NEAR_EXPIRY, REF, None)
+
+
+@pytest.mark.parametrize("version", ["", " ", "a/b", "ü", "\ud800", "x" * 65, 7, None, ["a"]])
+def test_a_version_that_is_none_counts_for_nothing(version: object) -> None:
+    found = parse(grid(data={"Id": URL.rsplit("/", 1)[0], "Version": version}))
+    assert found is not None
+    assert found.version is None
+
+
+def test_the_documented_types_ask_for_a_rotation_whatever_their_case() -> None:
+    for kind in (NEAR_EXPIRY, NEAR_EXPIRY.upper(), "Microsoft.KeyVault.SecretExpired", f" {NEAR_EXPIRY} "):
+        assert parse(grid(eventType=kind)) is not None
+        assert parse(cloud(type=kind)) is not None
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "Microsoft.KeyVault.SecretNewVersionCreated",
+        "Microsoft.KeyVault.KeyNearExpiry",
+        "Microsoft.KeyVault.CertificateExpired",
+        "Microsoft.KeyVault.SecretNearExpiry2",
+        "Microsoft.EventGrid.SubscriptionValidationEvent",
+        "",
+        None,
+        5,
+        ["Microsoft.KeyVault.SecretNearExpiry"],
+    ],
+)
+def test_every_other_type_is_acknowledged_whatever_it_carries(kind: object) -> None:
+    assert parse(grid(eventType=kind)) is None
+    assert parse(grid(eventType=kind, data=None)) is None
+    assert parse({"type": kind}) is None
+
+
+@pytest.mark.parametrize(
+    ("event", "said"),
+    [
+        (grid(data=None), "event event-1 .* has no data"),
+        (grid(data="text"), "event event-1 .* has no data"),
+        (grid(data=[data()]), "event event-1 .* has no data"),
+        (grid(data={}), "event event-1 .* names no secret"),
+        (grid(data=data(Id=7)), "event event-1 .* names no secret"),
+        (grid(data={**data(), "Id": None}), "event event-1 .* names no secret"),
+        (grid(data=data(Id="newsecret")), "event event-1 .* is not the URL of a secret"),
+        (grid(data=data(Id=URL.replace("https", "http"))), "is not the URL of a secret"),
+        (grid(data=data(Id=URL.replace("secrets", "keys"))), "is not the URL of a secret"),
+        (grid(data=data(Id="https://[sample-kv/secrets/newsecret")), "is not the URL of a secret"),
+        (grid(data=data(Id="https://sample-kv.vault.azure.net/secrets/new_secret")), "is not the URL of a secret"),
+        (grid(data=data(Id="https:///secrets/newsecret")), "is not the URL of a secret"),
+    ],
+)
+def test_a_malformed_event_is_named_by_its_id(event: object, said: str) -> None:
+    with pytest.raises(NeedsHuman, match=said):
+        parse(event)
+
+
+@pytest.mark.parametrize("text", ["", "nonsense", "[]", "7", "null", '"text"', "{", b"\xff\xfe", "[" * 100_000, json.dumps([grid()])])
+def test_what_is_not_one_json_object_is_refused(text: str | bytes) -> None:
+    with pytest.raises(NeedsHuman, match="vault-events"):
+        parse_event(text)
+
+
+def test_a_long_id_is_cut_in_the_message() -> None:
+    with pytest.raises(NeedsHuman) as caught:
+        parse(grid(id="x" * 5000, data=None))
+    assert len(str(caught.value)) < 300
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=60) | st.sampled_from([URL, NEAR_EXPIRY]),
+    lambda children: st.lists(children, max_size=3)
+    | st.dictionaries(
+        st.sampled_from(["id", "Id", "eventType", "type", "data", "Version", " Id", "ObjectName "]) | st.text(max_size=6), children, max_size=4
+    ),
+    max_leaves=12,
+)
+events = st.builds(lambda envelope, found: {**envelope, "data": found}, st.sampled_from([grid(), cloud()]), json_values)
+
+
+@given(json_values | events)
+def test_whatever_comes_is_an_event_nothing_or_a_refusal(value: object) -> None:
+    try:
+        found = parse(value)
+    except NeedsHuman:
+        return
+    assert found is None or (found.ref.vault.startswith("https://") and found.ref.name)
+
+
+@given(st.binary(max_size=200) | st.text(max_size=200))
+def test_whatever_bytes_come_nothing_else_is_raised(text: bytes | str) -> None:
+    try:
+        found = parse_event(text)
+    except NeedsHuman:
+        return
+    assert found is None
+
+
+class Decoded:
+    """An event as the worker hands it over from Event Grid's envelope."""
+
+    id = "event-1"
+    event_type = NEAR_EXPIRY
+
+    def get_json(self) -> object:
+        return data()
+
+
+class DecodedCloud:
+    """The same from the envelope of CloudEvents."""
+
+    id = "event-1"
+    type = NEAR_EXPIRY
+    data = data()
+
+
+@pytest.mark.parametrize("event", [Decoded(), DecodedCloud()])
+def test_an_event_that_the_worker_has_decoded_is_read_alike(event: Decoded | DecodedCloud) -> None:
+    assert parse_event(to_json(event)) == EXPECTED

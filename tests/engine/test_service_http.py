@@ -1,0 +1,324 @@
+"""What an operator is answered, and that a refusal leaves vault and account as they were."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from engine.errors import NeedsHuman
+from engine.secret import SecretRef
+from engine.tags import Pending
+from engine.workitem import operation_id
+from simulator.azure import SUBSCRIPTION
+from tests.engine.scene import NAME, ask, refuse, scene, state, told, to_arm, to_vault
+from tests.rig import CONNECTION_STRING, KEY_ACTIONS, Rig
+
+HOUR = timedelta(hours=1)
+
+
+def inside_an_overlap() -> Rig:
+    """Return a rig whose secret was rotated from key2 to key1 an hour ago."""
+    rig = Rig()
+    account = rig.account("appdata")
+    old = rig.secret(NAME, account, holds="key2")
+    retire = str(Pending(rig.clock.now() + HOUR, old.version, "key2"))
+    rig.secret(NAME, account, days_left=80, tags={"RekeyOperation": "x", "RekeyRetire": retire})
+    return rig
+
+
+async def test_a_due_secret_is_queued_and_the_answer_names_its_operation() -> None:
+    rig = scene()
+    version = rig.latest(NAME).version
+    answer = await ask(rig.service(), {"reason": "audit finding 7"})
+    assert answer.status == 202
+    assert answer.body["status"] == "queued"
+    assert answer.body["version"] == version
+    item = rig.item(NAME, version=version, requested_by="somebody", reason="audit finding 7")
+    assert answer.body["operation"] == item.operation == operation_id(item.ref, version)
+    (message,) = rig.messages("rotations")
+    assert message == {**message, "trigger": "manual", "version": version, "operation": item.operation, "requested_by": "somebody", "reason": "audit finding 7"}
+
+
+@pytest.mark.parametrize("body", [None, b"", b"  \n", {}, {"force": False}, {"reason": ""}])
+async def test_an_empty_request_is_as_good_as_one_with_defaults(body: object) -> None:
+    rig = scene()
+    assert (await ask(rig.service(), body)).status == 202
+
+
+@pytest.mark.parametrize("vault", ["prod", "PROD"])
+async def test_a_vault_is_named_by_its_short_name_in_any_case(vault: str) -> None:
+    assert (await ask(scene().service(), vault=vault)).status == 202
+
+
+@pytest.mark.parametrize("dry_run", ["true", "True", "TRUE"])
+@pytest.mark.parametrize("template", [None, CONNECTION_STRING])
+@pytest.mark.parametrize("credential_id", ["key1", None])
+async def test_a_dry_run_tells_what_would_happen_and_changes_nothing(
+    dry_run: str, template: str | None, credential_id: str | None
+) -> None:
+    rig = scene(template=template, tags={"CredentialId": credential_id})
+    before = state(rig)
+    answer = await ask(rig.service(), dry_run=dry_run)
+    assert answer.status == 200
+    assert answer.content_type == "application/json"
+    assert answer.body["action"] == "rotate"
+    assert answer.body["rotator"] == "storage-key"
+    assert answer.body["reason"].startswith("expires ")
+    assert answer.body["operation"]
+    assert state(rig) == before
+    changing = [each.request for each in rig.world.exchanges if each.request.method in ("PUT", "PATCH", "DELETE")]
+    assert changing == []
+
+
+@pytest.mark.parametrize(
+    ("rig", "body", "action", "key"),
+    [
+        (scene(days_left=80), None, "skip", "fix"),
+        (scene(days_left=80), {"force": True}, "rotate", "source"),
+        (scene(tags={"ValidityPeriodDays": "sixty"}), None, "park", "fix"),
+        (inside_an_overlap(), {"force": True}, "wait", "until"),
+        (inside_an_overlap(), {"compromised": True}, "retire", "credential"),
+    ],
+)
+async def test_a_dry_run_forecasts_every_decision(rig: Rig, body: object, action: str, key: str) -> None:
+    before = state(rig)
+    answer = await ask(rig.service(), body, dry_run="true")
+    assert (answer.status, answer.body["action"]) == (200, action)
+    assert answer.body[key]
+    assert state(rig) == before
+
+
+async def refused(rig: Rig, status: int, body: object = None, **request: Any) -> dict[str, Any]:
+    """Ask, expect a problem that says what to do, and that nothing was changed; return the problem."""
+    before = state(rig)
+    answer = await ask(rig.service(), body, **request)
+    assert answer.status == status, answer.body
+    assert state(rig) == before
+    wire = told(answer)
+    assert wire.headers["Content-Type"] == "application/problem+json"
+    problem = wire.json()
+    assert isinstance(problem, dict)
+    assert problem["status"] == status
+    assert problem["title"]
+    assert problem["fix"]
+    return problem
+
+
+async def test_an_unknown_secret_is_a_404() -> None:
+    problem = await refused(scene(), 404, name="no-such-secret")
+    assert problem["instance"] == "/api/secrets/prod/no-such-secret/rotate"
+
+
+@pytest.mark.parametrize("name", ["a_b", "..", "a%2fb", "x" * 128, "ü", ""])
+async def test_what_cannot_be_a_secrets_name_is_a_404_without_a_request(name: str) -> None:
+    rig = scene()
+    await refused(rig, 404, name=name)
+    assert not rig.calls()
+
+
+@pytest.mark.parametrize("vault", ["foreign", "prod.vault.azure.net", "", "..", "prod/secrets/x?"])
+async def test_a_foreign_vault_is_a_404_and_gets_no_request_at_all(vault: str) -> None:
+    rig = scene()
+    rig.world.add_vault("foreign").put(NAME, "not ours")
+    await refused(rig, 404, vault=vault)
+    assert rig.world.exchanges == []
+
+
+async def test_a_secret_that_is_not_due_is_a_409_that_says_when_it_is_and_what_to_send() -> None:
+    problem = await refused(scene(days_left=80), 409)
+    assert problem["title"] == "not due before 2026-12-22 09:00Z"
+    assert "force" in problem["fix"]
+
+
+async def test_a_forced_rotation_inside_the_overlap_is_a_409_that_says_until_when() -> None:
+    problem = await refused(inside_an_overlap(), 409, {"force": True})
+    assert "key2 is inside its overlap until 2026-11-02 10:00Z" in problem["title"]
+    assert "compromised" in problem["fix"]
+
+
+async def test_a_compromised_one_is_accepted_inside_the_overlap() -> None:
+    assert (await ask(inside_an_overlap().service(), {"compromised": True})).status == 202
+
+
+async def test_a_disabled_secret_is_a_409() -> None:
+    problem = await refused(scene(enabled=False), 409)
+    assert problem["title"] == "disabled"
+
+
+async def test_an_unmanaged_secret_is_a_409_that_names_the_tag() -> None:
+    problem = await refused(scene(tags={"ProviderAddress": None}), 409)
+    assert "ProviderAddress" in problem["title"]
+
+
+@pytest.mark.parametrize(
+    ("tags", "named"),
+    [
+        ({"ValidityPeriodDays": "0"}, "ValidityPeriodDays"),
+        ({"ValidityPeriodDays": "sixty"}, "ValidityPeriodDays"),
+        ({"ValidityPeriodDays": None}, "ValidityPeriodDays"),
+        ({"ProviderAddress": "appdata"}, "ProviderAddress"),
+        ({"ProviderAddress": "/subscriptions/other/resourceGroups/x/providers/Microsoft.Storage/storageAccounts/appdata"}, "not bound"),
+        ({"ValueTemplate": "AccountName={account}"}, "{key}"),
+        ({"Rotator": "magic"}, "Rotator"),
+        ({"CredentialId": "key3"}, "key3"),
+    ],
+)
+async def test_tags_that_cannot_be_followed_are_a_422_that_names_them(tags: dict[str, str | None], named: str) -> None:
+    rig = scene(tags=tags, days_left=10)
+    if "CredentialId" in tags:
+        rig.vault.put(NAME, "elsewhere", tags=rig.latest(NAME).tags)
+    problem = await refused(rig, 422)
+    assert named in problem["title"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"nonsense",
+        b"\xff\xfe",
+        b"[]",
+        b"null",
+        b"7",
+        b'"force"',
+        b"[" * 16_000,
+        b" " * 1_048_576,
+        b'{"reason": "' + b"x" * 1_048_576 + b'"}',
+        {"force": "true"},
+        {"force": 1},
+        {"force": None},
+        {"compromised": "no"},
+        {"reason": 7},
+        {"colour": "blue"},
+        {"Force": True},
+        {"operation": "x"},
+        {"version": "x"},
+    ],
+)
+@pytest.mark.parametrize("dry_run", ["", "true"])
+async def test_a_body_that_cannot_be_read_is_a_400_that_shows_what_to_send(body: object, dry_run: str) -> None:
+    problem = await refused(scene(), 400, body, dry_run=dry_run)
+    assert '{"force": bool, "compromised": bool, "reason": text}' in problem["fix"]
+
+
+async def test_every_problem_of_a_body_is_told() -> None:
+    problem = await refused(scene(), 400, {"force": 1, "reason": 2, "colour": 3})
+    assert all(name in problem["title"] for name in ("force", "reason", "colour"))
+
+
+@pytest.mark.parametrize("value", ["yes", "1", "0", "tru", "x" * 5000])
+async def test_a_dry_run_value_that_is_none_is_a_400_and_never_a_rotation(value: str) -> None:
+    problem = await refused(scene(), 400, dry_run=value)
+    assert "dry_run" in problem["title"]
+    assert len(problem["title"]) < 100
+
+
+async def test_a_missing_role_at_the_account_is_a_403_with_identity_scope_and_role() -> None:
+    rig = Rig()
+    account = rig.world.add_account("appdata")
+    rig.secret(NAME, account)
+    problem = await refused(rig, 403)
+    assert rig.identity.appid in problem["title"]
+    assert rig.identity.oid in problem["title"]
+    assert account.resource_id.lower() in problem["fix"]
+    assert "Storage Account Key Operator Service Role" in problem["fix"]
+
+
+async def test_a_missing_role_at_the_vault_is_a_403_with_identity_scope_and_role() -> None:
+    rig = scene()
+    rig.world.roles.assignments.clear()
+    problem = await refused(rig, 403)
+    assert rig.identity.appid in problem["title"]
+    assert rig.identity.oid in problem["title"]
+    assert rig.vault.url in problem["fix"]
+    assert "Key Vault Secrets Officer" in problem["fix"]
+
+
+async def test_a_deleted_account_is_a_404_that_names_it() -> None:
+    rig = scene()
+    rig.world.remove_account("appdata")
+    problem = await refused(rig, 404)
+    assert "storageaccounts/appdata" in problem["detail"]
+    assert "restore" in problem["fix"]
+
+
+async def test_an_account_that_takes_no_keys_is_refused() -> None:
+    rig = Rig()
+    rig.secret(NAME, rig.account("appdata", allow_shared_key_access=False))
+    problem = await refused(rig, 422)
+    assert "allowSharedKeyAccess" in problem["title"]
+
+
+async def test_a_throttled_vault_is_a_503_with_retry_after() -> None:
+    rig = scene()
+    refuse(rig, 429, "Throttled", to_vault(), times=9, Retry_After="17")
+    before = state(rig)
+    answer = await ask(rig.service())
+    assert answer.status == 503
+    assert answer.headers["Retry-After"] == "17"
+    assert state(rig) == before
+
+
+@pytest.mark.parametrize("status", [500, 503, 429])
+async def test_azure_in_trouble_is_a_503_that_names_a_time_of_our_own(status: int) -> None:
+    rig = scene()
+    refuse(rig, status, "Trouble", to_arm("listKeys"), times=9)
+    answer = await ask(rig.service())
+    assert answer.status == 503
+    assert int(answer.headers["Retry-After"]) > 0
+
+
+async def test_a_queue_that_takes_nothing_is_no_acceptance() -> None:
+    rig = scene()
+    refuse(rig, 503, "ServerBusy", lambda request: request.host == "rekeyhost.queue.core.windows.net", times=9)
+    answer = await ask(rig.service())
+    assert answer.status == 503
+
+
+async def test_only_what_has_passed_its_overlap_is_retired_by_hand() -> None:
+    rig = inside_an_overlap()
+    await refused(rig, 409, action="retire")
+    rig.clock.advance(3600)
+    assert (await ask(rig.service(), action="retire")).status == 202
+    (message,) = rig.messages("rotations")
+    assert message["action"] == "retire"
+
+
+async def test_only_what_is_inside_its_overlap_can_be_restored_by_hand() -> None:
+    await refused(scene(), 409, action="restore")
+    assert (await ask(inside_an_overlap().service(), action="restore")).status == 202
+
+
+async def test_a_reason_is_cut_and_kept_out_of_the_way() -> None:
+    rig = scene()
+    await ask(rig.service(), {"reason": "x" * 9000 + "\ud800"})
+    assert rig.messages("rotations")[0]["reason"] == "x" * 200
+
+
+async def test_a_lone_surrogate_in_a_reason_does_no_harm() -> None:
+    rig = scene()
+    answer = await ask(rig.service(), b'{"reason": "\\ud800"}')
+    assert answer.status == 202
+    assert rig.messages("rotations")[0]["reason"] == "\ud800"
+
+
+async def test_no_answer_ever_shows_a_value() -> None:
+    rig = scene(template=CONNECTION_STRING)
+    keys = [key.value for key in rig.world.accounts["appdata"].keys.values()]
+    for dry_run in ("", "true"):
+        answer = await ask(rig.service(), dry_run=dry_run)
+        assert not any(key in answer.to_json() for key in keys)
+
+
+def test_the_actions_that_the_rig_grants_are_enough_and_no_more() -> None:
+    """The tests above mean little if the app were allowed everything."""
+    assert all("*" not in action for action in KEY_ACTIONS)
+    assert SUBSCRIPTION in scene().world.accounts["appdata"].resource_id
+
+
+async def test_a_vault_url_in_place_of_a_name_is_never_followed() -> None:
+    rig = scene()
+    with pytest.raises(NeedsHuman, match="not served"):
+        await rig.service().engine.vaults.read(SecretRef("https://foreign.vault.azure.net", NAME))
+    assert rig.world.exchanges == []

@@ -1,0 +1,186 @@
+"""One rotator for every strategy there is, each call a point of its own. They repeat what the real ones do, without an SDK."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import ClassVar
+
+from engine.errors import NeedsHuman, VerificationFailed
+from engine.secret import Sensitive
+from rotators.contract import Issued, Job, Rotator
+from tests.proof.ports import Hand
+from tests.proof.sources import Many, Slots
+
+PAUSES = (0.5, 4.0, 55.0)
+"""Seconds between the tries of a proof: a minute in all, as the real ones take."""
+
+
+@dataclass(frozen=True)
+class _Kind:
+    hand: Hand
+    kind: ClassVar[str]
+    value_field: ClassVar[str] = "key"
+    template_fields: ClassVar[frozenset[str]] = frozenset({"key"})
+
+    @classmethod
+    def canonical(cls, address: str, tags: Mapping[str, str]) -> str | None:
+        del tags
+        return address if address.startswith(f"/{cls.kind}/") else None
+
+    @staticmethod
+    def single_slot(tags: Mapping[str, str]) -> bool:
+        del tags
+        return False
+
+    async def _proves(self, source: str, credential: str) -> bool:
+        return await self.hand.reach("prove", lambda: self.hand.world.sources[source].accepts(credential))
+
+    async def verify(self, source: str, credential_id: str, credential: Sensitive) -> None:
+        del credential_id
+        for wait in (*PAUSES, None):
+            if await self._proves(source, credential.reveal()):
+                self.hand.world.watch.proven(credential.reveal())
+                return
+            if wait is not None:
+                await self.hand.world.kernel.sleep(wait)
+        raise VerificationFailed("the source refuses the credential", where=source)
+
+    async def _set(self, source: str, slot: str) -> str:
+        slots = self._slots(source)
+        set_it = lambda: slots.set(slot)  # noqa: E731 - one effect, said where it is sent
+        return await self.hand.reach(f"set {slot}", set_it, changes=True, guarded=True)
+
+    def _slots(self, source: str) -> Slots:
+        slots = self.hand.world.sources[source]
+        assert isinstance(slots, Slots)
+        return slots
+
+
+class TwoSlots(_Kind):
+    """As storage-key: the slot that the vault does not hold is replaced, and its new value can be read."""
+
+    kind = "two-slots"
+    other: ClassVar[Mapping[str, str]] = {"key1": "key2", "key2": "key1"}
+
+    async def issue(self, job: Job) -> Issued:
+        if job.in_place:
+            keys = await self._list(job.source)
+            return Issued(str(job.held_id), {"key": Sensitive(keys[str(job.held_id)])}, None)
+        held = str(job.held_id) if job.proven else await self._held(job)
+        slot = self.other[held]
+        return Issued(slot, {"key": Sensitive(await self._set(job.source, slot))}, held)
+
+    async def retire(self, source: str, credential_id: str, held: Sensitive | None) -> None:
+        keys = await self._list(source)
+        if held is None or keys[credential_id] == held.reveal():
+            raise NeedsHuman(f"{credential_id} may be the one in use")
+        await self._set(source, credential_id)
+
+    async def preflight(self, job: Job) -> None:
+        await self._held(job)
+
+    async def _held(self, job: Job) -> str:
+        keys = await self._list(job.source)
+        value = job.held.reveal() if job.held else ""
+        matching = [slot for slot, key in keys.items() if key == value]
+        if not matching and job.held_id is None:
+            raise NeedsHuman("the value is none of the keys")
+        await self._proves(job.source, keys[matching[0] if matching else str(job.held_id)])
+        return matching[0] if matching else str(job.held_id)
+
+    async def _list(self, source: str) -> dict[str, str]:
+        return await self.hand.reach("list keys", lambda: dict(self._slots(source).held))
+
+
+class OneSlot(_Kind):
+    """As a password that replaces itself: known to nobody until it is published."""
+
+    kind = "one-slot"
+
+    @staticmethod
+    def single_slot(tags: Mapping[str, str]) -> bool:
+        del tags
+        return True
+
+    async def issue(self, job: Job) -> Issued:
+        return Issued("admin", {"key": Sensitive(await self._set(job.source, "admin"))}, None)
+
+    async def retire(self, source: str, credential_id: str, held: Sensitive | None) -> None:
+        """Do nothing: what was superseded is gone."""
+
+
+class TwoLogins(_Kind):
+    """As two alternating logins: the one that the vault does not hold gets a password, which cannot be read back."""
+
+    kind = "two-logins"
+    other: ClassVar[Mapping[str, str]] = {"app_a": "app_b", "app_b": "app_a"}
+
+    async def issue(self, job: Job) -> Issued:
+        held = str(job.held_id)
+        login = held if job.in_place else self.other[held]
+        password = Sensitive(await self._set(job.source, login))
+        return Issued(login, {"key": password}, None if job.in_place else held)
+
+    async def retire(self, source: str, credential_id: str, held: Sensitive | None) -> None:
+        if held is None:
+            raise NeedsHuman("the login may be the one in use")
+        await self._set(source, credential_id)
+
+
+class ManySecrets(_Kind):
+    """As an application's secrets: any number, each under the operation that made it, known everywhere a while later."""
+
+    kind = "many"
+
+    async def issue(self, job: Job) -> Issued:
+        many, world = self._many(job.source), self.hand.world
+        superseded = job.held_id
+        if not job.proven:
+            listed = await self.hand.reach("list secrets", lambda: set(many.entries))
+            superseded = job.held_id if job.held_id in listed else None
+        add = lambda: many.add(f"rekey {job.operation}", world.kernel.time() + world.replication)  # noqa: E731
+        key, secret = await self.hand.reach("add secret", add, changes=True, guarded=True)
+        ends = job.expires - timedelta(days=world.capped)
+        return Issued(key, {"key": Sensitive(secret)}, None if job.in_place else superseded, ends)
+
+    async def tidy(self, source: str, operation: str, keep: str | None) -> None:
+        many = self._many(source)
+        ours = f"rekey {operation}"
+        listed = await self.hand.reach("list secrets", lambda: [k for k, e in many.entries.items() if e.name == ours])
+        for key in listed:
+            if key != keep:
+                await self._remove(many, key)
+
+    async def retire(self, source: str, credential_id: str, held: Sensitive | None) -> None:
+        many = self._many(source)
+        listed = await self.hand.reach("list secrets", lambda: {k: e.secret for k, e in many.entries.items()})
+        if credential_id not in listed:
+            return
+        if held is None or listed[credential_id] == held.reveal():
+            raise NeedsHuman("the secret may be the one in use")
+        await self._remove(many, credential_id)
+
+    async def _remove(self, many: Many, key: str) -> None:
+        await self.hand.reach(f"remove {key}", lambda: many.entries.pop(key, None), changes=True, guarded=True)
+
+    async def _proves(self, source: str, credential: str) -> bool:
+        many, now = self._many(source), self.hand.world.kernel.time
+        known = lambda: any(e.secret == credential and e.known_at <= now() for e in many.entries.values())  # noqa: E731
+        return await self.hand.reach("sign in", known)
+
+    def _many(self, source: str) -> Many:
+        many = self.hand.world.sources[source]
+        assert isinstance(many, Many)
+        return many
+
+
+KINDS: Mapping[str, type[TwoSlots | OneSlot | TwoLogins | ManySecrets]] = {
+    kind.kind: kind for kind in (TwoSlots, OneSlot, TwoLogins, ManySecrets)
+}
+
+
+def build(hand: Hand) -> dict[str, Rotator]:
+    """Return one rotator of every kind."""
+    return {name: kind(hand) for name, kind in KINDS.items()}

@@ -1,0 +1,280 @@
+"""The engine's ports on plain state. Every call goes through `Hand.reach`, where a schedule decides how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from engine.errors import AccessDenied, LeaseUnavailable, NotFound, RekeyError, TransientError
+from engine.outcome import Outcome
+from engine.secret import Draft, SecretRef, SecretVersion
+from engine.sweep_order import SweepOrder
+from engine.workitem import WorkItem
+from tests.proof.kernel import Died, Worker
+
+if TYPE_CHECKING:
+    from tests.proof.world import World
+
+CLIENT_TIMEOUT = 15.0
+"""Seconds after which a client has stopped waiting for the answer to a change; the request may still take effect."""
+LEASE_SECONDS = 60.0
+QUIET: AbstractContextManager[None] = nullcontext()
+
+
+@dataclass(frozen=True)
+class Hand:
+    """One worker's hand on the world."""
+
+    world: World
+    worker: Worker
+
+    async def reach[T](self, label: str, effect: Callable[[], T], *, changes: bool = False, guarded: bool = False) -> T:
+        """Make one call: wait for its turn, then let it end as the schedule says.
+
+        `changes`: it is not made again blindly when no answer comes. `guarded`: it changes a source or a vault and is to be
+        made under the lease only.
+        """
+        world, worker = self.world, self.worker
+        if worker.dead:
+            raise Died
+        lease = worker.lease if guarded else None
+        if lease is not None:
+            world.watch.sent(label, lease)
+        began = world.kernel.time()
+        try:
+            mode = await world.kernel.turn(worker, label)
+        except asyncio.CancelledError:
+            if changes:
+                world.in_flight.append((label, effect, lease))
+            raise
+        if mode == "go" and not (changes and world.kernel.time() - began > CLIENT_TIMEOUT):
+            return world.land(label, effect, lease) if changes else effect()
+        return self._fail(mode, label, effect, lease)
+
+    def _fail[T](self, mode: str, label: str, effect: Callable[[], T], lease: object) -> T:
+        if mode == "die before":
+            self._die()
+        if mode == "throttle":
+            raise TransientError(f"{label} was throttled", code="TooManyRequests", retry_after=7.0)
+        if mode == "forbid":
+            raise AccessDenied(f"{label} was refused", fix="grant it")
+        if mode == "lose the request":
+            raise TransientError(f"{label} got no answer", code="NoAnswer")
+        if mode == "arrive late":
+            self.world.in_flight.append((label, effect, lease))
+            raise TransientError(f"{label} got no answer", code="NoAnswer")
+        self.world.land(label, effect, lease)
+        if mode == "die after":
+            self._die()
+        raise TransientError(f"{label} ended without its answer", code="NoAnswer")
+
+    def _die(self) -> None:
+        self.worker.dead = True
+        raise Died
+
+
+@dataclass(frozen=True)
+class ModelVaults:
+    """Key Vaults; see engine.ports.Vaults and, for what they answer, cloud/vaults.py."""
+
+    hand: Hand
+
+    async def read(self, ref: SecretRef) -> SecretVersion:
+        """Return the current version; a disabled one shows nothing of itself."""
+        return await self.hand.reach("read", lambda: self._current(ref))
+
+    def _current(self, ref: SecretRef) -> SecretVersion:
+        current = self._versions(ref)[-1]
+        if current.enabled:
+            return current
+        return SecretVersion(ref, None, None, enabled=False, created=current.created, expires=None, content_type=None)
+
+    async def read_version(self, ref: SecretRef, version: str) -> SecretVersion:
+        """Return one version."""
+        return await self.hand.reach("read version", lambda: self._one(ref, version))
+
+    def _one(self, ref: SecretRef, version: str) -> SecretVersion:
+        found = next((each for each in self._versions(ref) if each.version == version), None)
+        if found is None:
+            raise NotFound("no such version")
+        if not found.enabled:
+            raise AccessDenied("the version is disabled", code="SecretDisabled")
+        return found
+
+    async def publish(self, ref: SecretRef, draft: Draft) -> SecretVersion:
+        """Write a new version."""
+        write = lambda: self.hand.world.put(ref, draft, by_hand=False)  # noqa: E731 - one effect, said where it is sent
+        return await self.hand.reach("publish", write, changes=True, guarded=True)
+
+    async def retag(self, secret: SecretVersion, tags: Mapping[str, str]) -> SecretVersion:
+        """Replace the tags of exactly this version."""
+        change = lambda: self._change(secret.ref, secret.version, tags=dict(tags))  # noqa: E731
+        return await self.hand.reach("retag", change, changes=True)
+
+    async def disable(self, ref: SecretRef, version: str) -> None:
+        """Disable a version."""
+        await self.hand.reach("disable", lambda: self._disable(ref, version), changes=True, guarded=True)
+
+    def _disable(self, ref: SecretRef, version: str) -> None:
+        if any(each.version == version for each in self._versions(ref)):
+            self._change(ref, version, enabled=False)
+
+    def _change(self, ref: SecretRef, version: str | None, **changes: object) -> SecretVersion:
+        versions = self._versions(ref)
+        at = next(index for index, each in enumerate(versions) if each.version == version)
+        versions[at] = replace(versions[at], **changes)  # type: ignore[arg-type]
+        return versions[at]
+
+    def _versions(self, ref: SecretRef) -> list[SecretVersion]:
+        if ref not in self.hand.world.vault:
+            raise NotFound(f"{ref} does not exist")
+        return self.hand.world.vault[ref]
+
+    async def list(self, vault: str) -> AsyncIterator[SecretVersion]:
+        """Stream the current versions, without values and version ids."""
+        for secret in await self.hand.reach("list", lambda: [each[-1] for each in self.hand.world.vault.values()]):
+            if secret.ref.vault == vault:
+                yield replace(secret, version=None, value=None)
+
+
+@dataclass
+class Claim:
+    """The record of one source: who owns it, and who holds its lease until when."""
+
+    owner: str
+    holder: int = 0
+    until: float = 0.0
+
+
+@dataclass
+class ModelLease:
+    """A lease that is held; see cloud/leases.py, whose arithmetic this repeats."""
+
+    hand: Hand
+    claim_record: Claim
+    number: int
+    ends: float
+    record: str = "the record"
+    owner: str | None = None
+
+    @property
+    def held(self) -> bool:
+        """Tell whether the storage account would still take this lease for the current one."""
+        return self.claim_record.holder == self.number and self.claim_record.until > self.hand.world.kernel.time()
+
+    @property
+    def remaining(self) -> float:
+        """Seconds for which the lease certainly still holds."""
+        return self.ends - self.hand.world.kernel.time()
+
+    async def ensure(self, seconds: float) -> None:
+        """Make sure that the lease lasts this long, renewing it if need be."""
+        if self.remaining > seconds:
+            return
+        asked = self.hand.world.kernel.time()
+        await self.hand.reach("renew", self._renew, changes=True)
+        self.ends = asked + LEASE_SECONDS
+
+    def _renew(self) -> None:
+        self._still_mine()
+        self.claim_record.until = self.hand.world.kernel.time() + LEASE_SECONDS
+
+    def _still_mine(self) -> None:
+        if self.claim_record.holder != self.number:
+            raise LeaseUnavailable("another worker has it")
+
+    async def claim(self, owner: str) -> None:
+        """Record who owns the source from now on."""
+        await self.hand.reach("claim", lambda: self._claim(owner), changes=True)
+        self.owner = owner
+
+    def _claim(self, owner: str) -> None:
+        self._still_mine()
+        self.claim_record.owner = owner
+
+    async def release(self) -> None:
+        """Give the lease back; if that fails it ends by itself."""
+        try:
+            await self.hand.reach("release", self._release, changes=True)
+        except RekeyError:
+            return
+
+    def _release(self) -> None:
+        self._still_mine()
+        self.claim_record.holder = 0
+
+
+@dataclass(frozen=True)
+class ModelLeases:
+    """Leases on sources; see engine.ports.Leases."""
+
+    hand: Hand
+
+    @asynccontextmanager
+    async def hold(self, source: str, owner: str) -> AsyncIterator[ModelLease]:
+        """Hold the lease on a source."""
+        asked = self.hand.world.kernel.time()
+        number = await self.hand.reach("acquire", lambda: self._acquire(source, owner.lower()), changes=True)
+        record = self.hand.world.claims[source]
+        lease = ModelLease(self.hand, record, number, asked + LEASE_SECONDS)
+        self.hand.worker.lease = lease
+        try:
+            lease.owner = await self.hand.reach("record", lambda: self._owner(lease), changes=True)
+            yield lease
+        finally:
+            self.hand.worker.lease = None
+            await lease.release()
+
+    @staticmethod
+    def _owner(lease: ModelLease) -> str:
+        if not lease.held:
+            raise LeaseUnavailable("the lease was lost")
+        return lease.claim_record.owner
+
+    def _acquire(self, source: str, owner: str) -> int:
+        world = self.hand.world
+        claim = world.claims.setdefault(source, Claim(owner))
+        if claim.holder and claim.until > world.kernel.time():
+            raise LeaseUnavailable(f"another worker has {source}")
+        world.leases += 1
+        claim.holder, claim.until = world.leases, world.kernel.time() + LEASE_SECONDS
+        return claim.holder
+
+
+@dataclass(frozen=True)
+class ModelQueue:
+    """The queues; see engine.ports.WorkQueue."""
+
+    hand: Hand
+
+    async def post_rotation(self, item: WorkItem, delay: float = 0.0) -> None:
+        """Put a work item on `rotations`."""
+        text = item.to_json()
+        await self.hand.reach("post", lambda: self.hand.world.post("rotate", text, int(delay)), changes=True)
+
+    async def post_sweep(self, order: SweepOrder) -> None:
+        """Put an order on `sweeps`."""
+        text = order.to_json()
+        await self.hand.reach("post", lambda: self.hand.world.post("sweep", text), changes=True)
+
+
+@dataclass(frozen=True)
+class ModelReporter:
+    """Hands every outcome to who watches."""
+
+    world: World
+
+    def step(self, name: str) -> AbstractContextManager[None]:
+        """Time nothing."""
+        del name
+        return QUIET
+
+    async def concluded(self, outcome: Outcome) -> None:
+        """Look at the outcome."""
+        self.world.watch.concluded(outcome)
+
+    def swept(self, vault: str, seen: int, posted: int, broken: int) -> None:
+        """Take note of nothing."""

@@ -1,0 +1,79 @@
+"""What issues credentials, as plain state: two slots, one slot, two logins, or any number of secrets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import count
+
+MARK = "!c"
+"""How every credential in the model begins, so that a leak is found by looking for it."""
+
+
+@dataclass
+class Mint:
+    """Makes credentials that tell themselves apart."""
+
+    numbers: count[int] = field(default_factory=count)
+
+    def __call__(self) -> str:
+        return f"{MARK}{next(self.numbers)}!"
+
+
+def credential_in(value: str) -> str:
+    """Return the credential inside a rendered value; empty where there is none."""
+    start = value.find(MARK)
+    return value[start : value.index("!", start + 1) + 1] if start >= 0 else ""
+
+
+@dataclass
+class Slots:
+    """A source with named places for one credential each: two keys, one password, or two logins with a password each."""
+
+    mint: Mint
+    held: dict[str, str]
+
+    def set(self, slot: str) -> str:
+        """Replace what a slot holds and return it."""
+        self.held[slot] = self.mint()
+        return self.held[slot]
+
+    def accepts(self, credential: str) -> bool:
+        """Tell whether this credential opens the source."""
+        return credential in self.held.values()
+
+    def alive(self) -> set[str]:
+        """Return every credential that opens the source."""
+        return set(self.held.values())
+
+
+@dataclass
+class Entry:
+    """One secret among many."""
+
+    name: str
+    secret: str
+    known_at: float = 0.0
+    """When every replica knows it, in seconds."""
+
+
+@dataclass
+class Many:
+    """A source that holds any number of secrets, each under a key id and a display name."""
+
+    mint: Mint
+    entries: dict[str, Entry] = field(default_factory=dict)
+    ids: count[int] = field(default_factory=lambda: count(1))
+
+    def add(self, name: str, known_at: float = 0.0) -> tuple[str, str]:
+        """Add a secret; returns its key id and text."""
+        key = f"id{next(self.ids)}"
+        self.entries[key] = Entry(name, self.mint(), known_at)
+        return key, self.entries[key].secret
+
+    def accepts(self, credential: str) -> bool:
+        """Tell whether this credential opens the source, once it has spread."""
+        return any(entry.secret == credential for entry in self.entries.values())
+
+    def alive(self) -> set[str]:
+        """Return every credential that opens the source."""
+        return {entry.secret for entry in self.entries.values()}

@@ -1,0 +1,279 @@
+"""The promises, as checks on the model: some after every change, some once nothing is left to do."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from engine.decide import Confirm
+from engine.errors import AccessDenied, TransientError
+from engine.outcome import Outcome
+from engine.secret import SecretRef, SecretVersion
+from engine.tags import OPERATION, REPLICA_OF, RETIRE, STATE
+from engine.workitem import WorkItem
+from tests.proof.kernel import Died
+from tests.proof.sources import MARK, Many, credential_in
+
+if TYPE_CHECKING:
+    from tests.proof.ports import ModelLease
+    from tests.proof.world import Message, World
+
+MOST_MESSAGES = 40
+"""More messages than any settled schedule of ours needs: what grows without end passes it."""
+REPAIR_SECONDS = 125.0
+"""Within what time something must look after a single slot whose password nobody knows."""
+
+
+class Broken(AssertionError):
+    """A promise was broken; the message begins with its name."""
+
+
+@dataclass
+class Protected:
+    """A credential that must live until a time, since the version that held it was superseded then."""
+
+    credential: str
+    source: str
+    until: float
+    version: str
+
+
+@dataclass
+class Watch:
+    """Watches a world. What other people or physics break is excused, by name, and must heal all the same."""
+
+    world: World
+    proved: set[str] = field(default_factory=set)
+    protected: list[Protected] = field(default_factory=list)
+    late: bool = False
+    """A change took effect after its lease had gone to somebody else, or had ended."""
+    exempt: frozenset[str] = frozenset()
+    """Secrets that a person must mend: one of two that claim the same source, or one that may not have its source."""
+    lapsed: set[str] = field(default_factory=set)
+    """Sources where a person broke the current credential."""
+    compromised: set[str] = field(default_factory=set)
+    """Credentials that must die at once."""
+    foreign: set[str] = field(default_factory=set)
+    """Credentials that Rekey neither made nor was told of."""
+    made: set[str] = field(default_factory=set)
+    """Credentials that Rekey published."""
+    untouchable: set[str] = field(default_factory=set)
+    """Credentials of a source that no secret here may rotate."""
+    outcomes: list[Outcome] = field(default_factory=list)
+    traces: int = 0
+    """How many outcomes and messages there were when the last message was consumed."""
+    stranded: float | None = None
+    """Since when a single slot has held a password that nobody knows."""
+
+    def proven(self, credential: str) -> None:
+        """Note that a source accepted this credential."""
+        self.proved.add(credential)
+
+    def sent(self, label: str, lease: ModelLease) -> None:
+        """Check that a change is sent under a lease that holds."""
+        if not lease.held:
+            raise Broken(f"P2: {label} was sent after the lease had ended")
+
+    def too_late(self, label: str) -> None:
+        """Note a change that reached its target after its lease: it was under way that long."""
+        del label
+        self.late = True
+
+    def published(self, version: SecretVersion) -> None:
+        """Check a version that Rekey just wrote."""
+        credential = credential_in(version.value.reveal() if version.value else "")
+        if credential not in self.proved:
+            raise Broken(f"P3: {version.ref.name} was given a value that no source had accepted")
+        self.made.add(credential)
+        self._protect(self.world.vault[version.ref])
+
+    def _protect(self, versions: list[SecretVersion]) -> None:
+        old, new = versions[-2], versions[-1]
+        held = credential_in(old.value.reveal() if old.value else "")
+        source = self.source_of(old)
+        if source is None or held == credential_in(new.value.reveal() if new.value else ""):
+            return
+        if self.single(source) or held in self.compromised or not self.world.sources[source].accepts(held):
+            return
+        hours = float(self.owner_tags(old).get("OverlapHours", "168"))
+        self.protected.append(Protected(held, source, self.world.kernel.time() + hours * 3600, str(old.version)))
+
+    def owner_tags(self, version: SecretVersion) -> dict[str, str]:
+        """Return the tags of the secret that decides: its own, or its primary's."""
+        primary = version.tags.get(REPLICA_OF)
+        return dict(self.world.vault[SecretRef.parse(primary)][-1].tags if primary else version.tags)
+
+    def source_of(self, version: SecretVersion) -> str | None:
+        """Return the source whose credential a version holds."""
+        address = self.owner_tags(version).get("ProviderAddress")
+        return address if address in self.world.sources else None
+
+    @staticmethod
+    def single(source: str) -> bool:
+        """Tell whether this source has a single slot."""
+        return source.startswith("/one-slot/")
+
+    def changed(self) -> None:
+        """Check what must hold at every moment."""
+        for ref, versions in self.world.vault.items():
+            current = versions[-1]
+            source = self.source_of(current)
+            if source is None or ref.name in self.exempt:
+                continue
+            if not current.enabled:
+                raise Broken(f"P1: the latest version of {ref.name} is disabled")
+            if self.single(source):
+                self._strand(ref, source, current)
+            elif not (self.late or source in self.lapsed or self.holds(current)):
+                raise Broken(f"P1: the current version of {ref.name} is not accepted by its source")
+        if self.untouchable and not self.untouchable <= self.alive():
+            raise Broken("P7: a source outside the vault's scopes was changed")
+        if self.foreign and not self.foreign <= self.alive():
+            raise Broken("P5: a credential that Rekey did not make was removed")
+        if self.protected and not self.late:
+            self._nothing_cut_off()
+
+    def _strand(self, ref: SecretRef, source: str, current: SecretVersion) -> None:
+        if REPLICA_OF in current.tags or source in self.lapsed:
+            return
+        if self.holds(current):
+            self.stranded = None
+        elif self.stranded is None:
+            self.stranded = self.world.kernel.time()
+        del ref
+
+    def _nothing_cut_off(self) -> None:
+        now = self.world.kernel.time()
+        self.protected = [each for each in self.protected if each.until > now]
+        for each in self.protected:
+            if each.credential in self.compromised or each.source in self.lapsed:
+                continue
+            if not self.world.sources[each.source].accepts(each.credential):
+                raise Broken(f"P4: {each.credential} was cut off inside its overlap")
+            if not self._enabled(each.version):
+                raise Broken(f"P4: version {each.version} was disabled inside its overlap")
+
+    def _enabled(self, version: str) -> bool:
+        return any(each.version == version and each.enabled for all_ in self.world.vault.values() for each in all_)
+
+    def holds(self, version: SecretVersion) -> bool:
+        """Tell whether a version's value opens its source."""
+        source = self.source_of(version)
+        assert source is not None
+        assert version.value is not None
+        return self.world.sources[source].accepts(credential_in(version.value.reveal()))
+
+    def alive(self) -> set[str]:
+        """Return every credential that opens some source."""
+        return set().union(*(source.alive() for source in self.world.sources.values()))
+
+    def said(self, text: str) -> None:
+        """Check something that leaves the process."""
+        if MARK in text:
+            raise Broken(f"P6: a value leaked in {text[:60]!r}")
+
+    def concluded(self, outcome: Outcome) -> None:
+        """Check what is reported."""
+        self.outcomes.append(outcome)
+        self.said(f"{outcome.reason} {outcome.fix} {outcome.item.reason} {outcome.credential_id} {outcome.retired}")
+        versions = self.world.vault.get(outcome.item.ref, [])
+        if outcome.new_version and not any(each.version == outcome.new_version for each in versions):
+            raise Broken(f"P8: {outcome.result} was reported with a version that does not exist")
+        if outcome.result in ("rotated", "healed", "restored") and outcome.new_version is None:
+            raise Broken(f"P8: {outcome.result} was reported without a new version")
+
+    def failed(self, message: Message, error: BaseException) -> None:
+        """Check what a worker ended with: its process's death, or something that may pass; a refused sweep is seen as such."""
+        if isinstance(error, Broken):
+            raise error
+        if not isinstance(error, Died | TransientError) and not (
+            message.what == "sweep" and isinstance(error, AccessDenied)
+        ):
+            raise Broken(f"P8: a worker failed with {error!r}") from error
+        self.said(f"{error!r} {error}")
+
+    def consumed(self, message: Message) -> None:
+        """Check that a message that is gone left something behind."""
+        traces = len(self.outcomes) + self.world.posted
+        if message.what != "sweep" and traces == self.traces:
+            raise Broken("P8: a message was consumed without an outcome")
+        self.traces = traces
+
+    def between(self) -> None:
+        """Check what must hold whenever nobody is at work: a stranded password is looked after soon."""
+        if self.stranded is None or self.world.workers or self.late:
+            return
+        soonest = min((message.visible for message in self.world.messages), default=None)
+        parked = any(STATE in versions[-1].tags for versions in self.world.vault.values())
+        if not parked and (soonest is None or soonest > self.stranded + REPAIR_SECONDS):
+            raise Broken(f"P1: nobody knows the password, and nothing looks after it before {soonest}")
+
+    def settled(self, engine: Any, versions: dict[str, int]) -> None:
+        """Check what must hold once nothing is left to do and every overlap has passed."""
+        for ref, all_ in self.world.vault.items():
+            current = all_[-1]
+            if ref.name in self.exempt or self.source_of(current) is None:
+                continue
+            if not self.holds(current):
+                raise Broken(f"P1: {ref.name} holds a credential that its source refuses")
+            if REPLICA_OF not in current.tags:
+                self._nothing_to_do(engine, current)
+            self._nothing_left(all_)
+            if not self.late:
+                self._rotated_once(all_, versions)
+        self._no_stray()
+        self._one_owner()
+        if self.world.posted > MOST_MESSAGES:
+            raise Broken(f"resources: {self.world.posted} messages for one schedule")
+
+    @staticmethod
+    def _nothing_to_do(engine: Any, current: SecretVersion) -> None:
+        if STATE in current.tags:
+            raise Broken(f"P8: {current.ref.name} is parked for good: {current.tags.get('RekeyReason')}")
+        decision = engine.decide(current, WorkItem(current.ref, "audit", trigger="sweep"))
+        if not isinstance(decision, Confirm):
+            raise Broken(f"P8: {current.ref.name} still needs {decision}")
+
+    def _nothing_left(self, versions: list[SecretVersion]) -> None:
+        current = versions[-1]
+        if RETIRE in current.tags:
+            raise Broken(f"P5: {current.ref.name} still has something to retire")
+        now = credential_in(current.value.reveal() if current.value else "")
+        source = self.world.sources[str(self.source_of(current))]
+        for old in versions[:-1]:
+            held = credential_in(old.value.reveal() if old.value else "")
+            if held != now and held not in self.foreign and source.accepts(held):
+                raise Broken(f"P5: {held} of {old.ref.name} {old.version} is still alive")
+
+    def _rotated_once(self, versions: list[SecretVersion], expected: dict[str, int]) -> None:
+        name = versions[0].ref.name
+        if REPLICA_OF in versions[-1].tags:
+            return
+        made = Counter(each.tags[OPERATION] for each in versions if OPERATION in each.tags)
+        if made and max(made.values()) > 1:
+            raise Broken(f"P2: {name} was rotated twice by one operation")
+        if len(versions) > expected.get(name, len(versions)):
+            raise Broken(f"P2: {name} has {len(versions)} versions instead of {expected[name]}")
+        if len(versions) < expected.get(name, 0) and not any(each.result == "parked" for each in self.outcomes):
+            raise Broken(f"P8: {name} has {len(versions)} versions, and nobody was told why")
+
+    def _one_owner(self) -> None:
+        """Of all secrets that claim one source, at most one has rotated it."""
+        rotated = Counter(self.source_of(all_[-1]) for all_ in self.world.vault.values() if self._by_rekey(all_))
+        if any(number > 1 for source, number in rotated.items() if source):
+            raise Broken("P7: two secrets have rotated one source")
+
+    @staticmethod
+    def _by_rekey(versions: list[SecretVersion]) -> bool:
+        return REPLICA_OF not in versions[-1].tags and any(OPERATION in each.tags for each in versions)
+
+    def _no_stray(self) -> None:
+        current = {credential_in(v[-1].value.reveal()) for v in self.world.vault.values() if v[-1].value}
+        for name, source in self.world.sources.items():
+            if isinstance(source, Many):
+                stray = [e for e in source.entries.values() if e.secret not in current | self.foreign]
+                if stray:
+                    raise Broken(f"P5: {stray[0].secret} ({stray[0].name}) of {name} was left behind")
+        if self.compromised & self.alive():
+            raise Broken(f"P5: {self.compromised & self.alive()} is compromised and still alive")

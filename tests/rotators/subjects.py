@@ -1,0 +1,151 @@
+"""Every kind of credential as the contract suite wants it: one Subject a kind, each scene a world of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Protocol
+
+from cloud.azure import Azure
+from engine.secret import Sensitive
+from rotators.contract import Job, Rotator
+from rotators.service_principal_secret import ServicePrincipalSecret
+from rotators.storage_key import StorageKey
+from simulator.transport import Intercept, SimulatedCredential, SimulatedTransport
+from tests.graph.places import GraphRig
+from tests.rig import Rig, RigClock
+
+OPERATION = "6f1c1f64-3c3a-5b52-9c1e-2d1f6a9f3b11"
+
+
+class Scene(Protocol):
+    """A source with one credential that the vault holds."""
+
+    rig: Rig
+
+    def rotator(self, intercept: Intercept | None = None) -> Rotator:
+        """Return the rotator as a fresh process has it."""
+        ...
+
+    def job(self) -> Job:
+        """Return a job for the credential held, which Rekey wrote itself."""
+        ...
+
+    def live(self) -> set[str]:
+        """Return the values of all credentials that the source knows."""
+        ...
+
+    def value(self, credential_id: str) -> str:
+        """Return what the source knows under an id."""
+        ...
+
+    def spread_slowly(self, seconds: float) -> None:
+        """Let every new credential take so long until the source accepts it."""
+        ...
+
+    def vanish(self) -> None:
+        """Delete the source."""
+        ...
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One kind under test."""
+
+    kind: type[Rotator]
+    scene: Callable[[], Scene]
+    addresses: Mapping[str, str]
+    """Ways to write a ProviderAddress of this kind, and the one spelling of each."""
+    slots: int
+    """How many credentials the source holds while a rotation is under way, however often it is tried."""
+    wrong: str
+    """A value of the right form that no source accepts."""
+
+
+class StorageScene:
+    """An account of which the vault holds key1."""
+
+    def __init__(self) -> None:
+        self.rig = Rig()
+        self._account = self.rig.account("appdata")
+
+    def rotator(self, intercept: Intercept | None = None) -> Rotator:
+        return StorageKey(_azure(self.rig, intercept), RigClock(self.rig.clock))
+
+    def job(self) -> Job:
+        return Job(
+            source=self._account.resource_id.lower(),
+            operation=OPERATION,
+            held_id="key1",
+            held=Sensitive(self.value("key1")),
+            proven=True,
+            in_place=False,
+            expires=self.rig.clock.now() + timedelta(days=90),
+        )
+
+    def live(self) -> set[str]:
+        return {key.value for key in self._account.keys.values()}
+
+    def value(self, credential_id: str) -> str:
+        return self._account.keys[credential_id].value
+
+    def spread_slowly(self, seconds: float) -> None:
+        self._account.propagation = timedelta(seconds=seconds)
+
+    def vanish(self) -> None:
+        self.rig.world.remove_account("appdata")
+
+
+class ApplicationScene:
+    """An application of which the vault holds the one secret that it has."""
+
+    def __init__(self) -> None:
+        self.rig = self._graph = GraphRig()
+
+    def rotator(self, intercept: Intercept | None = None) -> Rotator:
+        return ServicePrincipalSecret(_azure(self.rig, intercept), RigClock(self.rig.clock))
+
+    def job(self) -> Job:
+        return replace(self._graph.job(), operation=OPERATION)
+
+    def live(self) -> set[str]:
+        return {password.secret for password in self._graph.alive()}
+
+    def value(self, credential_id: str) -> str:
+        return next(each.secret for each in self._graph.alive() if each.key_id == credential_id)
+
+    def spread_slowly(self, seconds: float) -> None:
+        self._graph.directory.replication = timedelta(seconds=seconds)
+
+    def vanish(self) -> None:
+        self._graph.directory.remove_application(self._graph.app)
+
+
+def _azure(rig: Rig, intercept: Intercept | None) -> Azure:
+    transport = SimulatedTransport(rig.world, intercept)
+    return Azure(SimulatedCredential(rig.world, rig.identity), options={"transport": transport})
+
+
+ACCOUNT = "/subscriptions/s1/resourcegroups/g1/providers/microsoft.storage/storageaccounts/acc1"
+APPLICATION = "0b6d3c1e-7a4f-4c55-9a51-2f6f5d1c8e90"
+SUBJECTS = (
+    Subject(
+        StorageKey,
+        StorageScene,
+        {
+            ACCOUNT: ACCOUNT,
+            "/subscriptions/S1/resourceGroups/G1/providers/Microsoft.Storage/storageAccounts/Acc1": ACCOUNT,
+            f" {ACCOUNT}/ ": ACCOUNT,
+        },
+        slots=2,
+        wrong="A" * 86 + "==",
+    ),
+    Subject(
+        ServicePrincipalSecret,
+        ApplicationScene,
+        {APPLICATION: APPLICATION, f" {APPLICATION.upper()} ": APPLICATION, f"applications(appId='{APPLICATION}')": APPLICATION},
+        slots=2,
+        wrong="abc" + "~" * 37,
+    ),
+)

@@ -1,0 +1,124 @@
+"""No name and no password breaks out of a statement: Microsoft's own parser reads back exactly what was put in."""
+
+from __future__ import annotations
+
+import string
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from engine.errors import NeedsHuman
+from engine.secret import Sensitive
+from rotators.sql_names import MAX_NAME, Place, alter, standing
+from simulator.sql_errors import SqlError
+from simulator.sql_statements import Alter, Grammar, OwnGrammar, Question
+from simulator.tds.grammar import MicrosoftGrammar
+
+SERVER = "/subscriptions/s/resourcegroups/g/providers/microsoft.sql/servers/orders"
+PLACES = {"login": Place.of(SERVER), "user": Place.of(f"{SERVER}/databases/shop")}
+HOSTILE = (
+    *("sa]; DROP", "sa]]; DROP", "]", "]]", "[", "[sa]", "a'b", "''", "'; DROP LOGIN sa; --", '"quoted"'),
+    *("-- comment", "/* comment", "*/", "a;b", "WITH PASSWORD", "N'x'", "GO", "app user", " leading", "trailing "),
+    *("no\u00a0break", "wide\u3000space", "zero\u200bwidth", "right\u202eto left", "naïve", "Łódź", "日本語", "😀", "ﬀ"),
+    *("a" * MAX_NAME, "]" * MAX_NAME, "'" * MAX_NAME, "0x01", "NULL", "@name", "$(name)", "%", "_", "#temp", "{user}"),
+    string.punctuation.replace("\\", ""),
+)
+UNFIT = ("", "a\\b", "a\nb", "a\rb", "a\tb", "a\x00b", "a\x7fb", "a\u2028b", "a\u2029b", "\ud800", "a" * (MAX_NAME + 1), "😀" * 65)
+VISIBLE = st.text(
+    st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp", "Cn"), exclude_characters="\\", max_codepoint=0xFFFF),
+    min_size=1,
+    max_size=MAX_NAME,
+)
+kinds = pytest.mark.parametrize("kind", PLACES)
+quick = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def read_by_both(grammar: MicrosoftGrammar, text: str) -> Alter | Question:
+    """Return what Microsoft's parser and the simulator's own recogniser both read."""
+    read = grammar.read(text)
+    assert OwnGrammar().read(text) == read
+    return read
+
+
+@kinds
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_name_comes_back_as_it_is(grammar: MicrosoftGrammar, kind: str, name: str) -> None:
+    text = alter(PLACES[kind], name, Sensitive("Pa55word")).reveal()
+
+    assert read_by_both(grammar, text) == Alter(kind, name, "Pa55word")
+
+
+@kinds
+@pytest.mark.parametrize("password", HOSTILE)
+def test_a_hostile_password_comes_back_as_it_is(grammar: MicrosoftGrammar, kind: str, password: str) -> None:
+    text = alter(PLACES[kind], "app", Sensitive(password)).reveal()
+
+    assert read_by_both(grammar, text) == Alter(kind, "app", password)
+
+
+@kinds
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_name_stays_inside_the_question(grammar: MicrosoftGrammar, kind: str, name: str) -> None:
+    assert read_by_both(grammar, standing(PLACES[kind], name).reveal()) == Question(kind, name)
+
+
+@kinds
+@pytest.mark.parametrize("character", [each for each in map(chr, range(32, 127)) if each != "\\"])
+def test_every_printable_character_comes_back_in_name_and_password(
+    grammar: MicrosoftGrammar, kind: str, character: str
+) -> None:
+    name, password = f"{character}a{character}", f"{character}{character}b"
+    text = alter(PLACES[kind], name, Sensitive(password)).reveal()
+
+    assert read_by_both(grammar, text) == Alter(kind, name, password)
+
+
+@quick
+@given(kind=st.sampled_from(sorted(PLACES)), name=VISIBLE, password=VISIBLE)
+def test_any_name_and_any_password_come_back_as_they_are(
+    grammar: MicrosoftGrammar, kind: str, name: str, password: str
+) -> None:
+    text = alter(PLACES[kind], name, Sensitive(password)).reveal()
+
+    assert read_by_both(grammar, text) == Alter(kind, name, password)
+
+
+@pytest.mark.parametrize("text", UNFIT)
+def test_what_no_statement_can_carry_safely_is_refused_as_a_name(text: str) -> None:
+    with pytest.raises(NeedsHuman):
+        alter(PLACES["login"], text, Sensitive("Pa55word"))
+    with pytest.raises(NeedsHuman):
+        standing(PLACES["user"], text)
+
+
+@pytest.mark.parametrize("text", UNFIT[1:])
+def test_what_no_statement_can_carry_safely_is_refused_as_a_password(text: str) -> None:
+    with pytest.raises(NeedsHuman) as caught:
+        alter(PLACES["login"], "app", Sensitive(text))
+
+    assert text not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ALTER LOGIN [app] WITH PASSWORD = N'x'; DROP LOGIN [app]",
+        "ALTER LOGIN [app] WITH PASSWORD = N'x' DROP LOGIN [app]",
+        "ALTER LOGIN [app] WITH PASSWORD = N'x'\nGO\nDROP LOGIN [app]",
+        "ALTER LOGIN [app] WITH PASSWORD = N'x' OLD_PASSWORD = N'y'",
+        "ALTER LOGIN [app] WITH PASSWORD = N'x' UNLOCK",
+        "ALTER LOGIN [app] WITH PASSWORD = 0x01 HASHED",
+        "ALTER USER [app] WITH PASSWORD = N'x', NAME = [other]",
+        "ALTER LOGIN [app] DISABLE",
+        "DROP LOGIN [app]",
+        "SELECT 1",
+        "ALTER LOGIN [app WITH PASSWORD = N'x'",
+        "",
+    ],
+)
+def test_the_simulated_server_takes_nothing_but_the_statements_it_knows(grammar: MicrosoftGrammar, text: str) -> None:
+    understood: list[Grammar] = [grammar, OwnGrammar()]
+    for each in understood:
+        with pytest.raises(SqlError):
+            each.read(text)
