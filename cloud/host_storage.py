@@ -39,6 +39,13 @@ class HostStorage:
         )
         return cls(blob_url=blob, queue_url=queue) if blob and queue else None
 
+    @property
+    def is_plausible(self) -> bool:
+        """Tell whether a connection string, where there is one, holds what the SDK needs; the SDK itself loads later."""
+        names = {part.partition("=")[0].strip().lower() for part in self.connection_string.split(";")}
+        forms = ({"usedevelopmentstorage"}, {"accountname", "accountkey"}, {"blobendpoint", "queueendpoint"})
+        return not self.connection_string or any(form <= names for form in forms)
+
     def blobs(self, azure: Azure) -> BlobServiceClient:
         """Return a client for the account's blobs."""
         from azure.storage.blob.aio import BlobServiceClient

@@ -12,6 +12,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from cloud.azure import CHANGING, Azure, call
 from cloud.host_storage import HostStorage
@@ -109,7 +110,8 @@ class BlobLeases:
             return await self._acquire(blob, source)
         except NotFound:
             # The first time that this source is worked on: whoever creates its record owns it.
-            await self._create(blob, {"source": source, "owner": owner})
+            # Metadata travels in headers, and a resource group's name may hold any letter.
+            await self._create(blob, {"source": quote(source, safe="/:"), "owner": owner})
         return await self._acquire(blob, source)
 
     async def _acquire(self, blob: BlobClient, source: str) -> BlobLease:

@@ -7,7 +7,6 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from cloud.host_storage import CONNECTION, HostStorage
 from engine.errors import ConfigError
@@ -29,7 +28,16 @@ KNOWN = frozenset(
 )
 SCOPE = re.compile(r"/subscriptions/[^/\s]+(/[^/\s]+)*|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 """An ARM id at least as narrow as a subscription, or the id of an Entra application."""
-CRON_FIELD = re.compile(r"[0-9*,/\-]+|[a-zA-Z0-9,\-]+")
+BASE = re.compile(r"https://[0-9a-z-]+(\.[0-9a-z-]+)+(:[0-9]{1,5})?", re.IGNORECASE)
+"""A service's address: nothing behind the host and its port."""
+CRON_PART = re.compile(r"(\*|(?P<first>\w+)(-(?P<last>\w+))?)(/[1-9][0-9]*)?", re.ASCII)
+CRON_BOUNDS = ((0, 59), (0, 59), (0, 23), (1, 31), (1, 12), (0, 6))
+CRON_NAMES = {
+    4: frozenset({"jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"}),
+    5: frozenset({"sun", "mon", "tue", "wed", "thu", "fri", "sat"}),
+}
+"""https://learn.microsoft.com/azure/azure-functions/functions-bindings-timer#ncrontab-expressions. A timer whose schedule
+cannot be read is left out by the host, which says so in its log only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +62,7 @@ class Settings:
         problems: list[str] = []
         vaults = _vaults(env.get("REKEY_VAULTS", ""), problems)
         scopes = _scopes(env.get("REKEY_SCOPES", ""), vaults, problems)
-        storage = HostStorage.from_settings(env)
-        if storage is None:
-            problems.append(f"{CONNECTION} is missing: set a connection string, or {CONNECTION}__accountName")
+        storage = _storage(env, problems)
         arm_endpoint = _endpoint(env, "REKEY_ARM_ENDPOINT", problems) or ARM_ENDPOINT
         event_topic = _endpoint(env, "REKEY_EVENT_TOPIC", problems)
         graph_endpoint = _endpoint(env, "REKEY_GRAPH_ENDPOINT", problems) or GRAPH_ENDPOINT
@@ -77,6 +83,18 @@ class Settings:
         )
 
 
+def _storage(env: Mapping[str, str], problems: list[str]) -> HostStorage | None:
+    storage = HostStorage.from_settings(env)
+    if storage is None:
+        problems.append(f"{CONNECTION} is missing: set a connection string, or {CONNECTION}__accountName")
+    elif not storage.is_plausible:
+        # The text itself holds a key, so it is not shown.
+        problems.append(
+            f"{CONNECTION} is no connection string: copy the storage account's own, AccountName=…;AccountKey=…"
+        )
+    return storage
+
+
 def _vaults(text: str, problems: list[str]) -> list[str]:
     urls = [part.strip().rstrip("/").lower() for part in text.split(",") if part.strip()]
     if not urls:
@@ -84,9 +102,9 @@ def _vaults(text: str, problems: list[str]) -> list[str]:
     problems.extend(
         f"REKEY_VAULTS: {url!r} is no vault's URL: write https://<vault>.vault.azure.net"
         for url in urls
-        if not _is_base(url)
+        if not BASE.fullmatch(url)
     )
-    names = [urlsplit(url).netloc.partition(".")[0] for url in dict.fromkeys(urls)]
+    names = [url.removeprefix("https://").partition(".")[0] for url in dict.fromkeys(urls)]
     problems.extend(
         f"REKEY_VAULTS: two vaults are named {name!r}: serve them with two apps, since paths name them alike"
         for name in sorted({name for name in names if names.count(name) > 1})
@@ -98,7 +116,7 @@ def _scopes(text: str, vaults: list[str], problems: list[str]) -> dict[str, tupl
     shape = '{"https://prod.vault.azure.net": ["/subscriptions/<id>/resourceGroups/<name>"]}'
     try:
         data = json.loads(text) if text.strip() else {}
-    except ValueError:
+    except (ValueError, RecursionError):
         problems.append(f"REKEY_SCOPES is not JSON: write {shape}")
         return {}
     if not isinstance(data, dict):
@@ -126,24 +144,32 @@ def _endpoint(env: Mapping[str, str], name: str, problems: list[str]) -> str | N
     url = env.get(name, "").strip().rstrip("/")
     if not url:
         return None
-    if name != "REKEY_EVENT_TOPIC" and not _is_base(url):
+    # A topic has a path, everything else none.
+    base = "/".join(url.split("/")[:3]) if name == "REKEY_EVENT_TOPIC" else url
+    if not BASE.fullmatch(base):
         problems.append(f"{name} is {url!r}: write https://<host>")
-    if urlsplit(url).scheme != "https":
-        problems.append(f"{name} is {url!r}: write an https URL")
     return url
-
-
-def _is_base(url: str) -> bool:
-    parts = urlsplit(url)
-    return parts.scheme == "https" and "." in parts.netloc and not (parts.path or parts.query or parts.fragment)
 
 
 def _schedule(text: str, problems: list[str]) -> None:
     fields = text.split()
-    if len(fields) != 6 or not all(CRON_FIELD.fullmatch(field) for field in fields):  # noqa: PLR2004
+    if len(fields) != len(CRON_BOUNDS) or not all(_is_cron(place, field) for place, field in enumerate(fields)):
         problems.append(
             f"REKEY_SWEEP_SCHEDULE is {text!r}: write six fields, second minute hour day month weekday, such as {HOURLY}"
         )
+
+
+def _is_cron(place: int, field: str) -> bool:
+    """Tell whether a schedule's field at this place holds only what may stand there."""
+    low, high = CRON_BOUNDS[place]
+    for part in field.split(","):
+        found = CRON_PART.fullmatch(part)
+        ends = [end for end in (found["first"], found["last"]) if end] if found else [""]
+        if not all(
+            end.lower() in CRON_NAMES.get(place, ()) or (end.isdigit() and low <= int(end) <= high) for end in ends
+        ):
+            return False
+    return True
 
 
 def _unknown(name: str) -> str:

@@ -7,12 +7,24 @@ outcome follows from the state in the vault alone.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from engine.policy import Policy
 from engine.secret import SecretVersion
-from engine.tags import MAX_TAGS, OPERATION, OURS, REPLICA_OF, RETIRE, Malformed, Managed, Pending, parse, rests_until
+from engine.tags import (
+    MAX_TAGS,
+    OPERATION,
+    OURS,
+    REPLICA_OF,
+    RETIRE,
+    Malformed,
+    Managed,
+    Pending,
+    parse,
+    rests_until,
+    unfinished_incident,
+)
 from engine.workitem import WorkItem, operation_id
 from rotators.contract import Rotator
 
@@ -93,6 +105,8 @@ def decide(secret: SecretVersion, item: WorkItem, policy: Policy, kinds: Kinds, 
     rest = rests_until(secret, policy.parked_rest)
     if rest and now < rest and (item.trigger != "manual" or item.follow_up):
         return Skip(f"parked until {rest:%Y-%m-%d %H:%M}Z: {secret.tags.get('RekeyReason', 'see the log')}")
+    if unfinished_incident(secret):
+        item = replace(item, compromised=True)
     managed = parse(secret.tags, policy, kinds)
     if isinstance(managed, Malformed):
         return Park(str(managed), "correct the tags")
@@ -123,13 +137,14 @@ def _decide(secret: SecretVersion, managed: Managed, item: WorkItem, now: dateti
         if pending:
             return Retire(managed, pending, "compromised: no overlap is left to any older credential")
         return _rotate(secret, managed, "compromised", at_once=True)
-    return _rotate_when_due(secret, managed, item, now)
+    decision = _rotate_when_due(secret, managed, item, now)
+    if item.action == "audit" and isinstance(decision, Skip | Wait):
+        return Confirm(managed, "audited: the source accepts the current version")
+    return decision
 
 
 def _rotate_when_due(secret: SecretVersion, managed: Managed, item: WorkItem, now: datetime) -> Decision:
     due = due_reason(secret, managed, now)
-    if due is None and item.action == "audit":
-        return Confirm(managed, "audited: the source accepts the current version")
     if due is None and not item.force:
         return Skip(f"not due before {due_at(secret, managed):%Y-%m-%d %H:%M}Z", "send force to rotate all the same")
     reason = due or "forced"
@@ -139,7 +154,9 @@ def _rotate_when_due(secret: SecretVersion, managed: Managed, item: WorkItem, no
             f"{reason}, but {pending.credential_id} is inside its overlap until {pending.at:%Y-%m-%d %H:%M}Z",
             "wait, or send compromised to cut the old credential off now",
         )
-    opens = managed.window.next_open(now) if managed.window and not item.force else now
+    # A follow-up finishes what began inside the window: the source may have changed already.
+    bound = managed.window if not (item.force or item.follow_up) else None
+    opens = bound.next_open(now) if bound else now
     if opens > now and secret.expires and secret.expires <= opens:
         reason += ", which is before its window opens"
     elif opens > now:

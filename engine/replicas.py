@@ -69,9 +69,10 @@ async def write(
 async def catch_up(
     vaults: Vaults, ref: SecretRef, managed: Managed, fields: Mapping[str, Sensitive], primary: SecretVersion
 ) -> None:
-    """Write a replica that missed the operation which made the primary's current version."""
+    """Write a replica that does not hold what the primary holds: it was missed, or an old try's write landed late."""
     replica = await vaults.read(ref)
-    if replica.tags.get(OPERATION) == primary.tags.get(OPERATION):
+    shape = replica.tags.get("ValueTemplate", managed.template)
+    if template.fields(shape) <= set(fields) and replica.value == template.render(shape, fields):
         return
     if primary.value is None or primary.expires is None:
         raise NeedsHuman("the replica missed a rotation", where=str(ref), fix="rotate the primary")

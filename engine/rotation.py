@@ -96,7 +96,7 @@ class Engine:
         reason = decision.reason
         if isinstance(decision, Park):
             result = "parked"
-            reason += await self._mark(secret, f"{decision.reason}. Fix: {decision.fix}")
+            reason += await self._mark(secret, item, f"{decision.reason}. Fix: {decision.fix}")
         return Outcome(item, result, reason, decision.fix, old_version=secret.version)
 
     async def park(self, item: WorkItem, error: RekeyError) -> Outcome:
@@ -106,18 +106,19 @@ class Engine:
             secret = await self.vaults.read(item.ref)
             rest = tags.rests_until(secret, self.policy.parked_rest)
             if item.version in (None, secret.version) and (rest is None or rest <= self.clock.now()):
-                outcome = replace(outcome, reason=error.what + await self._mark(secret, str(error)))
+                outcome = replace(outcome, reason=error.what + await self._mark(secret, item, str(error)))
         except PermanentError as second:
             outcome = replace(outcome, reason=f"{error.what}; nor could the secret be marked: {second.what}")
         await self.reporter.concluded(outcome)
         return outcome
 
-    async def _mark(self, secret: SecretVersion, reason: str) -> str:
+    async def _mark(self, secret: SecretVersion, item: WorkItem, reason: str) -> str:
         """Mark the secret as parked; returns what the report must add where that is not possible."""
         if not (secret.version and secret.enabled):
             return ""
         try:
-            await self.vaults.retag(secret, tags.parked(secret, reason, self.clock.now()))
+            marked = tags.parked(secret, reason, self.clock.now(), compromised=item.compromised)
+            await self.vaults.retag(secret, marked)
         except PermanentError as error:
             return f"; nor could the secret be marked: {error.what}"
         return ""

@@ -21,7 +21,7 @@ from engine.outcome import Outcome, Result
 from engine.ports import Lease
 from engine.secret import SecretRef, SecretVersion, Sensitive
 from engine.tags import Managed
-from engine.workitem import WorkItem
+from engine.workitem import WorkItem, operation_id
 from rotators.contract import Issued, Preflight, Rotator, Tidy
 
 if TYPE_CHECKING:
@@ -100,9 +100,8 @@ class Run:
         if earlier := replicas.issued_before(copies, managed, job.operation):
             with suppress(VerificationFailed):
                 return await self._proven(managed, earlier)
-        if isinstance(rotator, Tidy) and self._tried_before(secret):
-            async with self._changing("tidy"):
-                await rotator.tidy(managed.source, job.operation, keep=None)
+        if self._tried_before(secret):
+            await self._tidy(managed, job.operation, keep=None)
         if rotator.single_slot(secret.tags):
             await self._promise_to_look_again()
         async with self._changing("issue"):
@@ -188,12 +187,20 @@ class Run:
 
     async def _look_around(self, secret: SecretVersion, managed: Managed) -> None:
         """Remove what an interrupted try left behind; in an audit, see whether the next rotation would succeed."""
-        rotator, operation = self._rotator(managed), secret.tags.get(tags.OPERATION)
-        if operation and isinstance(rotator, Tidy):
-            async with self._changing("tidy"):
-                await rotator.tidy(managed.source, operation, keep=managed.credential_id)
-        if self.item.action == "audit" and isinstance(rotator, Preflight):
+        rotator, audit = self._rotator(managed), self.item.action == "audit"
+        if tags.OPERATION in secret.tags:
+            await self._tidy(managed, secret.tags[tags.OPERATION], keep=managed.credential_id)
+        if audit:
+            # The next rotation may have been tried, and refused for good half-way.
+            await self._tidy(managed, operation_id(secret.ref, str(secret.version)), keep=None)
+        if audit and isinstance(rotator, Preflight):
             await rotator.preflight(self.engine.job(secret, managed))
+
+    async def _tidy(self, managed: Managed, operation: str, keep: str | None) -> None:
+        rotator = self._rotator(managed)
+        if isinstance(rotator, Tidy):
+            async with self._changing("tidy"):
+                await rotator.tidy(managed.source, operation, keep)
 
     async def _heal(self, secret: SecretVersion, managed: Managed) -> SecretVersion:
         """Publish anew what the source holds in place of a version that it refuses, and take that one out of use."""
@@ -206,6 +213,9 @@ class Run:
         healed = await self._publish(secret, managed, issued, managed.overlap, "healed", reason)
         async with self._changing("disable"):
             await self.engine.vaults.disable(secret.ref, str(secret.version))
+        if tags.OPERATION in secret.tags:
+            # What was refused may have landed late over what its own operation had published before.
+            await self._tidy(managed, secret.tags[tags.OPERATION], keep=None)
         return healed
 
     async def _restore(self, secret: SecretVersion, plan: Restore) -> SecretVersion:

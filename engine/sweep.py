@@ -49,28 +49,37 @@ class Sweeper:
         return seen, posted
 
     async def _consider(self, secret: SecretVersion, pace: Pace, order: SweepOrder) -> bool:
-        item = WorkItem(secret.ref, "audit", trigger="sweep", requested_by="sweep")
+        item = WorkItem(secret.ref, trigger="sweep", requested_by="sweep")
         decision = self.engine.decide(secret, item)
         match decision:
             case Retire(managed):
                 item = replace(item, action="retire", source=managed.source)
             case Rotate(managed):
-                item = replace(item, action="rotate", source=managed.source)
-            case Wait(until) if until < order.until + order.period:
-                # A window may open and close again between two sweeps.
-                item = replace(item, action="rotate", reason=decision.reason[:200])
-                await self.queue.post_rotation(item, (until - order.until).total_seconds())
-                return True
-            case Confirm(managed) if audit_falls_in(secret, order):
                 item = replace(item, source=managed.source)
             case Park():
-                item = replace(item, action="rotate")
+                pass
+            case Wait(until) if until < order.until + order.period:
+                # A window may open and close again between two sweeps.
+                await self.queue.post_rotation(
+                    replace(item, reason=decision.reason), (until - order.until).total_seconds()
+                )
+                return True
             case _:
-                return False
+                return await self._audit(secret, pace, order)
+        return await self._post(replace(item, reason=decision.reason[:200]), pace)
+
+    async def _audit(self, secret: SecretVersion, pace: Pace, order: SweepOrder) -> bool:
+        item = WorkItem(secret.ref, "audit", trigger="sweep", requested_by="sweep", reason="daily audit")
+        if not audit_falls_in(secret, order):
+            return False
+        decision = self.engine.decide(secret, item)
+        return isinstance(decision, Confirm) and await self._post(replace(item, source=decision.managed.source), pace)
+
+    async def _post(self, item: WorkItem, pace: Pace) -> bool:
         delay = pace.delay(item.source)
         if delay is None:
             return False
-        await self.queue.post_rotation(replace(item, reason=decision.reason[:200]), delay)
+        await self.queue.post_rotation(item, delay)
         return True
 
 

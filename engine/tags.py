@@ -162,10 +162,14 @@ def fingerprint(secret: SecretVersion) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def parked(secret: SecretVersion, reason: str, now: datetime) -> dict[str, str]:
-    """Return the tags with the mark `parked`, as much of it as 15 tags and 256 characters hold."""
+def parked(secret: SecretVersion, reason: str, now: datetime, *, compromised: bool = False) -> dict[str, str]:
+    """Return the tags with the mark `parked`, as much of it as 15 tags and 256 characters hold.
+
+    A credential that was to be cut off, and could not be, is marked `compromised`: that is tried again until it is done.
+    """
+    word = "compromised" if compromised or unfinished_incident(secret) else "parked"
     marks = {
-        STATE: f"parked {now.strftime(_ISO)} {fingerprint(secret)}",
+        STATE: f"{word} {now.strftime(_ISO)} {fingerprint(secret)}",
         REASON: reason if len(reason) <= MAX_TAG_LENGTH else reason[: MAX_TAG_LENGTH - 1] + "…",
     }
     marked = dict(secret.tags)
@@ -178,13 +182,18 @@ def parked(secret: SecretVersion, reason: str, now: datetime) -> dict[str, str]:
 def rests_until(secret: SecretVersion, rest: timedelta) -> datetime | None:
     """Tell until when a parked secret is left alone; None where it is not parked or has changed since."""
     match secret.tags.get(STATE, "").split(" "):
-        case ["parked", since, seen] if seen == fingerprint(secret):
+        case ["parked" | "compromised", since, seen] if seen == fingerprint(secret):
             try:
                 return datetime.strptime(since, _ISO).replace(tzinfo=UTC) + rest
             except ValueError:
                 return None
         case _:
             return None
+
+
+def unfinished_incident(secret: SecretVersion) -> bool:
+    """Tell whether this version's credential was to be cut off and still is not."""
+    return secret.tags.get(STATE, "").startswith("compromised ")
 
 
 def unparked(tags: Mapping[str, str]) -> dict[str, str]:

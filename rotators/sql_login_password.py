@@ -14,7 +14,15 @@ from typing import ClassVar
 
 from cloud.azure import Azure
 from cloud.sql_errors import NO_PRINCIPAL, REFUSED
-from engine.errors import AccessDenied, NeedsHuman, NotFound, PermanentError, RekeyError, TransientError
+from engine.errors import (
+    AccessDenied,
+    NeedsHuman,
+    NotFound,
+    PermanentError,
+    RekeyError,
+    TransientError,
+    VerificationFailed,
+)
 from engine.ports import Clock
 from engine.secret import Sensitive
 from rotators.contract import Issued, Job
@@ -72,7 +80,8 @@ class SqlLoginPassword:
             await self._access.fields(place, job.options, name, Sensitive(""))
             if problem := await self._standing(place, name):
                 raise problem
-        await self._chosen(place, job)
+        name, held = await self._chosen(place, job)
+        await self._accepts(place, held or name, job.held)
 
     async def verify(self, source: str, credential_id: str, credential: Sensitive) -> None:
         """Sign in with the password, while it spreads."""
@@ -108,11 +117,8 @@ class SqlLoginPassword:
     async def _held(self, place: Place, job: Job, names: tuple[str, ...]) -> str:
         """Find out by signing in which login's password the vault holds; where it is neither's, the tag decides."""
         for name in names:
-            problem = await self._access.refusal(place, name, job.held) if job.held else None
-            if job.held and problem is None:
+            if await self._accepts(place, name, job.held):
                 return name
-            if isinstance(problem, TransientError | AccessDenied):
-                raise problem
         if job.held_id is None:
             raise NeedsHuman(
                 f"the value is the password of neither {names[0]!r} nor {names[1]!r}",
@@ -120,6 +126,13 @@ class SqlLoginPassword:
                 fix="set the tag CredentialId to the login that consumers hold, or the value to its password",
             )
         return _spelt(job.held_id, names)
+
+    async def _accepts(self, place: Place, name: str, password: Sensitive | None) -> bool:
+        """Tell whether this is the login's password; raises where nobody could sign in with any."""
+        problem = await self._access.refusal(place, name, password) if password else VerificationFailed("no password")
+        if problem and not isinstance(problem, VerificationFailed):
+            raise problem
+        return problem is None
 
     async def _set(self, place: Place, name: str, password: Sensitive) -> None:
         try:

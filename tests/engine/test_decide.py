@@ -223,7 +223,7 @@ def test_tags_of_rekey_that_are_there_already_take_no_further_room() -> None:
         "RekeyState": "parked long ago",
         "RekeyReason": "x",
     }
-    secret = version(changes=changes)
+    secret = version(age=80 * DAY, changes=changes)
     assert len(secret.tags) == 14
     assert isinstance(judge(secret), Rotate)
 
@@ -297,6 +297,13 @@ def test_what_is_not_done_says_what_would_help(decided: SecretVersion) -> None:
     decision = judge(decided)
     assert isinstance(decision, Skip | Wait)
     assert decision.fix
+
+
+@pytest.mark.parametrize(("left", "expected"), [(2 * DAY, Rotate), (2 * DAY + SECOND, Skip)])
+def test_a_life_that_the_source_cut_short_is_used_up_by_half(left: timedelta, expected: type[Decision]) -> None:
+    """Rekey asked for 90 days and got four: with the usual lead of 30 the version would be due at its birth."""
+    secret = version(left=left, age=4 * DAY - left, changes={OPERATION: operation_id(REF, V3)})
+    assert isinstance(judge(secret), expected)
 
 
 def test_an_audit_proves_a_secret_that_is_not_due_and_rotates_one_that_is() -> None:

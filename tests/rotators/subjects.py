@@ -116,10 +116,10 @@ class ApplicationScene:
         return next(each.secret for each in self._graph.alive() if each.key_id == credential_id)
 
     def spread_slowly(self, seconds: float) -> None:
-        self._graph.directory.replication = timedelta(seconds=seconds)
+        self._graph.directory.lags = (timedelta(seconds=seconds),)
 
     def vanish(self) -> None:
-        self._graph.directory.remove_application(self._graph.app)
+        del self._graph.directory.applications[self._graph.app.app_id]
 
 
 def _azure(rig: Rig, intercept: Intercept | None) -> Azure:

@@ -1,0 +1,253 @@
+"""What every kind of credential promises (rotators/contract.py), proven for each of them in the same way."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from engine.errors import NeedsHuman, PermanentError, RekeyError, VerificationFailed
+from engine.secret import Sensitive
+from rotators.contract import Issued, Preflight, Rotator, Tidy
+from tests.faults import Died, Mode, Saboteur
+from tests.promises import everything
+from tests.rotators.subjects import OPERATION, SUBJECTS, Scene, Subject
+
+FAULTS: tuple[Mode, ...] = ("die before", "die after", "lose the answer", "throttle", "fail after the effect", "forbid")
+
+every_kind = pytest.mark.parametrize("subject", SUBJECTS, ids=lambda subject: subject.kind.kind)
+
+
+async def issue(scene: Scene, rotator: Rotator | None = None) -> Issued:
+    """Issue as the engine's second try does: tidy first, where the kind can."""
+    rotator = rotator or scene.rotator()
+    if isinstance(rotator, Tidy):
+        await rotator.tidy(scene.job().source, OPERATION, keep=None)
+    return await rotator.issue(scene.job())
+
+
+def made(subject: Subject, issued: Issued) -> Sensitive:
+    """Return the credential itself."""
+    return issued.fields[subject.kind.value_field]
+
+
+@every_kind
+async def test_a_new_credential_stands_beside_the_live_one_and_is_accepted(subject: Subject) -> None:
+    scene = subject.scene()
+    job = scene.job()
+    issued = await scene.rotator().issue(job)
+    await scene.rotator().verify(job.source, issued.credential_id, made(subject, issued))
+    assert job.held
+    assert {job.held.reveal(), made(subject, issued).reveal()} <= scene.live()
+    assert made(subject, issued) != job.held
+    assert issued.supersedes == job.held_id
+    assert issued.credential_id != job.held_id
+    assert scene.value(issued.credential_id) == made(subject, issued).reveal()
+
+
+@every_kind
+async def test_a_new_credential_fills_every_field_that_a_template_may_use(subject: Subject) -> None:
+    issued = await subject.scene().rotator().issue(subject.scene().job())
+    assert set(issued.fields) == subject.kind.template_fields
+    assert subject.kind.value_field in subject.kind.template_fields
+    assert all(field.reveal() for field in issued.fields.values())
+
+
+@every_kind
+async def test_tries_of_one_operation_never_pile_up_and_never_touch_the_live_credential(subject: Subject) -> None:
+    scene = subject.scene()
+    held = scene.job().held
+    for _ in range(4):
+        issued = await issue(scene)
+        assert held
+        assert held.reveal() in scene.live()
+        assert made(subject, issued).reveal() in scene.live()
+        assert len(scene.live()) <= subject.slots
+
+
+@every_kind
+async def test_a_wrong_credential_is_refused(subject: Subject) -> None:
+    scene = subject.scene()
+    issued = await scene.rotator().issue(scene.job())
+    with pytest.raises(VerificationFailed) as caught:
+        await scene.rotator().verify(scene.job().source, issued.credential_id, Sensitive(subject.wrong))
+    assert subject.wrong not in everything(caught.value)
+    for nonsense in ("", " ", "ü", subject.wrong[::-1]):
+        with pytest.raises(PermanentError):
+            await scene.rotator().verify(scene.job().source, issued.credential_id, Sensitive(nonsense))
+
+
+@every_kind
+@pytest.mark.parametrize("seconds", [0.4, 20, 45])
+async def test_a_proof_waits_until_the_source_has_spread_the_credential(subject: Subject, seconds: float) -> None:
+    scene = subject.scene()
+    scene.spread_slowly(seconds)
+    before = scene.rig.clock.now()
+    issued = await scene.rotator().issue(scene.job())
+    await scene.rotator().verify(scene.job().source, issued.credential_id, made(subject, issued))
+    assert (scene.rig.clock.now() - before).total_seconds() >= seconds
+
+
+@every_kind
+async def test_a_credential_that_never_spreads_fails_in_the_end(subject: Subject) -> None:
+    scene = subject.scene()
+    scene.spread_slowly(86_400)
+    issued = await scene.rotator().issue(scene.job())
+    with pytest.raises(VerificationFailed):
+        await scene.rotator().verify(scene.job().source, issued.credential_id, made(subject, issued))
+
+
+@every_kind
+async def test_retiring_twice_revokes_the_superseded_credential_and_leaves_the_new_one(subject: Subject) -> None:
+    scene = subject.scene()
+    job = scene.job()
+    issued = await scene.rotator().issue(job)
+    assert issued.supersedes
+    assert job.held
+    for _ in range(2):
+        await scene.rotator().retire(job.source, issued.supersedes, made(subject, issued))
+        assert job.held.reveal() not in scene.live()
+        assert made(subject, issued).reveal() in scene.live()
+
+
+@every_kind
+async def test_the_credential_that_the_vault_holds_is_never_revoked(subject: Subject) -> None:
+    scene = subject.scene()
+    job = scene.job()
+    before = scene.live()
+    assert job.held_id
+    with pytest.raises(NeedsHuman, match="hold it"):
+        await scene.rotator().retire(job.source, job.held_id, job.held)
+    with pytest.raises(NeedsHuman, match="hold it"):
+        await scene.rotator().retire(job.source, job.held_id, None)
+    assert scene.live() == before
+
+
+@every_kind
+async def test_retiring_at_a_source_that_is_gone_is_fine(subject: Subject) -> None:
+    scene = subject.scene()
+    job = scene.job()
+    scene.vanish()
+    assert job.held_id
+    await scene.rotator().retire(job.source, job.held_id, Sensitive("something newer"))
+
+
+@every_kind
+async def test_what_is_no_credentials_id_is_never_retired(subject: Subject) -> None:
+    scene = subject.scene()
+    before = scene.live()
+    with pytest.raises(NeedsHuman, match="CredentialId"):
+        await scene.rotator().retire(scene.job().source, "not an id", Sensitive("something"))
+    assert scene.live() == before
+
+
+@every_kind
+async def test_a_source_that_is_gone_is_told_when_a_credential_is_asked_of_it(subject: Subject) -> None:
+    scene = subject.scene()
+    job = scene.job()
+    scene.vanish()
+    with pytest.raises(PermanentError) as caught:
+        await scene.rotator().issue(job)
+    assert job.source in str(caught.value)
+    assert caught.value.fix
+
+
+@every_kind
+async def test_a_preflight_changes_nothing(subject: Subject) -> None:
+    scene = subject.scene()
+    rotator, before = scene.rotator(), scene.live()
+    assert isinstance(rotator, Preflight)
+    await rotator.preflight(scene.job())
+    assert scene.live() == before
+
+
+@every_kind
+def test_an_address_has_one_spelling_and_that_spelling_is_its_own(subject: Subject) -> None:
+    for written, canonical in subject.addresses.items():
+        assert subject.kind.canonical(written, {}) == canonical
+        assert subject.kind.canonical(canonical, {}) == canonical
+
+
+@every_kind
+def test_addresses_of_other_kinds_are_left_to_them(subject: Subject) -> None:
+    others = [address for each in SUBJECTS if each is not subject for address in each.addresses]
+    assert others
+    for address in [*others, "", "nonsense", "/subscriptions/x", "https://example.com"]:
+        assert subject.kind.canonical(address, {}) is None
+
+
+@every_kind
+def test_kinds_have_names_of_their_own(subject: Subject) -> None:
+    assert [each.kind.kind for each in SUBJECTS].count(subject.kind.kind) == 1
+
+
+async def strike(
+    subject: Subject, act: Callable[[Scene, Rotator], Awaitable[object]], check: Callable[[Scene], Awaitable[None]]
+) -> int:
+    """Let every fault strike every call of `act`, then act again in a fresh process, and check; returns how many did."""
+    sound = Saboteur()
+    await act(ready := subject.scene(), ready.rotator(sound))
+    for at in range(sound.calls):
+        for fault in FAULTS:
+            scene, saboteur = subject.scene(), Saboteur({at: fault})
+            planted = scene.live()
+            try:
+                await act(scene, scene.rotator(saboteur))
+            except Died:
+                pass
+            except RekeyError as error:
+                assert not any(value in everything(error) for value in planted | scene.live()), "P6: a value leaked"
+            assert saboteur.calls > at
+            await act(scene, scene.rotator())
+            await check(scene)
+    return sound.calls * len(FAULTS)
+
+
+@every_kind
+async def test_issuing_may_be_repeated_whatever_happened_to_it(subject: Subject) -> None:
+    async def check(scene: Scene) -> None:
+        held = scene.job().held
+        assert held
+        assert held.reveal() in scene.live()
+        assert len(scene.live()) <= subject.slots
+
+    assert await strike(subject, issue, check)
+
+
+@every_kind
+async def test_proving_may_be_repeated_whatever_happened_to_it(subject: Subject) -> None:
+    async def prove(scene: Scene, rotator: Rotator) -> None:
+        job = scene.job()
+        assert job.held
+        assert job.held_id
+        await rotator.verify(job.source, job.held_id, job.held)
+
+    async def check(scene: Scene) -> None:
+        assert len(scene.live()) <= subject.slots
+
+    assert await strike(subject, prove, check)
+
+
+@every_kind
+async def test_retiring_may_be_repeated_whatever_happened_to_it(subject: Subject) -> None:
+    """The superseded credential is the one that the scene began with; a newer one is held."""
+    newer: dict[int, Issued] = {}
+    first: dict[int, str] = {}
+
+    async def retire(scene: Scene, rotator: Rotator) -> None:
+        if id(scene) not in newer:
+            held = scene.job().held
+            assert held
+            first[id(scene)] = held.reveal()
+            newer[id(scene)] = await scene.rotator().issue(scene.job())
+            scenes.append(scene)
+        issued = newer[id(scene)]
+        assert issued.supersedes
+        await rotator.retire(scene.job().source, issued.supersedes, made(subject, issued))
+
+    async def check(scene: Scene) -> None:
+        assert first[id(scene)] not in scene.live()
+        assert made(subject, newer[id(scene)]).reveal() in scene.live()
+
+    scenes: list[Scene] = []
+    assert await strike(subject, retire, check)

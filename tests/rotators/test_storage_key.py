@@ -1,0 +1,358 @@
+"""What only storage account keys do: two slots, adoption by comparing, endpoints, firewalls."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from azure.core.exceptions import ServiceRequestError
+
+from cloud.azure import Azure
+from engine.errors import AccessDenied, NeedsHuman, RekeyError, TransientError, VerificationFailed
+from engine.secret import Sensitive
+from rotators.contract import Job
+from rotators.storage_key import SUFFIXES, StorageKey
+from simulator.transport import Call, Intercept, SimulatedCredential, SimulatedTransport
+from simulator.wire import Request, Response, json_response
+from tests.rig import CONNECTION_STRING, Rig, RigClock
+from tests.rotators.subjects import OPERATION, StorageScene
+
+READ = "Microsoft.Storage/storageAccounts/read"
+ZONE = "appdata.z12.blob.storage.azure.net"
+
+
+class Adopting(StorageScene):
+    """A scene whose version Rekey did not write: nothing of its tags is proven."""
+
+    def adoption(self, *, says: str | None, value: str | None, **options: str) -> Job:
+        return replace(
+            self.job(), proven=False, held_id=says, held=None if value is None else Sensitive(value), options=options
+        )
+
+    def keys(self) -> dict[str, str]:
+        return {name: self.value(name) for name in ("key1", "key2")}
+
+
+@pytest.mark.parametrize("says", ["key1", "key2", None, "nonsense"])
+@pytest.mark.parametrize("holds", ["key1", "key2"])
+async def test_the_first_rotation_finds_out_which_key_is_held_whatever_the_tag_says(holds: str, says: str | None) -> None:
+    scene = Adopting()
+    before = scene.keys()
+    issued = await scene.rotator().issue(scene.adoption(says=says, value=before[holds]))
+    assert issued.supersedes == holds
+    assert scene.keys()[holds] == before[holds], "the live key was touched"
+    assert scene.keys()[issued.credential_id] != before[issued.credential_id]
+
+
+@pytest.mark.parametrize("says", ["key1", "key2", None])
+async def test_a_value_that_holds_more_than_the_key_asks_for_a_template(says: str | None) -> None:
+    scene = Adopting()
+    before = scene.keys()
+    value = f"AccountName=appdata;AccountKey={before['key2']}"
+    with pytest.raises(NeedsHuman, match="ValueTemplate"):
+        await scene.rotator().issue(scene.adoption(says=says, value=value))
+    assert scene.keys() == before
+
+
+@pytest.mark.parametrize("says", ["key1", "key2", None])
+async def test_a_value_that_does_not_follow_its_template_is_not_guessed_at(says: str | None) -> None:
+    """The tag may lie, and nothing can be compared: to trust it could cut the live key off."""
+    scene = Adopting()
+    before = scene.keys()
+    with pytest.raises(NeedsHuman, match="does not follow the tag ValueTemplate"):
+        await scene.rotator().issue(scene.adoption(says=says, value=None))
+    assert scene.keys() == before
+
+
+async def test_a_value_in_neither_slot_needs_a_person_unless_the_tag_says_which_key_is_in_use() -> None:
+    scene = Adopting()
+    before = scene.keys()
+    with pytest.raises(NeedsHuman, match="neither key1 nor key2"):
+        await scene.rotator().issue(scene.adoption(says=None, value="something else"))
+    with pytest.raises(NeedsHuman, match="key3"):
+        await scene.rotator().issue(scene.adoption(says="key3", value="something else"))
+    assert scene.keys() == before
+    issued = await scene.rotator().issue(scene.adoption(says="key2", value="something else"))
+    assert issued.supersedes == "key2"
+    assert scene.keys()["key2"] == before["key2"]
+
+
+async def test_what_rekey_wrote_itself_costs_one_call_to_arm() -> None:
+    scene = StorageScene()
+    await scene.rotator().issue(scene.job())
+    assert scene.rig.calls() == {"arm": 1}
+
+
+async def test_in_place_the_held_slot_is_read_back_and_nothing_regenerated() -> None:
+    scene = StorageScene()
+    before = scene.live()
+    job = replace(scene.job(), held=Sensitive("a dead value"), in_place=True)
+    issued = await scene.rotator().issue(job)
+    assert (issued.credential_id, issued.supersedes) == ("key1", None)
+    assert issued.fields["key"].reveal() == scene.value("key1")
+    assert scene.live() == before
+
+
+@pytest.mark.parametrize("held_id", [None, "", "key3", "KEY1", "kerb1"])
+@pytest.mark.parametrize("in_place", [False, True])
+async def test_a_slot_is_key1_or_key2_and_nothing_else(held_id: str | None, in_place: bool) -> None:
+    scene = StorageScene()
+    before = scene.live()
+    with pytest.raises(NeedsHuman, match="key1 or key2"):
+        await scene.rotator().issue(replace(scene.job(), held_id=held_id, in_place=in_place))
+    assert scene.live() == before
+
+
+def with_keys(change: Any) -> Intercept:
+    """Return what lets a test alter the keys in Azure's answers."""
+
+    async def altered(request: Request, call: Call) -> Response:
+        response = await call()
+        if not request.path.lower().endswith(("/listkeys", "/regeneratekey")):
+            return response
+        keys = change(json.loads(response.body)["keys"])
+        return json_response(response.status, {"keys": keys})
+
+    return altered
+
+
+async def test_kerberos_keys_are_never_taken_for_one_of_the_two() -> None:
+    scene = Adopting()
+    kerberos = base64.b64encode(b"k" * 64).decode()
+
+    def first(keys: list[dict[str, str]]) -> list[dict[str, str]]:
+        return [{"keyName": "kerb1", "value": kerberos, "permissions": "FULL"}, *keys]
+
+    issued = await scene.rotator(with_keys(first)).issue(scene.adoption(says=None, value=scene.value("key2")))
+    assert issued.supersedes == "key2"
+    with pytest.raises(NeedsHuman, match="neither key1 nor key2"):
+        await scene.rotator(with_keys(first)).issue(scene.adoption(says=None, value=kerberos))
+
+
+@pytest.mark.parametrize("answer", [[], [{"keyName": "key2"}], [{"value": "x"}], [{"keyName": "key1", "value": "A" * 88}], None])
+async def test_an_answer_without_the_key_is_never_published(answer: object) -> None:
+    scene = Adopting()
+
+    def less(keys: object) -> object:
+        del keys
+        return answer
+
+    with pytest.raises(RekeyError):
+        await scene.rotator(with_keys(less)).issue(scene.job())
+    with pytest.raises(RekeyError):
+        await scene.rotator(with_keys(less)).issue(scene.adoption(says="key2", value="something else"))
+
+
+async def test_the_order_of_the_keys_makes_no_difference() -> None:
+    scene = Adopting()
+    issued = await scene.rotator(with_keys(lambda keys: keys[::-1])).issue(
+        scene.adoption(says=None, value=scene.value("key1"))
+    )
+    assert issued.supersedes == "key1"
+
+
+async def test_an_old_key_in_the_answer_fails_its_proof() -> None:
+    """Azure's answer alone proves nothing: only a signed request does."""
+    scene = StorageScene()
+    old = scene.value("key2")
+
+    def stale(keys: list[dict[str, str]]) -> list[dict[str, str]]:
+        return [{**key, "value": old} if key["keyName"] == "key2" else key for key in keys]
+
+    issued = await scene.rotator(with_keys(stale)).issue(scene.job())
+    with pytest.raises(VerificationFailed):
+        await scene.rotator().verify(scene.job().source, issued.credential_id, issued.fields["key"])
+
+
+@pytest.mark.parametrize("action", ["preflight", "verify"])
+async def test_an_account_that_takes_no_keys_is_refused_without_waiting(action: str) -> None:
+    scene = Adopting()
+    account = scene.rig.world.accounts["appdata"]
+    account.allow_shared_key_access = False
+    before, started = scene.keys(), scene.rig.clock.now()
+    with pytest.raises(NeedsHuman, match="allowSharedKeyAccess") as caught:
+        await act(scene, action)
+    assert caught.value.fix
+    assert scene.rig.clock.now() == started
+    assert scene.keys() == before
+
+
+@pytest.mark.parametrize("action", ["preflight", "verify"])
+async def test_a_firewall_that_keeps_the_app_out_is_named_as_such(action: str) -> None:
+    scene = Adopting()
+    scene.rig.world.accounts["appdata"].network_default_action = "Deny"
+    with pytest.raises(AccessDenied, match="firewall") as caught:
+        await act(scene, action)
+    assert "private endpoint" in caught.value.fix
+
+
+async def act(scene: Adopting, action: str, rotator: StorageKey | None = None, job: Job | None = None) -> None:
+    """Let the rotator look at the account in one of the ways that it has."""
+    found = rotator or scene.rotator()
+    assert isinstance(found, StorageKey)
+    key = scene.value("key1")
+    if action == "preflight":
+        await found.preflight(job or scene.adoption(says="key1", value=key))
+    else:
+        await found.verify(scene.job().source, "key1", Sensitive(key))
+
+
+async def test_a_missing_role_names_identity_scope_and_role() -> None:
+    scene = StorageScene()
+    scene.rig.world.roles.assignments.clear()
+    with pytest.raises(AccessDenied) as caught:
+        await scene.rotator().issue(scene.job())
+    text = str(caught.value)
+    assert "Storage Account Key Operator Service Role" in text
+    assert scene.job().source in text
+    assert scene.rig.identity.appid in text
+    assert scene.rig.identity.oid in text
+
+
+def zone(rig: Rig) -> Intercept:
+    """Return a network in which the account is not where the convention says, but in a DNS zone of its own."""
+
+    async def network(request: Request, call: Call) -> Response:
+        if request.host == "appdata.blob.core.windows.net":
+            raise ServiceRequestError("Cannot connect to host: Name or service not known")
+        if request.host == ZONE:
+            return rig.world.handle(replace(request, url=request.url.replace(ZONE, "appdata.blob.core.windows.net")))
+        response = await call()
+        return replace(response, body=response.body.replace(b"appdata.blob.core.windows.net", ZONE.encode()))
+
+    return network
+
+
+async def test_an_account_in_a_dns_zone_of_its_own_is_found_by_asking_for_its_endpoint() -> None:
+    scene = Adopting()
+    scene.rig.world.grant(scene.rig.identity, [READ], scene.job().source)
+    rotator = scene.rotator(zone(scene.rig))
+    job = scene.adoption(says=None, value=scene.value("key1"))
+    issued = await rotator.issue(job)
+    await rotator.verify(job.source, issued.credential_id, issued.fields["key"])
+    requests = [each.request for each in scene.rig.world.exchanges if each.request.method == "GET"]
+    assert len([request for request in requests if request.host == "management.azure.com"]) == 1, "asked once, then known"
+
+
+async def test_a_connection_string_by_suffix_is_refused_where_it_would_lead_nowhere() -> None:
+    scene = Adopting()
+    scene.rig.world.grant(scene.rig.identity, [READ], scene.job().source)
+    before = scene.keys()
+    job = scene.adoption(says=None, value=before["key1"], ValueTemplate=CONNECTION_STRING)
+    with pytest.raises(NeedsHuman, match="DNS zone") as caught:
+        await scene.rotator(zone(scene.rig)).issue(job)
+    assert "BlobEndpoint" in caught.value.fix
+    assert scene.keys() == before
+
+
+async def test_a_network_that_fails_for_now_is_no_lack_of_permission() -> None:
+    """The app need not be allowed to read the account, so that refusal must not park a secret for a lost packet."""
+    scene = Adopting()
+    with pytest.raises(TransientError, match="no answer") as caught:
+        await act(scene, "verify", storage_key(scene.rig, zone(scene.rig)))
+    assert "Reader" in caught.value.fix
+
+
+async def test_an_account_without_blobs_is_refused() -> None:
+    scene = Adopting()
+    scene.rig.world.grant(scene.rig.identity, [READ], scene.job().source)
+
+    async def files_only(request: Request, call: Call) -> Response:
+        if ".blob." in request.host:
+            raise ServiceRequestError("Name or service not known")
+        response = await call()
+        return replace(response, body=response.body.replace(b'"blob": "https', b'"blob2": "https'))
+
+    with pytest.raises(NeedsHuman, match="no blob endpoint"):
+        await act(scene, "verify", storage_key(scene.rig, files_only))
+
+
+class OfEveryCloud(SimulatedCredential):
+    """Tokens for the one cloud that is simulated, whichever one they are asked for."""
+
+    def _token(self, scopes: tuple[str, ...]) -> str:
+        del scopes
+        return super()._token(("https://management.azure.com/.default",))
+
+
+def storage_key(rig: Rig, intercept: Intercept | None = None, arm_endpoint: str = "https://management.azure.com") -> StorageKey:
+    """Return a rotator in a cloud of one's choice."""
+    transport = SimulatedTransport(rig.world, intercept)
+    azure = Azure(OfEveryCloud(rig.world, rig.identity), arm_endpoint, {"transport": transport})
+    return StorageKey(azure, RigClock(rig.clock))
+
+
+@pytest.mark.parametrize(("arm", "suffix"), SUFFIXES.items())
+async def test_each_cloud_has_its_own_suffix(arm: str, suffix: str) -> None:
+    scene = Adopting()
+    asked: list[str] = []
+
+    async def elsewhere(request: Request, call: Call) -> Response:
+        del call
+        asked.append(request.host)
+        host = "appdata.blob.core.windows.net" if ".blob." in request.host else "management.azure.com"
+        return scene.rig.world.handle(replace(request, url=request.url.replace(request.host, host)))
+
+    rotator = storage_key(scene.rig, elsewhere, arm)
+    issued = await rotator.issue(scene.adoption(says=None, value=scene.value("key1")))
+    assert issued.fields["suffix"].reveal() == suffix
+    assert set(asked) == {arm.removeprefix("https://"), f"appdata.blob.{suffix}"}
+
+
+async def test_in_a_cloud_that_nobody_knows_the_account_is_asked_for_its_endpoint() -> None:
+    scene = Adopting()
+    scene.rig.world.grant(scene.rig.identity, [READ], scene.job().source)
+
+    async def elsewhere(request: Request, call: Call) -> Response:
+        del call
+        return scene.rig.world.handle(replace(request, url=request.url.replace("arm.example.org", "management.azure.com")))
+
+    issued = await storage_key(scene.rig, elsewhere, "https://arm.example.org").issue(scene.job())
+    assert issued.fields["suffix"].reveal() == "core.windows.net"
+
+
+@pytest.mark.parametrize("value", ["", "short", "A" * 88, "A" * 86 + "=", "ü" * 88])
+async def test_what_cannot_be_a_key_is_refused_without_a_request(value: str) -> None:
+    scene = StorageScene()
+    with pytest.raises(VerificationFailed):
+        await scene.rotator().verify(scene.job().source, "key1", Sensitive(value))
+    assert not scene.rig.calls()
+
+
+async def test_a_proof_takes_a_minute_of_patience_and_no_more() -> None:
+    scene = StorageScene()
+    started = scene.rig.clock.now()
+    with pytest.raises(VerificationFailed, match="refuses the key"):
+        await scene.rotator().verify(scene.job().source, "key1", Sensitive("A" * 86 + "=="))
+    assert timedelta(seconds=60) <= scene.rig.clock.now() - started < timedelta(seconds=70)
+
+
+async def test_a_busy_account_is_no_refusal() -> None:
+    scene = StorageScene()
+
+    async def busy(request: Request, call: Call) -> Response:
+        return json_response(503, {}, {"x-ms-error-code": "ServerBusy"}) if ".blob." in request.host else await call()
+
+    with pytest.raises(TransientError, match="503 ServerBusy"):
+        await scene.rotator(busy).verify(scene.job().source, "key1", Sensitive(scene.value("key1")))
+
+
+@pytest.mark.parametrize(
+    "source", ["", "/subscriptions/x", "/subscriptions/s/resourcegroups/../providers/microsoft.storage/storageaccounts/UPPER"]
+)
+async def test_a_source_that_is_no_accounts_id_is_never_asked_for(source: str) -> None:
+    scene = StorageScene()
+    with pytest.raises(NeedsHuman, match="storage account"):
+        await scene.rotator().issue(replace(scene.job(), source=source))
+    assert not scene.rig.calls()
+
+
+def test_a_storage_account_has_two_slots_whatever_its_tags_say() -> None:
+    tags: Mapping[str, str] = {"anything": "at all"}
+    assert not StorageKey.single_slot(tags)
+    assert OPERATION
