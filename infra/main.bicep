@@ -5,7 +5,7 @@ import { networkProblems, nameProblems, packageProblems, vaultProblems } from 'c
 import { packageContainer } from 'names.bicep'
 import { appSubnet, endpointSubnet, privateZone } from 'private-names.bicep'
 import { filled, grantsOf } from 'scopes.bicep'
-import { cloudNames, texts, vault } from 'types.bicep'
+import { alertTuning, cloudNames, texts, vault } from 'types.bicep'
 
 targetScope = 'resourceGroup'
 
@@ -55,6 +55,21 @@ param diagnostics bool = true
 @minValue(30)
 @maxValue(730)
 param retentionDays int = 90
+
+@description('Whether alerts are made: for parked secrets, failing rotations, missing sweeps and others.')
+param alerts bool = true
+
+@description('Addresses that get a mail for every alert.')
+param alertMails string[] = []
+
+@description('Ids of action groups that exist already and are told of every alert, such as those for Teams or Slack.')
+param alertActionGroups string[] = []
+
+@description('What differs from the alerts as they are, by name: docs/deploy.md lists them.')
+param alertsTuned { *: alertTuning } = {}
+
+@description('Where the runbook is read that every alert links to.')
+param runbookUrl string = 'docs/runbook.md'
 
 @description('How the storage account keeps its data.')
 param storageSku 'Standard_LRS' | 'Standard_ZRS' | 'Standard_GRS' | 'Standard_GZRS' = 'Standard_LRS'
@@ -325,6 +340,21 @@ module appEndpoint 'modules/private-endpoint.bicep' = if (privateNetwork && priv
     zoneId: resourceId('Microsoft.Network/privateDnsZones', privateZone(cloud, 'sites'))
   }
   dependsOn: [network, app]
+}
+
+module alertRules 'modules/alerts.bicep' = if (alerts) {
+  params: {
+    name: name
+    location: location
+    tags: appTags
+    insightsId: resourceId('Microsoft.Insights/components', uniqueName)
+    vaultUrls: map(managed, one => 'https://${one.name}${cloud.keyvaultDns}')
+    mails: alertMails
+    actionGroups: alertActionGroups
+    tuning: alertsTuned
+    runbookUrl: runbookUrl
+  }
+  dependsOn: [monitoring]
 }
 
 @description('Name of the app, for az functionapp.')

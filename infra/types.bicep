@@ -85,3 +85,23 @@ type grant = {
 @export()
 @description('Names and texts: tags of a resource, or application settings.')
 type texts = { *: string }
+
+@export()
+@description('How one alert differs from what it is by itself.')
+@sealed()
+type alertTuning = {
+  @description('False switches it off.')
+  enabled: bool?
+
+  @description('From 0, critical, to 4, verbose.')
+  @minValue(0)
+  @maxValue(4)
+  severity: int?
+
+  @description('How far back its query looks.')
+  window: ('PT15M' | 'PT30M' | 'PT1H' | 'PT3H' | 'PT6H' | 'P1D' | 'P2D')?
+
+  @description('How many rows of its query are still no reason.')
+  @minValue(0)
+  threshold: int?
+}

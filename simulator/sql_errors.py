@@ -64,11 +64,6 @@ def firewalled(server: str) -> SqlError:
     return SqlError(40615, text)
 
 
-def no_server(server: str) -> SqlError:
-    """Return the answer of the gateway for a server that does not exist."""
-    return SqlError(40532, f'Cannot open server "{server}" requested by the login. The login failed.', severity=11)
-
-
 def unknown_or_forbidden(kind: str, name: str) -> SqlError:
     """Return the one answer to an ALTER of what is not there and of what one may not alter."""
     return SqlError(
@@ -94,10 +89,3 @@ def wrong_place(statement: str) -> SqlError:
 def syntax(near: str) -> SqlError:
     """Return the answer to text that is no T-SQL, or none that this server understands."""
     return SqlError(102, f"Incorrect syntax near '{near}'.", severity=15)
-
-
-def old_password_needed(name: str) -> SqlError:
-    """Return the answer to somebody who changes a password without the right to reset it."""
-    return SqlError(
-        15151, f"Cannot alter the login '{name}', because it does not exist or you do not have permission.", severity=16
-    )

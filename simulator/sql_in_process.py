@@ -11,8 +11,9 @@ from azure.core.exceptions import AzureError
 
 from cloud.azure import NO_ANSWER
 from cloud.sql_errors import explain
-from engine.errors import AccessDenied, RekeyError, TransientError
+from engine.errors import RekeyError, TransientError
 from engine.secret import Sensitive
+from simulator import sql_errors as errors
 from simulator.wire import Request, Response
 
 if TYPE_CHECKING:
@@ -66,5 +67,5 @@ def _problem(response: Response, answer: Any, where: str, user: str | None, secr
     if "refused" in answer:
         return explain(AS_THE_DRIVER_SAYS + answer["refused"]["text"], where, user, secret)
     if response.status == HTTPStatus.FORBIDDEN:
-        return AccessDenied("the server's firewall refuses the app", where=where)
+        return explain(AS_THE_DRIVER_SAYS + errors.firewalled(where).text, where, user, secret)
     return TransientError(f"the server gave no answer: {response.status}", where=where, code=NO_ANSWER)

@@ -12,6 +12,7 @@ param vaults = [
 ]
 
 param diagnostics = false
+param alerts = false
 
 param cloud = {
   name: 'AzureCloud'

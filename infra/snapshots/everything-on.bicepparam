@@ -28,6 +28,12 @@ param addressPrefix = '10.20.0.0/24'
 param vaultEndpoints = true
 param privateApp = true
 param retentionDays = 365
+param alertMails = ['oncall@contoso.example']
+param alertActionGroups = [
+  '/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/ops/providers/Microsoft.Insights/actionGroups/teams'
+]
+param alertsTuned = { failing: { severity: 3, threshold: 5 } }
+param runbookUrl = 'https://wiki.contoso.example/rekey'
 param storageSku = 'Standard_ZRS'
 param instanceMemory = 4096
 param maximumInstances = 100

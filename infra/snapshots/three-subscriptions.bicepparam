@@ -26,6 +26,8 @@ param vaults = [
   }
 ]
 
+param alertsTuned = { drift: { enabled: false }, unswept: { window: 'P2D' } }
+
 param allowedAddresses = ['203.0.113.0/24']
 
 param cloud = {

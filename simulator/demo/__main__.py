@@ -9,15 +9,14 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from azure.core.exceptions import AzureError
-from azure.storage.blob import BlobServiceClient
-
 from simulator.azure import Azure
 from simulator.demo.app import KEY, App, AppError, running
-from simulator.demo.cast import HOST_ACCOUNT, PARTS, SCOPE, VAULT, Part, stage
+from simulator.demo.cast import HOST_ACCOUNT, VAULT, Part, cast, scopes, stage
 from simulator.keyvault.state import SecretVersion, Vault
 from simulator.names import resolve_localhost
 from simulator.server import Background, start_in_thread
+
+type Parts = tuple[Part, ...]
 
 PATIENCE = 30.0
 STARTED = time.monotonic()
@@ -28,14 +27,14 @@ def say(text: str) -> None:
     print(f"{time.monotonic() - STARTED:5.1f} s  {text}", flush=True)
 
 
-def settings(cloud: Background[Azure], schedule: str) -> dict[str, str]:
+def settings(cloud: Background[Azure], parts: Parts, schedule: str) -> dict[str, str]:
     """Return what the app is told, as the deployment would."""
     vault = cloud.world.vaults[VAULT].url
     return {
         **cloud.running.environment,
         "AzureWebJobsStorage": cloud.running.connection_string(HOST_ACCOUNT),
         "REKEY_VAULTS": vault,
-        "REKEY_SCOPES": json.dumps({vault: [SCOPE]}),
+        "REKEY_SCOPES": json.dumps({vault: scopes(parts)}),
         "REKEY_SWEEP_SCHEDULE": schedule,
     }
 
@@ -50,12 +49,12 @@ def outcome(vault: Vault, part: Part, before: SecretVersion) -> str:
     return "retired" if "RekeyRetire" in (before.tags or {}) and "RekeyRetire" not in (now.tags or {}) else "untouched"
 
 
-def watch(vault: Vault, before: dict[str, SecretVersion]) -> dict[str, str]:
+def watch(vault: Vault, parts: Parts, before: dict[str, SecretVersion]) -> dict[str, str]:
     """Say what happens while it happens, until every secret has met its end; returns how each ended."""
     seen: dict[str, str] = {}
     deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline and any(seen.get(part.name, "untouched") != part.ends for part in PARTS):
-        for part in PARTS:
+    while time.monotonic() < deadline and any(seen.get(part.name, "untouched") != part.ends for part in parts):
+        for part in parts:
             now = outcome(vault, part, before[part.name])
             if now != seen.get(part.name, "untouched"):
                 say(f"  {part.name}: {now}{_detail(vault.versions(part.name)[-1], now)}")
@@ -70,9 +69,15 @@ def _detail(version: SecretVersion, result: str) -> str:
         case "parked":
             return f": {tags['RekeyReason']}"
         case "rotated":
-            return f" to {tags['CredentialId']}, version {version.version[:8]}; {tags['RekeyRetire'].split()[2]} works until {tags['RekeyRetire'][:10]}"
+            retire = tags.get("RekeyRetire", "").split(" ", 2)
+            old = f"; {_short(retire[2])} works until {retire[0][:10]}" if len(retire) == 3 else ""  # noqa: PLR2004
+            return f" to {_short(tags['CredentialId'])}, version {version.version[:8]}{old}"
         case _:
             return ": the superseded key is revoked and its version disabled"
+
+
+def _short(credential: str) -> str:
+    return credential[:8] if len(credential) > 12 else credential  # noqa: PLR2004 - a key id is a GUID
 
 
 def by_hand(app: App) -> None:
@@ -80,9 +85,7 @@ def by_hand(app: App) -> None:
     path = f"/api/secrets/{VAULT}/media-key/rotate"
     for note, body in (("?dry_run=true", {}), ("", {}), ("", {"force": True, "reason": "demo"})):
         status, answer = app.post(path + note, body)
-        say(
-            f"  POST {path}{note} {json.dumps(body)} -> {status}: {answer.get('action', answer.get('status'))}, {answer.get('reason', answer.get('detail'))}"
-        )
+        say(f"  POST {path}{note} {json.dumps(body)} -> {status}: {_told(answer)}")
 
 
 def _told(answer: dict[str, str]) -> str:
@@ -91,31 +94,18 @@ def _told(answer: dict[str, str]) -> str:
     return f"{answer.get('action') or answer['status']}, {answer['reason']}"
 
 
-def opens(cloud: Background[Azure], part: Part, version: SecretVersion) -> bool:
-    """Sign a real request to the account with what the vault holds."""
-    account = cloud.world.accounts[part.account]
-    key = next((key.value for key in account.keys.values() if key.value in version.value), version.value)
-    url = f"https://{part.account}.{cloud.world.domains.blob}"
-    try:
-        with BlobServiceClient(url, {"account_name": part.account, "account_key": key}, retry_total=0) as client:
-            client.get_service_properties()
-    except AzureError:
-        return False
-    return True
-
-
-def table(cloud: Background[Azure], before: dict[str, SecretVersion], ends: dict[str, str]) -> bool:
+def table(cloud: Background[Azure], parts: Parts, before: dict[str, SecretVersion], ends: dict[str, str]) -> bool:
     """Print how every secret ended; tells whether all is well."""
     vault, well = cloud.world.vaults[VAULT], True
     row: Callable[..., str] = "{:<20}{:<11}{:<10}{:<10}{:<12}{:<12}{}".format
-    print("\n" + row("secret", "ended", "was", "is", "credential", "expires", "opens its account"))
+    print("\n" + row("secret", "ended", "was", "is", "credential", "expires", "opens its source"))
     print("-" * 92)
-    for part in PARTS:
+    for part in parts:
         now, ended = vault.versions(part.name)[-1], ends.get(part.name, "untouched")
-        good = opens(cloud, part, now)
+        good = part.source.opens(cloud.world, now.value)
         well = well and good and ended == part.ends
         expires = datetime.fromtimestamp(now.expires or 0, UTC)
-        credential = (now.tags or {}).get("CredentialId", "")
+        credential = _short((now.tags or {}).get("CredentialId", ""))
         print(
             row(
                 part.name,
@@ -130,20 +120,20 @@ def table(cloud: Background[Azure], before: dict[str, SecretVersion], ends: dict
     return well
 
 
-def play(cloud: Background[Azure], app: App) -> bool:
+def play(cloud: Background[Azure], parts: Parts, app: App) -> bool:
     """Tell the story; returns whether it ended well."""
     vault = cloud.world.vaults[VAULT]
-    before = {part.name: vault.versions(part.name)[-1] for part in PARTS}
-    say(f"vault {VAULT} holds {len(PARTS)} secrets:")
-    for part in PARTS:
+    before = {part.name: vault.versions(part.name)[-1] for part in parts}
+    say(f"vault {VAULT} holds {len(parts)} secrets:")
+    for part in parts:
         say(f"  {part.name}: {part.story}")
     event = vault.near_expiry_event("orders-key")
     say(f"Event Grid delivers SecretNearExpiry for orders-key -> {app.deliver(event)}")
     say("an operator rotates media-key by hand:")
     by_hand(app)
     say("the app works; the sweep finds by its timer what no event told:")
-    ends = watch(vault, before)
-    return table(cloud, before, ends)
+    ends = watch(vault, parts, before)
+    return table(cloud, parts, before, ends)
 
 
 def keep(cloud: Background[Azure], app: App) -> None:
@@ -173,12 +163,13 @@ def main() -> int:
     """Run the demo; 0 when it ended well."""
     resolve_localhost()
     say("starting a simulated Azure on loopback (TLS), and the app on Microsoft's Functions worker")
-    with start_in_thread(stage) as cloud:
+    parts = cast()
+    with start_in_thread(lambda domains: stage(domains, parts)) as cloud:
         os.environ |= cloud.running.environment
         try:
-            with running(settings(cloud, "*/3 * * * * *")) as app:
+            with running(settings(cloud, parts, "*/3 * * * * *")) as app:
                 say(f"app ready at {app.base}")
-                well = play(cloud, app)
+                well = play(cloud, parts, app)
                 print(
                     "\nAll as it should be: nothing was lost, nothing cut off early."
                     if well

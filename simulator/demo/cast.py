@@ -1,17 +1,18 @@
-"""Who appears in the demo: one vault, some accounts, and secrets in every state that an operator meets."""
+"""Who appears in the demo: one vault, and secrets of every kind in every state that an operator meets."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from simulator.azure import GROUP, SUBSCRIPTION, Azure
+from simulator.demo.sources import Account, AlternatingLogins, Application, Source, SqlAdministrator
 from simulator.world import Domains
 
 VAULT = "shop"
 HOST_ACCOUNT = "rekeyhost"
-SCOPE = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}"
-TEMPLATE = "DefaultEndpointsProtocol=https;AccountName={account};AccountKey={key};EndpointSuffix={suffix}"
+GROUP_ID = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}"
+CONNECTION = "DefaultEndpointsProtocol=https;AccountName={account};AccountKey={key};EndpointSuffix={suffix}"
 RIGHTS = (
     "Microsoft.KeyVault/vaults/secrets/getSecret/action",
     "Microsoft.KeyVault/vaults/secrets/setSecret/action",
@@ -20,71 +21,69 @@ RIGHTS = (
     "Microsoft.Storage/storageAccounts/read",
     "Microsoft.Storage/storageAccounts/listKeys/action",
     "Microsoft.Storage/storageAccounts/regenerateKey/action",
+    "Microsoft.Sql/servers/read",
+    "Microsoft.Sql/servers/write",
+    "Microsoft.Sql/servers/azureADOnlyAuthentications/read",
+    "Microsoft.Sql/locations/*/read",
 )
 
 
 @dataclass(frozen=True)
 class Part:
-    """One secret of the demo, the account that issues its key, and what is going to happen to it."""
+    """One secret of the demo, what issues its credential, and what is going to happen to it."""
 
     name: str
-    account: str
+    source: Source
     story: str
-    days_left: int | None
-    tags: dict[str, str]
+    days_left: int
     ends: str
     """`rotated`, `retired`, `parked` or `untouched`."""
+    tags: dict[str, str] = field(default_factory=dict)
 
 
-PARTS = (
-    Part("orders-key", "shoporders", "expires in 12 days; Event Grid says so", 12, {}, "rotated"),
-    Part("invoices-key", "shopinvoices", "expires in 20 days; its event never came", 20, {}, "rotated"),
-    Part(
-        "reports-connection", "shopreports", "a connection string, expired", -2, {"ValueTemplate": TEMPLATE}, "rotated"
-    ),
-    Part("media-key", "shopmedia", "good for 75 days; rotated by hand", 75, {}, "rotated"),
-    Part("archive-key", "shoparchive", "good for 80 days", 80, {}, "untouched"),
-    Part("backup-key", "shopbackup", "rotated last week; the old key must go now", 83, {}, "retired"),
-    Part(
-        "legacy-key",
-        "shoplegacy",
-        "broken on purpose: its validity is a word",
-        5,
-        {"ValidityPeriodDays": "sixty"},
-        "parked",
-    ),
-)
+def cast() -> tuple[Part, ...]:
+    """Return the parts, played by fresh sources."""
+    return (
+        Part("orders-key", Account("shoporders"), "expires in 12 days; Event Grid says so", 12, "rotated"),
+        Part("invoices-key", Account("shopinvoices"), "expires in 20 days; its event never came", 20, "rotated"),
+        Part("reports-connection", Account("shopreports", CONNECTION), "a connection string, expired", -2, "rotated"),
+        Part("media-key", Account("shopmedia"), "good for 75 days; rotated by hand", 75, "rotated"),
+        Part("sql-admin", SqlAdministrator("shopsql"), "a SQL administrator's password, 3 days left", 3, "rotated"),
+        Part("sql-app", AlternatingLogins("shopdb"), "two SQL logins that alternate, 8 days left", 8, "rotated"),
+        Part("crm-client", Application("shop crm"), "an Entra application's secret, 9 days left", 9, "rotated"),
+        Part("archive-key", Account("shoparchive"), "good for 80 days", 80, "untouched"),
+        Part("backup-key", Account("shopbackup"), "rotated last week; the old key must go now", 83, "retired"),
+        Part(
+            "legacy-key",
+            Account("shoplegacy"),
+            "broken on purpose: its validity is a word",
+            5,
+            "parked",
+            {"ValidityPeriodDays": "sixty"},
+        ),
+    )
 
 
-def stage(domains: Domains) -> Azure:
+def stage(domains: Domains, parts: tuple[Part, ...]) -> Azure:
     """Return the world before the curtain rises."""
     azure = Azure(domains=domains)
     azure.add_account(HOST_ACCOUNT)
     azure.managed_identity.system = azure.add_principal("rekey")
-    azure.grant(azure.managed_identity.system, RIGHTS, SCOPE)
+    azure.grant(azure.managed_identity.system, RIGHTS, f"/subscriptions/{SUBSCRIPTION}")
     azure.add_vault(VAULT)
-    for part in PARTS:
+    for part in parts:
         _enter(azure, part)
     return azure
 
 
 def _enter(azure: Azure, part: Part) -> None:
-    account, vault, now = azure.add_account(part.account), azure.vaults[VAULT], azure.now()
-    template = part.tags.get("ValueTemplate", "{key}")
-
-    def value(slot: str) -> str:
-        suffix = azure.domains.blob.partition(".")[2]
-        return template.format(account=account.name, key=account.keys[slot].value, suffix=suffix)
-
-    tags = {
-        "ProviderAddress": account.resource_id,
-        "CredentialId": "key1",
-        "ValidityPeriodDays": "90",
-        "Owner": "shop team",
-        **part.tags,
-    }
-    expires = None if part.days_left is None else now + timedelta(days=part.days_left)
-    first = vault.put(part.name, value("key1"), expires=expires, tags=tags, content_type="text/plain")
+    vault, now = azure.vaults[VAULT], azure.now()
+    named, values = part.source.enter(azure)
+    tags = {**named, "ValidityPeriodDays": "90", "Owner": "shop team", **part.tags}
+    if part.source.template.strip("{}") not in ("key", "secret", "password"):
+        tags["ValueTemplate"] = part.source.template
+    expires = now + timedelta(days=part.days_left)
+    first = vault.put(part.name, values[0], expires=expires, tags=tags, content_type="text/plain")
     if part.ends == "retired":
         pending = f"{now - timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ} {first.version} key1"
         tags |= {
@@ -92,4 +91,9 @@ def _enter(azure: Azure, part: Part) -> None:
             "RekeyOperation": "b7f64c1e-0000-5000-8000-000000000000",
             "RekeyRetire": pending,
         }
-        vault.put(part.name, value("key2"), expires=expires, tags=tags, content_type="text/plain")
+        vault.put(part.name, values[1], expires=expires, tags=tags, content_type="text/plain")
+
+
+def scopes(parts: tuple[Part, ...]) -> list[str]:
+    """Return what the vault's secrets may rotate: the resource group, and each application by its client id."""
+    return [GROUP_ID, *(part.source.client_id for part in parts if isinstance(part.source, Application))]

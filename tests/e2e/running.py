@@ -16,7 +16,7 @@ from azure.storage.queue import QueueServiceClient, TextBase64EncodePolicy
 from simulator.azure import Azure
 from simulator.demo.__main__ import settings
 from simulator.demo.app import KEY, App
-from simulator.demo.cast import HOST_ACCOUNT, VAULT, stage
+from simulator.demo.cast import HOST_ACCOUNT, VAULT, Part, cast, stage
 from simulator.host.describe import describe_app
 from simulator.keyvault.state import SecretVersion, Vault
 from simulator.names import resolve_localhost
@@ -39,6 +39,7 @@ class Product:
     webhook: App
     """Where Event Grid delivers to: our host, or Microsoft's listener."""
     cloud: Background[Azure]
+    parts: tuple[Part, ...]
     queues: QueueServiceClient
     log: Path
 
@@ -69,12 +70,13 @@ def product(kind: str, folder: Path, schedule: str = "0 0 0 1 1 *") -> Iterator[
     """Run the product until the end of the block."""
     with contextlib.ExitStack() as stack:
         stack.callback(resolve_localhost())
-        cloud = stack.enter_context(start_in_thread(stage))
+        parts = cast()
+        cloud = stack.enter_context(start_in_thread(lambda domains: stage(domains, parts)))
         simulated = cloud.running.connection_string(HOST_ACCOUNT)
         connection = simulated if kind == OURS_SIMULATED else stack.enter_context(start_azurite())
         env = {
             **os.environ,
-            **settings(cloud, schedule),
+            **settings(cloud, parts, schedule),
             "AzureWebJobsStorage": connection,
             "AzureFunctionsJobHost__extensions__queues__visibilityTimeout": "00:00:00",
             "AzureFunctionsJobHost__extensions__queues__maxPollingInterval": "00:00:00.200",
@@ -87,7 +89,7 @@ def product(kind: str, folder: Path, schedule: str = "0 0 0 1 1 *") -> Iterator[
         log = folder / "host.log"
         run = _microsofts if kind == MICROSOFTS else _both
         app, webhook = (App(url, log) for url in stack.enter_context(run(folder, env)))
-        yield Product(app, webhook, cloud, queues, log)
+        yield Product(app, webhook, cloud, parts, queues, log)
 
 
 @contextlib.contextmanager

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from simulator.demo.cast import PARTS, VAULT
+from simulator.demo.cast import VAULT
+from simulator.demo.sources import Account, Application
 from tests.e2e.running import MICROSOFTS, OURS_AZURITE, OURS_SIMULATED, Product, product
 from tests.host.waiting import wait_for
 from tests.promises import holds
@@ -48,9 +49,15 @@ def test_the_same_event_again_changes_nothing(running: Product) -> None:
 
 
 def test_an_order_to_sweep_finds_what_is_due_retires_what_is_over_and_parks_what_is_broken(running: Product) -> None:
-    before = {part.name: running.latest(part.name) for part in PARTS}
+    before = {part.name: running.latest(part.name) for part in running.parts}
     running.send("sweeps", json.dumps({"vault": running.vault.url}))
-    running.wait_until_rotated("reports-connection", before["reports-connection"])
+    for part in running.parts:
+        if part.name in ("reports-connection", "sql-admin", "sql-app", "crm-client"):
+            after = running.wait_until_rotated(part.name, before[part.name])
+            if isinstance(part.source, Account):
+                assert holds(after, alive(running, part.source.name))
+            elif not isinstance(part.source, Application):
+                assert part.source.opens(running.cloud.world, after.value), part.name
     wait_for(
         lambda: "RekeyRetire" not in (running.latest("backup-key").tags or {}), lambda: "the old key to be retired"
     )
@@ -87,6 +94,7 @@ def test_no_value_is_in_the_log_of_a_whole_run(running: Product) -> None:
     """Every value that the accounts or the vault ever held is looked for, after all the other tests."""
     log = running.log.read_text()
     assert "rekey.audit" in log or '"result"' in log
-    values = {version.value for part in PARTS for version in running.vault.versions(part.name)}
-    for value in values | {key for part in PARTS for key in alive(running, part.account)}:
+    values = {version.value for part in running.parts for version in running.vault.versions(part.name)}
+    accounts = [part.source.name for part in running.parts if isinstance(part.source, Account)]
+    for value in values | {key for name in accounts for key in alive(running, name)}:
         assert value not in log

@@ -23,7 +23,13 @@ def scene(**options: Any) -> Rig:
 
 
 async def ask(
-    service: Service, body: object = None, *, vault: str = "prod", name: str = NAME, action: Action = "rotate", dry_run: str = ""
+    service: Service,
+    body: object = None,
+    *,
+    vault: str = "prod",
+    name: str = NAME,
+    action: Action = "rotate",
+    dry_run: str = "",
 ) -> Answer:
     """Send one request by hand; a body that is no bytes goes as JSON, None as an empty one."""
     sent = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()

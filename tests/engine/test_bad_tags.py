@@ -10,7 +10,9 @@ from tests.engine.builders import ACCOUNT, judge, version
 LONG = "x" * 300
 
 
-@pytest.mark.parametrize("text", ["0", "sixty", "", " ", "-1", "1.5", "1e2", "3651", "99999", "100000", "٣", "9 0", "0x5"])
+@pytest.mark.parametrize(
+    "text", ["0", "sixty", "", " ", "-1", "1.5", "1e2", "3651", "99999", "100000", "٣", "9 0", "0x5"]
+)
 @pytest.mark.parametrize("tag", ["ValidityPeriodDays", "RotateBeforeDays"])
 def test_days_are_whole_and_between_1_and_3650(tag: str, text: str) -> None:
     decision = judge(version(changes={tag: text}))
@@ -38,7 +40,9 @@ def test_overlap_hours_are_whole_and_at_most_a_year(text: str) -> None:
     assert "OverlapHours" in decision.reason
 
 
-@pytest.mark.parametrize(("tag", "inside", "outside"), [("OverlapHours", "239", "240"), ("RotateBeforeDays", "9", "10")])
+@pytest.mark.parametrize(
+    ("tag", "inside", "outside"), [("OverlapHours", "239", "240"), ("RotateBeforeDays", "9", "10")]
+)
 def test_overlap_and_lead_must_be_shorter_than_the_validity(tag: str, inside: str, outside: str) -> None:
     assert isinstance(judge(version(changes={"ValidityPeriodDays": "10", tag: inside})), Rotate | Skip)
     decision = judge(version(changes={"ValidityPeriodDays": "10", tag: outside}))
@@ -79,7 +83,9 @@ def test_an_address_that_is_no_id_is_quoted_and_parked(address: str) -> None:
         assert len(decision.reason) < 400
 
 
-@pytest.mark.parametrize("address", [ACCOUNT.upper(), f"  {ACCOUNT}/ ", ACCOUNT.replace("resourcegroups", "resourceGroups")])
+@pytest.mark.parametrize(
+    "address", [ACCOUNT.upper(), f"  {ACCOUNT}/ ", ACCOUNT.replace("resourcegroups", "resourceGroups")]
+)
 def test_an_address_is_read_whatever_its_case_and_blanks(address: str) -> None:
     decision = judge(version(changes={"ProviderAddress": address}))
     assert isinstance(decision, Rotate)
@@ -135,7 +141,10 @@ def test_what_is_to_be_retired_is_never_guessed(text: str) -> None:
     assert "tag RekeyRetire" in decision.reason
 
 
-@pytest.mark.parametrize("text", ["Someday 01:00-02:00 UTC", "Mon 25:00-26:00 UTC", "Mon 01:00-01:00 UTC", "Mon", "Mon 01:00-02:00 Mars/Base"])
+@pytest.mark.parametrize(
+    "text",
+    ["Someday 01:00-02:00 UTC", "Mon 25:00-26:00 UTC", "Mon 01:00-01:00 UTC", "Mon", "Mon 01:00-02:00 Mars/Base"],
+)
 def test_a_window_that_never_opens_is_parked(text: str) -> None:
     decision = judge(version(changes={"RotationWindow": text}))
     assert isinstance(decision, Park)
@@ -143,7 +152,13 @@ def test_a_window_that_never_opens_is_parked(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["prod", "https://[prod/secrets/x", "https://foreign.vault.azure.net/secrets/x", "http://prod.vault.azure.net/secrets/x"]
+    "text",
+    [
+        "prod",
+        "https://[prod/secrets/x",
+        "https://foreign.vault.azure.net/secrets/x",
+        "http://prod.vault.azure.net/secrets/x",
+    ],
 )
 def test_a_replica_must_be_a_secret_of_a_listed_vault(text: str) -> None:
     decision = judge(version(changes={"Replicas": text}))

@@ -210,6 +210,21 @@ def rested(ago: timedelta) -> SecretVersion:
     return version(changes=parked(version(), "some reason", NOW - ago))
 
 
+@pytest.mark.parametrize(("ago", "expected"), [(DAY - SECOND, Skip), (DAY, Rotate)])
+def test_an_incident_that_could_not_be_ended_rests_too_and_is_then_ended_although_nothing_is_due(
+    ago: timedelta, expected: type[Decision]
+) -> None:
+    marked = parked(version(left=FAR), "no role", NOW - ago, compromised=True)
+    decision = judge(version(left=FAR, changes=marked), item(version=V1, trigger="sweep"))
+    assert isinstance(decision, expected)
+    assert not isinstance(decision, Rotate) or decision.at_once
+
+
+def test_an_incident_that_fails_again_stays_one() -> None:
+    marked = version(changes=parked(version(), "no role", NOW, compromised=True))
+    assert parked(marked, "still no role", NOW)["RekeyState"].startswith("compromised ")
+
+
 @pytest.mark.parametrize(("others", "expected"), [(10, Rotate), (11, Park)])
 def test_rekeys_own_tags_must_fit_into_fifteen(others: int, expected: type[Decision]) -> None:
     """Three tags are usual; Rekey adds two, so ten others just fit."""

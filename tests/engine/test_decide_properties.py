@@ -9,16 +9,40 @@ from hypothesis import strategies as st
 
 from engine.decide import Park, Retire, Rotate, Skip, Wait, decide
 from engine.secret import SecretVersion
-from engine.tags import OPERATION, MAX_TAGS, Managed, Pending, parked, parse
+from engine.tags import MAX_TAGS, OPERATION, Managed, Pending, parked, parse
 from engine.workitem import WorkItem, operation_id
 from tests.engine.builders import ACCOUNT, KINDS, NOW, POLICY, REF, USUAL, V1, V2, V3, version
 
-TAGS = (*USUAL, "Rotator", "RotateBeforeDays", "OverlapHours", "RotationWindow", "ValueTemplate", "Replicas", "ReplicaOf")
+TAGS = (
+    *USUAL,
+    "Rotator",
+    "RotateBeforeDays",
+    "OverlapHours",
+    "RotationWindow",
+    "ValueTemplate",
+    "Replicas",
+    "ReplicaOf",
+)
 OURS = (OPERATION, "RekeyRetire", "RekeyState", "RekeyReason")
 
 spans = st.timedeltas(min_value=timedelta(days=-500), max_value=timedelta(days=500))
 words = st.sampled_from(
-    ["", "0", "1", "10", "90", "sixty", "key1", "key2", "{key}", "{key}{", "{nope}", "storage-key", ACCOUNT, "* 01:00-02:00 UTC"]
+    [
+        "",
+        "0",
+        "1",
+        "10",
+        "90",
+        "sixty",
+        "key1",
+        "key2",
+        "{key}",
+        "{key}{",
+        "{nope}",
+        "storage-key",
+        ACCOUNT,
+        "* 01:00-02:00 UTC",
+    ]
 )
 retirements = st.builds(
     lambda span, version, key: str(Pending(NOW + span, version, key)), spans, st.sampled_from([V1, V2, ""]), words

@@ -21,7 +21,15 @@ NEAR_EXPIRY = "Microsoft.KeyVault.SecretNearExpiry"
 
 def data(**changes: Any) -> dict[str, Any]:
     """Return an event's data as documented; None takes a field away."""
-    usual = {"Id": URL, "VaultName": "sample-kv", "ObjectType": "Secret", "ObjectName": "newsecret", "Version": VERSION, "NBF": None, "EXP": 1793610000}
+    usual = {
+        "Id": URL,
+        "VaultName": "sample-kv",
+        "ObjectType": "Secret",
+        "ObjectName": "newsecret",
+        "Version": VERSION,
+        "NBF": None,
+        "EXP": 1793610000,
+    }
     return {key: value for key, value in {**usual, **changes}.items() if key not in changes or value is not None}
 
 
@@ -158,7 +166,9 @@ def test_a_malformed_event_is_named_by_its_id(event: object, said: str) -> None:
         parse(event)
 
 
-@pytest.mark.parametrize("text", ["", "nonsense", "[]", "7", "null", '"text"', "{", b"\xff\xfe", "[" * 100_000, json.dumps([grid()])])
+@pytest.mark.parametrize(
+    "text", ["", "nonsense", "[]", "7", "null", '"text"', "{", b"\xff\xfe", "[" * 100_000, json.dumps([grid()])]
+)
 def test_what_is_not_one_json_object_is_refused(text: str | bytes) -> None:
     with pytest.raises(NeedsHuman, match="vault-events"):
         parse_event(text)
@@ -171,10 +181,20 @@ def test_a_long_id_is_cut_in_the_message() -> None:
 
 
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=60) | st.sampled_from([URL, NEAR_EXPIRY]),
-    lambda children: st.lists(children, max_size=3)
-    | st.dictionaries(
-        st.sampled_from(["id", "Id", "eventType", "type", "data", "Version", " Id", "ObjectName "]) | st.text(max_size=6), children, max_size=4
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.text(max_size=60)
+    | st.sampled_from([URL, NEAR_EXPIRY]),
+    lambda children: (
+        st.lists(children, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["id", "Id", "eventType", "type", "data", "Version", " Id", "ObjectName "])
+            | st.text(max_size=6),
+            children,
+            max_size=4,
+        )
     ),
     max_leaves=12,
 )

@@ -48,7 +48,9 @@ def test_nothing_that_writes_an_object_shows_the_value(show: Callable[[Sensitive
     assert PLANTED not in show(VALUE)
 
 
-@pytest.mark.parametrize("duplicate", [pickle.dumps, copy.copy, copy.deepcopy, lambda value: asdict(replace(version(), value=value))])
+@pytest.mark.parametrize(
+    "duplicate", [pickle.dumps, copy.copy, copy.deepcopy, lambda value: asdict(replace(version(), value=value))]
+)
 def test_a_value_is_neither_pickled_nor_copied(duplicate: Callable[[Sensitive], object]) -> None:
     with pytest.raises(TypeError, match="never pickled") as caught:
         duplicate(VALUE)
@@ -85,7 +87,12 @@ def test_a_value_is_revealed_to_who_asks() -> None:
 
 @pytest.mark.parametrize(
     "url",
-    [f"{VAULT}/secrets/app-key", f"{VAULT}/secrets/app-key/", f"{VAULT}/secrets/app-key/{'1' * 32}", f" {VAULT.upper()}/secrets/app-key"],
+    [
+        f"{VAULT}/secrets/app-key",
+        f"{VAULT}/secrets/app-key/",
+        f"{VAULT}/secrets/app-key/{'1' * 32}",
+        f" {VAULT.upper()}/secrets/app-key",
+    ],
 )
 def test_a_secrets_url_is_read_with_or_without_its_version(url: str) -> None:
     assert SecretRef.parse(url) == REF
@@ -93,7 +100,18 @@ def test_a_secrets_url_is_read_with_or_without_its_version(url: str) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["", "app-key", "http://prod.vault.azure.net/secrets/app-key", f"{VAULT}/keys/app-key", f"{VAULT}/secrets/", f"{VAULT}/secrets/a_b", "https:///secrets/x", "https://user@prod.vault.azure.net/secrets/x", "https://[x/secrets/y", f"{VAULT}/secrets/x?y=z"],
+    [
+        "",
+        "app-key",
+        "http://prod.vault.azure.net/secrets/app-key",
+        f"{VAULT}/keys/app-key",
+        f"{VAULT}/secrets/",
+        f"{VAULT}/secrets/a_b",
+        "https:///secrets/x",
+        "https://user@prod.vault.azure.net/secrets/x",
+        "https://[x/secrets/y",
+        f"{VAULT}/secrets/x?y=z",
+    ],
 )
 def test_anything_else_is_no_secrets_url(url: str) -> None:
     with pytest.raises(NeedsHuman, match="not the URL of a secret"):

@@ -12,7 +12,7 @@ from engine.secret import SecretRef
 from engine.tags import Pending
 from engine.workitem import operation_id
 from simulator.azure import SUBSCRIPTION
-from tests.engine.scene import NAME, ask, refuse, scene, state, told, to_arm, to_vault
+from tests.engine.scene import NAME, ask, refuse, scene, state, to_arm, to_vault, told
 from tests.rig import CONNECTION_STRING, KEY_ACTIONS, Rig
 
 HOUR = timedelta(hours=1)
@@ -38,7 +38,14 @@ async def test_a_due_secret_is_queued_and_the_answer_names_its_operation() -> No
     item = rig.item(NAME, version=version, requested_by="somebody", reason="audit finding 7")
     assert answer.body["operation"] == item.operation == operation_id(item.ref, version)
     (message,) = rig.messages("rotations")
-    assert message == {**message, "trigger": "manual", "version": version, "operation": item.operation, "requested_by": "somebody", "reason": "audit finding 7"}
+    assert message == {
+        **message,
+        "trigger": "manual",
+        "version": version,
+        "operation": item.operation,
+        "requested_by": "somebody",
+        "reason": "audit finding 7",
+    }
 
 
 @pytest.mark.parametrize("body", [None, b"", b"  \n", {}, {"force": False}, {"reason": ""}])
@@ -159,7 +166,12 @@ async def test_an_unmanaged_secret_is_a_409_that_names_the_tag() -> None:
         ({"ValidityPeriodDays": "sixty"}, "ValidityPeriodDays"),
         ({"ValidityPeriodDays": None}, "ValidityPeriodDays"),
         ({"ProviderAddress": "appdata"}, "ProviderAddress"),
-        ({"ProviderAddress": "/subscriptions/other/resourceGroups/x/providers/Microsoft.Storage/storageAccounts/appdata"}, "not bound"),
+        (
+            {
+                "ProviderAddress": "/subscriptions/other/resourceGroups/x/providers/Microsoft.Storage/storageAccounts/appdata"
+            },
+            "not bound",
+        ),
         ({"ValueTemplate": "AccountName={account}"}, "{key}"),
         ({"Rotator": "magic"}, "Rotator"),
         ({"CredentialId": "key3"}, "key3"),

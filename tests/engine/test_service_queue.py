@@ -13,8 +13,12 @@ from engine.errors import LeaseUnavailable, NeedsHuman, PermanentError, Transien
 from engine.service import MAX_DEFERRALS, MAX_TRIES
 from engine.tags import OPERATION, Pending
 from engine.workitem import operation_id
+from simulator.faults import Fault
+from simulator.wire import json_response
 from tests.delivery import Delivery
 from tests.engine.scene import NAME, refuse, scene, state, to_arm, to_vault
+from tests.graph.places import NAME as SECRET
+from tests.graph.places import GraphRig
 from tests.rig import Rig
 
 DAY = 86_400
@@ -34,7 +38,13 @@ async def test_an_event_becomes_an_item_for_the_version_that_it_names() -> None:
     rig = scene()
     await rig.service().on_event(event(rig))
     (message,) = rig.messages("rotations")
-    assert message == {**message, "secret": NAME, "version": rig.latest(NAME).version, "trigger": "event", "force": False}
+    assert message == {
+        **message,
+        "secret": NAME,
+        "version": rig.latest(NAME).version,
+        "trigger": "event",
+        "force": False,
+    }
 
 
 async def test_an_event_of_another_type_or_of_a_foreign_vault_is_acknowledged_and_ignored() -> None:
@@ -178,7 +188,9 @@ async def test_a_malformed_item_fails_and_so_becomes_poison(text: bytes) -> None
         await scene().service().rotate(text, 1)
 
 
-async def test_an_item_about_a_foreign_vault_is_reported_and_sends_nothing_there(caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_item_about_a_foreign_vault_is_reported_and_sends_nothing_there(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     rig = scene()
     rig.world.add_vault("foreign").put(NAME, "not ours")
     text = json.dumps({"vault": "https://foreign.vault.azure.net", "secret": NAME, "trigger": "event"})
@@ -235,7 +247,12 @@ async def test_a_secret_whose_retirement_succeeds_at_last_is_parked_no_longer() 
     old = rig.secret(NAME, account, holds="key2")
     retire = str(Pending(rig.clock.now(), old.version, "key2"))
     rig.clock.advance(1)
-    rig.secret(NAME, account, days_left=80, tags={OPERATION: operation_id(rig.item(NAME).ref, old.version), "RekeyRetire": retire})
+    rig.secret(
+        NAME,
+        account,
+        days_left=80,
+        tags={OPERATION: operation_id(rig.item(NAME).ref, old.version), "RekeyRetire": retire},
+    )
     refuse(rig, 403, "AuthorizationFailed", to_arm("regenerateKey"))
     await rig.service().rotate(rig.item(NAME, trigger="sweep").to_json(), 1)
     assert "RekeyState" in tags(rig)
@@ -271,3 +288,31 @@ async def steal_while_verifying(rig: Rig, item: str) -> None:
 
     with pytest.raises(LeaseUnavailable):
         await rig.service(between).rotate(item, 1)
+
+
+async def test_what_a_deferred_try_left_behind_is_removed_by_the_next_one() -> None:
+    """The message that comes back later is a new one, so its first try must tidy up after the one before."""
+    rig = GraphRig()
+    rig.managed()
+    busy = json_response(429, {"error": "temporarily_unavailable"}, {"Retry-After": "90"})
+    rig.world.faults.append(Fault(lambda request: request.host == "login.microsoftonline.com", busy))
+    version = rig.latest(SECRET).version
+    await rig.service().queue.post_rotation(rig.item(SECRET, version=version, trigger="event"))
+    await Delivery(rig, rig.service).run()
+    assert len(rig.vault.versions(SECRET)) == 2
+    assert rig.asked().count("addPassword") == 2, "the first try came as far as that"
+    assert len(rig.alive()) == 2
+
+
+async def test_a_compromise_that_azure_refuses_is_ended_by_a_sweep_once_it_no_longer_does() -> None:
+    rig = scene(days_left=80)
+    leaked = rig.latest(NAME).value
+    refuse(rig, 403, "AuthorizationFailed", to_arm("regenerateKey"))
+    await rig.service().queue.post_rotation(rig.item(NAME, version=rig.latest(NAME).version, compromised=True))
+    await Delivery(rig, rig.service).run()
+    assert leaked in {key.value for key in rig.world.accounts["appdata"].keys.values()}
+    rig.clock.advance(DAY)
+    await rig.service().sweep_vault(json.dumps({"vault": rig.vault.url}))
+    await Delivery(rig, rig.service).run()
+    assert leaked not in {key.value for key in rig.world.accounts["appdata"].keys.values()}
+    assert not {"RekeyState", "RekeyReason", "RekeyRetire"} & tags(rig).keys()

@@ -51,7 +51,9 @@ def populated(due: int, others: int) -> Rig:
 
 
 @pytest.mark.parametrize(("due", "others"), [(60, 0), (0, 60), (3, 57), (0, 0), (1, 24), (1, 25)])
-async def test_a_sweep_costs_one_call_for_25_secrets_and_one_message_for_each_that_is_due(due: int, others: int) -> None:
+async def test_a_sweep_costs_one_call_for_25_secrets_and_one_message_for_each_that_is_due(
+    due: int, others: int
+) -> None:
     rig = populated(due, others)
     service = rig.service()
     rig.queue("rotations")
@@ -73,7 +75,11 @@ async def test_messages_are_posted_before_the_last_page_is_read() -> None:
     await sweep(rig)
     requests = [each.request for each in rig.world.exchanges]
     posts = [place for place, request in enumerate(requests) if request.method == "POST" and ".queue." in request.host]
-    lists = [place for place, request in enumerate(requests) if request.path == "/secrets" and request.header("authorization")]
+    lists = [
+        place
+        for place, request in enumerate(requests)
+        if request.path == "/secrets" and request.header("authorization")
+    ]
     assert len(lists) == 3
     assert posts[0] < lists[1] < posts[-1]
 
@@ -105,7 +111,10 @@ async def test_a_retirement_that_is_due_is_found() -> None:
     for name, until in (("passed", -HOUR), ("passes-now", timedelta(0)), ("later", 2 * DAY)):
         retire = str(Pending(rig.clock.now() + until, "a" * 32, "key2"))
         rig.secret(name, rig.world.accounts["appdata"], days_left=FAR, tags={"RekeyRetire": retire})
-    assert {(each["secret"], each["action"]) for each in await sweep(rig)} == {("passed", "retire"), ("passes-now", "retire")}
+    assert {(each["secret"], each["action"]) for each in await sweep(rig)} == {
+        ("passed", "retire"),
+        ("passes-now", "retire"),
+    }
 
 
 async def test_broken_secrets_do_not_stop_the_others_and_are_sent_on_to_be_parked() -> None:
@@ -117,7 +126,9 @@ async def test_broken_secrets_do_not_stop_the_others_and_are_sent_on_to_be_parke
         "c-retire": {"RekeyRetire": "soon"},
         "d-template": {"ValueTemplate": "{"},
         "e-kind": {"Rotator": "magic"},
-        "f-foreign": {"ProviderAddress": "/subscriptions/x/resourceGroups/y/providers/Microsoft.Storage/storageAccounts/other"},
+        "f-foreign": {
+            "ProviderAddress": "/subscriptions/x/resourceGroups/y/providers/Microsoft.Storage/storageAccounts/other"
+        },
     }
     for name, tags in broken.items():
         rig.secret(name, account, tags=tags)
@@ -264,7 +275,12 @@ def test_after_an_outage_a_day_is_caught_up_and_no_more() -> None:
 
 @pytest.mark.parametrize(
     "status",
-    [{}, {"Last": "", "Next": ""}, {"Last": "yesterday", "Next": "soon"}, {"Last": (NOW + DAY).isoformat(), "Next": (NOW - DAY).isoformat()}],
+    [
+        {},
+        {"Last": "", "Next": ""},
+        {"Last": "yesterday", "Next": "soon"},
+        {"Last": (NOW + DAY).isoformat(), "Next": (NOW - DAY).isoformat()},
+    ],
 )
 def test_without_a_useful_schedule_an_hour_each_way_is_assumed(status: dict[str, str]) -> None:
     assert SweepOrder.by_schedule(VAULT, status, NOW) == SweepOrder(VAULT, NOW - HOUR, NOW, HOUR)

@@ -31,7 +31,9 @@ def test_a_reason_is_cut_at_256_characters(length: int) -> None:
     assert text.endswith("…") is (length > 256)
 
 
-@pytest.mark.parametrize(("others", "state", "reason"), [(9, True, True), (10, True, True), (11, True, False), (12, False, False)])
+@pytest.mark.parametrize(
+    ("others", "state", "reason"), [(9, True, True), (10, True, True), (11, True, False), (12, False, False)]
+)
 def test_a_mark_takes_only_the_room_that_fifteen_tags_leave(others: int, state: bool, reason: bool) -> None:
     marked = parked(version(changes={f"other{number}": "x" for number in range(others)}), "why", NOW)
     assert len(marked) <= MAX_TAGS
@@ -50,7 +52,17 @@ def test_a_parked_secret_rests_as_long_as_the_policy_says() -> None:
     assert rests_until(secret, DAY) == NOW + DAY
 
 
-@pytest.mark.parametrize("state", ["", "parked", "parked x y", "parked 2026-11-02T09:00:00Z", "parked 2026-11-02T09:00:00Z 000000000000", "waiting a b"])
+@pytest.mark.parametrize(
+    "state",
+    [
+        "",
+        "parked",
+        "parked x y",
+        "parked 2026-11-02T09:00:00Z",
+        "parked 2026-11-02T09:00:00Z 000000000000",
+        "waiting a b",
+    ],
+)
 def test_a_mark_that_is_none_gives_no_rest(state: str) -> None:
     assert rests_until(version(changes={"RekeyState": state}), DAY) is None
 

@@ -34,7 +34,9 @@ def test_a_bare_credential_is_the_whole_value() -> None:
     assert revealed("{key}", "two\nlines") == {"key": "two\nlines"}
 
 
-@pytest.mark.parametrize("value", ["", KEY, "AccountKey=" + KEY, "DefaultEndpointsProtocol=https;AccountName=x;AccountKey=;EndpointSuffix=y"])
+@pytest.mark.parametrize(
+    "value", ["", KEY, "AccountKey=" + KEY, "DefaultEndpointsProtocol=https;AccountName=x;AccountKey=;EndpointSuffix=y"]
+)
 def test_a_value_from_elsewhere_is_not_read(value: str) -> None:
     assert revealed(CONNECTION, value) is None
 
@@ -45,19 +47,25 @@ def test_without_a_value_nothing_is_read() -> None:
 
 def test_a_field_that_occurs_twice_must_say_the_same_twice() -> None:
     shape = "BlobEndpoint=https://{account}.blob.x;TableEndpoint=https://{account}.table.x;AccountKey={key}"
-    assert revealed(shape, "BlobEndpoint=https://a.blob.x;TableEndpoint=https://a.table.x;AccountKey=k") == {"account": "a", "key": "k"}
+    assert revealed(shape, "BlobEndpoint=https://a.blob.x;TableEndpoint=https://a.table.x;AccountKey=k") == {
+        "account": "a",
+        "key": "k",
+    }
     assert revealed(shape, "BlobEndpoint=https://a.blob.x;TableEndpoint=https://b.table.x;AccountKey=k") is None
 
 
 def test_braces_of_a_driver_are_no_placeholder() -> None:
     shape = "Driver={ODBC Driver 18 for SQL Server};Pwd={{key}};App={Key}"
     assert template.fields(shape) == {"key"}
-    assert template.render(shape, VALUES).reveal() == f"Driver={{ODBC Driver 18 for SQL Server}};Pwd={{{KEY}}};App={{Key}}"
+    assert (
+        template.render(shape, VALUES).reveal() == f"Driver={{ODBC Driver 18 for SQL Server}};Pwd={{{KEY}}};App={{Key}}"
+    )
     assert revealed(shape, template.render(shape, VALUES).reveal()) == {"key": KEY}
 
 
 @pytest.mark.parametrize(
-    ("shape", "count"), [("{key}", 0), (CONNECTION, 0), ("{account}", 1), ("", 1), ("{key}{nope}", 1), ("{nope}{never}", 3)]
+    ("shape", "count"),
+    [("{key}", 0), (CONNECTION, 0), ("{account}", 1), ("", 1), ("{key}{nope}", 1), ("{nope}{never}", 3)],
 )
 def test_each_problem_of_a_template_is_told(shape: str, count: int) -> None:
     assert len(template.problems(shape, KNOWN, "key")) == count
@@ -79,7 +87,9 @@ contents = st.text(alphabet="abcdef0123456789+/", min_size=1, max_size=20)
 
 
 @given(literals, literals, literals, contents, contents)
-def test_whatever_a_template_renders_it_reads_back(before: str, between: str, after: str, account: str, key: str) -> None:
+def test_whatever_a_template_renders_it_reads_back(
+    before: str, between: str, after: str, account: str, key: str
+) -> None:
     shape = f"{before}{{account}};{between}{{key}}{after}"
     rendered = template.render(shape, {"account": Sensitive(account), "key": Sensitive(key)})
     assert revealed(shape, rendered.reveal()) == {"account": account, "key": key}

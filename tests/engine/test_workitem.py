@@ -34,7 +34,17 @@ def message(**changes: Any) -> str:
 
 
 def test_an_item_survives_the_queue_unchanged() -> None:
-    sent = item(version=V1, trigger="manual", requested_by="me", reason="why", force=True, compromised=True, source="/s", follow_up=2, deferred=1)
+    sent = item(
+        version=V1,
+        trigger="manual",
+        requested_by="me",
+        reason="why",
+        force=True,
+        compromised=True,
+        source="/s",
+        follow_up=2,
+        deferred=1,
+    )
     assert WorkItem.from_json(sent.to_json()) == sent
     assert WorkItem.from_json(sent.to_json().encode()) == sent
 
@@ -49,7 +59,15 @@ def test_a_message_has_the_documented_fields_and_its_operation() -> None:
 
 def test_no_field_of_a_message_replaces_what_the_host_tells_of_it() -> None:
     """A JSON message's own properties join the trigger's metadata: DequeueCount must stay the host's."""
-    metadata = {"id", "dequeuecount", "expirationtime", "insertiontime", "nextvisibletime", "popreceipt", "queuetrigger"}
+    metadata = {
+        "id",
+        "dequeuecount",
+        "expirationtime",
+        "insertiontime",
+        "nextvisibletime",
+        "popreceipt",
+        "queuetrigger",
+    }
     assert metadata.isdisjoint(key.lower() for key in json.loads(item(version=V1).to_json()))
 
 
@@ -123,7 +141,9 @@ def test_what_is_no_json_object_is_refused(text: str | bytes) -> None:
         WorkItem.from_json(text)
 
 
-values = st.none() | st.booleans() | st.integers() | st.text(max_size=40) | st.just([]) | st.just(VAULT) | st.just(V1)
+values: st.SearchStrategy[Any] = (
+    st.none() | st.booleans() | st.integers() | st.text(max_size=40) | st.just([]) | st.just(VAULT) | st.just(V1)
+)
 
 
 @given(st.dictionaries(st.sampled_from([*WHOLE, "source", "follow_up", "deferred"]) | st.text(max_size=5), values))

@@ -106,6 +106,7 @@ def incident(world: World, *, name: str = "app") -> None:
     current = world.vault[SecretRef(VAULT, name)][-1]
     assert current.value is not None
     world.watch.compromised.add(credential_in(current.value.reveal()))
+    world.watch.cut.add(str(world.watch.source_of(current)))
     ask(world, name, compromised=True, force=True)
 
 
@@ -132,10 +133,11 @@ def change_version(world: World) -> None:
     world.watch.lapsed.add(source_of(kind))
     if isinstance(source, Many):
         slot, value = source.add("made by hand, later")
-        world.watch.foreign.add(value)
     else:
         slot = SECOND[kind] if kind in SECOND and current.tags["CredentialId"] == FIRST[kind] else FIRST[kind]
         value = source.set(slot)
+    held = {credential_in(each.value.reveal()) for each in world.vault[current.ref] if each.value}
+    world.watch.disowned |= held | {value}
     tags = {key: text for key, text in current.tags.items() if key not in OURS} | {"CredentialId": slot}
     world.secret("app", value, 90, tags)
 

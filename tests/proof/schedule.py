@@ -12,7 +12,7 @@ from typing import Protocol
 from engine.errors import RekeyError
 from engine.rotation import Engine
 from engine.service import Service
-from tests.proof.kernel import FAULTS, Call, Mode, Worker
+from tests.proof.kernel import FAULTS, Call, Died, Mode, Worker
 from tests.proof.scenarios import Scenario
 from tests.proof.watch import Broken
 from tests.proof.world import NEVER, VAULT, Message, World
@@ -49,13 +49,14 @@ class Planned:
     """Strikes at the calls named, counted from 0; without a plan everything goes well and in order."""
 
     plan: Mapping[int, Mode] = field(default_factory=dict)
-    pick: Callable[[int], int] = lambda width: 0  # noqa: ARG005 - the first, whatever their number
+    pick: Callable[[int], int] | None = None
+    """Chooses among so many; where there is none, everything comes in order and nothing comes from outside."""
     calls: int = 0
     labels: list[str] = field(default_factory=list)
 
     def choose(self, width: int) -> int:
         """Choose as `pick` says."""
-        return self.pick(width) if width > 1 else 0
+        return self.pick(width) if self.pick and width > 1 else 0
 
     def mode(self, label: str) -> Mode:
         """Look the call up in the plan."""
@@ -63,8 +64,10 @@ class Planned:
         self.calls += 1
         return self.plan.get(self.calls - 1, "go")
 
-    def interrupt(self, moves: int) -> None:
-        """Leave everything outside as it is."""
+    def interrupt(self, moves: int) -> int | None:
+        """Choose among nothing and what can be done by hand."""
+        chosen = self.pick(moves + 1) if self.pick and moves else 0
+        return chosen - 1 if chosen else None
 
     def calm(self) -> None:
         """Go on: a plan is finite by itself."""
@@ -147,6 +150,14 @@ class Schedule:
 
     def _engine(self) -> Engine:
         return self.world.start(Worker(0)).engine
+
+    def close(self) -> None:
+        """End the workers that a broken promise left in the middle of something."""
+        for worker in self.world.workers:
+            worker.dead = True
+            for call in list(worker.calls):
+                call.turn.set_exception(Died())
+        self.world.kernel.run()
 
     def sweep(self, after: float) -> None:
         """Let time pass and a sweep come, with the whole day's audits, and deliver what it finds."""
@@ -232,7 +243,8 @@ class Schedule:
         if world.deliveries > MOST_DELIVERIES:
             raise Broken(f"resources: over {MOST_DELIVERIES} deliveries")
         worker = world.deliver(message)
-        self._say(f"{worker.number}: takes {message.what} {_brief(message.text)}, try {message.tries}")
+        if self.trace is not None:
+            self._say(f"{worker.number}: takes {message.what} {_brief(message.text)}, try {message.tries}")
 
     def _say(self, line: str) -> None:
         if self.trace is not None:

@@ -54,6 +54,10 @@ class Watch:
     """Sources where a person broke the current credential."""
     compromised: set[str] = field(default_factory=set)
     """Credentials that must die at once."""
+    cut: set[str] = field(default_factory=set)
+    """Sources of which a credential is compromised: no overlap is left to any older one."""
+    disowned: set[str] = field(default_factory=set)
+    """Credentials in versions that a person replaced by hand: whoever does that looks after what was there."""
     foreign: set[str] = field(default_factory=set)
     """Credentials that Rekey neither made nor was told of."""
     made: set[str] = field(default_factory=set)
@@ -63,8 +67,8 @@ class Watch:
     outcomes: list[Outcome] = field(default_factory=list)
     traces: int = 0
     """How many outcomes and messages there were when the last message was consumed."""
-    stranded: float | None = None
-    """Since when a single slot has held a password that nobody knows."""
+    stranded: bool = False
+    """A single slot holds a password that nobody knows."""
 
     def proven(self, credential: str) -> None:
         """Note that a source accepted this credential."""
@@ -94,7 +98,7 @@ class Watch:
         source = self.source_of(old)
         if source is None or held == credential_in(new.value.reveal() if new.value else ""):
             return
-        if self.single(source) or held in self.compromised or not self.world.sources[source].accepts(held):
+        if self.single(source) or source in self.cut or not self.world.sources[source].accepts(held):
             return
         hours = float(self.owner_tags(old).get("OverlapHours", "168"))
         self.protected.append(Protected(held, source, self.world.kernel.time() + hours * 3600, str(old.version)))
@@ -124,7 +128,7 @@ class Watch:
             if not current.enabled:
                 raise Broken(f"P1: the latest version of {ref.name} is disabled")
             if self.single(source):
-                self._strand(ref, source, current)
+                self._strand(source, current)
             elif not (self.late or source in self.lapsed or self.holds(current)):
                 raise Broken(f"P1: the current version of {ref.name} is not accepted by its source")
         if self.untouchable and not self.untouchable <= self.alive():
@@ -134,20 +138,15 @@ class Watch:
         if self.protected and not self.late:
             self._nothing_cut_off()
 
-    def _strand(self, ref: SecretRef, source: str, current: SecretVersion) -> None:
-        if REPLICA_OF in current.tags or source in self.lapsed:
-            return
-        if self.holds(current):
-            self.stranded = None
-        elif self.stranded is None:
-            self.stranded = self.world.kernel.time()
-        del ref
+    def _strand(self, source: str, current: SecretVersion) -> None:
+        if REPLICA_OF not in current.tags:
+            self.stranded = source not in self.lapsed and not self.holds(current)
 
     def _nothing_cut_off(self) -> None:
         now = self.world.kernel.time()
         self.protected = [each for each in self.protected if each.until > now]
         for each in self.protected:
-            if each.credential in self.compromised or each.source in self.lapsed:
+            if each.source in self.cut or each.source in self.lapsed:
                 continue
             if not self.world.sources[each.source].accepts(each.credential):
                 raise Broken(f"P4: {each.credential} was cut off inside its overlap")
@@ -184,12 +183,10 @@ class Watch:
             raise Broken(f"P8: {outcome.result} was reported without a new version")
 
     def failed(self, message: Message, error: BaseException) -> None:
-        """Check what a worker ended with: its process's death, or something that may pass; a refused sweep is seen as such."""
+        """Check what a worker ended with: its process's death, something that may pass, or a queue that refuses it."""
         if isinstance(error, Broken):
             raise error
-        if not isinstance(error, Died | TransientError) and not (
-            message.what == "sweep" and isinstance(error, AccessDenied)
-        ):
+        if not isinstance(error, Died | TransientError | AccessDenied):
             raise Broken(f"P8: a worker failed with {error!r}") from error
         self.said(f"{error!r} {error}")
 
@@ -202,11 +199,11 @@ class Watch:
 
     def between(self) -> None:
         """Check what must hold whenever nobody is at work: a stranded password is looked after soon."""
-        if self.stranded is None or self.world.workers or self.late:
+        if not self.stranded or self.world.workers or self.late:
             return
         soonest = min((message.visible for message in self.world.messages), default=None)
         parked = any(STATE in versions[-1].tags for versions in self.world.vault.values())
-        if not parked and (soonest is None or soonest > self.stranded + REPAIR_SECONDS):
+        if not parked and (soonest is None or soonest > self.world.kernel.time() + REPAIR_SECONDS):
             raise Broken(f"P1: nobody knows the password, and nothing looks after it before {soonest}")
 
     def settled(self, engine: Any, versions: dict[str, int]) -> None:
@@ -243,7 +240,7 @@ class Watch:
         source = self.world.sources[str(self.source_of(current))]
         for old in versions[:-1]:
             held = credential_in(old.value.reveal() if old.value else "")
-            if held != now and held not in self.foreign and source.accepts(held):
+            if held != now and held not in self.foreign | self.disowned and source.accepts(held):
                 raise Broken(f"P5: {held} of {old.ref.name} {old.version} is still alive")
 
     def _rotated_once(self, versions: list[SecretVersion], expected: dict[str, int]) -> None:
@@ -272,8 +269,10 @@ class Watch:
         current = {credential_in(v[-1].value.reveal()) for v in self.world.vault.values() if v[-1].value}
         for name, source in self.world.sources.items():
             if isinstance(source, Many):
-                stray = [e for e in source.entries.values() if e.secret not in current | self.foreign]
+                stray = [e for e in source.entries.values() if e.secret not in current | self.foreign | self.disowned]
                 if stray:
                     raise Broken(f"P5: {stray[0].secret} ({stray[0].name}) of {name} was left behind")
-        if self.compromised & self.alive():
+        # Whoever was told that the incident could not be handled repeats the request.
+        told = any(each.result == "parked" and each.item.compromised for each in self.outcomes)
+        if self.compromised & self.alive() and not told:
             raise Broken(f"P5: {self.compromised & self.alive()} is compromised and still alive")

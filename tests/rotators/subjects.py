@@ -101,7 +101,8 @@ class ApplicationScene:
     """An application of which the vault holds the one secret that it has."""
 
     def __init__(self) -> None:
-        self.rig = self._graph = GraphRig()
+        self._graph = GraphRig()
+        self.rig: Rig = self._graph
 
     def rotator(self, intercept: Intercept | None = None) -> Rotator:
         return ServicePrincipalSecret(_azure(self.rig, intercept), RigClock(self.rig.clock))
@@ -144,7 +145,11 @@ SUBJECTS = (
     Subject(
         ServicePrincipalSecret,
         ApplicationScene,
-        {APPLICATION: APPLICATION, f" {APPLICATION.upper()} ": APPLICATION, f"applications(appId='{APPLICATION}')": APPLICATION},
+        {
+            APPLICATION: APPLICATION,
+            f" {APPLICATION.upper()} ": APPLICATION,
+            f"applications(appId='{APPLICATION}')": APPLICATION,
+        },
         slots=2,
         wrong="abc" + "~" * 37,
     ),

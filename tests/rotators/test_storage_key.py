@@ -40,7 +40,9 @@ class Adopting(StorageScene):
 
 @pytest.mark.parametrize("says", ["key1", "key2", None, "nonsense"])
 @pytest.mark.parametrize("holds", ["key1", "key2"])
-async def test_the_first_rotation_finds_out_which_key_is_held_whatever_the_tag_says(holds: str, says: str | None) -> None:
+async def test_the_first_rotation_finds_out_which_key_is_held_whatever_the_tag_says(
+    holds: str, says: str | None
+) -> None:
     scene = Adopting()
     before = scene.keys()
     issued = await scene.rotator().issue(scene.adoption(says=says, value=before[holds]))
@@ -134,7 +136,9 @@ async def test_kerberos_keys_are_never_taken_for_one_of_the_two() -> None:
         await scene.rotator(with_keys(first)).issue(scene.adoption(says=None, value=kerberos))
 
 
-@pytest.mark.parametrize("answer", [[], [{"keyName": "key2"}], [{"value": "x"}], [{"keyName": "key1", "value": "A" * 88}], None])
+@pytest.mark.parametrize(
+    "answer", [[], [{"keyName": "key2"}], [{"value": "x"}], [{"keyName": "key1", "value": "A" * 88}], None]
+)
 async def test_an_answer_without_the_key_is_never_published(answer: object) -> None:
     scene = Adopting()
 
@@ -236,7 +240,9 @@ async def test_an_account_in_a_dns_zone_of_its_own_is_found_by_asking_for_its_en
     issued = await rotator.issue(job)
     await rotator.verify(job.source, issued.credential_id, issued.fields["key"])
     requests = [each.request for each in scene.rig.world.exchanges if each.request.method == "GET"]
-    assert len([request for request in requests if request.host == "management.azure.com"]) == 1, "asked once, then known"
+    assert len([request for request in requests if request.host == "management.azure.com"]) == 1, (
+        "asked once, then known"
+    )
 
 
 async def test_a_connection_string_by_suffix_is_refused_where_it_would_lead_nowhere() -> None:
@@ -280,7 +286,9 @@ class OfEveryCloud(SimulatedCredential):
         return super()._token(("https://management.azure.com/.default",))
 
 
-def storage_key(rig: Rig, intercept: Intercept | None = None, arm_endpoint: str = "https://management.azure.com") -> StorageKey:
+def storage_key(
+    rig: Rig, intercept: Intercept | None = None, arm_endpoint: str = "https://management.azure.com"
+) -> StorageKey:
     """Return a rotator in a cloud of one's choice."""
     transport = SimulatedTransport(rig.world, intercept)
     azure = Azure(OfEveryCloud(rig.world, rig.identity), arm_endpoint, {"transport": transport})
@@ -310,7 +318,9 @@ async def test_in_a_cloud_that_nobody_knows_the_account_is_asked_for_its_endpoin
 
     async def elsewhere(request: Request, call: Call) -> Response:
         del call
-        return scene.rig.world.handle(replace(request, url=request.url.replace("arm.example.org", "management.azure.com")))
+        return scene.rig.world.handle(
+            replace(request, url=request.url.replace("arm.example.org", "management.azure.com"))
+        )
 
     issued = await storage_key(scene.rig, elsewhere, "https://arm.example.org").issue(scene.job())
     assert issued.fields["suffix"].reveal() == "core.windows.net"
@@ -343,7 +353,8 @@ async def test_a_busy_account_is_no_refusal() -> None:
 
 
 @pytest.mark.parametrize(
-    "source", ["", "/subscriptions/x", "/subscriptions/s/resourcegroups/../providers/microsoft.storage/storageaccounts/UPPER"]
+    "source",
+    ["", "/subscriptions/x", "/subscriptions/s/resourcegroups/../providers/microsoft.storage/storageaccounts/UPPER"],
 )
 async def test_a_source_that_is_no_accounts_id_is_never_asked_for(source: str) -> None:
     scene = StorageScene()

@@ -19,6 +19,7 @@ from simulator.identity import Principal
 from simulator.sql_in_process import SimulatedSqlServers
 from simulator.sql_servers import LOGIN_MANAGER, SqlServer
 from simulator.transport import Intercept, SimulatedCredential, SimulatedTransport, forget_challenges
+from simulator.world import Domains
 from tests.rig import RigClock
 
 ADMIN = "sqladmin"
@@ -37,6 +38,7 @@ class SqlRig:
     """The server `orders` with the database `shop`, and an app with the rights that it needs."""
 
     intercept: Intercept | None = None
+    domains: Domains | None = None
     clock: VirtualClock = field(default_factory=VirtualClock)
     world: simulated.Azure = field(init=False)
     server: SqlServer = field(init=False)
@@ -44,7 +46,7 @@ class SqlRig:
 
     def __post_init__(self) -> None:
         forget_challenges()
-        self.world = simulated.build_world(self.clock.now)
+        self.world = simulated.build_world(self.clock.now, self.domains)
         self.identity = self.world.add_principal("rekey")
         self.server = self.world.sql.add_server("orders", ADMIN, FIRST)
         self.server.add_database("shop")
@@ -56,6 +58,7 @@ class SqlRig:
         """Return the app's own view of Azure."""
         options: dict[str, Any] = {
             "credential": SimulatedCredential(self.world, self.identity),
+            "arm_endpoint": f"https://{self.world.domains.arm}",
             "options": {"transport": SimulatedTransport(self.world, self.intercept)},
             "sql": SimulatedSqlServers(self.world, self.intercept),
         }

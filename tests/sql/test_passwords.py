@@ -48,5 +48,5 @@ def test_the_alphabet_means_the_same_in_every_kind_of_connection_string() -> Non
         ("xxaPpxx1-", False),
     ],
 )
-def test_the_rules_hold_at_their_edges(password: str, expected: bool) -> None:  # noqa: FBT001
+def test_the_rules_hold_at_their_edges(password: str, expected: bool) -> None:
     assert acceptable(password, "app") is expected

@@ -20,11 +20,34 @@ PLACES = {"login": Place.of(SERVER), "user": Place.of(f"{SERVER}/databases/shop"
 HOSTILE = (
     *("sa]; DROP", "sa]]; DROP", "]", "]]", "[", "[sa]", "a'b", "''", "'; DROP LOGIN sa; --", '"quoted"'),
     *("-- comment", "/* comment", "*/", "a;b", "WITH PASSWORD", "N'x'", "GO", "app user", " leading", "trailing "),
-    *("no\u00a0break", "wide\u3000space", "zero\u200bwidth", "right\u202eto left", "naïve", "Łódź", "日本語", "😀", "ﬀ"),
+    *(
+        "no\u00a0break",
+        "wide\u3000space",
+        "zero\u200bwidth",
+        "right\u202eto left",
+        "naïve",
+        "Łódź",
+        "日本語",
+        "😀",
+        "ﬀ",
+    ),
     *("a" * MAX_NAME, "]" * MAX_NAME, "'" * MAX_NAME, "0x01", "NULL", "@name", "$(name)", "%", "_", "#temp", "{user}"),
     string.punctuation.replace("\\", ""),
 )
-UNFIT = ("", "a\\b", "a\nb", "a\rb", "a\tb", "a\x00b", "a\x7fb", "a\u2028b", "a\u2029b", "\ud800", "a" * (MAX_NAME + 1), "😀" * 65)
+UNFIT = (
+    "",
+    "a\\b",
+    "a\nb",
+    "a\rb",
+    "a\tb",
+    "a\x00b",
+    "a\x7fb",
+    "a\u2028b",
+    "a\u2029b",
+    "\ud800",
+    "a" * (MAX_NAME + 1),
+    "😀" * 65,
+)
 VISIBLE = st.text(
     st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp", "Cn"), exclude_characters="\\", max_codepoint=0xFFFF),
     min_size=1,

@@ -1,0 +1,139 @@
+"""What issues the demo's credentials: how each source comes into the world, and how to prove that a value opens it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Protocol
+
+from azure.core.exceptions import AzureError
+from azure.identity import ClientSecretCredential
+from azure.storage.blob import BlobServiceClient
+
+from simulator.azure import Azure
+from simulator.identity import HOME_TENANT
+from simulator.sql_errors import SqlError
+from simulator.sql_servers import LOGIN_MANAGER
+
+FIRST_PASSWORD = "First-Pa55word-of-the-shop"
+
+
+class Source(Protocol):
+    """One source of the demo, and what its secret's tags say of it."""
+
+    template: str
+
+    def enter(self, azure: Azure) -> tuple[dict[str, str], list[str]]:
+        """Add the source; returns the tags that name it, and the values that it accepts (the last one current)."""
+        ...
+
+    def opens(self, azure: Azure, value: str) -> bool:
+        """Tell whether the source accepts what the vault holds."""
+        ...
+
+
+class Account:
+    """A storage account; with a template its secret is a connection string."""
+
+    def __init__(self, name: str, template: str = "{key}") -> None:
+        self.name, self.template = name, template
+
+    def enter(self, azure: Azure) -> tuple[dict[str, str], list[str]]:
+        """Add the account; its two keys are both good."""
+        account, suffix = azure.add_account(self.name), azure.domains.blob.partition(".")[2]
+        tags = {"ProviderAddress": account.resource_id, "CredentialId": "key1"}
+        keys = [account.keys[slot].value for slot in ("key1", "key2")]
+        return tags, [self.template.format(account=self.name, key=key, suffix=suffix) for key in keys]
+
+    def opens(self, azure: Azure, value: str) -> bool:
+        """Sign a real request with the key in the value."""
+        found = re.search(r"[A-Za-z0-9+/]{86}==", value)
+        key = {"account_name": self.name, "account_key": found[0] if found else ""}
+        try:
+            with BlobServiceClient(f"https://{self.name}.{azure.domains.blob}", key, retry_total=0) as client:
+                client.get_service_properties()
+        except AzureError:
+            return False
+        return True
+
+
+class Application:
+    """An Entra application that Rekey owns."""
+
+    template = "{secret}"
+
+    def __init__(self, name: str) -> None:
+        self.name, self.client_id = name, ""
+
+    def enter(self, azure: Azure) -> tuple[dict[str, str], list[str]]:
+        """Add the application with one secret."""
+        owner = azure.managed_identity.system
+        assert owner  # noqa: S101 - the stage has added it
+        application = azure.add_application(self.name, owner)
+        azure.directory.grant(owner, "Application.ReadWrite.OwnedBy")
+        password = azure.directory.add_password(application, "made by hand")
+        self.client_id = application.app_id
+        return {"ProviderAddress": application.app_id, "CredentialId": password.key_id}, [password.secret]
+
+    def opens(self, azure: Azure, value: str) -> bool:
+        """Get a token with the secret."""
+        authority = f"https://{azure.domains.login}"
+        try:
+            with ClientSecretCredential(
+                HOME_TENANT, self.client_id, value, authority=authority, disable_instance_discovery=True
+            ) as credential:
+                credential.get_token(f"https://{azure.domains.graph}/.default")
+        except AzureError:
+            return False
+        return True
+
+
+class SqlAdministrator:
+    """The administrator of a SQL server: one password, which replaces itself."""
+
+    template = "{password}"
+
+    def __init__(self, server: str) -> None:
+        self.server = server
+
+    def enter(self, azure: Azure) -> tuple[dict[str, str], list[str]]:
+        """Add the server."""
+        server = azure.sql.add_server(self.server, "shopadmin", FIRST_PASSWORD)
+        return {"ProviderAddress": server.resource_id, "CredentialId": "shopadmin"}, [FIRST_PASSWORD]
+
+    def opens(self, azure: Azure, value: str) -> bool:
+        """Sign in."""
+        return _signs_in(azure, self.server, "master", "shopadmin", value)
+
+
+class AlternatingLogins:
+    """Two logins of a SQL server, of which consumers use one."""
+
+    template = "Server={server};Database=shop;User ID={user};Password={password};Encrypt=Strict"
+
+    def __init__(self, server: str) -> None:
+        self.server = server
+
+    def enter(self, azure: Azure) -> tuple[dict[str, str], list[str]]:
+        """Add the server with a database and two logins, and let Rekey change logins."""
+        server, app = azure.sql.add_server(self.server, "shopadmin", FIRST_PASSWORD), azure.managed_identity.system
+        assert app  # noqa: S101 - the stage has added it
+        server.add_database("shop")
+        server.grant(app, LOGIN_MANAGER)
+        for name in ("app_a", "app_b"):
+            server.add_login(name, FIRST_PASSWORD, "shop")
+        tags = {"ProviderAddress": server.resource_id, "CredentialId": "app_a", "Logins": "app_a,app_b"}
+        return tags, [self.template.format(server=server.fqdn, user="app_a", password=FIRST_PASSWORD)]
+
+    def opens(self, azure: Azure, value: str) -> bool:
+        """Sign in with what the connection string says."""
+        parts: Mapping[str, str] = dict(part.split("=", 1) for part in value.split(";"))
+        return _signs_in(azure, self.server, "shop", parts["User ID"], parts["Password"])
+
+
+def _signs_in(azure: Azure, server: str, database: str, user: str, password: str) -> bool:
+    try:
+        azure.sql.servers[server].sign_in(database, user, password)
+    except SqlError:
+        return False
+    return True

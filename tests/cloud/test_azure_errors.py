@@ -1,0 +1,172 @@
+"""Every answer of Azure as one of Rekey's errors, and nothing of the request left in it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from azure.core.exceptions import (
+    AzureError,
+    ClientAuthenticationError,
+    DecodeError,
+    HttpResponseError,
+    ServiceRequestError,
+    ServiceResponseError,
+    ServiceResponseTimeoutError,
+)
+from azure.core.rest import HttpRequest
+
+from cloud.azure import NO_ANSWER, call, translate
+from engine.errors import AccessDenied, NeedsHuman, NotFound, PermanentError, RekeyError, TransientError
+from simulator.transport import SimulatedTransport
+from simulator.wire import Request, Response
+from simulator.world import World
+from tests.promises import everything
+
+PLANTED = "planted-value-7f3a"
+KEY_VAULT_403 = (
+    "Caller is not authorized to perform action on resource.\r\nIf role assignments, deny assignments or role definitions were "
+    "changed recently, please observe propagation time.\r\nCaller: appid=11112222-aaaa;oid=33334444-bbbb;iss=https://sts.windows.net/x/"
+)
+ARM_403 = (
+    "The client '11112222-aaaa' with object id '33334444-bbbb' does not have authorization to perform action "
+    "'Microsoft.Storage/storageAccounts/listKeys/action' over scope '/subscriptions/x' or the scope is invalid."
+)
+
+
+async def answered(status: int, body: object, headers: dict[str, str] | None = None) -> HttpResponseError:
+    """Return the SDK's error for an answer, made from a real response to a request that holds a value."""
+
+    async def refuse(request: Request, proceed: object) -> Response:
+        del request, proceed
+        text = body if isinstance(body, str) else json.dumps(body)
+        return Response(status, {"Content-Type": "application/json", **(headers or {})}, text.encode())
+
+    transport = SimulatedTransport(World(), refuse)
+    request = HttpRequest("PUT", "https://prod.vault.azure.net/secrets/x", json={"value": PLANTED})
+    return HttpResponseError(response=await transport.send(request))
+
+
+def error(code: str, message: str = "why", **more: Any) -> dict[str, Any]:
+    """Return an error's body."""
+    return {"error": {"code": code, "message": message, **more}}
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind", "code"),
+    [
+        (400, error("BadParameter"), PermanentError, "BadParameter"),
+        (401, error("Unauthorized"), TransientError, "Unauthorized"),
+        (403, error("Forbidden", innererror={"code": "ForbiddenByRbac"}), AccessDenied, "ForbiddenByRbac"),
+        (403, error("Forbidden", innererror={"code": "SecretDisabled"}), AccessDenied, "SecretDisabled"),
+        (403, error("AuthorizationFailed"), AccessDenied, "AuthorizationFailed"),
+        (404, error("SecretNotFound"), NotFound, "SecretNotFound"),
+        (404, error("ResourceNotFound"), NotFound, "ResourceNotFound"),
+        (408, error("Timeout"), TransientError, "Timeout"),
+        (
+            409,
+            error("Conflict", innererror={"code": "ObjectIsDeletedButRecoverable"}),
+            NeedsHuman,
+            "ObjectIsDeletedButRecoverable",
+        ),
+        (409, error("StorageAccountOperationInProgress"), TransientError, "StorageAccountOperationInProgress"),
+        (412, error("ConditionNotMet"), TransientError, "ConditionNotMet"),
+        (429, error("Throttled"), TransientError, "Throttled"),
+        (500, error("InternalServerError"), TransientError, "InternalServerError"),
+        (502, "<html>", TransientError, "Bad Gateway"),
+        (503, "", TransientError, "Service Unavailable"),
+        (504, error("GatewayTimeout"), TransientError, "GatewayTimeout"),
+        (418, error("Teapot"), PermanentError, "Teapot"),
+        (400, "[]", PermanentError, "Bad Request"),
+        (400, error("BadParameter", innererror="text"), PermanentError, "BadParameter"),
+    ],
+)
+async def test_an_answer_says_whether_it_may_pass(status: int, body: object, kind: type[RekeyError], code: str) -> None:
+    found = translate(await answered(status, body), "writing", "https://prod.vault.azure.net/secrets/x", "Some Role")
+    assert type(found) is kind
+    assert found.code == code
+    assert found.what.startswith(f"writing was answered {status} ")
+    assert found.where == "https://prod.vault.azure.net/secrets/x"
+    assert PLANTED not in everything(found)
+
+
+@pytest.mark.parametrize("message", [KEY_VAULT_403, ARM_403])
+async def test_a_refusal_names_whom_where_and_which_role(message: str) -> None:
+    found = translate(await answered(403, error("Forbidden", message)), "reading", "/scope", "Some Role")
+    assert "application 11112222-aaaa, object 33334444-bbbb" in found.what
+    assert "Some Role" in found.fix
+    assert "/scope" in found.fix
+
+
+async def test_a_refusal_that_names_nobody_still_says_what_to_do() -> None:
+    found = translate(await answered(403, error("Forbidden", "no")), "reading", "/scope", "")
+    assert "the app's identity" in found.what
+    assert "/scope" in found.fix
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("17", 17.0),
+        ("0", 0.0),
+        (None, None),
+        ("", None),
+        ("soon", None),
+        ("-5", None),
+        ("1.5", None),
+        ("Wed, 21 Oct 2026 07:28:00 GMT", None),
+        ("9999999", None),
+    ],
+)
+async def test_the_time_that_azure_names_is_kept(header: str | None, seconds: float | None) -> None:
+    headers = {} if header is None else {"Retry-After": header}
+    found = translate(await answered(429, error("Throttled"), headers), "reading", "", "")
+    assert isinstance(found, TransientError)
+    assert found.retry_after == seconds
+
+
+async def test_a_storage_code_comes_from_its_header() -> None:
+    refused = await answered(403, "")
+    refused.error_code = "AuthenticationFailed"  # type: ignore[attr-defined]
+    assert translate(refused, "proving", "", "").code == "AuthenticationFailed"
+
+
+@pytest.mark.parametrize(
+    "raised",
+    [
+        ServiceRequestError("Cannot connect to host"),
+        ServiceResponseError("Connection aborted"),
+        ServiceResponseTimeoutError("timed out"),
+        ClientAuthenticationError("no managed identity endpoint found"),
+        HttpResponseError("no response"),
+        DecodeError("not JSON"),
+        AzureError("anything"),
+    ],
+)
+def test_no_answer_may_pass(raised: AzureError) -> None:
+    found = translate(raised, "reading", "there", "")
+    assert isinstance(found, TransientError)
+    assert found.code == NO_ANSWER
+    assert type(raised).__name__ in found.what
+
+
+async def test_the_error_that_comes_out_keeps_nothing_of_the_request() -> None:
+    refused = await answered(400, error("BadParameter", f"the value {PLANTED[:4]}… is bad"))
+
+    async def write() -> None:
+        raise refused
+
+    with pytest.raises(PermanentError) as caught:
+        await call("writing", write(), where="there")
+    assert caught.value.__cause__ is None
+    assert caught.value.__context__ is None
+    assert PLANTED not in everything(caught.value)
+
+
+async def test_what_is_no_azure_error_comes_through_as_it_is() -> None:
+    async def write() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await call("writing", write(), where="there")

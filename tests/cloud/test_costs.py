@@ -1,0 +1,85 @@
+"""What a rotation costs, counted on the wire, tokens and challenges aside."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from engine.tags import OPERATION
+from tests.engine.scene import NAME, scene
+from tests.rig import CONNECTION_STRING, Rig
+
+DAY = 86_400
+
+
+async def rotated(rig: Rig) -> None:
+    """Let Rekey write the current version, so that what is counted is a rotation like all later ones."""
+    await rig.service().rotate(rig.item(NAME, trigger="event").to_json(), 1)
+    rig.clock.advance(8 * DAY)
+    await rig.service().rotate(rig.item(NAME, trigger="sweep", action="retire").to_json(), 1)
+    rig.clock.advance(80 * DAY)
+    assert OPERATION in (rig.latest(NAME).tags or {})
+    rig.calls()
+
+
+@pytest.mark.parametrize("template", [None, CONNECTION_STRING])
+async def test_a_rotation_found_by_the_sweep_costs_three_calls_one_proof_and_three_for_the_lease(
+    template: str | None,
+) -> None:
+    rig = scene(template=template)
+    await rotated(rig)
+    source = rig.world.accounts["appdata"].resource_id.lower()
+    await rig.service().rotate(rig.item(NAME, trigger="sweep", source=source).to_json(), 1)
+    counted = rig.calls()
+    assert counted == {"vault": 2, "arm": 1, "blob": 1, "host blob": 3}
+    assert counted["vault"] + counted["arm"] <= 3
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"trigger": "event"}, {"vault": 3, "arm": 1, "blob": 1, "host blob": 3}),
+        ({"trigger": "manual", "force": True}, {"vault": 3, "arm": 1, "blob": 1, "host blob": 3}),
+    ],
+)
+async def test_whoever_cannot_name_the_source_costs_one_read_more(
+    fields: dict[str, Any], expected: dict[str, int]
+) -> None:
+    rig = scene()
+    await rotated(rig)
+    await rig.service().rotate(rig.item(NAME, version=rig.latest(NAME).version, **fields).to_json(), 1)
+    assert rig.calls() == expected
+
+
+async def test_a_first_rotation_costs_a_listing_and_a_proof_more() -> None:
+    rig = scene()
+    source = rig.world.accounts["appdata"].resource_id.lower()
+    await rig.service().rotate(rig.item(NAME, trigger="sweep", source=source).to_json(), 1)
+    counted = rig.calls()
+    assert (counted["vault"], counted["arm"], counted["blob"]) == (2, 2, 2)
+
+
+async def test_a_retirement_costs_a_read_a_listing_a_regeneration_and_two_updates() -> None:
+    rig = scene()
+    await rig.service().rotate(rig.item(NAME, trigger="event").to_json(), 1)
+    rig.clock.advance(8 * DAY)
+    rig.calls()
+    source = rig.world.accounts["appdata"].resource_id.lower()
+    await rig.service().rotate(rig.item(NAME, trigger="sweep", action="retire", source=source).to_json(), 1)
+    assert rig.calls() == {"vault": 3, "arm": 2, "host blob": 3}
+
+
+async def test_an_event_for_a_secret_that_is_not_due_costs_one_read() -> None:
+    rig = scene(days_left=80)
+    await rig.service().rotate(rig.item(NAME, trigger="event").to_json(), 1)
+    assert rig.calls() == {"vault": 1}
+
+
+async def test_a_duplicate_costs_two_reads_a_proof_and_the_lease() -> None:
+    rig = scene()
+    item = rig.item(NAME, version=rig.latest(NAME).version, trigger="event").to_json()
+    await rig.service().rotate(item, 1)
+    rig.calls()
+    await rig.service().rotate(item, 1)
+    assert rig.calls() == {"vault": 2, "blob": 1, "host blob": 3}

@@ -1,0 +1,261 @@
+"""Key Vault through Microsoft's client: what is kept, what is written to the second, and whom nobody asks."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from engine.draft import new_version
+from engine.errors import AccessDenied, NeedsHuman, NotFound, TransientError
+from engine.ports import Vaults
+from engine.secret import Draft, SecretRef, SecretVersion, Sensitive
+from engine.tags import OPERATION, Managed, Pending, parse
+from engine.workitem import operation_id
+from rotators.contract import Issued
+from simulator.faults import Fault
+from simulator.wire import json_response
+from tests.engine.builders import KINDS, NOW, POLICY, SECOND, V1, version
+from tests.engine.scene import NAME, refuse, scene, to_vault
+from tests.rig import Rig
+
+FOREIGN = SecretRef("https://foreign.vault.azure.net", NAME)
+
+
+def vaults(rig: Rig) -> Vaults:
+    """Return the vaults as a fresh process has them."""
+    return rig.service().engine.vaults
+
+
+@pytest.mark.parametrize(
+    "vault",
+    [
+        "https://foreign.vault.azure.net",
+        "https://prod.vault.azure.net.evil.example",
+        "https://prod.vault.azure.net:444",
+        "http://prod.vault.azure.net",
+        "https://PROD.vault.azure.net",
+        "",
+    ],
+)
+async def test_a_vault_that_is_not_listed_is_refused_before_any_request(vault: str) -> None:
+    rig = scene()
+    rig.world.add_vault("foreign").put(NAME, "not ours")
+    ref, found = SecretRef(vault, NAME), vaults(rig)
+    draft = Draft(Sensitive("x"), NOW, "text/plain", {})
+    secret = SecretVersion(ref, V1, None, enabled=True, created=NOW, expires=None, content_type=None)
+    calls = (
+        lambda: found.read(ref),
+        lambda: found.read_version(ref, V1),
+        lambda: found.publish(ref, draft),
+        lambda: found.retag(secret, {}),
+        lambda: found.disable(ref, V1),
+        lambda: anext(aiter(found.list(vault))),
+    )
+    for call in calls:
+        with pytest.raises(NeedsHuman, match="REKEY_VAULTS"):
+            await call()
+    assert rig.world.exchanges == []
+
+
+async def test_a_secret_is_read_with_all_that_matters() -> None:
+    rig = scene(tags={"Owner": "somebody"})
+    held = rig.latest(NAME)
+    read = await vaults(rig).read(rig.item(NAME).ref)
+    assert read.version == held.version
+    assert read.value == Sensitive(held.value)
+    assert read.tags == held.tags
+    assert read.content_type == "text/plain"
+    assert read.created == datetime.fromtimestamp(held.created, UTC)
+    assert read.expires == datetime.fromtimestamp(held.expires or 0, UTC)
+    assert read.enabled
+    assert held.value not in repr(read)
+
+
+async def test_a_secret_without_tags_or_expiry_is_read() -> None:
+    rig = Rig()
+    rig.vault.put("bare", "x")
+    read = await vaults(rig).read(rig.item("bare").ref)
+    assert (read.tags, read.expires, read.content_type) == ({}, None, None)
+
+
+async def test_expired_and_not_yet_valid_secrets_are_read() -> None:
+    rig = scene(days_left=-3, not_before=NOW + timedelta(days=900))
+    assert (await vaults(rig).read(rig.item(NAME).ref)).value
+
+
+async def test_a_disabled_secret_comes_without_its_value() -> None:
+    rig = scene(enabled=False)
+    read = await vaults(rig).read(rig.item(NAME).ref)
+    assert (read.enabled, read.value, read.version) == (False, None, None)
+
+
+async def test_a_secret_that_is_not_there_or_deleted_is_not_found() -> None:
+    rig = scene()
+    rig.vault.delete(NAME)
+    for name in (NAME, "never-was"):
+        with pytest.raises(NotFound):
+            await vaults(rig).read(rig.item(name).ref)
+
+
+async def test_a_version_is_written_with_expiry_content_type_and_tags_to_the_second() -> None:
+    rig = scene()
+    expires = datetime(2027, 1, 31, 23, 59, 59, 999_999, UTC)
+    draft = Draft(Sensitive("new value"), expires, "application/x-thing", {"a": "b"})
+    published = await vaults(rig).publish(rig.item(NAME).ref, draft)
+    held = rig.latest(NAME)
+    assert held.version == published.version
+    assert (held.value, held.content_type, held.tags) == ("new value", "application/x-thing", {"a": "b"})
+    assert held.expires == int(datetime(2027, 1, 31, 23, 59, 59, tzinfo=UTC).timestamp())
+    assert held.enabled
+
+
+async def test_writing_is_never_repeated_by_the_client() -> None:
+    rig = scene()
+    rig.world.faults.append(Fault(to_vault("PUT"), json_response(500, {}), after=True))
+    draft = Draft(Sensitive("new value"), NOW, "text/plain", {})
+    with pytest.raises(TransientError):
+        await vaults(rig).publish(rig.item(NAME).ref, draft)
+    assert len(rig.vault.versions(NAME)) == 2, "the write took effect, once"
+
+
+async def test_the_name_of_a_deleted_secret_cannot_be_written_and_needs_a_person() -> None:
+    rig = scene()
+    rig.vault.delete(NAME)
+    rig.clock.advance(60)
+    with pytest.raises(NeedsHuman, match="ObjectIsDeletedButRecoverable") as caught:
+        await vaults(rig).publish(rig.item(NAME).ref, Draft(Sensitive("x"), NOW, "text/plain", {}))
+    assert "recover" in caught.value.fix
+
+
+async def test_tags_are_replaced_on_exactly_one_version_and_nothing_else_changes() -> None:
+    rig = scene(tags={"Owner": "somebody"})
+    old = await vaults(rig).read(rig.item(NAME).ref)
+    rig.clock.advance(1)
+    newer = rig.vault.put(NAME, "newer", tags={"x": "y"})
+    changed = await vaults(rig).retag(old, {"only": "this"})
+    first, second = rig.vault.versions(NAME)
+    assert (first.tags, first.version) == ({"only": "this"}, old.version)
+    assert (first.value, first.content_type, first.enabled) == (old.value and old.value.reveal(), "text/plain", True)
+    assert first.expires == int((old.expires or NOW).timestamp())
+    assert second == newer
+    assert changed.value == old.value
+
+
+async def test_a_version_is_disabled_and_keeps_the_rest_and_twice_or_gone_is_fine() -> None:
+    rig = scene(tags={"Owner": "somebody"})
+    old = rig.latest(NAME)
+    rig.clock.advance(1)
+    rig.vault.put(NAME, "newer")
+    for _ in range(2):
+        await vaults(rig).disable(rig.item(NAME).ref, old.version)
+    first = rig.vault.versions(NAME)[0]
+    assert (first.enabled, first.tags, first.expires, first.content_type) == (
+        False,
+        old.tags,
+        old.expires,
+        old.content_type,
+    )
+    assert rig.latest(NAME).enabled
+    await vaults(rig).disable(rig.item(NAME).ref, "f" * 32)
+    await vaults(rig).disable(rig.item("never-was").ref, "f" * 32)
+
+
+async def test_an_earlier_version_is_read_and_a_disabled_one_refused() -> None:
+    rig = scene()
+    old = rig.latest(NAME)
+    rig.clock.advance(1)
+    rig.vault.put(NAME, "newer")
+    assert (await vaults(rig).read_version(rig.item(NAME).ref, old.version)).value == Sensitive(old.value)
+    rig.vault.amend(old, enabled=False)
+    with pytest.raises(AccessDenied, match="SecretDisabled"):
+        await vaults(rig).read_version(rig.item(NAME).ref, old.version)
+
+
+async def test_a_list_tells_all_that_a_decision_needs() -> None:
+    rig = scene()
+    (listed,) = [secret async for secret in vaults(rig).list(rig.vault.url)]
+    read = await vaults(rig).read(rig.item(NAME).ref)
+    assert (listed.ref, listed.tags, listed.expires, listed.created, listed.enabled) == (
+        read.ref,
+        read.tags,
+        read.expires,
+        read.created,
+        read.enabled,
+    )
+    assert (listed.version, listed.value) == (None, None)
+
+
+async def test_reading_is_repeated_while_azure_is_busy() -> None:
+    rig = scene()
+    refuse(rig, 503, "Busy", to_vault(), times=2)
+    assert await vaults(rig).read(rig.item(NAME).ref)
+
+
+def managed(**changes: str) -> tuple[SecretVersion, Managed]:
+    """Return a version and what its tags ask for."""
+    secret = version(changes=changes)
+    found = parse(secret.tags, POLICY, KINDS)
+    assert isinstance(found, Managed)
+    return secret, found
+
+
+def issued(supersedes: str | None = "key1", expires: datetime | None = None) -> Issued:
+    """Return a new key2."""
+    return Issued("key2", {"key": Sensitive("new")}, supersedes, expires)
+
+
+def test_a_new_version_keeps_everybodys_tags_and_makes_rekeys_own_anew() -> None:
+    secret, found = managed(Owner="somebody", RekeyState="parked", RekeyReason="why", **{OPERATION: "older"})
+    draft = new_version(secret, found, issued(), NOW, found.overlap)
+    assert draft.tags == {
+        "ProviderAddress": secret.tags["ProviderAddress"],
+        "ValidityPeriodDays": "90",
+        "Owner": "somebody",
+        "CredentialId": "key2",
+        OPERATION: operation_id(secret.ref, V1),
+        "RekeyRetire": f"2026-11-09T09:00:01Z {V1} key1",
+    }
+    assert draft.content_type == "text/plain"
+    assert draft.expires == NOW + timedelta(days=90)
+    assert draft.value == Sensitive("new")
+
+
+def test_a_new_version_always_has_a_content_type() -> None:
+    secret, found = managed()
+    bare = SecretVersion(
+        secret.ref, V1, secret.value, enabled=True, created=NOW, expires=None, content_type=None, tags=secret.tags
+    )
+    assert new_version(bare, found, issued(), NOW, found.overlap).content_type == "text/plain"
+
+
+@pytest.mark.parametrize("microseconds", [0, 1, 999_999])
+def test_an_overlap_is_never_cut_short_by_a_part_of_a_second(microseconds: int) -> None:
+    secret, found = managed()
+    now = NOW.replace(microsecond=microseconds)
+    tag = new_version(secret, found, issued(), now, timedelta(hours=1)).tags["RekeyRetire"]
+    assert now + timedelta(hours=1) <= Pending.parse(tag).at <= now + timedelta(hours=1) + SECOND
+
+
+@pytest.mark.parametrize("microseconds", [0, 1, 999_999])
+def test_without_an_overlap_its_end_has_come_already(microseconds: int) -> None:
+    secret, found = managed()
+    now = NOW.replace(microsecond=microseconds)
+    assert Pending.parse(new_version(secret, found, issued(), now, timedelta()).tags["RekeyRetire"]).at <= now
+
+
+@pytest.mark.parametrize(("ends", "expected"), [(10, 10), (100, 90), (None, 90)])
+def test_a_version_never_outlives_its_credential(ends: int | None, expected: int) -> None:
+    secret, found = managed()
+    expires = None if ends is None else NOW + timedelta(days=ends)
+    assert new_version(secret, found, issued(expires=expires), NOW, found.overlap).expires == NOW + timedelta(
+        days=expected
+    )
+
+
+def test_what_is_still_to_be_retired_is_not_forgotten_by_a_version_that_supersedes_nothing() -> None:
+    tag = f"2026-11-09T09:00:01Z {'a' * 32} key2"
+    secret, found = managed(RekeyRetire=tag)
+    assert new_version(secret, found, issued(None), NOW, found.overlap).tags["RekeyRetire"] == tag
+    secret, found = managed()
+    assert "RekeyRetire" not in new_version(secret, found, issued(None), NOW, found.overlap).tags

@@ -1,0 +1,95 @@
+"""What a snapshot deploys, in the words of docs/permissions.md: who may do what, where."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tests.infra.bicep import GROUP
+
+ASSIGNMENT = "Microsoft.Authorization/roleAssignments"
+DEFINITION = "Microsoft.Authorization/roleDefinitions"
+PLACES = (
+    (rf"{GROUP}/providers/Microsoft.Storage/storageAccounts/\w+", "its own storage account"),
+    (rf"{GROUP}/.+/queues/vault-events", "queue vault-events"),
+    (rf"{GROUP}/.+/containers/dead-letters", "container dead-letters"),
+    (rf"{GROUP}/providers/Microsoft.Insights/components/[\w-]+", "Application Insights"),
+    (rf"{GROUP}/providers/Microsoft.EventGrid/topics/[\w-]+", "outcome topic"),
+    (r".+/providers/Microsoft.KeyVault/vaults/[\w-]+", "each vault"),
+    (r".+/providers/Microsoft.Storage/storageAccounts/\w+", "sources"),
+    (r".+/providers/Microsoft.Sql/servers/[\w-]+", "sources"),
+    (r"/subscriptions/[\w-]+(/resourceGroups/[\w-]+)?", "sources"),
+)
+
+
+@dataclass(frozen=True)
+class Right:
+    """One role assignment: `who` is app or events, `role` the id of a built-in role or the name of a custom one."""
+
+    who: str
+    role: str
+    scope: str
+
+    @property
+    def place(self) -> str:
+        """Return what kind of place the scope is."""
+        return next(place for pattern, place in PLACES if re.fullmatch(pattern, self.scope))
+
+
+def of_type(snapshot: Mapping[str, Any], kind: str) -> list[dict[str, Any]]:
+    """Return the resources of one type."""
+    return [each for each in snapshot["predictedResources"] if each["type"] == kind]
+
+
+def only(snapshot: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    """Return the one resource of a type."""
+    (found,) = of_type(snapshot, kind)
+    return found
+
+
+def rights(snapshot: Mapping[str, Any]) -> Iterator[Right]:
+    """Yield every role assignment."""
+    custom = {_guid(each["id"]): _role_name(each) for each in of_type(snapshot, DEFINITION)}
+    for each in of_type(snapshot, ASSIGNMENT):
+        properties = each["properties"]
+        identity = re.search(r"userAssignedIdentities/([\w-]+)'", properties["principalId"])
+        assert identity
+        role = _guid(properties["roleDefinitionId"])
+        who = "events" if identity[1].endswith("-events") else "app"
+        yield Right(who, custom.get(role, role), _scope(each["id"]))
+
+
+def custom_roles(snapshot: Mapping[str, Any]) -> Iterator[tuple[str, list[str], list[str]]]:
+    """Yield every custom role's name, its actions and its data actions."""
+    for each in of_type(snapshot, DEFINITION):
+        (permissions,) = each["properties"]["permissions"]
+        yield _role_name(each), permissions.get("actions", []), permissions.get("dataActions", [])
+
+
+def settings(snapshot: Mapping[str, Any]) -> dict[str, str]:
+    """Return the app's settings."""
+    listed = only(snapshot, "Microsoft.Web/sites")["properties"]["siteConfig"]["appSettings"]
+    assert len({each["name"] for each in listed}) == len(listed)
+    return {each["name"]: each["value"] for each in listed}
+
+
+def _guid(role_id: str) -> str:
+    return role_id.rpartition("/")[2]
+
+
+def _role_name(definition: Mapping[str, Any]) -> str:
+    """Return a custom role's name without what makes it unique in the tenant."""
+    return str(definition["properties"]["roleName"]).split()[1]
+
+
+def _scope(assignment_id: str) -> str:
+    """Read an assignment's scope out of the expression for its id, whose end only Azure can work out."""
+    if found := re.match(r"\[extensionResourceId\('([^']+)'", assignment_id):
+        return found[1]
+    if found := re.match(r"\[resourceId\('([\w-]+)', '([\w.()-]+)'", assignment_id):
+        return f"/subscriptions/{found[1]}/resourceGroups/{found[2]}"
+    found = re.match(r"\[subscriptionResourceId\('([\w-]+)'", assignment_id)
+    assert found, assignment_id
+    return f"/subscriptions/{found[1]}"

@@ -1,0 +1,147 @@
+"""What the template makes is what the code expects: queues, containers, settings, events."""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from cloud import leases, queues
+from cloud.settings import KNOWN, Settings
+from engine.events import parse_event
+from tests.infra import deployed
+from tests.infra.bicep import ROOT, names, snapshot
+
+HOSTS = {
+    "AzureWebJobsStorage__credential",
+    "AzureWebJobsStorage__clientId",
+    "AzureWebJobsStorage__blobServiceUri",
+    "AzureWebJobsStorage__queueServiceUri",
+    "AzureWebJobsStorage__tableServiceUri",
+    "APPLICATIONINSIGHTS_CONNECTION_STRING",
+    "APPLICATIONINSIGHTS_AUTHENTICATION_STRING",
+    "APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL",
+    "PYTHON_ENABLE_OPENTELEMETRY",
+    "AZURE_AUTHORITY_HOST",
+    "AZURE_CLIENT_ID",
+    "AZURE_TENANT_ID",
+}
+"""Settings that the Functions host, the worker, the exporter and the identity library read."""
+OPTIONAL = {"REKEY_EVENT_TOPIC", "REKEY_POLICY"}
+
+
+def triggered_queues() -> Iterator[str]:
+    """Yield the queue of every queue trigger in function_app.py."""
+    for node in ast.walk(ast.parse((ROOT / "function_app.py").read_text())):
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "queue_trigger":
+            assert isinstance(node.args[1], ast.Constant)
+            yield str(node.args[1].value)
+
+
+def child_names(found: dict[str, Any], kind: str) -> set[str]:
+    return {
+        each["id"].rpartition("/")[2] for each in deployed.of_type(found, f"Microsoft.Storage/storageAccounts/{kind}")
+    }
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_queue_that_a_trigger_reads_or_the_code_writes_exists_with_its_poison_queue(name: str) -> None:
+    used = {*triggered_queues(), queues.ROTATIONS, queues.SWEEPS}
+    expected = used | {f"{queue}-poison" for queue in used if not queue.endswith("-poison")}
+    assert len(expected) == 6
+    assert child_names(snapshot(name), "queueServices/queues") == expected
+
+
+@pytest.mark.parametrize("name", names())
+def test_the_containers_of_leases_package_and_dead_letters_exist_and_no_others(name: str) -> None:
+    found = snapshot(name)
+    assert child_names(found, "blobServices/containers") == {leases.CONTAINER, "deployments", "dead-letters"}
+    package = deployed.only(found, "Microsoft.Web/sites")["properties"]["functionAppConfig"]["deployment"]["storage"]
+    account = deployed.only(found, "Microsoft.Storage/storageAccounts")["name"]
+    assert package["value"].startswith(f"https://{account}.blob.core.")
+    assert package["value"].endswith("/deployments")
+
+
+@pytest.mark.parametrize("name", names())
+def test_the_settings_are_those_that_are_read_none_missing_none_unknown(name: str) -> None:
+    given = set(deployed.settings(snapshot(name)))
+    assert given - OPTIONAL == (KNOWN | HOSTS) - OPTIONAL
+
+
+def test_with_everything_on_every_known_setting_is_set_and_with_everything_off_the_optional_ones_are_not() -> None:
+    assert set(deployed.settings(snapshot("everything-on"))) == KNOWN | HOSTS
+    assert not OPTIONAL & set(deployed.settings(snapshot("everything-off")))
+
+
+def settings_of(name: str) -> Settings:
+    """Read a snapshot's settings as the app does at its start; what only Azure knows stands in for itself."""
+    given = deployed.settings(snapshot(name))
+    topic = {"REKEY_EVENT_TOPIC": "https://topic.example/api/events"} if "REKEY_EVENT_TOPIC" in given else {}
+    return Settings.read({**given, **topic})
+
+
+@pytest.mark.parametrize("name", names())
+def test_the_app_starts_with_the_settings_as_they_are(name: str) -> None:
+    settings = settings_of(name)
+    assert settings.storage.connection_string == ""
+    assert settings.storage.blob_url.startswith("https://")
+
+
+def test_scopes_and_applications_reach_the_app_bound_to_their_vault() -> None:
+    settings = settings_of("everything-on")
+    assert list(settings.scopes) == ["https://contoso-prod.vault.azure.net"]
+    data = "/subscriptions/00000000-0000-0000-0000-000000000001/resourcegroups/data/providers/"
+    assert settings.scopes["https://contoso-prod.vault.azure.net"] == (
+        f"{data}microsoft.storage/storageaccounts/contosodata",
+        f"{data}microsoft.sql/servers/contoso-sql",
+        f"{data}microsoft.sql/servers/contoso-users/databases/orders",
+        "/subscriptions/00000000-0000-0000-0000-000000000001/resourcegroups/shared",
+        "11111111-2222-3333-4444-555555555555",
+    )
+
+
+def test_another_cloud_has_its_own_names_everywhere() -> None:
+    settings = settings_of("us-government")
+    assert list(settings.scopes) == ["https://agency-prod.vault.usgovcloudapi.net"]
+    assert settings.arm_endpoint == "https://management.usgovcloudapi.net"
+    assert settings.graph_endpoint == "https://graph.microsoft.us"
+    assert settings.authority == "https://login.microsoftonline.us"
+    assert settings.storage.blob_url.endswith(".blob.core.usgovcloudapi.net")
+    assert settings.storage.queue_url.endswith(".queue.core.usgovcloudapi.net")
+    text = json.dumps(snapshot("us-government"))
+    for public in (
+        "core.windows.net",
+        "vault.azure.net",
+        "vaultcore.azure.net",
+        "azurewebsites.net",
+        "management.azure.com",
+    ):
+        assert public not in text
+
+
+@pytest.mark.parametrize("name", [name for name in names() if name != "everything-off"])
+def test_the_events_that_are_delivered_are_those_that_the_app_acts_on(name: str) -> None:
+    for each in deployed.of_type(snapshot(name), "Microsoft.EventGrid/systemTopics/eventSubscriptions"):
+        properties = each["properties"]
+        kinds = properties["filter"]["includedEventTypes"]
+        assert set(kinds) == {"Microsoft.KeyVault.SecretNearExpiry", "Microsoft.KeyVault.SecretExpired"}
+        for kind in kinds:
+            data = {"Id": "https://prod.vault.azure.net/secrets/key/0123", "VaultName": "prod", "ObjectName": "key"}
+            assert parse_event(json.dumps({"id": "1", "eventType": kind, "subject": "key", "data": data}))
+        destination = properties["deliveryWithResourceIdentity"]["destination"]
+        assert destination["endpointType"] == "StorageQueue"
+        assert destination["properties"]["queueName"] == "vault-events"
+        dead = properties["deadLetterWithResourceIdentity"]["deadLetterDestination"]["properties"]
+        assert dead["blobContainerName"] == "dead-letters"
+        account = deployed.only(snapshot(name), "Microsoft.Storage/storageAccounts")["id"]
+        assert {destination["properties"]["resourceId"], dead["resourceId"]} == {account}
+
+
+def test_the_runtime_is_the_one_that_the_code_is_written_for() -> None:
+    runtime = deployed.only(snapshot("everything-off"), "Microsoft.Web/sites")["properties"]["functionAppConfig"][
+        "runtime"
+    ]
+    assert runtime == {"name": "python", "version": (ROOT / ".python-version").read_text().strip()}

@@ -1,0 +1,138 @@
+"""Nothing is public that need not be, and nothing is opened by a key or a password."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.infra import deployed
+from tests.infra.bicep import names, snapshot
+
+PRIVATE = ("everything-on", "us-government")
+
+
+def account(name: str) -> dict[str, Any]:
+    properties: dict[str, Any] = deployed.only(snapshot(name), "Microsoft.Storage/storageAccounts")["properties"]
+    return properties
+
+
+@pytest.mark.parametrize("name", names())
+def test_storage_takes_no_shared_key_no_anonymous_reader_and_no_plain_http(name: str) -> None:
+    properties = account(name)
+    assert properties["allowSharedKeyAccess"] is False
+    assert properties["allowBlobPublicAccess"] is False
+    assert properties["allowCrossTenantReplication"] is False
+    assert properties["supportsHttpsTrafficOnly"] is True
+    assert properties["minimumTlsVersion"] == "TLS1_2"
+    for container in deployed.of_type(snapshot(name), "Microsoft.Storage/storageAccounts/blobServices/containers"):
+        assert container["properties"]["publicAccess"] == "None"
+
+
+@pytest.mark.parametrize("name", names())
+def test_the_app_takes_https_with_tls_1_2_only_and_no_ftp_and_no_publishing_password(name: str) -> None:
+    found = snapshot(name)
+    site = deployed.only(found, "Microsoft.Web/sites")["properties"]
+    config = site["siteConfig"]
+    assert site["httpsOnly"] is True
+    assert (config["minTlsVersion"], config["scmMinTlsVersion"], config["ftpsState"]) == ("1.2", "1.2", "Disabled")
+    assert config["remoteDebuggingEnabled"] is False
+    policies = deployed.of_type(found, "Microsoft.Web/sites/basicPublishingCredentialsPolicies")
+    assert {each["id"].rpartition("/")[2]: each["properties"]["allow"] for each in policies} == {
+        "ftp": False,
+        "scm": False,
+    }
+
+
+@pytest.mark.parametrize("name", names())
+def test_telemetry_and_outcomes_are_taken_from_entra_identities_only(name: str) -> None:
+    found = snapshot(name)
+    assert deployed.only(found, "Microsoft.Insights/components")["properties"]["DisableLocalAuth"] is True
+    assert (
+        deployed.only(found, "Microsoft.OperationalInsights/workspaces")["properties"]["features"]["disableLocalAuth"]
+        is True
+    )
+    for topic in deployed.of_type(found, "Microsoft.EventGrid/topics"):
+        assert topic["properties"]["disableLocalAuth"] is True
+        assert topic["properties"]["minimumTlsVersionAllowed"] == "1.2"
+
+
+@pytest.mark.parametrize("name", names())
+def test_the_app_and_event_grid_use_user_assigned_identities_alone(name: str) -> None:
+    found = snapshot(name)
+    for kind in ("Microsoft.Web/sites", "Microsoft.EventGrid/systemTopics"):
+        assert {each["identity"]["type"] for each in deployed.of_type(found, kind)} <= {"UserAssigned"}
+    storage = deployed.only(found, "Microsoft.Web/sites")["properties"]["functionAppConfig"]["deployment"]["storage"]
+    assert storage["authentication"]["type"] == "UserAssignedIdentity"
+    assert "AzureWebJobsStorage" not in deployed.settings(found)
+
+
+@pytest.mark.parametrize("name", names())
+def test_with_a_private_network_storage_and_topic_answer_there_only_and_without_one_they_must_be_reachable(
+    name: str,
+) -> None:
+    private, found = name in PRIVATE, snapshot(name)
+    properties = account(name)
+    assert properties["publicNetworkAccess"] == ("Disabled" if private else "Enabled")
+    assert properties["networkAcls"] == {"bypass": "AzureServices", "defaultAction": "Deny" if private else "Allow"}
+    for topic in deployed.of_type(found, "Microsoft.EventGrid/topics"):
+        assert topic["properties"]["publicNetworkAccess"] == ("Disabled" if private else "Enabled")
+
+
+@pytest.mark.parametrize("name", PRIVATE)
+def test_whatever_is_closed_has_a_private_endpoint_with_its_name_in_a_linked_zone(name: str) -> None:
+    found = snapshot(name)
+    connections = [
+        each["properties"]["privateLinkServiceConnections"][0]["properties"]
+        for each in deployed.of_type(found, "Microsoft.Network/privateEndpoints")
+    ]
+    reached = {(each["privateLinkServiceId"].split("/")[-2], each["groupIds"][0]) for each in connections}
+    expected = {("storageAccounts", "blob"), ("storageAccounts", "queue"), ("storageAccounts", "table")}
+    expected |= {("topics", "topic"), ("vaults", "vault")}
+    assert reached == (expected | {("sites", "sites")} if name == "everything-on" else expected)
+    zones = {each["id"] for each in deployed.of_type(found, "Microsoft.Network/privateDnsZones")}
+    groups = deployed.of_type(found, "Microsoft.Network/privateEndpoints/privateDnsZoneGroups")
+    assert {
+        each["properties"]["privateDnsZoneConfigs"][0]["properties"]["privateDnsZoneId"] for each in groups
+    } == zones
+    links = deployed.of_type(found, "Microsoft.Network/privateDnsZones/virtualNetworkLinks")
+    assert {each["id"].partition("/virtualNetworkLinks/")[0] for each in links} == zones
+
+
+@pytest.mark.parametrize("name", PRIVATE)
+def test_the_app_runs_in_the_delegated_subnet_of_its_network(name: str) -> None:
+    found = snapshot(name)
+    network = deployed.only(found, "Microsoft.Network/virtualNetworks")
+    delegated = [
+        subnet["name"]
+        for subnet in network["properties"]["subnets"]
+        for delegation in subnet["properties"].get("delegations", [])
+        if delegation["properties"]["serviceName"] == "Microsoft.App/environments"
+    ]
+    assert delegated == ["app"]
+    assert (
+        deployed.only(found, "Microsoft.Web/sites")["properties"]["virtualNetworkSubnetId"]
+        == f"{network['id']}/subnets/app"
+    )
+
+
+def test_the_apps_url_is_closed_opened_to_all_or_to_listed_addresses_as_asked() -> None:
+    sites = {name: deployed.only(snapshot(name), "Microsoft.Web/sites")["properties"] for name in names()}
+    assert sites["everything-on"]["publicNetworkAccess"] == "Disabled"
+    assert sites["everything-off"]["publicNetworkAccess"] == "Enabled"
+    assert sites["everything-off"]["siteConfig"]["ipSecurityRestrictionsDefaultAction"] == "Allow"
+    listed = sites["three-subscriptions"]["siteConfig"]
+    assert listed["ipSecurityRestrictionsDefaultAction"] == "Deny"
+    assert [each["ipAddress"] for each in listed["ipSecurityRestrictions"]] == ["203.0.113.0/24"]
+    assert listed["scmIpSecurityRestrictionsUseMain"] is True
+
+
+def test_logs_of_everything_that_the_deployment_owns_go_to_the_workspace() -> None:
+    found = snapshot("everything-on")
+    workspace = deployed.only(found, "Microsoft.OperationalInsights/workspaces")["id"]
+    listed = deployed.of_type(found, "Microsoft.Insights/diagnosticSettings")
+    assert {each["properties"]["workspaceId"] for each in listed} == {workspace}
+    logged = {
+        each["id"].partition("/providers/Microsoft.Insights/diagnosticSettings")[0].split("/")[-2] for each in listed
+    }
+    assert logged == {"blobServices", "queueServices", "tableServices", "topics", "systemTopics", "sites"}

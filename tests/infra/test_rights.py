@@ -1,0 +1,124 @@
+"""Who may do what, where: docs/permissions.md, the template and the code's messages say the same."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.infra import deployed, permissions
+from tests.infra.bicep import ROOT, names, snapshot
+
+BUILT_IN = {
+    "Storage Blob Data Owner": "b7e6dc6d-f1e8-4753-8033-0f276bb0955b",
+    "Storage Blob Data Contributor": "ba92f5b4-2d11-453d-a403-e96b0029c9fe",
+    "Storage Queue Data Contributor": "974c5e8b-45b9-4653-ba55-5f855dd0fb88",
+    "Storage Queue Data Message Sender": "c6a89b2d-59bc-44d0-9896-0f6e12d7b80a",
+    "Storage Table Data Contributor": "0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3",
+    "Monitoring Metrics Publisher": "3913510d-42f4-4e42-8a64-420c390055eb",
+    "EventGrid Data Sender": "d5a91429-5739-47e2-a06b-3470a27159e7",
+}
+"""Ids of https://learn.microsoft.com/azure/role-based-access-control/built-in-roles."""
+ONLY_WITH = {"outcome topic", "queue vault-events", "container dead-letters"}
+"""Places whose rights an option leaves out, or leaves without use."""
+
+
+def test_with_everything_on_the_rights_are_those_of_the_page_and_no_others() -> None:
+    given = {(right.who, right.place, right.role) for right in deployed.rights(snapshot("everything-on"))}
+    assert given == {(row.who, row.place, row.role) for row in permissions.rows()}
+
+
+@pytest.mark.parametrize("name", names())
+def test_no_deployment_gives_a_right_that_the_page_does_not_list(name: str) -> None:
+    given = {(right.who, right.place, right.role) for right in deployed.rights(snapshot(name))}
+    assert given <= {(row.who, row.place, row.role) for row in permissions.rows()}
+
+
+@pytest.mark.parametrize("name", names())
+def test_a_custom_role_permits_what_its_row_lists_and_nothing_that_deletes(name: str) -> None:
+    listed = {row.role: row.actions for row in permissions.rows() if row.actions}
+    for role, actions, data_actions in deployed.custom_roles(snapshot(name)):
+        permitted = [*actions, *data_actions]
+        assert sorted(permitted) == sorted(listed[role])
+        assert not [
+            action for action in permitted if "*" in action or "delete" in action.lower() or "purge" in action.lower()
+        ]
+
+
+def test_the_page_names_every_built_in_role_by_its_own_id() -> None:
+    named = {row.title: row.role for row in permissions.rows() if not row.actions}
+    assert named == BUILT_IN
+
+
+def test_a_right_at_a_source_is_given_at_the_listed_scope_and_nowhere_above_it() -> None:
+    given = {
+        (right.scope, right.role) for right in deployed.rights(snapshot("everything-on")) if right.place == "sources"
+    }
+    subscription = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups"
+    assert given == {
+        (f"{subscription}/data/providers/Microsoft.Storage/storageAccounts/contosodata", "storage-keys"),
+        (f"{subscription}/data/providers/Microsoft.Sql/servers/contoso-sql", "sql-administrator"),
+        (f"{subscription}/shared", "storage-keys"),
+        (f"{subscription}/shared", "sql-administrator"),
+    }
+
+
+def test_three_vaults_in_three_subscriptions_get_their_rights_there_and_a_shared_scope_gets_one() -> None:
+    given = [
+        (right.scope, right.role)
+        for right in deployed.rights(snapshot("three-subscriptions"))
+        if right.place == "sources"
+    ]
+    one, two, three = (f"/subscriptions/{d * 8}-{d * 4}-{d * 4}-{d * 4}-{d * 12}" for d in "123")
+    assert sorted(given) == sorted(
+        [
+            (f"{one}/resourceGroups/data", "storage-keys"),
+            (f"{two}/resourceGroups/data/providers/Microsoft.Storage/storageAccounts/contosotwo", "storage-keys"),
+            (three, "storage-keys"),
+            (three, "sql-administrator"),
+        ]
+    )
+    vaults = {right.scope for right in deployed.rights(snapshot("three-subscriptions")) if right.place == "each vault"}
+    assert vaults == {
+        f"{place}/resourceGroups/secrets/providers/Microsoft.KeyVault/vaults/contoso-{name}"
+        for place, name in ((one, "one"), (two, "two"), (three, "three"))
+    }
+
+
+@pytest.mark.parametrize("name", names())
+def test_a_custom_role_can_be_given_only_where_it_is_needed_and_its_name_is_its_own(name: str) -> None:
+    definitions = deployed.of_type(snapshot(name), deployed.DEFINITION)
+    titles = [each["properties"]["roleName"] for each in definitions]
+    assert len(set(titles)) == len(titles)
+    for each in definitions:
+        assert each["properties"]["assignableScopes"] == [each["id"].partition("/providers/")[0]]
+
+
+def roles_in_the_code() -> Iterator[tuple[Path, str]]:
+    """Yield the roles that the code's messages name: ROLE and PERMISSION of a module, and role="…" in a call."""
+    for path in [*(ROOT / "cloud").glob("*.py"), *(ROOT / "rotators").glob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text())):
+            named = isinstance(node, ast.Assign) and {getattr(each, "id", "") for each in node.targets} & {
+                "ROLE",
+                "PERMISSION",
+            }
+            given = isinstance(node, ast.keyword) and node.arg == "role"
+            if (named or given) and isinstance(value := getattr(node, "value", None), ast.Constant) and value.value:
+                yield path, str(value.value).partition(",")[0]
+
+
+def test_every_role_that_a_message_tells_to_grant_is_on_the_page() -> None:
+    found = {role: path for path, role in roles_in_the_code()}
+    assert {"Key Vault Secrets Officer", "Reader", "SQL Server Contributor", "Storage Blob Data Owner"} <= set(found)
+    page = permissions.PAGE.read_text()
+    assert {role: path.name for role, path in found.items() if role not in page} == {}
+
+
+def test_every_statement_that_a_message_tells_to_run_in_a_database_is_on_the_page() -> None:
+    code = (ROOT / "rotators" / "sql_login_password.py").read_text()
+    page = permissions.PAGE.read_text()
+    for words in ("loginmanager", "ALTER ANY USER", "FROM EXTERNAL PROVIDER"):
+        assert words in code
+        assert words in page

@@ -1,0 +1,76 @@
+"""The committed snapshots are what the template deploys, and tell all but what only Azure knows."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.infra import deployed
+from tests.infra.bicep import PLACE, PUBLIC_CLOUD, SNAPSHOTS, bicep, names, predicted, snapshot
+
+RUNTIME = (
+    r"principalId\b|clientId\b|outputs\.connectionString\b|outputs\.endpoint\b|outputs\.hostName\b"
+    r"|'full'\)\.location\b|enableRbacAuthorization\b"
+)
+"""What only Azure knows: ids of identities, URLs that it makes up, and properties of vaults that exist already."""
+
+
+def test_there_are_snapshots_of_the_least_the_most_three_subscriptions_and_another_cloud() -> None:
+    assert names() == ["everything-off", "everything-on", "three-subscriptions", "us-government"]
+
+
+@pytest.mark.parametrize("name", names())
+def test_a_committed_snapshot_is_what_would_be_deployed(name: str) -> None:
+    run = bicep("snapshot", SNAPSHOTS / f"{name}.bicepparam", "--mode", "validate", *PLACE)
+    assert run.code == 0, run.said
+
+
+def test_a_snapshot_that_is_not_true_any_more_is_found(tmp_path: Path) -> None:
+    vaults = "param vaults = [{ name: 'contoso', applications: ['11111111-2222-3333-4444-555555555555'] }]"
+    assert predicted(tmp_path, vaults + PUBLIC_CLOUD).code == 0
+    changed = (tmp_path / "case.bicepparam").read_text() + "param name = 'other'\n"
+    (tmp_path / "case.bicepparam").write_text(changed)
+    assert bicep("snapshot", tmp_path / "case.bicepparam", "--mode", "validate", *PLACE).code != 0
+
+
+@pytest.mark.parametrize("name", names())
+def test_only_what_azure_alone_knows_is_left_open(name: str) -> None:
+    text = (SNAPSHOTS / f"{name}.snapshot.json").read_text()
+    for expression in re.findall(
+        r"reference\((?:[^()]|\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\))*\)[\w.]*[^\n]{0,60}", text
+    ):
+        assert re.search(RUNTIME, expression), expression
+
+
+@pytest.mark.parametrize("name", names())
+def test_no_two_resources_have_one_id(name: str) -> None:
+    counted = Counter(each["id"].lower() for each in snapshot(name)["predictedResources"])
+    assert [each for each, number in counted.items() if number > 1] == []
+
+
+@pytest.mark.parametrize("name", names())
+def test_a_snapshot_has_no_diagnostics(name: str) -> None:
+    assert snapshot(name)["diagnostics"] == []
+
+
+def test_without_a_word_about_events_every_vault_gets_its_topic_beside_it() -> None:
+    found = snapshot("three-subscriptions")
+    sources = {each["properties"]["source"] for each in deployed.of_type(found, "Microsoft.EventGrid/systemTopics")}
+    groups = [
+        f"/subscriptions/{digit * 8}-{digit * 4}-{digit * 4}-{digit * 4}-{digit * 12}/resourceGroups/secrets"
+        for digit in "123"
+    ]
+    vaults = ("contoso-one", "contoso-two", "contoso-three")
+    assert sources == {
+        f"{group}/providers/Microsoft.KeyVault/vaults/{vault}" for group, vault in zip(groups, vaults, strict=True)
+    }
+    for topic in deployed.of_type(found, "Microsoft.EventGrid/systemTopics"):
+        assert topic["id"].partition("/providers/")[0] == topic["properties"]["source"].partition("/providers/")[0]
+
+
+def test_with_everything_off_nothing_optional_is_deployed() -> None:
+    kinds = {each["type"] for each in snapshot("everything-off")["predictedResources"]}
+    assert not [kind for kind in kinds if re.search(r"EventGrid|Network/|diagnosticSettings|sites/extensions", kind)]

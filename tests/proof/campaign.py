@@ -1,0 +1,67 @@
+"""Which schedules are played: everything that can be enumerated, then seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+from tests.interleave import every_path
+from tests.proof.case import Case
+from tests.proof.kernel import FAULTS, Mode
+from tests.proof.scenarios import SCENARIOS
+from tests.proof.schedule import Planned, Schedule
+
+PAIRED: Sequence[Mode] = ("die before", "die after", "lose the answer", "throttle", "fail after the effect", "forbid")
+PAIRS = ("one/", "incident-alone/", "drift/")
+"""Scenarios in which every pair of faults is played; in all others the second one strikes soon after the first."""
+SOON = 4
+MOST_PATHS = 6000
+"""Where there are more interleavings of one scenario than this, the rest is left to the seeds."""
+
+
+def calls_of(scenario: str) -> int:
+    """Count the calls of a scenario in which everything goes well."""
+    director = Planned()
+    schedule = Schedule(SCENARIOS[scenario], director)
+    schedule.play()
+    schedule.close()
+    return director.calls
+
+
+def singles() -> Iterator[Case]:
+    """Yield every fault at every call of every scenario."""
+    for name in SCENARIOS:
+        for at in range(calls_of(name)):
+            for mode in FAULTS:
+                yield Case(name, ((at, mode),))
+
+
+def pairs() -> Iterator[Case]:
+    """Yield every pair of faults."""
+    for name in SCENARIOS:
+        reach = None if name.startswith(PAIRS) else SOON
+        calls = calls_of(name)
+        for first in range(calls):
+            for second in range(first + 1, calls if reach is None else min(calls, first + 1 + reach)):
+                for one in PAIRED:
+                    for other in PAIRED:
+                        yield Case(name, ((first, one), (second, other)))
+
+
+def interleavings(name: str, most: int = MOST_PATHS) -> Iterator[Case]:
+    """Yield every order in which the workers of a scenario can take turns, as they are found by playing them."""
+    for choices in islice(every_path(), most):
+        schedule = Schedule(SCENARIOS[name], Planned(pick=choices))
+        yield Case(name, path=tuple(choices.given))
+        try:
+            schedule.play()
+        except AssertionError:
+            continue
+        finally:
+            schedule.close()
+
+
+def seeds(first: int, number: int) -> Iterator[Case]:
+    """Yield so many seeds."""
+    for seed in range(first, first + number):
+        yield Case.of_seed(seed)

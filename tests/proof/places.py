@@ -1,0 +1,69 @@
+"""One secret of every kind and strategy in a simulated Azure, and what the promises ask about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from simulator.keyvault.state import SecretVersion
+from tests.graph import places as graph
+from tests.rig import CONNECTION_STRING, Rig
+from tests.sql import product as sql
+
+
+
+
+@dataclass(frozen=True)
+class Place:
+    """A world with one secret that is due."""
+
+    rig: Rig
+    name: str
+    accepts: Callable[[SecretVersion], bool]
+    """Does the source accept what this version holds, now?"""
+    planted: Callable[[], set[str]]
+    """Every credential that the source holds or has held: none may leak."""
+    single: bool = False
+
+
+def _storage(template: str | None = None) -> Place:
+    rig = Rig()
+    account = rig.account("appdata")
+    rig.secret("app-key", account, template=template)
+
+    def alive() -> set[str]:
+        return {key.value for key in account.keys.values()}
+
+    return Place(rig, "app-key", lambda version: any(key in version.value for key in alive()), alive)
+
+
+def _application() -> Place:
+    rig = graph.GraphRig()
+    rig.managed()
+
+    def accepts(version: SecretVersion) -> bool:
+        return version.value in {each.secret for each in rig.alive()}
+
+    return Place(rig, graph.NAME, accepts, lambda: {each.secret for each in rig.app.history})
+
+
+def _sql(strategy: str) -> Place:
+    rig, kind = sql.SqlProduct(), sql.KINDS[strategy]
+    kind.setup(rig)
+    promises = sql.SqlPromises(rig, kind)
+
+    def planted() -> set[str]:
+        return {text for account in promises.accounts() for _, text in account.passwords}
+
+    return Place(rig, sql.NAME, promises.accepted, planted, kind.single)
+
+
+PLACES: Mapping[str, Callable[[], Place]] = {
+    "storage-key": _storage,
+    "storage-key in a connection string": lambda: _storage(CONNECTION_STRING),
+    "service-principal-secret": _application,
+    "sql-admin-password": lambda: _sql("an administrator"),
+    "sql-login-password": lambda: _sql("a login"),
+    "sql-login-password of a user": lambda: _sql("a contained user"),
+    "sql-login-password of two logins": lambda: _sql("two logins"),
+}

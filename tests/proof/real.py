@@ -1,0 +1,202 @@
+"""One rotation and its retirement through Microsoft's SDKs, under a plan of faults: every kind, every strategy."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import cast
+
+from engine.errors import RekeyError
+from engine.service import Service
+from engine.tags import OPERATION, RETIRE, STATE, Pending
+from simulator.keyvault.state import SecretVersion
+from simulator.transport import Call
+from simulator.wire import Request, Response
+from tests.delivery import Delivery
+from tests.faults import MODES, Died, Mode, Saboteur
+from tests.promises import Broken, emitted_to_host_storage, everything
+from tests.proof.places import PLACES, Place
+
+DAY = 86400
+PREFIX = "real:"
+SOON = 4
+
+
+@dataclass
+class Recorder(Saboteur):
+    """A saboteur that says what it saw, so that a plan can be read and played again."""
+
+    trace: list[str] = field(default_factory=list)
+
+    async def __call__(self, request: Request, call: Call) -> Response:
+        """Let one call through, or strike."""
+        mode = self.plan.get(self.calls, "")
+        if not self.dead:
+            self.trace.append(f"{self.calls:>4}  {request.method} {request.host}{request.path} {mode}")
+        return await super().__call__(request, call)
+
+
+@dataclass
+class Promises:
+    """What must hold of one secret, at every instant and in the end."""
+
+    place: Place
+    known: set[str] = field(default_factory=set)
+    planted: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.known = {version.version for version in self.versions()}
+        self.instant()
+
+    def versions(self) -> list[SecretVersion]:
+        """Return all versions, the current one last."""
+        return self.place.rig.vault.versions(self.place.name)
+
+    def instant(self) -> None:
+        """Check what must hold at every moment."""
+        versions = self.versions()
+        self.planted |= self.place.planted()
+        if not versions[-1].enabled:
+            raise Broken("P1: the latest version is disabled")
+        if not (self.place.single or self.place.accepts(versions[-1])):
+            raise Broken("P1: the current version is not accepted")
+        for version in versions:
+            if version.version not in self.known and not self.place.accepts(version):
+                raise Broken("P3: a version was published that the source does not accept")
+        self.known |= {version.version for version in versions}
+        self._nothing_cut_off({version.version: version for version in versions})
+
+    def _nothing_cut_off(self, by_id: Mapping[str, SecretVersion]) -> None:
+        for version in by_id.values():
+            if RETIRE in (version.tags or {}):
+                pending = Pending.parse((version.tags or {})[RETIRE])
+                old = by_id[pending.version]
+                if self.place.rig.clock.now() < pending.at and not (self.place.accepts(old) and old.enabled):
+                    raise Broken("P4: a credential was cut off inside its overlap")
+
+    def finally_(self) -> None:
+        """Check what must hold once nothing is left to do."""
+        self.instant()
+        *old, current = self.versions()
+        if not self.place.accepts(current):
+            raise Broken("P1: the current version is not accepted in the end")
+        if len(old) != 1:
+            raise Broken(f"P2: {len(old) + 1} versions instead of 2")
+        if any(self.place.accepts(version) for version in old):
+            raise Broken("P5: a superseded credential is alive")
+        if RETIRE in (current.tags or {}):
+            raise Broken("P5: something is still to be retired")
+        if STATE in (current.tags or {}) or OPERATION not in (current.tags or {}):
+            raise Broken("P8: the secret is shown as parked")
+
+
+@dataclass(frozen=True, slots=True)
+class RealCase:
+    """A kind and the faults at numbered calls: `real:storage-key@3:die after+9:forbid`."""
+
+    place: str
+    plan: tuple[tuple[int, Mode], ...] = ()
+
+    def __str__(self) -> str:
+        return f"{PREFIX}{self.place}@{'+'.join(f'{at}:{mode}' for at, mode in self.plan)}"
+
+    @classmethod
+    def parse(cls, text: str) -> RealCase:
+        """Read what `str` wrote; raises ValueError."""
+        name, _, plan = text.removeprefix(PREFIX).partition("@")
+        faults = [part.partition(":") for part in plan.split("+") if part]
+        if name not in PLACES or any(mode not in MODES for _, _, mode in faults):
+            raise ValueError(f"{text!r} is not {PREFIX}<kind>@<call>:<fault>+…")
+        return cls(name, tuple((int(at), cast("Mode", mode)) for at, _, mode in faults))
+
+
+class Stage:
+    """One case, from its request to the days after its overlap."""
+
+    def __init__(self, case: RealCase) -> None:
+        self.place = PLACES[case.place]()
+        self.rig = self.place.rig
+        self.promises = Promises(self.place)
+        self.saboteur = Recorder(dict(case.plan), self.promises.instant)
+        self.delivery = Delivery(self.rig, self.start)
+
+    def start(self) -> Service:
+        """Start a fresh process."""
+        self.saboteur.revive()
+        return self.rig.service(self.saboteur)
+
+    async def play(self) -> None:
+        """Rotate; wait out what a refusal parked; let the overlap pass and retire; then come daily audits."""
+        version = self.rig.latest(self.place.name).version
+        await self.rig.service().queue.post_rotation(self.rig.item(self.place.name, version=version, trigger="event"))
+        await self.delivery.run()
+        for days in (1, 8, 1, 1, 8, 1):
+            self.rig.clock.advance(days * DAY + 60)
+            await self.sweep()
+            if days == 1 and self._settled():
+                break
+        self.promises.finally_()
+        self._nothing_leaked()
+
+    def _settled(self) -> bool:
+        try:
+            self.promises.finally_()
+        except Broken:
+            return False
+        return True
+
+    async def sweep(self) -> None:
+        """Sweep, with the whole day's audits, as the queue would let it: until it comes to an end."""
+        now = self.rig.clock.now().timestamp()
+        since = self.rig.clock.now().fromtimestamp(now - DAY, self.rig.clock.now().tzinfo).isoformat()
+        for _ in range(4):
+            try:
+                await self.start().sweep_vault(f'{{"vault": "{self.rig.vault.url}", "since": "{since}"}}')
+            except Died:
+                continue
+            except RekeyError as error:
+                self.delivery.errors.append(error)
+                continue
+            break
+        await self.delivery.run()
+
+    def _nothing_leaked(self) -> None:
+        told = "\n".join([*map(everything, self.delivery.errors), emitted_to_host_storage(self.rig)])
+        if any(value in told for value in self.promises.planted):
+            raise Broken("P6: a value leaked")
+
+
+def play(case: RealCase) -> tuple[str | None, Sequence[str]]:
+    """Play a case; returns which promise was broken, and how, or None, with the trace."""
+
+    async def run() -> tuple[str | None, Sequence[str]]:
+        stage = Stage(case)
+        try:
+            await stage.play()
+        except AssertionError as broken:
+            return str(broken), stage.saboteur.trace
+        return None, stage.saboteur.trace
+
+    return asyncio.run(run())
+
+
+def calls_of(place: str) -> int:
+    """Count the calls of a kind when everything goes well."""
+    return len(play(RealCase(place))[1])
+
+
+def singles(place: str) -> Iterator[RealCase]:
+    """Yield every fault at every call."""
+    for at in range(calls_of(place)):
+        for mode in MODES:
+            yield RealCase(place, ((at, mode),))
+
+
+def pairs(place: str) -> Iterator[RealCase]:
+    """Yield every pair of faults of which the second strikes while the first one is being recovered from."""
+    for first in range(calls_of(place)):
+        for second in range(first + 1, first + 1 + SOON):
+            for one in MODES:
+                for other in MODES:
+                    yield RealCase(place, ((first, one), (second, other)))

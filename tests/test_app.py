@@ -1,0 +1,110 @@
+"""function_app.py as Microsoft's worker sees it, and what host.json must agree with."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cloud.settings import Settings
+from engine.service import MAX_TRIES
+from simulator.host.describe import describe_app
+from simulator.host.worker import IndexingError
+
+ROOT = Path(__file__).parents[1]
+HOST = json.loads((ROOT / "host.json").read_text())
+SAMPLE = json.loads((ROOT / "local.settings.sample.json").read_text())["Values"]
+STORAGE = "AzureWebJobsStorage"
+QUEUES = {"on_vault_event": "vault-events", "sweep_vault": "sweeps", "rotate": "rotations", "park": "rotations-poison"}
+ROUTES = {f"http_{action}": f"secrets/{{vault}}/{{name}}/{action}" for action in ("rotate", "retire", "restore")}
+
+
+def environment(**changes: str | None) -> dict[str, str]:
+    """Return this process's environment with the sample's settings, some of them changed; None takes one away."""
+    settings = {**os.environ, **SAMPLE, **changes}
+    return {name: text for name, text in settings.items() if text is not None}
+
+
+@pytest.fixture(scope="module")
+def functions() -> dict[str, list[dict[str, Any]]]:
+    """Every function's bindings, as indexed in a process of its own."""
+    return {each["name"]: each["bindings"] for each in describe_app(ROOT, environment())}
+
+
+def trigger(functions: dict[str, list[dict[str, Any]]], name: str) -> dict[str, Any]:
+    """Return the binding that starts a function."""
+    return next(binding for binding in functions[name] if binding["type"].lower().endswith("trigger"))
+
+
+def test_the_app_has_these_functions_and_no_others(functions: dict[str, list[dict[str, Any]]]) -> None:
+    assert set(functions) == {*QUEUES, *ROUTES, "on_event_grid", "sweep"}
+
+
+@pytest.mark.parametrize(("name", "queue"), QUEUES.items())
+def test_each_queue_starts_its_function(functions: dict[str, list[dict[str, Any]]], name: str, queue: str) -> None:
+    binding = trigger(functions, name)
+    assert (binding["type"], binding["queueName"], binding["connection"]) == ("queueTrigger", queue, STORAGE)
+
+
+def test_the_timer_takes_its_schedule_from_the_settings_and_is_monitored(
+    functions: dict[str, list[dict[str, Any]]],
+) -> None:
+    binding = trigger(functions, "sweep")
+    assert (binding["type"], binding["schedule"], binding["useMonitor"]) == (
+        "timerTrigger",
+        "%REKEY_SWEEP_SCHEDULE%",
+        True,
+    )
+
+
+def test_without_a_schedule_the_sweep_runs_every_hour() -> None:
+    """The host leaves a function out whose setting has no value, and says so only in its log."""
+    found = describe_app(ROOT, environment(REKEY_SWEEP_SCHEDULE=None))
+    (sweep,) = [each for each in found if each["name"] == "sweep"]
+    assert next(each for each in sweep["bindings"] if each["type"] == "timerTrigger")["schedule"] == "0 0 * * * *"
+
+
+def test_event_grid_starts_its_function(functions: dict[str, list[dict[str, Any]]]) -> None:
+    assert trigger(functions, "on_event_grid")["type"] == "eventGridTrigger"
+
+
+@pytest.mark.parametrize(("name", "route"), ROUTES.items())
+def test_an_operators_calls_need_a_function_key(
+    functions: dict[str, list[dict[str, Any]]], name: str, route: str
+) -> None:
+    binding = trigger(functions, name)
+    assert binding["route"] == route
+    assert [method.upper() for method in binding["methods"]] == ["POST"]
+    assert binding["authLevel"].upper() == "FUNCTION"
+
+
+def test_wrong_settings_keep_the_app_from_loading_and_are_all_named() -> None:
+    wrong = environment(REKEY_VAULTS="prod", REKEY_SCOPES="{", REKEY_SWEEP_SCHEDULE="hourly", REKEY_TYPO="x")
+    with pytest.raises(IndexingError) as caught:
+        describe_app(ROOT, wrong)
+    text = str(caught.value)
+    assert "ConfigError" in text
+    assert "wrong setting(s)" in text
+    for name in ("REKEY_VAULTS", "REKEY_SCOPES", "REKEY_SWEEP_SCHEDULE", "REKEY_TYPO"):
+        assert f"  - {name}" in text
+
+
+def test_the_sample_settings_pass() -> None:
+    assert Settings.read(SAMPLE).scopes
+
+
+def test_the_host_tries_as_often_as_the_code_counts_and_waits_in_between() -> None:
+    queues = HOST["extensions"]["queues"]
+    assert queues["maxDequeueCount"] == MAX_TRIES
+    assert queues["visibilityTimeout"] == "00:00:30"
+    assert queues["messageEncoding"] == "base64"
+
+
+def test_the_host_is_told_all_that_its_defaults_would_get_wrong() -> None:
+    assert HOST["version"] == "2.0"
+    assert HOST["telemetryMode"] == "OpenTelemetry"
+    assert HOST["functionTimeout"] == "00:10:00"
+    assert HOST["extensions"]["http"]["routePrefix"] == "api"
