@@ -79,6 +79,9 @@ def translate(error: AzureError, what: str, where: str, role: str) -> RekeyError
         return TransientError(described, where=where, code=code, retry_after=retry_after(error))
     if status == 401:  # noqa: PLR2004
         return TransientError(f"{described}: the app's token was refused", where=where, code=code)
+    if code == "ForbiddenByFirewall":
+        fix = "let the app's network in: a virtual network rule, a private endpoint, or its outbound addresses"
+        return AccessDenied(f"{described} by its firewall", where=where, fix=fix, code=code)
     if status == 403:  # noqa: PLR2004
         return AccessDenied(f"{described} for {_caller(text)}", where=where, fix=_grant(role, where), code=code)
     if status == 404:  # noqa: PLR2004

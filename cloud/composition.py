@@ -12,6 +12,7 @@ from cloud.leases import BlobLeases
 from cloud.queues import StorageQueues
 from cloud.reporting import Reports
 from cloud.settings import Settings
+from cloud.sql import SqlServers
 from cloud.vaults import KeyVaults
 from engine.policy import Policy
 from engine.ports import Clock
@@ -38,8 +39,9 @@ def build(
     identity: AsyncTokenCredential | None = None,
     clock: Clock | None = None,
     options: Mapping[str, Any] | None = None,
+    sql: SqlServers | None = None,
 ) -> Service:
-    """Build the service; `options` go to every SDK client."""
+    """Build the service; `options` go to every SDK client, `sql` takes the place of Microsoft's driver."""
     azure = Azure(
         identity or credential(settings.client_id, os.environ),
         settings.arm_endpoint,
@@ -47,6 +49,7 @@ def build(
         graph_endpoint=settings.graph_endpoint,
         authority=settings.authority,
         tenant_id=settings.tenant_id,
+        sql=sql,
     )
     clock = clock or SystemClock()
     queue = StorageQueues(settings.storage, azure)

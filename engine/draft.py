@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from engine import template
 from engine.secret import Draft, SecretVersion
-from engine.tags import OPERATION, OURS, RETIRE, Managed, Pending
+from engine.tags import MAX_TAGS, OPERATION, OURS, PROOF, RETIRE, Managed, Pending, proof
 from engine.workitem import operation_id
 from rotators.contract import Issued
 
@@ -24,8 +24,11 @@ def new_version(secret: SecretVersion, managed: Managed, issued: Issued, now: da
         tags[RETIRE] = str(Pending(_whole_second_after(now + overlap, overlap), secret.version, issued.supersedes))
     elif RETIRE in secret.tags:
         tags[RETIRE] = secret.tags[RETIRE]
+    value = template.render(managed.template, issued.fields)
+    if len(tags) < MAX_TAGS:
+        tags[PROOF] = proof(tags[OPERATION], issued.credential_id, value)
     return Draft(
-        value=template.render(managed.template, issued.fields),
+        value=value,
         expires=min(now + managed.validity, issued.expires or now + managed.validity),
         content_type=secret.content_type or DEFAULT_CONTENT_TYPE,
         tags=tags,

@@ -59,7 +59,7 @@ class Engine:
             operation=operation_id(secret.ref, secret.version),
             held_id=managed.credential_id,
             held=self.held(secret, managed),
-            proven=tags.OPERATION in secret.tags,
+            proven=tags.proven(secret),
             in_place=in_place,
             expires=self.clock.now() + managed.validity,
             options={key: value for key, value in secret.tags.items() if key not in tags.OURS},

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from engine.decide import Confirm, Decision, Park, Restore, Retire, Rotate, Skip, Wait, due_at
-from engine.errors import AccessDenied, NotFound, PermanentError, RekeyError, TransientError
+from engine.errors import AccessDenied, LeaseUnavailable, NotFound, PermanentError, RekeyError, TransientError
 from engine.events import parse_event
 from engine.ports import WorkQueue
 from engine.rotation import Engine
@@ -24,6 +24,8 @@ MAX_TRIES = 5
 """How often a message is tried: maxDequeueCount in host.json. The last try parks the secret with its real error."""
 MAX_DEFERRALS = 10
 """How often a work item is put off because Azure asked for it."""
+BUSY_SECONDS = 300.0
+"""How long a work item is put off when other workers have held its source all the time."""
 MAX_BODY = 16 * 1024
 """Bytes of a request's body that are looked at."""
 
@@ -90,10 +92,12 @@ class Service:
             problem = error
         else:
             return
-        if problem.retry_after and item.deferred < MAX_DEFERRALS:
-            # Azure said when to come back: asking before that would only prolong it.
-            log.warning("%s comes back in %.0f s: %s", item.ref, problem.retry_after, problem)
-            await self.queue.post_rotation(replace(item, deferred=item.deferred + 1), problem.retry_after)
+        # Azure said when to come back: asking before that would only prolong it. And a busy source is no broken one.
+        busy = isinstance(problem, LeaseUnavailable) and tries >= MAX_TRIES
+        later = problem.retry_after or (BUSY_SECONDS if busy else 0.0)
+        if later and item.deferred < MAX_DEFERRALS:
+            log.warning("%s comes back in %.0f s: %s", item.ref, later, problem)
+            await self.queue.post_rotation(replace(item, deferred=item.deferred + 1), later)
         elif tries < MAX_TRIES:
             log.warning("try %d of %d for %s: %s", tries, MAX_TRIES, item.ref, problem)
             raise problem

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from engine import template
 from engine.errors import NeedsHuman
 from engine.policy import Policy
-from engine.secret import VERSION, SecretRef, SecretVersion
+from engine.secret import VERSION, SecretRef, SecretVersion, Sensitive
 from engine.window import Window
 from rotators.contract import Rotator
 
@@ -26,7 +26,9 @@ MAX_TAG_LENGTH = 256
 OPERATION, RETIRE, STATE, REASON = "RekeyOperation", "RekeyRetire", "RekeyState", "RekeyReason"
 REPLICA_OF = "ReplicaOf"
 """Set by the owner of a replica: the URL of the secret that may write it. Without it nobody can."""
-OURS = frozenset({OPERATION, RETIRE, STATE, REASON})
+PROOF = "RekeyProof"
+"""Binds the tags of a version to its value, so that tags which were edited or copied are not believed."""
+OURS = frozenset({OPERATION, RETIRE, STATE, REASON, PROOF})
 
 _ISO = "%Y-%m-%dT%H:%M:%SZ"
 
@@ -155,6 +157,20 @@ def _replicas(text: str) -> tuple[SecretRef, ...]:
         raise ValueError(text) from error
 
 
+def proof(operation: str, credential_id: str, value: Sensitive) -> str:
+    """Digest what belongs together in one version. The values are random and long, so 64 bits of a digest tell nothing."""
+    text = f"{operation}\n{credential_id}\n{value.reveal()}"
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def proven(secret: SecretVersion) -> bool:
+    """Tell whether Rekey wrote exactly this: this value, with this credential's id."""
+    known = secret.tags.get(OPERATION), secret.tags.get("CredentialId")
+    if secret.value is None or None in known:
+        return False
+    return secret.tags.get(PROOF) == proof(str(known[0]), str(known[1]), secret.value)
+
+
 def fingerprint(secret: SecretVersion) -> str:
     """Digest the version and what its owner's tags say, so that a change to either is noticed."""
     lines = [f"{key}={value}" for key, value in sorted(secret.tags.items()) if key not in OURS]
@@ -193,7 +209,12 @@ def rests_until(secret: SecretVersion, rest: timedelta) -> datetime | None:
 
 def unfinished_incident(secret: SecretVersion) -> bool:
     """Tell whether this version's credential was to be cut off and still is not."""
-    return secret.tags.get(STATE, "").startswith("compromised ")
+    match secret.tags.get(STATE, "").split(" "):
+        case ["compromised", since, _]:
+            # A mark older than the version was copied onto it, and means another credential.
+            return since >= secret.created.strftime(_ISO)
+        case _:
+            return False
 
 
 def unparked(tags: Mapping[str, str]) -> dict[str, str]:

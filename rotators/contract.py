@@ -36,7 +36,7 @@ class Job:
     held: Sensitive | None
     """The credential in the vault's value, where it could be read out of it."""
     proven: bool
-    """Rekey wrote the held version itself, so `held_id` and `held` belong together for certain."""
+    """Rekey wrote exactly this version, so `held_id` and `held` belong together for certain."""
     in_place: bool
     """The source refuses what the vault holds: bring that very credential back, and touch no other."""
     expires: datetime

@@ -21,6 +21,7 @@ from simulator.identity import Principal
 from simulator.keyvault.state import SecretVersion, Vault
 from simulator.queue_store import Message
 from simulator.queues import QueueService
+from simulator.sql_in_process import SimulatedSqlServers
 from simulator.storage_accounts import StorageAccount
 from simulator.transport import Intercept, SimulatedCredential, SimulatedTransport, forget_challenges
 from simulator.wire import Request
@@ -118,6 +119,7 @@ class Rig:
             identity=SimulatedCredential(self.world, self.identity),
             clock=RigClock(self.clock),
             options={"transport": transport},
+            sql=SimulatedSqlServers(self.world, intercept),
         )
 
     def item(self, name: str, **fields: Any) -> WorkItem:

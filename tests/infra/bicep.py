@@ -54,10 +54,10 @@ def compiler() -> str:
     return found
 
 
-def bicep(command: str, file: Path, *options: str) -> Run:
-    """Run the compiler on one file."""
+def bicep(command: str, *arguments: str) -> Run:
+    """Run the compiler."""
     done = subprocess.run(  # noqa: S603 - the compiler that the environment names
-        [compiler(), command, str(file), *options], capture_output=True, text=True, timeout=120, check=False
+        [compiler(), command, *arguments], capture_output=True, text=True, timeout=120, check=False
     )
     return Run(done.returncode, " ".join((done.stdout + done.stderr).split()), done.stdout)
 
@@ -83,4 +83,4 @@ def predicted(folder: Path, parameters: str, template: str = "main.bicep") -> Ru
     file = folder / "case.bicepparam"
     relative = os.path.relpath(INFRA / template, folder).replace(os.sep, "/")
     file.write_text(f"using '{relative}'\n{parameters}\n")
-    return bicep("snapshot", file, *PLACE)
+    return bicep("snapshot", str(file), *PLACE)

@@ -67,7 +67,7 @@ def complaints(queries: dict[str, str]) -> dict[str, list[str]]:
 
 def test_kustos_parser_takes_every_query() -> None:
     queries = {name: query(rule) for name, rule in rules("everything-on").items()}
-    assert complaints(queries) == dict.fromkeys(queries, [])
+    assert complaints(queries) == {name: [] for name in queries}
 
 
 @pytest.mark.parametrize("wrong", ["nowhere | take 1", "traces | where nothing == 1", "traces | wher message == ''"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,37 +12,35 @@ import pytest
 from tests.infra.bicep import INFRA, bicep, warnings
 
 TEMPLATES = sorted(INFRA.rglob("*.bicep"))
-PARAMETERS = sorted(INFRA.rglob("*.bicepparam"))
 
 
 def title(path: Path) -> str:
     return str(path.relative_to(INFRA))
 
 
-@pytest.mark.parametrize("file", [*TEMPLATES, *PARAMETERS], ids=title)
-def test_a_file_is_linted_without_a_warning(file: Path) -> None:
-    run = bicep("lint", file)
+@pytest.mark.parametrize("ending", ["bicep", "bicepparam"])
+def test_every_file_is_linted_without_a_warning(ending: str) -> None:
+    run = bicep("lint", "--pattern", f"{INFRA}/**/*.{ending}")
     assert run.code == 0
     assert warnings(run) == []
 
 
-@pytest.mark.parametrize("file", [*TEMPLATES, *PARAMETERS], ids=title)
-def test_a_file_is_formatted(file: Path) -> None:
-    assert bicep("format", file, "--stdout").output.rstrip() == file.read_text().rstrip()
+@pytest.mark.parametrize(
+    ("name", "text"), [("wrong.bicep", "param unused string\n"), ("wrong.bicepparam", "using none\nparam x = y\n")]
+)
+def test_the_linter_finds_what_is_wrong_in_any_file_of_a_folder(name: str, text: str, tmp_path: Path) -> None:
+    """Else the test above could not fail."""
+    (tmp_path / "modules").mkdir()
+    (tmp_path / "modules" / name).write_text(text)
+    assert warnings(bicep("lint", "--pattern", f"{tmp_path}/**/*{Path(name).suffix}"))
 
 
-@pytest.mark.parametrize("file", PARAMETERS, ids=title)
-def test_a_parameter_file_fits_its_template(file: Path) -> None:
-    run = bicep("build-params", file, "--stdout")
-    assert run.code == 0
-    assert warnings(run) == []
-
-
-def test_the_linter_finds_what_is_wrong(tmp_path: Path) -> None:
-    """Else the tests above could not fail."""
-    file = tmp_path / "wrong.bicep"
-    file.write_text("param unused string\n")
-    assert warnings(bicep("lint", file))
+@pytest.mark.parametrize("ending", ["bicep", "bicepparam"])
+def test_every_file_is_formatted(ending: str, tmp_path: Path) -> None:
+    copy = shutil.copytree(INFRA, tmp_path / "infra")
+    assert bicep("format", "--pattern", f"{copy}/**/*.{ending}").code == 0
+    for file in INFRA.rglob(f"*.{ending}"):
+        assert (copy / title(file)).read_text() == file.read_text(), title(file)
 
 
 @pytest.mark.parametrize("file", TEMPLATES, ids=title)
@@ -55,7 +54,7 @@ def test_every_parameter_output_and_function_is_described(file: Path) -> None:
 
 
 def test_no_parameter_takes_a_secret_and_no_output_gives_one() -> None:
-    template = json.loads(bicep("build", INFRA / "main.bicep", "--stdout").output)
+    template = json.loads(bicep("build", str(INFRA / "main.bicep"), "--stdout").output)
     text = json.dumps(template)
     assert not re.search(r"\blist[A-Z]\w*\(", text), "a list… function reads keys"
     assert "securestring" not in text.lower()

@@ -12,7 +12,7 @@ PAGE = (ROOT / "docs" / "deploy.md").read_text()
 
 
 def template() -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(bicep("build", INFRA / "main.bicep", "--stdout").output)
+    found: dict[str, Any] = json.loads(bicep("build", str(INFRA / "main.bicep"), "--stdout").output)
     return found
 
 

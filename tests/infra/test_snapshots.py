@@ -24,7 +24,7 @@ def test_there_are_snapshots_of_the_least_the_most_three_subscriptions_and_anoth
 
 @pytest.mark.parametrize("name", names())
 def test_a_committed_snapshot_is_what_would_be_deployed(name: str) -> None:
-    run = bicep("snapshot", SNAPSHOTS / f"{name}.bicepparam", "--mode", "validate", *PLACE)
+    run = bicep("snapshot", str(SNAPSHOTS / f"{name}.bicepparam"), "--mode", "validate", *PLACE)
     assert run.code == 0, run.said
 
 
@@ -33,7 +33,7 @@ def test_a_snapshot_that_is_not_true_any_more_is_found(tmp_path: Path) -> None:
     assert predicted(tmp_path, vaults + PUBLIC_CLOUD).code == 0
     changed = (tmp_path / "case.bicepparam").read_text() + "param name = 'other'\n"
     (tmp_path / "case.bicepparam").write_text(changed)
-    assert bicep("snapshot", tmp_path / "case.bicepparam", "--mode", "validate", *PLACE).code != 0
+    assert bicep("snapshot", str(tmp_path / "case.bicepparam"), "--mode", "validate", *PLACE).code != 0
 
 
 @pytest.mark.parametrize("name", names())

@@ -1,0 +1,89 @@
+"""Play many cases on several cores: a progress line while it runs, a table at the end."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import multiprocessing
+import os
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import batched, chain, islice
+
+from tests.proof import campaign, case, real
+from tests.proof.places import PLACES
+from tests.proof.scenarios import SCENARIOS
+
+CHUNK = 50
+SEEDS = 110_000
+REAL_STRIDE = 11
+"""Through the SDKs every so manieth pair of faults is played: all of them take hours. On the model all are."""
+
+
+@dataclass
+class Part:
+    """One part of the proof: its cases, and what came of them."""
+
+    name: str
+    cases: Iterable[str]
+    played: int = 0
+    violations: list[tuple[str, str]] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+def play(text: str) -> tuple[str | None, Sequence[str]]:
+    """Play one case by its name, traced; returns which promise was broken, or None."""
+    if text.startswith(real.PREFIX):
+        return real.play(real.RealCase.parse(text))
+    return case.play(case.Case.parse(text), traced=True)
+
+
+def broken(text: str) -> str | None:
+    """Play one case by its name; an error of the proof's own counts as a violation, too."""
+    try:
+        if text.startswith(real.PREFIX):
+            return real.play(real.RealCase.parse(text))[0]
+        return case.play(case.Case.parse(text))[0]
+    except Exception as error:  # noqa: BLE001 - whatever it is, the case did not prove anything
+        return f"the proof itself failed: {error!r}"
+
+
+def parts(share: float = 1.0) -> list[Part]:
+    """Return the parts of the whole proof; `share` takes so much of the seeds and of the pairs."""
+    stride = max(1, round(1 / share))
+    orders = chain.from_iterable(campaign.interleavings(name) for name in SCENARIOS)
+    pairs = chain.from_iterable(real.pairs(place) for place in PLACES)
+    return [
+        Part("model: every fault at every call", map(str, campaign.singles())),
+        Part("model: pairs of faults", map(str, islice(campaign.pairs(), 0, None, stride))),
+        Part("model: interleavings of workers and people", map(str, islice(orders, 0, None, stride))),
+        Part("model: seeded schedules", map(str, campaign.seeds(1_000_000, int(SEEDS * share)))),
+        Part("SDKs: every fault at every call", map(str, chain.from_iterable(real.singles(p) for p in PLACES))),
+        Part("SDKs: pairs of faults", map(str, islice(pairs, 0, None, REAL_STRIDE * stride))),
+    ]
+
+
+def run(chosen: Sequence[Part], say: Iterator[None]) -> None:
+    """Play all parts; `say` is advanced after each chunk."""
+    context = multiprocessing.get_context("fork")
+    with context.Pool(os.cpu_count(), _quiet) as pool:
+        for part in chosen:
+            began = time.perf_counter()
+            for results in pool.imap_unordered(_chunk, batched(part.cases, CHUNK, strict=False)):
+                part.played += len(results)
+                part.violations += [(text, problem) for text, problem in results if problem]
+                part.seconds = time.perf_counter() - began
+                next(say)
+
+
+def _chunk(texts: Sequence[str]) -> list[tuple[str, str | None]]:
+    results = [(text, broken(text)) for text in texts]
+    gc.collect()
+    return results
+
+
+def _quiet() -> None:
+    """Keep the engine's own log out of the way; the tests listen to it."""
+    logging.disable(logging.CRITICAL)
+    gc.freeze()
