@@ -6,7 +6,7 @@ UV ?= .tools/bin/uv
 RUN := $(UV) run --frozen
 AZURITE_READY := $(if $(shell command -v npm),node_modules/.bin/azurite)
 
-.PHONY: demo test check bench format lock clean
+.PHONY: demo test check prove bench format lock package snapshots clean
 
 demo: $(UV)
 	@$(UV) sync --frozen --quiet
@@ -24,6 +24,10 @@ check: $(UV)
 	$(RUN) mypy .
 	$(UV) export --frozen --quiet --no-default-groups --no-header | diff requirements.txt -
 
+prove: $(UV)
+	@$(UV) sync --frozen --quiet
+	@$(RUN) python -m scripts.prove $(ARGS)
+
 bench: $(UV)
 	@$(UV) sync --frozen --quiet
 	@$(RUN) python -m bench
@@ -36,8 +40,14 @@ lock: $(UV)
 	$(UV) lock --upgrade
 	$(UV) export --frozen --quiet --no-default-groups --no-header -o requirements.txt
 
+package: $(UV)
+	$(RUN) python scripts/package.py dist/rekey.zip
+
+snapshots: $(UV)
+	$(RUN) python -m scripts.snapshots
+
 clean:
-	rm -rf .venv .tools node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .tools node_modules dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 .tools/bin/uv:
 	@python3 -m venv .tools

@@ -117,7 +117,9 @@ class Engine:
         if not (secret.version and secret.enabled):
             return ""
         try:
-            marked = tags.parked(secret, reason, self.clock.now(), compromised=item.compromised)
+            # Of an incident with an earlier version nothing is left to do here but what RekeyRetire says.
+            compromised = item.compromised and item.version in (None, secret.version)
+            marked = tags.parked(secret, reason, self.clock.now(), compromised=compromised)
             await self.vaults.retag(secret, marked)
         except PermanentError as error:
             return f"; nor could the secret be marked: {error.what}"

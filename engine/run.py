@@ -132,9 +132,10 @@ class Run:
 
         Had the worker died in between, nobody would know the password until its message comes back.
         """
-        if self.tries == 1 and self.item.follow_up < MAX_FOLLOW_UPS:
-            item = replace(self.item, follow_up=self.item.follow_up + 1)
-            await self.engine.queue.post_rotation(item, FOLLOW_UP_SECONDS)
+        if self.item.follow_up < MAX_FOLLOW_UPS:
+            # The follow-up of a later try posts none of its own, so that they never multiply.
+            turn = self.item.follow_up + 1 if self.tries == 1 else MAX_FOLLOW_UPS
+            await self.engine.queue.post_rotation(replace(self.item, follow_up=turn), FOLLOW_UP_SECONDS)
 
     async def _publish(
         self,

@@ -15,14 +15,7 @@ func nameProblems(name string) string[] =>
 
 @export()
 @description('What is wrong with the list of vaults.')
-func vaultProblems(vaults fullVault[]) string[] =>
-  concat(
-    map(
-      filter(map(vaults, one => one.name), name => length(filter(vaults, one => one.name == name)) > 1),
-      name => 'vault ${name} is listed twice, which would make two system topics for it: join its scopes in one entry'
-    ),
-    flatten(map(vaults, one => problemsOf(one)))
-  )
+func vaultProblems(vaults fullVault[]) string[] => concat(map(filter(union(map(vaults, one => one.name), []), name => length(filter(vaults, one => one.name == name)) > 1), name => 'vault ${name} is listed twice, which would make two system topics for it: join its scopes in one entry'), flatten(map(vaults, one => problemsOf(one))))
 
 @description('What is wrong with one vault.')
 func problemsOf(one fullVault) string[] =>

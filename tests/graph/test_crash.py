@@ -12,7 +12,7 @@ from engine.errors import RekeyError
 from engine.service import Service
 from engine.tags import RETIRE, Pending
 from tests.delivery import Delivery
-from tests.faults import MODES, Died, Mode, Saboteur
+from tests.faults import Died, Mode, Saboteur, share
 from tests.graph.places import NAME, GraphRig
 from tests.promises import Ear, emitted_to_host_storage, everything
 
@@ -110,7 +110,7 @@ async def test_every_promise_holds_whatever_happens_at_any_one_call(ear: Ear) ->
     calls, broken = (await undisturbed()).saboteur.calls, []
     assert calls > 10
     for at in range(calls):
-        for mode in MODES:
+        for mode in share(at):
             ear.heard.clear()
             stage = Stage({at: mode})
             try:

@@ -13,16 +13,13 @@ from typing import Any
 
 import pytest
 
+from scripts.snapshots import PLACE
+
 ROOT = Path(__file__).parents[2]
 INFRA = ROOT / "infra"
 SNAPSHOTS = INFRA / "snapshots"
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"
 GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rekey"
-PLACE = (
-    *("--tenant-id", "00000000-0000-0000-0000-0000000000ff", "--subscription-id", SUBSCRIPTION),
-    *("--resource-group", "rekey", "--location", "westeurope"),
-)
-"""Where the committed snapshots pretend to be deployed."""
 PUBLIC_CLOUD = """
 param cloud = {
   name: 'AzureCloud'

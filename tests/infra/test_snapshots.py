@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from scripts.snapshots import PLACE
 from tests.infra import deployed
-from tests.infra.bicep import PLACE, PUBLIC_CLOUD, SNAPSHOTS, bicep, names, predicted, snapshot
+from tests.infra.bicep import PUBLIC_CLOUD, SNAPSHOTS, bicep, names, predicted, snapshot
 
 RUNTIME = (
     r"principalId\b|clientId\b|outputs\.connectionString\b|outputs\.endpoint\b|outputs\.hostName\b"
@@ -49,6 +50,12 @@ def test_only_what_azure_alone_knows_is_left_open(name: str) -> None:
 def test_no_two_resources_have_one_id(name: str) -> None:
     counted = Counter(each["id"].lower() for each in snapshot(name)["predictedResources"])
     assert [each for each, number in counted.items() if number > 1] == []
+
+
+@pytest.mark.parametrize("name", names())
+def test_a_snapshots_outputs_are_in_order_so_that_only_changes_show_in_review(name: str) -> None:
+    outputs = list(snapshot(name)["outputs"])
+    assert outputs == sorted(outputs)
 
 
 @pytest.mark.parametrize("name", names())

@@ -10,6 +10,7 @@ from tests.proof.case import Case
 from tests.proof.kernel import FAULTS, Mode
 from tests.proof.scenarios import SCENARIOS
 from tests.proof.schedule import Planned, Schedule
+from tests.proof.watch import Broken
 
 PAIRED: Sequence[Mode] = ("die before", "die after", "lose the answer", "throttle", "fail after the effect", "forbid")
 PAIRS = ("one/", "incident-alone/", "drift/")
@@ -48,17 +49,18 @@ def pairs() -> Iterator[Case]:
                         yield Case(name, ((first, one), (second, other)))
 
 
-def interleavings(name: str, most: int = MOST_PATHS) -> Iterator[Case]:
-    """Yield every order in which the workers of a scenario can take turns, as they are found by playing them."""
+def interleavings(name: str, most: int = MOST_PATHS) -> Iterator[tuple[Case, str | None]]:
+    """Play every order in which workers and people can take turns in a scenario; yields each with what it broke."""
     for choices in islice(every_path(), most):
         schedule = Schedule(SCENARIOS[name], Planned(pick=choices))
-        yield Case(name, path=tuple(choices.given))
+        problem = None
         try:
             schedule.play()
-        except AssertionError:
-            continue
+        except Broken as broken:
+            problem = str(broken)
         finally:
             schedule.close()
+        yield Case(name, path=tuple(choices.taken)), problem
 
 
 def seeds(first: int, number: int) -> Iterator[Case]:

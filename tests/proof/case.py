@@ -51,7 +51,7 @@ class Case:
         """Return who directs this case."""
         if self.seed is not None:
             return Chance(self.seed)
-        return Planned(dict(self.plan), Choices(self.path))
+        return Planned(dict(self.plan), Choices(self.path) if self.path else None)
 
 
 def play(case: Case, *, traced: bool = False) -> tuple[str | None, Sequence[str]]:

@@ -9,6 +9,7 @@ from itertools import product
 
 from engine.secret import SecretRef
 from engine.tags import OPERATION, OURS, REPLICA_OF, RETIRE, Pending
+from engine.workitem import operation_id
 from tests.proof.sources import Many, Slots, credential_in
 from tests.proof.world import VAULT, World
 
@@ -138,6 +139,7 @@ def change_version(world: World) -> None:
         value = source.set(slot)
     held = {credential_in(each.value.reveal()) for each in world.vault[current.ref] if each.value}
     world.watch.disowned |= held | {value}
+    world.watch.orphaned.add(f"rekey {operation_id(current.ref, str(current.version))}")
     tags = {key: text for key, text in current.tags.items() if key not in OURS} | {"CredentialId": slot}
     world.secret("app", value, 90, tags)
 

@@ -130,6 +130,7 @@ class Schedule:
     def play(self) -> None:
         """Play to the end; raises Broken where a promise is."""
         self.drain()
+        self.world.watch.handled()
         self.sweep(HOUR)
         self.sweep(OVERLAP)
         self.director.calm()

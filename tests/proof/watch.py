@@ -58,6 +58,8 @@ class Watch:
     """Sources of which a credential is compromised: no overlap is left to any older one."""
     disowned: set[str] = field(default_factory=set)
     """Credentials in versions that a person replaced by hand: whoever does that looks after what was there."""
+    orphaned: set[str] = field(default_factory=set)
+    """Operations whose version a person replaced while they were under way: nobody can tell any more that they matter."""
     foreign: set[str] = field(default_factory=set)
     """Credentials that Rekey neither made nor was told of."""
     made: set[str] = field(default_factory=set)
@@ -68,7 +70,9 @@ class Watch:
     traces: int = 0
     """How many outcomes and messages there were when the last message was consumed."""
     stranded: bool = False
-    """A single slot holds a password that nobody knows."""
+    """A single slot has just been given a password that nobody knows yet."""
+    slot: str = ""
+    """What that slot held when it was last looked at."""
 
     def proven(self, credential: str) -> None:
         """Note that a source accepted this credential."""
@@ -139,8 +143,11 @@ class Watch:
             self._nothing_cut_off()
 
     def _strand(self, source: str, current: SecretVersion) -> None:
-        if REPLICA_OF not in current.tags:
-            self.stranded = source not in self.lapsed and not self.holds(current)
+        if REPLICA_OF in current.tags:
+            return
+        (held,) = self.world.sources[source].alive()
+        if held != self.slot or self.holds(current):
+            self.slot, self.stranded = held, source not in self.lapsed and not self.holds(current)
 
     def _nothing_cut_off(self) -> None:
         now = self.world.kernel.time()
@@ -198,10 +205,11 @@ class Watch:
         self.traces = traces
 
     def between(self) -> None:
-        """Check what must hold whenever nobody is at work: a stranded password is looked after soon."""
+        """Check what must hold once a worker that changed a single slot has ended: something looks after it soon."""
         if not self.stranded or self.world.workers or self.late:
             return
         soonest = min((message.visible for message in self.world.messages), default=None)
+        self.stranded = False
         parked = any(STATE in versions[-1].tags for versions in self.world.vault.values())
         if not parked and (soonest is None or soonest > self.world.kernel.time() + REPAIR_SECONDS):
             raise Broken(f"P1: nobody knows the password, and nothing looks after it before {soonest}")
@@ -269,10 +277,14 @@ class Watch:
         current = {credential_in(v[-1].value.reveal()) for v in self.world.vault.values() if v[-1].value}
         for name, source in self.world.sources.items():
             if isinstance(source, Many):
-                stray = [e for e in source.entries.values() if e.secret not in current | self.foreign | self.disowned]
+                known = current | self.foreign | self.disowned
+                stray = [e for e in source.entries.values() if e.secret not in known and e.name not in self.orphaned]
                 if stray:
                     raise Broken(f"P5: {stray[0].secret} ({stray[0].name}) of {name} was left behind")
-        # Whoever was told that the incident could not be handled repeats the request.
-        told = any(each.result == "parked" and each.item.compromised for each in self.outcomes)
+        self.handled()
+
+    def handled(self) -> None:
+        """Check that an incident is over once its messages are, unless somebody was told that it is not."""
+        told = any(each.result == "parked" for each in self.outcomes)
         if self.compromised & self.alive() and not told:
             raise Broken(f"P5: {self.compromised & self.alive()} is compromised and still alive")

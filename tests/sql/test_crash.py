@@ -14,7 +14,7 @@ from engine.errors import RekeyError
 from engine.service import Service
 from simulator.wire import Request, Response
 from tests.delivery import Delivery
-from tests.faults import MODES, Died, Mode, Saboteur
+from tests.faults import MODES, Died, Mode, Saboteur, share
 from tests.promises import Ear, emitted_to_host_storage, everything
 from tests.sql.product import KINDS, NAME, SqlProduct, SqlPromises
 
@@ -111,7 +111,7 @@ async def test_every_promise_holds_whatever_happens_at_any_one_call(name: str, e
     calls = (await played(name, {}, ear)).saboteur.calls
     assert calls > 10
     for at in range(calls):
-        for mode in MODES:
+        for mode in share(at):
             stage = await played(name, {at: mode}, ear)
             assert stage.saboteur.calls > at, "the fault never struck"
 
