@@ -126,7 +126,7 @@ def _decide(secret: SecretVersion, managed: Managed, item: WorkItem, now: dateti
         return Retire(managed, pending, f"its overlap passed at {pending.at:%Y-%m-%d %H:%M}Z")
     if item.version and secret.version and item.version != secret.version:
         ours = secret.tags.get(OPERATION) == operation_id(secret.ref, item.version)
-        if ours and item.compromised and pending:
+        if item.compromised and pending and (ours or pending.version == item.version):
             return Retire(managed, pending, "compromised: no overlap is left to the credential just replaced")
         return Confirm(managed) if ours else Skip("a newer version has replaced the one this was asked for")
     if item.action == "retire":

@@ -43,7 +43,7 @@ def prove(share: float) -> int:
     """Play the whole proof and print the counts."""
     chosen, began = parts(share), time.perf_counter()
     run(chosen, _progress(chosen, began))
-    print("\r" + " " * 78)
+    print(f"\r{'':<78}\r" if sys.stdout.isatty() else "", end="")
     for part in chosen:
         print(f"{part.name:<46}{part.played:>9,} schedules{len(part.violations):>6} violations{part.seconds:>7.0f} s")
         for text, problem in part.violations[:SHOWN]:
@@ -54,14 +54,14 @@ def prove(share: float) -> int:
 
 
 def _progress(chosen: Sequence[Part], began: float) -> Iterator[None]:
-    shown = 0.0
+    shown, terminal = began, sys.stdout.isatty()
     while True:
         now = time.perf_counter()
-        if sys.stdout.isatty() and now - shown > 1:
+        if now - shown > (1 if terminal else 30):
             part = next((each for each in reversed(chosen) if each.played), chosen[0])
             found = sum(len(each.violations) for each in chosen)
             line = f"{now - began:>5.0f} s  {part.name}: {part.played:,}, violations so far {found}"
-            print("\r" + line.ljust(78), end="", flush=True)
+            print(f"\r{line:<78}" if terminal else line, end="" if terminal else "\n", flush=True)
             shown = now
         yield
 

@@ -13,10 +13,10 @@ from tests.proof.schedule import Planned, Schedule
 from tests.proof.watch import Broken
 
 PAIRED: Sequence[Mode] = ("die before", "die after", "lose the answer", "throttle", "fail after the effect", "forbid")
-PAIRS = ("one/", "incident-alone/", "drift/")
+PAIRS = ("one/",)
 """Scenarios in which every pair of faults is played; in all others the second one strikes soon after the first."""
-SOON = 4
-MOST_PATHS = 6000
+SOON = 2
+MOST_PATHS = 1500
 """Where there are more interleavings of one scenario than this, the rest is left to the seeds."""
 
 
@@ -38,15 +38,20 @@ def singles() -> Iterator[Case]:
 
 
 def pairs() -> Iterator[Case]:
-    """Yield every pair of faults."""
+    """Yield every pair of faults of every scenario."""
     for name in SCENARIOS:
-        reach = None if name.startswith(PAIRS) else SOON
-        calls = calls_of(name)
-        for first in range(calls):
-            for second in range(first + 1, calls if reach is None else min(calls, first + 1 + reach)):
-                for one in PAIRED:
-                    for other in PAIRED:
-                        yield Case(name, ((first, one), (second, other)))
+        yield from pairs_of(name)
+
+
+def pairs_of(name: str) -> Iterator[Case]:
+    """Yield every pair of faults of a scenario; in most of them, those of which the second strikes soon."""
+    calls = calls_of(name)
+    reach = calls if name.startswith(PAIRS) else SOON
+    for first in range(calls):
+        for second in range(first + 1, min(calls, first + 1 + reach)):
+            for one in PAIRED:
+                for other in PAIRED:
+                    yield Case(name, ((first, one), (second, other)))
 
 
 def interleavings(name: str, most: int = MOST_PATHS) -> Iterator[tuple[Case, str | None]]:

@@ -116,9 +116,8 @@ class Kernel:
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         """Ignore what a dead worker's tasks leave behind; anything else that got here would be a mistake of the model."""
-        error = context.get("exception")
-        if not isinstance(error, Exception | Died):
-            raise RuntimeError(context["message"])
+        if not isinstance(context.get("exception"), Exception | Died):
+            raise RuntimeError(context["message"])  # noqa: TRY004 - it is not the argument that is wrong
 
     def next_timer(self) -> float | None:
         """Return when the next timer is due."""

@@ -49,7 +49,7 @@ class _Kind:
 
     async def _set(self, source: str, slot: str) -> str:
         slots = self._slots(source)
-        set_it = lambda: slots.set(slot)  # noqa: E731 - one effect, said where it is sent
+        set_it = lambda: slots.refill(slot)  # noqa: E731 - one effect, said where it is sent
         return await self.hand.reach(f"set {slot}", set_it, changes=True, guarded=True)
 
     def _slots(self, source: str) -> Slots:

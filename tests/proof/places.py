@@ -11,8 +11,6 @@ from tests.rig import CONNECTION_STRING, Rig
 from tests.sql import product as sql
 
 
-
-
 @dataclass(frozen=True)
 class Place:
     """A world with one secret that is due."""

@@ -126,11 +126,15 @@ class Stage:
         self.saboteur.revive()
         return self.rig.service(self.saboteur)
 
-    async def play(self) -> None:
-        """Rotate; wait out what a refusal parked; let the overlap pass and retire; then come daily audits."""
+    async def rotate(self) -> None:
+        """Ask for the rotation and deliver until no message is left."""
         version = self.rig.latest(self.place.name).version
         await self.rig.service().queue.post_rotation(self.rig.item(self.place.name, version=version, trigger="event"))
         await self.delivery.run()
+
+    async def play(self) -> None:
+        """Rotate; wait out what a refusal parked; let the overlap pass and retire; then come daily audits."""
+        await self.rotate()
         for days in (1, 8, 1, 1, 8, 1):
             self.rig.clock.advance(days * DAY + 60)
             await self.sweep()

@@ -11,6 +11,7 @@ from engine.secret import SecretRef
 from engine.tags import OPERATION, OURS, REPLICA_OF, RETIRE, Pending
 from engine.workitem import operation_id
 from tests.proof.sources import Many, Slots, credential_in
+from tests.proof.watch import Protected
 from tests.proof.world import VAULT, World
 
 type Move = Callable[[World], None]
@@ -53,7 +54,7 @@ def add_source(world: World, kind: str, name: str = "app") -> str:
         slots = Slots(world.mint, {})
         world.sources[source] = slots
         for slot in filter(None, (FIRST[kind], SECOND.get(kind))):
-            slots.set(slot)
+            slots.refill(slot)
         credential = slots.held[FIRST[kind]]
     world.scopes += (source,)
     return credential
@@ -86,9 +87,10 @@ def rotated(world: World, kind: str, hours_left: float) -> None:
         key, new = source.add(f"rekey {operation}")
     else:
         key = SECOND[kind]
-        new = source.set(key)
+        new = source.refill(key)
     ends = world.kernel.now() + timedelta(hours=hours_left)
     pending = str(Pending(ends, "v1", FIRST[kind]))
+    world.watch.protected.append(Protected(first, source_of(kind), hours_left * 3600, "v1"))
     world.secret("app", new, 90, managed(kind, **{"CredentialId": key, OPERATION: operation, RETIRE: pending}))
 
 
@@ -117,13 +119,14 @@ def change_key(world: World) -> None:
     assert current.value is not None
     credential, source = credential_in(current.value.reveal()), str(world.watch.source_of(current))
     world.watch.lapsed.add(source)
+    world.watch.protected = [each for each in world.watch.protected if each.credential != credential]
     match world.sources[source]:
         case Many(entries=entries):
             for key in [key for key, entry in entries.items() if entry.secret == credential]:
                 del entries[key]
         case Slots() as slots:
             for slot in [slot for slot, held in slots.held.items() if held == credential]:
-                slots.set(slot)
+                slots.refill(slot)
 
 
 def change_version(world: World) -> None:
@@ -132,11 +135,12 @@ def change_version(world: World) -> None:
     kind = current.tags["ProviderAddress"].split("/")[1]
     source = world.sources[source_of(kind)]
     world.watch.lapsed.add(source_of(kind))
+    world.watch.cut.add(source_of(kind))
     if isinstance(source, Many):
         slot, value = source.add("made by hand, later")
     else:
         slot = SECOND[kind] if kind in SECOND and current.tags["CredentialId"] == FIRST[kind] else FIRST[kind]
-        value = source.set(slot)
+        value = source.refill(slot)
     held = {credential_in(each.value.reveal()) for each in world.vault[current.ref] if each.value}
     world.watch.disowned |= held | {value}
     world.watch.orphaned.add(f"rekey {operation_id(current.ref, str(current.version))}")
@@ -203,6 +207,15 @@ def _drift(kind: str) -> Scenario:
         ask(world, action="audit", trigger="sweep")
 
     return Scenario(f"drift/{kind}", build, {}, {"app": 2}, workers=1)
+
+
+def _drift_in_overlap(kind: str) -> Scenario:
+    def build(world: World) -> None:
+        rotated(world, kind, hours_left=100)
+        change_key(world)
+        ask(world, action="audit", trigger="sweep")
+
+    return Scenario(f"drift-in-overlap/{kind}", build, {}, {"app": 3}, workers=1)
 
 
 def _two_secrets(kind: str) -> Scenario:
@@ -289,6 +302,6 @@ SCENARIOS = {
                 EVERY,
             )
         ),
-        *(make(kind) for make, kind in product((_retirement, _restore), SLOTTED)),
+        *(make(kind) for make, kind in product((_retirement, _restore, _drift_in_overlap), SLOTTED)),
     ]
 }

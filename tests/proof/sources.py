@@ -32,7 +32,7 @@ class Slots:
     mint: Mint
     held: dict[str, str]
 
-    def set(self, slot: str) -> str:
+    def refill(self, slot: str) -> str:
         """Replace what a slot holds and return it."""
         self.held[slot] = self.mint()
         return self.held[slot]

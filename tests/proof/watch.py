@@ -69,8 +69,12 @@ class Watch:
     outcomes: list[Outcome] = field(default_factory=list)
     traces: int = 0
     """How many outcomes and messages there were when the last message was consumed."""
-    stranded: bool = False
-    """A single slot has just been given a password that nobody knows yet."""
+    unknown: bool = False
+    """A single slot holds a password that nobody knows."""
+    look: bool = False
+    """Who changed that slot, or found it so and had nothing to do, has just ended."""
+    last: bool = False
+    """Who has just ended was the last of the follow-ups: so many interruptions in a row wait for the message itself."""
     slot: str = ""
     """What that slot held when it was last looked at."""
 
@@ -147,13 +151,14 @@ class Watch:
             return
         (held,) = self.world.sources[source].alive()
         if held != self.slot or self.holds(current):
-            self.slot, self.stranded = held, source not in self.lapsed and not self.holds(current)
+            self.slot, self.unknown = held, source not in self.lapsed and not self.holds(current)
+            self.look = self.unknown
 
     def _nothing_cut_off(self) -> None:
         now = self.world.kernel.time()
         self.protected = [each for each in self.protected if each.until > now]
         for each in self.protected:
-            if each.source in self.cut or each.source in self.lapsed:
+            if each.source in self.cut:
                 continue
             if not self.world.sources[each.source].accepts(each.credential):
                 raise Broken(f"P4: {each.credential} was cut off inside its overlap")
@@ -189,7 +194,7 @@ class Watch:
         if outcome.result in ("rotated", "healed", "restored") and outcome.new_version is None:
             raise Broken(f"P8: {outcome.result} was reported without a new version")
 
-    def failed(self, message: Message, error: BaseException) -> None:
+    def failed(self, error: BaseException) -> None:
         """Check what a worker ended with: its process's death, something that may pass, or a queue that refuses it."""
         if isinstance(error, Broken):
             raise error
@@ -203,15 +208,17 @@ class Watch:
         if message.what != "sweep" and traces == self.traces:
             raise Broken("P8: a message was consumed without an outcome")
         self.traces = traces
+        self.look = self.look or self.unknown
 
     def between(self) -> None:
         """Check what must hold once a worker that changed a single slot has ended: something looks after it soon."""
-        if not self.stranded or self.world.workers or self.late:
+        if not self.look or self.world.workers or self.late:
             return
         soonest = min((message.visible for message in self.world.messages), default=None)
-        self.stranded = False
-        parked = any(STATE in versions[-1].tags for versions in self.world.vault.values())
-        if not parked and (soonest is None or soonest > self.world.kernel.time() + REPAIR_SECONDS):
+        self.look = False
+        told = any(each.result == "parked" for each in self.outcomes)
+        told = told or any(STATE in versions[-1].tags for versions in self.world.vault.values())
+        if not (told or self.last) and (soonest is None or soonest > self.world.kernel.time() + REPAIR_SECONDS):
             raise Broken(f"P1: nobody knows the password, and nothing looks after it before {soonest}")
 
     def settled(self, engine: Any, versions: dict[str, int]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from engine.policy import Policy
 from engine.rotation import Engine
+from engine.run import MAX_FOLLOW_UPS
 from engine.secret import Draft, SecretRef, SecretVersion, Sensitive
 from engine.service import MAX_TRIES, Service
 from engine.workitem import WorkItem
@@ -162,12 +163,13 @@ class World:
 
     def _ended(self, worker: Worker) -> None:
         message: Message = worker.message
+        self.watch.last = f'"follow_up": {MAX_FOLLOW_UPS}' in message.text
         error = worker.task.exception() if worker.task else None
         if error is None:
             self.messages.remove(message)
             self.watch.consumed(message)
             return
-        self.watch.failed(message, error)
+        self.watch.failed(error)
         away = DEAD_SECONDS if isinstance(error, Died) or message.what == "park" else RETRY_SECONDS
         message.visible = self.kernel.time() + away
         if message.tries >= MAX_TRIES and message.what == "rotate":

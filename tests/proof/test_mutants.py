@@ -1,0 +1,26 @@
+"""The proof is proven: every deliberate bug is found by it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from tests.proof.mutants import MUTANTS, violations
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    """Keep the log of thousands of schedules out of the report."""
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(logging.NOTSET)
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_deliberate_bug_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    mutant = MUTANTS[name]
+    mutant.apply(monkeypatch)
+    found = next((problem for problem in violations(mutant) if problem.startswith(mutant.promise)), None)
+    assert found, f"nothing breaks {mutant.promise} although there is this bug: {name}"
