@@ -230,7 +230,7 @@ def _incident_marks_the_next_version(patch: pytest.MonkeyPatch) -> None:
 SLOTS, ONE, MANY = "two-slots", "one-slot", "many"
 MUTANTS: Mapping[str, Mutant] = {
     "publish before verify": Mutant(_publish_before_verify, "P3", (f"one/{SLOTS}",)),
-    "no reading again under the lease": Mutant(_no_reading_again_under_the_lease, "P2", (f"forced/{SLOTS}",)),
+    "no reading again under the lease": Mutant(_no_reading_again_under_the_lease, "P1", (f"orders:one/{SLOTS}",)),
     "operation id at random": Mutant(_operation_id_at_random, "P", (f"one/{MANY}",)),
     "retire before publish": Mutant(_retire_before_publish, "P1", (f"one/{SLOTS}",)),
     "the SDK retries what changes": Mutant(_sdk_retries_what_changes, "P2", ("real:storage-key",)),

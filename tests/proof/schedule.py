@@ -217,6 +217,7 @@ class Schedule:
             name = names[chosen - flying]
             self._say(f"by hand: {name}")
             self.moves.pop(name)(world)
+            world.watch.changed()
         else:
             leap = JUMPS[chosen - flying - len(names)]
             self._say(f"the clock leaps {leap:.0f} s")

@@ -69,6 +69,8 @@ class Watch:
     outcomes: list[Outcome] = field(default_factory=list)
     traces: int = 0
     """How many outcomes and messages there were when the last message was consumed."""
+    verdicts: int = 0
+    """How many of them were outcomes."""
     unknown: bool = False
     """A single slot holds a password that nobody knows."""
     look: bool = False
@@ -208,7 +210,8 @@ class Watch:
         if message.what != "sweep" and traces == self.traces:
             raise Broken("P8: a message was consumed without an outcome")
         self.traces = traces
-        self.look = self.look or self.unknown
+        self.look = self.look or (self.unknown and len(self.outcomes) > self.verdicts)
+        self.verdicts = len(self.outcomes)
 
     def between(self) -> None:
         """Check what must hold once a worker that changed a single slot has ended: something looks after it soon."""
