@@ -211,7 +211,7 @@ def test_a_path_is_understood_in_any_case(caller: Caller, account: StorageAccoun
 
 
 @pytest.mark.parametrize(("version", "single"), [("2019-05-01", False), ("2022-09-01", True)])
-def test_the_cloud_describes_itself_to_anybody(stranger: Caller, version: str, single: bool) -> None:  # noqa: FBT001
+def test_the_cloud_describes_itself_to_anybody(stranger: Caller, version: str, single: bool) -> None:
     response = stranger.send("GET", f"{HOST}/metadata/endpoints?api-version={version}")
 
     assert response.status == 200

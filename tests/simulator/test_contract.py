@@ -199,7 +199,7 @@ def purge(caller: Caller, vault: Vault, example: dict[str, Any]) -> Response:
 def test_the_published_examples_for_secrets_are_answered_alike(
     file: str,
     ask: Callable[[Caller, Vault, dict[str, Any]], Response],
-    deleted: bool,  # noqa: FBT001
+    deleted: bool,
     caller: Caller,
     vault: Vault,
     clock: VirtualClock,

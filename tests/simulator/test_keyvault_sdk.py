@@ -62,7 +62,7 @@ async def test_sixty_secrets_come_in_pages_of_twenty_five(
     client: SecretClient,
     azure: Azure,
     vault: Vault,
-    empty_pages: bool,  # noqa: FBT001
+    empty_pages: bool,
 ) -> None:
     vault.empty_pages = empty_pages
     for number in range(60):

@@ -39,7 +39,7 @@ def test_a_role_reaches_down_from_its_scope_and_no_further(
     azure: Azure,
     action: str,
     scope: str,
-    granted: bool,  # noqa: FBT001
+    granted: bool,
 ) -> None:
     principal, roles = azure.add_principal("app"), Roles()
     roles.grant(principal, ["Microsoft.A/*/read"], SCOPE)
@@ -63,7 +63,7 @@ def test_a_regenerated_key_works_once_it_has_spread_and_its_old_value_never_agai
     account: StorageAccount,
     clock: VirtualClock,
     seconds: float,
-    usable: bool,  # noqa: FBT001
+    usable: bool,
 ) -> None:
     old, other = account.keys["key1"], account.keys["key2"]
     account.propagation = timedelta(seconds=30)
