@@ -2,7 +2,7 @@
 
     python -m scripts.prove                   everything, in about ten minutes on two cores
     python -m scripts.prove --share 0.1       a tenth of the pairs, orders and seeds
-    python -m scripts.prove --replay 1000719  one case again, with its trace
+    python -m scripts.prove --replay CASE     one case again, with its trace
 
 Exits with 1 where a promise was broken.
 """
@@ -24,7 +24,7 @@ SHOWN = 10
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the proof, or one case of it."""
     parser = argparse.ArgumentParser(prog="prove", description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--replay", metavar="CASE", help="a seed, or what a violation was printed with")
+    parser.add_argument("--replay", metavar="CASE", help="what a violation was printed with")
     parser.add_argument("--share", type=float, default=1.0, help="how much of pairs, orders and seeds to play (0 to 1)")
     options = parser.parse_args(arguments)
     return replay(options.replay) if options.replay else prove(options.share)

@@ -1,4 +1,4 @@
-"""One schedule by name, so that whatever fails can be played again: `rotation/many@3:die after+9:forbid`, `…~0.1.1`, `719`."""
+"""One schedule by name, so that whatever fails can be played again: `rotation/many@3:die after+9:forbid`, `…~0.1.1`, `…#719`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Case:
 
     def __str__(self) -> str:
         if self.seed is not None:
-            return str(self.seed)
+            return f"{self.scenario}#{self.seed}"
         plan = "+".join(f"{at}:{mode}" for at, mode in self.plan)
         return f"{self.scenario}{'@' if plan else ''}{plan}{'~' if self.path else ''}{'.'.join(map(str, self.path))}"
 
@@ -33,11 +33,14 @@ class Case:
         """Read what `str` wrote; raises ValueError."""
         if text.isdigit():
             return cls.of_seed(int(text))
+        scenario, _, seed = text.partition("#")
+        if scenario in SCENARIOS and seed.isdigit():
+            return cls(scenario, seed=int(seed))
         rest, _, path = text.partition("~")
         name, _, plan = rest.partition("@")
         faults = [part.partition(":") for part in plan.split("+") if part]
         if name not in SCENARIOS or any(mode not in FAULTS for _, _, mode in faults):
-            raise ValueError(f"{text!r} is neither a seed nor <scenario>@<call>:<fault>+…~<choice>.<choice>…")
+            raise ValueError(f"{text!r} is not <scenario>@<call>:<fault>+…, …~<choice>.<choice>…, or …#<seed>")
         struck = tuple((int(at), cast("Mode", mode)) for at, _, mode in faults)
         return cls(name, struck, tuple(int(choice) for choice in path.split(".") if choice))
 

@@ -17,6 +17,7 @@ FOUND = {
     "what a late write superseded is removed": "rotation/many@7:arrive late",
     "the mark of a refused audit is taken off": "one/two-slots@14:forbid",
     "a finished incident does not mark the version after it": "incident-alone/one-slot@12:forbid",
+    "an incident outlives the healing of what replaced its version": "incident/many#1019416",
     "an incident that meets a rotation cuts the replaced credential off": "incident/two-slots~0.0.0.1",
 }
 

@@ -61,7 +61,8 @@ def test_every_promise_holds_through_the_sdks(kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["719", "one/many@3:die after+9:forbid", "forced/two-slots~0.1.1", "real:storage-key@3:die after"]
+    "text",
+    ["by-hand/many#719", "one/many@3:die after+9:forbid", "forced/two-slots~0.1.1", "real:storage-key@3:die after"],
 )
 def test_a_case_is_played_again_by_its_name_with_a_trace(text: str) -> None:
     problem, trace = play(text)

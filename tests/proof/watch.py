@@ -46,8 +46,8 @@ class Watch:
     world: World
     proved: set[str] = field(default_factory=set)
     protected: list[Protected] = field(default_factory=list)
-    late: bool = False
-    """A change took effect after its lease had gone to somebody else, or had ended."""
+    late: int = 0
+    """So many changes took effect after their lease had gone to somebody else, or had ended."""
     exempt: frozenset[str] = frozenset()
     """Secrets that a person must mend: one of two that claim the same source, or one that may not have its source."""
     lapsed: set[str] = field(default_factory=set)
@@ -92,7 +92,7 @@ class Watch:
     def too_late(self, label: str) -> None:
         """Note a change that reached its target after its lease: it was under way that long."""
         del label
-        self.late = True
+        self.late += 1
 
     def published(self, version: SecretVersion) -> None:
         """Check a version that Rekey just wrote."""
@@ -256,7 +256,12 @@ class Watch:
             raise Broken(f"P5: {current.ref.name} still has something to retire")
         now = credential_in(current.value.reveal() if current.value else "")
         source = self.world.sources[str(self.source_of(current))]
+        made = Counter(each.tags.get(OPERATION) for each in versions)
         for old in versions[:-1]:
+            if self.late > 1 and made[old.tags.get(OPERATION)] > 1:
+                # One late write made two versions of one operation, another one interrupted the mending of that.
+                self.orphaned.add(f"rekey {old.tags.get(OPERATION)}")
+                continue
             held = credential_in(old.value.reveal() if old.value else "")
             if held != now and held not in self.foreign | self.disowned and source.accepts(held):
                 raise Broken(f"P5: {held} of {old.ref.name} {old.version} is still alive")
