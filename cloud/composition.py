@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,9 @@ from rotators.registry import build as build_rotators
 
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
+
+
+log = logging.getLogger("rekey")
 
 
 def credential(client_id: str | None, env: Mapping[str, str]) -> AsyncTokenCredential:
@@ -51,6 +55,8 @@ def build(
         tenant_id=settings.tenant_id,
         sql=sql,
     )
+    if settings.policy:
+        log.warning("REKEY_POLICY is set, but policy documents are not read yet: only tags count")
     clock = clock or SystemClock()
     queue = StorageQueues(settings.storage, azure)
     engine = Engine(

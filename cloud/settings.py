@@ -51,6 +51,8 @@ class Settings:
     event_topic: str | None
     client_id: str | None
     """The user-assigned identity to use; None for the system-assigned one."""
+    policy: str | None
+    """The id of the secret with the policy document."""
     graph_endpoint: str = GRAPH_ENDPOINT
     authority: str = AUTHORITY
     tenant_id: str | None = None
@@ -77,6 +79,7 @@ class Settings:
             arm_endpoint,
             event_topic,
             client_id=env.get("AZURE_CLIENT_ID") or None,
+            policy=env.get("REKEY_POLICY") or None,
             graph_endpoint=graph_endpoint,
             authority=authority,
             tenant_id=env.get("AZURE_TENANT_ID") or None,

@@ -103,7 +103,8 @@ def decide(secret: SecretVersion, item: WorkItem, policy: Policy, kinds: Kinds, 
     if "ProviderAddress" not in secret.tags:
         return _unmanaged(secret)
     rest = rests_until(secret, policy.parked_rest)
-    if rest and now < rest and (item.trigger != "manual" or item.follow_up):
+    # A follow-up looks after a source that has changed already: were it to rest, nobody would know the password for a day.
+    if rest and now < rest and item.trigger != "manual" and not item.follow_up:
         return Skip(f"parked until {rest:%Y-%m-%d %H:%M}Z: {secret.tags.get('RekeyReason', 'see the log')}")
     if unfinished_incident(secret):
         item = replace(item, compromised=True)

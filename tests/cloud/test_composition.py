@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -31,6 +32,12 @@ def test_only_the_listed_vaults_and_their_scopes_are_handed_on() -> None:
     assert dict(policy.scopes) == dict(rig.settings.scopes)
     assert policy.manages(rig.vault.url)
     assert not policy.manages("https://foreign.vault.azure.net")
+
+
+def test_a_policy_document_that_is_not_read_yet_is_not_passed_over_in_silence(caplog: pytest.LogCaptureFixture) -> None:
+    rig = Rig()
+    build(replace(rig.settings, policy="https://prod.vault.azure.net/secrets/policy"))
+    assert "REKEY_POLICY is set" in caplog.text
 
 
 async def test_the_managed_identity_is_used_where_the_platform_offers_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -126,7 +126,7 @@ async def test_every_promise_holds_for_pairs_of_faults() -> None:
     """A second fault strikes while the rotation recovers from the first one."""
     broken = []
     for first in range((await undisturbed()).rotation_calls):
-        for gap in range(1, 4):
+        for gap in (1, 3):
             for one, other in PAIRS:
                 try:
                     await Stage({first: one, first + gap: other}).play()

@@ -125,6 +125,20 @@ async def test_every_promise_holds_whatever_happens_at_two_calls(name: str, ear:
         await played(name, {first: chosen.choice(MODES), second: chosen.choice(MODES)}, ear)
 
 
+@pytest.mark.parametrize("name", [name for name, kind in KINDS.items() if kind.single])
+async def test_a_refusal_after_the_password_has_changed_is_mended_by_the_follow_up_and_not_a_day_later(
+    name: str,
+) -> None:
+    calls = Stage(name, {})
+    await calls.rotate()
+    for at in range(calls.saboteur.calls):
+        stage = Stage(name, {at: "forbid"})
+        began = stage.rig.clock.now()
+        await stage.rotate()
+        assert stage.promises.accepted(stage.rig.latest(NAME)), f"refused at call {at}: nobody knows the password"
+        assert (stage.rig.clock.now() - began).total_seconds() < DAY / 24
+
+
 class Clerk:
     """Stands in the transport and counts what is asked of SQL servers and of Resource Manager."""
 
