@@ -1,6 +1,9 @@
 # Everything runs on a machine that has git, make and a python3 with venv: uv, Python 3.13 and all packages are fetched.
 # `make demo` shows Rekey at work, `make test` proves it, `make check` is for who changes it.
 
+# Dozens of short processes start here: none should have to compile what another one has compiled.
+export PYTHONDONTWRITEBYTECODE :=
+
 UV_VERSION := 0.13.9
 UV ?= .tools/bin/uv
 RUN := $(UV) run --frozen
@@ -9,15 +12,15 @@ AZURITE_READY := $(if $(shell command -v npm),node_modules/.bin/azurite)
 .PHONY: demo test check prove bench format lock package snapshots clean
 
 demo: $(UV)
-	@$(UV) sync --frozen --quiet
+	@$(UV) sync --frozen --quiet --compile-bytecode
 	@$(RUN) python -m simulator.demo
 
 test: $(UV) $(AZURITE_READY)
-	@$(UV) sync --frozen --quiet
+	@$(UV) sync --frozen --quiet --compile-bytecode
 	$(RUN) pytest -n auto --dist worksteal $(ARGS)
 
 check: $(UV)
-	@$(UV) sync --frozen --quiet
+	@$(UV) sync --frozen --quiet --compile-bytecode
 	$(UV) lock --check --quiet
 	$(RUN) ruff format --check .
 	$(RUN) ruff check .
@@ -25,11 +28,11 @@ check: $(UV)
 	$(UV) export --frozen --quiet --no-default-groups --no-header | diff requirements.txt -
 
 prove: $(UV)
-	@$(UV) sync --frozen --quiet
+	@$(UV) sync --frozen --quiet --compile-bytecode
 	@$(RUN) python -m scripts.prove $(ARGS)
 
 bench: $(UV)
-	@$(UV) sync --frozen --quiet
+	@$(UV) sync --frozen --quiet --compile-bytecode
 	@$(RUN) python -m bench
 
 format: $(UV)

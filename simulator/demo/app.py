@@ -18,8 +18,6 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = "demo-function-key"
-BYTECODE = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(ROOT / ".cache" / "bytecode")}
-"""A deployed package is compiled: so the host's modules are, too, wherever the demo runs."""
 
 
 class AppError(Exception):
@@ -76,7 +74,7 @@ def running(settings: Mapping[str, str], port: int = 0) -> Iterator[App]:
     """Run the app until the block ends; raises AppError if it does not start."""
     with tempfile.NamedTemporaryFile("w+", prefix="rekey-host-", suffix=".log", delete=False) as log:
         command = [sys.executable, "-m", "simulator.host", "--app", str(ROOT), "--port", str(port), "--key", KEY]
-        env = {**os.environ, **BYTECODE, **settings}
+        env = {**os.environ, **settings}
         with subprocess.Popen(  # noqa: S603 - our own host
             [*command, "--master-key", KEY], cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=log, text=True
         ) as process:

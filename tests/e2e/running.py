@@ -15,7 +15,7 @@ from azure.storage.queue import QueueServiceClient, TextBase64EncodePolicy
 
 from simulator.azure import Azure
 from simulator.demo.__main__ import settings
-from simulator.demo.app import BYTECODE, KEY, App
+from simulator.demo.app import KEY, App
 from simulator.demo.cast import HOST_ACCOUNT, VAULT, Part, cast, stage
 from simulator.host.describe import describe_app
 from simulator.keyvault.state import SecretVersion, Vault
@@ -76,7 +76,6 @@ def product(kind: str, folder: Path, schedule: str = "0 0 0 1 1 *") -> Iterator[
         connection = simulated if kind == OURS_SIMULATED else stack.enter_context(start_azurite())
         env = {
             **os.environ,
-            **BYTECODE,
             **settings(cloud, parts, schedule),
             "AzureWebJobsStorage": connection,
             "AzureFunctionsJobHost__extensions__queues__visibilityTimeout": "00:00:00",

@@ -28,8 +28,6 @@ KEY = "function-key"
 MASTER_KEY = "master-key"
 OURS = "ours"
 MICROSOFTS = "microsofts"
-# Hosts start some thirty times here: compile what they import once, wherever the tests run.
-_BYTECODE = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(ROOT / ".pytest_cache" / "bytecode")}
 
 
 @dataclass(frozen=True)
@@ -83,7 +81,6 @@ def running(kind: str, connection: str, folder: Path, **settings: str) -> Iterat
     """Run one of the two hosts with the test app; `settings` join its environment."""
     env = {
         **os.environ,
-        **_BYTECODE,
         "AzureWebJobsStorage": connection,
         "RECORD": str(folder / "record"),
         "TICK_SCHEDULE": "0 0 0 1 1 *",
