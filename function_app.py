@@ -1,18 +1,21 @@
-"""Rekey's triggers: parse, call, answer. What they do is in engine/service.py."""
+"""Rekey's triggers: parse, call, answer. What they do is in engine/service.py, and in api/ for HTTP."""
 
 import logging
 import os
+from collections.abc import Awaitable, Callable
 from functools import cache
 
 import azure.functions as func
 
+from api.access import entra
+from api.app import Api
+from api.requests import Request
+from api.routes import ROUTES, Route
 from cloud import telemetry
-from cloud.callers import caller
-from cloud.composition import build
+from cloud.composition import build_api
 from cloud.settings import HOURLY, Settings
 from engine.events import to_json
 from engine.service import Service
-from engine.workitem import Action
 
 settings = Settings.read(os.environ)  # A wrong setting stops the app here, with every problem listed.
 telemetry.configure(os.environ)
@@ -22,13 +25,18 @@ logging.getLogger("rekey").setLevel(logging.INFO)
 # The host leaves a function out whose %SETTING% has no value, and says so only in its log: so there is a default.
 schedule = "%REKEY_SWEEP_SCHEDULE%" if "REKEY_SWEEP_SCHEDULE" in os.environ else HOURLY
 storage = "AzureWebJobsStorage"
-app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
+app = func.FunctionApp()
 
 
 @cache
+def api() -> Api:
+    """Build everything when it is first used, inside the worker's event loop."""
+    return build_api(settings)
+
+
 def service() -> Service:
-    """Build the service when it is first used, inside the worker's event loop."""
-    return build(settings)
+    """Return what the triggers call."""
+    return api().service
 
 
 @app.queue_trigger("message", "vault-events", storage)
@@ -53,7 +61,7 @@ async def sweep(timer: func.TimerRequest) -> None:
 @app.queue_trigger("message", "sweeps", storage)
 async def sweep_vault(message: func.QueueMessage) -> None:
     """Sweep one vault."""
-    await service().sweep_vault(message.get_body())
+    await service().sweep_vault(message.get_body(), message.dequeue_count or 1)
 
 
 @app.queue_trigger("message", "rotations", storage)
@@ -68,34 +76,22 @@ async def park(message: func.QueueMessage) -> None:
     await service().park(message.get_body(), message.id or "")
 
 
-@app.route("secrets/{vault}/{name}/rotate", methods=["POST"])
-async def http_rotate(req: func.HttpRequest) -> func.HttpResponse:
-    """Rotate one secret by hand, or tell with `?dry_run=true` what would happen."""
-    return await by_hand(req, "rotate")
+def serve(route: Route) -> Callable[[func.HttpRequest], Awaitable[func.HttpResponse]]:
+    """Return the function behind one call of the HTTP API."""
+
+    async def handle(req: func.HttpRequest) -> func.HttpResponse:
+        headers = {name.lower(): value for name, value in req.headers.items()}
+        request = Request.arrived(route.method, route.path, req.route_params, req.params, headers, req.get_body())
+        answer = await api().answer(route, request)
+        return func.HttpResponse(
+            answer.text(), status_code=answer.status, mimetype=answer.content_type, headers=dict(answer.headers)
+        )
+
+    return handle
 
 
-@app.route("secrets/{vault}/{name}/retire", methods=["POST"])
-async def http_retire(req: func.HttpRequest) -> func.HttpResponse:
-    """Revoke the superseded credential of one secret whose overlap has passed."""
-    return await by_hand(req, "retire")
-
-
-@app.route("secrets/{vault}/{name}/restore", methods=["POST"])
-async def http_restore(req: func.HttpRequest) -> func.HttpResponse:
-    """Publish the superseded credential again, while its overlap lasts."""
-    return await by_hand(req, "restore")
-
-
-async def by_hand(req: func.HttpRequest, action: Action) -> func.HttpResponse:
-    """Pass one request by hand on, and its answer back."""
-    answer = await service().by_hand(
-        action,
-        req.route_params["vault"],
-        req.route_params["name"],
-        req.get_body(),
-        dry_run=req.params.get("dry_run", ""),
-        caller=caller(req.headers, os.environ),
-    )
-    return func.HttpResponse(
-        answer.to_json(), status_code=answer.status, mimetype=answer.content_type, headers=dict(answer.headers)
-    )
+# Where the platform signs callers in, their roles decide and no key is asked for; else a key opens the call.
+keyed = func.AuthLevel.ANONYMOUS if entra(os.environ) else func.AuthLevel.FUNCTION
+for each in ROUTES:
+    level = keyed if each.role else func.AuthLevel.ANONYMOUS
+    app.function_name(each.name)(app.route(each.path, methods=[each.method], auth_level=level)(serve(each)))

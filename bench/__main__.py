@@ -9,17 +9,14 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from simulator.wire import Request, Response
+from bench import latency, page
 from tests.rig import Rig
 
 ROOT = Path(__file__).resolve().parents[1]
 RUNS = 7
 ROTATIONS = 300
-LATENCY = 0.1
-"""Seconds that every call to Azure takes in the latency benchmark, in virtual time."""
 VAULT = "https://bench.vault.azure.net"
 SETTINGS = {
     "REKEY_VAULTS": VAULT,
@@ -60,26 +57,8 @@ async def throughput() -> None:
     print(f"storage keys through real SDK code: {(ROTATIONS - 1) / seconds:.0f} first rotations a second on one core")
 
 
-async def latency() -> None:
-    """Measure a rotation in virtual time when every call takes 100 ms and nothing has to propagate."""
-    rig = Rig()
-
-    async def slow(request: Request, call: Callable[[], Awaitable[Response]]) -> Response:
-        del request
-        rig.clock.advance(LATENCY)
-        return await call()
-
-    seconds = []
-    for number in range(50):
-        rig.secret(f"key-{number}", rig.account(f"account{number}"))
-        service, started = rig.service(slow), rig.clock.now()
-        await service.engine.handle(rig.item(f"key-{number}"))
-        seconds.append((rig.clock.now() - started).total_seconds())
-    p95 = statistics.quantiles(seconds, n=20)[-1]
-    print(f"a storage key's first rotation at 100 ms a call, virtual time: p95 {p95:.1f} s (goal: under 5)")
-
-
 if __name__ == "__main__":
     cold_start()
     asyncio.run(throughput())
-    asyncio.run(latency())
+    asyncio.run(latency.report())
+    page.report()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from cloud.metering import count_refusal
 from engine.errors import AccessDenied, NeedsHuman, NotFound, PermanentError, RekeyError, TransientError
 
 if TYPE_CHECKING:
@@ -63,7 +65,16 @@ async def call[T](what: str, request: Awaitable[T], *, where: str, role: str = "
         return await request
     except AzureError as error:
         problem = translate(error, what, where, role)
+        count_refusal(error, problem)
     raise problem
+
+
+async def each[T](what: str, found: AsyncIterable[T], *, where: str, role: str = "") -> AsyncIterator[T]:
+    """Stream what an SDK lists page by page, with the errors of `call`."""
+    pages = aiter(found)
+    with suppress(StopAsyncIteration):
+        while True:
+            yield await call(what, anext(pages), where=where, role=role)
 
 
 def translate(error: AzureError, what: str, where: str, role: str) -> RekeyError:  # noqa: PLR0911 - a table

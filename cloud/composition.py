@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from api.app import Api
 from cloud.azure import Azure
+from cloud.blobs import BlobMemory
 from cloud.clock import SystemClock
+from cloud.consumers import AzureApps
 from cloud.leases import BlobLeases
+from cloud.metering import MeteredSqlServers
 from cloud.queues import StorageQueues
 from cloud.reporting import Reports
 from cloud.settings import Settings
-from cloud.sql import SqlServers
+from cloud.sql import DriverSqlServers, SqlServers
 from cloud.vaults import KeyVaults
-from engine.policy import Policy
+from cloud.webhooks import ChatWebhooks
+from engine.policy import Policies, Policy
 from engine.ports import Clock
 from engine.rotation import Engine
 from engine.service import Service
+from rotators.contract import Rotator
 from rotators.registry import build as build_rotators
 
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
-
-
-log = logging.getLogger("rekey")
 
 
 def credential(client_id: str | None, env: Mapping[str, str]) -> AsyncTokenCredential:
@@ -37,35 +39,68 @@ def credential(client_id: str | None, env: Mapping[str, str]) -> AsyncTokenCrede
     return DefaultAzureCredential()
 
 
-def build(
+def policies(vaults: KeyVaults, policy: Policy, rotators: Mapping[str, Rotator], clock: Clock) -> Policies:
+    """Return where the policy comes from: the document, read when first needed, or the settings alone."""
+    if policy.own is None:
+        return policy
+    from cloud.policy_store import PolicyStore
+
+    kinds = {kind: type(rotator) for kind, rotator in rotators.items()}
+    return PolicyStore(vaults, policy.own, policy, kinds, clock)
+
+
+def connect(
+    settings: Settings,
+    *,
+    identity: AsyncTokenCredential | None = None,
+    options: Mapping[str, Any] | None = None,
+    sql: SqlServers | None = None,
+) -> Azure:
+    """Say who speaks to which Azure; the parts are those of `build_api`."""
+    from cloud.call_counter import metered
+
+    return Azure(
+        identity or credential(settings.client_id, os.environ),
+        settings.arm_endpoint,
+        metered(options or {}),
+        graph_endpoint=settings.graph_endpoint,
+        authority=settings.authority,
+        tenant_id=settings.tenant_id,
+        sql=MeteredSqlServers(sql or DriverSqlServers()),
+    )
+
+
+def build_api(
     settings: Settings,
     *,
     identity: AsyncTokenCredential | None = None,
     clock: Clock | None = None,
     options: Mapping[str, Any] | None = None,
     sql: SqlServers | None = None,
-) -> Service:
-    """Build the service; `options` go to every SDK client, `sql` takes the place of Microsoft's driver."""
-    azure = Azure(
-        identity or credential(settings.client_id, os.environ),
-        settings.arm_endpoint,
-        options or {},
-        graph_endpoint=settings.graph_endpoint,
-        authority=settings.authority,
-        tenant_id=settings.tenant_id,
-        sql=sql,
-    )
-    if settings.policy:
-        log.warning("REKEY_POLICY is set, but policy documents are not read yet: only tags count")
+    env: Mapping[str, str] = os.environ,
+) -> Api:
+    """Build the service and the HTTP API over it; `options` go to every SDK client, `sql` takes the place of Microsoft's driver."""
+    azure = connect(settings, identity=identity, options=options, sql=sql)
     clock = clock or SystemClock()
     queue = StorageQueues(settings.storage, azure)
+    vaults = KeyVaults(azure, frozenset(settings.scopes))
+    rotators = build_rotators(azure, clock)
+    policy = Policy(settings.scopes, own=settings.policy)
     engine = Engine(
-        vaults=KeyVaults(azure, frozenset(settings.scopes)),
+        vaults=vaults,
         leases=BlobLeases(settings.storage, azure, clock),
-        rotators=build_rotators(azure, clock),
-        policy=Policy(settings.scopes),
+        rotators=rotators,
+        policy=policy,
         clock=clock,
         reporter=Reports(azure, settings.event_topic),
         queue=queue,
+        apps=AzureApps(azure),
+        webhooks=ChatWebhooks(azure),
     )
-    return Service(engine, queue)
+    service = Service(engine, queue, policies(vaults, policy, rotators, clock))
+    return Api(service, BlobMemory(settings.storage, azure), env)
+
+
+def build(settings: Settings, **parts: Any) -> Service:
+    """Build the service alone; the parts are those of `build_api`."""
+    return build_api(settings, **parts).service

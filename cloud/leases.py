@@ -11,10 +11,11 @@ import hashlib
 import logging
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from cloud.azure import CHANGING, Azure, call
+from cloud.blobs import CONTAINER, HERE, ROLE, create
 from cloud.host_storage import HostStorage
 from engine.errors import LeaseUnavailable, NotFound, RekeyError, TransientError
 from engine.ports import Clock
@@ -22,11 +23,8 @@ from engine.ports import Clock
 if TYPE_CHECKING:
     from azure.storage.blob.aio import BlobClient, BlobLeaseClient, BlobServiceClient
 
-CONTAINER = "rekey-leases"
 SECONDS = 60
 """How long a lease lasts; Azure allows 15 to 60."""
-HERE = "the app's own storage account"
-ROLE = "Storage Blob Data Owner"
 
 log = logging.getLogger("rekey.leases")
 
@@ -111,7 +109,7 @@ class BlobLeases:
         except NotFound:
             # The first time that this source is worked on: whoever creates its record owns it.
             # Metadata travels in headers, and a resource group's name may hold any letter.
-            await self._create(blob, {"source": quote(source, safe="/:"), "owner": owner})
+            await create(self._client(), blob, b"", {"source": quote(source, safe="/:"), "owner": owner})
         return await self._acquire(blob, source)
 
     async def _acquire(self, blob: BlobClient, source: str) -> BlobLease:
@@ -120,12 +118,6 @@ class BlobLeases:
         lease, asked_at = BlobLeaseClient(blob), self._clock.monotonic()
         await _lease_call(f"taking the lease on {source}", lease.acquire(SECONDS, **CHANGING), HERE)
         return BlobLease(blob, lease, self._clock, asked_at)
-
-    async def _create(self, blob: BlobClient, metadata: dict[str, str]) -> None:
-        upload = {"data": b"", "metadata": metadata, "overwrite": False, **CHANGING}
-        if await _created(blob.upload_blob(**upload), blob.blob_name) == "ContainerNotFound":
-            await _created(self._client().create_container(CONTAINER, **CHANGING), CONTAINER)
-            await _created(blob.upload_blob(**upload), blob.blob_name)
 
     def _blob(self, source: str) -> BlobClient:
         name = hashlib.sha256(source.encode()).hexdigest()[:40]
@@ -145,14 +137,3 @@ async def _lease_call[T](what: str, request: Awaitable[T], where: str) -> T:
         if not error.code.startswith("Lease"):
             raise
         raise LeaseUnavailable(f"{what}: another worker has it ({error.code})", where=where, code=error.code) from None
-
-
-async def _created(request: Awaitable[Any], what: str) -> str:
-    """Await a creation; returns the code where the thing exists already or its container does not."""
-    try:
-        await call(f"creating {what}", request, where=HERE, role=ROLE)
-    except RekeyError as error:
-        if error.code not in ("BlobAlreadyExists", "ContainerAlreadyExists", "ContainerNotFound"):
-            raise
-        return error.code
-    return ""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cloud.azure import CHANGING, Azure, call
 from cloud.host_storage import HostStorage
+from cloud.tracing import traceparent
 from engine.errors import NotFound, RekeyError
 from engine.sweep_order import SweepOrder
 from engine.workitem import WorkItem
@@ -29,11 +31,12 @@ class StorageQueues:
 
     async def post_rotation(self, item: WorkItem, delay: float = 0.0) -> None:
         """Put a work item on `rotations`, to be seen after so many seconds (7 days at most)."""
-        await self._post(ROTATIONS, item.to_json(), delay)
+        traced = replace(item, trace=traceparent() or item.trace)
+        await self._post(ROTATIONS, traced.to_json(), delay)
 
-    async def post_sweep(self, order: SweepOrder) -> None:
-        """Put an order on `sweeps`."""
-        await self._post(SWEEPS, order.to_json())
+    async def post_sweep(self, order: SweepOrder, delay: float = 0.0) -> None:
+        """Put an order on `sweeps`, to be seen after so many seconds."""
+        await self._post(SWEEPS, order.to_json(), delay)
 
     async def _post(self, queue: str, text: str, delay: float = 0.0) -> None:
         from azure.storage.queue import TextBase64EncodePolicy

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from cloud.host_storage import CONNECTION, HostStorage
 from engine.errors import ConfigError
+from engine.secret import URL, SecretRef
 
 HOURLY = "0 0 * * * *"
 ARM_ENDPOINT = "https://management.azure.com"
@@ -51,8 +52,8 @@ class Settings:
     event_topic: str | None
     client_id: str | None
     """The user-assigned identity to use; None for the system-assigned one."""
-    policy: str | None
-    """The id of the secret with the policy document."""
+    policy: SecretRef | None
+    """The secret with the policy document; None where tags alone decide."""
     graph_endpoint: str = GRAPH_ENDPOINT
     authority: str = AUTHORITY
     tenant_id: str | None = None
@@ -69,6 +70,7 @@ class Settings:
         event_topic = _endpoint(env, "REKEY_EVENT_TOPIC", problems)
         graph_endpoint = _endpoint(env, "REKEY_GRAPH_ENDPOINT", problems) or GRAPH_ENDPOINT
         authority = _endpoint(env, "AZURE_AUTHORITY_HOST", problems) or AUTHORITY
+        policy = _policy(env.get("REKEY_POLICY", "").strip(), vaults, problems)
         _schedule(env.get("REKEY_SWEEP_SCHEDULE", HOURLY), problems)
         problems += [_unknown(name) for name in sorted(env) if name.startswith("REKEY_") and name not in KNOWN]
         if problems or storage is None:
@@ -79,7 +81,7 @@ class Settings:
             arm_endpoint,
             event_topic,
             client_id=env.get("AZURE_CLIENT_ID") or None,
-            policy=env.get("REKEY_POLICY") or None,
+            policy=policy,
             graph_endpoint=graph_endpoint,
             authority=authority,
             tenant_id=env.get("AZURE_TENANT_ID") or None,
@@ -152,6 +154,19 @@ def _endpoint(env: Mapping[str, str], name: str, problems: list[str]) -> str | N
     if not BASE.fullmatch(base):
         problems.append(f"{name} is {url!r}: write https://<host>")
     return url
+
+
+def _policy(text: str, vaults: list[str], problems: list[str]) -> SecretRef | None:
+    if not text:
+        return None
+    found = URL.fullmatch(text)
+    if found is None or (found[3] or "/") != "/":
+        problems.append("REKEY_POLICY is no secret's id without a version: write https://<vault>/secrets/<name>")
+        return None
+    ref = SecretRef.parse(text)
+    if ref.vault not in vaults:
+        problems.append(f"REKEY_POLICY is in {ref.vault}: add that vault to REKEY_VAULTS, or move the document")
+    return ref
 
 
 def _schedule(text: str, problems: list[str]) -> None:

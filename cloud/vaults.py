@@ -5,13 +5,13 @@ A vault that is not listed is refused here, before a client for it exists, so th
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
-from cloud.azure import CHANGING, READING, Azure, call
+from cloud.azure import CHANGING, READING, Azure, call, each
 from engine.errors import AccessDenied, NeedsHuman, NotFound, TransientError
 from engine.secret import Draft, SecretRef, SecretVersion, Sensitive
 
@@ -61,10 +61,14 @@ class KeyVaults:
         secret = await call("writing a new version", request, where=str(ref), role=ROLE)
         return _version(ref, secret.properties, draft.value.reveal())
 
-    async def retag(self, secret: SecretVersion, tags: Mapping[str, str]) -> SecretVersion:
-        """Replace the tags of exactly this version."""
+    async def retag(
+        self, secret: SecretVersion, tags: Mapping[str, str], expires: datetime | None = None
+    ) -> SecretVersion:
+        """Replace the tags of exactly this version, and with `expires` when it expires."""
         client = self._client(secret.ref.vault)
-        request = client.update_secret_properties(secret.ref.name, secret.version, tags=dict(tags), **CHANGING)
+        request = client.update_secret_properties(
+            secret.ref.name, secret.version, tags=dict(tags), expires_on=expires, **CHANGING
+        )
         properties = await call("updating the tags", request, where=str(secret.ref), role=ROLE)
         return replace(_version(secret.ref, properties, None), value=secret.value)
 
@@ -79,11 +83,28 @@ class KeyVaults:
 
     async def list(self, vault: str) -> AsyncIterator[SecretVersion]:
         """Stream the current version of every secret, 25 to a call, without values and version ids."""
-        pages = aiter(self._client(vault).list_properties_of_secrets(**READING))
-        with suppress(StopAsyncIteration):
-            while True:
-                properties = await call("listing the secrets", anext(pages), where=vault, role=ROLE)
-                yield _version(SecretRef(vault, str(properties.name)), properties, None)
+        found = self._client(vault).list_properties_of_secrets(**READING)
+        async for properties in each("listing", found, where=vault, role=ROLE):
+            yield _version(SecretRef(vault, str(properties.name)), properties, None)
+
+    async def page(self, vault: str, token: str | None) -> tuple[Sequence[SecretVersion], str | None]:
+        """Return the secrets of one page, 25 at most and perhaps none, as `list` does, and the next page's token if there is one."""
+        client = self._client(vault)
+        if token and not _leads_to(token, vault):
+            # It is the address of the next page, and the app's token goes there.
+            raise NeedsHuman("the page's token leads elsewhere", where=vault, fix="begin with the first page")
+        pages: Any = client.list_properties_of_secrets(**READING).by_page(token)
+        try:
+            page = await call("listing the secrets", anext(pages), where=vault, role=ROLE)
+        except StopAsyncIteration:
+            return [], None
+        return [_version(SecretRef(vault, str(one.name)), one, None) async for one in page], pages.continuation_token
+
+    async def versions(self, ref: SecretRef) -> AsyncIterator[SecretVersion]:
+        """Stream every version of one secret, in no order, without values; none where there is no such secret."""
+        found = self._client(ref.vault).list_properties_of_secret_versions(ref.name, **READING)
+        async for properties in each("listing", found, where=str(ref), role=ROLE):
+            yield _version(ref, properties, None)
 
     def _client(self, vault: str) -> SecretClient:
         if vault not in self._listed:
@@ -93,6 +114,16 @@ class KeyVaults:
 
             self._clients[vault] = SecretClient(vault, self._azure.credential, **self._azure.options)
         return self._clients[vault]
+
+
+def _leads_to(token: str, vault: str) -> bool:
+    """Tell whether a page's address is one of this vault; Key Vault's own name the default port."""
+    try:
+        page, own = urlsplit(token), urlsplit(vault)
+        same = page.scheme == "https" and page.hostname == own.hostname and (page.port or 443) == (own.port or 443)
+    except ValueError:
+        return False
+    return same and page.path == "/secrets" and page.username is None
 
 
 def _version(ref: SecretRef, properties: SecretProperties, value: str | None) -> SecretVersion:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from engine import manual
 from engine.policy import Policy
 from engine.secret import SecretVersion
 from engine.tags import (
@@ -23,6 +24,7 @@ from engine.tags import (
     Pending,
     parse,
     rests_until,
+    to_cut_off,
     unfinished_incident,
 )
 from engine.workitem import WorkItem, operation_id
@@ -90,6 +92,8 @@ class Park:
 
     reason: str
     fix: str = ""
+    drifted: bool = False
+    """The source refuses what the vault holds, and that could not be mended."""
 
 
 Acting = Rotate | Retire | Restore | Confirm
@@ -98,46 +102,74 @@ Decision = Acting | Skip | Wait | Park
 
 def decide(secret: SecretVersion, item: WorkItem, policy: Policy, kinds: Kinds, now: datetime) -> Decision:
     """Decide what `item` means for `secret`, the current version as the vault holds it at `now`."""
-    if not secret.enabled:
-        return Skip("disabled", "enable the current version")
-    if "ProviderAddress" not in secret.tags:
-        return _unmanaged(secret)
+    held, secret = secret, policy.applied(secret)
+    if left_alone := _left_alone(secret, policy):
+        return left_alone
     rest = rests_until(secret, policy.parked_rest)
     # A follow-up looks after a source that has changed already: were it to rest, nobody would know the password for a day.
-    if rest and now < rest and item.trigger != "manual" and not item.follow_up:
+    # Nor rests what is to be cut off without an overlap: it is compromised.
+    if rest and now < rest and item.trigger != "manual" and not (item.follow_up or to_cut_off(secret)):
         return Skip(f"parked until {rest:%Y-%m-%d %H:%M}Z: {secret.tags.get('RekeyReason', 'see the log')}")
     if unfinished_incident(secret):
         item = replace(item, compromised=True)
     managed = parse(secret.tags, policy, kinds)
     if isinstance(managed, Malformed):
-        return Park(str(managed), "correct the tags")
-    if not policy.allows(secret.ref.vault, managed.source):
+        return Park(str(managed), "correct the tags" + (" or the policy document" if policy.document else ""))
+    if unbound := _unbound(held, managed, policy):
+        return unbound
+    decision = _decide(secret, managed, item, now)
+    return _crowded(held) or decision if isinstance(decision, Rotate) else decision
+
+
+def _left_alone(secret: SecretVersion, policy: Policy) -> Skip | None:
+    if not secret.enabled:
+        return Skip("disabled", "enable the current version")
+    if policy.is_own(secret.ref):
+        return Skip("it holds the policy document, which nothing rotates")
+    if manual.is_manual(secret.tags):
+        return Skip("only a person rotates it", manual.FIX)
+    return None if "ProviderAddress" in secret.tags else _unmanaged(secret)
+
+
+def _unbound(held: SecretVersion, managed: Managed, policy: Policy) -> Park | None:
+    vault, source = held.ref.vault, managed.source
+    bounds = "REKEY_SCOPES" if policy.document is None else "REKEY_SCOPES and in the policy document"
+    if not policy.allows(vault, source):
         return Park(
-            f"vault {secret.ref.vault} is not bound to {managed.source}",
-            "add the source's scope to this vault in REKEY_SCOPES, or correct the tag ProviderAddress",
+            f"vault {vault} is not bound to {source}",
+            f"add the source's scope to this vault in {bounds}, or correct the tag ProviderAddress",
         )
-    return _decide(secret, managed, item, now)
+    # A replica that the secret's owner named himself may be anywhere: both owners consent.
+    given = held.tags.get("Replicas") != managed.settings.get("Replicas")
+    if stranger := next((ref for ref in managed.replicas if given and not policy.allows(ref.vault, source)), None):
+        return Park(
+            f"the policy document names the replica {stranger}, whose vault is not bound to {source}",
+            f"add the source's scope to that vault in {bounds}, or tag this secret with Replicas itself",
+        )
+    return None
 
 
 def _decide(secret: SecretVersion, managed: Managed, item: WorkItem, now: datetime) -> Decision:  # noqa: PLR0911 - a table
     pending = managed.pending
     if pending and pending.credential_id == managed.credential_id:
         return Park("tag RekeyRetire names the credential in use", "remove the tag RekeyRetire")
+    replaced = bool(item.version and secret.version and item.version != secret.version)
+    if item.action == "restore" and not replaced:
+        # Before all else: what is to be restored must not be retired on the way.
+        return _restore(secret, managed, pending)
     if pending and pending.at <= now:
         return Retire(managed, pending, f"its overlap passed at {pending.at:%Y-%m-%d %H:%M}Z")
-    if item.version and secret.version and item.version != secret.version:
+    if item.version and replaced:
         ours = secret.tags.get(OPERATION) == operation_id(secret.ref, item.version)
         if item.compromised and pending and (ours or pending.version == item.version):
             return Retire(managed, pending, "compromised: no overlap is left to the credential just replaced")
         return Confirm(managed) if ours else Skip("a newer version has replaced the one this was asked for")
     if item.action == "retire":
         return Skip("nothing is to be retired yet", "send compromised with rotate to cut a credential off now")
-    if item.action == "restore":
-        return _restore(managed, pending)
     if item.compromised:
         if pending:
             return Retire(managed, pending, "compromised: no overlap is left to any older credential")
-        return _rotate(secret, managed, "compromised", at_once=True)
+        return Rotate(managed, "compromised", at_once=True)
     decision = _rotate_when_due(secret, managed, item, now)
     if item.action == "audit" and isinstance(decision, Skip | Wait):
         return Confirm(managed, "audited: the source accepts the current version")
@@ -162,10 +194,12 @@ def _rotate_when_due(secret: SecretVersion, managed: Managed, item: WorkItem, no
         reason += ", which is before its window opens"
     elif opens > now:
         return Wait(opens, f"{reason}, but its window opens {opens:%Y-%m-%d %H:%M}Z", "wait, or send force")
-    return _rotate(secret, managed, reason)
+    return Rotate(managed, reason)
 
 
-def _restore(managed: Managed, pending: Pending | None) -> Restore | Skip:
+def _restore(secret: SecretVersion, managed: Managed, pending: Pending | None) -> Restore | Skip:
+    if to_cut_off(secret):
+        return Skip("the earlier credential is compromised and is being cut off", "rotate instead")
     if pending is None:
         return Skip("there is no earlier credential that is still alive", "rotate instead")
     return Restore(managed, pending)
@@ -177,14 +211,14 @@ def _unmanaged(secret: SecretVersion) -> Skip:
     return Skip("not managed: no tag ProviderAddress", "tag the secret with what issues its credential")
 
 
-def _rotate(secret: SecretVersion, managed: Managed, reason: str, *, at_once: bool = False) -> Rotate | Park:
+def _crowded(secret: SecretVersion) -> Park | None:
     kept = {key for key in secret.tags if key not in OURS}
     if len(kept | {"CredentialId", OPERATION, RETIRE}) > MAX_TAGS:
         return Park(
             f"{len(kept)} tags leave no room for Rekey's own",
             f"remove tags until CredentialId, {OPERATION} and {RETIRE} fit into {MAX_TAGS}",
         )
-    return Rotate(managed, reason, at_once)
+    return None
 
 
 def due_at(secret: SecretVersion, managed: Managed) -> datetime:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from engine import template
 from engine.secret import Draft, SecretVersion
-from engine.tags import MAX_TAGS, OPERATION, OURS, PROOF, RETIRE, Managed, Pending, proof
+from engine.tags import CAUSE, MAX_TAG_LENGTH, MAX_TAGS, OPERATION, OURS, PROOF, RETIRE, Managed, Pending, proof
 from engine.workitem import operation_id
 from rotators.contract import Issued
 
@@ -14,7 +14,9 @@ DEFAULT_CONTENT_TYPE = "text/plain"
 """Azure Policy can demand a content type, so a version is never written without one."""
 
 
-def new_version(secret: SecretVersion, managed: Managed, issued: Issued, now: datetime, overlap: timedelta) -> Draft:
+def new_version(
+    secret: SecretVersion, managed: Managed, issued: Issued, now: datetime, overlap: timedelta, cause: str = ""
+) -> Draft:
     """Compose the version that replaces `secret`: everybody's tags are kept, Rekey's own are made anew."""
     assert secret.version is not None  # noqa: S101 - a version that was read has an id
     tags = {key: value for key, value in secret.tags.items() if key not in OURS}
@@ -27,6 +29,8 @@ def new_version(secret: SecretVersion, managed: Managed, issued: Issued, now: da
     value = template.render(managed.template, issued.fields)
     if len(tags) < MAX_TAGS:
         tags[PROOF] = proof(tags[OPERATION], issued.credential_id, value)
+    if cause and len(tags) < MAX_TAGS:
+        tags[CAUSE] = cause[:MAX_TAG_LENGTH]
     return Draft(
         value=value,
         expires=min(now + managed.validity, issued.expires or now + managed.validity),

@@ -29,6 +29,11 @@ class RekeyError(Exception):
         self.code = code
         super().__init__(what, where, fix)
 
+    def add(self, further: str) -> None:
+        """Say what came of it further."""
+        self.what = f"{self.what}; {further}"
+        self.args = (self.what, self.where, self.fix)
+
     def __str__(self) -> str:
         place = f" ({self.where})" if self.where else ""
         remedy = f" Fix: {self.fix}" if self.fix else ""

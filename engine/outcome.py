@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from engine.secret import SecretRef
 from engine.workitem import WorkItem
 
 Result = Literal["rotated", "healed", "restored", "retired", "confirmed", "skipped", "waiting", "parked"]
+Errand = Literal["refreshed", "unrefreshed", "told", "untold", "reminded"]
+"""How what follows a rotation ends, if it is not skipped or put off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +19,7 @@ class Outcome:
     """One structured record: who asked for what, and what came of it. Holds no secret value."""
 
     item: WorkItem
-    result: Result
+    result: Result | Errand
     reason: str
     fix: str = ""
     rotator: str = ""
@@ -27,3 +30,5 @@ class Outcome:
     next_due: datetime | None = None
     retired: tuple[str, ...] = ()
     """The credentials revoked on the way."""
+    replicas: tuple[SecretRef, ...] = ()
+    """The further secrets that hold the same credential."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 WRITES_PER_SECOND = 10
@@ -18,28 +19,35 @@ MOST_DELAY = timedelta(days=6)
 """A queue message is hidden for seven days at most."""
 
 
+ELSEWHERE = "elsewhere"
+
+
 class Pace:
     """Hands out starting times within one sweep of one vault.
 
-    `sharing` is how many vaults are swept at the same time: each gets its share of a subscription's budget. `period` is the time
-    until the next sweep: what does not fit before it is left for it.
+    Vaults are swept at the same time, so those whose `scopes` lie in one subscription share its budget evenly. `period` is the
+    time until the next sweep: what does not fit before it is left for it.
     """
 
-    def __init__(self, sharing: int, period: timedelta) -> None:
-        self._per_second = WRITES_PER_SECOND / sharing
-        self._most = max(1, int(WRITES_PER_HOUR / sharing * max(period, timedelta(minutes=1)) / timedelta(hours=1)))
+    def __init__(self, scopes: Mapping[str, Sequence[str]], period: timedelta) -> None:
+        self._bound = [{_budget(scope) for scope in each} for each in scopes.values()]
+        self._hours = max(period, timedelta(minutes=1)) / timedelta(hours=1)
         self._started: Counter[str] = Counter()
         self._created = 0
 
     def delay(self, source: str | None) -> float | None:
         """Return after how many seconds work on this source may start; None where it must wait for the next sweep."""
-        found = re.match(r"/subscriptions/[^/]+", source or "")
-        budget = found[0] if found else "elsewhere"
-        started = self._started[budget]
-        if started >= self._most:
+        budget = _budget(source or "")
+        sharing, started = max(1, sum(budget in each for each in self._bound)), self._started[budget]
+        if started >= max(1, int(WRITES_PER_HOUR / sharing * self._hours)):
             return None
         self._started[budget] += 1
         self._created += 1
         # Within an hour the first 1,200 may go at once, the next only an hour later.
-        hours, rest = divmod(started, max(1, int(WRITES_PER_HOUR * self._per_second / WRITES_PER_SECOND)))
-        return max(hours * 3600 + rest / self._per_second, (self._created - 1) / CREATES_PER_SECOND)
+        hours, rest = divmod(started, max(1, WRITES_PER_HOUR // sharing))
+        return max(hours * 3600 + rest * sharing / WRITES_PER_SECOND, (self._created - 1) / CREATES_PER_SECOND)
+
+
+def _budget(source: str) -> str:
+    found = re.match(r"/subscriptions/[^/]+", source)
+    return found[0] if found else ELSEWHERE

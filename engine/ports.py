@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
+from engine.notices import Notice
 from engine.outcome import Outcome
-from engine.secret import Draft, SecretRef, SecretVersion
+from engine.policy_document import Webhook
+from engine.secret import Draft, SecretRef, SecretVersion, Sensitive
 from engine.sweep_order import SweepOrder
+from engine.tally import Tally
 from engine.workitem import WorkItem
 
 
@@ -56,6 +59,14 @@ class Vaults(Protocol):
         """Stream the current version of every secret, without values and version ids, a page at a time."""
         ...
 
+    async def page(self, vault: str, token: str | None) -> tuple[Sequence[SecretVersion], str | None]:
+        """Return one page of what `list` streams, and the next page's token; raises NeedsHuman for a token of elsewhere."""
+        ...
+
+    def versions(self, ref: SecretRef) -> AsyncIterator[SecretVersion]:
+        """Stream every version of one secret, in no order, without values; none where there is no such secret."""
+        ...
+
 
 class Lease(Protocol):
     """The sole right to change one source, for a while."""
@@ -99,13 +110,53 @@ class WorkQueue(Protocol):
         """Put a work item on `rotations`, to be seen after so many seconds (7 days at most)."""
         ...
 
-    async def post_sweep(self, order: SweepOrder) -> None:
-        """Put an order on `sweeps`."""
+    async def post_sweep(self, order: SweepOrder, delay: float = 0.0) -> None:
+        """Put an order on `sweeps`, to be seen after so many seconds."""
+        ...
+
+
+class Apps(Protocol):
+    """The apps that use secrets, by their resource ids (lower case). Every method raises RekeyErrors only."""
+
+    async def refresh(self, app: str, secret: SecretVersion, *, ask: bool) -> bool:
+        """Have an app use this version, the current one; tells whether it does, as far as can be known. Fine if it did."""
+        ...
+
+    async def lags(self, app: str, secret: SecretVersion) -> bool:
+        """Tell whether an app is known to use another version than this; False where that cannot be known."""
+        ...
+
+
+class Webhooks(Protocol):
+    """Chats."""
+
+    async def send(self, hook: Webhook, url: Sensitive, notice: Notice) -> None:
+        """Post a message, once and within seconds; raises RekeyErrors only, none of which shows the URL."""
+        ...
+
+
+class Memory(Protocol):
+    """Where a request is remembered."""
+
+    async def recall(self, key: str) -> str | None:
+        """Return what was remembered under a key; None where nothing was."""
+        ...
+
+    async def remember(self, key: str, text: str) -> str:
+        """Remember a text, and return the one that was remembered first."""
         ...
 
 
 class Reporter(Protocol):
     """Where outcomes go: log, metrics, events. Never raises: a rotation does not fail for its report."""
+
+    def handling(self, item: WorkItem) -> AbstractContextManager[None]:
+        """Follow one work item to its end; one that comes to no conclusion is a try that failed and is repeated."""
+        ...
+
+    def about(self, operation: str | None, rotator: str) -> None:
+        """Say what the work item in hand, if any, turned out to be about; what is not known is None or empty."""
+        ...
 
     def step(self, name: str) -> AbstractContextManager[None]:
         """Time one step of a rotation."""
@@ -115,6 +166,10 @@ class Reporter(Protocol):
         """Report how a work item ended."""
         ...
 
-    def swept(self, vault: str, seen: int, posted: int, broken: int) -> None:
-        """Report how many secrets one sweep saw, sent on and could not judge."""
+    async def swept(self, tally: Tally) -> None:
+        """Report what one completed sweep saw."""
+        ...
+
+    def denied(self, where: str, what: str) -> None:
+        """Count a refusal: `where` is azure, and `what` the service, or caller, and `what` the route."""
         ...

@@ -13,14 +13,21 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from engine import replicas, tags, template
+from engine import consumers, replicas, tags, template
 from engine.decide import Acting, Confirm, Park, Restore, Retire, Rotate, due_at
 from engine.draft import new_version
-from engine.errors import NeedsHuman, NotFound, PermanentError, RekeyError, TransientError, VerificationFailed
+from engine.errors import (
+    NeedsHuman,
+    PermanentError,
+    RekeyError,
+    TransientError,
+    VerificationFailed,
+)
 from engine.outcome import Outcome, Result
-from engine.ports import Lease
-from engine.secret import SecretRef, SecretVersion, Sensitive
+from engine.ownership import Hold, other_owner
+from engine.secret import SecretVersion, Sensitive
 from engine.tags import Managed
+from engine.undo import undoing
 from engine.workitem import WorkItem, operation_id
 from rotators.contract import Issued, Preflight, Rotator, Tidy
 
@@ -41,26 +48,27 @@ class Run:
     """One work item under one lease, and what has been done for it so far."""
 
     engine: Engine
-    lease: Lease
-    source: str
+    lease: Hold
     item: WorkItem
     tries: int = 1
     result: Result | None = None
     reason: str = ""
     managed: Managed | None = None
     old_version: str | None = None
+    drifted: bool = False
     published: str | None = None
     retired: tuple[str, ...] = ()
 
     async def go(self) -> Outcome | None:
         """Decide and act until nothing is left to do; None where the secret's source is not the one under lease."""
         try:
-            secret = await self.engine.vaults.read(self.item.ref)
+            with self.engine.reporter.step("read"):
+                secret = await self.engine.vaults.read(self.item.ref)
             self.item = self.item.about(secret.version)
             self.old_version = secret.version
             return await self._advance(secret)
         except PermanentError as error:
-            parked = Park(str(error), error.fix)
+            parked = Park(str(error), error.fix, drifted=self.drifted)
         # Who has lost the lease must not judge what another worker has done since.
         await self.lease.ensure(CALL_SECONDS)
         current = await self.engine.vaults.read(self.item.ref)
@@ -74,10 +82,15 @@ class Run:
                 return self._report(secret) if self.result else await self.engine.conclude(secret, self.item, decision)
             if isinstance(decision, Confirm) and secret.version == self.published:
                 return self._report(secret)
-            if decision.managed.source != self.source:
+            if decision.managed.source != self.lease.source:
                 return None
-            if obstacle := await self._owned_by_another():
+            if obstacle := await other_owner(self.engine, self.lease, self.item.ref):
                 return await self.engine.conclude(secret, self.item, obstacle)
+            if lagging := await consumers.hold_back(self.engine, secret, self.item, decision):
+                if self.item.action != "audit":
+                    return await self.engine.conclude(secret, self.item, lagging)
+                # What is current is proven all the same, and the app that lags is refreshed for it.
+                return self._report(await self._confirm(secret, decision.managed, lagging.reason))
             secret = await self._act(secret, decision)
 
     async def _act(self, secret: SecretVersion, decision: Acting) -> SecretVersion:
@@ -102,11 +115,14 @@ class Run:
                 return await self._proven(managed, earlier)
         if self._tried_before(secret):
             await self._tidy(managed, job.operation, keep=None)
-        if rotator.single_slot(secret.tags):
+        if rotator.single_slot(managed.settings):
             await self._promise_to_look_again()
-        async with self._changing("issue"):
+        async with self.changing("issue"):
             issued = await rotator.issue(job)
-        return await self._proven(managed, issued)
+        if in_place:
+            issued = replace(issued, restorable=False)
+        async with undoing(self, secret, managed, issued, RekeyError):
+            return await self._proven(managed, issued)
 
     async def _proven(self, managed: Managed, issued: Issued) -> Issued:
         credential = issued.fields[self._rotator(managed).value_field]
@@ -147,14 +163,16 @@ class Run:
         reason: str,
     ) -> SecretVersion:
         """Publish to the replicas, then to the secret itself: a crash in between is found and mended by the retry."""
-        draft = new_version(secret, managed, issued, self.engine.clock.now(), overlap)
+        draft = new_version(secret, managed, issued, self.engine.clock.now(), overlap, self.item.cause)
         missed: list[RekeyError] = []
         for ref in managed.replicas:
-            async with self._changing("publish replica"):
+            async with self.changing("publish replica"):
                 missed += await replicas.write(self.engine.vaults, ref, managed, issued.fields, draft)
-        if missed and not self._rotator(managed).single_slot(secret.tags):
+        if missed and not self._rotator(managed).single_slot(managed.settings):
             raise missed[0]
-        async with self._changing("publish"):
+        # What a replica holds is not lost: the next try finds it there.
+        final = () if managed.replicas else PermanentError
+        async with undoing(self, secret, managed, issued, final), self.changing("publish"):
             published = await self.engine.vaults.publish(secret.ref, draft)
         self.published = published.version
         self._done(result, reason, managed)
@@ -178,10 +196,10 @@ class Run:
             return await self._heal(secret, managed)
         await self._look_around(secret, managed)
         for ref in managed.replicas:
-            async with self._changing("publish replica"):
+            async with self.changing("publish replica"):
                 await replicas.catch_up(self.engine.vaults, ref, managed, fields, secret)
         if tags.STATE in secret.tags:
-            async with self._changing("unpark"):
+            async with self.changing("unpark"):
                 secret = await self.engine.vaults.retag(secret, tags.unparked(secret.tags))
         self._done(self.result or "confirmed", self.reason or reason, managed)
         return secret
@@ -200,11 +218,12 @@ class Run:
     async def _tidy(self, managed: Managed, operation: str, keep: str | None) -> None:
         rotator = self._rotator(managed)
         if isinstance(rotator, Tidy):
-            async with self._changing("tidy"):
+            async with self.changing("tidy"):
                 await rotator.tidy(managed.source, operation, keep)
 
     async def _heal(self, secret: SecretVersion, managed: Managed) -> SecretVersion:
         """Publish anew what the source holds in place of a version that it refuses, and take that one out of use."""
+        self.drifted = True
         rotator, job = self._rotator(managed), self.engine.job(secret, managed)
         if not job.proven and isinstance(rotator, Preflight):
             # Somebody else wrote this version: find out first whether it may be replaced at all.
@@ -212,7 +231,8 @@ class Run:
         issued = await self._issue(secret, managed, in_place=True)
         reason = "the source refused the current version"
         healed = await self._publish(secret, managed, issued, managed.overlap, "healed", reason)
-        async with self._changing("disable"):
+        self.drifted = False
+        async with self.changing("disable"):
             await self.engine.vaults.disable(secret.ref, str(secret.version))
         if tags.OPERATION in secret.tags:
             # What was refused may have landed late over what its own operation had published before.
@@ -236,51 +256,25 @@ class Run:
     async def _retire(self, secret: SecretVersion, plan: Retire) -> SecretVersion:
         """Revoke the superseded credential, then disable the versions that hold it, then forget it."""
         managed, pending = plan.managed, plan.pending
-        async with self._changing("retire"):
+        async with self.changing("retire"):
             held = self.engine.held(secret, managed)
-            await self._rotator(managed).retire(managed.source, pending.credential_id, held)
+            held_id = managed.credential_id if tags.proven(secret) else None
+            await self._rotator(managed).retire(managed.source, pending.credential_id, held, held_id)
         for ref in managed.replicas:
-            async with self._changing("disable replica"):
+            async with self.changing("disable replica"):
                 await replicas.disable_superseded(self.engine.vaults, ref)
         if pending.version != secret.version:
-            async with self._changing("disable"):
+            async with self.changing("disable"):
                 await self.engine.vaults.disable(secret.ref, pending.version)
-        async with self._changing("forget"):
+        async with self.changing("forget"):
             rest = {key: value for key, value in tags.unparked(secret.tags).items() if key != tags.RETIRE}
             secret = await self.engine.vaults.retag(secret, rest)
         self.retired += (pending.credential_id,)
         self._done(self.result or "retired", self.reason or plan.reason, managed)
         return secret
 
-    async def _owned_by_another(self) -> Park | None:
-        """Two secrets never rotate one source against each other: the first keeps it while it still claims it."""
-        mine, owner = str(self.item.ref).lower(), self.lease.owner
-        if owner == mine:
-            return None
-        if owner and await self._still_claims(SecretRef.parse(owner)):
-            return Park(
-                f"{self.source} belongs to the secret {owner}",
-                f"keep one secret a source: remove the tag ProviderAddress here, or there (or delete that secret, or, if "
-                f"its vault is not served any more, the record {self.lease.record})",
-            )
-        await self.lease.claim(mine)
-        return None
-
-    async def _still_claims(self, other: SecretRef) -> bool:
-        """Tell whether another secret is still tagged for this source; where that cannot be seen, it is."""
-        if not self.engine.policy.manages(other.vault):
-            return True
-        try:
-            secret = await self.engine.vaults.read(other)
-        except NotFound:
-            return False
-        address = secret.tags.get("ProviderAddress", "")
-        return not secret.enabled or any(
-            rotator.canonical(address, secret.tags) == self.source for rotator in self.engine.rotators.values()
-        )
-
     @asynccontextmanager
-    async def _changing(self, step: str) -> AsyncIterator[None]:
+    async def changing(self, step: str) -> AsyncIterator[None]:
         """Bound a call that changes something, so that it ends while the lease lasts."""
         await self.lease.ensure(CALL_SECONDS)
         with self.engine.reporter.step(step):
@@ -303,10 +297,11 @@ class Run:
             self.result,
             self.reason,
             rotator=self.managed.rotator.kind,
-            source=self.source,
+            source=self.lease.source,
             old_version=self.old_version,
             new_version=secret.version if secret.version != self.old_version else None,
             credential_id=secret.tags.get("CredentialId"),
             next_due=due_at(secret, self.managed),
             retired=self.retired,
+            replicas=self.managed.replicas,
         )

@@ -7,13 +7,17 @@ import logging
 from dataclasses import dataclass, replace
 from datetime import UTC, timedelta
 
+from engine import consumers, notices
+from engine.cut_off import CutOff
 from engine.decide import Confirm, Park, Retire, Rotate, Wait
 from engine.errors import RekeyError, TransientError
+from engine.inventory import days_to_expiry, entry
 from engine.pace import Pace
 from engine.ports import WorkQueue
 from engine.rotation import Engine
 from engine.secret import SecretVersion
 from engine.sweep_order import SweepOrder
+from engine.tally import Tally
 from engine.workitem import WorkItem
 
 log = logging.getLogger("rekey.sweep")
@@ -34,19 +38,32 @@ class Sweeper:
         A secret that cannot be judged never stops the others: it is counted, logged and reported. Each secret is audited
         once a day, at a time of its own.
         """
-        pace = Pace(len(self.engine.policy.scopes), order.period)
-        seen = posted = broken = 0
+        if order.incident:
+            return await CutOff(self.engine, order.incident).send(order.vault)
+        pace = Pace(self.engine.policy.scopes, order.period)
+        tally = Tally(order.vault)
         async for secret in self.engine.vaults.list(order.vault):
-            seen += 1
+            tally.seen += 1
             try:
-                posted += await self._consider(secret, pace, order)
+                self._count(secret, tally)
+                await self._remind(secret, order)
+                tally.posted += await self._consider(secret, pace, order)
             except TransientError:
                 raise
             except (RekeyError, ValueError, TypeError, LookupError) as error:
-                broken += 1
+                tally.broken += 1
                 log.error("secret %s cannot be judged: %s", secret.ref, error)
-        self.engine.reporter.swept(order.vault, seen, posted, broken)
-        return seen, posted
+        await self.engine.reporter.swept(tally)
+        return tally.seen, tally.posted
+
+    def _count(self, secret: SecretVersion, tally: Tally) -> None:
+        now = self.engine.clock.now()
+        tally.add(entry(secret, self.engine.policy, self.engine.kinds, now), days_to_expiry(secret, now))
+
+    async def _remind(self, secret: SecretVersion, order: SweepOrder) -> None:
+        if text := notices.reminder(secret, self.engine.policy, order):
+            item = WorkItem(secret.ref, "remind", trigger="sweep", requested_by="sweep", reason=text)
+            await self.queue.post_rotation(item)
 
     async def _consider(self, secret: SecretVersion, pace: Pace, order: SweepOrder) -> bool:
         item = WorkItem(secret.ref, trigger="sweep", requested_by="sweep")
@@ -54,6 +71,9 @@ class Sweeper:
         match decision:
             case Retire(managed):
                 item = replace(item, action="retire", source=managed.source)
+                if consumers.named(self.engine.policy, secret.ref) and audit_falls_in(secret, order):
+                    # An app may hold the retirement up for days; the audit must not wait for it.
+                    await self._post(replace(item, action="audit", reason="daily audit"), pace)
             case Rotate(managed):
                 item = replace(item, source=managed.source)
             case Park():

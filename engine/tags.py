@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from engine import template
@@ -26,9 +26,13 @@ MAX_TAG_LENGTH = 256
 OPERATION, RETIRE, STATE, REASON = "RekeyOperation", "RekeyRetire", "RekeyState", "RekeyReason"
 REPLICA_OF = "ReplicaOf"
 """Set by the owner of a replica: the URL of the secret that may write it. Without it nobody can."""
+MANUAL = "Manual"
+"""Set by the owner or the policy: only a person rotates the secret."""
 PROOF = "RekeyProof"
 """Binds the tags of a version to its value, so that tags which were edited or copied are not believed."""
-OURS = frozenset({OPERATION, RETIRE, STATE, REASON, PROOF})
+CAUSE = "RekeyCause"
+"""Who or what asked for a version, and why: so that a vault alone can tell its history."""
+OURS = frozenset({OPERATION, RETIRE, STATE, REASON, PROOF, CAUSE})
 
 _ISO = "%Y-%m-%dT%H:%M:%SZ"
 
@@ -67,6 +71,8 @@ class Managed:
     pending: Pending | None
     window: Window | None = None
     replicas: tuple[SecretRef, ...] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """All tags that count: for what only one kind asks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +118,9 @@ def parse(tags: Mapping[str, str], policy: Policy, rotators: Mapping[str, type[R
     if problems:
         return Malformed(tuple(problems))
     credential_id = tags.get("CredentialId", "").strip() or None
-    return Managed(rotator, source, credential_id, validity, rotate_before, overlap, shape, pending, window, replicas)
+    return Managed(
+        rotator, source, credential_id, validity, rotate_before, overlap, shape, pending, window, replicas, tags
+    )
 
 
 def _source(
@@ -178,33 +186,62 @@ def fingerprint(secret: SecretVersion) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def parked(secret: SecretVersion, reason: str, now: datetime, *, compromised: bool = False) -> dict[str, str]:
+def parked(
+    secret: SecretVersion,
+    reason: str,
+    now: datetime,
+    *,
+    compromised: bool = False,
+    drifted: bool = False,
+    seen: str = "",
+) -> dict[str, str]:
     """Return the tags with the mark `parked`, as much of it as 15 tags and 256 characters hold.
 
     A credential that was to be cut off, and could not be, is marked `compromised`: that is tried again until it is done.
+    `seen` is the fingerprint under the policy, so that a change of the policy is a change of the secret.
     """
-    word = "compromised" if compromised or unfinished_incident(secret) else "parked"
+    word = "drifted" if drifted else "parked"
+    if compromised or unfinished_incident(secret):
+        word = "compromised"
     marks = {
-        STATE: f"{word} {now.strftime(_ISO)} {fingerprint(secret)}",
+        STATE: f"{word} {now.strftime(_ISO)} {seen or fingerprint(secret)}",
         REASON: reason if len(reason) <= MAX_TAG_LENGTH else reason[: MAX_TAG_LENGTH - 1] + "…",
     }
     marked = dict(secret.tags)
-    for key, value in marks.items():
+    # A mark that a person needs is worth more than the version's history, and its state more than its proof.
+    for key, yields in ((STATE, (CAUSE, PROOF)), (REASON, (CAUSE,))):
+        for less in yields:
+            if key not in marked and len(marked) >= MAX_TAGS:
+                marked.pop(less, None)
         if key in marked or len(marked) < MAX_TAGS:
-            marked[key] = value
+            marked[key] = marks[key]
     return marked
 
 
-def rests_until(secret: SecretVersion, rest: timedelta) -> datetime | None:
-    """Tell until when a parked secret is left alone; None where it is not parked or has changed since."""
+def marked_since(secret: SecretVersion) -> datetime | None:
+    """Tell since when a secret is parked; None where it is not, or has changed since."""
     match secret.tags.get(STATE, "").split(" "):
-        case ["parked" | "compromised", since, seen] if seen == fingerprint(secret):
+        case ["parked" | "drifted" | "compromised", since, seen] if seen == fingerprint(secret):
             try:
-                return datetime.strptime(since, _ISO).replace(tzinfo=UTC) + rest
+                return datetime.strptime(since, _ISO).replace(tzinfo=UTC)
             except ValueError:
                 return None
         case _:
             return None
+
+
+def rests_until(secret: SecretVersion, rest: timedelta) -> datetime | None:
+    """Tell until when a parked secret is left alone; None where it is not parked."""
+    since = marked_since(secret)
+    return since + rest if since else None
+
+
+def to_cut_off(secret: SecretVersion) -> bool:
+    """Tell whether a superseded credential is to go that was given no overlap."""
+    try:
+        return Pending.parse(secret.tags[RETIRE]).at <= secret.created + timedelta(seconds=1)
+    except (LookupError, ValueError):
+        return False
 
 
 def unfinished_incident(secret: SecretVersion) -> bool:

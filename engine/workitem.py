@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 from engine.errors import NeedsHuman
 from engine.secret import NAME, VERSION, SecretRef
 
-Action = Literal["rotate", "retire", "restore", "audit"]
+Action = Literal["rotate", "retire", "restore", "audit", "refresh", "remind", "tell"]
 Trigger = Literal["event", "sweep", "manual"]
 
 
@@ -38,11 +38,29 @@ class WorkItem:
     """How often Azure asked to come back later."""
     source: str | None = None
     """The source as the sender saw it, which spares the worker one read; only a hint, checked under the lease."""
+    news: str = ""
+    """Which outcome is to be told, where the action is `tell`; `reason` is the text…"""
+    to: str = ""
+    """…and this the secret that holds the webhook's URL; empty for everybody whom it concerns."""
+    trace: str | None = None
+    """The W3C traceparent of what asked for this; without one, or with nonsense, it belongs to the function call."""
 
     @property
     def operation(self) -> str | None:
         """The id of the operation that replaces `version`."""
         return operation_id(self.ref, self.version) if self.version else None
+
+    @property
+    def cause(self) -> str:
+        """Who or what asked, and why, in one line of printable text."""
+        who = f"{self.trigger} by {self.requested_by}" if self.trigger == "manual" else self.trigger
+        text = f"{who}: {self.reason}" if self.reason else who
+        return "".join(letter for letter in text if letter.isprintable())
+
+    @property
+    def is_errand(self) -> bool:
+        """Tell whether it is about what follows a rotation: it touches neither the source nor the secret."""
+        return self.action in ("refresh", "remind", "tell")
 
     def about(self, version: str | None) -> WorkItem:
         """Pin the item to the version found, if its sender could not name one."""
@@ -68,6 +86,7 @@ class WorkItem:
         return cls(
             SecretRef(data["vault"].rstrip("/").lower(), data["secret"]),
             **{key: data[key] for key in _TYPES if data.get(key) is not None},
+            trace=data["trace"] if isinstance(data.get("trace"), str) else None,
         )
 
 
@@ -82,6 +101,8 @@ _TYPES: dict[str, type] = {
     "follow_up": int,
     "deferred": int,
     "source": str,
+    "news": str,
+    "to": str,
 }
 
 

@@ -8,6 +8,8 @@ answer did not:
   is replaced, so tries never pile up. It never touches the live credential of a kind that has two slots.
 - `tidy` (for kinds whose source can hold many credentials) removes what earlier tries of an operation left.
 - `verify` returns only when the source accepted the credential in real use. It waits out the source's own propagation.
+- `undo` (for kinds with a single slot) sets back the credential that the vault holds, when the one that replaced it cannot
+  be proven or published: else nobody would know it.
 - `retire` revokes a credential; one that is gone already is fine. It never revokes the one that the vault holds.
 
 Errors are RekeyErrors: TransientError for what may pass, PermanentError for what a person must mend. None carries a value.
@@ -56,6 +58,8 @@ class Issued:
     """The credential to retire once the overlap has passed; None where nothing stays behind."""
     expires: datetime | None = None
     """When the source itself will end the credential, where that is earlier than was asked for."""
+    restorable: bool = True
+    """The source accepted what the vault holds until now, so that `undo` may bring it back."""
 
 
 class Rotator(Protocol):
@@ -90,8 +94,11 @@ class Rotator(Protocol):
         """Prove that the source accepts the credential; raises VerificationFailed when it refuses for good."""
         ...
 
-    async def retire(self, source: str, credential_id: str, held: Sensitive | None) -> None:
-        """Revoke a credential; fine if it is gone already. Raises NeedsHuman rather than revoke the one held."""
+    async def retire(self, source: str, credential_id: str, held: Sensitive | None, held_id: str | None = None) -> None:
+        """Revoke a credential; fine if it is gone already. Raises NeedsHuman rather than revoke the one held.
+
+        `held_id` says which one that is, where Rekey wrote it itself: it need not be found out then.
+        """
         ...
 
 
@@ -110,4 +117,31 @@ class Preflight(Protocol):
 
     async def preflight(self, job: Job) -> None:
         """Check source and permissions; raises the PermanentError that a rotation would end in."""
+        ...
+
+
+@runtime_checkable
+class Undo(Protocol):
+    """For kinds with a single slot, whose credential can be chosen."""
+
+    async def undo(self, job: Job, held: Sensitive) -> None:
+        """Make the source accept what the vault holds again."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """Which of its source's credentials a value is."""
+
+    credential_id: str
+    ends: datetime | None = None
+    """When the source itself will end it, where the source tells."""
+
+
+@runtime_checkable
+class Recognise(Protocol):
+    """For kinds that can tell which of the source's credentials a value is, whoever wrote it."""
+
+    async def recognise(self, job: Job) -> Recognised:
+        """Name the credential that is held, changing nothing; raises NeedsHuman where it is none, or cannot be told apart."""
         ...

@@ -21,7 +21,7 @@ from engine.errors import AccessDenied, NeedsHuman, NotFound, PermanentError, Re
 from engine.ports import Clock
 from engine.secret import Sensitive
 from rotators.application_errors import final, longest_lifetime, refused, signin_problem
-from rotators.contract import Issued, Job
+from rotators.contract import Issued, Job, Recognised
 
 GUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 ADDRESS = re.compile(rf"(?:/?applications\(appid='(?P<key>{GUID})'\)|(?P<bare>{GUID}))")
@@ -45,6 +45,7 @@ class Password:
     key_id: str
     name: str
     hint: str
+    ends: datetime | None
 
     def begins(self, value: Sensitive) -> bool:
         """Tell whether the value may be this secret: Graph keeps the first three characters of each."""
@@ -119,25 +120,28 @@ class ServicePrincipalSecret:
             accepted = 0
             await self._clock.sleep(max(pause, getattr(problem, "retry_after", None) or 0))
 
-    async def retire(self, source: str, credential_id: str, held: Sensitive | None) -> None:
+    async def retire(self, source: str, credential_id: str, held: Sensitive | None, held_id: str | None = None) -> None:
         """Remove the superseded secret, unless the vault's current version may hold it."""
+        doomed_id = _key_id(credential_id)
+        if held_id is None or _key_id(held_id) == doomed_id:
+            await self._check_not_held(source, doomed_id, held)
         try:
-            passwords = {password.key_id: password for password in await self._passwords(source)}
+            await self._remove(source, doomed_id)
         except NotFound:
             return
-        doomed = passwords.get(_key_id(credential_id))
-        if doomed is None:
+
+    async def _check_not_held(self, source: str, doomed_id: str, held: Sensitive | None) -> None:
+        """Compare what is to go with what the vault holds, by the characters that Graph shows of it."""
+        try:
+            listed = await self._passwords(source)
+        except NotFound:
             return
-        if held is None or doomed.begins(held):
+        if any(password.key_id == doomed_id and (held is None or password.begins(held)) for password in listed):
             raise NeedsHuman(
-                f"the secret {doomed.key_id} is to be removed, but the vault's current version may hold it",
+                f"the secret {doomed_id} is to be removed, but the vault's current version may hold it",
                 where=source,
                 fix="set the tag CredentialId to the id of the secret that the value holds, and remove the tag RekeyRetire",
             )
-        try:
-            await self._remove(source, doomed.key_id)
-        except NotFound:
-            return
 
     async def preflight(self, job: Job) -> None:
         """Find out, changing nothing, whether the application is there, ours to change, and able to sign in."""
@@ -147,6 +151,20 @@ class ServicePrincipalSecret:
         problem = await self._prove(job.source, held)
         if isinstance(problem, NeedsHuman | TransientError):
             raise problem
+
+    async def recognise(self, job: Job) -> Recognised:
+        """Find the one secret whose beginning the value has: Graph keeps no more of it."""
+        passwords = await self._passwords(job.source)
+        _check_adopted(job, passwords)
+        named = _key_id(job.held_id) if job.held_id else None
+        fitting = [each for each in passwords if named in (None, each.key_id) and job.held and each.begins(job.held)]
+        if len(fitting) != 1:
+            raise NeedsHuman(
+                f"the value may be any of {len(fitting)} secrets of the application",
+                where=job.source,
+                fix="say which by its id, as the portal shows it",
+            )
+        return Recognised(fitting[0].key_id, fitting[0].ends)
 
     async def _superseded(self, job: Job, *, look: bool = False) -> str | None:
         """Return the id of the secret that the vault holds; what Rekey did not write itself is compared first."""
@@ -226,7 +244,8 @@ def _path(source: str) -> str:
 
 
 def _password(listed: Json) -> Password:
-    return Password(str(listed["keyId"]).lower(), listed.get("displayName") or "", listed.get("hint") or "")
+    name, hint = listed.get("displayName") or "", listed.get("hint") or ""
+    return Password(str(listed["keyId"]).lower(), name, hint, _moment(listed.get("endDateTime")))
 
 
 def _key_id(credential_id: str) -> str:

@@ -14,7 +14,7 @@ from cloud.azure import Azure
 from engine.errors import NeedsHuman, VerificationFailed
 from engine.ports import Clock
 from engine.secret import Sensitive
-from rotators.contract import Issued, Job
+from rotators.contract import Issued, Job, Recognised
 from rotators.sql_names import Place, checked, logins_of
 from rotators.sql_operation import PasswordChange
 from rotators.sql_passwords import fresh_password
@@ -50,15 +50,21 @@ class SqlAdminPassword:
     async def issue(self, job: Job) -> Issued:
         """Set a fresh password; the first time, all that can be checked beforehand is checked first."""
         place = Place.of(job.source)
-        user = checked(job.held_id) if job.proven and job.held_id else await self._ready(job, place)
+        known = job.proven and job.held_id
+        user, accepted = (checked(known), True) if known else await self._ready(job, place)
         password = fresh_password(user)
         fields = await self._access.fields(place, job.options, user, password)
         await self._change.begin(place, user, password)
-        return Issued(user, fields, supersedes=None)
+        return Issued(user, fields, supersedes=None, restorable=accepted)
 
     async def preflight(self, job: Job) -> None:
         """Read who the administrator is and how one signs in, and see whether the server can be reached."""
         await self._ready(job, Place.of(job.source))
+
+    async def recognise(self, job: Job) -> Recognised:
+        """Name the server's administrator, whose password it must be."""
+        user, _ = await self._ready(job, Place.of(job.source))
+        return Recognised(user)
 
     async def verify(self, source: str, credential_id: str, credential: Sensitive) -> None:
         """Wait for the end of the change, and sign in to master with the password while it spreads."""
@@ -66,11 +72,18 @@ class SqlAdminPassword:
         await self._change.settle(place)
         await self._access.prove(place, credential_id, credential)
 
-    async def retire(self, source: str, credential_id: str, held: Sensitive | None) -> None:
+    async def undo(self, job: Job, held: Sensitive) -> None:
+        """Set the password that the vault holds, and follow that change to its end."""
+        place = Place.of(job.source)
+        user = checked(job.held_id) if job.held_id else await self._administrator(job, place)
+        await self._change.begin(place, user, held)
+        await self._change.settle(place)
+
+    async def retire(self, source: str, credential_id: str, held: Sensitive | None, held_id: str | None = None) -> None:
         """Do nothing: a new password has replaced the old one already."""
 
-    async def _ready(self, job: Job, place: Place) -> str:
-        """Return the administrator's name once nothing stands in the way that can be seen beforehand."""
+    async def _ready(self, job: Job, place: Place) -> tuple[str, bool]:
+        """Return the administrator's name, and whether the password held is good, once nothing is seen to stand in the way."""
         refuse_more_than_password(job)
         user = await self._administrator(job, place)
         await self._access.refuse_entra_only(place)
@@ -78,7 +91,7 @@ class SqlAdminPassword:
         problem = await self._access.refusal(place, user, job.held or fresh_password(user))
         if problem and not isinstance(problem, VerificationFailed):
             raise problem
-        return user
+        return user, problem is None
 
     async def _administrator(self, job: Job, place: Place) -> str:
         """Return the administrator's name as the server has it; NeedsHuman where it is not the one to be rotated."""

@@ -10,6 +10,7 @@ Source: https://learn.microsoft.com/azure/azure-sql/database/logins-create-manag
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import ClassVar
 
 from cloud.azure import Azure
@@ -25,7 +26,7 @@ from engine.errors import (
 )
 from engine.ports import Clock
 from engine.secret import Sensitive
-from rotators.contract import Issued, Job
+from rotators.contract import Issued, Job, Recognised
 from rotators.sql_identity import described
 from rotators.sql_names import Place, alter, checked, logins_of, segment, standing
 from rotators.sql_passwords import fresh_password
@@ -64,16 +65,19 @@ class SqlLoginPassword:
     async def issue(self, job: Job) -> Issued:
         """Give a fresh password to the only login, or to the one of two that the vault does not hold."""
         place = Place.of(job.source)
-        if not job.proven:
-            await self.preflight(job)
+        accepted = job.proven or await self._ready(job)
         name, supersedes = await self._chosen(place, job)
         password = fresh_password(name)
         fields = await self._access.fields(place, job.options, name, password)
         await self._set(place, name, password)
-        return Issued(name, fields, supersedes)
+        return Issued(name, fields, supersedes, restorable=accepted)
 
     async def preflight(self, job: Job) -> None:
         """See whether the server can be reached, the logins exist and the app may alter them."""
+        await self._ready(job)
+
+    async def _ready(self, job: Job) -> bool:
+        """Check all that can be seen beforehand, and tell whether the password held is good."""
         refuse_more_than_password(job)
         place = Place.of(job.source)
         for name in _named(job):
@@ -81,15 +85,28 @@ class SqlLoginPassword:
             if problem := await self._standing(place, name):
                 raise problem
         name, held = await self._chosen(place, job)
-        await self._accepts(place, held or name, job.held)
+        return await self._accepts(place, held or name, job.held)
+
+    async def recognise(self, job: Job) -> Recognised:
+        """Name the only login, or find by signing in which of the two it is."""
+        refuse_more_than_password(job)
+        first, *rest = _named(job)
+        if not rest:
+            return Recognised(first)
+        return Recognised(await self._held(Place.of(job.source), replace(job, held_id=None), (first, *rest)))
 
     async def verify(self, source: str, credential_id: str, credential: Sensitive) -> None:
         """Sign in with the password, while it spreads."""
         await self._access.prove(Place.of(source), credential_id, credential)
 
-    async def retire(self, source: str, credential_id: str, held: Sensitive | None) -> None:
+    async def undo(self, job: Job, held: Sensitive) -> None:
+        """Give the only login the password that the vault holds."""
+        await self._set(Place.of(job.source), _named(job)[0], held)
+
+    async def retire(self, source: str, credential_id: str, held: Sensitive | None, held_id: str | None = None) -> None:
         """Give the superseded login a password that nobody knows."""
-        place, name = Place.of(source), checked(credential_id)
+        del held_id
+        place, name = Place.of(source), _of(source, credential_id)
         problem = await self._access.refusal(place, name, held) if held else None
         if problem is None:
             raise NeedsHuman(
@@ -206,6 +223,17 @@ def _named(job: Job) -> tuple[str, ...]:
             fix="set the tag ValueTemplate to a connection string with {user} and {password}",
         )
     return tuple(checked(name) for name in names)
+
+
+def _of(source: str, credential_id: str) -> str:
+    """Return a login's name if it is one of the source's; NeedsHuman for any other, whose password is not to be touched."""
+    if segment(credential_id) not in source.rpartition("/")[2].split("+"):
+        raise NeedsHuman(
+            f"the login {credential_id[:40]!r} is to be retired, but neither Logins nor CredentialId names it",
+            where=source,
+            fix="name it in the tag Logins, or remove the tag RekeyRetire",
+        )
+    return checked(credential_id)
 
 
 def _spelt(held_id: str | None, names: tuple[str, ...]) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import urlsplit
 
@@ -17,7 +18,7 @@ from cloud.azure import CHANGING, NO_ANSWER, READING, Azure, call
 from engine.errors import AccessDenied, NeedsHuman, NotFound, RekeyError, TransientError, VerificationFailed
 from engine.ports import Clock
 from engine.secret import Sensitive
-from rotators.contract import Issued, Job
+from rotators.contract import Issued, Job, Recognised
 
 if TYPE_CHECKING:
     from azure.mgmt.storage.aio import StorageManagementClient
@@ -80,6 +81,10 @@ class StorageKey:
         """Find out, changing nothing, which key the vault holds and whether the account takes keys at all."""
         await self._held_slot(job)
 
+    async def recognise(self, job: Job) -> Recognised:
+        """Compare the value with both keys, whatever its tags say."""
+        return Recognised(await self._held_slot(replace(job, held_id=None)))
+
     async def verify(self, source: str, credential_id: str, credential: Sensitive) -> None:
         """Sign a Get Blob Service Properties with the key, again and again while the key propagates."""
         del credential_id
@@ -93,8 +98,9 @@ class StorageKey:
                 raise problem
             await self._clock.sleep(pause)
 
-    async def retire(self, source: str, credential_id: str, held: Sensitive | None) -> None:
+    async def retire(self, source: str, credential_id: str, held: Sensitive | None, held_id: str | None = None) -> None:
         """Regenerate the superseded key and throw its new value away."""
+        del held_id
         slot = _slot(credential_id)
         try:
             keys = await self._list(source)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from simulator.arm.container_apps import ContainerAppsProvider
 from simulator.arm.service import ArmService
 from simulator.arm.sql import SqlProvider
 from simulator.arm.storage import StorageProvider
+from simulator.arm.web import WebProvider
 from simulator.blobs import BlobService
 from simulator.graph.directory import Application, Directory
 from simulator.graph.service import GraphService
@@ -19,6 +21,7 @@ from simulator.managed_identity import ManagedIdentityService
 from simulator.queues import QueueService
 from simulator.sql_gateway import SqlGateway
 from simulator.storage_accounts import StorageAccount
+from simulator.webhooks import WebhookService
 from simulator.world import Domains, World, utc_now
 
 if TYPE_CHECKING:
@@ -42,7 +45,10 @@ class Azure(World):
     ) -> None:
         super().__init__(now, domains, entropy)
         self.sql = SqlGateway(self)
-        self.arm = ArmService(self, StorageProvider(self), SqlProvider(self, self.sql))
+        self.web = WebProvider(self)
+        self.container_apps = ContainerAppsProvider(self)
+        self.arm = ArmService(self, StorageProvider(self), SqlProvider(self, self.sql), self.web, self.container_apps)
+        self.webhooks = WebhookService()
         self.managed_identity = ManagedIdentityService(self)
         self.directory = Directory(now, entropy, self.identities)
         self.services += [
@@ -54,6 +60,7 @@ class Azure(World):
             BlobService(self),
             QueueService(self),
             self.sql,
+            self.webhooks,
         ]
 
     def add_group(self, subscription: str = SUBSCRIPTION, group: str = GROUP) -> None:
@@ -100,6 +107,10 @@ class Azure(World):
     def add_principal(self, name: str, oid: str | None = None, appid: str | None = None) -> Principal:
         """Add somebody who can hold tokens; ids that are not given are derived from the name."""
         return self.identities.add(name, oid, appid)
+
+    def add_person(self, name: str, scopes: str) -> Principal:
+        """Add a person, such as ada@northwind.example, who signed in with a tool that holds these delegated permissions."""
+        return self.identities.add(name, scopes=scopes)
 
     def grant(self, principal: Principal, actions: Iterable[str], scope: str) -> Assignment:
         """Let a principal take actions (wildcards allowed) at a scope and everything below it."""

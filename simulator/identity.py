@@ -27,6 +27,8 @@ class Principal:
     oid: str
     appid: str
     tenant: str = HOME_TENANT
+    scopes: str = ""
+    """For a person: the permissions delegated to the tool that they signed in with, as the claim `scp` lists them."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +51,16 @@ class Identities:
         self._now = now
         self._signing_key = entropy(32)
 
-    def add(self, name: str, oid: str | None = None, appid: str | None = None, tenant: str = HOME_TENANT) -> Principal:
+    def add(
+        self,
+        name: str,
+        oid: str | None = None,
+        appid: str | None = None,
+        tenant: str = HOME_TENANT,
+        scopes: str = "",
+    ) -> Principal:
         """Register a principal; ids that are not given are derived from its name, so they are the same in every run."""
-        principal = Principal(name, oid or _derived("oid", name), appid or _derived("appid", name), tenant)
+        principal = Principal(name, oid or _derived("oid", name), appid or _derived("appid", name), tenant, scopes)
         self.principals[principal.oid] = principal
         return principal
 
@@ -69,6 +78,7 @@ class Identities:
             "sub": principal.oid,
             "tid": principal.tenant,
             "ver": "1.0",
+            **({"scp": principal.scopes, "upn": principal.name} if principal.scopes else {}),
             **({"roles": list(self.app_roles[principal.oid])} if principal.oid in self.app_roles else {}),
         }
         signed = f"{_segment({'typ': 'JWT', 'alg': 'HS256'})}.{_segment(claims)}"

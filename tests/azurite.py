@@ -21,12 +21,13 @@ SERVICES = {"Blob", "Queue", "Table"}
 
 
 @contextlib.contextmanager
-def start_azurite() -> Iterator[str]:
-    """Run Azurite until the end of the block and yield its connection string."""
+def start_azurite(accounts: str = "") -> Iterator[str]:
+    """Run Azurite until the end of the block and yield its connection string; `accounts` in the form of AZURITE_ACCOUNTS."""
     arguments = ["--inMemoryPersistence", "--skipApiVersionCheck", "--disableTelemetry", "--silent"]
     ports = [part for service in SERVICES for part in (f"--{service.lower()}Port", "0")]
     command = [_executable(), *arguments, *ports]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - nobody else's input
+    env = {**os.environ, **({"AZURITE_ACCOUNTS": accounts} if accounts else {})}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env) as process:  # noqa: S603 - nobody else's input
         try:
             yield _connection_string(_addresses(process))
         finally:

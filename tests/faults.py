@@ -15,9 +15,9 @@ Mode = Literal["die before", "die after", "lose the answer", "throttle", "fail a
 MODES: tuple[Mode, ...] = get_args(Mode)
 
 
-def share(at: int) -> tuple[Mode, Mode]:
-    """Return two of the six modes for a call, so that any three calls in a row see all six; `make prove` tries every one."""
-    return MODES[2 * at % 6], MODES[(2 * at + 1) % 6]
+def share(at: int, many: int = 2) -> tuple[Mode, ...]:
+    """Return so many of the six modes for a call, so that calls in a row see all six; `make prove` tries every one."""
+    return tuple(MODES[(many * at + number) % 6] for number in range(many))
 
 
 class Died(BaseException):
@@ -43,16 +43,16 @@ class Saboteur:
         if mode == "die before":
             self._die()
         if mode == "throttle":
-            return _refused(429, "TooManyRequests", {"Retry-After": "7"})
+            return refused(429, "TooManyRequests", {"Retry-After": "7"})
         if mode == "forbid":
-            return _refused(403, "Forbidden")
+            return refused(403, "Forbidden")
         response = await call()
         self.watch()
         if mode == "die after":
             self._die()
         if mode == "lose the answer":
             raise ServiceResponseError("Connection aborted: the answer is lost")
-        return _refused(500, "InternalServerError") if mode == "fail after the effect" else response
+        return refused(500, "InternalServerError") if mode == "fail after the effect" else response
 
     def _die(self) -> None:
         self.dead = True
@@ -63,7 +63,8 @@ class Saboteur:
         self.dead = False
 
 
-def _refused(status: int, code: str, headers: dict[str, str] | None = None) -> Response:
+def refused(status: int, code: str, headers: dict[str, str] | None = None) -> Response:
+    """Return a refusal as every service of Azure words one."""
     return json_response(
         status, {"error": {"code": code, "message": "sabotaged"}}, {"x-ms-error-code": code, **(headers or {})}
     )

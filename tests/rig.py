@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from cloud.composition import build
+from api.app import Api
+from cloud.composition import build_api
 from cloud.settings import Settings
 from engine.secret import SecretRef
 from engine.service import Service
@@ -113,9 +114,14 @@ class Rig:
 
     def service(self, intercept: Intercept | None = None) -> Service:
         """Start the app: a fresh process as far as the product's own state goes."""
+        return self.api(intercept).service
+
+    def api(self, intercept: Intercept | None = None, env: Mapping[str, str] | None = None) -> Api:
+        """Start the app as its HTTP callers see it; `env` is what the platform tells the process."""
         transport = SimulatedTransport(self.world, intercept)
-        return build(
+        return build_api(
             self.settings,
+            env=env or {},
             identity=SimulatedCredential(self.world, self.identity),
             clock=RigClock(self.clock),
             options={"transport": transport},
@@ -129,6 +135,10 @@ class Rig:
         version = self.vault.latest(name)
         assert version is not None
         return version
+
+    def tags(self, name: str) -> Mapping[str, str]:
+        """Return the tags of a secret's current version."""
+        return self.latest(name).tags or {}
 
     def queue(self, name: str) -> list[Message]:
         """Return what waits on one of the host's queues, hidden messages too."""

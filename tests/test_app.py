@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from api.routes import ROUTES, Route
 from cloud.settings import Settings
 from engine.service import MAX_TRIES
 from simulator.host.describe import describe_app
@@ -19,7 +20,7 @@ HOST = json.loads((ROOT / "host.json").read_text())
 SAMPLE = json.loads((ROOT / "local.settings.sample.json").read_text())["Values"]
 STORAGE = "AzureWebJobsStorage"
 QUEUES = {"on_vault_event": "vault-events", "sweep_vault": "sweeps", "rotate": "rotations", "park": "rotations-poison"}
-ROUTES = {f"http_{action}": f"secrets/{{vault}}/{{name}}/{action}" for action in ("rotate", "retire", "restore")}
+CALLS = {route.name: route for route in ROUTES}
 
 
 def environment(**changes: str | None) -> dict[str, str]:
@@ -40,7 +41,7 @@ def trigger(functions: dict[str, list[dict[str, Any]]], name: str) -> dict[str, 
 
 
 def test_the_app_has_these_functions_and_no_others(functions: dict[str, list[dict[str, Any]]]) -> None:
-    assert set(functions) == {*QUEUES, *ROUTES, "on_event_grid", "sweep"}
+    assert set(functions) == {*QUEUES, *CALLS, "on_event_grid", "sweep"}
 
 
 @pytest.mark.parametrize(("name", "queue"), QUEUES.items())
@@ -71,14 +72,21 @@ def test_event_grid_starts_its_function(functions: dict[str, list[dict[str, Any]
     assert trigger(functions, "on_event_grid")["type"] == "eventGridTrigger"
 
 
-@pytest.mark.parametrize(("name", "route"), ROUTES.items())
-def test_an_operators_calls_need_a_function_key(
-    functions: dict[str, list[dict[str, Any]]], name: str, route: str
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
+def test_every_call_needs_a_function_key_but_those_that_anybody_may_ask(
+    functions: dict[str, list[dict[str, Any]]], route: Route
 ) -> None:
-    binding = trigger(functions, name)
-    assert binding["route"] == route
-    assert [method.upper() for method in binding["methods"]] == ["POST"]
-    assert binding["authLevel"].upper() == "FUNCTION"
+    binding = trigger(functions, route.name)
+    assert binding["route"] == route.path
+    assert [method.upper() for method in binding["methods"]] == [route.method]
+    assert binding["authLevel"].upper() == ("FUNCTION" if route.role else "ANONYMOUS")
+    assert route.role or route.name in ("http_health", "http_openapi")
+
+
+def test_where_the_platform_signs_callers_in_no_key_is_asked_for() -> None:
+    found = describe_app(ROOT, environment(WEBSITE_AUTH_ENABLED="True"))
+    levels = {each["name"]: trigger({each["name"]: each["bindings"]}, each["name"]).get("authLevel") for each in found}
+    assert {str(levels[name]).upper() for name in CALLS} == {"ANONYMOUS"}
 
 
 def test_wrong_settings_keep_the_app_from_loading_and_are_all_named() -> None:

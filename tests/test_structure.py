@@ -17,7 +17,7 @@ from simulator.transport import SimulatedCredential
 from tests.rig import Rig
 
 ROOT = Path(__file__).parents[1]
-PRODUCTION = ("engine", "rotators", "cloud", "function_app.py")
+PRODUCTION = ("engine", "rotators", "api", "cloud", "cli", "function_app.py")
 
 
 def sources(*places: str) -> list[Path]:
@@ -39,6 +39,11 @@ def imports(path: Path) -> Iterator[str]:
 def test_the_engine_imports_no_azure_sdk_and_nothing_of_cloud(path: Path) -> None:
     forbidden = ("azure", "cloud", "opentelemetry", "aiohttp", "mssql_python", "simulator")
     assert not [name for name in imports(path) if name.split(".")[0] in forbidden]
+
+
+@pytest.mark.parametrize("path", sources("api"), ids=lambda path: path.name)
+def test_the_http_api_imports_neither_an_azure_sdk_nor_the_functions_runtime(path: Path) -> None:
+    assert not [name for name in imports(path) if name.split(".")[0] in ("azure", "aiohttp", "mssql_python")]
 
 
 @pytest.mark.parametrize("path", sources(*PRODUCTION), ids=lambda path: f"{path.parent.name}/{path.name}")

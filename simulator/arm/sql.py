@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from simulator.arm import errors
+from simulator.arm.paging import page
 from simulator.arm.service import check_group, check_role
 from simulator.arm.sql_shapes import entra_only_body, operation_body, server_body
 from simulator.sql_servers import Failure, SqlServer, weakness
@@ -71,6 +72,7 @@ class SqlProvider:
         self._world = world
         self._gateway = gateway
         self.operations: list[Operation] = []
+        self.page_size = 1000
 
     def api_versions(self, kind: str) -> tuple[str, ...]:
         """Return the versions for servers and what belongs to them, oldest first."""
@@ -83,6 +85,8 @@ class SqlProvider:
     def handle(self, asked: ArmRequest, principal: Principal) -> Response:
         """Answer one of the operations, or refuse a path or method that is none of them."""
         method = asked.request.method
+        if asked.path.lower() == "servers" and method == "GET":
+            return self._list(asked, principal)
         if asked.group and (found := SERVER.fullmatch(asked.path)) and method in ("GET", "PATCH"):
             action = "read" if method == "GET" else "write"
             server = self._server(asked, principal, found["name"], action)
@@ -102,6 +106,22 @@ class SqlProvider:
         if server is None or server.resource_id.lower() != scope.lower():
             raise errors.resource_not_found(SERVERS, name, asked.group)
         return server
+
+    def _list(self, asked: ArmRequest, principal: Principal) -> Response:
+        # As every list of Resource Manager, it shows what the caller may read, and leaves out the rest without a word.
+        inside = [
+            each
+            for each in self._gateway.servers.values()
+            if each.resource_id.lower().startswith(f"{asked.group_scope}/".lower())
+            and self._world.roles.find(principal, f"{SERVERS}/read", each.resource_id)
+        ]
+        if not inside:
+            check_role(self._world, principal, f"{SERVERS}/read", asked.group_scope)
+        if asked.group:
+            check_group(self._world, asked)
+        expand = asked.request.query.get("$expand", "").lower() == "administrators/activedirectory"
+        bodies = [server_body(each, asked.api_version, expand=expand) for each in inside]
+        return _read(page(asked, self._world.domains.arm, bodies, self.page_size))
 
     def _update(self, asked: ArmRequest, server: SqlServer) -> Response:
         login, password = _wanted(asked)

@@ -13,8 +13,8 @@ NEWER_SINCE = "2021-02-01"
 """A recording in 2019-06-01-preview shows none of the newer properties; where between the two they began is from memory."""
 
 
-def server_body(server: SqlServer, api_version: str) -> dict[str, Any]:
-    """Return a server's properties; name and id come in lower case, and a password never comes."""
+def server_body(server: SqlServer, api_version: str, *, expand: bool = False) -> dict[str, Any]:
+    """Return a server's properties; name and id come in lower case, a password never; `expand` adds Entra's administrator."""
     newer = {"externalGovernanceStatus": "Disabled", "restrictOutboundNetworkAccess": "Disabled"}
     properties = {
         "administratorLogin": server.administrator.name,
@@ -24,6 +24,7 @@ def server_body(server: SqlServer, api_version: str) -> dict[str, Any]:
         "privateEndpointConnections": [],
         "publicNetworkAccess": "Enabled",
         **(newer if api_version >= NEWER_SINCE else {}),
+        **(_administrators(server) if expand else {}),
     }
     tags = {"tags": dict(server.tags)} if server.tags else {}
     return {
@@ -45,6 +46,13 @@ def entra_only_body(server: SqlServer) -> dict[str, Any]:
         "id": f"{_lower_name(server)}/azureadonlyauthentications/default",
         "properties": {"azureADOnlyAuthentication": server.entra_only},
     }
+
+
+def _administrators(server: SqlServer) -> dict[str, Any]:
+    if server.entra_admin is None:
+        return {}
+    entra = {"administratorType": "ActiveDirectory", "principalType": "Application", "sid": server.entra_admin}
+    return {"administrators": entra | {"azureADOnlyAuthentication": server.entra_only}}
 
 
 def operation_body(operation_id: str, status: str, started: datetime, failure: Failure | None = None) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from simulator.arm import errors
+from simulator.arm.paging import page
 from simulator.arm.service import check_group, check_role
 from simulator.arm.storage_shapes import account_body, keys_body
 from simulator.wire import Response, json_response
@@ -41,6 +42,7 @@ class StorageProvider:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self.page_size = 1000
 
     def api_versions(self, kind: str) -> tuple[str, ...]:
         """Return the versions for storage accounts, oldest first."""
@@ -57,7 +59,7 @@ class StorageProvider:
         found = RESOURCE.fullmatch(asked.path)
         name, operation = (found["name"], (found["operation"] or "").lower()) if found else (None, "")
         match asked.request.method, name, bool(asked.group), operation:
-            case "GET", None, False, "":
+            case "GET", None, _, "":
                 return _answer(self._list(asked, principal))
             case "GET", str(), True, "":
                 return _answer(
@@ -86,14 +88,16 @@ class StorageProvider:
         readable = list(self._readable(asked, principal))
         if not readable:
             check_role(self._world, principal, f"{KIND}/read", asked.group_scope)
-        return {"value": [account_body(account, self._world, asked.api_version) for account in readable]}
+        if asked.group:
+            check_group(self._world, asked)
+        bodies = [account_body(account, self._world, asked.api_version) for account in readable]
+        return page(asked, self._world.domains.arm, bodies, self.page_size)
 
     def _readable(self, asked: ArmRequest, principal: Principal) -> Iterator[StorageAccount]:
         # A list shows what the caller may read, and leaves out the rest without a word.
         for account in self._world.accounts.values():
-            if account.subscription.lower() == asked.subscription.lower() and self._world.roles.find(
-                principal, f"{KIND}/read", account.resource_id
-            ):
+            inside = account.resource_id.lower().startswith(f"{asked.group_scope}/".lower())
+            if inside and self._world.roles.find(principal, f"{KIND}/read", account.resource_id):
                 yield account
 
 

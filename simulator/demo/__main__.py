@@ -88,6 +88,14 @@ def by_hand(app: App) -> None:
         say(f"  POST {path}{note} {json.dumps(body)} -> {status}: {_told(answer)}")
 
 
+def needs_a_person(app: App) -> None:
+    """Ask what is left to do, as an operator would who comes in the morning."""
+    _, listed = app.get("/api/secrets?state=attention")
+    print(f"\nGET /api/secrets?state=attention -> {len(listed['secrets'])} secret(s) for a person:")
+    for one in listed["secrets"]:
+        print(f"  {one['secret']}: {one['state']} since {one['parked_since']}: {one['reason']}")
+
+
 def _told(answer: dict[str, str]) -> str:
     if "fix" in answer:
         return f"{answer.get('reason') or answer['title']}; fix: {answer['fix']}"
@@ -151,6 +159,7 @@ def keep(cloud: Background[Azure], app: App) -> None:
         print(
             f"  curl -i -X POST -H 'x-functions-key: {KEY}'{data} '{app.base}/api/secrets/{VAULT}/{name}/rotate{note}'"
         )
+    print(f"And in a browser: {app.base}/api/dashboard?code={KEY}")
     print("Stop with Ctrl-C.", flush=True)
     try:
         while True:
@@ -170,6 +179,7 @@ def main() -> int:
             with running(settings(cloud, parts, "*/3 * * * * *")) as app:
                 say(f"app ready at {app.base}")
                 well = play(cloud, parts, app)
+                needs_a_person(app)
                 print(
                     "\nAll as it should be: nothing was lost, nothing cut off early."
                     if well

@@ -34,10 +34,16 @@ class App:
     def post(self, path: str, body: object = None, headers: Mapping[str, str] | None = None) -> tuple[int, Any]:
         """Send a POST and return status and decoded body."""
         data = b"" if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.base + path, data, {"x-functions-key": KEY, **(headers or {})})  # noqa: S310
-        request.add_header("Content-Type", "application/json")
+        return self._ask(path, data, {"Content-Type": "application/json", **(headers or {})})
+
+    def get(self, path: str) -> tuple[int, Any]:
+        """Send a GET and return status and decoded body."""
+        return self._ask(path, None, {})
+
+    def _ask(self, path: str, data: bytes | None, headers: Mapping[str, str]) -> tuple[int, Any]:
+        request = urllib.request.Request(self.base + path, data, {"x-functions-key": KEY, **headers})  # noqa: S310
         try:
-            with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310 - the host on loopback
+            with urllib.request.urlopen(request, timeout=60) as response:  # noqa: S310 - the host on loopback
                 return response.status, _decoded(response.read())
         except urllib.error.HTTPError as error:
             with error:

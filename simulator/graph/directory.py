@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from simulator.identity import Identities, Principal
 
@@ -89,6 +89,7 @@ class Directory:
         self.graph_lag = NOW
         self.settle = NOW
         self.policy = AppPolicy()
+        self.page_size = 100
         self._now, self._entropy, self._identities = now, entropy, identities
         self._turns = 0
 
@@ -113,6 +114,10 @@ class Directory:
         """Grant Graph's application permissions, such as Application.ReadWrite.OwnedBy."""
         held = self._identities.app_roles.get(principal.oid, ())
         self._identities.app_roles[principal.oid] = tuple(dict.fromkeys((*held, *permissions)))
+
+    def principals(self) -> Mapping[str, Principal]:
+        """Return everybody in the tenant, by object id."""
+        return self._identities.principals
 
     def find(self, key: str) -> Application | None:
         """Return an application by its object id."""

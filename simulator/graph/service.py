@@ -9,6 +9,8 @@ from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
 
 from simulator.graph import errors, shapes
+from simulator.graph.owned import PATH as OWNED_PATH
+from simulator.graph.owned import owned_objects
 from simulator.graph.passwords import Passwords
 from simulator.identity import Principal, bearer
 from simulator.wire import Request, Response
@@ -77,12 +79,15 @@ class GraphService:
 
     def _serve(self, request: Request) -> tuple[Any, dict[str, str]]:
         caller = self._authenticated(request)
-        found = PATH.fullmatch(request.path)
-        if found is None:
+        found, owned = PATH.fullmatch(request.path), OWNED_PATH.fullmatch(request.path)
+        if found is None and owned is None:
             raise errors.no_segment(request.path.strip("/").rpartition("/")[2])
-        roles = set(self._world.identities.app_roles.get(caller.oid, ()))
+        roles = {*self._world.identities.app_roles.get(caller.oid, ()), *caller.scopes.split()}
         if not roles & READERS:
             raise errors.denied()
+        if found is None:
+            assert owned  # noqa: S101 - one of the two was found
+            return owned_objects(request, owned, caller, self._directory), {}
         if found["id"] is None and found["appid"] is None:
             return self._list(request), {}
         application = self._application(found["id"], found["appid"], caller)

@@ -68,16 +68,14 @@ def update_secret(call: Call) -> dict[str, Any]:
 
 def list_secrets(call: Call) -> dict[str, Any]:
     """List secrets, each described by its latest version; managed ones too."""
-    latest = [call.vault.versions(name)[-1] for name in call.vault.secrets]
-    items = {each.name.upper(): shapes.item(call.vault, each, with_version=False) for each in latest}
-    return page(call.vault, call.request, items)
+    latest = {name.upper(): call.vault.versions(name)[-1] for name in call.vault.secrets}
+    return page(call.vault, call.request, latest, lambda each: shapes.item(call.vault, each, with_version=False))
 
 
 def list_versions(call: Call) -> dict[str, Any]:
     """List a secret's versions in the order of their ids, which says nothing of their age; none is no error."""
-    versions = call.vault.versions(call.name)
-    items = {each.version.upper(): shapes.item(call.vault, each, with_version=True) for each in versions}
-    return page(call.vault, call.request, items)
+    versions = {each.version.upper(): each for each in call.vault.versions(call.name)}
+    return page(call.vault, call.request, versions, lambda each: shapes.item(call.vault, each, with_version=True))
 
 
 def delete_secret(call: Call) -> dict[str, Any]:
@@ -89,8 +87,8 @@ def delete_secret(call: Call) -> dict[str, Any]:
 def list_deleted(call: Call) -> dict[str, Any]:
     """List the secrets whose deletion has finished."""
     gone = [each for each in call.vault.deleted.values() if _is_visible(call.vault, each)]
-    items = {each.versions[0].name.upper(): shapes.deleted_item(call.vault, each) for each in gone}
-    return page(call.vault, call.request, items)
+    items = {each.versions[0].name.upper(): each for each in gone}
+    return page(call.vault, call.request, items, lambda each: shapes.deleted_item(call.vault, each))
 
 
 def get_deleted(call: Call) -> dict[str, Any]:

@@ -11,14 +11,16 @@ from simulator.keyvault.errors import bad_parameter
 from simulator.keyvault.parameters import page_size
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from simulator.keyvault.state import Vault
     from simulator.wire import Request
 
 
-def page(vault: Vault, request: Request, items: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-    """Return one page of `items`, which are listed in the order of their keys; the last page's link is null."""
+def page[T](
+    vault: Vault, request: Request, items: Mapping[str, T], shape: Callable[[T], dict[str, Any]]
+) -> dict[str, Any]:
+    """Return one page of `items`, each in its `shape`, in the order of their keys; the last page's link is null."""
     size = page_size(request)
     marker, skipped = _position(request)
     keys = sorted(key for key in items if key >= marker)
@@ -26,7 +28,7 @@ def page(vault: Vault, request: Request, items: Mapping[str, dict[str, Any]]) ->
         return {"value": [], "nextLink": _link(vault, request, marker, skipped=True)}
     following = keys[size] if len(keys) > size else None
     link = None if following is None else _link(vault, request, following, skipped=False)
-    return {"value": [items[key] for key in keys[:size]], "nextLink": link}
+    return {"value": [shape(items[key]) for key in keys[:size]], "nextLink": link}
 
 
 def _position(request: Request) -> tuple[str, bool]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -34,10 +33,11 @@ def test_only_the_listed_vaults_and_their_scopes_are_handed_on() -> None:
     assert not policy.manages("https://foreign.vault.azure.net")
 
 
-def test_a_policy_document_that_is_not_read_yet_is_not_passed_over_in_silence(caplog: pytest.LogCaptureFixture) -> None:
+async def test_without_a_policy_document_the_settings_are_the_policy() -> None:
     rig = Rig()
-    build(replace(rig.settings, policy="https://prod.vault.azure.net/secrets/policy"))
-    assert "REKEY_POLICY is set" in caplog.text
+    service = rig.service()
+    assert (await service.ready()).policy is service.engine.policy
+    assert rig.world.exchanges == []
 
 
 async def test_the_managed_identity_is_used_where_the_platform_offers_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -67,12 +67,12 @@ class Witness:
 @pytest.mark.parametrize("template", [None, CONNECTION_STRING])
 async def test_a_rotation_from_event_to_retirement_emits_no_value(template: str | None, ear: Ear) -> None:
     witness = Witness(ear, template=template)
-    answer = await ask(witness.rig.service(), dry_run="true")
+    answer = await ask(witness.rig.api(), dry_run="true")
     await witness.rotate(trigger="event")
     witness.rig.clock.advance(8 * DAY)
     await witness.rotate(trigger="sweep", action="retire")
     assert len(witness.rig.vault.versions(NAME)) == 2
-    witness.emitted.append(answer.to_json())
+    witness.emitted.append(answer.text())
     witness.check()
 
 
@@ -102,6 +102,6 @@ async def test_no_refusal_emits_a_value(where: Any, status: int, ear: Ear) -> No
 )
 async def test_no_wrong_tag_makes_a_value_appear(tags: dict[str, str], ear: Ear) -> None:
     witness = Witness(ear, tags=tags)
-    witness.emitted.append((await ask(witness.rig.service())).to_json())
+    witness.emitted.append((await ask(witness.rig.api())).text())
     await witness.rotate(trigger="event")
     witness.check()

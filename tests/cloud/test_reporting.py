@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import logging
 from datetime import timedelta
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError, ServiceResponseError
 
 from cloud.azure import Azure
 from cloud.reporting import EVENTS, Reports, record
-from engine.outcome import Outcome
+from engine.outcome import Errand, Outcome, Result
+from engine.tally import Tally
 from simulator.transport import SimulatedCredential, SimulatedTransport
 from simulator.wire import Request, Response, json_response
 from tests.engine.builders import NOW, V1, V2, item
@@ -33,6 +34,9 @@ OUTCOME = Outcome(
     next_due=NOW + timedelta(days=60),
     retired=("key1",),
 )
+
+
+ENDS = (*get_args(Result), *get_args(Errand))
 
 
 class Topic:
@@ -84,7 +88,7 @@ def test_a_record_says_who_what_why_and_what_came_of_it() -> None:
     assert json.loads(json.dumps(found)) == found
 
 
-@pytest.mark.parametrize("result", [*EVENTS, "confirmed", "skipped", "waiting"])
+@pytest.mark.parametrize("result", ENDS)
 async def test_every_outcome_is_logged_once_and_a_failure_as_a_warning(
     result: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -92,7 +96,7 @@ async def test_every_outcome_is_logged_once_and_a_failure_as_a_warning(
         await Topic().reports(None).concluded(Outcome(item(), result, "why"))
     (logged,) = [each for each in caplog.records if each.name == "rekey.audit"]
     assert json.loads(logged.message)["result"] == result
-    assert logged.levelno == (logging.WARNING if result == "parked" else logging.INFO)
+    assert logged.levelno == (logging.WARNING if result in ("parked", "unrefreshed", "untold") else logging.INFO)
 
 
 @pytest.mark.parametrize("result", EVENTS)
@@ -107,7 +111,7 @@ async def test_what_changed_or_failed_becomes_an_event_on_the_topic(result: Any)
     assert event["data"]["operation"] == item(version=V1).operation
 
 
-@pytest.mark.parametrize("result", ["confirmed", "skipped", "waiting"])
+@pytest.mark.parametrize("result", sorted(set(get_args(Result)) - set(EVENTS)))
 async def test_what_changed_nothing_is_no_event(result: Any) -> None:
     topic = Topic()
     await topic.reports().concluded(Outcome(item(), result, "why"))
@@ -161,8 +165,10 @@ def test_a_step_that_fails_is_not_hidden() -> None:
 
 
 @pytest.mark.parametrize(("broken", "level"), [(0, logging.INFO), (2, logging.WARNING)])
-def test_a_sweep_with_broken_secrets_is_a_warning(broken: int, level: int, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_sweep_with_broken_secrets_is_a_warning(
+    broken: int, level: int, caplog: pytest.LogCaptureFixture
+) -> None:
     with caplog.at_level(logging.INFO, "rekey"):
-        Topic().reports().swept("https://prod.vault.azure.net", 60, 3, broken)
+        await Topic().reports().swept(Tally("https://prod.vault.azure.net", 60, 3, broken))
     assert caplog.records[-1].levelno == level
     assert json.loads(caplog.records[-1].message)["broken"] == broken

@@ -77,6 +77,26 @@ def test_an_operator_rotates_by_hand(running: Product) -> None:
     assert (after.tags or {})["RekeyOperation"] == told["operation"]
 
 
+def test_an_operator_asks_and_follows_an_operation_to_its_end(running: Product) -> None:
+    status, listed = running.app.get(f"/api/secrets?vault={VAULT}&limit=5")
+    assert status == 200
+    assert len(listed["secrets"]) == 5
+    assert listed["next"].startswith("/api/secrets?")
+    names = {one["secret"] for one in listed["secrets"]}
+    status, rest = running.app.get(listed["next"])
+    assert status == 200
+    assert names | {one["secret"] for one in rest["secrets"]} >= {part.name for part in running.parts} - {""}
+    status, ended = running.app.post(
+        f"/api/secrets/{VAULT}/media-key/rotate?wait=60", {"compromised": True, "reason": "drill"}
+    )
+    assert (status, ended["status"]) == (200, "succeeded"), ended
+    status, shown = running.app.get(f"/api/secrets/{VAULT}/media-key")
+    assert (status, shown["version"]) == (200, ended["version"])
+    assert shown["history"][0]["cause"] == "manual by holder of a function key: drill"
+    status, health = running.app.get("/api/health")
+    assert (status, health["status"]) == (200, "ok")
+
+
 def test_a_work_item_that_cannot_be_read_leaves_the_queues_and_stops_nothing(running: Product) -> None:
     running.send("rotations", '{"vault": "no url"}')
     wait_for(

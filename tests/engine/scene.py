@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from engine.service import Answer, Service
-from engine.workitem import Action
+from api.actions import Verb
+from api.answers import Answer
+from api.app import Api
+from api.requests import Request as ApiRequest
+from api.routes import route
 from simulator.faults import Fault
 from simulator.wire import Request, Response, json_response
 from tests.rig import Rig
@@ -23,17 +26,33 @@ def scene(**options: Any) -> Rig:
 
 
 async def ask(
-    service: Service,
+    api: Api,
     body: object = None,
     *,
     vault: str = "prod",
     name: str = NAME,
-    action: Action = "rotate",
-    dry_run: str = "",
+    action: Verb = "rotate",
+    headers: Mapping[str, str] | None = None,
+    **query: str,
 ) -> Answer:
     """Send one request by hand; a body that is no bytes goes as JSON, None as an empty one."""
     sent = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
-    return await service.by_hand(action, vault, name, sent, dry_run=dry_run, caller="somebody")
+    return await send(api, f"http_{action}", {"vault": vault, "name": name}, query, sent, headers)
+
+
+async def send(
+    api: Api,
+    name: str,
+    path: Mapping[str, str] | None = None,
+    query: Mapping[str, str] | None = None,
+    body: bytes = b"",
+    headers: Mapping[str, str] | None = None,
+) -> Answer:
+    """Send one request to the call with this name."""
+    called = route(name)
+    return await api.answer(
+        called, ApiRequest.arrived(called.method, called.path, path or {}, query or {}, headers or {}, body)
+    )
 
 
 def state(rig: Rig) -> str:
@@ -63,4 +82,4 @@ def to_arm(operation: str) -> Callable[[Request], bool]:
 
 def told(answer: Answer) -> Response:
     """Return the answer as it goes over the wire."""
-    return Response(answer.status, {"Content-Type": answer.content_type, **answer.headers}, answer.to_json().encode())
+    return Response(answer.status, {"Content-Type": answer.content_type, **answer.headers}, answer.text().encode())

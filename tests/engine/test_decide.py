@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import get_args
 
@@ -131,11 +132,30 @@ def test_nothing_is_retired_early_without_a_compromise() -> None:
     assert isinstance(judge(version(left=FAR), request), Skip)
 
 
-def test_the_superseded_credential_can_be_restored_while_its_overlap_lasts() -> None:
+@pytest.mark.parametrize("until", [SECOND, timedelta(0), -SECOND])
+def test_the_superseded_credential_can_be_restored_until_it_is_revoked_and_is_never_revoked_on_the_way(
+    until: timedelta,
+) -> None:
     request = item(version=V1, trigger="manual", action="restore")
-    assert isinstance(judge(version(changes=pending(SECOND)), request), Restore)
-    assert isinstance(judge(version(changes=pending(timedelta(0))), request), Retire)
-    assert isinstance(judge(version(), request), Skip)
+    assert isinstance(judge(version(changes=pending(until)), request), Restore)
+
+
+def test_a_credential_that_is_cut_off_without_an_overlap_is_not_restored() -> None:
+    request = item(version=V1, trigger="manual", action="restore")
+    compromised = version(age=timedelta(minutes=1), changes=pending(-timedelta(minutes=1)))
+    assert isinstance(judge(compromised, request), Skip)
+
+
+def test_what_is_to_be_cut_off_without_an_overlap_does_not_rest_while_it_is_parked() -> None:
+    """Its role may only be a minute late: a day of rest would leave a compromised credential alive."""
+    for until, kind in ((-timedelta(days=1), Retire), (timedelta(days=1), Skip)):
+        held = version(age=timedelta(days=1), changes=pending(until))
+        marked = replace(held, tags=parked(held, "refused", NOW))
+        assert isinstance(judge(marked, item(trigger="sweep")), kind)
+
+
+def test_where_nothing_was_superseded_there_is_nothing_to_restore() -> None:
+    assert isinstance(judge(version(), item(version=V1, trigger="manual", action="restore")), Skip)
 
 
 @pytest.mark.parametrize("action", get_args(Action))

@@ -134,8 +134,19 @@ async def test_parking_keeps_a_reason_that_is_there_already() -> None:
     first = tags(rig)
     rig.clock.advance(60)
     engine = rig.service().engine
-    await engine.park(rig.item(NAME), PermanentError("something that came of it"))
+    await engine.park(rig.item(NAME, trigger="sweep"), PermanentError("something that came of it"))
     assert tags(rig) == first
+
+
+async def test_parking_after_a_request_by_hand_renews_the_mark_and_keeps_the_first_reason() -> None:
+    """Who asked waits for a mark that is newer than the request."""
+    rig = scene()
+    await rig.service().park(rig.item(NAME).to_json(), "first")
+    first = tags(rig)
+    rig.clock.advance(60)
+    await rig.service().engine.park(rig.item(NAME, trigger="manual"), PermanentError("something that came of it"))
+    assert tags(rig)["RekeyReason"] == first["RekeyReason"]
+    assert tags(rig)["RekeyState"] > first["RekeyState"]
 
 
 async def test_parking_after_the_rest_is_over_tells_the_new_reason_and_rests_again() -> None:

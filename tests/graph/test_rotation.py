@@ -61,7 +61,7 @@ async def test_a_rotation_costs_three_calls_and_two_sign_ins_and_one_removal_lat
     assert rig.asked() == ["addPassword", "sign-in", "sign-in"]
     rig.clock.advance(7 * 86400 + 60)
     await sweep(rig)
-    assert rig.asked() == ["read", "removePassword"]
+    assert rig.asked() == ["removePassword"]
 
 
 async def test_replication_is_waited_out_before_anything_is_published(rig: GraphRig) -> None:

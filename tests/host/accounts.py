@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from unittest.mock import patch
 
 from tests.azurite import ACCOUNT, KEY, start_azurite
 
@@ -29,5 +27,5 @@ class Accounts:
 def run_accounts() -> Iterator[Accounts]:
     """Run the server until the end of the block; all accounts have the same key."""
     accounts = ";".join(f"{name}:{KEY}" for name in _NAMES)
-    with patch.dict(os.environ, {"AZURITE_ACCOUNTS": accounts}), start_azurite() as connection:
+    with start_azurite(accounts) as connection:
         yield Accounts(connection)

@@ -72,7 +72,8 @@ class TwoSlots(_Kind):
         slot = self.other[held]
         return Issued(slot, {"key": Sensitive(await self._set(job.source, slot))}, held)
 
-    async def retire(self, source: str, credential_id: str, held: Sensitive | None) -> None:
+    async def retire(self, source: str, credential_id: str, held: Sensitive | None, held_id: str | None = None) -> None:
+        del held_id
         keys = await self._list(source)
         if held is None or keys[credential_id] == held.reveal():
             raise NeedsHuman(f"{credential_id} may be the one in use")
@@ -107,7 +108,12 @@ class OneSlot(_Kind):
     async def issue(self, job: Job) -> Issued:
         return Issued("admin", {"key": Sensitive(await self._set(job.source, "admin"))}, None)
 
-    async def retire(self, source: str, credential_id: str, held: Sensitive | None) -> None:
+    async def undo(self, job: Job, held: Sensitive) -> None:
+        slots = self._slots(job.source)
+        back = lambda: slots.held.update(admin=held.reveal())  # noqa: E731
+        await self.hand.reach("set back", back, changes=True, guarded=True)
+
+    async def retire(self, source: str, credential_id: str, held: Sensitive | None, held_id: str | None = None) -> None:
         """Do nothing: what was superseded is gone."""
 
 
@@ -123,7 +129,8 @@ class TwoLogins(_Kind):
         password = Sensitive(await self._set(job.source, login))
         return Issued(login, {"key": password}, None if job.in_place else held)
 
-    async def retire(self, source: str, credential_id: str, held: Sensitive | None) -> None:
+    async def retire(self, source: str, credential_id: str, held: Sensitive | None, held_id: str | None = None) -> None:
+        del held_id
         if held is None:
             raise NeedsHuman("the login may be the one in use")
         await self._set(source, credential_id)
@@ -153,13 +160,12 @@ class ManySecrets(_Kind):
             if key != keep:
                 await self._remove(many, key)
 
-    async def retire(self, source: str, credential_id: str, held: Sensitive | None) -> None:
+    async def retire(self, source: str, credential_id: str, held: Sensitive | None, held_id: str | None = None) -> None:
         many = self._many(source)
-        listed = await self.hand.reach("list secrets", lambda: {k: e.secret for k, e in many.entries.items()})
-        if credential_id not in listed:
-            return
-        if held is None or listed[credential_id] == held.reveal():
-            raise NeedsHuman("the secret may be the one in use")
+        if held_id in (None, credential_id):
+            listed = await self.hand.reach("list secrets", lambda: {k: e.secret for k, e in many.entries.items()})
+            if held is None or listed.get(credential_id) == held.reveal():
+                raise NeedsHuman("the secret may be the one in use")
         await self._remove(many, credential_id)
 
     async def _remove(self, many: Many, key: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -87,7 +87,7 @@ def _calls_without_a_bound(patch: pytest.MonkeyPatch) -> None:
         del self, step
         yield
 
-    patch.setattr(run.Run, "_changing", unbounded)
+    patch.setattr(run.Run, "changing", unbounded)
 
 
 def _no_follow_up(patch: pytest.MonkeyPatch) -> None:
@@ -117,6 +117,23 @@ def _follow_ups_without_end(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(run.Run, "_confirm", eager)
 
 
+def _nothing_undone(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(run, "undoing", lambda *_: nullcontext())
+
+
+def _undone_without_the_lease(patch: pytest.MonkeyPatch) -> None:
+    @asynccontextmanager
+    async def unguarded(self: run.Run, step: str) -> Any:
+        if step != "undo":
+            async with changing(self, step):
+                yield
+        else:
+            yield
+
+    changing = run.Run.changing
+    patch.setattr(run.Run, "changing", unguarded)
+
+
 def _window_binds_follow_ups(patch: pytest.MonkeyPatch) -> None:
     judge = decide._rotate_when_due
     patch.setattr(decide, "_rotate_when_due", lambda s, m, item, now: judge(s, m, replace(item, follow_up=0), now))
@@ -139,7 +156,7 @@ def _latest_disabled(patch: pytest.MonkeyPatch) -> None:
 def _no_overlap(patch: pytest.MonkeyPatch) -> None:
     version = draft.new_version
     patch.setattr(
-        run, "new_version", lambda secret, managed, issued, now, _: version(secret, managed, issued, now, timedelta())
+        run, "new_version", lambda secret, managed, issued, now, *_: version(secret, managed, issued, now, timedelta())
     )
 
 
@@ -163,6 +180,28 @@ def _replicas_unproven(patch: pytest.MonkeyPatch) -> None:
 
     patch.setattr(replicas, "write", forgotten)
     _replicas_never_caught_up(patch)
+
+
+def _replicas_after_the_primary(patch: pytest.MonkeyPatch) -> None:
+    publish = run.Run._publish
+
+    async def last(self: run.Run, secret: Any, managed: Any, issued: Any, overlap: Any, *rest: Any) -> Any:
+        published = await publish(self, secret, replace(managed, replicas=()), issued, overlap, *rest)
+        written = draft.new_version(secret, managed, issued, self.engine.clock.now(), overlap)
+        for ref in managed.replicas:
+            async with self.changing("publish replica"):
+                for missed in await replicas.write(self.engine.vaults, ref, managed, issued.fields, written):
+                    raise missed
+        return published
+
+    patch.setattr(run.Run, "_publish", last)
+
+
+def _park_never_marks(patch: pytest.MonkeyPatch) -> None:
+    async def unmarked(*_: Any, **__: Any) -> str:
+        return ""
+
+    patch.setattr(rotation.Engine, "_mark", unmarked)
 
 
 def _mark_never_taken_off(patch: pytest.MonkeyPatch) -> None:
@@ -197,10 +236,10 @@ def _scopes_ignored(patch: pytest.MonkeyPatch) -> None:
 
 
 def _owner_ignored(patch: pytest.MonkeyPatch) -> None:
-    async def anybody(self: run.Run) -> None:
-        del self
+    async def anybody(*_: Any) -> None:
+        """Let every secret have every source."""
 
-    patch.setattr(run.Run, "_owned_by_another", anybody)
+    patch.setattr(run, "other_owner", anybody)
 
 
 def _request_about_any_version(patch: pytest.MonkeyPatch) -> None:
@@ -220,9 +259,8 @@ def _incident_with_a_replaced_version_forgotten(patch: pytest.MonkeyPatch) -> No
 def _incident_marks_the_next_version(patch: pytest.MonkeyPatch) -> None:
     parked = tags.parked
 
-    def marked(secret: Any, reason: str, now: Any, *, compromised: bool = False) -> Any:
-        del compromised
-        return parked(secret, reason, now, compromised=True)
+    def marked(secret: Any, reason: str, now: Any, **options: Any) -> Any:
+        return parked(secret, reason, now, **{**options, "compromised": True})
 
     patch.setattr(tags, "parked", marked)
 
@@ -239,6 +277,8 @@ MUTANTS: Mapping[str, Mutant] = {
     "no follow-up": Mutant(_no_follow_up, "P1", (f"one/{ONE}",)),
     "a follow-up of the first try only": Mutant(_follow_up_of_the_first_try_only, "P1", (f"pairs:one/{ONE}",)),
     "follow-ups without end": Mutant(_follow_ups_without_end, "resources", (f"one/{ONE}",)),
+    "nothing is undone": Mutant(_nothing_undone, "P1", (f"one/{ONE}",)),
+    "what is undone is undone without the lease": Mutant(_undone_without_the_lease, "P2", ("seeds",)),
     "the window binds follow-ups": Mutant(_window_binds_follow_ups, "P1", (f"window/{ONE}",)),
     "healing takes the other slot": Mutant(_heal_takes_the_other_slot, "P4", (f"drift-in-overlap/{SLOTS}",)),
     "the latest version is disabled": Mutant(_latest_disabled, "P1", (f"retirement/{SLOTS}",)),
@@ -246,6 +286,8 @@ MUTANTS: Mapping[str, Mutant] = {
     "nothing is tidied": Mutant(_nothing_tidied, "P5", (f"one/{MANY}",)),
     "replicas are never caught up": Mutant(_replicas_never_caught_up, "P1", (f"replicas/{SLOTS}",)),
     "replicas are forgotten": Mutant(_replicas_unproven, "P1", (f"replicas/{SLOTS}",)),
+    "replicas are published after the primary": Mutant(_replicas_after_the_primary, "P1", (f"replicas/{SLOTS}",)),
+    "parking marks nothing": Mutant(_park_never_marks, "P8", (f"one/{SLOTS}",)),
     "a parked mark is never taken off": Mutant(_mark_never_taken_off, "P8", (f"one/{SLOTS}",)),
     "failures are swallowed": Mutant(_failures_swallowed, "P8", (f"one/{SLOTS}",)),
     "a value in the report": Mutant(_value_in_the_report, "P6", (f"one/{SLOTS}",)),

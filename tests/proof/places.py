@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from simulator.keyvault.state import SecretVersion
 from tests.graph import places as graph
@@ -22,6 +22,8 @@ class Place:
     planted: Callable[[], set[str]]
     """Every credential that the source holds or has held: none may leak."""
     single: bool = False
+    compromised: bool = False
+    """It is rotated since somebody may know the credential: no overlap is left to it."""
 
 
 def _storage(template: str | None = None) -> Place:
@@ -65,3 +67,10 @@ PLACES: Mapping[str, Callable[[], Place]] = {
     "sql-login-password of a user": lambda: _sql("a contained user"),
     "sql-login-password of two logins": lambda: _sql("two logins"),
 }
+STORIES: Mapping[str, Callable[[], Place]] = {
+    **PLACES,
+    "storage-key in an incident": lambda: replace(_storage(), compromised=True),
+    "service-principal-secret in an incident": lambda: replace(_application(), compromised=True),
+    "sql-login-password in an incident": lambda: replace(_sql("a login"), compromised=True),
+}
+"""What is played through the SDKs under faults."""

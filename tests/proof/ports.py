@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from engine.errors import AccessDenied, LeaseUnavailable, NotFound, RekeyError, 
 from engine.outcome import Outcome
 from engine.secret import Draft, SecretRef, SecretVersion
 from engine.sweep_order import SweepOrder
+from engine.tally import Tally
 from engine.workitem import WorkItem
 from tests.proof.kernel import Died, Worker
 
@@ -51,7 +52,7 @@ class Hand:
                 world.in_flight.append((label, effect, lease))
             raise
         if mode == "go" and not (changes and world.kernel.time() - began > CLIENT_TIMEOUT):
-            return world.land(label, effect, lease) if changes else effect()
+            return self._land(label, effect, lease) if changes else effect()
         return self._fail(mode, label, effect, lease)
 
     def _fail[T](self, mode: str, label: str, effect: Callable[[], T], lease: object) -> T:
@@ -66,10 +67,14 @@ class Hand:
         if mode == "arrive late":
             self.world.in_flight.append((label, effect, lease))
             raise TransientError(f"{label} got no answer", code="NoAnswer")
-        self.world.land(label, effect, lease)
+        self._land(label, effect, lease)
         if mode == "die after":
             self._die()
         raise TransientError(f"{label} ended without its answer", code="NoAnswer")
+
+    def _land[T](self, label: str, effect: Callable[[], T], lease: object) -> T:
+        self.world.watch.actor = self.worker.number
+        return self.world.land(label, effect, lease)
 
     def _die(self) -> None:
         self.worker.dead = True
@@ -138,6 +143,16 @@ class ModelVaults:
         for secret in await self.hand.reach("list", lambda: [each[-1] for each in self.hand.world.vault.values()]):
             if secret.ref.vault == vault:
                 yield replace(secret, version=None, value=None)
+
+    async def page(self, vault: str, token: str | None) -> tuple[Sequence[SecretVersion], str | None]:
+        """Return everything on one page."""
+        assert token is None
+        return [secret async for secret in self.list(vault)], None
+
+    async def versions(self, ref: SecretRef) -> AsyncIterator[SecretVersion]:
+        """Stream every version without its value."""
+        for version in await self.hand.reach("list", lambda: self.hand.world.vault.get(ref, [])):
+            yield replace(version, value=None)
 
 
 @dataclass
@@ -255,10 +270,10 @@ class ModelQueue:
         text = item.to_json()
         await self.hand.reach("post", lambda: self.hand.world.post("rotate", text, int(delay)), changes=True)
 
-    async def post_sweep(self, order: SweepOrder) -> None:
+    async def post_sweep(self, order: SweepOrder, delay: float = 0.0) -> None:
         """Put an order on `sweeps`."""
         text = order.to_json()
-        await self.hand.reach("post", lambda: self.hand.world.post("sweep", text), changes=True)
+        await self.hand.reach("post", lambda: self.hand.world.post("sweep", text, int(delay)), changes=True)
 
 
 @dataclass(frozen=True)
@@ -266,6 +281,15 @@ class ModelReporter:
     """Hands every outcome to who watches."""
 
     world: World
+    worker: Worker
+
+    def handling(self, item: WorkItem) -> AbstractContextManager[None]:
+        """Follow nothing."""
+        del item
+        return QUIET
+
+    def about(self, operation: str | None, rotator: str) -> None:
+        """Take note of nothing."""
 
     def step(self, name: str) -> AbstractContextManager[None]:
         """Time nothing."""
@@ -274,7 +298,10 @@ class ModelReporter:
 
     async def concluded(self, outcome: Outcome) -> None:
         """Look at the outcome."""
-        self.world.watch.concluded(outcome)
+        self.world.watch.concluded(outcome, self.worker.number)
 
-    def swept(self, vault: str, seen: int, posted: int, broken: int) -> None:
+    async def swept(self, tally: Tally) -> None:
+        """Take note of nothing."""
+
+    def denied(self, where: str, what: str) -> None:
         """Take note of nothing."""

@@ -15,8 +15,8 @@ from simulator.transport import Call
 from simulator.wire import Request, Response
 from tests.delivery import Delivery
 from tests.faults import MODES, Died, Mode, Saboteur
-from tests.promises import Broken, emitted_to_host_storage, everything
-from tests.proof.places import PLACES, Place
+from tests.promises import Broken, Ear, emitted_to_host_storage, everything
+from tests.proof.places import STORIES, Place
 
 DAY = 86400
 PREFIX = "real:"
@@ -65,7 +65,8 @@ class Promises:
             if version.version not in self.known and not self.place.accepts(version):
                 raise Broken("P3: a version was published that the source does not accept")
         self.known |= {version.version for version in versions}
-        self._nothing_cut_off({version.version: version for version in versions})
+        if not self.place.compromised:
+            self._nothing_cut_off({version.version: version for version in versions})
 
     def _nothing_cut_off(self, by_id: Mapping[str, SecretVersion]) -> None:
         for version in by_id.values():
@@ -106,7 +107,7 @@ class RealCase:
         """Read what `str` wrote; raises ValueError."""
         name, _, plan = text.removeprefix(PREFIX).partition("@")
         faults = [part.partition(":") for part in plan.split("+") if part]
-        if name not in PLACES or any(mode not in MODES for _, _, mode in faults):
+        if name not in STORIES or any(mode not in MODES for _, _, mode in faults):
             raise ValueError(f"{text!r} is not {PREFIX}<kind>@<call>:<fault>+…")
         return cls(name, tuple((int(at), cast("Mode", mode)) for at, _, mode in faults))
 
@@ -114,8 +115,10 @@ class RealCase:
 class Stage:
     """One case, from its request to the days after its overlap."""
 
-    def __init__(self, case: RealCase) -> None:
-        self.place = PLACES[case.place]()
+    def __init__(self, case: RealCase, ear: Ear | None = None) -> None:
+        """Set the scene; `ear` hears what is logged meanwhile."""
+        self.case, self._ear = case, ear
+        self.place = STORIES[case.place]()
         self.rig = self.place.rig
         self.promises = Promises(self.place)
         self.saboteur = Recorder(dict(case.plan), self.promises.instant)
@@ -129,7 +132,8 @@ class Stage:
     async def rotate(self) -> None:
         """Ask for the rotation and deliver until no message is left."""
         version = self.rig.latest(self.place.name).version
-        await self.rig.service().queue.post_rotation(self.rig.item(self.place.name, version=version, trigger="event"))
+        item = self.rig.item(self.place.name, version=version, trigger="event", compromised=self.place.compromised)
+        await self.rig.service().queue.post_rotation(item)
         await self.delivery.run()
 
     async def play(self) -> None:
@@ -166,7 +170,8 @@ class Stage:
         await self.delivery.run()
 
     def _nothing_leaked(self) -> None:
-        told = "\n".join([*map(everything, self.delivery.errors), emitted_to_host_storage(self.rig)])
+        heard = self._ear.heard if self._ear else []
+        told = "\n".join([*heard, *map(everything, self.delivery.errors), emitted_to_host_storage(self.rig)])
         if any(value in told for value in self.promises.planted):
             raise Broken("P6: a value leaked")
 

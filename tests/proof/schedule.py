@@ -227,6 +227,7 @@ class Schedule:
     def _land(self, at: int) -> None:
         label, effect, lease = self.world.in_flight.pop(at)
         self._say(f"what was under way arrives: {label}")
+        self.world.watch.actor = 0
         try:
             self.world.land(label, effect, lease)
         except RekeyError as error:

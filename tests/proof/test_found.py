@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator
-
 import pytest
 
 from tests.proof.run import play
@@ -20,14 +17,6 @@ FOUND = {
     "an incident outlives the healing of what replaced its version": "incident/many#1019416",
     "an incident that meets a rotation cuts the replaced credential off": "incident/two-slots~0.0.0.1",
 }
-
-
-@pytest.fixture(autouse=True)
-def quiet() -> Iterator[None]:
-    """Keep the log out of the report."""
-    logging.disable(logging.CRITICAL)
-    yield
-    logging.disable(logging.NOTSET)
 
 
 @pytest.mark.parametrize("name", FOUND)

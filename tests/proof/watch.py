@@ -77,6 +77,10 @@ class Watch:
     """Who changed that slot, or found it so and had nothing to do, has just ended."""
     last: bool = False
     """Who has just ended was the last of the follow-ups: so many interruptions in a row wait for the message itself."""
+    actor: int = 0
+    """Which worker made the latest change; 0 where it had given up on it already."""
+    setter: int = 0
+    """Which worker put into a single slot what nobody knows."""
     slot: str = ""
     """What that slot held when it was last looked at."""
 
@@ -154,7 +158,7 @@ class Watch:
         (held,) = self.world.sources[source].alive()
         if held != self.slot or self.holds(current):
             self.slot, self.unknown = held, source not in self.lapsed and not self.holds(current)
-            self.look = self.unknown
+            self.look, self.setter = self.unknown, self.actor
 
     def _nothing_cut_off(self) -> None:
         now = self.world.kernel.time()
@@ -186,8 +190,8 @@ class Watch:
         if MARK in text:
             raise Broken(f"P6: a value leaked in {text[:60]!r}")
 
-    def concluded(self, outcome: Outcome) -> None:
-        """Check what is reported."""
+    def concluded(self, outcome: Outcome, worker: int) -> None:
+        """Check what a worker reports."""
         self.outcomes.append(outcome)
         self.said(f"{outcome.reason} {outcome.fix} {outcome.item.reason} {outcome.credential_id} {outcome.retired}")
         versions = self.world.vault.get(outcome.item.ref, [])
@@ -195,6 +199,21 @@ class Watch:
             raise Broken(f"P8: {outcome.result} was reported with a version that does not exist")
         if outcome.result in ("rotated", "healed", "restored") and outcome.new_version is None:
             raise Broken(f"P8: {outcome.result} was reported without a new version")
+        unmarked = outcome.old_version and not any(STATE in each.tags for each in versions)
+        if outcome.result == "parked" and unmarked and "nor could the secret be marked" not in outcome.reason:
+            raise Broken(f"P8: {outcome.item.ref.name} was parked, and bears no mark of that")
+        if outcome.result == "parked" and self.unknown and self.setter == worker and not self.late:
+            self._undone(outcome.reason)
+
+    def _undone(self, reason: str) -> None:
+        """Check that who changed a single slot and gave up set it back, said that this failed, or left it in a replica."""
+        replicas = [versions[-1] for versions in self.world.vault.values() if REPLICA_OF in versions[-1].tags]
+        if (
+            "be set back" not in reason
+            and "nobody knows" not in reason
+            and not any(self.holds(replica) for replica in replicas)
+        ):
+            raise Broken("P1: it was parked while nobody knows the password, and nobody was told that")
 
     def failed(self, error: BaseException) -> None:
         """Check what a worker ended with: its process's death, something that may pass, or a queue that refuses it."""

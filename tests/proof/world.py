@@ -66,17 +66,17 @@ class World:
     def start(self, worker: Worker) -> Service:
         """Start a fresh process for one worker."""
         hand = Hand(self, worker)
-        queue = ModelQueue(hand)
+        queue, policy = ModelQueue(hand), Policy({VAULT: self.scopes})
         engine = self.engine_class(
             vaults=ModelVaults(hand),
             leases=ModelLeases(hand),
             rotators=kinds.build(hand),
-            policy=Policy({VAULT: self.scopes}),
+            policy=policy,
             clock=self.kernel,
-            reporter=ModelReporter(self),
+            reporter=ModelReporter(self, worker),
             queue=queue,
         )
-        return self.service_class(self.adapt(engine), queue)
+        return self.service_class(self.adapt(engine), queue, policy)
 
     def land[T](self, label: str, effect: Callable[[], T], lease: Any) -> T:
         """Let a change take effect."""

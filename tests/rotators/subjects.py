@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Protocol
 
@@ -11,10 +11,13 @@ from cloud.azure import Azure
 from engine.secret import Sensitive
 from rotators.contract import Job, Rotator
 from rotators.service_principal_secret import ServicePrincipalSecret
+from rotators.sql_admin_password import SqlAdminPassword
+from rotators.sql_login_password import SqlLoginPassword
 from rotators.storage_key import StorageKey
 from simulator.transport import Intercept, SimulatedCredential, SimulatedTransport
 from tests.graph.places import GraphRig
 from tests.rig import Rig, RigClock
+from tests.rotators import sql_scenes as sql
 
 OPERATION = "6f1c1f64-3c3a-5b52-9c1e-2d1f6a9f3b11"
 
@@ -22,7 +25,15 @@ OPERATION = "6f1c1f64-3c3a-5b52-9c1e-2d1f6a9f3b11"
 class Scene(Protocol):
     """A source with one credential that the vault holds."""
 
-    rig: Rig
+    @property
+    def rig(self) -> Rig:
+        """The world around it."""
+        ...
+
+    @property
+    def source_name(self) -> str:
+        """What an error must name, so that a person finds the source."""
+        ...
 
     def rotator(self, intercept: Intercept | None = None) -> Rotator:
         """Return the rotator as a fresh process has it."""
@@ -61,6 +72,13 @@ class Subject:
     """How many credentials the source holds while a rotation is under way, however often it is tried."""
     wrong: str
     """A value of the right form that no source accepts."""
+    strategy: str = ""
+    """Which way of this kind, where there are several."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """Tags that the addresses go with."""
+
+    def __str__(self) -> str:
+        return f"{self.kind.kind} {self.strategy}".strip()
 
 
 class StorageScene:
@@ -69,6 +87,7 @@ class StorageScene:
     def __init__(self) -> None:
         self.rig = Rig()
         self._account = self.rig.account("appdata")
+        self.source_name = self._account.resource_id.lower()
 
     def rotator(self, intercept: Intercept | None = None) -> Rotator:
         return StorageKey(_azure(self.rig, intercept), RigClock(self.rig.clock))
@@ -103,6 +122,7 @@ class ApplicationScene:
     def __init__(self) -> None:
         self._graph = GraphRig()
         self.rig: Rig = self._graph
+        self.source_name = self._graph.app.app_id
 
     def rotator(self, intercept: Intercept | None = None) -> Rotator:
         return ServicePrincipalSecret(_azure(self.rig, intercept), RigClock(self.rig.clock))
@@ -129,6 +149,8 @@ def _azure(rig: Rig, intercept: Intercept | None) -> Azure:
 
 
 ACCOUNT = "/subscriptions/s1/resourcegroups/g1/providers/microsoft.storage/storageaccounts/acc1"
+SERVER = "/subscriptions/s1/resourcegroups/g1/providers/microsoft.sql/servers/orders"
+SERVER_AS_SHOWN = "/subscriptions/S1/resourceGroups/G1/providers/Microsoft.Sql/servers/Orders"
 APPLICATION = "0b6d3c1e-7a4f-4c55-9a51-2f6f5d1c8e90"
 SUBJECTS = (
     Subject(
@@ -152,5 +174,42 @@ SUBJECTS = (
         },
         slots=2,
         wrong="abc" + "~" * 37,
+    ),
+    Subject(
+        SqlAdminPassword,
+        sql.administrator,
+        {SERVER: SERVER, SERVER_AS_SHOWN: SERVER, f" {SERVER}/ ": SERVER},
+        slots=1,
+        wrong="W" * 38 + "-1",
+    ),
+    Subject(
+        SqlLoginPassword,
+        sql.one_login,
+        {SERVER: f"{SERVER}/logins/app", f"{SERVER_AS_SHOWN}/": f"{SERVER}/logins/app"},
+        slots=1,
+        wrong="W" * 38 + "-1",
+        strategy="of one login",
+        tags={"Rotator": "sql-login-password", "CredentialId": "App"},
+    ),
+    Subject(
+        SqlLoginPassword,
+        sql.contained_user,
+        {
+            f"{SERVER}/databases/shop": f"{SERVER}/databases/shop/logins/app",
+            f"{SERVER_AS_SHOWN}/databases/Shop": f"{SERVER}/databases/shop/logins/app",
+        },
+        slots=1,
+        wrong="W" * 38 + "-1",
+        strategy="of a contained user",
+        tags={"CredentialId": "app"},
+    ),
+    Subject(
+        SqlLoginPassword,
+        sql.two_logins,
+        {SERVER: f"{SERVER}/logins/app_a+app_b", SERVER_AS_SHOWN: f"{SERVER}/logins/app_a+app_b"},
+        slots=2,
+        wrong="W" * 38 + "-1",
+        strategy="of two logins",
+        tags={"Logins": "app_b, app_a"},
     ),
 )

@@ -345,3 +345,13 @@ async def test_a_server_that_gives_no_answer_is_tried_again(rig: SqlRig, one: di
 
     with pytest.raises(TransientError):
         await rotate(rig, one)
+
+
+async def test_a_login_of_somebody_else_is_not_retired(rig: SqlRig) -> None:
+    """The tag RekeyRetire can be edited by whoever may tag the secret; it gives no power over other logins."""
+    for name in ("app_a", "app_b", "payroll"):
+        rig.server.add_login(name, FIRST)
+    source = SqlLoginPassword.canonical(rig.server.resource_id, {"Logins": "app_a,app_b"}) or ""
+    with pytest.raises(NeedsHuman, match="neither Logins nor CredentialId names it"):
+        await rig.login().retire(source, "payroll", Sensitive("Held-password-1"))
+    assert rig.accepts("payroll", FIRST)

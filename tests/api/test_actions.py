@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from api.access import BY_KEY
 from engine.errors import NeedsHuman
 from engine.secret import SecretRef
 from engine.tags import Pending
@@ -31,11 +32,11 @@ def inside_an_overlap() -> Rig:
 async def test_a_due_secret_is_queued_and_the_answer_names_its_operation() -> None:
     rig = scene()
     version = rig.latest(NAME).version
-    answer = await ask(rig.service(), {"reason": "audit finding 7"})
+    answer = await ask(rig.api(), {"reason": "audit finding 7"})
     assert answer.status == 202
     assert answer.body["status"] == "queued"
     assert answer.body["version"] == version
-    item = rig.item(NAME, version=version, requested_by="somebody", reason="audit finding 7")
+    item = rig.item(NAME, version=version, requested_by=BY_KEY, reason="audit finding 7")
     assert answer.body["operation"] == item.operation == operation_id(item.ref, version)
     (message,) = rig.messages("rotations")
     assert message == {
@@ -43,7 +44,7 @@ async def test_a_due_secret_is_queued_and_the_answer_names_its_operation() -> No
         "trigger": "manual",
         "version": version,
         "operation": item.operation,
-        "requested_by": "somebody",
+        "requested_by": BY_KEY,
         "reason": "audit finding 7",
     }
 
@@ -51,12 +52,12 @@ async def test_a_due_secret_is_queued_and_the_answer_names_its_operation() -> No
 @pytest.mark.parametrize("body", [None, b"", b"  \n", {}, {"force": False}, {"reason": ""}])
 async def test_an_empty_request_is_as_good_as_one_with_defaults(body: object) -> None:
     rig = scene()
-    assert (await ask(rig.service(), body)).status == 202
+    assert (await ask(rig.api(), body)).status == 202
 
 
 @pytest.mark.parametrize("vault", ["prod", "PROD"])
 async def test_a_vault_is_named_by_its_short_name_in_any_case(vault: str) -> None:
-    assert (await ask(scene().service(), vault=vault)).status == 202
+    assert (await ask(scene().api(), vault=vault)).status == 202
 
 
 @pytest.mark.parametrize("dry_run", ["true", "True", "TRUE"])
@@ -67,7 +68,7 @@ async def test_a_dry_run_tells_what_would_happen_and_changes_nothing(
 ) -> None:
     rig = scene(template=template, tags={"CredentialId": credential_id})
     before = state(rig)
-    answer = await ask(rig.service(), dry_run=dry_run)
+    answer = await ask(rig.api(), dry_run=dry_run)
     assert answer.status == 200
     assert answer.content_type == "application/json"
     assert answer.body["action"] == "rotate"
@@ -91,7 +92,7 @@ async def test_a_dry_run_tells_what_would_happen_and_changes_nothing(
 )
 async def test_a_dry_run_forecasts_every_decision(rig: Rig, body: object, action: str, key: str) -> None:
     before = state(rig)
-    answer = await ask(rig.service(), body, dry_run="true")
+    answer = await ask(rig.api(), body, dry_run="true")
     assert (answer.status, answer.body["action"]) == (200, action)
     assert answer.body[key]
     assert state(rig) == before
@@ -100,7 +101,7 @@ async def test_a_dry_run_forecasts_every_decision(rig: Rig, body: object, action
 async def refused(rig: Rig, status: int, body: object = None, **request: Any) -> dict[str, Any]:
     """Ask, expect a problem that says what to do, and that nothing was changed; return the problem."""
     before = state(rig)
-    answer = await ask(rig.service(), body, **request)
+    answer = await ask(rig.api(), body, **request)
     assert answer.status == status, answer.body
     assert state(rig) == before
     wire = told(answer)
@@ -146,7 +147,7 @@ async def test_a_forced_rotation_inside_the_overlap_is_a_409_that_says_until_whe
 
 
 async def test_a_compromised_one_is_accepted_inside_the_overlap() -> None:
-    assert (await ask(inside_an_overlap().service(), {"compromised": True})).status == 202
+    assert (await ask(inside_an_overlap().api(), {"compromised": True})).status == 202
 
 
 async def test_a_disabled_secret_is_a_409() -> None:
@@ -266,7 +267,7 @@ async def test_a_throttled_vault_is_a_503_with_retry_after() -> None:
     rig = scene()
     refuse(rig, 429, "Throttled", to_vault(), times=9, Retry_After="17")
     before = state(rig)
-    answer = await ask(rig.service())
+    answer = await ask(rig.api())
     assert answer.status == 503
     assert answer.headers["Retry-After"] == "17"
     assert state(rig) == before
@@ -276,7 +277,7 @@ async def test_a_throttled_vault_is_a_503_with_retry_after() -> None:
 async def test_azure_in_trouble_is_a_503_that_names_a_time_of_our_own(status: int) -> None:
     rig = scene()
     refuse(rig, status, "Trouble", to_arm("listKeys"), times=9)
-    answer = await ask(rig.service())
+    answer = await ask(rig.api())
     assert answer.status == 503
     assert int(answer.headers["Retry-After"]) > 0
 
@@ -284,7 +285,7 @@ async def test_azure_in_trouble_is_a_503_that_names_a_time_of_our_own(status: in
 async def test_a_queue_that_takes_nothing_is_no_acceptance() -> None:
     rig = scene()
     refuse(rig, 503, "ServerBusy", lambda request: request.host == "rekeyhost.queue.core.windows.net", times=9)
-    answer = await ask(rig.service())
+    answer = await ask(rig.api())
     assert answer.status == 503
 
 
@@ -292,25 +293,25 @@ async def test_only_what_has_passed_its_overlap_is_retired_by_hand() -> None:
     rig = inside_an_overlap()
     await refused(rig, 409, action="retire")
     rig.clock.advance(3600)
-    assert (await ask(rig.service(), action="retire")).status == 202
+    assert (await ask(rig.api(), action="retire")).status == 202
     (message,) = rig.messages("rotations")
     assert message["action"] == "retire"
 
 
 async def test_only_what_is_inside_its_overlap_can_be_restored_by_hand() -> None:
     await refused(scene(), 409, action="restore")
-    assert (await ask(inside_an_overlap().service(), action="restore")).status == 202
+    assert (await ask(inside_an_overlap().api(), action="restore")).status == 202
 
 
 async def test_a_reason_is_cut_and_kept_out_of_the_way() -> None:
     rig = scene()
-    await ask(rig.service(), {"reason": "x" * 9000 + "\ud800"})
+    await ask(rig.api(), {"reason": "x" * 9000 + "\ud800"})
     assert rig.messages("rotations")[0]["reason"] == "x" * 200
 
 
 async def test_a_lone_surrogate_in_a_reason_does_no_harm() -> None:
     rig = scene()
-    answer = await ask(rig.service(), b'{"reason": "\\ud800"}')
+    answer = await ask(rig.api(), b'{"reason": "\\ud800"}')
     assert answer.status == 202
     assert rig.messages("rotations")[0]["reason"] == "\ud800"
 
@@ -319,8 +320,8 @@ async def test_no_answer_ever_shows_a_value() -> None:
     rig = scene(template=CONNECTION_STRING)
     keys = [key.value for key in rig.world.accounts["appdata"].keys.values()]
     for dry_run in ("", "true"):
-        answer = await ask(rig.service(), dry_run=dry_run)
-        assert not any(key in answer.to_json() for key in keys)
+        answer = await ask(rig.api(), dry_run=dry_run)
+        assert not any(key in answer.text() for key in keys)
 
 
 def test_the_actions_that_the_rig_grants_are_enough_and_no_more() -> None:

@@ -1,0 +1,122 @@
+"""Take one HTTP request from its arrival to its answer: let in, identify, demand the role, carry out, record."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from urllib.parse import parse_qsl, urlsplit
+
+from api.access import Caller, demand, identify, same_site
+from api.answers import Answer, Forbidden, Unauthorized, problem
+from api.gate import Gate
+from api.once import Queued, once
+from api.operations import MOST_WAIT, Operation, follow
+from api.requests import Request
+from api.routes import Desk, Route
+from engine.errors import RekeyError
+from engine.ports import Memory
+from engine.service import Service
+
+log = logging.getLogger("rekey.audit")
+errors = logging.getLogger("rekey.api")
+
+NOBODY = Caller("anybody", "", None)
+MOST_LISTINGS, MOST_WAITS, MOST_REQUESTS = 8, 16, 64
+"""How many requests one instance holds at a time: those that list whole vaults, those that wait for an end, and all others."""
+
+
+@dataclass(frozen=True)
+class Api:
+    """The HTTP API over the service."""
+
+    service: Service
+    memory: Memory
+    env: Mapping[str, str]
+    """The process's environment: where the platform says whether it signs callers in."""
+    listings: Gate = field(default_factory=lambda: Gate(MOST_LISTINGS))
+    waits: Gate = field(default_factory=lambda: Gate(MOST_WAITS))
+    others: Gate = field(default_factory=lambda: Gate(MOST_REQUESTS))
+
+    async def answer(self, route: Route, request: Request) -> Answer:
+        """Answer one request. What goes wrong is a problem with what, where and the fix, never an exception."""
+        caller = NOBODY
+        try:
+            if route.role:
+                caller = identify(request.headers, self.env, self.service.engine.clock.now())
+                demand(caller, route.role)
+                same_site(route.method, request.headers)
+            wait = request.number("wait", 0, MOST_WAIT) if "wait" in route.query else 0
+            with self._gate(route, request, wait).let_in():
+                answer = await self._carry_out(route, request, caller)
+            return await self._waited(request, answer, wait) if wait and "Location" in answer.headers else answer
+        except RekeyError as error:
+            answer = problem(error, request.url)
+            self._refused(route, request, caller, error, answer.status)
+            return answer
+        except Exception as error:  # noqa: BLE001 - an answer is owed, and the text of a stranger may hold anything
+            errors.error("%s of %s failed: %s", route.name, caller, type(error).__name__)
+            return problem(RekeyError("Rekey failed", fix="see the log, then send it again"), request.url)
+
+    def _gate(self, route: Route, request: Request, wait: int) -> Gate:
+        """Return what lets a request in: who only looks must not keep out who acts."""
+        if wait and route.method == "GET":
+            return self.waits
+        return self.listings if route.heavy and (route.method == "GET" or request.flag("dry_run")) else self.others
+
+    async def _carry_out(self, route: Route, request: Request, caller: Caller) -> Answer:
+        engine = await self.service.ready() if route.follows_policy else self.service.engine
+        at = Desk(engine, self.service.policies)
+
+        async def handle() -> Answer | Queued:
+            found = await route.handler(at, request, caller)
+            if route.method != "GET" and not request.flag("dry_run"):
+                # Before anything is sent: an act without its record would be worse than a record without its act.
+                self._record(
+                    "asked", route, request, caller, request.json(route.body, len(request.body)).get("reason", "")
+                )
+            return found
+
+        if route.method == "GET":
+            return _done(await handle())
+        return await once(self.memory, engine, request, caller, handle)
+
+    async def _waited(self, request: Request, accepted: Answer, wait: int) -> Answer:
+        """Wait for the end of what was accepted; where that does not come in time, answer as without waiting."""
+        location = urlsplit(accepted.headers["Location"])
+        path = {**request.path, "operation": location.path.rpartition("/")[2]}
+        asked = replace(request, path=path, query=dict(parse_qsl(location.query)))
+        try:
+            with self.waits.let_in():
+                engine = await self.service.ready()
+                ended = await follow(engine, Operation.of(engine, asked), wait)
+        except RekeyError:
+            # It is accepted all the same, and sending it again could do it twice.
+            return accepted
+        return ended if ended.status == 200 else accepted  # noqa: PLR2004
+
+    def _refused(self, route: Route, request: Request, caller: Caller, error: RekeyError, status: int) -> None:
+        refused = isinstance(error, Unauthorized | Forbidden)
+        if refused:
+            self.service.engine.reporter.denied("caller", route.name)
+        if refused or route.method != "GET":
+            self._record("refused" if refused else "declined", route, request, caller, str(error), status)
+
+    @staticmethod
+    def _record(result: str, route: Route, request: Request, caller: Caller, why: str, status: int = 202) -> None:
+        """Write the audit record of one call by hand."""
+        entry = {
+            "result": result,
+            "action": route.name.removeprefix("http_"),
+            "requested_by": str(caller),
+            "vault": request.path.get("vault", "")[:64],
+            "secret": request.path.get("name", "")[:127],
+            "why": why,
+            "status": status,
+        }
+        log.log(logging.WARNING if result == "refused" else logging.INFO, "%s", json.dumps(entry))
+
+
+def _done(answer: Answer | Queued) -> Answer:
+    return answer if isinstance(answer, Answer) else answer.answer

@@ -1,0 +1,159 @@
+"""List the secrets of all vaults, a page at a time, and show one with its history. Nothing here reads a value."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import get_args
+from urllib.parse import urlencode
+
+from api.answers import Answer, BadRequest
+from api.requests import Request
+from engine.errors import NotFound
+from engine.history import events, newest_first
+from engine.inventory import NEEDS_A_PERSON, Entry, State, entry
+from engine.rotation import Engine
+from engine.secret import SecretRef, SecretVersion
+
+PAGES_AT_ONCE = 40
+"""The most calls to Key Vault, 25 secrets each, that one request may cost; what it has not reached is left to `next`."""
+FILTERS = ("vault", "state", "rotator", "owner", "name")
+ATTENTION = "attention"
+"""The filter's word for every state that needs a person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a listing goes on: in which vault, at which of its pages, behind how many of that page's secrets."""
+
+    vault: str
+    token: str | None = None
+    skip: int = 0
+
+    def cursor(self) -> str:
+        """Write it for a URL."""
+        return base64.urlsafe_b64encode(json.dumps([self.vault, self.token, self.skip]).encode()).decode().rstrip("=")
+
+    @classmethod
+    def read(cls, cursor: str) -> Place:
+        """Read what `cursor` wrote; the vault and the token are checked where they are used."""
+        try:
+            vault, token, skip = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        except (ValueError, TypeError, RecursionError, binascii.Error):
+            raise _bad_cursor() from None
+        if isinstance(token, str) and not token.isascii():
+            raise _bad_cursor()
+        if not (isinstance(vault, str) and isinstance(token, str | None) and type(skip) is int and 0 <= skip <= 25):  # noqa: PLR2004
+            raise _bad_cursor()
+        return cls(vault, token, skip)
+
+
+def _bad_cursor() -> BadRequest:
+    return BadRequest("cursor is none of ours", fix="follow `next` as it came, or leave cursor out")
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which secrets are asked for."""
+
+    state: str = ""
+    rotator: str = ""
+    owner: str = ""
+    name: str = ""
+
+    def lets_pass(self, one: Entry) -> bool:
+        """Tell whether a secret is one of them."""
+        states = NEEDS_A_PERSON if self.state == ATTENTION else {self.state}
+        return (
+            (not self.state or one.state in states)
+            and (not self.rotator or (one.managed is not None and one.managed.rotator.kind == self.rotator))
+            and (not self.owner or one.secret.tags.get("Owner", "").lower() == self.owner.lower())
+            and (not self.name or fnmatchcase(one.secret.ref.name.lower(), self.name.lower()))
+        )
+
+
+def chosen(engine: Engine, request: Request) -> Filter:
+    """Read the filter that a request asks for; raises BadRequest for a state or kind that there is not."""
+    return Filter(
+        request.choice("state", (*get_args(State), ATTENTION)),
+        request.choice("rotator", tuple(engine.kinds)),
+        request.query.get("owner", "").strip()[:127],
+        request.query.get("name", "").strip()[:127],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some of the secrets, and where the next ones are."""
+
+    entries: list[Entry]
+    rest: Place | None
+
+
+async def page(engine: Engine, start: Place | None, wanted: Filter, limit: int, only: str = "") -> Page:
+    """Gather up to `limit` secrets from `start` on; `only` is one vault's URL, all vaults if empty."""
+    vaults = [only] if only else list(engine.policy.scopes)
+    place = start or Place(vaults[0])
+    if place.vault not in vaults:
+        raise _bad_cursor()
+    found: list[Entry] = []
+    for _ in range(PAGES_AT_ONCE):
+        secrets, token = await engine.vaults.page(place.vault, place.token)
+        for index, secret in enumerate(secrets[place.skip :], place.skip):
+            one = judge(engine, secret)
+            if not wanted.lets_pass(one):
+                continue
+            if len(found) == limit:
+                return Page(found, Place(place.vault, place.token, index))
+            found.append(one)
+        following = Place(place.vault, token) if token else _first_of_next(vaults, place.vault)
+        if following is None:
+            return Page(found, None)
+        place = following
+    return Page(found, place)
+
+
+def judge(engine: Engine, secret: SecretVersion) -> Entry:
+    """Say how one secret stands now."""
+    return entry(secret, engine.policy, engine.kinds, engine.clock.now())
+
+
+def _first_of_next(vaults: list[str], vault: str) -> Place | None:
+    later = vaults[vaults.index(vault) + 1 :]
+    return Place(later[0]) if later else None
+
+
+async def every(engine: Engine, vaults: list[str]) -> AsyncIterator[Entry]:
+    """Stream every secret of these vaults."""
+    for vault in vaults:
+        async for secret in engine.vaults.list(vault):
+            yield judge(engine, secret)
+
+
+async def list_secrets(engine: Engine, request: Request) -> Answer:
+    """GET /api/secrets: those that the filter lets pass, and the URL of the next ones."""
+    limit = request.number("limit", 100, 1000) or 100
+    only = request.vault(engine.policy, request.query["vault"]) if request.query.get("vault") else ""
+    cursor = request.query.get("cursor", "")
+    found = await page(engine, Place.read(cursor) if cursor else None, chosen(engine, request), limit, only)
+    return Answer(200, {"secrets": [one.to_json() for one in found.entries], "next": _next(request, found.rest, limit)})
+
+
+def _next(request: Request, rest: Place | None, limit: int) -> str | None:
+    if rest is None:
+        return None
+    asked = {name: request.query[name] for name in FILTERS if request.query.get(name)}
+    return "/api/secrets?" + urlencode({**asked, "limit": limit, "cursor": rest.cursor()})
+
+
+async def show(engine: Engine, ref: SecretRef) -> Answer:
+    """GET /api/secrets/{vault}/{name}: how it stands, and its versions, newest first."""
+    versions = newest_first([one async for one in engine.vaults.versions(ref)])
+    if not versions:
+        raise NotFound("there is no such secret", where=str(ref), fix="GET /api/secrets lists those that there are")
+    one = judge(engine, versions[0])
+    return Answer(200, {**one.to_json(), "version": versions[0].version, "history": events(versions)})

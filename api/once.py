@@ -1,0 +1,95 @@
+"""A request that is sent twice with the same Idempotency-Key acts once.
+
+What is remembered is the answer and the messages behind it. A repetition posts those again before it repeats the answer:
+had the process died between remembering and posting, nothing would be lost; and a message that comes twice does no harm,
+since it names the version that it is about.
+Header: https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from api.access import Caller
+from api.answers import Answer, BadRequest
+from api.requests import Request
+from engine.errors import PermanentError
+from engine.ports import Memory, WorkQueue
+from engine.rotation import Engine
+from engine.sweep_order import SweepOrder
+from engine.workitem import WorkItem
+
+HEADER = "idempotency-key"
+FRESH = timedelta(days=1)
+"""For how long a repetition posts the messages again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """What a request by hand comes to: messages for the queues, and the answer once they are there."""
+
+    messages: tuple[WorkItem | SweepOrder, ...]
+    answer: Answer
+
+    async def post(self, queue: WorkQueue) -> Answer:
+        """Put the messages on their queues."""
+        for message in self.messages:
+            if isinstance(message, WorkItem):
+                await queue.post_rotation(message)
+            else:
+                await queue.post_sweep(message)
+        return self.answer
+
+    def to_json(self, fingerprint: str, now: datetime) -> str:
+        """Write it down, with what tells a repetition from another request."""
+        answer = {"status": self.answer.status, "body": self.answer.body, "headers": dict(self.answer.headers)}
+        items = [one.to_json() for one in self.messages if isinstance(one, WorkItem)]
+        orders = [one.to_json() for one in self.messages if isinstance(one, SweepOrder)]
+        return json.dumps(
+            {"at": now.isoformat(), "request": fingerprint, "answer": answer, "items": items, "orders": orders}
+        )
+
+    @classmethod
+    def from_json(cls, text: str, fingerprint: str, now: datetime) -> Queued:
+        """Read what was written; raises PermanentError where it was another request."""
+        data = json.loads(text)
+        if now - datetime.fromisoformat(data["at"]) > FRESH:
+            # Long since done: what was written since is none of its business.
+            data |= {"items": [], "orders": []}
+        if data["request"] != fingerprint:
+            raise PermanentError("this Idempotency-Key was sent with another request", fix="send a new key")
+        items = [WorkItem.from_json(one) for one in data["items"]]
+        orders = [SweepOrder.from_json(one, now) for one in data["orders"]]
+        return cls((*items, *orders), Answer(**data["answer"]))
+
+
+async def once(
+    memory: Memory, engine: Engine, request: Request, caller: Caller, consider: Callable[[], Awaitable[Queued | Answer]]
+) -> Answer:
+    """Carry a request out, or repeat the answer that the same request was given before."""
+    key = request.headers.get(HEADER, "")
+    if not key:
+        considered = await consider()
+        return considered if isinstance(considered, Answer) else await considered.post(engine.queue)
+    if not re.fullmatch(r"[\x21-\x7e]{1,255}", key):
+        raise BadRequest(
+            "Idempotency-Key is no such key", fix="send 1 to 255 letters, digits and signs, such as a UUID"
+        )
+    digest = _digest(caller.id, request.url, key)
+    fingerprint = _digest(request.method, json.dumps(sorted(request.query.items())), request.body.hex())
+    if (earlier := await memory.recall(digest)) is None:
+        considered = await consider()
+        if isinstance(considered, Answer):
+            return considered
+        earlier = await memory.remember(digest, considered.to_json(fingerprint, engine.clock.now()))
+    queued = Queued.from_json(earlier, fingerprint, engine.clock.now())
+    return await queued.post(engine.queue)
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()

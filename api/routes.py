@@ -1,0 +1,157 @@
+"""Every call that the HTTP API takes: one row a call, from which triggers, access control and the OpenAPI document follow."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+
+from api import actions, dashboard, incidents, listing, operations, policies
+from api.access import Caller, Role
+from api.answers import Answer
+from api.once import Queued
+from api.requests import Request
+from engine.policy import Policies
+from engine.rotation import Engine
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What a call works with."""
+
+    engine: Engine
+    """The engine under the policy as it is now."""
+    policies: Policies
+
+
+type Handler = Callable[[Desk, Request, Caller], Awaitable[Answer | Queued]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One call."""
+
+    name: str
+    """Name of the function, and of the operation in the OpenAPI document."""
+    method: str
+    path: str
+    """Behind `/api/`."""
+    role: Role | None
+    """The least role; None for what anybody may ask."""
+    handler: Handler
+    summary: str
+    answers: Mapping[str, str]
+    """Which schema of the OpenAPI document each success has, by status."""
+    query: tuple[str, ...] = ()
+    """Its parameters, by name in api.openapi."""
+    body: dict[str, type] = field(default_factory=dict)
+    heavy: bool = False
+    """It lists whole vaults, so that only a few at a time are let in."""
+    follows_policy: bool = True
+    """It fails where the policy document cannot be followed. False for what leads out of that."""
+
+
+def _act(verb: actions.Verb) -> Handler:
+    async def handle(at: Desk, request: Request, caller: Caller) -> Answer | Queued:
+        return await actions.consider(at.engine, verb, request, caller)
+
+    return handle
+
+
+async def _list(at: Desk, request: Request, _: Caller) -> Answer:
+    return await listing.list_secrets(at.engine, request)
+
+
+async def _show(at: Desk, request: Request, _: Caller) -> Answer:
+    return await listing.show(at.engine, request.secret(at.engine.policy))
+
+
+async def _page(at: Desk, request: Request, _: Caller) -> Answer:
+    return await dashboard.dashboard(at.engine, request)
+
+
+async def _follow(at: Desk, request: Request, _: Caller) -> Answer:
+    wait = request.number("wait", 0, operations.MOST_WAIT)
+    return await operations.follow(at.engine, operations.Operation.of(at.engine, request), wait)
+
+
+async def _begin(at: Desk, request: Request, caller: Caller) -> Answer | Queued:
+    return await incidents.begin(at.engine, request, caller)
+
+
+async def _progress(at: Desk, request: Request, _: Caller) -> Answer:
+    return await incidents.follow(at.engine, request)
+
+
+async def _policy(at: Desk, _: Request, __: Caller) -> Answer:
+    return await policies.show(at.policies)
+
+
+async def _push(at: Desk, request: Request, caller: Caller) -> Answer:
+    return await policies.push(at.policies, request, caller)
+
+
+async def _openapi(_: Desk, __: Request, ___: Caller) -> Answer:
+    from api.openapi import document
+
+    return Answer(200, document())
+
+
+async def _health(at: Desk, _: Request, __: Caller) -> Answer:
+    """Answer once the settings are read and the policy is one that can be followed; no call to Azure beyond that."""
+    return Answer(200, {"status": "ok", "vaults": len(at.engine.policy.scopes)})
+
+
+ACTED = {"200": "Acted", "202": "Queued"}
+SECRET = "secrets/{vault}/{name}"  # noqa: S105 - a path
+_VERBS: dict[actions.Verb, str] = {
+    "rotate": "Rotate a secret if it is due, or at once where the body says so",
+    "retire": "Revoke the superseded credential, if its overlap has passed",
+    "restore": "Publish the superseded credential again, if the source still accepts it",
+    "unpark": "Try a parked secret again now; its mark goes when that works",
+}
+
+ROUTES: tuple[Route, ...] = (
+    Route(
+        "http_list", "GET", "secrets", Role.READER, _list, "List secrets with their state", {"200": "Secrets"},
+        query=("vault", "state", "rotator", "owner", "name", "limit", "cursor"), heavy=True,
+    ),
+    Route("http_show", "GET", SECRET, Role.READER, _show, "Show a secret and its history", {"200": "SecretWithHistory"}),
+    *(
+        Route(
+            f"http_{verb}", "POST", f"{SECRET}/{verb}", Role.OPERATOR, _act(verb), summary, ACTED,
+            query=("dry_run", "wait"), body=actions.BODY,
+        )
+        for verb, summary in _VERBS.items()
+    ),
+    Route(
+        "http_operation", "GET", f"{SECRET}/operations/{{operation}}", Role.READER, _follow,
+        "Follow an operation to its end", {"200": "Operation", "202": "Operation"}, query=("action", "since", "force", "compromised", "wait"),
+    ),
+    Route(
+        "http_incident", "POST", "incidents", Role.ADMIN, _begin,
+        "Rotate and cut off everything in a scope at once", {"200": "IncidentProgress", "202": "IncidentQueued"},
+        query=("dry_run",), body=incidents.BODY, heavy=True,
+    ),
+    Route(
+        "http_incident_progress", "GET", "incidents", Role.READER, _progress, "Tell how far an incident has come",
+        {"200": "IncidentProgress"}, query=("since", "vault", "name", "source"), heavy=True,
+    ),
+    Route("http_policy", "GET", "policy", Role.READER, _policy, "Show the policy document", {"200": "Policy"}, follows_policy=False),
+    Route(
+        "http_push_policy", "PUT", "policy", Role.ADMIN, _push, "Write a new version of the policy document",
+        {"200": "Policy"}, query=("dry_run",), body=policies.BODY, follows_policy=False,
+    ),
+    Route(
+        "http_openapi", "GET", "openapi.json", None, _openapi, "Describe every call", {"200": "OpenApi"}, follows_policy=False,
+    ),
+    Route(
+        "http_dashboard", "GET", "dashboard", Role.READER, _page, "Show the inventory to people, as one page", {"200": "Html"},
+        query=("vault", "state", "name", "limit", "cursor"), heavy=True,
+    ),
+    Route("http_health", "GET", "health", None, _health, "Tell a probe whether the app can work", {"200": "Health"}),
+)  # fmt: skip
+
+
+def route(name: str) -> Route:
+    """Return a route by its name."""
+    return next(each for each in ROUTES if each.name == name)

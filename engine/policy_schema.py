@@ -1,0 +1,220 @@
+"""The shape of a policy document: one JSON Schema, published as docs/policy.schema.json, and what a text breaks of it.
+
+Every description says what is to be written, so that it is the fix in a problem as well.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+type Schema = Mapping[str, Any]
+
+VAULT = {
+    "type": "string",
+    "pattern": r"^https://[0-9A-Za-z.:-]+/?$",
+    "maxLength": 256,
+    "description": "the URL of a vault, such as https://prod.vault.azure.net",
+}
+SECRET = {
+    "type": "string",
+    "pattern": r"^[0-9A-Za-z-]{1,127}$",
+    "description": "the name of a secret: letters, digits and dashes, 127 at most",
+}
+MATCH = {
+    "type": "object",
+    "required": ["secret"],
+    "additionalProperties": False,
+    "properties": {
+        "vault": {**VAULT, "description": f"{VAULT['description']}; without it every vault is meant"},
+        "secret": {
+            "type": "string",
+            "pattern": r"^[0-9A-Za-z*-]{1,127}$",
+            "description": "a secret's name, in which * stands for any characters",
+        },
+    },
+    "description": "secret, a name in which * stands for any characters, and if need be vault",
+}
+
+
+def _text(description: str) -> Schema:
+    return {"type": "string", "minLength": 1, "maxLength": 256, "description": description}
+
+
+def _number(low: int, high: int, unit: str) -> Schema:
+    return {"type": "integer", "minimum": low, "maximum": high, "description": f"whole {unit}, {low} to {high}"}
+
+
+def _list(items: Schema, description: str, most: int, least: int = 1) -> Schema:
+    return {"type": "array", "minItems": least, "maxItems": most, "items": items, "description": description}
+
+
+def _object(properties: Schema, required: list[str], description: str) -> Schema:
+    return {
+        "type": "object",
+        "required": required,
+        "additionalProperties": False,
+        "properties": properties,
+        "description": description,
+    }
+
+
+DEFAULTS: Schema = {
+    "validityPeriodDays": _number(1, 3650, "days"),
+    "rotateBeforeDays": _number(1, 3650, "days"),
+    "overlapHours": _number(0, 8760, "hours"),
+    "rotationWindow": _text("days, hours and zone, such as 'Sat,Sun 01:00-05:00 Europe/Berlin'"),
+    "owner": _text("who answers for the secret, 256 characters at most"),
+}
+"""What may hold for every secret."""
+ONE_SECRET: Schema = {
+    "providerAddress": {**_text("the id of what issues the credential"), "maxLength": 1024},
+    "credentialId": _text("which credential the value is at first, such as key1"),
+    "logins": _list(
+        {**_text("a login, without a comma"), "pattern": "^[^,]+$"}, "two logins that alternate", most=2, least=2
+    ),
+    "database": _text("the database that {database} names"),
+    "replicas": _list(
+        {
+            "type": "string",
+            "pattern": r"^https://[0-9A-Za-z.:-]+/secrets/[0-9A-Za-z-]{1,127}$",
+            "description": "the URL of a secret, https://<vault>/secrets/<name>",
+        },
+        "URLs of secrets",
+        most=20,
+    ),
+}
+"""What can only be true of one secret."""
+SETTINGS: Schema = {
+    **DEFAULTS,
+    "rotator": _text("a kind of credential, such as storage-key"),
+    "valueTemplate": {**_text("the value around its parts, such as AccountKey={key}"), "maxLength": 2048},
+    "manual": {"type": "boolean", "description": "true where only a person can rotate the secret, else false"},
+    **ONE_SECRET,
+}
+"""What a rule may set: each setting has the name of its tag, with a small first letter."""
+RESOURCE = {
+    "type": "string",
+    "maxLength": 1024,
+    "pattern": r"^/subscriptions/[^/]+/resource[Gg]roups/[^/]+/providers/[Mm]icrosoft\."
+    r"([Ww]eb/sites/[^/]+(/slots/[^/]+)?|[Aa]pp/container[Aa]pps/[^/]+)$",
+    "description": "the resource id of an App Service or Functions app (or a slot of one) or of a Container App",
+}
+SCHEMA: Schema = {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "title": "Rekey's policy document",
+    **_object(
+        {
+            "version": {**_number(1, 1, "number"), "description": "the number 1, which is this shape's version"},
+            "defaults": _object(DEFAULTS, [], "settings for every secret"),
+            "tagsMayOverride": _list(
+                {"enum": sorted(SETTINGS), "description": f"one of {', '.join(sorted(SETTINGS))}"},
+                "the settings in which a secret's own tag counts more than this document",
+                most=len(SETTINGS),
+                least=0,
+            ),
+            "vaults": {
+                "type": "object",
+                "additionalProperties": _object(
+                    {
+                        "scopes": _list(
+                            _text("a scope inside those that REKEY_SCOPES binds to the vault"),
+                            "the scopes that the vault's secrets may rotate; an empty list for none",
+                            most=100,
+                            least=0,
+                        )
+                    },
+                    ["scopes"],
+                    "scopes, a list",
+                ),
+                "description": "scopes by the vault's URL",
+            },
+            "rules": _list(
+                _object({"match": MATCH, **SETTINGS}, ["match"], "a match, and the settings for what it matches"),
+                "rules, of which the first that matches a secret counts",
+                most=500,
+                least=0,
+            ),
+            "notifications": _list(
+                _object(
+                    {
+                        "owner": _text("an owner as tagged or set here; without it everybody's secrets are meant"),
+                        "kind": {"enum": ["slack", "teams"], "description": "slack or teams"},
+                        "webhookSecret": {
+                            **SECRET,
+                            "description": "the name of the secret, in this document's own vault, that holds the webhook's URL",
+                        },
+                    },
+                    ["kind", "webhookSecret"],
+                    "kind, webhookSecret and if need be owner",
+                ),
+                "whom to tell, and where",
+                most=100,
+                least=0,
+            ),
+            "consumers": _list(
+                _object(
+                    {"match": MATCH, "resources": _list(RESOURCE, "resource ids of apps", most=50)},
+                    ["match", "resources"],
+                    "a match, and the resources to refresh after a rotation of what it matches",
+                ),
+                "what uses which secrets; every entry that matches counts",
+                most=500,
+                least=0,
+            ),
+        },
+        ["version"],
+        "an object that starts with version: 1",
+    ),
+}
+_TYPES: Mapping[str, tuple[type, ...]] = {"object": (dict,), "array": (list,), "string": (str,), "boolean": (bool,)}
+
+
+def problems(data: object, schema: Schema = SCHEMA, path: str = "") -> Iterator[str]:
+    """Yield everything in which the data breaks the schema, each with its path and what to write; quotes no value.
+
+    Knows the part of JSON Schema that is used above.
+    """
+    if not _is(data, schema):
+        yield f"{path or 'the document'}: write {schema['description']}"
+    elif isinstance(data, dict):
+        yield from _in_object(data, schema, path)
+    elif isinstance(data, list):
+        for place, item in enumerate(data):
+            yield from problems(item, schema["items"], f"{path}[{place}]")
+
+
+def _is(data: object, schema: Schema) -> bool:
+    if "enum" in schema:
+        return isinstance(data, str) and data in schema["enum"]
+    if schema["type"] == "integer":
+        whole = isinstance(data, int | float) and not isinstance(data, bool) and data % 1 == 0
+        return whole and schema["minimum"] <= data <= schema["maximum"]
+    if not isinstance(data, _TYPES[schema["type"]]):
+        return False
+    if isinstance(data, list):
+        return bool(schema["minItems"] <= len(data) <= schema["maxItems"])
+    if isinstance(data, str):
+        fits = schema.get("minLength", 0) <= len(data) <= schema.get("maxLength", len(data))
+        return fits and bool(re.search(schema.get("pattern", ""), data))
+    return True
+
+
+def _in_object(data: Mapping[str, object], schema: Schema, path: str) -> Iterator[str]:
+    known, others = schema.get("properties", {}), schema["additionalProperties"]
+    start = f"{path}." if path else ""
+    for key in schema.get("required", ()):
+        if key not in data:
+            yield f"{start}{key}: is missing: write {known[key]['description']}"
+    for key, value in data.items():
+        if part := known.get(key, others):
+            yield from problems(value, part, f"{start}{key}")
+        else:
+            yield f"{start}{key[:40]}: is unknown: {_hint(key, known)}"
+
+
+def _hint(key: str, known: Schema) -> str:
+    close = difflib.get_close_matches(key, known, n=1)
+    return f"did you mean {close[0]}?" if close else f"known here are {', '.join(known)}"

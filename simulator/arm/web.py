@@ -1,0 +1,113 @@
+"""Microsoft.Web: the Key Vault references of App Service and Functions apps, listed and refreshed.
+
+Sources: https://learn.microsoft.com/azure/app-service/app-service-key-vault-references for the refresh and its api-version, the
+example GetKeyVaultReferencesForAppSettings of the OpenAPI documents, and an answer to the refresh that a user published: it
+lists the references, in which activeVersion was null. Which actions the two need is not documented: here it is what Resource
+Manager would derive from their paths.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from simulator.arm import errors
+from simulator.arm.service import check_group, check_role
+from simulator.wire import Response, json_response
+
+if TYPE_CHECKING:
+    from simulator.arm.request import ArmRequest
+    from simulator.identity import Principal
+    from simulator.keyvault.state import Vault
+    from simulator.world import World
+
+SITES = "Microsoft.Web/sites"
+API_VERSIONS = ("2022-03-01", "2022-09-01", "2023-01-01", "2023-12-01", "2024-04-01", "2024-11-01", "2025-03-01")
+REFERENCES = re.compile(
+    r"(?P<site>sites/[^/]+(/slots/[^/]+)?)/config/configreferences/appsettings(?P<refresh>/refresh)?", re.IGNORECASE
+)
+REFERENCE = re.compile(r"@Microsoft\.KeyVault\(SecretUri=https://(?P<vault>[^./]+)[^/]*/secrets/(?P<name>[^/)]+).*\)")
+
+
+@dataclass
+class Site:
+    """An app: its settings that are references, and the versions that it holds of what they refer to.
+
+    `tells` is whether the platform says which version that is, `status` what it says of every reference.
+    """
+
+    resource_id: str
+    settings: dict[str, str] = field(default_factory=dict)
+    held: dict[str, str] = field(default_factory=dict)
+    tells: bool = True
+    status: str = "Resolved"
+    stuck: bool = False
+    """A refresh changes nothing."""
+    refreshed: int = 0
+
+    def resolve(self, vaults: dict[str, Vault]) -> None:
+        """Fetch what every reference refers to: the latest version, or the one that it names."""
+        for setting, reference in self.settings.items():
+            found = REFERENCE.fullmatch(reference)
+            version = found and vaults[found["vault"]].latest(found["name"])
+            if version and not self.stuck:
+                self.held[setting] = version.version
+
+
+class WebProvider:
+    """Answers for the world's apps."""
+
+    namespace = "Microsoft.Web"
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.sites: dict[str, Site] = {}
+
+    def add(self, resource_id: str, **settings: str) -> Site:
+        """Add an app, or a slot of one, whose settings are resolved as they are now."""
+        site = self.sites[resource_id.lower()] = Site(resource_id, settings)
+        site.resolve(self._world.vaults)
+        return site
+
+    def api_versions(self, kind: str) -> tuple[str, ...]:
+        """Return the versions for apps, oldest first."""
+        return API_VERSIONS if kind.lower() == "sites" else ()
+
+    def rate(self, asked: ArmRequest) -> str:
+        """Return which rate a request counts against."""
+        return "reads" if asked.request.method == "GET" else "writes"
+
+    def handle(self, asked: ArmRequest, principal: Principal) -> Response:
+        """List the references of an app, or resolve them anew."""
+        found = REFERENCES.fullmatch(asked.path)
+        refresh = bool(found and found["refresh"])
+        if found is None or asked.request.method != ("POST" if refresh else "GET"):
+            raise errors.invalid_type(self.namespace, asked.api_version)
+        scope = f"{asked.group_scope}/providers/{self.namespace}/{found['site']}"
+        slot = "slots/" if "/slots/" in found["site"].lower() else ""
+        action = f"{slot}config/appsettings/{'refresh/action' if refresh else 'read'}"
+        check_role(self._world, principal, f"{SITES}/{action}", scope)
+        check_group(self._world, asked)
+        site = self.sites.get(scope.lower())
+        if site is None:
+            raise errors.resource_not_found(SITES, found["site"].split("/")[1], asked.group)
+        if refresh:
+            site.refreshed += 1
+            site.resolve(self._world.vaults)
+        rows = [self._row(site, setting, reference) for setting, reference in site.settings.items()]
+        return json_response(200, {"value": rows, "nextLink": None, "id": None})
+
+    def _row(self, site: Site, setting: str, reference: str) -> dict[str, Any]:
+        found = REFERENCE.fullmatch(reference)
+        properties = {
+            "activeVersion": site.held.get(setting) if site.tells else None,
+            "details": "Reference has been successfully resolved.",
+            "identityType": "SystemAssigned",
+            "reference": reference,
+            "secretName": found["name"] if found else None,
+            "status": site.status,
+            "vaultName": found["vault"] if found else None,
+        }
+        name = f"{site.resource_id}/config/configreferences/appsettings/{setting}"
+        return {"id": name, "name": setting, "type": f"{SITES}/config/configreferences", "properties": properties}

@@ -1,0 +1,66 @@
+"""A page as a parser sees it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+
+VOID = frozenset({"meta", "link", "input", "br"})
+
+
+@dataclass
+class Element:
+    """An element with its attributes, its elements and its text."""
+
+    tag: str
+    attributes: dict[str, str] = field(default_factory=dict)
+    children: list[Element] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
+
+    def all(self, tag: str = "", **attributes: str) -> list[Element]:
+        """Return every element inside with this tag and these attributes, in order."""
+        wanted = attributes.items()
+        found = [each for each in self.children if (not tag or each.tag == tag) and wanted <= each.attributes.items()]
+        return [
+            one for each in self.children for one in ([each] if each in found else []) + each.all(tag, **attributes)
+        ]
+
+    def one(self, tag: str = "", **attributes: str) -> Element:
+        """Return the only such element."""
+        (found,) = self.all(tag, **attributes)
+        return found
+
+    @property
+    def text(self) -> str:
+        """All text inside, in order of the elements."""
+        return " ".join(" ".join([*self.texts, *(each.text for each in self.children)]).split())
+
+
+class _Reader(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.open = [Element("")]
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        element = Element(tag, {name: text or "" for name, text in attrs})
+        self.open[-1].children.append(element)
+        if tag not in VOID:
+            self.open.append(element)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.open[-1].children.append(Element(tag, {name: text or "" for name, text in attrs}))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop().tag == tag, f"</{tag}> closes something else"
+
+    def handle_data(self, data: str) -> None:
+        self.open[-1].texts.append(data)
+
+
+def read(text: str) -> Element:
+    """Read a page; an element that is not closed, or closed twice, fails the test."""
+    reader = _Reader()
+    reader.feed(text)
+    reader.close()
+    (root,) = reader.open
+    return root

@@ -1,0 +1,358 @@
+"""In an incident everything in a scope is rotated and cut off once, at the pace that Azure allows, and progress is told."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+
+from api.answers import Answer
+from api.app import Api
+from engine.cut_off import LEAD_SECONDS, SETTLE_SECONDS, CutOff
+from engine.errors import TransientError
+from engine.incident import Incident
+from engine.pace import Pace
+from engine.secret import SecretVersion
+from tests.delivery import Delivery
+from tests.engine.scene import refuse, send, state, to_vault
+from tests.rig import Rig
+
+REASON = "a laptop was stolen"
+
+
+def scattered() -> Rig:
+    """Return a rig with three secrets of three accounts, one inside its overlap, and two that are none of Rekey's business."""
+    rig = Rig()
+    for name in ("app-one", "app-two", "batch"):
+        rig.secret(name, rig.account(name.replace("-", "")), days_left=80)
+    rig.secret("plain", rig.world.accounts["batch"], tags={"ProviderAddress": None})
+    rig.secret("off", rig.world.accounts["batch"], enabled=False)
+    rig.clock.advance(60)
+    return rig
+
+
+async def begin(api: Api, query: dict[str, str] | None = None, key: str = "one", **body: Any) -> Answer:
+    text = json.dumps({"reason": REASON, **body}).encode()
+    headers = {"idempotency-key": key} if key else {}
+    return await send(api, "http_incident", query=query, body=text, headers=headers)
+
+
+async def progress(api: Api, accepted: Answer) -> dict[str, Any]:
+    url = urlsplit(accepted.headers["Location"])
+    answer = await send(api, "http_incident_progress", query=dict(parse_qsl(url.query)))
+    assert answer.status == 200
+    body: dict[str, Any] = answer.body
+    return body
+
+
+async def deliver_orders(rig: Rig, *, keep: bool = False) -> None:
+    """Let the app work on the orders that wait on the queue `sweeps`."""
+    service, queue = rig.service(), rig.queue("sweeps")
+    for message in list(queue):
+        await service.sweep_vault(base64.b64decode(message.body))
+        if not keep:
+            queue.remove(message)
+
+
+async def carry_out(rig: Rig) -> None:
+    await deliver_orders(rig)
+    await Delivery(rig, rig.service).run()
+
+
+async def test_everything_in_scope_is_replaced_and_cut_off_and_nothing_else_is_touched() -> None:
+    rig = scattered()
+    api = rig.api()
+    old = {
+        name: {slot: key.value for slot, key in account.keys.items()} for name, account in rig.world.accounts.items()
+    }
+    accepted = await begin(api, name="app-*")
+    assert accepted.status == 202
+    await carry_out(rig)
+    for name in ("appone", "apptwo"):
+        keys = {slot: key.value for slot, key in rig.world.accounts[name].keys.items()}
+        assert keys["key1"] != old[name]["key1"], "the credential that was held still works"
+        assert keys["key2"] != old[name]["key2"]
+    assert {slot: key.value for slot, key in rig.world.accounts["batch"].keys.items()} == old["batch"]
+    assert await progress(api, accepted) == {
+        "secrets": 2,
+        "rotated": 2,
+        "waiting": 0,
+        "needs_a_person": 0,
+        "named": [],
+        "status": "ended",
+    }
+
+
+@pytest.mark.parametrize(
+    ("scope", "names"),
+    [
+        ({"everything": True}, {"app-one", "app-two", "batch"}),
+        ({"vault": "prod"}, {"app-one", "app-two", "batch"}),
+        ({"name": "BATCH"}, {"batch"}),
+        ({"source": "{appone}"}, {"app-one"}),
+        ({"source": "{appone}/"}, {"app-one"}),
+        ({"source": "{group}"}, {"app-one", "app-two", "batch"}),
+        ({"source": "{appone}", "name": "batch"}, set()),
+    ],
+)
+async def test_a_scope_is_a_vault_a_pattern_of_names_or_a_source(scope: dict[str, Any], names: set[str]) -> None:
+    rig = scattered()
+    account = rig.world.accounts["appone"].resource_id
+    places = {"{appone}": account, "{group}": account.split("/providers/")[0]}
+    for key, text in scope.items():
+        for place, real in places.items():
+            if isinstance(text, str):
+                scope = {**scope, key: str(scope[key]).replace(place, real)}
+    await begin(rig.api(), **scope)
+    await deliver_orders(rig)
+    items = rig.messages("rotations")
+    assert {item["secret"] for item in items} == names
+    assert all(item["compromised"] and item["version"] and item["reason"] == REASON for item in items)
+
+
+async def test_an_order_that_comes_twice_rotates_nothing_twice() -> None:
+    rig = scattered()
+    await begin(rig.api(), name="app-one")
+    await deliver_orders(rig, keep=True)
+    await deliver_orders(rig, keep=True)
+    await Delivery(rig, rig.service).run()
+    versions = len(rig.vault.versions("app-one"))
+    await carry_out(rig)
+    assert len(rig.vault.versions("app-one")) == versions == 2
+
+
+async def test_a_secret_inside_its_overlap_loses_the_older_credential_too() -> None:
+    rig = scattered()
+    await rig.service().rotate(rig.item("app-one", force=True).to_json(), 1)
+    assert "RekeyRetire" in rig.tags("app-one")
+    rig.clock.advance(60)
+    old = {key.value for key in rig.world.accounts["appone"].keys.values()}
+    await begin(rig.api(), name="app-one")
+    await carry_out(rig)
+    assert not old & {key.value for key in rig.world.accounts["appone"].keys.values()}
+    assert "RekeyRetire" not in rig.tags("app-one")
+
+
+async def test_progress_is_told_while_it_runs_and_names_who_needs_a_person() -> None:
+    rig = scattered()
+    api = rig.api()
+    accepted = await begin(api, everything=True)
+    waiting = await progress(api, accepted)
+    assert (waiting["secrets"], waiting["waiting"], waiting["status"]) == (4, 3, "running")
+    rig.world.remove_account("batch")
+    await carry_out(rig)
+    ended = await progress(api, accepted)
+    assert (ended["rotated"], ended["needs_a_person"], ended["status"]) == (2, 2, "ended")
+    named = {str(one["secret"]).rpartition("/")[2]: one["reason"] for one in ended["named"]}
+    assert set(named) == {"batch", "off"}
+    assert all(named.values())
+
+
+async def test_a_dry_run_counts_and_changes_nothing() -> None:
+    rig = scattered()
+    before = state(rig)
+    answer = await begin(rig.api(), {"dry_run": "true"}, everything=True)
+    assert (answer.status, answer.body["secrets"], answer.body["waiting"]) == (200, 4, 3)
+    assert state(rig) == before
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        ({"everything": True, "reason": ""}, "reason"),
+        ({"everything": True, "reason": "   "}, "reason"),
+        ({}, "scope"),
+        ({"everything": False}, "scope"),
+        ({"source": "appdata"}, "source"),
+        ({"source": "/"}, "source"),
+        ({"everything": "true"}, "everything"),
+        ({"colour": "blue"}, "colour"),
+    ],
+)
+async def test_an_incident_without_scope_or_reason_is_a_400_and_does_nothing(body: dict[str, Any], named: str) -> None:
+    rig = scattered()
+    before = state(rig)
+    answer = await begin(rig.api(), **body)
+    assert answer.status == 400
+    assert named in answer.body["title"]
+    assert state(rig) == before
+
+
+async def test_an_unknown_vault_is_a_404() -> None:
+    assert (await begin(scattered().api(), vault="foreign")).status == 404
+
+
+async def test_work_is_spread_at_the_pace_that_azure_allows() -> None:
+    rig = Rig()
+    account = rig.account("appdata")
+    for number in range(200):
+        rig.secret(f"key-{number}", account, days_left=80)
+    rig.clock.advance(60)
+    await begin(rig.api(), everything=True)
+    await deliver_orders(rig)
+    now = rig.clock.now()
+    starts = sorted((message.visible - now).total_seconds() for message in rig.queue("rotations"))
+    assert len(starts) == 200
+    assert starts[0] >= SETTLE_SECONDS
+    for first, tenth in zip(starts, starts[11:], strict=False):
+        assert tenth - first >= 1, "more than ten writes in one second"
+
+
+async def test_an_incident_without_an_idempotency_key_is_a_400_since_a_repetition_would_replace_everything_twice() -> (
+    None
+):
+    rig = scattered()
+    before = state(rig)
+    answer = await begin(rig.api(), key="", everything=True)
+    assert answer.status == 400
+    assert "UUID" in answer.body["fix"]
+    assert state(rig) == before
+
+
+async def test_one_secret_that_cannot_be_read_stops_no_other() -> None:
+    rig = scattered()
+    api = rig.api()
+    accepted = await begin(api, everything=True)
+    unreadable = lambda request: request.method == "GET" and request.path.lower().startswith("/secrets/app-two/")  # noqa: E731
+    refuse(rig, 403, "Forbidden", unreadable, times=99)
+    await carry_out(rig)
+    rig.world.faults.clear()
+    told = await progress(api, accepted)
+    assert (told["rotated"], told["waiting"]) == (2, 1)
+
+
+async def test_an_order_that_azure_holds_up_comes_back_after_the_last_try() -> None:
+    rig = scattered()
+    await begin(rig.api(), everything=True)
+    (order,) = rig.messages("sweeps")
+    refuse(rig, 503, "Busy", to_vault(), times=99)
+    text = json.dumps(order)
+    with pytest.raises(TransientError):
+        await rig.service().sweep_vault(text, 1)
+    await rig.service().sweep_vault(text, 5)
+    assert len(rig.messages("sweeps")) == 2
+    rig.world.faults.clear()
+    await carry_out(rig)
+    assert len(rig.vault.versions("app-one")) == 2
+
+
+async def test_a_version_written_by_hand_before_the_order_is_worked_off_is_replaced_too() -> None:
+    rig = scattered()
+    api = rig.api()
+    old = rig.world.accounts["appone"].keys["key1"].value
+    accepted = await begin(api, name="app-one")
+    rig.clock.advance(LEAD_SECONDS + 1)
+    rig.secret("app-one", rig.world.accounts["appone"], days_left=80)
+    await carry_out(rig)
+    assert rig.world.accounts["appone"].keys["key1"].value != old
+    assert (await progress(api, accepted))["rotated"] == 1
+
+
+async def test_a_version_written_by_hand_afterwards_is_shown_to_a_person_and_not_called_rotated() -> None:
+    rig = scattered()
+    api = rig.api()
+    accepted = await begin(api, name="app-one")
+    await deliver_orders(rig)
+    rig.clock.advance(LEAD_SECONDS + 1)
+    rig.secret("app-one", rig.world.accounts["appone"], days_left=80)
+    await Delivery(rig, rig.service).run()
+    told = await progress(api, accepted)
+    assert (told["rotated"], told["needs_a_person"]) == (0, 1)
+    assert "by hand" in told["named"][0]["reason"]
+
+
+async def test_an_ordinary_rotation_later_opens_nothing_again_and_a_repeated_request_rotates_nothing() -> None:
+    rig = scattered()
+    api = rig.api()
+    accepted = await begin(api, name="app-one")
+    await carry_out(rig)
+    rig.clock.advance(86_400)
+    await rig.service().rotate(rig.item("app-one", force=True).to_json(), 1)
+    assert "RekeyRetire" in rig.tags("app-one")
+    assert (await progress(api, accepted))["status"] == "ended"
+    versions = len(rig.vault.versions("app-one"))
+    assert (await begin(api, name="app-one")).status == 202
+    await carry_out(rig)
+    assert len(rig.vault.versions("app-one")) == versions
+
+
+async def test_a_rotation_between_the_listing_and_the_reading_is_not_rotated_again() -> None:
+    rig = scattered()
+    await begin(rig.api(), name="app-one")
+    await carry_out(rig)
+    versions = len(rig.vault.versions("app-one"))
+    listed = replace(await judged(rig, "app-one"), created=rig.clock.now() - timedelta(days=1))
+    cut_off = CutOff(rig.service().engine, Incident(rig.clock.now() - timedelta(minutes=1), requested_by="x"))
+    await cut_off._send(listed, Pace(cut_off.engine.policy.scopes, timedelta(days=1)))
+    await Delivery(rig, rig.service).run()
+    assert len(rig.vault.versions("app-one")) == versions
+
+
+async def judged(rig: Rig, name: str) -> SecretVersion:
+    """Return a secret as a listing shows it."""
+    return next(
+        one for one in [each async for each in rig.service().engine.vaults.list(rig.vault.url)] if one.ref.name == name
+    )
+
+
+@pytest.mark.parametrize("ahead", [-9, 9])
+async def test_clocks_that_differ_by_seconds_neither_spare_a_secret_nor_rotate_it_twice(ahead: int) -> None:
+    rig = scattered()
+    rig.secret(
+        "app-one", rig.world.accounts["appone"], days_left=80, created=rig.clock.now() + timedelta(seconds=ahead)
+    )
+    api = rig.api()
+    accepted = await begin(api, name="app-one")
+    await deliver_orders(rig, keep=True)
+    await Delivery(rig, rig.service).run()
+    assert (await progress(api, accepted))["status"] == "ended"
+    versions = len(rig.vault.versions("app-one"))
+    assert versions == 3
+    await carry_out(rig)
+    assert len(rig.vault.versions("app-one")) == versions
+
+
+async def test_what_rekey_cannot_rotate_is_counted_and_named_by_source_too() -> None:
+    rig = scattered()
+    source = rig.world.accounts["batch"].resource_id
+    rig.secret("wrong", rig.world.accounts["batch"], tags={"ValidityPeriodDays": "sixty"})
+    rig.secret("manual", rig.world.accounts["batch"], tags={"Manual": "true"})
+    answer = await begin(rig.api(), {"dry_run": "true"}, source=source)
+    assert {one["secret"].rpartition("/")[2] for one in answer.body["named"]} == {"off", "wrong", "manual"}
+
+
+async def test_a_replica_in_scope_has_its_primary_replaced() -> None:
+    rig = scattered()
+    api = rig.api()
+    primary = f"{rig.vault.url}/secrets/batch"
+    replica = rig.secret("copy", rig.world.accounts["batch"], tags={"ProviderAddress": None, "ReplicaOf": primary})
+    batch = rig.latest("batch")
+    rig.clock.advance(1)
+    rig.vault.put("batch", batch.value, tags={**rig.tags("batch"), "Replicas": f"{rig.vault.url}/secrets/copy"})
+    rig.clock.advance(1)
+    accepted = await begin(api, name="copy")
+    assert (await progress(api, accepted))["waiting"] == 1
+    await carry_out(rig)
+    assert rig.latest("copy").value != replica.value
+    assert (await progress(api, accepted))["rotated"] == 1
+
+
+async def test_a_pattern_that_means_nothing_ends_as_nothing_in_scope() -> None:
+    rig = scattered()
+    api = rig.api()
+    accepted = await begin(api, name="no-such-*")
+    await carry_out(rig)
+    assert (await progress(api, accepted))["status"] == "nothing in scope"
+
+
+@pytest.mark.parametrize("name", ["*" * 127 + "-one", "app-?ne", "[a-z]*", "a b", "\ud800"])
+async def test_a_pattern_is_never_cut_or_guessed_at(name: str) -> None:
+    rig = scattered()
+    before = state(rig)
+    assert (await begin(rig.api(), name=name)).status == 400
+    assert state(rig) == before

@@ -1,0 +1,279 @@
+"""Secrets are listed with their state, filtered and paged, at the price of one call to the vault for 25 of them."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from api.listing import PAGES_AT_ONCE, Place
+from engine.inventory import STATES
+from tests.engine.scene import NAME, refuse, scene, send, to_arm
+from tests.rig import Rig
+
+
+def many(count: int, **options: Any) -> Rig:
+    """Return a rig with so many secrets of one account."""
+    rig = Rig()
+    account = rig.account("appdata")
+    for number in range(count):
+        rig.secret(f"key-{number:05}", account, **options)
+    return rig
+
+
+async def listed(rig: Rig, **query: str) -> list[dict[str, Any]]:
+    """Return all secrets that a listing names, page after page."""
+    api, found, url = rig.api(), [], "?"
+    while url:
+        answer = await send(api, "http_list", query=query)
+        assert answer.status == 200, answer.body
+        body = json.loads(answer.text())
+        found += body["secrets"]
+        url = body["next"]
+        query = dict(part.split("=", 1) for part in (url or "?").partition("?")[2].split("&") if part)
+    return found
+
+
+async def test_every_secret_is_listed_once_in_pages_of_any_size() -> None:
+    rig = many(60, days_left=80)
+    for limit in ("1", "7", "25", "26", "1000"):
+        names = [one["secret"] for one in await listed(rig, limit=limit)]
+        assert names == sorted(names)
+        assert len(set(names)) == len(names) == 60
+
+
+async def test_listing_costs_one_call_for_twenty_five_secrets() -> None:
+    """So 10,000 secrets cost 400."""
+    rig = many(2_500, days_left=80)
+    rig.calls()
+    assert len(await listed(rig, limit="1000")) == 2_500
+    assert rig.calls() == {"vault": 100}
+
+
+async def test_one_request_costs_a_bounded_number_of_calls_even_where_nothing_matches() -> None:
+    rig = many(25 * PAGES_AT_ONCE + 1, days_left=80)
+    answer = await send(rig.api(), "http_list", query={"state": "parked"})
+    body = json.loads(answer.text())
+    assert body["secrets"] == []
+    assert body["next"]
+    assert rig.calls()["vault"] == PAGES_AT_ONCE
+    assert await listed(rig, state="parked") == []
+
+
+async def test_each_state_is_told_with_its_reason() -> None:
+    rig = Rig()
+    account = rig.account("appdata")
+    rig.secret("fine", account, days_left=80)
+    rig.secret("due", account, days_left=29.5)
+    rig.secret("late", account, days_left=20)
+    rig.secret("expired", account, days_left=-1)
+    rig.secret("off", account, days_left=80, enabled=False)
+    rig.secret("wrong", account, days_left=80, tags={"ValidityPeriodDays": "sixty"})
+    rig.secret("plain", account, days_left=80, tags={"ProviderAddress": None})
+    found = {one["secret"]: one for one in await listed(rig)}
+    states = {name: one["state"] for name, one in found.items()}
+    assert states == {
+        "fine": "ok",
+        "due": "due",
+        "late": "overdue",
+        "expired": "overdue",
+        "off": "disabled",
+        "wrong": "parked",
+        "plain": "unmanaged",
+    }
+    assert "ValidityPeriodDays" in found["wrong"]["reason"]
+    assert all(one["reason"] and one["fix"] for one in found.values() if one["state"] in ("disabled", "unmanaged"))
+
+
+async def test_a_parked_secret_tells_since_when_and_why() -> None:
+    rig = scene(tags={"ValidityPeriodDays": "0"})
+    service = rig.service()
+    await service.rotate(rig.item(NAME).to_json(), 1)
+    (one,) = await listed(rig)
+    assert (one["state"], one["parked_since"]) == ("parked", rig.clock.now().isoformat(timespec="seconds"))
+    assert "ValidityPeriodDays" in one["reason"]
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ({"state": "unmanaged"}, ["plain"]),
+        ({"state": "attention"}, ["late"]),
+        ({"state": "Attention"}, ["late"]),
+        ({"state": "OVERDUE"}, ["late"]),
+        ({"rotator": "storage-key"}, ["fine", "late"]),
+        ({"owner": "Team A"}, ["fine"]),
+        ({"name": "f*"}, ["fine"]),
+        ({"name": "F*"}, ["fine"]),
+        ({"vault": "prod", "state": "ok"}, ["fine"]),
+    ],
+)
+async def test_a_filter_lets_through_what_it_says(query: dict[str, str], names: list[str]) -> None:
+    rig = Rig()
+    account = rig.account("appdata")
+    rig.secret("fine", account, days_left=80, tags={"Owner": "team a"})
+    rig.secret("late", account, days_left=-1)
+    rig.secret("plain", account, days_left=80, tags={"ProviderAddress": None})
+    assert sorted(one["secret"] for one in await listed(rig, **query)) == names
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"limit": "many"},
+        {"limit": "-1"},
+        {"limit": "1001"},
+        {"limit": "1" * 5000},
+        {"state": "fine"},
+        {"rotator": "magic"},
+        {"cursor": Place("https://prod.vault.azure.net", "https://prod.vault.azure.net/secrets?x=\ud800").cursor()},
+        {"cursor": "!!!"},
+        {"cursor": "x" * 10_000},
+        {"cursor": Place("https://foreign.vault.azure.net").cursor()},
+        {"cursor": Place("https://prod.vault.azure.net", None, 26).cursor()},
+        {"cursor": "W10"},
+    ],
+)
+async def test_a_parameter_that_makes_no_sense_is_a_400_without_a_call(query: dict[str, str]) -> None:
+    rig = scene()
+    answer = await send(rig.api(), "http_list", query=query)
+    assert answer.status == 400
+    assert answer.body["fix"]
+    assert not rig.calls()
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "https://evil.example/secrets?api-version=7",
+        "https://prod.vault.azure.net@evil.example/secrets",
+        "https://prod.vault.azure.net:8443/secrets",
+        "http://prod.vault.azure.net/secrets",
+        "https://prod.vault.azure.net/secrets/app-key",
+        "https://prod.vault.azure.net:x/secrets",
+        "https://[prod.vault.azure.net/secrets",
+        "/secrets",
+    ],
+)
+async def test_a_forged_cursor_never_sends_the_apps_token_elsewhere(token: str) -> None:
+    rig = scene()
+    rig.world.exchanges.clear()
+    cursor = Place(rig.vault.url, token).cursor()
+    answer = await send(rig.api(), "http_list", query={"cursor": cursor})
+    assert answer.status == 422
+    assert rig.world.exchanges == []
+
+
+async def test_an_unknown_vault_is_a_404() -> None:
+    assert (await send(scene().api(), "http_list", query={"vault": "foreign"})).status == 404
+
+
+async def test_a_secret_is_shown_with_its_versions_newest_first() -> None:
+    rig = scene()
+    first = rig.latest(NAME).version
+    service = rig.service()
+    item = rig.item(NAME, version=first, trigger="manual", requested_by="jane", reason="leaked in a ticket")
+    await service.rotate(item.to_json(), 1)
+    second = rig.latest(NAME).version
+    answer = await send(rig.api(), "http_show", {"vault": "prod", "name": NAME})
+    body = json.loads(answer.text())
+    assert (body["state"], body["version"]) == ("ok", second)
+    newest, oldest = body["history"]
+    assert (newest["version"], oldest["version"]) == (second, first)
+    assert (newest["written_by"], oldest["written_by"]) == ("Rekey", "somebody else")
+    assert newest["cause"] == "manual by jane: leaked in a ticket"
+    assert newest["operation"] == item.operation
+
+
+async def test_versions_of_one_second_are_told_apart_by_which_replaced_which() -> None:
+    rig = scene()
+    service = rig.service()
+    chain = [rig.latest(NAME).version]
+    for _ in range(4):
+        # Each cuts off the one before, so that nothing is inside an overlap; no time passes.
+        item = rig.item(NAME, version=chain[-1], trigger="manual", compromised=True)
+        await service.rotate(item.to_json(), 1)
+        chain.append(rig.latest(NAME).version)
+    answer = await send(rig.api(), "http_show", {"vault": "prod", "name": NAME})
+    history = [one["version"] for one in json.loads(answer.text())["history"]]
+    assert len({version.created for version in rig.vault.versions(NAME)}) == 1
+    assert history == chain[::-1]
+
+
+async def test_showing_reads_no_value() -> None:
+    rig = scene()
+    await send(rig.api(), "http_show", {"vault": "prod", "name": NAME})
+    paths = [each.request.path for each in rig.world.exchanges if each.request.host.startswith("prod.")]
+    assert paths
+    assert all(path.endswith("/versions") for path in paths)
+
+
+async def test_a_secret_that_is_not_there_is_a_404() -> None:
+    answer = await send(scene().api(), "http_show", {"vault": "prod", "name": "no-such"})
+    assert answer.status == 404
+
+
+async def test_a_disabled_secret_is_shown_as_such() -> None:
+    answer = await send(scene(enabled=False).api(), "http_show", {"vault": "prod", "name": NAME})
+    assert json.loads(answer.text())["state"] == "disabled"
+
+
+async def test_a_secret_that_grows_old_becomes_due_then_overdue() -> None:
+    rig = scene(days_left=31)
+    seen = []
+    for _ in range(4):
+        (one,) = await listed(rig)
+        seen.append(one["state"])
+        rig.clock.advance(timedelta(days=1).total_seconds())
+    assert seen == ["ok", "due", "overdue", "overdue"]
+
+
+def test_the_states_are_the_ones_that_are_promised() -> None:
+    assert STATES == ("ok", "due", "overdue", "parked", "drifted", "disabled", "unmanaged")
+
+
+async def test_a_secret_that_its_source_refuses_and_that_could_not_be_mended_has_drifted() -> None:
+    rig = scene(days_left=80)
+    rig.world.accounts["appdata"].regenerate("key1")
+    rig.clock.advance(3600)
+    refuse(rig, 403, "AuthorizationFailed", to_arm("listKeys"), times=9)
+    await rig.service().rotate(rig.item(NAME, action="audit", trigger="sweep").to_json(), 1)
+    (one,) = await listed(rig)
+    assert (one["state"], one["parked_since"]) == ("drifted", rig.clock.now().isoformat(timespec="seconds"))
+    assert one["reason"]
+    rig.world.faults.clear()
+    await rig.service().rotate(rig.item(NAME, action="audit").to_json(), 1)
+    (one,) = await listed(rig)
+    assert one["state"] == "ok"
+
+
+async def test_a_credential_that_outlives_its_overlap_by_a_day_is_overdue() -> None:
+    rig = scene()
+    await rig.service().rotate(rig.item(NAME).to_json(), 1)
+    rig.clock.advance(7 * 86_400 + 60)
+    assert (await listed(rig))[0]["state"] == "due"
+    rig.clock.advance(86_400)
+    assert (await listed(rig, state="attention"))[0]["state"] == "overdue"
+
+
+async def test_a_version_by_hand_with_copied_tags_is_not_called_rekeys() -> None:
+    rig = scene()
+    await rig.service().rotate(rig.item(NAME).to_json(), 1)
+    rig.clock.advance(60)
+    rig.vault.put(NAME, "by hand", tags=rig.tags(NAME))
+    body = (await send(rig.api(), "http_show", {"vault": "prod", "name": NAME})).body
+    assert [one["written_by"] for one in body["history"]] == ["somebody else", "Rekey", "somebody else"]
+
+
+async def test_a_mark_takes_the_place_of_what_is_worth_less_where_tags_are_full() -> None:
+    rig = scene(tags={f"own{number}": "x" for number in range(9)})
+    await rig.service().rotate(rig.item(NAME, trigger="sweep").to_json(), 1)
+    assert len(rig.tags(NAME)) == 15
+    rig.clock.advance(8 * 86_400)
+    refuse(rig, 403, "AuthorizationFailed", to_arm("regenerateKey"), times=9)
+    await rig.service().rotate(rig.item(NAME, action="retire", trigger="sweep").to_json(), 1)
+    (one,) = await listed(rig, state="attention")
+    assert one["state"] == "parked"
+    assert len(rig.tags(NAME)) == 15

@@ -1,0 +1,115 @@
+"""A request that is sent twice with the same key acts once, whatever dies in between."""
+
+from __future__ import annotations
+
+import pytest
+
+from api.answers import Answer
+from simulator.transport import Call
+from simulator.wire import Request, Response
+from tests.delivery import Delivery
+from tests.engine.scene import NAME, ask, scene, state
+from tests.faults import Died
+from tests.rig import Rig
+
+KEY = {"idempotency-key": "6f1c1f5e-1"}
+FORCE = {"force": True, "reason": "a drill"}
+
+
+async def work_off(rig: Rig) -> None:
+    """Let the app work on what waits for it."""
+    await Delivery(rig, rig.service).run()
+
+
+async def keyed(rig: Rig, body: object = FORCE, key: dict[str, str] = KEY, **request: str) -> Answer:
+    return await ask(rig.api(), body, headers=key, **request)  # type: ignore[arg-type]
+
+
+async def test_the_second_request_gets_the_first_ones_answer() -> None:
+    rig = scene(days_left=80)
+    first = await keyed(rig)
+    await work_off(rig)
+    version = rig.latest(NAME).version
+    second = await keyed(rig)
+    assert (second.status, second.body, second.headers) == (first.status, first.body, first.headers)
+    await work_off(rig)
+    assert rig.latest(NAME).version == version
+
+
+async def test_without_a_key_a_forced_rotation_is_one_more_each_time() -> None:
+    """What the key is for: the same steps as above, without it."""
+    rig = scene(days_left=80, tags={"OverlapHours": "0"})
+    versions = set()
+    for _ in range(2):
+        await ask(rig.api(), {"force": True})
+        await work_off(rig)
+        versions.add(rig.latest(NAME).version)
+    assert len(versions) == 2
+
+
+async def test_another_key_is_another_request() -> None:
+    rig = scene(days_left=80, tags={"OverlapHours": "0"})
+    await keyed(rig)
+    await work_off(rig)
+    version = rig.latest(NAME).version
+    await keyed(rig, key={"idempotency-key": "another"})
+    await work_off(rig)
+    assert rig.latest(NAME).version != version
+
+
+async def test_a_key_that_was_sent_with_another_request_is_a_422_and_does_nothing() -> None:
+    rig = scene(days_left=80)
+    await keyed(rig)
+    before = state(rig)
+    answer = await keyed(rig, {"force": True, "reason": "another"})
+    assert answer.status == 422
+    assert "new key" in answer.body["fix"]
+    assert state(rig) == before
+
+
+async def test_a_refusal_is_not_remembered() -> None:
+    rig = scene(days_left=80)
+    assert (await keyed(rig, {})).status == 409
+    rig.clock.advance(60 * 86_400)
+    assert (await keyed(rig, {})).status == 202
+
+
+async def test_a_dry_run_is_not_remembered() -> None:
+    rig = scene()
+    assert (await keyed(rig, dry_run="true")).status == 200
+    assert (await keyed(rig)).status == 202
+
+
+@pytest.mark.parametrize("key", ["", " ", "a b", "ü", "x" * 256, "a\nb"])
+async def test_a_key_that_is_none_is_a_400_or_as_good_as_absent(key: str) -> None:
+    answer = await keyed(scene(), key={"idempotency-key": key})
+    assert answer.status == (202 if key == "" else 400)
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("at", range(12))
+async def test_a_process_that_dies_at_any_call_leaves_nothing_that_the_repetition_does_not_mend(
+    at: int, after: bool
+) -> None:
+    rig = scene(days_left=80)
+    before = rig.latest(NAME).version
+    count = 0
+
+    async def die(_: Request, call: Call) -> Response:
+        nonlocal count
+        mine, count = count, count + 1
+        if mine != at:
+            return await call()
+        if after:
+            await call()
+        raise Died
+
+    try:
+        await ask(rig.api(die), FORCE, headers=KEY)
+    except Died:
+        await work_off(rig)
+    answer = await keyed(rig)
+    assert answer.status == 202
+    await work_off(rig)
+    assert rig.latest(NAME).version != before
+    assert len(rig.vault.versions(NAME)) == 2

@@ -1,0 +1,116 @@
+"""The OpenAPI document is valid, complete and true: every call is fuzzed from it, and every answer is one that it describes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import tomllib
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, settings
+from openapi_spec_validator import validate
+from schemathesis import Case, Response
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance
+
+from api.openapi import VERSION, document
+from api.requests import Request
+from api.routes import ROUTES, Route
+from tests.engine.scene import NAME, scene, send, state
+from tests.rig import Rig
+
+ROOT = Path(__file__).parents[2]
+schema = schemathesis.openapi.from_dict(document())
+
+
+def test_the_document_is_a_valid_openapi_document() -> None:
+    validate(document())
+    assert json.loads(json.dumps(document())) == document()
+
+
+def test_its_version_is_the_products() -> None:
+    assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"] == VERSION
+
+
+def test_every_call_is_described_once() -> None:
+    described = {(path, method) for path, methods in document()["paths"].items() for method in methods}
+    assert described == {(f"/api/{route.path}", route.method.lower()) for route in ROUTES}
+    assert len(described) == len(ROUTES)
+
+
+class NotServed(Exception):
+    """The Functions host answers this by itself: no function has such a method and path."""
+
+
+def matching(path: str, method: str) -> tuple[Route, dict[str, str]]:
+    """Return the route of a path, as the Functions host would find it."""
+    parts = path.removeprefix("/api/").split("/")
+    for route in ROUTES:
+        names = route.path.split("/")
+        if route.method == method and len(names) == len(parts):
+            pairs = list(zip(names, parts, strict=True))
+            if all(name == part or name.startswith("{") for name, part in pairs):
+                return route, {name.strip("{}"): part for name, part in pairs if name.startswith("{")}
+    raise NotServed(path)
+
+
+def carry(case: Case[Any], rig: Rig) -> Response:
+    """Send a generated request to the API, past the wire."""
+    import requests
+
+    sent = requests.Request(**case.as_transport_kwargs(base_url="http://rekey.test")).prepare()
+    body: Any = sent.body or b""
+    raw = body.encode() if isinstance(body, str) else bytes(body)
+    route, path = matching(urlsplit(str(sent.url)).path, str(sent.method))
+    headers = {name.lower(): str(value) for name, value in sent.headers.items()}
+    request = Request.arrived(
+        route.method, route.path, {**path, **{k: str(v) for k, v in case.path_parameters.items()}},
+        {k: str(v) for k, v in case.query.items()}, headers, raw,
+    )  # fmt: skip
+    answer = asyncio.run(rig.api().answer(route, request))
+    told = {name.lower(): [value] for name, value in {"Content-Type": answer.content_type, **answer.headers}.items()}
+    return Response(answer.status, told, answer.text().encode(), sent, 0.0, verify=False)
+
+
+FUZZ = settings(max_examples=10, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+CHECKS = [not_a_server_error, content_type_conformance, response_schema_conformance]
+
+
+@schema.parametrize()
+@FUZZ
+def test_every_call_holds_what_its_document_says_whatever_is_sent(case: Case[Any]) -> None:
+    with suppress(NotServed):
+        case.validate_response(carry(case, scene()), checks=CHECKS)
+
+
+@schema.include(path_regex="{name}").parametrize()
+@FUZZ
+def test_so_does_every_call_about_a_secret_that_is_there(case: Case[Any]) -> None:
+    case.path_parameters |= {"vault": "prod", "name": NAME}
+    with suppress(NotServed):
+        case.validate_response(carry(case, scene()), checks=CHECKS)
+
+
+@pytest.mark.parametrize("route", [route for route in ROUTES if route.method == "GET"], ids=lambda route: route.name)
+async def test_a_get_changes_nothing(route: Route) -> None:
+    rig = scene()
+    before = state(rig)
+    path = {"vault": "prod", "name": NAME, "operation": "0"}
+    await send(rig.api(), route.name, path, {"since": "2026-01-01T00:00:00Z"})
+    assert state(rig) == before
+
+
+@pytest.mark.parametrize("route", [route for route in ROUTES if route.body], ids=lambda route: route.name)
+@pytest.mark.parametrize("body", [b"x" * 1_048_576, b'{"reason": "' + b"x" * 1_048_576 + b'"}', b"\xff", b"[]"])
+async def test_a_body_that_is_too_long_or_none_is_a_400_everywhere(route: Route, body: bytes) -> None:
+    rig = scene()
+    before = state(rig)
+    answer = await send(rig.api(), route.name, {"vault": "prod", "name": NAME}, body=body)
+    assert answer.status == 400
+    assert answer.body["fix"]
+    assert state(rig) == before

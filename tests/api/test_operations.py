@@ -1,0 +1,274 @@
+"""An operation is followed to its end from the vault alone: running, succeeded, failed or superseded."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+
+from api.answers import Answer
+from api.app import Api
+from tests.delivery import Delivery
+from tests.engine.scene import NAME, ask, refuse, scene, send, to_arm
+from tests.policies import PolicyRig
+from tests.rig import Rig
+
+
+async def follow(api: Api, accepted: Answer, **query: str) -> Answer:
+    """Go where a 202 sends its caller."""
+    url = urlsplit(accepted.headers["Location"])
+    _, _, _, vault, name, _, operation = url.path.split("/")
+    path = {"vault": vault, "name": name, "operation": operation}
+    return await send(api, "http_operation", path, {**dict(parse_qsl(url.query)), **query})
+
+
+async def work_off(rig: Rig) -> None:
+    await Delivery(rig, rig.service).run()
+
+
+async def test_a_rotation_runs_and_then_succeeds_with_the_new_version() -> None:
+    rig = scene()
+    api = rig.api()
+    accepted = await ask(api)
+    running = await follow(api, accepted)
+    assert (running.status, running.body["status"]) == (202, "running")
+    assert int(running.headers["Retry-After"]) > 0
+    await work_off(rig)
+    ended = await follow(api, accepted)
+    assert (ended.status, ended.body["status"]) == (200, "succeeded")
+    assert ended.body["version"] == rig.latest(NAME).version
+
+
+async def test_it_is_still_known_after_a_later_rotation() -> None:
+    rig = scene(tags={"OverlapHours": "0"})
+    api = rig.api()
+    accepted = await ask(api)
+    await work_off(rig)
+    version = rig.latest(NAME).version
+    await ask(api, {"force": True})
+    await work_off(rig)
+    ended = await follow(api, accepted)
+    assert (ended.body["status"], ended.body["version"]) == ("succeeded", version)
+    assert rig.latest(NAME).version != version
+
+
+async def test_a_rotation_that_is_parked_has_failed_with_the_reason() -> None:
+    rig = scene()
+    api = rig.api()
+    accepted = await ask(api)
+    rig.world.remove_account("appdata")
+    await work_off(rig)
+    ended = await follow(api, accepted)
+    assert (ended.status, ended.body["status"]) == (200, "failed")
+    assert "404" in ended.body["reason"]
+
+
+async def test_an_older_mark_is_not_taken_for_this_operations_end() -> None:
+    rig = scene()
+    api = rig.api()
+    account = rig.world.accounts["appdata"]
+    rig.world.remove_account("appdata")
+    await rig.service().rotate(rig.item(NAME).to_json(), 1)
+    rig.world.accounts["appdata"] = account
+    rig.clock.advance(60)
+    accepted = await ask(api)
+    assert (await follow(api, accepted)).body["status"] == "running"
+    await work_off(rig)
+    assert (await follow(api, accepted)).body["status"] == "succeeded"
+
+
+async def test_a_request_on_a_parked_secret_that_the_queue_gives_up_on_has_failed_and_keeps_the_first_reason() -> None:
+    """Without a mark of its own it would look as if it went on for ever."""
+    rig = scene()
+    api = rig.api()
+    refuse(rig, 403, "AuthorizationFailed", to_arm("listKeys"))
+    await rig.service().rotate(rig.item(NAME).to_json(), 1)
+    first = rig.tags(NAME)["RekeyReason"]
+    rig.clock.advance(60)
+    accepted = await ask(api)
+    refuse(rig, 500, "Trouble", to_arm("listKeys"), times=99)
+    await work_off(rig)
+    ended = await follow(api, accepted)
+    assert (ended.body["status"], ended.body["reason"]) == ("failed", first)
+
+
+async def test_a_compromised_rotation_ends_when_the_old_credential_is_gone() -> None:
+    rig = scene()
+    api = rig.api()
+    old = rig.world.accounts["appdata"].keys["key1"].value
+    accepted = await ask(api, {"compromised": True})
+    await work_off(rig)
+    assert (await follow(api, accepted)).body["status"] == "succeeded"
+    assert rig.world.accounts["appdata"].keys["key1"].value != old
+
+
+async def test_a_retirement_and_a_restoration_are_followed_as_well() -> None:
+    rig = scene()
+    api = rig.api()
+    await ask(api)
+    await work_off(rig)
+    restored = await ask(api, action="restore")
+    assert (await follow(api, restored)).body["status"] == "running"
+    await work_off(rig)
+    assert (await follow(api, restored)).body["status"] == "succeeded"
+    rig.clock.advance(8 * 86_400)
+    retired = await ask(api, action="retire")
+    assert (await follow(api, retired)).body["status"] == "running"
+    await work_off(rig)
+    assert (await follow(api, retired)).body["status"] == "succeeded"
+
+
+async def test_to_unpark_is_to_try_again_and_ends_with_the_mark_gone_or_a_newer_one() -> None:
+    rig = scene(days_left=80)
+    api = rig.api()
+    refuse(rig, 403, "AuthorizationFailed", to_arm("listKeys"))
+    await rig.service().rotate(rig.item(NAME, action="audit").to_json(), 1)
+    assert rig.tags(NAME)["RekeyState"].startswith("parked ")
+    rig.clock.advance(60)
+    refuse(rig, 403, "AuthorizationFailed", to_arm("listKeys"))
+    failing = await ask(api, action="unpark")
+    await work_off(rig)
+    assert (await follow(api, failing)).body["status"] == "failed"
+    rig.clock.advance(60)
+    mending = await ask(api, action="unpark")
+    assert (await follow(api, mending)).body["status"] == "running"
+    await work_off(rig)
+    assert (await follow(api, mending)).body["status"] == "succeeded"
+    assert "RekeyState" not in rig.tags(NAME)
+
+
+async def test_a_secret_that_somebody_changed_meanwhile_has_superseded_the_operation() -> None:
+    rig = scene()
+    api = rig.api()
+    accepted = await ask(api)
+    rig.clock.advance(2)
+    rig.secret(NAME, rig.world.accounts["appdata"], days_left=80)
+    await work_off(rig)
+    ended = await follow(api, accepted)
+    assert (ended.status, ended.body["status"]) == (200, "superseded")
+    assert ended.body["reason"]
+
+
+async def test_an_operation_that_never_was_is_a_404() -> None:
+    rig = scene()
+    path = {"vault": "prod", "name": NAME, "operation": "0" * 32}
+    assert (await send(rig.api(), "http_operation", path, {"since": "2026-01-01T00:00:00Z"})).status == 404
+
+
+@pytest.mark.parametrize("query", [{}, {"since": "yesterday"}, {"since": "2026-01-01T00:00:00Z", "wait": "121"}])
+async def test_a_link_that_was_tampered_with_is_a_400(query: dict[str, str]) -> None:
+    path = {"vault": "prod", "name": NAME, "operation": "0"}
+    assert (await send(scene().api(), "http_operation", path, query)).status == 400
+
+
+async def test_who_waits_is_answered_as_soon_as_it_ends_and_not_later_than_asked() -> None:
+    rig = scene()
+    api = rig.api()
+    began = rig.clock.now()
+    accepted = await ask(api, wait="30")
+    assert accepted.status == 202
+    assert 30 <= (rig.clock.now() - began).total_seconds() < 40
+    await work_off(rig)
+    began = rig.clock.now()
+    ended = await follow(api, accepted, wait="30")
+    assert ended.body["status"] == "succeeded"
+    assert rig.clock.now() == began
+
+
+async def test_a_request_can_wait_for_its_own_end() -> None:
+    rig = scene()
+    api = rig.api()
+    sleep = rig.clock.sleep
+
+    async def meanwhile(seconds: float) -> None:
+        await sleep(seconds)
+        await work_off(rig)
+
+    object.__setattr__(api.service.engine.clock, "sleep", meanwhile)
+    answer = await ask(api, wait="30")
+    assert (answer.status, answer.body["status"]) == (200, "succeeded")
+
+
+async def test_to_restore_after_the_overlap_does_not_revoke_what_is_to_be_restored() -> None:
+    rig = scene()
+    api = rig.api()
+    await ask(api)
+    await work_off(rig)
+    old = rig.world.accounts["appdata"].keys["key1"].value
+    rig.clock.advance(8 * 86_400)
+    restored = await ask(api, action="restore")
+    await work_off(rig)
+    assert (await follow(api, restored)).body["status"] == "succeeded"
+    assert rig.latest(NAME).value == old == rig.world.accounts["appdata"].keys["key1"].value
+
+
+async def test_an_operation_under_a_policy_document_that_is_parked_has_failed() -> None:
+    """The mark's fingerprint is of the tags that count, the document's among them."""
+    rig = PolicyRig()
+    rig.push("version: 1\ndefaults: {owner: platform, overlapHours: 24}\n")
+    rig.secret(NAME, rig.account("appdata"))
+    api = rig.api()
+    accepted = await ask(api)
+    refuse(rig, 403, "AuthorizationFailed", to_arm("listKeys"), times=9)
+    await work_off(rig)
+    assert (await follow(api, accepted)).body["status"] == "failed"
+
+
+@pytest.mark.parametrize("change", [{"enabled": False}, {"tags": {"Manual": "true"}}])
+async def test_an_operation_that_nothing_will_come_of_any_more_says_so(change: dict[str, Any]) -> None:
+    rig = scene()
+    api = rig.api()
+    accepted = await ask(api)
+    version = rig.vault.amend(rig.latest(NAME), **_amended(rig, change))
+    assert version
+    await work_off(rig)
+    ended = await follow(api, accepted)
+    assert (ended.status, ended.body["status"]) == (200, "skipped")
+    assert ended.body["reason"]
+
+
+def _amended(rig: Rig, change: dict[str, Any]) -> dict[str, Any]:
+    return {**change, "tags": {**rig.tags(NAME), **change["tags"]}} if "tags" in change else change
+
+
+async def test_a_rotation_that_only_found_something_to_retire_says_that_nothing_more_is_due() -> None:
+    rig = scene()
+    api = rig.api()
+    await ask(api)
+    await work_off(rig)
+    rig.clock.advance(8 * 86_400)
+    accepted = await ask(api)
+    assert accepted.status == 202
+    await work_off(rig)
+    ended = await follow(api, accepted)
+    assert (ended.body["status"], ended.body["reason"][:7]) == ("skipped", "not due")
+
+
+async def test_a_compromised_rotation_whose_revocation_is_refused_has_failed_and_is_not_called_done() -> None:
+    rig = scene()
+    api = rig.api()
+    accepted = await ask(api, {"compromised": True})
+    keys = to_arm("regenerateKey")
+    refused = iter([False])
+    refuse(rig, 403, "AuthorizationFailed", lambda request: keys(request) and next(refused, True), times=99)
+    await work_off(rig)
+    assert "RekeyRetire" in rig.tags(NAME)
+    assert (await follow(api, accepted)).body["status"] == "failed"
+    rig.world.faults.clear()
+    await rig.service().rotate(rig.item(NAME, trigger="sweep").to_json(), 1)
+    assert (await follow(api, accepted)).body["status"] == "succeeded"
+
+
+async def test_a_secret_that_is_not_parked_cannot_be_unparked() -> None:
+    assert (await ask(scene(days_left=80).api(), action="unpark")).status == 409
+
+
+async def test_what_was_accepted_stays_accepted_where_its_end_cannot_be_seen() -> None:
+    """A 503 here would make its caller send it again."""
+    rig = scene()
+    api = rig.api()
+    refuse(rig, 503, "Busy", lambda request: request.path.lower().endswith("/versions"), times=99)
+    answer = await ask(api, wait="30")
+    assert answer.status == 202
+    assert len(rig.messages("rotations")) == 1

@@ -1,0 +1,181 @@
+"""The policy document is shown, and written anew by an admin with a reason, in place of the version that the admin saw."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+import pytest
+
+from api.answers import Answer
+from engine.policy_change import MOST_NAMED
+from tests.api.test_access import SIGNED_IN, principal
+from tests.engine.scene import scene, send, state
+from tests.policies import PolicyRig
+
+BAD = "version: 2\n"
+FIRST, SECOND = "version: 1\n", "version: 1\ndefaults: {overlapHours: 24}\n"
+
+
+async def put(rig: PolicyRig, document: str, replacing: str | None, changes: Mapping[str, str] = {}) -> Answer:
+    body = (
+        {"document": document, "reason": "change 17"} | ({"replacing": replacing} if replacing else {}) | dict(changes)
+    )
+    return await send(rig.api(), "http_push_policy", body=json.dumps(body).encode())
+
+
+async def test_the_first_document_is_written_shown_and_followed() -> None:
+    rig = PolicyRig()
+    assert (await send(rig.api(), "http_policy")).status == 404
+    written = await put(rig, SECOND, None)
+    assert written.status == 200
+    shown = await send(rig.api(), "http_policy")
+    assert (shown.body["document"], shown.body["version"]) == (SECOND, written.body["version"])
+    (only,) = shown.body["history"]
+    assert (only["by"], only["reason"]) == ("holder of a function key", "change 17")
+    rig.secret("app-key", rig.account("appdata"), days_left=10)
+    await rig.service().rotate(rig.item("app-key").to_json(), 1)
+    assert rig.tags("app-key")["RekeyRetire"][:13] == rig.clock.now().strftime("2026-11-03T%H"), "not a day's overlap"
+
+
+async def test_a_change_names_the_version_that_it_replaces_or_is_a_409() -> None:
+    rig = PolicyRig()
+    version = rig.push(FIRST).version
+    before = state(rig)
+    for stale in (None, "0" * 32):
+        answer = await put(rig, SECOND, stale)
+        assert answer.status == 409
+        assert version in answer.body["fix"]
+    assert state(rig) == before
+    assert (await put(rig, SECOND, version)).status == 200
+
+
+@pytest.mark.parametrize(
+    ("document", "named"),
+    [
+        ("version: 2\n", "version"),
+        ("nonsense", "document"),
+        ("version: 1\nrules: [{match: {secret: a}, rotationWindow: never}]\n", "rotationWindow"),
+        ("version: 1\nvaults: {https://foreign.vault.azure.net: {scopes: [/subscriptions/1]}}\n", "foreign"),
+    ],
+)
+async def test_a_document_that_cannot_be_followed_is_a_400_that_says_why_and_changes_nothing(
+    document: str, named: str
+) -> None:
+    rig = PolicyRig()
+    version = rig.push(FIRST).version
+    before = state(rig)
+    answer = await put(rig, document, version)
+    assert answer.status == 400
+    assert named in answer.body["title"]
+    assert state(rig) == before
+
+
+@pytest.mark.parametrize("missing", ["document", "reason"])
+async def test_a_change_without_document_or_reason_is_a_400(missing: str) -> None:
+    rig = PolicyRig()
+    version = rig.push(FIRST).version
+    assert (await put(rig, SECOND, version, {missing: ""})).status == 400
+
+
+async def dry_run(rig: PolicyRig, document: str, replacing: str | None) -> Answer:
+    body = json.dumps({"document": document, "reason": "trying", **({"replacing": replacing} if replacing else {})})
+    before = state(rig)
+    answer = await send(rig.api(), "http_push_policy", query={"dry_run": "true"}, body=body.encode())
+    assert state(rig) == before
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("line", "to", "reason"),
+    [
+        ("overlapHours: 8760", "parked", "OverlapHours"),
+        ("valueTemplate: '{password}'", "parked", "ValueTemplate"),
+        ("manual: true", "manual", "only a person rotates it"),
+    ],
+)
+async def test_a_dry_run_tells_which_secrets_would_not_be_rotated_any_more(line: str, to: str, reason: str) -> None:
+    rig = PolicyRig()
+    version = rig.push(FIRST).version
+    for name, days in (("app-key", 80), ("other-key", 29.5)):
+        rig.secret(name, rig.account(name.replace("-", "")), days_left=days)
+    answer = await dry_run(rig, f"{FIRST}rules: [{{match: {{secret: '*'}}, {line}}}]\n", version)
+    assert answer.status == 200
+    effect = answer.body["effect"]
+    assert effect["now"] == {"ok": 1, "due": 1, "unmanaged": 1}
+    assert effect["then"] == {to: 2, "unmanaged": 1}
+    app, other = effect["changed"]
+    assert (app["secret"], app["from"], app["to"]) == (f"{rig.vault.url}/secrets/app-key", "ok", to)
+    assert (other["from"], other["to"]) == ("due", to)
+    assert reason in app["reason"]
+
+
+async def test_a_dry_run_names_fifty_secrets_those_that_stop_first() -> None:
+    rig = PolicyRig()
+    version = rig.push(FIRST).version
+    account = rig.account("appdata")
+    for number in range(MOST_NAMED):
+        rig.secret(f"app-{number}", account, days_left=60)
+    rig.secret("stop", account, days_left=60)
+    late = "{match: {secret: app-*}, rotateBeforeDays: 60}, {match: {secret: stop}, manual: true}"
+    effect = (await dry_run(rig, f"{FIRST}rules: [{late}]\n", version)).body["effect"]
+    assert effect["then"] == {"due": MOST_NAMED, "manual": 1, "unmanaged": 1}
+    assert len(effect["changed"]) == MOST_NAMED
+    assert [each["to"] for each in effect["changed"][:2]] == ["manual", "due"]
+
+
+async def test_a_dry_run_while_no_policy_can_be_followed_names_only_what_would_not_be_rotated() -> None:
+    rig = PolicyRig()
+    version = rig.push("nonsense").version
+    rig.secret("app-key", rig.account("appdata"), days_left=29.5)
+    rig.secret("partner-key", rig.account("partners"), days_left=80)
+    rule = "rules: [{match: {secret: partner-*}, manual: true}]\n"
+    effect = (await dry_run(rig, FIRST + rule, version)).body["effect"]
+    assert effect["now"] is None
+    assert effect["then"] == {"due": 1, "manual": 1, "unmanaged": 1}
+    assert [(each["from"], each["to"]) for each in effect["changed"]][:1] == [(None, "manual")]
+    assert len(effect["changed"]) == 2, "the document's own secret is left alone, too"
+
+
+@pytest.mark.parametrize(("document", "replacing", "status"), [(BAD, None, 400), (SECOND, "0" * 32, 409)])
+async def test_a_dry_run_is_refused_as_the_push_would_be(document: str, replacing: str | None, status: int) -> None:
+    rig = PolicyRig()
+    version = rig.push(FIRST).version
+    assert (await dry_run(rig, document, replacing or version)).status == status
+    assert (await put(rig, document, replacing or version)).status == status
+
+
+async def test_a_disabled_document_is_replaced_by_the_version_that_is_shown() -> None:
+    rig = PolicyRig()
+    rig.vault.amend(rig.push(FIRST), enabled=False)
+    rig.clock.advance(1)
+    shown = (await send(rig.api(), "http_policy")).body
+    assert (shown["document"], shown["effect"]) == ("", None)
+    assert (await put(rig, SECOND, shown["version"])).status == 200
+    assert (await send(rig.api(), "http_policy")).body["document"] == SECOND
+
+
+async def test_where_the_document_cannot_be_followed_the_app_is_not_well_and_a_better_one_can_be_put() -> None:
+    rig = PolicyRig()
+    version = rig.push("nonsense").version
+    assert (await send(rig.api(), "http_health")).status == 503
+    assert (await send(rig.api(), "http_list")).status == 503
+    assert (await send(rig.api(), "http_policy")).body["document"] == "nonsense"
+    assert (await put(rig, FIRST, version)).status == 200
+    assert (await send(rig.api(), "http_health")).status == 200
+
+
+async def test_an_operator_may_not_change_the_policy() -> None:
+    rig = PolicyRig()
+    rig.push(FIRST)
+    before = state(rig)
+    answer = await send(rig.api(env=SIGNED_IN), "http_push_policy", body=b"{}", headers=principal("Rekey.Operator"))
+    assert answer.status == 403
+    assert state(rig) == before
+
+
+async def test_without_a_configured_document_there_is_none_to_show_or_to_change() -> None:
+    api = scene().api()
+    assert (await send(api, "http_policy")).status == 404
+    body = json.dumps({"document": FIRST, "reason": "x"}).encode()
+    assert (await send(api, "http_push_policy", body=body)).status == 404

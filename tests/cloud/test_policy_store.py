@@ -1,0 +1,466 @@
+"""The policy document in its vault: what cannot be followed never counts, and the last good one holds."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+
+import pytest
+
+import engine.secret
+from cloud.azure import Azure
+from cloud.policy_store import BY, FAILED_SECONDS, FRESH_SECONDS, LOOK_BACK, WHY, PolicyStore
+from cloud.settings import Settings
+from cloud.vaults import KeyVaults
+from engine.errors import ConfigError, NeedsHuman, NotFound, TransientError
+from engine.policy import Policy
+from engine.policy_change import Outdated
+from engine.secret import SecretRef
+from simulator.faults import Fault
+from simulator.keyvault.state import SecretVersion
+from simulator.sql_servers import LOGIN_MANAGER
+from simulator.transport import SimulatedCredential, SimulatedTransport
+from simulator.wire import Request, json_response
+from tests.cloud.collected import Collected, dims
+from tests.engine.builders import GROUP, VAULT
+from tests.policies import ALL, DEPLOYED, EMPTY, OWN, PolicyRig
+from tests.rig import RigClock
+from tests.sql.rig import ADMIN, FIRST, SQL_ACTIONS
+
+BROKEN = "version: 1\ndefalts: {owner: planted-value}\nrules: [{match: {secret: 'a b'}}]\n"
+
+
+def owned_by(name: str) -> str:
+    """Write a document in which every secret belongs to somebody."""
+    return f"{EMPTY}defaults: {{owner: {name}}}\n"
+
+
+def store(rig: PolicyRig) -> PolicyStore:
+    """Return the store of a fresh process."""
+    found = rig.service().policies
+    assert isinstance(found, PolicyStore)
+    return found
+
+
+def owner(policy: Policy) -> str | None:
+    """Tell which document a policy follows."""
+    assert policy.document
+    return policy.document.defaults.get("Owner")
+
+
+def refuse(rig: PolicyRig, status: int, times: int = 10) -> None:
+    """Let the vault refuse whoever wants to read the document."""
+
+    def asked(request: Request) -> bool:
+        return OWN.name in request.path and bool(request.header("authorization"))
+
+    rig.world.faults.append(Fault(asked, json_response(status, {"error": {"code": "x", "message": "no"}}), times))
+
+
+async def test_the_document_is_read_when_work_comes_and_then_every_five_minutes() -> None:
+    rig = PolicyRig()
+    rig.push(owned_by("one"))
+    policies = store(rig)
+    assert rig.calls() == {}
+    assert owner(await policies.current()) == "one"
+    assert rig.calls() == {"vault": 1}
+    rig.push(owned_by("two"))
+    rig.clock.advance(FRESH_SECONDS - 2)
+    assert owner(await policies.current()) == "one"
+    assert rig.calls() == {}
+    rig.clock.advance(2)
+    assert owner(await policies.current()) == "two"
+    assert rig.calls() == {"vault": 1}
+
+
+class SlowVaults(KeyVaults):
+    """Vaults that let others go first."""
+
+    async def read(self, ref: SecretRef) -> engine.secret.SecretVersion:
+        """Read after a moment."""
+        await asyncio.sleep(0)
+        return await super().read(ref)
+
+
+async def test_many_that_ask_at_once_cost_one_call() -> None:
+    rig = PolicyRig()
+    rig.push(owned_by("one"))
+    azure = Azure(SimulatedCredential(rig.world, rig.identity), options={"transport": SimulatedTransport(rig.world)})
+    vaults = SlowVaults(azure, frozenset({VAULT}))
+    policies = PolicyStore(vaults, OWN, DEPLOYED, ALL, RigClock(rig.clock))
+    found = await asyncio.gather(*(policies.current() for _ in range(20)))
+    assert {owner(policy) for policy in found} == {"one"}
+    assert rig.calls() == {"vault": 1}
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("rekey-policy", "REKEY_POLICY is no secret's id without a version"),
+        (f"{OWN}/{'1' * 32}", "REKEY_POLICY is no secret's id without a version"),
+        ("https://prod.vault.azure.net/keys/rekey-policy", "REKEY_POLICY is no secret's id"),
+        ("https://foreign.vault.azure.net/secrets/rekey-policy", "REKEY_POLICY is in https://foreign.vault.azure.net"),
+    ],
+)
+def test_a_setting_that_names_no_document_in_a_listed_vault_stops_the_app(text: str, problem: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        Settings.read({"REKEY_VAULTS": VAULT, "REKEY_POLICY": text})
+    assert [each for each in caught.value.problems if problem in each]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [(str(OWN), OWN), (f" {OWN}/ ", OWN), (str(OWN).replace("https://prod", "HTTPS://PROD"), OWN), ("", None)],
+)
+def test_the_setting_is_read_in_whatever_spelling(text: str, expected: SecretRef | None) -> None:
+    env = {
+        "REKEY_VAULTS": VAULT,
+        "REKEY_SCOPES": json.dumps({VAULT: [GROUP]}),
+        "REKEY_POLICY": text,
+        "AzureWebJobsStorage__accountName": "rekeyhost",
+    }
+    assert Settings.read(env).policy == expected
+
+
+async def test_a_wrong_version_changes_nothing_and_all_its_problems_are_told(
+    sent: Collected, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig = PolicyRig()
+    rig.push(owned_by("one"))
+    policies = store(rig)
+    await policies.current()
+    rig.push(BROKEN)
+    rig.clock.advance(FRESH_SECONDS)
+    assert owner(await policies.current()) == "one"
+    (record,) = [record for record in caplog.records if record.levelno == logging.ERROR]
+    for problem in (
+        "defalts: is unknown: did you mean defaults?",
+        "rules[0].match.secret: write",
+        "last good",
+        str(OWN),
+    ):
+        assert problem in record.getMessage()
+    assert "planted" not in caplog.text
+    assert "planted" not in sent.everything()
+    assert sent.metric("rekey.policy") == {dims(state="ok"): 1, dims(state="invalid"): 1}
+
+
+async def test_a_wrong_version_is_complained_of_until_it_is_mended(caplog: pytest.LogCaptureFixture) -> None:
+    rig = PolicyRig()
+    rig.push(BROKEN)
+    rig.push(owned_by("one"))
+    policies = store(rig)
+    await policies.current()
+    rig.push(BROKEN)
+    for _ in range(3):
+        rig.clock.advance(FRESH_SECONDS)
+        await policies.current()
+    assert caplog.text.count("defalts") == 3
+    rig.push(owned_by("two"))
+    rig.clock.advance(FRESH_SECONDS)
+    assert owner(await policies.current()) == "two"
+    assert caplog.text.count("defalts") == 3
+
+
+@pytest.mark.parametrize("what", ["deleted", "disabled", "denied", "busy"])
+async def test_a_document_that_cannot_be_read_leaves_the_last_good_one(
+    what: str, sent: Collected, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig = PolicyRig()
+    version = rig.push(owned_by("one"))
+    policies = store(rig)
+    await policies.current()
+    break_it(rig, what, version)
+    rig.clock.advance(FRESH_SECONDS)
+    assert owner(await policies.current()) == "one"
+    assert "the policy is unreadable, so the last good policy holds" in caplog.text
+    assert sent.metric("rekey.policy") == {dims(state="ok"): 1, dims(state="unreadable"): 1}
+
+
+def break_it(rig: PolicyRig, what: str, version: SecretVersion) -> None:
+    """Take the document away."""
+    match what:
+        case "deleted":
+            rig.vault.delete(OWN.name)
+        case "disabled":
+            rig.vault.amend(version, enabled=False)
+        case "denied":
+            refuse(rig, 403)
+        case _:
+            refuse(rig, 503)
+
+
+@pytest.mark.parametrize("what", ["deleted", "denied", "busy", "disabled", "never was", "broken"])
+async def test_without_any_document_that_can_be_followed_nothing_goes_on(what: str) -> None:
+    rig = PolicyRig()
+    if what == "broken":
+        rig.push(BROKEN)
+    elif what != "never was":
+        break_it(rig, what, rig.push(owned_by("one")))
+    with pytest.raises(TransientError, match="tags alone might break it") as caught:
+        await store(rig).current()
+    assert caught.value.retry_after == FRESH_SECONDS
+    assert str(OWN) in str(caught.value)
+    assert "planted" not in str(caught.value)
+
+
+async def test_a_process_that_has_seen_none_takes_the_newest_version_that_can_be_followed() -> None:
+    rig = PolicyRig()
+    for text in (owned_by("one"), owned_by("two"), BROKEN, BROKEN):
+        rig.push(text)
+    assert owner(await store(rig).current()) == "two"
+
+
+@pytest.mark.parametrize("later", [(), (BROKEN,)])
+async def test_behind_a_disabled_version_no_older_one_is_looked_for_since_it_may_grant_more(
+    later: tuple[str, ...],
+) -> None:
+    rig = PolicyRig()
+    rig.push(owned_by("wide"))
+    narrow = rig.push(owned_by("narrow"))
+    for text in later:
+        rig.push(text)
+    rig.vault.amend(narrow, enabled=False)
+    with pytest.raises(TransientError, match="tags alone might break it"):
+        await store(rig).current()
+
+
+async def test_behind_a_version_that_cannot_be_read_no_older_one_is_looked_for() -> None:
+    rig = PolicyRig()
+    rig.push(owned_by("wide"))
+    rig.push(owned_by("narrow"))
+    refuse(rig, 403, times=1)
+    with pytest.raises(TransientError, match="tags alone might break it"):
+        await store(rig).current()
+
+
+async def test_while_there_is_no_policy_the_vault_is_asked_every_thirty_seconds_at_most() -> None:
+    rig = PolicyRig()
+    rig.push(BROKEN)
+    policies = store(rig)
+    told = set()
+    for seconds, calls in ((0, 3), (0, 0), (FAILED_SECONDS - 1, 0), (1, 3)):
+        rig.clock.advance(seconds)
+        with pytest.raises(TransientError) as caught:
+            await policies.current()
+        told.add(str(caught.value))
+        assert rig.calls().get("vault", 0) == calls
+    assert len(told) == 1
+    await policies.push(owned_by("one"), by="ada", why="mend", replacing=rig.latest(OWN.name).version)
+    assert owner(await policies.current()) == "one", "at once: the failure is forgotten"
+
+
+@pytest.mark.parametrize(("broken", "found"), [(LOOK_BACK - 1, True), (LOOK_BACK, False)])
+async def test_it_looks_back_only_so_far(broken: int, found: bool) -> None:
+    rig = PolicyRig()
+    rig.push(owned_by("one"))
+    for _ in range(broken):
+        rig.push(BROKEN)
+    policies = store(rig)
+    if found:
+        assert owner(await policies.current()) == "one"
+    else:
+        with pytest.raises(TransientError):
+            await policies.current()
+    assert rig.calls()["vault"] <= LOOK_BACK + 2
+
+
+async def test_each_version_that_is_adopted_is_a_record_with_who_and_why(sent: Collected) -> None:
+    rig = PolicyRig()
+    policies = store(rig)
+    first = await policies.push(owned_by("one"), by="ada", why="begin", replacing=None)
+    await policies.current()
+    rig.clock.advance(FRESH_SECONDS)
+    second = await policies.push(owned_by("two"), by="bob", why="go on", replacing=first.version)
+    await policies.current()
+    await policies.current()
+    records = [json.loads(str(record.log_record.body)) for record in sent.records()]
+    assert [record for record in records if record.get("result") == "policy adopted"] == [
+        {
+            "result": "policy adopted",
+            "vault": VAULT,
+            "secret": OWN.name,
+            "old_version": old,
+            "new_version": new,
+            "requested_by": by,
+            "reason": why,
+        }
+        for old, new, by, why in (
+            (None, first.version, "ada", "begin"),
+            (first.version, second.version, "bob", "go on"),
+        )
+    ]
+
+
+async def test_a_document_is_written_checked_and_with_its_history() -> None:
+    rig = PolicyRig()
+    policies = store(rig)
+    first = await policies.push(owned_by("one"), by="ada", why="begin", replacing=None)
+    rig.clock.advance(1)
+    await policies.push(owned_by("two"), by="x" * 300, why="y" * 300, replacing=first.version)
+    newest, oldest = await policies.history()
+    assert oldest.version == first.version
+    assert oldest.tags == {BY: "ada", WHY: "begin"}
+    assert newest.tags == {BY: "x" * 256, WHY: "y" * 256}
+    assert await policies.text() == owned_by("two")
+    assert await policies.text(first.version) == owned_by("one")
+    rig.clock.advance(1)
+    await policies.push(await policies.text(first.version), by="ada", why="back", replacing=newest.version)
+    assert owner(await policies.current()) == "one"
+    assert len(await policies.history()) == 3
+
+
+async def test_a_wrong_document_is_not_written_and_all_its_problems_are_told() -> None:
+    rig = PolicyRig()
+    with pytest.raises(NeedsHuman, match=r"2 problem\(s\): defalts.*rules\[0\]") as caught:
+        await store(rig).push(BROKEN, by="ada", why="", replacing=None)
+    assert "planted" not in str(caught.value)
+    assert rig.vault.secrets == {}
+
+
+async def test_who_pushed_a_document_follows_it_at_once() -> None:
+    rig = PolicyRig()
+    first = rig.push(owned_by("one"))
+    policies = store(rig)
+    await policies.current()
+    rig.clock.advance(1)
+    await policies.push(owned_by("two"), by="ada", why="go on", replacing=first.version)
+    assert owner(await policies.current()) == "two"
+
+
+async def test_two_pushes_on_one_instance_never_replace_the_same_version() -> None:
+    rig = PolicyRig()
+    first = rig.push(owned_by("one"))
+    rig.clock.advance(1)
+    policies = store(rig)
+    pushes = [policies.push(owned_by(name), by=name, why="", replacing=first.version) for name in ("ada", "bob")]
+    done = await asyncio.gather(*pushes, return_exceptions=True)
+    assert [type(one) for one in done if isinstance(one, Exception)] == [Outdated]
+    assert len(rig.vault.versions(OWN.name)) == 2
+
+
+async def test_a_disabled_document_is_replaced_by_its_version() -> None:
+    rig = PolicyRig()
+    newest = rig.push(owned_by("one"))
+    rig.vault.amend(newest, enabled=False)
+    rig.clock.advance(1)
+    policies = store(rig)
+    with pytest.raises(Outdated):
+        await policies.push(owned_by("two"), by="ada", why="mend", replacing=None)
+    await policies.push(owned_by("two"), by="ada", why="mend", replacing=newest.version)
+    assert owner(await policies.current()) == "two"
+
+
+@pytest.mark.parametrize("replacing", [None, "1" * 32])
+async def test_a_document_that_has_changed_meanwhile_is_not_overwritten(replacing: str | None) -> None:
+    rig = PolicyRig()
+    rig.push(owned_by("one"))
+    with pytest.raises(NeedsHuman, match="changed meanwhile"):
+        await store(rig).push(owned_by("two"), by="ada", why="", replacing=replacing)
+    assert rig.latest(OWN.name).value == owned_by("one")
+
+
+async def test_where_there_is_none_there_is_no_text() -> None:
+    rig = PolicyRig()
+    assert await store(rig).history() == []
+    with pytest.raises(NotFound):
+        await store(rig).text()
+
+
+def rule(rig: PolicyRig, **settings: object) -> str:
+    """Write a document that alone manages the secret `app`."""
+    account = rig.account("appdata")
+    match = {"vault": rig.vault.url, "secret": "app"}
+    one = {"match": match, "providerAddress": account.resource_id, "credentialId": "key1", **settings}
+    return json.dumps({"version": 1, "defaults": {"validityPeriodDays": 90}, "rules": [one]})
+
+
+async def test_a_secret_is_rotated_by_the_document_alone_and_its_tags_stay_its_own() -> None:
+    rig = PolicyRig()
+    rig.push(rule(rig, replicas=[f"{rig.vault.url}/secrets/copy"], owner="shop"))
+    account = rig.world.accounts["appdata"]
+    rig.vault.put("app", account.keys["key1"].value, tags={"theirs": "kept"})
+    rig.vault.put("copy", "x", tags={"ReplicaOf": f"{rig.vault.url}/secrets/app"})
+    for key in ("key2", "key1"):
+        await rig.service().rotate(rig.item("app", force=True).to_json(), 1)
+        made = rig.latest("app")
+        assert made.value == account.keys[key].value == rig.latest("copy").value
+        assert made.tags
+        assert made.tags["CredentialId"] == key, "the rule's own credentialId is only the first"
+        assert set(made.tags) <= {
+            "theirs", "CredentialId", "RekeyOperation", "RekeyRetire", "RekeyProof", "RekeyCause"
+        }  # fmt: skip
+        rig.clock.advance(8 * 86_400)
+        await rig.service().rotate(rig.item("app", action="retire").to_json(), 1)
+
+
+async def test_what_only_one_kind_asks_for_comes_from_the_document_too() -> None:
+    rig = PolicyRig()
+    server = rig.world.sql.add_server("orders", ADMIN, FIRST)
+    server.grant(rig.identity, LOGIN_MANAGER)
+    rig.world.grant(rig.identity, SQL_ACTIONS, server.resource_id.partition("/providers/")[0])
+    for login in ("app_a", "app_b"):
+        server.add_login(login, FIRST)
+    asked = {"logins": ["app_a", "app_b"], "valueTemplate": "User ID={user};Password={password}"}
+    rig.push(rule(rig, providerAddress=server.resource_id, credentialId="app_a", **asked))
+    rig.vault.put("app", f"User ID=app_a;Password={FIRST}")
+    await rig.service().rotate(rig.item("app", force=True).to_json(), 1)
+    tags = rig.latest("app").tags
+    assert tags
+    assert (tags["CredentialId"], tags["RekeyRetire"].rpartition(" ")[2]) == ("app_b", "app_a")
+    assert rig.messages("rotations") == [], "two logins alternate, so nobody looks after a source with a single slot"
+
+
+async def test_a_source_belongs_to_the_secret_that_the_document_names_for_it() -> None:
+    rig = PolicyRig()
+    rig.push(rule(rig))
+    account = rig.world.accounts["appdata"]
+    rig.vault.put("app", account.keys["key1"].value)
+    await rig.service().rotate(rig.item("app", force=True).to_json(), 1)
+    rig.secret("other", account)
+    await rig.service().rotate(rig.item("other").to_json(), 1)
+    assert "belongs to the secret" in (rig.latest("other").tags or {})["RekeyReason"]
+
+
+async def test_what_is_parked_under_a_policy_rests() -> None:
+    rig = PolicyRig()
+    rig.push(owned_by("shop"))
+    rig.secret("app", rig.account("appdata"), tags={"ValidityPeriodDays": "x"})
+    for _ in range(2):
+        await rig.service().rotate(rig.item("app", trigger="sweep").to_json(), 1)
+        marked = rig.latest("app")
+        rig.clock.advance(3600)
+    assert marked.updated == marked.created, "marked once, at first"
+
+
+async def test_a_document_changed_to_manual_stops_the_rotation() -> None:
+    rig = PolicyRig()
+    text = rule(rig)
+    rig.push(text)
+    before = rig.vault.put("app", rig.world.accounts["appdata"].keys["key1"].value)
+    service = rig.service()
+    await service.policies.current()
+    rig.push(f"{EMPTY}rules: [{{match: {{secret: app}}, manual: true}}]")
+    rig.clock.advance(FRESH_SECONDS)
+    await service.rotate(rig.item("app", force=True).to_json(), 1)
+    assert rig.latest("app") == before
+
+
+async def test_while_there_is_no_policy_work_waits_and_nothing_is_rotated_or_marked() -> None:
+    rig = PolicyRig()
+    rig.push(BROKEN)
+    before = rig.secret("app", rig.account("appdata"))
+    await rig.service().rotate(rig.item("app").to_json(), 1)
+    assert rig.latest("app") == before
+    (message,) = rig.messages("rotations")
+    assert message["deferred"] == 1
+
+
+async def test_the_document_itself_is_neither_managed_nor_rotated() -> None:
+    rig = PolicyRig()
+    rig.push(EMPTY)
+    account = rig.account("appdata")
+    before = rig.vault.put(OWN.name, EMPTY, tags={"ProviderAddress": account.resource_id, "ValidityPeriodDays": "90"})
+    await rig.service().rotate(rig.item(OWN.name, force=True).to_json(), 1)
+    assert rig.vault.versions(OWN.name)[-1] == before

@@ -1,0 +1,101 @@
+"""A mass rotation runs at Azure's limits and not over them: starts are counted in every window of virtual time."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
+
+import pytest
+
+from engine.pace import CREATES_PER_SECOND, WRITES_PER_HOUR, WRITES_PER_SECOND, Pace
+
+MANY = 10_000
+HOUR = timedelta(hours=1)
+ONE, OTHER = "/subscriptions/one", "/subscriptions/other"
+APPLICATION = "0b6d3c1e-7a4f-4c55-9a51-2f6f5d1c8e90"
+
+
+def source(subscription: str, number: int) -> str:
+    return f"{subscription}/resourcegroups/g/providers/microsoft.storage/storageaccounts/a{number}"
+
+
+def most_within(starts: Sequence[float], seconds: float) -> int:
+    """Return how many starts fall into the fullest window of this length."""
+    ordered = sorted(starts)
+    # Times are sums of binary fractions: a start right at a window's end belongs to the next one.
+    return max(bisect_left(ordered, at + seconds - 1e-6) - first for first, at in enumerate(ordered))
+
+
+def swept(
+    scopes: Mapping[str, Sequence[str]], due: Mapping[str, Sequence[str]], period: timedelta
+) -> Iterator[Mapping[str, list[float]]]:
+    """Sweep all vaults, again and again, until nothing is due; yields when work on which source's subscription starts, by vault."""
+    waiting = {vault: list(sources) for vault, sources in due.items()}
+    while any(waiting.values()):
+        started: dict[str, list[float]] = defaultdict(list)
+        for vault, sources in waiting.items():
+            pace, left = Pace(scopes, period), []
+            for each in sources:
+                delay = pace.delay(each)
+                if delay is None:
+                    left.append(each)
+                else:
+                    started[vault].append(delay)
+            waiting[vault] = left
+        assert any(started.values()), "a sweep that starts nothing would never end"
+        yield started
+
+
+def all_starts(
+    scopes: Mapping[str, Sequence[str]], due: Mapping[str, Sequence[str]], period: timedelta
+) -> dict[str, list[float]]:
+    starts: dict[str, list[float]] = defaultdict(list)
+    for sweep, started in enumerate(swept(scopes, due, period)):
+        for vault, delays in started.items():
+            starts[vault] += [sweep * period.total_seconds() + delay for delay in delays]
+    return starts
+
+
+@pytest.mark.parametrize("minutes", [15, 60, 24 * 60, 6 * 24 * 60])
+def test_ten_thousand_at_once_run_at_a_subscriptions_limit_and_not_over_it(minutes: int) -> None:
+    due = {"v": [source(ONE, number) for number in range(MANY)]}
+    starts = all_starts({"v": [ONE]}, due, timedelta(minutes=minutes))["v"]
+    assert len(starts) == MANY
+    assert most_within(starts, 1) == WRITES_PER_SECOND
+    assert most_within(starts, 3600) <= WRITES_PER_HOUR
+    assert max(starts) <= (MANY / WRITES_PER_HOUR + 1) * 3600
+
+
+@pytest.mark.parametrize("vaults", [2, 3, 7])
+def test_vaults_that_share_a_subscription_share_its_budget(vaults: int) -> None:
+    scopes = {f"v{number}": [f"{ONE}/resourcegroups/g{number}"] for number in range(vaults)}
+    due = {vault: [source(ONE, number) for number in range(1500)] for vault in scopes}
+    starts = [start for each in all_starts(scopes, due, HOUR).values() for start in each]
+    assert most_within(starts, 3600) <= WRITES_PER_HOUR
+    assert most_within(starts, 1) <= WRITES_PER_SECOND + vaults - 1
+
+
+def test_vaults_of_different_subscriptions_do_not_wait_for_each_other() -> None:
+    scopes = {"v1": [ONE], "v2": [OTHER, APPLICATION]}
+    due = {
+        "v1": [source(ONE, number) for number in range(1200)],
+        "v2": [source(OTHER, number) for number in range(1200)],
+    }
+    starts = all_starts(scopes, due, HOUR)
+    assert [round(max(each)) for each in starts.values()] == [120, 120]
+
+
+def test_a_vault_is_not_asked_for_more_new_secrets_than_it_takes() -> None:
+    """Several subscriptions behind one vault would start more together than the vault itself takes."""
+    subscriptions = [f"/subscriptions/s{number}" for number in range(8)]
+    due = {"v": [source(subscriptions[number % 8], number) for number in range(8000)]}
+    starts = all_starts({"v": subscriptions}, due, HOUR)["v"]
+    assert most_within(starts, 10) == 10 * CREATES_PER_SECOND
+
+
+def test_what_is_due_alone_starts_at_once() -> None:
+    assert Pace({"v": [ONE]}, HOUR).delay(source(ONE, 1)) == 0
+    assert Pace({}, timedelta(0)).delay(APPLICATION) == 0
+    assert Pace({}, timedelta(0)).delay(None) == 0

@@ -1,0 +1,102 @@
+"""A SQL server whose passwords the vault holds, by strategy, as the contract suite wants it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from cloud.azure import Azure
+from engine.secret import Sensitive
+from rotators.contract import Job, Rotator
+from rotators.sql_admin_password import SqlAdminPassword
+from rotators.sql_login_password import SqlLoginPassword
+from simulator.sql_in_process import SimulatedSqlServers
+from simulator.sql_servers import Account, SqlServer
+from simulator.transport import Intercept, SimulatedCredential, SimulatedTransport
+from tests.rig import RigClock
+from tests.sql.product import SECOND, SqlProduct
+from tests.sql.rig import ADMIN, FIRST, TEMPLATE
+
+
+@dataclass
+class SqlScene:
+    """The server `orders`, of which the vault holds one account's password."""
+
+    rig: SqlProduct
+    kind: type[SqlAdminPassword | SqlLoginPassword]
+    tags: dict[str, str]
+    accounts: list[Account]
+    """Those whose passwords are rotated, the one held first."""
+    source_name: str = "orders"
+
+    @property
+    def server(self) -> SqlServer:
+        return self.rig.server
+
+    def rotator(self, intercept: Intercept | None = None) -> Rotator:
+        azure = Azure(
+            SimulatedCredential(self.rig.world, self.rig.identity),
+            options={"transport": SimulatedTransport(self.rig.world, intercept)},
+            sql=SimulatedSqlServers(self.rig.world, intercept),
+        )
+        return self.kind(azure, RigClock(self.rig.clock))
+
+    def job(self) -> Job:
+        return Job(
+            source=self.kind.canonical(self.tags["ProviderAddress"], self.tags) or "",
+            operation="operation",
+            held_id=self.accounts[0].name,
+            held=Sensitive(self._held),
+            proven=True,
+            in_place=False,
+            expires=self.rig.clock.now() + timedelta(days=90),
+            options=self.tags,
+        )
+
+    def __post_init__(self) -> None:
+        self._held = self.accounts[0].newest
+
+    def live(self) -> set[str]:
+        return {account.newest for account in self.accounts}
+
+    def value(self, credential_id: str) -> str:
+        return next(account.newest for account in self.accounts if account.name == credential_id)
+
+    def spread_slowly(self, seconds: float) -> None:
+        self.server.propagation = timedelta(seconds=seconds)
+
+    def vanish(self) -> None:
+        """Delete what issues the credential: the logins, or with its administrator the server."""
+        if self.kind is SqlAdminPassword:
+            self.rig.world.sql.servers.clear()
+        self.server.logins.clear()
+        self.server.databases["shop"].contained.clear()
+
+
+def administrator() -> SqlScene:
+    """The server's administrator."""
+    rig = SqlProduct()
+    tags = {"ProviderAddress": rig.server.resource_id, "CredentialId": ADMIN}
+    return SqlScene(rig, SqlAdminPassword, tags, [rig.server.administrator])
+
+
+def one_login() -> SqlScene:
+    """One login."""
+    rig = SqlProduct()
+    tags = {"ProviderAddress": rig.server.resource_id, "CredentialId": "app", "Rotator": SqlLoginPassword.kind}
+    return SqlScene(rig, SqlLoginPassword, tags, [rig.server.add_login("app", FIRST, "shop")])
+
+
+def contained_user() -> SqlScene:
+    """One user contained in a database."""
+    rig = SqlProduct()
+    tags = {"ProviderAddress": f"{rig.server.resource_id}/databases/shop", "CredentialId": "app"}
+    return SqlScene(rig, SqlLoginPassword, tags, [rig.server.add_user("shop", "app", FIRST)])
+
+
+def two_logins() -> SqlScene:
+    """Two logins that alternate."""
+    rig = SqlProduct()
+    accounts = [rig.server.add_login("app_a", FIRST, "shop"), rig.server.add_login("app_b", SECOND, "shop")]
+    tags = {"Logins": "app_a,app_b", "CredentialId": "app_a", "ValueTemplate": TEMPLATE}
+    return SqlScene(rig, SqlLoginPassword, {"ProviderAddress": rig.server.resource_id, **tags}, accounts)

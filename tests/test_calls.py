@@ -1,0 +1,96 @@
+"""What each kind asks of Azure for a rotation of a version that Rekey wrote, and at the end of its overlap; tokens aside."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from engine.tags import RETIRE
+from simulator.wire import Request
+from tests.delivery import Delivery
+from tests.proof.places import PLACES, Place
+
+DAY = 86_400
+BOTH = {"vault GET": 1, "vault PUT": 1}
+LOGIN = {**BOTH, "ALTER": 1, "sign-in": 1}
+LEASE = {"lease": 3}
+POSTED = {"post": 1}
+"""A single slot's follow-up."""
+ROTATION: dict[str, dict[str, int]] = {
+    "storage-key": {**BOTH, "regenerateKey": 1, "signed request": 1, **LEASE},
+    "service-principal-secret": {**BOTH, "addPassword": 1, "sign-in": 2, **LEASE},
+    "sql-admin-password": {**BOTH, "PATCH": 1, "poll": 2, "sign-in": 1, **LEASE, **POSTED},
+    "sql-login-password": {**LOGIN, **LEASE, **POSTED},
+    "sql-login-password of a user": {**LOGIN, **LEASE, **POSTED},
+    "sql-login-password of two logins": {**LOGIN, "lease": 6},
+}
+MARKED = {"vault GET": 1, "vault PATCH": 2}
+"""The superseded version is disabled, and the tag RekeyRetire removed."""
+RETIREMENT: dict[str, dict[str, int]] = {
+    "storage-key": {**MARKED, "listKeys": 1, "regenerateKey": 1, **LEASE},
+    "service-principal-secret": {**MARKED, "removePassword": 1, **LEASE},
+    "sql-login-password of two logins": {**MARKED, "sign-in": 1, "ALTER": 1, "lease": 6},
+}
+
+
+def name_of(request: Request) -> str:
+    """Say in a word what a request was."""
+    last = request.path.rpartition("/")[2]
+    match request.host.split(".")[0:2]:
+        case [_, "vault"]:
+            return f"vault {request.method}"
+        case ["rekeyhost", service]:
+            return "lease" if service == "blob" else "post"
+        case ["management", _]:
+            polling = "serverAzureAsyncOperation" in request.path
+            return "poll" if polling else "PATCH" if request.method == "PATCH" else last
+        case ["graph", _]:
+            return last if request.method == "POST" else "read"
+        case [_, service]:
+            return "signed request" if service == "blob" else "ALTER" if request.method == "EXECUTE" else "sign-in"
+    raise ValueError(request.host)
+
+
+def counted(place: Place) -> Counter[str]:
+    """Count what was asked, Key Vault's challenges aside, and forget it."""
+    exchanges = place.rig.world.exchanges
+    names = [name_of(each.request) for each in exchanges if "WWW-Authenticate" not in each.response.headers]
+    exchanges.clear()
+    return Counter(names)
+
+
+async def rotated(kind: str) -> tuple[Place, str]:
+    """Let Rekey write the current version, and retire what it superseded; returns the source, too, as a sweep names it."""
+    place = PLACES[kind]()
+    rig = place.rig
+    item = rig.item(place.name, version=rig.latest(place.name).version, trigger="event")
+    outcome = await rig.service().engine.handle(item)
+    rig.clock.advance(8 * DAY)
+    await rig.service().engine.handle(rig.item(place.name, trigger="sweep", action="retire"))
+    await Delivery(rig, rig.service).run()
+    rig.clock.advance(82 * DAY)
+    counted(place)
+    return place, outcome.source
+
+
+@pytest.mark.parametrize("kind", ROTATION)
+async def test_a_rotation_asks_no_more_than_it_must(kind: str) -> None:
+    place, source = await rotated(kind)
+    await place.rig.service().engine.handle(place.rig.item(place.name, trigger="sweep", source=source))
+    assert counted(place) == ROTATION[kind]
+
+
+@pytest.mark.parametrize("kind", RETIREMENT)
+async def test_the_end_of_an_overlap_asks_no_more_than_it_must(kind: str) -> None:
+    place, source = await rotated(kind)
+    await place.rig.service().engine.handle(place.rig.item(place.name, trigger="sweep", source=source))
+    place.rig.clock.advance(8 * DAY)
+    counted(place)
+    await place.rig.service().engine.handle(place.rig.item(place.name, trigger="sweep", action="retire", source=source))
+    assert RETIRE not in (place.rig.latest(place.name).tags or {})
+    assert counted(place) == RETIREMENT[kind]
+
+
+def test_every_kind_is_counted() -> None:
+    assert {kind for kind in PLACES if "connection string" not in kind} == set(ROTATION)
