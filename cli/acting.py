@@ -1,0 +1,71 @@
+"""`rekey rotate`, `retire`, `restore`, `unpark`: ask the app, over its queue, as a caller of the HTTP API would."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from dataclasses import replace
+from urllib.parse import parse_qsl, urlsplit
+
+from api.actions import consider
+from api.answers import Answer
+from api.operations import Operation, follow
+from api.requests import Request
+from cli.codes import Exit
+from cli.session import Session, asked
+from engine.rotation import Engine
+from engine.secret import SecretVersion
+from engine.tags import Managed
+
+DOES = frozenset({"rotate", "retire", "restore", "confirm"})
+"""Decisions that do something; the others leave everything as it is."""
+
+
+class Unrehearsed(Engine):
+    """The engine of who only asks: what keeps a rotation from succeeding, the app finds with its own rights."""
+
+    async def rehearse(self, secret: SecretVersion, managed: Managed) -> None:
+        """Check nothing: that the operator may not touch a source says nothing of the app."""
+
+
+async def act(session: Session, args: Namespace) -> int:
+    """Ask for something to be done to one secret, or tell what would be done."""
+    engine, caller = await session.ready(), await session.caller()
+    body = {name: getattr(args, name) for name in ("force", "compromised", "reason") if getattr(args, name, None)}
+    request = asked(args.secret, {"dry_run": str(args.dry_run).lower()}, json.dumps(body).encode())
+    asking = engine if args.dry_run else Unrehearsed(**vars(engine))
+    considered = await consider(asking, args.command, request, caller)
+    if isinstance(considered, Answer):
+        return _show(session, considered)
+    accepted = await considered.post(engine.queue)
+    if args.wait is None or isinstance(accepted.body, str):
+        return _show(session, accepted)
+    session.terminal.progress(f"operation {accepted.body['operation']} is queued")
+    return _show(session, await follow(engine, _operation(engine, request, accepted), args.wait))
+
+
+def _operation(engine: Engine, request: Request, accepted: Answer) -> Operation:
+    """Read where to follow what was accepted."""
+    location = urlsplit(accepted.headers["Location"])
+    path = {**request.path, "operation": location.path.rpartition("/")[2]}
+    return Operation.of(engine, replace(request, path=path, query=dict(parse_qsl(location.query))))
+
+
+def _show(session: Session, answer: Answer) -> int:
+    session.terminal.progress("")
+    body = {} if isinstance(answer.body, str) else dict(answer.body)
+    if session.terminal.as_json:
+        session.terminal.result(body)
+    else:
+        session.terminal.fields(body)
+    match body.get("status"):
+        case "queued" | "succeeded":
+            return Exit.FINE
+        case "running":
+            return Exit.RUNNING
+        case "skipped":
+            return Exit.DECLINED
+        case None:
+            return Exit.FINE if body["action"] in DOES else Exit.DECLINED
+        case _:
+            return Exit.FOUND

@@ -1,0 +1,145 @@
+"""`rekey adopt`: put a secret and its source under management. Tags and a first expiry are set; nothing is rotated."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from api.listing import every
+from cli.codes import Exit
+from cli.session import Session
+from cli.terminal import moment
+from cloud.vaults import KeyVaults
+from engine.decide import Confirm, Park, Restore, Retire, Rotate, due_at, due_reason
+from engine.errors import NeedsHuman
+from engine.ownership import claimed, parts
+from engine.rotation import Engine
+from engine.secret import SecretVersion
+from engine.tags import MAX_TAG_LENGTH, OURS, Managed
+from engine.workitem import WorkItem
+from rotators.contract import Recognise, Recognised
+
+TAGS: Mapping[str, str] = {
+    "provider": "ProviderAddress",
+    "credential_id": "CredentialId",
+    "validity_days": "ValidityPeriodDays",
+    "rotate_before_days": "RotateBeforeDays",
+    "overlap_hours": "OverlapHours",
+    "window": "RotationWindow",
+    "template": "ValueTemplate",
+    "logins": "Logins",
+    "database": "Database",
+    "rotator": "Rotator",
+    "owner": "Owner",
+}
+"""Which option sets which tag."""
+
+
+async def adopt(session: Session, args: Namespace) -> int:
+    """Prove that the source accepts the value and which credential it is; only then tag the current version."""
+    engine = await session.ready()
+    secret = await engine.vaults.read(session.secret(args.secret))
+    wanted, managed = _considered(engine, secret, _tagged(secret, args))
+    await _refuse_claimed(session, engine, wanted, managed)
+    session.terminal.progress("proving the value at its source")
+    found = await _recognised(engine, wanted, managed)
+    tags = {**wanted.tags, "CredentialId": found.credential_id}
+    expires = _first_expiry(secret, managed, found, engine.clock.now())
+    adopted = replace(wanted, tags=tags, expires=expires)
+    _, managed = _considered(engine, secret, tags)
+    if not args.dry_run:
+        await KeyVaults(session.azure, frozenset(session.settings.scopes)).retag(secret, tags, expires)
+    _show(session, adopted, managed, engine.clock.now(), dry_run=args.dry_run)
+    return Exit.FINE
+
+
+def _tagged(secret: SecretVersion, args: Namespace) -> dict[str, str]:
+    if "ProviderAddress" in secret.tags:
+        raise NeedsHuman(
+            "it is under management already",
+            where=str(secret.ref),
+            fix="change its tags, or remove the tag ProviderAddress first",
+        )
+    given = {tag: str(getattr(args, option)) for option, tag in TAGS.items() if getattr(args, option) is not None}
+    if long := [tag for tag, text in given.items() if len(text) > MAX_TAG_LENGTH]:
+        raise NeedsHuman(f"{', '.join(long)}: longer than the {MAX_TAG_LENGTH} characters of a tag", fix="shorten it")
+    return {tag: text for tag, text in secret.tags.items() if tag not in OURS} | given
+
+
+def _considered(engine: Engine, secret: SecretVersion, tags: Mapping[str, str]) -> tuple[SecretVersion, Managed]:
+    """Decide about the secret as it would be; raises NeedsHuman with all that keeps it from being rotated one day."""
+    wanted = replace(secret, tags=tags)
+    if engine.policy.applied(wanted).tags.get("ProviderAddress", tags["ProviderAddress"]) != tags["ProviderAddress"]:
+        raise NeedsHuman("the policy document names another source for this secret", where=str(secret.ref))
+    decision = engine.decide(wanted, WorkItem(secret.ref, force=True))
+    if isinstance(decision, Rotate | Retire | Restore | Confirm):
+        return wanted, decision.managed
+    fix = decision.fix if isinstance(decision, Park) else decision.fix or "see docs/tags.md"
+    raise NeedsHuman(decision.reason, where=str(secret.ref), fix=fix)
+
+
+async def _refuse_claimed(session: Session, engine: Engine, wanted: SecretVersion, managed: Managed) -> None:
+    """Refuse a source that another secret names: two secrets would cut each other off."""
+    mine = set(parts(managed.source))
+    async for one in every(engine, session.vaults(None)):
+        if one.secret.ref != wanted.ref and mine & claimed(one.secret.tags, engine.kinds):
+            raise NeedsHuman(
+                f"{managed.source} is the source of {one.secret.ref} already",
+                where=str(wanted.ref),
+                fix="keep one secret a source; let the other one write this one: see Replicas in docs/tags.md",
+            )
+
+
+async def _recognised(engine: Engine, wanted: SecretVersion, managed: Managed) -> Recognised:
+    """Have the source say which credential the value is, and accept it."""
+    rotator, job = engine.rotators[managed.rotator.kind], engine.job(wanted, managed)
+    if job.held is None:
+        raise NeedsHuman(
+            "the value does not follow the template",
+            where=str(wanted.ref),
+            fix="describe it with --template, the credential's parts in braces: see docs/tags.md",
+        )
+    found = Recognised(managed.credential_id or "")
+    if isinstance(rotator, Recognise):
+        found = await rotator.recognise(job)
+    if managed.credential_id and managed.credential_id.casefold() != found.credential_id.casefold():
+        raise NeedsHuman(
+            f"the value is {found.credential_id}, not {managed.credential_id[:60]}",
+            where=managed.source,
+            fix="leave --credential-id out",
+        )
+    if not found.credential_id:
+        raise NeedsHuman(
+            "which credential it is cannot be told", where=managed.source, fix="say so with --credential-id"
+        )
+    await rotator.verify(managed.source, found.credential_id, job.held)
+    return found
+
+
+def _first_expiry(secret: SecretVersion, managed: Managed, found: Recognised, now: datetime) -> datetime:
+    """Return the earliest of: its present expiry, the source's own end, a whole validity from now."""
+    whole = (now + managed.validity).replace(microsecond=0)
+    return min(end for end in (secret.expires, found.ends, whole) if end)
+
+
+def _show(session: Session, adopted: SecretVersion, managed: Managed, now: datetime, *, dry_run: bool) -> None:
+    due, reason = due_at(adopted, managed), due_reason(adopted, managed, now)
+    result = {
+        "status": "would be adopted" if dry_run else "adopted",
+        "vault": adopted.ref.vault,
+        "secret": adopted.ref.name,
+        "version": adopted.version,
+        "rotator": managed.rotator.kind,
+        "source": managed.source,
+        "credential": adopted.tags["CredentialId"],
+        "expires": moment(adopted.expires),
+        "due": f"at the next sweep: {reason}" if reason else moment(due),
+    }
+    session.terminal.progress("")
+    if session.terminal.as_json:
+        session.terminal.result({**result, "tags": dict(adopted.tags)})
+    else:
+        session.terminal.fields(result)
+        session.terminal.line("next: rekey doctor, to see whether a rotation would succeed")

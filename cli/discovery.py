@@ -1,0 +1,116 @@
+"""`rekey discover`: credentials in reach that no managed secret covers, and the line that would adopt each source."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from cli.codes import Exit, exit_of
+from cli.gathering import inventory
+from cli.session import Session
+from cli.terminal import moment
+from cloud.discovery import Credential, owned, under
+from engine.errors import RekeyError
+from engine.ownership import claimed
+from engine.policy import Policy
+from engine.secret import SecretRef
+
+HEADS = ("age", "kind", "credential", "ends", "source")
+
+
+@dataclass(frozen=True, slots=True)
+class Uncovered:
+    """A source that no secret covers, by its oldest credential."""
+
+    credential: Credential
+    vault: str | None
+    """The short name of a vault that may rotate it; None where no scope allows that yet."""
+
+    @property
+    def line(self) -> str:
+        """The command that adopts it."""
+        return f"rekey adopt {self.vault or 'VAULT'}/NAME --provider {self.credential.source}"
+
+
+async def discover(session: Session, args: Namespace) -> int:
+    """List storage keys, SQL administrators and application secrets that are old enough and nobody's."""
+    engine = await session.ready()
+    now = engine.clock.now()
+    covered = await inventory(session, engine, engine.policy.scopes)
+    problems: list[RekeyError] = []
+    seen = [each async for each in _everything(session, problems)]
+    session.terminal.progress("")
+    taken = {part for one in covered.found for part in claimed(one.secret.tags, engine.kinds)}
+    uncovered = [each for each in dict.fromkeys(seen) if each.source not in taken]
+    old = _older(uncovered, now - timedelta(days=args.older_than_days))
+    found = [Uncovered(each, _vault(engine.policy, each.source)) for each in old]
+    _show(session, found, now)
+    for problem in problems:
+        session.terminal.problem(problem, exit_of(problem))
+    return max((exit_of(each) for each in problems), default=covered.worst(Exit.FOUND if found else Exit.FINE))
+
+
+async def _everything(session: Session, problems: list[RekeyError]) -> AsyncIterator[Credential]:
+    """Stream what can be listed; what cannot is a problem, and no reason to stop."""
+    scopes = dict.fromkeys(scope for bound in session.deployed.scopes.values() for scope in bound)
+    outer = [scope for scope in scopes if not any(scope.startswith(f"{other}/") for other in scopes)]
+    listings = [each for scope in outer for each in under(session.azure, scope)]
+    for listing in (*listings, owned(session.azure)):
+        try:
+            async for credential in listing:
+                session.terminal.progress(f"found {credential.source}")
+                yield credential
+        except RekeyError as error:
+            problems.append(error)
+
+
+def _older(seen: Iterable[Credential], since: datetime) -> list[Credential]:
+    """Keep each source's oldest credential, if it is old, or its age cannot be told."""
+    oldest: dict[str, Credential] = {}
+    for each in seen:
+        known = oldest.get(each.source)
+        if known is None or (each.created and known.created and each.created < known.created):
+            oldest[each.source] = each
+    old = [each for each in oldest.values() if each.created is None or each.created <= since]
+    return sorted(old, key=lambda each: (each.created is None, each.created, each.source))
+
+
+def _vault(policy: Policy, source: str) -> str | None:
+    return next((SecretRef(vault, "").vault_name for vault in policy.scopes if policy.allows(vault, source)), None)
+
+
+def _show(session: Session, found: list[Uncovered], now: datetime) -> None:
+    if session.terminal.as_json:
+        session.terminal.result({"uncovered": [_json(each) for each in found]})
+        return
+    session.terminal.line(f"sources that no secret covers: {len(found)}")
+    if not found:
+        return
+    session.terminal.line()
+    session.terminal.table(HEADS, [_row(each.credential, now) for each in found])
+    session.terminal.line()
+    for each in found:
+        if each.vault is None:
+            session.terminal.line(f"first bind {each.credential.source} to a vault in REKEY_SCOPES, then")
+        session.terminal.line(each.line)
+
+
+def _row(each: Credential, now: datetime) -> tuple[str, ...]:
+    # Azure does not tell when a SQL password was set.
+    age = f"{(now - each.created).days} d" if each.created else "unknown"
+    return age, each.kind, each.name, moment(each.ends) if each.ends else "", each.source
+
+
+def _json(found: Uncovered) -> dict[str, str | None]:
+    each = found.credential
+    return {
+        "kind": each.kind,
+        "source": each.source,
+        "credential": each.name,
+        "created": each.created.isoformat(timespec="seconds") if each.created else None,
+        "ends": each.ends.isoformat(timespec="seconds") if each.ends else None,
+        "vault": found.vault,
+        "adopt": found.line,
+    }

@@ -1,0 +1,154 @@
+"""`rekey doctor`: look at everything that a rotation will need, before it is needed. Nothing is changed."""
+
+from __future__ import annotations
+
+import asyncio
+from argparse import Namespace
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from cli.codes import Exit, fix_of
+from cli.gathering import inventory
+from cli.session import AT_ONCE, Session
+from cli.terminal import COLOURS
+from cloud.backlog import QUEUES, backlog
+from engine.decide import Park
+from engine.errors import ConfigError, RekeyError
+from engine.inventory import NEEDS_A_PERSON, Entry
+from engine.rotation import Engine
+from engine.tags import Malformed, parse
+from engine.workitem import WorkItem
+
+UNUSED = frozenset({"disabled", "unmanaged"})
+"""States of secrets that no rotation concerns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at."""
+
+    result: Literal["fine", "note", "finding"]
+    what: str
+    where: str = ""
+    fix: str = ""
+
+
+async def doctor(session: Session, args: Namespace) -> int:
+    """Check settings, sign-in, policy, queues, vaults, and every managed secret with its source."""
+    checks: list[Check] = []
+    async for check in _all(session, args.vault):
+        checks.append(check)
+        if not session.terminal.as_json:
+            _show(session, check)
+    found = sum(check.result == "finding" for check in checks)
+    if session.terminal.as_json:
+        session.terminal.result({"findings": found, "checks": [asdict(check) for check in checks]})
+    else:
+        session.terminal.line(f"checks: {len(checks)}, findings: {found}", "1")
+    return Exit.FOUND if found else Exit.FINE
+
+
+async def _all(session: Session, vault: str | None) -> AsyncIterator[Check]:
+    yield Check("fine", f"the settings are in order; vaults: {len(session.settings.scopes)}")
+    try:
+        caller = await session.caller()
+    except RekeyError as error:
+        yield _finding(error)
+        return
+    yield Check(
+        "note", f"rights are checked as {caller}", fix="what the app's own identity may do, a dry run by HTTP tells"
+    )
+    for check in (await _policy(session), await _queues(session)):
+        yield check
+    try:
+        engine = await session.ready()
+    except RekeyError as error:
+        yield _finding(error)
+        return
+    async for check in _vaults(session, engine, session.vaults(vault)):
+        yield check
+
+
+async def _policy(session: Session) -> Check:
+    try:
+        store = session.store()
+        _, problems = store.check(await store.text())
+    except ConfigError:
+        return Check("note", "there is no policy document: tags alone decide")
+    except RekeyError as error:
+        return _finding(error)
+    if problems:
+        return Check("finding", f"the policy document: {'; '.join(problems)}", str(store.ref), "rekey policy rollback")
+    return Check("fine", "the policy document can be followed", str(store.ref))
+
+
+async def _queues(session: Session) -> Check:
+    try:
+        waiting = await backlog(session.settings.storage, session.azure)
+    except RekeyError as error:
+        return _finding(error)
+    given_up = {name: waiting[f"{name}-poison"] for name in QUEUES if waiting[f"{name}-poison"]}
+    if given_up:
+        told = ", ".join(f"{count} of {name}" for name, count in given_up.items())
+        return Check("finding", f"messages were given up on: {told}", fix="see the runbook, on poison messages")
+    told = ", ".join(f"{name} {count}" for name, count in waiting.items() if count is not None)
+    return Check("fine", f"messages on the queues: {told or 'none, and no queue yet'}")
+
+
+async def _vaults(session: Session, engine: Engine, vaults: Sequence[str]) -> AsyncIterator[Check]:
+    for vault in vaults:
+        listed = await inventory(session, engine, [vault], tell=False)
+        for error in listed.errors:
+            yield _finding(error)
+        if not listed.errors:
+            managed = sum(one.managed is not None for one in listed.found)
+            yield Check("fine", f"can be listed; secrets: {len(listed.found)}, managed: {managed}", vault)
+        turn = asyncio.Semaphore(AT_ONCE)
+        looks = [_secret(session, engine, one, turn) for one in listed.found if one.state not in UNUSED]
+        for check in await asyncio.gather(*looks):
+            yield check
+
+
+async def _secret(session: Session, engine: Engine, one: Entry, turn: asyncio.Semaphore) -> Check:
+    """See whether this secret could be rotated now, due or not."""
+    where = str(one.secret.ref)
+    async with turn:
+        session.terminal.progress(f"looking at {where}")
+        try:
+            problem = await _rehearsed(engine, one)
+        except RekeyError as error:
+            return _finding(error, where)
+    if problem:
+        return Check("finding", problem.reason, where, problem.fix)
+    if one.state in NEEDS_A_PERSON:
+        return Check("finding", f"{one.state}: {one.reason}", where, one.fix)
+    if one.managed is None:
+        # A replica follows its primary, and what only a person rotates a person must look after.
+        return Check("note" if one.fix else "fine", one.reason, where, one.fix)
+    return Check("fine", "could be rotated", where)
+
+
+async def _rehearsed(engine: Engine, one: Entry) -> Park | None:
+    secret = await engine.vaults.read(one.secret.ref)
+    decision = engine.decide(secret, WorkItem(secret.ref, force=True))
+    if isinstance(decision, Park):
+        return decision
+    applied = engine.policy.applied(secret).tags
+    managed = parse(applied, engine.policy, engine.kinds) if "ProviderAddress" in applied else None
+    if secret.version and managed and not isinstance(managed, Malformed):
+        await engine.rehearse(secret, managed)
+    return None
+
+
+def _finding(error: RekeyError, where: str = "") -> Check:
+    place = ", ".join(dict.fromkeys(filter(None, (where, error.where))))
+    return Check("finding", error.what, place, fix_of(error))
+
+
+def _show(session: Session, check: Check) -> None:
+    session.terminal.progress("")
+    place = f" ({check.where})" if check.where else ""
+    session.terminal.line(f"{check.result}: {check.what}{place}", COLOURS.get(check.result, ""))
+    if check.fix:
+        session.terminal.line(f"    fix: {check.fix}" if check.result == "finding" else f"    {check.fix}")

@@ -1,0 +1,53 @@
+"""`rekey plan`: what will happen in the days to come."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from datetime import timedelta
+
+from cli.codes import Exit
+from cli.gathering import gather
+from cli.session import Session
+from cli.terminal import distance, moment
+from engine.forecast import Coming
+from engine.forecast import plan as foresee
+
+
+async def plan(session: Session, args: Namespace) -> int:
+    """Tell what the sweeps of the next days will do, and what will expire all the same."""
+    engine = await session.ready()
+    # All secrets, since what becomes of a replica depends on its primary; the choice is made at the end.
+    listed = await gather(session, engine.policy.scopes, engine.vaults.list)
+    now, terminal = engine.clock.now(), session.terminal
+    only = set(session.vaults(args.vault))
+    until = now + timedelta(days=args.days)
+    everything = foresee(listed.found, engine.policy, engine.kinds, now, until)
+    coming = [each for each in everything if each.secret.ref.vault in only]
+    lost = sum(each.what == "expire" for each in coming)
+    if terminal.as_json:
+        terminal.result({"until": until.isoformat(), "coming": [_json(each) for each in coming]})
+    else:
+        terminal.line(
+            f"until {moment(until)} to come: {len(coming) - lost}, expiries that nothing will prevent: {lost}"
+        )
+        if coming:
+            terminal.line()
+            rows = [(e.what, moment(e.at), distance(e.at, now), _place(e), e.reason) for e in coming]
+            terminal.table(("what", "when", "", "secret", "why"), rows)
+    return listed.worst(Exit.FOUND if lost else Exit.FINE)
+
+
+def _place(each: Coming) -> str:
+    return f"{each.secret.ref.vault_name}/{each.secret.ref.name}"
+
+
+def _json(each: Coming) -> dict[str, str]:
+    ref = each.secret.ref
+    return {
+        "at": each.at.isoformat(timespec="seconds"),
+        "what": each.what,
+        "vault": ref.vault,
+        "secret": ref.name,
+        "reason": each.reason,
+        "fix": each.fix,
+    }

@@ -1,0 +1,112 @@
+"""One run of the command line: the app's own parts, built over the operator's sign-in."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from api.access import Caller, Role
+from api.requests import Request
+from cli.terminal import Terminal
+from cloud.composition import build, connect
+from cloud.graph import Graph
+from cloud.policy_store import PolicyStore
+from engine.errors import ConfigError
+from engine.secret import SecretRef
+
+if TYPE_CHECKING:
+    from azure.core.credentials_async import AsyncTokenCredential
+
+    from cloud.azure import Azure
+    from cloud.settings import Settings
+    from cloud.sql import SqlServers
+    from engine.policy import Policy
+    from engine.ports import Clock
+    from engine.rotation import Engine
+    from engine.service import Service
+
+AT_ONCE = 8
+"""How many vaults or secrets a run looks at at a time."""
+NAMES = ("upn", "preferred_username", "unique_name", "app_displayname", "appid")
+"""What a token calls its holder, the most readable first."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What takes the place of the real Azure and the real time; nothing by default."""
+
+    identity: AsyncTokenCredential | None = None
+    clock: Clock | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Further arguments of every SDK client."""
+    sql: SqlServers | None = None
+
+
+@dataclass(frozen=True)
+class Session:
+    """What every command works with."""
+
+    settings: Settings
+    service: Service
+    azure: Azure
+    terminal: Terminal
+
+    async def ready(self) -> Engine:
+        """Return the engine under the policy as it is now."""
+        return await self.service.ready()
+
+    @property
+    def deployed(self) -> Policy:
+        """What the settings grant, whatever the policy document says."""
+        return self.service.engine.policy
+
+    def store(self) -> PolicyStore:
+        """Return where the policy document lives; raises ConfigError where there is none."""
+        if isinstance(self.service.policies, PolicyStore):
+            return self.service.policies
+        raise ConfigError(["REKEY_POLICY is empty: set the id of the secret that holds the policy document"])
+
+    async def caller(self) -> Caller:
+        """Say who is signed in, for the record; what that person may do, Azure decides."""
+        claims = await Graph(self.azure).claims("Microsoft Entra")
+        name = next((str(claims[each]) for each in NAMES if claims.get(each)), "somebody")
+        return Caller(f"{name}, by command line", str(claims.get("oid", "unknown")), Role.ADMIN)
+
+    def secret(self, text: str) -> SecretRef:
+        """Read VAULT/NAME; raises NotFound where no vault of ours is meant."""
+        return asked(text).secret(self.deployed)
+
+    def vaults(self, short: str | None) -> list[str]:
+        """Return the URL of one vault, or of all; raises NotFound where there is no such vault."""
+        return [Request.vault(self.deployed, short)] if short else list(self.deployed.scopes)
+
+
+def asked(text: str, query: Mapping[str, str] | None = None, body: bytes = b"") -> Request:
+    """Ask for VAULT/NAME as a caller of the HTTP API would."""
+    vault, _, name = text.partition("/")
+    return Request("POST", text, {"vault": vault, "name": name}, query or {}, body=body)
+
+
+@asynccontextmanager
+async def opened(settings: Settings, parts: Parts, terminal: Terminal) -> AsyncIterator[Session]:
+    """Build everything for one run, and close what it opened."""
+    async with AsyncExitStack() as stack:
+        identity, options = parts.identity, dict(parts.options)
+        if identity is None:
+            identity, options = await _real(stack, settings.authority)
+        given: dict[str, Any] = {"identity": identity, "options": options, "sql": parts.sql}
+        service = build(settings, clock=parts.clock, **given)
+        yield Session(settings, service, connect(settings, **given), terminal)
+
+
+async def _real(stack: AsyncExitStack, authority: str) -> tuple[AsyncTokenCredential, dict[str, Any]]:
+    from azure.identity.aio import DefaultAzureCredential
+
+    from cli.transport import SharedTransport
+
+    transport = SharedTransport()
+    stack.push_async_callback(transport.end)
+    identity = await stack.enter_async_context(DefaultAzureCredential(authority=authority))
+    return identity, {"transport": transport}

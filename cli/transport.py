@@ -1,0 +1,26 @@
+"""One pool of connections for all SDK clients of a run, so that they can all be closed at its end."""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+from azure.core.pipeline.transport import AioHttpTransport
+
+
+class SharedTransport(AioHttpTransport):  # type: ignore[misc]
+    """Stays open when one of its clients is closed; `end` closes it."""
+
+    async def close(self) -> None:
+        """Do nothing: other clients go on."""
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None = None,
+        exc_value: BaseException | None = None,
+        traceback: TracebackType | None = None,
+    ) -> None:
+        await self.close()
+
+    async def end(self) -> None:
+        """Close all connections."""
+        await super().close()

@@ -1,0 +1,101 @@
+"""An operator at the command line: the whole of it, in process, on a simulated Azure."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass, field
+from typing import Any
+
+from cli.main import main
+from cli.session import Parts
+from simulator.identity import Principal
+from simulator.sql_in_process import SimulatedSqlServers
+from simulator.transport import SimulatedCredential, SimulatedTransport, forget_challenges
+from tests.policies import OWN
+from tests.rig import KEY_ACTIONS, VAULT_ACTIONS, Rig, RigClock
+
+LIST_ACTIONS = ("Microsoft.Storage/storageAccounts/read", "Microsoft.Sql/servers/read")
+ADA = "ada@northwind.example"
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How one run ended, and what it showed."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@dataclass
+class Desk(Rig):
+    """A rig with an operator who may do everything that the app may, and list what there is."""
+
+    ada: Principal = field(init=False)
+    bound: list[str] = field(default_factory=list)
+    """What the vault may rotate besides its group."""
+    policy: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.ada = self.world.add_person(ADA, "Application.ReadWrite.All")
+        self.world.grant(self.ada, (*VAULT_ACTIONS, *KEY_ACTIONS, *LIST_ACTIONS), self.group)
+
+    @property
+    def group(self) -> str:
+        return self.vault.resource_id.split("/providers/")[0]
+
+    @property
+    def env(self) -> dict[str, str]:
+        key = self.host.keys["key1"].value
+        document = {"REKEY_POLICY": f"{self.vault.url}/secrets/{OWN.name}"} if self.policy else {}
+        return {
+            "REKEY_VAULTS": self.vault.url,
+            "REKEY_SCOPES": json.dumps({self.vault.url: [self.group, *self.bound]}),
+            "AzureWebJobsStorage": f"DefaultEndpointsProtocol=https;AccountName=rekeyhost;AccountKey={key}",
+            **document,
+        }
+
+    def run(
+        self,
+        *argv: str,
+        env: Mapping[str, str] | None = None,
+        while_waiting: Callable[[], Awaitable[None]] | None = None,
+    ) -> Ran:
+        """Run the command line; `while_waiting` is what goes on each time that it sleeps."""
+        forget_challenges()
+        out, err = io.StringIO(), io.StringIO()
+        parts = Parts(
+            SimulatedCredential(self.world, self.ada),
+            _Waiting(self, while_waiting),
+            {"transport": SimulatedTransport(self.world)},
+            SimulatedSqlServers(self.world),
+        )
+        with redirect_stdout(out), redirect_stderr(err):
+            try:
+                code = main(argv, self.env if env is None else env, parts)
+            except SystemExit as end:
+                code = int(end.code or 0)
+        return Ran(code, out.getvalue(), err.getvalue())
+
+
+class _Waiting(RigClock):
+    """The world's clock; while somebody sleeps by it, the app goes on."""
+
+    def __init__(self, desk: Desk, meanwhile: Callable[[], Awaitable[None]] | None) -> None:
+        super().__init__(desk.clock)
+        pause = self.sleep
+
+        async def sleep(seconds: float) -> None:
+            await pause(seconds)
+            if meanwhile:
+                await meanwhile()
+
+        self.sleep = sleep

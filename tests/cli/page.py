@@ -1,0 +1,96 @@
+"""Replays docs/cli.md: every command on it is run, one after the other, in one small world. `python -m tests.cli.page` renews it.
+
+Ids that are random in a run are written as the page has them: the first one always as the same id, and so on.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import tempfile
+import uuid
+from dataclasses import dataclass, field
+from hashlib import md5
+from pathlib import Path
+
+from simulator.azure import SUBSCRIPTION
+from tests.cli.desk import Desk
+from tests.delivery import Delivery
+from tests.policies import EMPTY, OWN
+
+PAGE = Path(__file__).parents[2] / "docs" / "cli.md"
+BLOCK = re.compile(r"(?<=```console\n)(\$ rekey .*)\n(?:(?!```).*\n)*")
+RANDOM = re.compile(r"\b[0-9a-f]{32}\b|\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
+
+
+@dataclass
+class Names:
+    """What a run's ids are called on the page."""
+
+    kept: frozenset[str]
+    """Ids that are the same in every run."""
+    given: dict[str, str] = field(default_factory=dict)
+
+    def shown(self, text: str) -> str:
+        return RANDOM.sub(lambda found: self._name(found[0]), text)
+
+    def meant(self, text: str) -> str:
+        back = {name: real for real, name in self.given.items()}
+        return RANDOM.sub(lambda found: back.get(found[0], found[0]), text)
+
+    def _name(self, real: str) -> str:
+        if real in self.kept:
+            return real
+        made = md5(str(len(self.given)).encode(), usedforsecurity=False).hexdigest()
+        return self.given.setdefault(real, str(uuid.UUID(made)) if "-" in real else made)
+
+
+def scene() -> Desk:
+    """Return the world of the page: a team's vault on an ordinary day."""
+    desk = Desk(policy=True)
+    desk.vault.put(OWN.name, f"{EMPTY}defaults:\n  owner: platform\ntagsMayOverride: [owner]\n")
+    desk.secret("orders-storage", desk.account("orders"), days_left=45, tags={"Owner": "team-orders"})
+    desk.secret("billing-storage", desk.account("billing"), days_left=31, tags={"Owner": "team-billing"})
+    desk.secret("search-storage", desk.account("search"), days_left=40, tags={"ValidityPeriodDays": "ninety"})
+    legacy = desk.account("legacy")
+    desk.vault.put("legacy-key", legacy.keys["key2"].value)
+    desk.world.sql.add_server("shop", "sqladmin", "F1rst-password-nobody-uses")
+    application = desk.world.add_application("invoices", desk.ada)
+    desk.world.directory.add_password(application, "by hand")
+    desk.clock.advance(2 * 86_400)
+    return desk
+
+
+def replayed(page: str) -> str:
+    """Return the page with every command's output as it is today."""
+    desk = scene()
+    people = {each for one in desk.world.identities.principals.values() for each in (one.oid, one.appid)}
+    names = Names(frozenset({SUBSCRIPTION, *people}))
+
+    async def work() -> None:
+        await Delivery(desk, desk.service).run()
+
+    def run(found: re.Match[str]) -> str:
+        ran = desk.run(*shlex.split(names.meant(found[1]))[2:], while_waiting=work)
+        desk.clock.advance(60)
+        shown = f"{ran.out}{ran.err}".replace("\r\n", "\n")
+        return names.shown(f"{found[1]}\n{shown}[exit code {int(ran.code)}]\n")
+
+    before = Path.cwd()
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        Path("policy.yaml").write_text(_file(page))
+        try:
+            return BLOCK.sub(run, page)
+        finally:
+            os.chdir(before)
+
+
+def _file(page: str) -> str:
+    (text,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    return str(text)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(replayed(PAGE.read_text()))

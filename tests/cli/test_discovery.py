@@ -1,0 +1,188 @@
+"""`rekey discover` finds the credentials that nobody looks after, page by page, and says what cannot be told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from simulator.faults import Fault
+from simulator.wire import json_response
+from tests.cli.desk import Desk, Ran
+
+DAY = 86_400
+
+
+def desk(days: float = 100) -> Desk:
+    """Return a desk in whose group nothing is young, and where one account is looked after."""
+    found = Desk()
+    found.secret("kept", found.account("keptdata"), days_left=300, tags={"ValidityPeriodDays": "365"})
+    found.clock.advance(days * DAY)
+    return found
+
+
+def sources(ran: Ran) -> list[str]:
+    """Return the last part of each source that was found."""
+    return [each["source"].rpartition("/")[2] for each in ran.json["uncovered"]]
+
+
+def discover(found: Desk, *arguments: str) -> Ran:
+    return found.run("discover", "--json", *arguments)
+
+
+def test_what_a_managed_secret_covers_is_left_out_and_all_else_is_found() -> None:
+    found = desk()
+    found.account("newdata")
+    assert sources(discover(found)) == ["rekeyhost"]
+    assert sources(discover(found, "--older-than-days", "0")) == ["rekeyhost", "newdata"]
+
+
+@pytest.mark.parametrize(("days", "count"), [(90, 1), (89.99, 0)])
+def test_what_is_younger_than_asked_for_is_left_out(days: float, count: int) -> None:
+    ran = discover(desk(days))
+    assert (len(ran.json["uncovered"]), ran.code) == (count, 1 if count else 0)
+
+
+def test_the_age_of_a_source_is_that_of_its_oldest_credential() -> None:
+    found = desk()
+    found.host.regenerate("key1")
+    (account,) = discover(found).json["uncovered"]
+    assert account["credential"] == "key2"
+    found.host.regenerate("key2")
+    assert discover(found).json["uncovered"] == []
+
+
+def test_an_account_that_takes_no_keys_has_none_to_look_after() -> None:
+    found = desk()
+    found.host.allow_shared_key_access = False
+    assert discover(found).json["uncovered"] == []
+
+
+def test_the_age_of_a_sql_password_is_said_to_be_unknown() -> None:
+    found = desk()
+    found.world.sql.add_server("Orders", "sqladmin", "F1rst-password-nobody-uses")
+    sql = discover(found).json["uncovered"][-1]
+    assert (sql["kind"], sql["credential"], sql["created"]) == ("sql-admin-password", "sqladmin", None)
+    assert sql["source"].endswith("/servers/orders")
+    assert "unknown" in found.run("discover").out
+
+
+def test_a_server_that_takes_entra_identities_only_has_no_password() -> None:
+    found = desk()
+    found.world.sql.add_server("orders", "sqladmin", "F1rst-password-nobody-uses", entra_only=True, entra_admin="1")
+    found.world.sql.add_server("mixed", "sqladmin", "F1rst-password-nobody-uses", entra_admin="1")
+    assert sources(discover(found)) == ["rekeyhost", "mixed"]
+
+
+def test_a_managed_server_is_covered() -> None:
+    found = desk()
+    server = found.world.sql.add_server("orders", "sqladmin", "F1rst-password-nobody-uses")
+    found.vault.put("sql", "x", tags={"ProviderAddress": server.resource_id, "ValidityPeriodDays": "90"})
+    assert sources(discover(found)) == ["rekeyhost"]
+
+
+def test_a_source_is_covered_by_a_secret_whose_tags_cannot_be_followed() -> None:
+    found = desk()
+    found.secret("odd", found.host, tags={"ValidityPeriodDays": "sixty"})
+    assert sources(discover(found)) == []
+
+
+def test_applications_come_from_the_scopes_and_from_whom_the_operator_owns_each_once() -> None:
+    found = Desk()
+    add, directory = found.world.add_application, found.world.directory
+    owned, bound, both, foreign = add("owned", found.ada), add("bound"), add("both", found.ada), add("foreign")
+    for app in (owned, bound, both, foreign):
+        directory.add_password(app, "old")
+    add("empty", found.ada)
+    found.bound += [bound.app_id, both.app_id]
+    found.clock.advance(100 * DAY)
+    shown = {each["source"]: each for each in discover(found).json["uncovered"]}
+    assert {bound.app_id, both.app_id, owned.app_id} == set(shown) - {found.host.resource_id.lower()}
+    assert shown[bound.app_id]["adopt"] == f"rekey adopt prod/NAME --provider {bound.app_id}"
+    assert shown[owned.app_id]["vault"] is None
+    assert f"first bind {owned.app_id} to a vault in REKEY_SCOPES" in found.run("discover").out
+
+
+def test_a_service_principal_is_asked_for_what_it_owns_itself() -> None:
+    found = Desk()
+    app = found.world.add_application("owned", found.identity)
+    found.world.directory.add_password(app, "old")
+    found.world.directory.grant(found.identity, "Application.ReadWrite.OwnedBy")
+    found.world.grant(found.identity, ("*/read",), found.group)
+    found.ada = found.identity
+    found.clock.advance(100 * DAY)
+    assert app.app_id in sources(discover(found))
+
+
+def test_every_page_of_every_list_is_read() -> None:
+    found = desk()
+    for number in range(7):
+        found.world.add_account(f"data{number}")
+        found.world.sql.add_server(f"server{number}", "sqladmin", "F1rst-password-nobody-uses")
+        found.world.directory.add_password(found.world.add_application(f"app{number}", found.ada), "old")
+    expected = sorted(sources(discover(found, "--older-than-days", "0")))
+    for provider in found.world.arm.providers.values():
+        provider.page_size = 2  # type: ignore[attr-defined]
+    found.world.directory.page_size = 2
+    assert sorted(sources(discover(found, "--older-than-days", "0"))) == expected
+    assert len(expected) == 22
+
+
+def test_a_scope_of_a_whole_subscription_is_listed_at_once_and_shows_what_may_be_read() -> None:
+    found = desk()
+    subscription = found.group.split("/resourceGroups/")[0]
+    found.world.add_account("apart", group="apart")
+    found.bound.append(subscription.lower())
+    found.world.exchanges.clear()
+    assert sources(discover(found)) == ["rekeyhost"]
+    lists = [each.request.path for each in found.world.exchanges if each.request.host == "management.azure.com"]
+    assert lists == [
+        f"{subscription.lower()}/providers/Microsoft.{kind}" for kind in ("Storage/storageAccounts", "Sql/servers")
+    ]
+
+
+def test_a_scope_of_one_resource_shows_nothing_beside_it() -> None:
+    found = desk()
+    env = {
+        **found.env,
+        "REKEY_SCOPES": f'{{"{found.vault.url}": ["{found.group}/providers/microsoft.storage/storageaccounts/other"]}}',
+    }
+    assert found.run("discover", "--json", env=env).json["uncovered"] == []
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("/storageAccounts", "listing storage accounts"),
+        ("/servers", "listing SQL servers"),
+        ("/ownedObjects", "listing the applications"),
+    ],
+)
+def test_what_cannot_be_listed_is_a_problem_and_hides_nothing_else(path: str, told: str) -> None:
+    found = desk()
+    found.world.sql.add_server("orders", "sqladmin", "F1rst-password-nobody-uses")
+    found.world.directory.add_password(found.world.add_application("app", found.ada), "old")
+    found.clock.advance(100 * DAY)
+    everything = len(sources(discover(found)))
+    refusal = json_response(403, {"error": {"code": "AuthorizationFailed", "message": "no"}})
+    found.world.faults.append(Fault(lambda each: each.path.endswith(path), refusal, 1))
+    ran = discover(found)
+    assert (ran.code, told in ran.err) == (4, True)
+    assert len(sources(ran)) == everything - 1
+
+
+def test_a_next_page_that_leads_elsewhere_gets_no_token() -> None:
+    found = desk()
+    elsewhere: dict[str, Any] = {"value": [], "@odata.nextLink": "https://evil.example/v1.0/x"}
+    found.world.faults.append(Fault(lambda each: each.path.endswith("/ownedObjects"), json_response(200, elsewhere), 1))
+    ran = discover(found)
+    assert "leads elsewhere" in ran.err
+    assert not [each for each in found.world.exchanges if "evil" in each.request.host]
+
+
+def test_applications_that_may_not_be_read_are_a_problem() -> None:
+    found = desk()
+    limited = {"value": [{"@odata.type": "#microsoft.graph.application", "id": "1", "appId": None}]}
+    found.world.faults.append(Fault(lambda each: each.path.endswith("/ownedObjects"), json_response(200, limited), 1))
+    ran = discover(found)
+    assert (ran.code, "Application.Read.All" in ran.err) == (4, True)

@@ -1,0 +1,199 @@
+"""How every run ends, what it shows where, and that no value ever shows."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cli.arguments import parser
+from cli.codes import Exit, exit_of
+from cli.terminal import Terminal
+from engine.errors import AccessDenied, ConfigError, LeaseUnavailable, NeedsHuman, NotFound, TransientError
+from simulator.transport import SimulatedTransport
+from tests.cli.desk import Desk
+from tests.policies import EMPTY, OWN
+
+
+class Screen(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def terminal(*, as_json: bool = False, plain: bool = False, screen: bool = True) -> Terminal:
+    make: Callable[[], io.StringIO] = Screen if screen else io.StringIO
+    return Terminal(make(), make(), as_json=as_json, plain=plain)
+
+
+def shown(one: Terminal) -> str:
+    """Write a table and some progress; return all of it."""
+    one.table(("state", "secret"), [("ok", "x"), ("parked", "y")])
+    one.progress("listing")
+    assert isinstance(one.out, io.StringIO)
+    assert isinstance(one.err, io.StringIO)
+    return one.out.getvalue() + one.err.getvalue()
+
+
+def test_colour_and_progress_show_on_a_terminal() -> None:
+    assert "\x1b[31mparked\x1b[0m" in shown(terminal())
+    assert "listing" in shown(terminal())
+
+
+@pytest.mark.parametrize("options", [{"screen": False}, {"plain": True}])
+def test_no_colour_shows_where_nobody_looks_or_none_is_wanted(options: dict[str, bool]) -> None:
+    assert "\x1b[3" not in shown(terminal(**options))
+
+
+def test_no_progress_shows_where_nobody_looks() -> None:
+    assert "listing" not in shown(terminal(screen=False))
+    assert "listing" not in shown(terminal(as_json=True))
+
+
+def test_a_table_is_aligned() -> None:
+    assert shown(terminal(screen=False)) == "state   secret\nok      x\nparked  y\n"
+
+
+def test_no_color_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Desk()
+    desk.secret("odd", desk.account("odddata"), tags={"ValidityPeriodDays": "sixty"})
+    monkeypatch.setattr(io, "StringIO", Screen)
+    assert "\x1b[31m" in desk.run("status").out
+    assert "\x1b[31m" not in desk.run("status", env={**desk.env, "NO_COLOR": "1"}).out
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ConfigError(["x"]), 3),
+        (TransientError("x"), 4),
+        (LeaseUnavailable("x"), 4),
+        (AccessDenied("x"), 4),
+        (NotFound("x"), 5),
+        (NeedsHuman("x"), 5),
+    ],
+)
+def test_every_error_has_its_exit_code(error: Exception, code: int) -> None:
+    assert exit_of(error) == code  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "frob",
+        "status --state fine",
+        "status extra",
+        "plan --days 0",
+        "plan --days 367",
+        "plan --days -1",
+        "plan --days 1e2",
+        "plan --days ٣",
+        "rotate",
+        "rotate prod/x --wait 0",
+        "rotate prod/x --wait 3601",
+        "retire prod/x --force",
+        "adopt prod/x",
+        "adopt prod/x --provider y --validity-days 0",
+        "discover --older-than-days x",
+        "report --format pdf",
+        "policy",
+        "policy push x",
+        "policy rollback x",
+    ],
+)
+def test_what_cannot_be_read_is_wrong_usage_and_asks_azure_nothing(line: str) -> None:
+    desk = Desk()
+    ran = desk.run(*line.split())
+    assert (ran.code, "usage: rekey" in ran.err) == (Exit.USAGE, True)
+    assert desk.world.exchanges == []
+
+
+def test_every_wrong_setting_is_told_at_once() -> None:
+    ran = Desk().run("status", env={"REKEY_VAULTS": "nonsense", "REKEY_VAULT": "x"})
+    assert ran.code == Exit.SETTINGS
+    for named in ("REKEY_VAULTS: 'nonsense'", "did you mean REKEY_VAULTS", "AzureWebJobsStorage is missing"):
+        assert named in ran.err
+
+
+@pytest.mark.parametrize(
+    "shape", [lambda env: {"Values": env}, lambda env: [{"name": n, "value": v} for n, v in env.items()]]
+)
+def test_settings_come_from_a_file_alone_where_one_is_named(shape: Callable[..., object], tmp_path: Path) -> None:
+    desk, path = Desk(), tmp_path / "settings.json"
+    path.write_text(json.dumps(shape(desk.env)), encoding="utf-8-sig")
+    assert desk.run("status", "--settings", str(path), env={"REKEY_VAULTS": "nonsense"}).code == 0
+
+
+@pytest.mark.parametrize("text", [None, "", "no JSON", "[1]", "7", "{}", '{"Values": []}', "[" * 100_000])
+def test_a_settings_file_that_cannot_be_read_is_told_as_that(text: str | None, tmp_path: Path) -> None:
+    path = tmp_path / "settings.json"
+    if text is not None:
+        path.write_text(text)
+    ran = Desk().run("status", "--settings", str(path))
+    assert ran.code == Exit.SETTINGS
+    assert str(path) in ran.err
+
+
+def test_an_error_is_json_where_json_was_asked_for() -> None:
+    ran = Desk().run("rotate", "prod/none", "--json")
+    problem = json.loads(ran.err)
+    assert (problem["exit"], ran.code, ran.out) == (5, 5, "")
+    assert "404" in problem["problem"]
+
+
+def test_ctrl_c_ends_a_run_without_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(SimulatedTransport, "send", interrupted)
+    ran = Desk().run("status")
+    assert (ran.code, ran.out, ran.err) == (Exit.INTERRUPTED, "", "")
+
+
+SHOWN = (
+    "status",
+    "status --json",
+    "plan",
+    "rotate prod/app --dry-run",
+    "rotate prod/app --force --json",
+    "doctor",
+    "doctor --json",
+    "adopt prod/new --provider {provider} --dry-run --json",
+    "adopt prod/none --provider {provider}",
+    "adopt prod/strange --provider {provider}",
+    "adopt prod/new --provider {provider}",
+    "discover --older-than-days 0 --json",
+    "discover --older-than-days 0",
+    "report",
+    "report --format html",
+    "policy history",
+    "policy diff /dev/null",
+)
+
+
+def test_no_value_ever_shows() -> None:
+    desk = Desk(policy=True)
+    account = desk.account("newdata")
+    desk.secret("app", desk.account("appdata"))
+    desk.vault.put("new", account.keys["key2"].value)
+    desk.vault.put("strange", "planted-strange-value")
+    desk.vault.put(OWN.name, EMPTY)
+    desk.world.sql.add_server("orders", "sqladmin", "Pl4nted-sql-password")
+    app = desk.world.add_application("billing", desk.ada)
+    secret = desk.world.directory.add_password(app, "x").secret
+    keys = [key.value for each in desk.world.accounts.values() for key in each.keys.values()]
+    for line in SHOWN:
+        ran = desk.run(*line.format(provider=account.resource_id).split())
+        for planted in (*keys, secret, "planted-strange-value", "Pl4nted-sql-password"):
+            assert planted not in ran.out + ran.err, line
+
+
+def test_every_command_is_among_those_that_were_searched_for_values() -> None:
+    actions = [each for each in parser()._actions if each.choices]
+    searched = {line.split()[0] for line in SHOWN} | {"retire", "restore", "unpark"}  # They are rotate's code.
+    assert set(actions[0].choices or ()) == searched

@@ -1,0 +1,61 @@
+"""docs/cli.md held against the command line: every example is run, every command and option is there, and none besides."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Iterator
+
+from cli.arguments import EPILOG, parser
+from cli.codes import Exit
+from tests.cli.page import BLOCK, PAGE, replayed
+
+TEXT = PAGE.read_text()
+
+
+def commands(within: argparse.ArgumentParser, path: str = "") -> Iterator[tuple[str, argparse.ArgumentParser]]:
+    """Yield every command that can be run, by its whole name."""
+    below = [each for each in within._actions if isinstance(each, argparse._SubParsersAction)]
+    if not below:
+        yield path, within
+    for name, command in (pair for each in below for pair in each.choices.items()):
+        yield from commands(command, f"{path} {name}".strip())
+
+
+def sections() -> dict[str, str]:
+    """Return the page's sections by heading."""
+    parts = re.split(r"^## (.*)$", TEXT, flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def options(text: str) -> set[str]:
+    return set(re.findall(r"--[a-z][a-z-]+", BLOCK.sub("", text)))
+
+
+def test_every_example_ends_as_the_page_says() -> None:
+    assert replayed(TEXT) == TEXT, "renew the page: python -m tests.cli.page"
+
+
+def test_every_command_has_its_place_and_its_options_are_there_and_none_besides() -> None:
+    found = sections()
+    common = options(found["What every command has in common"])
+    assert common == {"--json", "--settings", "--help"}
+    known: dict[str, set[str]] = {}
+    for name, command in commands(parser()):
+        (heading,) = [each for each in found if name.split()[0] in each.split(", ")]
+        assert f"`{name}" in TEXT or heading == name, name
+        named = {each for action in command._actions for each in action.option_strings if each.startswith("--")}
+        known.setdefault(heading, set()).update(named - common)
+    assert known == {heading: options(found[heading]) - common for heading in known}
+
+
+def test_every_command_is_shown_at_work() -> None:
+    shown = " ".join(match[1] for match in BLOCK.finditer(TEXT))
+    missing = [name for name, _ in commands(parser()) if f"rekey {name} " not in f"{shown} "]
+    assert missing == ["retire", "restore", "unpark", "policy rollback"]
+
+
+def test_every_exit_code_is_on_the_page_and_in_the_help() -> None:
+    rows = re.findall(r"^\| ([0-9]+) \|", sections()["What every command has in common"], re.MULTILINE)
+    assert [int(row) for row in rows] == [code.value for code in Exit]
+    assert [int(code) for code in re.findall(r"[0-9]+", EPILOG)] == [code.value for code in Exit]

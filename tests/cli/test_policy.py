@@ -1,0 +1,161 @@
+"""`rekey policy` never lets a document through that cannot be followed, and never shows what is none."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+
+from cloud.policy_store import BY, WHY
+from tests.cli.desk import ADA, Desk
+from tests.engine.scene import state
+from tests.policies import EMPTY, OWN, example
+
+NEW = f"{EMPTY}defaults: {{owner: team-b}}\n"
+BROKEN = f"{EMPTY}defalts: {{}}\nrules: [{{match: {{secret: 'a b'}}}}]\n"
+
+
+@pytest.fixture
+def desk() -> Desk:
+    found = Desk(policy=True)
+    found.vault.put(OWN.name, f"{EMPTY}defaults: {{owner: team-a}}\n")
+    found.clock.advance(60)
+    return found
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "policy.yaml"
+    path.write_text(NEW)
+    return path
+
+
+def test_a_document_in_order_can_be_followed(desk: Desk, file: Path) -> None:
+    ran = desk.run("policy", "validate", str(file))
+    assert (ran.code, ran.out) == (0, f"{file}: can be followed\n")
+    assert desk.world.exchanges == []
+
+
+def test_every_problem_of_a_document_is_told_with_its_path(desk: Desk, file: Path) -> None:
+    file.write_text(BROKEN)
+    ran = desk.run("policy", "validate", str(file))
+    assert ran.code == 1
+    assert "defalts" in ran.out
+    assert "rules[0].match.secret" in ran.out
+    assert ran.out.endswith(", problems: 2\n")
+    assert len(desk.run("policy", "validate", str(file), "--json").json["problems"]) == 2
+
+
+def test_a_document_is_read_from_standard_input(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(NEW))
+    assert desk.run("policy", "validate", "-").code == 0
+
+
+def test_a_document_is_validated_where_none_is_in_use_yet(file: Path) -> None:
+    assert Desk().run("policy", "validate", str(file)).code == 0
+
+
+def test_a_document_is_judged_by_what_is_deployed(desk: Desk, file: Path) -> None:
+    file.write_text(example())
+    assert desk.run("policy", "validate", str(file)).code == 0
+    env = {name: text.replace("prod.", "other.") for name, text in desk.env.items()}
+    assert "is not served" in desk.run("policy", "validate", str(file), env=env).out
+
+
+def test_a_difference_is_shown_line_by_line(desk: Desk, file: Path) -> None:
+    ran = desk.run("policy", "diff", str(file))
+    assert ran.code == 1
+    assert "-defaults: {owner: team-a}\n+defaults: {owner: team-b}\n" in ran.out
+    assert desk.run("policy", "diff", str(file), "--json").json["diff"]
+
+
+def test_no_difference_is_shown_as_none(desk: Desk, file: Path) -> None:
+    file.write_text(desk.latest(OWN.name).value)
+    assert (desk.run("policy", "diff", str(file)).code, desk.run("policy", "diff", str(file)).out) == (0, "")
+
+
+def test_what_is_in_the_vault_and_no_policy_is_never_shown(desk: Desk, file: Path) -> None:
+    desk.vault.put(OWN.name, "planted-password")
+    ran = desk.run("policy", "diff", str(file))
+    assert ran.code == 5
+    assert "planted" not in ran.out + ran.err
+
+
+def test_a_push_writes_a_version_that_says_who_and_why(desk: Desk, file: Path) -> None:
+    ran = desk.run("policy", "push", str(file), "--reason", "team b takes over")
+    assert ran.code == 0
+    written = desk.latest(OWN.name)
+    assert written.value == NEW
+    assert written.tags == {BY: f"{ADA}, by command line ({desk.ada.oid})", WHY: "team b takes over"}
+    assert written.version in ran.out
+
+
+def test_the_first_push_needs_no_earlier_version(file: Path) -> None:
+    found = Desk(policy=True)
+    assert found.run("policy", "push", str(file), "--reason", "first").code == 0
+    assert found.latest(OWN.name).value == NEW
+
+
+def test_a_document_with_problems_is_not_pushed(desk: Desk, file: Path) -> None:
+    file.write_text(BROKEN)
+    before = state(desk)
+    ran = desk.run("policy", "push", str(file), "--reason", "x")
+    assert (ran.code, state(desk)) == (5, before)
+    assert "defalts" in ran.err
+
+
+@pytest.mark.parametrize(
+    "reason", [(), ("--reason", ""), ("--reason", " "), ("--reason", "x" * 257), ("--reason", "a\nb")]
+)
+def test_a_push_without_a_reason_is_refused(desk: Desk, file: Path, reason: tuple[str, ...]) -> None:
+    before = state(desk)
+    assert desk.run("policy", "push", str(file), *reason).code == 2
+    assert state(desk) == before
+
+
+def test_the_history_is_shown_newest_first_and_an_earlier_version_comes_back(desk: Desk, file: Path) -> None:
+    first = desk.latest(OWN.name)
+    desk.run("policy", "push", str(file), "--reason", "team b takes over")
+    second = desk.latest(OWN.name)
+    desk.clock.advance(60)
+    shown = desk.run("policy", "history", "--json").json["versions"]
+    assert [each["version"] for each in shown] == [second.version, first.version]
+    assert shown[0]["reason"] == "team b takes over"
+    assert "team b takes over" in desk.run("policy", "history").out
+    assert desk.run("policy", "rollback", first.version, "--reason", "too early").code == 0
+    assert desk.latest(OWN.name).value == first.value
+    assert len(desk.vault.versions(OWN.name)) == 3
+
+
+def test_without_a_document_the_history_is_empty() -> None:
+    ran = Desk(policy=True).run("policy", "history")
+    assert (ran.code, ran.out) == (0, "there is no policy document yet\n")
+
+
+@pytest.mark.parametrize(("version", "code"), [("0" * 32, 5), ("../x", 2), ("", 2), ("no version", 2), ("a" * 65, 2)])
+def test_a_version_that_does_not_exist_cannot_be_rolled_back_to(desk: Desk, version: str, code: int) -> None:
+    before = state(desk)
+    ran = desk.run("policy", "rollback", version, "--reason", "x")
+    assert (ran.code, state(desk)) == (code, before), ran
+
+
+@pytest.mark.parametrize("command", [("history",), ("rollback", "x", "--reason", "y")])
+def test_where_no_document_is_configured_the_setting_is_named(command: tuple[str, ...]) -> None:
+    ran = Desk().run("policy", *command)
+    assert (ran.code, "REKEY_POLICY" in ran.err) == (3, True)
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe\x00"])
+def test_a_file_that_cannot_be_read_is_wrong_usage(desk: Desk, tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "x"
+    if content:
+        path.write_bytes(content)
+    ran = desk.run("policy", "validate", str(path))
+    assert (ran.code, "cannot be read" in ran.err) == (2, True)
+
+
+def test_a_file_longer_than_a_secret_holds_is_told_as_that(desk: Desk, file: Path) -> None:
+    file.write_text("x" * 1_048_576)
+    ran = desk.run("policy", "validate", str(file))
+    assert (ran.code, "longer than" in ran.out) == (1, True)

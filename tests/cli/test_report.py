@@ -1,0 +1,151 @@
+"""`rekey report` judges every secret, and nothing that somebody wrote into a tag can harm who opens it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from cli.report import as_csv, as_html
+from tests.cli.desk import Desk
+from tests.engine.builders import NOW
+from tests.policies import EMPTY, OWN
+
+EVIL = "<script>alert(1)</script>\"'&"
+
+
+def desk() -> Desk:
+    """Return a desk with one secret that complies, and one for each way not to."""
+    found = Desk()
+    found.secret("late", found.account("latedata"), days_left=-1)
+    found.secret("unlimited", found.account("unlimiteddata"), days_left=None)
+    found.secret("odd", found.account("odddata"), days_left=80, tags={"ValidityPeriodDays": "sixty"})
+    found.secret("old", found.account("olddata"), days_left=400)
+    found.vault.put("plain", "planted-value")
+    found.clock.advance(100 * 86_400)
+    found.secret("well", found.account("welldata"), days_left=80, tags={"Owner": "team-a"})
+    found.secret("off", found.account("offdata"), enabled=False)
+    return found
+
+
+def judged(found: Desk) -> dict[str, dict[str, str]]:
+    rows = list(csv.DictReader(io.StringIO(found.run("report").out)))
+    return {row["secret"]: row for row in rows}
+
+
+@pytest.mark.parametrize(
+    ("name", "broken"),
+    [
+        ("well", []),
+        ("off", []),
+        ("late", ["rotated within policy", "not overdue"]),
+        ("unlimited", ["expiry set", "rotated within policy", "not overdue"]),
+        ("odd", ["managed", "rotated within policy", "not overdue", "not parked"]),
+        ("old", ["rotated within policy", "not overdue"]),
+        ("plain", ["managed", "expiry set", "rotated within policy"]),
+    ],
+)
+def test_every_secret_is_judged_point_by_point(name: str, broken: list[str]) -> None:
+    row = judged(desk())[name]
+    points = ("managed", "expiry set", "rotated within policy", "not overdue", "not parked")
+    assert [point for point in points if row[point] == "no"] == broken
+    assert row["compliant"] == ("no" if broken else "yes")
+
+
+def test_a_replica_and_a_secret_that_a_person_rotates_comply_until_they_expire() -> None:
+    found = Desk()
+    soon = found.clock.now().replace(month=12)
+    found.vault.put("copy", "x", expires=soon, tags={"ReplicaOf": f"{found.vault.url}/secrets/well"})
+    found.vault.put("hand", "x", expires=soon, tags={"Manual": "true"})
+    assert found.run("report").code == 0
+    found.clock.advance(40 * 86_400)
+    assert {name: row["compliant"] for name, row in judged(found).items()} == {"copy": "no", "hand": "no"}
+
+
+def test_the_policy_document_is_no_credential() -> None:
+    found = Desk(policy=True)
+    found.vault.put(OWN.name, EMPTY)
+    assert found.run("report").code == 0
+
+
+def test_the_exit_code_says_whether_all_comply() -> None:
+    found = Desk()
+    found.secret("well", found.account("welldata"), days_left=80)
+    assert found.run("report").code == 0
+    assert desk().run("report").code == 1
+
+
+def test_json_and_html_hold_the_same_secrets() -> None:
+    found = desk()
+    names = set(judged(found))
+    assert {row["secret"] for row in found.run("report", "--format", "json").json["secrets"]} == names
+    assert json.loads(found.run("report", "--json").out)["secrets"]
+    page = found.run("report", "--format", "html").out
+    assert all(f"<td>{name}</td>" in page for name in names)
+    assert "secrets: 7, not compliant: 5" in page
+
+
+@pytest.mark.parametrize("kind", ["csv", "html", "json"])
+def test_a_report_is_written_to_a_file(kind: str, tmp_path: Path) -> None:
+    found, path = desk(), tmp_path / "report"
+    ran = found.run("report", "--format", kind, "--out", str(path))
+    assert (ran.code, ran.out) == (1, "")
+    assert path.read_bytes() == found.run("report", "--format", kind).out.encode()
+    ran = found.run("report", "--out", str(tmp_path / "none" / "report"))
+    assert (ran.code, "cannot be written" in ran.err) == (2, True)
+
+
+@pytest.mark.parametrize("evil", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", " =1", "|x", "%x", "＝1", "\x00=1"])
+def test_no_cell_is_a_formula_to_a_spreadsheet(evil: str) -> None:
+    (_, cell) = csv.reader(io.StringIO(as_csv([{"owner": evil}], NOW)))
+    assert cell[0][0] in ("'", "?")
+    assert "\t" not in cell[0]
+
+
+class _Tags(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: set[str] = set()
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.add(tag)
+        assert not {name for name, _ in attrs} & {"src", "href", "onload", "onclick"}
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def test_the_page_needs_nothing_else_and_runs_nothing() -> None:
+    parsed = _Tags()
+    page = as_html([{"compliant": "no", "owner": EVIL}], NOW)
+    parsed.feed(page)
+    assert parsed.seen <= {
+        "html",
+        "head",
+        "meta",
+        "title",
+        "style",
+        "body",
+        "h1",
+        "table",
+        "caption",
+        "thead",
+        "tbody",
+        "tr",
+        "th",
+        "td",
+    }
+    assert EVIL in parsed.text
+    assert "default-src 'none'" in page
+    assert "@media print" in page
+
+
+def test_a_vault_without_secrets_is_reported_as_that() -> None:
+    found = Desk()
+    assert found.run("report").out == "no secrets\r\n"
+    assert "secrets: 0" in found.run("report", "--format", "html").out

@@ -1,0 +1,105 @@
+"""`rekey status` answers what the state is, what needs a person first, and what to do about it."""
+
+from __future__ import annotations
+
+import pytest
+
+from simulator.faults import Fault
+from simulator.wire import json_response
+from tests.cli.desk import Desk
+
+
+def desk() -> Desk:
+    """Return a desk with one secret in each of five states."""
+    found = Desk()
+    found.secret("well", found.account("welldata"), days_left=80, tags={"Owner": "team-a"})
+    found.secret("soon", found.account("soondata"), days_left=29.9, tags={"Owner": "team-b"})
+    found.secret("odd", found.account("odddata"), tags={"ValidityPeriodDays": "sixty"})
+    found.secret("off", found.account("offdata"), enabled=False)
+    found.vault.put("plain", "planted-value")
+    return found
+
+
+def test_every_secret_is_shown_and_what_needs_a_person_comes_first_with_its_fix() -> None:
+    ran = desk().run("status")
+    assert ran.code == 1
+    lines = ran.out.splitlines()
+    assert lines[0] == "secrets: 5 (1 parked, 1 due, 1 ok, 1 disabled, 1 unmanaged)"
+    assert lines[2] == "parked: prod/odd"
+    assert "fix  correct the tags" in lines[4]
+    assert [line.split()[:2] for line in lines[7:]] == [
+        ["parked", "prod/odd"],
+        ["due", "prod/soon"],
+        ["ok", "prod/well"],
+        ["disabled", "prod/off"],
+        ["unmanaged", "prod/plain"],
+    ]
+
+
+def test_where_nothing_needs_a_person_the_exit_code_is_0() -> None:
+    found = Desk()
+    found.secret("well", found.account("welldata"), days_left=80)
+    assert found.run("status").code == 0
+
+
+@pytest.mark.parametrize(
+    ("chosen", "names"),
+    [
+        (("--state", "ok"), ["well"]),
+        (("--state", "attention"), ["odd"]),
+        (("--owner", "TEAM-B"), ["soon"]),
+        (("--name", "o*"), ["odd", "off"]),
+        (("--rotator", "storage-key"), ["soon", "well"]),
+        (("--vault", "PROD", "--name", "w*"), ["well"]),
+        (("--state", "ok", "--owner", "team-b"), []),
+    ],
+)
+def test_a_choice_leaves_out_all_others(chosen: tuple[str, ...], names: list[str]) -> None:
+    shown = desk().run("status", "--json", *chosen).json
+    assert [each["secret"] for each in shown["secrets"]] == names
+    assert sum(shown["counts"].values()) == len(names)
+
+
+def test_a_kind_that_there_is_not_is_wrong_usage() -> None:
+    ran = desk().run("status", "--rotator", "magic")
+    assert (ran.code, "storage-key" in ran.err) == (2, True)
+
+
+def test_json_is_what_the_http_api_says_of_each_secret() -> None:
+    shown = desk().run("status", "--json", "--name", "well").json
+    assert shown["secrets"][0]["due"] == "2026-12-22T09:00:00+00:00"
+    assert shown["counts"]["ok"] == 1
+
+
+def test_a_vault_that_is_not_served_is_declined() -> None:
+    ran = desk().run("status", "--vault", "foreign")
+    assert ran.code == 5
+    assert "'foreign' is not served here" in ran.err
+
+
+def test_a_vault_that_cannot_be_read_does_not_hide_the_others_and_the_exit_code_says_so() -> None:
+    found = desk()
+    other = found.world.add_vault("broken", group="elsewhere")
+    env = {**found.env, "REKEY_VAULTS": f"{found.vault.url},{other.url}"}
+    env["REKEY_SCOPES"] = f'{{"{found.vault.url}": ["{found.group}"], "{other.url}": ["{found.group}"]}}'
+    ran = found.run("status", env=env)
+    assert ran.code == 4
+    assert "prod/well" in ran.out
+    assert "broken.vault.azure.net" in ran.err
+    assert "Fix: grant it the role" in ran.err
+
+
+def test_an_azure_that_is_busy_is_told_as_that() -> None:
+    found = desk()
+    busy = json_response(503, {"error": {"code": "Busy", "message": "later"}})
+    found.world.faults.append(Fault(lambda request: request.path == "/secrets", busy, 10))
+    ran = found.run("status")
+    assert (ran.code, "503 Busy" in ran.err) == (4, True)
+
+
+def test_what_a_tag_holds_cannot_drive_the_terminal() -> None:
+    found = Desk()
+    found.secret("well", found.account("welldata"), days_left=80, tags={"Owner": "a\x1b[2Jb\u202ec\n"})
+    ran = found.run("status")
+    assert "a?[2Jb?c?" in ran.out
+    assert "\x1b" not in ran.out
