@@ -1,7 +1,7 @@
 // What is wrong with the parameters: every problem, each with its fix, before anything is deployed.
 
 import { fullVault } from 'types.bicep'
-import { isGuid, isMadeOf, isScope } from 'scopes.bicep'
+import { isConsumer, isGuid, isMadeOf, isScope } from 'scopes.bicep'
 
 var letters = 'abcdefghijklmnopqrstuvwxyz'
 var digits = '0123456789'
@@ -34,8 +34,16 @@ func problemsOf(one fullVault) string[] =>
         'vault ${one.name}: scope \'${scope}\' is none: write the id of a subscription, a resource group, a storage account, a SQL server or a database'
     ),
     map(
-      filter(one.scopes, scope => isScope(scope) && !isGuid(split(scope, '/')[2])),
+      filter(
+        concat(one.scopes, one.consumers),
+        scope => (isScope(scope) || isConsumer(scope)) && !isGuid(split(scope, '/')[2])
+      ),
       scope => 'vault ${one.name}: scope \'${scope}\' names no subscription\'s id'
+    ),
+    map(
+      filter(one.consumers, consumer => !isConsumer(consumer)),
+      consumer =>
+        'vault ${one.name}: consumer \'${consumer}\' is none: write the id of an App Service or Functions app, or of a Container App'
     ),
     map(
       filter(one.applications, application => !isGuid(application)),
@@ -53,6 +61,13 @@ func networkProblems(privateNetwork bool, privateApp bool, vaultEndpoints bool, 
       : [],
     privateApp && !empty(allowed) ? ['allowedAddresses means nothing with privateApp: leave one of the two out'] : []
   )
+
+@export()
+@description('What is wrong with the app registration that callers sign in with.')
+func signInProblems(clientId string) string[] =>
+  empty(clientId) || isGuid(toLower(clientId))
+    ? []
+    : ['signInClientId \'${clientId}\' is no client id: scripts/app_registration.py prints it']
 
 @export()
 @description('What is wrong with where the package is.')

@@ -1,11 +1,11 @@
 // Rekey: one Functions app that rotates the secrets of the listed vaults, with all that it needs, and no right beyond that.
 // docs/deploy.md leads through it; docs/permissions.md says what each right is for.
 
-import { networkProblems, nameProblems, packageProblems, vaultProblems } from 'checks.bicep'
-import { packageContainer } from 'names.bicep'
+import { networkProblems, nameProblems, packageProblems, signInProblems, vaultProblems } from 'checks.bicep'
+import { packageContainer, vouchingSetting } from 'names.bicep'
 import { appSubnet, endpointSubnet, privateZone } from 'private-names.bicep'
 import { filled, grantsOf } from 'scopes.bicep'
-import { alertTuning, cloudNames, texts, vault } from 'types.bicep'
+import { alertTuning, cloudNames, secretPolicy, texts, vault } from 'types.bicep'
 
 targetScope = 'resourceGroup'
 
@@ -45,8 +45,11 @@ param vaultEndpoints bool = false
 @description('Whether the app\'s own URL answers in the virtual network only.')
 param privateApp bool = false
 
-@description('Ranges of addresses (CIDR) that may reach the app\'s URL; all if empty. Callers need a function key in any case.')
+@description('Ranges of addresses (CIDR) that may reach the app\'s URL; all if empty. Callers need a function key or a role in any case.')
 param allowedAddresses string[] = []
+
+@description('Client id of the app registration that callers sign in with, of this same tenant: docs/access.md. Function keys open the app if empty.')
+param signInClientId string = ''
 
 @description('Whether logs of storage, events and app go to the Log Analytics workspace.')
 param diagnostics bool = true
@@ -68,8 +71,14 @@ param alertActionGroups string[] = []
 @description('What differs from the alerts as they are, by name: docs/deploy.md lists them.')
 param alertsTuned { *: alertTuning } = {}
 
+@description('Whether a workbook is made: what needs a person, expiry, rotations, steps, calls and cost.')
+param workbook bool = true
+
 @description('Where the runbook is read that every alert links to.')
 param runbookUrl string = 'docs/runbook.md'
+
+@description('What Azure Policy demands of the secrets in the vaults\' resource groups; nothing if left out.')
+param azurePolicy secretPolicy?
 
 @description('How the storage account keeps its data.')
 param storageSku 'Standard_LRS' | 'Standard_ZRS' | 'Standard_GRS' | 'Standard_GZRS' = 'Standard_LRS'
@@ -102,7 +111,8 @@ var problems = concat(
   nameProblems(name),
   vaultProblems(givenVaults),
   networkProblems(privateNetwork, privateApp, vaultEndpoints, allowedAddresses),
-  packageProblems(packageUri)
+  packageProblems(packageUri),
+  signInProblems(signInClientId)
 )
 var managed = empty(problems) ? givenVaults : fail('${length(problems)} problem(s): ${join(problems, '; ')}')
 
@@ -141,6 +151,7 @@ module monitoring 'modules/monitoring.bicep' = {
 
 // Ids are put together here rather than read from outputs, so that a snapshot shows them; order is said by dependsOn.
 var workspaceId = diagnostics ? resourceId('Microsoft.OperationalInsights/workspaces', uniqueName) : ''
+var insightsId = resourceId('Microsoft.Insights/components', uniqueName)
 var storageId = resourceId('Microsoft.Storage/storageAccounts', storageName)
 
 module storage 'modules/storage.bicep' = {
@@ -284,7 +295,7 @@ module vaultEndpoint 'modules/private-endpoint.bicep' = [
 var bound = toObject(
   managed,
   one => 'https://${one.name}${cloud.keyvaultDns}',
-  one => concat(one.scopes, one.applications)
+  one => concat(one.scopes, one.applications, one.consumers)
 )
 
 module app 'modules/app.bicep' = {
@@ -299,6 +310,8 @@ module app 'modules/app.bicep' = {
     subnetId: privateNetwork ? resourceId('Microsoft.Network/virtualNetworks/subnets', uniqueName, appSubnet) : ''
     closed: privateApp
     allowedAddresses: allowedAddresses
+    signInClientId: signInClientId
+    loginEndpoint: cloud.loginEndpoint
     packageUri: packageUri
     remoteBuild: remoteBuild
     workspaceId: workspaceId
@@ -310,8 +323,9 @@ module app 'modules/app.bicep' = {
       AzureWebJobsStorage__tableServiceUri: 'https://${storageName}.table.${cloud.storage}'
       APPLICATIONINSIGHTS_CONNECTION_STRING: monitoring.outputs.connectionString
       APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'Authorization=AAD;ClientId=${appIdentity.properties.clientId}'
-      // The exporter's telemetry about itself, which would leave the private network.
+      // The exporter's telemetry about itself, and its asking Microsoft for settings, which would leave the private network.
       APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL: 'true'
+      APPLICATIONINSIGHTS_CONTROLPLANE_DISABLED: 'true'
       // The worker passes the trace of the triggering event on.
       PYTHON_ENABLE_OPENTELEMETRY: 'true'
       AZURE_AUTHORITY_HOST: cloud.loginEndpoint
@@ -323,6 +337,12 @@ module app 'modules/app.bicep' = {
       REKEY_SWEEP_SCHEDULE: sweepSchedule
       REKEY_VAULTS: join(map(managed, one => 'https://${one.name}${cloud.keyvaultDns}'), ',')
       ...(outcomeTopic ? { REKEY_EVENT_TOPIC: topic!.outputs.endpoint } : {})
+      ...(empty(signInClientId)
+        ? {}
+        : {
+            '${vouchingSetting}': appIdentity.properties.clientId
+            WEBSITE_AUTH_AAD_ALLOWED_TENANTS: tenant().tenantId
+          })
       ...(empty(policyDocument) ? {} : { REKEY_POLICY: policyDocument })
     }
   }
@@ -347,7 +367,8 @@ module alertRules 'modules/alerts.bicep' = if (alerts) {
     name: name
     location: location
     tags: appTags
-    insightsId: resourceId('Microsoft.Insights/components', uniqueName)
+    insightsId: insightsId
+    workspaceId: workspaceId
     vaultUrls: map(managed, one => 'https://${one.name}${cloud.keyvaultDns}')
     mails: alertMails
     actionGroups: alertActionGroups
@@ -356,6 +377,24 @@ module alertRules 'modules/alerts.bicep' = if (alerts) {
   }
   dependsOn: [monitoring]
 }
+
+module workbookTiles 'modules/workbook.bicep' = if (workbook) {
+  params: {
+    title: name
+    location: location
+    tags: appTags
+    insightsId: insightsId
+    runbookUrl: runbookUrl
+  }
+  dependsOn: [monitoring]
+}
+
+module policies 'modules/policies.bicep' = [
+  for place in vaultGroups: if (azurePolicy != null) {
+    scope: resourceGroup(place.subscription, place.group)
+    params: { name: name, demands: azurePolicy! }
+  }
+]
 
 @description('Name of the app, for az functionapp.')
 output appName string = uniqueName

@@ -1,4 +1,4 @@
-// Names that the template and the app's code share: function_app.py, cloud/queues.py and cloud/leases.py.
+// Names that the template and the app's code share: function_app.py, cloud/queues.py and cloud/blobs.py.
 
 @export()
 @description('The queue that Event Grid delivers to.')
@@ -13,6 +13,10 @@ var queues = flatten(map([eventQueue, 'sweeps', 'rotations'], queue => [queue, '
 var leaseContainer = 'rekey-leases'
 
 @export()
+@description('How the names of blobs in it begin that hold what requests with an Idempotency-Key were answered.')
+var answerPrefix = 'requests/'
+
+@export()
 @description('The container of the code package.')
 var packageContainer = 'deployments'
 
@@ -23,3 +27,11 @@ var deadLetterContainer = 'dead-letters'
 @export()
 @description('Names of the custom roles, and of what they are assigned under.')
 func roleId(scope string, owner string, role string) string => guid(scope, owner, role)
+
+@export()
+@description('Paths that nobody has to sign in for. Event Grid shows the key of its extension on the last.')
+var openPaths = ['/api/health', '/api/openapi.json', '/runtime/webhooks/eventgrid']
+
+@export()
+@description('The setting that names the identity which vouches for the app at sign-in: https://learn.microsoft.com/azure/app-service/configure-authentication-provider-aad.')
+var vouchingSetting = 'OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID'

@@ -1,4 +1,4 @@
-// What each custom role for sources holds. docs/permissions.md says why, and what happens without it.
+// What each custom role for sources and consumers holds. docs/permissions.md says why, and what happens without it.
 
 import { sourceRole } from 'types.bicep'
 
@@ -16,7 +16,33 @@ func roleActions(role sourceRole) string[] =>
       'Microsoft.Sql/servers/write'
       'Microsoft.Sql/servers/azureADOnlyAuthentications/read'
     ]
+    // The action that refreshes references is in no list of Azure's, and a role may name listed ones only: so all, but those below.
+    'web-references': [
+      'Microsoft.Web/sites/config/read'
+      'Microsoft.Web/sites/config/appsettings/read'
+      'Microsoft.Web/sites/config/*/action'
+      'Microsoft.Web/sites/slots/config/read'
+      'Microsoft.Web/sites/slots/config/appsettings/read'
+      'Microsoft.Web/sites/slots/config/*/action'
+    ]
+    'container-revisions': [
+      'Microsoft.App/containerApps/read'
+      'Microsoft.App/containerApps/write'
+      'Microsoft.App/containerApps/revisions/read'
+    ]
   }[role]
+
+@export()
+@description('The actions that a role leaves out: those that show settings with their values.')
+func roleExceptions(role sourceRole) string[] =>
+  role == 'web-references'
+    ? [
+        'Microsoft.Web/sites/config/list/action'
+        'Microsoft.Web/sites/config/snapshots/listsecrets/action'
+        'Microsoft.Web/sites/slots/config/list/action'
+        'Microsoft.Web/sites/slots/config/snapshots/listsecrets/action'
+      ]
+    : []
 
 @export()
 @description('What a role is for, as the portal shows it.')
@@ -24,4 +50,6 @@ func roleSummary(role sourceRole) string =>
   {
     'storage-keys': 'Lets Rekey read, list and regenerate the keys of storage accounts.'
     'sql-administrator': 'Lets Rekey set the administrator\'s password of SQL servers.'
+    'web-references': 'Lets Rekey refresh the Key Vault references of App Service and Functions apps.'
+    'container-revisions': 'Lets Rekey give Container Apps a new revision.'
   }[role]

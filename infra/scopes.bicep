@@ -14,6 +14,7 @@ func filled(one vault, thisGroup string, thisSubscription string) fullVault => {
   resourceGroup: toLower(one.?resourceGroup ?? thisGroup)
   subscription: toLower(one.?subscription ?? thisSubscription)
   scopes: map(one.?scopes ?? [], scope => tidied(scope))
+  consumers: map(one.?consumers ?? [], consumer => tidied(consumer))
   applications: map(one.?applications ?? [], application => toLower(trim(application)))
   kinds: one.?kinds ?? ['storage-key']
   events: one.?events ?? true
@@ -23,9 +24,16 @@ func filled(one vault, thisGroup string, thisSubscription string) fullVault => {
 func tidied(scope string) string => toLower(trim(replace('${trim(scope)}\n', '/\n', '')))
 
 @export()
-@description('Every right that the scopes of one vault need at the sources.')
+@description('Every right that one vault needs at its sources and consumers.')
 func grantsOf(one fullVault) grant[] =>
-  flatten(map(one.scopes, scope => map(rolesAt(scope, one.kinds), role => grantAt(split(scope, '/'), role))))
+  concat(
+    flatten(map(one.scopes, scope => map(rolesAt(scope, one.kinds), role => grantAt(split(scope, '/'), role)))),
+    map(one.consumers, consumer => grantAt(split(consumer, '/'), refreshing(consumer)))
+  )
+
+@description('The role that one consumer needs.')
+func refreshing(consumer string) sourceRole =>
+  contains(consumer, '/microsoft.web/') ? 'web-references' : 'container-revisions'
 
 @description('The roles that one scope needs: what it can hold, of what the vault\'s secrets may be.')
 func rolesAt(scope string, kinds string[]) sourceRole[] =>
@@ -53,13 +61,32 @@ func grantAt(parts string[], role sourceRole) grant => {
 @export()
 @description('Whether this is an id that Rekey can be given: a subscription, a group, a storage account, a SQL server or database.')
 func isScope(scope string) bool =>
-  startsWith(scope, '/subscriptions/') && empty(filter(skip(split(scope, '/'), 1), part => empty(part))) && (length(split(
-    scope,
-    '/'
-  )) == subscriptionParts || (contains(scope, '/resourcegroups/') && (length(split(scope, '/')) == groupParts || isSource(split(
-    scope,
-    '/'
-  )))))
+  isWhole(split(scope, '/')) || (isInGroup(split(scope, '/')) && isSource(split(scope, '/')))
+
+@export()
+@description('Whether this is an id of what can be told of new versions: an App Service or Functions app, or a Container App.')
+func isConsumer(scope string) bool => isInGroup(split(scope, '/')) && isApp(split(scope, '/'))
+
+@description('Whether these are the parts of the id of a whole subscription or resource group.')
+func isWhole(parts string[]) bool =>
+  (length(parts) == subscriptionParts && isFilled(parts)) || (length(parts) == groupParts && isInGroup(parts))
+
+@description('Whether an id with these parts begins with a subscription and a resource group.')
+func isInGroup(parts string[]) bool => isFilled(parts) && length(parts) >= groupParts && parts[3] == 'resourcegroups'
+
+@description('Whether an id with these parts begins with a subscription, and none of its parts is empty.')
+func isFilled(parts string[]) bool =>
+  length(parts) > 1 && parts[0] == '' && parts[1] == 'subscriptions' && empty(filter(
+    skip(parts, 1),
+    part => empty(part)
+  ))
+
+@description('Whether these are the parts of the id of an App Service or Functions app, or of a Container App.')
+func isApp(parts string[]) bool =>
+  length(parts) == resourceParts && contains(
+    ['providers/microsoft.web/sites', 'providers/microsoft.app/containerapps'],
+    join(take(skip(parts, 5), 3), '/')
+  )
 
 @description('Whether these are the parts of the id of a storage account, a SQL server or a database.')
 func isSource(parts string[]) bool =>

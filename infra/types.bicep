@@ -28,6 +28,9 @@ type vault = {
   @description('Client ids of the Entra applications whose secrets may be rotated. They need the one step that a template cannot do: scripts/grant_graph.py.')
   applications: string[]?
 
+  @description('Ids of the apps that are told of new versions: App Service and Functions apps with their slots, Container Apps. None if left out.')
+  consumers: string[]?
+
   @description('The kinds that the secrets may be; each needs its own rights at the scopes. Only storage keys if left out.')
   kinds: kind[]?
 
@@ -45,6 +48,7 @@ type fullVault = {
   subscription: string
   scopes: string[]
   applications: string[]
+  consumers: string[]
   kinds: kind[]
   events: bool
 }
@@ -66,17 +70,17 @@ type cloudNames = {
 }
 
 @export()
-@description('What may be done at sources: one custom role each.')
-type sourceRole = 'storage-keys' | 'sql-administrator'
+@description('What may be done at sources and consumers: one custom role each.')
+type sourceRole = 'storage-keys' | 'sql-administrator' | 'web-references' | 'container-revisions'
 
 @export()
-@description('One right at one source.')
+@description('One right at one source or consumer.')
 type grant = {
-  @description('Subscription of the source, in lower case.')
+  @description('Its subscription, in lower case.')
   subscription: string
-  @description('Resource group of the source, in lower case; empty for a whole subscription.')
+  @description('Its resource group, in lower case; empty for a whole subscription.')
   group: string
-  @description('Name of the account or the server, in lower case; empty for a whole group or subscription.')
+  @description('Its name, in lower case; empty for a whole group or subscription.')
   resource: string
   @description('What may be done there.')
   role: sourceRole
@@ -101,7 +105,25 @@ type alertTuning = {
   @description('How far back its query looks.')
   window: ('PT15M' | 'PT30M' | 'PT1H' | 'PT3H' | 'PT6H' | 'P1D' | 'P2D')?
 
-  @description('How many rows of its query are still no reason.')
-  @minValue(0)
-  threshold: int?
+  @description('The number that its query compares with; docs/deploy.md says what it counts.')
+  @minValue(1)
+  limit: int?
+}
+
+@export()
+@description('What Azure Policy demands of the secrets beside the managed vaults; docs/deploy.md explains it.')
+@sealed()
+type secretPolicy = {
+  @description('For how many days a version may be valid at most.')
+  @minValue(1)
+  @maxValue(3650)
+  validityDays: int
+
+  @description('For how many days a version may be in use at most.')
+  @minValue(1)
+  @maxValue(3650)
+  activeDays: int
+
+  @description('Whether what does not comply is only shown, or refused by the vault. Audit if left out.')
+  effect: ('Audit' | 'Deny')?
 }

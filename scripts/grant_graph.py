@@ -11,36 +11,18 @@ Source: https://learn.microsoft.com/graph/api/serviceprincipal-post-approleassig
 
 from __future__ import annotations
 
-import json
-import re
-import subprocess
 import sys
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # So that it runs as a file too.
+
+from scripts.az import GUID, AzError, get, graph_url, listed, post
 
 GRAPH_APPLICATION = "00000003-0000-0000-c000-000000000000"
 """Microsoft Graph's own application, the same in every tenant."""
 OWNED_BY = "18a4783c-866b-4cc7-a460-3d5e5662c884"
 """Application.ReadWrite.OwnedBy: https://learn.microsoft.com/graph/permissions-reference."""
-GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-
-
-class AzError(Exception):
-    """`az` failed; the message is what it said."""
-
-
-def az(*arguments: str) -> Any:
-    """Run `az` and return its JSON answer, None where there is none."""
-    done = subprocess.run(["az", *arguments, "--output", "json"], capture_output=True, text=True, check=False)  # noqa: S603, S607
-    if done.returncode:
-        raise AzError(done.stderr.strip())
-    return json.loads(done.stdout) if done.stdout.strip() else None
-
-
-def graph_url() -> str:
-    """Return Microsoft Graph of the cloud that `az` is signed in to."""
-    cloud = az("cloud", "show")
-    return f"{cloud['endpoints']['microsoftGraphResourceId'].rstrip('/')}/v1.0"
 
 
 def grant(identity: str, applications: Sequence[str]) -> None:
@@ -52,33 +34,25 @@ def grant(identity: str, applications: Sequence[str]) -> None:
 
 
 def _give_permission(graph: str, identity: str) -> None:
-    target = _get(f"{graph}/servicePrincipals(appId='{GRAPH_APPLICATION}')?$select=id")["id"]
-    given = _get(f"{graph}/servicePrincipals/{identity}/appRoleAssignments")["value"]
+    target = get(f"{graph}/servicePrincipals(appId='{GRAPH_APPLICATION}')?$select=id")["id"]
+    given = listed(f"{graph}/servicePrincipals/{identity}/appRoleAssignments")
     if any(each["appRoleId"] == OWNED_BY and each["resourceId"] == target for each in given):
         print("Application.ReadWrite.OwnedBy: given already")
         return
     body = {"principalId": identity, "resourceId": target, "appRoleId": OWNED_BY}
-    _post(f"{graph}/servicePrincipals/{identity}/appRoleAssignments", body)
+    post(f"{graph}/servicePrincipals/{identity}/appRoleAssignments", body)
     print("Application.ReadWrite.OwnedBy: given; it takes up to an hour to work")
 
 
 def _make_owner(graph: str, identity: str, application: str) -> None:
     owners = f"{graph}/applications(appId='{application}')/owners"
-    if any(each["id"] == identity for each in _get(f"{owners}?$select=id")["value"]):
+    if any(each["id"] == identity for each in listed(f"{owners}?$select=id")):
         print(f"{application}: owned already")
         return
     # The object id is asked for because owners are added by it alone.
-    found = _get(f"{graph}/applications(appId='{application}')?$select=id")["id"]
-    _post(f"{graph}/applications/{found}/owners/$ref", {"@odata.id": f"{graph}/directoryObjects/{identity}"})
+    found = get(f"{graph}/applications(appId='{application}')?$select=id")["id"]
+    post(f"{graph}/applications/{found}/owners/$ref", {"@odata.id": f"{graph}/directoryObjects/{identity}"})
     print(f"{application}: owned")
-
-
-def _get(url: str) -> Any:
-    return az("rest", "--method", "get", "--url", url)
-
-
-def _post(url: str, body: dict[str, str]) -> None:
-    az("rest", "--method", "post", "--url", url, "--body", json.dumps(body))
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -1,5 +1,6 @@
-// What a person is told of: one scheduled query a reason, each with its section in docs/runbook.md.
+// One scheduled query for each rule of alert-rules.bicep, and who is told.
 
+import { alertRules } from '../alert-rules.bicep'
 import { alertTuning, texts } from '../types.bicep'
 
 @description('How every rule\'s name begins.')
@@ -16,6 +17,9 @@ param tags texts
 @description('Id of Application Insights.')
 param insightsId string
 
+@description('Id of the Log Analytics workspace that the storage account\'s logs go to; none if empty.')
+param workspaceId string
+
 @description('The vaults that must be swept, by their URLs.')
 param vaultUrls string[]
 
@@ -31,90 +35,15 @@ param tuning { *: alertTuning }
 @description('Where the runbook is read.')
 param runbookUrl string
 
-var bySecret = ['vault', 'secret']
-var rules = {
-  parked: {
-    severity: 1
-    why: 'A secret cannot be rotated until somebody mends what its tag RekeyReason says.'
-    section: 'a-secret-is-parked'
-    window: 'PT15M'
-    dimensions: bySecret
-    query: '''
-      customMetrics
-      | where name == 'rekey.parked' and value > 0
-      | extend vault = tostring(customDimensions.vault), secret = tostring(customDimensions.secret)
-    '''
-  }
-  failing: {
-    severity: 2
-    why: 'A rotation was tried three times without an end; after five tries its secret is parked.'
-    section: 'look'
-    window: 'PT30M'
-    dimensions: ['secret']
-    query: '''
-      traces
-      | parse message with 'try ' attempt:int ' of ' * ' for ' secret ': ' *
-      | where attempt >= 3
-    '''
-  }
-  poison: {
-    severity: 1
-    why: 'The queue gave a message up: a worker died each time, or the message cannot be read.'
-    section: 'messages-on-rotations-poison'
-    window: 'PT15M'
-    dimensions: []
-    query: '''
-      traces
-      | where (message has 'MaxDequeueCount' and message has 'poison') or message has 'on rotations-poison'
-    '''
-  }
-  unswept: {
-    severity: 1
-    why: 'A vault was not swept for three hours: windows, retirements and missed events wait.'
-    section: 'no-sweep'
-    window: 'PT3H'
-    dimensions: ['vault']
-    query: '''
-      print vaults = dynamic(VAULTS)
-      | mv-expand vault = vaults to typeof(string)
-      | join kind=leftanti (
-          customMetrics
-          | where name == 'rekey.sweeps' and value > 0
-          | distinct vault = tostring(customDimensions.vault)
-        ) on vault
-    '''
-  }
-  drift: {
-    severity: 2
-    why: 'A source refused what its vault held, and Rekey published the credential anew: somebody changed it by hand.'
-    section: 'drift'
-    window: 'PT15M'
-    dimensions: bySecret
-    query: '''
-      customMetrics
-      | where name == 'rekey.drift' and value > 0
-      | extend vault = tostring(customDimensions.vault), secret = tostring(customDimensions.secret)
-    '''
-  }
-  denied: {
-    severity: 1
-    why: 'Azure refused something to Rekey: the message names the identity, the role and the scope.'
-    section: 'access-denied'
-    window: 'PT15M'
-    dimensions: []
-    query: '''
-      union
-        (traces | extend outcome = parse_json(message) | where outcome.result == 'parked' and outcome.fix startswith 'grant '),
-        (exceptions | where type has 'AccessDenied' or outerMessage has 'AccessDenied')
-    '''
-  }
-}
-
+// The one rule that reads a log of the storage account needs that log in the workspace.
+var possible = empty(workspaceId) ? filter(items(alertRules), rule => rule.key != 'undelivered') : items(alertRules)
 // A tuning of a rule that does not exist would be lost silently.
-var unknown = filter(objectKeys(tuning), rule => !contains(rules, rule))
+var unknown = filter(objectKeys(tuning), rule => !contains(alertRules, rule))
 var wanted = empty(unknown)
-  ? filter(items(rules), rule => tuning[?rule.key].?enabled ?? true)
-  : fail('alertsTuned names ${join(unknown, ', ')}: known are ${join(objectKeys(rules), ', ')}')
+  ? filter(possible, rule => tuning[?rule.key].?enabled ?? true)
+  : fail('alertsTuned names ${join(unknown, ', ')}: known are ${join(objectKeys(alertRules), ', ')}')
+var limits = toObject(items(alertRules), rule => rule.key, rule => string(tuning[?rule.key].?limit ?? rule.value.limit))
+var quotedVaults = join(map(vaultUrls, url => '\'${url}\''), ', ')
 
 resource mailed 'Microsoft.Insights/actionGroups@2023-01-01' = if (!empty(mails)) {
   name: name
@@ -135,21 +64,22 @@ resource alerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
     kind: 'LogAlert'
     properties: {
       displayName: 'Rekey: ${rule.key}'
-      description: '${rule.value.why} ${runbookUrl}#${rule.value.section}'
+      description: '${replace(rule.value.why, 'LIMIT', limits[rule.key])} ${runbookUrl}#${rule.value.section}'
       severity: tuning[?rule.key].?severity ?? rule.value.severity
       enabled: true
-      // What needs a person does not mend itself by falling silent; a sweep that came does.
-      autoMitigate: rule.key == 'unswept'
-      scopes: [insightsId]
-      evaluationFrequency: 'PT15M'
+      autoMitigate: rule.value.lasting
+      scopes: [rule.key == 'undelivered' ? workspaceId : insightsId]
+      // A new workspace does not know the storage account's logs before the first of them arrives.
+      skipQueryValidation: rule.key == 'undelivered'
+      evaluationFrequency: rule.value.frequency
       windowSize: tuning[?rule.key].?window ?? rule.value.window
       criteria: {
         allOf: [
           {
-            query: replace(rule.value.query, 'VAULTS', replace(string(vaultUrls), '"', '\''))
+            query: replace(replace(rule.value.query, 'LIMIT', limits[rule.key]), 'VAULTS', quotedVaults)
             timeAggregation: 'Count'
             operator: 'GreaterThan'
-            threshold: tuning[?rule.key].?threshold ?? 0
+            threshold: 0
             dimensions: map(rule.value.dimensions, dimension => { name: dimension, operator: 'Include', values: ['*'] })
             failingPeriods: { numberOfEvaluationPeriods: 1, minFailingPeriodsToAlert: 1 }
           }

@@ -1,5 +1,6 @@
 // The Functions app on a Flex Consumption plan.
 
+import { openPaths, vouchingSetting } from '../names.bicep'
 import { texts } from '../types.bicep'
 
 @description('Name of the app, which is part of its URL.')
@@ -36,8 +37,14 @@ param subnetId string
 @description('Whether the app is closed to the internet.')
 param closed bool
 
-@description('Ranges of addresses that may reach the app; all if empty. Callers need a function key in any case.')
+@description('Ranges of addresses that may reach the app; all if empty. Callers need a function key or a role in any case.')
 param allowedAddresses string[]
+
+@description('Client id of the app registration that callers sign in with; function keys open the app if empty.')
+param signInClientId string
+
+@description('URL of Microsoft Entra, with a slash at its end.')
+param loginEndpoint string
 
 @description('URL of the code package; nothing is deployed if empty.')
 param packageUri string
@@ -115,12 +122,47 @@ resource noPublishingPasswords 'Microsoft.Web/sites/basicPublishingCredentialsPo
   properties: { allow: false }
 }
 
+// While it is in force the app believes what it says of callers. docs/access.md says what rests on that.
+resource signIn 'Microsoft.Web/sites/config@2025-03-01' = if (!empty(signInClientId)) {
+  parent: app
+  name: 'authsettingsV2'
+  properties: {
+    platform: { enabled: true, runtimeVersion: '~1' }
+    globalValidation: {
+      requireAuthentication: true
+      // Programs are told so; people begin at /.auth/login/aad.
+      unauthenticatedClientAction: 'Return401'
+      redirectToProvider: 'azureactivedirectory'
+      // What believes no caller's name: probes, the description, and Event Grid, which shows a key of its own.
+      excludedPaths: openPaths
+    }
+    httpSettings: { requireHttps: true, forwardProxy: { convention: 'NoProxy' } }
+    identityProviders: {
+      azureActiveDirectory: {
+        enabled: true
+        registration: {
+          clientId: signInClientId
+          // No secret: the app's identity vouches for it, as the registration's federated credential says.
+          clientSecretSettingName: vouchingSetting
+          openIdIssuer: '${loginEndpoint}${tenant().tenantId}/v2.0'
+        }
+        validation: { allowedAudiences: [signInClientId, 'api://${signInClientId}'] }
+      }
+    }
+    login: {
+      tokenStore: { enabled: false }
+      cookieExpiration: { convention: 'FixedTime', timeToExpiration: '08:00:00' }
+    }
+  }
+  dependsOn: [noFtpPasswords, noPublishingPasswords]
+}
+
 resource package 'Microsoft.Web/sites/extensions@2025-03-01' = if (!empty(packageUri)) {
   parent: app
   name: 'onedeploy'
   #disable-next-line BCP187 // The published types know this resource without its properties.
   properties: { packageUri: packageUri, remoteBuild: remoteBuild }
-  dependsOn: [noFtpPasswords, noPublishingPasswords]
+  dependsOn: [noFtpPasswords, noPublishingPasswords, signIn]
 }
 
 resource appLogs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = if (!empty(workspaceId)) {

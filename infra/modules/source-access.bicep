@@ -1,8 +1,8 @@
-// What the app may do to the sources in one resource group: custom roles that hold these actions and no others.
+// What the app may do to the sources and consumers in one resource group: custom roles that hold these actions and no others.
 
 import { roleId } from '../names.bicep'
 import { grant } from '../types.bicep'
-import { roleActions, roleSummary } from '../roles.bicep'
+import { roleActions, roleExceptions, roleSummary } from '../roles.bicep'
 
 @description('Object id of the app\'s identity.')
 param appPrincipalId string
@@ -10,7 +10,7 @@ param appPrincipalId string
 @description('Id of the app\'s identity, which tells this deployment\'s roles from another\'s.')
 param owner string
 
-@description('The rights at sources in this group.')
+@description('The rights at sources and consumers in this group.')
 param grants grant[]
 
 var roles = union(map(grants, one => one.role), [])
@@ -21,11 +21,11 @@ var roleIds = toObject(
   role => subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roleId(resourceGroup().id, owner, role))
 )
 var whole = filter(grants, one => empty(one.resource))
-var accountNames = map(filter(grants, one => !empty(one.resource) && one.role == 'storage-keys'), one => one.resource)
-var serverNames = map(
-  filter(grants, one => !empty(one.resource) && one.role == 'sql-administrator'),
-  one => one.resource
-)
+var single = filter(grants, one => !empty(one.resource))
+var accountNames = map(filter(single, one => one.role == 'storage-keys'), one => one.resource)
+var serverNames = map(filter(single, one => one.role == 'sql-administrator'), one => one.resource)
+var siteNames = map(filter(single, one => one.role == 'web-references'), one => one.resource)
+var containerNames = map(filter(single, one => one.role == 'container-revisions'), one => one.resource)
 
 resource definitions 'Microsoft.Authorization/roleDefinitions@2022-04-01' = [
   for role in roles: {
@@ -36,7 +36,7 @@ resource definitions 'Microsoft.Authorization/roleDefinitions@2022-04-01' = [
       description: roleSummary(role)
       type: 'customRole'
       assignableScopes: [resourceGroup().id]
-      permissions: [{ actions: roleActions(role) }]
+      permissions: [{ actions: roleActions(role), notActions: roleExceptions(role) }]
     }
   }
 ]
@@ -78,6 +78,36 @@ resource atServers 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
       principalId: appPrincipalId
       principalType: 'ServicePrincipal'
       roleDefinitionId: roleIds['sql-administrator']
+    }
+    dependsOn: [definitions]
+  }
+]
+
+resource sites 'Microsoft.Web/sites@2025-03-01' existing = [for name in siteNames: { name: name }]
+
+resource atSites 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for (name, index) in siteNames: {
+    scope: sites[index]
+    name: guid(sites[index].id, appPrincipalId, 'web-references')
+    properties: {
+      principalId: appPrincipalId
+      principalType: 'ServicePrincipal'
+      roleDefinitionId: roleIds['web-references']
+    }
+    dependsOn: [definitions]
+  }
+]
+
+resource containers 'Microsoft.App/containerApps@2025-07-01' existing = [for name in containerNames: { name: name }]
+
+resource atContainers 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for (name, index) in containerNames: {
+    scope: containers[index]
+    name: guid(containers[index].id, appPrincipalId, 'container-revisions')
+    properties: {
+      principalId: appPrincipalId
+      principalType: 'ServicePrincipal'
+      roleDefinitionId: roleIds['container-revisions']
     }
     dependsOn: [definitions]
   }

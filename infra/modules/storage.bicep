@@ -1,6 +1,6 @@
 // The app's own storage account: queues, leases, the deployment package, dead letters, and who may use them.
 
-import { deadLetterContainer, eventQueue, leaseContainer, packageContainer, queues } from '../names.bicep'
+import { answerPrefix, deadLetterContainer, eventQueue, leaseContainer, packageContainer, queues } from '../names.bicep'
 import { texts } from '../types.bicep'
 
 @description('Name of the account: 3 to 24 lower-case letters and digits.')
@@ -79,6 +79,28 @@ resource containers 'Microsoft.Storage/storageAccounts/blobServices/containers@2
     properties: { publicAccess: 'None' }
   }
 ]
+
+// Leases stay: the record beside each says which secret owns its source.
+resource expiry 'Microsoft.Storage/storageAccounts/managementPolicies@2026-09-01' = {
+  parent: account
+  name: 'default'
+  properties: {
+    policy: {
+      rules: [
+        {
+          name: 'remembered-answers'
+          enabled: true
+          type: 'Lifecycle'
+          definition: {
+            filters: { blobTypes: ['blockBlob'], prefixMatch: ['${leaseContainer}/${answerPrefix}'] }
+            actions: { baseBlob: { delete: { daysAfterModificationGreaterThan: retentionDays } } }
+          }
+        }
+      ]
+    }
+  }
+  dependsOn: [containers]
+}
 
 resource queueService 'Microsoft.Storage/storageAccounts/queueServices@2026-09-01' = {
   parent: account

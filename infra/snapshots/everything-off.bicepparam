@@ -13,6 +13,7 @@ param vaults = [
 
 param diagnostics = false
 param alerts = false
+param workbook = false
 
 param cloud = {
   name: 'AzureCloud'

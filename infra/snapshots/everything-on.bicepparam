@@ -16,6 +16,10 @@ param vaults = [
       '/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/shared'
     ]
     applications: ['11111111-2222-3333-4444-555555555555']
+    consumers: [
+      '/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/shop/providers/Microsoft.Web/sites/contoso-shop'
+      '/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/shop/providers/Microsoft.App/containerApps/worker'
+    ]
     kinds: ['storage-key', 'sql-admin-password', 'sql-login-password', 'service-principal-secret']
   }
 ]
@@ -27,13 +31,15 @@ param privateNetwork = true
 param addressPrefix = '10.20.0.0/24'
 param vaultEndpoints = true
 param privateApp = true
+param signInClientId = '66666666-7777-8888-9999-000000000000'
 param retentionDays = 365
 param alertMails = ['oncall@contoso.example']
 param alertActionGroups = [
   '/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/ops/providers/Microsoft.Insights/actionGroups/teams'
 ]
-param alertsTuned = { failing: { severity: 3, threshold: 5 } }
+param alertsTuned = { failing: { severity: 3, limit: 5 } }
 param runbookUrl = 'https://wiki.contoso.example/rekey'
+param azurePolicy = { validityDays: 365, activeDays: 180, effect: 'Deny' }
 param storageSku = 'Standard_ZRS'
 param instanceMemory = 4096
 param maximumInstances = 100

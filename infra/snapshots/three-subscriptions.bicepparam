@@ -28,6 +28,8 @@ param vaults = [
 
 param alertsTuned = { drift: { enabled: false }, unswept: { window: 'P2D' } }
 
+param azurePolicy = { validityDays: 100, activeDays: 100 }
+
 param allowedAddresses = ['203.0.113.0/24']
 
 param cloud = {

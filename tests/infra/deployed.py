@@ -20,6 +20,7 @@ PLACES = (
     (r".+/providers/Microsoft.KeyVault/vaults/[\w-]+", "each vault"),
     (r".+/providers/Microsoft.Storage/storageAccounts/\w+", "sources"),
     (r".+/providers/Microsoft.Sql/servers/[\w-]+", "sources"),
+    (r".+/providers/Microsoft.(Web/sites|App/containerApps)/[\w-]+", "consumers"),
     (r"/subscriptions/[\w-]+(/resourceGroups/[\w-]+)?", "sources"),
 )
 
@@ -61,11 +62,12 @@ def rights(snapshot: Mapping[str, Any]) -> Iterator[Right]:
         yield Right(who, custom.get(role, role), _scope(each["id"]))
 
 
-def custom_roles(snapshot: Mapping[str, Any]) -> Iterator[tuple[str, list[str], list[str]]]:
-    """Yield every custom role's name, its actions and its data actions."""
+def custom_roles(snapshot: Mapping[str, Any]) -> Iterator[tuple[str, list[str], list[str], list[str]]]:
+    """Yield every custom role's name, its actions, its data actions, and what it leaves out of its actions."""
     for each in of_type(snapshot, DEFINITION):
         (permissions,) = each["properties"]["permissions"]
-        yield _role_name(each), permissions.get("actions", []), permissions.get("dataActions", [])
+        found = (permissions.get(kind, []) for kind in ("actions", "dataActions", "notActions"))
+        yield _role_name(each), *found
 
 
 def settings(snapshot: Mapping[str, Any]) -> dict[str, str]:

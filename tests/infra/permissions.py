@@ -20,6 +20,8 @@ class Row:
     role: str
     title: str
     actions: tuple[str, ...]
+    exceptions: tuple[str, ...]
+    """What its actions do not include."""
 
 
 def rows(page: Path = PAGE) -> list[Row]:
@@ -41,4 +43,9 @@ def _row(who: str, line: str) -> Row:
     assert found, role
     assert why, line
     assert without, line
-    return Row(who, place, found[2], found[3], tuple(re.findall(r"`(Microsoft[\w./]+)`", permits)))
+    given, _, left_out = permits.partition(" but not ")
+    return Row(who, place, found[2], found[3], _actions(given), _actions(left_out))
+
+
+def _actions(text: str) -> tuple[str, ...]:
+    return tuple(re.findall(r"`(Microsoft[\w./*]+)`", text))

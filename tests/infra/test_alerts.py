@@ -3,128 +3,142 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
-import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.infra import deployed
+from tests.infra import deployed, queries
 from tests.infra.bicep import PUBLIC_CLOUD, ROOT, predicted, snapshot
+from tests.infra.contract import METRICS, SPAN_ATTRIBUTES, VALUES
+from tests.infra.queries import alert_queries, rules, workbook_queries
+from tests.once import once
 
-RULE = "Microsoft.Insights/scheduledQueryRules"
-TABLES = {
-    "customMetrics": "(timestamp: datetime, name: string, value: real, valueCount: int, valueSum: real, valueMin: real, "
-    "valueMax: real, customDimensions: dynamic, operation_Id: string, cloud_RoleName: string)",
-    "traces": "(timestamp: datetime, message: string, severityLevel: int, customDimensions: dynamic, operation_Id: string, "
-    "cloud_RoleName: string)",
-    "exceptions": "(timestamp: datetime, problemId: string, type: string, outerType: string, outerMessage: string, "
-    "severityLevel: int, customDimensions: dynamic, operation_Id: string, cloud_RoleName: string)",
-}
-"""The columns that matter of https://learn.microsoft.com/azure/azure-monitor/app/data-model-complete."""
 VAULTS = "param vaults = [{ name: 'contoso', applications: ['11111111-2222-3333-4444-555555555555'] }]" + PUBLIC_CLOUD
+EVERY = alert_queries() | workbook_queries()
+WRONG = (
+    "nowhere | take 1",
+    "traces | where nothing == 1",
+    "traces | wher message == ''",
+    "dependencies | where value > 1",
+)
+ASKED = {
+    *("expiring", "parked", "failing", "poison", "undelivered", "unswept"),
+    *("drift", "denied", "unreliable", "slow", "costly", "throttled", "policy", "errands"),
+}
+"""Everything that a person must be told of."""
 
 
-def rules(name: str) -> dict[str, dict[str, Any]]:
-    """Return the properties of every rule, by its name."""
-    found = {each["properties"]["displayName"]: each["properties"] for each in deployed.of_type(snapshot(name), RULE)}
-    return {title.removeprefix("Rekey: "): properties for title, properties in found.items()}
+def test_a_person_is_told_of_everything_that_needs_one() -> None:
+    assert set(rules("everything-on")) == ASKED
 
 
-def query(properties: dict[str, Any]) -> str:
-    (criterion,) = properties["criteria"]["allOf"]
-    return str(criterion["query"])
-
-
-def parser() -> Path:
-    """Return the folder of Microsoft's Kusto parser; without it skip the test, or fail it where CI is set."""
-    found = Path(os.environ.get("KUSTO", ROOT / "node_modules" / "@kusto" / "language-service-next"))
-    if not (found / "Kusto.Language.Bridge.min.js").exists() or shutil.which("node") is None:
-        reason = "npm's @kusto/language-service-next is not installed, or there is no node"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return found
-
-
-def complaints(queries: dict[str, str]) -> dict[str, list[str]]:
-    """Return what Kusto's parser says against each query."""
-    program = Path(__file__).with_name("kusto.js")
-    asked = json.dumps({"tables": TABLES, "queries": queries})
-    done = subprocess.run(  # noqa: S603
-        ["node", str(program), str(parser())],  # noqa: S607
-        input=asked,
-        capture_output=True,
-        text=True,
-        check=True,
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, list[str]]]:
+    """Return what Microsoft's parser says of every query, and of some that are wrong."""
+    asked = EVERY | {wrong: wrong for wrong in WRONG}
+    found: dict[str, dict[str, list[str]]] = json.loads(
+        once(tmp_path_factory, "judged.json", lambda: json.dumps(queries.parsed(asked)))
     )
-    found: dict[str, list[str]] = json.loads(done.stdout)
     return found
 
 
-def test_kustos_parser_takes_every_query() -> None:
-    queries = {name: query(rule) for name, rule in rules("everything-on").items()}
-    assert complaints(queries) == {name: [] for name in queries}
+def test_kustos_parser_takes_every_query_of_alerts_and_workbook(judged: dict[str, dict[str, list[str]]]) -> None:
+    assert {name: judged[name]["complaints"] for name in EVERY} == {name: [] for name in EVERY}
 
 
-@pytest.mark.parametrize("wrong", ["nowhere | take 1", "traces | where nothing == 1", "traces | wher message == ''"])
-def test_kustos_parser_refuses_a_wrong_table_column_and_operator(wrong: str) -> None:
-    assert complaints({"wrong": wrong})["wrong"]
+@pytest.mark.parametrize("wrong", WRONG)
+def test_kustos_parser_refuses_a_wrong_table_column_and_operator(
+    wrong: str, judged: dict[str, dict[str, list[str]]]
+) -> None:
+    assert judged[wrong]["complaints"]
 
 
-def test_every_metric_and_dimension_in_a_query_is_one_that_the_code_sends() -> None:
-    code = (ROOT / "cloud" / "reporting.py").read_text()
-    for rule in rules("everything-on").values():
-        for metric in re.findall(r"name == '([\w.]+)'", query(rule)):
-            assert f'"{metric}"' in code
-        for dimension in re.findall(r"customDimensions\.(\w+)", query(rule)):
-            assert f'"{dimension}"' in code
+@pytest.mark.parametrize("name", EVERY)
+def test_a_query_reads_no_metric_and_no_dimension_that_is_not_sent(name: str) -> None:
+    metrics = queries.metrics(EVERY[name])
+    assert metrics <= set(METRICS)
+    known = set().union(*(METRICS[metric] for metric in metrics)) | (SPAN_ATTRIBUTES if not metrics else set())
+    assert queries.dimensions(EVERY[name]) <= known
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_query_compares_a_dimension_with_no_value_that_it_never_has(name: str) -> None:
+    for dimension, values in VALUES.items():
+        for listed in re.findall(rf"\b{dimension}(?:'\]\))? (?:in|==) (\([^)]*\)|'\w+')", EVERY[name]):
+            assert set(re.findall(r"'(\w+)'", listed)) <= values
+
+
+def test_every_metric_is_read_by_an_alert_or_shown_in_the_workbook() -> None:
+    assert set().union(*map(queries.metrics, EVERY.values())) == set(METRICS)
 
 
 def test_every_log_line_that_a_query_looks_for_is_one_that_the_code_writes() -> None:
-    found = rules("everything-on")
-    service = (ROOT / "engine" / "service.py").read_text()
-    assert "'try ' attempt:int ' of ' * ' for ' secret ': '" in query(found["failing"])
-    assert '"try %d of %d for %s: %s"' in service
-    assert "has 'on rotations-poison'" in query(found["poison"])
-    assert '"message %s on rotations-poison: %s"' in service
-    assert "fix startswith 'grant '" in query(found["denied"])
-    assert 'f"grant it the role' in (ROOT / "cloud" / "azure.py").read_text()
+    assert "has 'on rotations-poison'" in EVERY["poison"]
+    assert '"message %s on rotations-poison: %s"' in (ROOT / "engine" / "service.py").read_text()
 
 
-def test_a_query_that_counts_by_something_yields_a_column_of_that_name() -> None:
+def test_dead_letters_are_looked_for_where_event_grid_puts_them() -> None:
+    assert "contains '/dead-letters/'" in EVERY["undelivered"]
+    rule = rules("everything-on")["undelivered"]
+    assert rule["scopes"] == [
+        deployed.only(snapshot("everything-on"), "Microsoft.OperationalInsights/workspaces")["id"]
+    ]
+
+
+def test_dead_letters_are_not_looked_for_without_the_storage_accounts_log(tmp_path: Path) -> None:
+    assert predicted(tmp_path, VAULTS + "param diagnostics = false").code == 0
+    assert "Rekey: poison" in (tmp_path / "case.snapshot.json").read_text()
+    assert "Rekey: undelivered" not in (tmp_path / "case.snapshot.json").read_text()
+
+
+def test_every_dimension_that_a_rule_counts_by_comes_out_of_its_query(judged: dict[str, dict[str, list[str]]]) -> None:
     for name, rule in rules("everything-on").items():
         (criterion,) = rule["criteria"]["allOf"]
-        for dimension in criterion["dimensions"]:
-            assert re.search(rf"\b{dimension['name']}\b", query(rule)), name
+        assert {dimension["name"] for dimension in criterion["dimensions"]} <= set(judged[name]["columns"]), name
 
 
-def test_every_alert_says_why_and_links_to_its_section_of_the_runbook() -> None:
+def test_every_alert_says_why_and_links_to_its_own_section_of_the_runbook() -> None:
     headings = re.findall(r"^## (.+)$", (ROOT / "docs" / "runbook.md").read_text(), re.MULTILINE)
     anchors = {heading.lower().replace(" ", "-") for heading in headings}
+    sections = []
     for rule in rules("everything-on").values():
         why, _, link = rule["description"].rpartition(" ")
         address, _, section = link.partition("#")
         assert why.endswith(".")
+        assert "LIMIT" not in why
         assert address == "https://wiki.contoso.example/rekey"
         assert section in anchors
+        sections.append(section)
+    assert len(set(sections)) == len(sections)
+
+
+def test_a_rule_that_looks_further_back_than_it_waits_tells_of_a_state_once_and_not_of_one_event_many_times() -> None:
+    for name, rule in rules("everything-on").items():
+        assert rule["autoMitigate"] == (rule["windowSize"] != rule["evaluationFrequency"]), name
 
 
 def test_every_vault_must_be_swept() -> None:
-    found = query(rules("three-subscriptions")["unswept"])
+    found = alert_queries("three-subscriptions")["unswept"]
     for vault in ("one", "two", "three"):
         assert f"'https://contoso-{vault}.vault.azure.net'" in found
 
 
 def test_an_alert_can_be_switched_off_and_tuned() -> None:
-    assert set(rules("three-subscriptions")) == set(rules("everything-on")) - {"drift"}
+    assert set(rules("three-subscriptions")) == ASKED - {"drift"}
     assert rules("three-subscriptions")["unswept"]["windowSize"] == "P2D"
-    tuned = rules("everything-on")["failing"]
-    assert (tuned["severity"], tuned["criteria"]["allOf"][0]["threshold"]) == (3, 5)
+    assert rules("everything-on")["failing"]["severity"] == 3
+    assert "tries >= 5" in EVERY["failing"]
+    assert "failed 5 times" in rules("everything-on")["failing"]["description"]
     assert rules("everything-off") == {}
+
+
+def test_every_rules_limit_is_in_its_query() -> None:
+    text = (ROOT / "infra" / "alert-rules.bicep").read_text()
+    written = re.findall(r"query: '''(.*?)'''", text, re.DOTALL)
+    assert len(written) == len(ASKED)
+    assert all("LIMIT" in each for each in written)
+    assert not [each for each in alert_queries().values() if "LIMIT" in each or "VAULTS" in each]
 
 
 def test_everybody_who_asked_is_told_of_every_alert() -> None:
@@ -140,6 +154,9 @@ def test_a_tuning_of_an_alert_that_does_not_exist_is_refused(tmp_path: Path) -> 
     assert "alertsTuned names parkd: known are" in run.said
 
 
-def test_the_page_lists_every_alert() -> None:
+def test_the_page_lists_every_alert_with_its_severity_and_its_limit() -> None:
     table = (ROOT / "docs" / "deploy.md").read_text().partition("## Alerts")[2].partition("\n## ")[0]
-    assert set(re.findall(r"^\| `(\w+)`", table, re.MULTILINE)) == set(rules("everything-on"))
+    rows = re.findall(r"^\| `(\w+)` \| (\d) \| .* \| (\d+)[^|]* \|$", table, re.MULTILINE)
+    text = (ROOT / "infra" / "alert-rules.bicep").read_text()
+    written = re.findall(r"^  (\w+): \{\n    severity: (\d).*?limit: (\d+)", text, re.MULTILINE | re.DOTALL)
+    assert sorted(rows) == sorted(written)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cloud import leases, queues
+from cloud import blobs, queues
 from cloud.settings import KNOWN, Settings
 from engine.events import parse_event
 from tests.infra import deployed
@@ -24,13 +24,16 @@ HOSTS = {
     "APPLICATIONINSIGHTS_CONNECTION_STRING",
     "APPLICATIONINSIGHTS_AUTHENTICATION_STRING",
     "APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL",
+    "APPLICATIONINSIGHTS_CONTROLPLANE_DISABLED",
     "PYTHON_ENABLE_OPENTELEMETRY",
     "AZURE_AUTHORITY_HOST",
     "AZURE_CLIENT_ID",
     "AZURE_TENANT_ID",
 }
 """Settings that the Functions host, the worker, the exporter and the identity library read."""
-OPTIONAL = {"REKEY_EVENT_TOPIC", "REKEY_POLICY"}
+PLATFORMS = {"OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID", "WEBSITE_AUTH_AAD_ALLOWED_TENANTS"}
+"""Settings that the platform's sign-in reads: https://learn.microsoft.com/azure/app-service/configure-authentication-provider-aad."""
+OPTIONAL = {"REKEY_EVENT_TOPIC", "REKEY_POLICY"} | PLATFORMS
 
 
 def triggered_queues() -> Iterator[str]:
@@ -58,11 +61,24 @@ def test_every_queue_that_a_trigger_reads_or_the_code_writes_exists_with_its_poi
 @pytest.mark.parametrize("name", names())
 def test_the_containers_of_leases_package_and_dead_letters_exist_and_no_others(name: str) -> None:
     found = snapshot(name)
-    assert child_names(found, "blobServices/containers") == {leases.CONTAINER, "deployments", "dead-letters"}
+    assert child_names(found, "blobServices/containers") == {blobs.CONTAINER, "deployments", "dead-letters"}
     package = deployed.only(found, "Microsoft.Web/sites")["properties"]["functionAppConfig"]["deployment"]["storage"]
     account = deployed.only(found, "Microsoft.Storage/storageAccounts")["name"]
     assert package["value"].startswith(f"https://{account}.blob.core.")
     assert package["value"].endswith("/deployments")
+
+
+@pytest.mark.parametrize("name", names())
+def test_what_requests_were_answered_is_deleted_after_a_week_and_nothing_else_ever_is(name: str) -> None:
+    kind = "Microsoft.Storage/storageAccounts/managementPolicies"
+    (rule,) = deployed.only(snapshot(name), kind)["properties"]["policy"]["rules"]
+    assert rule["enabled"] is True
+    assert rule["definition"]["actions"] == {"baseBlob": {"delete": {"daysAfterModificationGreaterThan": 7}}}
+    (prefix,) = rule["definition"]["filters"]["prefixMatch"]
+    container, _, begins = prefix.partition("/")
+    assert container == blobs.CONTAINER
+    assert f'f"{begins}{{key}}"' in (ROOT / "cloud" / "blobs.py").read_text()
+    assert rule["definition"]["filters"]["blobTypes"] == ["blockBlob"]
 
 
 @pytest.mark.parametrize("name", names())
@@ -72,7 +88,7 @@ def test_the_settings_are_those_that_are_read_none_missing_none_unknown(name: st
 
 
 def test_with_everything_on_every_known_setting_is_set_and_with_everything_off_the_optional_ones_are_not() -> None:
-    assert set(deployed.settings(snapshot("everything-on"))) == KNOWN | HOSTS
+    assert set(deployed.settings(snapshot("everything-on"))) == KNOWN | HOSTS | PLATFORMS
     assert not OPTIONAL & set(deployed.settings(snapshot("everything-off")))
 
 
@@ -90,7 +106,7 @@ def test_the_app_starts_with_the_settings_as_they_are(name: str) -> None:
     assert settings.storage.blob_url.startswith("https://")
 
 
-def test_scopes_and_applications_reach_the_app_bound_to_their_vault() -> None:
+def test_scopes_applications_and_consumers_reach_the_app_bound_to_their_vault() -> None:
     settings = settings_of("everything-on")
     assert list(settings.scopes) == ["https://contoso-prod.vault.azure.net"]
     data = "/subscriptions/00000000-0000-0000-0000-000000000001/resourcegroups/data/providers/"
@@ -100,6 +116,8 @@ def test_scopes_and_applications_reach_the_app_bound_to_their_vault() -> None:
         f"{data}microsoft.sql/servers/contoso-users/databases/orders",
         "/subscriptions/00000000-0000-0000-0000-000000000001/resourcegroups/shared",
         "11111111-2222-3333-4444-555555555555",
+        f"{data.replace('/data/', '/shop/')}microsoft.web/sites/contoso-shop",
+        f"{data.replace('/data/', '/shop/')}microsoft.app/containerapps/worker",
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts.snapshots import COMPILED
 from tests.infra.bicep import INFRA, bicep, warnings
 
 TEMPLATES = sorted(INFRA.rglob("*.bicep"))
@@ -18,28 +19,32 @@ def title(path: Path) -> str:
     return str(path.relative_to(INFRA))
 
 
-@pytest.mark.parametrize("ending", ["bicep", "bicepparam"])
-def test_every_file_is_linted_without_a_warning(ending: str) -> None:
-    run = bicep("lint", "--pattern", f"{INFRA}/**/*.{ending}")
+def test_every_file_is_linted_without_a_warning() -> None:
+    """The examples lead to every template, and from there to every module."""
+    run = bicep("lint", "--pattern", f"{INFRA}/*.bicepparam")
     assert run.code == 0
     assert warnings(run) == []
 
 
-@pytest.mark.parametrize(
-    ("name", "text"), [("wrong.bicep", "param unused string\n"), ("wrong.bicepparam", "using none\nparam x = y\n")]
-)
-def test_the_linter_finds_what_is_wrong_in_any_file_of_a_folder(name: str, text: str, tmp_path: Path) -> None:
+def test_an_example_leads_to_every_template_and_a_template_to_every_module() -> None:
+    text = "".join(file.read_text() for file in (*TEMPLATES, *INFRA.glob("*.bicepparam")))
+    assert [title(file) for file in TEMPLATES if not re.search(rf"'(\.\./|modules/)?{file.name}'", text)] == []
+
+
+def test_the_linter_finds_what_is_wrong_in_a_module_of_a_template_that_an_example_leads_to(tmp_path: Path) -> None:
     """Else the test above could not fail."""
     (tmp_path / "modules").mkdir()
-    (tmp_path / "modules" / name).write_text(text)
-    assert warnings(bicep("lint", "--pattern", f"{tmp_path}/**/*{Path(name).suffix}"))
+    (tmp_path / "modules" / "wrong.bicep").write_text("param unused string = ''\n")
+    (tmp_path / "right.bicep").write_text("module wrong 'modules/wrong.bicep' = {}\n")
+    (tmp_path / "example.bicepparam").write_text("using 'right.bicep'\n")
+    (found,) = warnings(bicep("lint", "--pattern", f"{tmp_path}/*.bicepparam"))
+    assert "unused" in found
 
 
-@pytest.mark.parametrize("ending", ["bicep", "bicepparam"])
-def test_every_file_is_formatted(ending: str, tmp_path: Path) -> None:
+def test_every_file_is_formatted(tmp_path: Path) -> None:
     copy = shutil.copytree(INFRA, tmp_path / "infra")
-    assert bicep("format", "--pattern", f"{copy}/**/*.{ending}").code == 0
-    for file in INFRA.rglob(f"*.{ending}"):
+    assert bicep("format", "--pattern", f"{copy}/**/*.bicep*").code == 0
+    for file in (*TEMPLATES, *INFRA.rglob("*.bicepparam")):
         assert (copy / title(file)).read_text() == file.read_text(), title(file)
 
 
@@ -54,7 +59,7 @@ def test_every_parameter_output_and_function_is_described(file: Path) -> None:
 
 
 def test_no_parameter_takes_a_secret_and_no_output_gives_one() -> None:
-    template = json.loads(bicep("build", str(INFRA / "main.bicep"), "--stdout").output)
+    template = json.loads(COMPILED.read_text())
     text = json.dumps(template)
     assert not re.search(r"\blist[A-Z]\w*\(", text), "a list… function reads keys"
     assert "securestring" not in text.lower()

@@ -8,11 +8,13 @@ from datetime import timedelta
 import pytest
 
 from engine.errors import AccessDenied
+from tests.cloud.consuming import REFERENCE, SHOP, WORKER, Consuming
+from tests.engine.scene import NAME
 from tests.infra import deployed
 from tests.infra.bicep import snapshot
 from tests.rig import Rig
 
-ROLES = {role: (*actions, *data) for role, actions, data in deployed.custom_roles(snapshot("everything-on"))}
+ROLES = {role: (*actions, *data) for role, actions, data, _ in deployed.custom_roles(snapshot("everything-on"))}
 READ = "Microsoft.Storage/storageAccounts/read"
 """What only accounts need whose name does not tell their endpoint; tests/rotators/test_storage_key.py shows that they do."""
 NEEDED = [action for role in ("vault-secrets", "storage-keys") for action in ROLES[role] if action != READ]
@@ -55,3 +57,33 @@ async def test_each_single_action_of_the_roles_is_needed(action: str) -> None:
         assert "docs/permissions.md" in denied.fix  # noqa: PT017 - a sweep tells by raising, a rotation by parking
     else:
         assert not done
+
+
+async def refreshed(roles: tuple[str, ...]) -> tuple[int, int]:
+    """Rotate a secret that two apps use, with these roles at them; tell the one's refreshes and the other's revisions."""
+    rig = Consuming(SHOP, WORKER)
+    rig.identity = rig.world.add_principal("as-deployed")
+    places = {"web-references": SHOP, "container-revisions": WORKER}
+    rig.world.grant(rig.identity, ROLES["vault-secrets"], rig.vault.resource_id)
+    rig.world.grant(rig.identity, ROLES["storage-keys"], rig.world.accounts["appdata"].resource_id)
+    for role in roles:
+        rig.world.grant(rig.identity, ROLES[role], places[role])
+    site = rig.world.web.add(SHOP, KEY=REFERENCE)
+    app = rig.world.container_apps.add(WORKER, key=f"{rig.vault.url}/secrets/{NAME}")
+    await rig.rotate()
+    return site.refreshed, len(app.revisions)
+
+
+@pytest.mark.parametrize(
+    ("roles", "expected"),
+    [
+        (("web-references", "container-revisions"), (1, 1)),
+        (("web-references",), (1, 0)),
+        (("container-revisions",), (0, 1)),
+        ((), (0, 0)),
+    ],
+)
+async def test_each_role_at_a_consumer_is_enough_to_refresh_it_and_needed(
+    roles: tuple[str, ...], expected: tuple[int, int]
+) -> None:
+    assert await refreshed(roles) == expected

@@ -1,0 +1,135 @@
+"""Make the app registration that callers sign in with, and give its roles to people, groups and programs.
+
+python scripts/app_registration.py register NAME URL IDENTITY
+python scripts/app_registration.py assign CLIENT ROLE PRINCIPAL…
+
+`register` takes the deployment's outputs appName, appUrl and identityPrincipalId, and prints the client id for the parameter
+signInClientId. No secret is made: the app's identity vouches for the registration. `assign` gives one of the roles Rekey.Reader,
+Rekey.Operator and Rekey.Admin to object ids. Both can be run again: what is there already stays. They use `az` as you
+are signed in: an Application Administrator, or with `register` alone an Application Developer. docs/access.md leads through it.
+Sources: https://learn.microsoft.com/graph/api/application-upsert, federatedidentitycredential-upsert, serviceprincipal-upsert and
+serviceprincipal-post-approleassignedto; https://learn.microsoft.com/azure/app-service/configure-authentication-provider-aad.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from uuid import NAMESPACE_DNS, uuid5
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # So that it runs as a file too.
+
+from scripts.az import GUID, AzError, az, get, graph_url, listed, patch, post
+
+ROLES = {
+    "Rekey.Reader": "See the state of every secret.",
+    "Rekey.Operator": "Rotate, retire, restore and unpark single secrets; see their state.",
+    "Rekey.Admin": "Start incidents, change the policy document, and everything that operators may.",
+}
+SCOPE = "user_impersonation"
+AZURE_CLI = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
+"""The Azure CLI's own application, the same in every tenant: with it people get tokens without being asked for consent."""
+AUDIENCES = {
+    "AzureCloud": "api://AzureADTokenExchange",
+    "AzureUSGovernment": "api://AzureADTokenExchangeUSGov",
+    "AzureChinaCloud": "api://AzureADTokenExchangeChina",
+}
+"""What a managed identity's token is for when it vouches: https://learn.microsoft.com/entra/workload-id/workload-identity-federation-considerations."""
+
+
+def register(name: str, url: str, identity: str) -> str:
+    """Make or mend the registration and return its client id."""
+    applications = f"{graph_url()}/applications"
+    patch(f"{applications}(uniqueName='{name}')", application(name, url))
+    made = get(f"{applications}(uniqueName='{name}')?$select=id,appId")
+    client = str(made["appId"])
+    patch(f"{applications}/{made['id']}", reachable(client))
+    patch(f"{applications}/{made['id']}/federatedIdentityCredentials(name='rekey')", vouched_by(identity))
+    # Without a role nobody gets so much as a token.
+    patch(f"{graph_url()}/servicePrincipals(appId='{client}')", {"appRoleAssignmentRequired": True})
+    return client
+
+
+def application(name: str, url: str) -> dict[str, Any]:
+    """Return the registration's roles, and where its sign-ins lead back to."""
+    return {
+        "displayName": name,
+        "signInAudience": "AzureADMyOrg",
+        "web": {"redirectUris": [f"{url}/.auth/login/aad/callback"]},
+        "appRoles": [
+            {
+                "id": own_id(role),
+                "value": role,
+                "displayName": role,
+                "description": description,
+                "allowedMemberTypes": ["User", "Application"],
+                "isEnabled": True,
+            }
+            for role, description in ROLES.items()
+        ],
+        "api": {"requestedAccessTokenVersion": 2, "oauth2PermissionScopes": [scope()]},
+    }
+
+
+def reachable(client: str) -> dict[str, Any]:
+    """Return what can be said only once the registration has its client id: how tokens for it are asked for."""
+    trusted = {"appId": AZURE_CLI, "delegatedPermissionIds": [own_id(SCOPE)]}
+    api = {**application("", "")["api"], "preAuthorizedApplications": [trusted]}
+    return {"identifierUris": [f"api://{client}"], "api": api}
+
+
+def scope() -> dict[str, Any]:
+    """Return the one permission under which people call through a program; what they may do is decided by their role."""
+    said = {"adminConsentDisplayName": "Call Rekey", "adminConsentDescription": "Call Rekey as the signed-in person."}
+    return {"id": own_id(SCOPE), "value": SCOPE, "type": "Admin", "isEnabled": True, **said}
+
+
+def vouched_by(identity: str) -> dict[str, Any]:
+    """Return the credential by which the app's identity stands in for a secret."""
+    cloud, tenant = az("cloud", "show"), az("account", "show")["tenantId"]
+    issuer = f"{cloud['endpoints']['activeDirectory'].rstrip('/')}/{tenant}/v2.0"
+    return {"issuer": issuer, "subject": identity, "audiences": [AUDIENCES[cloud["name"]]]}
+
+
+def assign(client: str, role: str, principals: Sequence[str]) -> None:
+    """Give a role to those who do not have it yet."""
+    graph = graph_url()
+    app = get(f"{graph}/servicePrincipals(appId='{client}')?$select=id")["id"]
+    has = {
+        each["principalId"]
+        for each in listed(f"{graph}/servicePrincipals/{app}/appRoleAssignedTo")
+        if each["appRoleId"] == own_id(role)
+    }
+    for principal in principals:
+        if principal not in has:
+            body = {"principalId": principal, "resourceId": app, "appRoleId": own_id(role)}
+            post(f"{graph}/servicePrincipals/{app}/appRoleAssignedTo", body)
+        print(f"{principal}: {role}{' already' if principal in has else ''}")
+
+
+def own_id(value: str) -> str:
+    """Return the id of a role or permission: the same at every run, so that it stays the same one."""
+    return str(uuid5(NAMESPACE_DNS, f"{value}.rekey"))
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Do what the command line asks for; returns the exit code."""
+    try:
+        match arguments:
+            case ["register", name, url, identity] if url.startswith("https://") and GUID.fullmatch(identity):
+                print(f"signInClientId: {register(name, url.rstrip('/'), identity)}")
+            case ["assign", client, role, *ids] if role in ROLES and ids and all(map(GUID.fullmatch, (client, *ids))):
+                assign(client, role, ids)
+            case _:
+                print((__doc__ or "").strip(), file=sys.stderr)
+                return 2
+    except AzError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

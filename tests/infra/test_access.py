@@ -1,0 +1,101 @@
+"""Sign-in as it is deployed, and docs/access.md, held against the calls that the app takes."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from api.access import BY_KEY, Role, entra
+from api.routes import ROUTES
+from scripts import app_registration
+from tests.infra import deployed
+from tests.infra.bicep import ROOT, names, snapshot
+
+PAGE = (ROOT / "docs" / "access.md").read_text()
+CONFIG = "Microsoft.Web/sites/config"
+CLIENT = "66666666-7777-8888-9999-000000000000"
+TENANT = "00000000-0000-0000-0000-0000000000ff"
+
+
+def sign_in() -> dict[str, Any]:
+    """Return the sign-in of the deployment that has one."""
+    properties: dict[str, Any] = deployed.only(snapshot("everything-on"), CONFIG)["properties"]
+    return properties
+
+
+def provider() -> dict[str, Any]:
+    found: dict[str, Any] = sign_in()["identityProviders"]
+    assert list(found) == ["azureActiveDirectory"]
+    only: dict[str, Any] = found["azureActiveDirectory"]
+    return only
+
+
+def test_every_call_has_its_least_role_on_the_page() -> None:
+    rows = re.findall(r"^\| `(\w+) (/api/\S+)` \| (?:none|`([\w.]+)`) \|$", PAGE, re.MULTILINE)
+    assert sorted(rows) == sorted(
+        (each.method, f"/api/{each.path}", each.role.value_in_entra if each.role else "") for each in ROUTES
+    )
+
+
+def test_the_page_quotes_what_the_code_says() -> None:
+    assert f"`{BY_KEY}`" in PAGE
+    assert all(f"`{role.value_in_entra}`" in PAGE for role in Role)
+    assert all(f"`{path}`" in PAGE for path in sign_in()["globalValidation"]["excludedPaths"])
+
+
+def test_every_link_leads_to_a_page_and_a_section_that_exist() -> None:
+    for file, section in re.findall(r"\]\(([\w./-]*)(?:#([\w-]+))?\)", PAGE):
+        text = (ROOT / "docs" / file).read_text() if file else PAGE
+        headings = re.findall(r"^## (.+)$", text, re.MULTILINE)
+        anchors = {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
+        assert not section or section in anchors, (file, section)
+
+
+def test_the_script_that_the_page_uses_takes_what_it_is_given() -> None:
+    used = re.findall(r"scripts/app_registration\.py (\w+)", PAGE)
+    assert (
+        set(used)
+        == {"register", "assign"}
+        <= set(re.findall(r"app_registration\.py (\w+)", app_registration.__doc__ or ""))
+    )
+
+
+def test_sign_in_is_made_only_where_it_is_asked_for() -> None:
+    assert {name for name in names() if deployed.of_type(snapshot(name), CONFIG)} == {"everything-on"}
+
+
+def test_nobody_passes_without_a_sign_in() -> None:
+    assert sign_in()["platform"]["enabled"] is True
+    assert sign_in()["httpSettings"]["requireHttps"] is True
+    assert sign_in()["globalValidation"]["requireAuthentication"] is True
+    assert sign_in()["globalValidation"]["unauthenticatedClientAction"] == "Return401"
+
+
+def test_only_this_tenants_tokens_for_this_app_are_taken() -> None:
+    assert provider()["registration"]["openIdIssuer"] == f"https://login.microsoftonline.com/{TENANT}/v2.0"
+    assert provider()["validation"] == {"allowedAudiences": [CLIENT, f"api://{CLIENT}"]}
+    assert deployed.settings(snapshot("everything-on"))["WEBSITE_AUTH_AAD_ALLOWED_TENANTS"] == TENANT
+
+
+def test_the_apps_own_identity_vouches_and_no_secret_is_kept() -> None:
+    setting = provider()["registration"]["clientSecretSettingName"]
+    settings = deployed.settings(snapshot("everything-on"))
+    assert settings[setting] == settings["AZURE_CLIENT_ID"]
+    assert sign_in()["login"]["tokenStore"] == {"enabled": False}
+
+
+def test_what_is_open_without_a_sign_in_leads_to_no_call_that_believes_the_callers_name() -> None:
+    excluded = sign_in()["globalValidation"]["excludedPaths"]
+    guarded = [f"/api/{each.path}" for each in ROUTES if each.role]
+    assert not [(path, call) for path in excluded for call in guarded if call.startswith(path)]
+    unguarded = {f"/api/{each.path}" for each in ROUTES if not each.role}
+    assert set(excluded) - unguarded == {"/runtime/webhooks/eventgrid"}
+    assert unguarded <= set(excluded)
+    assert not [path for path in excluded if "*" in path]
+
+
+@pytest.mark.parametrize("name", names())
+def test_no_setting_of_the_template_makes_the_app_believe_that_callers_are_signed_in(name: str) -> None:
+    assert not entra({key.upper(): "true" for key in deployed.settings(snapshot(name))})

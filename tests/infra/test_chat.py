@@ -1,0 +1,87 @@
+"""infra/chat.bicep turns Azure Monitor's common alert schema into what Teams and Slack show, and keeps the webhook secret."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.infra import deployed
+from tests.infra.bicep import predicted
+from tests.once import once
+
+ESSENTIALS = {
+    "alertRule": "rekey-parked",
+    "severity": "Sev1",
+    "monitorCondition": "Fired",
+    "description": "A secret cannot be rotated. https://wiki.contoso.example/rekey#a-secret-is-parked",
+}
+ALERT = {"schemaId": "azureMonitorCommonAlertSchema", "data": {"essentials": ESSENTIALS}}
+"""What matters of https://learn.microsoft.com/azure/azure-monitor/alerts/alerts-common-schema."""
+STEP = r"\?\['(\w+)'\]"
+
+
+def sent(body: Any) -> Any:
+    """Fill an alert into a message as the workflow does: each expression is a path into the body of the trigger."""
+
+    def value(found: re.Match[str]) -> str:
+        reached: Any = ALERT
+        for step in re.findall(STEP, found[1]):
+            reached = reached[step]
+        return str(reached)
+
+    text = json.dumps(body)
+    return json.loads(re.sub(rf"@\{{triggerBody\(\)((?:{STEP})+)\}}", value, text))
+
+
+@pytest.fixture(scope="module", params=["Teams", "Slack"])
+def chat(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Return what would be deployed for one product."""
+    product = str(request.param)
+    text = once(
+        tmp_path_factory, f"chat-{product}.json", lambda: would_be_deployed(product, tmp_path_factory.mktemp("chat"))
+    )
+    return {"product": product, **json.loads(text)}
+
+
+def would_be_deployed(product: str, folder: Path) -> str:
+    given = f"param name = 'chat'\nparam product = '{product}'\nparam webhookUrl = 'https://hooks.example/s3cr3t'"
+    run = predicted(folder, given, "chat.bicep")
+    assert run.code == 0, run.said
+    return (folder / "case.snapshot.json").read_text()
+
+
+def definition(chat: dict[str, Any]) -> dict[str, Any]:
+    """Return the workflow's definition."""
+    found: dict[str, Any] = deployed.only(chat, "Microsoft.Logic/workflows")["properties"]["definition"]
+    return found
+
+
+def test_the_channel_is_shown_what_fired_why_and_the_link_in_the_form_that_it_takes(chat: dict[str, Any]) -> None:
+    message = sent(definition(chat)["actions"]["post"]["inputs"]["body"])
+    title, why = "Fired: rekey-parked (Sev1)", ESSENTIALS["description"]
+    if chat["product"] == "Slack":
+        assert message == {"text": f"*{title}*\n{why}"}
+        return
+    (attachment,) = message["attachments"]
+    assert (message["type"], attachment["contentType"]) == ("message", "application/vnd.microsoft.card.adaptive")
+    assert [block["text"] for block in attachment["content"]["body"]] == [title, why]
+
+
+def test_the_webhook_is_in_no_part_that_a_reader_sees(chat: dict[str, Any]) -> None:
+    assert "hooks.example" not in json.dumps(chat)
+    found = definition(chat)
+    assert found["parameters"]["webhookUrl"]["type"] == "SecureString"
+    assert found["actions"]["post"]["runtimeConfiguration"]["secureData"]["properties"] == ["inputs"]
+    assert "listCallbackUrl" not in json.dumps(chat["outputs"])
+
+
+def test_the_action_group_passes_alerts_to_the_workflow_in_the_schema_that_it_reads(chat: dict[str, Any]) -> None:
+    group = deployed.only(chat, "Microsoft.Insights/actionGroups")
+    (receiver,) = group["properties"]["logicAppReceivers"]
+    assert receiver["useCommonAlertSchema"] is True
+    assert receiver["resourceId"] == deployed.only(chat, "Microsoft.Logic/workflows")["id"]
+    assert chat["outputs"]["actionGroupId"] == group["id"]

@@ -1,0 +1,56 @@
+"""The template behind the button "Deploy to Azure" is the one that is tested here, and can be deployed from nothing but itself."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from scripts import snapshots
+from tests.infra.bicep import ROOT, compiler
+
+TEMPLATE = json.loads(snapshots.COMPILED.read_text())
+BUTTON = re.compile(r"https://portal\.azure\.com/#create/Microsoft\.Template/uri/([\w%.-]+)")
+
+
+def parts(part: Any) -> list[Any]:
+    """Return a template's objects, each with all that it holds."""
+    if isinstance(part, dict):
+        return [part, *(each for value in part.values() for each in parts(value))]
+    return [each for value in part for each in parts(value)] if isinstance(part, list) else []
+
+
+def test_the_committed_template_is_what_the_bicep_files_compile_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BICEP", compiler())
+    assert snapshots.compiled() == snapshots.COMPILED.read_text(), "run python -m scripts.snapshots"
+
+
+def test_it_names_no_version_of_the_compiler_so_that_another_version_need_not_change_it() -> None:
+    assert "_generator" not in snapshots.COMPILED.read_text()
+    assert snapshots.without_generator([{"a": {"_generator": 1, "b": 2}}]) == [{"a": {"b": 2}}]
+
+
+def test_it_needs_no_other_file() -> None:
+    assert not [each for each in parts(TEMPLATE) if "templateLink" in each]
+
+
+def test_only_the_vaults_must_be_given() -> None:
+    required = [
+        name for name, each in TEMPLATE["parameters"].items() if "defaultValue" not in each and not each.get("nullable")
+    ]
+    assert required == ["vaults"]
+
+
+def test_azure_itself_refuses_an_empty_list_of_vaults_and_names_that_are_too_long() -> None:
+    """As does the compiler, which who uses the button has not."""
+    assert TEMPLATE["parameters"]["vaults"]["minLength"] == 1
+    assert TEMPLATE["parameters"]["name"]["maxLength"] == 20
+    assert TEMPLATE["definitions"]["vault"]["properties"]["name"]["maxLength"] == 24
+
+
+def test_the_pages_button_opens_it() -> None:
+    (encoded,) = BUTTON.findall((ROOT / "docs" / "deploy.md").read_text())
+    assert encoded == quote("https://raw.githubusercontent.com/OWNER/rekey/main/infra/azuredeploy.json", safe="")

@@ -1,0 +1,148 @@
+"""What Rekey writes satisfies Azure's built-in policies for secrets, by their own rules, also where a vault denies the rest."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from simulator.keyvault.state import SecretVersion
+from simulator.transport import Call
+from simulator.wire import Request, Response, json_response
+from tests.infra import deployed
+from tests.infra.bicep import snapshot
+from tests.infra.policy_rules import Judge, fields
+from tests.rig import Rig
+from tests.simulator import specs
+
+ASSIGNMENT = "Microsoft.Authorization/policyAssignments"
+
+
+def assignments(name: str) -> list[dict[str, Any]]:
+    return [each["properties"] for each in deployed.of_type(snapshot(name), ASSIGNMENT)]
+
+
+def definitions() -> dict[str, dict[str, Any]]:
+    """Return Microsoft's definitions for secrets by their ids."""
+    found = [json.loads(path.read_text()) for path in Path(specs.require(), "policy").glob("Secrets_*.json")]
+    return {each["id"]: each for each in found}
+
+
+@cache
+def judges() -> dict[str, Judge]:
+    """Return a judge for each assignment of the deployment with everything on, by the name of its definition."""
+    known = definitions()
+    return {
+        known[each["policyDefinitionId"]]["properties"]["displayName"]: Judge(
+            known[each["policyDefinitionId"]], {key: given["value"] for key, given in each["parameters"].items()}
+        )
+        for each in assignments("everything-on")
+    }
+
+
+def objections(rig: Rig, version: SecretVersion) -> list[str]:
+    """Return the policies that a version does not satisfy now."""
+    return [title for title, judge in judges().items() if judge.objects(fields(version), rig.clock.now())]
+
+
+@dataclass(frozen=True)
+class DenyingVault:
+    """A vault that refuses every write after which a version would not comply: new ones, and changes of old ones."""
+
+    rig: Rig
+    refused: list[str]
+
+    async def __call__(self, request: Request, call: Call) -> Response:
+        """Let a request through, or refuse it. Only the status is known of what Azure answers."""
+        writes = request.method in ("PUT", "PATCH") and request.host.startswith("prod.vault.") and request.body
+        if writes and (found := objections(self.rig, self._after(request))):
+            self.refused.extend(found)
+            return json_response(403, {"error": {"code": "Forbidden", "message": f"Disallowed: {found}"}})
+        return await call()
+
+    def _after(self, request: Request) -> SecretVersion:
+        """Return the version as it would be once the request is carried out."""
+        body, now = json.loads(request.body), int(self.rig.clock.now().timestamp())
+        name, version = [*request.path.strip("/").split("/"), ""][1:3]
+        kept = self.rig.vault.find(name, version) if request.method == "PATCH" else None
+        attributes = body.get("attributes") or {}
+        found = kept or SecretVersion(name, version, "", created=now, updated=now)
+        return replace(
+            found,
+            expires=attributes.get("exp", found.expires),
+            not_before=attributes.get("nbf", found.not_before),
+            content_type=body.get("contentType", found.content_type),
+        )
+
+
+def test_everything_that_is_demanded_is_assigned_by_the_ids_and_parameters_of_microsofts_definitions() -> None:
+    known = definitions()
+    found = assignments("everything-on")
+    titles = {known[each["policyDefinitionId"]]["properties"]["displayName"] for each in found}
+    assert {title.partition(" ")[2] for title in titles} >= {"should have content type set"}
+    assert len(titles) == 4
+    for each in found:
+        declared = known[each["policyDefinitionId"]]["properties"]["parameters"]
+        assert set(each["parameters"]) == set(declared)
+        assert each["parameters"]["effect"]["value"] in declared["effect"]["allowedValues"]
+
+
+def test_policies_are_assigned_once_to_each_vaults_group_and_only_show_unless_told_to_deny() -> None:
+    found = deployed.of_type(snapshot("three-subscriptions"), ASSIGNMENT)
+    groups = {each["id"].partition("/providers/")[0] for each in found}
+    assert len(groups) == 3
+    assert len(found) == 12
+    assert {each["parameters"]["effect"]["value"] for each in assignments("three-subscriptions")} == {"Audit"}
+    assert {each["parameters"]["effect"]["value"] for each in assignments("everything-on")} == {"Deny"}
+    assert assignments("everything-off") == []
+
+
+async def test_a_rotated_secret_satisfies_every_policy_although_the_one_before_it_did_not() -> None:
+    rig = Rig()
+    rig.secret("app-key", rig.account("appdata"), days_left=None)
+    old = replace(rig.latest("app-key"), content_type=None)
+    assert len(objections(rig, old)) == 3
+    await rig.service().rotate(rig.item("app-key", force=True).to_json(), 1)
+    new = rig.latest("app-key")
+    assert new.version != old.version
+    assert objections(rig, new) == []
+
+
+async def test_a_vault_that_denies_what_does_not_comply_accepts_a_whole_life_of_a_secret() -> None:
+    rig = Rig()
+    account = rig.account("appdata")
+    rig.secret("app-key", account)
+    old, vault = rig.latest("app-key"), DenyingVault(rig, [])
+    await rig.service(vault).rotate(rig.item("app-key").to_json(), 1)
+    rig.clock.advance(timedelta(days=8).total_seconds())
+    await rig.service(vault).rotate(rig.item("app-key", action="retire").to_json(), 1)
+    assert vault.refused == []
+    assert rig.latest("app-key").version != old.version
+    assert account.keys["key1"].value != old.value
+    assert [each.enabled for each in rig.vault.versions("app-key")] == [False, True]
+
+
+@pytest.mark.parametrize(("days", "refused"), [(90, 0), (400, 1)])
+async def test_the_denying_vault_does_deny_what_is_valid_for_too_long(days: int, refused: int) -> None:
+    """Else the test above could not fail."""
+    rig = Rig()
+    rig.secret("app-key", rig.account("appdata"), tags={"ValidityPeriodDays": str(days)})
+    vault = DenyingVault(rig, [])
+    await rig.service(vault).rotate(rig.item("app-key").to_json(), 5)
+    assert (vault.refused.count("Secrets should have the specified maximum validity period") > 0) is (refused > 0)
+
+
+@pytest.mark.parametrize(
+    ("days", "objected"), [(179, set()), (180, set()), (181, {"Secrets should not be active for longer"})]
+)
+def test_a_version_that_nobody_replaces_is_shown_once_its_time_has_passed(days: int, objected: set[str]) -> None:
+    rig = Rig()
+    rig.secret("app-key", rig.account("appdata"), days_left=365)
+    version = rig.latest("app-key")
+    rig.clock.advance(timedelta(days=days).total_seconds())
+    assert {title.partition(" than")[0] for title in objections(rig, version)} == objected

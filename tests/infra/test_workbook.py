@@ -1,0 +1,50 @@
+"""The workbook shows what a person needs, in the order in which they need it; test_alerts.py parses its queries."""
+
+from __future__ import annotations
+
+import re
+
+from tests.infra import deployed, queries
+from tests.infra.bicep import ROOT, snapshot
+from tests.infra.queries import tiles, workbook
+
+
+def test_what_needs_a_person_comes_first() -> None:
+    assert next(iter(tiles())) == "What needs a person first"
+
+
+def test_everything_that_is_asked_of_it_is_shown() -> None:
+    shown = " / ".join(tiles()).lower()
+    for word in (
+        *("days to expiry", "by kind", "by outcome", "steps", "drift", "parked, with reasons"),
+        *("compliance", "calls to azure", "cost", "people asked for"),
+    ):
+        assert word in shown
+
+
+def test_every_tile_asks_application_insights_for_its_own_or_the_chosen_period() -> None:
+    period = next(part for part in workbook()["items"] if part["type"] == 9)["content"]["parameters"][0]
+    for title, content in tiles().items():
+        assert content["resourceType"] == "microsoft.insights/components"
+        chosen = content.get("timeContextFromParameter") == period["name"]
+        assert chosen != (content["timeContext"]["durationMs"] > 0), title
+
+
+def test_every_section_that_a_tile_names_is_in_the_runbook() -> None:
+    headings = re.findall(r"^## (.+)$", (ROOT / "docs" / "runbook.md").read_text(), re.MULTILINE)
+    anchors = {heading.lower().replace(" ", "-") for heading in headings}
+    named = set(re.findall(r"section = '([\w-]+)'", " ".join(queries.workbook_queries().values())))
+    assert named
+    assert named <= anchors
+
+
+def test_the_workbook_belongs_to_the_apps_own_application_insights_and_links_to_the_runbook() -> None:
+    found = deployed.only(snapshot("everything-on"), queries.WORKBOOK)["properties"]
+    insights = deployed.only(snapshot("everything-on"), "Microsoft.Insights/components")["id"]
+    assert found["sourceId"] == insights
+    assert workbook()["fallbackResourceIds"] == [insights]
+    assert "(https://wiki.contoso.example/rekey)" in found["serializedData"]
+
+
+def test_it_can_be_left_out() -> None:
+    assert deployed.of_type(snapshot("everything-off"), queries.WORKBOOK) == []

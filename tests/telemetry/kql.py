@@ -1,0 +1,109 @@
+"""Kusto queries on rows, evaluated by ClickHouse's Kusto dialect, which refuses by name what it does not know.
+
+One thing is rewritten, since that dialect has no dynamic values: a member of a property bag, `bag.name` or `bag['name']`,
+becomes `bag_text(bag, 'name')`, and `parse_json(text)` the text itself. Everything else goes to the engine as it is deployed, and
+Microsoft's parser has seen the original. What the dialect is known to get wrong is refused here; one difference stays: its
+percentile lies between two values where Kusto takes the nearest, so no scene may depend on that.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from chdb import session
+
+from simulator.telemetry.tables import Row
+from tests.infra.queries import SCHEMA
+
+TYPES = {
+    "datetime": "DateTime64(7, 'UTC')",
+    "dynamic": "String",
+    "string": "String",
+    # Never null in these tables, and a sum of nulls is null there where it is 0 in Kusto.
+    "real": "Float64",
+    "int": "Nullable(Int32)",
+}
+BAG_TEXT = """
+CREATE FUNCTION bag_text AS (bag, name) -> multiIf(
+    JSONType(bag, name) = 'String', JSONExtractString(bag, name),
+    JSONType(bag, name) = 'Null', '',
+    JSONExtractRaw(bag, name))
+"""
+TOKEN = re.compile(
+    r"""
+    (?P<kept> '(?:\\.|[^'\\])*' | "(?:\\.|[^"\\])*" | //[^\n]* )
+    | (?<![\w.$]) (?P<bag> [A-Za-z_]\w* ) (?: \.(?P<member> [A-Za-z_]\w* ) | \[ (?P<key> '[^']*' | "[^"]*" ) \] )
+    | \b (?P<parsed> parse_json | todynamic ) (?=\()
+    """,
+    re.VERBOSE,
+)
+WRONG = re.compile(r"\barg_(?:max|min)\b|\bto typeof\b")
+"""arg_max ranks by its second argument there; `to typeof` ends the statement."""
+
+
+def rewritten(query: str) -> str:
+    """Return the query without dynamic values; ValueError for what the engine is known to get wrong."""
+    if found := WRONG.search(query):
+        raise ValueError(f"the engine gets {found[0]} wrong: say it in another way")
+    return TOKEN.sub(_plain, query)
+
+
+def _plain(found: re.Match[str]) -> str:
+    if found["kept"]:
+        return found["kept"]
+    if found["parsed"]:
+        return "tostring"
+    return f"bag_text({found['bag']}, {found['key'] or repr(found['member'])})"
+
+
+class Workspace:
+    """Tables that are filled and asked. A process has one engine: there is one workspace at a time."""
+
+    def __init__(self) -> None:
+        self._session = _engine()
+        self._session.query("SET allow_experimental_kusto_dialect = 1, date_time_input_format = 'best_effort'")
+        self._session.query(BAG_TEXT)
+        for name, columns in SCHEMA.items():
+            listed = ", ".join(f"`{column}` {TYPES[kind]}" for column, kind in columns.items())
+            self._session.query(f"CREATE TABLE {name} ({listed}) ENGINE = Memory")
+
+    def fill(self, rows: Iterable[tuple[str, Row]]) -> None:
+        """Replace what the tables hold."""
+        self._session.query("SET dialect = 'clickhouse'")
+        lines: dict[str, list[str]] = {name: [] for name in SCHEMA}
+        for table, row in rows:
+            named = {_column(name, table): _written(value) for name, value in row.items()}
+            assert named.keys() <= SCHEMA[table].keys(), (table, named.keys() - SCHEMA[table].keys())
+            lines[table].append(json.dumps(named))
+        for table, written in lines.items():
+            self._session.query(f"TRUNCATE TABLE {table}")
+            if written:
+                self._session.query(f"INSERT INTO {table} FORMAT JSONEachRow " + "\n".join(written))
+
+    def ask(self, query: str) -> list[Row]:
+        """Evaluate a query; RuntimeError with the engine's words where it cannot."""
+        self._session.query("SET dialect = 'kusto'")
+        answer = json.loads(self._session.query(rewritten(query), "JSON").bytes())
+        return list(answer["data"])
+
+    def close(self) -> None:
+        """Give the engine up, so that another workspace can have it."""
+        self._session.close()
+
+
+def _engine() -> Any:
+    return session.Session()  # type: ignore[no-untyped-call]
+
+
+def _column(name: str, table: str) -> str:
+    """Return a column's name; outside of Application Insights the time of a row is TimeGenerated."""
+    return "TimeGenerated" if name == "timestamp" and "timestamp" not in SCHEMA[table] else name
+
+
+def _written(value: Any) -> Any:
+    if isinstance(value, dict):
+        return json.dumps(value)
+    return value.isoformat() if hasattr(value, "isoformat") else value
