@@ -7,9 +7,10 @@ export PYTHONDONTWRITEBYTECODE :=
 UV_VERSION := 0.13.9
 UV ?= .tools/bin/uv
 RUN := $(UV) run --frozen
+DELIVERY := $(UV) run --frozen --isolated --only-group delivery python
 AZURITE_READY := $(if $(shell command -v npm),node_modules/.bin/azurite)
 
-.PHONY: demo test check prove bench format lock package snapshots clean
+.PHONY: demo test check prove bench format lock package scan costs health snapshots clean
 
 demo: $(UV)
 	@$(UV) sync --frozen --quiet --compile-bytecode
@@ -44,7 +45,16 @@ lock: $(UV)
 	$(UV) export --frozen --quiet --no-default-groups --no-header -o requirements.txt
 
 package: $(UV)
-	$(RUN) python scripts/package.py dist/rekey.zip
+	$(DELIVERY) scripts/package.py dist/rekey.zip --complete
+
+scan: $(UV)
+	$(DELIVERY) scripts/security_scan.py $(ARGS)
+
+costs: $(UV)
+	$(RUN) python scripts/validate_costs.py infra/snapshots/everything-on.snapshot.json --budget 100 $(ARGS)
+
+health: $(UV)
+	$(RUN) python scripts/monitor_health.py $(ARGS)
 
 snapshots: $(UV)
 	$(RUN) python -m scripts.snapshots

@@ -1,0 +1,154 @@
+"""Watch an app after a deployment and decide whether it is healthy.
+
+python scripts/monitor_health.py --app NAME --duration 10m [--insights APPLICATION_ID] [--needs-sweep]
+
+Healthy means, for the whole duration: GET /api/health answers 200 with {"status": "ok"}, to the end and but for two tries in a
+row, since a deployment restarts the app; and the telemetry shows no more parked secrets, incomplete sweeps and exceptions than
+in as long a time before. With --needs-sweep a sweep must have completed too. Without --insights the answer alone decides.
+Exit code 0: healthy. 1: not healthy. 2: it could not be told, which is no reason to keep the deployment either.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Protocol
+
+from azure.core.credentials import TokenCredential
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # So that it runs as a file too.
+
+from scripts.health_signals import COMPLETED, App, Count, NoAnswerError, Telemetry
+
+HEALTHY, UNHEALTHY, UNKNOWN = 0, 1, 2
+IN_A_ROW = 3
+"""So many bad answers one after the other are no restart any more."""
+UNITS = {"s": "seconds", "m": "minutes", "h": "hours"}
+
+
+class Clock(Protocol):
+    """Time as the watch sees it."""
+
+    def now(self) -> datetime:
+        """Return the time, aware."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Let this many seconds pass."""
+        ...
+
+
+class SystemClock:
+    """The real time."""
+
+    def now(self) -> datetime:
+        """Return the time in UTC."""
+        return datetime.now(UTC)
+
+    def sleep(self, seconds: float) -> None:
+        """Let this many seconds pass."""
+        time.sleep(seconds)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is watched, and for how long."""
+
+    app: App
+    telemetry: Telemetry | None
+    duration: timedelta
+    every: timedelta
+    needs_sweep: bool
+
+
+def watch(plan: Plan, clock: Clock) -> int:
+    """Watch until the time is over or the app is certainly not healthy; returns the exit code and prints every step."""
+    deployed, bad = clock.now(), 0
+    while True:
+        problem = plan.app.problem()
+        bad = bad + 1 if problem else 0
+        _say(clock, f"health: {problem or 'ok'}")
+        over = clock.now() - deployed >= plan.duration
+        if bad >= IN_A_ROW or (over and bad):
+            return _verdict(UNHEALTHY, [f"health: {problem}"])
+        if over:
+            return _judge(plan, deployed, clock)
+        clock.sleep(plan.every.total_seconds())
+
+
+def _judge(plan: Plan, deployed: datetime, clock: Clock) -> int:
+    if plan.telemetry is None:
+        return _verdict(HEALTHY, [])
+    try:
+        counts = plan.telemetry.counts(deployed, plan.duration)
+    except NoAnswerError as error:
+        return _verdict(UNKNOWN, [str(error)])
+    for signal, count in sorted(counts.items()):
+        _say(clock, f"{signal}: {count.after:g}, {count.before:g} before")
+    problems = worse(counts, needs_sweep=plan.needs_sweep)
+    return _verdict(UNHEALTHY if problems else HEALTHY, problems)
+
+
+def worse(counts: dict[str, Count], *, needs_sweep: bool) -> list[str]:
+    """Return what got worse since the deployment."""
+    bad = [f"more {signal} than before" for signal, count in counts.items() if signal != COMPLETED and count.grew]
+    swept = counts.get(COMPLETED, Count(0, 0)).after > 0
+    return bad + ([] if swept or not needs_sweep else ["no sweep completed"])
+
+
+def _say(clock: Clock, text: str) -> None:
+    print(f"{clock.now():%H:%M:%S} {text}", flush=True)
+
+
+def _verdict(code: int, problems: Sequence[str]) -> int:
+    word = {HEALTHY: "healthy", UNHEALTHY: "NOT HEALTHY", UNKNOWN: "UNKNOWN"}[code]
+    print(f"{word}{': ' if problems else ''}{'; '.join(problems)}")
+    return code
+
+
+def duration(text: str) -> timedelta:
+    """Read 30s, 10m or 1h."""
+    found = re.fullmatch(r"(\d{1,4})([smh])", text)
+    if not found or int(found[1]) == 0:
+        raise argparse.ArgumentTypeError(f"{text} is no duration such as 30s, 10m or 1h")
+    return timedelta(**{UNITS[found[2]]: int(found[1])})
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--app", help="name of the app, as the deployment's output appName says it")
+    where.add_argument("--url", help="URL of the app, where it is not https://NAME.azurewebsites.net")
+    parser.add_argument("--duration", type=duration, default="10m", help="how long to watch")
+    parser.add_argument("--every", type=duration, default="30s", help="how often to ask the app")
+    parser.add_argument("--insights", help="application id of Application Insights")
+    parser.add_argument("--insights-endpoint", default="https://api.applicationinsights.io", help="for other clouds")
+    parser.add_argument("--needs-sweep", action="store_true", help="require a completed sweep")
+    return parser
+
+
+def main(arguments: Sequence[str], clock: Clock | None = None, credential: TokenCredential | None = None) -> int:
+    """Do what the command line asks for; returns the exit code."""
+    asked = _parser().parse_args(arguments)
+    app = App(asked.url or f"https://{asked.app}.azurewebsites.net")
+    telemetry = None
+    if asked.insights:
+        telemetry = Telemetry(asked.insights_endpoint, asked.insights, credential or _signed_in())
+    plan = Plan(app, telemetry, asked.duration, asked.every, asked.needs_sweep)
+    return watch(plan, clock or SystemClock())
+
+
+def _signed_in() -> TokenCredential:
+    from azure.identity import AzureCliCredential
+
+    return AzureCliCredential()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

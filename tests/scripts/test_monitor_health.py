@@ -1,0 +1,131 @@
+"""A deployment is kept only if it is certainly healthy; time passes without waiting, answers come over the wire."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from scripts import health_signals, monitor_health
+from tests.infra import queries
+from tests.scripts.deployed_app import START, Clock, Credential, Deployed, serving
+
+INSIGHTS = "34adfa4f-cedf-4dc0-ba29-b6d1a69ab345"
+DOWN = (503, "Service Unavailable")
+
+
+@pytest.fixture
+def deployed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployed]:
+    with serving(tmp_path) as (found, authority):
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority))
+        yield found
+
+
+def watched(deployed: Deployed, *options: str, clock: Clock | None = None) -> int:
+    where = ("--url", deployed.url, "--insights", INSIGHTS, "--insights-endpoint", deployed.url)
+    return monitor_health.main([*where, *options], clock or Clock(), Credential())
+
+
+def test_an_app_that_answers_and_got_no_worse_is_healthy(deployed: Deployed) -> None:
+    clock = Clock()
+    deployed.signals = [("completed sweeps", 1, 1), ("exceptions", 4, 4)]
+    assert watched(deployed, clock=clock) == 0
+    assert clock.now() - START == timedelta(minutes=10)
+    assert len([path for path, _, _ in deployed.asked if path == "/api/health"]) == 21
+
+
+@pytest.mark.parametrize(("bad", "code"), [(1, 0), (2, 0), (3, 1)])
+def test_a_restart_is_forgiven_and_an_app_that_stays_away_is_not(bad: int, code: int, deployed: Deployed) -> None:
+    deployed.health = [DOWN] * bad
+    assert watched(deployed) == code
+
+
+def test_an_app_that_stays_away_is_given_up_at_once(deployed: Deployed) -> None:
+    clock = Clock()
+    deployed.health = [DOWN] * 3
+    watched(deployed, clock=clock)
+    assert clock.now() - START == timedelta(minutes=1)
+
+
+def test_an_app_that_fails_at_the_end_is_not_healthy(deployed: Deployed) -> None:
+    deployed.health = [*[(200, {"status": "ok"})] * 20, DOWN]
+    assert watched(deployed) == 1
+
+
+@pytest.mark.parametrize("answer", [(200, {"status": "degraded"}), (200, "ok"), (200, []), (404, {"status": "ok"})])
+def test_only_200_with_the_status_ok_is_healthy(answer: tuple[int, object], deployed: Deployed) -> None:
+    deployed.health = [answer] * 3
+    assert watched(deployed) == 1
+
+
+def test_an_app_that_cannot_be_reached_is_not_healthy() -> None:
+    assert monitor_health.main(["--url", "https://localhost:9"], Clock()) == 1
+
+
+@pytest.mark.parametrize("signal", ["parked secrets", "incomplete sweeps", "exceptions"])
+@pytest.mark.parametrize(("before", "after", "code"), [(0, 1, 1), (2, 2, 0), (2, 3, 1), (3, 2, 0)])
+def test_what_happens_more_often_than_before_is_not_healthy(
+    signal: str, before: float, after: float, code: int, deployed: Deployed
+) -> None:
+    deployed.signals = [(signal, before, after)]
+    assert watched(deployed, "--duration", "30s") == code
+
+
+def test_fewer_sweeps_are_no_fault_but_none_is_where_one_is_needed(deployed: Deployed) -> None:
+    deployed.signals = [("completed sweeps", 2, 0)]
+    assert watched(deployed, "--duration", "30s") == 0
+    assert watched(deployed, "--duration", "30s", "--needs-sweep") == 1
+    deployed.signals = [("completed sweeps", 2, 1)]
+    assert watched(deployed, "--duration", "30s", "--needs-sweep") == 0
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        (403, {"error": {"code": "InsufficientAccessError"}}),
+        (200, {"tables": [], "error": {"message": "part"}}),
+        (200, ""),
+    ],
+)
+def test_telemetry_that_cannot_be_read_is_not_taken_for_health(refusal: tuple[int, object], deployed: Deployed) -> None:
+    deployed.refusal = refusal
+    assert watched(deployed, "--duration", "30s") == 2
+
+
+def test_results_that_are_not_whole_are_not_taken_for_health(deployed: Deployed) -> None:
+    _, whole = deployed.answer("/query")
+    deployed.refusal = (200, {**whole, "error": {"message": "timed out"}})
+    assert watched(deployed, "--duration", "30s") == 2
+
+
+def test_the_query_goes_to_the_application_with_a_token_for_its_service(deployed: Deployed) -> None:
+    watched(deployed, "--duration", "2m")
+    path, headers, body = deployed.asked[-1]
+    assert path == f"/v1/apps/{INSIGHTS}/query"
+    assert headers["authorization"] == f"Bearer for {deployed.url}/.default"
+    assert "datetime(2026-11-24T12:00:00+00:00)" in body
+    assert "deployed - 120s" in body
+
+
+def test_the_token_goes_to_the_telemetry_and_nowhere_else(deployed: Deployed) -> None:
+    watched(deployed, "--duration", "30s")
+    tokens = [path for path, headers, _ in deployed.asked if "authorization" in headers]
+    assert tokens == [f"/v1/apps/{INSIGHTS}/query"]
+
+
+def test_without_telemetry_the_answer_alone_decides(deployed: Deployed) -> None:
+    assert monitor_health.main(["--url", deployed.url, "--duration", "30s"], Clock()) == 0
+
+
+def test_kusto_takes_the_query() -> None:
+    query = health_signals.QUERY.format(deployed=START.isoformat(), window=600)
+    judged = queries.parsed({"health": query})["health"]
+    assert judged == {"complaints": [], "columns": ["signal", "before", "after"]}
+
+
+@pytest.mark.parametrize("text", ["10", "m", "0m", "ten minutes", "-1m"])
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    with pytest.raises(SystemExit):
+        monitor_health.main(["--app", "rekey", "--duration", text])

@@ -1,0 +1,143 @@
+"""A scan that could not look is never called clean."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from scripts import scanners, security_scan
+from scripts.scanners import Finding, Ran, Result
+
+SOUND = {"name": "aiohttp", "version": "3.14.5", "vulns": []}
+SICK = {"name": "idna", "version": "3.0", "vulns": [{"id": "PYSEC-2024-60", "fix_versions": ["3.7"]}]}
+SKIPPED = {"name": "attrs", "skip_reason": "Dependency not found on PyPI and could not be audited: attrs (26.1.0)"}
+
+
+def answering(*answers: Ran) -> Callable[[Sequence[str]], Ran]:
+    """Return a runner whose tools end like this, one after the other."""
+    waiting = iter(answers)
+    return lambda _: next(waiting)
+
+
+def audit(*packages: object) -> Ran:
+    return Ran(0, json.dumps({"dependencies": packages, "fixes": []}), "No known vulnerabilities found")
+
+
+def test_packages_that_the_service_knows_and_none_is_vulnerable_are_clean() -> None:
+    assert scanners.dependencies(answering(audit(SOUND))) == Result("dependencies", 1)
+
+
+def test_a_vulnerable_package_is_found_with_what_mends_it() -> None:
+    found = scanners.dependencies(answering(audit(SOUND, SICK)))
+    assert found.findings == (Finding("idna 3.0", "PYSEC-2024-60", "fixed in 3.7"),)
+    assert found.state == "findings"
+
+
+def test_packages_that_were_skipped_are_not_clean_although_the_tool_says_so() -> None:
+    """pip-audit exits 0 with "No known vulnerabilities found" when it could look up nothing at all."""
+    found = scanners.dependencies(answering(audit(SOUND, SKIPPED), Ran(1, "", "osv: ConnectionError\n")))
+    assert found.state == "unchecked"
+
+
+def test_a_vulnerable_package_is_found_although_others_were_skipped() -> None:
+    assert scanners.dependencies(answering(audit(SICK, SKIPPED), audit(SKIPPED))).state == "findings"
+
+
+def test_a_second_service_is_asked_where_the_first_does_not_know() -> None:
+    assert scanners.dependencies(answering(audit(SKIPPED), audit(SOUND))).state == "clean"
+
+
+def test_no_package_at_all_is_not_clean() -> None:
+    assert scanners.dependencies(answering(audit(), audit())).state == "unchecked"
+
+
+def test_a_template_of_which_checkov_saw_no_resource_is_not_clean() -> None:
+    """Checkov answers so for a template with symbolic names."""
+    nothing = json.dumps({"passed": 0, "failed": 0, "resource_count": 0})
+    assert scanners.infrastructure(answering(Ran(0, nothing))).unchecked == "checkov saw no resource"
+
+
+def test_checkov_sees_the_resources_of_every_snapshot() -> None:
+    seen: list[str] = []
+
+    def runner(command: Sequence[str]) -> Ran:
+        folder = Path(command[command.index("--directory") + 1])
+        seen.extend(f"{file.stem} {len(json.loads(file.read_text())['resources'])}" for file in folder.iterdir())
+        return Ran(0, json.dumps({"summary": {"resource_count": 3}, "results": {"failed_checks": []}}))
+
+    assert scanners.infrastructure(runner) == Result("infrastructure", 3)
+    assert len(seen) == len(list((scanners.ROOT / "infra" / "snapshots").glob("*.snapshot.json")))
+    assert not [each for each in seen if each.endswith(" 0")]
+
+
+def test_what_checkov_finds_is_told() -> None:
+    failed = {"file_path": "/on.json", "resource": "Microsoft.Web/sites.x", "check_id": "CKV_1", "check_name": "No"}
+    output = {"summary": {"resource_count": 3}, "results": {"failed_checks": [failed]}}
+    found = scanners.infrastructure(answering(Ran(1, json.dumps(output))))
+    assert found.findings == (Finding("on.json Microsoft.Web/sites.x", "CKV_1", "No"),)
+
+
+def planted(file: str, kind: str) -> Callable[[Sequence[str]], Ran]:
+    found = {"results": {file: [{"type": kind, "line_number": 7}]}}
+    return answering(Ran(0, file), Ran(0, json.dumps(found)))
+
+
+@pytest.mark.parametrize(
+    ("file", "kind", "state"),
+    [
+        ("cloud/vaults.py", "Secret Keyword", "findings"),
+        ("cloud/graph.py", "Secret Keyword", "clean"),
+        ("cloud/graph.py", "Private Key", "findings"),
+        ("tests/rig.py", "Secret Keyword", "clean"),
+        ("tests/rig.py", "Azure Storage Account access key", "findings"),
+    ],
+)
+def test_made_up_passwords_are_excused_where_they_belong_and_real_formats_nowhere(
+    file: str, kind: str, state: str
+) -> None:
+    assert scanners.secrets(planted(file, kind)).state == state
+
+
+@pytest.mark.parametrize(
+    "scan", [scanners.dependencies, scanners.code, scanners.infrastructure, scanners.workflows, scanners.secrets]
+)
+def test_a_tool_that_is_not_there_leaves_its_scan_unchecked(scan: Callable[..., Result]) -> None:
+    broken = Ran(127, "", "sh: not found")
+    result = scan(answering(broken, broken))
+    assert (result.state, result.looked_at) == ("unchecked", 0)
+    assert "not found" in result.unchecked
+
+
+def test_a_program_that_does_not_exist_ends_as_in_a_shell() -> None:
+    assert scanners.run(["/no/such/program"]) == Ran(127, "", "/no/such/program is not installed")
+
+
+CLEAN = Result("a", 1)
+FOUND = Result("b", 1, (Finding("file:1", "RULE", "bad"),))
+UNCHECKED = Result("c", 0, unchecked="no network")
+
+
+def scans_of(*results: Result) -> dict[str, Callable[[], Result]]:
+    return {each.name: partial(lambda result: result, each) for each in results}
+
+
+@pytest.mark.parametrize(
+    ("results", "code"), [([CLEAN], 0), ([CLEAN, FOUND], 1), ([CLEAN, UNCHECKED], 3), ([UNCHECKED, FOUND], 1)]
+)
+def test_the_exit_code_tells_found_from_not_looked_at(results: list[Result], code: int) -> None:
+    assert security_scan.main([], scans_of(*results)) == code
+
+
+def test_the_table_and_the_json_say_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    scans = scans_of(FOUND, UNCHECKED)
+    security_scan.main([], scans)
+    table = capsys.readouterr().out
+    assert "RULE" in table
+    assert "no network" in table
+    security_scan.main(["--json", "b"], scans)
+    (only,) = json.loads(capsys.readouterr().out)
+    assert (only["state"], only["findings"][0]["rule"]) == ("findings", "RULE")

@@ -1,0 +1,88 @@
+"""What the workflows call exists, what they trust is pinned, and what they may do is little."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.infra.bicep import ROOT
+
+FILES = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+PINNED = re.compile(r"[\w-]+/[\w-]+@[0-9a-f]{40}")
+
+
+def workflow(file: Path) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(file.read_text())
+    return found
+
+
+def jobs() -> list[Any]:
+    found = [(file, name, job) for file in FILES for name, job in workflow(file)["jobs"].items()]
+    return [pytest.param(job, id=f"{file.stem}-{name}") for file, name, job in found]
+
+
+def commands(job: dict[str, Any]) -> str:
+    return "\n".join(step.get("run", "") for step in job.get("steps", []))
+
+
+@pytest.mark.parametrize("job", jobs())
+def test_only_commits_are_trusted(job: dict[str, Any]) -> None:
+    """A tag can be moved, a commit cannot."""
+    used = [step["uses"] for step in job.get("steps", []) if "uses" in step]
+    assert [each for each in used if not PINNED.fullmatch(each)] == []
+    assert "uses" not in job or (ROOT / job["uses"]).exists()
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_a_workflow_may_read_the_code_and_a_job_says_what_more_it_needs(file: Path) -> None:
+    found = workflow(file)
+    assert found["permissions"] == {"contents": "read"}
+    writing = {
+        f"{name}.{right}"
+        for name, job in found["jobs"].items()
+        for right, level in job.get("permissions", {}).items()
+        if level == "write" and right != "id-token"
+    }
+    assert writing == ({"publish.contents", "publish.attestations"} if file.stem == "release" else set())
+
+
+@pytest.mark.parametrize("job", jobs())
+def test_every_job_ends(job: dict[str, Any]) -> None:
+    assert "uses" in job or job["timeout-minutes"] <= 120
+
+
+@pytest.mark.parametrize("job", jobs())
+def test_every_script_and_make_target_that_is_called_exists(job: dict[str, Any]) -> None:
+    text = commands(job)
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"\bmake ([a-z]+)", text)) <= targets
+    assert [each for each in re.findall(r"\bscripts/[\w.]+", text) if not (ROOT / each).exists()] == []
+
+
+@pytest.mark.parametrize("job", jobs())
+def test_nothing_is_written_into_a_shell_that_somebody_else_chose(job: dict[str, Any]) -> None:
+    assert "${{" not in commands(job)
+
+
+def test_production_comes_after_the_canary_and_both_are_watched_and_can_return() -> None:
+    deploy = workflow(ROOT / ".github" / "workflows" / "deploy.yml")["jobs"]
+    assert deploy["canary"]["needs"] == "what-if"
+    assert deploy["production"]["needs"] == "canary"
+    assert deploy["canary"]["uses"] == deploy["production"]["uses"] == "./.github/workflows/stage.yml"
+    (stage,) = workflow(ROOT / ".github" / "workflows" / "stage.yml")["jobs"].values()
+    named = {step["name"]: step for step in stage["steps"] if "name" in step}
+    order = list(named)
+    assert order.index("Deploy the package") < order.index("Watch it") < order.index("Return to the package before")
+    assert "--duration 10m" in named["Watch it"]["env"]["WATCH"]
+    assert named["Return to the package before"]["if"].startswith("(failure() || cancelled())")
+    assert "previous/rekey.zip" in named["Return to the package before"]["run"]
+
+
+def test_nothing_is_released_that_was_not_tested_and_scanned() -> None:
+    release = workflow(ROOT / ".github" / "workflows" / "release.yml")["jobs"]
+    assert set(release["publish"]["needs"]) == {"ci", "security", "prove"}
+    assert release["deploy"]["needs"] == "publish"
