@@ -34,7 +34,7 @@ async def validate(session: Session, args: Namespace) -> int:
 async def diff(session: Session, args: Namespace) -> int:
     """Show what a file would change."""
     new, store = _text(args.file), session.store()
-    _, old = await _newest(session, store)
+    old = await _newest(session, store)
     if old and store.check(old)[1]:
         # Perhaps REKEY_POLICY names the wrong secret: what cannot be read as a policy is not shown.
         raise NeedsHuman(
@@ -82,7 +82,7 @@ async def history(session: Session, args: Namespace) -> int:
 
 async def _push(session: Session, text: str, reason: str) -> int:
     store, caller = session.store(), await session.caller()
-    replaced, _ = await _newest(session, store)
+    replaced = next((each.version for each in await store.history()), None)
     written = await store.push(text, by=str(caller), why=reason, replacing=replaced)
     result = {"status": "pushed", "version": written.version, "replaces": replaced, "by": str(caller), "reason": reason}
     if session.terminal.as_json:
@@ -92,13 +92,13 @@ async def _push(session: Session, text: str, reason: str) -> int:
     return Exit.FINE
 
 
-async def _newest(session: Session, store: PolicyStore) -> tuple[str | None, str]:
-    """Return the newest version's id and text; none of either where there is no document, or it is disabled."""
+async def _newest(session: Session, store: PolicyStore) -> str:
+    """Return the newest version's text; empty where there is no document, or it is disabled."""
     try:
         secret = await session.service.engine.vaults.read(store.ref)
     except NotFound:
-        return None, ""
-    return secret.version, secret.value.reveal() if secret.value else ""
+        return ""
+    return secret.value.reveal() if secret.value else ""
 
 
 def _text(path: str) -> str:

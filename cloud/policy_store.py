@@ -32,7 +32,6 @@ FRESH_SECONDS = 300.0
 """How long a policy is used before its secret is read again, and how long work waits while none is to be had."""
 FAILED_SECONDS = 30.0
 """How long a failure is remembered where no policy is to be had, so that whoever asks again costs the vault nothing."""
-FAILED_SECONDS = 30.0
 LOOK_BACK = 10
 """How many versions are tried where the newest cannot be followed."""
 LIFE = timedelta(days=3650)

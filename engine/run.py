@@ -27,7 +27,7 @@ from engine.outcome import Outcome, Result
 from engine.ownership import Hold, other_owner
 from engine.secret import SecretVersion, Sensitive
 from engine.tags import Managed
-from engine.undo import undoing
+from engine.undo import telling, undoing
 from engine.workitem import WorkItem, operation_id
 from rotators.contract import Issued, Preflight, Rotator, Tidy
 
@@ -71,8 +71,14 @@ class Run:
             parked = Park(str(error), error.fix, drifted=self.drifted)
         # Who has lost the lease must not judge what another worker has done since.
         await self.lease.ensure(CALL_SECONDS)
-        current = await self.engine.vaults.read(self.item.ref)
-        outcome = await self.engine.conclude(current, self.item, parked)
+        try:
+            current = await self.engine.vaults.read(self.item.ref)
+        except PermanentError as second:
+            # What could not be done comes first, and what came of it: nobody else knows.
+            reason = f"{parked.reason}; nor could the secret be marked: {second.what}"
+            outcome = Outcome(self.item, "parked", reason, parked.fix)
+        else:
+            outcome = await self.engine.conclude(current, self.item, parked)
         return replace(outcome, old_version=self.old_version, new_version=self.published, retired=self.retired)
 
     async def _advance(self, secret: SecretVersion) -> Outcome | None:
@@ -117,7 +123,7 @@ class Run:
             await self._tidy(managed, job.operation, keep=None)
         if rotator.single_slot(managed.settings):
             await self._promise_to_look_again()
-        async with self.changing("issue"):
+        async with telling(rotator.single_slot(managed.settings)), self.changing("issue"):
             issued = await rotator.issue(job)
         if in_place:
             issued = replace(issued, restorable=False)

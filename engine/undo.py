@@ -19,6 +19,23 @@ if TYPE_CHECKING:
     from engine.run import Run
 
 
+LOST = "the source may hold a password that nobody knows"
+
+
+@asynccontextmanager
+async def telling(single_slot: bool) -> AsyncIterator[None]:  # noqa: FBT001 - it is all that matters
+    """Say beside the error of a change whose effect is open what that means where there is one slot only.
+
+    It is not set back: the change could still land, after that.
+    """
+    try:
+        yield
+    except TransientError as error:
+        if single_slot:
+            error.add(LOST)
+        raise
+
+
 @asynccontextmanager
 async def undoing(
     run: Run, secret: SecretVersion, managed: Managed, issued: Issued, errors: type[RekeyError] | tuple[()]
@@ -40,14 +57,13 @@ async def _undone(
     run: Run, secret: SecretVersion, managed: Managed, problem: RekeyError, *, unwanted: bool
 ) -> RekeyError:
     rotator, job = run.engine.rotators[managed.rotator.kind], run.engine.job(secret, managed)
-    lost = "the source may hold a password that nobody knows"
     if unwanted or job.held is None or not isinstance(rotator, Undo):
-        problem.add(lost)
+        problem.add(LOST)
         return problem
     try:
         current = await run.engine.vaults.read(secret.ref)
         if current.version != secret.version:
-            problem.add(f"somebody has written a version meanwhile, and {lost}")
+            problem.add(f"somebody has written a version meanwhile, and {LOST}")
             return problem
         async with run.changing("undo"):
             await rotator.undo(job, job.held)

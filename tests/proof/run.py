@@ -17,8 +17,8 @@ from tests.proof.scenarios import SCENARIOS
 
 ORDERS = "orders:"
 """How a job begins that plays so many orders of a scenario, each found by playing the one before."""
-SEEDS = 110_000
-REAL_STRIDE = 41
+SEEDS = 102_000
+REAL_STRIDE = 61
 """Through the SDKs one pair of faults in so many is played: all of them take half an hour, and the model plays them in full."""
 
 

@@ -15,6 +15,10 @@ FOUND = {
     "the mark of a refused audit is taken off": "one/two-slots@14:forbid",
     "a finished incident does not mark the version after it": "incident-alone/one-slot@12:forbid",
     "an incident outlives the healing of what replaced its version": "incident/many#1019416",
+    "a password that nobody knows is told of where the secret cannot be read to be marked": (
+        "incident-alone/one-slot@6:forbid+7:forbid"
+    ),
+    "a change whose effect is open is told of when the queue gives up": "incident/one-slot#1037066",
     "an incident that meets a rotation cuts the replaced credential off": "incident/two-slots~0.0.0.1",
 }
 
