@@ -91,6 +91,14 @@ def test_a_push_writes_a_version_that_says_who_and_why(desk: Desk, file: Path) -
     assert written.version in ran.out
 
 
+def test_a_push_replaces_a_newest_version_that_is_disabled(desk: Desk, file: Path) -> None:
+    """Disabling it is how somebody stops a document in an emergency; the next one is the way out."""
+    desk.vault.amend(desk.latest(OWN.name), enabled=False)
+    desk.clock.advance(60)
+    assert desk.run("policy", "push", str(file), "--reason", "mended").code == 0
+    assert desk.latest(OWN.name).value == NEW
+
+
 def test_the_first_push_needs_no_earlier_version(file: Path) -> None:
     found = Desk(policy=True)
     assert found.run("policy", "push", str(file), "--reason", "first").code == 0
