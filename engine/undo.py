@@ -26,10 +26,12 @@ LOST = "the source may hold a password that nobody knows"
 async def telling(single_slot: bool) -> AsyncIterator[None]:  # noqa: FBT001 - it is all that matters
     """Say beside the error of a change whose effect is open what that means where there is one slot only.
 
-    It is not set back: the change could still land, after that.
+    It is not set back: the change could still land, after that. Without the lease nothing was sent.
     """
     try:
         yield
+    except LeaseUnavailable:
+        raise
     except TransientError as error:
         if single_slot:
             error.add(LOST)
