@@ -77,7 +77,7 @@ def carry(case: Case[Any], rig: Rig) -> Response:
     return Response(answer.status, told, answer.text().encode(), sent, 0.0, verify=False)
 
 
-FUZZ = settings(max_examples=10, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+FUZZ = settings(max_examples=10, derandomize=True, suppress_health_check=list(HealthCheck))
 CHECKS = [not_a_server_error, content_type_conformance, response_schema_conformance]
 
 

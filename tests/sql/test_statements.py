@@ -54,7 +54,7 @@ VISIBLE = st.text(
     max_size=MAX_NAME,
 )
 kinds = pytest.mark.parametrize("kind", PLACES)
-quick = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+quick = settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def read_by_both(grammar: MicrosoftGrammar, text: str) -> Alter | Question:
