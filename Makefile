@@ -18,6 +18,7 @@ demo: $(UV)
 
 test: $(UV) $(AZURITE_READY)
 	@$(UV) sync --frozen --quiet --compile-bytecode
+	@$(UV) sync --project scripts/azure_cli --frozen --quiet
 	$(RUN) pytest -n auto --dist worksteal $(ARGS)
 
 check: $(UV)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from engine.errors import ConfigError
 
-EXPECTED = 'a JSON object with "Values" (local.settings.json), or what `az functionapp config appsettings list` prints'
+EXPECTED = 'a JSON object with "Values" (local.settings.json), or what `az functionapp config appsettings list --resource-group <group> --name <app>` prints'
 
 
 def read(path: str | None, env: Mapping[str, str]) -> Mapping[str, str]:

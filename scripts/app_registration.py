@@ -21,7 +21,7 @@ from uuid import NAMESPACE_DNS, uuid5
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # So that it runs as a file too.
 
-from scripts.az import GUID, AzError, az, get, graph_url, listed, patch, post
+from scripts.az import GUID, AzError, az, cloud, get, graph_url, listed, patch, post
 
 ROLES = {
     "Rekey.Reader": "See the state of every secret.",
@@ -41,12 +41,13 @@ AUDIENCES = {
 
 def register(name: str, url: str, identity: str) -> str:
     """Make or mend the registration and return its client id."""
+    vouched = vouched_by(identity)
     applications = f"{graph_url()}/applications"
     patch(f"{applications}(uniqueName='{name}')", application(name, url))
     made = get(f"{applications}(uniqueName='{name}')?$select=id,appId")
     client = str(made["appId"])
     patch(f"{applications}/{made['id']}", reachable(client))
-    patch(f"{applications}/{made['id']}/federatedIdentityCredentials(name='rekey')", vouched_by(identity))
+    patch(f"{applications}/{made['id']}/federatedIdentityCredentials(name='rekey')", vouched)
     # Without a role nobody gets so much as a token.
     patch(f"{graph_url()}/servicePrincipals(appId='{client}')", {"appRoleAssignmentRequired": True})
     return client
@@ -88,9 +89,11 @@ def scope() -> dict[str, Any]:
 
 def vouched_by(identity: str) -> dict[str, Any]:
     """Return the credential by which the app's identity stands in for a secret."""
-    cloud, tenant = az("cloud", "show"), az("account", "show")["tenantId"]
-    issuer = f"{cloud['endpoints']['activeDirectory'].rstrip('/')}/{tenant}/v2.0"
-    return {"issuer": issuer, "subject": identity, "audiences": [AUDIENCES[cloud["name"]]]}
+    name, tenant = cloud()["name"], az("account", "show")["tenantId"]
+    if name not in AUDIENCES:
+        raise AzError(f"cloud {name}: what a token that vouches is for is known of {', '.join(AUDIENCES)} only")
+    issuer = f"{cloud()['endpoints']['activeDirectory'].rstrip('/')}/{tenant}/v2.0"
+    return {"issuer": issuer, "subject": identity, "audiences": [AUDIENCES[name]]}
 
 
 def assign(client: str, role: str, principals: Sequence[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import subprocess
@@ -23,10 +24,15 @@ def az(*arguments: str) -> Any:
     return json.loads(done.stdout) if done.stdout.strip() else None
 
 
+@functools.cache
+def cloud() -> Any:
+    """Return the cloud that `az` is signed in to; it is asked for once, since each call of `az` takes a second."""
+    return az("cloud", "show")
+
+
 def graph_url() -> str:
     """Return Microsoft Graph of the cloud that `az` is signed in to."""
-    cloud = az("cloud", "show")
-    return f"{cloud['endpoints']['microsoftGraphResourceId'].rstrip('/')}/v1.0"
+    return f"{cloud()['endpoints']['microsoftGraphResourceId'].rstrip('/')}/v1.0"
 
 
 def get(url: str) -> Any:

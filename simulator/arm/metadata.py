@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 PATH = "/metadata/endpoints"
 SINGLE_SINCE = "2022-09-01"
+CLASSIC_GRAPH = "https://graph.windows.net/"
+"""The directory's interface before Microsoft Graph: retired, and still in the description."""
 
 
 def answer(domains: Domains, api_version: str) -> Response:
@@ -29,6 +31,12 @@ def _cloud(domains: Domains) -> dict[str, Any]:
         "name": "AzureCloud",
         "portal": "https://portal.azure.com",
         "resourceManager": arm,
+        "graph": CLASSIC_GRAPH,
+        "graphAudience": CLASSIC_GRAPH,
+        "microsoftGraphResourceId": f"https://{domains.graph}/",
+        "appServiceResourceId": "https://appservice.azure.com",
+        "appInsightsResourceId": "https://api.applicationinsights.io",
+        "logAnalyticsResourceId": "https://api.loganalytics.io",
         "authentication": {
             "loginEndpoint": f"https://{domains.login}/",
             "audiences": ["https://management.core.windows.net/", arm],
@@ -38,5 +46,7 @@ def _cloud(domains: Domains) -> dict[str, Any]:
         "suffixes": {
             "keyVaultDns": domains.vault,
             "storage": domains.blob.removeprefix("blob."),
+            "sqlServerHostname": "database.windows.net",
+            "acrLoginServer": "azurecr.io",
         },
     }

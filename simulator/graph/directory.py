@@ -6,7 +6,9 @@ import base64
 import uuid
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from simulator.graph import errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -14,6 +16,15 @@ if TYPE_CHECKING:
     from simulator.identity import Identities, Principal
 
 NOW = timedelta(0)
+GRAPH_APP_ID = "00000003-0000-0000-c000-000000000000"
+GRAPH_OBJECT_ID = "7c5b2a6e-2a0b-4b55-8a55-5d2f7a1c9e01"
+GRAPH_ROLES = {
+    "18a4783c-866b-4cc7-a460-3d5e5662c884": "Application.ReadWrite.OwnedBy",
+    "9a5d68dd-52b0-4cc2-bd40-abcf44ac3a30": "Application.Read.All",
+    "1bfefb4e-e0b5-418b-a88f-73c46d2cc8e9": "Application.ReadWrite.All",
+    "06b708a9-e830-4db3-a914-8e69da51d44f": "AppRoleAssignment.ReadWrite.All",
+}
+"""Some application permissions: https://learn.microsoft.com/graph/permissions-reference."""
 TWO_YEARS = timedelta(days=730)
 """The life of a secret whose end nobody asked for: https://learn.microsoft.com/graph/api/application-addpassword."""
 
@@ -55,6 +66,12 @@ class Application:
     owners: set[str] = field(default_factory=set)
     history: list[Password] = field(default_factory=list)
     changed: datetime | None = None
+    unique_name: str = ""
+    properties: dict[str, Any] = field(default_factory=dict)
+    """What was set of the application by its registration, as Graph writes it."""
+    trusts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Federated identity credentials, by name."""
+    principal_properties: dict[str, Any] = field(default_factory=dict)
 
     def passwords(self, at: datetime) -> list[Password]:
         """Return the secrets as they were at that time."""
@@ -90,6 +107,8 @@ class Directory:
         self.settle = NOW
         self.policy = AppPolicy()
         self.page_size = 100
+        self.assignments: list[dict[str, Any]] = []
+        """Roles of applications that somebody was given, as Graph writes them."""
         self._now, self._entropy, self._identities = now, entropy, identities
         self._turns = 0
 
@@ -122,6 +141,61 @@ class Directory:
     def find(self, key: str) -> Application | None:
         """Return an application by its object id."""
         return next((each for each in self.applications.values() if each.object_id == key.lower()), None)
+
+    def application(self, key: str) -> Application | None:
+        """Return an application by its object id, its client id or its own unique name."""
+        keys = (key.lower(), key)
+        return next(
+            (
+                application
+                for application in self.applications.values()
+                if application.object_id in keys or application.app_id in keys or application.unique_name == key != ""
+            ),
+            None,
+        )
+
+    def register(self, name: str, unique_name: str, owner: Principal) -> Application:
+        """Make an application without a service principal, owned by whoever makes it."""
+        application = self.add(unique_name, (owner,), service_principal=False)
+        application.unique_name = unique_name
+        application.properties["displayName"] = name
+        return application
+
+    def add_service_principal(self, application: Application) -> None:
+        """Give an application its service principal, if it has none."""
+        application.principal = application.principal or self._identities.add(application.name)
+
+    def service_principal(self, key: str) -> dict[str, Any]:
+        """Return a service principal by its object id or its client id, as Graph writes it; GraphError if there is none."""
+        if key in (GRAPH_APP_ID, GRAPH_OBJECT_ID):
+            roles = [{"id": role, "value": name, "isEnabled": True} for role, name in GRAPH_ROLES.items()]
+            return _principal(GRAPH_OBJECT_ID, GRAPH_APP_ID, "Microsoft Graph", roles)
+        for application in self.applications.values():
+            if application.principal and key in (application.app_id, application.principal.oid):
+                roles = application.properties.get("appRoles", [])
+                body = _principal(application.principal.oid, application.app_id, application.name, roles)
+                return body | application.principal_properties
+        for principal in self._identities.principals.values():
+            registered = principal.appid in self.applications
+            if key in (principal.oid, principal.appid) and not principal.scopes and not registered:
+                return _principal(principal.oid, principal.appid, principal.name, [])
+        raise errors.no_resource(key)
+
+    def assign(self, principal: str, resource: Mapping[str, Any], role: str) -> dict[str, Any]:
+        """Give somebody a role of an application; Graph's own are permissions that its tokens name."""
+        entry = {
+            "id": self._id(),
+            "deletedDateTime": None,
+            "appRoleId": role,
+            "createdDateTime": self._now().strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "principalId": principal,
+            "resourceDisplayName": resource["displayName"],
+            "resourceId": resource["id"],
+        }
+        self.assignments.append(entry)
+        if resource["id"] == GRAPH_OBJECT_ID:
+            self.grant(self._identities.principals[principal], GRAPH_ROLES[role])
+        return entry
 
     def add_password(
         self,
@@ -163,3 +237,17 @@ class Directory:
         """Make a secret of the real form: 40 characters, three of them and then a mark."""
         text = base64.urlsafe_b64encode(self._entropy(30)).decode().replace("-", "~").replace("_", ".")
         return f"{text[:3]}8Q~{text[6:]}"
+
+
+def _principal(oid: str, appid: str, name: str, roles: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "id": oid,
+        "deletedDateTime": None,
+        "accountEnabled": True,
+        "appDisplayName": name,
+        "appId": appid,
+        "appRoleAssignmentRequired": False,
+        "appRoles": roles,
+        "displayName": name,
+        "servicePrincipalType": "Application",
+    }

@@ -12,6 +12,7 @@ from simulator.graph import errors, shapes
 from simulator.graph.owned import PATH as OWNED_PATH
 from simulator.graph.owned import owned_objects
 from simulator.graph.passwords import Passwords
+from simulator.graph.registrations import Registrations
 from simulator.identity import Principal, bearer
 from simulator.wire import Request, Response
 
@@ -23,6 +24,7 @@ PATH = re.compile(
     r"/v1\.0/applications(/(?P<id>[^/()]+)|\(appid='(?P<appid>[^']+)'\))?(/(?P<rest>[^/]+))?/?", re.IGNORECASE
 )
 FILTER = re.compile(r"appId eq '(?P<appid>[^']+)'", re.IGNORECASE)
+KNOWN = re.compile(r"/v1\.0/(applications|servicePrincipals|me)\b.*", re.IGNORECASE)
 READERS = frozenset(
     {"Application.Read.All", "Application.ReadWrite.OwnedBy", "Application.ReadWrite.All", "Directory.Read.All"}
 )
@@ -40,6 +42,7 @@ class GraphService:
     def __init__(self, world: World, directory: Directory) -> None:
         self._world, self._directory = world, directory
         self._passwords = Passwords(world.now, directory)
+        self._registrations = Registrations(directory)
 
     def answers(self, host: str) -> bool:
         """Tell whether the host is Graph's."""
@@ -49,14 +52,14 @@ class GraphService:
         """Answer one request."""
         request_id = str(uuid.UUID(bytes=self._world.entropy(16), version=4))
         try:
-            body, more = self._serve(request)
+            status, body, more = self._serve(request)
         except errors.GraphError as refusal:
             date = self._world.now().strftime("%Y-%m-%dT%H:%M:%S")
             headers = {"Content-Type": "application/json"} | self._challenge(refusal)
             return self._answer(refusal.status, refusal.body(date, request_id), headers, request_id)
         if body is None:
             return self._answer(204, None, {}, request_id)
-        return self._answer(200, body, {"Content-Type": SUCCESS_TYPE, "odata-version": "4.0"} | more, request_id)
+        return self._answer(status, body, {"Content-Type": SUCCESS_TYPE, "odata-version": "4.0"} | more, request_id)
 
     def _answer(self, status: int, body: Any, headers: dict[str, str], request_id: str) -> Response:
         common = {
@@ -77,14 +80,21 @@ class GraphService:
         authority = f"https://{self._world.domains.login}/common/oauth2/authorize"
         return {"WWW-Authenticate": f'Bearer realm="", authorization_uri="{authority}", client_id="{GRAPH_ID}"'}
 
-    def _serve(self, request: Request) -> tuple[Any, dict[str, str]]:
+    def _serve(self, request: Request) -> tuple[int, Any, dict[str, str]]:
         caller = self._authenticated(request)
+        permissions = {*self._world.identities.app_roles.get(caller.oid, ()), *caller.scopes.split()}
+        if not KNOWN.fullmatch(request.path):
+            raise errors.no_segment(request.path.strip("/").rpartition("/")[2])
+        if not permissions & READERS:
+            raise errors.denied()
+        if answer := self._registrations.answer(request, caller, permissions):
+            return (*answer, {})
+        return 200, *self._look_or_act(request, caller, permissions)
+
+    def _look_or_act(self, request: Request, caller: Principal, permissions: set[str]) -> tuple[Any, dict[str, str]]:
         found, owned = PATH.fullmatch(request.path), OWNED_PATH.fullmatch(request.path)
         if found is None and owned is None:
             raise errors.no_segment(request.path.strip("/").rpartition("/")[2])
-        roles = {*self._world.identities.app_roles.get(caller.oid, ()), *caller.scopes.split()}
-        if not roles & READERS:
-            raise errors.denied()
         if found is None:
             assert owned  # noqa: S101 - one of the two was found
             return owned_objects(request, owned, caller, self._directory), {}
@@ -92,7 +102,7 @@ class GraphService:
             return self._list(request), {}
         application = self._application(found["id"], found["appid"], caller)
         if request.method == "POST" and (found["rest"] or "").lower() in ("addpassword", "removepassword"):
-            if EVERY not in roles and not (OWNED in roles and caller.oid in application.owners):
+            if EVERY not in permissions and not (OWNED in permissions and caller.oid in application.owners):
                 raise errors.denied()
             return self._act(request, found["rest"].lower(), application)
         return self._read(request, found["rest"], application), {}
@@ -126,31 +136,30 @@ class GraphService:
         if request.method != "GET" or rest not in (None, "owners"):
             raise errors.no_segment(rest or "")
         if rest == "owners":
-            owners = [
-                {"@odata.type": "#microsoft.graph.servicePrincipal", "id": owner}
-                for owner in sorted(application.owners)
-            ]
-            return self._context("directoryObjects") | {"value": owners}
-        return self._context("applications/$entity") | _selected(request, self._written(application))
+            return self._context("directoryObjects") | self._owners(request, application)
+        return self._context("applications/$entity") | shapes.selected(request, self._written(application))
+
+    def _owners(self, request: Request, application: Application) -> dict[str, Any]:
+        start, size = int(request.query.get("$skiptoken", "0")), self._directory.page_size
+        owners = [
+            {"@odata.type": "#microsoft.graph.servicePrincipal", "id": owner} for owner in sorted(application.owners)
+        ]
+        body: dict[str, Any] = {"value": owners[start : start + size]}
+        if start + size < len(owners):
+            body["@odata.nextLink"] = f"https://{request.host}{request.path}?$skiptoken={start + size}"
+        return body
 
     def _list(self, request: Request) -> dict[str, Any]:
         wanted = FILTER.fullmatch(request.query.get("$filter", ""))
         if request.method != "GET" or wanted is None:
             raise errors.bad_request("Invalid filter clause")
         found = self._directory.applications.get(wanted["appid"].lower())
-        return self._context("applications") | {"value": [_selected(request, self._written(found))] if found else []}
+        return self._context("applications") | {
+            "value": [shapes.selected(request, self._written(found))] if found else []
+        }
 
     def _written(self, application: Application) -> dict[str, Any]:
         return shapes.application(application, application.passwords(self._directory.seen_by_graph()))
 
     def _context(self, of: str) -> dict[str, Any]:
         return {"@odata.context": f"https://{self._world.domains.graph}/v1.0/$metadata#{of}"}
-
-
-def _selected(request: Request, body: dict[str, Any]) -> dict[str, Any]:
-    """Leave what $select asks for; a property that does not exist is refused."""
-    asked = [name.strip() for name in request.query.get("$select", "").split(",") if name.strip()]
-    for name in asked:
-        if name not in body:
-            raise errors.bad_request(f"Could not find a property named '{name}' on type 'microsoft.graph.application'.")
-    return {name: body[name] for name in asked} if asked else body

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from simulator.graph import errors
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
     from simulator.graph.directory import Application, Password
+    from simulator.wire import Request
 
 
 def moment(time: datetime) -> str:
@@ -31,6 +34,20 @@ def password(each: Password, *, reveal: bool = False) -> dict[str, Any]:
 
 def application(each: Application, passwords: Iterable[Password]) -> dict[str, Any]:
     """Return an application with all its properties."""
+    named = {"uniqueName": each.unique_name} if each.unique_name else {}
+    return _application(each, passwords) | named | each.properties
+
+
+def selected(request: Request, body: dict[str, Any]) -> dict[str, Any]:
+    """Leave what $select asks for; a property that does not exist is refused."""
+    names = [name.strip() for name in request.query.get("$select", "").split(",") if name.strip()]
+    for name in names:
+        if name not in body:
+            raise errors.bad_request(f"Could not find a property named '{name}' on type 'microsoft.graph.application'.")
+    return {name: body[name] for name in names} if names else body
+
+
+def _application(each: Application, passwords: Iterable[Password]) -> dict[str, Any]:
     return {
         "id": each.object_id,
         "deletedDateTime": None,

@@ -1,50 +1,71 @@
-"""A tenant of Microsoft Entra for scripts that are run as processes, with an `az` of ours on the path."""
+"""A tenant of Microsoft Entra for scripts that are run as processes, with the Azure CLI on the path."""
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
+from simulator.azure import Azure
+from simulator.graph.directory import Application
+from simulator.world import Exchange
+from tests.az.stage import PERMISSIONS, Stage, administrator
 from tests.infra.bicep import ROOT
-
-FIRST_CLIENT = "dddddddd-0000-0000-0000-000000000001"
-"""The client id of the first registration that is made."""
 
 
 @dataclass
 class Tenant:
-    """What a script finds, and what it leaves."""
+    """What a script finds, and what it leaves. Everything from before this tenant is forgotten."""
 
-    folder: Path
+    stage: Stage
     script: str
     refuse: bool = False
+    _before: int = field(init=False)
 
     def __post_init__(self) -> None:
-        empty: dict[str, Any] = {
-            "assignments": [],
-            "owners": {},
-            "applications": [],
-            "credentials": {},
-            "principals": {},
-        }
-        (self.folder / "state.json").write_text(
-            json.dumps({**empty, "calls": [], "next": FIRST_CLIENT, "refuse": self.refuse})
-        )
-        program = self.folder / "az"
-        program.write_text(f"#!{sys.executable}\n{Path(__file__).with_name('fake_az.py').read_text()}")
-        program.chmod(0o755)
+        directory, deployer = self.world.directory, administrator(self.world)
+        assert deployer.principal
+        directory.applications = {deployer.app_id: deployer}
+        directory.assignments.clear()
+        # Lists come in pages.
+        directory.page_size = 2
+        self.world.identities.app_roles[deployer.principal.oid] = () if self.refuse else PERMISSIONS
+        self._before = len(self.world.exchanges)
 
     @property
-    def state(self) -> dict[str, Any]:
-        """What the tenant holds now."""
-        found: dict[str, Any] = json.loads((self.folder / "state.json").read_text())
-        return found
+    def world(self) -> Azure:
+        return self.stage.world
+
+    @property
+    def registrations(self) -> list[Application]:
+        """The applications that the script made."""
+        return [app for app in self.world.directory.applications.values() if app.unique_name]
+
+    @property
+    def assignments(self) -> list[tuple[str, str, str]]:
+        """Who was given which role of what."""
+        entries = self.world.directory.assignments
+        return [(entry["principalId"], entry["appRoleId"], entry["resourceId"]) for entry in entries]
+
+    @property
+    def state(self) -> Any:
+        """Everything that a script can leave, to compare."""
+        applications = self.world.directory.applications.values()
+        written = [
+            (app.app_id, dict(app.properties), dict(app.trusts), dict(app.principal_properties), set(app.owners))
+            for app in applications
+        ]
+        return written, list(self.world.directory.assignments)
+
+    @property
+    def calls(self) -> list[Exchange]:
+        """What was asked of Microsoft Graph since this tenant was made."""
+        graph = self.world.domains.graph
+        return [exchange for exchange in self.world.exchanges[self._before :] if exchange.request.host == graph]
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run the script."""
         command = [sys.executable, str(ROOT / "scripts" / self.script), *arguments]
-        return subprocess.run(command, env={"PATH": str(self.folder)}, capture_output=True, text=True, check=False)  # noqa: S603
+        environment = self.stage.az.environment
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603

@@ -1,61 +1,75 @@
-"""The step that a template cannot do: run as a process, with an `az` that answers as Microsoft Graph does."""
+"""The step that a template cannot do: run as a process, with the Azure CLI signed in to a simulated tenant."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
+from scripts import grant_graph
+from simulator.graph.directory import GRAPH_OBJECT_ID, Application
+from simulator.identity import Principal
+from tests.az.stage import Stage
 from tests.infra.tenant import Tenant
 
-SCRIPT = "grant_graph.py"
 IDENTITY = "aaaaaaaa-0000-0000-0000-000000000001"
-FIRST, SECOND = "bbbbbbbb-0000-0000-0000-000000000001", "bbbbbbbb-0000-0000-0000-000000000002"
+SCRIPT = "grant_graph.py"
+OWNED_BY = "18a4783c-866b-4cc7-a460-3d5e5662c884"
 
 
 @pytest.fixture
-def tenant(tmp_path: Path) -> Tenant:
-    return Tenant(tmp_path, SCRIPT)
+def tenant(stage: Stage) -> Tenant:
+    return Tenant(stage, SCRIPT)
 
 
-def test_the_identity_gets_the_permission_and_owns_each_application(tenant: Tenant) -> None:
-    done = tenant.run(IDENTITY, FIRST, SECOND)
+@pytest.fixture
+def identity(tenant: Tenant) -> Principal:
+    return tenant.world.add_principal("rekey")
+
+
+@pytest.fixture
+def first(tenant: Tenant) -> Application:
+    return tenant.world.add_application("first")
+
+
+@pytest.fixture
+def second(tenant: Tenant) -> Application:
+    return tenant.world.add_application("second")
+
+
+def test_the_identity_gets_the_permission_and_owns_each_application(
+    tenant: Tenant, identity: Principal, first: Application, second: Application
+) -> None:
+    done = tenant.run(identity.oid, first.app_id, second.app_id)
     assert done.returncode == 0, done.stderr
-    assert tenant.state["assignments"] == [
-        {
-            "principalId": IDENTITY,
-            "resourceId": "object-of-00000003-0000-0000-c000-000000000000",
-            "appRoleId": "18a4783c-866b-4cc7-a460-3d5e5662c884",
-        }
-    ]
-    assert tenant.state["owners"] == {FIRST: [IDENTITY], SECOND: [IDENTITY]}
+    assert tenant.assignments == [(identity.oid, OWNED_BY, GRAPH_OBJECT_ID)]
+    assert first.owners == second.owners == {identity.oid}
 
 
-def test_a_second_run_changes_nothing(tenant: Tenant) -> None:
-    tenant.run(IDENTITY, FIRST)
-    before = tenant.state
-    done = tenant.run(IDENTITY, FIRST)
+def test_a_second_run_changes_nothing_and_one_with_another_application_adds_it(
+    tenant: Tenant, identity: Principal, first: Application, second: Application
+) -> None:
+    # More than a page of owners, and the identity on none of the first ones.
+    first.owners |= {tenant.world.add_principal(f"owner-{number}").oid for number in range(4)}
+    assert tenant.run(identity.oid, first.app_id).returncode == 0
+    before, calls = tenant.state, len(tenant.calls)
+    done = tenant.run(identity.oid, first.app_id)
     assert done.stdout.count("already") == 2
-    assert (tenant.state["assignments"], tenant.state["owners"]) == (before["assignments"], before["owners"])
-    assert not [url for method, url in tenant.state["calls"][len(before["calls"]) :] if method == "post"]
+    assert tenant.state == before
+    assert {exchange.request.method for exchange in tenant.calls[calls:]} == {"GET"}
+    assert tenant.run(identity.oid, first.app_id, second.app_id).returncode == 0
+    assert second.owners == {identity.oid}
+    assert len(tenant.assignments) == 1
 
 
-def test_another_application_is_added_to_those_that_are_owned(tenant: Tenant) -> None:
-    tenant.run(IDENTITY, FIRST)
-    tenant.run(IDENTITY, FIRST, SECOND)
-    assert tenant.state["owners"] == {FIRST: [IDENTITY], SECOND: [IDENTITY]}
-    assert len(tenant.state["assignments"]) == 1
-
-
-def test_what_az_says_of_a_refusal_is_passed_on(tmp_path: Path) -> None:
-    done = Tenant(tmp_path, SCRIPT, refuse=True).run(IDENTITY, FIRST)
+def test_what_az_says_of_a_refusal_is_passed_on(stage: Stage) -> None:
+    tenant = Tenant(stage, SCRIPT, refuse=True)
+    done = tenant.run(tenant.world.add_principal("rekey").oid)
     assert done.returncode == 1
-    assert done.stderr.strip() == "Insufficient privileges to complete the operation."
+    assert "Insufficient privileges to complete the operation." in done.stderr
 
 
 @pytest.mark.parametrize("arguments", [(), ("rekey",), (IDENTITY, "my app")])
-def test_what_is_no_id_is_answered_with_the_usage(arguments: tuple[str, ...], tenant: Tenant) -> None:
-    done = tenant.run(*arguments)
-    assert done.returncode == 2
-    assert "IDENTITY APPLICATION" in done.stderr
-    assert tenant.state["calls"] == []
+def test_what_is_no_id_is_answered_with_the_usage(
+    arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert grant_graph.main(arguments) == 2
+    assert "IDENTITY APPLICATION" in capsys.readouterr().err

@@ -1,0 +1,160 @@
+"""Every command of the Azure CLI that the repository tells somebody to run, or runs itself.
+
+Pages are read by a Markdown parser and shell by a shell grammar, so a command is found wherever it stands: in a block, in
+inline code, in a function or a substitution. What a reader fills in, `<name>` or `$NAME`, comes from one table; a name that
+is not in it is an error.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import tree_sitter_bash
+import yaml
+from markdown_it import MarkdownIt
+from tree_sitter import Language, Node, Parser
+
+ROOT = Path(__file__).parents[2]
+PAGES = (ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").rglob("*.md")))
+SHELL = (*sorted((ROOT / "scripts").glob("*.sh")), *sorted((ROOT / "infra").rglob("*.sh")))
+WORKFLOWS = (*sorted((ROOT / ".github").rglob("*.yml")), ROOT / "azure.yaml")
+PRODUCT = ("api", "cli", "cloud", "engine", "rotators", "scripts", "infra")
+BASH = Parser(Language(tree_sitter_bash.language()))
+PLACEHOLDER = re.compile(r"<([A-Za-z][\w /-]*)>")
+IN_A_MESSAGE = re.compile(r"(?:^|[\s`'])az (login|[a-z]+ [a-z][^`',;()]*[^`',;().\s])")
+"""A message ends a command with a mark of its own, or with itself. One word alone names a group of commands."""
+
+
+class UnknownPlaceholderError(Exception):
+    """A command has a part that a reader fills in and the table does not know."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command: where it stands, and its arguments as a reader would type them."""
+
+    source: str
+    arguments: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.source}: az {shlex.join(self.arguments)}"
+
+    @property
+    def words(self) -> str:
+        """The command without its options, such as `keyvault secret show`."""
+        options = (number for number, word in enumerate(self.arguments) if word.startswith("-"))
+        return " ".join(self.arguments[: next(options, len(self.arguments))])
+
+
+def sources() -> list[Path]:
+    """Return every file that holds commands."""
+    code = (
+        path for room in PRODUCT for suffix in ("py", "bicep") for path in sorted((ROOT / room).rglob(f"*.{suffix}"))
+    )
+    mine = (*PAGES, *SHELL, *WORKFLOWS, *(path for path in code if ".venv" not in path.parts))
+    return [path for path in mine if path.exists() and any(True for _ in texts(path))]
+
+
+def commands(path: Path, values: dict[str, str]) -> list[Command]:
+    """Return the commands of one file, in its order."""
+    name = str(path.relative_to(ROOT))
+    return [Command(name, tuple(words)) for text in texts(path) for words in in_shell(text, values)]
+
+
+def texts(path: Path) -> Iterator[str]:
+    """Yield the pieces of a file that hold a command, as shell."""
+    readers = {
+        ".md": in_page,
+        ".sh": whole,
+        ".yml": in_workflow,
+        ".yaml": in_workflow,
+        ".py": in_python,
+        ".bicep": in_messages,
+    }
+    yield from (text for text in readers[path.suffix](path.read_text()) if re.search(r"\baz ", text))
+
+
+def in_page(text: str) -> Iterator[str]:
+    """Yield blocks and inline code of a page."""
+    for token in MarkdownIt().enable("table").parse(text):
+        if token.type in ("fence", "code_block"):
+            yield token.content
+        yield from (child.content for child in token.children or () if child.type == "code_inline")
+
+
+def whole(text: str) -> Iterator[str]:
+    """Yield a script."""
+    yield text
+
+
+def in_workflow(text: str) -> Iterator[str]:
+    """Yield what a workflow's steps run."""
+
+    def runs(part: object) -> Iterator[str]:
+        if isinstance(part, dict):
+            yield from (value for key, value in part.items() if key == "run" and isinstance(value, str))
+        parts = part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
+        for inner in parts:
+            yield from runs(inner)
+
+    # What GitHub fills in is no shell.
+    yield from (re.sub(r"\$\{\{.*?\}\}", "github", run) for run in runs(yaml.safe_load(text)))
+
+
+def in_python(text: str) -> Iterator[str]:
+    """Yield the commands in a program's messages, each with its own mark of an end."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield from in_messages(node.value)
+
+
+def in_messages(text: str) -> Iterator[str]:
+    """Yield the commands in texts that are shown."""
+    yield from (f"az {match[1]}" for match in IN_A_MESSAGE.finditer(re.sub(r"\$\{(\w+)\}", r"$\1", text)))
+
+
+def in_shell(text: str, values: dict[str, str]) -> Iterator[list[str]]:
+    """Yield the arguments of each `az` in a piece of shell."""
+    filled = PLACEHOLDER.sub(lambda match: looked_up(match[1], values), text).encode()
+    yield from (
+        [argument(child, values) for child in node.named_children[1:] if "redirect" not in child.type]
+        for node in nodes(BASH.parse(filled).root_node)
+        if node.type == "command" and node.named_children[0].text == b"az"
+    )
+
+
+def nodes(node: Node) -> Iterator[Node]:
+    """Yield a node and everything inside it."""
+    yield node
+    for child in node.children:
+        yield from nodes(child)
+
+
+def argument(node: Node, values: dict[str, str]) -> str:
+    """Return what the shell would hand over for one argument."""
+    text = (node.text or b"").decode()
+    match node.type:
+        case "raw_string":
+            return text[1:-1]
+        case "simple_expansion" | "expansion":
+            return looked_up(text.strip("${}"), values)
+        case "string" | "concatenation":
+            return "".join(argument(child, values) for child in node.children if child.text != b'"')
+        case "command_substitution":
+            raise UnknownPlaceholderError(f"{text} stands inside a command: give it a name first")
+        case _ if "…" in text:
+            raise UnknownPlaceholderError(f"{text} leaves out what a reader has to type")
+        case _:
+            return re.sub(r"\\(.)", r"\1", text)
+
+
+def looked_up(name: str, values: dict[str, str]) -> str:
+    """Return what the table says for a name that a reader fills in."""
+    if name not in values:
+        raise UnknownPlaceholderError(f"{name} is in no table: add it to VALUES in tests/az/conftest.py")
+    return values[name]

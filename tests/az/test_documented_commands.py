@@ -1,0 +1,137 @@
+"""Every documented command of the Azure CLI, put to the Azure CLI itself.
+
+What the simulator answers is run against it. Of the rest `az` says whether it knows the command and all of its arguments.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.az import commands, values
+from tests.az.program import AzureCli
+from tests.az.stage import Stage
+
+GRAPH = "graph.microsoft.com"
+UNANSWERED = {
+    "account clear": "it would end the sign-in of the commands after it",
+    "ad signed-in-user show": "no person can sign in without a browser",
+    "bicep install": "it fetches a program",
+    "deployment group create": "the simulated Resource Manager has no deployments",
+    "deployment group show": "the simulated Resource Manager has no deployments",
+    "deployment group what-if": "the simulated Resource Manager has no deployments",
+    "extension add": "it fetches a package",
+    "functionapp config appsettings list": "the simulated apps are not configured through Resource Manager",
+    "functionapp deployment source config-zip": "the simulated apps take no code through Resource Manager",
+    "functionapp function keys list": "the simulated apps' keys are not in Resource Manager",
+    "functionapp function list": "the simulated apps' functions are not in Resource Manager",
+    "functionapp keys delete": "the simulated apps' keys are not in Resource Manager",
+    "functionapp keys list": "the simulated apps' keys are not in Resource Manager",
+    "functionapp keys set": "the simulated apps' keys are not in Resource Manager",
+    "functionapp show": "the simulated apps are not described in Resource Manager",
+    "functionapp start": "the simulated apps do not stop",
+    "functionapp stop": "the simulated apps do not stop",
+    "group create": "groups of the simulated Resource Manager are made by its world",
+    "group delete": "groups of the simulated Resource Manager are made by its world",
+    "keyvault update": "the simulated Resource Manager describes no vaults",
+    "login": "a person signs in with a browser; a pipeline's sign-in is tested by itself",
+    "monitor activity-log list": "the simulated Azure keeps no activity log",
+    "resource show": "the simulated Resource Manager describes few resources",
+    "rest": "the scripts' own requests are run by their tests",
+    "role assignment delete": "roles of the simulated Azure are given by its world",
+}
+"""Commands that `az` is asked about but that are not run, with the reason."""
+EXTENSIONS = {
+    "monitor app-insights query": {"--apps", "--resource-group", "--offset", "--analytics-query", "--output"},
+}
+"""Commands of extensions, which no package registry has, with their arguments as the extension's source names them."""
+
+SOURCES = [str(path.relative_to(commands.ROOT)) for path in commands.sources()]
+
+
+@pytest.fixture(scope="module")
+def furnished(stage: Stage) -> Stage:
+    """Put what the commands name into the world, with the Azure CLI where it can."""
+    world, az = stage.world, stage.az
+    world.add_vault(values.VAULT).put(values.SECRET, "value", tags={"RekeyState": "parked"})
+    world.add_account(values.STORAGE).tags["application"] = "rekey"
+    world.identities.add("rekey", values.IDENTITY)
+    world.add_application("shop")
+    world.add_application("without-principal", service_principal=False)
+    here = ("--auth-mode", "login", "--account-name", values.STORAGE)
+    az.answer("storage", "queue", "create", *here, "--name", values.QUEUE)
+    az.answer("storage", "message", "put", *here, "--queue-name", values.QUEUE, "--content", "{}")
+    az.answer("storage", "container", "create", *here, "--name", values.DEAD_LETTERS)
+    event = ("--name", values.BLOB, "--data", "{}")
+    az.answer("storage", "blob", "upload", *here, "--container-name", values.DEAD_LETTERS, *event)
+    return stage
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_the_azure_cli_runs_or_knows_every_command_of(source: str, furnished: Stage) -> None:
+    wrong = {
+        str(command): complaint
+        for command in commands.commands(commands.ROOT / source, values.VALUES)
+        if (complaint := against(command, furnished))
+    }
+    assert not wrong
+
+
+def against(command: commands.Command, stage: Stage) -> str:
+    """Return what is to be said against a command; nothing if it is right."""
+    if command.words in EXTENSIONS:
+        unknown = {word for word in command.arguments if word.startswith("--")} - EXTENSIONS[command.words]
+        return f"unknown arguments {unknown}" if unknown else ""
+    if command.words in UNANSWERED and not asks_graph(command):
+        return stage.az.understands(*command.arguments)
+    done = stage.az(*(argument.replace(GRAPH, stage.world.domains.graph) for argument in command.arguments))
+    return done.stderr if done.returncode else ""
+
+
+def asks_graph(command: commands.Command) -> bool:
+    """Return whether a request by hand is for Microsoft Graph, which answers."""
+    return any(GRAPH in argument for argument in command.arguments)
+
+
+def test_commands_are_found_in_pages_scripts_workflows_programs_and_templates() -> None:
+    kinds = {Path(source).suffix for source in SOURCES}
+    assert kinds == {".md", ".sh", ".yml", ".py", ".bicep"}
+
+
+def test_whatever_is_not_run_is_still_documented() -> None:
+    documented = {command.words for path in commands.sources() for command in commands.commands(path, values.VALUES)}
+    assert documented >= set(UNANSWERED) | set(EXTENSIONS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ("keyvault secret shwo --vault-name prod --name app-key", "shwo"),
+        ("keyvault secret show --vault-name prod --nme app-key", "--nme"),
+        ("functionapp keys list --name rekey-abc", "--resource-group"),
+        ("storage message peek --queue-name q --auth-mode logn", "logn"),
+        ("account show --query [?", "jmespath"),
+    ],
+)
+def test_a_mistyped_command_is_noticed(arguments: str, complaint: str, azure_cli: AzureCli) -> None:
+    assert complaint in azure_cli.understands(*arguments.split())
+
+
+@pytest.mark.parametrize(
+    ("shell", "arguments"),
+    [
+        ("az group show --name <group>", ["group", "show", "--name", "production"]),
+        ("X=$(az account show --query id) && echo", ["account", "show", "--query", "id"]),
+        ('f() { az rest --url "$ID/x?a=b" > out; }', ["rest", "--url", f"{values.SITE}/x?a=b"]),
+        ("az rest --body '{\"a\": 1}' \\\n  --url x  # why", ["rest", "--body", '{"a": 1}', "--url", "x"]),
+    ],
+)
+def test_a_command_is_read_as_the_shell_reads_it(shell: str, arguments: list[str]) -> None:
+    assert list(commands.in_shell(shell, values.VALUES)) == [arguments]
+
+
+@pytest.mark.parametrize("shell", ["az group show --name <nothing>", "az a --b $NOTHING", "az a … --b", "az a $(b)"])
+def test_what_nobody_can_fill_in_is_an_error(shell: str) -> None:
+    with pytest.raises(commands.UnknownPlaceholderError):
+        list(commands.in_shell(shell, values.VALUES))

@@ -1,0 +1,46 @@
+"""What a reader fills into the documented commands, by the name that stands in for it."""
+
+from uuid import NAMESPACE_DNS, uuid5
+
+from simulator.azure import GROUP, SUBSCRIPTION
+from simulator.graph.directory import GRAPH_OBJECT_ID
+from simulator.identity import HOME_TENANT
+
+VAULT, SECRET, STORAGE, QUEUE, DEAD_LETTERS = "prod", "app-key", "rekeyhost", "sweeps-poison", "dead-letters"
+BLOB = "event.json"
+APPLICATION, WITHOUT_PRINCIPAL = (str(uuid5(NAMESPACE_DNS, f"appid.{name}")) for name in ("shop", "without-principal"))
+"""As the world derives them from the applications' names."""
+IDENTITY = "aaaaaaaa-0000-0000-0000-000000000001"
+SITE = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.Web/sites/rekey-abc"
+SOURCE = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.Storage/storageAccounts/{STORAGE}"
+
+VALUES = {
+    # What stands in angle brackets.
+    "id": SUBSCRIPTION,
+    "group": GROUP,
+    "app": "rekey-abc",
+    "name": BLOB,
+    "secret": SECRET,
+    "scope": SOURCE,
+    "source": SOURCE,
+    "client id": APPLICATION,
+    "client ID": APPLICATION,
+    "application id": WITHOUT_PRINCIPAL,
+    "identity": IDENTITY,
+    "identityPrincipalId": IDENTITY,
+    "Graph": GRAPH_OBJECT_ID,
+    "tenant": HOME_TENANT,
+    # Variables of shell, in pages, scripts and workflows.
+    "RG": GROUP,
+    "GROUP": GROUP,
+    "APP": "rekey-abc",
+    "ID": SITE,
+    "VAULT": VAULT,
+    "NAME": SECRET,
+    "STORAGE": STORAGE,
+    "PARAMETERS": "infra/main.bicepparam",
+    "vaultName": VAULT,
+    "1": GROUP,
+    "2": "rekey-abc",
+    "3": "dist/rekey.zip",
+}
