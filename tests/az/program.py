@@ -64,11 +64,11 @@ class AzureCli:
         return {**QUIET, **self.reached, "PATH": str(self.bin), "AZURE_CONFIG_DIR": str(self.config)}
 
     def __call__(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-        """Run one command from the repository's root; `more` goes into its environment."""
+        """Run one command, in a folder where nothing is lost; `more` goes into its environment."""
         return subprocess.run(  # noqa: S603
             [str(self.bin / "az"), *arguments],
             env={**self.environment, "PATH": os.environ["PATH"], **more},
-            cwd=ROOT,
+            cwd=self.config.parent,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from simulator.azure import SUBSCRIPTION, Azure
-from simulator.graph.directory import Application
+from simulator.entra.directory import Application
 from simulator.identity import HOME_TENANT
-from simulator.server import Running, start_in_thread
+from simulator.reach.server import Running, start_in_thread
 from simulator.world import Domains
 from tests.az.program import AzureCli
 

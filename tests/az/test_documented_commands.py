@@ -76,6 +76,9 @@ def test_the_azure_cli_runs_or_knows_every_command_of(source: str, furnished: St
         if (complaint := against(command, furnished))
     }
     assert not wrong
+    assert not [path for path in furnished.az.config.parent.iterdir() if path != furnished.az.config], (
+        "a command wrote a file that its page does not speak of"
+    )
 
 
 def against(command: commands.Command, stage: Stage) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from simulator.azure import SUBSCRIPTION, Azure
 from simulator.identity import HOME_TENANT
-from simulator.server import Running, start_in_thread
+from simulator.reach.server import Running, start_in_thread
 from simulator.world import Domains
 from tests.az.program import AzureCli
 from tests.az.stage import administrator, build

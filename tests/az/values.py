@@ -3,7 +3,7 @@
 from uuid import NAMESPACE_DNS, uuid5
 
 from simulator.azure import GROUP, SUBSCRIPTION
-from simulator.graph.directory import GRAPH_OBJECT_ID
+from simulator.entra.directory import GRAPH_OBJECT_ID
 from simulator.identity import HOME_TENANT
 
 VAULT, SECRET, STORAGE, QUEUE, DEAD_LETTERS = "prod", "app-key", "rekeyhost", "sweeps-poison", "dead-letters"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from simulator.azure import Azure
-from simulator.graph.directory import Application
+from simulator.entra.directory import Application
 from simulator.world import Exchange
 from tests.az.stage import PERMISSIONS, Stage, administrator
 from tests.infra.bicep import ROOT

@@ -8,7 +8,7 @@ import pytest
 
 from api.access import Role
 from scripts import app_registration
-from simulator.graph.directory import Application
+from simulator.entra.directory import Application
 from tests.az.stage import Stage
 from tests.infra.tenant import Tenant
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from scripts import grant_graph
-from simulator.graph.directory import GRAPH_OBJECT_ID, Application
+from simulator.entra.directory import GRAPH_OBJECT_ID, Application
 from simulator.identity import Principal
 from tests.az.stage import Stage
 from tests.infra.tenant import Tenant

@@ -7,7 +7,7 @@ import pytest
 from simulator.azure import GROUP, SUBSCRIPTION, Azure
 from simulator.clock import VirtualClock
 from simulator.rbac import ROLES
-from simulator.storage_accounts import StorageAccount
+from simulator.storage.accounts import StorageAccount
 from tests.simulator.caller import STORAGE_VERSION, Caller, body_of, error_of
 
 ACCOUNTS = "providers/Microsoft.Storage/storageAccounts"
@@ -218,7 +218,13 @@ def test_the_cloud_describes_itself_to_anybody(stranger: Caller, version: str, s
     described = response.json()
     cloud = described if single else described[0]  # type: ignore[index]
     assert isinstance(cloud, dict)
-    assert cloud["suffixes"] == {"keyVaultDns": "vault.azure.net", "storage": "core.windows.net"}
+    assert cloud["suffixes"] == {
+        "keyVaultDns": "vault.azure.net",
+        "storage": "core.windows.net",
+        "sqlServerHostname": "database.windows.net",
+        "acrLoginServer": "azurecr.io",
+    }
+    assert cloud["microsoftGraphResourceId"] == "https://graph.microsoft.com/"
     assert cloud["authentication"]["loginEndpoint"] == "https://login.microsoftonline.com/"
 
 

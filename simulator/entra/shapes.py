@@ -1,0 +1,96 @@
+"""How Graph writes applications and their secrets, as recorded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from simulator.entra import errors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from simulator.entra.directory import Application, Password
+    from simulator.wire import Request
+
+
+def moment(time: datetime) -> str:
+    """Return a time as Graph writes it."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def password(each: Password, *, reveal: bool = False) -> dict[str, Any]:
+    """Return a secret: its text only in the answer that made it, and null ever after."""
+    return {
+        "customKeyIdentifier": None,
+        "displayName": each.name,
+        "endDateTime": moment(each.end),
+        "hint": each.hint,
+        "keyId": each.key_id,
+        "secretText": each.secret if reveal else None,
+        "startDateTime": moment(each.start),
+    }
+
+
+def application(each: Application, passwords: Iterable[Password]) -> dict[str, Any]:
+    """Return an application with all its properties."""
+    named = {"uniqueName": each.unique_name} if each.unique_name else {}
+    return _application(each, passwords) | named | each.properties
+
+
+def selected(request: Request, body: dict[str, Any]) -> dict[str, Any]:
+    """Leave what $select asks for; a property that does not exist is refused."""
+    names = [name.strip() for name in request.query.get("$select", "").split(",") if name.strip()]
+    for name in names:
+        if name not in body:
+            raise errors.bad_request(f"Could not find a property named '{name}' on type 'microsoft.graph.application'.")
+    return {name: body[name] for name in names} if names else body
+
+
+def _application(each: Application, passwords: Iterable[Password]) -> dict[str, Any]:
+    return {
+        "id": each.object_id,
+        "deletedDateTime": None,
+        "appId": each.app_id,
+        "applicationTemplateId": None,
+        "disabledByMicrosoftStatus": None,
+        "createdDateTime": moment(each.created),
+        "displayName": each.name,
+        "description": None,
+        "groupMembershipClaims": None,
+        "identifierUris": [],
+        "isDeviceOnlyAuthSupported": None,
+        "isFallbackPublicClient": None,
+        "notes": None,
+        "publisherDomain": "northwind.onmicrosoft.com",
+        "serviceManagementReference": None,
+        "signInAudience": each.audience,
+        "tags": [],
+        "tokenEncryptionKeyId": None,
+        "defaultRedirectUri": None,
+        "certification": None,
+        "optionalClaims": None,
+        "addIns": [],
+        "api": {
+            "acceptMappedClaims": None,
+            "knownClientApplications": [],
+            "requestedAccessTokenVersion": 2,
+            "oauth2PermissionScopes": [],
+            "preAuthorizedApplications": [],
+        },
+        "appRoles": [],
+        "info": dict.fromkeys(("logoUrl", "marketingUrl", "privacyStatementUrl", "supportUrl", "termsOfServiceUrl")),
+        "keyCredentials": [],
+        "parentalControlSettings": {"countriesBlockedForMinors": [], "legalAgeGroupRule": "Allow"},
+        "passwordCredentials": [password(secret) for secret in passwords],
+        "publicClient": {"redirectUris": []},
+        "requiredResourceAccess": [],
+        "verifiedPublisher": dict.fromkeys(("displayName", "verifiedPublisherId", "addedDateTime")),
+        "web": {
+            "homePageUrl": None,
+            "logoutUrl": None,
+            "redirectUris": [],
+            "implicitGrantSettings": {"enableAccessTokenIssuance": False, "enableIdTokenIssuance": False},
+        },
+        "spa": {"redirectUris": []},
+    }
