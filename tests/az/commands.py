@@ -121,11 +121,11 @@ def in_messages(text: str) -> Iterator[str]:
 def in_shell(text: str, values: dict[str, str]) -> Iterator[list[str]]:
     """Yield the arguments of each `az` in a piece of shell."""
     filled = PLACEHOLDER.sub(lambda match: looked_up(match[1], values), text).encode()
-    yield from (
-        [argument(child, values) for child in node.named_children[1:] if "redirect" not in child.type]
-        for node in nodes(BASH.parse(filled).root_node)
-        if node.type == "command" and node.named_children[0].text == b"az"
-    )
+    for node in nodes(BASH.parse(filled).root_node):
+        if node.type == "command" and node.named_children[0].text == b"az":
+            yield [argument(child, values) for child in node.named_children[1:] if "redirect" not in child.type]
+        elif node.type == "word" and node.text == b"az" and node.parent and node.parent.type != "command_name":
+            raise UnknownPlaceholderError(f"a command stands behind another one, where it is not seen: {text}")
 
 
 def nodes(node: Node) -> Iterator[Node]:

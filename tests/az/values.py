@@ -6,7 +6,8 @@ from simulator.azure import GROUP, SUBSCRIPTION
 from simulator.entra.directory import GRAPH_OBJECT_ID
 from simulator.identity import HOME_TENANT
 
-VAULT, SECRET, STORAGE, QUEUE, DEAD_LETTERS = "prod", "app-key", "rekeyhost", "sweeps-poison", "dead-letters"
+VAULT, SECRET, STORAGE, DEAD_LETTERS = "prod", "app-key", "rekeyhost", "dead-letters"
+QUEUES = ("sweeps-poison", "vault-events")
 BLOB = "event.json"
 APPLICATION, WITHOUT_PRINCIPAL = (str(uuid5(NAMESPACE_DNS, f"appid.{name}")) for name in ("shop", "without-principal"))
 """As the world derives them from the applications' names."""
@@ -20,6 +21,8 @@ VALUES = {
     "group": GROUP,
     "app": "rekey-abc",
     "name": BLOB,
+    "account": STORAGE,
+    "in 20 days": "2099-01-01T00:00:00Z",
     "secret": SECRET,
     "scope": SOURCE,
     "source": SOURCE,
@@ -38,6 +41,7 @@ VALUES = {
     "VAULT": VAULT,
     "NAME": SECRET,
     "STORAGE": STORAGE,
+    "PROBE": "cHJvYmU=",
     "PARAMETERS": "infra/main.bicepparam",
     "vaultName": VAULT,
     "1": GROUP,
