@@ -26,8 +26,12 @@ WORKFLOWS = (*sorted((ROOT / ".github").rglob("*.yml")), ROOT / "azure.yaml")
 PRODUCT = ("api", "cli", "cloud", "engine", "rotators", "scripts", "infra")
 BASH = Parser(Language(tree_sitter_bash.language()))
 PLACEHOLDER = re.compile(r"<([A-Za-z][\w /-]*)>")
-IN_A_MESSAGE = re.compile(r"(?:^|[\s`'])az (login|[a-z]+ [a-z][^`',;()]*[^`',;().\s])")
+IN_A_MESSAGE = re.compile(r'(?:^|[\s`\'"(])az (login|[a-z]+ [a-z][^`\',;()]*[^`\',;().\s])')
 """A message ends a command with a mark of its own, or with itself. One word alone names a group of commands."""
+
+
+FILLED = "filled-in"
+"""What a program puts into its own message."""
 
 
 class UnknownPlaceholderError(Exception):
@@ -107,15 +111,25 @@ def in_workflow(text: str) -> Iterator[str]:
 
 
 def in_python(text: str) -> Iterator[str]:
-    """Yield the commands in a program's messages, each with its own mark of an end."""
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield from in_messages(node.value)
+    """Yield the commands in a program's messages; what the program fills in is there already."""
+    tree = ast.parse(text)
+    joined = [node for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)]
+    parts = {id(part) for whole_text in joined for part in whole_text.values}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            yield from in_messages("".join(literal(part) or FILLED for part in node.values))
+        elif id(node) not in parts and (message := literal(node)):
+            yield from in_messages(message)
+
+
+def literal(node: ast.AST) -> str:
+    """Return the text that a node is, if it is one."""
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
 
 
 def in_messages(text: str) -> Iterator[str]:
     """Yield the commands in texts that are shown."""
-    yield from (f"az {match[1]}" for match in IN_A_MESSAGE.finditer(re.sub(r"\$\{(\w+)\}", r"$\1", text)))
+    yield from (f"az {match[1]}" for match in IN_A_MESSAGE.finditer(re.sub(r"\$\{[^}]+\}", FILLED, text)))
 
 
 def in_shell(text: str, values: dict[str, str]) -> Iterator[list[str]]:

@@ -13,6 +13,8 @@ from tests.az import commands, values
 from tests.az.program import AzureCli
 from tests.az.stage import Stage
 
+NAMED_ONLY = "the following arguments are required"
+"""What `az` says of a command that it knows, and that a text only names."""
 GRAPH = "graph.microsoft.com"
 UNANSWERED = {
     "account clear": "it would end the sign-in of the commands after it",
@@ -88,6 +90,8 @@ def against(command: commands.Command, stage: Stage) -> str:
     if command.words in EXTENSIONS:
         unknown = {word for word in command.arguments if word.startswith("--")} - EXTENSIONS[command.words]
         return f"unknown arguments {unknown}" if unknown else ""
+    if command.arguments == tuple(command.words.split()):
+        return "" if NAMED_ONLY in (said := stage.az.understands(*command.arguments)) else said
     if command.words in UNANSWERED and not asks_graph(command):
         return stage.az.understands(*command.arguments)
     done = stage.az(*(argument.replace(GRAPH, stage.world.domains.graph) for argument in command.arguments))
@@ -134,6 +138,21 @@ def test_a_mistyped_command_is_noticed(arguments: str, complaint: str, azure_cli
 )
 def test_a_command_is_read_as_the_shell_reads_it(shell: str, arguments: list[str]) -> None:
     assert list(commands.in_shell(shell, values.VALUES)) == [arguments]
+
+
+@pytest.mark.parametrize(
+    ("program", "command"),
+    [
+        (
+            'f"run az keyvault update --name {vault.name} --sku premium, then"',
+            "az keyvault update --name filled-in --sku premium",
+        ),
+        ('"make one (az keyvault create)"', "az keyvault create"),
+        ('"sign in: az login"', "az login"),
+    ],
+)
+def test_a_command_is_found_in_a_message(program: str, command: str) -> None:
+    assert list(commands.in_python(program)) == [command]
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,6 @@ VALUES = {
     "STORAGE": STORAGE,
     "PROBE": "cHJvYmU=",
     "PARAMETERS": "infra/main.bicepparam",
-    "vaultName": VAULT,
     "1": GROUP,
     "2": "rekey-abc",
     "3": "dist/rekey.zip",
