@@ -21,7 +21,9 @@ from tree_sitter import Language, Node, Parser
 
 ROOT = Path(__file__).parents[2]
 PAGES = (ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").rglob("*.md")))
-SHELL = (*sorted((ROOT / "scripts").glob("*.sh")), *sorted((ROOT / "infra").rglob("*.sh")))
+SHELL = tuple(
+    path for room in ("scripts", "infra") for path in sorted((ROOT / room).rglob("*.sh")) if ".venv" not in path.parts
+)
 WORKFLOWS = (*sorted((ROOT / ".github").rglob("*.yml")), ROOT / "azure.yaml")
 PRODUCT = ("api", "cli", "cloud", "engine", "rotators", "scripts", "infra")
 BASH = Parser(Language(tree_sitter_bash.language()))
@@ -54,6 +56,16 @@ class Command:
         options = (number for number, word in enumerate(self.arguments) if word.startswith("-"))
         return " ".join(self.arguments[: next(options, len(self.arguments))])
 
+    @property
+    def in_message(self) -> bool:
+        """Whether a program or a template shows it, with values that are made up here."""
+        return self.source.endswith((".py", ".bicep"))
+
+    @property
+    def names_only(self) -> bool:
+        """Whether it has no options: then a text speaks of it, and its reader knows the rest."""
+        return self.arguments == tuple(self.words.split())
+
 
 def sources() -> list[Path]:
     """Return every file that holds commands."""
@@ -78,7 +90,7 @@ def texts(path: Path) -> Iterator[str]:
         ".yml": in_workflow,
         ".yaml": in_workflow,
         ".py": in_python,
-        ".bicep": in_messages,
+        ".bicep": in_template,
     }
     yield from (text for text in readers[path.suffix](path.read_text()) if re.search(r"\baz ", text))
 
@@ -127,6 +139,11 @@ def literal(node: ast.AST) -> str:
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
 
 
+def in_template(text: str) -> Iterator[str]:
+    """Yield the commands in a template's texts."""
+    return in_messages(re.sub(r"(?<!:)//.*", "", text))
+
+
 def in_messages(text: str) -> Iterator[str]:
     """Yield the commands in texts that are shown."""
     yield from (f"az {match[1]}" for match in IN_A_MESSAGE.finditer(re.sub(r"\$\{[^}]+\}", FILLED, text)))
@@ -155,8 +172,12 @@ def argument(node: Node, values: dict[str, str]) -> str:
     match node.type:
         case "raw_string":
             return text[1:-1]
-        case "simple_expansion" | "expansion":
-            return looked_up(text.strip("${}"), values)
+        case "simple_expansion":
+            return looked_up(text[1:], values)
+        case "expansion":
+            name, cut, _ = text[2:-1].partition("##*/")
+            value = looked_up(name, values)
+            return value.rpartition("/")[2] if cut else value
         case "string" | "concatenation":
             return "".join(argument(child, values) for child in node.children if child.text != b'"')
         case "command_substitution":
@@ -170,5 +191,5 @@ def argument(node: Node, values: dict[str, str]) -> str:
 def looked_up(name: str, values: dict[str, str]) -> str:
     """Return what the table says for a name that a reader fills in."""
     if name not in values:
-        raise UnknownPlaceholderError(f"{name} is in no table: add it to VALUES in tests/az/conftest.py")
+        raise UnknownPlaceholderError(f"{name} is in no table: add it to VALUES in tests/az/values.py")
     return values[name]

@@ -9,8 +9,8 @@ from simulator.identity import HOME_TENANT
 VAULT, SECRET, STORAGE, DEAD_LETTERS = "prod", "app-key", "rekeyhost", "dead-letters"
 QUEUES = ("sweeps-poison", "vault-events")
 BLOB = "event.json"
-APPLICATION, WITHOUT_PRINCIPAL = (str(uuid5(NAMESPACE_DNS, f"appid.{name}")) for name in ("shop", "without-principal"))
-"""As the world derives them from the applications' names."""
+APPLICATION = str(uuid5(NAMESPACE_DNS, "appid.shop"))
+"""As the world derives it from the application's name."""
 IDENTITY = "aaaaaaaa-0000-0000-0000-000000000001"
 SITE = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.Web/sites/rekey-abc"
 SOURCE = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.Storage/storageAccounts/{STORAGE}"
@@ -23,12 +23,13 @@ VALUES = {
     "name": BLOB,
     "account": STORAGE,
     "in 20 days": "2099-01-01T00:00:00Z",
+    "topic": "prod-topic",
     "secret": SECRET,
     "scope": SOURCE,
     "source": SOURCE,
     "client id": APPLICATION,
     "client ID": APPLICATION,
-    "application id": WITHOUT_PRINCIPAL,
+    "application id": APPLICATION,
     "identity": IDENTITY,
     "identityPrincipalId": IDENTITY,
     "Graph": GRAPH_OBJECT_ID,
@@ -38,6 +39,7 @@ VALUES = {
     "GROUP": GROUP,
     "APP": "rekey-abc",
     "ID": SITE,
+    "site": SITE,
     "VAULT": VAULT,
     "NAME": SECRET,
     "STORAGE": STORAGE,

@@ -1,4 +1,4 @@
-"""The Azure CLI on a simulated vault: what an operator does to a secret by hand, and what Rekey then finds."""
+"""The Azure CLI on the simulated Azure: what an operator does by hand, and what Rekey then finds."""
 
 from __future__ import annotations
 
@@ -82,3 +82,11 @@ def test_keys_of_an_account_are_listed_and_made_anew(stage: Stage) -> None:
     renewed = stage.az.answer("storage", "account", "keys", "renew", *group, "--key", "primary")
     assert renewed[0]["value"] == account.keys["key1"].value != before[0]
     assert renewed[1]["value"] == before[1]
+
+
+def test_an_application_gets_its_service_principal(stage: Stage) -> None:
+    """As the reason of a secret says whose application nobody can sign in as."""
+    application = stage.world.add_application("without-principal", service_principal=False)
+    made = stage.az.answer("ad", "sp", "create", "--id", application.app_id)
+    assert application.principal
+    assert made["id"] == application.principal.oid
