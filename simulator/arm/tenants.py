@@ -47,12 +47,12 @@ def answer(world: World, request: Request, caller: Principal) -> Response | None
 
 
 def _visible(world: World, caller: Principal) -> Iterator[str]:
+    scopes = [
+        assignment.scope.lower().rstrip("/") for assignment in world.roles.assignments if assignment.oid == caller.oid
+    ]
     for subscription in world.groups:
-        scope = f"/subscriptions/{subscription}"
-        if any(
-            assignment.oid == caller.oid and f"{assignment.scope.lower().rstrip('/')}/".startswith((f"{scope}/", "//"))
-            for assignment in world.roles.assignments
-        ):
+        # A role at the root holds everywhere.
+        if any(not scope or f"{scope}/".startswith(f"/subscriptions/{subscription}/") for scope in scopes):
             yield subscription
 
 

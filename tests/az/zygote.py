@@ -1,7 +1,8 @@
 """The Azure CLI, started once and forked for every command; azure-cli's own Python runs it with the path of a socket.
 
-A command runs as the program `az` does, in a process of its own, with the streams, folder and environment of its caller.
-Only imports are shared: with its own, a command takes one to three seconds, without 0.1. Names that end in .localhost resolve to 127.0.0.1, as RFC 6761 has it.
+A command runs as the program `az` does, in a process of its own, with the streams, folder and
+environment of its caller. Only imports are shared: with its own, a command takes one to three
+seconds, without 0.1. Names that end in .localhost resolve to 127.0.0.1, as RFC 6761 has it.
 """
 
 from __future__ import annotations
