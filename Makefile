@@ -14,7 +14,7 @@ LEAN := $(UV) run --frozen --quiet --no-default-groups
 DEPLOYING := $(LEAN) python -m scripts.deploying
 
 .PHONY: demo test check prove bench format lock package scan costs health snapshots clean
-.PHONY: init deploy template push finish doctor azd-preprovision azd-postdeploy
+.PHONY: init deploy template push verify finish azd-preprovision azd-postdeploy
 
 demo: $(UV)
 	@$(UV) sync --frozen --quiet --compile-bytecode
@@ -79,8 +79,8 @@ push: $(UV)
 finish: $(UV)
 	@$(DEPLOYING).finish "$$SITE" $$PACKAGE
 
-doctor: $(UV)
-	@$(LEAN) python -m cli doctor $(ARGS)
+verify: $(UV)
+	@$(DEPLOYING).verify "$$SITE"
 
 azd-preprovision azd-postdeploy: $(UV)
 	@$(DEPLOYING).azd $(@:azd-%=%)

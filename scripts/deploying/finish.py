@@ -15,15 +15,13 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 
-from scripts.deploying.patience import Clock, NotYetError, StepError, SystemClock, patiently, say
+from scripts.deploying.patience import Clock, StepError, SystemClock, patiently, say
 from scripts.deploying.push import push
 from scripts.deploying.signin import arm_endpoint, signed_in
 from scripts.deploying.site import ClosedError, Site
+from scripts.deploying.verify import FIX, ROOT, START, ask_doctor, verify
 
-ROOT = Path(__file__).resolve().parents[2]
 BUILT = ROOT / "dist" / "rekey.zip"
-START = timedelta(minutes=10)
-"""How long functions may take to be there after a deployment, and a first sweep to end."""
 HOUR = timedelta(minutes=75)
 """How long the first sweep by schedule may take to come and to end."""
 UNMANAGED = frozenset({"unmanaged", "disabled"})
@@ -33,23 +31,16 @@ DUE = frozenset({"due", "overdue"})
 def finish(site: Site, package: Path, clock: Clock, doctor: Callable[[], str]) -> None:
     """Deploy the code and see it work; raises StepError. `doctor` returns what is wrong, empty if nothing is."""
     push(site, package, clock)
-    fix = "rekey doctor --app says what is missing; docs/runbook.md says where the app's own messages are"
     try:
-        patiently("first sweep", site.sweep, clock, fix=fix, limit=START)
+        patiently("first sweep", site.sweep, clock, fix=FIX, limit=START)
         say("first sweep: started")
     except ClosedError as reason:
         say(f"first sweep: {reason}, so its schedule starts it")
-        _wait_for(doctor, clock, fix, HOUR)
+        verify(doctor, clock, HOUR)
         say("first sweep: ended; rekey status shows what it saw")
         return
-    _wait_for(doctor, clock, fix, START)
-    say(result([str(secret["state"]) for secret in patiently("result", lambda: list(site.secrets()), clock, fix=fix)]))
-
-
-def _wait_for(doctor: Callable[[], str], clock: Clock, fix: str, limit: timedelta) -> None:
-    """Ask the doctor until everything works; raises StepError with what does not when the time is over."""
-    patiently("doctor", lambda: _healthy(doctor), clock, fix=fix, limit=limit)
-    say("doctor: everything that was deployed works")
+    verify(doctor, clock, START)
+    say(result([str(secret["state"]) for secret in patiently("result", lambda: list(site.secrets()), clock, fix=FIX)]))
 
 
 def result(states: Sequence[str]) -> str:
@@ -65,21 +56,6 @@ def result(states: Sequence[str]) -> str:
     if count["parked"]:
         lines.append("what is parked needs a person: rekey status says why, and the way out")
     return "\n".join(lines)
-
-
-def _healthy(doctor: Callable[[], str]) -> None:
-    if problem := doctor():
-        raise NotYetError(problem)
-
-
-def ask_doctor(site: Site) -> str:
-    """Run `rekey doctor --app`; return its findings in one line, empty if there are none."""
-    command = [sys.executable, "-m", "cli", "doctor", "--app", site.resource_id]
-    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603
-    if ran.returncode == 0:
-        return ""
-    findings = [line for line in f"{ran.stdout}\n{ran.stderr}".splitlines() if line.startswith(("finding", "rekey"))]
-    return "; ".join(findings) or f"rekey doctor ended with {ran.returncode}"
 
 
 def build() -> Path:
