@@ -12,7 +12,7 @@ from api.operations import MOST_WAIT
 from api.requests import MAX_REASON
 from cli import acting, adoption, discovery, doctor, init, plan, policy, report, status
 from cli.setup.served import KINDS as TEMPLATE_KINDS
-from engine.inventory import STATES
+from engine.decide.inventory import STATES
 from engine.secret import VERSION
 
 EPILOG = "Exit codes: 0 fine, 1 something was found, 2 usage, 3 settings, 4 Azure, 5 declined, 6 still running, 130 interrupted."
