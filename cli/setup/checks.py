@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cli.setup.landscape import FoundVault, Landscape
-from cloud.arm import Arm
 from cloud.azure import Azure
+from cloud.rest.arm import Arm
 from engine.errors import RekeyError
 
 NAME = re.compile(r"[a-z]([a-z0-9-]{0,18}[a-z0-9])")
@@ -100,7 +100,7 @@ async def _tenant_of(azure: Azure, name: str) -> str:
     from azure.core.exceptions import AzureError
     from azure.core.rest import HttpRequest
 
-    from cloud.graph import quiet_pipeline
+    from cloud.rest.graph import quiet_pipeline
 
     url = f"https://{name}.{await _domain(azure)}"
     client = quiet_pipeline(azure, url)

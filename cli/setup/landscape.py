@@ -11,9 +11,9 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cloud.arm import Arm
+from cli.sources import Credential, under
 from cloud.azure import Azure
-from cloud.discovery import Credential, under
+from cloud.rest.arm import Arm
 from engine.errors import RekeyError
 
 SUBSCRIPTIONS = "2022-12-01"

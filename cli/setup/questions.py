@@ -8,9 +8,9 @@ from typing import Protocol
 
 from cli.setup.landscape import FoundVault, Landscape, sources
 from cli.setup.served import Served
+from cli.sources import Credential
 from cli.terminal import Terminal
 from cloud.azure import Azure
-from cloud.discovery import Credential
 from engine.errors import NotFound, RekeyError
 
 GROUP_PARTS = 5

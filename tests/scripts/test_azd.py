@@ -24,7 +24,7 @@ from scripts.deploying.azd import site_and_package
 from scripts.deploying.finish import main as finish
 from scripts.deploying.patience import StepError
 from simulator.azure import SUBSCRIPTION, Azure
-from simulator.server import Background, start_in_thread
+from simulator.reach.server import Background, start_in_thread
 from simulator.world import Domains
 from tests.cli.setup.newcomer import READ_ACTIONS
 from tests.infra.bicep import INFRA, ROOT, bicep

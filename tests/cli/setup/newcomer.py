@@ -9,7 +9,7 @@ from pathlib import Path
 from cli.main import main
 from cli.session import Parts
 from simulator.azure import GROUP, SUBSCRIPTION
-from simulator.transport import SimulatedCredential, SimulatedTransport, forget_challenges
+from simulator.reach.transport import SimulatedCredential, SimulatedTransport, forget_challenges
 from tests.cli.desk import Desk, Ran, captured
 
 READ_ACTIONS = (
