@@ -61,7 +61,7 @@ class Azd:
         keeper = self.folder / "azd"
         keeper.write_text(KEEPER.format(python=sys.executable, here=str(self.folder)))
         keeper.chmod(0o755)
-        site = "from simulator.names import resolve_localhost\nresolve_localhost()\n"
+        site = "from simulator.reach.names import resolve_localhost\nresolve_localhost()\n"
         (self.folder / "sitecustomize.py").write_text(site)
 
     def kept(self, name: str) -> str | None:
