@@ -61,6 +61,25 @@ class Site:
         """Return the key that opens the host's admin API."""
         return str(self._arm("POST", "/host/default/listkeys")["masterKey"])
 
+    def settings(self) -> dict[str, str]:
+        """Return the application settings, which may be secret."""
+        return {
+            str(name): str(value) for name, value in self._arm("POST", "/config/appsettings/list")["properties"].items()
+        }
+
+    def health(self) -> str:
+        """Return why the app says that it cannot work; empty where it can."""
+        answer = self._send(HttpRequest("GET", f"https://{self.hosts[0]}/api/health"), self._keyed)
+        try:
+            body = answer.json()
+            told = body if isinstance(body, dict) else {}
+        except ValueError:
+            told = {}
+        if answer.status_code == HTTPStatus.OK and told.get("status") == "ok":
+            return ""
+        reason = told.get("detail") or told.get("title") or "it answers something else than its health"
+        return f"the app is not healthy, {answer.status_code}: {str(reason)[:300]}"
+
     def publish(self, package: bytes) -> str:
         """Upload a complete package; returns the id of the deployment."""
         answer = self._send(HttpRequest("POST", f"https://{self.hosts[1]}/api/publish", content=package, headers=ZIP))

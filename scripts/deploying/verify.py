@@ -7,11 +7,14 @@ SITE is the app's resource id. Asks `rekey doctor --app`: functions, queues, ide
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from scripts.deploying.patience import Clock, NotYetError, StepError, SystemClock, patiently, say
 from scripts.deploying.signin import arm_endpoint, signed_in
@@ -20,6 +23,10 @@ from scripts.deploying.site import Site
 ROOT = Path(__file__).resolve().parents[2]
 START = timedelta(minutes=10)
 """How long functions may take to be there after a deployment, and a first sweep to end."""
+OF_ONE = "/secrets/"
+"""What a check of one secret has in its place."""
+REFUSED = "was answered 403"
+"""How a check says that the deployer may not look."""
 FIX = "rekey doctor --app says what is missing; docs/runbook.md says where the app's own messages are"
 
 
@@ -35,13 +42,33 @@ def _healthy(doctor: Callable[[], str]) -> None:
 
 
 def ask_doctor(site: Site) -> str:
-    """Run `rekey doctor --app`; return its findings in one line, empty if there are none."""
-    command = [sys.executable, "-m", "cli", "doctor", "--app", site.resource_id]
-    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603
-    if ran.returncode == 0:
-        return ""
-    findings = [line for line in f"{ran.stdout}\n{ran.stderr}".splitlines() if line.startswith(("finding", "rekey"))]
-    return "; ".join(findings) or f"rekey doctor ended with {ran.returncode}"
+    """Ask the app itself and `rekey doctor --app`; return what is wrong in one line, empty if nothing is."""
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Path(folder, "settings.json")
+        settings.write_text(json.dumps({"Values": site.settings()}))
+        command = [sys.executable, "-m", "cli", "doctor", "--json", "--app", site.resource_id]
+        command += ["--settings", str(settings)]
+        ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603
+    try:
+        report = json.loads(ran.stdout)
+    except ValueError:
+        said = " ".join(ran.stderr.split())[-500:]
+        return f"rekey doctor ended with {ran.returncode}: {said}"
+    return "; ".join([*filter(None, [site.health()]), *problems(report)])
+
+
+def problems(report: Mapping[str, Any]) -> list[str]:
+    """Return what a report of the doctor's says against the deployment.
+
+    What is wrong with a single secret is none of that. Nor is what the deployer may not read: the app,
+    which may, is asked for its health.
+    """
+    findings = [check for check in report["checks"] if check["result"] == "finding"]
+    return [
+        f"{check['what']} ({check['where']}). {check['fix']}".strip()
+        for check in findings
+        if OF_ONE not in check["where"] and REFUSED not in check["what"]
+    ]
 
 
 def main(arguments: Sequence[str], clock: Clock | None = None, doctor: Callable[[Site], str] = ask_doctor) -> int:

@@ -60,6 +60,8 @@ class Flex:
     secrets: list[dict[str, Any]] = field(default_factory=list)
     packages: list[bytes] = field(default_factory=list)
     running: bytes | None = None
+    health: list[Answer] = field(default_factory=list)
+    """One answer after the other; healthy when none is left."""
     sweeps: int = 0
     calls: list[str] = field(default_factory=list)
     _looks: int = 0
@@ -85,12 +87,13 @@ class Flex:
         if self.clock.now() < self.site_from:
             return 404, {"error": {"code": "ResourceNotFound"}}
         states = [{"name": self.host, "hostType": kind} for kind in ("Standard", "Repository")]
-        match method, parts.path.removeprefix(SITE):
-            case "GET", "":
-                return 200, {"id": SITE, "properties": {"defaultHostName": self.host, "hostNameSslStates": states}}
-            case "POST", "/host/default/listkeys":
-                return 200, {"masterKey": MASTER, "functionKeys": {}, "systemKeys": {}}
-        return 404, {"error": {"code": "ResourceNotFound"}}
+        known: dict[tuple[str, str], dict[str, Any]] = {
+            ("GET", ""): {"id": SITE, "properties": {"defaultHostName": self.host, "hostNameSslStates": states}},
+            ("POST", "/host/default/listkeys"): {"masterKey": MASTER, "functionKeys": {}, "systemKeys": {}},
+            ("POST", "/config/appsettings/list"): {"properties": {"REKEY_VAULTS": "https://prod.vault.azure.net"}},
+        }
+        body = known.get((method, parts.path.removeprefix(SITE)))
+        return (200, body) if body else (404, {"error": {"code": "ResourceNotFound"}})
 
     def _service(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
         if not headers.get("authorization", "").startswith(BEARER):
@@ -122,6 +125,8 @@ class Flex:
     def _app(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
         if "authorization" in headers:
             return 400, "a token of the deployer's has no business here"
+        if (method, path) == ("GET", "/api/health"):
+            return self.health.pop(0) if self.health else (200, {"status": "ok", "vaults": 1})
         if self.sign_in or headers.get("x-functions-key") != MASTER:
             return 401, ""
         if self.running is None or self.indexed_after > 0:

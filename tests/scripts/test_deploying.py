@@ -12,6 +12,7 @@ from scripts.deploying.finish import finish, result
 from scripts.deploying.patience import RIGHTS, StepError
 from scripts.deploying.push import push
 from scripts.deploying.site import Site
+from scripts.deploying.verify import problems
 from tests.scripts.deployed_app import START, Clock, Credential
 from tests.scripts.flex import SITE, Flex, serving
 
@@ -160,6 +161,40 @@ def test_an_app_behind_sign_in_sweeps_by_its_schedule_and_that_is_waited_for(
 def test_what_the_doctor_keeps_finding_is_how_the_deployment_fails(flex: Flex, package: Path) -> None:
     with pytest.raises(StepError, match="finding: on_vault_event is not indexed"):
         finish(site(flex), package, flex.clock, lambda: "finding: on_vault_event is not indexed")
+
+
+def check(result: str, what: str, where: str = "", fix: str = "") -> dict[str, str]:
+    return {"result": result, "what": what, "where": where, "fix": fix}
+
+
+def test_only_what_speaks_against_the_deployment_fails_it() -> None:
+    report = {
+        "findings": 3,
+        "checks": [
+            check("fine", "every queue exists"),
+            check("note", "functions of another version: old", SITE),
+            check("finding", "tag ValidityPeriodDays is 'ninety'", "https://prod.vault.azure.net/secrets/app"),
+            check("finding", "reading a queue was answered 403 AuthorizationPermissionMismatch", "vault-events"),
+            check("finding", "Azure indexed 3 of 20 functions", SITE, "deploy a package with a bundle"),
+        ],
+    }
+    assert problems(report) == [f"Azure indexed 3 of 20 functions ({SITE}). deploy a package with a bundle"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        ((200, {"status": "ok"}), ""),
+        ((503, {"title": "Service Unavailable", "detail": "the sweep of prod is overdue"}), "503: the sweep of prod"),
+        ((200, {"status": "ill"}), "200: it answers something else"),
+        ((502, ""), "502: it answers something else"),
+        ((404, ["odd"]), "404: it answers something else"),
+    ],
+)
+def test_the_app_s_own_health_is_told(answer: tuple[int, object], told: str, flex: Flex) -> None:
+    flex.health = [answer]
+    problem = site(flex).health()
+    assert (told in problem, bool(problem)) == (True, bool(told))
 
 
 @pytest.mark.parametrize(

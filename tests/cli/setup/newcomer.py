@@ -49,6 +49,11 @@ class Newcomer(Desk):
     def parameters(self) -> Path:
         return self.checkout / "infra" / "my.bicepparam"
 
+    def add_topic(self, name: str, **tags: str) -> None:
+        """Give the vault a system topic."""
+        topic = f"{PRODUCTION}/providers/Microsoft.EventGrid/systemTopics/{name}"
+        self.world.event_grid.add(topic, self.vault.resource_id).tags = tags
+
     def init(self, *arguments: str, answers: Iterable[str] = (), attended: bool = True) -> Ran:
         """Run `rekey init` with these answers; unattended it is left to standard input."""
         forget_challenges()

@@ -145,13 +145,13 @@ def test_a_vault_out_of_sight_is_told_from_one_that_is_not_there(newcomer: Newco
 
 
 def test_a_vault_with_a_system_topic_of_others_gets_no_second_one(newcomer: Newcomer) -> None:
-    newcomer.world.system_topics.add("audit", newcomer.vault)
+    newcomer.add_topic("audit")
     assert newcomer.init(*HERE).code == 0
     assert "events: false" in newcomer.parameters.read_text()
 
 
 def test_a_system_topic_that_rekey_made_is_no_obstacle(newcomer: Newcomer) -> None:
-    newcomer.world.system_topics.add("rekey-prod", newcomer.vault, {"application": "rekey"})
+    newcomer.add_topic("rekey-prod", application="rekey")
     assert newcomer.init(*HERE).code == 0
     assert "events: false" not in newcomer.parameters.read_text()
 
@@ -184,7 +184,7 @@ def test_what_is_written_is_what_the_compiler_reads_back(tmp_path: Path) -> None
 
 def test_what_init_writes_is_what_the_template_takes(newcomer: Newcomer) -> None:
     """The template's types are sealed, so a property that it does not know fails here."""
-    newcomer.world.system_topics.add("audit", newcomer.vault)
+    newcomer.add_topic("audit")
     assert newcomer.init(*HERE).code == 0
     real = newcomer.parameters.read_text().replace("main.bicep", reaching(newcomer.parameters))
     newcomer.parameters.write_text(real)

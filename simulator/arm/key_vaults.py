@@ -1,12 +1,10 @@
-"""What a person who deploys looks at: the vaults of a subscription, and their system topics.
+"""Microsoft.KeyVault as Resource Manager sees it: the vaults of a subscription or group, listed.
 
-Sources: https://learn.microsoft.com/rest/api/keyvault/keyvault/vaults/list-by-subscription
-and https://learn.microsoft.com/rest/api/eventgrid/controlplane/system-topics/list-by-subscription.
+Source: https://learn.microsoft.com/rest/api/keyvault/keyvault/vaults/list-by-subscription.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from simulator.arm import errors
@@ -23,7 +21,6 @@ if TYPE_CHECKING:
     from simulator.world import World
 
 VAULT_VERSIONS = ("2022-07-01", "2023-02-01", "2023-07-01", "2024-11-01", "2026-02-01")
-TOPIC_VERSIONS = ("2021-12-01", "2022-06-15", "2025-02-15")
 
 
 class VaultsProvider:
@@ -65,50 +62,6 @@ class VaultsProvider:
             "location": vault.location,
             "properties": properties,
         }
-
-
-@dataclass
-class SystemTopics:
-    """Microsoft.EventGrid: the system topics that there are already, each the only one of its source."""
-
-    world: World
-    namespace: str = "Microsoft.EventGrid"
-    topics: list[dict[str, Any]] = field(default_factory=list)
-    page_size: int = 20
-
-    def add(self, name: str, vault: Vault, tags: Mapping[str, str] | None = None) -> None:
-        """Add the system topic of a vault; ValueError where it has one."""
-        if any(topic["properties"]["source"] == vault.resource_id for topic in self.topics):
-            raise ValueError("only one system topic is allowed per source")
-        group = vault.resource_id.split("/providers/")[0]
-        self.topics.append(
-            {
-                "id": f"{group}/providers/Microsoft.EventGrid/systemTopics/{name}",
-                "name": name,
-                "type": "Microsoft.EventGrid/systemTopics",
-                "location": vault.location,
-                "tags": dict(tags or {}),
-                "properties": {
-                    "source": vault.resource_id,
-                    "topicType": "Microsoft.KeyVault.vaults",
-                    "provisioningState": "Succeeded",
-                },
-            }
-        )
-
-    def api_versions(self, kind: str) -> tuple[str, ...]:
-        """Return the versions for system topics, oldest first."""
-        return TOPIC_VERSIONS if kind.lower() == "systemtopics" else ()
-
-    def rate(self, asked: ArmRequest) -> str:  # noqa: ARG002 - the provider's interface
-        """Return which rate a request counts against."""
-        return "reads"
-
-    def handle(self, asked: ArmRequest, principal: Principal) -> Response:
-        """List the system topics of a subscription or group."""
-        if asked.request.method != "GET" or asked.path.lower() != "systemtopics":
-            raise errors.invalid_type(self.namespace, asked.api_version)
-        return _listed(self.world, asked, principal, self.topics, self.page_size)
 
 
 def _listed(
