@@ -85,7 +85,7 @@ async def _unseen(azure: Azure, name: str, landscape: Landscape) -> str:
         return _elsewhere(name, tenant, landscape.tenant)
     if tenant:
         return f"vault {name} is there, but your sign-in may not see it: give yourself Reader on it, and sign in anew"
-    return f"vault {name} is not there: correct its name, or create it with az keyvault create --name {name}"
+    return f"vault {name} is not there: correct its name, or create it first"
 
 
 def _elsewhere(name: str, tenant: str, ours: str) -> str:

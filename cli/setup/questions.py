@@ -31,7 +31,7 @@ async def choose(azure: Azure, landscape: Landscape, person: Person, terminal: T
     if not landscape.vaults:
         raise NotFound(
             f"no Key Vault is in sight in the tenant {landscape.tenant}",
-            fix="create one (az keyvault create), or sign in as somebody who may read one",
+            fix="create one, or sign in as somebody who may read one",
         )
     terminal.line("Which vaults shall Rekey look after?")
     rows = [f"{vault.name}  (group {vault.group}, subscription {vault.subscription})" for vault in landscape.vaults]
