@@ -1,6 +1,6 @@
 // What a person is told of, and by which query. docs/deploy.md lists the rules, docs/runbook.md says what to do about each.
 //
-// LIMIT stands for the rule's limit, VAULTS for the managed vaults. Queries keep to what every KQL engine knows, so that tests can run them.
+// LIMIT stands for the rule's limit, VAULTS for the managed vaults, DUE for the deployment's time plus the rule's window. Queries keep to what every KQL engine knows, so that tests can run them.
 // A rule with `lasting` tells of a state: once, and again when it has passed. The others tell of each event.
 
 @export()
@@ -136,6 +136,7 @@ var alertRules = {
     dimensions: ['vault']
     query: '''
       datatable(vault: string) [VAULTS]
+      | where now() > datetime(DUE)
       | join kind=leftanti (
           customMetrics
           | where name == 'rekey.sweeps' and tostring(customDimensions.outcome) == 'completed'
