@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 
-from cloud.storage import blobs
-from cloud.storage import queues
 from cloud.settings import KNOWN, Settings
+from cloud.storage import blobs, queues
 from engine.model.events import parse_event
 from tests.infra import deployed
 from tests.infra.bicep import ROOT, names, snapshot

@@ -1,4 +1,4 @@
-"""Deployments: Resource Manager's template language, and an engine that makes what a template lists.
+"""Deployments: Resource Manager's template language, and an engine for it.
 
-Rights spread with a delay, and what Azure refuses is refused: `refusals.py` names the source of each.
+Rights spread with a delay, and what Azure refuses is refused: `refusals/` names the sources.
 """

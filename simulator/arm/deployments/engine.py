@@ -1,4 +1,4 @@
-"""Deploys a template: what depends on nothing at once, everything else when that has ended, as Resource Manager does."""
+"""Deploys a template: each resource as soon as those that it depends on are there."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from simulator.arm.deployments import ids
 from simulator.arm.deployments.expressions import ExpressionError
-from simulator.arm.deployments.functions import TemplateFailure
+from simulator.arm.deployments.functions import TemplateError
 from simulator.arm.deployments.ids import Place
 from simulator.arm.deployments.providers import Put, create
 from simulator.arm.deployments.scope import Scope
@@ -67,11 +67,15 @@ class Step:
 
 
 class Engine:
-    """Deploys templates to a tenant, in its virtual time."""
+    """Deploys templates to a tenant, in its virtual time.
 
-    def __init__(self, tenant: Tenant, clock: VirtualClock) -> None:
+    `delays` are seconds that resources of the template take in addition, by their symbols.
+    """
+
+    def __init__(self, tenant: Tenant, clock: VirtualClock, delays: Mapping[str, float] | None = None) -> None:
         self._tenant = tenant
         self._clock = clock
+        self._delays = delays or {}
 
     def deploy(
         self, template: Mapping[str, Any], parameters: Mapping[str, Any], place: Place, name: str = "rekey"
@@ -79,19 +83,28 @@ class Engine:
         """Deploy a template and return its outputs; DeploymentFailed says what was refused."""
         timeline = Timeline(self._clock.advance)
         scope = Scope(template, {}, place, name, self._tenant)
-        run = Run(timeline, scope, parameters)
+        run = Run(timeline, scope, parameters, self._delays)
         task = timeline.start(run.work())
         timeline.run()
         if task.error:
             raise task.error
+        if not task.ended:
+            raise ExpressionError("the template's resources wait for each other")
         return run.outputs
 
 
 class Run:
     """One deployment that is under way, with those nested in it."""
 
-    def __init__(self, timeline: Timeline, scope: Scope, parameters: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        timeline: Timeline,
+        scope: Scope,
+        parameters: Mapping[str, Any],
+        delays: Mapping[str, float] | None = None,
+    ) -> None:
         self._timeline = timeline
+        self._delays = delays or {}
         self._scope = _with_parameters(scope, parameters)
         self.outputs: dict[str, Any] = {}
 
@@ -130,8 +143,7 @@ class Run:
         return [step for step in listed if not step.raw.get("existing") and step.scope.value(_condition(step))]
 
     def _listed(self) -> Iterator[Step]:
-        resources = self._scope.template.get("resources", {})
-        for symbol, raw in resources.items() if isinstance(resources, Mapping) else ():
+        for symbol, raw in _symbols(self._scope.template.get("resources", {})):
             loop = raw.get("copy")
             if loop is None:
                 yield Step(symbol, raw, self._scope, self._after(raw, self._scope))
@@ -150,6 +162,7 @@ class Run:
         yield needed
         if any(task.error for task in needed):
             return
+        yield self._delays.get(step.symbol.partition("[")[0], 0.0)
         if step.kind == NESTED:
             yield from self._nested(step)
         else:
@@ -171,6 +184,17 @@ class Run:
         tenant.keep(Resource(step.id(), NESTED, {}, tenant.now(), {"outputs": shown}))
 
 
+def _symbols(resources: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield resources with their symbols; a template of the language's first version has none."""
+    if isinstance(resources, Mapping):
+        yield from resources.items()
+        return
+    for index, raw in enumerate(resources):
+        if "dependsOn" in raw:
+            raise ExpressionError("dependsOn without symbols is not known here: say languageVersion 2.0")
+        yield f"#{index}", raw
+
+
 def _made(step: Step) -> None:
     """Evaluate a resource, and let its provider judge it."""
     shown = {
@@ -179,15 +203,15 @@ def _made(step: Step) -> None:
         if key not in {"copy", "dependsOn", "condition", "scope", "subscriptionId", "resourceGroup"}
     }
     body = step.scope.value(shown)
-    body["properties"] = _without_nulls(body.get("properties", {}))
+    body["properties"] = without_nulls(body.get("properties", {}))
     create(step.scope.tenant, Put(step.id(), step.kind, body))
 
 
-def _without_nulls(value: Any) -> Any:
+def without_nulls(value: Any) -> Any:
     """Leave out what is null, which means the same as not to say it."""
     if isinstance(value, Mapping):
-        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
-    return [_without_nulls(item) for item in value] if isinstance(value, list) else value
+        return {key: without_nulls(item) for key, item in value.items() if item is not None}
+    return [without_nulls(item) for item in value] if isinstance(value, list) else value
 
 
 def _condition(step: Step) -> Any:
@@ -204,7 +228,7 @@ def _details(step: Step, error: Exception) -> list[tuple[str, ArmError]]:
         return error.details
     if isinstance(error, ArmError):
         return [(step.symbol, error)]
-    if isinstance(error, TemplateFailure | ExpressionError):
+    if isinstance(error, TemplateError | ExpressionError):
         return [(step.symbol, ArmError(400, "InvalidTemplate", str(error)))]
     raise error
 
@@ -215,4 +239,4 @@ def _with_parameters(scope: Scope, given: Mapping[str, Any]) -> Scope:
     for name, parameter in scope.template.get("parameters", {}).items():
         if known.get(name) is None:
             known[name] = replace(scope, parameters=known).value(parameter.get("defaultValue"))
-    return replace(scope, parameters=known)
+    return replace(scope, parameters=known, given=known)

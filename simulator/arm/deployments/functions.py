@@ -13,7 +13,7 @@ from ipaddress import ip_network
 from itertools import chain
 from typing import Any, NoReturn
 
-from isodate import parse_duration
+from isodate import parse_duration  # type: ignore[import-untyped]
 
 from simulator.arm.deployments.expressions import ExpressionError
 from simulator.arm.deployments.unique import guid, unique_string
@@ -22,12 +22,12 @@ _MOMENT = "%Y-%m-%dT%H:%M:%SZ"
 _MOMENT_FORMAT = "yyyy-MM-ddTHH:mm:ssZ"
 
 
-class TemplateFailure(Exception):
+class TemplateError(Exception):
     """The template's own `fail()`: the message is the template's."""
 
 
 def _fail(message: str) -> NoReturn:
-    raise TemplateFailure(message)
+    raise TemplateError(message)
 
 
 def _format(pattern: str, *values: Any) -> str:
@@ -114,7 +114,7 @@ def _create_object(*parts: Any) -> dict[str, Any]:
 
 
 def _items(of: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return [{"key": key, "value": of[key]} for key in sorted(of, key=str.lower)]
+    return [{"key": key, "value": of[key]} for key in sorted(of, key=str.upper)]
 
 
 def _flatten(parts: list[list[Any]]) -> list[Any]:
@@ -128,7 +128,7 @@ def _cidr_subnet(network: str, prefix: int, index: int) -> str:
 def _date_time_add(base: str, duration: str, pattern: str) -> str:
     if pattern != _MOMENT_FORMAT:
         raise ExpressionError(f"dateTimeAdd: the format {pattern} is not known here")
-    return (datetime.strptime(base, _MOMENT).astimezone() + parse_duration(duration)).strftime(_MOMENT)
+    return str((datetime.strptime(base, _MOMENT) + parse_duration(duration)).strftime(_MOMENT))  # noqa: DTZ007 - UTC
 
 
 def _to_object(values: list[Any], key: Callable[..., Any], value: Any = None) -> dict[str, Any]:
@@ -151,7 +151,7 @@ def _indexed(values: list[Any], function: Any) -> list[tuple[Any, ...]]:
 
 
 def _object_keys(of: Mapping[str, Any]) -> list[str]:
-    return sorted(of, key=str.lower)
+    return sorted(of, key=str.upper)
 
 
 def _first_filled(*values: Any) -> Any:

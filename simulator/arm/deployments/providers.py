@@ -22,7 +22,7 @@ type Rule = Callable[[Tenant, Put], None]
 
 @dataclass(frozen=True)
 class Kind:
-    """A type of resource: the versions of its interface that a template may name, and what it refuses."""
+    """A type of resource: the versions that a template may name, and what is refused."""
 
     versions: tuple[str, ...]
     rules: tuple[Rule, ...] = ()
@@ -53,7 +53,10 @@ def _check_version(put: Put, kind: Kind) -> None:
     version = put.body["apiVersion"]
     if version not in kind.versions:
         known = ", ".join(kind.versions)
-        message = f"No registered resource provider found for API version '{version}' for type '{put.kind}'. The supported api-versions are '{known}'."
+        message = (
+            f"No registered resource provider found for API version '{version}' "
+            f"for type '{put.kind}'. The supported api-versions are '{known}'."
+        )
         raise ArmError(400, "NoRegisteredProviderFound", message)
 
 
@@ -66,12 +69,15 @@ def _check_registration(tenant: Tenant, put: Put) -> None:
 
 def missing_registration(subscription: str, namespace: str) -> ArmError:
     """Return the answer of a subscription that is not registered for a provider."""
-    message = f"The subscription is not registered to use namespace '{namespace}'. ({subscription}) See https://aka.ms/rps-not-found for how to register subscriptions."
+    message = (
+        f"The subscription is not registered to use namespace '{namespace}'. ({subscription}) "
+        "See https://aka.ms/rps-not-found for how to register subscriptions."
+    )
     return ArmError(409, "MissingSubscriptionRegistration", message)
 
 
 def _check_surroundings(tenant: Tenant, put: Put) -> None:
-    """Refuse what is part of, or refers to, something that does not exist yet: `dependsOn` was forgotten."""
+    """Refuse what refers to something that does not exist: `dependsOn` was forgotten."""
     above = ids.parent(put.id)
     if above and not tenant.has(above):
         message = f"Can not perform requested operation on nested resource. Parent resource '{above}' not found."
@@ -167,9 +173,7 @@ KINDS: dict[str, Kind] = {
     f"{_ACCOUNT}/tableServices": Kind(_STORAGE_VERSIONS),
     "Microsoft.EventGrid/topics": Kind(_GRID_VERSIONS, added=_endpoint),
     "Microsoft.EventGrid/systemTopics": Kind(_GRID_VERSIONS, (events.check_topic,)),
-    "Microsoft.EventGrid/systemTopics/eventSubscriptions": Kind(
-        _GRID_VERSIONS, (events.check_subscription,)
-    ),
+    "Microsoft.EventGrid/systemTopics/eventSubscriptions": Kind(_GRID_VERSIONS, (events.check_subscription,)),
     f"{_NETWORK}/virtualNetworks": Kind(_NETWORK_VERSIONS),
     f"{_NETWORK}/privateDnsZones": Kind(("2024-06-01",)),
     f"{_NETWORK}/privateDnsZones/virtualNetworkLinks": Kind(("2024-06-01",)),

@@ -1,4 +1,4 @@
-"""What the expressions of one template see: its parameters, variables and functions, where it is, and what exists."""
+"""What the expressions of one template see: its own parts, its place, and what exists."""
 
 from __future__ import annotations
 
@@ -55,6 +55,10 @@ class Scope:
     local: Mapping[str, Any] = field(default_factory=dict)
     copies: Mapping[str, int] = field(default_factory=dict)
     """Where each loop is; the innermost under an empty name."""
+    given: Mapping[str, Any] = field(default_factory=dict)
+    """The template's own parameters, where `parameters` are those of a function."""
+    known: dict[str, Any] = field(default_factory=dict)
+    """The variables that have been evaluated."""
 
     def value(self, raw: Any) -> Any:
         """Evaluate a text, or every text within an object or an array."""
@@ -90,8 +94,7 @@ class Scope:
         """Evaluate the properties, or variables, that are loops."""
         return {
             loop["name"]: [
-                self.within(loop["name"], index).value(loop["input"])
-                for index in range(self.value(loop["count"]))
+                self.within(loop["name"], index).value(loop["input"]) for index in range(self.value(loop["count"]))
             ]
             for loop in listed
         }
@@ -120,10 +123,13 @@ class Scope:
         raise ExpressionError(f"the template has no function {call.name}")
 
     def variable(self, name: str) -> Any:
-        """Evaluate a variable."""
-        listed = self.template["variables"]
-        loop = next((loop for loop in listed.get("copy", []) if loop["name"] == name), None)
-        return self.loops([loop])[name] if loop else self.value(member(listed, name))
+        """Evaluate a variable, once: it depends on nothing but the template's parameters."""
+        if name not in self.known:
+            listed = self.template["variables"]
+            loops = [loop for loop in listed.get("copy", []) if loop["name"] == name]
+            plain = replace(self, parameters=self.given, local={}, copies={})
+            self.known[name] = plain.loops(loops)[name] if loops else plain.value(member(listed, name))
+        return self.known[name]
 
     def id_of(self, target: str) -> str:
         """Return the id that `reference` is given, or that of the resource with this symbol."""

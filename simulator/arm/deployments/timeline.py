@@ -1,4 +1,7 @@
-"""Virtual time for work that happens at once: each piece is a generator that yields how long it takes, or what it waits for."""
+"""Virtual time for work that happens at once.
+
+Each piece is a generator that yields how long it takes, in seconds, or what it waits for.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
 from itertools import count
 
-type Work = Generator[float | Iterable[Task], None, None]
+type Work = Generator[float | Iterable[Task]]
 
 
 @dataclass

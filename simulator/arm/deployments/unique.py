@@ -1,4 +1,4 @@
-"""The template functions `uniqueString` and `guid`, number for number as Resource Manager computes them.
+"""The template functions `uniqueString` and `guid`, as Resource Manager computes them.
 
 Microsoft publishes neither algorithm. The test compares both with what its own Bicep compiler
 computes.

@@ -1,4 +1,4 @@
-"""Microsoft.Web: what a Functions app on a Flex Consumption plan may have, and the package that it is given."""
+"""Microsoft.Web: Functions apps on Flex Consumption plans, and their packages."""
 
 from __future__ import annotations
 
@@ -50,7 +50,9 @@ def check_site(tenant: Tenant, put: Put) -> None:
         raise _bad(f"The following site configuration property is not supported for Flex Consumption: {name}")
     settings = {setting["name"] for setting in config.get("appSettings", ())}
     for name in sorted(SETTINGS_NOT_ON_FLEX & settings):
-        raise _bad(f"The following app setting (Site.SiteConfig.AppSettings.{name}) for Flex Consumption sites is invalid.")
+        raise _bad(
+            f"The following app setting (Site.SiteConfig.AppSettings.{name}) for Flex Consumption sites is invalid."
+        )
     _check_config(tenant, put)
     _check_network(tenant, put)
 
@@ -103,12 +105,16 @@ def check_package(tenant: Tenant, put: Put) -> None:
 
 
 def check_upload(tenant: Tenant, site: Resource) -> None:
-    """Refuse to put a package into an app's container by now: Kudu does it with the app's identity."""
+    """Refuse a package while the app's identity, which Azure uses, may not write it."""
     storage = site.properties["functionAppConfig"]["deployment"]["storage"]
     identity = tenant.read(storage["authentication"]["userAssignedIdentityResourceId"])
     container = container_of(tenant, storage["value"])
     if container is None or not tenant.may(identity.added["principalId"], WRITE_BLOB, container):
-        message = "InaccessibleStorageException: Failed to access storage account for deployment: BlobUploadFailedException: Response status code does not indicate success: 403 (This request is not authorized to perform this operation using this permission.)."
+        message = (
+            "InaccessibleStorageException: Failed to access storage account for deployment: "
+            "BlobUploadFailedException: Response status code does not indicate success: 403 "
+            "(This request is not authorized to perform this operation using this permission.)."
+        )
         raise ArmError(403, "InaccessibleStorageException", message)
 
 

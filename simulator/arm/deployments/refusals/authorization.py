@@ -1,4 +1,4 @@
-"""Microsoft.Authorization: custom roles and assignments, neither of which is known everywhere at once."""
+"""Microsoft.Authorization: custom roles and assignments, which spread with a delay."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def check_definition(tenant: Tenant, put: Put) -> None:
 
 
 def check_assignment(tenant: Tenant, put: Put) -> None:
-    """Refuse a role or an identity that is not known, not known yet, or not meant for this scope."""
+    """Refuse a role or an identity that is not known yet, or not meant for this scope."""
     _check_name(put)
     _check_principal(tenant, put)
     _check_role(tenant, put)
@@ -34,7 +34,7 @@ def _check_name(put: Put) -> None:
     try:
         uuid.UUID(put.name)
     except ValueError:
-        message = f"The role assignment ID '{put.name}' is not valid. The role assignment ID must be a GUID."
+        message = f"The role assignment ID '{put.name}' is not valid. It must be a GUID."
         raise ArmError(400, "InvalidRoleAssignmentId", message) from None
 
 
@@ -47,7 +47,8 @@ def _check_principal(tenant: Tenant, put: Put) -> None:
     since = tenant.principals.get(oid)
     is_said = put.properties.get("principalType") == "ServicePrincipal"
     if since is None or (not is_said and tenant.now() - since < tenant.spread.identities):
-        message = f"Principal {oid.replace('-', '')} does not exist in the directory {tenant.tenant_id}."
+        plain = oid.replace("-", "")
+        message = f"Principal {plain} does not exist in the directory {tenant.tenant_id}."
         raise ArmError(400, "PrincipalNotFound", message)
 
 
@@ -83,5 +84,5 @@ def _check_change(tenant: Tenant, put: Put) -> None:
         return
     before = tenant.read(put.id).properties
     if any(before[key] != put.properties[key] for key in ("principalId", "roleDefinitionId")):
-        message = "Tenant ID, application ID, principal ID, and scope are not allowed to be updated."
+        message = "Tenant ID, application ID, principal ID, and scope cannot be updated."
         raise ArmError(400, "RoleAssignmentUpdateNotPermitted", message)

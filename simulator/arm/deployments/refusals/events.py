@@ -1,4 +1,4 @@
-"""Microsoft.EventGrid: system topics and their subscriptions; `delivery.py` has what happens to an event."""
+"""Microsoft.EventGrid: system topics and their subscriptions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ def check_topic(tenant: Tenant, put: Put) -> None:
     source = put.properties["source"].lower()
     for other in tenant.of_kind(TOPIC):
         if other.properties["source"].lower() == source and other.id.lower() != put.id.lower():
-            message = f"System topic for the source {source} already exists ({other.id}): only one system topic is allowed per source."
+            message = (
+                f"System topic for the source {source} already exists ({other.id}): "
+                "only one system topic is allowed per source."
+            )
             raise ArmError(400, "InvalidRequest", message)
     vault = tenant.read(source)
     if vault.body["location"] != put.body["location"] or ids.place_of(source) != ids.place_of(put.id.lower()):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from isodate import parse_duration
+from isodate import parse_duration  # type: ignore[import-untyped]
 
 from simulator.arm.deployments.refusals.put import Put
 from simulator.arm.deployments.tenant import Tenant
