@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from engine.errors import LeaseUnavailable, PermanentError, TransientError
-from engine.events import parse_event
+from engine.events import OtherEvent, VaultEvent, parse_event
 from engine.policy import Policies
 from engine.ports import WorkQueue
 from engine.rotation import Engine
@@ -40,7 +40,7 @@ class Service:
 
     async def on_event(self, text: str | bytes) -> None:
         """Turn a Key Vault event into a work item; an event that cannot be read raises, and is dead-lettered."""
-        event = parse_event(text)
+        event = _understood(text)
         if event is None:
             return
         if not self.engine.policy.manages(event.ref.vault):
@@ -109,3 +109,27 @@ class Service:
         )
         with self.engine.reporter.handling(item):
             await (await self.ready()).park(item, error)
+
+
+def _understood(text: str | bytes) -> VaultEvent | None:
+    """Read an event; what asks for no rotation is logged before it is acknowledged or raised.
+
+    The host does not send its own log of what a function raised to Application Insights.
+    """
+    try:
+        event = parse_event(text)
+    except PermanentError as problem:
+        log.error("an event cannot be read: %s", problem)
+        raise
+    if not isinstance(event, OtherEvent):
+        return event
+    if event.is_key_vaults:
+        log.info("event %s (%s) asks for no rotation", event.event_id, event.kind)
+    else:
+        log.warning(
+            "event %s is of type %r, which is none of Key Vault's: ignored. Fix: let its subscription"
+            " send SecretNearExpiry and SecretExpired of a vault alone",
+            event.event_id,
+            event.kind,
+        )
+    return None

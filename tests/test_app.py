@@ -19,6 +19,9 @@ ROOT = Path(__file__).parents[1]
 HOST = json.loads((ROOT / "host.json").read_text())
 SAMPLE = json.loads((ROOT / "local.settings.sample.json").read_text())["Values"]
 STORAGE = "AzureWebJobsStorage"
+BUILT_IN = {"httptrigger", "http", "timertrigger", "manualtrigger", "warmuptrigger"}
+"""Bindings that the Functions host knows by itself; the extension bundle brings every other one.
+Source: Azure/azure-functions-host, src/WebJobs.Script/ScriptHostBuilderExtensions.cs."""
 QUEUES = {"on_vault_event": "vault-events", "sweep_vault": "sweeps", "rotate": "rotations", "park": "rotations-poison"}
 CALLS = {route.name: route for route in ROUTES}
 
@@ -109,6 +112,18 @@ def test_the_host_tries_as_often_as_the_code_counts_and_waits_in_between() -> No
     assert queues["maxDequeueCount"] == MAX_TRIES
     assert queues["visibilityTimeout"] == "00:00:30"
     assert queues["messageEncoding"] == "base64"
+
+
+def test_the_extension_bundle_brings_every_binding_that_the_host_does_not_know_itself(
+    functions: dict[str, list[dict[str, Any]]],
+) -> None:
+    """Without the bundle these functions are left out, while HTTP answers as if all were well."""
+    kinds = {binding["type"].lower() for bindings in functions.values() for binding in bindings}
+    assert kinds - BUILT_IN == {"queuetrigger", "eventgridtrigger"}
+    assert HOST["extensionBundle"] == {
+        "id": "Microsoft.Azure.Functions.ExtensionBundle",
+        "version": "[4.*, 5.0.0)",
+    }
 
 
 def test_the_host_is_told_all_that_its_defaults_would_get_wrong() -> None:
