@@ -18,6 +18,7 @@ from cloud.reporting import Reports
 from cloud.settings import Settings
 from cloud.sql import DriverSqlServers, SqlServers
 from cloud.vaults import KeyVaults
+from cloud.watch import AppWatch
 from cloud.webhooks import ChatWebhooks
 from engine.policy import Policies, Policy
 from engine.ports import Clock
@@ -97,7 +98,8 @@ def build_api(
         apps=AzureApps(azure),
         webhooks=ChatWebhooks(azure),
     )
-    service = Service(engine, queue, policies(vaults, policy, rotators, clock))
+    watch = AppWatch(settings.storage, azure, clock, tuple(settings.scopes), settings.schedule)
+    service = Service(engine, queue, policies(vaults, policy, rotators, clock), watch)
     return Api(service, BlobMemory(settings.storage, azure), env)
 
 

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 import logging
+import uuid
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import metrics
@@ -85,6 +87,7 @@ class Reports:
         self._errands = meter.create_counter("rekey.errands", description="What follows rotations, by how it ended")
         self._parked = meter.create_counter("rekey.parked", description="Secrets that could not be rotated")
         self._drift = meter.create_counter("rekey.drift", description="Versions that their source refused, mended")
+        self._poison = meter.create_counter("rekey.poison", description="Messages that were given up on")
         self._sweeps = meter.create_counter("rekey.sweeps", description="Vaults swept")
 
     @contextmanager
@@ -129,22 +132,36 @@ class Reports:
 
     async def swept(self, tally: Tally) -> None:
         """Report one sweep of one vault, and send all telemetry: the instance may be taken away now."""
+        gauges.show(tally)
+        if not tally.goes_on:
+            self._swept(tally)
+        await telemetry.flush()
+
+    def _swept(self, tally: Tally) -> None:
         summary = {"vault": tally.vault, "seen": tally.seen, "posted": tally.posted, "broken": tally.broken}
         log.log(logging.WARNING if tally.broken else logging.INFO, "%s", json.dumps({"result": "swept", **summary}))
         self._sweeps.add(1, {"vault": tally.vault, "outcome": "incomplete" if tally.broken else "completed"})
-        gauges.show(tally)
-        await telemetry.flush()
+
+    def given_up(self, queue: str) -> None:
+        """Count a message of a queue that the host gave up on."""
+        self._poison.add(1, {"queue": queue})
 
     def denied(self, where: str, what: str) -> None:
         """Count a refusal: of the app by Azure, or of a caller by the app."""
         metering.refusals.add(1, {"where": where, "what": what})
 
     async def _publish(self, kind: str, outcome: Outcome) -> None:
-        from azure.core.messaging import CloudEvent
-
-        event = CloudEvent(
-            source=outcome.item.ref.vault, type=kind, subject=outcome.item.ref.name, data=public(outcome)
-        )
+        # A plain dictionary: the client hands the options of a call to the model that it makes of a CloudEvent
+        # object, which warns of each of them.
+        event = {
+            "specversion": "1.0",
+            "id": str(uuid.uuid4()),
+            "source": outcome.item.ref.vault,
+            "type": kind,
+            "subject": outcome.item.ref.name,
+            "time": datetime.now(UTC).isoformat(),
+            "data": public(outcome),
+        }
         try:
             await call("sending the outcome event", self._client().send(event, **CHANGING), where=self._topic or "")
         except RekeyError as error:
