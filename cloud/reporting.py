@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import json
 import logging
-import uuid
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import metrics
@@ -151,19 +149,13 @@ class Reports:
         metering.refusals.add(1, {"where": where, "what": what})
 
     async def _publish(self, kind: str, outcome: Outcome) -> None:
-        # A plain dictionary: the client hands the options of a call to the model that it makes of a CloudEvent
-        # object, which warns of each of them.
-        event = {
-            "specversion": "1.0",
-            "id": str(uuid.uuid4()),
-            "source": outcome.item.ref.vault,
-            "type": kind,
-            "subject": outcome.item.ref.name,
-            "time": datetime.now(UTC).isoformat(),
-            "data": public(outcome),
-        }
+        from azure.core.messaging import CloudEvent
+
+        event = CloudEvent(
+            source=outcome.item.ref.vault, type=kind, subject=outcome.item.ref.name, data=public(outcome)
+        )
         try:
-            await call("sending the outcome event", self._client().send(event, **CHANGING), where=self._topic or "")
+            await call("sending the outcome event", self._client().send(event), where=self._topic or "")
         except RekeyError as error:
             log.warning("the outcome of %s could not be sent: %s", outcome.item.ref, error)
 
@@ -171,7 +163,9 @@ class Reports:
         if self._publisher is None:
             from azure.eventgrid.aio import EventGridPublisherClient
 
-            self._publisher = EventGridPublisherClient(self._topic or "", self._azure.credential, **self._azure.options)
+            # Never among a call's options: the client hands those to its model of an event, which warns of each.
+            options = {**self._azure.options, **CHANGING}
+            self._publisher = EventGridPublisherClient(self._topic or "", self._azure.credential, **options)
         return self._publisher
 
 

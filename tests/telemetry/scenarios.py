@@ -58,6 +58,8 @@ FURTHER = (
     further.is_an_application,
     further.is_an_administrators_password,
     further.is_followed_by_errands,
+    further.is_swept_by_its_timer,
+    further.has_messages_given_up,
 )
 
 
