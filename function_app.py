@@ -10,11 +10,11 @@ from api.access import entra
 from api.app import Api
 from api.requests import Request
 from api.routes import ROUTES, Route
-from cloud import startup
-from cloud.composition import build_api
-from cloud.invocations import Invocations
 from cloud.settings import HOURLY
-from engine.events import to_json
+from cloud.telemetry import startup
+from cloud.telemetry.invocations import Invocations
+from composition import build_api
+from engine.model.events import to_json
 from engine.service import Service
 
 settings = startup.begin(os.environ)  # A wrong setting stops the app here, with every problem logged.

@@ -11,9 +11,9 @@ from api.answers import Answer
 from api.once import Queued
 from api.requests import Request
 from engine.errors import TransientError
-from engine.policy import Policies
+from engine.model.policy import Policies
 from engine.ports import Watch
-from engine.rotation import Engine
+from engine.rotate.engine import Engine
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from simulator.host.settings import HostFile
 from simulator.host.storage import Storage
 from simulator.host.web import HttpTriggers
 from simulator.host.worker import IndexingError, Worker
-from simulator.names import resolve_localhost
+from simulator.reach.names import resolve_localhost
 
 
 def parse_args(argv: Sequence[str]) -> argparse.Namespace:

@@ -7,8 +7,8 @@ import logging
 
 import pytest
 
-from cloud import invocations
-from cloud.invocations import Invocations
+from cloud.telemetry import invocations
+from cloud.telemetry.invocations import Invocations
 from engine.errors import AccessDenied, TransientError
 
 

@@ -12,9 +12,9 @@ from opentelemetry.instrumentation.logging.handler import LoggingHandler
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
 
-from cloud import telemetry
-from cloud.scrubbing import ForeignFilter, scrubbed
-from rotators.sql_passwords import fresh_password
+from cloud.telemetry import setup as telemetry
+from cloud.telemetry.scrubbing import ForeignFilter, scrubbed
+from rotators.shared.sql_passwords import fresh_password
 
 KEY = "Pk35WqTESZ4E3Caz/LzKsNO2zVMl6bZTI0Od5rrkgk43f1S/b6RMDvp96ph1lXc1786p14tctNLdkWNsyFQQ7=="
 JWT = "eyJ0eXAiOiJKV1QifQ.eyJhdWQiOiJodHRwczovL2V2ZW50.5MUWejlCsvaE-Hw9ButVcUXtecThhd"
@@ -23,7 +23,8 @@ JWT = "eyJ0eXAiOiJKV1QifQ.eyJhdWQiOiJodHRwczovL2V2ZW50.5MUWejlCsvaE-Hw9ButVcUXte
 @pytest.fixture
 def heard() -> Iterator[InMemoryLogRecordExporter]:
     """Listen as in production: to `rekey` at INFO, and to everything else at WARNING."""
-    exporter, provider = InMemoryLogRecordExporter(), LoggerProvider()
+    exporter = InMemoryLogRecordExporter()  # type: ignore[no-untyped-call]
+    provider = LoggerProvider()
     provider.add_log_record_processor(SimpleLogRecordProcessor(exporter))
     root, own = logging.getLogger(), logging.getLogger("rekey")
     before = root.handlers[:]

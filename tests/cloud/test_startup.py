@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from cloud import startup
+from cloud.telemetry import startup
 from engine.errors import ConfigError
-from simulator.server import start_in_thread
+from simulator.reach.server import start_in_thread
 from simulator.telemetry.service import IngestionService
 from simulator.telemetry.tables import row
 from simulator.world import Domains, World
@@ -71,7 +71,7 @@ def test_every_wrong_setting_arrives_as_critical_and_on_stderr_before_the_app_st
 
 def test_what_nobody_thought_of_arrives_too_without_its_text(tmp_path: Path) -> None:
     code = (
-        "from cloud import startup, telemetry; telemetry.configure(os.environ)\n    with startup.reported('x'): 1 / 0"
+        "from cloud.telemetry import setup, startup; setup.configure(os.environ)\n    with startup.reported('x'): 1 / 0"
     )
     arrived, stderr, _ = start(tmp_path, GOOD, code)
     assert len(arrived) == 1

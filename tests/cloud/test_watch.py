@@ -11,10 +11,10 @@ from cronsim import CronSim
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloud.backlog import EVENTS
 from cloud.schedule import next_time
-from cloud.watch import SLACK
-from engine.sweep_order import SweepOrder
+from cloud.storage.backlog import EVENTS
+from cloud.storage.watch import SLACK
+from engine.model.sweep_order import SweepOrder
 from tests.cloud.collected import Collected, dims
 from tests.cloud.watching import dead_letter, left_over, queues, watch_of
 from tests.engine.builders import NOW

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import base64
 
-from cloud.backlog import DEAD_LETTERS, EVERY
-from cloud.watch import AppWatch
-from simulator.queue_store import NEVER, Message
+from cloud.storage.backlog import DEAD_LETTERS, EVERY
+from cloud.storage.watch import AppWatch
+from simulator.storage.queue_store import NEVER, Message
 from tests.rig import Rig
 
 

@@ -15,13 +15,13 @@ import pytest
 from engine import deadline
 from engine.deadline import bounded
 from engine.errors import TransientError
-from engine.incident import Incident
-from engine.pace import Pace
+from engine.model.incident import Incident
+from engine.model.sweep_order import SweepOrder
 from engine.service import MAX_TRIES, Service
-from engine.sweep_order import SweepOrder
-from simulator.blobs import BlobService
+from engine.sweep.pace import Pace
 from simulator.host.settings import parse_timespan
-from simulator.transport import Call
+from simulator.reach.transport import Call
+from simulator.storage.blobs import BlobService
 from simulator.wire import Request, Response
 from tests.cloud.collected import Collected, dims
 from tests.engine.scene import NAME, scene

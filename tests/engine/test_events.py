@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import NeedsHuman
-from engine.events import OtherEvent, VaultEvent, parse_event, to_json
+from engine.model.events import OtherEvent, VaultEvent, parse_event, to_json
 from engine.secret import SecretRef
 from tests.rig import Rig
 

@@ -1,0 +1,106 @@
+"""What travels on the queue `sweeps`: which vault, whose daily audit falls due, and how long until the next sweep."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from engine.errors import PermanentError
+from engine.model.incident import Incident
+from engine.sweep.pace import MOST_DELAY
+
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class SoFar:
+    """What the parts of a sweep did before this one: a huge vault takes longer than one function may run."""
+
+    token: str
+    """Which page is the next one; it leads to the order's own vault, or is refused."""
+    begun: datetime
+    seen: int
+    posted: int
+    broken: int
+    states: Mapping[str, int]
+    started: Mapping[str, int]
+    """See engine.sweep.pace.Pace."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Write it into a message."""
+        return {**asdict(self), "begun": self.begun.isoformat()}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> SoFar:
+        """Read it from a message; raises ValueError, TypeError or LookupError."""
+        seen, posted, broken = (int(data[name]) for name in ("seen", "posted", "broken"))
+        states, started = (
+            {str(key): int(value) for key, value in data[name].items()} for name in ("states", "started")
+        )
+        begun = datetime.fromisoformat(data["begun"])
+        begun = begun.replace(tzinfo=begun.tzinfo or UTC)
+        return cls(str(data["token"]), begun, seen, posted, broken, states, started)
+
+
+@dataclass(frozen=True, slots=True)
+class SweepOrder:
+    """One vault to be swept."""
+
+    vault: str
+    since: datetime
+    """Audits that fall after this time…"""
+    until: datetime
+    """…and not after this one are part of this sweep."""
+    period: timedelta
+    """The time until the next sweep, which bounds how much work this one may start."""
+    incident: Incident | None = None
+    """Where it is none of the schedule's sweeps, but everything in an incident's scope is to be replaced."""
+    so_far: SoFar | None = None
+    """Where it goes on with a sweep that had to be broken off."""
+
+    @classmethod
+    def by_schedule(cls, vault: str, status: Mapping[str, str], now: datetime) -> SweepOrder:
+        """Derive the times from a timer's ScheduleStatus (`Last`, `Next`); without one, an hour each way."""
+        last, following = _time(status.get("Last")), _time(status.get("Next"))
+        since = max(last, now - DAY) if last and last < now else now - HOUR
+        return cls(vault, since, now, following - now if following and following > now else HOUR)
+
+    @classmethod
+    def for_incident(cls, vault: str, incident: Incident) -> SweepOrder:
+        """Order that everything of this vault which the incident covers be replaced."""
+        return cls(vault, incident.since, incident.since, MOST_DELAY, incident)
+
+    def to_json(self) -> str:
+        """Write the message."""
+        times = {"since": self.since.isoformat(), "until": self.until.isoformat()}
+        data: dict[str, Any] = {"vault": self.vault, **times, "period": self.period.total_seconds()}
+        data |= {"incident": self.incident.to_dict()} if self.incident else {}
+        return json.dumps(data | ({"so_far": self.so_far.to_dict()} if self.so_far else {}))
+
+    @classmethod
+    def from_json(cls, text: str | bytes, now: datetime) -> SweepOrder:
+        """Read a message; only the vault must be there. Raises PermanentError."""
+        try:
+            data = json.loads(text)
+            vault = str(data["vault"]).rstrip("/").lower()
+            since, until = _time(data.get("since")) or now - HOUR, _time(data.get("until")) or now
+            incident = Incident.from_dict(data["incident"]) if data.get("incident") else None
+            period = timedelta(seconds=float(data.get("period", HOUR.total_seconds())))
+            so_far = SoFar.from_dict(data["so_far"]) if data.get("so_far") else None
+            return cls(vault, since, until, period, incident, so_far)
+        except (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError):
+            raise PermanentError('the message is not {"vault": url, …}', where="queue sweeps") from None
+
+
+def _time(text: str | None) -> datetime | None:
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
