@@ -111,6 +111,11 @@ class AppWatch:
             text = await blobs.read(blob) or record.to_json()
         return Record.from_json(vault, text)
 
+    async def known(self, vault: str) -> Record | None:
+        """Return what is recorded of a vault, changing nothing; None where nothing is."""
+        text = await blobs.read(self._blob(vault))
+        return None if text is None else Record.from_json(vault, text)
+
     async def _look(self) -> str:
         try:
             async with bounded(CHECK_SECONDS, "looking at the app's own state"):
