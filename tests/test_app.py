@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 from pathlib import Path
@@ -69,6 +70,21 @@ def test_without_a_schedule_the_sweep_runs_every_hour() -> None:
     found = describe_app(ROOT, environment(REKEY_SWEEP_SCHEDULE=None))
     (sweep,) = [each for each in found if each["name"] == "sweep"]
     assert next(each for each in sweep["bindings"] if each["type"] == "timerTrigger")["schedule"] == "0 0 * * * *"
+
+
+def test_every_function_is_bounded_logged_and_flushed_under_its_own_name() -> None:
+    """Outside of `running`, a cancellation would escape, and a failure be seen in no log that is sent."""
+    tree = ast.parse((ROOT / "function_app.py").read_text())
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.AsyncFunctionDef)]
+    assert len(functions) == len(QUEUES) + 3
+    for function in functions:
+        (block,) = [node for node in function.body if isinstance(node, ast.AsyncWith)]
+        call = block.items[0].context_expr
+        assert isinstance(call, ast.Call)
+        assert ast.unparse(call.func) == "running"
+        assert ast.unparse(call.args[0]) in (repr(function.name), "route.name")
+        outside = [node for part in function.body if part is not block for node in ast.walk(part)]
+        assert not [node for node in outside if isinstance(node, ast.Await)]
 
 
 def test_event_grid_starts_its_function(functions: dict[str, list[dict[str, Any]]]) -> None:

@@ -79,6 +79,15 @@ def test_what_nobody_thought_of_arrives_too_without_its_text(tmp_path: Path) -> 
     assert "rekey: x: ZeroDivisionError" in stderr
 
 
+def test_what_another_library_warns_of_arrives_from_an_app_that_started(tmp_path: Path) -> None:
+    code = (
+        "import function_app, logging; from cloud.telemetry import setup; logging.getLogger('azure.x').critical('no');"
+        " logging.getLogger('rekey.x').critical('once'); setup.flush_now()"
+    )
+    arrived, stderr, _ = start(tmp_path, GOOD, code)
+    assert sorted(arrived) == ["no", "once"], stderr
+
+
 def test_an_app_in_order_starts_and_says_nothing(tmp_path: Path) -> None:
     arrived, stderr, code = start(tmp_path, GOOD, "import function_app; os._exit(0)")
     assert (arrived, code) == ([], 0), stderr
