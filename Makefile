@@ -10,7 +10,7 @@ RUN := $(UV) run --frozen
 DELIVERY := $(UV) run --frozen --isolated --only-group delivery python
 AZURITE_READY := $(if $(shell command -v npm),node_modules/.bin/azurite)
 
-.PHONY: demo test check prove bench format lock package scan costs health snapshots clean
+.PHONY: demo test check prove bench format lock package scan outside costs health snapshots clean
 
 demo: $(UV)
 	@$(UV) sync --frozen --quiet --compile-bytecode
@@ -43,6 +43,11 @@ format: $(UV)
 lock: $(UV)
 	$(UV) lock --upgrade
 	$(UV) export --frozen --quiet --no-default-groups --no-header -o requirements.txt
+
+# Others judge what is deployed: a checker of function apps, and the published schema of host.json.
+outside: $(UV)
+	$(RUN) python scripts/package.py dist/rekey.zip
+	$(UV) run --frozen --isolated --quiet --project scripts/outside python scripts/check_package.py dist/rekey.zip
 
 package: $(UV)
 	$(DELIVERY) scripts/package.py dist/rekey.zip --complete

@@ -95,17 +95,25 @@ var alertRules = {
   }
   poison: {
     severity: 1
-    why: 'A queue gave a message up: a worker died each time, or the message cannot be read.'
+    why: 'A queue gave a message up: its last try failed, its worker died each time, or it cannot be read.'
     section: 'messages-on-a-poison-queue'
     limit: 1
-    window: 'PT15M'
+    window: 'PT3H'
     frequency: 'PT15M'
-    lasting: false
-    dimensions: []
+    lasting: true
+    dimensions: ['queue']
+    // Rekey counts what fails for the last time, and what lies there when the timer runs. The host's log tells of a death sooner.
     query: '''
-      traces
-      | where (message has 'MaxDequeueCount' and message has 'poison') or message has 'on rotations-poison'
-      | summarize messages = count()
+      let failed = customMetrics
+        | where name == 'rekey.poison'
+        | summarize messages = sum(valueSum) by queue = tostring(customDimensions.queue);
+      let left = customMetrics
+        | where name == 'rekey.queue.messages' and tostring(customDimensions.queue) endswith '-poison'
+        | summarize messages = max(valueSum) by queue = tostring(customDimensions.queue);
+      let logged = traces
+        | where message has 'MaxDequeueCount' and message has 'poison'
+        | project queue = 'named in traces', messages = 1.0;
+      union failed, left, logged
       | where messages >= LIMIT
     '''
   }
@@ -123,6 +131,25 @@ var alertRules = {
       | where Category == 'StorageWrite' and ObjectKey contains '/dead-letters/'
       | summarize events = count()
       | where events >= LIMIT
+    '''
+  }
+  deadletters: {
+    severity: 2
+    why: 'Events that Event Grid could not deliver lie in the container dead-letters; the sweep finds what they told.'
+    section: 'dead-letters'
+    limit: 1
+    window: 'PT3H'
+    frequency: 'PT15M'
+    lasting: true
+    dimensions: []
+    query: '''
+      let seen = customMetrics
+        | where name == 'rekey.dead_letters'
+        | project timestamp, events = valueSum;
+      seen
+      | join kind=inner (seen | summarize timestamp = max(timestamp)) on timestamp
+      | where events >= LIMIT
+      | project events
     '''
   }
   unswept: {
