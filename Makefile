@@ -10,7 +10,11 @@ RUN := $(UV) run --frozen
 DELIVERY := $(UV) run --frozen --isolated --only-group delivery python
 AZURITE_READY := $(if $(shell command -v npm),node_modules/.bin/azurite)
 
+LEAN := $(UV) run --frozen --quiet --no-default-groups
+DEPLOYING := $(LEAN) python -m scripts.deploying
+
 .PHONY: demo test check prove bench format lock package scan outside costs health snapshots clean
+.PHONY: init deploy template push verify finish azd-preprovision azd-postdeploy
 
 demo: $(UV)
 	@$(UV) sync --frozen --quiet --compile-bytecode
@@ -63,6 +67,28 @@ health: $(UV)
 
 snapshots: $(UV)
 	$(RUN) python -m scripts.snapshots
+
+init: $(UV)
+	@$(LEAN) python -m cli init $(ARGS)
+
+deploy: $(UV)
+	@SITE=$$($(DEPLOYING).template "$$GROUP" "$$PARAMETERS" $$LOCATION | tee /dev/stderr | tail -n 1) && \
+	case $$SITE in /*) $(DEPLOYING).finish "$$SITE" $$PACKAGE ;; *) exit 1 ;; esac
+
+template: $(UV)
+	@$(DEPLOYING).template "$$GROUP" "$$PARAMETERS" $$LOCATION
+
+push: $(UV)
+	@$(DEPLOYING).push "$$SITE" "$$PACKAGE"
+
+finish: $(UV)
+	@$(DEPLOYING).finish "$$SITE" $$PACKAGE
+
+verify: $(UV)
+	@$(DEPLOYING).verify "$$SITE"
+
+azd-preprovision azd-postdeploy: $(UV)
+	@$(DEPLOYING).azd $(@:azd-%=%)
 
 clean:
 	rm -rf .venv .tools node_modules dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

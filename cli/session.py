@@ -20,6 +20,7 @@ from engine.secret import SecretRef
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
 
+    from cli.setup.questions import Person
     from cloud.azure import Azure
     from cloud.settings import Settings
     from cloud.sql.driver import SqlServers
@@ -43,6 +44,8 @@ class Parts:
     options: Mapping[str, Any] = field(default_factory=dict)
     """Further arguments of every SDK client."""
     sql: SqlServers | None = None
+    person: Person | None = None
+    """Who answers questions; whoever sits at the keyboard if None."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,21 @@ async def opened(settings: Settings, parts: Parts, terminal: Terminal) -> AsyncI
         given: dict[str, Any] = {"identity": identity, "options": options, "sql": parts.sql}
         service = build(settings, clock=parts.clock, **given)
         yield Session(settings, service, connect(settings, **given), terminal)
+
+
+@asynccontextmanager
+async def signed_in(env: Mapping[str, str], parts: Parts) -> AsyncIterator[Azure]:
+    """Reach Azure where there are no settings yet: by the operator's sign-in alone."""
+    from cloud.azure import Azure
+    from cloud.settings import ARM_ENDPOINT, AUTHORITY
+
+    authority = env.get("AZURE_AUTHORITY_HOST", AUTHORITY).rstrip("/")
+    async with AsyncExitStack() as stack:
+        identity, options = parts.identity, dict(parts.options)
+        if identity is None:
+            identity, options = await _real(stack, authority)
+        arm_endpoint = env.get("REKEY_ARM_ENDPOINT", ARM_ENDPOINT).rstrip("/")
+        yield Azure(identity, arm_endpoint, options, authority=authority)
 
 
 async def _real(stack: AsyncExitStack, authority: str) -> tuple[AsyncTokenCredential, dict[str, Any]]:

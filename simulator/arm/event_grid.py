@@ -50,12 +50,13 @@ class SystemTopic:
     resource_id: str
     source: str
     subscriptions: list[EventSubscription] = field(default_factory=lambda: [EventSubscription()])
+    tags: dict[str, str] = field(default_factory=dict)
 
     def body(self) -> dict[str, Any]:
         """Return it as Resource Manager shows it."""
         properties = {"source": self.source, "topicType": "Microsoft.KeyVault.vaults", "provisioningState": "Succeeded"}
         name = self.resource_id.rpartition("/")[2]
-        return {"id": self.resource_id, "name": name, "type": TOPICS, "properties": properties}
+        return {"id": self.resource_id, "name": name, "type": TOPICS, "tags": self.tags, "properties": properties}
 
 
 class EventGridProvider:

@@ -7,7 +7,7 @@ import uuid
 from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
-from simulator.arm import errors, metadata
+from simulator.arm import errors, metadata, tenants
 from simulator.arm.request import ArmRequest, parse
 from simulator.identity import HOME_TENANT, Principal, bearer
 from simulator.rates import Rate
@@ -78,6 +78,8 @@ class ArmService:
             return metadata.answer(self._world.domains, request.query.get("api-version", ""))
         principal = self._authenticated(request)
         _check_api_version(request)
+        if (listing := tenants.answer(self._world, request, principal)) is not None:
+            return listing
         asked = parse(request)
         if asked is None:
             raise errors.invalid_namespace(request.path.strip("/").partition("/")[0])

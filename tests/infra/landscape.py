@@ -6,8 +6,11 @@ import copy
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
+from scripts.deploying.patience import NotYetError, patiently
+from scripts.deploying.template import SPREADING
 from scripts.snapshots import COMPILED
 from simulator.arm.deployments.engine import DeploymentFailed, Engine
 from simulator.arm.deployments.ids import Place, place_of, resource_id
@@ -20,8 +23,6 @@ PLACE = Place(SUBSCRIPTION, "rekey")
 VAULT = "Microsoft.KeyVault/vaults"
 TOPIC = "Microsoft.EventGrid/systemTopics"
 REGION = "westeurope"
-SPREADING = {"RoleDefinitionDoesNotExist", "PrincipalNotFound", "InaccessibleStorageException"}
-"""What Azure answers while it does not know everywhere yet what was just made."""
 
 
 def parameters(name: str) -> dict[str, Any]:
@@ -36,6 +37,19 @@ def template() -> dict[str, Any]:
     """Return the compiled template, which another test keeps true, for the caller to change."""
     compiled: dict[str, Any] = json.loads(COMPILED.read_text())
     return compiled
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A virtual clock as whoever deploys waits by it."""
+
+    clock: VirtualClock
+
+    def now(self) -> datetime:
+        return self.clock.now()
+
+    def sleep(self, seconds: float) -> None:
+        self.clock.advance(seconds)
 
 
 @dataclass
@@ -67,16 +81,17 @@ class Landscape:
         self.outputs = Engine(self.tenant, self.clock, self.delays).deploy(self.template, self.parameters, PLACE)
         return self.outputs
 
-    def deploy_patiently(self, tries: int = 20) -> dict[str, Any]:
-        """Deploy again while Azure does not know yet what was just made."""
-        for _ in range(tries):
-            try:
-                return self.deploy()
-            except DeploymentFailed as failure:
-                if not {error.code for _, error in failure.details} <= SPREADING:
-                    raise
-                self.clock.advance(60)
-        return self.deploy()
+    def deploy_patiently(self) -> dict[str, Any]:
+        """Deploy as scripts/deploying does: again while Azure does not know what was just made."""
+        return patiently("template", self._attempt, Waiting(self.clock), fix="none")
+
+    def _attempt(self) -> dict[str, Any]:
+        try:
+            return self.deploy()
+        except DeploymentFailed as failure:
+            if not any(code in str(failure) for code in SPREADING):
+                raise
+            raise NotYetError(str(failure)) from None
 
     def module(self, *names: str) -> dict[str, Any]:
         """Return a module's own template, to change it."""

@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
+from scripts.deploying.template import SPREADING
 from simulator.arm.deployments.engine import DeploymentFailed
 from simulator.arm.deployments.tenant import Spread
 from tests.infra.bicep import ROOT, names
 from tests.infra.deployed_app import QUEUE, DeployedApp
-from tests.infra.landscape import SPREADING, Landscape
+from tests.infra.landscape import Landscape
 
 type Sets = dict[str, dict[str, Any]]
 SLOW = Spread(*(timedelta(minutes=minutes) for minutes in (3, 10, 3)))
@@ -65,7 +66,7 @@ def test_a_second_deployment_changes_nothing(name: str, sets: Sets) -> None:
 def test_what_spreads_slower_than_the_template_waits_is_deployed_again_and_then_succeeds(name: str, sets: Sets) -> None:
     with pytest.raises(DeploymentFailed) as failure:
         Landscape(sets[name], SLOW).deploy()
-    assert {error.code for _, error in failure.value.details} <= SPREADING
+    assert {error.code for _, error in failure.value.details} <= set(SPREADING)
     landscape = Landscape(sets[name], SLOW)
     assert landscape.deploy_patiently()["appName"].startswith(sets[name].get("name", "rekey"))
 
