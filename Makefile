@@ -13,7 +13,7 @@ AZURITE_READY := $(if $(shell command -v npm),node_modules/.bin/azurite)
 LEAN := $(UV) run --frozen --quiet --no-default-groups
 DEPLOYING := $(LEAN) python -m scripts.deploying
 
-.PHONY: demo test check prove bench format lock package scan costs health snapshots clean
+.PHONY: demo test check prove bench format lock package scan outside costs health snapshots clean
 .PHONY: init deploy template push verify finish azd-preprovision azd-postdeploy
 
 demo: $(UV)
@@ -47,6 +47,11 @@ format: $(UV)
 lock: $(UV)
 	$(UV) lock --upgrade
 	$(UV) export --frozen --quiet --no-default-groups --no-header -o requirements.txt
+
+# Others judge what is deployed: a checker of function apps, and the published schema of host.json.
+outside: $(UV)
+	$(RUN) python scripts/package.py dist/rekey.zip
+	$(UV) run --frozen --isolated --quiet --project scripts/outside python scripts/check_package.py dist/rekey.zip
 
 package: $(UV)
 	$(DELIVERY) scripts/package.py dist/rekey.zip --complete

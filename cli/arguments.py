@@ -44,7 +44,7 @@ def parser() -> ArgumentParser:
     _plan(command("plan", plan.plan, "what will happen in the days to come"))
     for verb in VERBS:
         _act(command(verb, acting.act, VERB_HELP[verb]), forced=verb == "rotate")
-    _vault(command("doctor", doctor.doctor, "look at everything that a rotation will need, changing nothing"))
+    _doctor(command("doctor", doctor.doctor, "look at everything that a rotation will need, changing nothing"))
     _adopt(command("adopt", adoption.adopt, "put a secret under management; nothing is rotated"))
     _init(command("init", None, "write the parameters of a deployment; needs no app and no settings"))
     _discover(command("discover", discovery.discover, "credentials in reach that no managed secret covers"))
@@ -63,6 +63,14 @@ def parser() -> ArgumentParser:
 def _vault(command: ArgumentParser) -> ArgumentParser:
     command.add_argument("--vault", help="only the vault with this short name")
     return command
+
+
+def _doctor(command: ArgumentParser) -> None:
+    _vault(command).add_argument(
+        "--app",
+        metavar="ID",
+        help="also see whether the app with this resource id works in Azure: functions, events, sweeps",
+    )
 
 
 def _status(command: ArgumentParser) -> None:

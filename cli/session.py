@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from api.access import Caller, Role
@@ -64,6 +65,10 @@ class Session:
     def deployed(self) -> Policy:
         """What the settings grant, whatever the policy document says."""
         return self.service.engine.policy
+
+    def now(self) -> datetime:
+        """Return the current time."""
+        return self.service.engine.clock.now()
 
     def store(self) -> PolicyStore:
         """Return where the policy document lives; raises ConfigError where there is none."""

@@ -10,14 +10,24 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from scripts.az import AzError, az
+from scripts.deploying import providers
 from scripts.deploying.patience import Clock, NotYetError, StepError, SystemClock, patiently, say
 
 DEPLOYMENT = "rekey"
-SPREADING = ("RoleDefinitionDoesNotExist", "PrincipalNotFound", "DeploymentActive")
-"""Codes of what passes by itself: https://learn.microsoft.com/azure/role-based-access-control/troubleshooting."""
+SPREADING = (
+    "RoleDefinitionDoesNotExist",
+    "PrincipalNotFound",
+    "InaccessibleStorageException",
+    "DeploymentActive",
+)
+"""Codes of what passes by itself: https://learn.microsoft.com/azure/role-based-access-control/troubleshooting.
+
+The third comes of `packageUri`: https://github.com/Azure/azure-dev/issues/8026.
+"""
 FIX = "see whether the role or identity in the message is there, then run this again: it changes nothing that is right"
 
 
@@ -25,6 +35,7 @@ def deploy(group: str, parameters: str, location: str, clock: Clock) -> str:
     """Deploy the template into a group; returns the app's resource id, raises StepError."""
     if location:
         _run("group", "create", "--name", group, "--location", location)
+    providers.register(providers.needed(Path(parameters)), az)
     say(f"template: {parameters} goes to the resource group {group}")
     deployed = patiently("template", lambda: _attempt(group, parameters), clock, fix=FIX)
     say("template: deployed")

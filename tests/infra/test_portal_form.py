@@ -138,7 +138,9 @@ def test_a_second_system_topic_is_not_made() -> None:
     assert outputs()["vaults"][0]["events"] is True
 
 
-@pytest.mark.parametrize(("mails", "told"), [("", []), (None, []), ("a@b.c", ["a@b.c"]), ("a@b.c, d@e.f", ["a@b.c", "d@e.f"])])
+@pytest.mark.parametrize(
+    ("mails", "told"), [("", []), (None, []), ("a@b.c", ["a@b.c"]), ("a@b.c, d@e.f", ["a@b.c", "d@e.f"])]
+)
 def test_mail_addresses_become_a_list(mails: str | None, told: list[str]) -> None:
     assert outputs(mails=mails)["alertMails"] == told
 

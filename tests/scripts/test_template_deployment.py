@@ -11,12 +11,15 @@ from pathlib import Path
 
 import pytest
 
+from scripts.deploying.providers import ALWAYS
 from scripts.deploying.template import main
 from tests.scripts.deployed_app import START, Clock
 
 AZ = """#!{python}
 import json, pathlib, sys
 here = pathlib.Path({here!r})
+if sys.argv[1:3] == ["provider", "list"]:
+    sys.exit(print(json.dumps({providers!r})))
 with (here / "calls").open("a") as calls:
     print(json.dumps(sys.argv[1:]), file=calls)
 refusals = (here / "refusals").read_text().splitlines()
@@ -54,7 +57,7 @@ class Cli:
 
 @pytest.fixture
 def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
-    (tmp_path / "az").write_text(AZ.format(python=sys.executable, here=str(tmp_path)))
+    (tmp_path / "az").write_text(AZ.format(python=sys.executable, here=str(tmp_path), providers=list(ALWAYS)))
     (tmp_path / "az").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     made = Cli(tmp_path)
