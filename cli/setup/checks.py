@@ -60,11 +60,12 @@ def _problems(vault: FoundVault, entry: Mapping[str, Any], landscape: Landscape)
             f"vault {vault.name} uses access policies: give its present users roles, then run "
             f"az keyvault update --name {vault.name} --enable-rbac-authorization true"
         )
-    topic = landscape.foreign_topics.get(vault.resource_id.lower())
-    if topic and entry.get("events", True) and not entry.get("existingTopic"):
+    topic = landscape.topic_of(vault)
+    if topic and entry.get("events", True) and entry.get("existingTopic") != topic.name:
+        say = f"existingTopic: '{topic.name}'" if topic.is_beside_vault else "events: false"
         problems.append(
-            f"vault {vault.name} has the system topic {topic} already, and there can be only one: "
-            "say events: false in its entry, and leave it to the sweep or attach a subscription to that topic"
+            f"vault {vault.name} has the system topic {topic.name} already, and there can be only one: "
+            f"say {say} in its entry"
         )
     return problems
 
