@@ -10,7 +10,11 @@ RUN := $(UV) run --frozen
 DELIVERY := $(UV) run --frozen --isolated --only-group delivery python
 AZURITE_READY := $(if $(shell command -v npm),node_modules/.bin/azurite)
 
-.PHONY: demo test check prove bench format lock package scan costs health snapshots clean
+LEAN := $(UV) run --frozen --quiet --no-default-groups
+DEPLOYING := $(LEAN) python -m scripts.deploying
+
+.PHONY: demo test check prove bench format lock package scan outside costs health snapshots clean
+.PHONY: init deploy template push verify finish azd-preprovision azd-postdeploy
 
 demo: $(UV)
 	@$(UV) sync --frozen --quiet --compile-bytecode
@@ -45,6 +49,11 @@ lock: $(UV)
 	$(UV) lock --upgrade
 	$(UV) export --frozen --quiet --no-default-groups --no-header -o requirements.txt
 
+# Others judge what is deployed: a checker of function apps, and the published schema of host.json.
+outside: $(UV)
+	$(RUN) python scripts/package.py dist/rekey.zip
+	$(UV) run --frozen --isolated --quiet --project scripts/outside python scripts/check_package.py dist/rekey.zip
+
 package: $(UV)
 	$(DELIVERY) scripts/package.py dist/rekey.zip --complete
 
@@ -59,6 +68,28 @@ health: $(UV)
 
 snapshots: $(UV)
 	$(RUN) python -m scripts.snapshots
+
+init: $(UV)
+	@$(LEAN) python -m cli init $(ARGS)
+
+deploy: $(UV)
+	@SITE=$$($(DEPLOYING).template "$$GROUP" "$$PARAMETERS" $$LOCATION | tee /dev/stderr | tail -n 1) && \
+	case $$SITE in /*) $(DEPLOYING).finish "$$SITE" $$PACKAGE ;; *) exit 1 ;; esac
+
+template: $(UV)
+	@$(DEPLOYING).template "$$GROUP" "$$PARAMETERS" $$LOCATION
+
+push: $(UV)
+	@$(DEPLOYING).push "$$SITE" "$$PACKAGE"
+
+finish: $(UV)
+	@$(DEPLOYING).finish "$$SITE" $$PACKAGE
+
+verify: $(UV)
+	@$(DEPLOYING).verify "$$SITE"
+
+azd-preprovision azd-postdeploy: $(UV)
+	@$(DEPLOYING).azd $(@:azd-%=%)
 
 clean:
 	rm -rf .venv .tools node_modules dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

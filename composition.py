@@ -17,6 +17,7 @@ from cloud.sql.driver import DriverSqlServers, SqlServers
 from cloud.storage.blobs import BlobMemory
 from cloud.storage.leases import BlobLeases
 from cloud.storage.queues import StorageQueues
+from cloud.storage.watch import AppWatch
 from cloud.telemetry.reports import Reports
 from cloud.vaults import KeyVaults
 from engine.contract import Rotator
@@ -97,7 +98,8 @@ def build_api(
         apps=AzureApps(azure),
         webhooks=ChatWebhooks(azure),
     )
-    service = Service(engine, queue, policies(vaults, policy, rotators, clock))
+    watch = AppWatch(settings.storage, azure, clock, tuple(settings.scopes), settings.schedule)
+    service = Service(engine, queue, policies(vaults, policy, rotators, clock), watch)
     return Api(service, BlobMemory(settings.storage, azure), env)
 
 

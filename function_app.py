@@ -1,6 +1,5 @@
 """Rekey's triggers: parse, call, answer. What they do is in engine/service.py, and in api/ for HTTP."""
 
-import logging
 import os
 from collections.abc import Awaitable, Callable
 from functools import cache
@@ -11,19 +10,18 @@ from api.access import entra
 from api.app import Api
 from api.requests import Request
 from api.routes import ROUTES, Route
-from cloud.settings import HOURLY, Settings
-from cloud.telemetry import setup as telemetry
+from cloud.settings import HOURLY
+from cloud.telemetry import startup
+from cloud.telemetry.invocations import Invocations
 from composition import build_api
 from engine.model.events import to_json
 from engine.service import Service
 
-settings = Settings.read(os.environ)  # A wrong setting stops the app here, with every problem listed.
-telemetry.configure(os.environ)
-logging.getLogger("azure").setLevel(logging.WARNING)  # The SDK notes every request at INFO.
-logging.getLogger("rekey").setLevel(logging.INFO)
+settings = startup.begin(os.environ)  # A wrong setting stops the app here, with every problem logged.
+running = Invocations().one
 
 # The host leaves a function out whose %SETTING% has no value, and says so only in its log: so there is a default.
-schedule = "%REKEY_SWEEP_SCHEDULE%" if "REKEY_SWEEP_SCHEDULE" in os.environ else HOURLY
+schedule = "%REKEY_SWEEP_SCHEDULE%" if os.environ.get("REKEY_SWEEP_SCHEDULE") else HOURLY
 storage = "AzureWebJobsStorage"
 app = func.FunctionApp()
 
@@ -31,7 +29,8 @@ app = func.FunctionApp()
 @cache
 def api() -> Api:
     """Build everything when it is first used, inside the worker's event loop."""
-    return build_api(settings)
+    with startup.reported("the app cannot be built"):
+        return build_api(settings)
 
 
 def service() -> Service:
@@ -42,38 +41,44 @@ def service() -> Service:
 @app.queue_trigger("message", "vault-events", storage)
 async def on_vault_event(message: func.QueueMessage) -> None:
     """Take in one Key Vault event that Event Grid put on the queue."""
-    await service().on_event(message.get_body())
+    async with running("on_vault_event"):
+        await service().on_event(message.get_body(), message.dequeue_count or 1)
 
 
 @app.event_grid_trigger("event")
 async def on_event_grid(event: func.EventGridEvent) -> None:
     """Take in one Key Vault event from a subscription of the user's own; CloudEvents arrive here as well."""
-    await service().on_event(to_json(event))
+    async with running("on_event_grid"):
+        await service().on_event(to_json(event))
 
 
 @app.timer_trigger("timer", schedule, use_monitor=True)
 async def sweep(timer: func.TimerRequest) -> None:
     """Ask for every vault to be swept."""
     status = getattr(timer, "schedule_status", None) or {}  # Missing in the abstract type, and null without a monitor.
-    await service().sweep(status, past_due=timer.past_due)
+    async with running("sweep"):
+        await service().sweep(status, past_due=timer.past_due)
 
 
 @app.queue_trigger("message", "sweeps", storage)
 async def sweep_vault(message: func.QueueMessage) -> None:
     """Sweep one vault."""
-    await service().sweep_vault(message.get_body(), message.dequeue_count or 1)
+    async with running("sweep_vault"):
+        await service().sweep_vault(message.get_body(), message.dequeue_count or 1)
 
 
 @app.queue_trigger("message", "rotations", storage)
 async def rotate(message: func.QueueMessage) -> None:
     """Work on one item: rotate, retire, or find that nothing is to be done."""
-    await service().rotate(message.get_body(), message.dequeue_count or 1)
+    async with running("rotate"):
+        await service().rotate(message.get_body(), message.dequeue_count or 1)
 
 
 @app.queue_trigger("message", "rotations-poison", storage)
 async def park(message: func.QueueMessage) -> None:
     """Mark the secret of an item that the queue gave up on."""
-    await service().park(message.get_body(), message.id or "")
+    async with running("park"):
+        await service().park(message.get_body(), message.id or "")
 
 
 def serve(route: Route) -> Callable[[func.HttpRequest], Awaitable[func.HttpResponse]]:
@@ -82,7 +87,8 @@ def serve(route: Route) -> Callable[[func.HttpRequest], Awaitable[func.HttpRespo
     async def handle(req: func.HttpRequest) -> func.HttpResponse:
         headers = {name.lower(): value for name, value in req.headers.items()}
         request = Request.arrived(route.method, route.path, req.route_params, req.params, headers, req.get_body())
-        answer = await api().answer(route, request)
+        async with running(route.name):
+            answer = await api().answer(route, request)
         return func.HttpResponse(
             answer.text(), status_code=answer.status, mimetype=answer.content_type, headers=dict(answer.headers)
         )
@@ -92,6 +98,6 @@ def serve(route: Route) -> Callable[[func.HttpRequest], Awaitable[func.HttpRespo
 
 # Where the platform signs callers in, their roles decide and no key is asked for; else a key opens the call.
 keyed = func.AuthLevel.ANONYMOUS if entra(os.environ) else func.AuthLevel.FUNCTION
-for each in ROUTES:
-    level = keyed if each.role else func.AuthLevel.ANONYMOUS
-    app.function_name(each.name)(app.route(each.path, methods=[each.method], auth_level=level)(serve(each)))
+for route in ROUTES:
+    level = keyed if route.role else func.AuthLevel.ANONYMOUS
+    app.function_name(route.name)(app.route(route.path, methods=[route.method], auth_level=level)(serve(route)))

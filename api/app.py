@@ -15,6 +15,7 @@ from api.once import Queued, once
 from api.operations import MOST_WAIT, Operation, follow
 from api.requests import Request
 from api.routes import Desk, Route
+from engine.deadline import ANSWER_SECONDS, bounded
 from engine.errors import RekeyError
 from engine.ports import Memory
 from engine.service import Service
@@ -38,6 +39,8 @@ class Api:
     listings: Gate = field(default_factory=lambda: Gate(MOST_LISTINGS))
     waits: Gate = field(default_factory=lambda: Gate(MOST_WAITS))
     others: Gate = field(default_factory=lambda: Gate(MOST_REQUESTS))
+    probes: Gate = field(default_factory=lambda: Gate(MOST_REQUESTS))
+    """What anybody may ask has a gate of its own: it must keep nobody out who has an incident at hand."""
 
     async def answer(self, route: Route, request: Request) -> Answer:
         """Answer one request. What goes wrong is a problem with what, where and the fix, never an exception."""
@@ -48,8 +51,9 @@ class Api:
                 demand(caller, route.role)
                 same_site(route.method, request.headers)
             wait = request.number("wait", 0, MOST_WAIT) if "wait" in route.query else 0
-            with self._gate(route, request, wait).let_in():
-                answer = await self._carry_out(route, request, caller)
+            async with bounded(ANSWER_SECONDS, "the request"):
+                with self._gate(route, request, wait).let_in():
+                    answer = await self._carry_out(route, request, caller)
             return await self._waited(request, answer, wait) if wait and "Location" in answer.headers else answer
         except RekeyError as error:
             answer = problem(error, request.url)
@@ -61,13 +65,15 @@ class Api:
 
     def _gate(self, route: Route, request: Request, wait: int) -> Gate:
         """Return what lets a request in: who only looks must not keep out who acts."""
+        if route.role is None:
+            return self.probes
         if wait and route.method == "GET":
             return self.waits
         return self.listings if route.heavy and (route.method == "GET" or request.flag("dry_run")) else self.others
 
     async def _carry_out(self, route: Route, request: Request, caller: Caller) -> Answer:
         engine = await self.service.ready() if route.follows_policy else self.service.engine
-        at = Desk(engine, self.service.policies)
+        at = Desk(engine, self.service.policies, self.service.watch)
 
         async def handle() -> Answer | Queued:
             found = await route.handler(at, request, caller)

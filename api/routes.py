@@ -10,7 +10,9 @@ from api.access import Caller, Role
 from api.answers import Answer
 from api.once import Queued
 from api.requests import Request
+from engine.errors import TransientError
 from engine.model.policy import Policies
+from engine.ports import Watch
 from engine.rotate.engine import Engine
 
 
@@ -21,6 +23,7 @@ class Desk:
     engine: Engine
     """The engine under the policy as it is now."""
     policies: Policies
+    watch: Watch
 
 
 type Handler = Callable[[Desk, Request, Caller], Awaitable[Answer | Queued]]
@@ -97,7 +100,10 @@ async def _openapi(_: Desk, __: Request, ___: Caller) -> Answer:
 
 
 async def _health(at: Desk, _: Request, __: Caller) -> Answer:
-    """Answer once the settings are read and the policy is one that can be followed; no call to Azure beyond that."""
+    """Answer whether the policy can be followed and every vault is swept in time, as known for some minutes."""
+    if obstacle := await at.watch.obstacle():
+        what, _separator, fix = obstacle.partition(". Fix: ")
+        raise TransientError(what, fix=fix)
     return Answer(200, {"status": "ok", "vaults": len(at.engine.policy.scopes)})
 
 

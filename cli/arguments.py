@@ -10,7 +10,8 @@ from api.actions import VERBS
 from api.listing import ATTENTION
 from api.operations import MOST_WAIT
 from api.requests import MAX_REASON
-from cli import acting, adoption, discovery, doctor, plan, policy, report, status
+from cli import acting, adoption, discovery, doctor, init, plan, policy, report, status
+from cli.setup.served import KINDS as TEMPLATE_KINDS
 from engine.decide.inventory import STATES
 from engine.secret import VERSION
 
@@ -36,15 +37,16 @@ def parser() -> ArgumentParser:
         made: ArgumentParser = within.add_parser(
             name, parents=[common], help=summary, description=summary, epilog=EPILOG
         )
-        made.set_defaults(run=run)
+        made.set_defaults(run=run, before=None)
         return made
 
     _status(command("status", status.status, "how every secret stands, what needs a person first"))
     _plan(command("plan", plan.plan, "what will happen in the days to come"))
     for verb in VERBS:
         _act(command(verb, acting.act, VERB_HELP[verb]), forced=verb == "rotate")
-    _vault(command("doctor", doctor.doctor, "look at everything that a rotation will need, changing nothing"))
+    _doctor(command("doctor", doctor.doctor, "look at everything that a rotation will need, changing nothing"))
     _adopt(command("adopt", adoption.adopt, "put a secret under management; nothing is rotated"))
+    _init(command("init", None, "write the parameters of a deployment; needs no app and no settings"))
     _discover(command("discover", discovery.discover, "credentials in reach that no managed secret covers"))
     _report(command("report", report.report, "whether every secret keeps to its policy, for auditors"))
     documents = commands.add_parser("policy", help="check, compare, push and roll back the policy document")
@@ -61,6 +63,14 @@ def parser() -> ArgumentParser:
 def _vault(command: ArgumentParser) -> ArgumentParser:
     command.add_argument("--vault", help="only the vault with this short name")
     return command
+
+
+def _doctor(command: ArgumentParser) -> None:
+    _vault(command).add_argument(
+        "--app",
+        metavar="ID",
+        help="also see whether the app with this resource id works in Azure: functions, events, sweeps",
+    )
 
 
 def _status(command: ArgumentParser) -> None:
@@ -107,6 +117,16 @@ def _adopt(command: ArgumentParser) -> None:
     command.add_argument("--rotator", help="the kind, where the address fits several")
     command.add_argument("--owner", help="who answers for it")
     command.add_argument("--dry-run", action="store_true", help="prove and tell everything, changing nothing")
+
+
+def _init(command: ArgumentParser) -> None:
+    command.set_defaults(before=init.init)
+    command.add_argument("--vault", action="append", help="a vault to look after; asked for if left out")
+    command.add_argument("--scope", action="append", metavar="ID", help="what the vaults' secrets may rotate")
+    command.add_argument("--kind", action="append", choices=TEMPLATE_KINDS, help="what they may be (storage-key)")
+    command.add_argument("--name", default="rekey", help="how every resource's name begins (rekey)")
+    command.add_argument("--out", default="infra/my.bicepparam", metavar="FILE", help="(infra/my.bicepparam)")
+    command.add_argument("--force", action="store_true", help="overwrite the file")
 
 
 def _discover(command: ArgumentParser) -> None:

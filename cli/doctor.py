@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from argparse import Namespace
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import asdict, dataclass
-from typing import Literal
+from dataclasses import asdict
 
-from cli.codes import Exit, fix_of
+from cli.checks import Check, finding
+from cli.codes import Exit
+from cli.deployed import deployed
 from cli.gathering import inventory
 from cli.session import AT_ONCE, Session
 from cli.terminal import COLOURS
@@ -24,20 +25,10 @@ UNUSED = frozenset({"disabled", "unmanaged"})
 """States of secrets that no rotation concerns."""
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that was looked at."""
-
-    result: Literal["fine", "note", "finding"]
-    what: str
-    where: str = ""
-    fix: str = ""
-
-
 async def doctor(session: Session, args: Namespace) -> int:
     """Check settings, sign-in, policy, queues, vaults, and every managed secret with its source."""
     checks: list[Check] = []
-    async for check in _all(session, args.vault):
+    async for check in _all(session, args.vault, args.app):
         checks.append(check)
         if not session.terminal.as_json:
             _show(session, check)
@@ -49,22 +40,25 @@ async def doctor(session: Session, args: Namespace) -> int:
     return Exit.FOUND if found else Exit.FINE
 
 
-async def _all(session: Session, vault: str | None) -> AsyncIterator[Check]:
+async def _all(session: Session, vault: str | None, app: str | None) -> AsyncIterator[Check]:
     yield Check("fine", f"the settings are in order; vaults: {len(session.settings.scopes)}")
     try:
         caller = await session.caller()
     except RekeyError as error:
-        yield _finding(error)
+        yield finding(error)
         return
     yield Check(
         "note", f"rights are checked as {caller}", fix="what the app's own identity may do, a dry run by HTTP tells"
     )
     for check in (await _policy(session), await _queues(session)):
         yield check
+    if app:
+        async for check in deployed(session, app):
+            yield check
     try:
         engine = await session.ready()
     except RekeyError as error:
-        yield _finding(error)
+        yield finding(error)
         return
     async for check in _vaults(session, engine, session.vaults(vault)):
         yield check
@@ -77,7 +71,7 @@ async def _policy(session: Session) -> Check:
     except ConfigError:
         return Check("note", "there is no policy document: tags alone decide")
     except RekeyError as error:
-        return _finding(error)
+        return finding(error)
     if problems:
         return Check("finding", f"the policy document: {'; '.join(problems)}", str(store.ref), "rekey policy rollback")
     return Check("fine", "the policy document can be followed", str(store.ref))
@@ -87,7 +81,7 @@ async def _queues(session: Session) -> Check:
     try:
         waiting = await backlog(session.settings.storage, session.azure)
     except RekeyError as error:
-        return _finding(error)
+        return finding(error)
     given_up = {name: waiting[f"{name}-poison"] for name in QUEUES if waiting[f"{name}-poison"]}
     if given_up:
         told = ", ".join(f"{count} of {name}" for name, count in given_up.items())
@@ -100,7 +94,7 @@ async def _vaults(session: Session, engine: Engine, vaults: Sequence[str]) -> As
     for vault in vaults:
         listed = await inventory(session, engine, [vault], tell=False)
         for error in listed.errors:
-            yield _finding(error)
+            yield finding(error)
         if not listed.errors:
             managed = sum(one.managed is not None for one in listed.found)
             yield Check("fine", f"can be listed; secrets: {len(listed.found)}, managed: {managed}", vault)
@@ -118,7 +112,7 @@ async def _secret(session: Session, engine: Engine, one: Entry, turn: asyncio.Se
         try:
             problem = await _rehearsed(engine, one)
         except RekeyError as error:
-            return _finding(error, where)
+            return finding(error, where)
     if problem:
         return Check("finding", problem.reason, where, problem.fix)
     if one.state in NEEDS_A_PERSON:
@@ -139,11 +133,6 @@ async def _rehearsed(engine: Engine, one: Entry) -> Park | None:
     if secret.version and managed and not isinstance(managed, Malformed):
         await engine.rehearse(secret, managed)
     return None
-
-
-def _finding(error: RekeyError, where: str = "") -> Check:
-    place = ", ".join(dict.fromkeys(filter(None, (where, error.where))))
-    return Check("finding", error.what, place, fix_of(error))
 
 
 def _show(session: Session, check: Check) -> None:

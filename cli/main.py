@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from cli import settings_file
 from cli.arguments import parser
 from cli.codes import Exit, exit_of
-from cli.session import Parts, opened
+from cli.session import Parts, opened, signed_in
 from cli.terminal import Terminal
 from cloud.settings import Settings
 from engine.errors import RekeyError
@@ -31,8 +31,13 @@ def main(argv: Sequence[str], env: Mapping[str, str], parts: Parts | None = None
     terminal = Terminal(sys.stdout, sys.stderr, as_json=args.json, plain=bool(env.get("NO_COLOR")))
     code: int = Exit.FINE
     try:
-        settings = Settings.read(settings_file.read(args.settings, env))
-        code = asyncio.run(_run(args, settings, parts or Parts(), terminal))
+        values = settings_file.read(args.settings, env)
+        run = (
+            _before(args, values, parts or Parts(), terminal)
+            if args.before
+            else _run(args, values, parts or Parts(), terminal)
+        )
+        code = asyncio.run(run)
         sys.stdout.flush()
     except RekeyError as error:
         code = exit_of(error)
@@ -46,7 +51,14 @@ def main(argv: Sequence[str], env: Mapping[str, str], parts: Parts | None = None
     return code
 
 
-async def _run(args: Namespace, settings: Settings, parts: Parts, terminal: Terminal) -> int:
-    async with opened(settings, parts, terminal) as session:
+async def _before(args: Namespace, values: Mapping[str, str], parts: Parts, terminal: Terminal) -> int:
+    """Run a command that comes before there is an app, and so before there are settings."""
+    async with signed_in(values, parts) as azure:
+        code: int = await args.before(azure, terminal, parts.person, args)
+        return code
+
+
+async def _run(args: Namespace, values: Mapping[str, str], parts: Parts, terminal: Terminal) -> int:
+    async with opened(Settings.read(values), parts, terminal) as session:
         code: int = await args.run(session, args)
         return code

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from api.access import Caller, Role
@@ -19,6 +20,7 @@ from engine.secret import SecretRef
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
 
+    from cli.setup.questions import Person
     from cloud.azure import Azure
     from cloud.settings import Settings
     from cloud.sql.driver import SqlServers
@@ -42,6 +44,8 @@ class Parts:
     options: Mapping[str, Any] = field(default_factory=dict)
     """Further arguments of every SDK client."""
     sql: SqlServers | None = None
+    person: Person | None = None
+    """Who answers questions; whoever sits at the keyboard if None."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,10 @@ class Session:
     def deployed(self) -> Policy:
         """What the settings grant, whatever the policy document says."""
         return self.service.engine.policy
+
+    def now(self) -> datetime:
+        """Return the current time."""
+        return self.service.engine.clock.now()
 
     def store(self) -> PolicyStore:
         """Return where the policy document lives; raises ConfigError where there is none."""
@@ -99,6 +107,21 @@ async def opened(settings: Settings, parts: Parts, terminal: Terminal) -> AsyncI
         given: dict[str, Any] = {"identity": identity, "options": options, "sql": parts.sql}
         service = build(settings, clock=parts.clock, **given)
         yield Session(settings, service, connect(settings, **given), terminal)
+
+
+@asynccontextmanager
+async def signed_in(env: Mapping[str, str], parts: Parts) -> AsyncIterator[Azure]:
+    """Reach Azure where there are no settings yet: by the operator's sign-in alone."""
+    from cloud.azure import Azure
+    from cloud.settings import ARM_ENDPOINT, AUTHORITY
+
+    authority = env.get("AZURE_AUTHORITY_HOST", AUTHORITY).rstrip("/")
+    async with AsyncExitStack() as stack:
+        identity, options = parts.identity, dict(parts.options)
+        if identity is None:
+            identity, options = await _real(stack, authority)
+        arm_endpoint = env.get("REKEY_ARM_ENDPOINT", ARM_ENDPOINT).rstrip("/")
+        yield Azure(identity, arm_endpoint, options, authority=authority)
 
 
 async def _real(stack: AsyncExitStack, authority: str) -> tuple[AsyncTokenCredential, dict[str, Any]]:

@@ -22,6 +22,15 @@ READING: Mapping[str, Any] = {"connection_timeout": 5, "read_timeout": 10, "retr
 CHANGING: Mapping[str, Any] = {"connection_timeout": 5, "read_timeout": 15, "retry_total": 0, "logging_enable": False}
 """Options of a call that changes something: never retried blindly, since its effect may have come without its answer."""
 
+FOREIGN = re.compile(r"AKV10032|Invalid issuer")
+"""What Key Vault says to a token of a tenant that it does not trust."""
+FOREIGN_FIX = "serve it with an app in its own tenant, or move it here: an app's identity is known in one tenant"
+KEYLESS = "KeyBasedAuthenticationNotPermitted"
+KEYLESS_FIX = (
+    "in place of the connection string AzureWebJobsStorage, set AzureWebJobsStorage__accountName and"
+    " AzureWebJobsStorage__credential=managedidentity"
+)
+
 NO_ANSWER = "NoAnswer"
 """The code of an error where Azure gave no answer at all."""
 BUSY = frozenset({408, 429, 500, 502, 503, 504})
@@ -77,7 +86,7 @@ async def each[T](what: str, found: AsyncIterable[T], *, where: str, role: str =
             yield await call(what, anext(pages), where=where, role=role)
 
 
-def translate(error: AzureError, what: str, where: str, role: str) -> RekeyError:  # noqa: PLR0911 - a table
+def translate(error: AzureError, what: str, where: str, role: str) -> RekeyError:  # noqa: C901, PLR0911 - a table
     """Turn an SDK error into the RekeyError that says what to do about it. Keeps nothing of the request."""
     from azure.core.exceptions import HttpResponseError
 
@@ -88,11 +97,15 @@ def translate(error: AzureError, what: str, where: str, role: str) -> RekeyError
     described = f"{what} was answered {status} {code}"
     if status in BUSY:
         return TransientError(described, where=where, code=code, retry_after=retry_after(error))
+    if FOREIGN.search(text):
+        return AccessDenied(f"{described}: {where} is in another tenant", where=where, fix=FOREIGN_FIX, code=code)
     if status == 401:  # noqa: PLR2004
         return TransientError(f"{described}: the app's token was refused", where=where, code=code)
     if code == "ForbiddenByFirewall":
         fix = "let the app's network in: a virtual network rule, a private endpoint, or its outbound addresses"
         return AccessDenied(f"{described} by its firewall", where=where, fix=fix, code=code)
+    if code == KEYLESS and role:  # Of the app's own account: a key that is being proven needs no role.
+        return AccessDenied(f"{described}: the account takes no keys", where=where, fix=KEYLESS_FIX, code=code)
     if status == 403:  # noqa: PLR2004
         return AccessDenied(f"{described} for {_caller(text)}", where=where, fix=_grant(role, where), code=code)
     if status == 404:  # noqa: PLR2004

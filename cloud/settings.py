@@ -58,6 +58,8 @@ class Settings:
     authority: str = AUTHORITY
     tenant_id: str | None = None
     """The tenant of the app's identity; None where its tokens must tell."""
+    schedule: str = HOURLY
+    """When vaults are swept: NCRONTAB, in UTC."""
 
     @classmethod
     def read(cls, env: Mapping[str, str]) -> Settings:
@@ -85,6 +87,7 @@ class Settings:
             graph_endpoint=graph_endpoint,
             authority=authority,
             tenant_id=env.get("AZURE_TENANT_ID") or None,
+            schedule=env.get("REKEY_SWEEP_SCHEDULE", HOURLY),
         )
 
 

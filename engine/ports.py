@@ -135,6 +135,22 @@ class Webhooks(Protocol):
         ...
 
 
+class Watch(Protocol):
+    """What sees whether the app still does its work. Never raises: no sweep fails for want of a record."""
+
+    async def swept(self, order: SweepOrder) -> None:
+        """Remember that a sweep of a vault came to its end, and when the next one is due."""
+        ...
+
+    async def measure(self) -> None:
+        """Measure what waits on the queues, what was given up on, and what could not be delivered."""
+        ...
+
+    async def obstacle(self) -> str:
+        """Return what keeps the app from working, in one sentence with its fix; empty where nothing is known to."""
+        ...
+
+
 class Memory(Protocol):
     """Where a request is remembered."""
 
@@ -167,7 +183,11 @@ class Reporter(Protocol):
         ...
 
     async def swept(self, tally: Tally) -> None:
-        """Report what one completed sweep saw."""
+        """Report what one sweep saw, or one part of it."""
+        ...
+
+    def given_up(self, queue: str) -> None:
+        """Count a message of a queue that the host gave up on."""
         ...
 
     def denied(self, where: str, what: str) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+from engine.deadline import ROTATION_SECONDS, SWEEP_SECONDS, bounded
 from engine.errors import LeaseUnavailable, PermanentError, TransientError
-from engine.model.events import parse_event
+from engine.model.events import OtherEvent, VaultEvent, parse_event
 from engine.model.policy import Policies
 from engine.model.sweep_order import SweepOrder
 from engine.model.workitem import WorkItem
-from engine.ports import WorkQueue
+from engine.ports import Watch, WorkQueue
 from engine.rotate.engine import Engine
 from engine.sweep.sweeper import Sweeper
 
@@ -33,14 +35,21 @@ class Service:
     queue: WorkQueue
     policies: Policies
     """Where the policy is read anew."""
+    watch: Watch
+    """What remembers that sweeps end, and measures what nobody takes up."""
+    sweep_seconds: float = SWEEP_SECONDS
+    rotation_seconds: float = ROTATION_SECONDS
 
     async def ready(self) -> Engine:
         """Return the engine under the policy as it is now; TransientError while there is none that can be followed."""
         return replace(self.engine, policy=await self.policies.current())
 
-    async def on_event(self, text: str | bytes) -> None:
+    async def on_event(self, text: str | bytes, tries: int = 1) -> None:
         """Turn a Key Vault event into a work item; an event that cannot be read raises, and is dead-lettered."""
-        event = parse_event(text)
+        with self._giving_up("vault-events", tries):
+            await self._take_in(_understood(text))
+
+    async def _take_in(self, event: VaultEvent | None) -> None:
         if event is None:
             return
         if not self.engine.policy.manages(event.ref.vault):
@@ -56,20 +65,34 @@ class Service:
             log.warning("this sweep is late: the app was not running when it was due")
         for vault in self.engine.policy.scopes:
             await self.queue.post_sweep(SweepOrder.by_schedule(vault, status, self.engine.clock.now()))
+        await self.watch.measure()
 
     async def sweep_vault(self, text: str | bytes, tries: int = 1) -> None:
         """Sweep one vault. A sweep that fails is made up for by the next; an incident's order comes back until it is done."""
-        order = SweepOrder.from_json(text, self.engine.clock.now())
-        if not self.engine.policy.manages(order.vault):
-            log.warning("a sweep of %s was asked for, which is not in REKEY_VAULTS: ignored", order.vault[:200])
-            return
+        with self._giving_up("sweeps", tries):
+            order = SweepOrder.from_json(text, self.engine.clock.now())
+            if not self.engine.policy.manages(order.vault):
+                log.warning("a sweep of %s was asked for, which is not in REKEY_VAULTS: ignored", order.vault[:200])
+                return
+            await self._sweep(order, tries)
+
+    async def _sweep(self, order: SweepOrder, tries: int) -> None:
         try:
-            await Sweeper(await self.ready(), self.queue).sweep(order)
+            ended = await Sweeper(await self.ready(), self.queue, self.sweep_seconds).sweep(order)
         except TransientError as error:
             if order.incident is None or tries < MAX_TRIES:
                 raise
             log.warning("the incident's order for %s comes back: %s", order.vault, error)
             await self.queue.post_sweep(order, error.retry_after or BUSY_SECONDS)
+        except PermanentError as error:
+            if order.so_far is None:
+                raise
+            # The next page cannot be had: Key Vault may have forgotten it.
+            log.warning("the sweep of %s begins anew: %s", order.vault, error)
+            await self.queue.post_sweep(replace(order, so_far=None))
+        else:
+            if ended and order.incident is None:
+                await self.watch.swept(order)
 
     async def rotate(self, text: str | bytes, tries: int) -> None:
         """Work on one item. What may pass is raised, so that the queue tries again; the last try parks instead."""
@@ -79,7 +102,8 @@ class Service:
 
     async def _work(self, item: WorkItem, tries: int) -> None:
         try:
-            await (await self.ready()).handle(item, tries)
+            async with bounded(self.rotation_seconds, f"a try for {item.ref}"):
+                await (await self.ready()).handle(item, tries)
         except TransientError as error:
             problem = error
         else:
@@ -98,6 +122,7 @@ class Service:
 
     async def park(self, text: str | bytes, message_id: str) -> None:
         """Mark the secret of a message that the queue gave up on: its worker died each time, or it cannot be read."""
+        self.engine.reporter.given_up("rotations")
         try:
             item = WorkItem.from_json(text)
         except PermanentError as malformed:
@@ -109,3 +134,37 @@ class Service:
         )
         with self.engine.reporter.handling(item):
             await (await self.ready()).park(item, error)
+
+    @contextmanager
+    def _giving_up(self, queue: str, tries: int) -> Iterator[None]:
+        """Count a message whose last try fails: the host now moves it to the poison queue, where nobody takes it up."""
+        try:
+            yield
+        except Exception:
+            if tries >= MAX_TRIES:
+                self.engine.reporter.given_up(queue)
+            raise
+
+
+def _understood(text: str | bytes) -> VaultEvent | None:
+    """Read an event; what asks for no rotation is logged before it is acknowledged or raised.
+
+    The host does not send its own log of what a function raised to Application Insights.
+    """
+    try:
+        event = parse_event(text)
+    except PermanentError as problem:
+        log.error("an event cannot be read: %s", problem)
+        raise
+    if not isinstance(event, OtherEvent):
+        return event
+    if event.is_key_vaults:
+        log.info("event %s (%s) asks for no rotation", event.event_id, event.kind)
+    else:
+        log.warning(
+            "event %s is of type %r, which is none of Key Vault's: ignored. Fix: let its subscription"
+            " send SecretNearExpiry and SecretExpired of a vault alone",
+            event.event_id,
+            event.kind,
+        )
+    return None

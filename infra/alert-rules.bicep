@@ -1,6 +1,6 @@
 // What a person is told of, and by which query. docs/deploy.md lists the rules, docs/runbook.md says what to do about each.
 //
-// LIMIT stands for the rule's limit, VAULTS for the managed vaults. Queries keep to what every KQL engine knows, so that tests can run them.
+// LIMIT stands for the rule's limit, VAULTS for the managed vaults, DUE for the deployment's time plus the rule's window. Queries keep to what every KQL engine knows, so that tests can run them.
 // A rule with `lasting` tells of a state: once, and again when it has passed. The others tell of each event.
 
 @export()
@@ -95,17 +95,25 @@ var alertRules = {
   }
   poison: {
     severity: 1
-    why: 'A queue gave a message up: a worker died each time, or the message cannot be read.'
+    why: 'A queue gave a message up: its last try failed, its worker died each time, or it cannot be read.'
     section: 'messages-on-a-poison-queue'
     limit: 1
-    window: 'PT15M'
+    window: 'PT3H'
     frequency: 'PT15M'
-    lasting: false
-    dimensions: []
+    lasting: true
+    dimensions: ['queue']
+    // Rekey counts what fails for the last time, and what lies there when the timer runs. The host's log tells of a death sooner.
     query: '''
-      traces
-      | where (message has 'MaxDequeueCount' and message has 'poison') or message has 'on rotations-poison'
-      | summarize messages = count()
+      let failed = customMetrics
+        | where name == 'rekey.poison'
+        | summarize messages = sum(valueSum) by queue = tostring(customDimensions.queue);
+      let left = customMetrics
+        | where name == 'rekey.queue.messages' and tostring(customDimensions.queue) endswith '-poison'
+        | summarize messages = max(valueSum) by queue = tostring(customDimensions.queue);
+      let logged = traces
+        | where message has 'MaxDequeueCount' and message has 'poison'
+        | project queue = 'named in traces', messages = 1.0;
+      union failed, left, logged
       | where messages >= LIMIT
     '''
   }
@@ -125,6 +133,25 @@ var alertRules = {
       | where events >= LIMIT
     '''
   }
+  deadletters: {
+    severity: 2
+    why: 'Events that Event Grid could not deliver lie in the container dead-letters; the sweep finds what they told.'
+    section: 'dead-letters'
+    limit: 1
+    window: 'PT3H'
+    frequency: 'PT15M'
+    lasting: true
+    dimensions: []
+    query: '''
+      let seen = customMetrics
+        | where name == 'rekey.dead_letters'
+        | project timestamp, events = valueSum;
+      seen
+      | join kind=inner (seen | summarize timestamp = max(timestamp)) on timestamp
+      | where events >= LIMIT
+      | project events
+    '''
+  }
   unswept: {
     severity: 1
     why: 'No sweep of a vault came to its end for three hours: windows, retirements and missed events wait.'
@@ -136,6 +163,7 @@ var alertRules = {
     dimensions: ['vault']
     query: '''
       datatable(vault: string) [VAULTS]
+      | where now() > datetime(DUE)
       | join kind=leftanti (
           customMetrics
           | where name == 'rekey.sweeps' and tostring(customDimensions.outcome) == 'completed'

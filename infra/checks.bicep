@@ -1,6 +1,7 @@
 // What is wrong with the parameters: every problem, each with its fix, before anything is deployed.
 
-import { fullVault } from 'types.bicep'
+import { alertRules } from 'alert-rules.bicep'
+import { alertTuning, fullVault } from 'types.bicep'
 import { isConsumer, isGuid, isMadeOf, isScope } from 'scopes.bicep'
 
 var letters = 'abcdefghijklmnopqrstuvwxyz'
@@ -26,6 +27,9 @@ func problemsOf(one fullVault) string[] =>
       ? [
           'vault ${one.name} may rotate nothing: list scopes or applications, since without them its secrets are left alone'
         ]
+      : [],
+    !one.events && !empty(one.existingTopic)
+      ? ['vault ${one.name}: existingTopic means nothing with events: false: leave one of the two out']
       : [],
     empty(one.kinds) ? ['vault ${one.name}: kinds is empty: leave it out, or list what the secrets are'] : [],
     map(
@@ -68,6 +72,26 @@ func signInProblems(clientId string) string[] =>
   empty(clientId) || isGuid(toLower(clientId))
     ? []
     : ['signInClientId \'${clientId}\' is no client id: scripts/app_registration.py prints it']
+
+var minutes = { PT15M: 15, PT30M: 30, PT1H: 60, PT3H: 180, PT6H: 360, P1D: 1440, P2D: 2880 }
+
+@export()
+@description('What is wrong with what differs from the alerts as they are. Azure refuses a rule that looks back less far than it waits.')
+func alertProblems(tuned { *: alertTuning }) string[] =>
+  concat(
+    map(
+      filter(objectKeys(tuned), name => !contains(alertRules, name)),
+      name => 'alertsTuned names ${name}: known are ${join(objectKeys(alertRules), ', ')}'
+    ),
+    map(
+      filter(
+        items(tuned),
+        one => minutes[one.value.?window ?? 'P2D'] < minutes[alertRules[?one.key].?frequency ?? 'PT15M']
+      ),
+      one =>
+        'alertsTuned: the window of ${one.key} is shorter than ${alertRules[?one.key].?frequency ?? ''}, the time between two looks: write that or more'
+    )
+  )
 
 @export()
 @description('What is wrong with where the package is.')

@@ -1,7 +1,7 @@
 // Rekey: one Functions app that rotates the secrets of the listed vaults, with all that it needs, and no right beyond that.
 // docs/deploy.md leads through it; docs/permissions.md says what each right is for.
 
-import { networkProblems, nameProblems, packageProblems, signInProblems, vaultProblems } from 'checks.bicep'
+import { alertProblems, networkProblems, nameProblems, packageProblems, signInProblems, vaultProblems } from 'checks.bicep'
 import { packageContainer, vouchingSetting } from 'names.bicep'
 import { appSubnet, endpointSubnet, privateZone } from 'private-names.bicep'
 import { filled, grantsOf } from 'scopes.bicep'
@@ -71,6 +71,9 @@ param alertActionGroups string[] = []
 @description('What differs from the alerts as they are, by name: docs/deploy.md lists them.')
 param alertsTuned { *: alertTuning } = {}
 
+@description('When this deployment begins: leave it out. No alert misses a sweep that was not due by then.')
+param deployedAt string = utcNow('yyyy-MM-ddTHH:mm:ssZ')
+
 @description('Whether a workbook is made: what needs a person, expiry, rotations, steps, calls and cost.')
 param workbook bool = true
 
@@ -112,6 +115,7 @@ var problems = concat(
   vaultProblems(givenVaults),
   networkProblems(privateNetwork, privateApp, vaultEndpoints, allowedAddresses),
   packageProblems(packageUri),
+  alertProblems(alertsTuned),
   signInProblems(signInClientId)
 )
 var managed = empty(problems) ? givenVaults : fail('${length(problems)} problem(s): ${join(problems, '; ')}')
@@ -126,15 +130,9 @@ var graphEndpoints = {
   AzureChinaCloud: 'https://microsoftgraph.chinacloudapi.cn'
 }
 
-// Who acts: Rekey itself, and Event Grid when it delivers. Neither can do what the other does.
+// Who acts. Event Grid delivers with an identity of each vault's topic, which can do nothing else.
 resource appIdentity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' = {
   name: uniqueName
-  location: location
-  tags: appTags
-}
-
-resource eventsIdentity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' = {
-  name: '${uniqueName}-events'
   location: location
   tags: appTags
 }
@@ -162,7 +160,6 @@ module storage 'modules/storage.bicep' = {
     sku: storageSku
     closed: privateNetwork
     appPrincipalId: appIdentity.properties.principalId
-    eventsPrincipalId: eventsIdentity.properties.principalId
     workspaceId: workspaceId
   }
   dependsOn: [monitoring]
@@ -188,22 +185,26 @@ var inSubscriptions = filter(grants, one => empty(one.group))
 var sourceSubscriptions = union(map(inSubscriptions, one => one.subscription), [])
 var vaultGroups = union(map(managed, one => { subscription: one.subscription, group: one.resourceGroup }), [])
 
-module sourceAccess 'modules/source-access.bicep' = [
+module sourceRoles 'modules/source-roles.bicep' = [
   for place in sourceGroups: {
     scope: resourceGroup(place.subscription, place.group)
     params: {
-      appPrincipalId: appIdentity.properties.principalId
       owner: appIdentity.id
-      grants: filter(inGroups, one => one.subscription == place.subscription && one.group == place.group)
+      roles: union(
+        map(
+          filter(inGroups, one => one.subscription == place.subscription && one.group == place.group),
+          one => one.role
+        ),
+        []
+      )
     }
   }
 ]
 
-module subscriptionAccess 'modules/subscription-access.bicep' = [
+module subscriptionRoles 'modules/subscription-roles.bicep' = [
   for place in sourceSubscriptions: {
     scope: subscription(place)
     params: {
-      appPrincipalId: appIdentity.properties.principalId
       owner: appIdentity.id
       roles: map(filter(inSubscriptions, one => one.subscription == place), one => one.role)
     }
@@ -217,6 +218,36 @@ module vaultRole 'modules/vault-role.bicep' = [
   }
 ]
 
+// A role that was defined a moment ago is not known everywhere.
+@batchSize(1)
+module rolesSpread 'modules/pause.bicep' = [
+  for _ in range(0, 5): { dependsOn: [sourceRoles, subscriptionRoles, vaultRole] }
+]
+
+module sourceAccess 'modules/source-access.bicep' = [
+  for place in sourceGroups: {
+    scope: resourceGroup(place.subscription, place.group)
+    params: {
+      appPrincipalId: appIdentity.properties.principalId
+      owner: appIdentity.id
+      grants: filter(inGroups, one => one.subscription == place.subscription && one.group == place.group)
+    }
+    dependsOn: [rolesSpread]
+  }
+]
+
+module subscriptionAccess 'modules/subscription-access.bicep' = [
+  for place in sourceSubscriptions: {
+    scope: subscription(place)
+    params: {
+      appPrincipalId: appIdentity.properties.principalId
+      owner: appIdentity.id
+      roles: map(filter(inSubscriptions, one => one.subscription == place), one => one.role)
+    }
+    dependsOn: [rolesSpread]
+  }
+]
+
 module vaultAccess 'modules/vault.bicep' = [
   for one in managed: {
     scope: resourceGroup(one.subscription, one.resourceGroup)
@@ -226,11 +257,10 @@ module vaultAccess 'modules/vault.bicep' = [
       owner: appIdentity.id
       prefix: name
       tags: appTags
-      eventsIdentityId: eventsIdentity.id
       storageId: storageId
       workspaceId: workspaceId
     }
-    dependsOn: [monitoring, storage, vaultRole]
+    dependsOn: [monitoring, storage, rolesSpread]
   }
 ]
 
@@ -312,8 +342,6 @@ module app 'modules/app.bicep' = {
     allowedAddresses: allowedAddresses
     signInClientId: signInClientId
     loginEndpoint: cloud.loginEndpoint
-    packageUri: packageUri
-    remoteBuild: remoteBuild
     workspaceId: workspaceId
     settings: {
       AzureWebJobsStorage__credential: 'managedidentity'
@@ -349,6 +377,15 @@ module app 'modules/app.bicep' = {
   dependsOn: [storage, network, storageEndpoints, topicEndpoint, vaultEndpoint]
 }
 
+// Azure puts the package into the storage account with the app's identity, whose rights need minutes to work.
+@batchSize(1)
+module rightsSpread 'modules/pause.bicep' = [for _ in range(0, empty(packageUri) ? 0 : 20): { dependsOn: [storage] }]
+
+module package 'modules/package.bicep' = if (!empty(packageUri)) {
+  params: { appName: uniqueName, packageUri: packageUri, remoteBuild: remoteBuild }
+  dependsOn: [app, rightsSpread, vaultAccess, sourceAccess, subscriptionAccess]
+}
+
 module appEndpoint 'modules/private-endpoint.bicep' = if (privateNetwork && privateApp) {
   params: {
     name: '${uniqueName}-app'
@@ -374,6 +411,7 @@ module alertRules 'modules/alerts.bicep' = if (alerts) {
     actionGroups: alertActionGroups
     tuning: alertsTuned
     runbookUrl: runbookUrl
+    deployedAt: deployedAt
   }
   dependsOn: [monitoring]
 }

@@ -29,6 +29,10 @@ var deadLetterContainer = 'dead-letters'
 func roleId(scope string, owner string, role string) string => guid(scope, owner, role)
 
 @export()
+@description('How many calls one instance answers at a time: what host.json lets in, and api/app.py holds.')
+var httpConcurrency = 100
+
+@export()
 @description('Paths that nobody has to sign in for. Event Grid shows the key of its extension on the last.')
 var openPaths = ['/api/health', '/api/openapi.json', '/runtime/webhooks/eventgrid']
 

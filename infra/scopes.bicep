@@ -18,6 +18,7 @@ func filled(one vault, thisGroup string, thisSubscription string) fullVault => {
   applications: map(one.?applications ?? [], application => toLower(trim(application)))
   kinds: one.?kinds ?? ['storage-key']
   events: one.?events ?? true
+  existingTopic: one.?existingTopic ?? ''
 }
 
 @description('An id in lower case, without blanks around it and without a slash at its end.')

@@ -34,8 +34,13 @@ type vault = {
   @description('The kinds that the secrets may be; each needs its own rights at the scopes. Only storage keys if left out.')
   kinds: kind[]?
 
-  @description('Whether to make an Event Grid system topic for the vault. Say false where it has one already: there can be only one. True if left out.')
+  @description('Whether the vault\'s events are subscribed to. True if left out; without them the sweep alone finds what is due.')
   events: bool?
+
+  @description('Name of the Event Grid system topic that the vault has already, in the vault\'s resource group: there can be only one. A new one is made if left out.')
+  @minLength(3)
+  @maxLength(50)
+  existingTopic: string?
 }
 
 @export()
@@ -51,6 +56,8 @@ type fullVault = {
   consumers: string[]
   kinds: kind[]
   events: bool
+  @description('Empty where the template makes the topic.')
+  existingTopic: string
 }
 
 @export()

@@ -6,6 +6,8 @@ import os
 from typing import TYPE_CHECKING
 
 from simulator.arm.container_apps import ContainerAppsProvider
+from simulator.arm.event_grid import EventGridProvider
+from simulator.arm.key_vaults import VaultsProvider
 from simulator.arm.service import ArmService
 from simulator.arm.sql import SqlProvider
 from simulator.arm.storage import StorageProvider
@@ -47,7 +49,10 @@ class Azure(World):
         self.sql = SqlGateway(self)
         self.web = WebProvider(self)
         self.container_apps = ContainerAppsProvider(self)
-        self.arm = ArmService(self, StorageProvider(self), SqlProvider(self, self.sql), self.web, self.container_apps)
+        self.vault_resources = VaultsProvider(self)
+        self.event_grid = EventGridProvider(self)
+        providers = (StorageProvider(self), SqlProvider(self, self.sql), self.web, self.container_apps, self.event_grid)
+        self.arm = ArmService(self, *providers, self.vault_resources)
         self.webhooks = WebhookService()
         self.managed_identity = ManagedIdentityService(self)
         self.directory = Directory(now, entropy, self.identities)

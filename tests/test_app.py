@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 from pathlib import Path
@@ -19,6 +20,9 @@ ROOT = Path(__file__).parents[1]
 HOST = json.loads((ROOT / "host.json").read_text())
 SAMPLE = json.loads((ROOT / "local.settings.sample.json").read_text())["Values"]
 STORAGE = "AzureWebJobsStorage"
+BUILT_IN = {"httptrigger", "http", "timertrigger", "manualtrigger", "warmuptrigger"}
+"""Bindings that the Functions host knows by itself; the extension bundle brings every other one.
+Source: Azure/azure-functions-host, src/WebJobs.Script/ScriptHostBuilderExtensions.cs."""
 QUEUES = {"on_vault_event": "vault-events", "sweep_vault": "sweeps", "rotate": "rotations", "park": "rotations-poison"}
 CALLS = {route.name: route for route in ROUTES}
 
@@ -68,6 +72,21 @@ def test_without_a_schedule_the_sweep_runs_every_hour() -> None:
     assert next(each for each in sweep["bindings"] if each["type"] == "timerTrigger")["schedule"] == "0 0 * * * *"
 
 
+def test_every_function_is_bounded_logged_and_flushed_under_its_own_name() -> None:
+    """Outside of `running`, a cancellation would escape, and a failure be seen in no log that is sent."""
+    tree = ast.parse((ROOT / "function_app.py").read_text())
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.AsyncFunctionDef)]
+    assert len(functions) == len(QUEUES) + 3
+    for function in functions:
+        (block,) = [node for node in function.body if isinstance(node, ast.AsyncWith)]
+        call = block.items[0].context_expr
+        assert isinstance(call, ast.Call)
+        assert ast.unparse(call.func) == "running"
+        assert ast.unparse(call.args[0]) in (repr(function.name), "route.name")
+        outside = [node for part in function.body if part is not block for node in ast.walk(part)]
+        assert not [node for node in outside if isinstance(node, ast.Await)]
+
+
 def test_event_grid_starts_its_function(functions: dict[str, list[dict[str, Any]]]) -> None:
     assert trigger(functions, "on_event_grid")["type"] == "eventGridTrigger"
 
@@ -109,6 +128,18 @@ def test_the_host_tries_as_often_as_the_code_counts_and_waits_in_between() -> No
     assert queues["maxDequeueCount"] == MAX_TRIES
     assert queues["visibilityTimeout"] == "00:00:30"
     assert queues["messageEncoding"] == "base64"
+
+
+def test_the_extension_bundle_brings_every_binding_that_the_host_does_not_know_itself(
+    functions: dict[str, list[dict[str, Any]]],
+) -> None:
+    """Without the bundle these functions are left out, while HTTP answers as if all were well."""
+    kinds = {binding["type"].lower() for bindings in functions.values() for binding in bindings}
+    assert kinds - BUILT_IN == {"queuetrigger", "eventgridtrigger"}
+    assert HOST["extensionBundle"] == {
+        "id": "Microsoft.Azure.Functions.ExtensionBundle",
+        "version": "[4.*, 5.0.0)",
+    }
 
 
 def test_the_host_is_told_all_that_its_defaults_would_get_wrong() -> None:

@@ -94,6 +94,8 @@ def _blob(method: str, query: Mapping[str, list[str]], lease: str) -> str:
             return "GetServiceProperties"
         case ("metadata", _):
             return "SetMetadata"
+        case ("list", "container"):
+            return "ListBlobs"
         case (_, "container"):
             return "CreateContainer"
         case _:

@@ -24,6 +24,11 @@ class Arm:
         self._role = role
         self._client: AsyncPipelineClient[HttpRequest, AsyncHttpResponse] | None = None
 
+    @property
+    def endpoint(self) -> str:
+        """Where Resource Manager is."""
+        return self._azure.arm_endpoint
+
     async def read(self, path: str, what: str, where: str) -> Json:
         """GET a resource."""
         return await self._send("GET", path, None, READING, what, where)
@@ -57,7 +62,9 @@ class Arm:
         from azure.core.rest import HttpRequest
 
         url = f"{self._azure.arm_endpoint}{path}"
-        request = HttpRequest(method, url, params={"api-version": self._version}, json=body)
+        # The address of a next page names the api-version itself.
+        version = {} if "api-version=" in path else {"api-version": self._version}
+        request = HttpRequest(method, url, params=version, json=body)
         response = await self._pipeline().send_request(request, **without_logging(limits))
         if response.status_code >= HTTPStatus.MULTIPLE_CHOICES:
             raise HttpResponseError(response=response)

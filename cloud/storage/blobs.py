@@ -27,6 +27,24 @@ async def create(service: BlobServiceClient, blob: BlobClient, data: bytes, meta
     return not code
 
 
+async def overwrite(service: BlobServiceClient, blob: BlobClient, data: bytes) -> None:
+    """Write a blob in place of what it held, and its container where that is missing."""
+    upload = {"data": data, "overwrite": True, **CHANGING}
+    if await _created(blob.upload_blob(**upload), blob.blob_name):
+        await _created(service.create_container(CONTAINER, **CHANGING), CONTAINER)
+        await call(f"writing {blob.blob_name}", blob.upload_blob(**upload), where=HERE, role=ROLE)
+
+
+async def read(blob: BlobClient) -> bytes | None:
+    """Return what a blob holds; None where it does not exist. Not retried: somebody waits for it."""
+    try:
+        stream = await call(f"reading {blob.blob_name}", blob.download_blob(**CHANGING), where=HERE, role=ROLE)
+        content: bytes = await call(f"reading {blob.blob_name}", stream.readall(), where=HERE, role=ROLE)
+    except NotFound:
+        return None
+    return content
+
+
 async def _created(request: Awaitable[Any], what: str) -> str:
     """Await a creation; returns the code where the thing exists already or its container does not."""
     try:

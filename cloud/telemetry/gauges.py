@@ -6,7 +6,7 @@ one observable gauge of a name a process, so these are made here, once; they sen
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from opentelemetry.metrics import CallbackOptions, Observation, get_meter
@@ -37,14 +37,27 @@ states = OnceGauge("rekey.secrets", "{secret}", "Secrets by state, at each sweep
 expiries = OnceGauge("rekey.secret.days_to_expiry", "d", "Days until a managed secret expires, at each sweep")
 
 
+queues = OnceGauge("rekey.queue.messages", "{message}", "Messages on each of the app's queues, at each schedule")
+dead_letters = OnceGauge("rekey.dead_letters", "{blob}", "Events that could not be delivered, at each schedule")
+
+
 def show(tally: Tally) -> None:
-    """Send what one sweep saw. A state that no secret is in counts 0, so that a chart drops."""
+    """Send what one sweep saw, or one part of it. A state that no secret is in counts 0, so that a chart drops."""
     vault = tally.vault
-    states.put(vault, [Observation(count, {"vault": vault, "state": state}) for state, count in tally.states.items()])
+    if not tally.goes_on:
+        counts = tally.states.items()
+        states.put(vault, [Observation(count, {"vault": vault, "state": state}) for state, count in counts])
     expiries.put(
-        vault,
+        f"{vault} {tally.seen}",
         [
             Observation(each.days, {"vault": vault, "secret": each.secret, "rotator": each.rotator})
             for each in tally.expiries
         ],
     )
+
+
+def measured(lengths: Mapping[str, int | None], undelivered: int | None) -> None:
+    """Send how much waits on the queues and among the dead letters; nothing of what does not exist."""
+    queues.put("", [Observation(count, {"queue": name}) for name, count in lengths.items() if count is not None])
+    if undelivered is not None:
+        dead_letters.put("", [Observation(undelivered)])

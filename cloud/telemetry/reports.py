@@ -87,6 +87,7 @@ class Reports:
         self._errands = meter.create_counter("rekey.errands", description="What follows rotations, by how it ended")
         self._parked = meter.create_counter("rekey.parked", description="Secrets that could not be rotated")
         self._drift = meter.create_counter("rekey.drift", description="Versions that their source refused, mended")
+        self._poison = meter.create_counter("rekey.poison", description="Messages that were given up on")
         self._sweeps = meter.create_counter("rekey.sweeps", description="Vaults swept")
 
     @contextmanager
@@ -131,11 +132,19 @@ class Reports:
 
     async def swept(self, tally: Tally) -> None:
         """Report one sweep of one vault, and send all telemetry: the instance may be taken away now."""
+        gauges.show(tally)
+        if not tally.goes_on:
+            self._swept(tally)
+        await telemetry.flush()
+
+    def _swept(self, tally: Tally) -> None:
         summary = {"vault": tally.vault, "seen": tally.seen, "posted": tally.posted, "broken": tally.broken}
         log.log(logging.WARNING if tally.broken else logging.INFO, "%s", json.dumps({"result": "swept", **summary}))
         self._sweeps.add(1, {"vault": tally.vault, "outcome": "incomplete" if tally.broken else "completed"})
-        gauges.show(tally)
-        await telemetry.flush()
+
+    def given_up(self, queue: str) -> None:
+        """Count a message of a queue that the host gave up on."""
+        self._poison.add(1, {"queue": queue})
 
     def denied(self, where: str, what: str) -> None:
         """Count a refusal: of the app by Azure, or of a caller by the app."""
@@ -148,7 +157,7 @@ class Reports:
             source=outcome.item.ref.vault, type=kind, subject=outcome.item.ref.name, data=public(outcome)
         )
         try:
-            await call("sending the outcome event", self._client().send(event, **CHANGING), where=self._topic or "")
+            await call("sending the outcome event", self._client().send(event), where=self._topic or "")
         except RekeyError as error:
             log.warning("the outcome of %s could not be sent: %s", outcome.item.ref, error)
 
@@ -156,7 +165,9 @@ class Reports:
         if self._publisher is None:
             from azure.eventgrid.aio import EventGridPublisherClient
 
-            self._publisher = EventGridPublisherClient(self._topic or "", self._azure.credential, **self._azure.options)
+            # Never among a call's options: the client hands those to its model of an event, which warns of each.
+            options = {**self._azure.options, **CHANGING}
+            self._publisher = EventGridPublisherClient(self._topic or "", self._azure.credential, **options)
         return self._publisher
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
 
 from opentelemetry import _logs, metrics, trace
 
+from cloud.telemetry.scrubbing import ForeignFilter
 from cloud.telemetry.tracing import OperationFilter
 
 log = logging.getLogger("rekey.telemetry")
@@ -36,6 +38,7 @@ def configure(env: Mapping[str, str]) -> bool:
         instrumentation_options={name: {"enabled": False} for name in unused},
     )
     identify(logging.getLogger("rekey"))
+    overhear(logging.getLogger())
     return True
 
 
@@ -45,9 +48,40 @@ def identify(logger: logging.Logger) -> None:
         handler.addFilter(OperationFilter())
 
 
+def overhear(root: logging.Logger) -> None:
+    """Send the warnings and errors of every other logger too, scrubbed: the host's own filter keeps them back."""
+    from opentelemetry.instrumentation.logging.handler import LoggingHandler
+
+    handler = LoggingHandler(level=logging.WARNING)
+    handler.addFilter(ForeignFilter())
+    handler.addFilter(OperationFilter())
+    root.addHandler(handler)
+
+
+def _flushes() -> list[Callable[[int], object]]:
+    """Return what flushes each provider; those that are there before an exporter is started have nothing to send."""
+    providers = (metrics.get_meter_provider(), trace.get_tracer_provider(), _logs.get_logger_provider())
+    return [provider.force_flush for provider in providers if hasattr(provider, "force_flush")]
+
+
 async def flush() -> None:
     """Send what is waiting to be sent, within 5 seconds. Never fails: telemetry is no reason to stop work."""
     await flush_all([metrics.get_meter_provider(), trace.get_tracer_provider(), _logs.get_logger_provider()])
+
+
+def flush_now(seconds: float = FLUSH_SECONDS) -> None:
+    """Do the same outside the event loop, one provider after the other."""
+    for force_flush in _flushes():
+        try:
+            force_flush(int(seconds * 1000))
+        except Exception as error:  # noqa: BLE001 - telemetry is no reason to stop work
+            log.warning("telemetry could not be sent: %s", type(error).__name__)
+
+
+def flush_aside() -> None:
+    """Do the same in a thread of its own, so that nobody waits for it."""
+    if _flushes():
+        threading.Thread(target=flush_now, name="rekey-flush", daemon=True).start()
 
 
 async def flush_all(providers: Sequence[object], seconds: float = FLUSH_SECONDS) -> None:

@@ -18,6 +18,12 @@ ROTATING = frozenset({"microsoft.keyvault.secretnearexpiry", "microsoft.keyvault
 """The event types that ask for a rotation, in lower case; every other type is acknowledged and ignored."""
 
 
+KEY_VAULTS = "microsoft.keyvault."
+"""How every event type of Key Vault's begins."""
+SHOWN = 100
+"""How many characters of an event's own text are shown."""
+
+
 @dataclass(frozen=True, slots=True)
 class VaultEvent:
     """A secret is about to expire, or has expired."""
@@ -28,8 +34,21 @@ class VaultEvent:
     version: str | None
 
 
-def parse_event(text: str | bytes) -> VaultEvent | None:
-    """Read one event; None if its type asks for nothing. Raises NeedsHuman, naming the event, if it cannot be read."""
+@dataclass(frozen=True, slots=True)
+class OtherEvent:
+    """An event that asks for nothing: of another type, or of none that can be read."""
+
+    event_id: str
+    kind: str
+
+    @property
+    def is_key_vaults(self) -> bool:
+        """Return whether Key Vault sends events of this type; any other one came here by mistake."""
+        return self.kind.lower().startswith(KEY_VAULTS)
+
+
+def parse_event(text: str | bytes) -> VaultEvent | OtherEvent:
+    """Read one event of either envelope; raises NeedsHuman, which names the event, if it cannot be read."""
     try:
         envelope = json.loads(text)
     except (ValueError, RecursionError):
@@ -38,13 +57,18 @@ def parse_event(text: str | bytes) -> VaultEvent | None:
         raise NeedsHuman("the event is not one JSON object", where="vault-events")
     fields = _tidy(envelope)
     kind = str(fields.get("eventtype") or fields.get("type") or "")
+    event_id = _shown(fields.get("id"))
     if kind.lower() not in ROTATING:
-        return None
-    event_id = str(fields.get("id"))[:100]
+        return OtherEvent(event_id, _shown(kind))
     data = fields.get("data")
     if not isinstance(data, dict):
         raise NeedsHuman(f"event {event_id} ({kind}) has no data", where="vault-events")
     return _event(event_id, kind, _tidy(data))
+
+
+def _shown(text: object) -> str:
+    """Return what may be shown of an event's own text, which anybody may have written."""
+    return "".join(letter for letter in str(text) if letter.isprintable())[:SHOWN]
 
 
 def _event(event_id: str, kind: str, data: Mapping[str, Any]) -> VaultEvent:
@@ -73,9 +97,15 @@ class DecodedEvent(Protocol):
         """The event's id."""
         ...
 
+    def get_json(self) -> Any:
+        """Return the event's data."""
+        ...
+
 
 def to_json(event: DecodedEvent) -> str:
-    """Write an event that the worker has decoded as the one object that `parse_event` reads."""
-    if hasattr(event, "get_json"):
-        return json.dumps({"id": event.id, "type": getattr(event, "event_type", None), "data": event.get_json()})
-    return json.dumps({"id": event.id, "type": getattr(event, "type", None), "data": getattr(event, "data", None)})
+    """Write an event that the worker has decoded as the one object that `parse_event` reads.
+
+    func.EventGridEvent calls its type `event_type`, func.CloudEvent calls it `type`.
+    """
+    kind = getattr(event, "event_type", None) or getattr(event, "type", None)
+    return json.dumps({"id": event.id, "type": kind, "data": event.get_json()}, default=str)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from engine.errors import PermanentError
 from engine.model.incident import Incident
@@ -13,6 +14,36 @@ from engine.sweep.pace import MOST_DELAY
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class SoFar:
+    """What the parts of a sweep did before this one: a huge vault takes longer than one function may run."""
+
+    token: str
+    """Which page is the next one; it leads to the order's own vault, or is refused."""
+    begun: datetime
+    seen: int
+    posted: int
+    broken: int
+    states: Mapping[str, int]
+    started: Mapping[str, int]
+    """See engine.sweep.pace.Pace."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Write it into a message."""
+        return {**asdict(self), "begun": self.begun.isoformat()}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> SoFar:
+        """Read it from a message; raises ValueError, TypeError or LookupError."""
+        seen, posted, broken = (int(data[name]) for name in ("seen", "posted", "broken"))
+        states, started = (
+            {str(key): int(value) for key, value in data[name].items()} for name in ("states", "started")
+        )
+        begun = datetime.fromisoformat(data["begun"])
+        begun = begun.replace(tzinfo=begun.tzinfo or UTC)
+        return cls(str(data["token"]), begun, seen, posted, broken, states, started)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +59,8 @@ class SweepOrder:
     """The time until the next sweep, which bounds how much work this one may start."""
     incident: Incident | None = None
     """Where it is none of the schedule's sweeps, but everything in an incident's scope is to be replaced."""
+    so_far: SoFar | None = None
+    """Where it goes on with a sweep that had to be broken off."""
 
     @classmethod
     def by_schedule(cls, vault: str, status: Mapping[str, str], now: datetime) -> SweepOrder:
@@ -44,8 +77,9 @@ class SweepOrder:
     def to_json(self) -> str:
         """Write the message."""
         times = {"since": self.since.isoformat(), "until": self.until.isoformat()}
-        data = {"vault": self.vault, **times, "period": self.period.total_seconds()}
-        return json.dumps(data | ({"incident": self.incident.to_dict()} if self.incident else {}))
+        data: dict[str, Any] = {"vault": self.vault, **times, "period": self.period.total_seconds()}
+        data |= {"incident": self.incident.to_dict()} if self.incident else {}
+        return json.dumps(data | ({"so_far": self.so_far.to_dict()} if self.so_far else {}))
 
     @classmethod
     def from_json(cls, text: str | bytes, now: datetime) -> SweepOrder:
@@ -56,7 +90,8 @@ class SweepOrder:
             since, until = _time(data.get("since")) or now - HOUR, _time(data.get("until")) or now
             incident = Incident.from_dict(data["incident"]) if data.get("incident") else None
             period = timedelta(seconds=float(data.get("period", HOUR.total_seconds())))
-            return cls(vault, since, until, period, incident)
+            so_far = SoFar.from_dict(data["so_far"]) if data.get("so_far") else None
+            return cls(vault, since, until, period, incident, so_far)
         except (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError):
             raise PermanentError('the message is not {"vault": url, …}', where="queue sweeps") from None
 

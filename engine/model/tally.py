@@ -31,6 +31,9 @@ class Tally:
     """Secrets that could not be judged."""
     states: dict[State, int] = field(default_factory=lambda: dict.fromkeys(STATES, 0))
     expiries: list[Expiry] = field(default_factory=list)
+    """Of this part of the sweep alone: they are too many for a message."""
+    goes_on: bool = False
+    """Whether further parts follow."""
 
     def add(self, entry: Entry, days: float | None) -> None:
         """Count one secret that expires in so many days; None for one that never does."""

@@ -11,13 +11,16 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from engine.deadline import SWEEP_SECONDS
 from engine.decide.inventory import Entry, entry
 from engine.errors import PermanentError
 from engine.model.incident import Incident, Progress, is_replica
+from engine.model.sweep_order import SweepOrder
 from engine.model.tags import OPERATION, REPLICA_OF
 from engine.rotate.engine import Engine
 from engine.secret import SecretRef, SecretVersion
-from engine.sweep.pace import MOST_DELAY, Pace
+from engine.sweep.pace import Pace
+from engine.sweep.part import Part
 
 log = logging.getLogger("rekey.incident")
 
@@ -34,24 +37,34 @@ class CutOff:
     engine: Engine
     incident: Incident
 
-    async def send(self, vault: str) -> tuple[int, int]:
-        """Send one vault's secrets on, as fast as Azure allows; returns how many were seen, and how many sent.
+    async def send(self, order: SweepOrder, seconds: float = SWEEP_SECONDS) -> bool:
+        """Send one vault's secrets on, as fast as Azure allows; returns whether all of them were.
 
-        One that cannot be read stops no other: the worker that meets it parks and reports it. Raises TransientError
-        where the order must be repeated.
+        One that cannot be read stops no other: the worker that meets it parks and reports it. What there is no time for
+        goes on by a new message. Raises TransientError where the order must be repeated.
         """
-        pace, token, seen, sent = Pace(self.engine.policy.scopes, MOST_DELAY), None, 0, 0
+        part = Part.of(order, self.engine.policy.scopes, self.engine.clock, seconds)
+        seen, sent = (order.so_far.seen, order.so_far.posted) if order.so_far else (0, 0)
         while True:
-            secrets, token = await self.engine.vaults.page(vault, token)
-            results = await asyncio.gather(*(self._send(one, pace) for one in secrets), return_exceptions=True)
-            for result in results:
-                if isinstance(result, BaseException):
-                    raise result
-                sent += result
+            secrets, token = await self.engine.vaults.page(order.vault, part.token)
+            sent += await self._send_all(secrets, part.pace)
             seen += len(secrets)
             if token is None:
-                log.warning("incident of %s in %s: %d of %d secrets sent on", self.incident.since, vault, sent, seen)
-                return seen, sent
+                since, vault = self.incident.since, order.vault
+                log.warning("incident of %s in %s: %d of %d secrets sent on", since, vault, sent, seen)
+                return True
+            part.token = token
+            if part.is_over:
+                await self.engine.queue.post_sweep(part.next(order, seen, sent))
+                return False
+
+    async def _send_all(self, secrets: Sequence[SecretVersion], pace: Pace) -> int:
+        sent = 0
+        for result in await asyncio.gather(*(self._send(one, pace) for one in secrets), return_exceptions=True):
+            if isinstance(result, BaseException):
+                raise result
+            sent += result
+        return sent
 
     async def _send(self, secret: SecretVersion, pace: Pace) -> bool:
         one = self._judge(secret)

@@ -29,11 +29,24 @@ class Pace:
     time until the next sweep: what does not fit before it is left for it.
     """
 
-    def __init__(self, scopes: Mapping[str, Sequence[str]], period: timedelta) -> None:
+    def __init__(
+        self,
+        scopes: Mapping[str, Sequence[str]],
+        period: timedelta,
+        started: Mapping[str, int] | None = None,
+        elapsed: float = 0.0,
+    ) -> None:
+        """Go on with what an earlier part of the sweep `started`, so many seconds after its beginning."""
         self._bound = [{_budget(scope) for scope in each} for each in scopes.values()]
         self._hours = max(period, timedelta(minutes=1)) / timedelta(hours=1)
-        self._started: Counter[str] = Counter()
-        self._created = 0
+        self._started: Counter[str] = Counter(started or {})
+        self._created = self._started.total()
+        self._elapsed = elapsed
+
+    @property
+    def started(self) -> Mapping[str, int]:
+        """How much was started so far in each budget."""
+        return dict(self._started)
 
     def delay(self, source: str | None) -> float | None:
         """Return after how many seconds work on this source may start; None where it must wait for the next sweep."""
@@ -45,7 +58,8 @@ class Pace:
         self._created += 1
         # Within an hour the first 1,200 may go at once, the next only an hour later.
         hours, rest = divmod(started, max(1, WRITES_PER_HOUR // sharing))
-        return max(hours * 3600 + rest * sharing / WRITES_PER_SECOND, (self._created - 1) / CREATES_PER_SECOND)
+        start = max(hours * 3600 + rest * sharing / WRITES_PER_SECOND, (self._created - 1) / CREATES_PER_SECOND)
+        return max(start - self._elapsed, 0.0)
 
 
 def _budget(source: str) -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, timedelta
 
+from engine.deadline import SWEEP_SECONDS
 from engine.decide.decision import Confirm, Park, Retire, Rotate, Wait
-from engine.decide.inventory import days_to_expiry, entry
+from engine.decide.inventory import STATES, days_to_expiry, entry
 from engine.errands import consumers, notices
 from engine.errors import RekeyError, TransientError
 from engine.model.sweep_order import SweepOrder
@@ -19,6 +21,7 @@ from engine.rotate.engine import Engine
 from engine.secret import SecretVersion
 from engine.sweep.cut_off import CutOff
 from engine.sweep.pace import Pace
+from engine.sweep.part import Part
 
 log = logging.getLogger("rekey.sweep")
 
@@ -31,30 +34,49 @@ class Sweeper:
 
     engine: Engine
     queue: WorkQueue
+    seconds: float = SWEEP_SECONDS
+    """How long it begins further pages, before it goes on by a new message."""
 
-    async def sweep(self, order: SweepOrder) -> tuple[int, int]:
-        """Sweep one vault; returns how many secrets were seen and how many sent on.
+    async def sweep(self, order: SweepOrder) -> bool:
+        """Sweep one vault; returns whether it came to the vault's end, or goes on by a new message.
 
         A secret that cannot be judged never stops the others: it is counted, logged and reported. Each secret is audited
         once a day, at a time of its own.
         """
         if order.incident:
-            return await CutOff(self.engine, order.incident).send(order.vault)
-        pace = Pace(self.engine.policy.scopes, order.period)
-        tally = Tally(order.vault)
-        async for secret in self.engine.vaults.list(order.vault):
-            tally.seen += 1
-            try:
-                self._count(secret, tally)
-                await self._remind(secret, order)
-                tally.posted += await self._consider(secret, pace, order)
-            except TransientError:
-                raise
-            except (RekeyError, ValueError, TypeError, LookupError) as error:
-                tally.broken += 1
-                log.error("secret %s cannot be judged: %s", secret.ref, error)
+            return await CutOff(self.engine, order.incident).send(order, self.seconds)
+        part = Part.of(order, self.engine.policy.scopes, self.engine.clock, self.seconds)
+        tally = _tally(order)
+        while True:
+            secrets, token = await self.engine.vaults.page(order.vault, part.token)
+            for secret in secrets:
+                await self._look(secret, tally, part.pace, order)
+            if token is None:
+                break
+            part.token = token
+            if part.is_over:
+                await self._go_on(order, part, tally)
+                break
         await self.engine.reporter.swept(tally)
-        return tally.seen, tally.posted
+        return not tally.goes_on
+
+    async def _look(self, secret: SecretVersion, tally: Tally, pace: Pace, order: SweepOrder) -> None:
+        tally.seen += 1
+        try:
+            self._count(secret, tally)
+            await self._remind(secret, order)
+            tally.posted += await self._consider(secret, pace, order)
+        except TransientError:
+            raise
+        except (RekeyError, ValueError, TypeError, LookupError) as error:
+            tally.broken += 1
+            log.error("secret %s cannot be judged: %s", secret.ref, error)
+
+    async def _go_on(self, order: SweepOrder, part: Part, tally: Tally) -> None:
+        tally.goes_on = True
+        states: Mapping[str, int] = {str(state): count for state, count in tally.states.items()}
+        await self.queue.post_sweep(part.next(order, tally.seen, tally.posted, tally.broken, states))
+        log.info("the sweep of %s goes on by a new message: %d secrets seen", order.vault, tally.seen)
 
     def _count(self, secret: SecretVersion, tally: Tally) -> None:
         now = self.engine.clock.now()
@@ -101,6 +123,15 @@ class Sweeper:
             return False
         await self.queue.post_rotation(item, delay)
         return True
+
+
+def _tally(order: SweepOrder) -> Tally:
+    """Return the counts to go on with."""
+    tally, so_far = Tally(order.vault), order.so_far
+    if so_far:
+        tally.seen, tally.posted, tally.broken = so_far.seen, so_far.posted, so_far.broken
+        tally.states |= {state: so_far.states.get(state, 0) for state in STATES}
+    return tally
 
 
 def audit_falls_in(secret: SecretVersion, order: SweepOrder) -> bool:

@@ -35,13 +35,13 @@ param tuning { *: alertTuning }
 @description('Where the runbook is read.')
 param runbookUrl string
 
+@description('When this deployment began.')
+param deployedAt string
+
 // The one rule that reads a log of the storage account needs that log in the workspace.
 var possible = empty(workspaceId) ? filter(items(alertRules), rule => rule.key != 'undelivered') : items(alertRules)
-// A tuning of a rule that does not exist would be lost silently.
-var unknown = filter(objectKeys(tuning), rule => !contains(alertRules, rule))
-var wanted = empty(unknown)
-  ? filter(possible, rule => tuning[?rule.key].?enabled ?? true)
-  : fail('alertsTuned names ${join(unknown, ', ')}: known are ${join(objectKeys(alertRules), ', ')}')
+var enabled = filter(possible, rule => tuning[?rule.key].?enabled ?? true)
+var windows = toObject(items(alertRules), rule => rule.key, rule => tuning[?rule.key].?window ?? rule.value.window)
 var limits = toObject(items(alertRules), rule => rule.key, rule => string(tuning[?rule.key].?limit ?? rule.value.limit))
 var quotedVaults = join(map(vaultUrls, url => '\'${url}\''), ', ')
 
@@ -57,7 +57,7 @@ resource mailed 'Microsoft.Insights/actionGroups@2023-01-01' = if (!empty(mails)
 }
 
 resource alerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
-  for rule in wanted: {
+  for rule in enabled: {
     name: '${name}-${rule.key}'
     location: location
     tags: tags
@@ -72,11 +72,15 @@ resource alerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
       // A new workspace does not know the storage account's logs before the first of them arrives.
       skipQueryValidation: rule.key == 'undelivered'
       evaluationFrequency: rule.value.frequency
-      windowSize: tuning[?rule.key].?window ?? rule.value.window
+      windowSize: windows[rule.key]
       criteria: {
         allOf: [
           {
-            query: replace(replace(rule.value.query, 'LIMIT', limits[rule.key]), 'VAULTS', quotedVaults)
+            query: replace(
+              replace(replace(rule.value.query, 'LIMIT', limits[rule.key]), 'VAULTS', quotedVaults),
+              'DUE',
+              dateTimeAdd(deployedAt, windows[rule.key], 'yyyy-MM-ddTHH:mm:ssZ')
+            )
             timeAggregation: 'Count'
             operator: 'GreaterThan'
             threshold: 0

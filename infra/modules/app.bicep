@@ -1,6 +1,6 @@
 // The Functions app on a Flex Consumption plan.
 
-import { openPaths, vouchingSetting } from '../names.bicep'
+import { httpConcurrency, openPaths, vouchingSetting } from '../names.bicep'
 import { texts } from '../types.bicep'
 
 @description('Name of the app, which is part of its URL.')
@@ -46,12 +46,6 @@ param signInClientId string
 @description('URL of Microsoft Entra, with a slash at its end.')
 param loginEndpoint string
 
-@description('URL of the code package; nothing is deployed if empty.')
-param packageUri string
-
-@description('Whether the package\'s Python packages are installed by Azure.')
-param remoteBuild bool
-
 @description('Id of the Log Analytics workspace for the diagnostic settings; none are made if empty.')
 param workspaceId string
 
@@ -74,7 +68,6 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
   properties: {
     serverFarmId: plan.id
     httpsOnly: true
-    clientAffinityEnabled: false
     keyVaultReferenceIdentity: identityId
     publicNetworkAccess: closed ? 'Disabled' : 'Enabled'
     virtualNetworkSubnetId: empty(subnetId) ? null : subnetId
@@ -87,14 +80,19 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
         }
       }
       runtime: { name: 'python', version: '3.13' }
-      scaleAndConcurrency: { instanceMemoryMB: instanceMemory, maximumInstanceCount: maximumInstances }
+      scaleAndConcurrency: {
+        instanceMemoryMB: instanceMemory
+        maximumInstanceCount: maximumInstances
+        // By itself one call at a time for Python: a call that waits would take a whole instance.
+        triggers: { http: { perInstanceConcurrency: httpConcurrency } }
+      }
+      // What runs may end before an instance is replaced; otherwise every change would kill it.
+      #disable-next-line BCP037 // The published types do not know it yet; az functionapp update-strategy sets the same.
+      siteUpdateStrategy: { type: 'RollingUpdate' }
     }
     siteConfig: {
       minTlsVersion: '1.2'
       scmMinTlsVersion: '1.2'
-      ftpsState: 'Disabled'
-      http20Enabled: true
-      remoteDebuggingEnabled: false
       ipSecurityRestrictionsDefaultAction: empty(allowedAddresses) ? 'Allow' : 'Deny'
       ipSecurityRestrictions: [
         for (range, index) in allowedAddresses: {
@@ -155,14 +153,6 @@ resource signIn 'Microsoft.Web/sites/config@2025-03-01' = if (!empty(signInClien
     }
   }
   dependsOn: [noFtpPasswords, noPublishingPasswords]
-}
-
-resource package 'Microsoft.Web/sites/extensions@2025-03-01' = if (!empty(packageUri)) {
-  parent: app
-  name: 'onedeploy'
-  #disable-next-line BCP187 // The published types know this resource without its properties.
-  properties: { packageUri: packageUri, remoteBuild: remoteBuild }
-  dependsOn: [noFtpPasswords, noPublishingPasswords, signIn]
 }
 
 resource appLogs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = if (!empty(workspaceId)) {

@@ -1,8 +1,7 @@
-// What the app may do to the sources and consumers in one resource group: custom roles that hold these actions and no others.
+// What the app may do to the sources and consumers in one resource group: the roles of source-roles.bicep, each where it is needed.
 
 import { roleId } from '../names.bicep'
 import { grant } from '../types.bicep'
-import { roleActions, roleExceptions, roleSummary } from '../roles.bicep'
 
 @description('Object id of the app\'s identity.')
 param appPrincipalId string
@@ -27,20 +26,6 @@ var serverNames = map(filter(single, one => one.role == 'sql-administrator'), on
 var siteNames = map(filter(single, one => one.role == 'web-references'), one => one.resource)
 var containerNames = map(filter(single, one => one.role == 'container-revisions'), one => one.resource)
 
-resource definitions 'Microsoft.Authorization/roleDefinitions@2022-04-01' = [
-  for role in roles: {
-    name: roleId(resourceGroup().id, owner, role)
-    properties: {
-      // A role's name is unique in the whole tenant.
-      roleName: 'Rekey ${role} ${uniqueString(resourceGroup().id, owner)}'
-      description: roleSummary(role)
-      type: 'customRole'
-      assignableScopes: [resourceGroup().id]
-      permissions: [{ actions: roleActions(role), notActions: roleExceptions(role) }]
-    }
-  }
-]
-
 resource inGroup 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   for one in whole: {
     name: guid(resourceGroup().id, appPrincipalId, one.role)
@@ -49,7 +34,6 @@ resource inGroup 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
       principalType: 'ServicePrincipal'
       roleDefinitionId: roleIds[one.role]
     }
-    dependsOn: [definitions]
   }
 ]
 
@@ -64,7 +48,6 @@ resource atAccounts 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
       principalType: 'ServicePrincipal'
       roleDefinitionId: roleIds['storage-keys']
     }
-    dependsOn: [definitions]
   }
 ]
 
@@ -79,7 +62,6 @@ resource atServers 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
       principalType: 'ServicePrincipal'
       roleDefinitionId: roleIds['sql-administrator']
     }
-    dependsOn: [definitions]
   }
 ]
 
@@ -94,7 +76,6 @@ resource atSites 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
       principalType: 'ServicePrincipal'
       roleDefinitionId: roleIds['web-references']
     }
-    dependsOn: [definitions]
   }
 ]
 
@@ -109,6 +90,5 @@ resource atContainers 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
       principalType: 'ServicePrincipal'
       roleDefinitionId: roleIds['container-revisions']
     }
-    dependsOn: [definitions]
   }
 ]

@@ -1,6 +1,6 @@
 // The app's own storage account: queues, leases, the deployment package, dead letters, and who may use them.
 
-import { answerPrefix, deadLetterContainer, eventQueue, leaseContainer, packageContainer, queues } from '../names.bicep'
+import { answerPrefix, deadLetterContainer, leaseContainer, packageContainer, queues } from '../names.bicep'
 import { texts } from '../types.bicep'
 
 @description('Name of the account: 3 to 24 lower-case letters and digits.')
@@ -23,9 +23,6 @@ param closed bool
 @description('Object id of the app\'s identity.')
 param appPrincipalId string
 
-@description('Object id of the identity that Event Grid delivers with.')
-param eventsPrincipalId string
-
 @description('Id of the Log Analytics workspace for the diagnostic settings; none are made if empty.')
 param workspaceId string
 
@@ -46,7 +43,9 @@ resource account 'Microsoft.Storage/storageAccounts@2026-09-01' = {
     defaultToOAuthAuthentication: true
     minimumTlsVersion: 'TLS1_2'
     supportsHttpsTrafficOnly: true
-    publicNetworkAccess: closed ? 'Disabled' : 'Enabled'
+    // Where closed, nobody but private endpoints and Event Grid gets past the rules below. Disabled would promise Event Grid nothing:
+    // https://learn.microsoft.com/azure/storage/common/storage-network-security-trusted-azure-services
+    publicNetworkAccess: 'Enabled'
     networkAcls: {
       bypass: 'AzureServices'
       defaultAction: closed ? 'Deny' : 'Allow'
@@ -120,9 +119,7 @@ resource tableService 'Microsoft.Storage/storageAccounts/tableServices@2026-09-0
 }
 
 var blobDataOwner = 'b7e6dc6d-f1e8-4753-8033-0f276bb0955b'
-var blobDataContributor = 'ba92f5b4-2d11-453d-a403-e96b0029c9fe'
 var queueDataContributor = '974c5e8b-45b9-4653-ba55-5f855dd0fb88'
-var queueDataMessageSender = 'c6a89b2d-59bc-44d0-9896-0f6e12d7b80a'
 var tableDataContributor = '0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3'
 
 resource appRoles 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
@@ -136,26 +133,6 @@ resource appRoles 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
     }
   }
 ]
-
-resource eventsMaySend 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  scope: allQueues[indexOf(queues, eventQueue)]
-  name: guid(account.id, eventsPrincipalId, queueDataMessageSender)
-  properties: {
-    principalId: eventsPrincipalId
-    principalType: 'ServicePrincipal'
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', queueDataMessageSender)
-  }
-}
-
-resource eventsMayLeaveDeadLetters 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  scope: containers[indexOf(containerNames, deadLetterContainer)]
-  name: guid(account.id, eventsPrincipalId, blobDataContributor)
-  properties: {
-    principalId: eventsPrincipalId
-    principalType: 'ServicePrincipal'
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', blobDataContributor)
-  }
-}
 
 resource blobLogs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = if (!empty(workspaceId)) {
   scope: blobs

@@ -1,8 +1,7 @@
-// What the app may do to the sources in one whole subscription, where a vault is bound to all of it.
+// What the app may do to the sources in one whole subscription, where a vault is bound to all of it: the roles of subscription-roles.bicep.
 
 import { roleId } from '../names.bicep'
 import { sourceRole } from '../types.bicep'
-import { roleActions, roleSummary } from '../roles.bicep'
 
 targetScope = 'subscription'
 
@@ -15,26 +14,16 @@ param owner string
 @description('What may be done in this subscription.')
 param roles sourceRole[]
 
-resource definitions 'Microsoft.Authorization/roleDefinitions@2022-04-01' = [
-  for role in roles: {
-    name: roleId(subscription().id, owner, role)
-    properties: {
-      roleName: 'Rekey ${role} ${uniqueString(subscription().id, owner)}'
-      description: roleSummary(role)
-      type: 'customRole'
-      assignableScopes: [subscription().id]
-      permissions: [{ actions: roleActions(role) }]
-    }
-  }
-]
-
 resource inSubscription 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
-  for (role, index) in roles: {
+  for role in roles: {
     name: guid(subscription().id, appPrincipalId, role)
     properties: {
       principalId: appPrincipalId
       principalType: 'ServicePrincipal'
-      roleDefinitionId: definitions[index].id
+      roleDefinitionId: subscriptionResourceId(
+        'Microsoft.Authorization/roleDefinitions',
+        roleId(subscription().id, owner, role)
+      )
     }
   }
 ]

@@ -1,43 +1,40 @@
-// The events of one vault: a system topic beside the vault, and one subscription to the app's queue.
+// The events of one vault: a subscription of its system topic that puts them on the app's queue.
 
 import { deadLetterContainer, eventQueue } from '../names.bicep'
-import { texts } from '../types.bicep'
 
 @description('Id of the vault.')
 param vaultId string
 
-@description('Name of the system topic.')
+@description('Name of the vault\'s system topic, in this resource group.')
 @minLength(3)
 @maxLength(50)
-param name string
+param topicName string
 
-@description('Region of the vault.')
-param location string
-
-@description('Tags of every resource.')
-param tags texts
-
-@description('Id of the identity that Event Grid delivers with.')
-param eventsIdentityId string
+@description('Whether somebody else made the topic.')
+param existed bool
 
 @description('Id of the storage account that events are delivered to.')
 param storageId string
 
-@description('Id of the Log Analytics workspace for the diagnostic settings; none are made if empty.')
-param workspaceId string
+var storage = split(storageId, '/')
 
-resource topic 'Microsoft.EventGrid/systemTopics@2025-02-15' = {
-  name: name
-  location: location
-  tags: tags
-  identity: { type: 'UserAssigned', userAssignedIdentities: { '${eventsIdentityId}': {} } }
-  properties: {
-    source: vaultId
-    topicType: 'Microsoft.KeyVault.vaults'
-  }
+resource topic 'Microsoft.EventGrid/systemTopics@2025-02-15' existing = {
+  name: topicName
 }
 
-var identity = { type: 'UserAssigned', userAssignedIdentity: eventsIdentityId }
+// A topic that somebody else made may be that of another vault, or have no identity of its own.
+var principalId = !existed
+  ? topic.identity.principalId
+  : toLower(topic.properties.source) != toLower(vaultId)
+      ? fail('existingTopic ${topicName} is not the system topic of ${vaultId}: name the right one, or leave existingTopic out')
+      : empty(topic.?identity.?principalId)
+          ? fail('the system topic ${topicName} has no identity of its own, with which Event Grid delivers: run az eventgrid system-topic update --name ${topicName} --resource-group ${resourceGroup().name} --identity systemassigned')
+          : topic.identity.principalId
+
+module access 'event-access.bicep' = {
+  scope: resourceGroup(storage[2], storage[4])
+  params: { storageName: last(storage), principalId: principalId }
+}
 
 resource subscription 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-02-15' = {
   parent: topic
@@ -48,7 +45,7 @@ resource subscription 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-
       includedEventTypes: ['Microsoft.KeyVault.SecretNearExpiry', 'Microsoft.KeyVault.SecretExpired']
     }
     deliveryWithResourceIdentity: {
-      identity: identity
+      identity: { type: 'SystemAssigned' }
       destination: {
         endpointType: 'StorageQueue'
         // An app that is stopped for weeks still finds every event.
@@ -56,7 +53,7 @@ resource subscription 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-
       }
     }
     deadLetterWithResourceIdentity: {
-      identity: identity
+      identity: { type: 'SystemAssigned' }
       deadLetterDestination: {
         endpointType: 'StorageBlob'
         properties: { resourceId: storageId, blobContainerName: deadLetterContainer }
@@ -64,10 +61,5 @@ resource subscription 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-
     }
     retryPolicy: { maxDeliveryAttempts: 30, eventTimeToLiveInMinutes: 1440 }
   }
-}
-
-resource topicLogs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = if (!empty(workspaceId)) {
-  scope: topic
-  name: 'rekey'
-  properties: { workspaceId: workspaceId, logs: [{ category: 'DeliveryFailures', enabled: true }] }
+  dependsOn: [access]
 }

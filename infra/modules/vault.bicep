@@ -18,9 +18,6 @@ param prefix string
 @description('Tags of every resource.')
 param tags texts
 
-@description('Id of the identity that Event Grid delivers with.')
-param eventsIdentityId string
-
 @description('Id of the storage account that events are delivered to.')
 param storageId string
 
@@ -41,14 +38,25 @@ module access 'vault-access.bicep' = {
   }
 }
 
+var ownTopic = empty(vault.existingTopic)
+var topicName = ownTopic ? '${prefix}-${vault.name}' : vault.existingTopic
+
+module topic 'vault-topic.bicep' = if (vault.events && ownTopic) {
+  params: {
+    vaultId: existing.id
+    name: topicName
+    location: existing.location
+    tags: tags
+    workspaceId: workspaceId
+  }
+}
+
 module events 'vault-events.bicep' = if (vault.events) {
   params: {
     vaultId: existing.id
-    name: '${prefix}-${vault.name}'
-    location: existing.location
-    tags: tags
-    eventsIdentityId: eventsIdentityId
+    topicName: topicName
+    existed: !ownTopic
     storageId: storageId
-    workspaceId: workspaceId
   }
+  dependsOn: [topic]
 }

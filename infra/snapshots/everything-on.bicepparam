@@ -53,3 +53,5 @@ param cloud = {
   keyvaultDns: '.vault.azure.net'
   storage: 'core.windows.net'
 }
+
+param deployedAt = '2026-11-02T09:00:00Z'

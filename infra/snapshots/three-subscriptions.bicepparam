@@ -1,4 +1,4 @@
-// Three vaults in three subscriptions, none of them the one that is deployed to; one is bound to a whole subscription.
+// Three vaults in three subscriptions, none of them the one that is deployed to; one is bound to a whole subscription and has a system topic.
 using '../main.bicep'
 
 param vaults = [
@@ -23,6 +23,7 @@ param vaults = [
     subscription: '33333333-3333-3333-3333-333333333333'
     scopes: ['/subscriptions/33333333-3333-3333-3333-333333333333']
     kinds: ['storage-key', 'sql-admin-password']
+    existingTopic: 'contoso-three-9a1f'
   }
 ]
 
@@ -39,3 +40,5 @@ param cloud = {
   keyvaultDns: '.vault.azure.net'
   storage: 'core.windows.net'
 }
+
+param deployedAt = '2026-11-02T09:00:00Z'

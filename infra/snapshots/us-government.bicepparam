@@ -22,3 +22,5 @@ param cloud = {
   keyvaultDns: '.vault.usgovcloudapi.net'
   storage: 'core.usgovcloudapi.net'
 }
+
+param deployedAt = '2026-11-02T09:00:00Z'

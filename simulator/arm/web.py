@@ -1,9 +1,13 @@
-"""Microsoft.Web: the Key Vault references of App Service and Functions apps, listed and refreshed.
+"""Microsoft.Web: apps, their functions and settings; their Key Vault references, listed and refreshed.
 
 Sources: https://learn.microsoft.com/azure/app-service/app-service-key-vault-references for the refresh and its api-version, the
 example GetKeyVaultReferencesForAppSettings of the OpenAPI documents, and an answer to the refresh that a user published: it
 lists the references, in which activeVersion was null. Which actions the two need is not documented: here it is what Resource
 Manager would derive from their paths.
+
+An app, its functions and its settings: the operations WebApps_Get, WebApps_ListFunctions and WebApps_ListApplicationSettings,
+https://learn.microsoft.com/rest/api/appservice/web-apps. A function's name is <app>/<function>. Which actions they need is in
+https://learn.microsoft.com/azure/role-based-access-control/permissions/web-and-mobile.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from simulator.arm import errors
+from simulator.arm.paging import page
 from simulator.arm.service import check_group, check_role
 from simulator.wire import Response, json_response
 
@@ -27,6 +32,8 @@ API_VERSIONS = ("2022-03-01", "2022-09-01", "2023-01-01", "2023-12-01", "2024-04
 REFERENCES = re.compile(
     r"(?P<site>sites/[^/]+(/slots/[^/]+)?)/config/configreferences/appsettings(?P<refresh>/refresh)?", re.IGNORECASE
 )
+APP = re.compile(r"(?P<site>sites/(?P<name>[^/]+))(?P<rest>/functions|/config/appsettings/list)?", re.IGNORECASE)
+FUNCTIONS_PAGE = 20
 REFERENCE = re.compile(r"@Microsoft\.KeyVault\(SecretUri=https://(?P<vault>[^./]+)[^/]*/secrets/(?P<name>[^/)]+).*\)")
 
 
@@ -45,6 +52,30 @@ class Site:
     stuck: bool = False
     """A refresh changes nothing."""
     refreshed: int = 0
+    functions: dict[str, bool] = field(default_factory=dict)
+    """Each function that was indexed, and whether it is enabled."""
+    state: str = "Running"
+    python: str = "3.13"
+    identity: str = "UserAssigned"
+    plain: dict[str, str] = field(default_factory=dict)
+    """Settings that refer to nothing."""
+
+    @property
+    def name(self) -> str:
+        """Return the app's name."""
+        return self.resource_id.rpartition("/")[2]
+
+    def body(self) -> dict[str, Any]:
+        """Return the app as Resource Manager shows it."""
+        runtime = {"name": "python", "version": self.python}
+        return {
+            "id": self.resource_id,
+            "name": self.name,
+            "type": SITES,
+            "kind": "functionapp,linux",
+            "identity": {"type": self.identity},
+            "properties": {"state": self.state, "functionAppConfig": {"runtime": runtime}},
+        }
 
     def resolve(self, vaults: dict[str, Vault]) -> None:
         """Fetch what every reference refers to: the latest version, or the one that it names."""
@@ -80,6 +111,8 @@ class WebProvider:
 
     def handle(self, asked: ArmRequest, principal: Principal) -> Response:
         """List the references of an app, or resolve them anew."""
+        if (whole := APP.fullmatch(asked.path)) is not None:
+            return self._app(asked, principal, whole)
         found = REFERENCES.fullmatch(asked.path)
         refresh = bool(found and found["refresh"])
         if found is None or asked.request.method != ("POST" if refresh else "GET"):
@@ -97,6 +130,35 @@ class WebProvider:
             site.resolve(self._world.vaults)
         rows = [self._row(site, setting, reference) for setting, reference in site.settings.items()]
         return json_response(200, {"value": rows, "nextLink": None, "id": None})
+
+    def _app(self, asked: ArmRequest, principal: Principal, found: re.Match[str]) -> Response:
+        """Show an app, list its functions page by page, or list its settings, which is a POST since they may be secret."""
+        rest = (found["rest"] or "").lower()
+        method, action = {
+            "": ("GET", "read"),
+            "/functions": ("GET", "functions/read"),
+            "/config/appsettings/list": ("POST", "config/list/action"),
+        }[rest]
+        if asked.request.method != method:
+            raise errors.invalid_type(self.namespace, asked.api_version)
+        scope = f"{asked.group_scope}/providers/{self.namespace}/{found['site']}"
+        check_role(self._world, principal, f"{SITES}/{action}", scope)
+        check_group(self._world, asked)
+        site = self.sites.get(scope.lower())
+        if site is None:
+            raise errors.resource_not_found(SITES, found["name"], asked.group)
+        if rest == "/functions":
+            rows = [self._function(site, name) for name in site.functions]
+            return json_response(200, page(asked, self._world.domains.arm, rows, FUNCTIONS_PAGE))
+        if rest:
+            return json_response(200, {"name": "appsettings", "properties": {**site.settings, **site.plain}})
+        return json_response(200, site.body())
+
+    @staticmethod
+    def _function(site: Site, name: str) -> dict[str, Any]:
+        properties = {"name": name, "isDisabled": not site.functions[name], "language": "python"}
+        identity = {"id": f"{site.resource_id}/functions/{name}", "name": f"{site.name}/{name}"}
+        return {**identity, "type": f"{SITES}/functions", "properties": properties}
 
     def _row(self, site: Site, setting: str, reference: str) -> dict[str, Any]:
         found = REFERENCE.fullmatch(reference)

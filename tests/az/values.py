@@ -2,11 +2,12 @@
 
 from uuid import NAMESPACE_DNS, uuid5
 
-from simulator.azure import GROUP, SUBSCRIPTION
+from simulator.azure import SUBSCRIPTION
 from simulator.entra.directory import GRAPH_OBJECT_ID
 from simulator.identity import HOME_TENANT
 
 VAULT, SECRET, STORAGE, DEAD_LETTERS = "prod", "app-key", "rekeyhost", "dead-letters"
+GROUP = "rekey"
 QUEUES = ("sweeps-poison", "vault-events")
 BLOB = "event.json"
 APPLICATION = str(uuid5(NAMESPACE_DNS, "appid.shop"))

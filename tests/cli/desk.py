@@ -71,19 +71,24 @@ class Desk(Rig):
     ) -> Ran:
         """Run the command line; `while_waiting` is what goes on each time that it sleeps."""
         forget_challenges()
-        out, err = io.StringIO(), io.StringIO()
         parts = Parts(
             SimulatedCredential(self.world, self.ada),
             _Waiting(self, while_waiting),
             {"transport": SimulatedTransport(self.world)},
             SimulatedSqlServers(self.world),
         )
-        with redirect_stdout(out), redirect_stderr(err):
-            try:
-                code = main(argv, self.env if env is None else env, parts)
-            except SystemExit as end:
-                code = int(end.code or 0)
-        return Ran(code, out.getvalue(), err.getvalue())
+        return captured(lambda: main(argv, self.env if env is None else env, parts))
+
+
+def captured(run: Callable[[], int]) -> Ran:
+    """Run something, and return what it showed and how it ended."""
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        try:
+            code = run()
+        except SystemExit as end:
+            code = int(end.code or 0)
+    return Ran(code, out.getvalue(), err.getvalue())
 
 
 class _Waiting(RigClock):

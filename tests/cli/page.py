@@ -49,6 +49,7 @@ class Names:
 def scene() -> Desk:
     """Return the world of the page: a team's vault on an ordinary day."""
     desk = Desk(policy=True)
+    desk.world.grant(desk.ada, ("Microsoft.KeyVault/vaults/read",), desk.group)
     desk.vault.put(OWN.name, f"{EMPTY}defaults:\n  owner: platform\ntagsMayOverride: [owner]\n")
     desk.secret("orders-storage", desk.account("orders"), days_left=45, tags={"Owner": "team-orders"})
     desk.secret("billing-storage", desk.account("billing"), days_left=31, tags={"Owner": "team-billing"})
@@ -81,6 +82,8 @@ def replayed(page: str) -> str:
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         Path("policy.yaml").write_text(_file(page))
+        Path("infra").mkdir()
+        Path("infra", "main.bicep").touch()
         try:
             return BLOCK.sub(run, page)
         finally:

@@ -170,3 +170,18 @@ def test_what_the_app_does_not_rotate_is_not_said_to_be_rotatable() -> None:
     assert told["hand"] == ("note", "only a person rotates it")
     assert "plain" not in told
     assert ran.code == 0
+
+
+def test_a_vault_of_another_tenant_is_found_with_what_to_do() -> None:
+    found = desk()
+    refusal = json_response(401, {"error": {"code": "Unauthorized", "message": "AKV10032: Invalid issuer."}})
+    found.world.faults.append(Fault(lambda each: each.path == "/secrets", refusal, 9))
+    (told,) = findings(found)
+    assert "another tenant" in told
+
+
+def test_an_account_of_the_apps_that_takes_no_keys_is_found_with_the_settings_to_change() -> None:
+    found = desk()
+    found.host.allow_shared_key_access = False
+    (told,) = findings(found)
+    assert "AzureWebJobsStorage__credential=managedidentity" in told

@@ -173,11 +173,13 @@ SHOWN = (
     "report --format html",
     "policy history",
     "policy diff /dev/null",
+    "init --force --vault prod --scope {provider} --out {out}",
 )
 
 
-def test_no_value_ever_shows() -> None:
+def test_no_value_ever_shows(tmp_path: Path) -> None:
     desk = Desk(policy=True)
+    desk.world.grant(desk.ada, ("Microsoft.KeyVault/vaults/read",), desk.group)
     account = desk.account("newdata")
     desk.secret("app", desk.account("appdata"))
     desk.vault.put("new", account.keys["key2"].value)
@@ -188,7 +190,7 @@ def test_no_value_ever_shows() -> None:
     secret = desk.world.directory.add_password(app, "x").secret
     keys = [key.value for each in desk.world.accounts.values() for key in each.keys.values()]
     for line in SHOWN:
-        ran = desk.run(*line.format(provider=account.resource_id).split())
+        ran = desk.run(*line.format(provider=account.resource_id, out=tmp_path / "my.bicepparam").split())
         for planted in (*keys, secret, "planted-strange-value", "Pl4nted-sql-password"):
             assert planted not in ran.out + ran.err, line
 

@@ -170,3 +170,22 @@ async def test_what_is_no_azure_error_comes_through_as_it_is() -> None:
 
     with pytest.raises(ZeroDivisionError):
         await call("writing", write(), where="there")
+
+
+async def test_a_vault_of_another_tenant_is_named_as_that_and_not_as_a_token_that_may_pass() -> None:
+    message = "AKV10032: Invalid issuer. Expected one of https://sts.windows.net/a/, found https://sts.windows.net/b/."
+    found = translate(
+        await answered(401, error("Unauthorized", message)), "listing", "https://prod.vault.azure.net", "R"
+    )
+    assert isinstance(found, AccessDenied)
+    assert "another tenant" in found.what
+    assert "its own tenant" in found.fix
+
+
+async def test_a_key_where_an_identity_is_demanded_names_the_settings_to_change() -> None:
+    refusal = await answered(403, "", {"x-ms-error-code": "KeyBasedAuthenticationNotPermitted"})
+    refusal.error_code = "KeyBasedAuthenticationNotPermitted"  # type: ignore[attr-defined]
+    found = translate(refusal, "reading a queue", "queue sweeps", "Storage Queue Data Contributor")
+    assert isinstance(found, AccessDenied)
+    assert "takes no keys" in found.what
+    assert "AzureWebJobsStorage__credential=managedidentity" in found.fix

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, get_args
 
 import pytest
 from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError, ServiceResponseError
 
-from cloud.azure import Azure
+from cloud.azure import CHANGING, Azure
 from cloud.telemetry.reports import EVENTS, Reports, record
 from engine.model.outcome import Errand, Outcome, Result
 from engine.model.tally import Tally
@@ -172,3 +172,36 @@ async def test_a_sweep_with_broken_secrets_is_a_warning(
         await Topic().reports().swept(Tally("https://prod.vault.azure.net", 60, 3, broken))
     assert caplog.records[-1].levelno == level
     assert json.loads(caplog.records[-1].message)["broken"] == broken
+
+
+@pytest.mark.parametrize("result", EVENTS)
+async def test_an_outcome_event_makes_no_library_warn(result: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """The client gives the options of a call to its model of an event, which warned four times of each event."""
+    topic = Topic()
+    with caplog.at_level(logging.WARNING):
+        await topic.reports().concluded(Outcome(item(version=V1), result, "why"))
+    assert len(topic.requests) == 1
+    assert not [record for record in caplog.records if record.name.startswith("azure")]
+
+
+async def test_an_outcome_event_is_a_cloudevent_with_an_id_of_its_own() -> None:
+    topic = Topic()
+    reports = topic.reports()
+    for _ in range(2):
+        await reports.concluded(OUTCOME)
+    events = [json.loads(request.body)[0] for request in topic.requests]
+    assert len({event["id"] for event in events}) == 2
+    for event, request in zip(events, topic.requests, strict=True):
+        assert set(event) == {"specversion", "id", "source", "type", "subject", "time", "data"}
+        assert event["specversion"] == "1.0"
+        assert datetime.fromisoformat(event["time"]).tzinfo
+        assert request.headers["content-type"].startswith("application/cloudevents-batch+json")
+
+
+async def test_sending_an_event_is_bounded_although_its_options_are_the_clients() -> None:
+    rig = Rig()
+    credential = SimulatedCredential(rig.world, rig.identity)
+    reports = Reports(Azure(credential), TOPIC)
+    transport = reports._client()._client._client._client._pipeline._transport  # type: ignore[attr-defined]
+    assert transport.connection_config.timeout == CHANGING["connection_timeout"]
+    assert transport.connection_config.read_timeout == CHANGING["read_timeout"]

@@ -12,6 +12,7 @@ from typing import get_args
 
 import pytest
 
+from cloud.storage.backlog import EVERY, QUEUES
 from cloud.telemetry.reports import FAILED, PERSONAL, Reports, public, record
 from engine.decide.inventory import STATES
 from engine.errands.errand import ERRANDS
@@ -19,8 +20,10 @@ from engine.errors import RekeyError, TransientError
 from engine.model.outcome import Errand, Outcome, Result
 from engine.model.tally import UNKNOWN
 from engine.model.workitem import Action, Trigger
+from engine.service import MAX_TRIES
 from tests.cloud.collected import Collected, attributes, providers
 from tests.cloud.consuming import HOOKS, SHOP, TEAMS_URL, WORKER, Consuming, remind, to_chat
+from tests.cloud.watching import dead_letter, queues
 from tests.delivery import Delivery
 from tests.engine.builders import item
 from tests.engine.scene import NAME, ask, refuse, scene, to_arm, to_vault
@@ -115,6 +118,18 @@ async def errands() -> None:
     await remind()
 
 
+async def watching() -> None:
+    """Let the timer run, and give messages up."""
+    rig = scene()
+    queues(rig)
+    await dead_letter(rig, "an-event")
+    await rig.service().sweep({}, past_due=False)
+    for take in (rig.service().on_event, rig.service().sweep_vault):
+        with suppress(RekeyError):
+            await take("nonsense", MAX_TRIES)
+    await rig.service().park("nonsense", "a-message")
+
+
 @pytest.fixture(scope="module")
 def sent() -> Collected:
     """Everything that is sent in the life of one secret of each kind, and in trouble."""
@@ -125,6 +140,7 @@ def sent() -> Collected:
         await trouble()
         await errands()
         await policies()
+        await watching()
 
     collected = providers()
     with collected.on():
@@ -156,6 +172,9 @@ def test_the_page_lists_every_value_of_an_enumerated_dimension(sent: Collected) 
     states = words(rows["`state` of `rekey.secrets`"][0])
     assert states == set(STATES) == observed(sent, "rekey.secrets", "state")
     assert words(rows["`state` of `rekey.policy`"][0]) == observed(sent, "rekey.policy", "state")
+    given_up = words(rows["`queue` of `rekey.poison`"][0])
+    assert observed(sent, "rekey.poison", "queue") == set(QUEUES) == given_up - {"rekey.queue.messages"}
+    assert observed(sent, "rekey.queue.messages", "queue") == set(EVERY)
     assert words(rows["`trigger`"][0]) == set(get_args(Trigger))
     assert words(rows["`rotator`"][0]) == {*scene().service().engine.rotators, UNKNOWN}
     assert observed(sent, "rekey.rotations", "rotator") <= words(rows["`rotator`"][0])
@@ -243,4 +262,4 @@ def test_nobody_is_named_outside_the_audit_log(sent: Collected) -> None:
 def test_reports_have_no_other_way_out() -> None:
     """A new method of the reporter must come with its line on the page."""
     public_names = {name for name in vars(Reports) if not name.startswith("_")}
-    assert public_names == {"handling", "about", "step", "concluded", "swept", "denied"}
+    assert public_names == {"handling", "about", "step", "concluded", "swept", "given_up", "denied"}

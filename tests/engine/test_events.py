@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import Any
 
+import azure.functions as func
 import pytest
+from azure.functions.eventgrid import EventGridEventInConverter
+from azure.functions.meta import Datum
 from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import NeedsHuman
-from engine.model.events import VaultEvent, parse_event, to_json
+from engine.model.events import OtherEvent, VaultEvent, parse_event, to_json
 from engine.secret import SecretRef
+from tests.rig import Rig
 
 VERSION = "ee059b2bb5bc48398a53b168c6cdcb10"
 URL = f"https://sample-kv.vault.azure.net/secrets/newsecret/{VERSION}"
@@ -63,8 +68,9 @@ def cloud(**changes: Any) -> dict[str, Any]:
 
 
 def parse(event: object) -> VaultEvent | None:
-    """Read an event from its JSON."""
-    return parse_event(json.dumps(event))
+    """Read an event from its JSON; None if it asks for nothing."""
+    found = parse_event(json.dumps(event))
+    return None if isinstance(found, OtherEvent) else found
 
 
 EXPECTED = VaultEvent("event-1", NEAR_EXPIRY, REF, VERSION)
@@ -216,27 +222,55 @@ def test_whatever_bytes_come_nothing_else_is_raised(text: bytes | str) -> None:
         found = parse_event(text)
     except NeedsHuman:
         return
-    assert found is None
+    assert isinstance(found, OtherEvent)
 
 
-class Decoded:
-    """An event as the worker hands it over from Event Grid's envelope."""
-
-    id = "event-1"
-    event_type = NEAR_EXPIRY
-
-    def get_json(self) -> object:
-        return data()
+def decoded(event: dict[str, Any]) -> func.EventGridEvent | func.CloudEvent:
+    """Decode an event as Microsoft's worker does before it calls the function."""
+    return EventGridEventInConverter.decode(Datum(json.dumps(event), "json"), trigger_metadata={})
 
 
-class DecodedCloud:
-    """The same from the envelope of CloudEvents."""
-
-    id = "event-1"
-    type = NEAR_EXPIRY
-    data = data()
+@pytest.mark.parametrize("event", [grid(), cloud()], ids=["Event Grid", "CloudEvents"])
+def test_an_event_that_the_worker_has_decoded_is_read_whatever_its_envelope(event: dict[str, Any]) -> None:
+    assert parse_event(to_json(decoded(event))) == EXPECTED
 
 
-@pytest.mark.parametrize("event", [Decoded(), DecodedCloud()])
-def test_an_event_that_the_worker_has_decoded_is_read_alike(event: Decoded | DecodedCloud) -> None:
-    assert parse_event(to_json(event)) == EXPECTED
+def test_the_worker_decodes_the_two_envelopes_into_two_classes() -> None:
+    """Both have get_json; only the names of type, time and source differ."""
+    assert isinstance(decoded(grid()), func.EventGridEvent)
+    assert isinstance(decoded(cloud()), func.CloudEvent)
+
+
+async def test_what_is_no_event_of_key_vaults_is_logged_before_it_is_acknowledged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    rig = Rig()
+    with caplog.at_level(logging.INFO, "rekey"):
+        await rig.service().on_event(json.dumps(grid(eventType="Microsoft.Storage.BlobCreated")))
+    (record,) = caplog.records
+    assert record.levelno == logging.WARNING
+    assert "event event-1" in record.message
+    assert "Microsoft.Storage.BlobCreated" in record.message
+    assert not rig.messages("rotations")
+
+
+async def test_an_event_of_key_vaults_that_asks_for_nothing_is_no_warning(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "rekey"):
+        await Rig().service().on_event(json.dumps(cloud(type="Microsoft.KeyVault.SecretNewVersionCreated")))
+    assert [record.levelno for record in caplog.records] == [logging.INFO]
+
+
+@pytest.mark.parametrize("text", ["nonsense", json.dumps(grid(data=None))])
+async def test_an_event_that_cannot_be_read_is_logged_under_rekey_before_it_is_raised(
+    text: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "rekey"), pytest.raises(NeedsHuman):
+        await Rig().service().on_event(text)
+    assert [(record.name, record.levelno) for record in caplog.records] == [("rekey", logging.ERROR)]
+
+
+def test_an_events_own_text_is_shown_without_line_breaks_and_not_at_length() -> None:
+    found = parse_event(json.dumps(grid(id="a\nb" + "x" * 5000, eventType="\u001b[31m" + "y" * 5000)))
+    assert isinstance(found, OtherEvent)
+    assert (found.event_id + found.kind).isprintable()
+    assert len(found.event_id) == len(found.kind) == 100

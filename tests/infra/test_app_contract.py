@@ -9,10 +9,9 @@ from typing import Any
 
 import pytest
 
-from cloud.storage import blobs
-from cloud.storage import queues
 from cloud.settings import KNOWN, Settings
-from engine.model.events import parse_event
+from cloud.storage import blobs, queues
+from engine.model.events import VaultEvent, parse_event
 from tests.infra import deployed
 from tests.infra.bicep import ROOT, names, snapshot
 
@@ -149,7 +148,8 @@ def test_the_events_that_are_delivered_are_those_that_the_app_acts_on(name: str)
         assert set(kinds) == {"Microsoft.KeyVault.SecretNearExpiry", "Microsoft.KeyVault.SecretExpired"}
         for kind in kinds:
             data = {"Id": "https://prod.vault.azure.net/secrets/key/0123", "VaultName": "prod", "ObjectName": "key"}
-            assert parse_event(json.dumps({"id": "1", "eventType": kind, "subject": "key", "data": data}))
+            event = json.dumps({"id": "1", "eventType": kind, "subject": "key", "data": data})
+            assert isinstance(parse_event(event), VaultEvent)
         destination = properties["deliveryWithResourceIdentity"]["destination"]
         assert destination["endpointType"] == "StorageQueue"
         assert destination["properties"]["queueName"] == "vault-events"

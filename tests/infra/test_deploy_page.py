@@ -6,6 +6,9 @@ import json
 import re
 from typing import Any
 
+import pytest
+
+from scripts.deploying.finish import result
 from scripts.snapshots import COMPILED
 from tests.infra.bicep import ROOT
 
@@ -40,6 +43,26 @@ def test_every_output_that_a_command_reads_exists() -> None:
 def test_every_file_that_a_command_uses_exists() -> None:
     for path in set(re.findall(r"(?:scripts|infra)/[\w./-]+\w", PAGE)) - {"infra/my.bicepparam"}:
         assert (ROOT / path).exists(), path
+
+
+@pytest.mark.parametrize("sign_in", ["azd auth login", "az login"])
+def test_it_takes_three_commands_with_the_sign_in(sign_in: str) -> None:
+    section = PAGE.partition("## Three commands")[2].partition("\n## ")[0]
+    (block,) = [block for block in re.findall(r"(?:^    .*\n)+", section, re.MULTILINE) if sign_in in block]
+    assert len(block.splitlines()) == 3
+    assert block.split("\n")[0].strip() == sign_in
+
+
+def test_every_make_target_of_the_page_exists() -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    pages = PAGE + (ROOT / "docs" / "delivery.md").read_text()
+    used = set(re.findall(r"(?:`|    )make ([a-z]+)", pages))
+    assert {"init", "deploy", "template", "push", "finish", "verify"} <= used
+    assert used <= targets
+
+
+def test_the_result_of_a_first_sweep_is_as_the_page_shows_it() -> None:
+    assert result(["unmanaged"] * 9 + ["ok"] * 2 + ["due"]).replace("\n", "\n    ") in PAGE
 
 
 def test_what_could_not_be_run_is_said() -> None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -134,3 +138,50 @@ def test_the_package_starts_by_itself(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     functions = {each["name"] for each in describe_app(tmp_path / "app", environment)}
     assert {"on_vault_event", "sweep", "sweep_vault", "rotate", "park"} <= functions
+
+
+@pytest.fixture(scope="module")
+def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder that the package unfolds into."""
+    folder = tmp_path_factory.mktemp("package")
+    package.main([str(folder / "rekey.zip")])
+    with zipfile.ZipFile(folder / "rekey.zip") as built:
+        built.extractall(folder / "app")
+    return folder / "app"
+
+
+def locked(requirements: Path) -> dict[str, str]:
+    """Return the packages that a file of requirements locks, with their versions."""
+    return dict(re.findall(r"^([\w.-]+)==([\w.]+)", requirements.read_text(), re.MULTILINE))
+
+
+def test_the_package_brings_the_bundle_that_its_queue_and_event_triggers_need(unpacked: Path) -> None:
+    assert json.loads((unpacked / "host.json").read_text())["extensionBundle"]["version"] == "[4.*, 5.0.0)"
+
+
+@pytest.mark.parametrize("name", ["azure-functions-runtime", "azurefunctions-extensions-base"])
+def test_the_package_brings_the_worker_library_that_was_tested(unpacked: Path, name: str) -> None:
+    """Else the platform's own runs the app, which lags: version 1.1 fails every async function with OpenTelemetry."""
+    assert locked(unpacked / "requirements.txt")[name] == metadata.version(name)
+
+
+def test_the_worker_librarys_version_is_written_in_one_place() -> None:
+    text = (ROOT / "pyproject.toml").read_text()
+    assert text.count("azure-functions-runtime") == 1
+
+
+def top_level_names() -> Iterator[tuple[str, str]]:
+    """Yield every top-level name of every locked package that is installed here, with the package's name."""
+    for name in locked(ROOT / "requirements.txt"):
+        for file in metadata.files(name) or ():
+            top = file.parts[0].removesuffix(".py")
+            if top.isidentifier():
+                yield top, name
+
+
+def test_no_package_has_a_top_level_name_of_the_apps_own() -> None:
+    """The app's folder comes last on sys.path in Azure, so such a package would be imported in the app's place."""
+    ours = {part.removesuffix(".py") for part in package.CONTENT}
+    names = list(top_level_names())
+    assert len({package_name for _, package_name in names}) > 40
+    assert [(top, name) for top, name in names if top in ours] == []

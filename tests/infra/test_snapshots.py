@@ -58,19 +58,22 @@ def test_a_snapshot_has_no_diagnostics(name: str) -> None:
     assert snapshot(name)["diagnostics"] == []
 
 
-def test_without_a_word_about_events_every_vault_gets_its_topic_beside_it() -> None:
+def test_without_a_word_about_events_every_vault_gets_its_topic_beside_it_unless_it_has_one() -> None:
     found = snapshot("three-subscriptions")
     sources = {each["properties"]["source"] for each in deployed.of_type(found, "Microsoft.EventGrid/systemTopics")}
     groups = [
         f"/subscriptions/{digit * 8}-{digit * 4}-{digit * 4}-{digit * 4}-{digit * 12}/resourceGroups/secrets"
-        for digit in "123"
+        for digit in "12"
     ]
-    vaults = ("contoso-one", "contoso-two", "contoso-three")
+    vaults = ("contoso-one", "contoso-two")
     assert sources == {
         f"{group}/providers/Microsoft.KeyVault/vaults/{vault}" for group, vault in zip(groups, vaults, strict=True)
     }
     for topic in deployed.of_type(found, "Microsoft.EventGrid/systemTopics"):
         assert topic["id"].partition("/providers/")[0] == topic["properties"]["source"].partition("/providers/")[0]
+    subscriptions = deployed.of_type(found, "Microsoft.EventGrid/systemTopics/eventSubscriptions")
+    names = {subscription["name"] for subscription in subscriptions}
+    assert names == {"rekey-contoso-one/rekey", "rekey-contoso-two/rekey", "contoso-three-9a1f/rekey"}
 
 
 def test_with_everything_off_nothing_optional_is_deployed() -> None:

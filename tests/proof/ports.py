@@ -305,3 +305,20 @@ class ModelReporter:
 
     def denied(self, where: str, what: str) -> None:
         """Take note of nothing."""
+
+    def given_up(self, queue: str) -> None:
+        """Take note of nothing."""
+
+
+class NoWatch:
+    """An app that nobody watches; see engine.ports.Watch."""
+
+    async def swept(self, order: SweepOrder) -> None:
+        """Take note of nothing."""
+
+    async def measure(self) -> None:
+        """Measure nothing."""
+
+    async def obstacle(self) -> str:
+        """See nothing."""
+        return ""

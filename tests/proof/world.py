@@ -15,7 +15,7 @@ from engine.secret import Draft, SecretRef, SecretVersion, Sensitive
 from engine.service import MAX_TRIES, Service
 from tests.proof import kinds
 from tests.proof.kernel import Call, Died, Kernel, Mode, Worker
-from tests.proof.ports import Claim, Hand, ModelLeases, ModelQueue, ModelReporter, ModelVaults
+from tests.proof.ports import Claim, Hand, ModelLeases, ModelQueue, ModelReporter, ModelVaults, NoWatch
 from tests.proof.sources import Many, Mint, Slots
 from tests.proof.watch import Watch
 
@@ -76,7 +76,7 @@ class World:
             reporter=ModelReporter(self, worker),
             queue=queue,
         )
-        return self.service_class(self.adapt(engine), queue, policy)
+        return self.service_class(self.adapt(engine), queue, policy, NoWatch())
 
     def land[T](self, label: str, effect: Callable[[], T], lease: Any) -> T:
         """Let a change take effect."""

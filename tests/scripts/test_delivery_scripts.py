@@ -111,13 +111,3 @@ def test_the_way_back_leads_to_what_was_last_deployed_with_success(
     done = repository.run("previous_version.sh", "production", "v3")
     assert (done.returncode, done.stdout.strip()) == (0, previous), done.stderr
     assert repository.calls[0][1] == "repos/contoso/rekey/deployments?environment=production&per_page=50"
-
-
-def test_a_complete_package_is_deployed_as_it_is(repository: Repository) -> None:
-    done = repository.run("deploy_package.sh", "group", "app-1", "old/rekey.zip")
-    assert done.returncode == 0, done.stderr
-    (call,) = repository.calls
-    given = dict(zip(call[4::2], call[5::2], strict=True))
-    assert call[:4] == ["functionapp", "deployment", "source", "config-zip"]
-    assert (given["--resource-group"], given["--name"], given["--src"]) == ("group", "app-1", "old/rekey.zip")
-    assert given["--build-remote"] == "false"

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind
 
+from engine.errors import RekeyError
+from engine.service import MAX_TRIES
 from tests.cloud.consuming import HOOKS, SHOP, TEAMS_URL, Consuming, remind, to_chat
+from tests.cloud.watching import dead_letter, left_over, queues
 from tests.engine.scene import NAME as SECRET
 from tests.engine.scene import refuse
 from tests.graph.places import NAME as APPLICATION
@@ -78,3 +82,17 @@ async def is_followed_by_errands(stage: Stage) -> None:
     await rig.rotate(action="tell")
     stage.values |= {each.value for each in rig.vault.versions(SECRET)}
     await remind(stage.clock)
+
+
+async def is_swept_by_its_timer(stage: Stage) -> None:
+    """Let the timer run, with messages left on a poison queue and an event that could not be delivered."""
+    queues(stage.rig)
+    left_over(stage.rig, "sweeps-poison")
+    await dead_letter(stage.rig, "an-event")
+    await stage.rig.service().sweep({}, past_due=False)
+
+
+async def has_messages_given_up(stage: Stage) -> None:
+    for take in (stage.rig.service().on_event, stage.rig.service().sweep_vault):
+        with suppress(RekeyError):
+            await take("nonsense", MAX_TRIES)

@@ -18,6 +18,7 @@ from tests.telemetry.kql import Workspace
 
 PARAMETERS = """
 param vaults = [{ name: 'prod', applications: ['11111111-2222-3333-4444-555555555555'] }]
+param deployedAt = '2020-01-01T00:00:00Z'
 param alertsTuned = { costly: { limit: 1 }, unreliable: { limit: 90 } }
 """
 """The vault of the scenes, and two limits that ask for less: a dollar is a third of a million calls, 99 % needs a hundred."""

@@ -34,7 +34,16 @@ SCENES = {
         (scenes.is_taken_by_its_app_and_told_of, scenes.is_followed_at_last),
     ),
     "failing": Pair((scenes.fails_three_times,), (scenes.fails_twice_and_is_rotated,)),
-    "poison": Pair((scenes.cannot_be_read, scenes.is_given_up_by_the_host), (scenes.fails_three_times,)),
+    "poison": Pair(
+        (
+            scenes.cannot_be_read,
+            scenes.is_given_up_by_the_host,
+            further.has_messages_given_up,
+            further.is_swept_by_its_timer,
+        ),
+        (scenes.fails_three_times,),
+    ),
+    "deadletters": Pair((further.is_swept_by_its_timer,), (scenes.is_rotated,)),
     "undelivered": Pair((scenes.is_not_delivered,), (scenes.something_else_is_stored,)),
     "unswept": Pair((scenes.was_swept_four_hours_ago, scenes.is_rotated), (scenes.was_swept_two_hours_ago,)),
     "drift": Pair((scenes.was_regenerated_by_hand,), (scenes.is_audited,)),
@@ -58,6 +67,8 @@ FURTHER = (
     further.is_an_application,
     further.is_an_administrators_password,
     further.is_followed_by_errands,
+    further.is_swept_by_its_timer,
+    further.has_messages_given_up,
 )
 
 

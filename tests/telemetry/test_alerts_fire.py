@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -39,6 +40,17 @@ def test_the_alert_fires(
     name: str, scene: Scene, deployed_rules: dict[str, Rule], played: Run, workspace: Workspace
 ) -> None:
     assert fires(name, scene, deployed_rules, played, workspace)
+
+
+def test_no_sweep_is_missed_before_it_was_due(
+    deployed_rules: dict[str, Rule], played: Run, workspace: Workspace
+) -> None:
+    rule = deployed_rules["unswept"]
+    arrived = played.scenes["was_swept_four_hours_ago"]
+    assert rule.fires(workspace, arrived.rows, arrived.ended, datetime.now(UTC))
+    new = replace(rule, query=rule.query.replace("2020-01-01", "2990-01-01"))
+    assert new.query != rule.query
+    assert not new.fires(workspace, arrived.rows, arrived.ended, datetime.now(UTC))
 
 
 @pytest.mark.parametrize(("name", "scene"), QUIET, ids=named)

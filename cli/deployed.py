@@ -1,0 +1,228 @@
+"""What `rekey doctor --app` looks at: the app as Azure runs it. Nothing is changed.
+
+Sources: https://learn.microsoft.com/rest/api/appservice/web-apps/list-functions and …/list-application-settings,
+https://learn.microsoft.com/rest/api/eventgrid/controlplane/system-topics/list-by-subscription. Reader suffices for all
+but the application settings, which Azure gives to those alone who may list them (Website Contributor).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Iterator, Mapping
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+from api.answers import BadRequest
+from api.routes import ROUTES
+from cli.checks import Check, finding
+from cli.session import Session
+from cloud.rest.arm import Arm
+from cloud.rest.graph import Json
+from cloud.settings import Settings
+from cloud.storage.backlog import EVENTS, backlog
+from cloud.storage.watch import SLACK, AppWatch
+from engine.errors import AccessDenied, ConfigError, PermanentError, RekeyError
+
+SITE = re.compile(
+    r"/subscriptions/(?P<subscription>[^/]+)/resourceGroups/[^/]+/providers/Microsoft\.Web/sites/(?P<name>[^/]+)",
+    re.IGNORECASE,
+)
+WEB, TOPICS = "2025-03-01", "2025-02-15"
+TRIGGERS = ("on_vault_event", "on_event_grid", "sweep", "sweep_vault", "rotate", "park")
+"""The functions of function_app.py that HTTP does not call; a test holds both together."""
+BUNDLED = frozenset(TRIGGERS) - {"sweep"}
+"""Those whose bindings the extension bundle brings."""
+DEFINED = frozenset({*TRIGGERS, *(route.name for route in ROUTES)})
+PYTHON = "3.13"
+LOGS = "its log says why: see the runbook, on missing sweeps"
+BUNDLE = "deploy a package whose host.json names the extensionBundle, such as `make package` builds"
+DEPLOY = "deploy the template again"
+
+
+async def deployed(session: Session, app: str) -> AsyncIterator[Check]:
+    """Check the app with this resource id."""
+    place = SITE.fullmatch(app.rstrip("/"))
+    if place is None:
+        fix = "write its resource id: az functionapp show --resource-group <group> --name <app> --query id"
+        raise BadRequest(f"{app[:200]!r} is no app's resource id", fix=fix)
+    web = Arm(session.azure, WEB, role="Reader")
+    for look in (_site(web, app), _functions(web, app), _settings(session, web, app)):
+        async for check in _whole(look, app):
+            yield check
+    async for check in _whole(_queues(session), "the app's own storage account"):
+        yield check
+    async for check in _whole(_topics(session, place["subscription"]), "Event Grid"):
+        yield check
+    for vault in session.settings.scopes:
+        async for check in _whole(_sweep(session, vault), vault):
+            yield check
+
+
+async def _whole(look: AsyncIterator[Check], where: str) -> AsyncIterator[Check]:
+    """Go through one look; what it cannot see is a finding, and keeps the others from nothing."""
+    try:
+        async for check in look:
+            yield check
+    except RekeyError as error:
+        yield finding(error, where)
+
+
+async def _site(web: Arm, app: str) -> AsyncIterator[Check]:
+    site = await web.read(app, "reading the app", app)
+    properties: Json = site.get("properties") or {}
+    state = properties.get("state")
+    if state != "Running":
+        yield Check("finding", f"the app is {state}", app, "az functionapp start")
+    runtime = (properties.get("functionAppConfig") or {}).get("runtime") or {}
+    if runtime and (runtime.get("name"), runtime.get("version")) != ("python", PYTHON):
+        found = f"{runtime.get('name')} {runtime.get('version')}"
+        yield Check("finding", f"the app runs on {found}, it needs python {PYTHON}", app, DEPLOY)
+    if not (site.get("identity") or {}).get("type") or site["identity"]["type"] == "None":
+        yield Check("finding", "the app has no identity", app, f"{DEPLOY}: it assigns one, with its rights")
+    else:
+        yield Check("fine", f"is {state}, with an identity", app)
+
+
+async def _functions(web: Arm, app: str) -> AsyncIterator[Check]:
+    """Compare what Azure indexed with what function_app.py defines."""
+    indexed = {name: properties async for name, properties in _indexed(web, app)}
+    missing = DEFINED - indexed.keys()
+    if missing:
+        named = ", ".join(sorted(missing))
+        fix = BUNDLE if missing == BUNDLED else LOGS
+        yield Check(
+            "finding", f"Azure indexed {len(DEFINED - missing)} of {len(DEFINED)} functions, not {named}", app, fix
+        )
+    disabled = sorted(name for name, properties in indexed.items() if properties.get("isDisabled"))
+    for name in disabled:
+        yield Check("finding", f"the function {name} is disabled", app, f"remove AzureWebJobs.{name}.Disabled")
+    if unknown := indexed.keys() - DEFINED:
+        yield Check("note", f"functions of another version: {', '.join(sorted(unknown))}", app)
+    if not missing and not disabled:
+        yield Check("fine", f"Azure indexed all {len(DEFINED)} functions", app)
+
+
+async def _indexed(web: Arm, app: str) -> AsyncIterator[tuple[str, Json]]:
+    async for entry in _listed(web, f"{app}/functions", "listing the functions", app):
+        # Azure calls a function <app>/<function>.
+        yield str(entry.get("name", "")).rpartition("/")[2], entry.get("properties") or {}
+
+
+async def _listed(arm: Arm, path: str, what: str, where: str) -> AsyncIterator[Json]:
+    """Stream the entries of all pages; the next page must be Resource Manager's own, since the token goes there."""
+    while path:
+        answer = await arm.read(path, what, where)
+        for entry in answer.get("value") or ():
+            yield entry
+        path = _next(arm, str(answer.get("nextLink") or ""))
+
+
+def _next(arm: Arm, link: str) -> str:
+    if not link:
+        return ""
+    if not link.startswith(f"{arm.endpoint}/"):
+        raise PermanentError("the next page leads elsewhere", where=urlsplit(link).netloc)
+    return link.removeprefix(arm.endpoint)
+
+
+async def _settings(session: Session, web: Arm, app: str) -> AsyncIterator[Check]:
+    """Read the app's settings as the app will; their values may be secrets, and are not shown."""
+    try:
+        answer = await web.act(f"{app}/config/appsettings/list", "reading the application settings", app)
+    except AccessDenied as error:
+        yield Check("note", f"not looked at: {error.what}", app, "ask who has the role Website Contributor there")
+        return
+    values = {str(name): str(value) for name, value in (answer.get("properties") or {}).items()}
+    checks = list(_wrong(values, session.settings))
+    for check in checks:
+        yield Check(check.result, check.what, app, check.fix)
+    if not checks:
+        yield Check("fine", "the application settings are in order", app)
+
+
+def _wrong(values: Mapping[str, str], own: Settings) -> Iterator[Check]:
+    for name in sorted(name for name, value in values.items() if not value):
+        yield Check(
+            "finding", f"the app setting {name} is empty, so the app is started without it", fix="set or remove it"
+        )
+    # The platform drops what is empty before the app sees it.
+    kept = {name: value for name, value in values.items() if value}
+    if "FUNCTIONS_WORKER_RUNTIME" in kept:
+        yield Check("finding", "FUNCTIONS_WORKER_RUNTIME is set, which Flex Consumption refuses", fix="remove it")
+    if kept.get("AzureWebJobsStorage"):
+        fix = "remove it, and set AzureWebJobsStorage__accountName and AzureWebJobsStorage__credential=managedidentity"
+        yield Check(
+            "note", "AzureWebJobsStorage holds a key: an account that takes none refuses the whole app", fix=fix
+        )
+    try:
+        theirs = Settings.read(kept)
+    except ConfigError as error:
+        for problem in error.problems:
+            what, _, fix = problem.rpartition(": ")
+            yield Check("finding", what, fix=fix)
+        return
+    if differing := set(theirs.scopes) ^ set(own.scopes):
+        named = ", ".join(sorted(differing))
+        yield Check("note", f"the app and this command line serve other vaults: {named}", fix="compare REKEY_VAULTS")
+
+
+async def _queues(session: Session) -> AsyncIterator[Check]:
+    lengths = await backlog(session.settings.storage, session.azure)
+    for name in (name for name, length in lengths.items() if length is None):
+        yield Check(
+            "finding", f"the queue {name} does not exist", fix=f"{DEPLOY}, or create it: az storage queue create"
+        )
+    if None not in lengths.values():
+        yield Check("fine", "every queue exists")
+
+
+async def _topics(session: Session, subscription: str) -> AsyncIterator[Check]:
+    """See whether each vault has a topic whose events reach the queue."""
+    events = Arm(session.azure, TOPICS, role="Reader")
+    bound = {scope.split("/")[2] for scopes in session.settings.scopes.values() for scope in scopes if scope[0] == "/"}
+    topics: dict[str, Json] = {}
+    for place in sorted({subscription.lower(), *bound}):
+        path = f"/subscriptions/{place}/providers/Microsoft.EventGrid/systemTopics"
+        async for topic in _listed(events, path, "listing the system topics", f"/subscriptions/{place}"):
+            source = str((topic.get("properties") or {}).get("source", "")).lower()
+            if "/microsoft.keyvault/vaults/" in source:
+                topics[source.rpartition("/")[2]] = topic
+    for vault in session.settings.scopes:
+        name = (urlsplit(vault).hostname or "").partition(".")[0]
+        if name not in topics:
+            yield Check("finding", "no system topic sends its events", vault, f"{DEPLOY} with this vault in `vaults`")
+        else:
+            yield await _subscription(events, vault, topics[name])
+
+
+async def _subscription(events: Arm, vault: str, topic: Json) -> Check:
+    path, broken = f"{topic['id']}/eventSubscriptions", ""
+    async for subscription in _listed(events, path, "listing the event subscriptions", vault):
+        properties = subscription.get("properties") or {}
+        delivery = (properties.get("deliveryWithResourceIdentity") or {}).get("destination")
+        destination = delivery or properties.get("destination") or {}
+        if (destination.get("properties") or {}).get("queueName") != EVENTS:
+            continue
+        if properties.get("provisioningState") == "Succeeded":
+            return Check("fine", f"its events go to the queue {EVENTS}", vault)
+        broken = str(properties.get("provisioningState"))
+    if broken:
+        return Check("finding", f"the subscription of its events is {broken}", vault, DEPLOY)
+    return Check("finding", f"its topic has no subscription that leads to the queue {EVENTS}", vault, DEPLOY)
+
+
+async def _sweep(session: Session, vault: str) -> AsyncIterator[Check]:
+    watch = session.service.watch
+    assert isinstance(watch, AppWatch)  # noqa: S101 - the session builds the app's own parts
+    record = await watch.known(vault)
+    if record is None or not record.swept:
+        due = f" before {record.due:%Y-%m-%d %H:%M}Z" if record else ""
+        yield Check(
+            "finding", f"no sweep of it has come to its end{due}", vault, f"wait for the first one, else {LOGS}"
+        )
+    elif record.due + SLACK < session.now():
+        late = session.now() - record.due
+        hours = late / timedelta(hours=1)
+        yield Check("finding", f"its sweep is overdue by {hours:.1f} hours", vault, LOGS)
+    else:
+        yield Check("fine", f"was swept; the next sweep is due {record.due:%Y-%m-%d %H:%M}Z", vault)

@@ -1,0 +1,96 @@
+"""`rekey init`: find what could be served, ask what shall be, and write the template's parameters."""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from api.answers import BadRequest
+from cli.codes import Exit
+from cli.setup.checks import check, name_problems
+from cli.setup.landscape import Landscape, survey
+from cli.setup.questions import Person, choose
+from cli.setup.served import Served, parameters_file
+from cli.terminal import Terminal
+from cloud.azure import Azure
+from engine.errors import RekeyError
+
+TEMPLATE = Path("infra", "main.bicep")
+
+
+class Typist:
+    """Whoever sits at the keyboard."""
+
+    def ask(self, question: str) -> str:
+        """Return a line from standard input."""
+        return input(question)
+
+
+async def init(azure: Azure, terminal: Terminal, person: Person | None, args: Namespace) -> int:
+    """Write a parameter file; nothing is made or changed in Azure."""
+    target = _target(args)
+    if problems := name_problems(args.name):
+        raise BadRequest(problems[0], fix="choose another --name")
+    terminal.progress("looking for vaults")
+    landscape = await survey(azure)
+    terminal.progress("")
+    entries = _given(args, landscape) or await _asked(azure, landscape, terminal, person)
+    await check(azure, args.name, entries, landscape)
+    _write(target, args.name, entries)
+    terminal.line()
+    terminal.line(f"written: {target}. Deploy it, code included, with")
+    terminal.line(f"make deploy GROUP={args.name} LOCATION=<region> PARAMETERS={target}")
+    return Exit.FINE
+
+
+def _write(target: Path, name: str, entries: Sequence[Mapping[str, Any]]) -> None:
+    template = Path(os.path.relpath(TEMPLATE, target.parent)).as_posix()
+    target.write_text(parameters_file(name, entries, template), encoding="utf-8")
+
+
+def _target(args: Namespace) -> Path:
+    """Return the file to write; raises RekeyError for one that is there, or where there is no template."""
+    target = Path(args.out)
+    if not TEMPLATE.is_file():
+        raise RekeyError(f"{TEMPLATE} is not here", fix="run this in a checkout of Rekey")
+    if target.exists() and not args.force:
+        fix = "choose another file with --out, or overwrite it with --force"
+        raise RekeyError(f"{target} is there already", fix=fix)
+    if not target.parent.is_dir():
+        raise RekeyError(f"{target.parent} is no folder", fix="create it, or choose another file with --out")
+    return target
+
+
+def _given(args: Namespace, landscape: Landscape) -> list[Mapping[str, Any]]:
+    """Return the vaults that the command line names; none where it names none."""
+    if not args.vault:
+        if args.scope or args.kind:
+            raise BadRequest("--scope and --kind say what a vault may rotate", fix="name it with --vault")
+        return []
+    if not args.scope:
+        raise BadRequest("--vault alone may rotate nothing", fix="say with --scope what its secrets may rotate")
+    return [_entry(name, args, landscape) for name in args.vault]
+
+
+def _entry(name: str, args: Namespace, landscape: Landscape) -> Mapping[str, Any]:
+    vault = landscape.named(name)
+    if vault is None:
+        return {"name": name}  # The checks say what it lacks.
+    kinds = tuple(args.kind or ("storage-key",))
+    scopes = tuple(scope.rstrip("/") for scope in args.scope)
+    return Served(vault.name, vault.subscription, vault.group, scopes, kinds, landscape.topic_of(vault)).to_json()
+
+
+async def _asked(
+    azure: Azure, landscape: Landscape, terminal: Terminal, person: Person | None
+) -> list[Mapping[str, Any]]:
+    if person is None and not sys.stdin.isatty():
+        raise RekeyError(
+            "nobody can be asked here which vaults Rekey shall look after",
+            fix="name them: rekey init --vault NAME --scope ID, each as often as needed",
+        )
+    return [vault.to_json() for vault in await choose(azure, landscape, person or Typist(), terminal)]

@@ -1,0 +1,120 @@
+"""What would let a deployment fail: said before it begins, all at once, each with its fix."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cli.setup.landscape import FoundVault, Landscape
+from cloud.azure import Azure
+from cloud.rest.arm import Arm
+from engine.errors import RekeyError
+
+NAME = re.compile(r"[a-z]([a-z0-9-]{0,18}[a-z0-9])")
+"""What infra/checks.bicep takes as a name."""
+TENANT = re.compile(r'authorization="https://[^/"]+/([0-9a-f-]{36})"')
+"""Where a vault's challenge names its tenant: https://learn.microsoft.com/azure/key-vault/general/authentication."""
+
+
+METADATA = "2022-09-01"
+
+
+class NotReady(RekeyError):  # noqa: N818 - a state, like the errors of engine.errors
+    """A deployment would fail; `problems` says why, each with its fix."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        lines = "".join(f"\n  - {problem}" for problem in self.problems)
+        super().__init__(f"the deployment would fail, so nothing was made; {len(problems)} problem(s):{lines}")
+
+
+async def check(azure: Azure, name: str, entries: Sequence[Mapping[str, Any]], landscape: Landscape) -> None:
+    """Raise NotReady with everything that is in the way of a deployment."""
+    problems = name_problems(name)
+    for entry in entries:
+        problems += _unseen_scopes(entry, landscape)
+        vault = landscape.named(str(entry["name"]))
+        if vault is None:
+            problems.append(await _unseen(azure, str(entry["name"]), landscape))
+        else:
+            problems += _problems(vault, entry, landscape)
+    if problems:
+        raise NotReady(problems)
+
+
+def name_problems(name: str) -> list[str]:
+    """Return what is wrong with the name that every resource's name begins with."""
+    if NAME.fullmatch(name):
+        return []
+    rule = "2 to 20 lower-case letters, digits and dashes, beginning with a letter"
+    return [f"the name is {name!r}, but must be {rule}"]
+
+
+def _problems(vault: FoundVault, entry: Mapping[str, Any], landscape: Landscape) -> list[str]:
+    problems = []
+    if vault.tenant != landscape.tenant:
+        problems.append(_elsewhere(vault.name, vault.tenant, landscape.tenant))
+    if not vault.uses_rbac:
+        problems.append(
+            f"vault {vault.name} uses access policies: give its present users roles, then run "
+            f"az keyvault update --name {vault.name} --enable-rbac-authorization true"
+        )
+    topic = landscape.topic_of(vault)
+    if topic and entry.get("events", True) and entry.get("existingTopic") != topic.name:
+        say = f"existingTopic: '{topic.name}'" if topic.is_beside_vault else "events: false"
+        problems.append(
+            f"vault {vault.name} has the system topic {topic.name} already, and there can be only one: "
+            f"say {say} in its entry"
+        )
+    return problems
+
+
+def _unseen_scopes(entry: Mapping[str, Any], landscape: Landscape) -> list[str]:
+    seen = {subscription.lower() for subscription in landscape.subscriptions}
+    return [
+        f"vault {entry['name']}: your sign-in does not see the subscription of scope {scope}: sign in as somebody "
+        "who does; where it belongs to another tenant, deploy Rekey there"
+        for scope in entry.get("scopes", ())
+        if str(scope).lower().startswith("/subscriptions/") and str(scope).lower().split("/")[2] not in seen
+    ]
+
+
+async def _unseen(azure: Azure, name: str, landscape: Landscape) -> str:
+    tenant = await _tenant_of(azure, name)
+    if tenant and tenant != landscape.tenant:
+        return _elsewhere(name, tenant, landscape.tenant)
+    if tenant:
+        return f"vault {name} is there, but your sign-in may not see it: give yourself Reader on it, and sign in anew"
+    return f"vault {name} is not there: correct its name, or create it first"
+
+
+def _elsewhere(name: str, tenant: str, ours: str) -> str:
+    return (
+        f"vault {name} is in the tenant {tenant}, you are signed in to {ours or 'none'}, and one identity cannot "
+        f"work in both: deploy Rekey there too (az login --tenant {tenant}), and take the vault out here"
+    )
+
+
+async def _tenant_of(azure: Azure, name: str) -> str:
+    """Return the tenant that a vault names to whoever asks without a token; empty where there is no such vault."""
+    from azure.core.exceptions import AzureError
+    from azure.core.rest import HttpRequest
+
+    from cloud.rest.graph import quiet_pipeline
+
+    url = f"https://{name}.{await _domain(azure)}"
+    client = quiet_pipeline(azure, url)
+    try:
+        request = HttpRequest("GET", f"{url}/secrets", params={"api-version": "7.4"})
+        response = await client.send_request(request, retry_total=1, connection_timeout=5, read_timeout=10)
+    except AzureError:
+        return ""
+    challenge = TENANT.search(response.headers.get("WWW-Authenticate", ""))
+    return challenge[1] if challenge else ""
+
+
+async def _domain(azure: Azure) -> str:
+    """Return the domain of the cloud's vaults, which Resource Manager tells anybody."""
+    cloud = await Arm(azure, METADATA, "").read("/metadata/endpoints", "reading the cloud's names", azure.arm_endpoint)
+    return str(cloud["suffixes"]["keyVaultDns"]).lstrip(".")

@@ -1,0 +1,113 @@
+"""The questions that a deployment asks, with what was found as the answers to choose from."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Protocol
+
+from cli.setup.landscape import FoundVault, Landscape, sources
+from cli.setup.served import Served
+from cli.sources import Credential
+from cli.terminal import Terminal
+from cloud.azure import Azure
+from engine.errors import NotFound, RekeyError
+
+GROUP_PARTS = 5
+"""/subscriptions/<id>/resourceGroups/<name>, split at its slashes."""
+NAMES = {"storage-key": "storage account", "sql-admin-password": "SQL server"}
+
+
+class Person(Protocol):
+    """Whoever answers."""
+
+    def ask(self, question: str) -> str:
+        """Return the answer, without the line's end; raises EOFError where nobody answers."""
+        ...
+
+
+async def choose(azure: Azure, landscape: Landscape, person: Person, terminal: Terminal) -> list[Served]:
+    """Ask which vaults are served, and what the secrets of each may rotate."""
+    if not landscape.vaults:
+        raise NotFound(
+            f"no Key Vault is in sight in the tenant {landscape.tenant}",
+            fix="create one, or sign in as somebody who may read one",
+        )
+    terminal.line("Which vaults shall Rekey look after?")
+    rows = [f"{vault.name}  (group {vault.group}, subscription {vault.subscription})" for vault in landscape.vaults]
+    chosen = _pick(person, terminal, rows)
+    return [await _serve(azure, landscape, landscape.vaults[index], person, terminal) for index in chosen]
+
+
+async def _serve(azure: Azure, landscape: Landscape, vault: FoundVault, person: Person, terminal: Terminal) -> Served:
+    terminal.line()
+    terminal.line(f"What may the secrets of {vault.name} rotate? Nothing outside is ever touched.")
+    listed = await sources(azure, vault.subscription)
+    scopes = _groups(listed)
+    if not scopes:
+        raise NotFound(
+            f"nothing that Rekey can rotate is in sight in the subscription {vault.subscription}",
+            where=vault.name,
+            fix="name it with --scope, or sign in as somebody who may read it (Reader)",
+        )
+    rows = [f"{scope}  ({_content(listed, scope)})" for scope in scopes]
+    chosen = [scopes[index] for index in _pick(person, terminal, rows)]
+    kinds = _kinds(listed, chosen)
+    if "sql-admin-password" in kinds:
+        kinds = _with_sql(person, terminal, kinds)
+    topic = landscape.topic_of(vault)
+    if topic and topic.is_beside_vault:
+        terminal.line(f"{vault.name} has the system topic {topic.name} already: a subscription is attached to it.")
+    elif topic:
+        terminal.line(f"{vault.name} has a system topic in another group: the hourly sweep finds what is due.")
+    return Served(vault.name, vault.subscription, vault.group, tuple(chosen), tuple(kinds), topic)
+
+
+def _with_sql(person: Person, terminal: Terminal, kinds: Sequence[str]) -> list[str]:
+    """Ask before a right is given that is broader than a password."""
+    terminal.line("SQL servers are among them. Their passwords need the right to change a whole server.")
+    if _yes(person, terminal, "May Rekey set their administrators' passwords? (y/n)"):
+        return list(kinds)
+    return [kind for kind in kinds if kind != "sql-admin-password"] or ["storage-key"]
+
+
+def _groups(listed: Sequence[Credential]) -> list[str]:
+    counted = Counter("/".join(credential.source.split("/")[:GROUP_PARTS]) for credential in listed)
+    return [group for group, _ in counted.most_common()]
+
+
+def _content(listed: Sequence[Credential], scope: str) -> str:
+    kinds = Counter(credential.kind for credential in listed if credential.source.startswith(f"{scope}/"))
+    return ", ".join(f"{count} {NAMES[kind]}{'s' if count > 1 else ''}" for kind, count in kinds.items())
+
+
+def _kinds(listed: Sequence[Credential], scopes: Sequence[str]) -> list[str]:
+    inside = tuple(f"{scope}/" for scope in scopes)
+    return sorted({credential.kind for credential in listed if credential.source.startswith(inside)}, reverse=True)
+
+
+def _pick(person: Person, terminal: Terminal, rows: Sequence[str]) -> list[int]:
+    """Let some of the rows be chosen by their numbers; a wrong answer is asked again."""
+    for number, row in enumerate(rows, 1):
+        terminal.line(f"  {number}  {row}")
+    while True:
+        answer = _answer(person, "Numbers, separated by commas: ")
+        numbers = [part.strip() for part in answer.split(",") if part.strip()]
+        if numbers and all(part.isascii() and part.isdigit() and 1 <= int(part) <= len(rows) for part in numbers):
+            return [int(part) - 1 for part in dict.fromkeys(numbers)]
+        terminal.line(f"write numbers from 1 to {len(rows)}, such as 1,{len(rows)}")
+
+
+def _yes(person: Person, terminal: Terminal, question: str) -> bool:
+    while True:
+        answer = _answer(person, f"{question} ").strip().lower()
+        if answer in ("y", "yes", "n", "no"):
+            return answer.startswith("y")
+        terminal.line("write y or n")
+
+
+def _answer(person: Person, question: str) -> str:
+    try:
+        return person.ask(question)
+    except EOFError:
+        raise RekeyError("nobody answered, and nothing was written", fix="run it again where you can type") from None

@@ -1,0 +1,152 @@
+"""What sees whether the app still does its work: a record for each vault of when its next sweep is due.
+
+The records are blobs in the app's own storage account, one write a sweep. Who asks for the app's health gets an
+answer that is kept for a while: anybody may ask, as often as he likes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from cloud.azure import Azure
+from cloud.schedule import next_time
+from cloud.storage import blobs
+from cloud.storage.backlog import QUEUES, backlog, undelivered
+from cloud.storage.host_storage import HostStorage
+from cloud.telemetry import gauges
+from engine.deadline import bounded
+from engine.errors import RekeyError
+from engine.model.sweep_order import SweepOrder
+from engine.ports import Clock
+
+if TYPE_CHECKING:
+    from azure.storage.blob.aio import BlobClient, BlobServiceClient
+
+log = logging.getLogger("rekey.watch")
+
+SLACK = timedelta(minutes=30)
+"""How late a sweep may end: timers and queues have their own pace, and a huge vault takes its time."""
+WELL_SECONDS, UNWELL_SECONDS = 300.0, 30.0
+"""How long an answer is kept."""
+CHECK_SECONDS = 30.0
+RUNBOOK = "see the runbook, on missing sweeps"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """When the next sweep of a vault is due."""
+
+    vault: str
+    due: datetime
+    swept: bool
+    """Whether a sweep of it ever came to its end."""
+
+    def to_json(self) -> bytes:
+        """Write the blob."""
+        return json.dumps({"vault": self.vault, "due": self.due.isoformat(), "swept": self.swept}).encode()
+
+    @classmethod
+    def from_json(cls, vault: str, text: bytes) -> Record:
+        """Read the blob; one that cannot be read says that the sweep is long overdue."""
+        try:
+            data = json.loads(text)
+            return cls(vault, datetime.fromisoformat(data["due"]), swept=bool(data["swept"]))
+        except (ValueError, TypeError, LookupError):
+            return cls(vault, datetime.fromtimestamp(0, UTC), swept=False)
+
+
+class AppWatch:
+    """Watches one app; see engine.ports.Watch."""
+
+    def __init__(self, storage: HostStorage, azure: Azure, clock: Clock, vaults: Sequence[str], schedule: str) -> None:
+        self._storage = storage
+        self._azure = azure
+        self._clock = clock
+        self._vaults = vaults
+        self._schedule = schedule
+        self._service: BlobServiceClient | None = None
+        self._turn = asyncio.Lock()
+        self._kept = ""
+        self._kept_until = float("-inf")
+
+    async def swept(self, order: SweepOrder) -> None:
+        """Remember when the next sweep of this vault is due."""
+        due = max(order.until + order.period, self._clock.now())
+        try:
+            record = Record(order.vault, due, swept=True)
+            await blobs.overwrite(self._client(), self._blob(order.vault), record.to_json())
+        except RekeyError as error:
+            log.warning("the end of the sweep of %s could not be recorded: %s", order.vault, error)
+
+    async def measure(self) -> None:
+        """Measure the queues and the dead letters."""
+        try:
+            lengths = await backlog(self._storage, self._azure)
+            gauges.measured(lengths, await undelivered(self._storage, self._azure))
+        except RekeyError as error:
+            log.warning("the queues could not be measured: %s", error)
+
+    async def obstacle(self) -> str:
+        """Return what keeps the app from working, as far as it was looked at within the last minutes."""
+        async with self._turn:
+            if self._clock.monotonic() >= self._kept_until:
+                self._kept = await self._look()
+                keep = UNWELL_SECONDS if self._kept else WELL_SECONDS
+                self._kept_until = self._clock.monotonic() + keep
+            return self._kept
+
+    async def record(self, vault: str) -> Record:
+        """Return when the next sweep of a vault is due; of one never swept, the first after it was first seen here."""
+        blob = self._blob(vault)
+        if (text := await blobs.read(blob)) is None:
+            record = Record(vault, next_time(self._schedule, self._clock.now()), swept=False)
+            await blobs.create(self._client(), blob, record.to_json(), {})
+            text = await blobs.read(blob) or record.to_json()
+        return Record.from_json(vault, text)
+
+    async def known(self, vault: str) -> Record | None:
+        """Return what is recorded of a vault, changing nothing; None where nothing is."""
+        text = await blobs.read(self._blob(vault))
+        return None if text is None else Record.from_json(vault, text)
+
+    async def _look(self) -> str:
+        try:
+            async with bounded(CHECK_SECONDS, "looking at the app's own state"):
+                records = [await self.record(vault) for vault in self._vaults]
+                return self._overdue(records) or await self._missing_queues(records)
+        except RekeyError as error:
+            log.warning("the app's own state cannot be read: %s", error)
+            return "the app's own storage account cannot be read. Fix: see its log under rekey.watch"
+
+    async def _missing_queues(self, records: Sequence[Record]) -> str:
+        if not any(record.swept for record in records):
+            return ""  # The first start: the template, or the first message, may still have to make them.
+        lengths = await backlog(self._storage, self._azure, QUEUES)
+        if missing := [name for name in QUEUES if lengths[name] is None]:
+            return f"queues that do not exist: {', '.join(missing)}. Fix: deploy the template again, or create them"
+        return ""
+
+    def _overdue(self, records: Sequence[Record]) -> str:
+        now = self._clock.now()
+        late = [record.vault for record in records if record.due + SLACK < now]
+        if not late:
+            return ""
+        # Anybody may read the answer: which vaults there are is for the log.
+        log.warning("no sweep came to its end in time in: %s", ", ".join(late))
+        return f"{len(late)} of {len(self._vaults)} vaults were not swept in time. Fix: {RUNBOOK}"
+
+    def _blob(self, vault: str) -> BlobClient:
+        digest = hashlib.sha256(vault.encode()).hexdigest()[:40]
+        return self._client().get_blob_client(blobs.CONTAINER, f"sweeps/{digest}")
+
+    def _client(self) -> BlobServiceClient:
+        if self._service is None:
+            self._service = self._storage.blobs(self._azure)
+        return self._service

@@ -1,0 +1,76 @@
+"""What every function call is wrapped in: a deadline, a word in the log when it fails, and telemetry sent at its end.
+
+The worker may be killed without a word to Python, and OpenTelemetry sends metrics once a minute only. So what was
+learned is sent a second after the app has nothing left to do, and every 15 seconds while it is busy, in a thread of
+its own: no call waits for that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from cloud.telemetry import setup as telemetry
+from engine.deadline import HANDLER_SECONDS, bounded
+from engine.errors import RekeyError, TransientError
+
+log = logging.getLogger("rekey")
+
+IDLE_SECONDS = 1.0
+BUSY_SECONDS = 15.0
+
+
+class Invocations:
+    """The function calls of one process."""
+
+    def __init__(self, seconds: float = HANDLER_SECONDS, flush: Callable[[], None] = telemetry.flush_aside) -> None:
+        self._seconds = seconds
+        self._flush = flush
+        self._running = 0
+        self._begun = 0
+        self._flushed = float("-inf")
+
+    @asynccontextmanager
+    async def one(self, name: str) -> AsyncIterator[None]:
+        """Run one call. Whatever it raises is an ordinary exception, and has been logged under `rekey`."""
+        self._running += 1
+        self._begun += 1
+        try:
+            async with bounded(self._seconds, name):
+                yield
+        except Exception as error:
+            _log(name, error)
+            raise
+        finally:
+            self._running -= 1
+            self._ended()
+
+    def _ended(self) -> None:
+        loop = asyncio.get_running_loop()
+        if not self._running:
+            loop.call_later(IDLE_SECONDS, self._if_idle, self._begun)
+        elif loop.time() - self._flushed >= BUSY_SECONDS:
+            self._send(loop)
+
+    def _if_idle(self, begun: int) -> None:
+        if not self._running and begun == self._begun:
+            self._send(asyncio.get_running_loop())
+
+    def _send(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._flushed = loop.time()
+        self._flush()
+
+
+def _log(name: str, error: Exception) -> None:
+    """Say why a call failed: the host does not send its own log of that to Application Insights."""
+    if isinstance(error, RekeyError):
+        level = logging.WARNING if isinstance(error, TransientError) else logging.ERROR
+        log.log(level, "%s failed: %s", name, error)
+        return
+    frame = error.__traceback__
+    while frame and frame.tb_next:
+        frame = frame.tb_next
+    place = f"{frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}" if frame else "an unknown place"
+    log.error("%s failed: %s at %s", name, type(error).__name__, place)

@@ -1,0 +1,1 @@
+"""The steps from a parameter file, or from `azd up`, to functions that have swept once."""

@@ -1,0 +1,110 @@
+"""The hooks of `azd up`: choose and check before anything is made, code and a first sweep afterwards.
+
+python -m scripts.deploying.azd preprovision|postdeploy
+
+azd runs them with its environment's values as environment variables, and reads the environment
+again afterwards: https://learn.microsoft.com/azure/developer/azure-developer-cli/azd-extensibility.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cli.init import Typist
+from cli.session import Parts, signed_in
+from cli.setup import served
+from cli.setup.checks import NotReady, check
+from cli.setup.landscape import Landscape, survey
+from cli.setup.questions import choose
+from cli.terminal import Terminal
+from engine.errors import RekeyError
+from scripts.deploying import finish
+from scripts.deploying.patience import StepError, say
+
+VAULTS = "DEPLOY_VAULTS"
+"""What infra/main.bicepparam reads the template's parameter `vaults` from."""
+PACKAGE = "DEPLOY_PACKAGE"
+"""A package to deploy, such as a release's, in place of one that is built from the checkout."""
+OWN_SIGN_IN = "AzureDeveloperCliCredential"
+"""azd's sign-in, as azure-identity names it: the hooks act as whoever azd acts as."""
+
+
+async def preprovision(env: Mapping[str, str], parts: Parts) -> None:
+    """Have the vaults chosen, unless they are, and check everything; raises RekeyError."""
+    terminal = Terminal(sys.stdout, sys.stderr, as_json=False, plain=True)
+    async with signed_in(env, parts) as azure:
+        landscape = await survey(azure)
+        _check_sign_in(env, landscape)
+        chosen = env.get(VAULTS, "")
+        if chosen:
+            entries: Sequence[Mapping[str, Any]] = served.read(chosen, VAULTS)
+        else:
+            person = parts.person or _typist(env)
+            entries = [vault.to_json() for vault in await choose(azure, landscape, person, terminal)]
+        await check(azure, env.get("AZURE_ENV_NAME", ""), entries, landscape)
+    if not chosen:
+        _remember(VAULTS, json.dumps(entries, separators=(",", ":")))
+    names = ", ".join(str(entry["name"]) for entry in entries)
+    say(f"Rekey will look after: {names}. To choose anew: azd env set {VAULTS} ''")
+
+
+def _check_sign_in(env: Mapping[str, str], landscape: Landscape) -> None:
+    subscription = env.get("AZURE_SUBSCRIPTION_ID", "")
+    if subscription and subscription.lower() not in {seen.lower() for seen in landscape.subscriptions}:
+        raise NotReady(
+            [f"the sign-in does not see the subscription {subscription} of this environment: azd auth login anew"]
+        )
+
+
+def _typist(env: Mapping[str, str]) -> Typist:
+    unattended = env.get("AZD_NON_INTERACTIVE", "").lower() in ("1", "true") or bool(env.get("CI"))
+    if unattended or not sys.stdin.isatty():
+        raise RekeyError(
+            "nobody can be asked here which vaults Rekey shall look after",
+            fix=f"azd env set {VAULTS} '{served.SHAPE}', with your names and ids",
+        )
+    return Typist()
+
+
+def _remember(name: str, value: str) -> None:
+    ran = subprocess.run(["azd", "env", "set", name, value], capture_output=True, text=True, check=False)  # noqa: S603, S607
+    if ran.returncode:
+        raise RekeyError(f"azd did not keep {name}: {ran.stderr.strip()}", fix=f"azd env set {name} '{value}'")
+
+
+def site_and_package(env: Mapping[str, str]) -> list[str]:
+    """Return what the code goes to, and the package where one is chosen; raises StepError."""
+    missing = [name for name in ("AZURE_SUBSCRIPTION_ID", "AZURE_RESOURCE_GROUP", "appName") if not env.get(name)]
+    if missing:
+        raise StepError(f"the environment lacks {', '.join(missing)}. Fix: azd provision")
+    group = f"/subscriptions/{env['AZURE_SUBSCRIPTION_ID']}/resourceGroups/{env['AZURE_RESOURCE_GROUP']}"
+    package = env.get(PACKAGE, "")
+    return [f"{group}/providers/Microsoft.Web/sites/{env['appName']}", *([package] if package else [])]
+
+
+def main(arguments: Sequence[str], parts: Parts | None = None) -> int:
+    """Run the hook that the command line names; returns the exit code."""
+    os.environ.setdefault("AZURE_TOKEN_CREDENTIALS", OWN_SIGN_IN)
+    try:
+        match list(arguments):
+            case ["preprovision"]:
+                asyncio.run(preprovision(os.environ, parts or Parts()))
+            case ["postdeploy"]:
+                return finish.main(site_and_package(os.environ))
+            case _:
+                say((__doc__ or "").strip())
+                return 2
+    except (RekeyError, StepError) as error:
+        print(f"rekey: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,72 @@
+"""Put a complete package on an app, the present one or an earlier one, however long its rights take to spread.
+
+python -m scripts.deploying.push SITE PACKAGE
+
+SITE is the app's resource id. Azure refuses the package for minutes after a first deployment, since
+the app's identity may not write to its storage account yet, and no template can wait for that.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+
+from scripts.deploying.patience import Clock, NotYetError, StepError, SystemClock, patiently, say
+from scripts.deploying.signin import arm_endpoint, signed_in
+from scripts.deploying.site import Site
+
+POLL = 5
+"""Seconds between two looks at a deployment."""
+LONGEST = timedelta(minutes=10)
+"""How long one deployment may take before it is begun anew."""
+UNKNOWN = 4
+"""So many times in a row a deployment may be unknown at its beginning."""
+FIX = (
+    "see that the app's identity has Storage Blob Data Owner on its storage account, that you have Website "
+    "Contributor on the app, and that its network lets you in; then run this again"
+)
+
+
+def push(site: Site, package: Path, clock: Clock) -> None:
+    """Put a package on a site; raises StepError."""
+    content = package.read_bytes()
+    say(f"code: {package} goes to {site.name}")
+    patiently("code", lambda: _attempt(site, content, clock), clock, fix=FIX)
+    say("code: deployed")
+
+
+def _attempt(site: Site, content: bytes, clock: Clock) -> None:
+    """Publish once, and follow that to its end.
+
+    A new deployment may be unknown for a moment; one that was known and is not any more has ended,
+    since its worker is recycled afterwards.
+    """
+    deployment = site.publish(content)
+    began, unknown, known = clock.now(), 0, False
+    while clock.now() - began < LONGEST and unknown < UNKNOWN:
+        ended = site.is_published(deployment)
+        if ended or (ended is None and known):
+            return
+        known, unknown = ended is not None, unknown + (ended is None)
+        clock.sleep(POLL)
+    raise NotYetError("the deployment was never heard of" if unknown else "the deployment does not end")
+
+
+def main(arguments: Sequence[str], clock: Clock | None = None) -> int:
+    """Do what the command line asks for; returns the exit code."""
+    if len(arguments) != 2 or not arguments[0].startswith("/subscriptions/"):  # noqa: PLR2004
+        say((__doc__ or "").strip())
+        return 2
+    try:
+        site = Site(arguments[0].rstrip("/"), signed_in(), arm_endpoint())
+        push(site, Path(arguments[1]), clock or SystemClock())
+    except StepError as error:
+        say(str(error))
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,83 @@
+"""Deploy the template, again where a role or an identity that was just made is not known everywhere yet.
+
+python -m scripts.deploying.template GROUP PARAMETERS [LOCATION]
+
+With LOCATION the resource group is made first. Uses `az` as you are signed in, and prints the
+resource id of the app as its last line.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from scripts.az import AzError, az
+from scripts.deploying import providers
+from scripts.deploying.patience import Clock, NotYetError, StepError, SystemClock, patiently, say
+
+DEPLOYMENT = "rekey"
+SPREADING = (
+    "RoleDefinitionDoesNotExist",
+    "PrincipalNotFound",
+    "InaccessibleStorageException",
+    "DeploymentActive",
+)
+"""Codes of what passes by itself: https://learn.microsoft.com/azure/role-based-access-control/troubleshooting.
+
+The third comes of `packageUri`: https://github.com/Azure/azure-dev/issues/8026.
+"""
+FIX = "see whether the role or identity in the message is there, then run this again: it changes nothing that is right"
+
+
+def deploy(group: str, parameters: str, location: str, clock: Clock) -> str:
+    """Deploy the template into a group; returns the app's resource id, raises StepError."""
+    if location:
+        _run("group", "create", "--name", group, "--location", location)
+    providers.register(providers.needed(Path(parameters)), az)
+    say(f"template: {parameters} goes to the resource group {group}")
+    deployed = patiently("template", lambda: _attempt(group, parameters), clock, fix=FIX)
+    say("template: deployed")
+    subscription = str(deployed["id"]).split("/")[2]
+    app = deployed["properties"]["outputs"]["appName"]["value"]
+    return f"/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Web/sites/{app}"
+
+
+def _attempt(group: str, parameters: str) -> Mapping[str, Any]:
+    try:
+        answer: Mapping[str, Any] = az(
+            *("deployment", "group", "create", "--resource-group", group),
+            *("--name", DEPLOYMENT, "--parameters", parameters),
+        )
+    except AzError as error:
+        codes = [code for code in SPREADING if code in str(error)]
+        if codes:
+            raise NotYetError(f"Azure answered {codes[0]}") from None
+        raise StepError(f"template: {error}") from None
+    return answer
+
+
+def _run(*arguments: str) -> None:
+    try:
+        az(*arguments)
+    except AzError as error:
+        raise StepError(str(error)) from None
+
+
+def main(arguments: Sequence[str], clock: Clock | None = None) -> int:
+    """Do what the command line asks for; returns the exit code."""
+    if len(arguments) not in (2, 3):
+        say((__doc__ or "").strip())
+        return 2
+    group, parameters, *location = arguments
+    try:
+        say(deploy(group, parameters, "".join(location), clock or SystemClock()))
+    except StepError as error:
+        say(str(error))
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

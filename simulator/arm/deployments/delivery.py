@@ -1,0 +1,50 @@
+"""Event Grid's delivery: by an identity, into a storage account that may be closed.
+
+https://learn.microsoft.com/azure/event-grid/handler-storage-queues: behind a firewall only a
+system-assigned identity gets in, and only where trusted services may. That this holds with rules
+for networks is documented; with public access disabled it is not, so here it does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from simulator.arm.deployments import ids
+from simulator.arm.deployments.refusals.events import destination_of
+from simulator.arm.deployments.tenant import Resource, Tenant
+
+SEND = "Microsoft.Storage/storageAccounts/queueServices/queues/messages/add/action"
+WRITE = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/write"
+
+
+def deliver(tenant: Tenant, subscription: Resource) -> str | None:
+    """Return the id of the queue, or container, that an event reaches; None where it is lost."""
+    topic = tenant.read(ids.parent(subscription.id) or "")
+    for kind, inner, action in (
+        ("deliveryWithResourceIdentity", "destination", SEND),
+        ("deadLetterWithResourceIdentity", "deadLetterDestination", WRITE),
+    ):
+        sent = subscription.properties[kind]
+        target = destination_of(sent[inner]["properties"])
+        if _gets_in(tenant, sent["identity"], target) and tenant.may(
+            _principal(tenant, topic, sent["identity"]), action, target
+        ):
+            return target
+    return None
+
+
+def _gets_in(tenant: Tenant, identity: Mapping[str, Any], target: str) -> bool:
+    account = tenant.read(target.rpartition("Services/default/")[0].rpartition("/")[0]).properties
+    if account.get("publicNetworkAccess", "Enabled") != "Enabled":
+        return False
+    rules = account.get("networkAcls", {"defaultAction": "Allow"})
+    if rules["defaultAction"] == "Allow":
+        return True
+    return "AzureServices" in rules.get("bypass", "") and identity["type"] == "SystemAssigned"
+
+
+def _principal(tenant: Tenant, topic: Resource, identity: Mapping[str, Any]) -> str:
+    named = identity.get("userAssignedIdentity")
+    owner = tenant.read(named).added if named else topic.identity
+    return str(owner.get("principalId", ""))

@@ -1,0 +1,242 @@
+"""Deploys a template: each resource as soon as those that it depends on are there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from simulator.arm.deployments import ids
+from simulator.arm.deployments.expressions import ExpressionError
+from simulator.arm.deployments.functions import TemplateError
+from simulator.arm.deployments.ids import Place
+from simulator.arm.deployments.providers import Put, create
+from simulator.arm.deployments.scope import Scope
+from simulator.arm.deployments.tenant import Resource, Tenant
+from simulator.arm.deployments.timeline import Task, Timeline, Work
+from simulator.arm.errors import ArmError
+from simulator.clock import VirtualClock
+
+NESTED = "Microsoft.Resources/deployments"
+OVERHEAD = 5.0
+"""Seconds that a deployment takes by itself. Not documented: an empty one takes several."""
+SLOW = {
+    "Microsoft.Web/sites": 30.0,
+    "Microsoft.Network/privateEndpoints": 60.0,
+    "Microsoft.Storage/storageAccounts": 20.0,
+}
+QUICK = 1.0
+"""Seconds that other resources take: no more than that may be relied on."""
+
+
+class DeploymentFailed(Exception):  # noqa: N818 - the code that Resource Manager answers
+    """A deployment failed: `details` are the refusals, each with the resource that it is about."""
+
+    def __init__(self, details: list[tuple[str, ArmError]]) -> None:
+        listed = "\n".join(f"{error.code}: {error.message} ({id_})" for id_, error in details)
+        super().__init__(f"DeploymentFailed: {listed}")
+        self.details = details
+
+
+@dataclass
+class Step:
+    """One resource of a template, in one round of its loop."""
+
+    symbol: str
+    raw: Mapping[str, Any]
+    scope: Scope
+    after: tuple[str, ...]
+
+    @property
+    def kind(self) -> str:
+        """Return the type."""
+        return str(self.raw["type"])
+
+    @property
+    def place(self) -> Place:
+        """Return where it is made."""
+        at = self.scope.place
+        subscription = self.scope.value(self.raw.get("subscriptionId", at.subscription))
+        group = self.scope.value(self.raw.get("resourceGroup", "" if "subscriptionId" in self.raw else at.group))
+        return Place(subscription, group)
+
+    def id(self) -> str:
+        """Return its id."""
+        target = self.scope.value(self.raw["scope"]) if "scope" in self.raw else self.place.id
+        return ids.resource_id(target, self.kind, *str(self.scope.value(self.raw["name"])).split("/"))
+
+
+class Engine:
+    """Deploys templates to a tenant, in its virtual time.
+
+    `delays` are seconds that resources of the template take in addition, by their symbols.
+    """
+
+    def __init__(self, tenant: Tenant, clock: VirtualClock, delays: Mapping[str, float] | None = None) -> None:
+        self._tenant = tenant
+        self._clock = clock
+        self._delays = delays or {}
+
+    def deploy(
+        self, template: Mapping[str, Any], parameters: Mapping[str, Any], place: Place, name: str = "rekey"
+    ) -> dict[str, Any]:
+        """Deploy a template and return its outputs; DeploymentFailed says what was refused."""
+        timeline = Timeline(self._clock.advance)
+        scope = Scope(template, {}, place, name, self._tenant)
+        run = Run(timeline, scope, parameters, self._delays)
+        task = timeline.start(run.work())
+        timeline.run()
+        if task.error:
+            raise task.error
+        if not task.ended:
+            raise ExpressionError("the template's resources wait for each other")
+        return run.outputs
+
+
+class Run:
+    """One deployment that is under way, with those nested in it."""
+
+    def __init__(
+        self,
+        timeline: Timeline,
+        scope: Scope,
+        parameters: Mapping[str, Any],
+        delays: Mapping[str, float] | None = None,
+    ) -> None:
+        self._timeline = timeline
+        self._delays = delays or {}
+        self._scope = _with_parameters(scope, parameters)
+        self.outputs: dict[str, Any] = {}
+
+    def work(self) -> Work:
+        """Deploy everything; raises DeploymentFailed when what was begun has ended."""
+        tenant, place = self._scope.tenant, self._scope.place
+        if place.id.lower() not in tenant.groups and place.group:
+            error = ArmError(404, "ResourceGroupNotFound", f"Resource group '{place.group}' could not be found.")
+            raise DeploymentFailed([(place.id, error)])
+        yield OVERHEAD
+        steps = self._steps()
+        # What a template names is registered by itself; what its resources need beside that is not:
+        # https://learn.microsoft.com/azure/azure-resource-manager/management/resource-providers-and-types
+        tenant.register(place.subscription, {ids.provider(step.kind) for step in steps})
+        tasks: dict[str, Task] = {}
+        for step in steps:
+            tasks[step.symbol] = self._timeline.start(self._step(step, tasks))
+        yield tasks.values()
+        self._end(steps, tasks)
+
+    def _end(self, steps: list[Step], tasks: Mapping[str, Task]) -> None:
+        errors = [(step, tasks[step.symbol].error) for step in steps if tasks[step.symbol].error]
+        details = [detail for step, error in errors if error for detail in _details(step, error)]
+        if details:
+            raise DeploymentFailed(details)
+        listed = self._scope.template.get("outputs", {})
+        self.outputs = {name: self._scope.value(output["value"]) for name, output in listed.items()}
+
+    def _steps(self) -> list[Step]:
+        """Return what is to be made, and let expressions know every symbol."""
+        listed = list(self._listed())
+        symbols = {step.symbol: step.id() for step in listed}
+        self._scope = replace(self._scope, symbols=symbols)
+        for step in listed:
+            step.scope = replace(step.scope, symbols=symbols)
+        return [step for step in listed if not step.raw.get("existing") and step.scope.value(_condition(step))]
+
+    def _listed(self) -> Iterator[Step]:
+        for symbol, raw in _symbols(self._scope.template.get("resources", {})):
+            loop = raw.get("copy")
+            if loop is None:
+                yield Step(symbol, raw, self._scope, self._after(raw, self._scope))
+                continue
+            for index in range(self._scope.value(loop["count"])):
+                scope = self._scope.within(loop["name"], index)
+                serial = (f"{symbol}[{index - 1}]",) if loop.get("mode") == "serial" and index else ()
+                yield Step(f"{symbol}[{index}]", raw, scope, (*self._after(raw, scope), *serial))
+
+    def _after(self, raw: Mapping[str, Any], scope: Scope) -> tuple[str, ...]:
+        return tuple(scope.value(each) for each in raw.get("dependsOn", ()))
+
+    def _step(self, step: Step, tasks: Mapping[str, Task]) -> Work:
+        """Make one resource when everything that it depends on has been made."""
+        needed = [task for symbol, task in tasks.items() if _depends(step, symbol)]
+        yield needed
+        if any(task.error for task in needed):
+            return
+        yield self._delays.get(step.symbol.partition("[")[0], 0.0)
+        if step.kind == NESTED:
+            yield from self._nested(step)
+        else:
+            yield SLOW.get(step.kind, QUICK)
+            _made(step)
+
+    def _nested(self, step: Step) -> Work:
+        properties = step.raw["properties"]
+        name = str(step.scope.value(step.raw["name"]))
+        inner = Scope(properties["template"], {}, step.place, name, step.scope.tenant)
+        given = {key: step.scope.value(value) for key, value in properties.get("parameters", {}).items()}
+        run = Run(self._timeline, inner, {key: value.get("value") for key, value in given.items()})
+        task = self._timeline.start(run.work())
+        yield [task]
+        if task.error:
+            raise task.error
+        shown = {key: {"value": value} for key, value in run.outputs.items()}
+        tenant = step.scope.tenant
+        tenant.keep(Resource(step.id(), NESTED, {}, tenant.now(), {"outputs": shown}))
+
+
+def _symbols(resources: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield resources with their symbols; a template of the language's first version has none."""
+    if isinstance(resources, Mapping):
+        yield from resources.items()
+        return
+    for index, raw in enumerate(resources):
+        if "dependsOn" in raw:
+            raise ExpressionError("dependsOn without symbols is not known here: say languageVersion 2.0")
+        yield f"#{index}", raw
+
+
+def _made(step: Step) -> None:
+    """Evaluate a resource, and let its provider judge it."""
+    shown = {
+        key: value
+        for key, value in step.raw.items()
+        if key not in {"copy", "dependsOn", "condition", "scope", "subscriptionId", "resourceGroup"}
+    }
+    body = step.scope.value(shown)
+    body["properties"] = without_nulls(body.get("properties", {}))
+    create(step.scope.tenant, Put(step.id(), step.kind, body))
+
+
+def without_nulls(value: Any) -> Any:
+    """Leave out what is null, which means the same as not to say it."""
+    if isinstance(value, Mapping):
+        return {key: without_nulls(item) for key, item in value.items() if item is not None}
+    return [without_nulls(item) for item in value] if isinstance(value, list) else value
+
+
+def _condition(step: Step) -> Any:
+    return step.raw.get("condition", True)
+
+
+def _depends(step: Step, symbol: str) -> bool:
+    """Return whether a step waits for a symbol; the name of a loop means each of its rounds."""
+    return any(symbol == after or symbol.startswith(f"{after}[") for after in step.after)
+
+
+def _details(step: Step, error: Exception) -> list[tuple[str, ArmError]]:
+    if isinstance(error, DeploymentFailed):
+        return error.details
+    if isinstance(error, ArmError):
+        return [(step.symbol, error)]
+    if isinstance(error, TemplateError | ExpressionError):
+        return [(step.symbol, ArmError(400, "InvalidTemplate", str(error)))]
+    raise error
+
+
+def _with_parameters(scope: Scope, given: Mapping[str, Any]) -> Scope:
+    """Return the scope with the parameters, and the defaults of those that are not given."""
+    known = dict(given)
+    for name, parameter in scope.template.get("parameters", {}).items():
+        if known.get(name) is None:
+            known[name] = replace(scope, parameters=known).value(parameter.get("defaultValue"))
+    return replace(scope, parameters=known, given=known)

@@ -1,0 +1,141 @@
+"""Microsoft.Web: Functions apps on Flex Consumption plans, and their packages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from simulator.arm.deployments import ids
+from simulator.arm.deployments.refusals.put import Put
+from simulator.arm.deployments.tenant import Resource, Tenant
+from simulator.arm.errors import ArmError
+
+NOT_ON_FLEX = {
+    # https://github.com/Azure/azure-cli/issues/31414
+    # https://github.com/Azure/terraform-azurerm-avm-res-web-site/issues/360
+    "ftpsState",
+    # https://learn.microsoft.com/azure/azure-functions/functions-app-settings#flex-consumption-plan-deprecations
+    "alwaysOn",
+    "linuxFxVersion",
+    "functionAppScaleLimit",
+    "http20Enabled",
+    "remoteDebuggingEnabled",
+}
+"""Of siteConfig. The first is refused by some stamps today; for the rest Flex has no use."""
+SETTINGS_NOT_ON_FLEX = {
+    "FUNCTIONS_WORKER_RUNTIME",
+    "FUNCTIONS_WORKER_RUNTIME_VERSION",
+    "FUNCTIONS_EXTENSION_VERSION",
+    "ENABLE_ORYX_BUILD",
+    "SCM_DO_BUILD_DURING_DEPLOYMENT",
+    "WEBSITE_RUN_FROM_PACKAGE",
+    "WEBSITE_CONTENTAZUREFILECONNECTIONSTRING",
+    "WEBSITE_CONTENTSHARE",
+    "WEBSITE_VNET_ROUTE_ALL",
+}
+"""https://learn.microsoft.com/azure/azure-functions/functions-app-settings#flex-consumption-plan-deprecations"""
+DELEGATION = "Microsoft.App/environments"
+STRATEGIES = {"Recreate", "RollingUpdate"}
+MEMORIES = {512, 2048, 4096}
+WRITE_BLOB = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/write"
+
+
+def check_site(tenant: Tenant, put: Put) -> None:
+    """Refuse what a Flex Consumption app cannot have, or lacks."""
+    plan = tenant.read(put.properties["serverFarmId"])
+    if plan.body.get("sku", {}).get("name") != "FC1":
+        raise _bad("the plan is no Flex Consumption plan (FC1)")
+    config = put.properties.get("siteConfig", {})
+    for name in sorted(NOT_ON_FLEX & config.keys()):
+        raise _bad(f"The following site configuration property is not supported for Flex Consumption: {name}")
+    settings = {setting["name"] for setting in config.get("appSettings", ())}
+    for name in sorted(SETTINGS_NOT_ON_FLEX & settings):
+        raise _bad(
+            f"The following app setting (Site.SiteConfig.AppSettings.{name}) for Flex Consumption sites is invalid."
+        )
+    _check_config(tenant, put)
+    _check_network(tenant, put)
+
+
+def _check_config(tenant: Tenant, put: Put) -> None:
+    """https://learn.microsoft.com/azure/azure-functions/functions-infrastructure-as-code#flex-consumption-plan."""
+    config = put.properties.get("functionAppConfig")
+    if not config:
+        raise _bad("FunctionAppConfig is required for Flex Consumption")
+    scale = config["scaleAndConcurrency"]
+    if scale["instanceMemoryMB"] not in MEMORIES or not 1 <= scale["maximumInstanceCount"] <= 1000:  # noqa: PLR2004
+        raise _bad("scaleAndConcurrency is out of bounds")
+    if config.get("siteUpdateStrategy", {"type": "Recreate"})["type"] not in STRATEGIES:
+        raise _bad("siteUpdateStrategy is unknown")
+    storage = config["deployment"]["storage"]
+    named = storage["authentication"].get("userAssignedIdentityResourceId")
+    if named not in put.body.get("identity", {}).get("userAssignedIdentities", {}):
+        raise _bad("the identity of the deployment storage is not one of the app")
+    if container_of(tenant, storage["value"]) is None:
+        raise _bad(f"the deployment container {storage['value']} does not exist")
+
+
+def _check_network(tenant: Tenant, put: Put) -> None:
+    """Refuse a subnet that is not the app's, or whose provider the subscription has not.
+
+    https://learn.microsoft.com/azure/azure-functions/flex-consumption-plan#virtual-network-integration
+    """
+    subnet = put.properties.get("virtualNetworkSubnetId")
+    if not subnet:
+        return
+    subscription = ids.place_of(put.id).subscription
+    if not tenant.is_registered(subscription, "Microsoft.App"):
+        message = "The subscription is not registered to use namespace 'Microsoft.App'."
+        raise ArmError(409, "MissingSubscriptionRegistration", message)
+    network = tenant.read(ids.parent(subnet) or "")
+    listed = {one["name"]: one["properties"] for one in network.properties["subnets"]}
+    delegations = listed[subnet.rpartition("/")[2]].get("delegations", ())
+    if DELEGATION not in {one["properties"]["serviceName"] for one in delegations}:
+        raise _bad(f"the subnet must be delegated to {DELEGATION}")
+
+
+def check_package(tenant: Tenant, put: Put) -> None:
+    """Refuse a package as long as the app's identity may not write it.
+
+    "InaccessibleStorageException", 403: https://github.com/Azure/azure-dev/issues/8026
+    """
+    if not str(put.properties.get("packageUri", "")).startswith("https://"):
+        raise _bad("onedeploy needs a packageUri")
+    check_upload(tenant, tenant.read(ids.parent(put.id) or ""))
+
+
+def check_upload(tenant: Tenant, site: Resource) -> None:
+    """Refuse a package while the app's identity, which Azure uses, may not write it."""
+    storage = site.properties["functionAppConfig"]["deployment"]["storage"]
+    identity = tenant.read(storage["authentication"]["userAssignedIdentityResourceId"])
+    container = container_of(tenant, storage["value"])
+    if container is None or not tenant.may(identity.added["principalId"], WRITE_BLOB, container):
+        message = (
+            "InaccessibleStorageException: Failed to access storage account for deployment: "
+            "BlobUploadFailedException: Response status code does not indicate success: 403 "
+            "(This request is not authorized to perform this operation using this permission.)."
+        )
+        raise ArmError(403, "InaccessibleStorageException", message)
+
+
+def container_of(tenant: Tenant, url: str) -> str | None:
+    """Return the id of the container at a URL."""
+    host, _, container = url.removeprefix("https://").partition("/")
+    account = host.partition(".")[0]
+    for resource in tenant.of_kind("Microsoft.Storage/storageAccounts/blobServices/containers"):
+        if resource.id.endswith(f"/storageAccounts/{account}/blobServices/default/containers/{container}"):
+            return resource.id
+    return None
+
+
+def settings_of(site: Resource) -> dict[str, str]:
+    """Return an app's settings as its process sees them: those that are empty are dropped.
+
+    https://github.com/Azure/azure-functions-host, FunctionEnvironmentReload of a placeholder.
+    """
+    listed: list[Mapping[str, Any]] = site.properties["siteConfig"]["appSettings"]
+    return {setting["name"]: setting["value"] for setting in listed if setting["value"]}
+
+
+def _bad(reason: str) -> ArmError:
+    return ArmError(400, "BadRequest", f"{reason}.")

@@ -1,0 +1,88 @@
+"""Microsoft.Authorization: custom roles and assignments, which spread with a delay."""
+
+from __future__ import annotations
+
+import uuid
+
+from simulator.arm.deployments.built_in_roles import BUILT_IN
+from simulator.arm.deployments.refusals.put import Put
+from simulator.arm.deployments.tenant import DEFINITION, Resource, Tenant, scope_of, within
+from simulator.arm.errors import ArmError
+
+
+def check_definition(tenant: Tenant, put: Put) -> None:
+    """Refuse a role whose name is taken in the tenant.
+
+    https://learn.microsoft.com/azure/role-based-access-control/custom-roles
+    """
+    name = put.properties["roleName"]
+    for other in tenant.of_kind(DEFINITION):
+        if other.properties["roleName"] == name and other.id.lower() != put.id.lower():
+            message = f"A custom role with the same name '{name}' already exists in this directory."
+            raise ArmError(409, "RoleDefinitionWithSameNameExists", message)
+
+
+def check_assignment(tenant: Tenant, put: Put) -> None:
+    """Refuse a role or an identity that is not known yet, or not meant for this scope."""
+    _check_name(put)
+    _check_principal(tenant, put)
+    _check_role(tenant, put)
+    _check_change(tenant, put)
+
+
+def _check_name(put: Put) -> None:
+    try:
+        uuid.UUID(put.name)
+    except ValueError:
+        message = f"The role assignment ID '{put.name}' is not valid. It must be a GUID."
+        raise ArmError(400, "InvalidRoleAssignmentId", message) from None
+
+
+def _check_principal(tenant: Tenant, put: Put) -> None:
+    """Refuse an identity that is new, unless it is said to be one.
+
+    https://learn.microsoft.com/azure/role-based-access-control/role-assignments-template#new-service-principal
+    """
+    oid = put.properties["principalId"]
+    since = tenant.principals.get(oid)
+    is_said = put.properties.get("principalType") == "ServicePrincipal"
+    if since is None or (not is_said and tenant.now() - since < tenant.spread.identities):
+        plain = oid.replace("-", "")
+        message = f"Principal {plain} does not exist in the directory {tenant.tenant_id}."
+        raise ArmError(400, "PrincipalNotFound", message)
+
+
+def _check_role(tenant: Tenant, put: Put) -> None:
+    """Refuse a role that was defined a moment ago.
+
+    https://github.com/mspnp/aks-baseline/issues/310; https://github.com/Azure/bicep/issues/1013
+    """
+    role = put.properties["roleDefinitionId"].rpartition("/")[2]
+    if role in BUILT_IN:
+        return
+    definition = _definition(tenant, role)
+    if definition is None or tenant.role(role) is None:
+        message = f"The specified role definition with ID '{role.replace('-', '')}' does not exist."
+        raise ArmError(404, "RoleDefinitionDoesNotExist", message)
+    scopes = definition.properties["assignableScopes"]
+    if not any(within(scope_of(put.id), scope) for scope in scopes):
+        message = f"The scope '{scope_of(put.id)}' is not an assignable scope of the role."
+        raise ArmError(400, "RoleAssignmentScopeNotAssignableToRoleDefinition", message)
+
+
+def _definition(tenant: Tenant, role: str) -> Resource | None:
+    listed = tenant.of_kind(DEFINITION)
+    return next((one for one in listed if one.id.rpartition("/")[2] == role), None)
+
+
+def _check_change(tenant: Tenant, put: Put) -> None:
+    """Refuse to give an assignment to somebody else.
+
+    https://learn.microsoft.com/azure/role-based-access-control/troubleshooting
+    """
+    if not tenant.has(put.id):
+        return
+    before = tenant.read(put.id).properties
+    if any(before[key] != put.properties[key] for key in ("principalId", "roleDefinitionId")):
+        message = "Tenant ID, application ID, principal ID, and scope cannot be updated."
+        raise ArmError(400, "RoleAssignmentUpdateNotPermitted", message)

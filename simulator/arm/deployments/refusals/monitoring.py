@@ -1,0 +1,34 @@
+"""Microsoft.Insights: rules of alerts that ask a query."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from isodate import parse_duration  # type: ignore[import-untyped]
+
+from simulator.arm.deployments.refusals.put import Put
+from simulator.arm.deployments.tenant import Tenant
+from simulator.arm.errors import ArmError
+
+_MINUTES = (1, 5, 10, 15, 30, 45, 60, 120, 180, 240, 300, 360, 1440)
+_FREQUENCIES = {timedelta(minutes=minutes) for minutes in _MINUTES}
+_WINDOWS = _FREQUENCIES | {timedelta(days=2)}
+"""https://learn.microsoft.com/azure/azure-monitor/alerts/alerts-create-log-alert-rule"""
+
+
+def check_rule(tenant: Tenant, put: Put) -> None:
+    """Refuse a rule that looks back less far than it waits, or at times that cannot be chosen.
+
+    "Should be greater than or equal to frequencyInMinutes": the class Schedule of Microsoft's
+    management library for Java, com.microsoft.azure.management.monitor.
+    """
+    del tenant
+    window = parse_duration(put.properties["windowSize"])
+    frequency = parse_duration(put.properties["evaluationFrequency"])
+    if window not in _WINDOWS or frequency not in _FREQUENCIES:
+        raise ArmError(400, "BadRequest", f"windowSize or evaluationFrequency of {put.name} is not allowed.")
+    if window < frequency:
+        message = f"The window size of {put.name} must be greater than or equal to its frequency."
+        raise ArmError(400, "BadRequest", message)
+    if put.properties["severity"] not in range(5):
+        raise ArmError(400, "BadRequest", f"The severity of {put.name} must be between 0 and 4.")

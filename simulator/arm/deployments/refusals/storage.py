@@ -1,0 +1,20 @@
+"""Microsoft.Storage: accounts."""
+
+from __future__ import annotations
+
+import re
+
+from simulator.arm.deployments.refusals.put import Put
+from simulator.arm.deployments.tenant import Tenant
+from simulator.arm.errors import ArmError
+
+
+def check_account(tenant: Tenant, put: Put) -> None:
+    """Refuse a name that is none.
+
+    https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules
+    """
+    del tenant
+    if not re.fullmatch(r"[a-z0-9]{3,24}", put.name):
+        message = f"{put.name} is not a valid storage account name."
+        raise ArmError(400, "AccountNameInvalid", message)

@@ -1,0 +1,157 @@
+"""What exists in the tenant, since when, and who may do what by now."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from fnmatch import fnmatchcase
+from typing import Any
+
+from simulator.arm.deployments import ids
+from simulator.arm.deployments.built_in_roles import BUILT_IN
+from simulator.arm.errors import ArmError
+
+ASSIGNMENT = "Microsoft.Authorization/roleAssignments"
+DEFINITION = "Microsoft.Authorization/roleDefinitions"
+IDENTITY = "Microsoft.ManagedIdentity/userAssignedIdentities"
+_PEOPLE = uuid.UUID("6f1d3a52-93a0-4f6e-9d2b-0f8e1a4c7b55")
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How long it takes until everybody knows of a custom role, a right, or a new identity.
+
+    A right works after seconds to minutes, 30 minutes at most:
+    https://learn.microsoft.com/azure/role-based-access-control/troubleshooting. How long a role's
+    definition takes is not documented.
+    """
+
+    roles: timedelta = timedelta(seconds=20)
+    rights: timedelta = timedelta(seconds=100)
+    identities: timedelta = timedelta(seconds=30)
+
+
+@dataclass
+class Resource:
+    """One resource: what was asked for, and what Azure adds to it."""
+
+    id: str
+    kind: str
+    body: Mapping[str, Any]
+    since: datetime
+    added: Mapping[str, Any] = field(default_factory=dict)
+    """Properties that only Azure knows."""
+    identity: Mapping[str, Any] = field(default_factory=dict)
+    """What Azure adds to the identity."""
+
+    @property
+    def properties(self) -> Mapping[str, Any]:
+        """Return the properties that were asked for."""
+        return self.body.get("properties") or {}
+
+    def shown(self) -> dict[str, Any]:
+        """Return the properties as `reference` shows them."""
+        return {**self.properties, **self.added}
+
+    def full(self) -> dict[str, Any]:
+        """Return the whole resource as `reference(…, 'full')` shows it."""
+        identity = {"identity": {**self.body.get("identity", {}), **self.identity}}
+        whole = {**self.body, "properties": self.shown(), "resourceId": self.id}
+        return whole | (identity if self.identity or "identity" in self.body else {})
+
+
+@dataclass
+class Tenant:
+    """A tenant of Microsoft Entra with its subscriptions."""
+
+    now: Callable[[], datetime]
+    tenant_id: str
+    location: str
+    cloud: Mapping[str, Any] = field(default_factory=dict)
+    spread: Spread = field(default_factory=Spread)
+    resources: dict[str, Resource] = field(default_factory=dict)
+    groups: set[str] = field(default_factory=set)
+    """Ids of resource groups, in lower case."""
+    registered: set[tuple[str, str]] = field(default_factory=set)
+    """Subscriptions with the resource providers that they are registered for, in lower case."""
+    principals: dict[str, datetime] = field(default_factory=dict)
+
+    def add_group(self, place: ids.Place) -> None:
+        """Make a resource group."""
+        self.groups.add(place.id.lower())
+
+    def register(self, subscription: str, namespaces: Iterable[str]) -> None:
+        """Register a subscription for resource providers."""
+        self.registered |= {(subscription.lower(), namespace.lower()) for namespace in namespaces}
+
+    def is_registered(self, subscription: str, namespace: str) -> bool:
+        """Return whether a subscription is registered for a resource provider."""
+        return (subscription.lower(), namespace.lower()) in self.registered
+
+    def read(self, id_: str) -> Resource:
+        """Return a resource; ArmError where there is none."""
+        if id_.lower() in self.resources:
+            return self.resources[id_.lower()]
+        raise ArmError(404, "ResourceNotFound", f"The Resource '{id_}' was not found.")
+
+    def has(self, id_: str) -> bool:
+        """Return whether there is such a resource, or group."""
+        return id_.lower() in self.resources or id_.lower() in self.groups
+
+    def of_kind(self, kind: str) -> Iterator[Resource]:
+        """Yield every resource of a type."""
+        yield from (one for one in self.resources.values() if one.kind.lower() == kind.lower())
+
+    def keep(self, resource: Resource) -> Resource:
+        """Note a resource; one that was there keeps its age."""
+        before = self.resources.get(resource.id.lower())
+        if before is not None:
+            resource.since = before.since
+        self.resources[resource.id.lower()] = resource
+        return resource
+
+    def principal(self, name: str) -> str:
+        """Return the object id of an identity, made at its first use."""
+        oid = str(uuid.uuid5(_PEOPLE, name.lower()))
+        self.principals.setdefault(oid, self.now())
+        return oid
+
+    def role(self, role_id: str) -> tuple[str, ...] | None:
+        """Return the actions of a role, None where it is not known, or not known everywhere yet."""
+        plain = role_id.rpartition("/")[2].lower()
+        if plain in BUILT_IN:
+            return BUILT_IN[plain]
+        for definition in self.of_kind(DEFINITION):
+            old_enough = self.now() - definition.since >= self.spread.roles
+            if definition.id.rpartition("/")[2].lower() == plain and old_enough:
+                return actions_of(definition)
+        return None
+
+    def may(self, oid: str, action: str, scope: str) -> bool:
+        """Return whether somebody may do something there by now."""
+        return any(
+            fnmatchcase(action.lower(), pattern.lower())
+            for assignment in self.of_kind(ASSIGNMENT)
+            if assignment.properties["principalId"] == oid
+            and self.now() - assignment.since >= self.spread.rights
+            and within(scope, scope_of(assignment.id))
+            for pattern in self.role(assignment.properties["roleDefinitionId"]) or ()
+        )
+
+
+def actions_of(definition: Resource) -> tuple[str, ...]:
+    """Return what a custom role permits, to the control plane and to data."""
+    (permissions,) = definition.properties["permissions"]
+    return (*permissions.get("actions", ()), *permissions.get("dataActions", ()))
+
+
+def scope_of(assignment_id: str) -> str:
+    """Return what a role is assigned at."""
+    return assignment_id.rpartition("/providers/")[0]
+
+
+def within(scope: str, ancestor: str) -> bool:
+    """Return whether a scope is the ancestor or lies in it."""
+    return f"{scope.lower()}/".startswith(f"{ancestor.lower()}/")

@@ -1,0 +1,105 @@
+"""Microsoft.EventGrid: the system topics of a subscription, and the event subscriptions of each, listed.
+
+The operations SystemTopics_ListBySubscription and SystemTopicEventSubscriptions_ListBySystemTopic,
+https://learn.microsoft.com/rest/api/eventgrid/controlplane. Not simulated: anything that changes them.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from simulator.arm import errors
+from simulator.arm.paging import page
+from simulator.arm.service import check_group, check_role
+from simulator.wire import Response, json_response
+
+if TYPE_CHECKING:
+    from simulator.arm.request import ArmRequest
+    from simulator.identity import Principal
+    from simulator.world import World
+
+TOPICS = "Microsoft.EventGrid/systemTopics"
+API_VERSIONS = ("2022-06-15", "2025-02-15")
+PATH = re.compile(r"systemTopics(/(?P<topic>[^/]+)/eventSubscriptions)?", re.IGNORECASE)
+PAGE = 20
+
+
+@dataclass
+class EventSubscription:
+    """Where the events of a topic go."""
+
+    queue: str = "vault-events"
+    state: str = "Succeeded"
+    by_identity: bool = True
+
+    def body(self, topic: SystemTopic) -> dict[str, Any]:
+        """Return it as Resource Manager shows it."""
+        destination = {"endpointType": "StorageQueue", "properties": {"queueName": self.queue}}
+        delivery = {"identity": {"type": "SystemAssigned"}, "destination": destination}
+        where = {"deliveryWithResourceIdentity": delivery} if self.by_identity else {"destination": destination}
+        name = f"{topic.resource_id}/eventSubscriptions/{self.queue}"
+        return {"id": name, "name": self.queue, "properties": {"provisioningState": self.state, **where}}
+
+
+@dataclass
+class SystemTopic:
+    """The topic of one source."""
+
+    resource_id: str
+    source: str
+    subscriptions: list[EventSubscription] = field(default_factory=lambda: [EventSubscription()])
+    tags: dict[str, str] = field(default_factory=dict)
+
+    def body(self) -> dict[str, Any]:
+        """Return it as Resource Manager shows it."""
+        properties = {"source": self.source, "topicType": "Microsoft.KeyVault.vaults", "provisioningState": "Succeeded"}
+        name = self.resource_id.rpartition("/")[2]
+        return {"id": self.resource_id, "name": name, "type": TOPICS, "tags": self.tags, "properties": properties}
+
+
+class EventGridProvider:
+    """Answers for the world's system topics."""
+
+    namespace = "Microsoft.EventGrid"
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.topics: dict[str, SystemTopic] = {}
+
+    def add(self, resource_id: str, source: str) -> SystemTopic:
+        """Add a topic with one subscription, which leads to the queue of the app."""
+        topic = self.topics[resource_id.lower()] = SystemTopic(resource_id, source)
+        return topic
+
+    def api_versions(self, kind: str) -> tuple[str, ...]:
+        """Return the versions for system topics, oldest first."""
+        return API_VERSIONS if kind.lower() == "systemtopics" else ()
+
+    def rate(self, asked: ArmRequest) -> str:
+        """Return which rate a request counts against."""
+        del asked
+        return "reads"
+
+    def handle(self, asked: ArmRequest, principal: Principal) -> Response:
+        """List the topics of a subscription or group, or the subscriptions of a topic."""
+        found = PATH.fullmatch(asked.path)
+        if found is None or asked.request.method != "GET":
+            raise errors.invalid_type(self.namespace, asked.api_version)
+        place = f"{asked.group_scope}/providers/{self.namespace}/systemTopics"
+        if found["topic"] is None:
+            check_role(self._world, principal, f"{TOPICS}/read", asked.group_scope)
+            inside = asked.group_scope.lower() + "/"
+            rows = [topic.body() for key, topic in self.topics.items() if key.startswith(inside)]
+            return self._page(asked, rows)
+        scope = f"{place}/{found['topic']}"
+        check_role(self._world, principal, f"{TOPICS}/eventSubscriptions/read", scope)
+        check_group(self._world, asked)
+        topic = self.topics.get(scope.lower())
+        if topic is None:
+            raise errors.resource_not_found(TOPICS, found["topic"], asked.group)
+        return self._page(asked, [each.body(topic) for each in topic.subscriptions])
+
+    def _page(self, asked: ArmRequest, rows: list[dict[str, Any]]) -> Response:
+        return json_response(200, page(asked, self._world.domains.arm, rows, PAGE))

@@ -1,0 +1,82 @@
+"""Microsoft.KeyVault as Resource Manager sees it: the vaults of a subscription or group, listed.
+
+Source: https://learn.microsoft.com/rest/api/keyvault/keyvault/vaults/list-by-subscription.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from simulator.arm import errors
+from simulator.arm.paging import page
+from simulator.arm.service import check_group, check_role
+from simulator.wire import Response, json_response
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from simulator.arm.request import ArmRequest
+    from simulator.identity import Principal
+    from simulator.keyvault.state import Vault
+    from simulator.world import World
+
+VAULT_VERSIONS = ("2022-07-01", "2023-02-01", "2023-07-01", "2024-11-01", "2026-02-01")
+
+
+class VaultsProvider:
+    """Microsoft.KeyVault as Resource Manager sees it: vaults to list and read; secrets are no business of it."""
+
+    namespace = "Microsoft.KeyVault"
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.page_size = 1000
+        self.access_policies: set[str] = set()
+        """Names of the vaults that still use access policies in place of Azure RBAC."""
+
+    def api_versions(self, kind: str) -> tuple[str, ...]:
+        """Return the versions for vaults, oldest first."""
+        return VAULT_VERSIONS if kind.lower() == "vaults" else ()
+
+    def rate(self, asked: ArmRequest) -> str:  # noqa: ARG002 - the provider's interface
+        """Return which rate a request counts against."""
+        return "reads"
+
+    def handle(self, asked: ArmRequest, principal: Principal) -> Response:
+        """List the vaults of a subscription or group."""
+        if asked.request.method != "GET" or asked.path.lower() != "vaults":
+            raise errors.invalid_type(self.namespace, asked.api_version)
+        bodies = [self._body(vault) for vault in self._world.vaults.values()]
+        return _listed(self._world, asked, principal, bodies, self.page_size)
+
+    def _body(self, vault: Vault) -> dict[str, Any]:
+        properties = {
+            "tenantId": vault.tenant,
+            "vaultUri": f"{vault.url}/",
+            "enableRbacAuthorization": vault.name not in self.access_policies,
+        }
+        return {
+            "id": vault.resource_id,
+            "name": vault.name,
+            "type": "Microsoft.KeyVault/vaults",
+            "location": vault.location,
+            "properties": properties,
+        }
+
+
+def _listed(
+    world: World, asked: ArmRequest, principal: Principal, bodies: Sequence[dict[str, Any]], size: int
+) -> Response:
+    """Return what the caller may read of these; refuse a caller who may read none of them nor the scope."""
+    readable = [body for body in bodies if _visible(world, asked, principal, body)]
+    if not readable:
+        kind = f"{asked.namespace}/{asked.kind}"
+        check_role(world, principal, f"{kind}/read", asked.group_scope)
+    if asked.group:
+        check_group(world, asked)
+    return json_response(200, page(asked, world.domains.arm, readable, size))
+
+
+def _visible(world: World, asked: ArmRequest, principal: Principal, body: Mapping[str, Any]) -> bool:
+    inside = body["id"].lower().startswith(f"{asked.group_scope}/".lower())
+    return inside and world.roles.find(principal, f"{body['type']}/read", body["id"]) is not None

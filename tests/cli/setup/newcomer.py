@@ -1,0 +1,72 @@
+"""A person who deploys: a checkout to write into, a sign-in that may read, and answers prepared beforehand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cli.main import main
+from cli.session import Parts
+from cloud.azure import Azure as Connection
+from simulator.azure import GROUP, SUBSCRIPTION
+from simulator.reach.transport import SimulatedCredential, SimulatedTransport, forget_challenges
+from tests.cli.desk import Desk, Ran, captured
+
+READ_ACTIONS = (
+    "Microsoft.KeyVault/vaults/read",
+    "Microsoft.EventGrid/systemTopics/read",
+    "Microsoft.Storage/storageAccounts/read",
+    "Microsoft.Sql/servers/read",
+)
+PRODUCTION = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}"
+
+
+@dataclass
+class Answers:
+    """Answers in the order of the questions; when they run out, nobody answers any more."""
+
+    left: list[str]
+    questions: list[str] = field(default_factory=list)
+
+    def ask(self, question: str) -> str:
+        self.questions.append(question)
+        if not self.left:
+            raise EOFError
+        return self.left.pop(0)
+
+
+class Newcomer(Desk):
+    """A desk whose Ada may look at everything in the subscription, and at nothing else."""
+
+    def __init__(self, checkout: Path) -> None:
+        super().__init__()
+        self.checkout = checkout
+        (checkout / "infra").mkdir()
+        (checkout / "infra" / "main.bicep").touch()
+        self.world.grant(self.ada, READ_ACTIONS, f"/subscriptions/{SUBSCRIPTION}")
+
+    @property
+    def parameters(self) -> Path:
+        return self.checkout / "infra" / "my.bicepparam"
+
+    def add_topic(self, name: str, group: str = PRODUCTION, **tags: str) -> None:
+        """Give the vault a system topic."""
+        topic = f"{group}/providers/Microsoft.EventGrid/systemTopics/{name}"
+        self.world.event_grid.add(topic, self.vault.resource_id).tags = tags
+
+    def azure(self) -> Connection:
+        """Return what Ada's sign-in reaches."""
+        return Connection(
+            SimulatedCredential(self.world, self.ada), options={"transport": SimulatedTransport(self.world)}
+        )
+
+    def init(self, *arguments: str, answers: Iterable[str] = (), attended: bool = True) -> Ran:
+        """Run `rekey init` with these answers; unattended it is left to standard input."""
+        forget_challenges()
+        parts = Parts(
+            SimulatedCredential(self.world, self.ada),
+            options={"transport": SimulatedTransport(self.world)},
+            person=Answers(list(answers)) if attended else None,
+        )
+        return captured(lambda: main(("init", *arguments), {}, parts))

@@ -1,0 +1,229 @@
+"""`rekey init` offers what there is, asks what shall be served, and writes what the template takes."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.setup.checks import NotReady, check
+from cli.setup.landscape import survey
+from cli.setup.served import KINDS, parameters_file
+from simulator.azure import SUBSCRIPTION
+from tests.cli.setup.newcomer import PRODUCTION, Newcomer
+from tests.infra.bicep import INFRA, bicep
+
+OTHER_TENANT = "99999999-2222-4333-8444-555555555555"
+HERE = ("--vault", "prod", "--scope", PRODUCTION)
+
+
+def reaching(parameters: Path) -> str:
+    """Return the path from a parameter file to the real template."""
+    return os.path.relpath(INFRA / "main.bicep", parameters.parent)
+
+
+@pytest.fixture
+def newcomer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Newcomer:
+    monkeypatch.chdir(tmp_path)
+    return Newcomer(tmp_path)
+
+
+def test_vaults_and_scopes_are_offered_and_what_is_chosen_is_written(newcomer: Newcomer) -> None:
+    newcomer.world.add_vault("test")
+    newcomer.world.add_account("other", group="data")
+    ran = newcomer.init(answers=["1", "2"])
+    assert (ran.code, ran.err) == (0, "")
+    assert "1  prod  (group production" in ran.out
+    assert f"2  /subscriptions/{SUBSCRIPTION}/resourcegroups/data  (1 storage account)" in ran.out
+    written = newcomer.parameters.read_text()
+    assert "using 'main.bicep'" in written
+    assert "name: 'prod'" in written
+    assert f"'/subscriptions/{SUBSCRIPTION}/resourcegroups/data'" in written
+    assert "test" not in written
+
+
+def test_a_wrong_number_is_asked_again(newcomer: Newcomer) -> None:
+    ran = newcomer.init(answers=["0", "two", "", "1,7", "1", "1"])
+    assert ran.code == 0
+    assert ran.out.count("write numbers from 1 to 1") == 4
+
+
+@pytest.mark.parametrize(("answer", "written"), [("y", True), ("n", False)])
+def test_the_right_to_change_sql_servers_is_asked_for(answer: str, written: bool, newcomer: Newcomer) -> None:
+    newcomer.world.sql.add_server("orders", "sqladmin", "F1rst-password-nobody-uses")
+    ran = newcomer.init(answers=["1", "1", answer])
+    assert ran.code == 0
+    assert ("'sql-admin-password'" in newcomer.parameters.read_text()) is written
+    assert "'storage-key'" in newcomer.parameters.read_text()
+
+
+def test_nobody_who_answers_leaves_nothing_behind(newcomer: Newcomer) -> None:
+    ran = newcomer.init(answers=["1"])
+    assert ran.code == 5
+    assert "nobody answered" in ran.err
+    assert not newcomer.parameters.exists()
+
+
+def test_without_a_terminal_it_says_what_to_write_in_place_of_answers(
+    newcomer: Newcomer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    ran = newcomer.init(attended=False)
+    assert ran.code == 5
+    assert "rekey init --vault NAME --scope ID" in ran.err
+
+
+def test_options_take_the_place_of_questions(newcomer: Newcomer) -> None:
+    ran = newcomer.init(*HERE, "--kind", "storage-key", "--kind", "sql-login-password", "--name", "keys")
+    assert (ran.code, ran.err) == (0, "")
+    written = newcomer.parameters.read_text()
+    assert "param name = 'keys'" in written
+    assert "'sql-login-password'" in written
+    assert "make deploy GROUP=keys" in ran.out
+
+
+def test_a_file_that_is_there_is_overwritten_only_by_force(newcomer: Newcomer) -> None:
+    newcomer.parameters.write_text("mine")
+    ran = newcomer.init(*HERE)
+    assert ran.code == 5
+    assert "--force" in ran.err
+    assert newcomer.parameters.read_text() == "mine"
+    assert newcomer.init(*HERE, "--force").code == 0
+    assert newcomer.parameters.read_text() != "mine"
+
+
+def test_outside_a_checkout_it_says_where_to_run_it(newcomer: Newcomer) -> None:
+    (newcomer.checkout / "infra" / "main.bicep").unlink()
+    ran = newcomer.init(*HERE)
+    assert (ran.code, "run this in a checkout" in ran.err) == (5, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fix"),
+    [
+        (("--scope", PRODUCTION), "name it with --vault"),
+        (("--vault", "prod"), "say with --scope"),
+        ((*HERE, "--name", "Prod_1"), "lower-case letters"),
+    ],
+)
+def test_options_that_say_half_are_refused(arguments: tuple[str, ...], fix: str, newcomer: Newcomer) -> None:
+    ran = newcomer.init(*arguments)
+    assert (ran.code, fix in ran.err) == (2, True), ran.err
+
+
+def test_everything_in_the_way_is_said_at_once_and_nothing_is_written(newcomer: Newcomer) -> None:
+    newcomer.world.vault_resources.access_policies.add("prod")
+    elsewhere = f"/subscriptions/{OTHER_TENANT}/resourceGroups/data"
+    ran = newcomer.init(*HERE, "--vault", "missing", "--scope", elsewhere)
+    assert ran.code == 5
+    assert "az keyvault update --name prod --enable-rbac-authorization true" in ran.err
+    assert "vault missing is not there" in ran.err
+    assert f"does not see the subscription of scope {elsewhere}" in ran.err
+    assert not newcomer.parameters.exists()
+
+
+def test_a_vault_of_another_tenant_is_told_from_one_that_is_not_there(newcomer: Newcomer) -> None:
+    newcomer.world.add_vault("partner", subscription=OTHER_TENANT, tenant=OTHER_TENANT)
+    ran = newcomer.init("--vault", "partner", "--scope", PRODUCTION)
+    assert ran.code == 5
+    assert f"vault partner is in the tenant {OTHER_TENANT}" in ran.err
+    assert f"az login --tenant {OTHER_TENANT}" in ran.err
+
+
+def test_a_vault_that_was_moved_from_another_tenant_is_refused(newcomer: Newcomer) -> None:
+    newcomer.world.add_vault("moved", tenant=OTHER_TENANT)
+    ran = newcomer.init("--vault", "moved", "--scope", PRODUCTION)
+    assert f"vault moved is in the tenant {OTHER_TENANT}" in ran.err
+
+
+def test_a_vault_out_of_sight_is_told_from_one_that_is_not_there(newcomer: Newcomer) -> None:
+    newcomer.world.add_vault("hidden", subscription=OTHER_TENANT)
+    ran = newcomer.init("--vault", "hidden", "--scope", PRODUCTION)
+    assert "vault hidden is there, but your sign-in may not see it" in ran.err
+
+
+def test_a_subscription_is_attached_to_a_system_topic_that_is_there(newcomer: Newcomer) -> None:
+    newcomer.add_topic("audit", PRODUCTION.upper().replace("/SUBSCRIPTIONS", "/subscriptions"))
+    ran = newcomer.init(answers=["1", "1"])
+    assert ran.code == 0
+    assert "existingTopic: 'audit'" in newcomer.parameters.read_text()
+    assert "prod has the system topic audit already" in ran.out
+
+
+def test_a_system_topic_in_another_group_leaves_the_vault_to_the_sweep(newcomer: Newcomer) -> None:
+    newcomer.add_topic("audit", PRODUCTION.replace("production", "security"))
+    ran = newcomer.init(answers=["1", "1"])
+    assert "events: false" in newcomer.parameters.read_text()
+    assert "the hourly sweep finds what is due" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("group", "entry", "fix"),
+    [
+        (PRODUCTION, {}, "say existingTopic: 'audit'"),
+        (PRODUCTION, {"existingTopic": "other"}, "say existingTopic: 'audit'"),
+        (PRODUCTION.replace("production", "security"), {}, "say events: false"),
+        (PRODUCTION, {"existingTopic": "audit"}, ""),
+        (PRODUCTION, {"events": False}, ""),
+    ],
+)
+async def test_an_entry_that_would_make_a_second_topic_is_refused_with_the_fix(
+    group: str, entry: dict[str, object], fix: str, newcomer: Newcomer
+) -> None:
+    newcomer.add_topic("audit", group)
+    azure = newcomer.azure()
+    landscape = await survey(azure)
+    problems = ""
+    try:
+        await check(azure, "rekey", [{"name": "prod", **entry}], landscape)
+    except NotReady as error:
+        problems = str(error)
+    assert (fix in problems, bool(problems)) == (True, bool(fix))
+
+
+def test_a_system_topic_that_rekey_made_is_no_obstacle(newcomer: Newcomer) -> None:
+    newcomer.add_topic("rekey-prod", application="rekey")
+    assert newcomer.init(*HERE).code == 0
+    written = newcomer.parameters.read_text()
+    assert "events" not in written
+    assert "existingTopic" not in written
+
+
+def test_more_vaults_than_fit_on_a_page_are_all_offered(newcomer: Newcomer) -> None:
+    newcomer.world.vault_resources.page_size = 2
+    for number in range(5):
+        newcomer.world.add_vault(f"team-{number}")
+    assert newcomer.init(answers=["6", "1"]).code == 0
+    assert "name: 'team-4'" in newcomer.parameters.read_text()
+
+
+def test_whoever_sees_no_vault_is_told_so(newcomer: Newcomer) -> None:
+    newcomer.world.vaults.clear()
+    ran = newcomer.init()
+    assert (ran.code, "no Key Vault is in sight" in ran.err) == (5, True)
+
+
+def test_what_is_written_is_what_the_compiler_reads_back(tmp_path: Path) -> None:
+    """Microsoft's compiler judges the notation: quotes, what looks like an interpolation, an empty list."""
+    odd = {"name": "prod", "resourceGroup": "o'hara ${x} \\ y", "scopes": [PRODUCTION], "kinds": list(KINDS)}
+    more: dict[str, Any] = {"name": "test", "scopes": [], "events": False, "applications": []}
+    target = tmp_path / "my.bicepparam"
+    target.write_text(parameters_file("keys", [odd, more], reaching(target)))
+    ran = bicep("build-params", str(target), "--stdout")
+    assert ran.code == 0, ran.said
+    written = json.loads(json.loads(ran.output)["parametersJson"])["parameters"]
+    assert written == {"name": {"value": "keys"}, "vaults": {"value": [odd, more]}}
+
+
+def test_what_init_writes_is_what_the_template_takes(newcomer: Newcomer) -> None:
+    """The template's types are sealed, so a property that it does not know fails here."""
+    newcomer.add_topic("audit")
+    assert newcomer.init(*HERE).code == 0
+    real = newcomer.parameters.read_text().replace("main.bicep", reaching(newcomer.parameters))
+    newcomer.parameters.write_text(real)
+    ran = bicep("build-params", str(newcomer.parameters), "--stdout")
+    assert ran.code == 0, ran.said

@@ -1,0 +1,238 @@
+"""`rekey doctor --app` sees whether the deployed app works, and fails loudly where it does not."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.deployed import BUNDLED, DEFINED, TRIGGERS
+from engine.model.sweep_order import SweepOrder
+from simulator.arm.event_grid import EventSubscription
+from simulator.arm.web import Site
+from simulator.host.describe import describe_app
+from simulator.storage.queues import QueueService
+from tests.cli.desk import Desk, Ran
+from tests.cloud.watching import queues
+from tests.engine.scene import NAME, state
+
+ROOT = Path(__file__).parents[2]
+SEES = (
+    "Microsoft.Web/sites/read",
+    "Microsoft.Web/sites/functions/read",
+    "Microsoft.EventGrid/systemTopics/read",
+    "Microsoft.EventGrid/systemTopics/eventSubscriptions/read",
+)
+HOUR = timedelta(hours=1)
+
+
+class Deployed(Desk):
+    """A desk beside an app that was deployed, and works."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.secret(NAME, self.account("appdata"), days_left=80)
+        subscription = "/".join(self.group.split("/")[:3])
+        self.world.grant(self.ada, SEES, subscription)
+        self.world.grant(self.ada, ("Microsoft.Web/sites/config/list/action",), subscription)
+        self.app = f"{self.group}/providers/Microsoft.Web/sites/rekey-app"
+        self.site: Site = self.world.web.add(self.app)
+        self.site.functions = dict.fromkeys(DEFINED, True)
+        self.site.plain = {
+            **{name: text for name, text in self.env.items() if name.startswith("REKEY")},
+            "AzureWebJobsStorage__accountName": "rekeyhost",
+        }
+        topic = f"{self.group}/providers/Microsoft.EventGrid/systemTopics/prod"
+        self.topic = self.world.event_grid.add(topic, self.vault.resource_id)
+        queues(self)
+
+    async def swept(self) -> None:
+        now = self.clock.now()
+        await self.service().sweep_vault(SweepOrder(self.vault.url, now - HOUR, now, HOUR).to_json())
+
+    def doctor(self) -> tuple[Ran, list[dict[str, Any]]]:
+        """Return what a doctor finds; nothing may change by that."""
+        before = state(self)
+        ran = self.run("doctor", "--json", "--app", self.app)
+        assert state(self) == before
+        found = [check for check in json.loads(ran.out)["checks"] if check["result"] == "finding"]
+        assert ran.code == (1 if found else 0)
+        return ran, found
+
+
+@pytest.fixture
+def works() -> Deployed:
+    """Return an app that was swept."""
+    found = Deployed()
+    asyncio.run(found.swept())
+    return found
+
+
+def only(found: list[dict[str, Any]]) -> dict[str, Any]:
+    (finding,) = found
+    assert finding["fix"], "each finding names its fix"
+    return finding
+
+
+def test_the_functions_that_it_expects_are_those_of_function_app() -> None:
+    sample = json.loads((ROOT / "local.settings.sample.json").read_text())["Values"]
+    assert {function["name"] for function in describe_app(ROOT, {**os.environ, **sample})} == DEFINED
+
+
+def test_an_app_that_works_has_no_finding(works: Deployed) -> None:
+    ran, found = works.doctor()
+    assert found == []
+    for text in ("indexed all", "every queue exists", "its events go to the queue", "was swept"):
+        assert text in ran.out
+
+
+def test_without_an_app_nothing_of_it_is_looked_at(works: Deployed) -> None:
+    works.site.functions = {}
+    assert works.run("doctor").code == 0
+
+
+def test_where_the_bundle_is_missing_it_says_so(works: Deployed) -> None:
+    works.site.functions = dict.fromkeys(DEFINED - BUNDLED, True)
+    finding = only(works.doctor()[1])
+    assert "not on_event_grid, on_vault_event, park, rotate, sweep_vault" in finding["what"]
+    assert "extensionBundle" in finding["fix"]
+
+
+def test_an_app_that_did_not_start_has_no_function_and_its_log_says_why(works: Deployed) -> None:
+    works.site.functions = {}
+    finding = only(works.doctor()[1])
+    assert finding["what"].startswith(f"Azure indexed 0 of {len(DEFINED)} functions")
+    assert "runbook" in finding["fix"]
+
+
+@pytest.mark.parametrize("name", TRIGGERS)
+def test_any_function_that_is_missing_or_disabled_is_named(name: str, works: Deployed) -> None:
+    works.site.functions[name] = False
+    assert name in only(works.doctor()[1])["what"]
+    del works.site.functions[name]
+    assert name in only(works.doctor()[1])["what"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said", "fix"),
+    [
+        ({"python": "3.11"}, "runs on python 3.11, it needs python 3.13", "deploy the template again"),
+        ({"state": "Stopped"}, "the app is Stopped", "az functionapp start"),
+        ({"identity": "None"}, "no identity", "deploy the template again"),
+    ],
+)
+def test_what_is_wrong_with_the_app_itself_is_found(
+    changes: dict[str, str], said: str, fix: str, works: Deployed
+) -> None:
+    for name, value in changes.items():
+        setattr(works.site, name, value)
+    finding = only(works.doctor()[1])
+    assert said in finding["what"]
+    assert fix in finding["fix"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "said", "fix"),
+    [
+        ({"REKEY_EVENT_TOPIC": ""}, "REKEY_EVENT_TOPIC is empty", "set or remove it"),
+        ({"REKEY_VAULTS": "prod"}, "REKEY_VAULTS: 'prod' is no vault's URL", "write https://"),
+        ({"REKEY_TYPO": "x"}, "REKEY_TYPO is no setting", "REKEY_"),
+        ({"FUNCTIONS_WORKER_RUNTIME": "python"}, "Flex Consumption refuses", "remove it"),
+    ],
+)
+def test_a_setting_that_is_wrong_or_empty_is_found(
+    settings: dict[str, str], said: str, fix: str, works: Deployed
+) -> None:
+    works.site.plain |= settings
+    found = works.doctor()[1]
+    assert [check for check in found if said in check["what"] and fix in check["fix"]]
+
+
+def test_a_connection_string_where_an_identity_should_be_is_noted_and_not_shown(works: Deployed) -> None:
+    secret = works.env["AzureWebJobsStorage"]
+    works.site.plain["AzureWebJobsStorage"] = secret
+    ran, found = works.doctor()
+    assert found == []
+    assert "AzureWebJobsStorage__credential=managedidentity" in ran.out
+    assert works.host.keys["key1"].value not in ran.out + ran.err
+
+
+def test_who_may_not_read_the_settings_is_told_and_the_rest_is_looked_at(works: Deployed) -> None:
+    roles = works.world.roles
+    roles.assignments = [
+        each for each in roles.assignments if "Microsoft.Web/sites/config/list/action" not in each.actions
+    ]
+    ran, found = works.doctor()
+    assert found == []
+    assert "Website Contributor" in ran.out
+
+
+@pytest.mark.parametrize("queue", ["vault-events", "rotations-poison", "sweeps-poison"])
+def test_a_queue_that_does_not_exist_is_found(queue: str, works: Deployed) -> None:
+
+    service = next(each for each in works.world.services if isinstance(each, QueueService))
+    del service.queues._queues["rekeyhost", queue]
+    finding = only(works.doctor()[1])
+    assert f"the queue {queue} does not exist" in finding["what"]
+
+
+def test_a_vault_whose_events_go_nowhere_is_found(works: Deployed) -> None:
+    works.world.event_grid.topics.clear()
+    assert "no system topic" in only(works.doctor()[1])["what"]
+
+
+@pytest.mark.parametrize(
+    ("subscriptions", "said"),
+    [
+        ([], "no subscription that leads to the queue vault-events"),
+        ([EventSubscription("elsewhere")], "no subscription that leads to the queue vault-events"),
+        ([EventSubscription(state="Failed")], "the subscription of its events is Failed"),
+    ],
+)
+def test_a_subscription_that_leads_elsewhere_or_failed_is_found(
+    subscriptions: list[EventSubscription], said: str, works: Deployed
+) -> None:
+    works.topic.subscriptions = subscriptions
+    assert said in only(works.doctor()[1])["what"]
+
+
+def test_a_topic_that_existed_and_delivers_without_identity_is_fine(works: Deployed) -> None:
+    works.topic.subscriptions = [*(EventSubscription(f"other-{number}") for number in range(30))]
+    works.topic.subscriptions.append(EventSubscription(by_identity=False))
+    assert works.doctor()[1] == []
+
+
+def test_a_vault_that_was_never_swept_is_found() -> None:
+    finding = only(Deployed().doctor()[1])
+    assert finding["what"] == "no sweep of it has come to its end"
+
+
+def test_a_sweep_that_is_overdue_is_found(works: Deployed) -> None:
+    works.clock.advance(5 * 3600)
+    assert only(works.doctor()[1])["what"] == "its sweep is overdue by 4.0 hours"
+
+
+def test_what_is_no_resource_id_is_refused_with_the_command_that_finds_it(works: Deployed) -> None:
+    ran = works.run("doctor", "--app", "rekey-app")
+    assert ran.code == 2
+    assert "az functionapp show" in ran.err
+
+
+def test_an_app_that_does_not_exist_is_found(works: Deployed) -> None:
+    works.app += "-other"
+    found = works.doctor()[1]
+    assert {check["where"].partition(",")[0] for check in found} == {works.app}
+
+
+def test_without_the_right_to_look_each_look_says_so(works: Deployed) -> None:
+    works.world.roles.assignments = [
+        each for each in works.world.roles.assignments if "Microsoft.Web/sites/read" not in each.actions
+    ]
+    found = works.doctor()[1]
+    assert len(found) == 3
+    assert all("Reader" in check["fix"] for check in found)

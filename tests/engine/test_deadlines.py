@@ -1,0 +1,211 @@
+"""Whatever runs ends below the host's own time-out, and what is left goes on by a new message."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine import deadline
+from engine.deadline import bounded
+from engine.errors import TransientError
+from engine.model.incident import Incident
+from engine.model.sweep_order import SweepOrder
+from engine.service import MAX_TRIES, Service
+from engine.sweep.pace import Pace
+from simulator.host.settings import parse_timespan
+from simulator.reach.transport import Call
+from simulator.storage.blobs import BlobService
+from simulator.wire import Request, Response
+from tests.cloud.collected import Collected, dims
+from tests.engine.scene import NAME, scene
+from tests.rig import Rig
+
+ROOT = Path(__file__).parents[2]
+PAGE = 25
+HOUR = timedelta(hours=1)
+
+
+def test_every_deadline_is_below_the_hosts_and_in_the_order_in_which_they_must_fall() -> None:
+    host = json.loads((ROOT / "host.json").read_text())
+    assert parse_timespan(host["functionTimeout"]).total_seconds() == deadline.FUNCTION_TIMEOUT
+    assert deadline.SWEEP_SECONDS + 60 < deadline.ROTATION_SECONDS < deadline.HANDLER_SECONDS
+    assert deadline.HANDLER_SECONDS + 30 < deadline.FUNCTION_TIMEOUT
+    assert deadline.ANSWER_SECONDS < 230, "Azure cuts HTTP off then"
+
+
+def slow(rig: Rig, seconds: float) -> Any:
+    """Let every page of a listing take so long."""
+
+    async def answer(request: Request, call: Call) -> Response:
+        if request.path == "/secrets":
+            rig.clock.advance(seconds)
+        return await call()
+
+    return answer
+
+
+def huge(rig: Rig, count: int = 4 * PAGE) -> Rig:
+    account = rig.account("appdata")
+    for number in range(count):
+        rig.secret(f"due-{number:03}", account)
+    rig.queue("rotations")
+    rig.queue("sweeps")
+    return rig
+
+
+def orders(rig: Rig) -> list[dict[str, Any]]:
+    """Take the orders off the queue."""
+    taken = rig.messages("sweeps")
+    rig.queue("sweeps").clear()
+    return taken
+
+
+async def to_the_end(rig: Rig, service: Service, order: SweepOrder) -> int:
+    """Deliver an order and whatever goes on from it; returns how many calls that took."""
+    waiting, calls = [json.loads(order.to_json())], 0
+    while waiting:
+        await service.sweep_vault(json.dumps(waiting.pop()))
+        waiting += orders(rig)
+        calls += 1
+    return calls
+
+
+def by_schedule(rig: Rig) -> SweepOrder:
+    return SweepOrder(rig.vault.url, rig.clock.now(), rig.clock.now(), HOUR)
+
+
+async def test_a_sweep_of_a_huge_vault_goes_on_from_its_page_and_sees_every_secret_once(sent: Collected) -> None:
+    rig = huge(Rig())
+    service = replace(rig.service(slow(rig, 60)), sweep_seconds=90)
+    assert await to_the_end(rig, service, by_schedule(rig)) == 3
+    names = [message["secret"] for message in rig.messages("rotations")]
+    assert sorted(names) == [f"due-{number:03}" for number in range(4 * PAGE)]
+    assert sent.metric("rekey.sweeps") == {dims(vault=rig.vault.url, outcome="completed"): 1}
+    assert sum(sent.metric("rekey.secrets").values()) == 4 * PAGE
+    assert len(sent.metric("rekey.secret.days_to_expiry")) == 4 * PAGE
+
+
+async def test_its_audits_are_those_of_the_first_part(sent: Collected) -> None:
+    del sent
+    rig = huge(Rig())
+    first = by_schedule(rig)
+    service = replace(rig.service(slow(rig, 60)), sweep_seconds=30)
+    await service.sweep_vault(first.to_json())
+    (following,) = orders(rig)
+    assert (following["since"], following["until"]) == (first.since.isoformat(), first.until.isoformat())
+    assert following["so_far"]["seen"] == PAGE
+    assert len(json.dumps(following)) < 5000
+
+
+async def test_only_the_last_part_is_recorded_as_the_sweeps_end() -> None:
+    rig = huge(Rig())
+    service = replace(rig.service(slow(rig, 60)), sweep_seconds=30)
+    await service.sweep_vault(by_schedule(rig).to_json())
+    assert not [blob for blob in records(rig) if blob["swept"]]
+    await to_the_end(rig, service, SweepOrder.from_json(json.dumps(orders(rig)[0]), rig.clock.now()))
+    assert [blob["swept"] for blob in records(rig)] == [True]
+
+
+def records(rig: Rig) -> list[dict[str, Any]]:
+    """Return what is recorded of sweeps."""
+    service = next(each for each in rig.world.services if isinstance(each, BlobService))
+    container = service.containers._containers.get(("rekeyhost", "rekey-leases"))
+    found = container.blobs if container else {}
+    return [json.loads(blob.content) for name, blob in found.items() if name.startswith("sweeps/")]
+
+
+async def test_a_page_token_of_another_vault_is_followed_nowhere() -> None:
+    rig = huge(Rig(), PAGE)
+    foreign = "https://elsewhere.example/secrets?$skiptoken=abc"
+    order = {
+        **json.loads(by_schedule(rig).to_json()),
+        "so_far": {
+            "token": foreign, "begun": rig.clock.now().isoformat(),
+            "seen": 1, "posted": 0, "broken": 0, "states": {}, "started": {},
+        },
+    }  # fmt: skip
+    await rig.service().sweep_vault(json.dumps(order))
+    assert not [each for each in rig.world.exchanges if "elsewhere" in each.request.host]
+    (anew,) = orders(rig)
+    assert "so_far" not in anew
+
+
+async def test_an_incident_in_a_huge_vault_goes_on_from_its_page() -> None:
+    rig = huge(Rig())
+    rig.clock.advance(60)
+    incident = Incident(rig.clock.now().replace(microsecond=0), requested_by="ada", reason="a drill")
+    service = replace(rig.service(slow(rig, 60)), sweep_seconds=90)
+    assert await to_the_end(rig, service, SweepOrder.for_incident(rig.vault.url, incident)) == 3
+    messages = rig.messages("rotations")
+    assert len({message["secret"] for message in messages}) == len(messages) == 4 * PAGE
+    assert all(message["compromised"] for message in messages)
+
+
+def test_the_pace_goes_on_where_the_earlier_part_ended() -> None:
+    scopes, source = {"v": ["/subscriptions/one"]}, "/subscriptions/one/x"
+    whole, first = Pace(scopes, 2 * HOUR), Pace(scopes, 2 * HOUR)
+    delays = [whole.delay(source) for _ in range(1500)]
+    for _ in range(700):
+        first.delay(source)
+    second = Pace(scopes, 2 * HOUR, first.started, elapsed=10)
+    rest = [second.delay(source) for _ in range(800)]
+    assert rest == [max((delay or 0) - 10, 0) for delay in delays[700:]]
+
+
+async def test_a_rotation_that_takes_too_long_is_a_try_that_comes_back(caplog: pytest.LogCaptureFixture) -> None:
+    async def hangs(request: Request, call: Call) -> Response:
+        if request.path.endswith("/regenerateKey"):
+            await asyncio.Event().wait()
+        return await call()
+
+    rig = scene()
+    service = replace(rig.service(hangs), rotation_seconds=0.2)
+    with caplog.at_level(logging.WARNING, "rekey"), pytest.raises(TransientError, match="did not come to its end"):
+        await service.rotate(rig.item(NAME).to_json(), 1)
+    assert f"try 1 of {MAX_TRIES}" in caplog.text
+    await rig.service().rotate(rig.item(NAME).to_json(), 2)
+    assert len(rig.vault.versions(NAME)) == 2
+
+
+async def test_the_last_try_that_takes_too_long_parks_the_secret() -> None:
+    async def hangs(request: Request, call: Call) -> Response:
+        if request.path.endswith("/regenerateKey"):
+            await asyncio.Event().wait()
+        return await call()
+
+    rig = scene()
+    service = replace(rig.service(hangs), rotation_seconds=0.2)
+    await service.rotate(rig.item(NAME).to_json(), MAX_TRIES)
+    assert "did not come to its end" in rig.tags(NAME)["RekeyReason"]
+
+
+async def test_what_is_bounded_passes_everything_else_on() -> None:
+    async with bounded(60, "this"):
+        pass
+    with pytest.raises(ZeroDivisionError):
+        async with bounded(60, "this"):
+            raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("tries", [1, MAX_TRIES])
+async def test_a_message_whose_last_try_fails_is_counted_before_the_host_moves_it(tries: int, sent: Collected) -> None:
+    with pytest.raises(Exception, match="not JSON"):
+        await Rig().service().on_event("nonsense", tries)
+    with pytest.raises(Exception, match="the message is not"):
+        await Rig().service().sweep_vault("nonsense", tries)
+    counted = {dims(queue=queue): 1 for queue in ("vault-events", "sweeps")}
+    assert sent.metric("rekey.poison") == (counted if tries == MAX_TRIES else {})
+
+
+async def test_a_message_from_the_poison_queue_is_counted_readable_or_not(sent: Collected) -> None:
+    rig = scene()
+    await rig.service().park(rig.item(NAME).to_json(), "1")
+    await rig.service().park("nonsense", "2")
+    assert sent.metric("rekey.poison") == {dims(queue="rotations"): 2}

@@ -1,0 +1,90 @@
+"""A whole deployment on a strict Resource Manager: create, code, first sweep and rotation."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from scripts.deploying.template import SPREADING
+from simulator.arm.deployments.engine import DeploymentFailed
+from simulator.arm.deployments.tenant import Spread
+from tests.infra.bicep import ROOT, names
+from tests.infra.deployed_app import QUEUE, DeployedApp
+from tests.infra.landscape import Landscape
+
+type Sets = dict[str, dict[str, Any]]
+SLOW = Spread(*(timedelta(minutes=minutes) for minutes in (3, 10, 3)))
+"""Roles, rights and identities that need longer than the template waits by itself."""
+FUNCTIONS = {"on_vault_event", "on_event_grid", "sweep", "sweep_vault", "rotate", "park"}
+"""Those that no caller starts."""
+
+
+@pytest.mark.parametrize("name", names())
+async def test_the_first_try_ends_with_a_rotated_secret(name: str, sets: Sets) -> None:
+    landscape = Landscape(sets[name])
+    landscape.deploy()
+    app = DeployedApp(landscape)
+    before = {vault: app.secret(vault).value for vault in app.sources}
+    app.wait_for_code()
+    work = await app.first_sweep()
+    assert sorted(item["vault"] for item in work) == sorted(app.world.vaults[vault].url for vault in app.sources)
+    for item in work:
+        await app.rotate(item)
+    for vault, account in app.sources.items():
+        assert app.secret(vault).value == account.keys["key2"].value != before[vault]
+
+
+@pytest.mark.parametrize("name", [name for name in names() if name != "everything-off"])
+async def test_an_event_of_every_vault_reaches_the_app_closed_storage_or_not(name: str, sets: Sets) -> None:
+    landscape = Landscape(sets[name])
+    landscape.deploy()
+    landscape.clock.advance(landscape.spread.rights.total_seconds())
+    app = DeployedApp(landscape)
+    work = await app.events()
+    assert sorted(item["vault"] for item in work) == sorted(app.world.vaults[vault].url for vault in app.sources)
+
+
+@pytest.mark.parametrize("name", names())
+def test_a_second_deployment_changes_nothing(name: str, sets: Sets) -> None:
+    landscape = Landscape(sets[name])
+    landscape.deploy()
+    before = {id_: (resource.body, resource.since) for id_, resource in landscape.tenant.resources.items()}
+    outputs = landscape.outputs
+    landscape.deploy()
+    after = {id_: (resource.body, resource.since) for id_, resource in landscape.tenant.resources.items()}
+    assert after == before
+    assert landscape.outputs == outputs
+
+
+@pytest.mark.parametrize("name", names())
+def test_what_spreads_slower_than_the_template_waits_is_deployed_again_and_then_succeeds(name: str, sets: Sets) -> None:
+    with pytest.raises(DeploymentFailed) as failure:
+        Landscape(sets[name], SLOW).deploy()
+    assert {error.code for _, error in failure.value.details} <= set(SPREADING)
+    landscape = Landscape(sets[name], SLOW)
+    assert landscape.deploy_patiently()["appName"].startswith(sets[name].get("name", "rekey"))
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_function_is_indexed_under_the_deployed_settings_and_its_queue_exists(name: str, sets: Sets) -> None:
+    landscape = Landscape(sets[name])
+    landscape.deploy()
+    settings = DeployedApp(landscape).settings
+    settings.pop("APPLICATIONINSIGHTS_CONNECTION_STRING")  # Nothing may leave this machine.
+    command = [sys.executable, "-m", "simulator.host", "--app", str(ROOT), "--describe"]
+    env = {"PATH": os.environ["PATH"], **settings}
+    run = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=True)  # noqa: S603
+    functions = {one["name"]: one["bindings"] for one in json.loads(run.stdout)}
+    assert functions.keys() >= FUNCTIONS
+    triggers = [binding for bindings in functions.values() for binding in bindings if binding["type"] == "queueTrigger"]
+    queues = {queue.id.rpartition("/")[2] for queue in landscape.tenant.of_kind(QUEUE)}
+    assert {trigger["queueName"] for trigger in triggers} <= queues
+    for trigger in triggers:
+        assert settings[f"{trigger['connection']}__credential"] == "managedidentity"
+        assert settings[f"{trigger['connection']}__queueServiceUri"].startswith("https://")

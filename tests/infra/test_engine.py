@@ -1,0 +1,62 @@
+"""Our reading of a template is Microsoft's: the engine makes what the compiler predicts."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from simulator.arm.deployments.engine import NESTED, without_nulls
+from simulator.arm.deployments.scope import Scope
+from tests.infra.bicep import names, snapshot
+from tests.infra.landscape import PLACE, Landscape
+
+UNKNOWN = "[unknown()]"
+"""What the compiler cannot work out: a reference to a resource that exists already."""
+
+
+NESTED_NAME = re.compile(
+    r"resourceId\('[^']+', '[^']+', 'Microsoft\.Resources/deployments', format\('(\w+)-\{0\}'.*?\)(?=, '2025-04-01'\))"
+)
+"""How the compiler names a nested deployment, by a name of the outer one that it does not know."""
+
+
+def evaluated(landscape: Landscape, raw: Any) -> Any:
+    """Return what the compiler left open, worked out now that everything exists."""
+    nested = {
+        one.id.rpartition("/")[2].rpartition("-")[0]: one.id
+        for one in landscape.tenant.of_kind(NESTED)
+        if one.id.startswith(f"{PLACE.id}/")
+    }
+    text = NESTED_NAME.sub(lambda match: f"'{nested[match[1]]}'", json.dumps(raw))
+    return Scope({}, {}, PLACE, "rekey", landscape.tenant).value(json.loads(text))
+
+
+def comparable(resource: dict[str, Any]) -> Any:
+    """Return what both sides say of a resource; the compiler leaves out what is empty."""
+    kept = {key: resource[key] for key in ("type", "apiVersion", "location", "tags", "kind", "sku") if key in resource}
+    return without_nulls({**kept, **{key: resource.get(key, {}) for key in ("properties", "identity")}})
+
+
+@pytest.mark.parametrize("name", names())
+def test_the_engine_makes_what_the_compiler_predicts_and_nothing_else(
+    name: str, sets: dict[str, dict[str, Any]]
+) -> None:
+    landscape = Landscape(sets[name])
+    before = set(landscape.tenant.resources)
+    landscape.deploy()
+    made = {
+        id_: resource
+        for id_, resource in landscape.tenant.resources.items()
+        if id_ not in before and resource.kind != NESTED and not resource.kind.endswith("/subnets")
+    }
+    predicted = [one for one in snapshot(name)["predictedResources"] if UNKNOWN not in str(one)]
+    left_open = len(snapshot(name)["predictedResources"]) - len(predicted)
+    assert left_open == (2 if name == "three-subscriptions" else 0)
+    assert len(made) == len(predicted) + left_open
+    for raw in predicted:
+        one = evaluated(landscape, raw)
+        assert comparable(dict(made[one["id"].lower()].body)) == comparable(one), one["id"]
+    assert landscape.outputs == evaluated(landscape, snapshot(name)["outputs"])

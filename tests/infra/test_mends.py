@@ -1,0 +1,253 @@
+"""Each thing that a deployment rests on is needed: without any of them it goes wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from simulator.arm.deployments.delivery import deliver
+from simulator.arm.deployments.engine import DeploymentFailed
+from simulator.arm.deployments.functions import TemplateError
+from simulator.arm.deployments.ids import place_of
+from simulator.arm.deployments.tenant import ASSIGNMENT, IDENTITY
+from tests.infra.bicep import names
+from tests.infra.deployed_app import SUBSCRIPTIONS, DeployedApp
+from tests.infra.landscape import TOPIC, Landscape
+
+type Sets = dict[str, dict[str, Any]]
+CLOSED = ("everything-on", "us-government")
+OPEN = ("three-subscriptions",)
+
+
+def refused(landscape: Landscape) -> str:
+    """Return what the deployment is refused for."""
+    with pytest.raises(DeploymentFailed) as failure:
+        landscape.deploy()
+    return str(failure.value)
+
+
+def site(landscape: Landscape) -> dict[str, Any]:
+    """Return the app's properties in the template."""
+    properties: dict[str, Any] = landscape.module("app")["resources"]["app"]["properties"]
+    return properties
+
+
+def reached(landscape: Landscape) -> set[str | None]:
+    """Return where events end up when rights have spread: queue, dead letters, nowhere."""
+    landscape.deploy()
+    landscape.clock.advance(landscape.spread.rights.total_seconds())
+    queue = DeployedApp(landscape).events_queue
+    targets = {deliver(landscape.tenant, one) for one in landscape.tenant.of_kind(SUBSCRIPTIONS)}
+    return {"queue" if target == queue else target and target.rpartition("/")[2] for target in targets}
+
+
+@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("setting", ["ftpsState", "http20Enabled", "remoteDebuggingEnabled"])
+def test_a_setting_that_flex_does_not_have_is_refused(name: str, setting: str, sets: Sets) -> None:
+    landscape = Landscape(sets[name])
+    site(landscape)["siteConfig"][setting] = "Disabled"
+    assert f"not supported for Flex Consumption: {setting}" in refused(landscape)
+
+
+def test_the_runtime_as_a_setting_is_refused(sets: Sets) -> None:
+    landscape = Landscape(sets["everything-off"])
+    settings = landscape.template["resources"]["app"]["properties"]["parameters"]["settings"]["value"]
+    inner = settings.removeprefix("[").removesuffix("]")
+    landscape.template["resources"]["app"]["properties"]["parameters"]["settings"]["value"] = (
+        f"[union({inner}, createObject('FUNCTIONS_WORKER_RUNTIME', 'python'))]"
+    )
+    assert "FUNCTIONS_WORKER_RUNTIME" in refused(landscape)
+
+
+@pytest.mark.parametrize("name", names())
+def test_a_custom_role_that_is_used_at_once_is_not_known(name: str, sets: Sets) -> None:
+    landscape = Landscape(sets[name])
+    landscape.template["resources"]["rolesSpread"]["copy"]["count"] = 0
+    assert "RoleDefinitionDoesNotExist" in refused(landscape)
+
+
+def test_code_that_is_deployed_before_rights_have_spread_is_refused(sets: Sets) -> None:
+    landscape = Landscape(sets["everything-on"])
+    landscape.template["resources"]["rightsSpread"]["copy"]["count"] = 0
+    for module in ("storageEndpoints", "topicEndpoint", "vaultEndpoint"):  # They take long, which hides it.
+        landscape.template["resources"]["app"]["dependsOn"].remove(module)
+    assert "InaccessibleStorageException" in refused(landscape)
+
+
+def test_an_identity_that_is_not_said_to_be_new_is_not_found(sets: Sets) -> None:
+    landscape = Landscape(sets["everything-off"])
+    del landscape.module("monitoring")["resources"]["appMayPublish"]["properties"]["principalType"]
+    assert "PrincipalNotFound" in refused(landscape)
+
+
+@pytest.mark.parametrize(
+    ("name", "module", "forgotten"),
+    [
+        ("everything-on", "vaultAccess", "storage"),
+        ("everything-on", "storage", "monitoring"),
+        ("everything-off", "app", "storage"),
+        ("everything-on", "alertRules", "monitoring"),
+        ("everything-on", "workbookTiles", "monitoring"),
+        ("everything-on", "topicEndpoint", "topic"),
+        ("everything-on", "storageEndpoints", "network"),
+        ("everything-on", "appEndpoint", "app"),
+        ("everything-on", "package", "app"),
+    ],
+)
+def test_what_is_made_before_what_it_rests_on_is_refused(name: str, module: str, forgotten: str, sets: Sets) -> None:
+    landscape = Landscape(sets[name], delays={forgotten: 900})
+    landscape.template["resources"][module]["dependsOn"].remove(forgotten)
+    reason = refused(landscape)
+    assert "NotFound" in reason or "does not exist" in reason
+
+
+def test_a_module_that_takes_long_is_waited_for(sets: Sets) -> None:
+    for module in ("storage", "network", "monitoring"):
+        Landscape(sets["everything-on"], delays={module: 900}).deploy()
+
+
+@pytest.mark.parametrize("name", names())
+def test_a_network_needs_a_provider_that_no_template_registers(name: str, sets: Sets) -> None:
+    landscape = Landscape(sets[name])
+    landscape.tenant.registered.clear()
+    if name in CLOSED:
+        assert "The subscription is not registered to use namespace 'Microsoft.App'" in refused(landscape)
+    else:
+        landscape.deploy()
+
+
+@pytest.mark.parametrize("name", [*CLOSED, *OPEN])
+def test_events_by_any_other_identity_are_lost_where_the_storage_account_is_closed(name: str, sets: Sets) -> None:
+    landscape = Landscape(sets[name])
+    use_the_apps_identity(landscape)
+    assert reached(landscape) == ({None} if name in CLOSED else {"queue"})
+
+
+def use_the_apps_identity(landscape: Landscape) -> None:
+    """Let Event Grid deliver with the app's identity, which has all rights that it needs."""
+    (vaults, access) = (landscape.module("vaultAccess"), landscape.module("vaultAccess", "events"))
+    for entry in landscape.parameters["vaults"]:
+        entry.pop("existingTopic", None)
+    landscape.tenant.resources = {id_: one for id_, one in landscape.tenant.resources.items() if one.kind != TOPIC}
+    shared = {"type": "UserAssigned", "userAssignedIdentities": {"[parameters('owner')]": {}}}
+    for module in ("topic", "events"):
+        vaults["resources"][module]["properties"]["parameters"]["owner"] = {"value": "[parameters('owner')]"}
+        vaults["resources"][module]["properties"]["template"]["parameters"]["owner"] = {"type": "string"}
+    landscape.module("vaultAccess", "topic")["resources"]["topic"]["identity"] = shared
+    properties = access["resources"]["subscription"]["properties"]
+    for kind in ("deliveryWithResourceIdentity", "deadLetterWithResourceIdentity"):
+        properties[kind]["identity"] = {"type": "UserAssigned", "userAssignedIdentity": "[parameters('owner')]"}
+    del access["resources"]["access"]
+    access["resources"]["subscription"]["dependsOn"] = []
+
+
+@pytest.mark.parametrize(
+    ("rules", "expected"), [({"bypass": "None"}, {None}), ({"bypass": "AzureServices"}, {"queue"})]
+)
+def test_events_reach_a_closed_account_only_as_those_of_a_trusted_service(
+    rules: dict[str, str], expected: set[str | None], sets: Sets
+) -> None:
+    landscape = Landscape(sets["us-government"])
+    landscape.module("storage")["resources"]["account"]["properties"]["networkAcls"] |= rules
+    assert reached(landscape) == expected
+
+
+def test_events_are_not_promised_to_reach_an_account_whose_public_access_is_disabled(sets: Sets) -> None:
+    landscape = Landscape(sets["us-government"])
+    landscape.module("storage")["resources"]["account"]["properties"]["publicNetworkAccess"] = "Disabled"
+    assert reached(landscape) == {None}
+
+
+@pytest.mark.parametrize(("without", "expected"), [("maySend", {"dead-letters"}), ("mayLeaveDeadLetters", {"queue"})])
+def test_each_of_event_grids_two_rights_is_needed(without: str, expected: set[str | None], sets: Sets) -> None:
+    landscape = Landscape(sets["us-government"])
+    del landscape.module("vaultAccess", "events", "access")["resources"][without]
+    assert reached(landscape) == expected
+    assert len([one for one in landscape.tenant.of_kind(ASSIGNMENT) if "Services/default" in one.id]) == 1
+
+
+def test_an_event_before_the_rights_have_spread_reaches_nobody(sets: Sets) -> None:
+    landscape = Landscape(sets["us-government"])
+    landscape.deploy()
+    (subscription,) = landscape.tenant.of_kind(SUBSCRIPTIONS)
+    assert deliver(landscape.tenant, subscription) is None
+
+
+def test_a_vault_that_has_a_topic_already_is_refused_another(sets: Sets) -> None:
+    landscape = Landscape(sets["three-subscriptions"])
+    del landscape.parameters["vaults"][2]["existingTopic"]
+    assert "only one system topic is allowed per source" in refused(landscape)
+
+
+def test_a_topic_that_exists_gets_the_subscription_and_keeps_everything_else(sets: Sets) -> None:
+    landscape = Landscape(sets["three-subscriptions"])
+    (topic,) = landscape.tenant.of_kind(TOPIC)
+    before = topic.body
+    landscape.deploy()
+    assert landscape.tenant.read(topic.id).body is before
+    assert landscape.tenant.has(f"{topic.id}/eventSubscriptions/rekey")
+
+
+def test_a_topic_without_an_identity_of_its_own_is_refused_with_the_command_that_gives_it_one(sets: Sets) -> None:
+    landscape = Landscape(sets["three-subscriptions"])
+    vault = landscape.parameters["vaults"][2]
+    landscape.add_topic(vault, vault["existingTopic"], identity={"type": "None"})
+    command = (
+        "az eventgrid system-topic update --name contoso-three-9a1f --resource-group secrets --identity systemassigned"
+    )
+    assert command in refused(landscape)
+
+
+def test_a_topic_of_another_vault_is_refused(sets: Sets) -> None:
+    landscape = Landscape(sets["three-subscriptions"])
+    first, _, third = landscape.parameters["vaults"]
+    source = landscape.tenant.read(next(iter(landscape.tenant.of_kind("Microsoft.KeyVault/vaults"))).id).id
+    assert first["name"] in source
+    landscape.add_topic(third, third["existingTopic"], properties={"source": source})
+    assert "existingTopic contoso-three-9a1f is not the system topic of" in refused(landscape)
+
+
+def test_a_vault_with_access_policies_is_refused_with_the_command_that_changes_it(sets: Sets) -> None:
+    landscape = Landscape(sets["everything-off"])
+    vault = next(iter(landscape.tenant.of_kind("Microsoft.KeyVault/vaults")))
+    vault.body = {**vault.body, "properties": {"enableRbacAuthorization": False}}
+    assert "az keyvault update --name contoso-prod --enable-rbac-authorization true" in refused(landscape)
+
+
+def test_an_alert_that_looks_back_less_far_than_it_waits_is_refused_before_anything_is_made(sets: Sets) -> None:
+    landscape = Landscape(sets["three-subscriptions"])
+    landscape.parameters["alertsTuned"] = {"expiring": {"window": "PT15M"}}
+    before = set(landscape.tenant.resources)
+    with pytest.raises(TemplateError, match="the window of expiring is shorter than PT1H"):
+        landscape.deploy()
+    assert set(landscape.tenant.resources) == before
+
+
+def test_azure_itself_would_refuse_such_an_alert_only_amid_the_deployment(sets: Sets) -> None:
+    landscape = Landscape(sets["three-subscriptions"])
+    landscape.parameters["alertsTuned"] = {"expiring": {"window": "PT15M"}}
+    landscape.template["variables"]["problems"] = []
+    assert "must be greater than or equal to its frequency" in refused(landscape)
+
+
+def test_an_alert_waits_for_the_first_sweep_after_a_deployment(sets: Sets) -> None:
+    landscape = Landscape(sets["three-subscriptions"])
+    landscape.deploy()
+    (rule,) = [one for one in landscape.tenant.of_kind("Microsoft.Insights/scheduledQueryRules") if "unswept" in one.id]
+    query = rule.properties["criteria"]["allOf"][0]["query"]
+    assert rule.properties["windowSize"] == "P2D"
+    assert "where now() > datetime(2026-11-04T09:00:00Z)" in query  # Two days after deployedAt.
+
+
+def test_a_resource_group_that_does_not_exist_is_named(sets: Sets) -> None:
+    landscape = Landscape(sets["three-subscriptions"])
+    vault = next(iter(landscape.tenant.of_kind("Microsoft.KeyVault/vaults")))
+    landscape.tenant.groups.discard(place_of(vault.id).id.lower())
+    assert "ResourceGroupNotFound: Resource group 'secrets' could not be found" in refused(landscape)
+
+
+def test_the_app_has_one_identity_and_the_topics_have_none_of_the_apps(sets: Sets) -> None:
+    landscape = Landscape(sets["everything-on"])
+    landscape.deploy()
+    assert len(list(landscape.tenant.of_kind(IDENTITY))) == 1

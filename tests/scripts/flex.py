@@ -1,0 +1,189 @@
+"""Azure as a deployment meets it, on loopback with TLS: it refuses what the real one refuses, and rights spread.
+
+It is Resource Manager, the deployment service of Flex Consumption and the app itself.
+
+As Azure/azure-dev speaks it (cli/azd/pkg/azsdk/funcapp_host_client.go): 202 and the deployment's id as
+JSON text for an upload, then a status a look, and 404 once the deployment's worker is recycled.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import trustme
+
+from tests.scripts.deployed_app import START, Clock
+
+SITE = "/subscriptions/s/resourceGroups/rekey/providers/Microsoft.Web/sites/rekey-abc"
+MASTER = "master-key"
+BEARER = "Bearer "
+STORAGE = (
+    "InaccessibleStorageException: Failed to access storage account for deployment: BlobUploadFailedException: "
+    "Response status code does not indicate success: 403 (This request is not authorized to perform this operation.)."
+)
+type Answer = tuple[int, Any]
+
+
+@dataclass
+class Flex:
+    """One app. Times are the clock's: from when on something works."""
+
+    clock: Clock
+    url: str = ""
+    site_from: datetime = START
+    """When Resource Manager knows the site."""
+    service_from: datetime = START
+    """When the deployer may use its deployment service."""
+    storage_from: datetime = START
+    """When the app's identity may write to its storage account."""
+    indexed_after: int = 0
+    """So many calls of the admin API find no function yet after a deployment."""
+    sign_in: bool = False
+    """Callers must sign in, before the admin API too."""
+    unknown: int = 0
+    """So many looks find no trace of a deployment at its beginning."""
+    recycles: bool = False
+    """The deployment is gone before anybody has seen its end."""
+    ends: dict[str, Any] = field(default_factory=lambda: {"status": 4})
+    """How a deployment ends that could write its package."""
+    secrets: list[dict[str, Any]] = field(default_factory=list)
+    packages: list[bytes] = field(default_factory=list)
+    running: bytes | None = None
+    health: list[Answer] = field(default_factory=list)
+    """One answer after the other; healthy when none is left."""
+    sweeps: int = 0
+    calls: list[str] = field(default_factory=list)
+    _looks: int = 0
+
+    @property
+    def host(self) -> str:
+        return self.url.removeprefix("https://")
+
+    def answer(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
+        self.calls.append(f"{method} {path.partition('?')[0]}")
+        if path.startswith("/subscriptions/"):
+            return self._arm(method, path, headers)
+        if path.startswith(("/api/publish", "/api/deployments/")):
+            return self._service(method, path, headers, body)
+        return self._app(method, path, headers, body)
+
+    def _arm(self, method: str, path: str, headers: dict[str, str]) -> Answer:
+        parts = urlsplit(path)
+        if not headers.get("authorization", "").startswith(BEARER):
+            return 401, {"error": {"code": "AuthenticationFailed"}}
+        if "api-version" not in parse_qs(parts.query):
+            return 400, {"error": {"code": "MissingApiVersionParameter"}}
+        if self.clock.now() < self.site_from:
+            return 404, {"error": {"code": "ResourceNotFound"}}
+        states = [{"name": self.host, "hostType": kind} for kind in ("Standard", "Repository")]
+        known: dict[tuple[str, str], dict[str, Any]] = {
+            ("GET", ""): {"id": SITE, "properties": {"defaultHostName": self.host, "hostNameSslStates": states}},
+            ("POST", "/host/default/listkeys"): {"masterKey": MASTER, "functionKeys": {}, "systemKeys": {}},
+            ("POST", "/config/appsettings/list"): {"properties": {"REKEY_VAULTS": "https://prod.vault.azure.net"}},
+        }
+        body = known.get((method, parts.path.removeprefix(SITE)))
+        return (200, body) if body else (404, {"error": {"code": "ResourceNotFound"}})
+
+    def _service(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
+        if not headers.get("authorization", "").startswith(BEARER):
+            return 401, ""
+        if self.clock.now() < self.service_from:
+            return 403, ""
+        if method == "POST":
+            if headers.get("content-type") != "application/zip" or not body:
+                return 415, ""
+            self.packages.append(body)
+            self._looks = 0
+            return 202, f"deployment-{len(self.packages)}"
+        if path != f"/api/deployments/deployment-{len(self.packages)}":
+            return 404, ""
+        self._looks += 1
+        return self._status()
+
+    def _status(self) -> Answer:
+        if self._looks <= self.unknown:
+            return 404, ""
+        if self._looks == self.unknown + 1:
+            return 200, {"status": 1, "status_text": "Building"}
+        if self.clock.now() < self.storage_from:
+            return 200, {"status": 3, "status_text": STORAGE, "build_summary": {"errors": [], "warnings": []}}
+        if self.ends["status"] == 4:
+            self.running = self.packages[-1]
+        return (404, "") if self.recycles else (200, self.ends)
+
+    def _app(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
+        if "authorization" in headers:
+            return 400, "a token of the deployer's has no business here"
+        if (method, path) == ("GET", "/api/health"):
+            return self.health.pop(0) if self.health else (200, {"status": "ok", "vaults": 1})
+        if self.sign_in or headers.get("x-functions-key") != MASTER:
+            return 401, ""
+        if self.running is None or self.indexed_after > 0:
+            self.indexed_after -= 1
+            return 404, ""
+        if (method, path) == ("POST", "/admin/functions/sweep"):
+            return self._sweep(headers, body)
+        page = re.fullmatch(r"/api/secrets\?limit=1000(&cursor=(\d+))?", path)
+        return self._secrets(int(page[2] or 0)) if method == "GET" and page else (404, "")
+
+    def _sweep(self, headers: dict[str, str], body: bytes) -> Answer:
+        if headers.get("content-type") != "application/json" or "input" not in json.loads(body):
+            return 400, ""
+        self.sweeps += 1
+        return 202, ""
+
+    def _secrets(self, start: int) -> Answer:
+        following = f"/api/secrets?limit=1000&cursor={start + 2}" if start + 2 < len(self.secrets) else None
+        return 200, {"secrets": self.secrets[start : start + 2], "next": following}
+
+
+@contextmanager
+def serving(folder: Path, clock: Clock) -> Iterator[tuple[Flex, Path]]:
+    """Serve all of it; yields what it answers, and the file of the authority to trust."""
+    flex, authority = Flex(clock), trustme.CA()
+    authority.cert_pem.write_to_path(folder / "authority.pem")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("localhost").configure_cert(context)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(flex))
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    flex.url = f"https://localhost:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield flex, folder / "authority.pem"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def _handler(flex: Flex) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            status, answer = flex.answer(self.command, self.path, headers, body)
+            content = (json.dumps(answer) if answer != "" else "").encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        do_POST = do_GET  # noqa: N815 - the name that the base class looks for
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    return Handler

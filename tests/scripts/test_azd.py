@@ -1,0 +1,223 @@
+"""azd's hooks, run as azd runs them: the text of azure.yaml by sh, in a terminal, with an `azd` that keeps an environment.
+
+azd itself is not here. What it does with hooks and .bicepparam files was read in its source (Azure/azure-dev):
+a hook gets the environment's values as variables, what it sets with `azd env set` is read afterwards, and
+the .bicepparam file is compiled with that right before the deployment.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from scripts.deploying.azd import site_and_package
+from scripts.deploying.finish import main as finish
+from scripts.deploying.patience import StepError
+from simulator.azure import SUBSCRIPTION, Azure
+from simulator.reach.server import Background, start_in_thread
+from simulator.world import Domains
+from tests.cli.setup.newcomer import READ_ACTIONS
+from tests.infra.bicep import INFRA, ROOT, bicep
+from tests.scripts.deployed_app import Clock
+from tests.scripts.flex import SITE, serving
+
+AZURE_YAML: dict[str, Any] = yaml.safe_load((ROOT / "azure.yaml").read_text())
+KEEPER = """#!{python}
+import pathlib, sys
+assert sys.argv[1:3] == ["env", "set"] and len(sys.argv) == 5, sys.argv
+pathlib.Path({here!r}, sys.argv[3]).write_text(sys.argv[4])
+"""
+DATA = f"/subscriptions/{SUBSCRIPTION}/resourcegroups/data"
+
+
+def stage(domains: Domains) -> Azure:
+    azure = Azure(domains=domains)
+    azure.add_vault("prod")
+    azure.add_vault("test")
+    azure.add_account("shopdata", group="data")
+    azure.managed_identity.system = azure.add_principal("ada")
+    azure.grant(azure.managed_identity.system, READ_ACTIONS, f"/subscriptions/{SUBSCRIPTION}")
+    return azure
+
+
+@dataclass
+class Azd:
+    """A checkout with an azd environment, and the simulated Azure that the person is signed in to."""
+
+    cloud: Background[Azure]
+    folder: Path
+
+    def __post_init__(self) -> None:
+        keeper = self.folder / "azd"
+        keeper.write_text(KEEPER.format(python=sys.executable, here=str(self.folder)))
+        keeper.chmod(0o755)
+        site = "from simulator.reach.names import resolve_localhost\nresolve_localhost()\n"
+        (self.folder / "sitecustomize.py").write_text(site)
+
+    def kept(self, name: str) -> str | None:
+        file = self.folder / name
+        return file.read_text() if file.exists() else None
+
+    def hook(self, name: str, answers: str | None, **values: str) -> tuple[int, str]:
+        """Run a hook; with answers in a terminal in which somebody types them. Returns its code and all it showed."""
+        env = {
+            **{key: value for key, value in os.environ.items() if key not in ("CI", "MAKEFLAGS", "MAKELEVEL")},
+            **self.cloud.running.environment,
+            "PATH": f"{self.folder}:{os.environ['PATH']}",
+            "PYTHONPATH": f"{self.folder}:{ROOT}",
+            "AZURE_TOKEN_CREDENTIALS": "ManagedIdentityCredential",
+            "AZURE_ENV_NAME": "keys",
+            "AZURE_SUBSCRIPTION_ID": SUBSCRIPTION,
+            **values,
+        }
+        command = ["sh", "-c", AZURE_YAML["hooks"][name]["posix"]["run"]]
+        return _in_terminal(command, env, answers) if answers is not None else _alone(command, env)
+
+
+def _alone(command: list[str], env: Mapping[str, str]) -> tuple[int, str]:
+    ran = subprocess.run(  # noqa: S603
+        command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True, timeout=120, check=False,
+    )  # fmt: skip
+    return ran.returncode, ran.stdout
+
+
+def _in_terminal(command: list[str], env: Mapping[str, str], answers: str) -> tuple[int, str]:
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(command, cwd=ROOT, env=env, stdin=theirs, stdout=theirs, stderr=theirs) as running:  # noqa: S603
+        os.close(theirs)
+        os.write(ours, answers.encode())
+        shown = b""
+        while part := _read(ours):
+            shown += part
+    os.close(ours)
+    return running.returncode, shown.decode().replace("\r\n", "\n")
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 4096)
+    except OSError:  # How Linux says that nobody holds the other end any more.
+        return b""
+
+
+@pytest.fixture(scope="module")
+def cloud() -> Iterator[Background[Azure]]:
+    with start_in_thread(stage) as running:
+        yield running
+
+
+@pytest.fixture
+def azd(cloud: Background[Azure], tmp_path: Path) -> Azd:
+    return Azd(cloud, tmp_path)
+
+
+def test_azd_up_asks_which_vaults_and_scopes_and_the_template_gets_them(
+    azd: Azd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, shown = azd.hook("preprovision", "1\n1\n")
+    assert code == 0, shown
+    assert "1  prod  (group production" in shown
+    assert f"1  {DATA}  (1 storage account)" in shown
+    monkeypatch.setenv("DEPLOY_VAULTS", azd.kept("DEPLOY_VAULTS") or "")
+    monkeypatch.setenv("AZURE_ENV_NAME", "keys")
+    compiled = bicep("build-params", str(INFRA / "main.bicepparam"), "--stdout")
+    assert compiled.code == 0, compiled.said
+    given = json.loads(json.loads(compiled.output)["parametersJson"])["parameters"]
+    assert given["name"] == {"value": "keys"}
+    assert [(vault["name"], vault["scopes"]) for vault in given["vaults"]["value"]] == [("prod", [DATA])]
+
+
+def test_a_fresh_clone_holds_no_placeholder_that_could_be_deployed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compiled before anything is chosen, as azd does, the list is empty, and the template refuses that."""
+    monkeypatch.delenv("DEPLOY_VAULTS", raising=False)
+    compiled = bicep("build-params", str(INFRA / "main.bicepparam"), "--stdout")
+    assert compiled.code == 0, compiled.said
+    assert json.loads(json.loads(compiled.output)["parametersJson"])["parameters"]["vaults"] == {"value": []}
+
+
+def test_where_nobody_can_be_asked_the_hook_names_the_variable_to_set(azd: Azd) -> None:
+    code, shown = azd.hook("preprovision", None)
+    assert code != 0
+    assert "azd env set DEPLOY_VAULTS '[{" in shown
+    assert azd.kept("DEPLOY_VAULTS") is None
+
+
+@pytest.mark.parametrize("unattended", [{"AZD_NON_INTERACTIVE": "true"}, {"CI": "true"}])
+def test_an_unattended_run_asks_nobody_although_it_has_a_terminal(unattended: dict[str, str], azd: Azd) -> None:
+    code, shown = azd.hook("preprovision", "1\n1\n", **unattended)
+    assert code != 0
+    assert "azd env set DEPLOY_VAULTS" in shown
+
+
+def test_what_was_chosen_before_is_checked_and_not_asked_again(azd: Azd) -> None:
+    chosen = json.dumps([{"name": "prod", "scopes": [DATA]}])
+    code, shown = azd.hook("preprovision", None, DEPLOY_VAULTS=chosen)
+    assert (code, azd.kept("DEPLOY_VAULTS")) == (0, None), shown
+    assert "Rekey will look after: prod" in shown
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"DEPLOY_VAULTS": "prod"}, "DEPLOY_VAULTS is no list of vaults: write [{"),
+        ({"DEPLOY_VAULTS": '[{"name": "gone"}]'}, "vault gone is not there"),
+        ({"DEPLOY_VAULTS": '[{"name": "prod"}]', "AZURE_ENV_NAME": "Prod_1"}, "the name is 'Prod_1'"),
+        ({"AZURE_SUBSCRIPTION_ID": "another"}, "the sign-in does not see the subscription another"),
+    ],
+)
+def test_what_would_fail_is_said_before_anything_is_made(values: dict[str, str], told: str, azd: Azd) -> None:
+    code, shown = azd.hook("preprovision", None, **values)
+    assert (code != 0, told in shown) == (True, True), shown
+
+
+def test_the_code_goes_to_the_app_that_the_template_made() -> None:
+    env = {"AZURE_SUBSCRIPTION_ID": "s", "AZURE_RESOURCE_GROUP": "rekey", "appName": "rekey-abc"}
+    assert site_and_package(env) == [SITE]
+    assert site_and_package({**env, "DEPLOY_PACKAGE": "rekey.zip"}) == [SITE, "rekey.zip"]
+    outputs = json.loads((INFRA / "azuredeploy.json").read_text())["outputs"]
+    assert "appName" in outputs
+
+
+def test_an_environment_without_a_deployment_is_told_to_make_one() -> None:
+    with pytest.raises(StepError, match=r"lacks AZURE_RESOURCE_GROUP, appName\. Fix: azd provision"):
+        site_and_package({"AZURE_SUBSCRIPTION_ID": "s"})
+
+
+def test_the_last_hook_ends_with_the_result_of_a_first_sweep(
+    cloud: Background[Azure], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Signed in as azure-identity does it, through the simulated managed identity."""
+    (tmp_path / "rekey.zip").write_bytes(b"the package")
+    with serving(tmp_path, Clock()) as (flex, authority):
+        for name, value in cloud.running.environment.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", "ManagedIdentityCredential")
+        monkeypatch.setenv("REKEY_ARM_ENDPOINT", flex.url)
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority))
+        flex.secrets = [{"state": "ok"}, {"state": "parked"}]
+        code = finish([SITE, str(tmp_path / "rekey.zip")], flex.clock, lambda _: "")
+    assert code == 0
+    assert "secrets seen 2, managed 2, due 0, parked 1" in capsys.readouterr().out
+
+
+def test_azure_yaml_has_a_way_for_either_kind_of_shell_and_binds_the_terminal() -> None:
+    hooks = AZURE_YAML["hooks"]
+    assert set(hooks) == {"preprovision", "postdeploy"}
+    for name, hook in hooks.items():
+        assert {kind: (way["shell"], way["interactive"]) for kind, way in hook.items()} == {
+            "posix": ("sh", True),
+            "windows": ("pwsh", True),
+        }
+        assert name in hook["windows"]["run"]
+        assert (ROOT / hook["windows"]["run"].split()[0]).is_file()

@@ -1,0 +1,89 @@
+"""The package is judged by others, and each thing that once kept the app from working in Azure is seen by one of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scripts import package
+from scripts.check_package import NEWER, against_schema
+
+ROOT = Path(__file__).parents[2]
+UV = os.environ.get("UV", "uv")
+HOST = json.loads((ROOT / "host.json").read_text())
+JUDGES = (UV, "run", "--isolated", "--project", "scripts/outside", "--frozen", "--quiet", "python")
+
+
+def unchanged(host: dict[str, Any]) -> None:
+    del host
+
+
+def judged(folder: Path, change: Callable[[dict[str, Any]], None] = unchanged) -> tuple[int, str]:
+    """Build the package with another host.json, and have it judged; returns the exit code and what was said."""
+    content = package.files(ROOT)
+    host = json.loads(json.dumps(HOST))
+    change(host)
+    (folder / "host.json").write_text(json.dumps(host))
+    package.build(folder / "rekey.zip", content | {"host.json": folder / "host.json"})
+    assert "host.json" in zipfile.ZipFile(folder / "rekey.zip").namelist()
+    command = [*JUDGES, "scripts/check_package.py", str(folder / "rekey.zip")]
+    try:
+        ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603
+    except FileNotFoundError:
+        pytest.skip(f"{UV} is not installed: run through make")
+    if not ran.stdout:
+        pytest.skip(f"the judges cannot be installed here: {ran.stderr[-200:]}")
+    return ran.returncode, ran.stdout
+
+
+def test_nobody_has_anything_against_the_package(tmp_path: Path) -> None:
+    code, said = judged(tmp_path)
+    assert code == 0, said
+    assert "azure-functions-doctor: looked at" in said
+
+
+def without_bundle(host: dict[str, Any]) -> None:
+    del host["extensionBundle"]
+
+
+def too_many_at_once(host: dict[str, Any]) -> None:
+    host["extensions"]["queues"]["batchSize"] = 64
+
+
+@pytest.mark.parametrize(("change", "said"), [(without_bundle, "extensionBundle"), (too_many_at_once, "batchSize")])
+def test_a_host_json_that_azure_would_not_follow_is_seen(
+    change: Callable[[dict[str, Any]], None], said: str, tmp_path: Path
+) -> None:
+    code, output = judged(tmp_path, change)
+    assert code == 1
+    assert said in output
+
+
+SCHEMA = {
+    "$schema": "http://json-schema.org/draft-04/schema#",
+    "definitions": {"version-2": {"type": "object", "properties": {"version": {}}, "additionalProperties": False}},
+}
+
+
+def test_what_the_schema_is_too_old_to_know_must_have_one_of_its_values(tmp_path: Path) -> None:
+    for name, allowed in NEWER.items():
+        (tmp_path / "host.json").write_text(json.dumps({"version": "2.0", name: allowed[0]}))
+        assert against_schema(tmp_path, SCHEMA).complaints == ()
+        (tmp_path / "host.json").write_text(json.dumps({"version": "2.0", name: "nonsense"}))
+        assert "nonsense" in str(against_schema(tmp_path, SCHEMA).complaints)
+
+
+def test_what_nobody_knows_is_a_complaint(tmp_path: Path) -> None:
+    (tmp_path / "host.json").write_text(json.dumps({"version": "2.0", "extensionBundles": {}}))
+    assert "extensionBundles" in str(against_schema(tmp_path, SCHEMA).complaints)
+
+
+def test_ci_has_the_package_judged() -> None:
+    assert "\nmake outside\n" in (ROOT / ".ci" / "run").read_text()

@@ -1,0 +1,210 @@
+"""From a template that was deployed to functions that have swept once, while rights spread."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from scripts.deploying.finish import finish, result
+from scripts.deploying.patience import RIGHTS, StepError
+from scripts.deploying.push import push
+from scripts.deploying.site import Site
+from scripts.deploying.verify import problems
+from tests.scripts.deployed_app import START, Clock, Credential
+from tests.scripts.flex import SITE, Flex, serving
+
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def flex(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flex]:
+    with serving(tmp_path, Clock()) as (served, authority):
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority))
+        yield served
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    (tmp_path / "rekey.zip").write_bytes(b"the package")
+    return tmp_path / "rekey.zip"
+
+
+def site(flex: Flex) -> Site:
+    return Site(SITE, Credential(), flex.url)
+
+
+def well() -> str:
+    return ""
+
+
+def test_a_package_is_deployed_as_it_is(flex: Flex, package: Path) -> None:
+    push(site(flex), package, flex.clock)
+    assert (flex.running, len(flex.packages)) == (b"the package", 1)
+
+
+@pytest.mark.parametrize("late", ["site_from", "service_from", "storage_from"])
+def test_what_is_not_there_or_not_allowed_yet_is_waited_for(
+    late: str, flex: Flex, package: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    setattr(flex, late, START + 9 * MINUTE)
+    push(site(flex), package, flex.clock)
+    assert flex.running == b"the package"
+    assert flex.clock.now() - START < 11 * MINUTE
+    assert "; again in 60 s, for " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("late", "told"),
+    [("site_from", "answered 404"), ("service_from", "answered 403"), ("storage_from", "InaccessibleStorage")],
+)
+def test_the_wait_has_a_bound_and_its_end_names_the_fix(late: str, told: str, flex: Flex, package: Path) -> None:
+    setattr(flex, late, START + 60 * MINUTE)
+    with pytest.raises(StepError, match=told) as gave_up:
+        push(site(flex), package, flex.clock)
+    assert "Storage Blob Data Owner" in str(gave_up.value)
+    assert flex.clock.now() - START <= RIGHTS + MINUTE
+
+
+@pytest.mark.parametrize(
+    ("ends", "told"),
+    [
+        ({"status": 3, "status_text": "the zip file is broken"}, "failed: the zip file is broken"),
+        (
+            {"status": 3, "status_text": None, "build_summary": {"errors": ["no space"]}},
+            "no reason was given; no space",
+        ),
+        ({"status": -1, "status_text": "by hand"}, "was cancelled: by hand"),
+        ({"status": 6, "status_text": "one instance"}, "succeeded in part only: one instance"),
+    ],
+)
+def test_a_deployment_that_fails_for_good_is_not_repeated(
+    ends: dict[str, object], told: str, flex: Flex, package: Path
+) -> None:
+    flex.ends = ends
+    with pytest.raises(StepError, match=told):
+        push(site(flex), package, flex.clock)
+    assert len(flex.packages) == 1
+
+
+def test_another_deployment_under_way_is_waited_for(flex: Flex, package: Path) -> None:
+    flex.ends = {"status": 5, "status_text": "in progress"}
+    with pytest.raises(StepError, match="met another deployment"):
+        push(site(flex), package, flex.clock)
+    assert len(flex.packages) > 5
+
+
+def test_a_deployment_that_is_unknown_at_first_is_followed_all_the_same(flex: Flex, package: Path) -> None:
+    flex.unknown = 3
+    push(site(flex), package, flex.clock)
+    assert (flex.running, len(flex.packages)) == (b"the package", 1)
+
+
+def test_a_deployment_that_is_gone_after_it_was_seen_has_ended(flex: Flex, package: Path) -> None:
+    flex.recycles = True
+    push(site(flex), package, flex.clock)
+    assert len(flex.packages) == 1
+
+
+def test_a_deployment_that_is_never_heard_of_is_begun_anew(flex: Flex, package: Path) -> None:
+    flex.unknown = 1000
+    with pytest.raises(StepError, match="never heard of"):
+        push(site(flex), package, flex.clock)
+    assert len(flex.packages) > 1
+
+
+def test_a_deployment_that_does_not_end_is_not_waited_for_for_ever(flex: Flex, package: Path) -> None:
+    flex.ends = {"status": 2}
+    with pytest.raises(StepError, match="does not end"):
+        push(site(flex), package, flex.clock)
+
+
+def test_the_way_ends_with_what_the_first_sweep_saw(
+    flex: Flex, package: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flex.indexed_after = 3
+    flex.secrets = [{"state": state} for state in ("ok", "due", "overdue", "parked", "unmanaged", "disabled")]
+    finish(site(flex), package, flex.clock, well)
+    assert flex.sweeps == 1
+    told = capsys.readouterr().out
+    assert "first sweep: secrets seen 6, managed 4, due 2, parked 1" in told
+    assert "rekey status says why" in told
+
+
+def test_an_app_in_which_functions_never_appear_fails_loudly(flex: Flex, package: Path) -> None:
+    flex.indexed_after = 10_000
+    with pytest.raises(StepError, match=r"first sweep: the app \(/admin/functions/sweep\) was answered 404") as gave_up:
+        finish(site(flex), package, flex.clock, well)
+    assert "rekey doctor --app" in str(gave_up.value)
+    assert flex.clock.now() - START < 15 * MINUTE
+
+
+def test_the_doctor_is_asked_until_the_sweep_has_come_to_its_end(flex: Flex, package: Path) -> None:
+    findings = ["no sweep of prod has ended", "no sweep of prod has ended", ""]
+    finish(site(flex), package, flex.clock, lambda: findings.pop(0))
+    assert findings == []
+
+
+def test_an_app_behind_sign_in_sweeps_by_its_schedule_and_that_is_waited_for(
+    flex: Flex, package: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flex.sign_in = True
+    swept = START + 50 * MINUTE
+    finish(site(flex), package, flex.clock, lambda: "" if flex.clock.now() >= swept else "no sweep has ended")
+    told = capsys.readouterr().out
+    assert "asks its callers to sign in, so its schedule starts it" in told
+    assert told.endswith("first sweep: ended; rekey status shows what it saw\n")
+
+
+def test_what_the_doctor_keeps_finding_is_how_the_deployment_fails(flex: Flex, package: Path) -> None:
+    with pytest.raises(StepError, match="finding: on_vault_event is not indexed"):
+        finish(site(flex), package, flex.clock, lambda: "finding: on_vault_event is not indexed")
+
+
+def check(result: str, what: str, where: str = "", fix: str = "") -> dict[str, str]:
+    return {"result": result, "what": what, "where": where, "fix": fix}
+
+
+def test_only_what_speaks_against_the_deployment_fails_it() -> None:
+    report = {
+        "findings": 3,
+        "checks": [
+            check("fine", "every queue exists"),
+            check("note", "functions of another version: old", SITE),
+            check("finding", "tag ValidityPeriodDays is 'ninety'", "https://prod.vault.azure.net/secrets/app"),
+            check("finding", "reading a queue was answered 403 AuthorizationPermissionMismatch", "vault-events"),
+            check("finding", "Azure indexed 3 of 20 functions", SITE, "deploy a package with a bundle"),
+        ],
+    }
+    assert problems(report) == [f"Azure indexed 3 of 20 functions ({SITE}). deploy a package with a bundle"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        ((200, {"status": "ok"}), ""),
+        ((503, {"title": "Service Unavailable", "detail": "the sweep of prod is overdue"}), "503: the sweep of prod"),
+        ((200, {"status": "ill"}), "200: it answers something else"),
+        ((502, ""), "502: it answers something else"),
+        ((404, ["odd"]), "404: it answers something else"),
+    ],
+)
+def test_the_app_s_own_health_is_told(answer: tuple[int, object], told: str, flex: Flex) -> None:
+    flex.health = [answer]
+    problem = site(flex).health()
+    assert (told in problem, bool(problem)) == (True, bool(told))
+
+
+@pytest.mark.parametrize(
+    ("states", "told"),
+    [
+        ([], "secrets seen 0, managed 0, due 0, parked 0\nno secret is managed yet"),
+        (["unmanaged"], "secrets seen 1, managed 0, due 0, parked 0\nno secret is managed yet"),
+        (["ok"], "secrets seen 1, managed 1, due 0, parked 0"),
+    ],
+)
+def test_the_result_says_what_comes_next(states: list[str], told: str) -> None:
+    assert result(states).removeprefix("first sweep: ").startswith(told)
+    assert ("rekey adopt" in result(states)) is ("ok" not in states)

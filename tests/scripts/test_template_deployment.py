@@ -1,0 +1,109 @@
+"""The template is deployed again where a role or an identity is not known everywhere yet, and only there."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from scripts.deploying.providers import ALWAYS
+from scripts.deploying.template import main
+from tests.scripts.deployed_app import START, Clock
+
+AZ = """#!{python}
+import json, pathlib, sys
+here = pathlib.Path({here!r})
+if sys.argv[1:3] == ["provider", "list"]:
+    sys.exit(print(json.dumps({providers!r})))
+with (here / "calls").open("a") as calls:
+    print(json.dumps(sys.argv[1:]), file=calls)
+refusals = (here / "refusals").read_text().splitlines()
+if sys.argv[1:3] == ["group", "create"]:
+    print("{{}}")
+elif refusals:
+    (here / "refusals").write_text("\\n".join(refusals[1:]))
+    sys.exit("ERROR: " + refusals[0])
+else:
+    group = "/subscriptions/s/resourceGroups/rekey"
+    outputs = {{"appName": {{"type": "String", "value": "rekey-abc"}}}}
+    deployment = group + "/providers/Microsoft.Resources/deployments/rekey"
+    print(json.dumps({{"id": deployment, "properties": {{"outputs": outputs}}}}))
+"""
+SPREADING = (
+    '{"code": "DeploymentFailed", "details": [{"code": "RoleDefinitionDoesNotExist", "message": "x"}]}',
+    '{"code": "PrincipalNotFound", "message": "Principal 1 does not exist in the directory 2."}',
+)
+SITE = "/subscriptions/s/resourceGroups/rekey/providers/Microsoft.Web/sites/rekey-abc"
+
+
+@dataclass
+class Cli:
+    """An `az` on the path that refuses the template as often as it is told to."""
+
+    folder: Path
+
+    def refuse(self, *messages: str) -> None:
+        (self.folder / "refusals").write_text("\n".join(messages))
+
+    @property
+    def calls(self) -> list[list[str]]:
+        return [json.loads(line) for line in (self.folder / "calls").read_text().splitlines()]
+
+
+@pytest.fixture
+def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    (tmp_path / "az").write_text(AZ.format(python=sys.executable, here=str(tmp_path), providers=list(ALWAYS)))
+    (tmp_path / "az").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    made = Cli(tmp_path)
+    made.refuse()
+    return made
+
+
+def test_the_last_line_is_the_site_that_the_code_goes_to(cli: Cli, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["rekey", "infra/my.bicepparam"], Clock()) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == SITE
+    (call,) = cli.calls
+    assert call[:3] == ["deployment", "group", "create"]
+    options = dict(zip(call[3::2], call[4::2], strict=True))
+    assert options == {
+        "--resource-group": "rekey",
+        "--name": "rekey",
+        "--parameters": "infra/my.bicepparam",
+        "--output": "json",
+    }
+
+
+def test_with_a_region_the_group_is_made_first(cli: Cli) -> None:
+    assert main(["rekey", "infra/my.bicepparam", "westeurope"], Clock()) == 0
+    assert cli.calls[0][:2] == ["group", "create"]
+    assert cli.calls[0][-3:] == ["westeurope", "--output", "json"]
+
+
+def test_what_is_not_known_everywhere_yet_is_tried_again(cli: Cli, capsys: pytest.CaptureFixture[str]) -> None:
+    cli.refuse(*SPREADING)
+    assert main(["rekey", "infra/my.bicepparam"], Clock()) == 0
+    assert len(cli.calls) == 3
+    assert "template: Azure answered RoleDefinitionDoesNotExist; again in 10 s" in capsys.readouterr().out
+
+
+def test_the_wait_has_a_bound(cli: Cli, capsys: pytest.CaptureFixture[str]) -> None:
+    cli.refuse(*SPREADING * 50)
+    clock = Clock()
+    assert main(["rekey", "infra/my.bicepparam"], clock) == 1
+    assert timedelta(minutes=10) < clock.now() - START < timedelta(minutes=16)
+    assert "then run this again" in capsys.readouterr().out
+
+
+def test_any_other_refusal_ends_the_deployment_with_what_azure_said(
+    cli: Cli, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cli.refuse("vault prod uses access policies: give its present users roles")
+    assert main(["rekey", "infra/my.bicepparam"], Clock()) == 1
+    assert len(cli.calls) == 1
+    assert "vault prod uses access policies" in capsys.readouterr().out
