@@ -178,7 +178,7 @@ def test_only_what_speaks_against_the_deployment_fails_it() -> None:
             check("finding", "Azure indexed 3 of 20 functions", SITE, "deploy a package with a bundle"),
         ],
     }
-    assert problems(report) == [f"Azure indexed 3 of 20 functions ({SITE}). deploy a package with a bundle"]
+    assert problems(report) == [f"Azure indexed 3 of 20 functions ({SITE}). Fix: deploy a package with a bundle"]
 
 
 @pytest.mark.parametrize(
