@@ -80,10 +80,9 @@ def _entry(name: str, args: Namespace, landscape: Landscape) -> Mapping[str, Any
     vault = landscape.named(name)
     if vault is None:
         return {"name": name}  # The checks say what it lacks.
-    events = vault.resource_id.lower() not in landscape.foreign_topics
     kinds = tuple(args.kind or ("storage-key",))
     scopes = tuple(scope.rstrip("/") for scope in args.scope)
-    return Served(vault.name, vault.subscription, vault.group, scopes, kinds, events=events).to_json()
+    return Served(vault.name, vault.subscription, vault.group, scopes, kinds, landscape.topic_of(vault)).to_json()
 
 
 async def _asked(

@@ -60,11 +60,12 @@ def _problems(vault: FoundVault, entry: Mapping[str, Any], landscape: Landscape)
             f"vault {vault.name} uses access policies: give its present users roles, then run "
             f"az keyvault update --name {vault.name} --enable-rbac-authorization true"
         )
-    topic = landscape.foreign_topics.get(vault.resource_id.lower())
-    if topic and entry.get("events", True) and not entry.get("existingTopic"):
+    topic = landscape.topic_of(vault)
+    if topic and entry.get("events", True) and entry.get("existingTopic") != topic.name:
+        say = f"existingTopic: '{topic.name}'" if topic.is_beside_vault else "events: false"
         problems.append(
-            f"vault {vault.name} has the system topic {topic} already, and there can be only one: "
-            "say events: false in its entry, and leave it to the sweep or attach a subscription to that topic"
+            f"vault {vault.name} has the system topic {topic.name} already, and there can be only one: "
+            f"say {say} in its entry"
         )
     return problems
 
@@ -85,7 +86,7 @@ async def _unseen(azure: Azure, name: str, landscape: Landscape) -> str:
         return _elsewhere(name, tenant, landscape.tenant)
     if tenant:
         return f"vault {name} is there, but your sign-in may not see it: give yourself Reader on it, and sign in anew"
-    return f"vault {name} is not there: correct its name, or create it with az keyvault create --name {name}"
+    return f"vault {name} is not there: correct its name, or create it first"
 
 
 def _elsewhere(name: str, tenant: str, ours: str) -> str:

@@ -45,6 +45,15 @@ class FoundVault:
 
 
 @dataclass(frozen=True, slots=True)
+class Topic:
+    """A system topic of a vault."""
+
+    name: str
+    is_beside_vault: bool
+    """Whether it is in the vault's resource group, where the template can attach a subscription to it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Landscape:
     """What one sign-in sees: one tenant, its subscriptions and their vaults."""
 
@@ -52,7 +61,14 @@ class Landscape:
     subscriptions: Sequence[str]
     vaults: Sequence[FoundVault]
     foreign_topics: Mapping[str, str]
-    """The id of a vault (lower case) → the name of a system topic that Rekey did not make."""
+    """The id of a vault (lower case) → the id of a system topic that Rekey did not make."""
+
+    def topic_of(self, vault: FoundVault) -> Topic | None:
+        """Return the system topic that a vault has already, unless Rekey made it; there can be only one."""
+        topic = self.foreign_topics.get(vault.resource_id.lower())
+        if topic is None:
+            return None
+        return Topic(topic.rpartition("/")[2], is_beside_vault=_group(topic) == _group(vault.resource_id))
 
     def named(self, name: str) -> FoundVault | None:
         """Return the vault of this name; names are unique in the world."""
@@ -96,7 +112,7 @@ async def _topics(azure: Azure, subscriptions: Sequence[str]) -> dict[str, str]:
     kind = "providers/Microsoft.EventGrid/systemTopics"
     rows = [row async for row in _everywhere(azure, subscriptions, kind, TOPICS)]
     return {
-        str(row["properties"].get("source", "")).lower(): str(row["name"])
+        str(row["properties"].get("source", "")).lower(): str(row["id"])
         for row in rows
         if (row.get("tags") or {}).get("application") != OURS
     }
@@ -122,6 +138,10 @@ async def _rows(azure: Azure, path: str, version: str, what: str) -> AsyncIterat
         for row in body.get("value", ()):
             yield row
         path = _next(str(body.get("nextLink") or ""), azure)
+
+
+def _group(resource_id: str) -> list[str]:
+    return resource_id.lower().split("/")[:5]
 
 
 def _next(link: str, azure: Azure) -> str:

@@ -31,7 +31,7 @@ async def choose(azure: Azure, landscape: Landscape, person: Person, terminal: T
     if not landscape.vaults:
         raise NotFound(
             f"no Key Vault is in sight in the tenant {landscape.tenant}",
-            fix="create one (az keyvault create), or sign in as somebody who may read one",
+            fix="create one, or sign in as somebody who may read one",
         )
     terminal.line("Which vaults shall Rekey look after?")
     rows = [f"{vault.name}  (group {vault.group}, subscription {vault.subscription})" for vault in landscape.vaults]
@@ -55,10 +55,12 @@ async def _serve(azure: Azure, landscape: Landscape, vault: FoundVault, person: 
     kinds = _kinds(listed, chosen)
     if "sql-admin-password" in kinds:
         kinds = _with_sql(person, terminal, kinds)
-    events = vault.resource_id.lower() not in landscape.foreign_topics
-    if not events:
-        terminal.line(f"{vault.name} has a system topic already: the hourly sweep finds what is due.")
-    return Served(vault.name, vault.subscription, vault.group, tuple(chosen), tuple(kinds), events=events)
+    topic = landscape.topic_of(vault)
+    if topic and topic.is_beside_vault:
+        terminal.line(f"{vault.name} has the system topic {topic.name} already: a subscription is attached to it.")
+    elif topic:
+        terminal.line(f"{vault.name} has a system topic in another group: the hourly sweep finds what is due.")
+    return Served(vault.name, vault.subscription, vault.group, tuple(chosen), tuple(kinds), topic)
 
 
 def _with_sql(person: Person, terminal: Terminal, kinds: Sequence[str]) -> list[str]:

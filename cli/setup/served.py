@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cli.setup.landscape import Topic
 from engine.errors import ConfigError
 
 KINDS = ("storage-key", "sql-admin-password", "sql-login-password", "service-principal-secret")
@@ -16,15 +17,14 @@ SHAPE = '[{"name": "contoso-prod", "resourceGroup": "prod", "scopes": ["/subscri
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A vault and what its secrets may rotate. `extra` is what only the template reads."""
+    """A vault and what its secrets may rotate; `topic` is what `Landscape.topic_of` says of it."""
 
     name: str
     subscription: str
     resource_group: str
     scopes: tuple[str, ...]
     kinds: tuple[str, ...]
-    events: bool = True
-    extra: tuple[tuple[str, Any], ...] = ()
+    topic: Topic | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Write it as the template takes it."""
@@ -35,7 +35,9 @@ class Served:
             "scopes": list(self.scopes),
             "kinds": list(self.kinds),
         }
-        return {**data, **({} if self.events else {"events": False}), **dict(self.extra)}
+        if self.topic is None:
+            return data
+        return {**data, **({"existingTopic": self.topic.name} if self.topic.is_beside_vault else {"events": False})}
 
 
 def read(text: str, variable: str) -> list[Mapping[str, Any]]:

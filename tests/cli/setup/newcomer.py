@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cli.main import main
 from cli.session import Parts
+from cloud.azure import Azure as Connection
 from simulator.azure import GROUP, SUBSCRIPTION
 from simulator.reach.transport import SimulatedCredential, SimulatedTransport, forget_challenges
 from tests.cli.desk import Desk, Ran, captured
@@ -49,10 +50,16 @@ class Newcomer(Desk):
     def parameters(self) -> Path:
         return self.checkout / "infra" / "my.bicepparam"
 
-    def add_topic(self, name: str, **tags: str) -> None:
+    def add_topic(self, name: str, group: str = PRODUCTION, **tags: str) -> None:
         """Give the vault a system topic."""
-        topic = f"{PRODUCTION}/providers/Microsoft.EventGrid/systemTopics/{name}"
+        topic = f"{group}/providers/Microsoft.EventGrid/systemTopics/{name}"
         self.world.event_grid.add(topic, self.vault.resource_id).tags = tags
+
+    def azure(self) -> Connection:
+        """Return what Ada's sign-in reaches."""
+        return Connection(
+            SimulatedCredential(self.world, self.ada), options={"transport": SimulatedTransport(self.world)}
+        )
 
     def init(self, *arguments: str, answers: Iterable[str] = (), attended: bool = True) -> Ran:
         """Run `rekey init` with these answers; unattended it is left to standard input."""

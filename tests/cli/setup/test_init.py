@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from cli.setup.checks import NotReady, check
+from cli.setup.landscape import survey
 from cli.setup.served import KINDS, parameters_file
 from simulator.azure import SUBSCRIPTION
 from tests.cli.setup.newcomer import PRODUCTION, Newcomer
@@ -144,16 +146,51 @@ def test_a_vault_out_of_sight_is_told_from_one_that_is_not_there(newcomer: Newco
     assert "vault hidden is there, but your sign-in may not see it" in ran.err
 
 
-def test_a_vault_with_a_system_topic_of_others_gets_no_second_one(newcomer: Newcomer) -> None:
-    newcomer.add_topic("audit")
-    assert newcomer.init(*HERE).code == 0
+def test_a_subscription_is_attached_to_a_system_topic_that_is_there(newcomer: Newcomer) -> None:
+    newcomer.add_topic("audit", PRODUCTION.upper().replace("/SUBSCRIPTIONS", "/subscriptions"))
+    ran = newcomer.init(answers=["1", "1"])
+    assert ran.code == 0
+    assert "existingTopic: 'audit'" in newcomer.parameters.read_text()
+    assert "prod has the system topic audit already" in ran.out
+
+
+def test_a_system_topic_in_another_group_leaves_the_vault_to_the_sweep(newcomer: Newcomer) -> None:
+    newcomer.add_topic("audit", PRODUCTION.replace("production", "security"))
+    ran = newcomer.init(answers=["1", "1"])
     assert "events: false" in newcomer.parameters.read_text()
+    assert "the hourly sweep finds what is due" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("group", "entry", "fix"),
+    [
+        (PRODUCTION, {}, "say existingTopic: 'audit'"),
+        (PRODUCTION, {"existingTopic": "other"}, "say existingTopic: 'audit'"),
+        (PRODUCTION.replace("production", "security"), {}, "say events: false"),
+        (PRODUCTION, {"existingTopic": "audit"}, ""),
+        (PRODUCTION, {"events": False}, ""),
+    ],
+)
+async def test_an_entry_that_would_make_a_second_topic_is_refused_with_the_fix(
+    group: str, entry: dict[str, object], fix: str, newcomer: Newcomer
+) -> None:
+    newcomer.add_topic("audit", group)
+    azure = newcomer.azure()
+    landscape = await survey(azure)
+    problems = ""
+    try:
+        await check(azure, "rekey", [{"name": "prod", **entry}], landscape)
+    except NotReady as error:
+        problems = str(error)
+    assert (fix in problems, bool(problems)) == (True, bool(fix))
 
 
 def test_a_system_topic_that_rekey_made_is_no_obstacle(newcomer: Newcomer) -> None:
     newcomer.add_topic("rekey-prod", application="rekey")
     assert newcomer.init(*HERE).code == 0
-    assert "events: false" not in newcomer.parameters.read_text()
+    written = newcomer.parameters.read_text()
+    assert "events" not in written
+    assert "existingTopic" not in written
 
 
 def test_more_vaults_than_fit_on_a_page_are_all_offered(newcomer: Newcomer) -> None:
