@@ -64,11 +64,12 @@ def problems(report: Mapping[str, Any]) -> list[str]:
     which may, is asked for its health.
     """
     findings = [check for check in report["checks"] if check["result"] == "finding"]
-    return [
-        f"{check['what']} ({check['where']}). {check['fix']}".strip()
-        for check in findings
-        if OF_ONE not in check["where"] and REFUSED not in check["what"]
-    ]
+    return [_told(check) for check in findings if OF_ONE not in check["where"] and REFUSED not in check["what"]]
+
+
+def _told(check: Mapping[str, str]) -> str:
+    place = f" ({check['where']})" if check["where"] else ""
+    return f"{check['what']}{place}. Fix: {check['fix']}"
 
 
 def main(arguments: Sequence[str], clock: Clock | None = None, doctor: Callable[[Site], str] = ask_doctor) -> int:

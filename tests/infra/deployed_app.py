@@ -13,10 +13,11 @@ from cloud.settings import Settings
 from composition import build_api
 from engine.errors import AccessDenied
 from engine.service import Service
+from simulator.arm.deployments import ids
 from simulator.arm.deployments.delivery import deliver
 from simulator.arm.deployments.ids import place_of
 from simulator.arm.deployments.refusals.app import check_upload, settings_of
-from simulator.arm.deployments.tenant import ASSIGNMENT, IDENTITY, scope_of
+from simulator.arm.deployments.tenant import ASSIGNMENT, IDENTITY, Resource, scope_of
 from simulator.arm.errors import ArmError
 from simulator.azure import Azure, build_world
 from simulator.identity import Principal
@@ -31,6 +32,7 @@ from tests.rig import RigClock
 
 ACCOUNT = "Microsoft.Storage/storageAccounts"
 QUEUE = f"{ACCOUNT}/queueServices/queues"
+ENDPOINT = "Microsoft.Network/privateEndpoints"
 SUBSCRIPTIONS = "Microsoft.EventGrid/systemTopics/eventSubscriptions"
 PUBLIC = Domains()
 GOVERNMENT = Domains(
@@ -63,8 +65,9 @@ class DeployedApp:
         host = self.landscape.one(ACCOUNT)
         place = place_of(host.id)
         name = host.id.rpartition("/")[2]
-        closed = host.properties["allowSharedKeyAccess"]
-        self.host = self.world.add_account(name, place.subscription, place.group, allow_shared_key_access=closed)
+        keys = host.properties["allowSharedKeyAccess"]
+        self.host = self.world.add_account(name, place.subscription, place.group, allow_shared_key_access=keys)
+        self.host.network_default_action = "Allow" if self._reaches(host) else "Deny"
         for queue in self.landscape.tenant.of_kind(QUEUE):
             self._queues.create(name, queue.id.rpartition("/")[2], {}, self.world.now())
         for vault in self.landscape.parameters["vaults"]:
@@ -153,6 +156,22 @@ class DeployedApp:
         taken = [base64.b64decode(message.body).decode() for message in messages]
         messages.clear()
         yield from taken
+
+    def _reaches(self, host: Resource) -> bool:
+        """Return whether the app's network leads to its storage account: in public, or by endpoints with names."""
+        tenant = self.landscape.tenant
+        if host.properties["networkAcls"]["defaultAction"] == "Allow":
+            return True
+        named = {ids.parent(group.id) for group in tenant.of_kind(f"{ENDPOINT}/privateDnsZoneGroups")}
+        connections = [
+            connection["properties"]
+            for endpoint in tenant.of_kind(ENDPOINT)
+            if endpoint.id in named
+            for connection in endpoint.properties["privateLinkServiceConnections"]
+        ]
+        groups = {one["groupIds"][0] for one in connections if one["privateLinkServiceId"] == host.id}
+        inside = self.landscape.one("Microsoft.Web/sites").properties.get("virtualNetworkSubnetId")
+        return bool(inside) and groups == {"blob", "queue", "table"}
 
     @property
     def _queues(self) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from api.app import MOST_LISTINGS, MOST_REQUESTS, MOST_WAITS
 from cloud.settings import KNOWN, Settings
 from cloud.storage import blobs, queues
 from engine.model.events import VaultEvent, parse_event
@@ -164,3 +165,18 @@ def test_the_runtime_is_the_one_that_the_code_is_written_for() -> None:
         "runtime"
     ]
     assert runtime == {"name": "python", "version": (ROOT / ".python-version").read_text().strip()}
+
+
+@pytest.mark.parametrize("name", names())
+def test_an_instance_answers_as_many_calls_at_once_as_the_host_lets_in_and_the_app_holds(name: str) -> None:
+    config = deployed.only(snapshot(name), "Microsoft.Web/sites")["properties"]["functionAppConfig"]
+    at_once = config["scaleAndConcurrency"]["triggers"]["http"]["perInstanceConcurrency"]
+    host = json.loads((ROOT / "host.json").read_text())
+    assert at_once == host["extensions"]["http"]["maxConcurrentRequests"]
+    assert at_once >= MOST_LISTINGS + MOST_WAITS + MOST_REQUESTS
+
+
+@pytest.mark.parametrize("name", names())
+def test_what_runs_may_end_before_its_instance_is_replaced(name: str) -> None:
+    config = deployed.only(snapshot(name), "Microsoft.Web/sites")["properties"]["functionAppConfig"]
+    assert config["siteUpdateStrategy"] == {"type": "RollingUpdate"}

@@ -16,6 +16,7 @@ param privateApp = true
 param vaultEndpoints = true
 param allowedAddresses = ['203.0.113.1/32']
 param signInClientId = 'rekey'
+param alertsTuned = { parkd: { enabled: false }, slow: { window: 'PT30M' } }
 param packageUri = 'http://example.com/rekey.zip?sv=1&sig=abc'
 """
 
@@ -54,6 +55,9 @@ WRONG = {
     told(f"{GROUP}/providers/Microsoft.App/containerApps/worker"): "",
     f"{{ name: 'lost', scopes: ['{GROUP}'], subscription: '{'z' * 36}' }}": f"'{'z' * 36}' is no subscription's id",
     "{ name: 'named', applications: ['my app'] }": "application 'my app' is no client id",
+    f"{{ name: 'twofold', scopes: ['{GROUP}'], events: false, existingTopic: 'their-topic' }}": (
+        "vault twofold: existingTopic means nothing with events: false"
+    ),
     f"{{ name: 'kindless', scopes: ['{GROUP}'], kinds: [] }}": "vault kindless: kinds is empty",
 }
 """Vaults, and what is said of each."""
@@ -63,6 +67,8 @@ ALSO = (
     "vaultEndpoints needs privateNetwork",
     "allowedAddresses means nothing with privateApp",
     "signInClientId 'rekey' is no client id: scripts/app_registration.py prints it",
+    "alertsTuned names parkd: known are",
+    "alertsTuned: the window of slow is shorter than PT1H",
     "packageUri is no https URL",
     "packageUri holds a signature, which is a secret",
 )

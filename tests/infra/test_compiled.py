@@ -53,4 +53,4 @@ def test_azure_itself_refuses_an_empty_list_of_vaults_and_names_that_are_too_lon
 
 def test_the_pages_button_opens_it() -> None:
     (encoded,) = BUTTON.findall((ROOT / "docs" / "deploy.md").read_text())
-    assert encoded == quote("https://raw.githubusercontent.com/OWNER/rekey/main/infra/azuredeploy.json", safe="")
+    assert encoded == quote("https://raw.githubusercontent.com/OWNER/rekey/button/azuredeploy.json", safe="")

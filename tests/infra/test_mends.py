@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from engine.errors import RekeyError
 from simulator.arm.deployments.delivery import deliver
 from simulator.arm.deployments.engine import DeploymentFailed
 from simulator.arm.deployments.functions import TemplateError
@@ -251,3 +252,16 @@ def test_the_app_has_one_identity_and_the_topics_have_none_of_the_apps(sets: Set
     landscape = Landscape(sets["everything-on"])
     landscape.deploy()
     assert len(list(landscape.tenant.of_kind(IDENTITY))) == 1
+
+
+@pytest.mark.parametrize("name", CLOSED)
+async def test_without_endpoints_in_its_network_the_app_does_not_reach_its_closed_storage(
+    name: str, sets: Sets
+) -> None:
+    landscape = Landscape(sets[name])
+    landscape.parameters["packageUri"] = ""
+    del landscape.template["resources"]["storageEndpoints"]
+    landscape.deploy()
+    landscape.clock.advance(landscape.spread.rights.total_seconds())
+    with pytest.raises(RekeyError, match="AuthorizationFailure"):
+        await DeployedApp(landscape).service().sweep({}, past_due=False)

@@ -45,6 +45,8 @@ class Flex:
     """When Resource Manager knows the site."""
     service_from: datetime = START
     """When the deployer may use its deployment service."""
+    storage_text: str = STORAGE
+    """What a deployment says that could not write its package."""
     storage_from: datetime = START
     """When the app's identity may write to its storage account."""
     indexed_after: int = 0
@@ -117,7 +119,7 @@ class Flex:
         if self._looks == self.unknown + 1:
             return 200, {"status": 1, "status_text": "Building"}
         if self.clock.now() < self.storage_from:
-            return 200, {"status": 3, "status_text": STORAGE, "build_summary": {"errors": [], "warnings": []}}
+            return 200, {"status": 3, "status_text": self.storage_text, "build_summary": {"errors": [], "warnings": []}}
         if self.ends["status"] == 4:
             self.running = self.packages[-1]
         return (404, "") if self.recycles else (200, self.ends)

@@ -57,6 +57,21 @@ def test_what_is_not_there_or_not_allowed_yet_is_waited_for(
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "InaccessibleStorageException: Failed to access storage account for deployment",
+        "Status: 403 (This request is not authorized to perform this operation.)",
+        "ErrorCode:AuthorizationPermissionMismatch",
+        "AuthorizationFailure: This request is not authorized to perform this operation.",
+    ],
+)
+def test_each_way_of_saying_that_rights_are_missing_is_waited_out(text: str, flex: Flex, package: Path) -> None:
+    flex.storage_text, flex.storage_from = text, START + 3 * MINUTE
+    push(site(flex), package, flex.clock)
+    assert flex.running == b"the package"
+
+
+@pytest.mark.parametrize(
     ("late", "told"),
     [("site_from", "answered 404"), ("service_from", "answered 403"), ("storage_from", "InaccessibleStorage")],
 )
@@ -178,7 +193,7 @@ def test_only_what_speaks_against_the_deployment_fails_it() -> None:
             check("finding", "Azure indexed 3 of 20 functions", SITE, "deploy a package with a bundle"),
         ],
     }
-    assert problems(report) == [f"Azure indexed 3 of 20 functions ({SITE}). deploy a package with a bundle"]
+    assert problems(report) == [f"Azure indexed 3 of 20 functions ({SITE}). Fix: deploy a package with a bundle"]
 
 
 @pytest.mark.parametrize(
