@@ -1,8 +1,8 @@
 """What every function call is wrapped in: a deadline, a word in the log when it fails, and telemetry sent at its end.
 
 The worker may be killed without a word to Python, and OpenTelemetry sends metrics once a minute only. So what was
-learned is sent a second after the app has nothing left to do, and every 15 seconds while it is busy, in a thread of
-its own: no call waits for that.
+learned is sent a second after the app has nothing left to do (five after the last time), and every 15 seconds while it
+is busy, in a thread of its own: no call waits for that.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from engine.errors import RekeyError, TransientError
 log = logging.getLogger("rekey")
 
 IDLE_SECONDS = 1.0
+AGAIN_SECONDS = 5.0
 BUSY_SECONDS = 15.0
 
 
@@ -55,8 +56,13 @@ class Invocations:
             self._send(loop)
 
     def _if_idle(self, begun: int) -> None:
-        if not self._running and begun == self._begun:
-            self._send(asyncio.get_running_loop())
+        if self._running or begun != self._begun:
+            return
+        loop = asyncio.get_running_loop()
+        if (early := self._flushed + AGAIN_SECONDS - loop.time()) > 0:
+            loop.call_later(early, self._if_idle, begun)
+        else:
+            self._send(loop)
 
     def _send(self, loop: asyncio.AbstractEventLoop) -> None:
         self._flushed = loop.time()

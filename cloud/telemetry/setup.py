@@ -16,6 +16,8 @@ log = logging.getLogger("rekey.telemetry")
 
 CONNECTION = "APPLICATIONINSIGHTS_CONNECTION_STRING"
 FLUSH_SECONDS = 5.0
+_aside = threading.Lock()
+"""Held while a thread sends."""
 
 
 def configure(env: Mapping[str, str]) -> bool:
@@ -79,9 +81,16 @@ def flush_now(seconds: float = FLUSH_SECONDS) -> None:
 
 
 def flush_aside() -> None:
-    """Do the same in a thread of its own, so that nobody waits for it."""
-    if _flushes():
-        threading.Thread(target=flush_now, name="rekey-flush", daemon=True).start()
+    """Do the same in a thread of its own, so that nobody waits for it; not beside another one that still goes on."""
+    if _flushes() and _aside.acquire(blocking=False):
+        threading.Thread(target=_flush_and_release, name="rekey-flush", daemon=True).start()
+
+
+def _flush_and_release() -> None:
+    try:
+        flush_now()
+    finally:
+        _aside.release()
 
 
 async def flush_all(providers: Sequence[object], seconds: float = FLUSH_SECONDS) -> None:

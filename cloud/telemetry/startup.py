@@ -8,15 +8,22 @@ whatever keeps the app from starting is logged, sent and printed here before it 
 from __future__ import annotations
 
 import logging
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from types import ModuleType
 
 from cloud.settings import Settings
 from cloud.telemetry import setup as telemetry
 from engine.errors import ConfigError
 
 log = logging.getLogger("rekey.start")
+
+WORKER = "azure_functions_runtime"
+TESTED = (1, 3)
+"""The worker library's version, as locked. Before it, OpenTelemetry breaks every asynchronous function
+(Azure/azure-functions-python-worker, issue 1881)."""
 
 
 def begin(env: Mapping[str, str]) -> Settings:
@@ -25,7 +32,20 @@ def begin(env: Mapping[str, str]) -> Settings:
         telemetry.configure(env)
         logging.getLogger("azure").setLevel(logging.WARNING)  # The SDK notes every request at INFO.
         logging.getLogger("rekey").setLevel(logging.INFO)
+        _look_at_worker(sys.modules.get(WORKER))
         return Settings.read(env)
+
+
+def _look_at_worker(library: ModuleType | None) -> None:
+    """Say where an older worker library than the tested one runs the app: the platform's, in place of the app's own."""
+    running = str(getattr(getattr(library, "version", None), "VERSION", ""))
+    if running and tuple(int(part) for part in re.findall(r"\d+", running)[:2]) < TESTED:
+        log.critical(
+            "the worker library %s runs the app, which needs %d.%d or newer."
+            " Fix: deploy the package with its packages: make package, or remoteBuild=true",
+            running,
+            *TESTED,
+        )
 
 
 @contextmanager

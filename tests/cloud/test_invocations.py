@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 
 import pytest
 
-from cloud.telemetry import invocations
+from cloud.telemetry import invocations, setup
 from cloud.telemetry.invocations import Invocations
 from engine.errors import AccessDenied, TransientError
 
@@ -73,6 +74,35 @@ async def test_when_the_app_has_nothing_left_to_do_telemetry_is_sent_once(monkey
             pass
     await asyncio.sleep(0.01)
     assert flush.count == 1
+
+
+async def test_calls_that_come_one_by_one_do_not_each_send(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(invocations, "IDLE_SECONDS", 0.0)
+    monkeypatch.setattr(invocations, "AGAIN_SECONDS", 3600.0)
+    flush = Flushes()
+    calls = Invocations(60, flush)
+    for _ in range(5):
+        async with calls.one("rotate"):
+            pass
+        await asyncio.sleep(0.01)
+    assert flush.count == 1
+
+
+def test_no_thread_is_started_beside_one_that_still_sends(monkeypatch: pytest.MonkeyPatch) -> None:
+    hanging, sent = threading.Event(), threading.Semaphore(0)
+    started: list[str] = []
+
+    def slow(_: int) -> None:
+        started.append(threading.current_thread().name)
+        hanging.wait(30)
+        sent.release()
+
+    monkeypatch.setattr(setup, "_flushes", lambda: [slow])
+    for _ in range(5):
+        setup.flush_aside()
+    hanging.set()
+    assert sent.acquire(timeout=30)
+    assert started == ["rekey-flush"]
 
 
 async def test_while_another_call_runs_or_has_run_since_nothing_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
@@ -26,6 +30,16 @@ GOOD = {
     "REKEY_SCOPES": '{"https://prod.vault.azure.net": ["/subscriptions/x"]}',
 }
 WRONG = {**GOOD, "REKEY_VAULTS": "prod", "REKEY_SCOPES": "{", "REKEY_SWEEP_SCHEDULE": "", "REKEY_TYPO": "x"}
+
+
+@pytest.fixture(autouse=True)
+def levels() -> Iterator[None]:
+    """Give the loggers their levels back, which a start in this process sets."""
+    loggers = [logging.getLogger(name) for name in ("azure", "rekey")]
+    before = [logger.level for logger in loggers]
+    yield
+    for logger, level in zip(loggers, before, strict=True):
+        logger.setLevel(level)
 
 
 class Ingestion(World):
@@ -107,3 +121,21 @@ def test_the_text_of_a_strangers_error_is_not_shown(capsys: pytest.CaptureFixtur
     shown = capsys.readouterr().err
     assert "a value" not in shown
     assert "ValueError in" in shown
+
+
+@pytest.mark.parametrize(("version", "old"), [("1.1.1", True), ("1.2.9", True), ("1.3.0", False), ("2.0.0", False)])
+def test_an_older_worker_library_than_the_tested_one_is_named_with_its_fix(
+    version: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, *, old: bool
+) -> None:
+    library = ModuleType(startup.WORKER)
+    vars(library)["version"] = SimpleNamespace(VERSION=version)
+    monkeypatch.setitem(sys.modules, startup.WORKER, library)
+    startup.begin(GOOD)
+    named = [record for record in caplog.records if version in record.message and "remoteBuild=true" in record.message]
+    assert bool(named) is old
+
+
+def test_the_worker_library_that_is_locked_is_the_tested_one() -> None:
+    locked = re.search(r"azure-functions-runtime==(\d+)\.(\d+)", (ROOT / "requirements.txt").read_text())
+    assert locked
+    assert (int(locked[1]), int(locked[2])) == startup.TESTED
