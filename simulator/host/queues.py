@@ -12,7 +12,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from azure.core.exceptions import AzureError, ResourceNotFoundError
+from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError, ResourceNotFoundError
 
 from simulator.host.messages import NEVER, Message, UndecodableError, decode
 from simulator.host.queue_messages import INVISIBLE_WHILE_RUNNING, Lease
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from azure.storage.queue import QueueMessage
     from azure.storage.queue.aio import QueueClient
 
-_log = logging.getLogger("host")
+_log = logging.getLogger("Host.Triggers.Queue")
+_FORBIDDEN = 403
 
 Run = Callable[[Message, bytes], Awaitable[bool]]
 
@@ -61,12 +62,19 @@ class QueueListener:
         while self._running:
             await asyncio.wait(self._running)
 
+    def abandon(self) -> None:
+        """Drop the messages in hand: they stay invisible for as long as they were taken."""
+        for task in self._running:
+            task.cancel()
+
     async def _poll(self) -> bool:
         try:
             received = await self._receive()
         except ResourceNotFoundError:
             return False
         except AzureError as error:
+            if is_fatal(error):
+                raise
             _log.warning("Polling queue '%s' failed: %s", self.queue_name, error)
             return False
         for item in received:
@@ -110,6 +118,12 @@ class QueueListener:
             await lease.complete()
         else:
             await lease.release(self._options.visibility_timeout, self._options.max_dequeue_count)
+
+
+def is_fatal(error: AzureError) -> bool:
+    """Return whether an error of a poll stops the whole host: no token, or one without the right (QueueListener)."""
+    refused = isinstance(error, HttpResponseError) and error.status_code == _FORBIDDEN
+    return refused or isinstance(error, ClientAuthenticationError)
 
 
 def _message(item: QueueMessage) -> Message:

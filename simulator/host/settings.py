@@ -29,6 +29,16 @@ def load_local_settings(app_dir: Path, environ: MutableMapping[str, str] = os.en
         environ.setdefault(name, str(value))
 
 
+def adopt_settings(app_dir: Path, environ: MutableMapping[str, str] = os.environ) -> None:
+    """Make this process's environment the app's: with local.settings.json, and without settings that have no value.
+
+    On Azure such a setting is as good as absent: .NET on Linux removes a variable that is set to nothing.
+    """
+    load_local_settings(app_dir, environ)
+    for name in [name for name, value in environ.items() if not value]:
+        del environ[name]
+
+
 def resolve(text: str, environ: Mapping[str, str] = os.environ) -> str:
     """Replace every %NAME% by that app setting.
 

@@ -26,6 +26,7 @@ ROOT = Path(__file__).parents[2]
 APP = Path(__file__).parent / "app"
 KEY = "function-key"
 MASTER_KEY = "master-key"
+SYSTEM_KEY = "system-key"
 OURS = "ours"
 MICROSOFTS = "microsofts"
 
@@ -95,7 +96,7 @@ def running(kind: str, connection: str, folder: Path, **settings: str) -> Iterat
 @contextlib.contextmanager
 def _ours(folder: Path, env: dict[str, str], *options: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     command = [sys.executable, "-m", "simulator.host", "--app", str(APP), "--port", "0"]
-    command += ["--key", KEY, "--master-key", MASTER_KEY, *options]
+    command += ["--key", KEY, "--master-key", MASTER_KEY, "--system-key", SYSTEM_KEY, *options]
     with process(command, folder / f"{OURS}.log", env, "Host ready on ") as (line, child):
         yield line.split()[-1], child
 

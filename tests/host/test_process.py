@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -41,14 +39,6 @@ def test_a_host_that_is_killed_leaves_the_message_of_the_running_function_in_the
         host.process.wait(20)
         assert list(queue.peek_messages()) == []
         assert not is_empty(queue)
-
-
-def test_an_app_that_cannot_be_loaded_ends_the_host_with_the_workers_message(tmp_path: Path) -> None:
-    (tmp_path / "function_app.py").write_text("import no_such_module\n")
-    command = [sys.executable, "-m", "simulator.host", "--app", str(tmp_path), "--port", "0"]
-    ended = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)  # noqa: S603
-    assert ended.returncode == 1
-    assert "No module named 'no_such_module'" in ended.stderr
 
 
 def test_describing_an_app_gives_its_functions_with_their_bindings() -> None:

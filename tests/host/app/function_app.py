@@ -159,7 +159,7 @@ async def boom(req: func.HttpRequest) -> func.HttpResponse:
     raise RuntimeError(f"no answer to {req.method}")
 
 
-@app.route("admin-only", auth_level=func.AuthLevel.ADMIN)
+@app.route("master-only", auth_level=func.AuthLevel.ADMIN)
 async def admin_only(req: func.HttpRequest) -> str:
     """Answer the master alone."""
     return str(req.method)
