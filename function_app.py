@@ -11,10 +11,10 @@ from api.access import entra
 from api.app import Api
 from api.requests import Request
 from api.routes import ROUTES, Route
-from cloud import telemetry
-from cloud.composition import build_api
 from cloud.settings import HOURLY, Settings
-from engine.events import to_json
+from cloud.telemetry import setup as telemetry
+from composition import build_api
+from engine.model.events import to_json
 from engine.service import Service
 
 settings = Settings.read(os.environ)  # A wrong setting stops the app here, with every problem listed.

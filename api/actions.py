@@ -9,12 +9,12 @@ from api.access import Caller
 from api.answers import Answer, Conflict
 from api.once import Queued
 from api.requests import Request, stamp
-from engine.decide import Confirm, Decision, Park, Restore, Retire, Rotate, Skip, Wait, due_at
+from engine.decide.decision import Confirm, Decision, Park, Restore, Retire, Rotate, Skip, Wait, due_at
 from engine.errors import PermanentError
-from engine.rotation import Engine
+from engine.model.tags import STATE
+from engine.model.workitem import Action, WorkItem
+from engine.rotate.engine import Engine
 from engine.secret import SecretVersion
-from engine.tags import STATE
-from engine.workitem import Action, WorkItem
 
 Verb = Literal["rotate", "retire", "restore", "unpark"]
 VERBS: tuple[Verb, ...] = ("rotate", "retire", "restore", "unpark")

@@ -21,8 +21,8 @@ from api.answers import HTML, Answer
 from api.dashboard_rows import axis, badge, grid, row
 from api.listing import ATTENTION, Filter, Page, Place, page
 from api.requests import Request
-from engine.inventory import NEEDS_A_PERSON, STATES
-from engine.rotation import Engine
+from engine.decide.inventory import NEEDS_A_PERSON, STATES
+from engine.rotate.engine import Engine
 from engine.secret import SecretRef
 
 FIRST_ROWS, MOST_ROWS = 100, 1000

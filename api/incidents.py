@@ -13,10 +13,10 @@ from api.answers import Answer, BadRequest
 from api.once import HEADER, Queued
 from api.requests import Request, stamp
 from cloud.settings import SCOPE
-from engine.cut_off import LEAD_SECONDS, CutOff
-from engine.incident import Incident
-from engine.rotation import Engine
-from engine.sweep_order import SweepOrder
+from engine.model.incident import Incident
+from engine.model.sweep_order import SweepOrder
+from engine.rotate.engine import Engine
+from engine.sweep.cut_off import LEAD_SECONDS, CutOff
 
 BODY: dict[str, type] = {"vault": str, "name": str, "source": str, "everything": bool, "reason": str}
 NAME = re.compile(r"[0-9A-Za-z*-]{0,127}")

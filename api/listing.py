@@ -13,10 +13,10 @@ from urllib.parse import urlencode
 
 from api.answers import Answer, BadRequest
 from api.requests import Request
+from engine.decide.history import events, newest_first
+from engine.decide.inventory import NEEDS_A_PERSON, Entry, State, entry
 from engine.errors import NotFound
-from engine.history import events, newest_first
-from engine.inventory import NEEDS_A_PERSON, Entry, State, entry
-from engine.rotation import Engine
+from engine.rotate.engine import Engine
 from engine.secret import SecretRef, SecretVersion
 
 PAGES_AT_ONCE = 40

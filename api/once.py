@@ -19,10 +19,10 @@ from api.access import Caller
 from api.answers import Answer, BadRequest
 from api.requests import Request
 from engine.errors import PermanentError
+from engine.model.sweep_order import SweepOrder
+from engine.model.workitem import WorkItem
 from engine.ports import Memory, WorkQueue
-from engine.rotation import Engine
-from engine.sweep_order import SweepOrder
-from engine.workitem import WorkItem
+from engine.rotate.engine import Engine
 
 HEADER = "idempotency-key"
 FRESH = timedelta(days=1)

@@ -13,7 +13,7 @@ from api.answers import JSON, PROBLEM
 from api.once import HEADER
 from api.requests import MAX_REASON
 from api.routes import ROUTES, Route
-from engine.inventory import State
+from engine.decide.inventory import State
 
 VERSION = "0.1.0"
 STATES = [*get_args(State), "attention"]

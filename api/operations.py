@@ -10,13 +10,13 @@ from typing import Any, Literal
 from api.actions import POLL_SECONDS, VERBS, Verb
 from api.answers import Answer
 from api.requests import Request
-from engine.decide import Park, Skip, Wait
+from engine.decide.decision import Park, Skip, Wait
+from engine.decide.history import newest_first
 from engine.errors import NotFound
-from engine.history import newest_first
-from engine.rotation import Engine
+from engine.model.tags import OPERATION, REASON, RETIRE, STATE, marked_since
+from engine.model.workitem import WorkItem, operation_id
+from engine.rotate.engine import Engine
 from engine.secret import SecretRef, SecretVersion
-from engine.tags import OPERATION, REASON, RETIRE, STATE, marked_since
-from engine.workitem import WorkItem, operation_id
 
 MOST_WAIT = 120
 """Seconds that a request may wait for an operation's end: Azure's load balancer gives up after 230."""

@@ -11,8 +11,8 @@ from api.access import Caller
 from api.answers import Answer, BadRequest, Conflict
 from api.requests import Request
 from engine.errors import NotFound
-from engine.policy import Policies
-from engine.policy_change import Effect, Outdated, Unfollowable
+from engine.model.policy import Policies
+from engine.policy.change import Effect, Outdated, Unfollowable
 from engine.secret import SecretVersion
 
 BODY: dict[str, type] = {"document": str, "replacing": str, "reason": str}

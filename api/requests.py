@@ -11,7 +11,7 @@ from typing import Any
 
 from api.answers import BadRequest
 from engine.errors import NotFound
-from engine.policy import Policy
+from engine.model.policy import Policy
 from engine.secret import NAME, SecretRef
 
 MAX_BODY = 16 * 1024

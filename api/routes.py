@@ -10,8 +10,8 @@ from api.access import Caller, Role
 from api.answers import Answer
 from api.once import Queued
 from api.requests import Request
-from engine.policy import Policies
-from engine.rotation import Engine
+from engine.model.policy import Policies
+from engine.rotate.engine import Engine
 
 
 @dataclass(frozen=True, slots=True)

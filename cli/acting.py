@@ -13,9 +13,9 @@ from api.operations import Operation, follow
 from api.requests import Request
 from cli.codes import Exit
 from cli.session import Session, asked
-from engine.rotation import Engine
+from engine.model.tags import Managed
+from engine.rotate.engine import Engine
 from engine.secret import SecretVersion
-from engine.tags import Managed
 
 DOES = frozenset({"rotate", "retire", "restore", "confirm"})
 """Decisions that do something; the others leave everything as it is."""

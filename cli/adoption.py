@@ -12,14 +12,14 @@ from cli.codes import Exit
 from cli.session import Session
 from cli.terminal import moment
 from cloud.vaults import KeyVaults
-from engine.decide import Confirm, Park, Restore, Retire, Rotate, due_at, due_reason
+from engine.contract import Recognise, Recognised
+from engine.decide.decision import Confirm, Park, Restore, Retire, Rotate, due_at, due_reason
 from engine.errors import NeedsHuman
-from engine.ownership import claimed, parts
-from engine.rotation import Engine
+from engine.model.tags import MAX_TAG_LENGTH, OURS, Managed
+from engine.model.workitem import WorkItem
+from engine.rotate.engine import Engine
+from engine.rotate.ownership import claimed, parts
 from engine.secret import SecretVersion
-from engine.tags import MAX_TAG_LENGTH, OURS, Managed
-from engine.workitem import WorkItem
-from rotators.contract import Recognise, Recognised
 
 TAGS: Mapping[str, str] = {
     "provider": "ProviderAddress",

@@ -11,7 +11,7 @@ from api.listing import ATTENTION
 from api.operations import MOST_WAIT
 from api.requests import MAX_REASON
 from cli import acting, adoption, discovery, doctor, plan, policy, report, status
-from engine.inventory import STATES
+from engine.decide.inventory import STATES
 from engine.secret import VERSION
 
 EPILOG = "Exit codes: 0 fine, 1 something was found, 2 usage, 3 settings, 4 Azure, 5 declined, 6 still running, 130 interrupted."

@@ -10,11 +10,11 @@ from datetime import datetime, timedelta
 from cli.codes import Exit, exit_of
 from cli.gathering import inventory
 from cli.session import Session
+from cli.sources import Credential, owned, under
 from cli.terminal import moment
-from cloud.discovery import Credential, owned, under
 from engine.errors import RekeyError
-from engine.ownership import claimed
-from engine.policy import Policy
+from engine.model.policy import Policy
+from engine.rotate.ownership import claimed
 from engine.secret import SecretRef
 
 HEADS = ("age", "kind", "credential", "ends", "source")

@@ -12,13 +12,13 @@ from cli.codes import Exit, fix_of
 from cli.gathering import inventory
 from cli.session import AT_ONCE, Session
 from cli.terminal import COLOURS
-from cloud.backlog import QUEUES, backlog
-from engine.decide import Park
+from cloud.storage.backlog import QUEUES, backlog
+from engine.decide.decision import Park
+from engine.decide.inventory import NEEDS_A_PERSON, Entry
 from engine.errors import ConfigError, RekeyError
-from engine.inventory import NEEDS_A_PERSON, Entry
-from engine.rotation import Engine
-from engine.tags import Malformed, parse
-from engine.workitem import WorkItem
+from engine.model.tags import Malformed, parse
+from engine.model.workitem import WorkItem
+from engine.rotate.engine import Engine
 
 UNUSED = frozenset({"disabled", "unmanaged"})
 """States of secrets that no rotation concerns."""

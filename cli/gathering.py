@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from api.listing import every
 from cli.codes import exit_of
 from cli.session import AT_ONCE, Session
+from engine.decide.inventory import Entry
 from engine.errors import RekeyError
-from engine.inventory import Entry
-from engine.rotation import Engine
+from engine.rotate.engine import Engine
 
 
 @dataclass(frozen=True, slots=True)

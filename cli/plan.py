@@ -9,8 +9,8 @@ from cli.codes import Exit
 from cli.gathering import gather
 from cli.session import Session
 from cli.terminal import distance, moment
-from engine.forecast import Coming
-from engine.forecast import plan as foresee
+from engine.decide.forecast import Coming
+from engine.decide.forecast import plan as foresee
 
 
 async def plan(session: Session, args: Namespace) -> int:

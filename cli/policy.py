@@ -13,7 +13,7 @@ from cli.session import Session
 from cli.terminal import COLOURS, moment
 from cloud.policy_store import BY, WHY, PolicyStore
 from engine.errors import NeedsHuman, NotFound
-from engine.policy_check import check
+from engine.policy.check import check
 
 
 async def validate(session: Session, args: Namespace) -> int:

@@ -17,10 +17,10 @@ from cli.codes import Exit
 from cli.gathering import inventory
 from cli.session import Session
 from cli.terminal import moment, printable
-from engine.inventory import Entry
-from engine.manual import is_manual
-from engine.policy import Policy
-from engine.tags import REPLICA_OF
+from engine.decide.inventory import Entry
+from engine.model.manual import is_manual
+from engine.model.policy import Policy
+from engine.model.tags import REPLICA_OF
 
 FORMULA = tuple("=+-@|%＝＋－＠")  # noqa: RUF001 - spreadsheets take the wide ones, too
 type Row = dict[str, str]

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from api.access import Caller, Role
 from api.requests import Request
 from cli.terminal import Terminal
-from cloud.composition import build, connect
-from cloud.graph import Graph
 from cloud.policy_store import PolicyStore
+from cloud.rest.graph import Graph
+from composition import build, connect
 from engine.errors import ConfigError
 from engine.secret import SecretRef
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
     from cloud.azure import Azure
     from cloud.settings import Settings
-    from cloud.sql import SqlServers
-    from engine.policy import Policy
+    from cloud.sql.driver import SqlServers
+    from engine.model.policy import Policy
     from engine.ports import Clock
-    from engine.rotation import Engine
+    from engine.rotate.engine import Engine
     from engine.service import Service
 
 AT_ONCE = 8

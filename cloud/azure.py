@@ -8,14 +8,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from cloud.metering import count_refusal
+from cloud.meter.metering import count_refusal
 from engine.errors import AccessDenied, NeedsHuman, NotFound, PermanentError, RekeyError, TransientError
 
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
     from azure.core.exceptions import AzureError, HttpResponseError
 
-    from cloud.sql import SqlServers
+    from cloud.sql.driver import SqlServers
 
 READING: Mapping[str, Any] = {"connection_timeout": 5, "read_timeout": 10, "retry_total": 3, "logging_enable": False}
 """Options of a call that changes nothing: the SDK may retry it, honouring Retry-After."""

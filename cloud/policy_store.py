@@ -18,10 +18,10 @@ from typing import Protocol
 from opentelemetry import metrics
 
 from engine.errors import NeedsHuman, RekeyError, TransientError
-from engine.policy import Policy
-from engine.policy_change import Effect, Outdated, Unfollowable, effect
-from engine.policy_check import Kinds, check
-from engine.policy_document import Document
+from engine.model.policy import Policy
+from engine.model.policy_document import Document
+from engine.policy.change import Effect, Outdated, Unfollowable, effect
+from engine.policy.check import Kinds, check
 from engine.ports import Clock
 from engine.secret import Draft, SecretRef, SecretVersion, Sensitive
 
@@ -74,7 +74,7 @@ class _Held:
 
 
 class PolicyStore:
-    """Reads, keeps and writes the policy document; see engine.policy.Policies.
+    """Reads, keeps and writes the policy document; see engine.model.policy.Policies.
 
     `deployed` is what the settings grant, with `own` set to the secret that holds the document.
     """

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cloud.host_storage import CONNECTION, HostStorage
+from cloud.storage.host_storage import CONNECTION, HostStorage
 from engine.errors import ConfigError
 from engine.secret import URL, SecretRef
 

@@ -7,13 +7,13 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
-from engine.notices import Notice
-from engine.outcome import Outcome
-from engine.policy_document import Webhook
+from engine.errands.notices import Notice
+from engine.model.outcome import Outcome
+from engine.model.policy_document import Webhook
+from engine.model.sweep_order import SweepOrder
+from engine.model.tally import Tally
+from engine.model.workitem import WorkItem
 from engine.secret import Draft, SecretRef, SecretVersion, Sensitive
-from engine.sweep_order import SweepOrder
-from engine.tally import Tally
-from engine.workitem import WorkItem
 
 
 class Clock(Protocol):

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from engine.errors import LeaseUnavailable, PermanentError, TransientError
-from engine.events import parse_event
-from engine.policy import Policies
+from engine.model.events import parse_event
+from engine.model.policy import Policies
+from engine.model.sweep_order import SweepOrder
+from engine.model.workitem import WorkItem
 from engine.ports import WorkQueue
-from engine.rotation import Engine
-from engine.sweep import Sweeper
-from engine.sweep_order import SweepOrder
-from engine.workitem import WorkItem
+from engine.rotate.engine import Engine
+from engine.sweep.sweeper import Sweeper
 
 log = logging.getLogger("rekey")
 

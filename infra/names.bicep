@@ -1,4 +1,4 @@
-// Names that the template and the app's code share: function_app.py, cloud/queues.py and cloud/blobs.py.
+// Names that the template and the app's code share: function_app.py, cloud/storage/queues.py and cloud/storage/blobs.py.
 
 @export()
 @description('The queue that Event Grid delivers to.')

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from cloud.azure import Azure
+from engine.contract import Rotator
 from engine.ports import Clock
-from rotators.contract import Rotator
 from rotators.service_principal_secret import ServicePrincipalSecret
 from rotators.sql_admin_password import SqlAdminPassword
 from rotators.sql_login_password import SqlLoginPassword

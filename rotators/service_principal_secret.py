@@ -15,13 +15,13 @@ from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
 from cloud.azure import Azure
-from cloud.graph import GRANT, PERMISSION, Graph, Json
-from cloud.signin import SignIn
+from cloud.rest.graph import GRANT, PERMISSION, Graph, Json
+from cloud.rest.signin import SignIn
+from engine.contract import Issued, Job, Recognised
 from engine.errors import AccessDenied, NeedsHuman, NotFound, PermanentError, RekeyError, TransientError
 from engine.ports import Clock
 from engine.secret import Sensitive
-from rotators.application_errors import final, longest_lifetime, refused, signin_problem
-from rotators.contract import Issued, Job, Recognised
+from rotators.shared.application_errors import final, longest_lifetime, refused, signin_problem
 
 GUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 ADDRESS = re.compile(rf"(?:/?applications\(appid='(?P<key>{GUID})'\)|(?P<bare>{GUID}))")

@@ -11,15 +11,15 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from cloud.azure import Azure
+from engine.contract import Issued, Job, Recognised
 from engine.errors import NeedsHuman, VerificationFailed
 from engine.ports import Clock
 from engine.secret import Sensitive
-from rotators.contract import Issued, Job, Recognised
-from rotators.sql_names import Place, checked, logins_of
-from rotators.sql_operation import PasswordChange
-from rotators.sql_passwords import fresh_password
-from rotators.sql_server import SqlAccess
-from rotators.sql_values import refuse_more_than_password
+from rotators.shared.sql_names import Place, checked, logins_of
+from rotators.shared.sql_operation import PasswordChange
+from rotators.shared.sql_passwords import fresh_password
+from rotators.shared.sql_server import SqlAccess
+from rotators.shared.sql_values import refuse_more_than_password
 
 
 class SqlAdminPassword:

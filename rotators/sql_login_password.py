@@ -14,7 +14,8 @@ from dataclasses import replace
 from typing import ClassVar
 
 from cloud.azure import Azure
-from cloud.sql_errors import NO_PRINCIPAL, REFUSED
+from cloud.sql.errors import NO_PRINCIPAL, REFUSED
+from engine.contract import Issued, Job, Recognised
 from engine.errors import (
     AccessDenied,
     NeedsHuman,
@@ -26,12 +27,11 @@ from engine.errors import (
 )
 from engine.ports import Clock
 from engine.secret import Sensitive
-from rotators.contract import Issued, Job, Recognised
-from rotators.sql_identity import described
-from rotators.sql_names import Place, alter, checked, logins_of, segment, standing
-from rotators.sql_passwords import fresh_password
-from rotators.sql_server import SqlAccess
-from rotators.sql_values import refuse_more_than_password
+from rotators.shared.sql_identity import described
+from rotators.shared.sql_names import Place, alter, checked, logins_of, segment, standing
+from rotators.shared.sql_passwords import fresh_password
+from rotators.shared.sql_server import SqlAccess
+from rotators.shared.sql_values import refuse_more_than_password
 
 
 class SqlLoginPassword:

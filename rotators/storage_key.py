@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import urlsplit
 
 from cloud.azure import CHANGING, NO_ANSWER, READING, Azure, call
+from engine.contract import Issued, Job, Recognised
 from engine.errors import AccessDenied, NeedsHuman, NotFound, RekeyError, TransientError, VerificationFailed
 from engine.ports import Clock
 from engine.secret import Sensitive
-from rotators.contract import Issued, Job, Recognised
 
 if TYPE_CHECKING:
     from azure.mgmt.storage.aio import StorageManagementClient

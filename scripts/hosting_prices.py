@@ -1,4 +1,4 @@
-"""What a deployment costs a month beside Rekey's own calls, which cloud/prices.py has: list prices, US dollars, East US.
+"""What a deployment costs a month beside Rekey's own calls, which cloud/meter/prices.py has: list prices, US dollars, East US.
 
 Pay as you go, as known in November 2026: the page named beside each price was out of reach then, and decides. Free grants that
 a subscription has once (Functions, Event Grid, 5 GB of logs) are left out, since others may use them up.
@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cloud.prices import price
+from cloud.meter.prices import price
 
 type Resource = Mapping[str, Any]
 

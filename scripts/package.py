@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-SINGLE = ("function_app.py", "host.json", "requirements.txt")
+SINGLE = ("composition.py", "function_app.py", "host.json", "requirements.txt")
 CONTENT = (*SINGLE, "api", "cloud", "engine", "rotators")
 """All that the app consists of."""
 KINDS = (".py", ".html", ".css", ".js")

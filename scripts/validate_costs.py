@@ -3,7 +3,7 @@
 python scripts/validate_costs.py infra/snapshots/everything-on.snapshot.json --budget 100 [--secrets 100] [--json]
 
 Reads what would be deployed from a snapshot (`bicep snapshot my.bicepparam` makes one of your own parameters), and list prices
-from scripts/hosting_prices.py and cloud/prices.py. It is an estimate, without free grants, taxes and discounts.
+from scripts/hosting_prices.py and cloud/meter/prices.py. It is an estimate, without free grants, taxes and discounts.
 Exit code 0: within the budget. 1: above it. 2: no snapshot. 3: it deploys something whose price is not known.
 """
 

@@ -9,7 +9,7 @@ import shlex
 from datetime import timedelta
 
 from simulator.azure import GROUP, SUBSCRIPTION, Azure
-from simulator.server import Running, serve
+from simulator.reach.server import Running, serve
 from simulator.world import Domains
 
 APP = "rekey"

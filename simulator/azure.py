@@ -10,17 +10,17 @@ from simulator.arm.service import ArmService
 from simulator.arm.sql import SqlProvider
 from simulator.arm.storage import StorageProvider
 from simulator.arm.web import WebProvider
-from simulator.blobs import BlobService
-from simulator.graph.directory import Application, Directory
-from simulator.graph.service import GraphService
+from simulator.entra.directory import Application, Directory
+from simulator.entra.login import LoginService
+from simulator.entra.managed_identity import ManagedIdentityService
+from simulator.entra.service import GraphService
 from simulator.identity import HOME_TENANT, Principal
 from simulator.keyvault.service import KeyVaultService
 from simulator.keyvault.state import Vault
-from simulator.login import LoginService
-from simulator.managed_identity import ManagedIdentityService
-from simulator.queues import QueueService
-from simulator.sql_gateway import SqlGateway
-from simulator.storage_accounts import StorageAccount
+from simulator.sql.gateway import SqlGateway
+from simulator.storage.accounts import StorageAccount
+from simulator.storage.blobs import BlobService
+from simulator.storage.queues import QueueService
 from simulator.webhooks import WebhookService
 from simulator.world import Domains, World, utc_now
 

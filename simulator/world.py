@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from simulator.faults import Fault
     from simulator.keyvault.state import Vault
-    from simulator.storage_accounts import StorageAccount
+    from simulator.storage.accounts import StorageAccount
 
 
 @dataclass(frozen=True)

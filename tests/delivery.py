@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from engine.service import MAX_TRIES, Service
-from simulator.queue_store import Message
+from simulator.storage.queue_store import Message
 from tests.faults import Died
 from tests.rig import Rig
 

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 from azure.core.exceptions import ServiceResponseError
 
-from simulator.transport import Call
+from simulator.reach.transport import Call
 from simulator.wire import Request, Response, json_response
 
 Mode = Literal["die before", "die after", "lose the answer", "throttle", "fail after the effect", "forbid"]

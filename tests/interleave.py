@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from azure.core.exceptions import ServiceResponseError
 
 from simulator.clock import VirtualClock
-from simulator.transport import Call, Intercept
+from simulator.reach.transport import Call, Intercept
 from simulator.wire import Request, Response
 
 CLIENT_TIMEOUT = 15.0

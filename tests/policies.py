@@ -11,9 +11,9 @@ from typing import Any
 from hypothesis import strategies as st
 
 from cloud.settings import Settings
-from engine.policy import Policy
-from engine.policy_check import Kinds, check
-from engine.policy_document import Document
+from engine.model.policy import Policy
+from engine.model.policy_document import Document
+from engine.policy.check import Kinds, check
 from engine.secret import SecretRef
 from rotators.service_principal_secret import ServicePrincipalSecret
 from rotators.sql_admin_password import SqlAdminPassword

@@ -8,9 +8,9 @@ import re
 import traceback
 from dataclasses import dataclass, field
 
-from engine.tags import RETIRE, Pending
+from engine.model.tags import RETIRE, Pending
 from simulator.keyvault.state import SecretVersion
-from simulator.storage_accounts import StorageAccount
+from simulator.storage.accounts import StorageAccount
 from tests.rig import Rig
 
 

@@ -11,20 +11,20 @@ from datetime import timedelta
 from typing import Any
 
 from api.app import Api
-from cloud.composition import build_api
 from cloud.settings import Settings
+from composition import build_api
+from engine.model.workitem import WorkItem
 from engine.secret import SecretRef
 from engine.service import Service
-from engine.workitem import WorkItem
 from simulator.azure import Azure, build_world
 from simulator.clock import VirtualClock
 from simulator.identity import Principal
 from simulator.keyvault.state import SecretVersion, Vault
-from simulator.queue_store import Message
-from simulator.queues import QueueService
-from simulator.sql_in_process import SimulatedSqlServers
-from simulator.storage_accounts import StorageAccount
-from simulator.transport import Intercept, SimulatedCredential, SimulatedTransport, forget_challenges
+from simulator.reach.transport import Intercept, SimulatedCredential, SimulatedTransport, forget_challenges
+from simulator.sql.in_process import SimulatedSqlServers
+from simulator.storage.accounts import StorageAccount
+from simulator.storage.queue_store import Message
+from simulator.storage.queues import QueueService
 from simulator.wire import Request
 
 VAULT_ACTIONS = (

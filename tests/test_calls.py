@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from engine.tags import RETIRE
+from engine.model.tags import RETIRE
 from simulator.wire import Request
 from tests.delivery import Delivery
 from tests.proof.places import PLACES, Place

@@ -10,9 +10,9 @@ import pytest
 from cloud.azure import Azure
 from cloud.clock import SystemClock
 from cloud.settings import KNOWN
-from engine import tags
+from engine.model import tags
 from rotators import registry
-from simulator.transport import SimulatedCredential
+from simulator.reach.transport import SimulatedCredential
 from tests.rig import Rig
 
 ROOT = Path(__file__).parents[1]
@@ -40,7 +40,7 @@ def test_every_setting_that_the_app_reads_is_in_the_readme_and_none_besides() ->
 
 
 def test_every_tag_that_the_code_reads_is_on_the_page_of_tags() -> None:
-    code = "".join(path.read_text() for path in (ROOT / "engine").glob("*.py"))
+    code = "".join(path.read_text() for path in (ROOT / "engine").rglob("*.py"))
     read = set(re.findall(r'(?:tags\.get\(|tags\[|read\()"([A-Z]\w+)"', code)) | tags.OURS | {tags.REPLICA_OF}
     page = (ROOT / "docs" / "tags.md").read_text()
     assert "ProviderAddress" in read

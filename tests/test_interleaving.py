@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 
 from engine.errors import LeaseUnavailable
-from engine.workitem import WorkItem
+from engine.model.workitem import WorkItem
 from tests.delivery import Delivery
 from tests.interleave import Turnstile, every_path
 from tests.promises import Promises

@@ -8,7 +8,7 @@ from datetime import datetime
 import pytest
 
 from simulator.clock import VirtualClock
-from simulator.transport import Call
+from simulator.reach.transport import Call
 from simulator.wire import Request, Response
 from tests.delivery import Delivery
 from tests.faults import refused

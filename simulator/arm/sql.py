@@ -17,13 +17,13 @@ from simulator.arm import errors
 from simulator.arm.paging import page
 from simulator.arm.service import check_group, check_role
 from simulator.arm.sql_shapes import entra_only_body, operation_body, server_body
-from simulator.sql_servers import Failure, SqlServer, weakness
+from simulator.sql.servers import Failure, SqlServer, weakness
 from simulator.wire import Response, json_response
 
 if TYPE_CHECKING:
     from simulator.arm.request import ArmRequest
     from simulator.identity import Principal
-    from simulator.sql_gateway import SqlGateway
+    from simulator.sql.gateway import SqlGateway
     from simulator.world import World
 
 SERVERS = "Microsoft.Sql/servers"

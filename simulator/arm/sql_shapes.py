@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from simulator.sql_servers import Failure, SqlServer
+    from simulator.sql.servers import Failure, SqlServer
 
 NEWER_SINCE = "2021-02-01"
 """A recording in 2019-06-01-preview shows none of the newer properties; where between the two they began is from memory."""

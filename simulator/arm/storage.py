@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from simulator.arm.request import ArmRequest
     from simulator.identity import Principal
-    from simulator.storage_accounts import StorageAccount
+    from simulator.storage.accounts import StorageAccount
     from simulator.world import World
 
 KIND = "Microsoft.Storage/storageAccounts"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from simulator.storage_accounts import StorageAccount
+    from simulator.storage.accounts import StorageAccount
     from simulator.world import World
 
 KEY_TIMES_SINCE = "2021-02-01"

@@ -13,8 +13,8 @@ from simulator.azure import Azure
 from simulator.demo.app import KEY, App, AppError, running
 from simulator.demo.cast import HOST_ACCOUNT, VAULT, Part, cast, scopes, stage
 from simulator.keyvault.state import SecretVersion, Vault
-from simulator.names import resolve_localhost
-from simulator.server import Background, start_in_thread
+from simulator.reach.names import resolve_localhost
+from simulator.reach.server import Background, start_in_thread
 
 type Parts = tuple[Part, ...]
 

@@ -12,8 +12,8 @@ from azure.storage.blob import BlobServiceClient
 
 from simulator.azure import Azure
 from simulator.identity import HOME_TENANT
-from simulator.sql_errors import SqlError
-from simulator.sql_servers import LOGIN_MANAGER
+from simulator.sql.errors import SqlError
+from simulator.sql.servers import LOGIN_MANAGER
 
 FIRST_PASSWORD = "First-Pa55word-of-the-shop"
 

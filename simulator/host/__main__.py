@@ -24,7 +24,7 @@ from simulator.host.site import Site
 from simulator.host.storage import Storage
 from simulator.host.supervisor import Supervisor
 from simulator.host.worker import IndexingError, Worker
-from simulator.names import resolve_localhost
+from simulator.reach.names import resolve_localhost
 
 
 async def describe(app: AppFolder) -> None:

@@ -9,9 +9,9 @@ import pytest
 
 from api.access import BY_KEY
 from engine.errors import NeedsHuman
+from engine.model.tags import Pending
+from engine.model.workitem import operation_id
 from engine.secret import SecretRef
-from engine.tags import Pending
-from engine.workitem import operation_id
 from simulator.azure import SUBSCRIPTION
 from tests.engine.scene import NAME, ask, refuse, scene, state, to_arm, to_vault, told
 from tests.rig import CONNECTION_STRING, KEY_ACTIONS, Rig

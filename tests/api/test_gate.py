@@ -11,7 +11,7 @@ import pytest
 from api.gate import Gate
 from api.requests import Request as ApiRequest
 from api.routes import ROUTES
-from simulator.transport import Call
+from simulator.reach.transport import Call
 from simulator.wire import Request, Response
 from tests.engine.scene import ask, scene, send
 from tests.rig import Rig

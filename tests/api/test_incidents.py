@@ -13,11 +13,11 @@ import pytest
 
 from api.answers import Answer
 from api.app import Api
-from engine.cut_off import LEAD_SECONDS, SETTLE_SECONDS, CutOff
 from engine.errors import TransientError
-from engine.incident import Incident
-from engine.pace import Pace
+from engine.model.incident import Incident
 from engine.secret import SecretVersion
+from engine.sweep.cut_off import LEAD_SECONDS, SETTLE_SECONDS, CutOff
+from engine.sweep.pace import Pace
 from tests.delivery import Delivery
 from tests.engine.scene import refuse, send, state, to_vault
 from tests.rig import Rig

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from api.answers import Answer
-from simulator.transport import Call
+from simulator.reach.transport import Call
 from simulator.wire import Request, Response
 from tests.delivery import Delivery
 from tests.engine.scene import NAME, ask, scene, state

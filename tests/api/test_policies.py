@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import pytest
 
 from api.answers import Answer
-from engine.policy_change import MOST_NAMED
+from engine.policy.change import MOST_NAMED
 from tests.api.test_access import SIGNED_IN, principal
 from tests.engine.scene import scene, send, state
 from tests.policies import PolicyRig

@@ -12,8 +12,8 @@ from typing import Any
 from cli.main import main
 from cli.session import Parts
 from simulator.identity import Principal
-from simulator.sql_in_process import SimulatedSqlServers
-from simulator.transport import SimulatedCredential, SimulatedTransport, forget_challenges
+from simulator.reach.transport import SimulatedCredential, SimulatedTransport, forget_challenges
+from simulator.sql.in_process import SimulatedSqlServers
 from tests.policies import OWN
 from tests.rig import KEY_ACTIONS, VAULT_ACTIONS, Rig, RigClock
 

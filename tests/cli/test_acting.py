@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from engine.workitem import operation_id
+from engine.model.workitem import operation_id
 from simulator.faults import Fault
 from simulator.wire import json_response
 from tests.cli.desk import ADA, Desk

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from simulator.sql_servers import ALTER_ANY_USER, LOGIN_MANAGER
-from simulator.storage_accounts import StorageAccount
+from simulator.sql.servers import ALTER_ANY_USER, LOGIN_MANAGER
+from simulator.storage.accounts import StorageAccount
 from tests.cli.desk import Desk, Ran
 from tests.engine.scene import state
 from tests.rig import CONNECTION_STRING

@@ -9,8 +9,8 @@ import pytest
 from azure.core.exceptions import ClientAuthenticationError
 
 from simulator.faults import Fault
-from simulator.queue_store import NEVER, Message
-from simulator.transport import SimulatedCredential
+from simulator.reach.transport import SimulatedCredential
+from simulator.storage.queue_store import NEVER, Message
 from simulator.wire import json_response
 from tests.cli.desk import Desk
 from tests.engine.scene import NAME, state

@@ -13,7 +13,7 @@ from cli.arguments import parser
 from cli.codes import Exit, exit_of
 from cli.terminal import Terminal
 from engine.errors import AccessDenied, ConfigError, LeaseUnavailable, NeedsHuman, NotFound, TransientError
-from simulator.transport import SimulatedTransport
+from simulator.reach.transport import SimulatedTransport
 from tests.cli.desk import Desk
 from tests.policies import EMPTY, OWN
 

@@ -9,10 +9,10 @@ import sys
 
 from simulator.demo.__main__ import settings
 from simulator.demo.cast import cast, stage
-from simulator.server import start_in_thread
+from simulator.reach.server import start_in_thread
 from tests.host.running import ROOT
 
-COMMAND = "import sys; from simulator.names import resolve_localhost; resolve_localhost(); from cli.main import run; sys.exit(run())"
+COMMAND = "import sys; from simulator.reach.names import resolve_localhost; resolve_localhost(); from cli.main import run; sys.exit(run())"
 """What the entry point does, where names that end in .localhost resolve."""
 
 

@@ -19,7 +19,7 @@ from opentelemetry.sdk.metrics import Counter, MeterProvider
 from opentelemetry.sdk.metrics.export import AggregationTemporality, MetricReader, MetricsData
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 
-from cloud.telemetry import identify
+from cloud.telemetry.setup import identify
 
 type Dimensions = frozenset[tuple[str, Any]]
 

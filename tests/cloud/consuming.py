@@ -7,7 +7,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from engine.sweep_order import SweepOrder
+from engine.model.sweep_order import SweepOrder
 from simulator.arm.container_apps import ContainerApp
 from simulator.arm.web import Site
 from simulator.clock import VirtualClock

@@ -19,7 +19,7 @@ from azure.core.rest import HttpRequest
 
 from cloud.azure import NO_ANSWER, call, translate
 from engine.errors import AccessDenied, NeedsHuman, NotFound, PermanentError, RekeyError, TransientError
-from simulator.transport import SimulatedTransport
+from simulator.reach.transport import SimulatedTransport
 from simulator.wire import Request, Response
 from simulator.world import World
 from tests.promises import everything

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 import pytest
 from azure.identity.aio import DefaultAzureCredential, ManagedIdentityCredential
 
-from cloud import telemetry
 from cloud.clock import SystemClock
-from cloud.composition import build, credential
+from cloud.telemetry import setup as telemetry
+from composition import build, credential
 from rotators.registry import ROTATORS
 from tests.rig import Rig
 

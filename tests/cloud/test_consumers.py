@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from engine import consumers
+from engine.errands import consumers
 from engine.errors import TransientError
+from engine.model.sweep_order import SweepOrder
+from engine.model.tags import RETIRE, STATE
 from engine.service import MAX_TRIES, Service
-from engine.sweep import Sweeper
-from engine.sweep_order import SweepOrder
-from engine.tags import RETIRE, STATE
-from simulator.transport import Call
+from engine.sweep.sweeper import Sweeper
+from simulator.reach.transport import Call
 from simulator.wire import Request, Response
 from tests.cloud.consuming import DAY, GROUP, REFERENCE, SHOP, SITE_ACTIONS, WORKER, Consuming, ended, results
 from tests.delivery import Delivery

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from engine.tags import OPERATION
+from engine.model.tags import OPERATION
 from tests.engine.scene import NAME, scene
 from tests.rig import CONNECTION_STRING, Rig
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from cloud.leases import SECONDS
+from cloud.storage.leases import SECONDS
 from engine.errors import AccessDenied, LeaseUnavailable, TransientError
+from engine.model.tags import OPERATION
 from engine.ports import Leases
-from engine.tags import OPERATION
 from simulator.faults import Fault
-from simulator.transport import Intercept
+from simulator.reach.transport import Intercept
 from simulator.wire import Request, json_response
 from tests.delivery import Delivery
 from tests.promises import Promises

@@ -13,19 +13,19 @@ from azure.core.exceptions import ServiceRequestError
 from azure.core.pipeline.transport import AioHttpTransport
 
 from cloud.azure import Azure
-from cloud.webhooks import ChatWebhooks, slack, teams
+from cloud.errands.webhooks import ChatWebhooks, slack, teams
+from engine.errands.notices import Notice
 from engine.errors import PermanentError, RekeyError, TransientError
-from engine.notices import Notice
-from engine.policy_document import Webhook
+from engine.model.policy_document import Webhook
+from engine.model.sweep_order import SweepOrder
+from engine.model.tags import STATE
 from engine.secret import Sensitive
 from engine.service import MAX_TRIES
-from engine.sweep_order import SweepOrder
-from engine.tags import STATE
 from simulator.azure import build_world
 from simulator.faults import Fault
-from simulator.names import resolve_localhost
-from simulator.server import serve
-from simulator.transport import SimulatedCredential, SimulatedTransport
+from simulator.reach.names import resolve_localhost
+from simulator.reach.server import serve
+from simulator.reach.transport import SimulatedCredential, SimulatedTransport
 from simulator.webhooks import SLACK, TEAMS
 from simulator.wire import Request, Response
 from tests.cloud.collected import Collected

@@ -14,13 +14,13 @@ from cloud.policy_store import BY, FAILED_SECONDS, FRESH_SECONDS, LOOK_BACK, WHY
 from cloud.settings import Settings
 from cloud.vaults import KeyVaults
 from engine.errors import ConfigError, NeedsHuman, NotFound, TransientError
-from engine.policy import Policy
-from engine.policy_change import Outdated
+from engine.model.policy import Policy
+from engine.policy.change import Outdated
 from engine.secret import SecretRef
 from simulator.faults import Fault
 from simulator.keyvault.state import SecretVersion
-from simulator.sql_servers import LOGIN_MANAGER
-from simulator.transport import SimulatedCredential, SimulatedTransport
+from simulator.reach.transport import SimulatedCredential, SimulatedTransport
+from simulator.sql.servers import LOGIN_MANAGER
 from simulator.wire import Request, json_response
 from tests.cloud.collected import Collected, dims
 from tests.engine.builders import GROUP, VAULT

@@ -9,8 +9,8 @@ from datetime import timedelta
 import pytest
 
 from engine.errors import AccessDenied, TransientError
-from engine.sweep_order import SweepOrder
-from engine.workitem import WorkItem
+from engine.model.sweep_order import SweepOrder
+from engine.model.workitem import WorkItem
 from simulator.faults import Fault
 from simulator.wire import Request, json_response
 from tests.engine.builders import NOW, item

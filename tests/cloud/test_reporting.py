@@ -11,10 +11,10 @@ import pytest
 from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError, ServiceResponseError
 
 from cloud.azure import Azure
-from cloud.reporting import EVENTS, Reports, record
-from engine.outcome import Errand, Outcome, Result
-from engine.tally import Tally
-from simulator.transport import SimulatedCredential, SimulatedTransport
+from cloud.telemetry.reports import EVENTS, Reports, record
+from engine.model.outcome import Errand, Outcome, Result
+from engine.model.tally import Tally
+from simulator.reach.transport import SimulatedCredential, SimulatedTransport
 from simulator.wire import Request, Response, json_response
 from tests.engine.builders import NOW, V1, V2, item
 from tests.rig import Rig

@@ -15,8 +15,8 @@ from opentelemetry import context
 from opentelemetry.trace import StatusCode, format_span_id, format_trace_id
 
 from engine.errors import RekeyError, TransientError
+from engine.model.workitem import WorkItem
 from engine.service import MAX_TRIES
-from engine.workitem import WorkItem
 from tests.cloud.collected import Collected, attributes, dims
 from tests.engine.scene import NAME, refuse, scene, to_arm, to_vault
 from tests.rig import Rig

@@ -8,7 +8,7 @@ import threading
 import pytest
 from opentelemetry.metrics import NoOpMeterProvider
 
-from cloud.telemetry import flush_all
+from cloud.telemetry.setup import flush_all
 
 
 class Provider:

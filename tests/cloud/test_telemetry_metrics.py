@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from azure.core.exceptions import ServiceRequestError
 
-from cloud.metering import MeteredSqlServers
-from cloud.prices import PRICES, price
-from cloud.sql import Row
+from cloud.meter.metering import MeteredSqlServers
+from cloud.meter.prices import PRICES, price
+from cloud.sql.driver import Row
 from engine.errors import AccessDenied, NeedsHuman, RekeyError, TransientError
 from engine.secret import Sensitive
 from simulator.wire import Request, Response

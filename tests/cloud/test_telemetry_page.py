@@ -12,13 +12,13 @@ from typing import get_args
 
 import pytest
 
-from cloud.reporting import FAILED, PERSONAL, Reports, public, record
-from engine.errands import ERRANDS
+from cloud.telemetry.reports import FAILED, PERSONAL, Reports, public, record
+from engine.decide.inventory import STATES
+from engine.errands.errand import ERRANDS
 from engine.errors import RekeyError, TransientError
-from engine.inventory import STATES
-from engine.outcome import Errand, Outcome, Result
-from engine.tally import UNKNOWN
-from engine.workitem import Action, Trigger
+from engine.model.outcome import Errand, Outcome, Result
+from engine.model.tally import UNKNOWN
+from engine.model.workitem import Action, Trigger
 from tests.cloud.collected import Collected, attributes, providers
 from tests.cloud.consuming import HOOKS, SHOP, TEAMS_URL, WORKER, Consuming, remind, to_chat
 from tests.delivery import Delivery
@@ -197,7 +197,7 @@ def test_every_span_has_the_operation(sent: Collected) -> None:
 
 def steps() -> Iterator[str]:
     """Yield the steps that the engine names."""
-    for path in (ROOT / "engine").glob("*.py"):
+    for path in (ROOT / "engine").rglob("*.py"):
         yield from re.findall(r'(?:step|changing)\("([a-z ]+)"\)', path.read_text())
 
 

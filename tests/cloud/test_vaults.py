@@ -6,13 +6,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from engine.draft import new_version
+from engine.contract import Issued
+from engine.decide.draft import new_version
 from engine.errors import AccessDenied, NeedsHuman, NotFound, TransientError
+from engine.model.tags import OPERATION, PROOF, Managed, Pending, parse, proof
+from engine.model.workitem import operation_id
 from engine.ports import Vaults
 from engine.secret import Draft, SecretRef, SecretVersion, Sensitive
-from engine.tags import OPERATION, PROOF, Managed, Pending, parse, proof
-from engine.workitem import operation_id
-from rotators.contract import Issued
 from simulator.faults import Fault
 from simulator.wire import json_response
 from tests.engine.builders import KINDS, NOW, POLICY, SECOND, V1, version

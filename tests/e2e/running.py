@@ -19,8 +19,8 @@ from simulator.demo.app import KEY, App
 from simulator.demo.cast import HOST_ACCOUNT, VAULT, Part, cast, stage
 from simulator.host.describe import describe_app
 from simulator.keyvault.state import SecretVersion, Vault
-from simulator.names import resolve_localhost
-from simulator.server import Background, start_in_thread
+from simulator.reach.names import resolve_localhost
+from simulator.reach.server import Background, start_in_thread
 from tests.azurite import start_azurite
 from tests.host.running import ROOT, process, trigger_host
 from tests.host.waiting import free_port, wait_for

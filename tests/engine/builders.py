@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-from engine.decide import Decision, Kinds, decide
-from engine.policy import Policy
+from engine.decide.decision import Decision, Kinds, decide
+from engine.model.policy import Policy
+from engine.model.tags import Pending
+from engine.model.workitem import WorkItem
 from engine.secret import SecretRef, SecretVersion, Sensitive
-from engine.tags import Pending
-from engine.workitem import WorkItem
 from rotators.storage_key import StorageKey
 
 NOW = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)

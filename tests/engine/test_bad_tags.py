@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.decide import Park, Rotate, Skip
+from engine.decide.decision import Park, Rotate, Skip
 from tests.engine.builders import ACCOUNT, judge, version
 
 LONG = "x" * 300

@@ -8,11 +8,11 @@ from typing import get_args
 
 import pytest
 
-from engine.decide import Confirm, Decision, Park, Restore, Retire, Rotate, Skip, Wait
-from engine.policy import Policy
+from engine.decide.decision import Confirm, Decision, Park, Restore, Retire, Rotate, Skip, Wait
+from engine.model.policy import Policy
+from engine.model.tags import OPERATION, parked
+from engine.model.workitem import Action, Trigger, operation_id
 from engine.secret import SecretVersion
-from engine.tags import OPERATION, parked
-from engine.workitem import Action, Trigger, operation_id
 from tests.engine.builders import (
     ACCOUNT,
     GROUP,

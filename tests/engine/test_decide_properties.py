@@ -7,10 +7,10 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.decide import Park, Retire, Rotate, Skip, Wait, decide
+from engine.decide.decision import Park, Retire, Rotate, Skip, Wait, decide
+from engine.model.tags import MAX_TAGS, OPERATION, Managed, Pending, parked, parse
+from engine.model.workitem import WorkItem, operation_id
 from engine.secret import SecretVersion
-from engine.tags import MAX_TAGS, OPERATION, Managed, Pending, parked, parse
-from engine.workitem import WorkItem, operation_id
 from tests.engine.builders import ACCOUNT, KINDS, NOW, POLICY, REF, USUAL, V1, V2, V3, version
 
 TAGS = (

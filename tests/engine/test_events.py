@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import NeedsHuman
-from engine.events import VaultEvent, parse_event, to_json
+from engine.model.events import VaultEvent, parse_event, to_json
 from engine.secret import SecretRef
 
 VERSION = "ee059b2bb5bc48398a53b168c6cdcb10"

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.forecast import Coming, forecast, plan
-from engine.policy import Policy
+from engine.decide.forecast import Coming, forecast, plan
+from engine.model.policy import Policy
 from engine.secret import SecretRef, SecretVersion
 from rotators.sql_admin_password import SqlAdminPassword
 from tests.delivery import Delivery

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from engine.tags import OPERATION
+from engine.model.tags import OPERATION
 from simulator.keyvault.state import SecretVersion
 from tests.delivery import Delivery
 from tests.engine.scene import NAME, scene

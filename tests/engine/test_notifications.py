@@ -8,12 +8,12 @@ from typing import get_args
 
 import pytest
 
-from engine import notices
-from engine.errands import ERRANDS, GIVEN_UP, TO_REFRESH
-from engine.outcome import Outcome
+from engine.errands import notices
+from engine.errands.errand import ERRANDS, GIVEN_UP, TO_REFRESH
+from engine.model.outcome import Outcome
+from engine.model.sweep_order import SweepOrder
+from engine.model.workitem import Action
 from engine.secret import SecretVersion
-from engine.sweep_order import SweepOrder
-from engine.workitem import Action
 from tests.engine.builders import NOW, POLICY, V1, VAULT, item, version
 from tests.policies import policy
 

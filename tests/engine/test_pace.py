@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pytest
 
-from engine.pace import CREATES_PER_SECOND, WRITES_PER_HOUR, WRITES_PER_SECOND, Pace
+from engine.sweep.pace import CREATES_PER_SECOND, WRITES_PER_HOUR, WRITES_PER_SECOND, Pace
 
 MANY = 10_000
 HOUR = timedelta(hours=1)

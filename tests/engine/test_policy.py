@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine import manual
-from engine.decide import Park, Retire, Rotate, Skip, Wait
-from engine.draft import new_version
-from engine.inventory import entry
-from engine.policy import Policy
-from engine.policy_document import Document, Match, Rule, Webhook
+from engine.contract import Issued
+from engine.decide.decision import Park, Retire, Rotate, Skip, Wait
+from engine.decide.draft import new_version
+from engine.decide.inventory import entry
+from engine.model import manual
+from engine.model.policy import Policy
+from engine.model.policy_document import Document, Match, Rule, Webhook
+from engine.model.tags import MAX_TAGS, OURS, fingerprint, parked, proven, rests_until
 from engine.secret import SecretRef, SecretVersion, Sensitive
-from engine.tags import MAX_TAGS, OURS, fingerprint, parked, proven, rests_until
-from rotators.contract import Issued
 from tests.engine.builders import ACCOUNT, GROUP, NOW, POLICY, REF, VAULT, item, judge, pending, version
 from tests.policies import ALL, OWN, document, policy
 

@@ -7,8 +7,8 @@ import json
 import pytest
 from hypothesis import given
 
-from engine.policy_check import check
-from engine.policy_schema import SCHEMA
+from engine.policy.check import check
+from engine.policy.schema import SCHEMA
 from tests import policies
 from tests.engine.builders import ACCOUNT, GROUP, VAULT
 

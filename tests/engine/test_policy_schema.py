@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from jsonschema import Draft202012Validator
 
-from engine.policy_document import as_tags
-from engine.policy_schema import SCHEMA, SETTINGS, problems
-from engine.policy_text import load
+from engine.model.policy_document import as_tags
+from engine.policy.schema import SCHEMA, SETTINGS, problems
+from engine.policy.text import load
 from tests import policies
 
 PUBLISHED = json.loads(policies.PAGE.with_name("policy.schema.json").read_text())
@@ -20,7 +20,7 @@ JUDGE = Draft202012Validator(PUBLISHED)
 
 def test_what_is_published_is_what_counts() -> None:
     assert json.loads(json.dumps(SCHEMA)) == PUBLISHED, (
-        "write docs/policy.schema.json anew from engine.policy_schema.SCHEMA"
+        "write docs/policy.schema.json anew from engine.policy.schema.SCHEMA"
     )
     Draft202012Validator.check_schema(PUBLISHED)
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from engine.policy_text import MAX_BYTES, load
+from engine.policy.text import MAX_BYTES, load
 from tests import policies
 
 BOMB = "a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n"

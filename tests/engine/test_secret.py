@@ -12,9 +12,9 @@ from dataclasses import asdict, replace
 
 import pytest
 
+from engine.contract import Issued, Job
 from engine.errors import NeedsHuman
 from engine.secret import Draft, SecretRef, Sensitive
-from rotators.contract import Issued, Job
 from tests.engine.builders import NOW, REF, VAULT, version
 
 PLANTED = "planted-value-7f3a"

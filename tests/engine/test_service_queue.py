@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from engine.errors import LeaseUnavailable, NeedsHuman, PermanentError, TransientError
+from engine.model.tags import OPERATION, Pending
+from engine.model.workitem import operation_id
 from engine.service import MAX_DEFERRALS, MAX_TRIES
-from engine.tags import OPERATION, Pending
-from engine.workitem import operation_id
 from simulator.faults import Fault
 from simulator.wire import json_response
 from tests.delivery import Delivery

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from engine.errors import PermanentError, TransientError
+from engine.model.sweep_order import SweepOrder
+from engine.model.tags import Pending
 from engine.secret import SecretRef, SecretVersion
-from engine.sweep import audit_falls_in
-from engine.sweep_order import SweepOrder
-from engine.tags import Pending
+from engine.sweep.sweeper import audit_falls_in
 from simulator.wire import Request
 from tests.delivery import Delivery
 from tests.engine.builders import NOW, VAULT, version

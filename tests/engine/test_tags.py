@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from engine.tags import MAX_TAGS, Pending, fingerprint, parked, rests_until
+from engine.model.tags import MAX_TAGS, Pending, fingerprint, parked, rests_until
 from tests.engine.builders import NOW, SECOND, V1, V2, version
 
 DAY = timedelta(days=1)

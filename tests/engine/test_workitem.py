@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import NeedsHuman
+from engine.model.workitem import WorkItem, operation_id
 from engine.secret import SecretRef
-from engine.workitem import WorkItem, operation_id
 from tests.engine.builders import REF, V1, V2, VAULT, item
 
 WHOLE = {

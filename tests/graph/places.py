@@ -10,12 +10,12 @@ from typing import Any
 
 from cloud.azure import Azure
 from cloud.settings import Settings
+from engine.contract import Job
 from engine.secret import Sensitive
-from rotators.contract import Job
 from rotators.service_principal_secret import ServicePrincipalSecret
-from simulator.graph.directory import Application, Directory, Password
+from simulator.entra.directory import Application, Directory, Password
 from simulator.keyvault.state import SecretVersion
-from simulator.transport import Intercept, SimulatedCredential, SimulatedTransport
+from simulator.reach.transport import Intercept, SimulatedCredential, SimulatedTransport
 from simulator.wire import Request
 from tests.rig import Rig, RigClock
 

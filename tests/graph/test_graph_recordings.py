@@ -13,7 +13,7 @@ import pytest
 
 from simulator.azure import Azure, build_world
 from simulator.clock import VirtualClock
-from simulator.graph.directory import Application
+from simulator.entra.directory import Application
 from simulator.identity import Principal
 from simulator.wire import Response
 from tests.simulator import specs

@@ -9,8 +9,8 @@ import pytest
 
 from engine.errors import RekeyError
 from engine.secret import Sensitive
+from simulator.entra.directory import AppPolicy
 from simulator.faults import Fault
-from simulator.graph.directory import AppPolicy
 from simulator.wire import Request, Response
 from tests.graph.places import OPERATION, GraphRig, days, seconds
 from tests.promises import Ear, everything

@@ -8,14 +8,14 @@ from datetime import timedelta
 from azure.core.pipeline.transport import AioHttpTransport
 
 from cloud.azure import Azure
+from engine.contract import Job
 from engine.secret import Sensitive
-from rotators.contract import Job
 from rotators.service_principal_secret import ServicePrincipalSecret
 from simulator.azure import build_world
 from simulator.clock import VirtualClock
-from simulator.names import resolve_localhost
-from simulator.server import serve
-from simulator.transport import SimulatedCredential
+from simulator.reach.names import resolve_localhost
+from simulator.reach.server import serve
+from simulator.reach.transport import SimulatedCredential
 from tests.graph.places import OPERATION, OWNED_BY
 from tests.rig import RigClock
 

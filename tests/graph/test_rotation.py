@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from engine.tags import RETIRE
-from simulator.graph.directory import AppPolicy
+from engine.model.tags import RETIRE
+from simulator.entra.directory import AppPolicy
 from simulator.world import Domains
 from tests.delivery import Delivery
 from tests.graph.places import NAME, GraphRig, days, seconds

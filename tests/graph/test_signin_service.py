@@ -9,7 +9,7 @@ import pytest
 from azure.core.exceptions import ClientAuthenticationError
 from azure.identity.aio import ClientSecretCredential
 
-from simulator.transport import SimulatedTransport
+from simulator.reach.transport import SimulatedTransport
 from simulator.wire import Request, Response
 from tests.graph.places import GraphRig, seconds
 from tests.simulator.caller import body_of

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from cloud import blobs, queues
+from cloud.storage import blobs
+from cloud.storage import queues
 from cloud.settings import KNOWN, Settings
-from engine.events import parse_event
+from engine.model.events import parse_event
 from tests.infra import deployed
 from tests.infra.bicep import ROOT, names, snapshot
 
@@ -77,7 +78,7 @@ def test_what_requests_were_answered_is_deleted_after_a_week_and_nothing_else_ev
     (prefix,) = rule["definition"]["filters"]["prefixMatch"]
     container, _, begins = prefix.partition("/")
     assert container == blobs.CONTAINER
-    assert f'f"{begins}{{key}}"' in (ROOT / "cloud" / "blobs.py").read_text()
+    assert f'f"{begins}{{key}}"' in (ROOT / "cloud" / "storage" / "blobs.py").read_text()
     assert rule["definition"]["filters"]["blobTypes"] == ["blockBlob"]
 
 

@@ -48,7 +48,7 @@ def git(*arguments: str) -> set[str]:
 def test_the_package_holds_exactly_what_the_tools_of_azure_may_deploy() -> None:
     content = package.files(ROOT)
     assert set(content) == allowed()
-    assert {"function_app.py", "host.json", "requirements.txt", "engine/decide.py"} <= set(content)
+    assert {"function_app.py", "host.json", "requirements.txt", "engine/decide/decision.py"} <= set(content)
     assert {"api/dashboard.html", "api/dashboard.css", "api/dashboard.js"} <= set(content), "what the page is made of"
 
 
@@ -127,7 +127,7 @@ def test_the_package_starts_by_itself(tmp_path: Path) -> None:
         "REKEY_VAULTS": "https://prod.vault.azure.net",
         "REKEY_SCOPES": '{"https://prod.vault.azure.net": ["/subscriptions/x"]}',
     }
-    code = "import function_app, rotators.registry, cloud.composition"
+    code = "import function_app, rotators.registry, composition"
     done = subprocess.run(  # noqa: S603 - this interpreter
         [sys.executable, "-c", code], cwd=tmp_path / "app", env=environment, capture_output=True, text=True, check=False
     )

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from simulator.keyvault.state import SecretVersion
-from simulator.transport import Call
+from simulator.reach.transport import Call
 from simulator.wire import Request, Response, json_response
 from tests.infra import deployed
 from tests.infra.bicep import snapshot

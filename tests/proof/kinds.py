@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import ClassVar
 
+from engine.contract import Issued, Job, Rotator
 from engine.errors import NeedsHuman, VerificationFailed
 from engine.secret import Sensitive
-from rotators.contract import Issued, Job, Rotator
 from tests.proof.ports import Hand
 from tests.proof.sources import Many, Slots
 

@@ -12,12 +12,16 @@ from typing import Any
 import pytest
 
 from cloud import azure
-from engine import decide, draft, replicas, rotation, run, tags
+from engine.decide import decision as decide
+from engine.decide import draft
 from engine.errors import TransientError
-from engine.policy import Policy
+from engine.model import tags
+from engine.model.policy import Policy
+from engine.model.workitem import WorkItem
+from engine.rotate import engine as rotation
+from engine.rotate import replicas, run
 from engine.secret import SecretRef, SecretVersion
 from engine.service import Service
-from engine.workitem import WorkItem
 from tests.proof.ports import ModelLease, ModelVaults
 
 type Break = Callable[[pytest.MonkeyPatch], None]

@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from engine.errors import AccessDenied, LeaseUnavailable, NotFound, RekeyError, TransientError
-from engine.outcome import Outcome
+from engine.model.outcome import Outcome
+from engine.model.sweep_order import SweepOrder
+from engine.model.tally import Tally
+from engine.model.workitem import WorkItem
 from engine.secret import Draft, SecretRef, SecretVersion
-from engine.sweep_order import SweepOrder
-from engine.tally import Tally
-from engine.workitem import WorkItem
 from tests.proof.kernel import Died, Worker
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ class Claim:
 
 @dataclass
 class ModelLease:
-    """A lease that is held; see cloud/leases.py, whose arithmetic this repeats."""
+    """A lease that is held; see cloud/storage/leases.py, whose arithmetic this repeats."""
 
     hand: Hand
     claim_record: Claim

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from engine.errors import RekeyError
+from engine.model.tags import OPERATION, RETIRE, STATE, Pending
 from engine.service import Service
-from engine.tags import OPERATION, RETIRE, STATE, Pending
 from simulator.keyvault.state import SecretVersion
-from simulator.transport import Call
+from simulator.reach.transport import Call
 from simulator.wire import Request, Response
 from tests.delivery import Delivery
 from tests.faults import MODES, Died, Mode, Saboteur

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import product
 
+from engine.model.tags import OPERATION, OURS, REPLICA_OF, RETIRE, Pending
+from engine.model.workitem import operation_id
 from engine.secret import SecretRef
-from engine.tags import OPERATION, OURS, REPLICA_OF, RETIRE, Pending
-from engine.workitem import operation_id
 from tests.proof.sources import Many, Slots, credential_in
 from tests.proof.watch import Protected
 from tests.proof.world import VAULT, World

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Protocol
 
 from engine.errors import RekeyError
-from engine.rotation import Engine
+from engine.rotate.engine import Engine
 from engine.service import Service
 from tests.proof.kernel import FAULTS, Call, Died, Mode, Worker
 from tests.proof.scenarios import Scenario

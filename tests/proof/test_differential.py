@@ -9,8 +9,8 @@ from itertools import product
 
 import pytest
 
+from engine.model.tags import OPERATION, RETIRE, STATE
 from engine.secret import SecretRef
-from engine.tags import OPERATION, RETIRE, STATE
 from tests.faults import MODES, Mode
 from tests.proof.real import RealCase, Stage
 from tests.proof.scenarios import SCENARIOS

@@ -6,12 +6,12 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from engine.decide import Confirm
+from engine.decide.decision import Confirm
 from engine.errors import AccessDenied, TransientError
-from engine.outcome import Outcome
+from engine.model.outcome import Outcome
+from engine.model.tags import OPERATION, REPLICA_OF, RETIRE, STATE
+from engine.model.workitem import WorkItem
 from engine.secret import SecretRef, SecretVersion
-from engine.tags import OPERATION, REPLICA_OF, RETIRE, STATE
-from engine.workitem import WorkItem
 from tests.proof.kernel import Died
 from tests.proof.sources import MARK, Many, credential_in
 

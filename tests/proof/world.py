@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from engine.policy import Policy
-from engine.rotation import Engine
-from engine.run import MAX_FOLLOW_UPS
+from engine.model.policy import Policy
+from engine.model.workitem import WorkItem
+from engine.rotate.engine import Engine
+from engine.rotate.run import MAX_FOLLOW_UPS
 from engine.secret import Draft, SecretRef, SecretVersion, Sensitive
 from engine.service import MAX_TRIES, Service
-from engine.workitem import WorkItem
 from tests.proof import kinds
 from tests.proof.kernel import Call, Died, Kernel, Mode, Worker
 from tests.proof.ports import Claim, Hand, ModelLeases, ModelQueue, ModelReporter, ModelVaults

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from cloud.azure import Azure
+from engine.contract import Job, Rotator
 from engine.secret import Sensitive
-from rotators.contract import Job, Rotator
 from rotators.sql_admin_password import SqlAdminPassword
 from rotators.sql_login_password import SqlLoginPassword
-from simulator.sql_in_process import SimulatedSqlServers
-from simulator.sql_servers import Account, SqlServer
-from simulator.transport import Intercept, SimulatedCredential, SimulatedTransport
+from simulator.reach.transport import Intercept, SimulatedCredential, SimulatedTransport
+from simulator.sql.in_process import SimulatedSqlServers
+from simulator.sql.servers import Account, SqlServer
 from tests.rig import RigClock
 from tests.sql.product import SECOND, SqlProduct
 from tests.sql.rig import ADMIN, FIRST, TEMPLATE

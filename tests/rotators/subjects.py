@@ -8,13 +8,13 @@ from datetime import timedelta
 from typing import Protocol
 
 from cloud.azure import Azure
+from engine.contract import Job, Rotator
 from engine.secret import Sensitive
-from rotators.contract import Job, Rotator
 from rotators.service_principal_secret import ServicePrincipalSecret
 from rotators.sql_admin_password import SqlAdminPassword
 from rotators.sql_login_password import SqlLoginPassword
 from rotators.storage_key import StorageKey
-from simulator.transport import Intercept, SimulatedCredential, SimulatedTransport
+from simulator.reach.transport import Intercept, SimulatedCredential, SimulatedTransport
 from tests.graph.places import GraphRig
 from tests.rig import Rig, RigClock
 from tests.rotators import sql_scenes as sql

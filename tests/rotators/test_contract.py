@@ -1,4 +1,4 @@
-"""What every kind of credential promises (rotators/contract.py), proven for each of them in the same way."""
+"""What every kind of credential promises (engine/contract.py), proven for each of them in the same way."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from engine.contract import Issued, Preflight, Rotator, Tidy, Undo
 from engine.errors import NeedsHuman, PermanentError, RekeyError, VerificationFailed
 from engine.secret import Sensitive
-from rotators.contract import Issued, Preflight, Rotator, Tidy, Undo
 from tests.faults import Died, Mode, Saboteur
 from tests.promises import everything
 from tests.rotators.subjects import OPERATION, SUBJECTS, Scene, Subject

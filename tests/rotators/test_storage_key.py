@@ -13,11 +13,11 @@ import pytest
 from azure.core.exceptions import ServiceRequestError
 
 from cloud.azure import Azure
+from engine.contract import Job
 from engine.errors import AccessDenied, NeedsHuman, RekeyError, TransientError, VerificationFailed
 from engine.secret import Sensitive
-from rotators.contract import Job
 from rotators.storage_key import SUFFIXES, StorageKey
-from simulator.transport import Call, Intercept, SimulatedCredential, SimulatedTransport
+from simulator.reach.transport import Call, Intercept, SimulatedCredential, SimulatedTransport
 from simulator.wire import Request, Response, json_response
 from tests.rig import CONNECTION_STRING, Rig, RigClock
 from tests.rotators.subjects import OPERATION, StorageScene

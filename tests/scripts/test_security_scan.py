@@ -90,8 +90,8 @@ def planted(file: str, kind: str) -> Callable[[Sequence[str]], Ran]:
     ("file", "kind", "state"),
     [
         ("cloud/vaults.py", "Secret Keyword", "findings"),
-        ("cloud/graph.py", "Secret Keyword", "clean"),
-        ("cloud/graph.py", "Private Key", "findings"),
+        ("cloud/rest/graph.py", "Secret Keyword", "clean"),
+        ("cloud/rest/graph.py", "Private Key", "findings"),
         ("tests/rig.py", "Secret Keyword", "clean"),
         ("tests/rig.py", "Azure Storage Account access key", "findings"),
     ],

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from simulator.identity import Principal
     from simulator.keyvault.state import Vault
-    from simulator.storage_accounts import StorageAccount
+    from simulator.storage.accounts import StorageAccount
     from simulator.world import World
 
 SECRETS_VERSION = "2026-04-01"

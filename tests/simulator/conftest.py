@@ -11,8 +11,8 @@ from simulator.clock import VirtualClock
 from simulator.identity import Principal
 from simulator.keyvault.state import Vault
 from simulator.rbac import ROLES
-from simulator.storage_accounts import StorageAccount
-from simulator.transport import forget_challenges
+from simulator.reach.transport import forget_challenges
+from simulator.storage.accounts import StorageAccount
 from tests.simulator import contracts, specs
 from tests.simulator.caller import Caller
 

@@ -7,7 +7,7 @@ import pytest
 from simulator.azure import GROUP, SUBSCRIPTION, Azure
 from simulator.clock import VirtualClock
 from simulator.rbac import ROLES
-from simulator.storage_accounts import StorageAccount
+from simulator.storage.accounts import StorageAccount
 from tests.simulator.caller import STORAGE_VERSION, Caller, body_of, error_of
 
 ACCOUNTS = "providers/Microsoft.Storage/storageAccounts"

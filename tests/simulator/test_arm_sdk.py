@@ -13,8 +13,8 @@ from azure.mgmt.storage.aio import StorageManagementClient
 from simulator.azure import SUBSCRIPTION, Azure
 from simulator.clock import VirtualClock
 from simulator.identity import Principal
-from simulator.storage_accounts import StorageAccount
-from simulator.transport import SimulatedCredential, SimulatedTransport
+from simulator.reach.transport import SimulatedCredential, SimulatedTransport
+from simulator.storage.accounts import StorageAccount
 
 
 @pytest.fixture

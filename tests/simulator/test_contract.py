@@ -12,7 +12,7 @@ import pytest
 from simulator.azure import Azure
 from simulator.clock import VirtualClock
 from simulator.keyvault.state import Vault
-from simulator.storage_accounts import StorageAccount
+from simulator.storage.accounts import StorageAccount
 from simulator.wire import Response
 from tests.simulator import specs
 from tests.simulator.caller import Caller, body_of

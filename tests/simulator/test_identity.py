@@ -13,7 +13,7 @@ from azure.identity.aio import ManagedIdentityCredential
 
 from simulator.azure import Azure
 from simulator.identity import HOME_TENANT, Rejection, bearer
-from simulator.transport import SimulatedTransport
+from simulator.reach.transport import SimulatedTransport
 from tests.simulator.caller import Caller, body_of
 
 RESOURCE = "https://vault.azure.net"

@@ -13,7 +13,7 @@ from simulator.azure import Azure
 from simulator.clock import VirtualClock
 from simulator.identity import Principal
 from simulator.keyvault.state import Vault
-from simulator.transport import SimulatedCredential, SimulatedTransport
+from simulator.reach.transport import SimulatedCredential, SimulatedTransport
 from simulator.world import Domains
 
 

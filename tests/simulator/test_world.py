@@ -15,7 +15,7 @@ from simulator.faults import Fault
 from simulator.keyvault.events import Quirk, Schema
 from simulator.keyvault.state import Vault
 from simulator.rbac import Roles
-from simulator.storage_accounts import StorageAccount
+from simulator.storage.accounts import StorageAccount
 from simulator.wire import Request, json_response
 from tests.simulator import specs
 from tests.simulator.caller import Caller, body_of

@@ -13,11 +13,11 @@ from shutil import which
 import pytest
 import trustme
 
-from cloud.sql import DriverSqlServers
+from cloud.sql.driver import DriverSqlServers
 from engine.secret import Sensitive
-from simulator.sql_statements import Grammar, OwnGrammar
-from simulator.tds.grammar import MicrosoftGrammar
-from simulator.tds.server import TdsServers
+from simulator.sql.statements import Grammar, OwnGrammar
+from simulator.sql.tds.grammar import MicrosoftGrammar
+from simulator.sql.tds.server import TdsServers
 from tests.sql.rig import ADMIN, FIRST, SqlRig
 
 

@@ -8,14 +8,14 @@ from datetime import timedelta
 from typing import Any
 
 from cloud.azure import Azure
-from engine import template
+from engine.model import template
+from engine.model.tags import RETIRE, Pending
 from engine.service import Service
-from engine.tags import RETIRE, Pending
 from rotators import registry
 from simulator.keyvault.state import SecretVersion
-from simulator.sql_in_process import SimulatedSqlServers
-from simulator.sql_servers import ALTER_ANY_USER, LOGIN_MANAGER, Account, SqlServer
-from simulator.transport import Intercept, SimulatedCredential, SimulatedTransport
+from simulator.reach.transport import Intercept, SimulatedCredential, SimulatedTransport
+from simulator.sql.in_process import SimulatedSqlServers
+from simulator.sql.servers import ALTER_ANY_USER, LOGIN_MANAGER, Account, SqlServer
 from tests.promises import Broken
 from tests.rig import Rig, RigClock
 from tests.sql.rig import ADMIN, FIRST, SQL_ACTIONS, TEMPLATE

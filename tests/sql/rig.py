@@ -9,16 +9,16 @@ from datetime import timedelta
 from typing import Any
 
 from cloud.azure import Azure
+from engine.contract import Issued, Job
 from engine.secret import Sensitive
-from rotators.contract import Issued, Job
 from rotators.sql_admin_password import SqlAdminPassword
 from rotators.sql_login_password import SqlLoginPassword
 from simulator import azure as simulated
 from simulator.clock import VirtualClock
 from simulator.identity import Principal
-from simulator.sql_in_process import SimulatedSqlServers
-from simulator.sql_servers import LOGIN_MANAGER, SqlServer
-from simulator.transport import Intercept, SimulatedCredential, SimulatedTransport, forget_challenges
+from simulator.reach.transport import Intercept, SimulatedCredential, SimulatedTransport, forget_challenges
+from simulator.sql.in_process import SimulatedSqlServers
+from simulator.sql.servers import LOGIN_MANAGER, SqlServer
 from simulator.world import Domains
 from tests.rig import RigClock
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 from cloud.azure import Azure
 from cloud.clock import SystemClock
-from cloud.composition import credential
+from composition import credential
+from engine.contract import Job, Preflight
 from engine.secret import Sensitive
 from rotators import registry
-from rotators.contract import Job, Preflight
-from simulator.names import resolve_localhost, trust
+from simulator.reach.names import resolve_localhost, trust
 
 
 async def main(kind: str, tags: dict[str, str], held: str) -> None:

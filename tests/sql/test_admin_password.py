@@ -7,14 +7,14 @@ from datetime import timedelta
 
 import pytest
 
-from cloud.sql_errors import ENTRA_ONLY
+from cloud.sql.errors import ENTRA_ONLY
 from engine.errors import AccessDenied, NeedsHuman, PermanentError, TransientError, VerificationFailed
 from engine.secret import Sensitive
 from rotators.sql_admin_password import SqlAdminPassword
 from rotators.sql_login_password import SqlLoginPassword
 from simulator.faults import Fault
-from simulator.sql_servers import Failure
-from simulator.transport import Call
+from simulator.reach.transport import Call
+from simulator.sql.servers import Failure
 from simulator.wire import Request, Response, json_response
 from simulator.world import Domains
 from tests.sql.rig import ADMIN, FIRST, TEMPLATE, SqlRig, password_of

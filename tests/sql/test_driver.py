@@ -10,13 +10,13 @@ import mssql_python
 import pytest
 import trustme
 
-import cloud.sql
+import cloud.sql.driver
 from cloud.azure import NO_ANSWER
-from cloud.sql import DriverSqlServers
-from cloud.sql_errors import ENTRA_ONLY, NO_DATABASE, NO_PRINCIPAL, REFUSED, UNTRUSTED
+from cloud.sql.driver import DriverSqlServers
+from cloud.sql.errors import ENTRA_ONLY, NO_DATABASE, NO_PRINCIPAL, REFUSED, UNTRUSTED
 from engine.errors import AccessDenied, NeedsHuman, PermanentError, RekeyError, TransientError, VerificationFailed
 from engine.secret import Sensitive
-from rotators.sql_names import Place, alter, standing
+from rotators.shared.sql_names import Place, alter, standing
 from tests.promises import Ear, everything
 from tests.sql.conftest import Wired
 from tests.sql.rig import ADMIN, FIRST, SqlRig
@@ -153,7 +153,7 @@ async def test_a_certificate_of_an_unknown_authority_is_not_trusted(unstarted: W
 
 
 async def test_a_server_that_does_not_answer_is_given_up(wired: Wired, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cloud.sql, "LOGIN_SECONDS", 1)
+    monkeypatch.setattr(cloud.sql.driver, "LOGIN_SECONDS", 1)
     wired.servers.silent.add(wired.rig.server.name)
 
     error = await refused(wired, ADMIN, FIRST)

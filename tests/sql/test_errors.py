@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cloud.azure import NO_ANSWER
-from cloud.sql_errors import ENTRA_ONLY, NO_DATABASE, NO_PRINCIPAL, REFUSED, UNTRUSTED, explain
+from cloud.sql.errors import ENTRA_ONLY, NO_DATABASE, NO_PRINCIPAL, REFUSED, UNTRUSTED, explain
 from engine.errors import (
     AccessDenied,
     NeedsHuman,
@@ -16,7 +16,7 @@ from engine.errors import (
     VerificationFailed,
 )
 from engine.secret import Sensitive
-from rotators.sql_identity import described
+from rotators.shared.sql_identity import described
 
 SERVER = "Driver Error: x; DDBC Error: [Microsoft][SQL Server]"
 DRIVER = "Driver Error: Client unable to establish connection; DDBC Error: [Microsoft]"

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from simulator.azure import Azure
-from simulator.server import Background, start_in_thread
-from simulator.sql_servers import LOGIN_MANAGER, SqlServer
+from simulator.reach.server import Background, start_in_thread
+from simulator.sql.servers import LOGIN_MANAGER, SqlServer
 from tests.sql.rig import ADMIN, FIRST, SQL_ACTIONS, TEMPLATE
 
 ROOT = Path(__file__).parents[2]

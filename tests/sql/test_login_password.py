@@ -7,12 +7,12 @@ from datetime import timedelta
 
 import pytest
 
+from engine.contract import Issued
 from engine.errors import AccessDenied, NeedsHuman, NotFound, TransientError
 from engine.secret import Sensitive
-from rotators.contract import Issued
+from rotators.shared.sql_server import database_scope
 from rotators.sql_login_password import SqlLoginPassword
-from rotators.sql_server import database_scope
-from simulator.sql_servers import ALTER_ANY_USER
+from simulator.sql.servers import ALTER_ANY_USER
 from simulator.world import Domains
 from tests.sql.rig import FIRST, TEMPLATE, SqlRig, password_of
 

@@ -7,8 +7,8 @@ from urllib.parse import quote
 
 import pytest
 
-from rotators.sql_passwords import ALPHABET, LENGTH, acceptable, fresh_password
-from simulator.sql_servers import weakness
+from rotators.shared.sql_passwords import ALPHABET, LENGTH, acceptable, fresh_password
+from simulator.sql.servers import weakness
 
 NAMES = ["sqladmin", "a", "Ab", "0", "-", "x" * 128, "Łódź"]
 

@@ -13,7 +13,7 @@ import pytest
 from simulator.azure import build_world
 from simulator.clock import VirtualClock
 from simulator.identity import Principal
-from simulator.sql_servers import Failure
+from simulator.sql.servers import Failure
 from simulator.wire import Response
 from tests.simulator import schemas, specs
 from tests.simulator.caller import Caller, body_of, error_of

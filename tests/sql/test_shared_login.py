@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from engine.errors import LeaseUnavailable
-from engine.ownership import parts
+from engine.rotate.ownership import parts
 from tests.sql.product import KINDS, NAME, SqlProduct
 from tests.sql.rig import FIRST
 

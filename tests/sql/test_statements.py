@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from engine.errors import NeedsHuman
 from engine.secret import Sensitive
-from rotators.sql_names import MAX_NAME, Place, alter, standing
-from simulator.sql_errors import SqlError
-from simulator.sql_statements import Alter, Grammar, OwnGrammar, Question
-from simulator.tds.grammar import MicrosoftGrammar
+from rotators.shared.sql_names import MAX_NAME, Place, alter, standing
+from simulator.sql.errors import SqlError
+from simulator.sql.statements import Alter, Grammar, OwnGrammar, Question
+from simulator.sql.tds.grammar import MicrosoftGrammar
 
 SERVER = "/subscriptions/s/resourcegroups/g/providers/microsoft.sql/servers/orders"
 PLACES = {"login": Place.of(SERVER), "user": Place.of(f"{SERVER}/databases/shop")}

@@ -8,11 +8,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from engine import template
+from engine.model import template
+from engine.model.tags import MAX_TAG_LENGTH
 from engine.secret import Sensitive
-from engine.tags import MAX_TAG_LENGTH
+from rotators.shared.sql_passwords import fresh_password
 from rotators.sql_admin_password import SqlAdminPassword
-from rotators.sql_passwords import fresh_password
 
 PAGE = Path(__file__).parents[2] / "docs/rotators/sql-admin-password.md"
 SHAPES = dict(re.findall(r"^    (ADO\.NET|ODBC|JDBC|SQLAlchemy) +(\S.*)$", PAGE.read_text(), re.MULTILINE))

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from cloud.sql import DriverSqlServers, SqlServers
+from cloud.sql.driver import DriverSqlServers, SqlServers
 from engine.errors import RekeyError
 from engine.secret import Sensitive
-from rotators.sql_names import Place, alter, standing
-from simulator.sql_in_process import SimulatedSqlServers
-from simulator.sql_servers import ALTER_ANY_USER, SqlServer
+from rotators.shared.sql_names import Place, alter, standing
+from simulator.sql.in_process import SimulatedSqlServers
+from simulator.sql.servers import ALTER_ANY_USER, SqlServer
 from tests.sql.conftest import Wired
 from tests.sql.rig import ADMIN, FIRST, SqlRig
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from engine.tags import OPERATION
-from simulator.transport import Call
+from engine.model.tags import OPERATION
+from simulator.reach.transport import Call
 from simulator.wire import Request, Response, json_response
 from tests.delivery import Delivery
 from tests.sql.product import KINDS, NAME, SqlProduct, SqlPromises

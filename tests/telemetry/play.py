@@ -20,8 +20,8 @@ import os  # noqa: E402
 import sys  # noqa: E402
 from typing import Any  # noqa: E402
 
-from cloud import telemetry  # noqa: E402
-from simulator.server import start_in_thread  # noqa: E402
+from cloud.telemetry import setup as telemetry  # noqa: E402
+from simulator.reach.server import start_in_thread  # noqa: E402
 from simulator.telemetry.service import IngestionService  # noqa: E402
 from simulator.world import Domains, World  # noqa: E402
 from tests.telemetry.scenarios import every  # noqa: E402

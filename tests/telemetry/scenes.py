@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 
-from cloud import metering
-from cloud.prices import price
+from cloud.meter import metering
+from cloud.meter.prices import price
 from engine.errors import RekeyError
 from tests.cloud.consuming import HOOKS, SHOP, TEAMS_URL, Consuming, to_chat
 from tests.engine.scene import NAME as SECRET

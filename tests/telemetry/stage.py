@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from cloud import telemetry
+from cloud.telemetry import setup as telemetry
 from engine.errors import RekeyError
-from engine.sweep_order import SweepOrder
+from engine.model.sweep_order import SweepOrder
 from simulator.clock import VirtualClock
-from simulator.storage_accounts import StorageAccount
+from simulator.reach.transport import Call
+from simulator.storage.accounts import StorageAccount
 from simulator.telemetry.tables import Row
-from simulator.transport import Call
 from simulator.wire import Request, Response, json_response
 from tests.engine.scene import NAME as SECRET
 from tests.engine.scene import ask

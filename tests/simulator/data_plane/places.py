@@ -13,9 +13,9 @@ from azure.storage.queue.aio import QueueServiceClient
 
 from simulator.azure import Azure
 from simulator.clock import VirtualClock
-from simulator.names import resolve_localhost
-from simulator.server import connection_string, serve
-from simulator.transport import SimulatedTransport
+from simulator.reach.names import resolve_localhost
+from simulator.reach.server import connection_string, serve
+from simulator.reach.transport import SimulatedTransport
 
 ACCOUNT = "shopdata"
 

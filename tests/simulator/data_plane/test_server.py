@@ -24,8 +24,8 @@ from azure.mgmt.storage.aio import StorageManagementClient
 from azure.storage.blob.aio import BlobServiceClient
 
 from simulator.azure import SUBSCRIPTION, Azure
-from simulator.names import resolve_localhost, trust
-from simulator.server import Background, serve, start_in_thread
+from simulator.reach.names import resolve_localhost, trust
+from simulator.reach.server import Background, serve, start_in_thread
 from simulator.world import Domains
 from tests.simulator.data_plane.places import ACCOUNT
 

@@ -14,8 +14,8 @@ from azure.storage.queue.aio import QueueServiceClient
 
 from simulator.azure import Azure
 from simulator.clock import VirtualClock
-from simulator.sharedkey import signature, string_to_sign
-from simulator.transport import SimulatedCredential, SimulatedTransport
+from simulator.reach.transport import SimulatedCredential, SimulatedTransport
+from simulator.storage.sharedkey import signature, string_to_sign
 from simulator.wire import Request, Response
 from tests.simulator.data_plane.places import ACCOUNT, SimulatedStorage, refused
 

@@ -19,8 +19,15 @@ from azure.storage.blob.aio import BlobServiceClient, ContainerClient
 
 from simulator.azure import SUBSCRIPTION, Azure
 from simulator.clock import EPOCH, VirtualClock, virtual_clock
-from simulator.server import connection_string
-from simulator.transport import Call, Intercept, SimulatedCredential, SimulatedTransport, as_request, forget_challenges
+from simulator.reach.server import connection_string
+from simulator.reach.transport import (
+    Call,
+    Intercept,
+    SimulatedCredential,
+    SimulatedTransport,
+    as_request,
+    forget_challenges,
+)
 from simulator.wire import Request, Response
 
 ACCOUNT = "shopdata"

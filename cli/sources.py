@@ -1,0 +1,152 @@
+"""Credentials that nobody may be looking after: what there is in a scope, and how old, as far as Azure tells.
+
+Sources: https://learn.microsoft.com/rest/api/storagerp/storage-accounts/list (keyCreationTime),
+https://learn.microsoft.com/rest/api/sql/servers/list and
+https://learn.microsoft.com/graph/api/serviceprincipal-list-ownedobjects.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from cloud.azure import READING, Azure, each
+from cloud.rest.graph import Graph, Json
+from engine.errors import AccessDenied, PermanentError
+
+if TYPE_CHECKING:
+    from azure.mgmt.sql.models import Server
+    from azure.mgmt.storage.models import StorageAccount
+
+PLACE = re.compile(r"/subscriptions/([^/]+)(?:/resourcegroups/([^/]+))?(?:/.*)?")
+APPLICATION = "#microsoft.graph.application"
+READ_APPLICATIONS = "sign in with the permission Application.Read.All"
+"""Who lacks it is shown the id and the type of what he owns, and null for all else."""
+ENTRA_ONLY = "administrators/activedirectory"
+"""What a listing of servers must expand to tell whether they take passwords at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """One credential at its source."""
+
+    kind: str
+    source: str
+    """The source's id, in lower case."""
+    name: str
+    created: datetime | None
+    """None where Azure does not tell, as for every SQL password."""
+    ends: datetime | None = None
+
+
+def under(azure: Azure, scope: str) -> tuple[AsyncIterator[Credential], ...]:
+    """Return one stream for each kind of what is in a scope: an ARM id (lower case), or the id of an application."""
+    if not (found := PLACE.fullmatch(scope)):
+        return (_application(azure, scope),)
+    return tuple(_inside(scope, listing(azure, found[1], found[2])) for listing in (_accounts, _servers))
+
+
+async def _inside(scope: str, found: AsyncIterator[Credential]) -> AsyncIterator[Credential]:
+    async for credential in found:
+        if f"{credential.source}/".startswith(f"{scope}/"):
+            yield credential
+
+
+async def owned(azure: Azure) -> AsyncIterator[Credential]:
+    """Stream the secrets of every application that the signed-in identity owns."""
+    graph, where = Graph(azure), "Microsoft Graph"
+    claims = await graph.claims(where)
+    path = "/me/ownedObjects" if "scp" in claims else f"/servicePrincipals/{claims.get('oid')}/ownedObjects"
+    while path:
+        answer = await graph.read(path, "listing the applications owned", where)
+        for found in answer.get("value", ()):
+            if found.get("@odata.type") == APPLICATION:
+                if not found.get("appId"):
+                    raise AccessDenied("an application may be seen, but not read", where=where, fix=READ_APPLICATIONS)
+                for credential in _secrets(found):
+                    yield credential
+        path = _path(answer.get("@odata.nextLink", ""), azure)
+
+
+async def _accounts(azure: Azure, subscription: str, group: str | None) -> AsyncIterator[Credential]:
+    from azure.mgmt.storage.aio import StorageManagementClient
+
+    accounts = StorageManagementClient(**_management(azure, subscription)).storage_accounts
+    found = accounts.list_by_resource_group(group, **READING) if group else accounts.list(**READING)
+    where = f"/subscriptions/{subscription}" + (f"/resourcegroups/{group}" if group else "")
+    async for account in each("listing storage accounts", found, where=where, role="Reader"):
+        # An account that takes no keys has none that anybody could use.
+        if account.allow_shared_key_access is not False:
+            for credential in _keys(account):
+                yield credential
+
+
+async def _servers(azure: Azure, subscription: str, group: str | None) -> AsyncIterator[Credential]:
+    from azure.mgmt.sql.aio import SqlManagementClient
+
+    servers = SqlManagementClient(**_management(azure, subscription)).servers
+    asked = {"expand": ENTRA_ONLY, **READING}
+    found = servers.list_by_resource_group(group, **asked) if group else servers.list(**asked)
+    where = f"/subscriptions/{subscription}" + (f"/resourcegroups/{group}" if group else "")
+    async for server in each("listing SQL servers", found, where=where, role="Reader"):
+        if _takes_passwords(server):
+            yield Credential(
+                "sql-admin-password", str(server.id).lower(), str(server.administrator_login), created=None
+            )
+
+
+async def _application(azure: Azure, app_id: str) -> AsyncIterator[Credential]:
+    path = f"/applications(appId='{app_id}')?$select=id,appId,passwordCredentials"
+    for credential in _secrets(await Graph(azure).read(path, "reading the application", app_id)):
+        yield credential
+
+
+def _management(azure: Azure, subscription: str) -> dict[str, Any]:
+    return {
+        "credential": azure.credential,
+        "subscription_id": subscription,
+        "base_url": azure.arm_endpoint,
+        "credential_scopes": [azure.arm_scope],
+        **azure.options,
+    }
+
+
+def _keys(account: StorageAccount) -> list[Credential]:
+    times = account.key_creation_time
+    named = {"key1": times.key1, "key2": times.key2} if times else {"key1": None, "key2": None}
+    return [Credential("storage-key", str(account.id).lower(), name, created) for name, created in named.items()]
+
+
+def _takes_passwords(server: Server) -> bool:
+    entra = server.administrators
+    return bool(server.administrator_login) and not (entra and entra.azure_ad_only_authentication)
+
+
+def _secrets(application: Json) -> list[Credential]:
+    source = str(application["appId"]).lower()
+    return [
+        Credential(
+            "service-principal-secret",
+            source,
+            str(secret["keyId"]).lower(),
+            _moment(secret.get("startDateTime")),
+            _moment(secret.get("endDateTime")),
+        )
+        for secret in application.get("passwordCredentials") or ()
+    ]
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text).astimezone(UTC) if text else None
+
+
+def _path(link: str, azure: Azure) -> str:
+    """Return the next page's path, if there is one; it must be Graph's own, since the token goes there."""
+    base = f"{azure.graph_endpoint}/v1.0"
+    if link and not link.startswith(f"{base}/"):
+        raise PermanentError("the next page leads elsewhere", where=urlsplit(link).netloc)
+    return link.removeprefix(base)

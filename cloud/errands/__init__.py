@@ -1,0 +1,1 @@
+"""Apps that use secrets, and chat webhooks."""

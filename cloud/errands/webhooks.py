@@ -1,0 +1,139 @@
+"""Messages to Teams and Slack by webhook. The URL is a secret: it goes into the request, and nowhere else.
+
+Teams: a workflow that starts "When a Teams webhook request is received" takes an Adaptive Card as an attachment and answers 202.
+Its text is in text runs, which know no Markdown: https://learn.microsoft.com/adaptive-cards/create/textfeatures.
+Slack: https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks; its text is `plain_text`, which knows no markup,
+but for the line that notifications show: https://docs.slack.dev/messaging/formatting-message-text.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from html import escape
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from cloud.azure import BUSY, CHANGING, Azure
+from cloud.meter.metering import NO_ANSWER, count
+from cloud.rest.graph import Json, quiet_pipeline, without_logging
+from engine.errands.notices import Notice
+from engine.errors import NeedsHuman, PermanentError, RekeyError, TransientError
+from engine.model.policy_document import Webhook
+from engine.secret import Sensitive
+
+if TYPE_CHECKING:
+    from azure.core import AsyncPipelineClient
+    from azure.core.rest import AsyncHttpResponse, HttpRequest
+
+SECONDS = 15.0
+"""How long one message may take."""
+MOST_TITLE = 150
+"""Characters of a header of Slack's."""
+SENDING = "sending a message"
+
+
+class ChatWebhooks:
+    """Posts messages; see engine.ports.Webhooks. Redirects are not followed, and no answer is read."""
+
+    def __init__(self, azure: Azure) -> None:
+        self._azure = azure
+        self._client: AsyncPipelineClient[HttpRequest, AsyncHttpResponse] | None = None
+
+    async def send(self, hook: Webhook, url: Sensitive, notice: Notice) -> None:
+        """Post a message, once and within 15 seconds; raises RekeyErrors only, none of which shows the URL."""
+        where = f"the webhook in the secret {hook.secret}"
+        if not _fit(url.reveal()):
+            raise NeedsHuman(
+                "the webhook's secret holds no URL that starts with https://", where=where, fix="write its URL there"
+            )
+        status, problem = await self._posted(url, SHAPES[hook.kind](notice), where)
+        count("webhook", "Send", status)
+        if problem:
+            raise problem
+
+    async def _posted(self, url: Sensitive, body: Json, where: str) -> tuple[str, RekeyError | None]:
+        """Post, and return the status with the problem, if there is one; the SDK's error goes no further: it has the URL."""
+        from azure.core.exceptions import AzureError
+
+        try:
+            async with asyncio.timeout(SECONDS):
+                status, wait = await self._exchange(url, body)
+        except (AzureError, TimeoutError, ValueError) as error:
+            return NO_ANSWER, TransientError(f"{SENDING} got no answer: {type(error).__name__}", where=where)
+        return str(status), _problem(status, wait, where)
+
+    async def _exchange(self, url: Sensitive, body: Json) -> tuple[int, float | None]:
+        from azure.core.rest import HttpRequest
+
+        request = HttpRequest("POST", url.reveal().strip(), json=body)
+        # Not read, since it may be of any length.
+        response = await self._pipeline().send_request(request, stream=True, **without_logging(CHANGING))
+        await response.close()
+        asked = response.headers.get("Retry-After", "")
+        return response.status_code, float(asked) if re.fullmatch(r"\d{1,6}", asked) else None
+
+    def _pipeline(self) -> AsyncPipelineClient[HttpRequest, AsyncHttpResponse]:
+        if self._client is None:
+            from cloud.meter.call_counter import unmetered
+
+            self._client = quiet_pipeline(replace(self._azure, options=unmetered(self._azure.options)), "")
+        return self._client
+
+
+def _fit(url: str) -> bool:
+    try:
+        parts = urlsplit(url.strip())
+    except ValueError:
+        return False
+    return parts.scheme == "https" and bool(parts.hostname)
+
+
+def _problem(status: int, wait: float | None, where: str) -> RekeyError | None:
+    if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
+        return None
+    what = f"{SENDING} was answered {status}"
+    if status in BUSY:
+        return TransientError(what, where=where, retry_after=wait)
+    return PermanentError(what, where=where, fix="make a new webhook, and write its URL to that secret")
+
+
+def teams(notice: Notice) -> Json:
+    """Write a message for Teams."""
+
+    def text(*runs: Json) -> Json:
+        return {"type": "RichTextBlock", "inlines": [{"type": "TextRun", **run} for run in runs]}
+
+    title = text({"text": notice.title, "weight": "Bolder", "size": "Medium"})
+    facts = [text({"text": f"{name}: ", "weight": "Bolder"}, {"text": value}) for name, value in notice.facts]
+    card = {
+        "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
+        "type": "AdaptiveCard",
+        "version": "1.4",
+        "msteams": {"width": "Full"},
+        "body": [title, *facts],
+    }
+    attachment = {"contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": None, "content": card}
+    return {"type": "message", "attachments": [attachment]}
+
+
+def slack(notice: Notice) -> Json:
+    """Write a message for Slack."""
+
+    def text(content: str) -> Json:
+        return {"type": "plain_text", "text": content, "emoji": False}
+
+    facts = "\n".join(f"{name}: {value}" for name, value in notice.facts)
+    return {
+        "text": escape(notice.title, quote=False),
+        "blocks": [
+            {"type": "header", "text": text(notice.title[:MOST_TITLE])},
+            {"type": "section", "text": text(facts)},
+        ],
+    }
+
+
+SHAPES: Mapping[str, Callable[[Notice], dict[str, Any]]] = {"teams": teams, "slack": slack}

@@ -1,0 +1,1 @@
+"""Which calls are made, and what they cost."""

@@ -1,0 +1,1 @@
+"""Resource Manager, Microsoft Graph and Entra sign-in over one JSON client."""

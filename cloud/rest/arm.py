@@ -1,0 +1,72 @@
+"""Resource Manager over a small azure-core pipeline: three calls to apps need none of their management SDKs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from cloud.azure import CHANGING, READING, Azure, call
+from cloud.rest.graph import Json, is_json, not_json, quiet_pipeline, without_logging
+
+if TYPE_CHECKING:
+    from azure.core import AsyncPipelineClient
+    from azure.core.rest import AsyncHttpResponse, HttpRequest
+
+
+class Arm:
+    """Calls Resource Manager as the app's own identity. Paths begin with /subscriptions."""
+
+    def __init__(self, azure: Azure, version: str, role: str) -> None:
+        """Speak one api-version; `role` is the role that the calls need."""
+        self._azure = azure
+        self._version = version
+        self._role = role
+        self._client: AsyncPipelineClient[HttpRequest, AsyncHttpResponse] | None = None
+
+    async def read(self, path: str, what: str, where: str) -> Json:
+        """GET a resource."""
+        return await self._send("GET", path, None, READING, what, where)
+
+    async def act(self, path: str, what: str, where: str) -> Json:
+        """POST an action, never twice; a TransientError means: perhaps done."""
+        return await self._send("POST", path, None, CHANGING, what, where)
+
+    async def merge(self, path: str, body: Json, what: str, where: str) -> Json:
+        """PATCH a resource, never twice; the change may go on after the answer."""
+        return await self._send("PATCH", path, body, CHANGING, what, where)
+
+    async def _send(
+        self, method: str, path: str, body: Json | None, limits: Mapping[str, Any], what: str, where: str
+    ) -> Json:
+        response = await call(what, self._exchange(method, path, body, limits), where=where, role=self._role)
+        if not response.content:
+            return {}
+        try:
+            found = response.json() if is_json(response) else None
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            raise not_json(response, what, where)
+        return found
+
+    async def _exchange(
+        self, method: str, path: str, body: Json | None, limits: Mapping[str, Any]
+    ) -> AsyncHttpResponse:
+        from azure.core.exceptions import HttpResponseError
+        from azure.core.rest import HttpRequest
+
+        url = f"{self._azure.arm_endpoint}{path}"
+        request = HttpRequest(method, url, params={"api-version": self._version}, json=body)
+        response = await self._pipeline().send_request(request, **without_logging(limits))
+        if response.status_code >= HTTPStatus.MULTIPLE_CHOICES:
+            raise HttpResponseError(response=response)
+        return response
+
+    def _pipeline(self) -> AsyncPipelineClient[HttpRequest, AsyncHttpResponse]:
+        if self._client is None:
+            from azure.core.pipeline.policies import AsyncBearerTokenCredentialPolicy
+
+            token = AsyncBearerTokenCredentialPolicy(self._azure.credential, self._azure.arm_scope)
+            self._client = quiet_pipeline(self._azure, self._azure.arm_endpoint, token)
+        return self._client

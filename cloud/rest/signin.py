@@ -1,0 +1,77 @@
+"""Signs in at Microsoft Entra with somebody else's client secret, to prove it, and throws the token away.
+
+A direct request in place of azure-identity: that one caches the token and logs what it does.
+Source: https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow.
+"""
+
+from __future__ import annotations
+
+import re
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+from cloud.azure import BUSY, READING, Azure, call
+from cloud.rest.graph import is_json, not_json, quiet_pipeline, without_logging
+from engine.errors import TransientError
+from engine.secret import Sensitive
+
+if TYPE_CHECKING:
+    from azure.core import AsyncPipelineClient
+    from azure.core.rest import AsyncHttpResponse, HttpRequest
+
+ONCE = {**READING, "retry_total": 0}
+"""The caller asks again by itself; the SDK would wait out a Retry-After of any length."""
+WHAT = "signing in with the secret"
+CODE = re.compile(r"AADSTS(\d{4,8})")
+"""How Entra names its refusals: https://learn.microsoft.com/entra/identity-platform/reference-error-codes."""
+
+
+class SignIn:
+    """The token endpoint of the authority."""
+
+    def __init__(self, azure: Azure) -> None:
+        self._azure = azure
+        self._client: AsyncPipelineClient[HttpRequest, AsyncHttpResponse] | None = None
+
+    async def refusal(self, tenant: str, client_id: str, secret: Sensitive, where: str) -> int | None:
+        """Sign in once; return None where a token came, else the number after AADSTS that says why not.
+
+        Raises TransientError where Entra is busy or does not answer.
+        """
+        response = await call(WHAT, self._ask(tenant, client_id, secret), where=where)
+        if not is_json(response):
+            raise not_json(response, WHAT, where)
+        if response.status_code == HTTPStatus.OK:
+            if not response.json().get("access_token"):
+                raise TransientError(f"{WHAT} was answered 200 without a token", where=where)
+            return None
+        return int(CODE.findall(response.text())[0])
+
+    async def _ask(self, tenant: str, client_id: str, secret: Sensitive) -> AsyncHttpResponse:
+        from azure.core.exceptions import HttpResponseError
+        from azure.core.rest import HttpRequest
+
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": client_id,
+            "client_secret": secret.reveal(),
+            "scope": self._azure.graph_scope,
+        }
+        request = HttpRequest(
+            "POST",
+            f"{self._azure.authority}/{tenant}/oauth2/v2.0/token",
+            headers={"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"},
+            content=urlencode(form),
+        )
+        response = await self._pipeline().send_request(request, **without_logging(ONCE))
+        busy = response.status_code in BUSY
+        unexplained = response.status_code != HTTPStatus.OK and is_json(response) and not CODE.search(response.text())
+        if busy or unexplained:
+            raise HttpResponseError(response=response)
+        return response
+
+    def _pipeline(self) -> AsyncPipelineClient[HttpRequest, AsyncHttpResponse]:
+        if self._client is None:
+            self._client = quiet_pipeline(self._azure, self._azure.authority)
+        return self._client

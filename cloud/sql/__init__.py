@@ -1,0 +1,1 @@
+"""Database servers over Microsoft's driver."""

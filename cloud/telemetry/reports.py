@@ -1,0 +1,170 @@
+"""Where outcomes go: one structured log record, metrics and spans, and an event on the outcome topic where there is one.
+
+A report never fails a rotation: what cannot be sent is logged.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import metrics
+
+from cloud.azure import CHANGING, Azure, call
+from cloud.meter import metering
+from cloud.telemetry import gauges, tracing
+from cloud.telemetry import setup as telemetry
+from engine.errors import RekeyError
+from engine.model.outcome import Outcome
+from engine.model.tally import UNKNOWN, Tally
+from engine.model.workitem import WorkItem
+
+if TYPE_CHECKING:
+    from azure.eventgrid.aio import EventGridPublisherClient
+
+log = logging.getLogger("rekey.audit")
+
+EVENTS = {
+    "rotated": "Rekey.SecretRotated",
+    "healed": "Rekey.SecretHealed",
+    "restored": "Rekey.SecretRestored",
+    "retired": "Rekey.SecretRetired",
+    "parked": "Rekey.RotationFailed",
+    "unrefreshed": "Rekey.ConsumersNotRefreshed",
+    "reminded": "Rekey.RotationReminder",
+}
+
+FAILURES = frozenset({"parked", "unrefreshed", "untold"})
+"""Outcomes of which somebody must know."""
+PERSONAL = frozenset({"requested_by", "asked_because"})
+"""What may name a person: it is for the audit log alone, never for a metric, a span or an event."""
+FAILED = "failed"
+
+
+def record(outcome: Outcome) -> dict[str, Any]:
+    """Return the outcome as one flat JSON object. It holds ids and reasons, never a value."""
+    item = outcome.item
+    return {
+        "vault": item.ref.vault,
+        "secret": item.ref.name,
+        "result": outcome.result,
+        "reason": outcome.reason,
+        "fix": outcome.fix,
+        "operation": item.operation,
+        "action": item.action,
+        "trigger": item.trigger,
+        "requested_by": item.requested_by,
+        "asked_because": item.reason,
+        "compromised": item.compromised,
+        "forced": item.force,
+        "rotator": outcome.rotator,
+        "source": outcome.source,
+        "old_version": outcome.old_version,
+        "new_version": outcome.new_version,
+        "credential": outcome.credential_id,
+        "retired": list(outcome.retired),
+        "next_due": outcome.next_due.isoformat() if outcome.next_due else None,
+    }
+
+
+def public(outcome: Outcome) -> dict[str, Any]:
+    """Return what an event tells: the record without who asked and what they wrote, which subscribers need not know."""
+    return {name: value for name, value in record(outcome).items() if name not in PERSONAL}
+
+
+class Reports:
+    """Sends reports; see engine.ports.Reporter."""
+
+    def __init__(self, azure: Azure, topic: str | None) -> None:
+        self._azure = azure
+        self._topic = topic
+        self._publisher: EventGridPublisherClient | None = None
+        meter = metrics.get_meter("rekey")
+        self._rotations = meter.create_counter("rekey.rotations", description="Work items by how they ended")
+        self._errands = meter.create_counter("rekey.errands", description="What follows rotations, by how it ended")
+        self._parked = meter.create_counter("rekey.parked", description="Secrets that could not be rotated")
+        self._drift = meter.create_counter("rekey.drift", description="Versions that their source refused, mended")
+        self._sweeps = meter.create_counter("rekey.sweeps", description="Vaults swept")
+
+    @contextmanager
+    def handling(self, item: WorkItem) -> Iterator[None]:
+        """Follow one work item to its end; one that comes to no conclusion is a try that failed and is repeated."""
+        with tracing.handling(item) as state:
+            try:
+                yield
+            finally:
+                rotator = state.rotator or UNKNOWN
+                if not state.outcome:
+                    state.outcome = FAILED
+                    self._count(item, rotator, FAILED)
+                state.close(state.outcome, rotator)
+
+    def about(self, operation: str | None, rotator: str) -> None:
+        """Say what the work item in hand turned out to be about."""
+        if state := tracing.current():
+            state.learn(operation, rotator)
+
+    def step(self, name: str) -> AbstractContextManager[None]:
+        """Put a span around one step."""
+        return tracing.step(name)
+
+    async def concluded(self, outcome: Outcome) -> None:
+        """Report how a work item ended."""
+        rotator = _conclude(outcome)
+        log.log(logging.WARNING if outcome.result in FAILURES else logging.INFO, "%s", json.dumps(record(outcome)))
+        self._count(outcome.item, rotator, outcome.result)
+        if outcome.result == "parked":
+            self._parked.add(1, {"vault": outcome.item.ref.vault, "secret": outcome.item.ref.name})
+        if outcome.result == "healed":
+            self._drift.add(1, {"vault": outcome.item.ref.vault, "secret": outcome.item.ref.name})
+        if self._topic and outcome.result in EVENTS:
+            await self._publish(EVENTS[outcome.result], outcome)
+
+    def _count(self, item: WorkItem, rotator: str, outcome: str) -> None:
+        if item.is_errand:
+            self._errands.add(1, {"errand": item.action, "outcome": outcome})
+        else:
+            self._rotations.add(1, {"rotator": rotator, "trigger": item.trigger, "outcome": outcome})
+
+    async def swept(self, tally: Tally) -> None:
+        """Report one sweep of one vault, and send all telemetry: the instance may be taken away now."""
+        summary = {"vault": tally.vault, "seen": tally.seen, "posted": tally.posted, "broken": tally.broken}
+        log.log(logging.WARNING if tally.broken else logging.INFO, "%s", json.dumps({"result": "swept", **summary}))
+        self._sweeps.add(1, {"vault": tally.vault, "outcome": "incomplete" if tally.broken else "completed"})
+        gauges.show(tally)
+        await telemetry.flush()
+
+    def denied(self, where: str, what: str) -> None:
+        """Count a refusal: of the app by Azure, or of a caller by the app."""
+        metering.refusals.add(1, {"where": where, "what": what})
+
+    async def _publish(self, kind: str, outcome: Outcome) -> None:
+        from azure.core.messaging import CloudEvent
+
+        event = CloudEvent(
+            source=outcome.item.ref.vault, type=kind, subject=outcome.item.ref.name, data=public(outcome)
+        )
+        try:
+            await call("sending the outcome event", self._client().send(event, **CHANGING), where=self._topic or "")
+        except RekeyError as error:
+            log.warning("the outcome of %s could not be sent: %s", outcome.item.ref, error)
+
+    def _client(self) -> EventGridPublisherClient:
+        if self._publisher is None:
+            from azure.eventgrid.aio import EventGridPublisherClient
+
+            self._publisher = EventGridPublisherClient(self._topic or "", self._azure.credential, **self._azure.options)
+        return self._publisher
+
+
+def _conclude(outcome: Outcome) -> str:
+    """Tell the work item in hand how it ended; returns the kind of credential."""
+    state = tracing.current()
+    rotator = outcome.rotator or (state.rotator if state else "") or UNKNOWN
+    if state:
+        state.learn(outcome.item.operation, rotator)
+        state.outcome = outcome.result
+    return rotator

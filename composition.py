@@ -1,0 +1,106 @@
+"""Put the parts together, once per process. Builds objects; opens nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from api.app import Api
+from cloud.azure import Azure
+from cloud.clock import SystemClock
+from cloud.errands.apps import AzureApps
+from cloud.errands.webhooks import ChatWebhooks
+from cloud.meter.metering import MeteredSqlServers
+from cloud.settings import Settings
+from cloud.sql.driver import DriverSqlServers, SqlServers
+from cloud.storage.blobs import BlobMemory
+from cloud.storage.leases import BlobLeases
+from cloud.storage.queues import StorageQueues
+from cloud.telemetry.reports import Reports
+from cloud.vaults import KeyVaults
+from engine.contract import Rotator
+from engine.model.policy import Policies, Policy
+from engine.ports import Clock
+from engine.rotate.engine import Engine
+from engine.service import Service
+from rotators.registry import build as build_rotators
+
+if TYPE_CHECKING:
+    from azure.core.credentials_async import AsyncTokenCredential
+
+
+def credential(client_id: str | None, env: Mapping[str, str]) -> AsyncTokenCredential:
+    """Return the app's identity: its managed one where the platform offers that, else the developer's own sign-in."""
+    from azure.identity.aio import DefaultAzureCredential, ManagedIdentityCredential
+
+    if "IDENTITY_ENDPOINT" in env:
+        return ManagedIdentityCredential(client_id=client_id) if client_id else ManagedIdentityCredential()
+    return DefaultAzureCredential()
+
+
+def policies(vaults: KeyVaults, policy: Policy, rotators: Mapping[str, Rotator], clock: Clock) -> Policies:
+    """Return where the policy comes from: the document, read when first needed, or the settings alone."""
+    if policy.own is None:
+        return policy
+    from cloud.policy_store import PolicyStore
+
+    kinds = {kind: type(rotator) for kind, rotator in rotators.items()}
+    return PolicyStore(vaults, policy.own, policy, kinds, clock)
+
+
+def connect(
+    settings: Settings,
+    *,
+    identity: AsyncTokenCredential | None = None,
+    options: Mapping[str, Any] | None = None,
+    sql: SqlServers | None = None,
+) -> Azure:
+    """Say who speaks to which Azure; the parts are those of `build_api`."""
+    from cloud.meter.call_counter import metered
+
+    return Azure(
+        identity or credential(settings.client_id, os.environ),
+        settings.arm_endpoint,
+        metered(options or {}),
+        graph_endpoint=settings.graph_endpoint,
+        authority=settings.authority,
+        tenant_id=settings.tenant_id,
+        sql=MeteredSqlServers(sql or DriverSqlServers()),
+    )
+
+
+def build_api(
+    settings: Settings,
+    *,
+    identity: AsyncTokenCredential | None = None,
+    clock: Clock | None = None,
+    options: Mapping[str, Any] | None = None,
+    sql: SqlServers | None = None,
+    env: Mapping[str, str] = os.environ,
+) -> Api:
+    """Build the service and the HTTP API over it; `options` go to every SDK client, `sql` takes the place of Microsoft's driver."""
+    azure = connect(settings, identity=identity, options=options, sql=sql)
+    clock = clock or SystemClock()
+    queue = StorageQueues(settings.storage, azure)
+    vaults = KeyVaults(azure, frozenset(settings.scopes))
+    rotators = build_rotators(azure, clock)
+    policy = Policy(settings.scopes, own=settings.policy)
+    engine = Engine(
+        vaults=vaults,
+        leases=BlobLeases(settings.storage, azure, clock),
+        rotators=rotators,
+        policy=policy,
+        clock=clock,
+        reporter=Reports(azure, settings.event_topic),
+        queue=queue,
+        apps=AzureApps(azure),
+        webhooks=ChatWebhooks(azure),
+    )
+    service = Service(engine, queue, policies(vaults, policy, rotators, clock))
+    return Api(service, BlobMemory(settings.storage, azure), env)
+
+
+def build(settings: Settings, **parts: Any) -> Service:
+    """Build the service alone; the parts are those of `build_api`."""
+    return build_api(settings, **parts).service

@@ -1,0 +1,1 @@
+"""The one decision, and what follows from it for lists, plans and histories."""

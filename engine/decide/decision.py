@@ -1,0 +1,248 @@
+"""The one decision: what is to be done about a secret, from its state, the request and the time. Pure.
+
+Events, sweeps, duplicates and operators all end here, so whatever arrives twice, late, out of order or never, the
+outcome follows from the state in the vault alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from engine.contract import Rotator
+from engine.model import manual
+from engine.model.policy import Policy
+from engine.model.tags import (
+    MAX_TAGS,
+    OPERATION,
+    OURS,
+    REPLICA_OF,
+    RETIRE,
+    Malformed,
+    Managed,
+    Pending,
+    parse,
+    rests_until,
+    to_cut_off,
+    unfinished_incident,
+)
+from engine.model.workitem import WorkItem, operation_id
+from engine.secret import SecretVersion
+
+Kinds = Mapping[str, type[Rotator]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rotate:
+    """Make a new credential and publish it."""
+
+    managed: Managed
+    reason: str
+    at_once: bool = False
+    """The credential held is compromised: it gets no overlap."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retire:
+    """Revoke the superseded credential and disable the version that holds it."""
+
+    managed: Managed
+    pending: Pending
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """Publish the superseded credential again, if the source still accepts it."""
+
+    managed: Managed
+    pending: Pending
+    reason: str = "restored"
+
+
+@dataclass(frozen=True, slots=True)
+class Confirm:
+    """Prove that the source accepts what is current, and mend it if not."""
+
+    managed: Managed
+    reason: str = "this version has been rotated already"
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """Nothing is to be done."""
+
+    reason: str
+    fix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Not before `until`: a credential that consumers may still hold would be cut off."""
+
+    until: datetime
+    reason: str
+    fix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Park:
+    """It cannot be rotated until a person mends something."""
+
+    reason: str
+    fix: str = ""
+    drifted: bool = False
+    """The source refuses what the vault holds, and that could not be mended."""
+
+
+Acting = Rotate | Retire | Restore | Confirm
+Decision = Acting | Skip | Wait | Park
+
+
+def decide(secret: SecretVersion, item: WorkItem, policy: Policy, kinds: Kinds, now: datetime) -> Decision:
+    """Decide what `item` means for `secret`, the current version as the vault holds it at `now`."""
+    held, secret = secret, policy.applied(secret)
+    if left_alone := _left_alone(secret, policy):
+        return left_alone
+    rest = rests_until(secret, policy.parked_rest)
+    # A follow-up looks after a source that has changed already: were it to rest, nobody would know the password for a day.
+    # Nor rests what is to be cut off without an overlap: it is compromised.
+    if rest and now < rest and item.trigger != "manual" and not (item.follow_up or to_cut_off(secret)):
+        return Skip(f"parked until {rest:%Y-%m-%d %H:%M}Z: {secret.tags.get('RekeyReason', 'see the log')}")
+    if unfinished_incident(secret):
+        item = replace(item, compromised=True)
+    managed = parse(secret.tags, policy, kinds)
+    if isinstance(managed, Malformed):
+        return Park(str(managed), "correct the tags" + (" or the policy document" if policy.document else ""))
+    if unbound := _unbound(held, managed, policy):
+        return unbound
+    decision = _decide(secret, managed, item, now)
+    return _crowded(held) or decision if isinstance(decision, Rotate) else decision
+
+
+def _left_alone(secret: SecretVersion, policy: Policy) -> Skip | None:
+    if not secret.enabled:
+        return Skip("disabled", "enable the current version")
+    if policy.is_own(secret.ref):
+        return Skip("it holds the policy document, which nothing rotates")
+    if manual.is_manual(secret.tags):
+        return Skip("only a person rotates it", manual.FIX)
+    return None if "ProviderAddress" in secret.tags else _unmanaged(secret)
+
+
+def _unbound(held: SecretVersion, managed: Managed, policy: Policy) -> Park | None:
+    vault, source = held.ref.vault, managed.source
+    bounds = "REKEY_SCOPES" if policy.document is None else "REKEY_SCOPES and in the policy document"
+    if not policy.allows(vault, source):
+        return Park(
+            f"vault {vault} is not bound to {source}",
+            f"add the source's scope to this vault in {bounds}, or correct the tag ProviderAddress",
+        )
+    # A replica that the secret's owner named himself may be anywhere: both owners consent.
+    given = held.tags.get("Replicas") != managed.settings.get("Replicas")
+    if stranger := next((ref for ref in managed.replicas if given and not policy.allows(ref.vault, source)), None):
+        return Park(
+            f"the policy document names the replica {stranger}, whose vault is not bound to {source}",
+            f"add the source's scope to that vault in {bounds}, or tag this secret with Replicas itself",
+        )
+    return None
+
+
+def _decide(secret: SecretVersion, managed: Managed, item: WorkItem, now: datetime) -> Decision:  # noqa: PLR0911 - a table
+    pending = managed.pending
+    if pending and pending.credential_id == managed.credential_id:
+        return Park("tag RekeyRetire names the credential in use", "remove the tag RekeyRetire")
+    replaced = bool(item.version and secret.version and item.version != secret.version)
+    if item.action == "restore" and not replaced:
+        # Before all else: what is to be restored must not be retired on the way.
+        return _restore(secret, managed, pending)
+    if pending and pending.at <= now:
+        return Retire(managed, pending, f"its overlap passed at {pending.at:%Y-%m-%d %H:%M}Z")
+    if item.version and replaced:
+        ours = secret.tags.get(OPERATION) == operation_id(secret.ref, item.version)
+        if item.compromised and pending and (ours or pending.version == item.version):
+            return Retire(managed, pending, "compromised: no overlap is left to the credential just replaced")
+        return Confirm(managed) if ours else Skip("a newer version has replaced the one this was asked for")
+    if item.action == "retire":
+        return Skip("nothing is to be retired yet", "send compromised with rotate to cut a credential off now")
+    if item.compromised:
+        if pending:
+            return Retire(managed, pending, "compromised: no overlap is left to any older credential")
+        return Rotate(managed, "compromised", at_once=True)
+    decision = _rotate_when_due(secret, managed, item, now)
+    if item.action == "audit" and isinstance(decision, Skip | Wait):
+        return Confirm(managed, "audited: the source accepts the current version")
+    return decision
+
+
+def _rotate_when_due(secret: SecretVersion, managed: Managed, item: WorkItem, now: datetime) -> Decision:
+    due = due_reason(secret, managed, now)
+    if due is None and not item.force:
+        return Skip(f"not due before {due_at(secret, managed):%Y-%m-%d %H:%M}Z", "send force to rotate all the same")
+    reason = due or "forced"
+    if pending := managed.pending:
+        return Wait(
+            pending.at,
+            f"{reason}, but {pending.credential_id} is inside its overlap until {pending.at:%Y-%m-%d %H:%M}Z",
+            "wait, or send compromised to cut the old credential off now",
+        )
+    # A follow-up finishes what began inside the window: the source may have changed already.
+    bound = managed.window if not (item.force or item.follow_up) else None
+    opens = bound.next_open(now) if bound else now
+    if opens > now and secret.expires and secret.expires <= opens:
+        reason += ", which is before its window opens"
+    elif opens > now:
+        return Wait(opens, f"{reason}, but its window opens {opens:%Y-%m-%d %H:%M}Z", "wait, or send force")
+    return Rotate(managed, reason)
+
+
+def _restore(secret: SecretVersion, managed: Managed, pending: Pending | None) -> Restore | Skip:
+    if to_cut_off(secret):
+        return Skip("the earlier credential is compromised and is being cut off", "rotate instead")
+    if pending is None:
+        return Skip("there is no earlier credential that is still alive", "rotate instead")
+    return Restore(managed, pending)
+
+
+def _unmanaged(secret: SecretVersion) -> Skip:
+    if primary := secret.tags.get(REPLICA_OF):
+        return Skip(f"a replica: written when {primary} is rotated", "rotate that secret")
+    return Skip("not managed: no tag ProviderAddress", "tag the secret with what issues its credential")
+
+
+def _crowded(secret: SecretVersion) -> Park | None:
+    kept = {key for key in secret.tags if key not in OURS}
+    if len(kept | {"CredentialId", OPERATION, RETIRE}) > MAX_TAGS:
+        return Park(
+            f"{len(kept)} tags leave no room for Rekey's own",
+            f"remove tags until CredentialId, {OPERATION} and {RETIRE} fit into {MAX_TAGS}",
+        )
+    return None
+
+
+def due_at(secret: SecretVersion, managed: Managed) -> datetime:
+    """Tell when the secret is due: RotateBeforeDays before expiry, or when it is older than ValidityPeriodDays."""
+    if secret.expires is None:
+        return secret.created
+    return min(secret.expires - _before(secret, managed), secret.created + managed.validity)
+
+
+def due_reason(secret: SecretVersion, managed: Managed, now: datetime) -> str | None:
+    """Say why the secret is due at `now`; None if it is not."""
+    if secret.expires is None:
+        return "no expiry"
+    if secret.expires <= now:
+        return f"expired {secret.expires:%Y-%m-%d %H:%M}Z"
+    if secret.expires - _before(secret, managed) <= now:
+        return f"expires {secret.expires:%Y-%m-%d %H:%M}Z"
+    if secret.created + managed.validity <= now:
+        return f"older than {managed.validity.days} days"
+    return None
+
+
+def _before(secret: SecretVersion, managed: Managed) -> timedelta:
+    """Return RotateBeforeDays, but not over half of a life that the source cut short: it would be due at its birth."""
+    life = (secret.expires or secret.created) - secret.created
+    cut_short = OPERATION in secret.tags and life < managed.validity - timedelta(hours=1)
+    return min(managed.rotate_before, life / 2) if cut_short else managed.rotate_before

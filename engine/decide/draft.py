@@ -1,0 +1,45 @@
+"""What a new version will look like. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from engine.contract import Issued
+from engine.model import template
+from engine.model.tags import CAUSE, MAX_TAG_LENGTH, MAX_TAGS, OPERATION, OURS, PROOF, RETIRE, Managed, Pending, proof
+from engine.model.workitem import operation_id
+from engine.secret import Draft, SecretVersion
+
+DEFAULT_CONTENT_TYPE = "text/plain"
+"""Azure Policy can demand a content type, so a version is never written without one."""
+
+
+def new_version(
+    secret: SecretVersion, managed: Managed, issued: Issued, now: datetime, overlap: timedelta, cause: str = ""
+) -> Draft:
+    """Compose the version that replaces `secret`: everybody's tags are kept, Rekey's own are made anew."""
+    assert secret.version is not None  # noqa: S101 - a version that was read has an id
+    tags = {key: value for key, value in secret.tags.items() if key not in OURS}
+    tags["CredentialId"] = issued.credential_id
+    tags[OPERATION] = operation_id(secret.ref, secret.version)
+    if issued.supersedes:
+        tags[RETIRE] = str(Pending(_whole_second_after(now + overlap, overlap), secret.version, issued.supersedes))
+    elif RETIRE in secret.tags:
+        tags[RETIRE] = secret.tags[RETIRE]
+    value = template.render(managed.template, issued.fields)
+    if len(tags) < MAX_TAGS:
+        tags[PROOF] = proof(tags[OPERATION], issued.credential_id, value)
+    if cause and len(tags) < MAX_TAGS:
+        tags[CAUSE] = cause[:MAX_TAG_LENGTH]
+    return Draft(
+        value=value,
+        expires=min(now + managed.validity, issued.expires or now + managed.validity),
+        content_type=secret.content_type or DEFAULT_CONTENT_TYPE,
+        tags=tags,
+    )
+
+
+def _whole_second_after(moment: datetime, overlap: timedelta) -> datetime:
+    """Round up, so that no overlap is cut short; without an overlap round down, so that it has passed already."""
+    floor = moment.replace(microsecond=0)
+    return floor + timedelta(seconds=1) if overlap else floor

@@ -1,0 +1,143 @@
+"""The apps that use a secret: refreshed after a rotation, and waited for before the superseded credential goes.
+
+Neither ever undoes or delays a rotation: a refresh is a work item of its own, posted when the rotation has ended, and the
+daily audit posts it again while a version is young, so that a worker that died in between loses nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from engine.decide.decision import Decision, Retire, Wait, due_reason
+from engine.errors import NeedsHuman, PermanentError, RekeyError, TransientError
+from engine.model.outcome import Outcome
+from engine.model.policy import Policy
+from engine.model.tags import unfinished_incident
+from engine.model.workitem import WorkItem
+from engine.secret import SecretRef, SecretVersion
+
+if TYPE_CHECKING:
+    from engine.rotate.engine import Engine
+
+LOOKED_AFTER = timedelta(days=14)
+"""How long after a version was written its consumers are refreshed."""
+MOST_PATIENCE = timedelta(days=7)
+"""How much longer than its overlap a superseded credential lives at most for apps that are known to use it still."""
+LOOK_SECONDS = 20.0
+"""How long a retirement takes to find that out."""
+MOST_LOOKS = 10
+FIRST_LOOK, LAST_LOOK = 60.0, 3600.0
+"""Seconds until it is looked again whether an app has come to use a version: twice as long each time, up to an hour."""
+
+
+def named(policy: Policy, ref: SecretRef) -> tuple[str, ...]:
+    """Return the ids (lower case) of the apps that use a secret."""
+    return tuple(dict.fromkeys(app.lower() for app in policy.consumers(ref)))
+
+
+async def refresh(engine: Engine, item: WorkItem, secret: SecretVersion) -> Outcome:
+    """Have every app that is named for a secret use its current version; raises TransientError for what may pass."""
+    apps = named(engine.policy, item.ref)
+    if not apps or not secret.enabled or engine.clock.now() - secret.created > LOOKED_AFTER:
+        return Outcome(item, "skipped", "no app is to be refreshed", new_version=secret.version)
+    answers = await asyncio.gather(*(_ask(engine, item, app, secret) for app in apps))
+    problems = {app: answer for app, answer in zip(apps, answers, strict=True) if isinstance(answer, RekeyError)}
+    if problems:
+        return _failed(item, secret, problems, len(apps))
+    if False in answers:
+        return await _look_again(
+            engine, item, secret, [app for app, used in zip(apps, answers, strict=True) if not used]
+        )
+    return Outcome(item, "refreshed", f"apps refreshed: {len(apps)}", new_version=secret.version)
+
+
+async def _ask(engine: Engine, item: WorkItem, app: str, secret: SecretVersion) -> bool | RekeyError:
+    """Refresh one app; tells whether it is done, and hands an error back, so that no app stands in another's way."""
+    if not engine.policy.allows(secret.ref.vault, app):
+        return NeedsHuman(
+            f"vault {secret.ref.vault} is not bound to it",
+            fix="add the app to this vault's consumers in the template, or take it from those of the policy document",
+        )
+    try:
+        return engine.apps is None or await engine.apps.refresh(app, secret, ask=not item.deferred)
+    except RekeyError as error:
+        return error
+
+
+def _failed(item: WorkItem, secret: SecretVersion, problems: dict[str, RekeyError], count: int) -> Outcome:
+    what = f"{len(problems)} of {count} apps not refreshed: " + "; ".join(
+        f"{app}: {problem.what}" for app, problem in problems.items()
+    )
+    fix = next((problem.fix for problem in problems.values() if problem.fix), "")
+    passing = [problem for problem in problems.values() if isinstance(problem, TransientError)]
+    if passing:
+        waits = [problem.retry_after for problem in passing if problem.retry_after]
+        raise TransientError(what, fix=fix, retry_after=max(waits, default=None))
+    return Outcome(item, "unrefreshed", what, fix, new_version=secret.version)
+
+
+async def _look_again(engine: Engine, item: WorkItem, secret: SecretVersion, open_: Sequence[str]) -> Outcome:
+    """Come back to apps that were asked, and are not yet seen to use the version."""
+    what = f"not seen to use the new version yet: {', '.join(open_)}"
+    if item.deferred >= MOST_LOOKS:
+        fix = "see whether the app starts, and restart it"
+        return Outcome(item, "unrefreshed", what, fix, new_version=secret.version)
+    delay = min(FIRST_LOOK * 2**item.deferred, LAST_LOOK)
+    await engine.queue.post_rotation(replace(item, deferred=item.deferred + 1), delay)
+    return Outcome(item, "waiting", what, new_version=secret.version)
+
+
+async def hold_back(engine: Engine, secret: SecretVersion, item: WorkItem, decision: Decision) -> Wait | None:
+    """Put a retirement off while an app is known to use an older version.
+
+    At most for as long again as the overlap was, and for a week: then the credential goes, as its owner asked. Never for a
+    credential that is compromised, and not for an app of which nothing can be known.
+    """
+    if not isinstance(decision, Retire) or item.compromised or item.force or unfinished_incident(secret):
+        return None
+    if due_reason(secret, decision.managed, engine.clock.now()):
+        # The next rotation comes after this retirement, and an app must not put that off.
+        return None
+    pending = decision.pending
+    until = pending.at + min(pending.at - secret.created, MOST_PATIENCE)
+    if engine.clock.now() >= until:
+        return None
+    lagging = await _lagging(engine, secret, decision.managed.replicas)
+    if not lagging:
+        return None
+    return Wait(
+        until,
+        f"{pending.credential_id} is kept until {until:%Y-%m-%d %H:%M}Z: an older version is used by {', '.join(lagging)}",
+        "refresh the app, or send force to retire it all the same",
+    )
+
+
+async def _lagging(engine: Engine, secret: SecretVersion, replicas: Sequence[SecretRef]) -> list[str]:
+    refs = [ref for ref in (secret.ref, *replicas) if named(engine.policy, ref)]
+    try:
+        async with asyncio.timeout(LOOK_SECONDS):
+            found = await asyncio.gather(*(_lagging_of(engine, ref, secret) for ref in refs))
+    except TimeoutError:
+        return []
+    return [app for apps in found for app in apps]
+
+
+async def _lagging_of(engine: Engine, ref: SecretRef, secret: SecretVersion) -> list[str]:
+    apps = [app for app in named(engine.policy, ref) if engine.policy.allows(ref.vault, app)]
+    try:
+        current = secret if ref == secret.ref else await engine.vaults.read(ref)
+    except PermanentError:
+        return []
+    answers = await asyncio.gather(*(_lags(engine, app, current) for app in apps))
+    return [app for app, lags in zip(apps, answers, strict=True) if lags]
+
+
+async def _lags(engine: Engine, app: str, secret: SecretVersion) -> bool:
+    try:
+        return engine.apps is not None and await engine.apps.lags(app, secret)
+    except RekeyError:
+        return False

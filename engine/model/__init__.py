@@ -1,0 +1,1 @@
+"""The plain data that every part of the engine speaks of."""

@@ -1,0 +1,110 @@
+"""Everything in a scope is compromised: what is meant, and how far its replacement has come. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from typing import Any
+
+from engine.decide.inventory import Entry
+from engine.model.manual import is_manual
+from engine.model.tags import OPERATION, REPLICA_OF
+from engine.model.workitem import WorkItem
+from engine.secret import SecretRef
+
+NAMED = 100
+"""How many secrets that need a person are named in a report; all are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """What is compromised since when, who says so, and why."""
+
+    since: datetime
+    """Whole seconds, in UTC. What was written before this time is replaced."""
+    name: str = ""
+    """A pattern of secrets' names in which `*` stands for any characters; all names if empty."""
+    source: str = ""
+    """The id (lower case) of a resource, or of what holds it; all sources if empty."""
+    requested_by: str = ""
+    reason: str = ""
+
+    def covers(self, one: Entry) -> bool:
+        """Tell whether a secret is in the incident's scope, also one that Rekey cannot rotate."""
+        if self.name and not fnmatchcase(one.secret.ref.name.lower(), self.name.lower()):
+            return False
+        tags = one.secret.tags
+        if self.source:
+            source = one.managed.source if one.managed else tags.get("ProviderAddress", "").strip().rstrip("/").lower()
+            return source == self.source or source.startswith(self.source + "/")
+        return "ProviderAddress" in tags or REPLICA_OF in tags or is_manual(tags)
+
+    def work(self, ref: SecretRef, version: str | None, source: str | None) -> WorkItem:
+        """Return the work item that replaces this version and cuts its credential off."""
+        return WorkItem(
+            ref,
+            version=version,
+            trigger="manual",
+            requested_by=self.requested_by,
+            reason=self.reason,
+            compromised=True,
+            source=source,
+        )
+
+    def to_dict(self) -> dict[str, str]:
+        """Write it into a message."""
+        return {**asdict(self), "since": self.since.isoformat()}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Incident:
+        """Read it from a message; raises ValueError, TypeError or LookupError."""
+        since = datetime.fromisoformat(data["since"])
+        texts = {key: str(data.get(key, "")) for key in ("name", "source", "requested_by", "reason")}
+        return cls(since.replace(tzinfo=since.tzinfo or UTC), **texts)
+
+
+def is_replica(one: Entry) -> bool:
+    """Tell whether a secret is only written when another one is rotated."""
+    return REPLICA_OF in one.secret.tags and "ProviderAddress" not in one.secret.tags
+
+
+@dataclass
+class Progress:
+    """How far an incident has come, counted from the vaults."""
+
+    secrets: int = 0
+    rotated: int = 0
+    """Replaced since the incident began, and the old credential cut off."""
+    waiting: int = 0
+    """Queued, or being worked on."""
+    needs_a_person: int = 0
+    named: list[dict[str, str]] = field(default_factory=list)
+    """The first of those, each with its reason."""
+
+    def add(self, incident: Incident, one: Entry, *, is_open: bool) -> None:
+        """Count one secret that the incident covers."""
+        self.secrets += 1
+        secret = one.secret
+        if one.managed is None and not is_replica(one):
+            self._name(one, one.reason or "it cannot be rotated", one.fix)
+        elif self._stuck(incident, one):
+            self._name(one, one.reason, one.fix)
+        elif secret.created >= incident.since and OPERATION not in secret.tags:
+            fix = "see whether that value is a new one; else rotate it with compromised"
+            self._name(one, "somebody has written a version by hand since the incident began", fix)
+        elif is_open:
+            self.waiting += 1
+        else:
+            self.rotated += 1
+
+    @staticmethod
+    def _stuck(incident: Incident, one: Entry) -> bool:
+        """An older mark says nothing of the incident; what would be parked and bears no mark has no room for one."""
+        return one.parked_since >= incident.since if one.parked_since else one.state == "parked"
+
+    def _name(self, one: Entry, reason: str, fix: str) -> None:
+        self.needs_a_person += 1
+        if len(self.named) < NAMED:
+            self.named.append({"secret": str(one.secret.ref), "reason": reason, "fix": fix})

@@ -1,0 +1,143 @@
+"""What a policy document says, once its text has been found in order. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from fnmatch import fnmatchcase
+from typing import Any, Literal
+
+from engine.secret import SecretRef
+
+SPANS = frozenset({"RotateBeforeDays", "OverlapHours"})
+"""Tags whose defaults yield to a short life: see engine.model.tags.parse."""
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Secrets by vault (None for all) and name, in which `*` stands for any characters; case does not count."""
+
+    vault: str | None
+    secret: str
+
+    @classmethod
+    def of(cls, data: Mapping[str, str]) -> Match:
+        """Take a match from the document's data."""
+        return cls(vault_url(data["vault"]) if "vault" in data else None, data["secret"].lower())
+
+    def covers(self, ref: SecretRef) -> bool:
+        """Tell whether a secret, or a whole pattern of names, is meant."""
+        return self.vault in (None, ref.vault) and fnmatchcase(ref.name.lower(), self.secret)
+
+    @property
+    def one(self) -> SecretRef | None:
+        """The one secret that is meant; None where it can be several."""
+        return SecretRef(self.vault, self.secret) if self.vault and "*" not in self.secret else None
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Settings, as tags, for the secrets that match."""
+
+    match: Match
+    settings: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """Where to tell an owner (None for every owner); `secret` holds the URL and is in the document's own vault."""
+
+    owner: str | None
+    kind: Literal["slack", "teams"]
+    secret: str
+
+
+@dataclass(frozen=True, slots=True)
+class Consumers:
+    """Resource ids of the apps that use the secrets that match."""
+
+    match: Match
+    resources: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A policy document."""
+
+    scopes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Vault URL → the ids (lower case) to which its secrets are narrowed; a vault that is not a key is not narrowed."""
+    defaults: Mapping[str, str] = field(default_factory=dict)
+    may_override: frozenset[str] = frozenset()
+    rules: tuple[Rule, ...] = ()
+    webhooks: tuple[Webhook, ...] = ()
+    consumers: tuple[Consumers, ...] = ()
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> Document:
+        """Take a document from data that has the shape of engine.policy_schema."""
+        return cls(
+            {vault_url(vault): tuple(map(_id, bound["scopes"])) for vault, bound in data.get("vaults", {}).items()},
+            as_tags(data.get("defaults", {})),
+            frozenset(map(tag, data.get("tagsMayOverride", ()))),
+            tuple(Rule(Match.of(rule["match"]), as_tags(rule)) for rule in data.get("rules", ())),
+            tuple(
+                Webhook(each.get("owner"), each["kind"], each["webhookSecret"]) for each in _part(data, "notifications")
+            ),
+            tuple(Consumers(Match.of(each["match"]), tuple(each["resources"])) for each in _part(data, "consumers")),
+        )
+
+    def rule_for(self, ref: SecretRef) -> Mapping[str, str]:
+        """Return the settings of the first rule that matches; none if none does."""
+        return next((rule.settings for rule in self.rules if rule.match.covers(ref)), {})
+
+    def tags_for(self, ref: SecretRef, own: Mapping[str, str]) -> dict[str, str]:
+        """Return the tags that count: what the document sets, and the secret's own where it sets nothing or yields.
+
+        CredentialId is state: the document knows the first one only, the tag the present one.
+        """
+        rule = self.rule_for(ref)
+        given = {**self.defaults, **rule}
+        bound = {tag for tag in given if tag not in own or tag not in self.may_override | {"CredentialId"}}
+        kept = {tag: text for tag, text in own.items() if tag not in bound}
+        return kept | {tag: given[tag] for tag in bound if tag in rule or tag not in SPANS}
+
+    def default_span(self, tag: str, unit: timedelta, otherwise: timedelta) -> timedelta:
+        """Return a span of time that is the document's default."""
+        return int(self.defaults[tag]) * unit if tag in self.defaults else otherwise
+
+
+def vault_url(text: str) -> str:
+    """Return a vault's URL in the one spelling that settings and secrets have."""
+    return text.rstrip("/").lower()
+
+
+def tag(setting: str) -> str:
+    """Return the tag that a setting stands for."""
+    return setting[0].upper() + setting[1:]
+
+
+def as_tags(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Return settings as the tags that they stand for."""
+    return {tag(setting): _as_text(value) for setting, value in settings.items() if setting != "match"}
+
+
+def _as_text(value: Any) -> str:
+    match value:
+        case bool():
+            return str(value).lower()
+        case list():
+            return ",".join(value)
+        case int() | float():
+            return str(int(value))
+        case _:
+            return str(value)
+
+
+def _id(scope: str) -> str:
+    return scope.rstrip("/").lower()
+
+
+def _part(data: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    part: list[Mapping[str, Any]] = data.get(name, [])
+    return part

@@ -1,0 +1,259 @@
+"""The state that lives in tags: what the owner asks for, and what Rekey notes on the versions it writes.
+
+Owner's tags: https://learn.microsoft.com/azure/key-vault/secrets/tutorial-rotation-dual uses CredentialId,
+ProviderAddress and ValidityPeriodDays; the others are Rekey's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from engine.contract import Rotator
+from engine.errors import NeedsHuman
+from engine.model import template
+from engine.model.policy import Policy
+from engine.model.window import Window
+from engine.secret import VERSION, SecretRef, SecretVersion, Sensitive
+
+MAX_TAGS = 15
+MAX_TAG_LENGTH = 256
+"""Limits of a secret's tags: https://learn.microsoft.com/azure/key-vault/secrets/about-secrets."""
+
+OPERATION, RETIRE, STATE, REASON = "RekeyOperation", "RekeyRetire", "RekeyState", "RekeyReason"
+REPLICA_OF = "ReplicaOf"
+"""Set by the owner of a replica: the URL of the secret that may write it. Without it nobody can."""
+MANUAL = "Manual"
+"""Set by the owner or the policy: only a person rotates the secret."""
+PROOF = "RekeyProof"
+"""Binds the tags of a version to its value, so that tags which were edited or copied are not believed."""
+CAUSE = "RekeyCause"
+"""Who or what asked for a version, and why: so that a vault alone can tell its history."""
+OURS = frozenset({OPERATION, RETIRE, STATE, REASON, PROOF, CAUSE})
+
+_ISO = "%Y-%m-%dT%H:%M:%SZ"
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A credential that must go, with the version that holds it, once `at` has come."""
+
+    at: datetime
+    version: str
+    credential_id: str
+
+    def __str__(self) -> str:
+        return f"{self.at.strftime(_ISO)} {self.version} {self.credential_id}"
+
+    @classmethod
+    def parse(cls, text: str) -> Pending:
+        """Read the tag; raises ValueError."""
+        at, version, credential_id = text.split(" ", 2)
+        if not VERSION.fullmatch(version):
+            raise ValueError(text)
+        return cls(datetime.strptime(at, _ISO).replace(tzinfo=UTC), version, credential_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Managed:
+    """What the tags of one secret ask for."""
+
+    rotator: type[Rotator]
+    source: str
+    credential_id: str | None
+    validity: timedelta
+    rotate_before: timedelta
+    overlap: timedelta
+    template: str
+    pending: Pending | None
+    window: Window | None = None
+    replicas: tuple[SecretRef, ...] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """All tags that count: for what only one kind asks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Malformed:
+    """Tags that cannot be followed: every problem, each with its fix."""
+
+    problems: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return "; ".join(self.problems)
+
+
+def parse(tags: Mapping[str, str], policy: Policy, rotators: Mapping[str, type[Rotator]]) -> Managed | Malformed:
+    """Read the tags of a secret that has a ProviderAddress."""
+    problems: list[str] = []
+
+    def read[T](tag: str, convert: Callable[[str], T], default: T, expected: str) -> T:
+        try:
+            return convert(tags[tag].strip()) if tag in tags else default
+        except (ValueError, OverflowError):
+            problems.append(f"tag {tag} is {tags[tag][:40]!r}: set it to {expected}")
+            return default
+
+    rotator, source = _source(tags, rotators, problems)
+    if "ValidityPeriodDays" not in tags:
+        problems.append("tag ValidityPeriodDays is missing: set it to whole days, 1 to 3650")
+    validity = read("ValidityPeriodDays", _days, timedelta(days=90), "whole days, 1 to 3650")
+    # A default never takes more than half of a short life: else a secret would be due the moment it is written.
+    rotate_before = read("RotateBeforeDays", _days, min(policy.rotate_before, validity / 2), "whole days, 1 to 3650")
+    overlap = read("OverlapHours", _hours, min(policy.overlap, validity / 2), "whole hours, 0 to 8760")
+    pending = read(RETIRE, _pending, None, "what Rekey wrote, or remove it")
+    for tag, span in (("RotateBeforeDays", rotate_before), ("OverlapHours", overlap)):
+        if span >= validity:
+            problems.append(f"tag {tag} spans the whole ValidityPeriodDays: make it shorter")
+    window = read("RotationWindow", _window, None, "days, hours and zone, such as 'Sat,Sun 01:00-05:00 Europe/Berlin'")
+    none: tuple[SecretRef, ...] = ()
+    replicas = read("Replicas", _replicas, none, "URLs of secrets, comma-separated")
+    problems += [
+        f"tag Replicas names a vault that is not served: {ref}" for ref in replicas if not policy.manages(ref.vault)
+    ]
+    shape = tags.get("ValueTemplate", f"{{{rotator.value_field}}}")
+    problems += template.problems(shape, rotator.template_fields, rotator.value_field)
+    if problems:
+        return Malformed(tuple(problems))
+    credential_id = tags.get("CredentialId", "").strip() or None
+    return Managed(
+        rotator, source, credential_id, validity, rotate_before, overlap, shape, pending, window, replicas, tags
+    )
+
+
+def _source(
+    tags: Mapping[str, str], rotators: Mapping[str, type[Rotator]], problems: list[str]
+) -> tuple[type[Rotator], str]:
+    kind, address = tags.get("Rotator", "").strip(), tags["ProviderAddress"].strip()
+    if kind and kind not in rotators:
+        problems.append(f"tag Rotator is {kind[:40]!r}: set it to one of {', '.join(sorted(rotators))}")
+    for rotator in [rotators[kind]] if kind in rotators else rotators.values():
+        if source := rotator.canonical(address, tags):
+            return rotator, source
+    problems.append(f"tag ProviderAddress is {address[:120]!r}: set it to the id of what issues the credential")
+    return next(iter(rotators.values())), ""
+
+
+def _whole(text: str, low: int, high: int) -> int:
+    if not re.fullmatch(r"[0-9]{1,5}", text) or not low <= int(text) <= high:
+        raise ValueError(text)
+    return int(text)
+
+
+def _days(text: str) -> timedelta:
+    return timedelta(days=_whole(text, 1, 3650))
+
+
+def _hours(text: str) -> timedelta:
+    return timedelta(hours=_whole(text, 0, 8760))
+
+
+def _pending(text: str) -> Pending | None:
+    return Pending.parse(text)
+
+
+def _window(text: str) -> Window | None:
+    return Window.parse(text)
+
+
+def _replicas(text: str) -> tuple[SecretRef, ...]:
+    try:
+        return tuple(SecretRef.parse(url) for url in text.split(","))
+    except NeedsHuman as error:
+        raise ValueError(text) from error
+
+
+def proof(operation: str, credential_id: str, value: Sensitive) -> str:
+    """Digest what belongs together in one version. The values are random and long, so 64 bits of a digest tell nothing."""
+    text = f"{operation}\n{credential_id}\n{value.reveal()}"
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def proven(secret: SecretVersion) -> bool:
+    """Tell whether Rekey wrote exactly this: this value, with this credential's id."""
+    known = secret.tags.get(OPERATION), secret.tags.get("CredentialId")
+    if secret.value is None or None in known:
+        return False
+    return secret.tags.get(PROOF) == proof(str(known[0]), str(known[1]), secret.value)
+
+
+def fingerprint(secret: SecretVersion) -> str:
+    """Digest the version and what its owner's tags say, so that a change to either is noticed."""
+    lines = [f"{key}={value}" for key, value in sorted(secret.tags.items()) if key not in OURS]
+    text = "\n".join([secret.created.strftime(_ISO), *lines])
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def parked(
+    secret: SecretVersion,
+    reason: str,
+    now: datetime,
+    *,
+    compromised: bool = False,
+    drifted: bool = False,
+    seen: str = "",
+) -> dict[str, str]:
+    """Return the tags with the mark `parked`, as much of it as 15 tags and 256 characters hold.
+
+    A credential that was to be cut off, and could not be, is marked `compromised`: that is tried again until it is done.
+    `seen` is the fingerprint under the policy, so that a change of the policy is a change of the secret.
+    """
+    word = "drifted" if drifted else "parked"
+    if compromised or unfinished_incident(secret):
+        word = "compromised"
+    marks = {
+        STATE: f"{word} {now.strftime(_ISO)} {seen or fingerprint(secret)}",
+        REASON: reason if len(reason) <= MAX_TAG_LENGTH else reason[: MAX_TAG_LENGTH - 1] + "…",
+    }
+    marked = dict(secret.tags)
+    # A mark that a person needs is worth more than the version's history, and its state more than its proof.
+    for key, yields in ((STATE, (CAUSE, PROOF)), (REASON, (CAUSE,))):
+        for less in yields:
+            if key not in marked and len(marked) >= MAX_TAGS:
+                marked.pop(less, None)
+        if key in marked or len(marked) < MAX_TAGS:
+            marked[key] = marks[key]
+    return marked
+
+
+def marked_since(secret: SecretVersion) -> datetime | None:
+    """Tell since when a secret is parked; None where it is not, or has changed since."""
+    match secret.tags.get(STATE, "").split(" "):
+        case ["parked" | "drifted" | "compromised", since, seen] if seen == fingerprint(secret):
+            try:
+                return datetime.strptime(since, _ISO).replace(tzinfo=UTC)
+            except ValueError:
+                return None
+        case _:
+            return None
+
+
+def rests_until(secret: SecretVersion, rest: timedelta) -> datetime | None:
+    """Tell until when a parked secret is left alone; None where it is not parked."""
+    since = marked_since(secret)
+    return since + rest if since else None
+
+
+def to_cut_off(secret: SecretVersion) -> bool:
+    """Tell whether a superseded credential is to go that was given no overlap."""
+    try:
+        return Pending.parse(secret.tags[RETIRE]).at <= secret.created + timedelta(seconds=1)
+    except (LookupError, ValueError):
+        return False
+
+
+def unfinished_incident(secret: SecretVersion) -> bool:
+    """Tell whether this version's credential was to be cut off and still is not."""
+    match secret.tags.get(STATE, "").split(" "):
+        case ["compromised", since, _]:
+            # A mark older than the version was copied onto it, and means another credential.
+            return since >= secret.created.strftime(_ISO)
+        case _:
+            return False
+
+
+def unparked(tags: Mapping[str, str]) -> dict[str, str]:
+    """Return the tags without the mark `parked`."""
+    return {key: value for key, value in tags.items() if key not in (STATE, REASON)}

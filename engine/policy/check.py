@@ -1,0 +1,181 @@
+"""Find everything that is wrong with a policy document before it counts: each problem with its path and the fix. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from engine.contract import Rotator
+from engine.model import template
+from engine.model.policy import Policy
+from engine.model.policy_document import Document, Match, Rule, tag, vault_url
+from engine.model.tags import Malformed, parse
+from engine.model.window import Window
+from engine.policy import schema as policy_schema
+from engine.policy import text as policy_text
+from engine.secret import SecretRef
+
+Kinds = Mapping[str, type[Rotator]]
+ONE_SECRET = tuple(policy_schema.ONE_SECRET)
+
+
+def check(text: str, deployed: Policy, kinds: Kinds) -> tuple[Document | None, tuple[str, ...]]:
+    """Read a policy document; None and every problem where it cannot be followed. `deployed` is what the settings grant."""
+    data, problems = policy_text.load(text)
+    if data is not None or not problems:
+        problems += policy_schema.problems(data)
+    if problems:
+        return None, tuple(problems)
+    document = Document.of(data)
+    found = tuple(_Review(data, document, deployed, kinds).problems())
+    return (None, found) if found else (document, ())
+
+
+@dataclass(frozen=True)
+class _Review:
+    """What only shows when the parts of a document are seen together, and beside what the deployment grants."""
+
+    data: Mapping[str, Any]
+    document: Document
+    deployed: Policy
+    kinds: Kinds
+
+    def problems(self) -> Iterator[str]:
+        yield from self._vaults()
+        yield from _settings("defaults", self.document.defaults, self.document.defaults)
+        yield from self._template("defaults", self.document.defaults, self.document.defaults)
+        for place, rule in enumerate(self.document.rules):
+            path = f"rules[{place}]"
+            yield from self._match(f"{path}.match", rule.match)
+            yield from self._rule(place, path, rule)
+            if rule.match.one:
+                yield from self._one(place, path, rule, rule.match.one)
+        for place, consumers in enumerate(self.document.consumers):
+            yield from self._match(f"consumers[{place}].match", consumers.match)
+
+    def _vaults(self) -> Iterator[str]:
+        written = list(self.data.get("vaults", {}))
+        for place, vault in enumerate(written):
+            path, url = f"vaults.{vault}", vault_url(vault)
+            if url in map(vault_url, written[:place]):
+                yield f"{path}: stands here twice, in two spellings: remove one of them"
+            elif not self.deployed.manages(url):
+                yield f"{path}: is not served: add it to REKEY_VAULTS, or remove it here"
+            else:
+                for number, scope in enumerate(self.data["vaults"][vault]["scopes"]):
+                    if not self.deployed.allows(url, scope.rstrip("/").lower()):
+                        yield (
+                            f"{path}.scopes[{number}]: is wider than what REKEY_SCOPES binds to the vault: "
+                            "a document can only narrow that"
+                        )
+
+    def _match(self, path: str, match: Match) -> Iterator[str]:
+        if match.vault and not self.deployed.manages(match.vault):
+            yield f"{path}.vault: is not served, so this never matches: name a vault of REKEY_VAULTS"
+
+    def _rule(self, place: int, path: str, rule: Rule) -> Iterator[str]:
+        written = self.data["rules"][place]
+        alone = [setting for setting in ONE_SECRET if setting in written]
+        for number, earlier in enumerate(self.document.rules[:place]):
+            if earlier.match.covers(SecretRef(rule.match.vault or "", rule.match.secret)):
+                yield f"{path}: never counts, since rules[{number}] matches all that it matches: put it before that one"
+                break
+        if alone and not rule.match.one:
+            yield f"{path}.{alone[0]}: is true of one secret only: match one vault and one name without *"
+        if alone and written.get("manual"):
+            yield f"{path}.manual: a person rotates it, so {alone[0]} has no meaning: remove one of them"
+        if "rotator" in written and written["rotator"] not in self.kinds:
+            yield f"{path}.rotator: write one of {', '.join(sorted(self.kinds))}"
+        merged = {**self.document.defaults, **rule.settings}
+        yield from _settings(path, rule.settings, merged)
+        if "ProviderAddress" not in rule.settings:
+            yield from self._template(path, rule.settings, merged)
+
+    def _template(self, path: str, own: Mapping[str, str], merged: Mapping[str, str]) -> Iterator[str]:
+        """Look at a template whose source is not named here: it must do for the kind that is named, else for any kind."""
+        shape, kind = own.get("ValueTemplate"), merged.get("Rotator", "")
+        kinds = [self.kinds[kind]] if kind in self.kinds else self.kinds.values()
+        found = [template.problems(shape, each.template_fields, each.value_field) for each in kinds] if shape else []
+        if len(found) == 1:
+            yield from (_with_path(path, problem) for problem in found[0])
+        elif found and all(found):
+            yield f"{path}.valueTemplate: fits no kind of credential: see the page of the kind for its placeholders"
+
+    def _one(self, place: int, path: str, rule: Rule, ref: SecretRef) -> Iterator[str]:
+        if self.deployed.is_own(ref):
+            yield f"{path}.match: is the secret that holds this document, which nothing rotates: remove the rule"
+        policy, source = self.deployed.under(self.document), ""
+        if "ProviderAddress" in rule.settings:
+            identity = {key: value for key, value in rule.settings.items() if key not in _SEEN_ALONE}
+            managed = parse({**identity, "ValidityPeriodDays": "3650"}, policy, self.kinds)
+            if isinstance(managed, Malformed):
+                yield from (_with_path(path, each) for each in managed.problems if not each.startswith("tag Rotator"))
+            else:
+                source = managed.source
+                yield from self._source(place, path, ref, source)
+        replicas = [SecretRef.parse(url.lower()) for url in self.data["rules"][place].get("replicas", ())]
+        for number, replica in enumerate(replicas):
+            if replica in replicas[:number]:
+                yield f"{path}.replicas[{number}]: stands twice: remove one of them"
+            yield from self._replica(place, f"{path}.replicas[{number}]", ref, source, replica)
+
+    def _source(self, place: int, path: str, ref: SecretRef, source: str) -> Iterator[str]:
+        if not self.deployed.under(self.document).allows(ref.vault, source):
+            yield f"{path}.providerAddress: is outside the scopes bound to {ref.vault}: correct it, or REKEY_SCOPES"
+        for number, earlier in enumerate(self.document.rules[:place]):
+            if earlier.match.one and self._same_source(earlier, source):
+                yield f"{path}.providerAddress: is what rules[{number}] rotates already: keep one secret a source"
+
+    def _same_source(self, rule: Rule, source: str) -> bool:
+        address = rule.settings.get("ProviderAddress", "")
+        return any(kind.canonical(address, rule.settings) == source for kind in self.kinds.values())
+
+    def _replica(self, place: int, path: str, primary: SecretRef, source: str, ref: SecretRef) -> Iterator[str]:
+        if ref == primary:
+            yield f"{path}: is the secret itself: remove it"
+        elif self.deployed.is_own(ref):
+            yield f"{path}: is the secret that holds this document: remove it"
+        elif not self.deployed.manages(ref.vault):
+            yield f"{path}: its vault is not served: add it to REKEY_VAULTS, or remove the replica"
+        elif source and not self.deployed.under(self.document).allows(ref.vault, source):
+            yield f"{path}: its vault is not bound to the source, so its readers may not have the credential: see REKEY_SCOPES"
+        for number, other in enumerate(self.document.rules):
+            others = other.settings.get("Replicas", "").lower().split(",")
+            if number != place and ref == other.match.one and _manages(other):
+                loop = ", whose replica is this rule's secret: a loop" if str(primary) in others else ""
+                yield f"{path}: is managed itself by rules[{number}]{loop}: make it a replica or a secret of its own"
+            elif number < place and str(ref) in others:
+                yield f"{path}: is a replica in rules[{number}] already: one secret can follow only one other"
+
+
+_SEEN_ALONE = frozenset({"RotateBeforeDays", "OverlapHours", "RotationWindow", "Replicas"})
+"""Tags whose problems are found without the source's help."""
+
+
+def _manages(rule: Rule) -> bool:
+    return any(tag(setting) in rule.settings for setting in ONE_SECRET)
+
+
+def _settings(path: str, own: Mapping[str, str], merged: Mapping[str, str]) -> Iterator[str]:
+    """Look at windows and spans, which need no source to be judged."""
+    if window := own.get("RotationWindow"):
+        try:
+            Window.parse(window)
+        except (ValueError, OverflowError):
+            expected = policy_schema.SETTINGS["rotationWindow"]["description"]
+            yield f"{path}.rotationWindow: never opens, or is no window: write {expected}"
+    validity = int(merged.get("ValidityPeriodDays", 0)) * 24
+    for name, hours in (("RotateBeforeDays", 24), ("OverlapHours", 1)):
+        if name in own and validity and int(own[name]) * hours >= validity:
+            yield f"{path}.{_setting(name)}: spans the whole validityPeriodDays: make it shorter"
+
+
+def _with_path(path: str, problem: str) -> str:
+    """Give a problem with a tag the path of the setting that the tag stands for."""
+    return re.sub(r"^(?:tag )?([A-Z]\w+) ", lambda found: f"{path}.{_setting(found[1])}: ", problem)
+
+
+def _setting(tag: str) -> str:
+    return tag[0].lower() + tag[1:]

@@ -1,0 +1,1 @@
+"""Act on one decision, under the lease of the source."""

@@ -1,0 +1,154 @@
+"""What both kinds of SQL password share: where a server is, what it is, and who may sign in to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from cloud.azure import READING, Azure, call
+from cloud.sql.driver import DriverSqlServers, Row
+from cloud.sql.errors import ENTRA_ONLY, NO_DATABASE
+from engine.errors import NeedsHuman, NotFound, RekeyError, TransientError, VerificationFailed
+from engine.ports import Clock
+from engine.secret import Sensitive
+from rotators.shared.sql_names import MASTER, MAX_NAME, Place
+from rotators.shared.sql_values import refuse_escaping
+
+if TYPE_CHECKING:
+    from azure.mgmt.sql.aio import SqlManagementClient
+    from azure.mgmt.sql.models import Server
+
+ROLE = "SQL Server Contributor"
+SUFFIXES = {
+    "https://management.azure.com": "database.windows.net",
+    "https://management.usgovcloudapi.net": "database.usgovcloudapi.net",
+    "https://management.chinacloudapi.cn": "database.chinacloudapi.cn",
+}
+"""The suffix of a server's name in each cloud; of any other, the server itself is asked."""
+PROPAGATION = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+"""Seconds between the tries that a new password gets until every database knows it: a minute in all."""
+
+
+class SqlAccess:
+    """Servers as Resource Manager describes them and as a client reaches them."""
+
+    def __init__(self, azure: Azure, clock: Clock) -> None:
+        self._azure = azure
+        self._clock = clock
+        self._sql = azure.sql or DriverSqlServers()
+        self._clients: dict[str, SqlManagementClient] = {}
+        self._names: dict[str, str] = {}
+
+    def management(self, place: Place) -> SqlManagementClient:
+        """Return the client for the server's subscription."""
+        from azure.mgmt.sql.aio import SqlManagementClient
+
+        if place.subscription not in self._clients:
+            self._clients[place.subscription] = SqlManagementClient(
+                self._azure.credential,
+                place.subscription,
+                base_url=self._azure.arm_endpoint,
+                credential_scopes=[self._azure.arm_scope],
+                **self._azure.options,
+            )
+        return self._clients[place.subscription]
+
+    async def read(self, place: Place) -> Server:
+        """Read the server's properties, and remember its name."""
+        request = self.management(place).servers.get(place.group, place.server, **READING)
+        server = await call("reading the server", request, where=place.server_id, role=ROLE)
+        if server.fully_qualified_domain_name:
+            self._names[place.server_id] = server.fully_qualified_domain_name
+        return server
+
+    async def refuse_entra_only(self, place: Place) -> None:
+        """Raise NeedsHuman where the server takes Entra identities only."""
+        modes = self.management(place).server_azure_ad_only_authentications
+        request = modes.get(place.group, place.server, "Default", **READING)
+        try:
+            mode = await call("reading how one signs in", request, where=place.server_id, role=ROLE)
+        except NotFound:
+            return
+        if mode.azure_ad_only_authentication:
+            raise entra_only(place)
+
+    async def name(self, place: Place) -> str:
+        """Return the server's name as a client writes it: by convention where the cloud is known, else as it says."""
+        if place.server_id in self._names:
+            return self._names[place.server_id]
+        if suffix := SUFFIXES.get(self._azure.arm_endpoint):
+            return f"{place.server}.{suffix}"
+        await self.read(place)
+        if place.server_id not in self._names:
+            raise NeedsHuman("the server has no name to reach it under", where=place.server_id)
+        return self._names[place.server_id]
+
+    async def fields(
+        self, place: Place, tags: Mapping[str, str], user: str, password: Sensitive
+    ) -> dict[str, Sensitive]:
+        """Return what a ValueTemplate may use; NeedsHuman where a name would have to be escaped in it."""
+        texts = {"server": await self.name(place), "database": _database(place, tags), "user": user}
+        for what in ("user", "database"):
+            refuse_escaping(what, texts[what], tags)
+        return {**{what: Sensitive(text) for what, text in texts.items()}, "password": password}
+
+    async def refusal(self, place: Place, user: str, password: Sensitive) -> RekeyError | None:
+        """Sign in once and return what speaks against it; None where the server accepts the password."""
+        if not 0 < len(password.reveal()) <= MAX_NAME:
+            return VerificationFailed("no server takes a password of this length", where=place.server_id)
+        try:
+            await self._sql.sign_in(await self.name(place), place.opened, user, password)
+        except RekeyError as error:
+            # A login needs no user in master: whom the server turns away only there has proven the password.
+            recognised = error.code == NO_DATABASE and place.database is None
+            return None if recognised else error
+        return None
+
+    async def prove(self, place: Place, user: str, password: Sensitive) -> None:
+        """Sign in, again and again while the password spreads or the server is busy; raises what it ends in."""
+        for pause in (*PROPAGATION, None):
+            problem = await self.refusal(place, user, password)
+            if problem is None:
+                return
+            if pause is None or not isinstance(problem, VerificationFailed | TransientError):
+                raise problem
+            asked = problem.retry_after if isinstance(problem, TransientError) else None
+            await self._clock.sleep(max(pause, asked or 0.0))
+
+    async def execute(self, place: Place, statement: Sensitive) -> Row:
+        """Run one statement under the app's identity."""
+        return await self._sql.execute(await self.name(place), place.opened, await self.token(), statement)
+
+    async def token(self) -> Sensitive:
+        """Return an access token for databases."""
+        request = self._azure.credential.get_token(database_scope(self._azure.arm_endpoint))
+        return Sensitive((await call("getting a token for the database", request, where="Microsoft Entra")).token)
+
+
+def database_scope(arm_endpoint: str) -> str:
+    """Return the scope of a token for databases in the cloud of this Resource Manager.
+
+    It is https://database.windows.net in public Azure. In every other cloud the name differs from Resource Manager's in
+    its first label only: management.usgovcloudapi.net, database.usgovcloudapi.net.
+    """
+    if arm_endpoint == "https://management.azure.com":
+        return "https://database.windows.net/.default"
+    return f"https://database.{urlsplit(arm_endpoint).netloc.partition('.')[2]}/.default"
+
+
+def entra_only(place: Place) -> NeedsHuman:
+    """Return the error for a server that takes no passwords."""
+    return NeedsHuman(
+        "the server takes Entra identities only, so no password can sign in",
+        where=place.server_id,
+        fix="turn Microsoft Entra-only authentication off on the server, or remove the secret",
+        code=ENTRA_ONLY,
+    )
+
+
+def _database(place: Place, tags: Mapping[str, str]) -> str:
+    """Return the database for connection strings, in the owner's own spelling."""
+    address = tags.get("ProviderAddress", "").strip().rstrip("/")
+    named = address.rpartition("/")[2] if place.database else MASTER
+    return tags.get("Database", "").strip() or named

@@ -1,0 +1,38 @@
+"""What the secret's value looks like around the password: refused, before anything is changed, where it would break consumers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from engine.contract import Job
+from engine.errors import NeedsHuman
+
+PLAIN = re.compile(r"[A-Za-z0-9_.-]+")
+"""Names that mean the same in every connection string, quoted or not."""
+CONNECTION_STRING = re.compile(r"(password|pwd)\s*=|^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+
+
+def refuse_escaping(what: str, value: str, tags: Mapping[str, str]) -> None:
+    """Refuse a name that ValueTemplate would have to escape; NeedsHuman says to write it there by hand."""
+    if f"{{{what}}}" in tags.get("ValueTemplate", "") and not PLAIN.fullmatch(value):
+        raise NeedsHuman(
+            f"{value[:40]!r} would have to be escaped in a connection string",
+            fix=f"write it into the tag ValueTemplate itself, escaped, in place of {{{what}}}",
+        )
+
+
+def refuse_more_than_password(job: Job) -> None:
+    """Refuse to put a bare password where a connection string stands, or one of another shape; raises NeedsHuman."""
+    if job.held is None:
+        raise NeedsHuman(
+            "the value does not follow the tag ValueTemplate",
+            where=job.source,
+            fix="correct ValueTemplate to what the value looks like now",
+        )
+    if "ValueTemplate" not in job.options and CONNECTION_STRING.search(job.held.reveal()):
+        raise NeedsHuman(
+            "the value is more than the bare password",
+            where=job.source,
+            fix="set the tag ValueTemplate to the value with {password} (and {server}, {database}, {user}) in place of its parts",
+        )

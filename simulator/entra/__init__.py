@@ -1,0 +1,1 @@
+"""Microsoft Entra: applications in Microsoft Graph, sign-in, and the managed identity of the app."""

@@ -1,0 +1,97 @@
+"""addPassword and removePassword: what they accept, and what refuses them."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from simulator.entra import errors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from simulator.entra.directory import Application, Directory, Password
+
+PROPERTIES = frozenset({"displayName", "startDateTime", "endDateTime"})
+"""What a caller may ask for; the rest of a passwordCredential the service makes itself."""
+MOST_PERSONAL = 2
+
+
+class Passwords:
+    """The two actions on an application that the caller may change."""
+
+    def __init__(self, now: Callable[[], datetime], directory: Directory) -> None:
+        self._now, self._directory = now, directory
+
+    def add(self, application: Application, raw: bytes) -> Password:
+        """Add a secret; raises GraphError."""
+        wanted = _body(raw, {"passwordCredential"}).get("passwordCredential") or {}
+        if not isinstance(wanted, dict) or set(wanted) - PROPERTIES:
+            raise errors.bad_request(
+                "Invalid value specified for property 'passwordCredential' of resource 'Application'."
+            )
+        start, end = _time(wanted, "startDateTime"), _time(wanted, "endDateTime")
+        self._check_settled(application)
+        self._check_allowed(application, start or self._now(), end)
+        return self._directory.add_password(application, wanted.get("displayName"), start, end)
+
+    def remove(self, application: Application, raw: bytes) -> None:
+        """Remove a secret; raises GraphError."""
+        key_id = _guid(_body(raw, {"keyId"}).get("keyId"))
+        self._check_settled(application)
+        alive = application.passwords(self._now())
+        seen = {each.key_id for each in application.passwords(self._directory.seen_by_graph())}
+        found = next((each for each in alive if each.key_id == key_id and key_id in seen), None)
+        if found is None:
+            raise errors.no_password(key_id)
+        self._directory.remove_password(application, found)
+
+    def _check_settled(self, application: Application) -> None:
+        if not self._directory.settled(application):
+            raise errors.concurrent()
+
+    def _check_allowed(self, application: Application, start: datetime, end: datetime | None) -> None:
+        policy = self._directory.policy
+        if end and end <= start:
+            raise errors.bad_request("The credential's end date must be later than its start date.")
+        if not policy.secrets_allowed:
+            raise errors.secrets_forbidden(policy)
+        if policy.max_lifetime and (end is None or end - start > policy.max_lifetime):
+            raise errors.lifetime_capped(policy)
+        if application.personal and len(application.passwords(self._now())) >= MOST_PERSONAL:
+            raise errors.too_many_passwords()
+
+
+def _body(raw: bytes, known: set[str]) -> dict[str, Any]:
+    """Return the object that the caller sent; an empty body is an empty object."""
+    try:
+        body = json.loads(raw or b"{}")
+    except ValueError:
+        raise errors.bad_request("Unable to read JSON request payload.") from None
+    if not isinstance(body, dict) or set(body) - known:
+        raise errors.bad_request("The request body holds a parameter that the action does not have.")
+    return body
+
+
+def _time(wanted: dict[str, Any], name: str) -> datetime | None:
+    text = wanted.get(name)
+    if text is None:
+        return None
+    try:
+        time = datetime.fromisoformat(str(text))
+    except ValueError:
+        raise errors.bad_request(
+            f"Cannot convert the literal '{text}' to the expected type 'Edm.DateTimeOffset'."
+        ) from None
+    if time.tzinfo is None:
+        raise errors.bad_request(f"Cannot convert the literal '{text}' to the expected type 'Edm.DateTimeOffset'.")
+    return time.astimezone(UTC)
+
+
+def _guid(text: object) -> str:
+    try:
+        return str(uuid.UUID(str(text)))
+    except ValueError:
+        raise errors.bad_request(f"Cannot convert the literal '{text}' to the expected type 'Edm.Guid'.") from None

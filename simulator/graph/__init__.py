@@ -1,1 +1,0 @@
-"""Microsoft Graph, as far as the secrets of applications need it."""

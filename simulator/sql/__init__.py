@@ -1,0 +1,1 @@
+"""Azure SQL servers, over TDS and in process."""

@@ -1,0 +1,94 @@
+"""The way into every SQL server of a world: finds the server, knows whom a token belongs to, reads the statements.
+
+As a service it answers requests that stand for a driver's calls, so that faults, interceptors and counts see those as they see
+HTTP: SIGN-IN and EXECUTE at tds://server/database, with a JSON body. simulator/tds/ answers a real driver the same way.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+from simulator.identity import Principal
+from simulator.sql import errors
+from simulator.sql.errors import SqlError
+from simulator.sql.servers import Account, Session, SqlServer
+from simulator.sql.statements import Grammar, OwnGrammar, Row, run
+from simulator.wire import Request, Response, json_response
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from simulator.world import World
+
+SUBSCRIPTION = "11111111-2222-4333-8444-555555555555"
+GROUP = "production"
+
+
+class SqlGateway:
+    """All SQL servers of a world, by name. `added` are told of each new server before anybody can know of it."""
+
+    def __init__(self, world: World, grammar: Grammar | None = None) -> None:
+        self._world = world
+        self.grammar: Grammar = grammar or OwnGrammar()
+        self.servers: dict[str, SqlServer] = {}
+        self.added: list[Callable[[SqlServer], None]] = []
+
+    def add_server(
+        self, name: str, login: str, password: str, subscription: str = SUBSCRIPTION, group: str = GROUP, **options: Any
+    ) -> SqlServer:
+        """Add a server with its administrator; ValueError where its name is taken, since names are unique in the world."""
+        if name in self.servers:
+            raise ValueError(f"there is a SQL server named {name} already")
+        self._world.groups.setdefault(subscription.lower(), set()).add(group.lower())
+        administrator = Account(login, [(self._world.now(), password)])
+        server = SqlServer(name, subscription, group, administrator, now=self._world.now, **options)
+        for tell in self.added:
+            tell(server)
+        self.servers[name] = server
+        return server
+
+    @property
+    def audience(self) -> str:
+        """What a token for databases is made for: of each cloud but the public one, named beside Resource Manager."""
+        arm = self._world.domains.arm
+        return (
+            "https://database.windows.net"
+            if arm == "management.azure.com"
+            else f"https://database.{arm.partition('.')[2]}"
+        )
+
+    def find(self, fqdn: str) -> SqlServer | None:
+        """Return the server that clients call by this name."""
+        return next((each for each in self.servers.values() if each.fqdn == fqdn.lower()), None)
+
+    def sign_in(self, server: SqlServer, database: str, user: str, password: str, token: str | None) -> Session:
+        """Let somebody in with a token, where there is one, or else with a password; raises SqlError."""
+        if token is None:
+            return server.sign_in(database, user, password)
+        found = self._world.identities.examine(token, self.audience)
+        if not isinstance(found, Principal):
+            raise errors.login_failed(errors.BY_TOKEN)
+        return server.sign_in_as(database, found)
+
+    def execute(self, session: Session, text: str) -> Row:
+        """Carry out one statement; raises SqlError."""
+        return run(session, self.grammar.read(text))
+
+    def answers(self, host: str) -> bool:
+        """Tell whether a server has this name."""
+        return self.find(host) is not None
+
+    def handle(self, request: Request) -> Response:
+        """Answer what stands for one call of a driver, on a connection of its own."""
+        sent = json.loads(request.body)
+        database = unquote(urlsplit(request.url).path.removeprefix("/"))
+        server = self.find(request.host)
+        assert server is not None  # noqa: S101 - answers() has found it
+        try:
+            session = self.sign_in(server, database, sent.get("user", ""), sent.get("password", ""), sent.get("token"))
+            row = self.execute(session, sent["statement"]) if request.method == "EXECUTE" else ()
+        except SqlError as refusal:
+            return json_response(400, {"refused": {"number": refusal.number, "text": refusal.text}})
+        return json_response(200, {"row": row})

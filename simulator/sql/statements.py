@@ -1,0 +1,116 @@
+"""The T-SQL that a simulated server understands: the two statements that set a password, and the two questions before them.
+
+A strict recogniser of exactly these, or Microsoft's own grammar where its parser is at hand (simulator/tds/grammar.py):
+each turns text into the same statements.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Protocol
+
+from simulator.sql import errors
+from simulator.sql.servers import ALTER_ANY_USER, LOGIN_MANAGER, MASTER, Account, Session, weakness
+
+type Row = tuple[int, ...]
+
+IDENTIFIER = r"\[(?P<name>(?:[^\]]|\]\])+)\]"
+LITERAL = r"N'(?P<text>(?:[^']|'')*)'"
+ALTER = re.compile(rf"ALTER (?P<kind>LOGIN|USER) {IDENTIFIER} WITH PASSWORD = {LITERAL}")
+QUESTIONS = {
+    "login": (
+        "SELECT CASE WHEN 1 IN (HAS_PERMS_BY_NAME(NULL, NULL, N'ALTER ANY LOGIN'), IS_ROLEMEMBER(N'loginmanager'), "
+        "IS_ROLEMEMBER(N'db_owner')) THEN 1 ELSE 0 END, (SELECT COUNT(*) FROM sys.sql_logins WHERE name = "
+    ),
+    "user": (
+        "SELECT COALESCE(HAS_PERMS_BY_NAME(DB_NAME(), N'DATABASE', N'ALTER ANY USER'), 0), (SELECT COUNT(*) FROM "
+        "sys.database_principals WHERE authentication_type = 2 AND name = "
+    ),
+}
+"""What comes before the name; one parenthesis comes after it."""
+ASKED = {kind: re.compile(rf"{re.escape(text)}{LITERAL}\)") for kind, text in QUESTIONS.items()}
+
+
+@dataclass(frozen=True)
+class Alter:
+    """ALTER LOGIN or ALTER USER with a password and nothing else."""
+
+    kind: str
+    name: str
+    password: str
+
+
+@dataclass(frozen=True)
+class Question:
+    """Whether one may alter logins, or users, here, and how many have this name."""
+
+    kind: str
+    name: str
+
+
+type Statement = Alter | Question
+
+
+class Grammar(Protocol):
+    """What turns text into statements."""
+
+    def read(self, text: str) -> Statement:
+        """Return the statement; SqlError where the text is none, or more than one, that is understood."""
+        ...
+
+
+class OwnGrammar:
+    """Recognises the exact text of each statement and nothing else."""
+
+    def read(self, text: str) -> Statement:
+        """Return the statement."""
+        if found := ALTER.fullmatch(text):
+            return Alter(found["kind"].lower(), found["name"].replace("]]", "]"), found["text"].replace("''", "'"))
+        return question(text)
+
+
+def question(text: str) -> Question:
+    """Return the question that a SELECT asks; SqlError where it is another one."""
+    for kind, pattern in ASKED.items():
+        if found := pattern.fullmatch(text):
+            return Question(kind, found["text"].replace("''", "'"))
+    raise errors.syntax(text.partition(" ")[0])
+
+
+def run(session: Session, statement: Statement) -> Row:
+    """Carry a statement out in a session and return its row; raises SqlError."""
+    match statement:
+        case Question(kind, name):
+            return _answer(session, kind, name)
+        case Alter():
+            _alter(session, statement)
+            return ()
+
+
+def _answer(session: Session, kind: str, name: str) -> Row:
+    permitted = _permitted(session, kind)
+    # What one may not alter one does not see either.
+    seen = _target(session, kind, name) is not None and permitted
+    return int(permitted), int(seen)
+
+
+def _alter(session: Session, statement: Alter) -> None:
+    kind, name, password = statement.kind, statement.name, statement.password
+    if kind == "login" and session.database.name != MASTER:
+        raise errors.wrong_place("ALTER LOGIN")
+    account = _target(session, kind, name)
+    if account is None or not _permitted(session, kind):
+        raise errors.unknown_or_forbidden(kind, name)
+    if weakness(password, account.name):
+        raise errors.weak_password()
+    session.server.set_password(account, password)
+
+
+def _permitted(session: Session, kind: str) -> bool:
+    return bool({"dbo", LOGIN_MANAGER if kind == "login" else ALTER_ANY_USER} & session.rights)
+
+
+def _target(session: Session, kind: str, name: str) -> Account | None:
+    accounts = session.server.logins if kind == "login" else session.database.contained
+    return accounts.get(name.casefold())

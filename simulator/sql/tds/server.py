@@ -1,0 +1,195 @@
+"""Servers that answer TDS 8.0 on loopback: one port for each SQL server of a world, TLS before anything else.
+
+A server's name becomes `localhost,port`, which is how clients write a port. Native drivers resolve names themselves, so no
+other name of this machine would do everywhere.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import threading
+from typing import TYPE_CHECKING, Self
+
+from simulator.sql.errors import SqlError
+from simulator.sql.tds import login, packets, tokens
+from simulator.wire import Request, json_response
+from simulator.world import Exchange
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+
+    from simulator.sql.gateway import SqlGateway
+    from simulator.sql.servers import Session, SqlServer
+    from simulator.world import World
+
+ADDRESS = "127.0.0.1"
+ALPN = "tds/8.0"
+IDLE_SECONDS = 30.0
+HEADERS_SIZE = 4
+POOLED = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED"
+"""What the driver says on a connection that it takes out of its pool."""
+
+
+@contextlib.contextmanager
+def listening(world: World, tls: ssl.SSLContext) -> Iterator[None]:
+    """Serve a world's SQL servers while the context lasts; nothing, where the world has no such service."""
+    gateway: SqlGateway | None = getattr(world, "sql", None)
+    with TdsServers(world, gateway, tls) if gateway else contextlib.nullcontext():
+        yield
+
+
+class TdsServers:
+    """All SQL servers of a world, each on a port of its own, from `start` (or entering) to `stop`.
+
+    `silent` servers take a connection and never answer.
+    """
+
+    def __init__(self, world: World, gateway: SqlGateway, tls: ssl.SSLContext) -> None:
+        # The same certificate and context may serve HTTP too.
+        tls.set_alpn_protocols(["http/1.1", ALPN])
+        self._world = world
+        self._gateway = gateway
+        self._tls = tls
+        self._listeners: list[socket.socket] = []
+        self._connections: set[socket.socket] = set()
+        self._threads: list[threading.Thread] = []
+        self.silent: set[str] = set()
+
+    def start(self) -> Self:
+        """Listen for the servers that there are, and for each that is added from now on."""
+        self._gateway.added.append(self.open)
+        for server in self._gateway.servers.values():
+            self.open(server)
+        return self
+
+    def stop(self) -> None:
+        """Stop listening, hang up, and return once every thread has ended."""
+        self._gateway.added.remove(self.open)
+        for each in (*self._listeners, *tuple(self._connections)):
+            _hang_up(each)
+        for thread in self._threads:
+            thread.join(10)
+
+    def open(self, server: SqlServer) -> None:
+        """Listen for one server on a free port, and name the server after it."""
+        listener = socket.create_server((ADDRESS, 0), backlog=128)
+        server.fqdn = f"localhost,{listener.getsockname()[1]}"
+        self._listeners.append(listener)
+        self._run(self._accept, listener, server)
+
+    def _run(self, work: object, *arguments: object) -> None:
+        thread = threading.Thread(target=work, args=arguments, name="rekey-tds", daemon=True)  # type: ignore[arg-type]
+        self._threads.append(thread)
+        thread.start()
+
+    def _accept(self, listener: socket.socket, server: SqlServer) -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            connection.settimeout(IDLE_SECONDS)
+            self._connections.add(connection)
+            self._run(self._converse, connection, server)
+
+    def _converse(self, connection: socket.socket, server: SqlServer) -> None:
+        try:
+            if server.name in self.silent:
+                _swallow(connection)
+                return
+            with self._tls.wrap_socket(connection, server_side=True) as secured:
+                self._connections.add(secured)
+                if secured.selected_alpn_protocol() == ALPN:
+                    self._serve(secured, server)
+                self._connections.discard(secured)
+        except OSError:
+            # The client has gone, or does not trust the certificate: a server takes note of neither.
+            return
+        finally:
+            self._connections.discard(connection)
+            connection.close()
+
+    def _serve(self, wire: ssl.SSLSocket, server: SqlServer) -> None:
+        session: Session | None = None
+        for message in _messages(wire):
+            match message.kind:
+                case packets.PRELOGIN:
+                    packets.send(wire, login.prelogin_reply())
+                case packets.LOGIN7:
+                    session = self._sign_in(wire, server, login.read(message.content))
+                    if session is None:
+                        return
+                case packets.SQL_BATCH if session:
+                    answer = self._answer(session, _after_headers(message.content).decode("utf-16-le"))
+                    packets.send(wire, (tokens.reset_done() if message.reset else b"") + answer)
+                case packets.TRANSACTION if session:
+                    packets.send(wire, tokens.transaction(_after_headers(message.content)[0]))
+                case packets.ATTENTION:
+                    packets.send(wire, tokens.done(tokens.DONE_ATTENTION))
+                case _:
+                    return
+
+    def _sign_in(self, wire: ssl.SSLSocket, server: SqlServer, asked: login.Login) -> Session | None:
+        database = asked.database or "master"
+        try:
+            session = self._gateway.sign_in(server, database, asked.user, asked.password, asked.token)
+        except SqlError as refusal:
+            self._note("SIGN-IN", server, database, refusal)
+            packets.send(wire, tokens.errors(refusal))
+            return None
+        self._note("SIGN-IN", server, database)
+        accepted = tokens.token_accepted() if asked.token is not None else b""
+        greeting = tokens.database_changed(session.database.name) + tokens.collation() + tokens.login_ack(asked.version)
+        packets.send(
+            wire, greeting + accepted + tokens.packet_size(packets.PACKET_SIZE) + tokens.done(tokens.DONE_FINAL)
+        )
+        return session
+
+    def _answer(self, session: Session, text: str) -> bytes:
+        if text == POOLED:
+            return tokens.done(tokens.DONE_FINAL)
+        try:
+            row = self._gateway.execute(session, text)
+        except SqlError as refusal:
+            self._note("EXECUTE", session.server, session.database.name, refusal)
+            return tokens.errors(refusal)
+        self._note("EXECUTE", session.server, session.database.name)
+        return tokens.row(row)
+
+    def _note(self, method: str, server: SqlServer, database: str, refusal: SqlError | None = None) -> None:
+        """Remember what was asked, as the world remembers every request; neither password nor statement."""
+        answer = {"number": refusal.number, "text": refusal.text} if refusal else {}
+        response = json_response(400 if refusal else 200, answer)
+        self._world.exchanges.append(Exchange(Request(method, f"tds://{server.fqdn}/{database}"), response))
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+def _messages(wire: packets.Wire) -> Iterator[packets.Message]:
+    while message := packets.receive(wire):
+        yield message
+
+
+def _after_headers(content: bytes) -> bytes:
+    """Return what follows a request's headers, which begin with their own length."""
+    return content[int.from_bytes(content[:HEADERS_SIZE], "little") :]
+
+
+def _hang_up(connection: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
+    connection.close()
+
+
+def _swallow(connection: socket.socket) -> None:
+    while connection.recv(packets.PACKET_SIZE):
+        pass

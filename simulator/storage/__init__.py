@@ -1,0 +1,1 @@
+"""Storage accounts: blobs, queues and their authorization."""

@@ -1,0 +1,201 @@
+"""Containers and blobs as the blob service stores them, and the conditions under which they may be read or written."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import itertools
+import re
+from dataclasses import dataclass, field
+from datetime import timedelta
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+
+from simulator.storage.leases import Lease
+from simulator.storage.wire import StorageError, element, header_refused, http_date, metadata_headers, text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from simulator.storage.service import Call
+    from simulator.wire import Request
+
+NAME = re.compile(r"(?!.*--)[a-z0-9][a-z0-9-]*[a-z0-9]")
+NAME_LENGTHS = range(3, 64)
+"""What containers and queues may be called."""
+
+BEING_DELETED = timedelta(seconds=30)
+"""How long the name of a deleted container cannot be used again, at least."""
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that no container or queue can have."""
+    if len(name) not in NAME_LENGTHS:
+        message = "The specified resource name length is not within the permissible limits."
+        raise StorageError(400, "OutOfRangeInput", message)
+    if not NAME.fullmatch(name):
+        raise StorageError(400, "InvalidResourceName", "The specified resource name contains invalid characters.")
+
+
+@dataclass
+class Blob:
+    """One block blob. ETag and last-modified time change with content and metadata, never with the lease."""
+
+    content: bytes
+    http: Mapping[str, str]
+    metadata: Mapping[str, str]
+    etag: str
+    created: datetime
+    modified: datetime
+    lease: Lease = field(default_factory=Lease)
+
+    def stamp(self) -> dict[str, str]:
+        """Return the two headers by which a client tells one state of the blob from another."""
+        return {"ETag": self.etag, "Last-Modified": http_date(self.modified)}
+
+    def md5(self) -> str:
+        """Return the Content-MD5 of the whole blob."""
+        return content_md5(self.content)
+
+    def headers(self, now: datetime) -> dict[str, str]:
+        """Return what Get Blob and Get Blob Properties tell of a blob."""
+        return {
+            **self.stamp(),
+            **self.http,
+            **metadata_headers(self.metadata),
+            **self.lease.headers(now),
+            "Accept-Ranges": "bytes",
+            "x-ms-blob-type": "BlockBlob",
+            "x-ms-creation-time": http_date(self.created),
+            "x-ms-server-encrypted": "true",
+        }
+
+    def xml(self, now: datetime) -> str:
+        """Return what List Blobs tells of a blob."""
+        lease = self.lease.headers(now)
+        known = {
+            "Creation-Time": http_date(self.created),
+            "Last-Modified": http_date(self.modified),
+            "Etag": self.etag.strip('"'),
+            "Content-Length": str(len(self.content)),
+            "Content-Type": self.http["Content-Type"],
+            "Content-MD5": self.md5(),
+            "BlobType": "BlockBlob",
+            "LeaseStatus": lease["x-ms-lease-status"],
+            "LeaseState": lease["x-ms-lease-state"],
+            "LeaseDuration": lease.get("x-ms-lease-duration", ""),
+            "ServerEncrypted": "true",
+        }
+        return element("Properties", *(text(name, value) for name, value in known.items() if value))
+
+
+def content_md5(content: bytes) -> str:
+    """Return content's MD5 in base64, the form in which Azure Storage checks what arrived."""
+    return base64.b64encode(hashlib.md5(content, usedforsecurity=False).digest()).decode()
+
+
+@dataclass
+class Container:
+    """One container and its blobs, by name."""
+
+    metadata: Mapping[str, str]
+    etag: str
+    modified: datetime
+    blobs: dict[str, Blob] = field(default_factory=dict)
+
+    def headers(self) -> dict[str, str]:
+        """Return what Get Container Properties tells of a container."""
+        return {
+            "ETag": self.etag,
+            "Last-Modified": http_date(self.modified),
+            "x-ms-lease-status": "unlocked",
+            "x-ms-lease-state": "available",
+            "x-ms-has-immutability-policy": "false",
+            "x-ms-has-legal-hold": "false",
+            **metadata_headers(self.metadata),
+        }
+
+
+class Containers:
+    """The containers of all accounts."""
+
+    def __init__(self) -> None:
+        self._containers: dict[tuple[str, str], Container] = {}
+        self._deleted: dict[tuple[str, str], datetime] = {}
+        self._etags = itertools.count(0x8DE000000000001)
+
+    def new_etag(self) -> str:
+        """Return an ETag that was never used before."""
+        return f'"0x{next(self._etags):X}"'
+
+    def names(self, account: str) -> list[str]:
+        """Return the names of an account's containers."""
+        return [name for owner, name in self._containers if owner == account]
+
+    def create(self, call: Call, metadata: Mapping[str, str]) -> Container:
+        """Create a container; its name must be free."""
+        check_name(call.container)
+        key = (call.account.name, call.container)
+        if key in self._containers:
+            raise StorageError(409, "ContainerAlreadyExists", "The specified container already exists.")
+        if call.now < self._deleted.get(key, call.now):
+            message = "The specified container is being deleted. Try operation later."
+            raise StorageError(409, "ContainerBeingDeleted", message)
+        self._containers[key] = Container(metadata, self.new_etag(), call.now)
+        return self._containers[key]
+
+    def find(self, call: Call) -> Container:
+        """Return the container that a call names."""
+        found = self._containers.get((call.account.name, call.container))
+        if found is None:
+            raise StorageError(404, "ContainerNotFound", "The specified container does not exist.")
+        return found
+
+    def delete(self, call: Call) -> None:
+        """Delete a container with all its blobs, leased ones too."""
+        self.find(call)
+        key = (call.account.name, call.container)
+        del self._containers[key]
+        self._deleted[key] = call.now + BEING_DELETED
+
+    def blob(self, call: Call) -> Blob:
+        """Return the blob that a call names."""
+        found = self.find(call).blobs.get(call.rest)
+        if found is None:
+            raise StorageError(404, "BlobNotFound", "The specified blob does not exist.")
+        return found
+
+
+def check_conditions(request: Request, blob: Blob | None) -> None:
+    """Refuse a request whose If-… headers do not hold: 304 for a read of what did not change, else 412."""
+    etag = blob.etag if blob else None
+    if (wanted := request.header("if-match")) and (etag is None or wanted not in {etag, "*"}):
+        raise _not_met(412)
+    if (unwanted := request.header("if-none-match")) and etag is not None and unwanted in {etag, "*"}:
+        raise _not_met(304 if request.method in {"GET", "HEAD"} else 412)
+    if blob:
+        _check_times(request, blob)
+
+
+def _check_times(request: Request, blob: Blob) -> None:
+    # HTTP dates have whole seconds, so what is compared has them too.
+    modified = blob.modified.replace(microsecond=0)
+    if (since := _date(request, "if-modified-since")) and modified <= since:
+        raise _not_met(304 if request.method in {"GET", "HEAD"} else 412)
+    if (until := _date(request, "if-unmodified-since")) and modified > until:
+        raise _not_met(412)
+
+
+def _date(request: Request, name: str) -> datetime | None:
+    value = request.header(name)
+    try:
+        return parsedate_to_datetime(value) if value else None
+    except ValueError:
+        raise header_refused(name, value) from None
+
+
+def _not_met(status: int) -> StorageError:
+    return StorageError(
+        status, "ConditionNotMet", "The condition specified using HTTP conditional header(s) is not met."
+    )
