@@ -9,7 +9,7 @@ from pathlib import Path
 
 SIMULATOR = Path(__file__).parents[1]
 WORKER_SCRIPT = Path(__file__).parent / "python_worker" / "worker.py"
-LOOPBACK_SCRIPT = SIMULATOR / "loopback.py"
+LOOPBACK_SCRIPT = SIMULATOR / "reach" / "loopback.py"
 PACKAGED = Path(".python_packages") / "lib" / "site-packages"
 OF_THIS_PROCESS = Path(sysconfig.get_path("purelib"))
 # What the platform's image sets for every process; all else comes with the environment reload.

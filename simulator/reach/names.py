@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import connector
 
-from simulator.loopback import LOOPBACK, resolve_localhost
+from simulator.reach.loopback import LOOPBACK, resolve_localhost
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,7 +15,7 @@ from azure.storage.queue import QueueServiceClient, TextBase64EncodePolicy
 
 from simulator.azure import Azure
 from simulator.demo.__main__ import settings
-from simulator.demo.app import KEY, App
+from simulator.demo.app import KEY, MASTER_KEY, SYSTEM_KEY, App
 from simulator.demo.cast import HOST_ACCOUNT, VAULT, Part, cast, stage
 from simulator.host.describe import describe_app
 from simulator.keyvault.state import SecretVersion, Vault
@@ -95,7 +95,8 @@ def product(kind: str, folder: Path, schedule: str = "0 0 0 1 1 *") -> Iterator[
 @contextlib.contextmanager
 def _ours(folder: Path, env: dict[str, str], *options: str) -> Iterator[str]:
     command = [sys.executable, "-m", "simulator.host", "--app", str(ROOT), "--port", "0", "--key", KEY]
-    with process([*command, "--master-key", KEY, *options], folder / "host.log", env, "Host ready on ") as (line, _):
+    command += ["--master-key", MASTER_KEY, "--system-key", SYSTEM_KEY, *options]
+    with process(command, folder / "host.log", env, "Host ready on ") as (line, _):
         yield line.split()[-1]
 
 

@@ -10,9 +10,9 @@ from typing import Any, cast
 import pytest
 from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.queue.aio import QueueClient
-from simulator.host.python_worker.proxy_worker.protos import TypedData
 
 from simulator.host.messages import NEVER, Message
+from simulator.host.python_worker.proxy_worker.protos import TypedData
 from simulator.host.queue_messages import INVISIBLE_WHILE_RUNNING, Lease
 from simulator.host.schedule import Schedule
 from simulator.host.timers import TimerListener

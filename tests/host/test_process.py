@@ -11,7 +11,7 @@ import pytest
 from simulator.host.describe import describe_app
 from simulator.host.worker import IndexingError
 from tests.host.accounts import Accounts
-from tests.host.running import APP, OURS, ROOT, running
+from tests.host.running import APP, OURS, running
 from tests.host.test_queue_triggers import encoded, is_empty
 
 

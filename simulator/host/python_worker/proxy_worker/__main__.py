@@ -24,8 +24,10 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def loop_factory(folder: str) -> Callable[[], asyncio.AbstractEventLoop]:
+def loop_factory(folder: str, loopback: str) -> Callable[[], asyncio.AbstractEventLoop]:
     """Return what makes the loop, and leave sys.path as it was."""
+    names = runpy.run_path(loopback)
+    names["resolve_localhost"]()
     sys.path.append(folder)
     try:
         import uvloop
@@ -33,14 +35,14 @@ def loop_factory(folder: str) -> Callable[[], asyncio.AbstractEventLoop]:
         return asyncio.new_event_loop
     finally:
         sys.path.remove(folder)
-    return uvloop.new_event_loop
+    factory: Callable[[], asyncio.AbstractEventLoop] = names["resolving_loop"](uvloop.Loop)
+    return factory
 
 
 def main() -> None:
     """Serve the host until it goes away."""
     args = parse_args()
-    runpy.run_path(args.loopback)["resolve_localhost"]()
-    with asyncio.Runner(loop_factory=loop_factory(args.uvloop)) as runner:
+    with asyncio.Runner(loop_factory=loop_factory(args.uvloop, args.loopback)) as runner:
         runner.run(Dispatcher(socket.socket(fileno=args.channel)).dispatch_forever())
 
 

@@ -26,6 +26,15 @@ def resolve_localhost() -> Callable[[], None]:
     return undo
 
 
+def resolving_loop(loop: Any) -> Callable[[], Any]:
+    """Return what makes loops of a class, such as uvloop's, that asks the system by itself; its names resolve as well."""
+
+    async def getaddrinfo(self: Any, host: Any, *args: Any, **kwargs: Any) -> Any:
+        return await loop.getaddrinfo(self, LOOPBACK if _is_local(host) else host, *args, **kwargs)
+
+    return type("LoopbackLoop", (loop,), {"getaddrinfo": getaddrinfo})
+
+
 def _is_local(host: object) -> bool:
     name = host.decode() if isinstance(host, bytes) else host
     return isinstance(name, str) and name.lower().rstrip(".").endswith(".localhost")
