@@ -42,6 +42,11 @@ class GroupWorker:
         """The processes that the host itself has ended."""
         self._started_before = False
 
+    @property
+    def running(self) -> Worker | None:
+        """The worker, where there is one that lives."""
+        return self._worker if self._worker and not self._worker.process.ended.is_set() else None
+
     async def worker(self) -> Worker:
         """Return the running worker, starting one if need be.
 

@@ -25,9 +25,15 @@ from tests.azurite import start_azurite
 from tests.host.running import ROOT, process, trigger_host
 from tests.host.waiting import free_port, wait_for
 
-OURS_SIMULATED = "our host, simulated storage"
+OURS_SIMULATED = "our host, simulated storage by identity"
 OURS_AZURITE = "our host, Azurite"
 MICROSOFTS = "Microsoft's listeners, Azurite"
+HOST_STORAGE = "AzureWebJobsStorage"
+# What Storage Blob Data Owner and Storage Queue Data Contributor permit.
+DATA_RIGHTS = (
+    "Microsoft.Storage/storageAccounts/blobServices/*",
+    "Microsoft.Storage/storageAccounts/queueServices/*",
+)
 QUEUES = ("vault-events", "sweeps", "rotations", "rotations-poison")
 
 
@@ -65,6 +71,18 @@ class Product:
         return self.latest(name)
 
 
+def by_identity(cloud: Background[Azure]) -> dict[str, str]:
+    """Let the app's identity use the host's account, and return the settings of a deployment without any key."""
+    azure, identity = cloud.world, cloud.world.managed_identity.system
+    assert identity
+    azure.grant(identity, DATA_RIGHTS, azure.accounts[HOST_ACCOUNT].resource_id)
+    return {
+        f"{HOST_STORAGE}__credential": "managedidentity",
+        f"{HOST_STORAGE}__blobServiceUri": f"https://{HOST_ACCOUNT}.{azure.domains.blob}",
+        f"{HOST_STORAGE}__queueServiceUri": f"https://{HOST_ACCOUNT}.{azure.domains.queue}",
+    }
+
+
 @contextlib.contextmanager
 def product(kind: str, folder: Path, schedule: str = "0 0 0 1 1 *") -> Iterator[Product]:
     """Run the product until the end of the block."""
@@ -74,10 +92,11 @@ def product(kind: str, folder: Path, schedule: str = "0 0 0 1 1 *") -> Iterator[
         cloud = stack.enter_context(start_in_thread(lambda domains: stage(domains, parts)))
         simulated = cloud.running.connection_string(HOST_ACCOUNT)
         connection = simulated if kind == OURS_SIMULATED else stack.enter_context(start_azurite())
+        storage = by_identity(cloud) if kind == OURS_SIMULATED else {"AzureWebJobsStorage": connection}
         env = {
             **os.environ,
-            **settings(cloud, parts, schedule),
-            "AzureWebJobsStorage": connection,
+            **{name: text for name, text in settings(cloud, parts, schedule).items() if name != HOST_STORAGE},
+            **storage,
             "AzureFunctionsJobHost__extensions__queues__visibilityTimeout": "00:00:00",
             "AzureFunctionsJobHost__extensions__queues__maxPollingInterval": "00:00:00.200",
         }
