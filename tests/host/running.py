@@ -78,8 +78,10 @@ class RunningHost:
 
 
 @contextlib.contextmanager
-def running(kind: str, connection: str, folder: Path, **settings: str) -> Iterator[RunningHost]:
-    """Run one of the two hosts with the test app; `settings` join its environment."""
+def running(
+    kind: str, connection: str, folder: Path, options: tuple[str, ...] = (), **settings: str
+) -> Iterator[RunningHost]:
+    """Run one of the two hosts with the test app; `settings` join its environment, `options` are for ours alone."""
     env = {
         **os.environ,
         "AzureWebJobsStorage": connection,
@@ -88,8 +90,8 @@ def running(kind: str, connection: str, folder: Path, **settings: str) -> Iterat
         "AzureFunctionsWebHost__hostid": "parity",
         **settings,
     }
-    run = _ours if kind == OURS else _microsofts
-    with run(folder, env) as (url, process):
+    run = _ours(folder, env, *options) if kind == OURS else _microsofts(folder, env)
+    with run as (url, process):
         yield RunningHost(kind, url, connection, folder, process)
 
 

@@ -47,7 +47,7 @@ async def obey(message: func.QueueMessage) -> None:
         logging.getLogger("rekey").warning("thinking")
         await asyncio.to_thread(logging.getLogger("rekey").warning, "in a thread")
 """
-QUICK = {"AzureFunctionsJobHost__functionTimeout": "00:00:00.5"}
+QUICK = "00:00:00.5"
 
 
 def message(text: str) -> TypedData:
@@ -55,7 +55,7 @@ def message(text: str) -> TypedData:
 
 
 async def began(host: Strict, order: str) -> None:
-    while f"began {order}" not in host.said("Host.Function.Console"):
+    while f"began {order}" not in host.said("Host.Function.Console"):  # noqa: ASYNC110 - another process prints it
         await asyncio.sleep(0.01)
 
 
@@ -97,13 +97,13 @@ async def test_three_deaths_recycle_the_host_and_deaths_long_apart_do_not(tmp_pa
             assert recycled == []
             now[0] += seconds
             await host.call("obey", message("die"))
-            await buried(host)
+            await buried()
         assert recycled == ["function:obey"]
         assert "Exceeded language worker restart retry count" in host.said("Host.WorkerChannel")
         assert (await host.call("obey", message("be"))).ok
 
 
-async def buried(host: Strict) -> None:
+async def buried() -> None:
     """Let the watcher of the dead process end."""
     tasks = [task for task in asyncio.all_tasks() if task.get_name().startswith("watcher of function:")]
     await asyncio.gather(*tasks)
@@ -111,7 +111,7 @@ async def buried(host: Strict) -> None:
 
 async def test_a_function_past_its_timeout_takes_its_neighbours_along(tmp_path: Path) -> None:
     """The neighbour is not late itself: it began long after the other."""
-    async with strict(write_app(tmp_path / "app", ORDERS), **QUICK) as host:
+    async with strict(write_app(tmp_path / "app", ORDERS), AzureFunctionsJobHost__functionTimeout=QUICK) as host:
         late = asyncio.create_task(host.call("obey", message("wait")))
         await began(host, "wait")
         pid = host.pids()["function:obey"]
@@ -125,7 +125,7 @@ async def test_a_function_past_its_timeout_takes_its_neighbours_along(tmp_path: 
 
 
 async def test_a_cancellation_that_escapes_gets_no_answer_until_the_function_times_out(tmp_path: Path) -> None:
-    async with strict(write_app(tmp_path / "app", ORDERS), **QUICK) as host:
+    async with strict(write_app(tmp_path / "app", ORDERS), AzureFunctionsJobHost__functionTimeout=QUICK) as host:
         outcome = await host.call("obey", message("cancel"))
         assert "was exceeded by function: Functions.obey" in (outcome.error or "")
 

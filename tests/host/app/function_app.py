@@ -29,13 +29,15 @@ def _message(message: func.QueueMessage) -> dict[str, Any]:
     }
 
 
-async def _obey(order: str) -> None:
+async def _obey(order: str, tries: int = 1) -> None:
     if order == "fail":
         raise RuntimeError("told to fail")
     if order == "pair":
         await _meet()
     if order == "hold":
         await _until_released()
+    if order == "die" and tries == 1:
+        os._exit(3)
 
 
 async def _meet() -> None:
@@ -54,7 +56,7 @@ async def _until_released() -> None:
 async def on_thing(message: func.QueueMessage) -> None:
     """Note the message, and do as it says."""
     _note("on_thing", **_message(message))
-    await _obey(message.get_body().decode())
+    await _obey(message.get_body().decode(), message.dequeue_count or 0)
 
 
 @app.queue_trigger(
@@ -116,7 +118,7 @@ async def tick(timer: func.TimerRequest) -> None:
 @app.timer_trigger(arg_name="timer", schedule="0 0 0 1 1 *", use_monitor=False, run_on_startup=True)
 async def at_start(timer: func.TimerRequest) -> None:
     """Note the timer, at every start."""
-    _note("at_start", past_due=timer.past_due, status=timer.schedule_status)  # type: ignore[attr-defined]
+    _note("at_start", pid=os.getpid(), past_due=timer.past_due, status=timer.schedule_status)  # type: ignore[attr-defined]
 
 
 @app.event_grid_trigger(arg_name="event")
@@ -151,6 +153,23 @@ async def open_door(req: func.HttpRequest, context: func.Context) -> func.HttpRe
     return func.HttpResponse(
         json.dumps(seen), headers={"Set-Cookie": "crumb=1; Path=/open; Secure; HttpOnly; SameSite=Lax"}
     )
+
+
+@app.route("meet", auth_level=func.AuthLevel.ANONYMOUS)
+async def meet(req: func.HttpRequest) -> str:
+    """Answer once a second call is here too."""
+    _note("meet", method=req.method)
+    await _meet()
+    return "met"
+
+
+@app.route("hold", auth_level=func.AuthLevel.ANONYMOUS)
+async def hold(req: func.HttpRequest) -> str:
+    """Answer once released."""
+    _note("hold", method=req.method)
+    await _until_released()
+    _note("released", method=req.method)
+    return "released"
 
 
 @app.route("boom", auth_level=func.AuthLevel.ANONYMOUS)
