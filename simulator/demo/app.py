@@ -21,7 +21,7 @@ KEY = "demo-function-key"
 MASTER_KEY = "demo-master-key"
 SYSTEM_KEY = "demo-event-grid-key"
 # Six workers that start at once would take the demo's ten seconds for themselves.
-FEWER_PROCESSES = ("--processes", "one")
+FEWER_PROCESSES = ("--processes", "one", "--stop-seconds", "1")
 
 
 class AppError(Exception):

@@ -58,8 +58,9 @@ class GroupWorker:
             if self._worker is None or self._worker.process.ended.is_set():
                 start = Worker.restart if self._started_before else Worker.specialise
                 self._started_before = True
-                self._worker = await start(self._app, self._environ)
+                self._worker = await start(self._app, self._environ, self._limits.start)
                 self._watch(self._worker)
+                _log.info("python process with Id=%s started for %s", self._worker.process.pid, self.name)
             return self._worker
 
     async def invoke(

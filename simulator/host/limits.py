@@ -17,6 +17,8 @@ class Limits:
 
     function_timeout: float | None = 30 * 60
     """host.json's functionTimeout; None means unbounded."""
+    start: float = 30
+    """How long a worker may take to load the app (WorkerProcessCountOptions.EnvironmentReloadTimeout)."""
     deaths: int = 3
     """How many deaths of one group's worker recycle its host (RpcFunctionInvocationDispatcher.ErrorEventsThreshold)."""
     death_window: float = 30 * 60

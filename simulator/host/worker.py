@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import tempfile
 import uuid
@@ -12,10 +13,12 @@ from typing import Any, Self
 
 from simulator.host.app_folder import AppFolder, app_settings, placeholder_environment
 from simulator.host.functions import Function
+from simulator.host.limits import Limits
 from simulator.host.process import WorkerDiedError, WorkerProcess
 from simulator.host.python_worker.proxy_worker.protos import ParameterBinding, TypedData
 from simulator.host.worker_log import WorkerLog
 
+START_LIMIT = Limits().start
 _OPEN_TELEMETRY = "WorkerOpenTelemetryEnabled"
 
 
@@ -52,7 +55,7 @@ class Worker:
     open_telemetry: bool
 
     @classmethod
-    async def specialise(cls, app: AppFolder, environ: Mapping[str, str]) -> Self:
+    async def specialise(cls, app: AppFolder, environ: Mapping[str, str], limit: float = START_LIMIT) -> Self:
         """Start a worker as Flex Consumption does: a placeholder first, which then gets the environment and the app.
 
         Raises:
@@ -63,14 +66,14 @@ class Worker:
         process = await WorkerProcess.spawn(
             placeholder_environment(environ), Path(tempfile.gettempdir()), log.record, log.line
         )
-        await _ask(process, "worker_init", placeholder=True)
+        await _ask(process, limit, "worker_init", placeholder=True)
         settings = app_settings(environ)
         log.specialised = True
-        answer = await _ask(process, "function_environment_reload", **_places(app), environment=settings)
+        answer = await _ask(process, limit, "function_environment_reload", **_places(app), environment=settings)
         return await cls._load(process, log, answer)
 
     @classmethod
-    async def restart(cls, app: AppFolder, environ: Mapping[str, str]) -> Self:
+    async def restart(cls, app: AppFolder, environ: Mapping[str, str], limit: float = START_LIMIT) -> Self:
         """Start a worker in place of one that died: no placeholder, the environment is there from the start.
 
         Raises:
@@ -79,14 +82,14 @@ class Worker:
         """
         log = WorkerLog(specialised=True)
         process = await WorkerProcess.spawn(app_settings(environ), app.root, log.record, log.line)
-        answer = await _ask(process, "worker_init", **_places(app), placeholder=False)
+        answer = await _ask(process, limit, "worker_init", **_places(app), placeholder=False)
         return await cls._load(process, log, answer)
 
     @classmethod
     async def _load(cls, process: WorkerProcess, log: WorkerLog, answer: Mapping[str, Any]) -> Self:
-        entries = (await _ask(process, "functions_metadata"))["functions"]
+        entries = (await _ask(process, START_LIMIT, "functions_metadata"))["functions"]
         for entry in entries:
-            await _ask(process, "function_load", function_id=entry["function_id"])
+            await _ask(process, START_LIMIT, "function_load", function_id=entry["function_id"])
         functions = tuple(Function.from_raw(entry["name"], entry["raw_bindings"]) for entry in entries)
         ids = {entry["name"]: entry["function_id"] for entry in entries}
         return cls(process, log, functions, ids, tuple(answer["path"]), _OPEN_TELEMETRY in answer["capabilities"])
@@ -119,10 +122,13 @@ def _places(app: AppFolder) -> dict[str, str]:
     return {"app_root": str(app.root), "packages": str(app.packages)}
 
 
-async def _ask(process: WorkerProcess, kind: str, **fields: Any) -> dict[str, Any]:
+async def _ask(process: WorkerProcess, limit: float, kind: str, **fields: Any) -> dict[str, Any]:
     """Ask for a step of the start; a worker that cannot take it is ended."""
     try:
-        answer = await process.request(kind, **fields)
+        async with asyncio.timeout(limit):
+            answer = await process.request(kind, **fields)
+    except TimeoutError:
+        answer = {"error": f"The worker did not load the app within {limit} s."}
     except WorkerDiedError as error:
         raise IndexingError(f"The worker died while it loaded the app: {error}.") from error
     if "error" in answer:

@@ -78,9 +78,7 @@ class RunningHost:
 
 
 @contextlib.contextmanager
-def running(
-    kind: str, connection: str, folder: Path, options: tuple[str, ...] = (), **settings: str
-) -> Iterator[RunningHost]:
+def running(kind: str, connection: str, folder: Path, *options: str, **settings: str) -> Iterator[RunningHost]:
     """Run one of the two hosts with the test app; `settings` join its environment, `options` are for ours alone."""
     env = {
         **os.environ,

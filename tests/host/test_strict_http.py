@@ -23,18 +23,18 @@ def both(host: RunningHost) -> list[int]:
 
 def test_an_instance_runs_one_http_call_at_a_time_unless_told_otherwise(accounts: Accounts, tmp_path: Path) -> None:
     """Two calls that wait for each other never meet: the first is cut off, its function runs on, the second fails too."""
-    with running(OURS, accounts.fresh(), tmp_path, ("--http-seconds", "0.5")) as host:
+    with running(OURS, accounts.fresh(), tmp_path, "--http-seconds", "0.5") as host:
         assert both(host) == [504, 504]
         assert len(host.records("meet")) <= 1
 
 
 def test_with_more_concurrency_calls_run_side_by_side(accounts: Accounts, tmp_path: Path) -> None:
-    with running(OURS, accounts.fresh(), tmp_path, ("--http-concurrency", "2")) as host:
+    with running(OURS, accounts.fresh(), tmp_path, "--http-concurrency", "2") as host:
         assert both(host) == [200, 200]
 
 
 def test_a_call_that_takes_too_long_is_cut_off_while_its_function_runs_on(accounts: Accounts, tmp_path: Path) -> None:
-    with running(OURS, accounts.fresh(), tmp_path, ("--http-seconds", "0.3")) as host:
+    with running(OURS, accounts.fresh(), tmp_path, "--http-seconds", "0.3") as host:
         assert call(host, "/api/hold", "GET")[:2] == (504, b"")
         assert host.records("released") == []
         (tmp_path / "record.release").touch()

@@ -53,9 +53,20 @@ def test_microsofts_listeners_without_the_right_do_not_even_start(accounts: Acco
         pass
 
 
+def test_after_three_deaths_the_groups_host_starts_anew_and_hears_its_queue(accounts: Accounts, tmp_path: Path) -> None:
+    with running(OURS, accounts.fresh(), tmp_path) as host:
+        queue = host.queue("things")
+        for _ in range(3):
+            sent = queue.send_message(encoded("die"))
+            host.wait_for_records(2, "on_thing", id=sent.id)
+        wait_for(lambda: "proactively recycling" in host.log(), lambda: "the host to be recycled")
+        queue.send_message(encoded("be"))
+        host.wait_for_records(1, "on_thing", body="be")
+
+
 @pytest.mark.parametrize("kind", [OURS, MICROSOFTS])
 def test_a_stop_that_takes_too_long_leaves_the_message_unseen(kind: str, accounts: Accounts, tmp_path: Path) -> None:
-    with running(kind, accounts.fresh(), tmp_path, IMPATIENT) as host:
+    with running(kind, accounts.fresh(), tmp_path, *IMPATIENT) as host:
         queue = held(host)
         host.process.send_signal(signal.SIGTERM)
         if kind == OURS:
@@ -67,7 +78,7 @@ def test_a_stop_that_takes_too_long_leaves_the_message_unseen(kind: str, account
 
 
 def test_a_deployment_kills_what_runs_and_its_message_stays_unseen(accounts: Accounts, tmp_path: Path) -> None:
-    with running(OURS, accounts.fresh(), tmp_path, IMPATIENT) as host:
+    with running(OURS, accounts.fresh(), tmp_path, *IMPATIENT) as host:
         queue = held(host)
         host.process.send_signal(signal.SIGHUP)
         before, after = host.wait_for_records(2, "at_start")
@@ -80,7 +91,7 @@ def test_a_deployment_kills_what_runs_and_its_message_stays_unseen(accounts: Acc
 
 def test_a_rolling_update_lets_what_runs_finish_beside_the_new_code(accounts: Accounts, tmp_path: Path) -> None:
     options = (*IMPATIENT, "--site-update", "RollingUpdate")
-    with running(OURS, accounts.fresh(), tmp_path, options) as host:
+    with running(OURS, accounts.fresh(), tmp_path, *options) as host:
         queue = held(host)
         host.process.send_signal(signal.SIGHUP)
         host.wait_for_records(2, "at_start")

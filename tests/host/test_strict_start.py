@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from simulator.host.limits import Limits
 from tests.host.strict import strict, write_app
 
 ROUTE = """
@@ -115,3 +116,10 @@ def packaged(folder: Path) -> Path:
     for name in ("azure", "azure_functions_runtime", "azurefunctions", "werkzeug", "markupsafe"):
         (packages / name).symlink_to(OF_THIS_PROCESS / name)
     return folder
+
+
+async def test_an_app_that_takes_too_long_to_load_is_given_up(tmp_path: Path) -> None:
+    folder = write_app(tmp_path / "app", "import time; time.sleep(60)" + route("hello", "'hello'"))
+    async with strict(folder, Limits(start=0.5)) as host:
+        assert host.names == set()
+        assert "did not load the app within 0.5 s" in host.said("Host.Startup")

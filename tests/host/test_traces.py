@@ -38,10 +38,10 @@ def test_a_category_reaches_traces_or_not(category: str, *, plain: bool, exporti
     assert reaches_traces(category, open_telemetry=True) is exporting
 
 
-async def seen(tmp_path: Path, **settings: str) -> str:
+async def seen(tmp_path: Path, opentelemetry: str) -> str:
     """Return the view after one failing call of the naive app."""
     path = tmp_path / "traces.jsonl"
-    async with strict(write_app(tmp_path / "app", NAIVE), **settings) as host:
+    async with strict(write_app(tmp_path / "app", NAIVE), PYTHON_ENABLE_OPENTELEMETRY=opentelemetry) as host:
         view = TracesView(path, lambda: host.supervisor.open_telemetry)
         logging.getLogger().addHandler(view)
         try:
@@ -55,14 +55,14 @@ async def seen(tmp_path: Path, **settings: str) -> str:
 async def test_with_opentelemetry_on_the_host_keeps_failures_to_itself_and_only_what_is_printed_gets_through(
     tmp_path: Path,
 ) -> None:
-    view = await seen(tmp_path, PYTHON_ENABLE_OPENTELEMETRY="true")
+    view = await seen(tmp_path, "true")
     assert "printed error" in view
     assert "only logged" not in view
     assert "only raised" not in view
 
 
 async def test_without_it_everything_gets_through(tmp_path: Path) -> None:
-    view = await seen(tmp_path)
+    view = await seen(tmp_path, "")
     assert "printed error" in view
     assert "only logged" in view
     assert "only raised" in view
