@@ -48,6 +48,8 @@ class Product:
     parts: tuple[Part, ...]
     queues: QueueServiceClient
     log: Path
+    connection: str
+    trusted: str | bool
 
     @property
     def vault(self) -> Vault:
@@ -84,7 +86,9 @@ def by_identity(cloud: Background[Azure]) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def product(kind: str, folder: Path, schedule: str = "0 0 0 1 1 *") -> Iterator[Product]:
+def product(
+    kind: str, folder: Path, schedule: str = "0 0 0 1 1 *", between_tries: str = "00:00:00"
+) -> Iterator[Product]:
     """Run the product until the end of the block."""
     with contextlib.ExitStack() as stack:
         stack.callback(resolve_localhost())
@@ -97,7 +101,7 @@ def product(kind: str, folder: Path, schedule: str = "0 0 0 1 1 *") -> Iterator[
             **os.environ,
             **{name: text for name, text in settings(cloud, parts, schedule).items() if name != HOST_STORAGE},
             **storage,
-            "AzureFunctionsJobHost__extensions__queues__visibilityTimeout": "00:00:00",
+            "AzureFunctionsJobHost__extensions__queues__visibilityTimeout": between_tries,
             "AzureFunctionsJobHost__extensions__queues__maxPollingInterval": "00:00:00.200",
         }
         trusted = str(cloud.running.ca_file) if kind == OURS_SIMULATED else True
@@ -108,7 +112,7 @@ def product(kind: str, folder: Path, schedule: str = "0 0 0 1 1 *") -> Iterator[
         log = folder / "host.log"
         run = _microsofts if kind == MICROSOFTS else _both
         app, webhook = (App(url, log) for url in stack.enter_context(run(folder, env)))
-        yield Product(app, webhook, cloud, parts, queues, log)
+        yield Product(app, webhook, cloud, parts, queues, log, connection, trusted)
 
 
 @contextlib.contextmanager
