@@ -162,6 +162,7 @@ async def test_a_killed_worker_runs_no_exit_handlers_and_hears_no_signal(tmp_pat
         """
     async with strict(write_app(tmp_path / "app", source), Limits(stop_phase=0)) as host:
         await host.text("hello")
-        await host.supervisor.kill()
+        async with asyncio.timeout(20):
+            await host.supervisor.kill()
         assert host.pids() == {}
     assert not told.exists()

@@ -32,6 +32,14 @@ async def test_the_environment_is_replaced_and_what_the_placeholder_had_is_gone(
         assert "WEBSITE_PLACEHOLDER_MODE" not in names
 
 
+async def test_the_process_starts_without_the_apps_settings(tmp_path: Path) -> None:
+    """A naive app sets what the interpreter or the C library reads as it starts, such as PYTHONOPTIMIZE."""
+    expression = "str('MINE' in open('/proc/self/environ').read()) + str(sys.flags.optimize)"
+    folder = write_app(tmp_path / "app", route("first", expression))
+    async with strict(folder, MINE="1", PYTHONOPTIMIZE="2") as host:
+        assert await host.text("first") == "False0"
+
+
 async def test_an_app_whose_settings_are_needed_as_it_loads_finds_them(tmp_path: Path) -> None:
     folder = write_app(tmp_path / "app", "WHEN_LOADED = os.environ['MINE']" + route("loaded", "WHEN_LOADED"))
     async with strict(folder, MINE="here") as host:
