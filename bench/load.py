@@ -1,4 +1,7 @@
-"""Start one function app as Flex Consumption does: a placeholder that gets the environment and the app; then end."""
+"""Start one function app as Flex Consumption does.
+
+A placeholder that gets the environment and the app; then end.
+"""
 
 import asyncio
 import os

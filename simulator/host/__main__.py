@@ -1,4 +1,7 @@
-"""`python -m simulator.host --app DIR --port N`: runs a function app on this machine, as strictly as Flex Consumption."""
+"""`python -m simulator.host --app DIR --port N`.
+
+Runs a function app on this machine, as strictly as Flex Consumption.
+"""
 
 from __future__ import annotations
 
@@ -104,7 +107,10 @@ def _announce(host: Host, keys: Keys, port: int) -> None:
 
 
 def main() -> int:
-    """Run the host; 1 when a listener was refused, or when an app that is to be described cannot be loaded."""
+    """Run the host.
+
+    1 when a listener was refused, or when an app that is to be described cannot be loaded.
+    """
     args = parse_args(sys.argv[1:], __doc__ or "")
     logging.basicConfig(level=args.log_level, format="[%(asctime)s] %(name)s: %(message)s", stream=sys.stderr)
     logging.getLogger("azure").setLevel(logging.WARNING)

@@ -1,4 +1,7 @@
-"""The part of the admin API that is of use on a developer's machine: the host's state, and running a function now."""
+"""The part of the admin API that is of use on a developer's machine.
+
+The host's state, and running a function now.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +41,10 @@ class Admin:
         return web.json_response(listed)
 
     async def run(self, request: web.Request) -> web.Response:
-        """Run a function in the background with the body's "input"; 202 says no more than that it was started."""
+        """Run a function in the background with the body's "input".
+
+        202 says no more than that it was started.
+        """
         if not self._keys.allow("admin", given_key(request)):
             return web.Response(status=401)
         function = self._host().find(request.match_info["name"], ignore_case=True)

@@ -25,14 +25,20 @@ class AppFolder:
 
     @classmethod
     def at(cls, root: Path) -> AppFolder:
-        """Return the app in a folder: with the packages that it brings along, or else those of this process."""
+        """Return the app in a folder.
+
+        With the packages that it brings along, or else those of this process.
+        """
         root = root.resolve()
         own = root / PACKAGED
         return cls(root, own if own.is_dir() else OF_THIS_PROCESS)
 
 
 def app_settings(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return what reaches the app: settings without a value do not (GrpcWorkerChannel, issue 4488)."""
+    """Return what reaches the app.
+
+    Settings without a value do not (GrpcWorkerChannel, issue 4488).
+    """
     return {name: value for name, value in environ.items() if value}
 
 

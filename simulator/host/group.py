@@ -1,4 +1,7 @@
-"""Function groups: which functions share a process (FunctionMetadataExtensions.GetFunctionGroup of the real host)."""
+"""Function groups.
+
+Which functions share a process (FunctionMetadataExtensions.GetFunctionGroup of the real host).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""One group's worker process: started when it is first needed, started again when it dies, ended when a function hangs."""
+"""One group's worker process.
+
+Started when it is first needed, started again when it dies, ended when a function hangs.
+"""
 
 from __future__ import annotations
 
@@ -66,7 +69,10 @@ class GroupWorker:
     async def invoke(
         self, function: Function, data: TypedData, metadata: Mapping[str, Any] | None, traceparent: str
     ) -> Outcome:
-        """Run a function; where the worker dies, hangs or cannot be started, the outcome is an error."""
+        """Run a function.
+
+        Where the worker dies, hangs or cannot be started, the outcome is an error.
+        """
         try:
             worker = await self.worker()
         except IndexingError as error:

@@ -1,4 +1,7 @@
-"""The host of one deployment: ties its workers, triggers and outputs together, and stops as the real one does."""
+"""The host of one deployment.
+
+Ties its workers, triggers and outputs together, and stops as the real one does.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,10 @@ _log = logging.getLogger("Host.Startup")
 
 
 class Host:
-    """One running app: `invoke` runs a function with its outputs; `start`, `stop` and `terminate` govern its life."""
+    """One running app: `invoke` runs a function with its outputs.
+
+    `start`, `stop` and `terminate` govern its life.
+    """
 
     def __init__(self, supervisor: Supervisor, storage: Storage) -> None:
         self.supervisor = supervisor
@@ -54,20 +60,29 @@ class Host:
         self.listeners.start(self.functions)
 
     async def stop(self) -> None:
-        """Stop as after SIGTERM: take nothing new, wait for what runs, wait once more, then kill what still does."""
+        """Stop as after SIGTERM.
+
+        Take nothing new, wait for what runs, wait once more, then kill what still does.
+        """
         for wait in (self.listeners.stop(), self._drained()):
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(wait, self.limits.stop_phase)
         await self.terminate()
 
     async def drain(self) -> None:
-        """Stop as a rolling update does: take nothing new, and let everything finish, however long it takes."""
+        """Stop as a rolling update does.
+
+        Take nothing new, and let everything finish, however long it takes.
+        """
         await self.listeners.stop()
         await self._drained()
         await self.terminate()
 
     async def terminate(self) -> None:
-        """End at once: running messages stay invisible until their ten minutes are over, workers get no word."""
+        """End at once.
+
+        Running messages stay invisible until their ten minutes are over, workers get no word.
+        """
         await self.listeners.abandon()
         await self.supervisor.kill()
 

@@ -1,6 +1,7 @@
 """Which of the functions that the worker reports the host takes, and why it leaves the others out.
 
-A function that is left out leaves the others alone, and only the log tells: HTTP answers as if all were well.
+A function that is left out leaves the others alone, and only the log tells: HTTP answers as if all
+were well.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from simulator.host.settings import HostFile
 # Utility.FunctionNameValidationRegex and BindingNameValidationRegex of the host.
 _FUNCTION_NAME = re.compile(r"(?!host$)[a-z][a-z0-9_-]{0,127}", re.IGNORECASE)
 _BINDING_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9]{0,127}|\$return")
-# ScriptHostBuilderExtensions adds HTTP, timer, manual and warm-up; every other binding comes out of an extension bundle.
+# ScriptHostBuilderExtensions adds HTTP, timer, manual and warm-up; every other binding comes out of
+# an extension bundle.
 _BUILT_IN = {"http", "httptrigger", "timertrigger", "manualtrigger", "warmuptrigger"}
 _RESERVED = ("admin", "runtime")
 _BUNDLE = "Microsoft.Azure.Functions.ExtensionBundle"
@@ -51,7 +53,10 @@ def _problems(function: Function, accepted: list[Function], host_file: HostFile)
 
 
 def has_bundle(host_file: HostFile) -> bool:
-    """Return whether host.json names the extension bundle; without a host.json the host adds one by itself."""
+    """Return whether host.json names the extension bundle.
+
+    Without a host.json the host adds one by itself.
+    """
     bundle = host_file.get("extensionBundle", "id")
     return not host_file.content or str(bundle or "").lower().startswith(_BUNDLE.lower())
 

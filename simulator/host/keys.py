@@ -14,7 +14,9 @@ def _new_key() -> str:
 
 @dataclass(frozen=True)
 class Keys:
-    """One host's keys: `master` opens everything, `default` every function, `system` the extensions' webhooks.
+    """One host's keys.
+
+    `master` opens everything, `default` every function, `system` the extensions' webhooks.
 
     Raises:
         ValueError: two keys are the same, which would let one open what only the other may.
@@ -32,7 +34,10 @@ class Keys:
             raise ValueError("two keys are the same: give the host key, the master key and the system key apart.")
 
     def allow(self, level: str, given: str | None, function: str = "") -> bool:
-        """Return whether a key opens something of this level: anonymous, function, system or admin."""
+        """Return whether a key opens something of this level.
+
+        Anonymous, function, system or admin.
+        """
         if level == "anonymous":
             return True
         accepted = [self.master]

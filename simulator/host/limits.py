@@ -1,4 +1,7 @@
-"""The host's times and numbers, each with the source it is read in; tests and the command line choose smaller ones."""
+"""The host's times and numbers, each with the source it is read in.
+
+Tests and the command line choose smaller ones.
+"""
 
 from __future__ import annotations
 
@@ -18,17 +21,17 @@ class Limits:
     function_timeout: float | None = 30 * 60
     """host.json's functionTimeout; None means unbounded."""
     start: float = 30
-    """How long a worker may take to load the app (WorkerProcessCountOptions.EnvironmentReloadTimeout)."""
+    """How long a worker may take to load the app (EnvironmentReloadTimeout)."""
     deaths: int = 3
-    """How many deaths of one group's worker recycle its host (RpcFunctionInvocationDispatcher.ErrorEventsThreshold)."""
+    """How many deaths of one group's worker recycle its host (ErrorEventsThreshold)."""
     death_window: float = 30 * 60
-    """A death this long after the one before counts as the first (WorkerRestartErrorIntervalThresholdInMinutes)."""
+    """A death so long after another counts as the first (WorkerRestartErrorIntervalThreshold)."""
     http_concurrency: int = 1
-    """How many HTTP calls one instance runs at once (perInstanceConcurrency; 1 is what Python gets on Flex)."""
+    """How many HTTP calls one instance runs at once: perInstanceConcurrency, 1 for Python on Flex."""
     http_timeout: float = 230
-    """After this an HTTP caller is cut off, and the function runs on (the load balancer's idle limit)."""
+    """After this an HTTP caller is cut off, and the function runs on (the load balancer's limit)."""
     stop_phase: float = 10
-    """After SIGTERM: this long for the listeners, this long again for the worker, then it is killed."""
+    """After SIGTERM: so long for the listeners, so long again for the worker, then the kill."""
 
     @classmethod
     def function_timeout_of(cls, host_file: HostFile) -> float | None:

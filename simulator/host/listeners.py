@@ -1,4 +1,7 @@
-"""The listeners of one app, by function group: they start and stop together, and a group's can be started anew."""
+"""The listeners of one app, by function group.
+
+They start and stop together, and a group's can be started anew.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +46,10 @@ class Listeners:
         """Hears what breaks a listener down: the real host then stops altogether."""
 
     def start(self, functions: Iterable[Function]) -> None:
-        """Start every listener; a function whose listener cannot be made is left out, as the real host leaves it out."""
+        """Start every listener.
+
+        A function whose listener cannot be made is left out, as the real host leaves it out.
+        """
         self._functions = tuple(functions)
         for function in self._functions:
             self._start(function)
@@ -61,7 +67,7 @@ class Listeners:
         await asyncio.gather(*(task for _, task in self._active.values()), return_exceptions=True)
 
     def recycle(self, group: str) -> None:
-        """Start a group's listeners anew, as its host starts anew after its worker died too often."""
+        """Start a group's listeners anew, as its host does after its worker died too often."""
         task = asyncio.create_task(self._recycle(group))
         self._recycling.add(task)
         task.add_done_callback(self._recycling.discard)
@@ -73,7 +79,10 @@ class Listeners:
                 listener.wake()
 
     def monitor(self, function: Function) -> ScheduleMonitor | None:
-        """Return where a timer's status is kept; None if it is not, as with schedules shorter than a minute."""
+        """Return where a timer's status is kept.
+
+        None if it is not, as with schedules shorter than a minute.
+        """
         trigger = function.trigger
         unmonitored = trigger.get("useMonitor") is False
         if unmonitored or Schedule(resolve(trigger["schedule"])).is_shorter_than_a_minute(datetime.now(UTC)):

@@ -1,8 +1,10 @@
-"""What of the host's log would reach Application Insights' table `traces`: one JSON object a line, in a file.
+"""What of the host's log would reach Application Insights' table `traces`.
 
-Read in OpenTelemetryConfigurationExtensions.AddDefaultOpenTelemetryFilters of the host (2026): Azure.*, Host.Results and
-Host.Aggregator are never exported; Function.* is not where the worker has OpenTelemetry on. What a worker prints is
-exported always, under Host.Function.Console.
+One JSON object a line, in a file.
+
+Read in OpenTelemetryConfigurationExtensions.AddDefaultOpenTelemetryFilters of the host (2026):
+Azure.*, Host.Results and Host.Aggregator are never exported; Function.* is not where the worker has
+OpenTelemetry on. What a worker prints is exported always, under Host.Function.Console.
 """
 
 from __future__ import annotations
@@ -28,7 +30,10 @@ def _is_of(category: str, *prefixes: str) -> bool:
 
 
 class TracesView(logging.Handler):
-    """Writes what passes the filter. `open_telemetry` tells whether the app's workers export by themselves by now."""
+    """Writes what passes the filter.
+
+    `open_telemetry` tells whether the app's workers export by themselves by now.
+    """
 
     def __init__(self, path: Path, open_telemetry: Callable[[], bool]) -> None:
         super().__init__(logging.INFO)

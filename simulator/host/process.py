@@ -1,4 +1,7 @@
-"""One worker process: it is asked over a socket, it is killed without a word, and what it prints goes to the host's log."""
+"""One worker process.
+
+It is asked over a socket, it is killed without a word, and what it prints goes to the host's log.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,10 @@ class WorkerDiedError(RuntimeError):
 
 
 class WorkerProcess:
-    """A running worker. `on_log` hears each log message; `on_print` each line with its stream's name."""
+    """A running worker. `on_log` hears each log message.
+
+    `on_print` each line with its stream's name.
+    """
 
     def __init__(self, process: Process, streams: tuple[asyncio.StreamReader, asyncio.StreamWriter]) -> None:
         self._process = process

@@ -12,7 +12,12 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError, ResourceNotFoundError
+from azure.core.exceptions import (
+    AzureError,
+    ClientAuthenticationError,
+    HttpResponseError,
+    ResourceNotFoundError,
+)
 
 from simulator.host.messages import NEVER, Message, UndecodableError, decode
 from simulator.host.queue_messages import INVISIBLE_WHILE_RUNNING, Lease
@@ -29,7 +34,10 @@ Run = Callable[[Message, bytes], Awaitable[bool]]
 
 
 class QueueListener:
-    """Polls one queue for one function. `run` calls the function with a message and tells whether it succeeded."""
+    """Polls one queue for one function.
+
+    `run` calls the function with a message and tells whether it succeeded.
+    """
 
     def __init__(self, queue: QueueClient, poison: QueueClient | None, options: QueueOptions, run: Run) -> None:
         self.queue_name = str(queue.queue_name)
@@ -121,13 +129,17 @@ class QueueListener:
 
 
 def is_fatal(error: AzureError) -> bool:
-    """Return whether an error of a poll stops the whole host: no token, or one without the right (QueueListener)."""
+    """Return whether an error of a poll stops the whole host.
+
+    No token, or one without the right (QueueListener).
+    """
     refused = isinstance(error, HttpResponseError) and error.status_code == _FORBIDDEN
     return refused or isinstance(error, ClientAuthenticationError)
 
 
 def _message(item: QueueMessage) -> Message:
-    # The service always sends these times; the SDK's types allow for messages that were never received.
+    # The service always sends these times; the SDK's types allow for messages that were never
+    # received.
     return Message(
         id=item.id,
         content=item.content,

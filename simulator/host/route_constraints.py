@@ -1,4 +1,4 @@
-"""Constraints of route parameters, such as {id:int} or {name:length(3)}, as ASP.NET Core's inline resolver knows them."""
+"""Constraints of route parameters, such as {id:int}, as ASP.NET Core resolves them."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def check_template(template: str) -> None:
 
 
 def satisfies(text: str, constraints: str) -> bool:
-    """Return whether a parameter's value meets all of its constraints, written as in :int:min(1)."""
+    """Return whether a value meets all of its constraints, written as in :int:min(1)."""
     for constraint in filter(None, constraints.split(":")):
         match = _CALL.fullmatch(constraint)
         if match and not _CHECKS[match[1]](text, (match[2] or "").split(",")):

@@ -45,7 +45,10 @@ class Route:
 
     @property
     def precedence(self) -> list[int]:
-        """The key to sort by: literal before constrained before parameter before catch-all, from the left."""
+        """The key to sort by.
+
+        Literal before constrained before parameter before catch-all, from the left.
+        """
         return [_rank(part) for part in self.template.split("/")]
 
     def match(self, method: str, path: str) -> dict[str, str] | None:

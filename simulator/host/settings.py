@@ -1,4 +1,7 @@
-"""Where the host finds its settings: the environment, local.settings.json and host.json, as `func start` does."""
+"""Where the host finds its settings.
+
+The environment, local.settings.json and host.json, as `func start` does.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,10 @@ class SettingError(ValueError):
 
 
 def load_local_settings(app_dir: Path, environ: MutableMapping[str, str] = os.environ) -> None:
-    """Add the Values of local.settings.json to the environment; what the environment already has wins."""
+    """Add the Values of local.settings.json to the environment.
+
+    What the environment already has wins.
+    """
     path = app_dir / "local.settings.json"
     if not path.exists():
         return
@@ -30,9 +36,12 @@ def load_local_settings(app_dir: Path, environ: MutableMapping[str, str] = os.en
 
 
 def adopt_settings(app_dir: Path, environ: MutableMapping[str, str] = os.environ) -> None:
-    """Make this process's environment the app's: with local.settings.json, and without settings that have no value.
+    """Make this process's environment the app's.
 
-    On Azure such a setting is as good as absent: .NET on Linux removes a variable that is set to nothing.
+    With local.settings.json, and without settings that have no value.
+
+    On Azure such a setting is as good as absent: .NET on Linux removes a variable that is set to
+    nothing.
     """
     load_local_settings(app_dir, environ)
     for name in [name for name, value in environ.items() if not value]:
@@ -89,7 +98,10 @@ class HostFile:
         return cls(content)
 
     def get(self, *path: str, default: Any = None) -> Any:
-        """Return one value by its path; names match whatever their case, as they do in the real host."""
+        """Return one value by its path.
+
+        Names match whatever their case, as they do in the real host.
+        """
         node: Any = self.content
         for name in path:
             node = _child(node, name)

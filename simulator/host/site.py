@@ -1,4 +1,7 @@
-"""What the platform does around the host: it starts deployments, replaces them, and keeps the newest answering."""
+"""What the platform does around the host.
+
+It starts deployments, replaces them, and keeps the newest answering.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +16,20 @@ _log = logging.getLogger("Host.Site")
 
 
 class UpdateStrategy(enum.StrEnum):
-    """functionAppConfig.siteUpdateStrategy: what happens to running executions when code or a setting changes."""
+    """functionAppConfig.siteUpdateStrategy.
+
+    What happens to running executions when code or a setting changes.
+    """
 
     RECREATE = "Recreate"
     ROLLING_UPDATE = "RollingUpdate"
 
 
 class Site:
-    """One function app. `deploy` makes the host of what is to run, with the code and the settings of that moment."""
+    """One function app.
+
+    `deploy` makes the host of what is to run, with the code and the settings of that moment.
+    """
 
     def __init__(self, make: Callable[[], Awaitable[Host]], strategy: UpdateStrategy, *, listens: bool = True) -> None:
         self._make, self._strategy, self._listens = make, strategy, listens
@@ -44,7 +53,10 @@ class Site:
             self._host.start()
 
     async def deploy(self) -> None:
-        """Replace what runs: ended at once under Recreate, drained beside the new one under RollingUpdate."""
+        """Replace what runs.
+
+        Ended at once under Recreate, drained beside the new one under RollingUpdate.
+        """
         async with self._deploying:
             old = self.host
             _log.warning("Deployment: %s.", self._strategy)

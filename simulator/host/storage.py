@@ -1,4 +1,7 @@
-"""Connections to the storage accounts that bindings name: a connection string, or the identity form."""
+"""Connections to the storage accounts that bindings name.
+
+A connection string, or the identity form.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,10 @@ _MANAGED_IDENTITY = "managedidentity"
 
 
 class Storage:
-    """The clients of one host, one for each connection; an async context manager that closes them."""
+    """The clients of one host, one for each connection.
+
+    An async context manager that closes them.
+    """
 
     def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
         self._environ = environ

@@ -24,7 +24,10 @@ _log = logging.getLogger("Host.Startup")
 
 
 class Supervisor:
-    """The workers of one app. With `one_process` all groups share the first, as on a developer's machine."""
+    """The workers of one app.
+
+    With `one_process` all groups share the first, as on a developer's machine.
+    """
 
     def __init__(
         self,
@@ -42,14 +45,17 @@ class Supervisor:
         self.functions: tuple[Function, ...] = ()
         self.refused: Mapping[str, str] = {}
         self.open_telemetry = False
-        """Whether the app's workers export telemetry by themselves, for then the host filters what it passes on."""
+        """Whether the workers export telemetry by themselves: then the host filters its log."""
         self.recycled: Callable[[str], None] = lambda _group: None
         """Hears which group's host has to be recycled."""
         self._one_process, self._clock = one_process, clock
         self._groups: dict[str, GroupWorker] = {}
 
     async def index(self) -> None:
-        """Find the app's functions. An app that cannot be loaded gets a second worker, and then has no functions."""
+        """Find the app's functions.
+
+        An app that cannot be loaded gets a second worker, and then has no functions.
+        """
         first = self._group(HTTP)
         for _ in range(2):
             try:

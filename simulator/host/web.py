@@ -1,4 +1,7 @@
-"""HTTP triggers: requests become invocations, and their outcomes answers, as the Functions host makes them."""
+"""HTTP triggers.
+
+Requests become invocations, and their outcomes answers, as the Functions host makes them.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,10 @@ from simulator.host.routes import Route
 
 
 class HttpTriggers:
-    """Answers for the app's HTTP functions. A route that exists, but not for this method, is a 404, as in the real host."""
+    """Answers for the app's HTTP functions.
+
+    A route that exists, but not for this method, is a 404, as in the real host.
+    """
 
     def __init__(self, host: Callable[[], Host], keys: Keys) -> None:
         self._host = host

@@ -1,4 +1,7 @@
-"""A worker with an app: Microsoft's worker library in a process of its own, indexed and ready to run functions."""
+"""A worker with an app.
+
+Microsoft's worker library in a process of its own, indexed and ready to run functions.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,10 @@ class IndexingError(RuntimeError):
 
 @dataclass(frozen=True)
 class Outcome:
-    """How an invocation ended: `error` is None on success, else the exception's type, text and traceback."""
+    """How an invocation ended.
+
+    `error` is None on success, else the exception's type, text and traceback.
+    """
 
     outputs: Mapping[str, TypedData] = field(default_factory=dict)
     returned: TypedData | None = None
@@ -44,7 +50,8 @@ class Outcome:
 class Worker:
     """One worker process with one indexed app.
 
-    `path` is its sys.path as it is once the app has loaded; `open_telemetry` tells whether it exports by itself.
+    `path` is its sys.path as it is once the app has loaded; `open_telemetry` tells whether it
+    exports by itself.
     """
 
     process: WorkerProcess
@@ -56,7 +63,9 @@ class Worker:
 
     @classmethod
     async def specialise(cls, app: AppFolder, environ: Mapping[str, str], limit: float = START_LIMIT) -> Self:
-        """Start a worker as Flex Consumption does: a placeholder first, which then gets the environment and the app.
+        """Start a worker as Flex Consumption does.
+
+        A placeholder first, which then gets the environment and the app.
 
         Raises:
             IndexingError: the app cannot be loaded.
@@ -74,7 +83,9 @@ class Worker:
 
     @classmethod
     async def restart(cls, app: AppFolder, environ: Mapping[str, str], limit: float = START_LIMIT) -> Self:
-        """Start a worker in place of one that died: no placeholder, the environment is there from the start.
+        """Start a worker in place of one that died.
+
+        No placeholder, the environment is there from the start.
 
         Raises:
             IndexingError: the app cannot be loaded.
@@ -139,7 +150,10 @@ async def _ask(process: WorkerProcess, limit: float, kind: str, **fields: Any) -
 
 
 def to_typed(value: Any) -> TypedData:
-    """Return a trigger metadata value as the host sends it: text as it is, anything else as JSON."""
+    """Return a trigger metadata value as the host sends it.
+
+    Text as it is, anything else as JSON.
+    """
     return TypedData(string=value) if isinstance(value, str) else TypedData(json=json.dumps(value))
 
 

@@ -1,4 +1,7 @@
-"""What becomes of what a worker logs and prints: which category the host files it under, and what it drops."""
+"""What becomes of what a worker logs and prints.
+
+Which category the host files it under, and what it drops.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +19,9 @@ _CHANNEL = logging.getLogger("Host.WorkerChannel")
 class WorkerLog:
     """One worker's log; `specialised` is false while it is a placeholder.
 
-    A record of no running invocation is dropped, as GrpcWorkerChannel drops it: what is logged while function_app.py loads
-    reaches nobody. What is printed reaches the log always, except from a placeholder.
+    A record of no running invocation is dropped, as GrpcWorkerChannel drops it: what is logged
+    while function_app.py loads reaches nobody. What is printed reaches the log always, except from
+    a placeholder.
     """
 
     specialised: bool = False
@@ -43,7 +47,10 @@ class WorkerLog:
             self._file(f"Function.{function}.User", log["level"], log["message"])
 
     def line(self, stream: str, text: str) -> None:
-        """File one printed line; what it says decides how bad it is (WorkerProcess.ParseErrorMessageAndLog)."""
+        """File one printed line.
+
+        What it says decides how bad it is (WorkerProcess.ParseErrorMessageAndLog).
+        """
         if self.specialised and text.strip():
             self._file(CONSOLE, severity(text) if stream == "stderr" else logging.INFO, text)
 

@@ -1,4 +1,7 @@
-"""Names that end in .localhost resolve to this machine. Standard library alone: it also runs in the bare worker."""
+"""Names that end in .localhost resolve to this machine. Standard library alone.
+
+It also runs in the bare worker.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,9 @@ LOOPBACK = "127.0.0.1"
 
 
 def resolve_localhost() -> Callable[[], None]:
-    """Resolve every name that ends in .localhost to 127.0.0.1, in this process; return what undoes it.
+    """Resolve every name that ends in .localhost to 127.0.0.1, in this process.
+
+    Return what undoes it.
 
     RFC 6761 (section 6.3) says that resolvers should do so by themselves; glibc does not.
     """
@@ -27,7 +32,10 @@ def resolve_localhost() -> Callable[[], None]:
 
 
 def resolving_loop(loop: Any) -> Callable[[], Any]:
-    """Return what makes loops of a class, such as uvloop's, that asks the system by itself; its names resolve as well."""
+    """Return what makes loops of a class, such as uvloop's, that asks the system by itself.
+
+    Its names resolve as well.
+    """
 
     async def getaddrinfo(self: Any, host: Any, *args: Any, **kwargs: Any) -> Any:
         return await loop.getaddrinfo(self, LOOPBACK if _is_local(host) else host, *args, **kwargs)

@@ -1,4 +1,7 @@
-"""The product itself on a simulated Azure over TLS: on our host, and behind Microsoft's listeners."""
+"""The product itself on a simulated Azure over TLS.
+
+On our host, and behind Microsoft's listeners.
+"""
 
 from __future__ import annotations
 
@@ -74,7 +77,7 @@ class Product:
 
 
 def by_identity(cloud: Background[Azure]) -> dict[str, str]:
-    """Let the app's identity use the host's account, and return the settings of a deployment without any key."""
+    """Let the app's identity use the host's account; return settings without any key."""
     azure, identity = cloud.world, cloud.world.managed_identity.system
     assert identity
     azure.grant(identity, DATA_RIGHTS, azure.accounts[HOST_ACCOUNT].resource_id)
@@ -131,7 +134,10 @@ def _both(folder: Path, env: dict[str, str]) -> Iterator[tuple[str, str]]:
 
 @contextlib.contextmanager
 def _microsofts(folder: Path, env: dict[str, str]) -> Iterator[tuple[str, str]]:
-    """Microsoft's listeners poll the queues and run the timer; HTTP, which is not theirs, stays with our worker."""
+    """Microsoft's listeners poll the queues and run the timer.
+
+    HTTP, which is not theirs, stays with our worker.
+    """
     program, functions = trigger_host(), folder / "functions.json"
     found = [each for each in describe_app(ROOT, env) if each["bindings"][0]["type"] != "httpTrigger"]
     functions.write_text(json.dumps(found))

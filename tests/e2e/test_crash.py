@@ -1,6 +1,9 @@
-"""The worker that rotates is killed in the midst of a call; its message comes back, and the secret is as promised.
+"""The worker that rotates is killed in the midst of a call.
 
-The same over our host and Microsoft's listeners: in both the worker is a process of its own, and the listener survives it.
+Its message comes back, and the secret is as promised.
+
+The same over our host and Microsoft's listeners: in both the worker is a process of its own, and
+the listener survives it.
 """
 
 from __future__ import annotations
@@ -35,7 +38,8 @@ def is_publishing(request: Request) -> bool:
     return request.method == "PUT" and request.path.startswith("/secrets/")
 
 
-# A secret is rotated once within its overlap: so each place to die at has one of the demo's for itself.
+# A secret is rotated once within its overlap: so each place to die at has one of the demo's for
+# itself.
 PLACES = [
     ("orders-key", "shoporders", is_regenerating, False),
     ("invoices-key", "shopinvoices", is_regenerating, True),
@@ -62,7 +66,10 @@ class Death(Fault):
 
 @pytest.fixture(scope="module", params=[OURS_SIMULATED, OURS_AZURITE, MICROSOFTS])
 def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
-    """The product on each host; a message of a dead worker is back after two seconds instead of thirty."""
+    """The product on each host.
+
+    A message of a dead worker is back after two seconds instead of thirty.
+    """
     with product(str(request.param), tmp_path_factory.mktemp("crash"), between_tries="00:00:02") as started:
         yield started
 

@@ -1,4 +1,7 @@
-"""The two hosts that must behave alike: ours, and Microsoft's listeners in front of the same worker."""
+"""The two hosts that must behave alike.
+
+Ours, and Microsoft's listeners in front of the same worker.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,10 @@ MICROSOFTS = "microsofts"
 
 @dataclass(frozen=True)
 class RunningHost:
-    """A host that runs the test app. `url` is where its webhook answers, and for ours everything else too."""
+    """A host that runs the test app.
+
+    `url` is where its webhook answers, and for ours everything else too.
+    """
 
     kind: str
     url: str
@@ -79,7 +85,10 @@ class RunningHost:
 
 @contextlib.contextmanager
 def running(kind: str, connection: str, folder: Path, *options: str, **settings: str) -> Iterator[RunningHost]:
-    """Run one of the two hosts with the test app; `settings` join its environment, `options` are for ours alone."""
+    """Run one of the two hosts with the test app.
+
+    `settings` join its environment, `options` are for ours alone.
+    """
     env = {
         **os.environ,
         "AzureWebJobsStorage": connection,
@@ -121,7 +130,10 @@ def _functions() -> str:
 
 
 def trigger_host() -> str:
-    """Return the path from TRIGGER_HOST or PATH; skip the test where there is none, fail it where CI is set."""
+    """Return the path from TRIGGER_HOST or PATH.
+
+    Skip the test where there is none, fail it where CI is set.
+    """
     found = os.environ.get("TRIGGER_HOST") or shutil.which("trigger-host")
     if found:
         return found
@@ -139,7 +151,10 @@ def _is_http(function: dict[str, Any]) -> bool:
 def process(
     command: list[str], log: Path, env: dict[str, str], ready: str
 ) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """Run a program until the end of the block; yields once it has printed a line that starts with `ready`."""
+    """Run a program until the end of the block.
+
+    Yields once it has printed a line that starts with `ready`.
+    """
     output = log.with_suffix(".out")
     with log.open("wb") as errors, output.open("wb") as out:
         child = subprocess.Popen(command, env=env, cwd=ROOT, stdout=out, stderr=errors)  # noqa: S603

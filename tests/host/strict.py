@@ -1,4 +1,7 @@
-"""Apps of a few lines, on a strict host inside the test's own event loop; their workers are real processes."""
+"""Apps of a few lines, on a strict host inside the test's own event loop.
+
+Their workers are real processes.
+"""
 
 from __future__ import annotations
 

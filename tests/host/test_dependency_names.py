@@ -1,4 +1,7 @@
-"""The app's own folder is last on the path: no package that it ships may have a module of one of its names."""
+"""The app's own folder is last on the path.
+
+No package that it ships may have a module of one of its names.
+"""
 
 from __future__ import annotations
 

@@ -9,7 +9,12 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError, ResourceNotFoundError
+from azure.core.exceptions import (
+    AzureError,
+    ClientAuthenticationError,
+    HttpResponseError,
+    ResourceNotFoundError,
+)
 from azure.storage.queue.aio import QueueClient
 
 from simulator.host.messages import NEVER, Message
@@ -128,7 +133,10 @@ async def test_a_poll_that_fails_for_another_reason_is_tried_again(error: AzureE
 
 
 async def test_a_message_in_hand_that_is_abandoned_is_neither_released_nor_deleted() -> None:
-    """The function has failed by then, since its worker was killed: a kinder host would release the message."""
+    """The function has failed by then, since its worker was killed.
+
+    A kinder host would release the message.
+    """
     queue, began, ends = FakeService(), asyncio.Event(), asyncio.Event()
 
     async def fail(_message: Message, _body: bytes) -> bool:

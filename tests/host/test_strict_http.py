@@ -1,4 +1,7 @@
-"""HTTP on the strict host: one call at a time, an end to every wait, and keys that open nothing else."""
+"""HTTP on the strict host.
+
+One call at a time, an end to every wait, and keys that open nothing else.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,10 @@ def both(host: RunningHost) -> list[int]:
 
 
 def test_an_instance_runs_one_http_call_at_a_time_unless_told_otherwise(accounts: Accounts, tmp_path: Path) -> None:
-    """Two calls that wait for each other never meet: the first is cut off, its function runs on, the second fails too."""
+    """Two calls that wait for each other never meet.
+
+    The first is cut off, its function runs on, the second fails too.
+    """
     with running(OURS, accounts.fresh(), tmp_path, "--http-seconds", "0.5") as host:
         assert both(host) == [504, 504]
         assert len(host.records("meet")) <= 1

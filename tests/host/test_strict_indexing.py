@@ -1,4 +1,7 @@
-"""Which functions the strict host leaves out: each test has a function that a kinder host would run."""
+"""Which functions the strict host leaves out.
+
+Each test has a function that a kinder host would run.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What deaths, stops, refusals and deployments do to messages and calls, on real queues; where it can, on both hosts."""
+"""What deaths, stops, refusals and deployments do to messages and calls, on real queues.
+
+Where it can, on both hosts.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Worker processes of the strict host: one a group, and what a death, a hang and a cancellation do to their neighbours."""
+"""Worker processes of the strict host.
+
+One a group, and what a death, a hang and a cancellation do to their neighbours.
+"""
 
 from __future__ import annotations
 

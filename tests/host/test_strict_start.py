@@ -33,7 +33,7 @@ async def test_the_environment_is_replaced_and_what_the_placeholder_had_is_gone(
 
 
 async def test_the_process_starts_without_the_apps_settings(tmp_path: Path) -> None:
-    """A naive app sets what the interpreter or the C library reads as it starts, such as PYTHONOPTIMIZE."""
+    """A naive app sets what the interpreter reads as it starts, such as PYTHONOPTIMIZE."""
     expression = "str('MINE' in open('/proc/self/environ').read()) + str(sys.flags.optimize)"
     folder = write_app(tmp_path / "app", route("first", expression))
     async with strict(folder, MINE="1", PYTHONOPTIMIZE="2") as host:

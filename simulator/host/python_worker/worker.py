@@ -1,6 +1,9 @@
-"""Where a worker process begins, as `worker.py` does in the folder of the real one: set the path, run `proxy_worker`.
+"""Where a worker process begins, as `worker.py` does in the folder of the real one.
 
-It runs in a bare interpreter (-I -S): no site-packages, no .pth files, nothing of the folder that it starts in.
+Set the path, run `proxy_worker`.
+
+It runs in a bare interpreter (-I -S): no site-packages, no .pth files, nothing of the folder that
+it starts in.
 """
 
 import runpy

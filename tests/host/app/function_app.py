@@ -1,4 +1,7 @@
-"""An app with every kind of trigger. It notes what it is given in the file RECORD, and does as the message says."""
+"""An app with every kind of trigger.
+
+It notes what it is given in the file RECORD, and does as the message says.
+"""
 
 import asyncio
 import json

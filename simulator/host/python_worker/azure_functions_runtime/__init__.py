@@ -1,7 +1,8 @@
-"""Stands for the older worker library that the platform carries, and that an app gets which does not ship its own.
+"""Stands for the older worker library, which an app gets that does not ship its own.
 
-The platform pinned 1.1.1 in November 2026. With OpenTelemetry switched on that version fails every invocation of an async
-function (azure-functions-python-worker, issue 1881), so this one fails whatever it is asked to do with an app.
+The platform pinned 1.1.1 in November 2026. With OpenTelemetry switched on that version fails every
+invocation of an async function (azure-functions-python-worker, issue 1881), so this one fails
+whatever it is asked to do with an app.
 """
 
 from . import version

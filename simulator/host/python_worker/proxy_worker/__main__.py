@@ -1,6 +1,7 @@
 """Start a worker: `python -I -S worker.py --channel FD --uvloop FOLDER --loopback FILE`.
 
-As in start_worker.py of the real one: the loop is uvloop's where that can be imported, and it lives as long as the process.
+As in start_worker.py of the real one: the loop is uvloop's where that can be imported, and it lives
+as long as the process.
 """
 
 import argparse

@@ -1,4 +1,7 @@
-"""The worker's end of its socket to the host: a thread reads, and whoever has something to say writes."""
+"""The worker's end of its socket to the host.
+
+A thread reads, and whoever has something to say writes.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,10 @@ class Channel:
             self._connection.sendall(frames.encode(message))
 
     def listen(self, loop: asyncio.AbstractEventLoop, receive: Callable[[dict[str, Any]], object]) -> None:
-        """Let the loop call `receive` with each message from now on; without its host the process ends at once."""
+        """Let the loop call `receive` with each message from now on.
+
+        Without its host the process ends at once.
+        """
         threading.Thread(target=self._read, args=(loop, receive), name="channel", daemon=True).start()
 
     def _read(self, loop: asyncio.AbstractEventLoop, receive: Callable[[dict[str, Any]], object]) -> None:

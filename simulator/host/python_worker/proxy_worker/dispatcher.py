@@ -1,6 +1,7 @@
-"""Answers the host's requests through the worker library, as proxy_worker/dispatcher.py of the real worker does.
+"""Answers the host's requests through the worker library, as the real dispatcher.py does.
 
-What escapes the library as a BaseException (CancelledError above all) gets no answer: the host waits for it in vain.
+What escapes the library as a BaseException (CancelledError above all) gets no answer: the host
+waits for it in vain.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Messages between host and worker: a length, then a pickled dictionary whose only classes are those of `protos`."""
+"""Messages between host and worker.
+
+A length, then a pickled dictionary whose only classes are those of `protos`.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,10 @@ HEADER = struct.Struct("!I")
 
 
 class Unpickler(pickle.Unpickler):
-    """Reads protocol messages and plain data, nothing else; either side may know `protos` under another package."""
+    """Reads protocol messages and plain data, nothing else.
+
+    Either side may know `protos` under another package.
+    """
 
     def find_class(self, module_name: str, global_name: str) -> Any:
         """Return a class of `protos`.

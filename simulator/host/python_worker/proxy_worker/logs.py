@@ -1,7 +1,8 @@
 """What the app logs travels to the host, with the invocation that it belongs to.
 
-The invocation is an attribute of the task, and tasks inherit it, as in the real dispatcher. What a thread logs that was
-started from an async function (asyncio.to_thread) therefore belongs to no invocation, and the host drops it.
+The invocation is an attribute of the task, and tasks inherit it, as in the real dispatcher. What a
+thread logs that was started from an async function (asyncio.to_thread) therefore belongs to no
+invocation, and the host drops it.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ def current_invocation() -> str | None:
 
 
 def _synchronous_invocation() -> str | None:
-    # A synchronous function runs in the library's thread pool, and the library remembers its invocation there.
+    # A synchronous function runs in the library's thread pool, and the library remembers its
+    # invocation there.
     library = sys.modules.get("azure_functions_runtime")
     variable = getattr(library, "invocation_id_cv", None)
     return variable.get() if variable else None
