@@ -27,6 +27,7 @@ from simulator.host.site import Site
 from simulator.host.storage import Storage
 from simulator.host.supervisor import Supervisor
 from simulator.host.worker import IndexingError, Worker
+from simulator.host.worker_log import CONSOLE
 from simulator.reach.names import resolve_localhost
 
 
@@ -114,6 +115,9 @@ def main() -> int:
     args = parse_args(sys.argv[1:], __doc__ or "")
     logging.basicConfig(level=args.log_level, format="[%(asctime)s] %(name)s: %(message)s", stream=sys.stderr)
     logging.getLogger("azure").setLevel(logging.WARNING)
+    if args.describe:
+        # What an app prints as it fails to load is part of the answer.
+        logging.getLogger(CONSOLE).setLevel(logging.INFO)
     resolve_localhost()
     adopt_settings(args.app.resolve())
     try:

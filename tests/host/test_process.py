@@ -47,6 +47,14 @@ def test_describing_an_app_gives_its_functions_with_their_bindings() -> None:
     assert [binding.get("schedule") for binding in functions["tick"]] == ["%TICK_SCHEDULE%"]
 
 
+def test_describing_an_app_that_fails_to_load_tells_what_it_printed(tmp_path: Path) -> None:
+    (tmp_path / "function_app.py").write_text(
+        "import sys\nprint('a hint', file=sys.stderr, flush=True)\nraise RuntimeError('wrong')\n"
+    )
+    with pytest.raises(IndexingError, match=r"a hint(.|\n)*RuntimeError: wrong"):
+        describe_app(tmp_path)
+
+
 def test_describing_an_app_that_the_worker_refuses_raises_its_reason(tmp_path: Path) -> None:
     (tmp_path / "function_app.py").write_text(
         "import azure.functions as func\n"
