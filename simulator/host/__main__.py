@@ -22,7 +22,7 @@ from simulator.host.host import Host
 from simulator.host.keys import Keys
 from simulator.host.log_filter import TracesView
 from simulator.host.server import make_app
-from simulator.host.settings import adopt_settings
+from simulator.host.settings import SettingError, adopt_settings
 from simulator.host.site import Site
 from simulator.host.storage import Storage
 from simulator.host.supervisor import Supervisor
@@ -110,7 +110,7 @@ def _announce(host: Host, keys: Keys, port: int) -> None:
 def main() -> int:
     """Run the host.
 
-    1 when a listener was refused, or when an app that is to be described cannot be loaded.
+    1 when host.json or a listener was refused, or an app that is to be described cannot be loaded.
     """
     args = parse_args(sys.argv[1:], __doc__ or "")
     logging.basicConfig(level=args.log_level, format="[%(asctime)s] %(name)s: %(message)s", stream=sys.stderr)
@@ -125,7 +125,7 @@ def main() -> int:
     except IndexingError as error:
         print(f"The app cannot be loaded: {error}", file=sys.stderr)
         return 1
-    except AzureError as error:
+    except (AzureError, SettingError) as error:
         print(f"The host has stopped: {error}", file=sys.stderr)
         return 1
     return 0

@@ -89,9 +89,15 @@ class HostFile:
 
     @classmethod
     def read(cls, app_dir: Path, environ: Mapping[str, str] = os.environ) -> HostFile:
-        """Read the file; without one everything has its default."""
+        """Read the file; without one everything has its default.
+
+        Raises:
+            SettingError: a name stands twice, which .NET's configuration refuses and Python does not.
+
+        """
         path = app_dir / "host.json"
-        content = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        text = path.read_text(encoding="utf-8") if path.exists() else "{}"
+        content = json.loads(text, object_pairs_hook=_without_duplicates)
         for name, value in environ.items():
             if name.startswith(_OVERRIDE):
                 _put(content, name.removeprefix(_OVERRIDE).split("__"), value)
@@ -106,6 +112,20 @@ class HostFile:
         for name in path:
             node = _child(node, name)
         return default if node is None else node
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the object; sections of one name join, values of one name are an error, as in .NET."""
+    content: dict[str, Any] = {}
+    for name, value in pairs:
+        known = next((key for key in content if key.lower() == name.lower()), name)
+        if isinstance(value, dict) and isinstance(content.get(known), dict):
+            content[known] = _without_duplicates([*content[known].items(), *value.items()])
+        elif known in content:
+            raise SettingError(f"host.json: a duplicate key '{name}' was found: leave one of the two.")
+        else:
+            content[name] = value
+    return content
 
 
 def _child(node: Any, name: str) -> Any:

@@ -89,6 +89,15 @@ def running(kind: str, connection: str, folder: Path, *options: str, **settings:
 
     `settings` join its environment, `options` are for ours alone.
     """
+    with running_app(APP, kind, connection, folder, *options, **settings) as host:
+        yield host
+
+
+@contextlib.contextmanager
+def running_app(
+    app: Path, kind: str, connection: str, folder: Path, *options: str, **settings: str
+) -> Iterator[RunningHost]:
+    """Do the same with another app's code and host.json."""
     env = {
         **os.environ,
         "AzureWebJobsStorage": connection,
@@ -97,27 +106,29 @@ def running(kind: str, connection: str, folder: Path, *options: str, **settings:
         "AzureFunctionsWebHost__hostid": "parity",
         **settings,
     }
-    run = _ours(folder, env, *options) if kind == OURS else _microsofts(folder, env)
+    run = _ours(folder, env, *options, app=app) if kind == OURS else _microsofts(folder, env, app)
     with run as (url, process):
         yield RunningHost(kind, url, connection, folder, process)
 
 
 @contextlib.contextmanager
-def _ours(folder: Path, env: dict[str, str], *options: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    command = [sys.executable, "-m", "simulator.host", "--app", str(APP), "--port", "0"]
+def _ours(
+    folder: Path, env: dict[str, str], *options: str, app: Path = APP
+) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    command = [sys.executable, "-m", "simulator.host", "--app", str(app), "--port", "0"]
     command += ["--key", KEY, "--master-key", MASTER_KEY, "--system-key", SYSTEM_KEY, *options]
     with process(command, folder / f"{OURS}.log", env, "Host ready on ") as (line, child):
         yield line.split()[-1], child
 
 
 @contextlib.contextmanager
-def _microsofts(folder: Path, env: dict[str, str]) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+def _microsofts(folder: Path, env: dict[str, str], app: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     program = trigger_host()
     functions = folder / "functions.json"
     functions.write_text(_functions())
     url = f"http://127.0.0.1:{free_port()}"
     with _ours(folder, env, "--worker-only") as (worker_url, _):
-        command = [program, "--functions", str(functions), "--host", str(APP / "host.json")]
+        command = [program, "--functions", str(functions), "--host", str(app / "host.json")]
         command += ["--invoke", f"{worker_url}/invoke", "--listen", url]
         with process(command, folder / f"{MICROSOFTS}.log", env, "trigger-host ready") as (_, child):
             yield url, child

@@ -5,6 +5,7 @@ Where it can, on both hosts.
 
 from __future__ import annotations
 
+import shutil
 import signal
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from azure.storage.queue import QueueClient
 
 from tests.host.accounts import Accounts
-from tests.host.running import MICROSOFTS, OURS, RunningHost, running
+from tests.host.running import APP, MICROSOFTS, OURS, RunningHost, running, running_app
 from tests.host.test_queue_triggers import encoded, is_empty
 from tests.host.waiting import wait_for
 
@@ -101,3 +102,16 @@ def test_a_rolling_update_lets_what_runs_finish_beside_the_new_code(accounts: Ac
         (tmp_path / "record.release").touch()
         wait_for(lambda: is_empty(queue), lambda: "the old code to finish its message")
         assert len(host.records("on_thing", body="hold")) == 1
+
+
+@pytest.mark.parametrize("kind", [OURS, MICROSOFTS])
+def test_a_host_json_with_a_name_twice_is_refused(kind: str, accounts: Accounts, tmp_path: Path) -> None:
+    """Python's own reader takes the second: a merge of two branches can leave such a file."""
+    app = tmp_path / "app"
+    shutil.copytree(APP, app)
+    (app / "host.json").write_text('{"version": "2.0", "functionTimeout": "00:10:00", "FunctionTimeout": "00:05:00"}')
+    with (
+        pytest.raises(AssertionError, match=r"(?i)duplicate key '?functiontimeout"),
+        running_app(app, kind, accounts.fresh(), tmp_path),
+    ):
+        pass
