@@ -37,7 +37,7 @@ class Host:
     def __init__(self, supervisor: Supervisor, storage: Storage) -> None:
         self.supervisor = supervisor
         self.limits = supervisor.limits
-        self.http_slots = asyncio.Semaphore(self.limits.http_concurrency)
+        self._http_slots = asyncio.Semaphore(self.limits.http_concurrency)
         options = QueueOptions.read(supervisor.host_file)
         self.listeners = Listeners(self.invoke, storage, options)
         self._outputs = OutputWriter(storage, self.listeners.wake, is_base64=options.is_base64)
@@ -99,10 +99,25 @@ class Host:
 
         A caller that goes away does not stop the function.
         """
+        return await asyncio.shield(self._begin(function, data, metadata, traceparent))
+
+    async def call(self, function: Function, data: TypedData, traceparent: str) -> Outcome:
+        """Run an HTTP function once there is room, which it takes until it ends.
+
+        A caller that is cut off does not make room: the function runs on.
+        """
+        await self._http_slots.acquire()
+        task = self._begin(function, data, None, traceparent)
+        task.add_done_callback(lambda _: self._http_slots.release())
+        return await asyncio.shield(task)
+
+    def _begin(
+        self, function: Function, data: TypedData, metadata: Mapping[str, Any] | None, traceparent: str
+    ) -> asyncio.Task[Outcome]:
         task = asyncio.create_task(self._invoke(function, data, metadata, traceparent))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
-        return await asyncio.shield(task)
+        return task
 
     async def _invoke(
         self, function: Function, data: TypedData, metadata: Mapping[str, Any] | None, traceparent: str

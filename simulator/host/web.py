@@ -42,8 +42,8 @@ class HttpTriggers:
         data = TypedData(http=await _to_rpc(request, params))
         trace = request.headers.get("traceparent", "")
         try:
-            async with asyncio.timeout(host.limits.http_timeout), host.http_slots:
-                outcome = await host.invoke(route.function, data, traceparent=trace)
+            async with asyncio.timeout(host.limits.http_timeout):
+                outcome = await host.call(route.function, data, trace)
         except TimeoutError:
             return web.Response(status=504)
         return _to_response(outcome.returned) if outcome.ok else web.Response(status=500)

@@ -16,6 +16,7 @@ from tests.host.running import KEY, MASTER_KEY, OURS, ROOT, SYSTEM_KEY, RunningH
 from tests.host.test_event_grid import NOTIFICATION, event
 from tests.host.test_event_grid import call as deliver
 from tests.host.test_http_triggers import ROTATE, call, with_key
+from tests.host.waiting import wait_for
 
 
 def both(host: RunningHost) -> list[int]:
@@ -27,11 +28,20 @@ def both(host: RunningHost) -> list[int]:
 def test_an_instance_runs_one_http_call_at_a_time_unless_told_otherwise(accounts: Accounts, tmp_path: Path) -> None:
     """Two calls that wait for each other never meet.
 
-    The first is cut off, its function runs on, the second fails too.
+    The first is cut off and runs on; it keeps its place, so the second is cut off before it begins.
     """
     with running(OURS, accounts.fresh(), tmp_path, "--http-seconds", "0.5") as host:
         assert both(host) == [504, 504]
-        assert len(host.records("meet")) <= 1
+        assert len(host.records("meet")) == 1
+
+
+def test_a_call_that_was_cut_off_keeps_its_place_until_its_function_ends(accounts: Accounts, tmp_path: Path) -> None:
+    with running(OURS, accounts.fresh(), tmp_path, "--http-seconds", "1") as host:
+        assert call(host, "/api/hold", "GET")[0] == 504
+        assert call(host, "/api/open", "GET")[0] == 504
+        (tmp_path / "record.release").touch()
+        host.wait_for_records(1, "released")
+        wait_for(lambda: call(host, "/api/open", "GET")[0] == 200, lambda: "the place to be free again")
 
 
 def test_with_more_concurrency_calls_run_side_by_side(accounts: Accounts, tmp_path: Path) -> None:
