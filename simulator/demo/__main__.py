@@ -172,6 +172,7 @@ def main() -> int:
     """Run the demo; 0 when it ended well."""
     resolve_localhost()
     say("starting a simulated Azure on loopback (TLS), and the app on Microsoft's Functions worker")
+    say("(all functions in one worker process, to be quick; on Azure each queue and the timer have their own)")
     parts = cast()
     with start_in_thread(lambda domains: stage(domains, parts)) as cloud:
         os.environ |= cloud.running.environment

@@ -18,6 +18,10 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = "demo-function-key"
+MASTER_KEY = "demo-master-key"
+SYSTEM_KEY = "demo-event-grid-key"
+# Six workers that start at once would take the demo's ten seconds for themselves.
+FEWER_PROCESSES = ("--processes", "one", "--stop-seconds", "1")
 
 
 class AppError(Exception):
@@ -34,14 +38,15 @@ class App:
     def post(self, path: str, body: object = None, headers: Mapping[str, str] | None = None) -> tuple[int, Any]:
         """Send a POST and return status and decoded body."""
         data = b"" if body is None else json.dumps(body).encode()
-        return self._ask(path, data, {"Content-Type": "application/json", **(headers or {})})
+        own = {"x-functions-key": KEY, "Content-Type": "application/json"}
+        return self._ask(path, data, {**own, **(headers or {})})
 
     def get(self, path: str) -> tuple[int, Any]:
         """Send a GET and return status and decoded body."""
-        return self._ask(path, None, {})
+        return self._ask(path, None, {"x-functions-key": KEY})
 
     def _ask(self, path: str, data: bytes | None, headers: Mapping[str, str]) -> tuple[int, Any]:
-        request = urllib.request.Request(self.base + path, data, {"x-functions-key": KEY, **headers})  # noqa: S310
+        request = urllib.request.Request(self.base + path, data, dict(headers))  # noqa: S310
         try:
             with urllib.request.urlopen(request, timeout=60) as response:  # noqa: S310 - the host on loopback
                 return response.status, _decoded(response.read())
@@ -51,7 +56,7 @@ class App:
 
     def deliver(self, event: Mapping[str, Any]) -> int:
         """Deliver an event as Event Grid does: first the handshake, then the event. Returns the status."""
-        path = f"/runtime/webhooks/EventGrid?functionName=on_event_grid&code={KEY}"
+        path = "/runtime/webhooks/EventGrid?functionName=on_event_grid"
         handshake = [
             {
                 "id": "1",
@@ -62,10 +67,13 @@ class App:
                 "data": {"validationCode": "7f3a"},
             }
         ]
-        status, answer = self.post(path, handshake, {"aeg-event-type": "SubscriptionValidation"})
+        status, answer = self.post(path, handshake, self._webhook("SubscriptionValidation"))
         if status != 200 or answer != {"validationResponse": "7f3a"}:  # noqa: PLR2004
             raise AppError(f"the handshake was answered {status} {answer}")
-        return self.post(path, [event], {"aeg-event-type": "Notification"})[0]
+        return self.post(path, [event], self._webhook("Notification"))[0]
+
+    def _webhook(self, kind: str) -> dict[str, str]:
+        return {"aeg-event-type": kind, "x-functions-key": SYSTEM_KEY}
 
 
 def _decoded(body: bytes) -> Any:
@@ -82,7 +90,12 @@ def running(settings: Mapping[str, str], port: int = 0) -> Iterator[App]:
         command = [sys.executable, "-m", "simulator.host", "--app", str(ROOT), "--port", str(port), "--key", KEY]
         env = {**os.environ, **settings}
         with subprocess.Popen(  # noqa: S603 - our own host
-            [*command, "--master-key", KEY], cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=log, text=True
+            [*command, "--master-key", MASTER_KEY, "--system-key", SYSTEM_KEY, *FEWER_PROCESSES],
+            cwd=ROOT,
+            env=env,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
         ) as process:
             try:
                 yield App(_address(process, Path(log.name)), Path(log.name))

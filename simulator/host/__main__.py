@@ -1,4 +1,7 @@
-"""`python -m simulator.host --app DIR --port N`: runs a function app on this machine, like `func start`."""
+"""`python -m simulator.host --app DIR --port N`.
+
+Runs a function app on this machine, as strictly as Flex Consumption.
+"""
 
 from __future__ import annotations
 
@@ -6,104 +9,124 @@ import argparse
 import asyncio
 import json
 import logging
+import os
 import signal
 import sys
-from collections.abc import Sequence
-from pathlib import Path
 
 from aiohttp import web
+from azure.core.exceptions import AzureError
 
+from simulator.host.app_folder import AppFolder
+from simulator.host.command_line import Options, parse_args
 from simulator.host.host import Host
 from simulator.host.keys import Keys
-from simulator.host.routes import Route
+from simulator.host.log_filter import TracesView
 from simulator.host.server import make_app
-from simulator.host.settings import HostFile
+from simulator.host.settings import SettingError, adopt_settings
+from simulator.host.site import Site
 from simulator.host.storage import Storage
-from simulator.host.web import HttpTriggers
+from simulator.host.supervisor import Supervisor
 from simulator.host.worker import IndexingError, Worker
+from simulator.host.worker_log import CONSOLE
 from simulator.reach.names import resolve_localhost
 
 
-def parse_args(argv: Sequence[str]) -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(prog="python -m simulator.host", description=__doc__)
-    parser.add_argument("--app", type=Path, default=Path(), help="folder of function_app.py and host.json")
-    parser.add_argument("--port", type=int, default=7071, help="0 takes a free one")
-    parser.add_argument("--key", help="the host key `default`, which opens every function; random if left out")
-    parser.add_argument("--master-key", help="the key that opens /admin as well; random if left out")
-    parser.add_argument("--worker-only", action="store_true", help="no listeners, but POST /invoke for somebody else's")
-    parser.add_argument("--describe", action="store_true", help="print the functions as JSON, and end")
-    parser.add_argument("--log-level", default="INFO", help="of what goes to stderr")
-    return parser.parse_args(argv)
-
-
-async def run(args: argparse.Namespace) -> None:
-    """Serve until SIGTERM or SIGINT, then let what runs finish.
+async def describe(app: AppFolder) -> None:
+    """Print the app's functions as the worker indexes them.
 
     Raises:
         IndexingError: the app cannot be loaded.
 
     """
-    worker = await Worker.start(args.app.resolve())
-    if args.describe:
-        print(json.dumps([{"name": function.name, "bindings": function.bindings} for function in worker.functions]))
-        return
-    stopped = _stop_event()
+    worker = await Worker.specialise(app, os.environ)
+    print(json.dumps([{"name": function.name, "bindings": function.bindings} for function in worker.functions]))
+    worker.process.kill()
+    await worker.process.gone()
+
+
+async def run(args: argparse.Namespace) -> None:
+    """Serve until SIGTERM or SIGINT; SIGHUP is a deployment.
+
+    Raises:
+        AzureError: a listener was refused by its queue, which stops the whole host.
+
+    """
+    options, stopped = Options.of(args), asyncio.Event()
     async with Storage() as storage:
-        await _serve(args, Host(worker, storage, HostFile.read(worker.app_dir)), stopped)
+
+        async def make() -> Host:
+            supervisor = Supervisor(AppFolder.at(args.app), options.limits, one_process=options.one_process)
+            await supervisor.index()
+            return Host(supervisor, storage)
+
+        site = Site(make, args.site_update, listens=not args.worker_only)
+        if args.traces:
+            view = TracesView(args.traces, lambda: site.host.supervisor.open_telemetry)
+            logging.getLogger().addHandler(view)
+        deployments = _on_signals(site, stopped)
+        await _serve(args, site, options.keys, stopped)
+        await asyncio.gather(*deployments)
 
 
-async def _serve(args: argparse.Namespace, host: Host, stopped: asyncio.Event) -> None:
-    keys = _keys(args)
-    runner = web.AppRunner(make_app(host, keys, with_invoke=args.worker_only), access_log=None)  # it would show keys
+async def _serve(args: argparse.Namespace, site: Site, keys: Keys, stopped: asyncio.Event) -> None:
+    await site.start()
+    # The access log would show keys.
+    app = make_app(lambda: site.host, keys, with_invoke=args.worker_only)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", args.port).start()
-    if not args.worker_only:
-        host.start()
-    _announce(host, keys, runner.addresses[0][1])
-    await host.run_until(stopped)
-    await runner.cleanup()
-    await host.stop()
+    _announce(site.host, keys, runner.addresses[0][1])
+    try:
+        await site.run_until(stopped)
+    finally:
+        await site.stop()
+        await runner.cleanup()
 
 
-def _stop_event() -> asyncio.Event:
-    stopped = asyncio.Event()
+def _on_signals(site: Site, stopped: asyncio.Event) -> set[asyncio.Task[None]]:
+    loop, deployments = asyncio.get_running_loop(), set[asyncio.Task[None]]()
     for name in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(name, stopped.set)
-    return stopped
-
-
-def _keys(args: argparse.Namespace) -> Keys:
-    given = {"default": args.key, "master": args.master_key, "system": args.key}
-    return Keys(**{name: value for name, value in given.items() if value})
+        loop.add_signal_handler(name, stopped.set)
+    loop.add_signal_handler(signal.SIGHUP, lambda: deployments.add(loop.create_task(site.deploy())))
+    return deployments
 
 
 def _announce(host: Host, keys: Keys, port: int) -> None:
     base = f"http://127.0.0.1:{port}"
-    print("\nFunctions:\n")
-    for route in HttpTriggers(host, keys).routes:
-        print(f"\t{route.function.name}: [{_methods(route)}] {base}/{route.template}")
-    for function in host.worker.functions:
+    print(f"\nFunctions ({len(host.functions)}):\n")
+    for route in host.routes:
+        methods = ",".join(sorted(route.methods)) or "ANY"
+        print(f"\t{route.function.name}: [{methods}] {base}/{route.template}")
+    for function in host.functions:
         if function.kind != "httptrigger":
             print(f"\t{function.name}: {function.trigger['type']}")
+    for name, reason in host.supervisor.refused.items():
+        print(f"\t{name}: in error: {reason}")
     print(f"\nKey for functions (x-functions-key): {keys.default}\nMaster key: {keys.master}")
+    print(f"Key of the Event Grid webhook (code=): {keys.system}")
     print(f"Host ready on {base}", flush=True)
 
 
-def _methods(route: Route) -> str:
-    return ",".join(sorted(route.methods)) or "ANY"
-
-
 def main() -> int:
-    """Run the host; 1 when the app cannot be loaded."""
-    args = parse_args(sys.argv[1:])
-    logging.basicConfig(level=args.log_level, format="[%(asctime)s] %(message)s", stream=sys.stderr)
+    """Run the host.
+
+    1 when host.json or a listener was refused, or an app that is to be described cannot be loaded.
+    """
+    args = parse_args(sys.argv[1:], __doc__ or "")
+    logging.basicConfig(level=args.log_level, format="[%(asctime)s] %(name)s: %(message)s", stream=sys.stderr)
     logging.getLogger("azure").setLevel(logging.WARNING)
+    if args.describe:
+        # What an app prints as it fails to load is part of the answer.
+        logging.getLogger(CONSOLE).setLevel(logging.INFO)
     resolve_localhost()
+    adopt_settings(args.app.resolve())
     try:
-        asyncio.run(run(args))
+        asyncio.run(describe(AppFolder.at(args.app)) if args.describe else run(args))
     except IndexingError as error:
         print(f"The app cannot be loaded: {error}", file=sys.stderr)
+        return 1
+    except (AzureError, SettingError) as error:
+        print(f"The host has stopped: {error}", file=sys.stderr)
         return 1
     return 0
 

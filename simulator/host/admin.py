@@ -1,16 +1,20 @@
-"""The part of the admin API that is of use on a developer's machine: the host's state, and running a function now."""
+"""The part of the admin API that is of use on a developer's machine.
+
+The host's state, and running a function now.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 
 from aiohttp import web
 
 from simulator.host.functions import Function
 from simulator.host.host import Host
 from simulator.host.keys import Keys
-from simulator.host.protos import TypedData
+from simulator.host.python_worker.proxy_worker.protos import TypedData
 from simulator.host.timers import timer_data
 from simulator.host.web import given_key
 
@@ -18,7 +22,7 @@ from simulator.host.web import given_key
 class Admin:
     """Answers /admin/…; only the master key opens it."""
 
-    def __init__(self, host: Host, keys: Keys) -> None:
+    def __init__(self, host: Callable[[], Host], keys: Keys) -> None:
         self._host = host
         self._keys = keys
         self._running: set[asyncio.Task[object]] = set()
@@ -29,25 +33,35 @@ class Admin:
             return web.Response(status=401)
         return web.json_response({"state": "Running", "errors": []})
 
-    async def run(self, request: web.Request) -> web.Response:
-        """Run a function in the background with the body's "input"; 202 says no more than that it was started."""
+    async def functions(self, request: web.Request) -> web.Response:
+        """List the functions that were indexed."""
         if not self._keys.allow("admin", given_key(request)):
             return web.Response(status=401)
-        function = self._host.find(request.match_info["name"])
+        listed = [{"name": f.name, "config": {"bindings": f.bindings}} for f in self._host().functions]
+        return web.json_response(listed)
+
+    async def run(self, request: web.Request) -> web.Response:
+        """Run a function in the background with the body's "input".
+
+        202 says no more than that it was started.
+        """
+        if not self._keys.allow("admin", given_key(request)):
+            return web.Response(status=401)
+        function = self._host().find(request.match_info["name"], ignore_case=True)
         if not function:
             return web.Response(status=404)
         try:
             data = await self._input(function, await request.read())
         except ValueError:
             return web.Response(status=400)
-        task = asyncio.create_task(self._host.invoke(function, data))
+        task = asyncio.create_task(self._host().invoke(function, data))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         return web.Response(status=202)
 
     async def _input(self, function: Function, body: bytes) -> TypedData:
         if function.kind == "timertrigger":
-            monitor = self._host.monitor(function)
+            monitor = self._host().listeners.monitor(function)
             return timer_data(await monitor.read() if monitor else None)
         given = json.loads(body or b"{}").get("input") or ""
         return TypedData(json=given) if function.kind == "eventgridtrigger" else TypedData(string=given)

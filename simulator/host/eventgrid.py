@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from aiohttp import web
@@ -14,7 +14,7 @@ from simulator.host.host import Host
 from simulator.host.json_times import rewritten
 from simulator.host.keys import Keys
 from simulator.host.messages import system_metadata
-from simulator.host.protos import TypedData
+from simulator.host.python_worker.proxy_worker.protos import TypedData
 from simulator.host.web import given_key
 
 PATH = "/runtime/webhooks/EventGrid"
@@ -23,7 +23,7 @@ PATH = "/runtime/webhooks/EventGrid"
 class EventGridWebhook:
     """Answers deliveries and both handshakes. The key is the extension's system key, or the master key."""
 
-    def __init__(self, host: Host, keys: Keys) -> None:
+    def __init__(self, host: Callable[[], Host], keys: Keys) -> None:
         self._host = host
         self._keys = keys
 
@@ -36,7 +36,7 @@ class EventGridWebhook:
         if not self._keys.allow("system", given_key(request)):
             return web.Response(status=401)
         name = request.query.get("functionName", "")
-        function = self._host.find(name)
+        function = self._host().find(name)
         if not function or function.kind != "eventgridtrigger":
             return web.Response(status=404, text=f"cannot find function: '{name}'")
         if request.method == "OPTIONS":
@@ -60,7 +60,7 @@ class EventGridWebhook:
     async def _deliver(self, function: Function, events: list[dict[str, Any]], traceparent: str) -> web.Response:
         outcomes = await asyncio.gather(
             *(
-                self._host.invoke(
+                self._host().invoke(
                     function, TypedData(json=json.dumps(_rewritten(event))), _metadata(event, function), traceparent
                 )
                 for event in events

@@ -8,27 +8,33 @@ are no text come as {"base64": …}; the answer is
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
 
+from simulator.host.host import Host
 from simulator.host.outputs import to_wire
-from simulator.host.protos import TypedData
-from simulator.host.worker import Outcome, Worker
+from simulator.host.python_worker.proxy_worker.protos import TypedData
+from simulator.host.worker import Outcome
 
 
 class Invoker:
-    """Answers /invoke for one worker."""
+    """Answers /invoke for one host."""
 
-    def __init__(self, worker: Worker) -> None:
-        self._worker = worker
+    def __init__(self, host: Callable[[], Host]) -> None:
+        self._host = host
 
     async def answer(self, request: web.Request) -> web.Response:
         """Run one invocation."""
         call = await request.json()
-        outcome = await self._worker.invoke(
-            call["function"], _data(call), call.get("metadata"), call.get("traceparent") or ""
-        )
+        host = self._host()
+        function = host.find(call["function"])
+        if function is None:
+            return web.Response(status=404, text=f"there is no function {call['function']}")
+        trace = call.get("traceparent") or ""
+        # Its outputs are the caller's to write.
+        outcome = await host.supervisor.invoke(function, _data(call), call.get("metadata"), trace)
         if not outcome.ok:
             return web.Response(status=500, text=outcome.error)
         return web.json_response({"outputs": _outputs(outcome)})

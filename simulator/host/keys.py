@@ -1,4 +1,4 @@
-"""The keys that open functions over HTTP, and who may use which."""
+"""The keys that open functions over HTTP, and who may use which. No two of them are the same."""
 
 from __future__ import annotations
 
@@ -14,15 +14,30 @@ def _new_key() -> str:
 
 @dataclass(frozen=True)
 class Keys:
-    """One host's keys: `master` opens everything, `default` every function, `system` the extensions' webhooks."""
+    """One host's keys.
+
+    `master` opens everything, `default` every function, `system` the extensions' webhooks.
+
+    Raises:
+        ValueError: two keys are the same, which would let one open what only the other may.
+
+    """
 
     default: str = field(default_factory=_new_key, repr=False)
     master: str = field(default_factory=_new_key, repr=False)
     system: str = field(default_factory=_new_key, repr=False)
     functions: Mapping[str, str] = field(default_factory=dict, repr=False)
 
+    def __post_init__(self) -> None:
+        every = [self.default, self.master, self.system, *self.functions.values()]
+        if len(set(every)) < len(every):
+            raise ValueError("two keys are the same: give the host key, the master key and the system key apart.")
+
     def allow(self, level: str, given: str | None, function: str = "") -> bool:
-        """Tell whether a key opens something of this level: anonymous, function, system or admin."""
+        """Return whether a key opens something of this level.
+
+        Anonymous, function, system or admin.
+        """
         if level == "anonymous":
             return True
         accepted = [self.master]

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from simulator.host.json_times import invariant
-from simulator.host.protos import TypedData
+from simulator.host.python_worker.proxy_worker.protos import TypedData
 
 NEVER = datetime.min.replace(tzinfo=UTC)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from simulator.host.functions import Function
 from simulator.host.messages import encode
 from simulator.host.outputs import OutputError, to_messages
-from simulator.host.protos import TypedData
+from simulator.host.python_worker.proxy_worker.protos import TypedData
 from simulator.host.queue_messages import send
 from simulator.host.settings import resolve
 from simulator.host.storage import Storage

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 INVISIBLE_WHILE_RUNNING = 600
 _RENEW_EVERY = INVISIBLE_WHILE_RUNNING / 2
 
-_log = logging.getLogger("host")
+_log = logging.getLogger("Host.Triggers.Queue")
 
 
 class Lease:

@@ -12,7 +12,12 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from azure.core.exceptions import AzureError, ResourceNotFoundError
+from azure.core.exceptions import (
+    AzureError,
+    ClientAuthenticationError,
+    HttpResponseError,
+    ResourceNotFoundError,
+)
 
 from simulator.host.messages import NEVER, Message, UndecodableError, decode
 from simulator.host.queue_messages import INVISIBLE_WHILE_RUNNING, Lease
@@ -22,13 +27,17 @@ if TYPE_CHECKING:
     from azure.storage.queue import QueueMessage
     from azure.storage.queue.aio import QueueClient
 
-_log = logging.getLogger("host")
+_log = logging.getLogger("Host.Triggers.Queue")
+_FORBIDDEN = 403
 
 Run = Callable[[Message, bytes], Awaitable[bool]]
 
 
 class QueueListener:
-    """Polls one queue for one function. `run` calls the function with a message and tells whether it succeeded."""
+    """Polls one queue for one function.
+
+    `run` calls the function with a message and tells whether it succeeded.
+    """
 
     def __init__(self, queue: QueueClient, poison: QueueClient | None, options: QueueOptions, run: Run) -> None:
         self.queue_name = str(queue.queue_name)
@@ -61,12 +70,19 @@ class QueueListener:
         while self._running:
             await asyncio.wait(self._running)
 
+    def abandon(self) -> None:
+        """Drop the messages in hand: they stay invisible for as long as they were taken."""
+        for task in self._running:
+            task.cancel()
+
     async def _poll(self) -> bool:
         try:
             received = await self._receive()
         except ResourceNotFoundError:
             return False
         except AzureError as error:
+            if is_fatal(error):
+                raise
             _log.warning("Polling queue '%s' failed: %s", self.queue_name, error)
             return False
         for item in received:
@@ -112,8 +128,18 @@ class QueueListener:
             await lease.release(self._options.visibility_timeout, self._options.max_dequeue_count)
 
 
+def is_fatal(error: AzureError) -> bool:
+    """Return whether an error of a poll stops the whole host.
+
+    No token, or one without the right (QueueListener).
+    """
+    refused = isinstance(error, HttpResponseError) and error.status_code == _FORBIDDEN
+    return refused or isinstance(error, ClientAuthenticationError)
+
+
 def _message(item: QueueMessage) -> Message:
-    # The service always sends these times; the SDK's types allow for messages that were never received.
+    # The service always sends these times; the SDK's types allow for messages that were never
+    # received.
     return Message(
         id=item.id,
         content=item.content,

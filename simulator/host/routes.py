@@ -8,8 +8,16 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from simulator.host.functions import Function
+from simulator.host.route_constraints import satisfies
 
-_PARAMETER = re.compile(r"\{(\*?)([^}:?=]+)[^}?]*(\??)\}")
+_PARAMETER = re.compile(r"\{(\*?)([^}:?=]+)((?::[^}?=]*)*)[^}?]*(\??)\}")
+_PARTS = 5
+"""What split() by _PARAMETER gives for each parameter, with the literal before it."""
+
+
+def template_of(function: Function) -> str:
+    """Return a function's route without the prefix; a function without one answers to its name."""
+    return str(function.trigger.get("route") or function.name).strip("/")
 
 
 @dataclass(frozen=True)
@@ -23,12 +31,12 @@ class Route:
 
     @classmethod
     def of(cls, function: Function, prefix: str) -> Route:
-        """Read the route from an HTTP trigger's binding; without one it is the function's name."""
+        """Read the route from an HTTP trigger's binding."""
         binding = function.trigger
-        route = str(binding.get("route") or function.name).strip("/")
         methods = frozenset(method.upper() for method in binding.get("methods") or [])
         level = str(binding.get("authLevel") or "function").lower()
-        return cls(function, "/".join(part for part in (prefix.strip("/"), route) if part), methods, level)
+        template = "/".join(part for part in (prefix.strip("/"), template_of(function)) if part)
+        return cls(function, template, methods, level)
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:
@@ -37,29 +45,45 @@ class Route:
 
     @property
     def precedence(self) -> list[int]:
-        """The key to sort by: literal before parameter before catch-all, from the left."""
-        return [2 if part.startswith("{*") else 1 if "{" in part else 0 for part in self.template.split("/")]
+        """The key to sort by.
+
+        Literal before constrained before parameter before catch-all, from the left.
+        """
+        return [_rank(part) for part in self.template.split("/")]
 
     def match(self, method: str, path: str) -> dict[str, str] | None:
         """Return the path's parameters, or None when the route is not meant."""
         if self.methods and method.upper() not in self.methods:
             return None
-        found = self.pattern.fullmatch(path)
-        if not found:
+        match = self.pattern.fullmatch(path)
+        if not match:
             return None
-        names = [name for _, name, _ in _PARAMETER.findall(self.template)]
-        return {name: value for name, value in zip(names, found.groups(), strict=True) if value is not None}
+        values = {}
+        for (_, name, constraints, _), value in zip(_PARAMETER.findall(self.template), match.groups(), strict=True):
+            if value is None:
+                continue
+            if not satisfies(value, constraints):
+                return None
+            values[name] = value
+        return values
+
+
+def _rank(part: str) -> int:
+    if part.startswith("{*"):
+        return 3
+    if "{" not in part:
+        return 0
+    return 1 if ":" in part else 2
 
 
 def _segment(part: str) -> str:
     whole = _PARAMETER.fullmatch(part)
     if whole and whole[1]:
         return "(?:/(.*))?"
-    if whole and whole[3]:
+    if whole and whole[4]:
         return "(?:/([^/]+))?"
-    pieces = _PARAMETER.split(part)
-    # split() gives literal, star, name, question mark, literal, …
-    return "/" + "([^/]+)".join(re.escape(literal) for literal in pieces[::4])
+    # split() gives literal, star, name, constraints, question mark, literal, …
+    return "/" + "([^/]+)".join(re.escape(literal) for literal in _PARAMETER.split(part)[::_PARTS])
 
 
 def all_routes(functions: Iterable[Function], prefix: str) -> list[Route]:

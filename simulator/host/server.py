@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from aiohttp import web
 
 from simulator.host.admin import Admin
@@ -15,14 +17,18 @@ from simulator.host.web import HttpTriggers
 _LARGEST_BODY = 210 * 1024 * 1024
 
 
-def make_app(host: Host, keys: Keys, *, with_invoke: bool = False) -> web.Application:
-    """Return the web application that answers for a host; /invoke has no key, so it is there only on demand."""
+def make_app(host: Callable[[], Host], keys: Keys, *, with_invoke: bool = False) -> web.Application:
+    """Return the web application that answers for the host of the moment.
+
+    /invoke has no key, so it is there only on demand.
+    """
     app = web.Application(client_max_size=_LARGEST_BODY)
     admin = Admin(host, keys)
     app.router.add_route("*", PATH, EventGridWebhook(host, keys).answer)
     app.router.add_get("/admin/host/status", admin.status)
+    app.router.add_get("/admin/functions", admin.functions)
     app.router.add_post("/admin/functions/{name}", admin.run)
     if with_invoke:
-        app.router.add_post("/invoke", Invoker(host.worker).answer)
+        app.router.add_post("/invoke", Invoker(host).answer)
     app.router.add_route("*", "/{path:.*}", HttpTriggers(host, keys).answer)
     return app

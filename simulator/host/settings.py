@@ -1,4 +1,7 @@
-"""Where the host finds its settings: the environment, local.settings.json and host.json, as `func start` does."""
+"""Where the host finds its settings.
+
+The environment, local.settings.json and host.json, as `func start` does.
+"""
 
 from __future__ import annotations
 
@@ -21,12 +24,28 @@ class SettingError(ValueError):
 
 
 def load_local_settings(app_dir: Path, environ: MutableMapping[str, str] = os.environ) -> None:
-    """Add the Values of local.settings.json to the environment; what the environment already has wins."""
+    """Add the Values of local.settings.json to the environment.
+
+    What the environment already has wins.
+    """
     path = app_dir / "local.settings.json"
     if not path.exists():
         return
     for name, value in json.loads(path.read_text(encoding="utf-8")).get("Values", {}).items():
         environ.setdefault(name, str(value))
+
+
+def adopt_settings(app_dir: Path, environ: MutableMapping[str, str] = os.environ) -> None:
+    """Make this process's environment the app's.
+
+    With local.settings.json, and without settings that have no value.
+
+    On Azure such a setting is as good as absent: .NET on Linux removes a variable that is set to
+    nothing.
+    """
+    load_local_settings(app_dir, environ)
+    for name in [name for name, value in environ.items() if not value]:
+        del environ[name]
 
 
 def resolve(text: str, environ: Mapping[str, str] = os.environ) -> str:
@@ -70,20 +89,43 @@ class HostFile:
 
     @classmethod
     def read(cls, app_dir: Path, environ: Mapping[str, str] = os.environ) -> HostFile:
-        """Read the file; without one everything has its default."""
+        """Read the file; without one everything has its default.
+
+        Raises:
+            SettingError: a name stands twice, which .NET's configuration refuses and Python does not.
+
+        """
         path = app_dir / "host.json"
-        content = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        text = path.read_text(encoding="utf-8") if path.exists() else "{}"
+        content = json.loads(text, object_pairs_hook=_without_duplicates)
         for name, value in environ.items():
             if name.startswith(_OVERRIDE):
                 _put(content, name.removeprefix(_OVERRIDE).split("__"), value)
         return cls(content)
 
     def get(self, *path: str, default: Any = None) -> Any:
-        """Return one value by its path; names match whatever their case, as they do in the real host."""
+        """Return one value by its path.
+
+        Names match whatever their case, as they do in the real host.
+        """
         node: Any = self.content
         for name in path:
             node = _child(node, name)
         return default if node is None else node
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the object; sections of one name join, values of one name are an error, as in .NET."""
+    content: dict[str, Any] = {}
+    for name, value in pairs:
+        known = next((key for key in content if key.lower() == name.lower()), name)
+        if isinstance(value, dict) and isinstance(content.get(known), dict):
+            content[known] = _without_duplicates([*content[known].items(), *value.items()])
+        elif known in content:
+            raise SettingError(f"host.json: a duplicate key '{name}' was found: leave one of the two.")
+        else:
+            content[name] = value
+    return content
 
 
 def _child(node: Any, name: str) -> Any:

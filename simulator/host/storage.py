@@ -1,4 +1,7 @@
-"""Connections to the storage accounts that bindings name."""
+"""Connections to the storage accounts that bindings name.
+
+A connection string, or the identity form.
+"""
 
 from __future__ import annotations
 
@@ -10,21 +13,27 @@ from typing import TYPE_CHECKING, Any, Self
 from simulator.host.settings import SettingError
 
 if TYPE_CHECKING:
+    from azure.identity.aio import ManagedIdentityCredential
     from azure.storage.blob.aio import BlobServiceClient
     from azure.storage.queue.aio import QueueClient, QueueServiceClient
 
 _DEFAULT = "AzureWebJobsStorage"
 # The SDK's default waits 15 s before its first retry: too long for a host that polls anyway.
 _RETRIES: dict[str, Any] = {"initial_backoff": 1, "increment_base": 1, "retry_total": 2}
+_MANAGED_IDENTITY = "managedidentity"
 
 
 class Storage:
-    """The clients of one host, one for each connection; an async context manager that closes them."""
+    """The clients of one host, one for each connection.
+
+    An async context manager that closes them.
+    """
 
     def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
         self._environ = environ
         self._queues: dict[str, QueueServiceClient] = {}
         self._blobs: BlobServiceClient | None = None
+        self._credentials: dict[str, ManagedIdentityCredential] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -34,6 +43,8 @@ class Storage:
     ) -> None:
         for client in self._queues.values():
             await client.close()
+        for credential in self._credentials.values():
+            await credential.close()
         if self._blobs:
             await self._blobs.close()
 
@@ -48,9 +59,7 @@ class Storage:
         if connection not in self._queues:
             from azure.storage.queue.aio import QueueServiceClient
 
-            self._queues[connection] = QueueServiceClient.from_connection_string(
-                self._connection_string(connection), **_RETRIES
-            )
+            self._queues[connection] = self._connect(QueueServiceClient, connection, "queue")
         return self._queues[connection].get_queue_client(name)
 
     def blobs(self) -> BlobServiceClient:
@@ -63,11 +72,34 @@ class Storage:
         if not self._blobs:
             from azure.storage.blob.aio import BlobServiceClient
 
-            self._blobs = BlobServiceClient.from_connection_string(self._connection_string(_DEFAULT), **_RETRIES)
+            self._blobs = self._connect(BlobServiceClient, _DEFAULT, "blob")
         return self._blobs
 
-    def _connection_string(self, connection: str) -> str:
+    def _connect(self, kind: Any, connection: str, service: str) -> Any:
         value = self._environ.get(connection) or self._environ.get(f"AzureWebJobs{connection}")
-        if not value:
-            raise SettingError(f"{connection} has no value: set it to the connection string of a storage account.")
-        return value
+        if value:
+            return kind.from_connection_string(value, **_RETRIES)
+        return kind(self._service_uri(connection, service), self._credential(connection), **_RETRIES)
+
+    def _service_uri(self, connection: str, service: str) -> str:
+        uri = self._environ.get(f"{connection}__{service}ServiceUri")
+        account = self._environ.get(f"{connection}__accountName")
+        if not uri and account:
+            uri = f"https://{account}.{service}.core.windows.net"
+        if not uri:
+            raise SettingError(
+                f"{connection} has no value: set it to the connection string of a storage account, "
+                f"or {connection}__{service}ServiceUri to its URL."
+            )
+        return uri
+
+    def _credential(self, connection: str) -> ManagedIdentityCredential:
+        kind = self._environ.get(f"{connection}__credential", _MANAGED_IDENTITY)
+        if kind.lower() != _MANAGED_IDENTITY:
+            raise SettingError(f"{connection}__credential is {kind!r}: set it to {_MANAGED_IDENTITY}.")
+        if connection not in self._credentials:
+            from azure.identity.aio import ManagedIdentityCredential
+
+            client_id = self._environ.get(f"{connection}__clientId") or None
+            self._credentials[connection] = ManagedIdentityCredential(client_id=client_id)
+        return self._credentials[connection]

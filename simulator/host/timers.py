@@ -13,11 +13,11 @@ from typing import Any
 from azure.core.exceptions import AzureError
 
 from simulator.host.messages import system_metadata
-from simulator.host.protos import TypedData
+from simulator.host.python_worker.proxy_worker.protos import TypedData
 from simulator.host.schedule import Schedule
 from simulator.host.schedule_status import ScheduleMonitor, ScheduleStatus
 
-_log = logging.getLogger("host")
+_log = logging.getLogger("Host.Triggers.Timer")
 
 Run = Callable[[TypedData], Awaitable[object]]
 
@@ -57,6 +57,10 @@ class TimerListener:
 
     async def stop(self) -> None:
         """Start no more runs."""
+        self._stopping.set()
+
+    def abandon(self) -> None:
+        """Start no more runs; the listener's task is cancelled beside this."""
         self._stopping.set()
 
     async def _begin(self) -> tuple[ScheduleStatus, bool]:

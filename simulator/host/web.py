@@ -1,41 +1,51 @@
-"""HTTP triggers: requests become invocations, and their outcomes answers, as the Functions host makes them."""
+"""HTTP triggers.
+
+Requests become invocations, and their outcomes answers, as the Functions host makes them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from aiohttp import web
 
 from simulator.host.host import Host
 from simulator.host.keys import Keys
-from simulator.host.protos import RpcHttp, RpcHttpCookie, TypedData
-from simulator.host.routes import Route, all_routes
+from simulator.host.python_worker.proxy_worker.protos import RpcHttp, RpcHttpCookie, TypedData
+from simulator.host.routes import Route
 
 
 class HttpTriggers:
-    """Answers for the app's HTTP functions. A route that exists, but not for this method, is a 404, as in the real host."""
+    """Answers for the app's HTTP functions.
 
-    def __init__(self, host: Host, keys: Keys) -> None:
+    A route that exists, but not for this method, is a 404, as in the real host.
+    """
+
+    def __init__(self, host: Callable[[], Host], keys: Keys) -> None:
         self._host = host
         self._keys = keys
-        self.routes = all_routes(
-            host.worker.functions, host.host_file.get("extensions", "http", "routePrefix", default="api")
-        )
 
     async def answer(self, request: web.Request) -> web.Response:
         """Find the function, check the key, run it."""
-        for route in self.routes:
+        host = self._host()
+        for route in host.routes:
             params = route.match(request.method, request.path)
             if params is not None:
-                return await self._run(request, route, params)
+                return await self._run(host, request, route, params)
         return web.Response(status=404)
 
-    async def _run(self, request: web.Request, route: Route, params: Mapping[str, str]) -> web.Response:
+    async def _run(self, host: Host, request: web.Request, route: Route, params: Mapping[str, str]) -> web.Response:
         if not self._keys.allow(route.level, given_key(request), route.function.name):
             return web.Response(status=401)
         data = TypedData(http=await _to_rpc(request, params))
-        outcome = await self._host.invoke(route.function, data, traceparent=request.headers.get("traceparent", ""))
+        trace = request.headers.get("traceparent", "")
+        try:
+            async with asyncio.timeout(host.limits.http_timeout):
+                outcome = await host.call(route.function, data, trace)
+        except TimeoutError:
+            return web.Response(status=504)
         return _to_response(outcome.returned) if outcome.ok else web.Response(status=500)
 
 

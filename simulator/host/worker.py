@@ -1,29 +1,28 @@
-"""The bridge to Microsoft's worker library: indexes a function_app.py and invokes its functions, without gRPC.
+"""A worker with an app.
 
-The library keeps the indexed functions in module globals: one app a process.
+Microsoft's worker library in a process of its own, indexed and ready to run functions.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
-import logging
-import sys
-import time
+import tempfile
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
+from typing import Any, Self
 
-import azure_functions_runtime as runtime
-
-from simulator.host import protos
+from simulator.host.app_folder import AppFolder, app_settings, placeholder_environment
 from simulator.host.functions import Function
-from simulator.host.protos import TypedData
-from simulator.host.settings import load_local_settings
+from simulator.host.limits import Limits
+from simulator.host.process import WorkerDiedError, WorkerProcess
+from simulator.host.python_worker.proxy_worker.protos import ParameterBinding, TypedData
+from simulator.host.worker_log import WorkerLog
 
-_log = logging.getLogger("host")
+START_LIMIT = Limits().start
+_OPEN_TELEMETRY = "WorkerOpenTelemetryEnabled"
 
 
 class IndexingError(RuntimeError):
@@ -32,7 +31,10 @@ class IndexingError(RuntimeError):
 
 @dataclass(frozen=True)
 class Outcome:
-    """How an invocation ended: `error` is None on success, else the exception's type, text and traceback."""
+    """How an invocation ended.
+
+    `error` is None on success, else the exception's type, text and traceback.
+    """
 
     outputs: Mapping[str, TypedData] = field(default_factory=dict)
     returned: TypedData | None = None
@@ -44,102 +46,117 @@ class Outcome:
         return self.error is None
 
 
+@dataclass(frozen=True)
 class Worker:
-    """Microsoft's worker with one indexed app."""
+    """One worker process with one indexed app.
 
-    def __init__(self, functions: Mapping[str, tuple[str, Function]], app_dir: Path) -> None:
-        self._functions = functions
-        self.app_dir = app_dir
+    `path` is its sys.path as it is once the app has loaded; `open_telemetry` tells whether it
+    exports by itself.
+    """
+
+    process: WorkerProcess
+    log: WorkerLog
+    functions: tuple[Function, ...]
+    ids: Mapping[str, str]
+    path: tuple[str, ...]
+    open_telemetry: bool
 
     @classmethod
-    async def start(cls, app_dir: Path) -> Worker:
-        """Load local.settings.json, import function_app.py from `app_dir`, and index it.
+    async def specialise(cls, app: AppFolder, environ: Mapping[str, str], limit: float = START_LIMIT) -> Self:
+        """Start a worker as Flex Consumption does.
+
+        A placeholder first, which then gets the environment and the app.
 
         Raises:
-            IndexingError: with the worker's message, when the app cannot be loaded.
+            IndexingError: the app cannot be loaded.
 
         """
-        _prepare(app_dir)
-        runtime.start_threadpool_executor()
-        init = SimpleNamespace(capabilities={}, function_app_directory=str(app_dir))
-        _check(await runtime.worker_init_request(_request(worker_init_request=init)))
-        return cls(await _load_all(), app_dir)
+        log = WorkerLog()
+        process = await WorkerProcess.spawn(
+            placeholder_environment(environ), Path(tempfile.gettempdir()), log.record, log.line
+        )
+        await _ask(process, limit, "worker_init", placeholder=True)
+        settings = app_settings(environ)
+        log.specialised = True
+        answer = await _ask(process, limit, "function_environment_reload", **_places(app), environment=settings)
+        return await cls._load(process, log, answer)
 
-    @property
-    def functions(self) -> tuple[Function, ...]:
-        """Every indexed function."""
-        return tuple(function for _, function in self._functions.values())
+    @classmethod
+    async def restart(cls, app: AppFolder, environ: Mapping[str, str], limit: float = START_LIMIT) -> Self:
+        """Start a worker in place of one that died.
+
+        No placeholder, the environment is there from the start.
+
+        Raises:
+            IndexingError: the app cannot be loaded.
+
+        """
+        log = WorkerLog(specialised=True)
+        process = await WorkerProcess.spawn(app_settings(environ), app.root, log.record, log.line)
+        answer = await _ask(process, limit, "worker_init", **_places(app), placeholder=False)
+        return await cls._load(process, log, answer)
+
+    @classmethod
+    async def _load(cls, process: WorkerProcess, log: WorkerLog, answer: Mapping[str, Any]) -> Self:
+        entries = (await _ask(process, START_LIMIT, "functions_metadata"))["functions"]
+        for entry in entries:
+            await _ask(process, START_LIMIT, "function_load", function_id=entry["function_id"])
+        functions = tuple(Function.from_raw(entry["name"], entry["raw_bindings"]) for entry in entries)
+        ids = {entry["name"]: entry["function_id"] for entry in entries}
+        return cls(process, log, functions, ids, tuple(answer["path"]), _OPEN_TELEMETRY in answer["capabilities"])
 
     async def invoke(
-        self, name: str, data: TypedData, metadata: Mapping[str, Any] | None = None, traceparent: str = ""
+        self, function: Function, data: TypedData, metadata: Mapping[str, Any] | None = None, traceparent: str = ""
     ) -> Outcome:
-        """Run a function once. `metadata` are plain values; a BaseException of the function comes through to the caller."""
-        function_id, function = self._functions[name]
-        invocation = SimpleNamespace(
-            invocation_id=str(uuid.uuid4()),
-            function_id=function_id,
-            input_data=[protos.ParameterBinding(name=function.trigger["name"], data=data)],
-            trigger_metadata={key: to_typed(value) for key, value in (metadata or {}).items()},
-            trace_context=SimpleNamespace(trace_parent=traceparent or new_traceparent(), trace_state="", attributes={}),
-            retry_context=SimpleNamespace(retry_count=0, max_retry_count=0, exception=None),
-        )
-        return await _run(name, invocation)
+        """Run a function once; `metadata` are plain values.
+
+        Raises:
+            WorkerDiedError: the process ended before the function did.
+
+        """
+        invocation = str(uuid.uuid4())
+        with self.log.running(invocation, function.name):
+            answer = await self.process.request(
+                "invocation",
+                invocation_id=invocation,
+                function_id=self.ids[function.name],
+                input_data=[ParameterBinding(name=function.trigger["name"], data=data)],
+                trigger_metadata={name: to_typed(value) for name, value in (metadata or {}).items()},
+                traceparent=traceparent or new_traceparent(),
+            )
+        if "error" in answer:
+            return Outcome(error=answer["error"])
+        return Outcome(answer["outputs"], answer["returned"])
 
 
-def _prepare(app_dir: Path) -> None:
-    load_local_settings(app_dir)
-    if str(app_dir) not in sys.path:
-        sys.path.insert(0, str(app_dir))
+def _places(app: AppFolder) -> dict[str, str]:
+    return {"app_root": str(app.root), "packages": str(app.packages)}
 
 
-async def _run(name: str, invocation: SimpleNamespace) -> Outcome:
-    _log.info("Executing 'Functions.%s' (Id=%s)", name, invocation.invocation_id)
-    started = time.monotonic()
-    outcome = _outcome(await runtime.invocation_request(_request(invocation_request=invocation)))
-    state = "Succeeded" if outcome.ok else "Failed"
-    taken = round((time.monotonic() - started) * 1000)
-    _log.info("Executed 'Functions.%s' (%s, Id=%s, Duration=%dms)", name, state, invocation.invocation_id, taken)
-    if not outcome.ok:
-        _log.error("Exception while executing function: Functions.%s. %s", name, outcome.error)
-    return outcome
-
-
-def _outcome(response: protos.InvocationResponse) -> Outcome:
-    result = vars(response)["result"]
-    if result.status != protos.StatusResult.Success:
-        return Outcome(error=_text(result.exception))
-    outputs = {binding.name: binding.data for binding in response.output_data if binding.data is not None}
-    return Outcome(outputs, response.return_value)
-
-
-async def _load_all() -> dict[str, tuple[str, Function]]:
-    answer = await runtime.functions_metadata_request(_request())
-    loaded = {}
-    for entry in answer.function_metadata_results or []:
-        load = SimpleNamespace(function_id=entry.function_id)
-        _check(await runtime.function_load_request(_request(function_load_request=load)))
-        loaded[entry.name] = (entry.function_id, Function.from_raw(entry.name, entry.raw_bindings))
-    return loaded
+async def _ask(process: WorkerProcess, limit: float, kind: str, **fields: Any) -> dict[str, Any]:
+    """Ask for a step of the start; a worker that cannot take it is ended."""
+    try:
+        async with asyncio.timeout(limit):
+            answer = await process.request(kind, **fields)
+    except TimeoutError:
+        answer = {"error": f"The worker did not load the app within {limit} s."}
+    except WorkerDiedError as error:
+        raise IndexingError(f"The worker died while it loaded the app: {error}.") from error
+    if "error" in answer:
+        process.kill()
+        await process.gone()
+        raise IndexingError(answer["error"])
+    return answer
 
 
 def to_typed(value: Any) -> TypedData:
-    """Return a trigger metadata value as the host sends it: text as it is, anything else as JSON."""
+    """Return a trigger metadata value as the host sends it.
+
+    Text as it is, anything else as JSON.
+    """
     return TypedData(string=value) if isinstance(value, str) else TypedData(json=json.dumps(value))
 
 
 def new_traceparent() -> str:
     """Return a fresh W3C trace context, not sampled by anybody upstream."""
     return f"00-{uuid.uuid4().hex}-{uuid.uuid4().hex[:16]}-00"
-
-
-def _request(**parts: Any) -> SimpleNamespace:
-    return SimpleNamespace(request=SimpleNamespace(**parts), properties={"host": "127.0.0.1", "protos": protos})
-
-
-def _check(response: Any) -> None:
-    if response.result.status != protos.StatusResult.Success:
-        raise IndexingError(_text(response.result.exception))
-
-
-def _text(exception: protos.RpcException) -> str:
-    return f"{exception.message}\n{exception.stack_trace}".rstrip()

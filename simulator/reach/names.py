@@ -6,41 +6,19 @@ For the local host, the demo and tests only: deployed code never imports this.
 from __future__ import annotations
 
 import os
-import socket
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aiohttp import connector
 
+from simulator.reach.loopback import LOOPBACK, resolve_localhost
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from simulator.wire import Response
 
-LOOPBACK = "127.0.0.1"
-
-
-def resolve_localhost() -> Callable[[], None]:
-    """Resolve every name that ends in .localhost to 127.0.0.1, in this process; return what undoes it.
-
-    RFC 6761 (section 6.3) says that resolvers should do so by themselves; glibc does not.
-    """
-    original = socket.getaddrinfo
-
-    def getaddrinfo(host: Any, *args: Any, **kwargs: Any) -> Any:
-        return original(LOOPBACK if _is_local(host) else host, *args, **kwargs)
-
-    def undo() -> None:
-        socket.getaddrinfo = original
-
-    socket.getaddrinfo = getaddrinfo
-    return undo
-
-
-def _is_local(host: object) -> bool:
-    name = host.decode() if isinstance(host, bytes) else host
-    return isinstance(name, str) and name.lower().rstrip(".").endswith(".localhost")
+__all__ = ["LOOPBACK", "no_such_host", "resolve_localhost", "trust"]
 
 
 def no_such_host(response: Response) -> bool:

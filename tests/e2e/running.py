@@ -1,4 +1,7 @@
-"""The product itself on a simulated Azure over TLS: on our host, and behind Microsoft's listeners."""
+"""The product itself on a simulated Azure over TLS.
+
+On our host, and behind Microsoft's listeners.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from azure.storage.queue import QueueServiceClient, TextBase64EncodePolicy
 
 from simulator.azure import Azure
 from simulator.demo.__main__ import settings
-from simulator.demo.app import KEY, App
+from simulator.demo.app import KEY, MASTER_KEY, SYSTEM_KEY, App
 from simulator.demo.cast import HOST_ACCOUNT, VAULT, Part, cast, stage
 from simulator.host.describe import describe_app
 from simulator.keyvault.state import SecretVersion, Vault
@@ -25,9 +28,15 @@ from tests.azurite import start_azurite
 from tests.host.running import ROOT, process, trigger_host
 from tests.host.waiting import free_port, wait_for
 
-OURS_SIMULATED = "our host, simulated storage"
+OURS_SIMULATED = "our host, simulated storage by identity"
 OURS_AZURITE = "our host, Azurite"
 MICROSOFTS = "Microsoft's listeners, Azurite"
+HOST_STORAGE = "AzureWebJobsStorage"
+# What Storage Blob Data Owner and Storage Queue Data Contributor permit.
+DATA_RIGHTS = (
+    "Microsoft.Storage/storageAccounts/blobServices/*",
+    "Microsoft.Storage/storageAccounts/queueServices/*",
+)
 QUEUES = ("vault-events", "sweeps", "rotations", "rotations-poison")
 
 
@@ -42,6 +51,8 @@ class Product:
     parts: tuple[Part, ...]
     queues: QueueServiceClient
     log: Path
+    connection: str
+    trusted: str | bool
 
     @property
     def vault(self) -> Vault:
@@ -65,8 +76,22 @@ class Product:
         return self.latest(name)
 
 
+def by_identity(cloud: Background[Azure]) -> dict[str, str]:
+    """Let the app's identity use the host's account; return settings without any key."""
+    azure, identity = cloud.world, cloud.world.managed_identity.system
+    assert identity
+    azure.grant(identity, DATA_RIGHTS, azure.accounts[HOST_ACCOUNT].resource_id)
+    return {
+        f"{HOST_STORAGE}__credential": "managedidentity",
+        f"{HOST_STORAGE}__blobServiceUri": f"https://{HOST_ACCOUNT}.{azure.domains.blob}",
+        f"{HOST_STORAGE}__queueServiceUri": f"https://{HOST_ACCOUNT}.{azure.domains.queue}",
+    }
+
+
 @contextlib.contextmanager
-def product(kind: str, folder: Path, schedule: str = "0 0 0 1 1 *") -> Iterator[Product]:
+def product(
+    kind: str, folder: Path, schedule: str = "0 0 0 1 1 *", between_tries: str = "00:00:00"
+) -> Iterator[Product]:
     """Run the product until the end of the block."""
     with contextlib.ExitStack() as stack:
         stack.callback(resolve_localhost())
@@ -74,11 +99,12 @@ def product(kind: str, folder: Path, schedule: str = "0 0 0 1 1 *") -> Iterator[
         cloud = stack.enter_context(start_in_thread(lambda domains: stage(domains, parts)))
         simulated = cloud.running.connection_string(HOST_ACCOUNT)
         connection = simulated if kind == OURS_SIMULATED else stack.enter_context(start_azurite())
+        storage = by_identity(cloud) if kind == OURS_SIMULATED else {"AzureWebJobsStorage": connection}
         env = {
             **os.environ,
-            **settings(cloud, parts, schedule),
-            "AzureWebJobsStorage": connection,
-            "AzureFunctionsJobHost__extensions__queues__visibilityTimeout": "00:00:00",
+            **{name: text for name, text in settings(cloud, parts, schedule).items() if name != HOST_STORAGE},
+            **storage,
+            "AzureFunctionsJobHost__extensions__queues__visibilityTimeout": between_tries,
             "AzureFunctionsJobHost__extensions__queues__maxPollingInterval": "00:00:00.200",
         }
         trusted = str(cloud.running.ca_file) if kind == OURS_SIMULATED else True
@@ -89,13 +115,14 @@ def product(kind: str, folder: Path, schedule: str = "0 0 0 1 1 *") -> Iterator[
         log = folder / "host.log"
         run = _microsofts if kind == MICROSOFTS else _both
         app, webhook = (App(url, log) for url in stack.enter_context(run(folder, env)))
-        yield Product(app, webhook, cloud, parts, queues, log)
+        yield Product(app, webhook, cloud, parts, queues, log, connection, trusted)
 
 
 @contextlib.contextmanager
 def _ours(folder: Path, env: dict[str, str], *options: str) -> Iterator[str]:
     command = [sys.executable, "-m", "simulator.host", "--app", str(ROOT), "--port", "0", "--key", KEY]
-    with process([*command, "--master-key", KEY, *options], folder / "host.log", env, "Host ready on ") as (line, _):
+    command += ["--master-key", MASTER_KEY, "--system-key", SYSTEM_KEY, *options]
+    with process(command, folder / "host.log", env, "Host ready on ") as (line, _):
         yield line.split()[-1]
 
 
@@ -107,7 +134,10 @@ def _both(folder: Path, env: dict[str, str]) -> Iterator[tuple[str, str]]:
 
 @contextlib.contextmanager
 def _microsofts(folder: Path, env: dict[str, str]) -> Iterator[tuple[str, str]]:
-    """Microsoft's listeners poll the queues and run the timer; HTTP, which is not theirs, stays with our worker."""
+    """Microsoft's listeners poll the queues and run the timer.
+
+    HTTP, which is not theirs, stays with our worker.
+    """
     program, functions = trigger_host(), folder / "functions.json"
     found = [each for each in describe_app(ROOT, env) if each["bindings"][0]["type"] != "httpTrigger"]
     functions.write_text(json.dumps(found))

@@ -1,4 +1,7 @@
-"""The two hosts that must behave alike: ours, and Microsoft's listeners in front of the same worker."""
+"""The two hosts that must behave alike.
+
+Ours, and Microsoft's listeners in front of the same worker.
+"""
 
 from __future__ import annotations
 
@@ -26,13 +29,17 @@ ROOT = Path(__file__).parents[2]
 APP = Path(__file__).parent / "app"
 KEY = "function-key"
 MASTER_KEY = "master-key"
+SYSTEM_KEY = "system-key"
 OURS = "ours"
 MICROSOFTS = "microsofts"
 
 
 @dataclass(frozen=True)
 class RunningHost:
-    """A host that runs the test app. `url` is where its webhook answers, and for ours everything else too."""
+    """A host that runs the test app.
+
+    `url` is where its webhook answers, and for ours everything else too.
+    """
 
     kind: str
     url: str
@@ -77,8 +84,20 @@ class RunningHost:
 
 
 @contextlib.contextmanager
-def running(kind: str, connection: str, folder: Path, **settings: str) -> Iterator[RunningHost]:
-    """Run one of the two hosts with the test app; `settings` join its environment."""
+def running(kind: str, connection: str, folder: Path, *options: str, **settings: str) -> Iterator[RunningHost]:
+    """Run one of the two hosts with the test app.
+
+    `settings` join its environment, `options` are for ours alone.
+    """
+    with running_app(APP, kind, connection, folder, *options, **settings) as host:
+        yield host
+
+
+@contextlib.contextmanager
+def running_app(
+    app: Path, kind: str, connection: str, folder: Path, *options: str, **settings: str
+) -> Iterator[RunningHost]:
+    """Do the same with another app's code and host.json."""
     env = {
         **os.environ,
         "AzureWebJobsStorage": connection,
@@ -87,27 +106,29 @@ def running(kind: str, connection: str, folder: Path, **settings: str) -> Iterat
         "AzureFunctionsWebHost__hostid": "parity",
         **settings,
     }
-    run = _ours if kind == OURS else _microsofts
-    with run(folder, env) as (url, process):
+    run = _ours(folder, env, *options, app=app) if kind == OURS else _microsofts(folder, env, app)
+    with run as (url, process):
         yield RunningHost(kind, url, connection, folder, process)
 
 
 @contextlib.contextmanager
-def _ours(folder: Path, env: dict[str, str], *options: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    command = [sys.executable, "-m", "simulator.host", "--app", str(APP), "--port", "0"]
-    command += ["--key", KEY, "--master-key", MASTER_KEY, *options]
+def _ours(
+    folder: Path, env: dict[str, str], *options: str, app: Path = APP
+) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    command = [sys.executable, "-m", "simulator.host", "--app", str(app), "--port", "0"]
+    command += ["--key", KEY, "--master-key", MASTER_KEY, "--system-key", SYSTEM_KEY, *options]
     with process(command, folder / f"{OURS}.log", env, "Host ready on ") as (line, child):
         yield line.split()[-1], child
 
 
 @contextlib.contextmanager
-def _microsofts(folder: Path, env: dict[str, str]) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+def _microsofts(folder: Path, env: dict[str, str], app: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     program = trigger_host()
     functions = folder / "functions.json"
     functions.write_text(_functions())
     url = f"http://127.0.0.1:{free_port()}"
     with _ours(folder, env, "--worker-only") as (worker_url, _):
-        command = [program, "--functions", str(functions), "--host", str(APP / "host.json")]
+        command = [program, "--functions", str(functions), "--host", str(app / "host.json")]
         command += ["--invoke", f"{worker_url}/invoke", "--listen", url]
         with process(command, folder / f"{MICROSOFTS}.log", env, "trigger-host ready") as (_, child):
             yield url, child
@@ -120,7 +141,10 @@ def _functions() -> str:
 
 
 def trigger_host() -> str:
-    """Return the path from TRIGGER_HOST or PATH; skip the test where there is none, fail it where CI is set."""
+    """Return the path from TRIGGER_HOST or PATH.
+
+    Skip the test where there is none, fail it where CI is set.
+    """
     found = os.environ.get("TRIGGER_HOST") or shutil.which("trigger-host")
     if found:
         return found
@@ -138,7 +162,10 @@ def _is_http(function: dict[str, Any]) -> bool:
 def process(
     command: list[str], log: Path, env: dict[str, str], ready: str
 ) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """Run a program until the end of the block; yields once it has printed a line that starts with `ready`."""
+    """Run a program until the end of the block.
+
+    Yields once it has printed a line that starts with `ready`.
+    """
     output = log.with_suffix(".out")
     with log.open("wb") as errors, output.open("wb") as out:
         child = subprocess.Popen(command, env=env, cwd=ROOT, stdout=out, stderr=errors)  # noqa: S603

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.host.running import KEY, MASTER_KEY, RunningHost
+from tests.host.running import MASTER_KEY, SYSTEM_KEY, RunningHost
 
 NOTIFICATION = {"aeg-event-type": "Notification"}
 VALIDATION = {"aeg-event-type": "SubscriptionValidation"}
@@ -47,7 +47,7 @@ def call(
     headers: dict[str, str] | None = None,
     function: str = "on_event",
     method: str = "POST",
-    key: str = KEY,
+    key: str = SYSTEM_KEY,
 ) -> tuple[int, str, str]:
     """Send one request to the webhook; return status, body, and the Webhook-Allowed-Origin header."""
     body = content if isinstance(content, bytes) else json.dumps(content).encode()

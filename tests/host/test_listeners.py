@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from azure.core.exceptions import ResourceNotFoundError
+from azure.core.exceptions import (
+    AzureError,
+    ClientAuthenticationError,
+    HttpResponseError,
+    ResourceNotFoundError,
+)
 from azure.storage.queue.aio import QueueClient
 
 from simulator.host.messages import NEVER, Message
-from simulator.host.protos import TypedData
+from simulator.host.python_worker.proxy_worker.protos import TypedData
 from simulator.host.queue_messages import INVISIBLE_WHILE_RUNNING, Lease
+from simulator.host.queue_options import QueueOptions
+from simulator.host.queues import QueueListener, Run
 from simulator.host.schedule import Schedule
 from simulator.host.timers import TimerListener
 
-MESSAGE = Message("id", "content", 1, NEVER, NEVER, NEVER, "receipt 0")
+MESSAGE = Message("id", "Y29udGVudA==", 1, NEVER, NEVER, NEVER, "receipt 0")
 
 
 class FakeQueue:
@@ -58,6 +66,92 @@ async def test_a_message_is_kept_invisible_as_long_as_its_function_runs_and_dele
     await lease.complete()
     assert set(queue.updates) == {INVISIBLE_WHILE_RUNNING}
     assert queue.deleted
+
+
+class FakeService(FakeQueue):
+    """A queue that answers one poll, with its message or with an error, and is then empty."""
+
+    queue_name = "fake"
+
+    def __init__(self, error: AzureError | None = None) -> None:
+        super().__init__()
+        self._errors = [error] if error else []
+        self._messages = [] if error else [MESSAGE]
+        self.polls = 0
+        self.polled_again = asyncio.Event()
+
+    def receive_messages(self, **_: Any) -> FakeService:
+        return self
+
+    def by_page(self) -> AsyncIterator[AsyncIterator[SimpleNamespace]]:
+        return self._pages()
+
+    async def _pages(self) -> AsyncIterator[AsyncIterator[SimpleNamespace]]:
+        self.polls += 1
+        if self.polls == 2:
+            self.polled_again.set()
+        for error in self._errors[:]:
+            self._errors.remove(error)
+            raise error
+        yield self._page()
+
+    async def _page(self) -> AsyncIterator[SimpleNamespace]:
+        for message in self._messages[:]:
+            self._messages.remove(message)
+            times = {"inserted_on": NEVER, "expires_on": NEVER, "next_visible_on": NEVER}
+            yield SimpleNamespace(**vars(message), **times)
+
+
+def listener_on(queue: FakeService, run: Run) -> QueueListener:
+    return QueueListener(cast("QueueClient", queue), cast("QueueClient", queue), QueueOptions(longest_poll=0.1), run)
+
+
+async def succeed(_message: Message, _body: bytes) -> bool:
+    return True
+
+
+def refusal(status: int) -> HttpResponseError:
+    error = HttpResponseError("refused")
+    error.status_code = status
+    return error
+
+
+@pytest.mark.parametrize("error", [refusal(403), ClientAuthenticationError("no token")], ids=["403", "no token"])
+async def test_a_poll_that_is_refused_ends_the_listener(error: AzureError) -> None:
+    with pytest.raises(type(error)):
+        await asyncio.wait_for(listener_on(FakeService(error), succeed).listen(), 5)
+
+
+@pytest.mark.parametrize("error", [refusal(500), refusal(503), ResourceNotFoundError("no such queue")])
+async def test_a_poll_that_fails_for_another_reason_is_tried_again(error: AzureError) -> None:
+    queue = FakeService(error)
+    listener = listener_on(queue, succeed)
+    listening = asyncio.create_task(listener.listen())
+    await asyncio.wait_for(queue.polled_again.wait(), 5)
+    await listener.stop()
+    await asyncio.wait_for(listening, 5)
+
+
+async def test_a_message_in_hand_that_is_abandoned_is_neither_released_nor_deleted() -> None:
+    """The function has failed by then, since its worker was killed.
+
+    A kinder host would release the message.
+    """
+    queue, began, ends = FakeService(), asyncio.Event(), asyncio.Event()
+
+    async def fail(_message: Message, _body: bytes) -> bool:
+        began.set()
+        await ends.wait()
+        return False
+
+    listener = listener_on(queue, fail)
+    listening = asyncio.create_task(listener.listen())
+    await asyncio.wait_for(began.wait(), 5)
+    listener.abandon()
+    ends.set()
+    await asyncio.wait_for(listener.stop(), 5)
+    await asyncio.wait_for(listening, 5)
+    assert (queue.updates, queue.deleted) == ([], False)
 
 
 async def test_a_message_that_somebody_else_has_taken_meanwhile_is_left_to_them() -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,7 +11,7 @@ import pytest
 from simulator.host.describe import describe_app
 from simulator.host.worker import IndexingError
 from tests.host.accounts import Accounts
-from tests.host.running import APP, OURS, ROOT, running
+from tests.host.running import APP, OURS, running
 from tests.host.test_queue_triggers import encoded, is_empty
 
 
@@ -43,18 +41,18 @@ def test_a_host_that_is_killed_leaves_the_message_of_the_running_function_in_the
         assert not is_empty(queue)
 
 
-def test_an_app_that_cannot_be_loaded_ends_the_host_with_the_workers_message(tmp_path: Path) -> None:
-    (tmp_path / "function_app.py").write_text("import no_such_module\n")
-    command = [sys.executable, "-m", "simulator.host", "--app", str(tmp_path), "--port", "0"]
-    ended = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)  # noqa: S603
-    assert ended.returncode == 1
-    assert "No module named 'no_such_module'" in ended.stderr
-
-
 def test_describing_an_app_gives_its_functions_with_their_bindings() -> None:
     functions = {function["name"]: function["bindings"] for function in describe_app(APP, {**os.environ})}
     assert {"direction": "IN", "type": "eventGridTrigger", "name": "event"} in functions["on_event"]
     assert [binding.get("schedule") for binding in functions["tick"]] == ["%TICK_SCHEDULE%"]
+
+
+def test_describing_an_app_that_fails_to_load_tells_what_it_printed(tmp_path: Path) -> None:
+    (tmp_path / "function_app.py").write_text(
+        "import sys\nprint('a hint', file=sys.stderr, flush=True)\nraise RuntimeError('wrong')\n"
+    )
+    with pytest.raises(IndexingError, match=r"a hint(.|\n)*RuntimeError: wrong"):
+        describe_app(tmp_path)
 
 
 def test_describing_an_app_that_the_worker_refuses_raises_its_reason(tmp_path: Path) -> None:

@@ -104,3 +104,11 @@ def test_what_is_no_schedule_is_refused_with_an_example(expression: str) -> None
 @pytest.mark.parametrize(("expression", "shorter"), [("*/30 * * * * *", True), ("0 * * * * *", False)])
 def test_a_schedule_shorter_than_a_minute_is_recognised(expression: str, *, shorter: bool) -> None:
     assert Schedule(expression).is_shorter_than_a_minute(AT + timedelta(milliseconds=1)) is shorter
+
+
+def test_sections_of_one_name_join_while_values_of_one_name_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "host.json").write_text('{"a": {"x": 1}, "A": {"y": 2}}')
+    assert HostFile.read(tmp_path, {}).content == {"a": {"x": 1, "y": 2}}
+    (tmp_path / "host.json").write_text('{"a": {"x": 1}, "A": {"X": 2}}')
+    with pytest.raises(SettingError, match="duplicate key 'X'"):
+        HostFile.read(tmp_path, {})

@@ -147,7 +147,7 @@ def test_a_timer_s_first_start_writes_down_when_it_is_due(start: Start) -> None:
 def test_a_timer_that_runs_on_startup_does_so_without_being_past_due(start: Start) -> None:
     with start() as host:
         seen = host.wait_for_records(1, "at_start")[0]
-    assert seen == {"function": "at_start", "past_due": False, "status": {}}
+    assert (seen["past_due"], seen["status"]) == (False, {})
 
 
 def test_a_timer_that_is_due_every_second_is_not_monitored_whatever_it_asks_for(start: Start) -> None:

@@ -1,4 +1,7 @@
-"""An app with every kind of trigger. It notes what it is given in the file RECORD, and does as the message says."""
+"""An app with every kind of trigger.
+
+It notes what it is given in the file RECORD, and does as the message says.
+"""
 
 import asyncio
 import json
@@ -29,13 +32,15 @@ def _message(message: func.QueueMessage) -> dict[str, Any]:
     }
 
 
-async def _obey(order: str) -> None:
+async def _obey(order: str, tries: int = 1) -> None:
     if order == "fail":
         raise RuntimeError("told to fail")
     if order == "pair":
         await _meet()
     if order == "hold":
         await _until_released()
+    if order == "die" and tries == 1:
+        os._exit(3)
 
 
 async def _meet() -> None:
@@ -54,7 +59,7 @@ async def _until_released() -> None:
 async def on_thing(message: func.QueueMessage) -> None:
     """Note the message, and do as it says."""
     _note("on_thing", **_message(message))
-    await _obey(message.get_body().decode())
+    await _obey(message.get_body().decode(), message.dequeue_count or 0)
 
 
 @app.queue_trigger(
@@ -116,7 +121,7 @@ async def tick(timer: func.TimerRequest) -> None:
 @app.timer_trigger(arg_name="timer", schedule="0 0 0 1 1 *", use_monitor=False, run_on_startup=True)
 async def at_start(timer: func.TimerRequest) -> None:
     """Note the timer, at every start."""
-    _note("at_start", past_due=timer.past_due, status=timer.schedule_status)  # type: ignore[attr-defined]
+    _note("at_start", pid=os.getpid(), past_due=timer.past_due, status=timer.schedule_status)  # type: ignore[attr-defined]
 
 
 @app.event_grid_trigger(arg_name="event")
@@ -153,13 +158,30 @@ async def open_door(req: func.HttpRequest, context: func.Context) -> func.HttpRe
     )
 
 
+@app.route("meet", auth_level=func.AuthLevel.ANONYMOUS)
+async def meet(req: func.HttpRequest) -> str:
+    """Answer once a second call is here too."""
+    _note("meet", method=req.method)
+    await _meet()
+    return "met"
+
+
+@app.route("hold", auth_level=func.AuthLevel.ANONYMOUS)
+async def hold(req: func.HttpRequest) -> str:
+    """Answer once released."""
+    _note("hold", method=req.method)
+    await _until_released()
+    _note("released", method=req.method)
+    return "released"
+
+
 @app.route("boom", auth_level=func.AuthLevel.ANONYMOUS)
 async def boom(req: func.HttpRequest) -> func.HttpResponse:
     """Answer nothing."""
     raise RuntimeError(f"no answer to {req.method}")
 
 
-@app.route("admin-only", auth_level=func.AuthLevel.ADMIN)
+@app.route("master-only", auth_level=func.AuthLevel.ADMIN)
 async def admin_only(req: func.HttpRequest) -> str:
     """Answer the master alone."""
     return str(req.method)

@@ -98,6 +98,10 @@ class WorkerMetadata(Message):
     """The worker's versions."""
 
 
+class FunctionEnvironmentReloadResponse(Message):
+    """The answer to function_environment_reload_request."""
+
+
 class FunctionMetadataResponse(Message):
     """The answer to functions_metadata_request."""
 

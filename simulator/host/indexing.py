@@ -1,0 +1,96 @@
+"""Which of the functions that the worker reports the host takes, and why it leaves the others out.
+
+A function that is left out leaves the others alone, and only the log tells: HTTP answers as if all
+were well.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from simulator.host.functions import Function
+from simulator.host.route_constraints import UnknownConstraintError, check_template
+from simulator.host.routes import template_of
+from simulator.host.settings import HostFile
+
+# Utility.FunctionNameValidationRegex and BindingNameValidationRegex of the host.
+_FUNCTION_NAME = re.compile(r"(?!host$)[a-z][a-z0-9_-]{0,127}", re.IGNORECASE)
+_BINDING_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9]{0,127}|\$return")
+# ScriptHostBuilderExtensions adds HTTP, timer, manual and warm-up; every other binding comes out of
+# an extension bundle.
+_BUILT_IN = {"http", "httptrigger", "timertrigger", "manualtrigger", "warmuptrigger"}
+_RESERVED = ("admin", "runtime")
+_BUNDLE = "Microsoft.Azure.Functions.ExtensionBundle"
+
+
+def taken(functions: Iterable[Function], host_file: HostFile) -> tuple[list[Function], dict[str, str]]:
+    """Return the functions that the host runs, and the reason for each that it does not."""
+    accepted: list[Function] = []
+    refused: dict[str, str] = {}
+    for function in sorted(functions, key=lambda function: function.name.lower()):
+        problem = next(_problems(function, accepted, host_file), None)
+        if problem:
+            refused[function.name] = problem
+        else:
+            accepted.append(function)
+    return accepted, refused
+
+
+def _problems(function: Function, accepted: list[Function], host_file: HostFile) -> Iterator[str]:
+    if not _FUNCTION_NAME.fullmatch(function.name):
+        yield f"'{function.name}' is not a valid function name."
+    yield from _binding_problems(function.bindings)
+    if not has_bundle(host_file) and (unknown := _not_built_in(function)):
+        types = ", ".join(unknown)
+        yield (
+            f"The binding type(s) '{types}' are not registered. Please ensure the type is correct and the binding "
+            f'extension is installed: host.json needs "extensionBundle" with id {_BUNDLE}.'
+        )
+    if function.kind == "httptrigger":
+        yield from _route_problems(function, accepted)
+
+
+def has_bundle(host_file: HostFile) -> bool:
+    """Return whether host.json names the extension bundle.
+
+    Without a host.json the host adds one by itself.
+    """
+    bundle = host_file.get("extensionBundle", "id")
+    return not host_file.content or str(bundle or "").lower().startswith(_BUNDLE.lower())
+
+
+def _not_built_in(function: Function) -> list[str]:
+    return [binding["type"] for binding in function.bindings if binding["type"].lower() not in _BUILT_IN]
+
+
+def _binding_problems(bindings: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    names: set[str] = set()
+    for binding in bindings:
+        name = str(binding.get("name") or "")
+        if not _BINDING_NAME.fullmatch(name):
+            yield f"The binding name {name} is invalid. Please assign a valid name to the binding."
+        if name.lower() in names:
+            yield f"Multiple bindings with name '{name}' discovered. Binding names must be unique."
+        names.add(name.lower())
+
+
+def _route_problems(function: Function, accepted: list[Function]) -> Iterator[str]:
+    template = template_of(function)
+    if template.lower().startswith(_RESERVED):
+        yield "The specified route conflicts with one or more built in routes."
+    try:
+        check_template(template)
+    except UnknownConstraintError as error:
+        yield str(error)
+    for other in accepted:
+        if other.kind == "httptrigger" and _conflict(function, other):
+            yield f"The route specified conflicts with the route defined by function '{other.name}'."
+
+
+def _conflict(function: Function, other: Function) -> bool:
+    if template_of(function).lower() != template_of(other).lower():
+        return False
+    methods, others = ({str(name).upper() for name in item.trigger.get("methods") or []} for item in (function, other))
+    return not methods or not others or bool(methods & others)

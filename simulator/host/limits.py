@@ -1,0 +1,40 @@
+"""The host's times and numbers, each with the source it is read in.
+
+Tests and the command line choose smaller ones.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from simulator.host.settings import HostFile, parse_timespan
+
+# Flex Consumption's default; "-1" in host.json means that there is none.
+_DEFAULT_FUNCTION_TIMEOUT = "00:30:00"
+_UNBOUNDED = "-1"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Times are in seconds."""
+
+    function_timeout: float | None = 30 * 60
+    """host.json's functionTimeout; None means unbounded."""
+    start: float = 30
+    """How long a worker may take to load the app (EnvironmentReloadTimeout)."""
+    deaths: int = 3
+    """How many deaths of one group's worker recycle its host (ErrorEventsThreshold)."""
+    death_window: float = 30 * 60
+    """A death so long after another counts as the first (WorkerRestartErrorIntervalThreshold)."""
+    http_concurrency: int = 1
+    """How many HTTP calls one instance runs at once: perInstanceConcurrency, 1 for Python on Flex."""
+    http_timeout: float = 230
+    """After this an HTTP caller is cut off, and the function runs on (the load balancer's limit)."""
+    stop_phase: float = 10
+    """After SIGTERM: so long for the listeners, so long again for the worker, then the kill."""
+
+    @classmethod
+    def function_timeout_of(cls, host_file: HostFile) -> float | None:
+        """Read functionTimeout."""
+        text = str(host_file.get("functionTimeout", default=_DEFAULT_FUNCTION_TIMEOUT))
+        return None if text == _UNBOUNDED else parse_timespan(text).total_seconds()

@@ -1,0 +1,3 @@
+"""The version that the platform's library says it has."""
+
+VERSION = "1.1.1"

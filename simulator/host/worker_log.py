@@ -1,0 +1,67 @@
+"""What becomes of what a worker logs and prints.
+
+Which category the host files it under, and what it drops.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+CONSOLE = "Host.Function.Console"
+_CHANNEL = logging.getLogger("Host.WorkerChannel")
+
+
+@dataclass
+class WorkerLog:
+    """One worker's log; `specialised` is false while it is a placeholder.
+
+    A record of no running invocation is dropped, as GrpcWorkerChannel drops it: what is logged
+    while function_app.py loads reaches nobody. What is printed reaches the log always, except from
+    a placeholder.
+    """
+
+    specialised: bool = False
+    _functions: dict[str, str] = field(default_factory=dict)
+
+    @contextlib.contextmanager
+    def running(self, invocation: str, function: str) -> Iterator[None]:
+        """Know an invocation for as long as it runs."""
+        self._functions[invocation] = function
+        try:
+            yield
+        finally:
+            del self._functions[invocation]
+
+    def record(self, log: dict[str, Any]) -> None:
+        """File one record of Python's logging."""
+        function = self._functions.get(log["invocation"] or "")
+        if log["system"]:
+            _CHANNEL.debug("%s", log["message"])
+        elif function is None:
+            _CHANNEL.debug("Ignoring RpcLog of no invocation: %s", log["message"])
+        else:
+            self._file(f"Function.{function}.User", log["level"], log["message"])
+
+    def line(self, stream: str, text: str) -> None:
+        """File one printed line.
+
+        What it says decides how bad it is (WorkerProcess.ParseErrorMessageAndLog).
+        """
+        if self.specialised and text.strip():
+            self._file(CONSOLE, severity(text) if stream == "stderr" else logging.INFO, text)
+
+    def _file(self, category: str, level: int, text: str) -> None:
+        logging.getLogger(category).log(level, "%s", text)
+
+
+def severity(text: str) -> int:
+    """Return the level of a line on stderr."""
+    lowered = text.lower()
+    if "warn" in lowered:
+        return logging.WARNING
+    bad = ("error", "fail", "severe", "unhandled exception")
+    return logging.ERROR if any(word in lowered for word in bad) else logging.INFO
