@@ -10,6 +10,11 @@ EPOCH = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 """Where a virtual clock starts unless told otherwise: a Monday morning, far from a month's or a day's edge."""
 
 
+def utc_now() -> datetime:
+    """Return the current time, aware, in UTC."""
+    return datetime.now(UTC)
+
+
 class VirtualClock:
     """Time as a number that tests move. Calling the clock gives the time, so it serves as a world's `now`."""
 
