@@ -13,7 +13,7 @@ AZURITE_READY := $(if $(shell command -v npm),node_modules/.bin/azurite)
 LEAN := $(UV) run --frozen --quiet --no-default-groups
 DEPLOYING := $(LEAN) python -m scripts.deploying
 
-.PHONY: demo test check prove bench format lock package scan outside costs health snapshots clean
+.PHONY: demo test check prove spec bench format lock package scan outside costs health snapshots clean
 .PHONY: init deploy template push verify finish azd-preprovision azd-postdeploy
 
 demo: $(UV)
@@ -36,6 +36,9 @@ check: $(UV)
 prove: $(UV)
 	@$(UV) sync --frozen --quiet --compile-bytecode
 	@$(RUN) python -m scripts.prove $(ARGS)
+
+spec: $(UV)
+	@$(UV) run --frozen --isolated --quiet --only-group spec python scripts/spec.py $(ARGS)
 
 bench: $(UV)
 	@$(UV) sync --frozen --quiet --compile-bytecode

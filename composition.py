@@ -86,7 +86,7 @@ def build_api(
     queue = StorageQueues(settings.storage, azure)
     vaults = KeyVaults(azure, frozenset(settings.scopes))
     rotators = build_rotators(azure, clock)
-    policy = Policy(settings.scopes, own=settings.policy)
+    policy = Policy(settings.scopes, own=settings.policy, deployment=settings.deployment)
     engine = Engine(
         vaults=vaults,
         leases=BlobLeases(settings.storage, azure, clock),

@@ -66,6 +66,8 @@ def _forecast(secret: SecretVersion, item: WorkItem, decision: Decision) -> Answ
     }
     if isinstance(decision, Skip | Wait | Park) and decision.fix:
         would["fix"] = decision.fix
+    if isinstance(decision, Rotate) and decision.warning:
+        would["warning"] = decision.warning
     if isinstance(decision, Wait):
         would["until"] = decision.until.isoformat()
     if isinstance(decision, Rotate | Retire | Restore | Confirm):

@@ -49,7 +49,9 @@ async def follow(engine: Engine, request: Request) -> Answer:
     incident = Incident(request.moment("since"), _name(name), _source(source))
     vaults = _vaults(engine, request, request.query.get("vault", ""))
     progress = await CutOff(engine, incident).progress(vaults)
-    status = "running" if progress.waiting else "ended" if progress.secrets else "nothing in scope"
+    # It is over only where each credential is proven to be refused: what needs a person may still be accepted.
+    status = "running" if progress.waiting else "needs a person" if progress.needs_a_person else "ended"
+    status = status if progress.secrets else "nothing in scope"
     return Answer(200, {**asdict(progress), "status": status}, headers={"Retry-After": str(POLL_SECONDS)})
 
 

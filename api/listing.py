@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -15,9 +16,12 @@ from api.answers import Answer, BadRequest
 from api.requests import Request
 from engine.decide.history import events, newest_first
 from engine.decide.inventory import NEEDS_A_PERSON, Entry, State, entry
-from engine.errors import NotFound
+from engine.decide.ledger import Ledger
+from engine.errors import NotFound, RekeyError
 from engine.rotate.engine import Engine
 from engine.secret import SecretRef, SecretVersion
+
+log = logging.getLogger("rekey.api")
 
 PAGES_AT_ONCE = 40
 """The most calls to Key Vault, 25 secrets each, that one request may cost; what it has not reached is left to `next`."""
@@ -101,10 +105,11 @@ async def page(engine: Engine, start: Place | None, wanted: Filter, limit: int, 
     if place.vault not in vaults:
         raise _bad_cursor()
     found: list[Entry] = []
+    ledger = await _ledger(engine)
     for _ in range(PAGES_AT_ONCE):
         secrets, token = await engine.vaults.page(place.vault, place.token)
         for index, secret in enumerate(secrets[place.skip :], place.skip):
-            one = judge(engine, secret)
+            one = judge(engine, secret, ledger)
             if not wanted.lets_pass(one):
                 continue
             if len(found) == limit:
@@ -117,9 +122,18 @@ async def page(engine: Engine, start: Place | None, wanted: Filter, limit: int, 
     return Page(found, place)
 
 
-def judge(engine: Engine, secret: SecretVersion) -> Entry:
+def judge(engine: Engine, secret: SecretVersion, ledger: Ledger) -> Entry:
     """Say how one secret stands now."""
-    return entry(secret, engine.policy, engine.kinds, engine.clock.now())
+    return entry(secret, engine.policy, engine.kinds, engine.clock.now(), ledger.of(secret.ref))
+
+
+async def _ledger(engine: Engine) -> Ledger:
+    """Read the records; where they cannot be read, the vaults alone must do."""
+    try:
+        return await engine.ledger()
+    except RekeyError as error:
+        log.warning("the records of the sources cannot be read: %s", error)
+        return Ledger({})
 
 
 def _first_of_next(vaults: list[str], vault: str) -> Place | None:
@@ -129,9 +143,10 @@ def _first_of_next(vaults: list[str], vault: str) -> Place | None:
 
 async def every(engine: Engine, vaults: list[str]) -> AsyncIterator[Entry]:
     """Stream every secret of these vaults."""
+    ledger = await _ledger(engine)
     for vault in vaults:
         async for secret in engine.vaults.list(vault):
-            yield judge(engine, secret)
+            yield judge(engine, secret, ledger)
 
 
 async def list_secrets(engine: Engine, request: Request) -> Answer:
@@ -155,5 +170,5 @@ async def show(engine: Engine, ref: SecretRef) -> Answer:
     versions = newest_first([one async for one in engine.vaults.versions(ref)])
     if not versions:
         raise NotFound("there is no such secret", where=str(ref), fix="GET /api/secrets lists those that there are")
-    one = judge(engine, versions[0])
+    one = judge(engine, versions[0], await _ledger(engine))
     return Answer(200, {**one.to_json(), "version": versions[0].version, "history": events(versions)})

@@ -94,7 +94,9 @@ SCHEMAS: Mapping[str, Any] = {
     "IncidentQueued": _object(
         status={"const": "queued"}, since=TIME, vaults={"type": "array", "items": TEXT}, reason=TEXT
     ),
-    "IncidentProgress": _object(**_PROGRESS, status={"enum": ["running", "ended", "nothing in scope", "dry run"]}),
+    "IncidentProgress": _object(
+        **_PROGRESS, status={"enum": ["running", "needs a person", "ended", "nothing in scope", "dry run"]}
+    ),
     "Policy": _object(
         version=MAYBE_TEXT,
         document=TEXT,

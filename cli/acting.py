@@ -24,8 +24,10 @@ DOES = frozenset({"rotate", "retire", "restore", "confirm"})
 class Unrehearsed(Engine):
     """The engine of who only asks: what keeps a rotation from succeeding, the app finds with its own rights."""
 
-    async def rehearse(self, secret: SecretVersion, managed: Managed) -> None:
+    async def rehearse(self, secret: SecretVersion, managed: Managed) -> str:
         """Check nothing: that the operator may not touch a source says nothing of the app."""
+        del secret, managed
+        return ""
 
 
 async def act(session: Session, args: Namespace) -> int:

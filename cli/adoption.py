@@ -12,13 +12,14 @@ from cli.codes import Exit
 from cli.session import Session
 from cli.terminal import moment
 from cloud.vaults import KeyVaults
-from engine.contract import Recognise, Recognised
+from engine.contract import Forewarn, Recognise, Recognised
 from engine.decide.decision import Confirm, Park, Restore, Retire, Rotate, due_at, due_reason
 from engine.errors import NeedsHuman
 from engine.model.tags import MAX_TAG_LENGTH, OURS, Managed
 from engine.model.workitem import WorkItem
 from engine.rotate.engine import Engine
-from engine.rotate.ownership import claimed, parts
+from engine.rotate.ownership import claimed
+from engine.rotate.under_lease import parts_of
 from engine.secret import SecretVersion
 
 TAGS: Mapping[str, str] = {
@@ -49,9 +50,10 @@ async def adopt(session: Session, args: Namespace) -> int:
     expires = _first_expiry(secret, managed, found, engine.clock.now())
     adopted = replace(wanted, tags=tags, expires=expires)
     _, managed = _considered(engine, secret, tags)
+    warning = await _warning(engine, adopted, managed)
     if not args.dry_run:
         await KeyVaults(session.azure, frozenset(session.settings.scopes)).retag(secret, tags, expires)
-    _show(session, adopted, managed, engine.clock.now(), dry_run=args.dry_run)
+    _show(session, adopted, managed, engine.clock.now(), warning, dry_run=args.dry_run)
     return Exit.FINE
 
 
@@ -82,7 +84,7 @@ def _considered(engine: Engine, secret: SecretVersion, tags: Mapping[str, str]) 
 
 async def _refuse_claimed(session: Session, engine: Engine, wanted: SecretVersion, managed: Managed) -> None:
     """Refuse a source that another secret names: two secrets would cut each other off."""
-    mine = set(parts(managed.source))
+    mine = set(parts_of(managed.source))
     async for one in every(engine, session.vaults(None)):
         if one.secret.ref != wanted.ref and mine & claimed(one.secret.tags, engine.kinds):
             raise NeedsHuman(
@@ -118,13 +120,21 @@ async def _recognised(engine: Engine, wanted: SecretVersion, managed: Managed) -
     return found
 
 
+async def _warning(engine: Engine, adopted: SecretVersion, managed: Managed) -> str:
+    """Return what is to be known before the first rotation, if anything."""
+    rotator = engine.rotators[managed.rotator.kind]
+    return await rotator.forewarn(engine.job(adopted, managed)) if isinstance(rotator, Forewarn) else ""
+
+
 def _first_expiry(secret: SecretVersion, managed: Managed, found: Recognised, now: datetime) -> datetime:
     """Return the earliest of: its present expiry, the source's own end, a whole validity from now."""
     whole = (now + managed.validity).replace(microsecond=0)
     return min(end for end in (secret.expires, found.ends, whole) if end)
 
 
-def _show(session: Session, adopted: SecretVersion, managed: Managed, now: datetime, *, dry_run: bool) -> None:
+def _show(
+    session: Session, adopted: SecretVersion, managed: Managed, now: datetime, warning: str, *, dry_run: bool
+) -> None:
     due, reason = due_at(adopted, managed), due_reason(adopted, managed, now)
     result = {
         "status": "would be adopted" if dry_run else "adopted",
@@ -136,6 +146,7 @@ def _show(session: Session, adopted: SecretVersion, managed: Managed, now: datet
         "credential": adopted.tags["CredentialId"],
         "expires": moment(adopted.expires),
         "due": f"at the next sweep: {reason}" if reason else moment(due),
+        "warning": warning,
     }
     session.terminal.progress("")
     if session.terminal.as_json:

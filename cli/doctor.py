@@ -113,17 +113,18 @@ async def _secret(session: Session, engine: Engine, one: Entry, turn: asyncio.Se
             problem = await _rehearsed(engine, one)
         except RekeyError as error:
             return finding(error, where)
-    if problem:
+    if isinstance(problem, Park):
         return Check("finding", problem.reason, where, problem.fix)
     if one.state in NEEDS_A_PERSON:
         return Check("finding", f"{one.state}: {one.reason}", where, one.fix)
     if one.managed is None:
         # A replica follows its primary, and what only a person rotates a person must look after.
         return Check("note" if one.fix else "fine", one.reason, where, one.fix)
-    return Check("fine", "could be rotated", where)
+    return Check("note", problem, where) if problem else Check("fine", "could be rotated", where)
 
 
-async def _rehearsed(engine: Engine, one: Entry) -> Park | None:
+async def _rehearsed(engine: Engine, one: Entry) -> Park | str:
+    """Return what keeps it from being rotated, else what is to be known beforehand, if anything."""
     secret = await engine.vaults.read(one.secret.ref)
     decision = engine.decide(secret, WorkItem(secret.ref, force=True))
     if isinstance(decision, Park):
@@ -131,8 +132,8 @@ async def _rehearsed(engine: Engine, one: Entry) -> Park | None:
     applied = engine.policy.applied(secret).tags
     managed = parse(applied, engine.policy, engine.kinds) if "ProviderAddress" in applied else None
     if secret.version and managed and not isinstance(managed, Malformed):
-        await engine.rehearse(secret, managed)
-    return None
+        return await engine.rehearse(secret, managed)
+    return ""
 
 
 def _show(session: Session, check: Check) -> None:

@@ -53,6 +53,16 @@ class Azure:
     """How database servers are reached, where it is not by Microsoft's driver."""
 
     @property
+    def client_options(self) -> dict[str, Any]:
+        """The options of one client over azure-core, with retries of its own: a policy serves one pipeline.
+
+        A storage client takes `options`: its own retries know nothing of Retry-After, and wait seconds.
+        """
+        from cloud.retries import ShortRetries
+
+        return {"retry_policy": ShortRetries(), **self.options}
+
+    @property
     def arm_scope(self) -> str:
         """The scope of a token for Azure Resource Manager."""
         return f"{self.arm_endpoint}/.default"

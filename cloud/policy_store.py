@@ -32,6 +32,8 @@ FRESH_SECONDS = 300.0
 """How long a policy is used before its secret is read again, and how long work waits while none is to be had."""
 FAILED_SECONDS = 30.0
 """How long a failure is remembered where no policy is to be had, so that whoever asks again costs the vault nothing."""
+PATIENCE_SECONDS = 3.0
+"""How long a reading may take while a policy is held."""
 LOOK_BACK = 10
 """How many versions are tried where the newest cannot be followed."""
 LIFE = timedelta(days=3650)
@@ -95,6 +97,9 @@ class PolicyStore:
 
     async def current(self) -> Policy:
         """Return the policy as it is now; TransientError while there is none that can be followed."""
+        if self._held and self._turn.locked() and self._until > 0:
+            # Somebody else is looking already: a vault that is slow keeps nobody waiting.
+            return self._held.policy
         async with self._turn:
             if self._clock.monotonic() >= self._until:
                 await self._renew()
@@ -171,7 +176,7 @@ class PolicyStore:
     async def _look(self) -> _Held:
         """Read the document; where that fails keep what is held, and where nothing is held fail, or look behind what is wrong."""
         try:
-            secret = await self._vaults.read(self.ref)
+            secret = await self._read()
             text = _text(secret)
         except RekeyError as error:
             self._report("unreadable", error)
@@ -189,6 +194,14 @@ class PolicyStore:
         problem = Unfollowable(problems, where=f"{self.ref}/{secret.version}", fix=fix)
         self._report("invalid", problem)
         return self._held or await self._last_good(problem)
+
+    async def _read(self) -> SecretVersion:
+        """Read the newest version; TransientError where a policy is held and that takes more than a moment."""
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS if self._held else None):
+                return await self._vaults.read(self.ref)
+        except TimeoutError:
+            raise TransientError("the vault is slow", where=str(self.ref)) from None
 
     async def _last_good(self, problem: RekeyError) -> _Held:
         """Find the newest earlier version that can be followed, for a process that has seen none yet."""

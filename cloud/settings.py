@@ -58,6 +58,8 @@ class Settings:
     authority: str = AUTHORITY
     tenant_id: str | None = None
     """The tenant of the app's identity; None where its tokens must tell."""
+    deployment: str = ""
+    """What this deployment is called on the versions that it writes: the app's name, else its storage account's."""
     schedule: str = HOURLY
     """When vaults are swept: NCRONTAB, in UTC."""
 
@@ -87,6 +89,7 @@ class Settings:
             graph_endpoint=graph_endpoint,
             authority=authority,
             tenant_id=env.get("AZURE_TENANT_ID") or None,
+            deployment=env.get("WEBSITE_SITE_NAME") or storage.account,
             schedule=env.get("REKEY_SWEEP_SCHEDULE", HOURLY),
         )
 

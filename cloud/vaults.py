@@ -112,7 +112,7 @@ class KeyVaults:
         if vault not in self._clients:
             from azure.keyvault.secrets.aio import SecretClient
 
-            self._clients[vault] = SecretClient(vault, self._azure.credential, **self._azure.options)
+            self._clients[vault] = SecretClient(vault, self._azure.credential, **self._azure.client_options)
         return self._clients[vault]
 
 

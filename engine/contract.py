@@ -7,6 +7,7 @@ answer did not:
 - `issue` makes a credential beside the live one (the one held). What an earlier try of the same operation left behind
   is replaced, so tries never pile up. It never touches the live credential of a kind that has two slots.
 - `tidy` (for kinds whose source can hold many credentials) removes what earlier tries of an operation left.
+- `accepts` tries a credential once. It proves that a revoked credential is refused, and that an old one still works.
 - `verify` returns only when the source accepted the credential in real use. It waits out the source's own propagation.
 - `undo` (for kinds with a single slot) sets back the credential that the vault holds, when the one that replaced it cannot
   be proven or published: else nobody would know it.
@@ -38,13 +39,15 @@ class Job:
     held: Sensitive | None
     """The credential in the vault's value, where it could be read out of it."""
     proven: bool
-    """Rekey wrote exactly this version, so `held_id` and `held` belong together for certain."""
+    """The record says that Rekey wrote this version, so `held_id` and `held` belong together for certain."""
     in_place: bool
     """The source refuses what the vault holds: bring that very credential back, and touch no other."""
     expires: datetime
     """When the new version will expire."""
     options: Mapping[str, str] = field(default_factory=dict)
     """The owner's tags, for what only this kind asks (which logins alternate, say)."""
+    written: datetime | None = None
+    """When somebody else wrote the version that the vault holds; None where this Rekey did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,13 @@ class Rotator(Protocol):
         """Prove that the source accepts the credential; raises VerificationFailed when it refuses for good."""
         ...
 
+    async def accepts(self, source: str, credential_id: str, credential: Sensitive) -> bool:
+        """Try once whether the source accepts a credential now; raises RekeyErrors where that cannot be told.
+
+        Without an id (empty) it is any credential of the source.
+        """
+        ...
+
     async def retire(self, source: str, credential_id: str, held: Sensitive | None, held_id: str | None = None) -> None:
         """Revoke a credential; fine if it is gone already. Raises NeedsHuman rather than revoke the one held.
 
@@ -117,6 +127,24 @@ class Preflight(Protocol):
 
     async def preflight(self, job: Job) -> None:
         """Check source and permissions; raises the PermanentError that a rotation would end in."""
+        ...
+
+
+@runtime_checkable
+class Forewarn(Protocol):
+    """For kinds whose first rotation may cut off somebody of whom Rekey cannot know."""
+
+    async def forewarn(self, job: Job) -> str:
+        """Return what an operator must know before the rotation, changing nothing; empty where that is nothing."""
+        ...
+
+
+@runtime_checkable
+class Readable(Protocol):
+    """For kinds whose source shows its credentials: what an interrupted try made can be published after all."""
+
+    async def read(self, job: Job, credential_id: str) -> Mapping[str, Sensitive] | None:
+        """Return the fields of one credential as the source shows it now; None where it shows no such credential."""
         ...
 
 

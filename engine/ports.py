@@ -7,9 +7,10 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
-from engine.errands.notices import Notice
+from engine.model.notice import Notice
 from engine.model.outcome import Outcome
 from engine.model.policy_document import Webhook
+from engine.model.record import Listed, Record
 from engine.model.sweep_order import SweepOrder
 from engine.model.tally import Tally
 from engine.model.workitem import WorkItem
@@ -72,17 +73,20 @@ class Lease(Protocol):
     """The sole right to change one source, for a while."""
 
     @property
-    def owner(self) -> str | None:
-        """Which secret owns the source, as recorded; None where nobody does yet."""
+    def record(self) -> Record:
+        """What is known of the source, as read when the lease was taken or written since.
+
+        Raises NeedsHuman where it is damaged, or was written by a newer Rekey.
+        """
         ...
 
     @property
-    def record(self) -> str:
-        """Where the ownership is recorded, for a person who must remove it."""
+    def where(self) -> str:
+        """Where the record lies, for a person who must look at it."""
         ...
 
-    async def claim(self, owner: str) -> None:
-        """Record who owns the source from now on."""
+    async def write(self, record: Record) -> None:
+        """Write the record, unless somebody else has written it meanwhile; LeaseUnavailable if the lease is lost."""
         ...
 
     async def ensure(self, seconds: float) -> None:
@@ -100,6 +104,10 @@ class Leases(Protocol):
 
     def hold(self, source: str, owner: str) -> AbstractAsyncContextManager[Lease]:
         """Take the lease on a source, recording `owner` where nobody owns it yet; LeaseUnavailable if it is taken."""
+        ...
+
+    def index(self) -> AsyncIterator[Listed]:
+        """Stream what a listing shows of every record."""
         ...
 
 

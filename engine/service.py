@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from engine.deadline import ROTATION_SECONDS, SWEEP_SECONDS, bounded
-from engine.errors import LeaseUnavailable, PermanentError, TransientError
+from engine.errors import LeaseUnavailable, PermanentError, RekeyError, TransientError
 from engine.model.events import OtherEvent, VaultEvent, parse_event
 from engine.model.policy import Policies
 from engine.model.sweep_order import SweepOrder
@@ -23,6 +23,8 @@ MAX_TRIES = 5
 """How often a message is tried: maxDequeueCount in host.json. The last try parks the secret with its real error."""
 MAX_DEFERRALS = 10
 """How often a work item is put off because Azure asked for it."""
+INCIDENT_SECONDS = 900.0
+"""When an incident is tried again that could not be finished."""
 BUSY_SECONDS = 300.0
 """How long a work item is put off when other workers have held its source all the time."""
 
@@ -118,7 +120,7 @@ class Service:
             log.warning("try %d of %d for %s: %s", tries, MAX_TRIES, item.ref, problem)
             raise problem
         else:
-            await (await self.ready()).park(item, problem)
+            await self._give_up(item, problem)
 
     async def park(self, text: str | bytes, message_id: str) -> None:
         """Mark the secret of a message that the queue gave up on: its worker died each time, or it cannot be read."""
@@ -133,7 +135,13 @@ class Service:
             fix="see the log of operation " + (item.operation or "(version unknown)") + ", then rotate by hand",
         )
         with self.engine.reporter.handling(item):
-            await (await self.ready()).park(item, error)
+            await self._give_up(item, error)
+
+    async def _give_up(self, item: WorkItem, error: RekeyError) -> None:
+        """Park the secret. An incident is tried again all the same, until its credential is proven to be refused."""
+        if item.compromised:
+            await self.queue.post_rotation(replace(item, deferred=0), INCIDENT_SECONDS)
+        await (await self.ready()).park(item, error)
 
     @contextmanager
     def _giving_up(self, queue: str, tries: int) -> Iterator[None]:

@@ -18,7 +18,15 @@ from cloud.azure import Azure
 from cloud.rest.graph import GRANT, PERMISSION, Graph, Json
 from cloud.rest.signin import SignIn
 from engine.contract import Issued, Job, Recognised
-from engine.errors import AccessDenied, NeedsHuman, NotFound, PermanentError, RekeyError, TransientError
+from engine.errors import (
+    AccessDenied,
+    NeedsHuman,
+    NotFound,
+    PermanentError,
+    RekeyError,
+    TransientError,
+    VerificationFailed,
+)
 from engine.ports import Clock
 from engine.secret import Sensitive
 from rotators.shared.application_errors import final, longest_lifetime, refused, signin_problem
@@ -33,6 +41,7 @@ PROOFS, BETWEEN = 2, 1.0
 """So many sign-ins in a row must succeed, so many seconds apart: one only proves that one replica knows the secret."""
 EARLY = timedelta(minutes=5)
 """How far inside a lifetime cap the end is set, for clocks that differ."""
+UNKNOWN_APPLICATION = "AADSTS700016"
 EVERY_APPLICATION = frozenset({"Application.ReadWrite.All", "Directory.ReadWrite.All"})
 NO_DIRECTORY_ROLE = frozenset({"0997a1d0-0d1d-4acb-b408-d5ca73121e90", "b79fbf4d-3ef9-4689-8143-76b194e85509"})
 """What the claim `wids` holds for an application, and for a person, without a directory role."""
@@ -116,9 +125,17 @@ class ServicePrincipalSecret:
                 continue
             pause = next(pauses, None)
             if final(problem) or pause is None:
-                raise _flickering(source) if ever else problem
+                raise _flickering(source) if ever and not final(problem) else problem
             accepted = 0
             await self._clock.sleep(max(pause, getattr(problem, "retry_after", None) or 0))
+
+    async def accepts(self, source: str, credential_id: str, credential: Sensitive) -> bool:
+        """Sign in with the secret once; an application that is gone accepts none."""
+        del credential_id
+        problem = await self._prove(source, credential)
+        if problem and not isinstance(problem, VerificationFailed) and problem.code != UNKNOWN_APPLICATION:
+            raise problem
+        return problem is None
 
     async def retire(self, source: str, credential_id: str, held: Sensitive | None, held_id: str | None = None) -> None:
         """Remove the superseded secret, unless the vault's current version may hold it."""
@@ -160,7 +177,7 @@ class ServicePrincipalSecret:
         fitting = [each for each in passwords if named in (None, each.key_id) and job.held and each.begins(job.held)]
         if len(fitting) != 1:
             raise NeedsHuman(
-                f"the value may be any of {len(fitting)} secrets of the application",
+                f"the value may be any of {len(fitting)}: {', '.join(password.key_id for password in fitting)}",
                 where=job.source,
                 fix="say which by its id, as the portal shows it",
             )

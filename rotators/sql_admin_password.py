@@ -72,6 +72,15 @@ class SqlAdminPassword:
         await self._change.settle(place)
         await self._access.prove(place, credential_id, credential)
 
+    async def accepts(self, source: str, credential_id: str, credential: Sensitive) -> bool:
+        """Sign in to master with the password once."""
+        place = Place.of(source)
+        user = checked(credential_id or (await self._access.read(place)).administrator_login or "")
+        problem = await self._access.refusal(place, user, credential)
+        if problem and not isinstance(problem, VerificationFailed):
+            raise problem
+        return problem is None
+
     async def undo(self, job: Job, held: Sensitive) -> None:
         """Set the password that the vault holds, and follow that change to its end."""
         place = Place.of(job.source)

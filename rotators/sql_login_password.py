@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import ClassVar
+from urllib.parse import unquote
 
 from cloud.azure import Azure
 from cloud.sql.errors import NO_PRINCIPAL, REFUSED
@@ -98,6 +99,15 @@ class SqlLoginPassword:
     async def verify(self, source: str, credential_id: str, credential: Sensitive) -> None:
         """Sign in with the password, while it spreads."""
         await self._access.prove(Place.of(source), credential_id, credential)
+
+    async def accepts(self, source: str, credential_id: str, credential: Sensitive) -> bool:
+        """Sign in with the password once, as one login or as each of them."""
+        place = Place.of(source)
+        names = [credential_id] if credential_id else [unquote(name) for name in source.rpartition("/")[2].split("+")]
+        for name in names:
+            if await self._accepts(place, checked(name), credential):
+                return True
+        return False
 
     async def undo(self, job: Job, held: Sensitive) -> None:
         """Give the only login the password that the vault holds."""

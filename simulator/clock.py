@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import heapq
+import itertools
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 EPOCH = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 """Where a virtual clock starts unless told otherwise: a Monday morning, far from a month's or a day's edge."""
+
+TURNS = 3
+"""How often a sleeper lets the other tasks of its loop run."""
 
 
 class VirtualClock:
@@ -15,6 +20,8 @@ class VirtualClock:
 
     def __init__(self, start: datetime = EPOCH) -> None:
         self._now = start
+        self._alarms: list[tuple[datetime, int, Callable[[], object]]] = []
+        self._turns = itertools.count()
 
     def __call__(self) -> datetime:
         """Return the current virtual time, aware, in UTC."""
@@ -25,13 +32,29 @@ class VirtualClock:
         return self._now
 
     def advance(self, seconds: float) -> None:
-        """Move the clock forward by `seconds`."""
-        self._now += timedelta(seconds=seconds)
+        """Move the clock forward by `seconds`; what was set for a moment on the way happens at that moment."""
+        end = self._now + timedelta(seconds=seconds)
+        while self._alarms and self._alarms[0][0] <= end:
+            moment, _, act = heapq.heappop(self._alarms)
+            self._now = max(self._now, moment)
+            act()
+        self._now = max(self._now, end)
+
+    def at(self, moment: datetime, act: Callable[[], object]) -> None:
+        """Let something happen at a moment; one that has passed comes when the clock next moves."""
+        heapq.heappush(self._alarms, (moment, next(self._turns), act))
+
+    def rule(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Let the time-outs of an event loop run on this clock, as `asyncio.timeout` knows no other."""
+        began, zero = self._now, loop.time()
+        loop.time = lambda: zero + (self._now - began).total_seconds()  # type: ignore[method-assign]
 
     async def sleep(self, seconds: float) -> None:
         """Move the clock forward instead of waiting, and let other tasks run once."""
         self.advance(max(seconds, 0.0))
-        await asyncio.sleep(0)
+        # A time-out that fell due meanwhile needs a few turns of the loop to reach its task.
+        for _ in range(TURNS):
+            await asyncio.sleep(0)
 
 
 def virtual_clock(now: Callable[[], datetime]) -> VirtualClock | None:

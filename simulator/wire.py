@@ -51,6 +51,10 @@ class Response:
         return json.loads(self.body)
 
 
+UNANSWERED = Response(0)
+"""Stands for no answer at all: the connection is open and nothing comes."""
+
+
 def json_response(status: int, payload: object, headers: Mapping[str, str] | None = None) -> Response:
     """Return a JSON answer in Azure's usual content type."""
     content = {"Content-Type": "application/json; charset=utf-8", **(headers or {})}

@@ -14,7 +14,7 @@ from simulator.wire import Request, Response, json_response
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from simulator.faults import Fault
+    from simulator.faults import Striking
     from simulator.keyvault.state import Vault
     from simulator.storage.accounts import StorageAccount
 
@@ -90,7 +90,7 @@ class World:
         self.accounts: dict[str, StorageAccount] = {}
         self.vaults: dict[str, Vault] = {}
         self.groups: dict[str, set[str]] = {}
-        self.faults: list[Fault] = []
+        self.faults: list[Striking] = []
         self.services: list[Service] = []
         self.exchanges: list[Exchange] = []
 

@@ -12,25 +12,28 @@ from tests.delivery import Delivery
 from tests.proof.places import PLACES, Place
 
 DAY = 86_400
-BOTH = {"vault GET": 1, "vault PUT": 1}
-LOGIN = {**BOTH, "ALTER": 1, "sign-in": 1}
-LEASE = {"lease": 3}
+BOTH = {"vault GET": 4, "vault PUT": 1}
+"""Read once to decide, and afresh before the source is changed, before it is announced and before it is published."""
+ONE_SLOT = {"vault GET": 5, "vault PUT": 1, "vault PATCH": 1, "sign-in": 2}
+"""The old password is tried first, since only one that works may be set back; its version is disabled at once."""
+LEASE = {"lease": 6}
+"""Taken, read, given back; the record notes the change, what is about to be published, and what was reported."""
 POSTED = {"post": 1}
 """A single slot's follow-up."""
 ROTATION: dict[str, dict[str, int]] = {
     "storage-key": {**BOTH, "regenerateKey": 1, "signed request": 1, **LEASE},
     "service-principal-secret": {**BOTH, "addPassword": 1, "sign-in": 2, **LEASE},
-    "sql-admin-password": {**BOTH, "PATCH": 1, "poll": 2, "sign-in": 1, **LEASE, **POSTED},
-    "sql-login-password": {**LOGIN, **LEASE, **POSTED},
-    "sql-login-password of a user": {**LOGIN, **LEASE, **POSTED},
-    "sql-login-password of two logins": {**LOGIN, "lease": 6},
+    "sql-admin-password": {**ONE_SLOT, "PATCH": 1, "poll": 2, **LEASE, **POSTED},
+    "sql-login-password": {**ONE_SLOT, "ALTER": 1, **LEASE, **POSTED},
+    "sql-login-password of a user": {**ONE_SLOT, "ALTER": 1, **LEASE, **POSTED},
+    "sql-login-password of two logins": {**BOTH, "ALTER": 1, "sign-in": 1, "lease": 9},
 }
-MARKED = {"vault GET": 1, "vault PATCH": 2}
-"""The superseded version is disabled, and the tag RekeyRetire removed."""
+MARKED = {"vault GET": 5, "vault PATCH": 2, "lease": 5}
+"""The superseded version is read and disabled, and the tag RekeyRetire removed; its credential is proven to be refused."""
 RETIREMENT: dict[str, dict[str, int]] = {
-    "storage-key": {**MARKED, "listKeys": 1, "regenerateKey": 1, **LEASE},
-    "service-principal-secret": {**MARKED, "removePassword": 1, **LEASE},
-    "sql-login-password of two logins": {**MARKED, "sign-in": 1, "ALTER": 1, "lease": 6},
+    "storage-key": {**MARKED, "listKeys": 1, "regenerateKey": 1, "signed request": 2},
+    "service-principal-secret": {**MARKED, "removePassword": 1, "sign-in": 2},
+    "sql-login-password of two logins": {**MARKED, "sign-in": 3, "ALTER": 1, "lease": 8},
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -59,3 +60,25 @@ def test_every_kind_has_its_page_and_its_line_in_the_readme() -> None:
 def test_the_repository_names_no_machine_path() -> None:
     for page in PAGES:
         assert not re.search(r"/(work|root|home|tmp)/", page.read_text()), page.name
+
+
+def test_every_test_that_the_threat_model_names_exists() -> None:
+    page = (ROOT / "docs" / "threat-model.md").read_text()
+    code = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    named = set(re.findall(r"`(test_\w+)`", page))
+    assert named
+    assert not sorted(name for name in named if f"def {name}(" not in code)
+
+
+def test_every_threat_names_a_test() -> None:
+    page = (ROOT / "docs" / "threat-model.md").read_text()
+    rows = page.partition("| threat | control |")[2].partition("\n\n")[0].splitlines()[2:]
+    assert rows
+    assert not [row for row in rows if "`test_" not in row.rpartition(" | ")[2]]
+
+
+def test_the_page_of_the_formal_model_lists_every_bug_and_what_it_breaks() -> None:
+    page = (ROOT / "docs" / "spec" / "README.md").read_text()
+    bugs = tomllib.loads((ROOT / "docs" / "spec" / "models.toml").read_text())["bug"]
+    rows = re.findall(r"^\| `([a-z ]+)` \| .* \| `(\w+)` \|$", page, re.MULTILINE)
+    assert sorted(rows) == sorted((bug["without"], bug["breaks"]) for bug in bugs)

@@ -20,8 +20,8 @@ from urllib.parse import urlsplit
 from cloud.azure import BUSY, CHANGING, Azure
 from cloud.meter.metering import NO_ANSWER, count
 from cloud.rest.graph import Json, quiet_pipeline, without_logging
-from engine.errands.notices import Notice
 from engine.errors import NeedsHuman, PermanentError, RekeyError, TransientError
+from engine.model.notice import Notice
 from engine.model.policy_document import Webhook
 from engine.secret import Sensitive
 

@@ -93,9 +93,11 @@ class Graph:
 def quiet_pipeline(azure: Azure, endpoint: str, *last: Any) -> AsyncPipelineClient[HttpRequest, AsyncHttpResponse]:
     """Return a client that retries what its caller allows and logs nothing; `last` are policies behind the retries."""
     from azure.core import AsyncPipelineClient
-    from azure.core.pipeline.policies import AsyncRetryPolicy, UserAgentPolicy
+    from azure.core.pipeline.policies import UserAgentPolicy
 
-    policies = [UserAgentPolicy("rekey"), AsyncRetryPolicy(), *last]
+    from cloud.retries import ShortRetries
+
+    policies = [UserAgentPolicy("rekey"), ShortRetries(), *last]
     return AsyncPipelineClient(endpoint, policies=policies, **azure.options)
 
 

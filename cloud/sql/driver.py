@@ -13,12 +13,13 @@ import asyncio
 import logging
 import os
 import struct
+import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cloud.sql.errors import explain
-from engine.errors import RekeyError
+from engine.errors import RekeyError, TransientError
 from engine.secret import Sensitive
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ LOGIN_SECONDS = 5
 """The longest that a server may take to answer a sign-in."""
 STATEMENT_SECONDS = 8
 """The longest that a statement may take; with the sign-in it stays under engine.rotate.run.CALL_SECONDS."""
+SENT_WITHIN = 10.0
+"""How many seconds after it was asked for a statement may still be sent: what is left of a call is STATEMENT_SECONDS."""
 ACCESS_TOKEN = 1256
 """SQL_COPT_SS_ACCESS_TOKEN: https://learn.microsoft.com/sql/connect/odbc/using-azure-active-directory."""
 PROVIDER = "MSSQL_PYTHON_NATIVE_PROVIDER"
@@ -63,7 +66,8 @@ class DriverSqlServers:
         """Run one statement under an access token, once."""
         text, where = statement.reveal(), f"{server}, database {database}"
         before = {ACCESS_TOKEN: _token_struct(token.reveal())}
-        work = partial(_connected, server, database, {}, before, partial(_first_row, text))
+        latest = time.monotonic() + SENT_WITHIN
+        work = partial(_connected, server, database, {}, before, partial(_first_row, text, latest, where))
         return await _in_thread(work, where, None, text)
 
 
@@ -78,6 +82,8 @@ async def _in_thread(work: Callable[[], Row], where: str, user: str | None, secr
 def _attempt(work: Callable[[], Row], where: str, user: str | None, secret: str) -> Row | RekeyError:
     try:
         return work()
+    except RekeyError as error:
+        return error
     except Exception as error:  # noqa: BLE001 - the driver raises RuntimeError, ValueError and its own tree alike
         return explain(str(error), where, user, secret)
 
@@ -121,9 +127,16 @@ def _nothing(connection: Any) -> Row:
     return ()
 
 
-def _first_row(statement: str, connection: Any) -> Row:
+def refuse_late(now: float, latest: float, where: str) -> None:
+    """Raise TransientError where it is too late to send a statement: its lease may be over, and others at work."""
+    if now > latest:
+        raise TransientError("a statement was not sent, since its time had passed", where=where, code="NotSent")
+
+
+def _first_row(statement: str, latest: float, where: str, connection: Any) -> Row:
     connection.timeout = STATEMENT_SECONDS
     cursor = connection.cursor()
+    refuse_late(time.monotonic(), latest, where)
     cursor.execute(statement)
     row = cursor.fetchone() if cursor.description else None
     return tuple(row or ())

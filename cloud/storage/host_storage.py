@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from cloud.azure import Azure
 
@@ -45,6 +46,13 @@ class HostStorage:
         names = {part.partition("=")[0].strip().lower() for part in self.connection_string.split(";")}
         forms = ({"usedevelopmentstorage"}, {"accountname", "accountkey"}, {"blobendpoint", "queueendpoint"})
         return not self.connection_string or any(form <= names for form in forms)
+
+    @property
+    def account(self) -> str:
+        """The account's name; empty where it is an emulator's."""
+        pairs = (part.partition("=") for part in self.connection_string.split(";"))
+        named = next((value.strip() for name, _, value in pairs if name.strip().lower() == "accountname"), "")
+        return named or (urlsplit(self.blob_url).hostname or "").partition(".")[0]
 
     def blobs(self, azure: Azure) -> BlobServiceClient:
         """Return a client for the account's blobs."""

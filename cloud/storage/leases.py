@@ -1,7 +1,7 @@
-"""The sole right to change one source: a lease on a blob that also records which secret owns the source.
+"""The sole right to change one source: a lease on a blob that also holds the record of the source.
 
 One blob a source, named by the digest of its id, in the app's own storage account. A lease lasts 60 seconds and ends by
-itself when its holder dies. Taking it costs one call, reading the owner under it another, giving it back a third.
+itself when its holder dies. Taking it costs one call, reading the record under it another, giving it back a third.
 Source: https://learn.microsoft.com/rest/api/storageservices/lease-blob
 """
 
@@ -9,15 +9,20 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
-from cloud.azure import CHANGING, Azure, call
+from azure.core import MatchConditions
+
+from cloud.azure import CHANGING, Azure, call, each
 from cloud.storage.blobs import CONTAINER, HERE, ROLE, create
 from cloud.storage.host_storage import HostStorage
-from engine.errors import LeaseUnavailable, NotFound, RekeyError, TransientError
+from engine.errors import LeaseUnavailable, NeedsHuman, NotFound, RekeyError, TransientError
+from engine.model.record import Listed, Record
 from engine.ports import Clock
 
 if TYPE_CHECKING:
@@ -32,21 +37,25 @@ log = logging.getLogger("rekey.leases")
 class BlobLease:
     """A lease that is held; see engine.ports.Lease."""
 
-    def __init__(self, blob: BlobClient, lease: BlobLeaseClient, clock: Clock, taken_at: float) -> None:
+    def __init__(self, blob: BlobClient, lease: BlobLeaseClient, clock: Clock, taken_at: float, source: str) -> None:
         self._blob = blob
         self._lease = lease
         self._clock = clock
         self._ends = taken_at + SECONDS
-        self._metadata: dict[str, str] = {}
+        self._source = source
+        self._etag = ""
+        self._record: Record | NeedsHuman = Record()
 
     @property
-    def owner(self) -> str | None:
-        """Which secret owns the source."""
-        return self._metadata.get("owner")
+    def record(self) -> Record:
+        """What is known of the source; raises NeedsHuman where it cannot be read."""
+        if isinstance(self._record, NeedsHuman):
+            raise self._record
+        return self._record
 
     @property
-    def record(self) -> str:
-        """Where the ownership is recorded."""
+    def where(self) -> str:
+        """Where the record lies."""
         return f"{self._blob.container_name}/{self._blob.blob_name} in {HERE}"
 
     @property
@@ -59,28 +68,79 @@ class BlobLease:
         if self.remaining > seconds:
             return
         asked_at = self._clock.monotonic()
-        await _lease_call("renewing the lease", self._lease.renew(**CHANGING), self.record)
+        await _lease_call("renewing the lease", self._lease.renew(**CHANGING), self.where)
         self._ends = asked_at + SECONDS
 
-    async def claim(self, owner: str) -> None:
-        """Record who owns the source from now on."""
-        metadata = {**self._metadata, "owner": owner}
-        request = self._blob.set_blob_metadata(metadata, lease=self._lease.id, **CHANGING)
-        await _lease_call("recording the owner", request, self.record)
-        self._metadata = metadata
+    async def write(self, record: Record) -> None:
+        """Write the record in place of exactly the one that was read."""
+        record = replace(record, source=self._source)
+        request = self._blob.upload_blob(
+            record.to_json().encode(),
+            overwrite=True,
+            lease=self._lease,
+            metadata=listing(record),
+            etag=self._etag,
+            match_condition=MatchConditions.IfNotModified,
+            **CHANGING,
+        )
+        answer = await _lease_call("writing the record", request, self.where)
+        self._etag, self._record = answer["etag"], record
 
     async def read_record(self) -> None:
-        """Read who owns the source; fails if the lease is not held."""
-        request = self._blob.get_blob_properties(lease=self._lease.id, **CHANGING)
-        properties = await _lease_call("reading the lease's record", request, self.record)
-        self._metadata = properties.metadata
+        """Read what is known of the source; fails if the lease is not held."""
+        stream = await _lease_call(
+            "reading the record", self._blob.download_blob(lease=self._lease.id, **CHANGING), self.where
+        )
+        content: bytes = await _lease_call("reading the record", stream.readall(), self.where)
+        self._etag = stream.properties.etag
+        try:
+            self._record = parsed(content, stream.properties.metadata, self._source, self.where)
+        except NeedsHuman as error:
+            self._record = error
 
     async def release(self) -> None:
         """Give the lease back; if that fails it ends by itself within a minute."""
         try:
-            await _lease_call("releasing the lease", self._lease.release(**CHANGING), self.record)
+            await _lease_call("releasing the lease", self._lease.release(**CHANGING), self.where)
         except RekeyError as error:
             log.info("a lease ends by itself instead: %s", error)
+
+
+_TIMES = ("due", "audited", "created", "published", "made")
+
+
+def parsed(content: bytes, metadata: Mapping[str, str], source: str, where: str) -> Record:
+    """Read a blob as a record; Rekey 0.1 left it empty and kept the owner in its metadata."""
+    if content:
+        return Record.from_json(content, where)
+    return Record(source=source, owner=metadata.get("owner", ""))
+
+
+def listing(record: Record) -> dict[str, str]:
+    """Return the metadata that a listing shows. It travels in headers, and a group's name may hold any letter."""
+    shown = Listed.of(record)
+    times = {name: getattr(shown, name) for name in _TIMES}
+    return {
+        "source": quote(shown.source, safe="/:"),
+        "owner": shown.owner,
+        "open": "true" if shown.is_open else "false",
+        **{name: moment.isoformat() for name, moment in times.items() if moment},
+    }
+
+
+def listed(metadata: Mapping[str, str]) -> Listed:
+    """Read what a listing shows of a record; times that cannot be read are taken for none."""
+    times = {name: _time(metadata.get(name, "")) for name in _TIMES}
+    return Listed(
+        unquote(metadata.get("source", "")), metadata.get("owner", ""), is_open=metadata.get("open") == "true", **times
+    )
+
+
+def _time(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 class BlobLeases:
@@ -108,16 +168,27 @@ class BlobLeases:
             return await self._acquire(blob, source)
         except NotFound:
             # The first time that this source is worked on: whoever creates its record owns it.
-            # Metadata travels in headers, and a resource group's name may hold any letter.
-            await create(self._client(), blob, b"", {"source": quote(source, safe="/:"), "owner": owner})
+            record = Record(source=source, owner=owner)
+            await create(self._client(), blob, record.to_json().encode(), listing(record))
         return await self._acquire(blob, source)
+
+    async def index(self) -> AsyncIterator[Listed]:
+        """Stream what a listing shows of every record, 5,000 to a call; none where no source has been worked on."""
+        container = self._client().get_container_client(CONTAINER)
+        # Not retried by the SDK, which waits up to a minute in between: the sweep comes back.
+        blobs = container.list_blobs(name_starts_with="sources/", include=["metadata"], **CHANGING)
+        try:
+            async for blob in each("listing the records", blobs, where=HERE, role=ROLE):
+                yield listed(blob.metadata or {})
+        except NotFound:
+            return
 
     async def _acquire(self, blob: BlobClient, source: str) -> BlobLease:
         from azure.storage.blob.aio import BlobLeaseClient
 
         lease, asked_at = BlobLeaseClient(blob), self._clock.monotonic()
         await _lease_call(f"taking the lease on {source}", lease.acquire(SECONDS, **CHANGING), HERE)
-        return BlobLease(blob, lease, self._clock, asked_at)
+        return BlobLease(blob, lease, self._clock, asked_at, source)
 
     def _blob(self, source: str) -> BlobClient:
         name = hashlib.sha256(source.encode()).hexdigest()[:40]
@@ -134,6 +205,6 @@ async def _lease_call[T](what: str, request: Awaitable[T], where: str) -> T:
     try:
         return await call(what, request, where=where, role=ROLE)
     except TransientError as error:
-        if not error.code.startswith("Lease"):
+        if not error.code.startswith("Lease") and error.code != "ConditionNotMet":
             raise
         raise LeaseUnavailable(f"{what}: another worker has it ({error.code})", where=where, code=error.code) from None

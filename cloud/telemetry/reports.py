@@ -166,7 +166,7 @@ class Reports:
             from azure.eventgrid.aio import EventGridPublisherClient
 
             # Never among a call's options: the client hands those to its model of an event, which warns of each.
-            options = {**self._azure.options, **CHANGING}
+            options = {**self._azure.client_options, **CHANGING}
             self._publisher = EventGridPublisherClient(self._topic or "", self._azure.credential, **options)
         return self._publisher
 

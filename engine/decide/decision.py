@@ -7,7 +7,7 @@ outcome follows from the state in the vault alone.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from engine.contract import Rotator
@@ -25,7 +25,6 @@ from engine.model.tags import (
     parse,
     rests_until,
     to_cut_off,
-    unfinished_incident,
 )
 from engine.model.workitem import WorkItem, operation_id
 from engine.secret import SecretVersion
@@ -41,6 +40,8 @@ class Rotate:
     reason: str
     at_once: bool = False
     """The credential held is compromised: it gets no overlap."""
+    warning: str = ""
+    """What an operator must know beforehand; it is looked up only where somebody asks what would happen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +109,13 @@ def decide(secret: SecretVersion, item: WorkItem, policy: Policy, kinds: Kinds, 
     rest = rests_until(secret, policy.parked_rest)
     # A follow-up looks after a source that has changed already: were it to rest, nobody would know the password for a day.
     # Nor rests what is to be cut off without an overlap: it is compromised.
-    if rest and now < rest and item.trigger != "manual" and not (item.follow_up or to_cut_off(secret)):
+    if (
+        rest
+        and now < rest
+        and item.trigger != "manual"
+        and not (item.follow_up or item.compromised or to_cut_off(secret))
+    ):
         return Skip(f"parked until {rest:%Y-%m-%d %H:%M}Z: {secret.tags.get('RekeyReason', 'see the log')}")
-    if unfinished_incident(secret):
-        item = replace(item, compromised=True)
     managed = parse(secret.tags, policy, kinds)
     if isinstance(managed, Malformed):
         return Park(str(managed), "correct the tags" + (" or the policy document" if policy.document else ""))

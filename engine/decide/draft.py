@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from engine.contract import Issued
 from engine.model import template
-from engine.model.tags import CAUSE, MAX_TAG_LENGTH, MAX_TAGS, OPERATION, OURS, PROOF, RETIRE, Managed, Pending, proof
+from engine.model.tags import BY, CAUSE, MAX_TAG_LENGTH, MAX_TAGS, OPERATION, OURS, RETIRE, Managed, Pending
 from engine.model.workitem import operation_id
 from engine.secret import Draft, SecretVersion
 
@@ -15,7 +15,13 @@ DEFAULT_CONTENT_TYPE = "text/plain"
 
 
 def new_version(
-    secret: SecretVersion, managed: Managed, issued: Issued, now: datetime, overlap: timedelta, cause: str = ""
+    secret: SecretVersion,
+    managed: Managed,
+    issued: Issued,
+    now: datetime,
+    overlap: timedelta,
+    cause: str = "",
+    deployment: str = "",
 ) -> Draft:
     """Compose the version that replaces `secret`: everybody's tags are kept, Rekey's own are made anew."""
     assert secret.version is not None  # noqa: S101 - a version that was read has an id
@@ -26,13 +32,11 @@ def new_version(
         tags[RETIRE] = str(Pending(_whole_second_after(now + overlap, overlap), secret.version, issued.supersedes))
     elif RETIRE in secret.tags:
         tags[RETIRE] = secret.tags[RETIRE]
-    value = template.render(managed.template, issued.fields)
-    if len(tags) < MAX_TAGS:
-        tags[PROOF] = proof(tags[OPERATION], issued.credential_id, value)
-    if cause and len(tags) < MAX_TAGS:
-        tags[CAUSE] = cause[:MAX_TAG_LENGTH]
+    for tag, text in ((BY, deployment), (CAUSE, cause)):
+        if text and len(tags) < MAX_TAGS:
+            tags[tag] = text[:MAX_TAG_LENGTH]
     return Draft(
-        value=value,
+        value=template.render(managed.template, issued.fields),
         expires=min(now + managed.validity, issued.expires or now + managed.validity),
         content_type=secret.content_type or DEFAULT_CONTENT_TYPE,
         tags=tags,

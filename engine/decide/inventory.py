@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, get_args
@@ -9,13 +10,14 @@ from typing import Any, Literal, get_args
 from engine.decide.decision import Decision, Kinds, Park, Retire, Rotate, Wait, decide, due_at
 from engine.model import manual
 from engine.model.policy import Policy
+from engine.model.record import Listed
 from engine.model.tags import OPERATION, REASON, REPLICA_OF, Malformed, Managed, marked_since, parse
 from engine.model.workitem import WorkItem
 from engine.secret import SecretVersion
 
-State = Literal["ok", "due", "overdue", "parked", "drifted", "disabled", "unmanaged"]
+State = Literal["ok", "due", "overdue", "parked", "drifted", "dropped", "disabled", "unmanaged"]
 STATES: tuple[State, ...] = get_args(State)
-NEEDS_A_PERSON: frozenset[State] = frozenset({"overdue", "parked", "drifted"})
+NEEDS_A_PERSON: frozenset[State] = frozenset({"overdue", "parked", "drifted", "dropped"})
 
 LATE = "see that sweeps run, then rotate it by hand: the answer says what holds it up"
 GRACE = timedelta(days=1)
@@ -61,8 +63,8 @@ class Entry:
         }
 
 
-def entry(secret: SecretVersion, policy: Policy, kinds: Kinds, now: datetime) -> Entry:
-    """Judge one secret, the current version as a listing or a read shows it."""
+def entry(secret: SecretVersion, policy: Policy, kinds: Kinds, now: datetime, records: Sequence[Listed] = ()) -> Entry:
+    """Judge one secret, the current version as a listing or a read shows it, and what `records` say of it."""
     held, secret = secret, policy.applied(secret)
     if not secret.enabled:
         return Entry(secret, "disabled", "the current version is disabled", "enable it, or delete the secret")
@@ -71,7 +73,7 @@ def entry(secret: SecretVersion, policy: Policy, kinds: Kinds, now: datetime) ->
     if manual.is_manual(secret.tags):
         return _by_hand(secret, manual.due_at(held, policy), now)
     if "ProviderAddress" not in secret.tags:
-        return _without_source(secret, now)
+        return _without_source(secret, now, records)
     managed = parse(secret.tags, policy, kinds)
     known = None if isinstance(managed, Malformed) else managed
     due = due_at(secret, known) if known else None
@@ -107,11 +109,19 @@ def _by_hand(secret: SecretVersion, due: datetime | None, now: datetime) -> Entr
     return Entry(secret, state, "only a person rotates it", "" if state == "ok" else manual.FIX, due=due)
 
 
-def _without_source(secret: SecretVersion, now: datetime) -> Entry:
+def _without_source(secret: SecretVersion, now: datetime, known: Sequence[Listed]) -> Entry:
     if primary := secret.tags.get(REPLICA_OF):
         late = secret.expires is not None and secret.expires <= now
         reason = f"a replica, written when {primary} is rotated"
         return Entry(secret, "overdue" if late else "ok", reason, "rotate the primary" if late else "")
+    if any(listed.created and secret.created > listed.created for listed in known):
+        # Key Vault copies no tags onto a new version: who meant to unmanage it took the tag off the version itself.
+        reason = (
+            "a new version without tags took it out of management; its earlier credentials are not rotated any more"
+        )
+        return Entry(
+            secret, "dropped", reason, f"give its tags back: rekey adopt {secret.ref.vault_name} {secret.ref.name}"
+        )
     return Entry(secret, "unmanaged", "no tag ProviderAddress", "tag the secret with what issues its credential")
 
 

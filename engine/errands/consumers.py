@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 from engine.decide.decision import Decision, Retire, Wait, due_reason
 from engine.errors import NeedsHuman, PermanentError, RekeyError, TransientError
@@ -18,10 +17,8 @@ from engine.model.outcome import Outcome
 from engine.model.policy import Policy
 from engine.model.tags import unfinished_incident
 from engine.model.workitem import WorkItem
+from engine.parts import Parts
 from engine.secret import SecretRef, SecretVersion
-
-if TYPE_CHECKING:
-    from engine.rotate.engine import Engine
 
 LOOKED_AFTER = timedelta(days=14)
 """How long after a version was written its consumers are refreshed."""
@@ -39,31 +36,31 @@ def named(policy: Policy, ref: SecretRef) -> tuple[str, ...]:
     return tuple(dict.fromkeys(app.lower() for app in policy.consumers(ref)))
 
 
-async def refresh(engine: Engine, item: WorkItem, secret: SecretVersion) -> Outcome:
+async def refresh(parts: Parts, item: WorkItem, secret: SecretVersion) -> Outcome:
     """Have every app that is named for a secret use its current version; raises TransientError for what may pass."""
-    apps = named(engine.policy, item.ref)
-    if not apps or not secret.enabled or engine.clock.now() - secret.created > LOOKED_AFTER:
+    apps = named(parts.policy, item.ref)
+    if not apps or not secret.enabled or parts.clock.now() - secret.created > LOOKED_AFTER:
         return Outcome(item, "skipped", "no app is to be refreshed", new_version=secret.version)
-    answers = await asyncio.gather(*(_ask(engine, item, app, secret) for app in apps))
+    answers = await asyncio.gather(*(_ask(parts, item, app, secret) for app in apps))
     problems = {app: answer for app, answer in zip(apps, answers, strict=True) if isinstance(answer, RekeyError)}
     if problems:
         return _failed(item, secret, problems, len(apps))
     if False in answers:
         return await _look_again(
-            engine, item, secret, [app for app, used in zip(apps, answers, strict=True) if not used]
+            parts, item, secret, [app for app, used in zip(apps, answers, strict=True) if not used]
         )
     return Outcome(item, "refreshed", f"apps refreshed: {len(apps)}", new_version=secret.version)
 
 
-async def _ask(engine: Engine, item: WorkItem, app: str, secret: SecretVersion) -> bool | RekeyError:
+async def _ask(parts: Parts, item: WorkItem, app: str, secret: SecretVersion) -> bool | RekeyError:
     """Refresh one app; tells whether it is done, and hands an error back, so that no app stands in another's way."""
-    if not engine.policy.allows(secret.ref.vault, app):
+    if not parts.policy.allows(secret.ref.vault, app):
         return NeedsHuman(
             f"vault {secret.ref.vault} is not bound to it",
             fix="add the app to this vault's consumers in the template, or take it from those of the policy document",
         )
     try:
-        return engine.apps is None or await engine.apps.refresh(app, secret, ask=not item.deferred)
+        return parts.apps is None or await parts.apps.refresh(app, secret, ask=not item.deferred)
     except RekeyError as error:
         return error
 
@@ -80,18 +77,18 @@ def _failed(item: WorkItem, secret: SecretVersion, problems: dict[str, RekeyErro
     return Outcome(item, "unrefreshed", what, fix, new_version=secret.version)
 
 
-async def _look_again(engine: Engine, item: WorkItem, secret: SecretVersion, open_: Sequence[str]) -> Outcome:
+async def _look_again(parts: Parts, item: WorkItem, secret: SecretVersion, open_: Sequence[str]) -> Outcome:
     """Come back to apps that were asked, and are not yet seen to use the version."""
     what = f"not seen to use the new version yet: {', '.join(open_)}"
     if item.deferred >= MOST_LOOKS:
         fix = "see whether the app starts, and restart it"
         return Outcome(item, "unrefreshed", what, fix, new_version=secret.version)
     delay = min(FIRST_LOOK * 2**item.deferred, LAST_LOOK)
-    await engine.queue.post_rotation(replace(item, deferred=item.deferred + 1), delay)
+    await parts.queue.post_rotation(replace(item, deferred=item.deferred + 1), delay)
     return Outcome(item, "waiting", what, new_version=secret.version)
 
 
-async def hold_back(engine: Engine, secret: SecretVersion, item: WorkItem, decision: Decision) -> Wait | None:
+async def hold_back(parts: Parts, secret: SecretVersion, item: WorkItem, decision: Decision) -> Wait | None:
     """Put a retirement off while an app is known to use an older version.
 
     At most for as long again as the overlap was, and for a week: then the credential goes, as its owner asked. Never for a
@@ -99,14 +96,14 @@ async def hold_back(engine: Engine, secret: SecretVersion, item: WorkItem, decis
     """
     if not isinstance(decision, Retire) or item.compromised or item.force or unfinished_incident(secret):
         return None
-    if due_reason(secret, decision.managed, engine.clock.now()):
+    if due_reason(secret, decision.managed, parts.clock.now()):
         # The next rotation comes after this retirement, and an app must not put that off.
         return None
     pending = decision.pending
     until = pending.at + min(pending.at - secret.created, MOST_PATIENCE)
-    if engine.clock.now() >= until:
+    if parts.clock.now() >= until:
         return None
-    lagging = await _lagging(engine, secret, decision.managed.replicas)
+    lagging = await _lagging(parts, secret, decision.managed.replicas)
     if not lagging:
         return None
     return Wait(
@@ -116,28 +113,28 @@ async def hold_back(engine: Engine, secret: SecretVersion, item: WorkItem, decis
     )
 
 
-async def _lagging(engine: Engine, secret: SecretVersion, replicas: Sequence[SecretRef]) -> list[str]:
-    refs = [ref for ref in (secret.ref, *replicas) if named(engine.policy, ref)]
+async def _lagging(parts: Parts, secret: SecretVersion, replicas: Sequence[SecretRef]) -> list[str]:
+    refs = [ref for ref in (secret.ref, *replicas) if named(parts.policy, ref)]
     try:
         async with asyncio.timeout(LOOK_SECONDS):
-            found = await asyncio.gather(*(_lagging_of(engine, ref, secret) for ref in refs))
+            found = await asyncio.gather(*(_lagging_of(parts, ref, secret) for ref in refs))
     except TimeoutError:
         return []
     return [app for apps in found for app in apps]
 
 
-async def _lagging_of(engine: Engine, ref: SecretRef, secret: SecretVersion) -> list[str]:
-    apps = [app for app in named(engine.policy, ref) if engine.policy.allows(ref.vault, app)]
+async def _lagging_of(parts: Parts, ref: SecretRef, secret: SecretVersion) -> list[str]:
+    apps = [app for app in named(parts.policy, ref) if parts.policy.allows(ref.vault, app)]
     try:
-        current = secret if ref == secret.ref else await engine.vaults.read(ref)
+        current = secret if ref == secret.ref else await parts.vaults.read(ref)
     except PermanentError:
         return []
-    answers = await asyncio.gather(*(_lags(engine, app, current) for app in apps))
+    answers = await asyncio.gather(*(_lags(parts, app, current) for app in apps))
     return [app for app, lags in zip(apps, answers, strict=True) if lags]
 
 
-async def _lags(engine: Engine, app: str, secret: SecretVersion) -> bool:
+async def _lags(parts: Parts, app: str, secret: SecretVersion) -> bool:
     try:
-        return engine.apps is not None and await engine.apps.lags(app, secret)
+        return parts.apps is not None and await parts.apps.lags(app, secret)
     except RekeyError:
         return False

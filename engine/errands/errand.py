@@ -8,21 +8,18 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from engine.errands import consumers, notices
 from engine.errors import PermanentError, RekeyError
 from engine.model.outcome import Errand, Outcome, Result
 from engine.model.policy import Policy
 from engine.model.workitem import Action, WorkItem
+from engine.parts import Parts
 from engine.secret import SecretVersion
-
-if TYPE_CHECKING:
-    from engine.rotate.engine import Engine
 
 log = logging.getLogger("rekey.errands")
 
-ERRANDS: Mapping[Action, Callable[[Engine, WorkItem, SecretVersion], Awaitable[Outcome]]] = {
+ERRANDS: Mapping[Action, Callable[[Parts, WorkItem, SecretVersion], Awaitable[Outcome]]] = {
     "refresh": consumers.refresh,
     "remind": notices.remind,
     "tell": notices.tell,
@@ -34,25 +31,25 @@ FOUND_DONE: frozenset[Result | Errand] = frozenset({"skipped", "waiting"})
 """What a retry of an item that names no version finds when its rotation was done."""
 
 
-async def run(engine: Engine, item: WorkItem) -> Outcome:
+async def run(parts: Parts, item: WorkItem) -> Outcome:
     """Do one errand, about the secret as it is now; raises TransientError for what may pass."""
     try:
-        secret = await _read(engine, item)
+        secret = await _read(parts, item)
         item = item.about(secret.version)
-        engine.reporter.about(item.operation, "")
-        return await ERRANDS[item.action](engine, item, secret)
+        parts.reporter.about(item.operation, "")
+        return await ERRANDS[item.action](parts, item, secret)
     except PermanentError as error:
         return given_up(item, error)
 
 
-async def _read(engine: Engine, item: WorkItem) -> SecretVersion:
+async def _read(parts: Parts, item: WorkItem) -> SecretVersion:
     """Read the secret; whoever is to be told hears also of one that is gone, or that the app may not read any more."""
     try:
-        return await engine.vaults.read(item.ref)
+        return await parts.vaults.read(item.ref)
     except PermanentError:
         if item.action != "tell":
             raise
-        now = engine.clock.now()
+        now = parts.clock.now()
         return SecretVersion(item.ref, item.version, None, enabled=False, created=now, expires=None, content_type=None)
 
 
@@ -61,11 +58,11 @@ def given_up(item: WorkItem, error: RekeyError) -> Outcome:
     return Outcome(item, GIVEN_UP[item.action], error.what, error.fix)
 
 
-async def follow(engine: Engine, outcome: Outcome, *, again: bool = False) -> None:
+async def follow(parts: Parts, outcome: Outcome, *, again: bool = False) -> None:
     """Post what an outcome brings with it; `again` where it is a retry's. Never fails: the outcome stands."""
-    for item in _following(engine.policy, outcome, again=again):
+    for item in _following(parts.policy, outcome, again=again):
         try:
-            await engine.queue.post_rotation(item)
+            await parts.queue.post_rotation(item)
         except RekeyError as error:
             log.warning("%s of %s could not be posted: %s", item.action, item.ref, error)
 

@@ -7,20 +7,18 @@ and times, and never a value.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 from engine.errors import NeedsHuman
 from engine.model import manual
+from engine.model.notice import Notice
 from engine.model.outcome import Errand, Outcome, Result
 from engine.model.policy import Policy
 from engine.model.sweep_order import SweepOrder
 from engine.model.workitem import WorkItem
+from engine.parts import Parts
 from engine.secret import SecretRef, SecretVersion
-
-if TYPE_CHECKING:
-    from engine.rotate.engine import Engine
 
 DAY, WEEK = timedelta(days=1), timedelta(days=7)
 MOST_TEXT = 1500
@@ -37,14 +35,6 @@ TITLES: Mapping[Result | Errand, str] = {
 """The outcomes that are told, and how."""
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """One message: a title, and what there is to know, each with its name."""
-
-    title: str
-    facts: tuple[tuple[str, str], ...]
-
-
 def of(outcome: Outcome) -> WorkItem:
     """Return the work item that tells an outcome."""
     item, text = outcome.item, outcome.reason + (f". Fix: {outcome.fix}" if outcome.fix else "")
@@ -59,33 +49,33 @@ def of(outcome: Outcome) -> WorkItem:
     )
 
 
-async def remind(engine: Engine, item: WorkItem, secret: SecretVersion) -> Outcome:
+async def remind(parts: Parts, item: WorkItem, secret: SecretVersion) -> Outcome:
     """Remind whom it concerns of a secret that only a person can rotate, unless that has been done since."""
-    due = manual.due_at(secret, engine.policy)
-    if not manual.is_manual(engine.policy.applied(secret).tags) or due is None or due > engine.clock.now():
+    due = manual.due_at(secret, parts.policy)
+    if not manual.is_manual(parts.policy.applied(secret).tags) or due is None or due > parts.clock.now():
         return Outcome(item, "skipped", "it is not due any more")
     return Outcome(item, "reminded", item.reason, manual.FIX)
 
 
-async def tell(engine: Engine, item: WorkItem, secret: SecretVersion) -> Outcome:
+async def tell(parts: Parts, item: WorkItem, secret: SecretVersion) -> Outcome:
     """Send what an item tells to whom it concerns; raises RekeyErrors.
 
     Where that is more than one webhook, each gets a work item of its own, so that none is told twice for another's failure.
     """
-    secret = engine.policy.applied(secret)
-    hooks = {each.secret: each for each in engine.policy.webhooks(secret.tags.get("Owner"))}
+    secret = parts.policy.applied(secret)
+    hooks = {each.secret: each for each in parts.policy.webhooks(secret.tags.get("Owner"))}
     wanted = [hook for hook in hooks.values() if item.to in ("", hook.secret)]
-    if not wanted or engine.webhooks is None or engine.policy.own is None:
+    if not wanted or parts.webhooks is None or parts.policy.own is None:
         return Outcome(item, "skipped", "nobody is to be told")
     if len(wanted) > 1:
         for hook in wanted:
-            await engine.queue.post_rotation(replace(item, to=hook.secret))
+            await parts.queue.post_rotation(replace(item, to=hook.secret))
         return Outcome(item, "waiting", f"to be told at {len(wanted)} places")
-    place = SecretRef(engine.policy.own.vault, wanted[0].secret)
-    url = (await engine.vaults.read(place)).value
+    place = SecretRef(parts.policy.own.vault, wanted[0].secret)
+    url = (await parts.vaults.read(place)).value
     if url is None:
         raise NeedsHuman("the webhook's secret is disabled", where=str(place), fix="enable it")
-    await engine.webhooks.send(wanted[0], url, notice(item, secret))
+    await parts.webhooks.send(wanted[0], url, notice(item, secret))
     return Outcome(item, "told", f"{wanted[0].kind}, by the webhook in {place}")
 
 

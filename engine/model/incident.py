@@ -10,7 +10,7 @@ from typing import Any
 
 from engine.decide.inventory import Entry
 from engine.model.manual import is_manual
-from engine.model.tags import OPERATION, REPLICA_OF
+from engine.model.tags import REPLICA_OF
 from engine.model.workitem import WorkItem
 from engine.secret import SecretRef
 
@@ -50,6 +50,7 @@ class Incident:
             requested_by=self.requested_by,
             reason=self.reason,
             compromised=True,
+            since=self.since.isoformat(),
             source=source,
         )
 
@@ -83,15 +84,14 @@ class Progress:
     named: list[dict[str, str]] = field(default_factory=list)
     """The first of those, each with its reason."""
 
-    def add(self, incident: Incident, one: Entry, *, is_open: bool) -> None:
-        """Count one secret that the incident covers."""
+    def add(self, incident: Incident, one: Entry, *, is_open: bool, by_hand: bool) -> None:
+        """Count one secret that the incident covers; `by_hand`: somebody has written its current version since."""
         self.secrets += 1
-        secret = one.secret
         if one.managed is None and not is_replica(one):
             self._name(one, one.reason or "it cannot be rotated", one.fix)
         elif self._stuck(incident, one):
             self._name(one, one.reason, one.fix)
-        elif secret.created >= incident.since and OPERATION not in secret.tags:
+        elif by_hand and not is_open:
             fix = "see whether that value is a new one; else rotate it with compromised"
             self._name(one, "somebody has written a version by hand since the incident began", fix)
         elif is_open:

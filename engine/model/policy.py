@@ -23,6 +23,8 @@ class Policy:
     """How long a superseded credential keeps working."""
     parked_rest: timedelta = timedelta(days=1)
     """How long a parked secret is left alone before it is tried again."""
+    deployment: str = ""
+    """The name of this deployment of Rekey, so that two that serve one vault notice each other."""
     document: Document | None = None
     own: SecretRef | None = None
     """The secret that holds the document, which is never managed itself."""

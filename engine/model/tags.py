@@ -17,7 +17,7 @@ from engine.errors import NeedsHuman
 from engine.model import template
 from engine.model.policy import Policy
 from engine.model.window import Window
-from engine.secret import VERSION, SecretRef, SecretVersion, Sensitive
+from engine.secret import VERSION, SecretRef, SecretVersion
 
 MAX_TAGS = 15
 MAX_TAG_LENGTH = 256
@@ -29,10 +29,14 @@ REPLICA_OF = "ReplicaOf"
 MANUAL = "Manual"
 """Set by the owner or the policy: only a person rotates the secret."""
 PROOF = "RekeyProof"
-"""Binds the tags of a version to its value, so that tags which were edited or copied are not believed."""
+"""Written by Rekey 0.1. Taken off wherever it is met: a digest that everybody may read helps to guess a weak value."""
+BY = "RekeyBy"
+"""Which deployment wrote a version, so that two of them that serve one vault notice each other."""
+CREDENTIAL = "CredentialId"
+"""Which credential of its source a version holds."""
 CAUSE = "RekeyCause"
 """Who or what asked for a version, and why: so that a vault alone can tell its history."""
-OURS = frozenset({OPERATION, RETIRE, STATE, REASON, PROOF, CAUSE})
+OURS = frozenset({OPERATION, RETIRE, STATE, REASON, PROOF, CAUSE, BY})
 
 _ISO = "%Y-%m-%dT%H:%M:%SZ"
 
@@ -165,20 +169,6 @@ def _replicas(text: str) -> tuple[SecretRef, ...]:
         raise ValueError(text) from error
 
 
-def proof(operation: str, credential_id: str, value: Sensitive) -> str:
-    """Digest what belongs together in one version. The values are random and long, so 64 bits of a digest tell nothing."""
-    text = f"{operation}\n{credential_id}\n{value.reveal()}"
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def proven(secret: SecretVersion) -> bool:
-    """Tell whether Rekey wrote exactly this: this value, with this credential's id."""
-    known = secret.tags.get(OPERATION), secret.tags.get("CredentialId")
-    if secret.value is None or None in known:
-        return False
-    return secret.tags.get(PROOF) == proof(str(known[0]), str(known[1]), secret.value)
-
-
 def fingerprint(secret: SecretVersion) -> str:
     """Digest the version and what its owner's tags say, so that a change to either is noticed."""
     lines = [f"{key}={value}" for key, value in sorted(secret.tags.items()) if key not in OURS]
@@ -209,7 +199,7 @@ def parked(
     }
     marked = dict(secret.tags)
     # A mark that a person needs is worth more than the version's history, and its state more than its proof.
-    for key, yields in ((STATE, (CAUSE, PROOF)), (REASON, (CAUSE,))):
+    for key, yields in ((STATE, (CAUSE, BY)), (REASON, (CAUSE, BY))):
         for less in yields:
             if key not in marked and len(marked) >= MAX_TAGS:
                 marked.pop(less, None)

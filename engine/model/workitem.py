@@ -36,6 +36,8 @@ class WorkItem:
     """How many follow-ups in a row this is: the engine posts one before it touches a source that has a single slot."""
     deferred: int = 0
     """How often Azure asked to come back later."""
+    since: str = ""
+    """Of an incident, when it began (ISO 8601): whatever credential is older is compromised as well."""
     source: str | None = None
     """The source as the sender saw it, which spares the worker one read; only a hint, checked under the lease."""
     news: str = ""
@@ -100,6 +102,7 @@ _TYPES: dict[str, type] = {
     "compromised": bool,
     "follow_up": int,
     "deferred": int,
+    "since": str,
     "source": str,
     "news": str,
     "to": str,

@@ -1,32 +1,30 @@
-"""What replaced a password could not be proven, or not be published: what the vault holds is set back at the source.
+"""Roll a single-slot source back to the vault's password when the new one cannot be verified or published.
 
-Else nobody would know the password. Two stay replaced all the same, and the error says so: one that is compromised, and one
-that the source refused before, since somebody may have taken it away on purpose.
+Else nobody would know the password. It is not rolled back where the old password is compromised, where the source had
+refused it before the change (somebody may have revoked it on purpose), or where another worker may have gone on since.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
-from engine.contract import Issued, Undo
+from engine.contract import Issued, Job, Undo
 from engine.errors import LeaseUnavailable, RekeyError, TransientError
-from engine.model.tags import Managed, unfinished_incident
-from engine.secret import SecretVersion
-
-if TYPE_CHECKING:
-    from engine.rotate.run import Run
-
+from engine.model.tags import Managed
+from engine.parts import Parts
+from engine.rotate.under_lease import UnderLease
+from engine.secret import SecretVersion, Sensitive
 
 LOST = "the source may hold a password that nobody knows"
 
 
 @asynccontextmanager
-async def telling(single_slot: bool) -> AsyncIterator[None]:  # noqa: FBT001 - it is all that matters
-    """Say beside the error of a change whose effect is open what that means where there is one slot only.
+async def warning(single_slot: bool) -> AsyncIterator[None]:  # noqa: FBT001 - it is all that matters
+    """For single-slot sources, warn in the error of an uncertain change that the new password may be unknown.
 
-    It is not set back: the change could still land, after that. Without the lease nothing was sent.
+    It is not rolled back: the change could still land, after that. Without the lease nothing was sent.
     """
     try:
         yield
@@ -38,44 +36,67 @@ async def telling(single_slot: bool) -> AsyncIterator[None]:  # noqa: FBT001 - i
         raise
 
 
-@asynccontextmanager
-async def undoing(
-    run: Run, secret: SecretVersion, managed: Managed, issued: Issued, errors: type[RekeyError] | tuple[()]
-) -> AsyncIterator[None]:
-    """Where these errors come, undo what was done to a source with a single slot, and say beside the error what came of it."""
-    try:
-        yield
-    except errors as error:
-        problem: RekeyError = error
-    else:
-        return
-    unwanted = not issued.restorable or run.item.compromised or unfinished_incident(secret)
-    if run.engine.rotators[managed.rotator.kind].single_slot(managed.settings):
-        problem = await _undone(run, secret, managed, problem, unwanted=unwanted)
-    raise problem
+@dataclass(frozen=True)
+class Rollback:
+    """Rolls one source back, under its lease."""
 
+    parts: Parts
+    lease: UnderLease
+    job: Job
+    managed: Managed
+    unwanted: bool
+    """The old password is compromised."""
 
-async def _undone(
-    run: Run, secret: SecretVersion, managed: Managed, problem: RekeyError, *, unwanted: bool
-) -> RekeyError:
-    rotator, job = run.engine.rotators[managed.rotator.kind], run.engine.job(secret, managed)
-    if unwanted or job.held is None or not isinstance(rotator, Undo):
-        problem.add(LOST)
-        return problem
-    try:
-        current = await run.engine.vaults.read(secret.ref)
-        if current.version != secret.version:
-            problem.add(f"somebody has written a version meanwhile, and {LOST}")
+    @asynccontextmanager
+    async def on(
+        self, secret: SecretVersion, issued: Issued, errors: tuple[type[RekeyError], ...], *, proven: bool = False
+    ) -> AsyncIterator[None]:
+        """Where these errors come from a single-slot source, roll back, and say beside the error what came of it.
+
+        `proven`: the source has accepted what was issued. Where it does not any more, a person has changed it.
+        """
+        try:
+            yield
+        except errors as error:
+            problem: RekeyError = error
+        else:
+            return
+        if self.parts.rotator(self.managed).single_slot(self.managed.settings):
+            problem = await self._back(secret, issued, problem, proven=proven)
+        raise problem
+
+    async def _back(self, secret: SecretVersion, issued: Issued, problem: RekeyError, *, proven: bool) -> RekeyError:
+        rotator = self.parts.rotator(self.managed)
+        if self.unwanted or not issued.restorable or not isinstance(rotator, Undo):
+            problem.add(LOST)
             return problem
-        async with run.changing("undo"):
-            await rotator.undo(job, job.held)
-    except LeaseUnavailable:
-        # Another worker may have set, and published, something else since.
+        try:
+            wanted = await self._wanted(secret)
+            if wanted is None:
+                problem.add(f"somebody has written a version meanwhile, and {LOST}")
+                return problem
+            issued_value = issued.fields[rotator.value_field]
+            if proven and not await rotator.accepts(self.job.source, issued.credential_id, issued_value):
+                problem.add("somebody has changed the password at its source meanwhile, and it was left so")
+                return problem
+            async with self.lease.changing("undo"):
+                await rotator.undo(self.job, wanted)
+        except LeaseUnavailable:
+            # Another worker may have set, and published, something else since.
+            return problem
+        except RekeyError as second:
+            problem.add(f"nor could what the vault holds be set back: {second.what}")
+            # It may or may not have been set back, so the message must come back.
+            passing = isinstance(second, TransientError) and not isinstance(problem, TransientError)
+            later = getattr(second, "retry_after", None)
+            again = TransientError(problem.what, where=problem.where, fix=problem.fix, retry_after=later)
+            return again if passing else problem
+        problem.add("what the vault holds was set back")
         return problem
-    except RekeyError as second:
-        problem.add(f"nor could what the vault holds be set back: {second.what}")
-        # Whether it was is open, so the message must come back.
-        passing = isinstance(second, TransientError) and not isinstance(problem, TransientError)
-        return TransientError(problem.what, where=problem.where, fix=problem.fix) if passing else problem
-    problem.add("what the vault holds was set back")
-    return problem
+
+    async def _wanted(self, secret: SecretVersion) -> Sensitive | None:
+        """Return the password to set back: the vault's, also where a person has written it meanwhile."""
+        current = await self.parts.vaults.read(secret.ref)
+        if not current.enabled:
+            return None
+        return self.job.held if current.version == secret.version else self.parts.held(current, self.managed)

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 
 from engine.deadline import SWEEP_SECONDS
 from engine.decide.inventory import Entry, entry
+from engine.decide.ledger import Ledger
 from engine.errors import PermanentError
 from engine.model.incident import Incident, Progress, is_replica
 from engine.model.sweep_order import SweepOrder
-from engine.model.tags import OPERATION, REPLICA_OF
+from engine.model.tags import REPLICA_OF
 from engine.rotate.engine import Engine
 from engine.secret import SecretRef, SecretVersion
 from engine.sweep.pace import Pace
@@ -44,10 +45,11 @@ class CutOff:
         goes on by a new message. Raises TransientError where the order must be repeated.
         """
         part = Part.of(order, self.engine.policy.scopes, self.engine.clock, seconds)
+        ledger = await self.engine.ledger()
         seen, sent = (order.so_far.seen, order.so_far.posted) if order.so_far else (0, 0)
         while True:
             secrets, token = await self.engine.vaults.page(order.vault, part.token)
-            sent += await self._send_all(secrets, part.pace)
+            sent += await self._send_all(secrets, part.pace, ledger)
             seen += len(secrets)
             if token is None:
                 since, vault = self.incident.since, order.vault
@@ -58,15 +60,15 @@ class CutOff:
                 await self.engine.queue.post_sweep(part.next(order, seen, sent))
                 return False
 
-    async def _send_all(self, secrets: Sequence[SecretVersion], pace: Pace) -> int:
-        sent = 0
-        for result in await asyncio.gather(*(self._send(one, pace) for one in secrets), return_exceptions=True):
+    async def _send_all(self, secrets: Sequence[SecretVersion], pace: Pace, ledger: Ledger) -> int:
+        sent, posts = 0, (self._send(one, pace, ledger) for one in secrets)
+        for result in await asyncio.gather(*posts, return_exceptions=True):
             if isinstance(result, BaseException):
                 raise result
             sent += result
         return sent
 
-    async def _send(self, secret: SecretVersion, pace: Pace) -> bool:
+    async def _send(self, secret: SecretVersion, pace: Pace, ledger: Ledger) -> bool:
         one = self._judge(secret)
         if not self.incident.covers(one) or (one.managed is None and not is_replica(one)):
             return False
@@ -75,7 +77,7 @@ class CutOff:
             if is_replica(one):
                 ref = SecretRef.parse(secret.tags[REPLICA_OF])
             current = self._judge(await self.engine.vaults.read(ref))
-            if current.managed is None or not await self.is_open(current):
+            if current.managed is None or not await self.is_open(current, ledger):
                 return False
             version, source = current.secret.version, current.managed.source
         except PermanentError:
@@ -86,26 +88,42 @@ class CutOff:
         await self.engine.queue.post_rotation(self.incident.work(ref, version, source), SETTLE_SECONDS + delay)
         return True
 
-    async def is_open(self, one: Entry) -> bool:
-        """Tell whether a secret holds, or its source still tolerates, what it held when the incident began."""
+    async def is_open(self, one: Entry, ledger: Ledger) -> bool:
+        """Return whether a secret holds, or its source may still accept, what it held when the incident began.
+
+        What Rekey has replaced since stands in the record. A tag proves nothing: it can be copied.
+        """
         secret, since = one.secret, self.incident.since
-        if secret.created < since or (OPERATION not in secret.tags and not is_replica(one)):
+        primary = SecretRef.parse(secret.tags[REPLICA_OF]) if is_replica(one) else secret.ref
+        known = ledger.of(primary)
+        if not known or any(listed.is_open for listed in known):
             return True
+        if secret.created < since or not any(listed.made and listed.made >= since for listed in known):
+            return True
+        if primary == secret.ref and not any(listed.published == secret.created for listed in known):
+            return False
         pending = one.managed.pending if one.managed else None
-        if pending is None:
+        if pending is None or not any(listed.due for listed in known):
             return False
         versions = [version async for version in self.engine.vaults.versions(secret.ref)]
         superseded = next((each for each in versions if each.version == pending.version), None)
         return superseded is None or superseded.created < since
 
+    def _by_hand(self, one: Entry, ledger: Ledger) -> bool:
+        """Return whether somebody else has written the current version since the incident began."""
+        secret = one.secret
+        ours = any(listed.published == secret.created for listed in ledger.of(secret.ref))
+        return secret.created >= self.incident.since and not is_replica(one) and not ours
+
     async def progress(self, vaults: Sequence[str]) -> Progress:
         """Count how far it has come."""
-        progress = Progress()
+        progress, ledger = Progress(), await self.engine.ledger()
         for vault in vaults:
             async for secret in self.engine.vaults.list(vault):
                 one = self._judge(secret)
                 if self.incident.covers(one):
-                    progress.add(self.incident, one, is_open=await self.is_open(one))
+                    is_open, by_hand = await self.is_open(one, ledger), self._by_hand(one, ledger)
+                    progress.add(self.incident, one, is_open=is_open, by_hand=by_hand)
         return progress
 
     def _judge(self, secret: SecretVersion) -> Entry:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, timedelta
 
 from engine.deadline import SWEEP_SECONDS
 from engine.decide.decision import Confirm, Park, Retire, Rotate, Wait
 from engine.decide.inventory import STATES, days_to_expiry, entry
+from engine.decide.ledger import Ledger, audit_is_due
 from engine.errands import consumers, notices
 from engine.errors import RekeyError, TransientError
 from engine.model.sweep_order import SweepOrder
+from engine.model.tags import Managed
 from engine.model.tally import Tally
 from engine.model.workitem import WorkItem
 from engine.ports import WorkQueue
@@ -24,8 +24,6 @@ from engine.sweep.pace import Pace
 from engine.sweep.part import Part
 
 log = logging.getLogger("rekey.sweep")
-
-DAY = 86_400
 
 
 @dataclass(frozen=True)
@@ -46,11 +44,11 @@ class Sweeper:
         if order.incident:
             return await CutOff(self.engine, order.incident).send(order, self.seconds)
         part = Part.of(order, self.engine.policy.scopes, self.engine.clock, self.seconds)
-        tally = _tally(order)
+        tally, ledger = _tally(order), await self.engine.ledger()
         while True:
             secrets, token = await self.engine.vaults.page(order.vault, part.token)
             for secret in secrets:
-                await self._look(secret, tally, part.pace, order)
+                await self._look(secret, tally, part.pace, order, ledger)
             if token is None:
                 break
             part.token = token
@@ -60,12 +58,12 @@ class Sweeper:
         await self.engine.reporter.swept(tally)
         return not tally.goes_on
 
-    async def _look(self, secret: SecretVersion, tally: Tally, pace: Pace, order: SweepOrder) -> None:
+    async def _look(self, secret: SecretVersion, tally: Tally, pace: Pace, order: SweepOrder, ledger: Ledger) -> None:
         tally.seen += 1
         try:
-            self._count(secret, tally)
+            self._count(secret, tally, ledger)
             await self._remind(secret, order)
-            tally.posted += await self._consider(secret, pace, order)
+            tally.posted += await self._consider(secret, pace, order, ledger)
         except TransientError:
             raise
         except (RekeyError, ValueError, TypeError, LookupError) as error:
@@ -78,26 +76,33 @@ class Sweeper:
         await self.queue.post_sweep(part.next(order, tally.seen, tally.posted, tally.broken, states))
         log.info("the sweep of %s goes on by a new message: %d secrets seen", order.vault, tally.seen)
 
-    def _count(self, secret: SecretVersion, tally: Tally) -> None:
-        now = self.engine.clock.now()
-        tally.add(entry(secret, self.engine.policy, self.engine.kinds, now), days_to_expiry(secret, now))
+    def _count(self, secret: SecretVersion, tally: Tally, ledger: Ledger) -> None:
+        now, known = self.engine.clock.now(), ledger.of(secret.ref)
+        tally.add(entry(secret, self.engine.policy, self.engine.kinds, now, known), days_to_expiry(secret, now))
 
     async def _remind(self, secret: SecretVersion, order: SweepOrder) -> None:
         if text := notices.reminder(secret, self.engine.policy, order):
             item = WorkItem(secret.ref, "remind", trigger="sweep", requested_by="sweep", reason=text)
             await self.queue.post_rotation(item)
 
-    async def _consider(self, secret: SecretVersion, pace: Pace, order: SweepOrder) -> bool:
+    async def _consider(self, secret: SecretVersion, pace: Pace, order: SweepOrder, ledger: Ledger) -> bool:
         item = WorkItem(secret.ref, trigger="sweep", requested_by="sweep")
+        certain = ledger.work(secret.ref, self.engine.clock.now())
+        posted = [await self._post(one, pace) for one in certain]
         decision = self.engine.decide(secret, item)
         match decision:
             case Retire(managed):
                 item = replace(item, action="retire", source=managed.source)
-                if consumers.named(self.engine.policy, secret.ref) and audit_falls_in(secret, order):
+                if consumers.named(self.engine.policy, secret.ref) and self._audit_is_due(
+                    secret, managed, order, ledger
+                ):
                     # An app may hold the retirement up for days; the audit must not wait for it.
                     await self._post(replace(item, action="audit", reason="daily audit"), pace)
             case Rotate(managed):
                 item = replace(item, source=managed.source)
+            case Park() if ledger.of(secret.ref):
+                # A forged tag may say so, and the record know better: an audit looks, and takes the mark off again.
+                item = replace(item, action="audit")
             case Park():
                 pass
             case Wait(until) if until < order.until + order.period:
@@ -107,15 +112,22 @@ class Sweeper:
                 )
                 return True
             case _:
-                return await self._audit(secret, pace, order)
+                return await self._audit(secret, pace, order, ledger) or any(posted)
+        if any(one.source == item.source for one in certain):
+            return any(posted)
         return await self._post(replace(item, reason=decision.reason[:200]), pace)
 
-    async def _audit(self, secret: SecretVersion, pace: Pace, order: SweepOrder) -> bool:
+    async def _audit(self, secret: SecretVersion, pace: Pace, order: SweepOrder, ledger: Ledger) -> bool:
         item = WorkItem(secret.ref, "audit", trigger="sweep", requested_by="sweep", reason="daily audit")
-        if not audit_falls_in(secret, order):
-            return False
         decision = self.engine.decide(secret, item)
-        return isinstance(decision, Confirm) and await self._post(replace(item, source=decision.managed.source), pace)
+        if not isinstance(decision, Confirm) or not self._audit_is_due(secret, decision.managed, order, ledger):
+            return False
+        return await self._post(replace(item, source=decision.managed.source), pace)
+
+    @staticmethod
+    def _audit_is_due(secret: SecretVersion, managed: Managed, order: SweepOrder, ledger: Ledger) -> bool:
+        times = [listed.audited for listed in ledger.of(secret.ref) if listed.source == managed.source]
+        return audit_is_due(secret.ref, order, times[0] if times else None)
 
     async def _post(self, item: WorkItem, pace: Pace) -> bool:
         delay = pace.delay(item.source)
@@ -132,10 +144,3 @@ def _tally(order: SweepOrder) -> Tally:
         tally.seen, tally.posted, tally.broken = so_far.seen, so_far.posted, so_far.broken
         tally.states |= {state: so_far.states.get(state, 0) for state in STATES}
     return tally
-
-
-def audit_falls_in(secret: SecretVersion, order: SweepOrder) -> bool:
-    """Tell whether a secret's own second of the day is one of those that the order names."""
-    second = int.from_bytes(hashlib.sha256(str(secret.ref).lower().encode()).digest()[:4]) % DAY
-    midnight = order.until.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    return any(order.since < midnight + timedelta(days=day, seconds=second) <= order.until for day in (-1, 0))

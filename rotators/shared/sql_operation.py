@@ -70,8 +70,9 @@ class PasswordChange:
     async def settle(self, place: Place) -> None:
         """Follow what `begin` left running to its end; TransientError if that does not come."""
         operation = self._running.pop(place.server_id, None)
-        if operation and await self._follow(place, operation, self._clock.monotonic() + AFTERWARDS):
-            raise TransientError("the server is still at changing its password", where=place.server_id)
+        if operation and (rest := await self._follow(place, operation, self._clock.monotonic() + AFTERWARDS)):
+            what = "the server is still at changing its password"
+            raise TransientError(what, where=place.server_id, retry_after=rest.pause)
 
     async def _patch(self, place: Place, user: str, password: Sensitive) -> Running | None:
         answers: list[Any] = []

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from cloud.azure import READING, Azure, call
-from cloud.sql.driver import DriverSqlServers, Row
+from cloud.sql.driver import SENT_WITHIN, DriverSqlServers, Row, refuse_late
 from cloud.sql.errors import ENTRA_ONLY, NO_DATABASE
 from engine.errors import NeedsHuman, NotFound, RekeyError, TransientError, VerificationFailed
 from engine.ports import Clock
 from engine.secret import Sensitive
 from rotators.shared.sql_names import MASTER, MAX_NAME, Place
+from rotators.shared.sql_passwords import fresh_password
 from rotators.shared.sql_values import refuse_escaping
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ SUFFIXES = {
 """The suffix of a server's name in each cloud; of any other, the server itself is asked."""
 PROPAGATION = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 """Seconds between the tries that a new password gets until every database knows it: a minute in all."""
+LONGEST_PAUSE = 30.0
+"""The longest pause, in seconds, that a proof waits where the server asks for it; a longer one puts the work off."""
 
 
 class SqlAccess:
@@ -50,7 +53,7 @@ class SqlAccess:
                 place.subscription,
                 base_url=self._azure.arm_endpoint,
                 credential_scopes=[self._azure.arm_scope],
-                **self._azure.options,
+                **self._azure.client_options,
             )
         return self._clients[place.subscription]
 
@@ -97,13 +100,30 @@ class SqlAccess:
         """Sign in once and return what speaks against it; None where the server accepts the password."""
         if not 0 < len(password.reveal()) <= MAX_NAME:
             return VerificationFailed("no server takes a password of this length", where=place.server_id)
+        problem = await self._sign_in(place, user, password)
+        if problem and problem.code == NO_DATABASE and place.database is None:
+            return await self._unrecognised(place, user)
+        return problem
+
+    async def _sign_in(self, place: Place, user: str, password: Sensitive) -> RekeyError | None:
         try:
             await self._sql.sign_in(await self.name(place), place.opened, user, password)
         except RekeyError as error:
-            # A login needs no user in master: whom the server turns away only there has proven the password.
-            recognised = error.code == NO_DATABASE and place.database is None
-            return None if recognised else error
+            return error
         return None
+
+    async def _unrecognised(self, place: Place, user: str) -> RekeyError | None:
+        """Return what speaks against a password with which the server turned a login away from master alone.
+
+        A login needs no user in master. The answer proves the password only if a wrong one gets a different answer.
+        """
+        problem = await self._sign_in(place, user, fresh_password(user))
+        if isinstance(problem, VerificationFailed):
+            return None
+        what = "the server turns the login away from master, whatever its password: nothing is proven"
+        asked = problem.retry_after if isinstance(problem, TransientError) else None
+        fix = "if it stays so, create a user for the login in master"
+        return TransientError(what, where=place.server_id, fix=fix, code="Unproven", retry_after=asked)
 
     async def prove(self, place: Place, user: str, password: Sensitive) -> None:
         """Sign in, again and again while the password spreads or the server is busy; raises what it ends in."""
@@ -114,11 +134,17 @@ class SqlAccess:
             if pause is None or not isinstance(problem, VerificationFailed | TransientError):
                 raise problem
             asked = problem.retry_after if isinstance(problem, TransientError) else None
+            if (asked or 0.0) > LONGEST_PAUSE:
+                raise problem
             await self._clock.sleep(max(pause, asked or 0.0))
 
     async def execute(self, place: Place, statement: Sensitive) -> Row:
         """Run one statement under the app's identity."""
-        return await self._sql.execute(await self.name(place), place.opened, await self.token(), statement)
+        latest = self._clock.monotonic() + SENT_WITHIN
+        name, token = await self.name(place), await self.token()
+        # A process that was frozen while it waited goes on before its time-out is noticed.
+        refuse_late(self._clock.monotonic(), latest, place.server_id)
+        return await self._sql.execute(name, place.opened, token, statement)
 
     async def token(self) -> Sensitive:
         """Return an access token for databases."""

@@ -97,13 +97,14 @@ class Directory:
     """All applications of the world, by application id.
 
     `lags` says how far behind each replica of the sign-in service is: sign-ins go to the replicas in turn. `graph_lag` is
-    how far Graph's own reads are behind, and `settle` how long a changed application refuses the next change.
+    how far Graph's own reads are behind, `removal_lag` how far the replica is that takes removals, and `settle` how long a changed application refuses the next change.
     """
 
     def __init__(self, now: Callable[[], datetime], entropy: Callable[[int], bytes], identities: Identities) -> None:
         self.applications: dict[str, Application] = {}
         self.lags: tuple[timedelta, ...] = (NOW,)
         self.graph_lag = NOW
+        self.removal_lag = NOW
         self.settle = NOW
         self.policy = AppPolicy()
         self.page_size = 100
@@ -225,6 +226,10 @@ class Directory:
     def seen_by_graph(self) -> datetime:
         """Return the time up to which Graph's reads know everything."""
         return self._now() - self.graph_lag
+
+    def seen_by_removals(self) -> datetime:
+        """Return the time up to which the replica that takes removals knows everything."""
+        return self._now() - max(self.graph_lag, self.removal_lag)
 
     def settled(self, application: Application) -> bool:
         """Tell whether the application takes another change yet."""

@@ -42,7 +42,7 @@ class Passwords:
         key_id = _guid(_body(raw, {"keyId"}).get("keyId"))
         self._check_settled(application)
         alive = application.passwords(self._now())
-        seen = {each.key_id for each in application.passwords(self._directory.seen_by_graph())}
+        seen = {each.key_id for each in application.passwords(self._directory.seen_by_removals())}
         found = next((each for each in alive if each.key_id == key_id and key_id in seen), None)
         if found is None:
             raise errors.no_password(key_id)

@@ -53,7 +53,10 @@ def set_secret(call: Call) -> dict[str, Any]:
 
 def get_secret(call: Call) -> dict[str, Any]:
     """Read one version; being expired or not yet valid does not hinder that, being disabled does."""
-    found = _existing(call)
+    shown = call.vault.shown(call.name)
+    found = next((each for each in reversed(shown) if call.version.lower() in ("", each.version)), None)
+    if found is None or call.vault.is_recovering(call.name):
+        raise errors.secret_not_found(call.name, call.version)
     if not found.enabled:
         raise errors.secret_disabled()
     return shapes.bundle(call.vault, found, with_value=True)
@@ -68,13 +71,15 @@ def update_secret(call: Call) -> dict[str, Any]:
 
 def list_secrets(call: Call) -> dict[str, Any]:
     """List secrets, each described by its latest version; managed ones too."""
-    latest = {name.upper(): call.vault.versions(name)[-1] for name in call.vault.secrets}
+    seen = call.vault.at_next_replica()
+    shown = {name.upper(): call.vault.shown(name, seen) for name in call.vault.secrets}
+    latest = {name: versions[-1] for name, versions in shown.items() if versions}
     return page(call.vault, call.request, latest, lambda each: shapes.item(call.vault, each, with_version=False))
 
 
 def list_versions(call: Call) -> dict[str, Any]:
     """List a secret's versions in the order of their ids, which says nothing of their age; none is no error."""
-    versions = {each.version.upper(): each for each in call.vault.versions(call.name)}
+    versions = {each.version.upper(): each for each in call.vault.shown(call.name)}
     return page(call.vault, call.request, versions, lambda each: shapes.item(call.vault, each, with_version=True))
 
 

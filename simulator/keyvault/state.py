@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -12,7 +13,7 @@ from simulator.keyvault import events
 from simulator.rates import Rate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 WINDOW = timedelta(seconds=10)
 
@@ -53,7 +54,9 @@ class Vault:
     """One vault. `domain` gives the part of the host after the name, and may change when a server takes its port.
 
     Switches: `deletion_delay` and `recovery_delay` (both are asynchronous in Key Vault), `empty_pages` (a page
-    without items before each page with some), `retry_after` (seconds that a 429 names; none by default, as users saw).
+    without items before each page with some), `retry_after` (seconds that a 429 names; none by default, as users saw),
+    `lags` (how far behind each replica is that reads go to in turn: Key Vault promises no read of what was just written),
+    `copy_of` (all reads come from a copy of that time, as after a failover).
     """
 
     name: str
@@ -74,6 +77,10 @@ class Vault:
     secrets: dict[str, list[SecretVersion]] = field(default_factory=dict)
     deleted: dict[str, DeletedSecret] = field(default_factory=dict)
     recovering: dict[str, datetime] = field(default_factory=dict)
+    lags: tuple[timedelta, ...] = (timedelta(0),)
+    copy_of: datetime | None = None
+    history: dict[str, list[tuple[datetime, tuple[SecretVersion, ...]]]] = field(default_factory=dict)
+    turns: Iterator[int] = field(default_factory=itertools.count)
 
     @property
     def host(self) -> str:
@@ -121,7 +128,30 @@ class Vault:
             tags=None if tags is None else dict(tags),
         )
         self.secrets.setdefault(name.lower(), []).append(version)
+        self._remember(name)
         return version
+
+    def shown(self, name: str, seen: datetime | None = None) -> list[SecretVersion]:
+        """Return a secret's versions, oldest first, as the replica shows them that answers the next read.
+
+        `seen` is the time up to which that replica knows everything, where several secrets are read at once.
+        """
+        at = self.at_next_replica() if seen is None else seen
+        if at >= self.now():
+            return self.versions(name)
+        states = [state for changed, state in self.history.get(name.lower(), []) if changed <= at]
+        if not states and not self.history.get(name.lower()):
+            return self.versions(name)
+        return sorted(states[-1] if states else (), key=lambda version: version.created)
+
+    def at_next_replica(self) -> datetime:
+        """Return the time up to which the replica that answers the next read knows everything."""
+        behind = self.now() - self.lags[next(self.turns) % len(self.lags)]
+        return min(behind, self.copy_of) if self.copy_of else behind
+
+    def _remember(self, name: str) -> None:
+        states = self.history.setdefault(name.lower(), [])
+        states.append((self.now(), tuple(self.secrets.get(name.lower(), ()))))
 
     def versions(self, name: str) -> list[SecretVersion]:
         """Return a secret's versions, oldest first; versions of one second stand in the order in which they came."""
@@ -142,6 +172,7 @@ class Vault:
         new = replace(old, updated=self.seconds(), **changes)
         held = self.secrets[old.name.lower()]
         held[held.index(old)] = new
+        self._remember(old.name)
         return new
 
     def delete(self, name: str) -> DeletedSecret:
@@ -149,6 +180,7 @@ class Vault:
         versions = self.secrets.pop(name.lower())
         gone = DeletedSecret(tuple(versions), self.seconds(), self.now() + self.deletion_delay)
         self.deleted[name.lower()] = gone
+        self._remember(name)
         return gone
 
     def recover(self, name: str) -> SecretVersion:
@@ -156,6 +188,7 @@ class Vault:
         gone = self.deleted.pop(name.lower())
         self.secrets[name.lower()] = list(gone.versions)
         self.recovering[name.lower()] = self.now() + self.recovery_delay
+        self._remember(name)
         return self.versions(name)[-1]
 
     def is_recovering(self, name: str) -> bool:

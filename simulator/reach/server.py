@@ -16,7 +16,7 @@ from aiohttp import web
 from simulator.reach import certificates
 from simulator.reach.names import LOOPBACK, no_such_host
 from simulator.sql.tds import server as tds
-from simulator.wire import Request, Response
+from simulator.wire import UNANSWERED, Request, Response
 from simulator.world import Domains, World
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 MAX_BODY = 64 * 1024**2
+SILENCE = 60.0
+"""How many seconds a connection stays open on which no answer comes."""
 
 
 class IdentityEndpoint(Protocol):
@@ -115,7 +117,11 @@ async def _listening(
     world: World, scheme: str, listener: socket.socket, tls: ssl.SSLContext | None
 ) -> AsyncIterator[None]:
     async def answer(request: web.Request) -> web.Response:
-        return _reply(request, world.handle(await _arrived(request, scheme)))
+        response = world.handle(await _arrived(request, scheme))
+        if response is UNANSWERED:
+            # The client has given up by then, or does so when the connection ends.
+            await asyncio.sleep(SILENCE)
+        return _reply(request, response) if response.status else web.Response(status=504)
 
     app = web.Application(client_max_size=MAX_BODY)
     app.router.add_route("*", "/{path:.*}", answer)

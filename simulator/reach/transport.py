@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlencode
 
-from azure.core.exceptions import ServiceRequestError
+from azure.core.exceptions import ServiceRequestError, ServiceResponseTimeoutError
 from azure.core.pipeline.transport import AsyncHttpTransport
 from azure.core.rest._http_response_impl_async import AsyncHttpResponseImpl
 from azure.core.utils import case_insensitive_dict
@@ -17,10 +17,13 @@ from azure.keyvault.secrets._shared import http_challenge_cache
 from simulator.clock import VirtualClock, virtual_clock
 from simulator.reach.credential import SimulatedCredential
 from simulator.reach.names import no_such_host
-from simulator.wire import Request, Response
+from simulator.wire import UNANSWERED, Request, Response
 from simulator.world import World
 
 __all__ = ["Call", "Intercept", "SimulatedCredential", "SimulatedTransport", "VirtualClock", "forget_challenges"]
+
+PATIENCE = 15.0
+"""How many seconds a client waits for an answer that names no time-out of its own."""
 
 type Call = Callable[[], Awaitable[Response]]
 """Lets the request through to the world, which carries it out, and returns the world's answer."""
@@ -42,12 +45,15 @@ class SimulatedTransport(AsyncHttpTransport[Any, Any]):
         self.intercept = intercept
         self.clock = clock or virtual_clock(world.now)
 
-    async def send(self, request: Any, *, stream: bool = False, **_: Any) -> Any:
+    async def send(self, request: Any, *, stream: bool = False, **options: Any) -> Any:
         """Answer one azure-core request; with `stream` the body is left for the caller to iterate over."""
         arrived = await as_request(request)
         response = await self._answer(arrived)
         if no_such_host(response):
             raise ServiceRequestError(f"Cannot connect to host {arrived.host}: Name or service not known")
+        if response is UNANSWERED:
+            await self.sleep(float(options.get("read_timeout") or PATIENCE))
+            raise ServiceResponseTimeoutError("Timeout on reading data from socket")
         answer = _AzureResponse(request, response)
         if not stream:
             await answer.read()

@@ -13,13 +13,16 @@ from cloud.azure import NO_ANSWER
 from cloud.sql.errors import explain
 from engine.errors import RekeyError, TransientError
 from engine.secret import Sensitive
+from simulator.clock import virtual_clock
 from simulator.sql import errors
-from simulator.wire import Request, Response
+from simulator.wire import UNANSWERED, Request, Response
 
 if TYPE_CHECKING:
     from simulator.reach.transport import Intercept
     from simulator.world import World
 
+PATIENCE = 15.0
+"""How many seconds the driver waits for an answer that does not come."""
 AS_THE_DRIVER_SAYS = "Driver Error: Syntax error or access violation; DDBC Error: [Microsoft][SQL Server]"
 
 
@@ -58,9 +61,12 @@ class SimulatedSqlServers:
             return self.world.handle(request)
 
         try:
-            return await (self.intercept(request, call) if self.intercept else call())
+            response = await (self.intercept(request, call) if self.intercept else call())
         except AzureError:
             return None
+        if response is UNANSWERED and (clock := virtual_clock(self.world.now)):
+            await clock.sleep(PATIENCE)
+        return None if response is UNANSWERED else response
 
 
 def _problem(response: Response, answer: Any, where: str, user: str | None, secret: str) -> RekeyError:

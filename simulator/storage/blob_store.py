@@ -125,6 +125,11 @@ class Containers:
         self._deleted: dict[tuple[str, str], datetime] = {}
         self._etags = itertools.count(0x8DE000000000001)
 
+    @property
+    def held(self) -> Mapping[tuple[str, str], Container]:
+        """All containers, by account and name: what somebody with rights at the accounts sees."""
+        return self._containers
+
     def new_etag(self) -> str:
         """Return an ETag that was never used before."""
         return f'"0x{next(self._etags):X}"'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -87,8 +88,8 @@ async def test_a_request_on_a_parked_secret_that_the_queue_gives_up_on_has_faile
     first = rig.tags(NAME)["RekeyReason"]
     rig.clock.advance(60)
     accepted = await ask(api)
-    refuse(rig, 500, "Trouble", to_arm("listKeys"), times=99)
-    await work_off(rig)
+    (message,) = rig.messages("rotations")
+    await rig.service().park(json.dumps(message), "its message on rotations-poison")
     ended = await follow(api, accepted)
     assert (ended.body["status"], ended.body["reason"]) == ("failed", first)
 

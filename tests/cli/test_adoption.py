@@ -201,7 +201,7 @@ def test_an_application_secret_that_begins_like_another_must_be_named() -> None:
     found.vault.put("app", mine.secret)
     found.clock.advance(3600)
     ran = adopt(found, app.app_id)
-    assert (ran.code, "may be any of 2 secrets" in ran.err) == (5, True)
+    assert (ran.code, "may be any of 2: " in ran.err) == (5, True)
     assert adopt(found, app.app_id, "--credential-id", mine.key_id).code == 0
 
 

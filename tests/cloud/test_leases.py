@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import pytest
 
 from cloud.storage.leases import SECONDS
-from engine.errors import AccessDenied, LeaseUnavailable, TransientError
-from engine.model.tags import OPERATION
+from engine.errors import AccessDenied, LeaseUnavailable, NeedsHuman, TransientError
+from engine.model.record import Listed, Record
+from engine.model.tags import OPERATION, Pending
 from engine.ports import Leases
 from simulator.faults import Fault
 from simulator.reach.transport import Intercept
@@ -32,7 +34,7 @@ def leases(rig: Rig, intercept: Intercept | None = None) -> Leases:
 async def touch(rig: Rig, owner: str = FIRST, source: str = SOURCE) -> str | None:
     """Take the lease once and return who owns the source."""
     async with leases(rig).hold(source, owner) as lease:
-        return lease.owner
+        return lease.record.owner
 
 
 async def test_whoever_comes_first_owns_a_source_from_then_on() -> None:
@@ -105,7 +107,7 @@ async def test_a_lease_that_another_worker_has_taken_is_lost() -> None:
     async with leases(rig).hold(SOURCE, FIRST) as lost:
         rig.clock.advance(SECONDS)
         async with leases(rig).hold(SOURCE, FIRST):
-            for step in (partial(lost.ensure, 20.0), partial(lost.claim, SECOND)):
+            for step in (partial(lost.ensure, 20.0), partial(lost.write, replace(lost.record, owner=SECOND))):
                 with pytest.raises(LeaseUnavailable):
                     await step()
         with pytest.raises(LeaseUnavailable):
@@ -113,20 +115,75 @@ async def test_a_lease_that_another_worker_has_taken_is_lost() -> None:
     assert await touch(rig) == FIRST
 
 
-async def test_ownership_is_claimed_and_the_rest_of_the_record_kept() -> None:
+async def test_what_is_written_is_read_by_the_next_holder_and_the_source_is_kept() -> None:
     rig = Rig()
     async with leases(rig).hold(SOURCE, FIRST) as lease:
-        await lease.claim(SECOND)
-        assert lease.owner == SECOND
+        await lease.write(replace(lease.record, owner=SECOND, kind="storage-key", compromised=("a",), source="forged"))
+        assert lease.record.owner == SECOND
+    async with leases(rig).hold(SOURCE, FIRST) as lease:
+        assert lease.record == Record(SOURCE, SECOND, kind="storage-key", compromised=("a",))
+
+
+async def test_a_record_is_written_again_and_again_under_one_lease() -> None:
+    rig = Rig()
+    async with leases(rig).hold(SOURCE, FIRST) as lease:
+        for kind in ("one", "two"):
+            await lease.write(replace(lease.record, kind=kind))
+    async with leases(rig).hold(SOURCE, FIRST) as lease:
+        assert lease.record.kind == "two"
+
+
+def blob_of(rig: Rig) -> Any:
+    """Return the client of the only record there is, as whoever may write the container has it."""
+    service: Any = leases(rig)
+    return service._blob(SOURCE)
+
+
+async def test_a_record_that_was_changed_behind_the_lease_is_not_overwritten() -> None:
+    rig = Rig()
+    async with leases(rig).hold(SOURCE, FIRST) as lease:
+        held: Any = lease
+        other = Record(SOURCE, SECOND).to_json().encode()
+        await blob_of(rig).upload_blob(other, overwrite=True, lease=held._lease.id)
+        with pytest.raises(LeaseUnavailable, match="ConditionNotMet"):
+            await lease.write(replace(lease.record, kind="mine"))
     assert await touch(rig) == SECOND
-    record = [each.response for each in rig.world.exchanges if each.request.method == "HEAD"][-1]
-    assert record.headers["x-ms-meta-source"] == SOURCE
+
+
+@pytest.mark.parametrize("content", [b"{", b"[]", b"{}", b"null", b'{"format": 1, "ahead": 5}', b"\xff"])
+async def test_a_damaged_record_is_told_and_never_taken_for_an_empty_one(content: bytes) -> None:
+    rig = Rig()
+    await touch(rig)
+    await blob_of(rig).upload_blob(content, overwrite=True)
+    async with leases(rig).hold(SOURCE, SECOND) as lease:
+        with pytest.raises(NeedsHuman, match="damaged"):
+            _ = lease.record
+
+
+async def test_an_empty_record_of_rekey_0_1_keeps_its_owner() -> None:
+    rig = Rig()
+    await touch(rig)
+    await blob_of(rig).upload_blob(b"", overwrite=True, metadata={"owner": FIRST, "source": SOURCE})
+    async with leases(rig).hold(SOURCE, SECOND) as lease:
+        assert lease.record == Record(SOURCE, FIRST)
+
+
+async def test_the_index_tells_of_every_record_and_of_none_where_none_is() -> None:
+    rig = Rig()
+    assert [listed async for listed in leases(rig).index()] == []
+    other = SOURCE.replace("/g/", "/süd/")
+    await touch(rig)
+    pending = Pending(rig.clock.now(), "a" * 32, "key1")
+    async with leases(rig).hold(other, SECOND) as lease:
+        await lease.write(replace(lease.record, pending=pending, changing=pending.at))
+    index = {listed.source: listed async for listed in leases(rig).index()}
+    assert index == {SOURCE: Listed(SOURCE, FIRST), other: Listed(other, SECOND, pending.at, is_open=True)}
 
 
 async def test_a_record_says_where_it_is() -> None:
     async with leases(Rig()).hold(SOURCE, FIRST) as lease:
-        assert lease.record.startswith("rekey-leases/sources/")
-        assert "the app's own storage account" in lease.record
+        assert lease.where.startswith("rekey-leases/sources/")
+        assert "the app's own storage account" in lease.where
 
 
 @pytest.mark.parametrize("group", ["produktion-süd", "生产", "a (b).c_d", "x" * 90])

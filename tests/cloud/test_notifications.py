@@ -14,8 +14,8 @@ from azure.core.pipeline.transport import AioHttpTransport
 
 from cloud.azure import Azure
 from cloud.errands.webhooks import ChatWebhooks, slack, teams
-from engine.errands.notices import Notice
 from engine.errors import PermanentError, RekeyError, TransientError
+from engine.model.notice import Notice
 from engine.model.policy_document import Webhook
 from engine.model.sweep_order import SweepOrder
 from engine.model.tags import STATE

@@ -389,7 +389,7 @@ async def test_a_secret_is_rotated_by_the_document_alone_and_its_tags_stay_its_o
         assert made.tags
         assert made.tags["CredentialId"] == key, "the rule's own credentialId is only the first"
         assert set(made.tags) <= {
-            "theirs", "CredentialId", "RekeyOperation", "RekeyRetire", "RekeyProof", "RekeyCause"
+            "theirs", "CredentialId", "RekeyOperation", "RekeyRetire", "RekeyBy", "RekeyCause"
         }  # fmt: skip
         rig.clock.advance(8 * 86_400)
         await rig.service().rotate(rig.item("app", action="retire").to_json(), 1)

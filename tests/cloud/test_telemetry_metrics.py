@@ -19,7 +19,7 @@ from tests.cloud.collected import Collected, Dimensions, dims
 from tests.engine.scene import NAME, ask, refuse, scene, to_arm, to_vault
 from tests.rig import Rig
 
-STATES = ("ok", "due", "overdue", "parked", "drifted", "disabled", "unmanaged")
+STATES = ("ok", "due", "overdue", "parked", "drifted", "dropped", "disabled", "unmanaged")
 
 
 async def sweep(rig: Rig) -> None:
@@ -66,7 +66,16 @@ async def test_a_sweep_tells_how_many_secrets_are_in_each_state_and_names_the_em
     await sweep(varied())
     found = states(sent)
     assert tuple(sorted(found)) == tuple(sorted(STATES))
-    assert found == {"ok": 1, "due": 2, "overdue": 1, "parked": 1, "drifted": 0, "disabled": 1, "unmanaged": 1}
+    assert found == {
+        "ok": 1,
+        "due": 2,
+        "overdue": 1,
+        "parked": 1,
+        "drifted": 0,
+        "dropped": 0,
+        "disabled": 1,
+        "unmanaged": 1,
+    }
 
 
 async def test_a_sweep_tells_how_long_each_managed_secret_lasts(sent: Collected) -> None:
@@ -100,7 +109,7 @@ async def test_the_gauges_cost_no_call(sent: Collected) -> None:
     await sweep(rig)
     rig.calls()
     await sweep(rig)
-    assert rig.calls() == {"vault": 1, "host blob": 1}, "the listing, and the record that the sweep came to its end"
+    assert rig.calls() == {"vault": 1, "host blob": 2}, "the listings, and the record that the sweep came to its end"
     assert states(sent)["ok"] == 1
 
 

@@ -9,7 +9,7 @@ import pytest
 from engine.contract import Issued
 from engine.decide.draft import new_version
 from engine.errors import AccessDenied, NeedsHuman, NotFound, TransientError
-from engine.model.tags import OPERATION, PROOF, Managed, Pending, parse, proof
+from engine.model.tags import OPERATION, Managed, Pending, parse
 from engine.model.workitem import operation_id
 from engine.ports import Vaults
 from engine.secret import Draft, SecretRef, SecretVersion, Sensitive
@@ -215,7 +215,6 @@ def test_a_new_version_keeps_everybodys_tags_and_makes_rekeys_own_anew() -> None
         "CredentialId": "key2",
         OPERATION: operation_id(secret.ref, V1),
         "RekeyRetire": f"2026-11-09T09:00:01Z {V1} key1",
-        PROOF: proof(operation_id(secret.ref, V1), "key2", draft.value),
     }
     assert draft.content_type == "text/plain"
     assert draft.expires == NOW + timedelta(days=90)

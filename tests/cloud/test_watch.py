@@ -130,7 +130,9 @@ async def test_probes_keep_no_incident_out() -> None:
 
 async def test_a_sweep_that_cannot_be_recorded_is_a_sweep_all_the_same(caplog: pytest.LogCaptureFixture) -> None:
     rig = Rig()
-    refuse(rig, 403, "AuthorizationPermissionMismatch", lambda request: request.host.startswith("rekeyhost.blob"))
+    refuse(
+        rig, 403, "AuthorizationPermissionMismatch", lambda request: request.host.startswith("rekeyhost.blob"), times=9
+    )
     await sweep(rig)
     assert "could not be recorded" in caplog.text
 

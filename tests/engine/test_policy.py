@@ -17,7 +17,7 @@ from engine.decide.inventory import entry
 from engine.model import manual
 from engine.model.policy import Policy
 from engine.model.policy_document import Document, Match, Rule, Webhook
-from engine.model.tags import MAX_TAGS, OURS, fingerprint, parked, proven, rests_until
+from engine.model.tags import MAX_TAGS, OURS, fingerprint, parked, rests_until
 from engine.secret import SecretRef, SecretVersion, Sensitive
 from tests.engine.builders import ACCOUNT, GROUP, NOW, POLICY, REF, VAULT, item, judge, pending, version
 from tests.policies import ALL, OWN, document, policy
@@ -102,8 +102,6 @@ def test_nothing_of_the_policy_is_written_into_tags() -> None:
     draft = new_version(secret, decision.managed, issued, NOW, decision.managed.overlap)
     assert set(draft.tags) <= OURS | {"CredentialId", "theirs"}
     assert draft.expires == NOW + 60 * DAY
-    written = replace(secret, version="2" * 32, value=draft.value, tags=draft.tags, created=NOW, expires=draft.expires)
-    assert proven(written), "the proof is about the secret's own tags"
 
 
 def test_the_credential_in_use_is_what_rekey_noted_and_not_the_rules_first_one() -> None:

@@ -10,11 +10,9 @@ from typing import Any
 import pytest
 
 from engine.errors import LeaseUnavailable, NeedsHuman, PermanentError, TransientError
-from engine.model.tags import OPERATION, Pending
-from engine.model.workitem import operation_id
 from engine.service import MAX_DEFERRALS, MAX_TRIES
 from simulator.faults import Fault
-from simulator.wire import json_response
+from simulator.wire import Request, json_response
 from tests.delivery import Delivery
 from tests.engine.scene import NAME, refuse, scene, state, to_arm, to_vault
 from tests.graph.places import NAME as SECRET
@@ -253,17 +251,9 @@ async def test_a_secret_that_was_rotated_is_parked_no_longer() -> None:
 
 
 async def test_a_secret_whose_retirement_succeeds_at_last_is_parked_no_longer() -> None:
-    rig = Rig()
-    account = rig.account("appdata")
-    old = rig.secret(NAME, account, holds="key2")
-    retire = str(Pending(rig.clock.now(), old.version, "key2"))
-    rig.clock.advance(1)
-    rig.secret(
-        NAME,
-        account,
-        days_left=80,
-        tags={OPERATION: operation_id(rig.item(NAME).ref, old.version), "RekeyRetire": retire},
-    )
+    rig = scene()
+    await rig.service().rotate(rig.item(NAME, trigger="sweep").to_json(), 1)
+    rig.clock.advance(8 * DAY)
     refuse(rig, 403, "AuthorizationFailed", to_arm("regenerateKey"))
     await rig.service().rotate(rig.item(NAME, trigger="sweep").to_json(), 1)
     assert "RekeyState" in tags(rig)
@@ -306,7 +296,14 @@ async def test_what_a_deferred_try_left_behind_is_removed_by_the_next_one() -> N
     rig = GraphRig()
     rig.managed()
     busy = json_response(429, {"error": "temporarily_unavailable"}, {"Retry-After": "90"})
-    rig.world.faults.append(Fault(lambda request: request.host == "login.microsoftonline.com", busy))
+    signed_in: list[Request] = []
+
+    def second_sign_in(request: Request) -> bool:
+        """Match the first proof of the new secret: the one before asks whether the old one still works."""
+        signed_in.extend([request] if request.host == "login.microsoftonline.com" else [])
+        return len(signed_in) == 2
+
+    rig.world.faults.append(Fault(second_sign_in, busy))
     version = rig.latest(SECRET).version
     await rig.service().queue.post_rotation(rig.item(SECRET, version=version, trigger="event"))
     await Delivery(rig, rig.service).run()

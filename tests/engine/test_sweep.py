@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
+from engine.decide.ledger import audit_is_due
 from engine.errors import PermanentError, TransientError
 from engine.model.sweep_order import SweepOrder
 from engine.model.tags import Pending
 from engine.secret import SecretRef, SecretVersion
-from engine.sweep.sweeper import audit_falls_in
 from simulator.wire import Request
 from tests.delivery import Delivery
 from tests.engine.builders import NOW, VAULT, version
@@ -267,18 +267,18 @@ def test_every_secret_is_audited_exactly_once_a_day_however_often_the_sweep_runs
     secrets, step = names(200), timedelta(hours=hours)
     orders = [SweepOrder(VAULT, NOW + n * step, NOW + (n + 1) * step, step) for n in range(24 // hours)]
     for secret in secrets:
-        assert sum(audit_falls_in(secret, each) for each in orders) == 1
+        assert sum(audit_is_due(secret.ref, each, None) for each in orders) == 1
 
 
 def test_a_sweep_that_covers_no_time_audits_nothing() -> None:
-    assert not any(audit_falls_in(secret, SweepOrder(VAULT, NOW, NOW, HOUR)) for secret in names(200))
+    assert not any(audit_is_due(secret.ref, SweepOrder(VAULT, NOW, NOW, HOUR), None) for secret in names(200))
 
 
 def test_after_an_outage_a_day_is_caught_up_and_no_more() -> None:
     status = {"Last": (NOW - 9 * DAY).isoformat(), "Next": (NOW + HOUR).isoformat()}
     late = SweepOrder.by_schedule(VAULT, status, NOW)
     assert (late.since, late.until, late.period) == (NOW - DAY, NOW, HOUR)
-    assert all(audit_falls_in(secret, late) for secret in names(50))
+    assert all(audit_is_due(secret.ref, late, None) for secret in names(50))
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import ClassVar
 
-from engine.contract import Issued, Job, Rotator
+from engine.contract import Issued, Job, Recognised, Rotator
 from engine.errors import NeedsHuman, VerificationFailed
 from engine.secret import Sensitive
 from tests.proof.ports import Hand
@@ -47,6 +47,10 @@ class _Kind:
                 await self.hand.world.kernel.sleep(wait)
         raise VerificationFailed("the source refuses the credential", where=source)
 
+    async def accepts(self, source: str, credential_id: str, credential: Sensitive) -> bool:
+        del credential_id
+        return await self._proves(source, credential.reveal())
+
     async def _set(self, source: str, slot: str) -> str:
         slots = self._slots(source)
         set_it = lambda: slots.refill(slot)  # noqa: E731 - one effect, said where it is sent
@@ -79,6 +83,17 @@ class TwoSlots(_Kind):
             raise NeedsHuman(f"{credential_id} may be the one in use")
         await self._set(source, credential_id)
 
+    async def read(self, job: Job, credential_id: str) -> Mapping[str, Sensitive] | None:
+        keys = await self._list(job.source)
+        return {"key": Sensitive(keys[credential_id])} if credential_id in keys else None
+
+    async def recognise(self, job: Job) -> Recognised:
+        keys, value = await self._list(job.source), job.held.reveal() if job.held else ""
+        slot = next((slot for slot, key in keys.items() if key == value), None)
+        if slot is None:
+            raise NeedsHuman("the value is none of the keys")
+        return Recognised(slot)
+
     async def preflight(self, job: Job) -> None:
         await self._held(job)
 
@@ -108,6 +123,10 @@ class OneSlot(_Kind):
     async def issue(self, job: Job) -> Issued:
         return Issued("admin", {"key": Sensitive(await self._set(job.source, "admin"))}, None)
 
+    async def recognise(self, job: Job) -> Recognised:
+        del job
+        return Recognised("admin")
+
     async def undo(self, job: Job, held: Sensitive) -> None:
         slots = self._slots(job.source)
         back = lambda: slots.held.update(admin=held.reveal())  # noqa: E731
@@ -128,6 +147,14 @@ class TwoLogins(_Kind):
         login = held if job.in_place else self.other[held]
         password = Sensitive(await self._set(job.source, login))
         return Issued(login, {"key": password}, None if job.in_place else held)
+
+    async def recognise(self, job: Job) -> Recognised:
+        slots, value = self._slots(job.source), job.held.reveal() if job.held else ""
+        for login in self.other:
+            signs_in = lambda login=login: slots.held[login] == value  # noqa: E731
+            if await self.hand.reach(f"sign in as {login}", signs_in):
+                return Recognised(login)
+        raise NeedsHuman("neither login has that password")
 
     async def retire(self, source: str, credential_id: str, held: Sensitive | None, held_id: str | None = None) -> None:
         del held_id
@@ -159,6 +186,14 @@ class ManySecrets(_Kind):
         for key in listed:
             if key != keep:
                 await self._remove(many, key)
+
+    async def recognise(self, job: Job) -> Recognised:
+        many, value = self._many(job.source), job.held.reveal() if job.held else ""
+        fits = lambda: [k for k, e in many.entries.items() if e.secret == value]  # noqa: E731
+        fitting = await self.hand.reach("list secrets", fits)
+        if len(fitting) != 1:
+            raise NeedsHuman(f"the value may be any of {len(fitting)}")
+        return Recognised(fitting[0])
 
     async def retire(self, source: str, credential_id: str, held: Sensitive | None, held_id: str | None = None) -> None:
         many = self._many(source)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from engine.errors import AccessDenied, LeaseUnavailable, NotFound, RekeyError, TransientError
 from engine.model.outcome import Outcome
+from engine.model.record import Listed, Record
 from engine.model.sweep_order import SweepOrder
 from engine.model.tally import Tally
 from engine.model.workitem import WorkItem
@@ -157,11 +158,17 @@ class ModelVaults:
 
 @dataclass
 class Claim:
-    """The record of one source: who owns it, and who holds its lease until when."""
+    """The blob of one source: the record as its text, how often it was written, and who holds its lease until when."""
 
-    owner: str
+    text: str
+    etag: int = 0
     holder: int = 0
     until: float = 0.0
+
+    @property
+    def record(self) -> Record:
+        """What the text says."""
+        return Record.from_json(self.text, "the record")
 
 
 @dataclass
@@ -169,16 +176,23 @@ class ModelLease:
     """A lease that is held; see cloud/storage/leases.py, whose arithmetic this repeats."""
 
     hand: Hand
-    claim_record: Claim
+    claim: Claim
+    source: str
     number: int
     ends: float
-    record: str = "the record"
-    owner: str | None = None
+    where: str = "the record"
+    etag: int = -1
+    _record: Record = field(default_factory=Record)
+
+    @property
+    def record(self) -> Record:
+        """What is known of the source, as read or written last."""
+        return self._record
 
     @property
     def held(self) -> bool:
-        """Tell whether the storage account would still take this lease for the current one."""
-        return self.claim_record.holder == self.number and self.claim_record.until > self.hand.world.kernel.time()
+        """Return whether the storage account would still take this lease for the current one."""
+        return self.claim.holder == self.number and self.claim.until > self.hand.world.kernel.time()
 
     @property
     def remaining(self) -> float:
@@ -195,20 +209,40 @@ class ModelLease:
 
     def _renew(self) -> None:
         self._still_mine()
-        self.claim_record.until = self.hand.world.kernel.time() + LEASE_SECONDS
+        self.claim.until = self.hand.world.kernel.time() + LEASE_SECONDS
 
     def _still_mine(self) -> None:
-        if self.claim_record.holder != self.number:
+        if self.claim.holder != self.number:
             raise LeaseUnavailable("another worker has it")
 
-    async def claim(self, owner: str) -> None:
-        """Record who owns the source from now on."""
-        await self.hand.reach("claim", lambda: self._claim(owner), changes=True)
-        self.owner = owner
+    def _must_be_held(self) -> None:
+        if not self.held:
+            raise LeaseUnavailable("the lease was lost")
 
-    def _claim(self, owner: str) -> None:
-        self._still_mine()
-        self.claim_record.owner = owner
+    async def read_record(self) -> None:
+        """Read what is known of the source; fails if the lease is not held."""
+        text, self.etag = await self.hand.reach("record", self._read, changes=True)
+        self._record = Record.from_json(text, self.where)
+
+    def _read(self) -> tuple[str, int]:
+        self._must_be_held()
+        return self.claim.text, self.claim.etag
+
+    async def write(self, record: Record) -> None:
+        """Write the record in place of exactly the one that was read."""
+        record = replace(record, source=self.source)
+        text, etag = record.to_json(), self.etag
+        self.hand.world.watch.said(text)
+        # Not guarded: the storage account itself refuses it without the lease, or over another text.
+        self.etag = await self.hand.reach("note", lambda: self._write(text, etag), changes=True)
+        self._record = record
+
+    def _write(self, text: str, etag: int) -> int:
+        self._must_be_held()
+        if self.claim.etag != etag:
+            raise LeaseUnavailable("the record was written by somebody else")
+        self.claim.text, self.claim.etag = text, etag + 1
+        return self.claim.etag
 
     async def release(self) -> None:
         """Give the lease back; if that fails it ends by itself."""
@@ -219,7 +253,7 @@ class ModelLease:
 
     def _release(self) -> None:
         self._still_mine()
-        self.claim_record.holder = 0
+        self.claim.holder = 0
 
 
 @dataclass(frozen=True)
@@ -233,25 +267,25 @@ class ModelLeases:
         """Hold the lease on a source."""
         asked = self.hand.world.kernel.time()
         number = await self.hand.reach("acquire", lambda: self._acquire(source, owner.lower()), changes=True)
-        record = self.hand.world.claims[source]
-        lease = ModelLease(self.hand, record, number, asked + LEASE_SECONDS)
+        claim = self.hand.world.claims[source]
+        lease = ModelLease(self.hand, claim, source, number, asked + LEASE_SECONDS)
         self.hand.worker.lease = lease
         try:
-            lease.owner = await self.hand.reach("record", lambda: self._owner(lease), changes=True)
+            await lease.read_record()
             yield lease
         finally:
             self.hand.worker.lease = None
             await lease.release()
 
-    @staticmethod
-    def _owner(lease: ModelLease) -> str:
-        if not lease.held:
-            raise LeaseUnavailable("the lease was lost")
-        return lease.claim_record.owner
+    async def index(self) -> AsyncIterator[Listed]:
+        """Stream what a listing shows of every record."""
+        records = lambda: [claim.record for claim in self.hand.world.claims.values()]  # noqa: E731
+        for record in await self.hand.reach("index", records):
+            yield Listed.of(record)
 
     def _acquire(self, source: str, owner: str) -> int:
         world = self.hand.world
-        claim = world.claims.setdefault(source, Claim(owner))
+        claim = world.claims.setdefault(source, Claim(Record(source=source, owner=owner).to_json()))
         if claim.holder and claim.until > world.kernel.time():
             raise LeaseUnavailable(f"another worker has {source}")
         world.leases += 1

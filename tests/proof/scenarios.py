@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import product
 
+from engine.model.incident import Incident
+from engine.model.record import Record, Write
+from engine.model.sweep_order import SweepOrder
 from engine.model.tags import OPERATION, OURS, REPLICA_OF, RETIRE, Pending
 from engine.model.workitem import operation_id
-from engine.secret import SecretRef
+from engine.secret import SecretRef, SecretVersion
+from tests.proof.ports import Claim
 from tests.proof.sources import Many, Slots, credential_in
 from tests.proof.watch import Protected
 from tests.proof.world import VAULT, World
@@ -89,9 +93,31 @@ def rotated(world: World, kind: str, hours_left: float) -> None:
         key = SECOND[kind]
         new = source.refill(key)
     ends = world.kernel.now() + timedelta(hours=hours_left)
-    pending = str(Pending(ends, "v1", FIRST[kind]))
+    pending = Pending(ends, "v1", FIRST[kind])
     world.watch.protected.append(Protected(first, source_of(kind), hours_left * 3600, "v1"))
-    world.secret("app", new, 90, managed(kind, **{"CredentialId": key, OPERATION: operation, RETIRE: pending}))
+    marks = {"CredentialId": key, OPERATION: operation, RETIRE: str(pending)}
+    _note(world, kind, world.secret("app", new, 90, managed(kind, **marks)), pending)
+
+
+def _note(world: World, kind: str, published: SecretVersion, pending: Pending) -> None:
+    """Write the record of a source whose secret was rotated some time ago."""
+    assert published.value
+    record = Record(source=source_of(kind), owner=str(published.ref).lower(), kind=kind).keyed()
+    key, now = published.tags["CredentialId"], world.kernel.now()
+    digest = record.digest(key, published.value)
+    write = Write(
+        published.tags[OPERATION], key, digest, pending.version, now, pending, str(published.version), published.created
+    )
+    tags = {tag: text for tag, text in published.tags.items() if tag not in OURS}
+    record = replace(record, published=write, pending=pending, earlier=(pending.version,), tags=tags)
+    world.claims[record.source] = Claim(record.to_json())
+
+
+def _proven(world: World, kind: str) -> None:
+    """Note that an audit has found the current version accepted: what nobody ever proved is left to whoever wrote it."""
+    current = world.vault[SecretRef(VAULT, "app")][-1]
+    record = Record(source=source_of(kind), owner=str(current.ref).lower(), proven=str(current.version))
+    world.claims[record.source] = Claim(record.to_json())
 
 
 def with_replicas(world: World, kind: str) -> None:
@@ -203,6 +229,7 @@ def _by_hand(kind: str) -> Scenario:
 def _drift(kind: str) -> Scenario:
     def build(world: World) -> None:
         due(world, kind, days_left=80)
+        _proven(world, kind)
         change_key(world)
         ask(world, action="audit", trigger="sweep")
 
@@ -278,6 +305,79 @@ def _window(kind: str) -> Scenario:
     return Scenario(f"window/{kind}", build, {}, {"app": 2}, workers=1)
 
 
+def _closed(kind: str) -> Scenario:
+    def build(world: World) -> None:
+        due(world, kind, days_left=25, RotationWindow="Tue 12:00-15:00 UTC")
+        world.watch.open_at = lambda moment: moment.weekday() == 1 and 12 <= moment.hour < 15
+        ask(world, trigger="event")
+
+    return Scenario(f"closed/{kind}", build, {}, {"app": 2})
+
+
+def _stranger(kind: str) -> Scenario:
+    def build(world: World) -> None:
+        due(world, kind, Replicas=f"{VAULT}/secrets/stranger")
+        world.watch.strangers.append(world.secret("stranger", "somebody else's", 10, {"Owner": "team-b"}))
+        ask(world, trigger="event")
+
+    return Scenario(f"stranger/{kind}", build, exempt=frozenset({"app"}))
+
+
+def _order(kind: str) -> Scenario:
+    def build(world: World) -> None:
+        due(world, kind, days_left=80)
+        world.advance(60)
+        current = world.vault[SecretRef(VAULT, "app")][-1]
+        assert current.value is not None
+        world.watch.compromised.add(credential_in(current.value.reveal()))
+        world.watch.cut.add(source_of(kind))
+        order = SweepOrder.for_incident(VAULT, Incident(world.kernel.now(), source=source_of(kind), reason="leaked"))
+        world.post("sweep", order.to_json())
+
+    return Scenario(f"order/{kind}", build, {}, {"app": 2})
+
+
+def _incident_restore(kind: str) -> Scenario:
+    def build(world: World) -> None:
+        rotated(world, kind, hours_left=100)
+        earlier = world.vault[SecretRef(VAULT, "app")][0].value
+        assert earlier is not None
+        world.watch.compromised.add(credential_in(earlier.reveal()))
+        world.watch.cut.add(source_of(kind))
+        ask(world, compromised=True, force=True, version="v1")
+        ask(world, action="restore")
+
+    return Scenario(f"incident-restore/{kind}", build)
+
+
+def forge(**forged: str) -> Move:
+    """Return a move in which somebody edits tags of Rekey's own on the current version."""
+
+    def edit(world: World) -> None:
+        versions = world.vault[SecretRef(VAULT, "app")]
+        versions[-1] = replace(versions[-1], tags={**versions[-1].tags, **forged})
+
+    return edit
+
+
+def _hostile(kind: str) -> Scenario:
+    victim = "id3" if kind == "many" else FIRST[kind]
+
+    def build(world: World) -> None:
+        rotated(world, kind, hours_left=100)
+        ask(world, action="audit", trigger="sweep")
+        ask(world, action="retire", trigger="sweep")
+
+    moves = {
+        "retire": forge(**{RETIRE: f"2026-11-01T00:00:00Z v1 {FIRST[kind]}"}),
+        "retire another": forge(**{RETIRE: f"2026-11-01T00:00:00Z v1 {victim}"}),
+        "credential": forge(CredentialId=FIRST[kind]),
+        "operation": forge(**{OPERATION: "00000000-0000-0000-0000-000000000000"}),
+        "state": forge(RekeyState="compromised 2027-01-01T00:00:00Z 000000000000"),
+    }
+    return Scenario(f"hostile/{kind}", build, moves)
+
+
 SLOTTED = ("two-slots", "two-logins", "many")
 EVERY = (*SLOTTED, "one-slot")
 SCENARIOS = {
@@ -298,10 +398,16 @@ SCENARIOS = {
                     _replicas,
                     _unbound,
                     _window,
+                    _closed,
+                    _stranger,
+                    _order,
                 ),
                 EVERY,
             )
         ),
-        *(make(kind) for make, kind in product((_retirement, _restore, _drift_in_overlap), SLOTTED)),
+        *(
+            make(kind)
+            for make, kind in product((_retirement, _restore, _drift_in_overlap, _incident_restore, _hostile), SLOTTED)
+        ),
     ]
 }

@@ -15,7 +15,7 @@ from engine.service import Service
 from tests.proof.kernel import FAULTS, Call, Died, Mode, Worker
 from tests.proof.scenarios import Scenario
 from tests.proof.watch import Broken
-from tests.proof.world import NEVER, VAULT, Message, World
+from tests.proof.world import DEAD_SECONDS, NEVER, VAULT, Message, World
 
 HOUR, DAY = 3600.0, 86400.0
 OVERLAP = 7 * DAY + 2 * HOUR
@@ -164,6 +164,7 @@ class Schedule:
         """Let time pass and a sweep come, with the whole day's audits, and deliver what it finds."""
         world = self.world
         self._say(f"{after / HOUR:.1f} h pass; a sweep")
+        world.watch.passed()
         world.advance(after)
         now = world.kernel.now()
         order = {"vault": VAULT, "since": (now - timedelta(days=1)).isoformat(), "until": now.isoformat()}
@@ -202,7 +203,9 @@ class Schedule:
         if soonest == NEVER:
             return False
         self._say(f"{soonest - world.kernel.time():.0f} s pass")
+        world.watch.passed()
         world.advance(soonest - world.kernel.time())
+        world.watch.passed()
         return True
 
     def _interrupted(self) -> bool:
@@ -217,16 +220,19 @@ class Schedule:
             name = names[chosen - flying]
             self._say(f"by hand: {name}")
             self.moves.pop(name)(world)
+            world.watch.disturbed = world.kernel.time()
             world.watch.changed()
         else:
             leap = JUMPS[chosen - flying - len(names)]
             self._say(f"the clock leaps {leap:.0f} s")
             world.advance(leap)
+            world.watch.disturbed = world.kernel.time()
         return True
 
     def _land(self, at: int) -> None:
         label, effect, lease = self.world.in_flight.pop(at)
         self._say(f"what was under way arrives: {label}")
+        self.world.watch.disturbed = self.world.kernel.time()
         self.world.watch.actor = 0
         try:
             self.world.land(label, effect, lease)
@@ -235,6 +241,10 @@ class Schedule:
 
     def _resume(self, worker: Worker, call: Call) -> None:
         mode = self.director.mode(call.label)
+        if mode != "go":
+            # Who dies while looking after a source is followed by nobody before the message itself comes back.
+            away = DEAD_SECONDS if mode.startswith("die") and _is_a_look(worker) else 0.0
+            self.world.watch.disturbed = self.world.kernel.time() + away
         self.world.resume(call, mode)
         if self.trace is not None:
             struck = "" if mode == "go" else f" [{mode}]"
@@ -252,6 +262,10 @@ class Schedule:
     def _say(self, line: str) -> None:
         if self.trace is not None:
             self.trace.append(f"{self.world.kernel.time():>9.0f} s  {line}")
+
+
+def _is_a_look(worker: Worker) -> bool:
+    return bool(json.loads(worker.message.text).get("follow_up"))
 
 
 def _end(worker: Worker) -> str:

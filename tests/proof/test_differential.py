@@ -65,7 +65,7 @@ def model_steps(labels: Sequence[str]) -> dict[str, int]:
 
 
 def real_steps(requests: Sequence[str]) -> dict[str, int]:
-    record = next(at for at, request in enumerate(requests) if request.startswith("HEAD "))
+    record = next(at for at, request in enumerate(requests) if request.startswith("GET rekeyhost.blob."))
     read = next(at for at in range(record, len(requests)) if requests[at].startswith("GET prod.vault."))
     publish = next(at for at, request in enumerate(requests) if request.startswith("PUT prod.vault."))
     change = max(at for at in range(publish) if any(mark in requests[at] for mark in CHANGES))

@@ -19,6 +19,13 @@ FOUND = {
         "incident-alone/one-slot@6:forbid+7:forbid"
     ),
     "a change whose effect is open is told of when the queue gives up": "incident/one-slot#1037066",
+    "an incident of a password that was replaced in place is over although its version is disabled": "incident/one-slot",
+    "an incident comes back whose first look was refused": "incident-alone/many#1555",
+    "an incident comes back that could not be noted": "incident-alone/one-slot#2563",
+    "looks end although a person has put a credential in place of the one to retire": "by-hand/two-slots#179",
+    "a password is not left to whoever wrote the version that Rekey itself made useless": (
+        "one/one-slot@9:lose the answer"
+    ),
     "an incident that meets a rotation cuts the replaced credential off": "incident/two-slots~0.0.0.1",
 }
 

@@ -17,14 +17,14 @@ SPREADING = 58.0
 
 @dataclass
 class Thief(Planned):
-    """Takes the lease away, as a worker would to whom it had ended, before the second sign-in."""
+    """Takes the lease away, as a worker would to whom it had ended, before the second sign-in of the proof."""
 
     schedule: Schedule | None = None
     signins: count[int] = field(default_factory=count)
 
     def mode(self, label: str) -> Mode:
         """Let the call go on."""
-        if self.schedule and label == "sign in" and next(self.signins) == 1:
+        if self.schedule and label == "sign in" and next(self.signins) == 2:
             claim = self.schedule.world.claims[source_of("many")]
             claim.holder, claim.until = -1, self.schedule.world.kernel.time() + 25
         return super().mode(label)
@@ -53,5 +53,4 @@ def test_who_loses_the_lease_during_the_proof_publishes_nothing() -> None:
     schedule = played(director)
     lost = next(at for at, line in enumerate(schedule.trace or ()) if "LeaseUnavailable" in line)
     assert not [line for line in (schedule.trace or ())[:lost] if "publish" in line]
-    assert director.labels.count("acquire") == 2
     assert director.labels.count("publish") == 1

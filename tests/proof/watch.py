@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from engine.decide.decision import Confirm
 from engine.errors import AccessDenied, TransientError
 from engine.model.outcome import Outcome
-from engine.model.tags import OPERATION, REPLICA_OF, RETIRE, STATE
+from engine.model.tags import OPERATION, OURS, REPLICA_OF, RETIRE, STATE
 from engine.model.workitem import WorkItem
 from engine.secret import SecretRef, SecretVersion
 from tests.proof.kernel import Died
@@ -23,6 +25,12 @@ MOST_MESSAGES = 40
 """More messages than any settled schedule of ours needs: what grows without end passes it."""
 REPAIR_SECONDS = 125.0
 """Within what time something must look after a single slot whose password nobody knows."""
+HEALED_SECONDS = 300.0
+"""Within what time of the last fault the vault's current version is accepted again."""
+NOT_THEIRS = OURS | {"CredentialId"}
+"""Tags that a new version need not take over."""
+FINISHED = timedelta(minutes=45)
+"""How long after its window what began inside it may still be finished."""
 
 
 class Broken(AssertionError):
@@ -66,17 +74,23 @@ class Watch:
     """Credentials that Rekey published."""
     untouchable: set[str] = field(default_factory=set)
     """Credentials of a source that no secret here may rotate."""
+    strangers: list[SecretVersion] = field(default_factory=list)
+    """Versions of secrets whose owners consent to nothing."""
+    open_at: Callable[[datetime], bool] | None = None
+    """When the window of every secret here is open."""
     outcomes: list[Outcome] = field(default_factory=list)
-    traces: int = 0
-    """How many outcomes and messages there were when the last message was consumed."""
+    traces: set[int] = field(default_factory=set)
+    """The workers that have reported an outcome or posted a message."""
     verdicts: int = 0
     """How many of them were outcomes."""
+    refused: dict[str, float] = field(default_factory=dict)
+    """Since when each source has refused what the vault holds."""
+    disturbed: float = 0.0
+    """When a fault struck last, a person did something, or a worker's message came back for it."""
     unknown: bool = False
     """A single slot holds a password that nobody knows."""
     look: bool = False
     """Who changed that slot, or found it so and had nothing to do, has just ended."""
-    last: bool = False
-    """Who has just ended was the last of the follow-ups: so many interruptions in a row wait for the message itself."""
     actor: int = 0
     """Which worker made the latest change; 0 where it had given up on it already."""
     setter: int = 0
@@ -104,7 +118,37 @@ class Watch:
         if credential not in self.proved:
             raise Broken(f"P3: {version.ref.name} was given a value that no source had accepted")
         self.made.add(credential)
+        self._looks_right(version)
+        self._not_known_to_be_compromised(version, credential)
         self._protect(self.world.vault[version.ref])
+
+    def _looks_right(self, version: SecretVersion) -> None:
+        """Check the tags, expiry, content type and time of a version; one that comes late was composed earlier."""
+        before, name = self.world.vault[version.ref][-2], version.ref.name
+        if any(MARK in text for text in version.tags.values()):
+            raise Broken(f"P6: a value leaked into a tag of {name}")
+        if self.late:
+            return
+        theirs = [{tag: text for tag, text in v.tags.items() if tag not in NOT_THEIRS} for v in (before, version)]
+        if theirs[0] != theirs[1]:
+            raise Broken(f"tags: {name} had {theirs[0]}, and has {theirs[1]}")
+        longest = timedelta(days=float(self.owner_tags(version).get("ValidityPeriodDays", "90")), minutes=10)
+        if version.expires is None or version.expires > version.created + longest:
+            raise Broken(f"expiry: {name} ends {version.expires}")
+        if version.content_type != (before.content_type or "text/plain"):
+            raise Broken(f"content type: {name} has {version.content_type!r}")
+        if self.open_at and not (self.open_at(version.created) or self.open_at(version.created - FINISHED)):
+            raise Broken(f"window: {name} was rotated at {version.created}")
+
+    def _not_known_to_be_compromised(self, version: SecretVersion, credential: str) -> None:
+        doomed = {one for claim in self.world.claims.values() for one in claim.record.compromised + claim.record.gone}
+        held = {
+            credential_in(each.value.reveal())
+            for each in self.world.vault[version.ref][:-1]
+            if each.value and each.version in doomed
+        }
+        if credential in held and not self.late:
+            raise Broken(f"P5: {version.ref.name} was given a credential that is known to be compromised")
 
     def _protect(self, versions: list[SecretVersion]) -> None:
         old, new = versions[-2], versions[-1]
@@ -132,7 +176,7 @@ class Watch:
         """Tell whether this source has a single slot."""
         return source.startswith("/one-slot/")
 
-    def changed(self) -> None:
+    def changed(self) -> None:  # noqa: C901 - one check after another
         """Check what must hold at every moment."""
         for ref, versions in self.world.vault.items():
             current = versions[-1]
@@ -145,6 +189,9 @@ class Watch:
                 self._strand(source, current)
             elif not (self.late or source in self.lapsed or self.holds(current)):
                 raise Broken(f"P1: the current version of {ref.name} is not accepted by its source")
+        for stranger in self.strangers:
+            if self.world.vault[stranger.ref] != [stranger]:
+                raise Broken(f"P7: {stranger.ref.name} was written to, and nobody had consented")
         if self.untouchable and not self.untouchable <= self.alive():
             raise Broken("P7: a source outside the vault's scopes was changed")
         if self.foreign and not self.foreign <= self.alive():
@@ -168,8 +215,13 @@ class Watch:
                 continue
             if not self.world.sources[each.source].accepts(each.credential):
                 raise Broken(f"P4: {each.credential} was cut off inside its overlap")
-            if not self._enabled(each.version):
+            if not (self._enabled(each.version) or self._is_current(each.credential)):
                 raise Broken(f"P4: version {each.version} was disabled inside its overlap")
+
+    def _is_current(self, credential: str) -> bool:
+        """Return whether a current version holds a credential: restored, it needs its first version no more."""
+        current = (versions[-1].value for versions in self.world.vault.values())
+        return any(value and credential_in(value.reveal()) == credential for value in current)
 
     def _enabled(self, version: str) -> bool:
         return any(each.version == version and each.enabled for all_ in self.world.vault.values() for each in all_)
@@ -193,13 +245,16 @@ class Watch:
     def concluded(self, outcome: Outcome, worker: int) -> None:
         """Check what a worker reports."""
         self.outcomes.append(outcome)
+        self.traces.add(worker)
         self.said(f"{outcome.reason} {outcome.fix} {outcome.item.reason} {outcome.credential_id} {outcome.retired}")
         versions = self.world.vault.get(outcome.item.ref, [])
         if outcome.new_version and not any(each.version == outcome.new_version for each in versions):
             raise Broken(f"P8: {outcome.result} was reported with a version that does not exist")
         if outcome.result in ("rotated", "healed", "restored") and outcome.new_version is None:
             raise Broken(f"P8: {outcome.result} was reported without a new version")
-        unmarked = outcome.old_version and not any(STATE in each.tags for each in versions)
+        # Who was overtaken by a person has nothing to mark: their version is judged anew.
+        unmarked = outcome.old_version and versions and versions[-1].version == outcome.old_version
+        unmarked = unmarked and not any(STATE in each.tags for each in versions)
         if outcome.result == "parked" and unmarked and "nor could the secret be marked" not in outcome.reason:
             raise Broken(f"P8: {outcome.item.ref.name} was parked, and bears no mark of that")
         if outcome.result == "parked" and self.unknown and self.setter == worker and not self.late:
@@ -215,6 +270,23 @@ class Watch:
         ):
             raise Broken("P1: it was parked while nobody knows the password, and nobody was told that")
 
+    def passed(self) -> None:
+        """Check, whenever time has passed, that no source refuses what the vault holds for longer than five minutes."""
+        now = self.world.kernel.time()
+        refused = {source for ref, source, current in self._watched() if not self.holds(current)}
+        self.refused = {source: self.refused.get(source, now) for source in refused}
+        if self.world.workers or self.world.in_flight:
+            return
+        for source, since in self.refused.items():
+            if source not in self.lapsed and now - max(since, self.disturbed) > HEALED_SECONDS:
+                raise Broken(f"P1: {source} has refused what the vault holds for {now - since:.0f} s")
+
+    def _watched(self) -> Iterator[tuple[SecretRef, str, SecretVersion]]:
+        for ref, versions in self.world.vault.items():
+            source = self.source_of(versions[-1])
+            if source and ref.name not in self.exempt and versions[-1].enabled:
+                yield ref, source, versions[-1]
+
     def failed(self, error: BaseException) -> None:
         """Check what a worker ended with: its process's death, something that may pass, or a queue that refuses it."""
         if isinstance(error, Broken):
@@ -223,12 +295,10 @@ class Watch:
             raise Broken(f"P8: a worker failed with {error!r}") from error
         self.said(f"{error!r} {error}")
 
-    def consumed(self, message: Message) -> None:
+    def consumed(self, message: Message, worker: int) -> None:
         """Check that a message that is gone left something behind."""
-        traces = len(self.outcomes) + self.world.posted
-        if message.what != "sweep" and traces == self.traces:
+        if message.what != "sweep" and worker not in self.traces:
             raise Broken("P8: a message was consumed without an outcome")
-        self.traces = traces
         self.look = self.look or (self.unknown and len(self.outcomes) > self.verdicts)
         self.verdicts = len(self.outcomes)
 
@@ -240,7 +310,7 @@ class Watch:
         self.look = False
         told = any(each.result == "parked" for each in self.outcomes)
         told = told or any(STATE in versions[-1].tags for versions in self.world.vault.values())
-        if not (told or self.last) and (soonest is None or soonest > self.world.kernel.time() + REPAIR_SECONDS):
+        if not told and (soonest is None or soonest > self.world.kernel.time() + REPAIR_SECONDS):
             raise Broken(f"P1: nobody knows the password, and nothing looks after it before {soonest}")
 
     def settled(self, engine: Any, versions: dict[str, int]) -> None:
@@ -248,6 +318,8 @@ class Watch:
         for ref, all_ in self.world.vault.items():
             current = all_[-1]
             if ref.name in self.exempt or self.source_of(current) is None:
+                continue
+            if self._left_to_its_writer(current):
                 continue
             if not self.holds(current):
                 raise Broken(f"P1: {ref.name} holds a credential that its source refuses")
@@ -261,6 +333,12 @@ class Watch:
         if self.world.posted > MOST_MESSAGES:
             raise Broken(f"resources: {self.world.posted} messages for one schedule")
 
+    def _left_to_its_writer(self, current: SecretVersion) -> bool:
+        """Return whether a person wrote this version, and a person changed its password before it was ever proven."""
+        source = str(self.source_of(current))
+        theirs = self.single(source) and source in self.lapsed and OPERATION not in current.tags
+        return theirs and STATE in current.tags and not self.holds(current)
+
     @staticmethod
     def _nothing_to_do(engine: Any, current: SecretVersion) -> None:
         if STATE in current.tags:
@@ -273,6 +351,9 @@ class Watch:
         current = versions[-1]
         if RETIRE in current.tags:
             raise Broken(f"P5: {current.ref.name} still has something to retire")
+        mine = [claim.record for claim in self.world.claims.values() if claim.record.owner == str(current.ref).lower()]
+        if any(record.pending or record.compromised for record in mine):
+            raise Broken(f"P5: the record of {current.ref.name} still has something to retire")
         now = credential_in(current.value.reveal() if current.value else "")
         source = self.world.sources[str(self.source_of(current))]
         made = Counter(each.tags.get(OPERATION) for each in versions)

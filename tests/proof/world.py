@@ -10,7 +10,6 @@ from typing import Any
 from engine.model.policy import Policy
 from engine.model.workitem import WorkItem
 from engine.rotate.engine import Engine
-from engine.rotate.run import MAX_FOLLOW_UPS
 from engine.secret import Draft, SecretRef, SecretVersion, Sensitive
 from engine.service import MAX_TRIES, Service
 from tests.proof import kinds
@@ -116,6 +115,7 @@ class World:
         message = Message(what, text, self.kernel.time() + delay)
         self.messages.append(message)
         self.watch.said(text)
+        self.watch.traces.add(self.watch.actor)
         return message
 
     def ask(self, name: str, **fields: Any) -> Message:
@@ -163,11 +163,10 @@ class World:
 
     def _ended(self, worker: Worker) -> None:
         message: Message = worker.message
-        self.watch.last = f'"follow_up": {MAX_FOLLOW_UPS}' in message.text
         error = worker.task.exception() if worker.task else None
         if error is None:
             self.messages.remove(message)
-            self.watch.consumed(message)
+            self.watch.consumed(message, worker.number)
             return
         self.watch.failed(error)
         away = DEAD_SECONDS if isinstance(error, Died) or message.what == "park" else RETRY_SECONDS

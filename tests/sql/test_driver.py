@@ -224,3 +224,22 @@ async def test_no_password_and_no_statement_is_ever_told(wired: Wired, capfd: py
     assert len(errors) == 4
     assert [text for text in told if "Pl4nted" in text] == []
     assert all(error and error.__context__ is None and error.__cause__ is None for error in errors)
+
+
+class SentAnyway:
+    """A connection that fails the test where a statement is sent."""
+
+    timeout = 0
+
+    def cursor(self) -> SentAnyway:
+        """Return itself."""
+        return self
+
+    def execute(self, statement: str) -> None:
+        """Fail."""
+        raise AssertionError(f"{statement} was sent late")
+
+
+def test_a_statement_whose_time_has_passed_is_not_sent() -> None:
+    with pytest.raises(TransientError, match="not sent"):
+        cloud.sql.driver._first_row("ALTER", float("-inf"), "orders", SentAnyway())

@@ -96,6 +96,7 @@ async def was_swept_two_hours_ago(stage: Stage) -> None:
 
 async def was_regenerated_by_hand(stage: Stage) -> None:
     stage.secret(days_left=80)
+    await stage.rotate(action="audit", trigger="sweep")
     stage.account.regenerate("key1")
     await stage.rotate(action="audit", trigger="sweep")
 

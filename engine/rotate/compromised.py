@@ -1,0 +1,115 @@
+"""Prove that a compromised version's credential is refused, or have it revoked, before an incident is called over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from engine.contract import Recognise
+from engine.decide.decision import Decision, Park
+from engine.errors import AccessDenied, NeedsHuman, NotFound, PermanentError, TransientError
+from engine.model import template
+from engine.model.tags import Malformed, Managed, parse
+from engine.parts import Parts
+from engine.rotate.gate import Gate
+from engine.rotate.proof import Proof
+from engine.rotate.sight import Sight
+from engine.rotate.under_lease import UnderLease
+from engine.secret import SecretVersion, Sensitive
+
+
+@dataclass(frozen=True)
+class Compromised:
+    """Settles what the record says is compromised and no retirement has dealt with."""
+
+    parts: Parts
+    lease: UnderLease
+    gate: Gate
+    sight: Sight
+
+    async def settle(self, secret: SecretVersion, version: str, decision: Decision) -> None:
+        """Settle one version; raises NeedsHuman where nobody can tell whether its credential is still accepted."""
+        if isinstance(decision, Park):
+            raise NeedsHuman(decision.reason, where=str(secret.ref), fix=decision.fix)
+        managed = self._managed(secret)
+        if await self._replaced_in_place(secret, version, managed):
+            await self.sight.settle(version)
+            return
+        value = await self._value(secret, version)
+        credential = (template.extract(managed.template, value) or {}).get(managed.rotator.value_field)
+        if credential is None:
+            raise NeedsHuman(
+                f"which credential version {version} holds cannot be told, so it may still be accepted",
+                where=str(secret.ref),
+                fix="revoke it at its source, then send compromised for the current version",
+            )
+        if secret.value and credential.reveal() in secret.value.reveal():
+            # A person has written the leaked value again: the current version is what must be replaced.
+            await self.sight.note_compromised(str(secret.version))
+            await self.sight.settle(version)
+            return
+        if not await Proof(self.parts, self.lease).refused(managed.rotator.kind, "", credential):
+            await self._revoke(secret, version, managed, value, credential)
+        await self.sight.settle(version)
+        await self.gate.disable(secret, version)
+
+    async def _revoke(
+        self, secret: SecretVersion, version: str, managed: Managed, value: Sensitive, credential: Sensitive
+    ) -> None:
+        rotator, source = self.parts.rotator(managed), self.lease.source
+        if not isinstance(rotator, Recognise):
+            raise NeedsHuman(
+                f"the credential of version {version} is still accepted", where=source, fix="revoke it there"
+            )
+        old = replace(secret, version=version, value=value)
+        job = replace(self.parts.job(old, managed), held_id=None)
+        try:
+            known = await rotator.recognise(job)
+        except PermanentError as error:
+            what = f"version {version[:8]} is still accepted, and {error.what}"
+            raise NeedsHuman(what, where=source, fix="revoke it at its source by hand") from None
+        held, record = self.parts.held(secret, managed), self.sight.record
+        held_id = record.published.credential_id if record.published and record.wrote(secret) else None
+        await self.lease.begin(self.sight.item, secret)
+        async with self.lease.changing("retire"):
+            await rotator.retire(source, known.credential_id, held, held_id)
+        if not await Proof(self.parts, self.lease).refused(managed.rotator.kind, known.credential_id, credential):
+            raise TransientError(
+                f"{known.credential_id} was revoked, but is still accepted", where=source, code="NotRevoked"
+            )
+
+    async def _replaced_in_place(self, secret: SecretVersion, version: str, managed: Managed) -> bool:
+        """Return whether a single slot accepts what Rekey has published over a version: it accepts nothing else then.
+
+        That version is disabled, so its own value cannot be tried any more.
+        """
+        record, held = self.sight.record, self.parts.held(secret, managed)
+        rotator = self.parts.rotator(managed)
+        if not (rotator.single_slot(managed.settings) and version in record.earlier and record.wrote(secret) and held):
+            return False
+        return await rotator.accepts(self.lease.source, managed.credential_id or "", held)
+
+    async def _value(self, secret: SecretVersion, version: str) -> Sensitive:
+        try:
+            value = (await self.parts.vaults.read_version(secret.ref, version)).value
+        except (NotFound, AccessDenied):
+            value = None
+        if value is None:
+            raise NeedsHuman(
+                f"the compromised version {version} cannot be read, so whether its credential is refused cannot be told",
+                where=str(secret.ref),
+                fix="enable that version for a moment, or revoke its credential at its source by hand",
+            )
+        return value
+
+    def _managed(self, secret: SecretVersion) -> Managed:
+        policy = self.parts.policy
+        shown = policy.applied(secret)
+        if "ProviderAddress" not in shown.tags:
+            # The current version bears no tags: those that the secret had before say what its values look like.
+            shown = policy.applied(replace(secret, tags=self.sight.record.tags))
+        managed = (
+            parse(shown.tags, policy, self.parts.kinds) if "ProviderAddress" in shown.tags else Malformed(("no tags",))
+        )
+        if isinstance(managed, Malformed):
+            raise NeedsHuman(str(managed), where=str(secret.ref), fix="correct the tags")
+        return managed

@@ -1,0 +1,92 @@
+"""The one way to write to a vault: publish, retag, disable; the secret itself and its replicas.
+
+Under the lease, from a fresh read: nothing is written over a version that somebody has written since, nothing without the
+owner's consent as it stands now, and never the policy document. Key Vault has no If-Match, so what is left between the
+read and the write is the time of one call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from engine.errors import NeedsHuman, TransientError
+from engine.model.tags import MAX_TAGS, OURS
+from engine.parts import Parts
+from engine.rotate.under_lease import UnderLease
+from engine.secret import Draft, SecretRef, SecretVersion
+
+type Tags = Mapping[str, str]
+type Check = Callable[[SecretVersion], None]
+
+
+def _nothing(fresh: SecretVersion) -> None:
+    """Ask nothing further: it is the secret that the lease is about."""
+    del fresh
+
+
+class Overtaken(TransientError):  # noqa: N818 - the name says what is the case
+    """Somebody has written or disabled a version meanwhile: what they did stands, and is decided about anew."""
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Writes to vaults, under one lease."""
+
+    parts: Parts
+    lease: UnderLease
+
+    async def unchanged(self, secret: SecretVersion) -> SecretVersion:
+        """Return the secret, read afresh; raises Overtaken where its current version is another, or is disabled."""
+        self._no_policy(secret.ref)
+        fresh = await self.parts.vaults.read(secret.ref)
+        if fresh.version != secret.version or not fresh.enabled:
+            raise Overtaken("somebody has written a version meanwhile", where=str(secret.ref), code="Overtaken")
+        return fresh
+
+    async def publish(
+        self, secret: SecretVersion, draft: Draft, step: str = "publish", check: Check = _nothing
+    ) -> SecretVersion:
+        """Write a new version in place of exactly this one; tags that its owner has set meanwhile are kept.
+
+        `check` raises where the secret, as it is now, does not consent.
+        """
+        fresh = await self.unchanged(secret)
+        check(fresh)
+        own = {tag: text for tag, text in fresh.tags.items() if tag not in OURS and tag not in draft.tags}
+        gone = {tag for tag in draft.tags if tag not in OURS and tag in secret.tags and tag not in fresh.tags}
+        tags = {tag: text for tag, text in draft.tags.items() if tag not in gone} | own
+        self._room(secret.ref, tags)
+        async with self.lease.changing(step):
+            return await self.parts.vaults.publish(secret.ref, replace(draft, tags=tags))
+
+    async def retag(self, secret: SecretVersion, ours: Tags, step: str) -> SecretVersion:
+        """Set exactly these of Rekey's own tags on this version; its owner's stay as they are now."""
+        fresh = await self.unchanged(secret)
+        tags = {tag: text for tag, text in fresh.tags.items() if tag not in OURS} | dict(ours)
+        self._room(secret.ref, tags)
+        if tags == dict(fresh.tags):
+            return fresh
+        async with self.lease.changing(step):
+            return await self.parts.vaults.retag(fresh, tags)
+
+    async def disable(self, secret: SecretVersion, version: str, step: str = "disable") -> None:
+        """Disable a version that is not the current one."""
+        await self.unchanged(secret)
+        if version == secret.version:
+            return
+        async with self.lease.changing(step):
+            await self.parts.vaults.disable(secret.ref, version)
+
+    def _no_policy(self, ref: SecretRef) -> None:
+        if self.parts.policy.is_own(ref):
+            raise NeedsHuman("it holds the policy document, which is never written here", where=str(ref))
+
+    @staticmethod
+    def _room(ref: SecretRef, tags: Tags) -> None:
+        if len(tags) > MAX_TAGS:
+            raise NeedsHuman(
+                f"{len(tags)} tags are more than the {MAX_TAGS} that a secret may have",
+                where=str(ref),
+                fix="remove a tag",
+            )

@@ -1,0 +1,66 @@
+"""How a work item ends where nothing was changed, and how a secret is marked that needs a person."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from engine.decide.decision import Park, Skip, Wait
+from engine.errors import PermanentError, RekeyError
+from engine.model import tags
+from engine.model.outcome import Outcome, Result
+from engine.model.workitem import WorkItem
+from engine.parts import Parts
+from engine.secret import SecretVersion
+
+
+@dataclass(frozen=True)
+class Marking:
+    """Marks secrets as parked, and says how items ended.
+
+    A mark needs no lease: it says something of one version to people, changes only Rekey's own two tags, and nothing is
+    revoked or published because of it.
+    """
+
+    parts: Parts
+
+    async def conclude(self, secret: SecretVersion, item: WorkItem, decision: Skip | Wait | Park) -> Outcome:
+        """End where nothing was changed; a secret that cannot be rotated is marked."""
+        result: Result = "waiting" if isinstance(decision, Wait) else "skipped"
+        reason = decision.reason
+        if isinstance(decision, Park):
+            result = "parked"
+            mark = f"{decision.reason}. Fix: {decision.fix}"
+            reason += await self._mark(secret, item, mark, drifted=decision.drifted)
+        return Outcome(item, result, reason, decision.fix, old_version=secret.version)
+
+    async def give_up(self, item: WorkItem, error: RekeyError) -> Outcome:
+        """Mark the secret of an item that was given up, unless it has been rotated since or bears an older reason."""
+        outcome = Outcome(item, "parked", error.what, error.fix)
+        try:
+            secret = await self.parts.vaults.read(item.ref)
+            rest = tags.rests_until(self.parts.policy.applied(secret), self.parts.policy.parked_rest)
+            resting = rest is not None and rest > self.parts.clock.now()
+            # Who asked by hand waits for a mark of their own; but the first reason says more than that the queue gave up.
+            # An incident is marked whatever has replaced its version: its credential may be alive.
+            about_it = item.version in (None, secret.version) or item.compromised
+            if about_it and (not resting or item.trigger == "manual"):
+                reason = secret.tags.get(tags.REASON, "") if resting else ""
+                outcome = replace(outcome, reason=error.what + await self._mark(secret, item, reason or str(error)))
+        except PermanentError as second:
+            outcome = replace(outcome, reason=f"{error.what}; nor could the secret be marked: {second.what}")
+        return outcome
+
+    async def _mark(self, secret: SecretVersion, item: WorkItem, reason: str, *, drifted: bool = False) -> str:
+        """Mark the secret as parked; returns what the report must add where that is not possible."""
+        if not (secret.version and secret.enabled) or self.parts.policy.is_own(secret.ref):
+            return ""
+        try:
+            fresh = await self.parts.vaults.read(secret.ref)
+            if fresh.version != secret.version or not fresh.enabled:
+                return ""
+            seen, now = tags.fingerprint(self.parts.policy.applied(fresh)), self.parts.clock.now()
+            marked = tags.parked(fresh, reason, now, compromised=item.compromised, drifted=drifted, seen=seen)
+            await self.parts.vaults.retag(fresh, marked)
+        except PermanentError as error:
+            return f"; nor could the secret be marked: {error.what}"
+        return ""

@@ -1,0 +1,62 @@
+"""Prove at the source that a credential is accepted, or that it is refused."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from engine.contract import Issued
+from engine.model.tags import Managed
+from engine.parts import Parts
+from engine.rotate.under_lease import CALL_SECONDS, UnderLease
+from engine.secret import Sensitive
+
+RENEW_SECONDS = 20.0
+"""How often the lease is looked after while a proof waits for its source."""
+REVOKED = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+"""Seconds between the tries that a revoked credential gets until every part of its source refuses it: a minute in all."""
+REFUSALS = 2
+"""So many tries in a row must be refused: one only proves that one replica has heard of it."""
+
+
+@dataclass(frozen=True)
+class Proof:
+    """Proofs at one source, under its lease."""
+
+    parts: Parts
+    lease: UnderLease
+
+    async def accepted(self, managed: Managed, credential_id: str, credential: Sensitive, step: str) -> None:
+        """Prove that the source accepts a credential; raises VerificationFailed.
+
+        That may take as long as the source needs to spread it, so the lease is renewed.
+        """
+        with self.parts.reporter.step(step):
+            verified = self.parts.rotator(managed).verify(managed.source, credential_id, credential)
+            proof = asyncio.ensure_future(verified)
+            try:
+                while not (await asyncio.wait({proof}, timeout=RENEW_SECONDS))[0]:
+                    await self.lease.ensure(CALL_SECONDS + RENEW_SECONDS)
+                await proof
+            finally:
+                proof.cancel()
+
+    async def issued(self, managed: Managed, issued: Issued) -> Issued:
+        """Return what was issued once the source accepts it."""
+        credential = issued.fields[managed.rotator.value_field]
+        await self.accepted(managed, issued.credential_id, credential, "verify")
+        return issued
+
+    async def refused(self, kind: str, credential_id: str, credential: Sensitive) -> bool:
+        """Return whether the source refuses a credential for good, after waiting for its revocation to spread."""
+        rotator, refusals = self.parts.rotators[kind], 0
+        with self.parts.reporter.step("disprove"):
+            for pause in (*REVOKED, None):
+                if await rotator.accepts(self.lease.source, credential_id, credential):
+                    refusals = 0
+                elif (refusals := refusals + 1) >= REFUSALS:
+                    return True
+                if pause is not None and refusals == 0:
+                    await self.parts.clock.sleep(pause)
+                    await self.lease.ensure(CALL_SECONDS)
+        return False

@@ -1,0 +1,316 @@
+"""Make a credential, prove it, announce it in the record, and publish it; bring back one that the source refuses."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from engine.contract import Forewarn, Issued, Job, Preflight, Readable, Recognise, Tidy, Undo
+from engine.decide.decision import Restore
+from engine.decide.draft import new_version
+from engine.errors import NeedsHuman, PermanentError, RekeyError, TransientError, VerificationFailed
+from engine.model import tags, template
+from engine.model.outcome import Result
+from engine.model.record import Write
+from engine.model.tags import Managed, Pending
+from engine.model.workitem import operation_id
+from engine.rotate.gate import Overtaken
+from engine.rotate.proof import Proof
+from engine.rotate.replicas import Replicas
+from engine.rotate.undo import Rollback, warning
+from engine.secret import Draft, SecretVersion, Sensitive
+
+if TYPE_CHECKING:
+    from engine.rotate.run import Run
+
+log = logging.getLogger("rekey")
+
+DECIDING = ("ProviderAddress", "Rotator", "Logins", tags.MANUAL)
+"""The tags that say whether a secret is rotated, and at which source."""
+THEIRS = timedelta(days=1)
+"""How long a version that somebody wrote, and no source has accepted yet, is left to them before it is mended."""
+PEACE = timedelta(days=7)
+"""How soon after one a second drift means that somebody else changes the credential, too."""
+FOLLOW_UP_SECONDS = 90.0
+"""When the engine looks after a source with a single slot: a dead worker's own message comes back only after 10 minutes."""
+
+
+class Publishing:
+    """Gives one secret a new version."""
+
+    def __init__(self, run: Run, managed: Managed) -> None:
+        self._run = run
+        self._managed = managed
+        self._parts, self._lease, self._gate, self._sight = run.parts, run.lease, run.gate, run.sight
+        self._rotator = run.parts.rotator(managed)
+        self._single = self._rotator.single_slot(managed.settings)
+        self._proof = Proof(run.parts, run.lease)
+        self._replicas = Replicas(run.parts, run.gate, managed)
+        self._born: datetime | None = None
+        self._original = ""
+
+    async def rotate(self, secret: SecretVersion, reason: str, *, at_once: bool) -> SecretVersion:
+        """Replace the credential; `at_once`: the one that is superseded gets no overlap."""
+        await self._respect_theirs(secret)
+        issued = await self._issue(secret)
+        overlap = timedelta() if at_once else self._managed.overlap
+        rotated = await self._publish(secret, issued, overlap, "rotated", reason)
+        await self._out_of_use(rotated, str(secret.version))
+        return rotated
+
+    async def confirm(self, secret: SecretVersion, reason: str) -> SecretVersion:
+        """Prove that the source accepts what is current; if it refuses, bring that credential back."""
+        fields = template.extract(self._managed.template, secret.value)
+        self._run.published = secret.version
+        if fields is None:
+            raise NeedsHuman(
+                "the value does not follow ValueTemplate", where=str(secret.ref), fix="correct either of them"
+            )
+        credential = fields[self._rotator.value_field]
+        try:
+            await self._proof.accepted(self._managed, self._managed.credential_id or "", credential, "confirm")
+        except VerificationFailed:
+            return await self._heal(secret)
+        self._sight.audited = True
+        if self._sight.untold and (published := self._sight.record.published):
+            await self._out_of_use(secret, published.replaces)
+        await self._look_around(secret)
+        await self._replicas.catch_up(secret, fields)
+        if tags.STATE in secret.tags or dict(secret.tags) != dict(self._sight.shown.tags):
+            ours = {tag: text for tag, text in tags.unparked(secret.tags).items() if tag in tags.OURS - {tags.PROOF}}
+            secret = self._sight.retagged(await self._gate.retag(secret, ours, "unpark"))
+        self._run.done(self._run.result or "confirmed", self._run.reason or reason, self._managed)
+        return secret
+
+    async def restore(self, secret: SecretVersion, plan: Restore) -> SecretVersion:
+        """Publish the superseded credential again; the one that was current gets an overlap in its turn."""
+        managed, pending = self._managed, plan.pending
+        old = await self._parts.vaults.read_version(secret.ref, pending.version)
+        fields = template.extract(managed.template, old.value)
+        if fields is None:
+            raise NeedsHuman(
+                "the earlier value does not follow ValueTemplate", where=str(secret.ref), fix="rotate instead"
+            )
+        now = self._parts.clock.now()
+        ends = max(old.expires or secret.created, now + managed.overlap)
+        if source_ends := await self._ends(replace(secret, version=old.version, value=old.value), pending):
+            ends = min(ends, source_ends)
+        issued = Issued(pending.credential_id, fields, supersedes=managed.credential_id, expires=ends)
+        await self._proof.issued(managed, issued)
+        self._born, self._original = old.created, pending.version
+        return await self._publish(secret, issued, managed.overlap, "restored", plan.reason)
+
+    async def _out_of_use(self, current: SecretVersion, replaced: str) -> None:
+        """Disable the version whose single password was replaced: its value is dead.
+
+        One that is compromised stays readable until that has been proven.
+        """
+        if self._single and replaced not in self._sight.record.compromised:
+            await self._gate.disable(current, replaced)
+
+    async def withdraw(self) -> None:
+        """Take back what was issued for a version that a person has replaced meanwhile."""
+        if isinstance(self._rotator, Tidy) and self._run.old_version:
+            operation = operation_id(self._run.item.ref, self._run.old_version)
+            await self._tidy(operation, keep=None)
+
+    async def _ends(self, old: SecretVersion, pending: Pending) -> datetime | None:
+        """Return when the source itself will end the earlier credential, where it tells."""
+        if not isinstance(self._rotator, Recognise):
+            return None
+        job = replace(self._parts.job(old, self._managed), held_id=pending.credential_id)
+        return (await self._rotator.recognise(job)).ends
+
+    async def _issue(self, secret: SecretVersion, *, in_place: bool = False) -> Issued:
+        """Have a credential made, and prove that the source accepts it. Nothing is published without that."""
+        managed, rotator = self._managed, self._rotator
+        job = self._job(secret, in_place=in_place)
+        copies = await self._replicas.check(secret.ref)
+        if earlier := await self._announced(secret, job, copies):
+            with suppress(VerificationFailed):
+                return await self._proof.issued(managed, earlier)
+        if self._tried_before(secret):
+            await self._tidy(job.operation, keep=None)
+        restorable = not in_place and await self._restorable(job)
+        await self._gate.unchanged(secret)
+        await self._lease.begin(self._run.item, secret, FOLLOW_UP_SECONDS if self._single else None)
+        async with warning(self._single), self._lease.changing("issue"):
+            issued = await rotator.issue(job)
+        issued = replace(issued, restorable=issued.restorable and restorable)
+        async with self._rollback(job).on(secret, issued, (RekeyError,)):
+            return await self._proof.issued(managed, issued)
+
+    def _job(self, secret: SecretVersion, *, in_place: bool = False) -> Job:
+        proven, touched = self._sight.wrote(secret), self._sight.record.touched == secret.version
+        return self._parts.job(secret, self._managed, proven=proven, touched=touched, in_place=in_place)
+
+    async def _announced(self, secret: SecretVersion, job: Job, copies: list[SecretVersion]) -> Issued | None:
+        """Return what an interrupted try has announced and the source still shows, or a replica holds already."""
+        record = self._sight.record
+        ahead = record.ahead
+        if ahead is None or ahead.replaces != secret.version:
+            return None
+        superseded = ahead.retire.credential_id if ahead.retire else None
+        fields: list[Mapping[str, Sensitive] | None] = [
+            template.extract(shape, copy.value) for copy, shape in self._replicas.shapes(copies)
+        ]
+        if isinstance(self._rotator, Readable):
+            fields.append(await self._rotator.read(job, ahead.credential_id))
+        needed = template.fields(self._managed.template) | {self._rotator.value_field}
+        for one in fields:
+            if one and needed <= set(one):
+                value = template.render(self._managed.template, one)
+                if record.fits(ahead, ahead.credential_id, value):
+                    return Issued(ahead.credential_id, one, superseded)
+        return None
+
+    def _tried_before(self, secret: SecretVersion) -> bool:
+        item = self._run.item
+        tried = self._run.tries > 1 or bool(item.deferred or item.follow_up) or tags.STATE in secret.tags
+        return tried or self._sight.record.is_open
+
+    async def _restorable(self, job: Job) -> bool:
+        """Return whether the source accepts what the vault holds: only then may that be set back."""
+        if not (self._single and isinstance(self._rotator, Undo) and job.held):
+            return False
+        return await self._rotator.accepts(job.source, job.held_id or "", job.held)
+
+    def _rollback(self, job: Job) -> Rollback:
+        unwanted = bool(self._run.item.compromised or self._sight.record.compromised)
+        return Rollback(self._parts, self._lease, job, self._managed, unwanted)
+
+    async def _publish(
+        self, secret: SecretVersion, issued: Issued, overlap: timedelta, result: Result, reason: str
+    ) -> SecretVersion:
+        """Announce, then publish to the replicas, then to the secret itself: who dies in between is followed by a retry."""
+        draft = self._draft(secret, issued, overlap)
+        job = self._parts.job(secret, self._managed)
+        missed: list[RekeyError] = []
+        # What a replica holds is not lost: the next try finds it there.
+        final: tuple[type[RekeyError], ...] = (Overtaken,) if self._managed.replicas else (PermanentError, Overtaken)
+        async with self._rollback(job).on(secret, issued, final, proven=True):
+            await self._announce(secret, issued, draft)
+            missed = await self._replicas.write(secret.ref, issued.fields, draft)
+            if missed and not self._single:
+                raise missed[0]
+            published = await self._gate.publish(secret, draft)
+        self._run.published = published.version
+        self._sight.audited = True
+        self._run.done(result, reason, self._managed)
+        published = self._sight.landed(published)
+        if missed:
+            # The password has changed at its source, so the secret itself could not wait for the replica.
+            raise missed[0]
+        return published
+
+    async def _announce(self, secret: SecretVersion, issued: Issued, draft: Draft) -> None:
+        record = self._sight.record.keyed()
+        retire = Pending.parse(draft.tags[tags.RETIRE]) if tags.RETIRE in draft.tags else None
+        digest = record.digest(issued.credential_id, draft.value)
+        operation, replaces = draft.tags[tags.OPERATION], str(secret.version)
+        now = self._parts.clock.now()
+        write = Write(
+            operation, issued.credential_id, digest, replaces, now, retire, born=self._born, original=self._original
+        )
+        self._still_asked(secret, await self._gate.unchanged(secret))
+        announced = record.announced(write, self._rotator.kind)
+        await self._lease.write(replace(announced, healed=now) if self._run.drifted else announced)
+
+    def _still_asked(self, secret: SecretVersion, fresh: SecretVersion) -> None:
+        """Raise Overtaken where the owner has changed meanwhile what decides whether, and where, it is rotated."""
+        policy = self._parts.policy
+        before, now = policy.applied(secret).tags, policy.applied(fresh).tags
+        if any(before.get(tag) != now.get(tag) for tag in DECIDING):
+            raise Overtaken("its owner has changed its tags meanwhile", where=str(secret.ref), code="Overtaken")
+
+    def _draft(self, secret: SecretVersion, issued: Issued, overlap: timedelta) -> Draft:
+        now = self._parts.clock.now()
+        if issued.expires:
+            # The source ends the new credential early: the next rotation must not wait for this overlap.
+            overlap = min(overlap, max(issued.expires - now, timedelta()) / 2)
+        cause, deployment = self._run.item.cause, self._parts.policy.deployment
+        return new_version(secret, self._managed, issued, now, overlap, cause, deployment)
+
+    async def _look_around(self, secret: SecretVersion) -> None:
+        """Remove what an interrupted try left behind; in an audit, see whether the next rotation would succeed."""
+        audit = self._run.item.action == "audit"
+        if tags.OPERATION in secret.tags:
+            await self._tidy(secret.tags[tags.OPERATION], keep=self._managed.credential_id)
+        if audit:
+            # The next rotation may have been tried, and refused for good half-way.
+            await self._tidy(operation_id(secret.ref, str(secret.version)), keep=None)
+        if audit and isinstance(self._rotator, Preflight):
+            job = self._job(secret)
+            await self._rotator.preflight(job)
+            if isinstance(self._rotator, Forewarn) and (known := await self._rotator.forewarn(job)):
+                log.warning("before the first rotation of %s: %s", secret.ref, known)
+
+    async def _tidy(self, operation: str, keep: str | None) -> None:
+        if isinstance(self._rotator, Tidy):
+            async with self._lease.changing("tidy"):
+                await self._rotator.tidy(self._managed.source, operation, keep)
+
+    async def _respect_theirs(self, secret: SecretVersion) -> None:
+        """Raise NeedsHuman where somebody has just written a value that the source refuses: theirs is not superseded."""
+        item, held = self._run.item, self._parts.held(secret, self._managed)
+        if item.force or item.compromised or self._sight.record.compromised or not held or not self._is_theirs(secret):
+            return
+        try:
+            accepted = await self._rotator.accepts(self._managed.source, self._managed.credential_id or "", held)
+        except TransientError:
+            # Whatever keeps the source from answering, the change itself meets it too, and says so.
+            return
+        if not accepted:
+            raise self._refused_theirs(secret)
+
+    @staticmethod
+    def _refused_theirs(secret: SecretVersion) -> NeedsHuman:
+        return NeedsHuman(
+            "the source refuses the value that somebody has just written; somebody else may have changed it there",
+            where=str(secret.ref),
+            fix="write a value that the source accepts, or send force with rotate",
+        )
+
+    def _refuse_to_fight(self, secret: SecretVersion) -> None:
+        """Raise NeedsHuman where the source refuses what Rekey published for the second time lately."""
+        record, now = self._sight.record, self._parts.clock.now()
+        again = record.healed is not None and now - record.healed < PEACE
+        if again and self._sight.wrote(secret) and not record.open_until:
+            raise NeedsHuman(
+                "somebody else changes this credential at its source: another deployment of Rekey, or a person",
+                where=self._managed.source,
+                fix="let one of them rotate it, then unpark the secret",
+            )
+
+    def _is_theirs(self, secret: SecretVersion) -> bool:
+        """Return whether somebody has written this version lately, and the source has never been seen to accept it.
+
+        With a single slot that is not a matter of time: to mend it would take the password from whoever set it.
+        """
+        record = self._sight.record
+        proven = self._sight.wrote(secret) or secret.version in (record.proven, record.touched)
+        return not proven and (self._single or self._parts.clock.now() - secret.created < THEIRS)
+
+    async def _heal(self, secret: SecretVersion) -> SecretVersion:
+        """Publish anew what the source holds in place of a version that it refuses, and take that one out of use."""
+        self._run.drifted = True
+        if self._is_theirs(secret):
+            raise self._refused_theirs(secret)
+        job = self._job(secret)
+        self._refuse_to_fight(secret)
+        if not job.proven and isinstance(self._rotator, Preflight):
+            # Somebody else wrote this version: find out first whether it may be replaced at all.
+            await self._rotator.preflight(job)
+        issued = await self._issue(secret, in_place=True)
+        reason = "the source refused the current version"
+        healed = await self._publish(secret, issued, self._managed.overlap, "healed", reason)
+        self._run.drifted = False
+        await self._gate.disable(healed, str(secret.version))
+        if tags.OPERATION in secret.tags:
+            # What was refused may have landed late over what its own operation had published before.
+            await self._tidy(secret.tags[tags.OPERATION], keep=None)
+        return healed

@@ -1,0 +1,103 @@
+"""Revoke a superseded credential, prove that it is refused, disable the version that holds it, and forget it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from engine.errors import AccessDenied, NeedsHuman, NotFound, TransientError
+from engine.model import tags, template
+from engine.model.tags import Managed, Pending
+from engine.parts import Parts
+from engine.rotate.gate import Gate
+from engine.rotate.proof import Proof
+from engine.rotate.replicas import Replicas
+from engine.rotate.sight import Sight
+from engine.rotate.under_lease import UnderLease
+from engine.secret import SecretVersion, Sensitive
+
+
+@dataclass(frozen=True)
+class Retiring:
+    """Retires what the record of the source under lease says, and nothing that only a tag says."""
+
+    parts: Parts
+    lease: UnderLease
+    gate: Gate
+    sight: Sight
+    kind: str
+    shape: str
+    """How the credential is found in a value: the ValueTemplate."""
+    managed: Managed | None = None
+    """What the secret's tags ask for; None where the secret has left this source."""
+
+    @classmethod
+    def of(cls, parts: Parts, lease: UnderLease, gate: Gate, sight: Sight, managed: Managed) -> Retiring:
+        """Retire what a managed secret has superseded."""
+        return cls(parts, lease, gate, sight, managed.rotator.kind, managed.template, managed)
+
+    @classmethod
+    def left(cls, parts: Parts, lease: UnderLease, gate: Gate, sight: Sight) -> Retiring:
+        """Retire what a secret has superseded at a source that its tags do not name any more."""
+        record = sight.record
+        if record.kind not in parts.rotators:
+            raise NeedsHuman(f"the record names the kind {record.kind!r}, which is not known", where=lease.source)
+        value_field = parts.rotators[record.kind].value_field
+        return cls(parts, lease, gate, sight, record.kind, record.tags.get("ValueTemplate", f"{{{value_field}}}"))
+
+    async def retire(self, secret: SecretVersion, pending: Pending) -> SecretVersion:
+        """Retire one credential; returns what is then to be believed of the secret."""
+        old = await self._value(secret, pending.version)
+        held, held_id = self._held(secret, old)
+        await self.gate.unchanged(secret)
+        await self.lease.begin(self.sight.item, secret)
+        try:
+            async with self.lease.changing("retire"):
+                await self.parts.rotators[self.kind].retire(self.lease.source, pending.credential_id, held, held_id)
+        except NeedsHuman:
+            # Somebody has put another credential in its place, and into the vault: then it is gone already.
+            if old is None or await self._accepted(pending, old):
+                raise
+        if old and not await Proof(self.parts, self.lease).refused(self.kind, pending.credential_id, old):
+            raise TransientError(
+                f"{pending.credential_id} was revoked, but is still accepted",
+                where=self.lease.source,
+                code="NotRevoked",
+            )
+        if self.managed:
+            await Replicas(self.parts, self.gate, self.managed).disable_superseded(secret.ref)
+        await self.gate.disable(secret, pending.version)
+        if twin := self.sight.record.twins.get(pending.version):
+            await self.gate.disable(secret, twin)
+        rest = {tag: text for tag, text in tags.unparked(secret.tags).items() if tag in tags.OURS - {tags.RETIRE}}
+        secret = replace(secret, tags=(await self.gate.retag(secret, rest, "forget")).tags)
+        await self._forget(pending)
+        return self.sight.retagged(secret)
+
+    async def _accepted(self, pending: Pending, old: Sensitive) -> bool:
+        return await self.parts.rotators[self.kind].accepts(self.lease.source, pending.credential_id, old)
+
+    async def _forget(self, pending: Pending) -> None:
+        await self.lease.write(replace(self.sight.record.without(pending.version), pending=None, changing=None))
+
+    async def _value(self, secret: SecretVersion, version: str) -> Sensitive | None:
+        """Return the credential that an earlier version holds; None where that cannot be read any more."""
+        try:
+            old = await self.parts.vaults.read_version(secret.ref, version)
+        except (NotFound, AccessDenied):
+            return None
+        fields = template.extract(self.shape, old.value) or {}
+        return fields.get(self.parts.rotators[self.kind].value_field)
+
+    def _held(self, secret: SecretVersion, old: Sensitive | None) -> tuple[Sensitive | None, str | None]:
+        """Return the credential that the current version holds, which is never revoked, and its id where it is certain."""
+        record = self.sight.record
+        certain = record.published.credential_id if record.published and record.wrote(secret) else None
+        if old and secret.value and old.reveal() in secret.value.reveal():
+            raise NeedsHuman(
+                "what is to be revoked is what the current version holds",
+                where=str(secret.ref),
+                fix="rotate the secret; its earlier credential is revoked after that",
+            )
+        if self.managed:
+            return self.parts.held(secret, self.managed), certain
+        return secret.value, certain

@@ -1,0 +1,138 @@
+"""What is to be believed of a secret: the vault's current version, held against the record of its source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from engine.contract import Tidy
+from engine.errors import AccessDenied, NotFound, RekeyError
+from engine.model.record import Record, Write
+from engine.model.tags import OURS
+from engine.model.workitem import WorkItem
+from engine.parts import Parts
+from engine.rotate.under_lease import UnderLease
+from engine.secret import SecretVersion
+
+_SKEW = timedelta(minutes=2)
+"""How much the clocks of the app and of the vault may differ."""
+
+
+@dataclass
+class Sight:
+    """The secret of one work item, seen through the record of its source."""
+
+    parts: Parts
+    lease: UnderLease
+    item: WorkItem
+    untold: bool = False
+    """The current version was published, and its outcome has not been noted as reported."""
+    surplus: bool = False
+    """The item is a look, and another one has been posted that comes later: they never multiply."""
+    audited: bool = False
+    """The current version has been proven in this run."""
+    _shown: SecretVersion | None = None
+
+    @property
+    def record(self) -> Record:
+        """What is known of the source as far as it is this secret's; an empty record else."""
+        record = self.lease.record
+        return record if record.owner == str(self.item.ref).lower() else Record()
+
+    @property
+    def shown(self) -> SecretVersion:
+        """The current version as the vault showed it, with tags as people wrote them."""
+        assert self._shown  # noqa: S101 - asked only after a look
+        return self._shown
+
+    async def look(self) -> SecretVersion:
+        """Read the current version and return what is to be believed of it; raises Stale where the vault lags."""
+        with self.parts.reporter.step("read"):
+            shown = await self.parts.vaults.read(self.item.ref)
+        self._shown = shown
+        promised = self.record.look_at
+        self.surplus = bool(self.item.follow_up and promised and promised > self.parts.clock.now())
+        if self.record.owner:
+            await self._compare(shown)
+            await self.lease.look_again(self.item)
+        return self.record.believed(shown)
+
+    async def _compare(self, shown: SecretVersion) -> None:
+        record, now = self.record, self.parts.clock.now()
+        seen = record.seen(shown, now)
+        ahead = seen.ahead
+        if ahead and shown.enabled and shown.version != ahead.replaces:
+            # Somebody wrote a version on top: did what was announced land beneath it?
+            seen = await self._beneath(seen, ahead, shown)
+        elif record.ahead and not ahead:
+            self.untold = True
+        self.lease.learn(seen)
+        self.untold = self.untold or bool(seen.untold and seen.wrote(shown))
+
+    async def _beneath(self, record: Record, ahead: Write, shown: SecretVersion) -> Record:
+        async for version in self.parts.vaults.versions(shown.ref):
+            if version.version in (None, shown.version, ahead.replaces) or version.created < ahead.at - _SKEW:
+                continue
+            try:
+                whole = await self.parts.vaults.read_version(shown.ref, str(version.version))
+            except (NotFound, AccessDenied):
+                continue
+            if record.fits(ahead, ahead.credential_id, whole.value):
+                return record.landed(whole)
+        rotator = self.parts.rotators.get(record.kind)
+        if isinstance(rotator, Tidy):
+            async with self.lease.changing("tidy"):
+                await rotator.tidy(self.lease.source, ahead.operation, None)
+        return replace(record, ahead=None)
+
+    def wrote(self, secret: SecretVersion) -> bool:
+        """Return whether Rekey published exactly this version for this secret."""
+        return self.record.wrote(secret)
+
+    def landed(self, version: SecretVersion) -> SecretVersion:
+        """Note that what was announced is published; returns what is to be believed of it.
+
+        It is written once the outcome has been reported. Who dies before finds the announced value in the vault.
+        """
+        self.lease.learn(self.lease.record.landed(version))
+        self._shown, self.untold = version, True
+        return self.record.believed(version)
+
+    def retagged(self, version: SecretVersion) -> SecretVersion:
+        """Take note of new tags; returns what is to be believed of the version."""
+        self._shown = version
+        return self.record.believed(version)
+
+    def made_before(self, secret: SecretVersion, moment: datetime) -> bool:
+        """Return whether Rekey published this version with a credential that is older than a moment."""
+        published = self.record.published
+        return bool(published and self.wrote(secret) and published.made < moment)
+
+    async def note_compromised(self, *versions: str) -> None:
+        """Note that the credentials of these versions must go."""
+        record = self.record
+        new = tuple(one for one in versions if one not in record.compromised and one not in record.gone)
+        if new:
+            await self.lease.write(replace(record, compromised=(*record.compromised, *new)))
+
+    async def settle(self, version: str) -> None:
+        """Note that the credential of a compromised version is proven to be gone."""
+        await self.lease.write(self.record.without(version))
+
+    async def told(self) -> None:
+        """Note that the outcome has been reported, and when the version was proven; fine if that cannot be noted."""
+        record = self.record
+        if not record.owner:
+            return
+        shown = self._shown
+        if self.untold:
+            record = replace(record, untold=False)
+        if self.audited and shown:
+            own = {tag: text for tag, text in shown.tags.items() if tag not in OURS}
+            now, version = self.parts.clock.now(), str(shown.version)
+            record = replace(record, audited=now, proven=version, tags=own, created=shown.created)
+        try:
+            await self.lease.write(record)
+        except RekeyError:
+            # The next look finds it unnoted, and reports once more.
+            return

@@ -1,0 +1,180 @@
+"""The Functions host in virtual time: queues, the hourly timer, redelivery, poison, and workers that die.
+
+Counts and delays are the host's: a message that fails or whose worker dies is back after `visibilityTimeout` (30 s), that of
+a dead instance after ten minutes; the sixth look at a message puts it on the poison queue. One worker works at a time.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from api.app import Api
+from engine.service import Service
+from simulator.azure import Azure
+from simulator.clock import VirtualClock
+from simulator.storage.queue_store import Message, Queue, Queues
+from simulator.storage.queues import QueueService
+from tests.faults import Died
+
+TRIES = 5
+"""maxDequeueCount of host.json."""
+BACK = timedelta(seconds=30)
+"""visibilityTimeout of host.json."""
+LOST = timedelta(minutes=10)
+"""How long the queue hides a message whose reader is gone with its instance."""
+HOUR = timedelta(hours=1)
+QUEUES = ("vault-events", "sweeps", "rotations", "rotations-poison")
+MOST_STEPS = 200_000
+
+type Dying = Literal["worker", "instance"]
+"""What dies: the Python process alone, or the instance with the host in it."""
+
+
+@dataclass
+class Host:
+    """One deployment's host. `start` starts its Python process."""
+
+    world: Azure
+    clock: VirtualClock
+    account: str
+    start: Callable[[], Api]
+    dying: Callable[[], Dying]
+    """What took the process with it that has just died."""
+    errors: list[Exception] = field(default_factory=list)
+    """What invocations raised, in order."""
+    delivered: list[tuple[datetime, dict[str, Any]]] = field(default_factory=list)
+    """The messages on `rotations` that were worked on, and when."""
+    durations: list[timedelta] = field(default_factory=list)
+    """How long each invocation took."""
+    sweeping: bool = True
+    """Whether the timer runs."""
+    _process: Api | None = None
+    _timer: datetime = field(init=False)
+    _died: bool = False
+
+    def __post_init__(self) -> None:
+        self._timer = self.clock.now()
+
+    @property
+    def api(self) -> Api:
+        """The running process as HTTP callers see it."""
+        self._process = self._process or self.start()
+        return self._process
+
+    def restart(self) -> None:
+        """Start a new process: what the old one held in memory is gone."""
+        self._process = None
+
+    def post(self, queue: str, text: str, delay: timedelta = timedelta()) -> None:
+        """Put a message on a queue."""
+        now = self.clock.now()
+        message = Message(
+            self._queues.new_receipt(),
+            base64.b64encode(text.encode()).decode(),
+            now,
+            now + timedelta(days=7),
+            now + delay,
+            "",
+        )
+        self.queue(queue).messages.append(message)
+
+    def queue(self, name: str) -> Queue:
+        """Return one of the host's queues."""
+        if name not in self._queues.names(self.account):
+            self._queues.create(self.account, name, {}, self.clock.now())
+        return self._queues.find(self.account, name)
+
+    def waiting(self, queue: str) -> list[Message]:
+        """Return what is on a queue, hidden messages too."""
+        return self.queue(queue).alive(self.clock.now())
+
+    @property
+    def _queues(self) -> Queues:
+        return next(each for each in self.world.services if isinstance(each, QueueService)).queues
+
+    def next_due(self) -> datetime | None:
+        """Return when this host has something to do next."""
+        moments = [message.visible for name in QUEUES for message in self.waiting(name)]
+        return min([*moments, *([self._next_timer()] if self.sweeping else [])], default=None)
+
+    def _next_timer(self) -> datetime:
+        return self._timer.replace(minute=0, second=0, microsecond=0) + HOUR
+
+    async def step(self) -> None:
+        """Do one thing that is due now."""
+        now = self.clock.now()
+        if self.sweeping and self._next_timer() <= now:
+            await self._tick()
+            return
+        due = [(message.visible, name, message) for name in QUEUES for message in self.waiting(name)]
+        _, name, message = min(due, key=lambda each: each[0])
+        await self._deliver(name, message)
+
+    async def _tick(self) -> None:
+        last, self._timer = self._timer, self._next_timer()
+        times = {"Last": last.isoformat(), "Next": (self._timer + HOUR).isoformat()}
+        await self._invoke(lambda service: service.sweep(times, past_due=False))
+
+    async def _deliver(self, name: str, message: Message) -> None:
+        message.dequeued += 1
+        if message.dequeued > TRIES:
+            self._poison(name, message)
+            return
+        body = base64.b64decode(message.body)
+        if name == "rotations":
+            self.delivered.append((self.clock.now(), json.loads(body)))
+        calls: dict[str, Callable[[Service], object]] = {
+            "vault-events": lambda service: service.on_event(body),
+            "sweeps": lambda service: service.sweep_vault(body, message.dequeued),
+            "rotations": lambda service: service.rotate(body, message.dequeued),
+            "rotations-poison": lambda service: service.park(body, message.id),
+        }
+        ended = await self._invoke(calls[name])
+        if ended is None:
+            self.queue(name).messages.remove(message)
+        elif ended == BACK and message.dequeued >= TRIES and not self._died:
+            self._poison(name, message)
+        else:
+            message.visible = self.clock.now() + ended
+
+    async def _invoke(self, call: Callable[[Service], object]) -> timedelta | None:
+        """Run one invocation; return after how long its message is back, None where it is done."""
+        began, self._died = self.clock.now(), False
+        try:
+            await call(self.api.service)  # type: ignore[misc]
+        except Died:
+            self._died = True
+            self.restart()
+            return LOST if self.dying() == "instance" else BACK
+        except Exception as error:  # noqa: BLE001 - whatever it is, the host tries again
+            self.errors.append(error)
+            return BACK
+        finally:
+            self.durations.append(self.clock.now() - began)
+        return None
+
+    def _poison(self, name: str, message: Message) -> None:
+        self.queue(name).messages.remove(message)
+        if name == "rotations":
+            self.post("rotations-poison", base64.b64decode(message.body).decode())
+
+
+async def run_until(clock: VirtualClock, hosts: Iterable[Host], end: datetime) -> None:
+    """Let all hosts work until a moment; fails where they never come to rest."""
+    running = list(hosts)
+    for _ in range(MOST_STEPS):
+        due = [(moment, number) for number, host in enumerate(running) if (moment := host.next_due())]
+        moment, number = min(due, default=(end, -1))
+        if moment > end or number < 0:
+            clock.advance(max(0.0, (end - clock.now()).total_seconds()))
+            return
+        clock.advance(max(0.0, (moment - clock.now()).total_seconds()))
+        await running[number].step()
+        if clock.now() > end:
+            return
+    raise AssertionError(f"the hosts are still busy at {clock.now()}")

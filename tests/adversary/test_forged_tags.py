@@ -1,0 +1,146 @@
+"""Every tag of the app's own, forged in every way: no credential and no version changes, and what is due takes place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from tests.adversary.sources import Secret
+from tests.adversary.stage import Stage
+
+OURS = ("RekeyOperation", "RekeyRetire", "RekeyState", "RekeyReason", "RekeyCause", "RekeyProof", "CredentialId")
+PAST = "2026-11-01T00:00:00Z"
+
+type Forge = Callable[[str, Secret, Secret], str]
+
+
+def _truncated(text: str, secret: Secret, other: Secret) -> str:
+    del secret, other
+    return text[: len(text) // 2]
+
+
+def _doubled(text: str, secret: Secret, other: Secret) -> str:
+    del secret, other
+    return f"{text},{text}"[:256]
+
+
+def _empty(text: str, secret: Secret, other: Secret) -> str:
+    del text, secret, other
+    return ""
+
+
+def _nonsense(text: str, secret: Secret, other: Secret) -> str:
+    del text, secret, other
+    return "\u202e{key};--"
+
+
+def _of_another_version(text: str, secret: Secret, other: Secret) -> str:
+    del text, other
+    old = secret.versions[0].tags or {}
+    return f"{PAST} {secret.current.version} {old.get('CredentialId', 'key1')}"
+
+
+def _of_another_secret(text: str, secret: Secret, other: Secret) -> str:
+    del text, secret
+    return other.tags.get("RekeyRetire", "") or other.tags["CredentialId"]
+
+
+FORGERIES: dict[str, Forge] = {
+    "empty": _empty,
+    "truncated": _truncated,
+    "doubled": _doubled,
+    "nonsense": _nonsense,
+    "of another version": _of_another_version,
+    "of another secret": _of_another_secret,
+}
+
+
+def pair(stage: Stage, kind: str) -> tuple[Secret, Secret]:
+    """Return a secret, and another one of the same kind and source where that can be, else of another."""
+    if kind == "storage":
+        return stage.storage(), stage.storage("others", "others")
+    return stage.entra(), stage.entra("others")
+
+
+@pytest.mark.parametrize("forgery", FORGERIES)
+@pytest.mark.parametrize("tag", OURS)
+@pytest.mark.parametrize("kind", ["storage", "entra"])
+async def test_a_forged_tag_revokes_nothing_and_keeps_nothing_alive(
+    stage: Stage, kind: str, tag: str, forgery: str
+) -> None:
+    secret, other = pair(stage, kind)
+    await stage.rotate(secret)
+    await stage.rotate(other)
+    old, versions = secret.versions[0], len(secret.versions)
+    others_old = other.versions[0]
+    stage.tag(secret, **{tag: FORGERIES[forgery](secret.tags.get(tag, ""), secret, other)})
+    await stage.run_for(days=2)
+    assert len(secret.versions) == versions, "it was rotated, or healed"
+    assert secret.works
+    assert other.works
+    assert secret.accepts(old.value), "the superseded credential was cut off inside its overlap"
+    assert secret.version(old.version).enabled
+    assert other.accepts(others_old.value)
+    await stage.run_for(days=6)
+    assert not secret.accepts(old.value), "the superseded credential lives on"
+    assert stage.longest_refusal(secret) == stage.longest_refusal(other) == timedelta()
+
+
+@pytest.mark.parametrize("kind", ["storage", "entra", "login", "two logins"])
+async def test_all_tags_forged_at_once_change_nothing_at_the_source(stage: Stage, kind: str) -> None:
+    secret = stage.put(kind)
+    await stage.rotate(secret)
+    old = secret.versions[0]
+    kept_alive = secret.accepts(old.value)
+    forged = {name: f"{PAST} {old.version} {secret.tags['CredentialId']}" for name in OURS if name != "CredentialId"}
+    stage.tag(secret, **forged)
+    await stage.run_for(days=2)
+    assert secret.works
+    assert secret.accepts(old.value) == kept_alive
+    assert stage.longest_refusal(secret) <= timedelta(minutes=5)
+
+
+async def test_a_compromised_mark_forged_by_a_tag_cuts_nothing_off(stage: Stage) -> None:
+    """Who may write tags could else end the overlap of a credential that consumers still hold."""
+    secret = stage.storage()
+    await stage.rotate(secret)
+    old = secret.versions[0]
+    stage.tag(secret, RekeyState="compromised 2027-01-01T00:00:00Z 000000000000", RekeyReason="leaked")
+    await stage.run_for(days=2)
+    assert secret.accepts(old.value)
+    assert len(secret.versions) == 2
+
+
+async def test_a_forged_parking_does_not_keep_an_incident_from_its_work(stage: Stage) -> None:
+    secret = stage.storage()
+    leaked = secret.current.value
+    now = stage.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+    stage.tag(secret, RekeyState=f"parked {now} 000000000000", RekeyReason="nothing to see")
+    stage.post(secret, version=secret.current.version, compromised=True)
+    await stage.run_for(hours=1)
+    assert not secret.accepts(leaked)
+
+
+@pytest.mark.parametrize("template", ["{key}{key}", "{key", "", "key", "{password}", "{key}" + "x" * 240])
+async def test_a_template_that_was_edited_publishes_nothing_that_consumers_cannot_use(
+    stage: Stage, template: str
+) -> None:
+    secret = stage.storage()
+    await stage.rotate(secret)
+    stage.tag(secret, ValueTemplate=template)
+    await stage.run_for(days=9)
+    assert stage.longest_refusal(secret) == timedelta()
+
+
+@pytest.mark.parametrize("tag", ["Manual", "ProviderAddress"])
+async def test_a_secret_taken_out_of_management_in_its_overlap_leaves_no_credential_alive_in_silence(
+    stage: Stage, tag: str
+) -> None:
+    secret = stage.storage()
+    await stage.rotate(secret)
+    old = secret.versions[0].value
+    stage.tag(secret, **{tag: "true" if tag == "Manual" else None})
+    await stage.run_for(days=9)
+    assert not secret.accepts(old) or await stage.attention(secret)

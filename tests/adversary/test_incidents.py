@@ -1,0 +1,216 @@
+"""An incident ends when the leaked credential is refused, and never says so before."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from tests.adversary.sources import Secret
+from tests.adversary.stage import Stage
+from tests.adversary.strikes import ADD_PASSWORD, PUBLISH, READ, REGENERATE, REMOVE_PASSWORD
+
+
+async def ends_truthfully(stage: Stage, secret: Secret, location: str, leaked: str) -> None:
+    """Look again and again for a day: as long as the leaked value works, the incident is not called ended."""
+    for _ in range(50):
+        if secret.accepts(leaked):
+            progress = await stage.incident(location)
+            assert progress["status"] != "ended", progress
+            assert progress["rotated"] == 0, progress
+        await stage.run_for(minutes=30)
+
+
+def compromised(stage: Stage, secret: Secret) -> str:
+    """Post what an operator asks for whose secret has leaked; returns the leaked value."""
+    stage.post(secret, version=secret.current.version, compromised=True, reason="leaked")
+    return secret.current.value
+
+
+async def test_a_leaked_secret_without_credential_id_is_refused_or_parked_as_still_alive(stage: Stage) -> None:
+    secret = stage.entra(extra={"CredentialId": None})
+    leaked = compromised(stage, secret)
+    await stage.run_for(hours=2)
+    assert not secret.accepts(leaked) or stage.reason(secret)
+
+
+async def test_an_incident_over_a_secret_without_credential_id_is_not_called_ended_while_the_leak_works(
+    stage: Stage,
+) -> None:
+    secret = stage.entra(extra={"CredentialId": None})
+    leaked, location = secret.current.value, await stage.report_incident(vault="prod")
+    await stage.run_for(minutes=10)
+    await ends_truthfully(stage, secret, location, leaked)
+
+
+async def test_a_leaked_secret_that_cannot_be_recognised_is_named_with_what_is_still_alive(stage: Stage) -> None:
+    """Two secrets of the application begin alike, and neither is named."""
+    secret = stage.entra(extra={"CredentialId": None})
+    twin = stage.password("twin")
+    twin.secret = secret.current.value[:3] + twin.secret[3:]
+    leaked, first = secret.current.value, stage.apps["orders"].history[0]
+    compromised(stage, secret)
+    await stage.run_for(hours=2)
+    assert twin.alive(stage.clock.now()), "another team's secret was removed on a guess"
+    assert not secret.accepts(leaked) or first.key_id in stage.reason(secret)
+
+
+async def test_a_removal_that_a_lagging_replica_calls_unknown_is_repeated_until_the_leak_is_refused(
+    stage: Stage,
+) -> None:
+    secret = stage.entra(days_left=30)
+    await stage.rotate(secret, force=True)
+    leaked = secret.current.value
+    stage.before(REMOVE_PASSWORD, lambda: setattr(stage.world.directory, "removal_lag", timedelta(hours=3)))
+    compromised(stage, secret)
+    await stage.run_for(minutes=20)
+    stage.world.directory.removal_lag = timedelta(0)
+    await stage.run_for(hours=1)
+    assert not secret.accepts(leaked)
+
+
+async def test_nothing_is_reported_as_retired_that_a_lagging_replica_did_not_know(stage: Stage) -> None:
+    secret = stage.entra(days_left=30)
+    await stage.rotate(secret, force=True)
+    leaked, key_id = secret.current.value, secret.tags["CredentialId"]
+    stage.before(REMOVE_PASSWORD, lambda: setattr(stage.world.directory, "removal_lag", timedelta(hours=3)))
+    compromised(stage, secret)
+    await stage.run_for(minutes=20)
+    gone = [credential for outcome in stage.of(secret) for credential in outcome["retired"]]
+    assert not (secret.accepts(leaked) and key_id in gone)
+
+
+@pytest.mark.parametrize("kind", ["storage", "entra"])
+async def test_a_restore_between_the_order_and_its_item_saves_nothing_that_leaked(stage: Stage, kind: str) -> None:
+    secret = stage.put(kind)
+    await stage.rotate(secret)
+    first, second = (version.value for version in secret.versions)
+    await stage.report_incident(vault="prod")
+    stage.post(secret, action="restore", version=secret.current.version)
+    await stage.run_for(hours=2)
+    assert not secret.accepts(first)
+    assert not secret.accepts(second)
+
+
+async def test_a_leaked_value_that_a_person_writes_again_under_copied_tags_is_not_called_replaced(
+    stage: Stage,
+) -> None:
+    """Terraform with `ignore_changes = [tags]` puts the old value back while the order waits."""
+    secret = stage.storage(days_left=60)
+    await stage.rotate(secret, force=True)
+    await stage.run_past_overlap()
+    leaked, tags = secret.current.value, secret.tags
+    location = await stage.report_incident(vault="prod")
+    await stage.run_for(seconds=15)
+    stage.person_writes(secret, leaked, tags)
+    await ends_truthfully(stage, secret, location, leaked)
+
+
+async def test_a_leaked_value_that_a_person_writes_again_after_its_replacement_is_not_called_replaced(
+    stage: Stage,
+) -> None:
+    secret = stage.entra(days_left=60)
+    leaked, tags = secret.current.value, secret.tags
+    stage.kill(REMOVE_PASSWORD, after=False, what="instance")
+    location = await stage.report_incident(vault="prod")
+    await stage.run_for(minutes=3)
+    stage.person_writes(secret, leaked, {**secret.tags, "CredentialId": tags["CredentialId"]})
+    await ends_truthfully(stage, secret, location, leaked)
+
+
+async def test_a_restore_gives_no_overlap_to_a_credential_that_is_marked_compromised(stage: Stage) -> None:
+    secret = stage.storage()
+    await stage.rotate(secret)
+    leaked = secret.current.value
+    stage.outage(REGENERATE, timedelta(minutes=30))
+    compromised(stage, secret)
+    await stage.run_for(minutes=10)
+    stage.post(secret, action="restore", version=secret.current.version)
+    await stage.run_for(hours=3)
+    assert not secret.accepts(leaked)
+
+
+async def test_a_restore_does_not_bring_a_compromised_credential_back(stage: Stage) -> None:
+    secret = stage.storage()
+    leaked = secret.current.value
+    stage.kill(REGENERATE, times=3, after=False)
+    stage.post(secret, version=secret.current.version)
+    await stage.run_for(minutes=10)
+    stage.post(secret, version=secret.versions[0].version, compromised=True)
+    stage.post(secret, action="restore", version=secret.current.version)
+    await stage.run_for(hours=2)
+    assert not secret.accepts(leaked)
+    assert secret.current.value != leaked
+
+
+@pytest.mark.parametrize("deaths", [1, 3, 5, 6])
+@pytest.mark.parametrize("kind", ["storage", "entra"])
+async def test_an_accepted_incident_survives_an_ordinary_rotation_and_deaths(
+    stage: Stage, kind: str, deaths: int
+) -> None:
+    """The version is replaced while the order waits; then what works on the order dies again and again."""
+    secret = stage.put(kind)
+    leaked = secret.current
+    await stage.rotate(secret)
+    stage.post(secret, version=leaked.version, compromised=True)
+    stage.kill(REGENERATE if kind == "storage" else REMOVE_PASSWORD, times=deaths, after=False)
+    await stage.run_for(hours=3)
+    assert stage.app.strikes.deaths
+    assert not secret.accepts(leaked.value), stage.of(secret)
+
+
+@pytest.mark.parametrize("where", [READ, PUBLISH, ADD_PASSWORD])
+async def test_an_accepted_incident_survives_five_deaths_at_any_call(stage: Stage, where: object) -> None:
+    secret = stage.entra(days_left=60)
+    leaked = compromised(stage, secret)
+    stage.kill(where, times=5, after=False)  # type: ignore[arg-type]
+    await stage.run_for(hours=3)
+    assert stage.app.strikes.deaths
+    assert not secret.accepts(leaked)
+    assert secret.works
+
+
+async def test_an_accepted_incident_survives_failures_while_the_source_is_away(stage: Stage) -> None:
+    secret = stage.storage()
+    leaked = secret.current
+    await stage.rotate(secret)
+    stage.outage(REGENERATE, timedelta(hours=1))
+    stage.post(secret, version=leaked.version, compromised=True)
+    await stage.run_for(hours=3)
+    assert not secret.accepts(leaked.value)
+
+
+async def test_the_operation_of_an_incident_is_not_called_done_while_the_leak_works(stage: Stage) -> None:
+    secret = stage.storage()
+    leaked = secret.current
+    await stage.rotate(secret)
+    path = {"vault": "prod", "name": secret.name}
+    answer = await stage.http("http_rotate", path, {"compromised": True, "reason": "leaked"})
+    assert answer.status == 202, answer.body
+    stage.kill(REGENERATE, times=6, after=False)
+    for _ in range(12):
+        await stage.run_for(minutes=10)
+        listed = await stage.http("http_show", path)
+        state = dict(listed.body)["state"]
+        assert not (secret.accepts(leaked.value) and stage.app.strikes.deaths >= 3 and state == "ok"), listed.body
+    assert not secret.accepts(leaked.value)
+
+
+@pytest.mark.parametrize("kind", ["login", "admin", "user", "two logins"])
+async def test_a_leaked_password_is_refused_before_the_incident_ends(stage: Stage, kind: str) -> None:
+    secret = stage.sql(kind, days_left=60)
+    leaked, location = secret.current.value, await stage.report_incident(vault="prod")
+    await stage.run_for(hours=1)
+    assert not secret.accepts(leaked)
+    assert (await stage.incident(location))["status"] == "ended"
+    assert secret.works
+
+
+async def test_an_incident_over_a_replicas_name_reaches_what_it_copies(stage: Stage) -> None:
+    primary = stage.storage(days_left=60)
+    leaked = primary.current.value
+    copy = stage.plain("copy", leaked, stage.other, {"ReplicaOf": primary.url})
+    stage.tag(primary, Replicas=copy.url)
+    await stage.report_incident(name="copy", vault="other")
+    await stage.run_for(hours=1)
+    assert not primary.accepts(leaked)

@@ -1,0 +1,185 @@
+"""Five minutes after the last fault the vault's current version is a credential that its source accepts."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from tests.adversary.host import Dying
+from tests.adversary.sources import Secret
+from tests.adversary.stage import Stage
+from tests.adversary.strikes import ADMIN, PUBLISH, REGENERATE, Where, alter, listing, to
+
+FIVE = timedelta(minutes=5)
+SINGLE: dict[str, Where] = {"login": alter, "user": alter, "admin": ADMIN}
+CHANGES: dict[str, Where] = {"storage": REGENERATE, "two logins": alter, **SINGLE}
+
+
+def managed(stage: Stage, kind: str) -> Secret:
+    """Put a secret of this kind under management."""
+    return stage.put(kind)
+
+
+@pytest.mark.parametrize("minutes", [0.5, 2, 4, 9, 20])
+@pytest.mark.parametrize("kind", CHANGES)
+async def test_a_change_that_lands_late_is_mended_within_five_minutes(stage: Stage, kind: str, minutes: float) -> None:
+    """Its answer timed out, the retry succeeded, and then it takes effect after all."""
+    secret = managed(stage, kind)
+    late = stage.late(CHANGES[kind], timedelta(minutes=minutes))
+    await stage.rotate(secret)
+    assert late.landed
+    await stage.run_for(hours=30)
+    assert secret.works
+    assert stage.longest_refusal(secret, since=late.landed[0]) <= FIVE
+
+
+@pytest.mark.parametrize("kind", ["storage", "two logins"])
+async def test_two_changes_that_land_late_are_mended_within_five_minutes_of_the_last(stage: Stage, kind: str) -> None:
+    secret = managed(stage, kind)
+    late = stage.late(CHANGES[kind], timedelta(minutes=3), times=2)
+    await stage.rotate(secret)
+    await stage.run_for(hours=2)
+    assert len(late.landed) == 2
+    assert secret.works
+    assert stage.longest_refusal(secret, since=late.landed[-1]) <= FIVE
+
+
+@pytest.mark.parametrize("what", ["worker", "instance"])
+@pytest.mark.parametrize("deaths", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("kind", SINGLE)
+async def test_a_password_that_nobody_knows_is_replaced_within_five_minutes_of_the_last_death(
+    stage: Stage, kind: str, deaths: int, what: Dying
+) -> None:
+    secret = managed(stage, kind)
+    stage.kill(SINGLE[kind], times=deaths, what=what)
+    stage.post(secret, version=secret.current.version)
+    for _ in range(24 * 60):
+        await stage.run_for(minutes=1)
+        if stage.app.strikes.deaths >= deaths and secret.works:
+            break
+    assert stage.app.strikes.deaths == deaths
+    assert stage.longest_refusal(secret, since=stage.app.strikes.died[-1]) <= FIVE
+
+
+@pytest.mark.parametrize("kind", SINGLE)
+async def test_a_password_set_while_the_vault_was_away_is_published_within_five_minutes_of_its_return(
+    stage: Stage, kind: str
+) -> None:
+    secret = managed(stage, kind)
+    begins = stage.after(SINGLE[kind], lambda: stage.outage(to(host="prod.vault."), timedelta(minutes=40)))
+    stage.post(secret, version=secret.current.version)
+    await stage.run_for(minutes=5)
+    assert begins.times == 0
+    back = stage.world.faults[0].until  # type: ignore[attr-defined]
+    await stage.run_for(hours=26)
+    assert secret.works
+    assert stage.longest_refusal(secret, since=back) <= FIVE
+
+
+@pytest.mark.parametrize("kind", SINGLE)
+async def test_a_password_set_while_its_server_went_away_is_known_within_five_minutes_of_its_return(
+    stage: Stage, kind: str
+) -> None:
+    """The change took effect, its answer was lost, and then nothing answers for forty minutes."""
+    secret = managed(stage, kind)
+    stage.outage(SINGLE[kind], timedelta(minutes=1), after=True)
+    stage.after(SINGLE[kind], lambda: stage.outage(to(host="database.windows.net"), timedelta(minutes=40)))
+    stage.after(SINGLE[kind], lambda: stage.outage(to(path="microsoft.sql"), timedelta(minutes=40)))
+    stage.post(secret, version=secret.current.version)
+    await stage.run_for(minutes=5)
+    back = stage.world.faults[-1].until  # type: ignore[attr-defined]
+    await stage.run_for(hours=26)
+    assert secret.works
+    assert stage.longest_refusal(secret, since=back) <= FIVE
+
+
+@pytest.mark.parametrize("kind", SINGLE)
+async def test_a_password_set_before_the_apps_own_storage_went_away_is_published_within_five_minutes_of_its_return(
+    stage: Stage, kind: str
+) -> None:
+    secret = managed(stage, kind)
+    stage.after(SINGLE[kind], lambda: stage.outage(to(host="rekeyhost.blob."), timedelta(minutes=40)))
+    stage.kill(SINGLE[kind])
+    stage.post(secret, version=secret.current.version)
+    await stage.run_for(minutes=5)
+    back = stage.world.faults[0].until  # type: ignore[attr-defined]
+    await stage.run_for(hours=26)
+    assert secret.works
+    assert stage.longest_refusal(secret, since=back) <= FIVE
+
+
+@pytest.mark.parametrize("kind", ["storage", "entra", "two logins"])
+async def test_what_has_two_slots_works_at_every_moment_while_answers_are_lost(stage: Stage, kind: str) -> None:
+    secret = stage.entra() if kind == "entra" else managed(stage, kind)
+    stage.outage(to("POST", path="key"), timedelta(minutes=8), after=True)
+    stage.outage(to("POST", path="password"), timedelta(minutes=8), after=True)
+    stage.outage(alter, timedelta(minutes=8), after=True)
+    await stage.rotate(secret)
+    await stage.run_for(hours=26)
+    assert stage.longest_refusal(secret) == timedelta()
+    assert len(secret.versions) == 2
+
+
+async def test_the_audits_of_a_sweep_that_failed_are_made_up_for_by_the_next_one(stage: Stage) -> None:
+    """Whatever hour its audit falls into: the vault cannot be listed in all but one of two hours."""
+    secret, account = stage.storage(days_left=60), stage.account()
+    await stage.rotate(secret, force=True)
+    await stage.run_past_overlap()
+    audits = [outcome for outcome in stage.of(secret) if outcome["action"] == "audit"]
+    assert audits, "it was never audited"
+    # Just before the hour in which the audit falls, somebody regenerates the key by hand, and the sweep fails.
+    await stage.run_for(hours=_hours_to_next_audit(stage, secret))
+    account.regenerate(secret.tags["CredentialId"])
+    stage.watch()
+    failing = stage.outage(listing, timedelta(minutes=59, seconds=59))
+    await stage.run_for(hours=3)
+    assert failing.struck
+    assert secret.works, "the audit was lost for a day"
+
+
+def _hours_to_next_audit(stage: Stage, secret: Secret) -> float:
+    """Return how long it is to half an hour before the sweep that audits the secret, as its last days show."""
+    last = [
+        request
+        for request in stage.app.host.delivered
+        if request[1].get("action") == "audit" and request[1]["secret"] == secret.name
+    ][-1][0]
+    sweep = last.replace(minute=0, second=0, microsecond=0)
+    moment = sweep - timedelta(minutes=30)
+    while moment <= stage.clock.now():
+        moment += timedelta(days=1)
+    return (moment - stage.clock.now()).total_seconds() / 3600
+
+
+@pytest.mark.parametrize("what", ["worker", "instance"])
+async def test_an_audit_whose_worker_dies_five_times_does_not_park_a_healthy_secret(stage: Stage, what: Dying) -> None:
+    secret = stage.storage(days_left=60)
+    await stage.rotate(secret, force=True)
+    stage.kill(to("GET", "prod.vault.", f"/secrets/{secret.name}"), times=5, what=what, after=False)
+    stage.post(secret, action="audit", trigger="sweep")
+    await stage.run_for(hours=2)
+    assert stage.app.strikes.deaths
+    assert secret.works
+    assert not secret.tags.get("RekeyState", ""), secret.tags
+
+
+async def test_a_sweeps_item_without_a_version_does_not_park_a_secret_that_was_just_rotated(stage: Stage) -> None:
+    secret = stage.storage()
+    stage.post(secret, trigger="sweep", requested_by="sweep")
+    stage.kill(to("GET", "prod.vault.", f"/secrets/{secret.name}"), times=5, after=False)
+    await stage.run_for(minutes=2, seconds=5)
+    stage.post(secret, trigger="event", version=secret.current.version)
+    await stage.run_for(hours=1)
+    assert stage.app.strikes.deaths
+    assert len(secret.versions) == 2
+    assert not secret.tags.get("RekeyState", ""), secret.tags
+
+
+async def test_a_version_is_published_once_whatever_becomes_of_the_answer(stage: Stage) -> None:
+    secret = stage.storage()
+    stage.outage(PUBLISH, timedelta(minutes=2), after=True)
+    await stage.rotate(secret)
+    await stage.run_for(hours=2)
+    assert len(secret.versions) == 2
+    assert stage.longest_refusal(secret) == timedelta()

@@ -1,0 +1,181 @@
+"""What a person writes, tags, disables or revokes wins, at whatever moment it comes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.adversary.sources import Secret
+from tests.adversary.stage import Stage
+from tests.adversary.strikes import ADD_PASSWORD, ADMIN, REGENERATE, REMOVE_PASSWORD, Where, alter, to
+
+CHANGES: dict[str, Where] = {
+    "storage": REGENERATE,
+    "entra": ADD_PASSWORD,
+    "login": alter,
+    "admin": ADMIN,
+    "two logins": alter,
+}
+VALUE = "written by hand, and meant"
+PROOFS: dict[str, Where] = {
+    "storage": to("GET", "appdata.blob."),
+    "entra": to("POST", "login.microsoftonline.com"),
+    "login": to("SIGN-IN"),
+    "admin": to("SIGN-IN"),
+    "two logins": to("SIGN-IN"),
+}
+
+
+def managed(stage: Stage, kind: str) -> Secret:
+    """Put a secret of this kind under management."""
+    return stage.put(kind)
+
+
+@pytest.mark.parametrize("tags", ["no tags", "all tags", "tags of their own"])
+@pytest.mark.parametrize("kind", CHANGES)
+async def test_a_version_written_while_a_credential_is_proven_stays_the_current_one(
+    stage: Stage, kind: str, tags: str
+) -> None:
+    secret = managed(stage, kind)
+    copied = {"no tags": None, "all tags": secret.tags, "tags of their own": {"team": "blue"}}[tags]
+
+    def write() -> None:
+        secret.vault.put(secret.name, VALUE, tags=copied)
+
+    # The proof that follows the change: a secret that nobody rotated before is tried once before it, too.
+    stage.after(CHANGES[kind], lambda: stage.before(PROOFS[kind], write))
+    stage.post(secret, version=secret.current.version, trigger="event")
+    await stage.run_for(minutes=20)
+    assert VALUE in [version.value for version in secret.versions]
+    assert secret.current.value == VALUE
+    assert secret.current.enabled
+
+
+async def test_a_current_version_disabled_in_mid_rotation_is_not_superseded(stage: Stage) -> None:
+    secret = stage.storage()
+    stage.after(REGENERATE, lambda: stage.disable(secret))
+    stage.post(secret, version=secret.current.version, trigger="event")
+    await stage.run_for(hours=3)
+    assert len(secret.versions) == 1
+    assert not secret.current.enabled
+
+
+@pytest.mark.parametrize("kind", ["storage", "entra"])
+async def test_a_tag_set_during_a_retirement_is_kept(stage: Stage, kind: str) -> None:
+    secret = managed(stage, kind)
+    await stage.rotate(secret)
+    revoking = REGENERATE if kind == "storage" else REMOVE_PASSWORD
+    stage.after(revoking, lambda: stage.tag(secret, team="blue"))
+    await stage.run_past_overlap()
+    assert not secret.accepts(secret.versions[0].value)
+    assert secret.tags.get("team") == "blue"
+
+
+@pytest.mark.parametrize("kind", ["storage", "entra", "login"])
+async def test_a_tag_set_during_a_rotation_is_kept(stage: Stage, kind: str) -> None:
+    secret = managed(stage, kind)
+    stage.after(CHANGES[kind], lambda: stage.tag(secret, team="blue"))
+    await stage.rotate(secret)
+    await stage.run_for(hours=2)
+    assert secret.works
+    assert secret.tags.get("team") == "blue"
+
+
+async def test_a_tag_set_while_a_secret_is_parked_is_kept(stage: Stage) -> None:
+    secret = stage.storage(extra={"ValidityPeriodDays": "sixty"})
+    read = to("GET", "prod.vault.")
+    # Key Vault has no If-Match: what is set between the last read and the write itself cannot be kept.
+    stage.after(read, lambda: stage.before(read, lambda: stage.tag(secret, team="blue")))
+    await stage.rotate(secret)
+    assert secret.tags.get("team") == "blue"
+
+
+@pytest.mark.parametrize("kind", CHANGES)
+async def test_a_secret_that_fell_out_of_management_is_shown_with_the_way_back(stage: Stage, kind: str) -> None:
+    """Key Vault copies no tags to a version that is written by hand."""
+    secret = managed(stage, kind)
+    await stage.rotate(secret)
+    stage.person_writes(secret, secret.current.value)
+    await stage.run_a_day()
+    shown = await stage.attention(secret)
+    assert shown, "it left without a word"
+    assert shown["reason"]
+    assert shown["fix"]
+
+
+@pytest.mark.parametrize("kind", ["storage", "entra", "two logins"])
+async def test_a_key_superseded_before_the_secret_left_management_does_not_live_on_in_silence(
+    stage: Stage, kind: str
+) -> None:
+    secret = managed(stage, kind)
+    await stage.rotate(secret)
+    old = secret.versions[0].value
+    stage.person_writes(secret, secret.current.value)
+    await stage.run_for(days=9)
+    assert not secret.accepts(old) or await stage.attention(secret)
+
+
+async def test_a_secret_that_was_never_managed_needs_nobody(stage: Stage) -> None:
+    stage.plain("a-note")
+    await stage.run_a_day()
+    answer = await stage.http("http_list", state="attention")
+    assert dict(answer.body)["secrets"] == []
+
+
+@pytest.mark.parametrize("copies", [True, False])
+async def test_the_key_that_a_person_went_back_to_is_not_revoked(stage: Stage, copies: bool) -> None:
+    secret = stage.storage()
+    await stage.rotate(secret)
+    old, tags = secret.versions[0].value, secret.tags
+    stage.person_writes(secret, old, tags if copies else None)
+    await stage.run_for(days=9)
+    assert secret.current.value == old
+    assert secret.accepts(old), "what the vault holds was revoked"
+
+
+async def test_a_credential_that_a_person_revoked_at_the_source_is_not_made_again_by_hand_of_ours(stage: Stage) -> None:
+    """An administrator removes the old secret during its overlap: that is fine, and stays so."""
+    secret = stage.entra()
+    await stage.rotate(secret)
+    application = stage.apps["orders"]
+    stage.world.directory.remove_password(application, application.history[0])
+    count = len(application.history)
+    await stage.run_for(days=9)
+    assert len(application.history) == count
+    assert secret.works
+    assert not stage.of(secret, "parked")
+
+
+def _restored(secret: Secret, value: str) -> Callable[[], object]:
+    return lambda: secret.vault.put(secret.name, value, tags=secret.tags)
+
+
+async def test_a_version_written_between_a_restore_and_its_publishing_stays_the_current_one(stage: Stage) -> None:
+    secret = stage.storage()
+    await stage.rotate(secret)
+    stage.after(PROOFS["storage"], _restored(secret, VALUE))
+    stage.post(secret, action="restore", version=secret.current.version)
+    await stage.run_for(minutes=10)
+    assert VALUE in [version.value for version in secret.versions]
+    assert secret.current.value == VALUE
+
+
+async def test_what_a_person_enabled_again_stays_enabled(stage: Stage) -> None:
+    secret = stage.storage()
+    await stage.rotate(secret)
+    await stage.run_past_overlap()
+    old = secret.versions[0]
+    assert not old.enabled
+    secret.vault.amend(old, enabled=True)
+    await stage.run_for(days=2)
+    assert secret.versions[0].enabled
+
+
+async def test_a_secret_that_becomes_manual_in_mid_rotation_is_left_to_its_person(stage: Stage) -> None:
+    secret = stage.storage()
+    stage.after(REGENERATE, lambda: stage.tag(secret, Manual="true"))
+    stage.post(secret, version=secret.current.version, trigger="event")
+    await stage.run_for(hours=2)
+    assert len(secret.versions) == 1
+    assert secret.works

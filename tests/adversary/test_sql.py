@@ -1,0 +1,92 @@
+"""SQL: what proves a password, what a frozen worker may still send, and what becomes of dead versions."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from simulator.wire import json_response
+from tests.adversary.stage import Stage
+from tests.adversary.strikes import alter, to
+
+NOT_IN_MASTER = (
+    'The server principal "app" is not able to access the database "master" under the current security context.'
+)
+SIGN_IN = to("SIGN-IN")
+
+
+@pytest.mark.parametrize("kind", ["login", "two logins", "admin"])
+async def test_an_error_916_at_master_proves_no_password(stage: Stage, kind: str) -> None:
+    secret = stage.sql(kind)
+    stage.outage(SIGN_IN, timedelta(hours=1), json_response(400, {"refused": {"number": 916, "text": NOT_IN_MASTER}}))
+    await stage.rotate(secret)
+    assert len(secret.versions) == 1, "published on the word of an error"
+
+
+@pytest.mark.parametrize("seconds", [74, 200])
+@pytest.mark.parametrize("kind", ["login", "user", "two logins"])
+async def test_a_statement_sent_long_after_its_lease_keeps_no_login_dead_for_five_minutes(
+    stage: Stage, kind: str, seconds: int
+) -> None:
+    """A worker froze in the driver's thread and sent its ALTER later; its message was worked on meanwhile."""
+    secret = stage.sql(kind)
+    late = stage.late(alter, timedelta(seconds=seconds))
+    await stage.rotate(secret)
+    await stage.run_for(hours=1)
+    assert late.landed
+    assert secret.works
+    assert stage.longest_refusal(secret, since=late.landed[0]) <= timedelta(minutes=5)
+
+
+@pytest.mark.parametrize("kind", ["login", "user", "two logins"])
+async def test_a_worker_that_was_frozen_past_its_lease_sends_no_statement(stage: Stage, kind: str) -> None:
+    """It freezes while it gets its token: when it thaws its lease is over, and another may have worked meanwhile."""
+    secret = stage.sql(kind)
+    frozen: list[int] = []
+
+    def freeze() -> None:
+        stage.clock.advance(74)
+        frozen.append(stage.calls(alter))
+
+    stage.app.freeze_token = freeze
+    stage.post(secret, version=secret.current.version)
+    await stage.run_for(seconds=1)
+    stage.app.freeze_token = None
+    assert frozen
+    assert stage.calls(alter) == frozen[0], "a statement was sent without the lease"
+    await stage.run_for(hours=1)
+    assert secret.works
+
+
+@pytest.mark.parametrize("kind", ["login", "user", "admin"])
+async def test_a_version_whose_password_is_dead_does_not_stay_enabled(stage: Stage, kind: str) -> None:
+    secret = stage.sql(kind)
+    await stage.rotate(secret)
+    await stage.run_for(days=9)
+    assert secret.works
+    assert [version.enabled for version in secret.versions] == [False, True]
+
+
+@pytest.mark.parametrize("kind", ["storage", "entra", "two logins"])
+async def test_no_version_of_a_restored_secret_stays_enabled_with_a_dead_value(stage: Stage, kind: str) -> None:
+    secret = stage.put(kind)
+    await stage.rotate(secret)
+    stage.post(secret, action="restore", version=secret.current.version)
+    await stage.run_for(minutes=30)
+    assert len(secret.versions) == 3
+    await stage.run_past_overlap()
+    await stage.rotate(secret, force=True)
+    await stage.run_past_overlap()
+    alive = [version for version in secret.versions if version.enabled]
+    assert [version.version for version in alive if not secret.accepts(version.value)] == []
+    assert secret.works
+
+
+async def test_a_password_reset_by_hand_is_mended_and_its_dead_version_disabled(stage: Stage) -> None:
+    secret = stage.sql("login")
+    await stage.rotate(secret)
+    stage.server.set_password(stage.server.logins["app"], "By-hand-0nly-they-know")
+    await stage.run_for(days=2)
+    assert secret.works or stage.reason(secret)
+    assert not secret.versions[1].enabled or stage.reason(secret)

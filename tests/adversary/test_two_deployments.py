@@ -1,0 +1,91 @@
+"""Two deployments over one source: one of them notices, parks, and names the other; no consumer is cut off."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+
+from simulator.keyvault.state import Vault
+from tests.adversary.sources import Secret
+from tests.adversary.stage import Stage
+
+OTHER = re.compile(r"deployment|another|other app|somebody else", re.IGNORECASE)
+
+
+def third(stage: Stage) -> Vault:
+    """Return a vault that the second deployment serves."""
+    return stage.world.add_vault("north")
+
+
+def parked_with_reason(stage: Stage, *secrets: Secret) -> list[str]:
+    """Return why these are parked, those that are."""
+    return [stage.reason(secret) for secret in secrets if stage.reason(secret)]
+
+
+async def test_two_deployments_on_one_account_cut_nobody_off(stage: Stage) -> None:
+    north = third(stage)
+    mine = stage.storage(extra={"ValidityPeriodDays": "30"})
+    theirs = stage.storage("their-key", vault=north, days_left=12, extra={"ValidityPeriodDays": "30"})
+    stage.second_deployment(north)
+    await stage.run_for(days=40)
+    assert stage.longest_refusal(mine) <= timedelta(minutes=5)
+    assert stage.longest_refusal(theirs) <= timedelta(minutes=5) or OTHER.search(stage.reason(theirs))
+
+
+async def test_one_of_two_deployments_on_one_account_parks_and_names_the_other(stage: Stage) -> None:
+    north = third(stage)
+    mine = stage.storage()
+    theirs = stage.storage("their-key", vault=north, days_left=12)
+    second = stage.second_deployment(north)
+    await stage.run_for(minutes=1)
+    await stage.rotate(mine)
+    before = dict(stage.account().keys)
+    stage.post(theirs, second, version=theirs.current.version, force=True)
+    await stage.run_for(hours=1)
+    assert stage.account().keys == before
+    reasons = parked_with_reason(stage, mine, theirs)
+    assert any(OTHER.search(reason) for reason in reasons), reasons
+
+
+@pytest.mark.parametrize("kind", ["login", "user", "admin"])
+async def test_two_deployments_on_one_password_do_not_reset_it_in_turn(stage: Stage, kind: str) -> None:
+    north = third(stage)
+    mine, theirs = stage.sql(kind), None
+    accounts = {
+        "login": lambda: stage.server.logins["app"],
+        "user": lambda: stage.server.databases["shop"].contained["app"],
+        "admin": lambda: stage.server.administrator,
+    }
+    account = accounts[kind]()
+    north.put("their-password", mine.current.value, expires=None, tags=mine.tags, content_type="text/plain")
+    theirs = Secret(north, "their-password", mine.accepts)
+    stage.second_deployment(north)
+    await stage.run_for(days=5)
+    assert len(account.passwords) <= 4, "they reset each other's password"
+    assert mine.works or theirs.works
+    reasons = parked_with_reason(stage, mine, theirs)
+    assert any(OTHER.search(reason) for reason in reasons), reasons
+
+
+async def test_two_deployments_on_one_application_keep_their_own_secrets(stage: Stage) -> None:
+    """An application holds many secrets, so both can work; neither removes what is the other's."""
+    north = third(stage)
+    mine = stage.entra()
+    theirs = stage.entra("their-secret", vault=north)
+    stage.second_deployment(north)
+    await stage.run_for(days=10)
+    assert len(mine.versions) == len(theirs.versions) == 2
+    assert stage.longest_refusal(mine) == stage.longest_refusal(theirs) == timedelta()
+
+
+async def test_a_second_deployment_over_the_same_vault_rotates_no_version_twice(stage: Stage) -> None:
+    """Somebody deployed again, with a new storage account, and forgot to remove the first."""
+    secret = stage.storage()
+    second = stage.second_deployment(stage.prod)
+    stage.post(secret, version=secret.current.version, trigger="event")
+    stage.post(secret, second, version=secret.current.version, trigger="event")
+    await stage.run_for(days=2)
+    assert len(secret.versions) == 2
+    assert stage.longest_refusal(secret) == timedelta()

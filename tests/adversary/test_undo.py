@@ -1,0 +1,159 @@
+"""What somebody revoked stays revoked, what the source lets end ends no later in the vault, and nothing multiplies."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from simulator.entra.directory import AppPolicy
+from simulator.sql.servers import Account
+from simulator.wire import json_response
+from tests.adversary.stage import Stage
+from tests.adversary.strikes import ADMIN, PUBLISH, Where, alter, to
+
+SINGLE: dict[str, Where] = {"login": alter, "user": alter, "admin": ADMIN}
+FORBIDDEN = json_response(403, {"error": {"code": "Forbidden", "message": "not allowed any more"}})
+BY_HAND = "By-hand-0nly-they-know"
+
+
+def account(stage: Stage, kind: str) -> Account:
+    """Return whose password is rotated."""
+    server = stage.server
+    accounts = {
+        "login": server.logins.get("app"),
+        "user": server.databases["shop"].contained.get("app"),
+        "admin": server.administrator,
+    }
+    found = accounts[kind]
+    assert found
+    return found
+
+
+@pytest.mark.parametrize("kind", SINGLE)
+async def test_undo_does_not_revive_a_password_that_was_revoked_before(stage: Stage, kind: str) -> None:
+    """Somebody has set another password on purpose; the rotation that follows cannot publish."""
+    secret = stage.sql(kind)
+    await stage.rotate(secret)
+    revoked = secret.current.value
+    stage.server.set_password(account(stage, kind), BY_HAND)
+    stage.outage(PUBLISH, timedelta(hours=1), FORBIDDEN)
+    await stage.rotate(secret, force=True)
+    assert not secret.accepts(revoked)
+    await stage.run_for(hours=30)
+    assert not secret.accepts(revoked)
+
+
+@pytest.mark.parametrize("kind", SINGLE)
+async def test_undo_does_not_revive_a_password_over_one_that_a_person_set_meanwhile(stage: Stage, kind: str) -> None:
+    secret = stage.sql(kind)
+    await stage.rotate(secret)
+    revoked = secret.current.value
+    stage.outage(PUBLISH, timedelta(hours=1), FORBIDDEN)
+    stage.before(PUBLISH, lambda: stage.server.set_password(account(stage, kind), BY_HAND))
+    await stage.rotate(secret, force=True)
+    assert not secret.accepts(revoked)
+
+
+@pytest.mark.parametrize("kind", SINGLE)
+async def test_one_rotation_sets_a_bounded_number_of_passwords_while_answers_are_lost(stage: Stage, kind: str) -> None:
+    secret = stage.sql(kind)
+    before = len(account(stage, kind).passwords)
+    stage.outage(SINGLE[kind], timedelta(minutes=8), after=True)
+    stage.post(secret, version=secret.current.version)
+    await stage.run_for(minutes=8)
+    assert len(account(stage, kind).passwords) - before <= 12
+    await stage.run_for(minutes=7)
+    assert secret.works
+
+
+@pytest.mark.parametrize("kind", SINGLE)
+async def test_one_rotation_sets_a_bounded_number_of_passwords_while_the_queues_answers_are_lost_too(
+    stage: Stage, kind: str
+) -> None:
+    """A message whose posting got no answer is there all the same, so each try leaves another one behind."""
+    secret = stage.sql(kind)
+    before = len(account(stage, kind).passwords)
+    stage.outage(SINGLE[kind], timedelta(minutes=8), after=True)
+    stage.outage(PUBLISH, timedelta(minutes=8))
+    stage.outage(to("POST", "rekeyhost.queue."), timedelta(minutes=8), after=True)
+    stage.post(secret, version=secret.current.version)
+    await stage.run_for(minutes=8)
+    assert len(account(stage, kind).passwords) - before <= 12
+    await stage.run_for(minutes=7)
+    assert secret.works
+
+
+@pytest.mark.parametrize("kind", SINGLE)
+async def test_one_rotation_sets_a_bounded_number_of_passwords_while_the_vault_takes_no_version(
+    stage: Stage, kind: str
+) -> None:
+    secret = stage.sql(kind)
+    before = len(account(stage, kind).passwords)
+    stage.outage(PUBLISH, timedelta(minutes=8))
+    stage.post(secret, version=secret.current.version)
+    await stage.run_for(minutes=8)
+    assert len(account(stage, kind).passwords) - before <= 12
+    await stage.run_for(minutes=7)
+    assert secret.works
+
+
+@pytest.mark.parametrize("kind", SINGLE)
+async def test_many_duplicates_of_one_rotation_share_one_budget_of_passwords(stage: Stage, kind: str) -> None:
+    secret = stage.sql(kind)
+    before = len(account(stage, kind).passwords)
+    stage.outage(SINGLE[kind], timedelta(minutes=8), after=True)
+    for trigger in ("event", "event", "sweep", "manual"):
+        stage.post(secret, version=secret.current.version, trigger=trigger)
+    await stage.run_for(minutes=8)
+    assert len(account(stage, kind).passwords) - before <= 12
+    # The four requests, and no more looks than that.
+    assert len(stage.app.host.waiting("rotations")) <= 8
+
+
+async def test_an_overlap_longer_than_a_credential_lives_does_not_let_the_current_version_expire(stage: Stage) -> None:
+    """The tenant allows 30 days, and the owner wants the older one to work for 40."""
+    stage.world.directory.policy = AppPolicy(timedelta(days=30), tells=True)
+    secret = stage.entra(extra={"OverlapHours": str(40 * 24)})
+    await stage.rotate(secret)
+    await stage.run_for(days=45)
+    assert stage.longest_refusal(secret) == timedelta()
+    assert secret.current.expires
+    assert secret.current.expires > stage.clock.now().timestamp()
+
+
+@pytest.mark.parametrize("days", [1, 3, 20])
+async def test_a_restored_version_expires_no_later_than_the_source_lets_its_credential_live(
+    stage: Stage, days: int
+) -> None:
+    secret = stage.entra()
+    first = stage.apps["orders"].history[0]
+    first.end = stage.clock.now() + timedelta(days=days)
+    await stage.rotate(secret)
+    stage.post(secret, action="restore", version=secret.current.version)
+    await stage.run_for(minutes=30)
+    assert secret.current.value == first.secret
+    assert secret.current.expires
+    assert datetime.fromtimestamp(secret.current.expires, UTC) <= first.end
+
+
+async def test_a_rotated_version_expires_no_later_than_the_source_lets_its_credential_live(stage: Stage) -> None:
+    stage.world.directory.policy = AppPolicy(timedelta(days=30), tells=True)
+    secret = stage.entra()
+    await stage.rotate(secret)
+    newest = stage.apps["orders"].history[-1]
+    assert secret.current.value == newest.secret
+    assert secret.current.expires
+    assert datetime.fromtimestamp(secret.current.expires, UTC) <= newest.end
+
+
+@pytest.mark.parametrize("kind", SINGLE)
+async def test_a_restore_of_a_password_that_is_gone_changes_nothing(stage: Stage, kind: str) -> None:
+    secret = stage.sql(kind)
+    await stage.rotate(secret)
+    sent = stage.calls(to("EXECUTE")) + stage.calls(ADMIN)
+    stage.post(secret, action="restore", version=secret.current.version)
+    await stage.run_for(minutes=30)
+    assert len(secret.versions) == 2
+    assert secret.works
+    assert stage.calls(to("EXECUTE")) + stage.calls(ADMIN) == sent

@@ -1,0 +1,190 @@
+"""What is believed of a source, and when the vault is taken to show less than is known."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.errors import NeedsHuman
+from engine.model.record import FORMAT, LATE, MOST_EARLIER, SETTLE, Listed, Record, Stale, Write
+from engine.model.tags import CREDENTIAL, OPERATION, RETIRE, STATE, Pending
+from engine.secret import SecretRef, SecretVersion, Sensitive
+
+NOW = datetime(2026, 11, 2, 9, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+OLD, NEW, OTHER = "a" * 32, "b" * 32, "c" * 32
+VALUE = Sensitive("fresh")
+
+moments = st.datetimes(
+    datetime(2020, 1, 1),  # noqa: DTZ001 - Hypothesis adds the zone
+    timezones=st.sampled_from([UTC, timezone(timedelta(hours=2))]),
+)
+words = st.text(max_size=20)
+pendings = st.builds(Pending, moments, words, words)
+writes = st.builds(
+    Write, words, words, words, words, moments, retire=st.none() | pendings, version=words,
+    created=st.none() | moments, born=st.none() | moments, original=words,
+)  # fmt: skip
+texts = st.lists(words, max_size=3).map(tuple)
+maybe = st.none() | moments
+records = st.builds(
+    Record, words, words, words, words, st.none() | writes, st.none() | writes, st.none() | pendings, texts, texts,
+    changing=maybe, open_until=maybe, look_at=maybe, audited=maybe, begun=maybe, touched=words, healed=maybe,
+    proven=words, untold=st.booleans(), created=maybe, earlier=texts, twins=st.dictionaries(words, words, max_size=3),
+    tags=st.dictionaries(words, words, max_size=3),
+)  # fmt: skip
+
+
+def secret(version: str, value: Sensitive = VALUE, created: datetime = NOW, **tags: str) -> SecretVersion:
+    """Return what the vault shows."""
+    ref = SecretRef("https://prod.vault.azure.net", "app")
+    return SecretVersion(ref, version, value, enabled=True, created=created, expires=None, content_type=None, tags=tags)
+
+
+def announced() -> Record:
+    """Return a record that announces key2 in place of the old version."""
+    record = Record("/source", "owner").keyed()
+    retire = Pending(NOW + timedelta(days=7), OLD, "key1")
+    write = Write("operation", "key2", record.digest("key2", VALUE), OLD, NOW, retire)
+    return record.announced(write, "storage-key")
+
+
+@given(records)
+def test_a_record_is_read_as_it_was_written(record: Record) -> None:
+    assert Record.from_json(record.to_json(), "here") == record
+
+
+@given(records)
+def test_a_record_with_a_part_cut_off_is_damaged(record: Record) -> None:
+    text = record.to_json()
+    with pytest.raises(NeedsHuman, match="damaged"):
+        Record.from_json(text[: len(text) // 2], "here")
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", "7", "[" * 100_000, '{"format": "1"}', '{"format": 1, "gone": 3}'])
+def test_what_is_no_record_is_damaged_and_says_where_it_is(text: str) -> None:
+    with pytest.raises(NeedsHuman, match="damaged") as caught:
+        Record.from_json(text, "the blob")
+    assert caught.value.where == "the blob"
+    assert "The record of a source" in caught.value.fix
+
+
+def test_a_record_of_a_newer_rekey_is_not_read_but_left_to_it() -> None:
+    with pytest.raises(NeedsHuman, match=f"newer Rekey \\(format {FORMAT + 1}\\)"):
+        Record.from_json(json.dumps({"format": FORMAT + 1, "owner": {"new": "shape"}}), "here")
+
+
+def test_a_value_fits_only_with_its_credential_and_its_key() -> None:
+    record = announced()
+    assert record.fits(record.ahead, "key2", VALUE)
+    assert not record.fits(record.ahead, "key1", VALUE)
+    assert not record.fits(record.ahead, "key2", Sensitive("other"))
+    assert not record.fits(record.ahead, "key2", None)
+    assert not record.fits(None, "key2", VALUE)
+    assert not replace(record, key="00" * 32).fits(record.ahead, "key2", VALUE)
+
+
+def test_no_record_holds_a_value() -> None:
+    assert VALUE.reveal() not in announced().to_json()
+
+
+def test_a_key_is_made_once() -> None:
+    record = Record().keyed()
+    assert record.keyed().key == record.key
+    assert len(record.key) == 64
+    assert Record().keyed().key != record.key
+
+
+def test_what_was_announced_and_is_seen_has_landed() -> None:
+    record = announced().seen(secret(NEW, created=NOW + SECOND, Owner="me", RekeyRetire="forged"), NOW + SECOND)
+    assert record.ahead is None
+    assert record.published == replace(announced_write(record), version=NEW, created=NOW + SECOND)
+    assert record.pending == Pending(NOW + timedelta(days=7), OLD, "key1")
+    assert (record.earlier, dict(record.tags), record.untold) == ((OLD,), {"Owner": "me"}, True)
+    assert record.wrote(secret(NEW))
+
+
+def announced_write(record: Record) -> Write:
+    """Return the announcement with the digest of this record's key."""
+    write = announced().ahead
+    assert write
+    return replace(write, digest=record.digest("key2", VALUE))
+
+
+def test_only_so_many_replaced_versions_are_remembered_and_each_once() -> None:
+    record = replace(announced(), earlier=(*(f"{n:032}" for n in range(MOST_EARLIER)), OLD))
+    landed = record.landed(secret(NEW))
+    assert landed.earlier[0] == OLD
+    assert len(landed.earlier) == len(set(landed.earlier)) == MOST_EARLIER
+
+
+def test_the_version_replaced_is_stale_until_the_write_has_settled() -> None:
+    with pytest.raises(Stale) as caught:
+        announced().seen(secret(OLD), NOW + SETTLE - SECOND)
+    assert caught.value.retry_after == 1.0
+
+
+def test_a_write_that_did_not_land_keeps_the_source_open_and_announced() -> None:
+    record = announced().seen(secret(OLD), NOW + SETTLE)
+    assert record.ahead == announced_write(record)
+    assert record.open_until == NOW + LATE
+    assert record.is_open
+
+
+def test_what_a_person_wrote_instead_is_not_taken_for_ours() -> None:
+    before = announced()
+    assert before.seen(secret(OTHER, Sensitive("theirs")), NOW + SECOND) == before
+
+
+@pytest.mark.parametrize("version", [OLD, OTHER])
+def test_a_vault_that_shows_less_than_was_published_is_asked_again(version: str) -> None:
+    record = announced().landed(secret(NEW))
+    with pytest.raises(Stale):
+        record.seen(secret(version, Sensitive("old"), NOW - SECOND), NOW + SETTLE * 2)
+
+
+def test_a_younger_version_with_another_value_is_a_persons_and_not_stale() -> None:
+    record = announced().landed(secret(NEW))
+    assert record.seen(secret(OTHER, Sensitive("theirs"), NOW + SECOND), NOW + SETTLE) == record
+
+
+def test_the_published_value_in_another_version_is_that_one_from_now_on() -> None:
+    record = announced().landed(secret(NEW)).seen(secret(OTHER, created=NOW + SECOND), NOW + SETTLE)
+    assert record.wrote(secret(OTHER))
+    assert record.earlier == (OLD,)
+
+
+def test_a_disabled_version_tells_nothing() -> None:
+    record = announced()
+    assert record.seen(replace(secret(OLD), enabled=False), NOW) == record
+
+
+def test_tags_that_claim_what_the_record_does_not_know_are_not_believed() -> None:
+    forged = replace(
+        secret(OTHER),
+        tags={OPERATION: "forged", RETIRE: "forged", CREDENTIAL: "key1", STATE: "compromised 2026"},
+    )
+    assert dict(Record().believed(forged).tags) == {CREDENTIAL: "key1", STATE: "parked 2026"}
+
+
+def test_what_the_record_knows_stands_in_place_of_tags() -> None:
+    record = announced().landed(secret(NEW))
+    tags = record.believed(replace(secret(NEW), tags={CREDENTIAL: "key1"})).tags
+    assert dict(tags) == {CREDENTIAL: "key2", OPERATION: "operation", RETIRE: str(record.pending)}
+
+
+def test_a_credential_proven_refused_is_compromised_no_longer() -> None:
+    record = replace(Record(), compromised=(OLD, NEW)).without(OLD).without(OLD)
+    assert (record.compromised, record.gone) == ((NEW,), (OLD,))
+
+
+def test_a_listing_shows_when_something_is_due() -> None:
+    record = announced().landed(secret(NEW))
+    assert Listed.of(record) == Listed(
+        "/source", "owner", NOW + timedelta(days=7), is_open=True, created=NOW, published=NOW, made=NOW
+    )
