@@ -13,7 +13,8 @@ from cloud.errands.apps import AzureApps
 from cloud.errands.webhooks import ChatWebhooks
 from cloud.meter.metering import MeteredSqlServers
 from cloud.settings import Settings
-from cloud.sql.driver import DriverSqlServers, SqlServers
+from cloud.sql.driver import DriverSqlServers
+from cloud.sql.servers import SqlServers
 from cloud.storage.blobs import BlobMemory
 from cloud.storage.leases import BlobLeases
 from cloud.storage.queues import StorageQueues

@@ -9,7 +9,8 @@ import azure.functions as func
 from api.access import entra
 from api.app import Api
 from api.requests import Request
-from api.routes import ROUTES, Route
+from api.route import Route
+from api.routes import ROUTES
 from cloud.settings import HOURLY
 from cloud.telemetry import startup
 from cloud.telemetry.invocations import Invocations

@@ -14,7 +14,7 @@ from api.gate import Gate
 from api.once import Queued, once
 from api.operations import MOST_WAIT, Operation, follow
 from api.requests import Request
-from api.routes import Desk, Route
+from api.route import Desk, Route
 from engine.deadline import ANSWER_SECONDS, bounded
 from engine.errors import RekeyError
 from engine.ports import Memory

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Iterable, Mapping
 from typing import Any, get_args
 
 from api import operations
@@ -12,7 +11,7 @@ from api.actions import VERBS
 from api.answers import JSON, PROBLEM
 from api.once import HEADER
 from api.requests import MAX_REASON
-from api.routes import ROUTES, Route
+from api.route import Route
 from engine.decide.inventory import State
 
 VERSION = "0.1.0"
@@ -132,11 +131,10 @@ _PROBLEMS = {
 }
 
 
-@cache
-def document() -> dict[str, Any]:
-    """Return the whole document, OpenAPI 3.1: https://spec.openapis.org/oas/v3.1.0."""
+def document(routes: Iterable[Route]) -> dict[str, Any]:
+    """Return the document of these calls, OpenAPI 3.1: https://spec.openapis.org/oas/v3.1.0."""
     paths: dict[str, dict[str, Any]] = {}
-    for route in ROUTES:
+    for route in routes:
         paths.setdefault(f"/api/{route.path}", {})[route.method.lower()] = _operation(route)
     key = {"type": "apiKey", "in": "header", "name": "x-functions-key"}
     entra = {"type": "http", "scheme": "bearer", "description": "A token of Microsoft Entra, where sign-in is on"}

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from cli.setup.questions import Person
     from cloud.azure import Azure
     from cloud.settings import Settings
-    from cloud.sql.driver import SqlServers
+    from cloud.sql.servers import SqlServers
     from engine.model.policy import Policy
     from engine.ports import Clock
     from engine.rotate.engine import Engine

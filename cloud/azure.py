@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
     from azure.core.exceptions import AzureError, HttpResponseError
 
-    from cloud.sql.driver import SqlServers
+    from cloud.sql.servers import SqlServers
 
 READING: Mapping[str, Any] = {"connection_timeout": 5, "read_timeout": 10, "retry_total": 3, "logging_enable": False}
 """Options of a call that changes nothing: the SDK may retry it, honouring Retry-After."""

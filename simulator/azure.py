@@ -12,6 +12,7 @@ from simulator.arm.service import ArmService
 from simulator.arm.sql import SqlProvider
 from simulator.arm.storage import StorageProvider
 from simulator.arm.web import WebProvider
+from simulator.clock import utc_now
 from simulator.entra.directory import Application, Directory
 from simulator.entra.login import LoginService
 from simulator.entra.managed_identity import ManagedIdentityService
@@ -24,7 +25,7 @@ from simulator.storage.accounts import StorageAccount
 from simulator.storage.blobs import BlobService
 from simulator.storage.queues import QueueService
 from simulator.webhooks import WebhookService
-from simulator.world import Domains, World, utc_now
+from simulator.world import Domains, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

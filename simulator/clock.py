@@ -15,6 +15,11 @@ TURNS = 3
 """How often a sleeper lets the other tasks of its loop run."""
 
 
+def utc_now() -> datetime:
+    """Return the current time, aware, in UTC."""
+    return datetime.now(UTC)
+
+
 class VirtualClock:
     """Time as a number that tests move. Calling the clock gives the time, so it serves as a world's `now`."""
 

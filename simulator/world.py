@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
+from simulator.clock import utc_now
 from simulator.identity import Identities
 from simulator.rbac import Roles
 from simulator.wire import Request, Response, json_response
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from simulator.faults import Striking
     from simulator.keyvault.state import Vault
@@ -62,11 +63,6 @@ class Exchange:
 
     request: Request
     response: Response
-
-
-def utc_now() -> datetime:
-    """Return the current time, aware, in UTC."""
-    return datetime.now(UTC)
 
 
 class World:

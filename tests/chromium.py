@@ -20,7 +20,8 @@ from playwright.sync_api import Browser, sync_playwright
 
 from api.app import Api
 from api.requests import Request
-from api.routes import ROUTES, Route
+from api.route import Route
+from api.routes import ROUTES
 
 ROOT = Path(__file__).parents[1]
 MODULES = ROOT / "node_modules"

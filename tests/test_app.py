@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from api.routes import ROUTES, Route
+from api.route import Route
+from api.routes import ROUTES
 from cloud.settings import Settings
 from engine.service import MAX_TRIES
 from simulator.host.describe import describe_app

@@ -18,7 +18,7 @@ from engine.secret import Sensitive
 if TYPE_CHECKING:
     from azure.core.exceptions import AzureError
 
-    from cloud.sql.driver import Row, SqlServers
+    from cloud.sql.servers import Row, SqlServers
 
 NO_ANSWER = "failed"
 """The status of a call that came to nothing."""
@@ -46,17 +46,17 @@ def count_refusal(error: AzureError, problem: RekeyError) -> None:
 
 
 class MeteredSqlServers:
-    """Counts what is asked of database servers; see cloud.sql.driver.SqlServers."""
+    """Counts what is asked of database servers; see cloud.sql.servers.SqlServers."""
 
     def __init__(self, servers: SqlServers) -> None:
         self._servers = servers
 
     async def sign_in(self, server: str, database: str, user: str, password: Sensitive) -> None:
-        """Sign in once; see cloud.sql.driver.SqlServers."""
+        """Sign in once; see cloud.sql.servers.SqlServers."""
         await _counted("SignIn", self._servers.sign_in(server, database, user, password))
 
     async def execute(self, server: str, database: str, token: Sensitive, statement: Sensitive) -> Row:
-        """Run one statement; see cloud.sql.driver.SqlServers."""
+        """Run one statement; see cloud.sql.servers.SqlServers."""
         return await _counted("Execute", self._servers.execute(server, database, token, statement))
 
 

@@ -16,9 +16,10 @@ import struct
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from cloud.sql.errors import explain
+from cloud.sql.servers import Row
 from engine.errors import RekeyError, TransientError
 from engine.secret import Sensitive
 
@@ -36,20 +37,6 @@ ACCESS_TOKEN = 1256
 PROVIDER = "MSSQL_PYTHON_NATIVE_PROVIDER"
 PROVIDER_HERE = "mssql-odbc"
 """The driver's part that needs nothing but OpenSSL from the system; the other one needs Kerberos and libltdl."""
-
-type Row = tuple[Any, ...]
-
-
-class SqlServers(Protocol):
-    """Database servers by name, as a connection string names them. Every method raises RekeyErrors only."""
-
-    async def sign_in(self, server: str, database: str, user: str, password: Sensitive) -> None:
-        """Sign in once, on a connection of its own; VerificationFailed where the server refuses the password."""
-        ...
-
-    async def execute(self, server: str, database: str, token: Sensitive, statement: Sensitive) -> Row:
-        """Run one statement under an access token, once; return its first row, empty where it gives none."""
-        ...
 
 
 class DriverSqlServers:

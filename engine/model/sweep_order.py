@@ -10,10 +10,11 @@ from typing import Any
 
 from engine.errors import PermanentError
 from engine.model.incident import Incident
-from engine.sweep.pace import MOST_DELAY
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
+MOST_DELAY = timedelta(days=6)
+"""A queue message is hidden for seven days at most."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,6 @@ from datetime import timedelta
 WRITES_PER_SECOND = 10
 WRITES_PER_HOUR = 1200
 CREATES_PER_SECOND = 30
-MOST_DELAY = timedelta(days=6)
-"""A queue message is hidden for seven days at most."""
 
 
 ELSEWHERE = "elsewhere"

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from engine.model.sweep_order import SoFar, SweepOrder
+from engine.model.sweep_order import MOST_DELAY, SoFar, SweepOrder
 from engine.ports import Clock
-from engine.sweep.pace import MOST_DELAY, Pace
+from engine.sweep.pace import Pace
 
 
 @dataclass

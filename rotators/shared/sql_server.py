@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from cloud.azure import READING, Azure, call
-from cloud.sql.driver import SENT_WITHIN, DriverSqlServers, Row, refuse_late
+from cloud.sql.driver import SENT_WITHIN, DriverSqlServers, refuse_late
 from cloud.sql.errors import ENTRA_ONLY, NO_DATABASE
+from cloud.sql.servers import Row
 from engine.errors import NeedsHuman, NotFound, RekeyError, TransientError, VerificationFailed
 from engine.ports import Clock
 from engine.secret import Sensitive

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from simulator.entra import errors
+from simulator.entra.app_policy import AppPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -81,16 +82,6 @@ class Application:
     def personal(self) -> bool:
         """Tell whether personal accounts may sign in, which allows two secrets only."""
         return "Personal" in self.audience
-
-
-@dataclass(frozen=True)
-class AppPolicy:
-    """An app management policy: what secrets it allows. `tells` adds the cap to its refusals; the real one does not."""
-
-    max_lifetime: timedelta | None = None
-    secrets_allowed: bool = True
-    tells: bool = False
-    policy_id: str = "2c6d5a1e-5a5f-4f0e-9d53-6d2f0f1b7a44"
 
 
 class Directory:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from simulator.entra.directory import AppPolicy
+    from simulator.entra.app_policy import AppPolicy
     from simulator.identity import Rejection
 
 

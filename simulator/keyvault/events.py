@@ -6,10 +6,9 @@ Source of the shapes: Azure/azure-rest-api-specs, specification/eventgrid/data-p
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Any, Literal
-
-if TYPE_CHECKING:
-    from simulator.keyvault.state import SecretVersion, Vault
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Literal, Protocol
 
 type Kind = Literal["SecretNearExpiry", "SecretExpired", "SecretNewVersionCreated"]
 type Schema = Literal["eventgrid", "cloudevents"]
@@ -18,7 +17,57 @@ type Quirk = Literal["numeric-times", "stray-blanks", "lower-case-id", "lower-ca
 after a key and before a version, `id` for `Id`, every key in lower case, times that are null although they are set."""
 
 
-def build(vault: Vault, version: SecretVersion, kind: Kind, schema: Schema, quirk: Quirk | None) -> dict[str, Any]:
+class Sender(Protocol):
+    """What an event says of the vault that sends it."""
+
+    name: str
+
+    @property
+    def url(self) -> str:
+        """Where the vault answers."""
+        ...
+
+    @property
+    def resource_id(self) -> str:
+        """The vault's ARM id."""
+        ...
+
+    @property
+    def now(self) -> Callable[[], datetime]:
+        """The vault's clock."""
+        ...
+
+    @property
+    def entropy(self) -> Callable[[int], bytes]:
+        """Where the event's id comes from."""
+        ...
+
+
+class Subject(Protocol):
+    """What an event says of the version that it is about."""
+
+    @property
+    def name(self) -> str:
+        """The secret's name."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """The version's id."""
+        ...
+
+    @property
+    def expires(self) -> int | None:
+        """When it expires, in Unix seconds."""
+        ...
+
+    @property
+    def not_before(self) -> int | None:
+        """From when on it is valid, in Unix seconds."""
+        ...
+
+
+def build(vault: Sender, version: Subject, kind: Kind, schema: Schema, quirk: Quirk | None) -> dict[str, Any]:
     """Return one event about one version of a secret."""
     data = _quirky(_data(vault, version), quirk)
     event_id = str(uuid.UUID(bytes=vault.entropy(16), version=4))
@@ -47,7 +96,7 @@ def build(vault: Vault, version: SecretVersion, kind: Kind, schema: Schema, quir
     }
 
 
-def _data(vault: Vault, version: SecretVersion) -> dict[str, Any]:
+def _data(vault: Sender, version: Subject) -> dict[str, Any]:
     return {
         "Id": f"{vault.url}/secrets/{version.name}/{version.version}",
         "VaultName": vault.name,

@@ -6,9 +6,10 @@ Texts and numbers of errors: https://learn.microsoft.com/sql/relational-database
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from simulator.clock import utc_now
 from simulator.sql import errors
 
 if TYPE_CHECKING:
@@ -19,11 +20,6 @@ if TYPE_CHECKING:
 MASTER = "master"
 LOGIN_MANAGER = "loginmanager"
 ALTER_ANY_USER = "ALTER ANY USER"
-
-
-def utc_now() -> datetime:
-    """Return the current time, aware, in UTC."""
-    return datetime.now(UTC)
 
 
 @dataclass

@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from simulator.clock import virtual_clock
+from simulator.clock import utc_now, virtual_clock
 from simulator.identity import HOME_TENANT, Principal, Rejection, bearer
 from simulator.storage.sharedkey import check_signature
 from simulator.storage.wire import StorageError
-from simulator.world import utc_now
 
 if TYPE_CHECKING:
     from simulator.storage.accounts import StorageAccount

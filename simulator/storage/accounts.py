@@ -8,12 +8,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from simulator.world import utc_now
+from simulator.clock import utc_now
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-__all__ = ["KEY_NAMES", "Key", "StorageAccount", "utc_now"]
 
 KEY_NAMES = ("key1", "key2")
 

@@ -12,7 +12,8 @@ import pytest
 from api.access import BY_KEY, Role
 from api.answers import Answer
 from api.app import Api
-from api.routes import ROUTES, Route
+from api.route import Route
+from api.routes import ROUTES
 from tests.engine.scene import NAME, ask, scene, send, state
 from tests.rig import Rig
 

@@ -18,9 +18,10 @@ from schemathesis import Case, Response
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance
 
-from api.openapi import VERSION, document
+from api.openapi import VERSION
 from api.requests import Request
-from api.routes import ROUTES, Route
+from api.route import Route
+from api.routes import ROUTES, document
 from tests.engine.scene import NAME, scene, send, state
 from tests.rig import Rig
 

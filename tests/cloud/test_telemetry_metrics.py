@@ -11,7 +11,7 @@ from azure.core.exceptions import ServiceRequestError
 
 from cloud.meter.metering import MeteredSqlServers
 from cloud.meter.prices import PRICES, price
-from cloud.sql.driver import Row
+from cloud.sql.servers import Row
 from engine.errors import AccessDenied, NeedsHuman, RekeyError, TransientError
 from engine.secret import Sensitive
 from simulator.wire import Request, Response

@@ -9,7 +9,7 @@ import pytest
 
 from simulator.azure import Azure, build_world
 from simulator.clock import VirtualClock
-from simulator.entra.directory import AppPolicy
+from simulator.entra.app_policy import AppPolicy
 from simulator.identity import Principal
 from simulator.wire import Response
 from tests.graph.places import OWNED_BY, days, seconds

@@ -9,7 +9,7 @@ import pytest
 
 from engine.errors import RekeyError
 from engine.secret import Sensitive
-from simulator.entra.directory import AppPolicy
+from simulator.entra.app_policy import AppPolicy
 from simulator.faults import Fault
 from simulator.wire import Request, Response
 from tests.graph.places import OPERATION, GraphRig, days, seconds

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from engine.model.tags import RETIRE
-from simulator.entra.directory import AppPolicy
+from simulator.entra.app_policy import AppPolicy
 from simulator.world import Domains
 from tests.delivery import Delivery
 from tests.graph.places import NAME, GraphRig, days, seconds

@@ -7,7 +7,7 @@ import pytest
 from engine.errors import AccessDenied, NeedsHuman, NotFound, PermanentError, TransientError, VerificationFailed
 from engine.secret import Sensitive
 from rotators.service_principal_secret import ServicePrincipalSecret
-from simulator.entra.directory import AppPolicy
+from simulator.entra.app_policy import AppPolicy
 from simulator.faults import Fault
 from simulator.wire import Request, Response, json_response
 from tests.graph.places import OPERATION, GraphRig, days, seconds

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from cloud.sql.driver import DriverSqlServers, SqlServers
+from cloud.sql.driver import DriverSqlServers
+from cloud.sql.servers import SqlServers
 from engine.errors import RekeyError
 from engine.secret import Sensitive
 from rotators.shared.sql_names import Place, alter, standing

@@ -1,0 +1,51 @@
+"""What a call of the HTTP API is: its path, its least role, its handler and what describes it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+
+from api.access import Caller, Role
+from api.answers import Answer
+from api.once import Queued
+from api.requests import Request
+from engine.model.policy import Policies
+from engine.ports import Watch
+from engine.rotate.engine import Engine
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What a call works with."""
+
+    engine: Engine
+    """The engine under the policy as it is now."""
+    policies: Policies
+    watch: Watch
+
+
+type Handler = Callable[[Desk, Request, Caller], Awaitable[Answer | Queued]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One call."""
+
+    name: str
+    """Name of the function, and of the operation in the OpenAPI document."""
+    method: str
+    path: str
+    """Behind `/api/`."""
+    role: Role | None
+    """The least role; None for what anybody may ask."""
+    handler: Handler
+    summary: str
+    answers: Mapping[str, str]
+    """Which schema of the OpenAPI document each success has, by status."""
+    query: tuple[str, ...] = ()
+    """Its parameters, by name in api.openapi."""
+    body: dict[str, type] = field(default_factory=dict)
+    heavy: bool = False
+    """It lists whole vaults, so that only a few at a time are let in."""
+    follows_policy: bool = True
+    """It fails where the policy document cannot be followed. False for what leads out of that."""

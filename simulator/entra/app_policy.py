@@ -1,0 +1,16 @@
+"""What a tenant allows of an application's secrets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+
+@dataclass(frozen=True)
+class AppPolicy:
+    """An app management policy: what secrets it allows. `tells` adds the cap to its refusals; the real one does not."""
+
+    max_lifetime: timedelta | None = None
+    secrets_allowed: bool = True
+    tells: bool = False
+    policy_id: str = "2c6d5a1e-5a5f-4f0e-9d53-6d2f0f1b7a44"
