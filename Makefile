@@ -13,7 +13,7 @@ AZURITE_READY := $(if $(shell command -v npm),node_modules/.bin/azurite)
 LEAN := $(UV) run --frozen --quiet --no-default-groups
 DEPLOYING := $(LEAN) python -m scripts.deploying
 
-.PHONY: demo test check prove spec bench format lock package scan outside costs health snapshots clean
+.PHONY: demo test check prove spec bench docs format lock package scan outside costs health snapshots clean
 .PHONY: init deploy template push verify finish azd-preprovision azd-postdeploy
 
 demo: $(UV)
@@ -31,6 +31,7 @@ check: $(UV)
 	$(RUN) ruff format --check .
 	$(RUN) ruff check .
 	$(RUN) mypy .
+	$(RUN) pytest -q tests/test_rooms.py
 	$(UV) export --frozen --quiet --no-default-groups --no-header | diff requirements.txt -
 
 prove: $(UV)
@@ -65,6 +66,9 @@ scan: $(UV)
 
 costs: $(UV)
 	$(RUN) python scripts/validate_costs.py infra/snapshots/everything-on.snapshot.json --budget 100 $(ARGS)
+
+docs: $(UV)
+	NO_MKDOCS_2_WARNING=1 $(UV) run --frozen --isolated --only-group docs mkdocs build --strict
 
 health: $(UV)
 	$(RUN) python scripts/monitor_health.py $(ARGS)

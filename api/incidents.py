@@ -12,8 +12,8 @@ from api.access import Caller
 from api.answers import Answer, BadRequest
 from api.once import HEADER, Queued
 from api.requests import Request, stamp
-from cloud.settings import SCOPE
 from engine.model.incident import Incident
+from engine.model.policy import SCOPE
 from engine.model.sweep_order import SweepOrder
 from engine.rotate.engine import Engine
 from engine.sweep.cut_off import LEAD_SECONDS, CutOff

@@ -13,8 +13,8 @@ from api.once import HEADER
 from api.requests import MAX_REASON
 from api.route import Route
 from engine.decide.inventory import State
+from engine.version import VERSION
 
-VERSION = "0.1.0"
 STATES = [*get_args(State), "attention"]
 TEXT, TIME, COUNT = {"type": "string"}, {"type": "string", "format": "date-time"}, {"type": "integer", "minimum": 0}
 MAYBE_TEXT, MAYBE_TIME = {"type": ["string", "null"]}, {"type": ["string", "null"], "format": "date-time"}

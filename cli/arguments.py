@@ -14,6 +14,7 @@ from cli import acting, adoption, discovery, doctor, init, plan, policy, report,
 from cli.setup.served import KINDS as TEMPLATE_KINDS
 from engine.decide.inventory import STATES
 from engine.secret import VERSION
+from engine.version import VERSION as RELEASE
 
 EPILOG = "Exit codes: 0 fine, 1 something was found, 2 usage, 3 settings, 4 Azure, 5 declined, 6 still running, 130 interrupted."
 NAMED = "VAULT/NAME"
@@ -28,6 +29,7 @@ VERB_HELP = {
 def parser() -> ArgumentParser:
     """Return the parser of the whole command line; `args.run` is the command's function."""
     whole = ArgumentParser("rekey", description="Credential rotation for Azure Key Vault, by hand.", epilog=EPILOG)
+    whole.add_argument("--version", action="version", version=f"rekey {RELEASE}")
     common = ArgumentParser(add_help=False)
     common.add_argument("--json", action="store_true", help="write JSON")
     common.add_argument("--settings", metavar="FILE", help="read the settings from a file, not from the environment")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from cloud.storage.host_storage import CONNECTION, HostStorage
 from engine.errors import ConfigError
+from engine.model.policy import SCOPE
 from engine.secret import URL, SecretRef
 
 HOURLY = "0 0 * * * *"
@@ -27,8 +28,6 @@ KNOWN = frozenset(
         "REKEY_GRAPH_ENDPOINT",
     }
 )
-SCOPE = re.compile(r"/subscriptions/[^/\s]+(/[^/\s]+)*|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-"""An ARM id at least as narrow as a subscription, or the id of an Entra application."""
 BASE = re.compile(r"https://[0-9a-z-]+(\.[0-9a-z-]+)+(:[0-9]{1,5})?", re.IGNORECASE)
 """A service's address: nothing behind the host and its port."""
 CRON_PART = re.compile(r"(\*|(?P<first>\w+)(-(?P<last>\w+))?)(/[1-9][0-9]*)?", re.ASCII)

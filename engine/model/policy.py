@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -9,6 +10,9 @@ from typing import Protocol
 
 from engine.model.policy_document import Document, Webhook
 from engine.secret import SecretRef, SecretVersion
+
+SCOPE = re.compile(r"/subscriptions/[^/\s]+(/[^/\s]+)*|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""An ARM id at least as narrow as a subscription, or the id of an Entra application."""
 
 
 @dataclass(frozen=True, slots=True)

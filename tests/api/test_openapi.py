@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import tomllib
 from contextlib import suppress
 from pathlib import Path
@@ -18,10 +19,10 @@ from schemathesis import Case, Response
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance
 
-from api.openapi import VERSION
 from api.requests import Request
 from api.route import Route
 from api.routes import ROUTES, document
+from engine.version import VERSION
 from tests.engine.scene import NAME, scene, send, state
 from tests.rig import Rig
 
@@ -34,8 +35,13 @@ def test_the_document_is_a_valid_openapi_document() -> None:
     assert json.loads(json.dumps(document())) == document()
 
 
-def test_its_version_is_the_products() -> None:
-    assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"] == VERSION
+def test_the_version_is_written_in_one_place_and_the_changelog_begins_with_it() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert "version" not in project["project"]
+    assert project["tool"]["hatch"]["version"]["path"] == "engine/version.py"
+    assert document()["info"]["version"] == VERSION
+    releases = re.findall(r"^## \[(\d[^\]]*)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert releases[:1] == [VERSION]
 
 
 def test_every_call_is_described_once() -> None:

@@ -13,6 +13,7 @@ from cli.arguments import parser
 from cli.codes import Exit, exit_of
 from cli.terminal import Terminal
 from engine.errors import AccessDenied, ConfigError, LeaseUnavailable, NeedsHuman, NotFound, TransientError
+from engine.version import VERSION
 from simulator.reach.transport import SimulatedTransport
 from tests.cli.desk import Desk
 from tests.policies import EMPTY, OWN
@@ -199,3 +200,10 @@ def test_every_command_is_among_those_that_were_searched_for_values() -> None:
     actions = [each for each in parser()._actions if each.choices]
     searched = {line.split()[0] for line in SHOWN} | {"retire", "restore", "unpark"}  # They are rotate's code.
     assert set(actions[0].choices or ()) == searched
+
+
+def test_the_command_line_says_which_version_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exited:
+        parser().parse_args(["--version"])
+    assert exited.value.code == 0
+    assert capsys.readouterr().out == f"rekey {VERSION}\n"

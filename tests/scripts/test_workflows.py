@@ -12,7 +12,13 @@ import yaml
 from tests.infra.bicep import ROOT
 
 FILES = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
-PINNED = re.compile(r"[\w-]+/[\w-]+@[0-9a-f]{40}")
+WRITING = {
+    "release": {"publish.contents", "publish.attestations"},
+    "codeql": {"analyse.security-events"},
+    "scorecard": {"scorecard.security-events"},
+}
+"""What jobs may write: a release, its attestation, and findings."""
+PINNED = re.compile(r"[\w-]+(/[\w-]+)+@[0-9a-f]{40}")
 
 
 def workflow(file: Path) -> dict[str, Any]:
@@ -47,7 +53,7 @@ def test_a_workflow_may_read_the_code_and_a_job_says_what_more_it_needs(file: Pa
         for right, level in job.get("permissions", {}).items()
         if level == "write" and right != "id-token"
     }
-    assert writing == ({"publish.contents", "publish.attestations"} if file.stem == "release" else set())
+    assert writing == WRITING.get(file.stem, set())
 
 
 @pytest.mark.parametrize("job", jobs())
