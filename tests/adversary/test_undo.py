@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from simulator.entra.directory import AppPolicy
+from simulator.entra.app_policy import AppPolicy
 from simulator.sql.servers import Account
 from simulator.wire import json_response
 from tests.adversary.stage import Stage

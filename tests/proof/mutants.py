@@ -243,7 +243,7 @@ def _owner_dropped(new: Draft, _: SecretVersion) -> Draft:
 
 
 def _owner_forgotten(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(gate, "OURS", gate.OURS | {"Owner"})
+    patch.setattr("engine.rotate.gate.OURS", tags.OURS | {"Owner"})
     _drafted(_owner_dropped)(patch)
 
 
