@@ -23,7 +23,7 @@ from engine.model.record import Record
 from engine.model.tags import CAUSE
 from engine.model.window import Window
 from engine.model.workitem import WorkItem
-from engine.rotate import gate, ownership, publishing, run
+from engine.rotate import ownership, publishing, run
 from engine.rotate.compromised import Compromised
 from engine.rotate.gate import Gate
 from engine.rotate.marking import Marking
