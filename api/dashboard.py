@@ -21,7 +21,7 @@ from api.answers import HTML, Answer
 from api.dashboard_rows import axis, badge, grid, row
 from api.listing import ATTENTION, Filter, Page, Place, page
 from api.requests import Request
-from engine.decide.inventory import NEEDS_A_PERSON, STATES
+from engine.model.entry import NEEDS_A_PERSON, STATES
 from engine.rotate.engine import Engine
 from engine.secret import SecretRef
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from html import escape
 from math import copysign, sqrt
 
-from engine.decide.inventory import Entry
+from engine.model.entry import Entry
 
 DAY = timedelta(days=1)
 PAST, FUTURE = -90, 400

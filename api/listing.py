@@ -15,9 +15,10 @@ from urllib.parse import urlencode
 from api.answers import Answer, BadRequest
 from api.requests import Request
 from engine.decide.history import events, newest_first
-from engine.decide.inventory import NEEDS_A_PERSON, Entry, State, entry
+from engine.decide.inventory import entry
 from engine.decide.ledger import Ledger
 from engine.errors import NotFound, RekeyError
+from engine.model.entry import NEEDS_A_PERSON, Entry, State
 from engine.rotate.engine import Engine
 from engine.secret import SecretRef, SecretVersion
 

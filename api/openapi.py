@@ -12,7 +12,7 @@ from api.answers import JSON, PROBLEM
 from api.once import HEADER
 from api.requests import MAX_REASON
 from api.route import Route
-from engine.decide.inventory import State
+from engine.model.entry import State
 from engine.version import VERSION
 
 STATES = [*get_args(State), "attention"]

@@ -12,7 +12,7 @@ from api.operations import MOST_WAIT
 from api.requests import MAX_REASON
 from cli import acting, adoption, discovery, doctor, init, plan, policy, report, status
 from cli.setup.served import KINDS as TEMPLATE_KINDS
-from engine.decide.inventory import STATES
+from engine.model.entry import STATES
 from engine.secret import VERSION
 from engine.version import VERSION as RELEASE
 

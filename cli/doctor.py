@@ -15,8 +15,8 @@ from cli.session import AT_ONCE, Session
 from cli.terminal import COLOURS
 from cloud.storage.backlog import QUEUES, backlog
 from engine.decide.decision import Park
-from engine.decide.inventory import NEEDS_A_PERSON, Entry
 from engine.errors import ConfigError, RekeyError
+from engine.model.entry import NEEDS_A_PERSON, Entry
 from engine.model.tags import Malformed, parse
 from engine.model.workitem import WorkItem
 from engine.rotate.engine import Engine

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from api.listing import every
 from cli.codes import exit_of
 from cli.session import AT_ONCE, Session
-from engine.decide.inventory import Entry
 from engine.errors import RekeyError
+from engine.model.entry import Entry
 from engine.rotate.engine import Engine
 
 

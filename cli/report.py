@@ -17,7 +17,7 @@ from cli.codes import Exit
 from cli.gathering import inventory
 from cli.session import Session
 from cli.terminal import moment, printable
-from engine.decide.inventory import Entry
+from engine.model.entry import Entry
 from engine.model.manual import is_manual
 from engine.model.policy import Policy
 from engine.model.tags import REPLICA_OF

@@ -13,7 +13,7 @@ from cli.codes import Exit
 from cli.gathering import inventory
 from cli.session import Session
 from cli.terminal import Terminal, distance, moment
-from engine.decide.inventory import NEEDS_A_PERSON, STATES, Entry, State
+from engine.model.entry import NEEDS_A_PERSON, STATES, Entry, State
 
 ORDER: tuple[State, ...] = ("parked", "drifted", "overdue", "due", "ok", "disabled", "unmanaged")
 HEADS = ("state", "secret", "rotator", "owner", "expires", "due")

@@ -189,14 +189,16 @@ class Publishing:
         """Announce, then publish to the replicas, then to the secret itself: who dies in between is followed by a retry."""
         draft = self._draft(secret, issued, overlap)
         job = self._parts.job(secret, self._managed)
-        missed: list[RekeyError] = []
-        # What a replica holds is not lost: the next try finds it there.
-        final: tuple[type[RekeyError], ...] = (Overtaken,) if self._managed.replicas else (PermanentError, Overtaken)
-        async with self._rollback(job).on(secret, issued, final, proven=True):
+        rollback, missed = self._rollback(job), list[RekeyError]()
+        async with rollback.on(secret, issued, (PermanentError, Overtaken), proven=True):
             await self._announce(secret, issued, draft)
             missed = await self._replicas.write(secret.ref, issued.fields, draft)
             if missed and not self._single:
                 raise missed[0]
+        # What a replica holds is not lost: the next try finds it there.
+        copied = len(missed) < len(self._managed.replicas)
+        final: tuple[type[RekeyError], ...] = (Overtaken,) if copied else (PermanentError, Overtaken)
+        async with rollback.on(secret, issued, final, proven=True):
             published = await self._gate.publish(secret, draft)
         self._run.published = published.version
         self._sight.audited = True

@@ -63,12 +63,12 @@ class Run:
                 await self.sight.note_compromised(self.item.version)
             secret = await self._look()
             self.old_version = secret.version
-            if self.sight.surplus:
-                later = Skip("another look at the source follows")
-                return await Marking(self.parts).conclude(secret, self.item, later)
+            if needless := self.sight.needless:
+                return await Marking(self.parts).conclude(secret, self.item, Skip(needless))
             return await self._advance(secret)
         except PermanentError as error:
-            parked = Park(str(error), error.fix, drifted=self.drifted)
+            what = f"{error.what} ({error.where})" if error.where else error.what
+            parked = Park(what, error.fix, drifted=self.drifted)
         # Who has lost the lease must not judge what another worker has done since.
         await self.lease.ensure(CALL_SECONDS)
         await self._failed()

@@ -23,6 +23,8 @@ CALL_SECONDS = 20.0
 """The longest that one changing call may take: less than a lease, so that no answer is awaited without one."""
 LOOK_SECONDS = 240.0
 """How long after a change whose effect is uncertain the source is looked at, again and again until it is certain."""
+LOOKING = timedelta(days=7)
+"""How long looks go on at a source that cannot be reached; after that the daily audit is left."""
 SPACING = timedelta(seconds=45)
 """How long a single slot is left alone after a change of which nobody knows whether it took effect."""
 NOBODY = "-"
@@ -101,12 +103,12 @@ class UnderLease:
             )
 
     async def look_again(self, item: WorkItem) -> None:
-        """Promise another look while an earlier change may still take effect."""
+        """Promise another look while an earlier change may still take effect, or nobody has been able to look since."""
         record, now = self.record, self.parts.clock.now()
         if record.changing:
             until = max(record.open_until or now, record.changing + LATE)
             record = replace(record, changing=None, open_until=until)
-        if record.open_until and record.open_until <= now:
+        if record.open_until and record.open_until + LOOKING <= now:
             record = replace(record, open_until=None, look_at=None)
         if record.open_until:
             audit = WorkItem(item.ref, "audit", trigger="sweep", requested_by="rekey", source=self.source)

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from api.answers import Answer
-from engine.decide.inventory import NEEDS_A_PERSON, STATES
+from engine.model.entry import NEEDS_A_PERSON, STATES
 from tests.api.inventory import DRIFTED, Inventory, many, varied
 from tests.api.page import Element, read
 from tests.engine.scene import send

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Request, Route, expect
 
-from engine.decide.inventory import NEEDS_A_PERSON, STATES
+from engine.model.entry import NEEDS_A_PERSON, STATES
 from tests.api.inventory import Inventory, many, varied
 from tests.chromium import MODULES, serve, start_chromium
 from tests.rig import Rig
