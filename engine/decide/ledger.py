@@ -26,6 +26,8 @@ class Ledger:
     """The records by the secret (lower case) that owns each; one that has changed its source may own two."""
 
     records: Mapping[str, tuple[Listed, ...]]
+    unread: bool = False
+    """The records could not be listed, so only tags are known."""
 
     @classmethod
     async def read(cls, index: AsyncIterator[Listed]) -> Ledger:
