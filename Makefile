@@ -77,7 +77,7 @@ snapshots: $(UV)
 	$(RUN) python -m scripts.snapshots
 
 init: $(UV)
-	@$(LEAN) python -m cli init $(ARGS)
+	@$(LEAN) --group cli python -m cli init $(ARGS)
 
 deploy: $(UV)
 	@SITE=$$($(DEPLOYING).template "$$GROUP" "$$PARAMETERS" $$LOCATION | tee /dev/stderr | tail -n 1) && \

@@ -11,23 +11,16 @@ from typing import Any
 
 from api.answers import BadRequest
 from cli.codes import Exit
+from cli.consent import Person, Typist
 from cli.setup.checks import check, name_problems
 from cli.setup.landscape import Landscape, survey
-from cli.setup.questions import Person, choose
+from cli.setup.questions import choose
 from cli.setup.served import Served, parameters_file
 from cli.terminal import Terminal
 from cloud.azure import Azure
 from engine.errors import RekeyError
 
 TEMPLATE = Path("infra", "main.bicep")
-
-
-class Typist:
-    """Whoever sits at the keyboard."""
-
-    def ask(self, question: str) -> str:
-        """Return a line from standard input."""
-        return input(question)
 
 
 async def init(azure: Azure, terminal: Terminal, person: Person | None, args: Namespace) -> int:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from cli.codes import Exit
 from cli.gathering import gather
 from cli.session import Session
-from cli.terminal import distance, moment
+from cli.terminal import distance, iso, moment
 from engine.decide.forecast import Coming
 from engine.decide.forecast import plan as foresee
 
@@ -24,9 +24,8 @@ async def plan(session: Session, args: Namespace) -> int:
     everything = foresee(listed.found, engine.policy, engine.kinds, now, until)
     coming = [each for each in everything if each.secret.ref.vault in only]
     lost = sum(each.what == "expire" for each in coming)
-    if terminal.as_json:
-        terminal.result({"until": until.isoformat(), "coming": [_json(each) for each in coming]})
-    else:
+    result = {"until": iso(until), "coming": [_json(each) for each in coming], "unread": listed.to_json()}
+    if not terminal.data(result, "coming"):
         terminal.line(
             f"until {moment(until)} to come: {len(coming) - lost}, expiries that nothing will prevent: {lost}"
         )
@@ -44,7 +43,7 @@ def _place(each: Coming) -> str:
 def _json(each: Coming) -> dict[str, str]:
     ref = each.secret.ref
     return {
-        "at": each.at.isoformat(timespec="seconds"),
+        "at": str(iso(each.at)),
         "what": each.what,
         "vault": ref.vault,
         "secret": ref.name,

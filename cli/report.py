@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-import csv
 import io
-import json
 from argparse import Namespace
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from html import escape
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from api.answers import BadRequest
 from cli.codes import Exit
 from cli.gathering import inventory
+from cli.query import csv_text
 from cli.session import Session
-from cli.terminal import moment, printable
+from cli.terminal import iso, moment, printable
 from engine.decide.inventory import Entry
 from engine.model.manual import is_manual
 from engine.model.policy import Policy
 from engine.model.tags import REPLICA_OF
 
-FORMULA = tuple("=+-@|%＝＋－＠")  # noqa: RUF001 - spreadsheets take the wide ones, too
-type Row = dict[str, str]
+type Row = dict[str, Any]
+"""One secret with its verdicts: booleans, numbers, ISO times, text."""
+
+TIMES = ("last_written", "due", "expires")
 
 STYLE = (
     "body{font:14px/1.4 system-ui,sans-serif;margin:2rem;color:#111;background:#fff}"
@@ -40,10 +42,14 @@ async def report(session: Session, args: Namespace) -> int:
     listed = await inventory(session, engine, session.vaults(args.vault))
     now = engine.clock.now()
     rows = [_row(one, engine.policy, now) for one in listed.found]
-    failing = sum(row["compliant"] == "no" for row in rows)
-    kind = "json" if session.terminal.as_json else args.format
-    text = {"csv": as_csv, "html": as_html, "json": as_json}[kind](rows, now)
-    _write(args.out, text, session.terminal.out)
+    failing = any(not row["compliant"] for row in rows)
+    unread = [each.vault for each in listed.unread]
+    data = {"at": iso(now), "secrets": rows, "unread": listed.to_json()}
+    written, terminal = io.StringIO(), session.terminal
+    output = args.format if args.format == "json" and terminal.is_for_people else terminal.output
+    if not replace(terminal, out=written, output=output).data(data, "secrets"):
+        written.write(as_html(rows, now, unread) if args.format == "html" else as_csv(rows))
+    _write(args.out, written.getvalue(), terminal.out)
     return listed.worst(Exit.FOUND if failing else Exit.FINE)
 
 
@@ -55,58 +61,58 @@ def _row(one: Entry, policy: Policy, now: datetime) -> Row:
     followed = managed is None and (REPLICA_OF in secret.tags or is_manual(secret.tags))
     verdicts = {
         "managed": managed is not None or followed,
-        "expiry set": secret.expires is not None,
-        "rotated within policy": secret.created + managed.validity > now if managed else followed and not expired,
-        "not overdue": one.state != "overdue" and not expired,
-        "not parked": one.state not in ("parked", "drifted"),
+        "expiry_set": secret.expires is not None,
+        "rotated_within_policy": secret.created + managed.validity > now if managed else followed and not expired,
+        "not_overdue": one.state != "overdue" and not expired,
+        "not_parked": one.state not in ("parked", "drifted"),
     }
     if one.state == "disabled" or policy.is_own(secret.ref):
         verdicts = dict.fromkeys(verdicts, True)
     return {
         "vault": secret.ref.vault,
         "secret": secret.ref.name,
-        "compliant": _word(all(verdicts.values())),
-        **{name: _word(verdict) for name, verdict in verdicts.items()},
+        "compliant": all(verdicts.values()),
+        **verdicts,
         "state": one.state,
         "reason": one.reason,
-        "owner": secret.tags.get("Owner", ""),
-        "rotator": managed.rotator.kind if managed else "",
-        "source": managed.source if managed else "",
-        "last written": moment(secret.created),
-        "age in days": str((now - secret.created) // timedelta(days=1)),
-        "validity in days": str(managed.validity.days) if managed else "",
-        "due": moment(one.due) if one.due else "",
-        "expires": moment(secret.expires),
+        "owner": secret.tags.get("Owner"),
+        "rotator": managed.rotator.kind if managed else None,
+        "source": managed.source if managed else None,
+        "last_written": iso(secret.created),
+        "age_days": (now - secret.created) // timedelta(days=1),
+        "validity_days": managed.validity.days if managed else None,
+        "due": iso(one.due),
+        "expires": iso(secret.expires),
     }
 
 
-def _word(verdict: object) -> str:
-    return "yes" if verdict else "no"
-
-
-def as_csv(rows: Sequence[Row], now: datetime) -> str:
+def as_csv(rows: Sequence[Row]) -> str:
     """Write comma-separated values (RFC 4180) that a spreadsheet takes for nothing but text."""
-    del now
-    written = io.StringIO()
-    writer = csv.writer(written)
-    writer.writerow(rows[0] if rows else ["no secrets"])
-    writer.writerows([_harmless(text) for text in row.values()] for row in rows)
-    return written.getvalue()
+    heads = [_head(name) for name in rows[0]] if rows else ["no secrets"]
+    return csv_text([heads], [[printable(_cell(name, value)) for name, value in row.items()] for row in rows])
 
 
-def _harmless(text: str) -> str:
-    """Keep a cell from being taken for a formula: https://owasp.org/www-community/attacks/CSV_Injection."""
-    shown = printable(text)
-    return f"'{shown}" if shown.lstrip().startswith(FORMULA) else shown
+def _head(name: str) -> str:
+    return {"age_days": "age in days", "validity_days": "validity in days"}.get(name, name.replace("_", " "))
 
 
-def as_html(rows: Sequence[Row], now: datetime) -> str:
-    """Write one page that needs nothing else, fit to be printed."""
-    failing = sum(row["compliant"] == "no" for row in rows)
-    heads = "".join(f'<th scope="col">{escape(name)}</th>' for name in (rows[0] if rows else ()))
+def _cell(name: str, value: Any) -> str:
+    """Write a value for people."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if name in TIMES:
+        return moment(datetime.fromisoformat(value)) if value else ("never" if name == "expires" else "")
+    return "" if value is None else str(value)
+
+
+def as_html(rows: Sequence[Row], now: datetime, unread: Sequence[str] = ()) -> str:
+    """Write one page that needs nothing else, fit to be printed; `unread` are vaults that are missing from it."""
+    failing = sum(not row["compliant"] for row in rows)
+    heads = "".join(f'<th scope="col">{escape(_head(name))}</th>' for name in (rows[0] if rows else ()))
+    missing = f"; not read: {escape(', '.join(unread))}" if unread else ""
     body = "\n".join(
-        f'<tr class="{row["compliant"]}">'
-        + "".join(f"<td>{escape(printable(text))}</td>" for text in row.values())
+        f'<tr class="{"yes" if row["compliant"] else "no"}">'
+        + "".join(f"<td>{escape(printable(_cell(name, value)))}</td>" for name, value in row.items())
         + "</tr>"
         for row in rows
     )
@@ -114,14 +120,9 @@ def as_html(rows: Sequence[Row], now: datetime) -> str:
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>Rekey: compliance</title>\n'
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
         f"<style>{STYLE}</style></head><body>\n<h1>Secrets and their policy</h1>\n"
-        f"<table><caption>{moment(now)}: secrets: {len(rows)}, not compliant: {failing}</caption>\n"
+        f"<table><caption>{moment(now)}: secrets: {len(rows)}, not compliant: {failing}{missing}</caption>\n"
         f"<thead><tr>{heads}</tr></thead>\n<tbody>\n{body}\n</tbody></table></body></html>\n"
     )
-
-
-def as_json(rows: Sequence[Row], now: datetime) -> str:
-    """Write JSON."""
-    return json.dumps({"at": now.isoformat(timespec="seconds"), "secrets": list(rows)}, indent=2) + "\n"
 
 
 def _write(path: str | None, text: str, out: TextIO) -> None:

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 import re
-from collections.abc import Iterator
 
 from cli.arguments import EPILOG, parser
 from cli.codes import Exit
 from tests.cli.page import BLOCK, PAGE, replayed
+from tests.cli.tree import commands
 
 TEXT = PAGE.read_text()
-
-
-def commands(within: argparse.ArgumentParser, path: str = "") -> Iterator[tuple[str, argparse.ArgumentParser]]:
-    """Yield every command that can be run, by its whole name."""
-    below = [each for each in within._actions if isinstance(each, argparse._SubParsersAction)]
-    if not below:
-        yield path, within
-    for name, command in (pair for each in below for pair in each.choices.items()):
-        yield from commands(command, f"{path} {name}".strip())
+COMMON = {"--output", "--json", "--query", "--settings", "--help"}
 
 
 def sections() -> dict[str, str]:
@@ -38,21 +29,20 @@ def test_every_example_ends_as_the_page_says() -> None:
 
 def test_every_command_has_its_place_and_its_options_are_there_and_none_besides() -> None:
     found = sections()
-    common = options(found["What every command has in common"])
-    assert common == {"--json", "--settings", "--help"}
+    assert options(found["What every command has in common"]) == COMMON | {"--dry-run"}
     known: dict[str, set[str]] = {}
     for name, command in commands(parser()):
         (heading,) = [each for each in found if name.split()[0] in each.split(", ")]
         assert f"`{name}" in TEXT or heading == name, name
         named = {each for action in command._actions for each in action.option_strings if each.startswith("--")}
-        known.setdefault(heading, set()).update(named - common)
-    assert known == {heading: options(found[heading]) - common for heading in known}
+        known.setdefault(heading, set()).update(named - COMMON)
+    assert known == {heading: options(found[heading]) - COMMON for heading in known}
 
 
 def test_every_command_is_shown_at_work() -> None:
     shown = " ".join(match[1] for match in BLOCK.finditer(TEXT))
     missing = [name for name, _ in commands(parser()) if f"rekey {name} " not in f"{shown} "]
-    assert missing == ["retire", "restore", "unpark", "policy rollback"]
+    assert missing == ["retire", "restore", "unpark", "completion", "policy rollback"]
 
 
 def test_every_exit_code_is_on_the_page_and_in_the_help() -> None:
