@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from cloud.azure import NO_ANSWER
-from engine.errors import AccessDenied, RekeyError, TransientError
+from engine.errors import AccessDenied, PermanentError, RekeyError, TransientError
 
 NOBODY = ("CredentialUnavailableError", "ClientAuthenticationError")
 """How azure-identity names that nobody is signed in."""
@@ -16,6 +16,20 @@ SIGN_IN = "az login, or any other sign-in of https://aka.ms/azsdk/python/identit
 OUT_OF_REACH = "see that this machine reaches it: name, network, VPN, firewall"
 IDENTITY = re.compile(r"the app's identity(?: \(application ([^,]+), object ([^)]+)\))?")
 GRANT = re.compile(r"^grant it the role (.+?) at (.+?), see docs/permissions\.md; a new grant takes minutes$")
+
+
+SENT = {
+    "send force to rotate all the same": "rotate it all the same with --force",
+    "send compromised with rotate to cut a credential off now": (
+        "rotate it with --compromised to cut a credential off now"
+    ),
+}
+"""What a caller of the HTTP API is told to send."""
+
+
+def advice(fix: str) -> str:
+    """Return a fix in the words of the command line."""
+    return SENT.get(fix, fix)
 
 
 def plain(error: RekeyError) -> RekeyError:
@@ -27,6 +41,8 @@ def plain(error: RekeyError) -> RekeyError:
     if isinstance(error, AccessDenied):
         what = IDENTITY.sub(_you, error.what)
         return AccessDenied(what, where=error.where, fix=GRANT.sub(_ask_for, error.fix), code=error.code)
+    if error.fix in SENT:
+        return PermanentError(error.what, where=error.where, fix=advice(error.fix), code=error.code)
     return error
 
 
