@@ -12,7 +12,7 @@ from engine.ports import Clock
 
 ORDER: tuple[State, ...] = ("parked", "dropped", "drifted", "overdue", "due", "ok", "disabled", "unmanaged")
 HEADS = ("state", "secret", "rotator", "owner", "expires", "due")
-HELD, HOLD_SECONDS = 200, 0.7
+HELD, HOLD_SECONDS = 200, 0.5
 """How many rows, and for how long after the first answer, are held back to be shown in order."""
 FLUSHED = 25
 """After how many rows of a stream a program that reads gets them: a page of Key Vault's."""
