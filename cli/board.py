@@ -12,10 +12,12 @@ from engine.ports import Clock
 
 ORDER: tuple[State, ...] = ("parked", "dropped", "drifted", "overdue", "due", "ok", "disabled", "unmanaged")
 HEADS = ("state", "secret", "rotator", "owner", "expires", "due")
+SPARE = ("rotator", "owner", "due")
+"""Columns that a narrow terminal does without: `rekey show` has them."""
 HELD, HOLD_SECONDS = 200, 0.5
 """How many rows, and for how long after the first answer, are held back to be shown in order."""
 FLUSHED = 25
-"""After how many rows of a stream a program that reads gets them: a page of Key Vault's."""
+"""After how many rows of a stream whoever reads gets them: a page of Key Vault's."""
 
 
 class Board:
@@ -36,7 +38,8 @@ class Board:
         if self._widths or not self._terminal.is_for_people:
             return
         if len(self.entries) < HELD and now - self._began < HOLD_SECONDS:
-            self._terminal.progress(f"{count} secrets listed")
+            if count % FLUSHED == 1:
+                self._terminal.progress(f"{count} secrets listed")
         elif self.entries:
             self._begin()
 
@@ -73,7 +76,7 @@ class Board:
         if self.entries:
             self._terminal.line()
             now = self._clock.now()
-            self._terminal.table(HEADS, [row(entry, now) for entry in ordered(self.entries)])
+            self._terminal.table(HEADS, [row(entry, now) for entry in ordered(self.entries)], SPARE)
 
     def _needy(self, entries: Sequence[Entry]) -> None:
         for entry in entries:

@@ -15,6 +15,9 @@ from engine.decide.inventory import Entry
 from engine.errors import RekeyError
 from engine.rotate.engine import Engine
 
+PAGE = 25
+"""Key Vault lists so many secrets in a call: how often progress is told."""
+
 
 class NothingRead(Exception):  # noqa: N818
     """Not one vault could be read, and the problems have been told: there is nothing to show, not even a zero."""
@@ -76,7 +79,7 @@ async def gather[T](
                     found.append(item)
                     if seen:
                         seen(item)
-                    else:
+                    elif len(found) % PAGE == 1:
                         session.terminal.progress(f"{len(found)} secrets listed")
             except RekeyError as error:
                 unread.append(Unread(vault, error))

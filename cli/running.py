@@ -15,8 +15,9 @@ from cli import settings_file
 from cli.codes import Exit, exit_of
 from cli.gathering import NothingRead
 from cli.query import compiled
-from cli.session import Parts, Session, opened, signed_in
+from cli.session import Parts, opened, signed_in
 from cli.terminal import Terminal
+from cli.watching import watch
 from cloud.settings import Settings
 from engine.errors import RekeyError
 
@@ -66,16 +67,7 @@ async def _before(function: Any, args: Namespace, values: Mapping[str, str], par
 
 async def _run(function: Any, args: Namespace, values: Mapping[str, str], parts: Parts, terminal: Terminal) -> int:
     async with opened(Settings.read(values), parts, terminal) as session:
-        while True:
+        if args.watch is None:
             code: int = await function(session, args)
-            if args.watch is None:
-                return code
-            await _pause(session, args.watch)
-
-
-async def _pause(session: Session, seconds: int) -> None:
-    """Wait until it is time to look again, and clear the screen where somebody is watching."""
-    session.terminal.line(f"at {session.now():%H:%M:%S}Z; again in {seconds} s, until Ctrl-C", "2")
-    session.terminal.out.flush()
-    await session.service.engine.clock.sleep(seconds)
-    session.terminal.clear()
+            return code
+        return await watch(session, args.watch, lambda framed: function(framed, args))

@@ -30,12 +30,32 @@ def fitted(heads: Sequence[str], rows: Rows, room: int) -> list[int] | None:
     return widths
 
 
-def paint(out: TextIO, heads: Sequence[str], rows: Rows, colours: Mapping[str, str], *, plain: bool) -> None:
+def narrowed(heads: Sequence[str], rows: Rows, spare: Sequence[str], room: int) -> tuple[Sequence[str], Rows]:
+    """Leave out columns that can be spared, one after the other, until the others fit; all stay where that never helps."""
+    left = list(range(len(heads)))
+    for name in ("", *spare):
+        left = [place for place in left if heads[place] != name]
+        kept = [heads[place] for place in left], [[row[place] for place in left] for row in rows]
+        if fitted(*kept, room):
+            return kept
+    return heads, rows
+
+
+def paint(
+    out: TextIO,
+    heads: Sequence[str],
+    rows: Rows,
+    colours: Mapping[str, str],
+    *,
+    spare: Sequence[str] = (),
+    plain: bool = False,
+) -> None:
     """Write a table onto a terminal: side by side where it fits, else record by record."""
     from rich.console import Console
     from rich.text import Text
 
     console = Console(file=out, force_terminal=True, highlight=False, color_system=None if plain else "standard")
+    heads, rows = narrowed(heads, rows, spare, console.width)
     widths = fitted(heads, rows, console.width)
     if widths:
         _side_by_side(console, heads, rows, widths, colours)

@@ -88,11 +88,14 @@ class Terminal:
         for row in body:
             self.line("  ".join(row))
 
-    def table(self, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Write rows in columns; the first column's word decides its colour."""
+    def table(self, heads: Sequence[str], rows: Sequence[Sequence[str]], spare: Sequence[str] = ()) -> None:
+        """Write rows in columns; the first column's word decides its colour.
+
+        `spare` names columns that a narrow terminal does without.
+        """
         shown = [[printable(cell) for cell in row] for row in rows]
         if self.watched:
-            paint(self.out, heads, shown, COLOURS, plain=self.plain)
+            paint(self.out, heads, shown, COLOURS, spare=spare, plain=self.plain)
             return
         for text in aligned(heads, shown):
             self.out.write(text + "\n")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from cli.query import as_csv, as_tsv
-from cli.tables import aligned, fitted
+from cli.tables import aligned, fitted, narrowed
 from cli.terminal import Terminal
 from tests.cli.desk import Desk
 from tests.cli.test_main import Screen
@@ -137,6 +137,14 @@ def test_widths_are_cut_where_there_is_most_to_cut() -> None:
     assert fitted(("a", "b"), [("xxxx", "one two three")], 30) == [4, 13]
     assert fitted(("a", "b"), [("xxxx", "one two three")], 14) == [4, 8]
     assert fitted(("a", "b"), [("xxxx", "one two three")], 10) is None
+
+
+def test_a_narrow_terminal_does_without_columns_that_can_be_spared_before_it_shows_records() -> None:
+    heads, rows = ("state", "kind", "owner"), [("ok", "storage-key", "team")]
+    assert narrowed(heads, rows, ("kind", "owner"), 40) == (list(heads), [list(rows[0])])
+    assert narrowed(heads, rows, ("kind", "owner"), 15)[0] == ["state", "owner"]
+    assert narrowed(heads, rows, ("kind", "owner"), 5)[0] == ["state"]
+    assert narrowed(heads, rows, ("kind",), 5) == (heads, rows)
 
 
 def test_a_program_that_reads_a_table_gets_every_row_on_one_line() -> None:

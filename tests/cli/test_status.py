@@ -171,3 +171,19 @@ def test_a_watched_list_shows_anew_until_it_is_interrupted() -> None:
     assert ran.out.count("secrets: 5") == 3
     assert (found.clock.now() - before).total_seconds() == 60
     assert "again in 20 s" in ran.out
+
+
+def test_a_watched_list_goes_on_where_azure_is_busy_for_a_while() -> None:
+    found, rounds = desk(), [0]
+
+    async def disturb() -> None:
+        rounds[0] += 1
+        busy = json_response(503, {"error": {"code": "Busy", "message": "later"}})
+        if rounds[0] == 1:
+            found.world.faults.append(Fault(lambda request: request.path == "/secrets", busy, 4))
+        if rounds[0] == 6:
+            raise KeyboardInterrupt
+
+    ran = found.run("status", "--watch", "60", while_waiting=disturb)
+    assert (ran.code, "503 Busy" in ran.err) == (130, True)
+    assert ran.out.count("secrets: 5") > 1
