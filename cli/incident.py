@@ -88,18 +88,23 @@ def _command(args: Namespace, accepted: Mapping[str, Any]) -> str:
     return f"rekey incident follow --since {accepted['since']}{scope}"
 
 
-def _show(session: Session, body: dict[str, Any], following: str = "") -> int:
+def _show(session: Session, body: Mapping[str, Any], following: str = "") -> int:
     session.terminal.progress("")
-    named = body.pop("named", [])
-    result = {**body, "named": named} | ({"follow": following} if following else {})
-    if not session.terminal.data(result):
-        session.terminal.fields(
-            {name: ", ".join(value) if isinstance(value, list) else value for name, value in body.items()}
-        )
-        for secret in named:
-            session.terminal.line()
-            session.terminal.line(f"needs a person: {secret['secret']}", "31")
-            session.terminal.fields({"  why": secret["reason"], "  fix": secret["fix"]})
+    if not session.terminal.data({**body, **({"follow": following} if following else {})}):
+        session.terminal.fields({name: _listed(value) for name, value in body.items() if not _has_parts(value)})
+        for secrets in filter(_has_parts, body.values()):
+            for secret in secrets:
+                session.terminal.line()
+                session.terminal.fields(secret)
         if following:
             session.terminal.line(f"follow it: {following}")
     return {RUNNING: Exit.RUNNING, "needs a person": Exit.FOUND}.get(str(body.get("status")), Exit.FINE)
+
+
+def _has_parts(value: Any) -> bool:
+    """Return whether it is a list of secrets, each with what is to be said of it."""
+    return isinstance(value, list) and any(isinstance(part, dict) for part in value)
+
+
+def _listed(value: Any) -> Any:
+    return ", ".join(map(str, value)) if isinstance(value, list) else value

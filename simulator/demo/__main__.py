@@ -172,7 +172,8 @@ def keep(cloud: Background[Azure], app: App, told: Mapping[str, str]) -> None:
         for name, note, body in TRIES:
             data = f" -d '{body}'" if body else ""
             path = f"{app.base}/api/secrets/{VAULT}/{name}/rotate{note}"
-            print(f"  curl -i -X POST -H 'x-functions-key: {KEY}'{data} '{path}'")
+            headers = f"-H 'x-functions-key: {KEY}' -H \"Idempotency-Key: $(uuidgen)\""
+            print(f"  curl -i -X POST {headers}{data} '{path}'")
         print(f"In a browser: {app.base}/api/dashboard?code={KEY}")
         print("Stop with Ctrl-C.", flush=True)
         try:

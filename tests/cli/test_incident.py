@@ -33,6 +33,15 @@ def test_a_dry_run_counts_what_is_in_the_scope_and_changes_nothing() -> None:
     assert found.messages("sweeps") == []
 
 
+def test_a_secret_that_needs_a_person_is_named_with_why_and_the_fix() -> None:
+    found = desk()
+    found.secret("billing-odd", found.account("billingodd"), tags={"ValidityPeriodDays": "sixty"})
+    ran = found.run("incident", "begin", "--name", "billing-*", "--reason", "leak", "--dry-run")
+    assert "needs a person  1" in ran.out
+    assert "/secrets/billing-odd" in ran.out
+    assert "correct the tags" in ran.out
+
+
 @pytest.mark.parametrize(("answers", "code", "orders"), [(["y"], 0, 1), (["n"], 5, 0), ([], 5, 0), (None, 5, 0)])
 def test_it_asks_before_it_acts(answers: list[str] | None, code: int, orders: int) -> None:
     found = desk()
