@@ -38,7 +38,7 @@ def test_a_secret_that_needs_a_person_is_named_with_why_and_the_fix() -> None:
     found.secret("billing-odd", found.account("billingodd"), tags={"ValidityPeriodDays": "sixty"})
     ran = found.run("incident", "begin", "--name", "billing-*", "--reason", "leak", "--dry-run")
     assert "needs a person  1" in ran.out
-    assert "/secrets/billing-odd" in ran.out
+    assert "billing-odd" in ran.out
     assert "correct the tags" in ran.out
 
 
