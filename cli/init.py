@@ -34,9 +34,11 @@ async def init(azure: Azure, terminal: Terminal, person: Person | None, args: Na
     entries = _given(args, landscape) or await _asked(azure, landscape, terminal, person)
     await check(azure, args.name, entries, landscape)
     _write(target, args.name, entries)
-    terminal.line()
-    terminal.line(f"written: {target}. Deploy it, code included, with")
-    terminal.line(f"make deploy GROUP={args.name} LOCATION=<region> PARAMETERS={target}")
+    deploy = f"make deploy GROUP={args.name} LOCATION=<region> PARAMETERS={target}"
+    if not terminal.data({"written": str(target), "deploy": deploy}):
+        terminal.line()
+        terminal.line(f"written: {target}. Deploy it, code included, with")
+        terminal.line(deploy)
     return Exit.FINE
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from cloud.azure import NO_ANSWER
-from engine.errors import AccessDenied, PermanentError, RekeyError, TransientError
+from engine.errors import AccessDenied, ConfigError, PermanentError, RekeyError, TransientError
 
 NOBODY = ("CredentialUnavailableError", "ClientAuthenticationError")
 """How azure-identity names that nobody is signed in."""
@@ -27,6 +27,10 @@ SENT = {
 """What a caller of the HTTP API is told to send."""
 
 
+UNSET = "REKEY_VAULTS is empty"
+APP_SETTINGS = "read the app's own, with --settings FILE: `Settings and sign-in` in docs/cli.md"
+
+
 def advice(fix: str) -> str:
     """Return a fix in the words of the command line."""
     return SENT.get(fix, fix)
@@ -38,6 +42,10 @@ def plain(error: RekeyError) -> RekeyError:
         return TransientError("you are not signed in", fix=SIGN_IN, code=NO_ANSWER)
     if error.code == NO_ANSWER and not error.fix:
         return TransientError(error.what, where=error.where, fix=OUT_OF_REACH, code=NO_ANSWER)
+    if isinstance(error, ConfigError) and any(problem.startswith(UNSET) for problem in error.problems):
+        unset = ConfigError(error.problems)
+        unset.fix = APP_SETTINGS
+        return unset
     if isinstance(error, AccessDenied):
         what = IDENTITY.sub(_you, error.what)
         return AccessDenied(what, where=error.where, fix=GRANT.sub(_ask_for, error.fix), code=error.code)

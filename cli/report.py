@@ -7,7 +7,6 @@ from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from html import escape
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -15,6 +14,7 @@ from api.answers import BadRequest
 from cli.codes import Exit
 from cli.gathering import inventory
 from cli.query import csv_text
+from cli.report_page import as_html
 from cli.session import Session
 from cli.terminal import iso, moment, printable
 from engine.decide.inventory import Entry
@@ -26,14 +26,6 @@ type Row = dict[str, Any]
 """One secret with its verdicts: booleans, numbers, ISO times, text."""
 
 TIMES = ("last_written", "due", "expires")
-
-STYLE = (
-    "body{font:14px/1.4 system-ui,sans-serif;margin:2rem;color:#111;background:#fff}"
-    "table{border-collapse:collapse;width:100%}caption{text-align:left;margin:.5rem 0}"
-    "th,td{border:1px solid #999;padding:.25rem .5rem;text-align:left;overflow-wrap:anywhere}"
-    "tr.no td{background:#fdecea}thead{display:table-header-group}tr{break-inside:avoid}"
-    "@media print{body{margin:0;font-size:10px}@page{size:A4 landscape;margin:1cm}}"
-)
 
 
 async def report(session: Session, args: Namespace) -> int:
@@ -103,26 +95,6 @@ def _cell(name: str, value: Any) -> str:
     if name in TIMES:
         return moment(datetime.fromisoformat(value)) if value else ("never" if name == "expires" else "")
     return "" if value is None else str(value)
-
-
-def as_html(rows: Sequence[Row], now: datetime, unread: Sequence[str] = ()) -> str:
-    """Write one page that needs nothing else, fit to be printed; `unread` are vaults that are missing from it."""
-    failing = sum(not row["compliant"] for row in rows)
-    heads = "".join(f'<th scope="col">{escape(_head(name))}</th>' for name in (rows[0] if rows else ()))
-    missing = f"; not read: {escape(', '.join(unread))}" if unread else ""
-    body = "\n".join(
-        f'<tr class="{"yes" if row["compliant"] else "no"}">'
-        + "".join(f"<td>{escape(printable(_cell(name, value)))}</td>" for name, value in row.items())
-        + "</tr>"
-        for row in rows
-    )
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>Rekey: compliance</title>\n'
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
-        f"<style>{STYLE}</style></head><body>\n<h1>Secrets and their policy</h1>\n"
-        f"<table><caption>{moment(now)}: secrets: {len(rows)}, not compliant: {failing}{missing}</caption>\n"
-        f"<thead><tr>{heads}</tr></thead>\n<tbody>\n{body}\n</tbody></table></body></html>\n"
-    )
 
 
 def _write(path: str | None, text: str, out: TextIO) -> None:

@@ -75,3 +75,7 @@ def test_who_has_no_right_is_told_which_role_to_ask_for_and_where() -> None:
     assert desk.vault.url in ran.err
     assert "granted to you there" in ran.err
     assert "the app's identity" not in ran.err
+
+
+def test_who_has_no_settings_yet_is_told_where_they_come_from() -> None:
+    assert "with --settings FILE" in Desk().run("status", env={}).err
