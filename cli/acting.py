@@ -14,7 +14,7 @@ from api.answers import Answer
 from api.operations import Operation, follow
 from api.requests import Request
 from cli.codes import Exit
-from cli.naming import asked, expected
+from cli.naming import expected, request_for
 from cli.plain import advice
 from cli.session import Session
 from cli.terminal import moment
@@ -40,7 +40,7 @@ async def act(session: Session, args: Namespace) -> int:
     engine, caller = await session.ready(), await session.caller()
     body = {name: getattr(args, name) for name in ("force", "compromised", "reason") if getattr(args, name, None)}
     query = {"dry_run": "true"} if args.dry_run else {}
-    request = asked(session.deployed, args.secret, query, json.dumps(body).encode())
+    request = request_for(session.deployed, args.secret, query, json.dumps(body).encode())
     asking = engine if args.dry_run else Unrehearsed(**vars(engine))
     async with expected(engine, request.secret(session.deployed)):
         considered = await consider(asking, args.command, request, caller)
@@ -56,11 +56,11 @@ async def act(session: Session, args: Namespace) -> int:
 def _follow(request: Request, accepted: Answer) -> str:
     """Return the command that follows what was accepted."""
     location = urlsplit(accepted.headers["Location"])
-    asked_for = dict(parse_qsl(location.query))
-    flags = "".join(f" --{name}" for name in ("force", "compromised") if asked_for.get(name) == "true")
+    query = dict(parse_qsl(location.query))
+    flags = "".join(f" --{name}" for name in ("force", "compromised") if query.get(name) == "true")
     name, operation = f"{request.path['vault']}/{request.path['name']}", location.path.rpartition("/")[2]
-    action = asked_for["action"]
-    return f"rekey wait {name} --operation {operation} --action {action} --since {asked_for['since']}{flags}"
+    action = query["action"]
+    return f"rekey wait {name} --operation {operation} --action {action} --since {query['since']}{flags}"
 
 
 def _operation(engine: Engine, request: Request, accepted: Answer) -> Operation:

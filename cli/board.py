@@ -92,7 +92,9 @@ def place(entry: Entry) -> str:
 
 def ordered(entries: Sequence[Entry]) -> list[Entry]:
     """Put what needs a person first, then by what is due next."""
-    return sorted(entries, key=lambda one: (ORDER.index(one.state), one.due is None, one.due, str(one.secret.ref)))
+    return sorted(
+        entries, key=lambda entry: (ORDER.index(entry.state), entry.due is None, entry.due, str(entry.secret.ref))
+    )
 
 
 def row(entry: Entry, now: datetime) -> tuple[str, ...]:

@@ -49,11 +49,11 @@ class Gathered[T]:
 
     def worst(self, code: int) -> int:
         """Return the problems' exit code if there are any, else this one."""
-        return max((exit_of(each.error) for each in self.unread), default=code)
+        return max((exit_of(missing.error) for missing in self.unread), default=code)
 
     def to_json(self) -> list[dict[str, Any]]:
         """Return the vaults that are missing from the result, as data."""
-        return [each.to_json() for each in self.unread]
+        return [missing.to_json() for missing in self.unread]
 
 
 async def gather[T](
@@ -68,7 +68,7 @@ async def gather[T](
 
     `seen` is called with everything as it comes. Raises NothingRead where no vault at all could be read.
     """
-    found: list[T] = []
+    items: list[T] = []
     unread: list[Unread] = []
     turn, chosen = asyncio.Semaphore(AT_ONCE), list(vaults)
 
@@ -76,11 +76,11 @@ async def gather[T](
         async with turn:
             try:
                 async for item in listing(vault):
-                    found.append(item)
+                    items.append(item)
                     if seen:
                         seen(item)
-                    elif len(found) % PAGE == 1:
-                        session.terminal.progress(f"{len(found)} secrets listed")
+                    elif len(items) % PAGE == 1:
+                        session.terminal.progress(f"{len(items)} secrets listed")
             except RekeyError as error:
                 unread.append(Unread(vault, error))
 
@@ -89,17 +89,17 @@ async def gather[T](
     if tell:
         _tell(session, unread)
         if len(unread) == len(chosen):
-            raise NothingRead(Gathered(found, unread).worst(0))
-    return Gathered(found, unread)
+            raise NothingRead(Gathered(items, unread).worst(0))
+    return Gathered(items, unread)
 
 
 def _tell(session: Session, unread: Sequence[Unread]) -> None:
     """Say what went wrong, once where it is the same for several vaults."""
-    for error in {str(plain(each.error)): each.error for each in unread}.values():
+    for error in {str(plain(missing.error)): missing.error for missing in unread}.values():
         session.terminal.problem(error, exit_of(error))
 
 
 async def inventory(session: Session, engine: Engine, vaults: Iterable[str], *, tell: bool = True) -> Gathered[Entry]:
     """Say how every secret of these vaults stands, in the order of their names."""
     gathered = await gather(session, vaults, lambda vault: every(engine, [vault]), tell=tell)
-    return Gathered(sorted(gathered.found, key=lambda one: str(one.secret.ref)), gathered.unread)
+    return Gathered(sorted(gathered.found, key=lambda entry: str(entry.secret.ref)), gathered.unread)

@@ -83,8 +83,8 @@ def _answer(considered: object) -> Answer:
 
 
 def _command(args: Namespace, accepted: Mapping[str, Any]) -> str:
-    given = (("--vault", args.vault), ("--name", args.name), ("--source", args.source))
-    scope = "".join(f" {option} '{text}'" for option, text in given if text)
+    narrowing = (("--vault", args.vault), ("--name", args.name), ("--source", args.source))
+    scope = "".join(f" {option} '{text}'" for option, text in narrowing if text)
     return f"rekey incident follow --since {accepted['since']}{scope}"
 
 

@@ -33,7 +33,7 @@ def vault(policy: Policy, text: str) -> str:
     raise NotFound(f"vault {text[:64]!r} is not served here", fix=fix)
 
 
-def asked(policy: Policy, text: str, query: Mapping[str, str] | None = None, body: bytes = b"") -> Request:
+def request_for(policy: Policy, text: str, query: Mapping[str, str] | None = None, body: bytes = b"") -> Request:
     """Ask for VAULT/NAME, a secret's URL, or a name where there is one vault, as a caller of the HTTP API would."""
     place, name = _parts(policy, text)
     return Request("POST", text, {"vault": place, "name": name}, query or {}, body=body)
@@ -41,7 +41,7 @@ def asked(policy: Policy, text: str, query: Mapping[str, str] | None = None, bod
 
 def secret(policy: Policy, text: str) -> SecretRef:
     """Return the secret that is meant; NotFound where no vault of ours is."""
-    return asked(policy, text).secret(policy)
+    return request_for(policy, text).secret(policy)
 
 
 def _parts(policy: Policy, text: str) -> tuple[str, str]:
@@ -74,7 +74,7 @@ async def expected(engine: Engine, ref: SecretRef) -> AsyncIterator[None]:
 async def _missing(engine: Engine, ref: SecretRef) -> NotFound | None:
     """Return that there is no such secret; None where there is one, so that it is something else that is missing."""
     try:
-        names = [each.ref.name async for each in engine.vaults.list(ref.vault)]
+        names = [secret.ref.name async for secret in engine.vaults.list(ref.vault)]
     except RekeyError:
         return None
     lower = {name.lower(): name for name in names}

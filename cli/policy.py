@@ -28,7 +28,7 @@ async def show(session: Session, args: Namespace) -> int:
         raise NotFound("there is no policy document yet", fix="write one: rekey policy push FILE --reason TEXT")
     text = await store.text(args.version)
     _refuse_foreign(store, text)
-    past = next((each for each in versions if each.version == args.version), versions[0])
+    past = next((version for version in versions if version.version == args.version), versions[0])
     if not session.terminal.data({**_past(past), "document": text}):
         session.terminal.out.write("".join(printable(line) + "\n" for line in text.splitlines()))
     return Exit.FINE
@@ -82,12 +82,12 @@ async def rollback(session: Session, args: Namespace) -> int:
 async def history(session: Session, args: Namespace) -> int:
     """List the versions, newest first."""
     del args
-    found = await session.store().history()
-    if session.terminal.data({"versions": [_past(each) for each in found]}, "versions"):
+    versions = await session.store().history()
+    if session.terminal.data({"versions": [_past(version) for version in versions]}, "versions"):
         return Exit.FINE
-    if found:
+    if versions:
         heads = ("version", "written", "by", "enabled", "reason")
-        session.terminal.table(heads, [_row(each) for each in found])
+        session.terminal.table(heads, [_row(version) for version in versions])
     else:
         session.terminal.line("there is no policy document yet")
     return Exit.FINE
@@ -126,7 +126,7 @@ async def _push(session: Session, text: str, args: Namespace) -> int:
 
 
 async def _newest_version(store: PolicyStore) -> str | None:
-    return next((each.version for each in await store.history()), None)
+    return next((version.version for version in await store.history()), None)
 
 
 def show_effect(terminal: Terminal, effect: Effect) -> None:

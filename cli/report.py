@@ -33,9 +33,9 @@ async def report(session: Session, args: Namespace) -> int:
     engine = await session.ready()
     listed = await inventory(session, engine, session.vaults(args.vault))
     now = engine.clock.now()
-    rows = [_row(one, engine.policy, now) for one in listed.found]
+    rows = [_row(entry, engine.policy, now) for entry in listed.found]
     failing = any(not row["compliant"] for row in rows)
-    unread = [each.vault for each in listed.unread]
+    unread = [missing.vault for missing in listed.unread]
     data = {"at": iso(now), "secrets": rows, "unread": listed.to_json()}
     written, terminal = io.StringIO(), session.terminal
     output = args.format if args.format == "json" and terminal.is_for_people else terminal.output
@@ -45,9 +45,9 @@ async def report(session: Session, args: Namespace) -> int:
     return listed.worst(Exit.FOUND if failing else Exit.FINE)
 
 
-def _row(one: Entry, policy: Policy, now: datetime) -> Row:
+def _row(entry: Entry, policy: Policy, now: datetime) -> Row:
     """Judge one secret: it complies if it expires, is managed, and is neither overdue nor parked nor drifted."""
-    secret, managed = one.secret, one.managed
+    secret, managed = entry.secret, entry.managed
     expired = secret.expires is not None and secret.expires <= now
     # A replica follows its primary, and a manual one its owner.
     followed = managed is None and (REPLICA_OF in secret.tags or is_manual(secret.tags))
@@ -55,25 +55,25 @@ def _row(one: Entry, policy: Policy, now: datetime) -> Row:
         "managed": managed is not None or followed,
         "expiry_set": secret.expires is not None,
         "rotated_within_policy": secret.created + managed.validity > now if managed else followed and not expired,
-        "not_overdue": one.state != "overdue" and not expired,
-        "not_parked": one.state not in ("parked", "drifted"),
+        "not_overdue": entry.state != "overdue" and not expired,
+        "not_parked": entry.state not in ("parked", "drifted"),
     }
-    if one.state == "disabled" or policy.is_own(secret.ref):
+    if entry.state == "disabled" or policy.is_own(secret.ref):
         verdicts = dict.fromkeys(verdicts, True)
     return {
         "vault": secret.ref.vault,
         "secret": secret.ref.name,
         "compliant": all(verdicts.values()),
         **verdicts,
-        "state": one.state,
-        "reason": one.reason,
+        "state": entry.state,
+        "reason": entry.reason,
         "owner": secret.tags.get("Owner"),
         "rotator": managed.rotator.kind if managed else None,
         "source": managed.source if managed else None,
         "last_written": iso(secret.created),
         "age_days": (now - secret.created) // timedelta(days=1),
         "validity_days": managed.validity.days if managed else None,
-        "due": iso(one.due),
+        "due": iso(entry.due),
         "expires": iso(secret.expires),
     }
 

@@ -33,7 +33,7 @@ async def show(session: Session, args: Namespace) -> int:
         current = (await _versions(session, ref))[0]
     now = engine.clock.now()
     coming = list(forecast(current, engine.policy, engine.kinds, now, now + AHEAD))[:COMING]
-    if not session.terminal.data({**stands, "next": [_ahead(each) for each in coming]}):
+    if not session.terminal.data({**stands, "next": [_ahead(event) for event in coming]}):
         _show(session.terminal, stands, now, coming)
     return Exit.FOUND if stands["state"] in NEEDS_A_PERSON else Exit.FINE
 
@@ -57,13 +57,13 @@ def _show(terminal: Terminal, stands: Mapping[str, Any], now: datetime, coming: 
     terminal.fields({name: _written(name, value, now) for name, value in stands.items() if name != "history"})
     if coming:
         terminal.line()
-        terminal.table(("next", "when", "", "why"), [_coming_row(each, now) for each in coming])
+        terminal.table(("next", "when", "", "why"), [_coming_row(event, now) for event in coming])
     terminal.line()
     terminal.table(HEADS, _rows(stands["history"][:LATEST]))
 
 
-def _coming_row(each: Coming, now: datetime) -> tuple[str, ...]:
-    return each.what, moment(each.at), distance(each.at, now), each.reason
+def _coming_row(event: Coming, now: datetime) -> tuple[str, ...]:
+    return event.what, moment(event.at), distance(event.at, now), event.reason
 
 
 def _written(name: str, value: Any, now: datetime) -> Any:
@@ -76,14 +76,14 @@ def _written(name: str, value: Any, now: datetime) -> Any:
 def _rows(past: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
     return [
         (
-            _moment(each["created"]),
-            str(each["version"]) + ("" if each["enabled"] else " (disabled)"),
-            str(each["written_by"]),
-            str(each["credential"] or ""),
-            _moment(each["expires"]),
-            str(each["cause"] or ""),
+            _moment(version["created"]),
+            str(version["version"]) + ("" if version["enabled"] else " (disabled)"),
+            str(version["written_by"]),
+            str(version["credential"] or ""),
+            _moment(version["expires"]),
+            str(version["cause"] or ""),
         )
-        for each in past
+        for version in past
     ]
 
 
@@ -91,5 +91,5 @@ def _moment(text: str | None) -> str:
     return moment(datetime.fromisoformat(text)) if text else "never"
 
 
-def _ahead(each: Coming) -> dict[str, str | None]:
-    return {"at": iso(each.at), "what": each.what, "reason": each.reason, "fix": each.fix}
+def _ahead(event: Coming) -> dict[str, str | None]:
+    return {"at": iso(event.at), "what": event.what, "reason": event.reason, "fix": event.fix}

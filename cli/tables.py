@@ -92,8 +92,8 @@ def _style(code: str) -> str:
 
 def _widths(heads: Sequence[str], rows: Rows, least: Sequence[int]) -> list[int]:
     columns = zip(heads, *rows, strict=True) if heads else zip(*rows, strict=True)
-    found = [max(map(len, column)) for column in columns]
-    return [max(pair) for pair in zip(found, least, strict=True)] if least else found
+    longest = [max(map(len, column)) for column in columns]
+    return [max(pair) for pair in zip(longest, least, strict=True)] if least else longest
 
 
 def _longest_word(text: str) -> int:

@@ -108,9 +108,9 @@ class Terminal:
 
     def fields(self, data: Mapping[str, Any]) -> None:
         """Write what has a value, one to a line."""
-        given = {name.replace("_", " "): value for name, value in data.items() if value not in (None, "", [])}
-        width = max(map(len, given), default=0)
-        for name, value in given.items():
+        shown = {name.replace("_", " "): value for name, value in data.items() if value not in (None, "", [])}
+        width = max(map(len, shown), default=0)
+        for name, value in shown.items():
             self.line(f"{name:{width}}  {_word(value)}")
 
     def progress(self, text: str) -> None:

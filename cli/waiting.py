@@ -13,7 +13,7 @@ from api.operations import Operation, follow
 from api.requests import stamp
 from cli.acting import show
 from cli.codes import Exit
-from cli.naming import asked, expected
+from cli.naming import expected, request_for
 from cli.session import Session
 from cli.words import STATES
 from engine.secret import SecretRef
@@ -61,7 +61,7 @@ async def _operation(session: Session, args: Namespace) -> int:
     engine = await session.ready()
     since = args.since or stamp(engine.clock.now() - RECENTLY)
     flags = {name: "true" for name in ("force", "compromised") if getattr(args, name)}
-    request = asked(session.deployed, args.secret, {"action": args.action, "since": since, **flags})
+    request = request_for(session.deployed, args.secret, {"action": args.action, "since": since, **flags})
     request = replace(request, path={**request.path, "operation": args.operation})
     session.terminal.progress(f"operation {args.operation} is followed")
     async with expected(engine, request.secret(session.deployed)):

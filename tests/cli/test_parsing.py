@@ -15,7 +15,7 @@ from cli import words
 from cli.arguments import parser
 from cli.codes import Exit
 from cli.examples import EXAMPLES, WHOLE
-from cli.options import OPERATION, VERSION
+from cli.readers import OPERATION, VERSION
 from cli.setup import served
 from engine import secret
 from engine.decide import inventory
