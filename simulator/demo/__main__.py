@@ -190,9 +190,15 @@ def stop(number: int, frame: object) -> NoReturn:
     sys.exit(128 + number)
 
 
+def mind_signals() -> None:
+    """Let nothing end the demo but in order: its host takes a closed terminal for a deployment, and would go on."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop)
+
+
 def main() -> int:
     """Run the demo; 0 when it ended well."""
-    signal.signal(signal.SIGTERM, stop)
+    mind_signals()
     resolve_localhost()
     say("starting a simulated Azure on loopback (TLS)")
     parts = cast()
@@ -212,6 +218,9 @@ def main() -> int:
         except AppError as error:
             print(error, file=sys.stderr)
             return 1
+        except KeyboardInterrupt:
+            print()
+            return 128 + signal.SIGINT
     return 0 if well else 1
 
 

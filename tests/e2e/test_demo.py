@@ -17,6 +17,15 @@ from tests.host.running import ROOT
 from tests.host.waiting import wait_for
 
 LAST = "Stop with Ctrl-C."
+ENDED = """
+import signal
+from simulator.demo.__main__ import mind_signals
+mind_signals()
+try:
+    signal.raise_signal({number:d})
+finally:
+    print("cleaned up")
+"""
 
 
 @dataclass
@@ -76,6 +85,13 @@ def test_what_terminates_it_stops_the_host_as_well(demo: Demo) -> None:
     demo.process.send_signal(signal.SIGTERM)
     assert demo.process.wait(30) == 128 + signal.SIGTERM
     wait_for(lambda: not any(map(alive, hosts)), lambda: f"{hosts} to be gone")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_what_terminates_it_or_closes_its_terminal_lets_it_clean_up(number: signal.Signals) -> None:
+    command = [sys.executable, "-c", ENDED.format(number=number)]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)  # noqa: S603
+    assert (ended.returncode, ended.stdout) == (128 + number, b"cleaned up\n")
 
 
 def children(process: int) -> list[int]:
