@@ -11,10 +11,11 @@ from typing import Any
 
 from api.answers import BadRequest
 from cli.codes import Exit
+from cli.plain import plain
 from cli.session import Session
 from cli.terminal import COLOURS, Terminal, iso, moment, printable
 from cloud.policy_store import BY, WHY, PolicyStore
-from engine.errors import NeedsHuman, NotFound
+from engine.errors import AccessDenied, NeedsHuman, NotFound, TransientError
 from engine.policy.change import Effect
 from engine.policy.check import check
 from engine.secret import SecretVersion
@@ -112,17 +113,29 @@ def _row(version: SecretVersion) -> tuple[str, ...]:
 async def _push(session: Session, text: str, args: Namespace) -> int:
     store, caller = session.store(), await session.caller()
     replaced = await _newest_version(store)
-    effect = await store.consider(text, replaced)
+    effect = await _effect(session, text, replaced, args)
     result: dict[str, Any] = {"status": "would be pushed", "version": None}
     if not args.dry_run:
         written = await store.push(text, by=str(caller), why=args.reason, replacing=replaced)
         result = {"status": "pushed", "version": written.version}
     result |= {"replaces": replaced, "by": str(caller), "reason": args.reason}
-    if not session.terminal.data({**result, "effect": asdict(effect)}):
+    if not session.terminal.data({**result, "effect": asdict(effect) if effect else None}):
         session.terminal.fields(result)
-        session.terminal.line()
-        show_effect(session.terminal, effect)
+        if effect:
+            session.terminal.line()
+            show_effect(session.terminal, effect)
     return Exit.FINE
+
+
+async def _effect(session: Session, text: str, replaced: str | None, args: Namespace) -> Effect | None:
+    """Return what a push would do; None where that cannot be seen, which keeps nobody from pushing."""
+    try:
+        return await session.store().consider(text, replaced)
+    except (AccessDenied, TransientError) as error:
+        if args.dry_run:
+            raise
+        session.terminal.note(f"its effect cannot be told: {plain(error)}")
+        return None
 
 
 async def _newest_version(store: PolicyStore) -> str | None:

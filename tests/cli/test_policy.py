@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from cloud.policy_store import BY, WHY
+from simulator.faults import Fault
+from simulator.wire import json_response
 from tests.cli.desk import ADA, Desk
 from tests.engine.scene import state
 from tests.policies import EMPTY, OWN, example
@@ -227,3 +229,14 @@ def test_the_versions_are_data_where_a_program_reads_them(desk: Desk, file: Path
     (new, old) = desk.run("policy", "history", "--json").json["versions"]
     assert (new["enabled"], new["reason"], old["by"]) == (True, "x", None)
     assert datetime.fromisoformat(new["created"]).tzinfo
+
+
+def test_a_vault_that_cannot_be_listed_hides_the_effect_of_a_push_and_does_not_prevent_it(
+    desk: Desk, file: Path
+) -> None:
+    busy = json_response(503, {"error": {"code": "Busy", "message": "later"}})
+    desk.world.faults.append(Fault(lambda request: request.path == "/secrets", busy, 100))
+    assert desk.run("policy", "push", str(file), "--reason", "x", "--dry-run").code == 4
+    ran = desk.run("policy", "push", str(file), "--reason", "x")
+    assert (ran.code, desk.latest(OWN.name).value) == (0, NEW)
+    assert "its effect cannot be told: listing was answered 503 Busy" in ran.err
