@@ -75,7 +75,7 @@ def show(session: Session, answer: Answer, following: str = "") -> int:
     session.terminal.progress("")
     body = {} if isinstance(answer.body, str) else dict(answer.body)
     if not session.terminal.data({**body, "follow": following} if following else body):
-        session.terminal.fields({name: _written(name, value) for name, value in body.items()})
+        session.terminal.answer({name: _written(name, value) for name, value in body.items()})
         if following:
             session.terminal.line(f"follow it: {following}")
     match body.get("status"):

@@ -91,20 +91,7 @@ def _command(args: Namespace, accepted: Mapping[str, Any]) -> str:
 def _show(session: Session, body: Mapping[str, Any], following: str = "") -> int:
     session.terminal.progress("")
     if not session.terminal.data({**body, **({"follow": following} if following else {})}):
-        session.terminal.fields({name: _listed(value) for name, value in body.items() if not _has_parts(value)})
-        for secrets in filter(_has_parts, body.values()):
-            for secret in secrets:
-                session.terminal.line()
-                session.terminal.fields(secret)
+        session.terminal.answer(body)
         if following:
             session.terminal.line(f"follow it: {following}")
     return {RUNNING: Exit.RUNNING, "needs a person": Exit.FOUND}.get(str(body.get("status")), Exit.FINE)
-
-
-def _has_parts(value: Any) -> bool:
-    """Return whether it is a list of secrets, each with what is to be said of it."""
-    return isinstance(value, list) and any(isinstance(part, dict) for part in value)
-
-
-def _listed(value: Any) -> Any:
-    return ", ".join(map(str, value)) if isinstance(value, list) else value

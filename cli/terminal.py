@@ -113,6 +113,15 @@ class Terminal:
         for name, value in shown.items():
             self.line(f"{name:{width}}  {_word(value)}")
 
+    def answer(self, body: Mapping[str, Any]) -> None:
+        """Write an answer of the API: its fields, then the parts of its lists, such as secrets or steps."""
+        self.fields({name: _listed(value) for name, value in body.items() if not _has_parts(value)})
+        for name, parts in body.items():
+            for part in parts if _has_parts(parts) else ():
+                self.line()
+                self.line(f"{name.replace('_', ' ')}:")
+                self.fields({f"  {field}": _listed(value) for field, value in part.items()})
+
     def progress(self, text: str) -> None:
         """Show how far a run has come, where somebody is watching; an empty text takes that away."""
         if self.err.isatty() and self.is_for_people:
@@ -142,6 +151,14 @@ class Terminal:
         if not (style and text and self.watched) or self.plain:
             return text
         return f"\x1b[{style}m{text}\x1b[0m"
+
+
+def _has_parts(value: Any) -> bool:
+    return isinstance(value, list) and any(isinstance(part, dict) for part in value)
+
+
+def _listed(value: Any) -> Any:
+    return ", ".join(map(str, value)) if isinstance(value, list) else value
 
 
 def _word(value: object) -> str:

@@ -149,3 +149,9 @@ def test_a_narrow_terminal_does_without_columns_that_can_be_spared_before_it_sho
 
 def test_a_program_that_reads_a_table_gets_every_row_on_one_line() -> None:
     assert aligned(WIDE, ROWS)[1].endswith("1 to 3650")
+
+
+def test_an_answer_shows_the_parts_of_its_lists_one_by_one() -> None:
+    out = io.StringIO()
+    Terminal(out, io.StringIO()).answer({"vaults": ["a", "b"], "steps": [{"action": "rotate", "reason": "x"}]})
+    assert out.getvalue().splitlines() == ["vaults  a, b", "", "steps:", "  action  rotate", "  reason  x"]
