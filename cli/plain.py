@@ -23,6 +23,10 @@ SENT = {
     "send compromised with rotate to cut a credential off now": (
         "rotate it with --compromised to cut a credential off now"
     ),
+    "GET /api/secrets lists all": "rekey status shows all",
+    "GET /api/secrets lists those that there are": "rekey status shows those that there are",
+    "GET /api/incidents lists those that there were": "rekey incident list shows those that there were",
+    "see its history": "rekey history shows them",
 }
 """What a caller of the HTTP API is told to send."""
 

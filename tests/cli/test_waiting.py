@@ -50,3 +50,4 @@ def test_an_operation_that_is_none_of_this_secret_is_said_to_be_none() -> None:
     found: Desk = desk()
     ran = found.run("wait", f"prod/{NAME}", "--operation", "0" * 8 + "-0000-0000-0000-" + "0" * 12)
     assert (ran.code, "is no operation on this secret" in ran.err) == (5, True)
+    assert ran.err.endswith("Fix: rekey history shows them\n")
