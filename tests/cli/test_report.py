@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from cli.report import as_csv, as_html
+from cli.report import as_csv
+from cli.report_page import STYLE, as_html
 from tests.cli.desk import Desk
 from tests.engine.builders import NOW
 from tests.policies import EMPTY, OWN
@@ -85,7 +86,7 @@ def test_json_and_html_hold_the_same_secrets() -> None:
     assert {row["secret"] for row in found.run("report", "--format", "json").json["secrets"]} == names
     assert json.loads(found.run("report", "--json").out)["secrets"]
     page = found.run("report", "--format", "html").out
-    assert all(f"<td>{name}</td>" in page for name in names)
+    assert all(f"<b>{name}</b>" in page for name in names)
     assert "secrets: 7, not compliant: 5" in page
 
 
@@ -101,7 +102,7 @@ def test_a_report_is_written_to_a_file(kind: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("evil", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", " =1", "|x", "%x", "＝1", "\x00=1"])
 def test_no_cell_is_a_formula_to_a_spreadsheet(evil: str) -> None:
-    (_, cell) = csv.reader(io.StringIO(as_csv([{"owner": evil}], NOW)))
+    (_, cell) = csv.reader(io.StringIO(as_csv([{"owner": evil}])))
     assert cell[0][0] in ("'", "?")
     assert "\t" not in cell[0]
 
@@ -122,7 +123,7 @@ class _Tags(HTMLParser):
 
 def test_the_page_needs_nothing_else_and_runs_nothing() -> None:
     parsed = _Tags()
-    page = as_html([{"compliant": "no", "owner": EVIL}], NOW)
+    page = as_html([{"compliant": False, "owner": EVIL}], NOW)
     parsed.feed(page)
     assert parsed.seen <= {
         "html",
@@ -139,10 +140,38 @@ def test_the_page_needs_nothing_else_and_runs_nothing() -> None:
         "tr",
         "th",
         "td",
+        "b",
+        "br",
+        "small",
+        "time",
+        "wbr",
     }
     assert EVIL in parsed.text
     assert "default-src 'none'" in page
     assert "@media print" in page
+
+
+def test_the_page_begins_with_what_does_not_comply_and_says_in_what() -> None:
+    page = desk().run("report", "--format", "html").out
+    assert page.index("<b>unlimited</b>") < page.index("<b>well</b>")
+    assert "no: no expiry, not rotated within its policy, overdue" in page
+
+
+def test_an_id_breaks_at_its_slashes_and_no_word_letter_by_letter() -> None:
+    page = desk().run("report", "--format", "html").out
+    assert "/<wbr>subscriptions/<wbr>" in page
+    assert "anywhere" not in STYLE
+    assert "break-all" not in STYLE
+
+
+def test_a_vault_that_cannot_be_read_is_named_in_the_report_that_lacks_it() -> None:
+    found = desk()
+    other = found.world.add_vault("broken", group="elsewhere")
+    scopes = {found.vault.url: [found.group], other.url: [found.group]}
+    env = {**found.env, "REKEY_VAULTS": ",".join(scopes), "REKEY_SCOPES": json.dumps(scopes)}
+    ran = found.run("report", "--format", "html", env=env)
+    assert (ran.code, f"not read: {other.url}" in ran.out) == (4, True)
+    assert found.run("report", "-o", "json", env=env).json["unread"][0]["vault"] == other.url
 
 
 def test_a_vault_without_secrets_is_reported_as_that() -> None:
