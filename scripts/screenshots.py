@@ -19,7 +19,7 @@ def draw(browser: Browser, address: str, name: str, size: ViewportSize, *, dark:
     page = browser.new_page(
         viewport=size, color_scheme="dark" if dark else "light", device_scale_factor=2 if phone else 1
     )
-    page.goto(f"{address}/api/dashboard")
+    page.goto(f"{address}/api/inventory")
     expect(page.locator("#said")).to_contain_text("All loaded")
     page.screenshot(path=IMAGES / f"dashboard-{name}.png", full_page=not phone)
     page.close()
