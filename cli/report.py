@@ -8,13 +8,13 @@ import json
 from argparse import Namespace
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from html import escape
 from pathlib import Path
 from typing import TextIO
 
 from api.answers import BadRequest
 from cli.codes import Exit
 from cli.gathering import inventory
+from cli.report_page import as_html
 from cli.session import Session
 from cli.terminal import moment, printable
 from engine.decide.inventory import Entry
@@ -24,14 +24,6 @@ from engine.model.tags import REPLICA_OF
 
 FORMULA = tuple("=+-@|%＝＋－＠")  # noqa: RUF001 - spreadsheets take the wide ones, too
 type Row = dict[str, str]
-
-STYLE = (
-    "body{font:14px/1.4 system-ui,sans-serif;margin:2rem;color:#111;background:#fff}"
-    "table{border-collapse:collapse;width:100%}caption{text-align:left;margin:.5rem 0}"
-    "th,td{border:1px solid #999;padding:.25rem .5rem;text-align:left;overflow-wrap:anywhere}"
-    "tr.no td{background:#fdecea}thead{display:table-header-group}tr{break-inside:avoid}"
-    "@media print{body{margin:0;font-size:10px}@page{size:A4 landscape;margin:1cm}}"
-)
 
 
 async def report(session: Session, args: Namespace) -> int:
@@ -98,25 +90,6 @@ def _harmless(text: str) -> str:
     """Keep a cell from being taken for a formula: https://owasp.org/www-community/attacks/CSV_Injection."""
     shown = printable(text)
     return f"'{shown}" if shown.lstrip().startswith(FORMULA) else shown
-
-
-def as_html(rows: Sequence[Row], now: datetime) -> str:
-    """Write one page that needs nothing else, fit to be printed."""
-    failing = sum(row["compliant"] == "no" for row in rows)
-    heads = "".join(f'<th scope="col">{escape(name)}</th>' for name in (rows[0] if rows else ()))
-    body = "\n".join(
-        f'<tr class="{row["compliant"]}">'
-        + "".join(f"<td>{escape(printable(text))}</td>" for text in row.values())
-        + "</tr>"
-        for row in rows
-    )
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>Rekey: compliance</title>\n'
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
-        f"<style>{STYLE}</style></head><body>\n<h1>Secrets and their policy</h1>\n"
-        f"<table><caption>{moment(now)}: secrets: {len(rows)}, not compliant: {failing}</caption>\n"
-        f"<thead><tr>{heads}</tr></thead>\n<tbody>\n{body}\n</tbody></table></body></html>\n"
-    )
 
 
 def as_json(rows: Sequence[Row], now: datetime) -> str:

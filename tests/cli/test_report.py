@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from cli.report import as_csv, as_html
+from cli.report import as_csv
+from cli.report_page import POINTS, as_html
 from tests.cli.desk import Desk
 from tests.engine.builders import NOW
 from tests.policies import EMPTY, OWN
@@ -85,7 +86,7 @@ def test_json_and_html_hold_the_same_secrets() -> None:
     assert {row["secret"] for row in found.run("report", "--format", "json").json["secrets"]} == names
     assert json.loads(found.run("report", "--json").out)["secrets"]
     page = found.run("report", "--format", "html").out
-    assert all(f"<td>{name}</td>" in page for name in names)
+    assert all(f'<th scope="row">{name}<small>' in page for name in names)
     assert "secrets: 7, not compliant: 5" in page
 
 
@@ -132,6 +133,18 @@ def test_the_page_needs_nothing_else_and_runs_nothing() -> None:
         "style",
         "body",
         "h1",
+        "h2",
+        "main",
+        "p",
+        "ul",
+        "li",
+        "b",
+        "div",
+        "section",
+        "span",
+        "small",
+        "colgroup",
+        "col",
         "table",
         "caption",
         "thead",
@@ -149,3 +162,21 @@ def test_a_vault_without_secrets_is_reported_as_that() -> None:
     found = Desk()
     assert found.run("report").out == "no secrets\r\n"
     assert "secrets: 0" in found.run("report", "--format", "html").out
+
+
+def test_the_page_judges_by_the_points_that_the_other_formats_have() -> None:
+    (row, *_) = desk().run("report", "--format", "json").json["secrets"]
+    assert set(POINTS) <= set(row)
+
+
+def test_what_does_not_comply_stands_first_with_the_points_that_it_breaks() -> None:
+    page = desk().run("report", "--format", "html").out
+    first, second = page.index("Not compliant: 5"), page.index("Compliant: 2")
+    assert first < page.index(">unlimited<") < second < page.index(">well<")
+    assert "no expiry, not rotated in time, overdue" in page
+
+
+def test_totals_are_given_by_vault_and_owner() -> None:
+    page = desk().run("report", "--format", "html").out
+    assert "By vault" in page
+    assert '<th scope="row">team-a</th><td class="number">1</td><td class="number">0</td>' in page
