@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from api import actions
@@ -97,7 +98,15 @@ def _facts(forecast: dict[str, Any]) -> list[tuple[str, str]]:
     """Return what the API says would happen, in words; what identifies the secret stands on the page already."""
     known = ("operation", "vault", "secret", "version", "name", "id")
     return [
-        (name.replace("_", " "), text if isinstance(text, str) else json.dumps(text))
+        (name.replace("_", " "), _readable(text) if isinstance(text, str) else json.dumps(text))
         for name, text in forecast.items()
         if name not in known and text not in (None, "", [], {})
     ]
+
+
+def _readable(text: str) -> str:
+    """Write a time for people; any other text stays as it is."""
+    try:
+        return f"{datetime.fromisoformat(text):%Y-%m-%d %H:%M} UTC"
+    except ValueError:
+        return text

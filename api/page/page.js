@@ -221,7 +221,8 @@
           body: JSON.stringify({ ...JSON.parse(act.dataset.body), reason }),
         });
         const end = await followed(follow);
-        say(`It ${end.status === "running" ? "is still running" : end.status}${end.reason ? `: ${end.reason}` : "."} Load this page again to see how it stands.`, "outcome");
+        say(`It ${end.status === "running" ? "is still running" : end.status}${end.reason ? `: ${end.reason}` : "."}`, "outcome");
+        by("again").hidden = false;
       } catch (error) {
         button.disabled = false;
         say(error.message, "outcome");

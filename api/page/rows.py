@@ -56,6 +56,8 @@ class Group:
 def row(entry: Entry, now: datetime, query: Mapping[str, str]) -> Row:
     """Return how a secret is shown."""
     secret, ref = entry.secret, entry.secret.ref
+    # A mark holds its own fix behind its reason, and that one is worth more than what is said of all marks.
+    reason, _, own_fix = entry.reason.partition(". Fix: ")
     about = (ref.vault_name, kind_of(entry), secret.tags.get("Owner", ""))
     return Row(
         key=str(ref),
@@ -64,8 +66,8 @@ def row(entry: Entry, now: datetime, query: Mapping[str, str]) -> Row:
         about=tuple(text for text in about if text),
         state=entry.state,
         marks=marks(entry, now),
-        reason=entry.reason,
-        fix=entry.fix,
+        reason=reason,
+        fix=own_fix or entry.fix,
         moments=tuple(moments(entry, now)),
         line=line(entry, now),
         href=to_secret(ref.vault_name, ref.name, query),

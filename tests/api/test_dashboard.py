@@ -419,3 +419,12 @@ def test_the_app_starts_without_what_draws_pages() -> None:
     code = "import sys, api.app, api.routes, composition; sys.exit('jinja2' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False)  # noqa: S603
     assert done.returncode == 0
+
+
+async def test_there_is_one_fix_the_marks_own_where_it_has_one() -> None:
+    """The page said "Fix" twice, and earlier "Fix" and "Way out" beside each other."""
+    rig = Inventory()
+    rig.add("odd", marked=("parked", "tag ValidityPeriodDays is 'sixty'. Fix: correct the tags"))
+    row = rows(await shown(rig))["odd"]
+    assert row.one("p", **{"class": "why"}).text == "tag ValidityPeriodDays is 'sixty'"
+    assert row.one("p", **{"class": "fix"}).text == "Fix: correct the tags"

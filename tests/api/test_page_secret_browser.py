@@ -85,7 +85,8 @@ def test_a_button_shows_what_would_happen_and_then_acts_once_with_its_reason(vis
     page.route("**/operations/**", lambda route: route.fulfill(json={"status": "succeeded", "reason": ""}))
     page.get_by_label("Why, for the audit record").fill("a colleague left")
     trial.get_by_role("button", name="Rotate now").click()
-    expect(page.locator("#outcome")).to_have_text("It succeeded. Load this page again to see how it stands.")
+    expect(page.locator("#outcome")).to_have_text("It succeeded.")
+    expect(page.get_by_role("link", name="See how it stands now")).to_be_visible()
     (item,) = rig.messages("rotations")
     assert (item["action"], item["force"], item["reason"]) == ("rotate", True, "a colleague left")
     (sent,) = [request for request in one.requests if request.method == "POST"]
