@@ -46,7 +46,7 @@
       title.id = id;
       section.setAttribute("aria-labelledby", id);
       section.querySelector("table").setAttribute("aria-labelledby", id);
-      const needing = rows.filter((row) => ["overdue", "parked", "drifted", "dropped"].includes(row.dataset.state)).length;
+      const needing = rows.filter((row) => "need" in row.dataset).length;
       if (sum) sum.textContent = `${rows.length}${needing ? `, ${needing} in need of a person` : ""}`;
     });
     for (const day of all("details[data-day]", page)) {
@@ -103,7 +103,8 @@
   const renew = (old, fresh) => {
     if (old.isEqualNode(fresh)) return old;
     if (!focused(old)) return fresh;
-    for (const [name, text] of Object.entries(fresh.dataset)) old.dataset[name] = text;
+    for (const name of Object.keys(old.dataset)) delete old.dataset[name];
+    Object.assign(old.dataset, { ...fresh.dataset });
     [...old.children].forEach((cell, at) => { if (!focused(cell)) cell.replaceWith(fresh.children[at].cloneNode(true)); });
     return old;
   };

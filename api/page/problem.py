@@ -19,6 +19,8 @@ HEADINGS = {
     429: "Too many readers at once",
     503: "Azure does not answer",
 }
+INVENTORY = "/api/inventory"
+UNAUTHORIZED = 401
 KEYLESS = "no key came with this request, and nobody is signed in"
 FIX = "add ?code=<key> to the address, or send the header x-functions-key, or sign in: see docs/access.md"
 
@@ -49,21 +51,21 @@ def as_page(request: Request, answer: Answer, *, door: bool = False) -> Answer:
         heading=HEADINGS.get(answer.status, "Rekey failed"),
         problem=answer.body,
         door=door,
-        sign_in=_sign_in(request) if answer.status == 401 else "",  # noqa: PLR2004
+        sign_in=_sign_in(INVENTORY if door else request.url, request) if answer.status == UNAUTHORIZED else "",
         retry=answer.headers.get("Retry-After", ""),
     )
     return replace(page, headers={**answer.headers, **page.headers})
 
 
 async def door(request: Request) -> Answer:
-    """GET /api/dashboard: lead who brought a key or is signed in to the inventory; ask all others for a key.
+    """GET /api/dashboard: lead who brought a key to the inventory; ask all others for one, or to sign in.
 
-    The platform answers a request without a key with an empty page, so this call asks for none, and shows nothing.
+    The platform answers a request without a key with an empty page, so this call asks for none. It shows nothing, and
+    believes nothing: on a path that is open the platform vouches for no caller.
     """
-    brought = request.query.get("code") or {"x-functions-key", "x-ms-client-principal"} & set(request.headers)
-    if brought:
+    if request.query.get("code") or "x-functions-key" in request.headers:
         query = urlencode(dict(request.query))
-        location = "/api/inventory" + (f"?{query}" if query else "")
+        location = INVENTORY + (f"?{query}" if query else "")
         return replace(look.drawn("moved.html", 303, title="moved", home=location), headers=_moved(location))
     answer = problem(Unauthorized(KEYLESS, fix=FIX), request.url)
     return as_page(request, answer, door=True) if wants_page(request) else answer
@@ -73,8 +75,8 @@ def _moved(location: str) -> dict[str, str]:
     return {**look.headers(), "Location": location}
 
 
-def _sign_in(request: Request) -> str:
+def _sign_in(page: str, request: Request) -> str:
     """Return where Azure signs a person in, and from where it leads back here; see docs/access.md."""
     query = urlencode({name: text for name, text in request.query.items() if name != "code"})
-    back = request.url + (f"?{query}" if query else "")
+    back = page + (f"?{query}" if query else "")
     return "/.auth/login/aad?" + urlencode({"post_login_redirect_uri": back})
