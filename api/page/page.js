@@ -100,18 +100,23 @@
 
   const focused = (node) => node.contains(document.activeElement);
 
-  const renew = (old, fresh) => {
-    if (old.isEqualNode(fresh)) return old;
-    if (!focused(old)) return fresh;
-    for (const name of Object.keys(old.dataset)) delete old.dataset[name];
-    Object.assign(old.dataset, { ...fresh.dataset });
-    [...old.children].forEach((cell, at) => { if (!focused(cell)) cell.replaceWith(fresh.children[at].cloneNode(true)); });
-    return old;
+  // Changes what differs, and keeps the row: its height is remembered while it is out of sight.
+  const renew = (row, fresh) => {
+    if (row.isEqualNode(fresh)) return row;
+    for (const name of Object.keys(row.dataset)) delete row.dataset[name];
+    Object.assign(row.dataset, { ...fresh.dataset });
+    [...row.children].forEach((cell, at) => {
+      const now = fresh.children[at];
+      if (!focused(cell) && !cell.isEqualNode(now)) cell.replaceWith(now.cloneNode(true));
+    });
+    return row;
   };
 
   const apply = (page) => {
     const old = new Map(rowsOf(document).map((row) => [row.dataset.key, row]));
     const held = [...old.values()].find(focused);
+    const anchor = [...old.values()].find((row) => row.getBoundingClientRect().bottom > 0);
+    const before = anchor?.getBoundingClientRect().top;
     for (const section of sectionsOf(document)) {
       if (!groupIn(page, section.dataset.group) && !focused(section)) section.remove();
     }
@@ -135,6 +140,8 @@
     if (sweeps && later && !focused(sweeps)) { later.open = sweeps.open; sweeps.replaceWith(later); }
     by("now").replaceWith(by("now", page));
     tidy(document);
+    // What is being read stays where it is on the screen, whatever came above it.
+    if (anchor?.isConnected) scrollBy({ top: anchor.getBoundingClientRect().top - before, behavior: "instant" });
   };
 
   const refresh = async () => {

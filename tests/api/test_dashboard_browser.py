@@ -245,3 +245,23 @@ def test_a_refresh_that_fails_leaves_what_is_there(visit: Start) -> None:
     )
     expect(rows(page)).to_have_count(12)
     one.complaints.clear()
+
+
+@pytest.mark.parametrize("anchoring", ["auto", "none"])
+def test_what_is_being_read_stays_where_it_is_when_something_comes_above_it(visit: Start, anchoring: str) -> None:
+    """Some browsers keep the place by themselves, others do not."""
+    rig = many(300)
+    one = visit(rig)
+    one.page.clock.install()
+    page = one.loaded()
+    place = "() => [...document.querySelectorAll('th a')].find((a) => a.textContent === 'app-00150').getBoundingClientRect().top"
+    page.evaluate("document.documentElement.style.scrollBehavior = 'auto'")
+    page.evaluate("(how) => { document.documentElement.style.overflowAnchor = how; }", anchoring)
+    page.evaluate("[...document.querySelectorAll('th a')].find((a) => a.textContent === 'app-00150').scrollIntoView()")
+    page.wait_for_function("scrollY > 1000")
+    before = page.evaluate(place)
+    for number in range(5):
+        rig.add(f"aaa-{number}", left=-1)
+    page.clock.run_for(70_000)
+    expect(rows(page)).to_have_count(305)
+    assert abs(page.evaluate(place) - before) < 3
