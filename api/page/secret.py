@@ -10,6 +10,7 @@ from api.access import Caller
 from api.answers import Answer, BadRequest
 from api.listing import judge, ledger_of
 from api.page import coming, deeds, links, look, rows
+from api.page.commands import commands
 from api.page.deeds import Deed
 from api.page.timeline import ticks
 from api.requests import Request
@@ -22,14 +23,6 @@ from engine.rotate.engine import Engine
 from engine.secret import SecretRef, SecretVersion
 
 ELSEWHERE = "see the list: it may stand in another vault, or be deleted"
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """A command, ready to copy."""
-
-    does: str
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +59,7 @@ async def one_secret(at: Desk, request: Request, caller: Caller) -> Answer:
         steps=coming.next_of(engine, versions[0], now, request.query),
         consumers=_consumers(engine, entry, request.query),
         history=events(versions),
-        commands=_commands(entry),
+        commands=commands(entry, versions[1:]),
         deeds=[(deed, _trying(deed, request.query)) for deed in _buttons(entry, caller)],
         trial=await deeds.trial(engine, request, caller),
     )
@@ -124,17 +117,3 @@ def _consumers(engine: Engine, entry: Entry, query: Mapping[str, str]) -> list[P
     ]
     primary = entry.secret.tags.get(REPLICA_OF, "")
     return [*places, Place(primary, "", "its primary")] if primary else places
-
-
-def _commands(entry: Entry) -> list[Command]:
-    ref = entry.secret.ref
-    place = f"{ref.vault_name}/{ref.name}"
-    shown = [Command(deed.does, deed.command(entry)) for deed in deeds.possible(entry)]
-    if shown:
-        shown.insert(
-            0, Command("Says what a rotation would do, and changes nothing.", f"rekey rotate {place} --dry-run")
-        )
-    elif entry.secret.enabled and not entry.reason.startswith(("only a person", "a replica", "it holds")):
-        shown.append(Command("Puts it under management. Nothing is rotated.", f'rekey adopt {place} --provider "id"'))
-    list_versions = f"az keyvault secret list-versions --vault-name {ref.vault_name} --name {ref.name} --output table"
-    return [*shown, Command("Lists its versions, without any value.", list_versions)]

@@ -181,3 +181,33 @@ async def test_no_value_is_read_unless_something_is_tried_and_none_is_shown() ->
     assert {path.rstrip("/") for path in paths} == {"/secrets/checkout-sql/versions"}
     tried = await ask(scene(days_left=60), "app-key", **{"try": "leaked"})
     assert "value" not in str(read(tried.text()).one(id="trial").all("dd"))
+
+
+async def dropped(**tags: str) -> list[list[str]]:
+    """Let a rotated secret fall out of management, and return its page's `rekey` commands, as a shell splits them."""
+    rig = scene(days_left=5, tags=tags)
+    await send(rig.api(), "http_rotate", {"vault": "prod", "name": "app-key"})
+    (item,) = rig.messages("rotations")
+    await rig.service().rotate(json.dumps(item), 1)
+    rig.clock.advance(3600)
+    rig.vault.put("app-key", "written by hand", created=rig.clock.now())
+    page = await shown(rig, "app-key")
+    assert page.one("p", **{"class": "standing"}).text == "dropped"
+    assert buttons(page) == []
+    return [words for line in commands(page) if (words := shlex.split(line))[0] == "rekey"]
+
+
+async def test_a_secret_that_fell_out_of_management_is_given_back_its_tags_by_a_command() -> None:
+    lines = await dropped(Owner="data platform", OverlapHours="24")
+    assert [words[:3] for words in lines] == [["rekey", "adopt", "prod/app-key"]] * 2
+    arguments = parser().parse_args(lines[1][1:])
+    assert arguments.provider.lower().endswith("/storageaccounts/appdata")
+    assert (arguments.owner, arguments.overlap_hours, arguments.validity_days) == ("data platform", 24, 90)
+    assert arguments.credential_id is None
+
+
+@pytest.mark.parametrize("evil", ["$(id)", "`id`", "a'; id; '", 'a" & id', "a\nid", "a\u202eb", "-rf", "a|b", "%PATH%"])
+async def test_no_tag_becomes_a_command_when_it_is_pasted(evil: str) -> None:
+    lines = await dropped(Owner=evil)
+    assert lines
+    assert not [words for words in lines if "--owner" in words]
