@@ -41,7 +41,6 @@ QUERY: Mapping[str, tuple[str, dict[str, Any]]] = {
         "What to try on that secret: the page shows what would happen",
         {"enum": ["rotate", "leaked", "restore", "retire", "unpark"]},
     ),
-    "code": ("A function key", {"type": "string"}),
     "limit": ("How many secrets at most", {"type": "integer", "minimum": 1, "maximum": 1000}),
     "cursor": ("Where to go on: from `next`, as it came", {"type": "string"}),
     "dry_run": ("Tell what would happen; change nothing", {"enum": ["true", "false"]}),

@@ -125,7 +125,7 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(
         "http_door", "GET", "dashboard", None, _door, "Lead people to the inventory, or ask for a key", {"303": "Html"},
-        query=(*FILTERS, "secret", "code"), follows_policy=False,
+        query=(*FILTERS, "secret"), follows_policy=False,
     ),
     Route("http_health", "GET", "health", None, _health, "Tell a probe whether the app can work", {"200": "Health"}),
 )  # fmt: skip

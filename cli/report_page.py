@@ -30,6 +30,10 @@ LABELS = {name: name for name in POINTS} | {"managed": "not managed", "expiry se
 """What it is called where it does not hold."""
 
 
+HEADS = {"age_days": "age in days", "validity_days": "validity in days"}
+"""Columns whose names in JSON say less; all others differ in their spaces alone."""
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """A secret in the report."""
@@ -39,12 +43,13 @@ class Line:
     cells: Mapping[str, str]
 
 
-def as_html(rows: Sequence[Row], now: datetime) -> str:
-    """Write the report: totals first, then those that do not comply, then all others."""
+def as_html(rows: Sequence[Row], now: datetime, unread: Sequence[str] = ()) -> str:
+    """Write the report: totals first, then what does not comply, then all others; `unread` are vaults that it lacks."""
     lines = [_line(row) for row in rows]
     failing = [line for line in lines if not line.complies]
     return _template().render(
         at=moment(now),
+        unread=unread,
         points=POINTS,
         total=len(lines),
         failing=len(failing),
@@ -55,9 +60,11 @@ def as_html(rows: Sequence[Row], now: datetime) -> str:
 
 
 def _line(row: Row) -> Line:
-    cells = {name: printable("" if text is None else str(text)) for name, text in row.items()}
-    broken = tuple(LABELS[name] for name in POINTS if not _holds(row.get(name, True)))
-    return Line(_holds(row["compliant"]), broken, cells)
+    values = {HEADS.get(name, name.replace("_", " ")): value for name, value in row.items()}
+    cells = {name: printable("" if value is None else str(value)) for name, value in values.items()}
+    cells["source"] = "/".join(cells.get("source", "").split("/")[-2:])
+    broken = tuple(LABELS[name] for name in POINTS if not _holds(values.get(name, True)))
+    return Line(_holds(values["compliant"]), broken, cells)
 
 
 def _holds(verdict: object) -> bool:

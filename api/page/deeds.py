@@ -96,17 +96,21 @@ async def trial(engine: Engine, request: Request, caller: Caller) -> Trial | Non
 
 def _facts(forecast: dict[str, Any]) -> list[tuple[str, str]]:
     """Return what the API says would happen, in words; what identifies the secret stands on the page already."""
-    known = ("operation", "vault", "secret", "version", "name", "id")
+    known = ("operation", "vault", "secret", "version")
     return [
-        (name.replace("_", " "), _readable(text) if isinstance(text, str) else json.dumps(text))
+        (name.replace("_", " "), _readable(text))
         for name, text in forecast.items()
         if name not in known and text not in (None, "", [], {})
     ]
 
 
-def _readable(text: str) -> str:
-    """Write a time for people; any other text stays as it is."""
+def _readable(value: Any) -> str:
+    """Write a time and a list of steps for people; any other text stays as it is."""
+    if isinstance(value, list) and all(isinstance(step, dict) for step in value):
+        return "; ".join(f"{step.get('action')}: {step.get('reason')}" for step in value)
+    if not isinstance(value, str):
+        return json.dumps(value)
     try:
-        return f"{datetime.fromisoformat(text):%Y-%m-%d %H:%M} UTC"
+        return f"{datetime.fromisoformat(value):%Y-%m-%d %H:%M} UTC"
     except ValueError:
-        return text
+        return value

@@ -8,6 +8,7 @@ import shlex
 import pytest
 
 from api.answers import Answer
+from api.page import deeds
 from cli.arguments import parser
 from tests.api.inventory import DRIFTED, Inventory, varied
 from tests.api.page import Element, read
@@ -211,3 +212,14 @@ async def test_no_tag_becomes_a_command_when_it_is_pasted(evil: str) -> None:
     lines = await dropped(Owner=evil)
     assert lines
     assert not [words for words in lines if "--owner" in words]
+
+
+def test_the_steps_of_a_dry_run_are_said_in_turn() -> None:
+    steps = [{"action": "retire", "reason": "compromised"}, {"action": "rotate", "reason": "compromised"}]
+    forecast = {"action": "rotate", "vault": "prod", "until": "2026-11-08T09:00:00+00:00", "steps": steps, "cost": 2}
+    assert deeds._facts(forecast) == [
+        ("action", "rotate"),
+        ("until", "2026-11-08 09:00 UTC"),
+        ("steps", "retire: compromised; rotate: compromised"),
+        ("cost", "2"),
+    ]

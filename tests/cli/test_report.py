@@ -180,3 +180,14 @@ def test_totals_are_given_by_vault_and_owner() -> None:
     page = desk().run("report", "--format", "html").out
     assert "By vault" in page
     assert '<th scope="row">team-a</th><td class="number">1</td><td class="number">0</td>' in page
+
+
+def test_the_page_takes_verdicts_and_times_as_programs_get_them_as_well() -> None:
+    row = {"vault": "https://prod.vault.azure.net", "secret": "late", "compliant": False, "expiry_set": False}
+    times = {"last_written": "2026-11-02T09:00:00+00:00", "age_days": 100, "validity_days": 90, "expires": None}
+    page = as_html([{**row, **times, "owner": None}], NOW, ["https://broken.vault.azure.net"])
+    assert "Not compliant: 1" in page
+    assert "<small>no expiry</small>" in page
+    assert "2026-11-02<small>100 of 90 days</small>" in page
+    assert '<td data-label="Expires">never</td>' in page
+    assert "could not be read: https://broken.vault.azure.net." in page
