@@ -47,7 +47,7 @@
       section.setAttribute("aria-labelledby", id);
       section.querySelector("table").setAttribute("aria-labelledby", id);
       const needing = rows.filter((row) => "need" in row.dataset).length;
-      if (sum) sum.textContent = `${rows.length}${needing ? `, ${needing} in need of a person` : ""}`;
+      if (sum) sum.textContent = needing ? `${needing} of ${rows.length} in need of a person` : `${rows.length}`;
     });
     for (const day of all("details[data-day]", page)) {
       const list = day.querySelector("ul"), steps = [...list.children].sort(order("at")), sum = day.querySelector("b");

@@ -186,9 +186,9 @@ def test_groups_of_later_pages_join_those_that_are_there(visit: Start) -> None:
     page = visit(rig).loaded("?group=owner")
     titles = page.locator("section[data-group] h2").all_inner_texts()
     assert titles == [
-        "alpha 2, 1 in need of a person",
-        "platform 150, 3 in need of a person",
-        "zeta 1, 1 in need of a person",
+        "alpha 1 of 2 in need of a person",
+        "platform 3 of 150 in need of a person",
+        "zeta 1 of 1 in need of a person",
     ]
     expect(page.get_by_role("table", name="alpha").locator("tbody th a")).to_have_text(["zz-more", "aa-first"])
 
