@@ -106,7 +106,7 @@ async def page(engine: Engine, start: Place | None, wanted: Filter, limit: int, 
     if place.vault not in vaults:
         raise _bad_cursor()
     found: list[Entry] = []
-    ledger = await _ledger(engine)
+    ledger = await ledger_of(engine)
     for _ in range(PAGES_AT_ONCE):
         secrets, token = await engine.vaults.page(place.vault, place.token)
         for index, secret in enumerate(secrets[place.skip :], place.skip):
@@ -128,7 +128,7 @@ def judge(engine: Engine, secret: SecretVersion, ledger: Ledger) -> Entry:
     return entry(secret, engine.policy, engine.kinds, engine.clock.now(), ledger.of(secret.ref))
 
 
-async def _ledger(engine: Engine) -> Ledger:
+async def ledger_of(engine: Engine) -> Ledger:
     """Read the records; where they cannot be read, the vaults alone must do."""
     try:
         return await engine.ledger()
@@ -144,7 +144,7 @@ def _first_of_next(vaults: list[str], vault: str) -> Place | None:
 
 async def every(engine: Engine, vaults: list[str]) -> AsyncIterator[Entry]:
     """Stream every secret of these vaults."""
-    ledger = await _ledger(engine)
+    ledger = await ledger_of(engine)
     for vault in vaults:
         async for secret in engine.vaults.list(vault):
             yield judge(engine, secret, ledger)
@@ -171,5 +171,5 @@ async def show(engine: Engine, ref: SecretRef) -> Answer:
     versions = newest_first([one async for one in engine.vaults.versions(ref)])
     if not versions:
         raise NotFound("there is no such secret", where=str(ref), fix="GET /api/secrets lists those that there are")
-    one = judge(engine, versions[0], await _ledger(engine))
+    one = judge(engine, versions[0], await ledger_of(engine))
     return Answer(200, {**one.to_json(), "version": versions[0].version, "history": events(versions)})

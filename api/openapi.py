@@ -31,6 +31,16 @@ QUERY: Mapping[str, tuple[str, dict[str, Any]]] = {
     "owner": ("Only secrets with this tag Owner", {"type": "string"}),
     "name": ("Only names of this pattern, such as `app-*`", {"type": "string"}),
     "source": ("Only sources with this id, or inside it", {"type": "string"}),
+    "search": (
+        "Only secrets whose name, owner, source or reason holds this text, or whose name fits a pattern",
+        {"type": "string"},
+    ),
+    "group": ("What rows are grouped by, in place of their urgency", {"enum": ["owner", "rotator", "vault"]}),
+    "secret": ("The page of this secret of the vault", {"type": "string"}),
+    "try": (
+        "What to try on that secret: the page shows what would happen",
+        {"enum": ["rotate", "leaked", "restore", "retire", "unpark"]},
+    ),
     "limit": ("How many secrets at most", {"type": "integer", "minimum": 1, "maximum": 1000}),
     "cursor": ("Where to go on: from `next`, as it came", {"type": "string"}),
     "dry_run": ("Tell what would happen; change nothing", {"enum": ["true", "false"]}),
@@ -184,7 +194,7 @@ def _responses(route: Route) -> dict[str, Any]:
     success = {status: _success(schema, status) for status, schema in route.answers.items()}
     known = set(_PROBLEMS) - (set() if route.method != "GET" else {"409"})
     if route.role is None:
-        known = {"429", "503"}
+        known = {"429", "503"} | ({"401"} if "303" in route.answers else set())
     problem = {PROBLEM: {"schema": _ref("Problem")}}
     return success | {status: {"description": _PROBLEMS[status], "content": problem} for status in sorted(known)}
 

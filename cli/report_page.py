@@ -1,79 +1,91 @@
-"""The report as a page for auditors: it needs nothing beside itself, runs no script and is fit to be printed."""
+"""The compliance report as a page that needs nothing else, fit to be printed and signed."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from html import escape
-from typing import Any
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from cli.naming import short_name
 from cli.terminal import moment, printable
 
-HEADS = ("secret", "complies", "state", "owner", "kind and source", "last written", "due", "expires")
-BROKEN = {
-    "managed": "not managed",
-    "expiry_set": "no expiry",
-    "rotated_within_policy": "not rotated within its policy",
-    "not_overdue": "overdue",
-    "not_parked": "parked",
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+type Row = Mapping[str, Any]
+
+POINTS: Mapping[str, str] = {
+    "managed": "something rotates it: Rekey, its primary, or its owner by hand",
+    "expiry set": "it has an expiry",
+    "rotated within policy": "it was written anew within the time that its policy allows",
+    "not overdue": "it has not expired, and is not late",
+    "not parked": "no mark says that a person has to mend something first",
 }
-"""How a point is called that is not met."""
-STYLE = (
-    "body{font:14px/1.4 system-ui,sans-serif;margin:2rem;color:#111;background:#fff}"
-    "table{border-collapse:collapse;width:100%}caption{text-align:left;margin:.5rem 0}"
-    "th,td{border:1px solid #999;padding:.25rem .5rem;text-align:left;vertical-align:top;overflow-wrap:break-word}"
-    "th,time{white-space:nowrap}small{color:#444}"
-    "tr.no td{background:#fdecea}thead{display:table-header-group}tr{break-inside:avoid}"
-    "@media print{body{margin:0;font-size:9px}tr.no td:nth-child(2){font-weight:bold}@page{size:A4 landscape;margin:1cm}}"
-)
-"""Words are never broken: an id breaks at its slashes, where `wbr` allows it."""
+"""What a secret is judged by; each is a column of the CSV and JSON reports."""
+LABELS = {name: name for name in POINTS} | {"managed": "not managed", "expiry set": "no expiry"} | {
+    "rotated within policy": "not rotated in time", "not overdue": "overdue", "not parked": "parked",
+}  # fmt: skip
+"""What it is called where it does not hold."""
 
 
-def as_html(rows: Sequence[Mapping[str, Any]], now: datetime, unread: Sequence[str] = ()) -> str:
-    """Write the page, what does not comply first; `unread` are vaults that are missing from it."""
-    failing = sum(not row["compliant"] for row in rows)
-    missing = f"; not read: {escape(', '.join(unread))}" if unread else ""
-    heads = "".join(f'<th scope="col">{head}</th>' for head in HEADS)
-    body = "\n".join(map(_row, sorted(rows, key=lambda row: bool(row["compliant"]))))
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>Rekey: compliance</title>\n'
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
-        f"<style>{STYLE}</style></head><body>\n<h1>Secrets and their policy</h1>\n"
-        f"<table><caption>{moment(now)}: secrets: {len(rows)}, not compliant: {failing}{missing}</caption>\n"
-        f"<thead><tr>{heads}</tr></thead>\n<tbody>\n{body}\n</tbody></table></body></html>\n"
+HEADS = {"age_days": "age in days", "validity_days": "validity in days"}
+"""Columns whose names in JSON say less; all others differ in their spaces alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A secret in the report."""
+
+    complies: bool
+    broken: tuple[str, ...]
+    cells: Mapping[str, str]
+
+
+def as_html(rows: Sequence[Row], now: datetime, unread: Sequence[str] = ()) -> str:
+    """Write the report: totals first, then what does not comply, then all others; `unread` are vaults that it lacks."""
+    lines = [_line(row) for row in rows]
+    failing = [line for line in lines if not line.complies]
+    return _template().render(
+        at=moment(now),
+        unread=unread,
+        points=POINTS,
+        total=len(lines),
+        failing=len(failing),
+        vaults=_by(lines, "vault"),
+        owners=_by(lines, "owner"),
+        parts=[("Not compliant", failing), ("Compliant", [line for line in lines if line.complies])],
     )
 
 
-def _row(row: Mapping[str, Any]) -> str:
-    broken = [words for point, words in BROKEN.items() if row.get(point) is False]
-    cells = (
-        f"<b>{_text(row.get('secret'))}</b><br><small>{_text(short_name(row.get('vault') or ''))}</small>",
-        "yes" if row["compliant"] else f"no: {', '.join(broken)}",
-        f"{_text(row.get('state'))}<br><small>{_text(row.get('reason'))}</small>",
-        _text(row.get("owner")),
-        f"{_text(row.get('rotator'))}<br><small>{_breakable(row.get('source'))}</small>",
-        _written(row),
-        _time(row.get("due"), ""),
-        _time(row.get("expires"), "never"),
-    )
-    kind = "yes" if row["compliant"] else "no"
-    return f'<tr class="{kind}">' + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
+def _line(row: Row) -> Line:
+    values = {HEADS.get(name, name.replace("_", " ")): value for name, value in row.items()}
+    cells = {name: printable("" if value is None else str(value)) for name, value in values.items()}
+    cells["source"] = "/".join(cells.get("source", "").split("/")[-2:])
+    broken = tuple(LABELS[name] for name in POINTS if not _holds(values.get(name, True)))
+    return Line(_holds(values["compliant"]), broken, cells)
 
 
-def _written(row: Mapping[str, Any]) -> str:
-    validity = f" of {row['validity_days']}" if row.get("validity_days") else ""
-    return f"{_time(row.get('last_written'), '')}<br><small>{_text(row.get('age_days'))}{validity} days</small>"
+def _holds(verdict: object) -> bool:
+    return verdict not in (False, "no")
 
 
-def _time(text: str | None, otherwise: str) -> str:
-    date, _, clock = moment(datetime.fromisoformat(text)).partition(" ") if text else (otherwise, "", "")
-    return f"<time>{date}</time> {clock}".rstrip()
+def _by(lines: Sequence[Line], column: str) -> list[tuple[str, int, int]]:
+    """Count the secrets of each vault or owner, and those that do not comply, the worst first."""
+    names = sorted({line.cells.get(column, "") for line in lines})
+    counts = []
+    for name in names:
+        own = [line for line in lines if line.cells.get(column, "") == name]
+        counts.append((name, len(own), sum(not line.complies for line in own)))
+    return sorted(counts, key=lambda count: -count[2])
 
 
-def _text(value: object) -> str:
-    return "" if value is None else escape(printable(str(value)))
+@cache
+def _template() -> Template:
+    from jinja2 import ChainableUndefined, Environment
 
-
-def _breakable(source: str | None) -> str:
-    return _text(source).replace("/", "/<wbr>")
+    text = Path(__file__).with_suffix(".html").read_text(encoding="utf-8")
+    # A missing cell is empty: the report must come out, whichever columns it has.
+    environment = Environment(autoescape=True, undefined=ChainableUndefined, trim_blocks=True, lstrip_blocks=True)
+    return environment.from_string(text)
