@@ -78,7 +78,7 @@ def _without_source(secret: SecretVersion, now: datetime, known: Sequence[Listed
             "a new version without tags took it out of management; its earlier credentials are not rotated any more"
         )
         return Entry(
-            secret, "dropped", reason, f"give its tags back: rekey adopt {secret.ref.vault_name} {secret.ref.name}"
+            secret, "dropped", reason, f"give its tags back: rekey adopt {secret.ref.vault_name}/{secret.ref.name}"
         )
     return Entry(secret, "unmanaged", "no tag ProviderAddress", "tag the secret with what issues its credential")
 

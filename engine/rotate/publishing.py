@@ -265,7 +265,9 @@ class Publishing:
             return
         try:
             accepted = await self._rotator.accepts(self._managed.source, self._managed.credential_id or "", held)
-        except TransientError:
+        except TransientError as error:
+            if error.retry_after is not None:
+                raise
             # Whatever keeps the source from answering, the change itself meets it too, and says so.
             return
         if not accepted:
