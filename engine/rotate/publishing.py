@@ -141,7 +141,11 @@ class Publishing:
         await self._gate.unchanged(secret)
         await self._lease.begin(self._progress.item, secret, FOLLOW_UP_SECONDS if self._single else None)
         async with warning(self._single), self._lease.changing("issue"):
-            issued = await rotator.issue(job)
+            try:
+                issued = await rotator.issue(job)
+            except NeedsHuman:
+                self._lease.untouched()
+                raise
         issued = replace(issued, restorable=issued.restorable and restorable)
         async with self._rollback(job).on(secret, issued, (RekeyError,)):
             return await self._proof.issued(managed, issued)

@@ -45,6 +45,8 @@ class UnderLease:
     source: str
     leases: tuple[Lease, ...]
     _learned: Record | None = None
+    _touched: str | None = None
+    """Which version had been touched before this run."""
 
     @property
     def record(self) -> Record:
@@ -87,6 +89,8 @@ class UnderLease:
         now, touched = self.parts.clock.now(), secret.version or ""
         if look_after is not None:
             self._not_again_at_once(now)
+        if self._touched is None:
+            self._touched = self.record.touched
         record = replace(self.record.keyed(), changing=self.record.changing or now, begun=now, touched=touched)
         if look_after is not None:
             record = await self._promised(record, item, look_after)
@@ -101,6 +105,10 @@ class UnderLease:
             raise TransientError(
                 "the source was changed just now", where=self.source, code="JustTried", retry_after=wait
             )
+
+    def untouched(self) -> None:
+        """Note that the change just begun was refused by the rotator itself: nothing was sent."""
+        self.learn(replace(self.record, changing=None, touched=self._touched or ""))
 
     async def look_again(self, item: WorkItem) -> None:
         """Promise another look while an earlier change may still take effect, or nobody has been able to look since."""

@@ -161,12 +161,6 @@ def test_the_page_needs_nothing_else_and_runs_nothing() -> None:
     assert "@media print" in page
 
 
-def test_the_page_begins_with_what_does_not_comply_and_says_in_what() -> None:
-    page = desk().run("report", "--format", "html").out
-    assert page.index(">unlimited<") < page.index(">well<")
-    assert "no: no expiry, not rotated within its policy, overdue" in page
-
-
 def test_a_vault_that_cannot_be_read_is_named_in_the_report_that_lacks_it() -> None:
     found = desk()
     other = found.world.add_vault("broken", group="elsewhere")
@@ -185,7 +179,7 @@ def test_a_vault_without_secrets_is_reported_as_that() -> None:
 
 def test_the_page_judges_by_the_points_that_the_other_formats_have() -> None:
     (row, *_) = desk().run("report", "--format", "json").json["secrets"]
-    assert set(POINTS) <= set(row)
+    assert {point.replace(" ", "_") for point in POINTS} <= set(row)
 
 
 def test_what_does_not_comply_stands_first_with_the_points_that_it_breaks() -> None:
