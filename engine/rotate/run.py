@@ -121,7 +121,9 @@ class Run:
             item = self._asked()
             decision = self.parts.decide(secret, item)
             here = isinstance(decision, Acting) and decision.managed.source == self.lease.source
-            obstacle = await self._obstacle(secret) if here else None
+            # What a tag alone claims to be retired is not done in silence.
+            unproven = isinstance(decision, Skip) and item.action == "retire"
+            obstacle = await self._obstacle(secret) if here or unproven else None
             if obstacle:
                 return await Marking(self.parts).conclude(secret, item, obstacle)
             if left := await self._left_over(secret, decision, here=here):

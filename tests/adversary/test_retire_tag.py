@@ -120,3 +120,13 @@ async def test_a_forged_tag_on_a_secret_that_was_never_rotated_revokes_nothing(s
     assert account.keys == before
     assert stage.calls(REGENERATE) == 0
     assert stage.longest_refusal(secret) == timedelta()
+
+
+async def test_a_tag_that_no_record_knows_is_handed_to_a_person_within_two_hours(stage: Stage) -> None:
+    """An earlier Rekey may have written it, or anybody: nothing is revoked, and nobody waits for it in silence."""
+    secret = stage.storage(days_left=80)
+    stage.tag(secret, RekeyRetire=f"{PAST} {'a' * 32} key2")
+    keys = dict(stage.account().keys)
+    await stage.run_for(hours=2)
+    assert stage.account().keys == keys
+    assert "of which there is no record" in stage.reason(secret)
