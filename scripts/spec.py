@@ -33,6 +33,9 @@ PROPERTIES = ("P1End", "P1ReplicaEnd", "P5End", "P7", "People")
 HOLDS, VIOLATED = (0,), (12, 13)
 """How TLC ends where everything holds; where an invariant or a property is violated."""
 NOTHING_CHECKED = 2
+ENDLESS = -1
+LIMIT_SECONDS = 600.0
+"""The longest that one check may take: a model that has grown too large says so in place of running for hours."""
 NOT_SEEN_IN_RUNS = ("late look", "tidy first")
 """Rules that no recorded run can show: a matter of minutes, and of which try of a message it is."""
 TRACED_WORKERS = 4
@@ -115,7 +118,14 @@ def run(tlc: Sequence[str], module: str, config: str, extra: Mapping[str, str]) 
             (here / name).write_text(text)
         # TLC unpacks its standard modules into the temporary folder, where runs would meet.
         command = [tlc[0], f"-Djava.io.tmpdir={folder}", *tlc[1:], "-config", "Check.cfg", module]
-        done = subprocess.run(command, cwd=here, check=False, capture_output=True, text=True)  # noqa: S603
+        try:
+            done = subprocess.run(command, cwd=here, check=False, capture_output=True, text=True, timeout=LIMIT_SECONDS)  # noqa: S603
+        except subprocess.TimeoutExpired as late:
+            shown = late.stdout if isinstance(late.stdout, str) else (late.stdout or b"").decode()
+            return (
+                ENDLESS,
+                f"{shown}\nIt did not end within {LIMIT_SECONDS:.0f} s: choose smaller bounds in models.toml.",
+            )
     return done.returncode, done.stdout + done.stderr
 
 
@@ -140,11 +150,11 @@ def replay(tlc: Sequence[str], path: Path, without: Sequence[str]) -> bool:
     """Hold recorded runs against the model and return whether it accepts them all; prints those that it does not."""
     runs = _runs(path)
     rejected = 0
-    for strategy in sorted({start["strategy"] for start, _ in runs}):
-        batch = [(start, events) for start, events in runs if start["strategy"] == strategy]
-        model = {"strategy": strategy, "workers": TRACED_WORKERS}
+    for strategy, replica in sorted({(start["strategy"], start["replica"]) for start, _ in runs}):
+        batch = [entry for entry in runs if (entry[0]["strategy"], entry[0]["replica"]) == (strategy, replica)]
+        model = {"strategy": strategy, "replica": replica, "workers": TRACED_WORKERS}
         config = configuration(model, (*without, *NOT_SEEN_IN_RUNS), ()).replace(
-            "SPECIFICATION Spec", "SPECIFICATION Replay"
+            "SPECIFICATION Spec\nCONSTANTS", "SPECIFICATION Replay\nVIEW Seen\nCONSTANTS\n  Asked <- AskedInRun"
         )
         code, output = run(tlc, "Trace.tla", config, {"Recorded.tla": _recorded(batch)})
         if code not in HOLDS:
@@ -196,6 +206,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="only what takes seconds")
     parser.add_argument("--only", default="", help="only checks whose name contains this")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="how many checks run at once")
     parser.add_argument("--traces", type=Path, help="hold these recorded runs against the model instead")
     parser.add_argument("--without", action="append", default=[], help="for --traces: a rule that the engine has not")
     options = parser.parse_args()
@@ -207,7 +218,7 @@ def main() -> int:
     if options.traces:
         return 0 if replay(tlc, options.traces, options.without) else 1
     chosen = [check for check in checks() if (check.quick or not options.quick) and options.only in check.name]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(options.jobs) as pool:
         results = list(pool.map(lambda check: report(tlc, check), chosen))
     print(f"{sum(results)} of {len(results)} as they must be")
     return 0 if results and all(results) else 1

@@ -29,12 +29,14 @@ ROTATION: dict[str, dict[str, int]] = {
     "sql-login-password of a user": {**ONE_SLOT, "ALTER": 1, **LEASE, **POSTED},
     "sql-login-password of two logins": {**BOTH, "ALTER": 1, "sign-in": 2, "lease": 9},
 }
-MARKED = {"vault GET": 5, "vault PATCH": 2, "lease": 5}
-"""The superseded version is read and disabled, and the tag RekeyRetire removed; its credential is proven to be refused."""
+MARKED = {"vault GET": 5, "vault PATCH": 2, "lease": 6}
+"""The superseded version is read and disabled, and the tag RekeyRetire removed; its credential is proven to be refused.
+
+Before that the current one is proven to work: the other may be the last that does."""
 RETIREMENT: dict[str, dict[str, int]] = {
-    "storage-key": {**MARKED, "listKeys": 1, "regenerateKey": 1, "signed request": 2},
-    "service-principal-secret": {**MARKED, "removePassword": 1, "sign-in": 2},
-    "sql-login-password of two logins": {**MARKED, "sign-in": 3, "ALTER": 1, "lease": 8},
+    "storage-key": {**MARKED, "listKeys": 1, "regenerateKey": 1, "signed request": 3},
+    "service-principal-secret": {**MARKED, "removePassword": 1, "sign-in": 3},
+    "sql-login-password of two logins": {**MARKED, "sign-in": 5, "ALTER": 1, "lease": 9},
 }
 
 

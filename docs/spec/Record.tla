@@ -59,8 +59,12 @@ Settled == shown = Newest
 Reads == shown..Newest
 Vacant == CHOOSE s \in Slots: held[s] = 0 /\ \A x \in Slots: held[x] = 0 => s <= x
 Leak == IF leaked = 0 THEN 0 ELSE ver[leaked].c
+\* Versions of which a rotation is asked for: each is due, or somebody forces it.
+Asked == {1}
 
-NoRecord == [cred |-> 0, base |-> 0, retire |-> {}, leak |-> 0]
+\* The credential written ahead and the version that it replaces; versions whose credential is to be
+\* revoked, and those that are dead already; the version that was reported.
+NoRecord == [cred |-> 0, base |-> 0, retire |-> {}, dead |-> {}, leak |-> 0]
 
 Init ==
   /\ held = [s \in Slots |-> IF s = 1 THEN 1 ELSE IF s = 2 THEN Foreign ELSE 0]
@@ -82,20 +86,22 @@ Init ==
 
 Spend(what) == left[what] > 0 /\ left' = [left EXCEPT ![what] = @ - 1]
 Go(w, to) == at' = [at EXCEPT ![w] = to]
-Posted(queue, k) == [queue EXCEPT ![k] = IF k = "look" THEN 1 ELSE @ + 1]
+Posted(queue, k) == [queue EXCEPT ![k] = IF k = "look" /\ @ > 0 THEN @ ELSE @ + 1]
 Looked(queue) == IF Rule("look") THEN Posted(queue, "look") ELSE queue
-Forget(w) == /\ job' = [job EXCEPT ![w] = "none"] /\ view' = [view EXCEPT ![w] = 0]
-             /\ made' = [made EXCEPT ![w] = 0]
+Drop(w) == /\ job' = [job EXCEPT ![w] = "none"] /\ view' = [view EXCEPT ![w] = 0]
+           /\ made' = [made EXCEPT ![w] = 0]
 
 \* A worker whose call has failed gives its lease back. Its message comes again, and a look follows.
 GiveUp(w) ==
-  /\ Go(w, "idle") /\ Forget(w)
+  /\ Go(w, "idle") /\ Drop(w)
   /\ lease' = (IF lease = w THEN None ELSE lease)
   /\ jobs' = Looked(Posted(jobs, job[w]))
 
 \* Of several versions a retirement revokes one at a time. An overlap that has not passed is waited for.
 Replaced(i) == \E j \in 1..Newest: ver[j].by = "rekey" /\ ver[j].from = i
-Due == {i \in rec.retire: Replaced(i) /\ (i <= passed \/ ~Rule("overlap"))}
+Due == {i \in rec.retire: Replaced(i) /\ (i <= passed \/ i = rec.leak \/ ~Rule("overlap"))}
+\* An incident that the record does not know of yet is noted there, before anything can fail.
+Unmarked == Rule("mark") /\ rec.leak = 0 /\ ~ended
 
 \* A look comes minutes later than what it looks for.
 Ready(k) == (k = "look" /\ Rule("late look")) => Settled /\ net = {}
@@ -105,11 +111,11 @@ Take(w, k) ==
   /\ at[w] = "idle" /\ \A v \in 1..w - 1: at[v] # "idle"
   /\ lease = None /\ jobs[k] > 0 /\ Ready(k)
   /\ jobs' = [jobs EXCEPT ![k] = @ - 1] /\ job' = [job EXCEPT ![w] = k]
-  /\ lease' = w /\ Go(w, "read")
+  /\ lease' = w /\ Go(w, IF k = "park" \/ (k = "incident" /\ Unmarked) THEN "mark" ELSE "read")
   /\ UNCHANGED <<source, vault, rec, view, made, net, history, left>>
 
 Free(w) ==
-  /\ at[w] = "free" /\ Go(w, "idle") /\ Forget(w)
+  /\ at[w] = "free" /\ Go(w, "idle") /\ Drop(w)
   /\ lease' = (IF lease = w THEN None ELSE lease)
   /\ UNCHANGED <<source, vault, rec, jobs, net, history, left>>
 
@@ -127,9 +133,12 @@ Known == Rule("record") /\ rec.cred # 0
 \* Published already; by now, or in a version that other ones have replaced since.
 Fits(r) == ver[r].c = rec.cred
 \* The vault shows no more than what the record says was to be replaced: not published, or a stale read.
-Behind(r) == Known /\ ~Fits(r) /\ r <= rec.base
-\* Where a source still shows what was written ahead (a key can be read), that very one is published.
-Readable == Strategy = "two" /\ Alive(rec.cred)
+\* So is what is older than the version published last: creation times tell.
+Behind(r) == /\ Known /\ ~Fits(r)
+             /\ r <= rec.base \/ \E i \in r + 1..Newest: ver[i].by = "rekey" /\ ver[i].c = rec.cred
+\* Where a source still shows what was written ahead (a key can be read), or a replica holds it, that
+\* very one is published.
+Readable == Alive(rec.cred) /\ (Strategy = "two" \/ (Replica /\ copy = rec.cred))
 
 \* What an interrupted rotation has made, where that can be told, and nobody has published.
 Leftovers == IF Strategy = "many" THEN {c \in 3..last: Alive(c) /\ \A i \in 1..Newest: ver[i].c # c} ELSE {}
@@ -146,16 +155,20 @@ Heal(w, r) == IF Strategy = "two" THEN Do(w, "prove", held[ver[r].s]) ELSE Make(
 Rest(w, r) ==
   IF consent /\ copy # ver[r].c /\ Alive(ver[r].c) THEN Do(w, "catch up", ver[r].c) ELSE Do(w, "free", 0)
 
-Unfinished(w) == job[w] = "incident" \/ (job[w] = "look" /\ rec.leak # 0)
+Unfinished(w) == /\ job[w] = "incident" \/ (job[w] = "look" /\ rec.leak # 0)
+                 /\ ~ended \/ leaked \in rec.retire
+\* Versions whose credential is dead, and which the record has still to forget.
+Dead == {i \in rec.retire \cup rec.dead: Replaced(i) /\ ~Alive(ver[i].c) /\ i # Newest}
 Decide(w, r) ==
-  CASE job[w] = "rotate" /\ r = 1 -> Replace(w, r)
-    [] job[w] = "retire" /\ (Alive(ver[r].c) \/ ~Rule("confirm")) -> Do(w, "revoke", 0)
-    [] job[w] = "park" \/ (job[w] = "incident" /\ Rule("mark") /\ rec.leak = 0 /\ ~ended) -> Do(w, "mark", 0)
-    [] Unfinished(w) -> IF ended THEN Rest(w, r)
-                        ELSE IF ver[r].c = Leak THEN Replace(w, r) ELSE Do(w, "revoke", 0)
-    \* Whatever a message is about, the current version is proven. This one may be another's.
-    [] OTHER -> IF ~Alive(ver[r].c) /\ (job[w] = "look" \/ Rule("confirm")) THEN Heal(w, r)
-                ELSE IF Leftovers # {} THEN Do(w, "tidy", 0) ELSE Rest(w, r)
+  CASE Unfinished(w) -> IF ver[r].c = Leak THEN Replace(w, r) ELSE Do(w, "revoke", 0)
+    \* What is due to be retired comes first, but not before the current version is mended.
+    [] Due # {} /\ (Alive(ver[r].c) \/ ~Rule("heal first")) -> Do(w, "revoke", 0)
+    [] job[w] = "rotate" /\ r \in Asked -> Replace(w, r)
+    \* Whatever a message is about, the current version is proven: it may be another's.
+    [] ~Alive(ver[r].c) /\ (job[w] = "look" \/ Rule("confirm")) -> Heal(w, r)
+    [] job[w] = "retire" -> Do(w, "revoke", 0)
+    [] Dead # {} -> Do(w, "disable", 0)
+    [] OTHER -> IF Leftovers # {} THEN Do(w, "tidy", 0) ELSE Rest(w, r)
 
 Read(w) ==
   /\ at[w] = "read"
@@ -177,7 +190,7 @@ Mark(w) ==
 ----------------------------------------------------------------------------
 (* Change the source, prove it, write it ahead, publish it *)
 
-Healing(w) == ~Unfinished(w) /\ (job[w] # "rotate" \/ view[w] # 1)
+Healing(w) == ~Unfinished(w) /\ (job[w] # "rotate" \/ view[w] \notin Asked)
 Target(w) ==
   CASE Strategy = "one" -> 1
     [] Strategy = "two" -> IF Healing(w) THEN ver[view[w]].s ELSE 3 - ver[view[w]].s
@@ -206,11 +219,13 @@ Prove(w) ==
   /\ UNCHANGED <<source, vault, rec, net, passed, leaked, ended, overtaken, meddled, left>>
 
 \* What is about to be published, and what that supersedes. A record is written under its lease only.
+Gone(w) == Healing(w) \/ Strategy = "one"
 Ahead(w) ==
   /\ at[w] = "ahead"
   /\ IF lease # w THEN GiveUp(w) /\ UNCHANGED rec
      ELSE /\ rec' = [rec EXCEPT !.cred = IF Rule("record") THEN made[w] ELSE 0, !.base = view[w],
-                                !.retire = @ \cup {view[w]}]
+                                !.retire = IF Gone(w) THEN @ ELSE @ \cup {view[w]},
+                                !.dead = IF Gone(w) /\ Rule("out of use") THEN @ \cup {view[w]} ELSE @]
           /\ Go(w, IF Replica /\ Rule("copies first") THEN "copy" ELSE "publish")
           /\ UNCHANGED <<lease, jobs, job, view, made>>
   /\ UNCHANGED <<source, vault, net, history, left>>
@@ -218,16 +233,23 @@ Ahead(w) ==
 \* Replicas come first. One whose owner does not consent is left alone, and nothing waits for it.
 Copy(w) ==
   /\ at[w] \in {"copy", "catch up"}
-  /\ IF lease # w THEN GiveUp(w) /\ UNCHANGED copy
-     ELSE /\ copy' = (IF consent \/ ~Rule("consent") THEN made[w] ELSE copy)
-          /\ Go(w, IF at[w] = "copy" /\ Rule("copies first") THEN "publish" ELSE "free")
-          /\ UNCHANGED <<lease, jobs, job, view, made>>
-  /\ UNCHANGED <<source, ver, shown, consent, tag, rec, net, history, left>>
+  /\ IF lease # w THEN GiveUp(w) /\ UNCHANGED <<copy, net, left>>
+     ELSE \/ /\ copy' = (IF consent \/ ~Rule("consent") THEN made[w] ELSE copy)
+             /\ Go(w, IF at[w] = "copy" /\ Rule("copies first") THEN "publish" ELSE "free")
+             /\ UNCHANGED <<lease, jobs, job, view, made, net, left>>
+          \/ /\ consent /\ Spend("late") /\ GiveUp(w) /\ UNCHANGED copy
+             /\ net' = net \cup {[do |-> "copy", c |-> made[w]]}
+          \/ \* A single slot has changed already: its secret cannot wait for a replica that fails.
+             /\ Strategy = "one" /\ at[w] = "copy" /\ Spend("failure") /\ Go(w, "publish")
+             /\ UNCHANGED <<copy, lease, jobs, job, view, made, net>>
+  /\ UNCHANGED <<source, ver, shown, consent, tag, rec, history>>
 
 Version(c, s, from, by) == [c |-> c, s |-> s, from |-> from, by |-> by, on |-> TRUE]
 SlotOf(c) == IF Alive(c) THEN CHOOSE s \in Slots: held[s] = c ELSE 1
-\* A version that was refused is disabled as soon as another one stands in its place.
-After(w) == IF Unfinished(w) THEN "read" ELSE IF Healing(w) THEN "disable"
+\* A version that was refused, or that a single slot held, is disabled as soon as another one stands
+\* in its place. A leaked one is not before its credential is proven to be refused.
+After(w) == IF Unfinished(w) THEN (IF Strategy = "one" THEN "refused" ELSE "read")
+            ELSE IF Gone(w) THEN "disable"
             ELSE IF Replica /\ ~Rule("copies first") THEN "copy" ELSE "free"
 
 \* The gate: the lease is held, and a fresh read shows the version that is to be replaced.
@@ -238,7 +260,8 @@ Publish(w) ==
      THEN GiveUp(w) /\ UNCHANGED <<ver, net, left>>
      ELSE \/ /\ ver' = Append(ver, Version(made[w], SlotOf(made[w]), view[w], "rekey"))
              /\ Go(w, After(w)) /\ view' = [view EXCEPT ![w] = Newest + 1]
-             /\ UNCHANGED <<lease, jobs, job, made, net, left>>
+             /\ made' = (IF After(w) = "refused" THEN [made EXCEPT ![w] = Leak] ELSE made)
+             /\ UNCHANGED <<lease, jobs, job, net, left>>
           \/ /\ Spend("late") /\ GiveUp(w) /\ UNCHANGED ver
              /\ net' = net \cup {[do |-> "put", c |-> made[w], s |-> SlotOf(made[w]), from |-> view[w]]}
   /\ UNCHANGED <<source, shown, copy, consent, tag, rec, history>>
@@ -249,78 +272,101 @@ Undo(w) ==
   /\ \E r \in Reads:
        LET old == ver[view[w]].c IN
        IF lease = w /\ (r = view[w] \/ ~Rule("undo")) /\ (old \notin revoked \cup {Leak} \/ ~Rule("revoked"))
-       THEN held' = [held EXCEPT ![1] = old] ELSE UNCHANGED held
+       THEN \/ held' = [held EXCEPT ![1] = old] /\ UNCHANGED <<net, left>>
+            \/ Spend("late") /\ net' = net \cup {[do |-> "back", c |-> old]} /\ UNCHANGED held
+       ELSE UNCHANGED <<held, net, left>>
   /\ GiveUp(w)
-  /\ UNCHANGED <<last, revoked, vault, rec, net, history, left>>
+  /\ UNCHANGED <<last, revoked, vault, rec, history>>
 
 ----------------------------------------------------------------------------
 (* Retire, prove it, disable *)
 
 \* A retirement spares what the vault's current version holds, whoever wrote that.
 Spared(w) == IF Rule("spare") THEN {ver[view[w]].c} ELSE {}
+Slotted(c, s) == [c |-> c, s |-> s]
 Condemned(w) ==
-  IF job[w] = "retire"
-  THEN {ver[i].c: i \in Due} \cup (IF Rule("evidence") \/ tag = 0 THEN {} ELSE {tag})
-  ELSE {Leak}
+  LET of(i) == Slotted(ver[i].c, ver[i].s)
+      tagged == IF Rule("evidence") \/ tag = 0 THEN {} ELSE {Slotted(tag, IF Alive(tag) THEN SlotOf(tag) ELSE 1)}
+      doomed == IF Unfinished(w) THEN {of(i): i \in {leaked} \ {0}} ELSE {of(i): i \in Due} \cup tagged
+  IN {x \in doomed: x.c \notin Spared(w)}
 
-Killed(c) ==  \* a key is replaced, since a slot is never empty
-  IF ~Alive(c) THEN held
-  ELSE [held EXCEPT ![CHOOSE s \in Slots: held[s] = c] = IF Strategy = "many" THEN 0 ELSE last + 1]
+\* A slot is never empty: its key is replaced. (A retirement that is repeated replaces it once more;
+\* nothing depends on that here.)
+Killed(x) ==
+  CASE ~Alive(x.c) \/ Strategy = "one" -> held
+    [] Strategy = "many" -> [s \in Slots |-> IF held[s] = x.c THEN 0 ELSE held[s]]
+    [] OTHER -> [held EXCEPT ![x.s] = last + 1]
 
 Revoke(w) ==
   /\ at[w] = "revoke"
-  /\ IF lease # w THEN GiveUp(w) /\ UNCHANGED <<held, last, net, left, ended>>
-     ELSE IF Condemned(w) \ Spared(w) = {}
-     THEN Go(w, "disable") /\ UNCHANGED <<held, last, lease, jobs, job, view, made, net, left, ended>>
-     ELSE LET c == CHOOSE x \in Condemned(w) \ Spared(w): TRUE IN
+  /\ IF lease # w THEN GiveUp(w) /\ UNCHANGED <<held, last, net, left>>
+     ELSE IF Condemned(w) = {} THEN Go(w, "disable") /\ UNCHANGED <<held, last, lease, jobs, job, view, made, net, left>>
+     ELSE \E x \in Condemned(w):
           \/ \* it is revoked; nothing is left to do where it is gone already
-             /\ held' = Killed(c) /\ last' = (IF Alive(c) /\ Strategy # "many" THEN last + 1 ELSE last)
-             /\ Go(w, "refused") /\ made' = [made EXCEPT ![w] = c]
-             /\ UNCHANGED <<lease, jobs, job, view, net, left, ended>>
+             /\ held' = Killed(x) /\ last' = (IF held' # held /\ Strategy = "two" THEN last + 1 ELSE last)
+             /\ Go(w, "refused") /\ made' = [made EXCEPT ![w] = x.c]
+             /\ UNCHANGED <<lease, jobs, job, view, net, left>>
           \/ \* "not found", says a replica of the source that lags
-             /\ Spend("lie") /\ Go(w, "refused") /\ made' = [made EXCEPT ![w] = c]
-             /\ UNCHANGED <<held, last, lease, jobs, job, view, net, ended>>
-          \/ /\ Alive(c) /\ Spend("late") /\ GiveUp(w)
-             /\ net' = net \cup {IF Strategy = "many" THEN [do |-> "remove", c |-> c]
-                                ELSE [do |-> "set", s |-> CHOOSE s \in Slots: held[s] = c]}
-             /\ UNCHANGED <<held, last, ended>>
-  /\ UNCHANGED <<revoked, vault, rec, proven, passed, leaked, overtaken, meddled>>
+             /\ Spend("lie") /\ Go(w, "refused") /\ made' = [made EXCEPT ![w] = x.c]
+             /\ UNCHANGED <<held, last, lease, jobs, job, view, net>>
+          \/ /\ Alive(x.c) /\ Strategy # "one" /\ Spend("late") /\ GiveUp(w)
+             /\ net' = net \cup {IF Strategy = "many" THEN [do |-> "remove", c |-> x.c]
+                                ELSE [do |-> "set", s |-> x.s]}
+             /\ UNCHANGED <<held, last>>
+  /\ UNCHANGED <<revoked, vault, rec, history>>
 
 \* What was revoked is tried. Only its refusal is believed.
+Believed(w) == ~Rule("proof") \/ (~Rule("read back") /\ job[w] = "retire")
 Refused(w) ==
   /\ at[w] = "refused"
-  /\ IF Alive(made[w]) /\ Rule("proof") THEN GiveUp(w) /\ UNCHANGED <<rec, ended>>
-     ELSE IF lease # w THEN GiveUp(w) /\ UNCHANGED <<rec, ended>>
-     ELSE /\ rec' = (IF made[w] = Leak THEN [rec EXCEPT !.leak = 0] ELSE rec)
+  /\ IF (Alive(made[w]) /\ ~Believed(w)) \/ lease # w THEN GiveUp(w) /\ UNCHANGED <<rec, ended>>
+     ELSE /\ rec' = [rec EXCEPT !.leak = IF made[w] = Leak THEN 0 ELSE @,
+                                !.retire = IF Alive(made[w]) THEN {i \in @: ver[i].c # made[w]} ELSE @]
           /\ ended' = (ended \/ made[w] = Leak)
-          /\ Go(w, "disable") /\ UNCHANGED <<lease, jobs, job, view, made>>
+          /\ Go(w, IF Strategy = "one" /\ ~Rule("out of use") THEN "free" ELSE "disable")
+          /\ UNCHANGED <<lease, jobs, job, view, made>>
   /\ UNCHANGED <<source, vault, net, proven, passed, leaked, overtaken, meddled, left>>
 
+Off(i) == [ver[i] EXCEPT !.on = FALSE]
 \* Versions whose credential is dead are disabled, then the record forgets them.
-Dead == {i \in rec.retire: Replaced(i) /\ ~Alive(ver[i].c) /\ i # Newest}
+Useless(w) == Dead \cup {i \in {ver[view[w]].from} \ {0, rec.leak}: ~Alive(ver[i].c) /\ made[w] = ver[view[w]].c}
 Disable(w) ==
   /\ at[w] = "disable"
-  /\ \E r \in Reads: IF lease # w \/ (r # view[w] /\ Rule("gate")) THEN GiveUp(w) /\ UNCHANGED <<ver, rec>>
-     ELSE /\ ver' = [i \in 1..Newest |-> IF i \in Dead THEN [ver[i] EXCEPT !.on = FALSE] ELSE ver[i]]
-          /\ rec' = [rec EXCEPT !.retire = {i \in @: i \notin Dead /\ ver[i].c # ver[view[w]].c}]
-          /\ Go(w, "free") /\ UNCHANGED <<lease, jobs, job, view, made>>
-  /\ UNCHANGED <<source, shown, copy, consent, tag, net, history, left>>
+  /\ \E r \in Reads:
+     IF lease # w \/ (r # view[w] /\ Rule("gate")) THEN GiveUp(w) /\ UNCHANGED <<ver, net, left>>
+     ELSE \/ /\ ver' = [i \in 1..Newest |-> IF i \in Useless(w) THEN Off(i) ELSE ver[i]]
+             /\ Go(w, "forget") /\ UNCHANGED <<lease, jobs, job, view, made, net, left>>
+          \/ /\ Spend("late") /\ GiveUp(w) /\ UNCHANGED ver
+             /\ \E i \in Useless(w): net' = net \cup {[do |-> "off", i |-> i]}
+  /\ UNCHANGED <<source, shown, copy, consent, tag, rec, history>>
+
+\* A message that was about something else goes on with that.
+Forget(w) ==
+  /\ at[w] = "forget"
+  /\ IF lease # w THEN GiveUp(w) /\ UNCHANGED rec
+     ELSE /\ rec' = [rec EXCEPT !.retire = {i \in @: ver[i].on /\ ver[i].c # ver[view[w]].c},
+                                !.dead = {i \in @: ver[i].on /\ ver[i].c # ver[view[w]].c}]
+          /\ Go(w, IF job[w] = "retire" THEN "free" ELSE "read") /\ UNCHANGED <<lease, jobs, job, view, made>>
+  /\ UNCHANGED <<source, vault, net, history, left>>
 
 Tidy(w) ==
   /\ at[w] = "tidy"
-  /\ IF lease # w THEN GiveUp(w) /\ UNCHANGED held
-     ELSE /\ held' = (IF Rule("tidy")
-                      THEN [s \in Slots |-> IF held[s] \in Leftovers THEN 0 ELSE held[s]] ELSE held)
-          /\ Go(w, IF Healing(w) /\ Alive(ver[view[w]].c) THEN "free" ELSE "issue")
-          /\ UNCHANGED <<lease, jobs, job, view, made>>
-  /\ UNCHANGED <<last, revoked, vault, rec, net, history, left>>
+  /\ IF lease # w THEN GiveUp(w) /\ UNCHANGED <<held, net, left>>
+     ELSE IF Leftovers = {} \/ ~Rule("tidy")
+     THEN /\ Go(w, IF Healing(w) /\ Alive(ver[view[w]].c) THEN "free" ELSE "issue")
+          /\ UNCHANGED <<held, lease, jobs, job, view, made, net, left>>
+     ELSE LET c == CHOOSE x \in Leftovers: \A y \in Leftovers: x <= y IN
+          \/ /\ held' = [s \in Slots |-> IF held[s] = c THEN 0 ELSE held[s]]
+             /\ UNCHANGED <<at, lease, jobs, job, view, made, net, left>>
+          \/ /\ Spend("late") /\ GiveUp(w) /\ net' = net \cup {[do |-> "remove", c |-> c]} /\ UNCHANGED held
+  /\ UNCHANGED <<last, revoked, vault, rec, history>>
 
 ----------------------------------------------------------------------------
 (* What happens to workers, requests and vaults *)
 
 \* The process dies. Its message comes back; after too many deaths it is parked instead.
 Crash(w) ==
-  /\ at[w] # "idle" /\ Go(w, "idle") /\ Forget(w)
+  /\ at[w] # "idle" /\ Go(w, "idle") /\ Drop(w)
   /\ \/ Spend("crash") /\ jobs' = Posted(jobs, job[w])
      \/ /\ Spend("death") /\ job[w] \in {"rotate", "incident"} /\ jobs' = Posted(jobs, "park")
   /\ UNCHANGED <<source, vault, rec, lease, net, history>>
@@ -346,19 +392,22 @@ Settle ==
 
 Effect(request) ==
   CASE request.do = "set" -> /\ held' = [held EXCEPT ![request.s] = last + 1] /\ last' = last + 1
-                             /\ UNCHANGED ver
+                             /\ UNCHANGED <<ver, copy>>
     [] request.do = "add" -> /\ held' = [held EXCEPT ![Vacant] = last + 1] /\ last' = last + 1
-                             /\ UNCHANGED ver
+                             /\ UNCHANGED <<ver, copy>>
     [] request.do = "remove" -> /\ held' = [s \in Slots |-> IF held[s] = request.c THEN 0 ELSE held[s]]
-                                /\ UNCHANGED <<last, ver>>
+                                /\ UNCHANGED <<last, ver, copy>>
+    [] request.do = "back" -> held' = [held EXCEPT ![1] = request.c] /\ UNCHANGED <<last, ver, copy>>
+    [] request.do = "off" -> ver' = [ver EXCEPT ![request.i] = Off(request.i)] /\ UNCHANGED <<held, last, copy>>
+    [] request.do = "copy" -> copy' = request.c /\ UNCHANGED <<held, last, ver>>
     [] OTHER -> /\ ver' = Append(ver, Version(request.c, request.s, request.from, "rekey"))
-                /\ UNCHANGED <<held, last>>
+                /\ UNCHANGED <<held, last, copy>>
 
 \* A request takes effect late, or never.
 Land ==
   /\ \E request \in net: Effect(request) /\ net' = net \ {request}
   /\ overtaken' = TRUE
-  /\ UNCHANGED <<revoked, shown, copy, consent, tag, rec, lease, jobs, worker, proven, passed,
+  /\ UNCHANGED <<revoked, shown, consent, tag, rec, lease, jobs, worker, proven, passed,
                  leaked, ended, meddled, left>>
 
 Vanish ==
@@ -395,11 +444,13 @@ PersonGoesBack ==
   /\ UNCHANGED <<held, last, revoked, copy, consent, tag, rec, lease, jobs, worker, net, proven,
                  passed, leaked, ended, overtaken>>
 
-\* A person takes the current credential away at its source, and asks for a look.
+\* A person takes the current credential away at its source. The daily audit looks there.
 PersonRevokes ==
-  /\ Strategy = "one" /\ Accepted /\ Spend("person") /\ Meddle
-  /\ held' = [held EXCEPT ![1] = last + 1] /\ last' = last + 1 /\ revoked' = revoked \cup {Current.c}
-  /\ jobs' = Posted(jobs, "look")
+  /\ Accepted /\ Spend("person") /\ Meddle
+  /\ LET s == SlotOf(Current.c) IN
+     IF Strategy = "many" THEN held' = [held EXCEPT ![s] = 0] /\ UNCHANGED last
+     ELSE held' = [held EXCEPT ![s] = last + 1] /\ last' = last + 1
+  /\ revoked' = revoked \cup {Current.c} /\ jobs' = Posted(jobs, "look")
   /\ UNCHANGED <<vault, rec, lease, worker, net, proven, passed, leaked, ended, overtaken>>
 
 Withdraw ==
@@ -420,7 +471,7 @@ Report ==
 Step(w) ==
   \/ \E k \in Kinds: Take(w, k)
   \/ Read(w) \/ Mark(w) \/ Issue(w) \/ Prove(w) \/ Ahead(w) \/ Copy(w) \/ Publish(w) \/ Undo(w)
-  \/ Revoke(w) \/ Refused(w) \/ Disable(w) \/ Tidy(w) \/ Free(w)
+  \/ Revoke(w) \/ Refused(w) \/ Disable(w) \/ Forget(w) \/ Tidy(w) \/ Free(w)
 
 Next ==
   \/ \E w \in 1..Workers: Step(w) \/ Crash(w) \/ Fail(w)
@@ -441,7 +492,7 @@ Superseded == {i \in 1..Newest - 1: Replaced(i)}
 TakenBack == {i \in 1..Newest: \E j \in i + 1..Newest: ver[j].by = "person" /\ ver[j].c = ver[i].c}
 
 \* Where there are two slots, the vault's current version is accepted at every instant.
-P1 == (Undisturbed /\ Strategy # "one") => Accepted
+P1 == (Undisturbed /\ Strategy # "one") => Accepted \/ Current.c \in revoked
 \* Whatever happens, it is accepted in the end.
 P1End == <>[]Accepted
 \* A version is replaced once.
@@ -460,12 +511,13 @@ P5End == <>[](/\ \A i \in Superseded \ TakenBack: ver[i].c # Current.c => ~Alive
               /\ Strategy = "many" => Leftovers = {}
               /\ leaked # 0 => ended)
 \* A replica is written with its owner's consent only.
-P7 == [][copy' # copy => consent]_vars
+P7 == [][copy' # copy => consent \/ net' # net]_vars
 \* A replica whose owner consents always holds an accepted credential.
 P1Replica == (Undisturbed /\ Replica /\ consent /\ Strategy # "one") => Alive(copy) \/ copy \in revoked
 P1ReplicaEnd == <>[](consent => Alive(copy))
 \* People win: nothing that a person wrote is superseded unseen, nothing that a person revoked is revived.
-People == [][/\ (Len(ver') > Newest /\ ver'[Len(ver')].by = "rekey" /\ ~(net' # net)) =>
+People == [][net' = net =>
+             /\ (Len(ver') > Newest /\ ver'[Len(ver')].by = "rekey") =>
                   \A i \in 1..Newest: ver[i].by = "person" => i <= ver'[Len(ver')].from
              /\ \A s \in Slots: held'[s] \in revoked => held[s] = held'[s]
              /\ \A s \in Slots, i \in 1..Newest:

@@ -14,19 +14,22 @@ Events == Runs[run].events
 Event == Events[line]
 traced == <<run, line>>
 
-\* As Init, but with what the run started from.
+\* What the run began with stands in place of Init.
+Set(sequence) == {sequence[i]: i \in 1..Len(sequence)}
+AskedInRun == Set(Start.asked)
 Begin ==
   /\ run \in 1..Len(Runs) /\ line = 1
   /\ held = [s \in Slots |-> IF s <= Len(Start.held) THEN Start.held[s] ELSE 0] /\ last = Start.last
-  /\ ver = <<Version(1, 1, 0, "person")>> /\ shown = 1
-  /\ copy = (IF Replica THEN 1 ELSE 0) /\ consent = Replica /\ tag = 0 /\ rec = NoRecord
-  /\ lease = None /\ jobs = [k \in Kinds |-> 9]
+  /\ ver = [i \in 1..Len(Start.versions) |-> [Start.versions[i] EXCEPT !.on = TRUE]] /\ shown = Len(ver)
+  /\ copy = (IF Replica THEN 1 ELSE 0) /\ consent = Replica /\ tag = 0
+  /\ rec = [cred |-> Start.cred, base |-> Start.base, retire |-> Set(Start.retire), dead |-> {}, leak |-> 0]
+  /\ lease = None /\ jobs = [k \in Kinds |-> 999]
   /\ at = [w \in 1..Workers |-> "idle"] /\ job = [w \in 1..Workers |-> "none"]
   /\ view = [w \in 1..Workers |-> 0] /\ made = [w \in 1..Workers |-> 0]
   /\ net = {} /\ proven = {} /\ passed = 0 /\ leaked = 0 /\ ended = FALSE
   /\ overtaken = FALSE /\ meddled = FALSE /\ revoked = {}
-  /\ left = [crash |-> 99, death |-> 0, loss |-> 99, failure |-> 99, late |-> 99, person |-> 99,
-             forgery |-> 0, lie |-> 0, incident |-> 9]
+  /\ left = [crash |-> 999, death |-> 0, loss |-> 999, failure |-> 999, late |-> 999, person |-> 999,
+             forgery |-> 0, lie |-> 0, incident |-> 999]
 
 W == Event.w
 Appended(c) == Len(ver') = Newest + 1 /\ ver'[Newest + 1].c = c
@@ -34,12 +37,25 @@ Appended(c) == Len(ver') = Newest + 1 /\ ver'[Newest + 1].c = c
 \* A retirement that is repeated replaces once more what its first try has put into the slot.
 Again(w, c) ==
   /\ at[w] = "revoke" /\ lease = w /\ Strategy = "two" /\ Alive(c) /\ \A i \in 1..Newest: ver[i].c # c
-  /\ held' = Killed(c) /\ last' = last + 1
-  /\ Go(w, "disable") /\ UNCHANGED <<job, view, made, lease, jobs, revoked, vault, rec, net, history, left>>
+  /\ \E i \in Due \cup ({leaked} \ {0}):
+       /\ held[ver[i].s] = c /\ held' = [held EXCEPT ![ver[i].s] = last + 1] /\ last' = last + 1
+       /\ made' = [made EXCEPT ![w] = ver[i].c]
+  /\ Go(w, "refused") /\ UNCHANGED <<job, view, lease, jobs, revoked, vault, rec, net, history, left>>
+
+\* That a credential is refused. A single slot that accepts another one refuses it.
+Refusal ==
+  /\ at[W] = "refused" /\ Refused(W) /\ at'[W] # "idle"
+  /\ \/ ~Event.accepted /\ made[W] = Event.credential
+     \/ Event.accepted /\ Strategy = "one" /\ Event.credential = ver[view[W]].c
+
+\* What is reported as done has been done: nothing is left of it but to give the lease back.
+Reported == /\ view[W] # 0 /\ at[W] \in {"free", "read"}
+            /\ job[W] = "incident" => ended
 
 \* An event and the step that it shows. What changes nothing may happen at any time, if it is true.
 Shown ==
-  CASE Event.do = "take" -> Take(W, Event.kind)
+  CASE Event.do = "take" -> \* an audit rotates what is due
+         Take(W, Event.kind) \/ (Event.kind = "look" /\ Take(W, "rotate"))
     [] Event.do = "read" ->
          \/ Read(W) /\ view'[W] = Event.version
          \/ at[W] # "read" /\ Event.version \in Reads /\ UNCHANGED vars
@@ -48,9 +64,14 @@ Shown ==
          /\ Event.slot # 0 => held'[Event.slot] = Event.credential
     [] Event.do = "prove" ->
          \/ Prove(W) /\ made[W] = Event.credential /\ Event.accepted = Alive(Event.credential)
+         \/ Refusal
          \/ Event.accepted = Alive(Event.credential) /\ UNCHANGED vars
     [] Event.do = "ahead" ->
          Ahead(W) /\ lease = W /\ made[W] = Event.credential /\ view[W] = Event.base
+    [] Event.do = "unread" -> UNCHANGED vars
+    [] Event.do = "mark" -> \/ Mark(W) /\ rec'.leak = Event.version
+                            \/ rec.leak = Event.version /\ UNCHANGED vars
+    [] Event.do = "done" -> Reported /\ UNCHANGED vars
     [] Event.do = "copy" -> Copy(W) /\ lease = W /\ consent /\ copy' = Event.credential
     [] Event.do = "publish" -> Publish(W) /\ Appended(Event.credential)
     [] Event.do = "undo" -> Undo(W) /\ held'[1] = Event.credential
@@ -63,31 +84,52 @@ Shown ==
                                \/ Fail(W) /\ at'[W] = "idle"
                                \/ at[W] = "idle" /\ UNCHANGED vars
     [] Event.do = "crash" -> Crash(W)
-    [] Event.do = "pass" -> Pass
-    [] Event.do = "sent" -> (Issue(W) \/ Publish(W) \/ Revoke(W)) /\ net' # net
-    [] Event.do = "land" -> Land /\ (Appended(Event.credential) \/ \E s \in Slots: held'[s] = Event.credential)
-    [] Event.do = "person" ->
-         (PersonWrites \/ PersonGoesBack) /\ Appended(Event.credential)
+    [] Event.do = "pass" -> /\ passed' = (IF Event.version > passed THEN Event.version ELSE passed)
+                            /\ UNCHANGED <<source, vault, rec, lease, jobs, worker, net, proven, leaked, ended,
+                                           overtaken, meddled, left>>
+    [] Event.do = "sent" -> (Issue(W) \/ Copy(W) \/ Publish(W) \/ Undo(W) \/ Revoke(W) \/ Disable(W)
+                              \/ Tidy(W)) /\ net' # net
+    [] Event.do = "land" ->
+         /\ Land
+         /\ \/ Appended(Event.credential)
+            \/ \E s \in Slots: held'[s] = Event.credential /\ held[s] # held'[s]
+    [] Event.do = "gone" -> Land /\ Alive(Event.credential) /\ \A s \in Slots: held'[s] # Event.credential
+    [] Event.do = "off" -> Land /\ ver[Event.version].on /\ ~ver'[Event.version].on
+    [] Event.do = "person" -> (PersonWrites \/ PersonGoesBack) /\ Appended(Event.credential)
+    [] Event.do = "revokes" -> PersonRevokes /\ Current.c = Event.credential
+    [] Event.do = "withdraw" -> Withdraw
     [] Event.do = "report" -> Report
     [] OTHER -> FALSE
 
-\* Steps that no port sees.
+Unread(w) == [do |-> "unread", w |-> w]
+\* Steps that no port sees, or that change nothing.
 Hidden ==
   \/ Settle \/ Expire \/ Vanish
-  \/ \E w \in 1..Workers: Mark(w) \/ (at[w] = "refused" /\ Refused(w)) \/ (~Rule("record") /\ Ahead(w))
-  \/ \E w \in 1..Workers: at[w] = "disable" /\ Dead = {} /\ Disable(w)
-  \/ \E w \in 1..Workers: (at[w] = "tidy" /\ Leftovers = {} /\ Tidy(w))
+  \/ \E w \in 1..Workers: Forget(w) \/ (~Rule("record") /\ Ahead(w))
+  \/ \E w \in 1..Workers: at[w] = "disable" /\ (\A i \in Useless(w): ~ver[i].on) /\ Disable(w)
+                               /\ net' = net
+  \* The value of a version that is disabled cannot be tried any more.
+  \/ \E w \in 1..Workers: at[w] = "refused" /\ Refused(w) /\ at'[w] # "idle"
+                         /\ \/ \E i \in 1..Newest: ver[i].c = made[w] /\ ~ver[i].on
+                            \/ ~Rule("read back") /\ \E j \in 1..line - 1: Events[j] = Unread(w)
+  \* Without this rule the record names another version than the one that holds what is retired.
+  \/ \E w \in 1..Workers: /\ ~Rule("keep pending") /\ at[w] = "disable" /\ job[w] = "retire"
+                         /\ (\E j \in 1..line - 1: Events[j] = Unread(w)) /\ Go(w, "forget")
+                         /\ UNCHANGED <<source, vault, rec, lease, jobs, job, view, made, net, history, left>>
+  \/ \E w \in 1..Workers: at[w] = "tidy" /\ Leftovers = {} /\ Tidy(w)
+  \/ \E w \in 1..Workers: at[w] \in {"copy", "catch up"} /\ copy = made[w] /\ Copy(w) /\ net' = net
+  \/ \E w \in 1..Workers: Strategy = "one" /\ Copy(w) /\ at'[w] = "publish" /\ copy' = copy
   \/ \E w \in 1..Workers: Fail(w) /\ at'[w] = "undo"
   \* Nothing is left to revoke.
   \/ \E w \in 1..Workers: Revoke(w) /\ UNCHANGED <<held, net>>
-  \* Messages come from outside: there is always another one.
-  \/ (\E k \in Kinds: jobs[k] = 0) /\ jobs' = [k \in Kinds |-> 9]
-     /\ UNCHANGED <<source, vault, rec, lease, worker, net, history, left>>
 
 Follow ==
   \/ /\ line <= Len(Events) /\ Shown /\ line' = line + 1 /\ UNCHANGED run
      /\ PrintT(<<"accepted", run, line>>)
   \/ line <= Len(Events) /\ Hidden /\ UNCHANGED traced
+
+\* How many messages wait, and what may still go wrong, makes no difference: there is enough of it.
+Seen == <<held, revoked, last, vault, rec, lease, worker, net, passed, leaked, ended, run, line>>
 
 Replay == Begin /\ [][Follow]_<<vars, run, line>>
 =============================================================================

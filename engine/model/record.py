@@ -60,6 +60,8 @@ class Write:
 
     original: str = ""
     """The version that held its value before, where it is a restored one."""
+    dead: bool = False
+    """Its source refuses what the replaced version holds, so that version is disabled next."""
 
     @property
     def made(self) -> datetime:
@@ -87,6 +89,8 @@ class Record:
     """The superseded credential that must go once its overlap has passed."""
     compromised: tuple[str, ...] = ()
     """Versions whose credentials must be proven to be refused before anything else is said of them."""
+    unused: tuple[str, ...] = ()
+    """Versions that hold dead values and are still to be disabled."""
     gone: tuple[str, ...] = ()
     """Versions whose credentials were proven to be refused, the newest first."""
     changing: datetime | None = None
@@ -139,7 +143,8 @@ class Record:
     @property
     def is_open(self) -> bool:
         """Return whether something was begun of which no end has been noted."""
-        return bool(self.ahead or self.changing or self.open_until or self.compromised or self.untold)
+        begun = self.ahead or self.changing or self.open_until
+        return bool(begun or self.compromised or self.unused or self.untold)
 
     def wrote(self, secret: SecretVersion) -> bool:
         """Return whether Rekey published exactly this version."""
@@ -185,6 +190,7 @@ class Record:
             self,
             published=written,
             ahead=None,
+            unused=(written.replaces, *self.unused) if written.dead else self.unused,
             lost=tuple(write for write in self.lose().lost if write != announced),
             pending=written.retire,
             earlier=earlier,
@@ -199,7 +205,12 @@ class Record:
         """Return the record once the credential of a version has been proven to be refused."""
         left = tuple(one for one in self.compromised if one != version)
         gone = (version, *(one for one in self.gone if one != version))[:MOST_EARLIER]
-        return replace(self, compromised=left, gone=gone)
+        return replace(self, compromised=left, gone=gone).discarded(version)
+
+    def discarded(self, *versions: str) -> Record:
+        """Return the record with versions that hold dead values."""
+        new = tuple(version for version in versions if version and version not in self.unused)
+        return replace(self, unused=(*new, *self.unused))
 
     def seen(self, secret: SecretVersion, now: datetime) -> Record:
         """Compare the vault's current version with what is known; raises Stale where the vault shows less."""
@@ -315,6 +326,7 @@ def _write(data: Mapping[str, Any] | None) -> Write | None:
     if data is None:
         return None
     fields = {name: data[name] for name in ("operation", "credential_id", "digest", "replaces", "version", "original")}
+    fields["dead"] = data.get("dead", False)
     at, created, born = datetime.fromisoformat(data["at"]), _time(data["created"]), _time(data["born"])
     return Write(**fields, at=at, created=created, born=born, retire=_pending(data["retire"]))
 
@@ -329,6 +341,7 @@ _READ: Mapping[str, Any] = {
     "ahead": _write,
     "pending": _pending,
     "compromised": tuple,
+    "unused": tuple,
     "earlier": tuple,
     "gone": tuple,
     "changing": _time,

@@ -33,6 +33,7 @@ class Compromised:
         managed = self._managed(secret)
         if await self._replaced_in_place(secret, version, managed):
             await self.sight.settle(version)
+            await self.gate.out_of_use(secret)
             return
         value = await self._value(secret, version)
         credential = (template.extract(managed.template, value) or {}).get(managed.rotator.value_field)
@@ -50,7 +51,7 @@ class Compromised:
         if not await Proof(self.parts, self.lease).refused(managed.rotator.kind, "", credential):
             await self._revoke(secret, version, managed, value, credential)
         await self.sight.settle(version)
-        await self.gate.disable(secret, version)
+        await self.gate.out_of_use(secret)
 
     async def _revoke(
         self, secret: SecretVersion, version: str, managed: Managed, value: Sensitive, credential: Sensitive

@@ -78,6 +78,16 @@ class Gate:
         async with self.lease.changing(step):
             await self.parts.vaults.disable(secret.ref, version)
 
+    async def out_of_use(self, secret: SecretVersion) -> None:
+        """Disable the versions that hold dead values; a compromised one stays readable until its refusal is proven."""
+        record = self.lease.record
+        ready = [version for version in record.unused if version not in record.compromised]
+        for version in ready:
+            await self.disable(secret, version)
+        if ready:
+            left = tuple(version for version in record.unused if version not in ready)
+            self.lease.learn(replace(self.lease.record, unused=left))
+
     def _no_policy(self, ref: SecretRef) -> None:
         if self.parts.policy.is_own(ref):
             raise NeedsHuman("it holds the policy document, which is never written here", where=str(ref))

@@ -61,7 +61,7 @@ class Publishing:
         issued = await self._issue(secret)
         overlap = timedelta() if at_once else self._managed.overlap
         rotated = await self._publish(secret, issued, overlap, "rotated", reason)
-        await self._out_of_use(rotated, str(secret.version))
+        await self._gate.out_of_use(rotated)
         return rotated
 
     async def confirm(self, secret: SecretVersion, reason: str) -> SecretVersion:
@@ -78,8 +78,7 @@ class Publishing:
         except VerificationFailed:
             return await self._heal(secret)
         self._sight.audited = True
-        if self._sight.untold and (published := self._sight.record.published):
-            await self._out_of_use(secret, published.replaces)
+        await self._gate.out_of_use(secret)
         await self._look_around(secret)
         await self._replicas.catch_up(secret, fields)
         if tags.STATE in secret.tags or dict(secret.tags) != dict(self._sight.shown.tags):
@@ -106,13 +105,11 @@ class Publishing:
         self._born, self._original = old.created, pending.version
         return await self._publish(secret, issued, managed.overlap, "restored", plan.reason)
 
-    async def _out_of_use(self, current: SecretVersion, replaced: str) -> None:
-        """Disable the version whose single password was replaced: its value is dead.
-
-        One that is compromised stays readable until that has been proven.
-        """
-        if self._single and replaced not in self._sight.record.compromised:
-            await self._gate.disable(current, replaced)
+    async def is_refused(self, secret: SecretVersion) -> bool:
+        """Return whether the source refuses what the current version holds, tried once."""
+        held = self._parts.held(secret, self._managed)
+        source, held_id = self._managed.source, self._managed.credential_id or ""
+        return held is not None and not await self._rotator.accepts(source, held_id, held)
 
     async def withdraw(self) -> None:
         """Take back what was issued for a version that a person has replaced meanwhile."""
@@ -160,7 +157,9 @@ class Publishing:
         ahead = record.ahead
         if ahead is None or ahead.replaces != secret.version:
             return None
-        superseded = ahead.retire.credential_id if ahead.retire else None
+        # A repair inside an overlap keeps what an earlier version has to retire, and supersedes nothing itself.
+        own = ahead.retire if ahead.retire and ahead.retire.version == ahead.replaces else None
+        superseded = own.credential_id if own else None
         fields: list[Mapping[str, Sensitive] | None] = [
             template.extract(shape, copy.value) for copy, shape in self._replicas.shapes(copies)
         ]
@@ -222,7 +221,15 @@ class Publishing:
         operation, replaces = draft.tags[tags.OPERATION], str(secret.version)
         now = self._parts.clock.now()
         write = Write(
-            operation, issued.credential_id, digest, replaces, now, retire, born=self._born, original=self._original
+            operation,
+            issued.credential_id,
+            digest,
+            replaces,
+            now,
+            retire,
+            born=self._born,
+            original=self._original,
+            dead=self._single or self._progress.drifted,
         )
         self._still_asked(secret, await self._gate.unchanged(secret))
         announced = record.announced(write, self._rotator.kind)
@@ -319,7 +326,7 @@ class Publishing:
         reason = "the source refused the current version"
         healed = await self._publish(secret, issued, self._managed.overlap, "healed", reason)
         self._progress.drifted = False
-        await self._gate.disable(healed, str(secret.version))
+        await self._gate.out_of_use(healed)
         if tags.OPERATION in secret.tags:
             # What was refused may have landed late over what its own operation had published before.
             await self._tidy(secret.tags[tags.OPERATION], keep=None)

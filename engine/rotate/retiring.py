@@ -15,6 +15,9 @@ from engine.rotate.sight import Sight
 from engine.rotate.under_lease import UnderLease
 from engine.secret import SecretVersion, Sensitive
 
+DISABLED = "SecretDisabled"
+"""Key Vault's code for a version that is disabled; every other refusal says that a right is missing."""
+
 
 @dataclass(frozen=True)
 class Retiring:
@@ -65,25 +68,35 @@ class Retiring:
             )
         if self.managed:
             await Replicas(self.parts, self.gate, self.managed).disable_superseded(secret.ref)
-        await self.gate.disable(secret, pending.version)
-        if twin := self.sight.record.twins.get(pending.version):
-            await self.gate.disable(secret, twin)
+        await self._forget(pending, proven=old is not None)
+        await self.gate.out_of_use(secret)
         rest = {tag: text for tag, text in tags.unparked(secret.tags).items() if tag in tags.OURS - {tags.RETIRE}}
         secret = replace(secret, tags=(await self.gate.retag(secret, rest, "forget")).tags)
-        await self._forget(pending)
         return self.sight.retagged(secret)
 
     async def _accepted(self, pending: Pending, old: Sensitive) -> bool:
         return await self.parts.rotators[self.kind].accepts(self.lease.source, pending.credential_id, old)
 
-    async def _forget(self, pending: Pending) -> None:
-        await self.lease.write(replace(self.sight.record.without(pending.version), pending=None, changing=None))
+    async def _forget(self, pending: Pending, *, proven: bool) -> None:
+        """Note that the retirement is over, and which versions must still be disabled for it.
+
+        An incident is over only where the credential was seen to be refused.
+        """
+        record = self.sight.record
+        if proven:
+            record = record.without(pending.version)
+        record = record.discarded(pending.version, record.twins.get(pending.version, ""))
+        await self.lease.write(replace(record, pending=None, changing=None))
 
     async def _value(self, secret: SecretVersion, version: str) -> Sensitive | None:
         """Return the credential that an earlier version holds; None where that cannot be read any more."""
         try:
             old = await self.parts.vaults.read_version(secret.ref, version)
-        except (NotFound, AccessDenied):
+        except NotFound:
+            return None
+        except AccessDenied as error:
+            if error.code != DISABLED:
+                raise
             return None
         fields = template.extract(self.shape, old.value) or {}
         return fields.get(self.parts.rotators[self.kind].value_field)

@@ -100,11 +100,7 @@ class Run:
         secret = await self.sight.look()
         self.progress.item = self.progress.item.about(secret.version)
         if self.sight.untold and self.progress.result is None:
-            self.progress.published, self.progress.result, self.progress.reason = (
-                secret.version,
-                "rotated",
-                "published by an earlier try",
-            )
+            self.progress.result, self.progress.reason = "rotated", "published by an earlier try"
         return secret
 
     def _asked(self) -> WorkItem:
@@ -194,6 +190,9 @@ class Run:
             case Rotate(_, reason, at_once):
                 return await publishing.rotate(secret, reason, at_once=at_once)
             case Retire(managed, _, reason):
+                if not self._asked().compromised and await publishing.is_refused(secret):
+                    # What is to be retired may be the last credential that works: mend the current version first.
+                    return await publishing.confirm(secret, reason)
                 self.progress.managed, self.progress.reason = managed, self.progress.reason or reason
                 return await self._retire(secret, Retiring.of(self.parts, self.lease, self.gate, self.sight, managed))
             case Restore():
@@ -206,7 +205,8 @@ class Run:
         assert pending  # noqa: S101 - decided from it
         secret = await retiring.retire(secret, pending)
         self.progress.retired += (pending.credential_id,)
-        self.progress.result = self.progress.result or "retired"
+        if self.progress.result in (None, "confirmed"):
+            self.progress.result = "retired"
         self.progress.reason = self.progress.reason or "its overlap has passed"
         return secret
 

@@ -1,7 +1,14 @@
 """Record what a schedule shows of the engine, event by event, so that the formal model can be asked whether it may.
 
-What changes is seen in the world itself, and why in the calls of the ports, which are wrapped. So a new engine, or a new
-way of keeping the record of the source, needs nothing here but what it calls. docs/spec/README.md lists the events.
+What changes is seen in the world itself, and why in the calls of the ports, which are wrapped. Events of a worker `w`:
+
+take, release, crash (its lease)            read `version`, unread (an earlier version)
+issue, undo, revoke, tidy, copy `credential`  ahead (the record) `credential`, `base`: the version that it replaces
+publish `credential`, disable `version`     prove `credential`, `accepted`
+mark `version` (an incident, in the record)  done (reported) `result`; sent: it waits for that change no longer
+
+Events of others: land, gone, off (what comes late), person, revokes, report (an incident), pass (an overlap).
+Credentials are numbered in the order in which they came to be; 1 is what the first version holds.
 """
 
 from __future__ import annotations
@@ -12,20 +19,25 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from engine.errors import VerificationFailed
+from engine.errors import PermanentError, VerificationFailed
+from engine.model.outcome import Outcome
+from engine.model.record import Record, Write
 from engine.rotate.engine import Engine
 from engine.secret import SecretRef, SecretVersion, Sensitive
 from tests.proof.kernel import Call, Mode, Worker
-from tests.proof.scenarios import FIRST, SECOND, source_of
+from tests.proof.scenarios import FIRST, REPLICAS, SECOND, source_of
 from tests.proof.sources import Many, Slots, credential_in
-from tests.proof.world import VAULT, World
+from tests.proof.world import VAULT, Message, World
 
 APP = SecretRef(VAULT, "app")
 KINDS = {"rotate": "rotate", "audit": "look", "retire": "retire"}
 STRATEGIES = {"two-slots": "two", "one-slot": "one", "many": "many"}
+REFUSED = ("parked", "skipped", "waiting")
+"""Outcomes in which nothing was done."""
+COPY = SecretRef(VAULT, REPLICAS[0])
+"""The one replica that the model knows; another one is not looked at."""
 INTENTS = {"issue": "issue", "retire": "revoke", "tidy": "tidy", "undo": "undo"}
-TOLD = ("publish", "set key", "set admin", "add secret")
-UNMODELLED = ("disable", "remove", "set back")
+TOLD = ("publish", "set key", "set admin", "add secret", "remove", "set back", "disable")
 OVERLAP = 7 * 86400.0
 
 
@@ -41,9 +53,17 @@ class Recorder:
     """What each worker asks its rotator for just now."""
     numbers: dict[int, int] = field(default_factory=dict)
     """The model's number of each worker that is under way."""
-    overlaps: list[float] = field(default_factory=list)
+    overlaps: list[tuple[float, int]] = field(default_factory=list)
+    """When the overlap of which version ends."""
+    reported: bool = False
+    """Whether somebody has said that the current credential is known."""
     held: dict[str, str] = field(init=False)
     versions: list[tuple[str, bool]] = field(init=False)
+    copied: str = field(init=False)
+    places: list[str] = field(init=False)
+    """Where credentials are held, in the order of the model's slots."""
+    record: Record = field(default_factory=Record)
+    """The record of the source, as it was seen last."""
     landing: int | None = None
     """Which worker's change takes effect just now; 0 where it waits no longer, None where it is nobody's."""
     going: Worker | None = None
@@ -52,21 +72,60 @@ class Recorder:
     """Why the model can say nothing of this run; empty where it can."""
 
     def __post_init__(self) -> None:
-        places = [place for place in (FIRST[self.kind], SECOND.get(self.kind)) if place]
-        self.held, self.versions = self._held(), self._versions()
-        self._number(self._current())
-        for place in places:
-            self._number(self.held.get(place, "nothing"))
+        self.held, self.versions, self.copied = self._held(), self._versions(), self._copied()
+        named = [place for place in (FIRST[self.kind], SECOND.get(self.kind)) if place]
+        known = [version.tags["CredentialId"] for version in self.world.vault[APP]]
+        places = self.places = sorted({*named, *self.held, *known})
+        history = [self._credential(version) for version in self.world.vault[APP]]
+        for credential in (history[0], *(self.held[place] for place in places if place in self.held), *history[1:]):
+            self._number(credential)
         while len(self.credentials) < len(("the adopted one", "the foreign one")):
             self._number("another")
-        if len(self.versions) != 1:
-            self.left_out = "it starts with more than one version"
         held = [self.credentials[self.held[place]] if place in self.held else 0 for place in places]
-        self.start = {"held": held, "last": len(self.credentials)}
+        self.start = {"held": held, "last": len(self.credentials), "replica": bool(self.copied)}
+        self.start |= self._remembered(history) | {"asked": self._asked()}
+        for message in self.world.messages:
+            self._posted(message.text)
         self._hook()
+
+    def _remembered(self, history: list[str]) -> dict[str, Any]:
+        """Return the versions that there are, and what the record knows of them."""
+        claim = self.world.claims.get(source_of(self.kind))
+        record = self.record = claim.record if claim else Record()
+        ids, published = [version for version, _ in self.versions], record.published
+        versions = []
+        for version, credential in zip(self.world.vault[APP], history, strict=True):
+            ours = published is not None and published.version == version.version
+            base = ids.index(published.replaces) + 1 if ours and published else 0
+            slot = self.places.index(version.tags["CredentialId"]) + 1
+            by = "rekey" if ours else "person"
+            versions.append({"c": self.credentials[credential], "s": slot, "from": base, "by": by, "on": True})
+        if record.pending:
+            ends = (record.pending.at - self.world.kernel.now()).total_seconds() + self.world.kernel.time()
+            self.overlaps.append((ends, ids.index(record.pending.version) + 1))
+        known = {"cred": versions[-1]["c"], "base": versions[-1]["from"]} if published else {"cred": 0, "base": 0}
+        retire = [ids.index(record.pending.version) + 1] if record.pending else []
+        return {"versions": versions, "retire": retire, **known}
+
+    def _asked(self) -> list[int]:
+        """Return the versions that messages ask to be replaced."""
+        items = [json.loads(message.text) for message in self.world.messages]
+        wanted = [item["version"] for item in items if item.get("action") == "rotate"]
+        ids = [version for version, _ in self.versions]
+        return sorted({ids.index(version) + 1 if version else len(ids) for version in wanted})
+
+    def _posted(self, text: str) -> None:
+        """Note that an incident was reported, the first time that its message is posted."""
+        item = json.loads(text)
+        if item.get("compromised") and not self.reported:
+            self.reported = True
+            if item["version"] != self.versions[-1][0]:
+                self.left_out = "an earlier version is reported as leaked"
+            self.note("report")
 
     def _hook(self) -> None:
         land, changed, adapt = self.world.land, self.world.watch.changed, self.world.adapt
+        post, concluded = self.world.post, self.world.watch.concluded
 
         def landed(label: str, effect: Callable[[], Any], lease: Any) -> Any:
             self.landing = self.world.watch.actor
@@ -79,6 +138,14 @@ class Recorder:
             self._changed()
             changed()
 
+        def posted(what: str, text: str, delay: float = 0.0) -> Message:
+            self._posted(text)
+            return post(what, text, delay)
+
+        def done(outcome: Outcome, worker: int) -> None:
+            self._done(outcome, worker)
+            concluded(outcome, worker)
+
         resume = self.world.resume
 
         def resumed(call: Call, mode: Mode) -> None:
@@ -86,6 +153,8 @@ class Recorder:
             resume(call, mode)
 
         self.world.resume = resumed  # type: ignore[method-assign]
+        self.world.post = posted  # type: ignore[method-assign]
+        self.world.watch.concluded = done  # type: ignore[method-assign]
         self.world.in_flight = _Flight(self)
         self.world.land = landed  # type: ignore[method-assign]
         self.world.watch.changed = seen  # type: ignore[method-assign]
@@ -103,9 +172,8 @@ class Recorder:
 
     def note(self, do: str, worker: Worker | None = None, **fields: Any) -> None:
         """Write one event, after what time alone has brought about."""
-        while self.overlaps and self.overlaps[0] <= self.world.kernel.time():
-            self.overlaps.pop(0)
-            self.events.append({"do": "pass"})
+        while self.overlaps and self.overlaps[0][0] <= self.world.kernel.time():
+            self.events.append({"do": "pass", "version": self.overlaps.pop(0)[1]})
         who = {} if worker is None else {"w": self.numbers[worker.number]}
         self.events.append({"do": do, **who, **fields})
 
@@ -113,8 +181,9 @@ class Recorder:
         """Note that a worker holds the lease, for the message that it has in hand."""
         item = json.loads(worker.message.text)
         kind = KINDS.get(item["action"])
-        if kind is None or item.get("compromised"):
+        if kind is None:
             self.left_out = f"a message of another kind: {item['action']}"
+        kind = "incident" if item.get("compromised") else kind
         free = set(range(1, 9)) - set(self.numbers.values())
         self.numbers[worker.number] = min(free)
         self.note("take", worker, kind=kind)
@@ -124,11 +193,22 @@ class Recorder:
         self.note("crash" if worker.dead else "release", worker)
         del self.numbers[worker.number]
 
+    def _done(self, outcome: Outcome, number: int) -> None:
+        """Note what a worker reports as done; it still holds the lease then."""
+        worker = next((worker for worker in self.world.workers if worker.number == number), None)
+        if worker and number in self.numbers and outcome.item.ref == APP and outcome.result not in REFUSED:
+            self.note("done", worker, result=outcome.result)
+
     def read(self, worker: Worker, secret: SecretVersion) -> None:
         """Note what a read showed to a worker under its lease."""
         if worker.number in self.numbers and secret.ref == APP and secret.version:
             ids = [version for version, _ in self.versions]
             self.note("read", worker, version=ids.index(secret.version) + 1)
+
+    def unread(self, worker: Worker) -> None:
+        """Note that an earlier version could not be read."""
+        if worker.number in self.numbers:
+            self.note("unread", worker)
 
     def proved(self, worker: Worker, credential: str, *, accepted: bool) -> None:
         """Note what the source said of a credential."""
@@ -139,17 +219,17 @@ class Recorder:
         """Note that a worker waits no longer for a change that may still take effect."""
         if label.startswith(TOLD):
             self.note("sent", worker)
-        elif label.startswith(UNMODELLED):
-            self.left_out = f"what comes late: {label}"
 
     def _changed(self) -> None:
         worker = next((w for w in self.world.workers if w.number == self.landing), None)
         held, versions = self._held(), self._versions()
+        self._copy_changed(worker)
         source_changed, vault_changed = held != self.held, versions != self.versions
         before, self.held, self.versions = (self.held, self.versions), held, versions
         if worker is None and (source_changed or vault_changed):
             self._outside(before, late=self.landing is not None)
             return
+        self._record_changed(worker)
         if worker is not None and source_changed:
             self._source_changed(worker, before[0])
         if worker is not None and vault_changed:
@@ -158,17 +238,39 @@ class Recorder:
     def _outside(self, before: tuple[dict[str, str], list[tuple[str, bool]]], *, late: bool) -> None:
         held, versions = before
         grown = len(self.versions) > len(versions)
-        if not (late or grown):
-            self.left_out = "a person changes the source alone"
-            return
         places = [place for place, value in self.held.items() if held.get(place) != value]
+        lost = [value for place, value in held.items() if self.held.get(place) != value]
         if late and not (grown or places):
-            self.left_out = "what comes late removes something"
+            for at, (old, new) in enumerate(zip(versions, self.versions, strict=True), start=1):
+                if old != new:
+                    self.note("off", version=at)
+            for credential in lost:
+                self.note("gone", credential=self._number(credential))
+            return
+        if not (late or grown):
+            self._outside_revoked(lost)
             return
         credential = self._current() if grown else self.held[places[0]]
         self.note("land" if late else "person", credential=self._number(credential))
         if late and grown:
-            self.overlaps.append(self.world.kernel.time() + OVERLAP)
+            self.overlaps.append((self.world.kernel.time() + OVERLAP, len(self.versions) - 1))
+
+    def _outside_revoked(self, lost: list[str]) -> None:
+        if lost != [self._current()]:
+            self.left_out = "a person changes what is not in use"
+            return
+        for value in self.held.values():
+            self._number(value)
+        self.note("revokes", credential=self._number(lost[0]))
+
+    def _copy_changed(self, worker: Worker | None) -> None:
+        before, self.copied = self.copied, self._copied()
+        if self.copied == before:
+            return
+        if worker is not None:
+            self.note("copy", worker, credential=self._number(self.copied))
+        elif self.landing is not None:
+            self.left_out = "a replica is written late"
 
     def _source_changed(self, worker: Worker, before: dict[str, str]) -> None:
         intent = self.intents.get(worker.number, "issue")
@@ -189,12 +291,34 @@ class Recorder:
                 self.note("disable", worker, version=at)
         if len(self.versions) > len(before):
             self.note("publish", worker, credential=self._number(self._current()))
-            self.overlaps.append(self.world.kernel.time() + OVERLAP)
+            self.overlaps.append((self.world.kernel.time() + OVERLAP, len(self.versions) - 1))
+
+    def _record_changed(self, worker: Worker | None) -> None:
+        claim = self.world.claims.get(source_of(self.kind))
+        before, self.record = self.record, claim.record if claim else Record()
+        ahead = self.record.ahead
+        for version in [one for one in self.record.compromised if one not in before.compromised]:
+            if worker is not None:
+                self.note("mark", worker, version=[one for one, _ in self.versions].index(version) + 1)
+        if ahead and ahead != before.ahead and worker is not None:
+            base = [version for version, _ in self.versions].index(ahead.replaces) + 1
+            self.note("ahead", worker, credential=self._announced(self.record, ahead), base=base)
+
+    def _announced(self, record: Record, ahead: Write) -> int:
+        """Return which credential the record's digest fits."""
+        fitting = (n for c, n in self.credentials.items() if record.fits(ahead, ahead.credential_id, Sensitive(c)))
+        return next(fitting)
 
     def _current(self) -> str:
-        value = self.world.vault[APP][-1].value
-        assert value is not None
-        return credential_in(value.reveal())
+        return self._credential(self.world.vault[APP][-1])
+
+    @staticmethod
+    def _credential(version: SecretVersion) -> str:
+        assert version.value is not None
+        return credential_in(version.value.reveal())
+
+    def _copied(self) -> str:
+        return self._credential(self.world.vault[COPY][-1]) if COPY in self.world.vault else ""
 
     def _number(self, credential: str) -> int:
         return self.credentials.setdefault(credential, len(self.credentials) + 1)
@@ -243,6 +367,14 @@ class _Vaults(_Wrapped):
         self.recorder.read(self.worker, secret)
         return secret
 
+    async def read_version(self, ref: SecretRef, version: str) -> SecretVersion:
+        try:
+            secret: SecretVersion = await self.inner.read_version(ref, version)
+        except PermanentError:
+            self.recorder.unread(self.worker)
+            raise
+        return secret
+
 
 class _Leases(_Wrapped):
     @asynccontextmanager
@@ -259,7 +391,7 @@ def _recorded(rotator: Any, recorder: Recorder, worker: Worker) -> Any:
     """Return a rotator of the same kind, with the same abilities, that says what it is asked for."""
     base = type(rotator)
     methods = {name: _intending(base, name, recorder, worker) for name in INTENTS if hasattr(base, name)}
-    methods["verify"] = _proving(base, recorder, worker)
+    methods |= {"verify": _proving(base, recorder, worker), "accepts": _asking(base, recorder, worker)}
     return type(base.__name__, (base,), methods)(rotator.hand)
 
 
@@ -284,6 +416,15 @@ def _proving(base: Any, recorder: Recorder, worker: Worker) -> Any:
         recorder.proved(worker, credential.reveal(), accepted=True)
 
     return verify
+
+
+def _asking(base: Any, recorder: Recorder, worker: Worker) -> Any:
+    async def accepts(self: Any, source: str, credential_id: str, credential: Sensitive) -> bool:
+        accepted: bool = await base.accepts(self, source, credential_id, credential)
+        recorder.proved(worker, credential.reveal(), accepted=accepted)
+        return accepted
+
+    return accepts
 
 
 def lines(name: str, recorder: Recorder) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -15,7 +16,15 @@ from tests.proof.schedule import Schedule
 from tests.proof.watch import Broken
 
 KINDS = ("two-slots", "one-slot", "many")
-MODELLED = tuple(f"{what}/{kind}" for what in ("one", "rotation", "forced", "drift") for kind in KINDS)
+SLOTTED = ("two-slots", "many")
+MODELLED = (
+    *(
+        f"{what}/{kind}"
+        for what in ("one", "rotation", "forced", "drift", "incident-alone", "incident", "by-hand", "replicas")
+        for kind in KINDS
+    ),
+    *(f"{what}/{kind}" for what in ("retirement", "hostile", "drift-in-overlap") for kind in SLOTTED),
+)
 """Scenarios of which the model can say something."""
 
 
@@ -50,6 +59,7 @@ def write(path: Path, chosen: Iterable[Case]) -> tuple[int, int]:
 
 def main(arguments: Sequence[str]) -> None:
     """Record every fault at every call of the scenarios that are named, or of all that the model knows."""
+    logging.disable()
     kept, left_out = write(Path(arguments[0]), cases(arguments[1:] or MODELLED))
     print(f"{kept} runs recorded, {left_out} left out")  # noqa: T201 - this is a command
 
