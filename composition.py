@@ -16,6 +16,7 @@ from cloud.settings import Settings
 from cloud.sql.driver import DriverSqlServers
 from cloud.sql.servers import SqlServers
 from cloud.storage.blobs import BlobMemory
+from cloud.storage.incidents import BlobIncidents
 from cloud.storage.leases import BlobLeases
 from cloud.storage.queues import StorageQueues
 from cloud.storage.watch import AppWatch
@@ -101,7 +102,7 @@ def build_api(
     )
     watch = AppWatch(settings.storage, azure, clock, tuple(settings.scopes), settings.schedule)
     service = Service(engine, queue, policies(vaults, policy, rotators, clock), watch)
-    return Api(service, BlobMemory(settings.storage, azure), env)
+    return Api(service, BlobMemory(settings.storage, azure), BlobIncidents(settings.storage, azure), env)
 
 
 def build(settings: Settings, **parts: Any) -> Service:

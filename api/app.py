@@ -11,13 +11,15 @@ from urllib.parse import parse_qsl, urlsplit
 from api.access import Caller, demand, identify, same_site
 from api.answers import Answer, Forbidden, Unauthorized, problem
 from api.gate import Gate
-from api.once import Queued, once
+from api.once import Kept, Queued, once
 from api.operations import MOST_WAIT, Operation, follow
+from api.refusals import NotAllowed
 from api.requests import Request
 from api.route import Desk, Route
+from api.routes import allowed
 from engine.deadline import ANSWER_SECONDS, bounded
 from engine.errors import RekeyError
-from engine.ports import Memory
+from engine.ports import Incidents, Memory
 from engine.service import Service
 
 log = logging.getLogger("rekey.audit")
@@ -34,6 +36,7 @@ class Api:
 
     service: Service
     memory: Memory
+    incidents: Incidents
     env: Mapping[str, str]
     """The process's environment: where the platform says whether it signs callers in."""
     listings: Gate = field(default_factory=lambda: Gate(MOST_LISTINGS))
@@ -44,12 +47,19 @@ class Api:
 
     async def answer(self, route: Route, request: Request) -> Answer:
         """Answer one request. What goes wrong is a problem with what, where and the fix, never an exception."""
+        answer = await self._answer(route, request)
+        return answer.private(without_body=request.method == "HEAD")
+
+    async def _answer(self, route: Route, request: Request) -> Answer:
         caller = NOBODY
         try:
+            if request.method not in route.methods:
+                raise NotAllowed(request.method, allowed(route.path))  # noqa: TRY301 - answered like any other problem
             if route.role:
                 caller = identify(request.headers, self.env, self.service.engine.clock.now())
                 demand(caller, route.role)
                 same_site(route.method, request.headers)
+            request.known(route.query)
             wait = request.number("wait", 0, MOST_WAIT) if "wait" in route.query else 0
             async with bounded(ANSWER_SECONDS, "the request"):
                 with self._gate(route, request, wait).let_in():
@@ -73,7 +83,7 @@ class Api:
 
     async def _carry_out(self, route: Route, request: Request, caller: Caller) -> Answer:
         engine = await self.service.ready() if route.follows_policy else self.service.engine
-        at = Desk(engine, self.service.policies, self.service.watch)
+        at = Desk(engine, self.service.policies, self.service.watch, self.incidents)
 
         async def handle() -> Answer | Queued:
             found = await route.handler(at, request, caller)
@@ -86,7 +96,7 @@ class Api:
 
         if route.method == "GET":
             return _done(await handle())
-        return await once(self.memory, engine, request, caller, handle)
+        return await once(Kept(self.memory, self.incidents), engine, request, caller, handle)
 
     async def _waited(self, request: Request, accepted: Answer, wait: int) -> Answer:
         """Wait for the end of what was accepted; where that does not come in time, answer as without waiting."""

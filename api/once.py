@@ -16,12 +16,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from api.access import Caller
-from api.answers import Answer, BadRequest
+from api.answers import Answer, BadRequest, Flaw
+from api.refusals import KeyMissing, KeyReused
 from api.requests import Request
-from engine.errors import PermanentError
+from engine.model.incident import Incident
 from engine.model.sweep_order import SweepOrder
 from engine.model.workitem import WorkItem
-from engine.ports import Memory, WorkQueue
+from engine.ports import Incidents, Memory, WorkQueue
 from engine.rotate.engine import Engine
 
 HEADER = "idempotency-key"
@@ -35,9 +36,13 @@ class Queued:
 
     messages: tuple[WorkItem | SweepOrder, ...]
     answer: Answer
+    incident: Incident | None = None
+    """What is to be kept of it before anything is posted, where it is one."""
 
-    async def post(self, queue: WorkQueue) -> Answer:
-        """Put the messages on their queues."""
+    async def post(self, queue: WorkQueue, incidents: Incidents | None = None) -> Answer:
+        """Keep the incident, then put the messages on their queues: what is worked on can be asked for."""
+        if self.incident and incidents:
+            await incidents.keep(self.incident)
         for message in self.messages:
             if isinstance(message, WorkItem):
                 await queue.post_rotation(message)
@@ -50,26 +55,43 @@ class Queued:
         answer = {"status": self.answer.status, "body": self.answer.body, "headers": dict(self.answer.headers)}
         items = [one.to_json() for one in self.messages if isinstance(one, WorkItem)]
         orders = [one.to_json() for one in self.messages if isinstance(one, SweepOrder)]
-        return json.dumps(
-            {"at": now.isoformat(), "request": fingerprint, "answer": answer, "items": items, "orders": orders}
-        )
+        data = {"at": now.isoformat(), "request": fingerprint, "answer": answer, "items": items, "orders": orders}
+        if self.incident:
+            data["incident"] = {**self.incident.to_dict(), "vaults": list(self.incident.vaults)}
+        return json.dumps(data)
 
     @classmethod
     def from_json(cls, text: str, fingerprint: str, now: datetime) -> Queued:
-        """Read what was written; raises PermanentError where it was another request."""
+        """Read what was written; raises KeyReused where it was another request."""
         data = json.loads(text)
         if now - datetime.fromisoformat(data["at"]) > FRESH:
             # Long since done: what was written since is none of its business.
             data |= {"items": [], "orders": []}
         if data["request"] != fingerprint:
-            raise PermanentError("this Idempotency-Key was sent with another request", fix="send a new key")
+            raise KeyReused("this Idempotency-Key was sent with another request", fix="send a new key")
         items = [WorkItem.from_json(one) for one in data["items"]]
         orders = [SweepOrder.from_json(one, now) for one in data["orders"]]
-        return cls((*items, *orders), Answer(**data["answer"]))
+        incident = Incident.from_dict(data["incident"]) if "incident" in data else None
+        return cls((*items, *orders), Answer(**data["answer"]), incident)
+
+
+def need_key(request: Request, why: str) -> None:
+    """Refuse a request without an Idempotency-Key."""
+    if not request.headers.get(HEADER):
+        fix = "send a new UUID, and the same one if you must send this again"
+        raise KeyMissing(f"Idempotency-Key is missing: {why}", fix=fix, flaws=[Flaw(why, header=HEADER)])
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What outlives the process."""
+
+    memory: Memory
+    incidents: Incidents
 
 
 async def once(
-    memory: Memory, engine: Engine, request: Request, caller: Caller, consider: Callable[[], Awaitable[Queued | Answer]]
+    kept: Kept, engine: Engine, request: Request, caller: Caller, consider: Callable[[], Awaitable[Queued | Answer]]
 ) -> Answer:
     """Carry a request out, or repeat the answer that the same request was given before."""
     key = request.headers.get(HEADER, "")
@@ -77,18 +99,17 @@ async def once(
         considered = await consider()
         return considered if isinstance(considered, Answer) else await considered.post(engine.queue)
     if not re.fullmatch(r"[\x21-\x7e]{1,255}", key):
-        raise BadRequest(
-            "Idempotency-Key is no such key", fix="send 1 to 255 letters, digits and signs, such as a UUID"
-        )
+        fix = "send 1 to 255 letters, digits and signs, such as a UUID"
+        raise BadRequest("Idempotency-Key is no such key", fix=fix, flaws=[Flaw("it is no such key", header=HEADER)])
     digest = _digest(caller.id, request.url, key)
     fingerprint = _digest(request.method, json.dumps(sorted(request.query.items())), request.body.hex())
-    if (earlier := await memory.recall(digest)) is None:
+    if (earlier := await kept.memory.recall(digest)) is None:
         considered = await consider()
         if isinstance(considered, Answer):
             return considered
-        earlier = await memory.remember(digest, considered.to_json(fingerprint, engine.clock.now()))
+        earlier = await kept.memory.remember(digest, considered.to_json(fingerprint, engine.clock.now()))
     queued = Queued.from_json(earlier, fingerprint, engine.clock.now())
-    return await queued.post(engine.queue)
+    return await queued.post(engine.queue, kept.incidents)
 
 
 def _digest(*parts: str) -> str:

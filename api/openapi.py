@@ -6,13 +6,15 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, get_args
 
-from api import operations
+from api import incidents, operations
 from api.actions import VERBS
-from api.answers import JSON, PROBLEM
+from api.answers import FAILED, JSON, KINDS, PROBLEM, Kind
 from api.once import HEADER
+from api.policies import IF_MATCH
 from api.requests import MAX_REASON
 from api.route import Route
 from engine.decide.inventory import State
+from engine.model.incident import ID as INCIDENT_ID
 from engine.version import VERSION
 
 STATES = [*get_args(State), "attention"]
@@ -20,17 +22,17 @@ TEXT, TIME, COUNT = {"type": "string"}, {"type": "string", "format": "date-time"
 MAYBE_TEXT, MAYBE_TIME = {"type": ["string", "null"]}, {"type": ["string", "null"], "format": "date-time"}
 
 PATH: Mapping[str, tuple[str, dict[str, Any]]] = {
-    "vault": ("The vault's short name", {"type": "string", "minLength": 1}),
+    "vault": ("The vault: its short name, or its URL with the slashes escaped", {"type": "string", "minLength": 1}),
     "name": ("The secret's name", {"type": "string", "pattern": "^[0-9a-zA-Z-]{1,127}$"}),
     "operation": ("The operation's id", {"type": "string", "minLength": 1}),
+    "incident": ("The incident's id", {"type": "string", "pattern": INCIDENT_ID}),
 }
 QUERY: Mapping[str, tuple[str, dict[str, Any]]] = {
-    "vault": ("Only this vault, by its short name", {"type": "string"}),
+    "vault": ("Only this vault, by its short name or its URL", {"type": "string"}),
     "state": ("Only secrets in this state; `attention` means every state that needs a person", {"enum": STATES}),
     "rotator": ("Only this kind of credential", {"type": "string"}),
     "owner": ("Only secrets with this tag Owner", {"type": "string"}),
     "name": ("Only names of this pattern, such as `app-*`", {"type": "string"}),
-    "source": ("Only sources with this id, or inside it", {"type": "string"}),
     "limit": ("How many secrets at most", {"type": "integer", "minimum": 1, "maximum": 1000}),
     "cursor": ("Where to go on: from `next`, as it came", {"type": "string"}),
     "dry_run": ("Tell what would happen; change nothing", {"enum": ["true", "false"]}),
@@ -47,12 +49,25 @@ QUERY: Mapping[str, tuple[str, dict[str, Any]]] = {
     ),
 }
 REQUIRED = frozenset({"since"})
-NEEDED = {"http_incident": ("reason",), "http_push_policy": ("document", "reason")}
-"""Members that a body must have."""
+HEADERS: Mapping[str, tuple[str, dict[str, Any]]] = {
+    HEADER: (
+        "Sent twice, it acts once. Needed by incidents, restore, and rotate with force or compromised, unless it is a dry run",
+        {"type": "string", "pattern": "^[!-~]{1,255}$"},
+    ),
+    IF_MATCH: (
+        "The ETag of the version that is replaced; `replacing` in the body says the same",
+        {"type": "string", "pattern": '^"[0-9a-z]{1,64}"$'},
+    ),
+}
 
 
 def _object(**members: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", "properties": members, "required": list(members)}
+
+
+def _or(schema: dict[str, Any], **members: dict[str, Any]) -> dict[str, Any]:
+    """Add members that may be left out."""
+    return {**schema, "properties": {**schema["properties"], **members}}
 
 
 def _list(of: str) -> dict[str, Any]:
@@ -76,26 +91,35 @@ _EVENT: dict[str, Any] = {
 }  # fmt: skip
 _PROGRESS: dict[str, Any] = {
     "secrets": COUNT, "rotated": COUNT, "waiting": COUNT, "needs_a_person": COUNT,
-    "named": {"type": "array", "items": _object(secret=TEXT, reason=TEXT, fix=TEXT)},
+    "named": {"type": "array", "items": _object(vault=TEXT, secret=TEXT, reason=TEXT, fix=TEXT)},
+    "waiting_for": {"type": "array", "items": _object(vault=TEXT, secret=TEXT, source=MAYBE_TEXT, owner=MAYBE_TEXT)},
 }  # fmt: skip
+_INCIDENT: dict[str, Any] = {
+    "id": TEXT, "since": TIME, "requested_by": TEXT, "reason": TEXT, "vaults": {"type": "array", "items": TEXT},
+    "name": TEXT, "source": TEXT,
+}  # fmt: skip
+_STEP: dict[str, Any] = {"action": TEXT, "reason": TEXT}
+_STEPS_MAY: dict[str, Any] = {"fix": TEXT, "warning": TEXT, "until": TIME, "credential": MAYBE_TEXT}
 _SUBJECT: dict[str, Any] = {"operation": MAYBE_TEXT, "vault": TEXT, "secret": TEXT, "version": MAYBE_TEXT}
 SCHEMAS: Mapping[str, Any] = {
     "Secret": _object(**_SECRET),
     "Event": _object(**_EVENT),
     "Secrets": _object(secrets=_list("Secret"), next=MAYBE_TEXT),
     "SecretWithHistory": _object(**_SECRET, version=MAYBE_TEXT, history=_list("Event")),
-    "Queued": _object(**_SUBJECT, status={"const": "queued"}, reason=TEXT),
-    "Forecast": _object(**_SUBJECT, action=TEXT, reason=TEXT),
+    "Queued": _object(**_SUBJECT, action={"enum": list(VERBS)}, since=TIME, status={"const": "queued"}, reason=TEXT),
+    "Step": _or(_object(**_STEP), **_STEPS_MAY),
+    "Forecast": _or(
+        _object(**_SUBJECT, **_STEP, steps=_list("Step")), **_STEPS_MAY, rotator=TEXT, source=TEXT, due=TIME
+    ),
     "Acted": {"anyOf": [_ref("Forecast"), _ref("Operation")]},
     "Operation": _object(
         **_SUBJECT, action={"enum": list(VERBS)}, status={"enum": list(get_args(operations.Status))}, reason=TEXT
     ),
-    "IncidentQueued": _object(
-        status={"const": "queued"}, since=TIME, vaults={"type": "array", "items": TEXT}, reason=TEXT
-    ),
-    "IncidentProgress": _object(
-        **_PROGRESS, status={"enum": ["running", "needs a person", "ended", "nothing in scope", "dry run"]}
-    ),
+    "Incident": _object(**_INCIDENT),
+    "Incidents": _object(incidents=_list("Incident")),
+    "IncidentForecast": _object(**_PROGRESS, status={"const": "dry run"}),
+    "IncidentQueued": _object(**_INCIDENT, status={"const": "queued"}),
+    "IncidentProgress": _object(**_INCIDENT, **_PROGRESS, status={"enum": list(get_args(incidents.Status))}),
     "Policy": _object(
         version=MAYBE_TEXT,
         document=TEXT,
@@ -117,18 +141,42 @@ SCHEMAS: Mapping[str, Any] = {
     ),
     "Health": _object(status={"const": "ok"}, vaults=COUNT),
     "OpenApi": {"type": "object"},
-    "Problem": _object(type=TEXT, title=TEXT, status={"type": "integer"}, detail=TEXT, instance=TEXT, fix=TEXT),
+    "Flaw": _or(_object(detail=TEXT), pointer=TEXT, parameter=TEXT, header=TEXT),
+    "Problem": _object(
+        type=TEXT, title=TEXT, status={"type": "integer"}, detail=TEXT, instance=TEXT, fix=TEXT, errors=_list("Flaw")
+    ),
 }
-_PROBLEMS = {
-    "400": "The request cannot be read",
-    "401": "Nobody is signed in",
-    "403": "The caller, or the app, may not do this",
-    "404": "There is no such vault here, or no such secret",
-    "409": "There is nothing to do now",
-    "422": "It cannot be done as it is",
-    "429": "This instance has enough to do",
-    "503": "Azure is busy",
+FOLLOWED = ("Location", "Retry-After")
+ACCEPTED_HEADERS = {"Queued": FOLLOWED, "IncidentQueued": FOLLOWED, "Operation": ("Retry-After",)}
+SUCCESS_HEADERS = {"Policy": ("ETag",), "IncidentProgress": ("Retry-After",)}
+PROBLEM_HEADERS = {405: ("Allow",), 429: ("Retry-After",), 503: ("Retry-After",)}
+SUCCESSES = {
+    "Queued": "Accepted: follow Location",
+    "IncidentQueued": "Accepted: follow Location",
 }
+_OF_BODY = "$response.body#/"
+LINKS: Mapping[str, Mapping[str, Mapping[str, str]]] = {
+    "Secrets": {"show": {"vault": f"{_OF_BODY}secrets/0/vault", "name": f"{_OF_BODY}secrets/0/secret"}},
+    "SecretWithHistory": {
+        verb: {"vault": f"{_OF_BODY}vault", "name": f"{_OF_BODY}secret"} for verb in (*VERBS, "show")
+    },
+    "Queued": {
+        "operation": {
+            **{name: f"{_OF_BODY}{name}" for name in ("vault", "operation", "action", "since")},
+            "name": f"{_OF_BODY}secret",
+        }
+    },
+    "IncidentQueued": {"incident_progress": {"incident": f"{_OF_BODY}id"}},
+    "Incidents": {"incident_progress": {"incident": f"{_OF_BODY}incidents/0/id"}},
+}
+"""Which call an answer leads to, and with what: each part of it is sent back as it came."""
+DESCRIPTION = "See docs/api.md and docs/access.md. What can be read by GET answers HEAD as well."
+ALL_KINDS: tuple[Kind, ...] = (*(kind for _, kind in KINDS), FAILED)
+PROBLEM_CONTENT = {PROBLEM: {"schema": _ref("Problem")}}
+ANYBODYS = frozenset({400, 405, 429, 500, 503})
+"""What may come of a call that anybody may make."""
+WRITERS = frozenset({409, 413, 422})
+"""What comes only of a request that changes something, or of its body."""
 
 
 def document(routes: Iterable[Route]) -> dict[str, Any]:
@@ -140,9 +188,13 @@ def document(routes: Iterable[Route]) -> dict[str, Any]:
     entra = {"type": "http", "scheme": "bearer", "description": "A token of Microsoft Entra, where sign-in is on"}
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Rekey", "version": VERSION, "description": "See docs/api.md and docs/access.md."},
+        "info": {"title": "Rekey", "version": VERSION, "description": DESCRIPTION},
         "paths": paths,
-        "components": {"schemas": SCHEMAS, "securitySchemes": {"functionKey": key, "entra": entra}},
+        "components": {
+            "schemas": SCHEMAS,
+            "responses": {kind.name: {"description": kind.title, "content": PROBLEM_CONTENT} for kind in ALL_KINDS},
+            "securitySchemes": {"functionKey": key, "entra": entra},
+        },
     }
 
 
@@ -152,16 +204,13 @@ def _operation(route: Route) -> dict[str, Any]:
         "summary": route.summary,
         "description": f"Least role: {route.role.value_in_entra}" if route.role else "For anybody",
         "security": [{"functionKey": []}, {"entra": []}] if route.role else [],
-        "parameters": [_parameter("path", name) for name in re.findall(r"{(\w+)}", route.path)]
-        + [_parameter("query", name) for name in route.query],
+        "parameters": [_parameter("path", name, PATH) for name in re.findall(r"{(\w+)}", route.path)]
+        + [_parameter("query", name, QUERY) for name in route.query]
+        + [_parameter("header", name, HEADERS) for name in route.headers],
         "responses": _responses(route),
     }
-    if route.method == "POST":
-        header = {"name": HEADER, "in": "header", "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"}}
-        told = "Sent twice, it acts once. An incident must have it, unless it is a dry run"
-        described["parameters"].append({**header, "description": told})
     if route.body:
-        described["requestBody"] = {"required": route.name in NEEDED, "content": {JSON: {"schema": _body(route)}}}
+        described["requestBody"] = {"required": bool(route.needed), "content": {JSON: {"schema": _body(route)}}}
     return described
 
 
@@ -170,29 +219,46 @@ def _body(route: Route) -> dict[str, Any]:
         name: {"type": "boolean"} if kind is bool else {"type": "string"} for name, kind in route.body.items()
     }
     members["reason"]["description"] = f"For the audit record; cut after {MAX_REASON} characters"
-    required = [name for name in members if name in NEEDED.get(route.name, ())]
-    return {"type": "object", "properties": members, "additionalProperties": False, "required": required}
+    return {"type": "object", "properties": members, "additionalProperties": False, "required": list(route.needed)}
 
 
-def _parameter(place: str, name: str) -> dict[str, Any]:
-    text, schema = (PATH if place == "path" else QUERY)[name]
+def _parameter(place: str, name: str, table: Mapping[str, tuple[str, dict[str, Any]]]) -> dict[str, Any]:
+    text, schema = table[name]
     required = place == "path" or name in REQUIRED
     return {"name": name, "in": place, "required": required, "description": text, "schema": schema}
 
 
 def _responses(route: Route) -> dict[str, Any]:
     success = {status: _success(schema, status) for status, schema in route.answers.items()}
-    known = set(_PROBLEMS) - (set() if route.method != "GET" else {"409"})
+    problems: dict[int, list[str]] = {}
+    for kind in ALL_KINDS:
+        if _may_come(route, kind):
+            problems.setdefault(kind.status, []).append(kind.title)
+    return success | {
+        str(status): {"description": "; ".join(titles), "content": PROBLEM_CONTENT, **_headers(PROBLEM_HEADERS, status)}
+        for status, titles in sorted(problems.items())
+    }
+
+
+def _may_come(route: Route, kind: Kind) -> bool:
     if route.role is None:
-        known = {"429", "503"}
-    problem = {PROBLEM: {"schema": _ref("Problem")}}
-    return success | {status: {"description": _PROBLEMS[status], "content": problem} for status in sorted(known)}
+        return kind.status in ANYBODYS
+    if kind.status in (412, 428):
+        return IF_MATCH in route.headers
+    return route.method != "GET" or kind.status not in WRITERS or kind.name == "needs-mending"
 
 
 def _success(schema: str, status: str) -> dict[str, Any]:
     kind = "text/html" if schema == "Html" else JSON
     content = {"schema": {"type": "string"} if schema == "Html" else _ref(schema)}
-    running = {"Retry-After": {"schema": TEXT}} if status == "202" else {}
-    headers = running | ({"Location": {"schema": TEXT}} if status == "202" and schema != "Operation" else {})
-    text = "Accepted: follow Location" if "Location" in headers else "Still running" if running else "As asked"
-    return {"description": text, "content": {kind: content}, **({"headers": headers} if headers else {})}
+    answer = {"description": SUCCESSES.get(schema, "As asked"), "content": {kind: content}}
+    if links := LINKS.get(schema):
+        answer["links"] = {name: {"operationId": name, "parameters": parameters} for name, parameters in links.items()}
+    if status == "202":
+        return answer | _headers(ACCEPTED_HEADERS, schema)
+    return answer | _headers(SUCCESS_HEADERS, schema)
+
+
+def _headers[K](table: Mapping[K, tuple[str, ...]], key: K) -> dict[str, Any]:
+    names = table.get(key, ())
+    return {"headers": {name: {"required": name != "ETag", "schema": TEXT} for name in names}} if names else {}

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from api.actions import POLL_SECONDS, VERBS, Verb
 from api.answers import Answer
+from api.near import no_such
 from api.requests import Request
 from engine.decide.decision import Park, Skip, Wait
 from engine.decide.history import newest_first
@@ -65,6 +66,8 @@ async def follow(engine: Engine, operation: Operation, wait: int) -> Answer:
     ends = engine.clock.monotonic() + wait
     while True:
         versions = newest_first([one async for one in engine.vaults.versions(operation.ref)])
+        if not versions:
+            raise await no_such(engine, operation.ref)
         found = look(engine, operation, versions)
         left = ends - engine.clock.monotonic()
         if found.status != "running" or left <= 0:

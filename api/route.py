@@ -10,7 +10,7 @@ from api.answers import Answer
 from api.once import Queued
 from api.requests import Request
 from engine.model.policy import Policies
-from engine.ports import Watch
+from engine.ports import Incidents, Watch
 from engine.rotate.engine import Engine
 
 
@@ -22,6 +22,7 @@ class Desk:
     """The engine under the policy as it is now."""
     policies: Policies
     watch: Watch
+    incidents: Incidents
 
 
 type Handler = Callable[[Desk, Request, Caller], Awaitable[Answer | Queued]]
@@ -47,5 +48,14 @@ class Route:
     body: dict[str, type] = field(default_factory=dict)
     heavy: bool = False
     """It lists whole vaults, so that only a few at a time are let in."""
+    needed: tuple[str, ...] = ()
+    """Members that its body must have."""
+    headers: tuple[str, ...] = ()
+    """Headers that it reads, by name in api.openapi."""
     follows_policy: bool = True
     """It fails where the policy document cannot be followed. False for what leads out of that."""
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """What it takes: who may GET may ask for the head alone."""
+        return ("GET", "HEAD") if self.method == "GET" else (self.method,)

@@ -8,7 +8,7 @@ from typing import Any
 from api import actions, dashboard, incidents, listing, operations, policies
 from api.access import Caller, Role
 from api.answers import Answer
-from api.once import Queued
+from api.once import HEADER, Queued
 from api.requests import Request
 from api.route import Desk, Handler, Route
 from engine.errors import TransientError
@@ -16,6 +16,8 @@ from engine.errors import TransientError
 
 def _act(verb: actions.Verb) -> Handler:
     async def handle(at: Desk, request: Request, caller: Caller) -> Answer | Queued:
+        if not request.flag("dry_run"):
+            actions.guard(verb, request)
         return await actions.consider(at.engine, verb, request, caller)
 
     return handle
@@ -42,8 +44,12 @@ async def _begin(at: Desk, request: Request, caller: Caller) -> Answer | Queued:
     return await incidents.begin(at.engine, request, caller)
 
 
+async def _incidents(at: Desk, _: Request, __: Caller) -> Answer:
+    return await incidents.newest(at.incidents)
+
+
 async def _progress(at: Desk, request: Request, _: Caller) -> Answer:
-    return await incidents.follow(at.engine, request)
+    return await incidents.follow(at.engine, at.incidents, request)
 
 
 async def _policy(at: Desk, _: Request, __: Caller) -> Answer:
@@ -84,7 +90,7 @@ ROUTES: tuple[Route, ...] = (
     *(
         Route(
             f"http_{verb}", "POST", f"{SECRET}/{verb}", Role.OPERATOR, _act(verb), summary, ACTED,
-            query=("dry_run", "wait"), body=actions.BODY,
+            query=("dry_run", "wait"), body=actions.BODIES[verb], headers=(HEADER,),
         )
         for verb, summary in _VERBS.items()
     ),
@@ -94,17 +100,22 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(
         "http_incident", "POST", "incidents", Role.ADMIN, _begin,
-        "Rotate and cut off everything in a scope at once", {"200": "IncidentProgress", "202": "IncidentQueued"},
-        query=("dry_run",), body=incidents.BODY, heavy=True,
+        "Rotate and cut off everything in a scope at once", {"200": "IncidentForecast", "202": "IncidentQueued"},
+        query=("dry_run",), body=incidents.BODY, needed=("reason",), headers=(HEADER,), heavy=True,
     ),
     Route(
-        "http_incident_progress", "GET", "incidents", Role.READER, _progress, "Tell how far an incident has come",
-        {"200": "IncidentProgress"}, query=("since", "vault", "name", "source"), heavy=True,
+        "http_incidents", "GET", "incidents", Role.READER, _incidents, "List the incidents, the newest first",
+        {"200": "Incidents"}, follows_policy=False,
+    ),
+    Route(
+        "http_incident_progress", "GET", "incidents/{incident}", Role.READER, _progress,
+        "Tell how far an incident has come", {"200": "IncidentProgress"}, heavy=True,
     ),
     Route("http_policy", "GET", "policy", Role.READER, _policy, "Show the policy document", {"200": "Policy"}, follows_policy=False),
     Route(
         "http_push_policy", "PUT", "policy", Role.ADMIN, _push, "Write a new version of the policy document",
-        {"200": "Policy"}, query=("dry_run",), body=policies.BODY, follows_policy=False,
+        {"200": "Policy"}, query=("dry_run",), body=policies.BODY, needed=("document", "reason"),
+        headers=(policies.IF_MATCH,), follows_policy=False,
     ),
     Route(
         "http_openapi", "GET", "openapi.json", None, _openapi, "Describe every call", {"200": "OpenApi"}, follows_policy=False,
@@ -115,6 +126,26 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route("http_health", "GET", "health", None, _health, "Tell a probe whether the app can work", {"200": "Health"}),
 )  # fmt: skip
+
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+"""What the platform lets a function take: https://learn.microsoft.com/azure/azure-functions/functions-bindings-http-webhook-trigger."""
+
+
+def allowed(path: str) -> tuple[str, ...]:
+    """Return the methods that a path takes."""
+    return tuple(method for each in ROUTES if each.path == path for method in each.methods)
+
+
+def arriving(called: Route) -> list[str]:
+    """Return the methods with which a call's function is started.
+
+    The host answers 404 where no function takes a method. So the first of a path takes those that none takes, and
+    answers 405 with what there is.
+    """
+    first = next(each for each in ROUTES if each.path == called.path)
+    spare = [method for method in METHODS if method not in allowed(called.path)]
+    return [*called.methods, *(spare if first is called else ())]
 
 
 def route(name: str) -> Route:

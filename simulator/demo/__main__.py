@@ -98,7 +98,7 @@ def needs_a_person(app: App) -> None:
 
 def _told(answer: dict[str, str]) -> str:
     if "fix" in answer:
-        return f"{answer.get('reason') or answer['title']}; fix: {answer['fix']}"
+        return f"{answer.get('reason') or answer['detail']}; fix: {answer['fix']}"
     return f"{answer.get('action') or answer['status']}, {answer['reason']}"
 
 
@@ -156,9 +156,8 @@ def keep(cloud: Background[Azure], app: App) -> None:
         ("no-such-secret", "", ""),
     ):
         data = f" -d '{body}'" if body else ""
-        print(
-            f"  curl -i -X POST -H 'x-functions-key: {KEY}'{data} '{app.base}/api/secrets/{VAULT}/{name}/rotate{note}'"
-        )
+        headers = f"-H 'x-functions-key: {KEY}' -H \"Idempotency-Key: $(uuidgen)\""
+        print(f"  curl -i -X POST {headers}{data} '{app.base}/api/secrets/{VAULT}/{name}/rotate{note}'")
     print(f"And in a browser: {app.base}/api/dashboard?code={KEY}")
     print("Stop with Ctrl-C.", flush=True)
     try:

@@ -217,7 +217,7 @@ async def test_a_filter_leaves_what_was_asked_for_and_stays_in_the_form(query: d
 
 
 async def test_links_and_form_keep_the_filter_and_the_key_and_nothing_else() -> None:
-    query = {"name": "app", "vault": "prod", "code": "a+key==", "limit": "10", "utm_source": "mail"}
+    query = {"name": "app", "vault": "prod", "code": "a+key==", "limit": "10"}
     page = await shown(many(100), **query)
     followed = next_query(page)
     assert followed.pop("cursor")
