@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Literal
+from typing import get_args
 from urllib.parse import urlencode
 
+from msgspec import structs
+
+from api import views
 from api.access import Caller
 from api.answers import Answer, Conflict
+from api.bodies import ReasonBody, RetireBody, RotateBody
 from api.forecast import forecast
 from api.near import no_such
 from api.once import Queued, need_key
 from api.requests import Request, stamp
+from api.views import Verb
 from engine.decide.decision import Confirm, Decision, Park, Skip, Wait
 from engine.errors import NotFound, PermanentError
 from engine.model.tags import STATE
@@ -20,14 +25,13 @@ from engine.model.workitem import Action, WorkItem
 from engine.rotate.engine import Engine
 from engine.secret import SecretVersion
 
-Verb = Literal["rotate", "retire", "restore", "unpark"]
-VERBS: tuple[Verb, ...] = ("rotate", "retire", "restore", "unpark")
-WHY: dict[str, type] = {"reason": str}
-BODIES: Mapping[Verb, dict[str, type]] = {
-    "rotate": {"force": bool, "compromised": bool, **WHY},
-    "retire": {"force": bool, **WHY},
-    "restore": WHY,
-    "unpark": WHY,
+VERBS: tuple[Verb, ...] = get_args(Verb)
+type Sent = RotateBody | RetireBody | ReasonBody
+BODIES: Mapping[Verb, type[Sent]] = {
+    "rotate": RotateBody,
+    "retire": RetireBody,
+    "restore": ReasonBody,
+    "unpark": ReasonBody,
 }
 POLL_SECONDS = 5
 """When to ask again how an operation goes."""
@@ -35,17 +39,17 @@ POLL_SECONDS = 5
 
 async def consider(engine: Engine, verb: Verb, request: Request, caller: Caller) -> Queued | Answer:
     """Look at the secret, changing nothing; raises what keeps the request from being carried out."""
-    wishes = request.json(BODIES[verb])
+    sent = request.read(BODIES[verb])
     # To unpark is to try again now: a mark goes when what it names is mended, never before.
     action: Action = "audit" if verb == "unpark" else verb
     ref = request.secret(engine.policy)
-    item = WorkItem(ref, action, trigger="manual", requested_by=str(caller), **wishes)
+    item = WorkItem(ref, action, trigger="manual", requested_by=str(caller), **structs.asdict(sent))
     secret, decision = await _preview(engine, item)
     item = item.about(secret.version)
     if verb == "unpark" and STATE not in secret.tags:
         raise Conflict("it is not parked", fix="rotate it, if that is what you want")
     if request.flag("dry_run"):
-        return Answer(200, {**_subject(secret, item), **await forecast(engine, secret, item, decision)})
+        return Answer.of(200, await forecast(engine, secret, item, decision))
     if isinstance(decision, Park | Skip | Wait) or (isinstance(decision, Confirm) and verb != "unpark"):
         raise _refusal(decision)
     return Queued((item,), _accepted(engine, secret, item, verb, decision))
@@ -53,10 +57,10 @@ async def consider(engine: Engine, verb: Verb, request: Request, caller: Caller)
 
 def guard(verb: Verb, request: Request) -> None:
     """Refuse what does harm when it is sent again because its answer was lost, where it bears no Idempotency-Key."""
-    wishes = request.json(BODIES[verb])
+    sent = request.read(BODIES[verb])
     if verb == "restore":
         need_key(request, "sent again, it would undo itself")
-    elif verb == "rotate" and (wishes.get("force") or wishes.get("compromised")):
+    elif isinstance(sent, RotateBody) and (sent.force or sent.compromised):
         need_key(request, "sent again, it would rotate once more")
 
 
@@ -81,20 +85,20 @@ def _overrules(unforced: tuple[SecretVersion, Decision]) -> None:
 
 def _accepted(engine: Engine, secret: SecretVersion, item: WorkItem, verb: Verb, decision: Decision) -> Answer:
     flags = {name: "true" for name in ("force", "compromised") if getattr(item, name)}
-    query = {"action": verb, "since": stamp(engine.clock.now())}
+    since = stamp(engine.clock.now())
     path = f"/api/secrets/{item.ref.vault_name}/{item.ref.name}/operations/{item.operation}"
-    body = {**_subject(secret, item), **query, "status": "queued", "reason": decision.reason}
-    headers = {"Location": f"{path}?{urlencode({**query, **flags})}", "Retry-After": str(POLL_SECONDS)}
-    return Answer(202, body, headers=headers)
-
-
-def _subject(secret: SecretVersion, item: WorkItem) -> dict[str, Any]:
-    return {
-        "operation": item.operation,
-        "vault": item.ref.vault,
-        "secret": item.ref.name,
-        "version": secret.version,
-    }
+    queued = views.Queued(
+        operation=item.operation,
+        vault=item.ref.vault,
+        secret=item.ref.name,
+        version=secret.version,
+        action=verb,
+        since=since,
+        status="queued",
+        reason=decision.reason,
+    )
+    location = f"{path}?{urlencode({'action': verb, 'since': since, **flags})}"
+    return Answer.of(202, queued, {"Location": location, "Retry-After": str(POLL_SECONDS)})
 
 
 def _refusal(decision: Confirm | Skip | Wait | Park) -> PermanentError:

@@ -21,6 +21,7 @@ from api.refusals import (
     Unauthorized,
     Unconditional,
 )
+from api.views import Problem, View
 from engine.errors import AccessDenied, NotFound, PermanentError, RekeyError, TransientError
 
 __all__ = [
@@ -59,6 +60,11 @@ class Answer:
     """An object for JSON, or the text of a page."""
     content_type: str = JSON
     headers: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, status: int, view: View, headers: Mapping[str, str] | None = None) -> Answer:
+        """Answer with one of api.views."""
+        return cls(status, view.body(), headers=headers or {})
 
     def text(self) -> str:
         """Write the body."""
@@ -108,16 +114,16 @@ KINDS: tuple[tuple[type[RekeyError], Kind], ...] = (
 def problem(error: RekeyError, instance: str) -> Answer:
     """Answer with an error; `instance` is the path that was called."""
     kind = next((kind for errors, kind in KINDS if isinstance(error, errors)), FAILED)
-    body = {
-        "type": kind.uri,
-        "title": kind.title,
-        "status": kind.status,
-        "detail": f"{error.what} ({error.where})" if error.where else error.what,
-        "instance": instance,
-        "fix": error.fix,
-        "errors": [flaw.to_json() for flaw in error.flaws] if isinstance(error, BadRequest) else [],
-    }
-    return Answer(kind.status, body, PROBLEM, _headers(error))
+    shown = Problem(
+        type=kind.uri,
+        title=kind.title,
+        status=kind.status,
+        detail=f"{error.what} ({error.where})" if error.where else error.what,
+        instance=instance,
+        fix=error.fix,
+        errors=list(error.flaws) if isinstance(error, BadRequest) else [],
+    )
+    return Answer(kind.status, shown.body(), PROBLEM, _headers(error))
 
 
 def _headers(error: RekeyError) -> dict[str, str]:

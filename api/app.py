@@ -89,9 +89,7 @@ class Api:
             found = await route.handler(at, request, caller)
             if route.method != "GET" and not request.flag("dry_run"):
                 # Before anything is sent: an act without its record would be worse than a record without its act.
-                self._record(
-                    "asked", route, request, caller, request.json(route.body, len(request.body)).get("reason", "")
-                )
+                self._record("asked", route, request, caller, _reason(route, request))
             return found
 
         if route.method == "GET":
@@ -132,6 +130,10 @@ class Api:
             "status": status,
         }
         log.log(logging.WARNING if result == "refused" else logging.INFO, "%s", json.dumps(entry))
+
+
+def _reason(route: Route, request: Request) -> str:
+    return str(getattr(request.read(route.body, len(request.body)), "reason", "")) if route.body else ""
 
 
 def _done(answer: Answer | Queued) -> Answer:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
+from msgspec import UNSET
+
+from api.views import Forecast, Step, view
 from engine.decide.decision import Confirm, Decision, Park, Restore, Retire, Rotate, Skip, Wait, due_at
 from engine.decide.steps import steps
 from engine.errors import PermanentError
@@ -13,18 +15,25 @@ from engine.rotate.engine import Engine
 from engine.secret import SecretVersion
 
 
-async def forecast(engine: Engine, secret: SecretVersion, item: WorkItem, first: Decision) -> dict[str, Any]:
+async def forecast(engine: Engine, secret: SecretVersion, item: WorkItem, first: Decision) -> Forecast:
     """Return all that would be done in turn, and the step that matters most: a rotation, where there is one."""
     decisions = await _rehearsed(
         engine, secret, steps(secret, item, first, engine.policy, engine.kinds, engine.clock.now())
     )
     foremost = next((decision for decision in decisions if isinstance(decision, Rotate | Park)), first)
-    would = {**_step(foremost), "steps": [_step(decision) for decision in decisions]}
+    would = {
+        "operation": item.operation,
+        "vault": item.ref.vault,
+        "secret": item.ref.name,
+        "version": secret.version,
+        **_step(foremost).body(),
+        "steps": [_step(decision).body() for decision in decisions],
+    }
     if isinstance(foremost, Rotate | Retire | Restore | Confirm):
         managed = foremost.managed
         would |= {"rotator": managed.rotator.kind, "source": managed.source, "credential": managed.credential_id}
         would["due"] = due_at(secret, managed).isoformat()
-    return would
+    return view(Forecast, would)
 
 
 async def _rehearsed(engine: Engine, secret: SecretVersion, decisions: list[Decision]) -> list[Decision]:
@@ -41,14 +50,14 @@ async def _rehearsed(engine: Engine, secret: SecretVersion, decisions: list[Deci
     return checked
 
 
-def _step(decision: Decision) -> dict[str, Any]:
-    step: dict[str, Any] = {"action": type(decision).__name__.lower(), "reason": decision.reason}
-    if isinstance(decision, Skip | Wait | Park) and decision.fix:
-        step["fix"] = decision.fix
-    if isinstance(decision, Rotate) and decision.warning:
-        step["warning"] = decision.warning
-    if isinstance(decision, Wait):
-        step["until"] = decision.until.isoformat()
-    if isinstance(decision, Retire | Restore):
-        step["credential"] = decision.pending.credential_id
-    return step
+def _step(decision: Decision) -> Step:
+    fix = decision.fix if isinstance(decision, Skip | Wait | Park) else ""
+    warning = decision.warning if isinstance(decision, Rotate) else ""
+    return Step(
+        action=type(decision).__name__.lower(),
+        reason=decision.reason,
+        fix=fix or UNSET,
+        warning=warning or UNSET,
+        until=decision.until.isoformat() if isinstance(decision, Wait) else UNSET,
+        credential=decision.pending.credential_id if isinstance(decision, Retire | Restore) else UNSET,
+    )

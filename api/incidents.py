@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
-from typing import Any, Literal
 
+from api import views
 from api.access import Caller
 from api.answers import Answer, BadRequest, Flaw
+from api.bodies import IncidentBody
 from api.once import HEADER, Queued, need_key
 from api.requests import Request, stamp
 from engine.errors import NotFound
@@ -21,32 +22,32 @@ from engine.ports import Incidents
 from engine.rotate.engine import Engine
 from engine.sweep.cut_off import LEAD_SECONDS, CutOff
 
-BODY: dict[str, type] = {"vault": str, "name": str, "source": str, "everything": bool, "reason": str}
 NARROWING = ("vault", "name", "source")
 NAME = re.compile(r"[0-9A-Za-z*-]{0,127}")
 POLL_SECONDS = 15
 MOST = 50
 """How many incidents a listing shows."""
-Status = Literal["running", "needs a person", "ended", "nothing in scope"]
 
 
 async def begin(engine: Engine, request: Request, caller: Caller) -> Queued | Answer:
     """POST /api/incidents: one order a vault on the queue `sweeps`; a dry run names what would be cut off."""
-    sent = request.json(BODY)
+    sent = request.read(IncidentBody)
     incident = _incident(engine, request, sent, caller)
     if request.flag("dry_run"):
         progress = await CutOff(engine, incident).progress(incident.vaults)
-        return Answer(200, {**asdict(progress), "status": "dry run"})
+        return Answer.of(200, views.view(views.IncidentForecast, {**asdict(progress), "status": "dry run"}))
     need_key(request, "sent again because its answer was lost, it would replace everything a second time")
     incident = replace(incident, id=_id(incident.since, caller, request.headers[HEADER]))
     orders = tuple(SweepOrder.for_incident(vault, incident) for vault in incident.vaults)
     headers = {"Location": f"/api/incidents/{incident.id}", "Retry-After": str(POLL_SECONDS)}
-    return Queued(orders, Answer(202, {**_shown(incident), "status": "queued"}, headers=headers), incident)
+    queued = views.view(views.IncidentQueued, {**_shown(incident).body(), "status": "queued"})
+    return Queued(orders, Answer.of(202, queued, headers), incident)
 
 
 async def newest(incidents: Incidents) -> Answer:
     """GET /api/incidents: those that there were, the newest first."""
-    return Answer(200, {"incidents": [_shown(incident) for incident in await incidents.newest(MOST)]})
+    shown = [_shown(incident) for incident in await incidents.newest(MOST)]
+    return Answer.of(200, views.Incidents(incidents=shown))
 
 
 async def follow(engine: Engine, incidents: Incidents, request: Request) -> Answer:
@@ -57,11 +58,11 @@ async def follow(engine: Engine, incidents: Incidents, request: Request) -> Answ
         raise NotFound(f"{incident_id[:40]!r} is no incident", fix="GET /api/incidents lists those that there were")
     served = [vault for vault in incident.vaults if engine.policy.manages(vault)]
     progress = await CutOff(engine, incident).progress(served)
-    body = {**_shown(incident), **asdict(progress), "status": _status(progress)}
-    return Answer(200, body, headers={"Retry-After": str(POLL_SECONDS)})
+    data = {**_shown(incident).body(), **asdict(progress), "status": _status(progress)}
+    return Answer.of(200, views.view(views.IncidentProgress, data), {"Retry-After": str(POLL_SECONDS)})
 
 
-def _status(progress: Progress) -> Status:
+def _status(progress: Progress) -> views.IncidentStatus:
     if not progress.secrets:
         return "nothing in scope"
     if progress.waiting:
@@ -70,16 +71,16 @@ def _status(progress: Progress) -> Status:
     return "needs a person" if progress.needs_a_person else "ended"
 
 
-def _shown(incident: Incident) -> dict[str, Any]:
-    return {
-        "id": incident.id,
-        "since": stamp(incident.since),
-        "requested_by": incident.requested_by,
-        "reason": incident.reason,
-        "vaults": list(incident.vaults),
-        "name": incident.name,
-        "source": incident.source,
-    }
+def _shown(incident: Incident) -> views.Incident:
+    return views.Incident(
+        id=incident.id,
+        since=stamp(incident.since),
+        requested_by=incident.requested_by,
+        reason=incident.reason,
+        vaults=list(incident.vaults),
+        name=incident.name,
+        source=incident.source,
+    )
 
 
 def _id(since: datetime, caller: Caller, key: str) -> str:
@@ -88,22 +89,21 @@ def _id(since: datetime, caller: Caller, key: str) -> str:
     return f"{since:%Y%m%dT%H%M%SZ}-{letters}"
 
 
-def _incident(engine: Engine, request: Request, sent: Mapping[str, Any], caller: Caller) -> Incident:
+def _incident(engine: Engine, request: Request, sent: IncidentBody, caller: Caller) -> Incident:
     if flaws := [*_flaws(sent)]:
         fix = 'send {"vault": …, "name": …, "source": …, "reason": …}, or {"everything": true, "reason": …}'
         raise BadRequest("; ".join(flaw.detail for flaw in flaws), fix=fix, flaws=flaws)
-    vault = sent.get("vault", "")
-    vaults = (request.vault(engine.policy, vault),) if vault else tuple(engine.policy.scopes)
+    vaults = (request.vault(engine.policy, sent.vault),) if sent.vault else tuple(engine.policy.scopes)
     since = engine.clock.now().replace(microsecond=0) + timedelta(seconds=LEAD_SECONDS)
-    name, source = _name(sent.get("name", "")), _source(sent.get("source", ""))
-    return Incident(since, name, source, str(caller), sent["reason"].strip(), vaults=vaults)
+    name, source = _name(sent.name), _source(sent.source)
+    return Incident(since, name, source, str(caller), sent.reason.strip(), vaults=vaults)
 
 
-def _flaws(sent: Mapping[str, Any]) -> Iterator[Flaw]:
-    if not sent.get("reason", "").strip():
+def _flaws(sent: IncidentBody) -> Iterator[Flaw]:
+    if not sent.reason.strip():
         yield Flaw("reason is missing: say why, for the audit record", pointer="#/reason")
-    narrowed = [name for name in NARROWING if sent.get(name)]
-    if sent.get("everything"):
+    narrowed = [name for name in NARROWING if getattr(sent, name)]
+    if sent.everything:
         for name in narrowed:
             yield Flaw(f"everything together with {name}: which of them is meant?", pointer=f"#/{name}")
     elif not narrowed:

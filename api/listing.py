@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from api.answers import Answer, BadRequest, Flaw
 from api.near import no_such
 from api.requests import Request
+from api.views import Secret, Secrets, SecretWithHistory, view
 from engine.decide.history import events, newest_first
 from engine.decide.inventory import NEEDS_A_PERSON, Entry, State, entry
 from engine.decide.ledger import Ledger
@@ -175,7 +176,8 @@ async def list_secrets(engine: Engine, request: Request) -> Answer:
     only = request.vault(engine.policy, request.query["vault"]) if request.query.get("vault") else ""
     cursor = request.query.get("cursor", "")
     found = await page(engine, Place.read(cursor) if cursor else None, chosen(engine, request), limit, only)
-    return Answer(200, {"secrets": [one.to_json() for one in found.entries], "next": _next(request, found.rest, limit)})
+    secrets = [view(Secret, one.to_json()) for one in found.entries]
+    return Answer.of(200, Secrets(secrets=secrets, next=_next(request, found.rest, limit)))
 
 
 def _next(request: Request, rest: Place | None, limit: int) -> str | None:
@@ -192,4 +194,5 @@ async def show(engine: Engine, ref: SecretRef) -> Answer:
         raise await no_such(engine, ref)
     one = judge(engine, versions[0], await _ledger(engine))
     history = events(versions, policy=engine.policy.is_own(ref))
-    return Answer(200, {**one.to_json(), "version": versions[0].version, "history": history})
+    data = {**one.to_json(), "version": versions[0].version, "history": history}
+    return Answer.of(200, view(SecretWithHistory, data))

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, get_args
 
-from api import incidents, operations
+import msgspec
+
+from api import operations, views
 from api.actions import VERBS
 from api.answers import FAILED, JSON, KINDS, PROBLEM, Kind
 from api.once import HEADER
 from api.policies import IF_MATCH
-from api.requests import MAX_REASON
+from api.requests import required
 from api.route import Route
 from engine.decide.inventory import State
 from engine.model.incident import ID as INCIDENT_ID
 from engine.version import VERSION
 
 STATES = [*get_args(State), "attention"]
-TEXT, TIME, COUNT = {"type": "string"}, {"type": "string", "format": "date-time"}, {"type": "integer", "minimum": 0}
-MAYBE_TEXT, MAYBE_TIME = {"type": ["string", "null"]}, {"type": ["string", "null"], "format": "date-time"}
+TEXT = {"type": "string"}
 
 PATH: Mapping[str, tuple[str, dict[str, Any]]] = {
     "vault": ("The vault: its short name, or its URL with the slashes escaped", {"type": "string", "minLength": 1}),
@@ -61,91 +62,18 @@ HEADERS: Mapping[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-def _object(**members: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "object", "properties": members, "required": list(members)}
-
-
-def _or(schema: dict[str, Any], **members: dict[str, Any]) -> dict[str, Any]:
-    """Add members that may be left out."""
-    return {**schema, "properties": {**schema["properties"], **members}}
-
-
-def _list(of: str) -> dict[str, Any]:
-    return {"type": "array", "items": _ref(of)}
-
-
 def _ref(name: str) -> dict[str, Any]:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-_SECRET: dict[str, Any] = {
-    "vault": TEXT, "secret": TEXT, "state": {"enum": list(get_args(State))}, "reason": TEXT, "fix": TEXT,
-    "rotator": MAYBE_TEXT, "source": MAYBE_TEXT, "credential": MAYBE_TEXT, "owner": MAYBE_TEXT, "replica_of": MAYBE_TEXT,
-    "enabled": {"type": "boolean"}, "created": TIME, "expires": MAYBE_TIME, "due": MAYBE_TIME, "parked_since": MAYBE_TIME,
-    "overlap_until": MAYBE_TIME, "operation": MAYBE_TEXT,
-}  # fmt: skip
-_EVENT: dict[str, Any] = {
-    "version": MAYBE_TEXT, "created": TIME, "expires": MAYBE_TIME, "enabled": {"type": "boolean"},
-    "written_by": {"enum": ["Rekey", "somebody else"]}, "operation": MAYBE_TEXT, "cause": MAYBE_TEXT, "credential": MAYBE_TEXT,
-    "to_retire": MAYBE_TEXT, "state": MAYBE_TEXT, "reason": MAYBE_TEXT,
-}  # fmt: skip
-_PROGRESS: dict[str, Any] = {
-    "secrets": COUNT, "rotated": COUNT, "waiting": COUNT, "needs_a_person": COUNT,
-    "named": {"type": "array", "items": _object(vault=TEXT, secret=TEXT, reason=TEXT, fix=TEXT)},
-    "waiting_for": {"type": "array", "items": _object(vault=TEXT, secret=TEXT, source=MAYBE_TEXT, owner=MAYBE_TEXT)},
-}  # fmt: skip
-_INCIDENT: dict[str, Any] = {
-    "id": TEXT, "since": TIME, "requested_by": TEXT, "reason": TEXT, "vaults": {"type": "array", "items": TEXT},
-    "name": TEXT, "source": TEXT,
-}  # fmt: skip
-_STEP: dict[str, Any] = {"action": TEXT, "reason": TEXT}
-_STEPS_MAY: dict[str, Any] = {"fix": TEXT, "warning": TEXT, "until": TIME, "credential": MAYBE_TEXT}
-_SUBJECT: dict[str, Any] = {"operation": MAYBE_TEXT, "vault": TEXT, "secret": TEXT, "version": MAYBE_TEXT}
-SCHEMAS: Mapping[str, Any] = {
-    "Secret": _object(**_SECRET),
-    "Event": _object(**_EVENT),
-    "Secrets": _object(secrets=_list("Secret"), next=MAYBE_TEXT),
-    "SecretWithHistory": _object(**_SECRET, version=MAYBE_TEXT, history=_list("Event")),
-    "Queued": _object(**_SUBJECT, action={"enum": list(VERBS)}, since=TIME, status={"const": "queued"}, reason=TEXT),
-    "Step": _or(_object(**_STEP), **_STEPS_MAY),
-    "Forecast": _or(
-        _object(**_SUBJECT, **_STEP, steps=_list("Step")), **_STEPS_MAY, rotator=TEXT, source=TEXT, due=TIME
-    ),
-    "Acted": {"anyOf": [_ref("Forecast"), _ref("Operation")]},
-    "Operation": _object(
-        **_SUBJECT, action={"enum": list(VERBS)}, status={"enum": list(get_args(operations.Status))}, reason=TEXT
-    ),
-    "Incident": _object(**_INCIDENT),
-    "Incidents": _object(incidents=_list("Incident")),
-    "IncidentForecast": _object(**_PROGRESS, status={"const": "dry run"}),
-    "IncidentQueued": _object(**_INCIDENT, status={"const": "queued"}),
-    "IncidentProgress": _object(**_INCIDENT, **_PROGRESS, status={"enum": list(get_args(incidents.Status))}),
-    "Policy": _object(
-        version=MAYBE_TEXT,
-        document=TEXT,
-        history={
-            "type": "array",
-            "items": _object(
-                version=MAYBE_TEXT, created=TIME, enabled={"type": "boolean"}, by=MAYBE_TEXT, reason=MAYBE_TEXT
-            ),
-        },
-        effect={"anyOf": [{"type": "null"}, _ref("Effect")]},
-    ),
-    "Effect": _object(
-        now={"type": ["object", "null"], "additionalProperties": COUNT},
-        then={"type": "object", "additionalProperties": COUNT},
-        changed={
-            "type": "array",
-            "items": _object(secret=TEXT, **{"from": MAYBE_TEXT, "to": MAYBE_TEXT, "reason": MAYBE_TEXT}),
-        },
-    ),
-    "Health": _object(status={"const": "ok"}, vaults=COUNT),
-    "OpenApi": {"type": "object"},
-    "Flaw": _or(_object(detail=TEXT), pointer=TEXT, parameter=TEXT, header=TEXT),
-    "Problem": _object(
-        type=TEXT, title=TEXT, status={"type": "integer"}, detail=TEXT, instance=TEXT, fix=TEXT, errors=_list("Flaw")
-    ),
-}
+def _schemas(routes: Iterable[Route]) -> dict[str, Any]:
+    """Describe every answer and every body, from the types that they are made of and read into."""
+    kinds = [*views.SHOWN, *{route.body for route in routes if route.body}]
+    components = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")[1]
+    acted = {"anyOf": [_ref("Forecast"), _ref("Operation")]}
+    return {**dict(sorted(components.items())), "Acted": acted, "OpenApi": {"type": "object"}}
+
+
 FOLLOWED = ("Location", "Retry-After")
 ACCEPTED_HEADERS = {"Queued": FOLLOWED, "IncidentQueued": FOLLOWED, "Operation": ("Retry-After",)}
 SUCCESS_HEADERS = {"Policy": ("ETag",), "IncidentProgress": ("Retry-After",)}
@@ -179,7 +107,7 @@ WRITERS = frozenset({409, 413, 422})
 """What comes only of a request that changes something, or of its body."""
 
 
-def document(routes: Iterable[Route]) -> dict[str, Any]:
+def document(routes: Sequence[Route]) -> dict[str, Any]:
     """Return the document of these calls, OpenAPI 3.1: https://spec.openapis.org/oas/v3.1.0."""
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
@@ -191,7 +119,7 @@ def document(routes: Iterable[Route]) -> dict[str, Any]:
         "info": {"title": "Rekey", "version": VERSION, "description": DESCRIPTION},
         "paths": paths,
         "components": {
-            "schemas": SCHEMAS,
+            "schemas": _schemas(routes),
             "responses": {kind.name: {"description": kind.title, "content": PROBLEM_CONTENT} for kind in ALL_KINDS},
             "securitySchemes": {"functionKey": key, "entra": entra},
         },
@@ -210,16 +138,11 @@ def _operation(route: Route) -> dict[str, Any]:
         "responses": _responses(route),
     }
     if route.body:
-        described["requestBody"] = {"required": bool(route.needed), "content": {JSON: {"schema": _body(route)}}}
+        described["requestBody"] = {
+            "required": bool(required(route.body)),
+            "content": {JSON: {"schema": _ref(route.body.__name__)}},
+        }
     return described
-
-
-def _body(route: Route) -> dict[str, Any]:
-    members: dict[str, Any] = {
-        name: {"type": "boolean"} if kind is bool else {"type": "string"} for name, kind in route.body.items()
-    }
-    members["reason"]["description"] = f"For the audit record; cut after {MAX_REASON} characters"
-    return {"type": "object", "properties": members, "additionalProperties": False, "required": list(route.needed)}
 
 
 def _parameter(place: str, name: str, table: Mapping[str, tuple[str, dict[str, Any]]]) -> dict[str, Any]:

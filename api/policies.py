@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
+from api import views
 from api.access import Caller
 from api.answers import Answer, BadRequest, Flaw, Outpaced, Unconditional
+from api.bodies import PolicyBody
 from api.requests import Request
+from engine.decide.history import PUSHED_BY, PUSHED_WHY
 from engine.errors import NotFound
 from engine.model.policy import Policies
 from engine.policy.change import Effect, Outdated, Unfollowable
 from engine.secret import SecretVersion
-
-BODY: dict[str, type] = {"document": str, "replacing": str, "reason": str}
 
 IF_MATCH = "if-match"
 MOST_BYTES = 64 * 1024
@@ -56,9 +57,9 @@ async def show(policies: Policies) -> Answer:
 
 async def push(policies: Policies, request: Request, caller: Caller) -> Answer:
     """PUT /api/policy: a new version in place of the one named, if it can be followed; a dry run tells what it would do."""
-    sent = request.json(BODY, MOST_BYTES)
+    sent = request.read(PolicyBody, MOST_BYTES)
     documents = _documents(policies)
-    text, reason, replacing = sent.get("document", ""), sent.get("reason", "").strip(), _replaced(request, sent)
+    text, reason, replacing = sent.document, sent.reason.strip(), _replaced(request, sent)
     if missing := [name for name, value in (("document", text), ("reason", reason)) if not value]:
         flaws = [Flaw("it is missing", pointer=f"#/{name}") for name in missing]
         fix = "send document and reason; the reason is for the audit record"
@@ -70,9 +71,9 @@ async def push(policies: Policies, request: Request, caller: Caller) -> Answer:
     return _answer(written.version, text, [written])
 
 
-def _replaced(request: Request, sent: Mapping[str, Any]) -> str | None:
+def _replaced(request: Request, sent: PolicyBody) -> str | None:
     """Return the version that the caller has seen: `replacing`, or the ETag in If-Match."""
-    named, header = sent.get("replacing") or None, request.headers.get(IF_MATCH, "").strip()
+    named, header = sent.replacing or None, request.headers.get(IF_MATCH, "").strip()
     if not header:
         return named
     etag = re.fullmatch(r'"([0-9a-z]{1,64})"', header)
@@ -104,10 +105,10 @@ def _refusals(replacing: str | None) -> Iterator[None]:
 
 
 def _answer(version: str | None, text: str, versions: list[SecretVersion], effect: Effect | None = None) -> Answer:
-    shown = asdict(effect) if effect else None
+    shown = views.view(views.Effect, asdict(effect)) if effect else None
     history = [_past(one) for one in versions]
-    body = {"version": version, "document": text, "history": history, "effect": shown}
-    return Answer(200, body, headers={"ETag": f'"{version}"'} if version else {})
+    policy = views.Policy(version=version, document=text, history=history, effect=shown)
+    return Answer.of(200, policy, headers={"ETag": f'"{version}"'} if version else {})
 
 
 def _documents(policies: Policies) -> Documents:
@@ -116,12 +117,11 @@ def _documents(policies: Policies) -> Documents:
     return policies
 
 
-def _past(version: SecretVersion) -> dict[str, Any]:
-    tags = version.tags
-    return {
-        "version": version.version,
-        "created": version.created.isoformat(),
-        "enabled": version.enabled,
-        "by": tags.get("PolicyBy"),
-        "reason": tags.get("PolicyReason"),
-    }
+def _past(version: SecretVersion) -> views.PolicyVersion:
+    return views.PolicyVersion(
+        version=version.version,
+        created=version.created.isoformat(),
+        enabled=version.enabled,
+        by=version.tags.get(PUSHED_BY),
+        reason=version.tags.get(PUSHED_WHY),
+    )

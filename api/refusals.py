@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
 
+from api.views import Flaw
 from engine.errors import PermanentError, TransientError
 
-
-@dataclass(frozen=True, slots=True)
-class Flaw:
-    """One thing that is wrong with a request, and the part of it that is meant."""
-
-    detail: str
-    pointer: str = ""
-    """Of a member of the body: `#/name`, as RFC 9457 shows it."""
-    parameter: str = ""
-    """Of the query: its name."""
-    header: str = ""
-
-    def to_json(self) -> dict[str, str]:
-        """Return what is known of it."""
-        return {name: text for name, text in asdict(self).items() if text}
+__all__ = [
+    "BadRequest", "Conflict", "Flaw", "Forbidden", "KeyMissing", "KeyReused", "NotAllowed", "Outpaced", "TooLong",
+    "TooMany", "Unauthorized", "Unconditional",
+]  # fmt: skip
 
 
 class BadRequest(PermanentError):  # noqa: N818

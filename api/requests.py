@@ -8,17 +8,21 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import unquote, urlsplit
 
+import msgspec
+
+from api.bodies import MAX_REASON, Body
 from api.refusals import BadRequest, Flaw, TooLong
 from engine.errors import NotFound
 from engine.model.policy import Policy
 from engine.secret import NAME, SecretRef
 
+__all__ = ["KEY_PARAMETER", "MAX_REASON", "Request", "stamp"]
+
 MAX_BODY = 16 * 1024
 """Bytes of a request's body that are looked at."""
-MAX_REASON = 200
 KEY_PARAMETER = "code"
 """The query's parameter in which the platform takes a function key; it is none of the API's own."""
 STAMP = "%Y-%m-%dT%H:%M:%SZ"
@@ -122,12 +126,9 @@ class Request:
         what = f"{name} is {self.query.get(name, '')[:40]!r}"
         return BadRequest(what, fix=fix, flaws=[Flaw(what, parameter=name)])
 
-    def json(self, shape: Mapping[str, type], most: int = MAX_BODY) -> dict[str, Any]:
-        """Read the body, of so many bytes at most, as an object with these optional members, and no others.
-
-        Raises TooLong, or BadRequest with every flaw.
-        """
-        fix = f"send nothing, or {shown(shape)}"
+    def read[B: Body](self, shape: type[B], most: int = MAX_BODY) -> B:
+        """Read the body, of so many bytes at most; raises TooLong, or BadRequest with every flaw."""
+        fix = f"send {shown(shape)}"
         if len(self.body) > most:
             raise TooLong(f"the body is longer than {most} bytes", fix=fix)
         try:
@@ -138,16 +139,32 @@ class Request:
             raise BadRequest("the body is not a JSON object", fix=fix)
         if flaws := [*_flaws(data, shape)]:
             raise BadRequest("; ".join(flaw.detail for flaw in flaws[:10]), fix=fix, flaws=flaws)
-        return {**data, "reason": data["reason"][:MAX_REASON]} if "reason" in data else data
+        cut = {"reason": data["reason"][:MAX_REASON]} if "reason" in data else {}
+        return msgspec.convert({**data, **cut}, shape)
 
 
-def _flaws(data: Mapping[str, Any], shape: Mapping[str, type]) -> Iterable[Flaw]:
+def _flaws(data: Mapping[str, Any], shape: type[Body]) -> Iterable[Flaw]:
+    """Return all that is wrong; msgspec alone would stop at the first."""
+    kinds = _kinds(shape)
     for key in data:
-        if key not in shape:
+        if key not in kinds:
             yield Flaw(f"{key[:40]!r} is unknown", pointer=_pointer(key))
-    for key, kind in shape.items():
+    for key, kind in kinds.items():
         if key in data and type(data[key]) is not kind:
             yield Flaw(f"{key} is not a {kind.__name__}", pointer=f"#/{key}")
+    for key in shape.__struct_fields__:
+        if key not in data and key in required(shape):
+            yield Flaw(f"{key} is missing", pointer=f"#/{key}")
+
+
+def _kinds(shape: type[Body]) -> dict[str, type]:
+    """Return the type of each member, without its description."""
+    return {field.name: (*get_args(field.type), field.type)[0] for field in msgspec.structs.fields(shape)}
+
+
+def required(shape: type[Body]) -> tuple[str, ...]:
+    """Return the members that a body must have."""
+    return tuple(field.name for field in msgspec.structs.fields(shape) if field.required)
 
 
 def _pointer(key: str) -> str:
@@ -167,7 +184,8 @@ def stamp(moment: datetime) -> str:
     return moment.strftime(STAMP)
 
 
-def shown(shape: Mapping[str, type]) -> str:
+def shown(shape: type[Body]) -> str:
     """Show a body's shape in an error's fix."""
     words: dict[type, str] = {str: "text"}
-    return "{" + ", ".join(f'"{key}": {words.get(kind, kind.__name__)}' for key, kind in shape.items()) + "}"
+    members = ", ".join(f'"{key}": {words.get(kind, kind.__name__)}' for key, kind in _kinds(shape).items())
+    return f"{{{members}}}" if required(shape) else f"nothing, or {{{members}}}"

@@ -5,16 +5,18 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from api import actions, dashboard, incidents, listing, operations, policies
+from api import actions, dashboard, incidents, listing, operations, policies, views
 from api.access import Caller, Role
 from api.answers import Answer
+from api.bodies import IncidentBody, PolicyBody
 from api.once import HEADER, Queued
 from api.requests import Request
 from api.route import Desk, Handler, Route
+from api.views import Verb
 from engine.errors import TransientError
 
 
-def _act(verb: actions.Verb) -> Handler:
+def _act(verb: Verb) -> Handler:
     async def handle(at: Desk, request: Request, caller: Caller) -> Answer | Queued:
         if not request.flag("dry_run"):
             actions.guard(verb, request)
@@ -69,12 +71,12 @@ async def _health(at: Desk, _: Request, __: Caller) -> Answer:
     if obstacle := await at.watch.obstacle():
         what, _separator, fix = obstacle.partition(". Fix: ")
         raise TransientError(what, fix=fix)
-    return Answer(200, {"status": "ok", "vaults": len(at.engine.policy.scopes)})
+    return Answer.of(200, views.Health(status="ok", vaults=len(at.engine.policy.scopes)))
 
 
 ACTED = {"200": "Acted", "202": "Queued"}
 SECRET = "secrets/{vault}/{name}"  # noqa: S105 - a path
-_VERBS: dict[actions.Verb, str] = {
+_VERBS: dict[Verb, str] = {
     "rotate": "Rotate a secret if it is due, or at once where the body says so",
     "retire": "Revoke the superseded credential, if its overlap has passed",
     "restore": "Publish the superseded credential again, if the source still accepts it",
@@ -101,7 +103,7 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "http_incident", "POST", "incidents", Role.ADMIN, _begin,
         "Rotate and cut off everything in a scope at once", {"200": "IncidentForecast", "202": "IncidentQueued"},
-        query=("dry_run",), body=incidents.BODY, needed=("reason",), headers=(HEADER,), heavy=True,
+        query=("dry_run",), body=IncidentBody, headers=(HEADER,), heavy=True,
     ),
     Route(
         "http_incidents", "GET", "incidents", Role.READER, _incidents, "List the incidents, the newest first",
@@ -114,8 +116,7 @@ ROUTES: tuple[Route, ...] = (
     Route("http_policy", "GET", "policy", Role.READER, _policy, "Show the policy document", {"200": "Policy"}, follows_policy=False),
     Route(
         "http_push_policy", "PUT", "policy", Role.ADMIN, _push, "Write a new version of the policy document",
-        {"200": "Policy"}, query=("dry_run",), body=policies.BODY, needed=("document", "reason"),
-        headers=(policies.IF_MATCH,), follows_policy=False,
+        {"200": "Policy"}, query=("dry_run",), body=PolicyBody, headers=(policies.IF_MATCH,), follows_policy=False,
     ),
     Route(
         "http_openapi", "GET", "openapi.json", None, _openapi, "Describe every call", {"200": "OpenApi"}, follows_policy=False,

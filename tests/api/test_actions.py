@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from api.access import BY_KEY
-from api.actions import Verb
 from api.answers import KINDS
 from api.route import Route
 from api.routes import ROUTES
+from api.views import Verb
 from engine.errors import NeedsHuman
 from engine.model.tags import Pending
 from engine.model.workitem import operation_id

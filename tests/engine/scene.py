@@ -7,12 +7,12 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from api.actions import Verb
 from api.answers import Answer
 from api.app import Api
 from api.once import HEADER
 from api.requests import Request as ApiRequest
 from api.routes import route
+from api.views import Verb
 from simulator.faults import Fault
 from simulator.wire import Request, Response, json_response
 from tests.rig import Rig
