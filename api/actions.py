@@ -89,7 +89,7 @@ def _accepted(engine: Engine, secret: SecretVersion, item: WorkItem, verb: Verb,
     path = f"/api/secrets/{item.ref.vault_name}/{item.ref.name}/operations/{item.operation}"
     queued = views.Queued(
         operation=item.operation,
-        vault=item.ref.vault,
+        vault=item.ref.vault_name,
         secret=item.ref.name,
         version=secret.version,
         action=verb,

@@ -23,7 +23,7 @@ async def forecast(engine: Engine, secret: SecretVersion, item: WorkItem, first:
     foremost = next((decision for decision in decisions if isinstance(decision, Rotate | Park)), first)
     would = {
         "operation": item.operation,
-        "vault": item.ref.vault,
+        "vault": item.ref.vault_name,
         "secret": item.ref.name,
         "version": secret.version,
         **_step(foremost).body(),

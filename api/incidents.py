@@ -20,6 +20,7 @@ from engine.model.policy import SCOPE
 from engine.model.sweep_order import SweepOrder
 from engine.ports import Incidents
 from engine.rotate.engine import Engine
+from engine.secret import SecretRef
 from engine.sweep.cut_off import LEAD_SECONDS, CutOff
 
 NARROWING = ("vault", "name", "source")
@@ -77,7 +78,7 @@ def _shown(incident: Incident) -> views.Incident:
         since=stamp(incident.since),
         requested_by=incident.requested_by,
         reason=incident.reason,
-        vaults=list(incident.vaults),
+        vaults=[SecretRef(url, "").vault_name for url in incident.vaults],
         name=incident.name,
         source=incident.source,
     )

@@ -9,7 +9,7 @@ import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import get_args
+from typing import Any, get_args
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from api.answers import Answer, BadRequest, Flaw
@@ -176,8 +176,14 @@ async def list_secrets(engine: Engine, request: Request) -> Answer:
     only = request.vault(engine.policy, request.query["vault"]) if request.query.get("vault") else ""
     cursor = request.query.get("cursor", "")
     found = await page(engine, Place.read(cursor) if cursor else None, chosen(engine, request), limit, only)
-    secrets = [view(Secret, one.to_json()) for one in found.entries]
+    secrets = [view(Secret, _shown(one)) for one in found.entries]
     return Answer.of(200, Secrets(secrets=secrets, next=_next(request, found.rest, limit)))
+
+
+def _shown(one: Entry) -> dict[str, Any]:
+    """Return what is shown of a secret. Azure takes no URL as a part of a path, so its vault goes by its short name."""
+    ref = one.secret.ref
+    return {**one.to_json(), "vault": ref.vault_name, "id": str(ref)}
 
 
 def _next(request: Request, rest: Place | None, limit: int) -> str | None:
@@ -194,5 +200,5 @@ async def show(engine: Engine, ref: SecretRef) -> Answer:
         raise await no_such(engine, ref)
     one = judge(engine, versions[0], await _ledger(engine))
     history = events(versions, policy=engine.policy.is_own(ref))
-    data = {**one.to_json(), "version": versions[0].version, "history": history}
+    data = {**_shown(one), "version": versions[0].version, "history": history}
     return Answer.of(200, view(SecretWithHistory, data))

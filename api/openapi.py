@@ -23,7 +23,7 @@ STATES = [*get_args(State), "attention"]
 TEXT = {"type": "string"}
 
 PATH: Mapping[str, tuple[str, dict[str, Any]]] = {
-    "vault": ("The vault: its short name, or its URL with the slashes escaped", {"type": "string", "minLength": 1}),
+    "vault": ("The vault, by its short name as answers show it, or its host", {"type": "string", "minLength": 1}),
     "name": ("The secret's name", {"type": "string", "pattern": "^[0-9a-zA-Z-]{1,127}$"}),
     "operation": ("The operation's id", {"type": "string", "minLength": 1}),
     "incident": ("The incident's id", {"type": "string", "pattern": INCIDENT_ID}),

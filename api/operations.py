@@ -113,7 +113,7 @@ def _before(engine: Engine, operation: Operation, current: SecretVersion) -> Fou
 def _answer(operation: Operation, found: Found) -> Answer:
     shown = views.Operation(
         operation=operation.id,
-        vault=operation.ref.vault,
+        vault=operation.ref.vault_name,
         secret=operation.ref.name,
         action=operation.verb,
         status=found.status,

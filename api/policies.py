@@ -17,7 +17,7 @@ from engine.decide.history import PUSHED_BY, PUSHED_WHY
 from engine.errors import NotFound
 from engine.model.policy import Policies
 from engine.policy.change import Effect, Outdated, Unfollowable
-from engine.secret import SecretVersion
+from engine.secret import SecretRef, SecretVersion
 
 IF_MATCH = "if-match"
 MOST_BYTES = 64 * 1024
@@ -105,10 +105,18 @@ def _refusals(replacing: str | None) -> Iterator[None]:
 
 
 def _answer(version: str | None, text: str, versions: list[SecretVersion], effect: Effect | None = None) -> Answer:
-    shown = views.view(views.Effect, asdict(effect)) if effect else None
+    shown = _effect(effect) if effect else None
     history = [_past(one) for one in versions]
     policy = views.Policy(version=version, document=text, history=history, effect=shown)
     return Answer.of(200, policy, headers={"ETag": f'"{version}"'} if version else {})
+
+
+def _effect(effect: Effect) -> views.Effect:
+    changed = []
+    for change in effect.changed:
+        ref = SecretRef.parse(str(change["secret"]))
+        changed.append({**change, "vault": ref.vault_name, "secret": ref.name})
+    return views.view(views.Effect, {**asdict(effect), "changed": changed})
 
 
 def _documents(policies: Policies) -> Documents:

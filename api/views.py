@@ -32,8 +32,9 @@ def view[V: View](kind: type[V], data: dict[str, Any]) -> V:
 
 
 class Secret(View, frozen=True, kw_only=True):
-    """How one secret stands."""
+    """How one secret stands; `id` is its URL in Key Vault."""
 
+    id: str
     vault: str
     secret: str
     state: State
@@ -214,6 +215,7 @@ class PolicyVersion(View, frozen=True, kw_only=True):
 class Change(View, frozen=True, kw_only=True):
     """A secret whose state a policy would change."""
 
+    vault: str
     secret: str
     from_: str | None = msgspec.field(name="from")
     to: str

@@ -130,4 +130,4 @@ class Progress:
 
 
 def _place(one: Entry) -> dict[str, str]:
-    return {"vault": one.secret.ref.vault, "secret": one.secret.ref.name}
+    return {"vault": one.secret.ref.vault_name, "secret": one.secret.ref.name}

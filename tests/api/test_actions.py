@@ -77,12 +77,14 @@ async def test_an_empty_request_is_as_good_as_one_with_defaults(body: object) ->
         "prod.vault.azure.net",
         "https://prod.vault.azure.net",
         "https://PROD.vault.azure.net/",
-        "https:%2F%2Fprod.vault.azure.net",
         "https%3A%2F%2Fprod.vault.azure.net%2F",
     ],
 )
 async def test_a_vault_is_named_by_its_short_name_its_host_or_its_url_in_any_case(vault: str) -> None:
-    """The platform leaves the slashes of a URL escaped where it stands in a path."""
+    """Azure unescapes a path before it looks for the function, so the slashes of a URL arrive only if escaped twice.
+
+    Source: https://github.com/Azure/azure-functions-host/issues/3998.
+    """
     assert (await ask(scene().api(), vault=vault)).status == 202
 
 

@@ -83,7 +83,7 @@ async def test_everything_in_scope_is_replaced_and_cut_off_and_nothing_else_is_t
         "since": accepted.body["since"],
         "requested_by": BY_KEY,
         "reason": REASON,
-        "vaults": [rig.vault.url],
+        "vaults": ["prod"],
         "name": "app-*",
         "source": "",
         "secrets": 2,
@@ -168,7 +168,7 @@ async def test_a_dry_run_counts_names_what_would_be_cut_off_and_changes_nothing(
     assert (answer.status, answer.body["secrets"], answer.body["waiting"]) == (200, 4, 3)
     named = {one["secret"]: one for one in answer.body["waiting_for"]}
     assert set(named) == {"app-one", "app-two", "batch"}
-    assert named["batch"]["vault"] == rig.vault.url
+    assert named["batch"]["vault"] == "prod"
     assert named["batch"]["source"] == rig.world.accounts["batch"].resource_id.lower()
     assert state(rig) == before
     assert (await listed(rig.api())) == []

@@ -151,7 +151,7 @@ async def test_a_dry_run_tells_which_secrets_would_not_be_rotated_any_more(line:
     assert effect["now"] == {"ok": 1, "due": 1, "unmanaged": 1}
     assert effect["then"] == {to: 2, "unmanaged": 1}
     app, other = effect["changed"]
-    assert (app["secret"], app["from"], app["to"]) == (f"{rig.vault.url}/secrets/app-key", "ok", to)
+    assert (app["vault"], app["secret"], app["from"], app["to"]) == ("prod", "app-key", "ok", to)
     assert (other["from"], other["to"]) == ("due", to)
     assert reason in app["reason"]
 
