@@ -99,10 +99,11 @@ def build_api(
         queue=queue,
         apps=AzureApps(azure),
         webhooks=ChatWebhooks(azure),
+        incidents=BlobIncidents(settings.storage, azure),
     )
     watch = AppWatch(settings.storage, azure, clock, tuple(settings.scopes), settings.schedule)
     service = Service(engine, queue, policies(vaults, policy, rotators, clock), watch)
-    return Api(service, BlobMemory(settings.storage, azure), BlobIncidents(settings.storage, azure), env)
+    return Api(service, BlobMemory(settings.storage, azure), env)
 
 
 def build(settings: Settings, **parts: Any) -> Service:

@@ -25,6 +25,8 @@ from engine.model.workitem import Action, WorkItem
 from engine.rotate.engine import Engine
 from engine.secret import SecretVersion
 
+__all__ = ["BODIES", "POLL_SECONDS", "VERBS", "Verb", "consider", "guard"]
+
 VERBS: tuple[Verb, ...] = get_args(Verb)
 type Sent = RotateBody | RetireBody | ReasonBody
 BODIES: Mapping[Verb, type[Sent]] = {

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 from api.access import Caller, demand, identify, same_site
 from api.answers import Answer, Forbidden, Unauthorized, problem
 from api.gate import Gate
-from api.once import Kept, Queued, once
+from api.once import Queued, once
 from api.operations import MOST_WAIT, Operation, follow
 from api.refusals import NotAllowed
 from api.requests import Request
@@ -19,7 +19,7 @@ from api.route import Desk, Route
 from api.routes import allowed
 from engine.deadline import ANSWER_SECONDS, bounded
 from engine.errors import RekeyError
-from engine.ports import Incidents, Memory
+from engine.ports import Memory
 from engine.service import Service
 
 log = logging.getLogger("rekey.audit")
@@ -36,7 +36,6 @@ class Api:
 
     service: Service
     memory: Memory
-    incidents: Incidents
     env: Mapping[str, str]
     """The process's environment: where the platform says whether it signs callers in."""
     listings: Gate = field(default_factory=lambda: Gate(MOST_LISTINGS))
@@ -83,7 +82,7 @@ class Api:
 
     async def _carry_out(self, route: Route, request: Request, caller: Caller) -> Answer:
         engine = await self.service.ready() if route.follows_policy else self.service.engine
-        at = Desk(engine, self.service.policies, self.service.watch, self.incidents)
+        at = Desk(engine, self.service.policies, self.service.watch)
 
         async def handle() -> Answer | Queued:
             found = await route.handler(at, request, caller)
@@ -94,7 +93,7 @@ class Api:
 
         if route.method == "GET":
             return _done(await handle())
-        return await once(Kept(self.memory, self.incidents), engine, request, caller, handle)
+        return await once(self.memory, engine, request, caller, handle)
 
     async def _waited(self, request: Request, accepted: Answer, wait: int) -> Answer:
         """Wait for the end of what was accepted; where that does not come in time, answer as without waiting."""

@@ -18,7 +18,6 @@ from engine.errors import NotFound
 from engine.model.incident import Incident, Progress
 from engine.model.policy import SCOPE
 from engine.model.sweep_order import SweepOrder
-from engine.ports import Incidents
 from engine.rotate.engine import Engine
 from engine.secret import SecretRef
 from engine.sweep.cut_off import LEAD_SECONDS, CutOff
@@ -42,19 +41,20 @@ async def begin(engine: Engine, request: Request, caller: Caller) -> Queued | An
     orders = tuple(SweepOrder.for_incident(vault, incident) for vault in incident.vaults)
     headers = {"Location": f"/api/incidents/{incident.id}", "Retry-After": str(POLL_SECONDS)}
     queued = views.view(views.IncidentQueued, {**_shown(incident).body(), "status": "queued"})
-    return Queued(orders, Answer.of(202, queued, headers), incident)
+    return Queued(orders, Answer.of(202, queued, headers), incident, engine.incidents)
 
 
-async def newest(incidents: Incidents) -> Answer:
+async def newest(engine: Engine) -> Answer:
     """GET /api/incidents: those that there were, the newest first."""
-    shown = [_shown(incident) for incident in await incidents.newest(MOST)]
+    incidents = await engine.incidents.newest(MOST) if engine.incidents else ()
+    shown = [_shown(incident) for incident in incidents]
     return Answer.of(200, views.Incidents(incidents=shown))
 
 
-async def follow(engine: Engine, incidents: Incidents, request: Request) -> Answer:
+async def follow(engine: Engine, request: Request) -> Answer:
     """GET /api/incidents/{incident}: how far it has come, seen from the vaults and the records alone."""
     incident_id = request.path.get("incident", "")
-    incident = await incidents.find(incident_id)
+    incident = await engine.incidents.find(incident_id) if engine.incidents else None
     if incident is None:
         raise NotFound(f"{incident_id[:40]!r} is no incident", fix="GET /api/incidents lists those that there were")
     served = [vault for vault in incident.vaults if engine.policy.manages(vault)]

@@ -37,12 +37,14 @@ class Queued:
     messages: tuple[WorkItem | SweepOrder, ...]
     answer: Answer
     incident: Incident | None = None
-    """What is to be kept of it before anything is posted, where it is one."""
+    """What it reports, where it is one…"""
+    incidents: Incidents | None = None
+    """…and where that is kept."""
 
-    async def post(self, queue: WorkQueue, incidents: Incidents | None = None) -> Answer:
+    async def post(self, queue: WorkQueue) -> Answer:
         """Keep the incident, then put the messages on their queues: what is worked on can be asked for."""
-        if self.incident and incidents:
-            await incidents.keep(self.incident)
+        if self.incident and self.incidents:
+            await self.incidents.keep(self.incident)
         for message in self.messages:
             if isinstance(message, WorkItem):
                 await queue.post_rotation(message)
@@ -61,7 +63,7 @@ class Queued:
         return json.dumps(data)
 
     @classmethod
-    def from_json(cls, text: str, fingerprint: str, now: datetime) -> Queued:
+    def from_json(cls, text: str, fingerprint: str, now: datetime, incidents: Incidents | None = None) -> Queued:
         """Read what was written; raises KeyReused where it was another request."""
         data = json.loads(text)
         if now - datetime.fromisoformat(data["at"]) > FRESH:
@@ -72,7 +74,7 @@ class Queued:
         items = [WorkItem.from_json(one) for one in data["items"]]
         orders = [SweepOrder.from_json(one, now) for one in data["orders"]]
         incident = Incident.from_dict(data["incident"]) if "incident" in data else None
-        return cls((*items, *orders), Answer(**data["answer"]), incident)
+        return cls((*items, *orders), Answer(**data["answer"]), incident, incidents)
 
 
 def need_key(request: Request, why: str) -> None:
@@ -82,16 +84,8 @@ def need_key(request: Request, why: str) -> None:
         raise KeyMissing(f"Idempotency-Key is missing: {why}", fix=fix, flaws=[Flaw(why, header=HEADER)])
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """What outlives the process."""
-
-    memory: Memory
-    incidents: Incidents
-
-
 async def once(
-    kept: Kept, engine: Engine, request: Request, caller: Caller, consider: Callable[[], Awaitable[Queued | Answer]]
+    memory: Memory, engine: Engine, request: Request, caller: Caller, consider: Callable[[], Awaitable[Queued | Answer]]
 ) -> Answer:
     """Carry a request out, or repeat the answer that the same request was given before."""
     key = request.headers.get(HEADER, "")
@@ -103,13 +97,13 @@ async def once(
         raise BadRequest("Idempotency-Key is no such key", fix=fix, flaws=[Flaw("it is no such key", header=HEADER)])
     digest = _digest(caller.id, request.url, key)
     fingerprint = _digest(request.method, json.dumps(sorted(request.query.items())), request.body.hex())
-    if (earlier := await kept.memory.recall(digest)) is None:
+    if (earlier := await memory.recall(digest)) is None:
         considered = await consider()
         if isinstance(considered, Answer):
             return considered
-        earlier = await kept.memory.remember(digest, considered.to_json(fingerprint, engine.clock.now()))
-    queued = Queued.from_json(earlier, fingerprint, engine.clock.now())
-    return await queued.post(engine.queue, kept.incidents)
+        earlier = await memory.remember(digest, considered.to_json(fingerprint, engine.clock.now()))
+    queued = Queued.from_json(earlier, fingerprint, engine.clock.now(), engine.incidents)
+    return await queued.post(engine.queue)
 
 
 def _digest(*parts: str) -> str:

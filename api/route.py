@@ -11,7 +11,7 @@ from api.bodies import Body
 from api.once import Queued
 from api.requests import Request
 from engine.model.policy import Policies
-from engine.ports import Incidents, Watch
+from engine.ports import Watch
 from engine.rotate.engine import Engine
 
 
@@ -23,7 +23,6 @@ class Desk:
     """The engine under the policy as it is now."""
     policies: Policies
     watch: Watch
-    incidents: Incidents
 
 
 type Handler = Callable[[Desk, Request, Caller], Awaitable[Answer | Queued]]

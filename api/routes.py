@@ -47,11 +47,11 @@ async def _begin(at: Desk, request: Request, caller: Caller) -> Answer | Queued:
 
 
 async def _incidents(at: Desk, _: Request, __: Caller) -> Answer:
-    return await incidents.newest(at.incidents)
+    return await incidents.newest(at.engine)
 
 
 async def _progress(at: Desk, request: Request, _: Caller) -> Answer:
-    return await incidents.follow(at.engine, at.incidents, request)
+    return await incidents.follow(at.engine, request)
 
 
 async def _policy(at: Desk, _: Request, __: Caller) -> Answer:
