@@ -14,13 +14,16 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 import schemathesis
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis.stateful import run_state_machine_as_test
 from openapi_spec_validator import validate
-from schemathesis import Case, Response
+from schemathesis import Case, GenerationMode, Response
 from schemathesis.checks import not_a_server_error
+from schemathesis.core.result import Ok
+from schemathesis.schemas import APIOperation
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
+    negative_data_rejection,
     response_headers_conformance,
     response_schema_conformance,
     status_code_conformance,
@@ -33,8 +36,12 @@ from engine.version import VERSION
 from tests.engine.scene import NAME, scene, send, state
 from tests.rig import Rig
 
+OPEN = ("/api/openapi.json", "/api/health")
 ROOT = Path(__file__).parents[2]
 schema = schemathesis.openapi.from_dict(document())
+OPERATIONS = [result.ok() for result in schema.get_all_operations() if isinstance(result, Ok)]
+FORBIDDING = [operation for operation in OPERATIONS if operation.label.partition(" ")[2] not in OPEN]
+"""Those to which something can be sent that their document forbids."""
 
 
 def test_the_document_is_a_valid_openapi_document() -> None:
@@ -131,6 +138,22 @@ def test_so_does_every_call_about_a_secret_that_is_there(case: Case[Any]) -> Non
     case.path_parameters |= {"vault": "prod", "name": NAME}
     with suppress(NotServed):
         case.validate_response(carry(case, scene()), checks=CHECKS)
+
+
+@pytest.mark.parametrize("operation", FORBIDDING, ids=lambda operation: str(operation.label))
+def test_what_the_document_forbids_is_refused_and_nothing_is_changed(
+    operation: APIOperation[Any, Any, Any, Any],
+) -> None:
+    @FUZZ
+    @given(operation.as_strategy(generation_mode=GenerationMode.NEGATIVE))
+    def sent(case: Case[Any]) -> None:
+        rig = scene()
+        before = state(rig)
+        with suppress(NotServed):
+            case.validate_response(carry(case, rig), checks=[*CHECKS, negative_data_rejection])
+        assert state(rig) == before
+
+    sent()
 
 
 def test_every_walk_from_answer_to_answer_holds_what_the_document_says() -> None:
