@@ -82,7 +82,10 @@ def _overrules(unforced: tuple[SecretVersion, Decision]) -> None:
     decision = unforced[1]
     if not isinstance(decision, Wait):
         fix = "leave it out; to cut a credential off inside its overlap, send compromised with rotate"
-        raise Conflict(f"force overrules an app that uses an older version, and none does: {decision.reason}", fix=fix)
+        raise Conflict(
+            f"force overrules an app that uses an older version, and none does: {decision.reason}",
+            fix=fix,
+        )
 
 
 def _accepted(engine: Engine, secret: SecretVersion, item: WorkItem, verb: Verb, decision: Decision) -> Answer:

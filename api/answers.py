@@ -102,7 +102,10 @@ KINDS: tuple[tuple[type[RekeyError], Kind], ...] = (
     (Conflict, Kind("nothing-to-do", 409, "There is nothing to do now")),
     (Outpaced, Kind("precondition-failed", 412, "It has changed meanwhile")),
     (TooLong, Kind("too-long", 413, "The body is too long")),
-    (KeyReused, Kind("idempotency-key-reused", 422, "The Idempotency-Key belongs to another request")),
+    (
+        KeyReused,
+        Kind("idempotency-key-reused", 422, "The Idempotency-Key belongs to another request"),
+    ),
     (Unconditional, Kind("precondition-required", 428, "It must say what it replaces")),
     (PermanentError, Kind("needs-mending", 422, "It cannot be done as it is")),
     (TooMany, Kind("too-many", 429, "This instance has enough to do")),

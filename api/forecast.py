@@ -7,7 +7,17 @@ from dataclasses import replace
 from msgspec import UNSET
 
 from api.views import Forecast, Step, view
-from engine.decide.decision import Confirm, Decision, Park, Restore, Retire, Rotate, Skip, Wait, due_at
+from engine.decide.decision import (
+    Confirm,
+    Decision,
+    Park,
+    Restore,
+    Retire,
+    Rotate,
+    Skip,
+    Wait,
+    due_at,
+)
 from engine.decide.steps import steps
 from engine.errors import PermanentError
 from engine.model.workitem import WorkItem
@@ -31,7 +41,11 @@ async def forecast(engine: Engine, secret: SecretVersion, item: WorkItem, first:
     }
     if isinstance(foremost, Rotate | Retire | Restore | Confirm):
         managed = foremost.managed
-        would |= {"rotator": managed.rotator.kind, "source": managed.source, "credential": managed.credential_id}
+        would |= {
+            "rotator": managed.rotator.kind,
+            "source": managed.source,
+            "credential": managed.credential_id,
+        }
         would["due"] = due_at(secret, managed).isoformat()
     return view(Forecast, would)
 

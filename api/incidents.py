@@ -56,7 +56,10 @@ async def follow(engine: Engine, request: Request) -> Answer:
     incident_id = request.path.get("incident", "")
     incident = await engine.incidents.find(incident_id) if engine.incidents else None
     if incident is None:
-        raise NotFound(f"{incident_id[:40]!r} is no incident", fix="GET /api/incidents lists those that there were")
+        raise NotFound(
+            f"{incident_id[:40]!r} is no incident",
+            fix="GET /api/incidents lists those that there were",
+        )
     served = [vault for vault in incident.vaults if engine.policy.manages(vault)]
     progress = await CutOff(engine, incident).progress(served)
     data = {**_shown(incident).body(), **asdict(progress), "status": _status(progress)}
@@ -114,7 +117,10 @@ def _flaws(sent: IncidentBody) -> Iterator[Flaw]:
 def _name(text: str) -> str:
     if not NAME.fullmatch(text):
         # Never cut or guessed at: it would mean other secrets.
-        what, fix = f"name is {text[:127]!r}", "letters, digits, dashes, and * for any characters, 127 at most"
+        what, fix = (
+            f"name is {text[:127]!r}",
+            "letters, digits, dashes, and * for any characters, 127 at most",
+        )
         raise BadRequest(what, fix=fix, flaws=[Flaw(what, pointer="#/name")])
     return text
 
@@ -122,6 +128,9 @@ def _name(text: str) -> str:
 def _source(text: str) -> str:
     source = text.strip().rstrip("/").lower()
     if text.strip() and not SCOPE.fullmatch(source):
-        what, fix = f"source is {text[:120]!r}", "send /subscriptions/<id>… or the id of an Entra application"
+        what, fix = (
+            f"source is {text[:120]!r}",
+            "send /subscriptions/<id>… or the id of an Entra application",
+        )
         raise BadRequest(what, fix=fix, flaws=[Flaw(what, pointer="#/source")])
     return source

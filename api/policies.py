@@ -79,9 +79,16 @@ def _replaced(request: Request, sent: PolicyBody) -> str | None:
     etag = re.fullmatch(r'"([0-9a-z]{1,64})"', header)
     if etag is None:
         fix = "send the ETag of GET /api/policy as it came; `*` would overwrite what nobody has looked at"
-        raise BadRequest(f"If-Match is {header[:80]!r}", fix=fix, flaws=[Flaw("it is no such ETag", header=IF_MATCH)])
+        raise BadRequest(
+            f"If-Match is {header[:80]!r}",
+            fix=fix,
+            flaws=[Flaw("it is no such ETag", header=IF_MATCH)],
+        )
     if named and named != etag[1]:
-        flaws = [Flaw("they name two versions", header=IF_MATCH), Flaw("they name two versions", pointer="#/replacing")]
+        flaws = [
+            Flaw("they name two versions", header=IF_MATCH),
+            Flaw("they name two versions", pointer="#/replacing"),
+        ]
         raise BadRequest("If-Match and replacing name two versions", fix="send one of them", flaws=flaws)
     return etag[1]
 

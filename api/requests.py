@@ -61,7 +61,10 @@ class Request:
         name = self.path.get("name", "")
         vault = self.vault(policy, self.path.get("vault", ""))
         if not NAME.fullmatch(name):
-            raise NotFound(f"{name[:127]!r} is not a secret's name", fix="letters, digits and dashes, 127 at most")
+            raise NotFound(
+                f"{name[:127]!r} is not a secret's name",
+                fix="letters, digits and dashes, 127 at most",
+            )
         return SecretRef(vault, name)
 
     @staticmethod

@@ -68,5 +68,8 @@ def _incident(incident_id: str, content: bytes) -> Incident:
     try:
         return Incident.from_dict(json.loads(content))
     except (ValueError, TypeError, LookupError, AttributeError):
-        where, fix = f"{CONTAINER}/{PREFIX}{incident_id} in {HERE}", "delete that blob if nobody needs it"
+        where, fix = (
+            f"{CONTAINER}/{PREFIX}{incident_id} in {HERE}",
+            "delete that blob if nobody needs it",
+        )
         raise NeedsHuman("the record of an incident cannot be read", where=where, fix=fix) from None

@@ -13,7 +13,12 @@ from engine.secret import SecretVersion
 
 
 def steps(
-    secret: SecretVersion, item: WorkItem, first: Decision, policy: Policy, kinds: Kinds, now: datetime
+    secret: SecretVersion,
+    item: WorkItem,
+    first: Decision,
+    policy: Policy,
+    kinds: Kinds,
+    now: datetime,
 ) -> list[Decision]:
     """Return what is done in turn, beginning with what was decided `first`.
 

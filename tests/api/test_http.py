@@ -26,11 +26,16 @@ async def by(method: str, called: Route, rig: Rig | None = None) -> Answer:
 @EVERY
 async def test_no_answer_is_kept_or_guessed_at(called: Route) -> None:
     answer = await send(scene().api(), called.name, PATH)
-    assert (answer.headers["Cache-Control"], answer.headers["X-Content-Type-Options"]) == ("no-store", "nosniff")
+    assert (answer.headers["Cache-Control"], answer.headers["X-Content-Type-Options"]) == (
+        "no-store",
+        "nosniff",
+    )
 
 
 @EVERY
-async def test_a_method_that_a_path_does_not_take_is_a_405_that_names_those_that_it_takes(called: Route) -> None:
+async def test_a_method_that_a_path_does_not_take_is_a_405_that_names_those_that_it_takes(
+    called: Route,
+) -> None:
     rig = scene()
     before = state(rig)
     for method in set(arriving(called)) - set(called.methods):
@@ -74,5 +79,8 @@ async def test_a_problem_has_a_type_that_the_document_describes(name: str, query
 
 
 def test_what_anybody_may_ask_is_known_by_its_name() -> None:
-    assert {called.name for called in ROUTES if called.role is None} == {"http_health", "http_openapi"}
+    assert {called.name for called in ROUTES if called.role is None} == {
+        "http_health",
+        "http_openapi",
+    }
     assert route("http_health").methods == ("GET", "HEAD")
