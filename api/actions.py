@@ -1,4 +1,4 @@
-"""Act on one secret by hand: 202 with where to follow the operation, or 200 with what would happen."""
+"""Act on one secret by hand: 202 with where to follow it, or 200 with what would happen."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ POLL_SECONDS = 5
 
 
 async def consider(engine: Engine, verb: Verb, request: Request, caller: Caller) -> Queued | Answer:
-    """Look at the secret, changing nothing; raises what keeps the request from being carried out."""
+    """Look at the secret, changing nothing; raises what stands in the request's way."""
     sent = request.read(BODIES[verb])
     # To unpark is to try again now: a mark goes when what it names is mended, never before.
     action: Action = "audit" if verb == "unpark" else verb
@@ -52,13 +52,15 @@ async def consider(engine: Engine, verb: Verb, request: Request, caller: Caller)
         raise Conflict("it is not parked", fix="rotate it, if that is what you want")
     if request.flag("dry_run"):
         return Answer.of(200, await forecast(engine, secret, item, decision))
-    if isinstance(decision, Park | Skip | Wait) or (isinstance(decision, Confirm) and verb != "unpark"):
+    if isinstance(decision, Park | Skip | Wait):
+        raise _refusal(decision)
+    if isinstance(decision, Confirm) and verb != "unpark":
         raise _refusal(decision)
     return Queued((item,), _accepted(engine, secret, item, verb, decision))
 
 
 def guard(verb: Verb, request: Request) -> None:
-    """Refuse what does harm when it is sent again because its answer was lost, where it bears no Idempotency-Key."""
+    """Refuse a request without an Idempotency-Key that would do harm when it is sent again."""
     sent = request.read(BODIES[verb])
     if verb == "restore":
         need_key(request, "sent again, it would undo itself")
@@ -81,7 +83,7 @@ def _overrules(unforced: tuple[SecretVersion, Decision]) -> None:
     """Refuse `force` where it would be ignored: it shortens no overlap."""
     decision = unforced[1]
     if not isinstance(decision, Wait):
-        fix = "leave it out; to cut a credential off inside its overlap, send compromised with rotate"
+        fix = "leave it out; to cut a credential off early, send compromised with rotate"
         raise Conflict(
             f"force overrules an app that uses an older version, and none does: {decision.reason}",
             fix=fix,

@@ -1,4 +1,4 @@
-"""What the HTTP API answers: a JSON object, a page, or a problem that says what, where and the fix (RFC 9457)."""
+"""What the HTTP API answers: a JSON object, a page, or a problem (RFC 9457)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a request's body may hold: from these types it is read, and described in the OpenAPI document."""
+"""What a request's body may hold: it is read into these types, and described by them."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ from engine.secret import SecretVersion
 
 
 async def forecast(engine: Engine, secret: SecretVersion, item: WorkItem, first: Decision) -> Forecast:
-    """Return all that would be done in turn, and the step that matters most: a rotation, where there is one."""
+    """Return all that would be done in turn, and the step that matters most: a rotation."""
     decisions = await _rehearsed(
         engine, secret, steps(secret, item, first, engine.policy, engine.kinds, engine.clock.now())
     )
@@ -51,7 +51,7 @@ async def forecast(engine: Engine, secret: SecretVersion, item: WorkItem, first:
 
 
 async def _rehearsed(engine: Engine, secret: SecretVersion, decisions: list[Decision]) -> list[Decision]:
-    """Check a later rotation as a first one has been; what would keep it from succeeding ends the steps."""
+    """Check a later rotation as a first one has been; what stands in its way ends the steps."""
     checked = decisions[:1]
     for decision in decisions[1:]:
         if not isinstance(decision, Rotate):

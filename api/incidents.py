@@ -1,4 +1,4 @@
-"""Rotate and cut off everything in a scope at once, as fast as Azure allows, and tell how far that has come."""
+"""Rotate and cut off everything in a scope at once, and tell how far that has come."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ MOST = 50
 
 
 async def begin(engine: Engine, request: Request, caller: Caller) -> Queued | Answer:
-    """POST /api/incidents: one order a vault on the queue `sweeps`; a dry run names what would be cut off."""
+    """POST /api/incidents: one order a vault; a dry run names what would be cut off."""
     sent = request.read(IncidentBody)
     incident = _incident(engine, request, sent, caller)
     if request.flag("dry_run"):
         progress = await CutOff(engine, incident).progress(incident.vaults)
         return Answer.of(200, views.view(views.IncidentForecast, {**asdict(progress), "status": "dry run"}))
-    need_key(request, "sent again because its answer was lost, it would replace everything a second time")
+    need_key(request, "sent again, it would replace everything a second time")
     incident = replace(incident, id=_id(incident.since, caller, request.headers[HEADER]))
     orders = tuple(SweepOrder.for_incident(vault, incident) for vault in incident.vaults)
     headers = {"Location": f"/api/incidents/{incident.id}", "Retry-After": str(POLL_SECONDS)}
@@ -52,7 +52,7 @@ async def newest(engine: Engine) -> Answer:
 
 
 async def follow(engine: Engine, request: Request) -> Answer:
-    """GET /api/incidents/{incident}: how far it has come, seen from the vaults and the records alone."""
+    """GET /api/incidents/{incident}: how far it has come, as vaults and records show it."""
     incident_id = request.path.get("incident", "")
     incident = await engine.incidents.find(incident_id) if engine.incidents else None
     if incident is None:
@@ -71,7 +71,7 @@ def _status(progress: Progress) -> views.IncidentStatus:
         return "nothing in scope"
     if progress.waiting:
         return "running"
-    # It is over only where each credential is proven to be refused: what needs a person may still be accepted.
+    # It is over only where each credential is proven to be refused.
     return "needs a person" if progress.needs_a_person else "ended"
 
 
@@ -88,7 +88,7 @@ def _shown(incident: Incident) -> views.Incident:
 
 
 def _id(since: datetime, caller: Caller, key: str) -> str:
-    """Name an incident: the same for a request that is sent again before its first answer is remembered."""
+    """Name an incident: the same for two requests of one second with one key."""
     letters = uuid.uuid5(uuid.NAMESPACE_URL, f"{caller.id}/{key}/{stamp(since)}").hex[:8]
     return f"{since:%Y%m%dT%H%M%SZ}-{letters}"
 

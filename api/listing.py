@@ -61,7 +61,7 @@ class Place:
 
 
 def _leads_on(vault: str, token: str) -> bool:
-    """Return whether a token may be the address of this vault's next page, before anything is read for it.
+    """Return whether a token may be the address of this vault's next page.
 
     Source: https://learn.microsoft.com/rest/api/keyvault/secrets/get-secrets/get-secrets, `nextLink`.
     """
@@ -181,7 +181,7 @@ async def list_secrets(engine: Engine, request: Request) -> Answer:
 
 
 def _shown(one: Entry) -> dict[str, Any]:
-    """Return what is shown of a secret. Azure takes no URL as a part of a path, so its vault goes by its short name."""
+    """Return what is shown of a secret, with its vault as a path can hold it."""
     ref = one.secret.ref
     return {**one.to_json(), "vault": ref.vault_name, "id": str(ref)}
 

@@ -42,7 +42,7 @@ class Queued:
     """…and where that is kept."""
 
     async def post(self, queue: WorkQueue) -> Answer:
-        """Keep the incident, then put the messages on their queues: what is worked on can be asked for."""
+        """Keep the incident, then post the messages: what is worked on can be asked for."""
         if self.incident and self.incidents:
             await self.incidents.keep(self.incident)
         for message in self.messages:

@@ -56,7 +56,7 @@ async def show(policies: Policies) -> Answer:
 
 
 async def push(policies: Policies, request: Request, caller: Caller) -> Answer:
-    """PUT /api/policy: a new version in place of the one named, if it can be followed; a dry run tells what it would do."""
+    """PUT /api/policy: a new version in place of the one named; a dry run tells its effect."""
     sent = request.read(PolicyBody, MOST_BYTES)
     documents = _documents(policies)
     text, reason, replacing = sent.document, sent.reason.strip(), _replaced(request, sent)
@@ -78,7 +78,7 @@ def _replaced(request: Request, sent: PolicyBody) -> str | None:
         return named
     etag = re.fullmatch(r'"([0-9a-z]{1,64})"', header)
     if etag is None:
-        fix = "send the ETag of GET /api/policy as it came; `*` would overwrite what nobody has looked at"
+        fix = "send the ETag of GET /api/policy as it came; `*` would overwrite what nobody saw"
         raise BadRequest(
             f"If-Match is {header[:80]!r}",
             fix=fix,

@@ -57,7 +57,7 @@ class Request:
         return cls(method, "/api/" + route.format_map(shortened), path, query, headers, body)
 
     def secret(self, policy: Policy) -> SecretRef:
-        """Return the secret that the path names; NotFound where it is no secret's name, or not in a vault of ours."""
+        """Return the secret that the path names; NotFound where it can be none of ours."""
         name = self.path.get("name", "")
         vault = self.vault(policy, self.path.get("vault", ""))
         if not NAME.fullmatch(name):
@@ -69,9 +69,9 @@ class Request:
 
     @staticmethod
     def vault(policy: Policy, text: str) -> str:
-        """Return the URL of a served vault by its short name, host or URL; NotFound where there is none.
+        """Return the URL of a served vault by its short name, host or URL; raises NotFound.
 
-        It is only ever compared with what is served: nothing that a caller sends is an address to call.
+        The text is compared with what is served, and never called.
         """
         meant = unquote(text).strip().lower().removeprefix("https://").removesuffix("/")
         for url in policy.scopes:
@@ -130,7 +130,7 @@ class Request:
         return BadRequest(what, fix=fix, flaws=[Flaw(what, parameter=name)])
 
     def read[B: Body](self, shape: type[B], most: int = MAX_BODY) -> B:
-        """Read the body, of so many bytes at most; raises TooLong, or BadRequest with every flaw."""
+        """Read the body, of so many bytes at most; raises TooLong or BadRequest."""
         fix = f"send {shown(shape)}"
         if len(self.body) > most:
             raise TooLong(f"the body is longer than {most} bytes", fix=fix)

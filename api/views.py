@@ -1,4 +1,4 @@
-"""What the API answers: each answer is made from one of these types, and so is the OpenAPI document."""
+"""What the API answers: answers and the OpenAPI document are made from these types."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which incidents there were: a blob each in the app's own storage account, written once and kept."""
+"""Which incidents there were: a blob each in the app's own storage account."""
 
 from __future__ import annotations
 

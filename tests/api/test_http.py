@@ -1,4 +1,4 @@
-"""What every call has in common over HTTP: methods, the head alone, headers that keep an answer private, problems."""
+"""What every call has in common over HTTP: methods, headers, problems."""
 
 from __future__ import annotations
 
