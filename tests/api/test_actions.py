@@ -174,6 +174,38 @@ async def test_a_compromised_dry_run_inside_an_overlap_tells_every_step_that_is_
     assert not {key.value for key in rig.world.accounts["appdata"].keys.values()} & set(keys.values())
 
 
+@pytest.mark.parametrize("days_left", [10, 80])
+@pytest.mark.parametrize("hours", [None, 1, 24 * 8])
+@pytest.mark.parametrize(
+    ("action", "body"),
+    [
+        ("rotate", {}),
+        ("rotate", {"force": True}),
+        ("rotate", {"compromised": True}),
+        ("retire", {}),
+        ("restore", {}),
+    ],
+)
+async def test_what_a_dry_run_tells_is_what_is_then_done(
+    action: Verb, body: dict[str, bool], hours: int | None, days_left: float
+) -> None:
+    """Before any rotation, inside an overlap and after it, every step is counted at the account and in the vault."""
+    rig = scene(days_left=days_left)
+    if hours:
+        await ask(rig.api(), {"force": True})
+        await Delivery(rig, rig.service).run()
+        rig.clock.advance(hours * 3600)
+    steps = [step["action"] for step in (await ask(rig.api(), body, action=action, dry_run="true")).body["steps"]]
+    versions = len(rig.vault.versions(NAME))
+    rig.world.exchanges.clear()
+    accepted = (await ask(rig.api(), body, action=action)).status == 202
+    assert accepted == bool({"rotate", "retire", "restore"} & {*steps})
+    await Delivery(rig, rig.service).run()
+    regenerated = [one for one in rig.world.exchanges if to_arm("regenerateKey")(one.request)]
+    assert len(regenerated) == steps.count("rotate") + steps.count("retire")
+    assert len(rig.vault.versions(NAME)) - versions == steps.count("rotate") + steps.count("restore")
+
+
 async def test_a_dry_run_whose_later_step_cannot_succeed_says_so() -> None:
     rig = inside_an_overlap()
     rig.world.accounts["appdata"].allow_shared_key_access = False
