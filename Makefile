@@ -13,12 +13,20 @@ AZURITE_READY := $(if $(shell command -v npm),node_modules/.bin/azurite)
 LEAN := $(UV) run --frozen --quiet --no-default-groups
 DEPLOYING := $(LEAN) python -m scripts.deploying
 
-.PHONY: demo test check prove spec bench docs format lock package scan outside costs health snapshots clean
+.PHONY: demo welcome test check prove spec bench docs format lock package scan outside costs health snapshots clean
 .PHONY: init deploy template push verify finish azd-preprovision azd-postdeploy
 
-demo: $(UV)
-	@$(UV) sync --frozen --quiet --compile-bytecode
+demo: welcome .venv/.compiled
 	@$(RUN) python -m simulator.demo
+
+welcome:
+	@echo "Rekey's demo: a simulated Azure, the app, ten secrets; about fifteen seconds once all is here."
+
+# Compiled once, and again after a change of the lock: the demo should not begin with half a minute of that.
+.venv/.compiled: uv.lock | $(UV)
+	@echo "Fetching Python and the packages, and compiling them: about a minute, the first time."
+	@$(UV) sync --frozen --compile-bytecode
+	@touch $@
 
 test: $(UV) $(AZURITE_READY)
 	@$(UV) sync --frozen --quiet --compile-bytecode
@@ -77,7 +85,7 @@ snapshots: $(UV)
 	$(RUN) python -m scripts.snapshots
 
 init: $(UV)
-	@$(LEAN) python -m cli init $(ARGS)
+	@$(LEAN) --group cli python -m cli init $(ARGS)
 
 deploy: $(UV)
 	@SITE=$$($(DEPLOYING).template "$$GROUP" "$$PARAMETERS" $$LOCATION | tee /dev/stderr | tail -n 1) && \
@@ -102,6 +110,7 @@ clean:
 	rm -rf .venv .tools node_modules dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 .tools/bin/uv:
+	@echo "Fetching uv $(UV_VERSION) into .tools."
 	@python3 -m venv .tools
 	@.tools/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 

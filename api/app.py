@@ -13,6 +13,7 @@ from api.answers import Answer, Forbidden, Unauthorized, problem
 from api.gate import Gate
 from api.once import Queued, once
 from api.operations import MOST_WAIT, Operation, follow
+from api.page.problem import presented
 from api.refusals import NotAllowed
 from api.requests import Request
 from api.route import Desk, Route
@@ -67,10 +68,11 @@ class Api:
         except RekeyError as error:
             answer = problem(error, request.url)
             self._refused(route, request, caller, error, answer.status)
-            return answer
+            return presented(route, request, answer)
         except Exception as error:  # noqa: BLE001 - an answer is owed, and the text of a stranger may hold anything
             errors.error("%s of %s failed: %s", route.name, caller, type(error).__name__)
-            return problem(RekeyError("Rekey failed", fix="see the log, then send it again"), request.url)
+            answer = problem(RekeyError("Rekey failed", fix="see the log, then send it again"), request.url)
+            return presented(route, request, answer)
 
     def _gate(self, route: Route, request: Request, wait: int) -> Gate:
         """Return what lets a request in: who only looks must not keep out who acts."""
@@ -82,7 +84,7 @@ class Api:
 
     async def _carry_out(self, route: Route, request: Request, caller: Caller) -> Answer:
         engine = await self.service.ready() if route.follows_policy else self.service.engine
-        at = Desk(engine, self.service.policies, self.service.watch)
+        at = Desk(engine, self.service.policies, self.service.watch, self.env.get("REKEY_RUNBOOK", ""))
 
         async def handle() -> Answer | Queued:
             found = await route.handler(at, request, caller)

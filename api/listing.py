@@ -17,9 +17,10 @@ from api.near import no_such
 from api.requests import Request
 from api.views import Secret, Secrets, SecretWithHistory, view
 from engine.decide.history import events, newest_first
-from engine.decide.inventory import NEEDS_A_PERSON, Entry, State, entry
+from engine.decide.inventory import entry
 from engine.decide.ledger import Ledger
 from engine.errors import RekeyError
+from engine.model.entry import NEEDS_A_PERSON, Entry, State
 from engine.rotate.engine import Engine
 from engine.secret import SecretRef, SecretVersion
 
@@ -126,7 +127,7 @@ async def page(engine: Engine, start: Place | None, wanted: Filter, limit: int, 
     if place.vault not in vaults:
         raise _bad_cursor()
     found: list[Entry] = []
-    ledger = await _ledger(engine)
+    ledger = await ledger_of(engine)
     for _ in range(PAGES_AT_ONCE):
         secrets, token = await engine.vaults.page(place.vault, place.token)
         for index, secret in enumerate(secrets[place.skip :], place.skip):
@@ -148,7 +149,7 @@ def judge(engine: Engine, secret: SecretVersion, ledger: Ledger) -> Entry:
     return entry(secret, engine.policy, engine.kinds, engine.clock.now(), ledger.of(secret.ref))
 
 
-async def _ledger(engine: Engine) -> Ledger:
+async def ledger_of(engine: Engine) -> Ledger:
     """Read the records; where they cannot be read, the vaults alone must do."""
     try:
         return await engine.ledger()
@@ -164,7 +165,7 @@ def _first_of_next(vaults: list[str], vault: str) -> Place | None:
 
 async def every(engine: Engine, vaults: list[str]) -> AsyncIterator[Entry]:
     """Stream every secret of these vaults."""
-    ledger = await _ledger(engine)
+    ledger = await ledger_of(engine)
     for vault in vaults:
         async for secret in engine.vaults.list(vault):
             yield judge(engine, secret, ledger)
@@ -198,7 +199,7 @@ async def show(engine: Engine, ref: SecretRef) -> Answer:
     versions = newest_first([one async for one in engine.vaults.versions(ref)])
     if not versions:
         raise await no_such(engine, ref)
-    one = judge(engine, versions[0], await _ledger(engine))
+    one = judge(engine, versions[0], await ledger_of(engine))
     history = events(versions, policy=engine.policy.is_own(ref))
     data = {**_shown(one), "version": versions[0].version, "history": history}
     return Answer.of(200, view(SecretWithHistory, data))

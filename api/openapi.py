@@ -15,7 +15,7 @@ from api.once import HEADER
 from api.policies import IF_MATCH
 from api.requests import required
 from api.route import Route
-from engine.decide.inventory import State
+from engine.model.entry import State
 from engine.model.incident import ID as INCIDENT_ID
 from engine.version import VERSION
 
@@ -34,6 +34,17 @@ QUERY: Mapping[str, tuple[str, dict[str, Any]]] = {
     "rotator": ("Only this kind of credential", {"type": "string"}),
     "owner": ("Only secrets with this tag Owner", {"type": "string"}),
     "name": ("Only names of this pattern, such as `app-*`", {"type": "string"}),
+    "source": ("Only sources with this id, or inside it", {"type": "string"}),
+    "search": (
+        "Only secrets whose name, owner, source or reason holds this text, or whose name fits a pattern",
+        {"type": "string"},
+    ),
+    "group": ("What rows are grouped by, in place of their urgency", {"enum": ["owner", "rotator", "vault"]}),
+    "secret": ("The page of this secret of the vault", {"type": "string"}),
+    "try": (
+        "What to try on that secret: the page shows what would happen",
+        {"enum": ["rotate", "leaked", "restore", "retire", "unpark"]},
+    ),
     "limit": ("How many secrets at most", {"type": "integer", "minimum": 1, "maximum": 1000}),
     "cursor": ("Where to go on: from `next`, as it came", {"type": "string"}),
     "dry_run": ("Tell what would happen; change nothing", {"enum": ["true", "false"]}),
@@ -165,7 +176,7 @@ def _responses(route: Route) -> dict[str, Any]:
 
 def _may_come(route: Route, kind: Kind) -> bool:
     if route.role is None:
-        return kind.status in ANYBODYS
+        return kind.status in ANYBODYS or (kind.status == 401 and "303" in route.answers)  # noqa: PLR2004
     if kind.status in (412, 428):
         return IF_MATCH in route.headers
     return route.method != "GET" or kind.status not in WRITERS or kind.name == "needs-mending"

@@ -23,6 +23,8 @@ class Desk:
     """The engine under the policy as it is now."""
     policies: Policies
     watch: Watch
+    runbook: str = ""
+    """Where the runbook is read, for links; empty where no setting says so."""
 
 
 type Handler = Callable[[Desk, Request, Caller], Awaitable[Answer | Queued]]

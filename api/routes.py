@@ -5,11 +5,15 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from api import actions, dashboard, incidents, listing, operations, policies, views
+from api import actions, incidents, listing, operations, policies, views
 from api.access import Caller, Role
 from api.answers import Answer
 from api.bodies import IncidentBody, PolicyBody
 from api.once import HEADER, Queued
+from api.page import problem
+from api.page.choice import FILTERS
+from api.page.inventory import inventory
+from api.page.secret import one_secret
 from api.requests import Request
 from api.route import Desk, Handler, Route
 from api.views import Verb
@@ -33,8 +37,14 @@ async def _show(at: Desk, request: Request, _: Caller) -> Answer:
     return await listing.show(at.engine, request.secret(at.engine.policy))
 
 
-async def _page(at: Desk, request: Request, _: Caller) -> Answer:
-    return await dashboard.dashboard(at.engine, request)
+async def _page(at: Desk, request: Request, caller: Caller) -> Answer:
+    if request.query.get("secret"):
+        return await one_secret(at, request, caller)
+    return await inventory(at, request)
+
+
+async def _door(_: Desk, request: Request, __: Caller) -> Answer:
+    return await problem.door(request)
 
 
 async def _follow(at: Desk, request: Request, _: Caller) -> Answer:
@@ -122,8 +132,12 @@ ROUTES: tuple[Route, ...] = (
         "http_openapi", "GET", "openapi.json", None, _openapi, "Describe every call", {"200": "OpenApi"}, follows_policy=False,
     ),
     Route(
-        "http_dashboard", "GET", "dashboard", Role.READER, _page, "Show the inventory to people, as one page", {"200": "Html"},
-        query=("vault", "state", "name", "limit", "cursor"), heavy=True,
+        "http_dashboard", "GET", "inventory", Role.READER, _page, "Show the inventory, or one secret, to people", {"200": "Html"},
+        query=(*FILTERS, "limit", "cursor", "secret", "try"), heavy=True,
+    ),
+    Route(
+        "http_door", "GET", "dashboard", None, _door, "Lead people to the inventory, or ask for a key", {"303": "Html"},
+        query=(*FILTERS, "secret"), follows_policy=False,
     ),
     Route("http_health", "GET", "health", None, _health, "Tell a probe whether the app can work", {"200": "Health"}),
 )  # fmt: skip

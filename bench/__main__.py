@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from bench import latency, page
+from bench import command_line, latency, page
 from tests.rig import Rig
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -64,3 +64,4 @@ if __name__ == "__main__":
     asyncio.run(throughput())
     asyncio.run(latency.report())
     page.report()
+    command_line.report()

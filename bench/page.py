@@ -31,7 +31,7 @@ def visits(browser: Browser, rig: Inventory) -> Iterator[tuple[float, float]]:
     for _ in range(RUNS):
         with serve(rig.api()) as address:
             page, started = browser.new_page(), time.perf_counter()
-            page.goto(f"{address}/api/dashboard", wait_until="commit")
+            page.goto(f"{address}/api/inventory", wait_until="commit")
             expect(page.locator("tr[data-state]").first).to_be_visible()
             first = time.perf_counter() - started
             expect(page.locator("#said")).to_have_text(f"All loaded: {SECRETS}.", timeout=60_000)

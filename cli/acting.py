@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from argparse import Namespace
 from dataclasses import replace
+from datetime import datetime
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from api.actions import consider
@@ -12,7 +14,10 @@ from api.answers import Answer
 from api.operations import Operation, follow
 from api.requests import Request
 from cli.codes import Exit
-from cli.session import Session, asked
+from cli.naming import expected, request_for
+from cli.plain import advice
+from cli.session import Session
+from cli.terminal import moment
 from engine.model.tags import Managed
 from engine.rotate.engine import Engine
 from engine.secret import SecretVersion
@@ -34,16 +39,28 @@ async def act(session: Session, args: Namespace) -> int:
     """Ask for something to be done to one secret, or tell what would be done."""
     engine, caller = await session.ready(), await session.caller()
     body = {name: getattr(args, name) for name in ("force", "compromised", "reason") if getattr(args, name, None)}
-    request = asked(args.secret, {"dry_run": str(args.dry_run).lower()}, json.dumps(body).encode())
+    query = {"dry_run": "true"} if args.dry_run else {}
+    request = request_for(session.deployed, args.secret, query, json.dumps(body).encode())
     asking = engine if args.dry_run else Unrehearsed(**vars(engine))
-    considered = await consider(asking, args.command, request, caller)
+    async with expected(engine, request.secret(session.deployed)):
+        considered = await consider(asking, args.command, request, caller)
     if isinstance(considered, Answer):
-        return _show(session, considered)
+        return show(session, considered)
     accepted = await considered.post(engine.queue)
-    if args.wait is None or isinstance(accepted.body, str):
-        return _show(session, accepted)
+    if args.wait is None:
+        return show(session, accepted, _follow(request, accepted))
     session.terminal.progress(f"operation {accepted.body['operation']} is queued")
-    return _show(session, await follow(engine, _operation(engine, request, accepted), args.wait))
+    return show(session, await follow(engine, _operation(engine, request, accepted), args.wait))
+
+
+def _follow(request: Request, accepted: Answer) -> str:
+    """Return the command that follows what was accepted."""
+    location = urlsplit(accepted.headers["Location"])
+    query = dict(parse_qsl(location.query))
+    flags = "".join(f" --{name}" for name in ("force", "compromised") if query.get(name) == "true")
+    name, operation = f"{request.path['vault']}/{request.path['name']}", location.path.rpartition("/")[2]
+    action = query["action"]
+    return f"rekey wait {name} --operation {operation} --action {action} --since {query['since']}{flags}"
 
 
 def _operation(engine: Engine, request: Request, accepted: Answer) -> Operation:
@@ -53,13 +70,14 @@ def _operation(engine: Engine, request: Request, accepted: Answer) -> Operation:
     return Operation.of(engine, replace(request, path=path, query=dict(parse_qsl(location.query))))
 
 
-def _show(session: Session, answer: Answer) -> int:
+def show(session: Session, answer: Answer, following: str = "") -> int:
+    """Show what became of a request, and return the exit code that says so."""
     session.terminal.progress("")
     body = {} if isinstance(answer.body, str) else dict(answer.body)
-    if session.terminal.as_json:
-        session.terminal.result(body)
-    else:
-        session.terminal.fields(body)
+    if not session.terminal.data({**body, "follow": following} if following else body):
+        session.terminal.answer({name: _written(name, value) for name, value in body.items()})
+        if following:
+            session.terminal.line(f"follow it: {following}")
     match body.get("status"):
         case "queued" | "succeeded":
             return Exit.FINE
@@ -71,3 +89,9 @@ def _show(session: Session, answer: Answer) -> int:
             return Exit.FINE if body["action"] in DOES else Exit.DECLINED
         case _:
             return Exit.FOUND
+
+
+def _written(name: str, value: Any) -> Any:
+    if name == "fix":
+        return advice(str(value))
+    return moment(datetime.fromisoformat(value)) if name in ("due", "until") and value else value

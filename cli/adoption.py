@@ -9,8 +9,10 @@ from datetime import datetime
 
 from api.listing import every
 from cli.codes import Exit
+from cli.consent import consent
+from cli.naming import expected
 from cli.session import Session
-from cli.terminal import moment
+from cli.terminal import iso, moment
 from cloud.vaults import KeyVaults
 from engine.contract import Forewarn, Recognise, Recognised
 from engine.decide.decision import Confirm, Park, Restore, Retire, Rotate, due_at, due_reason
@@ -40,8 +42,9 @@ TAGS: Mapping[str, str] = {
 
 async def adopt(session: Session, args: Namespace) -> int:
     """Prove that the source accepts the value and which credential it is; only then tag the current version."""
-    engine = await session.ready()
-    secret = await engine.vaults.read(session.secret(args.secret))
+    engine, ref = await session.ready(), session.secret(args.secret)
+    async with expected(engine, ref):
+        secret = await engine.vaults.read(ref)
     wanted, managed = _considered(engine, secret, _tagged(secret, args))
     await _refuse_claimed(session, engine, wanted, managed)
     session.terminal.progress("proving the value at its source")
@@ -52,6 +55,8 @@ async def adopt(session: Session, args: Namespace) -> int:
     _, managed = _considered(engine, secret, tags)
     warning = await _warning(engine, adopted, managed)
     if not args.dry_run:
+        if warning and not args.yes:
+            consent(session.terminal, session.person, warning, "Put it under management?")
         await KeyVaults(session.azure, frozenset(session.settings.scopes)).retag(secret, tags, expires)
     _show(session, adopted, managed, engine.clock.now(), warning, dry_run=args.dry_run)
     return Exit.FINE
@@ -136,6 +141,7 @@ def _show(
     session: Session, adopted: SecretVersion, managed: Managed, now: datetime, warning: str, *, dry_run: bool
 ) -> None:
     due, reason = due_at(adopted, managed), due_reason(adopted, managed, now)
+    shown = {"expires": moment(adopted.expires), "due": f"at the next sweep: {reason}" if reason else moment(due)}
     result = {
         "status": "would be adopted" if dry_run else "adopted",
         "vault": adopted.ref.vault,
@@ -144,13 +150,12 @@ def _show(
         "rotator": managed.rotator.kind,
         "source": managed.source,
         "credential": adopted.tags["CredentialId"],
-        "expires": moment(adopted.expires),
-        "due": f"at the next sweep: {reason}" if reason else moment(due),
+        "expires": iso(adopted.expires),
+        "due": iso(due),
+        "due_now": bool(reason),
         "warning": warning,
     }
-    session.terminal.progress("")
-    if session.terminal.as_json:
-        session.terminal.result({**result, "tags": dict(adopted.tags)})
-    else:
-        session.terminal.fields(result)
+    if not session.terminal.data({**result, "tags": dict(adopted.tags)}):
+        session.terminal.progress("")
+        session.terminal.fields({name: value for name, value in (result | shown).items() if name != "due_now"})
         session.terminal.line("next: rekey doctor, to see whether a rotation would succeed")

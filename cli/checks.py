@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from cli.codes import fix_of
+from cli.plain import plain
 from engine.errors import RekeyError
 
 
@@ -21,5 +21,6 @@ class Check:
 
 def finding(error: RekeyError, where: str = "") -> Check:
     """Return what an error means to whoever asked."""
+    error = plain(error)
     place = ", ".join(dict.fromkeys(filter(None, (where, error.where))))
-    return Check("finding", error.what, place, fix_of(error))
+    return Check("finding", error.what, place, error.fix)

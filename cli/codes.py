@@ -5,7 +5,6 @@ from __future__ import annotations
 from enum import IntEnum
 
 from api.answers import BadRequest
-from cloud.azure import NO_ANSWER
 from engine.errors import AccessDenied, ConfigError, RekeyError, TransientError
 
 
@@ -27,17 +26,6 @@ class Exit(IntEnum):
     """The operation has not come to its end in the time that was given."""
     INTERRUPTED = 130
     """Ctrl-C."""
-
-
-SIGN_IN = "az login, or whatever else https://aka.ms/azsdk/python/identity/defaultazurecredential takes"
-"""The fix where nobody is signed in."""
-NOBODY = ("CredentialUnavailableError", "ClientAuthenticationError")
-"""How azure-identity names that."""
-
-
-def fix_of(error: RekeyError) -> str:
-    """Return the error's fix, or how to sign in where that is all that is missing."""
-    return error.fix or (SIGN_IN if error.code == NO_ANSWER and error.what.endswith(NOBODY) else "")
 
 
 def exit_of(error: RekeyError) -> Exit:

@@ -11,7 +11,7 @@ from cli.codes import Exit, exit_of
 from cli.gathering import inventory
 from cli.session import Session
 from cli.sources import Credential, owned, under
-from cli.terminal import moment
+from cli.terminal import iso, moment
 from engine.errors import RekeyError
 from engine.model.policy import Policy
 from engine.rotate.ownership import claimed
@@ -42,13 +42,14 @@ async def discover(session: Session, args: Namespace) -> int:
     problems: list[RekeyError] = []
     seen = [each async for each in _everything(session, problems)]
     session.terminal.progress("")
-    taken = {part for one in covered.found for part in claimed(one.secret.tags, engine.kinds)}
-    uncovered = [each for each in dict.fromkeys(seen) if each.source not in taken]
+    managed = {part for one in covered.found for part in claimed(one.secret.tags, engine.kinds)}
+    own = session.settings.storage.account
+    uncovered = [each for each in dict.fromkeys(seen) if each.source not in managed and not _is_own(each, own)]
     old = _older(uncovered, now - timedelta(days=args.older_than_days))
     found = [Uncovered(each, _vault(engine.policy, each.source)) for each in old]
-    _show(session, found, now)
-    for problem in problems:
+    for problem in {str(each): each for each in problems}.values():
         session.terminal.problem(problem, exit_of(problem))
+    _show(session, found, now, len(problems))
     return max((exit_of(each) for each in problems), default=covered.worst(Exit.FOUND if found else Exit.FINE))
 
 
@@ -77,15 +78,23 @@ def _older(seen: Iterable[Credential], since: datetime) -> list[Credential]:
     return sorted(old, key=lambda each: (each.created is None, each.created, each.source))
 
 
+def _is_own(credential: Credential, account: str) -> bool:
+    """Return whether it is a key of the app's own storage account, whose name is unique in all of Azure.
+
+    The app signs in there with its identity, or with a connection string among its settings: no vault holds the key.
+    """
+    return bool(account) and credential.source.endswith(f"/microsoft.storage/storageaccounts/{account.lower()}")
+
+
 def _vault(policy: Policy, source: str) -> str | None:
     return next((SecretRef(vault, "").vault_name for vault in policy.scopes if policy.allows(vault, source)), None)
 
 
-def _show(session: Session, found: list[Uncovered], now: datetime) -> None:
-    if session.terminal.as_json:
-        session.terminal.result({"uncovered": [_json(each) for each in found]})
+def _show(session: Session, found: list[Uncovered], now: datetime, problems: int) -> None:
+    if session.terminal.data({"uncovered": [_json(each) for each in found], "problems": problems}, "uncovered"):
         return
-    session.terminal.line(f"sources that no secret covers: {len(found)}")
+    missing = f"; scopes that could not be read: {problems}" if problems else ""
+    session.terminal.line(f"sources that no secret covers: {len(found)}{missing}")
     if not found:
         return
     session.terminal.line()
@@ -109,8 +118,8 @@ def _json(found: Uncovered) -> dict[str, str | None]:
         "kind": each.kind,
         "source": each.source,
         "credential": each.name,
-        "created": each.created.isoformat(timespec="seconds") if each.created else None,
-        "ends": each.ends.isoformat(timespec="seconds") if each.ends else None,
+        "created": iso(each.created),
+        "ends": iso(each.ends),
         "vault": found.vault,
         "adopt": found.line,
     }

@@ -15,8 +15,8 @@ from cli.session import AT_ONCE, Session
 from cli.terminal import COLOURS
 from cloud.storage.backlog import QUEUES, backlog
 from engine.decide.decision import Park
-from engine.decide.inventory import NEEDS_A_PERSON, Entry
 from engine.errors import ConfigError, RekeyError
+from engine.model.entry import NEEDS_A_PERSON, Entry
 from engine.model.tags import Malformed, parse
 from engine.model.workitem import WorkItem
 from engine.rotate.engine import Engine
@@ -30,12 +30,10 @@ async def doctor(session: Session, args: Namespace) -> int:
     checks: list[Check] = []
     async for check in _all(session, args.vault, args.app):
         checks.append(check)
-        if not session.terminal.as_json:
+        if session.terminal.is_for_people:
             _show(session, check)
     found = sum(check.result == "finding" for check in checks)
-    if session.terminal.as_json:
-        session.terminal.result({"findings": found, "checks": [asdict(check) for check in checks]})
-    else:
+    if not session.terminal.data({"findings": found, "checks": [asdict(check) for check in checks]}, "checks"):
         session.terminal.line(f"checks: {len(checks)}, findings: {found}", "1")
     return Exit.FOUND if found else Exit.FINE
 
@@ -93,9 +91,9 @@ async def _queues(session: Session) -> Check:
 async def _vaults(session: Session, engine: Engine, vaults: Sequence[str]) -> AsyncIterator[Check]:
     for vault in vaults:
         listed = await inventory(session, engine, [vault], tell=False)
-        for error in listed.errors:
-            yield finding(error)
-        if not listed.errors:
+        for vault_unread in listed.unread:
+            yield finding(vault_unread.error)
+        if not listed.unread:
             managed = sum(one.managed is not None for one in listed.found)
             yield Check("fine", f"can be listed; secrets: {len(listed.found)}, managed: {managed}", vault)
         turn = asyncio.Semaphore(AT_ONCE)

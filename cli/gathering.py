@@ -5,13 +5,39 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from api.listing import every
 from cli.codes import exit_of
+from cli.plain import plain
 from cli.session import AT_ONCE, Session
-from engine.decide.inventory import Entry
 from engine.errors import RekeyError
+from engine.model.entry import Entry
 from engine.rotate.engine import Engine
+
+PAGE = 25
+"""Key Vault lists so many secrets in a call: how often progress is told."""
+
+
+class NothingRead(Exception):  # noqa: N818
+    """Not one vault could be read, and the problems have been told: there is nothing to show, not even a zero."""
+
+    def __init__(self, code: int) -> None:
+        self.code = code
+        super().__init__(code)
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A vault that could not be read."""
+
+    vault: str
+    error: RekeyError
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as data."""
+        error = plain(self.error)
+        return {"vault": self.vault, "problem": error.what, "fix": error.fix}
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,38 +45,61 @@ class Gathered[T]:
     """What was found, and what kept a vault from being read."""
 
     found: Sequence[T]
-    errors: Sequence[RekeyError]
+    unread: Sequence[Unread] = ()
 
     def worst(self, code: int) -> int:
         """Return the problems' exit code if there are any, else this one."""
-        return max((exit_of(error) for error in self.errors), default=code)
+        return max((exit_of(missing.error) for missing in self.unread), default=code)
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """Return the vaults that are missing from the result, as data."""
+        return [missing.to_json() for missing in self.unread]
 
 
 async def gather[T](
-    session: Session, vaults: Iterable[str], listing: Callable[[str], AsyncIterator[T]], *, tell: bool = True
+    session: Session,
+    vaults: Iterable[str],
+    listing: Callable[[str], AsyncIterator[T]],
+    *,
+    tell: bool = True,
+    seen: Callable[[T], None] | None = None,
 ) -> Gathered[T]:
-    """List these vaults, and say on the error stream, if so asked, which of them could not be read."""
-    found: list[T] = []
-    errors: list[RekeyError] = []
-    turn = asyncio.Semaphore(AT_ONCE)
+    """List these vaults, and say on the error stream, if so asked, which of them could not be read.
+
+    `seen` is called with everything as it comes. Raises NothingRead where no vault at all could be read.
+    """
+    items: list[T] = []
+    unread: list[Unread] = []
+    turn, chosen = asyncio.Semaphore(AT_ONCE), list(vaults)
 
     async def look(vault: str) -> None:
         async with turn:
             try:
-                async for one in listing(vault):
-                    found.append(one)
-                    session.terminal.progress(f"{len(found)} secrets listed")
+                async for item in listing(vault):
+                    items.append(item)
+                    if seen:
+                        seen(item)
+                    elif len(items) % PAGE == 1:
+                        session.terminal.progress(f"{len(items)} secrets listed")
             except RekeyError as error:
-                errors.append(error)
+                unread.append(Unread(vault, error))
 
-    await asyncio.gather(*map(look, vaults))
+    await asyncio.gather(*map(look, chosen))
     session.terminal.progress("")
-    for error in errors if tell else ():
+    if tell:
+        _tell(session, unread)
+        if len(unread) == len(chosen):
+            raise NothingRead(Gathered(items, unread).worst(0))
+    return Gathered(items, unread)
+
+
+def _tell(session: Session, unread: Sequence[Unread]) -> None:
+    """Say what went wrong, once where it is the same for several vaults."""
+    for error in {str(plain(missing.error)): missing.error for missing in unread}.values():
         session.terminal.problem(error, exit_of(error))
-    return Gathered(found, errors)
 
 
 async def inventory(session: Session, engine: Engine, vaults: Iterable[str], *, tell: bool = True) -> Gathered[Entry]:
     """Say how every secret of these vaults stands, in the order of their names."""
     gathered = await gather(session, vaults, lambda vault: every(engine, [vault]), tell=tell)
-    return Gathered(sorted(gathered.found, key=lambda one: str(one.secret.ref)), gathered.errors)
+    return Gathered(sorted(gathered.found, key=lambda entry: str(entry.secret.ref)), gathered.unread)

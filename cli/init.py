@@ -11,23 +11,16 @@ from typing import Any
 
 from api.answers import BadRequest
 from cli.codes import Exit
+from cli.consent import Person, Typist
 from cli.setup.checks import check, name_problems
 from cli.setup.landscape import Landscape, survey
-from cli.setup.questions import Person, choose
+from cli.setup.questions import choose
 from cli.setup.served import Served, parameters_file
 from cli.terminal import Terminal
 from cloud.azure import Azure
 from engine.errors import RekeyError
 
 TEMPLATE = Path("infra", "main.bicep")
-
-
-class Typist:
-    """Whoever sits at the keyboard."""
-
-    def ask(self, question: str) -> str:
-        """Return a line from standard input."""
-        return input(question)
 
 
 async def init(azure: Azure, terminal: Terminal, person: Person | None, args: Namespace) -> int:
@@ -41,9 +34,11 @@ async def init(azure: Azure, terminal: Terminal, person: Person | None, args: Na
     entries = _given(args, landscape) or await _asked(azure, landscape, terminal, person)
     await check(azure, args.name, entries, landscape)
     _write(target, args.name, entries)
-    terminal.line()
-    terminal.line(f"written: {target}. Deploy it, code included, with")
-    terminal.line(f"make deploy GROUP={args.name} LOCATION=<region> PARAMETERS={target}")
+    deploy = f"make deploy GROUP={args.name} LOCATION=<region> PARAMETERS={target}"
+    if not terminal.data({"written": str(target), "deploy": deploy}):
+        terminal.line()
+        terminal.line(f"written: {target}. Deploy it, code included, with")
+        terminal.line(deploy)
     return Exit.FINE
 
 

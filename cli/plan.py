@@ -8,7 +8,7 @@ from datetime import timedelta
 from cli.codes import Exit
 from cli.gathering import gather
 from cli.session import Session
-from cli.terminal import distance, moment
+from cli.terminal import distance, iso, moment
 from engine.decide.forecast import Coming
 from engine.decide.forecast import plan as foresee
 
@@ -22,32 +22,33 @@ async def plan(session: Session, args: Namespace) -> int:
     only = set(session.vaults(args.vault))
     until = now + timedelta(days=args.days)
     everything = foresee(listed.found, engine.policy, engine.kinds, now, until)
-    coming = [each for each in everything if each.secret.ref.vault in only]
-    lost = sum(each.what == "expire" for each in coming)
-    if terminal.as_json:
-        terminal.result({"until": until.isoformat(), "coming": [_json(each) for each in coming]})
-    else:
+    coming = [event for event in everything if event.secret.ref.vault in only]
+    lost = sum(event.what == "expire" for event in coming)
+    result = {"until": iso(until), "coming": [_json(event) for event in coming], "unread": listed.to_json()}
+    if not terminal.data(result, "coming"):
         terminal.line(
             f"until {moment(until)} to come: {len(coming) - lost}, expiries that nothing will prevent: {lost}"
         )
         if coming:
             terminal.line()
-            rows = [(e.what, moment(e.at), distance(e.at, now), _place(e), e.reason) for e in coming]
+            rows = [
+                (event.what, moment(event.at), distance(event.at, now), _place(event), event.reason) for event in coming
+            ]
             terminal.table(("what", "when", "", "secret", "why"), rows)
     return listed.worst(Exit.FOUND if lost else Exit.FINE)
 
 
-def _place(each: Coming) -> str:
-    return f"{each.secret.ref.vault_name}/{each.secret.ref.name}"
+def _place(event: Coming) -> str:
+    return f"{event.secret.ref.vault_name}/{event.secret.ref.name}"
 
 
-def _json(each: Coming) -> dict[str, str]:
-    ref = each.secret.ref
+def _json(event: Coming) -> dict[str, str]:
+    ref = event.secret.ref
     return {
-        "at": each.at.isoformat(timespec="seconds"),
-        "what": each.what,
+        "at": str(iso(event.at)),
+        "what": event.what,
         "vault": ref.vault,
         "secret": ref.name,
-        "reason": each.reason,
-        "fix": each.fix,
+        "reason": event.reason,
+        "fix": event.fix,
     }

@@ -1,28 +1,45 @@
-"""`rekey policy`: check, compare, push and roll back the policy document."""
+"""`rekey policy`: show, check, compare, push and roll back the policy document."""
 
 from __future__ import annotations
 
 import difflib
 import sys
 from argparse import Namespace
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from api.answers import BadRequest
 from cli.codes import Exit
+from cli.plain import plain
 from cli.session import Session
-from cli.terminal import COLOURS, moment
+from cli.terminal import COLOURS, Terminal, iso, moment, printable
 from cloud.policy_store import BY, WHY, PolicyStore
-from engine.errors import NeedsHuman, NotFound
+from engine.errors import AccessDenied, NeedsHuman, NotFound, TransientError
+from engine.policy.change import Effect
 from engine.policy.check import check
+from engine.secret import SecretVersion
+
+
+async def show(session: Session, args: Namespace) -> int:
+    """Show a version's text, unless it is no policy document."""
+    store = session.store()
+    versions = await store.history()
+    if not versions:
+        raise NotFound("there is no policy document yet", fix="write one: rekey policy push FILE --reason TEXT")
+    text = await store.text(args.version)
+    _refuse_foreign(store, text)
+    past = next((version for version in versions if version.version == args.version), versions[0])
+    if not session.terminal.data({**_past(past), "document": text}):
+        session.terminal.out.write("".join(printable(line) + "\n" for line in text.splitlines()))
+    return Exit.FINE
 
 
 async def validate(session: Session, args: Namespace) -> int:
     """Tell everything that is wrong with a file; asks Azure nothing."""
     text = _text(args.file)
     problems = check(text, session.deployed, session.service.engine.kinds)[1]
-    if session.terminal.as_json:
-        session.terminal.result({"problems": list(problems)})
-    else:
+    if not session.terminal.data({"problems": list(problems)}, "problems"):
         for problem in problems:
             session.terminal.line(problem)
         session.terminal.line(
@@ -32,64 +49,120 @@ async def validate(session: Session, args: Namespace) -> int:
 
 
 async def diff(session: Session, args: Namespace) -> int:
-    """Show what a file would change."""
+    """Show what a file would change, and for which secrets."""
     new, store = _text(args.file), session.store()
     old = await _newest(session, store)
-    if old and store.check(old)[1]:
-        # Perhaps REKEY_POLICY names the wrong secret: what cannot be read as a policy is not shown.
-        raise NeedsHuman(
-            "what is in the vault is no policy that can be followed", where=str(store.ref), fix="push anew"
-        )
+    if old:
+        _refuse_foreign(store, old)
     lines = list(difflib.unified_diff(old.splitlines(), new.splitlines(), "in the vault", args.file, lineterm=""))
-    if session.terminal.as_json:
-        session.terminal.result({"diff": lines})
-    for line in () if session.terminal.as_json else lines:
+    problems = list(store.check(new)[1])
+    effect = await store.consider(new, await _newest_version(store)) if lines and not problems else None
+    result = {"diff": lines, "problems": problems, "effect": asdict(effect) if effect else None}
+    if session.terminal.data(result, "diff"):
+        return Exit.FOUND if lines else Exit.FINE
+    for line in lines:
         session.terminal.line(line, COLOURS.get(line[:1], ""))
+    for problem in problems:
+        session.terminal.line(f"cannot be followed: {problem}", "31")
+    if effect:
+        session.terminal.line()
+        show_effect(session.terminal, effect)
     return Exit.FOUND if lines else Exit.FINE
 
 
 async def push(session: Session, args: Namespace) -> int:
     """Write a file as the new version."""
-    return await _push(session, _text(args.file), args.reason)
+    return await _push(session, _text(args.file), args)
 
 
 async def rollback(session: Session, args: Namespace) -> int:
     """Write the text of an earlier version as a new one."""
-    return await _push(session, await session.store().text(args.version), args.reason)
+    return await _push(session, await session.store().text(args.version), args)
 
 
 async def history(session: Session, args: Namespace) -> int:
     """List the versions, newest first."""
     del args
-    versions = [
-        {
-            "version": each.version or "",
-            "written": moment(each.created),
-            "by": each.tags.get(BY, ""),
-            "enabled": "yes" if each.enabled else "no",
-            "reason": each.tags.get(WHY, ""),
-        }
-        for each in await session.store().history()
-    ]
-    if session.terminal.as_json:
-        session.terminal.result({"versions": versions})
-    elif versions:
-        session.terminal.table(tuple(versions[0]), [tuple(each.values()) for each in versions])
+    versions = await session.store().history()
+    if session.terminal.data({"versions": [_past(version) for version in versions]}, "versions"):
+        return Exit.FINE
+    if versions:
+        heads = ("version", "written", "by", "enabled", "reason")
+        session.terminal.table(heads, [_row(version) for version in versions])
     else:
         session.terminal.line("there is no policy document yet")
     return Exit.FINE
 
 
-async def _push(session: Session, text: str, reason: str) -> int:
+def _past(version: SecretVersion) -> dict[str, Any]:
+    return {
+        "version": version.version,
+        "created": iso(version.created),
+        "by": version.tags.get(BY),
+        "enabled": version.enabled,
+        "reason": version.tags.get(WHY),
+    }
+
+
+def _row(version: SecretVersion) -> tuple[str, ...]:
+    enabled = "yes" if version.enabled else "no"
+    by, why = version.tags.get(BY, ""), version.tags.get(WHY, "")
+    return version.version or "", moment(version.created), by, enabled, why
+
+
+async def _push(session: Session, text: str, args: Namespace) -> int:
     store, caller = session.store(), await session.caller()
-    replaced = next((each.version for each in await store.history()), None)
-    written = await store.push(text, by=str(caller), why=reason, replacing=replaced)
-    result = {"status": "pushed", "version": written.version, "replaces": replaced, "by": str(caller), "reason": reason}
-    if session.terminal.as_json:
-        session.terminal.result(result)
-    else:
+    replaced = await _newest_version(store)
+    effect = await _effect(session, text, replaced, args)
+    result: dict[str, Any] = {"status": "would be pushed", "version": None}
+    if not args.dry_run:
+        written = await store.push(text, by=str(caller), why=args.reason, replacing=replaced)
+        result = {"status": "pushed", "version": written.version}
+    result |= {"replaces": replaced, "by": str(caller), "reason": args.reason}
+    if not session.terminal.data({**result, "effect": asdict(effect) if effect else None}):
         session.terminal.fields(result)
+        if effect:
+            session.terminal.line()
+            show_effect(session.terminal, effect)
     return Exit.FINE
+
+
+async def _effect(session: Session, text: str, replaced: str | None, args: Namespace) -> Effect | None:
+    """Return what a push would do; None where that cannot be seen, which keeps nobody from pushing."""
+    try:
+        return await session.store().consider(text, replaced)
+    except (AccessDenied, TransientError) as error:
+        if args.dry_run:
+            raise
+        session.terminal.note(f"its effect cannot be told: {plain(error)}")
+        return None
+
+
+async def _newest_version(store: PolicyStore) -> str | None:
+    return next((version.version for version in await store.history()), None)
+
+
+def show_effect(terminal: Terminal, effect: Effect) -> None:
+    """Show how many secrets are in which state now and then, and those whose state changes."""
+    states = list(dict.fromkeys((*(effect.now or {}), *effect.then)))
+    now = effect.now if effect.now is not None else {}
+    unknown = "unknown" if effect.now is None else "0"
+    rows = [(state, str(now.get(state, unknown)), str(effect.then.get(state, 0))) for state in states]
+    terminal.table(("secrets", "now", "then"), rows)
+    for change in effect.changed:
+        terminal.line(f"{change['secret']}: {change['from'] or 'unknown'} -> {change['to']}")
+        if change["reason"]:
+            terminal.line(f"  {change['reason']}")
+    if not effect.changed:
+        terminal.line("no secret begins or ceases to be rotated")
+
+
+def _refuse_foreign(store: PolicyStore, text: str) -> None:
+    """Refuse to show what cannot be read as a policy: perhaps REKEY_POLICY names the wrong secret."""
+    if store.check(text)[1]:
+        raise NeedsHuman(
+            "what is in the vault is no policy that can be followed", where=str(store.ref), fix="push anew"
+        )
 
 
 async def _newest(session: Session, store: PolicyStore) -> str:

@@ -2,36 +2,30 @@
 
 from __future__ import annotations
 
-import csv
 import io
-import json
 from argparse import Namespace
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
-from html import escape
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from api.answers import BadRequest
 from cli.codes import Exit
 from cli.gathering import inventory
+from cli.query import csv_text
+from cli.report_page import as_html
 from cli.session import Session
-from cli.terminal import moment, printable
-from engine.decide.inventory import Entry
+from cli.terminal import iso, moment, printable
+from engine.model.entry import Entry
 from engine.model.manual import is_manual
 from engine.model.policy import Policy
 from engine.model.tags import REPLICA_OF
 
-FORMULA = tuple("=+-@|%＝＋－＠")  # noqa: RUF001 - spreadsheets take the wide ones, too
-type Row = dict[str, str]
+type Row = dict[str, Any]
+"""One secret with its verdicts: booleans, numbers, ISO times, text."""
 
-STYLE = (
-    "body{font:14px/1.4 system-ui,sans-serif;margin:2rem;color:#111;background:#fff}"
-    "table{border-collapse:collapse;width:100%}caption{text-align:left;margin:.5rem 0}"
-    "th,td{border:1px solid #999;padding:.25rem .5rem;text-align:left;overflow-wrap:anywhere}"
-    "tr.no td{background:#fdecea}thead{display:table-header-group}tr{break-inside:avoid}"
-    "@media print{body{margin:0;font-size:10px}@page{size:A4 landscape;margin:1cm}}"
-)
+TIMES = ("last_written", "due", "expires")
 
 
 async def report(session: Session, args: Namespace) -> int:
@@ -39,89 +33,68 @@ async def report(session: Session, args: Namespace) -> int:
     engine = await session.ready()
     listed = await inventory(session, engine, session.vaults(args.vault))
     now = engine.clock.now()
-    rows = [_row(one, engine.policy, now) for one in listed.found]
-    failing = sum(row["compliant"] == "no" for row in rows)
-    kind = "json" if session.terminal.as_json else args.format
-    text = {"csv": as_csv, "html": as_html, "json": as_json}[kind](rows, now)
-    _write(args.out, text, session.terminal.out)
+    rows = [_row(entry, engine.policy, now) for entry in listed.found]
+    failing = any(not row["compliant"] for row in rows)
+    unread = [missing.vault for missing in listed.unread]
+    data = {"at": iso(now), "secrets": rows, "unread": listed.to_json()}
+    written, terminal = io.StringIO(), session.terminal
+    output = args.format if args.format == "json" and terminal.is_for_people else terminal.output
+    if not replace(terminal, out=written, output=output).data(data, "secrets"):
+        written.write(as_html(rows, now, unread) if args.format == "html" else as_csv(rows))
+    _write(args.out, written.getvalue(), terminal.out)
     return listed.worst(Exit.FOUND if failing else Exit.FINE)
 
 
-def _row(one: Entry, policy: Policy, now: datetime) -> Row:
+def _row(entry: Entry, policy: Policy, now: datetime) -> Row:
     """Judge one secret: it complies if it expires, is managed, and is neither overdue nor parked nor drifted."""
-    secret, managed = one.secret, one.managed
+    secret, managed = entry.secret, entry.managed
     expired = secret.expires is not None and secret.expires <= now
     # A replica follows its primary, and a manual one its owner.
     followed = managed is None and (REPLICA_OF in secret.tags or is_manual(secret.tags))
     verdicts = {
         "managed": managed is not None or followed,
-        "expiry set": secret.expires is not None,
-        "rotated within policy": secret.created + managed.validity > now if managed else followed and not expired,
-        "not overdue": one.state != "overdue" and not expired,
-        "not parked": one.state not in ("parked", "drifted"),
+        "expiry_set": secret.expires is not None,
+        "rotated_within_policy": secret.created + managed.validity > now if managed else followed and not expired,
+        "not_overdue": entry.state != "overdue" and not expired,
+        "not_parked": entry.state not in ("parked", "drifted"),
     }
-    if one.state == "disabled" or policy.is_own(secret.ref):
+    if entry.state == "disabled" or policy.is_own(secret.ref):
         verdicts = dict.fromkeys(verdicts, True)
     return {
         "vault": secret.ref.vault,
         "secret": secret.ref.name,
-        "compliant": _word(all(verdicts.values())),
-        **{name: _word(verdict) for name, verdict in verdicts.items()},
-        "state": one.state,
-        "reason": one.reason,
-        "owner": secret.tags.get("Owner", ""),
-        "rotator": managed.rotator.kind if managed else "",
-        "source": managed.source if managed else "",
-        "last written": moment(secret.created),
-        "age in days": str((now - secret.created) // timedelta(days=1)),
-        "validity in days": str(managed.validity.days) if managed else "",
-        "due": moment(one.due) if one.due else "",
-        "expires": moment(secret.expires),
+        "compliant": all(verdicts.values()),
+        **verdicts,
+        "state": entry.state,
+        "reason": entry.reason,
+        "owner": secret.tags.get("Owner"),
+        "rotator": managed.rotator.kind if managed else None,
+        "source": managed.source if managed else None,
+        "last_written": iso(secret.created),
+        "age_days": (now - secret.created) // timedelta(days=1),
+        "validity_days": managed.validity.days if managed else None,
+        "due": iso(entry.due),
+        "expires": iso(secret.expires),
     }
 
 
-def _word(verdict: object) -> str:
-    return "yes" if verdict else "no"
-
-
-def as_csv(rows: Sequence[Row], now: datetime) -> str:
+def as_csv(rows: Sequence[Row]) -> str:
     """Write comma-separated values (RFC 4180) that a spreadsheet takes for nothing but text."""
-    del now
-    written = io.StringIO()
-    writer = csv.writer(written)
-    writer.writerow(rows[0] if rows else ["no secrets"])
-    writer.writerows([_harmless(text) for text in row.values()] for row in rows)
-    return written.getvalue()
+    heads = [_head(name) for name in rows[0]] if rows else ["no secrets"]
+    return csv_text([heads], [[printable(_cell(name, value)) for name, value in row.items()] for row in rows])
 
 
-def _harmless(text: str) -> str:
-    """Keep a cell from being taken for a formula: https://owasp.org/www-community/attacks/CSV_Injection."""
-    shown = printable(text)
-    return f"'{shown}" if shown.lstrip().startswith(FORMULA) else shown
+def _head(name: str) -> str:
+    return {"age_days": "age in days", "validity_days": "validity in days"}.get(name, name.replace("_", " "))
 
 
-def as_html(rows: Sequence[Row], now: datetime) -> str:
-    """Write one page that needs nothing else, fit to be printed."""
-    failing = sum(row["compliant"] == "no" for row in rows)
-    heads = "".join(f'<th scope="col">{escape(name)}</th>' for name in (rows[0] if rows else ()))
-    body = "\n".join(
-        f'<tr class="{row["compliant"]}">'
-        + "".join(f"<td>{escape(printable(text))}</td>" for text in row.values())
-        + "</tr>"
-        for row in rows
-    )
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>Rekey: compliance</title>\n'
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
-        f"<style>{STYLE}</style></head><body>\n<h1>Secrets and their policy</h1>\n"
-        f"<table><caption>{moment(now)}: secrets: {len(rows)}, not compliant: {failing}</caption>\n"
-        f"<thead><tr>{heads}</tr></thead>\n<tbody>\n{body}\n</tbody></table></body></html>\n"
-    )
-
-
-def as_json(rows: Sequence[Row], now: datetime) -> str:
-    """Write JSON."""
-    return json.dumps({"at": now.isoformat(timespec="seconds"), "secrets": list(rows)}, indent=2) + "\n"
+def _cell(name: str, value: Any) -> str:
+    """Write a value for people."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if name in TIMES:
+        return moment(datetime.fromisoformat(value)) if value else ("never" if name == "expires" else "")
+    return "" if value is None else str(value)
 
 
 def _write(path: str | None, text: str, out: TextIO) -> None:

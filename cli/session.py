@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from api.access import Caller, Role
-from api.requests import Request
+from cli import naming
 from cli.terminal import Terminal
 from cloud.policy_store import PolicyStore
 from cloud.rest.graph import Graph
@@ -20,7 +20,7 @@ from engine.secret import SecretRef
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
 
-    from cli.setup.questions import Person
+    from cli.consent import Person
     from cloud.azure import Azure
     from cloud.settings import Settings
     from cloud.sql.servers import SqlServers
@@ -56,6 +56,8 @@ class Session:
     service: Service
     azure: Azure
     terminal: Terminal
+    person: Person | None = None
+    """Who answers questions; whoever sits at the keyboard if None."""
 
     async def ready(self) -> Engine:
         """Return the engine under the policy as it is now."""
@@ -83,18 +85,12 @@ class Session:
         return Caller(f"{name}, by command line", str(claims.get("oid", "unknown")), Role.ADMIN)
 
     def secret(self, text: str) -> SecretRef:
-        """Read VAULT/NAME; raises NotFound where no vault of ours is meant."""
-        return asked(text).secret(self.deployed)
+        """Read what names a secret; raises NotFound where no vault of ours is meant."""
+        return naming.secret(self.deployed, text)
 
-    def vaults(self, short: str | None) -> list[str]:
+    def vaults(self, name: str | None) -> list[str]:
         """Return the URL of one vault, or of all; raises NotFound where there is no such vault."""
-        return [Request.vault(self.deployed, short)] if short else list(self.deployed.scopes)
-
-
-def asked(text: str, query: Mapping[str, str] | None = None, body: bytes = b"") -> Request:
-    """Ask for VAULT/NAME as a caller of the HTTP API would."""
-    vault, _, name = text.partition("/")
-    return Request("POST", text, {"vault": vault, "name": name}, query or {}, body=body)
+        return [naming.vault(self.deployed, name)] if name else list(self.deployed.scopes)
 
 
 @asynccontextmanager
@@ -106,7 +102,7 @@ async def opened(settings: Settings, parts: Parts, terminal: Terminal) -> AsyncI
             identity, options = await _real(stack, settings.authority)
         given: dict[str, Any] = {"identity": identity, "options": options, "sql": parts.sql}
         service = build(settings, clock=parts.clock, **given)
-        yield Session(settings, service, connect(settings, **given), terminal)
+        yield Session(settings, service, connect(settings, **given), terminal, parts.person)
 
 
 @asynccontextmanager

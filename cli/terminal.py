@@ -1,89 +1,178 @@
-"""What a run shows: plain, aligned text for people, JSON for programs, colour and progress on a terminal only."""
+"""What a run shows: text for people, data for programs, colour and progress on a terminal only."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TextIO
 
-from cli.codes import fix_of
+from cli.plain import plain
+from cli.query import Query, as_csv, as_tsv, cell
+from cli.query import rows as table_of
+from cli.tables import aligned, paint
 from engine.errors import RekeyError
 
 RED, YELLOW, GREEN, GREY, BOLD = "31", "33", "32", "2", "1"
 COLOURS: Mapping[str, str] = {
-    **dict.fromkeys(("overdue", "parked", "drifted", "expire", "finding", "failed", "-"), RED),
+    **dict.fromkeys(("overdue", "parked", "drifted", "dropped", "expire", "finding", "failed", "-"), RED),
     **dict.fromkeys(("due", "remind", "waiting", "note", "@"), YELLOW),
     **dict.fromkeys(("ok", "fine", "succeeded", "+"), GREEN),
     **dict.fromkeys(("disabled", "unmanaged"), GREY),
 }
 """The colour of a table's first word, and of a diff's lines."""
-ERASE = "\r\x1b[K"
+ERASE, CLEAR = "\r\x1b[K", "\x1b[H\x1b[2J\x1b[3J"
 
 
 @dataclass(frozen=True)
 class Terminal:
-    """Where a run writes to."""
+    """Where a run writes to, and how."""
 
     out: TextIO
     err: TextIO
-    as_json: bool
-    plain: bool
+    output: str = "table"
+    """One of cli.words.OUTPUTS."""
+    plain: bool = False
     """Somebody asked for no colour: https://no-color.org."""
+    query: Query | None = None
+
+    def asking(self, query: Query | None) -> Terminal:
+        """Return the same, for a part of the result."""
+        return replace(self, query=query)
+
+    @property
+    def is_for_people(self) -> bool:
+        """Return whether a person reads it, not a program."""
+        return self.output == "table" and self.query is None
+
+    @property
+    def watched(self) -> bool:
+        """Return whether it is a terminal that results go to."""
+        return self.out.isatty()
 
     def line(self, text: str = "", style: str = "") -> None:
         """Write one line."""
         self.out.write(self._painted(printable(text), style) + "\n")
 
-    def result(self, data: object) -> None:
-        """Write the whole result as JSON."""
-        json.dump(data, self.out, indent=2)
-        self.out.write("\n")
+    def data(self, result: Mapping[str, Any], rows: str = "") -> bool:
+        """Write the result for a program, if one reads; returns whether it did.
 
-    def table(self, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Write rows in aligned columns; the first column's word decides its colour."""
+        `rows` names what a table of tabs or commas consists of, where no query does.
+        """
+        if self.is_for_people:
+            return False
+        self.progress("")
+        if self.query:
+            self._write(self.query(result))
+        else:
+            self._write(result[rows] if rows and self.output in ("tsv", "csv") else result)
+        return True
+
+    def _write(self, data: Any) -> None:
+        match self.output:
+            case "json":
+                self.out.write(json.dumps(data, indent=2) + "\n")
+            case "tsv":
+                self.out.write(as_tsv(data))
+            case "csv":
+                self.out.write(as_csv(data))
+            case _:
+                heads, body = table_of(data)
+                self._lines(heads, [[cell(value) for value in row] for row in body])
+
+    def _lines(self, heads: Sequence[str], body: Sequence[Sequence[str]]) -> None:
+        if heads:
+            self.table(heads, body)
+            return
+        for row in body:
+            self.line("  ".join(row))
+
+    def table(self, heads: Sequence[str], rows: Sequence[Sequence[str]], spare: Sequence[str] = ()) -> None:
+        """Write rows in columns; the first column's word decides its colour.
+
+        `spare` names columns that a narrow terminal does without.
+        """
         shown = [[printable(cell) for cell in row] for row in rows]
-        widths = [max(map(len, column)) for column in zip(heads, *shown, strict=True)]
-        self.out.write(self._painted(_aligned(heads, widths), BOLD) + "\n")
-        for row in shown:
-            line = _aligned(row, widths)
-            word = row[0]
-            self.out.write(self._painted(word, COLOURS.get(word, "")) + line[len(word) :] + "\n")
+        if self.watched:
+            paint(self.out, heads, shown, COLOURS, spare=spare, plain=self.plain)
+            return
+        for text in aligned(heads, shown):
+            self.out.write(text + "\n")
+
+    def row(self, cells: Sequence[str], widths: Sequence[int]) -> None:
+        """Write one row of a table that is not complete yet; its first word decides the colour."""
+        first, *others = map(printable, cells)
+        line = aligned((), [[first, *others]], widths)[0]
+        self.out.write(self._painted(first, COLOURS.get(first, "")) + line[len(first) :] + "\n")
 
     def fields(self, data: Mapping[str, Any]) -> None:
         """Write what has a value, one to a line."""
-        given = {name.replace("_", " "): value for name, value in data.items() if value not in (None, "")}
-        width = max(map(len, given), default=0)
-        for name, value in given.items():
-            self.line(f"{name:{width}}  {value}")
+        shown = {name.replace("_", " "): value for name, value in data.items() if value not in (None, "", [])}
+        width = max(map(len, shown), default=0)
+        for name, value in shown.items():
+            self.line(f"{name:{width}}  {_word(value)}")
+
+    def answer(self, body: Mapping[str, Any]) -> None:
+        """Write an answer of the API: its fields, then the parts of its lists, such as secrets or steps."""
+        self.fields({name: _listed(value) for name, value in body.items() if not _has_parts(value)})
+        for name, parts in body.items():
+            for part in parts if _has_parts(parts) else ():
+                self.line()
+                self.line(f"{name.replace('_', ' ')}:")
+                self.fields({f"  {field}": _listed(value) for field, value in part.items()})
 
     def progress(self, text: str) -> None:
         """Show how far a run has come, where somebody is watching; an empty text takes that away."""
-        if self.err.isatty() and not self.as_json:
+        if self.err.isatty() and self.is_for_people:
             self.err.write(ERASE + printable(text))
             self.err.flush()
+
+    def clear(self) -> None:
+        """Begin anew at the top of the screen, where there is one."""
+        self.out.write(CLEAR if self.watched else "\n")
 
     def problem(self, error: RekeyError, code: int) -> None:
         """Say what went wrong, where, and the fix."""
         self.progress("")
-        fix = fix_of(error)
-        if self.as_json:
-            data = {"problem": error.what, "where": error.where, "fix": fix, "exit": code}
+        error = plain(error)
+        if self.output == "json":
+            data = {"problem": error.what, "where": error.where, "fix": error.fix, "exit": int(code)}
             self.err.write(json.dumps(data, indent=2) + "\n")
             return
-        text = f"{error} Fix: {fix}" if fix and not error.fix else str(error)
-        self.err.write("rekey: " + "\n".join(map(printable, text.splitlines())) + "\n")
+        self.err.write("rekey: " + "\n".join(map(printable, str(error).splitlines())) + "\n")
+
+    def note(self, text: str) -> None:
+        """Say something beside the result, on the error stream."""
+        self.progress("")
+        self.err.write(f"rekey: {printable(text)}\n")
 
     def _painted(self, text: str, style: str) -> str:
-        if not (style and text and self.out.isatty()) or self.plain:
+        if not (style and text and self.watched) or self.plain:
             return text
         return f"\x1b[{style}m{text}\x1b[0m"
+
+
+def _has_parts(value: Any) -> bool:
+    return isinstance(value, list) and any(isinstance(part, dict) for part in value)
+
+
+def _listed(value: Any) -> Any:
+    return ", ".join(map(str, value)) if isinstance(value, list) else value
+
+
+def _word(value: object) -> str:
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
 
 
 def printable(text: str) -> str:
     """Return text that a terminal does nothing with but show it: tags are anybody's, and may hold escape sequences."""
     return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+def iso(time: datetime | None) -> str | None:
+    """Write a time for programs."""
+    return time.astimezone(UTC).isoformat(timespec="seconds") if time else None
 
 
 def moment(time: datetime | None) -> str:
@@ -101,7 +190,3 @@ def distance(time: datetime | None, now: datetime) -> str:
     if abs(days) * 24 < 0.5:  # noqa: PLR2004
         return "now"
     return f"in {size}" if days >= 0 else f"{size} ago"
-
-
-def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
-    return "  ".join(f"{cell:{width}}" for cell, width in zip(cells, widths, strict=True)).rstrip()

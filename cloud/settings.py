@@ -26,10 +26,12 @@ KNOWN = frozenset(
         "REKEY_POLICY",
         "REKEY_ARM_ENDPOINT",
         "REKEY_GRAPH_ENDPOINT",
+        "REKEY_RUNBOOK",
     }
 )
 BASE = re.compile(r"https://[0-9a-z-]+(\.[0-9a-z-]+)+(:[0-9]{1,5})?", re.IGNORECASE)
 """A service's address: nothing behind the host and its port."""
+RUNBOOK = re.compile(r"https?://[^\s#<>\"']{1,2000}", re.ASCII)
 CRON_PART = re.compile(r"(\*|(?P<first>\w+)(-(?P<last>\w+))?)(/[1-9][0-9]*)?", re.ASCII)
 CRON_BOUNDS = ((0, 59), (0, 59), (0, 23), (1, 31), (1, 12), (0, 6))
 CRON_NAMES = {
@@ -75,6 +77,7 @@ class Settings:
         authority = _endpoint(env, "AZURE_AUTHORITY_HOST", problems) or AUTHORITY
         policy = _policy(env.get("REKEY_POLICY", "").strip(), vaults, problems)
         _schedule(env.get("REKEY_SWEEP_SCHEDULE", HOURLY), problems)
+        _runbook(env.get("REKEY_RUNBOOK", ""), problems)
         problems += [_unknown(name) for name in sorted(env) if name.startswith("REKEY_") and name not in KNOWN]
         if problems or storage is None:
             raise ConfigError(problems)
@@ -103,6 +106,15 @@ def _storage(env: Mapping[str, str], problems: list[str]) -> HostStorage | None:
             f"{CONNECTION} is no connection string: copy the storage account's own, AccountName=…;AccountKey=…"
         )
     return storage
+
+
+def _runbook(address: str, problems: list[str]) -> None:
+    """Check the address that the pages lead to; nothing else uses it."""
+    if address and not RUNBOOK.fullmatch(address):
+        problems.append(
+            f"REKEY_RUNBOOK is {address[:200]!r}: write the address where docs/runbook.md is read,"
+            " https://…, without a part behind #, or leave it out"
+        )
 
 
 def _vaults(text: str, problems: list[str]) -> list[str]:

@@ -90,7 +90,10 @@ class Rotator(Protocol):
         ...
 
     async def issue(self, job: Job) -> Issued:
-        """Make a credential beside the live one. See the module for what a crash may leave."""
+        """Make a credential beside the live one. See the module for what a crash may leave.
+
+        NeedsHuman says that nothing was changed.
+        """
         ...
 
     async def verify(self, source: str, credential_id: str, credential: Sensitive) -> None:

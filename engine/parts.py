@@ -55,7 +55,7 @@ class Parts:
             return await Ledger.read(self.leases.index())
         except PermanentError as error:
             log.error("the records of the sources cannot be listed: %s", error)
-            return Ledger({})
+            return Ledger({}, unread=True)
 
     def rotator(self, managed: Managed) -> Rotator:
         """Return the rotator of a secret's kind."""

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from engine.model.incident import Incident
+from engine.model.last_sweep import LastSweep
 from engine.model.notice import Notice
 from engine.model.outcome import Outcome
 from engine.model.policy_document import Webhook
@@ -153,6 +154,10 @@ class Watch(Protocol):
 
     async def measure(self) -> None:
         """Measure what waits on the queues, what was given up on, and what could not be delivered."""
+        ...
+
+    async def sweeps(self) -> Sequence[LastSweep]:
+        """Return when each vault was swept last, as far as it is known; none where that cannot be read."""
         ...
 
     async def obstacle(self) -> str:

@@ -25,6 +25,10 @@ MAX_DEFERRALS = 10
 """How often a work item is put off because Azure asked for it."""
 INCIDENT_SECONDS = 900.0
 """When an incident is tried again that could not be finished."""
+LOOK_SECONDS = 120.0
+"""When a look is tried again whose tries have all failed: the app's own storage may be away."""
+MOST_LOOKS = 2000
+"""How often that is done: for about a week."""
 BUSY_SECONDS = 300.0
 """How long a work item is put off when other workers have held its source all the time."""
 
@@ -138,9 +142,15 @@ class Service:
             await self._give_up(item, error)
 
     async def _give_up(self, item: WorkItem, error: RekeyError) -> None:
-        """Park the secret. An incident is tried again all the same, until its credential is proven to be refused."""
+        """Park the secret. An incident, and a look, are tried again all the same, until the source has answered."""
         if item.compromised:
             await self.queue.post_rotation(replace(item, deferred=0), INCIDENT_SECONDS)
+        elif item.follow_up and item.follow_up < MOST_LOOKS:
+            later = replace(item, deferred=0, follow_up=item.follow_up + 1)
+            await self.queue.post_rotation(later, LOOK_SECONDS)
+            if item.follow_up > 1:
+                log.warning("a look at %s comes back in %.0f s: %s", item.ref, LOOK_SECONDS, error)
+                return
         await (await self.ready()).park(item, error)
 
     @contextmanager

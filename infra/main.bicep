@@ -77,7 +77,7 @@ param deployedAt string = utcNow('yyyy-MM-ddTHH:mm:ssZ')
 @description('Whether a workbook is made: what needs a person, expiry, rotations, steps, calls and cost.')
 param workbook bool = true
 
-@description('Where the runbook is read that every alert links to.')
+@description('Where the runbook is read that every alert links to, and with https:// the inventory page as well.')
 param runbookUrl string = 'docs/runbook.md'
 
 @description('What Azure Policy demands of the secrets in the vaults\' resource groups; nothing if left out.')
@@ -372,6 +372,7 @@ module app 'modules/app.bicep' = {
             WEBSITE_AUTH_AAD_ALLOWED_TENANTS: tenant().tenantId
           })
       ...(empty(policyDocument) ? {} : { REKEY_POLICY: policyDocument })
+      ...(startsWith(runbookUrl, 'https://') ? { REKEY_RUNBOOK: runbookUrl } : {})
     }
   }
   dependsOn: [storage, network, storageEndpoints, topicEndpoint, vaultEndpoint]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import shlex
 from datetime import timedelta
 
 from simulator.azure import GROUP, SUBSCRIPTION, Azure
 from simulator.reach.server import Running, serve
+from simulator.reach.shell import exports
 from simulator.world import Domains
 
 APP = "rekey"
@@ -39,22 +39,21 @@ def example(domains: Domains) -> Azure:
     return azure
 
 
-def exports(running: Running[Azure]) -> str:
-    """Return shell lines that point an app at the simulated cloud."""
+def settings(running: Running[Azure]) -> dict[str, str]:
+    """Return what points an app at the simulated cloud."""
     vault = running.world.vaults[VAULT].url
-    settings = {
+    return {
         **running.environment,
         "AzureWebJobsStorage": running.connection_string(HOST_ACCOUNT),
         "REKEY_VAULTS": vault,
         "REKEY_SCOPES": f'{{"{vault}": ["{SCOPE}"]}}',
     }
-    return "\n".join(f"export {name}={shlex.quote(value)}" for name, value in settings.items())
 
 
 async def main(port: int, identity_port: int) -> None:
     """Serve the example until cancelled."""
     async with serve(example, port, identity_port) as running:
-        print(exports(running), flush=True)
+        print(exports(settings(running)), flush=True)
         await asyncio.Event().wait()
 
 

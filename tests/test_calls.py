@@ -24,9 +24,10 @@ ROTATION: dict[str, dict[str, int]] = {
     "storage-key": {**BOTH, "regenerateKey": 1, "signed request": 1, **LEASE},
     "service-principal-secret": {**BOTH, "addPassword": 1, "sign-in": 2, **LEASE},
     "sql-admin-password": {**ONE_SLOT, "PATCH": 1, "poll": 2, **LEASE, **POSTED},
-    "sql-login-password": {**ONE_SLOT, "ALTER": 1, **LEASE, **POSTED},
+    # A login without a user in master: its password is proven by a wrong one that gets another answer.
+    "sql-login-password": {**ONE_SLOT, "sign-in": 4, "ALTER": 1, **LEASE, **POSTED},
     "sql-login-password of a user": {**ONE_SLOT, "ALTER": 1, **LEASE, **POSTED},
-    "sql-login-password of two logins": {**BOTH, "ALTER": 1, "sign-in": 1, "lease": 9},
+    "sql-login-password of two logins": {**BOTH, "ALTER": 1, "sign-in": 2, "lease": 9},
 }
 MARKED = {"vault GET": 5, "vault PATCH": 2, "lease": 5}
 """The superseded version is read and disabled, and the tag RekeyRetire removed; its credential is proven to be refused."""

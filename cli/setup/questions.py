@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Protocol
 
+from cli.consent import Person
 from cli.setup.landscape import FoundVault, Landscape, sources
 from cli.setup.served import Served
 from cli.sources import Credential
@@ -16,14 +16,6 @@ from engine.errors import NotFound, RekeyError
 GROUP_PARTS = 5
 """/subscriptions/<id>/resourceGroups/<name>, split at its slashes."""
 NAMES = {"storage-key": "storage account", "sql-admin-password": "SQL server"}
-
-
-class Person(Protocol):
-    """Whoever answers."""
-
-    def ask(self, question: str) -> str:
-        """Return the answer, without the line's end; raises EOFError where nobody answers."""
-        ...
 
 
 async def choose(azure: Azure, landscape: Landscape, person: Person, terminal: Terminal) -> list[Served]:

@@ -23,6 +23,7 @@ from cloud.storage.blobs import CONTAINER, HERE, ROLE, create
 from cloud.storage.host_storage import HostStorage
 from engine.errors import LeaseUnavailable, NeedsHuman, NotFound, RekeyError, TransientError
 from engine.model.record import Listed, Record
+from engine.model.tags import Pending
 from engine.ports import Clock
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ class BlobLease:
             log.info("a lease ends by itself instead: %s", error)
 
 
-_TIMES = ("due", "audited", "created", "published", "made")
+_TIMES = ("audited", "created", "published", "made")
 
 
 def parsed(content: bytes, metadata: Mapping[str, str], source: str, where: str) -> Record:
@@ -124,16 +125,28 @@ def listing(record: Record) -> dict[str, str]:
         "source": quote(shown.source, safe="/:"),
         "owner": shown.owner,
         "open": "true" if shown.is_open else "false",
+        **({"retire": quote(str(shown.pending))} if shown.pending else {}),
         **{name: moment.isoformat() for name, moment in times.items() if moment},
     }
 
 
 def listed(metadata: Mapping[str, str]) -> Listed:
-    """Read what a listing shows of a record; times that cannot be read are taken for none."""
+    """Read what a listing shows of a record; what cannot be read is taken for none."""
     times = {name: _time(metadata.get(name, "")) for name in _TIMES}
     return Listed(
-        unquote(metadata.get("source", "")), metadata.get("owner", ""), is_open=metadata.get("open") == "true", **times
+        unquote(metadata.get("source", "")),
+        metadata.get("owner", ""),
+        _pending(metadata.get("retire", "")),
+        is_open=metadata.get("open") == "true",
+        **times,
     )
+
+
+def _pending(text: str) -> Pending | None:
+    try:
+        return Pending.parse(unquote(text))
+    except ValueError:
+        return None
 
 
 def _time(text: str) -> datetime | None:

@@ -23,6 +23,7 @@ from cloud.storage.host_storage import HostStorage
 from cloud.telemetry import gauges
 from engine.deadline import bounded
 from engine.errors import RekeyError
+from engine.model.last_sweep import LastSweep
 from engine.model.sweep_order import SweepOrder
 from engine.ports import Clock
 
@@ -36,6 +37,8 @@ SLACK = timedelta(minutes=30)
 WELL_SECONDS, UNWELL_SECONDS = 300.0, 30.0
 """How long an answer is kept."""
 CHECK_SECONDS = 30.0
+SWEEPS_SECONDS = 60.0
+"""How long it is remembered when the vaults were swept."""
 RUNBOOK = "see the runbook, on missing sweeps"
 
 
@@ -47,17 +50,22 @@ class Record:
     due: datetime
     swept: bool
     """Whether a sweep of it ever came to its end."""
+    ended: datetime | None = None
+    """When the last one did; None where none did, or an earlier release wrote the record."""
 
     def to_json(self) -> bytes:
         """Write the blob."""
-        return json.dumps({"vault": self.vault, "due": self.due.isoformat(), "swept": self.swept}).encode()
+        ended = self.ended.isoformat() if self.ended else None
+        data = {"vault": self.vault, "due": self.due.isoformat(), "swept": self.swept, "ended": ended}
+        return json.dumps(data).encode()
 
     @classmethod
     def from_json(cls, vault: str, text: bytes) -> Record:
         """Read the blob; one that cannot be read says that the sweep is long overdue."""
         try:
             data = json.loads(text)
-            return cls(vault, datetime.fromisoformat(data["due"]), swept=bool(data["swept"]))
+            ended = datetime.fromisoformat(data["ended"]) if data.get("ended") else None
+            return cls(vault, datetime.fromisoformat(data["due"]), swept=bool(data["swept"]), ended=ended)
         except (ValueError, TypeError, LookupError):
             return cls(vault, datetime.fromtimestamp(0, UTC), swept=False)
 
@@ -75,12 +83,15 @@ class AppWatch:
         self._turn = asyncio.Lock()
         self._kept = ""
         self._kept_until = float("-inf")
+        self._last: list[LastSweep] = []
+        self._last_until = float("-inf")
 
     async def swept(self, order: SweepOrder) -> None:
         """Remember when the next sweep of this vault is due."""
-        due = max(order.until + order.period, self._clock.now())
+        now = self._clock.now()
+        due = max(order.until + order.period, now)
         try:
-            record = Record(order.vault, due, swept=True)
+            record = Record(order.vault, due, swept=True, ended=now)
             await blobs.overwrite(self._client(), self._blob(order.vault), record.to_json())
         except RekeyError as error:
             log.warning("the end of the sweep of %s could not be recorded: %s", order.vault, error)
@@ -101,6 +112,23 @@ class AppWatch:
                 keep = UNWELL_SECONDS if self._kept else WELL_SECONDS
                 self._kept_until = self._clock.monotonic() + keep
             return self._kept
+
+    async def sweeps(self) -> Sequence[LastSweep]:
+        """Return when each vault was swept last, as read within the last minute."""
+        async with self._turn:
+            if self._clock.monotonic() >= self._last_until:
+                self._last = await self._sweeps()
+                self._last_until = self._clock.monotonic() + SWEEPS_SECONDS
+            return self._last
+
+    async def _sweeps(self) -> list[LastSweep]:
+        try:
+            async with bounded(CHECK_SECONDS, "looking at the last sweeps"):
+                records = await asyncio.gather(*(self.known(vault) for vault in self._vaults))
+        except RekeyError as error:
+            log.warning("when the vaults were swept cannot be read: %s", error)
+            return []
+        return [LastSweep(record.vault, record.ended, record.due) for record in records if record]
 
     async def record(self, vault: str) -> Record:
         """Return when the next sweep of a vault is due; of one never swept, the first after it was first seen here."""

@@ -3,69 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal, get_args
 
 from engine.decide.decision import Decision, Kinds, Park, Retire, Rotate, Wait, decide, due_at
+from engine.decide.ledger import believed
 from engine.model import manual
+from engine.model.entry import Entry, State
 from engine.model.policy import Policy
 from engine.model.record import Listed
-from engine.model.tags import OPERATION, REASON, REPLICA_OF, Malformed, Managed, marked_since, parse
+from engine.model.tags import REASON, REPLICA_OF, Malformed, Managed, marked_since, parse
 from engine.model.workitem import WorkItem
 from engine.secret import SecretVersion
-
-State = Literal["ok", "due", "overdue", "parked", "drifted", "dropped", "disabled", "unmanaged"]
-STATES: tuple[State, ...] = get_args(State)
-NEEDS_A_PERSON: frozenset[State] = frozenset({"overdue", "parked", "drifted", "dropped"})
 
 LATE = "see that sweeps run, then rotate it by hand: the answer says what holds it up"
 GRACE = timedelta(days=1)
 """A due secret that has not been rotated for this long, although nothing holds it up, is overdue."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One secret as the inventory shows it."""
-
-    secret: SecretVersion
-    state: State
-    reason: str
-    """Why it is in this state, where there is something to say."""
-    fix: str = ""
-    managed: Managed | None = None
-    """What its tags ask for; None where it is unmanaged, or they cannot be followed."""
-    due: datetime | None = None
-    parked_since: datetime | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return what people and programs may see of it."""
-        secret, managed = self.secret, self.managed
-        pending = managed.pending if managed else None
-        return {
-            "vault": secret.ref.vault,
-            "secret": secret.ref.name,
-            "state": self.state,
-            "reason": self.reason,
-            "fix": self.fix,
-            "rotator": managed.rotator.kind if managed else None,
-            "source": managed.source if managed else None,
-            "credential": secret.tags.get("CredentialId"),
-            "owner": secret.tags.get("Owner"),
-            "replica_of": secret.tags.get(REPLICA_OF),
-            "enabled": secret.enabled,
-            "created": _iso(secret.created),
-            "expires": _iso(secret.expires),
-            "due": _iso(self.due),
-            "parked_since": _iso(self.parked_since),
-            "overlap_until": _iso(pending.at if pending else None),
-            "operation": secret.tags.get(OPERATION),
-        }
-
-
 def entry(secret: SecretVersion, policy: Policy, kinds: Kinds, now: datetime, records: Sequence[Listed] = ()) -> Entry:
     """Judge one secret, the current version as a listing or a read shows it, and what `records` say of it."""
-    held, secret = secret, policy.applied(secret)
+    held = believed(secret, records, policy, kinds)
+    secret = policy.applied(held)
     if not secret.enabled:
         return Entry(secret, "disabled", "the current version is disabled", "enable it, or delete the secret")
     if policy.is_own(secret.ref):
@@ -120,7 +78,7 @@ def _without_source(secret: SecretVersion, now: datetime, known: Sequence[Listed
             "a new version without tags took it out of management; its earlier credentials are not rotated any more"
         )
         return Entry(
-            secret, "dropped", reason, f"give its tags back: rekey adopt {secret.ref.vault_name} {secret.ref.name}"
+            secret, "dropped", reason, f"give its tags back: rekey adopt {secret.ref.vault_name}/{secret.ref.name}"
         )
     return Entry(secret, "unmanaged", "no tag ProviderAddress", "tag the secret with what issues its credential")
 
@@ -128,7 +86,3 @@ def _without_source(secret: SecretVersion, now: datetime, known: Sequence[Listed
 def days_to_expiry(secret: SecretVersion, now: datetime) -> float | None:
     """Return the days until the secret expires, negative once it has; None where it never does."""
     return None if secret.expires is None else (secret.expires - now) / timedelta(days=1)
-
-
-def _iso(moment: datetime | None) -> str | None:
-    return moment.isoformat(timespec="seconds") if moment else None

@@ -6,14 +6,17 @@ Tags say the same to people. A sweep believes the records, so that nothing stays
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+from engine.decide.decision import Kinds
+from engine.model.policy import Policy
 from engine.model.record import Listed
 from engine.model.sweep_order import SweepOrder
+from engine.model.tags import RETIRE, Malformed, parse
 from engine.model.workitem import WorkItem
-from engine.secret import SecretRef
+from engine.secret import SecretRef, SecretVersion
 
 DAY = 86_400
 
@@ -23,6 +26,8 @@ class Ledger:
     """The records by the secret (lower case) that owns each; one that has changed its source may own two."""
 
     records: Mapping[str, tuple[Listed, ...]]
+    unread: bool = False
+    """The records could not be listed, so only tags are known."""
 
     @classmethod
     async def read(cls, index: AsyncIterator[Listed]) -> Ledger:
@@ -40,6 +45,23 @@ class Ledger:
         """Return what is to be done for a secret whatever its tags say."""
         items = (_work(ref, listed, now) for listed in self.of(ref))
         return [item for item in items if item]
+
+
+def believed(secret: SecretVersion, records: Sequence[Listed], policy: Policy, kinds: Kinds) -> SecretVersion:
+    """Return a secret with the retirement that its record knows of, in place of the one that a tag claims.
+
+    A secret without a record keeps its tag: the lease's holder judges that.
+    """
+    if not records:
+        return secret
+    bare = replace(secret, tags={tag: text for tag, text in secret.tags.items() if tag != RETIRE})
+    tags = policy.applied(bare).tags
+    managed = parse(tags, policy, kinds) if "ProviderAddress" in tags else None
+    if managed is None or isinstance(managed, Malformed):
+        return bare
+    known = [listed.pending for listed in records if listed.source == managed.source]
+    pending = next((str(pending) for pending in known if pending), None)
+    return replace(bare, tags={**bare.tags, RETIRE: pending}) if pending else bare
 
 
 def _work(ref: SecretRef, listed: Listed, now: datetime) -> WorkItem | None:

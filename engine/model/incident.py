@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import Any
 
-from engine.decide.inventory import Entry
+from engine.model.entry import Entry
 from engine.model.manual import is_manual
 from engine.model.tags import REPLICA_OF
 from engine.model.workitem import WorkItem

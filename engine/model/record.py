@@ -27,6 +27,8 @@ SETTLE = timedelta(seconds=60)
 read-after-write."""
 LATE = timedelta(minutes=30)
 """How long after it was sent a change is expected to take effect at last. Looks follow until then."""
+MOST_LOST = 5
+"""How many writes that never came are remembered: a vault may still show one of them at last."""
 MOST_EARLIER = 10
 """How many replaced versions are remembered, to recognise a vault that lags by more than one."""
 FIX = "read docs/runbook.md, section 'The record of a source', then move the blob aside"
@@ -79,6 +81,8 @@ class Record:
     published: Write | None = None
     ahead: Write | None = None
     """What is about to be published. Whoever comes later compares the vault with it."""
+    lost: tuple[Write, ...] = ()
+    """What was announced and has not been seen in time, the newest first."""
     pending: Pending | None = None
     """The superseded credential that must go once its overlap has passed."""
     compromised: tuple[str, ...] = ()
@@ -157,16 +161,23 @@ class Record:
 
     def announced(self, write: Write, kind: str) -> Record:
         """Return the record with what is about to be published."""
-        return replace(self, ahead=write, kind=kind, changing=None)
+        return replace(self.lose(), ahead=write, kind=kind, changing=None)
+
+    def lose(self) -> Record:
+        """Return the record once what was announced is not expected any more: it is recognised if it comes at last."""
+        if self.ahead is None:
+            return self
+        return replace(self, ahead=None, lost=(self.ahead, *self.lost)[:MOST_LOST])
 
     def keyed(self) -> Record:
         """Return the record with a key for its digests."""
         return self if self.key else replace(self, key=secrets.token_hex(32))
 
-    def landed(self, secret: SecretVersion) -> Record:
-        """Return the record once the vault holds what was announced."""
-        assert self.ahead and secret.version  # noqa: S101, PT018 - only called for what was announced and seen
-        written = replace(self.ahead, version=secret.version, created=secret.created)
+    def landed(self, secret: SecretVersion, late: Write | None = None) -> Record:
+        """Return the record once the vault holds what was announced, or what was announced earlier and comes late."""
+        announced = late or self.ahead
+        assert announced and secret.version  # noqa: S101, PT018 - only called for what was announced and seen
+        written = replace(announced, version=secret.version, created=secret.created)
         own = {tag: text for tag, text in secret.tags.items() if tag not in OURS}
         twins = {**self.twins, **({secret.version: written.original} if written.original else {})}
         earlier = (written.replaces, *(one for one in self.earlier if one != written.replaces))[:MOST_EARLIER]
@@ -174,6 +185,7 @@ class Record:
             self,
             published=written,
             ahead=None,
+            lost=tuple(write for write in self.lose().lost if write != announced),
             pending=written.retire,
             earlier=earlier,
             tags=own,
@@ -198,9 +210,10 @@ class Record:
             if now < ahead.at + SETTLE:
                 raise _stale(secret, ahead.at + SETTLE - now)
             # The write was lost, or comes late: until that is certain the source is looked at again and again.
-            return replace(self, open_until=max(self.open_until or now, ahead.at + LATE))
-        if ahead and not self.wrote(secret) and self.fits(ahead, ahead.credential_id, secret.value):
-            return self.landed(secret)
+            late = ahead.at + LATE
+            return replace(self, open_until=max(self.open_until or late, late)) if now < late else self
+        if write := self._recognised(secret):
+            return self.landed(secret, write)
         if published and not self.wrote(secret):
             if self.fits(published, published.credential_id, secret.value):
                 # The same value once more: an announced write that came late, or a copy made by hand.
@@ -209,6 +222,13 @@ class Record:
             if self._older(secret, published):
                 raise _stale(secret, SETTLE)
         return self
+
+    def _recognised(self, secret: SecretVersion) -> Write | None:
+        """Return the announced write that a version is, which has not been seen before."""
+        if self.wrote(secret):
+            return None
+        announced = (write for write in (self.ahead, *self.lost) if write)
+        return next((write for write in announced if self.fits(write, write.credential_id, secret.value)), None)
 
     def _older(self, secret: SecretVersion, published: Write) -> bool:
         behind = published.created is not None and secret.created < published.created
@@ -233,8 +253,8 @@ class Listed:
 
     source: str
     owner: str
-    due: datetime | None = None
-    """When what is to be retired is due."""
+    pending: Pending | None = None
+    """The superseded credential that must go once its overlap has passed."""
     is_open: bool = False
     audited: datetime | None = None
     created: datetime | None = None
@@ -244,15 +264,19 @@ class Listed:
     made: datetime | None = None
     """When the credential was made that it holds."""
 
+    @property
+    def due(self) -> datetime | None:
+        """When what is to be retired is due."""
+        return self.pending.at if self.pending else None
+
     @classmethod
     def of(cls, record: Record) -> Listed:
         """Return what a listing shows of this record."""
-        due = record.pending.at if record.pending else None
         last = record.published
         return cls(
             record.source,
             record.owner,
-            due,
+            record.pending,
             record.is_open,
             record.audited,
             record.created,
@@ -295,8 +319,13 @@ def _write(data: Mapping[str, Any] | None) -> Write | None:
     return Write(**fields, at=at, created=created, born=born, retire=_pending(data["retire"]))
 
 
+def _writes(rows: list[Mapping[str, Any]]) -> tuple[Write | None, ...]:
+    return tuple(_write(row) for row in rows)
+
+
 _READ: Mapping[str, Any] = {
     "published": _write,
+    "lost": _writes,
     "ahead": _write,
     "pending": _pending,
     "compromised": tuple,

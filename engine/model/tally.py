@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from engine.decide.inventory import STATES, Entry, State
+from engine.model.entry import STATES, Entry, State
 
 UNKNOWN = "unknown"
 """The kind of a secret whose tags do not say, or cannot be followed."""

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from engine.decide.decision import Kinds
-from engine.decide.inventory import Entry, entry
+from engine.decide.inventory import entry
 from engine.errors import NeedsHuman
+from engine.model.entry import Entry
 from engine.model.manual import is_manual
 from engine.model.policy import Policy
 from engine.model.tags import RETIRE

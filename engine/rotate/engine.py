@@ -10,7 +10,7 @@ from engine.decide.decision import Acting, Decision, Park, Rotate
 from engine.errands import consumers, errand
 from engine.errors import PermanentError, RekeyError
 from engine.model.outcome import Outcome
-from engine.model.tags import Managed
+from engine.model.tags import OPERATION, RETIRE, Managed
 from engine.model.workitem import WorkItem
 from engine.parts import Parts
 from engine.rotate.gate import Gate
@@ -72,7 +72,7 @@ class Engine(Parts):
         if source is None:
             with self.reporter.step("read"):
                 secret = await self.vaults.read(item.ref)
-            decision = self.decide(secret, item.about(secret.version))
+            decision = self._unleased(secret, item.about(secret.version))
             source = decision.managed.source if isinstance(decision, Acting) else await self._incident_at(secret, item)
             if source is None or isinstance(decision, Park):
                 assert not isinstance(decision, Acting)  # noqa: S101 - what acts has a source
@@ -90,6 +90,14 @@ class Engine(Parts):
         if outcome is None:
             return await self._handle(replace(item, source=None), tries)
         return outcome
+
+    def _unleased(self, secret: SecretVersion, item: WorkItem) -> Decision:
+        """Decide before the record can be read: no tag of Rekey's own, which may be forged, keeps a secret from its lease."""
+        decision = self.decide(secret, item)
+        bare = {tag: text for tag, text in secret.tags.items() if tag not in (OPERATION, RETIRE)}
+        if isinstance(decision, Acting) or bare == dict(secret.tags):
+            return decision
+        return self.decide(replace(secret, tags=bare), item)
 
     async def _incident_at(self, secret: SecretVersion, item: WorkItem) -> str | None:
         """Return the source at which a compromised version must be dealt with, though its secret asks for nothing."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from engine.decide.decision import Park, Skip, Wait
+from engine.decide.decision import Confirm, Park, Skip, Wait
 from engine.errors import PermanentError, RekeyError
 from engine.model import tags
 from engine.model.outcome import Outcome, Result
 from engine.model.workitem import WorkItem
 from engine.parts import Parts
 from engine.secret import SecretVersion
+
+LATER = "nothing else is due, and the next sweep looks again"
 
 
 @dataclass(frozen=True)
@@ -41,14 +43,26 @@ class Marking:
             rest = tags.rests_until(self.parts.policy.applied(secret), self.parts.policy.parked_rest)
             resting = rest is not None and rest > self.parts.clock.now()
             # Who asked by hand waits for a mark of their own; but the first reason says more than that the queue gave up.
-            # An incident is marked whatever has replaced its version: its credential may be alive.
-            about_it = item.version in (None, secret.version) or item.compromised
-            if about_it and (not resting or item.trigger == "manual"):
+            if not self._is_asked(secret, item):
+                return replace(outcome, result="skipped", reason=f"{error.what}; {LATER}")
+            if not resting or item.trigger == "manual":
                 reason = secret.tags.get(tags.REASON, "") if resting else ""
                 outcome = replace(outcome, reason=error.what + await self._mark(secret, item, reason or str(error)))
         except PermanentError as second:
             outcome = replace(outcome, reason=f"{error.what}; nor could the secret be marked: {second.what}")
         return outcome
+
+    def _is_asked(self, secret: SecretVersion, item: WorkItem) -> bool:
+        """Return whether what was given up must still be done.
+
+        An incident is marked whatever has replaced its version: its credential may be alive. An audit that a sweep asked
+        for finds nothing wrong by failing: the next sweep asks again.
+        """
+        if item.compromised or item.follow_up or item.trigger == "manual":
+            return item.compromised or item.version in (None, secret.version)
+        if item.version not in (None, secret.version):
+            return False
+        return not isinstance(self.parts.decide(secret, item), Confirm | Skip | Wait)
 
     async def _mark(self, secret: SecretVersion, item: WorkItem, reason: str, *, drifted: bool = False) -> str:
         """Mark the secret as parked; returns what the report must add where that is not possible."""

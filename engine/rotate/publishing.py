@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 from engine.contract import Forewarn, Issued, Job, Preflight, Readable, Recognise, Tidy, Undo
 from engine.decide.decision import Restore
@@ -18,14 +17,15 @@ from engine.model.outcome import Result
 from engine.model.record import Write
 from engine.model.tags import Managed, Pending
 from engine.model.workitem import operation_id
-from engine.rotate.gate import Overtaken
+from engine.parts import Parts
+from engine.rotate.gate import Gate, Overtaken
+from engine.rotate.progress import Progress
 from engine.rotate.proof import Proof
 from engine.rotate.replicas import Replicas
+from engine.rotate.sight import Sight
+from engine.rotate.under_lease import UnderLease
 from engine.rotate.undo import Rollback, warning
 from engine.secret import Draft, SecretVersion, Sensitive
-
-if TYPE_CHECKING:
-    from engine.rotate.run import Run
 
 log = logging.getLogger("rekey")
 
@@ -42,14 +42,16 @@ FOLLOW_UP_SECONDS = 90.0
 class Publishing:
     """Gives one secret a new version."""
 
-    def __init__(self, run: Run, managed: Managed) -> None:
-        self._run = run
+    def __init__(
+        self, parts: Parts, lease: UnderLease, gate: Gate, sight: Sight, progress: Progress, managed: Managed
+    ) -> None:
+        self._parts, self._lease, self._gate, self._sight = parts, lease, gate, sight
+        self._progress = progress
         self._managed = managed
-        self._parts, self._lease, self._gate, self._sight = run.parts, run.lease, run.gate, run.sight
-        self._rotator = run.parts.rotator(managed)
+        self._rotator = parts.rotator(managed)
         self._single = self._rotator.single_slot(managed.settings)
-        self._proof = Proof(run.parts, run.lease)
-        self._replicas = Replicas(run.parts, run.gate, managed)
+        self._proof = Proof(parts, lease)
+        self._replicas = Replicas(parts, gate, managed)
         self._born: datetime | None = None
         self._original = ""
 
@@ -65,7 +67,7 @@ class Publishing:
     async def confirm(self, secret: SecretVersion, reason: str) -> SecretVersion:
         """Prove that the source accepts what is current; if it refuses, bring that credential back."""
         fields = template.extract(self._managed.template, secret.value)
-        self._run.published = secret.version
+        self._progress.published = secret.version
         if fields is None:
             raise NeedsHuman(
                 "the value does not follow ValueTemplate", where=str(secret.ref), fix="correct either of them"
@@ -83,7 +85,7 @@ class Publishing:
         if tags.STATE in secret.tags or dict(secret.tags) != dict(self._sight.shown.tags):
             ours = {tag: text for tag, text in tags.unparked(secret.tags).items() if tag in tags.OURS - {tags.PROOF}}
             secret = self._sight.retagged(await self._gate.retag(secret, ours, "unpark"))
-        self._run.done(self._run.result or "confirmed", self._run.reason or reason, self._managed)
+        self._progress.done(self._progress.result or "confirmed", self._progress.reason or reason, self._managed)
         return secret
 
     async def restore(self, secret: SecretVersion, plan: Restore) -> SecretVersion:
@@ -114,8 +116,8 @@ class Publishing:
 
     async def withdraw(self) -> None:
         """Take back what was issued for a version that a person has replaced meanwhile."""
-        if isinstance(self._rotator, Tidy) and self._run.old_version:
-            operation = operation_id(self._run.item.ref, self._run.old_version)
+        if isinstance(self._rotator, Tidy) and self._progress.old_version:
+            operation = operation_id(self._progress.item.ref, self._progress.old_version)
             await self._tidy(operation, keep=None)
 
     async def _ends(self, old: SecretVersion, pending: Pending) -> datetime | None:
@@ -137,9 +139,13 @@ class Publishing:
             await self._tidy(job.operation, keep=None)
         restorable = not in_place and await self._restorable(job)
         await self._gate.unchanged(secret)
-        await self._lease.begin(self._run.item, secret, FOLLOW_UP_SECONDS if self._single else None)
+        await self._lease.begin(self._progress.item, secret, FOLLOW_UP_SECONDS if self._single else None)
         async with warning(self._single), self._lease.changing("issue"):
-            issued = await rotator.issue(job)
+            try:
+                issued = await rotator.issue(job)
+            except NeedsHuman:
+                self._lease.untouched()
+                raise
         issued = replace(issued, restorable=issued.restorable and restorable)
         async with self._rollback(job).on(secret, issued, (RekeyError,)):
             return await self._proof.issued(managed, issued)
@@ -169,8 +175,8 @@ class Publishing:
         return None
 
     def _tried_before(self, secret: SecretVersion) -> bool:
-        item = self._run.item
-        tried = self._run.tries > 1 or bool(item.deferred or item.follow_up) or tags.STATE in secret.tags
+        item = self._progress.item
+        tried = self._progress.tries > 1 or bool(item.deferred or item.follow_up) or tags.STATE in secret.tags
         return tried or self._sight.record.is_open
 
     async def _restorable(self, job: Job) -> bool:
@@ -180,7 +186,7 @@ class Publishing:
         return await self._rotator.accepts(job.source, job.held_id or "", job.held)
 
     def _rollback(self, job: Job) -> Rollback:
-        unwanted = bool(self._run.item.compromised or self._sight.record.compromised)
+        unwanted = bool(self._progress.item.compromised or self._sight.record.compromised)
         return Rollback(self._parts, self._lease, job, self._managed, unwanted)
 
     async def _publish(
@@ -189,18 +195,20 @@ class Publishing:
         """Announce, then publish to the replicas, then to the secret itself: who dies in between is followed by a retry."""
         draft = self._draft(secret, issued, overlap)
         job = self._parts.job(secret, self._managed)
-        missed: list[RekeyError] = []
-        # What a replica holds is not lost: the next try finds it there.
-        final: tuple[type[RekeyError], ...] = (Overtaken,) if self._managed.replicas else (PermanentError, Overtaken)
-        async with self._rollback(job).on(secret, issued, final, proven=True):
+        rollback, missed = self._rollback(job), list[RekeyError]()
+        async with rollback.on(secret, issued, (PermanentError, Overtaken), proven=True):
             await self._announce(secret, issued, draft)
             missed = await self._replicas.write(secret.ref, issued.fields, draft)
             if missed and not self._single:
                 raise missed[0]
+        # What a replica holds is not lost: the next try finds it there.
+        copied = len(missed) < len(self._managed.replicas)
+        final: tuple[type[RekeyError], ...] = (Overtaken,) if copied else (PermanentError, Overtaken)
+        async with rollback.on(secret, issued, final, proven=True):
             published = await self._gate.publish(secret, draft)
-        self._run.published = published.version
+        self._progress.published = published.version
         self._sight.audited = True
-        self._run.done(result, reason, self._managed)
+        self._progress.done(result, reason, self._managed)
         published = self._sight.landed(published)
         if missed:
             # The password has changed at its source, so the secret itself could not wait for the replica.
@@ -218,7 +226,7 @@ class Publishing:
         )
         self._still_asked(secret, await self._gate.unchanged(secret))
         announced = record.announced(write, self._rotator.kind)
-        await self._lease.write(replace(announced, healed=now) if self._run.drifted else announced)
+        await self._lease.write(replace(announced, healed=now) if self._progress.drifted else announced)
 
     def _still_asked(self, secret: SecretVersion, fresh: SecretVersion) -> None:
         """Raise Overtaken where the owner has changed meanwhile what decides whether, and where, it is rotated."""
@@ -232,12 +240,12 @@ class Publishing:
         if issued.expires:
             # The source ends the new credential early: the next rotation must not wait for this overlap.
             overlap = min(overlap, max(issued.expires - now, timedelta()) / 2)
-        cause, deployment = self._run.item.cause, self._parts.policy.deployment
+        cause, deployment = self._progress.item.cause, self._parts.policy.deployment
         return new_version(secret, self._managed, issued, now, overlap, cause, deployment)
 
     async def _look_around(self, secret: SecretVersion) -> None:
         """Remove what an interrupted try left behind; in an audit, see whether the next rotation would succeed."""
-        audit = self._run.item.action == "audit"
+        audit = self._progress.item.action == "audit"
         if tags.OPERATION in secret.tags:
             await self._tidy(secret.tags[tags.OPERATION], keep=self._managed.credential_id)
         if audit:
@@ -256,12 +264,14 @@ class Publishing:
 
     async def _respect_theirs(self, secret: SecretVersion) -> None:
         """Raise NeedsHuman where somebody has just written a value that the source refuses: theirs is not superseded."""
-        item, held = self._run.item, self._parts.held(secret, self._managed)
+        item, held = self._progress.item, self._parts.held(secret, self._managed)
         if item.force or item.compromised or self._sight.record.compromised or not held or not self._is_theirs(secret):
             return
         try:
             accepted = await self._rotator.accepts(self._managed.source, self._managed.credential_id or "", held)
-        except TransientError:
+        except TransientError as error:
+            if error.retry_after is not None:
+                raise
             # Whatever keeps the source from answering, the change itself meets it too, and says so.
             return
         if not accepted:
@@ -297,7 +307,7 @@ class Publishing:
 
     async def _heal(self, secret: SecretVersion) -> SecretVersion:
         """Publish anew what the source holds in place of a version that it refuses, and take that one out of use."""
-        self._run.drifted = True
+        self._progress.drifted = True
         if self._is_theirs(secret):
             raise self._refused_theirs(secret)
         job = self._job(secret)
@@ -308,7 +318,7 @@ class Publishing:
         issued = await self._issue(secret, in_place=True)
         reason = "the source refused the current version"
         healed = await self._publish(secret, issued, self._managed.overlap, "healed", reason)
-        self._run.drifted = False
+        self._progress.drifted = False
         await self._gate.disable(healed, str(secret.version))
         if tags.OPERATION in secret.tags:
             # What was refused may have landed late over what its own operation had published before.

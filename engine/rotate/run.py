@@ -12,7 +12,7 @@ from datetime import datetime
 from engine.decide.decision import Acting, Confirm, Decision, Park, Restore, Retire, Rotate, Skip, due_at
 from engine.errands import consumers
 from engine.errors import NeedsHuman, PermanentError
-from engine.model.outcome import Outcome, Result
+from engine.model.outcome import Outcome
 from engine.model.record import Record
 from engine.model.tags import Managed
 from engine.model.workitem import WorkItem
@@ -21,6 +21,7 @@ from engine.rotate.compromised import Compromised
 from engine.rotate.gate import Gate, Overtaken
 from engine.rotate.marking import Marking
 from engine.rotate.ownership import other_owner, other_writer
+from engine.rotate.progress import Progress
 from engine.rotate.publishing import Publishing
 from engine.rotate.retiring import Retiring
 from engine.rotate.sight import Sight
@@ -41,52 +42,52 @@ class Run:
     lease: UnderLease
     item: WorkItem
     tries: int = 1
-    result: Result | None = None
-    reason: str = ""
-    managed: Managed | None = None
-    old_version: str | None = None
-    drifted: bool = False
-    published: str | None = None
-    retired: tuple[str, ...] = ()
+    progress: Progress = field(init=False)
     gate: Gate = field(init=False)
     sight: Sight = field(init=False)
 
     def __post_init__(self) -> None:
+        self.progress = Progress(self.item, self.tries)
         self.gate = Gate(self.parts, self.lease)
         self.sight = Sight(self.parts, self.lease, self.item)
 
     async def go(self) -> Outcome | None:
         """Decide and act until nothing is left to do; None where the secret's source is not the one under lease."""
         try:
-            if self.item.compromised and self.item.version and self.sight.record.owner:
+            if self.progress.item.compromised and self.progress.item.version and self.sight.record.owner:
                 # Before anything can fail: what the record does not know is never tried again.
-                await self.sight.note_compromised(self.item.version)
+                await self.sight.note_compromised(self.progress.item.version)
             secret = await self._look()
-            self.old_version = secret.version
-            if self.sight.surplus:
-                later = Skip("another look at the source follows")
-                return await Marking(self.parts).conclude(secret, self.item, later)
+            self.progress.old_version = secret.version
+            if needless := self.sight.needless:
+                return await Marking(self.parts).conclude(secret, self.progress.item, Skip(needless))
             return await self._advance(secret)
         except PermanentError as error:
-            parked = Park(str(error), error.fix, drifted=self.drifted)
+            what = f"{error.what} ({error.where})" if error.where else error.what
+            parked = Park(what, error.fix, drifted=self.progress.drifted)
         # Who has lost the lease must not judge what another worker has done since.
         await self.lease.ensure(CALL_SECONDS)
         await self._failed()
         try:
-            current = await self.parts.vaults.read(self.item.ref)
+            current = await self.parts.vaults.read(self.progress.item.ref)
         except PermanentError as second:
             # What could not be done comes first, and what came of it: nobody else knows.
             reason = f"{parked.reason}; nor could the secret be marked: {second.what}"
-            outcome = Outcome(self.item, "parked", reason, parked.fix)
+            outcome = Outcome(self.progress.item, "parked", reason, parked.fix)
         else:
             outcome = await Marking(self.parts).conclude(current, self._asked(), parked)
-        return replace(outcome, old_version=self.old_version, new_version=self.published, retired=self.retired)
+        return replace(
+            outcome,
+            old_version=self.progress.old_version,
+            new_version=self.progress.published,
+            retired=self.progress.retired,
+        )
 
     async def _failed(self) -> None:
         """Note that nothing is under way after a permanent error; an incident that could not be noted comes back."""
         record = self.sight.record
-        if self.item.compromised and self.item.version not in (*record.compromised, *record.gone):
-            await self.parts.queue.post_rotation(replace(self.item, deferred=0), INCIDENT_SECONDS)
+        if self.progress.item.compromised and self.progress.item.version not in (*record.compromised, *record.gone):
+            await self.parts.queue.post_rotation(replace(self.progress.item, deferred=0), INCIDENT_SECONDS)
         if record.owner and record.changing:
             # The answer was definite, so what was sent takes no late effect.
             self.lease.learn(replace(record, changing=None))
@@ -97,18 +98,22 @@ class Run:
 
     async def _look(self) -> SecretVersion:
         secret = await self.sight.look()
-        self.item = self.item.about(secret.version)
-        if self.sight.untold and self.result is None:
-            self.published, self.result, self.reason = secret.version, "rotated", "published by an earlier try"
+        self.progress.item = self.progress.item.about(secret.version)
+        if self.sight.untold and self.progress.result is None:
+            self.progress.published, self.progress.result, self.progress.reason = (
+                secret.version,
+                "rotated",
+                "published by an earlier try",
+            )
         return secret
 
     def _asked(self) -> WorkItem:
         """Return what is asked for: an incident that the record knows of comes before everything else."""
         doomed = self.sight.record.compromised
         if not doomed:
-            return self.item
-        action = self.item.action if self.item.action == "restore" else "rotate"
-        return replace(self.item, action=action, compromised=True, version=doomed[0])
+            return self.progress.item
+        action = self.progress.item.action if self.progress.item.action == "restore" else "rotate"
+        return replace(self.progress.item, action=action, compromised=True, version=doomed[0])
 
     async def _advance(self, secret: SecretVersion) -> Outcome | None:
         for _ in range(MOST_TURNS):
@@ -126,8 +131,8 @@ class Run:
                 return await self._end(secret, item, decision)
             if not here:
                 return None
-            if isinstance(decision, Confirm) and secret.version == self.published:
-                self.managed = decision.managed
+            if isinstance(decision, Confirm) and secret.version == self.progress.published:
+                self.progress.managed = decision.managed
                 return self._report(secret)
             if lagging := await consumers.hold_back(self.parts, secret, item, decision):
                 if item.action != "audit":
@@ -136,11 +141,11 @@ class Run:
                 secret = await self._publishing(decision.managed).confirm(secret, lagging.reason)
                 return self._report(secret)
             secret = await self._step(secret, decision)
-        raise NeedsHuman("the secret changes faster than it can be rotated", where=str(self.item.ref))
+        raise NeedsHuman("the secret changes faster than it can be rotated", where=str(self.progress.item.ref))
 
     async def _end(self, secret: SecretVersion, item: WorkItem, decision: Decision) -> Outcome:
         assert not isinstance(decision, Acting)  # noqa: S101 - for the type
-        if self.result and self.managed:
+        if self.progress.result and self.progress.managed:
             return self._report(secret)
         return await Marking(self.parts).conclude(secret, item, decision)
 
@@ -152,11 +157,11 @@ class Run:
 
     async def _note_incident(self, secret: SecretVersion) -> None:
         """Note in the record that a version is compromised, before anything else is done."""
-        version = self.item.version or secret.version
-        if not (self.item.compromised and version and self.sight.record.owner):
+        version = self.progress.item.version or secret.version
+        if not (self.progress.item.compromised and version and self.sight.record.owner):
             return
         doomed = [version]
-        if (since := _moment(self.item.since)) and self.sight.made_before(secret, since):
+        if (since := _moment(self.progress.item.since)) and self.sight.made_before(secret, since):
             # Restored between the order and its item: what is current now is as old as what was reported.
             doomed.append(str(secret.version))
         await self.sight.note_compromised(*doomed)
@@ -187,7 +192,7 @@ class Run:
             case Rotate(_, reason, at_once):
                 return await publishing.rotate(secret, reason, at_once=at_once)
             case Retire(managed, _, reason):
-                self.managed, self.reason = managed, self.reason or reason
+                self.progress.managed, self.progress.reason = managed, self.progress.reason or reason
                 return await self._retire(secret, Retiring.of(self.parts, self.lease, self.gate, self.sight, managed))
             case Restore():
                 return await publishing.restore(secret, decision)
@@ -198,17 +203,13 @@ class Run:
         pending = self.sight.record.pending
         assert pending  # noqa: S101 - decided from it
         secret = await retiring.retire(secret, pending)
-        self.retired += (pending.credential_id,)
-        self.result = self.result or "retired"
-        self.reason = self.reason or "its overlap has passed"
+        self.progress.retired += (pending.credential_id,)
+        self.progress.result = self.progress.result or "retired"
+        self.progress.reason = self.progress.reason or "its overlap has passed"
         return secret
 
     def _publishing(self, managed: Managed) -> Publishing:
-        return Publishing(self, managed)
-
-    def done(self, result: Result, reason: str, managed: Managed) -> None:
-        """Note what has been done."""
-        self.result, self.reason, self.managed = result, reason, managed
+        return Publishing(self.parts, self.lease, self.gate, self.sight, self.progress, managed)
 
     @property
     def record(self) -> Record:
@@ -216,19 +217,19 @@ class Run:
         return self.sight.record
 
     def _report(self, secret: SecretVersion) -> Outcome:
-        assert self.result  # noqa: S101 - only called after something was done
-        managed = self.managed
+        assert self.progress.result  # noqa: S101 - only called after something was done
+        managed = self.progress.managed
         return Outcome(
-            self.item,
-            self.result,
-            self.reason,
+            self.progress.item,
+            self.progress.result,
+            self.progress.reason,
             rotator=managed.rotator.kind if managed else self.record.kind,
             source=self.lease.source,
-            old_version=self.old_version,
-            new_version=secret.version if secret.version != self.old_version or self.sight.untold else None,
+            old_version=self.progress.old_version,
+            new_version=secret.version if secret.version != self.progress.old_version or self.sight.untold else None,
             credential_id=secret.tags.get("CredentialId"),
             next_due=due_at(secret, managed) if managed else None,
-            retired=self.retired,
+            retired=self.progress.retired,
             replicas=managed.replicas if managed else (),
         )
 

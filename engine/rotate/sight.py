@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from engine.contract import Tidy
 from engine.errors import AccessDenied, NotFound, RekeyError
-from engine.model.record import Record, Write
+from engine.model.record import LATE, Record, Write
 from engine.model.tags import OURS
 from engine.model.workitem import WorkItem
 from engine.parts import Parts
@@ -83,7 +83,22 @@ class Sight:
         if isinstance(rotator, Tidy):
             async with self.lease.changing("tidy"):
                 await rotator.tidy(self.lease.source, ahead.operation, None)
-        return replace(record, ahead=None)
+        return record.lose()
+
+    @property
+    def _has_looked(self) -> bool:
+        """Return whether this run was a look that came to its end."""
+        return not self.surplus and bool(self.audited or self.item.follow_up)
+
+    @property
+    def needless(self) -> str:
+        """Say why the item, a look, has nothing left to look at; empty where it has."""
+        if self.surplus:
+            return "another look at the source follows"
+        is_look = self.item.action == "audit" and self.item.follow_up
+        if is_look and self.record.owner and not self.record.is_open:
+            return "an earlier look has settled it"
+        return ""
 
     def wrote(self, secret: SecretVersion) -> bool:
         """Return whether Rekey published exactly this version for this secret."""
@@ -125,12 +140,17 @@ class Sight:
         if not record.owner:
             return
         shown = self._shown
+        now = self.parts.clock.now()
         if self.untold:
             record = replace(record, untold=False)
+        if record.open_until and record.open_until <= now and self._has_looked:
+            record = replace(record, open_until=None, look_at=None)
         if self.audited and shown:
             own = {tag: text for tag, text in shown.tags.items() if tag not in OURS}
-            now, version = self.parts.clock.now(), str(shown.version)
+            version = str(shown.version)
             record = replace(record, audited=now, proven=version, tags=own, created=shown.created)
+            if record.ahead and record.ahead.at + LATE <= now:
+                record = record.lose()
         try:
             await self.lease.write(record)
         except RekeyError:

@@ -23,6 +23,8 @@ CALL_SECONDS = 20.0
 """The longest that one changing call may take: less than a lease, so that no answer is awaited without one."""
 LOOK_SECONDS = 240.0
 """How long after a change whose effect is uncertain the source is looked at, again and again until it is certain."""
+LOOKING = timedelta(days=7)
+"""How long looks go on at a source that cannot be reached; after that the daily audit is left."""
 SPACING = timedelta(seconds=45)
 """How long a single slot is left alone after a change of which nobody knows whether it took effect."""
 NOBODY = "-"
@@ -43,6 +45,8 @@ class UnderLease:
     source: str
     leases: tuple[Lease, ...]
     _learned: Record | None = None
+    _touched: str | None = None
+    """Which version had been touched before this run."""
 
     @property
     def record(self) -> Record:
@@ -85,6 +89,8 @@ class UnderLease:
         now, touched = self.parts.clock.now(), secret.version or ""
         if look_after is not None:
             self._not_again_at_once(now)
+        if self._touched is None:
+            self._touched = self.record.touched
         record = replace(self.record.keyed(), changing=self.record.changing or now, begun=now, touched=touched)
         if look_after is not None:
             record = await self._promised(record, item, look_after)
@@ -100,13 +106,17 @@ class UnderLease:
                 "the source was changed just now", where=self.source, code="JustTried", retry_after=wait
             )
 
+    def untouched(self) -> None:
+        """Note that the change just begun was refused by the rotator itself: nothing was sent."""
+        self.learn(replace(self.record, changing=None, touched=self._touched or ""))
+
     async def look_again(self, item: WorkItem) -> None:
-        """Promise another look while an earlier change may still take effect."""
+        """Promise another look while an earlier change may still take effect, or nobody has been able to look since."""
         record, now = self.record, self.parts.clock.now()
         if record.changing:
             until = max(record.open_until or now, record.changing + LATE)
             record = replace(record, changing=None, open_until=until)
-        if record.open_until and record.open_until <= now:
+        if record.open_until and record.open_until + LOOKING <= now:
             record = replace(record, open_until=None, look_at=None)
         if record.open_until:
             audit = WorkItem(item.ref, "audit", trigger="sweep", requested_by="rekey", source=self.source)

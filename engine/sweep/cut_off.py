@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine.deadline import SWEEP_SECONDS
-from engine.decide.inventory import Entry, entry
+from engine.decide.inventory import entry
 from engine.decide.ledger import Ledger
 from engine.errors import PermanentError
+from engine.model.entry import Entry
 from engine.model.incident import Incident, Progress, is_replica
 from engine.model.sweep_order import SweepOrder
 from engine.model.tags import REPLICA_OF

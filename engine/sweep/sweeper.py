@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 
 from engine.deadline import SWEEP_SECONDS
 from engine.decide.decision import Confirm, Park, Retire, Rotate, Wait
-from engine.decide.inventory import STATES, days_to_expiry, entry
-from engine.decide.ledger import Ledger, audit_is_due
+from engine.decide.inventory import days_to_expiry, entry
+from engine.decide.ledger import Ledger, audit_is_due, believed
 from engine.errands import consumers, notices
 from engine.errors import RekeyError, TransientError
+from engine.model.entry import STATES
 from engine.model.sweep_order import SweepOrder
 from engine.model.tags import Managed
 from engine.model.tally import Tally
@@ -45,6 +46,8 @@ class Sweeper:
             return await CutOff(self.engine, order.incident).send(order, self.seconds)
         part = Part.of(order, self.engine.policy.scopes, self.engine.clock, self.seconds)
         tally, ledger = _tally(order), await self.engine.ledger()
+        # A sweep without the records sees only what tags say, so it does not count as complete.
+        tally.broken += ledger.unread
         while True:
             secrets, token = await self.engine.vaults.page(order.vault, part.token)
             for secret in secrets:
@@ -87,6 +90,8 @@ class Sweeper:
 
     async def _consider(self, secret: SecretVersion, pace: Pace, order: SweepOrder, ledger: Ledger) -> bool:
         item = WorkItem(secret.ref, trigger="sweep", requested_by="sweep")
+        known = ledger.of(secret.ref)
+        secret = believed(secret, known, self.engine.policy, self.engine.kinds)
         certain = ledger.work(secret.ref, self.engine.clock.now())
         posted = [await self._post(one, pace) for one in certain]
         decision = self.engine.decide(secret, item)
@@ -100,9 +105,6 @@ class Sweeper:
                     await self._post(replace(item, action="audit", reason="daily audit"), pace)
             case Rotate(managed):
                 item = replace(item, source=managed.source)
-            case Park() if ledger.of(secret.ref):
-                # A forged tag may say so, and the record know better: an audit looks, and takes the mark off again.
-                item = replace(item, action="audit")
             case Park():
                 pass
             case Wait(until) if until < order.until + order.period:

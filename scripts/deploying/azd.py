@@ -16,7 +16,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cli.init import Typist
+from cli.consent import Typist
 from cli.session import Parts, signed_in
 from cli.setup import served
 from cli.setup.checks import NotReady, check
@@ -37,7 +37,7 @@ OWN_SIGN_IN = "AzureDeveloperCliCredential"
 
 async def preprovision(env: Mapping[str, str], parts: Parts) -> None:
     """Have the vaults chosen, unless they are, and check everything; raises RekeyError."""
-    terminal = Terminal(sys.stdout, sys.stderr, as_json=False, plain=True)
+    terminal = Terminal(sys.stdout, sys.stderr, plain=True)
     async with signed_in(env, parts) as azure:
         landscape = await survey(azure)
         _check_sign_in(env, landscape)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import NoReturn
 
 from simulator.azure import Azure
 from simulator.demo.app import KEY, App, AppError, running
@@ -15,10 +19,20 @@ from simulator.demo.cast import HOST_ACCOUNT, VAULT, Part, cast, scopes, stage
 from simulator.keyvault.state import SecretVersion, Vault
 from simulator.reach.names import resolve_localhost
 from simulator.reach.server import Background, start_in_thread
+from simulator.reach.shell import command_line
 
 type Parts = tuple[Part, ...]
 
 PATIENCE = 30.0
+ENDED_WELL = "All as it should be: nothing was lost, nothing cut off early."
+TRIES = (
+    ("archive-key", "?dry_run=true", "{}"),
+    ("archive-key", "", '{"force": true, "reason": "trying it"}'),
+    ("archive-key", "", '{"compromised": true, "reason": "leaked"}'),
+    ("legacy-key", "", ""),
+    ("no-such-secret", "", ""),
+)
+"""What the kept demo says can be tried over HTTP: a secret, a query, a body."""
 STARTED = time.monotonic()
 
 
@@ -44,9 +58,11 @@ def outcome(vault: Vault, part: Part, before: SecretVersion) -> str:
     now = vault.versions(part.name)[-1]
     if (now.tags or {}).get("RekeyState", "").startswith("parked"):
         return "parked"
-    if now.version != before.version:
-        return "rotated"
-    return "retired" if "RekeyRetire" in (before.tags or {}) and "RekeyRetire" not in (now.tags or {}) else "untouched"
+    if now.version == before.version:
+        return "untouched"
+    earlier = next(version for version in vault.versions(part.name) if version.version == before.version)
+    gone = not earlier.enabled and "RekeyRetire" not in (now.tags or {})
+    return "retired" if gone and part.ends == "retired" else "rotated"
 
 
 def watch(vault: Vault, parts: Parts, before: dict[str, SecretVersion]) -> dict[str, str]:
@@ -73,7 +89,8 @@ def _detail(version: SecretVersion, result: str) -> str:
             old = f"; {_short(retire[2])} works until {retire[0][:10]}" if len(retire) == 3 else ""  # noqa: PLR2004
             return f" to {_short(tags['CredentialId'])}, version {version.version[:8]}{old}"
         case _:
-            return ": the superseded key is revoked and its version disabled"
+            credential = _short(tags.get("CredentialId", ""))
+            return f" to {credential}: the superseded key is revoked and its version disabled"
 
 
 def _short(credential: str) -> str:
@@ -144,52 +161,66 @@ def play(cloud: Background[Azure], parts: Parts, app: App) -> bool:
     return table(cloud, parts, before, ends)
 
 
-def keep(cloud: Background[Azure], app: App) -> None:
+def keep(cloud: Background[Azure], app: App, told: Mapping[str, str]) -> None:
     """Leave everything running and say what can be tried."""
     vault = cloud.world.vaults[VAULT].url
-    print(f"\nStill running: app {app.base}, vault {vault}, log {app.log}. Try:")
-    for name, note, body in (
-        ("archive-key", "?dry_run=true", "{}"),
-        ("archive-key", "", '{"force": true, "reason": "trying it"}'),
-        ("archive-key", "", '{"compromised": true, "reason": "leaked"}'),
-        ("legacy-key", "", ""),
-        ("no-such-secret", "", ""),
-    ):
-        data = f" -d '{body}'" if body else ""
-        headers = f"-H 'x-functions-key: {KEY}' -H \"Idempotency-Key: $(uuidgen)\""
-        print(f"  curl -i -X POST {headers}{data} '{app.base}/api/secrets/{VAULT}/{name}/rotate{note}'")
-    print(f"And in a browser: {app.base}/api/dashboard?code={KEY}")
-    print("Stop with Ctrl-C.", flush=True)
-    try:
-        while True:
-            time.sleep(3600)
-    except KeyboardInterrupt:
-        print()
+    print(f"\nStill running: app {app.base}, vault {vault}, log {app.log}.")
+    with tempfile.TemporaryDirectory(prefix="rekey-demo-") as folder:
+        print("The command line, in another terminal:")
+        print(f"  . {command_line(Path(folder), told)} && rekey status")
+        print("The HTTP API:")
+        for name, note, body in TRIES:
+            data = f" -d '{body}'" if body else ""
+            path = f"{app.base}/api/secrets/{VAULT}/{name}/rotate{note}"
+            headers = f"-H 'x-functions-key: {KEY}' -H \"Idempotency-Key: $(uuidgen)\""
+            print(f"  curl -i -X POST {headers}{data} '{path}'")
+        print(f"In a browser: {app.base}/api/dashboard?code={KEY}")
+        print("Stop with Ctrl-C.", flush=True)
+        try:
+            while True:
+                time.sleep(3600)
+        except KeyboardInterrupt:
+            print()
+
+
+def stop(number: int, frame: object) -> NoReturn:
+    """End as a program does that is terminated, once: what was started is stopped on the way."""
+    del frame
+    signal.signal(number, signal.SIG_IGN)
+    sys.exit(128 + number)
+
+
+def mind_signals() -> None:
+    """Let nothing end the demo but in order: its host takes a closed terminal for a deployment, and would go on."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop)
 
 
 def main() -> int:
     """Run the demo; 0 when it ended well."""
+    mind_signals()
     resolve_localhost()
-    say("starting a simulated Azure on loopback (TLS), and the app on Microsoft's Functions worker")
-    say("(all functions in one worker process, to be quick; on Azure each queue and the timer have their own)")
+    say("starting a simulated Azure on loopback (TLS)")
     parts = cast()
     with start_in_thread(lambda domains: stage(domains, parts)) as cloud:
         os.environ |= cloud.running.environment
+        say("starting the app on Microsoft's Functions worker: all functions in one process, to be quick;")
+        say("(on Azure each queue and the timer have their own)")
+        told = settings(cloud, parts, "*/3 * * * * *")
         try:
-            with running(settings(cloud, parts, "*/3 * * * * *")) as app:
+            with running(told) as app:
                 say(f"app ready at {app.base}")
                 well = play(cloud, parts, app)
                 needs_a_person(app)
-                print(
-                    "\nAll as it should be: nothing was lost, nothing cut off early."
-                    if well
-                    else f"\nNOT as it should be: see {app.log}"
-                )
+                print(f"\n{ENDED_WELL}" if well else f"\nNOT as it should be: see {app.log}", flush=True)
                 if os.environ.get("KEEP"):
-                    keep(cloud, app)
+                    keep(cloud, app, told)
         except AppError as error:
             print(error, file=sys.stderr)
             return 1
+        except KeyboardInterrupt:
+            print()
+            return 128 + signal.SIGINT
     return 0 if well else 1
 
 

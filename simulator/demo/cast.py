@@ -52,7 +52,14 @@ def cast() -> tuple[Part, ...]:
         Part("sql-app", AlternatingLogins("shopdb"), "two SQL logins that alternate, 8 days left", 8, "rotated"),
         Part("crm-client", Application("shop crm"), "an Entra application's secret, 9 days left", 9, "rotated"),
         Part("archive-key", Account("shoparchive"), "good for 80 days", 80, "untouched"),
-        Part("backup-key", Account("shopbackup"), "rotated last week; the old key must go now", 83, "retired"),
+        Part(
+            "backup-key",
+            Account("shopbackup"),
+            "4 days left, and no overlap: the old key goes at once",
+            4,
+            "retired",
+            {"OverlapHours": "0"},
+        ),
         Part(
             "legacy-key",
             Account("shoplegacy"),
@@ -83,15 +90,7 @@ def _enter(azure: Azure, part: Part) -> None:
     if part.source.template.strip("{}") not in ("key", "secret", "password"):
         tags["ValueTemplate"] = part.source.template
     expires = now + timedelta(days=part.days_left)
-    first = vault.put(part.name, values[0], expires=expires, tags=tags, content_type="text/plain")
-    if part.ends == "retired":
-        pending = f"{now - timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ} {first.version} key1"
-        tags |= {
-            "CredentialId": "key2",
-            "RekeyOperation": "b7f64c1e-0000-5000-8000-000000000000",
-            "RekeyRetire": pending,
-        }
-        vault.put(part.name, values[1], expires=expires, tags=tags, content_type="text/plain")
+    vault.put(part.name, values[0], expires=expires, tags=tags, content_type="text/plain")
 
 
 def scopes(parts: tuple[Part, ...]) -> list[str]:

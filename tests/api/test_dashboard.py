@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
+import subprocess
+import sys
+from collections import Counter
 from datetime import timedelta
 from itertools import pairwise
+from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
 from api.answers import Answer
-from engine.decide.inventory import NEEDS_A_PERSON, STATES
+from api.page.states import MEANINGS
+from engine.model.entry import NEEDS_A_PERSON, STATES
+from engine.model.sweep_order import SweepOrder
 from tests.api.inventory import DRIFTED, Inventory, many, varied
 from tests.api.page import Element, read
 from tests.engine.scene import send
 from tests.rig import Rig
 
+ROOT = Path(__file__).parents[2]
 HOSTILE = "</bdi><script>alert('owned')</script><img src=x onerror=alert(1)> \"'& \u202eexe.txt\u200f"
 
 
@@ -33,8 +41,12 @@ async def shown(rig: Rig, **query: str) -> Element:
 
 def rows(page: Element, part: str = "") -> dict[str, Element]:
     """Return the rows, or those of one part of the page, by the secret's name."""
-    inside = page.one("tbody", id=part) if part else page
-    return {row.one("th").texts[0]: row for row in inside.all("tr") if "data-state" in row.attributes}
+    inside = page.one("section", **{"data-group": part}) if part else page
+    return {row.one("th").one("a").texts[0]: row for row in inside.all("tr") if "data-state" in row.attributes}
+
+
+def count(page: Element, state: str) -> int:
+    return int(page.one("b", **{"data-count": state}).text)
 
 
 def next_query(page: Element) -> dict[str, str]:
@@ -42,7 +54,7 @@ def next_query(page: Element) -> dict[str, str]:
     return dict(parse_qsl(link.attributes["href"].removeprefix("?")))
 
 
-async def test_what_needs_a_person_stands_first_with_its_reason_and_the_way_out() -> None:
+async def test_what_needs_a_person_stands_first_with_its_reason_and_the_fix() -> None:
     page = await shown(varied())
     first, others = rows(page, "first"), rows(page, "others")
     assert set(first) == {"invoices-app", "mail-relay", "partner-api", "reports-storage", "warehouse-sql"}
@@ -51,7 +63,7 @@ async def test_what_needs_a_person_stands_first_with_its_reason_and_the_way_out(
     assert not NEEDS_A_PERSON & {row.attributes["data-state"] for row in others.values()}
     for row in first.values():
         assert row.one("p", **{"class": "why"}).text
-        assert row.one("p", **{"class": "fix"}).text.startswith("Way out:")
+        assert row.one("p", **{"class": "fix"}).text.startswith("Fix:")
     assert first["reports-storage"].one("p", **{"class": "why"}).text == DRIFTED
 
 
@@ -60,7 +72,7 @@ async def test_a_state_is_told_by_its_word_and_by_a_shape_of_its_own() -> None:
     shapes = {symbol.attributes["id"] for symbol in page.all("symbol")}
     assert shapes == set(STATES)
     for row in rows(page).values():
-        badge = next(each for each in row.all("span") if each.attributes["class"].startswith("state "))
+        badge = next(each for each in row.all("span") if each.attributes.get("class", "").startswith("state "))
         assert badge.text == row.attributes["data-state"]
         assert badge.one("use").attributes["href"] == f"#{badge.text}"
 
@@ -76,11 +88,30 @@ async def test_a_table_stays_one_where_a_style_makes_grids_of_its_rows() -> None
 
 async def test_the_states_are_counted_and_each_count_leads_to_those_secrets() -> None:
     page = await shown(varied())
-    found = [row.attributes["data-state"] for row in rows(page).values()]
+    states = [row.attributes["data-state"] for row in rows(page).values()]
     for state in STATES:
-        assert page.one("b", **{"data-count": state}).text == str(found.count(state))
-    (link,) = [each for each in page.all("a") if each.attributes["href"] == "?state=parked"]
-    assert link.text.split() == ["parked", str(found.count("parked"))]
+        assert count(page, state) == states.count(state)
+    (link,) = [link for link in page.all("a") if link.attributes["href"] == "?state=parked"]
+    assert link.text.split() == ["parked", str(states.count("parked"))]
+    assert (count(page, "all"), count(page, "attention")) == (12, 5)
+
+
+@pytest.mark.parametrize("limit", ["1", "2", "100"])
+async def test_counts_are_those_of_all_states_whichever_is_chosen_and_however_the_rows_are_cut(limit: str) -> None:
+    """They said 0 for every state but the chosen one, and looked like all there is."""
+    rig, query, counts = varied(), {"state": "parked"}, Counter[str]()
+    while query:
+        page = await shown(rig, **query, limit=limit)
+        counts += Counter({state: count(page, state) for state in (*STATES, "all", "attention")})
+        query = next_query(page) if page.all("a", rel="next") else {}
+    everything = await shown(varied())
+    assert counts == {state: n for state in (*STATES, "all", "attention") if (n := count(everything, state))}
+
+
+async def test_counts_leave_out_what_the_other_filters_leave_out() -> None:
+    page = await shown(varied(), vault="shared", state="ok")
+    assert (count(page, "all"), count(page, "ok"), count(page, "disabled")) == (3, 1, 1)
+    assert page.one(id="said").text == "1 of 3 shown."
 
 
 async def test_the_time_line_tells_in_words_what_it_draws() -> None:
@@ -119,7 +150,8 @@ async def test_a_tag_stays_text_whatever_is_in_it() -> None:
     assert _skeleton(page) == _skeleton(expected)
     row = rows(page)["marked"]
     assert [bdi.texts for bdi in row.all("bdi")].count([HOSTILE]) == 2
-    assert not [each for each in page.all() if each.tag != "bdi" and "\u202e" in "".join(each.texts)]
+    isolated = ("bdi", "option")
+    assert not [each for each in page.all() if each.tag not in isolated and "\u202e" in "".join(each.texts)]
 
 
 def _skeleton(page: Element) -> list[tuple[str, list[str]]]:
@@ -127,9 +159,10 @@ def _skeleton(page: Element) -> list[tuple[str, list[str]]]:
 
 
 async def test_what_the_query_holds_stays_text() -> None:
-    page, expected = [await shown(varied(), name=text, code=text) for text in (HOSTILE, "none-such")]
+    page, expected = [await shown(varied(), search=text, owner=text, code=text) for text in (HOSTILE, "none-such")]
     assert _skeleton(page) == _skeleton(expected)
-    assert page.one("input", name="name").attributes["value"] == HOSTILE[:127]
+    assert page.one("input", name="search").attributes["value"] == HOSTILE[:127]
+    assert page.one("input", name="owner").attributes["value"] == HOSTILE[:127]
     assert page.one("input", name="code").attributes["value"] == HOSTILE
 
 
@@ -178,7 +211,7 @@ async def test_the_first_rows_of_five_thousand_secrets_cost_five_calls() -> None
     rig.calls()
     page = await shown(rig)
     assert len(rows(page)) == 100
-    assert rig.calls() == {"vault": 5, "host blob": 1}
+    assert rig.calls() == {"vault": 5, "host blob": 3}, "the records of the sources, and one of each vault's sweeps"
 
 
 async def test_links_lead_to_every_secret_once_and_back() -> None:
@@ -186,7 +219,7 @@ async def test_links_lead_to_every_secret_once_and_back() -> None:
     while query:
         page = await shown(rig, **query)
         seen += sorted(rows(page))
-        assert bool(page.all("a", href="?")) == ("cursor" in query)
+        assert bool(page.one("nav", id="pages").all("a", href="?")) == ("cursor" in query)
         assert page.one(id="said").text == f"{len(rows(page))} shown" + (
             "; there are more." if page.all("a", rel="next") else "."
         )
@@ -201,27 +234,34 @@ async def test_links_lead_to_every_secret_once_and_back() -> None:
         ({"state": "PARKED"}, {"mail-relay", "warehouse-sql"}),
         ({"state": "attention"}, {"invoices-app", "mail-relay", "partner-api", "reports-storage", "warehouse-sql"}),
         ({"vault": "shared"}, {"legacy-ftp", "retired-job", "yearly-licence"}),
-        ({"name": "sql"}, {"checkout-sql", "warehouse-sql"}),
-        ({"name": " SQL "}, {"checkout-sql", "warehouse-sql"}),
-        ({"name": "w*"}, {"warehouse-sql"}),
-        ({"name": "none-such"}, set()),
-        ({"name": "sql", "state": "ok", "vault": "prod"}, {"checkout-sql"}),
+        ({"search": "sql"}, {"checkout-sql", "warehouse-sql"}),
+        ({"search": " SQL "}, {"checkout-sql", "warehouse-sql"}),
+        ({"search": "w*"}, {"warehouse-sql"}),
+        ({"search": "contoso"}, {"invoices-app"}),
+        ({"search": "regenerateKey"}, {"warehouse-sql"}),
+        ({"search": "none-such"}, set()),
+        ({"search": "sql", "state": "ok", "vault": "prod"}, {"checkout-sql"}),
+        ({"owner": "Data Platform"}, {"warehouse-sql"}),
+        ({"owner": "data"}, set()),
+        ({"rotator": "storage-key", "state": "drifted"}, {"reports-storage"}),
+        ({"rotator": "sql-login-password"}, set()),
     ],
 )
 async def test_a_filter_leaves_what_was_asked_for_and_stays_in_the_form(query: dict[str, str], names: set[str]) -> None:
     page = await shown(varied(), **query)
     assert set(rows(page)) == names
     chosen = {each.attributes["value"] for each in page.all("option", selected="")}
-    assert chosen == {query[name].lower() for name in ("state", "vault") if name in query}
-    assert page.one("input", name="name").attributes["value"] == query.get("name", "")
+    assert chosen == {query[name].lower() for name in ("state", "vault", "rotator") if name in query}
+    for name in ("search", "owner"):
+        assert page.one("input", name=name).attributes["value"] == query.get(name, "").strip()
 
 
 async def test_links_and_form_keep_the_filter_and_the_key_and_nothing_else() -> None:
-    query = {"name": "app", "vault": "prod", "code": "a+key==", "limit": "10"}
+    query = {"search": "app", "vault": "prod", "code": "a+key==", "limit": "10"}
     page = await shown(many(100), **query)
     followed = next_query(page)
     assert followed.pop("cursor")
-    assert followed == {"name": "app", "vault": "prod", "code": "a+key=="}
+    assert followed == {"search": "app", "vault": "prod", "code": "a+key=="}
     assert page.one("input", name="code").attributes == {"type": "hidden", "name": "code", "value": "a+key=="}
     assert page.one("form").attributes == {"method": "get"}
 
@@ -234,6 +274,8 @@ async def test_a_caller_without_a_key_in_the_address_gets_no_field_for_one() -> 
     ("query", "status"),
     [
         ({"state": "fine"}, 400),
+        ({"rotator": "password"}, 400),
+        ({"group": "colour"}, 400),
         ({"cursor": "elsewhere"}, 400),
         ({"limit": "1001"}, 400),
         ({"limit": "-1"}, 400),
@@ -270,7 +312,119 @@ async def test_a_date_says_how_far_it_is(ahead: timedelta, words: str) -> None:
 
 def test_every_link_is_relative_to_the_page_itself() -> None:
     """So neither scheme nor host nor path of a link can be anything but the page's own."""
-    from api.dashboard import _address
+    from api.page.inventory import _address
+    from api.page.rows import to_secret
 
-    parts = urlsplit(_address({"name": "//evil.example", "code": "//evil.example"}, "//evil.example"))
-    assert (parts.scheme, parts.netloc, parts.path) == ("", "", "")
+    evil = "//evil.example"
+    for link in (_address({"search": evil, "code": evil}, evil), to_secret(evil, evil, {"code": evil})):
+        parts = urlsplit(link)
+        assert (parts.scheme, parts.netloc, parts.path) == ("", "", "")
+
+
+async def test_the_most_urgent_stands_first() -> None:
+    """What had expired stood third, since rows were sorted by name."""
+    page = await shown(varied())
+    assert list(rows(page, "first")) == [
+        "partner-api",
+        "reports-storage",
+        "warehouse-sql",
+        "mail-relay",
+        "invoices-app",
+    ]
+    assert list(rows(page, "others"))[:2] == ["search-index", "orders-storage"]
+    assert list(rows(page, "others"))[-2:] == ["legacy-ftp", "retired-job"]
+    assert rows(page)["partner-api"].one("strong").text == "expired"
+
+
+async def test_a_leaked_credential_that_may_still_be_accepted_stands_before_all() -> None:
+    rig = varied()
+    rig.add("zz-leaked", marked=("compromised", "the account is locked"))
+    page = await shown(rig)
+    first = next(iter(rows(page, "first").values()))
+    assert first.one("th").one("a").text == "zz-leaked"
+    assert first.one("strong").text == "incident"
+
+
+@pytest.mark.parametrize(
+    ("by", "titles"),
+    [
+        (
+            "owner",
+            ["analytics", "data platform", "finance@contoso.example", "integration", "platform", "Without an owner"],
+        ),
+        ("rotator", ["storage-key", "Not managed"]),
+        ("vault", ["prod", "shared"]),
+    ],
+)
+async def test_rows_are_grouped_by_what_was_chosen_the_most_urgent_first(by: str, titles: list[str]) -> None:
+    page = await shown(varied(), group=by)
+    assert [heading.one("bdi").text for heading in page.all("h2") if heading.all("bdi")] == titles
+    assert len(rows(page)) == 12
+    for section in page.all("section"):
+        keys = [row.attributes["data-urgency"] for row in section.all("tr") if "data-urgency" in row.attributes]
+        assert keys == sorted(keys)
+
+
+async def test_the_next_seven_days_say_what_happens_on_each_and_what_nobody_prevents() -> None:
+    page = await shown(varied())
+    days = {day.attributes["data-day"]: day for day in page.all("details") if "data-day" in day.attributes}
+    assert list(days) == [f"2026-11-{day:02}" for day in range(2, 10)]
+    steps = {
+        day: [(step.one("a").text, step.attributes["data-what"]) for step in part.all("li")]
+        for day, part in days.items()
+    }
+    assert ("reports-storage", "expire") in steps["2026-11-07"]
+    assert ("checkout-sql", "retire") in steps["2026-11-08"]
+    assert ("search-index", "rotate") in steps["2026-11-02"]
+    assert days["2026-11-04"].one("summary").text == "Wed 4 Nov –"
+
+
+async def test_the_page_says_when_each_vault_was_swept_last_and_which_sweep_is_late() -> None:
+    rig, hour = varied(), timedelta(hours=1)
+    assert not (await shown(rig)).all(id="sweeps")
+    for vault in (rig.vault, rig.shared):
+        order = SweepOrder(vault.url, rig.clock.now() - hour, rig.clock.now(), hour)
+        await rig.service().sweep_vault(order.to_json())
+        rig.clock.advance(600)
+    sweeps = (await shown(rig)).one(id="sweeps")
+    assert sweeps.one("summary").text.startswith("Last sweep:")
+    assert sweeps.one("summary").one("span").text == "20 min ago"
+    assert not sweeps.all("strong")
+    rig.clock.advance(2 * 3600)
+    late = (await shown(rig)).one(id="sweeps")
+    assert len(late.all("strong")) == 3
+
+
+async def test_every_state_is_explained_and_leads_to_the_runbook_where_its_address_is_set() -> None:
+    rig = varied()
+    page = await shown(rig)
+    meanings = page.one(id="meanings")
+    assert [term.text for term in meanings.all("dt")] == list(MEANINGS)
+    assert set(MEANINGS) == {*STATES, "incident"}
+    assert not meanings.all("a")
+    env = {"REKEY_RUNBOOK": "https://wiki.example/runbook.html"}
+    answer = await send(rig.api(env=env), "http_dashboard")
+    links = [link.attributes["href"] for link in read(answer.text()).one(id="meanings").all("a")]
+    assert "https://wiki.example/runbook.html#drift" in links
+
+
+def test_every_section_that_the_page_names_is_in_the_runbook() -> None:
+    text = (ROOT / "docs" / "runbook.md").read_text()
+    headings = set(re.findall(r"^## (.+)$", text, re.MULTILINE))
+    assert {meaning.section for meaning in MEANINGS.values() if meaning.section} | {"No sweep"} <= headings
+
+
+def test_the_app_starts_without_what_draws_pages() -> None:
+    """Jinja2 costs a start tens of milliseconds, and most instances never draw a page."""
+    code = "import sys, api.app, api.routes, composition; sys.exit('jinja2' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False)  # noqa: S603
+    assert done.returncode == 0
+
+
+async def test_there_is_one_fix_the_marks_own_where_it_has_one() -> None:
+    """The page said "Fix" twice, and earlier "Fix" and "Way out" beside each other."""
+    rig = Inventory()
+    rig.add("odd", marked=("parked", "tag ValidityPeriodDays is 'sixty'. Fix: correct the tags"))
+    row = rows(await shown(rig))["odd"]
+    assert row.one("p", **{"class": "why"}).text == "tag ValidityPeriodDays is 'sixty'"
+    assert row.one("p", **{"class": "fix"}).text == "Fix: correct the tags"

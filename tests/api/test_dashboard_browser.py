@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, Request, Route, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
-from engine.decide.inventory import NEEDS_A_PERSON, STATES
+from engine.model.entry import NEEDS_A_PERSON, STATES
 from tests.api.inventory import Inventory, many, varied
-from tests.chromium import MODULES, serve, start_chromium
-from tests.rig import Rig
+from tests.api.visits import Start, axe, visits
+from tests.chromium import start_chromium
 
-AXE = MODULES / "axe-core" / "axe.min.js"
 HOSTILE = "</bdi><script>window.owned = 1</script><img src=x onerror='window.owned = 1'>\u202e"
 PHONE = {"width": 320, "height": 640}
 
@@ -27,52 +23,11 @@ def browser() -> Iterator[Browser]:
         yield running
 
 
-@dataclass
-class Visit:
-    """A page on its world's API, and what the browser had to say about it."""
-
-    page: Page
-    address: str
-    complaints: list[str] = field(default_factory=list)
-    requests: list[Request] = field(default_factory=list)
-
-    def open(self, query: str = "") -> Page:
-        """Open the inventory."""
-        self.page.goto(f"{self.address}/api/dashboard{query}")
-        return self.page
-
-    def loaded(self, query: str = "") -> Page:
-        """Open the inventory, and wait until the script has brought everything."""
-        self.open(query)
-        expect(self.page.locator("#said")).to_contain_text("All loaded", timeout=60_000)
-        return self.page
-
-
-type Start = Callable[..., Visit]
-
-
 @pytest.fixture
 def visit(browser: Browser) -> Iterator[Start]:
     """Start a visit to a world; at the end no visit may have had an error or broken the page's policy."""
-    visits: list[Visit] = []
-    contexts: list[BrowserContext] = []
-    with contextlib.ExitStack() as stack:
-
-        def start(rig: Rig | None = None, **options: Any) -> Visit:
-            address = stack.enter_context(serve((rig or varied()).api()))
-            context = browser.new_context(**options)
-            contexts.append(context)
-            one = Visit(context.new_page(), address)
-            one.page.on("console", lambda message: one.complaints.append(message.text))
-            one.page.on("pageerror", lambda error: one.complaints.append(str(error)))
-            one.page.on("request", lambda sent: one.requests.append(sent))  # noqa: PLW0108 - Playwright marks it
-            visits.append(one)
-            return one
-
+    with visits(browser) as start:
         yield start
-        for context in contexts:
-            context.close()
-    assert [one.complaints for one in visits] == [[] for _ in visits]
 
 
 def rows(page: Page | Locator) -> Locator:
@@ -84,11 +39,7 @@ def rows(page: Page | Locator) -> Locator:
 def test_axe_finds_nothing_that_would_keep_anybody_out(visit: Start, scheme: str, width: int) -> None:
     """The screen is high enough for the whole page: what is out of sight is not drawn, and axe could not judge it."""
     page = visit(color_scheme=scheme, viewport={"width": width, "height": 4_000}).loaded()
-    page.evaluate(AXE.read_text())
-    found = page.evaluate("axe.run({resultTypes: ['violations', 'incomplete']})")
-    assert len(found["passes"]) > 20
-    assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in found["violations"]] == []
-    assert [each["id"] for each in found["incomplete"]] == []
+    assert axe(page) == ([], [])
 
 
 @pytest.mark.parametrize("width", [320, 768, 1280])
@@ -109,7 +60,8 @@ def test_a_screen_reader_finds_landmarks_headings_and_tables(visit: Start, size:
     page = visit(viewport=size).loaded()
     for landmark in ("banner", "main", "search"):
         expect(page.get_by_role(landmark)).to_have_count(1)
-    assert page.get_by_role("heading").all_inner_texts() == ["Rekey inventory", "Needs a person", "All others"]
+    headings = ["Rekey inventory", "The next seven days", "Needs a person", "All others"]
+    assert page.get_by_role("heading").all_inner_texts() == headings
     table = page.get_by_role("table", name="Needs a person")
     expect(table.get_by_role("columnheader")).to_have_count(4)
     expect(table.get_by_role("rowheader")).to_have_count(5)
@@ -122,13 +74,14 @@ def test_a_screen_reader_finds_landmarks_headings_and_tables(visit: Start, size:
 def test_the_keyboard_reaches_everything_in_order_and_shows_where_it_is(visit: Start) -> None:
     page = visit().loaded()
     reached = []
-    for _ in range(1 + len(STATES) + 4):
+    fields = ["search", "state", "vault", "rotator", "owner", "group", "Show"]
+    for _ in range(4 + len(STATES) + len(fields)):
         page.keyboard.press("Tab")
         focused = page.locator(":focus")
-        reached.append(focused.evaluate("e => e.name || e.innerText.split(/\\s/)[0]"))
+        reached.append(focused.evaluate("e => e.id || e.name || e.innerText.split(/\\s/)[0]"))
         assert focused.evaluate("e => getComputedStyle(e).outline").endswith("solid 3px")
         expect(focused).to_be_in_viewport()
-    assert reached == ["Skip", *STATES, "state", "vault", "name", "Show"]
+    assert reached == ["Skip", "live", "all", "needs", *STATES, *fields]
 
 
 def test_the_skip_link_leads_to_the_secrets(visit: Start) -> None:
@@ -141,29 +94,30 @@ def test_the_skip_link_leads_to_the_secrets(visit: Start) -> None:
 def test_the_first_rows_are_there_before_the_script_asks_and_all_five_thousand_at_the_end(visit: Start) -> None:
     one = visit(many(5_000))
     held: list[Route] = []
-    one.page.route("**/api/dashboard?*", lambda route: held.append(route))  # noqa: PLW0108 - Playwright marks it
+    one.page.route("**/api/inventory?*", lambda route: held.append(route))  # noqa: PLW0108 - Playwright marks it
     page = one.open()
     expect(page.locator("#said")).to_have_text("100 loaded, more are coming…")
     expect(rows(page)).to_have_count(100)
     expect(rows(page).first).to_be_in_viewport()
-    one.page.unroute("**/api/dashboard?*")  # and so lets go on what was held
+    one.page.unroute("**/api/inventory?*")  # and so lets go on what was held
     expect(page.locator("#said")).to_have_text("All loaded: 5000.", timeout=60_000)
-    names = rows(page).locator("th").evaluate_all("all => all.map(each => each.firstChild.data)")
+    names = rows(page).locator("th a").all_text_contents()
     assert sorted(names) == [f"app-{number:05}" for number in range(5_000)]
-    states = rows(page.locator("#first")).evaluate_all("all => all.map(each => each.dataset.state)")
+    states = rows(page.locator("[data-group=first]")).evaluate_all("all => all.map(each => each.dataset.state)")
     assert len(states) == 100
     assert set(states) <= NEEDS_A_PERSON
-    counts = page.locator("[data-count]").all_inner_texts()
-    assert sum(map(int, counts)) == 5_000
+    counts = {state: int(page.locator(f"[data-count={state}]").inner_text()) for state in STATES}
+    assert sum(counts.values()) == int(page.locator("[data-count=all]").inner_text()) == 5_000
+    assert page.locator("[data-count=attention]").inner_text() == "100"
     expect(page.locator("#pages a")).to_have_count(0)
 
 
 def test_where_loading_stops_the_page_says_so_and_the_link_goes_on(visit: Start) -> None:
     one = visit(many(150))
-    one.page.route("**/api/dashboard?*limit=500*", lambda route: route.fulfill(status=503))
+    one.page.route("**/api/inventory?*limit=500*", lambda route: route.fulfill(status=503))
     page = one.open()
     expect(page.locator("#said")).to_contain_text("Loading stopped after 100: the answer was 503.")
-    page.unroute("**/api/dashboard?*limit=500*")
+    page.unroute("**/api/inventory?*limit=500*")
     page.get_by_role("link", name="Next page").click()
     expect(page.locator("#said")).to_have_text("All loaded: 50.")
     assert [text for text in one.complaints if "503" not in text] == []
@@ -177,7 +131,7 @@ def test_without_a_script_links_and_form_lead_everywhere(visit: Start) -> None:
     expect(rows(page)).to_have_count(20)
     page.get_by_role("link", name="Back to the first page").click()
     expect(rows(page)).to_have_count(100)
-    page.get_by_label("Name").fill("0001")
+    page.get_by_label("Search").fill("0001")
     page.get_by_role("combobox", name="State").select_option("ok")
     page.get_by_role("button", name="Show").click()
     expect(rows(page)).to_have_count(11)
@@ -194,7 +148,7 @@ def test_the_key_in_the_address_goes_along_and_only_to_the_pages_own_host(visit:
     expect(page.locator("#said")).to_have_text("All loaded: 1.")
     sent = [urlsplit(request.url) for request in one.requests if request.url.startswith("http")]
     assert len(sent) == 4
-    assert {(parts.netloc, parts.path) for parts in sent} == {(urlsplit(one.address).netloc, "/api/dashboard")}
+    assert {(parts.netloc, parts.path) for parts in sent} == {(urlsplit(one.address).netloc, "/api/inventory")}
     assert all(parse_qs(parts.query)["code"] == ["a+key=="] for parts in sent)
     assert not [request for request in one.requests if "referer" in request.all_headers()]
 
@@ -213,7 +167,7 @@ def test_whoever_wants_less_motion_or_paper_gets_it(visit: Start) -> None:
     page = visit(reduced_motion="reduce").loaded()
     assert page.evaluate("getComputedStyle(document.documentElement).scrollBehavior") == "auto"
     page.emulate_media(media="print")
-    expect(page.get_by_label("Name")).to_be_hidden()
+    expect(page.get_by_label("Search")).to_be_hidden()
     expect(rows(page).last).to_be_visible()
 
 
@@ -222,3 +176,92 @@ def test_an_empty_part_says_so(visit: Start, rig: Callable[[], Inventory]) -> No
     page = visit(rig()).loaded()
     expect(page.get_by_text("Nothing here needs a person.")).to_be_visible()
     expect(page.get_by_role("table", name="Needs a person")).to_be_hidden()
+
+
+def test_groups_of_later_pages_join_those_that_are_there(visit: Start) -> None:
+    rig = many(150)
+    rig.add("aa-first", Owner="alpha")
+    rig.add("zz-last", vault=rig.shared, Owner="zeta", left=-1)
+    rig.add("zz-more", vault=rig.shared, Owner="alpha", left=-1)
+    page = visit(rig).loaded("?group=owner")
+    titles = page.locator("section[data-group] h2").all_inner_texts()
+    assert titles == [
+        "alpha 1 of 2 in need of a person",
+        "platform 3 of 150 in need of a person",
+        "zeta 1 of 1 in need of a person",
+    ]
+    expect(page.get_by_role("table", name="alpha").locator("tbody th a")).to_have_text(["zz-more", "aa-first"])
+
+
+def test_a_state_alone_is_counted_among_all(visit: Start) -> None:
+    page = visit(many(150)).loaded("?state=overdue")
+    expect(rows(page)).to_have_count(3)
+    expect(page.locator("[data-count=all]")).to_have_text("150")
+    expect(page.locator("[data-count=ok]")).not_to_have_text("0")
+
+
+def test_the_page_refreshes_itself_without_taking_the_focus_away(visit: Start) -> None:
+    rig = varied()
+    one = visit(rig)
+    one.page.clock.install()
+    page = one.loaded()
+    focused = page.get_by_role("link", name="orders-storage")
+    focused.focus()
+    page.evaluate("window.held = document.activeElement")
+    rig.add("aaa-late", left=-1)
+    rig.vault.secrets["orders-storage"].clear()
+    rig.add("orders-storage", age=100, left=-2)
+    page.clock.run_for(70_000)
+    expect(rows(page)).to_have_count(13)
+    expect(page.get_by_role("status").first).to_have_text("In need of a person: 7, before: 5.")
+    assert page.evaluate("window.held === document.activeElement && window.held.isConnected")
+    expect(rows(page).filter(has_text="orders-storage").locator(".state")).to_have_text("overdue")
+    names = page.locator("[data-group=first] tbody th a").all_inner_texts()
+    assert names[:2] == ["partner-api", "aaa-late"]
+    expect(page.locator("[data-count=overdue]")).to_have_text("4")
+    focused.blur()
+    page.clock.run_for(70_000)
+    expect(page.locator("[data-group=first] tbody tr")).to_have_count(7)
+
+
+def test_who_switches_the_refresh_off_is_left_alone(visit: Start) -> None:
+    one = visit()
+    one.page.clock.install()
+    page = one.loaded()
+    page.get_by_label("refresh by itself").uncheck()
+    before = len(one.requests)
+    page.clock.run_for(300_000)
+    assert len(one.requests) == before
+
+
+def test_a_refresh_that_fails_leaves_what_is_there(visit: Start) -> None:
+    one = visit()
+    one.page.clock.install()
+    page = one.loaded()
+    page.route("**/api/inventory*", lambda route: route.fulfill(status=503))
+    page.clock.run_for(70_000)
+    expect(page.locator("#said")).to_have_text(
+        "It could not be refreshed: the answer was 503. You see how it was before."
+    )
+    expect(rows(page)).to_have_count(12)
+    one.complaints.clear()
+
+
+@pytest.mark.parametrize("anchoring", ["auto", "none"])
+def test_what_is_being_read_stays_where_it_is_when_something_comes_above_it(visit: Start, anchoring: str) -> None:
+    """Some browsers keep the place by themselves, others do not."""
+    rig = many(300)
+    one = visit(rig)
+    one.page.clock.install()
+    page = one.loaded()
+    place = "() => [...document.querySelectorAll('th a')].find((a) => a.textContent === 'app-00150').getBoundingClientRect().top"
+    page.evaluate("document.documentElement.style.scrollBehavior = 'auto'")
+    page.evaluate("(how) => { document.documentElement.style.overflowAnchor = how; }", anchoring)
+    page.evaluate("[...document.querySelectorAll('th a')].find((a) => a.textContent === 'app-00150').scrollIntoView()")
+    page.wait_for_function("scrollY > 1000")
+    before = page.evaluate(place)
+    for number in range(5):
+        rig.add(f"aaa-{number}", left=-1)
+    page.clock.run_for(70_000)
+    expect(rows(page)).to_have_count(305)
+    assert abs(page.evaluate(place) - before) < 3

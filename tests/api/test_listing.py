@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from api.listing import PAGES_AT_ONCE, Place
-from engine.decide.inventory import STATES
+from engine.model.entry import STATES
 from tests.engine.scene import NAME, refuse, scene, send, to_arm
 from tests.rig import Rig
 

@@ -9,6 +9,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from typing import Any
 
+from cli.consent import Person
 from cli.main import main
 from cli.session import Parts
 from simulator.identity import Principal
@@ -68,16 +69,31 @@ class Desk(Rig):
         *argv: str,
         env: Mapping[str, str] | None = None,
         while_waiting: Callable[[], Awaitable[None]] | None = None,
+        person: Person | None = None,
     ) -> Ran:
-        """Run the command line; `while_waiting` is what goes on each time that it sleeps."""
+        """Run the command line; `while_waiting` is what goes on each time that it sleeps, `person` who answers."""
         forget_challenges()
         parts = Parts(
             SimulatedCredential(self.world, self.ada),
             _Waiting(self, while_waiting),
             {"transport": SimulatedTransport(self.world)},
             SimulatedSqlServers(self.world),
+            person,
         )
         return captured(lambda: main(argv, self.env if env is None else env, parts))
+
+
+@dataclass
+class Answers:
+    """Somebody who answers in this order, and then not at all."""
+
+    left: list[str]
+
+    def ask(self, question: str) -> str:
+        del question
+        if not self.left:
+            raise EOFError
+        return self.left.pop(0)
 
 
 def captured(run: Callable[[], int]) -> Ran:

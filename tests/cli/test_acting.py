@@ -107,7 +107,7 @@ def test_what_does_not_fit_the_state_is_declined_with_the_fix() -> None:
     before = state(found)
     ran = found.run("rotate", f"prod/{NAME}")
     assert ran.code == 5
-    assert "not due before 2026-12-22 09:00Z. Fix: send force" in ran.err
+    assert "not due before 2026-12-22 09:00Z. Fix: rotate it all the same with --force" in ran.err
     assert found.run("retire", f"prod/{NAME}").code == 5
     assert found.run("restore", f"prod/{NAME}").code == 5
     assert state(found) == before

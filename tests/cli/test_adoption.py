@@ -9,7 +9,7 @@ import pytest
 
 from simulator.sql.servers import ALTER_ANY_USER, LOGIN_MANAGER
 from simulator.storage.accounts import StorageAccount
-from tests.cli.desk import Desk, Ran
+from tests.cli.desk import Answers, Desk, Ran
 from tests.engine.scene import state
 from tests.rig import CONNECTION_STRING
 from tests.sql.rig import SQL_ACTIONS
@@ -29,8 +29,8 @@ def desk(value: str = "{key1}", **options: Any) -> tuple[Desk, StorageAccount]:
 
 
 def adopt(found: Desk, provider: str, *arguments: str) -> Ran:
-    """Adopt the secret."""
-    return found.run("adopt", "prod/app", "--provider", provider, *arguments)
+    """Adopt the secret, without a question."""
+    return found.run("adopt", "prod/app", "--provider", provider, "--yes", *arguments)
 
 
 def ends(found: Desk) -> datetime:
@@ -66,6 +66,34 @@ def test_what_was_adopted_is_managed_and_could_be_rotated() -> None:
     assert found.run("status", "--json").json["counts"]["ok"] == 1
     assert found.run("doctor").code == 0
     assert found.run("rotate", "prod/app", "--force", "--dry-run").code == 0
+
+
+@pytest.mark.parametrize(("answers", "code"), [(["y"], 0), (["yes"], 0), (["n"], 5), ([""], 5), ([], 5)])
+def test_whoever_adopts_a_key_is_asked_since_the_other_key_may_be_in_use_elsewhere(
+    answers: list[str], code: int
+) -> None:
+    found, account = desk()
+    before = state(found)
+    ran = found.run("adopt", "prod/app", "--provider", account.resource_id, person=Answers(list(answers)))
+    assert (ran.code, "key2, there since" in ran.err) == (code, True)
+    assert (state(found) == before) is (code != 0)
+
+
+def test_where_nobody_can_be_asked_yes_must_be_said_beforehand() -> None:
+    found, account = desk()
+    before = state(found)
+    ran = found.run("adopt", "prod/app", "--provider", account.resource_id)
+    assert (ran.code, state(found)) == (5, before)
+    assert "key2, there since" in ran.err
+    assert "--yes" in ran.err
+
+
+def test_what_was_adopted_is_told_to_programs_as_data() -> None:
+    found, account = desk()
+    shown = adopt(found, account.resource_id, "-o", "json").json
+    assert shown["expires"] == ends(found).isoformat()
+    assert datetime.fromisoformat(shown["due"]) < ends(found)
+    assert shown["due_now"] is False
 
 
 def test_a_dry_run_proves_and_tells_all_and_changes_nothing() -> None:

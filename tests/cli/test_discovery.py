@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from simulator.faults import Fault
+from simulator.storage.accounts import StorageAccount
 from simulator.wire import json_response
 from tests.cli.desk import Desk, Ran
 
@@ -14,11 +15,17 @@ DAY = 86_400
 
 
 def desk(days: float = 100) -> Desk:
-    """Return a desk in whose group nothing is young, and where one account is looked after."""
+    """Return a desk in whose group nothing is young, and where one of two accounts is looked after."""
     found = Desk()
+    found.account("olddata")
     found.secret("kept", found.account("keptdata"), days_left=300, tags={"ValidityPeriodDays": "365"})
     found.clock.advance(days * DAY)
     return found
+
+
+def old(found: Desk) -> StorageAccount:
+    """Return the account that nobody looks after."""
+    return found.world.accounts["olddata"]
 
 
 def sources(ran: Ran) -> list[str]:
@@ -33,8 +40,17 @@ def discover(found: Desk, *arguments: str) -> Ran:
 def test_what_a_managed_secret_covers_is_left_out_and_all_else_is_found() -> None:
     found = desk()
     found.account("newdata")
-    assert sources(discover(found)) == ["rekeyhost"]
-    assert sources(discover(found, "--older-than-days", "0")) == ["rekeyhost", "newdata"]
+    assert sources(discover(found)) == ["olddata"]
+    assert sources(discover(found, "--older-than-days", "0")) == ["olddata", "newdata"]
+
+
+def test_the_storage_account_of_the_app_itself_is_not_recommended() -> None:
+    found = desk()
+    assert found.host.name == "rekeyhost"
+    assert "rekeyhost" not in sources(discover(found, "--older-than-days", "0"))
+    by_identity = {name: text for name, text in found.env.items() if name != "AzureWebJobsStorage"}
+    env = {**by_identity, "AzureWebJobsStorage__accountName": "rekeyhost"}
+    assert "rekeyhost" not in found.run("discover", "--older-than-days", "0", env=env).out
 
 
 @pytest.mark.parametrize(("days", "count"), [(90, 1), (89.99, 0)])
@@ -45,16 +61,16 @@ def test_what_is_younger_than_asked_for_is_left_out(days: float, count: int) -> 
 
 def test_the_age_of_a_source_is_that_of_its_oldest_credential() -> None:
     found = desk()
-    found.host.regenerate("key1")
+    old(found).regenerate("key1")
     (account,) = discover(found).json["uncovered"]
     assert account["credential"] == "key2"
-    found.host.regenerate("key2")
+    old(found).regenerate("key2")
     assert discover(found).json["uncovered"] == []
 
 
 def test_an_account_that_takes_no_keys_has_none_to_look_after() -> None:
     found = desk()
-    found.host.allow_shared_key_access = False
+    old(found).allow_shared_key_access = False
     assert discover(found).json["uncovered"] == []
 
 
@@ -71,19 +87,19 @@ def test_a_server_that_takes_entra_identities_only_has_no_password() -> None:
     found = desk()
     found.world.sql.add_server("orders", "sqladmin", "F1rst-password-nobody-uses", entra_only=True, entra_admin="1")
     found.world.sql.add_server("mixed", "sqladmin", "F1rst-password-nobody-uses", entra_admin="1")
-    assert sources(discover(found)) == ["rekeyhost", "mixed"]
+    assert sources(discover(found)) == ["olddata", "mixed"]
 
 
 def test_a_managed_server_is_covered() -> None:
     found = desk()
     server = found.world.sql.add_server("orders", "sqladmin", "F1rst-password-nobody-uses")
     found.vault.put("sql", "x", tags={"ProviderAddress": server.resource_id, "ValidityPeriodDays": "90"})
-    assert sources(discover(found)) == ["rekeyhost"]
+    assert sources(discover(found)) == ["olddata"]
 
 
 def test_a_source_is_covered_by_a_secret_whose_tags_cannot_be_followed() -> None:
     found = desk()
-    found.secret("odd", found.host, tags={"ValidityPeriodDays": "sixty"})
+    found.secret("odd", old(found), tags={"ValidityPeriodDays": "sixty"})
     assert sources(discover(found)) == []
 
 
@@ -97,7 +113,7 @@ def test_applications_come_from_the_scopes_and_from_whom_the_operator_owns_each_
     found.bound += [bound.app_id, both.app_id]
     found.clock.advance(100 * DAY)
     shown = {each["source"]: each for each in discover(found).json["uncovered"]}
-    assert {bound.app_id, both.app_id, owned.app_id} == set(shown) - {found.host.resource_id.lower()}
+    assert {bound.app_id, both.app_id, owned.app_id} == set(shown)
     assert shown[bound.app_id]["adopt"] == f"rekey adopt prod/NAME --provider {bound.app_id}"
     assert shown[owned.app_id]["vault"] is None
     assert f"first bind {owned.app_id} to a vault in REKEY_SCOPES" in found.run("discover").out
@@ -134,7 +150,7 @@ def test_a_scope_of_a_whole_subscription_is_listed_at_once_and_shows_what_may_be
     found.world.add_account("apart", group="apart")
     found.bound.append(subscription.lower())
     found.world.exchanges.clear()
-    assert sources(discover(found)) == ["rekeyhost"]
+    assert sources(discover(found)) == ["olddata"]
     lists = [each.request.path for each in found.world.exchanges if each.request.host == "management.azure.com"]
     assert lists == [
         f"{subscription.lower()}/providers/Microsoft.{kind}" for kind in ("Storage/storageAccounts", "Sql/servers")

@@ -116,7 +116,7 @@ def test_without_a_token_nothing_else_is_looked_at(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(SimulatedCredential, "get_token", nobody)
     found = desk()
     (told,) = findings(found)
-    assert "getting a token" in told
+    assert "you are not signed in" in told
     assert "az login" in told
     assert not found.calls()
 

@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,9 +27,9 @@ class Screen(io.StringIO):
         return True
 
 
-def terminal(*, as_json: bool = False, plain: bool = False, screen: bool = True) -> Terminal:
+def terminal(*, output: str = "table", plain: bool = False, screen: bool = True) -> Terminal:
     make: Callable[[], io.StringIO] = Screen if screen else io.StringIO
-    return Terminal(make(), make(), as_json=as_json, plain=plain)
+    return Terminal(make(), make(), output, plain=plain)
 
 
 def shown(one: Terminal) -> str:
@@ -46,13 +47,13 @@ def test_colour_and_progress_show_on_a_terminal() -> None:
 
 
 @pytest.mark.parametrize("options", [{"screen": False}, {"plain": True}])
-def test_no_colour_shows_where_nobody_looks_or_none_is_wanted(options: dict[str, bool]) -> None:
+def test_no_colour_shows_where_nobody_looks_or_none_is_wanted(options: dict[str, Any]) -> None:
     assert "\x1b[3" not in shown(terminal(**options))
 
 
 def test_no_progress_shows_where_nobody_looks() -> None:
     assert "listing" not in shown(terminal(screen=False))
-    assert "listing" not in shown(terminal(as_json=True))
+    assert "listing" not in shown(terminal(output="json"))
 
 
 def test_a_table_is_aligned() -> None:
@@ -144,7 +145,7 @@ def test_an_error_is_json_where_json_was_asked_for() -> None:
     ran = Desk().run("rotate", "prod/none", "--json")
     problem = json.loads(ran.err)
     assert (problem["exit"], ran.code, ran.out) == (5, 5, "")
-    assert "404" in problem["problem"]
+    assert problem["problem"] == "there is no secret prod/none"
 
 
 def test_ctrl_c_ends_a_run_without_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,7 +174,14 @@ SHOWN = (
     "report",
     "report --format html",
     "policy history",
+    "policy show",
     "policy diff /dev/null",
+    "show prod/app",
+    "show prod/app -o json",
+    "history prod/app -o csv",
+    "wait prod/app",
+    "incident begin --everything --reason x --dry-run",
+    "completion bash",
     "init --force --vault prod --scope {provider} --out {out}",
 )
 

@@ -6,23 +6,43 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 from simulator.demo.__main__ import settings
 from simulator.demo.cast import cast, stage
 from simulator.reach.server import start_in_thread
+from simulator.reach.shell import command_line
 from tests.host.running import ROOT
 
-COMMAND = "import sys; from simulator.reach.names import resolve_localhost; resolve_localhost(); from cli.main import run; sys.exit(run())"
-"""What the entry point does, where names that end in .localhost resolve."""
 
-
-def test_a_rehearsal_works_over_tls_and_leaves_nothing_open() -> None:
+def test_a_rehearsal_works_over_tls_and_leaves_nothing_open(tmp_path: Path) -> None:
     """It speaks to the vault, to Resource Manager, to the account and to Graph, signed in by a managed identity."""
     parts = cast()
     with start_in_thread(lambda domains: stage(domains, parts)) as cloud:
-        noisy = {"PYTHONWARNINGS": "always::ResourceWarning", "PYTHONDONTWRITEBYTECODE": "1"}
-        env = {**os.environ, **settings(cloud, parts, "0 0 * * * *"), **noisy}
-        command = [sys.executable, "-c", COMMAND, "rotate", "shop/media-key", "--force", "--dry-run", "--json"]
-        ran = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603
+        sourced = command_line(tmp_path, settings(cloud, parts, "0 0 * * * *"))
+        ran = shell(f". {sourced} && rekey rotate shop/media-key --force --dry-run --json")
     assert (ran.returncode, ran.stderr) == (0, "")
     assert json.loads(ran.stdout)["action"] == "rotate"
+
+
+def test_what_the_simulator_says_to_export_is_all_that_the_command_line_needs() -> None:
+    command = [sys.executable, "-m", "simulator"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as simulator:  # noqa: S603
+        assert simulator.stdout
+        exported = ""
+        while "PYTHONPATH" not in exported:
+            exported += simulator.stdout.readline() or "PYTHONPATH is missing"
+        try:
+            ran = shell(f"{exported}\n{sys.executable} -m cli status --json")
+        finally:
+            simulator.terminate()
+    assert ran.stderr == ""
+    assert [each["secret"] for each in json.loads(ran.stdout)["secrets"]] == ["shopdata-key"]
+
+
+def shell(line: str) -> subprocess.CompletedProcess[str]:
+    """Run a line as somebody types it, and let it warn of what is left open."""
+    noisy = {"PYTHONWARNINGS": "always::ResourceWarning", "PYTHONDONTWRITEBYTECODE": "1"}
+    env = {name: text for name, text in os.environ.items() if name != "PYTHONPATH"} | noisy
+    bash = ["/bin/sh", "-c", line]
+    return subprocess.run(bash, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603

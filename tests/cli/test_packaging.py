@@ -1,31 +1,90 @@
-"""What `uv tool install .` installs: the command, all that it imports, and nothing that stays at home."""
+"""What `uv tool install ./cli` installs: one module with the command and all that it imports, and nothing of it is deployed."""
 
 from __future__ import annotations
 
 import ast
+import re
+import shutil
+import subprocess
+import sys
 import tomllib
-from importlib import import_module
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-PACKAGES = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+import pytest
+
+from scripts.package import files
+from tests.host.running import ROOT
+
+APP = tomllib.loads((ROOT / "pyproject.toml").read_text())
+TOOL = tomllib.loads((ROOT / "cli" / "pyproject.toml").read_text())
+INCLUDED = {
+    target: (ROOT / "cli" / source).resolve()
+    for source, target in TOOL["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"].items()
+}
 OURS = {path.parent.name for path in ROOT.glob("*/__init__.py")} | {"tests", "simulator", "scripts", "bench"}
+PACKAGES = {target.rpartition("/")[2] for target in INCLUDED if target.startswith("rekey_keyvault/app/")}
+HOST_ALONE = frozenset(
+    {"azure-functions", "azure-functions-runtime", "azurefunctions-extensions-base", "azure-monitor-opentelemetry"}
+)
+"""What only the deployed app loads."""
 
 
-def test_the_command_is_a_function_of_the_package() -> None:
-    module, _, name = PROJECT["project"]["scripts"]["rekey"].partition(":")
-    assert module.partition(".")[0] in PACKAGES
-    assert callable(getattr(import_module(module), name))
+def bare(requirement: str) -> str:
+    """Return a requirement's name."""
+    return re.split(r"[<>=!~\[ ]", requirement)[0]
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Lay out what a wheel would install, and return the folder."""
+    folder = tmp_path_factory.mktemp("site-packages")
+    for target, source in INCLUDED.items():
+        (folder / target).parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, folder / target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copyfile(source, folder / target)
+    return folder
+
+
+def test_one_module_is_installed_whose_name_cannot_clash(installed: Path) -> None:
+    assert [path.name for path in installed.iterdir()] == ["rekey_keyvault"]
+    assert TOOL["project"]["name"] == "rekey-keyvault"
+
+
+@pytest.mark.parametrize("line", ["--version", "--help", "completion bash", "status"])
+def test_what_is_installed_runs_by_itself(installed: Path, line: str) -> None:
+    module, _, name = TOOL["project"]["scripts"]["rekey"].partition(":")
+    start = f"import sys; sys.path.append({str(installed)!r}); from {module} import {name}; sys.exit({name}())"
+    command = [sys.executable, "-P", "-c", start, *line.split()]
+    ran = subprocess.run(command, cwd=installed, env={}, capture_output=True, text=True, check=False)  # noqa: S603
+    assert "Traceback" not in ran.stderr
+    assert ran.returncode == (3 if line == "status" else 0), ran.stderr
 
 
 def test_every_package_of_ours_that_is_imported_is_installed_too() -> None:
-    imported = {name.partition(".")[0] for package in PACKAGES for name in _imports(ROOT / package)}
-    assert imported & OURS <= set(PACKAGES)
+    modules = [source for target, source in INCLUDED.items() if target.rpartition("/")[2] in PACKAGES]
+    imported = {name.partition(".")[0] for source in modules for name in _imports(source)}
+    assert imported & OURS <= PACKAGES
     assert {"api", "cloud", "engine"} <= imported
 
 
-def _imports(package: Path) -> set[str]:
-    nodes = [node for path in package.rglob("*.py") for node in ast.walk(ast.parse(path.read_text()))]
+def test_it_needs_what_the_app_needs_but_for_the_host_and_what_the_command_line_alone_needs() -> None:
+    needed = {bare(each): each for each in TOOL["project"]["dependencies"]}
+    shared = {bare(each): each for each in APP["project"]["dependencies"] if bare(each) not in HOST_ALONE}
+    alone = {bare(each): each for each in APP["dependency-groups"]["cli"]}
+    assert needed.items() >= (shared | alone).items()
+    assert set(needed) - set(shared) - set(alone) == {"opentelemetry-api"}
+
+
+def test_nothing_that_only_the_command_line_uses_is_deployed() -> None:
+    assert not [name for name in files(ROOT) if name.startswith("cli/")]
+    locked = {bare(line) for line in (ROOT / "requirements.txt").read_text().splitlines() if "==" in line}
+    assert not {bare(each) for each in APP["dependency-groups"]["cli"]} & locked
+
+
+def _imports(place: Path) -> set[str]:
+    paths = place.rglob("*.py") if place.is_dir() else [place]
+    nodes = [node for path in paths for node in ast.walk(ast.parse(path.read_text()))]
     whole = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     return whole | {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
 import re
-from collections.abc import Iterator
+import shlex
 
 from cli.arguments import EPILOG, parser
 from cli.codes import Exit
 from tests.cli.page import BLOCK, PAGE, replayed
+from tests.cli.tree import commands
 
 TEXT = PAGE.read_text()
-
-
-def commands(within: argparse.ArgumentParser, path: str = "") -> Iterator[tuple[str, argparse.ArgumentParser]]:
-    """Yield every command that can be run, by its whole name."""
-    below = [each for each in within._actions if isinstance(each, argparse._SubParsersAction)]
-    if not below:
-        yield path, within
-    for name, command in (pair for each in below for pair in each.choices.items()):
-        yield from commands(command, f"{path} {name}".strip())
+COMMON = {"--output", "--json", "--query", "--settings", "--help"}
 
 
 def sections() -> dict[str, str]:
@@ -38,24 +30,33 @@ def test_every_example_ends_as_the_page_says() -> None:
 
 def test_every_command_has_its_place_and_its_options_are_there_and_none_besides() -> None:
     found = sections()
-    common = options(found["What every command has in common"])
-    assert common == {"--json", "--settings", "--help"}
+    assert options(found["What every command has in common"]) == COMMON | {"--dry-run"}
     known: dict[str, set[str]] = {}
     for name, command in commands(parser()):
         (heading,) = [each for each in found if name.split()[0] in each.split(", ")]
         assert f"`{name}" in TEXT or heading == name, name
         named = {each for action in command._actions for each in action.option_strings if each.startswith("--")}
-        known.setdefault(heading, set()).update(named - common)
-    assert known == {heading: options(found[heading]) - common for heading in known}
+        known.setdefault(heading, set()).update(named - COMMON)
+    assert known == {heading: options(found[heading]) - COMMON for heading in known}
 
 
 def test_every_command_is_shown_at_work() -> None:
     shown = " ".join(match[1] for match in BLOCK.finditer(TEXT))
     missing = [name for name, _ in commands(parser()) if f"rekey {name} " not in f"{shown} "]
-    assert missing == ["retire", "restore", "unpark", "policy rollback"]
+    assert missing == ["retire", "restore", "unpark", "completion", "policy rollback"]
 
 
 def test_every_exit_code_is_on_the_page_and_in_the_help() -> None:
     rows = re.findall(r"^\| ([0-9]+) \|", sections()["What every command has in common"], re.MULTILINE)
     assert [int(row) for row in rows] == [code.value for code in Exit]
     assert [int(code) for code in re.findall(r"[0-9]+", EPILOG)] == [code.value for code in Exit]
+
+
+def test_each_of_ten_tasks_takes_at_most_two_commands_that_can_be_read() -> None:
+    rows = re.findall(r"^\| ([^|]+) \| (`rekey [^|]+) \|$", sections()["Ten tasks"], re.MULTILINE)
+    assert len(rows) == 10
+    for task, told in rows:
+        lines = re.findall(r"`(rekey [^`]+)`", told)
+        assert 1 <= len(lines) + told.count("`--wait` in place of") + told.count("without `--dry-run`") <= 2, task
+        for line in lines:
+            assert parser().read(shlex.split(line.replace("<id>", "x"))[1:]).run, line

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from cloud.policy_store import BY, WHY
+from simulator.faults import Fault
+from simulator.wire import json_response
 from tests.cli.desk import ADA, Desk
 from tests.engine.scene import state
 from tests.policies import EMPTY, OWN, example
@@ -167,3 +170,73 @@ def test_a_file_longer_than_a_secret_holds_is_told_as_that(desk: Desk, file: Pat
     file.write_text("x" * 1_048_576)
     ran = desk.run("policy", "validate", str(file))
     assert (ran.code, "longer than" in ran.out) == (1, True)
+
+
+def managed(desk: Desk) -> Desk:
+    """Add a secret that a document can change."""
+    desk.secret("app", desk.account("appdata"), days_left=80, tags={"ValidityPeriodDays": "90"})
+    return desk
+
+
+def test_a_document_is_shown_as_it_stands_in_the_vault(desk: Desk) -> None:
+    text = desk.latest(OWN.name).value
+    assert desk.run("policy", "show").out == text
+    shown = desk.run("policy", "show", "--json").json
+    assert (shown["document"], shown["version"], shown["enabled"]) == (text, desk.latest(OWN.name).version, True)
+
+
+def test_an_earlier_version_is_shown_by_its_id(desk: Desk, file: Path) -> None:
+    earlier = desk.latest(OWN.name)
+    desk.run("policy", "push", str(file), "--reason", "x")
+    assert desk.run("policy", "show", str(earlier.version)).out == earlier.value
+    assert desk.run("policy", "show").out == NEW
+
+
+def test_what_is_no_policy_is_not_shown(desk: Desk) -> None:
+    desk.vault.put(OWN.name, "planted-password")
+    ran = desk.run("policy", "show")
+    assert ran.code == 5
+    assert "planted-password" not in ran.out + ran.err
+
+
+def test_the_effect_of_a_push_is_shown_before_it_is_one(desk: Desk, file: Path) -> None:
+    before = state(managed(desk))
+    ran = desk.run("policy", "push", str(file), "--reason", "x", "--dry-run")
+    assert (ran.code, state(desk)) == (0, before)
+    assert "would be pushed" in ran.out
+    assert "no secret begins or ceases to be rotated" in ran.out
+    shown = desk.run("policy", "push", str(file), "--reason", "x", "--dry-run", "--json").json
+    assert shown["effect"]["now"] == shown["effect"]["then"]
+    assert shown["version"] is None
+
+
+@pytest.mark.parametrize("line", ["policy diff {file}", "policy push {file} --reason x --dry-run"])
+def test_a_secret_that_would_not_be_rotated_any_more_is_named(desk: Desk, file: Path, line: str) -> None:
+    managed(desk)
+    file.write_text(f"{EMPTY}rules: [{{match: {{secret: app}}, manual: true}}]\n")
+    assert "/secrets/app: ok -> manual" in desk.run(*line.format(file=file).split()).out
+
+
+def test_a_push_and_a_rollback_say_what_they_changed(desk: Desk, file: Path) -> None:
+    old = managed(desk).latest(OWN.name).version
+    assert desk.run("policy", "push", str(file), "--reason", "x", "--json").json["effect"]["then"]["ok"] == 1
+    ran = desk.run("policy", "rollback", str(old), "--reason", "x", "--dry-run")
+    assert (ran.code, desk.latest(OWN.name).value) == (0, NEW)
+
+
+def test_the_versions_are_data_where_a_program_reads_them(desk: Desk, file: Path) -> None:
+    desk.run("policy", "push", str(file), "--reason", "x")
+    (new, old) = desk.run("policy", "history", "--json").json["versions"]
+    assert (new["enabled"], new["reason"], old["by"]) == (True, "x", None)
+    assert datetime.fromisoformat(new["created"]).tzinfo
+
+
+def test_a_vault_that_cannot_be_listed_hides_the_effect_of_a_push_and_does_not_prevent_it(
+    desk: Desk, file: Path
+) -> None:
+    busy = json_response(503, {"error": {"code": "Busy", "message": "later"}})
+    desk.world.faults.append(Fault(lambda request: request.path == "/secrets", busy, 100))
+    assert desk.run("policy", "push", str(file), "--reason", "x", "--dry-run").code == 4
+    ran = desk.run("policy", "push", str(file), "--reason", "x")
+    assert (ran.code, desk.latest(OWN.name).value) == (0, NEW)
+    assert "its effect cannot be told: listing was answered 503 Busy" in ran.err

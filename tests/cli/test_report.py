@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from cli.report import as_csv, as_html
+from cli.report import as_csv
+from cli.report_page import POINTS, as_html
 from tests.cli.desk import Desk
 from tests.engine.builders import NOW
 from tests.policies import EMPTY, OWN
@@ -85,7 +86,7 @@ def test_json_and_html_hold_the_same_secrets() -> None:
     assert {row["secret"] for row in found.run("report", "--format", "json").json["secrets"]} == names
     assert json.loads(found.run("report", "--json").out)["secrets"]
     page = found.run("report", "--format", "html").out
-    assert all(f"<td>{name}</td>" in page for name in names)
+    assert all(f'<th scope="row">{name}<small>' in page for name in names)
     assert "secrets: 7, not compliant: 5" in page
 
 
@@ -101,7 +102,7 @@ def test_a_report_is_written_to_a_file(kind: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("evil", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", " =1", "|x", "%x", "＝1", "\x00=1"])
 def test_no_cell_is_a_formula_to_a_spreadsheet(evil: str) -> None:
-    (_, cell) = csv.reader(io.StringIO(as_csv([{"owner": evil}], NOW)))
+    (_, cell) = csv.reader(io.StringIO(as_csv([{"owner": evil}])))
     assert cell[0][0] in ("'", "?")
     assert "\t" not in cell[0]
 
@@ -122,7 +123,7 @@ class _Tags(HTMLParser):
 
 def test_the_page_needs_nothing_else_and_runs_nothing() -> None:
     parsed = _Tags()
-    page = as_html([{"compliant": "no", "owner": EVIL}], NOW)
+    page = as_html([{"compliant": False, "owner": EVIL}], NOW)
     parsed.feed(page)
     assert parsed.seen <= {
         "html",
@@ -132,6 +133,18 @@ def test_the_page_needs_nothing_else_and_runs_nothing() -> None:
         "style",
         "body",
         "h1",
+        "h2",
+        "main",
+        "p",
+        "ul",
+        "li",
+        "b",
+        "div",
+        "section",
+        "span",
+        "small",
+        "colgroup",
+        "col",
         "table",
         "caption",
         "thead",
@@ -139,13 +152,55 @@ def test_the_page_needs_nothing_else_and_runs_nothing() -> None:
         "tr",
         "th",
         "td",
+        "br",
+        "time",
+        "wbr",
     }
     assert EVIL in parsed.text
     assert "default-src 'none'" in page
     assert "@media print" in page
 
 
+def test_a_vault_that_cannot_be_read_is_named_in_the_report_that_lacks_it() -> None:
+    found = desk()
+    other = found.world.add_vault("broken", group="elsewhere")
+    scopes = {found.vault.url: [found.group], other.url: [found.group]}
+    env = {**found.env, "REKEY_VAULTS": ",".join(scopes), "REKEY_SCOPES": json.dumps(scopes)}
+    ran = found.run("report", "--format", "html", env=env)
+    assert (ran.code, f"could not be read: {other.url}" in ran.out) == (4, True)
+    assert found.run("report", "-o", "json", env=env).json["unread"][0]["vault"] == other.url
+
+
 def test_a_vault_without_secrets_is_reported_as_that() -> None:
     found = Desk()
     assert found.run("report").out == "no secrets\r\n"
     assert "secrets: 0" in found.run("report", "--format", "html").out
+
+
+def test_the_page_judges_by_the_points_that_the_other_formats_have() -> None:
+    (row, *_) = desk().run("report", "--format", "json").json["secrets"]
+    assert {point.replace(" ", "_") for point in POINTS} <= set(row)
+
+
+def test_what_does_not_comply_stands_first_with_the_points_that_it_breaks() -> None:
+    page = desk().run("report", "--format", "html").out
+    first, second = page.index("Not compliant: 5"), page.index("Compliant: 2")
+    assert first < page.index(">unlimited<") < second < page.index(">well<")
+    assert "no expiry, not rotated in time, overdue" in page
+
+
+def test_totals_are_given_by_vault_and_owner() -> None:
+    page = desk().run("report", "--format", "html").out
+    assert "By vault" in page
+    assert '<th scope="row">team-a</th><td class="number">1</td><td class="number">0</td>' in page
+
+
+def test_the_page_takes_verdicts_and_times_as_programs_get_them_as_well() -> None:
+    row = {"vault": "https://prod.vault.azure.net", "secret": "late", "compliant": False, "expiry_set": False}
+    times = {"last_written": "2026-11-02T09:00:00+00:00", "age_days": 100, "validity_days": 90, "expires": None}
+    page = as_html([{**row, **times, "owner": None}], NOW, ["https://broken.vault.azure.net"])
+    assert "Not compliant: 1" in page
+    assert "<small>no expiry</small>" in page
+    assert "2026-11-02<small>100 of 90 days</small>" in page
+    assert '<td data-label="Expires">never</td>' in page
+    assert "could not be read: https://broken.vault.azure.net." in page

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
 
+from cli.board import HELD
 from simulator.faults import Fault
-from simulator.wire import json_response
+from simulator.wire import Request, json_response
 from tests.cli.desk import Desk
+from tests.cli.test_acting import app_at_work
 
 
 def desk() -> Desk:
@@ -86,7 +90,8 @@ def test_a_vault_that_cannot_be_read_does_not_hide_the_others_and_the_exit_code_
     assert ran.code == 4
     assert "prod/well" in ran.out
     assert "broken.vault.azure.net" in ran.err
-    assert "Fix: grant it the role" in ran.err
+    assert "Fix: have the role Key Vault Secrets Officer" in ran.err
+    assert "vaults that could not be read: 1" in ran.out
 
 
 def test_an_azure_that_is_busy_is_told_as_that() -> None:
@@ -103,3 +108,82 @@ def test_what_a_tag_holds_cannot_drive_the_terminal() -> None:
     ran = found.run("status")
     assert "a?[2Jb?c?" in ran.out
     assert "\x1b" not in ran.out
+
+
+def many(count: int) -> Desk:
+    """Return a desk with so many secrets of which the last one needs a person."""
+    found = Desk()
+    for number in range(count - 1):
+        found.vault.put(f"plain-{number:05}", "x")
+    found.secret("zodd", found.account("odddata"), tags={"ValidityPeriodDays": "sixty"})
+    return found
+
+
+def test_a_long_list_shows_row_by_row_and_ends_with_the_count_and_what_needs_a_person() -> None:
+    lines = many(HELD + 30).run("status").out.splitlines()
+    assert lines[0].split() == ["state", "secret", "rotator", "owner", "expires", "due"]
+    assert [line.split()[1] for line in lines[1 : HELD + 1]] == [f"prod/plain-{number:05}" for number in range(HELD)]
+    assert lines[-1] == f"secrets: {HELD + 30} (1 parked, {HELD + 29} unmanaged)"
+    assert lines[-5] == "parked: prod/zodd"
+
+
+def test_a_long_list_begins_to_show_before_the_last_page_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    found, shown = many(HELD + 100), io.StringIO()
+    before: list[str] = []
+
+    def page(request: Request) -> bool:
+        before[:] = [shown.getvalue()] if request.path == "/secrets" else before
+        return False
+
+    found.world.faults.append(Fault(page, json_response(503, {}), 1))
+    monkeypatch.setattr(io, "StringIO", lambda: shown)
+    found.run("status")
+    assert "prod/plain-00000" in before[0]
+    assert "prod/zodd" not in before[0]
+
+
+def test_a_long_list_is_in_order_where_a_program_reads_it() -> None:
+    shown = many(HELD + 30).run("status", "--json").json
+    assert [each["secret"] for each in shown["secrets"]][-1] == "zodd"
+
+
+def test_a_secret_that_fell_out_of_management_is_shown_first_of_all_but_what_is_parked() -> None:
+    found = Desk()
+    found.secret("fallen", found.account("falldata"), days_left=10)
+    found.run("rotate", "prod/fallen", "--wait", while_waiting=app_at_work(found))
+    found.clock.advance(60)
+    found.vault.put("fallen", "written-without-tags")
+    ran = found.run("status")
+    assert (ran.code, "dropped: prod/fallen" in ran.out) == (1, True)
+
+
+def test_a_watched_list_shows_anew_until_it_is_interrupted() -> None:
+    found, rounds = desk(), [0]
+
+    async def interrupt() -> None:
+        rounds[0] += 1
+        if rounds[0] == 3:
+            raise KeyboardInterrupt
+
+    before = found.clock.now()
+    ran = found.run("status", "--watch", "20", while_waiting=interrupt)
+    assert ran.code == 130
+    assert ran.out.count("secrets: 5") == 3
+    assert (found.clock.now() - before).total_seconds() == 60
+    assert "again in 20 s" in ran.out
+
+
+def test_a_watched_list_goes_on_where_azure_is_busy_for_a_while() -> None:
+    found, rounds = desk(), [0]
+
+    async def disturb() -> None:
+        rounds[0] += 1
+        busy = json_response(503, {"error": {"code": "Busy", "message": "later"}})
+        if rounds[0] == 1:
+            found.world.faults.append(Fault(lambda request: request.path == "/secrets", busy, 4))
+        if rounds[0] == 6:
+            raise KeyboardInterrupt
+
+    ran = found.run("status", "--watch", "60", while_waiting=disturb)
+    assert (ran.code, "503 Busy" in ran.err) == (130, True)
+    assert ran.out.count("secrets: 5") > 1

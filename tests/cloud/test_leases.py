@@ -173,11 +173,11 @@ async def test_the_index_tells_of_every_record_and_of_none_where_none_is() -> No
     assert [listed async for listed in leases(rig).index()] == []
     other = SOURCE.replace("/g/", "/süd/")
     await touch(rig)
-    pending = Pending(rig.clock.now(), "a" * 32, "key1")
+    pending = Pending(rig.clock.now().replace(microsecond=0), "a" * 32, "key süd")
     async with leases(rig).hold(other, SECOND) as lease:
         await lease.write(replace(lease.record, pending=pending, changing=pending.at))
     index = {listed.source: listed async for listed in leases(rig).index()}
-    assert index == {SOURCE: Listed(SOURCE, FIRST), other: Listed(other, SECOND, pending.at, is_open=True)}
+    assert index == {SOURCE: Listed(SOURCE, FIRST), other: Listed(other, SECOND, pending, is_open=True)}
 
 
 async def test_a_record_says_where_it_is() -> None:

@@ -289,3 +289,12 @@ def test_the_sample_settings_are_sound() -> None:
     sample = json.loads((Path(__file__).parents[2] / "local.settings.sample.json").read_text())
     assert Settings.read(sample["Values"]).scopes
     assert sample["IsEncrypted"] is False
+
+
+@pytest.mark.parametrize(
+    "address", ["docs/runbook.md", "javascript:alert(1)", "https://wiki.example/a b", "https://x/#y"]
+)
+def test_the_runbook_is_somewhere_in_the_web(address: str) -> None:
+    (problem,) = problems(REKEY_RUNBOOK=address)
+    assert problem.startswith("REKEY_RUNBOOK is")
+    assert read(REKEY_RUNBOOK="https://wiki.example/rekey/runbook.html")

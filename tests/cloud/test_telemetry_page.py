@@ -14,9 +14,9 @@ import pytest
 
 from cloud.storage.backlog import EVERY, QUEUES
 from cloud.telemetry.reports import FAILED, PERSONAL, Reports, public, record
-from engine.decide.inventory import STATES
 from engine.errands.errand import ERRANDS
 from engine.errors import RekeyError, TransientError
+from engine.model.entry import STATES
 from engine.model.outcome import Errand, Outcome, Result
 from engine.model.tally import UNKNOWN
 from engine.model.workitem import Action, Trigger

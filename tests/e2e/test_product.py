@@ -63,10 +63,13 @@ def test_an_order_to_sweep_finds_what_is_due_retires_what_is_over_and_parks_what
             elif not isinstance(part.source, Application):
                 assert part.source.opens(running.cloud.world, after.value), part.name
     wait_for(
-        lambda: "RekeyRetire" not in (running.latest("backup-key").tags or {}), lambda: "the old key to be retired"
+        lambda: [version.enabled for version in running.vault.versions("backup-key")] == [False, True],
+        lambda: "the old key to be retired",
+    )
+    wait_for(
+        lambda: "RekeyRetire" not in (running.latest("backup-key").tags or {}), lambda: "its retirement to be noted"
     )
     wait_for(lambda: "RekeyState" in (running.latest("legacy-key").tags or {}), lambda: "the broken one to be parked")
-    assert [version.enabled for version in running.vault.versions("backup-key")] == [False, True]
     assert "ValidityPeriodDays" in (running.latest("legacy-key").tags or {})["RekeyReason"]
     assert running.latest("archive-key") == before["archive-key"]
 

@@ -89,7 +89,7 @@ async def test_a_retirement_that_names_the_current_version_never_disables_it() -
 
 
 @pytest.mark.parametrize("named", ["", "A" * 32, "../other"])
-async def test_a_retirement_that_names_no_version_disables_nothing(named: str) -> None:
+async def test_a_retirement_that_names_no_version_disables_nothing_and_the_next_audit_removes_it(named: str) -> None:
     rig, current = await settled()
     lie = f"2026-01-01T00:00:00Z {named or current.version.upper()} key1"
     rig.vault.amend(current, tags={**(current.tags or {}), "RekeyRetire": lie})
@@ -97,4 +97,5 @@ async def test_a_retirement_that_names_no_version_disables_nothing(named: str) -
     await work(rig, action="retire")
     assert rig.latest(NAME).enabled == before.enabled is True
     assert accepted(rig, current)
-    assert "tag RekeyRetire" in (rig.latest(NAME).tags or {})["RekeyReason"]
+    await work(rig, action="audit")
+    assert not {"RekeyRetire", "RekeyState"} & set(rig.latest(NAME).tags or {})

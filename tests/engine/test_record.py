@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import NeedsHuman
-from engine.model.record import FORMAT, LATE, MOST_EARLIER, SETTLE, Listed, Record, Stale, Write
+from engine.model.record import FORMAT, LATE, MOST_EARLIER, MOST_LOST, SETTLE, Listed, Record, Stale, Write
 from engine.model.tags import CREDENTIAL, OPERATION, RETIRE, STATE, Pending
 from engine.secret import SecretRef, SecretVersion, Sensitive
 
 NOW = datetime(2026, 11, 2, 9, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 OLD, NEW, OTHER = "a" * 32, "b" * 32, "c" * 32
-VALUE = Sensitive("fresh")
+VALUE, OTHER_VALUE = Sensitive("fresh"), Sensitive("newer")
 
 moments = st.datetimes(
     datetime(2020, 1, 1),  # noqa: DTZ001 - Hypothesis adds the zone
@@ -33,7 +33,8 @@ writes = st.builds(
 texts = st.lists(words, max_size=3).map(tuple)
 maybe = st.none() | moments
 records = st.builds(
-    Record, words, words, words, words, st.none() | writes, st.none() | writes, st.none() | pendings, texts, texts,
+    Record, words, words, words, words, st.none() | writes, st.none() | writes,
+    st.lists(writes, max_size=2).map(tuple), st.none() | pendings, texts, texts,
     changing=maybe, open_until=maybe, look_at=maybe, audited=maybe, begun=maybe, touched=words, healed=maybe,
     proven=words, untold=st.booleans(), created=maybe, earlier=texts, twins=st.dictionaries(words, words, max_size=3),
     tags=st.dictionaries(words, words, max_size=3),
@@ -136,6 +137,35 @@ def test_a_write_that_did_not_land_keeps_the_source_open_and_announced() -> None
     assert record.is_open
 
 
+def test_an_announcement_that_is_long_over_keeps_nothing_open() -> None:
+    record = announced()
+    assert record.seen(secret(OLD), NOW + LATE) == record
+
+
+def test_a_write_that_was_given_up_is_recognised_when_it_comes_at_last() -> None:
+    before = announced()
+    newer = replace(announced_write(before), digest=before.digest("key1", OTHER_VALUE), credential_id="key1")
+    record = before.announced(newer, "storage-key").landed(secret(OTHER, OTHER_VALUE, NOW + SECOND))
+    assert record.lost == (before.ahead,)
+    late = record.seen(secret(NEW, created=NOW + 2 * SECOND), NOW + LATE)
+    assert (late.published, late.lost) == (replace(announced_write(before), version=NEW, created=NOW + 2 * SECOND), ())
+
+
+def test_a_lost_write_that_comes_leaves_what_is_announced_to_be_recognised() -> None:
+    lost = announced().lose()
+    ahead = replace(announced_write(lost), digest=lost.digest("key2", OTHER_VALUE))
+    record = replace(lost, ahead=ahead).seen(secret(NEW), NOW + SECOND)
+    assert record.wrote(secret(NEW))
+    assert record.lost == (ahead,)
+
+
+def test_only_so_many_lost_writes_are_remembered() -> None:
+    record = announced()
+    for day in range(MOST_LOST + 2):
+        record = record.announced(replace(announced_write(record), at=NOW + timedelta(days=day)), "storage-key")
+    assert len(record.lost) == MOST_LOST
+
+
 def test_what_a_person_wrote_instead_is_not_taken_for_ours() -> None:
     before = announced()
     assert before.seen(secret(OTHER, Sensitive("theirs")), NOW + SECOND) == before
@@ -186,5 +216,5 @@ def test_a_credential_proven_refused_is_compromised_no_longer() -> None:
 def test_a_listing_shows_when_something_is_due() -> None:
     record = announced().landed(secret(NEW))
     assert Listed.of(record) == Listed(
-        "/source", "owner", NOW + timedelta(days=7), is_open=True, created=NOW, published=NOW, made=NOW
+        "/source", "owner", record.pending, is_open=True, created=NOW, published=NOW, made=NOW
     )

@@ -60,6 +60,7 @@ async def first_record(rig: Rig) -> None:
 async def test_a_sweep_costs_one_call_for_25_secrets_and_one_message_for_each_that_is_due(
     due: int, others: int
 ) -> None:
+    """And one call for the records of all sources, one to note that it came to its end."""
     rig = populated(due, others)
     service = rig.service()
     rig.queue("rotations")
@@ -67,7 +68,7 @@ async def test_a_sweep_costs_one_call_for_25_secrets_and_one_message_for_each_th
     await service.sweep_vault(order(rig))
     assert {message["secret"] for message in rig.messages("rotations")} == {f"due-{number}" for number in range(due)}
     pages = max(1, -(-(due + others) // 25))
-    expected = {"vault": pages, "host queue": due, "host blob": 1}
+    expected = {"vault": pages, "host queue": due, "host blob": 2}
     assert rig.calls() == {key: count for key, count in expected.items() if count}
 
 
@@ -193,6 +194,19 @@ async def test_an_order_that_cannot_be_read_fails(text: bytes) -> None:
     with pytest.raises(PermanentError, match="queue sweeps"):
         await rig.service().sweep_vault(text)
     assert not rig.calls()["vault"]
+
+
+async def test_a_sweep_that_cannot_list_the_records_does_not_count_as_complete(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Only tags are known then, and the alert for sweeps that do not come to their end tells a person."""
+    rig = populated(1, 1)
+    refuse(rig, 403, "AuthorizationFailure", lambda request: request.query.get("comp") == "list")
+    with caplog.at_level(logging.INFO):
+        assert len(await sweep(rig)) == 1
+    swept = [json.loads(record.message) for record in caplog.records if '"swept"' in record.message]
+    assert [(summary["seen"], summary["broken"]) for summary in swept] == [(2, 1)]
+    assert "the records of the sources cannot be listed" in caplog.text
 
 
 @pytest.mark.parametrize("vault", ["https://foreign.vault.azure.net", "foreign", None, 7])

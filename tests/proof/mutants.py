@@ -143,7 +143,7 @@ def _follow_ups_without_end(patch: pytest.MonkeyPatch) -> None:
     confirm = Publishing.confirm
 
     async def eager(self: Publishing, secret: Any, reason: str) -> Any:
-        await self._parts.queue.post_rotation(self._run.item, publishing.FOLLOW_UP_SECONDS)
+        await self._parts.queue.post_rotation(self._progress.item, publishing.FOLLOW_UP_SECONDS)
         return await confirm(self, secret, reason)
 
     patch.setattr(Publishing, "confirm", eager)
@@ -301,7 +301,7 @@ def _value_in_the_report(patch: pytest.MonkeyPatch) -> None:
 
     async def talkative(self: Publishing, secret: Any, issued: Any, *rest: Any) -> Any:
         published = await publish(self, secret, issued, *rest)
-        self._run.reason = f"now {issued.fields['key'].reveal()}"
+        self._progress.reason = f"now {issued.fields['key'].reveal()}"
         return published
 
     patch.setattr(Publishing, "_publish", talkative)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from engine.errors import AccessDenied, LeaseUnavailable, NotFound, RekeyError, TransientError
+from engine.model.last_sweep import LastSweep
 from engine.model.outcome import Outcome
 from engine.model.record import Listed, Record
 from engine.model.sweep_order import SweepOrder
@@ -352,6 +353,10 @@ class NoWatch:
 
     async def measure(self) -> None:
         """Measure nothing."""
+
+    async def sweeps(self) -> list[LastSweep]:
+        """Remember nothing."""
+        return []
 
     async def obstacle(self) -> str:
         """See nothing."""

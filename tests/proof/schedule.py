@@ -135,7 +135,7 @@ class Schedule:
         self.sweep(OVERLAP)
         self.director.calm()
         self.moves.clear()
-        for after in (DAY + 60, OVERLAP, DAY + 60, DAY + 60):
+        for after in (DAY + 60, OVERLAP, DAY + 60, OVERLAP, DAY + 60):
             if not self._restless():
                 break
             self.sweep(after)

@@ -1,0 +1,94 @@
+"""What a reader chose to see: filters, and how rows are grouped."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+
+from api.listing import ATTENTION, Filter, Page, Place, page
+from api.requests import Request
+from engine.model.entry import NEEDS_A_PERSON, STATES, Entry
+from engine.rotate.engine import Engine
+
+FIRST_ROWS, MOST_ROWS = 100, 1000
+GROUPS = ("owner", "rotator", "vault")
+FILTERS = ("state", "vault", "rotator", "owner", "search", "group")
+MOST_TEXT = 127
+
+
+@dataclass(frozen=True, slots=True)
+class Sieve(Filter):
+    """A filter that also counts what it would let pass if no state were chosen."""
+
+    search: str = ""
+    counted: list[Entry] = field(default_factory=list, compare=False)
+    passed: list[Entry] = field(default_factory=list, compare=False)
+
+    def lets_pass(self, one: Entry) -> bool:
+        """Return whether a secret is shown."""
+        anywhere = Filter("", self.rotator, self.owner)
+        if not (anywhere.lets_pass(one) and _mentions(one, self.search)):
+            return False
+        self.counted.append(one)
+        if not Filter(self.state).lets_pass(one):
+            return False
+        self.passed.append(one)
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What one answer shows, and how many secrets there are of each state, whatever state was chosen."""
+
+    entries: list[Entry]
+    counted: list[Entry]
+    rest: Place | None
+
+    @property
+    def counts(self) -> Counter[str]:
+        """Return how many secrets are in each state."""
+        return Counter(entry.state for entry in self.counted)
+
+    @property
+    def in_need(self) -> int:
+        """Return how many secrets need a person."""
+        return sum(entry.state in NEEDS_A_PERSON for entry in self.counted)
+
+
+async def gathered(engine: Engine, request: Request) -> Shown:
+    """Gather what a request asks for; raises BadRequest or NotFound for what it cannot mean."""
+    query = request.query
+    limit = request.number("limit", FIRST_ROWS, MOST_ROWS) or FIRST_ROWS
+    state = request.choice("state", (*STATES, ATTENTION))
+    rotator = request.choice("rotator", tuple(engine.kinds))
+    request.choice("group", GROUPS)
+    only = request.vault(engine.policy, query["vault"]) if query.get("vault") else ""
+    cursor = query.get("cursor", "")
+    sieve = Sieve(state, rotator, text(request, "owner"), search=text(request, "search").lower())
+    part = await page(engine, Place.read(cursor) if cursor else None, sieve, limit, only)
+    return _shown(sieve, part)
+
+
+def text(request: Request, name: str) -> str:
+    """Return what was typed into a field."""
+    return request.query.get(name, "").strip()[:MOST_TEXT]
+
+
+def _shown(sieve: Sieve, part: Page) -> Shown:
+    # The first secret that no longer fits is looked at now and again for the next page. It counts there.
+    overlooked = len(sieve.passed) > len(part.entries)
+    counted = sieve.counted[:-1] if overlooked else sieve.counted
+    return Shown(part.entries, counted, part.rest)
+
+
+def _mentions(entry: Entry, words: str) -> bool:
+    """Return whether a secret fits what was typed: a pattern of its name, or a part of what its row says."""
+    name = entry.secret.ref.name.lower()
+    if not words:
+        return True
+    if set(words) & set("*?["):
+        return fnmatchcase(name, words)
+    tags = entry.secret.tags
+    texts = (name, tags.get("Owner", ""), tags.get("ProviderAddress", ""), entry.reason)
+    return any(words in text.lower() for text in texts)

@@ -1,0 +1,116 @@
+"""What a person can do about one secret: the buttons, what each would do, and the commands that do the same."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from api import actions
+from api.access import Caller, Role, demand
+from api.answers import Answer
+from api.requests import Request
+from engine.errors import RekeyError
+from engine.model.entry import Entry
+from engine.rotate.engine import Engine
+
+REASON = '--reason "why"'
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """One thing that a person can do."""
+
+    key: str
+    verb: actions.Verb
+    label: str
+    """What the button says."""
+    does: str
+    """What it does, in one sentence."""
+    options: str = ""
+    """Of the command line."""
+    body: dict[str, bool] = field(default_factory=dict)
+
+    def command(self, entry: Entry) -> str:
+        """Return the command that does it."""
+        ref = entry.secret.ref
+        words = ("rekey", self.verb, f"{ref.vault_name}/{ref.name}", self.options, REASON, "--wait")
+        return " ".join(word for word in words if word)
+
+
+DEEDS = (
+    Deed("unpark", "unpark", "Try again", "Tries a parked secret now. Its mark goes when that works."),
+    Deed(
+        "rotate", "rotate", "Rotate now", "Makes a new credential, although none may be due. The earlier one works on.",
+        "--force", {"force": True},
+    ),
+    Deed(
+        "leaked", "rotate", "It has leaked", "Makes a new credential and cuts the earlier ones off at once.",
+        "--compromised", {"compromised": True},
+    ),
+    Deed("restore", "restore", "Undo the rotation", "Publishes the earlier credential again, if it still works."),
+    Deed("retire", "retire", "Retire the earlier one", "Revokes the earlier credential, if its overlap has passed."),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What a deed would do, or what keeps it from being done."""
+
+    deed: Deed
+    able: bool
+    facts: tuple[tuple[str, str], ...]
+
+
+def possible(entry: Entry) -> list[Deed]:
+    """Return what makes sense for a secret in this state."""
+    if entry.managed is None:
+        return []
+    marked, pending = entry.state in ("parked", "drifted"), entry.managed.pending is not None
+    sensible = {"unpark": marked, "rotate": True, "leaked": True, "restore": pending, "retire": pending}
+    return [deed for deed in DEEDS if sensible[deed.key]]
+
+
+def may_act(caller: Caller) -> bool:
+    """Return whether a caller may do any of it."""
+    return caller.role is not None and caller.role >= Role.OPERATOR
+
+
+async def trial(engine: Engine, request: Request, caller: Caller) -> Trial | None:
+    """Return what the chosen deed would do, changing nothing; raises Forbidden for who may not do it."""
+    chosen = request.choice("try", tuple(deed.key for deed in DEEDS))
+    deed = next((deed for deed in DEEDS if deed.key == chosen), None)
+    if deed is None:
+        return None
+    demand(caller, Role.OPERATOR)
+    dry = Request("POST", request.url, request.path, {"dry_run": "true"}, {}, json.dumps(deed.body).encode())
+    try:
+        answer = await actions.consider(engine, deed.verb, dry, caller)
+    except RekeyError as error:
+        return Trial(deed, able=False, facts=(("why", error.what), ("fix", error.fix)))
+    assert isinstance(answer, Answer)  # noqa: S101 - a dry run queues nothing
+    forecast: dict[str, Any] = json.loads(answer.text())
+    return Trial(deed, able=forecast["action"] not in ("skip", "wait", "park"), facts=tuple(_facts(forecast)))
+
+
+def _facts(forecast: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return what the API says would happen, in words; what identifies the secret stands on the page already."""
+    known = ("operation", "vault", "secret", "version")
+    return [
+        (name.replace("_", " "), _readable(text))
+        for name, text in forecast.items()
+        if name not in known and text not in (None, "", [], {})
+    ]
+
+
+def _readable(value: Any) -> str:
+    """Write a time and a list of steps for people; any other text stays as it is."""
+    if isinstance(value, list) and all(isinstance(step, dict) for step in value):
+        return "; ".join(f"{step.get('action')}: {step.get('reason')}" for step in value)
+    if not isinstance(value, str):
+        return json.dumps(value)
+    try:
+        return f"{datetime.fromisoformat(value):%Y-%m-%d %H:%M} UTC"
+    except ValueError:
+        return value

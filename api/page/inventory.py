@@ -1,0 +1,69 @@
+"""GET /api/inventory: every secret as one page that needs nothing else, the most urgent first. It reads no value.
+
+Without the script, links lead from page to page. The script follows them and puts all rows on one page, so that a row
+is written in one place only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import urlencode
+
+from api.answers import Answer
+from api.listing import ATTENTION
+from api.page import coming, look, sweeps
+from api.page.choice import FILTERS, GROUPS, Shown, gathered, text
+from api.page.rows import groups
+from api.page.timeline import ticks
+from api.requests import Request
+from api.route import Desk
+from engine.model.entry import STATES
+from engine.secret import SecretRef
+
+KEPT = (*FILTERS, "code")
+"""What a link to the next rows repeats: the filter, and the function key of who came with one."""
+
+
+async def inventory(at: Desk, request: Request) -> Answer:
+    """Answer with the page, or with those of its rows that a cursor asks for."""
+    engine, query, now = at.engine, request.query, at.engine.clock.now()
+    shown = await gathered(engine, request)
+    vaults = sorted(SecretRef(url, "").vault_name for url in engine.policy.scopes)
+    first = not query.get("cursor")
+    return look.drawn(
+        "inventory.html",
+        title="inventory",
+        home=_address({"code": query.get("code", "")}),
+        now=now,
+        code=query.get("code", ""),
+        chosen={name: text(request, name) for name in FILTERS},
+        states=(ATTENTION, *STATES),
+        vaults=vaults,
+        kinds=sorted(engine.kinds),
+        owners=sorted({entry.secret.tags["Owner"] for entry in shown.counted if entry.secret.tags.get("Owner")}),
+        by=GROUPS,
+        counts=shown.counts,
+        in_need=shown.in_need,
+        total=len(shown.counted),
+        links={state: _address({**query, "state": state}) for state in ("", ATTENTION, *STATES)},
+        summary=_summary(shown),
+        ticks=ticks(),
+        groups=groups(shown.entries, now, query, query.get("group", "").lower()),
+        days=coming.days(engine, shown.entries, now, query),
+        runbook=at.runbook,
+        sweeps=await sweeps.seen(at.watch, now) if first else [],
+        start="" if first else _address(query),
+        next=_address(query, shown.rest.cursor()) if shown.rest else "",
+    )
+
+
+def _summary(shown: Shown) -> str:
+    total, rows = len(shown.counted), len(shown.entries)
+    amount = f"{rows} shown" if rows == total else f"{rows} of {total} shown"
+    return amount + ("; there are more." if shown.rest else ".")
+
+
+def _address(query: Mapping[str, str], cursor: str = "") -> str:
+    """Return a link to this page with another query; it names no host and so stays here."""
+    kept = {name: query[name] for name in KEPT if query.get(name)}
+    return "?" + urlencode({**kept, "cursor": cursor} if cursor else kept)

@@ -1,0 +1,119 @@
+"""GET /api/inventory?vault=…&secret=…: one secret on a page of its own. It reads no value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from urllib.parse import urlencode
+
+from api.access import Caller
+from api.answers import Answer, BadRequest
+from api.listing import judge, ledger_of
+from api.page import coming, deeds, links, look, rows
+from api.page.commands import commands
+from api.page.deeds import Deed
+from api.page.timeline import ticks
+from api.requests import Request
+from api.route import Desk
+from engine.decide.history import events, newest_first
+from engine.errors import NotFound
+from engine.model.entry import Entry
+from engine.model.tags import REPLICA_OF
+from engine.rotate.engine import Engine
+from engine.secret import SecretRef, SecretVersion
+
+ELSEWHERE = "see the list: it may stand in another vault, or be deleted"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Something that stands elsewhere, with its address in the portal or on this page."""
+
+    name: str
+    href: str = ""
+    note: str = ""
+
+
+async def one_secret(at: Desk, request: Request, caller: Caller) -> Answer:
+    """Answer with the page of one secret, and with what the deed would do that is to be tried."""
+    engine, now = at.engine, at.engine.clock.now()
+    if not request.query.get("vault"):
+        raise BadRequest("vault is missing", fix="send the vault's short name beside the secret's")
+    request = replace(request, path={"vault": request.query["vault"], "name": request.query["secret"]})
+    ref = request.secret(engine.policy)
+    versions = await _versions(engine, ref)
+    entry = judge(engine, versions[0], await ledger_of(engine))
+    code = {"code": request.query["code"]} if request.query.get("code") else {}
+    return look.drawn(
+        "secret.html",
+        title=ref.name,
+        home="?" + urlencode(code),
+        now=now,
+        row=rows.row(entry, now, request.query),
+        path=f"secrets/{ref.vault_name}/{ref.name}",
+        facts=_facts(entry),
+        portal=links.to_secret(ref),
+        source=_source(entry),
+        runbook=at.runbook,
+        ticks=ticks(),
+        steps=coming.next_of(engine, versions[0], now, request.query),
+        consumers=_consumers(engine, entry, request.query),
+        history=events(versions),
+        commands=commands(entry, versions[1:]),
+        deeds=[(deed, _trying(deed, request.query)) for deed in _buttons(entry, caller)],
+        trial=await deeds.trial(engine, request, caller),
+    )
+
+
+async def _versions(engine: Engine, ref: SecretRef) -> list[SecretVersion]:
+    versions = newest_first([version async for version in engine.vaults.versions(ref)])
+    if not versions:
+        raise NotFound("there is no such secret", where=str(ref), fix=ELSEWHERE)
+    return versions
+
+
+def _buttons(entry: Entry, caller: Caller) -> list[Deed]:
+    return deeds.possible(entry) if deeds.may_act(caller) else []
+
+
+def _trying(deed: Deed, query: Mapping[str, str]) -> str:
+    kept = {name: query[name] for name in ("vault", "secret", "code") if query.get(name)}
+    return "?" + urlencode({**kept, "try": deed.key}) + "#trial"
+
+
+def _facts(entry: Entry) -> list[tuple[str, str]]:
+    managed, tags = entry.managed, entry.secret.tags
+    facts = {
+        "Vault": entry.secret.ref.vault,
+        "Kind": rows.kind_of(entry),
+        "Owner": tags.get("Owner", ""),
+        "Credential": tags.get("CredentialId", ""),
+        "Valid for": f"{managed.validity.days} days" if managed else "",
+        "Rotated": f"{managed.rotate_before.days} days before it expires" if managed else "",
+        "Overlap": f"{managed.overlap.total_seconds() / 3600:g} hours" if managed else "",
+        "Only within": tags.get("RotationWindow", ""),
+    }
+    return [(name, text) for name, text in facts.items() if text]
+
+
+def _source(entry: Entry) -> Place | None:
+    source = entry.managed.source if entry.managed else entry.secret.tags.get("ProviderAddress", "")
+    return Place(source, links.to_source(entry.secret.ref, source)) if source else None
+
+
+def _consumers(engine: Engine, entry: Entry, query: Mapping[str, str]) -> list[Place]:
+    """Return the apps that the policy names, and the secrets that hold the same value."""
+    ref = entry.secret.ref
+    places = [Place(app, links.to_source(ref, app), "an app") for app in engine.policy.consumers(ref)]
+    replicas = entry.managed.replicas if entry.managed else ()
+    served = [replica for replica in replicas if replica.vault in engine.policy.scopes]
+    places += [
+        Place(
+            str(replica),
+            rows.to_secret(replica.vault_name, replica.name, query) if replica in served else "",
+            "a replica",
+        )
+        for replica in replicas
+    ]
+    primary = entry.secret.tags.get(REPLICA_OF, "")
+    return [*places, Place(primary, "", "its primary")] if primary else places

@@ -1,0 +1,118 @@
+"""How long somebody waits who types `rekey`: for a help, and for the first lines of a long list."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from cli.main import main
+from cli.session import Parts
+from simulator.reach.transport import SimulatedCredential, SimulatedTransport, forget_challenges
+from tests.cli.desk import Desk
+
+ROOT = Path(__file__).resolve().parents[1]
+RUNS, GOAL = 21, 0.150
+SECRETS, LATENCY, FIRST_GOAL = 10_000, 0.1, 1.0
+"""Key Vault answers a page of 25 secrets in about so many seconds."""
+STARTS = {
+    "rekey --help": [sys.executable, "-m", "cli", "--help"],
+    "rekey rotate --help": [sys.executable, "-m", "cli", "rotate", "--help"],
+    "rekey --version": [sys.executable, "-m", "cli", "--version"],
+}
+
+
+def started(command: list[str]) -> tuple[float, float]:
+    """Return the seconds of a whole process, and those of them that it had the processor."""
+    began, used = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)  # noqa: S603
+    now = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.perf_counter() - began, now.ru_utime - used.ru_utime + now.ru_stime - used.ru_stime
+
+
+class _Slow(SimulatedTransport):
+    """Answers as late as Azure does, and notes when the first page of secrets came."""
+
+    first: float | None = None
+
+    async def send(self, request: Any, **options: Any) -> Any:
+        """Send a request."""
+        await asyncio.sleep(LATENCY)
+        answer = await super().send(request, **options)
+        if _Slow.first is None and "/secrets?" in request.url:
+            _Slow.first = time.perf_counter()
+        return answer
+
+
+class _Watcher(io.StringIO):
+    """Notes when the first line comes, and has then seen enough."""
+
+    first: float | None = None
+
+    def write(self, text: str) -> int:
+        """Take a line."""
+        del text
+        _Watcher.first = _Watcher.first or time.perf_counter()
+        raise KeyboardInterrupt
+
+
+class _Clock:
+    """The world's time of day, and the seconds that really pass."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def now(self) -> datetime:
+        """Return the time of day."""
+        return self._desk.clock.now()
+
+    def monotonic(self) -> float:
+        """Return the seconds since some moment."""
+        return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        await asyncio.sleep(seconds)
+
+
+def first_line() -> float:
+    """Return the seconds from the first page of answers to the first line that is shown."""
+    desk = Desk()
+    for number in range(SECRETS):
+        desk.vault.put(f"secret-{number:05}", "x")
+    forget_challenges()
+    transport = {"transport": _Slow(desk.world)}
+    parts = Parts(SimulatedCredential(desk.world, desk.ada), _Clock(desk), transport)
+    with contextlib.redirect_stdout(_Watcher()):
+        main(["status"], desk.env, parts)
+    assert _Slow.first
+    assert _Watcher.first
+    return _Watcher.first - _Slow.first
+
+
+def report() -> None:
+    """Print one line for each."""
+    for name, command in STARTS.items():
+        columns = zip(*(started(command) for _ in range(RUNS)), strict=True)
+        whole, used = (statistics.median(column) * 1000 for column in columns)
+        print(
+            f"{name}: whole process {whole:.0f} ms, of which on the processor {used:.0f}, medians of {RUNS}"
+            f" (goal: under {GOAL * 1000:.0f})"
+        )
+    seconds = first_line()
+    print(
+        f"rekey status of {SECRETS} secrets, {LATENCY * 1000:.0f} ms a page: first line {seconds:.2f} s after the first"
+        f" page of answers (goal: under {FIRST_GOAL:.0f})"
+    )
+
+
+if __name__ == "__main__":
+    report()

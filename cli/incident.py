@@ -1,0 +1,97 @@
+"""`rekey incident`: everything in a scope is rotated and cut off, and how far that has come."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from argparse import Namespace
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from api import incidents
+from api.answers import Answer
+from api.once import HEADER
+from api.requests import Request
+from cli.codes import Exit
+from cli.consent import consent
+from cli.naming import short_name, vault
+from cli.session import Session
+from engine.errors import NeedsHuman
+
+LOOK_SECONDS = 5.0
+RUNNING = "running"
+
+
+async def begin(session: Session, args: Namespace) -> int:
+    """Count what is in the scope, ask, and send all of it to be replaced."""
+    engine, caller = await session.ready(), await session.caller()
+    body = _scope(session, args) | {"reason": args.reason}
+    if args.everything:
+        body["everything"] = True
+    rehearsed = await incidents.begin(engine, _request(body, dry_run=True), caller)
+    counts = dict(_answer(rehearsed).body)
+    if args.dry_run:
+        return _show(session, counts)
+    if not counts["secrets"]:
+        raise NeedsHuman("nothing is in that scope", fix="compare --vault, --name and --source with rekey status")
+    if not args.yes:
+        warning = f"secrets that are rotated and whose old credentials are cut off at once: {counts['secrets']}"
+        consent(session.terminal, session.person, warning, "Go on?")
+    considered = await incidents.begin(engine, _request(body), caller)
+    accepted = considered if isinstance(considered, Answer) else await considered.post(engine.queue)
+    location = urlsplit(accepted.headers["Location"])
+    if args.wait is None:
+        return _show(session, dict(accepted.body), _command(args, accepted.body))
+    return await _followed(session, location.path, dict(parse_qsl(location.query)), args.wait)
+
+
+async def follow(session: Session, args: Namespace) -> int:
+    """Tell how far an incident has come."""
+    query = {**_scope(session, args), "since": args.since}
+    return await _followed(session, "/api/incidents", query, args.wait or 0)
+
+
+async def _followed(session: Session, path: str, query: Mapping[str, str], seconds: int) -> int:
+    engine = await session.ready()
+    ends = engine.clock.monotonic() + seconds
+    parameters = {"incident": path.rpartition("/")[2]}
+    while True:
+        body = dict((await incidents.follow(engine, Request("GET", path, parameters, query))).body)
+        left = ends - engine.clock.monotonic()
+        if body["status"] != RUNNING or left <= 0:
+            return _show(session, body)
+        session.terminal.progress(f"rotated {body['rotated']} of {body['secrets']}")
+        await engine.clock.sleep(min(LOOK_SECONDS, left))
+
+
+def _scope(session: Session, args: Namespace) -> dict[str, Any]:
+    place = short_name(vault(session.deployed, args.vault)) if args.vault else ""
+    scope = {"vault": place, "name": args.name or "", "source": args.source or ""}
+    return {name: text for name, text in scope.items() if text}
+
+
+def _request(body: Mapping[str, Any], *, dry_run: bool = False) -> Request:
+    query = {"dry_run": "true"} if dry_run else {}
+    headers = {} if dry_run else {HEADER: str(uuid.uuid4())}
+    return Request("POST", "/api/incidents", {}, query, headers, json.dumps(body).encode())
+
+
+def _answer(considered: object) -> Answer:
+    assert isinstance(considered, Answer)  # noqa: S101 - a dry run queues nothing
+    return considered
+
+
+def _command(args: Namespace, accepted: Mapping[str, Any]) -> str:
+    narrowing = (("--vault", args.vault), ("--name", args.name), ("--source", args.source))
+    scope = "".join(f" {option} '{text}'" for option, text in narrowing if text)
+    return f"rekey incident follow --since {accepted['since']}{scope}"
+
+
+def _show(session: Session, body: Mapping[str, Any], following: str = "") -> int:
+    session.terminal.progress("")
+    if not session.terminal.data({**body, **({"follow": following} if following else {})}):
+        session.terminal.answer(body)
+        if following:
+            session.terminal.line(f"follow it: {following}")
+    return {RUNNING: Exit.RUNNING, "needs a person": Exit.FOUND}.get(str(body.get("status")), Exit.FINE)

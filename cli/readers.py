@@ -1,0 +1,58 @@
+"""What an option's text must be: each reader says what to write where it is something else."""
+
+from __future__ import annotations
+
+import re
+from argparse import ArgumentTypeError
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from cli.words import STAMP
+
+VERSION = re.compile(r"[0-9a-z]{1,64}")
+OPERATION = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def whole(least: int, most: int) -> Callable[[str], int]:
+    """Return a reader of whole numbers between two."""
+
+    def read(text: str) -> int:
+        if not text.isascii() or not text.isdigit() or not least <= int(text[:9]) <= most:
+            raise ArgumentTypeError(f"write a whole number, {least} to {most}")
+        return int(text)
+
+    return read
+
+
+def line(most: int) -> Callable[[str], str]:
+    """Return a reader of one line of text."""
+
+    def read(text: str) -> str:
+        if not text.strip() or len(text) > most or not text.isprintable():
+            raise ArgumentTypeError(f"write 1 to {most} printable characters")
+        return text
+
+    return read
+
+
+def version(text: str) -> str:
+    """Read a version's id."""
+    if not VERSION.fullmatch(text):
+        raise ArgumentTypeError("write a version's id, as `rekey history` and `rekey policy history` show it")
+    return text
+
+
+def operation(text: str) -> str:
+    """Read an operation's id."""
+    if not OPERATION.fullmatch(text):
+        raise ArgumentTypeError("write an operation's id, as `rekey rotate` and `rekey history` show it")
+    return text
+
+
+def moment(text: str) -> str:
+    """Read a time as answers write it, and return it in the form that the HTTP API takes."""
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise ArgumentTypeError("write a time such as 2026-11-25T09:00:00Z") from None
+    return time.replace(tzinfo=time.tzinfo or UTC).astimezone(UTC).strftime(STAMP)

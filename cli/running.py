@@ -1,0 +1,73 @@
+"""Run one command that has been read: with the settings and the sign-in that it needs, to its exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Coroutine, Mapping
+from importlib import import_module
+from typing import Any
+
+from cli import settings_file
+from cli.codes import Exit, exit_of
+from cli.gathering import NothingRead
+from cli.query import compiled
+from cli.session import Parts, opened, signed_in
+from cli.terminal import Terminal
+from cli.watching import watch
+from cloud.settings import Settings
+from engine.errors import RekeyError
+
+
+def carry_out(args: Namespace, env: Mapping[str, str], parts: Parts | None = None) -> int:
+    """Run the command; `parts` take the place of the real Azure. Returns the exit code."""
+    logging.basicConfig(level=logging.WARNING, format="rekey: %(message)s")
+    logging.getLogger("azure").setLevel(logging.CRITICAL)  # What an SDK warns of comes again as an error.
+    terminal = Terminal(sys.stdout, sys.stderr, args.output or "table", plain=bool(env.get("NO_COLOR")))
+    code: int = Exit.FINE
+    try:
+        terminal = terminal.asking(compiled(args.query))
+        code = asyncio.run(_command(args, env, parts or Parts(), terminal))
+        sys.stdout.flush()
+    except RekeyError as error:
+        code = exit_of(error)
+        terminal.problem(error, code)
+    except NothingRead as end:
+        code = end.code
+    except KeyboardInterrupt:
+        terminal.progress("")
+        code = Exit.INTERRUPTED
+    except BrokenPipeError:
+        # Whoever reads has read enough; Python must not complain when it closes the stream.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return code
+
+
+def _command(args: Namespace, env: Mapping[str, str], parts: Parts, terminal: Terminal) -> Coroutine[Any, Any, int]:
+    module, _, name = args.run.partition(":")
+    function = getattr(import_module(module), name)
+    if args.needs == "nothing":
+        result: Coroutine[Any, Any, int] = function(terminal, args)
+        return result
+    values = settings_file.read(args.settings, env)
+    if args.needs == "azure":
+        return _before(function, args, values, parts, terminal)
+    return _run(function, args, values, parts, terminal)
+
+
+async def _before(function: Any, args: Namespace, values: Mapping[str, str], parts: Parts, terminal: Terminal) -> int:
+    """Run a command that comes before there is an app, and so before there are settings."""
+    async with signed_in(values, parts) as azure:
+        code: int = await function(azure, terminal, parts.person, args)
+        return code
+
+
+async def _run(function: Any, args: Namespace, values: Mapping[str, str], parts: Parts, terminal: Terminal) -> int:
+    async with opened(Settings.read(values), parts, terminal) as session:
+        if args.watch is None:
+            code: int = await function(session, args)
+            return code
+        return await watch(session, args.watch, lambda framed: function(framed, args))

@@ -1,0 +1,95 @@
+"""`rekey show` and `rekey history`: one secret, what has happened to it, and what happens next."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from api import listing
+from cli.codes import Exit
+from cli.naming import expected
+from cli.session import Session
+from cli.terminal import Terminal, distance, iso, moment
+from engine.decide.forecast import Coming, forecast
+from engine.decide.history import events, newest_first
+from engine.model.entry import NEEDS_A_PERSON
+from engine.secret import SecretRef, SecretVersion
+
+AHEAD = timedelta(days=366)
+"""How far `show` looks ahead for what comes next."""
+LATEST, COMING = 3, 3
+"""How many versions and events ahead `show` names."""
+HEADS = ("written", "version", "by", "credential", "expires", "cause")
+TIMES = ("created", "expires", "due", "parked_since", "overlap_until")
+
+
+async def show(session: Session, args: Namespace) -> int:
+    """Show how one secret stands, its latest versions, and what happens next."""
+    engine, ref = await session.ready(), session.secret(args.secret)
+    async with expected(engine, ref):
+        stands = dict((await listing.show(engine, ref)).body)
+        current = (await _versions(session, ref))[0]
+    now = engine.clock.now()
+    coming = list(forecast(current, engine.policy, engine.kinds, now, now + AHEAD))[:COMING]
+    if not session.terminal.data({**stands, "next": [_ahead(event) for event in coming]}):
+        _show(session.terminal, stands, now, coming)
+    return Exit.FOUND if stands["state"] in NEEDS_A_PERSON else Exit.FINE
+
+
+async def history(session: Session, args: Namespace) -> int:
+    """List every version of one secret, newest first."""
+    engine, ref = await session.ready(), session.secret(args.secret)
+    async with expected(engine, ref):
+        await listing.show(engine, ref)
+        past = events(await _versions(session, ref))
+    if not session.terminal.data({"vault": ref.vault, "secret": ref.name, "versions": past}, "versions"):
+        session.terminal.table(HEADS, _rows(past))
+    return Exit.FINE
+
+
+async def _versions(session: Session, ref: SecretRef) -> list[SecretVersion]:
+    return newest_first([version async for version in session.service.engine.vaults.versions(ref)])
+
+
+def _show(terminal: Terminal, stands: Mapping[str, Any], now: datetime, coming: Sequence[Coming]) -> None:
+    terminal.fields({name: _written(name, value, now) for name, value in stands.items() if name != "history"})
+    if coming:
+        terminal.line()
+        terminal.table(("next", "when", "", "why"), [_coming_row(event, now) for event in coming])
+    terminal.line()
+    terminal.table(HEADS, _rows(stands["history"][:LATEST]))
+
+
+def _coming_row(event: Coming, now: datetime) -> tuple[str, ...]:
+    return event.what, moment(event.at), distance(event.at, now), event.reason
+
+
+def _written(name: str, value: Any, now: datetime) -> Any:
+    if name not in TIMES or not value:
+        return value
+    time = datetime.fromisoformat(value)
+    return f"{moment(time)} ({distance(time, now)})"
+
+
+def _rows(past: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
+    return [
+        (
+            _moment(version["created"]),
+            str(version["version"]) + ("" if version["enabled"] else " (disabled)"),
+            str(version["written_by"]),
+            str(version["credential"] or ""),
+            _moment(version["expires"]),
+            str(version["cause"] or ""),
+        )
+        for version in past
+    ]
+
+
+def _moment(text: str | None) -> str:
+    return moment(datetime.fromisoformat(text)) if text else "never"
+
+
+def _ahead(event: Coming) -> dict[str, str | None]:
+    return {"at": iso(event.at), "what": event.what, "reason": event.reason, "fix": event.fix}

@@ -1,0 +1,225 @@
+"""One secret on a page of its own: how it stands, what comes next and why, who uses it, what was, and what can be done."""
+
+from __future__ import annotations
+
+import json
+import shlex
+
+import pytest
+
+from api.answers import Answer
+from api.page import deeds
+from cli.arguments import parser
+from tests.api.inventory import DRIFTED, Inventory, varied
+from tests.api.page import Element, read
+from tests.api.test_access import principal
+from tests.engine.scene import scene, send, state
+from tests.policies import OWN, PolicyRig
+from tests.rig import Rig
+
+HOSTILE = "</bdi><script>alert('owned')</script>\"'& \u202e"
+
+
+async def ask(rig: Rig, name: str, **query: str) -> Answer:
+    return await send(rig.api(), "http_dashboard", query={"vault": "prod", "secret": name, **query})
+
+
+async def shown(rig: Rig, name: str, **query: str) -> Element:
+    answer = await ask(rig, name, **query)
+    assert answer.status == 200, answer.body
+    return read(answer.text())
+
+
+def section(page: Element, title: str) -> Element:
+    return page.one("section", **{"aria-labelledby": f"{title}-title"})
+
+
+def commands(page: Element) -> list[str]:
+    return [code.text for code in page.all("code")]
+
+
+def buttons(page: Element) -> list[str]:
+    return [link.text.rstrip("…") for link in page.all("a", **{"class": "button"})]
+
+
+async def test_a_row_leads_to_the_secrets_own_page_and_that_back_to_all() -> None:
+    inventory = read((await send(varied().api(), "http_dashboard", query={"code": "a+key"})).text())
+    (link,) = [head.one("a") for head in inventory.all("th", scope="row") if head.one("a").text == "reports-storage"]
+    assert link.attributes["href"] == "?vault=prod&secret=reports-storage&code=a%2Bkey"
+    page = await shown(varied(), "reports-storage", code="a+key")
+    assert page.one("h1").text == "reports-storage"
+    assert page.one("p", **{"class": "why"}).text == DRIFTED
+    assert page.all("a")[1].attributes["href"] == "?code=a%2Bkey"
+
+
+async def test_it_says_what_happens_next_and_why() -> None:
+    steps = section(await shown(varied(), "checkout-sql"), "next").all("li")
+    assert [step.attributes["data-what"] for step in steps][:3] == ["retire", "rotate", "retire"]
+    assert steps[0].text.startswith("loses its earlier credential 2026-11-08 09:00")
+    assert all(step.one("span", **{"class": "because"}).text.startswith("Why:") for step in steps)
+
+
+async def test_what_nothing_prevents_is_said_with_its_fix() -> None:
+    (step,) = section(await shown(varied(), "warehouse-sql"), "next").all("li")
+    assert (step.attributes["data-what"], step.attributes["class"]) == ("expire", "alarm")
+    assert "Fix:" in step.text
+
+
+async def test_its_history_says_who_wrote_each_version() -> None:
+    rig = scene(days_left=5)
+    await send(rig.api(), "http_rotate", {"vault": "prod", "name": "app-key"}, body=b'{"reason": "trying it"}')
+    (item,) = rig.messages("rotations")
+
+    await rig.service().rotate(json.dumps(item), 1)
+    history = section(await shown(rig, "app-key"), "history").all("li")
+    assert len(history) == 2
+    assert "written by Rekey" in history[0].text
+    assert "trying it" in history[0].text
+    assert history[0].all("strong")
+    assert "written by somebody else" in history[1].text
+
+
+async def test_its_consumers_are_named_with_the_way_to_them() -> None:
+    app = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Web/sites/shop"
+    rig = PolicyRig()
+    rig.secret("app-key", rig.account("appdata"))
+    rig.push(f"version: 1\nconsumers:\n  - match: {{secret: app-key}}\n    resources: [{app}]\n")
+    assert rig.vault.secrets[OWN.name]
+    consumers = section(await shown(rig, "app-key"), "consumers")
+    assert consumers.one("bdi").text.lower() == app.lower()
+    assert consumers.one("a").attributes["href"].startswith("https://portal.azure.com/#@/resource/subscriptions/s/")
+    assert "None is named." in section(await shown(varied(), "checkout-sql"), "consumers").text
+
+
+async def test_secret_and_source_are_one_click_away_in_the_portal() -> None:
+    about = section(await shown(varied(), "checkout-sql"), "facts")
+    source, secret = (link.attributes["href"] for link in about.all("a"))
+    assert (
+        secret
+        == "https://portal.azure.com/#@/asset/Microsoft_Azure_KeyVault/Secret/https://prod.vault.azure.net/secrets/checkout-sql"
+    )
+    assert source.startswith("https://portal.azure.com/#@/resource/subscriptions/")
+
+
+@pytest.mark.parametrize("address", ["javascript:alert(1)", "//evil.example/x", "/subscriptions/s/../..?x#y", HOSTILE])
+async def test_an_address_out_of_a_tag_is_followed_only_where_it_is_one_of_azures(address: str) -> None:
+    rig = Inventory()
+    rig.add("odd", ProviderAddress=address)
+    links = [link.attributes["href"] for link in (await shown(rig, "odd")).all("a")]
+    assert all(link.startswith(("?", "#", "https://portal.azure.com/#@/asset/")) for link in links)
+
+
+@pytest.mark.parametrize("name", ["checkout-sql", "warehouse-sql", "orders-storage", "reports-storage", "mail-relay"])
+async def test_every_command_is_one_that_the_command_line_takes(name: str) -> None:
+    lines = [shlex.split(line) for line in commands(await shown(varied(), name))]
+    assert lines
+    for words in lines:
+        if words[0] == "rekey":
+            parser().parse_args(words[1:])
+        else:
+            assert words[:4] == ["az", "keyvault", "secret", "list-versions"], "nothing that fetches a value"
+
+
+async def test_what_can_be_done_fits_the_state() -> None:
+    rig = varied()
+    assert buttons(await shown(rig, "orders-storage")) == ["Rotate now", "It has leaked"]
+    assert buttons(await shown(rig, "warehouse-sql")) == ["Try again", "Rotate now", "It has leaked"]
+    overlap = ["Rotate now", "It has leaked", "Undo the rotation", "Retire the earlier one"]
+    assert buttons(await shown(rig, "checkout-sql")) == overlap
+    legacy = read((await send(rig.api(), "http_dashboard", query={"vault": "shared", "secret": "legacy-ftp"})).text())
+    assert buttons(legacy) == []
+    assert any(line.startswith("rekey adopt shared/legacy-ftp") for line in commands(legacy))
+
+
+@pytest.mark.parametrize(("role", "able"), [("Rekey.Reader", False), ("Rekey.Operator", True), ("Rekey.Admin", True)])
+async def test_there_are_buttons_for_whoever_may_press_them(role: str, able: bool) -> None:
+    api = varied().api(env={"WEBSITE_AUTH_ENABLED": "true"})
+    query = {"vault": "prod", "secret": "orders-storage"}
+    page = read((await send(api, "http_dashboard", query=query, headers=principal(role))).text())
+    assert bool(buttons(page)) is able
+    assert commands(page)
+    answer = await send(api, "http_dashboard", query={**query, "try": "rotate"}, headers=principal(role))
+    assert answer.status == (200 if able else 403)
+
+
+async def test_a_button_says_first_what_would_happen_and_changes_nothing() -> None:
+    rig = scene(days_left=60)
+    before = state(rig)
+    page = await shown(rig, "app-key", **{"try": "rotate"})
+    trial = page.one(id="trial")
+    assert trial.one("h2").text == "Rotate now: what would happen"
+    facts = dict(zip([term.text for term in trial.all("dt")], [text.text for text in trial.all("dd")], strict=True))
+    assert facts["action"] == "rotate"
+    assert facts["reason"]
+    assert facts["due"] == "2026-12-02 09:00 UTC"
+    form = trial.one("form")
+    assert form.attributes["data-path"] == "secrets/prod/app-key/rotate"
+    assert form.attributes["data-body"] == '{"force": true}'
+    assert "hidden" in form.attributes, "the script shows it: without one it could do nothing"
+    assert state(rig) == before
+
+
+async def test_what_cannot_be_done_has_its_reason_and_no_button() -> None:
+    trial = (await shown(scene(days_left=60), "app-key", **{"try": "unpark"})).one(id="trial")
+    assert trial.one("h2").text == "Try again: not now"
+    assert "it is not parked" in trial.text
+    assert not trial.all("form")
+
+
+async def test_hostile_tags_stay_text() -> None:
+    rig = Inventory()
+    rig.add("odd", Owner=HOSTILE, CredentialId=HOSTILE, RotationWindow=HOSTILE, marked=("parked", HOSTILE))
+    page = await shown(rig, "odd")
+    assert len(page.all("script")) == 1
+    assert not [part for part in page.all() if part.tag != "bdi" and "\u202e" in "".join(part.texts)]
+
+
+async def test_no_value_is_read_unless_something_is_tried_and_none_is_shown() -> None:
+    rig = varied()
+    answer = await ask(rig, "checkout-sql")
+    assert "value of" not in answer.text()
+    paths = {exchange.request.path for exchange in rig.world.exchanges if "vault.azure.net" in exchange.request.host}
+    assert {path.rstrip("/") for path in paths} == {"/secrets/checkout-sql/versions"}
+    tried = await ask(scene(days_left=60), "app-key", **{"try": "leaked"})
+    assert "value" not in str(read(tried.text()).one(id="trial").all("dd"))
+
+
+async def dropped(**tags: str) -> list[list[str]]:
+    """Let a rotated secret fall out of management, and return its page's `rekey` commands, as a shell splits them."""
+    rig = scene(days_left=5, tags=tags)
+    await send(rig.api(), "http_rotate", {"vault": "prod", "name": "app-key"})
+    (item,) = rig.messages("rotations")
+    await rig.service().rotate(json.dumps(item), 1)
+    rig.clock.advance(3600)
+    rig.vault.put("app-key", "written by hand", created=rig.clock.now())
+    page = await shown(rig, "app-key")
+    assert page.one("p", **{"class": "standing"}).text == "dropped"
+    assert buttons(page) == []
+    return [words for line in commands(page) if (words := shlex.split(line))[0] == "rekey"]
+
+
+async def test_a_secret_that_fell_out_of_management_is_given_back_its_tags_by_a_command() -> None:
+    lines = await dropped(Owner="data platform", OverlapHours="24")
+    assert [words[:3] for words in lines] == [["rekey", "adopt", "prod/app-key"]] * 2
+    arguments = parser().parse_args(lines[1][1:])
+    assert arguments.provider.lower().endswith("/storageaccounts/appdata")
+    assert (arguments.owner, arguments.overlap_hours, arguments.validity_days) == ("data platform", 24, 90)
+    assert arguments.credential_id is None
+
+
+@pytest.mark.parametrize("evil", ["$(id)", "`id`", "a'; id; '", 'a" & id', "a\nid", "a\u202eb", "-rf", "a|b", "%PATH%"])
+async def test_no_tag_becomes_a_command_when_it_is_pasted(evil: str) -> None:
+    lines = await dropped(Owner=evil)
+    assert lines
+    assert not [words for words in lines if "--owner" in words]
+
+
+def test_the_steps_of_a_dry_run_are_said_in_turn() -> None:
+    steps = [{"action": "retire", "reason": "compromised"}, {"action": "rotate", "reason": "compromised"}]
+    forecast = {"action": "rotate", "vault": "prod", "until": "2026-11-08T09:00:00+00:00", "steps": steps, "cost": 2}
+    assert deeds._facts(forecast) == [
+        ("action", "rotate"),
+        ("until", "2026-11-08 09:00 UTC"),
+        ("steps", "retire: compromised; rotate: compromised"),
+        ("cost", "2"),
+    ]

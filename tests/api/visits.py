@@ -1,0 +1,73 @@
+"""Visits of a browser to the pages, each to a world of its own; a page that complains fails its test."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from playwright.sync_api import Browser, BrowserContext, Page, Request, expect
+
+from tests.api.inventory import varied
+from tests.chromium import MODULES, serve
+from tests.rig import Rig
+
+AXE = MODULES / "axe-core" / "axe.min.js"
+
+
+@dataclass
+class Visit:
+    """A page on its world's API, and what the browser had to say about it."""
+
+    page: Page
+    address: str
+    complaints: list[str] = field(default_factory=list)
+    requests: list[Request] = field(default_factory=list)
+
+    def open(self, query: str = "") -> Page:
+        """Open the inventory, or what the query names."""
+        self.page.goto(f"{self.address}/api/inventory{query}")
+        return self.page
+
+    def loaded(self, query: str = "") -> Page:
+        """Open the inventory, and wait until the script has brought everything."""
+        self.open(query)
+        expect(self.page.locator("#said")).to_contain_text("All loaded", timeout=60_000)
+        return self.page
+
+
+type Start = Callable[..., Visit]
+
+
+@contextlib.contextmanager
+def visits(browser: Browser) -> Iterator[Start]:
+    """Start visits; at the end none may have had an error or broken its page's policy."""
+    made: list[Visit] = []
+    contexts: list[BrowserContext] = []
+    with contextlib.ExitStack() as stack:
+
+        def start(rig: Rig | None = None, **options: Any) -> Visit:
+            address = stack.enter_context(serve((rig or varied()).api()))
+            context = browser.new_context(**options)
+            contexts.append(context)
+            visit = Visit(context.new_page(), address)
+            visit.page.on("console", lambda message: visit.complaints.append(message.text))
+            visit.page.on("pageerror", lambda error: visit.complaints.append(str(error)))
+            visit.page.on("request", lambda sent: visit.requests.append(sent))  # noqa: PLW0108 - Playwright marks it
+            made.append(visit)
+            return visit
+
+        yield start
+        for context in contexts:
+            context.close()
+    assert [visit.complaints for visit in made] == [[] for _ in made]
+
+
+def axe(page: Page) -> tuple[list[Any], list[Any]]:
+    """Return what axe found: violations with their elements, and what it could not judge."""
+    page.evaluate(AXE.read_text())
+    result = page.evaluate("axe.run({resultTypes: ['violations', 'incomplete']})")
+    assert len(result["passes"]) > 10
+    violations = [(rule["id"], [node["html"] for node in rule["nodes"]]) for rule in result["violations"]]
+    return violations, [rule["id"] for rule in result["incomplete"]]

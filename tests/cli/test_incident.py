@@ -1,0 +1,81 @@
+"""`rekey incident` counts first, asks, sends everything in a scope on, and tells how far it has come."""
+
+from __future__ import annotations
+
+import shlex
+
+import pytest
+
+from tests.cli.desk import ADA, Answers, Desk
+from tests.engine.scene import state
+
+
+def desk() -> Desk:
+    found = Desk()
+    for name in ("billing-a", "billing-b", "orders"):
+        found.secret(name, found.account(name.replace("-", "")), days_left=80)
+    found.clock.advance(60)
+    return found
+
+
+def begin(found: Desk, *options: str, answers: list[str] | None = None) -> tuple[int, str]:
+    person = Answers(answers) if answers is not None else None
+    ran = found.run("incident", "begin", "--name", "billing-*", "--reason", "leak", *options, person=person)
+    return ran.code, ran.out + ran.err
+
+
+def test_a_dry_run_counts_what_is_in_the_scope_and_changes_nothing() -> None:
+    found = desk()
+    before = state(found)
+    ran = found.run("incident", "begin", "--name", "billing-*", "--reason", "leak", "--dry-run", "--json")
+    assert (ran.code, ran.json["secrets"], ran.json["status"]) == (0, 2, "dry run")
+    assert state(found) == before
+    assert found.messages("sweeps") == []
+
+
+def test_a_secret_that_needs_a_person_is_named_with_why_and_the_fix() -> None:
+    found = desk()
+    found.secret("billing-odd", found.account("billingodd"), tags={"ValidityPeriodDays": "sixty"})
+    ran = found.run("incident", "begin", "--name", "billing-*", "--reason", "leak", "--dry-run")
+    assert "needs a person  1" in ran.out
+    assert "billing-odd" in ran.out
+    assert "correct the tags" in ran.out
+
+
+@pytest.mark.parametrize(("answers", "code", "orders"), [(["y"], 0, 1), (["n"], 5, 0), ([], 5, 0), (None, 5, 0)])
+def test_it_asks_before_it_acts(answers: list[str] | None, code: int, orders: int) -> None:
+    found = desk()
+    ended, told = begin(found, answers=answers)
+    assert (ended, len(found.messages("sweeps"))) == (code, orders)
+    assert "cut off at once: 2" in told
+
+
+def test_the_order_bears_the_operators_name_and_the_reason() -> None:
+    found = desk()
+    assert begin(found, "--yes")[0] == 0
+    (order,) = found.messages("sweeps")
+    assert order["incident"]["reason"] == "leak"
+    assert ADA in order["incident"]["requested_by"]
+
+
+def test_a_scope_that_covers_nothing_is_declined_and_none_at_all_is_wrong_usage() -> None:
+    found = desk()
+    ran = found.run("incident", "begin", "--name", "nothing*", "--reason", "leak", "--yes")
+    assert (ran.code, "nothing is in that scope" in ran.err) == (5, True)
+    assert found.run("incident", "begin", "--reason", "leak", "--yes").code == 2
+
+
+def test_the_line_that_it_answers_with_tells_how_far_it_has_come() -> None:
+    found = desk()
+    ran = found.run("incident", "begin", "--vault", "prod", "--name", "billing-*", "--reason", "x", "--yes", "--json")
+    line = shlex.split(ran.json["follow"])[1:]
+    found.clock.advance(60)
+    shown = found.run(*line, "--json")
+    assert (shown.code, shown.json["status"], shown.json["waiting"]) == (6, "running", 2)
+
+
+def test_it_is_followed_until_the_time_is_up() -> None:
+    found = desk()
+    before = found.clock.now()
+    assert begin(found, "--yes", "--wait", "30")[0] == 6
+    assert (found.clock.now() - before).total_seconds() == 30

@@ -1,0 +1,118 @@
+"""A typing error is answered with what was perhaps meant, nothing is abbreviated, and every example can be read."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shlex
+import subprocess
+import sys
+
+import pytest
+
+from api import actions, listing, operations, requests
+from cli import words
+from cli.arguments import parser
+from cli.codes import Exit
+from cli.examples import EXAMPLES, WHOLE
+from cli.readers import OPERATION, VERSION
+from cli.setup import served
+from engine import secret
+from engine.model import entry
+from engine.model.workitem import operation_id
+from tests.cli.desk import Desk
+from tests.cli.tree import commands
+from tests.host.running import ROOT
+
+HEAVY = (
+    "aiohttp",
+    "api.app",
+    "asyncio",
+    "azure.core",
+    "cloud.azure",
+    "dataclasses",
+    "jmespath",
+    "rich",
+    "shtab",
+    "yaml",
+)
+LOADED = "import sys; from cli.arguments import parser; parser().format_help(); print(' '.join(sys.modules))"
+
+
+def refused(line: str) -> str:
+    """Return what a command line that cannot be read is answered; nothing was asked of Azure."""
+    desk = Desk()
+    ran = desk.run(*shlex.split(line))
+    assert (ran.code, desk.world.exchanges) == (Exit.USAGE, [])
+    return ran.err
+
+
+@pytest.mark.parametrize(
+    ("line", "meant"),
+    [
+        ("staus", "did you mean status?"),
+        ("rotat prod/x", "did you mean rotate?"),
+        ("policy pushh x --reason y", "did you mean push?"),
+        ("incident beginn", "did you mean begin?"),
+        ("status --state overdu", "did you mean overdue?"),
+        ("status -o jsn", "did you mean json?"),
+        ("rotate prod/x --compromise", "did you mean --compromised?"),
+        ("rotate prod/x --dryrun", "did you mean --dry-run?"),
+        ("completion bsh", "did you mean bash?"),
+    ],
+)
+def test_a_typing_error_is_answered_with_what_was_perhaps_meant(line: str, meant: str) -> None:
+    assert meant in refused(line)
+
+
+def test_what_is_like_nothing_is_answered_with_all_that_there_is() -> None:
+    assert "choose from status, show, history" in refused("xyzzy")
+
+
+@pytest.mark.parametrize("line", ["", "policy", "incident"])
+def test_a_command_that_was_left_out_is_no_dead_end(line: str) -> None:
+    told = refused(line)
+    assert "usage: rekey" in told
+    assert "commands:" in told
+
+
+@pytest.mark.parametrize("option", ["--dry", "--dry-r", "--forc", "--comp"])
+def test_no_option_can_be_abbreviated_so_that_no_mistyped_dry_run_acts(option: str) -> None:
+    assert "unrecognized" in refused(f"rotate prod/x {option}")
+
+
+def leaves() -> list[tuple[str, argparse.ArgumentParser]]:
+    return list(commands(parser()))
+
+
+@pytest.mark.parametrize(("path", "command"), leaves(), ids=lambda each: each if isinstance(each, str) else "")
+def test_the_help_of_every_command_has_examples_that_can_be_read(path: str, command: argparse.ArgumentParser) -> None:
+    assert EXAMPLES[path]
+    for example in EXAMPLES[path]:
+        assert example in command.format_help()
+        line = re.sub(r"<[a-z ]+>", "x1", example).split(" > ")[0]
+        read = parser().read(shlex.split(line)[1:])
+        assert read.parser.prog == command.prog
+
+
+def test_every_example_is_of_a_command_and_the_whole_help_has_some() -> None:
+    assert set(EXAMPLES) == {path for path, _ in leaves()}
+    assert all(example in parser().format_help() for example in WHOLE)
+
+
+def test_what_is_written_twice_to_start_quickly_is_the_same() -> None:
+    assert words.STATES == entry.STATES
+    assert words.ATTENTION == listing.ATTENTION
+    assert words.VERBS == actions.VERBS
+    assert words.TEMPLATE_KINDS == served.KINDS
+    assert words.MOST_WAIT == operations.MOST_WAIT
+    assert (words.MAX_REASON, words.STAMP) == (requests.MAX_REASON, requests.STAMP)
+    assert VERSION.pattern == secret.VERSION.pattern
+    assert OPERATION.fullmatch(operation_id(secret.SecretRef("https://prod.vault.azure.net", "x"), "1"))
+
+
+def test_a_help_imports_nothing_that_takes_long() -> None:
+    ran = subprocess.run(  # noqa: S603 - our own interpreter
+        [sys.executable, "-c", LOADED], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert not set(HEAVY) & set(ran.stdout.split())

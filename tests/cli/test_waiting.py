@@ -1,0 +1,53 @@
+"""`rekey wait` ends when a secret is in a state or an operation has ended, and says so by its exit code."""
+
+from __future__ import annotations
+
+import shlex
+
+import pytest
+
+from tests.cli.desk import Desk
+from tests.cli.test_acting import app_at_work, desk
+from tests.engine.scene import NAME
+
+
+def test_it_waits_until_the_secret_is_in_order() -> None:
+    found = desk()
+    found.run("rotate", f"prod/{NAME}")
+    ran = found.run("wait", f"prod/{NAME}", "--json", while_waiting=app_at_work(found))
+    assert (ran.code, ran.json["state"], ran.json["version"]) == (0, "ok", found.latest(NAME).version)
+
+
+def test_what_is_so_already_is_not_waited_for() -> None:
+    found = desk()
+    before = found.clock.now()
+    assert found.run("wait", f"prod/{NAME}", "--state", "ok,overdue").code == 0
+    assert found.clock.now() == before
+
+
+def test_what_does_not_come_in_time_is_still_running() -> None:
+    found = desk()
+    before = found.clock.now()
+    ran = found.run("wait", f"prod/{NAME}", "--timeout", "12")
+    assert (ran.code, (found.clock.now() - before).total_seconds()) == (6, 12)
+    assert "state    overdue" in ran.out
+
+
+def test_a_state_that_there_is_not_is_wrong_usage() -> None:
+    assert desk().run("wait", f"prod/{NAME}", "--state", "ok,fine").code == 2
+
+
+@pytest.mark.parametrize("options", [(), ("--force",), ("--compromised",)])
+def test_the_line_that_a_request_answers_with_follows_its_operation_to_the_end(options: tuple[str, ...]) -> None:
+    found = desk()
+    line = found.run("rotate", f"prod/{NAME}", *options, "--json").json["follow"]
+    assert found.run(*shlex.split(line)[1:], "--timeout", "1", "--json").json["status"] == "running"
+    ran = found.run(*shlex.split(line)[1:], "--json", while_waiting=app_at_work(found))
+    assert (ran.code, ran.json["status"]) == (0, "succeeded")
+
+
+def test_an_operation_that_is_none_of_this_secret_is_said_to_be_none() -> None:
+    found: Desk = desk()
+    ran = found.run("wait", f"prod/{NAME}", "--operation", "0" * 8 + "-0000-0000-0000-" + "0" * 12)
+    assert (ran.code, "is no operation on this secret" in ran.err) == (5, True)
+    assert ran.err.endswith("Fix: rekey history shows them\n")

@@ -1,0 +1,108 @@
+"""`make demo KEEP=1`: it speaks at once, ends well, can be tried with one printed line, and stops all that it started."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from tests.host.running import ROOT
+from tests.host.waiting import wait_for
+
+LAST = "Stop with Ctrl-C."
+ENDED = """
+import signal
+from simulator.demo.__main__ import mind_signals
+mind_signals()
+try:
+    signal.raise_signal({number:d})
+finally:
+    print("cleaned up")
+"""
+
+
+@dataclass
+class Demo:
+    """A demo that was kept."""
+
+    process: subprocess.Popen[str]
+    lines: list[str]
+
+    @property
+    def sourced(self) -> str:
+        """The line that points a shell at the demo, without its command."""
+        (line,) = [line for line in self.lines if "rekey status" in line]
+        return line.strip().removesuffix("rekey status")
+
+    def rekey(self, arguments: str) -> subprocess.CompletedProcess[str]:
+        line = f"{self.sourced} rekey {arguments}"
+        return subprocess.run(["/bin/sh", "-c", line], cwd="/", capture_output=True, text=True, check=False)  # noqa: S603
+
+
+@pytest.fixture(scope="module")
+def demo() -> Iterator[Demo]:
+    env = {name: text for name, text in os.environ.items() if name != "PYTHONPATH"} | {"KEEP": "1"}
+    command = [sys.executable, "-m", "simulator.demo"]
+    with subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
+        lines: list[str] = []
+        for line in process.stdout or ():
+            lines.append(line.rstrip())
+            if lines[-1] == LAST:
+                break
+        try:
+            yield Demo(process, lines)
+        finally:
+            process.terminate()
+
+
+def test_it_speaks_before_it_starts_anything(demo: Demo) -> None:
+    assert re.fullmatch(r" +0\.[0-9] s  starting a simulated Azure on loopback \(TLS\)", demo.lines[0])
+    assert "starting the app" in demo.lines[1]
+
+
+def test_it_ends_well(demo: Demo) -> None:
+    assert "All as it should be: nothing was lost, nothing cut off early." in demo.lines
+
+
+def test_the_command_line_works_against_it_by_the_printed_line(demo: Demo) -> None:
+    ran = demo.rekey("status --json")
+    assert (ran.returncode, ran.stderr) == (1, "")
+    assert json.loads(ran.stdout)["counts"]["parked"] == 1
+    ran = demo.rekey("rotate shop/archive-key --force --wait --json")
+    assert (ran.returncode, json.loads(ran.stdout)["status"]) == (0, "succeeded")
+
+
+def test_what_terminates_it_stops_the_host_as_well(demo: Demo) -> None:
+    hosts = children(demo.process.pid)
+    assert hosts
+    demo.process.send_signal(signal.SIGTERM)
+    assert demo.process.wait(30) == 128 + signal.SIGTERM
+    wait_for(lambda: not any(map(alive, hosts)), lambda: f"{hosts} to be gone")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_what_terminates_it_or_closes_its_terminal_lets_it_clean_up(number: signal.Signals) -> None:
+    command = [sys.executable, "-c", ENDED.format(number=number)]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)  # noqa: S603
+    assert (ended.returncode, ended.stdout) == (128 + number, b"cleaned up\n")
+
+
+def children(process: int) -> list[int]:
+    """Return the processes that one has started."""
+    text = subprocess.run(["pgrep", "-P", str(process)], capture_output=True, text=True, check=False).stdout  # noqa: S603, S607
+    return [int(each) for each in text.split()]
+
+
+def alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
