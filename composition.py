@@ -16,6 +16,7 @@ from cloud.settings import Settings
 from cloud.sql.driver import DriverSqlServers
 from cloud.sql.servers import SqlServers
 from cloud.storage.blobs import BlobMemory
+from cloud.storage.incidents import BlobIncidents
 from cloud.storage.leases import BlobLeases
 from cloud.storage.queues import StorageQueues
 from cloud.storage.watch import AppWatch
@@ -98,6 +99,7 @@ def build_api(
         queue=queue,
         apps=AzureApps(azure),
         webhooks=ChatWebhooks(azure),
+        incidents=BlobIncidents(settings.storage, azure),
     )
     watch = AppWatch(settings.storage, azure, clock, tuple(settings.scopes), settings.schedule)
     service = Service(engine, queue, policies(vaults, policy, rotators, clock), watch)

@@ -10,7 +10,7 @@ from api.access import entra
 from api.app import Api
 from api.requests import Request
 from api.route import Route
-from api.routes import ROUTES
+from api.routes import ROUTES, arriving
 from cloud.settings import HOURLY
 from cloud.telemetry import startup
 from cloud.telemetry.invocations import Invocations
@@ -87,7 +87,7 @@ def serve(route: Route) -> Callable[[func.HttpRequest], Awaitable[func.HttpRespo
 
     async def handle(req: func.HttpRequest) -> func.HttpResponse:
         headers = {name.lower(): value for name, value in req.headers.items()}
-        request = Request.arrived(route.method, route.path, req.route_params, req.params, headers, req.get_body())
+        request = Request.arrived(req.method, route.path, req.route_params, req.params, headers, req.get_body())
         async with running(route.name):
             answer = await api().answer(route, request)
         return func.HttpResponse(
@@ -101,4 +101,4 @@ def serve(route: Route) -> Callable[[func.HttpRequest], Awaitable[func.HttpRespo
 keyed = func.AuthLevel.ANONYMOUS if entra(os.environ) else func.AuthLevel.FUNCTION
 for route in ROUTES:
     level = keyed if route.role else func.AuthLevel.ANONYMOUS
-    app.function_name(route.name)(app.route(route.path, methods=[route.method], auth_level=level)(serve(route)))
+    app.function_name(route.name)(app.route(route.path, methods=arriving(route), auth_level=level)(serve(route)))

@@ -1,80 +1,111 @@
-"""Act on one secret by hand: 202 with where to follow the operation, or 200 with what would happen."""
+"""Act on one secret by hand: 202 with where to follow it, or 200 with what would happen."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import get_args
 from urllib.parse import urlencode
 
+from msgspec import structs
+
+from api import views
 from api.access import Caller
 from api.answers import Answer, Conflict
-from api.once import Queued
+from api.bodies import ReasonBody, RetireBody, RotateBody
+from api.forecast import forecast
+from api.near import no_such
+from api.once import Queued, need_key
 from api.requests import Request, stamp
-from engine.decide.decision import Confirm, Decision, Park, Restore, Retire, Rotate, Skip, Wait, due_at
-from engine.errors import PermanentError
+from api.views import Verb
+from engine.decide.decision import Confirm, Decision, Park, Skip, Wait
+from engine.errors import NotFound, PermanentError
 from engine.model.tags import STATE
 from engine.model.workitem import Action, WorkItem
 from engine.rotate.engine import Engine
 from engine.secret import SecretVersion
 
-Verb = Literal["rotate", "retire", "restore", "unpark"]
-VERBS: tuple[Verb, ...] = ("rotate", "retire", "restore", "unpark")
-BODY: dict[str, type] = {"force": bool, "compromised": bool, "reason": str}
+__all__ = ["BODIES", "POLL_SECONDS", "VERBS", "Verb", "consider", "guard"]
+
+VERBS: tuple[Verb, ...] = get_args(Verb)
+type Sent = RotateBody | RetireBody | ReasonBody
+BODIES: Mapping[Verb, type[Sent]] = {
+    "rotate": RotateBody,
+    "retire": RetireBody,
+    "restore": ReasonBody,
+    "unpark": ReasonBody,
+}
 POLL_SECONDS = 5
 """When to ask again how an operation goes."""
 
 
 async def consider(engine: Engine, verb: Verb, request: Request, caller: Caller) -> Queued | Answer:
-    """Look at the secret, changing nothing; raises what keeps the request from being carried out."""
-    asked = request.json(BODY)
+    """Look at the secret, changing nothing; raises what stands in the request's way."""
+    sent = request.read(BODIES[verb])
     # To unpark is to try again now: a mark goes when what it names is mended, never before.
     action: Action = "audit" if verb == "unpark" else verb
     ref = request.secret(engine.policy)
-    item = WorkItem(ref, action, trigger="manual", requested_by=str(caller), **asked)
-    secret, decision = await engine.preview(item)
+    item = WorkItem(ref, action, trigger="manual", requested_by=str(caller), **structs.asdict(sent))
+    secret, decision = await _preview(engine, item)
     item = item.about(secret.version)
     if verb == "unpark" and STATE not in secret.tags:
         raise Conflict("it is not parked", fix="rotate it, if that is what you want")
     if request.flag("dry_run"):
-        return _forecast(secret, item, decision)
-    if isinstance(decision, Park | Skip | Wait) or (isinstance(decision, Confirm) and verb != "unpark"):
+        return Answer.of(200, await forecast(engine, secret, item, decision))
+    if isinstance(decision, Park | Skip | Wait):
+        raise _refusal(decision)
+    if isinstance(decision, Confirm) and verb != "unpark":
         raise _refusal(decision)
     return Queued((item,), _accepted(engine, secret, item, verb, decision))
 
 
+def guard(verb: Verb, request: Request) -> None:
+    """Refuse a request without an Idempotency-Key that would do harm when it is sent again."""
+    sent = request.read(BODIES[verb])
+    if verb == "restore":
+        need_key(request, "sent again, it would undo itself")
+    elif isinstance(sent, RotateBody) and (sent.force or sent.compromised):
+        need_key(request, "sent again, it would rotate once more")
+
+
+async def _preview(engine: Engine, item: WorkItem) -> tuple[SecretVersion, Decision]:
+    try:
+        if item.action == "retire" and item.force:
+            _overrules(await engine.preview(replace(item, force=False)))
+        return await engine.preview(item)
+    except NotFound as error:
+        if error.where != str(item.ref):
+            raise
+        raise await no_such(engine, item.ref) from None
+
+
+def _overrules(unforced: tuple[SecretVersion, Decision]) -> None:
+    """Refuse `force` where it would be ignored: it shortens no overlap."""
+    decision = unforced[1]
+    if not isinstance(decision, Wait):
+        fix = "leave it out; to cut a credential off early, send compromised with rotate"
+        raise Conflict(
+            f"force overrules an app that uses an older version, and none does: {decision.reason}",
+            fix=fix,
+        )
+
+
 def _accepted(engine: Engine, secret: SecretVersion, item: WorkItem, verb: Verb, decision: Decision) -> Answer:
     flags = {name: "true" for name in ("force", "compromised") if getattr(item, name)}
-    asked = {"action": verb, "since": stamp(engine.clock.now()), **flags}
+    since = stamp(engine.clock.now())
     path = f"/api/secrets/{item.ref.vault_name}/{item.ref.name}/operations/{item.operation}"
-    body = {**_subject(secret, item), "status": "queued", "reason": decision.reason}
-    return Answer(202, body, headers={"Location": f"{path}?{urlencode(asked)}", "Retry-After": str(POLL_SECONDS)})
-
-
-def _subject(secret: SecretVersion, item: WorkItem) -> dict[str, Any]:
-    return {
-        "operation": item.operation,
-        "vault": item.ref.vault,
-        "secret": item.ref.name,
-        "version": secret.version,
-    }
-
-
-def _forecast(secret: SecretVersion, item: WorkItem, decision: Decision) -> Answer:
-    would: dict[str, Any] = {
-        **_subject(secret, item),
-        "action": type(decision).__name__.lower(),
-        "reason": decision.reason,
-    }
-    if isinstance(decision, Skip | Wait | Park) and decision.fix:
-        would["fix"] = decision.fix
-    if isinstance(decision, Rotate) and decision.warning:
-        would["warning"] = decision.warning
-    if isinstance(decision, Wait):
-        would["until"] = decision.until.isoformat()
-    if isinstance(decision, Rotate | Retire | Restore | Confirm):
-        managed = decision.managed
-        would |= {"rotator": managed.rotator.kind, "source": managed.source, "credential": managed.credential_id}
-        would["due"] = due_at(secret, managed).isoformat()
-    return Answer(200, would)
+    queued = views.Queued(
+        operation=item.operation,
+        vault=item.ref.vault_name,
+        secret=item.ref.name,
+        version=secret.version,
+        action=verb,
+        since=since,
+        status="queued",
+        reason=decision.reason,
+    )
+    location = f"{path}?{urlencode({'action': verb, 'since': since, **flags})}"
+    return Answer.of(202, queued, {"Location": location, "Retry-After": str(POLL_SECONDS)})
 
 
 def _refusal(decision: Confirm | Skip | Wait | Park) -> PermanentError:

@@ -1,4 +1,4 @@
-"""What the HTTP API answers: a JSON object, a page, or a problem that says what, where and the fix (RFC 9457)."""
+"""What the HTTP API answers: a JSON object, a page, or a problem (RFC 9457)."""
 
 from __future__ import annotations
 
@@ -7,11 +7,48 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from api.refusals import (
+    BadRequest,
+    Conflict,
+    Flaw,
+    Forbidden,
+    KeyMissing,
+    KeyReused,
+    NotAllowed,
+    Outpaced,
+    TooLong,
+    TooMany,
+    Unauthorized,
+    Unconditional,
+)
+from api.views import Problem, View
 from engine.errors import AccessDenied, NotFound, PermanentError, RekeyError, TransientError
+
+__all__ = [
+    "HTML",
+    "JSON",
+    "KINDS",
+    "PROBLEM",
+    "Answer",
+    "BadRequest",
+    "Conflict",
+    "Flaw",
+    "Forbidden",
+    "Kind",
+    "Outpaced",
+    "TooMany",
+    "Unauthorized",
+    "Unconditional",
+    "problem",
+]
 
 JSON, PROBLEM, HTML = "application/json", "application/problem+json", "text/html"
 RETRY_SECONDS = 30
 """When to come back where Azure did not say."""
+PRIVATE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+"""Of every answer: nobody keeps a copy, and no browser guesses at its type."""
+KINDS_AT = "/api/openapi.json#/components/responses/"
+"""Where the document describes a problem's type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,58 +61,77 @@ class Answer:
     content_type: str = JSON
     headers: Mapping[str, str] = field(default_factory=dict)
 
+    @classmethod
+    def of(cls, status: int, view: View, headers: Mapping[str, str] | None = None) -> Answer:
+        """Answer with one of api.views."""
+        return cls(status, view.body(), headers=headers or {})
+
     def text(self) -> str:
         """Write the body."""
         return self.body if isinstance(self.body, str) else json.dumps(self.body)
 
-
-class BadRequest(PermanentError):  # noqa: N818
-    """The caller's request cannot be read."""
-
-
-class Unauthorized(PermanentError):  # noqa: N818
-    """Nobody, or nobody known, is calling."""
+    def private(self, *, without_body: bool = False) -> Answer:
+        """Return it as it leaves the app; HEAD wants it without its body."""
+        headers = {**PRIVATE, **self.headers}
+        return replace(self, headers=headers, body="" if without_body else self.body)
 
 
-class Forbidden(PermanentError):  # noqa: N818
-    """The caller lacks the role."""
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A type of problem: programs go by its name, which stays, and never by a text."""
+
+    name: str
+    status: int
+    title: str
+
+    @property
+    def uri(self) -> str:
+        """The problem's `type`."""
+        return KINDS_AT + self.name
 
 
-class Conflict(PermanentError):  # noqa: N818
-    """What is asked for does not fit the state as it is."""
-
-
-class TooMany(TransientError):  # noqa: N818
-    """This instance has enough to do."""
-
-
-_STATUS: tuple[tuple[type[RekeyError], int], ...] = (
-    (BadRequest, 400),
-    (Unauthorized, 401),
-    (Forbidden, 403),
-    (AccessDenied, 403),
-    (NotFound, 404),
-    (Conflict, 409),
-    (PermanentError, 422),
-    (TooMany, 429),
-    (TransientError, 503),
-    (RekeyError, 500),
+FAILED = Kind("failed", 500, "Rekey failed")
+KINDS: tuple[tuple[type[RekeyError], Kind], ...] = (
+    (KeyMissing, Kind("idempotency-key-missing", 400, "It needs an Idempotency-Key")),
+    (BadRequest, Kind("bad-request", 400, "The request cannot be read")),
+    (Unauthorized, Kind("unauthorized", 401, "Nobody is signed in")),
+    (Forbidden, Kind("forbidden", 403, "The caller may not do this")),
+    (AccessDenied, Kind("access-denied", 403, "The app may not do this")),
+    (NotFound, Kind("not-found", 404, "There is no such thing")),
+    (NotAllowed, Kind("method-not-allowed", 405, "The path does not take this method")),
+    (Conflict, Kind("nothing-to-do", 409, "There is nothing to do now")),
+    (Outpaced, Kind("precondition-failed", 412, "It has changed meanwhile")),
+    (TooLong, Kind("too-long", 413, "The body is too long")),
+    (
+        KeyReused,
+        Kind("idempotency-key-reused", 422, "The Idempotency-Key belongs to another request"),
+    ),
+    (Unconditional, Kind("precondition-required", 428, "It must say what it replaces")),
+    (PermanentError, Kind("needs-mending", 422, "It cannot be done as it is")),
+    (TooMany, Kind("too-many", 429, "This instance has enough to do")),
+    (TransientError, Kind("busy", 503, "It cannot be done just now")),
 )
+"""The first that fits is meant."""
 
 
 def problem(error: RekeyError, instance: str) -> Answer:
     """Answer with an error; `instance` is the path that was called."""
-    status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
-    detail = f"{error.what} ({error.where})" if error.where else error.what
-    body = {
-        "type": "about:blank",
-        "title": error.what,
-        "status": status,
-        "detail": detail,
-        "instance": instance,
-        "fix": error.fix,
-    }
-    answer = Answer(status, body, PROBLEM)
+    kind = next((kind for errors, kind in KINDS if isinstance(error, errors)), FAILED)
+    shown = Problem(
+        type=kind.uri,
+        title=kind.title,
+        status=kind.status,
+        detail=f"{error.what} ({error.where})" if error.where else error.what,
+        instance=instance,
+        fix=error.fix,
+        errors=list(error.flaws) if isinstance(error, BadRequest) else [],
+    )
+    return Answer(kind.status, shown.body(), PROBLEM, _headers(error))
+
+
+def _headers(error: RekeyError) -> dict[str, str]:
+    if isinstance(error, NotAllowed):
+        return {"Allow": ", ".join(error.methods)}
     if isinstance(error, TransientError):
-        return replace(answer, headers={"Retry-After": str(int(error.retry_after or RETRY_SECONDS))})
-    return answer
+        return {"Retry-After": str(int(error.retry_after or RETRY_SECONDS))}
+    return {}

@@ -14,8 +14,10 @@ from api.gate import Gate
 from api.once import Queued, once
 from api.operations import MOST_WAIT, Operation, follow
 from api.page.problem import presented
+from api.refusals import NotAllowed
 from api.requests import Request
 from api.route import Desk, Route
+from api.routes import allowed
 from engine.deadline import ANSWER_SECONDS, bounded
 from engine.errors import RekeyError
 from engine.ports import Memory
@@ -45,12 +47,19 @@ class Api:
 
     async def answer(self, route: Route, request: Request) -> Answer:
         """Answer one request. What goes wrong is a problem with what, where and the fix, never an exception."""
+        answer = await self._answer(route, request)
+        return answer.private(without_body=request.method == "HEAD")
+
+    async def _answer(self, route: Route, request: Request) -> Answer:
         caller = NOBODY
         try:
+            if request.method not in route.methods:
+                raise NotAllowed(request.method, allowed(route.path))  # noqa: TRY301 - answered like any other problem
             if route.role:
                 caller = identify(request.headers, self.env, self.service.engine.clock.now())
                 demand(caller, route.role)
                 same_site(route.method, request.headers)
+            request.known(route.query)
             wait = request.number("wait", 0, MOST_WAIT) if "wait" in route.query else 0
             async with bounded(ANSWER_SECONDS, "the request"):
                 with self._gate(route, request, wait).let_in():
@@ -81,9 +90,7 @@ class Api:
             found = await route.handler(at, request, caller)
             if route.method != "GET" and not request.flag("dry_run"):
                 # Before anything is sent: an act without its record would be worse than a record without its act.
-                self._record(
-                    "asked", route, request, caller, request.json(route.body, len(request.body)).get("reason", "")
-                )
+                self._record("asked", route, request, caller, _reason(route, request))
             return found
 
         if route.method == "GET":
@@ -124,6 +131,10 @@ class Api:
             "status": status,
         }
         log.log(logging.WARNING if result == "refused" else logging.INFO, "%s", json.dumps(entry))
+
+
+def _reason(route: Route, request: Request) -> str:
+    return str(getattr(request.read(route.body, len(request.body)), "reason", "")) if route.body else ""
 
 
 def _done(answer: Answer | Queued) -> Answer:

@@ -1,87 +1,136 @@
-"""Rotate and cut off everything in a scope at once, as fast as Azure allows, and tell how far that has come."""
+"""Rotate and cut off everything in a scope at once, and tell how far that has come."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import asdict
+import uuid
+from collections.abc import Iterator
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
-from typing import Any
-from urllib.parse import urlencode
 
+from api import views
 from api.access import Caller
-from api.answers import Answer, BadRequest
-from api.once import HEADER, Queued
+from api.answers import Answer, BadRequest, Flaw
+from api.bodies import IncidentBody
+from api.once import HEADER, Queued, need_key
 from api.requests import Request, stamp
-from engine.model.incident import Incident
+from engine.errors import NotFound
+from engine.model.incident import Incident, Progress
 from engine.model.policy import SCOPE
 from engine.model.sweep_order import SweepOrder
 from engine.rotate.engine import Engine
+from engine.secret import SecretRef
 from engine.sweep.cut_off import LEAD_SECONDS, CutOff
 
-BODY: dict[str, type] = {"vault": str, "name": str, "source": str, "everything": bool, "reason": str}
+NARROWING = ("vault", "name", "source")
 NAME = re.compile(r"[0-9A-Za-z*-]{0,127}")
 POLL_SECONDS = 15
+MOST = 50
+"""How many incidents a listing shows."""
 
 
 async def begin(engine: Engine, request: Request, caller: Caller) -> Queued | Answer:
-    """POST /api/incidents: one order a vault on the queue `sweeps`; 200 with the counts for a dry run."""
-    asked = request.json(BODY)
-    short = str(asked.get("vault", ""))
-    vaults = _vaults(engine, request, short)
-    incident = _incident(asked, str(caller), engine.clock.now())
+    """POST /api/incidents: one order a vault; a dry run names what would be cut off."""
+    sent = request.read(IncidentBody)
+    incident = _incident(engine, request, sent, caller)
     if request.flag("dry_run"):
-        return Answer(200, {**asdict(await CutOff(engine, incident).progress(vaults)), "status": "dry run"})
-    if HEADER not in request.headers:
-        # Sent again without one, because its answer was lost, it would replace everything a second time.
-        raise BadRequest(
-            "Idempotency-Key is missing", fix="send a new UUID, and the same one if you must send this again"
-        )
-    orders = tuple(SweepOrder.for_incident(vault, incident) for vault in vaults)
-    scope = {"since": stamp(incident.since), "name": incident.name, "source": incident.source, "vault": short}
-    location = "/api/incidents?" + urlencode({key: text for key, text in scope.items() if text})
-    body = {"status": "queued", "since": scope["since"], "vaults": vaults, "reason": incident.reason}
-    return Queued(orders, Answer(202, body, headers={"Location": location, "Retry-After": str(POLL_SECONDS)}))
+        progress = await CutOff(engine, incident).progress(incident.vaults)
+        return Answer.of(200, views.view(views.IncidentForecast, {**asdict(progress), "status": "dry run"}))
+    need_key(request, "sent again, it would replace everything a second time")
+    incident = replace(incident, id=_id(incident.since, caller, request.headers[HEADER]))
+    orders = tuple(SweepOrder.for_incident(vault, incident) for vault in incident.vaults)
+    headers = {"Location": f"/api/incidents/{incident.id}", "Retry-After": str(POLL_SECONDS)}
+    queued = views.view(views.IncidentQueued, {**_shown(incident).body(), "status": "queued"})
+    return Queued(orders, Answer.of(202, queued, headers), incident, engine.incidents)
+
+
+async def newest(engine: Engine) -> Answer:
+    """GET /api/incidents: those that there were, the newest first."""
+    incidents = await engine.incidents.newest(MOST) if engine.incidents else ()
+    shown = [_shown(incident) for incident in incidents]
+    return Answer.of(200, views.Incidents(incidents=shown))
 
 
 async def follow(engine: Engine, request: Request) -> Answer:
-    """GET /api/incidents?since=…: how far it has come, told from the vaults alone."""
-    name, source = request.query.get("name", ""), request.query.get("source", "")
-    incident = Incident(request.moment("since"), _name(name), _source(source))
-    vaults = _vaults(engine, request, request.query.get("vault", ""))
-    progress = await CutOff(engine, incident).progress(vaults)
-    # It is over only where each credential is proven to be refused: what needs a person may still be accepted.
-    status = "running" if progress.waiting else "needs a person" if progress.needs_a_person else "ended"
-    status = status if progress.secrets else "nothing in scope"
-    return Answer(200, {**asdict(progress), "status": status}, headers={"Retry-After": str(POLL_SECONDS)})
+    """GET /api/incidents/{incident}: how far it has come, as vaults and records show it."""
+    incident_id = request.path.get("incident", "")
+    incident = await engine.incidents.find(incident_id) if engine.incidents else None
+    if incident is None:
+        raise NotFound(
+            f"{incident_id[:40]!r} is no incident",
+            fix="GET /api/incidents lists those that there were",
+        )
+    served = [vault for vault in incident.vaults if engine.policy.manages(vault)]
+    progress = await CutOff(engine, incident).progress(served)
+    data = {**_shown(incident).body(), **asdict(progress), "status": _status(progress)}
+    return Answer.of(200, views.view(views.IncidentProgress, data), {"Retry-After": str(POLL_SECONDS)})
 
 
-def _vaults(engine: Engine, request: Request, short: str) -> list[str]:
-    return [request.vault(engine.policy, short)] if short else list(engine.policy.scopes)
+def _status(progress: Progress) -> views.IncidentStatus:
+    if not progress.secrets:
+        return "nothing in scope"
+    if progress.waiting:
+        return "running"
+    # It is over only where each credential is proven to be refused.
+    return "needs a person" if progress.needs_a_person else "ended"
 
 
-def _incident(asked: dict[str, Any], caller: str, now: datetime) -> Incident:
-    problems, reason = [], asked.get("reason", "").strip()
-    if not reason:
-        problems.append("reason is missing: say why, for the audit record")
-    if not (asked.get("everything") or any(asked.get(key) for key in ("vault", "name", "source"))):
-        problems.append("no scope: send vault, name or source, or everything: true")
-    if problems:
-        raise BadRequest("; ".join(problems), fix='send {"vault": …, "name": …, "source": …, "reason": …}')
-    since = now.replace(microsecond=0) + timedelta(seconds=LEAD_SECONDS)
-    return Incident(since, _name(asked.get("name", "")), _source(asked.get("source", "")), caller, reason)
+def _shown(incident: Incident) -> views.Incident:
+    return views.Incident(
+        id=incident.id,
+        since=stamp(incident.since),
+        requested_by=incident.requested_by,
+        reason=incident.reason,
+        vaults=[SecretRef(url, "").vault_name for url in incident.vaults],
+        name=incident.name,
+        source=incident.source,
+    )
+
+
+def _id(since: datetime, caller: Caller, key: str) -> str:
+    """Name an incident: the same for two requests of one second with one key."""
+    letters = uuid.uuid5(uuid.NAMESPACE_URL, f"{caller.id}/{key}/{stamp(since)}").hex[:8]
+    return f"{since:%Y%m%dT%H%M%SZ}-{letters}"
+
+
+def _incident(engine: Engine, request: Request, sent: IncidentBody, caller: Caller) -> Incident:
+    if flaws := [*_flaws(sent)]:
+        fix = 'send {"vault": …, "name": …, "source": …, "reason": …}, or {"everything": true, "reason": …}'
+        raise BadRequest("; ".join(flaw.detail for flaw in flaws), fix=fix, flaws=flaws)
+    vaults = (request.vault(engine.policy, sent.vault),) if sent.vault else tuple(engine.policy.scopes)
+    since = engine.clock.now().replace(microsecond=0) + timedelta(seconds=LEAD_SECONDS)
+    name, source = _name(sent.name), _source(sent.source)
+    return Incident(since, name, source, str(caller), sent.reason.strip(), vaults=vaults)
+
+
+def _flaws(sent: IncidentBody) -> Iterator[Flaw]:
+    if not sent.reason.strip():
+        yield Flaw("reason is missing: say why, for the audit record", pointer="#/reason")
+    narrowed = [name for name in NARROWING if getattr(sent, name)]
+    if sent.everything:
+        for name in narrowed:
+            yield Flaw(f"everything together with {name}: which of them is meant?", pointer=f"#/{name}")
+    elif not narrowed:
+        yield Flaw("no scope: send vault, name or source, or everything: true", pointer="#")
 
 
 def _name(text: str) -> str:
     if not NAME.fullmatch(text):
         # Never cut or guessed at: it would mean other secrets.
-        raise BadRequest(
-            f"name is {text[:127]!r}", fix="letters, digits, dashes, and * for any characters, 127 at most"
+        what, fix = (
+            f"name is {text[:127]!r}",
+            "letters, digits, dashes, and * for any characters, 127 at most",
         )
+        raise BadRequest(what, fix=fix, flaws=[Flaw(what, pointer="#/name")])
     return text
 
 
 def _source(text: str) -> str:
     source = text.strip().rstrip("/").lower()
     if text.strip() and not SCOPE.fullmatch(source):
-        raise BadRequest(f"source is {text[:120]!r}", fix="send /subscriptions/<id>… or the id of an Entra application")
+        what, fix = (
+            f"source is {text[:120]!r}",
+            "send /subscriptions/<id>… or the id of an Entra application",
+        )
+        raise BadRequest(what, fix=fix, flaws=[Flaw(what, pointer="#/source")])
     return source

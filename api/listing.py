@@ -9,15 +9,17 @@ import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import get_args
-from urllib.parse import urlencode
+from typing import Any, get_args
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from api.answers import Answer, BadRequest
+from api.answers import Answer, BadRequest, Flaw
+from api.near import no_such
 from api.requests import Request
+from api.views import Secret, Secrets, SecretWithHistory, view
 from engine.decide.history import events, newest_first
 from engine.decide.inventory import entry
 from engine.decide.ledger import Ledger
-from engine.errors import NotFound, RekeyError
+from engine.errors import RekeyError
 from engine.model.entry import NEEDS_A_PERSON, Entry, State
 from engine.rotate.engine import Engine
 from engine.secret import SecretRef, SecretVersion
@@ -26,6 +28,8 @@ log = logging.getLogger("rekey.api")
 
 PAGES_AT_ONCE = 40
 """The most calls to Key Vault, 25 secrets each, that one request may cost; what it has not reached is left to `next`."""
+PAGE_PARAMETERS = frozenset({"api-version", "$skiptoken", "maxresults"})
+"""What the address of one of Key Vault's pages may hold."""
 FILTERS = ("vault", "state", "rotator", "owner", "name")
 ATTENTION = "attention"
 """The filter's word for every state that needs a person."""
@@ -50,15 +54,32 @@ class Place:
             vault, token, skip = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         except (ValueError, TypeError, RecursionError, binascii.Error):
             raise _bad_cursor() from None
-        if isinstance(token, str) and not token.isascii():
-            raise _bad_cursor()
         if not (isinstance(vault, str) and isinstance(token, str | None) and type(skip) is int and 0 <= skip <= 25):  # noqa: PLR2004
+            raise _bad_cursor()
+        if token is not None and not _leads_on(vault, token):
             raise _bad_cursor()
         return cls(vault, token, skip)
 
 
+def _leads_on(vault: str, token: str) -> bool:
+    """Return whether a token may be the address of this vault's next page.
+
+    Source: https://learn.microsoft.com/rest/api/keyvault/secrets/get-secrets/get-secrets, `nextLink`.
+    """
+    try:
+        own, page = urlsplit(vault), urlsplit(token)
+        names = [name for name, _ in parse_qsl(page.query, strict_parsing=True)]
+        same = (page.scheme, page.hostname, page.port or 443) == ("https", own.hostname, own.port or 443)
+    except ValueError:
+        return False
+    known = len(set(names)) == len(names) and "$skiptoken" in names and set(names) <= PAGE_PARAMETERS
+    plain = token.isascii() and token.isprintable() and page.username is None and not page.fragment
+    return same and known and plain and page.path == "/secrets"
+
+
 def _bad_cursor() -> BadRequest:
-    return BadRequest("cursor is none of ours", fix="follow `next` as it came, or leave cursor out")
+    what, fix = "cursor is none of ours", "follow `next` as it came, or leave cursor out"
+    return BadRequest(what, fix=fix, flaws=[Flaw(what, parameter="cursor")])
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,11 +173,18 @@ async def every(engine: Engine, vaults: list[str]) -> AsyncIterator[Entry]:
 
 async def list_secrets(engine: Engine, request: Request) -> Answer:
     """GET /api/secrets: those that the filter lets pass, and the URL of the next ones."""
-    limit = request.number("limit", 100, 1000) or 100
+    limit = request.number("limit", 100, 1000, least=1)
     only = request.vault(engine.policy, request.query["vault"]) if request.query.get("vault") else ""
     cursor = request.query.get("cursor", "")
     found = await page(engine, Place.read(cursor) if cursor else None, chosen(engine, request), limit, only)
-    return Answer(200, {"secrets": [one.to_json() for one in found.entries], "next": _next(request, found.rest, limit)})
+    secrets = [view(Secret, _shown(one)) for one in found.entries]
+    return Answer.of(200, Secrets(secrets=secrets, next=_next(request, found.rest, limit)))
+
+
+def _shown(one: Entry) -> dict[str, Any]:
+    """Return what is shown of a secret, with its vault as a path can hold it."""
+    ref = one.secret.ref
+    return {**one.to_json(), "vault": ref.vault_name, "id": str(ref)}
 
 
 def _next(request: Request, rest: Place | None, limit: int) -> str | None:
@@ -170,6 +198,8 @@ async def show(engine: Engine, ref: SecretRef) -> Answer:
     """GET /api/secrets/{vault}/{name}: how it stands, and its versions, newest first."""
     versions = newest_first([one async for one in engine.vaults.versions(ref)])
     if not versions:
-        raise NotFound("there is no such secret", where=str(ref), fix="GET /api/secrets lists those that there are")
+        raise await no_such(engine, ref)
     one = judge(engine, versions[0], await ledger_of(engine))
-    return Answer(200, {**one.to_json(), "version": versions[0].version, "history": events(versions)})
+    history = events(versions, policy=engine.policy.is_own(ref))
+    data = {**_shown(one), "version": versions[0].version, "history": history}
+    return Answer.of(200, view(SecretWithHistory, data))

@@ -16,12 +16,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from api.access import Caller
-from api.answers import Answer, BadRequest
+from api.answers import Answer, BadRequest, Flaw
+from api.refusals import KeyMissing, KeyReused
 from api.requests import Request
-from engine.errors import PermanentError
+from engine.model.incident import Incident
 from engine.model.sweep_order import SweepOrder
 from engine.model.workitem import WorkItem
-from engine.ports import Memory, WorkQueue
+from engine.ports import Incidents, Memory, WorkQueue
 from engine.rotate.engine import Engine
 
 HEADER = "idempotency-key"
@@ -35,9 +36,15 @@ class Queued:
 
     messages: tuple[WorkItem | SweepOrder, ...]
     answer: Answer
+    incident: Incident | None = None
+    """What it reports, where it is one…"""
+    incidents: Incidents | None = None
+    """…and where that is kept."""
 
     async def post(self, queue: WorkQueue) -> Answer:
-        """Put the messages on their queues."""
+        """Keep the incident, then post the messages: what is worked on can be asked for."""
+        if self.incident and self.incidents:
+            await self.incidents.keep(self.incident)
         for message in self.messages:
             if isinstance(message, WorkItem):
                 await queue.post_rotation(message)
@@ -50,22 +57,31 @@ class Queued:
         answer = {"status": self.answer.status, "body": self.answer.body, "headers": dict(self.answer.headers)}
         items = [one.to_json() for one in self.messages if isinstance(one, WorkItem)]
         orders = [one.to_json() for one in self.messages if isinstance(one, SweepOrder)]
-        return json.dumps(
-            {"at": now.isoformat(), "request": fingerprint, "answer": answer, "items": items, "orders": orders}
-        )
+        data = {"at": now.isoformat(), "request": fingerprint, "answer": answer, "items": items, "orders": orders}
+        if self.incident:
+            data["incident"] = {**self.incident.to_dict(), "vaults": list(self.incident.vaults)}
+        return json.dumps(data)
 
     @classmethod
-    def from_json(cls, text: str, fingerprint: str, now: datetime) -> Queued:
-        """Read what was written; raises PermanentError where it was another request."""
+    def from_json(cls, text: str, fingerprint: str, now: datetime, incidents: Incidents | None = None) -> Queued:
+        """Read what was written; raises KeyReused where it was another request."""
         data = json.loads(text)
         if now - datetime.fromisoformat(data["at"]) > FRESH:
             # Long since done: what was written since is none of its business.
             data |= {"items": [], "orders": []}
         if data["request"] != fingerprint:
-            raise PermanentError("this Idempotency-Key was sent with another request", fix="send a new key")
+            raise KeyReused("this Idempotency-Key was sent with another request", fix="send a new key")
         items = [WorkItem.from_json(one) for one in data["items"]]
         orders = [SweepOrder.from_json(one, now) for one in data["orders"]]
-        return cls((*items, *orders), Answer(**data["answer"]))
+        incident = Incident.from_dict(data["incident"]) if "incident" in data else None
+        return cls((*items, *orders), Answer(**data["answer"]), incident, incidents)
+
+
+def need_key(request: Request, why: str) -> None:
+    """Refuse a request without an Idempotency-Key."""
+    if not request.headers.get(HEADER):
+        fix = "send a new UUID, and the same one if you must send this again"
+        raise KeyMissing(f"Idempotency-Key is missing: {why}", fix=fix, flaws=[Flaw(why, header=HEADER)])
 
 
 async def once(
@@ -77,9 +93,8 @@ async def once(
         considered = await consider()
         return considered if isinstance(considered, Answer) else await considered.post(engine.queue)
     if not re.fullmatch(r"[\x21-\x7e]{1,255}", key):
-        raise BadRequest(
-            "Idempotency-Key is no such key", fix="send 1 to 255 letters, digits and signs, such as a UUID"
-        )
+        fix = "send 1 to 255 letters, digits and signs, such as a UUID"
+        raise BadRequest("Idempotency-Key is no such key", fix=fix, flaws=[Flaw("it is no such key", header=HEADER)])
     digest = _digest(caller.id, request.url, key)
     fingerprint = _digest(request.method, json.dumps(sorted(request.query.items())), request.body.hex())
     if (earlier := await memory.recall(digest)) is None:
@@ -87,7 +102,7 @@ async def once(
         if isinstance(considered, Answer):
             return considered
         earlier = await memory.remember(digest, considered.to_json(fingerprint, engine.clock.now()))
-    queued = Queued.from_json(earlier, fingerprint, engine.clock.now())
+    queued = Queued.from_json(earlier, fingerprint, engine.clock.now(), engine.incidents)
     return await queued.post(engine.queue)
 
 

@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, get_args
 
-from api import operations
+import msgspec
+
+from api import operations, views
 from api.actions import VERBS
-from api.answers import JSON, PROBLEM
+from api.answers import FAILED, JSON, KINDS, PROBLEM, Kind
 from api.once import HEADER
-from api.requests import MAX_REASON
+from api.policies import IF_MATCH
+from api.requests import required
 from api.route import Route
 from engine.model.entry import State
+from engine.model.incident import ID as INCIDENT_ID
 from engine.version import VERSION
 
 STATES = [*get_args(State), "attention"]
-TEXT, TIME, COUNT = {"type": "string"}, {"type": "string", "format": "date-time"}, {"type": "integer", "minimum": 0}
-MAYBE_TEXT, MAYBE_TIME = {"type": ["string", "null"]}, {"type": ["string", "null"], "format": "date-time"}
+TEXT = {"type": "string"}
 
 PATH: Mapping[str, tuple[str, dict[str, Any]]] = {
-    "vault": ("The vault's short name", {"type": "string", "minLength": 1}),
+    "vault": ("The vault, by its short name as answers show it, or its host", {"type": "string", "minLength": 1}),
     "name": ("The secret's name", {"type": "string", "pattern": "^[0-9a-zA-Z-]{1,127}$"}),
     "operation": ("The operation's id", {"type": "string", "minLength": 1}),
+    "incident": ("The incident's id", {"type": "string", "pattern": INCIDENT_ID}),
 }
 QUERY: Mapping[str, tuple[str, dict[str, Any]]] = {
-    "vault": ("Only this vault, by its short name", {"type": "string"}),
+    "vault": ("Only this vault, by its short name or its URL", {"type": "string"}),
     "state": ("Only secrets in this state; `attention` means every state that needs a person", {"enum": STATES}),
     "rotator": ("Only this kind of credential", {"type": "string"}),
     "owner": ("Only secrets with this tag Owner", {"type": "string"}),
@@ -57,91 +61,64 @@ QUERY: Mapping[str, tuple[str, dict[str, Any]]] = {
     ),
 }
 REQUIRED = frozenset({"since"})
-NEEDED = {"http_incident": ("reason",), "http_push_policy": ("document", "reason")}
-"""Members that a body must have."""
-
-
-def _object(**members: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "object", "properties": members, "required": list(members)}
-
-
-def _list(of: str) -> dict[str, Any]:
-    return {"type": "array", "items": _ref(of)}
+HEADERS: Mapping[str, tuple[str, dict[str, Any]]] = {
+    HEADER: (
+        "Sent twice, it acts once. Needed by incidents, restore, and rotate with force or compromised, unless it is a dry run",
+        {"type": "string", "pattern": "^[!-~]{1,255}$"},
+    ),
+    IF_MATCH: (
+        "The ETag of the version that is replaced; `replacing` in the body says the same",
+        {"type": "string", "pattern": '^"[0-9a-z]{1,64}"$'},
+    ),
+}
 
 
 def _ref(name: str) -> dict[str, Any]:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-_SECRET: dict[str, Any] = {
-    "vault": TEXT, "secret": TEXT, "state": {"enum": list(get_args(State))}, "reason": TEXT, "fix": TEXT,
-    "rotator": MAYBE_TEXT, "source": MAYBE_TEXT, "credential": MAYBE_TEXT, "owner": MAYBE_TEXT, "replica_of": MAYBE_TEXT,
-    "enabled": {"type": "boolean"}, "created": TIME, "expires": MAYBE_TIME, "due": MAYBE_TIME, "parked_since": MAYBE_TIME,
-    "overlap_until": MAYBE_TIME, "operation": MAYBE_TEXT,
-}  # fmt: skip
-_EVENT: dict[str, Any] = {
-    "version": MAYBE_TEXT, "created": TIME, "expires": MAYBE_TIME, "enabled": {"type": "boolean"},
-    "written_by": {"enum": ["Rekey", "somebody else"]}, "operation": MAYBE_TEXT, "cause": MAYBE_TEXT, "credential": MAYBE_TEXT,
-    "to_retire": MAYBE_TEXT, "state": MAYBE_TEXT, "reason": MAYBE_TEXT,
-}  # fmt: skip
-_PROGRESS: dict[str, Any] = {
-    "secrets": COUNT, "rotated": COUNT, "waiting": COUNT, "needs_a_person": COUNT,
-    "named": {"type": "array", "items": _object(secret=TEXT, reason=TEXT, fix=TEXT)},
-}  # fmt: skip
-_SUBJECT: dict[str, Any] = {"operation": MAYBE_TEXT, "vault": TEXT, "secret": TEXT, "version": MAYBE_TEXT}
-SCHEMAS: Mapping[str, Any] = {
-    "Secret": _object(**_SECRET),
-    "Event": _object(**_EVENT),
-    "Secrets": _object(secrets=_list("Secret"), next=MAYBE_TEXT),
-    "SecretWithHistory": _object(**_SECRET, version=MAYBE_TEXT, history=_list("Event")),
-    "Queued": _object(**_SUBJECT, status={"const": "queued"}, reason=TEXT),
-    "Forecast": _object(**_SUBJECT, action=TEXT, reason=TEXT),
-    "Acted": {"anyOf": [_ref("Forecast"), _ref("Operation")]},
-    "Operation": _object(
-        **_SUBJECT, action={"enum": list(VERBS)}, status={"enum": list(get_args(operations.Status))}, reason=TEXT
-    ),
-    "IncidentQueued": _object(
-        status={"const": "queued"}, since=TIME, vaults={"type": "array", "items": TEXT}, reason=TEXT
-    ),
-    "IncidentProgress": _object(
-        **_PROGRESS, status={"enum": ["running", "needs a person", "ended", "nothing in scope", "dry run"]}
-    ),
-    "Policy": _object(
-        version=MAYBE_TEXT,
-        document=TEXT,
-        history={
-            "type": "array",
-            "items": _object(
-                version=MAYBE_TEXT, created=TIME, enabled={"type": "boolean"}, by=MAYBE_TEXT, reason=MAYBE_TEXT
-            ),
-        },
-        effect={"anyOf": [{"type": "null"}, _ref("Effect")]},
-    ),
-    "Effect": _object(
-        now={"type": ["object", "null"], "additionalProperties": COUNT},
-        then={"type": "object", "additionalProperties": COUNT},
-        changed={
-            "type": "array",
-            "items": _object(secret=TEXT, **{"from": MAYBE_TEXT, "to": MAYBE_TEXT, "reason": MAYBE_TEXT}),
-        },
-    ),
-    "Health": _object(status={"const": "ok"}, vaults=COUNT),
-    "OpenApi": {"type": "object"},
-    "Problem": _object(type=TEXT, title=TEXT, status={"type": "integer"}, detail=TEXT, instance=TEXT, fix=TEXT),
-}
-_PROBLEMS = {
-    "400": "The request cannot be read",
-    "401": "Nobody is signed in",
-    "403": "The caller, or the app, may not do this",
-    "404": "There is no such vault here, or no such secret",
-    "409": "There is nothing to do now",
-    "422": "It cannot be done as it is",
-    "429": "This instance has enough to do",
-    "503": "Azure is busy",
-}
+def _schemas(routes: Iterable[Route]) -> dict[str, Any]:
+    """Describe every answer and every body, from the types that they are made of and read into."""
+    kinds = [*views.SHOWN, *{route.body for route in routes if route.body}]
+    components = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")[1]
+    acted = {"anyOf": [_ref("Forecast"), _ref("Operation")]}
+    return {**dict(sorted(components.items())), "Acted": acted, "OpenApi": {"type": "object"}}
 
 
-def document(routes: Iterable[Route]) -> dict[str, Any]:
+FOLLOWED = ("Location", "Retry-After")
+ACCEPTED_HEADERS = {"Queued": FOLLOWED, "IncidentQueued": FOLLOWED, "Operation": ("Retry-After",)}
+SUCCESS_HEADERS = {"Policy": ("ETag",), "IncidentProgress": ("Retry-After",)}
+PROBLEM_HEADERS = {405: ("Allow",), 429: ("Retry-After",), 503: ("Retry-After",)}
+SUCCESSES = {
+    "Queued": "Accepted: follow Location",
+    "IncidentQueued": "Accepted: follow Location",
+}
+_OF_BODY = "$response.body#/"
+LINKS: Mapping[str, Mapping[str, Mapping[str, str]]] = {
+    "Secrets": {"show": {"vault": f"{_OF_BODY}secrets/0/vault", "name": f"{_OF_BODY}secrets/0/secret"}},
+    "SecretWithHistory": {
+        verb: {"vault": f"{_OF_BODY}vault", "name": f"{_OF_BODY}secret"} for verb in (*VERBS, "show")
+    },
+    "Queued": {
+        "operation": {
+            **{name: f"{_OF_BODY}{name}" for name in ("vault", "operation", "action", "since")},
+            "name": f"{_OF_BODY}secret",
+        }
+    },
+    "IncidentQueued": {"incident_progress": {"incident": f"{_OF_BODY}id"}},
+    "Incidents": {"incident_progress": {"incident": f"{_OF_BODY}incidents/0/id"}},
+}
+"""Which call an answer leads to, and with what: each part of it is sent back as it came."""
+DESCRIPTION = "See docs/api.md and docs/access.md. What can be read by GET answers HEAD as well."
+ALL_KINDS: tuple[Kind, ...] = (*(kind for _, kind in KINDS), FAILED)
+PROBLEM_CONTENT = {PROBLEM: {"schema": _ref("Problem")}}
+ANYBODYS = frozenset({400, 405, 429, 500, 503})
+"""What may come of a call that anybody may make."""
+WRITERS = frozenset({409, 413, 422})
+"""What comes only of a request that changes something, or of its body."""
+
+
+def document(routes: Sequence[Route]) -> dict[str, Any]:
     """Return the document of these calls, OpenAPI 3.1: https://spec.openapis.org/oas/v3.1.0."""
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
@@ -150,9 +127,13 @@ def document(routes: Iterable[Route]) -> dict[str, Any]:
     entra = {"type": "http", "scheme": "bearer", "description": "A token of Microsoft Entra, where sign-in is on"}
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Rekey", "version": VERSION, "description": "See docs/api.md and docs/access.md."},
+        "info": {"title": "Rekey", "version": VERSION, "description": DESCRIPTION},
         "paths": paths,
-        "components": {"schemas": SCHEMAS, "securitySchemes": {"functionKey": key, "entra": entra}},
+        "components": {
+            "schemas": _schemas(routes),
+            "responses": {kind.name: {"description": kind.title, "content": PROBLEM_CONTENT} for kind in ALL_KINDS},
+            "securitySchemes": {"functionKey": key, "entra": entra},
+        },
     }
 
 
@@ -162,47 +143,56 @@ def _operation(route: Route) -> dict[str, Any]:
         "summary": route.summary,
         "description": f"Least role: {route.role.value_in_entra}" if route.role else "For anybody",
         "security": [{"functionKey": []}, {"entra": []}] if route.role else [],
-        "parameters": [_parameter("path", name) for name in re.findall(r"{(\w+)}", route.path)]
-        + [_parameter("query", name) for name in route.query],
+        "parameters": [_parameter("path", name, PATH) for name in re.findall(r"{(\w+)}", route.path)]
+        + [_parameter("query", name, QUERY) for name in route.query]
+        + [_parameter("header", name, HEADERS) for name in route.headers],
         "responses": _responses(route),
     }
-    if route.method == "POST":
-        header = {"name": HEADER, "in": "header", "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"}}
-        told = "Sent twice, it acts once. An incident must have it, unless it is a dry run"
-        described["parameters"].append({**header, "description": told})
     if route.body:
-        described["requestBody"] = {"required": route.name in NEEDED, "content": {JSON: {"schema": _body(route)}}}
+        described["requestBody"] = {
+            "required": bool(required(route.body)),
+            "content": {JSON: {"schema": _ref(route.body.__name__)}},
+        }
     return described
 
 
-def _body(route: Route) -> dict[str, Any]:
-    members: dict[str, Any] = {
-        name: {"type": "boolean"} if kind is bool else {"type": "string"} for name, kind in route.body.items()
-    }
-    members["reason"]["description"] = f"For the audit record; cut after {MAX_REASON} characters"
-    required = [name for name in members if name in NEEDED.get(route.name, ())]
-    return {"type": "object", "properties": members, "additionalProperties": False, "required": required}
-
-
-def _parameter(place: str, name: str) -> dict[str, Any]:
-    text, schema = (PATH if place == "path" else QUERY)[name]
+def _parameter(place: str, name: str, table: Mapping[str, tuple[str, dict[str, Any]]]) -> dict[str, Any]:
+    text, schema = table[name]
     required = place == "path" or name in REQUIRED
     return {"name": name, "in": place, "required": required, "description": text, "schema": schema}
 
 
 def _responses(route: Route) -> dict[str, Any]:
     success = {status: _success(schema, status) for status, schema in route.answers.items()}
-    known = set(_PROBLEMS) - (set() if route.method != "GET" else {"409"})
+    problems: dict[int, list[str]] = {}
+    for kind in ALL_KINDS:
+        if _may_come(route, kind):
+            problems.setdefault(kind.status, []).append(kind.title)
+    return success | {
+        str(status): {"description": "; ".join(titles), "content": PROBLEM_CONTENT, **_headers(PROBLEM_HEADERS, status)}
+        for status, titles in sorted(problems.items())
+    }
+
+
+def _may_come(route: Route, kind: Kind) -> bool:
     if route.role is None:
-        known = {"429", "503"} | ({"401"} if "303" in route.answers else set())
-    problem = {PROBLEM: {"schema": _ref("Problem")}}
-    return success | {status: {"description": _PROBLEMS[status], "content": problem} for status in sorted(known)}
+        return kind.status in ANYBODYS or (kind.status == 401 and "303" in route.answers)  # noqa: PLR2004
+    if kind.status in (412, 428):
+        return IF_MATCH in route.headers
+    return route.method != "GET" or kind.status not in WRITERS or kind.name == "needs-mending"
 
 
 def _success(schema: str, status: str) -> dict[str, Any]:
     kind = "text/html" if schema == "Html" else JSON
     content = {"schema": {"type": "string"} if schema == "Html" else _ref(schema)}
-    running = {"Retry-After": {"schema": TEXT}} if status == "202" else {}
-    headers = running | ({"Location": {"schema": TEXT}} if status == "202" and schema != "Operation" else {})
-    text = "Accepted: follow Location" if "Location" in headers else "Still running" if running else "As asked"
-    return {"description": text, "content": {kind: content}, **({"headers": headers} if headers else {})}
+    answer = {"description": SUCCESSES.get(schema, "As asked"), "content": {kind: content}}
+    if links := LINKS.get(schema):
+        answer["links"] = {name: {"operationId": name, "parameters": parameters} for name, parameters in links.items()}
+    if status == "202":
+        return answer | _headers(ACCEPTED_HEADERS, schema)
+    return answer | _headers(SUCCESS_HEADERS, schema)
+
+
+def _headers[K](table: Mapping[K, tuple[str, ...]], key: K) -> dict[str, Any]:
+    names = table.get(key, ())
+    return {"headers": {name: {"required": name != "ETag", "schema": TEXT} for name in names}} if names else {}

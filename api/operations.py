@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
 
-from api.actions import POLL_SECONDS, VERBS, Verb
+from api import views
+from api.actions import POLL_SECONDS, VERBS
 from api.answers import Answer
+from api.near import no_such
 from api.requests import Request
+from api.views import Status, Verb
 from engine.decide.decision import Park, Skip, Wait
 from engine.decide.history import newest_first
 from engine.errors import NotFound
@@ -20,8 +22,6 @@ from engine.secret import SecretRef, SecretVersion
 
 MOST_WAIT = 120
 """Seconds that a request may wait for an operation's end: Azure's load balancer gives up after 230."""
-
-Status = Literal["running", "succeeded", "failed", "skipped", "superseded"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,8 @@ async def follow(engine: Engine, operation: Operation, wait: int) -> Answer:
     ends = engine.clock.monotonic() + wait
     while True:
         versions = newest_first([one async for one in engine.vaults.versions(operation.ref)])
+        if not versions:
+            raise await no_such(engine, operation.ref)
         found = look(engine, operation, versions)
         left = ends - engine.clock.monotonic()
         if found.status != "running" or left <= 0:
@@ -109,14 +111,14 @@ def _before(engine: Engine, operation: Operation, current: SecretVersion) -> Fou
 
 
 def _answer(operation: Operation, found: Found) -> Answer:
-    body: dict[str, Any] = {
-        "operation": operation.id,
-        "vault": operation.ref.vault,
-        "secret": operation.ref.name,
-        "action": operation.verb,
-        "status": found.status,
-        "version": found.version,
-        "reason": found.reason,
-    }
+    shown = views.Operation(
+        operation=operation.id,
+        vault=operation.ref.vault_name,
+        secret=operation.ref.name,
+        action=operation.verb,
+        status=found.status,
+        version=found.version,
+        reason=found.reason,
+    )
     running = found.status == "running"
-    return Answer(202 if running else 200, body, headers={"Retry-After": str(POLL_SECONDS)} if running else {})
+    return Answer.of(202 if running else 200, shown, {"Retry-After": str(POLL_SECONDS)} if running else {})

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
+from api import views
 from api.access import Caller
-from api.answers import Answer, BadRequest, Conflict
+from api.answers import Answer, BadRequest, Flaw, Outpaced, Unconditional
+from api.bodies import PolicyBody
 from api.requests import Request
+from engine.decide.history import PUSHED_BY, PUSHED_WHY
 from engine.errors import NotFound
 from engine.model.policy import Policies
 from engine.policy.change import Effect, Outdated, Unfollowable
-from engine.secret import SecretVersion
+from engine.secret import SecretRef, SecretVersion
 
-BODY: dict[str, type] = {"document": str, "replacing": str, "reason": str}
-
+IF_MATCH = "if-match"
 MOST_BYTES = 64 * 1024
 """A secret holds 25 KB; JSON may need twice as much for the same text."""
 
@@ -53,34 +56,74 @@ async def show(policies: Policies) -> Answer:
 
 
 async def push(policies: Policies, request: Request, caller: Caller) -> Answer:
-    """PUT /api/policy: a new version in place of `replacing`, if it can be followed; a dry run tells what it would do."""
-    asked = request.json(BODY, MOST_BYTES)
+    """PUT /api/policy: a new version in place of the one named; a dry run tells its effect."""
+    sent = request.read(PolicyBody, MOST_BYTES)
     documents = _documents(policies)
-    text, reason, replacing = asked.get("document", ""), asked.get("reason", "").strip(), asked.get("replacing")
-    if not text or not reason:
-        raise BadRequest("document or reason is missing", fix="send both; the reason is for the audit record")
-    with _refusals():
+    text, reason, replacing = sent.document, sent.reason.strip(), _replaced(request, sent)
+    if missing := [name for name, value in (("document", text), ("reason", reason)) if not value]:
+        flaws = [Flaw("it is missing", pointer=f"#/{name}") for name in missing]
+        fix = "send document and reason; the reason is for the audit record"
+        raise BadRequest(f"{' and '.join(missing)} missing", fix=fix, flaws=flaws)
+    with _refusals(replacing):
         if request.flag("dry_run"):
             return _answer(replacing, text, [], await documents.consider(text, replacing))
         written = await documents.push(text, by=str(caller), why=reason, replacing=replacing)
     return _answer(written.version, text, [written])
 
 
+def _replaced(request: Request, sent: PolicyBody) -> str | None:
+    """Return the version that the caller has seen: `replacing`, or the ETag in If-Match."""
+    named, header = sent.replacing or None, request.headers.get(IF_MATCH, "").strip()
+    if not header:
+        return named
+    etag = re.fullmatch(r'"([0-9a-z]{1,64})"', header)
+    if etag is None:
+        fix = "send the ETag of GET /api/policy as it came; `*` would overwrite what nobody saw"
+        raise BadRequest(
+            f"If-Match is {header[:80]!r}",
+            fix=fix,
+            flaws=[Flaw("it is no such ETag", header=IF_MATCH)],
+        )
+    if named and named != etag[1]:
+        flaws = [
+            Flaw("they name two versions", header=IF_MATCH),
+            Flaw("they name two versions", pointer="#/replacing"),
+        ]
+        raise BadRequest("If-Match and replacing name two versions", fix="send one of them", flaws=flaws)
+    return etag[1]
+
+
 @contextmanager
-def _refusals() -> Iterator[None]:
+def _refusals(replacing: str | None) -> Iterator[None]:
     """Give a refused document the status that HTTP has for it."""
     try:
         yield
     except Unfollowable as error:
-        raise BadRequest(error.what, where=error.where, fix=error.fix) from None
+        flaws = [Flaw(text, pointer="#/document") for text in error.problems]
+        raise BadRequest(error.what, where=error.where, fix=error.fix, flaws=flaws) from None
     except Outdated as error:
-        raise Conflict(error.what, where=error.where, fix=error.fix) from None
+        if replacing:
+            raise Outpaced(error.what, where=error.where, fix=error.fix) from None
+        what, fix = (
+            "it says not which version it replaces",
+            "send the ETag of GET /api/policy as If-Match, or replacing",
+        )
+        raise Unconditional(what, where=error.where, fix=f"{fix}. {error.fix}") from None
 
 
 def _answer(version: str | None, text: str, versions: list[SecretVersion], effect: Effect | None = None) -> Answer:
-    told = asdict(effect) if effect else None
+    shown = _effect(effect) if effect else None
     history = [_past(one) for one in versions]
-    return Answer(200, {"version": version, "document": text, "history": history, "effect": told})
+    policy = views.Policy(version=version, document=text, history=history, effect=shown)
+    return Answer.of(200, policy, headers={"ETag": f'"{version}"'} if version else {})
+
+
+def _effect(effect: Effect) -> views.Effect:
+    changed = []
+    for change in effect.changed:
+        ref = SecretRef.parse(str(change["secret"]))
+        changed.append({**change, "vault": ref.vault_name, "secret": ref.name})
+    return views.view(views.Effect, {**asdict(effect), "changed": changed})
 
 
 def _documents(policies: Policies) -> Documents:
@@ -89,12 +132,11 @@ def _documents(policies: Policies) -> Documents:
     return policies
 
 
-def _past(version: SecretVersion) -> dict[str, Any]:
-    tags = version.tags
-    return {
-        "version": version.version,
-        "created": version.created.isoformat(),
-        "enabled": version.enabled,
-        "by": tags.get("PolicyBy"),
-        "reason": tags.get("PolicyReason"),
-    }
+def _past(version: SecretVersion) -> views.PolicyVersion:
+    return views.PolicyVersion(
+        version=version.version,
+        created=version.created.isoformat(),
+        enabled=version.enabled,
+        by=version.tags.get(PUSHED_BY),
+        reason=version.tags.get(PUSHED_WHY),
+    )

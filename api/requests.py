@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from difflib import get_close_matches
+from typing import Any, get_args
+from urllib.parse import unquote, urlsplit
 
-from api.answers import BadRequest
+import msgspec
+
+from api.bodies import MAX_REASON, Body
+from api.refusals import BadRequest, Flaw, TooLong
 from engine.errors import NotFound
 from engine.model.policy import Policy
 from engine.secret import NAME, SecretRef
 
+__all__ = ["KEY_PARAMETER", "MAX_REASON", "Request", "stamp"]
+
 MAX_BODY = 16 * 1024
 """Bytes of a request's body that are looked at."""
-MAX_REASON = 200
+KEY_PARAMETER = "code"
+"""The query's parameter in which the platform takes a function key; it is none of the API's own."""
 STAMP = "%Y-%m-%dT%H:%M:%SZ"
 
 
@@ -49,35 +57,57 @@ class Request:
         return cls(method, "/api/" + route.format_map(shortened), path, query, headers, body)
 
     def secret(self, policy: Policy) -> SecretRef:
-        """Return the secret that the path names; NotFound where it is no secret's name, or not in a vault of ours."""
+        """Return the secret that the path names; NotFound where it can be none of ours."""
         name = self.path.get("name", "")
         vault = self.vault(policy, self.path.get("vault", ""))
         if not NAME.fullmatch(name):
-            raise NotFound(f"{name[:127]!r} is not a secret's name", fix="letters, digits and dashes, 127 at most")
+            raise NotFound(
+                f"{name[:127]!r} is not a secret's name",
+                fix="letters, digits and dashes, 127 at most",
+            )
         return SecretRef(vault, name)
 
     @staticmethod
-    def vault(policy: Policy, short: str) -> str:
-        """Return the URL of the served vault with this short name; NotFound where there is none."""
+    def vault(policy: Policy, text: str) -> str:
+        """Return the URL of a served vault by its short name, host or URL; raises NotFound.
+
+        The text is compared with what is served, and never called.
+        """
+        meant = unquote(text).strip().lower().removeprefix("https://").removesuffix("/")
         for url in policy.scopes:
-            if SecretRef(url, "").vault_name == short.lower():
+            if meant in (SecretRef(url, "").vault_name, urlsplit(url).netloc):
                 return url
-        raise NotFound(f"vault {short[:64]!r} is not served here", fix="name a vault of REKEY_VAULTS")
+        short = ", ".join(SecretRef(url, "").vault_name for url in policy.scopes)
+        raise NotFound(f"vault {text[:64]!r} is not served here", fix=f"name a vault of REKEY_VAULTS: {short}")
+
+    def known(self, parameters: Iterable[str]) -> None:
+        """Refuse every parameter but these: a mistyped `dry_run` that is passed over would act."""
+        names = tuple(parameters)
+        unknown = [name for name in self.query if name not in names and name != KEY_PARAMETER]
+        if not unknown:
+            return
+        meant = [near for name in unknown if (near := _near(name, names))]
+        fix = f"did you mean {', '.join(meant)}? " if meant else ""
+        raise BadRequest(
+            "; ".join(f"the parameter {name[:40]!r} is unknown" for name in unknown[:10]),
+            fix=fix + (f"it takes {', '.join(names)}" if names else "it takes no parameters"),
+            flaws=[Flaw("it is unknown", parameter=name[:127]) for name in unknown],
+        )
 
     def flag(self, name: str) -> bool:
         """Read `?name=true`."""
         text = self.query.get(name, "").lower()
         if text not in ("", "true", "false"):
-            raise BadRequest(f"{name} is {text[:40]!r}", fix=f"send {name}=true, or leave it out")
+            raise self._unreadable(name, f"send {name}=true, or leave it out")
         return text == "true"
 
-    def number(self, name: str, default: int, most: int) -> int:
-        """Read a whole number, 0 to `most`."""
+    def number(self, name: str, default: int, most: int, least: int = 0) -> int:
+        """Read a whole number, `least` to `most`."""
         text = self.query.get(name, "")
         if not text:
             return default
-        if not re.fullmatch(r"[0-9]{1,6}", text) or int(text) > most:
-            raise BadRequest(f"{name} is {text[:40]!r}", fix=f"send a whole number, {most} at most")
+        if not re.fullmatch(r"[0-9]{1,6}", text) or not least <= int(text) <= most:
+            raise self._unreadable(name, f"send a whole number, {least} to {most}")
         return int(text)
 
     def moment(self, name: str) -> datetime:
@@ -86,36 +116,70 @@ class Request:
         try:
             return datetime.strptime(text, STAMP).replace(tzinfo=UTC)
         except ValueError:
-            fix = "follow the Location header of the 202 as it came"
-            raise BadRequest(f"{name} is {text[:40]!r}", fix=fix) from None
+            raise self._unreadable(name, "follow the Location header of the 202 as it came") from None
 
     def choice(self, name: str, allowed: tuple[str, ...]) -> str:
         """Read one of some words; empty where it is not sent."""
         text = self.query.get(name, "").strip().lower()
         if text and text not in allowed:
-            raise BadRequest(f"{name} is {text[:40]!r}", fix=f"send one of {', '.join(allowed)}")
+            raise self._unreadable(name, f"send one of {', '.join(allowed)}")
         return text
 
-    def json(self, shape: Mapping[str, type], most: int = MAX_BODY) -> dict[str, Any]:
-        """Read the body, of so many bytes at most, as an object with these optional members, and no others."""
-        fix = f"send nothing, or {shown(shape)}"
+    def _unreadable(self, name: str, fix: str) -> BadRequest:
+        what = f"{name} is {self.query.get(name, '')[:40]!r}"
+        return BadRequest(what, fix=fix, flaws=[Flaw(what, parameter=name)])
+
+    def read[B: Body](self, shape: type[B], most: int = MAX_BODY) -> B:
+        """Read the body, of so many bytes at most; raises TooLong or BadRequest."""
+        fix = f"send {shown(shape)}"
         if len(self.body) > most:
-            raise BadRequest(f"the body is longer than {most} bytes", fix=fix)
+            raise TooLong(f"the body is longer than {most} bytes", fix=fix)
         try:
             data = json.loads(self.body) if self.body.strip() else {}
         except (ValueError, RecursionError):
             raise BadRequest("the body is not JSON", fix=fix) from None
         if not isinstance(data, dict):
             raise BadRequest("the body is not a JSON object", fix=fix)
-        problems = [f"{key[:40]!r} is unknown" for key in data if key not in shape]
-        problems += [
-            f"{key} is not a {kind.__name__}"
-            for key, kind in shape.items()
-            if key in data and type(data[key]) is not kind
-        ]
-        if problems:
-            raise BadRequest("; ".join(problems), fix=fix)
-        return {**data, "reason": data["reason"][:MAX_REASON]} if "reason" in data else data
+        if flaws := [*_flaws(data, shape)]:
+            raise BadRequest("; ".join(flaw.detail for flaw in flaws[:10]), fix=fix, flaws=flaws)
+        cut = {"reason": data["reason"][:MAX_REASON]} if "reason" in data else {}
+        return msgspec.convert({**data, **cut}, shape)
+
+
+def _flaws(data: Mapping[str, Any], shape: type[Body]) -> Iterable[Flaw]:
+    """Return all that is wrong; msgspec alone would stop at the first."""
+    kinds = _kinds(shape)
+    for key in data:
+        if key not in kinds:
+            yield Flaw(f"{key[:40]!r} is unknown", pointer=_pointer(key))
+    for key, kind in kinds.items():
+        if key in data and type(data[key]) is not kind:
+            yield Flaw(f"{key} is not a {kind.__name__}", pointer=f"#/{key}")
+    for key in shape.__struct_fields__:
+        if key not in data and key in required(shape):
+            yield Flaw(f"{key} is missing", pointer=f"#/{key}")
+
+
+def _kinds(shape: type[Body]) -> dict[str, type]:
+    """Return the type of each member, without its description."""
+    return {field.name: (*get_args(field.type), field.type)[0] for field in msgspec.structs.fields(shape)}
+
+
+def required(shape: type[Body]) -> tuple[str, ...]:
+    """Return the members that a body must have."""
+    return tuple(field.name for field in msgspec.structs.fields(shape) if field.required)
+
+
+def _pointer(key: str) -> str:
+    """Write a JSON pointer to a member: https://datatracker.ietf.org/doc/html/rfc6901#section-3."""
+    return "#/" + key[:40].replace("~", "~0").replace("/", "~1")
+
+
+def _near(name: str, names: tuple[str, ...]) -> str:
+    """Return which of these names was meant; empty where none is near."""
+    plain = {known.replace("_", ""): known for known in names}
+    letters = re.sub(r"[^a-z]", "", name[:40].lower())
+    return next((plain[near] for near in get_close_matches(letters, plain, 1, 0.75)), "")
 
 
 def stamp(moment: datetime) -> str:
@@ -123,7 +187,8 @@ def stamp(moment: datetime) -> str:
     return moment.strftime(STAMP)
 
 
-def shown(shape: Mapping[str, type]) -> str:
+def shown(shape: type[Body]) -> str:
     """Show a body's shape in an error's fix."""
     words: dict[type, str] = {str: "text"}
-    return "{" + ", ".join(f'"{key}": {words.get(kind, kind.__name__)}' for key, kind in shape.items()) + "}"
+    members = ", ".join(f'"{key}": {words.get(kind, kind.__name__)}' for key, kind in _kinds(shape).items())
+    return f"{{{members}}}" if required(shape) else f"nothing, or {{{members}}}"

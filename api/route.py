@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from api.access import Caller, Role
 from api.answers import Answer
+from api.bodies import Body
 from api.once import Queued
 from api.requests import Request
 from engine.model.policy import Policies
@@ -43,11 +44,19 @@ class Route:
     handler: Handler
     summary: str
     answers: Mapping[str, str]
-    """Which schema of the OpenAPI document each success has, by status."""
+    """Which of api.views each success is, by status."""
     query: tuple[str, ...] = ()
     """Its parameters, by name in api.openapi."""
-    body: dict[str, type] = field(default_factory=dict)
+    body: type[Body] | None = None
+    """What its body may hold."""
     heavy: bool = False
     """It lists whole vaults, so that only a few at a time are let in."""
+    headers: tuple[str, ...] = ()
+    """Headers that it reads, by name in api.openapi."""
     follows_policy: bool = True
     """It fails where the policy document cannot be followed. False for what leads out of that."""
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """What it takes: who may GET may ask for the head alone."""
+        return ("GET", "HEAD") if self.method == "GET" else (self.method,)

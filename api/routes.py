@@ -5,21 +5,25 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from api import actions, incidents, listing, operations, policies
+from api import actions, incidents, listing, operations, policies, views
 from api.access import Caller, Role
 from api.answers import Answer
-from api.once import Queued
+from api.bodies import IncidentBody, PolicyBody
+from api.once import HEADER, Queued
 from api.page import problem
 from api.page.choice import FILTERS
 from api.page.inventory import inventory
 from api.page.secret import one_secret
 from api.requests import Request
 from api.route import Desk, Handler, Route
+from api.views import Verb
 from engine.errors import TransientError
 
 
-def _act(verb: actions.Verb) -> Handler:
+def _act(verb: Verb) -> Handler:
     async def handle(at: Desk, request: Request, caller: Caller) -> Answer | Queued:
+        if not request.flag("dry_run"):
+            actions.guard(verb, request)
         return await actions.consider(at.engine, verb, request, caller)
 
     return handle
@@ -52,6 +56,10 @@ async def _begin(at: Desk, request: Request, caller: Caller) -> Answer | Queued:
     return await incidents.begin(at.engine, request, caller)
 
 
+async def _incidents(at: Desk, _: Request, __: Caller) -> Answer:
+    return await incidents.newest(at.engine)
+
+
 async def _progress(at: Desk, request: Request, _: Caller) -> Answer:
     return await incidents.follow(at.engine, request)
 
@@ -73,12 +81,12 @@ async def _health(at: Desk, _: Request, __: Caller) -> Answer:
     if obstacle := await at.watch.obstacle():
         what, _separator, fix = obstacle.partition(". Fix: ")
         raise TransientError(what, fix=fix)
-    return Answer(200, {"status": "ok", "vaults": len(at.engine.policy.scopes)})
+    return Answer.of(200, views.Health(status="ok", vaults=len(at.engine.policy.scopes)))
 
 
 ACTED = {"200": "Acted", "202": "Queued"}
 SECRET = "secrets/{vault}/{name}"  # noqa: S105 - a path
-_VERBS: dict[actions.Verb, str] = {
+_VERBS: dict[Verb, str] = {
     "rotate": "Rotate a secret if it is due, or at once where the body says so",
     "retire": "Revoke the superseded credential, if its overlap has passed",
     "restore": "Publish the superseded credential again, if the source still accepts it",
@@ -94,7 +102,7 @@ ROUTES: tuple[Route, ...] = (
     *(
         Route(
             f"http_{verb}", "POST", f"{SECRET}/{verb}", Role.OPERATOR, _act(verb), summary, ACTED,
-            query=("dry_run", "wait"), body=actions.BODY,
+            query=("dry_run", "wait"), body=actions.BODIES[verb], headers=(HEADER,),
         )
         for verb, summary in _VERBS.items()
     ),
@@ -104,17 +112,21 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(
         "http_incident", "POST", "incidents", Role.ADMIN, _begin,
-        "Rotate and cut off everything in a scope at once", {"200": "IncidentProgress", "202": "IncidentQueued"},
-        query=("dry_run",), body=incidents.BODY, heavy=True,
+        "Rotate and cut off everything in a scope at once", {"200": "IncidentForecast", "202": "IncidentQueued"},
+        query=("dry_run",), body=IncidentBody, headers=(HEADER,), heavy=True,
     ),
     Route(
-        "http_incident_progress", "GET", "incidents", Role.READER, _progress, "Tell how far an incident has come",
-        {"200": "IncidentProgress"}, query=("since", "vault", "name", "source"), heavy=True,
+        "http_incidents", "GET", "incidents", Role.READER, _incidents, "List the incidents, the newest first",
+        {"200": "Incidents"}, follows_policy=False,
+    ),
+    Route(
+        "http_incident_progress", "GET", "incidents/{incident}", Role.READER, _progress,
+        "Tell how far an incident has come", {"200": "IncidentProgress"}, heavy=True,
     ),
     Route("http_policy", "GET", "policy", Role.READER, _policy, "Show the policy document", {"200": "Policy"}, follows_policy=False),
     Route(
         "http_push_policy", "PUT", "policy", Role.ADMIN, _push, "Write a new version of the policy document",
-        {"200": "Policy"}, query=("dry_run",), body=policies.BODY, follows_policy=False,
+        {"200": "Policy"}, query=("dry_run",), body=PolicyBody, headers=(policies.IF_MATCH,), follows_policy=False,
     ),
     Route(
         "http_openapi", "GET", "openapi.json", None, _openapi, "Describe every call", {"200": "OpenApi"}, follows_policy=False,
@@ -129,6 +141,26 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route("http_health", "GET", "health", None, _health, "Tell a probe whether the app can work", {"200": "Health"}),
 )  # fmt: skip
+
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+"""What the platform lets a function take: https://learn.microsoft.com/azure/azure-functions/functions-bindings-http-webhook-trigger."""
+
+
+def allowed(path: str) -> tuple[str, ...]:
+    """Return the methods that a path takes."""
+    return tuple(method for each in ROUTES if each.path == path for method in each.methods)
+
+
+def arriving(called: Route) -> list[str]:
+    """Return the methods with which a call's function is started.
+
+    The host answers 404 where no function takes a method. So the first of a path takes those that none takes, and
+    answers 405 with what there is.
+    """
+    first = next(each for each in ROUTES if each.path == called.path)
+    spare = [method for method in METHODS if method not in allowed(called.path)]
+    return [*called.methods, *(spare if first is called else ())]
 
 
 def route(name: str) -> Route:

@@ -17,6 +17,7 @@ from typing import Protocol
 
 from opentelemetry import metrics
 
+from engine.decide.history import PUSHED_BY, PUSHED_WHY
 from engine.errors import NeedsHuman, RekeyError, TransientError
 from engine.model.policy import Policy
 from engine.model.policy_document import Document
@@ -39,8 +40,7 @@ LOOK_BACK = 10
 LIFE = timedelta(days=3650)
 """When a version expires. Rekey reads it all the same, but a vault can demand an expiry."""
 CONTENT_TYPE = "application/yaml"
-BY, WHY = "PolicyBy", "PolicyReason"
-"""Tags of a version: who pushed it, and why."""
+BY, WHY = PUSHED_BY, PUSHED_WHY
 
 
 class Versions(Protocol):

@@ -14,7 +14,7 @@ from engine.model import tags, template
 from engine.model.policy import Policy
 from engine.model.tags import Managed
 from engine.model.workitem import WorkItem, operation_id
-from engine.ports import Apps, Clock, Leases, Reporter, Vaults, Webhooks, WorkQueue
+from engine.ports import Apps, Clock, Incidents, Leases, Reporter, Vaults, Webhooks, WorkQueue
 from engine.secret import SecretVersion, Sensitive
 
 log = logging.getLogger("rekey")
@@ -35,6 +35,8 @@ class Parts:
     """How apps that use secrets are reached; None where none are."""
     webhooks: Webhooks | None = None
     """How owners are told; None where none are."""
+    incidents: Incidents | None = None
+    """Where it stands which incidents there were; None where none are kept."""
 
     @property
     def kinds(self) -> Kinds:

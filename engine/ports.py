@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
+from engine.model.incident import Incident
 from engine.model.last_sweep import LastSweep
 from engine.model.notice import Notice
 from engine.model.outcome import Outcome
@@ -173,6 +174,22 @@ class Memory(Protocol):
 
     async def remember(self, key: str, text: str) -> str:
         """Remember a text, and return the one that was remembered first."""
+        ...
+
+
+class Incidents(Protocol):
+    """Where it stands which incidents there were."""
+
+    async def keep(self, incident: Incident) -> None:
+        """Write an incident down; one that is there already stays as it is."""
+        ...
+
+    async def find(self, incident_id: str) -> Incident | None:
+        """Return an incident; None where there is none with this id."""
+        ...
+
+    async def newest(self, most: int) -> Sequence[Incident]:
+        """Return so many, the newest first."""
         ...
 
 

@@ -16,6 +16,10 @@ from engine.secret import SecretRef
 
 NAMED = 100
 """How many secrets that need a person are named in a report; all are counted."""
+WAITERS = 1000
+"""How many of those that wait are named."""
+ID = r"^[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}$"
+"""What an incident's id looks like: when it began, and letters that tell two of one second apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,10 @@ class Incident:
     """The id (lower case) of a resource, or of what holds it; all sources if empty."""
     requested_by: str = ""
     reason: str = ""
+    id: str = ""
+    """How it is asked for; empty for one that nobody keeps."""
+    vaults: tuple[str, ...] = ()
+    """The URLs of the vaults in its scope."""
 
     def covers(self, one: Entry) -> bool:
         """Tell whether a secret is in the incident's scope, also one that Rekey cannot rotate."""
@@ -55,15 +63,17 @@ class Incident:
         )
 
     def to_dict(self) -> dict[str, str]:
-        """Write it into a message."""
-        return {**asdict(self), "since": self.since.isoformat()}
+        """Write it into a message, which is about one vault and so names none."""
+        texts = {name: text for name, text in asdict(self).items() if name != "vaults"}
+        return {**texts, "since": self.since.isoformat()}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Incident:
         """Read it from a message; raises ValueError, TypeError or LookupError."""
         since = datetime.fromisoformat(data["since"])
-        texts = {key: str(data.get(key, "")) for key in ("name", "source", "requested_by", "reason")}
-        return cls(since.replace(tzinfo=since.tzinfo or UTC), **texts)
+        texts = {key: str(data.get(key, "")) for key in ("name", "source", "requested_by", "reason", "id")}
+        vaults = tuple(str(vault) for vault in data.get("vaults", ()))
+        return cls(since.replace(tzinfo=since.tzinfo or UTC), **texts, vaults=vaults)
 
 
 def is_replica(one: Entry) -> bool:
@@ -83,6 +93,8 @@ class Progress:
     needs_a_person: int = 0
     named: list[dict[str, str]] = field(default_factory=list)
     """The first of those, each with its reason."""
+    waiting_for: list[dict[str, str | None]] = field(default_factory=list)
+    """The first of those that wait."""
 
     def add(self, incident: Incident, one: Entry, *, is_open: bool, by_hand: bool) -> None:
         """Count one secret that the incident covers; `by_hand`: somebody has written its current version since."""
@@ -95,7 +107,7 @@ class Progress:
             fix = "see whether that value is a new one; else rotate it with compromised"
             self._name(one, "somebody has written a version by hand since the incident began", fix)
         elif is_open:
-            self.waiting += 1
+            self._wait(one)
         else:
             self.rotated += 1
 
@@ -104,7 +116,18 @@ class Progress:
         """An older mark says nothing of the incident; what would be parked and bears no mark has no room for one."""
         return one.parked_since >= incident.since if one.parked_since else one.state == "parked"
 
+    def _wait(self, one: Entry) -> None:
+        self.waiting += 1
+        if len(self.waiting_for) < WAITERS:
+            source = one.managed.source if one.managed else None
+            owner = one.secret.tags.get("Owner")
+            self.waiting_for.append({**_place(one), "source": source, "owner": owner})
+
     def _name(self, one: Entry, reason: str, fix: str) -> None:
         self.needs_a_person += 1
         if len(self.named) < NAMED:
-            self.named.append({"secret": str(one.secret.ref), "reason": reason, "fix": fix})
+            self.named.append({**_place(one), "reason": reason, "fix": fix})
+
+
+def _place(one: Entry) -> dict[str, str]:
+    return {"vault": one.secret.ref.vault_name, "secret": one.secret.ref.name}

@@ -13,6 +13,7 @@ from engine.errors import NeedsHuman
 from engine.model.entry import Entry
 from engine.model.manual import is_manual
 from engine.model.policy import Policy
+from engine.model.tags import RETIRE
 from engine.secret import SecretVersion
 
 MOST_NAMED = 50
@@ -24,6 +25,7 @@ class Unfollowable(NeedsHuman):
     """The document's text has problems, all of which are told."""
 
     def __init__(self, problems: Sequence[str], *, where: str = "", fix: str = "see docs/policy.md") -> None:
+        self.problems = tuple(problems)
         what = f"the policy document has {len(problems)} problem(s): {'; '.join(problems)}"
         super().__init__(what, where=where, fix=fix)
 
@@ -51,17 +53,24 @@ async def effect(
     after: Counter[str] = Counter()
     changed: list[dict[str, str | None]] = []
     async for secret in secrets:
-        old = _state(entry(secret, now, kinds, moment)) if now else None
-        judged = entry(secret, then, kinds, moment)
-        new = _state(judged)
+        old = _judged(entry(secret, now, kinds, moment))[0] if now else None
+        new, reason = _judged(entry(secret, then, kinds, moment))
         before.update([old] if old else [])
         after[new] += 1
         if old != new and (old or new in STOPPED):
-            changed.append({"secret": str(secret.ref), "from": old, "to": new, "reason": judged.reason})
+            changed.append({"secret": str(secret.ref), "from": old, "to": new, "reason": reason})
     changed.sort(key=lambda each: each["to"] not in STOPPED)
     return Effect(dict(before) if now else None, dict(after), changed[:MOST_NAMED])
 
 
-def _state(one: Entry) -> str:
-    by_hand = one.state not in ("disabled", "unmanaged") and is_manual(one.secret.tags)
-    return "manual" if by_hand else one.state
+def _judged(one: Entry) -> tuple[str, str]:
+    """Return a secret's state and why.
+
+    Inside an overlap nothing is manual yet, since the superseded credential is still to be retired. What comes after
+    that is what a change of the policy is about.
+    """
+    tags = {tag: text for tag, text in one.secret.tags.items() if tag != RETIRE}
+    if one.state in ("disabled", "unmanaged") or not is_manual(tags):
+        return one.state, one.reason
+    after = ", once its overlap has passed" if RETIRE in one.secret.tags else ""
+    return "manual", f"only a person rotates it{after}"

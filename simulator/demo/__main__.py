@@ -115,7 +115,7 @@ def needs_a_person(app: App) -> None:
 
 def _told(answer: dict[str, str]) -> str:
     if "fix" in answer:
-        return f"{answer.get('reason') or answer['title']}; fix: {answer['fix']}"
+        return f"{answer.get('reason') or answer['detail']}; fix: {answer['fix']}"
     return f"{answer.get('action') or answer['status']}, {answer['reason']}"
 
 

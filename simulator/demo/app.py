@@ -11,6 +11,7 @@ import sys
 import tempfile
 import urllib.error
 import urllib.request
+import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,9 +37,9 @@ class App:
     log: Path
 
     def post(self, path: str, body: object = None, headers: Mapping[str, str] | None = None) -> tuple[int, Any]:
-        """Send a POST and return status and decoded body."""
+        """Send a POST with an Idempotency-Key of its own, and return status and decoded body."""
         data = b"" if body is None else json.dumps(body).encode()
-        own = {"x-functions-key": KEY, "Content-Type": "application/json"}
+        own = {"x-functions-key": KEY, "Content-Type": "application/json", "Idempotency-Key": str(uuid.uuid4())}
         return self._ask(path, data, {**own, **(headers or {})})
 
     def get(self, path: str) -> tuple[int, Any]:

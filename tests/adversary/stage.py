@@ -449,9 +449,7 @@ class Stage:
 
     async def incident(self, location: str) -> dict[str, Any]:
         """Return how far an incident has come."""
-        from urllib.parse import parse_qsl, urlsplit
-
-        answer = await self.http("http_incident_progress", None, None, **dict(parse_qsl(urlsplit(location).query)))
+        answer = await self.http("http_incident_progress", {"incident": location.rpartition("/")[2]})
         assert answer.status == 200, answer.body
         return dict(answer.body)
 

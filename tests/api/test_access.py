@@ -18,7 +18,7 @@ from tests.engine.scene import NAME, ask, scene, send, state
 from tests.rig import Rig
 
 SIGNED_IN = {"WEBSITE_AUTH_ENABLED": "True"}
-PATH = {"vault": "prod", "name": NAME, "operation": "0"}
+PATH = {"vault": "prod", "name": NAME, "operation": "0", "incident": "0"}
 GUARDED = [route for route in ROUTES if route.role]
 
 
@@ -45,7 +45,7 @@ async def test_each_call_is_open_to_its_least_role_and_those_above(route: Route,
     assert route.role
     if held is None or held < route.role:
         assert answer.status == 403
-        assert route.role.value_in_entra in answer.body["title"]
+        assert route.role.value_in_entra in answer.body["detail"]
         assert answer.body["fix"]
         assert state(rig) == before
     else:
@@ -181,7 +181,7 @@ async def test_every_call_that_acts_is_recorded_with_who_and_why(caplog: pytest.
     rig = scene()
     api = rig.api(env=SIGNED_IN)
     await ask(api, {"reason": "audit finding 7"}, headers=principal("Rekey.Operator"))
-    await ask(api, action="restore", headers=principal("Rekey.Operator"))
+    await ask(api, action="retire", headers=principal("Rekey.Operator"))
     asked, declined = audited(caplog)
     assert (asked["result"], asked["status"], declined["result"], declined["status"]) == ("asked", 202, "declined", 409)
     assert asked["why"] == "audit finding 7"

@@ -8,12 +8,17 @@ from typing import Any
 import pytest
 
 from api.access import BY_KEY
+from api.answers import KINDS
+from api.route import Route
+from api.routes import ROUTES
+from api.views import Verb
 from engine.errors import NeedsHuman
 from engine.model.tags import Pending
 from engine.model.workitem import operation_id
 from engine.secret import SecretRef
 from simulator.azure import SUBSCRIPTION
-from tests.engine.scene import NAME, ask, refuse, scene, state, to_arm, to_vault, told
+from tests.delivery import Delivery
+from tests.engine.scene import NAME, ask, refuse, scene, send, state, to_arm, to_vault, told
 from tests.rig import CONNECTION_STRING, KEY_ACTIONS, Rig
 
 HOUR = timedelta(hours=1)
@@ -26,6 +31,15 @@ def inside_an_overlap() -> Rig:
     old = rig.secret(NAME, account, holds="key2")
     retire = str(Pending(rig.clock.now() + HOUR, old.version, "key2"))
     rig.secret(NAME, account, days_left=80, tags={"RekeyOperation": "x", "RekeyRetire": retire})
+    return rig
+
+
+async def rotated_an_hour_ago() -> Rig:
+    """Return a rig whose secret has been rotated from key1 to key2, so that the record knows of the overlap as well."""
+    rig = scene()
+    await ask(rig.api())
+    await Delivery(rig, rig.service).run()
+    rig.clock.advance(3600)
     return rig
 
 
@@ -55,9 +69,55 @@ async def test_an_empty_request_is_as_good_as_one_with_defaults(body: object) ->
     assert (await ask(rig.api(), body)).status == 202
 
 
-@pytest.mark.parametrize("vault", ["prod", "PROD"])
-async def test_a_vault_is_named_by_its_short_name_in_any_case(vault: str) -> None:
+@pytest.mark.parametrize(
+    "vault",
+    [
+        "prod",
+        "PROD",
+        "prod.vault.azure.net",
+        "https://prod.vault.azure.net",
+        "https://PROD.vault.azure.net/",
+        "https%3A%2F%2Fprod.vault.azure.net%2F",
+    ],
+)
+async def test_a_vault_is_named_by_its_short_name_its_host_or_its_url_in_any_case(vault: str) -> None:
+    """Azure unescapes a path before it looks for the function, so the slashes of a URL arrive only if escaped twice.
+
+    Source: https://github.com/Azure/azure-functions-host/issues/3998.
+    """
     assert (await ask(scene().api(), vault=vault)).status == 202
+
+
+async def test_what_an_answer_says_of_a_secret_can_be_sent_back_as_it_came() -> None:
+    api = scene().api()
+    listed = (await send(api, "http_list")).body["secrets"][0]
+    filtered = await send(api, "http_list", query={"vault": listed["vault"]})
+    assert [one["secret"] for one in filtered.body["secrets"]] == [NAME]
+    shown = await send(api, "http_show", {"vault": listed["vault"], "name": listed["secret"]})
+    assert (await ask(api, vault=shown.body["vault"], name=shown.body["secret"])).status == 202
+
+
+@pytest.mark.parametrize(
+    ("parameter", "meant"),
+    [("dryRun", "dry_run"), ("dryrun", "dry_run"), ("dry-run", "dry_run"), ("Dry_Run", "dry_run"), ("Wait", "wait")],
+)
+async def test_a_mistyped_parameter_is_a_400_that_suggests_the_right_one_and_never_acts(
+    parameter: str, meant: str
+) -> None:
+    problem = await refused(scene(), 400, **{parameter: "true"})
+    assert f"did you mean {meant}?" in problem["fix"]
+    assert problem["errors"] == [{"detail": "it is unknown", "parameter": parameter}]
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
+async def test_a_parameter_that_a_call_does_not_have_is_a_400_everywhere(route: Route) -> None:
+    rig = scene()
+    before = state(rig)
+    path = {"vault": "prod", "name": NAME, "operation": "0", "incident": "0"}
+    answer = await send(rig.api(), route.name, path, {"colour": "blue", "code": "a-function-key"})
+    assert answer.status == 400
+    assert [flaw["parameter"] for flaw in answer.body["errors"]] == ["colour"]
+    assert state(rig) == before
 
 
 @pytest.mark.parametrize("dry_run", ["true", "True", "TRUE"])
@@ -87,7 +147,7 @@ async def test_a_dry_run_tells_what_would_happen_and_changes_nothing(
         (scene(days_left=80), {"force": True}, "rotate", "source"),
         (scene(tags={"ValidityPeriodDays": "sixty"}), None, "park", "fix"),
         (inside_an_overlap(), {"force": True}, "wait", "until"),
-        (inside_an_overlap(), {"compromised": True}, "retire", "credential"),
+        (inside_an_overlap(), {"compromised": True}, "rotate", "credential"),
     ],
 )
 async def test_a_dry_run_forecasts_every_decision(rig: Rig, body: object, action: str, key: str) -> None:
@@ -96,6 +156,71 @@ async def test_a_dry_run_forecasts_every_decision(rig: Rig, body: object, action
     assert (answer.status, answer.body["action"]) == (200, action)
     assert answer.body[key]
     assert state(rig) == before
+
+
+async def test_a_compromised_dry_run_inside_an_overlap_tells_every_step_that_is_then_taken() -> None:
+    rig = await rotated_an_hour_ago()
+    keys = {name: key.value for name, key in rig.world.accounts["appdata"].keys.items()}
+    answer = await ask(rig.api(), {"compromised": True}, dry_run="true")
+    assert [(step["action"], step.get("credential")) for step in answer.body["steps"]] == [
+        ("retire", "key1"),
+        ("rotate", None),
+        ("retire", "key2"),
+    ]
+    version = rig.latest(NAME).version
+    assert (await ask(rig.api(), {"compromised": True})).status == 202
+    await Delivery(rig, rig.service).run()
+    assert rig.latest(NAME).version != version
+    assert not {key.value for key in rig.world.accounts["appdata"].keys.values()} & set(keys.values())
+
+
+@pytest.mark.parametrize("days_left", [10, 80])
+@pytest.mark.parametrize("hours", [None, 1, 24 * 8])
+@pytest.mark.parametrize(
+    ("action", "body"),
+    [
+        ("rotate", {}),
+        ("rotate", {"force": True}),
+        ("rotate", {"compromised": True}),
+        ("retire", {}),
+        ("restore", {}),
+    ],
+)
+async def test_what_a_dry_run_tells_is_what_is_then_done(
+    action: Verb, body: dict[str, bool], hours: int | None, days_left: float
+) -> None:
+    """Before any rotation, inside an overlap and after it, every step is counted at the account and in the vault."""
+    rig = scene(days_left=days_left)
+    if hours:
+        await ask(rig.api(), {"force": True})
+        await Delivery(rig, rig.service).run()
+        rig.clock.advance(hours * 3600)
+    steps = [step["action"] for step in (await ask(rig.api(), body, action=action, dry_run="true")).body["steps"]]
+    versions = len(rig.vault.versions(NAME))
+    rig.world.exchanges.clear()
+    accepted = (await ask(rig.api(), body, action=action)).status == 202
+    assert accepted == bool({"rotate", "retire", "restore"} & {*steps})
+    await Delivery(rig, rig.service).run()
+    regenerated = [one for one in rig.world.exchanges if to_arm("regenerateKey")(one.request)]
+    assert len(regenerated) == steps.count("rotate") + steps.count("retire")
+    assert len(rig.vault.versions(NAME)) - versions == steps.count("rotate") + steps.count("restore")
+
+
+async def test_a_dry_run_whose_later_step_cannot_succeed_says_so() -> None:
+    rig = inside_an_overlap()
+    rig.world.accounts["appdata"].allow_shared_key_access = False
+    answer = await ask(rig.api(), {"compromised": True}, dry_run="true")
+    assert answer.body["action"] == "park"
+    assert "allowSharedKeyAccess" in answer.body["reason"]
+    assert [step["action"] for step in answer.body["steps"]] == ["retire", "park"]
+
+
+async def test_a_dry_run_after_the_overlap_tells_the_retirement_and_the_rotation_that_follows() -> None:
+    rig = inside_an_overlap()
+    rig.clock.advance(3600)
+    for body, actions in ((None, ["retire"]), ({"force": True}, ["retire", "rotate"])):
+        answer = await ask(rig.api(), body, dry_run="true")
+        assert [step["action"] for step in answer.body["steps"]] == actions
 
 
 async def refused(rig: Rig, status: int, body: object = None, **request: Any) -> dict[str, Any]:
@@ -109,7 +234,9 @@ async def refused(rig: Rig, status: int, body: object = None, **request: Any) ->
     problem = wire.json()
     assert isinstance(problem, dict)
     assert problem["status"] == status
-    assert problem["title"]
+    assert problem["detail"]
+    assert problem["title"] in {kind.title for _, kind in KINDS}
+    assert problem["type"].startswith("/api/openapi.json#/components/responses/")
     assert problem["fix"]
     return problem
 
@@ -117,6 +244,21 @@ async def refused(rig: Rig, status: int, body: object = None, **request: Any) ->
 async def test_an_unknown_secret_is_a_404() -> None:
     problem = await refused(scene(), 404, name="no-such-secret")
     assert problem["instance"] == "/api/secrets/prod/no-such-secret/rotate"
+    assert problem["detail"].startswith("there is no such secret")
+    assert "restore" not in problem["fix"]
+
+
+async def test_a_mistyped_secret_is_a_404_that_names_the_one_that_was_meant() -> None:
+    rig = scene()
+    assert (await refused(rig, 404, name="app-kye"))["fix"] == f"did you mean {NAME}?"
+    shown = await send(rig.api(), "http_show", {"vault": "prod", "name": "APP-KEYS"})
+    assert (shown.status, shown.body["fix"]) == (404, f"did you mean {NAME}?")
+
+
+async def test_where_the_app_may_not_list_a_mistyped_secret_is_a_404_all_the_same() -> None:
+    rig = scene()
+    refuse(rig, 403, "Forbidden", lambda request: request.path == "/secrets", times=9)
+    assert "GET /api/secrets" in (await refused(rig, 404, name="app-kye"))["fix"]
 
 
 @pytest.mark.parametrize("name", ["a_b", "..", "a%2fb", "x" * 128, "ü", ""])
@@ -126,7 +268,9 @@ async def test_what_cannot_be_a_secrets_name_is_a_404_without_a_request(name: st
     assert not rig.calls()
 
 
-@pytest.mark.parametrize("vault", ["foreign", "prod.vault.azure.net", "", "..", "prod/secrets/x?"])
+@pytest.mark.parametrize(
+    "vault", ["foreign", "foreign.vault.azure.net", "https://foreign.vault.azure.net", "", "..", "prod/secrets/x?"]
+)
 async def test_a_foreign_vault_is_a_404_and_gets_no_request_at_all(vault: str) -> None:
     rig = scene()
     rig.world.add_vault("foreign").put(NAME, "not ours")
@@ -136,13 +280,13 @@ async def test_a_foreign_vault_is_a_404_and_gets_no_request_at_all(vault: str) -
 
 async def test_a_secret_that_is_not_due_is_a_409_that_says_when_it_is_and_what_to_send() -> None:
     problem = await refused(scene(days_left=80), 409)
-    assert problem["title"] == "not due before 2026-12-22 09:00Z"
+    assert problem["detail"] == "not due before 2026-12-22 09:00Z"
     assert "force" in problem["fix"]
 
 
 async def test_a_forced_rotation_inside_the_overlap_is_a_409_that_says_until_when() -> None:
     problem = await refused(inside_an_overlap(), 409, {"force": True})
-    assert "key2 is inside its overlap until 2026-11-02 10:00Z" in problem["title"]
+    assert "key2 is inside its overlap until 2026-11-02 10:00Z" in problem["detail"]
     assert "compromised" in problem["fix"]
 
 
@@ -152,12 +296,12 @@ async def test_a_compromised_one_is_accepted_inside_the_overlap() -> None:
 
 async def test_a_disabled_secret_is_a_409() -> None:
     problem = await refused(scene(enabled=False), 409)
-    assert problem["title"] == "disabled"
+    assert problem["detail"] == "disabled"
 
 
 async def test_an_unmanaged_secret_is_a_409_that_names_the_tag() -> None:
     problem = await refused(scene(tags={"ProviderAddress": None}), 409)
-    assert "ProviderAddress" in problem["title"]
+    assert "ProviderAddress" in problem["detail"]
 
 
 @pytest.mark.parametrize(
@@ -183,7 +327,7 @@ async def test_tags_that_cannot_be_followed_are_a_422_that_names_them(tags: dict
     if "CredentialId" in tags:
         rig.vault.put(NAME, "elsewhere", tags=rig.latest(NAME).tags)
     problem = await refused(rig, 422)
-    assert named in problem["title"]
+    assert named in problem["detail"]
 
 
 @pytest.mark.parametrize(
@@ -196,8 +340,6 @@ async def test_tags_that_cannot_be_followed_are_a_422_that_names_them(tags: dict
         b"7",
         b'"force"',
         b"[" * 16_000,
-        b" " * 1_048_576,
-        b'{"reason": "' + b"x" * 1_048_576 + b'"}',
         {"force": "true"},
         {"force": 1},
         {"force": None},
@@ -215,16 +357,23 @@ async def test_a_body_that_cannot_be_read_is_a_400_that_shows_what_to_send(body:
     assert '{"force": bool, "compromised": bool, "reason": text}' in problem["fix"]
 
 
+@pytest.mark.parametrize("dry_run", ["", "true"])
+@pytest.mark.parametrize("body", [b" " * 1_048_576, b'{"reason": "' + b"x" * 1_048_576 + b'"}'])
+async def test_a_body_that_is_too_long_is_a_413_and_does_nothing(body: bytes, dry_run: str) -> None:
+    assert (await refused(scene(), 413, body, dry_run=dry_run))["type"].endswith("/too-long")
+
+
 async def test_every_problem_of_a_body_is_told() -> None:
     problem = await refused(scene(), 400, {"force": 1, "reason": 2, "colour": 3})
-    assert all(name in problem["title"] for name in ("force", "reason", "colour"))
+    assert [flaw["pointer"] for flaw in problem["errors"]] == ["#/colour", "#/force", "#/reason"]
+    assert all(name in problem["detail"] for name in ("force", "reason", "colour"))
 
 
 @pytest.mark.parametrize("value", ["yes", "1", "0", "tru", "x" * 5000])
 async def test_a_dry_run_value_that_is_none_is_a_400_and_never_a_rotation(value: str) -> None:
     problem = await refused(scene(), 400, dry_run=value)
-    assert "dry_run" in problem["title"]
-    assert len(problem["title"]) < 100
+    assert "dry_run" in problem["detail"]
+    assert len(problem["detail"]) < 100
 
 
 async def test_a_missing_role_at_the_account_is_a_403_with_identity_scope_and_role() -> None:
@@ -232,8 +381,8 @@ async def test_a_missing_role_at_the_account_is_a_403_with_identity_scope_and_ro
     account = rig.world.add_account("appdata")
     rig.secret(NAME, account)
     problem = await refused(rig, 403)
-    assert rig.identity.appid in problem["title"]
-    assert rig.identity.oid in problem["title"]
+    assert rig.identity.appid in problem["detail"]
+    assert rig.identity.oid in problem["detail"]
     assert account.resource_id.lower() in problem["fix"]
     assert "Storage Account Key Operator Service Role" in problem["fix"]
 
@@ -242,8 +391,8 @@ async def test_a_missing_role_at_the_vault_is_a_403_with_identity_scope_and_role
     rig = scene()
     rig.world.roles.assignments.clear()
     problem = await refused(rig, 403)
-    assert rig.identity.appid in problem["title"]
-    assert rig.identity.oid in problem["title"]
+    assert rig.identity.appid in problem["detail"]
+    assert rig.identity.oid in problem["detail"]
     assert rig.vault.url in problem["fix"]
     assert "Key Vault Secrets Officer" in problem["fix"]
 
@@ -260,7 +409,7 @@ async def test_an_account_that_takes_no_keys_is_refused() -> None:
     rig = Rig()
     rig.secret(NAME, rig.account("appdata", allow_shared_key_access=False))
     problem = await refused(rig, 422)
-    assert "allowSharedKeyAccess" in problem["title"]
+    assert "allowSharedKeyAccess" in problem["detail"]
 
 
 async def test_a_throttled_vault_is_a_503_with_retry_after() -> None:
@@ -301,6 +450,42 @@ async def test_only_what_has_passed_its_overlap_is_retired_by_hand() -> None:
 async def test_only_what_is_inside_its_overlap_can_be_restored_by_hand() -> None:
     await refused(scene(), 409, action="restore")
     assert (await ask(inside_an_overlap().api(), action="restore")).status == 202
+
+
+async def test_a_restore_that_is_sent_twice_does_not_undo_itself() -> None:
+    rig = await rotated_an_hour_ago()
+    problem = await refused(rig, 400, action="restore", headers={})
+    assert problem["type"].endswith("/idempotency-key-missing")
+    credentials = []
+    for _ in range(2):
+        answer = await ask(rig.api(), action="restore", headers={"idempotency-key": "one"})
+        assert answer.status == 202
+        await Delivery(rig, rig.service).run()
+        credentials.append((rig.latest(NAME).version, rig.tags(NAME)["CredentialId"]))
+    assert credentials[0] == credentials[1]
+    assert credentials[0][1] == "key1"
+
+
+@pytest.mark.parametrize("body", [{"force": True}, {"compromised": True}])
+async def test_what_would_rotate_once_more_when_sent_again_needs_an_idempotency_key(body: dict[str, bool]) -> None:
+    problem = await refused(scene(), 400, body, headers={})
+    assert "UUID" in problem["fix"]
+    assert problem["errors"] == [{"detail": "sent again, it would rotate once more", "header": "idempotency-key"}]
+
+
+async def test_a_retirement_refuses_force_where_it_would_be_ignored() -> None:
+    rig = inside_an_overlap()
+    problem = await refused(rig, 409, {"force": True}, action="retire")
+    assert "compromised" in problem["fix"]
+    await refused(rig, 409, {"force": True}, action="retire", dry_run="true")
+    rig.clock.advance(3600)
+    await refused(rig, 409, {"force": True}, action="retire")
+
+
+@pytest.mark.parametrize("action", ["retire", "restore", "unpark"])
+async def test_what_only_a_rotation_can_be_is_refused_elsewhere(action: Verb) -> None:
+    problem = await refused(inside_an_overlap(), 400, {"compromised": True}, action=action)
+    assert problem["errors"] == [{"detail": "'compromised' is unknown", "pointer": "#/compromised"}]
 
 
 async def test_a_reason_is_cut_and_kept_out_of_the_way() -> None:

@@ -8,6 +8,7 @@ from typing import NoReturn
 
 import pytest
 
+from api.app import MOST_REQUESTS
 from api.gate import Gate
 from api.requests import Request as ApiRequest
 from api.routes import ROUTES
@@ -71,6 +72,28 @@ async def test_full_listings_do_not_keep_an_incident_out() -> None:
     body = b'{"everything": true, "reason": "a drill"}'
     assert (await send(api, "http_incident", body=body, headers={"idempotency-key": "1"})).status == 202
     assert (await send(api, "http_incident", query={"dry_run": "true"}, body=body)).status == 429
+
+
+async def test_strangers_who_all_wait_for_the_apps_health_do_not_keep_an_incident_out() -> None:
+    """Sixty-four of them are inside while the app's storage does not answer what health asks of it."""
+    rig, go = scene(), asyncio.Event()
+
+    async def wait(request: Request, call: Call) -> Response:
+        if ".blob." in request.host and "/sweeps/" in request.path:
+            await go.wait()
+        return await call()
+
+    api = rig.api(wait)
+    strangers = [asyncio.create_task(send(api, "http_health")) for _ in range(MOST_REQUESTS)]
+    for _ in range(50):
+        await asyncio.sleep(0)
+    assert (await send(api, "http_health")).status == 429, "not all of them are inside"
+    body = b'{"everything": true, "reason": "leaked"}'
+    accepted = await send(api, "http_incident", body=body, headers={"idempotency-key": "1"})
+    assert (accepted.status, (await ask(api)).status) == (202, 202)
+    assert not any(task.done() for task in strangers)
+    go.set()
+    assert {task.status for task in await asyncio.gather(*strangers)} == {200}
 
 
 async def test_what_nobody_thought_of_is_a_500_that_shows_nothing_of_itself(caplog: pytest.LogCaptureFixture) -> None:

@@ -7,10 +7,10 @@ import json
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
+from api.access import BY_KEY
 from api.answers import Answer
 from api.app import Api
 from engine.errors import TransientError
@@ -43,8 +43,8 @@ async def begin(api: Api, query: dict[str, str] | None = None, key: str = "one",
 
 
 async def progress(api: Api, accepted: Answer) -> dict[str, Any]:
-    url = urlsplit(accepted.headers["Location"])
-    answer = await send(api, "http_incident_progress", query=dict(parse_qsl(url.query)))
+    path = {"incident": accepted.headers["Location"].rpartition("/")[2]}
+    answer = await send(api, "http_incident_progress", path)
     assert answer.status == 200
     body: dict[str, Any] = answer.body
     return body
@@ -79,11 +79,19 @@ async def test_everything_in_scope_is_replaced_and_cut_off_and_nothing_else_is_t
         assert keys["key2"] != old[name]["key2"]
     assert {slot: key.value for slot, key in rig.world.accounts["batch"].keys.items()} == old["batch"]
     assert await progress(api, accepted) == {
+        "id": accepted.body["id"],
+        "since": accepted.body["since"],
+        "requested_by": BY_KEY,
+        "reason": REASON,
+        "vaults": ["prod"],
+        "name": "app-*",
+        "source": "",
         "secrets": 2,
         "rotated": 2,
         "waiting": 0,
         "needs_a_person": 0,
         "named": [],
+        "waiting_for": [],
         "status": "ended",
     }
 
@@ -148,16 +156,90 @@ async def test_progress_is_told_while_it_runs_and_names_who_needs_a_person() -> 
     await carry_out(rig)
     ended = await progress(api, accepted)
     assert (ended["rotated"], ended["needs_a_person"], ended["status"]) == (2, 2, "needs a person")
-    named = {str(one["secret"]).rpartition("/")[2]: one["reason"] for one in ended["named"]}
+    named = {one["secret"]: one["reason"] for one in ended["named"]}
     assert set(named) == {"batch", "off"}
     assert all(named.values())
 
 
-async def test_a_dry_run_counts_and_changes_nothing() -> None:
+async def test_a_dry_run_counts_names_what_would_be_cut_off_and_changes_nothing() -> None:
     rig = scattered()
     before = state(rig)
-    answer = await begin(rig.api(), {"dry_run": "true"}, everything=True)
+    answer = await begin(rig.api(), {"dry_run": "true"}, key="", everything=True)
     assert (answer.status, answer.body["secrets"], answer.body["waiting"]) == (200, 4, 3)
+    named = {one["secret"]: one for one in answer.body["waiting_for"]}
+    assert set(named) == {"app-one", "app-two", "batch"}
+    assert named["batch"]["vault"] == "prod"
+    assert named["batch"]["source"] == rig.world.accounts["batch"].resource_id.lower()
+    assert state(rig) == before
+    assert (await listed(rig.api())) == []
+
+
+@pytest.mark.parametrize("parameter", ["dryrun", "dryRun", "dry-run"])
+async def test_a_mistyped_dry_run_of_an_incident_cuts_nothing_off(parameter: str) -> None:
+    rig = scattered()
+    before = state(rig)
+    answer = await begin(rig.api(), {parameter: "true"}, everything=True)
+    assert answer.status == 400
+    assert "did you mean dry_run?" in answer.body["fix"]
+    assert state(rig) == before
+
+
+async def listed(api: Api) -> list[dict[str, Any]]:
+    answer = await send(api, "http_incidents")
+    assert answer.status == 200
+    incidents: list[dict[str, Any]] = answer.body["incidents"]
+    return incidents
+
+
+async def test_incidents_are_listed_newest_first_with_who_why_and_what() -> None:
+    rig = scattered()
+    api = rig.api()
+    first = await begin(api, name="app-*")
+    rig.clock.advance(60)
+    second = await begin(api, key="two", vault=rig.vault.url)
+    again = await begin(api, key="two", vault=rig.vault.url)
+    assert again.body == second.body
+    assert [one["id"] for one in await listed(api)] == [second.body["id"], first.body["id"]]
+    newest = (await listed(api))[0]
+    assert {**newest, "status": "queued"} == second.body
+    assert second.headers["Location"] == f"/api/incidents/{newest['id']}"
+
+
+async def test_an_incident_is_asked_for_by_its_id_and_tells_only_of_its_own_scope() -> None:
+    rig = scattered()
+    api = rig.api()
+    one, other = await begin(api, name="app-one"), await begin(api, key="two", name="batch")
+    assert one.body["id"] != other.body["id"]
+    assert [each["secret"] for each in (await progress(api, one))["waiting_for"]] == ["app-one"]
+    assert [each["secret"] for each in (await progress(api, other))["waiting_for"]] == ["batch"]
+
+
+@pytest.mark.parametrize("incident", ["20260101T000000Z-00000000", "..", "", "x" * 500, "2026%2F", "\ud800"])
+async def test_an_incident_that_never_was_is_a_404_and_reports_nothing_of_another(incident: str) -> None:
+    rig = scattered()
+    api = rig.api()
+    await begin(api, everything=True)
+    answer = await send(api, "http_incident_progress", {"incident": incident})
+    assert answer.status == 404
+    assert "GET /api/incidents" in answer.body["fix"]
+
+
+async def test_a_process_that_dies_before_it_kept_an_incident_leaves_that_to_the_repetition() -> None:
+    rig = scattered()
+    refuse(rig, 503, "Busy", lambda request: "/incidents/" in request.path and request.method == "PUT")
+    assert (await begin(rig.api(), everything=True)).status == 503
+    assert rig.messages("sweeps") == []
+    assert (await begin(rig.api(), everything=True)).status == 202
+    assert len(await listed(rig.api())) == len(rig.messages("sweeps")) == 1
+
+
+@pytest.mark.parametrize("narrowed", [{"name": "app-*"}, {"vault": "prod"}, {"source": "/subscriptions/1"}])
+async def test_everything_together_with_a_narrower_scope_is_a_400(narrowed: dict[str, Any]) -> None:
+    rig = scattered()
+    before = state(rig)
+    answer = await begin(rig.api(), everything=True, **narrowed)
+    assert answer.status == 400
+    assert [flaw["pointer"] for flaw in answer.body["errors"]] == [f"#/{name}" for name in narrowed]
     assert state(rig) == before
 
 
@@ -179,7 +261,7 @@ async def test_an_incident_without_scope_or_reason_is_a_400_and_does_nothing(bod
     before = state(rig)
     answer = await begin(rig.api(), **body)
     assert answer.status == 400
-    assert named in answer.body["title"]
+    assert named in answer.body["detail"]
     assert state(rig) == before
 
 
@@ -323,7 +405,7 @@ async def test_what_rekey_cannot_rotate_is_counted_and_named_by_source_too() -> 
     rig.secret("wrong", rig.world.accounts["batch"], tags={"ValidityPeriodDays": "sixty"})
     rig.secret("manual", rig.world.accounts["batch"], tags={"Manual": "true"})
     answer = await begin(rig.api(), {"dry_run": "true"}, source=source)
-    assert {one["secret"].rpartition("/")[2] for one in answer.body["named"]} == {"off", "wrong", "manual"}
+    assert {one["secret"] for one in answer.body["named"]} == {"off", "wrong", "manual"}
 
 
 async def test_a_replica_in_scope_has_its_primary_replaced() -> None:

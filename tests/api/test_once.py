@@ -36,12 +36,12 @@ async def test_the_second_request_gets_the_first_ones_answer() -> None:
     assert rig.latest(NAME).version == version
 
 
-async def test_without_a_key_a_forced_rotation_is_one_more_each_time() -> None:
-    """What the key is for: the same steps as above, without it."""
+async def test_with_another_key_each_a_forced_rotation_is_one_more_each_time() -> None:
+    """What the key is for: the same steps as above, with a new one each time."""
     rig = scene(days_left=80, tags={"OverlapHours": "0"})
     versions = set()
     for _ in range(2):
-        await ask(rig.api(), {"force": True})
+        assert (await ask(rig.api(), {"force": True})).status == 202
         await work_off(rig)
         versions.add(rig.latest(NAME).version)
     assert len(versions) == 2
@@ -82,7 +82,7 @@ async def test_a_dry_run_is_not_remembered() -> None:
 
 @pytest.mark.parametrize("key", ["", " ", "a b", "ü", "x" * 256, "a\nb"])
 async def test_a_key_that_is_none_is_a_400_or_as_good_as_absent(key: str) -> None:
-    answer = await keyed(scene(), key={"idempotency-key": key})
+    answer = await keyed(scene(), {"reason": "it is due"}, key={"idempotency-key": key})
     assert answer.status == (202 if key == "" else 400)
 
 

@@ -12,12 +12,22 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+import requests
 import schemathesis
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, given, settings
+from hypothesis.stateful import run_state_machine_as_test
 from openapi_spec_validator import validate
-from schemathesis import Case, Response
+from schemathesis import Case, GenerationMode, Response
 from schemathesis.checks import not_a_server_error
-from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance
+from schemathesis.core.result import Ok
+from schemathesis.schemas import APIOperation
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    negative_data_rejection,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
 
 from api.requests import Request
 from api.route import Route
@@ -26,8 +36,12 @@ from engine.version import VERSION
 from tests.engine.scene import NAME, scene, send, state
 from tests.rig import Rig
 
+OPEN = ("/api/openapi.json", "/api/health")
 ROOT = Path(__file__).parents[2]
 schema = schemathesis.openapi.from_dict(document())
+OPERATIONS = [result.ok() for result in schema.get_all_operations() if isinstance(result, Ok)]
+FORBIDDING = [operation for operation in OPERATIONS if operation.label.partition(" ")[2] not in OPEN]
+"""Those to which something can be sent that their document forbids."""
 
 
 def test_the_document_is_a_valid_openapi_document() -> None:
@@ -68,8 +82,6 @@ def matching(path: str, method: str) -> tuple[Route, dict[str, str]]:
 
 def carry(case: Case[Any], rig: Rig) -> Response:
     """Send a generated request to the API, past the wire."""
-    import requests
-
     sent = requests.Request(**case.as_transport_kwargs(base_url="http://rekey.test")).prepare()
     body: Any = sent.body or b""
     raw = body.encode() if isinstance(body, str) else bytes(body)
@@ -84,8 +96,33 @@ def carry(case: Case[Any], rig: Rig) -> Response:
     return Response(answer.status, told, answer.text().encode(), sent, 0.0, verify=False)
 
 
+class Stateful(schema.as_state_machine()):  # type: ignore[misc]
+    """Walks from each answer to the calls that it leads to, over one world that remembers all of them."""
+
+    def setup(self) -> None:
+        self.rig = scene()
+
+    def call(self, case: Case[Any], **_: Any) -> Response:
+        try:
+            answer = carry(case, self.rig)
+        except NotServed:
+            answer = Response(404, {}, b"", requests.Request("GET", "http://rekey.test").prepare(), 0.0, verify=False)
+        self.rig.clock.advance(1)
+        return answer
+
+    def validate_response(self, response: Response, case: Case[Any], **_: Any) -> None:
+        if response.content:
+            case.validate_response(response, checks=CHECKS)
+
+
 FUZZ = settings(max_examples=10, derandomize=True, suppress_health_check=list(HealthCheck))
-CHECKS = [not_a_server_error, content_type_conformance, response_schema_conformance]
+CHECKS = [
+    not_a_server_error,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+]
 
 
 @schema.parametrize()
@@ -103,21 +140,50 @@ def test_so_does_every_call_about_a_secret_that_is_there(case: Case[Any]) -> Non
         case.validate_response(carry(case, scene()), checks=CHECKS)
 
 
+@pytest.mark.parametrize("operation", FORBIDDING, ids=lambda operation: str(operation.label))
+def test_what_the_document_forbids_is_refused_and_nothing_is_changed(
+    operation: APIOperation[Any, Any, Any, Any],
+) -> None:
+    @FUZZ
+    @given(operation.as_strategy(generation_mode=GenerationMode.NEGATIVE))
+    def sent(case: Case[Any]) -> None:
+        rig = scene()
+        before = state(rig)
+        with suppress(NotServed):
+            case.validate_response(carry(case, rig), checks=[*CHECKS, negative_data_rejection])
+        assert state(rig) == before
+
+    sent()
+
+
+def test_every_walk_from_answer_to_answer_holds_what_the_document_says() -> None:
+    run_state_machine_as_test(Stateful, settings=settings(FUZZ, max_examples=15, stateful_step_count=12))
+
+
 @pytest.mark.parametrize("route", [route for route in ROUTES if route.method == "GET"], ids=lambda route: route.name)
 async def test_a_get_changes_nothing(route: Route) -> None:
     rig = scene()
     before = state(rig)
-    path = {"vault": "prod", "name": NAME, "operation": "0"}
-    await send(rig.api(), route.name, path, {"since": "2026-01-01T00:00:00Z"})
+    path = {"vault": "prod", "name": NAME, "operation": "0", "incident": "0"}
+    query = {"since": "2026-01-01T00:00:00Z"} if "since" in route.query else {}
+    await send(rig.api(), route.name, path, query)
     assert state(rig) == before
 
 
 @pytest.mark.parametrize("route", [route for route in ROUTES if route.body], ids=lambda route: route.name)
-@pytest.mark.parametrize("body", [b"x" * 1_048_576, b'{"reason": "' + b"x" * 1_048_576 + b'"}', b"\xff", b"[]"])
-async def test_a_body_that_is_too_long_or_none_is_a_400_everywhere(route: Route, body: bytes) -> None:
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"x" * 1_048_576, 413),
+        (b'{"reason": "' + b"x" * 1_048_576 + b'"}', 413),
+        (b"\xff", 400),
+        (b"[]", 400),
+    ],
+)
+async def test_a_body_that_is_too_long_or_none_is_refused_everywhere(route: Route, body: bytes, status: int) -> None:
     rig = scene()
     before = state(rig)
     answer = await send(rig.api(), route.name, {"vault": "prod", "name": NAME}, body=body)
-    assert answer.status == 400
+    assert answer.status == status
     assert answer.body["fix"]
     assert state(rig) == before

@@ -11,7 +11,7 @@ from api.answers import Answer
 from engine.policy.change import MOST_NAMED
 from tests.api.test_access import SIGNED_IN, principal
 from tests.engine.scene import scene, send, state
-from tests.policies import PolicyRig
+from tests.policies import OWN, PolicyRig
 
 BAD = "version: 2\n"
 FIRST, SECOND = "version: 1\n", "version: 1\ndefaults: {overlapHours: 24}\n"
@@ -38,16 +38,62 @@ async def test_the_first_document_is_written_shown_and_followed() -> None:
     assert rig.tags("app-key")["RekeyRetire"][:13] == rig.clock.now().strftime("2026-11-03T%H"), "not a day's overlap"
 
 
-async def test_a_change_names_the_version_that_it_replaces_or_is_a_409() -> None:
+@pytest.mark.parametrize(("stale", "status"), [(None, 428), ("0" * 32, 412)])
+async def test_a_change_names_the_version_that_it_replaces_or_is_a_428_and_a_412_where_that_has_gone(
+    stale: str | None, status: int
+) -> None:
     rig = PolicyRig()
     version = rig.push(FIRST).version
     before = state(rig)
-    for stale in (None, "0" * 32):
-        answer = await put(rig, SECOND, stale)
-        assert answer.status == 409
-        assert version in answer.body["fix"]
+    answer = await put(rig, SECOND, stale)
+    assert answer.status == status
+    assert version in answer.body["fix"]
     assert state(rig) == before
     assert (await put(rig, SECOND, version)).status == 200
+
+
+async def test_the_etag_that_was_shown_is_as_good_as_replacing() -> None:
+    rig = PolicyRig()
+    rig.push(FIRST)
+    seen = (await send(rig.api(), "http_policy")).headers["ETag"]
+    rig.clock.advance(1)
+    written = await if_match(rig, seen)
+    assert written.status == 200
+    assert written.headers["ETag"] == f'"{written.body["version"]}"' != seen
+    assert (await if_match(rig, seen)).status == 412
+    assert (await if_match(rig, written.headers["ETag"], replacing=written.body["version"])).status == 200
+
+
+@pytest.mark.parametrize("header", ["*", 'W/"x"', "x", '"a", "b"', '""'])
+async def test_an_etag_that_was_never_shown_is_a_400_and_writes_nothing(header: str) -> None:
+    rig = PolicyRig()
+    rig.push(FIRST)
+    before = state(rig)
+    assert (await if_match(rig, header)).status == 400
+    assert state(rig) == before
+
+
+async def test_an_etag_and_replacing_that_name_two_versions_are_a_400() -> None:
+    rig = PolicyRig()
+    version = rig.push(FIRST).version
+    assert (await if_match(rig, f'"{version}"', replacing="0" * 32)).status == 400
+
+
+async def if_match(rig: PolicyRig, etag: str, **body: str) -> Answer:
+    text = json.dumps({"document": SECOND, "reason": "change 17", **body}).encode()
+    return await send(rig.api(), "http_push_policy", body=text, headers={"if-match": etag})
+
+
+async def test_the_history_of_the_documents_secret_says_which_versions_rekey_wrote_and_for_whom() -> None:
+    rig = PolicyRig()
+    version = rig.push(FIRST).version
+    rig.clock.advance(1)
+    await put(rig, SECOND, version)
+    shown = await send(rig.api(), "http_show", {"vault": "prod", "name": OWN.name})
+    pushed, by_hand = shown.body["history"]
+    assert (pushed["written_by"], by_hand["written_by"]) == ("Rekey", "somebody else")
+    assert pushed["cause"] == "policy pushed by holder of a function key: change 17"
+    assert by_hand["cause"] is None
 
 
 @pytest.mark.parametrize(
@@ -67,7 +113,7 @@ async def test_a_document_that_cannot_be_followed_is_a_400_that_says_why_and_cha
     before = state(rig)
     answer = await put(rig, document, version)
     assert answer.status == 400
-    assert named in answer.body["title"]
+    assert named in answer.body["detail"]
     assert state(rig) == before
 
 
@@ -105,9 +151,20 @@ async def test_a_dry_run_tells_which_secrets_would_not_be_rotated_any_more(line:
     assert effect["now"] == {"ok": 1, "due": 1, "unmanaged": 1}
     assert effect["then"] == {to: 2, "unmanaged": 1}
     app, other = effect["changed"]
-    assert (app["secret"], app["from"], app["to"]) == (f"{rig.vault.url}/secrets/app-key", "ok", to)
+    assert (app["vault"], app["secret"], app["from"], app["to"]) == ("prod", "app-key", "ok", to)
     assert (other["from"], other["to"]) == ("due", to)
     assert reason in app["reason"]
+
+
+async def test_a_dry_run_counts_a_secret_inside_its_overlap_that_nothing_would_rotate_after_it() -> None:
+    rig = PolicyRig()
+    version = rig.push(FIRST).version
+    rig.secret("app-key", rig.account("appdata"), days_left=10)
+    await rig.service().rotate(rig.item("app-key").to_json(), 1)
+    effect = (await dry_run(rig, f"{FIRST}rules: [{{match: {{secret: '*'}}, manual: true}}]\n", version)).body["effect"]
+    assert (effect["now"], effect["then"]) == ({"ok": 1, "unmanaged": 1}, {"manual": 1, "unmanaged": 1})
+    (changed,) = effect["changed"]
+    assert changed["reason"] == "only a person rotates it, once its overlap has passed"
 
 
 async def test_a_dry_run_names_fifty_secrets_those_that_stop_first() -> None:
@@ -137,7 +194,7 @@ async def test_a_dry_run_while_no_policy_can_be_followed_names_only_what_would_n
     assert len(effect["changed"]) == 2, "the document's own secret is left alone, too"
 
 
-@pytest.mark.parametrize(("document", "replacing", "status"), [(BAD, None, 400), (SECOND, "0" * 32, 409)])
+@pytest.mark.parametrize(("document", "replacing", "status"), [(BAD, None, 400), (SECOND, "0" * 32, 412)])
 async def test_a_dry_run_is_refused_as_the_push_would_be(document: str, replacing: str | None, status: int) -> None:
     rig = PolicyRig()
     version = rig.push(FIRST).version

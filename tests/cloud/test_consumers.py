@@ -378,7 +378,7 @@ async def test_an_operator_can_retire_all_the_same_and_is_told_what_is_in_the_wa
     rig = await lagging()
     answer = await ask(rig.api(), action="retire")
     assert answer.status == 409
-    assert SHOP.lower() in answer.body["title"]
+    assert SHOP.lower() in answer.body["detail"]
     assert (await ask(rig.api(), {"force": True}, action="retire")).status == 202
     await rig.deliver()
     assert RETIRE not in rig.tags(NAME)

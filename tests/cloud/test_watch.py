@@ -72,7 +72,7 @@ async def test_an_app_that_no_longer_sweeps_is_not_well_until_it_does() -> None:
     wait(rig, HOUR + SLACK + timedelta(minutes=1))
     answer = await send(rig.api(), "http_health")
     assert answer.status == 503
-    assert answer.body["title"] == "1 of 1 vaults were not swept in time"
+    assert answer.body["detail"] == "1 of 1 vaults were not swept in time"
     assert "runbook" in answer.body["fix"]
     assert rig.vault.url not in json.dumps(answer.body), "anybody may read it"
     await sweep(rig)
@@ -85,7 +85,7 @@ async def test_a_queue_that_is_gone_makes_the_app_unwell_and_is_named() -> None:
     await sweep(rig)
     answer = await send(rig.api(), "http_health")
     assert answer.status == 503
-    assert "vault-events" in answer.body["title"]
+    assert "vault-events" in answer.body["detail"]
     assert "deploy the template again" in answer.body["fix"]
 
 

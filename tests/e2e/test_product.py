@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
+from urllib.parse import quote, urlsplit
 
 import pytest
 
+from simulator.demo.app import KEY
 from simulator.demo.cast import VAULT
 from simulator.demo.sources import Account, Application
 from tests.e2e.running import MICROSOFTS, OURS_AZURITE, OURS_SIMULATED, Product, product
@@ -78,6 +82,38 @@ def test_an_operator_rotates_by_hand(running: Product) -> None:
     assert status == 202
     after = running.wait_until_rotated("media-key", before)
     assert (after.tags or {})["RekeyOperation"] == told["operation"]
+
+
+def test_a_path_answers_every_method_and_a_vault_by_whatever_names_it(running: Product) -> None:
+    """Azure unescapes a path before it looks for the function: the slashes of a URL must be escaped twice."""
+    url, host = quote(running.vault.url, safe=""), urlsplit(running.vault.url).netloc
+    for method, path, status in (
+        ("HEAD", f"/api/secrets?vault={url}&limit=1", 200),
+        ("GET", f"/api/secrets/{host}/media-key", 200),
+        ("GET", f"/api/secrets/{quote(url)}/media-key", 200),
+        ("GET", f"/api/secrets/{url}/media-key", 404),
+        ("DELETE", f"/api/secrets/{VAULT}/media-key", 405),
+        ("GET", f"/api/secrets/{VAULT}/media-key/rotate", 405),
+        ("PATCH", "/api/policy", 405),
+        ("GET", f"/api/secrets/{VAULT}/media-kye", 404),
+        ("GET", "/api/secrets?Limit=1", 400),
+    ):
+        answered, allow, body = sent(running, method, path)
+        assert answered == status, (method, path)
+        assert bool(allow) == (status == 405)
+        assert method != "HEAD" or not body
+
+
+def sent(running: Product, method: str, path: str) -> tuple[int, str, bytes]:
+    """Send a request by any method, and return its status, what it allows, and its body."""
+    headers = {"x-functions-key": KEY}
+    request = urllib.request.Request(running.app.base + path, method=method, headers=headers)  # noqa: S310 - loopback
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - loopback
+            return answer.status, answer.headers["Allow"] or "", answer.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.headers["Allow"] or "", error.read()
 
 
 def test_an_operator_asks_and_follows_an_operation_to_its_end(running: Product) -> None:

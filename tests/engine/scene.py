@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from api.actions import Verb
 from api.answers import Answer
 from api.app import Api
+from api.once import HEADER
 from api.requests import Request as ApiRequest
 from api.routes import route
+from api.views import Verb
 from simulator.faults import Fault
 from simulator.wire import Request, Response, json_response
 from tests.rig import Rig
@@ -35,7 +37,13 @@ async def ask(
     headers: Mapping[str, str] | None = None,
     **query: str,
 ) -> Answer:
-    """Send one request by hand; a body that is no bytes goes as JSON, None as an empty one."""
+    """Send one request by hand; a body that is no bytes goes as JSON, None as an empty one.
+
+    It bears an Idempotency-Key of its own where no `headers` are named and it would be refused without one.
+    """
+    harmful = action == "restore" or (isinstance(body, Mapping) and {"force", "compromised"} & {*body})
+    if headers is None and harmful:
+        headers = {HEADER: str(uuid.uuid4())}
     sent = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
     return await send(api, f"http_{action}", {"vault": vault, "name": name}, query, sent, headers)
 

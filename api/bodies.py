@@ -1,0 +1,53 @@
+"""What a request's body may hold: it is read into these types, and described by them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+MAX_REASON = 200
+Reason = Annotated[str, Meta(description=f"For the audit record; cut after {MAX_REASON} characters")]
+
+
+class Body(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What every body may hold."""
+
+
+class ReasonBody(Body, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a retirement's undoing, or another try, may say."""
+
+    reason: Reason = ""
+
+
+class RotateBody(Body, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a rotation by hand may say."""
+
+    force: Annotated[bool, Meta(description="Although it is not due, or outside its window")] = False
+    compromised: Annotated[bool, Meta(description="Now, and revoke the old credential at once")] = False
+    reason: Reason = ""
+
+
+class RetireBody(Body, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a retirement by hand may say."""
+
+    force: Annotated[bool, Meta(description="Although an app still uses an older version")] = False
+    reason: Reason = ""
+
+
+class IncidentBody(Body, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is compromised."""
+
+    vault: Annotated[str, Meta(description="Only this vault")] = ""
+    name: Annotated[str, Meta(description="Only names of this pattern, such as `app-*`")] = ""
+    source: Annotated[str, Meta(description="Only sources with this id, or inside it")] = ""
+    everything: Annotated[bool, Meta(description="All of it; together with nothing else")] = False
+    reason: Reason
+
+
+class PolicyBody(Body, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A new version of the policy document."""
+
+    document: Annotated[str, Meta(description="Its text")]
+    replacing: Annotated[str, Meta(description="The version that it replaces; If-Match says the same")] = ""
+    reason: Reason

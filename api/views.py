@@ -1,0 +1,276 @@
+"""What the API answers: answers and the OpenAPI document are made from these types."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from engine.model.entry import State
+
+Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
+Count = Annotated[int, Meta(ge=0)]
+Counts = dict[str, Count]
+Verb = Literal["rotate", "retire", "restore", "unpark"]
+Status = Literal["running", "succeeded", "failed", "skipped", "superseded"]
+IncidentStatus = Literal["running", "needs a person", "ended", "nothing in scope"]
+
+
+class View(Struct, frozen=True, kw_only=True):
+    """What an answer holds."""
+
+    def body(self) -> dict[str, Any]:
+        """Return it as plain data; what is not set is left out."""
+        plain: dict[str, Any] = msgspec.to_builtins(self)
+        return plain
+
+
+def view[V: View](kind: type[V], data: dict[str, Any]) -> V:
+    """Make a view of plain data; raises where the data is not what is described."""
+    return msgspec.convert(data, kind)
+
+
+class Secret(View, frozen=True, kw_only=True):
+    """How one secret stands; `id` is its URL in Key Vault."""
+
+    id: str
+    vault: str
+    secret: str
+    state: State
+    reason: str
+    fix: str
+    rotator: str | None
+    source: str | None
+    credential: str | None
+    owner: str | None
+    replica_of: str | None
+    enabled: bool
+    created: Time
+    expires: Time | None
+    due: Time | None
+    parked_since: Time | None
+    overlap_until: Time | None
+    operation: str | None
+
+
+class Event(View, frozen=True, kw_only=True):
+    """One version of a secret, and what it says of itself."""
+
+    version: str | None
+    created: Time
+    expires: Time | None
+    enabled: bool
+    written_by: Literal["Rekey", "somebody else"]
+    operation: str | None
+    cause: str | None
+    credential: str | None
+    to_retire: str | None
+    state: str | None
+    reason: str | None
+
+
+class Secrets(View, frozen=True, kw_only=True):
+    """Some secrets, and where the next ones are."""
+
+    secrets: list[Secret]
+    next: str | None
+
+
+class SecretWithHistory(Secret, frozen=True, kw_only=True):
+    """One secret and its versions, newest first."""
+
+    version: str | None
+    history: list[Event]
+
+
+class Subject(View, frozen=True, kw_only=True):
+    """The operation and the secret that an answer is about."""
+
+    operation: str | None
+    vault: str
+    secret: str
+    version: str | None
+
+
+class Queued(Subject, frozen=True, kw_only=True):
+    """A request that was accepted; `action` and `since` are part of where it is followed."""
+
+    action: Verb
+    since: Time
+    status: Literal["queued"]
+    reason: str
+
+
+class Step(View, frozen=True, kw_only=True):
+    """One thing that would be done."""
+
+    action: str
+    reason: str
+    fix: str | UnsetType = UNSET
+    warning: str | UnsetType = UNSET
+    until: Time | UnsetType = UNSET
+    credential: str | UnsetType | None = UNSET
+
+
+class Forecast(Subject, frozen=True, kw_only=True):
+    """What would be done: the step that matters most, and all of them in turn."""
+
+    action: str
+    reason: str
+    fix: str | UnsetType = UNSET
+    warning: str | UnsetType = UNSET
+    until: Time | UnsetType = UNSET
+    credential: str | UnsetType | None = UNSET
+    rotator: str | UnsetType = UNSET
+    source: str | UnsetType = UNSET
+    due: Time | UnsetType = UNSET
+    steps: list[Step]
+
+
+class Operation(Subject, frozen=True, kw_only=True):
+    """How an operation stands."""
+
+    action: Verb
+    status: Status
+    reason: str
+
+
+class Waiting(View, frozen=True, kw_only=True):
+    """A secret whose credential is not cut off yet."""
+
+    vault: str
+    secret: str
+    source: str | None
+    owner: str | None
+
+
+class Stuck(View, frozen=True, kw_only=True):
+    """A secret that needs a person."""
+
+    vault: str
+    secret: str
+    reason: str
+    fix: str
+
+
+class IncidentForecast(View, frozen=True, kw_only=True):
+    """What an incident would cut off."""
+
+    secrets: Count
+    rotated: Count
+    waiting: Count
+    needs_a_person: Count
+    named: list[Stuck]
+    waiting_for: list[Waiting]
+    status: Literal["dry run"]
+
+
+class Incident(View, frozen=True, kw_only=True):
+    """What was reported."""
+
+    id: str
+    since: Time
+    requested_by: str
+    reason: str
+    vaults: list[str]
+    name: str
+    source: str
+
+
+class Incidents(View, frozen=True, kw_only=True):
+    """The newest incidents."""
+
+    incidents: list[Incident]
+
+
+class IncidentQueued(Incident, frozen=True, kw_only=True):
+    """An incident that was accepted."""
+
+    status: Literal["queued"]
+
+
+class IncidentProgress(Incident, frozen=True, kw_only=True):
+    """How far an incident has come."""
+
+    secrets: Count
+    rotated: Count
+    waiting: Count
+    needs_a_person: Count
+    named: list[Stuck]
+    waiting_for: list[Waiting]
+    status: IncidentStatus
+
+
+class PolicyVersion(View, frozen=True, kw_only=True):
+    """A version of the policy document."""
+
+    version: str | None
+    created: Time
+    enabled: bool
+    by: str | None
+    reason: str | None
+
+
+class Change(View, frozen=True, kw_only=True):
+    """A secret whose state a policy would change."""
+
+    vault: str
+    secret: str
+    from_: str | None = msgspec.field(name="from")
+    to: str
+    reason: str
+
+
+class Effect(View, frozen=True, kw_only=True):
+    """What a policy would do to all secrets."""
+
+    now: Counts | None
+    then: Counts
+    changed: list[Change]
+
+
+class Policy(View, frozen=True, kw_only=True):
+    """The policy document, its versions, and in a dry run its effect."""
+
+    version: str | None
+    document: str
+    history: list[PolicyVersion]
+    effect: Effect | None
+
+
+class Health(View, frozen=True, kw_only=True):
+    """The app can work."""
+
+    status: Literal["ok"]
+    vaults: Count
+
+
+class Flaw(View, frozen=True):
+    """One wrong part of a request."""
+
+    detail: str
+    pointer: str | UnsetType = UNSET
+    """Of a member of the body: `#/name`, as RFC 9457 shows it."""
+    parameter: str | UnsetType = UNSET
+    """Of the query: its name."""
+    header: str | UnsetType = UNSET
+
+
+class Problem(View, frozen=True, kw_only=True):
+    """What went wrong, and what to do: RFC 9457."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    fix: str
+    errors: list[Flaw]
+
+
+SHOWN: tuple[type[View], ...] = (
+    Secrets, SecretWithHistory, Queued, Forecast, Operation, IncidentForecast, Incidents, IncidentQueued, IncidentProgress,
+    Policy, Health, Problem,
+)  # fmt: skip
+"""Every answer, by whose name the table of calls goes."""

@@ -1,0 +1,44 @@
+"""All that one request comes to: a worker decides again after each step. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from engine.decide.decision import Decision, Kinds, Retire, Rotate, decide
+from engine.model.policy import Policy
+from engine.model.tags import RETIRE, Managed, Pending
+from engine.model.workitem import WorkItem
+from engine.secret import SecretVersion
+
+
+def steps(
+    secret: SecretVersion,
+    item: WorkItem,
+    first: Decision,
+    policy: Policy,
+    kinds: Kinds,
+    now: datetime,
+) -> list[Decision]:
+    """Return what is done in turn, beginning with what was decided `first`.
+
+    A retirement makes room for the rotation that was waiting for it. What replaces a compromised
+    credential gives it no overlap, so its retirement follows; a source with a single slot has
+    forgotten it by then.
+    """
+    follow: list[Decision] = [first]
+    if isinstance(first, Retire):
+        left = {tag: text for tag, text in secret.tags.items() if tag != RETIRE}
+        following = decide(replace(secret, tags=left), item, policy, kinds, now)
+        if isinstance(following, Rotate):
+            follow.append(following)
+    last = follow[-1]
+    if isinstance(last, Rotate) and last.at_once and not _replaces_itself(last.managed):
+        credential = last.managed.credential_id or "the credential held now"
+        held = Pending(now, secret.version or "", credential)
+        follow.append(Retire(last.managed, held, "compromised: it gets no overlap"))
+    return follow
+
+
+def _replaces_itself(managed: Managed) -> bool:
+    return managed.rotator.single_slot(managed.settings)
