@@ -9,7 +9,7 @@ import pytest
 from api.answers import Answer
 from api.requests import Request as ApiRequest
 from api.route import Route
-from api.routes import METHODS, ROUTES, allowed, arriving, document, route
+from api.routes import METHODS, ROUTES, allowed, arriving, document
 from tests.engine.scene import NAME, scene, send, state
 from tests.rig import Rig
 
@@ -76,11 +76,3 @@ async def test_a_problem_has_a_type_that_the_document_describes(name: str, query
         described = described[part]
     assert described["description"] == problem["title"]
     assert set(problem) == {"type", "title", "status", "detail", "instance", "fix", "errors"}
-
-
-def test_what_anybody_may_ask_is_known_by_its_name() -> None:
-    assert {called.name for called in ROUTES if called.role is None} == {
-        "http_health",
-        "http_openapi",
-    }
-    assert route("http_health").methods == ("GET", "HEAD")
