@@ -10,7 +10,7 @@ from argparse import ArgumentParser
 from cli import option_sets
 from cli.examples import EXAMPLES, WHOLE, shown
 from cli.parsing import Parser
-from cli.readers import moment, version, whole
+from cli.readers import incident, version, whole
 from cli.words import SHELLS, VERBS
 from engine.version import VERSION as RELEASE
 
@@ -108,16 +108,17 @@ def _managing(commands: _Commands) -> None:
 
 def _incident(commands: _Commands) -> None:
     begin = commands.add("begin", "cli.incident:begin", "rotate and cut off everything in a scope, after a question")
-    follow = commands.add("follow", "cli.incident:follow", "how far an incident has come")
-    for command in (begin, follow):
-        option_sets.vault(command)
-        command.add_argument("--name", metavar="PATTERN", help="only names that match; * stands for anything")
-        command.add_argument("--source", metavar="ID", help="only what this resource, group or application issued")
-        option_sets.waiting(command)
+    option_sets.vault(begin)
+    begin.add_argument("--name", metavar="PATTERN", help="only names that match; * stands for anything")
+    begin.add_argument("--source", metavar="ID", help="only what this resource, group or application issued")
     begin.add_argument("--everything", action="store_true", help="everything in all vaults")
     option_sets.reasoned(begin, required=True).add_argument("--dry-run", action="store_true", help=option_sets.DRY_RUN)
     begin.add_argument("--yes", action="store_true", help="do not ask")
-    follow.add_argument("--since", type=moment, required=True, metavar="TIME", help="as `incident begin` answered")
+    follow = commands.add("follow", "cli.incident:follow", "how far an incident has come")
+    follow.add_argument("incident", type=incident, metavar="ID", help="as `begin` answered and `list` shows it")
+    for command in (begin, follow):
+        option_sets.waiting(command)
+    commands.add("list", "cli.incident:newest", "the incidents that there were, newest first")
 
 
 def _policy(commands: _Commands) -> None:

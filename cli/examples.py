@@ -34,7 +34,8 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "rekey incident begin --source /subscriptions/<id>/resourceGroups/data --reason 'laptop stolen' --dry-run",
         "rekey incident begin --name 'billing-*' --reason 'key in a log' --wait 600",
     ),
-    "incident follow": ("rekey incident follow --since 2026-11-25T09:00:00Z --name 'billing-*' --wait 600",),
+    "incident follow": ("rekey incident follow 20261125T090010Z-1a2b3c4d --wait 600",),
+    "incident list": ("rekey incident list", "rekey incident list -o json --query 'incidents[0].id'"),
     "doctor": ("rekey doctor", "rekey doctor --vault prod", "rekey doctor --app <resource id of the app>"),
     "adopt": (
         "rekey adopt prod/legacy-key --provider <resource id of the storage account> --dry-run",

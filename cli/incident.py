@@ -42,14 +42,34 @@ async def begin(session: Session, args: Namespace) -> int:
     accepted = considered if isinstance(considered, Answer) else await considered.post(engine.queue)
     location = urlsplit(accepted.headers["Location"])
     if args.wait is None:
-        return _show(session, dict(accepted.body), _command(args, accepted.body))
+        return _show(session, dict(accepted.body), f"rekey incident follow {accepted.body['id']}")
     return await _followed(session, location.path, dict(parse_qsl(location.query)), args.wait)
 
 
 async def follow(session: Session, args: Namespace) -> int:
     """Tell how far an incident has come."""
-    query = {**_scope(session, args), "since": args.since}
-    return await _followed(session, "/api/incidents", query, args.wait or 0)
+    return await _followed(session, f"/api/incidents/{args.incident}", {}, args.wait or 0)
+
+
+async def newest(session: Session, args: Namespace) -> int:
+    """List the incidents, newest first."""
+    del args
+    body = (await incidents.newest(await session.ready())).body
+    if session.terminal.data(body, "incidents"):
+        return Exit.FINE
+    rows = [
+        (incident["id"], _scope_of(incident), incident["requested_by"], incident["reason"])
+        for incident in body["incidents"]
+    ]
+    if rows:
+        session.terminal.table(("incident", "scope", "by", "reason"), rows)
+    else:
+        session.terminal.line("there have been no incidents")
+    return Exit.FINE
+
+
+def _scope_of(incident: Mapping[str, Any]) -> str:
+    return " ".join(filter(None, (", ".join(incident["vaults"]), incident["name"], incident["source"])))
 
 
 async def _followed(session: Session, path: str, query: Mapping[str, str], seconds: int) -> int:
@@ -80,12 +100,6 @@ def _request(body: Mapping[str, Any], *, dry_run: bool = False) -> Request:
 def _answer(considered: object) -> Answer:
     assert isinstance(considered, Answer)  # noqa: S101 - a dry run queues nothing
     return considered
-
-
-def _command(args: Namespace, accepted: Mapping[str, Any]) -> str:
-    narrowing = (("--vault", args.vault), ("--name", args.name), ("--source", args.source))
-    scope = "".join(f" {option} '{text}'" for option, text in narrowing if text)
-    return f"rekey incident follow --since {accepted['since']}{scope}"
 
 
 def _show(session: Session, body: Mapping[str, Any], following: str = "") -> int:

@@ -12,6 +12,8 @@ from cli.words import STAMP
 VERSION = re.compile(r"[0-9a-z]{1,64}")
 OPERATION = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
+INCIDENT = re.compile(r"^[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}$")
+
 
 def whole(least: int, most: int) -> Callable[[str], int]:
     """Return a reader of whole numbers between two."""
@@ -46,6 +48,13 @@ def operation(text: str) -> str:
     """Read an operation's id."""
     if not OPERATION.fullmatch(text):
         raise ArgumentTypeError("write an operation's id, as `rekey rotate` and `rekey history` show it")
+    return text
+
+
+def incident(text: str) -> str:
+    """Read an incident's id."""
+    if not INCIDENT.fullmatch(text):
+        raise ArgumentTypeError("write an incident's id, as `rekey incident list` shows it")
     return text
 
 

@@ -74,6 +74,21 @@ def test_the_line_that_it_answers_with_tells_how_far_it_has_come() -> None:
     assert (shown.code, shown.json["status"], shown.json["waiting"]) == (6, "running", 2)
 
 
+def test_incidents_are_listed_newest_first() -> None:
+    found = desk()
+    assert found.run("incident", "list").out == "there have been no incidents\n"
+    for reason in ("one", "two"):
+        found.clock.advance(60)
+        found.run("incident", "begin", "--name", "billing-*", "--reason", reason, "--yes")
+    listed = found.run("incident", "list", "-o", "json").json["incidents"]
+    assert [incident["reason"] for incident in listed] == ["two", "one"]
+    assert listed[0]["id"] in found.run("incident", "list").out
+
+
+def test_an_incident_that_there_is_not_is_declined() -> None:
+    assert desk().run("incident", "follow", "20261125T090010Z-1a2b3c4d").code == 5
+
+
 def test_it_is_followed_until_the_time_is_up() -> None:
     found = desk()
     before = found.clock.now()

@@ -181,6 +181,7 @@ SHOWN = (
     "history prod/app -o csv",
     "wait prod/app",
     "incident begin --everything --reason x --dry-run",
+    "incident list",
     "completion bash",
     "init --force --vault prod --scope {provider} --out {out}",
 )

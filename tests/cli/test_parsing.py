@@ -15,10 +15,10 @@ from cli import words
 from cli.arguments import parser
 from cli.codes import Exit
 from cli.examples import EXAMPLES, WHOLE
-from cli.readers import OPERATION, VERSION
+from cli.readers import INCIDENT, OPERATION, VERSION
 from cli.setup import served
 from engine import secret
-from engine.model import entry
+from engine.model import entry, incident
 from engine.model.workitem import operation_id
 from tests.cli.desk import Desk
 from tests.cli.tree import commands
@@ -107,6 +107,7 @@ def test_what_is_written_twice_to_start_quickly_is_the_same() -> None:
     assert words.TEMPLATE_KINDS == served.KINDS
     assert words.MOST_WAIT == operations.MOST_WAIT
     assert (words.MAX_REASON, words.STAMP) == (requests.MAX_REASON, requests.STAMP)
+    assert INCIDENT.pattern == incident.ID
     assert VERSION.pattern == secret.VERSION.pattern
     assert OPERATION.fullmatch(operation_id(secret.SecretRef("https://prod.vault.azure.net", "x"), "1"))
 
