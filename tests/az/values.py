@@ -23,6 +23,7 @@ VALUES = {
     "app": "rekey-abc",
     "name": BLOB,
     "account": STORAGE,
+    "storage": STORAGE,
     "in 20 days": "2099-01-01T00:00:00Z",
     "topic": "prod-topic",
     "secret": SECRET,
