@@ -57,7 +57,8 @@ def furnished(stage: Stage) -> Stage:
     for queue in values.QUEUES:
         az.answer("storage", "queue", "create", *here, "--name", queue)
     az.answer("storage", "message", "put", *here, "--queue-name", values.QUEUES[0], "--content", "{}")
-    az.answer("storage", "container", "create", *here, "--name", values.DEAD_LETTERS)
+    for container in (values.DEAD_LETTERS, values.RECORDS):
+        az.answer("storage", "container", "create", *here, "--name", container)
     event = ("--name", values.BLOB, "--data", "{}")
     az.answer("storage", "blob", "upload", *here, "--container-name", values.DEAD_LETTERS, *event)
     return stage

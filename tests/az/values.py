@@ -6,7 +6,8 @@ from simulator.azure import SUBSCRIPTION
 from simulator.entra.directory import GRAPH_OBJECT_ID
 from simulator.identity import HOME_TENANT
 
-VAULT, SECRET, STORAGE, DEAD_LETTERS = "prod", "app-key", "rekeyhost", "dead-letters"
+VAULT, SECRET, STORAGE = "prod", "app-key", "rekeyhost"
+DEAD_LETTERS, RECORDS = "dead-letters", "rekey-leases"
 GROUP = "rekey"
 QUEUES = ("sweeps-poison", "vault-events")
 BLOB = "event.json"
