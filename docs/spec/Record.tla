@@ -249,7 +249,7 @@ SlotOf(c) == IF Alive(c) THEN CHOOSE s \in Slots: held[s] = c ELSE 1
 \* A version that was refused, or that a single slot held, is disabled as soon as another one stands
 \* in its place. A leaked one is not before its credential is proven to be refused.
 After(w) == IF Unfinished(w) THEN (IF Strategy = "one" THEN "refused" ELSE "read")
-            ELSE IF Gone(w) THEN "disable"
+            ELSE IF Gone(w) \/ Dead # {} THEN "disable"
             ELSE IF Replica /\ ~Rule("copies first") THEN "copy" ELSE "free"
 
 \* The gate: the lease is held, and a fresh read shows the version that is to be replaced.
@@ -321,7 +321,10 @@ Refused(w) ==
   /\ at[w] = "refused"
   /\ IF (Alive(made[w]) /\ ~Believed(w)) \/ lease # w THEN GiveUp(w) /\ UNCHANGED <<rec, ended>>
      ELSE /\ rec' = [rec EXCEPT !.leak = IF made[w] = Leak THEN 0 ELSE @,
-                                !.retire = IF Alive(made[w]) THEN {i \in @: ver[i].c # made[w]} ELSE @]
+                                \* What is proven to be refused is retired; its versions are still to be disabled.
+                                !.retire = {i \in @: ver[i].c # made[w]},
+                                !.dead = IF Alive(made[w]) THEN @
+                                         ELSE @ \cup {i \in rec.retire: ver[i].c = made[w]}]
           /\ ended' = (ended \/ made[w] = Leak)
           /\ Go(w, IF Strategy = "one" /\ ~Rule("out of use") THEN "free" ELSE "disable")
           /\ UNCHANGED <<lease, jobs, job, view, made>>
@@ -346,7 +349,9 @@ Forget(w) ==
   /\ IF lease # w THEN GiveUp(w) /\ UNCHANGED rec
      ELSE /\ rec' = [rec EXCEPT !.retire = {i \in @: ver[i].on /\ ver[i].c # ver[view[w]].c},
                                 !.dead = {i \in @: ver[i].on /\ ver[i].c # ver[view[w]].c}]
-          /\ Go(w, IF job[w] = "retire" THEN "free" ELSE "read") /\ UNCHANGED <<lease, jobs, job, view, made>>
+          \* Who has mended the current version goes on with what it was asked for.
+          /\ Go(w, IF job[w] = "retire" /\ rec'.retire = {} THEN "free" ELSE "read")
+          /\ UNCHANGED <<lease, jobs, job, view, made>>
   /\ UNCHANGED <<source, vault, net, history, left>>
 
 Tidy(w) ==
