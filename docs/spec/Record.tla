@@ -174,7 +174,9 @@ Read(w) ==
   /\ at[w] = "read"
   /\ \E r \in Reads:
        /\ Behind(r) /\ Rule("wait") => Settled
-       /\ view' = [view EXCEPT ![w] = r] /\ Decide(w, r)
+       /\ view' = [view EXCEPT ![w] = r]
+       \* What is dead may be disabled before anything else.
+       /\ Decide(w, r) \/ (Dead # {} /\ ~Unfinished(w) /\ Do(w, "disable", 0))
   /\ UNCHANGED <<source, vault, rec, lease, jobs, job, net, history, left>>
 
 \* The incident stands in the record before anything is done about it.

@@ -49,6 +49,16 @@ class Retiring:
 
     async def retire(self, secret: SecretVersion, pending: Pending) -> SecretVersion:
         """Retire one credential; returns what is then to be believed of the secret."""
+        if pending.version not in self.sight.record.gone:
+            await self._revoke(secret, pending)
+        await self.gate.out_of_use(secret)
+        rest = {tag: text for tag, text in tags.unparked(secret.tags).items() if tag in tags.OURS - {tags.RETIRE}}
+        secret = replace(secret, tags=(await self.gate.retag(secret, rest, "forget")).tags)
+        # Written once it has been reported: who dies before finds it proven, and reports it.
+        self.lease.learn(replace(self.sight.record, pending=None, changing=None))
+        return self.sight.retagged(secret)
+
+    async def _revoke(self, secret: SecretVersion, pending: Pending) -> None:
         old = await self._value(secret, pending.version)
         held, held_id = self._held(secret, old)
         await self.gate.unchanged(secret)
@@ -68,25 +78,20 @@ class Retiring:
             )
         if self.managed:
             await Replicas(self.parts, self.gate, self.managed).disable_superseded(secret.ref)
-        await self._forget(pending, proven=old is not None)
-        await self.gate.out_of_use(secret)
-        rest = {tag: text for tag, text in tags.unparked(secret.tags).items() if tag in tags.OURS - {tags.RETIRE}}
-        secret = replace(secret, tags=(await self.gate.retag(secret, rest, "forget")).tags)
-        return self.sight.retagged(secret)
+        await self._note(pending, proven=old is not None)
 
     async def _accepted(self, pending: Pending, old: Sensitive) -> bool:
         return await self.parts.rotators[self.kind].accepts(self.lease.source, pending.credential_id, old)
 
-    async def _forget(self, pending: Pending, *, proven: bool) -> None:
-        """Note that the retirement is over, and which versions must still be disabled for it.
+    async def _note(self, pending: Pending, *, proven: bool) -> None:
+        """Note that the credential is gone, and which versions must still be disabled for it.
 
         An incident is over only where the credential was seen to be refused.
         """
         record = self.sight.record
         if proven:
             record = record.without(pending.version)
-        record = record.discarded(pending.version, record.twins.get(pending.version, ""))
-        await self.lease.write(replace(record, pending=None, changing=None))
+        await self.lease.write(record.discarded(pending.version, record.twins.get(pending.version, "")))
 
     async def _value(self, secret: SecretVersion, version: str) -> Sensitive | None:
         """Return the credential that an earlier version holds; None where that cannot be read any more."""
