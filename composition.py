@@ -1,4 +1,4 @@
-"""Put the parts together, once per process. Builds objects; opens nothing."""
+"""Put the parts together, once per process. This builds objects and opens no connection."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 def credential(client_id: str | None, env: Mapping[str, str]) -> AsyncTokenCredential:
-    """Return the app's identity: its managed one where the platform offers that, else the developer's own sign-in."""
+    """Return the app's managed identity if the platform has one, else the developer's sign-in."""
     from azure.identity.aio import DefaultAzureCredential, ManagedIdentityCredential
 
     if "IDENTITY_ENDPOINT" in env:
@@ -43,7 +43,7 @@ def credential(client_id: str | None, env: Mapping[str, str]) -> AsyncTokenCrede
 
 
 def policies(vaults: KeyVaults, policy: Policy, rotators: Mapping[str, Rotator], clock: Clock) -> Policies:
-    """Return where the policy comes from: the document, read when first needed, or the settings alone."""
+    """Return the source of the policy: the document, read at first use, or the settings alone."""
     if policy.own is None:
         return policy
     from cloud.policy_store import PolicyStore
@@ -59,7 +59,7 @@ def connect(
     options: Mapping[str, Any] | None = None,
     sql: SqlServers | None = None,
 ) -> Azure:
-    """Say who speaks to which Azure; the parts are those of `build_api`."""
+    """Return the connection to Azure from the settings; the parts are those of `build_api`."""
     from cloud.meter.call_counter import metered
 
     return Azure(
@@ -82,7 +82,10 @@ def build_api(
     sql: SqlServers | None = None,
     env: Mapping[str, str] = os.environ,
 ) -> Api:
-    """Build the service and the HTTP API over it; `options` go to every SDK client, `sql` takes the place of Microsoft's driver."""
+    """Build the service and the HTTP API over it.
+
+    `options` go to every SDK client. `sql` replaces Microsoft's driver.
+    """
     azure = connect(settings, identity=identity, options=options, sql=sql)
     clock = clock or SystemClock()
     queue = StorageQueues(settings.storage, azure)

@@ -1,4 +1,4 @@
-"""Rekey's triggers: parse, call, answer. What they do is in engine/service.py, and in api/ for HTTP."""
+"""Rekey's triggers: parse, call, answer. engine/service.py and, for HTTP, api/ do the work."""
 
 import os
 from collections.abc import Awaitable, Callable
@@ -19,9 +19,9 @@ from engine.model.events import to_json
 from engine.service import Service
 
 settings = startup.begin(os.environ)  # A wrong setting stops the app here, with every problem logged.
-running = Invocations().one
+running = Invocations().run
 
-# The host leaves a function out whose %SETTING% has no value, and says so only in its log: so there is a default.
+# The host skips a function whose %SETTING% has no value and only logs that, so there is a default.
 schedule = "%REKEY_SWEEP_SCHEDULE%" if os.environ.get("REKEY_SWEEP_SCHEDULE") else HOURLY
 storage = "AzureWebJobsStorage"
 app = func.FunctionApp()
@@ -41,22 +41,23 @@ def service() -> Service:
 
 @app.queue_trigger("message", "vault-events", storage)
 async def on_vault_event(message: func.QueueMessage) -> None:
-    """Take in one Key Vault event that Event Grid put on the queue."""
+    """Handle one Key Vault event that Event Grid put on the queue."""
     async with running("on_vault_event"):
         await service().on_event(message.get_body(), message.dequeue_count or 1)
 
 
 @app.event_grid_trigger("event")
 async def on_event_grid(event: func.EventGridEvent) -> None:
-    """Take in one Key Vault event from a subscription of the user's own; CloudEvents arrive here as well."""
+    """Handle one Key Vault event from the user's own subscription; CloudEvents arrive here too."""
     async with running("on_event_grid"):
         await service().on_event(to_json(event))
 
 
 @app.timer_trigger("timer", schedule, use_monitor=True)
 async def sweep(timer: func.TimerRequest) -> None:
-    """Ask for every vault to be swept."""
-    status = getattr(timer, "schedule_status", None) or {}  # Missing in the abstract type, and null without a monitor.
+    """Order a sweep of every vault."""
+    # Missing in the abstract type, and null without a monitor.
+    status = getattr(timer, "schedule_status", None) or {}
     async with running("sweep"):
         await service().sweep(status, past_due=timer.past_due)
 
@@ -70,7 +71,7 @@ async def sweep_vault(message: func.QueueMessage) -> None:
 
 @app.queue_trigger("message", "rotations", storage)
 async def rotate(message: func.QueueMessage) -> None:
-    """Work on one item: rotate, retire, or find that nothing is to be done."""
+    """Work on one item: rotate, retire, or conclude that nothing needs doing."""
     async with running("rotate"):
         await service().rotate(message.get_body(), message.dequeue_count or 1)
 
@@ -83,7 +84,7 @@ async def park(message: func.QueueMessage) -> None:
 
 
 def serve(route: Route) -> Callable[[func.HttpRequest], Awaitable[func.HttpResponse]]:
-    """Return the function behind one call of the HTTP API."""
+    """Return the function that serves one route of the HTTP API."""
 
     async def handle(req: func.HttpRequest) -> func.HttpResponse:
         headers = {name.lower(): value for name, value in req.headers.items()}
@@ -97,7 +98,8 @@ def serve(route: Route) -> Callable[[func.HttpRequest], Awaitable[func.HttpRespo
     return handle
 
 
-# Where the platform signs callers in, their roles decide and no key is asked for; else a key opens the call.
+# Where the platform signs callers in, their roles decide and no key is required. Elsewhere a key
+# is.
 keyed = func.AuthLevel.ANONYMOUS if entra(os.environ) else func.AuthLevel.FUNCTION
 for route in ROUTES:
     level = keyed if route.role else func.AuthLevel.ANONYMOUS

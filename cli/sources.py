@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from cloud.azure import READING, Azure, each
+from cloud.azure import READING, Azure, stream
 from cloud.rest.graph import Graph, Json
 from engine.errors import AccessDenied, PermanentError
 
@@ -78,7 +78,7 @@ async def _accounts(azure: Azure, subscription: str, group: str | None) -> Async
     accounts = StorageManagementClient(**_management(azure, subscription)).storage_accounts
     found = accounts.list_by_resource_group(group, **READING) if group else accounts.list(**READING)
     where = f"/subscriptions/{subscription}" + (f"/resourcegroups/{group}" if group else "")
-    async for account in each("listing storage accounts", found, where=where, role="Reader"):
+    async for account in stream("listing storage accounts", found, where=where, role="Reader"):
         # An account that takes no keys has none that anybody could use.
         if account.allow_shared_key_access is not False:
             for credential in _keys(account):
@@ -92,7 +92,7 @@ async def _servers(azure: Azure, subscription: str, group: str | None) -> AsyncI
     asked = {"expand": ENTRA_ONLY, **READING}
     found = servers.list_by_resource_group(group, **asked) if group else servers.list(**asked)
     where = f"/subscriptions/{subscription}" + (f"/resourcegroups/{group}" if group else "")
-    async for server in each("listing SQL servers", found, where=where, role="Reader"):
+    async for server in stream("listing SQL servers", found, where=where, role="Reader"):
         if _takes_passwords(server):
             yield Credential(
                 "sql-admin-password", str(server.id).lower(), str(server.administrator_login), created=None

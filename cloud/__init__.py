@@ -1,1 +1,1 @@
-"""Azure made real: clients, vaults, leases, queues, telemetry, events. SDKs load when first used."""
+"""The adapters to Azure: clients, vaults, leases, queues, telemetry. SDKs load at first use."""

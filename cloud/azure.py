@@ -1,4 +1,4 @@
-"""How this app speaks to Azure: one identity, one translation of errors, bounded time, no blind retries."""
+"""How this app calls Azure: one identity, translated errors, time limits, no blind retries."""
 
 from __future__ import annotations
 
@@ -18,13 +18,18 @@ if TYPE_CHECKING:
     from cloud.sql.servers import SqlServers
 
 READING: Mapping[str, Any] = {"connection_timeout": 5, "read_timeout": 10, "retry_total": 3, "logging_enable": False}
-"""Options of a call that changes nothing: the SDK may retry it, honouring Retry-After."""
+"""Options of a call that only reads: the SDK may retry it, honouring Retry-After."""
 CHANGING: Mapping[str, Any] = {"connection_timeout": 5, "read_timeout": 15, "retry_total": 0, "logging_enable": False}
-"""Options of a call that changes something: never retried blindly, since its effect may have come without its answer."""
+"""Options of a call that changes something.
+
+It is never retried blindly, since it may have taken effect although its answer was lost.
+"""
 
 FOREIGN = re.compile(r"AKV10032|Invalid issuer")
-"""What Key Vault says to a token of a tenant that it does not trust."""
-FOREIGN_FIX = "serve it with an app in its own tenant, or move it here: an app's identity is known in one tenant"
+"""How Key Vault answers a token from a tenant that it does not trust."""
+FOREIGN_FIX = (
+    "serve it with an app in its own tenant, or move it to this app's tenant: an identity exists in one tenant only"
+)
 KEYLESS = "KeyBasedAuthenticationNotPermitted"
 KEYLESS_FIX = (
     "in place of the connection string AzureWebJobsStorage, set AzureWebJobsStorage__accountName and"
@@ -46,17 +51,18 @@ class Azure:
     """Further keyword arguments of every SDK client, such as a transport."""
     graph_endpoint: str = "https://graph.microsoft.com"
     authority: str = "https://login.microsoftonline.com"
-    """Where Microsoft Entra gives tokens."""
+    """Where Microsoft Entra issues tokens."""
     tenant_id: str | None = None
-    """The tenant of the app's identity, where it was told."""
+    """The tenant of the app's identity; None where no setting names it."""
     sql: SqlServers | None = None
-    """How database servers are reached, where it is not by Microsoft's driver."""
+    """The client for database servers; None for Microsoft's driver."""
 
     @property
     def client_options(self) -> dict[str, Any]:
-        """The options of one client over azure-core, with retries of its own: a policy serves one pipeline.
+        """The options of one azure-core client.
 
-        A storage client takes `options`: its own retries know nothing of Retry-After, and wait seconds.
+        Each client gets its own retry policy, since a policy object serves one pipeline. Storage
+        clients take `options` instead: their built-in retries ignore Retry-After and wait seconds.
         """
         from cloud.retries import ShortRetries
 
@@ -74,9 +80,10 @@ class Azure:
 
 
 async def call[T](what: str, request: Awaitable[T], *, where: str, role: str = "") -> T:
-    """Await an SDK call; its error comes out as a RekeyError, raised afresh so that the SDK's request is not kept.
+    """Await an SDK call and raise its error as a RekeyError.
 
-    `role` is the role that the call needs, named in AccessDenied.
+    The RekeyError is raised outside the handler, so that it does not keep the SDK's request alive.
+    `role` is the role that the call needs; AccessDenied names it.
     """
     from azure.core.exceptions import AzureError
 
@@ -88,20 +95,20 @@ async def call[T](what: str, request: Awaitable[T], *, where: str, role: str = "
     raise problem
 
 
-async def each[T](what: str, found: AsyncIterable[T], *, where: str, role: str = "") -> AsyncIterator[T]:
+async def stream[T](what: str, listing: AsyncIterable[T], *, where: str, role: str = "") -> AsyncIterator[T]:
     """Stream what an SDK lists page by page, with the errors of `call`."""
-    pages = aiter(found)
+    items = aiter(listing)
     with suppress(StopAsyncIteration):
         while True:
-            yield await call(what, anext(pages), where=where, role=role)
+            yield await call(what, anext(items), where=where, role=role)
 
 
 def translate(error: AzureError, what: str, where: str, role: str) -> RekeyError:  # noqa: C901, PLR0911 - a table
-    """Turn an SDK error into the RekeyError that says what to do about it. Keeps nothing of the request."""
+    """Return the RekeyError for an SDK error, with its fix. It keeps nothing of the request."""
     from azure.core.exceptions import HttpResponseError
 
     if not isinstance(error, HttpResponseError) or error.status_code is None:
-        # No answer: the network, a time-out, or no token to be had.
+        # No answer: a network failure, a time-out, or no token.
         return TransientError(f"{what} got no answer: {type(error).__name__}", where=where, code=NO_ANSWER)
     status, code, text = error.status_code, error_code(error), _message(error)
     described = f"{what} was answered {status} {code}"
@@ -112,10 +119,11 @@ def translate(error: AzureError, what: str, where: str, role: str) -> RekeyError
     if status == 401:  # noqa: PLR2004
         return TransientError(f"{described}: the app's token was refused", where=where, code=code)
     if code == "ForbiddenByFirewall":
-        fix = "let the app's network in: a virtual network rule, a private endpoint, or its outbound addresses"
+        fix = "let the app's network in: virtual network rule, private endpoint or outbound addresses"
         return AccessDenied(f"{described} by its firewall", where=where, fix=fix, code=code)
-    if code == KEYLESS and role:  # Of the app's own account: a key that is being proven needs no role.
-        return AccessDenied(f"{described}: the account takes no keys", where=where, fix=KEYLESS_FIX, code=code)
+    # A call with a role uses the app's own account. A call that verifies a key has no role.
+    if code == KEYLESS and role:
+        return AccessDenied(f"{described}: the account does not accept keys", where=where, fix=KEYLESS_FIX, code=code)
     if status == 403:  # noqa: PLR2004
         return AccessDenied(f"{described} for {_caller(text)}", where=where, fix=_grant(role, where), code=code)
     if status == 404:  # noqa: PLR2004
@@ -128,7 +136,7 @@ def translate(error: AzureError, what: str, where: str, role: str) -> RekeyError
 
 
 def error_code(error: HttpResponseError) -> str:
-    """Return Azure's innermost error code: what tells SecretDisabled from ForbiddenByRbac."""
+    """Return Azure's innermost error code, which separates SecretDisabled from ForbiddenByRbac."""
     storage_code = getattr(error, "error_code", None)
     if storage_code:
         return str(getattr(storage_code, "value", storage_code))
@@ -138,7 +146,7 @@ def error_code(error: HttpResponseError) -> str:
 
 
 def retry_after(error: HttpResponseError) -> float | None:
-    """Return the seconds that Azure asked to wait; None where it did not say."""
+    """Return the seconds that Azure asks the caller to wait; None without such a header."""
     headers: Mapping[str, str] = getattr(error.response, "headers", None) or {}
     value = headers.get("Retry-After", "")
     return float(value) if re.fullmatch(r"\d{1,6}", value) else None
@@ -150,7 +158,10 @@ def _message(error: HttpResponseError) -> str:
 
 
 def _caller(message: str) -> str:
-    """Pick out of Azure's message whom it refused: Key Vault says appid=…;oid=…, Resource Manager names both in words."""
+    """Return the identity that Azure's message says was refused.
+
+    Key Vault writes appid=…;oid=…, Resource Manager names both ids in a sentence.
+    """
     ids = re.search(r"appid=([\w-]+);oid=([\w-]+)|client '([\w-]+)' with object id '([\w-]+)'", message)
     if not ids:
         return "the app's identity"

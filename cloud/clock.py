@@ -8,16 +8,16 @@ from datetime import UTC, datetime
 
 
 class SystemClock:
-    """Time as the machine has it."""
+    """The machine's own time."""
 
     def now(self) -> datetime:
-        """Return the current time, aware, in UTC."""
+        """Return the current time in UTC, with its time zone."""
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
-        """Return seconds since some start; they never go back."""
+        """Return the seconds since an arbitrary start; they never decrease."""
         return time.monotonic()
 
     async def sleep(self, seconds: float) -> None:
-        """Let this many seconds pass without holding anybody else up."""
+        """Wait this many seconds without blocking other tasks."""
         await asyncio.sleep(seconds)

@@ -1,8 +1,9 @@
-"""The policy document where it lives: a Key Vault secret, so that it is encrypted, access-controlled and versioned.
+"""The policy document is a Key Vault secret, so it is encrypted, access-controlled and versioned.
 
-What cannot be followed never counts. While the newest version is wrong or cannot be read, the last good one holds. A process
-that has seen none yet looks for it behind versions that are wrong; behind one that is disabled or cannot be read it never looks,
-since an earlier one may grant more.
+An invalid version never takes effect. While the newest version is invalid or cannot be read, the
+last valid one stays in force. A process that has not seen a valid version yet looks for one among
+earlier versions, past invalid ones. It stops at a version that is disabled or cannot be read, since
+an earlier version may grant more.
 """
 
 from __future__ import annotations
@@ -30,21 +31,22 @@ log = logging.getLogger("rekey.policy")
 audit = logging.getLogger("rekey.audit")
 
 FRESH_SECONDS = 300.0
-"""How long a policy is used before its secret is read again, and how long work waits while none is to be had."""
+"""How long a policy is used before its secret is read again. Work waits this long if none
+exists."""
 FAILED_SECONDS = 30.0
-"""How long a failure is remembered where no policy is to be had, so that whoever asks again costs the vault nothing."""
+"""How long a failure to get any policy is remembered, so that repeated requests spare the vault."""
 PATIENCE_SECONDS = 3.0
-"""How long a reading may take while a policy is held."""
+"""The longest that a read may take while an earlier policy is in memory."""
 LOOK_BACK = 10
-"""How many versions are tried where the newest cannot be followed."""
+"""How many versions are tried when the newest is invalid."""
 LIFE = timedelta(days=3650)
-"""When a version expires. Rekey reads it all the same, but a vault can demand an expiry."""
+"""The lifetime of a version. Rekey reads expired ones too, but a vault may require an expiry."""
 CONTENT_TYPE = "application/yaml"
 BY, WHY = PUSHED_BY, PUSHED_WHY
 
 
 class Versions(Protocol):
-    """What is needed of engine.ports.Vaults, and of who lists versions."""
+    """The part of engine.ports.Vaults that is needed here, and the listing of versions."""
 
     async def read(self, ref: SecretRef) -> SecretVersion:
         """Return the current version."""
@@ -69,7 +71,7 @@ class Versions(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    """A policy, and the version of its document."""
+    """A policy and the version of its document."""
 
     policy: Policy
     version: str | None
@@ -96,9 +98,9 @@ class PolicyStore:
         )
 
     async def current(self) -> Policy:
-        """Return the policy as it is now; TransientError while there is none that can be followed."""
+        """Return the current policy; raises TransientError while no valid version exists."""
         if self._held and self._turn.locked() and self._until > 0:
-            # Somebody else is looking already: a vault that is slow keeps nobody waiting.
+            # Another task is reading it already. A slow vault must not delay this one.
             return self._held.policy
         async with self._turn:
             if self._clock.monotonic() >= self._until:
@@ -108,7 +110,7 @@ class PolicyStore:
             raise self._failure.with_traceback(None)
 
     def check(self, text: str) -> tuple[Document | None, tuple[str, ...]]:
-        """Read a document's text; None and every problem where it cannot be followed."""
+        """Return the document that a text holds, or None and every problem if it is invalid."""
         return check(text, self._deployed, self._kinds)
 
     async def history(self) -> list[SecretVersion]:
@@ -117,12 +119,12 @@ class PolicyStore:
         return sorted(versions, key=lambda version: version.created, reverse=True)
 
     async def text(self, version: str | None = None) -> str:
-        """Return a version's text; None for the newest."""
+        """Return the text of a version, or of the newest one for None."""
         read = self._vaults.read_version(self.ref, version) if version else self._vaults.read(self.ref)
         return _text(await read)
 
     async def consider(self, text: str, replacing: str | None) -> Effect:
-        """Tell what a document would do to every secret; raises as `push` does."""
+        """Return what a document would change for every secret; raises the errors of `push`."""
         document = await self._pushable(text, replacing)
         try:
             now = await self.current()
@@ -131,10 +133,12 @@ class PolicyStore:
         return await effect(self._secrets(), now, self._deployed.under(document), self._kinds, self._clock.now())
 
     async def push(self, text: str, *, by: str, why: str, replacing: str | None) -> SecretVersion:
-        """Write a new version, if it can be followed and `replacing` (None: there is none) is still the newest, enabled or not.
+        """Write a new version if its text is valid and `replacing` is still the newest version.
 
-        To roll back is to push the text of an earlier version. Key Vault compares nothing when it writes: of two pushes at the
-        same time on two instances the later one counts. Raises Unfollowable or Outdated, nothing changed.
+        `replacing` is None if the document has no version yet; a disabled version counts as the
+        newest too. To roll back, push the text of an earlier version. Key Vault does not compare
+        versions when it writes, so the later of two simultaneous pushes on two instances wins.
+        Raises Unfollowable or Outdated before anything is written.
         """
         async with self._turn:
             await self._pushable(text, replacing)
@@ -143,14 +147,14 @@ class PolicyStore:
             try:
                 return await self._vaults.publish(self.ref, draft)
             finally:
-                # Perhaps it was written although no answer came: what counts is read anew.
+                # It may have been written although no answer came, so the next call reads again.
                 self._until = 0.0
 
     async def _pushable(self, text: str, replacing: str | None) -> Document:
         document, problems = self.check(text)
         if document is None:
             raise Unfollowable(problems)
-        newest = next((one.version for one in await self.history()), None)
+        newest = next((version.version for version in await self.history()), None)
         if newest != replacing:
             raise Outdated(
                 "the policy document has changed meanwhile",
@@ -165,7 +169,7 @@ class PolicyStore:
                 yield secret
 
     async def _renew(self) -> None:
-        """Look, and note until when what was found holds: a policy, or that there is none."""
+        """Read the document, and set how long the policy, or the failure to get one, is kept."""
         lasts = FRESH_SECONDS
         try:
             self._held = await self._look()
@@ -174,7 +178,11 @@ class PolicyStore:
         self._until = self._clock.monotonic() + lasts
 
     async def _look(self) -> _Held:
-        """Read the document; where that fails keep what is held, and where nothing is held fail, or look behind what is wrong."""
+        """Return the policy to use now.
+
+        If the document cannot be read, the policy in memory stays; without one this raises. If the
+        newest version is invalid, the policy in memory stays, else the last valid version is used.
+        """
         try:
             secret = await self._read()
             text = _text(secret)
@@ -190,13 +198,13 @@ class PolicyStore:
         if document:
             self._report("ok")
             return self._adopt(document, secret)
-        fix = "correct it: rekey policy validate; or go back: rekey policy rollback"
+        fix = "correct it (rekey policy validate), or go back (rekey policy rollback)"
         problem = Unfollowable(problems, where=f"{self.ref}/{secret.version}", fix=fix)
         self._report("invalid", problem)
         return self._held or await self._last_good(problem)
 
     async def _read(self) -> SecretVersion:
-        """Read the newest version; TransientError where a policy is held and that takes more than a moment."""
+        """Read the newest version; if a policy is in memory, a slow vault is a TransientError."""
         try:
             async with asyncio.timeout(PATIENCE_SECONDS if self._held else None):
                 return await self._vaults.read(self.ref)
@@ -204,10 +212,10 @@ class PolicyStore:
             raise TransientError("the vault is slow", where=str(self.ref)) from None
 
     async def _last_good(self, problem: RekeyError) -> _Held:
-        """Find the newest earlier version that can be followed, for a process that has seen none yet."""
+        """Return the newest valid version, for a process that has not seen one yet."""
         try:
             for earlier in (await self.history())[:LOOK_BACK]:
-                # A disabled one raises: what it said is unknown, and what is older may grant more.
+                # A disabled version raises: its text is unknown, and an older one may grant more.
                 secret = await self._vaults.read_version(self.ref, str(earlier.version))
                 document, _ = self.check(_text(secret))
                 if document:
@@ -218,7 +226,7 @@ class PolicyStore:
 
     def _none(self, problem: RekeyError) -> TransientError:
         return TransientError(
-            f"there is no policy that can be followed, and tags alone might break it: {problem.what}",
+            f"no valid version of the policy is available, so nothing is rotated: {problem.what}",
             where=str(self.ref),
             fix=problem.fix,
             retry_after=FRESH_SECONDS,
@@ -242,8 +250,8 @@ class PolicyStore:
         self._states.add(1, {"state": state})
         if problem:
             wrong = state == "invalid"
-            without = "the last good version is looked for" if wrong else "nothing is rotated"
-            held = "the last good policy holds" if self._held else without
+            without = "Rekey looks for the last good version" if wrong else "nothing is rotated"
+            held = "the last good version stays in force" if self._held else without
             log.error("the policy is %s, so %s: %s", state, held, problem)
 
 

@@ -1,7 +1,8 @@
-"""The SDKs' own retries, which wait a few seconds at most. Imports azure-core: import it when first used.
+"""The SDKs' own retries, limited to pauses of a few seconds.
 
-An SDK sleeps for as long as Retry-After says, under a lease or in a bounded call. A longer pause is left to the queue:
-`cloud.azure.translate` hands it on, and `engine.service` puts the message off.
+An SDK sleeps for as long as Retry-After says, even under a lease or in a call with a time limit. A
+longer pause is left to the queue: `cloud.azure.translate` passes the time on, and `engine.service`
+postpones the message. This module imports azure-core, so import it at first use.
 """
 
 from __future__ import annotations
@@ -12,13 +13,16 @@ from azure.core.pipeline import PipelineResponse
 from azure.core.pipeline.policies import AsyncRetryPolicy
 
 LONGEST_PAUSE = 5.0
-"""The longest Retry-After, in seconds, that is waited for inside a call."""
+"""The longest Retry-After in seconds that a call itself waits for."""
 
 
 class ShortRetries(AsyncRetryPolicy[Any, Any]):
-    """Retries as azure-core does, unless the service asks for a long pause. Each call says how often."""
+    """Retries as azure-core does, unless the service asks for a long pause.
+
+    Each call sets its own number of retries.
+    """
 
     def is_retry(self, settings: dict[str, Any], response: PipelineResponse[Any, Any]) -> bool:
-        """Return whether the call is to be sent again from here."""
-        asked = self.get_retry_after(response)
-        return (asked is None or asked <= LONGEST_PAUSE) and super().is_retry(settings, response)
+        """Return whether the SDK should send the call again."""
+        pause = self.get_retry_after(response)
+        return (pause is None or pause <= LONGEST_PAUSE) and super().is_retry(settings, response)

@@ -1,4 +1,4 @@
-"""When a timer's schedule comes due: NCRONTAB with six fields, in UTC, as settings.py has checked it.
+"""The next time of a timer's schedule: NCRONTAB with six fields, in UTC, validated by settings.py.
 
 https://learn.microsoft.com/azure/azure-functions/functions-bindings-timer#ncrontab-expressions
 """
@@ -17,7 +17,7 @@ YEAR = timedelta(days=366)
 
 
 def next_time(schedule: str, after: datetime) -> datetime:
-    """Return the first time after this one; a year later where there is none within a year."""
+    """Return the first time of the schedule after `after`, or a year later if none is sooner."""
     seconds, minutes, hours, days, months, weekdays = (
         _values(place, text) for place, text in enumerate(schedule.split())
     )

@@ -1,4 +1,4 @@
-"""The application settings: read once, and if anything is wrong every problem is reported at once, each with its fix."""
+"""The application settings are read once. All problems are reported together, each with its fix."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ KNOWN = frozenset(
     }
 )
 BASE = re.compile(r"https://[0-9a-z-]+(\.[0-9a-z-]+)+(:[0-9]{1,5})?", re.IGNORECASE)
-"""A service's address: nothing behind the host and its port."""
+"""The address of a service: a host and perhaps a port, without a path."""
 RUNBOOK = re.compile(r"https?://[^\s#<>\"']{1,2000}", re.ASCII)
 CRON_PART = re.compile(r"(\*|(?P<first>\w+)(-(?P<last>\w+))?)(/[1-9][0-9]*)?", re.ASCII)
 CRON_BOUNDS = ((0, 59), (0, 59), (0, 23), (1, 31), (1, 12), (0, 6))
@@ -38,31 +38,39 @@ CRON_NAMES = {
     4: frozenset({"jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"}),
     5: frozenset({"sun", "mon", "tue", "wed", "thu", "fri", "sat"}),
 }
-"""https://learn.microsoft.com/azure/azure-functions/functions-bindings-timer#ncrontab-expressions. A timer whose schedule
-cannot be read is left out by the host, which says so in its log only."""
+"""https://learn.microsoft.com/azure/azure-functions/functions-bindings-timer#ncrontab-expressions.
+
+The host skips a timer whose schedule it cannot parse, and only logs that.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the app was told."""
+    """The validated settings of the app."""
 
     scopes: Mapping[str, tuple[str, ...]]
-    """Vault URL → the scopes (lower case) whose sources its secrets may rotate; every listed vault is a key."""
+    """Vault URL → the scopes (lower case) whose sources its secrets may rotate.
+
+    Every listed vault is a key.
+    """
     storage: HostStorage
     arm_endpoint: str
     event_topic: str | None
     client_id: str | None
     """The user-assigned identity to use; None for the system-assigned one."""
     policy: SecretRef | None
-    """The secret with the policy document; None where tags alone decide."""
+    """The secret with the policy document; None if tags alone decide."""
     graph_endpoint: str = GRAPH_ENDPOINT
     authority: str = AUTHORITY
     tenant_id: str | None = None
-    """The tenant of the app's identity; None where its tokens must tell."""
+    """The tenant of the app's identity; None if it is read from the identity's tokens."""
     deployment: str = ""
-    """What this deployment is called on the versions that it writes: the app's name, else its storage account's."""
+    """The name of this deployment on the versions that it writes.
+
+    It is the app's name, else that of its storage account.
+    """
     schedule: str = HOURLY
-    """When vaults are swept: NCRONTAB, in UTC."""
+    """The schedule of the sweeps: NCRONTAB, in UTC."""
 
     @classmethod
     def read(cls, env: Mapping[str, str]) -> Settings:
@@ -101,15 +109,15 @@ def _storage(env: Mapping[str, str], problems: list[str]) -> HostStorage | None:
     if storage is None:
         problems.append(f"{CONNECTION} is missing: set a connection string, or {CONNECTION}__accountName")
     elif not storage.is_plausible:
-        # The text itself holds a key, so it is not shown.
+        # The text contains a key, so it is not shown.
         problems.append(
-            f"{CONNECTION} is no connection string: copy the storage account's own, AccountName=…;AccountKey=…"
+            f"{CONNECTION} is not a connection string: copy the storage account's own, AccountName=…;AccountKey=…"
         )
     return storage
 
 
 def _runbook(address: str, problems: list[str]) -> None:
-    """Check the address that the pages lead to; nothing else uses it."""
+    """Check the runbook's address, which the pages link to; nothing else uses it."""
     if address and not RUNBOOK.fullmatch(address):
         problems.append(
             f"REKEY_RUNBOOK is {address[:200]!r}: write the address where docs/runbook.md is read,"
@@ -122,13 +130,14 @@ def _vaults(text: str, problems: list[str]) -> list[str]:
     if not urls:
         problems.append("REKEY_VAULTS is empty: list the vaults' URLs, such as https://prod.vault.azure.net")
     problems.extend(
-        f"REKEY_VAULTS: {url!r} is no vault's URL: write https://<vault>.vault.azure.net"
+        f"REKEY_VAULTS: {url!r} is not the URL of a vault: write https://<vault>.vault.azure.net"
         for url in urls
         if not BASE.fullmatch(url)
     )
     names = [url.removeprefix("https://").partition(".")[0] for url in dict.fromkeys(urls)]
     problems.extend(
-        f"REKEY_VAULTS: two vaults are named {name!r}: serve them with two apps, since paths name them alike"
+        f"REKEY_VAULTS: two vaults are named {name!r}:"
+        " serve them with two apps, since the API's paths hold the name alone"
         for name in sorted({name for name in names if names.count(name) > 1})
     )
     return list(dict.fromkeys(urls))
@@ -166,7 +175,7 @@ def _endpoint(env: Mapping[str, str], name: str, problems: list[str]) -> str | N
     url = env.get(name, "").strip().rstrip("/")
     if not url:
         return None
-    # A topic has a path, everything else none.
+    # Only a topic has a path.
     base = "/".join(url.split("/")[:3]) if name == "REKEY_EVENT_TOPIC" else url
     if not BASE.fullmatch(base):
         problems.append(f"{name} is {url!r}: write https://<host>")
@@ -176,9 +185,9 @@ def _endpoint(env: Mapping[str, str], name: str, problems: list[str]) -> str | N
 def _policy(text: str, vaults: list[str], problems: list[str]) -> SecretRef | None:
     if not text:
         return None
-    found = URL.fullmatch(text)
-    if found is None or (found[3] or "/") != "/":
-        problems.append("REKEY_POLICY is no secret's id without a version: write https://<vault>/secrets/<name>")
+    match = URL.fullmatch(text)
+    if match is None or (match[3] or "/") != "/":
+        problems.append("REKEY_POLICY is not a secret's id without a version: write https://<vault>/secrets/<name>")
         return None
     ref = SecretRef.parse(text)
     if ref.vault not in vaults:
@@ -190,16 +199,17 @@ def _schedule(text: str, problems: list[str]) -> None:
     fields = text.split()
     if len(fields) != len(CRON_BOUNDS) or not all(_is_cron(place, field) for place, field in enumerate(fields)):
         problems.append(
-            f"REKEY_SWEEP_SCHEDULE is {text!r}: write six fields, second minute hour day month weekday, such as {HOURLY}"
+            f"REKEY_SWEEP_SCHEDULE is {text!r}: write six fields,"
+            f" second minute hour day month weekday, such as {HOURLY}"
         )
 
 
 def _is_cron(place: int, field: str) -> bool:
-    """Tell whether a schedule's field at this place holds only what may stand there."""
+    """Return whether a field is valid at this place of a schedule."""
     low, high = CRON_BOUNDS[place]
     for part in field.split(","):
-        found = CRON_PART.fullmatch(part)
-        ends = [end for end in (found["first"], found["last"]) if end] if found else [""]
+        match = CRON_PART.fullmatch(part)
+        ends = [end for end in (match["first"], match["last"]) if end] if match else [""]
         if not all(
             end.lower() in CRON_NAMES.get(place, ()) or (end.isdigit() and low <= int(end) <= high) for end in ends
         ):
@@ -210,4 +220,4 @@ def _is_cron(place: int, field: str) -> bool:
 def _unknown(name: str) -> str:
     close = difflib.get_close_matches(name, KNOWN, n=1)
     hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(sorted(KNOWN))}"
-    return f"{name} is no setting: {hint}"
+    return f"{name} is not a setting of Rekey: {hint}"

@@ -1,6 +1,6 @@
 """Key Vaults over Microsoft's SDK.
 
-A vault that is not listed is refused here, before a client for it exists, so that no token is ever sent to it.
+A vault that the settings do not list is refused before a client exists, so it never gets a token.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from cloud.azure import CHANGING, READING, Azure, call, each
+from cloud.azure import CHANGING, READING, Azure, call, stream
 from engine.errors import AccessDenied, NeedsHuman, NotFound, TransientError
 from engine.secret import Draft, SecretRef, SecretVersion, Sensitive
 
@@ -32,7 +32,7 @@ class KeyVaults:
         self._clients: dict[str, SecretClient] = {}
 
     async def read(self, ref: SecretRef) -> SecretVersion:
-        """Return the current version with its value; a disabled one comes without value, version and tags."""
+        """Return the current version with its value; a disabled one lacks value, id and tags."""
         request = self._client(ref.vault).get_secret(ref.name, **READING)
         try:
             secret = await call("reading the secret", request, where=str(ref), role=ROLE)
@@ -43,13 +43,13 @@ class KeyVaults:
         return _version(ref, secret.properties, secret.value)
 
     async def read_version(self, ref: SecretRef, version: str) -> SecretVersion:
-        """Return one version with its value; AccessDenied where it is disabled."""
+        """Return one version with its value; raises AccessDenied if it is disabled."""
         request = self._client(ref.vault).get_secret(ref.name, version, **READING)
         secret = await call("reading an earlier version", request, where=f"{ref}/{version}", role=ROLE)
         return _version(ref, secret.properties, secret.value)
 
     async def publish(self, ref: SecretRef, draft: Draft) -> SecretVersion:
-        """Write a new version; after a TransientError it may or may not be there."""
+        """Write a new version; after a TransientError it may or may not exist."""
         request = self._client(ref.vault).set_secret(
             ref.name,
             draft.value.reveal(),
@@ -64,7 +64,7 @@ class KeyVaults:
     async def retag(
         self, secret: SecretVersion, tags: Mapping[str, str], expires: datetime | None = None
     ) -> SecretVersion:
-        """Replace the tags of exactly this version, and with `expires` when it expires."""
+        """Replace the tags of exactly this version and, with `expires`, its expiry."""
         client = self._client(secret.ref.vault)
         request = client.update_secret_properties(
             secret.ref.name, secret.version, tags=dict(tags), expires_on=expires, **CHANGING
@@ -73,7 +73,7 @@ class KeyVaults:
         return replace(_version(secret.ref, properties, None), value=secret.value)
 
     async def disable(self, ref: SecretRef, version: str) -> None:
-        """Disable a version; one that is gone is fine."""
+        """Disable a version; a version that no longer exists is no error."""
         client = self._client(ref.vault)
         request = client.update_secret_properties(ref.name, version, enabled=False, **CHANGING)
         try:
@@ -82,28 +82,35 @@ class KeyVaults:
             return
 
     async def list(self, vault: str) -> AsyncIterator[SecretVersion]:
-        """Stream the current version of every secret, 25 to a call, without values and version ids."""
-        found = self._client(vault).list_properties_of_secrets(**READING)
-        async for properties in each("listing", found, where=vault, role=ROLE):
+        """Stream the current version of every secret without its value and id, 25 to a call."""
+        listing = self._client(vault).list_properties_of_secrets(**READING)
+        async for properties in stream("listing", listing, where=vault, role=ROLE):
             yield _version(SecretRef(vault, str(properties.name)), properties, None)
 
     async def page(self, vault: str, token: str | None) -> tuple[Sequence[SecretVersion], str | None]:
-        """Return the secrets of one page, 25 at most and perhaps none, as `list` does, and the next page's token if there is one."""
+        """Return one page of what `list` streams, and the token of the next page if there is one.
+
+        A page holds 25 secrets at most and may be empty.
+        """
         client = self._client(vault)
         if token and not _leads_to(token, vault):
-            # It is the address of the next page, and the app's token goes there.
-            raise NeedsHuman("the page's token leads elsewhere", where=vault, fix="begin with the first page")
+            # A page token is the address of the next page, and the app sends its access token
+            # there.
+            raise NeedsHuman(
+                "the page token is not one of this vault", where=vault, fix="start again at the first page"
+            )
         pages: Any = client.list_properties_of_secrets(**READING).by_page(token)
         try:
             page = await call("listing the secrets", anext(pages), where=vault, role=ROLE)
         except StopAsyncIteration:
             return [], None
-        return [_version(SecretRef(vault, str(one.name)), one, None) async for one in page], pages.continuation_token
+        secrets = [_version(SecretRef(vault, str(item.name)), item, None) async for item in page]
+        return secrets, pages.continuation_token
 
     async def versions(self, ref: SecretRef) -> AsyncIterator[SecretVersion]:
-        """Stream every version of one secret, in no order, without values; none where there is no such secret."""
-        found = self._client(ref.vault).list_properties_of_secret_versions(ref.name, **READING)
-        async for properties in each("listing", found, where=str(ref), role=ROLE):
+        """Stream all versions of a secret, unordered, without values; none if it is unknown."""
+        listing = self._client(ref.vault).list_properties_of_secret_versions(ref.name, **READING)
+        async for properties in stream("listing", listing, where=str(ref), role=ROLE):
             yield _version(ref, properties, None)
 
     def _client(self, vault: str) -> SecretClient:
@@ -117,7 +124,7 @@ class KeyVaults:
 
 
 def _leads_to(token: str, vault: str) -> bool:
-    """Tell whether a page's address is one of this vault; Key Vault's own name the default port."""
+    """Return whether a page's address is one of this vault; Key Vault may name the port."""
     try:
         page, own = urlsplit(token), urlsplit(vault)
         same = page.scheme == "https" and page.hostname == own.hostname and (page.port or 443) == (own.port or 443)

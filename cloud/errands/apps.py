@@ -1,18 +1,23 @@
-"""The apps that use secrets: App Service and Functions apps resolve their references anew, Container Apps get a revision.
+"""The apps that use secrets.
 
-App Service: https://learn.microsoft.com/azure/app-service/app-service-key-vault-references#understand-rotation for the refresh
-(its answer lists every reference, as users have published it); Web Apps - Get App Settings Key Vault References for the list.
-Which version a reference holds is told in `activeVersion`, which may be null: then it is not known.
+App Service and Functions apps resolve their references again. Container Apps get a new revision.
 
-Container Apps: https://learn.microsoft.com/azure/container-apps/revisions. A new revision has the app's secrets read from Key
-Vault again, a restart of a revision does not (users' measurements; the documentation is silent). Within half an hour the
-platform does so by itself, and restarts what holds a secret in an environment variable.
+App Service: the refresh is described at
+https://learn.microsoft.com/azure/app-service/app-service-key-vault-references#understand-rotation.
+Its answer lists every reference (published by users). The operation "Web Apps - Get App Settings
+Key Vault References" returns the same list. `activeVersion` is the version in use; if null, it is
+unknown.
+
+Container Apps: https://learn.microsoft.com/azure/container-apps/revisions. A new revision reads the
+app's secrets from Key Vault again, a restart of a revision does not (measured by users, not
+documented). The platform itself reads them within half an hour, and restarts containers that hold a
+secret in an environment variable.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from cloud.azure import Azure
@@ -24,10 +29,11 @@ from engine.secret import SecretRef, SecretVersion
 WEB, APP = "2022-03-01", "2025-01-01"
 REFERENCES = "/config/configreferences/appsettings"
 UNDER_WAY = frozenset({"Initialized", "FetchTimedOut"})
-"""What a reference's status may be for a while."""
+"""Temporary statuses of a reference."""
 VERSIONED = re.compile(r"(?i)/secrets/[^/)]+/(?P<path>[0-9a-f]{32})|SecretVersion=(?P<named>[0-9a-f]{32})")
-"""A version in a reference, which is never followed to a newer one."""
-PINNED = "leave the version out of the reference: with it, no rotation ever reaches the app"
+"""A reference that names a version. Azure never resolves it to a newer one."""
+PINNED = "remove the version from the reference: with it, the app never gets a rotated secret"
+UNUSED = "or remove the app from the consumers in the policy document"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +45,10 @@ class Reference:
     pinned: str | None
     """The version that the reference names."""
     version: str | None
-    """The version in use, where Azure tells."""
+    """The version in use; None if Azure does not report it."""
 
     def lags(self, current: str | None) -> bool:
-        """Tell whether it is known not to hold this version."""
+        """Return whether the reference is known not to hold this version."""
         held = self.pinned or self.version
         return self.status != "Resolved" or held not in (None, current)
 
@@ -55,44 +61,35 @@ class AzureApps:
         self._containers = Arm(azure, APP, role="Container Apps Contributor")
 
     async def refresh(self, app: str, secret: SecretVersion, *, ask: bool) -> bool:
-        """Have an app use this version, the current one; tells whether it does, as far as can be known.
+        """Make an app use this version, the current one; return whether it does, as far as known.
 
-        Without `ask` only look whether it does: it has been asked already.
+        Without `ask` this only checks, since the app was asked before.
         """
         return await (self._refresh(app, secret, ask=ask) if _is_site(app) else self._renew(app, secret))
 
     async def lags(self, app: str, secret: SecretVersion) -> bool:
-        """Tell whether an app is known to use another version; of a Container App that is never known."""
-        return _is_site(app) and any(each.lags(secret.version) for each in await self._references(app, secret.ref))
+        """Return whether an app is known to use another version; never known of a Container App."""
+        if not _is_site(app):
+            return False
+        references = await self._references(app, secret.ref)
+        return any(reference.lags(secret.version) for reference in references)
 
     async def _references(self, app: str, ref: SecretRef) -> list[Reference]:
         return list(_about(ref, await self._sites.read(app + REFERENCES, "listing an app's references", app)))
 
     async def _refresh(self, app: str, secret: SecretVersion, *, ask: bool) -> bool:
-        found = await self._references(app, secret.ref)
-        if not found:
-            raise NeedsHuman(
-                "no app setting of it refers to the secret",
-                where=app,
-                fix="refer to the secret in an app setting, or take the app from the policy document's consumers",
-            )
-        if pinned := next((each for each in found if each.pinned not in (None, secret.version)), None):
-            raise NeedsHuman(f"the app setting {pinned.setting} names a version", where=app, fix=PINNED)
-        if all(each.version == secret.version for each in found):
+        references = await self._references(app, secret.ref)
+        _refuse_unfit(references, app, secret.version)
+        if all(reference.version == secret.version for reference in references):
             return True
         if ask:
             answer = await self._sites.act(f"{app}{REFERENCES}/refresh", "refreshing an app's references", app)
-            found = list(_about(secret.ref, answer)) or found
-        if wrong := next((each for each in found if each.status not in {"Resolved", *UNDER_WAY}), None):
-            raise NeedsHuman(
-                f"its app setting {wrong.setting} cannot be resolved: {wrong.status}",
-                where=app,
-                fix="let the app's identity read secrets in the vault, and the vault's firewall let it in",
-            )
-        return not any(each.lags(secret.version) for each in found)
+            references = list(_about(secret.ref, answer)) or references
+        _refuse_unresolved(references, app)
+        return not any(reference.lags(secret.version) for reference in references)
 
     async def _renew(self, app: str, secret: SecretVersion) -> bool:
-        """Give a Container App a revision named after the version, so that it is made once however often this is asked."""
+        """Give a Container App a revision named after the version, so that it is made only once."""
         suffix = f"rekey-{str(secret.version)[:12]}"
         path = f"{app}/revisions/{app.rpartition('/')[2]}--{suffix}"
         try:
@@ -105,22 +102,22 @@ class AzureApps:
             raise NeedsHuman(
                 f"its revision {suffix} failed to start",
                 where=app,
-                fix="see the app's system log; the revision before it goes on serving",
+                fix="see the app's system log; the previous revision keeps serving",
             )
         return bool(state.get("provisioningState") != "Provisioning")
 
     async def _start(self, app: str, secret: SecretVersion, suffix: str) -> None:
-        found = await self._containers.read(app, "reading a Container App", app)
-        held = found.get("properties", {}).get("configuration", {}).get("secrets") or []
-        urls = [url for each in held if (url := each.get("keyVaultUrl")) and _is(url, secret.ref)]
+        container_app = await self._containers.read(app, "reading a Container App", app)
+        entries = container_app.get("properties", {}).get("configuration", {}).get("secrets") or []
+        urls = [url for entry in entries if (url := entry.get("keyVaultUrl")) and _is(url, secret.ref)]
         if not urls:
             raise NeedsHuman(
-                "no secret of it refers to this one",
+                "no secret of the app refers to this one",
                 where=app,
-                fix="refer to it by keyVaultUrl, or take the app from the policy document's consumers",
+                fix=f"refer to it by keyVaultUrl, {UNUSED}",
             )
         if any((pinned := _pinned(url)) and pinned != secret.version for url in urls):
-            raise NeedsHuman("a secret of it names a version", where=app, fix=PINNED)
+            raise NeedsHuman("a secret of the app names a version", where=app, fix=PINNED)
         body = {"properties": {"template": {"revisionSuffix": suffix}}}
         await self._containers.merge(app, body, "making a revision", app)
 
@@ -130,22 +127,46 @@ def _is_site(app: str) -> bool:
 
 
 def _about(ref: SecretRef, answer: Json) -> Iterator[Reference]:
-    """Read the references to one secret out of a list of all."""
-    for each in answer.get("value") or ():
-        said = each.get("properties") or {}
-        named = str(said.get("vaultName", "")).lower(), str(said.get("secretName", "")).lower()
+    """Yield the references to one secret from Azure's list of all references."""
+    for entry in answer.get("value") or ():
+        properties = entry.get("properties") or {}
+        named = str(properties.get("vaultName", "")).lower(), str(properties.get("secretName", "")).lower()
         if named == (ref.vault_name.lower(), ref.name.lower()):
             yield Reference(
-                str(each.get("name", "")),
-                said.get("status") or "Resolved",
-                _pinned(said.get("reference") or ""),
-                said.get("activeVersion") or said.get("secretVersion") or None,
+                str(entry.get("name", "")),
+                properties.get("status") or "Resolved",
+                _pinned(properties.get("reference") or ""),
+                properties.get("activeVersion") or properties.get("secretVersion") or None,
+            )
+
+
+def _refuse_unfit(references: Sequence[Reference], app: str, version: str | None) -> None:
+    """Raise NeedsHuman if no setting refers to the secret, or one names another version."""
+    if not references:
+        raise NeedsHuman(
+            "no app setting refers to the secret",
+            where=app,
+            fix=f"refer to the secret in an app setting, {UNUSED}",
+        )
+    for reference in references:
+        if reference.pinned not in (None, version):
+            raise NeedsHuman(f"the app setting {reference.setting} names a version", where=app, fix=PINNED)
+
+
+def _refuse_unresolved(references: Sequence[Reference], app: str) -> None:
+    """Raise NeedsHuman if Azure cannot resolve a reference."""
+    for reference in references:
+        if reference.status not in {"Resolved", *UNDER_WAY}:
+            raise NeedsHuman(
+                f"its app setting {reference.setting} cannot be resolved: {reference.status}",
+                where=app,
+                fix="let the app's identity read the vault's secrets, and pass the vault's firewall",
             )
 
 
 def _pinned(reference: str) -> str | None:
-    found = VERSIONED.search(reference)
-    return (found["path"] or found["named"]).lower() if found else None
+    match = VERSIONED.search(reference)
+    return (match["path"] or match["named"]).lower() if match else None
 
 
 def _is(url: str, ref: SecretRef) -> bool:

@@ -1,9 +1,11 @@
-"""Messages to Teams and Slack by webhook. The URL is a secret: it goes into the request, and nowhere else.
+"""Messages to Teams and Slack by webhook. The URL is a secret, so only the request contains it.
 
-Teams: a workflow that starts "When a Teams webhook request is received" takes an Adaptive Card as an attachment and answers 202.
-Its text is in text runs, which know no Markdown: https://learn.microsoft.com/adaptive-cards/create/textfeatures.
-Slack: https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks; its text is `plain_text`, which knows no markup,
-but for the line that notifications show: https://docs.slack.dev/messaging/formatting-message-text.
+Teams: a workflow with the trigger "When a Teams webhook request is received" accepts an Adaptive
+Card as an attachment and answers 202. The card uses text runs, in which Markdown has no effect:
+https://learn.microsoft.com/adaptive-cards/create/textfeatures. Slack:
+https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks. The blocks use
+`plain_text`, in which markup has no effect. Only the line for notifications is escaped:
+https://docs.slack.dev/messaging/formatting-message-text.
 """
 
 from __future__ import annotations
@@ -30,25 +32,27 @@ if TYPE_CHECKING:
     from azure.core.rest import AsyncHttpResponse, HttpRequest
 
 SECONDS = 15.0
-"""How long one message may take."""
+"""The longest that one message may take."""
 MOST_TITLE = 150
-"""Characters of a header of Slack's."""
+"""The most characters of a Slack header."""
 SENDING = "sending a message"
 
 
 class ChatWebhooks:
-    """Posts messages; see engine.ports.Webhooks. Redirects are not followed, and no answer is read."""
+    """Posts messages; see engine.ports.Webhooks. It follows no redirect and reads no answer."""
 
     def __init__(self, azure: Azure) -> None:
         self._azure = azure
         self._client: AsyncPipelineClient[HttpRequest, AsyncHttpResponse] | None = None
 
     async def send(self, hook: Webhook, url: Sensitive, notice: Notice) -> None:
-        """Post a message, once and within 15 seconds; raises RekeyErrors only, none of which shows the URL."""
+        """Post a message once, within 15 s; raises only RekeyErrors, which never show the URL."""
         where = f"the webhook in the secret {hook.secret}"
         if not _fit(url.reveal()):
             raise NeedsHuman(
-                "the webhook's secret holds no URL that starts with https://", where=where, fix="write its URL there"
+                "the webhook's secret holds no URL that starts with https://",
+                where=where,
+                fix="write the webhook's URL there",
             )
         status, problem = await self._posted(url, SHAPES[hook.kind](notice), where)
         count("webhook", "Send", status)
@@ -56,7 +60,10 @@ class ChatWebhooks:
             raise problem
 
     async def _posted(self, url: Sensitive, body: Json, where: str) -> tuple[str, RekeyError | None]:
-        """Post, and return the status with the problem, if there is one; the SDK's error goes no further: it has the URL."""
+        """Post, and return the status and the problem, if any.
+
+        The SDK's error holds the URL, so it stays inside this method.
+        """
         from azure.core.exceptions import AzureError
 
         try:
@@ -70,11 +77,11 @@ class ChatWebhooks:
         from azure.core.rest import HttpRequest
 
         request = HttpRequest("POST", url.reveal().strip(), json=body)
-        # Not read, since it may be of any length.
+        # The answer is not read, since it may have any length.
         response = await self._pipeline().send_request(request, stream=True, **without_logging(CHANGING))
         await response.close()
-        asked = response.headers.get("Retry-After", "")
-        return response.status_code, float(asked) if re.fullmatch(r"\d{1,6}", asked) else None
+        pause = response.headers.get("Retry-After", "")
+        return response.status_code, float(pause) if re.fullmatch(r"\d{1,6}", pause) else None
 
     def _pipeline(self) -> AsyncPipelineClient[HttpRequest, AsyncHttpResponse]:
         if self._client is None:
@@ -102,7 +109,7 @@ def _problem(status: int, wait: float | None, where: str) -> RekeyError | None:
 
 
 def teams(notice: Notice) -> Json:
-    """Write a message for Teams."""
+    """Return the message for Teams."""
 
     def text(*runs: Json) -> Json:
         return {"type": "RichTextBlock", "inlines": [{"type": "TextRun", **run} for run in runs]}
@@ -121,7 +128,7 @@ def teams(notice: Notice) -> Json:
 
 
 def slack(notice: Notice) -> Json:
-    """Write a message for Slack."""
+    """Return the message for Slack."""
 
     def text(content: str) -> Json:
         return {"type": "plain_text", "text": content, "emoji": False}

@@ -1,1 +1,1 @@
-"""Which calls are made, and what they cost."""
+"""Counts the calls to Azure and estimates their cost."""

@@ -1,4 +1,7 @@
-"""The policy that counts each request in every SDK client's pipeline. Imports azure-core: import it when first used."""
+"""The policy that counts each request in every SDK client's pipeline.
+
+This module imports azure-core, so import it at first use.
+"""
 
 from __future__ import annotations
 
@@ -13,25 +16,28 @@ from cloud.meter.operations import operation_of, service_of
 
 
 class CallCounter(SansIOHTTPPolicy[Any, Any]):
-    """Counts each request that a client sends. It keeps nothing, so one serves every client."""
+    """Counts each request of a client. It has no state, so one instance serves all clients."""
 
     def on_response(self, request: PipelineRequest[Any], response: PipelineResponse[Any, Any]) -> None:
-        """Count a request that was answered."""
+        """Count an answered request."""
         _count(request, str(response.http_response.status_code))
 
     def on_exception(self, request: PipelineRequest[Any]) -> None:
-        """Count a request that was not."""
+        """Count a request without an answer."""
         _count(request, NO_ANSWER)
 
 
 def metered(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Add the counter to the options of SDK clients, behind the retries; storage clients have a name of their own for it."""
+    """Return the options of SDK clients with the counter added behind the retries.
+
+    Storage clients have their own name for this option.
+    """
     counter = [CallCounter()]
     return {"per_retry_policies": counter, "_additional_pipeline_policies": counter, **options}
 
 
 def unmetered(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Take the counter from the options again, for a client whose calls cannot be told from their URLs."""
+    """Return the options without the counter, for URLs that do not show the operation."""
     return {name: value for name, value in options.items() if name not in metered({})}
 
 

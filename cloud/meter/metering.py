@@ -1,6 +1,7 @@
-"""Count every call to Azure, what it costs, and who was refused what.
+"""Count every call to Azure, its cost, and every refusal.
 
-The instruments are OpenTelemetry's proxies: they send nothing until cloud.telemetry has started an exporter.
+The instruments are OpenTelemetry's proxies: they send nothing until cloud.telemetry starts an
+exporter.
 """
 
 from __future__ import annotations
@@ -21,32 +22,32 @@ if TYPE_CHECKING:
     from cloud.sql.servers import Row, SqlServers
 
 NO_ANSWER = "failed"
-"""The status of a call that came to nothing."""
+"""The status of a call without a usable answer."""
 NO_REFUSAL = frozenset({"SecretDisabled", "AuthenticationFailed", "KeyBasedAuthenticationNotPermitted"})
-"""Codes of a 403 that speak of the secret, or of a key that is being proven, and not of the app's rights."""
+"""Codes of a 403 that concern the secret, or a key under verification, and not the app's rights."""
 
 meter = metrics.get_meter("rekey")
 calls = meter.create_counter("rekey.azure.calls", description="Requests sent to Azure, retries included")
 cost = meter.create_counter("rekey.cost.usd", unit="USD", description="Estimated from calls and list prices")
-refusals = meter.create_counter("rekey.access.denied", description="Refused to the app by Azure, or to a caller by it")
+refusals = meter.create_counter("rekey.access.denied", description="Azure refused the app, or the app refused a caller")
 
 
 def count(service: str, operation: str, status: str) -> None:
-    """Count one call, and add its list price where there is one."""
+    """Count one call, and add its list price if it has one."""
     calls.add(1, {"service": service, "operation": operation, "status": status})
     if paid := price(service, operation):
         cost.add(paid, {"service": service})
 
 
 def count_refusal(error: AzureError, problem: RekeyError) -> None:
-    """Count an answer of Azure's that means: the app's identity, or its network, may not do this."""
+    """Count an answer by which Azure refuses the app's identity or its network."""
     response = getattr(error, "response", None)
     if isinstance(problem, AccessDenied) and problem.code not in NO_REFUSAL and response is not None:
         refusals.add(1, {"where": "azure", "what": service_of(response.request.url)})
 
 
 class MeteredSqlServers:
-    """Counts what is asked of database servers; see cloud.sql.servers.SqlServers."""
+    """Counts the calls to database servers; see cloud.sql.servers.SqlServers."""
 
     def __init__(self, servers: SqlServers) -> None:
         self._servers = servers
@@ -61,7 +62,10 @@ class MeteredSqlServers:
 
 
 async def _counted[T](operation: str, request: Awaitable[T]) -> T:
-    """Await one exchange over TDS, which knows no status codes: `ok`, `refused`, or `failed` where it may pass."""
+    """Await one exchange over TDS and count it as `ok`, `refused` or, if temporary, `failed`.
+
+    TDS itself has no status codes.
+    """
     status = "ok"
     try:
         return await request

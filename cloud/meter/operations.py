@@ -1,7 +1,9 @@
-"""Name a call to Azure by service and operation: few names, and never one of a vault, a secret or an account.
+"""Name each call to Azure by service and operation.
 
-Which parts of a path are fixed words and which are names, each service's REST reference says:
-https://learn.microsoft.com/rest/api/keyvault/secrets, https://learn.microsoft.com/rest/api/storageservices and
+The names are few, and never contain that of a vault, a secret or an account. The REST references of
+the services define which parts of a path are fixed words and which are names:
+https://learn.microsoft.com/rest/api/keyvault/secrets,
+https://learn.microsoft.com/rest/api/storageservices and
 https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules.
 """
 
@@ -13,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 VERBS = {"GET": "Get", "HEAD": "Get", "PUT": "Set", "PATCH": "Update", "POST": "Post", "DELETE": "Delete"}
 OTHER = "Other"
 LABELS = {".vault": "keyvault", ".blob": "blob", ".queue": "queue", ".eventgrid": "eventgrid"}
-"""What follows the first label of a service's host, in every cloud."""
+"""The second label of a service's host name, the same in every cloud."""
 
 
 def service_of(url: str) -> str:
@@ -30,12 +32,12 @@ def service_of(url: str) -> str:
         return "graph"
     if path.endswith("/api/events"):
         return "eventgrid"
-    # The storage emulator: the account is in the path, not in the host.
+    # The storage emulator has the account in the path, not in the host.
     return "queue" if path.endswith("/messages") else "blob"
 
 
 def operation_of(service: str, method: str, url: str, headers: Mapping[str, str]) -> str:  # noqa: PLR0911 - a table
-    """Return the operation's name, such as GetSecret, RegenerateKey or AcquireLease."""
+    """Return the name of the operation, such as GetSecret, RegenerateKey or AcquireLease."""
     parts = urlsplit(url)
     words = [word for word in parts.path.split("/") if word]
     match service:
@@ -56,14 +58,18 @@ def operation_of(service: str, method: str, url: str, headers: Mapping[str, str]
 
 
 def _secret(method: str, words: list[str]) -> str:
-    """Read secrets[/{name}[/{version}]]; no version is called `versions`."""
+    """Name the operation of secrets[/{name}[/{version}]]; no version is called `versions`."""
     if words[2:] == ["versions"]:
         return "ListVersions"
     return "ListSecrets" if len(words) == 1 else f"{VERBS.get(method, OTHER)}Secret"
 
 
 def _resource(method: str, words: list[str]) -> str:
-    """Read subscriptions/{id}[/resourceGroups/{name}]/providers/{namespace}/{type}/{name}[/{type}/{name}]…[/{action}]."""
+    """Name the operation of a path to a resource.
+
+    Its form: subscriptions/{id}[/resourceGroups/{name}]/providers/{namespace}/{type}/{name}
+    [/{type}/{name}]…[/{action}].
+    """
     start = 4 if words[2:3] and words[2].lower() == "resourcegroups" else 2
     kinds = words[start + 2 :: 2] if words[start : start + 1] == ["providers"] else []
     word = words[-1] if method == "POST" else kinds[-1] if kinds else ""
@@ -71,14 +77,17 @@ def _resource(method: str, words: list[str]) -> str:
 
 
 def _graph(method: str, words: list[str]) -> str:
-    """Read {collection}[(key)][/{id}][/{action}]."""
+    """Name the operation of {collection}[(key)][/{id}][/{action}]."""
     if not words:
         return OTHER
     return _call(method, words[-1] if method == "POST" else words[0].partition("(")[0])
 
 
 def _call(method: str, word: str) -> str:
-    """Name a call by what it is about, or for POST by its action; a word with more than letters in it may be a name."""
+    """Return the operation on a type of object, or for POST the action.
+
+    A word that has more than letters may be a name, so it gives `Other`.
+    """
     if not word.isalpha():
         return OTHER
     word = word[0].upper() + word[1:]

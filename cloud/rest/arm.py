@@ -1,4 +1,4 @@
-"""Resource Manager over a small azure-core pipeline: three calls to apps need none of their management SDKs."""
+"""Resource Manager over an azure-core pipeline; three calls to apps need no management SDK."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Arm:
     """Calls Resource Manager as the app's own identity. Paths begin with /subscriptions."""
 
     def __init__(self, azure: Azure, version: str, role: str) -> None:
-        """Speak one api-version; `role` is the role that the calls need."""
+        """Use one api-version; `role` is the role that the calls need."""
         self._azure = azure
         self._version = version
         self._role = role
@@ -26,7 +26,7 @@ class Arm:
 
     @property
     def endpoint(self) -> str:
-        """Where Resource Manager is."""
+        """The address of Resource Manager."""
         return self._azure.arm_endpoint
 
     async def read(self, path: str, what: str, where: str) -> Json:
@@ -34,11 +34,11 @@ class Arm:
         return await self._send("GET", path, None, READING, what, where)
 
     async def act(self, path: str, what: str, where: str) -> Json:
-        """POST an action, never twice; a TransientError means: perhaps done."""
+        """POST an action once; after a TransientError it may or may not have taken effect."""
         return await self._send("POST", path, None, CHANGING, what, where)
 
     async def merge(self, path: str, body: Json, what: str, where: str) -> Json:
-        """PATCH a resource, never twice; the change may go on after the answer."""
+        """PATCH a resource once; the change may continue after the answer."""
         return await self._send("PATCH", path, body, CHANGING, what, where)
 
     async def _send(
@@ -48,12 +48,12 @@ class Arm:
         if not response.content:
             return {}
         try:
-            found = response.json() if is_json(response) else None
+            content = response.json() if is_json(response) else None
         except ValueError:
-            found = None
-        if not isinstance(found, dict):
+            content = None
+        if not isinstance(content, dict):
             raise not_json(response, what, where)
-        return found
+        return content
 
     async def _exchange(
         self, method: str, path: str, body: Json | None, limits: Mapping[str, Any]
@@ -62,7 +62,7 @@ class Arm:
         from azure.core.rest import HttpRequest
 
         url = f"{self._azure.arm_endpoint}{path}"
-        # The address of a next page names the api-version itself.
+        # The address of a next page already holds the api-version.
         version = {} if "api-version=" in path else {"api-version": self._version}
         request = HttpRequest(method, url, params=version, json=body)
         response = await self._pipeline().send_request(request, **without_logging(limits))

@@ -1,7 +1,8 @@
-"""Microsoft Graph over a small azure-core pipeline: two kinds of call do not need Microsoft's 170 MB of Graph SDK.
+"""Microsoft Graph over a small azure-core pipeline, since two kinds of call need no SDK of 170 MB.
 
-No policy of this pipeline logs anything: the answer to addPassword is a secret.
-Errors: https://learn.microsoft.com/graph/errors; what a replica or a concurrent change answers is from issue reports.
+This pipeline logs nothing, since the answer to addPassword is a secret.
+Errors: https://learn.microsoft.com/graph/errors. The answers for a lagging replica and a concurrent
+change come from issue reports.
 """
 
 from __future__ import annotations
@@ -23,18 +24,19 @@ if TYPE_CHECKING:
 type Json = dict[str, Any]
 
 PERMISSION = "Application.ReadWrite.OwnedBy"
-"""The least that adding and removing secrets needs, of applications that the identity owns."""
+"""The least permission that adds and removes the secrets of applications that the identity owns."""
 GRANT = (
     f"grant the app's identity Microsoft Graph's application permission {PERMISSION} and make it an owner of the "
     "application, see docs/rotators/service-principal-secret.md; a new grant takes up to an hour"
 )
 CONCURRENT = "Directory_ConcurrencyViolation"
-"""Two changes at one time; seen with status 400, 409 and 503: https://github.com/Azure/azure-cli/issues/23081."""
+"""The code for two simultaneous changes, seen with status 400, 409 and 503:
+https://github.com/Azure/azure-cli/issues/23081."""
 NO_SUCH_PASSWORD = "no password credential found with keyid"  # noqa: S105 - a message of Graph's
 
 
 class Graph:
-    """Calls Microsoft Graph as the app's own identity. Paths are relative to v1.0 and begin with a slash."""
+    """Calls Microsoft Graph as the app's own identity. Paths start with a slash, without v1.0."""
 
     def __init__(self, azure: Azure) -> None:
         self._azure = azure
@@ -45,13 +47,14 @@ class Graph:
         return await self._send("GET", path, None, READING, what, where)
 
     async def change(self, path: str, body: Json, what: str, where: str) -> Json:
-        """POST an action, never twice; a TransientError means: perhaps done."""
+        """POST an action once; after a TransientError it may or may not have taken effect."""
         return await self._send("POST", path, body, CHANGING, what, where)
 
     async def claims(self, where: str) -> Json:
-        """Return what the app's own token says of it; empty where it cannot be read.
+        """Return the claims of the app's own token for Graph; empty if it cannot be read.
 
-        A token for Graph is Graph's to read (it may be encrypted one day): rely on nothing that is not there.
+        Only Graph is meant to read such a token, and Microsoft may encrypt it one day. So do not
+        rely on any claim to be present.
         """
         request = self._azure.credential.get_token(self._azure.graph_scope)
         token = await call("getting a token for Microsoft Graph", request, where=where)
@@ -91,7 +94,10 @@ class Graph:
 
 
 def quiet_pipeline(azure: Azure, endpoint: str, *last: Any) -> AsyncPipelineClient[HttpRequest, AsyncHttpResponse]:
-    """Return a client that retries what its caller allows and logs nothing; `last` are policies behind the retries."""
+    """Return a client that logs nothing and retries as its caller allows.
+
+    `last` are the policies behind the retries.
+    """
     from azure.core import AsyncPipelineClient
     from azure.core.pipeline.policies import UserAgentPolicy
 
@@ -102,23 +108,23 @@ def quiet_pipeline(azure: Azure, endpoint: str, *last: Any) -> AsyncPipelineClie
 
 
 def without_logging(limits: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a call's options without the one that only a logging policy takes."""
+    """Return a call's options without the option that only a logging policy accepts."""
     return {name: value for name, value in limits.items() if name != "logging_enable"}
 
 
 def is_json(response: AsyncHttpResponse) -> bool:
-    """Tell whether an answer is the service's own; a proxy's, or a page that says sorry, is HTML."""
+    """Return whether the service itself answered; a proxy, or an error page, answers with HTML."""
     return "json" in response.headers.get("Content-Type", "").lower()
 
 
 def not_json(response: AsyncHttpResponse, what: str, where: str) -> TransientError:
-    """Return the error for an answer that somebody else gave."""
+    """Return the error for an answer that does not come from the service itself."""
     kind = response.headers.get("Content-Type", "").partition(";")[0] or "no content type"
     return TransientError(
         f"{what} was answered {response.status_code} with {kind[:60]} in place of JSON",
         where=where,
         code="NotJson",
-        fix="if it stays so, see whether a proxy or a firewall stands between the app and Microsoft Entra",
+        fix="if it persists, check for a proxy or firewall between the app and Microsoft Entra",
     )
 
 
@@ -135,10 +141,10 @@ async def _decoded(response: AsyncHttpResponse, what: str, where: str) -> Json:
 
 
 def _refined(error: RekeyError) -> RekeyError:
-    """Say of Graph's own codes what cloud.azure cannot know."""
+    """Return a more exact error for codes and messages that only Graph uses."""
     if error.code == CONCURRENT or "concurrent requests" in error.what.lower():
         return TransientError(
-            f"{error.what} (another change of the application, or of the tenant, came in between)",
+            f"{error.what} (another change to the application or the tenant was under way)",
             where=error.where,
             code=CONCURRENT,
             retry_after=getattr(error, "retry_after", None),
@@ -151,7 +157,7 @@ def _refined(error: RekeyError) -> RekeyError:
 
 
 def _payload(token: str) -> Json:
-    """Return the claims of a JSON web token, unverified; empty where it is none."""
+    """Return the claims of a JSON web token, unverified; empty if it is not one."""
     middle = [*token.split("."), ""][1]
     try:
         claims = json.loads(base64.urlsafe_b64decode(middle + "=" * (-len(middle) % 4)))

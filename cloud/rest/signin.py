@@ -1,6 +1,6 @@
-"""Signs in at Microsoft Entra with somebody else's client secret, to prove it, and throws the token away.
+"""Verifies a client secret: signs in at Microsoft Entra with it, and discards the token.
 
-A direct request in place of azure-identity: that one caches the token and logs what it does.
+This is a direct request, since azure-identity caches the token and logs its steps.
 Source: https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow.
 """
 
@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     from azure.core.rest import AsyncHttpResponse, HttpRequest
 
 ONCE = {**READING, "retry_total": 0}
-"""The caller asks again by itself; the SDK would wait out a Retry-After of any length."""
+"""No retries: the caller repeats the call itself, and the SDK would wait for any Retry-After."""
 WHAT = "signing in with the secret"
 CODE = re.compile(r"AADSTS(\d{4,8})")
-"""How Entra names its refusals: https://learn.microsoft.com/entra/identity-platform/reference-error-codes."""
+"""Entra's error codes:
+https://learn.microsoft.com/entra/identity-platform/reference-error-codes."""
 
 
 class SignIn:
@@ -35,9 +36,9 @@ class SignIn:
         self._client: AsyncPipelineClient[HttpRequest, AsyncHttpResponse] | None = None
 
     async def refusal(self, tenant: str, client_id: str, secret: Sensitive, where: str) -> int | None:
-        """Sign in once; return None where a token came, else the number after AADSTS that says why not.
+        """Sign in once; return None for success, else the number of the AADSTS error code.
 
-        Raises TransientError where Entra is busy or does not answer.
+        Raises TransientError if Entra is busy or does not answer.
         """
         response = await call(WHAT, self._ask(tenant, client_id, secret), where=where)
         if not is_json(response):

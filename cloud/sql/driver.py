@@ -1,9 +1,10 @@
-"""Azure SQL over TDS: prove a password by signing in with it, run one statement under the app's own identity.
+"""Azure SQL over TDS: verify a password by a sign-in, run a statement under the app's own identity.
 
-Microsoft's driver blocks, so each call runs in a thread, under the driver's own time-outs: a thread cannot be cancelled,
-and a statement must not take effect after the lease that it was sent under. Encryption is strict (TDS 8.0: TLS first),
-so the certificate is always verified. Pooling is off: a pooled connection would accept a password that is gone.
-Sources: https://learn.microsoft.com/sql/relational-databases/security/networking/tds-8 and
+Microsoft's driver blocks, so each call runs in a thread. A thread cannot be cancelled, and a
+statement must not take effect after its lease ended, so the driver's own time-outs apply.
+Encryption is strict (TDS 8.0: TLS first), so the certificate is always verified. Pooling is off,
+since a pooled connection would still accept a replaced password. Sources:
+https://learn.microsoft.com/sql/relational-databases/security/networking/tds-8 and
 https://learn.microsoft.com/sql/connect/python/mssql-python/python-sql-driver-mssql-python-quickstart
 """
 
@@ -29,21 +30,26 @@ if TYPE_CHECKING:
 LOGIN_SECONDS = 5
 """The longest that a server may take to answer a sign-in."""
 STATEMENT_SECONDS = 8
-"""The longest that a statement may take; with the sign-in it stays under engine.rotate.run.CALL_SECONDS."""
+"""The longest that a statement may take; with the sign-in it is below
+engine.rotate.run.CALL_SECONDS."""
 SENT_WITHIN = 10.0
-"""How many seconds after it was asked for a statement may still be sent: what is left of a call is STATEMENT_SECONDS."""
+"""How many seconds after the start of a call its statement may still be sent.
+
+The rest of the call is STATEMENT_SECONDS.
+"""
 ACCESS_TOKEN = 1256
-"""SQL_COPT_SS_ACCESS_TOKEN: https://learn.microsoft.com/sql/connect/odbc/using-azure-active-directory."""
+"""SQL_COPT_SS_ACCESS_TOKEN:
+https://learn.microsoft.com/sql/connect/odbc/using-azure-active-directory."""
 PROVIDER = "MSSQL_PYTHON_NATIVE_PROVIDER"
 PROVIDER_HERE = "mssql-odbc"
-"""The driver's part that needs nothing but OpenSSL from the system; the other one needs Kerberos and libltdl."""
+"""The driver's backend that needs only OpenSSL; the other backend needs Kerberos and libltdl."""
 
 
 class DriverSqlServers:
     """Servers reached through mssql-python; see SqlServers."""
 
     async def sign_in(self, server: str, database: str, user: str, password: Sensitive) -> None:
-        """Sign in once, on a connection of its own."""
+        """Sign in once, on a new connection."""
         secret = password.reveal()
         settings = {"UID": user, "PWD": secret}
         where = f"{server}, database {database}"
@@ -59,7 +65,10 @@ class DriverSqlServers:
 
 
 async def _in_thread(work: Callable[[], Row], where: str, user: str | None, secret: str) -> Row:
-    """Do the work in a thread; its error comes out as a RekeyError, raised afresh: the driver's keeps what was sent."""
+    """Do the work in a thread and raise its error as a RekeyError.
+
+    The driver's error may hold the secret, so it does not leave the thread.
+    """
     answer = await asyncio.to_thread(_attempt, work, where, user, secret)
     if isinstance(answer, RekeyError):
         raise answer
@@ -71,7 +80,7 @@ def _attempt(work: Callable[[], Row], where: str, user: str | None, secret: str)
         return work()
     except RekeyError as error:
         return error
-    except Exception as error:  # noqa: BLE001 - the driver raises RuntimeError, ValueError and its own tree alike
+    except Exception as error:  # noqa: BLE001 - the driver raises many classes
         return explain(str(error), where, user, secret)
 
 
@@ -79,8 +88,8 @@ def _connected(
     server: str, database: str, settings: Mapping[str, str], before: Mapping[int, bytes], use: Callable[[Any], Row]
 ) -> Row:
     driver = _driver()
-    wanted = {"Server": server, "Database": database, "Encrypt": "strict", "ConnectRetryCount": "0", **settings}
-    text = "".join(f"{key}={_braced(value)};" for key, value in wanted.items())
+    fixed = {"Server": server, "Database": database, "Encrypt": "strict", "ConnectRetryCount": "0"}
+    text = "".join(f"{key}={_braced(value)};" for key, value in {**fixed, **settings}.items())
     connection = driver.connect(text, autocommit=True, attrs_before=dict(before), timeout=LOGIN_SECONDS)
     try:
         return use(connection)
@@ -89,18 +98,22 @@ def _connected(
 
 
 def _driver() -> ModuleType:
-    """Load the driver, which takes time and memory, when it is first needed."""
+    """Load the driver at first use, since it takes time and memory."""
     os.environ.setdefault(PROVIDER, PROVIDER_HERE)
     import mssql_python
 
     mssql_python.pooling(enabled=False)
-    # It writes every error to stderr, past all configuration; what matters of them is in the RekeyError.
+    # It writes every error to stderr and ignores the logging setup. The RekeyError holds what
+    # matters.
     logging.getLogger("mssql_python").handlers[:] = [logging.NullHandler()]
     return mssql_python
 
 
 def _braced(value: str) -> str:
-    """Quote a connection string's value: https://learn.microsoft.com/openspecs/sql_server_protocols/ms-odbcstr."""
+    """Quote a value of a connection string.
+
+    Source: https://learn.microsoft.com/openspecs/sql_server_protocols/ms-odbcstr.
+    """
     return "{" + value.replace("}", "}}") + "}"
 
 
@@ -115,9 +128,12 @@ def _nothing(connection: Any) -> Row:
 
 
 def refuse_late(now: float, latest: float, where: str) -> None:
-    """Raise TransientError where it is too late to send a statement: its lease may be over, and others at work."""
+    """Raise TransientError if it is too late to send a statement.
+
+    The lease may have ended, and another worker may have it.
+    """
     if now > latest:
-        raise TransientError("a statement was not sent, since its time had passed", where=where, code="NotSent")
+        raise TransientError("a statement was not sent, because its time limit had passed", where=where, code="NotSent")
 
 
 def _first_row(statement: str, latest: float, where: str, connection: Any) -> Row:

@@ -1,6 +1,7 @@
-"""What a database server's refusals mean. The driver gives text alone, so they are told apart by their fixed words.
+"""The meaning of a database server's errors. The driver returns text only, so fixed phrases decide.
 
-Source of the texts: https://learn.microsoft.com/sql/relational-databases/errors-events/database-engine-events-and-errors
+Source of the texts:
+https://learn.microsoft.com/sql/relational-databases/errors-events/database-engine-events-and-errors
 and https://learn.microsoft.com/azure/azure-sql/database/troubleshoot-common-errors-issues.
 """
 
@@ -21,7 +22,10 @@ from engine.errors import (
 )
 
 NO_DATABASE, ENTRA_ONLY, NO_PRINCIPAL, REFUSED, UNTRUSTED = "4060", "EntraOnly", "15151", "18456", "Untrusted"
-"""Codes of errors that a rotator tells apart. NO_DATABASE: who signs in was recognised, but has no way into this database."""
+"""Codes of errors that a rotator distinguishes.
+
+NO_DATABASE: the server accepted the sign-in, but the login cannot open this database.
+"""
 
 type _Made = Callable[[str], RekeyError]
 
@@ -50,7 +54,7 @@ def _no_server(where: str) -> RekeyError:
 
 def _no_database(where: str) -> RekeyError:
     return NeedsHuman(
-        "the database does not exist, or whoever signs in has no user in it",
+        "the database does not exist, or the login has no user in it",
         where=where,
         fix="correct the tags ProviderAddress and Database, or create the user in that database",
         code=NO_DATABASE,
@@ -71,7 +75,7 @@ def _locked(where: str) -> RekeyError:
 
 
 def _no_principal(where: str) -> RekeyError:
-    return NeedsHuman("it does not exist, or the app may not alter it", where=where, code=NO_PRINCIPAL)
+    return NeedsHuman("the login or user does not exist, or the app may not alter it", where=where, code=NO_PRINCIPAL)
 
 
 def _weak(where: str) -> RekeyError:
@@ -85,9 +89,10 @@ def _weak(where: str) -> RekeyError:
 
 def _certificate(where: str) -> RekeyError:
     return TransientError(
-        "the server's certificate is not valid for its name, has expired or was signed by nobody known: not signed in",
+        "not signed in: the server's certificate has expired, is not valid for the server's name,"
+        " or has an unknown issuer",
         where=where,
-        fix="see whether something stands between the app and the server, and whether the server's name is right",
+        fix="check the server's name, and that no proxy stands between the app and the server",
         code=UNTRUSTED,
     )
 
@@ -102,29 +107,30 @@ _REFUSALS: tuple[tuple[str, _Made], ...] = (
     (r"does not exist or you do not have permission", _no_principal),
     (r"password validation failed", _weak),
 )
-"""What the server itself says."""
+"""Phrases in the server's own messages."""
 _BY_SERVER = "[SQL Server]"
-"""Stands before the server's words; without it the driver speaks for itself."""
+"""The mark before a message of the server. Without it the message is the driver's."""
 _UNTRUSTED = re.compile(r"certificate|self.signed|hostname mismatch|TLS error|SSL", re.IGNORECASE)
 
 
 def explain(text: str, where: str, user: str | None, secret: str) -> RekeyError:
-    """Return the RekeyError for what the driver says; `user` is who signed in, None for the app's identity.
+    """Return the RekeyError for a message of the driver.
 
-    Nothing of the text is passed on where it may hold a part of `secret`.
+    `user` is the login, None for the app's identity. A text that may hold a part of `secret` is
+    withheld.
     """
-    _, by_server, said = text.partition(_BY_SERVER)
+    _, by_server, message = text.partition(_BY_SERVER)
     if not by_server:
         unanswered = TransientError(f"no answer: {_harmless(text, secret)}", where=where, code=NO_ANSWER)
         return _certificate(where) if _UNTRUSTED.search(text) else unanswered
-    # A name may be spelt like one of the phrases.
-    said = said.replace(f"'{user}'", "''").replace(f'"{user}"', '""')
+    # The name of a login may contain one of the phrases.
+    message = message.replace(f"'{user}'", "''").replace(f'"{user}"', '""')
     for pattern, made in _REFUSALS:
-        if re.search(pattern, said, re.IGNORECASE):
+        if re.search(pattern, message, re.IGNORECASE):
             return made(where)
-    if "login failed for user" in said.lower():
+    if "login failed for user" in message.lower():
         return _refused(where, user)
-    return PermanentError(f"the server refused: {_harmless(said, secret)}", where=where)
+    return PermanentError(f"the server refused: {_harmless(message, secret)}", where=where)
 
 
 def _refused(where: str, user: str | None) -> RekeyError:
@@ -132,14 +138,14 @@ def _refused(where: str, user: str | None) -> RekeyError:
         return AccessDenied(
             "the server does not know the app's identity",
             where=where,
-            fix="make the app's identity the server's Entra administrator, or create a user for it in that database "
-            "(CREATE USER [app] FROM EXTERNAL PROVIDER)",
+            fix="make the app's identity the server's Entra administrator, or create a user for it in"
+            " that database (CREATE USER [app] FROM EXTERNAL PROVIDER)",
             code=REFUSED,
         )
     return VerificationFailed(f"the server refuses the password of {user!r}", where=where, code=REFUSED)
 
 
 def _harmless(text: str, secret: str) -> str:
-    """Return the text's beginning, or nothing where it shares six characters in a row with the secret."""
+    """Return the start of the text; withhold it if it may hold a part of the secret."""
     pieces = (secret[start : start + 6] for start in range(max(len(secret) - 5, 1)))
     return "(its text is withheld)" if any(piece in text for piece in pieces) else " ".join(text.split())[:200]

@@ -1,4 +1,4 @@
-"""What is asked of database servers, whichever driver reaches them."""
+"""The calls to database servers, whichever driver makes them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ type Row = tuple[Any, ...]
 
 
 class SqlServers(Protocol):
-    """Database servers by name, as a connection string names them. Every method raises RekeyErrors only."""
+    """Database servers by their names in connection strings. All methods raise only RekeyErrors."""
 
     async def sign_in(self, server: str, database: str, user: str, password: Sensitive) -> None:
-        """Sign in once, on a connection of its own; VerificationFailed where the server refuses the password."""
+        """Sign in once, on a new connection; raises VerificationFailed for a refused password."""
         ...
 
     async def execute(self, server: str, database: str, token: Sensitive, statement: Sensitive) -> Row:
-        """Run one statement under an access token, once; return its first row, empty where it gives none."""
+        """Run a statement once under an access token; return its first row, perhaps empty."""
         ...

@@ -1,4 +1,4 @@
-"""How much waits on the app's queues: work that nobody takes up, and messages that were given up on."""
+"""The length of the app's queues: work that is waiting, and messages that failed too often."""
 
 from __future__ import annotations
 
@@ -12,31 +12,29 @@ from engine.errors import NotFound
 
 EVENTS = "vault-events"
 DEAD_LETTERS = "dead-letters"
-"""The container that Event Grid writes events to which it could not put on the queue."""
+"""The container for events that Event Grid could not put on the queue."""
 QUEUES = (EVENTS, SWEEPS, ROTATIONS)
-"""Each has a second one, with -poison at the end of its name, for what was given up on."""
-
-
+"""Each has a second queue, with the suffix -poison, for messages that failed too often."""
 EVERY = (*QUEUES, *(f"{queue}-poison" for queue in QUEUES))
 
 
 async def backlog(storage: HostStorage, azure: Azure, names: Sequence[str] = EVERY) -> dict[str, int | None]:
-    """Return the approximate number of messages on each queue; None for a queue that does not exist."""
+    """Return the approximate number of messages on each queue; None for a missing queue."""
     service = storage.queues(azure)
-    found: dict[str, int | None] = {}
+    lengths: dict[str, int | None] = {}
     for name in names:
         request = service.get_queue_client(name).get_queue_properties(**READING)
         try:
             properties = await call("reading a queue", request, where=f"queue {name}", role=ROLE)
         except NotFound:
-            found[name] = None
+            lengths[name] = None
         else:
-            found[name] = properties.approximate_message_count
-    return found
+            lengths[name] = properties.approximate_message_count
+    return lengths
 
 
 async def undelivered(storage: HostStorage, azure: Azure) -> int | None:
-    """Return how many blobs the container of dead letters holds, 5,000 at most; None where there is no container."""
+    """Return the number of dead letters, 5,000 at most; None if their container does not exist."""
     pages = storage.blobs(azure).get_container_client(DEAD_LETTERS).list_blobs(**READING).by_page()
     try:
         page = await call("listing dead letters", anext(pages), where=f"container {DEAD_LETTERS}", role=BLOB_ROLE)

@@ -1,4 +1,4 @@
-"""Small records as blobs in the app's own storage account, each created once and never overwritten."""
+"""Small records as blobs in the app's own storage account."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ROLE = "Storage Blob Data Owner"
 
 
 async def create(service: BlobServiceClient, blob: BlobClient, data: bytes, metadata: Mapping[str, str]) -> bool:
-    """Create a blob, and its container where that is missing; tells whether it is new."""
+    """Create a blob, and its container if that is missing; return whether the blob is new."""
     upload = {"data": data, "metadata": dict(metadata), "overwrite": False, **CHANGING}
     code = await _created(blob.upload_blob(**upload), blob.blob_name)
     if code == "ContainerNotFound":
@@ -28,7 +28,7 @@ async def create(service: BlobServiceClient, blob: BlobClient, data: bytes, meta
 
 
 async def overwrite(service: BlobServiceClient, blob: BlobClient, data: bytes) -> None:
-    """Write a blob in place of what it held, and its container where that is missing."""
+    """Write or overwrite a blob; create its container if that is missing."""
     upload = {"data": data, "overwrite": True, **CHANGING}
     if await _created(blob.upload_blob(**upload), blob.blob_name):
         await _created(service.create_container(CONTAINER, **CHANGING), CONTAINER)
@@ -36,7 +36,7 @@ async def overwrite(service: BlobServiceClient, blob: BlobClient, data: bytes) -
 
 
 async def read(blob: BlobClient) -> bytes | None:
-    """Return what a blob holds; None where it does not exist. Not retried: somebody waits for it."""
+    """Return a blob's content, None if it does not exist. Not retried, since a caller waits."""
     try:
         stream = await call(f"reading {blob.blob_name}", blob.download_blob(**CHANGING), where=HERE, role=ROLE)
         content: bytes = await call(f"reading {blob.blob_name}", stream.readall(), where=HERE, role=ROLE)
@@ -46,7 +46,7 @@ async def read(blob: BlobClient) -> bytes | None:
 
 
 async def _created(request: Awaitable[Any], what: str) -> str:
-    """Await a creation; returns the code where the thing exists already or its container does not."""
+    """Await a creation; return the error code if the thing exists or its container does not."""
     try:
         await call(f"creating {what}", request, where=HERE, role=ROLE)
     except RekeyError as error:
@@ -57,7 +57,10 @@ async def _created(request: Awaitable[Any], what: str) -> str:
 
 
 class BlobMemory:
-    """What requests were answered, by key; see api.once.Memory. The storage account's own rules remove it after a week."""
+    """The answers to earlier requests, by key; see api.once.Memory.
+
+    The storage account's own rules delete them after a week.
+    """
 
     def __init__(self, storage: HostStorage, azure: Azure) -> None:
         self._storage = storage
@@ -65,17 +68,19 @@ class BlobMemory:
         self._service: BlobServiceClient | None = None
 
     async def recall(self, key: str) -> str | None:
-        """Return what was remembered under a key; None where nothing was."""
+        """Return the text that is stored under a key; None if there is none."""
+        download = self._blob(key).download_blob(**CHANGING)
         try:
-            # Not retried by the SDK, which waits up to a minute in between: the caller may have an incident at hand.
-            stream = await call("recalling a request", self._blob(key).download_blob(**CHANGING), where=HERE, role=ROLE)
+            # The SDK does not retry this: it waits up to a minute, and the caller may face an
+            # incident.
+            stream = await call("recalling a request", download, where=HERE, role=ROLE)
             content: bytes = await call("recalling a request", stream.readall(), where=HERE, role=ROLE)
         except NotFound:
             return None
         return content.decode()
 
     async def remember(self, key: str, text: str) -> str:
-        """Remember a text, and return the one that was remembered first."""
+        """Store a text under a key, and return the text that was stored first."""
         blob = self._blob(key)
         if await create(self._client(), blob, text.encode(), {}):
             return text

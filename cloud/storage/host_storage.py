@@ -1,7 +1,8 @@
 """The app's own storage account, as the Functions host names it in AzureWebJobsStorage.
 
-Either one connection string, or the identity form: AzureWebJobsStorage__accountName, or __blobServiceUri and
-__queueServiceUri. Source: https://learn.microsoft.com/azure/azure-functions/functions-reference#connecting-to-host-storage-with-an-identity
+The setting is a connection string, or has the identity form: AzureWebJobsStorage__accountName, or
+__blobServiceUri and __queueServiceUri. Source: "Connecting to host storage with an identity" in
+https://learn.microsoft.com/azure/azure-functions/functions-reference
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ CONNECTION = "AzureWebJobsStorage"
 
 @dataclass(frozen=True, slots=True)
 class HostStorage:
-    """Where the app's blobs and queues are: a connection string, or the two service URLs."""
+    """The location of the app's blobs and queues: a connection string, or the two service URLs."""
 
     connection_string: str = ""
     blob_url: str = ""
@@ -30,7 +31,7 @@ class HostStorage:
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, str]) -> HostStorage | None:
-        """Read the settings; None where they name no account."""
+        """Read the settings; return None if they name no account."""
         if connection_string := settings.get(CONNECTION, ""):
             return cls(connection_string)
         account = settings.get(f"{CONNECTION}__accountName", "")
@@ -42,14 +43,17 @@ class HostStorage:
 
     @property
     def is_plausible(self) -> bool:
-        """Tell whether a connection string, where there is one, holds what the SDK needs; the SDK itself loads later."""
+        """Return whether the connection string, if there is one, has the parts that the SDK needs.
+
+        The SDK itself is imported later.
+        """
         names = {part.partition("=")[0].strip().lower() for part in self.connection_string.split(";")}
         forms = ({"usedevelopmentstorage"}, {"accountname", "accountkey"}, {"blobendpoint", "queueendpoint"})
         return not self.connection_string or any(form <= names for form in forms)
 
     @property
     def account(self) -> str:
-        """The account's name; empty where it is an emulator's."""
+        """The name of the account; empty for an emulator."""
         pairs = (part.partition("=") for part in self.connection_string.split(";"))
         named = next((value.strip() for name, _, value in pairs if name.strip().lower() == "accountname"), "")
         return named or (urlsplit(self.blob_url).hostname or "").partition(".")[0]

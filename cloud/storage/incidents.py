@@ -1,4 +1,4 @@
-"""Which incidents there were: a blob each in the app's own storage account."""
+"""The reported incidents, one blob each, in the app's own storage account."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from cloud.azure import CHANGING, Azure, each
+from cloud.azure import CHANGING, Azure, stream
 from cloud.storage import blobs
 from cloud.storage.blobs import CONTAINER, HERE, ROLE
 from cloud.storage.host_storage import HostStorage
@@ -30,30 +30,31 @@ class BlobIncidents:
         self._service: BlobServiceClient | None = None
 
     async def keep(self, incident: Incident) -> None:
-        """Write an incident down; one that is there already stays as it is."""
+        """Store an incident; an existing one stays unchanged."""
         text = json.dumps({**incident.to_dict(), "vaults": list(incident.vaults)})
         await blobs.create(self._client(), self._blob(incident.id), text.encode(), {})
 
     async def find(self, incident_id: str) -> Incident | None:
-        """Return an incident; None where there is none with this id."""
+        """Return the incident with this id; None if there is none."""
         if not re.fullmatch(ID, incident_id):
             return None
         content = await blobs.read(self._blob(incident_id))
         return _incident(incident_id, content) if content else None
 
     async def newest(self, most: int) -> Sequence[Incident]:
-        """Return so many, the newest first: an id begins with its time."""
+        """Return at most so many incidents, newest first; an id starts with its time."""
         container = self._client().get_container_client(CONTAINER)
         names = container.list_blobs(name_starts_with=PREFIX, **CHANGING)
         try:
             ids = [
                 blob.name.removeprefix(PREFIX)
-                async for blob in each("listing the incidents", names, where=HERE, role=ROLE)
+                async for blob in stream("listing the incidents", names, where=HERE, role=ROLE)
             ]
         except NotFound:
             return []
-        newest = await asyncio.gather(*(self.find(one) for one in sorted(ids, reverse=True)[:most]))
-        return [incident for incident in newest if incident]
+        recent = sorted(ids, reverse=True)[:most]
+        incidents = await asyncio.gather(*(self.find(incident_id) for incident_id in recent))
+        return [incident for incident in incidents if incident]
 
     def _blob(self, incident_id: str) -> BlobClient:
         return self._client().get_blob_client(CONTAINER, PREFIX + incident_id)
@@ -68,8 +69,8 @@ def _incident(incident_id: str, content: bytes) -> Incident:
     try:
         return Incident.from_dict(json.loads(content))
     except (ValueError, TypeError, LookupError, AttributeError):
-        where, fix = (
-            f"{CONTAINER}/{PREFIX}{incident_id} in {HERE}",
-            "delete that blob if nobody needs it",
-        )
-        raise NeedsHuman("the record of an incident cannot be read", where=where, fix=fix) from None
+        raise NeedsHuman(
+            "the record of an incident cannot be read",
+            where=f"{CONTAINER}/{PREFIX}{incident_id} in {HERE}",
+            fix="delete that blob if nobody needs it",
+        ) from None

@@ -1,8 +1,9 @@
-"""The sole right to change one source: a lease on a blob that also holds the record of the source.
+"""The exclusive right to change a source: a lease on the blob that holds the record of the source.
 
-One blob a source, named by the digest of its id, in the app's own storage account. A lease lasts 60 seconds and ends by
-itself when its holder dies. Taking it costs one call, reading the record under it another, giving it back a third.
-Source: https://learn.microsoft.com/rest/api/storageservices/lease-blob
+Each source has one blob in the app's own storage account, named by the digest of its id. A lease
+lasts 60 seconds and ends by itself if its holder dies. It costs three calls: one to take it, one to
+read the record, and one to release it. Source:
+https://learn.microsoft.com/rest/api/storageservices/lease-blob
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from urllib.parse import quote, unquote
 
 from azure.core import MatchConditions
 
-from cloud.azure import CHANGING, Azure, call, each
+from cloud.azure import CHANGING, Azure, call, stream
 from cloud.storage.blobs import CONTAINER, HERE, ROLE, create
 from cloud.storage.host_storage import HostStorage
 from engine.errors import LeaseUnavailable, NeedsHuman, NotFound, RekeyError, TransientError
@@ -36,7 +37,7 @@ log = logging.getLogger("rekey.leases")
 
 
 class BlobLease:
-    """A lease that is held; see engine.ports.Lease."""
+    """A lease that this worker holds; see engine.ports.Lease."""
 
     def __init__(self, blob: BlobClient, lease: BlobLeaseClient, clock: Clock, taken_at: float, source: str) -> None:
         self._blob = blob
@@ -49,31 +50,31 @@ class BlobLease:
 
     @property
     def record(self) -> Record:
-        """What is known of the source; raises NeedsHuman where it cannot be read."""
+        """The record of the source; raises NeedsHuman if it cannot be read."""
         if isinstance(self._record, NeedsHuman):
             raise self._record
         return self._record
 
     @property
     def where(self) -> str:
-        """Where the record lies."""
+        """The location of the record."""
         return f"{self._blob.container_name}/{self._blob.blob_name} in {HERE}"
 
     @property
     def remaining(self) -> float:
-        """Seconds for which the lease certainly still holds, counted from before it was asked for."""
+        """Seconds for which the lease certainly holds, counted from before the request for it."""
         return self._ends - self._clock.monotonic()
 
     async def ensure(self, seconds: float) -> None:
-        """Make sure that the lease lasts this long, renewing it if need be."""
+        """Make sure that the lease lasts this long; renew it if necessary."""
         if self.remaining > seconds:
             return
-        asked_at = self._clock.monotonic()
+        sent_at = self._clock.monotonic()
         await _lease_call("renewing the lease", self._lease.renew(**CHANGING), self.where)
-        self._ends = asked_at + SECONDS
+        self._ends = sent_at + SECONDS
 
     async def write(self, record: Record) -> None:
-        """Write the record in place of exactly the one that was read."""
+        """Replace the record, if it is still exactly the one that was read."""
         record = replace(record, source=self._source)
         request = self._blob.upload_blob(
             record.to_json().encode(),
@@ -88,7 +89,7 @@ class BlobLease:
         self._etag, self._record = answer["etag"], record
 
     async def read_record(self) -> None:
-        """Read what is known of the source; fails if the lease is not held."""
+        """Read the record of the source; fails if the lease is lost."""
         stream = await _lease_call(
             "reading the record", self._blob.download_blob(lease=self._lease.id, **CHANGING), self.where
         )
@@ -100,7 +101,7 @@ class BlobLease:
             self._record = error
 
     async def release(self) -> None:
-        """Give the lease back; if that fails it ends by itself within a minute."""
+        """Release the lease; if that fails, it ends by itself within a minute."""
         try:
             await _lease_call("releasing the lease", self._lease.release(**CHANGING), self.where)
         except RekeyError as error:
@@ -111,14 +112,17 @@ _TIMES = ("audited", "created", "published", "made")
 
 
 def parsed(content: bytes, metadata: Mapping[str, str], source: str, where: str) -> Record:
-    """Read a blob as a record; Rekey 0.1 left it empty and kept the owner in its metadata."""
+    """Return the record in a blob; Rekey 0.1 stored only the owner, in the blob's metadata."""
     if content:
         return Record.from_json(content, where)
     return Record(source=source, owner=metadata.get("owner", ""))
 
 
 def listing(record: Record) -> dict[str, str]:
-    """Return the metadata that a listing shows. It travels in headers, and a group's name may hold any letter."""
+    """Return the metadata that a listing shows.
+
+    Metadata is sent in headers, so names are quoted: a group's name may contain any letter.
+    """
     shown = Listed.of(record)
     times = {name: getattr(shown, name) for name in _TIMES}
     return {
@@ -131,7 +135,7 @@ def listing(record: Record) -> dict[str, str]:
 
 
 def listed(metadata: Mapping[str, str]) -> Listed:
-    """Read what a listing shows of a record; what cannot be read is taken for none."""
+    """Return what a listing shows of a record; a part that cannot be read counts as missing."""
     times = {name: _time(metadata.get(name, "")) for name in _TIMES}
     return Listed(
         unquote(metadata.get("source", "")),
@@ -167,7 +171,7 @@ class BlobLeases:
 
     @asynccontextmanager
     async def hold(self, source: str, owner: str) -> AsyncIterator[BlobLease]:
-        """Hold the lease on a source; LeaseUnavailable if another worker does."""
+        """Hold the lease on a source; raises LeaseUnavailable if another worker has it."""
         lease = await self._take(source, owner.lower())
         try:
             await lease.read_record()
@@ -180,18 +184,18 @@ class BlobLeases:
         try:
             return await self._acquire(blob, source)
         except NotFound:
-            # The first time that this source is worked on: whoever creates its record owns it.
+            # Nobody has worked on this source yet. The secret that creates its record owns it.
             record = Record(source=source, owner=owner)
             await create(self._client(), blob, record.to_json().encode(), listing(record))
         return await self._acquire(blob, source)
 
     async def index(self) -> AsyncIterator[Listed]:
-        """Stream what a listing shows of every record, 5,000 to a call; none where no source has been worked on."""
+        """Stream what a listing shows of every record, 5,000 to a call; it may be empty."""
         container = self._client().get_container_client(CONTAINER)
-        # Not retried by the SDK, which waits up to a minute in between: the sweep comes back.
+        # The SDK does not retry this, since it waits up to a minute. The next sweep tries again.
         blobs = container.list_blobs(name_starts_with="sources/", include=["metadata"], **CHANGING)
         try:
-            async for blob in each("listing the records", blobs, where=HERE, role=ROLE):
+            async for blob in stream("listing the records", blobs, where=HERE, role=ROLE):
                 yield listed(blob.metadata or {})
         except NotFound:
             return
@@ -199,9 +203,9 @@ class BlobLeases:
     async def _acquire(self, blob: BlobClient, source: str) -> BlobLease:
         from azure.storage.blob.aio import BlobLeaseClient
 
-        lease, asked_at = BlobLeaseClient(blob), self._clock.monotonic()
+        lease, sent_at = BlobLeaseClient(blob), self._clock.monotonic()
         await _lease_call(f"taking the lease on {source}", lease.acquire(SECONDS, **CHANGING), HERE)
-        return BlobLease(blob, lease, self._clock, asked_at, source)
+        return BlobLease(blob, lease, self._clock, sent_at, source)
 
     def _blob(self, source: str) -> BlobClient:
         name = hashlib.sha256(source.encode()).hexdigest()[:40]
@@ -214,7 +218,7 @@ class BlobLeases:
 
 
 async def _lease_call[T](what: str, request: Awaitable[T], where: str) -> T:
-    """Await a lease operation; that somebody else holds the lease, or that it is lost, is a LeaseUnavailable."""
+    """Await a lease operation; raises LeaseUnavailable if the lease is lost or another's."""
     try:
         return await call(what, request, where=where, role=ROLE)
     except TransientError as error:

@@ -1,4 +1,4 @@
-"""The queues `rotations` and `sweeps`, in the app's own storage account, in the encoding that the host expects."""
+"""The queues `rotations` and `sweeps` in the app's own storage account, in the host's encoding."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 ROTATIONS, SWEEPS = "rotations", "sweeps"
 ROLE = "Storage Queue Data Contributor"
 MOST_HIDDEN = 7 * 86_400 - 1
-"""Seconds for which a message may be hidden: less than it lives."""
+"""The most seconds that a message may stay hidden: less than its lifetime."""
 
 
 class StorageQueues:
-    """Posts messages; see engine.ports.WorkQueue. A message posted twice does no harm, so a retry is free."""
+    """Posts messages; see engine.ports.WorkQueue. Duplicates are harmless, so retries are safe."""
 
     def __init__(self, storage: HostStorage, azure: Azure) -> None:
         self._storage = storage
@@ -30,12 +30,12 @@ class StorageQueues:
         self._service: QueueServiceClient | None = None
 
     async def post_rotation(self, item: WorkItem, delay: float = 0.0) -> None:
-        """Put a work item on `rotations`, to be seen after so many seconds (7 days at most)."""
+        """Put a work item on `rotations`, visible after so many seconds (7 days at most)."""
         traced = replace(item, trace=traceparent() or item.trace)
         await self._post(ROTATIONS, traced.to_json(), delay)
 
     async def post_sweep(self, order: SweepOrder, delay: float = 0.0) -> None:
-        """Put an order on `sweeps`, to be seen after so many seconds."""
+        """Put an order on `sweeps`, visible after so many seconds."""
         await self._post(SWEEPS, order.to_json(), delay)
 
     async def _post(self, queue: str, text: str, delay: float = 0.0) -> None:
@@ -48,7 +48,7 @@ class StorageQueues:
         try:
             await call("posting a message", client.send_message(text, **options), where=where, role=ROLE)
         except NotFound:
-            # The template creates the queues; a first start without it does so here.
+            # The template creates the queues. Without the template, the first start does it here.
             await self._create(client, where)
             await call("posting a message", client.send_message(text, **options), where=where, role=ROLE)
 

@@ -1,7 +1,7 @@
-"""What sees whether the app still does its work: a record for each vault of when its next sweep is due.
+"""Detects that the app no longer sweeps. A record for each vault holds when its next sweep is due.
 
-The records are blobs in the app's own storage account, one write a sweep. Who asks for the app's health gets an
-answer that is kept for a while: anybody may ask, as often as he likes.
+The records are blobs in the app's own storage account; each sweep writes one. Anybody may request
+the app's health as often as they like, so the answer is cached for a while.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ if TYPE_CHECKING:
 log = logging.getLogger("rekey.watch")
 
 SLACK = timedelta(minutes=30)
-"""How late a sweep may end: timers and queues have their own pace, and a huge vault takes its time."""
+"""How late a sweep may end: timers and queues are not exact, and a huge vault takes time."""
 WELL_SECONDS, UNWELL_SECONDS = 300.0, 30.0
-"""How long an answer is kept."""
+"""How long an answer is cached."""
 CHECK_SECONDS = 30.0
 SWEEPS_SECONDS = 60.0
-"""How long it is remembered when the vaults were swept."""
+"""How long the times of the last sweeps are cached."""
 RUNBOOK = "see the runbook, on missing sweeps"
 
 
@@ -49,19 +49,19 @@ class Record:
     vault: str
     due: datetime
     swept: bool
-    """Whether a sweep of it ever came to its end."""
+    """Whether any sweep of it ever finished."""
     ended: datetime | None = None
-    """When the last one did; None where none did, or an earlier release wrote the record."""
+    """The end of its last sweep; None if there was none, or an earlier release wrote the record."""
 
     def to_json(self) -> bytes:
-        """Write the blob."""
+        """Return the content of the blob."""
         ended = self.ended.isoformat() if self.ended else None
         data = {"vault": self.vault, "due": self.due.isoformat(), "swept": self.swept, "ended": ended}
         return json.dumps(data).encode()
 
     @classmethod
     def from_json(cls, vault: str, text: bytes) -> Record:
-        """Read the blob; one that cannot be read says that the sweep is long overdue."""
+        """Return the record in a blob; for an unreadable one the sweep is long overdue."""
         try:
             data = json.loads(text)
             ended = datetime.fromisoformat(data["ended"]) if data.get("ended") else None
@@ -87,7 +87,7 @@ class AppWatch:
         self._last_until = float("-inf")
 
     async def swept(self, order: SweepOrder) -> None:
-        """Remember when the next sweep of this vault is due."""
+        """Record that a sweep ended, and when the next sweep of this vault is due."""
         now = self._clock.now()
         due = max(order.until + order.period, now)
         try:
@@ -105,7 +105,7 @@ class AppWatch:
             log.warning("the queues could not be measured: %s", error)
 
     async def obstacle(self) -> str:
-        """Return what keeps the app from working, as far as it was looked at within the last minutes."""
+        """Return what keeps the app from working, as of the last minutes; empty if nothing does."""
         async with self._turn:
             if self._clock.monotonic() >= self._kept_until:
                 self._kept = await self._look()
@@ -114,7 +114,7 @@ class AppWatch:
             return self._kept
 
     async def sweeps(self) -> Sequence[LastSweep]:
-        """Return when each vault was swept last, as read within the last minute."""
+        """Return the last sweep of each vault, as of the last minute."""
         async with self._turn:
             if self._clock.monotonic() >= self._last_until:
                 self._last = await self._sweeps()
@@ -126,12 +126,15 @@ class AppWatch:
             async with bounded(CHECK_SECONDS, "looking at the last sweeps"):
                 records = await asyncio.gather(*(self.known(vault) for vault in self._vaults))
         except RekeyError as error:
-            log.warning("when the vaults were swept cannot be read: %s", error)
+            log.warning("the times of the last sweeps cannot be read: %s", error)
             return []
         return [LastSweep(record.vault, record.ended, record.due) for record in records if record]
 
     async def record(self, vault: str) -> Record:
-        """Return when the next sweep of a vault is due; of one never swept, the first after it was first seen here."""
+        """Return the record of a vault.
+
+        A vault without a record gets one here, with the schedule's next time as its due time.
+        """
         blob = self._blob(vault)
         if (text := await blobs.read(blob)) is None:
             record = Record(vault, next_time(self._schedule, self._clock.now()), swept=False)
@@ -140,7 +143,7 @@ class AppWatch:
         return Record.from_json(vault, text)
 
     async def known(self, vault: str) -> Record | None:
-        """Return what is recorded of a vault, changing nothing; None where nothing is."""
+        """Return the record of a vault without changing anything; None if there is none."""
         text = await blobs.read(self._blob(vault))
         return None if text is None else Record.from_json(vault, text)
 
@@ -155,7 +158,7 @@ class AppWatch:
 
     async def _missing_queues(self, records: Sequence[Record]) -> str:
         if not any(record.swept for record in records):
-            return ""  # The first start: the template, or the first message, may still have to make them.
+            return ""  # At the first start the template, or the first message, may still create them.
         lengths = await backlog(self._storage, self._azure, QUEUES)
         if missing := [name for name in QUEUES if lengths[name] is None]:
             return f"queues that do not exist: {', '.join(missing)}. Fix: deploy the template again, or create them"
@@ -166,8 +169,8 @@ class AppWatch:
         late = [record.vault for record in records if record.due + SLACK < now]
         if not late:
             return ""
-        # Anybody may read the answer: which vaults there are is for the log.
-        log.warning("no sweep came to its end in time in: %s", ", ".join(late))
+        # Anybody may read the answer, so only the log names the vaults.
+        log.warning("no sweep ended in time in: %s", ", ".join(late))
         return f"{len(late)} of {len(self._vaults)} vaults were not swept in time. Fix: {RUNBOOK}"
 
     def _blob(self, vault: str) -> BlobClient:

@@ -1,7 +1,9 @@
-"""Gauges whose values are sent once: what one sweep saw must not be repeated every minute, by every instance, for ever.
+"""Gauges whose values are sent once.
 
-OpenTelemetry's own gauge would do that, since Application Insights' exporter asks for cumulative values of it. And it takes
-one observable gauge of a name a process, so these are made here, once; they send nothing until an exporter is started.
+OpenTelemetry's own gauge would repeat the values of one sweep every minute, from every instance,
+since the exporter of Application Insights requests cumulative values. A process may create an
+observable gauge only once per name, so these are created here. They send nothing until an exporter
+starts.
 """
 
 from __future__ import annotations
@@ -16,14 +18,14 @@ if TYPE_CHECKING:
 
 
 class OnceGauge:
-    """A gauge that is told values by key; a key's later values replace its earlier ones until they are collected."""
+    """A gauge with values by key. Later values of a key replace uncollected earlier ones."""
 
     def __init__(self, name: str, unit: str, description: str) -> None:
         self._fresh: dict[str, Sequence[Observation]] = {}
         get_meter("rekey").create_observable_gauge(name, [self._collect], unit, description)
 
     def put(self, key: str, values: Sequence[Observation]) -> None:
-        """Take values in."""
+        """Set the values of a key."""
         self._fresh[key] = values
 
     def _collect(self, options: CallbackOptions) -> Iterator[Observation]:
@@ -42,7 +44,10 @@ dead_letters = OnceGauge("rekey.dead_letters", "{blob}", "Events that could not 
 
 
 def show(tally: Tally) -> None:
-    """Send what one sweep saw, or one part of it. A state that no secret is in counts 0, so that a chart drops."""
+    """Send what a sweep, or a part of it, saw.
+
+    A state without secrets counts 0, so that charts drop to zero.
+    """
     vault = tally.vault
     if not tally.goes_on:
         counts = tally.states.items()
@@ -50,14 +55,14 @@ def show(tally: Tally) -> None:
     expiries.put(
         f"{vault} {tally.seen}",
         [
-            Observation(each.days, {"vault": vault, "secret": each.secret, "rotator": each.rotator})
-            for each in tally.expiries
+            Observation(expiry.days, {"vault": vault, "secret": expiry.secret, "rotator": expiry.rotator})
+            for expiry in tally.expiries
         ],
     )
 
 
 def measured(lengths: Mapping[str, int | None], undelivered: int | None) -> None:
-    """Send how much waits on the queues and among the dead letters; nothing of what does not exist."""
+    """Send the lengths of the queues and the number of dead letters, as far as they exist."""
     queues.put("", [Observation(count, {"queue": name}) for name, count in lengths.items() if count is not None])
     if undelivered is not None:
         dead_letters.put("", [Observation(undelivered)])

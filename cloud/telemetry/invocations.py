@@ -1,8 +1,8 @@
-"""What every function call is wrapped in: a deadline, a word in the log when it fails, and telemetry sent at its end.
+"""Wraps every function call: sets a deadline, logs a failure, and sends telemetry at the end.
 
-The worker may be killed without a word to Python, and OpenTelemetry sends metrics once a minute only. So what was
-learned is sent a second after the app has nothing left to do (five after the last time), and every 15 seconds while it
-is busy, in a thread of its own: no call waits for that.
+The worker may be killed without notice, and OpenTelemetry sends metrics only once a minute. So
+telemetry is sent one second after the app becomes idle (but at least five seconds after the last
+time), and every 15 seconds while it is busy. This happens in a separate thread, so no call waits.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class Invocations:
         self._flushed = float("-inf")
 
     @asynccontextmanager
-    async def one(self, name: str) -> AsyncIterator[None]:
-        """Run one call. Whatever it raises is an ordinary exception, and has been logged under `rekey`."""
+    async def run(self, name: str) -> AsyncIterator[None]:
+        """Run one call; an error is logged under `rekey` and leaves as an ordinary exception."""
         self._running += 1
         self._begun += 1
         try:
@@ -70,7 +70,7 @@ class Invocations:
 
 
 def _log(name: str, error: Exception) -> None:
-    """Say why a call failed: the host does not send its own log of that to Application Insights."""
+    """Log why a call failed, since the host does not send its own log to Application Insights."""
     if isinstance(error, RekeyError):
         level = logging.WARNING if isinstance(error, TransientError) else logging.ERROR
         log.log(level, "%s failed: %s", name, error)

@@ -1,6 +1,6 @@
-"""Where outcomes go: one structured log record, metrics and spans, and an event on the outcome topic where there is one.
+"""Reports each outcome: a structured log record, metrics, spans, and an event if there is a topic.
 
-A report never fails a rotation: what cannot be sent is logged.
+A report never fails a rotation: if it cannot be sent, that is logged.
 """
 
 from __future__ import annotations
@@ -38,14 +38,15 @@ EVENTS = {
 }
 
 FAILURES = frozenset({"parked", "unrefreshed", "untold"})
-"""Outcomes of which somebody must know."""
+"""Outcomes that need somebody's attention."""
 PERSONAL = frozenset({"requested_by", "asked_because"})
-"""What may name a person: it is for the audit log alone, never for a metric, a span or an event."""
+"""Fields that may name a person: only the audit log has them, never a metric, a span or an
+event."""
 FAILED = "failed"
 
 
 def record(outcome: Outcome) -> dict[str, Any]:
-    """Return the outcome as one flat JSON object. It holds ids and reasons, never a value."""
+    """Return the outcome as a flat JSON object. It holds ids and reasons, never a secret value."""
     item = outcome.item
     return {
         "vault": item.ref.vault,
@@ -71,7 +72,7 @@ def record(outcome: Outcome) -> dict[str, Any]:
 
 
 def public(outcome: Outcome) -> dict[str, Any]:
-    """Return what an event tells: the record without who asked and what they wrote, which subscribers need not know."""
+    """Return the data of an event: the record without the fields that may name a person."""
     return {name: value for name, value in record(outcome).items() if name not in PERSONAL}
 
 
@@ -92,7 +93,7 @@ class Reports:
 
     @contextmanager
     def handling(self, item: WorkItem) -> Iterator[None]:
-        """Follow one work item to its end; one that comes to no conclusion is a try that failed and is repeated."""
+        """Follow a work item to its end; one without a conclusion has failed and is repeated."""
         with tracing.handling(item) as state:
             try:
                 yield
@@ -104,7 +105,7 @@ class Reports:
                 state.close(state.outcome, rotator)
 
     def about(self, operation: str | None, rotator: str) -> None:
-        """Say what the work item in hand turned out to be about."""
+        """Add what was learned about the current work item."""
         if state := tracing.current():
             state.learn(operation, rotator)
 
@@ -131,7 +132,7 @@ class Reports:
             self._rotations.add(1, {"rotator": rotator, "trigger": item.trigger, "outcome": outcome})
 
     async def swept(self, tally: Tally) -> None:
-        """Report one sweep of one vault, and send all telemetry: the instance may be taken away now."""
+        """Report a sweep of a vault, and send all telemetry: the instance may be removed now."""
         gauges.show(tally)
         if not tally.goes_on:
             self._swept(tally)
@@ -165,14 +166,15 @@ class Reports:
         if self._publisher is None:
             from azure.eventgrid.aio import EventGridPublisherClient
 
-            # Never among a call's options: the client hands those to its model of an event, which warns of each.
+            # Not options of the call: the client passes those to its event model, which warns of
+            # each.
             options = {**self._azure.client_options, **CHANGING}
             self._publisher = EventGridPublisherClient(self._topic or "", self._azure.credential, **options)
         return self._publisher
 
 
 def _conclude(outcome: Outcome) -> str:
-    """Tell the work item in hand how it ended; returns the kind of credential."""
+    """Set the outcome of the current work item; return the kind of credential."""
     state = tracing.current()
     rotator = outcome.rotator or (state.rotator if state else "") or UNKNOWN
     if state:

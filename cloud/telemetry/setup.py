@@ -1,4 +1,4 @@
-"""Send telemetry to Application Insights, where the app has one."""
+"""Send telemetry to Application Insights, if the app has one."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ log = logging.getLogger("rekey.telemetry")
 CONNECTION = "APPLICATIONINSIGHTS_CONNECTION_STRING"
 FLUSH_SECONDS = 5.0
 _aside = threading.Lock()
-"""Held while a thread sends."""
+"""Locked while a thread sends."""
 
 
 def configure(env: Mapping[str, str]) -> bool:
-    """Start the exporter; tells whether it did.
+    """Start the exporter; return whether it was started.
 
-    Nothing is done without a connection string, or where the Functions worker does it itself. Sampling is off: the default
-    of five traces a second would drop most of a mass rotation. The SDK's own spans are off: two for every request would cost
-    more than all others together, and hold URLs; rekey.azure.calls counts the requests.
+    It is not started without a connection string, or if the Functions worker starts it itself.
+    Sampling is off, since the default of five traces a second would drop most of a mass rotation.
+    The SDK's own spans are off: they hold URLs, and two for every request would cost more than all
+    other spans together. The metric rekey.azure.calls counts the requests instead.
     """
     if not env.get(CONNECTION) or env.get("PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY", "").lower() == "true":
         return False
@@ -45,13 +46,13 @@ def configure(env: Mapping[str, str]) -> bool:
 
 
 def identify(logger: logging.Logger) -> None:
-    """Have the handlers of a logger add the operation's id to every record, of whichever logger below it."""
+    """Make the handlers of a logger add the operation's id to every record."""
     for handler in logger.handlers:
         handler.addFilter(OperationFilter())
 
 
 def overhear(root: logging.Logger) -> None:
-    """Send the warnings and errors of every other logger too, scrubbed: the host's own filter keeps them back."""
+    """Send scrubbed warnings and errors of all other loggers, which the host does not send."""
     from opentelemetry.instrumentation.logging.handler import LoggingHandler
 
     handler = LoggingHandler(level=logging.WARNING)
@@ -61,27 +62,27 @@ def overhear(root: logging.Logger) -> None:
 
 
 def _flushes() -> list[Callable[[int], object]]:
-    """Return what flushes each provider; those that are there before an exporter is started have nothing to send."""
+    """Return the flush methods of the providers; before an exporter starts, providers have none."""
     providers = (metrics.get_meter_provider(), trace.get_tracer_provider(), _logs.get_logger_provider())
     return [provider.force_flush for provider in providers if hasattr(provider, "force_flush")]
 
 
 async def flush() -> None:
-    """Send what is waiting to be sent, within 5 seconds. Never fails: telemetry is no reason to stop work."""
+    """Send pending telemetry within 5 seconds. Never fails: telemetry must not stop work."""
     await flush_all([metrics.get_meter_provider(), trace.get_tracer_provider(), _logs.get_logger_provider()])
 
 
 def flush_now(seconds: float = FLUSH_SECONDS) -> None:
-    """Do the same outside the event loop, one provider after the other."""
+    """Do the same as `flush` outside the event loop, one provider after the other."""
     for force_flush in _flushes():
         try:
             force_flush(int(seconds * 1000))
-        except Exception as error:  # noqa: BLE001 - telemetry is no reason to stop work
+        except Exception as error:  # noqa: BLE001 - telemetry must not stop work
             log.warning("telemetry could not be sent: %s", type(error).__name__)
 
 
 def flush_aside() -> None:
-    """Do the same in a thread of its own, so that nobody waits for it; not beside another one that still goes on."""
+    """Do the same as `flush` in a separate thread, unless such a thread is still running."""
     if _flushes() and _aside.acquire(blocking=False):
         threading.Thread(target=_flush_and_release, name="rekey-flush", daemon=True).start()
 
@@ -94,12 +95,12 @@ def _flush_and_release() -> None:
 
 
 async def flush_all(providers: Sequence[object], seconds: float = FLUSH_SECONDS) -> None:
-    """Flush OpenTelemetry's providers; those that are there before an exporter is started have nothing to send."""
-    flushes = [each.force_flush for each in providers if hasattr(each, "force_flush")]
+    """Flush OpenTelemetry's providers; before an exporter starts, they have nothing to flush."""
+    flushes = [provider.force_flush for provider in providers if hasattr(provider, "force_flush")]
     answers: Sequence[object]
     try:
         async with asyncio.timeout(seconds):
-            waiting = (asyncio.to_thread(each, int(seconds * 1000)) for each in flushes)
+            waiting = (asyncio.to_thread(flush_provider, int(seconds * 1000)) for flush_provider in flushes)
             answers = await asyncio.gather(*waiting, return_exceptions=True)
     except TimeoutError as error:
         answers = [error]

@@ -1,7 +1,7 @@
-"""One span a work item, with a child a step, in the trace of the event that began it.
+"""Each work item has a span, with a child for each step, in the trace of the event that started it.
 
-The operation's id is on every span and every log record. Names and ids are all that a span is given: no value, no
-person, and no text of an exception, which the scrubbed log record has.
+Every span and log record has the operation's id. A span holds only names and ids: no secret value,
+no person, and no text of an exception. The scrubbed log record has that text.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ _current: ContextVar[Handling | None] = ContextVar("rekey.handling", default=Non
 
 @dataclass
 class Handling:
-    """The work item in hand: its span, and what is known of it so far."""
+    """The current work item: its span, and what is known of it so far."""
 
     span: Span
     operation: str | None = None
     rotator: str = ""
     outcome: str = ""
     waiting: list[tuple[Span, int]] = field(default_factory=list)
-    """Steps that were over before the operation was known, each with its end in nanoseconds."""
+    """Steps that ended before the operation was known, each with its end in nanoseconds."""
 
     def learn(self, operation: str | None, rotator: str) -> None:
-        """Take in what the item turned out to be about."""
+        """Add what was learned about the item."""
         self.rotator = rotator or self.rotator
         if operation and not self.operation:
             self.operation = operation
@@ -63,13 +63,13 @@ class Handling:
 
 
 def current() -> Handling | None:
-    """Return the work item in hand."""
+    """Return the current work item."""
     return _current.get()
 
 
 @contextmanager
 def handling(item: WorkItem) -> Iterator[Handling]:
-    """Open the span of a work item, which its caller closes; a link leads to the function call that it runs in."""
+    """Open the span of a work item, linked to the function's span; the caller closes it."""
     here = trace.get_current_span().get_span_context()
     span = _tracer.start_span(
         "rekey.errand" if item.is_errand else "rekey.rotation",
@@ -110,7 +110,7 @@ def step(name: str) -> Iterator[None]:
 
 @contextmanager
 def _inside(span: Span) -> Iterator[None]:
-    """Make a span the current one; an exception marks it, without a word of its text."""
+    """Make a span the current one; an exception marks it with the error's class, not its text."""
     with trace.use_span(span, end_on_exit=False, record_exception=False, set_status_on_exception=False):
         try:
             yield
@@ -126,17 +126,17 @@ def _identify(span: Span, operation: str | None) -> None:
 
 
 def traceparent() -> str | None:
-    """Return the current span in W3C form, as a message carries it; None where there is none."""
+    """Return the current span as a W3C traceparent for a message; None if there is no span."""
     carrier: dict[str, str] = {}
     _W3C.inject(carrier)
     return carrier.get("traceparent")
 
 
 class OperationFilter(logging.Filter):
-    """Gives every record that passes the id of the operation in hand, which becomes a custom dimension."""
+    """Adds the id of the current operation to every record, which becomes a custom dimension."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Let every record pass."""
+        """Add the id and let the record pass."""
         state = _current.get()
         if state and state.operation:
             record.operation = state.operation

@@ -140,8 +140,8 @@ def test_what_is_wrong_with_the_app_itself_is_found(
     ("settings", "said", "fix"),
     [
         ({"REKEY_EVENT_TOPIC": ""}, "REKEY_EVENT_TOPIC is empty", "set or remove it"),
-        ({"REKEY_VAULTS": "prod"}, "REKEY_VAULTS: 'prod' is no vault's URL", "write https://"),
-        ({"REKEY_TYPO": "x"}, "REKEY_TYPO is no setting", "REKEY_"),
+        ({"REKEY_VAULTS": "prod"}, "REKEY_VAULTS: 'prod' is not the URL of a vault", "write https://"),
+        ({"REKEY_TYPO": "x"}, "REKEY_TYPO is not a setting", "REKEY_"),
         ({"FUNCTIONS_WORKER_RUNTIME": "python"}, "Flex Consumption refuses", "remove it"),
     ],
 )

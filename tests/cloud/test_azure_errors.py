@@ -187,5 +187,5 @@ async def test_a_key_where_an_identity_is_demanded_names_the_settings_to_change(
     refusal.error_code = "KeyBasedAuthenticationNotPermitted"  # type: ignore[attr-defined]
     found = translate(refusal, "reading a queue", "queue sweeps", "Storage Queue Data Contributor")
     assert isinstance(found, AccessDenied)
-    assert "takes no keys" in found.what
+    assert "does not accept keys" in found.what
     assert "AzureWebJobsStorage__credential=managedidentity" in found.fix

@@ -183,7 +183,7 @@ def unresolved(rig: Consuming) -> None:
     [
         (no_role, "403 AuthorizationFailed"),
         (no_app, "404 ResourceNotFound"),
-        (no_setting, "no app setting of it refers to the secret"),
+        (no_setting, "no app setting refers to the secret"),
         (pinned, "the app setting KEY names a version"),
         (unresolved, "its app setting KEY cannot be resolved: AccessToKeyVaultDenied"),
     ],
@@ -309,8 +309,12 @@ async def test_the_rights_that_the_page_of_permissions_lists_are_enough(caplog: 
 @pytest.mark.parametrize(
     ("secrets", "state", "said"),
     [
-        ({"key": "https://prod.vault.azure.net/secrets/else"}, "Provisioned", "no secret of it refers to this one"),
-        ({"key": "nonsense"}, "Provisioned", "no secret of it refers to this one"),
+        (
+            {"key": "https://prod.vault.azure.net/secrets/else"},
+            "Provisioned",
+            "no secret of the app refers to this one",
+        ),
+        ({"key": "nonsense"}, "Provisioned", "no secret of the app refers to this one"),
         ({"key": f"https://prod.vault.azure.net/secrets/{NAME}/{'a' * 32}"}, "Provisioned", "names a version"),
         ({}, "Failed", "failed to start"),
     ],

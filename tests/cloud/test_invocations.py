@@ -25,14 +25,14 @@ class Flushes:
 
 async def test_a_call_that_hangs_is_ended_and_comes_back() -> None:
     with pytest.raises(TransientError, match="rotate did not come to its end"):
-        async with Invocations(0.01, Flushes()).one("rotate"):
+        async with Invocations(0.01, Flushes()).run("rotate"):
             await asyncio.Event().wait()
 
 
 @pytest.mark.parametrize("end", [asyncio.CancelledError, SystemExit, KeyboardInterrupt])
 async def test_what_would_never_be_answered_becomes_an_ordinary_exception(end: type[BaseException]) -> None:
     with pytest.raises(TransientError, match=end.__name__):
-        async with Invocations(60, Flushes()).one("rotate"):
+        async with Invocations(60, Flushes()).run("rotate"):
             raise end
 
 
@@ -43,13 +43,13 @@ async def test_a_cancelled_task_inside_a_call_does_not_cancel_the_call() -> None
     task = asyncio.ensure_future(waits())
     asyncio.get_running_loop().call_soon(task.cancel)
     with pytest.raises(TransientError):
-        async with Invocations(60, Flushes()).one("rotate"):
+        async with Invocations(60, Flushes()).run("rotate"):
             await task
 
 
 async def test_a_failure_is_logged_under_rekey_before_it_is_raised(caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(AccessDenied):
-        async with Invocations(60, Flushes()).one("sweep_vault"):
+        async with Invocations(60, Flushes()).run("sweep_vault"):
             raise AccessDenied("listing was answered 403", fix="grant it the role Reader")
     (record,) = caplog.records
     assert (record.name, record.levelno) == ("rekey", logging.ERROR)
@@ -58,7 +58,7 @@ async def test_a_failure_is_logged_under_rekey_before_it_is_raised(caplog: pytes
 
 async def test_of_a_strangers_error_only_its_class_and_place_are_logged(caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(ValueError, match="value"):
-        async with Invocations(60, Flushes()).one("rotate"):
+        async with Invocations(60, Flushes()).run("rotate"):
             raise ValueError("a value may be in here")
     assert "a value" not in caplog.text
     assert "rotate failed: ValueError at " in caplog.text
@@ -70,7 +70,7 @@ async def test_when_the_app_has_nothing_left_to_do_telemetry_is_sent_once(monkey
     flush = Flushes()
     calls = Invocations(60, flush)
     for _ in range(3):
-        async with calls.one("rotate"):
+        async with calls.run("rotate"):
             pass
     await asyncio.sleep(0.01)
     assert flush.count == 1
@@ -82,7 +82,7 @@ async def test_calls_that_come_one_by_one_do_not_each_send(monkeypatch: pytest.M
     flush = Flushes()
     calls = Invocations(60, flush)
     for _ in range(5):
-        async with calls.one("rotate"):
+        async with calls.run("rotate"):
             pass
         await asyncio.sleep(0.01)
     assert flush.count == 1
@@ -109,9 +109,9 @@ async def test_while_another_call_runs_or_has_run_since_nothing_is_sent(monkeypa
     monkeypatch.setattr(invocations, "IDLE_SECONDS", 0.0)
     flush = Flushes()
     calls = Invocations(60, flush)
-    async with calls.one("rotate"):
+    async with calls.run("rotate"):
         pass
-    async with calls.one("rotate"):
+    async with calls.run("rotate"):
         await asyncio.sleep(0.01)
         assert flush.count == 0
 
@@ -119,8 +119,8 @@ async def test_while_another_call_runs_or_has_run_since_nothing_is_sent(monkeypa
 async def test_a_busy_app_sends_now_and_then_and_not_after_each_call() -> None:
     flush = Flushes()
     calls = Invocations(60, flush)
-    async with calls.one("sweep_vault"):
+    async with calls.run("sweep_vault"):
         for _ in range(50):
-            async with calls.one("rotate"):
+            async with calls.run("rotate"):
                 pass
     assert flush.count == 1

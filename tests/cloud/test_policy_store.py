@@ -97,9 +97,9 @@ async def test_many_that_ask_at_once_cost_one_call() -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("rekey-policy", "REKEY_POLICY is no secret's id without a version"),
-        (f"{OWN}/{'1' * 32}", "REKEY_POLICY is no secret's id without a version"),
-        ("https://prod.vault.azure.net/keys/rekey-policy", "REKEY_POLICY is no secret's id"),
+        ("rekey-policy", "REKEY_POLICY is not a secret's id without a version"),
+        (f"{OWN}/{'1' * 32}", "REKEY_POLICY is not a secret's id without a version"),
+        ("https://prod.vault.azure.net/keys/rekey-policy", "REKEY_POLICY is not a secret's id"),
         ("https://foreign.vault.azure.net/secrets/rekey-policy", "REKEY_POLICY is in https://foreign.vault.azure.net"),
     ],
 )
@@ -174,7 +174,7 @@ async def test_a_document_that_cannot_be_read_leaves_the_last_good_one(
     break_it(rig, what, version)
     rig.clock.advance(FRESH_SECONDS)
     assert owner(await policies.current()) == "one"
-    assert "the policy is unreadable, so the last good policy holds" in caplog.text
+    assert "the policy is unreadable, so the last good version stays in force" in caplog.text
     assert sent.metric("rekey.policy") == {dims(state="ok"): 1, dims(state="unreadable"): 1}
 
 

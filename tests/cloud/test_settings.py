@@ -90,10 +90,14 @@ def test_vaults_on_loopback_may_have_a_port() -> None:
         ),
         ({"AzureWebJobsStorage": None}, "AzureWebJobsStorage is missing", "AzureWebJobsStorage__accountName"),
         ({"AzureWebJobsStorage": ""}, "AzureWebJobsStorage is missing", "AzureWebJobsStorage__accountName"),
-        ({"AzureWebJobsStorage": "rekeyhost"}, "AzureWebJobsStorage is no connection string", "AccountName=…"),
-        ({"AzureWebJobsStorage": f"AccountKey={KEY}"}, "AzureWebJobsStorage is no connection string", "AccountName=…"),
-        ({"REKEY_VALTS": VAULT}, "REKEY_VALTS is no setting", "did you mean REKEY_VAULTS?"),
-        ({"REKEY_COLOUR_OF_THE_SKY": "blue"}, "REKEY_COLOUR_OF_THE_SKY is no setting", "known are"),
+        ({"AzureWebJobsStorage": "rekeyhost"}, "AzureWebJobsStorage is not a connection string", "AccountName=…"),
+        (
+            {"AzureWebJobsStorage": f"AccountKey={KEY}"},
+            "AzureWebJobsStorage is not a connection string",
+            "AccountName=…",
+        ),
+        ({"REKEY_VALTS": VAULT}, "REKEY_VALTS is not a setting", "did you mean REKEY_VAULTS?"),
+        ({"REKEY_COLOUR_OF_THE_SKY": "blue"}, "REKEY_COLOUR_OF_THE_SKY is not a setting", "known are"),
     ],
 )
 def test_each_wrong_setting_is_named_with_its_fix(changes: dict[str, str | None], named: str, fix: str) -> None:
@@ -129,7 +133,7 @@ def test_scopes_that_are_no_json_object_are_refused_with_an_example(text: str) -
 )
 def test_what_is_no_vaults_url_is_refused(url: str) -> None:
     (problem,) = problems(REKEY_VAULTS=url, REKEY_SCOPES=json.dumps({url: [SCOPE]}))
-    assert "is no vault's URL" in problem
+    assert "is not the URL of a vault" in problem
     assert "https://<vault>.vault.azure.net" in problem
 
 
