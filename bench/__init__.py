@@ -1,1 +1,1 @@
-"""`make bench`: what Rekey costs, measured on whole processes, as ratios against a baseline in the same run."""
+"""`make bench`: measures whole processes of Rekey, as ratios to a baseline from the same run."""

@@ -27,7 +27,7 @@ SETTINGS = {
 
 
 def load(app: Path) -> float:
-    """Return the seconds of a whole process that starts an app through the strict host's worker."""
+    """Return the seconds of a process that starts an app through the worker of the strict host."""
     started = time.perf_counter()
     command = [sys.executable, "-m", "bench.load", str(app)]
     subprocess.run(command, cwd=ROOT, env={**os.environ, **SETTINGS}, check=True, capture_output=True)  # noqa: S603
@@ -35,18 +35,19 @@ def load(app: Path) -> float:
 
 
 def cold_start() -> None:
-    """Compare starting Rekey with starting the baseline, run by run in turn."""
+    """Compare the start of Rekey with that of the baseline, in alternating runs."""
     pairs = [(load(ROOT), load(ROOT / "bench" / "baseline")) for _ in range(RUNS + 1)][1:]
     ours, theirs = (statistics.median(column) for column in zip(*pairs, strict=True))
     ratio = statistics.median(a / b for a, b in pairs)
     print(
-        "start through the strict host (placeholder, environment reload, index), whole process, medians of "
-        f"{RUNS}: {ours:.3f} s, baseline {theirs:.3f} s, ratio {ratio:.2f} (goal: {GOAL} at most)"
+        "start through the strict host (placeholder, environment reload, index), whole process,"
+        f" medians of {RUNS}: {ours:.3f} s, baseline {theirs:.3f} s, ratio {ratio:.2f}"
+        f" (goal: {GOAL} at most)"
     )
 
 
 async def throughput() -> None:
-    """Count rotations through real SDK code against the in-process simulator, wall time."""
+    """Measure rotations a second through real SDK code against the in-process simulator."""
     rig = Rig()
     for number in range(ROTATIONS):
         rig.secret(f"key-{number}", rig.account(f"account{number}"))
@@ -56,7 +57,8 @@ async def throughput() -> None:
     for number in range(1, ROTATIONS):
         await service.engine.handle(rig.item(f"key-{number}"))
     seconds = time.perf_counter() - started
-    print(f"storage keys through real SDK code: {(ROTATIONS - 1) / seconds:.0f} first rotations a second on one core")
+    rate = (ROTATIONS - 1) / seconds
+    print(f"storage keys through real SDK code: {rate:.0f} first rotations a second on one core")
 
 
 if __name__ == "__main__":

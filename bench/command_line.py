@@ -1,4 +1,4 @@
-"""How long somebody waits who types `rekey`: for a help, and for the first lines of a long list."""
+"""The waiting time of a person who types `rekey`: for the help, and for a long list to start."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.cli.desk import Desk
 ROOT = Path(__file__).resolve().parents[1]
 RUNS, GOAL = 21, 0.150
 SECRETS, LATENCY, FIRST_GOAL = 10_000, 0.1, 1.0
-"""Key Vault answers a page of 25 secrets in about so many seconds."""
+"""LATENCY is about how many seconds Key Vault takes for a page of 25 secrets."""
 STARTS = {
     "rekey --help": [sys.executable, "-m", "cli", "--help"],
     "rekey rotate --help": [sys.executable, "-m", "cli", "rotate", "--help"],
@@ -31,7 +31,7 @@ STARTS = {
 
 
 def started(command: list[str]) -> tuple[float, float]:
-    """Return the seconds of a whole process, and those of them that it had the processor."""
+    """Return the seconds of a whole process, and its processor time in seconds."""
     began, used = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)  # noqa: S603
     now = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -39,7 +39,7 @@ def started(command: list[str]) -> tuple[float, float]:
 
 
 class _Slow(SimulatedTransport):
-    """Answers as late as Azure does, and notes when the first page of secrets came."""
+    """Answers as slowly as Azure does, and records when it sent the first page of secrets."""
 
     first: float | None = None
 
@@ -53,19 +53,19 @@ class _Slow(SimulatedTransport):
 
 
 class _Watcher(io.StringIO):
-    """Notes when the first line comes, and has then seen enough."""
+    """Records when the first line is written, and stops the program then."""
 
     first: float | None = None
 
     def write(self, text: str) -> int:
-        """Take a line."""
+        """Record the time of the first line."""
         del text
         _Watcher.first = _Watcher.first or time.perf_counter()
         raise KeyboardInterrupt
 
 
 class _Clock:
-    """The world's time of day, and the seconds that really pass."""
+    """The simulated time of day, with real seconds."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
@@ -75,7 +75,7 @@ class _Clock:
         return self._desk.clock.now()
 
     def monotonic(self) -> float:
-        """Return the seconds since some moment."""
+        """Return the real seconds since an arbitrary moment."""
         return time.monotonic()
 
     async def sleep(self, seconds: float) -> None:
@@ -84,7 +84,7 @@ class _Clock:
 
 
 def first_line() -> float:
-    """Return the seconds from the first page of answers to the first line that is shown."""
+    """Return the seconds between the first page of secrets and the first line of output."""
     desk = Desk()
     for number in range(SECRETS):
         desk.vault.put(f"secret-{number:05}", "x")
@@ -99,7 +99,7 @@ def first_line() -> float:
 
 
 def report() -> None:
-    """Print one line for each."""
+    """Print one line for each measurement."""
     for name, command in STARTS.items():
         columns = zip(*(started(command) for _ in range(RUNS)), strict=True)
         whole, used = (statistics.median(column) * 1000 for column in columns)
@@ -109,8 +109,8 @@ def report() -> None:
         )
     seconds = first_line()
     print(
-        f"rekey status of {SECRETS} secrets, {LATENCY * 1000:.0f} ms a page: first line {seconds:.2f} s after the first"
-        f" page of answers (goal: under {FIRST_GOAL:.0f})"
+        f"rekey status of {SECRETS} secrets, {LATENCY * 1000:.0f} ms a page: first line {seconds:.2f} s"
+        f" after the first page of answers (goal: under {FIRST_GOAL:.0f})"
     )
 
 

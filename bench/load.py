@@ -1,7 +1,4 @@
-"""Start one function app as Flex Consumption does.
-
-A placeholder that gets the environment and the app; then end.
-"""
+"""Start a function app as Flex Consumption does: a placeholder gets environment and app."""
 
 import asyncio
 import os
@@ -13,7 +10,7 @@ from simulator.host.worker import Worker
 
 
 async def load(folder: Path) -> None:
-    """Start the worker, end it, and print how many functions there are."""
+    """Start the worker, end it, and print the number of functions."""
     worker = await Worker.specialise(AppFolder.at(folder), os.environ)
     worker.process.kill()
     await worker.process.gone()

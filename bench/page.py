@@ -1,4 +1,4 @@
-"""How long a person waits for the inventory page of 5,000 secrets: the answer in process, then the page in a browser."""
+"""The waiting time for the inventory page of 5,000 secrets: the answer itself, then the browser."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ GOAL = 1.0
 
 
 def answers(rig: Inventory) -> Iterator[float]:
-    """Yield the seconds to the first answer, each from an app that has just started."""
+    """Yield the seconds to the first answer of an app that has just started."""
     for _ in range(RUNS):
         api, started = rig.api(), time.perf_counter()
         answer = asyncio.run(send(api, "http_dashboard"))
@@ -27,7 +27,7 @@ def answers(rig: Inventory) -> Iterator[float]:
 
 
 def visits(browser: Browser, rig: Inventory) -> Iterator[tuple[float, float]]:
-    """Yield the seconds until the first rows are drawn, and until all are."""
+    """Yield the seconds until the first rows are visible, and until all rows are loaded."""
     for _ in range(RUNS):
         with serve(rig.api()) as address:
             page, started = browser.new_page(), time.perf_counter()
@@ -40,7 +40,7 @@ def visits(browser: Browser, rig: Inventory) -> Iterator[tuple[float, float]]:
 
 
 def report() -> None:
-    """Print one line for the answer, and one for the browser where there is one."""
+    """Print one line for the answer, and one for the browser if there is one."""
     rig = many(SECRETS)
     answer = statistics.median(answers(rig))
     print(f"inventory page, {SECRETS} secrets: first {ROWS} rows answered in {answer:.2f} s (goal: under {GOAL:.0f})")
@@ -50,7 +50,8 @@ def report() -> None:
     with start_chromium() as browser:
         first, every = (statistics.median(column) for column in zip(*visits(browser, rig), strict=True))
     print(
-        f"inventory page in Chromium: first rows seen after {first:.2f} s (goal: under {GOAL:.0f}), all after {every:.1f} s"
+        f"inventory page in Chromium: first rows seen after {first:.2f} s (goal: under {GOAL:.0f}),"
+        f" all after {every:.1f} s"
     )
 
 

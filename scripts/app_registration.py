@@ -1,14 +1,17 @@
-"""Make the app registration that callers sign in with, and give its roles to people, groups and programs.
+"""Create the app registration that callers sign in with, and assign its roles.
 
 python scripts/app_registration.py register NAME URL IDENTITY
 python scripts/app_registration.py assign CLIENT ROLE PRINCIPAL…
 
-`register` takes the deployment's outputs appName, appUrl and identityPrincipalId, and prints the client id for the parameter
-signInClientId. No secret is made: the app's identity vouches for the registration. `assign` gives one of the roles Rekey.Reader,
-Rekey.Operator and Rekey.Admin to object ids. Both can be run again: what is there already stays. They use `az` as you
-are signed in: an Application Administrator, or with `register` alone an Application Developer. docs/access.md leads through it.
-Sources: https://learn.microsoft.com/graph/api/application-upsert, federatedidentitycredential-upsert, serviceprincipal-upsert and
-serviceprincipal-post-approleassignedto; https://learn.microsoft.com/azure/app-service/configure-authentication-provider-aad.
+`register` takes the deployment's outputs appName, appUrl and identityPrincipalId, and prints the
+client id for the parameter signInClientId. It creates no secret: the app's identity authenticates
+the registration instead. `assign` gives one of the roles Rekey.Reader, Rekey.Operator and
+Rekey.Admin to object ids of people, groups or programs. Both can be run again and keep what exists.
+They use your `az` sign-in: an Application Administrator, or for `register` alone an Application
+Developer. docs/access.md has the steps. Sources:
+https://learn.microsoft.com/graph/api/application-upsert, federatedidentitycredential-upsert,
+serviceprincipal-upsert and serviceprincipal-post-approleassignedto;
+https://learn.microsoft.com/azure/app-service/configure-authentication-provider-aad.
 """
 
 from __future__ import annotations
@@ -30,31 +33,35 @@ ROLES = {
 }
 SCOPE = "user_impersonation"
 AZURE_CLI = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
-"""The Azure CLI's own application, the same in every tenant: with it people get tokens without being asked for consent."""
+"""The application id of the Azure CLI, the same in every tenant.
+
+It is preauthorized, so people get tokens through it without a consent prompt.
+"""
 AUDIENCES = {
     "AzureCloud": "api://AzureADTokenExchange",
     "AzureUSGovernment": "api://AzureADTokenExchangeUSGov",
     "AzureChinaCloud": "api://AzureADTokenExchangeChina",
 }
-"""What a managed identity's token is for when it vouches: https://learn.microsoft.com/entra/workload-id/workload-identity-federation-considerations."""
+"""The audience of the managed identity's token, by cloud. Source:
+https://learn.microsoft.com/entra/workload-id/workload-identity-federation-considerations."""
 
 
 def register(name: str, url: str, identity: str) -> str:
-    """Make or mend the registration and return its client id."""
-    vouched = vouched_by(identity)
+    """Create or repair the registration and return its client id."""
+    federated = federated_with(identity)
     applications = f"{graph_url()}/applications"
     patch(f"{applications}(uniqueName='{name}')", application(name, url))
     made = get(f"{applications}(uniqueName='{name}')?$select=id,appId")
     client = str(made["appId"])
     patch(f"{applications}/{made['id']}", reachable(client))
-    patch(f"{applications}/{made['id']}/federatedIdentityCredentials(name='rekey')", vouched)
-    # Without a role nobody gets so much as a token.
+    patch(f"{applications}/{made['id']}/federatedIdentityCredentials(name='rekey')", federated)
+    # Without a role nobody gets a token.
     patch(f"{graph_url()}/servicePrincipals(appId='{client}')", {"appRoleAssignmentRequired": True})
     return client
 
 
 def application(name: str, url: str) -> dict[str, Any]:
-    """Return the registration's roles, and where its sign-ins lead back to."""
+    """Return the registration's roles and its redirect address."""
     return {
         "displayName": name,
         "signInAudience": "AzureADMyOrg",
@@ -75,35 +82,38 @@ def application(name: str, url: str) -> dict[str, Any]:
 
 
 def reachable(client: str) -> dict[str, Any]:
-    """Return what can be said only once the registration has its client id: how tokens for it are asked for."""
+    """Return the properties that need the client id: how callers request tokens."""
     trusted = {"appId": AZURE_CLI, "delegatedPermissionIds": [own_id(SCOPE)]}
     api = {**application("", "")["api"], "preAuthorizedApplications": [trusted]}
     return {"identifierUris": [f"api://{client}"], "api": api}
 
 
 def scope() -> dict[str, Any]:
-    """Return the one permission under which people call through a program; what they may do is decided by their role."""
-    said = {"adminConsentDisplayName": "Call Rekey", "adminConsentDescription": "Call Rekey as the signed-in person."}
-    return {"id": own_id(SCOPE), "value": SCOPE, "type": "Admin", "isEnabled": True, **said}
+    """Return the only permission of programs that call for a person; the person's role decides."""
+    consent = {
+        "adminConsentDisplayName": "Call Rekey",
+        "adminConsentDescription": "Call Rekey as the signed-in person.",
+    }
+    return {"id": own_id(SCOPE), "value": SCOPE, "type": "Admin", "isEnabled": True, **consent}
 
 
-def vouched_by(identity: str) -> dict[str, Any]:
-    """Return the credential by which the app's identity stands in for a secret."""
+def federated_with(identity: str) -> dict[str, Any]:
+    """Return the federated credential with which the app's identity replaces a secret."""
     name, tenant = cloud()["name"], az("account", "show")["tenantId"]
     if name not in AUDIENCES:
-        raise AzError(f"cloud {name}: what a token that vouches is for is known of {', '.join(AUDIENCES)} only")
+        raise AzError(f"cloud {name}: the token audience for federation is known only for {', '.join(AUDIENCES)}")
     issuer = f"{cloud()['endpoints']['activeDirectory'].rstrip('/')}/{tenant}/v2.0"
     return {"issuer": issuer, "subject": identity, "audiences": [AUDIENCES[name]]}
 
 
 def assign(client: str, role: str, principals: Sequence[str]) -> None:
-    """Give a role to those who do not have it yet."""
+    """Give a role to the principals that do not have it yet."""
     graph = graph_url()
     app = get(f"{graph}/servicePrincipals(appId='{client}')?$select=id")["id"]
     has = {
-        each["principalId"]
-        for each in listed(f"{graph}/servicePrincipals/{app}/appRoleAssignedTo")
-        if each["appRoleId"] == own_id(role)
+        assignment["principalId"]
+        for assignment in listed(f"{graph}/servicePrincipals/{app}/appRoleAssignedTo")
+        if assignment["appRoleId"] == own_id(role)
     }
     for principal in principals:
         if principal not in has:
@@ -113,12 +123,12 @@ def assign(client: str, role: str, principals: Sequence[str]) -> None:
 
 
 def own_id(value: str) -> str:
-    """Return the id of a role or permission: the same at every run, so that it stays the same one."""
+    """Return the id of a role or permission; every run gives the same, so none is duplicated."""
     return str(uuid5(NAMESPACE_DNS, f"{value}.rekey"))
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Do what the command line asks for; returns the exit code."""
+    """Run the command line and return the exit code."""
     try:
         match arguments:
             case ["register", name, url, identity] if url.startswith("https://") and GUID.fullmatch(identity):

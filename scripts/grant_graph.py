@@ -1,12 +1,14 @@
-"""Let Rekey's identity change the secrets of applications: the one step that a template cannot do.
+"""Let Rekey's identity change the secrets of applications, the only step that a template cannot do.
 
 python scripts/grant_graph.py IDENTITY APPLICATION…
 
-IDENTITY is the identity's object id (the deployment's output identityPrincipalId), APPLICATION a client id. Gives Microsoft
-Graph's permission Application.ReadWrite.OwnedBy, and makes the identity an owner of each application. What is given already
-is left as it is, so it can be run again. Uses `az` as you are signed in: a Privileged Role Administrator for the permission,
-an owner of the applications (or a Cloud Application Administrator) for the rest.
-Source: https://learn.microsoft.com/graph/api/serviceprincipal-post-approleassignments and application-post-owners.
+IDENTITY is the identity's object id (the deployment's output identityPrincipalId), APPLICATION a
+client id. This grants Microsoft Graph's permission Application.ReadWrite.OwnedBy, and makes the
+identity an owner of each application. It keeps existing grants, so it can be run again. It uses
+your `az` sign-in: a Privileged Role Administrator for the permission, and an owner of the
+applications (or a Cloud Application Administrator) for the rest. Sources:
+https://learn.microsoft.com/graph/api/serviceprincipal-post-approleassignments and
+application-post-owners.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ OWNED_BY = "18a4783c-866b-4cc7-a460-3d5e5662c884"
 
 
 def grant(identity: str, applications: Sequence[str]) -> None:
-    """Give the permission and the ownerships that are missing."""
+    """Grant the permission and the ownerships that are missing."""
     graph = graph_url()
     _give_permission(graph, identity)
     for application in applications:
@@ -35,8 +37,8 @@ def grant(identity: str, applications: Sequence[str]) -> None:
 
 def _give_permission(graph: str, identity: str) -> None:
     target = get(f"{graph}/servicePrincipals(appId='{GRAPH_APPLICATION}')?$select=id")["id"]
-    given = listed(f"{graph}/servicePrincipals/{identity}/appRoleAssignments")
-    if any(each["appRoleId"] == OWNED_BY and each["resourceId"] == target for each in given):
+    granted = listed(f"{graph}/servicePrincipals/{identity}/appRoleAssignments")
+    if any(role["appRoleId"] == OWNED_BY and role["resourceId"] == target for role in granted):
         print("Application.ReadWrite.OwnedBy: given already")
         return
     body = {"principalId": identity, "resourceId": target, "appRoleId": OWNED_BY}
@@ -46,18 +48,19 @@ def _give_permission(graph: str, identity: str) -> None:
 
 def _make_owner(graph: str, identity: str, application: str) -> None:
     owners = f"{graph}/applications(appId='{application}')/owners"
-    if any(each["id"] == identity for each in listed(f"{owners}?$select=id")):
+    if any(owner["id"] == identity for owner in listed(f"{owners}?$select=id")):
         print(f"{application}: owned already")
         return
-    # The object id is asked for because owners are added by it alone.
-    found = get(f"{graph}/applications(appId='{application}')?$select=id")["id"]
-    post(f"{graph}/applications/{found}/owners/$ref", {"@odata.id": f"{graph}/directoryObjects/{identity}"})
+    # Graph adds owners only by the object id of the application.
+    object_id = get(f"{graph}/applications(appId='{application}')?$select=id")["id"]
+    owner_link = {"@odata.id": f"{graph}/directoryObjects/{identity}"}
+    post(f"{graph}/applications/{object_id}/owners/$ref", owner_link)
     print(f"{application}: owned")
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Do what the command line asks for; returns the exit code."""
-    if not arguments or not all(GUID.fullmatch(each) for each in arguments):
+    """Run the command line and return the exit code."""
+    if not arguments or not all(map(GUID.fullmatch, arguments)):
         print((__doc__ or "").strip(), file=sys.stderr)
         return 2
     try:

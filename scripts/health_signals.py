@@ -1,6 +1,7 @@
-"""What a deployment's health is read from: the app's own answer, and its telemetry before and after.
+"""The signals of a deployment's health: the app's own answer, and its telemetry before and after.
 
-The telemetry is asked of https://learn.microsoft.com/azure/azure-monitor/logs/api/overview in the tables that the alerts use.
+The telemetry comes from https://learn.microsoft.com/azure/azure-monitor/logs/api/overview, and from
+the tables that the alerts use.
 """
 
 from __future__ import annotations
@@ -34,19 +35,19 @@ COMPLETED = "completed sweeps"
 
 
 class NoAnswerError(Exception):
-    """A signal could not be read; the message says which and why, in one line."""
+    """A signal could not be read; the message says which and why in one line."""
 
 
 @dataclass(frozen=True)
 class Count:
-    """How often something happened in the watched time and, for comparison, in as long a time before the deployment."""
+    """How often something happened since the deployment, and in an equal time before it."""
 
     before: float
     after: float
 
     @property
     def grew(self) -> bool:
-        """Tell whether it happens more often than before."""
+        """Return whether it happens more often than before."""
         return self.after > self.before
 
 
@@ -58,7 +59,7 @@ class App:
         self._request = HttpRequest("GET", f"{url}/api/health")
 
     def problem(self) -> str:
-        """Return what is wrong with the app's answer; empty if nothing is."""
+        """Return the problem with the app's answer; empty if there is none."""
         try:
             answer = self._client.send_request(self._request, **LIMITS)
             status = answer.json().get("status") if answer.status_code == OK else None
@@ -68,7 +69,7 @@ class App:
 
 
 class Telemetry:
-    """An Application Insights resource, by its application id; the identity needs to read it (Monitoring Reader)."""
+    """An Application Insights resource, by application id; needs the role Monitoring Reader."""
 
     def __init__(self, endpoint: str, application: str, credential: TokenCredential) -> None:
         signing = BearerTokenCredentialPolicy(credential, f"{endpoint}/.default")
@@ -77,18 +78,19 @@ class Telemetry:
         self._url = f"{endpoint}/v1/apps/{application}/query"
 
     def counts(self, deployed: datetime, window: timedelta) -> dict[str, Count]:
-        """Return every signal that was seen, by name; raises NoAnswerError."""
+        """Return the count of every signal, by name; raises NoAnswerError."""
         query = QUERY.format(deployed=deployed.isoformat(), window=int(window.total_seconds()))
         try:
             answer = self._client.send_request(HttpRequest("POST", self._url, json={"query": query}), **LIMITS)
             answer.raise_for_status()
-            found = answer.json()
-            (table,) = found["tables"]
+            response = answer.json()
+            (table,) = response["tables"]
         except (AzureError, ValueError, KeyError) as error:
             raise NoAnswerError(f"telemetry cannot be read: {' '.join(str(error).split())[:200]}") from error
-        if "error" in found:
-            # Results that are not whole come with status 200: …/logs/api/response-format.
-            raise NoAnswerError(f"telemetry was read in part only: {found['error'].get('message', '')}")
+        if "error" in response:
+            # Incomplete results come with status 200: …/logs/api/response-format.
+            message = response["error"].get("message", "")
+            raise NoAnswerError(f"telemetry was read in part only: {message}")
         return _counts([column["name"] for column in table["columns"]], table["rows"])
 
 

@@ -1,7 +1,8 @@
-"""What a deployment costs a month beside Rekey's own calls, which cloud/meter/prices.py has: list prices, US dollars, East US.
+"""The monthly cost of a deployment, apart from Rekey's own calls (see cloud/meter/prices.py).
 
-Pay as you go, as known in November 2026: the page named beside each price was out of reach then, and decides. Free grants that
-a subscription has once (Functions, Event Grid, 5 GB of logs) are left out, since others may use them up.
+These are list prices in US dollars: East US, pay as you go, November 2026. The pages named beside
+them could not be checked then; where they differ, the page is right. Free grants of a subscription
+(Functions, Event Grid, 5 GB of logs) are not counted, since other apps may use them.
 """
 
 from __future__ import annotations
@@ -17,15 +18,16 @@ type Resource = Mapping[str, Any]
 HOURS = 730
 DAYS = 30
 MILLION, GIB, PAGE = 1_000_000, 1 << 30, 25
-"""PAGE: secrets in one page of a listing."""
+"""PAGE is the number of secrets in one page of a listing."""
 GB_SECOND, EXECUTION = 0.000026, 0.40 / MILLION
 """Flex Consumption on demand: https://azure.microsoft.com/pricing/details/functions/."""
 LOG_GB, LOG_GB_MONTH, LOG_DAYS_INCLUDED = 2.76, 0.12, 31
-"""Analytics logs, and their retention beyond what is included: https://azure.microsoft.com/pricing/details/monitor/."""
+"""Analytics logs, and their retention after the included days:
+https://azure.microsoft.com/pricing/details/monitor/."""
 ALERT_RULE: Mapping[str, float] = {"PT1M": 3.0, "PT5M": 1.5, "PT10M": 1.0, "PT15M": 0.5}
-"""A log alert by how often it is evaluated, the same page; rarer ones cost what the last does."""
+"""A log alert by its frequency, from the same page; rarer evaluation costs the same as the last."""
 ALERT_SERIES = 0.05
-"""One monitored time series of a log alert with dimensions, the same page."""
+"""One monitored time series of a log alert with dimensions, from the same page."""
 ENDPOINT = 0.01 * HOURS
 """A private endpoint, traffic aside: https://azure.microsoft.com/pricing/details/private-link/."""
 ZONE = 0.50
@@ -36,7 +38,7 @@ BLOB_GB: Mapping[str, float] = {"LRS": 0.021, "ZRS": 0.026, "GRS": 0.046, "GZRS"
 
 @dataclass(frozen=True)
 class Load:
-    """What is asked of Rekey in a month."""
+    """The work of Rekey in a month."""
 
     secrets: int
     vaults: int
@@ -47,16 +49,16 @@ class Load:
     rotation_seconds: float = 10
     sweep_seconds: float = 30
     troubled: float = 0.05
-    """The share of secrets that an alert's query returns: of those alone it makes a time series."""
+    """The share of secrets that an alert's query returns; only those become a time series."""
 
     @property
     def executions(self) -> float:
-        """Return how often a function runs: a rotation is a message of its own, a sweep one more for each vault."""
+        """Return how often functions run: once for each rotation, sweep and swept vault."""
         return self.rotations + self.sweeps * (1 + self.vaults)
 
     @property
     def calls(self) -> Mapping[tuple[str, str], float]:
-        """Return how often Rekey calls what is charged for each call, by service and operation: ARCHITECTURE.md has the counts."""
+        """Return the charged calls by service and operation, as counted in ARCHITECTURE.md."""
         listed = self.sweeps * (self.secrets / PAGE + self.vaults)
         audited = self.secrets * DAYS
         return {
@@ -70,7 +72,7 @@ class Load:
 
     @property
     def log_gb(self) -> float:
-        """Return how much telemetry comes in: a kilobyte for a secret's gauge and a call, five for a function's run."""
+        """Return the GB of telemetry: 1 KB for a secret's gauge or a call, 5 KB for a run."""
         kilobytes = self.sweeps * self.secrets + sum(self.calls.values()) + 5 * self.executions
         return kilobytes * 1024 / GIB
 
@@ -92,7 +94,7 @@ def _workspace(workspace: Resource, load: Load) -> float:
 
 
 def _storage(account: Resource, load: Load) -> float:
-    # Six queues looked at every ten seconds by an instance that never rests: more than happens.
+    # Six queues, each polled every ten seconds by an instance that never stops: an upper bound.
     polls = 6 * HOURS * 360 * (price("queue", "GetMessages") or 0)
     return BLOB_GB[account["sku"]["name"].partition("_")[2]] + polls + _calls(load, "blob", "queue")
 
@@ -114,7 +116,8 @@ METERS: Mapping[str, Callable[[Resource, Load], float]] = {
     # An event for each secret that nears its expiry, and one when it expires.
     "Microsoft.EventGrid/systemTopics": lambda _, load: 2 * load.rotations * (price("eventgrid", "Publish") or 0),
 }
-"""What a resource costs a month, by its type. The vaults exist already; what Rekey asks of them is added once."""
+"""The monthly cost of a resource by type. The vaults exist already; `vault_calls` has their
+cost."""
 FREE = (
     "Microsoft.Authorization/",
     "Microsoft.EventGrid/systemTopics/eventSubscriptions",
@@ -131,14 +134,15 @@ FREE = (
     "Microsoft.Web/sites",  # what runs is the plan's
     "Microsoft.Web/sites/",
 )
-"""Types, or beginnings of types that end in a slash, that cost nothing by themselves."""
+"""Types that cost nothing by themselves; an entry with a slash at its end is a prefix."""
 
 
 def known(kind: str) -> bool:
-    """Tell whether it is known what a type of resource costs."""
-    return kind in METERS or kind in FREE or kind.startswith(tuple(each for each in FREE if each.endswith("/")))
+    """Return whether the cost of a resource type is known."""
+    prefixes = tuple(prefix for prefix in FREE if prefix.endswith("/"))
+    return kind in METERS or kind in FREE or kind.startswith(prefixes)
 
 
 def vault_calls(load: Load) -> float:
-    """Return what Rekey's calls to the managed vaults cost a month."""
+    """Return the monthly cost of Rekey's calls to the managed vaults."""
     return _calls(load, "keyvault")

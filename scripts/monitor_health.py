@@ -2,10 +2,12 @@
 
 python scripts/monitor_health.py --app NAME --duration 10m [--insights APPLICATION_ID] [--needs-sweep]
 
-Healthy means, for the whole duration: GET /api/health answers 200 with {"status": "ok"}, to the end and but for two tries in a
-row, since a deployment restarts the app; and the telemetry shows no more parked secrets, incomplete sweeps and exceptions than
-in as long a time before. With --needs-sweep a sweep must have completed too. Without --insights the answer alone decides.
-Exit code 0: healthy. 1: not healthy. 2: it could not be told, which is no reason to keep the deployment either.
+The app is healthy if GET /api/health answers 200 with {"status": "ok"} for the whole duration. Up
+to two failed tries in a row are allowed, except at the end, since a deployment restarts the app.
+The telemetry must show no more parked secrets, incomplete sweeps and exceptions than in an equal
+time before. With --needs-sweep a sweep must have completed too. Without --insights the answers
+alone decide. Exit code 0: healthy. 1: not healthy. 2: unknown, so the deployment is not confirmed
+either.
 """
 
 from __future__ import annotations
@@ -28,12 +30,12 @@ from scripts.health_signals import COMPLETED, App, Count, NoAnswerError, Telemet
 
 HEALTHY, UNHEALTHY, UNKNOWN = 0, 1, 2
 IN_A_ROW = 3
-"""So many bad answers one after the other are no restart any more."""
+"""After so many bad answers in a row, a restart is no longer the explanation."""
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours"}
 
 
 class Clock(Protocol):
-    """Time as the watch sees it."""
+    """The clock that the watch uses."""
 
     def now(self) -> datetime:
         """Return the time, aware."""
@@ -58,7 +60,7 @@ class SystemClock:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is watched, and for how long."""
+    """What to watch, and for how long."""
 
     app: App
     telemetry: Telemetry | None
@@ -68,7 +70,7 @@ class Plan:
 
 
 def watch(plan: Plan, clock: Clock) -> int:
-    """Watch until the time is over or the app is certainly not healthy; returns the exit code and prints every step."""
+    """Watch until time is over or the app is unhealthy; print steps, return the exit code."""
     deployed, bad = clock.now(), 0
     while True:
         problem = plan.app.problem()
@@ -114,10 +116,10 @@ def _verdict(code: int, problems: Sequence[str]) -> int:
 
 def duration(text: str) -> timedelta:
     """Read 30s, 10m or 1h."""
-    found = re.fullmatch(r"(\d{1,4})([smh])", text)
-    if not found or int(found[1]) == 0:
+    match = re.fullmatch(r"(\d{1,4})([smh])", text)
+    if not match or int(match[1]) == 0:
         raise argparse.ArgumentTypeError(f"{text} is no duration such as 30s, 10m or 1h")
-    return timedelta(**{UNITS[found[2]]: int(found[1])})
+    return timedelta(**{UNITS[match[2]]: int(match[1])})
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -134,13 +136,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str], clock: Clock | None = None, credential: TokenCredential | None = None) -> int:
-    """Do what the command line asks for; returns the exit code."""
-    asked = _parser().parse_args(arguments)
-    app = App(asked.url or f"https://{asked.app}.azurewebsites.net")
+    """Run the command line and return the exit code."""
+    options = _parser().parse_args(arguments)
+    app = App(options.url or f"https://{options.app}.azurewebsites.net")
     telemetry = None
-    if asked.insights:
-        telemetry = Telemetry(asked.insights_endpoint, asked.insights, credential or _signed_in())
-    plan = Plan(app, telemetry, asked.duration, asked.every, asked.needs_sweep)
+    if options.insights:
+        telemetry = Telemetry(options.insights_endpoint, options.insights, credential or _signed_in())
+    plan = Plan(app, telemetry, options.duration, options.every, options.needs_sweep)
     return watch(plan, clock or SystemClock())
 
 

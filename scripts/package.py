@@ -1,10 +1,11 @@
-"""Build the app's package: the same bytes from the same files, wherever and whenever it is built.
+"""Build the app's package reproducibly: the same files give the same bytes.
 
 python scripts/package.py dist/rekey.zip              the sources; Azure installs their packages (`remoteBuild=true`)
 python scripts/package.py dist/rekey.zip --complete   with its packages, all compiled (`remoteBuild=false`)
 
-A complete package runs as it is. It needs Python 3.13, `uv` and the dependency group `delivery` (`make package`), and its bill
-of materials (CycloneDX 1.6) is written beside it. SHA256SUMS beside the package holds the sums of what was written.
+A complete package runs as it is. To build it takes Python 3.13, `uv` and the dependency group
+`delivery` (`make package`). Its bill of materials (CycloneDX 1.6) is written beside it, and
+SHA256SUMS holds the sums of both.
 """
 
 from __future__ import annotations
@@ -23,64 +24,68 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 SINGLE = ("composition.py", "function_app.py", "host.json", "requirements.txt")
 CONTENT = (*SINGLE, "api", "cloud", "engine", "rotators")
-"""All that the app consists of."""
+"""All files and folders of the app."""
 KINDS = (".py", ".html", ".css", ".js")
-"""Which files of its folders the app reads."""
+"""The types of files that the app reads from its folders."""
 PACKAGES = ".python_packages/lib/site-packages"
-"""Where the Functions worker looks for packages: https://learn.microsoft.com/azure/azure-functions/functions-reference-python."""
+"""The folder in which the Functions worker looks for packages:
+https://learn.microsoft.com/azure/azure-functions/functions-reference-python."""
 HOME = "/home/site/wwwroot"
-"""Where the app lies in Azure: compiled files name it in tracebacks instead of the folder that they were built in."""
+"""The app's folder in Azure. Tracebacks of compiled files name it instead of the build folder."""
 PLATFORM = ("--python-platform", "x86_64-manylinux_2_28", "--only-binary", ":all:")
-"""What Flex Consumption runs on; a package that would have to be built here is refused."""
+"""The platform of Flex Consumption. A package without a wheel for it is refused."""
 LEFT_OUT = frozenset(
     {"__pycache__", ".DS_Store", "RECORD", "INSTALLER", "REQUESTED", "_virtualenv.py", "_virtualenv.pth"}
 )
-"""What an installation leaves beside the packages; some of it names the folder that was installed to."""
+"""Files that an installation adds beside the packages; some of them name the target folder."""
 EPOCH = (1980, 1, 1, 0, 0, 0)
-"""The oldest time that a zip file knows: that of every entry, so that no clock shows in the package."""
+"""The oldest time in the zip format. Every entry has it, so the package does not depend on a
+clock."""
 UNIX, READABLE = 3, 0o100644
 
 
 def files(root: Path, packages: Path | None = None) -> dict[str, Path]:
-    """Return what goes into the package, by its name there, in order; raises FileNotFoundError if a part is missing."""
-    found = {
+    """Return the package's files by name, sorted; raises FileNotFoundError for a missing part."""
+    content = {
         path.relative_to(root).as_posix(): path
         for part in CONTENT
         for path in _files_of(root / part)
         if part in SINGLE or path.suffix in KINDS
     }
     if packages:
-        found |= {f"{PACKAGES}/{path.relative_to(packages).as_posix()}": path for path in _files_of(packages)}
-    return dict(sorted(found.items()))
+        content |= {f"{PACKAGES}/{path.relative_to(packages).as_posix()}": path for path in _files_of(packages)}
+    return dict(sorted(content.items()))
 
 
 def compiled(content: dict[str, Path], place: Path) -> dict[str, Path]:
-    """Lay the content out in an empty folder, compile it there and return all of it, bytecode included.
+    """Copy the content to an empty folder, compile it there and return all files with the bytecode.
 
-    The bytecode is never checked against its source (PEP 552), since the times of files do not survive a deployment.
+    The bytecode is never checked against its source (PEP 552), since a deployment changes file
+    times.
     """
     for name, path in content.items():
         (place / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, place / name)
     options = ("-q", "--invalidation-mode", "unchecked-hash", "-s", str(place), "-p", HOME)
-    # Some packages carry templates that are no Python by themselves: they stay uncompiled, and nothing imports them.
+    # Some packages contain templates that are not valid Python. They stay uncompiled; nothing
+    # imports them.
     environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": ""}
     subprocess.run([sys.executable, "-m", "compileall", *options, str(place)], env=environment, check=False)  # noqa: S603
     return dict(sorted((path.relative_to(place).as_posix(), path) for path in place.rglob("*") if path.is_file()))
 
 
 def installed(environment: Path) -> Path:
-    """Make a virtual environment of what requirements.txt locks, every hash checked; returns its packages' folder."""
+    """Install requirements.txt with hashes into a new environment; return its packages' folder."""
     uv = os.environ.get("UV", "uv")
     subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, str(environment)], check=True)  # noqa: S603
-    wanted = ("--require-hashes", "--requirements", str(ROOT / "requirements.txt"))
-    command = [uv, "pip", "install", "--quiet", "--python", str(environment), *PLATFORM, *wanted]
+    locked = ("--require-hashes", "--requirements", str(ROOT / "requirements.txt"))
+    command = [uv, "pip", "install", "--quiet", "--python", str(environment), *PLATFORM, *locked]
     subprocess.run(command, check=True)  # noqa: S603
     return next((environment / "lib").glob("python*/site-packages"))
 
 
 def bill_of_materials(environment: Path, target: Path) -> None:
-    """Write what a virtual environment holds, with licences and who needs what, as CycloneDX 1.6."""
+    """Write an environment's packages, licences and dependencies as CycloneDX 1.6."""
     project = ("--pyproject", str(ROOT / "pyproject.toml"), "--mc-type", "application")
     output = ("--output-reproducible", "--spec-version", "1.6", "--output-file", str(target))
     command = [sys.executable, "-m", "cyclonedx_py", "environment", *project, *output, str(environment)]
@@ -99,7 +104,7 @@ def build(target: Path, content: dict[str, Path]) -> str:
 
 
 def build_complete(target: Path) -> None:
-    """Write the compiled package with all that it needs, and its bill of materials beside it."""
+    """Write the compiled package with its dependencies, and its bill of materials beside it."""
     with tempfile.TemporaryDirectory() as folder:
         environment, place = Path(folder, "environment"), Path(folder, "app")
         build(target, compiled(files(ROOT, installed(environment)), place))
@@ -118,19 +123,19 @@ def _sum(file: Path) -> str:
 
 
 def main(arguments: list[str]) -> None:
-    """Build the package that the command line asks for."""
+    """Build the package for the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("target", type=Path, help="the zip file to write")
     parser.add_argument("--complete", action="store_true", help="bring the Python packages along, compiled")
-    asked = parser.parse_args(arguments)
-    written = [asked.target]
-    if asked.complete:
-        build_complete(asked.target)
-        written.append(asked.target.with_suffix(".cdx.json"))
+    options = parser.parse_args(arguments)
+    written = [options.target]
+    if options.complete:
+        build_complete(options.target)
+        written.append(options.target.with_suffix(".cdx.json"))
     else:
-        build(asked.target, files(ROOT))
+        build(options.target, files(ROOT))
     sums = "".join(f"{_sum(file)}  {file.name}\n" for file in written)
-    asked.target.with_name("SHA256SUMS").write_text(sums)
+    options.target.with_name("SHA256SUMS").write_text(sums)
     print(sums, end="")
 
 

@@ -1,4 +1,6 @@
-"""Prove that nothing that fails can hurt: play every schedule that can be enumerated and many that cannot; see docs/proof.md.
+"""Prove that failures break no promise; see docs/proof.md.
+
+This plays every schedule that can be enumerated, and a sample of those that cannot.
 
     python -m scripts.prove                   everything, in about ten minutes on two cores
     python -m scripts.prove --share 0.1       a tenth of the pairs, orders and seeds
@@ -58,9 +60,9 @@ def _progress(chosen: Sequence[Part], began: float) -> Iterator[None]:
     while True:
         now = time.perf_counter()
         if now - shown > (1 if terminal else 30):
-            part = next((each for each in reversed(chosen) if each.played), chosen[0])
-            found = sum(len(each.violations) for each in chosen)
-            line = f"{now - began:>5.0f} s  {part.name}: {part.played:,}, violations so far {found}"
+            current = next((part for part in reversed(chosen) if part.played), chosen[0])
+            violations = sum(len(part.violations) for part in chosen)
+            line = f"{now - began:>5.0f} s  {current.name}: {current.played:,}, violations so far {violations}"
             print(f"\r{line:<78}" if terminal else line, end="" if terminal else "\n", flush=True)
             shown = now
         yield

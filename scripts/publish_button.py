@@ -2,8 +2,9 @@
 
 python scripts/publish_button.py FOLDER VERSION
 
-The portal reads in the browser, and the files of a GitHub release do not allow that (CORS:
-https://github.com/Azure/bicep/discussions/7756); raw.githubusercontent.com does. Uses `gh`, and GITHUB_REPOSITORY, GITHUB_SHA.
+The portal reads them in the browser. The files of a GitHub release do not allow that (CORS:
+https://github.com/Azure/bicep/discussions/7756), but raw.githubusercontent.com does. Uses `gh`, and
+the variables GITHUB_REPOSITORY and GITHUB_SHA.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def gh(path: str, *options: str, body: Mapping[str, Any] | None = None) -> subpr
 
 
 def publish(folder: Path, version: str) -> None:
-    """Write both files; raises SystemExit with what GitHub said."""
+    """Write both files; raises SystemExit with GitHub's error message."""
     if gh(f"git/ref/heads/{BRANCH}").returncode:
         _done(gh("git/refs", body={"ref": f"refs/heads/{BRANCH}", "sha": os.environ["GITHUB_SHA"]}))
     for name in FILES:
@@ -47,7 +48,7 @@ def _done(ran: subprocess.CompletedProcess[str]) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Do what the command line asks for; returns the exit code."""
+    """Run the command line and return the exit code."""
     if len(arguments) != 2:  # noqa: PLR2004
         print((__doc__ or "").strip(), file=sys.stderr)
         return 2

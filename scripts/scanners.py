@@ -1,7 +1,8 @@
-"""The scans, one function each: run a well-known tool, and tell findings, nothing found, and not looked at apart.
+"""The scans, one function each. A scan ends with findings, without findings, or unchecked.
 
-A scanner that looked at nothing exits 0 like one that found nothing: pip-audit without its service skips every package, and
-checkov reads no resource out of a template with symbolic names. So each scan counts what was looked at.
+A scanner that checked nothing exits with 0, like one that found nothing. For example, pip-audit
+skips every package if its service does not answer, and checkov sees no resource in a template with
+symbolic names. So each scan counts what was checked.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 PRODUCT = ("function_app.py", "api", "cli", "cloud", "engine", "rotators", "scripts", "simulator")
 PLANTED = ("tests/", "simulator/", "bench/")
-"""Where passwords are made up on purpose; keys and tokens in their real formats are looked for there too."""
+"""Folders with invented passwords. Keys and tokens in real formats are reported there too."""
 GUESSES = frozenset({"Secret Keyword", "Base64 High Entropy String", "Hex High Entropy String"})
 GENERATED = r"(^|/)(uv\.lock|package-lock\.json|requirements\.txt)$|\.snapshot\.json$"
 SCHEMA = "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#"
@@ -30,7 +31,10 @@ EXCEPTIONS: Mapping[tuple[str, str], str] = {
     ("docs/policy.md", "Secret Keyword"): "a pattern of names",
     ("docs/telemetry.md", "Secret Keyword"): "the names of kinds of credentials",
 }
-"""What is known and why it is no problem, by file and rule. Code has its reasons beside the line, infrastructure in .checkov.yaml."""
+"""Known false findings with their reasons, by file and rule.
+
+Exceptions for code stand beside the line, those for infrastructure in .checkov.yaml.
+"""
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,7 @@ type Runner = Callable[[Sequence[str]], Ran]
 
 @dataclass(frozen=True)
 class Finding:
-    """Something to mend."""
+    """Something to fix."""
 
     where: str
     rule: str
@@ -56,7 +60,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Result:
-    """What one scan saw; `unchecked` says why it could not look, empty if it could."""
+    """The result of one scan; `unchecked` says why it could not check, empty if it could."""
 
     name: str
     looked_at: int
@@ -72,7 +76,7 @@ class Result:
 
 
 def run(command: Sequence[str]) -> Ran:
-    """Run a tool in the repository's root; one that is not there ends with 127, as in a shell."""
+    """Run a tool in the repository's root; a missing tool ends with 127, as in a shell."""
     try:
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603
     except FileNotFoundError as missing:
@@ -81,12 +85,12 @@ def run(command: Sequence[str]) -> Ran:
 
 
 def tool(name: str) -> str:
-    """Return a program that is installed beside this interpreter."""
+    """Return the path of a program that is installed beside this interpreter."""
     return str(Path(sys.executable).with_name(name))
 
 
 def dependencies(runner: Runner = run) -> Result:
-    """Hold every locked package of the app against known vulnerabilities: PyPI's own list, else OSV's."""
+    """Check every locked package for known vulnerabilities in PyPI's list, else in OSV's."""
     reasons: list[str] = []
     for service in ("pypi", "osv"):
         options = ("--require-hashes", "--disable-pip", "--progress-spinner", "off", "-f", "json", "-s", service)
@@ -103,34 +107,38 @@ def _audited(ran: Ran, service: str) -> Result:
         listed = json.loads(ran.output)["dependencies"]
     except (ValueError, KeyError):
         return Result("dependencies", 0, unchecked=f"{service}: {_last_line(ran.errors)}")
-    asked = [each for each in listed if "skip_reason" not in each]
+    audited = [package for package in listed if "skip_reason" not in package]
     findings = tuple(
         Finding(
-            f"{each['name']} {each['version']}", found["id"], f"fixed in {', '.join(found['fix_versions']) or 'none'}"
+            f"{package['name']} {package['version']}",
+            flaw["id"],
+            f"fixed in {', '.join(flaw['fix_versions']) or 'none'}",
         )
-        for each in asked
-        for found in each["vulns"]
+        for package in audited
+        for flaw in package["vulns"]
     )
-    skipped = len(listed) - len(asked)
-    unchecked = f"{service} did not tell of {skipped} of {len(listed)} packages" if skipped or not listed else ""
-    return Result("dependencies", len(asked), findings, unchecked)
+    skipped = len(listed) - len(audited)
+    gap = f"{service} reported nothing on {skipped} of {len(listed)} packages"
+    return Result("dependencies", len(audited), findings, gap if skipped or not listed else "")
 
 
 def code(runner: Runner = run) -> Result:
-    """Look for dangerous code with ruff's S rules, which are bandit's; exceptions stand beside their lines, with reasons."""
-    present = [each for each in PRODUCT if (ROOT / each).exists()]
+    """Check for dangerous code with ruff's S rules (bandit's); exceptions are in the code."""
+    present = [part for part in PRODUCT if (ROOT / part).exists()]
     ran = runner([sys.executable, "-m", "ruff", "check", "--select", "S", "--output-format", "json", *present])
     try:
-        found = json.loads(ran.output)
+        reported = json.loads(ran.output)
     except ValueError:
         return Result("code", 0, unchecked=_last_line(ran.errors))
-    places = [(f"{_short(each['filename'])}:{each['location']['row']}", each) for each in found]
-    findings = tuple(Finding(place, each["code"], each["message"]) for place, each in places)
-    return Result("code", sum(1 for each in present for _ in _modules(ROOT / each)), findings)
+    findings = tuple(
+        Finding(f"{_short(flaw['filename'])}:{flaw['location']['row']}", flaw["code"], flaw["message"])
+        for flaw in reported
+    )
+    return Result("code", sum(1 for part in present for _ in _modules(ROOT / part)), findings)
 
 
 def infrastructure(runner: Runner = run) -> Result:
-    """Look at every resource that the committed snapshots deploy with checkov, modules and loops worked out."""
+    """Check every resource of the committed snapshots, modules expanded, with checkov."""
     uv = os.environ.get("UV", "uv")
     with tempfile.TemporaryDirectory() as folder:
         for snapshot in sorted((ROOT / "infra" / "snapshots").glob("*.snapshot.json")):
@@ -161,44 +169,44 @@ def _checked(ran: Ran) -> Result:
         return Result("infrastructure", 0, unchecked=f"checkov: {_last_line(ran.errors)}")
     failed = whole.get("results", {}).get("failed_checks", [])
     findings = tuple(
-        Finding(f"{each['file_path'].strip('/')} {each['resource']}", each["check_id"], each["check_name"])
-        for each in failed
+        Finding(f"{flaw['file_path'].strip('/')} {flaw['resource']}", flaw["check_id"], flaw["check_name"])
+        for flaw in failed
     )
     return Result("infrastructure", seen, findings, "" if seen else "checkov saw no resource")
 
 
 def workflows(runner: Runner = run) -> Result:
-    """Look at the workflows with zizmor, offline."""
+    """Check the workflows with zizmor, offline."""
     ran = runner([tool("zizmor"), "--offline", "--no-progress", "--format", "json", ".github/workflows"])
     seen = len(list((ROOT / ".github" / "workflows").glob("*.yml")))
     try:
-        found = json.loads(ran.output)
+        reported = json.loads(ran.output)
     except ValueError:
         return Result("workflows", 0, unchecked=f"zizmor: {_last_line(ran.errors)}")
-    findings = tuple(Finding(_workflow(each), each["ident"], each["desc"]) for each in found if not each["ignored"])
+    findings = tuple(Finding(_workflow(flaw), flaw["ident"], flaw["desc"]) for flaw in reported if not flaw["ignored"])
     return Result("workflows", seen, findings)
 
 
-def _workflow(found: Mapping[str, Any]) -> str:
-    place = found["locations"][0]
+def _workflow(flaw: Mapping[str, Any]) -> str:
+    place = flaw["locations"][0]
     file = place["symbolic"]["key"]["Local"]["given_path"]
     return f"{file}:{place['concrete']['location']['start_point']['row'] + 1}"
 
 
 def secrets(runner: Runner = run) -> Result:
-    """Look for secrets in every file that git knows, with detect-secrets; generated files hold hashes and are left out."""
+    """Search the files in git with detect-secrets, except generated ones full of hashes."""
     listed = runner(["git", "ls-files"]).output.splitlines()
     ran = runner([tool("detect-secrets"), "scan", "--exclude-files", GENERATED])
     try:
         results = json.loads(ran.output)["results"]
     except (ValueError, KeyError):
         return Result("secrets", 0, unchecked=f"detect-secrets: {_last_line(ran.errors)}")
-    found = [
-        Finding(f"{file}:{each['line_number']}", each["type"], "looks like a secret")
+    suspected = [
+        Finding(f"{file}:{hit['line_number']}", hit["type"], "looks like a secret")
         for file in results
-        for each in results[file]
+        for hit in results[file]
     ]
-    findings = tuple(each for each in found if not _excused(each))
+    findings = tuple(finding for finding in suspected if not _excused(finding))
     return Result("secrets", len(listed), findings, "" if listed else "git lists no file")
 
 
@@ -217,4 +225,4 @@ def _short(file: str) -> str:
 
 def _last_line(text: str) -> str:
     lines = [line for line in text.splitlines() if line.strip()]
-    return lines[-1].strip()[:100] if lines else "said nothing"
+    return lines[-1].strip()[:100] if lines else "it printed no message"

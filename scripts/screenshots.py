@@ -1,4 +1,4 @@
-"""Draw the pictures of the pages for their documentation: python -m scripts.screenshots."""
+"""Take the screenshots of the pages for the documentation: python -m scripts.screenshots."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ ONE = "?vault=prod&secret=checkout-sql"
 
 
 def draw(browser: Browser, address: str, name: str, size: ViewportSize, *, dark: bool = False, query: str = "") -> None:
-    """Draw a page: at a desk all of it, on a phone its first screen. What is out of sight is not drawn: so, tall screens."""
+    """Take a screenshot: of the whole page at a desk, of the first screen on a phone.
+
+    The browser does not draw what is out of sight, so the desk's screen is tall.
+    """
     phone = size is PHONE
     page = browser.new_page(
         viewport=size, color_scheme="dark" if dark else "light", device_scale_factor=2 if phone else 1

@@ -1,10 +1,11 @@
-"""Scan what is delivered: dependencies, code, infrastructure, workflows, and secrets in the tree.
+"""Scan the product: dependencies, code, infrastructure, workflows, and secrets in the tree.
 
 make scan                                      all of it, or
 python scripts/security_scan.py [SCAN …] [--json]     with the dependency group `delivery`
 
-Exit code 0: everything was looked at and nothing found. 1: something was found. 2: no such scan. 3: nothing was found, but
-something could not be looked at, such as the dependencies where the list of vulnerabilities cannot be reached.
+Exit code 0: everything was checked, without findings. 1: there are findings. 2: no such scan. 3: no
+findings, but something could not be checked, such as the dependencies if the list of
+vulnerabilities is out of reach.
 """
 
 from __future__ import annotations
@@ -23,14 +24,20 @@ from scripts.scanners import Result
 
 CLEAN, FOUND, UNCHECKED = 0, 1, 3
 SCANS: Mapping[str, Callable[[], Result]] = {
-    each.__name__: each
-    for each in (scanners.dependencies, scanners.code, scanners.infrastructure, scanners.workflows, scanners.secrets)
+    scan.__name__: scan
+    for scan in (
+        scanners.dependencies,
+        scanners.code,
+        scanners.infrastructure,
+        scanners.workflows,
+        scanners.secrets,
+    )
 }
 
 
 def verdict(results: Sequence[Result]) -> int:
-    """Return the exit code: what was found outweighs what could not be looked at."""
-    states = {each.state for each in results}
+    """Return the exit code: a finding outweighs an unchecked part."""
+    states = {result.state for result in results}
     if "findings" in states:
         return FOUND
     return UNCHECKED if "unchecked" in states else CLEAN
@@ -39,21 +46,22 @@ def verdict(results: Sequence[Result]) -> int:
 def table(results: Sequence[Result]) -> str:
     """Return the results for people."""
     lines: list[str] = []
-    for each in results:
-        lines.append(f"{each.name:<15} {each.state:<10} {each.looked_at:>4} looked at  {each.unchecked}".rstrip())
-        lines += [f"    {finding.rule:<28} {finding.where}  {finding.what}" for finding in each.findings]
+    for result in results:
+        counted = f"{result.looked_at:>4} looked at"
+        lines.append(f"{result.name:<15} {result.state:<10} {counted}  {result.unchecked}".rstrip())
+        lines += [f"    {finding.rule:<28} {finding.where}  {finding.what}" for finding in result.findings]
     return "\n".join(lines)
 
 
 def main(arguments: Sequence[str], scans: Mapping[str, Callable[[], Result]] = SCANS) -> int:
-    """Do what the command line asks for; returns the exit code."""
+    """Run the command line and return the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("scans", nargs="*", choices=[*scans, []], metavar="SCAN", help=f"some of: {', '.join(scans)}")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    asked = parser.parse_args(arguments)
-    results = [scans[name]() for name in asked.scans or scans]
-    whole = [dataclasses.asdict(each) | {"state": each.state} for each in results]
-    print(json.dumps(whole, indent=2) if asked.json else table(results))
+    options = parser.parse_args(arguments)
+    results = [scans[name]() for name in options.scans or scans]
+    whole = [dataclasses.asdict(result) | {"state": result.state} for result in results]
+    print(json.dumps(whole, indent=2) if options.json else table(results))
     return verdict(results)
 
 

@@ -1,4 +1,4 @@
-"""A hook of mkdocs: brings the pages at the repository's root into the site, and corrects the links between both.
+"""A hook of mkdocs that adds the pages of the repository's root to the site and corrects the links.
 
 Event names and File.generated: https://www.mkdocs.org/dev-guide/plugins/#events.
 """
@@ -11,7 +11,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ("ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
-"""What the site shows of the repository's root."""
+"""The pages of the repository's root that the site shows."""
 
 
 def on_files(files: Any, config: Any) -> Any:
@@ -24,7 +24,7 @@ def on_files(files: Any, config: Any) -> Any:
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """Lead links to the root's pages to where the site has them."""
+    """Correct the links to the root's pages."""
     if page.file.src_uri in PAGES:
         return markdown
     names = "|".join(map(re.escape, PAGES))
@@ -32,5 +32,5 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
 
 
 def inside(text: str) -> str:
-    """Return a root page as it reads inside docs/: links into docs/ lose their folder, the README is the first page."""
+    """Return a root page with links as inside docs/, where the README is the first page."""
     return text.replace("](docs/", "](").replace("](README.md", "](index.md")

@@ -1,6 +1,6 @@
-"""Take the snapshots under infra/snapshots/ anew, and compile infra/azuredeploy.json, after a change of the template.
+"""Renew the snapshots under infra/snapshots/ and infra/azuredeploy.json after a template change.
 
-Review what the snapshots show and commit both: the compiled template is what the button "Deploy to Azure" opens.
+Review the snapshots and commit both. The button "Deploy to Azure" opens the compiled template.
 
 python scripts/snapshots.py
 
@@ -24,23 +24,23 @@ PLACE = (
     *("--subscription-id", "00000000-0000-0000-0000-000000000001"),
     *("--resource-group", "rekey", "--location", "westeurope"),
 )
-"""Where the snapshots pretend to be deployed."""
+"""The invented place of deployment in the snapshots."""
 
 
 def bicep(command: str, *arguments: str) -> str:
-    """Run the compiler and return what it writes; raises CalledProcessError where it refuses."""
+    """Run the compiler and return its output; raises CalledProcessError for an error."""
     program = [os.environ.get("BICEP", "bicep"), command, *arguments]
     return subprocess.run(program, check=True, stdout=subprocess.PIPE, text=True).stdout  # noqa: S603
 
 
 def compiled() -> str:
-    """Return the template as JSON, without what differs from one version of the compiler to the next."""
+    """Return the template as JSON, without the parts that depend on the compiler's version."""
     template = without_generator(json.loads(bicep("build", str(INFRA / "main.bicep"), "--stdout")))
     return json.dumps(template, indent=1, ensure_ascii=False) + "\n"
 
 
 def without_generator(part: Any) -> Any:
-    """Leave out the compiler's version and hash, here and in every nested template."""
+    """Return a part without the compiler's version and hash, also in nested templates."""
     if isinstance(part, dict):
         return {key: without_generator(value) for key, value in part.items() if key != "_generator"}
     return [without_generator(value) for value in part] if isinstance(part, list) else part
@@ -53,7 +53,7 @@ def take(parameters: Path) -> None:
 
 
 def settle(file: Path) -> None:
-    """Put a snapshot's outputs in order: the compiler writes them in another one each time."""
+    """Sort a snapshot's outputs, since the compiler writes them in a different order each time."""
     snapshot = json.loads(file.read_text())
     snapshot["outputs"] = dict(sorted(snapshot["outputs"].items()))
     file.write_text(json.dumps(snapshot, indent=2, ensure_ascii=False) + "\n")

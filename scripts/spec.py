@@ -1,6 +1,7 @@
-"""Check the formal model in docs/spec with TLC: every model must hold, and every deliberate bug must break its promise.
+"""Check the formal model in docs/spec with TLC.
 
-Exit codes: 0 as it must be, 1 a finding, 2 nothing was checked, since Java or the checker is missing.
+Every model must hold, and every deliberate bug must break its promise. Exit code 0: all as
+expected. 1: a finding. 2: nothing was checked, since Java or the checker is missing.
 """
 
 from __future__ import annotations
@@ -31,15 +32,16 @@ BOUNDS = (
 INVARIANTS = ("P1", "P2", "P3", "P4", "P5", "P1Replica")
 PROPERTIES = ("P1End", "P1ReplicaEnd", "P5End", "P7", "People")
 HOLDS, VIOLATED = (0,), (12, 13)
-"""How TLC ends where everything holds; where an invariant or a property is violated."""
+"""TLC's exit codes if everything holds, and if an invariant or a property is violated."""
 NOTHING_CHECKED = 2
 ENDLESS = -1
 LIMIT_SECONDS = 600.0
-"""The longest that one check may take: a model that has grown too large says so in place of running for hours."""
+"""The longest that one check may take. A model that is too large fails instead of running for
+hours."""
 NOT_SEEN_IN_RUNS = ("late look", "tidy first")
-"""Rules that no recorded run can show: a matter of minutes, and of which try of a message it is."""
+"""Rules that no recorded run can show: they depend on minutes, and on the try of a message."""
 TRACED_WORKERS = 4
-"""More workers than a recorded run has under way at once."""
+"""More workers than any recorded run has at the same time."""
 
 
 class CheckerMissing(Exception):  # noqa: N818 - it is no error of the model
@@ -57,7 +59,7 @@ class Check:
 
 
 def configuration(model: Mapping[str, object], without: Sequence[str], promises: Sequence[str]) -> str:
-    """Return a TLC configuration for a model that leaves some rules out."""
+    """Return a TLC configuration for a model without some of its rules."""
     rules = ", ".join(f'"{rule}"' for rule in without)
     lines = [
         "SPECIFICATION Spec",
@@ -75,7 +77,7 @@ def configuration(model: Mapping[str, object], without: Sequence[str], promises:
 
 
 def checks() -> list[Check]:
-    """Return everything that models.toml asks for; the long ones first, so that both cores end together."""
+    """Return all checks of models.toml, long ones first, so that both cores finish together."""
     table = tomllib.loads((SPEC / "models.toml").read_text())
     models = {model["name"]: model for model in table["model"]}
     everything = (*INVARIANTS, *PROPERTIES)
@@ -109,14 +111,15 @@ def checker() -> list[str]:
 
 
 def run(tlc: Sequence[str], module: str, config: str, extra: Mapping[str, str]) -> tuple[int, str]:
-    """Run TLC in a folder of its own and return its exit code and output."""
+    """Run TLC in a temporary folder and return its exit code and output."""
     with tempfile.TemporaryDirectory() as folder:
         here = Path(folder)
         for path in SPEC.glob("*.tla"):
             shutil.copy(path, here)
         for name, text in {"Check.cfg": config, **extra}.items():
             (here / name).write_text(text)
-        # TLC unpacks its standard modules into the temporary folder, where runs would meet.
+        # TLC unpacks its standard modules into the temporary folder, where parallel runs would
+        # collide.
         command = [tlc[0], f"-Djava.io.tmpdir={folder}", *tlc[1:], "-config", "Check.cfg", module]
         try:
             done = subprocess.run(command, cwd=here, check=False, capture_output=True, text=True, timeout=LIMIT_SECONDS)  # noqa: S603
@@ -130,7 +133,7 @@ def run(tlc: Sequence[str], module: str, config: str, extra: Mapping[str, str]) 
 
 
 def report(tlc: Sequence[str], check: Check) -> bool:
-    """Run one check, print a line about it, and return whether it ended as it must."""
+    """Run one check, print a line about it, and return whether it ended as expected."""
     began = time.monotonic()
     code, output = run(tlc, "Record.tla", check.configuration, {})
     states = re.findall(r"(\d+) distinct states found", output.replace(",", ""))
@@ -147,7 +150,7 @@ def report(tlc: Sequence[str], check: Check) -> bool:
 
 
 def replay(tlc: Sequence[str], path: Path, without: Sequence[str]) -> bool:
-    """Hold recorded runs against the model and return whether it accepts them all; prints those that it does not."""
+    """Return whether the model accepts all recorded runs; print those that it rejects."""
     runs = _runs(path)
     rejected = 0
     for strategy, replica in sorted({(start["strategy"], start["replica"]) for start, _ in runs}):
@@ -173,7 +176,7 @@ def replay(tlc: Sequence[str], path: Path, without: Sequence[str]) -> bool:
 
 
 def _runs(path: Path) -> list[tuple[dict[str, Any], list[dict[str, Any]]]]:
-    """Read runs: a line that names a run begins it, the events follow, one a line."""
+    """Read runs: a line that names a run starts it, and each following line is an event."""
     runs: list[tuple[dict[str, Any], list[dict[str, Any]]]] = []
     for line in path.read_text().splitlines():
         entry = json.loads(line)
@@ -202,7 +205,7 @@ def _tla(value: Any) -> str:
 
 
 def main() -> int:
-    """Check everything, or what --quick and a part of a name choose."""
+    """Check everything, or the selection of --quick and --only."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="only what takes seconds")
     parser.add_argument("--only", default="", help="only checks whose name contains this")

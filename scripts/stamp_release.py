@@ -1,8 +1,9 @@
-"""Stamp the compiled template with a release's own package, so that the portal's button brings its code along.
+"""Set a release's package in the compiled template, so that the portal's button deploys its code.
 
 python scripts/stamp_release.py FOLDER VERSION PACKAGE_URL
 
-FOLDER holds rekey.zip and SHA256SUMS; the template and the portal's form are written beside them, and their sums added.
+FOLDER holds rekey.zip and SHA256SUMS. The template and the portal's form are written beside them,
+and their sums are added.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ TEMPLATE, FORM, SUMS = "azuredeploy.json", "createUiDefinition.json", "SHA256SUM
 
 
 def stamped(template: dict[str, Any], version: str, url: str, digest: str) -> dict[str, Any]:
-    """Return the template with this package as its default; nobody is asked for it any more."""
+    """Return the template with this package as its default, so that users need not enter it."""
     defaults = {"packageUri": url, "remoteBuild": False}
     parameters = {
         name: {**parameter, "defaultValue": defaults[name]} if name in defaults else parameter
@@ -44,7 +45,7 @@ def _sum(file: Path) -> str:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Do what the command line asks for; returns the exit code."""
+    """Run the command line and return the exit code."""
     if len(arguments) != 3 or not arguments[2].startswith("https://"):  # noqa: PLR2004
         print((__doc__ or "").strip(), file=sys.stderr)
         return 2

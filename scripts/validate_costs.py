@@ -1,10 +1,11 @@
-"""Estimate what a deployment costs a month and hold it against a budget.
+"""Estimate the monthly cost of a deployment and compare it with a budget.
 
 python scripts/validate_costs.py infra/snapshots/everything-on.snapshot.json --budget 100 [--secrets 100] [--json]
 
-Reads what would be deployed from a snapshot (`bicep snapshot my.bicepparam` makes one of your own parameters), and list prices
-from scripts/hosting_prices.py and cloud/meter/prices.py. It is an estimate, without free grants, taxes and discounts.
-Exit code 0: within the budget. 1: above it. 2: no snapshot. 3: it deploys something whose price is not known.
+The resources come from a snapshot (`bicep snapshot my.bicepparam` makes one for your own
+parameters), and the list prices from scripts/hosting_prices.py and cloud/meter/prices.py. The
+estimate ignores free grants, taxes and discounts. Exit code 0: within the budget. 1: above it. 2:
+no snapshot. 3: a resource has no known price.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ WITHIN, ABOVE, NO_SNAPSHOT, UNKNOWN = 0, 1, 2, 3
 
 @dataclass(frozen=True)
 class Estimate:
-    """Dollars a month by what is paid for, and what nobody knows the price of."""
+    """Dollars a month by item, and the resources without a known price."""
 
     costs: Mapping[str, float]
     unknown: Sequence[str]
@@ -39,7 +40,7 @@ class Estimate:
 
 
 def estimate(snapshot: Mapping[str, Any], load: Load) -> Estimate:
-    """Add up what a snapshot's resources cost under a load."""
+    """Add up the cost of a snapshot's resources under a load."""
     costs: dict[str, float] = defaultdict(float)
     unknown: set[str] = set()
     for resource in snapshot["predictedResources"]:
@@ -55,20 +56,20 @@ def estimate(snapshot: Mapping[str, Any], load: Load) -> Estimate:
     return Estimate(dict(sorted(costs.items())), sorted(unknown))
 
 
-def verdict(found: Estimate, budget: float) -> int:
+def verdict(estimated: Estimate, budget: float) -> int:
     """Return the exit code."""
-    if found.unknown:
+    if estimated.unknown:
         return UNKNOWN
-    return ABOVE if found.total > budget else WITHIN
+    return ABOVE if estimated.total > budget else WITHIN
 
 
-def _table(found: Estimate, budget: float) -> str:
-    lines = [f"{usd:>9.2f}  {what}" for what, usd in found.costs.items()]
+def _table(estimated: Estimate, budget: float) -> str:
+    lines = [f"{usd:>9.2f}  {what}" for what, usd in estimated.costs.items()]
     lines += [
-        f"        ?  {what}: its price is not known; add it to scripts/hosting_prices.py" for what in found.unknown
+        f"        ?  {what}: its price is not known; add it to scripts/hosting_prices.py" for what in estimated.unknown
     ]
-    word = {WITHIN: "within", ABOVE: "ABOVE", UNKNOWN: "NOT COMPARED with"}[verdict(found, budget)]
-    return "\n".join([*lines, f"{found.total:>9.2f}  USD a month, {word} the budget of {budget:.2f}"])
+    word = {WITHIN: "within", ABOVE: "ABOVE", UNKNOWN: "NOT COMPARED with"}[verdict(estimated, budget)]
+    return "\n".join([*lines, f"{estimated.total:>9.2f}  USD a month, {word} the budget of {budget:.2f}"])
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -82,33 +83,38 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _load(asked: argparse.Namespace, snapshot: Mapping[str, Any]) -> Load:
-    found = defaultdict(list)
-    for resource in snapshot["predictedResources"]:
-        found[resource["type"]].append(resource)
-    (app,) = found["Microsoft.Web/sites"]
-    settings = {each["name"]: each["value"] for each in app["properties"]["siteConfig"]["appSettings"]}
+def _load(options: argparse.Namespace, snapshot: Mapping[str, Any]) -> Load:
+    resources = snapshot["predictedResources"]
+    (app,) = [resource for resource in resources if resource["type"] == "Microsoft.Web/sites"]
+    app_settings = app["properties"]["siteConfig"]["appSettings"]
+    settings = {setting["name"]: setting["value"] for setting in app_settings}
     return Load(
-        secrets=asked.secrets,
+        secrets=options.secrets,
         vaults=len(settings["REKEY_VAULTS"].split(",")),
-        rotations=asked.secrets * 30 / asked.validity_days,
-        sweeps=asked.sweeps_a_day * 30,
+        rotations=options.secrets * 30 / options.validity_days,
+        sweeps=options.sweeps_a_day * 30,
         memory_gb=app["properties"]["functionAppConfig"]["scaleAndConcurrency"]["instanceMemoryMB"] / 1024,
     )
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Do what the command line asks for; returns the exit code."""
-    asked = _parser().parse_args(arguments)
+    """Run the command line and return the exit code."""
+    options = _parser().parse_args(arguments)
     try:
-        snapshot = json.loads(asked.snapshot.read_text())
-        found = estimate(snapshot, _load(asked, snapshot))
+        snapshot = json.loads(options.snapshot.read_text())
+        estimated = estimate(snapshot, _load(options, snapshot))
     except (OSError, ValueError, KeyError, TypeError) as error:
-        print(f"{asked.snapshot} is no snapshot of Rekey's template: {error!r}", file=sys.stderr)
+        print(f"{options.snapshot} is no snapshot of Rekey's template: {error!r}", file=sys.stderr)
         return NO_SNAPSHOT
-    code = verdict(found, asked.budget)
-    whole = {"usd": found.costs, "total": found.total, "budget": asked.budget, "unknown": found.unknown, "code": code}
-    print(json.dumps(whole, indent=2) if asked.json else _table(found, asked.budget))
+    code = verdict(estimated, options.budget)
+    whole = {
+        "usd": estimated.costs,
+        "total": estimated.total,
+        "budget": options.budget,
+        "unknown": estimated.unknown,
+        "code": code,
+    }
+    print(json.dumps(whole, indent=2) if options.json else _table(estimated, options.budget))
     return code
 
 

@@ -1,4 +1,4 @@
-"""The hooks of `azd up`: choose and check before anything is made, code and a first sweep afterwards.
+"""The hooks of `azd up`: first choose and check, after the deployment push the code and sweep once.
 
 python -m scripts.deploying.azd preprovision|postdeploy
 
@@ -28,15 +28,15 @@ from scripts.deploying import finish
 from scripts.deploying.patience import StepError, say
 
 VAULTS = "DEPLOY_VAULTS"
-"""What infra/main.bicepparam reads the template's parameter `vaults` from."""
+"""The variable from which infra/main.bicepparam reads the template's parameter `vaults`."""
 PACKAGE = "DEPLOY_PACKAGE"
-"""A package to deploy, such as a release's, in place of one that is built from the checkout."""
+"""The variable for a package to deploy, such as a release's, instead of a build of the checkout."""
 OWN_SIGN_IN = "AzureDeveloperCliCredential"
-"""azd's sign-in, as azure-identity names it: the hooks act as whoever azd acts as."""
+"""azd's sign-in in azure-identity, so that the hooks have the same identity as azd."""
 
 
 async def preprovision(env: Mapping[str, str], parts: Parts) -> None:
-    """Have the vaults chosen, unless they are, and check everything; raises RekeyError."""
+    """Have the vaults chosen if none are, and check everything; raises RekeyError."""
     terminal = Terminal(sys.stdout, sys.stderr, plain=True)
     async with signed_in(env, parts) as azure:
         landscape = await survey(azure)
@@ -66,7 +66,7 @@ def _typist(env: Mapping[str, str]) -> Typist:
     unattended = env.get("AZD_NON_INTERACTIVE", "").lower() in ("1", "true") or bool(env.get("CI"))
     if unattended or not sys.stdin.isatty():
         raise RekeyError(
-            "nobody can be asked here which vaults Rekey shall look after",
+            "Rekey cannot ask for the vaults to look after, since no person is at the terminal",
             fix=f"azd env set {VAULTS} '{served.SHAPE}', with your names and ids",
         )
     return Typist()
@@ -79,7 +79,7 @@ def _remember(name: str, value: str) -> None:
 
 
 def site_and_package(env: Mapping[str, str]) -> list[str]:
-    """Return what the code goes to, and the package where one is chosen; raises StepError."""
+    """Return the id of the app, and the package if one is chosen; raises StepError."""
     missing = [name for name in ("AZURE_SUBSCRIPTION_ID", "AZURE_RESOURCE_GROUP", "appName") if not env.get(name)]
     if missing:
         raise StepError(f"the environment lacks {', '.join(missing)}. Fix: azd provision")
@@ -89,7 +89,7 @@ def site_and_package(env: Mapping[str, str]) -> list[str]:
 
 
 def main(arguments: Sequence[str], parts: Parts | None = None) -> int:
-    """Run the hook that the command line names; returns the exit code."""
+    """Run the hook that the command line names, and return the exit code."""
     os.environ.setdefault("AZURE_TOKEN_CREDENTIALS", OWN_SIGN_IN)
     try:
         match list(arguments):

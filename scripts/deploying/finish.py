@@ -1,4 +1,4 @@
-"""Bring code onto a new app, have it sweep once, look whether everything works, and print what was seen.
+"""Push the code to a new app, sweep once, check that everything works, and print the result.
 
 python -m scripts.deploying.finish SITE [PACKAGE]
 
@@ -23,13 +23,16 @@ from scripts.deploying.verify import FIX, ROOT, START, ask_doctor, verify
 
 BUILT = ROOT / "dist" / "rekey.zip"
 HOUR = timedelta(minutes=75)
-"""How long the first sweep by schedule may take to come and to end."""
+"""The longest until the first sweep by schedule has ended."""
 UNMANAGED = frozenset({"unmanaged", "disabled"})
 DUE = frozenset({"due", "overdue"})
 
 
 def finish(site: Site, package: Path, clock: Clock, doctor: Callable[[], str]) -> None:
-    """Deploy the code and see it work; raises StepError. `doctor` returns what is wrong, empty if nothing is."""
+    """Deploy the code and check that it works; raises StepError.
+
+    `doctor` returns the problems, empty if there are none.
+    """
     push(site, package, clock)
     try:
         patiently("first sweep", site.sweep, clock, fix=FIX, limit=START)
@@ -44,7 +47,7 @@ def finish(site: Site, package: Path, clock: Clock, doctor: Callable[[], str]) -
 
 
 def result(states: Sequence[str]) -> str:
-    """Say in a few lines what the first sweep saw, and what comes next."""
+    """Return in a few lines what the first sweep saw, and the next steps."""
     count = Counter(states)
     managed = len(states) - sum(count[state] for state in UNMANAGED)
     due = sum(count[state] for state in DUE)
@@ -75,7 +78,7 @@ def build() -> Path:
 
 
 def main(arguments: Sequence[str], clock: Clock | None = None, doctor: Callable[[Site], str] = ask_doctor) -> int:
-    """Do what the command line asks for; returns the exit code."""
+    """Run the command line and return the exit code."""
     if len(arguments) not in (1, 2) or not arguments[0].startswith("/subscriptions/"):
         say((__doc__ or "").strip())
         return 2

@@ -1,4 +1,4 @@
-"""Wait for what Azure has promised but not spread yet, within a bound, and say so meanwhile."""
+"""Wait, within a limit, until a change has spread through Azure, and print the progress."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from typing import Protocol
 PAUSES = (10, 20, 30, 60)
 """In seconds; the last one is repeated."""
 RIGHTS = timedelta(minutes=15)
-"""Role assignments take up to ten minutes: https://learn.microsoft.com/azure/role-based-access-control/troubleshooting."""
+"""Role assignments take up to ten minutes:
+https://learn.microsoft.com/azure/role-based-access-control/troubleshooting."""
 
 
 class NotYetError(Exception):
-    """Azure refused what it will do soon; the message says what it answered."""
+    """Azure refused something that it will allow soon; the message holds its answer."""
 
 
 class StepError(Exception):
@@ -22,7 +23,7 @@ class StepError(Exception):
 
 
 class Clock(Protocol):
-    """Time as the wait sees it."""
+    """The clock that the wait uses."""
 
     def now(self) -> datetime:
         """Return the time, aware."""
@@ -46,7 +47,7 @@ class SystemClock:
 
 
 def patiently[T](step: str, attempt: Callable[[], T], clock: Clock, *, fix: str, limit: timedelta = RIGHTS) -> T:
-    """Repeat an attempt that raises NotYetError until it succeeds; raises StepError when the time is over."""
+    """Repeat an attempt until it raises no NotYetError; raises StepError if time runs out."""
     began, tries = clock.now(), 0
     while True:
         try:
@@ -62,7 +63,7 @@ def patiently[T](step: str, attempt: Callable[[], T], clock: Clock, *, fix: str,
 
 
 def say(text: str) -> None:
-    """Print a step of the way at once."""
+    """Print a line about a step at once."""
     print(text, flush=True)
 
 

@@ -1,7 +1,7 @@
-"""The resource providers that a deployment needs, registered where they are not.
+"""Registers the resource providers that a deployment needs.
 
-Azure registers what a template lists, but not what its resources need beside that: a subnet for the
-app needs Microsoft.App, or the app is refused.
+Azure registers the providers of a template's own resources, but not those that they depend on. For
+example, Azure refuses the app in a subnet without Microsoft.App.
 https://learn.microsoft.com/azure/azure-resource-manager/management/resource-providers-and-types
 """
 
@@ -36,7 +36,7 @@ def needed(parameters: Path) -> Sequence[str]:
 
 
 def register(namespaces: Sequence[str], run: Callable[..., Any] = az) -> None:
-    """Register the subscription for these providers; raises StepError where somebody else must."""
+    """Register the subscription for these providers; raises StepError if that is refused."""
     try:
         registered = {name.lower() for name in run("provider", "list", "--query", REGISTERED)}
     except AzError as error:

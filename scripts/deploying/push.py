@@ -1,9 +1,9 @@
-"""Put a complete package on an app, the present one or an earlier one, however long its rights take to spread.
+"""Put a complete package on an app, and wait until the app's rights have spread.
 
 python -m scripts.deploying.push SITE PACKAGE
 
-SITE is the app's resource id. Azure refuses the package for minutes after a first deployment, since
-the app's identity may not write to its storage account yet, and no template can wait for that.
+SITE is the app's resource id. For minutes after a first deployment Azure refuses the package, since
+the app's identity may not write to its storage account yet. A template cannot wait for that.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from scripts.deploying.signin import arm_endpoint, signed_in
 from scripts.deploying.site import Site
 
 POLL = 5
-"""Seconds between two looks at a deployment."""
+"""Seconds between two checks of a deployment."""
 LONGEST = timedelta(minutes=10)
-"""How long one deployment may take before it is begun anew."""
+"""How long one deployment may take before it is repeated."""
 UNKNOWN = 4
-"""So many times in a row a deployment may be unknown at its beginning."""
+"""How many times in a row Azure may not know a new deployment."""
 FIX = (
     "see that the app's identity has Storage Blob Data Owner on its storage account, that you have Website "
     "Contributor on the app, and that its network lets you in; then run this again"
@@ -38,10 +38,10 @@ def push(site: Site, package: Path, clock: Clock) -> None:
 
 
 def _attempt(site: Site, content: bytes, clock: Clock) -> None:
-    """Publish once, and follow that to its end.
+    """Publish once, and follow the deployment to its end.
 
-    A new deployment may be unknown for a moment; one that was known and is not any more has ended,
-    since its worker is recycled afterwards.
+    Azure may not know a new deployment for a moment. A deployment that was known and no longer is
+    has ended, since its worker is recycled afterwards.
     """
     deployment = site.publish(content)
     began, unknown, known = clock.now(), 0, False
@@ -55,7 +55,7 @@ def _attempt(site: Site, content: bytes, clock: Clock) -> None:
 
 
 def main(arguments: Sequence[str], clock: Clock | None = None) -> int:
-    """Do what the command line asks for; returns the exit code."""
+    """Run the command line and return the exit code."""
     if len(arguments) != 2 or not arguments[0].startswith("/subscriptions/"):  # noqa: PLR2004
         say((__doc__ or "").strip())
         return 2

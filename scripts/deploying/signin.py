@@ -1,4 +1,4 @@
-"""Who deploys: the sign-in of azd or az, as azure-identity finds it."""
+"""The deployer's sign-in, that of azd or az, through azure-identity."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def signed_in() -> TokenCredential:
-    """Return the deployer's sign-in; AZURE_TOKEN_CREDENTIALS narrows where it is looked for."""
+    """Return the deployer's sign-in; AZURE_TOKEN_CREDENTIALS limits the sources that are tried."""
     from azure.identity import DefaultAzureCredential
 
     credential: TokenCredential = DefaultAzureCredential()

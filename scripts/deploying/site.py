@@ -1,4 +1,4 @@
-"""The deployed app as Azure shows it: its addresses, its keys, its deployments.
+"""The deployed app in Azure: its addresses, keys and deployments.
 
 Sources: https://learn.microsoft.com/rest/api/appservice/web-apps/get and list-host-keys;
 POST /api/publish and GET /api/deployments/{id} as Azure/azure-dev speaks them
@@ -23,16 +23,16 @@ from scripts.deploying.patience import NotYetError, StepError
 
 API_VERSION = "2024-11-01"
 SOON = frozenset({403, 404, 408, 409, 429, 500, 502, 503, 504})
-"""What a new site answers while names, rights and its deployment service come up."""
+"""The statuses of a new site until its names, rights and deployment service are ready."""
 SPREADING = ("InaccessibleStorageException", "AuthorizationPermissionMismatch", "AuthorizationFailure", " 403 ")
-"""How a deployment says that the app's identity may not write its package yet: Azure/azure-dev, issue 8026."""
+"""Signs that the app's identity may not write its package yet: Azure/azure-dev, issue 8026."""
 LIMITS: Mapping[str, Any] = {"connection_timeout": 10, "read_timeout": 230}
 FAILED = {-1: "was cancelled", 3: "failed", 5: "met another deployment", 6: "succeeded in part only"}
 SUCCEEDED, CONFLICT = 4, 5
 
 
 class ClosedError(StepError):
-    """The app does not take its own key: sign-in with Microsoft Entra stands before it."""
+    """The app does not accept its own key, since it requires a sign-in with Microsoft Entra."""
 
 
 @dataclass
@@ -51,7 +51,7 @@ class Site:
 
     @cached_property
     def hosts(self) -> tuple[str, str]:
-        """The host of the app, and that of its deployment service; raises NotYetError while there is no site."""
+        """The hosts of the app and of its deployment service; raises NotYetError without a site."""
         properties = self._arm("GET", "")["properties"]
         states = properties.get("hostNameSslStates") or ()
         service = next((state["name"] for state in states if state.get("hostType") == "Repository"), "")
@@ -68,29 +68,29 @@ class Site:
         }
 
     def health(self) -> str:
-        """Return why the app says that it cannot work; empty where it can."""
+        """Return why the app reports that it cannot work; empty if it can."""
         answer = self._send(HttpRequest("GET", f"https://{self.hosts[0]}/api/health"), self._keyed)
         try:
             body = answer.json()
-            told = body if isinstance(body, dict) else {}
+            health = body if isinstance(body, dict) else {}
         except ValueError:
-            told = {}
-        if answer.status_code == HTTPStatus.OK and told.get("status") == "ok":
+            health = {}
+        if answer.status_code == HTTPStatus.OK and health.get("status") == "ok":
             return ""
-        reason = told.get("detail") or told.get("title") or "it answers something else than its health"
+        reason = health.get("detail") or health.get("title") or "it answers something else than its health"
         return f"the app is not healthy, {answer.status_code}: {str(reason)[:300]}"
 
     def publish(self, package: bytes) -> str:
-        """Upload a complete package; returns the id of the deployment."""
+        """Upload a complete package and return the id of the deployment."""
         answer = self._send(HttpRequest("POST", f"https://{self.hosts[1]}/api/publish", content=package, headers=ZIP))
         if answer.status_code != HTTPStatus.ACCEPTED or not isinstance(answer.json(), str):
             raise _refused("the upload", answer)
         return str(answer.json())
 
     def is_published(self, deployment: str) -> bool | None:
-        """Return whether a deployment has come to its end, None where Azure knows no such deployment.
+        """Return whether a deployment has succeeded; None if Azure knows no such deployment.
 
-        Raises NotYetError or StepError for a bad end.
+        Raises NotYetError or StepError if it has failed.
         """
         answer = self._send(HttpRequest("GET", f"https://{self.hosts[1]}/api/deployments/{deployment}"))
         if answer.status_code == HTTPStatus.NOT_FOUND:
@@ -107,7 +107,10 @@ class Site:
         return status == SUCCEEDED
 
     def sweep(self) -> None:
-        """Start the timer function `sweep` now: learn.microsoft.com/azure/azure-functions/functions-manually-run-non-http."""
+        """Start the timer function `sweep` now.
+
+        Source: https://learn.microsoft.com/azure/azure-functions/functions-manually-run-non-http.
+        """
         self._call("POST", "/admin/functions/sweep", accepted=HTTPStatus.ACCEPTED, json={"input": ""})
 
     def secrets(self) -> Iterator[dict[str, Any]]:
@@ -146,7 +149,7 @@ class Site:
             raise NotYetError(f"no answer ({type(error).__name__})") from None
         except AzureError as error:
             fix = "sign in with azd auth login or az login"
-            raise StepError(f"no token could be had ({type(error).__name__}). Fix: {fix}") from None
+            raise StepError(f"there is no access token ({type(error).__name__}). Fix: {fix}") from None
 
     @cached_property
     def _client(self) -> PipelineClient[HttpRequest, HttpResponse]:
@@ -155,7 +158,7 @@ class Site:
 
     @cached_property
     def _keyed(self) -> PipelineClient[HttpRequest, HttpResponse]:
-        """A client that shows the app no token of the deployer's."""
+        """A client that does not send the deployer's token to the app."""
         return PipelineClient(self.arm, policies=[])
 
 

@@ -1,9 +1,9 @@
-"""Deploy the template, again where a role or an identity that was just made is not known everywhere yet.
+"""Deploy the template, and repeat that until Azure knows new roles and identities everywhere.
 
 python -m scripts.deploying.template GROUP PARAMETERS [LOCATION]
 
-With LOCATION the resource group is made first. Uses `az` as you are signed in, and prints the
-resource id of the app as its last line.
+With LOCATION the resource group is created first. Uses your `az` sign-in, and prints the resource
+id of the app as its last line.
 """
 
 from __future__ import annotations
@@ -24,15 +24,16 @@ SPREADING = (
     "InaccessibleStorageException",
     "DeploymentActive",
 )
-"""Codes of what passes by itself: https://learn.microsoft.com/azure/role-based-access-control/troubleshooting.
+"""Codes of temporary errors:
+https://learn.microsoft.com/azure/role-based-access-control/troubleshooting.
 
-The third comes of `packageUri`: https://github.com/Azure/azure-dev/issues/8026.
+The third is caused by `packageUri`: https://github.com/Azure/azure-dev/issues/8026.
 """
-FIX = "see whether the role or identity in the message is there, then run this again: it changes nothing that is right"
+FIX = "check that the role or identity in the message exists, then run this again; repeating it is safe"
 
 
 def deploy(group: str, parameters: str, location: str, clock: Clock) -> str:
-    """Deploy the template into a group; returns the app's resource id, raises StepError."""
+    """Deploy the template into a group and return the app's resource id; raises StepError."""
     if location:
         _run("group", "create", "--name", group, "--location", location)
     providers.register(providers.needed(Path(parameters)), az)
@@ -66,7 +67,7 @@ def _run(*arguments: str) -> None:
 
 
 def main(arguments: Sequence[str], clock: Clock | None = None) -> int:
-    """Do what the command line asks for; returns the exit code."""
+    """Run the command line and return the exit code."""
     if len(arguments) not in (2, 3):
         say((__doc__ or "").strip())
         return 2

@@ -1,8 +1,9 @@
-"""Look whether a deployed app can do its work, until it can or the time is over.
+"""Check a deployed app until it works or the time is over.
 
 python -m scripts.deploying.verify SITE
 
-SITE is the app's resource id. Asks `rekey doctor --app`: functions, queues, identity, topics, a sweep.
+SITE is the app's resource id. `rekey doctor --app` checks functions, queues, identity, topics, a
+sweep.
 """
 
 from __future__ import annotations
@@ -22,16 +23,16 @@ from scripts.deploying.site import Site
 
 ROOT = Path(__file__).resolve().parents[2]
 START = timedelta(minutes=10)
-"""How long functions may take to be there after a deployment, and a first sweep to end."""
+"""The longest until the functions exist after a deployment, and until a first sweep ends."""
 OF_ONE = "/secrets/"
-"""What a check of one secret has in its place."""
+"""A part of the place of every check of a single secret."""
 REFUSED = "was answered 403"
-"""How a check says that the deployer may not look."""
+"""A part of the message of a check that the deployer may not make."""
 FIX = "rekey doctor --app says what is missing; docs/runbook.md says where the app's own messages are"
 
 
 def verify(doctor: Callable[[], str], clock: Clock, limit: timedelta = START) -> None:
-    """Ask the doctor until everything works; raises StepError with what does not when the time is over."""
+    """Run the doctor until everything works; raises StepError with the remaining problems."""
     patiently("doctor", lambda: _healthy(doctor), clock, fix=FIX, limit=limit)
     say("doctor: everything that was deployed works")
 
@@ -42,7 +43,7 @@ def _healthy(doctor: Callable[[], str]) -> None:
 
 
 def ask_doctor(site: Site) -> str:
-    """Ask the app itself and `rekey doctor --app`; return what is wrong in one line, empty if nothing is."""
+    """Return in one line what the app and `rekey doctor --app` report; empty for no problem."""
     with tempfile.TemporaryDirectory() as folder:
         settings = Path(folder, "settings.json")
         settings.write_text(json.dumps({"Values": site.settings()}))
@@ -52,16 +53,16 @@ def ask_doctor(site: Site) -> str:
     try:
         report = json.loads(ran.stdout)
     except ValueError:
-        said = " ".join(ran.stderr.split())[-500:]
-        return f"rekey doctor ended with {ran.returncode}: {said}"
+        message = " ".join(ran.stderr.split())[-500:]
+        return f"rekey doctor ended with {ran.returncode}: {message}"
     return "; ".join([*filter(None, [site.health()]), *problems(report)])
 
 
 def problems(report: Mapping[str, Any]) -> list[str]:
-    """Return what a report of the doctor's says against the deployment.
+    """Return the findings of a doctor's report that concern the deployment.
 
-    What is wrong with a single secret is none of that. Nor is what the deployer may not read: the app,
-    which may, is asked for its health.
+    Findings about a single secret do not count. Nor do checks that the deployer has no right to
+    make, since the app's own health covers them.
     """
     findings = [check for check in report["checks"] if check["result"] == "finding"]
     return [_told(check) for check in findings if OF_ONE not in check["where"] and REFUSED not in check["what"]]
@@ -73,7 +74,7 @@ def _told(check: Mapping[str, str]) -> str:
 
 
 def main(arguments: Sequence[str], clock: Clock | None = None, doctor: Callable[[Site], str] = ask_doctor) -> int:
-    """Do what the command line asks for; returns the exit code."""
+    """Run the command line and return the exit code."""
     if len(arguments) != 1 or not arguments[0].startswith("/subscriptions/"):
         say((__doc__ or "").strip())
         return 2
