@@ -130,7 +130,7 @@ class Facts:
     version: str
     """The api-version of the requests."""
     role: str
-    """A built-in role that suffices, for the message to whom it is missing."""
+    """The role that permits the requests, for the message to whom it is missing."""
     lists: str = "listKeys"
     replaces: str = "regenerateKey"
     names_it: str = "keyName"

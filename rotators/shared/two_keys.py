@@ -28,7 +28,7 @@ RESOLUTION = timedelta(seconds=2)
 """Key Vault tells whole seconds, and a source tells fractions of them."""
 UNDER_WAY = "UnderWay"
 """The code of a change that was accepted and goes on."""
-WITHIN_CALL = (0.5, 1.0, 2.0, 3.0, 4.0)
+WITHIN_CALL = (1.0, 1.0, 1.0, 2.0, 2.0, 3.0)
 """Seconds between the looks at a change that goes on, within the call that began it."""
 PATIENCE = 900.0
 """Seconds after which a change that has not come is asked for again: it may have failed without a word."""
@@ -260,6 +260,8 @@ class TwoKeys(ABC):
         begun = self._replacing.get(operation)
         if begun is None or self._clock.monotonic() - begun.since > PATIENCE:
             before = listed or (await self._list(place) if self.lists_first else {})
+            if self.lists_first and slot.name not in before:
+                raise await self.explained(place, _missing(slot, place))
             keys = await self._begin(place, slot, before)
             if keys is not None:
                 return keys if slot.name in keys else await self._list(place)
@@ -272,12 +274,11 @@ class TwoKeys(ABC):
     async def _awaited(self, place: Place, begun: Replacing) -> Keys:
         """Return the keys once the new one is among them; TransientError where that takes longer than one call may."""
         name = begun.slot.name
-        for pause in (*WITHIN_CALL, None):
+        for pause in WITHIN_CALL:
+            await self._clock.sleep(pause)
             keys = await self._list(place)
             if name in keys and keys[name].value != begun.old:
                 return keys
-            if pause is not None:
-                await self._clock.sleep(pause)
         what = f"regenerating {name} was accepted {self._clock.monotonic() - begun.since:.0f} s ago and is under way"
         raise TransientError(what, where=place.source, code=UNDER_WAY, retry_after=AFTERWARDS)
 
@@ -288,8 +289,12 @@ class TwoKeys(ABC):
 
 def _of(keys: Keys, slot: Slot, place: Place) -> Key:
     if slot.name not in keys:
-        raise TransientError(f"the answer holds no {slot.name}", where=place.source)
+        raise _missing(slot, place)
     return keys[slot.name]
+
+
+def _missing(slot: Slot, place: Place) -> TransientError:
+    return TransientError(f"the answer holds no {slot.name}", where=place.source)
 
 
 def _holds(keys: Keys, slot: Slot, held: Sensitive | None) -> bool:
