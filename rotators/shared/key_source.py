@@ -23,7 +23,7 @@ class KeySource:
         self._public = azure.arm_endpoint == PUBLIC_CLOUD
         self._facts = facts
         self._arm = Arm(azure, facts.version, facts.role)
-        self._reader = Arm(azure, facts.version, "Reader")
+        self._reader = Arm(azure, facts.version, role="Reader")
         self._known: dict[str, Json] = {}
 
     async def list(self, place: Place) -> Json:

@@ -120,7 +120,8 @@ def test_nobody_lists_or_replaces_without_a_right(contract: Contract) -> None:
     nobody = caller.world.add_principal("nobody")
     for operation in (contract.lists, f"{contract.replaces}{'' if contract.asks else '/primary'}"):
         response = caller.send("POST", f"{caller.at}/{operation}", {}, who=nobody)
-        assert (response.status, response.json()["error"]["code"]) == (403, "AuthorizationFailed")
+        assert response.status == 403
+        assert b"AuthorizationFailed" in response.body
 
 
 @EVERY
@@ -134,7 +135,7 @@ def test_an_unknown_version_or_resource_is_refused(contract: Contract) -> None:
 @EVERY
 def test_a_resource_shows_its_switch_and_its_address_and_no_key(contract: Contract) -> None:
     caller = Caller(contract)
-    body = caller.send("GET", caller.account.resource_id).json()
+    body: Any = caller.send("GET", caller.account.resource_id).json()
     assert body["properties"][contract.switch] == contract.on
     assert caller.account.host in json.dumps(body) or not contract.address
     keys = [key.value for ring in caller.account.rings.values() for key in ring.keys.values()]
