@@ -18,7 +18,7 @@ Errors are RekeyErrors: TransientError for what may pass, PermanentError for wha
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar, Protocol, runtime_checkable
@@ -172,4 +172,21 @@ class Recognise(Protocol):
 
     async def recognise(self, job: Job) -> Recognised:
         """Name the credential that is held, changing nothing; raises NeedsHuman where it is none, or cannot be told apart."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A source that a listing shows, with the credential that a secret would hold first."""
+
+    source: str
+    credential_id: str
+
+
+@runtime_checkable
+class Discover(Protocol):
+    """For kinds whose sources can be listed."""
+
+    def seen(self, subscription: str, group: str | None) -> AsyncIterator[Seen]:
+        """Stream the sources of a subscription, or of one group in it, whose credentials are of use."""
         ...

@@ -5,12 +5,13 @@ The management library of one service is 2 to 30 MB and 300 files, and each has 
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from urllib.parse import quote, urlsplit
 
 from cloud.azure import Azure
 from cloud.rest.arm import Arm
 from cloud.rest.graph import Json
-from engine.errors import AccessDenied, NeedsHuman, NotFound, RekeyError, TransientError
+from engine.errors import AccessDenied, NeedsHuman, NotFound, PermanentError, RekeyError, TransientError
 from rotators.shared.key_facts import Facts, Place, text_of
 
 PUBLIC_CLOUD = "https://management.azure.com"
@@ -30,6 +31,25 @@ class KeySource:
         """List the keys."""
         path = f"{_path(place.resource)}/{self._facts.lists}"
         return await self._arm.ask(path, f"listing the {self._facts.noun}'s keys", place.resource)
+
+    async def resources(self, scope: str, path: str) -> AsyncIterator[Json]:
+        """Stream what a scope holds of a type, or a resource of its parts, page by page."""
+        link = f"{_path(scope)}/{path}"
+        while link:
+            answer = await self._reader.read(link, f"listing {path.rpartition('/')[2]}", scope)
+            for row in answer.get("value") or ():
+                yield row
+            following = text_of(answer, "nextLink")
+            if following and not following.startswith(f"{self._reader.endpoint}/"):
+                raise PermanentError("the next page leads elsewhere", where=scope)
+            link = following.removeprefix(self._reader.endpoint)
+
+    def is_off(self, resource: Json) -> bool:
+        """Return whether a resource takes no keys."""
+        name, off = self._facts.off
+        state = (resource.get("properties") or {}).get(name) if name else None
+        # A list names the ways in that are open; anything else is a switch.
+        return off not in state if isinstance(state, list) else bool(name) and state == off
 
     async def replace(self, place: Place, name: str, operation: str, body: Json | None) -> Json | None:
         """Replace one key, never twice; None where the change goes on after the answer."""
@@ -53,12 +73,8 @@ class KeySource:
 
     async def refuse_keyless(self, place: Place) -> None:
         """Raise NeedsHuman where keys are switched off."""
-        name, off = self._facts.off
-        if not name:
-            return
-        state = ((await self.read(place)).get("properties") or {}).get(name)
-        # A list names the ways in that are open; anything else is a switch.
-        if off not in state if isinstance(state, list) else state == off:
+        name = self._facts.off[0]
+        if name and self.is_off(await self.read(place)):
             raise NeedsHuman(
                 f"the {self._facts.noun} does not accept keys (see its property {name})",
                 where=place.account,

@@ -8,7 +8,7 @@ https://github.com/Azure/azure-sdk-for-ruby/issues/2357. Nothing is ever sent to
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from http import HTTPStatus
 from typing import ClassVar
 
@@ -75,6 +75,11 @@ class SasRule(ProvenByRequest):
     def refuses(self, answer: Answer) -> bool:
         """Return whether the signature was wrong: a rule that may only send is refused otherwise."""
         return answer.status == HTTPStatus.UNAUTHORIZED and bool(WRONG.search(answer.text))
+
+    async def addresses(self, resource: str) -> AsyncIterator[str]:
+        """Stream the rules of the namespace; those of its entities are many, and seldom used by an app alone."""
+        async for rule in self._source.resources(resource, "authorizationRules"):
+            yield text_of(rule, "id")
 
     async def _rule(self, place: Place) -> str:
         if place.source not in self._rules:

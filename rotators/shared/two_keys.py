@@ -7,14 +7,14 @@ once its overlap has passed, by replacing it too and throwing the new value away
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import ClassVar
 
 from cloud.azure import Azure
 from cloud.rest.graph import Json
-from engine.contract import Issued, Job, Recognised
+from engine.contract import Issued, Job, Recognised, Seen
 from engine.errors import NeedsHuman, NotFound, PermanentError, RekeyError, TransientError, VerificationFailed
 from engine.ports import Clock
 from engine.secret import Sensitive
@@ -106,6 +106,20 @@ class TwoKeys(ABC):
     """The keys must be listed before one is replaced: a change that goes on is known by the value that it replaces."""
 
     # The procedure.
+
+    async def seen(self, subscription: str, group: str | None) -> AsyncIterator[Seen]:
+        """Stream the resources that take keys."""
+        scope = f"/subscriptions/{subscription}" + (f"/resourcegroups/{group}" if group else "")
+        top = "/".join(self.facts.types[0].split("/")[:2])
+        async for resource in self._source.resources(scope, f"providers/{top}"):
+            if not self._source.is_off(resource):
+                async for address in self.addresses(text_of(resource, "id")):
+                    if source := self.canonical(address, {}):
+                        yield Seen(source, self.facts.pairs[0].first.name)
+
+    async def addresses(self, resource: str) -> AsyncIterator[str]:
+        """Stream what of a resource has two keys: the resource itself."""
+        yield resource
 
     async def issue(self, job: Job) -> Issued:
         """Replace the key that the vault does not hold; in place, read the one it ought to hold."""

@@ -46,6 +46,13 @@ class KeysProvider:
         assert contract  # noqa: S101 - the gateway has asked for its versions
         if asked.request.method == "GET" and len(parts) <= NAMED:
             return self._read(asked, principal, contract) if parts[1:] else self._list(asked, principal, contract)
+        if (
+            asked.request.method == "GET"
+            and parts[NAMED:]
+            and parts[NAMED].lower() == "authorizationrules"
+            and not parts[3:]
+        ):
+            return self._rules(asked, principal, contract, parts)
         if asked.request.method != "POST" or len(parts) <= NAMED:
             raise errors.invalid_type(self.namespace, asked.api_version)
         return self._act(asked, principal, contract, parts)
@@ -92,6 +99,18 @@ class KeysProvider:
             return json_response(202, {}, {"Location": address, "Azure-AsyncOperation": address})
         one = contract.replies == "one"
         return json_response(200, key_body(account, ring, by_name[named]) if one else keys_body(account, ring))
+
+    def _rules(self, asked: ArmRequest, principal: Principal, contract: Contract, parts: list[str]) -> Response:
+        """List the rules of a namespace, without their keys."""
+        scope = self._scope(asked, parts[:NAMED])
+        check_role(self._world, principal, f"{contract.kind}/authorizationRules/read", scope)
+        account = self._account(asked, parts[1])
+        rings = [ring for ring in account.rings.values() if not ring.entity]
+        rows = [
+            {"id": f"{account.resource_id}/{ring.path}", "name": ring.rule, "properties": {"rights": list(ring.rights)}}
+            for ring in rings
+        ]
+        return json_response(200, page(asked, self._world.domains.arm, rows, PAGE))
 
     def _read(self, asked: ArmRequest, principal: Principal, contract: Contract) -> Response:
         name = asked.path.split("/")[1]
