@@ -54,7 +54,10 @@ class ProvenByRequest(TwoKeys):
 
     async def prove(self, place: Place, key: Sensitive) -> RekeyError | None:
         """Try the key, and where the answer may mean anything a made-up one beside it."""
-        answer = await self._try(place, key.reveal())
+        try:
+            answer = await self._try(place, key.reveal())
+        except VerificationFailed as malformed:
+            return malformed
         if HTTPStatus(answer.status).is_success or answer.status in self.accepting:
             return None
         if self.refuses(answer):

@@ -43,7 +43,9 @@ def hmac_request(url: str, key: str, now: datetime, credential: str = "") -> Sig
 def bearer_token(url: str, key: str, now: datetime) -> str:
     """Return a JSON web token for one URL, as SignalR and Web PubSub take it; the key is used as it is written."""
     claims = {"aud": url, "iat": int(now.timestamp()), "exp": int((now + LIFE).timestamp())}
-    text = ".".join(_unpadded(json.dumps(part).encode()) for part in ({"alg": "HS256", "typ": "JWT"}, claims))
+    text = ".".join(
+        _unpadded(json.dumps(part, separators=(",", ":")).encode()) for part in ({"alg": "HS256", "typ": "JWT"}, claims)
+    )
     return f"{text}.{_unpadded(hmac.digest(key.encode(), text.encode(), hashlib.sha256))}"
 
 

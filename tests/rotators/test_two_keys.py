@@ -279,6 +279,12 @@ async def test_a_key_is_never_sent_to_an_address_that_is_none(address: str) -> N
     assert not any(scene.account.host == exchange.request.host for exchange in scene.rig.world.exchanges)
 
 
+async def test_what_is_malformed_is_not_accepted_and_not_an_error() -> None:
+    for member in (BY_NAME["batch-key"], BY_NAME["communication-key"]):
+        scene = KeyScene(member)
+        assert not await scene.rotator().accepts(scene.source, member.slot, Sensitive("=" * 43 + "A"))
+
+
 def test_a_made_up_key_has_the_form_of_the_key_and_is_another() -> None:
     for key in (
         "A" * 43 + "=",
