@@ -48,6 +48,8 @@ class Job:
     """The owner's tags, for what only this kind asks (which logins alternate, say)."""
     written: datetime | None = None
     """When somebody else wrote the version that the vault holds; None where this Rekey did."""
+    asked: datetime | None = None
+    """When an earlier try of this operation first asked the source for a credential; None where none did."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,6 +91,11 @@ func roleActions(role sourceRole) string[] =>
       'Microsoft.SignalRService/webPubSub/listKeys/action'
       'Microsoft.SignalRService/webPubSub/regenerateKey/action'
     ]
+    'cosmos-db-keys': [
+      'Microsoft.DocumentDB/databaseAccounts/read'
+      'Microsoft.DocumentDB/databaseAccounts/listKeys/action'
+      'Microsoft.DocumentDB/databaseAccounts/regenerateKey/action'
+    ]
   }[role]
 
 @export()
@@ -124,4 +129,5 @@ func roleSummary(role sourceRole) string =>
     'maps-keys': 'Lets Rekey list and regenerate the keys of Azure Maps accounts.'
     'signalr-keys': 'Lets Rekey list and regenerate the keys of SignalR services.'
     'web-pubsub-keys': 'Lets Rekey list and regenerate the keys of Web PubSub services.'
+    'cosmos-db-keys': 'Lets Rekey list and regenerate the keys of Cosmos DB accounts.'
   }[role]

@@ -21,6 +21,7 @@ var keyedTypes = {
   'maps-key': 'microsoft.maps/accounts'
   'signalr-key': 'microsoft.signalrservice/signalr'
   'web-pubsub-key': 'microsoft.signalrservice/webpubsub'
+  'cosmos-db-key': 'microsoft.documentdb/databaseaccounts'
 }
 
 @export()
@@ -82,6 +83,7 @@ func keysOf(kind string) sourceRole =>
     'maps-key': 'maps-keys'
     'signalr-key': 'signalr-keys'
     'web-pubsub-key': 'web-pubsub-keys'
+    'cosmos-db-key': 'cosmos-db-keys'
   }[kind]
 
 @description('Whether a scope is a whole SQL server.')

@@ -18,6 +18,7 @@ type kind =
   | 'maps-key'
   | 'signalr-key'
   | 'web-pubsub-key'
+  | 'cosmos-db-key'
 
 @export()
 @description('An existing Key Vault whose secrets Rekey rotates, and what they may rotate.')
@@ -109,6 +110,7 @@ type sourceRole =
   | 'maps-keys'
   | 'signalr-keys'
   | 'web-pubsub-keys'
+  | 'cosmos-db-keys'
 
 @export()
 @description('One right at one source or consumer.')

@@ -12,6 +12,7 @@ from rotators.app_configuration_key import AppConfigurationKey
 from rotators.batch_key import BatchKey
 from rotators.communication_key import CommunicationKey
 from rotators.container_registry_password import ContainerRegistryPassword
+from rotators.cosmos_db_key import CosmosDbKey
 from rotators.event_hubs_key import EventHubsKey
 from rotators.maps_key import MapsKey
 from rotators.search_admin_key import SearchAdminKey
@@ -41,6 +42,7 @@ ROTATORS: tuple[Maker, ...] = (
     MapsKey,
     SignalRKey,
     WebPubSubKey,
+    CosmosDbKey,
 )
 
 

@@ -55,6 +55,8 @@ FAMILY: dict[str, tuple[dict[str, int], dict[str, int]]] = {
     "maps-key": ({"regenerateKey": 1}, LISTED),
     "signalr-key": ({"regenerateKey": 1, **READ, **LONG}, {}),
     "web-pubsub-key": ({"regenerateKey": 1, **READ, **LONG}, {}),
+    "cosmos-db-key": ({"regenerateKey": 1, **READ, **LONG}, {}),
+    "cosmos-db-key that only reads": ({"regenerateKey": 1, **READ, **LONG}, {}),
 }
 """A made-up key is tried beside one that the service accepts only in passing: a rule that may not read, an account without
 such an interface."""

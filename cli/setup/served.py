@@ -26,6 +26,7 @@ KINDS = (
     "maps-key",
     "signalr-key",
     "web-pubsub-key",
+    "cosmos-db-key",
 )
 """Those that the template gives rights for: infra/types.bicep."""
 SHAPE = '[{"name": "contoso-prod", "resourceGroup": "prod", "scopes": ["/subscriptions/<id>/resourceGroups/data"]}]'

@@ -291,3 +291,21 @@ resource atWebPubsubKey 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
     }
   }
 ]
+
+var cosmosDbKeyNames = map(filter(single, one => one.role == 'cosmos-db-keys'), one => one.resource)
+
+resource cosmosDbKeySources 'Microsoft.DocumentDB/databaseAccounts@2024-11-15' existing = [
+  for name in cosmosDbKeyNames: { name: name }
+]
+
+resource atCosmosDbKey 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for (name, index) in cosmosDbKeyNames: {
+    scope: cosmosDbKeySources[index]
+    name: guid(cosmosDbKeySources[index].id, appPrincipalId, 'cosmos-db-keys')
+    properties: {
+      principalId: appPrincipalId
+      principalType: 'ServicePrincipal'
+      roleDefinitionId: roleIds['cosmos-db-keys']
+    }
+  }
+]

@@ -25,6 +25,7 @@ param vaults = [
       '/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/keys/providers/Microsoft.Maps/accounts/contoso8'
       '/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/keys/providers/Microsoft.SignalRService/signalR/contoso9'
       '/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/keys/providers/Microsoft.SignalRService/webPubSub/contoso10'
+      '/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/keys/providers/Microsoft.DocumentDB/databaseAccounts/contoso11'
     ]
     applications: ['11111111-2222-3333-4444-555555555555']
     consumers: [
@@ -47,6 +48,7 @@ param vaults = [
       'maps-key'
       'signalr-key'
       'web-pubsub-key'
+      'cosmos-db-key'
     ]
   }
 ]

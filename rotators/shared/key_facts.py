@@ -150,6 +150,11 @@ class Facts:
     """Seconds between the tries that a new key gets."""
 
     @property
+    def short(self) -> str:
+        """What a message calls the resource that it names besides."""
+        return self.noun.rpartition(" ")[2]
+
+    @property
     def actions(self) -> tuple[str, ...]:
         """The rights that suffice: to read the switches, and to list and replace keys."""
         top = "/".join(self.types[0].split("/")[:2])

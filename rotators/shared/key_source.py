@@ -30,7 +30,7 @@ class KeySource:
     async def list(self, place: Place) -> Json:
         """List the keys."""
         path = f"{_path(place.resource)}/{self._facts.lists}"
-        return await self._arm.ask(path, f"listing the {self._facts.noun}'s keys", place.resource)
+        return await self._arm.ask(path, f"listing the {self._facts.short}'s keys", place.resource)
 
     async def resources(self, scope: str, path: str) -> AsyncIterator[Json]:
         """Stream what a scope holds of a type, or a resource of its parts, page by page."""
@@ -59,7 +59,7 @@ class KeySource:
 
     async def read(self, place: Place) -> Json:
         """Read the resource at the top: its switches, and where it is."""
-        resource = await self._reader.read(_path(place.account), f"reading the {self._facts.noun}", place.account)
+        resource = await self._reader.read(_path(place.account), f"reading the {self._facts.short}", place.account)
         self._known[place.account] = resource
         return resource
 

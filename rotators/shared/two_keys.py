@@ -30,10 +30,8 @@ UNDER_WAY = "UnderWay"
 """The code of a change that was accepted and goes on."""
 WITHIN_CALL = (1.0, 1.0, 1.0, 2.0, 2.0, 3.0)
 """Seconds between the looks at a change that goes on, within the call that began it."""
-PATIENCE = 900.0
-"""Seconds after which a change that has not come is asked for again: it may have failed without a word."""
-AFTERWARDS = 60.0
-"""Seconds after which a change is looked at again that outlasts that call."""
+BUSY_CODES = frozenset({"Conflict", "PreconditionFailed"})
+"""What a source answers while an earlier change of its keys goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +100,11 @@ class TwoKeys(ABC):
         """Return why a request was refused: keys that are switched off, or what the service said."""
         return await self._source.explained(place, error)
 
+    patience: ClassVar[float] = 900.0
+    """Seconds after which a change that has not come is asked for again: it may have failed without a word."""
+    afterwards: ClassVar[float] = 60.0
+    """Seconds after which a change is looked at again that outlasts the call which began it."""
+
     lists_first: ClassVar[bool] = False
     """The keys must be listed before one is replaced: a change that goes on is known by the value that it replaces."""
 
@@ -129,7 +132,7 @@ class TwoKeys(ABC):
             return await self._issued(job, place, slot, await self._list(place), supersedes=None)
         held = place.pair.slot(job.held_id) if job.proven else await self._held_slot(job, place)
         slot = place.pair.other(held)
-        keys = await self._replace(place, slot, job.operation)
+        keys = await self._made(job, place, slot) or await self._replace(place, slot, job.operation)
         return await self._issued(job, place, slot, keys, supersedes=held.name)
 
     async def preflight(self, job: Job) -> None:
@@ -141,7 +144,7 @@ class TwoKeys(ABC):
         if job.proven or job.written is None:
             return ""
         place = self.facts.place(job.source)
-        keys = await self._list(place)
+        keys = await self.dated(place, await self._list(place))
         held = next((slot for slot in place.pair.slots if _holds(keys, slot, job.held)), place.pair.find(job.held_id))
         if held is None:
             return ""
@@ -207,8 +210,13 @@ class TwoKeys(ABC):
                 where=source,
                 fix="set the tag CredentialId to the key that the value holds, and remove the tag RekeyRetire",
             )
-        # Known by the value that goes: what replaces another one is another change.
-        await self._replace(place, slot, f"retire {hash(_of(keys, slot, place).value)} {source}", keys)
+        operation = f"retire {slot.name} {source}"
+        try:
+            await self._replace(place, slot, operation, keys)
+        except TransientError as error:
+            # Accepted, and it goes on: who retires a key tries it until it is refused.
+            if error.code != UNDER_WAY or not self._replacing.pop(operation, None):
+                raise
 
     async def _held_slot(self, job: Job, place: Place) -> Slot:
         """Prove which key the vault holds by comparing values, and that it can be used."""
@@ -219,7 +227,7 @@ class TwoKeys(ABC):
                 fix="correct ValueTemplate to what the value looks like now",
             )
         await self.ready(place)
-        keys = await self._list(place)
+        keys = await self.dated(place, await self._list(place))
         slot = self._matching(job, place, keys, job.held)
         key = _of(keys, slot, place)
         if problem := await self.prove(place, key.value):
@@ -261,18 +269,41 @@ class TwoKeys(ABC):
     async def _begin(self, place: Place, slot: Slot, keys: Keys) -> Keys | None:
         """Ask for one key to be replaced; None where the change goes on."""
         operation, body = self.request(place, slot, keys)
+        problem: RekeyError
         try:
             answer = await self._source.replace(place, slot.name, operation, body)
+        except TransientError as error:
+            if not self.lists_first or error.code not in BUSY_CODES:
+                raise
+            what = f"regenerating {slot.name} waits for a change that is under way"
+            problem = TransientError(what, where=place.source, code=UNDER_WAY, retry_after=self.afterwards)
         except PermanentError as error:
             problem = await self.explained(place, error)
         else:
             return None if answer is None else self.keys(answer, place)
         raise problem
 
+    async def _made(self, job: Job, place: Place, slot: Slot) -> Keys | None:
+        """Return the keys where an earlier try's change, which outlasted it, has come meanwhile."""
+        if not (self.tells_times and job.asked):
+            return None
+        keys = await self.dated(place, await self._list(place))
+        made = keys[slot.name].made if slot.name in keys else None
+        # Without any grace: a key that was there before would be replaced by what is still under way.
+        return keys if made and made > job.asked else None
+
+    async def dated(self, place: Place, keys: Keys) -> Keys:
+        """Add when each key was made, where a listing does not tell and the resource does."""
+        del place
+        return keys
+
+    tells_times: ClassVar[bool] = False
+    """A key's age tells whether an earlier try made it: for changes that may take hours."""
+
     async def _replace(self, place: Place, slot: Slot, operation: str, listed: Keys | None = None) -> Keys:
         """Replace one key and return it, once its source lists it; never twice while that goes on."""
         begun = self._replacing.get(operation)
-        if begun is None or self._clock.monotonic() - begun.since > PATIENCE:
+        if begun is None or self._clock.monotonic() - begun.since > self.patience:
             before = listed or (await self._list(place) if self.lists_first else {})
             if self.lists_first and slot.name not in before:
                 raise await self.explained(place, _missing(slot, place))
@@ -294,7 +325,7 @@ class TwoKeys(ABC):
             if name in keys and keys[name].value != begun.old:
                 return keys
         what = f"regenerating {name} was accepted {self._clock.monotonic() - begun.since:.0f} s ago and is under way"
-        raise TransientError(what, where=place.source, code=UNDER_WAY, retry_after=AFTERWARDS)
+        raise TransientError(what, where=place.source, code=UNDER_WAY, retry_after=self.afterwards)
 
     async def _issued(self, job: Job, place: Place, slot: Slot, keys: Keys, supersedes: str | None) -> Issued:
         key = _of(keys, slot, place).value

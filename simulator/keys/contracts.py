@@ -182,5 +182,21 @@ CONTRACTS = (
         replies="nothing",
         length=32,
     ),
+    Contract(
+        "Microsoft.DocumentDB/databaseAccounts",
+        ("2024-11-15", "2026-03-15"),
+        {
+            "primaryMasterKey": "primary",
+            "secondaryMasterKey": "secondary",
+            "primaryReadonlyMasterKey": "primaryReadonly",
+            "secondaryReadonlyMasterKey": "secondaryReadonly",
+        },
+        "{name}.documents.azure.com",
+        "documentEndpoint",
+        asks="keyKind",
+        replies="nothing",
+        times=True,
+        whole_address=True,
+    ),
 )
 BY_KIND = {contract.kind.lower(): contract for contract in CONTRACTS}

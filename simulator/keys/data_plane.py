@@ -61,6 +61,8 @@ class KeysService:
                 return signatures.signs_batch(request, account.name, key, now)
             case "Microsoft.AppConfiguration":
                 return signatures.signs_headers(request, key, now, named=True)
+            case "Microsoft.DocumentDB":
+                return signatures.signs_feed(request, key, now)
             case "Microsoft.Communication":
                 return signatures.signs_headers(request, key, now, named=False)
             case _:

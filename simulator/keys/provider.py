@@ -91,7 +91,7 @@ class KeysProvider:
         if not isinstance(named, str) or named not in by_name:
             raise errors.ArmError(400, "BadRequest", f"The value of '{contract.asks or 'keyKind'}' is not valid.")
         if account.pending:
-            raise errors.ArmError(409, "Conflict", "Another operation on this resource is in progress.")
+            raise _in_progress(account)
         key = account.replace(ring, by_name[named])
         if key is None:
             path = f"{asked.group_scope}/providers/{self.namespace}/locations/westeurope/operationStatuses/1"
@@ -145,6 +145,14 @@ class KeysProvider:
 
     def _scope(self, asked: ArmRequest, parts: list[str]) -> str:
         return f"{asked.group_scope}/providers/{self.namespace}/{'/'.join(parts)}"
+
+
+def _in_progress(account: KeyedAccount) -> errors.ArmError:
+    """Return the refusal of a second change; that of Cosmos DB is from hashicorp/terraform-provider-azurerm issue 15842."""
+    if account.contract.kind.startswith("Microsoft.DocumentDB"):
+        message = f"There is another user operation in progress which requires an exclusive lock on [{account.name}]."
+        return errors.ArmError(412, "PreconditionFailed", message)
+    return errors.ArmError(409, "Conflict", "Another operation on this resource is in progress.")
 
 
 def _named(asked: ArmRequest, contract: Contract) -> object:

@@ -21,9 +21,21 @@ def account_body(account: KeyedAccount) -> dict[str, Any]:
         "properties": {
             **({contract.address: address} if contract.address else {}),
             contract.switch: contract.on if account.takes_keys else contract.off,
+            **_generations(account),
             "provisioningState": "Succeeded",
             "publicNetworkAccess": "Enabled" if account.open_network else "Disabled",
         },
+    }
+
+
+def _generations(account: KeyedAccount) -> dict[str, Any]:
+    ring = account.ring("")
+    if ring is None or not account.contract.kind.startswith("Microsoft.DocumentDB"):
+        return {}
+    return {
+        "keysMetadata": {
+            slot: {"generationTime": f"{key.created:%Y-%m-%dT%H:%M:%S.%f}0Z"} for slot, key in ring.keys.items()
+        }
     }
 
 

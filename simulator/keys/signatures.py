@@ -74,6 +74,19 @@ def signs_token(request: Request, key: Key, now: datetime) -> bool:
     )
 
 
+def signs_feed(request: Request, key: Key, now: datetime) -> bool:
+    """Check a master key's signature of a feed at the top, such as GET /dbs."""
+    fields = dict(part.partition("=")[::2] for part in unquote(request.header("authorization")).split("&"))
+    date = request.header("x-ms-date")
+    if (fields.get("type"), fields.get("ver")) != ("master", "1.0") or not _fresh(date, now):
+        return False
+    kind = request.path.strip("/").lower()
+    text = f"{request.method.lower()}\n{kind}\n\n{date.lower()}\n\n"
+    return bool(request.header("x-ms-version")) and _equal(
+        fields.get("sig", ""), _mac(base64.b64decode(key.value), text)
+    )
+
+
 def sas_fields(request: Request) -> dict[str, str] | None:
     """Return the decoded fields of a shared access signature, and `target`, which was signed; None where there is none."""
     scheme, _, rest = request.header("authorization").partition(" ")

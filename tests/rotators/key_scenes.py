@@ -13,6 +13,7 @@ from rotators.app_configuration_key import AppConfigurationKey
 from rotators.batch_key import BatchKey
 from rotators.communication_key import CommunicationKey
 from rotators.container_registry_password import ContainerRegistryPassword
+from rotators.cosmos_db_key import CosmosDbKey
 from rotators.event_hubs_key import EventHubsKey
 from rotators.maps_key import MapsKey
 from rotators.search_admin_key import SearchAdminKey
@@ -86,6 +87,8 @@ FAMILY = (
     Member(MapsKey, "A" * 84),
     Member(SignalRKey, BASE64_32),
     Member(WebPubSubKey, BASE64_32),
+    Member(CosmosDbKey, BASE64_64),
+    Member(CosmosDbKey, BASE64_64, held="secondaryReadonlyMasterKey", strategy="that only reads"),
 )
 WITHOUT_ENTITY = tuple(member for member in FAMILY if member.strategy == "of a namespace")
 """Rules to which a field of a template has no value."""

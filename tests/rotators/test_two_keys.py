@@ -13,15 +13,17 @@ from engine.errors import NeedsHuman, PermanentError, TransientError, Verificati
 from engine.secret import Sensitive
 from rotators.shared.key_facts import Facts
 from rotators.shared.key_proof import made_up
-from rotators.shared.two_keys import PATIENCE, UNDER_WAY, TwoKeys
+from rotators.shared.two_keys import UNDER_WAY, TwoKeys
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response
+from tests.delivery import Delivery
 from tests.rotators.key_scenes import FAMILY, KeyScene, Member, value_of
 
 EVERY = pytest.mark.parametrize("member", FAMILY, ids=str)
 BY_NAME = {str(member): member for member in FAMILY}
 QUEUE, NAMESPACE = BY_NAME["service-bus-key of a queue"], BY_NAME["service-bus-key of a namespace"]
-LONG = [BY_NAME["signalr-key"], BY_NAME["web-pubsub-key"]]
+COSMOS = BY_NAME["cosmos-db-key"]
+LONG = [BY_NAME["signalr-key"], BY_NAME["web-pubsub-key"], COSMOS]
 
 
 def rotator_of(scene: KeyScene) -> TwoKeys:
@@ -80,7 +82,7 @@ async def test_a_network_that_keeps_the_app_out_proves_nothing(member: Member) -
 
 
 @EVERY
-@pytest.mark.parametrize("name", ["Salt", "key3", "", "primaryMasterKey", "KEY1"])
+@pytest.mark.parametrize("name", ["Salt", "key3", "", "PrimaryMaster", "KEY1"])
 async def test_what_is_neither_of_the_two_keys_is_never_replaced(member: Member, name: str) -> None:
     scene = KeyScene(member)
     before = scene.live()
@@ -206,7 +208,7 @@ async def test_a_change_that_outlasts_its_call_is_put_off_and_never_asked_for_tw
     rotator, job = scene.rotator(), scene.job()
     with pytest.raises(TransientError, match="is under way") as caught:
         await rotator.issue(job)
-    assert (caught.value.code, caught.value.retry_after) == (UNDER_WAY, 60.0)
+    assert (caught.value.code, caught.value.retry_after) == (UNDER_WAY, member.kind.afterwards)
     scene.rig.clock.advance(60)
     issued = await rotator.issue(job)
     assert asked(scene, "regeneratekey") == 1
@@ -226,7 +228,7 @@ async def test_a_change_that_fails_late_is_asked_for_again_in_the_end(member: Me
     with pytest.raises(TransientError, match="is under way"):
         await rotator.issue(job)
     assert scene.live() == before
-    scene.rig.clock.advance(PATIENCE)
+    scene.rig.clock.advance(member.kind.patience)
     issued = await rotator.issue(job)
     assert asked(scene, "regeneratekey") == 2
     assert issued.fields["key"].reveal() not in before
@@ -243,6 +245,61 @@ async def test_a_change_that_another_process_began_holds_nobody_up(member: Membe
     scene.account.duration = timedelta(seconds=1)
     issued = await scene.rotator().issue(scene.job())
     await scene.rotator().verify(scene.source, issued.credential_id, issued.fields["key"])
+
+
+async def test_a_change_of_hours_is_known_by_the_time_at_which_its_key_was_made() -> None:
+    scene = KeyScene(COSMOS)
+    scene.account.duration = timedelta(hours=3)
+    began = scene.rig.clock.now()
+    with pytest.raises(TransientError, match="is under way"):
+        await scene.rotator().issue(scene.job())
+    later = replace(scene.job(), asked=began)
+    with pytest.raises(TransientError, match="waits for a change") as caught:
+        await scene.rotator().issue(later)
+    assert caught.value.code == UNDER_WAY
+    scene.rig.clock.advance(4 * 3600)
+    issued = await scene.rotator().issue(later)
+    assert issued.fields["key"].reveal() == scene.value("secondaryMasterKey")
+    assert asked(scene, "regeneratekey") == 2, "asked once, and once refused while that went on"
+    scene.account.duration = timedelta(seconds=1)
+    again = await scene.rotator().issue(replace(scene.job(), asked=scene.rig.clock.now() + timedelta(hours=1)))
+    assert again.fields["key"] != issued.fields["key"], "a key that was made before it was asked for is another's"
+
+
+async def test_a_rotation_of_hours_holds_no_lease_and_ends_by_itself() -> None:
+    scene = KeyScene(COSMOS)
+    scene.manage("app-key")
+    scene.account.duration = timedelta(hours=2)
+    rig, before = scene.rig, scene.live()
+    await rig.service().queue.post_rotation(rig.item("app-key", version=rig.latest("app-key").version, trigger="event"))
+    delivery = Delivery(rig, rig.service)
+    await delivery.run(most=200)
+    current = rig.latest("app-key").value
+    assert current == scene.value("secondaryMasterKey")
+    assert current not in before
+    changes = [
+        exchange.response.status for exchange in rig.world.exchanges if "regeneratekey" in exchange.request.path.lower()
+    ]
+    assert changes.count(202) == 1
+    assert "RekeyState" not in rig.tags("app-key")
+
+
+@pytest.mark.parametrize("member", LONG, ids=str)
+async def test_a_revocation_that_goes_on_is_left_to_who_tries_the_key(member: Member) -> None:
+    scene = KeyScene(member)
+    job = scene.job()
+    issued = await scene.rotator().issue(job)
+    scene.account.duration = timedelta(seconds=45)
+    rotator, newer = scene.rotator(), issued.fields["key"]
+    assert issued.supersedes
+    assert job.held
+    await rotator.retire(scene.source, issued.supersedes, newer)
+    with pytest.raises(TransientError, match="waits for a change"):
+        await rotator.retire(scene.source, issued.supersedes, newer)
+    scene.rig.clock.advance(60)
+    await rotator.retire(scene.source, issued.supersedes, newer)
+    assert job.held.reveal() not in scene.live()
+    assert newer.reveal() in scene.live()
 
 
 async def test_one_operation_never_takes_the_key_that_another_one_made() -> None:

@@ -11,7 +11,7 @@ from simulator.azure import Azure, build_world
 from simulator.clock import VirtualClock
 from simulator.identity import Principal
 from simulator.keys.accounts import KeyedAccount
-from simulator.keys.contracts import CONTRACTS, Contract
+from simulator.keys.contracts import BY_KIND, CONTRACTS, Contract
 from simulator.wire import Request, Response
 
 EVERY = pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.kind.rpartition(".")[2])
@@ -34,6 +34,10 @@ PUBLISHED: dict[str, tuple[set[str], set[str]]] = {
     "Microsoft.Maps/accounts": (maps := {"id", *pair, "primaryKeyLastUpdated", "secondaryKeyLastUpdated"}, maps),
     "Microsoft.SignalRService/signalR": (pair, set()),
     "Microsoft.SignalRService/webPubSub": (pair, set()),
+    "Microsoft.DocumentDB/databaseAccounts": (
+        {f"{which}{how}MasterKey" for which in ("primary", "secondary") for how in ("", "Readonly")},
+        set(),
+    ),
 }
 """As the published examples have them; simulator/keys/contracts.py names each."""
 
@@ -153,3 +157,5 @@ def test_a_second_change_while_one_goes_on_is_a_conflict() -> None:
     caller = Caller(next(contract for contract in CONTRACTS if contract.replies == "nothing"))
     assert caller.replace("Primary").status == 202
     assert caller.replace("Secondary").status == 409
+    cosmos = Caller(BY_KIND["microsoft.documentdb/databaseaccounts"])
+    assert [cosmos.replace(name).status for name in ("primary", "primaryReadonly")] == [202, 412]
