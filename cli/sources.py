@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from azure.mgmt.storage.models import StorageAccount
 
 PLACE = re.compile(r"/subscriptions/([^/]+)(?:/resourcegroups/([^/]+))?(?:/.*)?")
+LISTED = frozenset({"storage-key"})
+"""Kinds whose age is told where they are listed here, so they are not asked to list themselves."""
 APPLICATION = "#microsoft.graph.application"
 READ_APPLICATIONS = "sign in with the permission Application.Read.All"
 """Who lacks it is shown the id and the type of what he owns, and null for all else."""

@@ -9,7 +9,24 @@ from __future__ import annotations
 STATES = ("ok", "due", "overdue", "parked", "drifted", "dropped", "disabled", "unmanaged")
 ATTENTION = "attention"
 VERBS = ("rotate", "retire", "restore", "unpark")
-TEMPLATE_KINDS = ("storage-key", "sql-admin-password", "sql-login-password", "service-principal-secret")
+TEMPLATE_KINDS = (
+    "storage-key",
+    "sql-admin-password",
+    "sql-login-password",
+    "service-principal-secret",
+    "service-bus-key",
+    "event-hubs-key",
+    "ai-services-key",
+    "search-admin-key",
+    "app-configuration-key",
+    "container-registry-password",
+    "batch-key",
+    "communication-key",
+    "maps-key",
+    "signalr-key",
+    "web-pubsub-key",
+    "cosmos-db-key",
+)
 MOST_WAIT = 120
 MAX_REASON = 200
 STAMP = "%Y-%m-%dT%H:%M:%SZ"

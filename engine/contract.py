@@ -18,7 +18,7 @@ Errors are RekeyErrors: TransientError for what may pass, PermanentError for wha
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar, Protocol, runtime_checkable
@@ -48,6 +48,8 @@ class Job:
     """The owner's tags, for what only this kind asks (which logins alternate, say)."""
     written: datetime | None = None
     """When somebody else wrote the version that the vault holds; None where this Rekey did."""
+    asked: datetime | None = None
+    """When an earlier try of this operation first asked the source for a credential; None where none did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,4 +177,21 @@ class Recognise(Protocol):
 
     async def recognise(self, job: Job) -> Recognised:
         """Name the credential that is held, changing nothing; raises NeedsHuman where it is none, or cannot be told apart."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A source that a listing shows, with the credential that a secret would hold first."""
+
+    source: str
+    credential_id: str
+
+
+@runtime_checkable
+class Discover(Protocol):
+    """For kinds whose sources can be listed."""
+
+    def seen(self, subscription: str, group: str | None) -> AsyncIterator[Seen]:
+        """Stream the sources of a subscription, or of one group in it, whose credentials are of use."""
         ...

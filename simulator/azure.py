@@ -18,6 +18,10 @@ from simulator.entra.login import LoginService
 from simulator.entra.managed_identity import ManagedIdentityService
 from simulator.entra.service import GraphService
 from simulator.identity import HOME_TENANT, Principal
+from simulator.keys.accounts import KeyedAccount
+from simulator.keys.contracts import BY_KIND, CONTRACTS
+from simulator.keys.data_plane import KeysService
+from simulator.keys.provider import KeysProvider
 from simulator.keyvault.service import KeyVaultService
 from simulator.keyvault.state import Vault
 from simulator.sql.gateway import SqlGateway
@@ -53,7 +57,9 @@ class Azure(World):
         self.vault_resources = VaultsProvider(self)
         self.event_grid = EventGridProvider(self)
         providers = (StorageProvider(self), SqlProvider(self, self.sql), self.web, self.container_apps, self.event_grid)
-        self.arm = ArmService(self, *providers, self.vault_resources)
+        namespaces = dict.fromkeys(contract.kind.partition("/")[0] for contract in CONTRACTS)
+        keyed = (KeysProvider(self, namespace) for namespace in namespaces)
+        self.arm = ArmService(self, *providers, self.vault_resources, *keyed)
         self.webhooks = WebhookService()
         self.managed_identity = ManagedIdentityService(self)
         self.directory = Directory(now, entropy, self.identities)
@@ -67,6 +73,7 @@ class Azure(World):
             QueueService(self),
             self.sql,
             self.webhooks,
+            KeysService(self),
         ]
 
     def add_group(self, subscription: str = SUBSCRIPTION, group: str = GROUP) -> None:
@@ -101,6 +108,23 @@ class Azure(World):
             entropy=self.entropy,
         )
         return self.accounts[name]
+
+    def add_keyed(
+        self, kind: str, name: str, path: str = "", subscription: str = SUBSCRIPTION, group: str = GROUP
+    ) -> KeyedAccount:
+        """Add a resource with two keys, or a rule below one that has such rules; ValueError where its name is taken."""
+        contract = BY_KIND[kind.lower()]
+        resource_id = f"/subscriptions/{subscription}/resourceGroups/{group}/providers/{contract.kind}/{name}"
+        self.add_group(subscription, group)
+        account = self.keyed.get(resource_id.lower())
+        if account is None:
+            host = self.domains.of_resource(contract.host.format(name=name.lower()))
+            account = KeyedAccount(contract, resource_id, host, self.now, self.entropy)
+            self.keyed[resource_id.lower()] = account
+        if path.lower() in account.rings:
+            raise ValueError(f"there is {kind} {name} {path} already")
+        account.add_ring(path)
+        return account
 
     def remove_account(self, name: str) -> None:
         """Delete a storage account; KeyError where there is none."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from simulator.faults import Striking
+    from simulator.keys.accounts import KeyedAccount
     from simulator.keyvault.state import Vault
     from simulator.storage.accounts import StorageAccount
 
@@ -34,6 +35,14 @@ class Domains:
     login: str = "login.microsoftonline.com"
     identity: str = "127.0.0.1:41741"
     graph: str = "graph.microsoft.com"
+
+    def of_resource(self, host: str) -> str:
+        """Return the host of a resource whose name in the public cloud is this one."""
+        port = self.arm.partition(":")[2]
+        if not port:
+            return host
+        name, _, service = host.partition(".")
+        return f"{name}.{service.partition('.')[0]}.localhost:{port}"
 
     @classmethod
     def loopback(cls, port: int, identity_port: int = 41741) -> Domains:
@@ -85,6 +94,7 @@ class World:
         self.roles = Roles()
         self.accounts: dict[str, StorageAccount] = {}
         self.vaults: dict[str, Vault] = {}
+        self.keyed: dict[str, KeyedAccount] = {}
         self.groups: dict[str, set[str]] = {}
         self.faults: list[Striking] = []
         self.services: list[Service] = []

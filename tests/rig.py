@@ -16,9 +16,11 @@ from composition import build_api
 from engine.model.workitem import WorkItem
 from engine.secret import SecretRef
 from engine.service import Service
+from rotators.shared.two_keys import TwoKeys
 from simulator.azure import Azure, build_world
 from simulator.clock import VirtualClock
 from simulator.identity import Principal
+from simulator.keys.accounts import KeyedAccount
 from simulator.keyvault.state import SecretVersion, Vault
 from simulator.reach.transport import Intercept, SimulatedCredential, SimulatedTransport, forget_challenges
 from simulator.sql.in_process import SimulatedSqlServers
@@ -85,6 +87,13 @@ class Rig:
         """Add an account whose keys the app may rotate."""
         account = self.world.add_account(name, **options)
         self.world.grant(self.identity, KEY_ACTIONS, account.resource_id)
+        return account
+
+    def keyed(self, kind: type[TwoKeys], name: str, path: str = "") -> KeyedAccount:
+        """Add a resource whose keys the app may rotate, with the rights that the kind asks for."""
+        top = "/".join(kind.facts.types[0].split("/")[:2])
+        account = self.world.add_keyed(top, name, path)
+        self.world.grant(self.identity, kind.facts.actions, account.resource_id)
         return account
 
     def secret(

@@ -38,9 +38,46 @@ RETIREMENT: dict[str, dict[str, int]] = {
     "service-principal-secret": {**MARKED, "removePassword": 1, "sign-in": 3},
     "sql-login-password of two logins": {**MARKED, "sign-in": 5, "ALTER": 1, "lease": 9},
 }
+READ = {"read the resource": 1}
+"""Where its name does not lead to the address of a resource; once in the life of a process."""
+LISTED = {"listKeys": 1}
+TWICE = {"listKeys": 2}
+"""A rule is read to prove the current key, and again to retire the other one."""
+LONG = {"listKeys": 3}
+"""A change that goes on is known by the key that it replaces, and looked at until another one is there."""
+FAMILY: dict[str, tuple[dict[str, int], dict[str, int]]] = {
+    # How the key is replaced, and what else is asked; then how it is listed before it is retired.
+    "service-bus-key of a queue": ({"regenerateKeys": 1, "signed request": 2}, TWICE),
+    "service-bus-key of a namespace": ({"regenerateKeys": 1}, TWICE),
+    "event-hubs-key of a hub": ({"regenerateKeys": 1}, TWICE),
+    "ai-services-key": ({"regenerateKey": 1, "signed request": 2, **READ}, LISTED),
+    "search-admin-key": ({"primary": 1}, {"listAdminKeys": 1, "secondary": 1}),
+    "app-configuration-key": ({"regenerateKey": 1, **LISTED}, {}),
+    "app-configuration-key that only reads": ({"regenerateKey": 1, **LISTED}, {}),
+    "container-registry-password": ({"regenerateCredential": 1, **READ}, {"listCredentials": 1}),
+    "batch-key": ({"regenerateKeys": 1, **READ}, LISTED),
+    "communication-key": ({"regenerateKey": 1, **READ}, LISTED),
+    "maps-key": ({"regenerateKey": 1}, LISTED),
+    "signalr-key": ({"regenerateKey": 1, **READ, **LONG}, {}),
+    "web-pubsub-key": ({"regenerateKey": 1, **READ, **LONG}, {}),
+    "cosmos-db-key": ({"regenerateKey": 1, **READ, **LONG}, {}),
+    "cosmos-db-key that only reads": ({"regenerateKey": 1, **READ, **LONG}, {}),
+}
+"""A made-up key is tried beside one that the service accepts only in passing: a rule that may not read, an account without
+such an interface."""
+ROTATION |= {kind: {**BOTH, **LEASE, "signed request": 1, **asked} for kind, (asked, _) in FAMILY.items()}
+RETIREMENT |= {
+    kind: {
+        **MARKED,
+        **{name: count for name, count in asked.items() if name != "primary"},
+        **listed,
+        "signed request": 2 + asked.get("signed request", 1),
+    }
+    for kind, (asked, listed) in FAMILY.items()
+}
 
 
-def name_of(request: Request) -> str:
+def name_of(request: Request) -> str:  # noqa: PLR0911 - a table
     """Say in a word what a request was."""
     last = request.path.rpartition("/")[2]
     match request.host.split(".")[0:2]:
@@ -49,13 +86,18 @@ def name_of(request: Request) -> str:
         case ["rekeyhost", service]:
             return "lease" if service == "blob" else "post"
         case ["management", _]:
+            if request.method == "GET" and "AsyncOperation" not in request.path:
+                return "read the resource"
             polling = "serverAzureAsyncOperation" in request.path
             return "poll" if polling else "PATCH" if request.method == "PATCH" else last
         case ["graph", _]:
             return last if request.method == "POST" else "read"
-        case [_, service]:
-            return "signed request" if service == "blob" else "ALTER" if request.method == "EXECUTE" else "sign-in"
-    raise ValueError(request.host)
+        case ["login", _]:
+            return "sign-in"
+        case _ if request.url.startswith("tds:"):
+            return "ALTER" if request.method == "EXECUTE" else "sign-in"
+        case _:
+            return "signed request"
 
 
 def counted(place: Place) -> Counter[str]:

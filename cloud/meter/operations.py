@@ -63,10 +63,13 @@ def _secret(method: str, words: list[str]) -> str:
 
 
 def _resource(method: str, words: list[str]) -> str:
-    """Read subscriptions/{id}[/resourceGroups/{name}]/providers/{namespace}/{type}/{name}[/{type}/{name}]…[/{action}]."""
+    """Read subscriptions/{id}[/resourceGroups/{name}]/providers/{namespace}/{type}/{name}[/{type}/{name}]…[/{action}[/{key}]]."""
     start = 4 if words[2:3] and words[2].lower() == "resourcegroups" else 2
     kinds = words[start + 2 :: 2] if words[start : start + 1] == ["providers"] else []
     word = words[-1] if method == "POST" else kinds[-1] if kinds else ""
+    if method == "POST" and words[-2:-1] and words[-2].startswith("regenerate"):
+        # The key that is meant stands behind the action.
+        word = words[-2]
     return _call(method, word if kinds else "")
 
 

@@ -103,6 +103,8 @@ class Record:
     """When the current version was last proven."""
     begun: datetime | None = None
     """When a change was last sent."""
+    asked: datetime | None = None
+    """When the source was first asked for the credential that is to replace `touched`: some take hours to make it."""
     touched: str = ""
     """The version that was current when a change was last sent: what refuses it since may be that change."""
     healed: datetime | None = None
@@ -349,6 +351,7 @@ _READ: Mapping[str, Any] = {
     "look_at": _time,
     "audited": _time,
     "begun": _time,
+    "asked": _time,
     "healed": _time,
     "created": _time,
     "tags": dict,

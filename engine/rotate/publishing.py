@@ -136,7 +136,8 @@ class Publishing:
             await self._tidy(job.operation, keep=None)
         restorable = not in_place and await self._restorable(job)
         await self._gate.unchanged(secret)
-        await self._lease.begin(self._progress.item, secret, FOLLOW_UP_SECONDS if self._single else None)
+        look = FOLLOW_UP_SECONDS if self._single else None
+        await self._lease.begin(self._progress.item, secret, look, asks=True)
         async with warning(self._single), self._lease.changing("issue"):
             try:
                 issued = await rotator.issue(job)
@@ -149,7 +150,8 @@ class Publishing:
 
     def _job(self, secret: SecretVersion, *, in_place: bool = False) -> Job:
         proven, touched = self._sight.wrote(secret), self._sight.record.touched == secret.version
-        return self._parts.job(secret, self._managed, proven=proven, touched=touched, in_place=in_place)
+        job = self._parts.job(secret, self._managed, proven=proven, touched=touched, in_place=in_place)
+        return replace(job, asked=self._sight.record.asked if touched else None)
 
     async def _announced(self, secret: SecretVersion, job: Job, copies: list[SecretVersion]) -> Issued | None:
         """Return what an interrupted try has announced and the source still shows, or a replica holds already."""

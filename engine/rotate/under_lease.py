@@ -84,14 +84,22 @@ class UnderLease:
                     f"{step} took over {CALL_SECONDS:.0f} s; it may or may not have taken effect", code="NoAnswer"
                 ) from None
 
-    async def begin(self, item: WorkItem, secret: SecretVersion, look_after: float | None = None) -> None:
-        """Note that a change is about to be sent. With `look_after`, first promise to look at it so many seconds later."""
+    async def begin(
+        self, item: WorkItem, secret: SecretVersion, look_after: float | None = None, *, asks: bool = False
+    ) -> None:
+        """Note that a change is about to be sent. With `look_after`, first promise to look at it so many seconds later.
+
+        `asks` where it is a new credential that is asked for.
+        """
         now, touched = self.parts.clock.now(), secret.version or ""
         if look_after is not None:
             self._not_again_at_once(now)
         if self._touched is None:
             self._touched = self.record.touched
-        record = replace(self.record.keyed(), changing=self.record.changing or now, begun=now, touched=touched)
+        earlier = self.record.asked if self.record.touched == touched else None
+        asked = (earlier or now) if asks else None
+        changing = self.record.changing or now
+        record = replace(self.record.keyed(), changing=changing, begun=now, touched=touched, asked=asked)
         if look_after is not None:
             record = await self._promised(record, item, look_after)
         await self.write(record)

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from simulator.faults import Fault
+from simulator.keys.contracts import CONTRACTS
 from simulator.storage.accounts import StorageAccount
 from simulator.wire import json_response
 from tests.cli.desk import Desk, Ran
+from tests.rotators.key_scenes import FAMILY, Member
 
 DAY = 86_400
 
@@ -153,7 +155,8 @@ def test_a_scope_of_a_whole_subscription_is_listed_at_once_and_shows_what_may_be
     assert sources(discover(found)) == ["olddata"]
     lists = [each.request.path for each in found.world.exchanges if each.request.host == "management.azure.com"]
     assert lists == [
-        f"{subscription.lower()}/providers/Microsoft.{kind}" for kind in ("Storage/storageAccounts", "Sql/servers")
+        *(f"{subscription.lower()}/providers/Microsoft.{kind}" for kind in ("Storage/storageAccounts", "Sql/servers")),
+        *(f"{subscription.lower()}/providers/{contract.kind}" for contract in CONTRACTS),
     ]
 
 
@@ -202,3 +205,19 @@ def test_applications_that_may_not_be_read_are_a_problem() -> None:
     found.world.faults.append(Fault(lambda each: each.path.endswith("/ownedObjects"), json_response(200, limited), 1))
     ran = discover(found)
     assert (ran.code, "Application.Read.All" in ran.err) == (4, True)
+
+
+@pytest.mark.parametrize("member", FAMILY, ids=str)
+def test_every_kind_with_two_keys_is_found_with_the_line_that_adopts_it(member: Member) -> None:
+    found = desk()
+    account = found.keyed(member.kind, member.name, member.path)
+    (keyed,) = [one for one in discover(found).json["uncovered"] if one["kind"] == member.kind.kind] or [None]
+    if member.path and not member.path.lower().startswith("authorizationrules"):
+        assert keyed is None, "the rules of entities are not listed"
+        return
+    assert keyed
+    assert keyed["source"] == member.kind.canonical(member.address, {})
+    assert keyed["credential"] == member.kind.facts.pairs[0].first.name
+    assert keyed["source"] in keyed["adopt"]
+    account.takes_keys = False
+    assert member.kind.kind not in [one["kind"] for one in discover(found).json["uncovered"]]

@@ -30,6 +30,12 @@ GRAPH = "https://graph.microsoft.com/v1.0"
         ("GET", f"{GROUP}/g/{STORAGE}/appdata", "arm", "GetStorageAccount"),
         ("GET", f"{GROUP}/providers/{STORAGE}/appdata", "arm", "GetStorageAccount"),
         ("POST", f"{GROUP}/g/{STORAGE}/providers/regenerateKey", "arm", "RegenerateKey"),
+        (
+            "POST",
+            f"{GROUP}/g/providers/Microsoft.Search/searchServices/s/regenerateAdminKey/primary",
+            "arm",
+            "RegenerateAdminKey",
+        ),
         ("PATCH", f"{GROUP}/g/{SQL}/servers/orders", "arm", "UpdateServer"),
         ("GET", f"{GROUP}/g/{SQL}/servers/orders", "arm", "GetServer"),
         (

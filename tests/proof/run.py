@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import batched, chain, islice
 
 from tests.proof import campaign, case, real
-from tests.proof.places import STORIES
+from tests.proof.places import PAIRED, STORIES
 from tests.proof.scenarios import SCENARIOS
 
 ORDERS = "orders:"
@@ -56,7 +56,7 @@ def parts(share: float = 1.0) -> list[Part]:
     """Return the parts of the whole proof; `share` takes so much of the seeds and of the pairs."""
     stride = max(1, round(1 / share))
     most = max(1, int(campaign.MOST_PATHS * share))
-    pairs = chain.from_iterable(real.pairs(place) for place in STORIES)
+    pairs = chain.from_iterable(real.pairs(place) for place in PAIRED)
     return [
         Part("model: every fault at every call", map(str, campaign.singles())),
         Part("model: pairs of faults", map(str, islice(campaign.pairs(), 0, None, stride))),
