@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import islice
 
 from tests.interleave import every_path
@@ -24,7 +25,8 @@ def calls_of(scenario: str) -> int:
     """Count the calls of a scenario in which everything goes well."""
     director = Planned()
     schedule = Schedule(SCENARIOS[scenario], director)
-    schedule.play()
+    with suppress(Broken):
+        schedule.play()
     schedule.close()
     return director.calls
 

@@ -25,9 +25,14 @@ Mode = Literal[
     "forbid",
     "lose the request",
     "arrive late",
+    "read stale",
+    "throttle for long",
 ]
-FAULTS: tuple[Mode, ...] = get_args(Mode)[1:]
-"""What can go wrong at a call. `arrive late`: the client sees no answer, and the request takes effect at some later time."""
+EVERY_FAULT: tuple[Mode, ...] = get_args(Mode)[1:]
+"""What can go wrong at a call. `arrive late`: the client sees no answer, and the request takes effect at some later time.
+`read stale`: the vault shows what was there before its latest change; `throttle for long`: past a lease, and a function."""
+FAULTS: tuple[Mode, ...] = EVERY_FAULT[:8]
+"""Those of every scenario; the further two strike where a scenario says so, so that an older seed means what it meant."""
 EPOCH = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 
 
@@ -53,6 +58,15 @@ class Worker:
     calls: list[Call] = field(default_factory=list)
     dead: bool = False
     lease: Any = None
+    deployment: str = ""
+    rules: Any = None
+    """The policy as it was when this process began."""
+    last: tuple[str, object] = ("", None)
+    """The call that it made last, renewals aside, and what that was about."""
+    shown: dict[Any, Any] = field(default_factory=dict)
+    """What its reads have shown last of each secret."""
+    resting: dict[str, float] = field(default_factory=dict)
+    """Until when it was told not to make a call again."""
 
 
 class Kernel:
@@ -108,7 +122,7 @@ class Kernel:
         return asyncio.Task(coroutine, loop=self._loop)
 
     def get_debug(self) -> bool:
-        """Tell that nothing is to be recorded for debugging."""
+        """Return that nothing is to be recorded for debugging."""
         return False
 
     def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:

@@ -25,8 +25,9 @@ from engine.model.record import Record, Write
 from engine.rotate.engine import Engine
 from engine.secret import SecretRef, SecretVersion, Sensitive
 from tests.proof.kernel import Call, Mode, Worker
-from tests.proof.scenarios import FIRST, REPLICAS, SECOND, source_of
+from tests.proof.scenarios import FIRST, SECOND, source_of
 from tests.proof.sources import Many, Slots, credential_in
+from tests.proof.staging import REPLICAS
 from tests.proof.world import VAULT, Message, World
 
 APP = SecretRef(VAULT, "app")
@@ -138,9 +139,9 @@ class Recorder:
             self._changed()
             changed()
 
-        def posted(what: str, text: str, delay: float = 0.0) -> Message:
+        def posted(what: str, text: str, delay: float = 0.0, deployment: str | None = None) -> Message:
             self._posted(text)
-            return post(what, text, delay)
+            return post(what, text, delay, deployment)
 
         def done(outcome: Outcome, worker: int) -> None:
             self._done(outcome, worker)
