@@ -285,6 +285,14 @@ def _check_adopted(job: Job, passwords: list[Password]) -> None:
     named = _key_id(job.held_id) if job.held_id else None
     others = [password for password in passwords if password.hint and password.name != f"{PREFIX}{job.operation}"]
     known = [password for password in others if named in (None, password.key_id)]
+    alive = [password.key_id for password in others if password.begins(job.held)]
+    if named and alive and named not in {password.key_id for password in passwords}:
+        # Else what the value holds would outlive its overlap, and nobody would know.
+        raise NeedsHuman(
+            f"CredentialId names no secret of the application: the value may be {', '.join(alive)}",
+            where=job.source,
+            fix="set CredentialId to the id of the secret that the value holds",
+        )
     if known and not any(password.begins(job.held) for password in known):
         raise NeedsHuman(
             f"the value is not the secret {named}" if named else "the value is none of the application's secrets",

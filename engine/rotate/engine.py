@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from engine.contract import Forewarn, Preflight
 from engine.decide.decision import Acting, Decision, Park, Rotate
 from engine.errands import consumers, errand
-from engine.errors import PermanentError, RekeyError
+from engine.errors import PermanentError, RekeyError, TransientError
 from engine.model.outcome import Outcome
 from engine.model.tags import OPERATION, RETIRE, Managed
 from engine.model.workitem import WorkItem
@@ -103,5 +103,11 @@ class Engine(Parts):
         """Return the source at which a compromised version must be dealt with, though its secret asks for nothing."""
         if not item.compromised:
             return None
-        known = (await self.ledger()).of(secret.ref)
+        audit = self.decide(secret, replace(item, action="audit", version=None, compromised=False))
+        if isinstance(audit, Acting):
+            return audit.managed.source
+        ledger = await self.ledger()
+        if ledger.unread:
+            raise TransientError("what the incident is about cannot be told: the records cannot be listed")
+        known = ledger.of(secret.ref)
         return known[0].source if known else None

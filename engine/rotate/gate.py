@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from engine.errors import NeedsHuman, TransientError
-from engine.model.tags import MAX_TAGS, OURS
+from engine.model.tags import CREDENTIAL, MAX_TAGS, OURS
 from engine.parts import Parts
 from engine.rotate.under_lease import UnderLease
 from engine.secret import Draft, SecretRef, SecretVersion
@@ -53,7 +53,9 @@ class Gate:
         """
         fresh = await self.unchanged(secret)
         check(fresh)
-        own = {tag: text for tag, text in fresh.tags.items() if tag not in OURS and tag not in draft.tags}
+        kept = {*OURS, CREDENTIAL}
+        own = {tag: text for tag, text in fresh.tags.items() if tag not in kept and text != secret.tags.get(tag)}
+        own |= {tag: text for tag, text in fresh.tags.items() if tag not in kept and tag not in draft.tags}
         gone = {tag for tag in draft.tags if tag not in OURS and tag in secret.tags and tag not in fresh.tags}
         tags = {tag: text for tag, text in draft.tags.items() if tag not in gone} | own
         self._room(secret.ref, tags)

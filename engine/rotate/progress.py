@@ -22,7 +22,10 @@ class Progress:
     """What the secret's tags asked for when the result was reached."""
     old_version: str | None = None
     """The current version when the work began."""
-    published: str | None = None
+    new_version: str | None = None
+    """The version that was published, also by an earlier try whose end was not reported."""
+    proven: str | None = None
+    """The version that its source accepted in this run, so that it need not be proven again."""
     drifted: bool = False
     """The source has refused the current version, and that is not mended yet."""
     retired: tuple[str, ...] = ()

@@ -67,7 +67,6 @@ class Publishing:
     async def confirm(self, secret: SecretVersion, reason: str) -> SecretVersion:
         """Prove that the source accepts what is current; if it refuses, bring that credential back."""
         fields = template.extract(self._managed.template, secret.value)
-        self._progress.published = secret.version
         if fields is None:
             raise NeedsHuman(
                 "the value does not follow ValueTemplate", where=str(secret.ref), fix="correct either of them"
@@ -77,7 +76,7 @@ class Publishing:
             await self._proof.accepted(self._managed, self._managed.credential_id or "", credential, "confirm")
         except VerificationFailed:
             return await self._heal(secret)
-        self._sight.audited = True
+        self._sight.audited, self._progress.proven = True, secret.version
         await self._gate.out_of_use(secret)
         await self._look_around(secret)
         await self._replicas.catch_up(secret, fields)
@@ -112,7 +111,9 @@ class Publishing:
         return held is not None and not await self._rotator.accepts(source, held_id, held)
 
     async def withdraw(self) -> None:
-        """Take back what was issued for a version that a person has replaced meanwhile."""
+        """Take back what was issued for a version that a person has replaced meanwhile, unless a replica may hold it."""
+        if self._managed.replicas and self._sight.record.ahead:
+            return
         if isinstance(self._rotator, Tidy) and self._progress.old_version:
             operation = operation_id(self._progress.item.ref, self._progress.old_version)
             await self._tidy(operation, keep=None)
@@ -206,8 +207,8 @@ class Publishing:
         copied = len(missed) < len(self._managed.replicas)
         final: tuple[type[RekeyError], ...] = (Overtaken,) if copied else (PermanentError, Overtaken)
         async with rollback.on(secret, issued, final, proven=True):
-            published = await self._gate.publish(secret, draft)
-        self._progress.published = published.version
+            published = await self._gate.publish(secret, draft, check=lambda now: self._still_asked(secret, now))
+        self._progress.new_version = self._progress.proven = published.version
         self._sight.audited = True
         self._progress.done(result, reason, self._managed)
         published = self._sight.landed(published)

@@ -59,7 +59,7 @@ class Run:
                 await self.sight.note_compromised(self.progress.item.version)
             secret = await self._look()
             self.progress.old_version = secret.version
-            if needless := self.sight.needless:
+            if needless := self.sight.needless or self._left_to_a_look(secret):
                 return await Marking(self.parts).conclude(secret, self.progress.item, Skip(needless))
             return await self._advance(secret)
         except PermanentError as error:
@@ -79,9 +79,22 @@ class Run:
         return replace(
             outcome,
             old_version=self.progress.old_version,
-            new_version=self.progress.published,
+            new_version=self.progress.new_version,
             retired=self.progress.retired,
         )
+
+    def _left_to_a_look(self, secret: SecretVersion) -> str:
+        """Say why a single slot whose password is uncertain is left to the look that follows; empty where it is not.
+
+        Else every duplicate would set the password once more, and post looks of its own.
+        """
+        item = self.progress.item
+        if item.compromised or item.follow_up or item.trigger == "manual" or not self.sight.is_promised:
+            return ""
+        decision = self.parts.decide(secret, item)
+        if not isinstance(decision, Acting) or not self.parts.rotator(decision.managed).single_slot(secret.tags):
+            return ""
+        return "a look at the source follows"
 
     async def _failed(self) -> None:
         """Note that nothing is under way after a permanent error; an incident that could not be noted comes back."""
@@ -98,16 +111,21 @@ class Run:
 
     async def _look(self) -> SecretVersion:
         secret = await self.sight.look()
-        self.progress.item = self.progress.item.about(secret.version)
+        if not (self.progress.item.compromised and self.progress.item.since):
+            self.progress.item = self.progress.item.about(secret.version)
         if self.sight.untold and self.progress.result is None:
             self.progress.result, self.progress.reason = "rotated", "published by an earlier try"
+            published = self.record.published
+            self.progress.new_version = published.version if published else None
         return secret
 
     def _asked(self) -> WorkItem:
         """Return what is asked for: an incident that the record knows of comes before everything else."""
-        doomed = self.sight.record.compromised
+        doomed, item = self.sight.record.compromised, self.progress.item
+        if not doomed and item.compromised and item.since and item.version is None:
+            return replace(item, action="audit", compromised=False)
         if not doomed:
-            return self.progress.item
+            return item
         action = self.progress.item.action if self.progress.item.action == "restore" else "rotate"
         return replace(self.progress.item, action=action, compromised=True, version=doomed[0])
 
@@ -129,7 +147,7 @@ class Run:
                 return await self._end(secret, item, decision)
             if not here:
                 return None
-            if isinstance(decision, Confirm) and secret.version == self.progress.published:
+            if isinstance(decision, Confirm) and secret.version == self.progress.proven:
                 self.progress.managed = decision.managed
                 return self._report(secret)
             if lagging := await consumers.hold_back(self.parts, secret, item, decision):
@@ -154,15 +172,21 @@ class Run:
         return await other_writer(self.parts, self.sight.record, self.sight.shown)
 
     async def _note_incident(self, secret: SecretVersion) -> None:
-        """Note in the record that a version is compromised, before anything else is done."""
-        version = self.progress.item.version or secret.version
-        if not (self.progress.item.compromised and version and self.sight.record.owner):
-            return
-        doomed = [version]
-        if (since := _moment(self.progress.item.since)) and self.sight.made_before(secret, since):
+        """Note in the record which versions are compromised, before anything else is done."""
+        if self.progress.item.compromised and self.sight.record.owner:
+            await self.sight.note_compromised(*self._doomed(secret))
+
+    def _doomed(self, secret: SecretVersion) -> list[str]:
+        item, record = self.progress.item, self.sight.record
+        since = _moment(item.since)
+        old = since is not None and self.sight.made_before(secret, since)
+        if item.version:
             # Restored between the order and its item: what is current now is as old as what was reported.
-            doomed.append(str(secret.version))
-        await self.sight.note_compromised(*doomed)
+            return [item.version, *([str(secret.version)] if old else [])]
+        if since is None or old or not self.sight.wrote(secret):
+            return [str(secret.version)]
+        # Rekey has replaced it since; what it superseded may still be accepted.
+        return [record.pending.version] if record.pending else []
 
     async def _left_over(self, secret: SecretVersion, decision: Decision, *, here: bool) -> SecretVersion | None:
         """Finish what only the record knows of: an incident's credential, or a retirement at a source that was left."""
@@ -172,7 +196,9 @@ class Run:
                 secret, record.compromised[0], decision
             )
             return await self._look()
-        if not here and record.pending and record.pending.at <= self.parts.clock.now():
+        # While a person has disabled the secret nothing is revoked: nobody could tell what it holds.
+        due = record.pending and record.pending.at <= self.parts.clock.now()
+        if not here and due and secret.enabled:
             return await self._retire(secret, Retiring.left(self.parts, self.lease, self.gate, self.sight))
         return None
 
@@ -220,7 +246,10 @@ class Run:
 
     def _report(self, secret: SecretVersion) -> Outcome:
         assert self.progress.result  # noqa: S101 - only called after something was done
-        managed = self.progress.managed
+        managed, published = self.progress.managed, self.record.published
+        # A person may have written, or disabled, a version on top of the one that this is about.
+        is_current = self.progress.new_version in (None, secret.version)
+        written = published.credential_id if published else None
         return Outcome(
             self.progress.item,
             self.progress.result,
@@ -228,9 +257,9 @@ class Run:
             rotator=managed.rotator.kind if managed else self.record.kind,
             source=self.lease.source,
             old_version=self.progress.old_version,
-            new_version=secret.version if secret.version != self.progress.old_version or self.sight.untold else None,
-            credential_id=secret.tags.get("CredentialId"),
-            next_due=due_at(secret, managed) if managed else None,
+            new_version=self.progress.new_version,
+            credential_id=secret.tags.get("CredentialId") if is_current else written,
+            next_due=due_at(secret, managed) if managed and is_current else None,
             retired=self.progress.retired,
             replicas=managed.replicas if managed else (),
         )

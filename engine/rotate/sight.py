@@ -14,6 +14,8 @@ from engine.parts import Parts
 from engine.rotate.under_lease import UnderLease
 from engine.secret import SecretVersion
 
+_AHEAD = timedelta(seconds=60)
+"""How much earlier than noted the promised look may come: clocks differ."""
 _SKEW = timedelta(minutes=2)
 """How much the clocks of the app and of the vault may differ."""
 
@@ -27,6 +29,8 @@ class Sight:
     item: WorkItem
     untold: bool = False
     """The current version was published, and its outcome has not been noted as reported."""
+    is_promised: bool = False
+    """A look at a change that is under way has been posted, and comes later."""
     surplus: bool = False
     """The item is a look, and another one has been posted that comes later: they never multiply."""
     audited: bool = False
@@ -50,12 +54,17 @@ class Sight:
         with self.parts.reporter.step("read"):
             shown = await self.parts.vaults.read(self.item.ref)
         self._shown = shown
-        promised = self.record.look_at
-        self.surplus = bool(self.item.follow_up and promised and promised > self.parts.clock.now())
+        self.is_promised = self._looks_follow()
+        self.surplus = bool(self.item.follow_up) and self.is_promised
         if self.record.owner:
             await self._compare(shown)
             await self.lease.look_again(self.item)
         return self.record.believed(shown)
+
+    def _looks_follow(self) -> bool:
+        record = self.record
+        open_change = record.changing or record.open_until or record.ahead
+        return bool(open_change and record.look_at and record.look_at > self.parts.clock.now() + _AHEAD)
 
     async def _compare(self, shown: SecretVersion) -> None:
         record, now = self.record, self.parts.clock.now()

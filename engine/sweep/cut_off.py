@@ -80,7 +80,7 @@ class CutOff:
             current = self._judge(await self.engine.vaults.read(ref))
             if current.managed is None or not await self.is_open(current, ledger):
                 return False
-            version, source = current.secret.version, current.managed.source
+            version, source = self._leaked(current), current.managed.source
         except PermanentError:
             version = None
         delay = pace.delay(source)
@@ -88,6 +88,10 @@ class CutOff:
             return False
         await self.engine.queue.post_rotation(self.incident.work(ref, version, source), SETTLE_SECONDS + delay)
         return True
+
+    def _leaked(self, one: Entry) -> str | None:
+        """Return the version that holds what leaked; None where its record must tell, since it is younger."""
+        return one.secret.version if one.secret.created < self.incident.since else None
 
     async def is_open(self, one: Entry, ledger: Ledger) -> bool:
         """Return whether a secret holds, or its source may still accept, what it held when the incident began.

@@ -195,6 +195,8 @@ class ManySecrets(_Kind):
             named = listed.get(str(job.held_id))
             if named and job.held and named.secret != job.held.reveal():
                 raise NeedsHuman(f"the value is not the secret {job.held_id}", fix="name the one that it is")
+            if not named and job.held and any(entry.secret == job.held.reveal() for entry in listed.values()):
+                raise NeedsHuman(f"{job.held_id} names no secret, and the value works", fix="name the one that it is")
             superseded = job.held_id if named else None
         add = lambda: many.add(f"rekey {job.operation}", world.kernel.time() + world.replication)  # noqa: E731
         key, secret = await self.hand.reach("add secret", add, changes=True, guarded=True)
