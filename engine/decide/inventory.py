@@ -1,4 +1,4 @@
-"""How every secret stands, from a listing alone: no call a secret, no value. Pure."""
+"""The state of every secret, from a listing alone: no call per secret, no value. Pure."""
 
 from __future__ import annotations
 
@@ -17,11 +17,15 @@ from engine.secret import SecretVersion
 
 LATE = "see that sweeps run, then rotate it by hand: the answer says what holds it up"
 GRACE = timedelta(days=1)
-"""A due secret that has not been rotated for this long, although nothing holds it up, is overdue."""
+"""How long a secret may be due, although nothing holds it up, before it counts as overdue."""
 
 
 def entry(secret: SecretVersion, policy: Policy, kinds: Kinds, now: datetime, records: Sequence[Listed] = ()) -> Entry:
-    """Judge one secret, the current version as a listing or a read shows it, and what `records` say of it."""
+    """Return the state of one secret.
+
+    `secret` is its current version as a listing or a read shows it, `records` what Rekey's own
+    records say of it.
+    """
     held = believed(secret, records, policy, kinds)
     secret = policy.applied(held)
     if not secret.enabled:
@@ -73,10 +77,9 @@ def _without_source(secret: SecretVersion, now: datetime, known: Sequence[Listed
         reason = f"a replica, written when {primary} is rotated"
         return Entry(secret, "overdue" if late else "ok", reason, "rotate the primary" if late else "")
     if any(listed.created and secret.created > listed.created for listed in known):
-        # Key Vault copies no tags onto a new version: who meant to unmanage it took the tag off the version itself.
-        reason = (
-            "a new version without tags took it out of management; its earlier credentials are not rotated any more"
-        )
+        # Key Vault copies no tags onto a new version. An owner who meant to unmanage the secret
+        # would have removed the tag from the version itself.
+        reason = "a new version without tags took it out of management: its credentials are not rotated"
         return Entry(
             secret, "dropped", reason, f"give its tags back: rekey adopt {secret.ref.vault_name}/{secret.ref.name}"
         )

@@ -1,8 +1,9 @@
-"""The one way to write to a vault: publish, retag, disable; the secret itself and its replicas.
+"""The only way to write to a vault: publish, retag or disable, for a secret and its replicas.
 
-Under the lease, from a fresh read: nothing is written over a version that somebody has written since, nothing without the
-owner's consent as it stands now, and never the policy document. Key Vault has no If-Match, so what is left between the
-read and the write is the time of one call.
+Every write happens under the lease, right after a fresh read. Rekey never overwrites a version
+that somebody wrote since, never writes without the owner's present consent, and never writes the
+policy document. Key Vault has no If-Match, so a change by somebody else can only be missed in the
+time of one call, between the read and the write.
 """
 
 from __future__ import annotations
@@ -21,23 +22,26 @@ type Check = Callable[[SecretVersion], None]
 
 
 def _nothing(fresh: SecretVersion) -> None:
-    """Ask nothing further: it is the secret that the lease is about."""
+    """Accept any state: the lease is about this very secret, which needs no further consent."""
     del fresh
 
 
 class Overtaken(TransientError):  # noqa: N818 - the name says what is the case
-    """Somebody has written or disabled a version meanwhile: what they did stands, and is decided about anew."""
+    """Somebody wrote or disabled a version meanwhile. It stands, and Rekey decides again."""
 
 
 @dataclass(frozen=True)
 class Gate:
-    """Writes to vaults, under one lease."""
+    """Writes to vaults under one lease."""
 
     parts: Parts
     lease: UnderLease
 
     async def unchanged(self, secret: SecretVersion) -> SecretVersion:
-        """Return the secret, read afresh; raises Overtaken where its current version is another, or is disabled."""
+        """Return the secret, read afresh.
+
+        Raises Overtaken if its current version is another one or is disabled.
+        """
         self._no_policy(secret.ref)
         fresh = await self.parts.vaults.read(secret.ref)
         if fresh.version != secret.version or not fresh.enabled:
@@ -47,7 +51,7 @@ class Gate:
     async def publish(
         self, secret: SecretVersion, draft: Draft, step: str = "publish", check: Check = _nothing
     ) -> SecretVersion:
-        """Write a new version in place of exactly this one; tags that its owner has set meanwhile are kept.
+        """Write a new version in place of exactly this one, keeping tags set by its owner since.
 
         `check` raises where the secret, as it is now, does not consent.
         """
@@ -63,7 +67,7 @@ class Gate:
             return await self.parts.vaults.publish(secret.ref, replace(draft, tags=tags))
 
     async def retag(self, secret: SecretVersion, ours: Tags, step: str) -> SecretVersion:
-        """Set exactly these of Rekey's own tags on this version; its owner's stay as they are now."""
+        """Set exactly these of Rekey's own tags on this version, keeping its owner's tags."""
         fresh = await self.unchanged(secret)
         tags = {tag: text for tag, text in fresh.tags.items() if tag not in OURS} | dict(ours)
         self._room(secret.ref, tags)
@@ -73,7 +77,7 @@ class Gate:
             return await self.parts.vaults.retag(fresh, tags)
 
     async def disable(self, secret: SecretVersion, version: str, step: str = "disable") -> None:
-        """Disable a version that is not the current one."""
+        """Disable a version, unless it is the current one."""
         await self.unchanged(secret)
         if version == secret.version:
             return
@@ -81,7 +85,10 @@ class Gate:
             await self.parts.vaults.disable(secret.ref, version)
 
     async def out_of_use(self, secret: SecretVersion) -> None:
-        """Disable the versions that hold dead values; a compromised one stays readable until its refusal is proven."""
+        """Disable the versions that hold dead values.
+
+        A compromised version stays readable until its credential is proven to be refused.
+        """
         record = self.lease.record
         ready = [version for version in record.unused if version not in record.compromised]
         for version in ready:

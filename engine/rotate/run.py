@@ -1,7 +1,8 @@
 """Do what was decided: read again, decide again, issue, verify, announce, publish, confirm, retire.
 
-Whatever dies between two lines here, the message comes back and this runs again from the record and the vault. Every call
-that changes something is made while the lease certainly lasts, and can be made again.
+If the worker dies between two lines, the message comes back and this runs again, from the record
+and the vault. Every call that changes something is made while the lease is certain to last, and
+can be repeated.
 """
 
 from __future__ import annotations
@@ -29,14 +30,14 @@ from engine.rotate.under_lease import CALL_SECONDS, UnderLease
 from engine.secret import SecretVersion
 
 MOST_TURNS = 12
-"""How many decisions one work item may take: more than any rotation needs, so that nothing runs in a circle."""
+"""How many decisions one work item may take, against endless loops. No rotation needs as many."""
 INCIDENT_SECONDS = 900.0
-"""When an incident is tried again that could not be noted."""
+"""How long until an incident is tried again that could not be noted in the record."""
 
 
 @dataclass
 class Run:
-    """One work item under one lease, and what has been done for it so far."""
+    """One work item under one lease, and what it has done so far."""
 
     parts: Parts
     lease: UnderLease
@@ -52,10 +53,13 @@ class Run:
         self.sight = Sight(self.parts, self.lease, self.item)
 
     async def go(self) -> Outcome | None:
-        """Decide and act until nothing is left to do; None where the secret's source is not the one under lease."""
+        """Decide and act until nothing is left to do.
+
+        Returns None if the secret's source is not the one under lease.
+        """
         try:
             if self.progress.item.compromised and self.progress.item.version and self.sight.record.owner:
-                # Before anything can fail: what the record does not know is never tried again.
+                # Noted before anything can fail, because only what the record knows is retried.
                 await self.sight.note_compromised(self.progress.item.version)
             secret = await self._look()
             self.progress.old_version = secret.version
@@ -65,13 +69,13 @@ class Run:
         except PermanentError as error:
             what = f"{error.what} ({error.where})" if error.where else error.what
             parked = Park(what, error.fix, drifted=self.progress.drifted)
-        # Who has lost the lease must not judge what another worker has done since.
+        # A worker that has lost the lease must not judge what another worker has done since.
         await self.lease.ensure(CALL_SECONDS)
         await self._failed()
         try:
             current = await self.parts.vaults.read(self.progress.item.ref)
         except PermanentError as second:
-            # What could not be done comes first, and what came of it: nobody else knows.
+            # The reason names both what failed and its consequence, which no mark will show.
             reason = f"{parked.reason}; nor could the secret be marked: {second.what}"
             outcome = Outcome(self.progress.item, "parked", reason, parked.fix)
         else:
@@ -97,17 +101,20 @@ class Run:
         return "a look at the source follows"
 
     async def _failed(self) -> None:
-        """Note that nothing is under way after a permanent error; an incident that could not be noted comes back."""
+        """Note after a permanent error that no change is in progress.
+
+        An incident that could not be noted comes back.
+        """
         record = self.sight.record
         if self.progress.item.compromised and self.progress.item.version not in (*record.compromised, *record.gone):
             await self.parts.queue.post_rotation(replace(self.progress.item, deferred=0), INCIDENT_SECONDS)
         if record.owner and record.changing:
-            # The answer was definite, so what was sent takes no late effect.
+            # The error was definite, so what was sent cannot take effect later.
             self.lease.learn(replace(record, changing=None))
 
     async def finish(self) -> None:
         """Note that the outcome has been reported."""
-        await self.sight.told()
+        await self.sight.note_reported()
 
     async def _look(self) -> SecretVersion:
         secret = await self.sight.look()
@@ -135,7 +142,7 @@ class Run:
             item = self._asked()
             decision = self.parts.decide(secret, item)
             here = isinstance(decision, Acting) and decision.managed.source == self.lease.source
-            # What a tag alone claims to be retired is not done in silence.
+            # A retirement that only a tag claims is refused with a reason, not skipped silently.
             unproven = isinstance(decision, Skip) and item.action == "retire"
             obstacle = await self._obstacle(secret) if here or unproven else None
             if obstacle:
@@ -153,7 +160,7 @@ class Run:
             if lagging := await consumers.hold_back(self.parts, secret, item, decision):
                 if item.action != "audit":
                     return await Marking(self.parts).conclude(secret, item, lagging)
-                # What is current is proven all the same, and the app that lags is refreshed for it.
+                # The current version is still proven, and the lagging app refreshed for it.
                 secret = await self._publishing(decision.managed).confirm(secret, lagging.reason)
                 return self._report(secret)
             secret = await self._step(secret, decision)
@@ -166,7 +173,7 @@ class Run:
         return await Marking(self.parts).conclude(secret, item, decision)
 
     async def _obstacle(self, secret: SecretVersion) -> Park | None:
-        """Return what keeps this secret from being rotated at this source: another secret, or another deployment."""
+        """Return what forbids rotating this secret here: another owner, or another deployment."""
         if owned := await other_owner(self.parts, self.lease, secret.ref):
             return owned
         return await other_writer(self.parts, self.sight.record, self.sight.shown)
@@ -189,7 +196,10 @@ class Run:
         return [record.pending.version] if record.pending else []
 
     async def _left_over(self, secret: SecretVersion, decision: Decision, *, here: bool) -> SecretVersion | None:
-        """Finish what only the record knows of: an incident's credential, or a retirement at a source that was left."""
+        """Finish what only the record knows of; None if there is nothing.
+
+        That is an incident's credential, or a due retirement at a source that the secret has left.
+        """
         record = self.sight.record
         if record.compromised and (not here or isinstance(decision, Confirm | Skip)):
             await Compromised(self.parts, self.lease, self.gate, self.sight).settle(
@@ -206,7 +216,7 @@ class Run:
         try:
             return await self._act(secret, decision)
         except Overtaken:
-            # What a person did stands, and is looked at like anything else that they did.
+            # What a person did stands, and Rekey decides about it anew.
             await self._publishing(decision.managed).withdraw()
             return await self._look()
 
@@ -217,7 +227,7 @@ class Run:
                 return await publishing.rotate(secret, reason, at_once=at_once)
             case Retire(managed, _, reason):
                 if not self._asked().compromised and await publishing.is_refused(secret):
-                    # What is to be retired may be the last credential that works: mend the current version first.
+                    # The credential to retire may be the last one that works: heal first.
                     return await publishing.confirm(secret, reason)
                 self.progress.managed, self.progress.reason = managed, self.progress.reason or reason
                 return await self._retire(secret, Retiring.of(self.parts, self.lease, self.gate, self.sight, managed))

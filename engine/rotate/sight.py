@@ -1,4 +1,4 @@
-"""What is to be believed of a secret: the vault's current version, held against the record of its source."""
+"""What Rekey believes of a secret: its current version, compared with its source's record."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SKEW = timedelta(minutes=2)
 
 @dataclass
 class Sight:
-    """The secret of one work item, seen through the record of its source."""
+    """The secret of one work item, seen together with the record of its source."""
 
     parts: Parts
     lease: UnderLease
@@ -32,25 +32,28 @@ class Sight:
     is_promised: bool = False
     """A look at a change that is under way has been posted, and comes later."""
     surplus: bool = False
-    """The item is a look, and another one has been posted that comes later: they never multiply."""
+    """The item is a look, and a later one is posted already. Looks never multiply."""
     audited: bool = False
-    """The current version has been proven in this run."""
+    """This run has proven the current version."""
     _shown: SecretVersion | None = None
 
     @property
     def record(self) -> Record:
-        """What is known of the source as far as it is this secret's; an empty record else."""
+        """The record of the source if this secret owns it, otherwise an empty record."""
         record = self.lease.record
         return record if record.owner == str(self.item.ref).lower() else Record()
 
     @property
     def shown(self) -> SecretVersion:
-        """The current version as the vault showed it, with tags as people wrote them."""
+        """The current version as the vault showed it, with its tags as they are there."""
         assert self._shown  # noqa: S101 - asked only after a look
         return self._shown
 
     async def look(self) -> SecretVersion:
-        """Read the current version and return what is to be believed of it; raises Stale where the vault lags."""
+        """Read the current version and return what Rekey believes of it.
+
+        Raises Stale if the vault lags behind the record.
+        """
         with self.parts.reporter.step("read"):
             shown = await self.parts.vaults.read(self.item.ref)
         self._shown = shown
@@ -71,7 +74,7 @@ class Sight:
         seen = record.seen(shown, now)
         ahead = seen.ahead
         if ahead and shown.enabled and shown.version != ahead.replaces:
-            # Somebody wrote a version on top: did what was announced land beneath it?
+            # Somebody wrote a newer version. Was the announced one written before it?
             seen = await self._beneath(seen, ahead, shown)
         elif record.ahead and not ahead:
             self.untold = True
@@ -96,12 +99,12 @@ class Sight:
 
     @property
     def _has_looked(self) -> bool:
-        """Return whether this run was a look that came to its end."""
+        """Return whether this run was a look that ran to its end."""
         return not self.surplus and bool(self.audited or self.item.follow_up)
 
     @property
     def needless(self) -> str:
-        """Say why the item, a look, has nothing left to look at; empty where it has."""
+        """Return why a look has nothing left to look at; empty if it has, or is no look."""
         if self.surplus:
             return "another look at the source follows"
         is_look = self.item.action == "audit" and self.item.follow_up
@@ -114,37 +117,38 @@ class Sight:
         return self.record.wrote(secret)
 
     def landed(self, version: SecretVersion) -> SecretVersion:
-        """Note that what was announced is published; returns what is to be believed of it.
+        """Note that the announced version is published; return what Rekey believes of it.
 
-        It is written once the outcome has been reported. Who dies before finds the announced value in the vault.
+        The record is written after the outcome was reported. If the worker dies before, the next
+        one finds the announced value in the vault.
         """
         self.lease.learn(self.lease.record.landed(version))
         self._shown, self.untold = version, True
         return self.record.believed(version)
 
     def retagged(self, version: SecretVersion) -> SecretVersion:
-        """Take note of new tags; returns what is to be believed of the version."""
+        """Note new tags; return what Rekey believes of the version."""
         self._shown = version
         return self.record.believed(version)
 
     def made_before(self, secret: SecretVersion, moment: datetime) -> bool:
-        """Return whether Rekey published this version with a credential that is older than a moment."""
+        """Return whether Rekey published this version, with a credential made before a moment."""
         published = self.record.published
         return bool(published and self.wrote(secret) and published.made < moment)
 
     async def note_compromised(self, *versions: str) -> None:
         """Note that the credentials of these versions must go."""
         record = self.record
-        new = tuple(one for one in versions if one not in record.compromised and one not in record.gone)
+        new = tuple(version for version in versions if version not in record.compromised and version not in record.gone)
         if new:
             await self.lease.write(replace(record, compromised=(*record.compromised, *new)))
 
     async def settle(self, version: str) -> None:
-        """Note that the credential of a compromised version is proven to be gone."""
+        """Note that the credential of a compromised version is proven to be refused."""
         await self.lease.write(self.record.without(version))
 
-    async def told(self) -> None:
-        """Note that the outcome has been reported, and when the version was proven; fine if that cannot be noted."""
+    async def note_reported(self) -> None:
+        """Note that the outcome was reported, and when the version was proven; ignores failure."""
         record = self.record
         if not record.owner:
             return
@@ -163,5 +167,5 @@ class Sight:
         try:
             await self.lease.write(record)
         except RekeyError:
-            # The next look finds it unnoted, and reports once more.
+            # The next look finds it not noted, and reports it once more.
             return

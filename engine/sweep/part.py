@@ -1,4 +1,4 @@
-"""One part of a sweep: as many pages as one function call has time for. The next part begins where it ended."""
+"""One part of a sweep: the pages that fit into one function call. The next part continues it."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from engine.sweep.pace import Pace
 
 @dataclass
 class Part:
-    """How far this part has come, and how much time is left."""
+    """How far this part has come, and how much time it has left."""
 
     clock: Clock
     pace: Pace
     begun: datetime
     """When the first part began."""
     ends: float
-    """When this part begins no further page, on the monotonic clock."""
+    """When this part stops starting pages, on the monotonic clock."""
     token: str | None
-    """Which page is the next one; None for the first."""
+    """The token of the next page; None for the first page."""
 
     @classmethod
     def of(cls, order: SweepOrder, scopes: Mapping[str, Sequence[str]], clock: Clock, seconds: float) -> Part:
-        """Begin where the order says."""
+        """Start where the order says."""
         so_far, now = order.so_far, clock.now()
         begun = so_far.begun if so_far else now
         period = MOST_DELAY if order.incident else order.period
@@ -42,6 +42,6 @@ class Part:
     def next(
         self, order: SweepOrder, seen: int, posted: int, broken: int = 0, states: Mapping[str, int] | None = None
     ) -> SweepOrder:
-        """Return the order for the part that follows."""
+        """Return the order for the next part."""
         so_far = SoFar(str(self.token), self.begun, seen, posted, broken, states or {}, self.pace.started)
         return replace(order, so_far=so_far)

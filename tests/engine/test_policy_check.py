@@ -139,7 +139,7 @@ PROBLEMS = {
     ),
     "a replica that is managed itself": (
         "rules:\n" + one("app", replicas=[REPLICA]) + one("copy", providerAddress=ACCOUNT),
-        "rules[0].replicas[0]: is managed itself by rules[1]: make it",
+        "rules[0].replicas[0]: is managed itself by rules[1]: remove it",
     ),
     "a replica of two secrets": (
         "rules:\n"
@@ -177,7 +177,7 @@ PROBLEMS = {
     ),
     "a rule behind one that matches the same": (
         "rules:\n" + many("App-*") + one("app-1"),
-        "rules[1]: never counts, since rules[0] matches all that it matches",
+        "rules[1]: never counts, since rules[0] covers it",
     ),
     "a pattern behind a wider one": ("rules:\n" + many("*p-*") + many("app-*-x"), "rules[1]: never counts"),
     "a vault that is not served": (

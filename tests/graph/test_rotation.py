@@ -163,4 +163,4 @@ async def test_an_old_value_published_by_hand_keeps_its_secret_alive(rig: GraphR
     rig.clock.advance(7 * 86400 + 60)
     await sweep(rig)
     assert rig.first in rig.alive()
-    assert "what the current version holds" in (rig.latest(NAME).tags or {})["RekeyReason"]
+    assert "the current version holds the credential" in (rig.latest(NAME).tags or {})["RekeyReason"]
