@@ -131,7 +131,9 @@ class Service:
         # is busy is not broken either.
         busy = isinstance(problem, LeaseUnavailable) and tries >= MAX_TRIES
         later = problem.retry_after or (BUSY_SECONDS if busy else 0.0)
-        if later and item.deferred < MAX_DEFERRALS:
+        if item.follow_up and problem.is_followed and (later or tries >= MAX_TRIES):
+            await (await self.ready()).leave(item, problem)
+        elif later and item.deferred < MAX_DEFERRALS:
             log.warning("%s is tried again in %.0f s: %s", item.ref, later, problem)
             await self.queue.post_rotation(replace(item, deferred=item.deferred + 1), later)
         elif tries < MAX_TRIES:

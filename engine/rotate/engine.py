@@ -20,6 +20,9 @@ from engine.rotate.run import Run
 from engine.rotate.under_lease import UnderLease, hold
 from engine.secret import SecretVersion
 
+LEAKED = "what leaked may still be accepted"
+LEAKED_FIX = "revoke it at its source by hand, or give the secret its tags back and report it again"
+
 
 @dataclass(frozen=True)
 class Engine(Parts):
@@ -65,6 +68,10 @@ class Engine(Parts):
             return await self._report(errand.given_up(item, error))
         return await self._report(await Marking(self).give_up(item, error))
 
+    async def leave(self, item: WorkItem, error: RekeyError) -> Outcome:
+        """End a look that met an error while another look is posted already."""
+        return await self._report(Outcome(item, "skipped", f"{error.what}; another look at the source follows"))
+
     async def _report(self, outcome: Outcome, tries: int = 1) -> Outcome:
         """Report an outcome, and post what follows it."""
         await self.reporter.concluded(outcome)
@@ -80,6 +87,11 @@ class Engine(Parts):
             source = decision.managed.source if isinstance(decision, Acting) else await self._incident_at(secret, item)
             if source is None or isinstance(decision, Park):
                 assert not isinstance(decision, Acting)  # noqa: S101 - what acts has a source
+                if item.compromised and not isinstance(decision, Park) and secret.enabled:
+                    # Nothing was ever rotated here, so nobody knows where the leaked credential lives.
+                    return await self._report(
+                        Outcome(item, "parked", f"{decision.reason}: {LEAKED}", LEAKED_FIX), tries
+                    )
                 concluded = await Marking(self).conclude(secret, item.about(secret.version), decision)
                 return await self._report(concluded, tries)
         async with AsyncExitStack() as stack:

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from engine.decide.decision import Acting, Confirm, Decision, Park, Restore, Retire, Rotate, Skip, due_at
 from engine.errands import consumers
-from engine.errors import NeedsHuman, PermanentError
+from engine.errors import NeedsHuman, PermanentError, TransientError
 from engine.model.outcome import Outcome
 from engine.model.record import Record
 from engine.model.tags import Managed
@@ -27,6 +27,7 @@ from engine.rotate.publishing import Publishing
 from engine.rotate.retiring import Retiring
 from engine.rotate.sight import Sight
 from engine.rotate.under_lease import CALL_SECONDS, UnderLease
+from engine.rotate.undo import LOST
 from engine.secret import SecretVersion
 
 MOST_TURNS = 12
@@ -66,6 +67,9 @@ class Run:
             if needless := self.sight.needless or self._left_to_a_look(secret):
                 return await Marking(self.parts).conclude(secret, self.progress.item, Skip(needless))
             return await self._advance(secret)
+        except TransientError as error:
+            error.is_followed = self.sight.looks_follow()
+            raise
         except PermanentError as error:
             what = f"{error.what} ({error.where})" if error.where else error.what
             parked = Park(what, error.fix, drifted=self.progress.drifted)
@@ -202,6 +206,9 @@ class Run:
         """
         record = self.sight.record
         if record.compromised and (not here or isinstance(decision, Confirm | Skip)):
+            if isinstance(decision, Confirm) and secret.version != self.progress.proven:
+                # What is current comes first: a late change may have made its source refuse it.
+                return await self._publishing(decision.managed).confirm(secret, decision.reason)
             await Compromised(self.parts, self.lease, self.gate, self.sight).settle(
                 secret, record.compromised[0], decision
             )
@@ -215,10 +222,15 @@ class Run:
     async def _step(self, secret: SecretVersion, decision: Acting) -> SecretVersion:
         try:
             return await self._act(secret, decision)
-        except Overtaken:
-            # What a person did stands, and Rekey decides about it anew.
+        except Overtaken as error:
+            # What a person did stands, and is looked at like anything else that they did.
             await self._publishing(decision.managed).withdraw()
-            return await self._look()
+            current = await self._look()
+            if LOST in error.what and not current.enabled:
+                raise NeedsHuman(
+                    error.what, where=str(secret.ref), fix="enable the secret, then rotate it by hand"
+                ) from None
+            return current
 
     async def _act(self, secret: SecretVersion, decision: Acting) -> SecretVersion:
         publishing = self._publishing(decision.managed)

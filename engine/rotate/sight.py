@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from engine.contract import Tidy
 from engine.errors import AccessDenied, NotFound, RekeyError
 from engine.model.record import LATE, Record, Write
-from engine.model.tags import OURS
+from engine.model.tags import CREDENTIAL, OURS
 from engine.model.workitem import WorkItem
 from engine.parts import Parts
 from engine.rotate.under_lease import UnderLease
@@ -57,17 +57,18 @@ class Sight:
         with self.parts.reporter.step("read"):
             shown = await self.parts.vaults.read(self.item.ref)
         self._shown = shown
-        self.is_promised = self._looks_follow()
-        self.surplus = bool(self.item.follow_up) and self.is_promised
-        if self.record.owner:
+        self.is_promised = self.looks_follow()
+        self.surplus = bool(self.item.follow_up) and self.looks_follow(_AHEAD)
+        if self.record.owner and not self.surplus:
             await self._compare(shown)
             await self.lease.look_again(self.item)
         return self.record.believed(shown)
 
-    def _looks_follow(self) -> bool:
+    def looks_follow(self, ahead: timedelta = timedelta()) -> bool:
+        """Return whether a look at a change in progress is posted, and comes later."""
         record = self.record
         open_change = record.changing or record.open_until or record.ahead
-        return bool(open_change and record.look_at and record.look_at > self.parts.clock.now() + _AHEAD)
+        return bool(open_change and record.look_at and record.look_at > self.parts.clock.now() + ahead)
 
     async def _compare(self, shown: SecretVersion) -> None:
         record, now = self.record, self.parts.clock.now()
@@ -94,7 +95,7 @@ class Sight:
         rotator = self.parts.rotators.get(record.kind)
         if isinstance(rotator, Tidy):
             async with self.lease.changing("tidy"):
-                await rotator.tidy(self.lease.source, ahead.operation, None)
+                await rotator.tidy(self.lease.source, ahead.operation, shown.tags.get(CREDENTIAL))
         return record.lose()
 
     @property

@@ -13,7 +13,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from engine.errors import TransientError
+from engine.errors import PermanentError, TransientError
 from engine.model.record import LATE, Record
 from engine.model.workitem import WorkItem
 from engine.parts import Parts
@@ -148,7 +148,11 @@ class UnderLease:
         if record.look_at and now < record.look_at and (record.look_at - now).total_seconds() <= seconds:
             return record
         # Posted before it is noted: dying in between costs a look too many, never one too few.
-        await self.parts.queue.post_rotation(replace(item, follow_up=item.follow_up + 1), seconds)
+        try:
+            await self.parts.queue.post_rotation(replace(item, follow_up=item.follow_up + 1), seconds)
+        except PermanentError as error:
+            # Nothing would look again if this message ended here, so it comes back.
+            raise TransientError(error.what, where=error.where, fix=error.fix, code=error.code) from None
         return replace(record, look_at=now + timedelta(seconds=seconds))
 
 
