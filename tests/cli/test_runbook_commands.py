@@ -96,7 +96,7 @@ TROUBLE: Mapping[str, Callable[[], Desk]] = {
     "A rotation waits": lambda: desk(days_left=10, RotationWindow="Sun 03:00-04:00 UTC"),
 }
 """What has happened in a section; elsewhere it is an ordinary day."""
-ENDS_WELL = set(TROUBLE) - {"A rotation waits", "Look"}
+ENDS_WELL = {"A credential leaked"} | set(TROUBLE) - {"A rotation waits", "Look"}
 """Where the last command says that it is over."""
 
 
