@@ -17,7 +17,10 @@ from simulator.reach.transport import SimulatedCredential
 from tests.rig import Rig
 
 ROOT = Path(__file__).parents[1]
-PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [
+    *sorted(ROOT.glob("*.md")),
+    *(page for room in ("docs", "examples") for page in sorted((ROOT / room).rglob("*.md"))),
+]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

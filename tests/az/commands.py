@@ -20,7 +20,11 @@ from markdown_it import MarkdownIt
 from tree_sitter import Language, Node, Parser
 
 ROOT = Path(__file__).parents[2]
-PAGES = (ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").rglob("*.md")))
+PAGES = (
+    ROOT / "README.md",
+    ROOT / "ARCHITECTURE.md",
+    *(page for room in ("docs", "examples") for page in sorted((ROOT / room).rglob("*.md"))),
+)
 SHELL = tuple(
     path for room in ("scripts", "infra") for path in sorted((ROOT / room).rglob("*.sh")) if ".venv" not in path.parts
 )
