@@ -86,8 +86,8 @@ class Identities:
 
     def principal_of(self, bearer_token: str, *audiences: str) -> Principal | None:
         """Return whom a token belongs to, or None where `examine` would reject it."""
-        found = self.examine(bearer_token, *audiences)
-        return found if isinstance(found, Principal) else None
+        result = self.examine(bearer_token, *audiences)
+        return result if isinstance(result, Principal) else None
 
     def examine(self, bearer_token: str, *audiences: str, exact: bool = False) -> Principal | Rejection:
         """Return whom a token belongs to, or why it is refused.
@@ -99,7 +99,9 @@ class Identities:
             return Rejection("unknown")
         expires = datetime.fromtimestamp(claims["exp"], UTC)
         allowed = (
-            audiences if exact else [form for each in audiences for form in (each.rstrip("/"), f"{each.rstrip('/')}/")]
+            audiences
+            if exact
+            else [form for audience in audiences for form in (audience.rstrip("/"), f"{audience.rstrip('/')}/")]
         )
         if claims["aud"] not in allowed:
             return Rejection("audience", claims["aud"], expires)

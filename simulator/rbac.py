@@ -67,7 +67,9 @@ class Roles:
 
     def find(self, principal: Principal, action: str, scope: str) -> Assignment | None:
         """Return the assignment that permits an action, or None: denied."""
-        return next((each for each in self.assignments if each.allows(principal.oid, action, scope)), None)
+        return next(
+            (assignment for assignment in self.assignments if assignment.allows(principal.oid, action, scope)), None
+        )
 
 
 def _within(scope: str, ancestor: str) -> bool:

@@ -92,7 +92,7 @@ class World:
 
     def handle(self, request: Request) -> Response:
         """Answer one request, or let the first fault that matches it strike; either way it is remembered."""
-        fault = next((each for each in self.faults if each.take(request)), None)
+        fault = next((candidate for candidate in self.faults if candidate.take(request)), None)
         response = fault.strike(request, self._serve) if fault else self._serve(request)
         self.exchanges.append(Exchange(request, response))
         return response

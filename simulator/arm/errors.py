@@ -44,7 +44,7 @@ def bad_token(authority: str, rejection: Rejection, audiences: Iterable[str], no
     """Return the answer to a token that is not good for Resource Manager."""
     match rejection.reason:
         case "audience":
-            allowed = ",".join(f"'{each}'" for each in audiences)
+            allowed = ",".join(f"'{audience}'" for audience in audiences)
             code = "InvalidAuthenticationTokenAudience"
             message = (
                 f"The access token has been obtained for wrong audience or resource '{rejection.audience}'. "
@@ -67,35 +67,35 @@ def missing_api_version() -> ArmError:
     return ArmError(400, "MissingApiVersionParameter", message)
 
 
-def invalid_api_version(asked: str, supported: Iterable[str]) -> ArmError:
+def invalid_api_version(version: str, supported: Iterable[str]) -> ArmError:
     """Return the answer to an api-version that is none at all."""
-    message = f"The api-version '{asked}' is invalid. The supported versions are '{','.join(supported)}'."
+    message = f"The api-version '{version}' is invalid. The supported versions are '{','.join(supported)}'."
     return ArmError(400, "InvalidApiVersionParameter", message)
 
 
-def no_registered_provider(asked: str, kind: str, supported: Iterable[str], location: str) -> ArmError:
+def no_registered_provider(version: str, kind: str, supported: Iterable[str], location: str) -> ArmError:
     """Return the answer to an api-version that a provider does not speak for this type of resource."""
     message = (
-        f"No registered resource provider found for location '{location}' and API version '{asked}' for type '{kind}'. "
+        f"No registered resource provider found for location '{location}' and API version '{version}' for type '{kind}'. "
         f"The supported api-versions are '{', '.join(supported)}'. The supported locations are '{location}'."
     )
     return ArmError(400, "NoRegisteredProviderFound", message)
 
 
-def invalid_subscription_id(asked: str) -> ArmError:
+def invalid_subscription_id(subscription: str) -> ArmError:
     """Return the answer to a subscription id that is no GUID."""
-    message = f"The provided subscription identifier '{asked}' is malformed or invalid."
+    message = f"The provided subscription identifier '{subscription}' is malformed or invalid."
     return ArmError(400, "InvalidSubscriptionId", message)
 
 
-def subscription_not_found(asked: str) -> ArmError:
+def subscription_not_found(subscription: str) -> ArmError:
     """Return the answer for a subscription that does not exist."""
-    return ArmError(404, "SubscriptionNotFound", f"The subscription '{asked}' could not be found.")
+    return ArmError(404, "SubscriptionNotFound", f"The subscription '{subscription}' could not be found.")
 
 
-def group_not_found(asked: str) -> ArmError:
+def group_not_found(group: str) -> ArmError:
     """Return the answer for a resource group that does not exist."""
-    return ArmError(404, "ResourceGroupNotFound", f"Resource group '{asked}' could not be found.")
+    return ArmError(404, "ResourceGroupNotFound", f"Resource group '{group}' could not be found.")
 
 
 def resource_not_found(kind: str, name: str, group: str) -> ArmError:
@@ -112,9 +112,9 @@ def invalid_namespace(namespace: str) -> ArmError:
     return ArmError(404, "InvalidResourceNamespace", f"The resource namespace '{namespace}' is invalid.")
 
 
-def invalid_type(namespace: str, asked: str) -> ArmError:
+def invalid_type(namespace: str, version: str) -> ArmError:
     """Return the answer for a type, or an operation, that a provider does not have."""
-    message = f"The resource type could not be found in the namespace '{namespace}' for api version '{asked}'."
+    message = f"The resource type could not be found in the namespace '{namespace}' for api version '{version}'."
     return ArmError(404, "InvalidResourceType", message)
 
 

@@ -77,29 +77,29 @@ class EventGridProvider:
         """Return the versions for system topics, oldest first."""
         return API_VERSIONS if kind.lower() == "systemtopics" else ()
 
-    def rate(self, asked: ArmRequest) -> str:
+    def rate(self, call: ArmRequest) -> str:
         """Return which rate a request counts against."""
-        del asked
+        del call
         return "reads"
 
-    def handle(self, asked: ArmRequest, principal: Principal) -> Response:
+    def handle(self, call: ArmRequest, principal: Principal) -> Response:
         """List the topics of a subscription or group, or the subscriptions of a topic."""
-        found = PATH.fullmatch(asked.path)
-        if found is None or asked.request.method != "GET":
-            raise errors.invalid_type(self.namespace, asked.api_version)
-        place = f"{asked.group_scope}/providers/{self.namespace}/systemTopics"
-        if found["topic"] is None:
-            check_role(self._world, principal, f"{TOPICS}/read", asked.group_scope)
-            inside = asked.group_scope.lower() + "/"
+        match = PATH.fullmatch(call.path)
+        if match is None or call.request.method != "GET":
+            raise errors.invalid_type(self.namespace, call.api_version)
+        place = f"{call.group_scope}/providers/{self.namespace}/systemTopics"
+        if match["topic"] is None:
+            check_role(self._world, principal, f"{TOPICS}/read", call.group_scope)
+            inside = call.group_scope.lower() + "/"
             rows = [topic.body() for key, topic in self.topics.items() if key.startswith(inside)]
-            return self._page(asked, rows)
-        scope = f"{place}/{found['topic']}"
+            return self._page(call, rows)
+        scope = f"{place}/{match['topic']}"
         check_role(self._world, principal, f"{TOPICS}/eventSubscriptions/read", scope)
-        check_group(self._world, asked)
+        check_group(self._world, call)
         topic = self.topics.get(scope.lower())
         if topic is None:
-            raise errors.resource_not_found(TOPICS, found["topic"], asked.group)
-        return self._page(asked, [each.body(topic) for each in topic.subscriptions])
+            raise errors.resource_not_found(TOPICS, match["topic"], call.group)
+        return self._page(call, [subscription.body(topic) for subscription in topic.subscriptions])
 
-    def _page(self, asked: ArmRequest, rows: list[dict[str, Any]]) -> Response:
-        return json_response(200, page(asked, self._world.domains.arm, rows, PAGE))
+    def _page(self, call: ArmRequest, rows: list[dict[str, Any]]) -> Response:
+        return json_response(200, page(call, self._world.domains.arm, rows, PAGE))

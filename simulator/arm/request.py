@@ -49,5 +49,5 @@ class ArmRequest:
 
 def parse(request: Request) -> ArmRequest | None:
     """Return the parts of a subscription's path, or None where the path leads elsewhere; case does not matter."""
-    found = PATH.fullmatch(request.path)
-    return ArmRequest(request, **{name: part or "" for name, part in found.groupdict().items()}) if found else None
+    match = PATH.fullmatch(request.path)
+    return ArmRequest(request, **{name: part or "" for name, part in match.groupdict().items()}) if match else None

@@ -39,10 +39,10 @@ def answer(world: World, request: Request, caller: Principal) -> Response | None
     if match["subscription"] is None:
         count = {"type": "Total", "value": len(visible)}
         return json_response(200, {"value": visible, "count": count})
-    wanted = match["subscription"].lower()
-    body = next((body for body in visible if body["subscriptionId"] == wanted), None)
+    subscription = match["subscription"].lower()
+    body = next((body for body in visible if body["subscriptionId"] == subscription), None)
     if body is None:
-        raise errors.subscription_not_found(wanted)
+        raise errors.subscription_not_found(subscription)
     return json_response(200, body)
 
 

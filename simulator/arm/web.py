@@ -80,8 +80,8 @@ class Site:
     def resolve(self, vaults: dict[str, Vault]) -> None:
         """Fetch what every reference refers to: the latest version, or the one that it names."""
         for setting, reference in self.settings.items():
-            found = REFERENCE.fullmatch(reference)
-            version = found and vaults[found["vault"]].latest(found["name"])
+            match = REFERENCE.fullmatch(reference)
+            version = match and vaults[match["vault"]].latest(match["name"])
             if version and not self.stuck:
                 self.held[setting] = version.version
 
@@ -105,51 +105,51 @@ class WebProvider:
         """Return the versions for apps, oldest first."""
         return API_VERSIONS if kind.lower() == "sites" else ()
 
-    def rate(self, asked: ArmRequest) -> str:
+    def rate(self, call: ArmRequest) -> str:
         """Return which rate a request counts against."""
-        return "reads" if asked.request.method == "GET" else "writes"
+        return "reads" if call.request.method == "GET" else "writes"
 
-    def handle(self, asked: ArmRequest, principal: Principal) -> Response:
+    def handle(self, call: ArmRequest, principal: Principal) -> Response:
         """List the references of an app, or resolve them anew."""
-        if (whole := APP.fullmatch(asked.path)) is not None:
-            return self._app(asked, principal, whole)
-        found = REFERENCES.fullmatch(asked.path)
-        refresh = bool(found and found["refresh"])
-        if found is None or asked.request.method != ("POST" if refresh else "GET"):
-            raise errors.invalid_type(self.namespace, asked.api_version)
-        scope = f"{asked.group_scope}/providers/{self.namespace}/{found['site']}"
-        slot = "slots/" if "/slots/" in found["site"].lower() else ""
+        if (whole := APP.fullmatch(call.path)) is not None:
+            return self._app(call, principal, whole)
+        match = REFERENCES.fullmatch(call.path)
+        refresh = bool(match and match["refresh"])
+        if match is None or call.request.method != ("POST" if refresh else "GET"):
+            raise errors.invalid_type(self.namespace, call.api_version)
+        scope = f"{call.group_scope}/providers/{self.namespace}/{match['site']}"
+        slot = "slots/" if "/slots/" in match["site"].lower() else ""
         action = f"{slot}config/appsettings/{'refresh/action' if refresh else 'read'}"
         check_role(self._world, principal, f"{SITES}/{action}", scope)
-        check_group(self._world, asked)
+        check_group(self._world, call)
         site = self.sites.get(scope.lower())
         if site is None:
-            raise errors.resource_not_found(SITES, found["site"].split("/")[1], asked.group)
+            raise errors.resource_not_found(SITES, match["site"].split("/")[1], call.group)
         if refresh:
             site.refreshed += 1
             site.resolve(self._world.vaults)
         rows = [self._row(site, setting, reference) for setting, reference in site.settings.items()]
         return json_response(200, {"value": rows, "nextLink": None, "id": None})
 
-    def _app(self, asked: ArmRequest, principal: Principal, found: re.Match[str]) -> Response:
+    def _app(self, call: ArmRequest, principal: Principal, match: re.Match[str]) -> Response:
         """Show an app, list its functions page by page, or list its settings, which is a POST since they may be secret."""
-        rest = (found["rest"] or "").lower()
+        rest = (match["rest"] or "").lower()
         method, action = {
             "": ("GET", "read"),
             "/functions": ("GET", "functions/read"),
             "/config/appsettings/list": ("POST", "config/list/action"),
         }[rest]
-        if asked.request.method != method:
-            raise errors.invalid_type(self.namespace, asked.api_version)
-        scope = f"{asked.group_scope}/providers/{self.namespace}/{found['site']}"
+        if call.request.method != method:
+            raise errors.invalid_type(self.namespace, call.api_version)
+        scope = f"{call.group_scope}/providers/{self.namespace}/{match['site']}"
         check_role(self._world, principal, f"{SITES}/{action}", scope)
-        check_group(self._world, asked)
+        check_group(self._world, call)
         site = self.sites.get(scope.lower())
         if site is None:
-            raise errors.resource_not_found(SITES, found["name"], asked.group)
+            raise errors.resource_not_found(SITES, match["name"], call.group)
         if rest == "/functions":
             rows = [self._function(site, name) for name in site.functions]
-            return json_response(200, page(asked, self._world.domains.arm, rows, FUNCTIONS_PAGE))
+            return json_response(200, page(call, self._world.domains.arm, rows, FUNCTIONS_PAGE))
         if rest:
             return json_response(200, {"name": "appsettings", "properties": {**site.settings, **site.plain}})
         return json_response(200, site.body())
@@ -161,15 +161,15 @@ class WebProvider:
         return {**identity, "type": f"{SITES}/functions", "properties": properties}
 
     def _row(self, site: Site, setting: str, reference: str) -> dict[str, Any]:
-        found = REFERENCE.fullmatch(reference)
+        match = REFERENCE.fullmatch(reference)
         properties = {
             "activeVersion": site.held.get(setting) if site.tells else None,
             "details": "Reference has been successfully resolved.",
             "identityType": "SystemAssigned",
             "reference": reference,
-            "secretName": found["name"] if found else None,
+            "secretName": match["name"] if match else None,
             "status": site.status,
-            "vaultName": found["vault"] if found else None,
+            "vaultName": match["vault"] if match else None,
         }
         name = f"{site.resource_id}/config/configreferences/appsettings/{setting}"
         return {"id": name, "name": setting, "type": f"{SITES}/config/configreferences", "properties": properties}

@@ -109,8 +109,8 @@ def needs_a_person(app: App) -> None:
     """Ask what is left to do, as an operator would who comes in the morning."""
     _, listed = app.get("/api/secrets?state=attention")
     print(f"\nGET /api/secrets?state=attention -> {len(listed['secrets'])} secret(s) for a person:")
-    for one in listed["secrets"]:
-        print(f"  {one['secret']}: {one['state']} since {one['parked_since']}: {one['reason']}")
+    for row in listed["secrets"]:
+        print(f"  {row['secret']}: {row['state']} since {row['parked_since']}: {row['reason']}")
 
 
 def _told(answer: dict[str, str]) -> str:
@@ -161,13 +161,13 @@ def play(cloud: Background[Azure], parts: Parts, app: App) -> bool:
     return table(cloud, parts, before, ends)
 
 
-def keep(cloud: Background[Azure], app: App, told: Mapping[str, str]) -> None:
+def keep(cloud: Background[Azure], app: App, environment: Mapping[str, str]) -> None:
     """Leave everything running and say what can be tried."""
     vault = cloud.world.vaults[VAULT].url
     print(f"\nStill running: app {app.base}, vault {vault}, log {app.log}.")
     with tempfile.TemporaryDirectory(prefix="rekey-demo-") as folder:
         print("The command line, in another terminal:")
-        print(f"  . {command_line(Path(folder), told)} && rekey status")
+        print(f"  . {command_line(Path(folder), environment)} && rekey status")
         print("The HTTP API:")
         for name, note, body in TRIES:
             data = f" -d '{body}'" if body else ""
@@ -206,15 +206,15 @@ def main() -> int:
         os.environ |= cloud.running.environment
         say("starting the app on Microsoft's Functions worker: all functions in one process, to be quick;")
         say("(on Azure each queue and the timer have their own)")
-        told = settings(cloud, parts, "*/3 * * * * *")
+        environment = settings(cloud, parts, "*/3 * * * * *")
         try:
-            with running(told) as app:
+            with running(environment) as app:
                 say(f"app ready at {app.base}")
                 well = play(cloud, parts, app)
                 needs_a_person(app)
                 print(f"\n{ENDED_WELL}" if well else f"\nNOT as it should be: see {app.log}", flush=True)
                 if os.environ.get("KEEP"):
-                    keep(cloud, app, told)
+                    keep(cloud, app, environment)
         except AppError as error:
             print(error, file=sys.stderr)
             return 1

@@ -108,6 +108,6 @@ def _address(process: subprocess.Popen[str], log: Path) -> str:
     printed = ""
     for line in process.stdout or ():
         printed += line
-        if found := re.match(r"Host ready on (\S+)", line):
-            return found[1]
+        if match := re.match(r"Host ready on (\S+)", line):
+            return match[1]
     raise AppError(f"the app did not start:\n{printed}{log.read_text()}")

@@ -47,8 +47,8 @@ class Account:
 
     def opens(self, azure: Azure, value: str) -> bool:
         """Sign a real request with the key in the value."""
-        found = re.search(r"[A-Za-z0-9+/]{86}==", value)
-        key = {"account_name": self.name, "account_key": found[0] if found else ""}
+        match = re.search(r"[A-Za-z0-9+/]{86}==", value)
+        key = {"account_name": self.name, "account_key": match[0] if match else ""}
         try:
             with BlobServiceClient(f"https://{self.name}.{azure.domains.blob}", key, retry_total=0) as client:
                 client.get_service_properties()

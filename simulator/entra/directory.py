@@ -76,7 +76,7 @@ class Application:
 
     def passwords(self, at: datetime) -> list[Password]:
         """Return the secrets as they were at that time."""
-        return [each for each in self.history if each.alive(at)]
+        return [password for password in self.history if password.alive(at)]
 
     @property
     def personal(self) -> bool:
@@ -132,7 +132,9 @@ class Directory:
 
     def find(self, key: str) -> Application | None:
         """Return an application by its object id."""
-        return next((each for each in self.applications.values() if each.object_id == key.lower()), None)
+        return next(
+            (application for application in self.applications.values() if application.object_id == key.lower()), None
+        )
 
     def application(self, key: str) -> Application | None:
         """Return an application by its object id, its client id or its own unique name."""

@@ -64,10 +64,10 @@ class ManagedIdentityService:
         return json_response(200, self._granted(principal, resource))
 
     def _chosen(self, query: dict[str, str]) -> Principal | None:
-        wanted = {query[name] for name in ("client_id", "object_id", "principal_id") if name in query}
-        if not wanted:
+        ids = {query[name] for name in ("client_id", "object_id", "principal_id") if name in query}
+        if not ids:
             return self.system
-        return next((each for each in self.assigned if wanted & {each.appid, each.oid}), None)
+        return next((principal for principal in self.assigned if ids & {principal.appid, principal.oid}), None)
 
     def _granted(self, principal: Principal, resource: str) -> dict[str, str]:
         life = self._world.identities.life.total_seconds()

@@ -63,5 +63,5 @@ class Admin:
         if function.kind == "timertrigger":
             monitor = self._host().listeners.monitor(function)
             return timer_data(await monitor.read() if monitor else None)
-        given = json.loads(body or b"{}").get("input") or ""
-        return TypedData(json=given) if function.kind == "eventgridtrigger" else TypedData(string=given)
+        payload = json.loads(body or b"{}").get("input") or ""
+        return TypedData(json=payload) if function.kind == "eventgridtrigger" else TypedData(string=payload)

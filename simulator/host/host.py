@@ -88,9 +88,9 @@ class Host:
 
     def find(self, name: str, *, ignore_case: bool = False) -> Function | None:
         """Return the function of this name."""
-        wanted = name.lower() if ignore_case else name
+        target = name.lower() if ignore_case else name
         names = ((f.name.lower() if ignore_case else f.name, f) for f in self.functions)
-        return next((function for known, function in names if known == wanted), None)
+        return next((function for known, function in names if known == target), None)
 
     async def invoke(
         self, function: Function, data: TypedData, metadata: Mapping[str, Any] | None = None, traceparent: str = ""

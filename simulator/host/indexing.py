@@ -25,7 +25,7 @@ _RESERVED = ("admin", "runtime")
 _BUNDLE = "Microsoft.Azure.Functions.ExtensionBundle"
 
 
-def taken(functions: Iterable[Function], host_file: HostFile) -> tuple[list[Function], dict[str, str]]:
+def runnable(functions: Iterable[Function], host_file: HostFile) -> tuple[list[Function], dict[str, str]]:
     """Return the functions that the host runs, and the reason for each that it does not."""
     accepted: list[Function] = []
     refused: dict[str, str] = {}

@@ -33,7 +33,7 @@ class Keys:
         if len(set(every)) < len(every):
             raise ValueError("two keys are the same: give the host key, the master key and the system key apart.")
 
-    def allow(self, level: str, given: str | None, function: str = "") -> bool:
+    def allow(self, level: str, presented: str | None, function: str = "") -> bool:
         """Return whether a key opens something of this level.
 
         Anonymous, function, system or admin.
@@ -45,8 +45,8 @@ class Keys:
             accepted += [self.default, self.functions.get(function, "")]
         if level == "system":
             accepted.append(self.system)
-        return bool(given) and any(key and _same(key, str(given)) for key in accepted)
+        return bool(presented) and any(key and _same(key, str(presented)) for key in accepted)
 
 
-def _same(key: str, given: str) -> bool:
-    return hmac.compare_digest(key.encode(), given.encode())
+def _same(key: str, presented: str) -> bool:
+    return hmac.compare_digest(key.encode(), presented.encode())

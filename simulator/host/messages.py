@@ -70,8 +70,8 @@ def metadata(message: Message, body: bytes, data: TypedData, function: str) -> d
     The properties of a JSON message join them, and replace those of the same name; not where a function takes bytes.
     """
     text = _text(body)
-    found: dict[str, Any] = {} if text is None else {"QueueTrigger": text}
-    found |= {
+    entries: dict[str, Any] = {} if text is None else {"QueueTrigger": text}
+    entries |= {
         "DequeueCount": message.dequeue_count,
         "ExpirationTime": _time(message.expires),
         "Id": message.id,
@@ -82,8 +82,8 @@ def metadata(message: Message, body: bytes, data: TypedData, function: str) -> d
     }
     if data.WhichOneof("data") == "string":
         for name, value in _properties(data.value).items():
-            _overlay(found, name, value)
-    return found
+            _overlay(entries, name, value)
+    return entries
 
 
 def _text(body: bytes) -> str | None:
@@ -99,10 +99,10 @@ def system_metadata(function: str) -> dict[str, str]:
     return {"MethodName": function, "UtcNow": f"{now:%Y-%m-%dT%H:%M:%S.%f}0Z", "RandGuid": str(uuid.uuid4())}
 
 
-def _overlay(found: dict[str, Any], name: str, value: Any) -> None:
+def _overlay(entries: dict[str, Any], name: str, value: Any) -> None:
     # Names are compared without case and keep their first spelling: a message's "id" replaces the metadata's Id.
-    known = next((key for key in found if key.lower() == name.lower()), name)
-    found[known] = value
+    known = next((key for key in entries if key.lower() == name.lower()), name)
+    entries[known] = value
 
 
 def _properties(text: str) -> dict[str, Any]:

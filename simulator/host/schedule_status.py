@@ -34,8 +34,12 @@ class ScheduleStatus:
     @classmethod
     def from_json(cls, text: str | bytes) -> ScheduleStatus:
         """Read a status blob."""
-        found = json.loads(text)
-        return cls(_time(found.get("Last")), _time(found["Next"]) or datetime.now(UTC), _time(found.get("LastUpdated")))
+        document = json.loads(text)
+        return cls(
+            _time(document.get("Last")),
+            _time(document["Next"]) or datetime.now(UTC),
+            _time(document.get("LastUpdated")),
+        )
 
     def checked(self, schedule: Schedule, now: datetime) -> ScheduleStatus:
         """Return the status to go on with: where the schedule has changed since, what is due next is worked out anew.

@@ -14,7 +14,7 @@ from simulator.host.app_folder import AppFolder
 from simulator.host.functions import Function
 from simulator.host.group import HTTP, group_of
 from simulator.host.group_worker import GroupWorker
-from simulator.host.indexing import taken
+from simulator.host.indexing import runnable
 from simulator.host.limits import Limits
 from simulator.host.python_worker.proxy_worker.protos import TypedData
 from simulator.host.settings import HostFile
@@ -63,7 +63,7 @@ class Supervisor:
             except IndexingError as error:
                 _log.warning("Removing errored webhost language worker channel for runtime: python. %s", error)
                 continue
-            accepted, self.refused = taken(worker.functions, self.host_file)
+            accepted, self.refused = runnable(worker.functions, self.host_file)
             self.open_telemetry = worker.open_telemetry
             self.functions = tuple(accepted)
             break

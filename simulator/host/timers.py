@@ -68,12 +68,12 @@ class TimerListener:
         fresh = ScheduleStatus(None, self._schedule.after(now), None)
         if self._monitor is None:
             return fresh, False
-        found = await self._monitor.read()
-        if found is None:
+        saved = await self._monitor.read()
+        if saved is None:
             await self._monitor.write(ScheduleStatus(None, fresh.next, now))
             return fresh, False
-        status = found.checked(self._schedule, now)
-        if status != found:
+        status = saved.checked(self._schedule, now)
+        if status != saved:
             await self._monitor.write(status)
         return status, now > status.next
 

@@ -52,8 +52,8 @@ def bad_token(rejection: Rejection, audience: str) -> VaultError:
 
 def wrong_tenant(vault: Vault, principal: Principal) -> VaultError:
     """Return the answer to a token of a tenant that is not the vault's."""
-    expected, found = (f"https://sts.windows.net/{tenant}/" for tenant in (vault.tenant, principal.tenant))
-    return unauthorized(f"AKV10032: Invalid issuer. Expected one of {expected}, found {found}.")
+    expected, actual = (f"https://sts.windows.net/{tenant}/" for tenant in (vault.tenant, principal.tenant))
+    return unauthorized(f"AKV10032: Invalid issuer. Expected one of {expected}, found {actual}.")
 
 
 def forbidden_by_rbac(vault: Vault, principal: Principal, action: str, resource: str) -> VaultError:
@@ -84,9 +84,9 @@ def throttled() -> VaultError:
 
 def secret_not_found(name: str, version: str = "") -> VaultError:
     """Return the answer for a secret, or a version of one, that does not exist."""
-    wanted = f"{name}/{version}" if version else name
+    identifier = f"{name}/{version}" if version else name
     return VaultError(
-        404, "SecretNotFound", f"A secret with (name/id) {wanted} was not found in this key vault. {RECOVERY_HELP}"
+        404, "SecretNotFound", f"A secret with (name/id) {identifier} was not found in this key vault. {RECOVERY_HELP}"
     )
 
 

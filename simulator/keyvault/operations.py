@@ -54,12 +54,12 @@ def set_secret(call: Call) -> dict[str, Any]:
 def get_secret(call: Call) -> dict[str, Any]:
     """Read one version; being expired or not yet valid does not hinder that, being disabled does."""
     shown = call.vault.shown(call.name)
-    found = next((each for each in reversed(shown) if call.version.lower() in ("", each.version)), None)
-    if found is None or call.vault.is_recovering(call.name):
+    match = next((version for version in reversed(shown) if call.version.lower() in ("", version.version)), None)
+    if match is None or call.vault.is_recovering(call.name):
         raise errors.secret_not_found(call.name, call.version)
-    if not found.enabled:
+    if not match.enabled:
         raise errors.secret_disabled()
-    return shapes.bundle(call.vault, found, with_value=True)
+    return shapes.bundle(call.vault, match, with_value=True)
 
 
 def update_secret(call: Call) -> dict[str, Any]:
@@ -74,13 +74,13 @@ def list_secrets(call: Call) -> dict[str, Any]:
     seen = call.vault.at_next_replica()
     shown = {name.upper(): call.vault.shown(name, seen) for name in call.vault.secrets}
     latest = {name: versions[-1] for name, versions in shown.items() if versions}
-    return page(call.vault, call.request, latest, lambda each: shapes.item(call.vault, each, with_version=False))
+    return page(call.vault, call.request, latest, lambda version: shapes.item(call.vault, version, with_version=False))
 
 
 def list_versions(call: Call) -> dict[str, Any]:
     """List a secret's versions in the order of their ids, which says nothing of their age; none is no error."""
-    versions = {each.version.upper(): each for each in call.vault.shown(call.name)}
-    return page(call.vault, call.request, versions, lambda each: shapes.item(call.vault, each, with_version=True))
+    versions = {version.version.upper(): version for version in call.vault.shown(call.name)}
+    return page(call.vault, call.request, versions, lambda version: shapes.item(call.vault, version, with_version=True))
 
 
 def delete_secret(call: Call) -> dict[str, Any]:
@@ -91,9 +91,9 @@ def delete_secret(call: Call) -> dict[str, Any]:
 
 def list_deleted(call: Call) -> dict[str, Any]:
     """List the secrets whose deletion has finished."""
-    gone = [each for each in call.vault.deleted.values() if _is_visible(call.vault, each)]
-    items = {each.versions[0].name.upper(): each for each in gone}
-    return page(call.vault, call.request, items, lambda each: shapes.deleted_item(call.vault, each))
+    gone = [secret for secret in call.vault.deleted.values() if _is_visible(call.vault, secret)]
+    items = {secret.versions[0].name.upper(): secret for secret in gone}
+    return page(call.vault, call.request, items, lambda secret: shapes.deleted_item(call.vault, secret))
 
 
 def get_deleted(call: Call) -> dict[str, Any]:
@@ -114,10 +114,10 @@ def purge_deleted(call: Call) -> None:
 
 
 def _existing(call: Call) -> SecretVersion:
-    found = call.vault.find(call.name, call.version)
-    if found is None or call.vault.is_recovering(call.name):
+    version = call.vault.find(call.name, call.version)
+    if version is None or call.vault.is_recovering(call.name):
         raise errors.secret_not_found(call.name, call.version)
-    return found
+    return version
 
 
 def _deleted(call: Call) -> DeletedSecret:

@@ -52,12 +52,12 @@ class Parameters:
 
 def check_api_version(request: Request) -> None:
     """Refuse an api-version that is missing or that the service does not speak."""
-    asked = request.query.get("api-version")
-    if not asked:
+    version = request.query.get("api-version")
+    if not version:
         raise bad_parameter("api-version must be specified")
-    if asked not in API_VERSIONS:
+    if version not in API_VERSIONS:
         raise bad_parameter(
-            f"The specified version ({asked}) is not recognized. "
+            f"The specified version ({version}) is not recognized. "
             f"Consider using the latest supported version ({API_VERSIONS[-1]})."
         )
 
@@ -70,10 +70,10 @@ def check_name(name: str) -> None:
 
 def page_size(request: Request) -> int:
     """Return how many items a page may hold: 1 to 25, and 25 unless told otherwise."""
-    asked = request.query.get("maxresults", str(MAX_PAGE))
-    if not asked.isdecimal() or not 1 <= int(asked) <= MAX_PAGE:
+    size = request.query.get("maxresults", str(MAX_PAGE))
+    if not size.isdecimal() or not 1 <= int(size) <= MAX_PAGE:
         raise bad_parameter(f"maxresults must be between 1 and {MAX_PAGE}")
-    return int(asked)
+    return int(size)
 
 
 def read(request: Request) -> Parameters:

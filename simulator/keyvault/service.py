@@ -58,12 +58,12 @@ class KeyVaultService:
         token = bearer(request.header("authorization"))
         if token is None:
             raise errors.no_token()
-        found = self._world.identities.examine(token, self._audience, exact=True)
-        if not isinstance(found, Principal):
-            raise errors.bad_token(found, self._audience)
-        if found.tenant != vault.tenant:
-            raise errors.wrong_tenant(vault, found)
-        return found
+        result = self._world.identities.examine(token, self._audience, exact=True)
+        if not isinstance(result, Principal):
+            raise errors.bad_token(result, self._audience)
+        if result.tenant != vault.tenant:
+            raise errors.wrong_tenant(vault, result)
+        return result
 
     def _authorized(self, call: Call, operation: Operation, principal: Principal) -> Assignment:
         scope = f"{call.vault.resource_id}/secrets/{call.name}" if call.name else call.vault.resource_id
@@ -87,9 +87,9 @@ class KeyVaultService:
 
 def _matched(vault: Vault, request: Request) -> tuple[Operation, Call]:
     for operation in OPERATIONS:
-        found = operation.path.fullmatch(request.path)
-        if found and operation.method == request.method:
-            parts = found.groupdict()
+        match = operation.path.fullmatch(request.path)
+        if match and operation.method == request.method:
+            parts = match.groupdict()
             call = Call(vault, request, parts.get("name") or "", parts.get("version") or "")
             if call.name:
                 parameters.check_name(call.name)
@@ -98,8 +98,8 @@ def _matched(vault: Vault, request: Request) -> tuple[Operation, Call]:
 
 
 def _headers(vault: Vault, request: Request) -> dict[str, str]:
-    asked = request.header("x-ms-client-request-id")
-    return ({"x-ms-client-request-id": asked} if asked else {}) | {
+    request_id = request.header("x-ms-client-request-id")
+    return ({"x-ms-client-request-id": request_id} if request_id else {}) | {
         "Cache-Control": "no-cache",
         "Pragma": "no-cache",
         "Expires": "-1",

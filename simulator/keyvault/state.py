@@ -165,7 +165,7 @@ class Vault:
         """Return one version, the latest where `version` is empty; None where it does not exist."""
         if not version:
             return self.latest(name)
-        return next((each for each in self.versions(name) if each.version == version.lower()), None)
+        return next((candidate for candidate in self.versions(name) if candidate.version == version.lower()), None)
 
     def amend(self, old: SecretVersion, **changes: Any) -> SecretVersion:
         """Change attributes of one version in place, and its `updated` time with them; the value never changes."""

@@ -94,7 +94,7 @@ async def serve[W: World](
     give its ports and a `build` that returns it.
     """
     with contextlib.ExitStack() as stack:
-        secure, plain = (stack.enter_context(_bound(wanted)) for wanted in (port, identity_port))
+        secure, plain = (stack.enter_context(_bound(number)) for number in (port, identity_port))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rekey-simulator-")))
         issued = certificates.issue(folder)
         chosen = secure.getsockname()[1]

@@ -61,16 +61,16 @@ class SqlGateway:
 
     def find(self, fqdn: str) -> SqlServer | None:
         """Return the server that clients call by this name."""
-        return next((each for each in self.servers.values() if each.fqdn == fqdn.lower()), None)
+        return next((server for server in self.servers.values() if server.fqdn == fqdn.lower()), None)
 
     def sign_in(self, server: SqlServer, database: str, user: str, password: str, token: str | None) -> Session:
         """Let somebody in with a token, where there is one, or else with a password; raises SqlError."""
         if token is None:
             return server.sign_in(database, user, password)
-        found = self._world.identities.examine(token, self.audience)
-        if not isinstance(found, Principal):
+        result = self._world.identities.examine(token, self.audience)
+        if not isinstance(result, Principal):
             raise errors.login_failed(errors.BY_TOKEN)
-        return server.sign_in_as(database, found)
+        return server.sign_in_as(database, result)
 
     def execute(self, session: Session, text: str) -> Row:
         """Carry out one statement; raises SqlError."""

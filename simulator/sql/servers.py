@@ -48,7 +48,7 @@ class Account:
 
     def set(self, password: str, begins: datetime) -> None:
         """Replace the password; one that never began is forgotten."""
-        self.passwords = [*[each for each in self.passwords if each[0] <= begins], (begins, password)]
+        self.passwords = [*[entry for entry in self.passwords if entry[0] <= begins], (begins, password)]
 
 
 @dataclass
@@ -122,8 +122,8 @@ class SqlServer:
     def add_login(self, name: str, password: str, *databases: str) -> Account:
         """Add a login, with a user in these databases."""
         self.logins[name.casefold()] = Account(name, [(self.now(), password)])
-        for each in databases:
-            self.databases[each.casefold()].login_users.add(name.casefold())
+        for database in databases:
+            self.databases[database.casefold()].login_users.add(name.casefold())
         return self.logins[name.casefold()]
 
     def add_user(self, database: str, name: str, password: str) -> Account:
@@ -183,8 +183,8 @@ class SqlServer:
 
 def weakness(password: str, name: str) -> str | None:
     """Return the code of what Azure has against a password; None where it takes it."""
-    classes = (str.isupper, str.islower, str.isdigit, lambda each: not each.isalnum())
-    present = sum(any(test(each) for each in password) for test in classes)
+    classes = (str.isupper, str.islower, str.isdigit, lambda char: not char.isalnum())
+    present = sum(any(test(char) for char in password) for test in classes)
     if len(password) < 8:  # noqa: PLR2004
         return "PasswordTooShort"
     if len(password) > 128:  # noqa: PLR2004

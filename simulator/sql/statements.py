@@ -29,7 +29,7 @@ QUESTIONS = {
     ),
 }
 """What comes before the name; one parenthesis comes after it."""
-ASKED = {kind: re.compile(rf"{re.escape(text)}{LITERAL}\)") for kind, text in QUESTIONS.items()}
+PATTERNS = {kind: re.compile(rf"{re.escape(text)}{LITERAL}\)") for kind, text in QUESTIONS.items()}
 
 
 @dataclass(frozen=True)
@@ -65,16 +65,16 @@ class OwnGrammar:
 
     def read(self, text: str) -> Statement:
         """Return the statement."""
-        if found := ALTER.fullmatch(text):
-            return Alter(found["kind"].lower(), found["name"].replace("]]", "]"), found["text"].replace("''", "'"))
+        if match := ALTER.fullmatch(text):
+            return Alter(match["kind"].lower(), match["name"].replace("]]", "]"), match["text"].replace("''", "'"))
         return question(text)
 
 
 def question(text: str) -> Question:
     """Return the question that a SELECT asks; SqlError where it is another one."""
-    for kind, pattern in ASKED.items():
-        if found := pattern.fullmatch(text):
-            return Question(kind, found["text"].replace("''", "'"))
+    for kind, pattern in PATTERNS.items():
+        if match := pattern.fullmatch(text):
+            return Question(kind, match["text"].replace("''", "'"))
     raise errors.syntax(text.partition(" ")[0])
 
 

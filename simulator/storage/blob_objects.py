@@ -59,15 +59,15 @@ class BlobOperations:
         """Get Blob: the whole, or the range asked for."""
         blob = self._readable(call)
         headers = blob.headers(call.now)
-        asked = call.request.header("x-ms-range") or call.request.header("range")
-        found = RANGE.fullmatch(asked)
-        if not found:
+        requested = call.request.header("x-ms-range") or call.request.header("range")
+        match = RANGE.fullmatch(requested)
+        if not match:
             return Response(200, {**headers, "Content-MD5": blob.md5()}, blob.content)
-        first, size = int(found[1]), len(blob.content)
+        first, size = int(match[1]), len(blob.content)
         if first >= size:
             message = "The range specified is invalid for the current size of the resource."
             raise StorageError(416, "InvalidRange", message, headers={"Content-Range": f"bytes */{size}"})
-        content = blob.content[first : int(found[2] or size) + 1]
+        content = blob.content[first : int(match[2] or size) + 1]
         position = {"Content-Range": f"bytes {first}-{first + len(content) - 1}/{size}"}
         return Response(206, {**headers, **position, "x-ms-blob-content-md5": blob.md5()}, content)
 
@@ -156,16 +156,16 @@ def _check_put(request: Request) -> None:
     kind = _required(request, "x-ms-blob-type")
     if kind != "BlockBlob":
         raise header_refused("x-ms-blob-type", kind)
-    given, computed = request.header("content-md5"), content_md5(request.body)
-    if given and given != computed:
+    declared, computed = request.header("content-md5"), content_md5(request.body)
+    if declared and declared != computed:
         message = "The MD5 value specified in the request did not match with the MD5 value calculated by the server."
-        raise StorageError(400, "Md5Mismatch", message, {"UserSpecifiedMd5": given, "ServerCalculatedMd5": computed})
+        raise StorageError(400, "Md5Mismatch", message, {"UserSpecifiedMd5": declared, "ServerCalculatedMd5": computed})
 
 
 def _http_headers(request: Request) -> dict[str, str]:
     kind = request.header("x-ms-blob-content-type") or request.header("content-type") or "application/octet-stream"
-    given = {name: next(filter(None, map(request.header, sources)), "") for name, sources in HTTP_HEADERS.items()}
-    return {"Content-Type": kind, **{name: value for name, value in given.items() if value}}
+    headers = {name: next(filter(None, map(request.header, sources)), "") for name, sources in HTTP_HEADERS.items()}
+    return {"Content-Type": kind, **{name: value for name, value in headers.items() if value}}
 
 
 def _required(request: Request, name: str) -> str:

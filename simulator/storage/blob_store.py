@@ -152,10 +152,10 @@ class Containers:
 
     def find(self, call: Call) -> Container:
         """Return the container that a call names."""
-        found = self._containers.get((call.account.name, call.container))
-        if found is None:
+        container = self._containers.get((call.account.name, call.container))
+        if container is None:
             raise StorageError(404, "ContainerNotFound", "The specified container does not exist.")
-        return found
+        return container
 
     def delete(self, call: Call) -> None:
         """Delete a container with all its blobs, leased ones too."""
@@ -166,18 +166,18 @@ class Containers:
 
     def blob(self, call: Call) -> Blob:
         """Return the blob that a call names."""
-        found = self.find(call).blobs.get(call.rest)
-        if found is None:
+        blob = self.find(call).blobs.get(call.rest)
+        if blob is None:
             raise StorageError(404, "BlobNotFound", "The specified blob does not exist.")
-        return found
+        return blob
 
 
 def check_conditions(request: Request, blob: Blob | None) -> None:
     """Refuse a request whose If-… headers do not hold: 304 for a read of what did not change, else 412."""
     etag = blob.etag if blob else None
-    if (wanted := request.header("if-match")) and (etag is None or wanted not in {etag, "*"}):
+    if (if_match := request.header("if-match")) and (etag is None or if_match not in {etag, "*"}):
         raise _not_met(412)
-    if (unwanted := request.header("if-none-match")) and etag is not None and unwanted in {etag, "*"}:
+    if (if_none_match := request.header("if-none-match")) and etag is not None and if_none_match in {etag, "*"}:
         raise _not_met(304 if request.method in {"GET", "HEAD"} else 412)
     if blob:
         _check_times(request, blob)

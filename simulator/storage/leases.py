@@ -109,21 +109,21 @@ class Lease:
         ends = [end for end in (self.ends, None if period is None else now + timedelta(seconds=period)) if end]
         return replace(self, breaking=True, ends=min(ends, default=now))
 
-    def check_write(self, given: str, now: datetime) -> None:
+    def check_write(self, lease_id: str, now: datetime) -> None:
         """Refuse a write without the lease's id, or with an id that holds no more."""
-        if self.locked(now) and not given:
+        if self.locked(now) and not lease_id:
             raise _failed(
                 "LeaseIdMissing", "There is currently a lease on the blob and no lease ID was specified in the request."
             )
-        self.check_read(given, now)
+        self.check_read(lease_id, now)
 
-    def check_read(self, given: str, now: datetime) -> None:
+    def check_read(self, lease_id: str, now: datetime) -> None:
         """Refuse a read that names a lease which does not hold; a read that names none is always fine."""
-        if not given:
+        if not lease_id:
             return
         if not self.id:
             raise _failed("LeaseNotPresentWithBlobOperation", "There is currently no lease on the blob.")
-        if given != self.id:
+        if lease_id != self.id:
             message = "The lease ID specified did not match the lease ID for the blob."
             raise _failed("LeaseIdMismatchWithBlobOperation", message)
         if not self.locked(now):
@@ -136,10 +136,10 @@ class Lease:
     def headers(self, now: datetime) -> dict[str, str]:
         """Return the headers that tell a reader about the lease."""
         state = self.state(now)
-        found = {"x-ms-lease-state": str(state), "x-ms-lease-status": "locked" if state in LOCKED else "unlocked"}
+        headers = {"x-ms-lease-state": str(state), "x-ms-lease-status": "locked" if state in LOCKED else "unlocked"}
         if state is State.LEASED:
-            found["x-ms-lease-duration"] = "infinite" if self.duration == INFINITE else "fixed"
-        return found
+            headers["x-ms-lease-duration"] = "infinite" if self.duration == INFINITE else "fixed"
+        return headers
 
     def _must_match(self, lease_id: str) -> None:
         if not self.id or lease_id != self.id:

@@ -47,15 +47,15 @@ class MessageOperations:
         """Get Messages, which hides them and counts; Peek Messages with peekonly=true, which does neither."""
         limit = whole_number(call.request, "numofmessages", 1, BATCH)
         if call.request.query.get("peekonly") == "true":
-            found = self._queue(call).visible(call.now, limit)
-            return _messages(200, [_described(message, count=True) for message in found])
+            messages = self._queue(call).visible(call.now, limit)
+            return _messages(200, [_described(message, count=True) for message in messages])
         hidden = whole_number(call.request, "visibilitytimeout", 30, range(1, WEEK + 1))
-        found = self._queue(call).visible(call.now, limit)
-        for message in found:
+        messages = self._queue(call).visible(call.now, limit)
+        for message in messages:
             message.visible = call.now + timedelta(seconds=hidden)
             message.receipt = self._queues.new_receipt()
             message.dequeued += 1
-        return _messages(200, [_described(message, held=True, count=True) for message in found])
+        return _messages(200, [_described(message, held=True, count=True) for message in messages])
 
     def update(self, call: Call) -> Response:
         """Update Message: hide it anew, and replace its text where the request has one."""
@@ -96,11 +96,11 @@ def _required(request: Request, name: str) -> str:
 
 
 def _expiry(call: Call, delay: int) -> datetime:
-    asked = call.request.query.get("messagettl", "")
+    text = call.request.query.get("messagettl", "")
     life = whole_number(call.request, "messagettl", WEEK, range(FOREVER, 2**31))
     if life == 0:
         reason = "Value must be greater than or equal to 1, or -1 to indicate an infinite TTL."
-        raise query_refused("messagettl", asked, reason)
+        raise query_refused("messagettl", text, reason)
     if life == FOREVER:
         return NEVER
     if delay >= life:

@@ -45,18 +45,18 @@ class Queue:
 
     def visible(self, now: datetime, limit: int) -> list[Message]:
         """Return up to `limit` messages that can be read, those first that became visible first."""
-        found = [message for message in self.alive(now) if message.visible <= now]
-        return sorted(found, key=lambda message: message.visible)[:limit]
+        readable = [message for message in self.alive(now) if message.visible <= now]
+        return sorted(readable, key=lambda message: message.visible)[:limit]
 
     def held(self, message_id: str, receipt: str, now: datetime) -> Message:
         """Return a message that the caller holds: nobody else has read it since."""
-        found = next((message for message in self.alive(now) if message.id == message_id), None)
-        if found is None:
+        match = next((message for message in self.alive(now) if message.id == message_id), None)
+        if match is None:
             raise StorageError(404, "MessageNotFound", "The specified message does not exist.")
-        if found.receipt != receipt:
+        if match.receipt != receipt:
             message = "The specified pop receipt did not match the pop receipt for a dequeued message."
             raise StorageError(400, "PopReceiptMismatch", message)
-        return found
+        return match
 
 
 class Queues:
@@ -90,10 +90,10 @@ class Queues:
 
     def find(self, account: str, name: str) -> Queue:
         """Return one queue."""
-        found = self._queues.get((account, name))
-        if found is None:
+        queue = self._queues.get((account, name))
+        if queue is None:
             raise StorageError(404, "QueueNotFound", "The specified queue does not exist.")
-        return found
+        return queue
 
     def delete(self, account: str, name: str, now: datetime) -> None:
         """Delete a queue with all its messages."""

@@ -116,8 +116,8 @@ def listing(call: Call, names: Iterable[str], plural: str, describe: Callable[[s
     query = call.request.query
     limit = whole_number(call.request, "maxresults", PAGE, range(1, PAGE + 1))
     prefix, marker = query.get("prefix", ""), query.get("marker", "")
-    found = sorted(name for name in names if name.startswith(prefix) and name >= marker)
-    page, following = found[:limit], found[limit : limit + 1]
+    matching = sorted(name for name in names if name.startswith(prefix) and name >= marker)
+    page, following = matching[:limit], matching[limit : limit + 1]
     echoed = [text(tag, query[key]) for key, tag in _ECHOED.items() if query.get(key)]
     items = element(plural, *map(describe, page))
     return element("EnumerationResults", *echoed, items, element("NextMarker", *map(escape, following)), **attributes)

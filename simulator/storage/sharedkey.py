@@ -81,17 +81,17 @@ def signature(key: str, signed: str) -> str:
 
 def check_signature(request: Request, account: str, keys: Iterable[str], now: datetime) -> None:
     """Refuse a request whose Authorization header is not a fresh signature with one of `keys`."""
-    given = CREDENTIAL.fullmatch(request.header("authorization"))
-    if given is None:
+    match = CREDENTIAL.fullmatch(request.header("authorization"))
+    if match is None:
         message = (
             "Authentication information is not given in the correct format. Check the value of Authorization header."
         )
         raise StorageError(400, "InvalidAuthenticationInfo", message)
     _check_date(request, now)
     signed = string_to_sign(request, account)
-    valid = any(hmac.compare_digest(given["signature"], signature(key, signed)) for key in keys)
-    if not valid or given["account"] != account:
-        detail = f"The MAC signature found in the HTTP request '{given['signature']}' is not the same as any computed signature."
+    valid = any(hmac.compare_digest(match["signature"], signature(key, signed)) for key in keys)
+    if not valid or match["account"] != account:
+        detail = f"The MAC signature found in the HTTP request '{match['signature']}' is not the same as any computed signature."
         raise authentication_failed(f"{detail} Server used following string to sign: '{signed}'.")
 
 

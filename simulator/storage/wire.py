@@ -98,11 +98,11 @@ def document(root: str) -> bytes:
 def metadata_of(request: Request) -> dict[str, str]:
     """Return the metadata in a request's x-ms-meta-… headers; its names must be C# identifiers."""
     prefix = "x-ms-meta-"
-    found = {name.removeprefix(prefix): value for name, value in request.headers.items() if name.startswith(prefix)}
-    if not all(name.isidentifier() for name in found):
+    metadata = {name.removeprefix(prefix): value for name, value in request.headers.items() if name.startswith(prefix)}
+    if not all(name.isidentifier() for name in metadata):
         message = "The metadata specified is invalid. It has characters that are not permitted."
         raise StorageError(400, "InvalidMetadata", message)
-    return found
+    return metadata
 
 
 def metadata_headers(metadata: Mapping[str, str]) -> dict[str, str]:

@@ -49,7 +49,7 @@ class IngestionService:
             items = _items(request)
         except (ValueError, OSError, EOFError, zlib.error) as error:
             return _answer(0, {0: f"the body cannot be read: {type(error).__name__}"})
-        errors = {index: said for index, item in enumerate(items) if (said := self._complaint(item))}
+        errors = {index: complaint for index, item in enumerate(items) if (complaint := self._complaint(item))}
         self.envelopes += [item for index, item in enumerate(items) if index not in errors]
         self.refused += errors.values()
         return _answer(len(items), errors)
@@ -68,14 +68,14 @@ def _items(request: Request) -> list[Any]:
     """Read the body: a JSON array, or one JSON object a line; gzip where the header says so."""
     body = gzip.decompress(request.body) if request.header("content-encoding") == "gzip" else request.body
     text = body.decode().strip()
-    found = json.loads(text) if text.startswith("[") else [json.loads(line) for line in text.splitlines()]
-    if not found:
+    items = json.loads(text) if text.startswith("[") else [json.loads(line) for line in text.splitlines()]
+    if not items:
         raise ValueError("no item")
-    return list(found)
+    return list(items)
 
 
 def _answer(received: int, errors: dict[int, str]) -> Response:
     status = 200 if not errors else 400 if len(errors) >= received else 206
-    listed = [{"index": index, "statusCode": 400, "message": said} for index, said in errors.items()]
+    listed = [{"index": index, "statusCode": 400, "message": complaint} for index, complaint in errors.items()]
     accepted = max(received - len(errors), 0)
     return json_response(status, {"itemsReceived": received, "itemsAccepted": accepted, "errors": listed})

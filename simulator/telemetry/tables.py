@@ -132,8 +132,8 @@ def _request(data: Mapping[str, Any]) -> Row:
 
 
 def _severity(data: Mapping[str, Any]) -> int | None:
-    given = data.get("severityLevel")
-    return SEVERITIES.index(given) if isinstance(given, str) else given
+    level = data.get("severityLevel")
+    return SEVERITIES.index(level) if isinstance(level, str) else level
 
 
 MAPPINGS: dict[str, tuple[str, Callable[[Mapping[str, Any]], Row]]] = {

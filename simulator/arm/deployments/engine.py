@@ -154,7 +154,7 @@ class Run:
                 yield Step(f"{symbol}[{index}]", raw, scope, (*self._after(raw, scope), *serial))
 
     def _after(self, raw: Mapping[str, Any], scope: Scope) -> tuple[str, ...]:
-        return tuple(scope.value(each) for each in raw.get("dependsOn", ()))
+        return tuple(scope.value(dependency) for dependency in raw.get("dependsOn", ()))
 
     def _step(self, step: Step, tasks: Mapping[str, Task]) -> Work:
         """Make one resource when everything that it depends on has been made."""
@@ -173,8 +173,8 @@ class Run:
         properties = step.raw["properties"]
         name = str(step.scope.value(step.raw["name"]))
         inner = Scope(properties["template"], {}, step.place, name, step.scope.tenant)
-        given = {key: step.scope.value(value) for key, value in properties.get("parameters", {}).items()}
-        run = Run(self._timeline, inner, {key: value.get("value") for key, value in given.items()})
+        parameters = {key: step.scope.value(value) for key, value in properties.get("parameters", {}).items()}
+        run = Run(self._timeline, inner, {key: value.get("value") for key, value in parameters.items()})
         task = self._timeline.start(run.work())
         yield [task]
         if task.error:
@@ -233,9 +233,9 @@ def _details(step: Step, error: Exception) -> list[tuple[str, ArmError]]:
     raise error
 
 
-def _with_parameters(scope: Scope, given: Mapping[str, Any]) -> Scope:
+def _with_parameters(scope: Scope, values: Mapping[str, Any]) -> Scope:
     """Return the scope with the parameters, and the defaults of those that are not given."""
-    known = dict(given)
+    known = dict(values)
     for name, parameter in scope.template.get("parameters", {}).items():
         if known.get(name) is None:
             known[name] = replace(scope, parameters=known).value(parameter.get("defaultValue"))

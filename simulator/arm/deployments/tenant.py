@@ -102,7 +102,7 @@ class Tenant:
 
     def of_kind(self, kind: str) -> Iterator[Resource]:
         """Yield every resource of a type."""
-        yield from (one for one in self.resources.values() if one.kind.lower() == kind.lower())
+        yield from (resource for resource in self.resources.values() if resource.kind.lower() == kind.lower())
 
     def keep(self, resource: Resource) -> Resource:
         """Note a resource; one that was there keeps its age."""

@@ -57,16 +57,16 @@ class Timeline:
 
     def _step(self, task: Task) -> None:
         try:
-            wanted = next(task.work)
+            awaited = next(task.work)
         except StopIteration:
             task.end()
         except Exception as error:  # noqa: BLE001 - whoever waits for the task judges its error
             task.end(error)
         else:
-            if isinstance(wanted, (int, float)):
-                self._later(task, wanted)
+            if isinstance(awaited, (int, float)):
+                self._later(task, awaited)
             else:
-                self._wait(task, [other for other in wanted if not other.ended])
+                self._wait(task, [other for other in awaited if not other.ended])
 
     def _wait(self, task: Task, others: list[Task]) -> None:
         left = len(others)

@@ -46,7 +46,7 @@ class MicrosoftGrammar:
         only = statements[0]
         if only["kind"] == "select":
             return question(only["source"])
-        if only["kind"] not in KINDS or [each["option"] for each in only.get("options", ())] != ["password"]:
+        if only["kind"] not in KINDS or [option["option"] for option in only.get("options", ())] != ["password"]:
             raise errors.syntax(str(only["kind"]))
         if only["hashed"] or only["mustChange"] or only["unlock"] or only["oldPassword"] is not None:
             raise errors.syntax("PASSWORD")

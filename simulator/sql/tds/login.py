@@ -70,7 +70,7 @@ def _field(content: bytes, place: int, decode: object = None) -> bytes:
 
 def _clear(raw: bytes) -> bytes:
     """Undo what hides a password from the naked eye: halves of each byte swapped, then bits flipped with A5."""
-    return bytes((each ^ 0xA5) << 4 & 0xF0 | (each ^ 0xA5) >> 4 for each in raw)
+    return bytes((byte ^ 0xA5) << 4 & 0xF0 | (byte ^ 0xA5) >> 4 for byte in raw)
 
 
 def _token(content: bytes) -> str | None:

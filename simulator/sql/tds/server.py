@@ -68,8 +68,8 @@ class TdsServers:
     def stop(self) -> None:
         """Stop listening, hang up, and return once every thread has ended."""
         self._gateway.added.remove(self.open)
-        for each in (*self._listeners, *tuple(self._connections)):
-            _hang_up(each)
+        for connection in (*self._listeners, *tuple(self._connections)):
+            _hang_up(connection)
         for thread in self._threads:
             thread.join(10)
 
@@ -132,17 +132,19 @@ class TdsServers:
                 case _:
                     return
 
-    def _sign_in(self, wire: ssl.SSLSocket, server: SqlServer, asked: login.Login) -> Session | None:
-        database = asked.database or "master"
+    def _sign_in(self, wire: ssl.SSLSocket, server: SqlServer, client: login.Login) -> Session | None:
+        database = client.database or "master"
         try:
-            session = self._gateway.sign_in(server, database, asked.user, asked.password, asked.token)
+            session = self._gateway.sign_in(server, database, client.user, client.password, client.token)
         except SqlError as refusal:
             self._note("SIGN-IN", server, database, refusal)
             packets.send(wire, tokens.errors(refusal))
             return None
         self._note("SIGN-IN", server, database)
-        accepted = tokens.token_accepted() if asked.token is not None else b""
-        greeting = tokens.database_changed(session.database.name) + tokens.collation() + tokens.login_ack(asked.version)
+        accepted = tokens.token_accepted() if client.token is not None else b""
+        greeting = (
+            tokens.database_changed(session.database.name) + tokens.collation() + tokens.login_ack(client.version)
+        )
         packets.send(
             wire, greeting + accepted + tokens.packet_size(packets.PACKET_SIZE) + tokens.done(tokens.DONE_FINAL)
         )

@@ -72,7 +72,7 @@ def error(problem: SqlError) -> bytes:
 
 def errors(problem: SqlError) -> bytes:
     """Return an error, those that follow it, and the end."""
-    return b"".join(error(each) for each in problem.all()) + done(DONE_ERROR)
+    return b"".join(error(refusal) for refusal in problem.all()) + done(DONE_ERROR)
 
 
 def row(values: Sequence[int]) -> bytes:

@@ -88,9 +88,9 @@ def _check_network(tenant: Tenant, put: Put) -> None:
         message = "The subscription is not registered to use namespace 'Microsoft.App'."
         raise ArmError(409, "MissingSubscriptionRegistration", message)
     network = tenant.read(ids.parent(subnet) or "")
-    listed = {one["name"]: one["properties"] for one in network.properties["subnets"]}
+    listed = {entry["name"]: entry["properties"] for entry in network.properties["subnets"]}
     delegations = listed[subnet.rpartition("/")[2]].get("delegations", ())
-    if DELEGATION not in {one["properties"]["serviceName"] for one in delegations}:
+    if DELEGATION not in {entry["properties"]["serviceName"] for entry in delegations}:
         raise _bad(f"the subnet must be delegated to {DELEGATION}")
 
 

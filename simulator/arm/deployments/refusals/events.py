@@ -47,12 +47,12 @@ def check_subscription(tenant: Tenant, put: Put) -> None:
             raise ArmError(400, "Endpoint validation", message)
 
 
-def _check_identity(owned: dict[str, object], asked: dict[str, str]) -> None:
-    named = asked.get("userAssignedIdentity", "")
+def _check_identity(owned: dict[str, object], identity: dict[str, str]) -> None:
+    named = identity.get("userAssignedIdentity", "")
     assigned = owned.get("userAssignedIdentities", {})
     known = isinstance(assigned, dict) and (not named or named in assigned)
-    if asked["type"] not in str(owned.get("type", "None")) or not known:
-        message = f"The identity {asked['type']} {named} is not one of the topic."
+    if identity["type"] not in str(owned.get("type", "None")) or not known:
+        message = f"The identity {identity['type']} {named} is not one of the topic."
         raise ArmError(400, "InvalidRequest", message)
 
 
