@@ -1,7 +1,8 @@
-"""Microsoft.App: Container Apps read, given a new revision by its suffix, and their revisions read.
+"""Microsoft.App: read Container Apps and revisions, and create a revision by its suffix.
 
-Sources: the OpenAPI documents of api-version 2025-01-01 (ContainerApps_Get, ContainerApps_Update: a JSON merge patch, 200 or 202;
-ContainerAppsRevisions_GetRevision). That a second revision of one name is refused with this code is from users' reports.
+Sources: the OpenAPI documents of api-version 2025-01-01: ContainerApps_Get, ContainerApps_Update (a
+JSON merge patch, answered with 200 or 202) and ContainerAppsRevisions_GetRevision. The error code
+for a second revision of the same name comes from users' reports.
 """
 
 from __future__ import annotations
@@ -27,14 +28,14 @@ PATH = re.compile(r"containerApps/(?P<name>[^/]+)(/revisions/(?P<revision>[^/]+)
 
 @dataclass
 class ContainerApp:
-    """A Container App: where its secrets come from, and the state of each of its revisions by name."""
+    """A Container App: where its secrets come from, and the state of each revision by name."""
 
     resource_id: str
     secrets: dict[str, str] = field(default_factory=dict)
     """Name → keyVaultUrl."""
     revisions: dict[str, str] = field(default_factory=dict)
     state: str = "Provisioned"
-    """What becomes of a new revision."""
+    """The state of a new revision."""
 
     @property
     def name(self) -> str:
@@ -72,7 +73,7 @@ class ContainerAppsProvider:
         return "reads" if call.request.method == "GET" else "writes"
 
     def handle(self, call: ArmRequest, principal: Principal) -> Response:
-        """Show an app or a revision, or make a new revision."""
+        """Return an app or a revision, or create a revision."""
         match, method = PATH.fullmatch(call.path), call.request.method
         if match is None or method not in (("GET",) if match["revision"] else ("GET", "PATCH")):
             raise errors.invalid_type(self.namespace, call.api_version)

@@ -1,7 +1,8 @@
-"""Resource Manager's refusals, in its own words.
+"""Resource Manager's error answers, in its own words.
 
-Sources: https://learn.microsoft.com/azure/azure-resource-manager/troubleshooting/common-deployment-errors and output
-that users published in issues of Azure's SDKs.
+Sources:
+https://learn.microsoft.com/azure/azure-resource-manager/troubleshooting/common-deployment-errors
+and output that users published in issues of Azure's SDKs.
 """
 
 from __future__ import annotations
@@ -31,7 +32,10 @@ class ArmError(Exception):
 
 
 def no_token(authority: str) -> ArmError:
-    """Return the answer to a request without a token; `authority` is where the tenant gives tokens out."""
+    """Return the answer to a request without a token.
+
+    `authority` is the tenant's sign-in address, which the challenge names.
+    """
     return _unauthenticated(
         authority,
         "AuthenticationFailed",
@@ -41,7 +45,7 @@ def no_token(authority: str) -> ArmError:
 
 
 def bad_token(authority: str, rejection: Rejection, audiences: Iterable[str], now: datetime) -> ArmError:
-    """Return the answer to a token that is not good for Resource Manager."""
+    """Return the answer to a token that Resource Manager does not accept."""
     match rejection.reason:
         case "audience":
             allowed = ",".join(f"'{audience}'" for audience in audiences)
@@ -68,13 +72,13 @@ def missing_api_version() -> ArmError:
 
 
 def invalid_api_version(version: str, supported: Iterable[str]) -> ArmError:
-    """Return the answer to an api-version that is none at all."""
+    """Return the answer to an api-version that is not valid."""
     message = f"The api-version '{version}' is invalid. The supported versions are '{','.join(supported)}'."
     return ArmError(400, "InvalidApiVersionParameter", message)
 
 
 def no_registered_provider(version: str, kind: str, supported: Iterable[str], location: str) -> ArmError:
-    """Return the answer to an api-version that a provider does not speak for this type of resource."""
+    """Return the answer to an api-version that the provider does not support for a type."""
     message = (
         f"No registered resource provider found for location '{location}' and API version '{version}' for type '{kind}'. "
         f"The supported api-versions are '{', '.join(supported)}'. The supported locations are '{location}'."
@@ -83,7 +87,7 @@ def no_registered_provider(version: str, kind: str, supported: Iterable[str], lo
 
 
 def invalid_subscription_id(subscription: str) -> ArmError:
-    """Return the answer to a subscription id that is no GUID."""
+    """Return the answer to a subscription id that is not a GUID."""
     message = f"The provided subscription identifier '{subscription}' is malformed or invalid."
     return ArmError(400, "InvalidSubscriptionId", message)
 
@@ -113,7 +117,7 @@ def invalid_namespace(namespace: str) -> ArmError:
 
 
 def invalid_type(namespace: str, version: str) -> ArmError:
-    """Return the answer for a type, or an operation, that a provider does not have."""
+    """Return the answer for a type or operation that a provider does not have."""
     message = f"The resource type could not be found in the namespace '{namespace}' for api version '{version}'."
     return ArmError(404, "InvalidResourceType", message)
 
@@ -129,7 +133,7 @@ def authorization_failed(principal: Principal, action: str, scope: str) -> ArmEr
 
 
 def throttled(kind: str, subscription: str, limit: int, retry_after: int) -> ArmError:
-    """Return the answer to one request too many; `retry_after` in seconds."""
+    """Return the answer when the rate limit is exceeded; `retry_after` in seconds."""
     message = (
         f"Number of {kind} requests for subscription '{subscription}' exceeded the limit of '{limit}' "
         f"for time interval '01:00:00'. Please try again after '{max(retry_after // 60, 1)}' minutes."

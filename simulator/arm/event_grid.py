@@ -1,7 +1,8 @@
-"""Microsoft.EventGrid: the system topics of a subscription, and the event subscriptions of each, listed.
+"""Microsoft.EventGrid: list system topics, and list a topic's event subscriptions.
 
 The operations SystemTopics_ListBySubscription and SystemTopicEventSubscriptions_ListBySystemTopic,
-https://learn.microsoft.com/rest/api/eventgrid/controlplane. Not simulated: anything that changes them.
+https://learn.microsoft.com/rest/api/eventgrid/controlplane. Not simulated: operations that change
+them.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class EventSubscription:
     by_identity: bool = True
 
     def body(self, topic: SystemTopic) -> dict[str, Any]:
-        """Return it as Resource Manager shows it."""
+        """Return the subscription as Resource Manager shows it."""
         destination = {"endpointType": "StorageQueue", "properties": {"queueName": self.queue}}
         delivery = {"identity": {"type": "SystemAssigned"}, "destination": destination}
         where = {"deliveryWithResourceIdentity": delivery} if self.by_identity else {"destination": destination}
@@ -45,7 +46,7 @@ class EventSubscription:
 
 @dataclass
 class SystemTopic:
-    """The topic of one source."""
+    """The system topic of one source."""
 
     resource_id: str
     source: str
@@ -53,7 +54,7 @@ class SystemTopic:
     tags: dict[str, str] = field(default_factory=dict)
 
     def body(self) -> dict[str, Any]:
-        """Return it as Resource Manager shows it."""
+        """Return the topic as Resource Manager shows it."""
         properties = {"source": self.source, "topicType": "Microsoft.KeyVault.vaults", "provisioningState": "Succeeded"}
         name = self.resource_id.rpartition("/")[2]
         return {"id": self.resource_id, "name": name, "type": TOPICS, "tags": self.tags, "properties": properties}
@@ -69,7 +70,7 @@ class EventGridProvider:
         self.topics: dict[str, SystemTopic] = {}
 
     def add(self, resource_id: str, source: str) -> SystemTopic:
-        """Add a topic with one subscription, which leads to the queue of the app."""
+        """Add a topic with one subscription, which delivers to the app's queue."""
         topic = self.topics[resource_id.lower()] = SystemTopic(resource_id, source)
         return topic
 

@@ -1,4 +1,4 @@
-"""Microsoft.KeyVault as Resource Manager sees it: the vaults of a subscription or group, listed.
+"""Microsoft.KeyVault in Resource Manager: list the vaults of a subscription or group.
 
 Source: https://learn.microsoft.com/rest/api/keyvault/keyvault/vaults/list-by-subscription.
 """
@@ -24,7 +24,7 @@ VAULT_VERSIONS = ("2022-07-01", "2023-02-01", "2023-07-01", "2024-11-01", "2026-
 
 
 class VaultsProvider:
-    """Microsoft.KeyVault as Resource Manager sees it: vaults to list and read; secrets are no business of it."""
+    """Microsoft.KeyVault in Resource Manager: lists and reads vaults, but not their secrets."""
 
     namespace = "Microsoft.KeyVault"
 
@@ -32,7 +32,7 @@ class VaultsProvider:
         self._world = world
         self.page_size = 1000
         self.access_policies: set[str] = set()
-        """Names of the vaults that still use access policies in place of Azure RBAC."""
+        """Names of vaults that use access policies instead of Azure RBAC."""
 
     def api_versions(self, kind: str) -> tuple[str, ...]:
         """Return the versions for vaults, oldest first."""
@@ -67,7 +67,7 @@ class VaultsProvider:
 def _listed(
     world: World, call: ArmRequest, principal: Principal, bodies: Sequence[dict[str, Any]], size: int
 ) -> Response:
-    """Return what the caller may read of these; refuse a caller who may read none of them nor the scope."""
+    """Return the items that the caller may read; refuse a caller who may read nothing here."""
     readable = [body for body in bodies if _visible(world, call, principal, body)]
     if not readable:
         kind = f"{call.namespace}/{call.kind}"

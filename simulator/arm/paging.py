@@ -1,4 +1,4 @@
-"""Pages of what Resource Manager lists: a link to the next one, and none on the last."""
+"""Pages of Resource Manager's lists: each page but the last links to the next one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def page(call: ArmRequest, host: str, items: Sequence[dict[str, Any]], size: int) -> dict[str, Any]:
-    """Return the page that the request's $skiptoken asks for, the first one without it."""
+    """Return the page that the request's $skiptoken names; without a token, the first one."""
     start = _start(call.request.query.get("$skiptoken"))
     body: dict[str, Any] = {"value": list(items[start : start + size])}
     if start + size < len(items):

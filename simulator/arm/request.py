@@ -1,4 +1,4 @@
-"""A request to Resource Manager, taken apart: subscription, group, provider, type, name, operation."""
+"""The parts of a request's path: subscription, group, provider, type, name, operation."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PATH = re.compile(
 
 @dataclass(frozen=True)
 class ArmRequest:
-    """The parts of an ARM path, as the client spelt them; what the path does not name is empty.
+    """The parts of an ARM path, as the client spelt them; missing parts are empty.
 
     `path` is what follows the provider's namespace, such as storageAccounts/name/listKeys.
     """
@@ -37,7 +37,7 @@ class ArmRequest:
 
     @property
     def api_version(self) -> str:
-        """The api-version that the client asks for."""
+        """The api-version in the query."""
         return self.request.query.get("api-version", "")
 
     @property
@@ -48,6 +48,6 @@ class ArmRequest:
 
 
 def parse(request: Request) -> ArmRequest | None:
-    """Return the parts of a subscription's path, or None where the path leads elsewhere; case does not matter."""
+    """Return the parts of a subscription's path; None for any other path. Case is ignored."""
     match = PATH.fullmatch(request.path)
     return ArmRequest(request, **{name: part or "" for name, part in match.groupdict().items()}) if match else None

@@ -1,4 +1,7 @@
-"""The gateway: token, api-version, subscription, rate, and then the provider, which asks for the role before it looks."""
+"""The gateway: it checks token, api-version, subscription and rate, then calls the provider.
+
+The provider checks the caller's role before it looks up a resource.
+"""
 
 from __future__ import annotations
 
@@ -33,22 +36,23 @@ class Provider(Protocol):
     namespace: str
 
     def api_versions(self, kind: str) -> tuple[str, ...]:
-        """Return the api-versions for a type of resource, oldest first; empty where it has no such type."""
+        """Return the api-versions of a type, oldest first; empty if the type does not exist."""
         ...
 
     def rate(self, call: ArmRequest) -> str:
-        """Return the name of the rate that a request counts against: reads, writes, resource-requests."""
+        """Return the rate that a request counts against: reads, writes or resource-requests."""
         ...
 
     def handle(self, call: ArmRequest, principal: Principal) -> Response:
-        """Answer a request that has passed the gateway; raise arm.errors.ArmError otherwise."""
+        """Answer a request that has passed the gateway; raise arm.errors.ArmError to refuse it."""
         ...
 
 
 class ArmService:
-    """Resource Manager. `providers` holds one provider a namespace; `rates` limits requests a subscription and hour.
+    """Resource Manager, with one provider for each namespace.
 
-    `retry_after` is how many seconds a 429 asks its caller to wait.
+    `rates` limits the requests of each subscription and hour. `retry_after` is the number of
+    seconds that a 429 asks the caller to wait.
     """
 
     def __init__(self, world: World, *providers: Provider) -> None:
@@ -59,7 +63,7 @@ class ArmService:
         self._rates: dict[tuple[str, str], Rate] = {}
 
     def answers(self, host: str) -> bool:
-        """Tell whether the host is Resource Manager's."""
+        """Return whether the host is Resource Manager's."""
         return host.removesuffix(":443") == self._world.domains.arm
 
     def handle(self, request: Request) -> Response:
@@ -143,7 +147,7 @@ class ArmService:
 
 
 def check_group(world: World, call: ArmRequest) -> None:
-    """Refuse a resource group that does not exist; providers ask after the caller's role has been checked."""
+    """Refuse a resource group that does not exist; call it after the role check."""
     if call.group.lower() not in world.groups[call.subscription.lower()]:
         raise errors.group_not_found(call.group)
 

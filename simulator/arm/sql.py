@@ -1,7 +1,8 @@
-"""Microsoft.Sql: servers read and changed, the changes followed, and whether a server takes Entra identities only.
+"""Microsoft.Sql: read and change servers, poll changes, and read the Entra-only setting.
 
-Sources: the recorded PATCH of azure-sdk-for-python (sdk/sql/azure-mgmt-sql/tests/recordings), the OpenAPI documents of
-api-version 2025-01-01. Which roles polls need is not documented: they are held to need the right to read operations.
+Sources: the recorded PATCH of azure-sdk-for-python (sdk/sql/azure-mgmt-sql/tests/recordings), and
+the OpenAPI documents of api-version 2025-01-01. Which roles a poll needs is not documented: here it
+needs the right to read operations.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ MESSAGES = {
 
 @dataclass
 class Operation:
-    """A change that runs, or has ended: when it began, when it ends, and what became of it."""
+    """A running or finished change: when it started, when it ends, and its result."""
 
     server: SqlServer
     started: datetime
@@ -59,7 +60,7 @@ class Operation:
     operation_id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     def status(self, now: datetime) -> str:
-        """Return the state as polls show it."""
+        """Return the state that a poll shows."""
         return "InProgress" if now < self.ends else "Failed" if self.failure else "Succeeded"
 
 
@@ -108,7 +109,7 @@ class SqlProvider:
         return server
 
     def _list(self, call: ArmRequest, principal: Principal) -> Response:
-        # As every list of Resource Manager, it shows what the caller may read, and leaves out the rest without a word.
+        # Like every list of Resource Manager, it silently omits what the caller may not read.
         inside = [
             server
             for server in self._gateway.servers.values()

@@ -1,4 +1,4 @@
-"""The provider Microsoft.Storage: accounts to read and list, and their keys to list and regenerate."""
+"""Microsoft.Storage: read and list accounts, list and regenerate their keys."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class StorageProvider:
         return page(call, self._world.domains.arm, bodies, self.page_size)
 
     def _readable(self, call: ArmRequest, principal: Principal) -> Iterator[StorageAccount]:
-        # A list shows what the caller may read, and leaves out the rest without a word.
+        # A list silently omits what the caller may not read.
         for account in self._world.accounts.values():
             inside = account.resource_id.lower().startswith(f"{call.group_scope}/".lower())
             if inside and self._world.roles.find(principal, f"{KIND}/read", account.resource_id):

@@ -1,6 +1,7 @@
-"""What somebody owns: /me/ownedObjects for people, /servicePrincipals/{id}/ownedObjects for applications.
+"""Owned objects: /me/ownedObjects for people, /servicePrincipals/{id}/ownedObjects for apps.
 
-Sources: https://learn.microsoft.com/graph/api/user-list-ownedobjects and serviceprincipal-list-ownedobjects.
+Sources: https://learn.microsoft.com/graph/api/user-list-ownedobjects and
+serviceprincipal-list-ownedobjects.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ ME_IS_A_PERSON = "/me request is only valid with delegated authentication flow."
 
 
 def owned_objects(request: Request, match: re.Match[str], caller: Principal, directory: Directory) -> dict[str, Any]:
-    """Return one page of objects with all their properties; only applications can be owned here."""
+    """Return one page of the caller's objects; only applications can be owned here."""
     if match["id"] is None and not caller.scopes:
         raise errors.GraphError(400, "BadRequest", ME_IS_A_PERSON)
     owner = match["id"] or caller.oid

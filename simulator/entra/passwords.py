@@ -1,4 +1,4 @@
-"""addPassword and removePassword: what they accept, and what refuses them."""
+"""addPassword and removePassword: what they accept, and what they refuse."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from simulator.entra.directory import Application, Directory, Password
 
 PROPERTIES = frozenset({"displayName", "startDateTime", "endDateTime"})
-"""What a caller may ask for; the rest of a passwordCredential the service makes itself."""
+"""What a caller may set; the service sets the rest of a passwordCredential."""
 MOST_PERSONAL = 2
 
 
@@ -65,7 +65,7 @@ class Passwords:
 
 
 def _body(raw: bytes, known: set[str]) -> dict[str, Any]:
-    """Return the object that the caller sent; an empty body is an empty object."""
+    """Return the object in the request's body; an empty body is an empty object."""
     try:
         body = json.loads(raw or b"{}")
     except ValueError:

@@ -1,4 +1,4 @@
-"""Graph v1.0 at /applications: read, list by application id, owners, addPassword and removePassword."""
+"""Graph v1.0 at /applications: read, list by app id, owners, addPassword, removePassword."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ DIAGNOSTIC = {
 
 
 class GraphService:
-    """Microsoft Graph, over the world's directory."""
+    """Microsoft Graph, on top of the world's directory."""
 
     def __init__(self, world: World, directory: Directory) -> None:
         self._world, self._directory = world, directory
@@ -45,7 +45,7 @@ class GraphService:
         self._registrations = Registrations(directory)
 
     def answers(self, host: str) -> bool:
-        """Tell whether the host is Graph's."""
+        """Return whether the host is Graph's."""
         return host.removesuffix(":443") == self._world.domains.graph
 
     def handle(self, request: Request) -> Response:

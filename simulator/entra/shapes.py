@@ -1,4 +1,4 @@
-"""How Graph writes applications and their secrets, as recorded."""
+"""Graph's JSON for applications and their secrets, as recorded."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 def moment(time: datetime) -> str:
-    """Return a time as Graph writes it."""
+    """Return a time in Graph's format."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def password(credential: Password, *, reveal: bool = False) -> dict[str, Any]:
-    """Return a secret: its text only in the answer that made it, and null ever after."""
+    """Return a secret; only the answer that created it has the text, later it is null."""
     return {
         "customKeyIdentifier": None,
         "displayName": credential.name,
@@ -39,7 +39,7 @@ def application(app: Application, passwords: Iterable[Password]) -> dict[str, An
 
 
 def selected(request: Request, body: dict[str, Any]) -> dict[str, Any]:
-    """Leave what $select asks for; a property that does not exist is refused."""
+    """Return the properties in $select; refuse a property that does not exist."""
     names = [name.strip() for name in request.query.get("$select", "").split(",") if name.strip()]
     for name in names:
         if name not in body:

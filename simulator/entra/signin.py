@@ -1,7 +1,7 @@
-"""The token endpoint for applications that sign in with a secret (client credentials), refusals in Entra's words.
+"""The token endpoint for applications with a secret (client credentials flow).
 
-Source: https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow; the texts of the refusals
-are from issue reports, and the order in which a request is checked is from memory.
+Source: https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow. The
+texts of the refusals are from issue reports. The order of the checks is from memory.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ NO_STORE = {
 
 
 class SignInError(Exception):
-    """A refusal: HTTP status, OAuth error, the number after AADSTS, and the text."""
+    """A refusal: HTTP status, OAuth error, AADSTS number and text."""
 
     def __init__(self, status: int, error: str, code: int, text: str) -> None:
         super().__init__(text)
@@ -37,7 +37,7 @@ class SignInError(Exception):
 
 
 class TokenEndpoint:
-    """Gives tokens to applications; each sign-in asks the next replica of the directory."""
+    """Issues tokens to applications; each sign-in uses the directory's next replica."""
 
     def __init__(self, world: World, directory: Directory) -> None:
         self._world, self._directory = world, directory

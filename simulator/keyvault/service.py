@@ -1,4 +1,4 @@
-"""The data plane: challenge, token, rate, role, and only then the operation; the checks stand in the service's order."""
+"""The data plane: challenge, token, rate and role are checked in that order, as in Azure."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class KeyVaultService:
         self._world = world
 
     def answers(self, host: str) -> bool:
-        """Tell whether the host is that of a vault; a vault that does not exist has no name to resolve."""
+        """Return whether the host is that of an existing vault; other names do not resolve."""
         return self._vault(host) is not None
 
     def handle(self, request: Request) -> Response:
@@ -50,7 +50,7 @@ class KeyVaultService:
         operation, call = _matched(vault, request)
         if not getattr(vault, operation.rate).take(vault.now()):
             raise errors.throttled()
-        # Recordings name the assignment in refusals too, once the caller has been found to hold one.
+        # Recordings name the assignment in refusals too, if the caller holds one.
         headers["x-ms-keyvault-rbac-assignment-id"] = self._authorized(call, operation, principal).assignment_id
         return operation.run(call)
 

@@ -28,7 +28,7 @@ HTTP_HEADERS = {
 
 
 class BlobOperations:
-    """What the blob service does with blobs. Conditions are checked before the lease."""
+    """The blob service's operations on blobs. Conditions are checked before the lease."""
 
     def __init__(self, containers: Containers, entropy: Callable[[int], bytes]) -> None:
         self._containers = containers
@@ -56,7 +56,7 @@ class BlobOperations:
         return Response(201, {**blob.stamp(), "Content-MD5": blob.md5(), "x-ms-request-server-encrypted": "true"})
 
     def get(self, call: Call) -> Response:
-        """Get Blob: the whole, or the range asked for."""
+        """Get Blob: the whole content, or the requested range."""
         blob = self._readable(call)
         headers = blob.headers(call.now)
         requested = call.request.header("x-ms-range") or call.request.header("range")
@@ -146,7 +146,7 @@ def _break(call: Call, blob: Blob) -> Response:
 
 
 def _lease_for_write(call: Call, blob: Blob | None) -> Lease:
-    """Return the lease that a written blob has, after checking that it permits the write."""
+    """Return the lease of a blob to be written, after checking that it permits the write."""
     lease = blob.lease if blob else Lease()
     lease.check_write(_guid(call.request, "x-ms-lease-id"), call.now)
     return lease.after_write(call.now)
@@ -181,7 +181,7 @@ def _lease_id(request: Request) -> str:
 
 
 def _guid(request: Request, name: str) -> str:
-    """Return an id in its canonical form, or an empty text where the header is absent."""
+    """Return an id in its canonical form; an empty text if the header is missing."""
     value = request.header(name)
     try:
         return str(uuid.UUID(value)) if value else ""

@@ -26,14 +26,14 @@ MAX_BYTES = 64 * 1024
 
 
 class MessageOperations:
-    """What the queue service does with messages. Encoding a message's text is the client's business."""
+    """The queue service's operations on messages. Clients encode a message's text themselves."""
 
     def __init__(self, queues: Queues, entropy: Callable[[int], bytes]) -> None:
         self._queues = queues
         self._entropy = entropy
 
     def put(self, call: Call) -> Response:
-        """Put Message: append one; it may stay hidden for a while."""
+        """Put Message: append one; it may be hidden at first."""
         queue, body = self._queue(call), _message_text(call.request)
         delay = whole_number(call.request, "visibilitytimeout", 0, range(WEEK + 1))
         expires = _expiry(call, delay)
@@ -44,7 +44,7 @@ class MessageOperations:
         return _messages(201, [_described(message, held=True)])
 
     def get(self, call: Call) -> Response:
-        """Get Messages, which hides them and counts; Peek Messages with peekonly=true, which does neither."""
+        """Get Messages: hide and count them; with peekonly=true (Peek Messages), do neither."""
         limit = whole_number(call.request, "numofmessages", 1, BATCH)
         if call.request.query.get("peekonly") == "true":
             messages = self._queue(call).visible(call.now, limit)
@@ -58,7 +58,7 @@ class MessageOperations:
         return _messages(200, [_described(message, held=True, count=True) for message in messages])
 
     def update(self, call: Call) -> Response:
-        """Update Message: hide it anew, and replace its text where the request has one."""
+        """Update Message: hide it again, and replace its text if the request has one."""
         _required(call.request, "visibilitytimeout")
         hidden = whole_number(call.request, "visibilitytimeout", 0, range(WEEK + 1))
         message = self._held(call)
@@ -75,7 +75,7 @@ class MessageOperations:
         return Response(204)
 
     def clear(self, call: Call) -> Response:
-        """Clear Messages: delete all of them, hidden ones too."""
+        """Clear Messages: delete all of them, including hidden ones."""
         self._queue(call).messages.clear()
         return Response(204)
 
@@ -124,7 +124,10 @@ def _message_text(request: Request) -> str:
 
 
 def _described(message: Message, *, held: bool = False, count: bool = False) -> str:
-    """Return one message in XML: with its receipt for whoever holds it; with count and text for whoever reads it."""
+    """Return one message in XML.
+
+    `held` adds the receipt, for the holder; `count` adds count and text, for readers.
+    """
     known: list[tuple[str, object]] = [
         ("MessageId", message.id),
         ("InsertionTime", http_date(message.inserted)),

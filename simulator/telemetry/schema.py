@@ -1,7 +1,7 @@
-"""What Application Insights takes in: the fields of each type of telemetry, what is required, and how long it may be.
+"""Application Insights' telemetry types: fields, which are required, and maximum lengths.
 
-Sources: Microsoft's EndpointSpecs/Schemas (ApplicationInsights-Home) for fields and lengths, which the exporter's own source
-names; the wording of refusals as clients of the service have recorded it.
+Sources: Microsoft's EndpointSpecs/Schemas (ApplicationInsights-Home) for fields and lengths, which
+the exporter's own source names. The wording of refusals is as recorded by clients of the service.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 MAX_ITEM = 65_536
-"""Bytes of one item."""
+"""The maximum size of one item in bytes."""
 OLDEST = timedelta(hours=48)
 NEWEST = timedelta(hours=2)
 MAX_KEY, MAX_VALUE = 150, 8192
@@ -23,7 +23,7 @@ DURATION = re.compile(r"(?:(?P<days>\d{1,3})\.)?(?P<hours>\d\d):(?P<minutes>\d\d
 
 @dataclass(frozen=True)
 class Field:
-    """One field; `longest` is in characters."""
+    """One field; `longest` is its maximum length in characters."""
 
     kind: type[Any] | tuple[type[Any], ...] = str
     required: bool = False
@@ -94,7 +94,8 @@ TYPES: dict[str, dict[str, Field]] = {
 }
 NESTED = {"metrics": "DataPoint", "exceptions": "ExceptionDetails"}
 BASES = ("MessageData", "MetricData", "ExceptionData", "RemoteDependencyData", "RequestData")
-"""What this endpoint takes. Azure also takes events, page views and availability, of which Rekey sends none."""
+"""The types that this endpoint accepts. Azure also accepts events, page views and availability,
+which Rekey never sends."""
 TAGS = {
     "ai.application.ver": 1024,
     "ai.cloud.role": 256,
@@ -117,7 +118,7 @@ TAGS = {
 
 
 def complaints(envelope: Mapping[str, Any], now: datetime) -> Iterator[str]:
-    """Yield what the service would say against an envelope, first things first."""
+    """Yield the service's objections to an envelope, in its order."""
     yield from _fields("Envelope", envelope)
     yield from _time(envelope.get("time"), now)
     tags, data = envelope.get("tags"), envelope.get("data")
@@ -131,7 +132,7 @@ def complaints(envelope: Mapping[str, Any], now: datetime) -> Iterator[str]:
 
 
 def moment(text: str) -> datetime:
-    """Read the time of an envelope, of whatever precision."""
+    """Read the time of an envelope, with any number of decimals."""
     return datetime.fromisoformat(text)
 
 

@@ -17,9 +17,10 @@ PATHS = ("/v2.1/track", "/v2/track")
 
 
 class IngestionService:
-    """Takes in telemetry that bears the right instrumentation key, item by item; `envelopes` are those accepted.
+    """Accepts telemetry items with the right instrumentation key; `envelopes` are accepted items.
 
-    `refused` remembers why items were not: the endpoint tells the exporter, which can only drop them.
+    `refused` holds the reason of each refusal: the endpoint tells the exporter, which can only drop
+    the item.
     """
 
     def __init__(self, world: World, host: str, key: str) -> None:
@@ -31,16 +32,16 @@ class IngestionService:
 
     @property
     def connection_string(self) -> str:
-        """What an app finds in APPLICATIONINSIGHTS_CONNECTION_STRING."""
+        """The value of APPLICATIONINSIGHTS_CONNECTION_STRING."""
         return f"InstrumentationKey={self._key};IngestionEndpoint=http://{self._host}/"
 
     def answers(self, host: str) -> bool:
-        """Tell whether the host is the endpoint's."""
+        """Return whether the host is the endpoint's."""
         return host == self._host
 
     def handle(self, request: Request) -> Response:
-        """Take one batch in: 200 where every item is accepted, 206 where some are, 400 where none is."""
-        # The exporter puts a slash behind an endpoint that ends with one, as the real ones do.
+        """Accept one batch: 200 if all items are accepted, 206 if some are, 400 if none is."""
+        # The exporter adds a slash to an endpoint that already ends with one, as real ones do.
         if f"/{request.path.lstrip('/')}" not in PATHS:
             return json_response(404, {"error": f"no endpoint {request.path}"})
         if request.method != "POST":
@@ -65,7 +66,7 @@ class IngestionService:
 
 
 def _items(request: Request) -> list[Any]:
-    """Read the body: a JSON array, or one JSON object a line; gzip where the header says so."""
+    """Read the body: a JSON array, or one JSON object a line; gzip if the header says so."""
     body = gzip.decompress(request.body) if request.header("content-encoding") == "gzip" else request.body
     text = body.decode().strip()
     items = json.loads(text) if text.startswith("[") else [json.loads(line) for line in text.splitlines()]

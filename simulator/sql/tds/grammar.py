@@ -1,6 +1,6 @@
-"""Reads statements with Microsoft's own T-SQL parser, where the program that holds it is at hand.
+"""Reads statements with Microsoft's own T-SQL parser, if its program is available.
 
-The program answers one line of JSON for each line of JSON that it is sent.
+The program answers each line of JSON with one line of JSON.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class MicrosoftGrammar:
         self._lock = threading.Lock()
 
     def parse(self, text: str) -> dict[str, Any]:
-        """Return all that the parser says of a script."""
+        """Return the parser's full answer for a script."""
         with self._lock:
             request, answer = cast("IO[str]", self._process.stdin), cast("IO[str]", self._process.stdout)
             request.write(json.dumps({"sql": text}) + "\n")
