@@ -125,7 +125,7 @@ class Azure(World):
         return self.identities.add(name, scopes=scopes)
 
     def grant(self, principal: Principal, actions: Iterable[str], scope: str) -> Assignment:
-        """Let a principal take actions (wildcards allowed) at a scope and everything below it."""
+        """Allow a principal actions (with wildcards) at a scope and everything below it."""
         return self.roles.grant(principal, actions, scope)
 
 

@@ -60,7 +60,7 @@ class Roles:
         self.assignments: list[Assignment] = []
 
     def grant(self, principal: Principal, actions: Iterable[str], scope: str) -> Assignment:
-        """Let a principal take actions at a scope and everything below it."""
+        """Allow a principal actions at a scope and everything below it."""
         assignment = Assignment(principal.oid, tuple(actions), scope)
         self.assignments.append(assignment)
         return assignment

@@ -60,7 +60,7 @@ class ContainerAppsProvider:
         self.apps: dict[str, ContainerApp] = {}
 
     def add(self, resource_id: str, **secrets: str) -> ContainerApp:
-        """Add an app whose secrets come from these URLs."""
+        """Add an app whose secrets have these Key Vault URLs."""
         app = self.apps[resource_id.lower()] = ContainerApp(resource_id, secrets)
         return app
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class ArmError(Exception):
-    """An error answer: HTTP status, code, message, and headers of its own."""
+    """An error answer: HTTP status, code, message and extra headers."""
 
     def __init__(self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(message)
@@ -142,7 +142,7 @@ def throttled(kind: str, subscription: str, limit: int, retry_after: int) -> Arm
 
 
 def invalid_values(names: str) -> ArmError:
-    """Return the storage provider's answer to parameters out of bounds."""
+    """Return the storage provider's answer to invalid parameters."""
     message = f"Values for request parameters are invalid: {names}."
     return ArmError(400, "InvalidValuesForRequestParameters", message)
 

@@ -42,7 +42,7 @@ class ArmRequest:
 
     @property
     def group_scope(self) -> str:
-        """The scope of the subscription, or of the group where the path names one."""
+        """The scope of the resource group, or of the subscription if the path names no group."""
         group = f"/resourceGroups/{self.group}" if self.group else ""
         return f"/subscriptions/{self.subscription}{group}"
 

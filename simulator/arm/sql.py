@@ -84,7 +84,7 @@ class SqlProvider:
         return "reads" if call.request.method == "GET" else "writes"
 
     def handle(self, call: ArmRequest, principal: Principal) -> Response:
-        """Answer one of the operations, or refuse a path or method that is none of them."""
+        """Answer one operation; refuse any other path or method."""
         method = call.request.method
         if call.path.lower() == "servers" and method == "GET":
             return self._list(call, principal)

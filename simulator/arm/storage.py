@@ -55,7 +55,7 @@ class StorageProvider:
         return "resource-requests" if call.path.lower().endswith("/listkeys") else "writes"
 
     def handle(self, call: ArmRequest, principal: Principal) -> Response:
-        """Answer one of the operations, or refuse a path or method that is none of them."""
+        """Answer one operation; refuse any other path or method."""
         match = RESOURCE.fullmatch(call.path)
         name, operation = (match["name"], (match["operation"] or "").lower()) if match else (None, "")
         match call.request.method, name, bool(call.group), operation:

@@ -200,7 +200,7 @@ def mind_signals() -> None:
 
 
 def main() -> int:
-    """Run the demo; 0 when it ended well."""
+    """Run the demo; return 0 if it ended well."""
     mind_signals()
     resolve_localhost()
     say("starting a simulated Azure on loopback (TLS)")

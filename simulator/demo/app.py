@@ -49,7 +49,7 @@ class App:
     def _ask(self, path: str, data: bytes | None, headers: Mapping[str, str]) -> tuple[int, Any]:
         request = urllib.request.Request(self.base + path, data, dict(headers))  # noqa: S310
         try:
-            with urllib.request.urlopen(request, timeout=60) as response:  # noqa: S310 - the host on loopback
+            with urllib.request.urlopen(request, timeout=60) as response:  # noqa: S310 - loopback
                 return response.status, _decoded(response.read())
         except urllib.error.HTTPError as error:
             with error:

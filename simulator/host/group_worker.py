@@ -50,7 +50,7 @@ class GroupWorker:
 
     @property
     def running(self) -> Worker | None:
-        """The live worker; None if there is none."""
+        """The live worker, or None."""
         return self._worker if self._worker and not self._worker.process.ended.is_set() else None
 
     async def worker(self) -> Worker:

@@ -76,7 +76,7 @@ class ScheduleMonitor:
         self._blob = self._container.get_blob_client(f"timers/{host_id}/Host.Functions.{function}/status")
 
     async def read(self) -> ScheduleStatus | None:
-        """Return the last stored status; None if there is none."""
+        """Return the last stored status; None if nothing is stored."""
         try:
             download = await self._blob.download_blob()
             return ScheduleStatus.from_json(await download.readall())

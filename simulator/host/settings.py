@@ -104,7 +104,7 @@ class HostFile:
     def get(self, *path: str, default: Any = None) -> Any:
         """Return one value by its path.
 
-        Names match whatever their case, as they do in the real host.
+        Names match in any case, as in the real host.
         """
         node: Any = self.content
         for name in path:

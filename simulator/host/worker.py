@@ -1,6 +1,6 @@
 """A worker with an app.
 
-Microsoft's worker library in a process of its own, indexed and ready to run functions.
+Microsoft's worker library runs in a separate process, indexed and ready to run functions.
 """
 
 from __future__ import annotations

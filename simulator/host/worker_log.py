@@ -59,7 +59,7 @@ class WorkerLog:
 
 
 def severity(text: str) -> int:
-    """Return the level of a line on stderr."""
+    """Return the log level of a line on stderr."""
     lowered = text.lower()
     if "warn" in lowered:
         return logging.WARNING

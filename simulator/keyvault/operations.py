@@ -108,7 +108,7 @@ def get_deleted(call: Call) -> dict[str, Any]:
 
 
 def recover_deleted(call: Call) -> dict[str, Any]:
-    """Bring a deleted secret back."""
+    """Recover a deleted secret."""
     _deleted(call)
     return shapes.bundle(call.vault, call.vault.recover(call.name), with_value=False)
 

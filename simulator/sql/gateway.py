@@ -83,7 +83,7 @@ class SqlGateway:
         return server.sign_in_as(database, result)
 
     def execute(self, session: Session, text: str) -> Row:
-        """Carry out one statement; raises SqlError."""
+        """Run one statement; raise SqlError."""
         return run(session, self.grammar.read(text))
 
     def answers(self, host: str) -> bool:
@@ -91,7 +91,7 @@ class SqlGateway:
         return self.find(host) is not None
 
     def handle(self, request: Request) -> Response:
-        """Answer what stands for one call of a driver, on a connection of its own."""
+        """Answer a request that stands for one call of a driver, on a connection of its own."""
         sent = json.loads(request.body)
         database = unquote(urlsplit(request.url).path.removeprefix("/"))
         server = self.find(request.host)

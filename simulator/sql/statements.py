@@ -53,7 +53,7 @@ type Statement = Alter | Question
 
 
 class Grammar(Protocol):
-    """What turns text into statements."""
+    """A parser of statements."""
 
     def read(self, text: str) -> Statement:
         """Return the statement; raise SqlError if the text is not one known statement."""

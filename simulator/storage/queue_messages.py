@@ -111,7 +111,7 @@ def _expiry(call: Call, delay: int) -> datetime:
 
 def _message_text(request: Request) -> str:
     try:
-        root = ET.fromstring(request.body)  # noqa: S314 - the only sender is this project's own code
+        root = ET.fromstring(request.body)  # noqa: S314 - only our own code sends this
     except ET.ParseError:
         raise StorageError(400, "InvalidXmlDocument", "XML specified is not syntactically valid.") from None
     body = root.findtext("MessageText")

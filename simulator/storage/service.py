@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from simulator.world import World
 
 PAGE = 5000
-"""The most items that one page of a listing holds."""
+"""The maximum number of items in one page of a listing."""
 
 
 @dataclass(frozen=True)

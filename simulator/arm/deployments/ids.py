@@ -50,7 +50,7 @@ def parent(id_: str) -> str | None:
 
 
 def extended(id_: str) -> str | None:
-    """Return the id of the resource that this one is an extension of, such as a role assignment."""
+    """Return the id of the resource that an extension, such as a role assignment, extends."""
     scope, _, _ = id_.rpartition("/providers/")
     return scope if "/providers/" in scope else None
 

@@ -44,7 +44,7 @@ class Resource:
     added: Mapping[str, Any] = field(default_factory=dict)
     """Properties that Azure computes."""
     identity: Mapping[str, Any] = field(default_factory=dict)
-    """What Azure adds to the identity."""
+    """Properties that Azure adds to the resource's identity."""
 
     @property
     def properties(self) -> Mapping[str, Any]:
