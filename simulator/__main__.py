@@ -1,4 +1,7 @@
-"""`python -m simulator`: a small Azure on loopback, until interrupted; prints what to export to use it instead of Azure."""
+"""`python -m simulator`: serve a small Azure on loopback until interrupted.
+
+It prints the variables to export so that programs use it instead of Azure.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,7 @@ ACTIONS = (
 
 
 def example(domains: Domains) -> Azure:
-    """Return a world with a vault whose one secret holds a storage key that expires in ten days."""
+    """Return a world with one vault, whose one secret is a storage key that expires in 10 days."""
     azure = Azure(domains=domains)
     azure.add_account(HOST_ACCOUNT)
     account = azure.add_account(DATA_ACCOUNT)
@@ -40,7 +43,7 @@ def example(domains: Domains) -> Azure:
 
 
 def settings(running: Running[Azure]) -> dict[str, str]:
-    """Return what points an app at the simulated cloud."""
+    """Return the settings that make an app use the simulated cloud."""
     vault = running.world.vaults[VAULT].url
     return {
         **running.environment,

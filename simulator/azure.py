@@ -1,4 +1,4 @@
-"""A whole simulated Azure, put together: one call makes it, a few more fill it."""
+"""A complete simulated Azure: `build_world` creates it, and the add_… methods fill it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ GROUP = "production"
 
 
 class Azure(World):
-    """A world with all services in it. `arm`, `managed_identity` and `directory` carry switches of their own."""
+    """A world with all services. `arm`, `managed_identity` and `directory` have test switches."""
 
     def __init__(
         self,
@@ -77,13 +77,16 @@ class Azure(World):
         ]
 
     def add_group(self, subscription: str = SUBSCRIPTION, group: str = GROUP) -> None:
-        """Add a resource group, and its subscription where that is new."""
+        """Add a resource group, and its subscription if that is new."""
         self.groups.setdefault(subscription.lower(), set()).add(group.lower())
 
     def add_vault(
         self, name: str, subscription: str = SUBSCRIPTION, group: str = GROUP, tenant: str = HOME_TENANT
     ) -> Vault:
-        """Add an empty vault; ValueError where its name is taken, since vault names are unique in the world."""
+        """Add an empty vault; raise ValueError if the name exists.
+
+        Vault names are globally unique.
+        """
         if name in self.vaults:
             raise ValueError(f"there is a vault named {name} already")
         self.add_group(subscription, group)
@@ -95,7 +98,7 @@ class Azure(World):
     def add_account(
         self, name: str, subscription: str = SUBSCRIPTION, group: str = GROUP, *, allow_shared_key_access: bool = True
     ) -> StorageAccount:
-        """Add a storage account with two fresh keys; ValueError where its name is taken."""
+        """Add a storage account with two fresh keys; raise ValueError if the name exists."""
         if name in self.accounts:
             raise ValueError(f"there is a storage account named {name} already")
         self.add_group(subscription, group)
@@ -127,23 +130,26 @@ class Azure(World):
         return account
 
     def remove_account(self, name: str) -> None:
-        """Delete a storage account; KeyError where there is none."""
+        """Delete a storage account; raise KeyError if it does not exist."""
         del self.accounts[name]
 
     def add_application(self, name: str, *owners: Principal, service_principal: bool = True) -> Application:
-        """Register an Entra application with its service principal; ValueError where its name is taken."""
+        """Register an Entra application and service principal; raise ValueError if it exists."""
         return self.directory.add(name, owners, service_principal=service_principal)
 
     def add_principal(self, name: str, oid: str | None = None, appid: str | None = None) -> Principal:
-        """Add somebody who can hold tokens; ids that are not given are derived from the name."""
+        """Add a principal that can hold tokens; missing ids are derived from the name."""
         return self.identities.add(name, oid, appid)
 
     def add_person(self, name: str, scopes: str) -> Principal:
-        """Add a person, such as ada@northwind.example, who signed in with a tool that holds these delegated permissions."""
+        """Add a person, such as ada@northwind.example.
+
+        `scopes` are the delegated permissions of the tool with which the person signed in.
+        """
         return self.identities.add(name, scopes=scopes)
 
     def grant(self, principal: Principal, actions: Iterable[str], scope: str) -> Assignment:
-        """Let a principal take actions (wildcards allowed) at a scope and everything below it."""
+        """Allow a principal actions (with wildcards) at a scope and everything below it."""
         return self.roles.grant(principal, actions, scope)
 
 

@@ -1,4 +1,4 @@
-"""The whole simulated cloud: one object that holds the state and answers every request, over any transport."""
+"""The simulated cloud: one object that holds all state and answers requests from any transport."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Domains:
-    """The host names of one cloud: `vault` is the suffix after a vault's name, and so on; ports included.
+    """The host names of one cloud, with ports: `vault` is the suffix after a vault's name.
 
     `identity` is where the App Service managed-identity endpoint listens, over plain HTTP.
     """
@@ -46,7 +46,7 @@ class Domains:
 
     @classmethod
     def loopback(cls, port: int, identity_port: int = 41741) -> Domains:
-        """Return the names under which the loopback server answers on `port`, and plain HTTP on `identity_port`."""
+        """Return the names of a loopback server on `port`, with plain HTTP on `identity_port`."""
         names = ("vault", "arm", "blob.storage", "queue.storage", "login")
         vault, arm, blob, queue, login = (f"{name}.localhost:{port}" for name in names)
         return cls(
@@ -58,27 +58,28 @@ class Service(Protocol):
     """One simulated Azure service."""
 
     def answers(self, host: str) -> bool:
-        """Tell whether requests for this host (port included) are this service's."""
+        """Return whether requests for this host (with its port) are for this service."""
         ...
 
     def handle(self, request: Request) -> Response:
-        """Answer one request, changing the service's state as Azure would."""
+        """Answer one request, and change the service's state as Azure would."""
         ...
 
 
 @dataclass(frozen=True)
 class Exchange:
-    """One request and the answer that it got, in the order in which they happened."""
+    """One request and its answer."""
 
     request: Request
     response: Response
 
 
 class World:
-    """The simulated cloud. `now` is its clock; `handle` answers a request; `exchanges` remembers all of them.
+    """The simulated cloud. `now` is its clock; `handle` answers a request.
 
-    `entropy` returns as many random bytes as asked; a seeded one makes a whole run repeatable. `groups` names each
-    subscription's resource groups, all in lower case.
+    `exchanges` records every request and answer, in order. `entropy` returns the requested number
+    of random bytes; a seeded one makes a run repeatable. `groups` holds each subscription's
+    resource groups, all in lower case.
     """
 
     def __init__(
@@ -101,14 +102,17 @@ class World:
         self.exchanges: list[Exchange] = []
 
     def handle(self, request: Request) -> Response:
-        """Answer one request, or let the first fault that matches it strike; either way it is remembered."""
-        fault = next((each for each in self.faults if each.take(request)), None)
+        """Answer one request, or let the first matching fault do so; record both either way."""
+        fault = next((candidate for candidate in self.faults if candidate.take(request)), None)
         response = fault.strike(request, self._serve) if fault else self._serve(request)
         self.exchanges.append(Exchange(request, response))
         return response
 
     def _serve(self, request: Request) -> Response:
-        """Let the service at the host answer; where there is none, a 502 stands for a name that does not resolve."""
+        """Let the host's service answer.
+
+        An unknown host gets a 502, which stands for a name that does not resolve.
+        """
         for service in self.services:
             if service.answers(request.host):
                 return service.handle(request)

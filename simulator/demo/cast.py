@@ -1,4 +1,4 @@
-"""Who appears in the demo: one vault, and secrets of every kind in every state that an operator meets."""
+"""The demo's secrets: one vault, with every kind of secret in every state an operator meets."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ RIGHTS = (
 
 @dataclass(frozen=True)
 class Part:
-    """One secret of the demo, what issues its credential, and what is going to happen to it."""
+    """One secret of the demo, its credential source, and its expected outcome."""
 
     name: str
     source: Source
@@ -42,7 +42,7 @@ class Part:
 
 
 def cast() -> tuple[Part, ...]:
-    """Return the parts, played by fresh sources."""
+    """Return the secrets, each with a new source."""
     return (
         Part("orders-key", Account("shoporders"), "expires in 12 days; Event Grid says so", 12, "rotated"),
         Part("invoices-key", Account("shopinvoices"), "expires in 20 days; its event never came", 20, "rotated"),
@@ -72,7 +72,7 @@ def cast() -> tuple[Part, ...]:
 
 
 def stage(domains: Domains, parts: tuple[Part, ...]) -> Azure:
-    """Return the world before the curtain rises."""
+    """Return the world at the start of the demo."""
     azure = Azure(domains=domains)
     azure.add_account(HOST_ACCOUNT)
     azure.managed_identity.system = azure.add_principal("rekey")
@@ -94,5 +94,5 @@ def _enter(azure: Azure, part: Part) -> None:
 
 
 def scopes(parts: tuple[Part, ...]) -> list[str]:
-    """Return what the vault's secrets may rotate: the resource group, and each application by its client id."""
+    """Return the rotation scopes: the resource group, and each application by its client id."""
     return [GROUP_ID, *(part.source.client_id for part in parts if isinstance(part.source, Application))]

@@ -1,4 +1,4 @@
-"""What issues the demo's credentials: how each source comes into the world, and how to prove that a value opens it."""
+"""The demo's credential sources: how each is created, and how a value is proven to work."""
 
 from __future__ import annotations
 
@@ -19,36 +19,36 @@ FIRST_PASSWORD = "First-Pa55word-of-the-shop"
 
 
 class Source(Protocol):
-    """One source of the demo, and what its secret's tags say of it."""
+    """One source of the demo, and the tags of its secret."""
 
     template: str
 
     def enter(self, azure: Azure) -> tuple[dict[str, str], list[str]]:
-        """Add the source; returns the tags that name it, and the values that it accepts (the last one current)."""
+        """Add the source; return its tags, and the values that it accepts (the current last)."""
         ...
 
     def opens(self, azure: Azure, value: str) -> bool:
-        """Tell whether the source accepts what the vault holds."""
+        """Return whether the source accepts the vault's value."""
         ...
 
 
 class Account:
-    """A storage account; with a template its secret is a connection string."""
+    """A storage account; with a template, its secret is a connection string."""
 
     def __init__(self, name: str, template: str = "{key}") -> None:
         self.name, self.template = name, template
 
     def enter(self, azure: Azure) -> tuple[dict[str, str], list[str]]:
-        """Add the account; its two keys are both good."""
+        """Add the account; both of its keys are valid."""
         account, suffix = azure.add_account(self.name), azure.domains.blob.partition(".")[2]
         tags = {"ProviderAddress": account.resource_id, "CredentialId": "key1"}
         keys = [account.keys[slot].value for slot in ("key1", "key2")]
         return tags, [self.template.format(account=self.name, key=key, suffix=suffix) for key in keys]
 
     def opens(self, azure: Azure, value: str) -> bool:
-        """Sign a real request with the key in the value."""
-        found = re.search(r"[A-Za-z0-9+/]{86}==", value)
-        key = {"account_name": self.name, "account_key": found[0] if found else ""}
+        """Send a signed request with the key in the value."""
+        match = re.search(r"[A-Za-z0-9+/]{86}==", value)
+        key = {"account_name": self.name, "account_key": match[0] if match else ""}
         try:
             with BlobServiceClient(f"https://{self.name}.{azure.domains.blob}", key, retry_total=0) as client:
                 client.get_service_properties()
@@ -89,7 +89,7 @@ class Application:
 
 
 class SqlAdministrator:
-    """The administrator of a SQL server: one password, which replaces itself."""
+    """The administrator of a SQL server: one password, which is replaced in place."""
 
     template = "{password}"
 
@@ -107,7 +107,7 @@ class SqlAdministrator:
 
 
 class AlternatingLogins:
-    """Two logins of a SQL server, of which consumers use one."""
+    """Two logins of a SQL server; consumers use one at a time."""
 
     template = "Server={server};Database=shop;User ID={user};Password={password};Encrypt=Strict"
 
@@ -115,7 +115,7 @@ class AlternatingLogins:
         self.server = server
 
     def enter(self, azure: Azure) -> tuple[dict[str, str], list[str]]:
-        """Add the server with a database and two logins, and let Rekey change logins."""
+        """Add the server with a database and two logins, and permit Rekey to change logins."""
         server, app = azure.sql.add_server(self.server, "shopadmin", FIRST_PASSWORD), azure.managed_identity.system
         assert app  # noqa: S101 - the stage has added it
         server.add_database("shop")
@@ -126,7 +126,7 @@ class AlternatingLogins:
         return tags, [self.template.format(server=server.fqdn, user="app_a", password=FIRST_PASSWORD)]
 
     def opens(self, azure: Azure, value: str) -> bool:
-        """Sign in with what the connection string says."""
+        """Sign in with the connection string."""
         parts: Mapping[str, str] = dict(part.split("=", 1) for part in value.split(";"))
         return _signs_in(azure, self.server, "shop", parts["User ID"], parts["Password"])
 

@@ -1,4 +1,4 @@
-"""addPassword and removePassword: what they accept, and what refuses them."""
+"""addPassword and removePassword: what they accept, and what they refuse."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from simulator.entra.directory import Application, Directory, Password
 
 PROPERTIES = frozenset({"displayName", "startDateTime", "endDateTime"})
-"""What a caller may ask for; the rest of a passwordCredential the service makes itself."""
+"""What a caller may set; the service sets the rest of a passwordCredential."""
 MOST_PERSONAL = 2
 
 
@@ -27,26 +27,26 @@ class Passwords:
 
     def add(self, application: Application, raw: bytes) -> Password:
         """Add a secret; raises GraphError."""
-        wanted = _body(raw, {"passwordCredential"}).get("passwordCredential") or {}
-        if not isinstance(wanted, dict) or set(wanted) - PROPERTIES:
+        credential = _body(raw, {"passwordCredential"}).get("passwordCredential") or {}
+        if not isinstance(credential, dict) or set(credential) - PROPERTIES:
             raise errors.bad_request(
                 "Invalid value specified for property 'passwordCredential' of resource 'Application'."
             )
-        start, end = _time(wanted, "startDateTime"), _time(wanted, "endDateTime")
+        start, end = _time(credential, "startDateTime"), _time(credential, "endDateTime")
         self._check_settled(application)
         self._check_allowed(application, start or self._now(), end)
-        return self._directory.add_password(application, wanted.get("displayName"), start, end)
+        return self._directory.add_password(application, credential.get("displayName"), start, end)
 
     def remove(self, application: Application, raw: bytes) -> None:
         """Remove a secret; raises GraphError."""
         key_id = _guid(_body(raw, {"keyId"}).get("keyId"))
         self._check_settled(application)
         alive = application.passwords(self._now())
-        seen = {each.key_id for each in application.passwords(self._directory.seen_by_removals())}
-        found = next((each for each in alive if each.key_id == key_id and key_id in seen), None)
-        if found is None:
+        seen = {password.key_id for password in application.passwords(self._directory.seen_by_removals())}
+        match = next((password for password in alive if password.key_id == key_id and key_id in seen), None)
+        if match is None:
             raise errors.no_password(key_id)
-        self._directory.remove_password(application, found)
+        self._directory.remove_password(application, match)
 
     def _check_settled(self, application: Application) -> None:
         if not self._directory.settled(application):
@@ -65,7 +65,7 @@ class Passwords:
 
 
 def _body(raw: bytes, known: set[str]) -> dict[str, Any]:
-    """Return the object that the caller sent; an empty body is an empty object."""
+    """Return the object in the request's body; an empty body is an empty object."""
     try:
         body = json.loads(raw or b"{}")
     except ValueError:
@@ -75,8 +75,8 @@ def _body(raw: bytes, known: set[str]) -> dict[str, Any]:
     return body
 
 
-def _time(wanted: dict[str, Any], name: str) -> datetime | None:
-    text = wanted.get(name)
+def _time(credential: dict[str, Any], name: str) -> datetime | None:
+    text = credential.get(name)
     if text is None:
         return None
     try:

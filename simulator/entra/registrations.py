@@ -1,8 +1,12 @@
-"""Registrations that are made and changed: by a name of one's own, with owners, trust, service principals and roles given.
+"""Creating and changing registrations.
 
-Sources: https://learn.microsoft.com/graph/api/application-upsert, application-update, application-post-owners,
-federatedidentitycredential-upsert, serviceprincipal-upsert, serviceprincipal-post-serviceprincipals and
-serviceprincipal-post-approleassignedto. The texts of the refusals are from issue reports.
+Covers applications by unique name, owners, federated credentials, service principals and app role
+assignments.
+
+Sources: https://learn.microsoft.com/graph/api/application-upsert, application-update,
+application-post-owners, federatedidentitycredential-upsert, serviceprincipal-upsert,
+serviceprincipal-post-serviceprincipals and serviceprincipal-post-approleassignedto. The texts of
+the refusals are from issue reports.
 """
 
 from __future__ import annotations
@@ -38,7 +42,10 @@ type Answer = tuple[int, Any]
 
 
 class Registrations:
-    """What an administrator changes in the directory. Answers carry their status; None means another path."""
+    """Changes of the directory by an administrator.
+
+    Answers carry their status; None means that the path is not one of these.
+    """
 
     def __init__(self, directory: Directory) -> None:
         self._directory = directory

@@ -1,4 +1,4 @@
-"""Graph v1.0 at /applications: read, list by application id, owners, addPassword and removePassword."""
+"""Graph v1.0 at /applications: read, list by app id, owners, addPassword, removePassword."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ DIAGNOSTIC = {
 
 
 class GraphService:
-    """Microsoft Graph, over the world's directory."""
+    """Microsoft Graph, on top of the world's directory."""
 
     def __init__(self, world: World, directory: Directory) -> None:
         self._world, self._directory = world, directory
@@ -45,7 +45,7 @@ class GraphService:
         self._registrations = Registrations(directory)
 
     def answers(self, host: str) -> bool:
-        """Tell whether the host is Graph's."""
+        """Return whether the host is Graph's."""
         return host.removesuffix(":443") == self._world.domains.graph
 
     def handle(self, request: Request) -> Response:
@@ -92,36 +92,36 @@ class GraphService:
         return 200, *self._look_or_act(request, caller, permissions)
 
     def _look_or_act(self, request: Request, caller: Principal, permissions: set[str]) -> tuple[Any, dict[str, str]]:
-        found, owned = PATH.fullmatch(request.path), OWNED_PATH.fullmatch(request.path)
-        if found is None and owned is None:
+        match, owned = PATH.fullmatch(request.path), OWNED_PATH.fullmatch(request.path)
+        if match is None and owned is None:
             raise errors.no_segment(request.path.strip("/").rpartition("/")[2])
-        if found is None:
+        if match is None:
             assert owned  # noqa: S101 - one of the two was found
             return owned_objects(request, owned, caller, self._directory), {}
-        if found["id"] is None and found["appid"] is None:
+        if match["id"] is None and match["appid"] is None:
             return self._list(request), {}
-        application = self._application(found["id"], found["appid"], caller)
-        if request.method == "POST" and (found["rest"] or "").lower() in ("addpassword", "removepassword"):
+        application = self._application(match["id"], match["appid"], caller)
+        if request.method == "POST" and (match["rest"] or "").lower() in ("addpassword", "removepassword"):
             if EVERY not in permissions and not (OWNED in permissions and caller.oid in application.owners):
                 raise errors.denied()
-            return self._act(request, found["rest"].lower(), application)
-        return self._read(request, found["rest"], application), {}
+            return self._act(request, match["rest"].lower(), application)
+        return self._read(request, match["rest"], application), {}
 
     def _authenticated(self, request: Request) -> Principal:
         token = bearer(request.header("authorization"))
         if token is None:
             raise errors.no_token()
-        found = self._world.identities.examine(token, f"https://{self._world.domains.graph}", GRAPH_ID)
-        if not isinstance(found, Principal):
-            raise errors.bad_token(found)
-        return found
+        result = self._world.identities.examine(token, f"https://{self._world.domains.graph}", GRAPH_ID)
+        if not isinstance(result, Principal):
+            raise errors.bad_token(result)
+        return result
 
     def _application(self, object_id: str | None, app_id: str | None, caller: Principal) -> Application:
         by_app_id = self._directory.applications.get((app_id or "").lower())
-        found = self._directory.find(object_id) if object_id else by_app_id
-        if found is None or found.tenant != caller.tenant:
+        application = self._directory.find(object_id) if object_id else by_app_id
+        if application is None or application.tenant != caller.tenant:
             raise errors.no_resource(object_id or app_id or "")
-        return found
+        return application
 
     def _act(self, request: Request, action: str, application: Application) -> tuple[Any, dict[str, str]]:
         if action == "removepassword":
@@ -150,12 +150,12 @@ class GraphService:
         return body
 
     def _list(self, request: Request) -> dict[str, Any]:
-        wanted = FILTER.fullmatch(request.query.get("$filter", ""))
-        if request.method != "GET" or wanted is None:
+        match = FILTER.fullmatch(request.query.get("$filter", ""))
+        if request.method != "GET" or match is None:
             raise errors.bad_request("Invalid filter clause")
-        found = self._directory.applications.get(wanted["appid"].lower())
+        application = self._directory.applications.get(match["appid"].lower())
         return self._context("applications") | {
-            "value": [shapes.selected(request, self._written(found))] if found else []
+            "value": [shapes.selected(request, self._written(application))] if application else []
         }
 
     def _written(self, application: Application) -> dict[str, Any]:

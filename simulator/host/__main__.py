@@ -108,15 +108,16 @@ def _announce(host: Host, keys: Keys, port: int) -> None:
 
 
 def main() -> int:
-    """Run the host.
+    """Run the host; return the exit code.
 
-    1 when host.json or a listener was refused, or an app that is to be described cannot be loaded.
+    The code is 1 if host.json or a listener was refused, or if an app that is to be described
+    cannot be loaded.
     """
     args = parse_args(sys.argv[1:], __doc__ or "")
     logging.basicConfig(level=args.log_level, format="[%(asctime)s] %(name)s: %(message)s", stream=sys.stderr)
     logging.getLogger("azure").setLevel(logging.WARNING)
     if args.describe:
-        # What an app prints as it fails to load is part of the answer.
+        # The output of an app that fails to load is part of the answer.
         logging.getLogger(CONSOLE).setLevel(logging.INFO)
     resolve_localhost()
     adopt_settings(args.app.resolve())

@@ -52,7 +52,7 @@ def _add_strictness(parser: argparse.ArgumentParser) -> None:
 
 @dataclass(frozen=True)
 class Options:
-    """What the options mean."""
+    """The parsed options, with their meaning."""
 
     limits: Limits
     keys: Keys

@@ -1,4 +1,4 @@
-"""What functions an app has, found out in a process of its own, since the worker library knows one app a process."""
+"""Lists an app's functions, in a separate process: the worker library loads one app only."""
 
 from __future__ import annotations
 
@@ -40,6 +40,6 @@ async def describe_app_async(app_dir: Path, env: Mapping[str, str] | None = None
     output, errors = await process.communicate()
     if process.returncode:
         raise IndexingError(errors.decode())
-    # What the app itself prints on import comes before; the answer is the last line.
+    # What the app prints during import comes first; the answer is the last line.
     functions: list[dict[str, Any]] = json.loads(output.decode().splitlines()[-1])
     return functions

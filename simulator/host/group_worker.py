@@ -1,6 +1,6 @@
 """One group's worker process.
 
-Started when it is first needed, started again when it dies, ended when a function hangs.
+It is started on first use, restarted when it dies, and killed when a function hangs.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ _log = logging.getLogger("Host.WorkerChannel")
 
 
 class GroupWorker:
-    """Runs one group's functions. `recycle` hears that the worker has died too often."""
+    """Runs one group's functions.
+
+    `recycle` is called when the worker has died too often.
+    """
 
     def __init__(
         self,
@@ -42,12 +45,12 @@ class GroupWorker:
         self._deaths: list[float] = []
         self._watchers: set[asyncio.Task[None]] = set()
         self._ends: set[int] = set()
-        """The processes that the host itself has ended."""
+        """The processes that the host itself has killed."""
         self._started_before = False
 
     @property
     def running(self) -> Worker | None:
-        """The worker, where there is one that lives."""
+        """The live worker, or None."""
         return self._worker if self._worker and not self._worker.process.ended.is_set() else None
 
     async def worker(self) -> Worker:
@@ -71,7 +74,7 @@ class GroupWorker:
     ) -> Outcome:
         """Run a function.
 
-        Where the worker dies, hangs or cannot be started, the outcome is an error.
+        If the worker dies, hangs or cannot be started, the outcome is an error.
         """
         try:
             worker = await self.worker()
@@ -86,7 +89,7 @@ class GroupWorker:
             return Outcome(error=f"The worker of {self.name} died: {error}.")
 
     def kill(self) -> None:
-        """End the process without a word; what runs in it fails."""
+        """Kill the process without notice; running functions fail."""
         if self._worker:
             self._end(self._worker)
 

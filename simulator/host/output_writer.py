@@ -16,7 +16,10 @@ from simulator.host.worker import Outcome
 
 
 class OutputWriter:
-    """Writes the outputs of successful invocations. `written` hears of each queue that got a message."""
+    """Writes the outputs of successful invocations.
+
+    `written` is called for each queue that got a message.
+    """
 
     def __init__(self, storage: Storage, written: Callable[[str], None], *, is_base64: bool) -> None:
         self._storage = storage
@@ -24,11 +27,10 @@ class OutputWriter:
         self._is_base64 = is_base64
 
     async def write(self, function: Function, outcome: Outcome) -> None:
-        """Write every output of one invocation; queues that do not exist are created.
+        """Write every output of one invocation, and create missing queues.
 
-        Raises:
-            OutputError: a value cannot be written, or its binding is of a kind that this host does not know.
-
+        Raises OutputError if a value cannot be written, or if this host does not know the kind of
+        binding.
         """
         values = dict(outcome.outputs)
         if outcome.returned is not None and function.kind != "httptrigger":

@@ -1,6 +1,6 @@
 """One worker process.
 
-It is asked over a socket, it is killed without a word, and what it prints goes to the host's log.
+It gets requests over a socket, it is killed without notice, and its output goes to the host's log.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ class WorkerDiedError(RuntimeError):
 
 
 class WorkerProcess:
-    """A running worker. `on_log` hears each log message.
+    """A running worker.
 
-    `on_print` each line with its stream's name.
+    `on_log` is called with each log message, `on_print` with each line and its stream's name.
     """
 
     def __init__(self, process: Process, streams: tuple[asyncio.StreamReader, asyncio.StreamWriter]) -> None:
@@ -57,7 +57,7 @@ class WorkerProcess:
                 cwd=folder,
                 pass_fds=[theirs.fileno()],
                 limit=_LONGEST_LINE,
-                # Ctrl-C in a terminal is the host's affair: a worker gets no word.
+                # Ctrl-C in a terminal is for the host: a worker does not get the signal.
                 start_new_session=True,
             )
         worker = cls(process, await asyncio.open_connection(sock=ours))
@@ -88,12 +88,12 @@ class WorkerProcess:
             self._answers.pop(number, None)
 
     def kill(self) -> None:
-        """End the process: no signal that it could catch, no atexit."""
+        """Kill the process: no signal that it could catch, no atexit."""
         with contextlib.suppress(ProcessLookupError):
             self._process.kill()
 
     async def gone(self) -> int:
-        """Return the exit code once the process has ended and all that it said has been heard."""
+        """Return the exit code once the process has ended and all its output has been read."""
         await asyncio.gather(*self._tasks)
         return self._process.returncode or 0
 

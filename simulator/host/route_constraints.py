@@ -51,11 +51,9 @@ _CHECKS: dict[str, Callable[[str, list[str]], bool]] = {
 
 
 def check_template(template: str) -> None:
-    """Look at every constraint of a template.
+    """Check every constraint of a template.
 
-    Raises:
-        UnknownConstraintError: there is none of that name.
-
+    Raises UnknownConstraintError if a constraint does not exist.
     """
     for written in _CONSTRAINTS_OF.findall(template):
         for constraint in filter(None, written.split(":")):
@@ -67,7 +65,7 @@ def check_template(template: str) -> None:
 
 
 def satisfies(text: str, constraints: str) -> bool:
-    """Return whether a value meets all of its constraints, written as in :int:min(1)."""
+    """Return whether a value meets all of its constraints, such as :int:min(1)."""
     for constraint in filter(None, constraints.split(":")):
         match = _CALL.fullmatch(constraint)
         if match and not _CHECKS[match[1]](text, (match[2] or "").split(",")):

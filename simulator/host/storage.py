@@ -1,6 +1,6 @@
 """Connections to the storage accounts that bindings name.
 
-A connection string, or the identity form.
+A connection is a connection string, or a set of identity settings.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""All workers of one app: it is indexed in one of them, and each function runs in its group's."""
+"""All workers of one app: one indexes it, and each function runs in its group's worker."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from simulator.host.app_folder import AppFolder
 from simulator.host.functions import Function
 from simulator.host.group import HTTP, group_of
 from simulator.host.group_worker import GroupWorker
-from simulator.host.indexing import taken
+from simulator.host.indexing import runnable
 from simulator.host.limits import Limits
 from simulator.host.python_worker.proxy_worker.protos import TypedData
 from simulator.host.settings import HostFile
@@ -26,7 +26,7 @@ _log = logging.getLogger("Host.Startup")
 class Supervisor:
     """The workers of one app.
 
-    With `one_process` all groups share the first, as on a developer's machine.
+    With `one_process` all groups share the first worker, as on a developer's machine.
     """
 
     def __init__(
@@ -45,14 +45,14 @@ class Supervisor:
         self.functions: tuple[Function, ...] = ()
         self.refused: Mapping[str, str] = {}
         self.open_telemetry = False
-        """Whether the workers export telemetry by themselves: then the host filters its log."""
+        """Whether the workers export telemetry themselves: then the host filters its log."""
         self.recycled: Callable[[str], None] = lambda _group: None
-        """Hears which group's host has to be recycled."""
+        """Called with each group whose host must be recycled."""
         self._one_process, self._clock = one_process, clock
         self._groups: dict[str, GroupWorker] = {}
 
     async def index(self) -> None:
-        """Find the app's functions.
+        """Index the app's functions.
 
         An app that cannot be loaded gets a second worker, and then has no functions.
         """
@@ -63,7 +63,7 @@ class Supervisor:
             except IndexingError as error:
                 _log.warning("Removing errored webhost language worker channel for runtime: python. %s", error)
                 continue
-            accepted, self.refused = taken(worker.functions, self.host_file)
+            accepted, self.refused = runnable(worker.functions, self.host_file)
             self.open_telemetry = worker.open_telemetry
             self.functions = tuple(accepted)
             break
@@ -78,7 +78,7 @@ class Supervisor:
     async def invoke(
         self, function: Function, data: TypedData, metadata: Mapping[str, Any] | None = None, traceparent: str = ""
     ) -> Outcome:
-        """Run a function in its group's worker, and note it in the log as the host does."""
+        """Run a function in its group's worker, and log it as the host does."""
         category = logging.getLogger(f"Function.{function.name}")
         category.info("Executing 'Functions.%s'", function.name)
         began = time.monotonic()
@@ -95,7 +95,7 @@ class Supervisor:
         return self._groups
 
     async def kill(self) -> None:
-        """End every worker without a word."""
+        """Kill every worker without notice."""
         for group in self._groups.values():
             group.kill()
         await asyncio.gather(*(group.gone() for group in self._groups.values()))

@@ -1,6 +1,6 @@
 """HTTP triggers.
 
-Requests become invocations, and their outcomes answers, as the Functions host makes them.
+Requests become invocations, and their outcomes become answers, as in the Functions host.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from simulator.host.routes import Route
 class HttpTriggers:
     """Answers for the app's HTTP functions.
 
-    A route that exists, but not for this method, is a 404, as in the real host.
+    A route that exists for other methods only is a 404, as in the real host.
     """
 
     def __init__(self, host: Callable[[], Host], keys: Keys) -> None:
@@ -50,7 +50,7 @@ class HttpTriggers:
 
 
 def given_key(request: web.Request) -> str | None:
-    """Return the key that came with a request, in the header or the query."""
+    """Return the key in the request's header or query."""
     return request.headers.get("x-functions-key") or request.query.get("code")
 
 
@@ -66,7 +66,7 @@ async def _to_rpc(request: web.Request, params: Mapping[str, str]) -> RpcHttp:
 
 
 async def _body(request: web.Request) -> TypedData:
-    # The host looks at Content-Length alone: a chunked body never reaches a Python function.
+    # The host checks Content-Length only: a chunked body never reaches a Python function.
     return TypedData(bytes=await request.read()) if request.content_length else TypedData()
 
 

@@ -1,6 +1,6 @@
 """A worker with an app.
 
-Microsoft's worker library in a process of its own, indexed and ready to run functions.
+Microsoft's worker library runs in a separate process, indexed and ready to run functions.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ class Outcome:
 class Worker:
     """One worker process with one indexed app.
 
-    `path` is its sys.path as it is once the app has loaded; `open_telemetry` tells whether it
-    exports by itself.
+    `path` is its sys.path after the app has loaded. `open_telemetry` is whether it exports
+    telemetry itself.
     """
 
     process: WorkerProcess
@@ -65,11 +65,9 @@ class Worker:
     async def specialise(cls, app: AppFolder, environ: Mapping[str, str], limit: float = START_LIMIT) -> Self:
         """Start a worker as Flex Consumption does.
 
-        A placeholder first, which then gets the environment and the app.
+        It starts as a placeholder, which then gets the environment and the app.
 
-        Raises:
-            IndexingError: the app cannot be loaded.
-
+        Raises IndexingError if the app cannot be loaded.
         """
         log = WorkerLog()
         process = await WorkerProcess.spawn(
@@ -83,13 +81,11 @@ class Worker:
 
     @classmethod
     async def restart(cls, app: AppFolder, environ: Mapping[str, str], limit: float = START_LIMIT) -> Self:
-        """Start a worker in place of one that died.
+        """Start a worker that replaces a dead one.
 
-        No placeholder, the environment is there from the start.
+        It is no placeholder: it has the environment from the start.
 
-        Raises:
-            IndexingError: the app cannot be loaded.
-
+        Raises IndexingError if the app cannot be loaded.
         """
         log = WorkerLog(specialised=True)
         process = await WorkerProcess.spawn(app_settings(environ), app.root, log.record, log.line)
@@ -134,7 +130,7 @@ def _places(app: AppFolder) -> dict[str, str]:
 
 
 async def _ask(process: WorkerProcess, limit: float, kind: str, **fields: Any) -> dict[str, Any]:
-    """Ask for a step of the start; a worker that cannot take it is ended."""
+    """Run one step of the start; kill a worker that fails it."""
     try:
         async with asyncio.timeout(limit):
             answer = await process.request(kind, **fields)
@@ -158,5 +154,5 @@ def to_typed(value: Any) -> TypedData:
 
 
 def new_traceparent() -> str:
-    """Return a fresh W3C trace context, not sampled by anybody upstream."""
+    """Return a new W3C trace context, which no caller has sampled."""
     return f"00-{uuid.uuid4().hex}-{uuid.uuid4().hex[:16]}-00"

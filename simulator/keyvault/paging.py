@@ -1,4 +1,7 @@
-"""Key Vault's pages: at most 25 items, a link to the next page, and now and then a page with a link and nothing else."""
+"""Key Vault's pages: at most 25 items and a link to the next page.
+
+Some pages hold only a link.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
 def page[T](
     vault: Vault, request: Request, items: Mapping[str, T], shape: Callable[[T], dict[str, Any]]
 ) -> dict[str, Any]:
-    """Return one page of `items`, each in its `shape`, in the order of their keys; the last page's link is null."""
+    """Return one page of `items`, ordered by key; the last page's link is null."""
     size = page_size(request)
     marker, skipped = _position(request)
     keys = sorted(key for key in items if key >= marker)

@@ -1,4 +1,4 @@
-"""The data plane: challenge, token, rate, role, and only then the operation; the checks stand in the service's order."""
+"""The data plane: challenge, token, rate and role are checked in that order, as in Azure."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class KeyVaultService:
         self._world = world
 
     def answers(self, host: str) -> bool:
-        """Tell whether the host is that of a vault; a vault that does not exist has no name to resolve."""
+        """Return whether the host is that of an existing vault; other names do not resolve."""
         return self._vault(host) is not None
 
     def handle(self, request: Request) -> Response:
@@ -50,7 +50,7 @@ class KeyVaultService:
         operation, call = _matched(vault, request)
         if not getattr(vault, operation.rate).take(vault.now()):
             raise errors.throttled()
-        # Recordings name the assignment in refusals too, once the caller has been found to hold one.
+        # Recordings name the assignment in refusals too, if the caller holds one.
         headers["x-ms-keyvault-rbac-assignment-id"] = self._authorized(call, operation, principal).assignment_id
         return operation.run(call)
 
@@ -58,12 +58,12 @@ class KeyVaultService:
         token = bearer(request.header("authorization"))
         if token is None:
             raise errors.no_token()
-        found = self._world.identities.examine(token, self._audience, exact=True)
-        if not isinstance(found, Principal):
-            raise errors.bad_token(found, self._audience)
-        if found.tenant != vault.tenant:
-            raise errors.wrong_tenant(vault, found)
-        return found
+        result = self._world.identities.examine(token, self._audience, exact=True)
+        if not isinstance(result, Principal):
+            raise errors.bad_token(result, self._audience)
+        if result.tenant != vault.tenant:
+            raise errors.wrong_tenant(vault, result)
+        return result
 
     def _authorized(self, call: Call, operation: Operation, principal: Principal) -> Assignment:
         scope = f"{call.vault.resource_id}/secrets/{call.name}" if call.name else call.vault.resource_id
@@ -87,9 +87,9 @@ class KeyVaultService:
 
 def _matched(vault: Vault, request: Request) -> tuple[Operation, Call]:
     for operation in OPERATIONS:
-        found = operation.path.fullmatch(request.path)
-        if found and operation.method == request.method:
-            parts = found.groupdict()
+        match = operation.path.fullmatch(request.path)
+        if match and operation.method == request.method:
+            parts = match.groupdict()
             call = Call(vault, request, parts.get("name") or "", parts.get("version") or "")
             if call.name:
                 parameters.check_name(call.name)
@@ -98,8 +98,8 @@ def _matched(vault: Vault, request: Request) -> tuple[Operation, Call]:
 
 
 def _headers(vault: Vault, request: Request) -> dict[str, str]:
-    asked = request.header("x-ms-client-request-id")
-    return ({"x-ms-client-request-id": asked} if asked else {}) | {
+    request_id = request.header("x-ms-client-request-id")
+    return ({"x-ms-client-request-id": request_id} if request_id else {}) | {
         "Cache-Control": "no-cache",
         "Pragma": "no-cache",
         "Expires": "-1",

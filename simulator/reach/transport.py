@@ -1,4 +1,4 @@
-"""The simulated cloud behind an azure-core transport: real SDK clients against a `World`, without a socket."""
+"""The simulated cloud behind an azure-core transport: real SDK clients without a socket."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ from simulator.world import World
 __all__ = ["Call", "Intercept", "SimulatedCredential", "SimulatedTransport", "VirtualClock", "forget_challenges"]
 
 PATIENCE = 15.0
-"""How many seconds a client waits for an answer that names no time-out of its own."""
+"""How many seconds a client without a timeout of its own waits for an answer."""
 
 type Call = Callable[[], Awaitable[Response]]
-"""Lets the request through to the world, which carries it out, and returns the world's answer."""
+"""Passes the request to the world, and returns the world's answer."""
 
 type Intercept = Callable[[Request, Call], Awaitable[Response]]
-"""Stands around every request: it may raise before or after `call()`, replace the answer, or wait for its turn."""
+"""Wraps every request: it may raise before or after `call()`, replace the answer, or wait."""
 
 
 class SimulatedTransport(AsyncHttpTransport[Any, Any]):
     """Answers azure-core requests, old and new style, from a `World`.
 
-    Sleeping (retries, polling) moves the world's `VirtualClock`, or `clock` where one is given; with a real clock it
-    waits for real. Raises ServiceRequestError for a host that the world does not know, as a name that does not
-    resolve would.
+    Sleeping (retries, polling) moves the world's `VirtualClock`, or `clock` if one is given. With a
+    real clock it really waits. A host that the world does not know raises ServiceRequestError, like
+    a name that does not resolve.
     """
 
     def __init__(self, world: World, intercept: Intercept | None = None, clock: VirtualClock | None = None) -> None:
@@ -46,7 +46,7 @@ class SimulatedTransport(AsyncHttpTransport[Any, Any]):
         self.clock = clock or virtual_clock(world.now)
 
     async def send(self, request: Any, *, stream: bool = False, **options: Any) -> Any:
-        """Answer one azure-core request; with `stream` the body is left for the caller to iterate over."""
+        """Answer one azure-core request; with `stream` the caller reads the body itself."""
         arrived = await as_request(request)
         response = await self._answer(arrived)
         if no_such_host(response):
@@ -88,7 +88,7 @@ class SimulatedTransport(AsyncHttpTransport[Any, Any]):
 
 
 class _Socket:
-    """What a response holds on to until it is closed; here it is only bytes."""
+    """A response's connection, held until it is closed; here it is only bytes."""
 
     def __init__(self, body: bytes) -> None:
         self.body = body
@@ -98,9 +98,10 @@ class _Socket:
 
 
 class _Chunks(AsyncIterator[bytes]):
-    """The body in blocks, built with the arguments that azure-core gives a download generator.
+    """The body in blocks, constructed like azure-core's download generators.
 
-    Storage clients read `response` and `content_length` from it and hang attributes on it, so no plain generator will do.
+    Storage clients read `response` and `content_length` from it and set attributes on it, so a
+    plain generator does not work.
     """
 
     def __init__(self, pipeline: object = None, response: Any = None, *, decompress: bool = True) -> None:
@@ -117,7 +118,10 @@ class _Chunks(AsyncIterator[bytes]):
 
 
 class _AzureResponse(AsyncHttpResponseImpl):
-    """An answer in azure-core's own response class. It is private there; the lock file pins the version."""
+    """An answer in azure-core's own response class.
+
+    The class is private; the lock file pins its version.
+    """
 
     def __init__(self, request: Any, response: Response) -> None:
         headers = case_insensitive_dict(response.headers)
@@ -141,11 +145,11 @@ def _reason(status: int) -> str:
 
 
 async def as_request(request: Any) -> Request:
-    """Return an azure-core request of either style as the world sees it."""
+    """Return an azure-core request of either style as a request to the world."""
     headers = {str(name).lower(): str(value) for name, value in request.headers.items()}
     body = await _body(request)
     if body:
-        # What the real HTTP client adds by itself where the caller left it out.
+        # The real HTTP client adds these if the caller left them out.
         form = isinstance(request.data, Mapping)
         headers.setdefault("content-type", f"application/{'x-www-form-urlencoded' if form else 'octet-stream'}")
     headers.setdefault("content-length", str(len(body)))
@@ -178,5 +182,8 @@ async def _drain(content: Any) -> bytes:
 
 
 def forget_challenges() -> None:
-    """Clear Key Vault's challenge cache, which is global to the process: without it call counts vary from test to test."""
+    """Clear Key Vault's challenge cache.
+
+    It is global to the process: without this, call counts would depend on earlier tests.
+    """
     http_challenge_cache.clear()

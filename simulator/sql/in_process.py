@@ -1,4 +1,7 @@
-"""A world's SQL servers behind the product's own port, without driver and socket: what runs by the thousand signs in here."""
+"""A world's SQL servers behind the product's own port, without driver and socket.
+
+Tests that sign in thousands of times use it.
+"""
 
 from __future__ import annotations
 
@@ -22,12 +25,12 @@ if TYPE_CHECKING:
     from simulator.world import World
 
 PATIENCE = 15.0
-"""How many seconds the driver waits for an answer that does not come."""
+"""How many seconds the driver waits for an answer."""
 AS_THE_DRIVER_SAYS = "Driver Error: Syntax error or access violation; DDBC Error: [Microsoft][SQL Server]"
 
 
 class SimulatedSqlServers:
-    """See cloud.sql.driver.SqlServers. `intercept` stands around every call, as it does around every HTTP request."""
+    """See cloud.sql.driver.SqlServers. `intercept` wraps every call, as for HTTP requests."""
 
     def __init__(self, world: World, intercept: Intercept | None = None) -> None:
         self.world = world

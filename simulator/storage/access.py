@@ -1,7 +1,8 @@
-"""Who may speak to a storage account's data plane: firewall, shared keys, Entra tokens with data roles.
+"""Access to a storage account's data plane: firewall, shared keys, Entra tokens with roles.
 
-Facts of this module that come from memory rather than from documentation: the order in which the firewall, the shared-key
-switch and the signature are checked, and the answer to anonymous requests of versions before 2019-12-12.
+Two facts in this module are from memory, not from documentation: the order of the checks of
+firewall, shared-key switch and signature; and the answer to anonymous requests of versions before
+2019-12-12.
 """
 
 from __future__ import annotations
@@ -29,14 +30,17 @@ DETAILS = {
 
 
 class Gate:
-    """Lets a request through to one service of an account, or refuses it as Azure does."""
+    """Accepts or refuses requests to one service of an account, as Azure does."""
 
     def __init__(self, world: World, domain: str) -> None:
         self._world = world
         self._domain = domain
 
     def check(self, request: Request, account: StorageAccount, actions: Sequence[str], scope: str) -> None:
-        """Raise StorageError unless a key, or a role with one of `actions` at `scope`, permits the request."""
+        """Raise StorageError unless the request is permitted.
+
+        It is permitted by an account key, or by a role with one of `actions` at `scope`.
+        """
         if account.network_default_action != "Allow":
             raise StorageError(403, "AuthorizationFailure", "This request is not authorized to perform this operation.")
         authorization = request.header("authorization")
@@ -52,7 +56,8 @@ class Gate:
         if not account.allow_shared_key_access:
             message = "Key based authentication is not permitted on this storage account."
             raise StorageError(403, "KeyBasedAuthenticationNotPermitted", message)
-        # A virtual clock is nobody's wall clock: SDK clients stamp their requests by the real one.
+        # Compare with the real clock if the world's is virtual: SDK clients stamp requests with
+        # real time.
         now = utc_now() if virtual_clock(self._world.now) else self._world.now()
         check_signature(request, account.name, [key.value for key in account.accepted_keys()], now)
 
@@ -71,7 +76,7 @@ class Gate:
         return self._world.roles.find(principal, action, scope) is not None
 
     def _anonymous(self, request: Request) -> StorageError:
-        # Dates as text sort in time. Newer versions challenge, so that a client learns which tenant to ask for a token.
+        # ISO dates sort as text. Newer versions send a challenge, which tells a client the tenant.
         if request.header("x-ms-version") >= CHALLENGE_SINCE:
             return self._unauthenticated("NoAuthenticationInformation", {})
         if self._domain == self._world.domains.blob:

@@ -1,7 +1,9 @@
 """The blob service: service properties, containers, block blobs and their leases.
 
 https://learn.microsoft.com/rest/api/storageservices/blob-service-rest-api
-Not simulated: blocks, append and page blobs, snapshots, versions, tags, tiers, public access, leases on containers.
+
+Not simulated: blocks, append and page blobs, snapshots, versions, tags, tiers, public access,
+leases on containers.
 """
 
 from __future__ import annotations
@@ -54,7 +56,7 @@ class BlobService(StorageService):
         }
 
     def route(self, call: Call) -> Route | None:
-        """Return what answers a call, by how deep its path goes."""
+        """Return the operation for a call, by the depth of its path."""
         table = self._blob if call.rest else self._container if call.container else self._service
         return table.get((call.request.method, call.comp))
 
@@ -96,7 +98,7 @@ class BlobService(StorageService):
 
 
 def _service_properties(call: Call) -> Response:
-    """Answer Get Blob Service Properties with what a new account has."""
+    """Return Get Blob Service Properties of a new account."""
     del call
     keep = element("RetentionPolicy", text("Enabled", "false"))
     logging = [text(name, "false") for name in ("Delete", "Read", "Write")]

@@ -1,6 +1,7 @@
 """The queue service: queues and their messages.
 
 https://learn.microsoft.com/rest/api/storageservices/queue-service-rest-api
+
 Not simulated: setting service properties, access policies.
 """
 
@@ -50,7 +51,7 @@ class QueueService(StorageService):
         }
 
     def route(self, call: Call) -> Route | None:
-        """Return what answers a call: /queue, /queue/messages or /queue/messages/id."""
+        """Return the operation for a call: /queue, /queue/messages or /queue/messages/id."""
         if not call.rest:
             table = self._queue if call.container else self._service
             return table.get((call.request.method, call.comp))

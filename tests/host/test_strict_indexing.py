@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from simulator.host.functions import Function
-from simulator.host.indexing import taken
+from simulator.host.indexing import runnable
 from simulator.host.route_constraints import satisfies
 from simulator.host.settings import HostFile
 from tests.host.strict import BUNDLE, strict, write_app
@@ -35,7 +35,7 @@ def triggered(name: str, kind: str, parameter: str = "message") -> Function:
 
 
 def refused(*functions: Function, host_file: HostFile = HOST_FILE) -> dict[str, str]:
-    return taken(functions, host_file)[1]
+    return runnable(functions, host_file)[1]
 
 
 async def test_without_the_extension_bundle_queues_and_events_are_not_heard_while_http_answers(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The built-in roles that matter here, by their ids.
+"""The built-in roles that Rekey's templates assign, by id.
 
 https://learn.microsoft.com/azure/role-based-access-control/built-in-roles
 """

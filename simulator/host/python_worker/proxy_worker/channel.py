@@ -1,6 +1,6 @@
 """The worker's end of its socket to the host.
 
-A thread reads, and whoever has something to say writes.
+One thread reads; every thread may write.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ class Channel:
             self._connection.sendall(frames.encode(message))
 
     def listen(self, loop: asyncio.AbstractEventLoop, receive: Callable[[dict[str, Any]], object]) -> None:
-        """Let the loop call `receive` with each message from now on.
+        """Call `receive` in the loop with each message from now on.
 
-        Without its host the process ends at once.
+        If the host disconnects, the process ends at once.
         """
         threading.Thread(target=self._read, args=(loop, receive), name="channel", daemon=True).start()
 

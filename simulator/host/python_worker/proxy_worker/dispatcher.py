@@ -1,7 +1,7 @@
 """Answers the host's requests through the worker library, as the real dispatcher.py does.
 
-What escapes the library as a BaseException (CancelledError above all) gets no answer: the host
-waits for it in vain.
+A BaseException that escapes the library (mostly CancelledError) gets no answer: the host keeps
+waiting.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ logger = logging.getLogger("proxy_worker")
 
 
 class Dispatcher:
-    """One worker process. `requests` names what answers each kind of request."""
+    """One worker process. `requests` maps each kind of request to its handler."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._channel = Channel(connection)
@@ -41,7 +41,7 @@ class Dispatcher:
         }
 
     async def dispatch_forever(self) -> None:
-        """Answer requests as they come, each in a task of its own."""
+        """Answer requests as they arrive, each in its own task."""
         loop = asyncio.get_running_loop()
         loop.set_task_factory(lambda loop, coro, **options: InvocationTask(coro, loop=loop, **options))
         logging.getLogger().setLevel(logging.INFO)
@@ -63,7 +63,7 @@ class Dispatcher:
 
     async def _worker_init(self, fields: SimpleNamespace) -> dict[str, Any]:
         if fields.placeholder:
-            # The real one loads its own library now; with the app it forgets it again.
+            # The real worker loads its own library now, and unloads it when it gets the app.
             importlib.import_module("azure_functions_runtime")
             return {}
         prioritize_customer_dependencies(fields.packages, WORKER_FOLDER, fields.app_root)
