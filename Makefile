@@ -13,7 +13,7 @@ AZURITE_READY := $(if $(shell command -v npm),node_modules/.bin/azurite)
 LEAN := $(UV) run --frozen --quiet --no-default-groups
 DEPLOYING := $(LEAN) python -m scripts.deploying
 
-.PHONY: demo welcome test check prove spec bench docs format lock package scan outside costs health snapshots clean
+.PHONY: demo welcome test check prove mutate spec bench docs format lock package scan outside costs health snapshots clean
 .PHONY: init deploy template push verify finish azd-preprovision azd-postdeploy
 
 demo: welcome .venv/.compiled
@@ -45,6 +45,10 @@ check: $(UV)
 prove: $(UV)
 	@$(UV) sync --frozen --quiet --compile-bytecode
 	@$(RUN) python -m scripts.prove $(ARGS)
+
+mutate: $(UV)
+	@$(UV) sync --frozen --quiet --compile-bytecode
+	@$(RUN) python -m scripts.mutation.run $(ARGS)
 
 spec: $(UV)
 	@$(UV) run --frozen --isolated --quiet --only-group spec python scripts/spec.py $(ARGS)

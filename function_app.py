@@ -18,7 +18,9 @@ from composition import build_api
 from engine.model.events import to_json
 from engine.service import Service
 
-settings = startup.begin(os.environ)  # A wrong setting stops the app here, with every problem logged.
+settings = startup.begin(
+    os.environ
+)  # A wrong setting stops the app here, with every problem logged.
 running = Invocations().run
 
 # The host skips a function whose %SETTING% has no value and only logs that, so there is a default.
@@ -88,11 +90,16 @@ def serve(route: Route) -> Callable[[func.HttpRequest], Awaitable[func.HttpRespo
 
     async def handle(req: func.HttpRequest) -> func.HttpResponse:
         headers = {name.lower(): value for name, value in req.headers.items()}
-        request = Request.arrived(req.method, route.path, req.route_params, req.params, headers, req.get_body())
+        request = Request.arrived(
+            req.method, route.path, req.route_params, req.params, headers, req.get_body()
+        )
         async with running(route.name):
             answer = await api().answer(route, request)
         return func.HttpResponse(
-            answer.text(), status_code=answer.status, mimetype=answer.content_type, headers=dict(answer.headers)
+            answer.text(),
+            status_code=answer.status,
+            mimetype=answer.content_type,
+            headers=dict(answer.headers),
         )
 
     return handle
@@ -103,4 +110,6 @@ def serve(route: Route) -> Callable[[func.HttpRequest], Awaitable[func.HttpRespo
 keyed = func.AuthLevel.ANONYMOUS if entra(os.environ) else func.AuthLevel.FUNCTION
 for route in ROUTES:
     level = keyed if route.role else func.AuthLevel.ANONYMOUS
-    app.function_name(route.name)(app.route(route.path, methods=arriving(route), auth_level=level)(serve(route)))
+    app.function_name(route.name)(
+        app.route(route.path, methods=arriving(route), auth_level=level)(serve(route))
+    )

@@ -30,7 +30,9 @@ def load(app: Path) -> float:
     """Return the seconds of a process that starts an app through the worker of the strict host."""
     started = time.perf_counter()
     command = [sys.executable, "-m", "bench.load", str(app)]
-    subprocess.run(command, cwd=ROOT, env={**os.environ, **SETTINGS}, check=True, capture_output=True)  # noqa: S603
+    subprocess.run(  # noqa: S603
+        command, cwd=ROOT, env={**os.environ, **SETTINGS}, check=True, capture_output=True
+    )
     return time.perf_counter() - started
 
 

@@ -58,4 +58,6 @@ async def report() -> None:
     """Print one line for each kind."""
     for kind in PLACES:
         seconds = await p95(kind)
-        print(f"{kind}, a rotation at 100 ms a call, virtual time: p95 {seconds:.1f} s (goal: under {GOAL:.0f})")
+        print(
+            f"{kind}, a rotation at 100 ms a call, virtual time: p95 {seconds:.1f} s (goal: under {GOAL:.0f})"
+        )

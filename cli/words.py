@@ -1,6 +1,7 @@
 """Words of the command line that the app defines elsewhere.
 
-They are written here a second time because their own modules take longer to import than `rekey --help` may take
+They are written here a second time because their own modules take longer to import than `rekey
+--help` may take
 altogether. A test holds both together.
 """
 
@@ -9,7 +10,24 @@ from __future__ import annotations
 STATES = ("ok", "due", "overdue", "parked", "drifted", "dropped", "disabled", "unmanaged")
 ATTENTION = "attention"
 VERBS = ("rotate", "retire", "restore", "unpark")
-TEMPLATE_KINDS = ("storage-key", "sql-admin-password", "sql-login-password", "service-principal-secret")
+TEMPLATE_KINDS = (
+    "storage-key",
+    "sql-admin-password",
+    "sql-login-password",
+    "service-principal-secret",
+    "service-bus-key",
+    "event-hubs-key",
+    "ai-services-key",
+    "search-admin-key",
+    "app-configuration-key",
+    "container-registry-password",
+    "batch-key",
+    "communication-key",
+    "maps-key",
+    "signalr-key",
+    "web-pubsub-key",
+    "cosmos-db-key",
+)
 MOST_WAIT = 120
 MAX_REASON = 200
 STAMP = "%Y-%m-%dT%H:%M:%SZ"

@@ -9,7 +9,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cloud.meter.metering import count_refusal
-from engine.errors import AccessDenied, NeedsHuman, NotFound, PermanentError, RekeyError, TransientError
+from engine.errors import (
+    AccessDenied,
+    NeedsHuman,
+    NotFound,
+    PermanentError,
+    RekeyError,
+    TransientError,
+)
 
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
@@ -17,9 +24,19 @@ if TYPE_CHECKING:
 
     from cloud.sql.servers import SqlServers
 
-READING: Mapping[str, Any] = {"connection_timeout": 5, "read_timeout": 10, "retry_total": 3, "logging_enable": False}
+READING: Mapping[str, Any] = {
+    "connection_timeout": 5,
+    "read_timeout": 10,
+    "retry_total": 3,
+    "logging_enable": False,
+}
 """Options of a call that only reads: the SDK may retry it, honouring Retry-After."""
-CHANGING: Mapping[str, Any] = {"connection_timeout": 5, "read_timeout": 15, "retry_total": 0, "logging_enable": False}
+CHANGING: Mapping[str, Any] = {
+    "connection_timeout": 5,
+    "read_timeout": 15,
+    "retry_total": 0,
+    "logging_enable": False,
+}
 """Options of a call that changes something.
 
 It is never retried blindly, since it may have taken effect although its answer was lost.
@@ -27,9 +44,7 @@ It is never retried blindly, since it may have taken effect although its answer 
 
 FOREIGN = re.compile(r"AKV10032|Invalid issuer")
 """How Key Vault answers a token from a tenant that it does not trust."""
-FOREIGN_FIX = (
-    "serve it with an app in its own tenant, or move it to this app's tenant: an identity exists in one tenant only"
-)
+FOREIGN_FIX = "serve it with an app in its own tenant, or move it to this app's tenant: an identity exists in one tenant only"
 KEYLESS = "KeyBasedAuthenticationNotPermitted"
 KEYLESS_FIX = (
     "in place of the connection string AzureWebJobsStorage, set AzureWebJobsStorage__accountName and"
@@ -95,7 +110,9 @@ async def call[T](what: str, request: Awaitable[T], *, where: str, role: str = "
     raise problem
 
 
-async def stream[T](what: str, listing: AsyncIterable[T], *, where: str, role: str = "") -> AsyncIterator[T]:
+async def stream[T](
+    what: str, listing: AsyncIterable[T], *, where: str, role: str = ""
+) -> AsyncIterator[T]:
     """Stream what an SDK lists page by page, with the errors of `call`."""
     items = aiter(listing)
     with suppress(StopAsyncIteration):
@@ -109,27 +126,44 @@ def translate(error: AzureError, what: str, where: str, role: str) -> RekeyError
 
     if not isinstance(error, HttpResponseError) or error.status_code is None:
         # No answer: a network failure, a time-out, or no token.
-        return TransientError(f"{what} got no answer: {type(error).__name__}", where=where, code=NO_ANSWER)
+        return TransientError(
+            f"{what} got no answer: {type(error).__name__}", where=where, code=NO_ANSWER
+        )
     status, code, text = error.status_code, error_code(error), _message(error)
     described = f"{what} was answered {status} {code}"
     if status in BUSY:
         return TransientError(described, where=where, code=code, retry_after=retry_after(error))
     if FOREIGN.search(text):
-        return AccessDenied(f"{described}: {where} is in another tenant", where=where, fix=FOREIGN_FIX, code=code)
+        return AccessDenied(
+            f"{described}: {where} is in another tenant", where=where, fix=FOREIGN_FIX, code=code
+        )
     if status == 401:  # noqa: PLR2004
         return TransientError(f"{described}: the app's token was refused", where=where, code=code)
     if code == "ForbiddenByFirewall":
-        fix = "let the app's network in: virtual network rule, private endpoint or outbound addresses"
+        fix = (
+            "let the app's network in: virtual network rule, private endpoint or outbound addresses"
+        )
         return AccessDenied(f"{described} by its firewall", where=where, fix=fix, code=code)
     # A call with a role uses the app's own account. A call that verifies a key has no role.
     if code == KEYLESS and role:
-        return AccessDenied(f"{described}: the account does not accept keys", where=where, fix=KEYLESS_FIX, code=code)
+        return AccessDenied(
+            f"{described}: the account does not accept keys",
+            where=where,
+            fix=KEYLESS_FIX,
+            code=code,
+        )
     if status == 403:  # noqa: PLR2004
-        return AccessDenied(f"{described} for {_caller(text)}", where=where, fix=_grant(role, where), code=code)
+        return AccessDenied(
+            f"{described} for {_caller(text)}", where=where, fix=_grant(role, where), code=code
+        )
     if status == 404:  # noqa: PLR2004
-        return NotFound(described, where=where, fix="restore what was deleted, or correct the tags", code=code)
+        return NotFound(
+            described, where=where, fix="restore what was deleted, or correct the tags", code=code
+        )
     if code == "ObjectIsDeletedButRecoverable":
-        return NeedsHuman(described, where=where, fix="recover the deleted secret, or purge it", code=code)
+        return NeedsHuman(
+            described, where=where, fix="recover the deleted secret, or purge it", code=code
+        )
     if status in (409, 412):
         return TransientError(described, where=where, code=code)
     return PermanentError(f"{described}: {text[:200]}", where=where, code=code)
@@ -162,7 +196,9 @@ def _caller(message: str) -> str:
 
     Key Vault writes appid=…;oid=…, Resource Manager names both ids in a sentence.
     """
-    ids = re.search(r"appid=([\w-]+);oid=([\w-]+)|client '([\w-]+)' with object id '([\w-]+)'", message)
+    ids = re.search(
+        r"appid=([\w-]+);oid=([\w-]+)|client '([\w-]+)' with object id '([\w-]+)'", message
+    )
     if not ids:
         return "the app's identity"
     app, oid = ids[1] or ids[3], ids[2] or ids[4]

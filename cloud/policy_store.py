@@ -83,7 +83,9 @@ class PolicyStore:
     `deployed` is what the settings grant, with `own` set to the secret that holds the document.
     """
 
-    def __init__(self, vaults: Versions, ref: SecretRef, deployed: Policy, kinds: Kinds, clock: Clock) -> None:
+    def __init__(
+        self, vaults: Versions, ref: SecretRef, deployed: Policy, kinds: Kinds, clock: Clock
+    ) -> None:
         self.ref = ref
         self._vaults = vaults
         self._deployed = deployed
@@ -120,7 +122,9 @@ class PolicyStore:
 
     async def text(self, version: str | None = None) -> str:
         """Return the text of a version, or of the newest one for None."""
-        read = self._vaults.read_version(self.ref, version) if version else self._vaults.read(self.ref)
+        read = (
+            self._vaults.read_version(self.ref, version) if version else self._vaults.read(self.ref)
+        )
         return _text(await read)
 
     async def consider(self, text: str, replacing: str | None) -> Effect:
@@ -130,7 +134,9 @@ class PolicyStore:
             now = await self.current()
         except TransientError:
             now = None
-        return await effect(self._secrets(), now, self._deployed.under(document), self._kinds, self._clock.now())
+        return await effect(
+            self._secrets(), now, self._deployed.under(document), self._kinds, self._clock.now()
+        )
 
     async def push(self, text: str, *, by: str, why: str, replacing: str | None) -> SecretVersion:
         """Write a new version if its text is valid and `replacing` is still the newest version.
@@ -258,6 +264,8 @@ class PolicyStore:
 def _text(secret: SecretVersion) -> str:
     if secret.value is None:
         raise NeedsHuman(
-            "the policy document is disabled", where=str(secret.ref), fix="push a version, or enable its current one"
+            "the policy document is disabled",
+            where=str(secret.ref),
+            fix="push a version, or enable its current one",
         )
     return secret.value.reveal()

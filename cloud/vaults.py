@@ -38,14 +38,18 @@ class KeyVaults:
             secret = await call("reading the secret", request, where=str(ref), role=ROLE)
         except AccessDenied as error:
             if error.code == "SecretDisabled":
-                return SecretVersion(ref, None, None, enabled=False, created=NEVER, expires=None, content_type=None)
+                return SecretVersion(
+                    ref, None, None, enabled=False, created=NEVER, expires=None, content_type=None
+                )
             raise
         return _version(ref, secret.properties, secret.value)
 
     async def read_version(self, ref: SecretRef, version: str) -> SecretVersion:
         """Return one version with its value; raises AccessDenied if it is disabled."""
         request = self._client(ref.vault).get_secret(ref.name, version, **READING)
-        secret = await call("reading an earlier version", request, where=f"{ref}/{version}", role=ROLE)
+        secret = await call(
+            "reading an earlier version", request, where=f"{ref}/{version}", role=ROLE
+        )
         return _version(ref, secret.properties, secret.value)
 
     async def publish(self, ref: SecretRef, draft: Draft) -> SecretVersion:
@@ -87,7 +91,9 @@ class KeyVaults:
         async for properties in stream("listing", listing, where=vault, role=ROLE):
             yield _version(SecretRef(vault, str(properties.name)), properties, None)
 
-    async def page(self, vault: str, token: str | None) -> tuple[Sequence[SecretVersion], str | None]:
+    async def page(
+        self, vault: str, token: str | None
+    ) -> tuple[Sequence[SecretVersion], str | None]:
         """Return one page of what `list` streams, and the token of the next page if there is one.
 
         A page holds 25 secrets at most and may be empty.
@@ -97,7 +103,9 @@ class KeyVaults:
             # A page token is the address of the next page, and the app sends its access token
             # there.
             raise NeedsHuman(
-                "the page token is not one of this vault", where=vault, fix="start again at the first page"
+                "the page token is not one of this vault",
+                where=vault,
+                fix="start again at the first page",
             )
         pages: Any = client.list_properties_of_secrets(**READING).by_page(token)
         try:
@@ -119,7 +127,9 @@ class KeyVaults:
         if vault not in self._clients:
             from azure.keyvault.secrets.aio import SecretClient
 
-            self._clients[vault] = SecretClient(vault, self._azure.credential, **self._azure.client_options)
+            self._clients[vault] = SecretClient(
+                vault, self._azure.credential, **self._azure.client_options
+            )
         return self._clients[vault]
 
 
@@ -127,7 +137,11 @@ def _leads_to(token: str, vault: str) -> bool:
     """Return whether a page's address is one of this vault; Key Vault may name the port."""
     try:
         page, own = urlsplit(token), urlsplit(vault)
-        same = page.scheme == "https" and page.hostname == own.hostname and (page.port or 443) == (own.port or 443)
+        same = (
+            page.scheme == "https"
+            and page.hostname == own.hostname
+            and (page.port or 443) == (own.port or 443)
+        )
     except ValueError:
         return False
     return same and page.path == "/secrets" and page.username is None

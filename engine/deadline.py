@@ -1,7 +1,8 @@
-"""How long anything may take, so that it ends by itself before the Functions host ends the whole worker.
+"""Time limits that end every piece of work before the Functions host ends the whole worker.
 
-At functionTimeout the host restarts the worker, and everything in flight on it fails (Azure/azure-functions-host,
-WebScriptHostExceptionHandler.OnTimeoutExceptionAsync). A CancelledError that escapes is never answered at all.
+At functionTimeout the host restarts the worker, and everything in flight on it fails
+(Azure/azure-functions-host, WebScriptHostExceptionHandler.OnTimeoutExceptionAsync). The host
+never gets an answer from a function that lets a CancelledError escape.
 """
 
 from __future__ import annotations
@@ -15,18 +16,21 @@ from engine.errors import TransientError
 FUNCTION_TIMEOUT = 600.0
 """functionTimeout in host.json, in seconds."""
 HANDLER_SECONDS = 540.0
-"""The longest that any function runs. What is inside it ends earlier, where all goes well."""
+"""The longest that any function runs. In normal operation, what runs inside it ends earlier."""
 ROTATION_SECONDS = 480.0
 """The longest that one try of a work item takes."""
 SWEEP_SECONDS = 240.0
-"""How long a sweep begins further pages; the rest goes on by a new message. One page takes a minute at worst."""
+"""How long a sweep keeps starting pages. A new message continues it from there.
+
+One page takes a minute at worst.
+"""
 ANSWER_SECONDS = 200.0
-"""The longest that an HTTP call is worked on. Azure cuts it off after 230 seconds."""
+"""The longest that an HTTP call is worked on. Azure cuts the call off after 230 seconds."""
 
 
 @asynccontextmanager
 async def bounded(seconds: float, what: str) -> AsyncIterator[None]:
-    """Raise TransientError where this takes longer, is cancelled, or tries to end the process."""
+    """Raise TransientError if the body times out, is cancelled, or tries to end the process."""
     try:
         async with asyncio.timeout(seconds):
             yield

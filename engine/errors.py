@@ -2,16 +2,16 @@
 
     RekeyError                  what happened, where, and the fix
     ├── ConfigError             wrong settings: all problems at once
-    ├── TransientError          may pass by itself: the queue tries again (`retry_after` seconds where Azure said so)
-    │   └── LeaseUnavailable    another worker is busy with the same source
+    ├── TransientError          may pass by itself: the queue tries again
+    │   └── LeaseUnavailable    another worker holds the lease, or this one lost it
     └── PermanentError          will not pass by itself: the secret is parked
         ├── NotFound            the secret or its source does not exist
         ├── AccessDenied        names the identity, the scope and the role to grant
         ├── VerificationFailed  the source refuses the credential
         └── NeedsHuman          only a person can decide
 
-None of them ever carries a secret value, and none keeps the SDK error that caused it: that one holds the request,
-body included.
+No error ever carries a secret value. None keeps the SDK error that caused it either, because
+that one holds the request, body included.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from collections.abc import Sequence
 
 
 class RekeyError(Exception):
-    """Something went wrong: `what` happened, `where`, the `fix`, and Azure's error `code` where Azure said so."""
+    """What happened, where, and the fix; `code` is Azure's error code, if Azure sent one."""
 
     def __init__(self, what: str, *, where: str = "", fix: str = "", code: str = "") -> None:
         self.what = what
@@ -30,7 +30,7 @@ class RekeyError(Exception):
         super().__init__(what, where, fix)
 
     def add(self, further: str) -> None:
-        """Say what came of it further."""
+        """Append a further consequence to the message."""
         self.what = f"{self.what}; {further}"
         self.args = (self.what, self.where, self.fix)
 
@@ -41,30 +41,40 @@ class RekeyError(Exception):
 
 
 class ConfigError(RekeyError):
-    """The settings are wrong; `problems` lists every one of them, each with its fix."""
+    """The settings are wrong. `problems` lists all of them, each with its fix."""
 
     def __init__(self, problems: Sequence[str]) -> None:
         self.problems = tuple(problems)
         lines = "".join(f"\n  - {problem}" for problem in self.problems)
-        super().__init__(f"{len(self.problems)} wrong setting(s):{lines}\n", where="application settings")
+        super().__init__(
+            f"{len(self.problems)} wrong setting(s):{lines}\n", where="application settings"
+        )
 
 
 class TransientError(RekeyError):
-    """It may pass by itself; `retry_after` is in seconds, None where Azure did not say."""
+    """The error may pass by itself. `retry_after` is in seconds, None if Azure did not say."""
 
     def __init__(
-        self, what: str, *, where: str = "", fix: str = "", code: str = "", retry_after: float | None = None
+        self,
+        what: str,
+        *,
+        where: str = "",
+        fix: str = "",
+        code: str = "",
+        retry_after: float | None = None,
     ) -> None:
         super().__init__(what, where=where, fix=fix, code=code)
         self.retry_after = retry_after
+        self.is_followed = False
+        """A look at the source is posted already, so nothing else need bring a look back."""
 
 
 class LeaseUnavailable(TransientError):  # noqa: N818 - the name says what is the case
-    """Another worker holds the lease, or the lease was lost on the way."""
+    """Another worker holds the lease, or this worker has lost it."""
 
 
 class PermanentError(RekeyError):
-    """It will not pass by itself."""
+    """The error will not pass by itself."""
 
 
 class NotFound(PermanentError):  # noqa: N818
@@ -72,12 +82,12 @@ class NotFound(PermanentError):  # noqa: N818
 
 
 class AccessDenied(PermanentError):  # noqa: N818
-    """The app's identity may not do this; `fix` names the role and the scope to grant."""
+    """The app's identity may not do this. `fix` names the role and the scope to grant."""
 
 
 class VerificationFailed(PermanentError):  # noqa: N818
-    """The source refuses the credential, after waiting for it to take effect."""
+    """The source still refuses the credential after Rekey waited for it to take effect."""
 
 
 class NeedsHuman(PermanentError):  # noqa: N818
-    """Only a person can decide what is right here."""
+    """Only a person can decide what to do."""

@@ -1,4 +1,4 @@
-"""What every step of the engine needs: the ports, the policy, and the one decision asked with them."""
+"""What every step of the engine needs: the ports, the policy, and the decision made with them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ log = logging.getLogger("rekey")
 
 @dataclass(frozen=True)
 class Parts:
-    """The ports, and what follows from them alone."""
+    """The ports, and helpers that need nothing else."""
 
     vaults: Vaults
     leases: Leases
@@ -32,25 +32,30 @@ class Parts:
     reporter: Reporter
     queue: WorkQueue
     apps: Apps | None = None
-    """How apps that use secrets are reached; None where none are."""
+    """How to reach the apps that use secrets; None if the deployment has none."""
     webhooks: Webhooks | None = None
-    """How owners are told; None where none are."""
+    """How to notify owners; None if the deployment sends no notices."""
     incidents: Incidents | None = None
-    """Where it stands which incidents there were; None where none are kept."""
+    """Where incidents are recorded; None if the deployment keeps none."""
 
     @property
     def kinds(self) -> Kinds:
-        """What is known of each kind of credential."""
+        """The kinds of credential, by name."""
         return {kind: type(rotator) for kind, rotator in self.rotators.items()}
 
     def decide(self, secret: SecretVersion, item: WorkItem) -> Decision:
-        """Decide about a secret as it is now."""
+        """Decide what a work item means for a secret in its present state."""
         decision = decide(secret, item, self.policy, self.kinds, self.clock.now())
-        self.reporter.about(item.operation, decision.managed.rotator.kind if isinstance(decision, Acting) else "")
+        self.reporter.about(
+            item.operation, decision.managed.rotator.kind if isinstance(decision, Acting) else ""
+        )
         return decision
 
     async def ledger(self) -> Ledger:
-        """Read what the records say of all secrets; where the app may not list them, tags alone must do."""
+        """Read what the records say of all secrets.
+
+        Where the app may not list them, the ledger is marked `unread` and only tags are known.
+        """
         try:
             return await Ledger.read(self.leases.index())
         except PermanentError as error:
@@ -63,12 +68,16 @@ class Parts:
 
     @staticmethod
     def held(secret: SecretVersion, managed: Managed) -> Sensitive | None:
-        """Return the credential inside the value; None where the value does not follow the template."""
-        return (template.extract(managed.template, secret.value) or {}).get(managed.rotator.value_field)
+        """Return the credential inside the value; None if the value does not match the template."""
+        return (template.extract(managed.template, secret.value) or {}).get(
+            managed.rotator.value_field
+        )
 
     def _marked(self, secret: SecretVersion) -> bool:
-        """Return whether a version bears the mark of this deployment, or of a Rekey that did not give its name yet."""
-        return tags.PROOF in secret.tags or secret.tags.get(tags.BY) == (self.policy.deployment or None)
+        """Return whether this deployment, or a Rekey without deployment names, marked a version."""
+        return tags.PROOF in secret.tags or secret.tags.get(tags.BY) == (
+            self.policy.deployment or None
+        )
 
     def job(
         self,
@@ -79,9 +88,10 @@ class Parts:
         touched: bool = False,
         in_place: bool = False,
     ) -> Job:
-        """Describe to a rotator what is to be issued.
+        """Describe to a rotator what to issue.
 
-        `proven` where the record says that Rekey wrote this version, `touched` where an earlier try may have changed the source.
+        `proven`: the record says that Rekey wrote this version. `touched`: an earlier try may
+        have changed the source.
         """
         assert secret.version is not None  # noqa: S101 - a version that was read has an id
         return Job(

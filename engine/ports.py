@@ -1,4 +1,4 @@
-"""What the engine needs from the outside world. cloud/ makes these real; the tests have fakes of their own."""
+"""What the engine needs from the outside world. cloud/ implements it; tests use fakes."""
 
 from __future__ import annotations
 
@@ -20,34 +20,37 @@ from engine.secret import Draft, SecretRef, SecretVersion, Sensitive
 
 
 class Clock(Protocol):
-    """Time, so that a test can hold it."""
+    """Time, as a port so that tests control it."""
 
     def now(self) -> datetime:
-        """Return the current time, aware, in UTC."""
+        """Return the current time in UTC, with its time zone."""
         ...
 
     def monotonic(self) -> float:
-        """Return seconds that never go back, from any start."""
+        """Return seconds that never go back, counted from an arbitrary start."""
         ...
 
     async def sleep(self, seconds: float) -> None:
-        """Let this many seconds pass without holding anybody else up."""
+        """Wait this many seconds without blocking other work."""
         ...
 
 
 class Vaults(Protocol):
-    """The Key Vaults. Every method raises RekeyErrors only, and touches listed vaults only."""
+    """The Key Vaults. Every method raises only RekeyErrors, and touches only listed vaults."""
 
     async def read(self, ref: SecretRef) -> SecretVersion:
-        """Return the current version with its value; NotFound where there is none. A disabled one has no value."""
+        """Return the current version with its value; raises NotFound if there is none.
+
+        A disabled version has no value.
+        """
         ...
 
     async def read_version(self, ref: SecretRef, version: str) -> SecretVersion:
-        """Return one version with its value; NotFound where there is none, AccessDenied where it is disabled."""
+        """Return one version with its value; raises NotFound, or AccessDenied if it is disabled."""
         ...
 
     async def publish(self, ref: SecretRef, draft: Draft) -> SecretVersion:
-        """Write a new version, without retrying blindly; a TransientError means: perhaps written."""
+        """Write a new version. Never retries blindly: after a TransientError it may be written."""
         ...
 
     async def retag(self, secret: SecretVersion, tags: Mapping[str, str]) -> SecretVersion:
@@ -55,57 +58,71 @@ class Vaults(Protocol):
         ...
 
     async def disable(self, ref: SecretRef, version: str) -> None:
-        """Disable a version; fine if it is disabled or gone."""
+        """Disable a version; succeeds if it is already disabled or gone."""
         ...
 
     def list(self, vault: str) -> AsyncIterator[SecretVersion]:
-        """Stream the current version of every secret, without values and version ids, a page at a time."""
+        """Stream the current version of every secret by pages, without values and version ids."""
         ...
 
-    async def page(self, vault: str, token: str | None) -> tuple[Sequence[SecretVersion], str | None]:
-        """Return one page of what `list` streams, and the next page's token; raises NeedsHuman for a token of elsewhere."""
+    async def page(
+        self, vault: str, token: str | None
+    ) -> tuple[Sequence[SecretVersion], str | None]:
+        """Return one page of what `list` streams, and the token of the next page.
+
+        Raises NeedsHuman for a token that belongs to another vault.
+        """
         ...
 
     def versions(self, ref: SecretRef) -> AsyncIterator[SecretVersion]:
-        """Stream every version of one secret, in no order, without values; none where there is no such secret."""
+        """Stream every version of one secret, unordered and without values.
+
+        A secret that does not exist has no versions.
+        """
         ...
 
 
 class Lease(Protocol):
-    """The sole right to change one source, for a while."""
+    """The exclusive right to change one source, for a limited time."""
 
     @property
     def record(self) -> Record:
-        """What is known of the source, as read when the lease was taken or written since.
+        """The record of the source, as read when the lease was taken or as written since.
 
-        Raises NeedsHuman where it is damaged, or was written by a newer Rekey.
+        Raises NeedsHuman if the record is damaged or was written by a newer Rekey.
         """
         ...
 
     @property
     def where(self) -> str:
-        """Where the record lies, for a person who must look at it."""
+        """Where the record is stored, for a person who must look at it."""
         ...
 
     async def write(self, record: Record) -> None:
-        """Write the record, unless somebody else has written it meanwhile; LeaseUnavailable if the lease is lost."""
+        """Write the record; raises LeaseUnavailable if the lease is lost or it was changed."""
         ...
 
     async def ensure(self, seconds: float) -> None:
-        """Make sure that the lease lasts this long from now, renewing it if need be; LeaseUnavailable if it is lost."""
+        """Make sure that the lease lasts this long from now, renewing it if necessary.
+
+        Raises LeaseUnavailable if the lease is lost.
+        """
         ...
 
     @property
     def remaining(self) -> float:
-        """Seconds for which the lease certainly still holds."""
+        """Seconds for which the lease is certain to last."""
         ...
 
 
 class Leases(Protocol):
-    """Who may work on which source."""
+    """Leases on sources, and the list of their records."""
 
     def hold(self, source: str, owner: str) -> AbstractAsyncContextManager[Lease]:
-        """Take the lease on a source, recording `owner` where nobody owns it yet; LeaseUnavailable if it is taken."""
+        """Take the lease on a source; raises LeaseUnavailable if another worker holds it.
+
+        A source without an owner gets `owner` as the owner in its record.
+        """
         ...
 
     def index(self) -> AsyncIterator[Listed]:
@@ -117,91 +134,94 @@ class WorkQueue(Protocol):
     """The queues `rotations` and `sweeps`."""
 
     async def post_rotation(self, item: WorkItem, delay: float = 0.0) -> None:
-        """Put a work item on `rotations`, to be seen after so many seconds (7 days at most)."""
+        """Post a work item that becomes visible after this many seconds (7 days at most)."""
         ...
 
     async def post_sweep(self, order: SweepOrder, delay: float = 0.0) -> None:
-        """Put an order on `sweeps`, to be seen after so many seconds."""
+        """Post a sweep order that becomes visible after this many seconds."""
         ...
 
 
 class Apps(Protocol):
-    """The apps that use secrets, by their resource ids (lower case). Every method raises RekeyErrors only."""
+    """The apps that use secrets, by resource id (lower case). Methods raise only RekeyErrors."""
 
     async def refresh(self, app: str, secret: SecretVersion, *, ask: bool) -> bool:
-        """Have an app use this version, the current one; tells whether it does, as far as can be known. Fine if it did."""
+        """Make an app use this version, the current one; succeeds if it already does.
+
+        Returns whether the app uses it, as far as that can be known.
+        """
         ...
 
     async def lags(self, app: str, secret: SecretVersion) -> bool:
-        """Tell whether an app is known to use another version than this; False where that cannot be known."""
+        """Return whether an app is known to use another version; False if that is not known."""
         ...
 
 
 class Webhooks(Protocol):
-    """Chats."""
+    """Chat webhooks."""
 
     async def send(self, hook: Webhook, url: Sensitive, notice: Notice) -> None:
-        """Post a message, once and within seconds; raises RekeyErrors only, none of which shows the URL."""
+        """Post a message once, within seconds. Raises only RekeyErrors that never show the URL."""
         ...
 
 
 class Watch(Protocol):
-    """What sees whether the app still does its work. Never raises: no sweep fails for want of a record."""
+    """Checks that the app still does its work. Never raises: no sweep fails because of it."""
 
     async def swept(self, order: SweepOrder) -> None:
-        """Remember that a sweep of a vault came to its end, and when the next one is due."""
+        """Remember that a sweep of a vault has finished, and when the next one is due."""
         ...
 
     async def measure(self) -> None:
-        """Measure what waits on the queues, what was given up on, and what could not be delivered."""
+        """Measure waiting messages, abandoned messages, and events that were not delivered."""
         ...
 
     async def sweeps(self) -> Sequence[LastSweep]:
-        """Return when each vault was swept last, as far as it is known; none where that cannot be read."""
+        """Return when each vault was last swept, as far as known; empty if that cannot be read."""
         ...
 
     async def obstacle(self) -> str:
-        """Return what keeps the app from working, in one sentence with its fix; empty where nothing is known to."""
+        """Return what keeps the app from working, with its fix; empty if nothing is known to."""
         ...
 
 
 class Memory(Protocol):
-    """Where a request is remembered."""
+    """A store that remembers requests."""
 
     async def recall(self, key: str) -> str | None:
-        """Return what was remembered under a key; None where nothing was."""
+        """Return what is stored under a key; None if nothing is."""
         ...
 
     async def remember(self, key: str, text: str) -> str:
-        """Remember a text, and return the one that was remembered first."""
+        """Store a text unless the key has one already; return the text stored first."""
         ...
 
 
 class Incidents(Protocol):
-    """Where it stands which incidents there were."""
+    """The store of incidents."""
 
     async def keep(self, incident: Incident) -> None:
-        """Write an incident down; one that is there already stays as it is."""
+        """Store an incident, unless it is stored already."""
         ...
 
     async def find(self, incident_id: str) -> Incident | None:
-        """Return an incident; None where there is none with this id."""
+        """Return an incident; None if there is none with this id."""
         ...
 
     async def newest(self, most: int) -> Sequence[Incident]:
-        """Return so many, the newest first."""
+        """Return at most this many incidents, the newest first."""
         ...
 
 
 class Reporter(Protocol):
-    """Where outcomes go: log, metrics, events. Never raises: a rotation does not fail for its report."""
+    """The destination of outcomes: log, metrics, events. Never raises: no rotation fails for it."""
 
     def handling(self, item: WorkItem) -> AbstractContextManager[None]:
-        """Follow one work item to its end; one that comes to no conclusion is a try that failed and is repeated."""
+        """Follow one work item to its end. Without a conclusion it counts as a failed try."""
         ...
 
     def about(self, operation: str | None, rotator: str) -> None:
-        """Say what the work item in hand, if any, turned out to be about; what is not known is None or empty."""
+        """Describe the work item in hand, if there is one; unknown parts are None or empty."""
         ...
 
     def step(self, name: str) -> AbstractContextManager[None]:
@@ -213,13 +233,16 @@ class Reporter(Protocol):
         ...
 
     async def swept(self, tally: Tally) -> None:
-        """Report what one sweep saw, or one part of it."""
+        """Report what one sweep, or one part of it, saw."""
         ...
 
     def given_up(self, queue: str) -> None:
-        """Count a message of a queue that the host gave up on."""
+        """Count a message that the host gave up on."""
         ...
 
     def denied(self, where: str, what: str) -> None:
-        """Count a refusal: `where` is azure, and `what` the service, or caller, and `what` the route."""
+        """Count a refusal.
+
+        `where` is `azure` and `what` the service, or `where` is `caller` and `what` the route.
+        """
         ...

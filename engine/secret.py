@@ -13,15 +13,23 @@ from urllib.parse import urlsplit
 from engine.errors import NeedsHuman
 
 NAME = re.compile(r"[0-9a-zA-Z-]{1,127}")
-"""A secret's name: https://learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates."""
+"""A secret's name.
+
+https://learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates
+"""
 VERSION = re.compile(r"[0-9a-z]{1,64}")
-"""A version's id (Key Vault's are 32 hexadecimal digits). An empty one would mean the latest version, so it is never let through."""
-URL = re.compile(r"(?i:https)://(?P<host>[0-9a-zA-Z.:-]+)/secrets/(?P<name>[0-9a-zA-Z-]{1,127})(/.*)?")
+"""A version's id (Key Vault's are 32 hexadecimal digits).
+
+An empty id would mean the latest version, so it never passes.
+"""
+URL = re.compile(
+    r"(?i:https)://(?P<host>[0-9a-zA-Z.:-]+)/secrets/(?P<name>[0-9a-zA-Z-]{1,127})(/.*)?"
+)
 """A secret's URL, with or without a version."""
 
 
 class Sensitive:
-    """A value that shows itself only to who calls `reveal`: not in repr, str, format, pickle or a comparison's timing."""
+    """A value that only `reveal` shows: not repr, str, format, pickle or a comparison's timing."""
 
     __slots__ = ("__value",)
 
@@ -49,7 +57,7 @@ class Sensitive:
 
 @dataclass(frozen=True, slots=True)
 class SecretRef:
-    """A secret by its vault (URL without a trailing slash, lower case) and name."""
+    """A secret by its vault (URL in lower case without a trailing slash) and its name."""
 
     vault: str
     name: str
@@ -59,11 +67,14 @@ class SecretRef:
 
     @classmethod
     def parse(cls, url: str) -> SecretRef:
-        """Read the URL of a secret, with or without a version; raises NeedsHuman for anything else."""
-        found = URL.fullmatch(url.strip())
-        if found is None:
-            raise NeedsHuman(f"{url[:200]!r} is not the URL of a secret", fix="expected https://<vault>/secrets/<name>")
-        return cls(f"https://{found['host'].lower()}", found["name"])
+        """Parse the URL of a secret, with or without a version; raises NeedsHuman if it is none."""
+        match = URL.fullmatch(url.strip())
+        if match is None:
+            raise NeedsHuman(
+                f"{url[:200]!r} is not the URL of a secret",
+                fix="expected https://<vault>/secrets/<name>",
+            )
+        return cls(f"https://{match['host'].lower()}", match["name"])
 
     @property
     def vault_name(self) -> str:
@@ -73,7 +84,7 @@ class SecretRef:
 
 @dataclass(frozen=True, slots=True)
 class SecretVersion:
-    """One version of a secret. A listing tells neither `version` nor `value`; the rest it tells."""
+    """One version of a secret. A listing leaves `version` and `value` empty."""
 
     ref: SecretRef
     version: str | None
@@ -87,7 +98,7 @@ class SecretVersion:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A new version, complete, as it is about to be published."""
+    """A complete new version, ready to publish."""
 
     value: Sensitive
     expires: datetime

@@ -1,4 +1,4 @@
-"""What each trigger asks for: one method a trigger, free of the Functions runtime."""
+"""What each trigger asks for: one method per trigger, free of the Functions runtime."""
 
 from __future__ import annotations
 
@@ -20,17 +20,23 @@ from engine.sweep.sweeper import Sweeper
 log = logging.getLogger("rekey")
 
 MAX_TRIES = 5
-"""How often a message is tried: maxDequeueCount in host.json. The last try parks the secret with its real error."""
+"""How often a message is tried: maxDequeueCount in host.json.
+
+The last try parks the secret with the error that actually occurred.
+"""
 MAX_DEFERRALS = 10
-"""How often a work item is put off because Azure asked for it."""
+"""How often a work item is deferred because Azure asked to wait."""
 INCIDENT_SECONDS = 900.0
-"""When an incident is tried again that could not be finished."""
+"""How long to wait before an unfinished incident is tried again."""
 LOOK_SECONDS = 120.0
-"""When a look is tried again whose tries have all failed: the app's own storage may be away."""
+"""How long to wait before a look whose tries have all failed is repeated.
+
+The app's own storage may be unavailable.
+"""
 MOST_LOOKS = 2000
-"""How often that is done: for about a week."""
+"""How often such a look is repeated: for about a week."""
 BUSY_SECONDS = 300.0
-"""How long a work item is put off when other workers have held its source all the time."""
+"""How long a work item is deferred when other workers kept its source leased during every try."""
 
 
 @dataclass(frozen=True)
@@ -40,18 +46,21 @@ class Service:
     engine: Engine
     queue: WorkQueue
     policies: Policies
-    """Where the policy is read anew."""
+    """Where the current policy is read."""
     watch: Watch
-    """What remembers that sweeps end, and measures what nobody takes up."""
+    """Records that sweeps finish, and measures messages that nobody processes."""
     sweep_seconds: float = SWEEP_SECONDS
     rotation_seconds: float = ROTATION_SECONDS
 
     async def ready(self) -> Engine:
-        """Return the engine under the policy as it is now; TransientError while there is none that can be followed."""
+        """Return the engine under the current policy.
+
+        Raises TransientError while no valid policy version exists.
+        """
         return replace(self.engine, policy=await self.policies.current())
 
     async def on_event(self, text: str | bytes, tries: int = 1) -> None:
-        """Turn a Key Vault event into a work item; an event that cannot be read raises, and is dead-lettered."""
+        """Turn a Key Vault event into a work item; raises if unreadable, to be dead-lettered."""
         with self._giving_up("vault-events", tries):
             await self._take_in(_understood(text))
 
@@ -59,26 +68,44 @@ class Service:
         if event is None:
             return
         if not self.engine.policy.manages(event.ref.vault):
-            log.warning("event %s is about %s, which is not in REKEY_VAULTS: ignored", event.event_id, event.ref.vault)
+            log.warning(
+                "event %s is about %s, which is not in REKEY_VAULTS: ignored",
+                event.event_id,
+                event.ref.vault,
+            )
             return
         await self.queue.post_rotation(
-            WorkItem(event.ref, version=event.version, trigger="event", requested_by="event grid", reason=event.kind)
+            WorkItem(
+                event.ref,
+                version=event.version,
+                trigger="event",
+                requested_by="event grid",
+                reason=event.kind,
+            )
         )
 
     async def sweep(self, status: Mapping[str, str], *, past_due: bool) -> None:
-        """Ask for every vault to be swept; `status` is the timer's ScheduleStatus."""
+        """Order a sweep of every vault; `status` is the timer's ScheduleStatus."""
         if past_due:
             log.warning("this sweep is late: the app was not running when it was due")
         for vault in self.engine.policy.scopes:
-            await self.queue.post_sweep(SweepOrder.by_schedule(vault, status, self.engine.clock.now()))
+            await self.queue.post_sweep(
+                SweepOrder.by_schedule(vault, status, self.engine.clock.now())
+            )
         await self.watch.measure()
 
     async def sweep_vault(self, text: str | bytes, tries: int = 1) -> None:
-        """Sweep one vault. A sweep that fails is made up for by the next; an incident's order comes back until it is done."""
+        """Sweep one vault, or send on what an incident covers there.
+
+        The next scheduled sweep makes up for a failed one. An incident's order comes back until
+        it is done.
+        """
         with self._giving_up("sweeps", tries):
             order = SweepOrder.from_json(text, self.engine.clock.now())
             if not self.engine.policy.manages(order.vault):
-                log.warning("a sweep of %s was asked for, which is not in REKEY_VAULTS: ignored", order.vault[:200])
+                log.warning(
+                    "ignored a sweep of %s, which is not in REKEY_VAULTS", order.vault[:200]
+                )
                 return
             await self._sweep(order, tries)
 
@@ -88,20 +115,20 @@ class Service:
         except TransientError as error:
             if order.incident is None or tries < MAX_TRIES:
                 raise
-            log.warning("the incident's order for %s comes back: %s", order.vault, error)
+            log.warning("the incident order for %s is tried again later: %s", order.vault, error)
             await self.queue.post_sweep(order, error.retry_after or BUSY_SECONDS)
         except PermanentError as error:
             if order.so_far is None:
                 raise
-            # The next page cannot be had: Key Vault may have forgotten it.
-            log.warning("the sweep of %s begins anew: %s", order.vault, error)
+            # The next page cannot be read: Key Vault may have forgotten its token.
+            log.warning("the sweep of %s starts again: %s", order.vault, error)
             await self.queue.post_sweep(replace(order, so_far=None))
         else:
             if ended and order.incident is None:
                 await self.watch.swept(order)
 
     async def rotate(self, text: str | bytes, tries: int) -> None:
-        """Work on one item. What may pass is raised, so that the queue tries again; the last try parks instead."""
+        """Work on one item. Raises what may pass, so the queue retries; the last try parks it."""
         item = WorkItem.from_json(text)
         with self.engine.reporter.handling(item):
             await self._work(item, tries)
@@ -114,11 +141,14 @@ class Service:
             problem = error
         else:
             return
-        # Azure said when to come back: asking before that would only prolong it. And a busy source is no broken one.
+        # Azure said when to come back: an earlier try would only lengthen the wait. A source that
+        # is busy is not broken either.
         busy = isinstance(problem, LeaseUnavailable) and tries >= MAX_TRIES
         later = problem.retry_after or (BUSY_SECONDS if busy else 0.0)
-        if later and item.deferred < MAX_DEFERRALS:
-            log.warning("%s comes back in %.0f s: %s", item.ref, later, problem)
+        if item.follow_up and problem.is_followed and (later or tries >= MAX_TRIES):
+            await (await self.ready()).leave(item, problem)
+        elif later and item.deferred < MAX_DEFERRALS:
+            log.warning("%s is tried again in %.0f s: %s", item.ref, later, problem)
             await self.queue.post_rotation(replace(item, deferred=item.deferred + 1), later)
         elif tries < MAX_TRIES:
             log.warning("try %d of %d for %s: %s", tries, MAX_TRIES, item.ref, problem)
@@ -127,7 +157,10 @@ class Service:
             await self._give_up(item, problem)
 
     async def park(self, text: str | bytes, message_id: str) -> None:
-        """Mark the secret of a message that the queue gave up on: its worker died each time, or it cannot be read."""
+        """Park the secret of a message that the queue gave up on.
+
+        Its worker died on every try, or the message cannot be read.
+        """
         self.engine.reporter.given_up("rotations")
         try:
             item = WorkItem.from_json(text)
@@ -135,27 +168,32 @@ class Service:
             log.error("message %s on rotations-poison: %s", message_id, malformed)
             return
         error = PermanentError(
-            f"gave up after {MAX_TRIES} tries, none of which came to an end",
-            fix="see the log of operation " + (item.operation or "(version unknown)") + ", then rotate by hand",
+            f"gave up after {MAX_TRIES} tries, none of which finished",
+            fix="see the log of operation "
+            + (item.operation or "(version unknown)")
+            + ", then rotate by hand",
         )
         with self.engine.reporter.handling(item):
             await self._give_up(item, error)
 
     async def _give_up(self, item: WorkItem, error: RekeyError) -> None:
-        """Park the secret. An incident, and a look, are tried again all the same, until the source has answered."""
+        """Park the secret. Incidents and looks are still repeated until the source has answered."""
         if item.compromised:
             await self.queue.post_rotation(replace(item, deferred=0), INCIDENT_SECONDS)
         elif item.follow_up and item.follow_up < MOST_LOOKS:
             later = replace(item, deferred=0, follow_up=item.follow_up + 1)
             await self.queue.post_rotation(later, LOOK_SECONDS)
             if item.follow_up > 1:
-                log.warning("a look at %s comes back in %.0f s: %s", item.ref, LOOK_SECONDS, error)
+                log.warning("a look at %s is repeated in %.0f s: %s", item.ref, LOOK_SECONDS, error)
                 return
         await (await self.ready()).park(item, error)
 
     @contextmanager
     def _giving_up(self, queue: str, tries: int) -> Iterator[None]:
-        """Count a message whose last try fails: the host now moves it to the poison queue, where nobody takes it up."""
+        """Count a message whose last try fails.
+
+        The host then moves it to the poison queue, which nothing reads.
+        """
         try:
             yield
         except Exception:
@@ -165,9 +203,10 @@ class Service:
 
 
 def _understood(text: str | bytes) -> VaultEvent | None:
-    """Read an event; what asks for no rotation is logged before it is acknowledged or raised.
+    """Read an event. One that asks for no rotation is logged here and then acknowledged.
 
-    The host does not send its own log of what a function raised to Application Insights.
+    An unreadable one is logged here and then raised: the host does not send its own log of a
+    function's exception to Application Insights.
     """
     try:
         event = parse_event(text)
@@ -180,8 +219,8 @@ def _understood(text: str | bytes) -> VaultEvent | None:
         log.info("event %s (%s) asks for no rotation", event.event_id, event.kind)
     else:
         log.warning(
-            "event %s is of type %r, which is none of Key Vault's: ignored. Fix: let its subscription"
-            " send SecretNearExpiry and SecretExpired of a vault alone",
+            "ignored event %s of type %r, which is not a Key Vault type. Fix: let its subscription"
+            " send only SecretNearExpiry and SecretExpired of a vault",
             event.event_id,
             event.kind,
         )

@@ -1,3 +1,3 @@
-"""The version of Rekey: written here, and read by the package, the command line and the OpenAPI document."""
+"""The version of Rekey, for the package, the command line and the OpenAPI document."""
 
 VERSION = "0.2.0"

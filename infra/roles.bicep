@@ -30,6 +30,72 @@ func roleActions(role sourceRole) string[] =>
       'Microsoft.App/containerApps/write'
       'Microsoft.App/containerApps/revisions/read'
     ]
+    'service-bus-keys': [
+      'Microsoft.ServiceBus/namespaces/read'
+      'Microsoft.ServiceBus/namespaces/authorizationRules/listKeys/action'
+      'Microsoft.ServiceBus/namespaces/authorizationRules/regenerateKeys/action'
+      'Microsoft.ServiceBus/namespaces/queues/authorizationRules/listKeys/action'
+      'Microsoft.ServiceBus/namespaces/queues/authorizationRules/regenerateKeys/action'
+      'Microsoft.ServiceBus/namespaces/topics/authorizationRules/listKeys/action'
+      'Microsoft.ServiceBus/namespaces/topics/authorizationRules/regenerateKeys/action'
+    ]
+    'event-hubs-keys': [
+      'Microsoft.EventHub/namespaces/read'
+      'Microsoft.EventHub/namespaces/authorizationRules/listKeys/action'
+      'Microsoft.EventHub/namespaces/authorizationRules/regenerateKeys/action'
+      'Microsoft.EventHub/namespaces/eventhubs/authorizationRules/listKeys/action'
+      'Microsoft.EventHub/namespaces/eventhubs/authorizationRules/regenerateKeys/action'
+    ]
+    'ai-services-keys': [
+      'Microsoft.CognitiveServices/accounts/read'
+      'Microsoft.CognitiveServices/accounts/listKeys/action'
+      'Microsoft.CognitiveServices/accounts/regenerateKey/action'
+    ]
+    'search-admin-keys': [
+      'Microsoft.Search/searchServices/read'
+      'Microsoft.Search/searchServices/listAdminKeys/action'
+      'Microsoft.Search/searchServices/regenerateAdminKey/action'
+    ]
+    'app-configuration-keys': [
+      'Microsoft.AppConfiguration/configurationStores/read'
+      'Microsoft.AppConfiguration/configurationStores/listKeys/action'
+      'Microsoft.AppConfiguration/configurationStores/regenerateKey/action'
+    ]
+    'container-registry-passwords': [
+      'Microsoft.ContainerRegistry/registries/read'
+      'Microsoft.ContainerRegistry/registries/listCredentials/action'
+      'Microsoft.ContainerRegistry/registries/regenerateCredential/action'
+    ]
+    'batch-keys': [
+      'Microsoft.Batch/batchAccounts/read'
+      'Microsoft.Batch/batchAccounts/listKeys/action'
+      'Microsoft.Batch/batchAccounts/regenerateKeys/action'
+    ]
+    'communication-keys': [
+      'Microsoft.Communication/communicationServices/read'
+      'Microsoft.Communication/communicationServices/listKeys/action'
+      'Microsoft.Communication/communicationServices/regenerateKey/action'
+    ]
+    'maps-keys': [
+      'Microsoft.Maps/accounts/read'
+      'Microsoft.Maps/accounts/listKeys/action'
+      'Microsoft.Maps/accounts/regenerateKey/action'
+    ]
+    'signalr-keys': [
+      'Microsoft.SignalRService/signalR/read'
+      'Microsoft.SignalRService/signalR/listKeys/action'
+      'Microsoft.SignalRService/signalR/regenerateKey/action'
+    ]
+    'web-pubsub-keys': [
+      'Microsoft.SignalRService/webPubSub/read'
+      'Microsoft.SignalRService/webPubSub/listKeys/action'
+      'Microsoft.SignalRService/webPubSub/regenerateKey/action'
+    ]
+    'cosmos-db-keys': [
+      'Microsoft.DocumentDB/databaseAccounts/read'
+      'Microsoft.DocumentDB/databaseAccounts/listKeys/action'
+      'Microsoft.DocumentDB/databaseAccounts/regenerateKey/action'
+    ]
   }[role]
 
 @export()
@@ -52,4 +118,16 @@ func roleSummary(role sourceRole) string =>
     'sql-administrator': 'Lets Rekey set the administrator\'s password of SQL servers.'
     'web-references': 'Lets Rekey refresh the Key Vault references of App Service and Functions apps.'
     'container-revisions': 'Lets Rekey give Container Apps a new revision.'
+    'service-bus-keys': 'Lets Rekey list and regenerate the keys of Service Bus rules.'
+    'event-hubs-keys': 'Lets Rekey list and regenerate the keys of Event Hubs rules.'
+    'ai-services-keys': 'Lets Rekey list and regenerate the keys of AI services accounts.'
+    'search-admin-keys': 'Lets Rekey list and regenerate the admin keys of search services.'
+    'app-configuration-keys': 'Lets Rekey list and regenerate the keys of App Configuration stores.'
+    'container-registry-passwords': 'Lets Rekey list and regenerate the passwords of registries\' admin users.'
+    'batch-keys': 'Lets Rekey list and regenerate the keys of Batch accounts.'
+    'communication-keys': 'Lets Rekey list and regenerate the keys of Communication Services.'
+    'maps-keys': 'Lets Rekey list and regenerate the keys of Azure Maps accounts.'
+    'signalr-keys': 'Lets Rekey list and regenerate the keys of SignalR services.'
+    'web-pubsub-keys': 'Lets Rekey list and regenerate the keys of Web PubSub services.'
+    'cosmos-db-keys': 'Lets Rekey list and regenerate the keys of Cosmos DB accounts.'
   }[role]

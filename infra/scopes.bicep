@@ -8,6 +8,23 @@ var resourceParts = 9
 var databaseParts = 11
 
 @export()
+@description('The kinds with two keys whose role is called as they are, with an s at the end, and the type of resource that each is of.')
+var keyedTypes = {
+  'service-bus-key': 'microsoft.servicebus/namespaces'
+  'event-hubs-key': 'microsoft.eventhub/namespaces'
+  'ai-services-key': 'microsoft.cognitiveservices/accounts'
+  'search-admin-key': 'microsoft.search/searchservices'
+  'app-configuration-key': 'microsoft.appconfiguration/configurationstores'
+  'container-registry-password': 'microsoft.containerregistry/registries'
+  'batch-key': 'microsoft.batch/batchaccounts'
+  'communication-key': 'microsoft.communication/communicationservices'
+  'maps-key': 'microsoft.maps/accounts'
+  'signalr-key': 'microsoft.signalrservice/signalr'
+  'web-pubsub-key': 'microsoft.signalrservice/webpubsub'
+  'cosmos-db-key': 'microsoft.documentdb/databaseaccounts'
+}
+
+@export()
 @description('Fills in what a vault leaves out, and writes ids in lower case, since Azure does not tell cases apart.')
 func filled(one vault, thisGroup string, thisSubscription string) fullVault => {
   name: toLower(one.name)
@@ -44,8 +61,30 @@ func rolesAt(scope string, kinds string[]) sourceRole[] =>
       : [],
     contains(kinds, 'sql-admin-password') && (length(split(scope, '/')) <= groupParts || isServer(scope))
       ? ['sql-administrator']
-      : []
+      : [],
+    map(filter(items(keyedTypes), one => contains(kinds, one.key) && holds(scope, one.value)), one => keysOf(one.key))
   )
+
+@description('Whether a scope can hold resources of a type: it is wider than one resource, or that resource.')
+func holds(scope string, type string) bool =>
+  length(split(scope, '/')) <= groupParts || contains(scope, '/providers/${type}/')
+
+@description('The role at resources whose keys are of a kind.')
+func keysOf(kind string) sourceRole =>
+  {
+    'service-bus-key': 'service-bus-keys'
+    'event-hubs-key': 'event-hubs-keys'
+    'ai-services-key': 'ai-services-keys'
+    'search-admin-key': 'search-admin-keys'
+    'app-configuration-key': 'app-configuration-keys'
+    'container-registry-password': 'container-registry-passwords'
+    'batch-key': 'batch-keys'
+    'communication-key': 'communication-keys'
+    'maps-key': 'maps-keys'
+    'signalr-key': 'signalr-keys'
+    'web-pubsub-key': 'web-pubsub-keys'
+    'cosmos-db-key': 'cosmos-db-keys'
+  }[kind]
 
 @description('Whether a scope is a whole SQL server.')
 func isServer(scope string) bool =>
@@ -60,7 +99,7 @@ func grantAt(parts string[], role sourceRole) grant => {
 }
 
 @export()
-@description('Whether this is an id that Rekey can be given: a subscription, a group, a storage account, a SQL server or database.')
+@description('Whether this is an id that Rekey can be given: a subscription, a group, a resource with keys, a SQL server or database.')
 func isScope(scope string) bool =>
   isWhole(split(scope, '/')) || (isInGroup(split(scope, '/')) && isSource(split(scope, '/')))
 
@@ -89,10 +128,13 @@ func isApp(parts string[]) bool =>
     join(take(skip(parts, 5), 3), '/')
   )
 
-@description('Whether these are the parts of the id of a storage account, a SQL server or a database.')
+@description('Whether these are the parts of the id of a resource with keys, a SQL server or a database.')
 func isSource(parts string[]) bool =>
   (length(parts) == resourceParts && contains(
-    ['providers/microsoft.storage/storageaccounts', 'providers/microsoft.sql/servers'],
+    concat(
+      ['providers/microsoft.storage/storageaccounts', 'providers/microsoft.sql/servers'],
+      map(items(keyedTypes), one => 'providers/${one.value}')
+    ),
     join(take(skip(parts, 5), 3), '/')
   )) || (length(parts) == databaseParts && join(take(skip(parts, 5), 3), '/') == 'providers/microsoft.sql/servers' && parts[9] == 'databases')
 

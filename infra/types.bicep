@@ -2,7 +2,23 @@
 
 @export()
 @description('What a secret in a vault may be: the kinds of credential that Rekey knows.')
-type kind = 'storage-key' | 'sql-admin-password' | 'sql-login-password' | 'service-principal-secret'
+type kind =
+  | 'storage-key'
+  | 'sql-admin-password'
+  | 'sql-login-password'
+  | 'service-principal-secret'
+  | 'service-bus-key'
+  | 'event-hubs-key'
+  | 'ai-services-key'
+  | 'search-admin-key'
+  | 'app-configuration-key'
+  | 'container-registry-password'
+  | 'batch-key'
+  | 'communication-key'
+  | 'maps-key'
+  | 'signalr-key'
+  | 'web-pubsub-key'
+  | 'cosmos-db-key'
 
 @export()
 @description('An existing Key Vault whose secrets Rekey rotates, and what they may rotate.')
@@ -22,7 +38,7 @@ type vault = {
   @maxLength(36)
   subscription: string?
 
-  @description('Ids of what the vault\'s secrets may rotate: storage accounts, SQL servers, databases, or whole resource groups and subscriptions.')
+  @description('Ids of what the vault\'s secrets may rotate: storage accounts, SQL servers, databases, other resources with two keys, or whole resource groups and subscriptions.')
   scopes: string[]?
 
   @description('Client ids of the Entra applications whose secrets may be rotated. They need the one step that a template cannot do: scripts/grant_graph.py.')
@@ -78,7 +94,23 @@ type cloudNames = {
 
 @export()
 @description('What may be done at sources and consumers: one custom role each.')
-type sourceRole = 'storage-keys' | 'sql-administrator' | 'web-references' | 'container-revisions'
+type sourceRole =
+  | 'storage-keys'
+  | 'sql-administrator'
+  | 'web-references'
+  | 'container-revisions'
+  | 'service-bus-keys'
+  | 'event-hubs-keys'
+  | 'ai-services-keys'
+  | 'search-admin-keys'
+  | 'app-configuration-keys'
+  | 'container-registry-passwords'
+  | 'batch-keys'
+  | 'communication-keys'
+  | 'maps-keys'
+  | 'signalr-keys'
+  | 'web-pubsub-keys'
+  | 'cosmos-db-keys'
 
 @export()
 @description('One right at one source or consumer.')

@@ -7,10 +7,22 @@ from collections.abc import Callable, Mapping, Sequence
 from cloud.azure import Azure
 from engine.contract import Rotator
 from engine.ports import Clock
+from rotators.ai_services_key import AiServicesKey
+from rotators.app_configuration_key import AppConfigurationKey
+from rotators.batch_key import BatchKey
+from rotators.communication_key import CommunicationKey
+from rotators.container_registry_password import ContainerRegistryPassword
+from rotators.cosmos_db_key import CosmosDbKey
+from rotators.event_hubs_key import EventHubsKey
+from rotators.maps_key import MapsKey
+from rotators.search_admin_key import SearchAdminKey
+from rotators.service_bus_key import ServiceBusKey
 from rotators.service_principal_secret import ServicePrincipalSecret
+from rotators.signalr_key import SignalRKey
 from rotators.sql_admin_password import SqlAdminPassword
 from rotators.sql_login_password import SqlLoginPassword
 from rotators.storage_key import StorageKey
+from rotators.web_pubsub_key import WebPubSubKey
 
 type Maker = Callable[[Azure, Clock], Rotator]
 
@@ -19,6 +31,18 @@ ROTATORS: tuple[Maker, ...] = (
     ServicePrincipalSecret,
     SqlAdminPassword,
     SqlLoginPassword,
+    ServiceBusKey,
+    EventHubsKey,
+    AiServicesKey,
+    SearchAdminKey,
+    AppConfigurationKey,
+    ContainerRegistryPassword,
+    BatchKey,
+    CommunicationKey,
+    MapsKey,
+    SignalRKey,
+    WebPubSubKey,
+    CosmosDbKey,
 )
 
 

@@ -101,7 +101,9 @@ def federated_with(identity: str) -> dict[str, Any]:
     """Return the federated credential with which the app's identity replaces a secret."""
     name, tenant = cloud()["name"], az("account", "show")["tenantId"]
     if name not in AUDIENCES:
-        raise AzError(f"cloud {name}: the token audience for federation is known only for {', '.join(AUDIENCES)}")
+        raise AzError(
+            f"cloud {name}: the token audience for federation is known only for {', '.join(AUDIENCES)}"
+        )
     issuer = f"{cloud()['endpoints']['activeDirectory'].rstrip('/')}/{tenant}/v2.0"
     return {"issuer": issuer, "subject": identity, "audiences": [AUDIENCES[name]]}
 
@@ -131,9 +133,13 @@ def main(arguments: Sequence[str]) -> int:
     """Run the command line and return the exit code."""
     try:
         match arguments:
-            case ["register", name, url, identity] if url.startswith("https://") and GUID.fullmatch(identity):
+            case ["register", name, url, identity] if url.startswith("https://") and GUID.fullmatch(
+                identity
+            ):
                 print(f"signInClientId: {register(name, url.rstrip('/'), identity)}")
-            case ["assign", client, role, *ids] if role in ROLES and ids and all(map(GUID.fullmatch, (client, *ids))):
+            case ["assign", client, role, *ids] if (
+                role in ROLES and ids and all(map(GUID.fullmatch, (client, *ids)))
+            ):
                 assign(client, role, ids)
             case _:
                 print((__doc__ or "").strip(), file=sys.stderr)

@@ -20,7 +20,9 @@ from pathlib import Path
 from typing import Any
 
 SCHEMA = "https://json.schemastore.org/host.json"
-NEWER: Mapping[str, tuple[object, ...]] = {"telemetryMode": ("OpenTelemetry", "ApplicationInsights")}
+NEWER: Mapping[str, tuple[object, ...]] = {
+    "telemetryMode": ("OpenTelemetry", "ApplicationInsights")
+}
 """Properties of host.json that the published schema does not know, since its copy on PyPI is of
 2022. Source: https://learn.microsoft.com/azure/azure-functions/opentelemetry-howto."""
 NOT_OURS: Mapping[str, str] = {
@@ -35,7 +37,14 @@ NOT_OURS: Mapping[str, str] = {
 }
 """Findings of the checker that do not concern a package, each with the reason."""
 LEAST_CHECKS = 15
-PLAN = ("--hosting-plan", "flex-consumption", "--target-python", "3.13", "--deployment-mode", "remote-build")
+PLAN = (
+    "--hosting-plan",
+    "flex-consumption",
+    "--target-python",
+    "3.13",
+    "--deployment-mode",
+    "remote-build",
+)
 
 
 @dataclass(frozen=True)
@@ -50,7 +59,17 @@ class Verdict:
 def checked(app: Path) -> Verdict:
     """Run azure-functions-doctor on an unpacked package."""
     program = Path(sys.executable).with_name("azure-functions-doctor")
-    command = [str(program), "doctor", "--path", str(app), "--profile", "full", "--format", "json", *PLAN]
+    command = [
+        str(program),
+        "doctor",
+        "--path",
+        str(app),
+        "--profile",
+        "full",
+        "--format",
+        "json",
+        *PLAN,
+    ]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     try:
         sections = json.loads(ran.stdout)["results"]
@@ -92,9 +111,16 @@ def against_schema(app: Path, schema: Mapping[str, Any]) -> Verdict:
         if host.get(name, allowed[0]) not in allowed
     ]
     known = {name: value for name, value in host.items() if name not in NEWER}
-    second = {"$schema": schema["$schema"], "definitions": schema["definitions"], "$ref": "#/definitions/version-2"}
+    second = {
+        "$schema": schema["$schema"],
+        "definitions": schema["definitions"],
+        "$ref": "#/definitions/version-2",
+    }
     errors = Draft4Validator(second).iter_errors(known)
-    wrong = [f"{'.'.join(map(str, error.absolute_path)) or 'host.json'}: {error.message}" for error in errors]
+    wrong = [
+        f"{'.'.join(map(str, error.absolute_path)) or 'host.json'}: {error.message}"
+        for error in errors
+    ]
     return Verdict("the published schema of host.json", len(known), (*strange, *wrong))
 
 

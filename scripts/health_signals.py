@@ -74,19 +74,25 @@ class Telemetry:
     def __init__(self, endpoint: str, application: str, credential: TokenCredential) -> None:
         signing = BearerTokenCredentialPolicy(credential, f"{endpoint}/.default")
         policies = [RetryPolicy(retry_total=2), signing]
-        self._client: PipelineClient[HttpRequest, HttpResponse] = PipelineClient(endpoint, policies=policies)
+        self._client: PipelineClient[HttpRequest, HttpResponse] = PipelineClient(
+            endpoint, policies=policies
+        )
         self._url = f"{endpoint}/v1/apps/{application}/query"
 
     def counts(self, deployed: datetime, window: timedelta) -> dict[str, Count]:
         """Return the count of every signal, by name; raises NoAnswerError."""
         query = QUERY.format(deployed=deployed.isoformat(), window=int(window.total_seconds()))
         try:
-            answer = self._client.send_request(HttpRequest("POST", self._url, json={"query": query}), **LIMITS)
+            answer = self._client.send_request(
+                HttpRequest("POST", self._url, json={"query": query}), **LIMITS
+            )
             answer.raise_for_status()
             response = answer.json()
             (table,) = response["tables"]
         except (AzureError, ValueError, KeyError) as error:
-            raise NoAnswerError(f"telemetry cannot be read: {' '.join(str(error).split())[:200]}") from error
+            raise NoAnswerError(
+                f"telemetry cannot be read: {' '.join(str(error).split())[:200]}"
+            ) from error
         if "error" in response:
             # Incomplete results come with status 200: …/logs/api/response-format.
             message = response["error"].get("message", "")

@@ -78,13 +78,17 @@ class Load:
 
 
 def _calls(load: Load, *services: str) -> float:
-    return sum(count * (price(*call) or 0) for call, count in load.calls.items() if call[0] in services)
+    return sum(
+        count * (price(*call) or 0) for call, count in load.calls.items() if call[0] in services
+    )
 
 
 def _plan(plan: Resource, load: Load) -> float:
     if plan["sku"]["name"] != "FC1":
         raise KeyError(plan["sku"]["name"])
-    seconds = load.rotations * load.rotation_seconds + load.sweeps * load.vaults * load.sweep_seconds
+    seconds = (
+        load.rotations * load.rotation_seconds + load.sweeps * load.vaults * load.sweep_seconds
+    )
     return seconds * load.memory_gb * GB_SECOND + load.executions * EXECUTION
 
 
@@ -102,7 +106,9 @@ def _storage(account: Resource, load: Load) -> float:
 def _alert(rule: Resource, load: Load) -> float:
     base = ALERT_RULE.get(rule["properties"]["evaluationFrequency"], ALERT_RULE["PT15M"])
     (criterion,) = rule["properties"]["criteria"]["allOf"]
-    return base + (ALERT_SERIES * load.secrets * load.troubled if criterion.get("dimensions") else 0)
+    return base + (
+        ALERT_SERIES * load.secrets * load.troubled if criterion.get("dimensions") else 0
+    )
 
 
 METERS: Mapping[str, Callable[[Resource, Load], float]] = {
@@ -114,7 +120,9 @@ METERS: Mapping[str, Callable[[Resource, Load], float]] = {
     "Microsoft.Network/privateDnsZones": lambda _, __: ZONE,
     "Microsoft.EventGrid/topics": lambda _, load: _calls(load, "eventgrid"),
     # An event for each secret that nears its expiry, and one when it expires.
-    "Microsoft.EventGrid/systemTopics": lambda _, load: 2 * load.rotations * (price("eventgrid", "Publish") or 0),
+    "Microsoft.EventGrid/systemTopics": lambda _, load: (
+        2 * load.rotations * (price("eventgrid", "Publish") or 0)
+    ),
 }
 """The monthly cost of a resource by type. The vaults exist already; `vault_calls` has their
 cost."""

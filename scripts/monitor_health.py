@@ -1,6 +1,7 @@
 """Watch an app after a deployment and decide whether it is healthy.
 
-python scripts/monitor_health.py --app NAME --duration 10m [--insights APPLICATION_ID] [--needs-sweep]
+python scripts/monitor_health.py --app NAME --duration 10m [--insights APPLICATION_ID]
+[--needs-sweep]
 
 The app is healthy if GET /api/health answers 200 with {"status": "ok"} for the whole duration. Up
 to two failed tries in a row are allowed, except at the end, since a deployment restarts the app.
@@ -99,7 +100,11 @@ def _judge(plan: Plan, deployed: datetime, clock: Clock) -> int:
 
 def worse(counts: dict[str, Count], *, needs_sweep: bool) -> list[str]:
     """Return what got worse since the deployment."""
-    bad = [f"more {signal} than before" for signal, count in counts.items() if signal != COMPLETED and count.grew]
+    bad = [
+        f"more {signal} than before"
+        for signal, count in counts.items()
+        if signal != COMPLETED and count.grew
+    ]
     swept = counts.get(COMPLETED, Count(0, 0)).after > 0
     return bad + ([] if swept or not needs_sweep else ["no sweep completed"])
 
@@ -126,22 +131,30 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--app", help="name of the app, as the deployment's output appName says it")
-    where.add_argument("--url", help="URL of the app, where it is not https://NAME.azurewebsites.net")
+    where.add_argument(
+        "--url", help="URL of the app, where it is not https://NAME.azurewebsites.net"
+    )
     parser.add_argument("--duration", type=duration, default="10m", help="how long to watch")
     parser.add_argument("--every", type=duration, default="30s", help="how often to ask the app")
     parser.add_argument("--insights", help="application id of Application Insights")
-    parser.add_argument("--insights-endpoint", default="https://api.applicationinsights.io", help="for other clouds")
+    parser.add_argument(
+        "--insights-endpoint", default="https://api.applicationinsights.io", help="for other clouds"
+    )
     parser.add_argument("--needs-sweep", action="store_true", help="require a completed sweep")
     return parser
 
 
-def main(arguments: Sequence[str], clock: Clock | None = None, credential: TokenCredential | None = None) -> int:
+def main(
+    arguments: Sequence[str], clock: Clock | None = None, credential: TokenCredential | None = None
+) -> int:
     """Run the command line and return the exit code."""
     options = _parser().parse_args(arguments)
     app = App(options.url or f"https://{options.app}.azurewebsites.net")
     telemetry = None
     if options.insights:
-        telemetry = Telemetry(options.insights_endpoint, options.insights, credential or _signed_in())
+        telemetry = Telemetry(
+            options.insights_endpoint, options.insights, credential or _signed_in()
+        )
     plan = Plan(app, telemetry, options.duration, options.every, options.needs_sweep)
     return watch(plan, clock or SystemClock())
 

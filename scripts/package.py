@@ -1,7 +1,9 @@
 """Build the app's package reproducibly: the same files give the same bytes.
 
-python scripts/package.py dist/rekey.zip              the sources; Azure installs their packages (`remoteBuild=true`)
-python scripts/package.py dist/rekey.zip --complete   with its packages, all compiled (`remoteBuild=false`)
+python scripts/package.py dist/rekey.zip              the sources; Azure installs their packages
+(`remoteBuild=true`)
+python scripts/package.py dist/rekey.zip --complete   with its packages, all compiled
+(`remoteBuild=false`)
 
 A complete package runs as it is. To build it takes Python 3.13, `uv` and the dependency group
 `delivery` (`make package`). Its bill of materials (CycloneDX 1.6) is written beside it, and
@@ -35,7 +37,15 @@ HOME = "/home/site/wwwroot"
 PLATFORM = ("--python-platform", "x86_64-manylinux_2_28", "--only-binary", ":all:")
 """The platform of Flex Consumption. A package without a wheel for it is refused."""
 LEFT_OUT = frozenset(
-    {"__pycache__", ".DS_Store", "RECORD", "INSTALLER", "REQUESTED", "_virtualenv.py", "_virtualenv.pth"}
+    {
+        "__pycache__",
+        ".DS_Store",
+        "RECORD",
+        "INSTALLER",
+        "REQUESTED",
+        "_virtualenv.py",
+        "_virtualenv.pth",
+    }
 )
 """Files that an installation adds beside the packages; some of them name the target folder."""
 EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -53,7 +63,10 @@ def files(root: Path, packages: Path | None = None) -> dict[str, Path]:
         if part in SINGLE or path.suffix in KINDS
     }
     if packages:
-        content |= {f"{PACKAGES}/{path.relative_to(packages).as_posix()}": path for path in _files_of(packages)}
+        content |= {
+            f"{PACKAGES}/{path.relative_to(packages).as_posix()}": path
+            for path in _files_of(packages)
+        }
     return dict(sorted(content.items()))
 
 
@@ -70,14 +83,24 @@ def compiled(content: dict[str, Path], place: Path) -> dict[str, Path]:
     # Some packages contain templates that are not valid Python. They stay uncompiled; nothing
     # imports them.
     environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": ""}
-    subprocess.run([sys.executable, "-m", "compileall", *options, str(place)], env=environment, check=False)  # noqa: S603
-    return dict(sorted((path.relative_to(place).as_posix(), path) for path in place.rglob("*") if path.is_file()))
+    subprocess.run(  # noqa: S603
+        [sys.executable, "-m", "compileall", *options, str(place)], env=environment, check=False
+    )
+    return dict(
+        sorted(
+            (path.relative_to(place).as_posix(), path)
+            for path in place.rglob("*")
+            if path.is_file()
+        )
+    )
 
 
 def installed(environment: Path) -> Path:
     """Install requirements.txt with hashes into a new environment; return its packages' folder."""
     uv = os.environ.get("UV", "uv")
-    subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, str(environment)], check=True)  # noqa: S603
+    subprocess.run(  # noqa: S603
+        [uv, "venv", "--quiet", "--python", sys.executable, str(environment)], check=True
+    )
     locked = ("--require-hashes", "--requirements", str(ROOT / "requirements.txt"))
     command = [uv, "pip", "install", "--quiet", "--python", str(environment), *PLATFORM, *locked]
     subprocess.run(command, check=True)  # noqa: S603
@@ -88,7 +111,15 @@ def bill_of_materials(environment: Path, target: Path) -> None:
     """Write an environment's packages, licences and dependencies as CycloneDX 1.6."""
     project = ("--pyproject", str(ROOT / "pyproject.toml"), "--mc-type", "application")
     output = ("--output-reproducible", "--spec-version", "1.6", "--output-file", str(target))
-    command = [sys.executable, "-m", "cyclonedx_py", "environment", *project, *output, str(environment)]
+    command = [
+        sys.executable,
+        "-m",
+        "cyclonedx_py",
+        "environment",
+        *project,
+        *output,
+        str(environment),
+    ]
     subprocess.run(command, check=True)  # noqa: S603
 
 
@@ -126,7 +157,9 @@ def main(arguments: list[str]) -> None:
     """Build the package for the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("target", type=Path, help="the zip file to write")
-    parser.add_argument("--complete", action="store_true", help="bring the Python packages along, compiled")
+    parser.add_argument(
+        "--complete", action="store_true", help="bring the Python packages along, compiled"
+    )
     options = parser.parse_args(arguments)
     written = [options.target]
     if options.complete:

@@ -22,7 +22,9 @@ BRANCH = "button"
 FILES = ("azuredeploy.json", "createUiDefinition.json")
 
 
-def gh(path: str, *options: str, body: Mapping[str, Any] | None = None) -> subprocess.CompletedProcess[str]:
+def gh(
+    path: str, *options: str, body: Mapping[str, Any] | None = None
+) -> subprocess.CompletedProcess[str]:
     """Call GitHub's API for this repository."""
     command = ["gh", "api", f"repos/{os.environ['GITHUB_REPOSITORY']}/{path}", *options]
     command += ["--input", "-"] if body is not None else []

@@ -93,7 +93,16 @@ def dependencies(runner: Runner = run) -> Result:
     """Check every locked package for known vulnerabilities in PyPI's list, else in OSV's."""
     reasons: list[str] = []
     for service in ("pypi", "osv"):
-        options = ("--require-hashes", "--disable-pip", "--progress-spinner", "off", "-f", "json", "-s", service)
+        options = (
+            "--require-hashes",
+            "--disable-pip",
+            "--progress-spinner",
+            "off",
+            "-f",
+            "json",
+            "-s",
+            service,
+        )
         ran = runner([sys.executable, "-m", "pip_audit", "-r", "requirements.txt", *options])
         result = _audited(ran, service)
         if result.state != "unchecked":
@@ -125,13 +134,27 @@ def _audited(ran: Ran, service: str) -> Result:
 def code(runner: Runner = run) -> Result:
     """Check for dangerous code with ruff's S rules (bandit's); exceptions are in the code."""
     present = [part for part in PRODUCT if (ROOT / part).exists()]
-    ran = runner([sys.executable, "-m", "ruff", "check", "--select", "S", "--output-format", "json", *present])
+    ran = runner(
+        [
+            sys.executable,
+            "-m",
+            "ruff",
+            "check",
+            "--select",
+            "S",
+            "--output-format",
+            "json",
+            *present,
+        ]
+    )
     try:
         reported = json.loads(ran.output)
     except ValueError:
         return Result("code", 0, unchecked=_last_line(ran.errors))
     findings = tuple(
-        Finding(f"{_short(flaw['filename'])}:{flaw['location']['row']}", flaw["code"], flaw["message"])
+        Finding(
+            f"{_short(flaw['filename'])}:{flaw['location']['row']}", flaw["code"], flaw["message"]
+        )
         for flaw in reported
     )
     return Result("code", sum(1 for part in present for _ in _modules(ROOT / part)), findings)
@@ -145,7 +168,16 @@ def infrastructure(runner: Runner = run) -> Result:
             resources = json.loads(snapshot.read_text())["predictedResources"]
             template = {"$schema": SCHEMA, "contentVersion": "1.0.0.0", "resources": resources}
             Path(folder, f"{snapshot.name.partition('.')[0]}.json").write_text(json.dumps(template))
-        checkov = (uv, "run", "--isolated", "--project", "scripts/checkov", "--frozen", "--quiet", "checkov")
+        checkov = (
+            uv,
+            "run",
+            "--isolated",
+            "--project",
+            "scripts/checkov",
+            "--frozen",
+            "--quiet",
+            "checkov",
+        )
         config = ("--config-file", ".checkov.yaml") if (ROOT / ".checkov.yaml").exists() else ()
         what = (
             "--directory",
@@ -169,7 +201,11 @@ def _checked(ran: Ran) -> Result:
         return Result("infrastructure", 0, unchecked=f"checkov: {_last_line(ran.errors)}")
     failed = whole.get("results", {}).get("failed_checks", [])
     findings = tuple(
-        Finding(f"{flaw['file_path'].strip('/')} {flaw['resource']}", flaw["check_id"], flaw["check_name"])
+        Finding(
+            f"{flaw['file_path'].strip('/')} {flaw['resource']}",
+            flaw["check_id"],
+            flaw["check_name"],
+        )
         for flaw in failed
     )
     return Result("infrastructure", seen, findings, "" if seen else "checkov saw no resource")
@@ -177,13 +213,19 @@ def _checked(ran: Ran) -> Result:
 
 def workflows(runner: Runner = run) -> Result:
     """Check the workflows with zizmor, offline."""
-    ran = runner([tool("zizmor"), "--offline", "--no-progress", "--format", "json", ".github/workflows"])
+    ran = runner(
+        [tool("zizmor"), "--offline", "--no-progress", "--format", "json", ".github/workflows"]
+    )
     seen = len(list((ROOT / ".github" / "workflows").glob("*.yml")))
     try:
         reported = json.loads(ran.output)
     except ValueError:
         return Result("workflows", 0, unchecked=f"zizmor: {_last_line(ran.errors)}")
-    findings = tuple(Finding(_workflow(flaw), flaw["ident"], flaw["desc"]) for flaw in reported if not flaw["ignored"])
+    findings = tuple(
+        Finding(_workflow(flaw), flaw["ident"], flaw["desc"])
+        for flaw in reported
+        if not flaw["ignored"]
+    )
     return Result("workflows", seen, findings)
 
 
@@ -212,7 +254,9 @@ def secrets(runner: Runner = run) -> Result:
 
 def _excused(finding: Finding) -> bool:
     file = finding.where.rpartition(":")[0]
-    return (file, finding.rule) in EXCEPTIONS or (finding.rule in GUESSES and file.startswith(PLANTED))
+    return (file, finding.rule) in EXCEPTIONS or (
+        finding.rule in GUESSES and file.startswith(PLANTED)
+    )
 
 
 def _modules(place: Path) -> Iterator[Path]:

@@ -14,14 +14,24 @@ DESK, PHONE = ViewportSize(width=1180, height=1400), ViewportSize(width=390, hei
 ONE = "?vault=prod&secret=checkout-sql"
 
 
-def draw(browser: Browser, address: str, name: str, size: ViewportSize, *, dark: bool = False, query: str = "") -> None:
+def draw(
+    browser: Browser,
+    address: str,
+    name: str,
+    size: ViewportSize,
+    *,
+    dark: bool = False,
+    query: str = "",
+) -> None:
     """Take a screenshot: of the whole page at a desk, of the first screen on a phone.
 
     The browser does not draw what is out of sight, so the desk's screen is tall.
     """
     phone = size is PHONE
     page = browser.new_page(
-        viewport=size, color_scheme="dark" if dark else "light", device_scale_factor=2 if phone else 1
+        viewport=size,
+        color_scheme="dark" if dark else "light",
+        device_scale_factor=2 if phone else 1,
     )
     page.goto(f"{address}/api/inventory{query}")
     if not query:

@@ -49,14 +49,22 @@ def table(results: Sequence[Result]) -> str:
     for result in results:
         counted = f"{result.looked_at:>4} looked at"
         lines.append(f"{result.name:<15} {result.state:<10} {counted}  {result.unchecked}".rstrip())
-        lines += [f"    {finding.rule:<28} {finding.where}  {finding.what}" for finding in result.findings]
+        lines += [
+            f"    {finding.rule:<28} {finding.where}  {finding.what}" for finding in result.findings
+        ]
     return "\n".join(lines)
 
 
 def main(arguments: Sequence[str], scans: Mapping[str, Callable[[], Result]] = SCANS) -> int:
     """Run the command line and return the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("scans", nargs="*", choices=[*scans, []], metavar="SCAN", help=f"some of: {', '.join(scans)}")
+    parser.add_argument(
+        "scans",
+        nargs="*",
+        choices=[*scans, []],
+        metavar="SCAN",
+        help=f"some of: {', '.join(scans)}",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     options = parser.parse_args(arguments)
     results = [scans[name]() for name in options.scans or scans]

@@ -1,6 +1,7 @@
 """Estimate the monthly cost of a deployment and compare it with a budget.
 
-python scripts/validate_costs.py infra/snapshots/everything-on.snapshot.json --budget 100 [--secrets 100] [--json]
+python scripts/validate_costs.py infra/snapshots/everything-on.snapshot.json --budget 100 [--secrets
+100] [--json]
 
 The resources come from a snapshot (`bicep snapshot my.bicepparam` makes one for your own
 parameters), and the list prices from scripts/hosting_prices.py and cloud/meter/prices.py. The
@@ -66,10 +67,15 @@ def verdict(estimated: Estimate, budget: float) -> int:
 def _table(estimated: Estimate, budget: float) -> str:
     lines = [f"{usd:>9.2f}  {what}" for what, usd in estimated.costs.items()]
     lines += [
-        f"        ?  {what}: its price is not known; add it to scripts/hosting_prices.py" for what in estimated.unknown
+        f"        ?  {what}: its price is not known; add it to scripts/hosting_prices.py"
+        for what in estimated.unknown
     ]
-    word = {WITHIN: "within", ABOVE: "ABOVE", UNKNOWN: "NOT COMPARED with"}[verdict(estimated, budget)]
-    return "\n".join([*lines, f"{estimated.total:>9.2f}  USD a month, {word} the budget of {budget:.2f}"])
+    word = {WITHIN: "within", ABOVE: "ABOVE", UNKNOWN: "NOT COMPARED with"}[
+        verdict(estimated, budget)
+    ]
+    return "\n".join(
+        [*lines, f"{estimated.total:>9.2f}  USD a month, {word} the budget of {budget:.2f}"]
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -77,8 +83,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("snapshot", type=Path, help="a snapshot of what would be deployed")
     parser.add_argument("--budget", type=float, required=True, help="US dollars a month")
     parser.add_argument("--secrets", type=int, default=100, help="managed secrets in all vaults")
-    parser.add_argument("--validity-days", type=float, default=60, help="after how many days each is rotated")
-    parser.add_argument("--sweeps-a-day", type=float, default=24, help="how often each vault is swept")
+    parser.add_argument(
+        "--validity-days", type=float, default=60, help="after how many days each is rotated"
+    )
+    parser.add_argument(
+        "--sweeps-a-day", type=float, default=24, help="how often each vault is swept"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     return parser
 
@@ -93,7 +103,8 @@ def _load(options: argparse.Namespace, snapshot: Mapping[str, Any]) -> Load:
         vaults=len(settings["REKEY_VAULTS"].split(",")),
         rotations=options.secrets * 30 / options.validity_days,
         sweeps=options.sweeps_a_day * 30,
-        memory_gb=app["properties"]["functionAppConfig"]["scaleAndConcurrency"]["instanceMemoryMB"] / 1024,
+        memory_gb=app["properties"]["functionAppConfig"]["scaleAndConcurrency"]["instanceMemoryMB"]
+        / 1024,
     )
 
 

@@ -1,1 +1,4 @@
-"""Azure on loopback: the services that Rekey speaks to, as unforgiving as the real ones. Never deployed."""
+"""Azure on loopback, for tests and demos: the services that Rekey calls. Never deployed.
+
+Each service refuses what the real one refuses.
+"""

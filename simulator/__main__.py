@@ -1,4 +1,7 @@
-"""`python -m simulator`: a small Azure on loopback, until interrupted; prints what to export to use it instead of Azure."""
+"""`python -m simulator`: serve a small Azure on loopback until interrupted.
+
+It prints the variables to export so that programs use it instead of Azure.
+"""
 
 from __future__ import annotations
 
@@ -27,20 +30,29 @@ ACTIONS = (
 
 
 def example(domains: Domains) -> Azure:
-    """Return a world with a vault whose one secret holds a storage key that expires in ten days."""
+    """Return a world with one vault, whose one secret is a storage key that expires in 10 days."""
     azure = Azure(domains=domains)
     azure.add_account(HOST_ACCOUNT)
     account = azure.add_account(DATA_ACCOUNT)
     azure.managed_identity.system = azure.add_principal(APP)
     azure.grant(azure.managed_identity.system, ACTIONS, SCOPE)
-    tags = {"ProviderAddress": account.resource_id, "CredentialId": "key1", "ValidityPeriodDays": "60"}
+    tags = {
+        "ProviderAddress": account.resource_id,
+        "CredentialId": "key1",
+        "ValidityPeriodDays": "60",
+    }
     vault = azure.add_vault(VAULT)
-    vault.put("shopdata-key", account.keys["key1"].value, expires=azure.now() + timedelta(days=10), tags=tags)
+    vault.put(
+        "shopdata-key",
+        account.keys["key1"].value,
+        expires=azure.now() + timedelta(days=10),
+        tags=tags,
+    )
     return azure
 
 
 def settings(running: Running[Azure]) -> dict[str, str]:
-    """Return what points an app at the simulated cloud."""
+    """Return the settings that make an app use the simulated cloud."""
     vault = running.world.vaults[VAULT].url
     return {
         **running.environment,
@@ -60,7 +72,9 @@ async def main(port: int, identity_port: int) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m simulator", description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="for TLS; 0 picks a free one")
-    parser.add_argument("--identity-port", type=int, default=0, help="for the managed-identity endpoint")
+    parser.add_argument(
+        "--identity-port", type=int, default=0, help="for the managed-identity endpoint"
+    )
     options = parser.parse_args()
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(main(options.port, options.identity_port))

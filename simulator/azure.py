@@ -1,4 +1,4 @@
-"""A whole simulated Azure, put together: one call makes it, a few more fill it."""
+"""A complete simulated Azure: `build_world` creates it, and the add_… methods fill it."""
 
 from __future__ import annotations
 
@@ -18,6 +18,10 @@ from simulator.entra.login import LoginService
 from simulator.entra.managed_identity import ManagedIdentityService
 from simulator.entra.service import GraphService
 from simulator.identity import HOME_TENANT, Principal
+from simulator.keys.accounts import KeyedAccount
+from simulator.keys.contracts import BY_KIND, CONTRACTS
+from simulator.keys.data_plane import KeysService
+from simulator.keys.provider import KeysProvider
 from simulator.keyvault.service import KeyVaultService
 from simulator.keyvault.state import Vault
 from simulator.sql.gateway import SqlGateway
@@ -38,7 +42,7 @@ GROUP = "production"
 
 
 class Azure(World):
-    """A world with all services in it. `arm`, `managed_identity` and `directory` carry switches of their own."""
+    """A world with all services. `arm`, `managed_identity` and `directory` have test switches."""
 
     def __init__(
         self,
@@ -52,8 +56,16 @@ class Azure(World):
         self.container_apps = ContainerAppsProvider(self)
         self.vault_resources = VaultsProvider(self)
         self.event_grid = EventGridProvider(self)
-        providers = (StorageProvider(self), SqlProvider(self, self.sql), self.web, self.container_apps, self.event_grid)
-        self.arm = ArmService(self, *providers, self.vault_resources)
+        providers = (
+            StorageProvider(self),
+            SqlProvider(self, self.sql),
+            self.web,
+            self.container_apps,
+            self.event_grid,
+        )
+        namespaces = dict.fromkeys(contract.kind.partition("/")[0] for contract in CONTRACTS)
+        keyed = (KeysProvider(self, namespace) for namespace in namespaces)
+        self.arm = ArmService(self, *providers, self.vault_resources, *keyed)
         self.webhooks = WebhookService()
         self.managed_identity = ManagedIdentityService(self)
         self.directory = Directory(now, entropy, self.identities)
@@ -67,28 +79,47 @@ class Azure(World):
             QueueService(self),
             self.sql,
             self.webhooks,
+            KeysService(self),
         ]
 
     def add_group(self, subscription: str = SUBSCRIPTION, group: str = GROUP) -> None:
-        """Add a resource group, and its subscription where that is new."""
+        """Add a resource group, and its subscription if that is new."""
         self.groups.setdefault(subscription.lower(), set()).add(group.lower())
 
     def add_vault(
-        self, name: str, subscription: str = SUBSCRIPTION, group: str = GROUP, tenant: str = HOME_TENANT
+        self,
+        name: str,
+        subscription: str = SUBSCRIPTION,
+        group: str = GROUP,
+        tenant: str = HOME_TENANT,
     ) -> Vault:
-        """Add an empty vault; ValueError where its name is taken, since vault names are unique in the world."""
+        """Add an empty vault; raise ValueError if the name exists.
+
+        Vault names are globally unique.
+        """
         if name in self.vaults:
             raise ValueError(f"there is a vault named {name} already")
         self.add_group(subscription, group)
         self.vaults[name] = Vault(
-            name, subscription, group, lambda: self.domains.vault, self.now, self.entropy, tenant=tenant
+            name,
+            subscription,
+            group,
+            lambda: self.domains.vault,
+            self.now,
+            self.entropy,
+            tenant=tenant,
         )
         return self.vaults[name]
 
     def add_account(
-        self, name: str, subscription: str = SUBSCRIPTION, group: str = GROUP, *, allow_shared_key_access: bool = True
+        self,
+        name: str,
+        subscription: str = SUBSCRIPTION,
+        group: str = GROUP,
+        *,
+        allow_shared_key_access: bool = True,
     ) -> StorageAccount:
-        """Add a storage account with two fresh keys; ValueError where its name is taken."""
+        """Add a storage account with two fresh keys; raise ValueError if the name exists."""
         if name in self.accounts:
             raise ValueError(f"there is a storage account named {name} already")
         self.add_group(subscription, group)
@@ -102,24 +133,55 @@ class Azure(World):
         )
         return self.accounts[name]
 
+    def add_keyed(
+        self,
+        kind: str,
+        name: str,
+        path: str = "",
+        subscription: str = SUBSCRIPTION,
+        group: str = GROUP,
+    ) -> KeyedAccount:
+        """Add a resource with two keys, or a rule below one that has such rules; ValueError where its name is taken."""
+        contract = BY_KIND[kind.lower()]
+        resource_id = (
+            f"/subscriptions/{subscription}/resourceGroups/{group}/providers/{contract.kind}/{name}"
+        )
+        self.add_group(subscription, group)
+        account = self.keyed.get(resource_id.lower())
+        if account is None:
+            host = self.domains.of_resource(contract.host.format(name=name.lower()))
+            account = KeyedAccount(contract, resource_id, host, self.now, self.entropy)
+            self.keyed[resource_id.lower()] = account
+        if path.lower() in account.rings:
+            raise ValueError(f"there is {kind} {name} {path} already")
+        account.add_ring(path)
+        return account
+
     def remove_account(self, name: str) -> None:
-        """Delete a storage account; KeyError where there is none."""
+        """Delete a storage account; raise KeyError if it does not exist."""
         del self.accounts[name]
 
-    def add_application(self, name: str, *owners: Principal, service_principal: bool = True) -> Application:
-        """Register an Entra application with its service principal; ValueError where its name is taken."""
+    def add_application(
+        self, name: str, *owners: Principal, service_principal: bool = True
+    ) -> Application:
+        """Register an Entra application and service principal; raise ValueError if it exists."""
         return self.directory.add(name, owners, service_principal=service_principal)
 
-    def add_principal(self, name: str, oid: str | None = None, appid: str | None = None) -> Principal:
-        """Add somebody who can hold tokens; ids that are not given are derived from the name."""
+    def add_principal(
+        self, name: str, oid: str | None = None, appid: str | None = None
+    ) -> Principal:
+        """Add a principal that can hold tokens; missing ids are derived from the name."""
         return self.identities.add(name, oid, appid)
 
     def add_person(self, name: str, scopes: str) -> Principal:
-        """Add a person, such as ada@northwind.example, who signed in with a tool that holds these delegated permissions."""
+        """Add a person, such as ada@northwind.example.
+
+        `scopes` are the delegated permissions of the tool with which the person signed in.
+        """
         return self.identities.add(name, scopes=scopes)
 
     def grant(self, principal: Principal, actions: Iterable[str], scope: str) -> Assignment:
-        """Let a principal take actions (wildcards allowed) at a scope and everything below it."""
+        """Allow a principal actions (with wildcards) at a scope and everything below it."""
         return self.roles.grant(principal, actions, scope)
 
 

@@ -1,7 +1,7 @@
-"""Faults on order: what a world answers instead of what its services would.
+"""Injected faults: what a world answers instead of its services.
 
-`Fault` strikes a number of requests, `Outage` and `Throttling` all of them for a while, and `Late` lets a request take
-effect minutes after its sender has given up on it.
+`Fault` affects a number of requests. `Outage` and `Throttling` affect all requests for a while.
+`Late` carries a request out minutes after its sender has given up.
 """
 
 from __future__ import annotations
@@ -20,32 +20,32 @@ if TYPE_CHECKING:
 
 
 class Striking(Protocol):
-    """Something that may answer in place of a service."""
+    """Something that may answer instead of a service."""
 
     def take(self, request: Request) -> bool:
-        """Return whether this fault strikes the request, and count it when it does."""
+        """Return whether this fault affects the request; count the request if so."""
         ...
 
     def strike(self, request: Request, serve: Callable[[Request], Response]) -> Response:
-        """Return the fault's answer; `serve` lets the service do its part."""
+        """Return the fault's answer; `serve` lets the service handle the request."""
         ...
 
 
 def broken() -> Response:
-    """Return what a service answers that has failed inside."""
+    """Return a service's answer to an internal error."""
     return json_response(500, {"error": {"code": "InternalServerError"}})
 
 
 def unavailable() -> Response:
-    """Return what a service answers that is away."""
+    """Return the answer of a service that is unavailable."""
     return json_response(503, {"error": {"code": "ServiceUnavailable"}})
 
 
 @dataclass
 class Fault:
-    """Answer `response` to the next `times` requests for which `matches` holds; the service never sees them.
+    """Answer `response` to the next `times` matching requests, without calling the service.
 
-    With `after` set, the service handles the request first and its own answer is thrown away.
+    With `after` set, the service handles the request first, and its own answer is discarded.
     """
 
     matches: Callable[[Request], bool]
@@ -54,14 +54,14 @@ class Fault:
     after: bool = False
 
     def take(self, request: Request) -> bool:
-        """Return whether this fault strikes the request, and count it when it does."""
+        """Return whether this fault affects the request; count the request if so."""
         if self.times < 1 or not self.matches(request):
             return False
         self.times -= 1
         return True
 
     def strike(self, request: Request, serve: Callable[[Request], Response]) -> Response:
-        """Return the fault's answer, after the service has done its part where the fault says so."""
+        """Return the fault's answer; with `after`, let the service handle the request first."""
         if self.after:
             serve(request)
         return self.response
@@ -69,7 +69,7 @@ class Fault:
 
 @dataclass
 class Outage:
-    """Answer `response` to every request for which `matches` holds, until `until`; the service never sees them.
+    """Answer `response` to every matching request until `until`, without calling the service.
 
     With `after` set, the requests take effect and only their answers are lost.
     """
@@ -82,7 +82,7 @@ class Outage:
     struck: int = 0
 
     def take(self, request: Request) -> bool:
-        """Return whether the outage still lasts and is about this request."""
+        """Return whether the outage still lasts and affects this request."""
         if self.now() >= self.until or not self.matches(request):
             return False
         self.struck += 1
@@ -97,36 +97,38 @@ class Outage:
 
 @dataclass
 class Throttling(Outage):
-    """Answer 429 until `until`, and say in Retry-After how long that is."""
+    """Answer 429 until `until`; Retry-After gives the remaining seconds."""
 
     def strike(self, request: Request, serve: Callable[[Request], Response]) -> Response:
         """Return a 429 that names the seconds left."""
         del request, serve
         seconds = str(math.ceil((self.until - self.now()).total_seconds()))
         body = {"error": {"code": "TooManyRequests", "message": "The request was throttled."}}
-        return json_response(429, body, {"Retry-After": seconds, "x-ms-error-code": "TooManyRequests"})
+        return json_response(
+            429, body, {"Retry-After": seconds, "x-ms-error-code": "TooManyRequests"}
+        )
 
 
 @dataclass
 class Late:
-    """Leave the next `times` matching requests without an answer; each takes effect `delay` after it was sent."""
+    """Leave the next `times` matching requests unanswered; each takes effect after `delay`."""
 
     matches: Callable[[Request], bool]
     clock: VirtualClock
     delay: timedelta
     times: int = 1
     landed: list[datetime] = field(default_factory=list)
-    """When those that have taken effect did."""
+    """When each late request took effect."""
 
     def take(self, request: Request) -> bool:
-        """Return whether this request is to be late, and count it when it is."""
+        """Return whether this request is delayed; count the request if so."""
         if self.times < 1 or not self.matches(request):
             return False
         self.times -= 1
         return True
 
     def strike(self, request: Request, serve: Callable[[Request], Response]) -> Response:
-        """Put the request off; its sender waits in vain."""
+        """Delay the request; its sender gets no answer."""
 
         def land() -> None:
             serve(request)

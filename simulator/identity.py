@@ -1,4 +1,4 @@
-"""Who calls: principals of the simulated tenant and the tokens that they carry."""
+"""Callers: the principals of the simulated tenant, and their tokens."""
 
 from __future__ import annotations
 
@@ -21,19 +21,20 @@ TOKEN_LIFE = timedelta(hours=24)
 
 @dataclass(frozen=True)
 class Principal:
-    """Somebody who can hold a token: the object id that roles refer to, and the application (client) id."""
+    """A principal that can hold a token: its object id (for roles) and its client id."""
 
     name: str
     oid: str
     appid: str
     tenant: str = HOME_TENANT
     scopes: str = ""
-    """For a person: the permissions delegated to the tool that they signed in with, as the claim `scp` lists them."""
+    """For a person: the delegated permissions of the tool used to sign in, listed in the claim
+    `scp`."""
 
 
 @dataclass(frozen=True)
 class Rejection:
-    """Why a token is worth nothing: not one of ours, made for somebody else, or out of date."""
+    """Why a token is rejected: unknown, for another audience, or expired."""
 
     reason: Literal["unknown", "audience", "expired"]
     audience: str = ""
@@ -41,9 +42,14 @@ class Rejection:
 
 
 class Identities:
-    """The tenant's principals, and the tokens issued to them: shaped like Entra's and signed, so none can be made up."""
+    """The tenant's principals and their tokens.
 
-    def __init__(self, now: Callable[[], datetime], entropy: Callable[[int], bytes] = os.urandom) -> None:
+    Tokens have the shape of Entra's and are signed, so none can be forged.
+    """
+
+    def __init__(
+        self, now: Callable[[], datetime], entropy: Callable[[int], bytes] = os.urandom
+    ) -> None:
         self.principals: dict[str, Principal] = {}
         self.app_roles: dict[str, tuple[str, ...]] = {}
         """Object id → Graph's application permissions, which a token names in its claim `roles`."""
@@ -59,13 +65,15 @@ class Identities:
         tenant: str = HOME_TENANT,
         scopes: str = "",
     ) -> Principal:
-        """Register a principal; ids that are not given are derived from its name, so they are the same in every run."""
-        principal = Principal(name, oid or _derived("oid", name), appid or _derived("appid", name), tenant, scopes)
+        """Register a principal; missing ids are derived from its name, the same in every run."""
+        principal = Principal(
+            name, oid or _derived("oid", name), appid or _derived("appid", name), tenant, scopes
+        )
         self.principals[principal.oid] = principal
         return principal
 
     def token_for(self, resource_or_scope: str, principal: Principal) -> str:
-        """Return a token for one audience, named as a resource or as a scope ending in /.default."""
+        """Return a token for one audience, named as a resource or as a scope with /.default."""
         now = int(self._now().timestamp())
         claims = {
             "aud": resource_or_scope.removesuffix("/.default"),
@@ -79,27 +87,40 @@ class Identities:
             "tid": principal.tenant,
             "ver": "1.0",
             **({"scp": principal.scopes, "upn": principal.name} if principal.scopes else {}),
-            **({"roles": list(self.app_roles[principal.oid])} if principal.oid in self.app_roles else {}),
+            **(
+                {"roles": list(self.app_roles[principal.oid])}
+                if principal.oid in self.app_roles
+                else {}
+            ),
         }
         signed = f"{_segment({'typ': 'JWT', 'alg': 'HS256'})}.{_segment(claims)}"
         return f"{signed}.{self._signature(signed)}"
 
     def principal_of(self, bearer_token: str, *audiences: str) -> Principal | None:
-        """Return whom a token belongs to, or None where `examine` would reject it."""
-        found = self.examine(bearer_token, *audiences)
-        return found if isinstance(found, Principal) else None
+        """Return a token's principal; None if `examine` rejects it."""
+        result = self.examine(bearer_token, *audiences)
+        return result if isinstance(result, Principal) else None
 
-    def examine(self, bearer_token: str, *audiences: str, exact: bool = False) -> Principal | Rejection:
-        """Return whom a token belongs to, or why it is refused.
+    def examine(
+        self, bearer_token: str, *audiences: str, exact: bool = False
+    ) -> Principal | Rejection:
+        """Return a token's principal, or why it is rejected.
 
-        A slash at the end of an audience makes no difference unless `exact`: Key Vault is that strict, others are not.
+        A trailing slash of an audience makes no difference, unless `exact` is set: Key Vault is
+        that strict, other services are not.
         """
         claims = self._claims(bearer_token)
         if claims is None or claims["oid"] not in self.principals:
             return Rejection("unknown")
         expires = datetime.fromtimestamp(claims["exp"], UTC)
         allowed = (
-            audiences if exact else [form for each in audiences for form in (each.rstrip("/"), f"{each.rstrip('/')}/")]
+            audiences
+            if exact
+            else [
+                form
+                for audience in audiences
+                for form in (audience.rstrip("/"), f"{audience.rstrip('/')}/")
+            ]
         )
         if claims["aud"] not in allowed:
             return Rejection("audience", claims["aud"], expires)
@@ -112,7 +133,9 @@ class Identities:
         if not hmac.compare_digest(signature.encode(), self._signature(signed).encode()):
             return None
         payload = signed.split(".")[1]
-        claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        claims: dict[str, Any] = json.loads(
+            base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))
+        )
         return claims
 
     def _signature(self, signed: str) -> str:
@@ -120,7 +143,7 @@ class Identities:
 
 
 def bearer(authorization: str) -> str | None:
-    """Return the token of an Authorization header, or None where the header holds none."""
+    """Return the token of an Authorization header; None if it holds none."""
     scheme, _, token = authorization.partition(" ")
     return token.strip() if scheme.lower() == "bearer" and token.strip() else None
 

@@ -1,4 +1,4 @@
-"""Request rates: how many calls of one kind a service takes in a window of time."""
+"""Request rates: how many calls of one kind a service accepts in a time window."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Rate:
     _taken: deque[datetime] = field(default_factory=deque)
 
     def take(self, now: datetime) -> bool:
-        """Count one call; False where it is one too many."""
+        """Count one call; return False if it exceeds the limit."""
         self._forget(now)
         if len(self._taken) >= self.limit:
             return False
@@ -24,7 +24,7 @@ class Rate:
         return True
 
     def remaining(self, now: datetime) -> int:
-        """Return how many more calls would be taken at this moment."""
+        """Return how many more calls are possible at this moment."""
         self._forget(now)
         return max(self.limit - len(self._taken), 0)
 

@@ -1,4 +1,4 @@
-"""Role assignments: which principal may do what, and where."""
+"""Role assignments: which principal may take which action at which scope."""
 
 from __future__ import annotations
 
@@ -28,12 +28,16 @@ ROLES = {
     ),
     "Storage Queue Data Contributor": ("Microsoft.Storage/storageAccounts/queueServices/queues/*",),
 }
-"""Actions of built-in roles that matter here: https://learn.microsoft.com/azure/role-based-access-control/built-in-roles."""
+"""Actions of the built-in roles in use:
+https://learn.microsoft.com/azure/role-based-access-control/built-in-roles."""
 
 
 @dataclass(frozen=True)
 class Assignment:
-    """Actions (wildcards allowed, as in a role definition) that one principal may take at a scope and below it."""
+    """Actions that one principal may take at a scope and below it.
+
+    Wildcards are allowed, as in a role definition.
+    """
 
     oid: str
     actions: tuple[str, ...]
@@ -41,7 +45,7 @@ class Assignment:
     assignment_id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     def allows(self, oid: str, action: str, scope: str) -> bool:
-        """Tell whether this assignment permits the action; case does not matter, as in Azure."""
+        """Return whether this assignment permits the action; case is ignored, as in Azure."""
         return (
             oid == self.oid
             and _within(scope.lower(), self.scope.lower().rstrip("/"))
@@ -50,24 +54,31 @@ class Assignment:
 
 
 class Roles:
-    """All role assignments of the tenant. What nobody granted is denied."""
+    """All role assignments of the tenant. Everything else is denied."""
 
     def __init__(self) -> None:
         self.assignments: list[Assignment] = []
 
     def grant(self, principal: Principal, actions: Iterable[str], scope: str) -> Assignment:
-        """Let a principal take actions at a scope and everything below it."""
+        """Allow a principal actions at a scope and everything below it."""
         assignment = Assignment(principal.oid, tuple(actions), scope)
         self.assignments.append(assignment)
         return assignment
 
     def revoke(self, assignment: Assignment) -> None:
-        """Take one assignment back; ValueError where it does not exist."""
+        """Remove one assignment; raise ValueError if it does not exist."""
         self.assignments.remove(assignment)
 
     def find(self, principal: Principal, action: str, scope: str) -> Assignment | None:
-        """Return the assignment that permits an action, or None: denied."""
-        return next((each for each in self.assignments if each.allows(principal.oid, action, scope)), None)
+        """Return the assignment that permits an action; None if it is denied."""
+        return next(
+            (
+                assignment
+                for assignment in self.assignments
+                if assignment.allows(principal.oid, action, scope)
+            ),
+            None,
+        )
 
 
 def _within(scope: str, ancestor: str) -> bool:

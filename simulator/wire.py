@@ -1,4 +1,4 @@
-"""One HTTP request and one HTTP answer, as every simulated service sees them."""
+"""One HTTP request and one HTTP answer, in the form that every simulated service uses."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 @dataclass(frozen=True)
 class Request:
-    """A request as it arrives: an absolute URL, headers with lower-case names, and the raw body."""
+    """A request: an absolute URL, headers with lower-case names, and the raw body."""
 
     method: str
     url: str
@@ -20,7 +20,7 @@ class Request:
 
     @cached_property
     def host(self) -> str:
-        """Host and port as the client named them, in lower case; the port is left out where the URL has none."""
+        """Host and port as in the URL, in lower case; without a port if the URL has none."""
         return urlsplit(self.url).netloc.lower()
 
     @cached_property
@@ -30,7 +30,7 @@ class Request:
 
     @cached_property
     def query(self) -> dict[str, str]:
-        """The decoded query; of a repeated name the last value counts."""
+        """The decoded query; the last value of a repeated name counts."""
         return dict(parse_qsl(urlsplit(self.url).query, keep_blank_values=True))
 
     def header(self, name: str, default: str = "") -> str:
@@ -52,10 +52,12 @@ class Response:
 
 
 UNANSWERED = Response(0)
-"""Stands for no answer at all: the connection is open and nothing comes."""
+"""Stands for no answer: the connection stays open and nothing arrives."""
 
 
-def json_response(status: int, payload: object, headers: Mapping[str, str] | None = None) -> Response:
-    """Return a JSON answer in Azure's usual content type."""
+def json_response(
+    status: int, payload: object, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Return a JSON answer with Azure's usual content type."""
     content = {"Content-Type": "application/json; charset=utf-8", **(headers or {})}
     return Response(status, content, json.dumps(payload).encode())

@@ -1,4 +1,4 @@
-"""The whole simulated cloud: one object that holds the state and answers every request, over any transport."""
+"""The simulated cloud: one object that holds all state and answers requests from any transport."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from simulator.faults import Striking
+    from simulator.keys.accounts import KeyedAccount
     from simulator.keyvault.state import Vault
     from simulator.storage.accounts import StorageAccount
 
 
 @dataclass(frozen=True)
 class Domains:
-    """The host names of one cloud: `vault` is the suffix after a vault's name, and so on; ports included.
+    """The host names of one cloud, with ports: `vault` is the suffix after a vault's name.
 
     `identity` is where the App Service managed-identity endpoint listens, over plain HTTP.
     """
@@ -35,13 +36,27 @@ class Domains:
     identity: str = "127.0.0.1:41741"
     graph: str = "graph.microsoft.com"
 
+    def of_resource(self, host: str) -> str:
+        """Return the host of a resource whose name in the public cloud is this one."""
+        port = self.arm.partition(":")[2]
+        if not port:
+            return host
+        name, _, service = host.partition(".")
+        return f"{name}.{service.partition('.')[0]}.localhost:{port}"
+
     @classmethod
     def loopback(cls, port: int, identity_port: int = 41741) -> Domains:
-        """Return the names under which the loopback server answers on `port`, and plain HTTP on `identity_port`."""
+        """Return the names of a loopback server on `port`, with plain HTTP on `identity_port`."""
         names = ("vault", "arm", "blob.storage", "queue.storage", "login")
         vault, arm, blob, queue, login = (f"{name}.localhost:{port}" for name in names)
         return cls(
-            vault, arm, blob, queue, login, identity=f"127.0.0.1:{identity_port}", graph=f"graph.localhost:{port}"
+            vault,
+            arm,
+            blob,
+            queue,
+            login,
+            identity=f"127.0.0.1:{identity_port}",
+            graph=f"graph.localhost:{port}",
         )
 
 
@@ -49,27 +64,28 @@ class Service(Protocol):
     """One simulated Azure service."""
 
     def answers(self, host: str) -> bool:
-        """Tell whether requests for this host (port included) are this service's."""
+        """Return whether requests for this host (with its port) are for this service."""
         ...
 
     def handle(self, request: Request) -> Response:
-        """Answer one request, changing the service's state as Azure would."""
+        """Answer one request, and change the service's state as Azure would."""
         ...
 
 
 @dataclass(frozen=True)
 class Exchange:
-    """One request and the answer that it got, in the order in which they happened."""
+    """One request and its answer."""
 
     request: Request
     response: Response
 
 
 class World:
-    """The simulated cloud. `now` is its clock; `handle` answers a request; `exchanges` remembers all of them.
+    """The simulated cloud. `now` is its clock; `handle` answers a request.
 
-    `entropy` returns as many random bytes as asked; a seeded one makes a whole run repeatable. `groups` names each
-    subscription's resource groups, all in lower case.
+    `exchanges` records every request and answer, in order. `entropy` returns the requested number
+    of random bytes; a seeded one makes a run repeatable. `groups` holds each subscription's
+    resource groups, all in lower case.
     """
 
     def __init__(
@@ -85,21 +101,27 @@ class World:
         self.roles = Roles()
         self.accounts: dict[str, StorageAccount] = {}
         self.vaults: dict[str, Vault] = {}
+        self.keyed: dict[str, KeyedAccount] = {}
         self.groups: dict[str, set[str]] = {}
         self.faults: list[Striking] = []
         self.services: list[Service] = []
         self.exchanges: list[Exchange] = []
 
     def handle(self, request: Request) -> Response:
-        """Answer one request, or let the first fault that matches it strike; either way it is remembered."""
-        fault = next((each for each in self.faults if each.take(request)), None)
+        """Answer one request, or let the first matching fault do so; record both either way."""
+        fault = next((candidate for candidate in self.faults if candidate.take(request)), None)
         response = fault.strike(request, self._serve) if fault else self._serve(request)
         self.exchanges.append(Exchange(request, response))
         return response
 
     def _serve(self, request: Request) -> Response:
-        """Let the service at the host answer; where there is none, a 502 stands for a name that does not resolve."""
+        """Let the host's service answer.
+
+        An unknown host gets a 502, which stands for a name that does not resolve.
+        """
         for service in self.services:
             if service.answers(request.host):
                 return service.handle(request)
-        return json_response(502, {"error": {"code": "NoSuchHost", "message": f"no service at {request.host}"}})
+        return json_response(
+            502, {"error": {"code": "NoSuchHost", "message": f"no service at {request.host}"}}
+        )

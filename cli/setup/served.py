@@ -10,7 +10,24 @@ from typing import Any
 from cli.setup.landscape import Topic
 from engine.errors import ConfigError
 
-KINDS = ("storage-key", "sql-admin-password", "sql-login-password", "service-principal-secret")
+KINDS = (
+    "storage-key",
+    "sql-admin-password",
+    "sql-login-password",
+    "service-principal-secret",
+    "service-bus-key",
+    "event-hubs-key",
+    "ai-services-key",
+    "search-admin-key",
+    "app-configuration-key",
+    "container-registry-password",
+    "batch-key",
+    "communication-key",
+    "maps-key",
+    "signalr-key",
+    "web-pubsub-key",
+    "cosmos-db-key",
+)
 """Those that the template gives rights for: infra/types.bicep."""
 SHAPE = '[{"name": "contoso-prod", "resourceGroup": "prod", "scopes": ["/subscriptions/<id>/resourceGroups/data"]}]'
 
@@ -37,7 +54,14 @@ class Served:
         }
         if self.topic is None:
             return data
-        return {**data, **({"existingTopic": self.topic.name} if self.topic.is_beside_vault else {"events": False})}
+        return {
+            **data,
+            **(
+                {"existingTopic": self.topic.name}
+                if self.topic.is_beside_vault
+                else {"events": False}
+            ),
+        }
 
 
 def read(text: str, variable: str) -> list[Mapping[str, Any]]:
@@ -46,7 +70,9 @@ def read(text: str, variable: str) -> list[Mapping[str, Any]]:
         entries = json.loads(text)
     except (ValueError, RecursionError):
         entries = None
-    named = isinstance(entries, list) and entries and all(isinstance(entry, dict) for entry in entries)
+    named = (
+        isinstance(entries, list) and entries and all(isinstance(entry, dict) for entry in entries)
+    )
     if not named or not all(isinstance(entry.get("name"), str) for entry in entries):
         raise ConfigError([f"{variable} is no list of vaults: write {SHAPE}"])
     return list(entries)
@@ -79,7 +105,9 @@ def _literal(value: object, indent: str = "") -> str:
             lines = "".join(f"{deeper}{_literal(item, deeper)}\n" for item in value)
             return f"[\n{lines}{indent}]" if value else "[]"
         case dict():
-            lines = "".join(f"{deeper}{key}: {_literal(item, deeper)}\n" for key, item in value.items())
+            lines = "".join(
+                f"{deeper}{key}: {_literal(item, deeper)}\n" for key, item in value.items()
+            )
             return f"{{\n{lines}{indent}}}"
         case _:
             quoted = str(value).replace("\\", "\\\\").replace("'", "\\'").replace("${", "\\${")

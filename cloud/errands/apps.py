@@ -30,7 +30,9 @@ WEB, APP = "2022-03-01", "2025-01-01"
 REFERENCES = "/config/configreferences/appsettings"
 UNDER_WAY = frozenset({"Initialized", "FetchTimedOut"})
 """Temporary statuses of a reference."""
-VERSIONED = re.compile(r"(?i)/secrets/[^/)]+/(?P<path>[0-9a-f]{32})|SecretVersion=(?P<named>[0-9a-f]{32})")
+VERSIONED = re.compile(
+    r"(?i)/secrets/[^/)]+/(?P<path>[0-9a-f]{32})|SecretVersion=(?P<named>[0-9a-f]{32})"
+)
 """A reference that names a version. Azure never resolves it to a newer one."""
 PINNED = "remove the version from the reference: with it, the app never gets a rotated secret"
 UNUSED = "or remove the app from the consumers in the policy document"
@@ -65,7 +67,9 @@ class AzureApps:
 
         Without `ask` this only checks, since the app was asked before.
         """
-        return await (self._refresh(app, secret, ask=ask) if _is_site(app) else self._renew(app, secret))
+        return await (
+            self._refresh(app, secret, ask=ask) if _is_site(app) else self._renew(app, secret)
+        )
 
     async def lags(self, app: str, secret: SecretVersion) -> bool:
         """Return whether an app is known to use another version; never known of a Container App."""
@@ -75,7 +79,11 @@ class AzureApps:
         return any(reference.lags(secret.version) for reference in references)
 
     async def _references(self, app: str, ref: SecretRef) -> list[Reference]:
-        return list(_about(ref, await self._sites.read(app + REFERENCES, "listing an app's references", app)))
+        return list(
+            _about(
+                ref, await self._sites.read(app + REFERENCES, "listing an app's references", app)
+            )
+        )
 
     async def _refresh(self, app: str, secret: SecretVersion, *, ask: bool) -> bool:
         references = await self._references(app, secret.ref)
@@ -83,7 +91,9 @@ class AzureApps:
         if all(reference.version == secret.version for reference in references):
             return True
         if ask:
-            answer = await self._sites.act(f"{app}{REFERENCES}/refresh", "refreshing an app's references", app)
+            answer = await self._sites.act(
+                f"{app}{REFERENCES}/refresh", "refreshing an app's references", app
+            )
             references = list(_about(secret.ref, answer)) or references
         _refuse_unresolved(references, app)
         return not any(reference.lags(secret.version) for reference in references)
@@ -109,7 +119,9 @@ class AzureApps:
     async def _start(self, app: str, secret: SecretVersion, suffix: str) -> None:
         container_app = await self._containers.read(app, "reading a Container App", app)
         entries = container_app.get("properties", {}).get("configuration", {}).get("secrets") or []
-        urls = [url for entry in entries if (url := entry.get("keyVaultUrl")) and _is(url, secret.ref)]
+        urls = [
+            url for entry in entries if (url := entry.get("keyVaultUrl")) and _is(url, secret.ref)
+        ]
         if not urls:
             raise NeedsHuman(
                 "no secret of the app refers to this one",
@@ -130,7 +142,10 @@ def _about(ref: SecretRef, answer: Json) -> Iterator[Reference]:
     """Yield the references to one secret from Azure's list of all references."""
     for entry in answer.get("value") or ():
         properties = entry.get("properties") or {}
-        named = str(properties.get("vaultName", "")).lower(), str(properties.get("secretName", "")).lower()
+        named = (
+            str(properties.get("vaultName", "")).lower(),
+            str(properties.get("secretName", "")).lower(),
+        )
         if named == (ref.vault_name.lower(), ref.name.lower()):
             yield Reference(
                 str(entry.get("name", "")),
@@ -150,7 +165,9 @@ def _refuse_unfit(references: Sequence[Reference], app: str, version: str | None
         )
     for reference in references:
         if reference.pinned not in (None, version):
-            raise NeedsHuman(f"the app setting {reference.setting} names a version", where=app, fix=PINNED)
+            raise NeedsHuman(
+                f"the app setting {reference.setting} names a version", where=app, fix=PINNED
+            )
 
 
 def _refuse_unresolved(references: Sequence[Reference], app: str) -> None:

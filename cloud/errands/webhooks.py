@@ -59,7 +59,9 @@ class ChatWebhooks:
         if problem:
             raise problem
 
-    async def _posted(self, url: Sensitive, body: Json, where: str) -> tuple[str, RekeyError | None]:
+    async def _posted(
+        self, url: Sensitive, body: Json, where: str
+    ) -> tuple[str, RekeyError | None]:
         """Post, and return the status and the problem, if any.
 
         The SDK's error holds the URL, so it stays inside this method.
@@ -70,7 +72,9 @@ class ChatWebhooks:
             async with asyncio.timeout(SECONDS):
                 status, wait = await self._exchange(url, body)
         except (AzureError, TimeoutError, ValueError) as error:
-            return NO_ANSWER, TransientError(f"{SENDING} got no answer: {type(error).__name__}", where=where)
+            return NO_ANSWER, TransientError(
+                f"{SENDING} got no answer: {type(error).__name__}", where=where
+            )
         return str(status), _problem(status, wait, where)
 
     async def _exchange(self, url: Sensitive, body: Json) -> tuple[int, float | None]:
@@ -78,7 +82,9 @@ class ChatWebhooks:
 
         request = HttpRequest("POST", url.reveal().strip(), json=body)
         # The answer is not read, since it may have any length.
-        response = await self._pipeline().send_request(request, stream=True, **without_logging(CHANGING))
+        response = await self._pipeline().send_request(
+            request, stream=True, **without_logging(CHANGING)
+        )
         await response.close()
         pause = response.headers.get("Retry-After", "")
         return response.status_code, float(pause) if re.fullmatch(r"\d{1,6}", pause) else None
@@ -87,7 +93,9 @@ class ChatWebhooks:
         if self._client is None:
             from cloud.meter.call_counter import unmetered
 
-            self._client = quiet_pipeline(replace(self._azure, options=unmetered(self._azure.options)), "")
+            self._client = quiet_pipeline(
+                replace(self._azure, options=unmetered(self._azure.options)), ""
+            )
         return self._client
 
 
@@ -105,7 +113,9 @@ def _problem(status: int, wait: float | None, where: str) -> RekeyError | None:
     what = f"{SENDING} was answered {status}"
     if status in BUSY:
         return TransientError(what, where=where, retry_after=wait)
-    return PermanentError(what, where=where, fix="make a new webhook, and write its URL to that secret")
+    return PermanentError(
+        what, where=where, fix="make a new webhook, and write its URL to that secret"
+    )
 
 
 def teams(notice: Notice) -> Json:
@@ -115,7 +125,10 @@ def teams(notice: Notice) -> Json:
         return {"type": "RichTextBlock", "inlines": [{"type": "TextRun", **run} for run in runs]}
 
     title = text({"text": notice.title, "weight": "Bolder", "size": "Medium"})
-    facts = [text({"text": f"{name}: ", "weight": "Bolder"}, {"text": value}) for name, value in notice.facts]
+    facts = [
+        text({"text": f"{name}: ", "weight": "Bolder"}, {"text": value})
+        for name, value in notice.facts
+    ]
     card = {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "type": "AdaptiveCard",
@@ -123,7 +136,11 @@ def teams(notice: Notice) -> Json:
         "msteams": {"width": "Full"},
         "body": [title, *facts],
     }
-    attachment = {"contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": None, "content": card}
+    attachment = {
+        "contentType": "application/vnd.microsoft.card.adaptive",
+        "contentUrl": None,
+        "content": card,
+    }
     return {"type": "message", "attachments": [attachment]}
 
 

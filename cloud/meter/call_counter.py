@@ -18,7 +18,9 @@ from cloud.meter.operations import operation_of, service_of
 class CallCounter(SansIOHTTPPolicy[Any, Any]):
     """Counts each request of a client. It has no state, so one instance serves all clients."""
 
-    def on_response(self, request: PipelineRequest[Any], response: PipelineResponse[Any, Any]) -> None:
+    def on_response(
+        self, request: PipelineRequest[Any], response: PipelineResponse[Any, Any]
+    ) -> None:
         """Count an answered request."""
         _count(request, str(response.http_response.status_code))
 

@@ -23,13 +23,21 @@ if TYPE_CHECKING:
 
 NO_ANSWER = "failed"
 """The status of a call without a usable answer."""
-NO_REFUSAL = frozenset({"SecretDisabled", "AuthenticationFailed", "KeyBasedAuthenticationNotPermitted"})
+NO_REFUSAL = frozenset(
+    {"SecretDisabled", "AuthenticationFailed", "KeyBasedAuthenticationNotPermitted"}
+)
 """Codes of a 403 that concern the secret, or a key under verification, and not the app's rights."""
 
 meter = metrics.get_meter("rekey")
-calls = meter.create_counter("rekey.azure.calls", description="Requests sent to Azure, retries included")
-cost = meter.create_counter("rekey.cost.usd", unit="USD", description="Estimated from calls and list prices")
-refusals = meter.create_counter("rekey.access.denied", description="Azure refused the app, or the app refused a caller")
+calls = meter.create_counter(
+    "rekey.azure.calls", description="Requests sent to Azure, retries included"
+)
+cost = meter.create_counter(
+    "rekey.cost.usd", unit="USD", description="Estimated from calls and list prices"
+)
+refusals = meter.create_counter(
+    "rekey.access.denied", description="Azure refused the app, or the app refused a caller"
+)
 
 
 def count(service: str, operation: str, status: str) -> None:
@@ -42,7 +50,11 @@ def count(service: str, operation: str, status: str) -> None:
 def count_refusal(error: AzureError, problem: RekeyError) -> None:
     """Count an answer by which Azure refuses the app's identity or its network."""
     response = getattr(error, "response", None)
-    if isinstance(problem, AccessDenied) and problem.code not in NO_REFUSAL and response is not None:
+    if (
+        isinstance(problem, AccessDenied)
+        and problem.code not in NO_REFUSAL
+        and response is not None
+    ):
         refusals.add(1, {"where": "azure", "what": service_of(response.request.url)})
 
 
@@ -56,7 +68,9 @@ class MeteredSqlServers:
         """Sign in once; see cloud.sql.servers.SqlServers."""
         await _counted("SignIn", self._servers.sign_in(server, database, user, password))
 
-    async def execute(self, server: str, database: str, token: Sensitive, statement: Sensitive) -> Row:
+    async def execute(
+        self, server: str, database: str, token: Sensitive, statement: Sensitive
+    ) -> Row:
         """Run one statement; see cloud.sql.servers.SqlServers."""
         return await _counted("Execute", self._servers.execute(server, database, token, statement))
 

@@ -12,7 +12,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import parse_qs, urlsplit
 
-VERBS = {"GET": "Get", "HEAD": "Get", "PUT": "Set", "PATCH": "Update", "POST": "Post", "DELETE": "Delete"}
+VERBS = {
+    "GET": "Get",
+    "HEAD": "Get",
+    "PUT": "Set",
+    "PATCH": "Update",
+    "POST": "Post",
+    "DELETE": "Delete",
+}
 OTHER = "Other"
 LABELS = {".vault": "keyvault", ".blob": "blob", ".queue": "queue", ".eventgrid": "eventgrid"}
 """The second label of a service's host name, the same in every cloud."""
@@ -50,7 +57,11 @@ def operation_of(service: str, method: str, url: str, headers: Mapping[str, str]
         case "blob":
             return _blob(method, parse_qs(parts.query), headers.get("x-ms-lease-action", ""))
         case "queue":
-            return "PutMessage" if words[-1:] == ["messages"] else {"PUT": "CreateQueue"}.get(method, "GetQueue")
+            return (
+                "PutMessage"
+                if words[-1:] == ["messages"]
+                else {"PUT": "CreateQueue"}.get(method, "GetQueue")
+            )
         case "login":
             return "GetToken"
         case _:
@@ -68,11 +79,14 @@ def _resource(method: str, words: list[str]) -> str:
     """Name the operation of a path to a resource.
 
     Its form: subscriptions/{id}[/resourceGroups/{name}]/providers/{namespace}/{type}/{name}
-    [/{type}/{name}]…[/{action}].
+    [/{type}/{name}]…[/{action}[/{key}]].
     """
     start = 4 if words[2:3] and words[2].lower() == "resourcegroups" else 2
     kinds = words[start + 2 :: 2] if words[start : start + 1] == ["providers"] else []
     word = words[-1] if method == "POST" else kinds[-1] if kinds else ""
+    if method == "POST" and words[-2:-1] and words[-2].startswith("regenerate"):
+        # The key that is meant stands behind the action.
+        word = words[-2]
     return _call(method, word if kinds else "")
 
 

@@ -21,8 +21,13 @@ PRICES: Mapping[str, Mapping[str, float]] = {
     # Hot, LRS, general purpose v2: https://azure.microsoft.com/pricing/details/storage/blobs/.
     # Categories of operations:
     # https://learn.microsoft.com/azure/storage/blobs/map-rest-apis-transaction-categories
-    "blob": {ANY: 0.004 / TEN_THOUSAND, "PutBlob": 0.05 / TEN_THOUSAND, "CreateContainer": 0.05 / TEN_THOUSAND},
-    # $0.004 for 10,000 operations, general purpose v2: https://azure.microsoft.com/pricing/details/storage/queues/
+    "blob": {
+        ANY: 0.004 / TEN_THOUSAND,
+        "PutBlob": 0.05 / TEN_THOUSAND,
+        "CreateContainer": 0.05 / TEN_THOUSAND,
+    },
+    # $0.004 for 10,000 operations, general purpose v2:
+    # https://azure.microsoft.com/pricing/details/storage/queues/
     "queue": {ANY: 0.004 / TEN_THOUSAND},
     # $0.60 for a million operations: https://azure.microsoft.com/pricing/details/event-grid/
     "eventgrid": {ANY: 0.60 / MILLION},

@@ -33,27 +33,40 @@ class Arm:
         """GET a resource."""
         return await self._send("GET", path, None, READING, what, where)
 
+    async def ask(self, path: str, what: str, where: str) -> Json:
+        """POST an action that changes nothing, such as listing keys."""
+        return await self._send("POST", path, None, READING, what, where)
+
     async def act(self, path: str, what: str, where: str) -> Json:
         """POST an action once; after a TransientError it may or may not have taken effect."""
         return await self._send("POST", path, None, CHANGING, what, where)
+
+    async def begin(self, path: str, body: Json | None, what: str, where: str) -> Json | None:
+        """POST a change, never twice; None where it is accepted and goes on after the answer."""
+        response = await call(
+            what, self._exchange("POST", path, body, CHANGING), where=where, role=self._role
+        )
+        return (
+            None if response.status_code == HTTPStatus.ACCEPTED else _decoded(response, what, where)
+        )
 
     async def merge(self, path: str, body: Json, what: str, where: str) -> Json:
         """PATCH a resource once; the change may continue after the answer."""
         return await self._send("PATCH", path, body, CHANGING, what, where)
 
     async def _send(
-        self, method: str, path: str, body: Json | None, limits: Mapping[str, Any], what: str, where: str
+        self,
+        method: str,
+        path: str,
+        body: Json | None,
+        limits: Mapping[str, Any],
+        what: str,
+        where: str,
     ) -> Json:
-        response = await call(what, self._exchange(method, path, body, limits), where=where, role=self._role)
-        if not response.content:
-            return {}
-        try:
-            content = response.json() if is_json(response) else None
-        except ValueError:
-            content = None
-        if not isinstance(content, dict):
-            raise not_json(response, what, where)
-        return content
+        response = await call(
+            what, self._exchange(method, path, body, limits), where=where, role=self._role
+        )
+        return _decoded(response, what, where)
 
     async def _exchange(
         self, method: str, path: str, body: Json | None, limits: Mapping[str, Any]
@@ -77,3 +90,16 @@ class Arm:
             token = AsyncBearerTokenCredentialPolicy(self._azure.credential, self._azure.arm_scope)
             self._client = quiet_pipeline(self._azure, self._azure.arm_endpoint, token)
         return self._client
+
+
+def _decoded(response: AsyncHttpResponse, what: str, where: str) -> Json:
+    """Return the body; empty where there is none."""
+    if not response.content:
+        return {}
+    try:
+        body = response.json() if is_json(response) else None
+    except ValueError:
+        body = None
+    if not isinstance(body, dict):
+        raise not_json(response, what, where)
+    return body

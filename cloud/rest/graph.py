@@ -61,10 +61,18 @@ class Graph:
         return _payload(token.token)
 
     async def _send(
-        self, method: str, path: str, body: Json | None, limits: Mapping[str, Any], what: str, where: str
+        self,
+        method: str,
+        path: str,
+        body: Json | None,
+        limits: Mapping[str, Any],
+        what: str,
+        where: str,
     ) -> Json:
         try:
-            response = await call(what, self._exchange(method, path, body, limits), where=where, role=PERMISSION)
+            response = await call(
+                what, self._exchange(method, path, body, limits), where=where, role=PERMISSION
+            )
         except RekeyError as error:
             problem = _refined(error)
         else:
@@ -88,12 +96,16 @@ class Graph:
         if self._client is None:
             from azure.core.pipeline.policies import AsyncBearerTokenCredentialPolicy
 
-            token = AsyncBearerTokenCredentialPolicy(self._azure.credential, self._azure.graph_scope)
+            token = AsyncBearerTokenCredentialPolicy(
+                self._azure.credential, self._azure.graph_scope
+            )
             self._client = quiet_pipeline(self._azure, self._azure.graph_endpoint, token)
         return self._client
 
 
-def quiet_pipeline(azure: Azure, endpoint: str, *last: Any) -> AsyncPipelineClient[HttpRequest, AsyncHttpResponse]:
+def quiet_pipeline(
+    azure: Azure, endpoint: str, *last: Any
+) -> AsyncPipelineClient[HttpRequest, AsyncHttpResponse]:
     """Return a client that logs nothing and retries as its caller allows.
 
     `last` are the policies behind the retries.

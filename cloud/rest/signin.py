@@ -35,7 +35,9 @@ class SignIn:
         self._azure = azure
         self._client: AsyncPipelineClient[HttpRequest, AsyncHttpResponse] | None = None
 
-    async def refusal(self, tenant: str, client_id: str, secret: Sensitive, where: str) -> int | None:
+    async def refusal(
+        self, tenant: str, client_id: str, secret: Sensitive, where: str
+    ) -> int | None:
         """Sign in once; return None for success, else the number of the AADSTS error code.
 
         Raises TransientError if Entra is busy or does not answer.
@@ -62,12 +64,19 @@ class SignIn:
         request = HttpRequest(
             "POST",
             f"{self._azure.authority}/{tenant}/oauth2/v2.0/token",
-            headers={"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"},
+            headers={
+                "Content-Type": "application/x-www-form-urlencoded",
+                "Accept": "application/json",
+            },
             content=urlencode(form),
         )
         response = await self._pipeline().send_request(request, **without_logging(ONCE))
         busy = response.status_code in BUSY
-        unexplained = response.status_code != HTTPStatus.OK and is_json(response) and not CODE.search(response.text())
+        unexplained = (
+            response.status_code != HTTPStatus.OK
+            and is_json(response)
+            and not CODE.search(response.text())
+        )
         if busy or unexplained:
             raise HttpResponseError(response=response)
         return response

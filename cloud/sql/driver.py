@@ -53,14 +53,20 @@ class DriverSqlServers:
         secret = password.reveal()
         settings = {"UID": user, "PWD": secret}
         where = f"{server}, database {database}"
-        await _in_thread(partial(_connected, server, database, settings, {}, _nothing), where, user, secret)
+        await _in_thread(
+            partial(_connected, server, database, settings, {}, _nothing), where, user, secret
+        )
 
-    async def execute(self, server: str, database: str, token: Sensitive, statement: Sensitive) -> Row:
+    async def execute(
+        self, server: str, database: str, token: Sensitive, statement: Sensitive
+    ) -> Row:
         """Run one statement under an access token, once."""
         text, where = statement.reveal(), f"{server}, database {database}"
         before = {ACCESS_TOKEN: _token_struct(token.reveal())}
         latest = time.monotonic() + SENT_WITHIN
-        work = partial(_connected, server, database, {}, before, partial(_first_row, text, latest, where))
+        work = partial(
+            _connected, server, database, {}, before, partial(_first_row, text, latest, where)
+        )
         return await _in_thread(work, where, None, text)
 
 
@@ -75,7 +81,9 @@ async def _in_thread(work: Callable[[], Row], where: str, user: str | None, secr
     return answer
 
 
-def _attempt(work: Callable[[], Row], where: str, user: str | None, secret: str) -> Row | RekeyError:
+def _attempt(
+    work: Callable[[], Row], where: str, user: str | None, secret: str
+) -> Row | RekeyError:
     try:
         return work()
     except RekeyError as error:
@@ -85,12 +93,18 @@ def _attempt(work: Callable[[], Row], where: str, user: str | None, secret: str)
 
 
 def _connected(
-    server: str, database: str, settings: Mapping[str, str], before: Mapping[int, bytes], use: Callable[[Any], Row]
+    server: str,
+    database: str,
+    settings: Mapping[str, str],
+    before: Mapping[int, bytes],
+    use: Callable[[Any], Row],
 ) -> Row:
     driver = _driver()
     fixed = {"Server": server, "Database": database, "Encrypt": "strict", "ConnectRetryCount": "0"}
     text = "".join(f"{key}={_braced(value)};" for key, value in {**fixed, **settings}.items())
-    connection = driver.connect(text, autocommit=True, attrs_before=dict(before), timeout=LOGIN_SECONDS)
+    connection = driver.connect(
+        text, autocommit=True, attrs_before=dict(before), timeout=LOGIN_SECONDS
+    )
     try:
         return use(connection)
     finally:
@@ -133,7 +147,11 @@ def refuse_late(now: float, latest: float, where: str) -> None:
     The lease may have ended, and another worker may have it.
     """
     if now > latest:
-        raise TransientError("a statement was not sent, because its time limit had passed", where=where, code="NotSent")
+        raise TransientError(
+            "a statement was not sent, because its time limit had passed",
+            where=where,
+            code="NotSent",
+        )
 
 
 def _first_row(statement: str, latest: float, where: str, connection: Any) -> Row:

@@ -16,6 +16,8 @@ class SqlServers(Protocol):
         """Sign in once, on a new connection; raises VerificationFailed for a refused password."""
         ...
 
-    async def execute(self, server: str, database: str, token: Sensitive, statement: Sensitive) -> Row:
+    async def execute(
+        self, server: str, database: str, token: Sensitive, statement: Sensitive
+    ) -> Row:
         """Run a statement once under an access token; return its first row, perhaps empty."""
         ...

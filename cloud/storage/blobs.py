@@ -17,7 +17,9 @@ HERE = "the app's own storage account"
 ROLE = "Storage Blob Data Owner"
 
 
-async def create(service: BlobServiceClient, blob: BlobClient, data: bytes, metadata: Mapping[str, str]) -> bool:
+async def create(
+    service: BlobServiceClient, blob: BlobClient, data: bytes, metadata: Mapping[str, str]
+) -> bool:
     """Create a blob, and its container if that is missing; return whether the blob is new."""
     upload = {"data": data, "metadata": dict(metadata), "overwrite": False, **CHANGING}
     code = await _created(blob.upload_blob(**upload), blob.blob_name)
@@ -38,8 +40,12 @@ async def overwrite(service: BlobServiceClient, blob: BlobClient, data: bytes) -
 async def read(blob: BlobClient) -> bytes | None:
     """Return a blob's content, None if it does not exist. Not retried, since a caller waits."""
     try:
-        stream = await call(f"reading {blob.blob_name}", blob.download_blob(**CHANGING), where=HERE, role=ROLE)
-        content: bytes = await call(f"reading {blob.blob_name}", stream.readall(), where=HERE, role=ROLE)
+        stream = await call(
+            f"reading {blob.blob_name}", blob.download_blob(**CHANGING), where=HERE, role=ROLE
+        )
+        content: bytes = await call(
+            f"reading {blob.blob_name}", stream.readall(), where=HERE, role=ROLE
+        )
     except NotFound:
         return None
     return content
@@ -74,7 +80,9 @@ class BlobMemory:
             # The SDK does not retry this: it waits up to a minute, and the caller may face an
             # incident.
             stream = await call("recalling a request", download, where=HERE, role=ROLE)
-            content: bytes = await call("recalling a request", stream.readall(), where=HERE, role=ROLE)
+            content: bytes = await call(
+                "recalling a request", stream.readall(), where=HERE, role=ROLE
+            )
         except NotFound:
             return None
         return content.decode()

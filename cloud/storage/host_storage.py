@@ -35,7 +35,9 @@ class HostStorage:
         if connection_string := settings.get(CONNECTION, ""):
             return cls(connection_string)
         account = settings.get(f"{CONNECTION}__accountName", "")
-        blob = settings.get(f"{CONNECTION}__blobServiceUri") or (account and f"https://{account}.blob.core.windows.net")
+        blob = settings.get(f"{CONNECTION}__blobServiceUri") or (
+            account and f"https://{account}.blob.core.windows.net"
+        )
         queue = settings.get(f"{CONNECTION}__queueServiceUri") or (
             account and f"https://{account}.queue.core.windows.net"
         )
@@ -47,15 +49,23 @@ class HostStorage:
 
         The SDK itself is imported later.
         """
-        names = {part.partition("=")[0].strip().lower() for part in self.connection_string.split(";")}
-        forms = ({"usedevelopmentstorage"}, {"accountname", "accountkey"}, {"blobendpoint", "queueendpoint"})
+        names = {
+            part.partition("=")[0].strip().lower() for part in self.connection_string.split(";")
+        }
+        forms = (
+            {"usedevelopmentstorage"},
+            {"accountname", "accountkey"},
+            {"blobendpoint", "queueendpoint"},
+        )
         return not self.connection_string or any(form <= names for form in forms)
 
     @property
     def account(self) -> str:
         """The name of the account; empty for an emulator."""
         pairs = (part.partition("=") for part in self.connection_string.split(";"))
-        named = next((value.strip() for name, _, value in pairs if name.strip().lower() == "accountname"), "")
+        named = next(
+            (value.strip() for name, _, value in pairs if name.strip().lower() == "accountname"), ""
+        )
         return named or (urlsplit(self.blob_url).hostname or "").partition(".")[0]
 
     def blobs(self, azure: Azure) -> BlobServiceClient:
@@ -71,5 +81,7 @@ class HostStorage:
         from azure.storage.queue.aio import QueueServiceClient
 
         if self.connection_string:
-            return QueueServiceClient.from_connection_string(self.connection_string, **azure.options)
+            return QueueServiceClient.from_connection_string(
+                self.connection_string, **azure.options
+            )
         return QueueServiceClient(self.queue_url, azure.credential, **azure.options)

@@ -39,7 +39,9 @@ log = logging.getLogger("rekey.leases")
 class BlobLease:
     """A lease that this worker holds; see engine.ports.Lease."""
 
-    def __init__(self, blob: BlobClient, lease: BlobLeaseClient, clock: Clock, taken_at: float, source: str) -> None:
+    def __init__(
+        self, blob: BlobClient, lease: BlobLeaseClient, clock: Clock, taken_at: float, source: str
+    ) -> None:
         self._blob = blob
         self._lease = lease
         self._clock = clock
@@ -91,7 +93,9 @@ class BlobLease:
     async def read_record(self) -> None:
         """Read the record of the source; fails if the lease is lost."""
         stream = await _lease_call(
-            "reading the record", self._blob.download_blob(lease=self._lease.id, **CHANGING), self.where
+            "reading the record",
+            self._blob.download_blob(lease=self._lease.id, **CHANGING),
+            self.where,
         )
         content: bytes = await _lease_call("reading the record", stream.readall(), self.where)
         self._etag = stream.properties.etag
@@ -224,4 +228,6 @@ async def _lease_call[T](what: str, request: Awaitable[T], where: str) -> T:
     except TransientError as error:
         if not error.code.startswith("Lease") and error.code != "ConditionNotMet":
             raise
-        raise LeaseUnavailable(f"{what}: another worker has it ({error.code})", where=where, code=error.code) from None
+        raise LeaseUnavailable(
+            f"{what}: another worker has it ({error.code})", where=where, code=error.code
+        ) from None

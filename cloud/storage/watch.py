@@ -56,7 +56,12 @@ class Record:
     def to_json(self) -> bytes:
         """Return the content of the blob."""
         ended = self.ended.isoformat() if self.ended else None
-        data = {"vault": self.vault, "due": self.due.isoformat(), "swept": self.swept, "ended": ended}
+        data = {
+            "vault": self.vault,
+            "due": self.due.isoformat(),
+            "swept": self.swept,
+            "ended": ended,
+        }
         return json.dumps(data).encode()
 
     @classmethod
@@ -65,7 +70,9 @@ class Record:
         try:
             data = json.loads(text)
             ended = datetime.fromisoformat(data["ended"]) if data.get("ended") else None
-            return cls(vault, datetime.fromisoformat(data["due"]), swept=bool(data["swept"]), ended=ended)
+            return cls(
+                vault, datetime.fromisoformat(data["due"]), swept=bool(data["swept"]), ended=ended
+            )
         except (ValueError, TypeError, LookupError):
             return cls(vault, datetime.fromtimestamp(0, UTC), swept=False)
 
@@ -73,7 +80,9 @@ class Record:
 class AppWatch:
     """Watches one app; see engine.ports.Watch."""
 
-    def __init__(self, storage: HostStorage, azure: Azure, clock: Clock, vaults: Sequence[str], schedule: str) -> None:
+    def __init__(
+        self, storage: HostStorage, azure: Azure, clock: Clock, vaults: Sequence[str], schedule: str
+    ) -> None:
         self._storage = storage
         self._azure = azure
         self._clock = clock
@@ -154,11 +163,15 @@ class AppWatch:
                 return self._overdue(records) or await self._missing_queues(records)
         except RekeyError as error:
             log.warning("the app's own state cannot be read: %s", error)
-            return "the app's own storage account cannot be read. Fix: see its log under rekey.watch"
+            return (
+                "the app's own storage account cannot be read. Fix: see its log under rekey.watch"
+            )
 
     async def _missing_queues(self, records: Sequence[Record]) -> str:
         if not any(record.swept for record in records):
-            return ""  # At the first start the template, or the first message, may still create them.
+            return (
+                ""  # At the first start the template, or the first message, may still create them.
+            )
         lengths = await backlog(self._storage, self._azure, QUEUES)
         if missing := [name for name in QUEUES if lengths[name] is None]:
             return f"queues that do not exist: {', '.join(missing)}. Fix: deploy the template again, or create them"

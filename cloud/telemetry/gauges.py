@@ -36,11 +36,17 @@ class OnceGauge:
 
 
 states = OnceGauge("rekey.secrets", "{secret}", "Secrets by state, at each sweep")
-expiries = OnceGauge("rekey.secret.days_to_expiry", "d", "Days until a managed secret expires, at each sweep")
+expiries = OnceGauge(
+    "rekey.secret.days_to_expiry", "d", "Days until a managed secret expires, at each sweep"
+)
 
 
-queues = OnceGauge("rekey.queue.messages", "{message}", "Messages on each of the app's queues, at each schedule")
-dead_letters = OnceGauge("rekey.dead_letters", "{blob}", "Events that could not be delivered, at each schedule")
+queues = OnceGauge(
+    "rekey.queue.messages", "{message}", "Messages on each of the app's queues, at each schedule"
+)
+dead_letters = OnceGauge(
+    "rekey.dead_letters", "{blob}", "Events that could not be delivered, at each schedule"
+)
 
 
 def show(tally: Tally) -> None:
@@ -51,11 +57,15 @@ def show(tally: Tally) -> None:
     vault = tally.vault
     if not tally.goes_on:
         counts = tally.states.items()
-        states.put(vault, [Observation(count, {"vault": vault, "state": state}) for state, count in counts])
+        states.put(
+            vault, [Observation(count, {"vault": vault, "state": state}) for state, count in counts]
+        )
     expiries.put(
         f"{vault} {tally.seen}",
         [
-            Observation(expiry.days, {"vault": vault, "secret": expiry.secret, "rotator": expiry.rotator})
+            Observation(
+                expiry.days, {"vault": vault, "secret": expiry.secret, "rotator": expiry.rotator}
+            )
             for expiry in tally.expiries
         ],
     )
@@ -63,6 +73,13 @@ def show(tally: Tally) -> None:
 
 def measured(lengths: Mapping[str, int | None], undelivered: int | None) -> None:
     """Send the lengths of the queues and the number of dead letters, as far as they exist."""
-    queues.put("", [Observation(count, {"queue": name}) for name, count in lengths.items() if count is not None])
+    queues.put(
+        "",
+        [
+            Observation(count, {"queue": name})
+            for name, count in lengths.items()
+            if count is not None
+        ],
+    )
     if undelivered is not None:
         dead_letters.put("", [Observation(undelivered)])

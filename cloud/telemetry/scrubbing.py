@@ -52,7 +52,9 @@ class ForeignFilter(logging.Filter):
         # answer.
         kind = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else ""
         line = scrubbed(text) + (f" ({kind})" if kind else "")
-        return logging.LogRecord(record.name, record.levelno, record.pathname, record.lineno, line, None, None)
+        return logging.LogRecord(
+            record.name, record.levelno, record.pathname, record.lineno, line, None, None
+        )
 
 
 def _is_below(name: str, roots: tuple[str, ...]) -> bool:

@@ -28,11 +28,23 @@ def configure(env: Mapping[str, str]) -> bool:
     The SDK's own spans are off: they hold URLs, and two for every request would cost more than all
     other spans together. The metric rekey.azure.calls counts the requests instead.
     """
-    if not env.get(CONNECTION) or env.get("PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY", "").lower() == "true":
+    if (
+        not env.get(CONNECTION)
+        or env.get("PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY", "").lower() == "true"
+    ):
         return False
     from azure.monitor.opentelemetry import configure_azure_monitor
 
-    unused = ("azure_sdk", "django", "fastapi", "flask", "psycopg2", "requests", "urllib", "urllib3")
+    unused = (
+        "azure_sdk",
+        "django",
+        "fastapi",
+        "flask",
+        "psycopg2",
+        "requests",
+        "urllib",
+        "urllib3",
+    )
     configure_azure_monitor(
         logger_name="rekey",
         sampling_ratio=1.0,
@@ -63,13 +75,19 @@ def overhear(root: logging.Logger) -> None:
 
 def _flushes() -> list[Callable[[int], object]]:
     """Return the flush methods of the providers; before an exporter starts, providers have none."""
-    providers = (metrics.get_meter_provider(), trace.get_tracer_provider(), _logs.get_logger_provider())
+    providers = (
+        metrics.get_meter_provider(),
+        trace.get_tracer_provider(),
+        _logs.get_logger_provider(),
+    )
     return [provider.force_flush for provider in providers if hasattr(provider, "force_flush")]
 
 
 async def flush() -> None:
     """Send pending telemetry within 5 seconds. Never fails: telemetry must not stop work."""
-    await flush_all([metrics.get_meter_provider(), trace.get_tracer_provider(), _logs.get_logger_provider()])
+    await flush_all(
+        [metrics.get_meter_provider(), trace.get_tracer_provider(), _logs.get_logger_provider()]
+    )
 
 
 def flush_now(seconds: float = FLUSH_SECONDS) -> None:
@@ -100,7 +118,9 @@ async def flush_all(providers: Sequence[object], seconds: float = FLUSH_SECONDS)
     answers: Sequence[object]
     try:
         async with asyncio.timeout(seconds):
-            waiting = (asyncio.to_thread(flush_provider, int(seconds * 1000)) for flush_provider in flushes)
+            waiting = (
+                asyncio.to_thread(flush_provider, int(seconds * 1000)) for flush_provider in flushes
+            )
             answers = await asyncio.gather(*waiting, return_exceptions=True)
     except TimeoutError as error:
         answers = [error]

@@ -111,7 +111,9 @@ def step(name: str) -> Iterator[None]:
 @contextmanager
 def _inside(span: Span) -> Iterator[None]:
     """Make a span the current one; an exception marks it with the error's class, not its text."""
-    with trace.use_span(span, end_on_exit=False, record_exception=False, set_status_on_exception=False):
+    with trace.use_span(
+        span, end_on_exit=False, record_exception=False, set_status_on_exception=False
+    ):
         try:
             yield
         except Exception as error:

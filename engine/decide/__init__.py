@@ -1,1 +1,1 @@
-"""The one decision, and what follows from it for lists, plans and histories."""
+"""The one decision, and the lists, plans and histories derived from it."""

@@ -1,7 +1,7 @@
-"""The one decision: what is to be done about a secret, from its state, the request and the time. Pure.
+"""The one decision: what to do about a secret, given its state, the request and the time. Pure.
 
-Events, sweeps, duplicates and operators all end here, so whatever arrives twice, late, out of order or never, the
-outcome follows from the state in the vault alone.
+Events, sweeps, duplicates and operators all end here. So the outcome depends only on the state
+in the vault, whether a trigger arrives twice, late, out of order or never.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ class Rotate:
     managed: Managed
     reason: str
     at_once: bool = False
-    """The credential held is compromised: it gets no overlap."""
+    """The current credential is compromised, so it gets no overlap."""
     warning: str = ""
-    """What an operator must know beforehand; it is looked up only where somebody asks what would happen."""
+    """What an operator must know beforehand. It is only looked up for a preview."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Restore:
 
 @dataclass(frozen=True, slots=True)
 class Confirm:
-    """Prove that the source accepts what is current, and mend it if not."""
+    """Prove that the source accepts the current credential, and heal it if not."""
 
     managed: Managed
     reason: str = "this version has been rotated already"
@@ -80,7 +80,7 @@ class Skip:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Not before `until`: a credential that consumers may still hold would be cut off."""
+    """Wait until `until`. Acting sooner would break an overlap, a window or a lagging app."""
 
     until: datetime
     reason: str
@@ -89,36 +89,43 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Park:
-    """It cannot be rotated until a person mends something."""
+    """The secret cannot be rotated until a person fixes something."""
 
     reason: str
     fix: str = ""
     drifted: bool = False
-    """The source refuses what the vault holds, and that could not be mended."""
+    """The source refuses what the vault holds, and Rekey could not heal that."""
 
 
 Acting = Rotate | Retire | Restore | Confirm
 Decision = Acting | Skip | Wait | Park
 
 
-def decide(secret: SecretVersion, item: WorkItem, policy: Policy, kinds: Kinds, now: datetime) -> Decision:
-    """Decide what `item` means for `secret`, the current version as the vault holds it at `now`."""
+def decide(
+    secret: SecretVersion, item: WorkItem, policy: Policy, kinds: Kinds, now: datetime
+) -> Decision:
+    """Decide what `item` means for `secret`, the vault's current version at `now`."""
     held, secret = secret, policy.applied(secret)
     if left_alone := _left_alone(secret, policy):
         return left_alone
     rest = rests_until(secret, policy.parked_rest)
-    # A follow-up looks after a source that has changed already: were it to rest, nobody would know the password for a day.
-    # Nor rests what is to be cut off without an overlap: it is compromised.
+    # A follow-up is never put to rest: its source may have changed already, and then nobody would
+    # know the password for a day. Nor is a credential without an overlap: it is compromised.
     if (
         rest
         and now < rest
         and item.trigger != "manual"
         and not (item.follow_up or item.compromised or to_cut_off(secret))
     ):
-        return Skip(f"parked until {rest:%Y-%m-%d %H:%M}Z: {secret.tags.get('RekeyReason', 'see the log')}")
+        return Skip(
+            f"parked until {rest:%Y-%m-%d %H:%M}Z: {secret.tags.get('RekeyReason', 'see the log')}"
+        )
     managed = parse(secret.tags, policy, kinds)
     if isinstance(managed, Malformed):
-        return Park(str(managed), "correct the tags" + (" or the policy document" if policy.document else ""))
+        return Park(
+            str(managed),
+            "correct the tags" + (" or the policy document" if policy.document else ""),
+        )
     if unbound := _unbound(held, managed, policy):
         return unbound
     decision = _decide(secret, managed, item, now)
@@ -137,18 +144,23 @@ def _left_alone(secret: SecretVersion, policy: Policy) -> Skip | None:
 
 def _unbound(held: SecretVersion, managed: Managed, policy: Policy) -> Park | None:
     vault, source = held.ref.vault, managed.source
-    bounds = "REKEY_SCOPES" if policy.document is None else "REKEY_SCOPES and in the policy document"
+    bounds = (
+        "REKEY_SCOPES" if policy.document is None else "REKEY_SCOPES and in the policy document"
+    )
     if not policy.allows(vault, source):
         return Park(
             f"vault {vault} is not bound to {source}",
             f"add the source's scope to this vault in {bounds}, or correct the tag ProviderAddress",
         )
-    # A replica that the secret's owner named himself may be anywhere: both owners consent.
-    given = held.tags.get("Replicas") != managed.settings.get("Replicas")
-    if stranger := next((ref for ref in managed.replicas if given and not policy.allows(ref.vault, source)), None):
+    # A replica that the secret's own tag names may be in any vault, because both owners consent.
+    from_document = held.tags.get("Replicas") != managed.settings.get("Replicas")
+    if stranger := next(
+        (ref for ref in managed.replicas if from_document and not policy.allows(ref.vault, source)),
+        None,
+    ):
         return Park(
-            f"the policy document names the replica {stranger}, whose vault is not bound to {source}",
-            f"add the source's scope to that vault in {bounds}, or tag this secret with Replicas itself",
+            f"the policy document's replica {stranger} is in a vault not bound to {source}",
+            f"add the source's scope to that vault in {bounds}, or set this secret's tag Replicas",
         )
     return None
 
@@ -159,20 +171,27 @@ def _decide(secret: SecretVersion, managed: Managed, item: WorkItem, now: dateti
         return Park("tag RekeyRetire names the credential in use", "remove the tag RekeyRetire")
     replaced = bool(item.version and secret.version and item.version != secret.version)
     if item.action == "restore" and not replaced:
-        # Before all else: what is to be restored must not be retired on the way.
+        # Restoring comes first: otherwise the credential to restore would be retired before.
         return _restore(secret, managed, pending)
     if pending and pending.at <= now:
         return Retire(managed, pending, f"its overlap passed at {pending.at:%Y-%m-%d %H:%M}Z")
     if item.version and replaced:
         ours = secret.tags.get(OPERATION) == operation_id(secret.ref, item.version)
         if item.compromised and pending and (ours or pending.version == item.version):
-            return Retire(managed, pending, "compromised: no overlap is left to the credential just replaced")
-        return Confirm(managed) if ours else Skip("a newer version has replaced the one this was asked for")
+            return Retire(
+                managed, pending, "compromised: no overlap is left to the credential just replaced"
+            )
+        return Confirm(managed) if ours else Skip("a newer version has replaced the requested one")
     if item.action == "retire":
-        return Skip("nothing is to be retired yet", "send compromised with rotate to cut a credential off now")
+        return Skip(
+            "nothing is to be retired yet",
+            "send compromised with rotate to cut a credential off now",
+        )
     if item.compromised:
         if pending:
-            return Retire(managed, pending, "compromised: no overlap is left to any older credential")
+            return Retire(
+                managed, pending, "compromised: no overlap is left to any older credential"
+            )
         return Rotate(managed, "compromised", at_once=True)
     decision = _rotate_when_due(secret, managed, item, now)
     if item.action == "audit" and isinstance(decision, Skip | Wait):
@@ -180,24 +199,32 @@ def _decide(secret: SecretVersion, managed: Managed, item: WorkItem, now: dateti
     return decision
 
 
-def _rotate_when_due(secret: SecretVersion, managed: Managed, item: WorkItem, now: datetime) -> Decision:
+def _rotate_when_due(
+    secret: SecretVersion, managed: Managed, item: WorkItem, now: datetime
+) -> Decision:
     due = due_reason(secret, managed, now)
     if due is None and not item.force:
-        return Skip(f"not due before {due_at(secret, managed):%Y-%m-%d %H:%M}Z", "send force to rotate all the same")
+        return Skip(
+            f"not due before {due_at(secret, managed):%Y-%m-%d %H:%M}Z",
+            "send force to rotate all the same",
+        )
     reason = due or "forced"
     if pending := managed.pending:
+        until = f"{pending.at:%Y-%m-%d %H:%M}Z"
         return Wait(
             pending.at,
-            f"{reason}, but {pending.credential_id} is inside its overlap until {pending.at:%Y-%m-%d %H:%M}Z",
+            f"{reason}, but {pending.credential_id} is inside its overlap until {until}",
             "wait, or send compromised to cut the old credential off now",
         )
-    # A follow-up finishes what began inside the window: the source may have changed already.
+    # A follow-up finishes what began inside the window: the source may already have changed.
     bound = managed.window if not (item.force or item.follow_up) else None
     opens = bound.next_open(now) if bound else now
     if opens > now and secret.expires and secret.expires <= opens:
         reason += ", which is before its window opens"
     elif opens > now:
-        return Wait(opens, f"{reason}, but its window opens {opens:%Y-%m-%d %H:%M}Z", "wait, or send force")
+        return Wait(
+            opens, f"{reason}, but its window opens {opens:%Y-%m-%d %H:%M}Z", "wait, or send force"
+        )
     return Rotate(managed, reason)
 
 
@@ -212,7 +239,9 @@ def _restore(secret: SecretVersion, managed: Managed, pending: Pending | None) -
 def _unmanaged(secret: SecretVersion) -> Skip:
     if primary := secret.tags.get(REPLICA_OF):
         return Skip(f"a replica: written when {primary} is rotated", "rotate that secret")
-    return Skip("not managed: no tag ProviderAddress", "tag the secret with what issues its credential")
+    return Skip(
+        "not managed: no tag ProviderAddress", "tag the secret with what issues its credential"
+    )
 
 
 def _crowded(secret: SecretVersion) -> Park | None:
@@ -226,14 +255,18 @@ def _crowded(secret: SecretVersion) -> Park | None:
 
 
 def due_at(secret: SecretVersion, managed: Managed) -> datetime:
-    """Tell when the secret is due: RotateBeforeDays before expiry, or when it is older than ValidityPeriodDays."""
+    """Return when the secret is due; its creation if it has no expiry.
+
+    That is RotateBeforeDays before its expiry or ValidityPeriodDays after its creation, whichever
+    comes first.
+    """
     if secret.expires is None:
         return secret.created
     return min(secret.expires - _before(secret, managed), secret.created + managed.validity)
 
 
 def due_reason(secret: SecretVersion, managed: Managed, now: datetime) -> str | None:
-    """Say why the secret is due at `now`; None if it is not."""
+    """Return why the secret is due at `now`; None if it is not."""
     if secret.expires is None:
         return "no expiry"
     if secret.expires <= now:
@@ -246,7 +279,10 @@ def due_reason(secret: SecretVersion, managed: Managed, now: datetime) -> str | 
 
 
 def _before(secret: SecretVersion, managed: Managed) -> timedelta:
-    """Return RotateBeforeDays, but not over half of a life that the source cut short: it would be due at its birth."""
+    """Return RotateBeforeDays, at most half of a life that the source itself cut short.
+
+    Otherwise such a version would be due as soon as it is written.
+    """
     life = (secret.expires or secret.created) - secret.created
     cut_short = OPERATION in secret.tags and life < managed.validity - timedelta(hours=1)
     return min(managed.rotate_before, life / 2) if cut_short else managed.rotate_before

@@ -6,12 +6,22 @@ from datetime import datetime, timedelta
 
 from engine.contract import Issued
 from engine.model import template
-from engine.model.tags import BY, CAUSE, MAX_TAG_LENGTH, MAX_TAGS, OPERATION, OURS, RETIRE, Managed, Pending
+from engine.model.tags import (
+    BY,
+    CAUSE,
+    MAX_TAG_LENGTH,
+    MAX_TAGS,
+    OPERATION,
+    OURS,
+    RETIRE,
+    Managed,
+    Pending,
+)
 from engine.model.workitem import operation_id
 from engine.secret import Draft, SecretVersion
 
 DEFAULT_CONTENT_TYPE = "text/plain"
-"""Azure Policy can demand a content type, so a version is never written without one."""
+"""The content type of a version whose predecessor had none. Azure Policy can require one."""
 
 
 def new_version(
@@ -23,13 +33,15 @@ def new_version(
     cause: str = "",
     deployment: str = "",
 ) -> Draft:
-    """Compose the version that replaces `secret`: everybody's tags are kept, Rekey's own are made anew."""
+    """Compose the version that replaces `secret`: other tags are kept, Rekey's own are renewed."""
     assert secret.version is not None  # noqa: S101 - a version that was read has an id
     tags = {key: value for key, value in secret.tags.items() if key not in OURS}
     tags["CredentialId"] = issued.credential_id
     tags[OPERATION] = operation_id(secret.ref, secret.version)
     if issued.supersedes:
-        tags[RETIRE] = str(Pending(_whole_second_after(now + overlap, overlap), secret.version, issued.supersedes))
+        tags[RETIRE] = str(
+            Pending(_whole_second_after(now + overlap, overlap), secret.version, issued.supersedes)
+        )
     elif RETIRE in secret.tags:
         tags[RETIRE] = secret.tags[RETIRE]
     for tag, text in ((BY, deployment), (CAUSE, cause)):
@@ -44,6 +56,9 @@ def new_version(
 
 
 def _whole_second_after(moment: datetime, overlap: timedelta) -> datetime:
-    """Round up, so that no overlap is cut short; without an overlap round down, so that it has passed already."""
+    """Round an overlap's end up to a whole second; without an overlap, round down.
+
+    So no overlap is cut short, and no overlap at all means that the moment has already passed.
+    """
     floor = moment.replace(microsecond=0)
     return floor + timedelta(seconds=1) if overlap else floor

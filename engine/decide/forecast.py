@@ -1,4 +1,7 @@
-"""What will happen in the time to come, if nothing goes wrong: the one decision, asked again and again ahead of time. Pure."""
+"""What will happen in the time to come if nothing goes wrong. Pure.
+
+It asks for the one decision again and again, at later and later times.
+"""
 
 from __future__ import annotations
 
@@ -20,11 +23,11 @@ What = Literal["rotate", "retire", "remind", "expire"]
 
 @dataclass(frozen=True, slots=True)
 class Coming:
-    """Something that will happen to a secret at a time, or has happened already and was left so."""
+    """One thing that will happen to a secret, or a past expiry that nobody has dealt with."""
 
     at: datetime
     what: What
-    """`remind`: a person should rotate it. `expire`: nothing will prevent that."""
+    """`remind`: a person should rotate the secret. `expire`: nothing will prevent its expiry."""
     secret: SecretVersion
     reason: str
     fix: str = ""
@@ -33,34 +36,45 @@ class Coming:
 def plan(
     secrets: Iterable[SecretVersion], policy: Policy, kinds: Kinds, now: datetime, until: datetime
 ) -> list[Coming]:
-    """Tell what will happen to all secrets, in order of time."""
-    found = [each for secret in secrets for each in forecast(secret, policy, kinds, now, until)]
+    """Return what will happen to all secrets, in order of time."""
+    coming = [event for secret in secrets for event in forecast(secret, policy, kinds, now, until)]
     rotated: dict[str, datetime] = {}
-    for each in found:
-        if each.what == "rotate":
-            rotated.setdefault(str(each.secret.ref).lower(), each.at)
-    return sorted((each for each in found if not _followed(each, rotated)), key=lambda each: each.at)
+    for event in coming:
+        if event.what == "rotate":
+            rotated.setdefault(str(event.secret.ref).lower(), event.at)
+    return sorted(
+        (event for event in coming if not _followed(event, rotated)), key=lambda event: event.at
+    )
 
 
-def forecast(secret: SecretVersion, policy: Policy, kinds: Kinds, now: datetime, until: datetime) -> Iterator[Coming]:
-    """Tell what will happen to one secret, its current version as a listing shows it."""
-    one = entry(secret, policy, kinds, now)
+def forecast(
+    secret: SecretVersion, policy: Policy, kinds: Kinds, now: datetime, until: datetime
+) -> Iterator[Coming]:
+    """Yield what will happen to one secret, given its current version as a listing shows it."""
+    current = entry(secret, policy, kinds, now)
     if policy.is_own(secret.ref):
         return
-    if secret.enabled and manual.is_manual(one.secret.tags):
-        if one.due and one.due <= until:
-            yield Coming(one.due, "remind", secret, one.reason, manual.FIX)
-    elif one.managed and one.state in ("ok", "due", "overdue"):
-        yield from _ahead(secret, one.managed, policy, kinds, now, until)
+    if secret.enabled and manual.is_manual(current.secret.tags):
+        if current.due and current.due <= until:
+            yield Coming(current.due, "remind", secret, current.reason, manual.FIX)
+    elif current.managed and current.state in ("ok", "due", "overdue"):
+        yield from _ahead(secret, current.managed, policy, kinds, now, until)
         return
     if secret.expires and secret.expires <= until:
-        yield Coming(secret.expires, "expire", secret, one.reason or "nothing rotates it", one.fix)
+        yield Coming(
+            secret.expires, "expire", secret, current.reason or "nothing rotates it", current.fix
+        )
 
 
 def _ahead(
-    secret: SecretVersion, managed: Managed, policy: Policy, kinds: Kinds, now: datetime, until: datetime
+    secret: SecretVersion,
+    managed: Managed,
+    policy: Policy,
+    kinds: Kinds,
+    now: datetime,
+    until: datetime,
 ) -> Iterator[Coming]:
-    """Play the sweeps of the time to come, with a version in mind in place of each that will be published."""
+    """Play the sweeps to come, replacing the version by each one that will be published."""
     moment = now
     while moment <= until:
         match decide(secret, WorkItem(secret.ref, trigger="sweep"), policy, kinds, moment):
@@ -70,7 +84,9 @@ def _ahead(
                 following = moment
             case Retire(_, _, reason):
                 yield Coming(moment, "retire", secret, reason)
-                secret = replace(secret, tags={tag: text for tag, text in secret.tags.items() if tag != RETIRE})
+                secret = replace(
+                    secret, tags={tag: text for tag, text in secret.tags.items() if tag != RETIRE}
+                )
                 following = moment
             case Wait(until_then, reason, fix):
                 if secret.expires and moment < secret.expires <= min(until_then, until):
@@ -84,8 +100,10 @@ def _ahead(
 
 
 def _rotated(secret: SecretVersion, managed: Managed, at: datetime) -> SecretVersion:
-    """Return the version that a rotation will write, as far as it can be known."""
-    tags = {tag: text for tag, text in secret.tags.items() if tag not in OURS} | {OPERATION: "to come"}
+    """Return the version that a rotation will write, as far as it is known in advance."""
+    tags = {tag: text for tag, text in secret.tags.items() if tag not in OURS} | {
+        OPERATION: "to come"
+    }
     if not managed.rotator.single_slot(managed.settings):
         held = secret.tags.get("CredentialId", "this one")
         tags["CredentialId"] = "the next" if held != "the next" else "the one after"
@@ -94,12 +112,15 @@ def _rotated(secret: SecretVersion, managed: Managed, at: datetime) -> SecretVer
 
 
 def _next(secret: SecretVersion, managed: Managed, moment: datetime) -> datetime | None:
-    """Return when something will be due next."""
-    times = [due_at(secret, managed), *([Pending.parse(secret.tags[RETIRE]).at] if RETIRE in secret.tags else [])]
-    return min((each for each in times if each > moment), default=None)
+    """Return when the next thing will be due."""
+    times = [
+        due_at(secret, managed),
+        *([Pending.parse(secret.tags[RETIRE]).at] if RETIRE in secret.tags else []),
+    ]
+    return min((time for time in times if time > moment), default=None)
 
 
-def _followed(one: Coming, rotated: dict[str, datetime]) -> bool:
-    """Tell whether it is a replica's expiry, which its primary's rotation forestalls."""
-    primary = one.secret.tags.get(REPLICA_OF, "").strip().rstrip("/").lower()
-    return one.what == "expire" and primary in rotated and rotated[primary] <= one.at
+def _followed(coming: Coming, rotated: dict[str, datetime]) -> bool:
+    """Return whether this is a replica's expiry that its primary's rotation prevents."""
+    primary = coming.secret.tags.get(REPLICA_OF, "").strip().rstrip("/").lower()
+    return coming.what == "expire" and primary in rotated and rotated[primary] <= coming.at

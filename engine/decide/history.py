@@ -1,4 +1,4 @@
-"""What a secret's versions tell about its past: the vault alone is enough, no log is needed. Pure."""
+"""What a secret's versions say about its past, without any log. Pure."""
 
 from __future__ import annotations
 
@@ -14,32 +14,50 @@ PUSHED_BY, PUSHED_WHY = "PolicyBy", "PolicyReason"
 
 
 def newest_first(versions: Sequence[SecretVersion]) -> list[SecretVersion]:
-    """Put versions into order: Key Vault lists them in none, and knows their times to the second only.
+    """Return versions from the newest to the oldest.
 
-    Those of one second are told apart by which of them Rekey wrote in place of which.
+    Key Vault lists versions unordered and keeps times in whole seconds only. Versions created in
+    the same second are ordered by which one replaced which.
     """
-    replaced_by = {operation_id(one.ref, one.version): one for one in versions if one.version}
+    replaced_by = {
+        operation_id(version.ref, version.version): version
+        for version in versions
+        if version.version
+    }
 
-    def age(one: SecretVersion) -> int:
-        steps, earlier = 0, replaced_by.get(one.tags.get(OPERATION, ""))
-        while earlier and earlier.created == one.created and steps < len(versions):
+    def age(version: SecretVersion) -> int:
+        steps, earlier = 0, replaced_by.get(version.tags.get(OPERATION, ""))
+        while earlier and earlier.created == version.created and steps < len(versions):
             steps, earlier = steps + 1, replaced_by.get(earlier.tags.get(OPERATION, ""))
         return steps
 
-    return sorted(versions, key=lambda one: (one.created, age(one)), reverse=True)
+    return sorted(versions, key=lambda version: (version.created, age(version)), reverse=True)
 
 
 def events(versions: Sequence[SecretVersion], *, policy: bool = False) -> list[dict[str, Any]]:
     """Return what versions, newest first, say about themselves, for people and programs.
 
-    Tags can be copied onto a version by hand: only the oldest with an operation's id is Rekey's, and only in place of
-    another. The secret of the `policy` document has no operations: who pushed a version through Rekey is named on it.
+    Anybody can copy tags onto a version. So a version counts as written by Rekey only if it is
+    the oldest one with its operation's id, and if that operation replaced a known version. The
+    secret of the `policy` document has no operations: a tag names who pushed a version.
     """
     if policy:
-        return [{**_event(one, ours=PUSHED_BY in one.tags), "cause": _pushed(one)} for one in versions]
-    replaced = {operation_id(one.ref, one.version) for one in versions if one.version}
-    first = {one.tags[OPERATION]: one.version for one in versions if one.tags.get(OPERATION) in replaced}
-    return [_event(one, ours=first.get(one.tags.get(OPERATION, "")) == one.version) for one in versions]
+        return [
+            {**_event(version, ours=PUSHED_BY in version.tags), "cause": _pushed(version)}
+            for version in versions
+        ]
+    replaced = {
+        operation_id(version.ref, version.version) for version in versions if version.version
+    }
+    first = {
+        version.tags[OPERATION]: version.version
+        for version in versions
+        if version.tags.get(OPERATION) in replaced
+    }
+    return [
+        _event(version, ours=first.get(version.tags.get(OPERATION, "")) == version.version)
+        for version in versions
+    ]
 
 
 def _pushed(version: SecretVersion) -> str | None:

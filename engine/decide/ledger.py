@@ -1,6 +1,7 @@
-"""What the records say of the secrets of one vault: retirements that are due, changes without an end, audits that were missed.
+"""What the records say of the secrets of one vault: due retirements, unfinished changes, audits.
 
-Tags say the same to people. A sweep believes the records, so that nothing stays alive because a tag was taken away.
+Tags say the same to people. A sweep believes the records, so removing a tag keeps no credential
+alive.
 """
 
 from __future__ import annotations
@@ -23,7 +24,10 @@ DAY = 86_400
 
 @dataclass(frozen=True)
 class Ledger:
-    """The records by the secret (lower case) that owns each; one that has changed its source may own two."""
+    """Records by the secret (lower case) that owns them.
+
+    A secret whose source has changed may own two.
+    """
 
     records: Mapping[str, tuple[Listed, ...]]
     unread: bool = False
@@ -42,15 +46,17 @@ class Ledger:
         return self.records.get(str(ref).lower(), ())
 
     def work(self, ref: SecretRef, now: datetime) -> list[WorkItem]:
-        """Return what is to be done for a secret whatever its tags say."""
+        """Return the work that is due for a secret whatever its tags say."""
         items = (_work(ref, listed, now) for listed in self.of(ref))
         return [item for item in items if item]
 
 
-def believed(secret: SecretVersion, records: Sequence[Listed], policy: Policy, kinds: Kinds) -> SecretVersion:
-    """Return a secret with the retirement that its record knows of, in place of the one that a tag claims.
+def believed(
+    secret: SecretVersion, records: Sequence[Listed], policy: Policy, kinds: Kinds
+) -> SecretVersion:
+    """Return a secret with the retirement in its record instead of the one that its tag claims.
 
-    A secret without a record keeps its tag: the lease's holder judges that.
+    A secret without a record keeps its tag, which the worker judges under the lease.
     """
     if not records:
         return secret
@@ -67,17 +73,27 @@ def believed(secret: SecretVersion, records: Sequence[Listed], policy: Policy, k
 def _work(ref: SecretRef, listed: Listed, now: datetime) -> WorkItem | None:
     if listed.due and listed.due <= now:
         reason = f"its overlap passed at {listed.due:%Y-%m-%d %H:%M}Z"
-        return WorkItem(ref, "retire", trigger="sweep", requested_by="sweep", reason=reason, source=listed.source)
+        return WorkItem(
+            ref,
+            "retire",
+            trigger="sweep",
+            requested_by="sweep",
+            reason=reason,
+            source=listed.source,
+        )
     if listed.is_open:
-        reason = "a change of which no end is known"
-        return WorkItem(ref, "audit", trigger="sweep", requested_by="sweep", reason=reason, source=listed.source)
+        reason = "a change was never seen to finish"
+        return WorkItem(
+            ref, "audit", trigger="sweep", requested_by="sweep", reason=reason, source=listed.source
+        )
     return None
 
 
 def audit_is_due(ref: SecretRef, order: SweepOrder, audited: datetime | None) -> bool:
-    """Return whether a secret's own second of the day has come since it was last proven.
+    """Return whether a secret's daily audit is due: each has its own second of the day.
 
-    Where no record says when that was, whether it is one of those that the order names.
+    If a record says when the secret was last proven, its second must have come since. If not, it
+    must fall into the time that the order covers.
     """
     second = int.from_bytes(hashlib.sha256(str(ref).lower().encode()).digest()[:4]) % DAY
     midnight = order.until.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)

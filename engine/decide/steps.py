@@ -1,4 +1,4 @@
-"""All that one request comes to: a worker decides again after each step. Pure."""
+"""Every step that one request leads to: a worker decides again after each step. Pure."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ def steps(
     kinds: Kinds,
     now: datetime,
 ) -> list[Decision]:
-    """Return what is done in turn, beginning with what was decided `first`.
+    """Return the decisions in turn, beginning with `first`.
 
-    A retirement makes room for the rotation that was waiting for it. What replaces a compromised
-    credential gives it no overlap, so its retirement follows; a source with a single slot has
-    forgotten it by then.
+    A retirement makes room for the rotation that was waiting for it. A compromised credential
+    gets no overlap, so its retirement follows its replacement. A source with a single slot needs
+    no retirement: it has already forgotten the old credential.
     """
     follow: list[Decision] = [first]
     if isinstance(first, Retire):

@@ -1,1 +1,1 @@
-"""What a rotation brings with it: apps to refresh, owners to notify."""
+"""What follows a rotation: apps to refresh, owners to notify."""

@@ -1,7 +1,8 @@
-"""The apps that use a secret: refreshed after a rotation, and waited for before the superseded credential goes.
+"""The apps that use a secret: Rekey refreshes them, and waits for them before it retires.
 
-Neither ever undoes or delays a rotation: a refresh is a work item of its own, posted when the rotation has ended, and the
-daily audit posts it again while a version is young, so that a worker that died in between loses nothing.
+They never undo or delay a rotation. A refresh is a work item of its own, posted when the rotation
+has ended. The daily audit posts it again while a version is young, so nothing is lost if a worker
+died in between.
 """
 
 from __future__ import annotations
@@ -23,12 +24,12 @@ from engine.secret import SecretRef, SecretVersion
 LOOKED_AFTER = timedelta(days=14)
 """How long after a version was written its consumers are refreshed."""
 MOST_PATIENCE = timedelta(days=7)
-"""How much longer than its overlap a superseded credential lives at most for apps that are known to use it still."""
+"""How long at most a retirement waits, after the overlap, for apps that still use the old value."""
 LOOK_SECONDS = 20.0
-"""How long a retirement takes to find that out."""
+"""How long a retirement takes at most to find such apps."""
 MOST_LOOKS = 10
 FIRST_LOOK, LAST_LOOK = 60.0, 3600.0
-"""Seconds until it is looked again whether an app has come to use a version: twice as long each time, up to an hour."""
+"""Seconds until the next look whether an app uses a version: doubled each time, up to an hour."""
 
 
 def named(policy: Policy, ref: SecretRef) -> tuple[str, ...]:
@@ -37,12 +38,19 @@ def named(policy: Policy, ref: SecretRef) -> tuple[str, ...]:
 
 
 async def refresh(parts: Parts, item: WorkItem, secret: SecretVersion) -> Outcome:
-    """Have every app that is named for a secret use its current version; raises TransientError for what may pass."""
+    """Make every app that uses a secret use its current version.
+
+    Raises TransientError for what may pass by itself.
+    """
     apps = named(parts.policy, item.ref)
     if not apps or not secret.enabled or parts.clock.now() - secret.created > LOOKED_AFTER:
         return Outcome(item, "skipped", "no app is to be refreshed", new_version=secret.version)
     answers = await asyncio.gather(*(_ask(parts, item, app, secret) for app in apps))
-    problems = {app: answer for app, answer in zip(apps, answers, strict=True) if isinstance(answer, RekeyError)}
+    problems = {
+        app: answer
+        for app, answer in zip(apps, answers, strict=True)
+        if isinstance(answer, RekeyError)
+    }
     if problems:
         return _failed(item, secret, problems, len(apps))
     if False in answers:
@@ -53,11 +61,11 @@ async def refresh(parts: Parts, item: WorkItem, secret: SecretVersion) -> Outcom
 
 
 async def _ask(parts: Parts, item: WorkItem, app: str, secret: SecretVersion) -> bool | RekeyError:
-    """Refresh one app; tells whether it is done, and hands an error back, so that no app stands in another's way."""
+    """Refresh one app; return whether it is done, or its error, so the others still run."""
     if not parts.policy.allows(secret.ref.vault, app):
         return NeedsHuman(
             f"vault {secret.ref.vault} is not bound to it",
-            fix="add the app to this vault's consumers in the template, or take it from those of the policy document",
+            fix="add the app to the vault's consumers in the template, or drop it from the policy",
         )
     try:
         return parts.apps is None or await parts.apps.refresh(app, secret, ask=not item.deferred)
@@ -65,7 +73,9 @@ async def _ask(parts: Parts, item: WorkItem, app: str, secret: SecretVersion) ->
         return error
 
 
-def _failed(item: WorkItem, secret: SecretVersion, problems: dict[str, RekeyError], count: int) -> Outcome:
+def _failed(
+    item: WorkItem, secret: SecretVersion, problems: dict[str, RekeyError], count: int
+) -> Outcome:
     what = f"{len(problems)} of {count} apps not refreshed: " + "; ".join(
         f"{app}: {problem.what}" for app, problem in problems.items()
     )
@@ -77,8 +87,10 @@ def _failed(item: WorkItem, secret: SecretVersion, problems: dict[str, RekeyErro
     return Outcome(item, "unrefreshed", what, fix, new_version=secret.version)
 
 
-async def _look_again(parts: Parts, item: WorkItem, secret: SecretVersion, open_: Sequence[str]) -> Outcome:
-    """Come back to apps that were asked, and are not yet seen to use the version."""
+async def _look_again(
+    parts: Parts, item: WorkItem, secret: SecretVersion, open_: Sequence[str]
+) -> Outcome:
+    """Come back later to the apps that were refreshed but are not yet seen to use the version."""
     what = f"not seen to use the new version yet: {', '.join(open_)}"
     if item.deferred >= MOST_LOOKS:
         fix = "see whether the app starts, and restart it"
@@ -88,16 +100,24 @@ async def _look_again(parts: Parts, item: WorkItem, secret: SecretVersion, open_
     return Outcome(item, "waiting", what, new_version=secret.version)
 
 
-async def hold_back(parts: Parts, secret: SecretVersion, item: WorkItem, decision: Decision) -> Wait | None:
-    """Put a retirement off while an app is known to use an older version.
+async def hold_back(
+    parts: Parts, secret: SecretVersion, item: WorkItem, decision: Decision
+) -> Wait | None:
+    """Return until when a retirement waits for apps known to use an older version; None if not.
 
-    At most for as long again as the overlap was, and for a week: then the credential goes, as its owner asked. Never for a
-    credential that is compromised, and not for an app of which nothing can be known.
+    It waits at most as long again as the overlap was, and at most a week. Then the credential is
+    retired, as its owner asked. It never waits for a compromised credential, nor for an app of
+    which nothing is known.
     """
-    if not isinstance(decision, Retire) or item.compromised or item.force or unfinished_incident(secret):
+    if (
+        not isinstance(decision, Retire)
+        or item.compromised
+        or item.force
+        or unfinished_incident(secret)
+    ):
         return None
     if due_reason(secret, decision.managed, parts.clock.now()):
-        # The next rotation comes after this retirement, and an app must not put that off.
+        # The next rotation has to wait for this retirement, and no app may delay a rotation.
         return None
     pending = decision.pending
     until = pending.at + min(pending.at - secret.created, MOST_PATIENCE)
@@ -106,10 +126,11 @@ async def hold_back(parts: Parts, secret: SecretVersion, item: WorkItem, decisio
     lagging = await _lagging(parts, secret, decision.managed.replicas)
     if not lagging:
         return None
+    apps, ends = ", ".join(lagging), f"{until:%Y-%m-%d %H:%M}Z"
     return Wait(
         until,
-        f"{pending.credential_id} is kept until {until:%Y-%m-%d %H:%M}Z: an older version is used by {', '.join(lagging)}",
-        "refresh the app, or send force to retire it all the same",
+        f"{pending.credential_id} is kept until {ends}: an older version is used by {apps}",
+        "refresh the app, or send force to retire it now",
     )
 
 
@@ -117,10 +138,10 @@ async def _lagging(parts: Parts, secret: SecretVersion, replicas: Sequence[Secre
     refs = [ref for ref in (secret.ref, *replicas) if named(parts.policy, ref)]
     try:
         async with asyncio.timeout(LOOK_SECONDS):
-            found = await asyncio.gather(*(_lagging_of(parts, ref, secret) for ref in refs))
+            lagging = await asyncio.gather(*(_lagging_of(parts, ref, secret) for ref in refs))
     except TimeoutError:
         return []
-    return [app for apps in found for app in apps]
+    return [app for apps in lagging for app in apps]
 
 
 async def _lagging_of(parts: Parts, ref: SecretRef, secret: SecretVersion) -> list[str]:

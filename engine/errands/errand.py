@@ -1,6 +1,6 @@
-"""What a rotation brings with it: apps to be refreshed, owners to be told. Each is a work item of its own.
+"""Errands: what follows a rotation. Apps are refreshed and owners notified, each as a work item.
 
-They are posted when the outcome is known and the lease given back; where that fails, the outcome stands all the same.
+Errands are posted once the outcome is known. If posting them fails, the outcome stands.
 """
 
 from __future__ import annotations
@@ -26,13 +26,16 @@ ERRANDS: Mapping[Action, Callable[[Parts, WorkItem, SecretVersion], Awaitable[Ou
 }
 GIVEN_UP: Mapping[Action, Errand] = {"refresh": "unrefreshed", "remind": "untold", "tell": "untold"}
 TO_REFRESH: frozenset[Result | Errand] = frozenset({"rotated", "healed", "restored", "confirmed"})
-"""`confirmed` is a retry that found its rotation done, or the daily audit: what a dead worker did not post comes after all."""
+"""`confirmed` is a retry that found its rotation done, or the daily audit.
+
+So an errand that a dead worker did not post is posted after all.
+"""
 FOUND_DONE: frozenset[Result | Errand] = frozenset({"skipped", "waiting"})
-"""What a retry of an item that names no version finds when its rotation was done."""
+"""How a retry of an item without a version ends if its rotation was already done."""
 
 
 async def run(parts: Parts, item: WorkItem) -> Outcome:
-    """Do one errand, about the secret as it is now; raises TransientError for what may pass."""
+    """Do one errand about the secret as it is now; raises TransientError for what may pass."""
     try:
         secret = await _read(parts, item)
         item = item.about(secret.version)
@@ -43,23 +46,31 @@ async def run(parts: Parts, item: WorkItem) -> Outcome:
 
 
 async def _read(parts: Parts, item: WorkItem) -> SecretVersion:
-    """Read the secret; whoever is to be told hears also of one that is gone, or that the app may not read any more."""
+    """Read the secret. A notice is sent even if the secret is gone or cannot be read any more."""
     try:
         return await parts.vaults.read(item.ref)
     except PermanentError:
         if item.action != "tell":
             raise
         now = parts.clock.now()
-        return SecretVersion(item.ref, item.version, None, enabled=False, created=now, expires=None, content_type=None)
+        return SecretVersion(
+            item.ref,
+            item.version,
+            None,
+            enabled=False,
+            created=now,
+            expires=None,
+            content_type=None,
+        )
 
 
 def given_up(item: WorkItem, error: RekeyError) -> Outcome:
-    """Return how an errand ends that cannot be done. No secret is marked for it: its rotation has succeeded."""
+    """Return the outcome of an errand that failed. The secret is not marked: it was rotated."""
     return Outcome(item, GIVEN_UP[item.action], error.what, error.fix)
 
 
 async def follow(parts: Parts, outcome: Outcome, *, again: bool = False) -> None:
-    """Post what an outcome brings with it; `again` where it is a retry's. Never fails: the outcome stands."""
+    """Post what follows an outcome; `again` if the item was retried. Never raises."""
     for item in _following(parts.policy, outcome, again=again):
         try:
             await parts.queue.post_rotation(item)
@@ -69,7 +80,9 @@ async def follow(parts: Parts, outcome: Outcome, *, again: bool = False) -> None
 
 def _following(policy: Policy, outcome: Outcome, *, again: bool) -> Iterator[WorkItem]:
     item = outcome.item
-    if outcome.result in TO_REFRESH or (again and outcome.result in FOUND_DONE and not item.is_errand):
+    if outcome.result in TO_REFRESH or (
+        again and outcome.result in FOUND_DONE and not item.is_errand
+    ):
         if consumers.named(policy, item.ref):
             yield _refresh(item)
         for ref in outcome.replicas:
@@ -81,5 +94,10 @@ def _following(policy: Policy, outcome: Outcome, *, again: bool) -> Iterator[Wor
 
 def _refresh(item: WorkItem) -> WorkItem:
     return WorkItem(
-        item.ref, "refresh", version=item.version, trigger=item.trigger, requested_by="rekey", reason="a new version"
+        item.ref,
+        "refresh",
+        version=item.version,
+        trigger=item.trigger,
+        requested_by="rekey",
+        reason="a new version",
     )

@@ -1,4 +1,4 @@
-"""How one secret stands, as the inventory shows it. Pure."""
+"""The state of one secret as the inventory shows it. Pure."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ class Entry:
     secret: SecretVersion
     state: State
     reason: str
-    """Why it is in this state, where there is something to say."""
+    """Why it is in this state; empty if there is nothing to say."""
     fix: str = ""
     managed: Managed | None = None
-    """What its tags ask for; None where it is unmanaged, or they cannot be followed."""
+    """What its tags ask for; None if it is unmanaged or its tags are malformed."""
     due: datetime | None = None
     parked_since: datetime | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return what people and programs may see of it."""
+        """Return what people and programs may see of the entry."""
         secret, managed = self.secret, self.managed
         pending = managed.pending if managed else None
         return {

@@ -1,7 +1,8 @@
-"""Read what Event Grid says about Key Vault, in either envelope and with the quirks that were seen in the wild.
+"""Parse what Event Grid says about Key Vault, in either envelope and with its known quirks.
 
-Schema: Azure/azure-rest-api-specs, specification/eventgrid/data-plane/Microsoft.KeyVault. Microsoft's own samples have
-keys with a trailing blank, a version with a leading one, and EXP as a string.
+Schema: Azure/azure-rest-api-specs, specification/eventgrid/data-plane/Microsoft.KeyVault.
+Microsoft's own samples have keys with a trailing blank, a version with a leading one, and EXP as
+a string.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ from engine.errors import NeedsHuman
 from engine.secret import VERSION, SecretRef
 
 ROTATING = frozenset({"microsoft.keyvault.secretnearexpiry", "microsoft.keyvault.secretexpired"})
-"""The event types that ask for a rotation, in lower case; every other type is acknowledged and ignored."""
+"""The event types that ask for a rotation, in lower case. All others are ignored."""
 
 
 KEY_VAULTS = "microsoft.keyvault."
-"""How every event type of Key Vault's begins."""
+"""The prefix of every event type of Key Vault."""
 SHOWN = 100
-"""How many characters of an event's own text are shown."""
+"""How many characters of an event's own text are shown at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,19 +37,19 @@ class VaultEvent:
 
 @dataclass(frozen=True, slots=True)
 class OtherEvent:
-    """An event that asks for nothing: of another type, or of none that can be read."""
+    """An event that asks for nothing: its type is another one, or cannot be read."""
 
     event_id: str
     kind: str
 
     @property
     def is_key_vaults(self) -> bool:
-        """Return whether Key Vault sends events of this type; any other one came here by mistake."""
+        """Return whether this is a type of Key Vault's. Any other was delivered by mistake."""
         return self.kind.lower().startswith(KEY_VAULTS)
 
 
 def parse_event(text: str | bytes) -> VaultEvent | OtherEvent:
-    """Read one event of either envelope; raises NeedsHuman, which names the event, if it cannot be read."""
+    """Parse one event in either envelope; raises NeedsHuman, naming the event, if it cannot."""
     try:
         envelope = json.loads(text)
     except (ValueError, RecursionError):
@@ -67,14 +68,16 @@ def parse_event(text: str | bytes) -> VaultEvent | OtherEvent:
 
 
 def _shown(text: object) -> str:
-    """Return what may be shown of an event's own text, which anybody may have written."""
+    """Return the printable start of an event's own text, which anybody may have written."""
     return "".join(letter for letter in str(text) if letter.isprintable())[:SHOWN]
 
 
 def _event(event_id: str, kind: str, data: Mapping[str, Any]) -> VaultEvent:
     url = data.get("id")
     if not isinstance(url, str):
-        raise NeedsHuman(f"event {event_id} ({kind}) names no secret: data.Id is missing", where="vault-events")
+        raise NeedsHuman(
+            f"event {event_id} ({kind}) names no secret: data.Id is missing", where="vault-events"
+        )
     try:
         ref = SecretRef.parse(url)
     except NeedsHuman as error:
@@ -86,7 +89,10 @@ def _event(event_id: str, kind: str, data: Mapping[str, Any]) -> VaultEvent:
 
 
 def _tidy(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {key.strip().lower(): value.strip() if isinstance(value, str) else value for key, value in fields.items()}
+    return {
+        key.strip().lower(): value.strip() if isinstance(value, str) else value
+        for key, value in fields.items()
+    }
 
 
 class DecodedEvent(Protocol):
@@ -103,9 +109,9 @@ class DecodedEvent(Protocol):
 
 
 def to_json(event: DecodedEvent) -> str:
-    """Write an event that the worker has decoded as the one object that `parse_event` reads.
+    """Write a decoded event as the one object that `parse_event` reads.
 
-    func.EventGridEvent calls its type `event_type`, func.CloudEvent calls it `type`.
+    func.EventGridEvent calls the event's type `event_type`, func.CloudEvent calls it `type`.
     """
     kind = getattr(event, "event_type", None) or getattr(event, "type", None)
     return json.dumps({"id": event.id, "type": kind, "data": event.get_json()}, default=str)

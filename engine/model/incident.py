@@ -1,4 +1,4 @@
-"""Everything in a scope is compromised: what is meant, and how far its replacement has come. Pure."""
+"""An incident: everything in its scope is compromised. What it covers, and its progress. Pure."""
 
 from __future__ import annotations
 
@@ -15,42 +15,46 @@ from engine.model.workitem import WorkItem
 from engine.secret import SecretRef
 
 NAMED = 100
-"""How many secrets that need a person are named in a report; all are counted."""
+"""How many of the secrets that need a person a report names. It counts all of them."""
 WAITERS = 1000
-"""How many of those that wait are named."""
+"""How many of the waiting secrets a report names."""
 ID = r"^[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}$"
-"""What an incident's id looks like: when it began, and letters that tell two of one second apart."""
+"""The form of an incident's id: its time, and letters that distinguish incidents of one second."""
 
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """What is compromised since when, who says so, and why."""
+    """What is compromised, since when, who says so, and why."""
 
     since: datetime
-    """Whole seconds, in UTC. What was written before this time is replaced."""
+    """When it began, in whole seconds and UTC. Everything written before this time is replaced."""
     name: str = ""
-    """A pattern of secrets' names in which `*` stands for any characters; all names if empty."""
+    """A pattern of secrets' names, in which `*` stands for any characters; empty for all names."""
     source: str = ""
-    """The id (lower case) of a resource, or of what holds it; all sources if empty."""
+    """The id (lower case) of a resource, or of a scope that contains it; empty for all sources."""
     requested_by: str = ""
     reason: str = ""
     id: str = ""
-    """How it is asked for; empty for one that nobody keeps."""
+    """The id to ask for it by; empty if it is not recorded."""
     vaults: tuple[str, ...] = ()
     """The URLs of the vaults in its scope."""
 
-    def covers(self, one: Entry) -> bool:
-        """Tell whether a secret is in the incident's scope, also one that Rekey cannot rotate."""
-        if self.name and not fnmatchcase(one.secret.ref.name.lower(), self.name.lower()):
+    def covers(self, entry: Entry) -> bool:
+        """Return whether the incident covers a secret, even one that Rekey cannot rotate."""
+        if self.name and not fnmatchcase(entry.secret.ref.name.lower(), self.name.lower()):
             return False
-        tags = one.secret.tags
+        tags = entry.secret.tags
         if self.source:
-            source = one.managed.source if one.managed else tags.get("ProviderAddress", "").strip().rstrip("/").lower()
+            source = (
+                entry.managed.source
+                if entry.managed
+                else tags.get("ProviderAddress", "").strip().rstrip("/").lower()
+            )
             return source == self.source or source.startswith(self.source + "/")
         return "ProviderAddress" in tags or REPLICA_OF in tags or is_manual(tags)
 
     def work(self, ref: SecretRef, version: str | None, source: str | None) -> WorkItem:
-        """Return the work item that replaces this version and cuts its credential off."""
+        """Return the work item that replaces this version and cuts off its credential."""
         return WorkItem(
             ref,
             version=version,
@@ -63,22 +67,25 @@ class Incident:
         )
 
     def to_dict(self) -> dict[str, str]:
-        """Write it into a message, which is about one vault and so names none."""
+        """Return the incident as a part of a message. The message names its only vault itself."""
         texts = {name: text for name, text in asdict(self).items() if name != "vaults"}
         return {**texts, "since": self.since.isoformat()}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Incident:
-        """Read it from a message; raises ValueError, TypeError or LookupError."""
+        """Read an incident from a message; raises ValueError, TypeError or LookupError."""
         since = datetime.fromisoformat(data["since"])
-        texts = {key: str(data.get(key, "")) for key in ("name", "source", "requested_by", "reason", "id")}
+        texts = {
+            key: str(data.get(key, ""))
+            for key in ("name", "source", "requested_by", "reason", "id")
+        }
         vaults = tuple(str(vault) for vault in data.get("vaults", ()))
         return cls(since.replace(tzinfo=since.tzinfo or UTC), **texts, vaults=vaults)
 
 
-def is_replica(one: Entry) -> bool:
-    """Tell whether a secret is only written when another one is rotated."""
-    return REPLICA_OF in one.secret.tags and "ProviderAddress" not in one.secret.tags
+def is_replica(entry: Entry) -> bool:
+    """Return whether a secret is only written when another one is rotated."""
+    return REPLICA_OF in entry.secret.tags and "ProviderAddress" not in entry.secret.tags
 
 
 @dataclass
@@ -87,47 +94,58 @@ class Progress:
 
     secrets: int = 0
     rotated: int = 0
-    """Replaced since the incident began, and the old credential cut off."""
+    """Replaced since the incident began, with the old credential cut off."""
     waiting: int = 0
-    """Queued, or being worked on."""
+    """Queued, or in progress."""
     needs_a_person: int = 0
     named: list[dict[str, str]] = field(default_factory=list)
-    """The first of those, each with its reason."""
+    """The first NAMED of those, each with its reason."""
     waiting_for: list[dict[str, str | None]] = field(default_factory=list)
-    """The first of those that wait."""
+    """The first WAITERS of the waiting secrets."""
 
-    def add(self, incident: Incident, one: Entry, *, is_open: bool, by_hand: bool) -> None:
-        """Count one secret that the incident covers; `by_hand`: somebody has written its current version since."""
+    def add(self, incident: Incident, entry: Entry, *, is_open: bool, by_hand: bool) -> None:
+        """Count one secret that the incident covers.
+
+        `is_open`: the compromise may not be over for it. `by_hand`: somebody else has written its
+        current version since the incident began.
+        """
         self.secrets += 1
-        if one.managed is None and not is_replica(one):
-            self._name(one, one.reason or "it cannot be rotated", one.fix)
-        elif self._stuck(incident, one):
-            self._name(one, one.reason, one.fix)
+        if entry.managed is None and not is_replica(entry):
+            self._name(entry, entry.reason or "it cannot be rotated", entry.fix)
+        elif self._stuck(incident, entry):
+            self._name(entry, entry.reason, entry.fix)
         elif by_hand and not is_open:
             fix = "see whether that value is a new one; else rotate it with compromised"
-            self._name(one, "somebody has written a version by hand since the incident began", fix)
+            self._name(
+                entry, "somebody has written a version by hand since the incident began", fix
+            )
         elif is_open:
-            self._wait(one)
+            self._wait(entry)
         else:
             self.rotated += 1
 
     @staticmethod
-    def _stuck(incident: Incident, one: Entry) -> bool:
-        """An older mark says nothing of the incident; what would be parked and bears no mark has no room for one."""
-        return one.parked_since >= incident.since if one.parked_since else one.state == "parked"
+    def _stuck(incident: Incident, entry: Entry) -> bool:
+        """Return whether the secret is parked, counting no mark older than the incident.
 
-    def _wait(self, one: Entry) -> None:
+        A secret that is to be parked but bears no mark has no room for one.
+        """
+        return (
+            entry.parked_since >= incident.since if entry.parked_since else entry.state == "parked"
+        )
+
+    def _wait(self, entry: Entry) -> None:
         self.waiting += 1
         if len(self.waiting_for) < WAITERS:
-            source = one.managed.source if one.managed else None
-            owner = one.secret.tags.get("Owner")
-            self.waiting_for.append({**_place(one), "source": source, "owner": owner})
+            source = entry.managed.source if entry.managed else None
+            owner = entry.secret.tags.get("Owner")
+            self.waiting_for.append({**_place(entry), "source": source, "owner": owner})
 
-    def _name(self, one: Entry, reason: str, fix: str) -> None:
+    def _name(self, entry: Entry, reason: str, fix: str) -> None:
         self.needs_a_person += 1
         if len(self.named) < NAMED:
-            self.named.append({**_place(one), "reason": reason, "fix": fix})
+            self.named.append({**_place(entry), "reason": reason, "fix": fix})
 
 
-def _place(one: Entry) -> dict[str, str]:
-    return {"vault": one.secret.ref.vault_name, "secret": one.secret.ref.name}
+def _place(entry: Entry) -> dict[str, str]:
+    return {"vault": entry.secret.ref.vault_name, "secret": entry.secret.ref.name}

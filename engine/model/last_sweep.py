@@ -13,6 +13,6 @@ class LastSweep:
     vault: str
     """The vault's URL."""
     ended: datetime | None
-    """When its last sweep came to its end; None where none did, or it is not known."""
+    """When its last sweep finished; None if none did or it is not known."""
     due: datetime
     """When the next one is due."""

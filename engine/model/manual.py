@@ -1,4 +1,4 @@
-"""Secrets that only a person can rotate: known, with the day on which that person should have done it. Pure."""
+"""Secrets that only a person can rotate, and when that person should do it. Pure."""
 
 from __future__ import annotations
 
@@ -13,17 +13,19 @@ FIX = "change it at its source, then write the value with its new expiry"
 
 
 def is_manual(tags: Mapping[str, str]) -> bool:
-    """Tell whether the tags that count leave the rotation to a person; any word but `false` does.
+    """Return whether the tags leave the rotation to a person: any text but `false` does.
 
-    A credential that Rekey has still to retire comes first.
+    `tags` are those that count under the policy. A credential that Rekey still has to retire
+    comes first.
     """
     return tags.get(MANUAL, "").strip().lower() not in ("", "false") and RETIRE not in tags
 
 
 def due_at(secret: SecretVersion, policy: Policy) -> datetime | None:
-    """Tell when a person should rotate a secret: RotateBeforeDays before its expiry, or ValidityPeriodDays after its birth.
+    """Return when a person should rotate a secret; None if its dates do not say.
 
-    None where neither is known. A tag that is no number of days is passed over: nothing is rotated by it.
+    That is RotateBeforeDays before its expiry or ValidityPeriodDays after its creation, whichever
+    comes first. A malformed tag is ignored, since nothing is rotated because of it.
     """
     tags = policy.applied(secret).tags
     validity = _days(tags, "ValidityPeriodDays")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One message: a title, and what there is to know, each with its name."""
+    """One message: a title, and facts as pairs of a name and a text."""
 
     title: str
     facts: tuple[tuple[str, str], ...]

@@ -9,14 +9,16 @@ from typing import Literal
 from engine.model.workitem import WorkItem
 from engine.secret import SecretRef
 
-Result = Literal["rotated", "healed", "restored", "retired", "confirmed", "skipped", "waiting", "parked"]
+Result = Literal[
+    "rotated", "healed", "restored", "retired", "confirmed", "skipped", "waiting", "parked"
+]
 Errand = Literal["refreshed", "unrefreshed", "told", "untold", "reminded"]
-"""How what follows a rotation ends, if it is not skipped or put off."""
+"""How work that follows a rotation ends, unless it is skipped or deferred."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One structured record: who asked for what, and what came of it. Holds no secret value."""
+    """Who asked for what, and what came of it. Contains no secret value."""
 
     item: WorkItem
     result: Result | Errand
@@ -29,6 +31,6 @@ class Outcome:
     credential_id: str | None = None
     next_due: datetime | None = None
     retired: tuple[str, ...] = ()
-    """The credentials revoked on the way."""
+    """The ids of the credentials revoked for this item."""
     replicas: tuple[SecretRef, ...] = ()
-    """The further secrets that hold the same credential."""
+    """The other secrets that hold the same credential."""

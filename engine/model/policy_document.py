@@ -1,4 +1,4 @@
-"""What a policy document says, once its text has been found in order. Pure."""
+"""What a policy document says, once its text has passed every check. Pure."""
 
 from __future__ import annotations
 
@@ -16,23 +16,26 @@ SPANS = frozenset({"RotateBeforeDays", "OverlapHours"})
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """Secrets by vault (None for all) and name, in which `*` stands for any characters; case does not count."""
+    """Secrets by vault (None for all) and by name.
+
+    In the name `*` stands for any characters. Upper and lower case are the same.
+    """
 
     vault: str | None
     secret: str
 
     @classmethod
     def of(cls, data: Mapping[str, str]) -> Match:
-        """Take a match from the document's data."""
+        """Read a match from the document's data."""
         return cls(vault_url(data["vault"]) if "vault" in data else None, data["secret"].lower())
 
     def covers(self, ref: SecretRef) -> bool:
-        """Tell whether a secret, or a whole pattern of names, is meant."""
+        """Return whether the match covers a secret, or every name that a pattern stands for."""
         return self.vault in (None, ref.vault) and fnmatchcase(ref.name.lower(), self.secret)
 
     @property
-    def one(self) -> SecretRef | None:
-        """The one secret that is meant; None where it can be several."""
+    def exact(self) -> SecretRef | None:
+        """The one secret that matches; None if several can."""
         return SecretRef(self.vault, self.secret) if self.vault and "*" not in self.secret else None
 
 
@@ -46,7 +49,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """Where to tell an owner (None for every owner); `secret` holds the URL and is in the document's own vault."""
+    """Where to notify an owner (None for all); `secret`, in the document's vault, holds the URL."""
 
     owner: str | None
     kind: Literal["slack", "teams"]
@@ -66,7 +69,10 @@ class Document:
     """A policy document."""
 
     scopes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Vault URL → the ids (lower case) to which its secrets are narrowed; a vault that is not a key is not narrowed."""
+    """Vault URL → the ids (lower case) to which its secrets are narrowed.
+
+    A vault that is not a key here is not narrowed.
+    """
     defaults: Mapping[str, str] = field(default_factory=dict)
     may_override: frozenset[str] = frozenset()
     rules: tuple[Rule, ...] = ()
@@ -75,40 +81,52 @@ class Document:
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> Document:
-        """Take a document from data that has the shape of engine.policy_schema."""
+        """Read a document from data in the shape of engine.policy.schema."""
         return cls(
-            {vault_url(vault): tuple(map(_id, bound["scopes"])) for vault, bound in data.get("vaults", {}).items()},
+            {
+                vault_url(vault): tuple(map(_id, bound["scopes"]))
+                for vault, bound in data.get("vaults", {}).items()
+            },
             as_tags(data.get("defaults", {})),
             frozenset(map(tag, data.get("tagsMayOverride", ()))),
             tuple(Rule(Match.of(rule["match"]), as_tags(rule)) for rule in data.get("rules", ())),
             tuple(
-                Webhook(each.get("owner"), each["kind"], each["webhookSecret"]) for each in _part(data, "notifications")
+                Webhook(entry.get("owner"), entry["kind"], entry["webhookSecret"])
+                for entry in _part(data, "notifications")
             ),
-            tuple(Consumers(Match.of(each["match"]), tuple(each["resources"])) for each in _part(data, "consumers")),
+            tuple(
+                Consumers(Match.of(entry["match"]), tuple(entry["resources"]))
+                for entry in _part(data, "consumers")
+            ),
         )
 
     def rule_for(self, ref: SecretRef) -> Mapping[str, str]:
-        """Return the settings of the first rule that matches; none if none does."""
+        """Return the settings of the first rule that matches; empty if none does."""
         return next((rule.settings for rule in self.rules if rule.match.covers(ref)), {})
 
     def tags_for(self, ref: SecretRef, own: Mapping[str, str]) -> dict[str, str]:
-        """Return the tags that count: what the document sets, and the secret's own where it sets nothing or yields.
+        """Return the tags that count: the document's, and the secret's own tags where it allows.
 
-        CredentialId is state: the document knows the first one only, the tag the present one.
+        CredentialId is state: the document knows only the first one, the tag knows the current
+        one.
         """
         rule = self.rule_for(ref)
-        given = {**self.defaults, **rule}
-        bound = {tag for tag in given if tag not in own or tag not in self.may_override | {"CredentialId"}}
+        settings = {**self.defaults, **rule}
+        bound = {
+            tag
+            for tag in settings
+            if tag not in own or tag not in self.may_override | {"CredentialId"}
+        }
         kept = {tag: text for tag, text in own.items() if tag not in bound}
-        return kept | {tag: given[tag] for tag in bound if tag in rule or tag not in SPANS}
+        return kept | {tag: settings[tag] for tag in bound if tag in rule or tag not in SPANS}
 
     def default_span(self, tag: str, unit: timedelta, otherwise: timedelta) -> timedelta:
-        """Return a span of time that is the document's default."""
+        """Return the document's default for a span of time, or `otherwise` if it has none."""
         return int(self.defaults[tag]) * unit if tag in self.defaults else otherwise
 
 
 def vault_url(text: str) -> str:
-    """Return a vault's URL in the one spelling that settings and secrets have."""
+    """Return a vault's URL in the spelling that settings and secrets use."""
     return text.rstrip("/").lower()
 
 
@@ -119,7 +137,9 @@ def tag(setting: str) -> str:
 
 def as_tags(settings: Mapping[str, Any]) -> dict[str, str]:
     """Return settings as the tags that they stand for."""
-    return {tag(setting): _as_text(value) for setting, value in settings.items() if setting != "match"}
+    return {
+        tag(setting): _as_text(value) for setting, value in settings.items() if setting != "match"
+    }
 
 
 def _as_text(value: Any) -> str:

@@ -1,8 +1,9 @@
-"""What Rekey must be able to believe about one source: the record that lies under its lease. Pure.
+"""The record of one source: what Rekey believes about it. It is stored under the source's lease.
 
-Tags are written by whoever may write a secret, so nothing is revoked or published on their word. The record is read and
-written under the lease only, in storage that is strongly consistent. It names the owner, the version that Rekey published
-last, the one that it is about to publish, what is to be retired, and a change that is under way.
+Whoever may write a secret may write its tags, so Rekey revokes and publishes nothing because of a
+tag alone. The record is read and written only under the lease, in storage that is strongly
+consistent. It names the owner, the version that Rekey published last, the one that it is about to
+publish, what is to be retired, and a change in progress. Pure.
 """
 
 from __future__ import annotations
@@ -21,47 +22,51 @@ from engine.model.tags import CREDENTIAL, OPERATION, OURS, RETIRE, STATE, Pendin
 from engine.secret import SecretVersion, Sensitive
 
 FORMAT = 1
-"""The layout of the text. A record with a higher number was written by a newer Rekey and is left alone."""
+"""The version of the text's layout. A higher number comes from a newer Rekey: it is left alone."""
 SETTLE = timedelta(seconds=60)
-"""How long after a write was announced the vault may still show what was there before: Key Vault promises no
-read-after-write."""
+"""How long after a write was announced the vault may still show what was there before.
+
+Key Vault promises no read-after-write consistency.
+"""
 LATE = timedelta(minutes=30)
-"""How long after it was sent a change is expected to take effect at last. Looks follow until then."""
+"""How long after it was sent a change may still take effect. Looks go on until then."""
 MOST_LOST = 5
-"""How many writes that never came are remembered: a vault may still show one of them at last."""
+"""How many lost writes are remembered, because a vault may still show one of them later."""
 MOST_EARLIER = 10
 """How many replaced versions are remembered, to recognise a vault that lags by more than one."""
 FIX = "read docs/runbook.md, section 'The record of a source', then move the blob aside"
 
 
 class Stale(TransientError):  # noqa: N818 - the name says what is the case
-    """The vault shows less than the record knows: it is asked again later."""
+    """The vault shows an older state than the record, so it is read again later."""
 
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One version that Rekey wrote to its owner's secret, or is about to write."""
+    """One version that Rekey wrote, or is about to write, to its owner's secret."""
 
     operation: str
     credential_id: str
     digest: str
-    """Keyed, of the credential's id and the whole value."""
+    """A keyed digest of the credential's id and the whole value."""
     replaces: str
     at: datetime
-    """When it was announced, by the app's clock."""
+    """When the write was announced, by the app's clock."""
     retire: Pending | None = None
-    """What is to be retired once this version is published."""
+    """What must be retired once this version is published."""
     version: str = ""
     """The version's id; empty until the vault has shown it."""
     created: datetime | None = None
-    """When the vault says that the version was created."""
+    """When the vault says the version was created."""
     born: datetime | None = None
-    """When its credential was made, where that was earlier: a restored one is as old as the version that held it."""
+    """When its credential was made, if that was earlier than the write.
 
+    A restored credential is as old as the version that held it before.
+    """
     original: str = ""
-    """The version that held its value before, where it is a restored one."""
+    """For a restored version: the version that held its value before."""
     dead: bool = False
-    """Its source refuses what the replaced version holds, so that version is disabled next."""
+    """The source refuses what the replaced version holds, so that version is disabled next."""
 
     @property
     def made(self) -> datetime:
@@ -75,74 +80,86 @@ class Record:
 
     source: str = ""
     owner: str = ""
-    """The URL (lower case) of the secret that may rotate the source; empty where none does yet."""
+    """The URL (lower case) of the secret that may rotate the source; empty if none may yet."""
     kind: str = ""
-    """The kind of credential that the owner was last rotated as."""
+    """The kind of credential that the owner's last rotation issued."""
     key: str = ""
-    """The random key (hexadecimal) of the digests here."""
+    """The random key (hexadecimal) of the digests in this record."""
     published: Write | None = None
     ahead: Write | None = None
-    """What is about to be published. Whoever comes later compares the vault with it."""
+    """The announced write, which is about to be published. The next worker looks for it."""
     lost: tuple[Write, ...] = ()
-    """What was announced and has not been seen in time, the newest first."""
+    """Announced writes that were not seen in time, the newest first."""
     pending: Pending | None = None
-    """The superseded credential that must go once its overlap has passed."""
+    """The superseded credential that must be retired once its overlap has passed."""
     compromised: tuple[str, ...] = ()
-    """Versions whose credentials must be proven to be refused before anything else is said of them."""
+    """Versions whose credentials must be proven to be refused before anything else happens."""
     unused: tuple[str, ...] = ()
-    """Versions that hold dead values and are still to be disabled."""
+    """Versions that hold dead values and must still be disabled."""
     gone: tuple[str, ...] = ()
     """Versions whose credentials were proven to be refused, the newest first."""
     changing: datetime | None = None
-    """When a change was begun whose end has not been noted."""
+    """When a change was begun whose end was not noted; None if there is none."""
     open_until: datetime | None = None
     """Until when an earlier change may still take effect."""
     look_at: datetime | None = None
-    """For when a look at the source has been posted."""
+    """When the look at the source that has been posted is due."""
     audited: datetime | None = None
     """When the current version was last proven."""
     begun: datetime | None = None
     """When a change was last sent."""
+    asked: datetime | None = None
+    """When the source was first asked for the credential that is to replace `touched`: some take
+    hours to make it."""
     touched: str = ""
-    """The version that was current when a change was last sent: what refuses it since may be that change."""
+    """The version that was current when a change was last sent.
+
+    If the source refuses that version later, the change may be the reason.
+    """
     healed: datetime | None = None
     """When the source was last seen to refuse what Rekey had published."""
     proven: str = ""
-    """The version that its source accepted last."""
+    """The version that the source accepted last."""
     untold: bool = False
-    """The version published last has not been noted as reported."""
+    """The outcome of the version published last has not been noted as reported."""
     created: datetime | None = None
-    """When the version was created, as the vault says, that was seen last."""
+    """When the version that was seen last was created, according to the vault."""
     earlier: tuple[str, ...] = ()
     """Versions that were replaced, the newest first."""
     twins: Mapping[str, str] = field(default_factory=dict)
-    """Restored version → the one that held its value before: both are disabled together."""
+    """Restored version → the version that held its value before. Both are disabled together."""
     tags: Mapping[str, str] = field(default_factory=dict)
     """The owner's own tags on the version published last, so that they can be given back."""
 
     def to_json(self) -> str:
-        """Write the record."""
+        """Return the text of the record."""
         return json.dumps({"format": FORMAT, **asdict(self)}, default=_plain)
 
     @classmethod
     def from_json(cls, text: str | bytes, where: str) -> Record:
-        """Read a record; raises NeedsHuman where it is damaged or comes from a newer Rekey."""
+        """Parse a record; raises NeedsHuman if it is damaged or a newer Rekey wrote it."""
         try:
             data = json.loads(text)
             newer = data["format"] > FORMAT
             if not newer:
-                return cls(**{name: _READ.get(name, _same)(data[name]) for name in cls.__slots__ if name in data})
+                return cls(
+                    **{
+                        name: _READ.get(name, _same)(data[name])
+                        for name in cls.__slots__
+                        if name in data
+                    }
+                )
         except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
             raise NeedsHuman("the record of the source is damaged", where=where, fix=FIX) from None
         raise NeedsHuman(
-            f"the record of the source was written by a newer Rekey (format {str(data['format'])[:20]})",
+            f"the record was written by a newer Rekey (format {str(data['format'])[:20]})",
             where=where,
             fix="deploy that version again",
         )
 
     @property
     def is_open(self) -> bool:
-        """Return whether something was begun of which no end has been noted."""
+        """Return whether something was begun whose end was not noted."""
         begun = self.ahead or self.changing or self.open_until
         return bool(begun or self.compromised or self.unused or self.untold)
 
@@ -156,7 +173,7 @@ class Record:
         return hmac.new(bytes.fromhex(self.key), text, hashlib.sha256).hexdigest()
 
     def fits(self, write: Write | None, credential_id: str, value: Sensitive | None) -> bool:
-        """Return whether a value is the one that was announced."""
+        """Return whether a value and its credential's id are those of an announced write."""
         return bool(
             write
             and value is not None
@@ -165,11 +182,14 @@ class Record:
         )
 
     def announced(self, write: Write, kind: str) -> Record:
-        """Return the record with what is about to be published."""
+        """Return the record with an announced write."""
         return replace(self.lose(), ahead=write, kind=kind, changing=None)
 
     def lose(self) -> Record:
-        """Return the record once what was announced is not expected any more: it is recognised if it comes at last."""
+        """Return the record with the announced write, if any, among the lost ones.
+
+        Rekey no longer expects it, but recognises it if it arrives after all.
+        """
         if self.ahead is None:
             return self
         return replace(self, ahead=None, lost=(self.ahead, *self.lost)[:MOST_LOST])
@@ -179,13 +199,19 @@ class Record:
         return self if self.key else replace(self, key=secrets.token_hex(32))
 
     def landed(self, secret: SecretVersion, late: Write | None = None) -> Record:
-        """Return the record once the vault holds what was announced, or what was announced earlier and comes late."""
+        """Return the record once the vault holds an announced write.
+
+        That is the latest one, or `late`, an earlier one that arrived after all.
+        """
         announced = late or self.ahead
         assert announced and secret.version  # noqa: S101, PT018 - only called for what was announced and seen
         written = replace(announced, version=secret.version, created=secret.created)
         own = {tag: text for tag, text in secret.tags.items() if tag not in OURS}
         twins = {**self.twins, **({secret.version: written.original} if written.original else {})}
-        earlier = (written.replaces, *(one for one in self.earlier if one != written.replaces))[:MOST_EARLIER]
+        earlier = (
+            written.replaces,
+            *(replaced for replaced in self.earlier if replaced != written.replaces),
+        )[:MOST_EARLIER]
         return replace(
             self,
             published=written,
@@ -203,31 +229,36 @@ class Record:
 
     def without(self, version: str) -> Record:
         """Return the record once the credential of a version has been proven to be refused."""
-        left = tuple(one for one in self.compromised if one != version)
-        gone = (version, *(one for one in self.gone if one != version))[:MOST_EARLIER]
+        left = tuple(known for known in self.compromised if known != version)
+        gone = (version, *(known for known in self.gone if known != version))[:MOST_EARLIER]
         return replace(self, compromised=left, gone=gone).discarded(version)
 
     def discarded(self, *versions: str) -> Record:
-        """Return the record with versions that hold dead values."""
+        """Return the record with further versions that hold dead values."""
         new = tuple(version for version in versions if version and version not in self.unused)
         return replace(self, unused=(*new, *self.unused))
 
     def seen(self, secret: SecretVersion, now: datetime) -> Record:
-        """Compare the vault's current version with what is known; raises Stale where the vault shows less."""
+        """Return the record updated by the vault's current version.
+
+        Raises Stale if the vault shows an older state than the record.
+        """
         if not (secret.enabled and secret.version):
             return self
         ahead, published = self.ahead, self.published
         if ahead and secret.version == ahead.replaces:
             if now < ahead.at + SETTLE:
                 raise _stale(secret, ahead.at + SETTLE - now)
-            # The write was lost, or comes late: until that is certain the source is looked at again and again.
+            # The write is lost or late. Until that is certain, the source is looked at repeatedly.
             late = ahead.at + LATE
-            return replace(self, open_until=max(self.open_until or late, late)) if now < late else self
+            return (
+                replace(self, open_until=max(self.open_until or late, late)) if now < late else self
+            )
         if write := self._recognised(secret):
             return self.landed(secret, write)
         if published and not self.wrote(secret):
             if self.fits(published, published.credential_id, secret.value):
-                # The same value once more: an announced write that came late, or a copy made by hand.
+                # The same value again: a late announced write, or a copy that a person made.
                 again = replace(published, version=str(secret.version), created=secret.created)
                 return replace(self, published=again, created=secret.created)
             if self._older(secret, published):
@@ -235,18 +266,21 @@ class Record:
         return self
 
     def _recognised(self, secret: SecretVersion) -> Write | None:
-        """Return the announced write that a version is, which has not been seen before."""
+        """Return the announced write that a version holds, unless it has been seen before."""
         if self.wrote(secret):
             return None
         announced = (write for write in (self.ahead, *self.lost) if write)
-        return next((write for write in announced if self.fits(write, write.credential_id, secret.value)), None)
+        return next(
+            (write for write in announced if self.fits(write, write.credential_id, secret.value)),
+            None,
+        )
 
     def _older(self, secret: SecretVersion, published: Write) -> bool:
         behind = published.created is not None and secret.created < published.created
         return secret.version in self.earlier or behind
 
     def believed(self, secret: SecretVersion) -> SecretVersion:
-        """Return a version with what is known of it in place of what its tags claim."""
+        """Return a version with what the record knows of it instead of what its tags claim."""
         tags = {tag: text for tag, text in secret.tags.items() if tag not in (OPERATION, RETIRE)}
         if self.published and self.wrote(secret):
             tags |= {CREDENTIAL: self.published.credential_id, OPERATION: self.published.operation}
@@ -265,19 +299,19 @@ class Listed:
     source: str
     owner: str
     pending: Pending | None = None
-    """The superseded credential that must go once its overlap has passed."""
+    """The superseded credential that must be retired once its overlap has passed."""
     is_open: bool = False
     audited: datetime | None = None
     created: datetime | None = None
-    """When the version was created that was seen last."""
+    """When the version that was seen last was created."""
     published: datetime | None = None
-    """When the version was created that Rekey published last."""
+    """When the version that Rekey published last was created."""
     made: datetime | None = None
-    """When the credential was made that it holds."""
+    """When the credential that it holds was made."""
 
     @property
     def due(self) -> datetime | None:
-        """When what is to be retired is due."""
+        """When the superseded credential is due to be retired."""
         return self.pending.at if self.pending else None
 
     @classmethod
@@ -298,9 +332,9 @@ class Listed:
 
 def _stale(secret: SecretVersion, wait: timedelta) -> Stale:
     return Stale(
-        f"the vault shows version {secret.version}, which Rekey has replaced or is replacing: asked again",
+        f"the vault shows version {secret.version}, which is replaced or being replaced",
         where=str(secret.ref),
-        fix="where the secret was restored from a backup, write its value anew; else wait",
+        fix="if the secret was restored from a backup, write its value again; otherwise wait",
         code="Stale",
         retry_after=max(1.0, wait.total_seconds()),
     )
@@ -319,15 +353,26 @@ def _time(text: str | None) -> datetime | None:
 
 
 def _pending(data: Mapping[str, str] | None) -> Pending | None:
-    return Pending(datetime.fromisoformat(data["at"]), data["version"], data["credential_id"]) if data else None
+    return (
+        Pending(datetime.fromisoformat(data["at"]), data["version"], data["credential_id"])
+        if data
+        else None
+    )
 
 
 def _write(data: Mapping[str, Any] | None) -> Write | None:
     if data is None:
         return None
-    fields = {name: data[name] for name in ("operation", "credential_id", "digest", "replaces", "version", "original")}
+    fields = {
+        name: data[name]
+        for name in ("operation", "credential_id", "digest", "replaces", "version", "original")
+    }
     fields["dead"] = data.get("dead", False)
-    at, created, born = datetime.fromisoformat(data["at"]), _time(data["created"]), _time(data["born"])
+    at, created, born = (
+        datetime.fromisoformat(data["at"]),
+        _time(data["created"]),
+        _time(data["born"]),
+    )
     return Write(**fields, at=at, created=created, born=born, retire=_pending(data["retire"]))
 
 
@@ -349,6 +394,7 @@ _READ: Mapping[str, Any] = {
     "look_at": _time,
     "audited": _time,
     "begun": _time,
+    "asked": _time,
     "healed": _time,
     "created": _time,
     "tags": dict,

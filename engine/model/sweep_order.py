@@ -1,4 +1,7 @@
-"""What travels on the queue `sweeps`: which vault, whose daily audit falls due, and how long until the next sweep."""
+"""What travels on the queue `sweeps`.
+
+An order says which vault to sweep, which daily audits fall due, and how long until the next sweep.
+"""
 
 from __future__ import annotations
 
@@ -14,15 +17,15 @@ from engine.model.incident import Incident
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 MOST_DELAY = timedelta(days=6)
-"""A queue message is hidden for seven days at most."""
+"""A queue message can be hidden for seven days at most."""
 
 
 @dataclass(frozen=True, slots=True)
 class SoFar:
-    """What the parts of a sweep did before this one: a huge vault takes longer than one function may run."""
+    """What earlier parts of a sweep did: a huge vault takes longer than one function may run."""
 
     token: str
-    """Which page is the next one; it leads to the order's own vault, or is refused."""
+    """The token of the next page. A token of another vault is refused."""
     begun: datetime
     seen: int
     posted: int
@@ -32,7 +35,7 @@ class SoFar:
     """See engine.sweep.pace.Pace."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Write it into a message."""
+        """Return it as a part of a message."""
         return {**asdict(self), "begun": self.begun.isoformat()}
 
     @classmethod
@@ -40,7 +43,8 @@ class SoFar:
         """Read it from a message; raises ValueError, TypeError or LookupError."""
         seen, posted, broken = (int(data[name]) for name in ("seen", "posted", "broken"))
         states, started = (
-            {str(key): int(value) for key, value in data[name].items()} for name in ("states", "started")
+            {str(key): int(value) for key, value in data[name].items()}
+            for name in ("states", "started")
         )
         begun = datetime.fromisoformat(data["begun"])
         begun = begun.replace(tzinfo=begun.tzinfo or UTC)
@@ -49,7 +53,7 @@ class SoFar:
 
 @dataclass(frozen=True, slots=True)
 class SweepOrder:
-    """One vault to be swept."""
+    """An order to sweep one vault."""
 
     vault: str
     since: datetime
@@ -57,26 +61,29 @@ class SweepOrder:
     until: datetime
     """…and not after this one are part of this sweep."""
     period: timedelta
-    """The time until the next sweep, which bounds how much work this one may start."""
+    """The time until the next sweep. It limits how much work this sweep may start."""
     incident: Incident | None = None
-    """Where it is none of the schedule's sweeps, but everything in an incident's scope is to be replaced."""
+    """The incident whose scope is to be replaced; None for a scheduled sweep."""
     so_far: SoFar | None = None
-    """Where it goes on with a sweep that had to be broken off."""
+    """Where an interrupted sweep continues; None at the start."""
 
     @classmethod
     def by_schedule(cls, vault: str, status: Mapping[str, str], now: datetime) -> SweepOrder:
-        """Derive the times from a timer's ScheduleStatus (`Last`, `Next`); without one, an hour each way."""
+        """Derive the times from a timer's ScheduleStatus (`Last`, `Next`).
+
+        A time that is missing counts as one hour from now.
+        """
         last, following = _time(status.get("Last")), _time(status.get("Next"))
         since = max(last, now - DAY) if last and last < now else now - HOUR
         return cls(vault, since, now, following - now if following and following > now else HOUR)
 
     @classmethod
     def for_incident(cls, vault: str, incident: Incident) -> SweepOrder:
-        """Order that everything of this vault which the incident covers be replaced."""
+        """Return an order to replace everything in this vault that the incident covers."""
         return cls(vault, incident.since, incident.since, MOST_DELAY, incident)
 
     def to_json(self) -> str:
-        """Write the message."""
+        """Return the text of the queue message."""
         times = {"since": self.since.isoformat(), "until": self.until.isoformat()}
         data: dict[str, Any] = {"vault": self.vault, **times, "period": self.period.total_seconds()}
         data |= {"incident": self.incident.to_dict()} if self.incident else {}
@@ -84,7 +91,7 @@ class SweepOrder:
 
     @classmethod
     def from_json(cls, text: str | bytes, now: datetime) -> SweepOrder:
-        """Read a message; only the vault must be there. Raises PermanentError."""
+        """Read a message, in which only the vault is required; raises PermanentError."""
         try:
             data = json.loads(text)
             vault = str(data["vault"]).rstrip("/").lower()
@@ -94,7 +101,9 @@ class SweepOrder:
             so_far = SoFar.from_dict(data["so_far"]) if data.get("so_far") else None
             return cls(vault, since, until, period, incident, so_far)
         except (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError):
-            raise PermanentError('the message is not {"vault": url, …}', where="queue sweeps") from None
+            raise PermanentError(
+                'the message is not {"vault": url, …}', where="queue sweeps"
+            ) from None
 
 
 def _time(text: str | None) -> datetime | None:

@@ -1,7 +1,8 @@
-"""The state that lives in tags: what the owner asks for, and what Rekey notes on the versions it writes.
+"""The state in tags: what the owner asks for, and what Rekey notes on the versions it writes.
 
-Owner's tags: https://learn.microsoft.com/azure/key-vault/secrets/tutorial-rotation-dual uses CredentialId,
-ProviderAddress and ValidityPeriodDays; the others are Rekey's.
+The owner's tags CredentialId, ProviderAddress and ValidityPeriodDays are Microsoft's own
+(https://learn.microsoft.com/azure/key-vault/secrets/tutorial-rotation-dual). The others are
+Rekey's.
 """
 
 from __future__ import annotations
@@ -25,17 +26,20 @@ MAX_TAG_LENGTH = 256
 
 OPERATION, RETIRE, STATE, REASON = "RekeyOperation", "RekeyRetire", "RekeyState", "RekeyReason"
 REPLICA_OF = "ReplicaOf"
-"""Set by the owner of a replica: the URL of the secret that may write it. Without it nobody can."""
+"""Set by the owner of a replica: the URL of its primary, the only secret that may write it."""
 MANUAL = "Manual"
 """Set by the owner or the policy: only a person rotates the secret."""
 PROOF = "RekeyProof"
-"""Written by Rekey 0.1. Taken off wherever it is met: a digest that everybody may read helps to guess a weak value."""
+"""Written by Rekey 0.1, and removed wherever Rekey meets it.
+
+It is a digest that everybody may read, which helps to guess a weak value.
+"""
 BY = "RekeyBy"
-"""Which deployment wrote a version, so that two of them that serve one vault notice each other."""
+"""The deployment that wrote a version, so that two deployments on one vault notice each other."""
 CREDENTIAL = "CredentialId"
 """Which credential of its source a version holds."""
 CAUSE = "RekeyCause"
-"""Who or what asked for a version, and why: so that a vault alone can tell its history."""
+"""Who or what asked for a version, and why, so that the vault alone shows its history."""
 OURS = frozenset({OPERATION, RETIRE, STATE, REASON, PROOF, CAUSE, BY})
 
 _ISO = "%Y-%m-%dT%H:%M:%SZ"
@@ -43,7 +47,7 @@ _ISO = "%Y-%m-%dT%H:%M:%SZ"
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """A credential that must go, with the version that holds it, once `at` has come."""
+    """A credential to retire, and the version that holds it, once `at` has passed."""
 
     at: datetime
     version: str
@@ -54,7 +58,7 @@ class Pending:
 
     @classmethod
     def parse(cls, text: str) -> Pending:
-        """Read the tag; raises ValueError."""
+        """Parse the tag; raises ValueError."""
         at, version, credential_id = text.split(" ", 2)
         if not VERSION.fullmatch(version):
             raise ValueError(text)
@@ -76,7 +80,7 @@ class Managed:
     window: Window | None = None
     replicas: tuple[SecretRef, ...] = ()
     settings: Mapping[str, str] = field(default_factory=dict)
-    """All tags that count: for what only one kind asks."""
+    """All tags that count under the policy, for options that only one kind has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +93,9 @@ class Malformed:
         return "; ".join(self.problems)
 
 
-def parse(tags: Mapping[str, str], policy: Policy, rotators: Mapping[str, type[Rotator]]) -> Managed | Malformed:
+def parse(
+    tags: Mapping[str, str], policy: Policy, rotators: Mapping[str, type[Rotator]]
+) -> Managed | Malformed:
     """Read the tags of a secret that has a ProviderAddress."""
     problems: list[str] = []
 
@@ -104,18 +110,29 @@ def parse(tags: Mapping[str, str], policy: Policy, rotators: Mapping[str, type[R
     if "ValidityPeriodDays" not in tags:
         problems.append("tag ValidityPeriodDays is missing: set it to whole days, 1 to 3650")
     validity = read("ValidityPeriodDays", _days, timedelta(days=90), "whole days, 1 to 3650")
-    # A default never takes more than half of a short life: else a secret would be due the moment it is written.
-    rotate_before = read("RotateBeforeDays", _days, min(policy.rotate_before, validity / 2), "whole days, 1 to 3650")
-    overlap = read("OverlapHours", _hours, min(policy.overlap, validity / 2), "whole hours, 0 to 8760")
+    # A default takes at most half of a short life: otherwise a new version would be due at once.
+    rotate_before = read(
+        "RotateBeforeDays", _days, min(policy.rotate_before, validity / 2), "whole days, 1 to 3650"
+    )
+    overlap = read(
+        "OverlapHours", _hours, min(policy.overlap, validity / 2), "whole hours, 0 to 8760"
+    )
     pending = read(RETIRE, _pending, None, "what Rekey wrote, or remove it")
     for tag, span in (("RotateBeforeDays", rotate_before), ("OverlapHours", overlap)):
         if span >= validity:
             problems.append(f"tag {tag} spans the whole ValidityPeriodDays: make it shorter")
-    window = read("RotationWindow", _window, None, "days, hours and zone, such as 'Sat,Sun 01:00-05:00 Europe/Berlin'")
+    window = read(
+        "RotationWindow",
+        _window,
+        None,
+        "days, hours and zone, such as 'Sat,Sun 01:00-05:00 Europe/Berlin'",
+    )
     none: tuple[SecretRef, ...] = ()
     replicas = read("Replicas", _replicas, none, "URLs of secrets, comma-separated")
     problems += [
-        f"tag Replicas names a vault that is not served: {ref}" for ref in replicas if not policy.manages(ref.vault)
+        f"tag Replicas names a vault that is not served: {ref}"
+        for ref in replicas
+        if not policy.manages(ref.vault)
     ]
     shape = tags.get("ValueTemplate", f"{{{rotator.value_field}}}")
     problems += template.problems(shape, rotator.template_fields, rotator.value_field)
@@ -123,7 +140,17 @@ def parse(tags: Mapping[str, str], policy: Policy, rotators: Mapping[str, type[R
         return Malformed(tuple(problems))
     credential_id = tags.get("CredentialId", "").strip() or None
     return Managed(
-        rotator, source, credential_id, validity, rotate_before, overlap, shape, pending, window, replicas, tags
+        rotator,
+        source,
+        credential_id,
+        validity,
+        rotate_before,
+        overlap,
+        shape,
+        pending,
+        window,
+        replicas,
+        tags,
     )
 
 
@@ -132,11 +159,15 @@ def _source(
 ) -> tuple[type[Rotator], str]:
     kind, address = tags.get("Rotator", "").strip(), tags["ProviderAddress"].strip()
     if kind and kind not in rotators:
-        problems.append(f"tag Rotator is {kind[:40]!r}: set it to one of {', '.join(sorted(rotators))}")
+        problems.append(
+            f"tag Rotator is {kind[:40]!r}: set it to one of {', '.join(sorted(rotators))}"
+        )
     for rotator in [rotators[kind]] if kind in rotators else rotators.values():
         if source := rotator.canonical(address, tags):
             return rotator, source
-    problems.append(f"tag ProviderAddress is {address[:120]!r}: set it to the id of what issues the credential")
+    problems.append(
+        f"tag ProviderAddress is {address[:120]!r}: set it to the id of what issues the credential"
+    )
     return next(iter(rotators.values())), ""
 
 
@@ -170,7 +201,7 @@ def _replicas(text: str) -> tuple[SecretRef, ...]:
 
 
 def fingerprint(secret: SecretVersion) -> str:
-    """Digest the version and what its owner's tags say, so that a change to either is noticed."""
+    """Return a digest of the version and its owner's tags, which changes when either does."""
     lines = [f"{key}={value}" for key, value in sorted(secret.tags.items()) if key not in OURS]
     text = "\n".join([secret.created.strftime(_ISO), *lines])
     return hashlib.sha256(text.encode()).hexdigest()[:12]
@@ -185,10 +216,11 @@ def parked(
     drifted: bool = False,
     seen: str = "",
 ) -> dict[str, str]:
-    """Return the tags with the mark `parked`, as much of it as 15 tags and 256 characters hold.
+    """Return the tags with the mark `parked`, as far as 15 tags and 256 characters allow.
 
-    A credential that was to be cut off, and could not be, is marked `compromised`: that is tried again until it is done.
-    `seen` is the fingerprint under the policy, so that a change of the policy is a change of the secret.
+    The mark reads `compromised` if a credential should have been cut off and could not be: that
+    is retried until it is done. `seen` is the fingerprint under the policy, so that a change of
+    the policy counts as a change of the secret.
     """
     word = "drifted" if drifted else "parked"
     if compromised or unfinished_incident(secret):
@@ -198,7 +230,7 @@ def parked(
         REASON: reason if len(reason) <= MAX_TAG_LENGTH else reason[: MAX_TAG_LENGTH - 1] + "…",
     }
     marked = dict(secret.tags)
-    # A mark that a person needs is worth more than the version's history, and its state more than its proof.
+    # A mark for people outranks the version's history. Of its two tags, the state comes first.
     for key, yields in ((STATE, (CAUSE, BY)), (REASON, (CAUSE, BY))):
         for less in yields:
             if key not in marked and len(marked) >= MAX_TAGS:
@@ -209,7 +241,7 @@ def parked(
 
 
 def marked_since(secret: SecretVersion) -> datetime | None:
-    """Tell since when a secret is parked; None where it is not, or has changed since."""
+    """Return since when a secret is parked; None if it is not, or has changed since."""
     match secret.tags.get(STATE, "").split(" "):
         case ["parked" | "drifted" | "compromised", since, seen] if seen == fingerprint(secret):
             try:
@@ -221,13 +253,13 @@ def marked_since(secret: SecretVersion) -> datetime | None:
 
 
 def rests_until(secret: SecretVersion, rest: timedelta) -> datetime | None:
-    """Tell until when a parked secret is left alone; None where it is not parked."""
+    """Return until when a parked secret is left alone; None if it is not parked."""
     since = marked_since(secret)
     return since + rest if since else None
 
 
 def to_cut_off(secret: SecretVersion) -> bool:
-    """Tell whether a superseded credential is to go that was given no overlap."""
+    """Return whether a superseded credential without any overlap is still to be retired."""
     try:
         return Pending.parse(secret.tags[RETIRE]).at <= secret.created + timedelta(seconds=1)
     except (LookupError, ValueError):
@@ -235,10 +267,10 @@ def to_cut_off(secret: SecretVersion) -> bool:
 
 
 def unfinished_incident(secret: SecretVersion) -> bool:
-    """Tell whether this version's credential was to be cut off and still is not."""
+    """Return whether this version's credential should have been cut off and still is not."""
     match secret.tags.get(STATE, "").split(" "):
         case ["compromised", since, _]:
-            # A mark older than the version was copied onto it, and means another credential.
+            # A mark older than the version was copied onto it, and is about another credential.
             return since >= secret.created.strftime(_ISO)
         case _:
             return False

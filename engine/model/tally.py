@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from engine.model.entry import STATES, Entry, State
 
 UNKNOWN = "unknown"
-"""The kind of a secret whose tags do not say, or cannot be followed."""
+"""The kind of a secret whose tags do not say it, or are malformed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Expiry:
-    """How long one managed secret still lasts."""
+    """How long until one managed secret expires."""
 
     secret: str
     rotator: str
@@ -31,12 +31,12 @@ class Tally:
     """Secrets that could not be judged."""
     states: dict[State, int] = field(default_factory=lambda: dict.fromkeys(STATES, 0))
     expiries: list[Expiry] = field(default_factory=list)
-    """Of this part of the sweep alone: they are too many for a message."""
+    """Only those of this part of the sweep: all of them would not fit into a message."""
     goes_on: bool = False
-    """Whether further parts follow."""
+    """Whether another part of the sweep follows."""
 
     def add(self, entry: Entry, days: float | None) -> None:
-        """Count one secret that expires in so many days; None for one that never does."""
+        """Count one secret that expires in `days`; None if it never does."""
         self.states[entry.state] += 1
         if days is not None and entry.state not in ("disabled", "unmanaged"):
             kind = entry.managed.rotator.kind if entry.managed else UNKNOWN

@@ -8,12 +8,14 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-SHAPE = re.compile(r"(?P<days>[A-Za-z,\-*]+) (?P<opens>\d\d:\d\d)-(?P<closes>\d\d:\d\d) (?P<zone>[A-Za-z0-9_+/\-]+)")
+SHAPE = re.compile(
+    r"(?P<days>[A-Za-z,\-*]+) (?P<opens>\d\d:\d\d)-(?P<closes>\d\d:\d\d) (?P<zone>[A-Za-z0-9_+/\-]+)"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Hours of the week in one time zone; one that closes before it opens runs past midnight."""
+    """Hours of the week in one time zone. A window that closes before it opens spans midnight."""
 
     days: frozenset[int]
     opens: time
@@ -22,23 +24,26 @@ class Window:
 
     @classmethod
     def parse(cls, text: str) -> Window:
-        """Read `<days> HH:MM-HH:MM <time zone>`, days as `Mon-Fri`, `Sat,Sun` or `*`; raises ValueError."""
-        found = SHAPE.fullmatch(text.strip())
-        if found is None:
+        """Parse `<days> HH:MM-HH:MM <time zone>`; raises ValueError.
+
+        Days are written as `Mon-Fri`, `Sat,Sun` or `*`.
+        """
+        match = SHAPE.fullmatch(text.strip())
+        if match is None:
             raise ValueError(text)
         try:
-            zone = ZoneInfo(found["zone"])
+            zone = ZoneInfo(match["zone"])
         except (ZoneInfoNotFoundError, IsADirectoryError) as error:
             raise ValueError(text) from error
-        opens, closes = time.fromisoformat(found["opens"]), time.fromisoformat(found["closes"])
+        opens, closes = time.fromisoformat(match["opens"]), time.fromisoformat(match["closes"])
         if opens == closes:
             raise ValueError(text)
-        return cls(_days(found["days"].lower()), opens, closes, zone)
+        return cls(_days(match["days"].lower()), opens, closes, zone)
 
     def next_open(self, now: datetime) -> datetime:
         """Return `now` if the window is open, else when it opens next, in UTC."""
         today = now.astimezone(self.zone).date()
-        # A week ahead finds every weekday again; a day back finds what opened before midnight.
+        # The next nine days include every weekday. The day before may have opened before midnight.
         for offset in range(-1, 9):
             day = today + timedelta(days=offset)
             if day.weekday() not in self.days:

@@ -15,7 +15,10 @@ Trigger = Literal["event", "sweep", "manual"]
 
 
 def operation_id(ref: SecretRef, replaced_version: str) -> str:
-    """Name the operation that replaces this version: the same for every trigger, so a retry finds its own traces."""
+    """Return the id of the operation that replaces this version.
+
+    Every trigger derives the same id, so a retry recognises what an earlier try left behind.
+    """
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{ref}/{replaced_version}".lower()))
 
 
@@ -26,26 +29,35 @@ class WorkItem:
     ref: SecretRef
     action: Action = "rotate"
     version: str | None = None
-    """The version that the sender saw; None where it could not know (a listing does not tell)."""
+    """The version that the sender saw; None if it could not know (a listing does not say)."""
     trigger: Trigger = "manual"
     requested_by: str = ""
     reason: str = ""
     force: bool = False
     compromised: bool = False
     follow_up: int = 0
-    """How many follow-ups in a row this is: the engine posts one before it touches a source that has a single slot."""
+    """How many follow-ups in a row this is.
+
+    The engine posts a follow-up before it touches a source that has a single slot.
+    """
     deferred: int = 0
-    """How often Azure asked to come back later."""
+    """How often the item was deferred because Azure asked to wait."""
     since: str = ""
-    """Of an incident, when it began (ISO 8601): whatever credential is older is compromised as well."""
+    """When the incident began (ISO 8601), for an incident's item.
+
+    Every credential older than that counts as compromised, too.
+    """
     source: str | None = None
-    """The source as the sender saw it, which spares the worker one read; only a hint, checked under the lease."""
+    """The source as the sender saw it, to save the worker one read.
+
+    It is only a hint: the worker checks it under the lease.
+    """
     news: str = ""
-    """Which outcome is to be told, where the action is `tell`; `reason` is the text…"""
+    """The outcome to announce, where the action is `tell`. `reason` holds the text."""
     to: str = ""
-    """…and this the secret that holds the webhook's URL; empty for everybody whom it concerns."""
+    """The secret with the webhook's URL, where the action is `tell`; empty for all webhooks."""
     trace: str | None = None
-    """The W3C traceparent of what asked for this; without one, or with nonsense, it belongs to the function call."""
+    """The W3C traceparent of the request. Without a valid one, the function call is the parent."""
 
     @property
     def operation(self) -> str | None:
@@ -54,29 +66,31 @@ class WorkItem:
 
     @property
     def cause(self) -> str:
-        """Who or what asked, and why, in one line of printable text."""
+        """Who or what asked, and why, as one line of printable text."""
         who = f"{self.trigger} by {self.requested_by}" if self.trigger == "manual" else self.trigger
         text = f"{who}: {self.reason}" if self.reason else who
         return "".join(letter for letter in text if letter.isprintable())
 
     @property
     def is_errand(self) -> bool:
-        """Tell whether it is about what follows a rotation: it touches neither the source nor the secret."""
+        """Whether the item follows a rotation, and so touches neither the source nor the secret."""
         return self.action in ("refresh", "remind", "tell")
 
     def about(self, version: str | None) -> WorkItem:
-        """Pin the item to the version found, if its sender could not name one."""
+        """Return the item with this version, if its sender could not name one."""
         return self if self.version else replace(self, version=version)
 
     def to_json(self) -> str:
-        """Write the message."""
+        """Return the text of the queue message."""
         data = asdict(self)
         del data["ref"]
-        return json.dumps({**data, "vault": self.ref.vault, "secret": self.ref.name, "operation": self.operation})
+        return json.dumps(
+            {**data, "vault": self.ref.vault, "secret": self.ref.name, "operation": self.operation}
+        )
 
     @classmethod
     def from_json(cls, text: str | bytes) -> WorkItem:
-        """Read a message; raises NeedsHuman with every problem named where it is not one."""
+        """Read a message; raises NeedsHuman that lists every problem in it."""
         try:
             data = json.loads(text)
         except (ValueError, RecursionError):
@@ -110,21 +124,21 @@ _TYPES: dict[str, type] = {
 
 
 def _problems(data: dict[str, Any]) -> list[str]:
-    found = [
+    problems = [
         f"{key} is not a {kind.__name__}"
         for key, kind in _TYPES.items()
         if data.get(key) is not None and not isinstance(data[key], kind)
     ]
     for key, allowed in (("action", get_args(Action)), ("trigger", get_args(Trigger))):
         if data.get(key) is not None and data[key] not in allowed:
-            found.append(f"{key} is none of {', '.join(allowed)}")
+            problems.append(f"{key} is none of {', '.join(allowed)}")
     if not isinstance(data.get("vault"), str) or not data["vault"].startswith("https://"):
-        found.append("vault is not the URL of a vault")
+        problems.append("vault is not the URL of a vault")
     if not isinstance(data.get("secret"), str) or not NAME.fullmatch(data["secret"]):
-        found.append("secret is not a secret's name")
+        problems.append("secret is not a secret's name")
     if isinstance(data.get("version"), str) and not VERSION.fullmatch(data["version"]):
-        found.append("version is not a version's id")
-    return found
+        problems.append("version is not a version's id")
+    return problems
 
 
 def _malformed(problems: list[str]) -> NeedsHuman:

@@ -1,1 +1,1 @@
-"""The policy document: its text, its schema, its checks, its changes and its store."""
+"""The policy document: its text, its schema, its checks and its changes."""

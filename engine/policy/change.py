@@ -17,38 +17,44 @@ from engine.model.tags import RETIRE
 from engine.secret import SecretVersion
 
 MOST_NAMED = 50
-"""How many secrets are named, those that would not be rotated any more first."""
+"""How many secrets are named at most, beginning with those that would no longer be rotated."""
 STOPPED = frozenset({"parked", "manual", "unmanaged"})
 
 
 class Unfollowable(NeedsHuman):
-    """The document's text has problems, all of which are told."""
+    """The document has problems. The error lists all of them."""
 
-    def __init__(self, problems: Sequence[str], *, where: str = "", fix: str = "see docs/policy.md") -> None:
+    def __init__(
+        self, problems: Sequence[str], *, where: str = "", fix: str = "see docs/policy.md"
+    ) -> None:
         self.problems = tuple(problems)
         what = f"the policy document has {len(problems)} problem(s): {'; '.join(problems)}"
         super().__init__(what, where=where, fix=fix)
 
 
 class Outdated(NeedsHuman):
-    """Another version than the one to be replaced is the newest."""
+    """The version to be replaced is no longer the newest."""
 
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What a document would do, secrets counted by state; `manual` is one more state here."""
+    """What a document would do: secrets counted by state, with `manual` as a further state."""
 
     now: Mapping[str, int] | None
-    """None where no policy can be followed now, so that all work waits."""
+    """None if no valid policy exists now, so that all work waits."""
     then: Mapping[str, int]
     changed: Sequence[Mapping[str, str | None]]
-    """`secret`, `from`, `to` and `reason`, of the first MOST_NAMED."""
+    """`secret`, `from`, `to` and `reason` of the first MOST_NAMED secrets that change."""
 
 
 async def effect(
-    secrets: AsyncIterator[SecretVersion], now: Policy | None, then: Policy, kinds: Kinds, moment: datetime
+    secrets: AsyncIterator[SecretVersion],
+    now: Policy | None,
+    then: Policy,
+    kinds: Kinds,
+    moment: datetime,
 ) -> Effect:
-    """Judge every secret under the policy as it is, and as it would be."""
+    """Judge every secret under the present policy, and under the proposed one."""
     before: Counter[str] = Counter()
     after: Counter[str] = Counter()
     changed: list[dict[str, str | None]] = []
@@ -59,18 +65,18 @@ async def effect(
         after[new] += 1
         if old != new and (old or new in STOPPED):
             changed.append({"secret": str(secret.ref), "from": old, "to": new, "reason": reason})
-    changed.sort(key=lambda each: each["to"] not in STOPPED)
+    changed.sort(key=lambda change: change["to"] not in STOPPED)
     return Effect(dict(before) if now else None, dict(after), changed[:MOST_NAMED])
 
 
-def _judged(one: Entry) -> tuple[str, str]:
-    """Return a secret's state and why.
+def _judged(current: Entry) -> tuple[str, str]:
+    """Return a secret's state, and the reason for it.
 
-    Inside an overlap nothing is manual yet, since the superseded credential is still to be retired. What comes after
-    that is what a change of the policy is about.
+    A secret is not manual yet inside an overlap, because Rekey must still retire the superseded
+    credential. A change of the policy is about what comes after that.
     """
-    tags = {tag: text for tag, text in one.secret.tags.items() if tag != RETIRE}
-    if one.state in ("disabled", "unmanaged") or not is_manual(tags):
-        return one.state, one.reason
-    after = ", once its overlap has passed" if RETIRE in one.secret.tags else ""
+    tags = {tag: text for tag, text in current.secret.tags.items() if tag != RETIRE}
+    if current.state in ("disabled", "unmanaged") or not is_manual(tags):
+        return current.state, current.reason
+    after = ", once its overlap has passed" if RETIRE in current.secret.tags else ""
     return "manual", f"only a person rotates it{after}"

@@ -1,4 +1,7 @@
-"""Find everything that is wrong with a policy document before it counts: each problem with its path and the fix. Pure."""
+"""Find everything that is wrong with a policy document before it counts. Pure.
+
+Each problem names the path in the document and the fix.
+"""
 
 from __future__ import annotations
 
@@ -22,20 +25,26 @@ ONE_SECRET = tuple(policy_schema.ONE_SECRET)
 
 
 def check(text: str, deployed: Policy, kinds: Kinds) -> tuple[Document | None, tuple[str, ...]]:
-    """Read a policy document; None and every problem where it cannot be followed. `deployed` is what the settings grant."""
+    """Read a policy document; return None and every problem if it cannot be followed.
+
+    `deployed` is the policy that the settings grant.
+    """
     data, problems = policy_text.load(text)
     if data is not None or not problems:
         problems += policy_schema.problems(data)
     if problems:
         return None, tuple(problems)
     document = Document.of(data)
-    found = tuple(_Review(data, document, deployed, kinds).problems())
-    return (None, found) if found else (document, ())
+    conflicts = tuple(_Review(data, document, deployed, kinds).problems())
+    return (None, conflicts) if conflicts else (document, ())
 
 
 @dataclass(frozen=True)
 class _Review:
-    """What only shows when the parts of a document are seen together, and beside what the deployment grants."""
+    """The problems that only show when parts of a document are compared with others.
+
+    It also compares them with what the deployment grants.
+    """
 
     data: Mapping[str, Any]
     document: Document
@@ -50,8 +59,8 @@ class _Review:
             path = f"rules[{place}]"
             yield from self._match(f"{path}.match", rule.match)
             yield from self._rule(place, path, rule)
-            if rule.match.one:
-                yield from self._one(place, path, rule, rule.match.one)
+            if rule.match.exact:
+                yield from self._exact(place, path, rule, rule.match.exact)
         for place, consumers in enumerate(self.document.consumers):
             yield from self._match(f"consumers[{place}].match", consumers.match)
 
@@ -67,25 +76,26 @@ class _Review:
                 for number, scope in enumerate(self.data["vaults"][vault]["scopes"]):
                     if not self.deployed.allows(url, scope.rstrip("/").lower()):
                         yield (
-                            f"{path}.scopes[{number}]: is wider than what REKEY_SCOPES binds to the vault: "
-                            "a document can only narrow that"
+                            f"{path}.scopes[{number}]: is wider than what REKEY_SCOPES binds "
+                            "to the vault: a document can only narrow that"
                         )
 
     def _match(self, path: str, match: Match) -> Iterator[str]:
         if match.vault and not self.deployed.manages(match.vault):
-            yield f"{path}.vault: is not served, so this never matches: name a vault of REKEY_VAULTS"
+            yield f"{path}.vault: is not served, so this never matches: name one of REKEY_VAULTS"
 
     def _rule(self, place: int, path: str, rule: Rule) -> Iterator[str]:
         written = self.data["rules"][place]
         alone = [setting for setting in ONE_SECRET if setting in written]
         for number, earlier in enumerate(self.document.rules[:place]):
             if earlier.match.covers(SecretRef(rule.match.vault or "", rule.match.secret)):
-                yield f"{path}: never counts, since rules[{number}] matches all that it matches: put it before that one"
+                yield f"{path}: never counts, since rules[{number}] covers it: put it first"
                 break
-        if alone and not rule.match.one:
-            yield f"{path}.{alone[0]}: is true of one secret only: match one vault and one name without *"
+        if alone and not rule.match.exact:
+            at = f"{path}.{alone[0]}"
+            yield f"{at}: is true of one secret only: match one vault and one name without *"
         if alone and written.get("manual"):
-            yield f"{path}.manual: a person rotates it, so {alone[0]} has no meaning: remove one of them"
+            yield f"{path}.manual: a person rotates it, so {alone[0]} has no meaning: remove one"
         if "rotator" in written and written["rotator"] not in self.kinds:
             yield f"{path}.rotator: write one of {', '.join(sorted(self.kinds))}"
         merged = {**self.document.defaults, **rule.settings}
@@ -93,46 +103,65 @@ class _Review:
         if "ProviderAddress" not in rule.settings:
             yield from self._template(path, rule.settings, merged)
 
-    def _template(self, path: str, own: Mapping[str, str], merged: Mapping[str, str]) -> Iterator[str]:
-        """Look at a template whose source is not named here: it must do for the kind that is named, else for any kind."""
+    def _template(
+        self, path: str, own: Mapping[str, str], merged: Mapping[str, str]
+    ) -> Iterator[str]:
+        """Check a template whose source is not known here.
+
+        It must suit the kind of credential if that is known, otherwise at least one kind.
+        """
         shape, kind = own.get("ValueTemplate"), merged.get("Rotator", "")
         kinds = [self.kinds[kind]] if kind in self.kinds else self.kinds.values()
-        found = [template.problems(shape, each.template_fields, each.value_field) for each in kinds] if shape else []
-        if len(found) == 1:
-            yield from (_with_path(path, problem) for problem in found[0])
-        elif found and all(found):
-            yield f"{path}.valueTemplate: fits no kind of credential: see the page of the kind for its placeholders"
+        lists = (
+            [template.problems(shape, known.template_fields, known.value_field) for known in kinds]
+            if shape
+            else []
+        )
+        if len(lists) == 1:
+            yield from (_with_path(path, problem) for problem in lists[0])
+        elif lists and all(lists):
+            yield f"{path}.valueTemplate: fits no kind of credential: see the page of the kind"
 
-    def _one(self, place: int, path: str, rule: Rule, ref: SecretRef) -> Iterator[str]:
+    def _exact(self, place: int, path: str, rule: Rule, ref: SecretRef) -> Iterator[str]:
         if self.deployed.is_own(ref):
-            yield f"{path}.match: is the secret that holds this document, which nothing rotates: remove the rule"
+            yield f"{path}.match: is the secret that holds this document: remove the rule"
         policy, source = self.deployed.under(self.document), ""
         if "ProviderAddress" in rule.settings:
-            identity = {key: value for key, value in rule.settings.items() if key not in _SEEN_ALONE}
+            identity = {
+                key: value for key, value in rule.settings.items() if key not in _SEEN_ALONE
+            }
             managed = parse({**identity, "ValidityPeriodDays": "3650"}, policy, self.kinds)
             if isinstance(managed, Malformed):
-                yield from (_with_path(path, each) for each in managed.problems if not each.startswith("tag Rotator"))
+                others = (
+                    problem for problem in managed.problems if not problem.startswith("tag Rotator")
+                )
+                yield from (_with_path(path, problem) for problem in others)
             else:
                 source = managed.source
                 yield from self._source(place, path, ref, source)
-        replicas = [SecretRef.parse(url.lower()) for url in self.data["rules"][place].get("replicas", ())]
+        replicas = [
+            SecretRef.parse(url.lower()) for url in self.data["rules"][place].get("replicas", ())
+        ]
         for number, replica in enumerate(replicas):
             if replica in replicas[:number]:
                 yield f"{path}.replicas[{number}]: stands twice: remove one of them"
             yield from self._replica(place, f"{path}.replicas[{number}]", ref, source, replica)
 
     def _source(self, place: int, path: str, ref: SecretRef, source: str) -> Iterator[str]:
+        at = f"{path}.providerAddress"
         if not self.deployed.under(self.document).allows(ref.vault, source):
-            yield f"{path}.providerAddress: is outside the scopes bound to {ref.vault}: correct it, or REKEY_SCOPES"
+            yield f"{at}: is outside the scopes bound to {ref.vault}: correct it or REKEY_SCOPES"
         for number, earlier in enumerate(self.document.rules[:place]):
-            if earlier.match.one and self._same_source(earlier, source):
-                yield f"{path}.providerAddress: is what rules[{number}] rotates already: keep one secret a source"
+            if earlier.match.exact and self._same_source(earlier, source):
+                yield f"{at}: is what rules[{number}] rotates already: keep one secret a source"
 
     def _same_source(self, rule: Rule, source: str) -> bool:
         address = rule.settings.get("ProviderAddress", "")
         return any(kind.canonical(address, rule.settings) == source for kind in self.kinds.values())
 
-    def _replica(self, place: int, path: str, primary: SecretRef, source: str, ref: SecretRef) -> Iterator[str]:
+    def _replica(
+        self, place: int, path: str, primary: SecretRef, source: str, ref: SecretRef
+    ) -> Iterator[str]:
         if ref == primary:
             yield f"{path}: is the secret itself: remove it"
         elif self.deployed.is_own(ref):
@@ -140,18 +169,22 @@ class _Review:
         elif not self.deployed.manages(ref.vault):
             yield f"{path}: its vault is not served: add it to REKEY_VAULTS, or remove the replica"
         elif source and not self.deployed.under(self.document).allows(ref.vault, source):
-            yield f"{path}: its vault is not bound to the source, so its readers may not have the credential: see REKEY_SCOPES"
+            yield f"{path}: its vault is not bound to the source: see REKEY_SCOPES, or remove it"
         for number, other in enumerate(self.document.rules):
             others = other.settings.get("Replicas", "").lower().split(",")
-            if number != place and ref == other.match.one and _manages(other):
-                loop = ", whose replica is this rule's secret: a loop" if str(primary) in others else ""
-                yield f"{path}: is managed itself by rules[{number}]{loop}: make it a replica or a secret of its own"
+            if number != place and ref == other.match.exact and _manages(other):
+                loop = (
+                    ", whose replica is this rule's secret: a loop"
+                    if str(primary) in others
+                    else ""
+                )
+                yield f"{path}: is managed itself by rules[{number}]{loop}: remove it here or there"
             elif number < place and str(ref) in others:
-                yield f"{path}: is a replica in rules[{number}] already: one secret can follow only one other"
+                yield f"{path}: is a replica in rules[{number}] already: keep one of them"
 
 
 _SEEN_ALONE = frozenset({"RotateBeforeDays", "OverlapHours", "RotationWindow", "Replicas"})
-"""Tags whose problems are found without the source's help."""
+"""Tags that can be checked without knowing the source."""
 
 
 def _manages(rule: Rule) -> bool:
@@ -159,7 +192,7 @@ def _manages(rule: Rule) -> bool:
 
 
 def _settings(path: str, own: Mapping[str, str], merged: Mapping[str, str]) -> Iterator[str]:
-    """Look at windows and spans, which need no source to be judged."""
+    """Check windows and spans, which do not depend on the source."""
     if window := own.get("RotationWindow"):
         try:
             Window.parse(window)
@@ -173,8 +206,8 @@ def _settings(path: str, own: Mapping[str, str], merged: Mapping[str, str]) -> I
 
 
 def _with_path(path: str, problem: str) -> str:
-    """Give a problem with a tag the path of the setting that the tag stands for."""
-    return re.sub(r"^(?:tag )?([A-Z]\w+) ", lambda found: f"{path}.{_setting(found[1])}: ", problem)
+    """Replace the tag at the start of a problem by the path of the setting that it stands for."""
+    return re.sub(r"^(?:tag )?([A-Z]\w+) ", lambda match: f"{path}.{_setting(match[1])}: ", problem)
 
 
 def _setting(tag: str) -> str:

@@ -1,6 +1,7 @@
-"""The shape of a policy document: one JSON Schema, published as docs/policy.schema.json, and what a text breaks of it.
+"""The shape of a policy document as one JSON Schema, and the problems that it finds.
 
-Every description says what is to be written, so that it is the fix in a problem as well.
+The schema is published as docs/policy.schema.json. Every description says what to write, so that
+it also serves as the fix in a problem.
 """
 
 from __future__ import annotations
@@ -28,7 +29,10 @@ MATCH = {
     "required": ["secret"],
     "additionalProperties": False,
     "properties": {
-        "vault": {**VAULT, "description": f"{VAULT['description']}; without it every vault is meant"},
+        "vault": {
+            **VAULT,
+            "description": f"{VAULT['description']}; without it every vault is meant",
+        },
         "secret": {
             "type": "string",
             "pattern": r"^[0-9A-Za-z*-]{1,127}$",
@@ -44,11 +48,22 @@ def _text(description: str) -> Schema:
 
 
 def _number(low: int, high: int, unit: str) -> Schema:
-    return {"type": "integer", "minimum": low, "maximum": high, "description": f"whole {unit}, {low} to {high}"}
+    return {
+        "type": "integer",
+        "minimum": low,
+        "maximum": high,
+        "description": f"whole {unit}, {low} to {high}",
+    }
 
 
 def _list(items: Schema, description: str, most: int, least: int = 1) -> Schema:
-    return {"type": "array", "minItems": least, "maxItems": most, "items": items, "description": description}
+    return {
+        "type": "array",
+        "minItems": least,
+        "maxItems": most,
+        "items": items,
+        "description": description,
+    }
 
 
 def _object(properties: Schema, required: list[str], description: str) -> Schema:
@@ -68,12 +83,15 @@ DEFAULTS: Schema = {
     "rotationWindow": _text("days, hours and zone, such as 'Sat,Sun 01:00-05:00 Europe/Berlin'"),
     "owner": _text("who answers for the secret, 256 characters at most"),
 }
-"""What may hold for every secret."""
+"""Settings that can apply to every secret."""
 ONE_SECRET: Schema = {
     "providerAddress": {**_text("the id of what issues the credential"), "maxLength": 1024},
     "credentialId": _text("which credential the value is at first, such as key1"),
     "logins": _list(
-        {**_text("a login, without a comma"), "pattern": "^[^,]+$"}, "two logins that alternate", most=2, least=2
+        {**_text("a login, without a comma"), "pattern": "^[^,]+$"},
+        "two logins that alternate",
+        most=2,
+        least=2,
     ),
     "database": _text("the database that {database} names"),
     "replicas": _list(
@@ -86,28 +104,41 @@ ONE_SECRET: Schema = {
         most=20,
     ),
 }
-"""What can only be true of one secret."""
+"""Settings that can only apply to one secret."""
 SETTINGS: Schema = {
     **DEFAULTS,
     "rotator": _text("a kind of credential, such as storage-key"),
-    "valueTemplate": {**_text("the value around its parts, such as AccountKey={key}"), "maxLength": 2048},
-    "manual": {"type": "boolean", "description": "true where only a person can rotate the secret, else false"},
+    "valueTemplate": {
+        **_text("the value around its parts, such as AccountKey={key}"),
+        "maxLength": 2048,
+    },
+    "manual": {
+        "type": "boolean",
+        "description": "true where only a person can rotate the secret, else false",
+    },
     **ONE_SECRET,
 }
-"""What a rule may set: each setting has the name of its tag, with a small first letter."""
+"""What a rule may set. Each setting is named after its tag, with a small first letter."""
 RESOURCE = {
     "type": "string",
     "maxLength": 1024,
     "pattern": r"^/subscriptions/[^/]+/resource[Gg]roups/[^/]+/providers/[Mm]icrosoft\."
     r"([Ww]eb/sites/[^/]+(/slots/[^/]+)?|[Aa]pp/container[Aa]pps/[^/]+)$",
-    "description": "the resource id of an App Service or Functions app (or a slot of one) or of a Container App",
+    "description": "the resource id of an App Service or Functions app (or slot) or Container App",
+}
+WEBHOOK_SECRET = {
+    **SECRET,
+    "description": "the name of the secret in this document's vault that holds the webhook's URL",
 }
 SCHEMA: Schema = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     "title": "Rekey's policy document",
     **_object(
         {
-            "version": {**_number(1, 1, "number"), "description": "the number 1, which is this shape's version"},
+            "version": {
+                **_number(1, 1, "number"),
+                "description": "the number 1, which is this shape's version",
+            },
             "defaults": _object(DEFAULTS, [], "settings for every secret"),
             "tagsMayOverride": _list(
                 {"enum": sorted(SETTINGS), "description": f"one of {', '.join(sorted(SETTINGS))}"},
@@ -121,7 +152,7 @@ SCHEMA: Schema = {
                     {
                         "scopes": _list(
                             _text("a scope inside those that REKEY_SCOPES binds to the vault"),
-                            "the scopes that the vault's secrets may rotate; an empty list for none",
+                            "scopes that the vault's secrets may rotate; an empty list for none",
                             most=100,
                             least=0,
                         )
@@ -132,7 +163,11 @@ SCHEMA: Schema = {
                 "description": "scopes by the vault's URL",
             },
             "rules": _list(
-                _object({"match": MATCH, **SETTINGS}, ["match"], "a match, and the settings for what it matches"),
+                _object(
+                    {"match": MATCH, **SETTINGS},
+                    ["match"],
+                    "a match, and the settings for what it matches",
+                ),
                 "rules, of which the first that matches a secret counts",
                 most=500,
                 least=0,
@@ -140,12 +175,9 @@ SCHEMA: Schema = {
             "notifications": _list(
                 _object(
                     {
-                        "owner": _text("an owner as tagged or set here; without it everybody's secrets are meant"),
+                        "owner": _text("an owner as tagged or set here; without it, all secrets"),
                         "kind": {"enum": ["slack", "teams"], "description": "slack or teams"},
-                        "webhookSecret": {
-                            **SECRET,
-                            "description": "the name of the secret, in this document's own vault, that holds the webhook's URL",
-                        },
+                        "webhookSecret": WEBHOOK_SECRET,
                     },
                     ["kind", "webhookSecret"],
                     "kind, webhookSecret and if need be owner",
@@ -169,13 +201,18 @@ SCHEMA: Schema = {
         "an object that starts with version: 1",
     ),
 }
-_TYPES: Mapping[str, tuple[type, ...]] = {"object": (dict,), "array": (list,), "string": (str,), "boolean": (bool,)}
+_TYPES: Mapping[str, tuple[type, ...]] = {
+    "object": (dict,),
+    "array": (list,),
+    "string": (str,),
+    "boolean": (bool,),
+}
 
 
 def problems(data: object, schema: Schema = SCHEMA, path: str = "") -> Iterator[str]:
-    """Yield everything in which the data breaks the schema, each with its path and what to write; quotes no value.
+    """Yield every violation of the schema, with its path and what to write; quotes no value.
 
-    Knows the part of JSON Schema that is used above.
+    It implements only the part of JSON Schema that the schema above uses.
     """
     if not _is(data, schema):
         yield f"{path or 'the document'}: write {schema['description']}"

@@ -1,4 +1,4 @@
-"""Read the text of a policy document, YAML or JSON, into plain data: bounded, strict, and without a surprise in it."""
+"""Read the text of a policy document, YAML or JSON, into plain data: strictly, within bounds."""
 
 from __future__ import annotations
 
@@ -9,22 +9,28 @@ from typing import Any
 import yaml
 
 MAX_BYTES = 25_600
-"""The longest value of a secret: https://learn.microsoft.com/azure/key-vault/secrets/about-secrets."""
+"""The longest value of a secret.
+
+https://learn.microsoft.com/azure/key-vault/secrets/about-secrets
+"""
 
 
 def load(text: str) -> tuple[Any, list[str]]:
-    """Return the data and what is wrong with the text; a text that starts with `{` is read as JSON, any other as YAML.
+    """Return the data and the problems of a text: JSON if it starts with `{`, otherwise YAML.
 
-    No problem quotes a value, since the text comes out of a vault.
+    No problem quotes a value, because the text comes from a vault.
     """
     if len(text.encode(errors="replace")) > MAX_BYTES:
-        return None, [f"the document is longer than the {MAX_BYTES} bytes that a secret holds: shorten it"]
+        return None, [
+            f"the document is longer than the {MAX_BYTES} bytes that a secret holds: shorten it"
+        ]
     try:
         data, problems = _json(text) if text.lstrip().startswith("{") else _yaml(text)
         broken = [path for path, value in _texts(data, "") if not value.isprintable()]
     except RecursionError:
         return None, ["the document is nested too deeply"]
-    return data, problems + [f"{path}: holds a line break, or what is no text: write it on one line" for path in broken]
+    unprintable = "contains a line break or an unprintable character: write it on one line"
+    return data, problems + [f"{path}: {unprintable}" for path in broken]
 
 
 def _json(text: str) -> tuple[Any, list[str]]:
@@ -38,9 +44,10 @@ def _json(text: str) -> tuple[Any, list[str]]:
     try:
         return json.loads(text, object_pairs_hook=unique), twice
     except json.JSONDecodeError as error:
-        return None, [f"line {error.lineno}, column {error.colno}: no JSON, as which it starts: {error.msg}"]
+        place = f"line {error.lineno}, column {error.colno}"
+        return None, [f"{place}: not JSON, although it starts with {{: {error.msg}"]
     except ValueError:
-        return None, ["the document is no JSON: a number is too long"]
+        return None, ["the document is not JSON: a number is too long"]
 
 
 def _yaml(text: str) -> tuple[Any, list[str]]:
@@ -48,13 +55,13 @@ def _yaml(text: str) -> tuple[Any, list[str]]:
         loader = _Strict(text)
         return loader.get_single_data(), loader.problems
     except yaml.MarkedYAMLError as error:
-        return None, [f"{_place(error.problem_mark)}no YAML: {error.problem}"]
+        return None, [f"{_place(error.problem_mark)}not YAML: {error.problem}"]
     except (yaml.YAMLError, ValueError):
-        return None, ["the document is no YAML: a character, a date or a number cannot be"]
+        return None, ["the document is not YAML: it contains an invalid character, date or number"]
 
 
 class _Strict(yaml.SafeLoader):
-    """YAML's plain data alone: no anchor, so nothing can be multiplied; no tag, so nothing can be made of it."""
+    """Only plain YAML data: no anchors, which multiply data, and no tags, which build objects."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
@@ -63,18 +70,22 @@ class _Strict(yaml.SafeLoader):
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         event = self.peek_event()  # type: ignore[no-untyped-call]
         if event.anchor or getattr(event, "tag", None):
-            raise yaml.MarkedYAMLError(problem="anchors, aliases and tags are not read", problem_mark=event.start_mark)
+            raise yaml.MarkedYAMLError(
+                problem="anchors, aliases and tags are not allowed", problem_mark=event.start_mark
+            )
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 - PyYAML's
         seen: set[str] = set()
         for key, _ in node.value:
             if key.tag != "tag:yaml.org,2002:str":
-                self.problems.append(f"{_place(key.start_mark)}a key is no text: put it between quotes")
+                self.problems.append(f"{_place(key.start_mark)}a key is not text: put it in quotes")
             elif key.value in seen:
                 self.problems.append(_twice(key.value, _place(key.start_mark)))
             seen.add(str(key.value))
-        node.value = [(key, value) for key, value in node.value if key.tag == "tag:yaml.org,2002:str"]
+        node.value = [
+            (key, value) for key, value in node.value if key.tag == "tag:yaml.org,2002:str"
+        ]
         return super().construct_mapping(node, deep)
 
 

@@ -1,4 +1,4 @@
-"""Prove that a compromised version's credential is refused, or have it revoked, before an incident is called over."""
+"""Prove that a compromised credential is refused, or revoke it, before its incident may end."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from engine.secret import SecretVersion, Sensitive
 
 @dataclass(frozen=True)
 class Compromised:
-    """Settles what the record says is compromised and no retirement has dealt with."""
+    """Settles versions that the record lists as compromised and that no retirement dealt with."""
 
     parts: Parts
     lease: UnderLease
@@ -27,7 +27,7 @@ class Compromised:
     sight: Sight
 
     async def settle(self, secret: SecretVersion, version: str, decision: Decision) -> None:
-        """Settle one version; raises NeedsHuman where nobody can tell whether its credential is still accepted."""
+        """Settle one version; raises NeedsHuman if its credential may still be accepted."""
         if isinstance(decision, Park):
             raise NeedsHuman(decision.reason, where=str(secret.ref), fix=decision.fix)
         managed = self._managed(secret)
@@ -36,15 +36,17 @@ class Compromised:
             await self.gate.out_of_use(secret)
             return
         value = await self._value(secret, version)
-        credential = (template.extract(managed.template, value) or {}).get(managed.rotator.value_field)
+        credential = (template.extract(managed.template, value) or {}).get(
+            managed.rotator.value_field
+        )
         if credential is None:
             raise NeedsHuman(
-                f"which credential version {version} holds cannot be told, so it may still be accepted",
+                f"the credential in version {version} is unknown and may still be accepted",
                 where=str(secret.ref),
                 fix="revoke it at its source, then send compromised for the current version",
             )
         if secret.value and credential.reveal() in secret.value.reveal():
-            # A person has written the leaked value again: the current version is what must be replaced.
+            # A person has written the leaked value again, so the current version must be replaced.
             await self.sight.note_compromised(str(secret.version))
             await self.sight.settle(version)
             return
@@ -54,12 +56,19 @@ class Compromised:
         await self.gate.out_of_use(secret)
 
     async def _revoke(
-        self, secret: SecretVersion, version: str, managed: Managed, value: Sensitive, credential: Sensitive
+        self,
+        secret: SecretVersion,
+        version: str,
+        managed: Managed,
+        value: Sensitive,
+        credential: Sensitive,
     ) -> None:
         rotator, source = self.parts.rotator(managed), self.lease.source
         if not isinstance(rotator, Recognise):
             raise NeedsHuman(
-                f"the credential of version {version} is still accepted", where=source, fix="revoke it there"
+                f"the credential of version {version} is still accepted",
+                where=source,
+                fix="revoke it there",
             )
         old = replace(secret, version=version, value=value)
         job = replace(self.parts.job(old, managed), held_id=None)
@@ -69,23 +78,38 @@ class Compromised:
             what = f"version {version[:8]} is still accepted, and {error.what}"
             raise NeedsHuman(what, where=source, fix="revoke it at its source by hand") from None
         held, record = self.parts.held(secret, managed), self.sight.record
-        held_id = record.published.credential_id if record.published and record.wrote(secret) else None
+        held_id = (
+            record.published.credential_id if record.published and record.wrote(secret) else None
+        )
         await self.lease.begin(self.sight.item, secret)
         async with self.lease.changing("retire"):
             await rotator.retire(source, known.credential_id, held, held_id)
-        if not await Proof(self.parts, self.lease).refused(managed.rotator.kind, known.credential_id, credential):
+        if not await Proof(self.parts, self.lease).refused(
+            managed.rotator.kind, known.credential_id, credential
+        ):
             raise TransientError(
-                f"{known.credential_id} was revoked, but is still accepted", where=source, code="NotRevoked"
+                f"{known.credential_id} was revoked, but is still accepted",
+                where=source,
+                code="NotRevoked",
             )
 
-    async def _replaced_in_place(self, secret: SecretVersion, version: str, managed: Managed) -> bool:
-        """Return whether a single slot accepts what Rekey has published over a version: it accepts nothing else then.
+    async def _replaced_in_place(
+        self, secret: SecretVersion, version: str, managed: Managed
+    ) -> bool:
+        """Return whether a single slot accepts what Rekey published in place of a version.
 
-        That version is disabled, so its own value cannot be tried any more.
+        A single slot accepts nothing else, so the replaced credential is refused.
+
+        The replaced version is disabled, so its own value cannot be tried any more.
         """
         record, held = self.sight.record, self.parts.held(secret, managed)
         rotator = self.parts.rotator(managed)
-        if not (rotator.single_slot(managed.settings) and version in record.earlier and record.wrote(secret) and held):
+        if not (
+            rotator.single_slot(managed.settings)
+            and version in record.earlier
+            and record.wrote(secret)
+            and held
+        ):
             return False
         return await rotator.accepts(self.lease.source, managed.credential_id or "", held)
 
@@ -96,9 +120,9 @@ class Compromised:
             value = None
         if value is None:
             raise NeedsHuman(
-                f"the compromised version {version} cannot be read, so whether its credential is refused cannot be told",
+                f"the credential in version {version} cannot be read and may still be accepted",
                 where=str(secret.ref),
-                fix="enable that version for a moment, or revoke its credential at its source by hand",
+                fix="enable that version for a moment, or revoke its credential by hand",
             )
         return value
 
@@ -106,10 +130,12 @@ class Compromised:
         policy = self.parts.policy
         shown = policy.applied(secret)
         if "ProviderAddress" not in shown.tags:
-            # The current version bears no tags: those that the secret had before say what its values look like.
+            # The current version has no tags. The earlier ones say what its values look like.
             shown = policy.applied(replace(secret, tags=self.sight.record.tags))
         managed = (
-            parse(shown.tags, policy, self.parts.kinds) if "ProviderAddress" in shown.tags else Malformed(("no tags",))
+            parse(shown.tags, policy, self.parts.kinds)
+            if "ProviderAddress" in shown.tags
+            else Malformed(("no tags",))
         )
         if isinstance(managed, Malformed):
             raise NeedsHuman(str(managed), where=str(secret.ref), fix="correct the tags")

@@ -1,4 +1,4 @@
-"""The engine: one work item in, one outcome out; engine/rotate/run.py does the work under the lease."""
+"""The engine: one work item in, one outcome out. engine/rotate/run.py works under the lease."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from engine.contract import Forewarn, Preflight
 from engine.decide.decision import Acting, Decision, Park, Rotate
 from engine.errands import consumers, errand
-from engine.errors import PermanentError, RekeyError
+from engine.errors import PermanentError, RekeyError, TransientError
 from engine.model.outcome import Outcome
 from engine.model.tags import OPERATION, RETIRE, Managed
 from engine.model.workitem import WorkItem
@@ -20,13 +20,16 @@ from engine.rotate.run import Run
 from engine.rotate.under_lease import UnderLease, hold
 from engine.secret import SecretVersion
 
+LEAKED = "what leaked may still be accepted"
+LEAKED_FIX = "revoke it at its source by hand, or give the secret its tags back and report it again"
+
 
 @dataclass(frozen=True)
 class Engine(Parts):
-    """The loop over its parts."""
+    """The engine's entry points, on top of its parts."""
 
     async def preview(self, item: WorkItem) -> tuple[SecretVersion, Decision]:
-        """Return what `handle` would do, changing nothing; raises what stands in its way."""
+        """Return what `handle` would do, changing nothing; raises what would prevent it."""
         secret = await self.vaults.read(item.ref)
         decision = self.decide(secret, item.about(secret.version))
         if isinstance(decision, Rotate):
@@ -34,35 +37,47 @@ class Engine(Parts):
         return secret, await consumers.hold_back(self, secret, item, decision) or decision
 
     async def rehearse(self, secret: SecretVersion, managed: Managed) -> str:
-        """Check everything that a rotation needs, due or not, changing nothing; raises what would keep it from succeeding.
+        """Check everything that a rotation needs, whether it is due or not; changes nothing.
 
-        Returns what an operator must know before it, if anything.
+        Returns what an operator must know beforehand, or an empty text. Raises the error that
+        would make the rotation fail.
         """
         rotator, job = self.rotator(managed), self.job(secret, managed)
-        await Replicas(self, Gate(self, UnderLease(self, managed.source, ())), managed).check(secret.ref)
+        await Replicas(self, Gate(self, UnderLease(self, managed.source, ())), managed).check(
+            secret.ref
+        )
         if isinstance(rotator, Preflight):
             await rotator.preflight(job)
         return await rotator.forewarn(job) if isinstance(rotator, Forewarn) else ""
 
     async def handle(self, item: WorkItem, tries: int = 1) -> Outcome:
-        """Do what is due and report it; raises TransientError when it must be tried again."""
+        """Do what is due and report it; raises TransientError if it must be tried again."""
         try:
             if not item.is_errand:
                 return await self._handle(item, tries)
             outcome = await errand.run(self, item)
         except PermanentError as error:
-            # Nothing could be read, so nothing can be marked: the report is all that is left.
+            # The secret could not be read, so it cannot be marked. The report is all that is left.
             outcome = Outcome(item, "parked", error.what, error.fix)
         return await self._report(outcome, tries)
 
     async def park(self, item: WorkItem, error: RekeyError) -> Outcome:
-        """Give up on an item: mark the secret, unless it has been rotated since or bears an older reason."""
+        """Give up on an item and mark its secret.
+
+        There is no mark if the secret was rotated since, or bears an older reason.
+        """
         if item.is_errand:
             return await self._report(errand.given_up(item, error))
         return await self._report(await Marking(self).give_up(item, error))
 
+    async def leave(self, item: WorkItem, error: RekeyError) -> Outcome:
+        """End a look that met an error while another look is posted already."""
+        return await self._report(
+            Outcome(item, "skipped", f"{error.what}; another look at the source follows")
+        )
+
     async def _report(self, outcome: Outcome, tries: int = 1) -> Outcome:
-        """Report an outcome, and post what it brings with it."""
+        """Report an outcome, and post what follows it."""
         await self.reporter.concluded(outcome)
         await errand.follow(self, outcome, again=tries > 1)
         return outcome
@@ -73,10 +88,22 @@ class Engine(Parts):
             with self.reporter.step("read"):
                 secret = await self.vaults.read(item.ref)
             decision = self._unleased(secret, item.about(secret.version))
-            source = decision.managed.source if isinstance(decision, Acting) else await self._incident_at(secret, item)
+            source = (
+                decision.managed.source
+                if isinstance(decision, Acting)
+                else await self._incident_at(secret, item)
+            )
             if source is None or isinstance(decision, Park):
                 assert not isinstance(decision, Acting)  # noqa: S101 - what acts has a source
-                concluded = await Marking(self).conclude(secret, item.about(secret.version), decision)
+                if item.compromised and not isinstance(decision, Park) and secret.enabled:
+                    # Nothing was ever rotated here, so nobody knows where the leaked credential
+                    # lives.
+                    return await self._report(
+                        Outcome(item, "parked", f"{decision.reason}: {LEAKED}", LEAKED_FIX), tries
+                    )
+                concluded = await Marking(self).conclude(
+                    secret, item.about(secret.version), decision
+                )
                 return await self._report(concluded, tries)
         async with AsyncExitStack() as stack:
             with self.reporter.step("lease"):
@@ -84,7 +111,8 @@ class Engine(Parts):
             run = Run(self, held, item, tries)
             outcome = await run.go()
             if outcome:
-                # Reported under the lease, and noted after that: who dies in between reports once more, and never not.
+                # It is reported under the lease and noted afterwards. A worker that dies in between
+                # causes a second report, but never a missing one.
                 outcome = await self._report(outcome, tries)
                 await run.finish()
         if outcome is None:
@@ -92,7 +120,11 @@ class Engine(Parts):
         return outcome
 
     def _unleased(self, secret: SecretVersion, item: WorkItem) -> Decision:
-        """Decide before the record can be read: no tag of Rekey's own, which may be forged, keeps a secret from its lease."""
+        """Decide before the record can be read, so that no forged tag prevents it.
+
+        If Rekey's own tags allow no action, it decides again without them. What they claim is then
+        compared with the record under the lease.
+        """
         decision = self.decide(secret, item)
         bare = {tag: text for tag, text in secret.tags.items() if tag not in (OPERATION, RETIRE)}
         if isinstance(decision, Acting) or bare == dict(secret.tags):
@@ -100,8 +132,16 @@ class Engine(Parts):
         return self.decide(replace(secret, tags=bare), item)
 
     async def _incident_at(self, secret: SecretVersion, item: WorkItem) -> str | None:
-        """Return the source at which a compromised version must be dealt with, though its secret asks for nothing."""
+        """Return the source of a compromised version whose secret itself asks for nothing."""
         if not item.compromised:
             return None
-        known = (await self.ledger()).of(secret.ref)
+        audit = self.decide(secret, replace(item, action="audit", version=None, compromised=False))
+        if isinstance(audit, Acting):
+            return audit.managed.source
+        ledger = await self.ledger()
+        if ledger.unread:
+            raise TransientError(
+                "what the incident is about cannot be told: the records cannot be listed"
+            )
+        known = ledger.of(secret.ref)
         return known[0].source if known else None

@@ -1,8 +1,9 @@
-"""The one way to write to a vault: publish, retag, disable; the secret itself and its replicas.
+"""The only way to write to a vault: publish, retag or disable, for a secret and its replicas.
 
-Under the lease, from a fresh read: nothing is written over a version that somebody has written since, nothing without the
-owner's consent as it stands now, and never the policy document. Key Vault has no If-Match, so what is left between the
-read and the write is the time of one call.
+Every write happens under the lease, right after a fresh read. Rekey never overwrites a version
+that somebody wrote since, never writes without the owner's present consent, and never writes the
+policy document. Key Vault has no If-Match, so a change by somebody else can only be missed in the
+time of one call, between the read and the write.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from engine.errors import NeedsHuman, TransientError
-from engine.model.tags import MAX_TAGS, OURS
+from engine.model.tags import CREDENTIAL, MAX_TAGS, OURS
 from engine.parts import Parts
 from engine.rotate.under_lease import UnderLease
 from engine.secret import Draft, SecretRef, SecretVersion
@@ -21,47 +22,66 @@ type Check = Callable[[SecretVersion], None]
 
 
 def _nothing(fresh: SecretVersion) -> None:
-    """Ask nothing further: it is the secret that the lease is about."""
+    """Accept any state: the lease is about this very secret, which needs no further consent."""
     del fresh
 
 
 class Overtaken(TransientError):  # noqa: N818 - the name says what is the case
-    """Somebody has written or disabled a version meanwhile: what they did stands, and is decided about anew."""
+    """Somebody wrote or disabled a version meanwhile. It stands, and Rekey decides again."""
 
 
 @dataclass(frozen=True)
 class Gate:
-    """Writes to vaults, under one lease."""
+    """Writes to vaults under one lease."""
 
     parts: Parts
     lease: UnderLease
 
     async def unchanged(self, secret: SecretVersion) -> SecretVersion:
-        """Return the secret, read afresh; raises Overtaken where its current version is another, or is disabled."""
+        """Return the secret, read afresh.
+
+        Raises Overtaken if its current version is another one or is disabled.
+        """
         self._no_policy(secret.ref)
         fresh = await self.parts.vaults.read(secret.ref)
         if fresh.version != secret.version or not fresh.enabled:
-            raise Overtaken("somebody has written a version meanwhile", where=str(secret.ref), code="Overtaken")
+            raise Overtaken(
+                "somebody has written a version meanwhile", where=str(secret.ref), code="Overtaken"
+            )
         return fresh
 
     async def publish(
         self, secret: SecretVersion, draft: Draft, step: str = "publish", check: Check = _nothing
     ) -> SecretVersion:
-        """Write a new version in place of exactly this one; tags that its owner has set meanwhile are kept.
+        """Write a new version in place of exactly this one, keeping tags set by its owner since.
 
         `check` raises where the secret, as it is now, does not consent.
         """
         fresh = await self.unchanged(secret)
         check(fresh)
-        own = {tag: text for tag, text in fresh.tags.items() if tag not in OURS and tag not in draft.tags}
-        gone = {tag for tag in draft.tags if tag not in OURS and tag in secret.tags and tag not in fresh.tags}
+        kept = {*OURS, CREDENTIAL}
+        own = {
+            tag: text
+            for tag, text in fresh.tags.items()
+            if tag not in kept and text != secret.tags.get(tag)
+        }
+        own |= {
+            tag: text
+            for tag, text in fresh.tags.items()
+            if tag not in kept and tag not in draft.tags
+        }
+        gone = {
+            tag
+            for tag in draft.tags
+            if tag not in OURS and tag in secret.tags and tag not in fresh.tags
+        }
         tags = {tag: text for tag, text in draft.tags.items() if tag not in gone} | own
         self._room(secret.ref, tags)
         async with self.lease.changing(step):
             return await self.parts.vaults.publish(secret.ref, replace(draft, tags=tags))
 
     async def retag(self, secret: SecretVersion, ours: Tags, step: str) -> SecretVersion:
-        """Set exactly these of Rekey's own tags on this version; its owner's stay as they are now."""
+        """Set exactly these of Rekey's own tags on this version, keeping its owner's tags."""
         fresh = await self.unchanged(secret)
         tags = {tag: text for tag, text in fresh.tags.items() if tag not in OURS} | dict(ours)
         self._room(secret.ref, tags)
@@ -71,7 +91,7 @@ class Gate:
             return await self.parts.vaults.retag(fresh, tags)
 
     async def disable(self, secret: SecretVersion, version: str, step: str = "disable") -> None:
-        """Disable a version that is not the current one."""
+        """Disable a version, unless it is the current one."""
         await self.unchanged(secret)
         if version == secret.version:
             return
@@ -79,7 +99,10 @@ class Gate:
             await self.parts.vaults.disable(secret.ref, version)
 
     async def out_of_use(self, secret: SecretVersion) -> None:
-        """Disable the versions that hold dead values; a compromised one stays readable until its refusal is proven."""
+        """Disable the versions that hold dead values.
+
+        A compromised version stays readable until its credential is proven to be refused.
+        """
         record = self.lease.record
         ready = [version for version in record.unused if version not in record.compromised]
         for version in ready:
@@ -90,7 +113,9 @@ class Gate:
 
     def _no_policy(self, ref: SecretRef) -> None:
         if self.parts.policy.is_own(ref):
-            raise NeedsHuman("it holds the policy document, which is never written here", where=str(ref))
+            raise NeedsHuman(
+                "it holds the policy document, which is never written here", where=str(ref)
+            )
 
     @staticmethod
     def _room(ref: SecretRef, tags: Tags) -> None:

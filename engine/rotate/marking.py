@@ -1,4 +1,4 @@
-"""How a work item ends where nothing was changed, and how a secret is marked that needs a person."""
+"""How a work item that changed nothing ends, and how a secret that needs a person is marked."""
 
 from __future__ import annotations
 
@@ -17,16 +17,18 @@ LATER = "nothing else is due, and the next sweep looks again"
 
 @dataclass(frozen=True)
 class Marking:
-    """Marks secrets as parked, and says how items ended.
+    """Marks secrets as parked, and concludes items.
 
-    A mark needs no lease: it says something of one version to people, changes only Rekey's own two tags, and nothing is
-    revoked or published because of it.
+    A mark needs no lease. It tells people something about one version and changes only two of
+    Rekey's own tags. Nothing is revoked or published because of it.
     """
 
     parts: Parts
 
-    async def conclude(self, secret: SecretVersion, item: WorkItem, decision: Skip | Wait | Park) -> Outcome:
-        """End where nothing was changed; a secret that cannot be rotated is marked."""
+    async def conclude(
+        self, secret: SecretVersion, item: WorkItem, decision: Skip | Wait | Park
+    ) -> Outcome:
+        """Conclude an item that changed nothing, marking a secret that cannot be rotated."""
         result: Result = "waiting" if isinstance(decision, Wait) else "skipped"
         reason = decision.reason
         if isinstance(decision, Park):
@@ -36,27 +38,39 @@ class Marking:
         return Outcome(item, result, reason, decision.fix, old_version=secret.version)
 
     async def give_up(self, item: WorkItem, error: RekeyError) -> Outcome:
-        """Mark the secret of an item that was given up, unless it has been rotated since or bears an older reason."""
+        """Conclude an item that was given up, and mark its secret.
+
+        There is no mark if the secret was rotated since, or bears an older reason.
+        """
         outcome = Outcome(item, "parked", error.what, error.fix)
         try:
             secret = await self.parts.vaults.read(item.ref)
-            rest = tags.rests_until(self.parts.policy.applied(secret), self.parts.policy.parked_rest)
+            rest = tags.rests_until(
+                self.parts.policy.applied(secret), self.parts.policy.parked_rest
+            )
             resting = rest is not None and rest > self.parts.clock.now()
-            # Who asked by hand waits for a mark of their own; but the first reason says more than that the queue gave up.
+            # Whoever asked by hand waits for their own mark. Otherwise the first reason says more
+            # than a later one from the queue.
             if not self._is_asked(secret, item):
                 return replace(outcome, result="skipped", reason=f"{error.what}; {LATER}")
             if not resting or item.trigger == "manual":
                 reason = secret.tags.get(tags.REASON, "") if resting else ""
-                outcome = replace(outcome, reason=error.what + await self._mark(secret, item, reason or str(error)))
+                outcome = replace(
+                    outcome,
+                    reason=error.what + await self._mark(secret, item, reason or str(error)),
+                )
         except PermanentError as second:
-            outcome = replace(outcome, reason=f"{error.what}; nor could the secret be marked: {second.what}")
+            outcome = replace(
+                outcome, reason=f"{error.what}; nor could the secret be marked: {second.what}"
+            )
         return outcome
 
     def _is_asked(self, secret: SecretVersion, item: WorkItem) -> bool:
         """Return whether what was given up must still be done.
 
-        An incident is marked whatever has replaced its version: its credential may be alive. An audit that a sweep asked
-        for finds nothing wrong by failing: the next sweep asks again.
+        An incident is marked whatever replaced its version, because the compromised credential
+        may still work. An audit for a sweep is not: its failure proves nothing wrong, and the next
+        sweep asks again.
         """
         if item.compromised or item.follow_up or item.trigger == "manual":
             return item.compromised or item.version in (None, secret.version)
@@ -64,8 +78,10 @@ class Marking:
             return False
         return not isinstance(self.parts.decide(secret, item), Confirm | Skip | Wait)
 
-    async def _mark(self, secret: SecretVersion, item: WorkItem, reason: str, *, drifted: bool = False) -> str:
-        """Mark the secret as parked; returns what the report must add where that is not possible."""
+    async def _mark(
+        self, secret: SecretVersion, item: WorkItem, reason: str, *, drifted: bool = False
+    ) -> str:
+        """Mark the secret as parked; return what the report must add if that is impossible."""
         if not (secret.version and secret.enabled) or self.parts.policy.is_own(secret.ref):
             return ""
         try:
@@ -73,7 +89,9 @@ class Marking:
             if fresh.version != secret.version or not fresh.enabled:
                 return ""
             seen, now = tags.fingerprint(self.parts.policy.applied(fresh)), self.parts.clock.now()
-            marked = tags.parked(fresh, reason, now, compromised=item.compromised, drifted=drifted, seen=seen)
+            marked = tags.parked(
+                fresh, reason, now, compromised=item.compromised, drifted=drifted, seen=seen
+            )
             await self.parts.vaults.retag(fresh, marked)
         except PermanentError as error:
             return f"; nor could the secret be marked: {error.what}"

@@ -1,4 +1,4 @@
-"""Whose a source is, and whether what the vault shows of it can be believed."""
+"""Which secret owns a source, and which deployment wrote the secret's current version."""
 
 from __future__ import annotations
 
@@ -15,30 +15,43 @@ from engine.secret import SecretRef, SecretVersion
 
 
 async def other_owner(parts: Parts, held: UnderLease, ref: SecretRef) -> Park | None:
-    """Refuse a source of which another secret owns a part: the first keeps it while it still claims it. Else claim it all."""
+    """Claim the source for a secret; return why not if another secret owns a part of it.
+
+    The first owner keeps the source as long as it still claims it.
+    """
     mine = str(ref).lower()
     others = [lease for lease in held.leases if lease.record.owner != mine]
     for lease in others:
         owner = lease.record.owner
-        if owner and owner != NOBODY and await _still_claims(parts, held.source, SecretRef.parse(owner)):
+        if (
+            owner
+            and owner != NOBODY
+            and await _still_claims(parts, held.source, SecretRef.parse(owner))
+        ):
             going = lease.record.pending
-            revokes = f", which revokes {going.credential_id} at {going.at:%Y-%m-%d %H:%M}Z" if going else ""
-            # Its tag ProviderAddress names the whole source, and a tag must have room left for the way out.
+            revokes = (
+                f", which revokes {going.credential_id} at {going.at:%Y-%m-%d %H:%M}Z"
+                if going
+                else ""
+            )
+            # The source's end is enough: ProviderAddress names all of it, and a tag must have room
+            # for the fix.
             short = "/".join(held.source.split("/")[-2:])
             return Park(
                 f"{short} belongs to the secret {owner}{revokes}",
-                f"keep one secret a source: remove the tag ProviderAddress here, or there (or delete that secret, or, if "
-                f"its vault is not served any more, the record {lease.where})",
+                f"keep one secret a source: remove the tag ProviderAddress here, or there (or "
+                "delete that secret, or, if its vault is not served any more, "
+                f"the record {lease.where})",
             )
-    # Only now: a secret that is refused one part must not keep the others from their owners.
+    # Claimed only now: a secret that is refused one part must not take other parts.
     for lease in others:
-        # What the former owner published says nothing of this secret; what is to be retired was its.
+        # A new record starts empty: what the former owner published or had to retire was its own.
         await lease.write(Record(source=lease.record.source, owner=mine, key=lease.record.key))
     return None
 
 
 async def _still_claims(parts: Parts, source: str, other: SecretRef) -> bool:
-    """Return whether another secret is still tagged for a part of this source; where that cannot be seen, it is."""
+    """Return whether another secret is still tagged for a part of this source; True if unknown."""
     if not parts.policy.manages(other.vault):
         return True
     try:
@@ -49,14 +62,17 @@ async def _still_claims(parts: Parts, source: str, other: SecretRef) -> bool:
 
 
 def claimed(tags: Mapping[str, str], kinds: Kinds) -> set[str]:
-    """Return the parts of every source that tags may mean, whatever else is wrong with them."""
+    """Return the parts of every source that the tags may mean, even if other tags are malformed."""
     address = tags.get("ProviderAddress", "")
     sources = (kind.canonical(address, tags) for kind in kinds.values())
     return {part for source in sources if source for part in parts_of(source)}
 
 
 async def other_writer(parts: Parts, record: Record, secret: SecretVersion) -> Park | None:
-    """Refuse a version that another deployment of Rekey wrote, or whose marks no record knows. `secret` as the vault has it."""
+    """Return why a version by another deployment, or one without a record, is refused; else None.
+
+    `secret` is the version as the vault shows it.
+    """
     if not secret.version or record.wrote(secret):
         return None
     writer, own = secret.tags.get(BY, ""), parts.policy.deployment
@@ -69,18 +85,27 @@ async def other_writer(parts: Parts, record: Record, secret: SecretVersion) -> P
     if replaced and secret.tags.get(OPERATION) == replaced:
         return Park(
             "another deployment of Rekey, which does not give its name, wrote the current version",
-            f"let one deployment serve the vault; if the tags were written by hand, remove the tag {OPERATION}",
+            f"let one deployment serve the vault; if a person wrote the tags, remove {OPERATION}",
         )
-    if record.published is None and RETIRE in secret.tags and not await _known_elsewhere(parts, secret.ref):
+    if (
+        record.published is None
+        and RETIRE in secret.tags
+        and not await _known_elsewhere(parts, secret.ref)
+    ):
+        claimed_id = secret.tags[RETIRE].rpartition(" ")[2][:60]
         return Park(
             f"tag {RETIRE} names a credential to revoke, of which there is no record",
-            f"revoke {secret.tags[RETIRE].rpartition(' ')[2][:60]} at its source if it is not used any more, then remove the "
-            f"tag {RETIRE}",
+            f"revoke {claimed_id} at its source unless it is in use, then remove the tag {RETIRE}",
         )
     return None
 
 
 async def _known_elsewhere(parts: Parts, ref: SecretRef) -> bool:
-    """Return whether the record of another source says what this secret has still to retire: its address has changed."""
+    """Return whether a record of another source lists a retirement for this secret.
+
+    That is the case after a change of its ProviderAddress.
+    """
     mine = str(ref).lower()
-    return any([listed.owner == mine and listed.due is not None async for listed in parts.leases.index()])
+    return any(
+        [listed.owner == mine and listed.due is not None async for listed in parts.leases.index()]
+    )

@@ -1,4 +1,4 @@
-"""What has been done for one work item so far."""
+"""What one work item has done so far."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from engine.model.workitem import WorkItem
 
 @dataclass
 class Progress:
-    """One work item, and what came of it up to now."""
+    """One work item, and what has come of it so far."""
 
     item: WorkItem
     tries: int = 1
@@ -22,12 +22,15 @@ class Progress:
     """What the secret's tags asked for when the result was reached."""
     old_version: str | None = None
     """The current version when the work began."""
-    published: str | None = None
+    new_version: str | None = None
+    """The version that was published, also by an earlier try whose end was not reported."""
+    proven: str | None = None
+    """The version that its source accepted in this run, so that it need not be proven again."""
     drifted: bool = False
-    """The source has refused the current version, and that is not mended yet."""
+    """The source refused the current version, and that is not healed yet."""
     retired: tuple[str, ...] = ()
-    """The ids of the credentials that were revoked."""
+    """The ids of the revoked credentials."""
 
     def done(self, result: Result, reason: str, managed: Managed) -> None:
-        """Note what has been done."""
+        """Note what was done."""
         self.result, self.reason, self.managed = result, reason, managed

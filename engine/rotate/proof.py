@@ -12,11 +12,17 @@ from engine.rotate.under_lease import CALL_SECONDS, UnderLease
 from engine.secret import Sensitive
 
 RENEW_SECONDS = 20.0
-"""How often the lease is looked after while a proof waits for its source."""
+"""How often the lease is renewed while a proof waits for its source."""
 REVOKED = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
-"""Seconds between the tries that a revoked credential gets until every part of its source refuses it: a minute in all."""
+"""Seconds between the tries of a revoked credential, until its whole source refuses it.
+
+They add up to one minute.
+"""
 REFUSALS = 2
-"""So many tries in a row must be refused: one only proves that one replica has heard of it."""
+"""How many tries in a row must be refused.
+
+A single refusal only proves that one server of the source knows of the revocation.
+"""
 
 
 @dataclass(frozen=True)
@@ -26,10 +32,12 @@ class Proof:
     parts: Parts
     lease: UnderLease
 
-    async def accepted(self, managed: Managed, credential_id: str, credential: Sensitive, step: str) -> None:
+    async def accepted(
+        self, managed: Managed, credential_id: str, credential: Sensitive, step: str
+    ) -> None:
         """Prove that the source accepts a credential; raises VerificationFailed.
 
-        That may take as long as the source needs to spread it, so the lease is renewed.
+        This can last until the credential has spread within the source, so it renews the lease.
         """
         with self.parts.reporter.step(step):
             verified = self.parts.rotator(managed).verify(managed.source, credential_id, credential)
@@ -42,13 +50,13 @@ class Proof:
                 proof.cancel()
 
     async def issued(self, managed: Managed, issued: Issued) -> Issued:
-        """Return what was issued once the source accepts it."""
+        """Return what was issued, once the source accepts it."""
         credential = issued.fields[managed.rotator.value_field]
         await self.accepted(managed, issued.credential_id, credential, "verify")
         return issued
 
     async def refused(self, kind: str, credential_id: str, credential: Sensitive) -> bool:
-        """Return whether the source refuses a credential for good, after waiting for its revocation to spread."""
+        """Return whether the source refuses a credential, after waiting for it to spread."""
         rotator, refusals = self.parts.rotators[kind], 0
         with self.parts.reporter.step("disprove"):
             for pause in (*REVOKED, None):

@@ -1,4 +1,4 @@
-"""Make a credential, prove it, announce it in the record, and publish it; bring back one that the source refuses."""
+"""Make a credential, prove it, announce it in the record and publish it; heal a refused version."""
 
 from __future__ import annotations
 
@@ -30,20 +30,29 @@ from engine.secret import Draft, SecretVersion, Sensitive
 log = logging.getLogger("rekey")
 
 DECIDING = ("ProviderAddress", "Rotator", "Logins", tags.MANUAL)
-"""The tags that say whether a secret is rotated, and at which source."""
+"""The tags that decide whether a secret is rotated, and at which source."""
 THEIRS = timedelta(days=1)
-"""How long a version that somebody wrote, and no source has accepted yet, is left to them before it is mended."""
+"""How long Rekey leaves a version alone that somebody wrote and no source has accepted yet."""
 PEACE = timedelta(days=7)
-"""How soon after one a second drift means that somebody else changes the credential, too."""
+"""How soon a second drift after the first means that somebody else changes the credential, too."""
 FOLLOW_UP_SECONDS = 90.0
-"""When the engine looks after a source with a single slot: a dead worker's own message comes back only after 10 minutes."""
+"""How long after its change a follow-up looks at a single-slot source.
+
+A dead worker's own message comes back only after 10 minutes.
+"""
 
 
 class Publishing:
     """Gives one secret a new version."""
 
     def __init__(
-        self, parts: Parts, lease: UnderLease, gate: Gate, sight: Sight, progress: Progress, managed: Managed
+        self,
+        parts: Parts,
+        lease: UnderLease,
+        gate: Gate,
+        sight: Sight,
+        progress: Progress,
+        managed: Managed,
     ) -> None:
         self._parts, self._lease, self._gate, self._sight = parts, lease, gate, sight
         self._progress = progress
@@ -56,7 +65,7 @@ class Publishing:
         self._original = ""
 
     async def rotate(self, secret: SecretVersion, reason: str, *, at_once: bool) -> SecretVersion:
-        """Replace the credential; `at_once`: the one that is superseded gets no overlap."""
+        """Replace the credential. With `at_once`, the superseded one gets no overlap."""
         await self._respect_theirs(secret)
         issued = await self._issue(secret)
         overlap = timedelta() if at_once else self._managed.overlap
@@ -65,67 +74,87 @@ class Publishing:
         return rotated
 
     async def confirm(self, secret: SecretVersion, reason: str) -> SecretVersion:
-        """Prove that the source accepts what is current; if it refuses, bring that credential back."""
+        """Prove that the source accepts the current version; heal it if the source refuses it."""
         fields = template.extract(self._managed.template, secret.value)
-        self._progress.published = secret.version
         if fields is None:
             raise NeedsHuman(
-                "the value does not follow ValueTemplate", where=str(secret.ref), fix="correct either of them"
+                "the value does not follow ValueTemplate",
+                where=str(secret.ref),
+                fix="correct the value or the tag ValueTemplate",
             )
         credential = fields[self._rotator.value_field]
         try:
-            await self._proof.accepted(self._managed, self._managed.credential_id or "", credential, "confirm")
+            await self._proof.accepted(
+                self._managed, self._managed.credential_id or "", credential, "confirm"
+            )
         except VerificationFailed:
             return await self._heal(secret)
-        self._sight.audited = True
+        self._sight.audited, self._progress.proven = True, secret.version
         await self._gate.out_of_use(secret)
         await self._look_around(secret)
         await self._replicas.catch_up(secret, fields)
         if tags.STATE in secret.tags or dict(secret.tags) != dict(self._sight.shown.tags):
-            ours = {tag: text for tag, text in tags.unparked(secret.tags).items() if tag in tags.OURS - {tags.PROOF}}
+            ours = {
+                tag: text
+                for tag, text in tags.unparked(secret.tags).items()
+                if tag in tags.OURS - {tags.PROOF}
+            }
             secret = self._sight.retagged(await self._gate.retag(secret, ours, "unpark"))
-        self._progress.done(self._progress.result or "confirmed", self._progress.reason or reason, self._managed)
+        self._progress.done(
+            self._progress.result or "confirmed", self._progress.reason or reason, self._managed
+        )
         return secret
 
     async def restore(self, secret: SecretVersion, plan: Restore) -> SecretVersion:
-        """Publish the superseded credential again; the one that was current gets an overlap in its turn."""
+        """Publish the superseded credential again. Its successor gets an overlap in turn."""
         managed, pending = self._managed, plan.pending
         old = await self._parts.vaults.read_version(secret.ref, pending.version)
         fields = template.extract(managed.template, old.value)
         if fields is None:
             raise NeedsHuman(
-                "the earlier value does not follow ValueTemplate", where=str(secret.ref), fix="rotate instead"
+                "the earlier value does not follow ValueTemplate",
+                where=str(secret.ref),
+                fix="rotate instead",
             )
         now = self._parts.clock.now()
         ends = max(old.expires or secret.created, now + managed.overlap)
-        if source_ends := await self._ends(replace(secret, version=old.version, value=old.value), pending):
+        if source_ends := await self._ends(
+            replace(secret, version=old.version, value=old.value), pending
+        ):
             ends = min(ends, source_ends)
-        issued = Issued(pending.credential_id, fields, supersedes=managed.credential_id, expires=ends)
+        issued = Issued(
+            pending.credential_id, fields, supersedes=managed.credential_id, expires=ends
+        )
         await self._proof.issued(managed, issued)
         self._born, self._original = old.created, pending.version
         return await self._publish(secret, issued, managed.overlap, "restored", plan.reason)
 
     async def is_refused(self, secret: SecretVersion) -> bool:
-        """Return whether the source refuses what the current version holds, tried once."""
+        """Return whether the source refuses what the current version holds, from one try."""
         held = self._parts.held(secret, self._managed)
         source, held_id = self._managed.source, self._managed.credential_id or ""
         return held is not None and not await self._rotator.accepts(source, held_id, held)
 
     async def withdraw(self) -> None:
-        """Take back what was issued for a version that a person has replaced meanwhile."""
+        """Take back what was issued for a version that a person has replaced meanwhile, unless a replica may hold it."""
+        if self._managed.replicas and self._sight.record.ahead:
+            return
         if isinstance(self._rotator, Tidy) and self._progress.old_version:
             operation = operation_id(self._progress.item.ref, self._progress.old_version)
             await self._tidy(operation, keep=None)
 
     async def _ends(self, old: SecretVersion, pending: Pending) -> datetime | None:
-        """Return when the source itself will end the earlier credential, where it tells."""
+        """Return when the source itself ends the earlier credential; None if it does not say."""
         if not isinstance(self._rotator, Recognise):
             return None
         job = replace(self._parts.job(old, self._managed), held_id=pending.credential_id)
         return (await self._rotator.recognise(job)).ends
 
     async def _issue(self, secret: SecretVersion, *, in_place: bool = False) -> Issued:
-        """Have a credential made, and prove that the source accepts it. Nothing is published without that."""
+        """Have a credential made, and prove that the source accepts it.
+
+        Nothing is published without this proof.
+        """
         managed, rotator = self._managed, self._rotator
         job = self._job(secret, in_place=in_place)
         copies = await self._replicas.check(secret.ref)
@@ -136,7 +165,8 @@ class Publishing:
             await self._tidy(job.operation, keep=None)
         restorable = not in_place and await self._restorable(job)
         await self._gate.unchanged(secret)
-        await self._lease.begin(self._progress.item, secret, FOLLOW_UP_SECONDS if self._single else None)
+        look = FOLLOW_UP_SECONDS if self._single else None
+        await self._lease.begin(self._progress.item, secret, look, asks=True)
         async with warning(self._single), self._lease.changing("issue"):
             try:
                 issued = await rotator.issue(job)
@@ -149,15 +179,23 @@ class Publishing:
 
     def _job(self, secret: SecretVersion, *, in_place: bool = False) -> Job:
         proven, touched = self._sight.wrote(secret), self._sight.record.touched == secret.version
-        return self._parts.job(secret, self._managed, proven=proven, touched=touched, in_place=in_place)
+        job = self._parts.job(
+            secret, self._managed, proven=proven, touched=touched, in_place=in_place
+        )
+        return replace(job, asked=self._sight.record.asked if touched else None)
 
-    async def _announced(self, secret: SecretVersion, job: Job, copies: list[SecretVersion]) -> Issued | None:
-        """Return what an interrupted try has announced and the source still shows, or a replica holds already."""
+    async def _announced(
+        self, secret: SecretVersion, job: Job, copies: list[SecretVersion]
+    ) -> Issued | None:
+        """Return an interrupted try's announced credential; None if it cannot be had any more.
+
+        The source may still show it, or a replica may already hold it.
+        """
         record = self._sight.record
         ahead = record.ahead
         if ahead is None or ahead.replaces != secret.version:
             return None
-        # A repair inside an overlap keeps what an earlier version has to retire, and supersedes nothing itself.
+        # A repair inside an overlap passes on an earlier version's retirement, and adds none.
         own = ahead.retire if ahead.retire and ahead.retire.version == ahead.replaces else None
         superseded = own.credential_id if own else None
         fields: list[Mapping[str, Sensitive] | None] = [
@@ -166,20 +204,24 @@ class Publishing:
         if isinstance(self._rotator, Readable):
             fields.append(await self._rotator.read(job, ahead.credential_id))
         needed = template.fields(self._managed.template) | {self._rotator.value_field}
-        for one in fields:
-            if one and needed <= set(one):
-                value = template.render(self._managed.template, one)
+        for candidate in fields:
+            if candidate and needed <= set(candidate):
+                value = template.render(self._managed.template, candidate)
                 if record.fits(ahead, ahead.credential_id, value):
-                    return Issued(ahead.credential_id, one, superseded)
+                    return Issued(ahead.credential_id, candidate, superseded)
         return None
 
     def _tried_before(self, secret: SecretVersion) -> bool:
         item = self._progress.item
-        tried = self._progress.tries > 1 or bool(item.deferred or item.follow_up) or tags.STATE in secret.tags
+        tried = (
+            self._progress.tries > 1
+            or bool(item.deferred or item.follow_up)
+            or tags.STATE in secret.tags
+        )
         return tried or self._sight.record.is_open
 
     async def _restorable(self, job: Job) -> bool:
-        """Return whether the source accepts what the vault holds: only then may that be set back."""
+        """Return whether the source accepts what the vault holds: only then may it be set back."""
         if not (self._single and isinstance(self._rotator, Undo) and job.held):
             return False
         return await self._rotator.accepts(job.source, job.held_id or "", job.held)
@@ -191,7 +233,10 @@ class Publishing:
     async def _publish(
         self, secret: SecretVersion, issued: Issued, overlap: timedelta, result: Result, reason: str
     ) -> SecretVersion:
-        """Announce, then publish to the replicas, then to the secret itself: who dies in between is followed by a retry."""
+        """Announce the version, then publish it to the replicas, then to the secret itself.
+
+        If the worker dies in between, a retry continues from the announcement.
+        """
         draft = self._draft(secret, issued, overlap)
         job = self._parts.job(secret, self._managed)
         rollback, missed = self._rollback(job), list[RekeyError]()
@@ -200,17 +245,21 @@ class Publishing:
             missed = await self._replicas.write(secret.ref, issued.fields, draft)
             if missed and not self._single:
                 raise missed[0]
-        # What a replica holds is not lost: the next try finds it there.
+        # What a replica holds is not lost: the next try reads it from there.
         copied = len(missed) < len(self._managed.replicas)
-        final: tuple[type[RekeyError], ...] = (Overtaken,) if copied else (PermanentError, Overtaken)
+        final: tuple[type[RekeyError], ...] = (
+            (Overtaken,) if copied else (PermanentError, Overtaken)
+        )
         async with rollback.on(secret, issued, final, proven=True):
-            published = await self._gate.publish(secret, draft)
-        self._progress.published = published.version
+            published = await self._gate.publish(
+                secret, draft, check=lambda now: self._still_asked(secret, now)
+            )
+        self._progress.new_version = self._progress.proven = published.version
         self._sight.audited = True
         self._progress.done(result, reason, self._managed)
         published = self._sight.landed(published)
         if missed:
-            # The password has changed at its source, so the secret itself could not wait for the replica.
+            # The source has a new password already, so the secret could not wait for the replica.
             raise missed[0]
         return published
 
@@ -233,30 +282,35 @@ class Publishing:
         )
         self._still_asked(secret, await self._gate.unchanged(secret))
         announced = record.announced(write, self._rotator.kind)
-        await self._lease.write(replace(announced, healed=now) if self._progress.drifted else announced)
+        await self._lease.write(
+            replace(announced, healed=now) if self._progress.drifted else announced
+        )
 
     def _still_asked(self, secret: SecretVersion, fresh: SecretVersion) -> None:
-        """Raise Overtaken where the owner has changed meanwhile what decides whether, and where, it is rotated."""
+        """Raise Overtaken if the owner has changed whether, or at which source, it is rotated."""
         policy = self._parts.policy
         before, now = policy.applied(secret).tags, policy.applied(fresh).tags
         if any(before.get(tag) != now.get(tag) for tag in DECIDING):
-            raise Overtaken("its owner has changed its tags meanwhile", where=str(secret.ref), code="Overtaken")
+            raise Overtaken(
+                "its owner has changed its tags meanwhile", where=str(secret.ref), code="Overtaken"
+            )
 
     def _draft(self, secret: SecretVersion, issued: Issued, overlap: timedelta) -> Draft:
         now = self._parts.clock.now()
         if issued.expires:
-            # The source ends the new credential early: the next rotation must not wait for this overlap.
+            # The source ends the new credential early. The next rotation must not wait for this
+            # overlap.
             overlap = min(overlap, max(issued.expires - now, timedelta()) / 2)
         cause, deployment = self._progress.item.cause, self._parts.policy.deployment
         return new_version(secret, self._managed, issued, now, overlap, cause, deployment)
 
     async def _look_around(self, secret: SecretVersion) -> None:
-        """Remove what an interrupted try left behind; in an audit, see whether the next rotation would succeed."""
+        """Remove what an interrupted try left behind; an audit also checks the next rotation."""
         audit = self._progress.item.action == "audit"
         if tags.OPERATION in secret.tags:
             await self._tidy(secret.tags[tags.OPERATION], keep=self._managed.credential_id)
         if audit:
-            # The next rotation may have been tried, and refused for good half-way.
+            # The next rotation may already have been tried, and failed for good half-way.
             await self._tidy(operation_id(secret.ref, str(secret.version)), keep=None)
         if audit and isinstance(self._rotator, Preflight):
             job = self._job(secret)
@@ -270,16 +324,27 @@ class Publishing:
                 await self._rotator.tidy(self._managed.source, operation, keep)
 
     async def _respect_theirs(self, secret: SecretVersion) -> None:
-        """Raise NeedsHuman where somebody has just written a value that the source refuses: theirs is not superseded."""
+        """Raise NeedsHuman if somebody just wrote a value that the source refuses.
+
+        Rekey does not supersede what a person has just written.
+        """
         item, held = self._progress.item, self._parts.held(secret, self._managed)
-        if item.force or item.compromised or self._sight.record.compromised or not held or not self._is_theirs(secret):
+        if (
+            item.force
+            or item.compromised
+            or self._sight.record.compromised
+            or not held
+            or not self._is_theirs(secret)
+        ):
             return
         try:
-            accepted = await self._rotator.accepts(self._managed.source, self._managed.credential_id or "", held)
+            accepted = await self._rotator.accepts(
+                self._managed.source, self._managed.credential_id or "", held
+            )
         except TransientError as error:
             if error.retry_after is not None:
                 raise
-            # Whatever keeps the source from answering, the change itself meets it too, and says so.
+            # Whatever keeps the source from answering makes the change fail, too, with its reason.
             return
         if not accepted:
             raise self._refused_theirs(secret)
@@ -287,40 +352,40 @@ class Publishing:
     @staticmethod
     def _refused_theirs(secret: SecretVersion) -> NeedsHuman:
         return NeedsHuman(
-            "the source refuses the value that somebody has just written; somebody else may have changed it there",
+            "the source refuses the value that somebody just wrote; it may have been changed there",
             where=str(secret.ref),
             fix="write a value that the source accepts, or send force with rotate",
         )
 
     def _refuse_to_fight(self, secret: SecretVersion) -> None:
-        """Raise NeedsHuman where the source refuses what Rekey published for the second time lately."""
+        """Raise NeedsHuman if the source refuses what Rekey published twice within a short time."""
         record, now = self._sight.record, self._parts.clock.now()
         again = record.healed is not None and now - record.healed < PEACE
         if again and self._sight.wrote(secret) and not record.open_until:
             raise NeedsHuman(
-                "somebody else changes this credential at its source: another deployment of Rekey, or a person",
+                "another deployment or a person changes this credential at its source, too",
                 where=self._managed.source,
                 fix="let one of them rotate it, then unpark the secret",
             )
 
     def _is_theirs(self, secret: SecretVersion) -> bool:
-        """Return whether somebody has written this version lately, and the source has never been seen to accept it.
+        """Return whether somebody wrote this version lately and no source has accepted it yet.
 
-        With a single slot that is not a matter of time: to mend it would take the password from whoever set it.
+        With a single slot it does not matter when: healing would undo the password that they set.
         """
         record = self._sight.record
         proven = self._sight.wrote(secret) or secret.version in (record.proven, record.touched)
         return not proven and (self._single or self._parts.clock.now() - secret.created < THEIRS)
 
     async def _heal(self, secret: SecretVersion) -> SecretVersion:
-        """Publish anew what the source holds in place of a version that it refuses, and take that one out of use."""
+        """Replace a version that the source refuses by a new credential, and disable it."""
         self._progress.drifted = True
         if self._is_theirs(secret):
             raise self._refused_theirs(secret)
         job = self._job(secret)
         self._refuse_to_fight(secret)
         if not job.proven and isinstance(self._rotator, Preflight):
-            # Somebody else wrote this version: find out first whether it may be replaced at all.
+            # Somebody else wrote this version, so check first whether it may be replaced at all.
             await self._rotator.preflight(job)
         issued = await self._issue(secret, in_place=True)
         reason = "the source refused the current version"
@@ -328,6 +393,7 @@ class Publishing:
         self._progress.drifted = False
         await self._gate.out_of_use(healed)
         if tags.OPERATION in secret.tags:
-            # What was refused may have landed late over what its own operation had published before.
+            # The refused version may be its operation's late write over a newer one of the same
+            # operation, whose credential is still alive.
             await self._tidy(secret.tags[tags.OPERATION], keep=None)
         return healed

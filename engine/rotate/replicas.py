@@ -1,8 +1,8 @@
-"""Further secrets that hold the same credential, in other vaults or other forms.
+"""Replicas: further secrets that hold the same credential, in other vaults or other forms.
 
-The owner of a replica consents to being written by the tag `ReplicaOf` with the URL of the primary: a tag on the primary
-alone gives nobody power over somebody else's secret. Consent is looked at before every touch. What a replica's tags or
-value say decides nothing about the primary.
+A tag on the primary alone gives nobody power over another owner's secret. The owner of a replica
+consents by tagging it with `ReplicaOf` and the URL of the primary. Rekey checks this consent
+before every touch. A replica's tags and value decide nothing about the primary.
 """
 
 from __future__ import annotations
@@ -13,7 +13,16 @@ from dataclasses import dataclass, replace
 from engine.decide.draft import DEFAULT_CONTENT_TYPE
 from engine.errors import NeedsHuman, NotFound, PermanentError, RekeyError
 from engine.model import template
-from engine.model.tags import CREDENTIAL, MAX_TAGS, OPERATION, OURS, REPLICA_OF, RETIRE, Managed, Pending
+from engine.model.tags import (
+    CREDENTIAL,
+    MAX_TAGS,
+    OPERATION,
+    OURS,
+    REPLICA_OF,
+    RETIRE,
+    Managed,
+    Pending,
+)
 from engine.parts import Parts
 from engine.rotate.gate import Gate
 from engine.secret import Draft, SecretRef, SecretVersion, Sensitive
@@ -28,19 +37,21 @@ class Replicas:
     managed: Managed
 
     async def check(self, primary: SecretRef) -> list[SecretVersion]:
-        """Look at every replica before anything is changed; raises what would keep one from being written."""
+        """Read every replica before anything changes; raises what would prevent writing one."""
         copies = [await self.parts.vaults.read(ref) for ref in self.managed.replicas]
         for copy in copies:
             self._consents(copy, primary)
         return copies
 
     def shapes(self, copies: list[SecretVersion]) -> Iterator[tuple[SecretVersion, str]]:
-        """Yield each replica with its own form."""
+        """Yield each replica with the template of its value."""
         for copy in copies:
             yield copy, self._shape(copy)
 
-    async def write(self, primary: SecretRef, fields: Mapping[str, Sensitive], draft: Draft) -> list[RekeyError]:
-        """Write every replica in its own form; permanent errors are returned, so that the caller decides what they mean."""
+    async def write(
+        self, primary: SecretRef, fields: Mapping[str, Sensitive], draft: Draft
+    ) -> list[RekeyError]:
+        """Write every replica in its own form; return permanent errors for the caller to judge."""
         missed: list[RekeyError] = []
         for ref in self.managed.replicas:
             try:
@@ -50,27 +61,34 @@ class Replicas:
         return missed
 
     async def catch_up(self, primary: SecretVersion, fields: Mapping[str, Sensitive]) -> None:
-        """Write each replica that does not hold what the primary holds: it was missed, or an old write landed late."""
+        """Write each replica that does not hold the primary's credential.
+
+        It missed a rotation, or an older write reached it late.
+        """
         for ref in self.managed.replicas:
             copy = await self.parts.vaults.read(ref)
             self._consents(copy, primary.ref)
             shape = self._shape(copy)
-            if template.fields(shape) <= set(fields) and copy.value == template.render(shape, fields):
+            if template.fields(shape) <= set(fields) and copy.value == template.render(
+                shape, fields
+            ):
                 continue
             if primary.value is None or primary.expires is None:
-                raise NeedsHuman("the replica missed a rotation", where=str(ref), fix="rotate the primary")
+                raise NeedsHuman(
+                    "the replica missed a rotation", where=str(ref), fix="rotate the primary"
+                )
             draft = Draft(primary.value, primary.expires, DEFAULT_CONTENT_TYPE, primary.tags)
             await self._write(copy, primary.ref, fields, draft)
 
     async def disable_superseded(self, primary: SecretRef) -> None:
-        """Disable the version of each replica that holds the credential just retired, where its owner still consents."""
+        """Disable the version of each replica that holds the retired credential, with consent."""
         for ref in self.managed.replicas:
             try:
                 copy = await self.parts.vaults.read(ref)
                 self._consents(copy, primary)
                 pending = _pending(copy)
             except (NeedsHuman, NotFound):
-                # It is its owner's again: the value there is dead, and nothing of theirs is touched.
+                # The owner has withdrawn it. Its value is dead, and nothing of theirs is touched.
                 continue
             if pending is None:
                 continue
@@ -85,10 +103,13 @@ class Replicas:
         shape = self._shape(copy)
         if missing := template.fields(shape) - set(fields):
             needed = ", ".join(sorted(missing))
-            raise NeedsHuman(f"the replica needs {needed}", where=str(copy.ref), fix="rotate the primary")
+            raise NeedsHuman(
+                f"the replica needs {needed}", where=str(copy.ref), fix="rotate the primary"
+            )
         value = template.render(shape, fields)
         if copy.value == value:
-            # An interrupted try has written it already: once more would leave its first version enabled for ever.
+            # An interrupted try has already written it. A second write would leave that version
+            # enabled for ever.
             return
         own = {tag: text for tag, text in copy.tags.items() if tag not in OURS}
         ours = {tag: draft.tags[tag] for tag in (CREDENTIAL, OPERATION) if tag in draft.tags}
@@ -96,13 +117,15 @@ class Replicas:
             ours[RETIRE] = retire
         content_type = copy.content_type or draft.content_type
         whole = Draft(value, draft.expires, content_type, own | ours)
-        await self.gate.publish(copy, whole, "publish replica", check=lambda fresh: self._consents(fresh, primary))
+        await self.gate.publish(
+            copy, whole, "publish replica", check=lambda fresh: self._consents(fresh, primary)
+        )
 
     def _shape(self, copy: SecretVersion) -> str:
         return copy.tags.get("ValueTemplate", self.managed.template)
 
     def _consents(self, copy: SecretVersion, primary: SecretRef) -> None:
-        """Raise NeedsHuman where a replica may not, or cannot, be written."""
+        """Raise NeedsHuman if a replica may not be written, or cannot be."""
         if problem := self._problem(copy, primary):
             what, fix = problem
             raise NeedsHuman(f"the replica {what}", where=str(copy.ref), fix=fix)
@@ -116,8 +139,14 @@ class Replicas:
         if copy.tags.get(REPLICA_OF, "").strip().rstrip("/").lower() != str(primary).lower():
             return "does not consent", f"its owner sets its tag {REPLICA_OF} to {primary}"
         if "ProviderAddress" in copy.tags:
-            return "is rotated in its own right", f"remove its tag ProviderAddress, or its tag {REPLICA_OF}"
-        if len({tag for tag in copy.tags if tag not in OURS} | {CREDENTIAL, OPERATION, RETIRE}) > MAX_TAGS:
+            return (
+                "is rotated in its own right",
+                f"remove its tag ProviderAddress, or its tag {REPLICA_OF}",
+            )
+        if (
+            len({tag for tag in copy.tags if tag not in OURS} | {CREDENTIAL, OPERATION, RETIRE})
+            > MAX_TAGS
+        ):
             return "has too many tags to leave room for Rekey's own", "remove a tag of it"
         if wrong := template.problems(shape, rotator.template_fields, rotator.value_field):
             return f"cannot be written: {'; '.join(wrong)}", "correct its tag ValueTemplate"
@@ -128,11 +157,16 @@ def _pending(copy: SecretVersion) -> Pending | None:
     try:
         return Pending.parse(copy.tags[RETIRE]) if RETIRE in copy.tags else None
     except ValueError:
-        raise NeedsHuman(f"the replica's tag {RETIRE} is malformed", where=str(copy.ref), fix="remove it") from None
+        raise NeedsHuman(
+            f"the replica's tag {RETIRE} is malformed", where=str(copy.ref), fix="remove it"
+        ) from None
 
 
 def _superseded(copy: SecretVersion, draft: Draft) -> str | None:
-    """Name the replica's version to disable later; a retry keeps what its first try named, whose value did live."""
+    """Return what the replica's tag RekeyRetire must say: which version to disable, and when.
+
+    A retry keeps what its first try wrote there, because that version held a live credential.
+    """
     if copy.tags.get(OPERATION) == draft.tags.get(OPERATION):
         return copy.tags.get(RETIRE)
     if RETIRE not in draft.tags or copy.version is None:

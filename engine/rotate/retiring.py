@@ -1,4 +1,4 @@
-"""Revoke a superseded credential, prove that it is refused, disable the version that holds it, and forget it."""
+"""Revoke a superseded credential, prove that it is refused, disable its version, and forget it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from engine.rotate.under_lease import UnderLease
 from engine.secret import SecretVersion, Sensitive
 
 DISABLED = "SecretDisabled"
-"""Key Vault's code for a version that is disabled; every other refusal says that a right is missing."""
+"""Key Vault's code for a disabled version. Every other refusal means that a right is missing."""
 
 
 @dataclass(frozen=True)
 class Retiring:
-    """Retires what the record of the source under lease says, and nothing that only a tag says."""
+    """Retires what the record of the leased source lists. A tag alone retires nothing."""
 
     parts: Parts
     lease: UnderLease
@@ -29,30 +29,45 @@ class Retiring:
     sight: Sight
     kind: str
     shape: str
-    """How the credential is found in a value: the ValueTemplate."""
+    """The ValueTemplate, which says where in a value the credential is."""
     managed: Managed | None = None
-    """What the secret's tags ask for; None where the secret has left this source."""
+    """What the secret's tags ask for; None if the secret has left this source."""
 
     @classmethod
-    def of(cls, parts: Parts, lease: UnderLease, gate: Gate, sight: Sight, managed: Managed) -> Retiring:
-        """Retire what a managed secret has superseded."""
+    def of(
+        cls, parts: Parts, lease: UnderLease, gate: Gate, sight: Sight, managed: Managed
+    ) -> Retiring:
+        """Return a Retiring for what a managed secret has superseded."""
         return cls(parts, lease, gate, sight, managed.rotator.kind, managed.template, managed)
 
     @classmethod
     def left(cls, parts: Parts, lease: UnderLease, gate: Gate, sight: Sight) -> Retiring:
-        """Retire what a secret has superseded at a source that its tags do not name any more."""
+        """Return a Retiring for a source that the secret's tags no longer name."""
         record = sight.record
         if record.kind not in parts.rotators:
-            raise NeedsHuman(f"the record names the kind {record.kind!r}, which is not known", where=lease.source)
+            raise NeedsHuman(
+                f"the record names the kind {record.kind!r}, which is not known", where=lease.source
+            )
         value_field = parts.rotators[record.kind].value_field
-        return cls(parts, lease, gate, sight, record.kind, record.tags.get("ValueTemplate", f"{{{value_field}}}"))
+        return cls(
+            parts,
+            lease,
+            gate,
+            sight,
+            record.kind,
+            record.tags.get("ValueTemplate", f"{{{value_field}}}"),
+        )
 
     async def retire(self, secret: SecretVersion, pending: Pending) -> SecretVersion:
         """Retire one credential; returns what is then to be believed of the secret."""
         if pending.version not in self.sight.record.gone:
             await self._revoke(secret, pending)
         await self.gate.out_of_use(secret)
-        rest = {tag: text for tag, text in tags.unparked(secret.tags).items() if tag in tags.OURS - {tags.RETIRE}}
+        rest = {
+            tag: text
+            for tag, text in tags.unparked(secret.tags).items()
+            if tag in tags.OURS - {tags.RETIRE}
+        }
         secret = replace(secret, tags=(await self.gate.retag(secret, rest, "forget")).tags)
         # Written once it has been reported: who dies before finds it proven, and reports it.
         self.lease.learn(replace(self.sight.record, pending=None, changing=None))
@@ -65,12 +80,16 @@ class Retiring:
         await self.lease.begin(self.sight.item, secret)
         try:
             async with self.lease.changing("retire"):
-                await self.parts.rotators[self.kind].retire(self.lease.source, pending.credential_id, held, held_id)
+                await self.parts.rotators[self.kind].retire(
+                    self.lease.source, pending.credential_id, held, held_id
+                )
         except NeedsHuman:
-            # Somebody has put another credential in its place, and into the vault: then it is gone already.
+            # Somebody put another credential in its place and into the vault: it is gone already.
             if old is None or await self._accepted(pending, old):
                 raise
-        if old and not await Proof(self.parts, self.lease).refused(self.kind, pending.credential_id, old):
+        if old and not await Proof(self.parts, self.lease).refused(
+            self.kind, pending.credential_id, old
+        ):
             raise TransientError(
                 f"{pending.credential_id} was revoked, but is still accepted",
                 where=self.lease.source,
@@ -81,20 +100,24 @@ class Retiring:
         await self._note(pending, proven=old is not None)
 
     async def _accepted(self, pending: Pending, old: Sensitive) -> bool:
-        return await self.parts.rotators[self.kind].accepts(self.lease.source, pending.credential_id, old)
+        return await self.parts.rotators[self.kind].accepts(
+            self.lease.source, pending.credential_id, old
+        )
 
     async def _note(self, pending: Pending, *, proven: bool) -> None:
         """Note that the credential is gone, and which versions must still be disabled for it.
 
-        An incident is over only where the credential was seen to be refused.
+        An incident ends only if the credential was seen to be refused.
         """
         record = self.sight.record
         if proven:
             record = record.without(pending.version)
-        await self.lease.write(record.discarded(pending.version, record.twins.get(pending.version, "")))
+        await self.lease.write(
+            record.discarded(pending.version, record.twins.get(pending.version, ""))
+        )
 
     async def _value(self, secret: SecretVersion, version: str) -> Sensitive | None:
-        """Return the credential that an earlier version holds; None where that cannot be read any more."""
+        """Return the credential in an earlier version; None if that is gone or disabled."""
         try:
             old = await self.parts.vaults.read_version(secret.ref, version)
         except NotFound:
@@ -106,13 +129,20 @@ class Retiring:
         fields = template.extract(self.shape, old.value) or {}
         return fields.get(self.parts.rotators[self.kind].value_field)
 
-    def _held(self, secret: SecretVersion, old: Sensitive | None) -> tuple[Sensitive | None, str | None]:
-        """Return the credential that the current version holds, which is never revoked, and its id where it is certain."""
+    def _held(
+        self, secret: SecretVersion, old: Sensitive | None
+    ) -> tuple[Sensitive | None, str | None]:
+        """Return the credential that must never be revoked, the current one, and its id.
+
+        The id is None where it is not certain.
+        """
         record = self.sight.record
-        certain = record.published.credential_id if record.published and record.wrote(secret) else None
+        certain = (
+            record.published.credential_id if record.published and record.wrote(secret) else None
+        )
         if old and secret.value and old.reveal() in secret.value.reveal():
             raise NeedsHuman(
-                "what is to be revoked is what the current version holds",
+                "the current version holds the credential that is to be revoked",
                 where=str(secret.ref),
                 fix="rotate the secret; its earlier credential is revoked after that",
             )

@@ -1,7 +1,8 @@
 """Do what was decided: read again, decide again, issue, verify, announce, publish, confirm, retire.
 
-Whatever dies between two lines here, the message comes back and this runs again from the record and the vault. Every call
-that changes something is made while the lease certainly lasts, and can be made again.
+If the worker dies between two lines, the message comes back and this runs again, from the record
+and the vault. Every call that changes something is made while the lease is certain to last, and
+can be repeated.
 """
 
 from __future__ import annotations
@@ -9,9 +10,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from engine.decide.decision import Acting, Confirm, Decision, Park, Restore, Retire, Rotate, Skip, due_at
+from engine.decide.decision import (
+    Acting,
+    Confirm,
+    Decision,
+    Park,
+    Restore,
+    Retire,
+    Rotate,
+    Skip,
+    due_at,
+)
 from engine.errands import consumers
-from engine.errors import NeedsHuman, PermanentError
+from engine.errors import NeedsHuman, PermanentError, TransientError
 from engine.model.outcome import Outcome
 from engine.model.record import Record
 from engine.model.tags import Managed
@@ -26,17 +37,18 @@ from engine.rotate.publishing import Publishing
 from engine.rotate.retiring import Retiring
 from engine.rotate.sight import Sight
 from engine.rotate.under_lease import CALL_SECONDS, UnderLease
+from engine.rotate.undo import LOST
 from engine.secret import SecretVersion
 
 MOST_TURNS = 12
-"""How many decisions one work item may take: more than any rotation needs, so that nothing runs in a circle."""
+"""How many decisions one work item may take, against endless loops. No rotation needs as many."""
 INCIDENT_SECONDS = 900.0
-"""When an incident is tried again that could not be noted."""
+"""How long until an incident is tried again that could not be noted in the record."""
 
 
 @dataclass
 class Run:
-    """One work item under one lease, and what has been done for it so far."""
+    """One work item under one lease, and what it has done so far."""
 
     parts: Parts
     lease: UnderLease
@@ -52,26 +64,38 @@ class Run:
         self.sight = Sight(self.parts, self.lease, self.item)
 
     async def go(self) -> Outcome | None:
-        """Decide and act until nothing is left to do; None where the secret's source is not the one under lease."""
+        """Decide and act until nothing is left to do.
+
+        Returns None if the secret's source is not the one under lease.
+        """
         try:
-            if self.progress.item.compromised and self.progress.item.version and self.sight.record.owner:
-                # Before anything can fail: what the record does not know is never tried again.
+            if (
+                self.progress.item.compromised
+                and self.progress.item.version
+                and self.sight.record.owner
+            ):
+                # Noted before anything can fail, because only what the record knows is retried.
                 await self.sight.note_compromised(self.progress.item.version)
             secret = await self._look()
             self.progress.old_version = secret.version
-            if needless := self.sight.needless:
-                return await Marking(self.parts).conclude(secret, self.progress.item, Skip(needless))
+            if needless := self.sight.needless or self._left_to_a_look(secret):
+                return await Marking(self.parts).conclude(
+                    secret, self.progress.item, Skip(needless)
+                )
             return await self._advance(secret)
+        except TransientError as error:
+            error.is_followed = self.sight.looks_follow()
+            raise
         except PermanentError as error:
             what = f"{error.what} ({error.where})" if error.where else error.what
             parked = Park(what, error.fix, drifted=self.progress.drifted)
-        # Who has lost the lease must not judge what another worker has done since.
+        # A worker that has lost the lease must not judge what another worker has done since.
         await self.lease.ensure(CALL_SECONDS)
         await self._failed()
         try:
             current = await self.parts.vaults.read(self.progress.item.ref)
         except PermanentError as second:
-            # What could not be done comes first, and what came of it: nobody else knows.
+            # The reason names both what failed and its consequence, which no mark will show.
             reason = f"{parked.reason}; nor could the secret be marked: {second.what}"
             outcome = Outcome(self.progress.item, "parked", reason, parked.fix)
         else:
@@ -79,35 +103,68 @@ class Run:
         return replace(
             outcome,
             old_version=self.progress.old_version,
-            new_version=self.progress.published,
+            new_version=self.progress.new_version,
             retired=self.progress.retired,
         )
 
+    def _left_to_a_look(self, secret: SecretVersion) -> str:
+        """Say why a single slot whose password is uncertain is left to the look that follows; empty where it is not.
+
+        Else every duplicate would set the password once more, and post looks of its own.
+        """
+        item = self.progress.item
+        if (
+            item.compromised
+            or item.follow_up
+            or item.trigger == "manual"
+            or not self.sight.is_promised
+        ):
+            return ""
+        decision = self.parts.decide(secret, item)
+        if not isinstance(decision, Acting) or not self.parts.rotator(decision.managed).single_slot(
+            secret.tags
+        ):
+            return ""
+        return "a look at the source follows"
+
     async def _failed(self) -> None:
-        """Note that nothing is under way after a permanent error; an incident that could not be noted comes back."""
+        """Note after a permanent error that no change is in progress.
+
+        An incident that could not be noted comes back.
+        """
         record = self.sight.record
-        if self.progress.item.compromised and self.progress.item.version not in (*record.compromised, *record.gone):
-            await self.parts.queue.post_rotation(replace(self.progress.item, deferred=0), INCIDENT_SECONDS)
+        if self.progress.item.compromised and self.progress.item.version not in (
+            *record.compromised,
+            *record.gone,
+        ):
+            await self.parts.queue.post_rotation(
+                replace(self.progress.item, deferred=0), INCIDENT_SECONDS
+            )
         if record.owner and record.changing:
-            # The answer was definite, so what was sent takes no late effect.
+            # The error was definite, so what was sent cannot take effect later.
             self.lease.learn(replace(record, changing=None))
 
     async def finish(self) -> None:
         """Note that the outcome has been reported."""
-        await self.sight.told()
+        await self.sight.note_reported()
 
     async def _look(self) -> SecretVersion:
         secret = await self.sight.look()
-        self.progress.item = self.progress.item.about(secret.version)
+        if not (self.progress.item.compromised and self.progress.item.since):
+            self.progress.item = self.progress.item.about(secret.version)
         if self.sight.untold and self.progress.result is None:
             self.progress.result, self.progress.reason = "rotated", "published by an earlier try"
+            published = self.record.published
+            self.progress.new_version = published.version if published else None
         return secret
 
     def _asked(self) -> WorkItem:
         """Return what is asked for: an incident that the record knows of comes before everything else."""
-        doomed = self.sight.record.compromised
+        doomed, item = self.sight.record.compromised, self.progress.item
+        if not doomed and item.compromised and item.since and item.version is None:
+            return replace(item, action="audit", compromised=False)
         if not doomed:
-            return self.progress.item
+            return item
         action = self.progress.item.action if self.progress.item.action == "restore" else "rotate"
         return replace(self.progress.item, action=action, compromised=True, version=doomed[0])
 
@@ -117,7 +174,7 @@ class Run:
             item = self._asked()
             decision = self.parts.decide(secret, item)
             here = isinstance(decision, Acting) and decision.managed.source == self.lease.source
-            # What a tag alone claims to be retired is not done in silence.
+            # A retirement that only a tag claims is refused with a reason, not skipped silently.
             unproven = isinstance(decision, Skip) and item.action == "retire"
             obstacle = await self._obstacle(secret) if here or unproven else None
             if obstacle:
@@ -129,17 +186,19 @@ class Run:
                 return await self._end(secret, item, decision)
             if not here:
                 return None
-            if isinstance(decision, Confirm) and secret.version == self.progress.published:
+            if isinstance(decision, Confirm) and secret.version == self.progress.proven:
                 self.progress.managed = decision.managed
                 return self._report(secret)
             if lagging := await consumers.hold_back(self.parts, secret, item, decision):
                 if item.action != "audit":
                     return await Marking(self.parts).conclude(secret, item, lagging)
-                # What is current is proven all the same, and the app that lags is refreshed for it.
+                # The current version is still proven, and the lagging app refreshed for it.
                 secret = await self._publishing(decision.managed).confirm(secret, lagging.reason)
                 return self._report(secret)
             secret = await self._step(secret, decision)
-        raise NeedsHuman("the secret changes faster than it can be rotated", where=str(self.progress.item.ref))
+        raise NeedsHuman(
+            "the secret changes faster than it can be rotated", where=str(self.progress.item.ref)
+        )
 
     async def _end(self, secret: SecretVersion, item: WorkItem, decision: Decision) -> Outcome:
         assert not isinstance(decision, Acting)  # noqa: S101 - for the type
@@ -148,41 +207,68 @@ class Run:
         return await Marking(self.parts).conclude(secret, item, decision)
 
     async def _obstacle(self, secret: SecretVersion) -> Park | None:
-        """Return what keeps this secret from being rotated at this source: another secret, or another deployment."""
+        """Return what forbids rotating this secret here: another owner, or another deployment."""
         if owned := await other_owner(self.parts, self.lease, secret.ref):
             return owned
         return await other_writer(self.parts, self.sight.record, self.sight.shown)
 
     async def _note_incident(self, secret: SecretVersion) -> None:
-        """Note in the record that a version is compromised, before anything else is done."""
-        version = self.progress.item.version or secret.version
-        if not (self.progress.item.compromised and version and self.sight.record.owner):
-            return
-        doomed = [version]
-        if (since := _moment(self.progress.item.since)) and self.sight.made_before(secret, since):
-            # Restored between the order and its item: what is current now is as old as what was reported.
-            doomed.append(str(secret.version))
-        await self.sight.note_compromised(*doomed)
+        """Note in the record which versions are compromised, before anything else is done."""
+        if self.progress.item.compromised and self.sight.record.owner:
+            await self.sight.note_compromised(*self._doomed(secret))
 
-    async def _left_over(self, secret: SecretVersion, decision: Decision, *, here: bool) -> SecretVersion | None:
-        """Finish what only the record knows of: an incident's credential, or a retirement at a source that was left."""
+    def _doomed(self, secret: SecretVersion) -> list[str]:
+        item, record = self.progress.item, self.sight.record
+        since = _moment(item.since)
+        old = since is not None and self.sight.made_before(secret, since)
+        if item.version:
+            # Restored between the order and its item: what is current now is as old as what was
+            # reported.
+            return [item.version, *([str(secret.version)] if old else [])]
+        if since is None or old or not self.sight.wrote(secret):
+            return [str(secret.version)]
+        # Rekey has replaced it since; what it superseded may still be accepted.
+        return [record.pending.version] if record.pending else []
+
+    async def _left_over(
+        self, secret: SecretVersion, decision: Decision, *, here: bool
+    ) -> SecretVersion | None:
+        """Finish what only the record knows of; None if there is nothing.
+
+        That is an incident's credential, or a due retirement at a source that the secret has left.
+        """
         record = self.sight.record
         if record.compromised and (not here or isinstance(decision, Confirm | Skip)):
+            if isinstance(decision, Confirm) and secret.version != self.progress.proven:
+                # What is current comes first: a late change may have made its source refuse it.
+                return await self._publishing(decision.managed).confirm(secret, decision.reason)
             await Compromised(self.parts, self.lease, self.gate, self.sight).settle(
                 secret, record.compromised[0], decision
             )
             return await self._look()
-        if not here and record.pending and record.pending.at <= self.parts.clock.now():
-            return await self._retire(secret, Retiring.left(self.parts, self.lease, self.gate, self.sight))
+        # While a person has disabled the secret nothing is revoked: nobody could tell what it
+        # holds.
+        due = record.pending and record.pending.at <= self.parts.clock.now()
+        if not here and due and secret.enabled:
+            return await self._retire(
+                secret, Retiring.left(self.parts, self.lease, self.gate, self.sight)
+            )
         return None
 
     async def _step(self, secret: SecretVersion, decision: Acting) -> SecretVersion:
         try:
             return await self._act(secret, decision)
-        except Overtaken:
+        except Overtaken as error:
             # What a person did stands, and is looked at like anything else that they did.
             await self._publishing(decision.managed).withdraw()
-            return await self._look()
+            current = await self._look()
+            if LOST in error.what and not current.enabled:
+                raise NeedsHuman(
+                    error.what,
+                    where=str(secret.ref),
+                    fix="enable the secret, then rotate it by hand",
+                ) from None
+            return current
 
     async def _act(self, secret: SecretVersion, decision: Acting) -> SecretVersion:
         publishing = self._publishing(decision.managed)
@@ -191,10 +277,15 @@ class Run:
                 return await publishing.rotate(secret, reason, at_once=at_once)
             case Retire(managed, _, reason):
                 if not self._asked().compromised and await publishing.is_refused(secret):
-                    # What is to be retired may be the last credential that works: mend the current version first.
+                    # The credential to retire may be the last one that works: heal first.
                     return await publishing.confirm(secret, reason)
-                self.progress.managed, self.progress.reason = managed, self.progress.reason or reason
-                return await self._retire(secret, Retiring.of(self.parts, self.lease, self.gate, self.sight, managed))
+                self.progress.managed, self.progress.reason = (
+                    managed,
+                    self.progress.reason or reason,
+                )
+                return await self._retire(
+                    secret, Retiring.of(self.parts, self.lease, self.gate, self.sight, managed)
+                )
             case Restore():
                 return await publishing.restore(secret, decision)
             case Confirm(_, reason):
@@ -220,7 +311,10 @@ class Run:
 
     def _report(self, secret: SecretVersion) -> Outcome:
         assert self.progress.result  # noqa: S101 - only called after something was done
-        managed = self.progress.managed
+        managed, published = self.progress.managed, self.record.published
+        # A person may have written, or disabled, a version on top of the one that this is about.
+        is_current = self.progress.new_version in (None, secret.version)
+        written = published.credential_id if published else None
         return Outcome(
             self.progress.item,
             self.progress.result,
@@ -228,9 +322,9 @@ class Run:
             rotator=managed.rotator.kind if managed else self.record.kind,
             source=self.lease.source,
             old_version=self.progress.old_version,
-            new_version=secret.version if secret.version != self.progress.old_version or self.sight.untold else None,
-            credential_id=secret.tags.get("CredentialId"),
-            next_due=due_at(secret, managed) if managed else None,
+            new_version=self.progress.new_version,
+            credential_id=secret.tags.get("CredentialId") if is_current else written,
+            next_due=due_at(secret, managed) if managed and is_current else None,
             retired=self.progress.retired,
             replicas=managed.replicas if managed else (),
         )

@@ -1,4 +1,4 @@
-"""What is to be believed of a secret: the vault's current version, held against the record of its source."""
+"""What Rekey believes of a secret: its current version, compared with its source's record."""
 
 from __future__ import annotations
 
@@ -8,61 +8,76 @@ from datetime import datetime, timedelta
 from engine.contract import Tidy
 from engine.errors import AccessDenied, NotFound, RekeyError
 from engine.model.record import LATE, Record, Write
-from engine.model.tags import OURS
+from engine.model.tags import CREDENTIAL, OURS
 from engine.model.workitem import WorkItem
 from engine.parts import Parts
 from engine.rotate.under_lease import UnderLease
 from engine.secret import SecretVersion
 
+_AHEAD = timedelta(seconds=60)
+"""How much earlier than noted the promised look may come: clocks differ."""
 _SKEW = timedelta(minutes=2)
 """How much the clocks of the app and of the vault may differ."""
 
 
 @dataclass
 class Sight:
-    """The secret of one work item, seen through the record of its source."""
+    """The secret of one work item, seen together with the record of its source."""
 
     parts: Parts
     lease: UnderLease
     item: WorkItem
     untold: bool = False
     """The current version was published, and its outcome has not been noted as reported."""
+    is_promised: bool = False
+    """A look at a change that is under way has been posted, and comes later."""
     surplus: bool = False
-    """The item is a look, and another one has been posted that comes later: they never multiply."""
+    """The item is a look, and a later one is posted already. Looks never multiply."""
     audited: bool = False
-    """The current version has been proven in this run."""
+    """This run has proven the current version."""
     _shown: SecretVersion | None = None
 
     @property
     def record(self) -> Record:
-        """What is known of the source as far as it is this secret's; an empty record else."""
+        """The record of the source if this secret owns it, otherwise an empty record."""
         record = self.lease.record
         return record if record.owner == str(self.item.ref).lower() else Record()
 
     @property
     def shown(self) -> SecretVersion:
-        """The current version as the vault showed it, with tags as people wrote them."""
+        """The current version as the vault showed it, with its tags as they are there."""
         assert self._shown  # noqa: S101 - asked only after a look
         return self._shown
 
     async def look(self) -> SecretVersion:
-        """Read the current version and return what is to be believed of it; raises Stale where the vault lags."""
+        """Read the current version and return what Rekey believes of it.
+
+        Raises Stale if the vault lags behind the record.
+        """
         with self.parts.reporter.step("read"):
             shown = await self.parts.vaults.read(self.item.ref)
         self._shown = shown
-        promised = self.record.look_at
-        self.surplus = bool(self.item.follow_up and promised and promised > self.parts.clock.now())
-        if self.record.owner:
+        self.is_promised = self.looks_follow()
+        self.surplus = bool(self.item.follow_up) and self.looks_follow(_AHEAD)
+        if self.record.owner and not self.surplus:
             await self._compare(shown)
             await self.lease.look_again(self.item)
         return self.record.believed(shown)
+
+    def looks_follow(self, ahead: timedelta = timedelta()) -> bool:
+        """Return whether a look at a change in progress is posted, and comes later."""
+        record = self.record
+        open_change = record.changing or record.open_until or record.ahead
+        return bool(
+            open_change and record.look_at and record.look_at > self.parts.clock.now() + ahead
+        )
 
     async def _compare(self, shown: SecretVersion) -> None:
         record, now = self.record, self.parts.clock.now()
         seen = record.seen(shown, now)
         ahead = seen.ahead
         if ahead and shown.enabled and shown.version != ahead.replaces:
-            # Somebody wrote a version on top: did what was announced land beneath it?
+            # Somebody wrote a newer version. Was the announced one written before it?
             seen = await self._beneath(seen, ahead, shown)
         elif record.ahead and not ahead:
             self.untold = True
@@ -71,7 +86,10 @@ class Sight:
 
     async def _beneath(self, record: Record, ahead: Write, shown: SecretVersion) -> Record:
         async for version in self.parts.vaults.versions(shown.ref):
-            if version.version in (None, shown.version, ahead.replaces) or version.created < ahead.at - _SKEW:
+            if (
+                version.version in (None, shown.version, ahead.replaces)
+                or version.created < ahead.at - _SKEW
+            ):
                 continue
             try:
                 whole = await self.parts.vaults.read_version(shown.ref, str(version.version))
@@ -82,17 +100,17 @@ class Sight:
         rotator = self.parts.rotators.get(record.kind)
         if isinstance(rotator, Tidy):
             async with self.lease.changing("tidy"):
-                await rotator.tidy(self.lease.source, ahead.operation, None)
+                await rotator.tidy(self.lease.source, ahead.operation, shown.tags.get(CREDENTIAL))
         return record.lose()
 
     @property
     def _has_looked(self) -> bool:
-        """Return whether this run was a look that came to its end."""
+        """Return whether this run was a look that ran to its end."""
         return not self.surplus and bool(self.audited or self.item.follow_up)
 
     @property
     def needless(self) -> str:
-        """Say why the item, a look, has nothing left to look at; empty where it has."""
+        """Return why a look has nothing left to look at; empty if it has, or is no look."""
         if self.surplus:
             return "another look at the source follows"
         is_look = self.item.action == "audit" and self.item.follow_up
@@ -105,37 +123,42 @@ class Sight:
         return self.record.wrote(secret)
 
     def landed(self, version: SecretVersion) -> SecretVersion:
-        """Note that what was announced is published; returns what is to be believed of it.
+        """Note that the announced version is published; return what Rekey believes of it.
 
-        It is written once the outcome has been reported. Who dies before finds the announced value in the vault.
+        The record is written after the outcome was reported. If the worker dies before, the next
+        one finds the announced value in the vault.
         """
         self.lease.learn(self.lease.record.landed(version))
         self._shown, self.untold = version, True
         return self.record.believed(version)
 
     def retagged(self, version: SecretVersion) -> SecretVersion:
-        """Take note of new tags; returns what is to be believed of the version."""
+        """Note new tags; return what Rekey believes of the version."""
         self._shown = version
         return self.record.believed(version)
 
     def made_before(self, secret: SecretVersion, moment: datetime) -> bool:
-        """Return whether Rekey published this version with a credential that is older than a moment."""
+        """Return whether Rekey published this version, with a credential made before a moment."""
         published = self.record.published
         return bool(published and self.wrote(secret) and published.made < moment)
 
     async def note_compromised(self, *versions: str) -> None:
         """Note that the credentials of these versions must go."""
         record = self.record
-        new = tuple(one for one in versions if one not in record.compromised and one not in record.gone)
+        new = tuple(
+            version
+            for version in versions
+            if version not in record.compromised and version not in record.gone
+        )
         if new:
             await self.lease.write(replace(record, compromised=(*record.compromised, *new)))
 
     async def settle(self, version: str) -> None:
-        """Note that the credential of a compromised version is proven to be gone."""
+        """Note that the credential of a compromised version is proven to be refused."""
         await self.lease.write(self.record.without(version))
 
-    async def told(self) -> None:
-        """Note that the outcome has been reported, and when the version was proven; fine if that cannot be noted."""
+    async def note_reported(self) -> None:
+        """Note that the outcome was reported, and when the version was proven; ignores failure."""
         record = self.record
         if not record.owner:
             return
@@ -154,5 +177,5 @@ class Sight:
         try:
             await self.lease.write(record)
         except RekeyError:
-            # The next look finds it unnoted, and reports once more.
+            # The next look finds it not noted, and reports it once more.
             return

@@ -1,7 +1,8 @@
-"""Roll a single-slot source back to the vault's password when the new one cannot be verified or published.
+"""Roll a single-slot source back to the vault's password if the new one cannot be published.
 
-Else nobody would know the password. It is not rolled back where the old password is compromised, where the source had
-refused it before the change (somebody may have revoked it on purpose), or where another worker may have gone on since.
+That covers a new password that cannot be verified, too. Otherwise nobody would know the password.
+Rekey does not roll back if the old password is compromised, if the source refused it before the
+change (somebody may have revoked it on purpose), or if another worker may have continued since.
 """
 
 from __future__ import annotations
@@ -22,9 +23,10 @@ LOST = "the source may hold a password that nobody knows"
 
 @asynccontextmanager
 async def warning(single_slot: bool) -> AsyncIterator[None]:  # noqa: FBT001 - it is all that matters
-    """For single-slot sources, warn in the error of an uncertain change that the new password may be unknown.
+    """For single-slot sources, warn in the error that the new password may be unknown.
 
-    It is not rolled back: the change could still land, after that. Without the lease nothing was sent.
+    Rekey does not roll back here, because the change could still take effect after that. Without
+    the lease nothing was sent, so there is nothing to warn of.
     """
     try:
         yield
@@ -49,11 +51,17 @@ class Rollback:
 
     @asynccontextmanager
     async def on(
-        self, secret: SecretVersion, issued: Issued, errors: tuple[type[RekeyError], ...], *, proven: bool = False
+        self,
+        secret: SecretVersion,
+        issued: Issued,
+        errors: tuple[type[RekeyError], ...],
+        *,
+        proven: bool = False,
     ) -> AsyncIterator[None]:
-        """Where these errors come from a single-slot source, roll back, and say beside the error what came of it.
+        """Roll back a single-slot source after these errors, and add the result to the error.
 
-        `proven`: the source has accepted what was issued. Where it does not any more, a person has changed it.
+        `proven`: the source has accepted what was issued. If it no longer does, a person has
+        changed it.
         """
         try:
             yield
@@ -65,38 +73,53 @@ class Rollback:
             problem = await self._back(secret, issued, problem, proven=proven)
         raise problem
 
-    async def _back(self, secret: SecretVersion, issued: Issued, problem: RekeyError, *, proven: bool) -> RekeyError:
+    async def _back(
+        self, secret: SecretVersion, issued: Issued, problem: RekeyError, *, proven: bool
+    ) -> RekeyError:
         rotator = self.parts.rotator(self.managed)
         if self.unwanted or not issued.restorable or not isinstance(rotator, Undo):
             problem.add(LOST)
             return problem
         try:
-            wanted = await self._wanted(secret)
-            if wanted is None:
+            password = await self._password(secret)
+            if password is None:
                 problem.add(f"somebody has written a version meanwhile, and {LOST}")
                 return problem
             issued_value = issued.fields[rotator.value_field]
-            if proven and not await rotator.accepts(self.job.source, issued.credential_id, issued_value):
-                problem.add("somebody has changed the password at its source meanwhile, and it was left so")
+            if proven and not await rotator.accepts(
+                self.job.source, issued.credential_id, issued_value
+            ):
+                problem.add(
+                    "somebody has changed the password at its source meanwhile; it was left alone"
+                )
                 return problem
             async with self.lease.changing("undo"):
-                await rotator.undo(self.job, wanted)
+                await rotator.undo(self.job, password)
         except LeaseUnavailable:
-            # Another worker may have set, and published, something else since.
+            # Another worker may have set, and published, another password since.
             return problem
         except RekeyError as second:
-            problem.add(f"nor could what the vault holds be set back: {second.what}")
+            problem.add(f"what the vault holds could not be set back either: {second.what}")
             # It may or may not have been set back, so the message must come back.
             passing = isinstance(second, TransientError) and not isinstance(problem, TransientError)
             later = getattr(second, "retry_after", None)
-            again = TransientError(problem.what, where=problem.where, fix=problem.fix, retry_after=later)
+            again = TransientError(
+                problem.what, where=problem.where, fix=problem.fix, retry_after=later
+            )
             return again if passing else problem
         problem.add("what the vault holds was set back")
         return problem
 
-    async def _wanted(self, secret: SecretVersion) -> Sensitive | None:
-        """Return the password to set back: the vault's, also where a person has written it meanwhile."""
+    async def _password(self, secret: SecretVersion) -> Sensitive | None:
+        """Return the vault's current password, even if a person has written it meanwhile.
+
+        None if the current version is disabled or its value holds no password.
+        """
         current = await self.parts.vaults.read(secret.ref)
         if not current.enabled:
             return None
-        return self.job.held if current.version == secret.version else self.parts.held(current, self.managed)
+        return (
+            self.job.held
+            if current.version == secret.version
+            else self.parts.held(current, self.managed)
+        )

@@ -1,7 +1,7 @@
-"""Send everything that an incident covers to be replaced, and tell how far that has come.
+"""Send on everything that an incident covers, and report how far its replacement has come.
 
-An order can come twice: its worker dies half-way. So each work item names the version that it is about, as just read, and
-what has been replaced since the incident began is left alone.
+An order can arrive twice, because a worker can die half-way. So each work item names the version
+that it is about, as just read. What was replaced since the incident began is left alone.
 """
 
 from __future__ import annotations
@@ -27,9 +27,15 @@ from engine.sweep.part import Part
 log = logging.getLogger("rekey.incident")
 
 LEAD_SECONDS = 10
-"""How far behind its request an incident is dated: whatever was written before is older, even where clocks differ so much."""
+"""How far before its request an incident is dated.
+
+Even if clocks differ by that much, everything written before the request is older than the date.
+"""
 SETTLE_SECONDS = 2.0 * LEAD_SECONDS
-"""How long after that request its work starts: whatever it writes is newer than the incident's date, in the same way."""
+"""How long after the request its work starts.
+
+By the same margin, everything that the work writes is newer than the incident's date.
+"""
 
 
 @dataclass(frozen=True)
@@ -40,10 +46,11 @@ class CutOff:
     incident: Incident
 
     async def send(self, order: SweepOrder, seconds: float = SWEEP_SECONDS) -> bool:
-        """Send one vault's secrets on, as fast as Azure allows; returns whether all of them were.
+        """Send on the secrets of one vault, as fast as Azure allows; return whether all were sent.
 
-        One that cannot be read stops no other: the worker that meets it parks and reports it. What there is no time for
-        goes on by a new message. Raises TransientError where the order must be repeated.
+        A secret that cannot be read stops no other: the worker that receives it parks and reports
+        it. A new message continues what there is no time for. Raises TransientError if the order
+        must be repeated.
         """
         part = Part.of(order, self.engine.policy.scopes, self.engine.clock, seconds)
         ledger = await self.engine.ledger()
@@ -54,7 +61,9 @@ class CutOff:
             seen += len(secrets)
             if token is None:
                 since, vault = self.incident.since, order.vault
-                log.warning("incident of %s in %s: %d of %d secrets sent on", since, vault, sent, seen)
+                log.warning(
+                    "incident of %s in %s: %d of %d secrets sent on", since, vault, sent, seen
+                )
                 return True
             part.token = token
             if part.is_over:
@@ -62,7 +71,7 @@ class CutOff:
                 return False
 
     async def _send_all(self, secrets: Sequence[SecretVersion], pace: Pace, ledger: Ledger) -> int:
-        sent, posts = 0, (self._send(one, pace, ledger) for one in secrets)
+        sent, posts = 0, (self._send(secret, pace, ledger) for secret in secrets)
         for result in await asyncio.gather(*posts, return_exceptions=True):
             if isinstance(result, BaseException):
                 raise result
@@ -70,61 +79,78 @@ class CutOff:
         return sent
 
     async def _send(self, secret: SecretVersion, pace: Pace, ledger: Ledger) -> bool:
-        one = self._judge(secret)
-        if not self.incident.covers(one) or (one.managed is None and not is_replica(one)):
+        shown = self._judge(secret)
+        if not self.incident.covers(shown) or (shown.managed is None and not is_replica(shown)):
             return False
-        ref, source = secret.ref, one.managed.source if one.managed else None
+        ref, source = secret.ref, shown.managed.source if shown.managed else None
         try:
-            if is_replica(one):
+            if is_replica(shown):
                 ref = SecretRef.parse(secret.tags[REPLICA_OF])
             current = self._judge(await self.engine.vaults.read(ref))
             if current.managed is None or not await self.is_open(current, ledger):
                 return False
-            version, source = current.secret.version, current.managed.source
+            version, source = self._leaked(current), current.managed.source
         except PermanentError:
             version = None
         delay = pace.delay(source)
         if delay is None:
             return False
-        await self.engine.queue.post_rotation(self.incident.work(ref, version, source), SETTLE_SECONDS + delay)
+        await self.engine.queue.post_rotation(
+            self.incident.work(ref, version, source), SETTLE_SECONDS + delay
+        )
         return True
 
-    async def is_open(self, one: Entry, ledger: Ledger) -> bool:
-        """Return whether a secret holds, or its source may still accept, what it held when the incident began.
+    def _leaked(self, current: Entry) -> str | None:
+        """Return the version that holds what leaked; None if the record must tell, since it is younger."""
+        return current.secret.version if current.secret.created < self.incident.since else None
 
-        What Rekey has replaced since stands in the record. A tag proves nothing: it can be copied.
+    async def is_open(self, current: Entry, ledger: Ledger) -> bool:
+        """Return whether the compromise may not be over for a secret.
+
+        It is not over while the vault still holds, or the source may still accept, what the
+        secret held when the incident began. The record says what Rekey has replaced since. A tag
+        proves nothing, because it can be copied.
         """
-        secret, since = one.secret, self.incident.since
-        primary = SecretRef.parse(secret.tags[REPLICA_OF]) if is_replica(one) else secret.ref
+        secret, since = current.secret, self.incident.since
+        primary = SecretRef.parse(secret.tags[REPLICA_OF]) if is_replica(current) else secret.ref
         known = ledger.of(primary)
         if not known or any(listed.is_open for listed in known):
             return True
-        if secret.created < since or not any(listed.made and listed.made >= since for listed in known):
+        if secret.created < since or not any(
+            listed.made and listed.made >= since for listed in known
+        ):
             return True
-        if primary == secret.ref and not any(listed.published == secret.created for listed in known):
+        if primary == secret.ref and not any(
+            listed.published == secret.created for listed in known
+        ):
             return False
-        pending = one.managed.pending if one.managed else None
+        pending = current.managed.pending if current.managed else None
         if pending is None or not any(listed.due for listed in known):
             return False
         versions = [version async for version in self.engine.vaults.versions(secret.ref)]
-        superseded = next((each for each in versions if each.version == pending.version), None)
+        superseded = next(
+            (version for version in versions if version.version == pending.version), None
+        )
         return superseded is None or superseded.created < since
 
-    def _by_hand(self, one: Entry, ledger: Ledger) -> bool:
-        """Return whether somebody else has written the current version since the incident began."""
-        secret = one.secret
+    def _by_hand(self, current: Entry, ledger: Ledger) -> bool:
+        """Return whether somebody else wrote the current version since the incident began."""
+        secret = current.secret
         ours = any(listed.published == secret.created for listed in ledger.of(secret.ref))
-        return secret.created >= self.incident.since and not is_replica(one) and not ours
+        return secret.created >= self.incident.since and not is_replica(current) and not ours
 
     async def progress(self, vaults: Sequence[str]) -> Progress:
-        """Count how far it has come."""
+        """Count how far the replacement has come."""
         progress, ledger = Progress(), await self.engine.ledger()
         for vault in vaults:
             async for secret in self.engine.vaults.list(vault):
-                one = self._judge(secret)
-                if self.incident.covers(one):
-                    is_open, by_hand = await self.is_open(one, ledger), self._by_hand(one, ledger)
-                    progress.add(self.incident, one, is_open=is_open, by_hand=by_hand)
+                current = self._judge(secret)
+                if self.incident.covers(current):
+                    is_open, by_hand = (
+                        await self.is_open(current, ledger),
+                        self._by_hand(current, ledger),
+                    )
+                    progress.add(self.incident, current, is_open=is_open, by_hand=by_hand)
         return progress
 
     def _judge(self, secret: SecretVersion) -> Entry:

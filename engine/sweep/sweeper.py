@@ -1,4 +1,4 @@
-"""Find what is due in one vault, from the listing alone: no call per secret that is not due."""
+"""Find what is due in one vault from the listing alone: no call for a secret that is not due."""
 
 from __future__ import annotations
 
@@ -29,24 +29,25 @@ log = logging.getLogger("rekey.sweep")
 
 @dataclass(frozen=True)
 class Sweeper:
-    """Sweeps vaults: what it finds due goes on the queue as the pages come in."""
+    """Sweeps vaults. It posts what is due to the queue as the pages arrive."""
 
     engine: Engine
     queue: WorkQueue
     seconds: float = SWEEP_SECONDS
-    """How long it begins further pages, before it goes on by a new message."""
+    """How long it keeps starting pages before a new message continues the sweep."""
 
     async def sweep(self, order: SweepOrder) -> bool:
-        """Sweep one vault; returns whether it came to the vault's end, or goes on by a new message.
+        """Sweep one vault; return whether it reached the vault's end.
 
-        A secret that cannot be judged never stops the others: it is counted, logged and reported. Each secret is audited
-        once a day, at a time of its own.
+        If it did not, a new message continues the sweep. A secret that cannot be judged is
+        counted, logged and reported, and never stops the others. Each secret is audited once a
+        day, at its own time of day.
         """
         if order.incident:
             return await CutOff(self.engine, order.incident).send(order, self.seconds)
         part = Part.of(order, self.engine.policy.scopes, self.engine.clock, self.seconds)
         tally, ledger = _tally(order), await self.engine.ledger()
-        # A sweep without the records sees only what tags say, so it does not count as complete.
+        # A sweep without the records sees only tags, so it does not count as complete.
         tally.broken += ledger.unread
         while True:
             secrets, token = await self.engine.vaults.page(order.vault, part.token)
@@ -61,7 +62,9 @@ class Sweeper:
         await self.engine.reporter.swept(tally)
         return not tally.goes_on
 
-    async def _look(self, secret: SecretVersion, tally: Tally, pace: Pace, order: SweepOrder, ledger: Ledger) -> None:
+    async def _look(
+        self, secret: SecretVersion, tally: Tally, pace: Pace, order: SweepOrder, ledger: Ledger
+    ) -> None:
         tally.seen += 1
         try:
             self._count(secret, tally, ledger)
@@ -76,24 +79,33 @@ class Sweeper:
     async def _go_on(self, order: SweepOrder, part: Part, tally: Tally) -> None:
         tally.goes_on = True
         states: Mapping[str, int] = {str(state): count for state, count in tally.states.items()}
-        await self.queue.post_sweep(part.next(order, tally.seen, tally.posted, tally.broken, states))
-        log.info("the sweep of %s goes on by a new message: %d secrets seen", order.vault, tally.seen)
+        await self.queue.post_sweep(
+            part.next(order, tally.seen, tally.posted, tally.broken, states)
+        )
+        log.info("a new message continues the sweep of %s: %d seen", order.vault, tally.seen)
 
     def _count(self, secret: SecretVersion, tally: Tally, ledger: Ledger) -> None:
         now, known = self.engine.clock.now(), ledger.of(secret.ref)
-        tally.add(entry(secret, self.engine.policy, self.engine.kinds, now, known), days_to_expiry(secret, now))
+        tally.add(
+            entry(secret, self.engine.policy, self.engine.kinds, now, known),
+            days_to_expiry(secret, now),
+        )
 
     async def _remind(self, secret: SecretVersion, order: SweepOrder) -> None:
         if text := notices.reminder(secret, self.engine.policy, order):
-            item = WorkItem(secret.ref, "remind", trigger="sweep", requested_by="sweep", reason=text)
+            item = WorkItem(
+                secret.ref, "remind", trigger="sweep", requested_by="sweep", reason=text
+            )
             await self.queue.post_rotation(item)
 
-    async def _consider(self, secret: SecretVersion, pace: Pace, order: SweepOrder, ledger: Ledger) -> bool:
+    async def _consider(
+        self, secret: SecretVersion, pace: Pace, order: SweepOrder, ledger: Ledger
+    ) -> bool:
         item = WorkItem(secret.ref, trigger="sweep", requested_by="sweep")
         known = ledger.of(secret.ref)
         secret = believed(secret, known, self.engine.policy, self.engine.kinds)
         certain = ledger.work(secret.ref, self.engine.clock.now())
-        posted = [await self._post(one, pace) for one in certain]
+        posted = [await self._post(work, pace) for work in certain]
         decision = self.engine.decide(secret, item)
         match decision:
             case Retire(managed):
@@ -101,7 +113,7 @@ class Sweeper:
                 if consumers.named(self.engine.policy, secret.ref) and self._audit_is_due(
                     secret, managed, order, ledger
                 ):
-                    # An app may hold the retirement up for days; the audit must not wait for it.
+                    # An app may delay the retirement for days. The audit must not wait for it.
                     await self._post(replace(item, action="audit", reason="daily audit"), pace)
             case Rotate(managed):
                 item = replace(item, source=managed.source)
@@ -115,20 +127,30 @@ class Sweeper:
                 return True
             case _:
                 return await self._audit(secret, pace, order, ledger) or any(posted)
-        if any(one.source == item.source for one in certain):
+        if any(work.source == item.source for work in certain):
             return any(posted)
         return await self._post(replace(item, reason=decision.reason[:200]), pace)
 
-    async def _audit(self, secret: SecretVersion, pace: Pace, order: SweepOrder, ledger: Ledger) -> bool:
-        item = WorkItem(secret.ref, "audit", trigger="sweep", requested_by="sweep", reason="daily audit")
+    async def _audit(
+        self, secret: SecretVersion, pace: Pace, order: SweepOrder, ledger: Ledger
+    ) -> bool:
+        item = WorkItem(
+            secret.ref, "audit", trigger="sweep", requested_by="sweep", reason="daily audit"
+        )
         decision = self.engine.decide(secret, item)
-        if not isinstance(decision, Confirm) or not self._audit_is_due(secret, decision.managed, order, ledger):
+        if not isinstance(decision, Confirm) or not self._audit_is_due(
+            secret, decision.managed, order, ledger
+        ):
             return False
         return await self._post(replace(item, source=decision.managed.source), pace)
 
     @staticmethod
-    def _audit_is_due(secret: SecretVersion, managed: Managed, order: SweepOrder, ledger: Ledger) -> bool:
-        times = [listed.audited for listed in ledger.of(secret.ref) if listed.source == managed.source]
+    def _audit_is_due(
+        secret: SecretVersion, managed: Managed, order: SweepOrder, ledger: Ledger
+    ) -> bool:
+        times = [
+            listed.audited for listed in ledger.of(secret.ref) if listed.source == managed.source
+        ]
         return audit_is_due(secret.ref, order, times[0] if times else None)
 
     async def _post(self, item: WorkItem, pace: Pace) -> bool:
@@ -140,7 +162,7 @@ class Sweeper:
 
 
 def _tally(order: SweepOrder) -> Tally:
-    """Return the counts to go on with."""
+    """Return the counts so far, to add to."""
     tally, so_far = Tally(order.vault), order.so_far
     if so_far:
         tally.seen, tally.posted, tally.broken = so_far.seen, so_far.posted, so_far.broken

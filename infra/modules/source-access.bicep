@@ -92,3 +92,220 @@ resource atContainers 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
     }
   }
 ]
+
+var serviceBusKeyNames = map(filter(single, one => one.role == 'service-bus-keys'), one => one.resource)
+
+resource serviceBusKeySources 'Microsoft.ServiceBus/namespaces@2024-01-01' existing = [
+  for name in serviceBusKeyNames: { name: name }
+]
+
+resource atServiceBusKey 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for (name, index) in serviceBusKeyNames: {
+    scope: serviceBusKeySources[index]
+    name: guid(serviceBusKeySources[index].id, appPrincipalId, 'service-bus-keys')
+    properties: {
+      principalId: appPrincipalId
+      principalType: 'ServicePrincipal'
+      roleDefinitionId: roleIds['service-bus-keys']
+    }
+  }
+]
+
+var eventHubsKeyNames = map(filter(single, one => one.role == 'event-hubs-keys'), one => one.resource)
+
+resource eventHubsKeySources 'Microsoft.EventHub/namespaces@2024-01-01' existing = [
+  for name in eventHubsKeyNames: { name: name }
+]
+
+resource atEventHubsKey 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for (name, index) in eventHubsKeyNames: {
+    scope: eventHubsKeySources[index]
+    name: guid(eventHubsKeySources[index].id, appPrincipalId, 'event-hubs-keys')
+    properties: {
+      principalId: appPrincipalId
+      principalType: 'ServicePrincipal'
+      roleDefinitionId: roleIds['event-hubs-keys']
+    }
+  }
+]
+
+var aiServicesKeyNames = map(filter(single, one => one.role == 'ai-services-keys'), one => one.resource)
+
+resource aiServicesKeySources 'Microsoft.CognitiveServices/accounts@2025-06-01' existing = [
+  for name in aiServicesKeyNames: { name: name }
+]
+
+resource atAiServicesKey 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for (name, index) in aiServicesKeyNames: {
+    scope: aiServicesKeySources[index]
+    name: guid(aiServicesKeySources[index].id, appPrincipalId, 'ai-services-keys')
+    properties: {
+      principalId: appPrincipalId
+      principalType: 'ServicePrincipal'
+      roleDefinitionId: roleIds['ai-services-keys']
+    }
+  }
+]
+
+var searchAdminKeyNames = map(filter(single, one => one.role == 'search-admin-keys'), one => one.resource)
+
+resource searchAdminKeySources 'Microsoft.Search/searchServices@2025-05-01' existing = [
+  for name in searchAdminKeyNames: { name: name }
+]
+
+resource atSearchAdminKey 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for (name, index) in searchAdminKeyNames: {
+    scope: searchAdminKeySources[index]
+    name: guid(searchAdminKeySources[index].id, appPrincipalId, 'search-admin-keys')
+    properties: {
+      principalId: appPrincipalId
+      principalType: 'ServicePrincipal'
+      roleDefinitionId: roleIds['search-admin-keys']
+    }
+  }
+]
+
+var appConfigurationKeyNames = map(filter(single, one => one.role == 'app-configuration-keys'), one => one.resource)
+
+resource appConfigurationKeySources 'Microsoft.AppConfiguration/configurationStores@2024-06-01' existing = [
+  for name in appConfigurationKeyNames: { name: name }
+]
+
+resource atAppConfigurationKey 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for (name, index) in appConfigurationKeyNames: {
+    scope: appConfigurationKeySources[index]
+    name: guid(appConfigurationKeySources[index].id, appPrincipalId, 'app-configuration-keys')
+    properties: {
+      principalId: appPrincipalId
+      principalType: 'ServicePrincipal'
+      roleDefinitionId: roleIds['app-configuration-keys']
+    }
+  }
+]
+
+var containerRegistryPasswordNames = map(
+  filter(single, one => one.role == 'container-registry-passwords'),
+  one => one.resource
+)
+
+resource containerRegistryPasswordSources 'Microsoft.ContainerRegistry/registries@2025-11-01' existing = [
+  for name in containerRegistryPasswordNames: { name: name }
+]
+
+resource atContainerRegistryPassword 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for (name, index) in containerRegistryPasswordNames: {
+    scope: containerRegistryPasswordSources[index]
+    name: guid(containerRegistryPasswordSources[index].id, appPrincipalId, 'container-registry-passwords')
+    properties: {
+      principalId: appPrincipalId
+      principalType: 'ServicePrincipal'
+      roleDefinitionId: roleIds['container-registry-passwords']
+    }
+  }
+]
+
+var batchKeyNames = map(filter(single, one => one.role == 'batch-keys'), one => one.resource)
+
+resource batchKeySources 'Microsoft.Batch/batchAccounts@2025-06-01' existing = [
+  for name in batchKeyNames: { name: name }
+]
+
+resource atBatchKey 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for (name, index) in batchKeyNames: {
+    scope: batchKeySources[index]
+    name: guid(batchKeySources[index].id, appPrincipalId, 'batch-keys')
+    properties: {
+      principalId: appPrincipalId
+      principalType: 'ServicePrincipal'
+      roleDefinitionId: roleIds['batch-keys']
+    }
+  }
+]
+
+var communicationKeyNames = map(filter(single, one => one.role == 'communication-keys'), one => one.resource)
+
+resource communicationKeySources 'Microsoft.Communication/communicationServices@2023-04-01' existing = [
+  for name in communicationKeyNames: { name: name }
+]
+
+resource atCommunicationKey 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for (name, index) in communicationKeyNames: {
+    scope: communicationKeySources[index]
+    name: guid(communicationKeySources[index].id, appPrincipalId, 'communication-keys')
+    properties: {
+      principalId: appPrincipalId
+      principalType: 'ServicePrincipal'
+      roleDefinitionId: roleIds['communication-keys']
+    }
+  }
+]
+
+var mapsKeyNames = map(filter(single, one => one.role == 'maps-keys'), one => one.resource)
+
+resource mapsKeySources 'Microsoft.Maps/accounts@2023-06-01' existing = [for name in mapsKeyNames: { name: name }]
+
+resource atMapsKey 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for (name, index) in mapsKeyNames: {
+    scope: mapsKeySources[index]
+    name: guid(mapsKeySources[index].id, appPrincipalId, 'maps-keys')
+    properties: {
+      principalId: appPrincipalId
+      principalType: 'ServicePrincipal'
+      roleDefinitionId: roleIds['maps-keys']
+    }
+  }
+]
+
+var signalrKeyNames = map(filter(single, one => one.role == 'signalr-keys'), one => one.resource)
+
+resource signalrKeySources 'Microsoft.SignalRService/signalR@2024-03-01' existing = [
+  for name in signalrKeyNames: { name: name }
+]
+
+resource atSignalrKey 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for (name, index) in signalrKeyNames: {
+    scope: signalrKeySources[index]
+    name: guid(signalrKeySources[index].id, appPrincipalId, 'signalr-keys')
+    properties: {
+      principalId: appPrincipalId
+      principalType: 'ServicePrincipal'
+      roleDefinitionId: roleIds['signalr-keys']
+    }
+  }
+]
+
+var webPubsubKeyNames = map(filter(single, one => one.role == 'web-pubsub-keys'), one => one.resource)
+
+resource webPubsubKeySources 'Microsoft.SignalRService/webPubSub@2024-03-01' existing = [
+  for name in webPubsubKeyNames: { name: name }
+]
+
+resource atWebPubsubKey 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for (name, index) in webPubsubKeyNames: {
+    scope: webPubsubKeySources[index]
+    name: guid(webPubsubKeySources[index].id, appPrincipalId, 'web-pubsub-keys')
+    properties: {
+      principalId: appPrincipalId
+      principalType: 'ServicePrincipal'
+      roleDefinitionId: roleIds['web-pubsub-keys']
+    }
+  }
+]
+
+var cosmosDbKeyNames = map(filter(single, one => one.role == 'cosmos-db-keys'), one => one.resource)
+
+resource cosmosDbKeySources 'Microsoft.DocumentDB/databaseAccounts@2024-11-15' existing = [
+  for name in cosmosDbKeyNames: { name: name }
+]
+
+resource atCosmosDbKey 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for (name, index) in cosmosDbKeyNames: {
+    scope: cosmosDbKeySources[index]
+    name: guid(cosmosDbKeySources[index].id, appPrincipalId, 'cosmos-db-keys')
+    properties: {
+      principalId: appPrincipalId
+      principalType: 'ServicePrincipal'
+      roleDefinitionId: roleIds['cosmos-db-keys']
+    }
+  }
+]

@@ -14,13 +14,42 @@ param vaults = [
       '/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/Data/providers/Microsoft.Sql/servers/contoso-sql'
       '/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/Data/providers/Microsoft.Sql/servers/contoso-users/databases/Orders'
       '/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/shared'
+      '/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/keys/providers/Microsoft.ServiceBus/namespaces/contoso0'
+      '/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/keys/providers/Microsoft.EventHub/namespaces/contoso1'
+      '/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/keys/providers/Microsoft.CognitiveServices/accounts/contoso2'
+      '/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/keys/providers/Microsoft.Search/searchServices/contoso3'
+      '/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/keys/providers/Microsoft.AppConfiguration/configurationStores/contoso4'
+      '/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/keys/providers/Microsoft.ContainerRegistry/registries/contoso5'
+      '/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/keys/providers/Microsoft.Batch/batchAccounts/contoso6'
+      '/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/keys/providers/Microsoft.Communication/communicationServices/contoso7'
+      '/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/keys/providers/Microsoft.Maps/accounts/contoso8'
+      '/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/keys/providers/Microsoft.SignalRService/signalR/contoso9'
+      '/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/keys/providers/Microsoft.SignalRService/webPubSub/contoso10'
+      '/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/keys/providers/Microsoft.DocumentDB/databaseAccounts/contoso11'
     ]
     applications: ['11111111-2222-3333-4444-555555555555']
     consumers: [
       '/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/shop/providers/Microsoft.Web/sites/contoso-shop'
       '/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/shop/providers/Microsoft.App/containerApps/worker'
     ]
-    kinds: ['storage-key', 'sql-admin-password', 'sql-login-password', 'service-principal-secret']
+    kinds: [
+      'storage-key'
+      'sql-admin-password'
+      'sql-login-password'
+      'service-principal-secret'
+      'service-bus-key'
+      'event-hubs-key'
+      'ai-services-key'
+      'search-admin-key'
+      'app-configuration-key'
+      'container-registry-password'
+      'batch-key'
+      'communication-key'
+      'maps-key'
+      'signalr-key'
+      'web-pubsub-key'
+      'cosmos-db-key'
+    ]
   }
 ]
 

@@ -46,7 +46,9 @@ class SystemClock:
         time.sleep(seconds)
 
 
-def patiently[T](step: str, attempt: Callable[[], T], clock: Clock, *, fix: str, limit: timedelta = RIGHTS) -> T:
+def patiently[T](
+    step: str, attempt: Callable[[], T], clock: Clock, *, fix: str, limit: timedelta = RIGHTS
+) -> T:
     """Repeat an attempt until it raises no NotYetError; raises StepError if time runs out."""
     began, tries = clock.now(), 0
     while True:
@@ -57,7 +59,9 @@ def patiently[T](step: str, attempt: Callable[[], T], clock: Clock, *, fix: str,
             tries += 1
             spent = clock.now() - began
             if spent + timedelta(seconds=pause) > limit:
-                raise StepError(f"{step}: {reason}, for {_minutes(spent)} in {tries} tries. Fix: {fix}") from None
+                raise StepError(
+                    f"{step}: {reason}, for {_minutes(spent)} in {tries} tries. Fix: {fix}"
+                ) from None
             say(f"{step}: {reason}; again in {pause} s, for {_minutes(limit - spent)} at most")
         clock.sleep(pause)
 

@@ -42,7 +42,9 @@ def deploy(group: str, parameters: str, location: str, clock: Clock) -> str:
     say("template: deployed")
     subscription = str(deployed["id"]).split("/")[2]
     app = deployed["properties"]["outputs"]["appName"]["value"]
-    return f"/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Web/sites/{app}"
+    return (
+        f"/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Web/sites/{app}"
+    )
 
 
 def _attempt(group: str, parameters: str) -> Mapping[str, Any]:

@@ -28,7 +28,9 @@ OF_ONE = "/secrets/"
 """A part of the place of every check of a single secret."""
 REFUSED = "was answered 403"
 """A part of the message of a check that the deployer may not make."""
-FIX = "rekey doctor --app says what is missing; docs/runbook.md says where the app's own messages are"
+FIX = (
+    "rekey doctor --app says what is missing; docs/runbook.md says where the app's own messages are"
+)
 
 
 def verify(doctor: Callable[[], str], clock: Clock, limit: timedelta = START) -> None:
@@ -65,7 +67,11 @@ def problems(report: Mapping[str, Any]) -> list[str]:
     make, since the app's own health covers them.
     """
     findings = [check for check in report["checks"] if check["result"] == "finding"]
-    return [_told(check) for check in findings if OF_ONE not in check["where"] and REFUSED not in check["what"]]
+    return [
+        _told(check)
+        for check in findings
+        if OF_ONE not in check["where"] and REFUSED not in check["what"]
+    ]
 
 
 def _told(check: Mapping[str, str]) -> str:
@@ -73,7 +79,9 @@ def _told(check: Mapping[str, str]) -> str:
     return f"{check['what']}{place}. Fix: {check['fix']}"
 
 
-def main(arguments: Sequence[str], clock: Clock | None = None, doctor: Callable[[Site], str] = ask_doctor) -> int:
+def main(
+    arguments: Sequence[str], clock: Clock | None = None, doctor: Callable[[Site], str] = ask_doctor
+) -> int:
     """Run the command line and return the exit code."""
     if len(arguments) != 1 or not arguments[0].startswith("/subscriptions/"):
         say((__doc__ or "").strip())

@@ -1,1 +1,1 @@
-"""Azure Resource Manager: the gateway that checks every request, and the resource providers behind it."""
+"""Azure Resource Manager: the gateway that checks every request, and its resource providers."""

@@ -1,7 +1,8 @@
-"""Microsoft.App: Container Apps read, given a new revision by its suffix, and their revisions read.
+"""Microsoft.App: read Container Apps and revisions, and create a revision by its suffix.
 
-Sources: the OpenAPI documents of api-version 2025-01-01 (ContainerApps_Get, ContainerApps_Update: a JSON merge patch, 200 or 202;
-ContainerAppsRevisions_GetRevision). That a second revision of one name is refused with this code is from users' reports.
+Sources: the OpenAPI documents of api-version 2025-01-01: ContainerApps_Get, ContainerApps_Update (a
+JSON merge patch, answered with 200 or 202) and ContainerAppsRevisions_GetRevision. The error code
+for a second revision of the same name comes from users' reports.
 """
 
 from __future__ import annotations
@@ -27,14 +28,14 @@ PATH = re.compile(r"containerApps/(?P<name>[^/]+)(/revisions/(?P<revision>[^/]+)
 
 @dataclass
 class ContainerApp:
-    """A Container App: where its secrets come from, and the state of each of its revisions by name."""
+    """A Container App: where its secrets come from, and the state of each revision by name."""
 
     resource_id: str
     secrets: dict[str, str] = field(default_factory=dict)
     """Name → keyVaultUrl."""
     revisions: dict[str, str] = field(default_factory=dict)
     state: str = "Provisioned"
-    """What becomes of a new revision."""
+    """The state of a new revision."""
 
     @property
     def name(self) -> str:
@@ -43,9 +44,16 @@ class ContainerApp:
 
     def body(self) -> dict[str, Any]:
         """Return the app as Resource Manager shows it: names and URLs of secrets, never a value."""
-        secrets = [{"name": name, "keyVaultUrl": url, "identity": "system"} for name, url in self.secrets.items()]
+        secrets = [
+            {"name": name, "keyVaultUrl": url, "identity": "system"}
+            for name, url in self.secrets.items()
+        ]
         latest = {"latestRevisionName": list(self.revisions)[-1]} if self.revisions else {}
-        properties = {"provisioningState": "Succeeded", "configuration": {"secrets": secrets}, **latest}
+        properties = {
+            "provisioningState": "Succeeded",
+            "configuration": {"secrets": secrets},
+            **latest,
+        }
         return {"id": self.resource_id, "name": self.name, "type": APPS, "properties": properties}
 
 
@@ -59,7 +67,7 @@ class ContainerAppsProvider:
         self.apps: dict[str, ContainerApp] = {}
 
     def add(self, resource_id: str, **secrets: str) -> ContainerApp:
-        """Add an app whose secrets come from these URLs."""
+        """Add an app whose secrets have these Key Vault URLs."""
         app = self.apps[resource_id.lower()] = ContainerApp(resource_id, secrets)
         return app
 
@@ -67,41 +75,43 @@ class ContainerAppsProvider:
         """Return the versions for Container Apps, oldest first."""
         return API_VERSIONS if kind.lower() == "containerapps" else ()
 
-    def rate(self, asked: ArmRequest) -> str:
+    def rate(self, call: ArmRequest) -> str:
         """Return which rate a request counts against."""
-        return "reads" if asked.request.method == "GET" else "writes"
+        return "reads" if call.request.method == "GET" else "writes"
 
-    def handle(self, asked: ArmRequest, principal: Principal) -> Response:
-        """Show an app or a revision, or make a new revision."""
-        found, method = PATH.fullmatch(asked.path), asked.request.method
-        if found is None or method not in (("GET",) if found["revision"] else ("GET", "PATCH")):
-            raise errors.invalid_type(self.namespace, asked.api_version)
-        action = "write" if method == "PATCH" else "revisions/read" if found["revision"] else "read"
-        scope = f"{asked.group_scope}/providers/{APPS}/{found['name']}"
+    def handle(self, call: ArmRequest, principal: Principal) -> Response:
+        """Return an app or a revision, or create a revision."""
+        match, method = PATH.fullmatch(call.path), call.request.method
+        if match is None or method not in (("GET",) if match["revision"] else ("GET", "PATCH")):
+            raise errors.invalid_type(self.namespace, call.api_version)
+        action = "write" if method == "PATCH" else "revisions/read" if match["revision"] else "read"
+        scope = f"{call.group_scope}/providers/{APPS}/{match['name']}"
         check_role(self._world, principal, f"{APPS}/{action}", scope)
-        check_group(self._world, asked)
+        check_group(self._world, call)
         app = self.apps.get(scope.lower())
         if app is None:
-            raise errors.resource_not_found(APPS, found["name"], asked.group)
-        if found["revision"]:
-            return _revision(app, found["revision"])
-        return json_response(200, app.body()) if method == "GET" else _update(app, asked)
+            raise errors.resource_not_found(APPS, match["name"], call.group)
+        if match["revision"]:
+            return _revision(app, match["revision"])
+        return json_response(200, app.body()) if method == "GET" else _update(app, call)
 
 
 def _revision(app: ContainerApp, name: str) -> Response:
     state = app.revisions.get(name)
     if state is None:
         raise errors.ArmError(
-            404, "RevisionNotFound", f"Revision '{name}' of container app '{app.name}' was not found."
+            404,
+            "RevisionNotFound",
+            f"Revision '{name}' of container app '{app.name}' was not found.",
         )
     running = {"Provisioned": "Running", "Provisioning": "Processing"}.get(state, state)
     properties = {"active": True, "provisioningState": state, "runningState": running}
     return json_response(200, {"name": name, "type": f"{APPS}/revisions", "properties": properties})
 
 
-def _update(app: ContainerApp, asked: ArmRequest) -> Response:
+def _update(app: ContainerApp, call: ArmRequest) -> Response:
     try:
-        suffix = json.loads(asked.request.body)["properties"]["template"]["revisionSuffix"]
+        suffix = json.loads(call.request.body)["properties"]["template"]["revisionSuffix"]
     except (ValueError, LookupError, TypeError) as error:
         raise errors.invalid_content(str(error)) from None
     name = f"{app.name}--{suffix}"

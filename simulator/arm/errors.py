@@ -1,7 +1,8 @@
-"""Resource Manager's refusals, in its own words.
+"""Resource Manager's error answers, in its own words.
 
-Sources: https://learn.microsoft.com/azure/azure-resource-manager/troubleshooting/common-deployment-errors and output
-that users published in issues of Azure's SDKs.
+Sources:
+https://learn.microsoft.com/azure/azure-resource-manager/troubleshooting/common-deployment-errors
+and output that users published in issues of Azure's SDKs.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ if TYPE_CHECKING:
 
 
 class ArmError(Exception):
-    """An error answer: HTTP status, code, message, and headers of its own."""
+    """An error answer: HTTP status, code, message and extra headers."""
 
-    def __init__(self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
@@ -31,7 +34,10 @@ class ArmError(Exception):
 
 
 def no_token(authority: str) -> ArmError:
-    """Return the answer to a request without a token; `authority` is where the tenant gives tokens out."""
+    """Return the answer to a request without a token.
+
+    `authority` is the tenant's sign-in address, which the challenge names.
+    """
     return _unauthenticated(
         authority,
         "AuthenticationFailed",
@@ -40,11 +46,13 @@ def no_token(authority: str) -> ArmError:
     )
 
 
-def bad_token(authority: str, rejection: Rejection, audiences: Iterable[str], now: datetime) -> ArmError:
-    """Return the answer to a token that is not good for Resource Manager."""
+def bad_token(
+    authority: str, rejection: Rejection, audiences: Iterable[str], now: datetime
+) -> ArmError:
+    """Return the answer to a token that Resource Manager does not accept."""
     match rejection.reason:
         case "audience":
-            allowed = ",".join(f"'{each}'" for each in audiences)
+            allowed = ",".join(f"'{audience}'" for audience in audiences)
             code = "InvalidAuthenticationTokenAudience"
             message = (
                 f"The access token has been obtained for wrong audience or resource '{rejection.audience}'. "
@@ -67,35 +75,39 @@ def missing_api_version() -> ArmError:
     return ArmError(400, "MissingApiVersionParameter", message)
 
 
-def invalid_api_version(asked: str, supported: Iterable[str]) -> ArmError:
-    """Return the answer to an api-version that is none at all."""
-    message = f"The api-version '{asked}' is invalid. The supported versions are '{','.join(supported)}'."
+def invalid_api_version(version: str, supported: Iterable[str]) -> ArmError:
+    """Return the answer to an api-version that is not valid."""
+    message = f"The api-version '{version}' is invalid. The supported versions are '{','.join(supported)}'."
     return ArmError(400, "InvalidApiVersionParameter", message)
 
 
-def no_registered_provider(asked: str, kind: str, supported: Iterable[str], location: str) -> ArmError:
-    """Return the answer to an api-version that a provider does not speak for this type of resource."""
+def no_registered_provider(
+    version: str, kind: str, supported: Iterable[str], location: str
+) -> ArmError:
+    """Return the answer to an api-version that the provider does not support for a type."""
     message = (
-        f"No registered resource provider found for location '{location}' and API version '{asked}' for type '{kind}'. "
+        f"No registered resource provider found for location '{location}' and API version '{version}' for type '{kind}'. "
         f"The supported api-versions are '{', '.join(supported)}'. The supported locations are '{location}'."
     )
     return ArmError(400, "NoRegisteredProviderFound", message)
 
 
-def invalid_subscription_id(asked: str) -> ArmError:
-    """Return the answer to a subscription id that is no GUID."""
-    message = f"The provided subscription identifier '{asked}' is malformed or invalid."
+def invalid_subscription_id(subscription: str) -> ArmError:
+    """Return the answer to a subscription id that is not a GUID."""
+    message = f"The provided subscription identifier '{subscription}' is malformed or invalid."
     return ArmError(400, "InvalidSubscriptionId", message)
 
 
-def subscription_not_found(asked: str) -> ArmError:
+def subscription_not_found(subscription: str) -> ArmError:
     """Return the answer for a subscription that does not exist."""
-    return ArmError(404, "SubscriptionNotFound", f"The subscription '{asked}' could not be found.")
+    return ArmError(
+        404, "SubscriptionNotFound", f"The subscription '{subscription}' could not be found."
+    )
 
 
-def group_not_found(asked: str) -> ArmError:
+def group_not_found(group: str) -> ArmError:
     """Return the answer for a resource group that does not exist."""
-    return ArmError(404, "ResourceGroupNotFound", f"Resource group '{asked}' could not be found.")
+    return ArmError(404, "ResourceGroupNotFound", f"Resource group '{group}' could not be found.")
 
 
 def resource_not_found(kind: str, name: str, group: str) -> ArmError:
@@ -109,12 +121,14 @@ def resource_not_found(kind: str, name: str, group: str) -> ArmError:
 
 def invalid_namespace(namespace: str) -> ArmError:
     """Return the answer for a resource provider that does not exist."""
-    return ArmError(404, "InvalidResourceNamespace", f"The resource namespace '{namespace}' is invalid.")
+    return ArmError(
+        404, "InvalidResourceNamespace", f"The resource namespace '{namespace}' is invalid."
+    )
 
 
-def invalid_type(namespace: str, asked: str) -> ArmError:
-    """Return the answer for a type, or an operation, that a provider does not have."""
-    message = f"The resource type could not be found in the namespace '{namespace}' for api version '{asked}'."
+def invalid_type(namespace: str, version: str) -> ArmError:
+    """Return the answer for a type or operation that a provider does not have."""
+    message = f"The resource type could not be found in the namespace '{namespace}' for api version '{version}'."
     return ArmError(404, "InvalidResourceType", message)
 
 
@@ -129,16 +143,18 @@ def authorization_failed(principal: Principal, action: str, scope: str) -> ArmEr
 
 
 def throttled(kind: str, subscription: str, limit: int, retry_after: int) -> ArmError:
-    """Return the answer to one request too many; `retry_after` in seconds."""
+    """Return the answer when the rate limit is exceeded; `retry_after` in seconds."""
     message = (
         f"Number of {kind} requests for subscription '{subscription}' exceeded the limit of '{limit}' "
         f"for time interval '01:00:00'. Please try again after '{max(retry_after // 60, 1)}' minutes."
     )
-    return ArmError(429, "SubscriptionRequestsThrottled", message, {"Retry-After": str(retry_after)})
+    return ArmError(
+        429, "SubscriptionRequestsThrottled", message, {"Retry-After": str(retry_after)}
+    )
 
 
 def invalid_values(names: str) -> ArmError:
-    """Return the storage provider's answer to parameters out of bounds."""
+    """Return the storage provider's answer to invalid parameters."""
     message = f"Values for request parameters are invalid: {names}."
     return ArmError(400, "InvalidValuesForRequestParameters", message)
 

@@ -1,7 +1,8 @@
-"""Microsoft.EventGrid: the system topics of a subscription, and the event subscriptions of each, listed.
+"""Microsoft.EventGrid: list system topics, and list a topic's event subscriptions.
 
 The operations SystemTopics_ListBySubscription and SystemTopicEventSubscriptions_ListBySystemTopic,
-https://learn.microsoft.com/rest/api/eventgrid/controlplane. Not simulated: anything that changes them.
+https://learn.microsoft.com/rest/api/eventgrid/controlplane. Not simulated: operations that change
+them.
 """
 
 from __future__ import annotations
@@ -35,17 +36,25 @@ class EventSubscription:
     by_identity: bool = True
 
     def body(self, topic: SystemTopic) -> dict[str, Any]:
-        """Return it as Resource Manager shows it."""
+        """Return the subscription as Resource Manager shows it."""
         destination = {"endpointType": "StorageQueue", "properties": {"queueName": self.queue}}
         delivery = {"identity": {"type": "SystemAssigned"}, "destination": destination}
-        where = {"deliveryWithResourceIdentity": delivery} if self.by_identity else {"destination": destination}
+        where = (
+            {"deliveryWithResourceIdentity": delivery}
+            if self.by_identity
+            else {"destination": destination}
+        )
         name = f"{topic.resource_id}/eventSubscriptions/{self.queue}"
-        return {"id": name, "name": self.queue, "properties": {"provisioningState": self.state, **where}}
+        return {
+            "id": name,
+            "name": self.queue,
+            "properties": {"provisioningState": self.state, **where},
+        }
 
 
 @dataclass
 class SystemTopic:
-    """The topic of one source."""
+    """The system topic of one source."""
 
     resource_id: str
     source: str
@@ -53,10 +62,20 @@ class SystemTopic:
     tags: dict[str, str] = field(default_factory=dict)
 
     def body(self) -> dict[str, Any]:
-        """Return it as Resource Manager shows it."""
-        properties = {"source": self.source, "topicType": "Microsoft.KeyVault.vaults", "provisioningState": "Succeeded"}
+        """Return the topic as Resource Manager shows it."""
+        properties = {
+            "source": self.source,
+            "topicType": "Microsoft.KeyVault.vaults",
+            "provisioningState": "Succeeded",
+        }
         name = self.resource_id.rpartition("/")[2]
-        return {"id": self.resource_id, "name": name, "type": TOPICS, "tags": self.tags, "properties": properties}
+        return {
+            "id": self.resource_id,
+            "name": name,
+            "type": TOPICS,
+            "tags": self.tags,
+            "properties": properties,
+        }
 
 
 class EventGridProvider:
@@ -69,7 +88,7 @@ class EventGridProvider:
         self.topics: dict[str, SystemTopic] = {}
 
     def add(self, resource_id: str, source: str) -> SystemTopic:
-        """Add a topic with one subscription, which leads to the queue of the app."""
+        """Add a topic with one subscription, which delivers to the app's queue."""
         topic = self.topics[resource_id.lower()] = SystemTopic(resource_id, source)
         return topic
 
@@ -77,29 +96,29 @@ class EventGridProvider:
         """Return the versions for system topics, oldest first."""
         return API_VERSIONS if kind.lower() == "systemtopics" else ()
 
-    def rate(self, asked: ArmRequest) -> str:
+    def rate(self, call: ArmRequest) -> str:
         """Return which rate a request counts against."""
-        del asked
+        del call
         return "reads"
 
-    def handle(self, asked: ArmRequest, principal: Principal) -> Response:
+    def handle(self, call: ArmRequest, principal: Principal) -> Response:
         """List the topics of a subscription or group, or the subscriptions of a topic."""
-        found = PATH.fullmatch(asked.path)
-        if found is None or asked.request.method != "GET":
-            raise errors.invalid_type(self.namespace, asked.api_version)
-        place = f"{asked.group_scope}/providers/{self.namespace}/systemTopics"
-        if found["topic"] is None:
-            check_role(self._world, principal, f"{TOPICS}/read", asked.group_scope)
-            inside = asked.group_scope.lower() + "/"
+        match = PATH.fullmatch(call.path)
+        if match is None or call.request.method != "GET":
+            raise errors.invalid_type(self.namespace, call.api_version)
+        place = f"{call.group_scope}/providers/{self.namespace}/systemTopics"
+        if match["topic"] is None:
+            check_role(self._world, principal, f"{TOPICS}/read", call.group_scope)
+            inside = call.group_scope.lower() + "/"
             rows = [topic.body() for key, topic in self.topics.items() if key.startswith(inside)]
-            return self._page(asked, rows)
-        scope = f"{place}/{found['topic']}"
+            return self._page(call, rows)
+        scope = f"{place}/{match['topic']}"
         check_role(self._world, principal, f"{TOPICS}/eventSubscriptions/read", scope)
-        check_group(self._world, asked)
+        check_group(self._world, call)
         topic = self.topics.get(scope.lower())
         if topic is None:
-            raise errors.resource_not_found(TOPICS, found["topic"], asked.group)
-        return self._page(asked, [each.body(topic) for each in topic.subscriptions])
+            raise errors.resource_not_found(TOPICS, match["topic"], call.group)
+        return self._page(call, [subscription.body(topic) for subscription in topic.subscriptions])
 
-    def _page(self, asked: ArmRequest, rows: list[dict[str, Any]]) -> Response:
-        return json_response(200, page(asked, self._world.domains.arm, rows, PAGE))
+    def _page(self, call: ArmRequest, rows: list[dict[str, Any]]) -> Response:
+        return json_response(200, page(call, self._world.domains.arm, rows, PAGE))

@@ -1,4 +1,4 @@
-"""Microsoft.KeyVault as Resource Manager sees it: the vaults of a subscription or group, listed.
+"""Microsoft.KeyVault in Resource Manager: list the vaults of a subscription or group.
 
 Source: https://learn.microsoft.com/rest/api/keyvault/keyvault/vaults/list-by-subscription.
 """
@@ -24,7 +24,7 @@ VAULT_VERSIONS = ("2022-07-01", "2023-02-01", "2023-07-01", "2024-11-01", "2026-
 
 
 class VaultsProvider:
-    """Microsoft.KeyVault as Resource Manager sees it: vaults to list and read; secrets are no business of it."""
+    """Microsoft.KeyVault in Resource Manager: lists and reads vaults, but not their secrets."""
 
     namespace = "Microsoft.KeyVault"
 
@@ -32,22 +32,22 @@ class VaultsProvider:
         self._world = world
         self.page_size = 1000
         self.access_policies: set[str] = set()
-        """Names of the vaults that still use access policies in place of Azure RBAC."""
+        """Names of vaults that use access policies instead of Azure RBAC."""
 
     def api_versions(self, kind: str) -> tuple[str, ...]:
         """Return the versions for vaults, oldest first."""
         return VAULT_VERSIONS if kind.lower() == "vaults" else ()
 
-    def rate(self, asked: ArmRequest) -> str:  # noqa: ARG002 - the provider's interface
+    def rate(self, call: ArmRequest) -> str:  # noqa: ARG002 - the provider's interface
         """Return which rate a request counts against."""
         return "reads"
 
-    def handle(self, asked: ArmRequest, principal: Principal) -> Response:
+    def handle(self, call: ArmRequest, principal: Principal) -> Response:
         """List the vaults of a subscription or group."""
-        if asked.request.method != "GET" or asked.path.lower() != "vaults":
-            raise errors.invalid_type(self.namespace, asked.api_version)
+        if call.request.method != "GET" or call.path.lower() != "vaults":
+            raise errors.invalid_type(self.namespace, call.api_version)
         bodies = [self._body(vault) for vault in self._world.vaults.values()]
-        return _listed(self._world, asked, principal, bodies, self.page_size)
+        return _listed(self._world, call, principal, bodies, self.page_size)
 
     def _body(self, vault: Vault) -> dict[str, Any]:
         properties = {
@@ -65,18 +65,22 @@ class VaultsProvider:
 
 
 def _listed(
-    world: World, asked: ArmRequest, principal: Principal, bodies: Sequence[dict[str, Any]], size: int
+    world: World,
+    call: ArmRequest,
+    principal: Principal,
+    bodies: Sequence[dict[str, Any]],
+    size: int,
 ) -> Response:
-    """Return what the caller may read of these; refuse a caller who may read none of them nor the scope."""
-    readable = [body for body in bodies if _visible(world, asked, principal, body)]
+    """Return the items that the caller may read; refuse a caller who may read nothing here."""
+    readable = [body for body in bodies if _visible(world, call, principal, body)]
     if not readable:
-        kind = f"{asked.namespace}/{asked.kind}"
-        check_role(world, principal, f"{kind}/read", asked.group_scope)
-    if asked.group:
-        check_group(world, asked)
-    return json_response(200, page(asked, world.domains.arm, readable, size))
+        kind = f"{call.namespace}/{call.kind}"
+        check_role(world, principal, f"{kind}/read", call.group_scope)
+    if call.group:
+        check_group(world, call)
+    return json_response(200, page(call, world.domains.arm, readable, size))
 
 
-def _visible(world: World, asked: ArmRequest, principal: Principal, body: Mapping[str, Any]) -> bool:
-    inside = body["id"].lower().startswith(f"{asked.group_scope}/".lower())
+def _visible(world: World, call: ArmRequest, principal: Principal, body: Mapping[str, Any]) -> bool:
+    inside = body["id"].lower().startswith(f"{call.group_scope}/".lower())
     return inside and world.roles.find(principal, f"{body['type']}/read", body["id"]) is not None

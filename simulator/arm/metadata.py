@@ -1,4 +1,7 @@
-"""The cloud's own description, /metadata/endpoints, which needs no token: how tools learn names such as storage's suffix."""
+"""The cloud's own description, /metadata/endpoints, which needs no token.
+
+Tools learn names from it, such as storage's suffix.
+"""
 
 from __future__ import annotations
 
@@ -13,15 +16,15 @@ if TYPE_CHECKING:
 PATH = "/metadata/endpoints"
 SINGLE_SINCE = "2022-09-01"
 CLASSIC_GRAPH = "https://graph.windows.net/"
-"""The directory's interface before Microsoft Graph: retired, and still in the description."""
+"""The directory API before Microsoft Graph. It is retired, but the description still names it."""
 
 
 def answer(domains: Domains, api_version: str) -> Response:
-    """Return the description: an object since 2022-09-01, before that a list with one entry a cloud."""
+    """Return the description: an object since 2022-09-01, before that a list of clouds."""
     if not api_version:
         raise errors.missing_api_version()
     cloud = _cloud(domains)
-    # Dates as text sort in time.
+    # ISO dates sort correctly as text.
     return json_response(200, cloud if api_version >= SINGLE_SINCE else [cloud])
 
 

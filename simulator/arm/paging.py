@@ -1,4 +1,4 @@
-"""Pages of what Resource Manager lists: a link to the next one, and none on the last."""
+"""Pages of Resource Manager's lists: each page but the last links to the next one."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from simulator.arm.request import ArmRequest
 
 
-def page(asked: ArmRequest, host: str, items: Sequence[dict[str, Any]], size: int) -> dict[str, Any]:
-    """Return the page that the request's $skiptoken asks for, the first one without it."""
-    start = _start(asked.request.query.get("$skiptoken"))
+def page(call: ArmRequest, host: str, items: Sequence[dict[str, Any]], size: int) -> dict[str, Any]:
+    """Return the page that the request's $skiptoken names; without a token, the first one."""
+    start = _start(call.request.query.get("$skiptoken"))
     body: dict[str, Any] = {"value": list(items[start : start + size])}
     if start + size < len(items):
-        body["nextLink"] = _link(asked, host, start + size)
+        body["nextLink"] = _link(call, host, start + size)
     return body
 
 
@@ -28,11 +28,17 @@ def _start(token: str | None) -> int:
     try:
         return int(base64.urlsafe_b64decode(token))
     except ValueError:
-        raise errors.ArmError(400, "InvalidSkipToken", "The provided skip token is not valid.") from None
+        raise errors.ArmError(
+            400, "InvalidSkipToken", "The provided skip token is not valid."
+        ) from None
 
 
-def _link(asked: ArmRequest, host: str, start: int) -> str:
-    kept = {name: text for name, text in asked.request.query.items() if name in ("api-version", "$expand")}
+def _link(call: ArmRequest, host: str, start: int) -> str:
+    kept = {
+        name: text
+        for name, text in call.request.query.items()
+        if name in ("api-version", "$expand")
+    }
     token = base64.urlsafe_b64encode(str(start).encode()).decode()
     query = "&".join(f"{name}={text}" for name, text in {**kept, "$skiptoken": token}.items())
-    return f"https://{host}{asked.request.path}?{query}"
+    return f"https://{host}{call.request.path}?{query}"

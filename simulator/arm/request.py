@@ -1,4 +1,4 @@
-"""A request to Resource Manager, taken apart: subscription, group, provider, type, name, operation."""
+"""The parts of a request's path: subscription, group, provider, type, name, operation."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PATH = re.compile(
 
 @dataclass(frozen=True)
 class ArmRequest:
-    """The parts of an ARM path, as the client spelt them; what the path does not name is empty.
+    """The parts of an ARM path, as the client spelt them; missing parts are empty.
 
     `path` is what follows the provider's namespace, such as storageAccounts/name/listKeys.
     """
@@ -37,17 +37,21 @@ class ArmRequest:
 
     @property
     def api_version(self) -> str:
-        """The api-version that the client asks for."""
+        """The api-version in the query."""
         return self.request.query.get("api-version", "")
 
     @property
     def group_scope(self) -> str:
-        """The scope of the subscription, or of the group where the path names one."""
+        """The scope of the resource group, or of the subscription if the path names no group."""
         group = f"/resourceGroups/{self.group}" if self.group else ""
         return f"/subscriptions/{self.subscription}{group}"
 
 
 def parse(request: Request) -> ArmRequest | None:
-    """Return the parts of a subscription's path, or None where the path leads elsewhere; case does not matter."""
-    found = PATH.fullmatch(request.path)
-    return ArmRequest(request, **{name: part or "" for name, part in found.groupdict().items()}) if found else None
+    """Return the parts of a subscription's path; None for any other path. Case is ignored."""
+    match = PATH.fullmatch(request.path)
+    return (
+        ArmRequest(request, **{name: part or "" for name, part in match.groupdict().items()})
+        if match
+        else None
+    )

@@ -1,4 +1,7 @@
-"""The gateway: token, api-version, subscription, rate, and then the provider, which asks for the role before it looks."""
+"""The gateway: it checks token, api-version, subscription and rate, then calls the provider.
+
+The provider checks the caller's role before it looks up a resource.
+"""
 
 from __future__ import annotations
 
@@ -33,22 +36,23 @@ class Provider(Protocol):
     namespace: str
 
     def api_versions(self, kind: str) -> tuple[str, ...]:
-        """Return the api-versions for a type of resource, oldest first; empty where it has no such type."""
+        """Return the api-versions of a type, oldest first; empty if the type does not exist."""
         ...
 
-    def rate(self, asked: ArmRequest) -> str:
-        """Return the name of the rate that a request counts against: reads, writes, resource-requests."""
+    def rate(self, call: ArmRequest) -> str:
+        """Return the rate that a request counts against: reads, writes or resource-requests."""
         ...
 
-    def handle(self, asked: ArmRequest, principal: Principal) -> Response:
-        """Answer a request that has passed the gateway; raise arm.errors.ArmError otherwise."""
+    def handle(self, call: ArmRequest, principal: Principal) -> Response:
+        """Answer a request that has passed the gateway; raise arm.errors.ArmError to refuse it."""
         ...
 
 
 class ArmService:
-    """Resource Manager. `providers` holds one provider a namespace; `rates` limits requests a subscription and hour.
+    """Resource Manager, with one provider for each namespace.
 
-    `retry_after` is how many seconds a 429 asks its caller to wait.
+    `rates` limits the requests of each subscription and hour. `retry_after` is the number of
+    seconds that a 429 asks the caller to wait.
     """
 
     def __init__(self, world: World, *providers: Provider) -> None:
@@ -59,7 +63,7 @@ class ArmService:
         self._rates: dict[tuple[str, str], Rate] = {}
 
     def answers(self, host: str) -> bool:
-        """Tell whether the host is Resource Manager's."""
+        """Return whether the host is Resource Manager's."""
         return host.removesuffix(":443") == self._world.domains.arm
 
     def handle(self, request: Request) -> Response:
@@ -70,7 +74,9 @@ class ArmService:
             response = self._serve(request)
         except errors.ArmError as refusal:
             cause = {"x-ms-failure-cause": "gateway"}
-            return json_response(refusal.status, refusal.body(), headers | cause | dict(refusal.headers))
+            return json_response(
+                refusal.status, refusal.body(), headers | cause | dict(refusal.headers)
+            )
         return Response(response.status, headers | dict(response.headers), response.body)
 
     def _serve(self, request: Request) -> Response:
@@ -80,17 +86,19 @@ class ArmService:
         _check_api_version(request)
         if (listing := tenants.answer(self._world, request, principal)) is not None:
             return listing
-        asked = parse(request)
-        if asked is None:
+        call = parse(request)
+        if call is None:
             raise errors.invalid_namespace(request.path.strip("/").partition("/")[0])
-        self._check_subscription(asked)
-        provider = self._provider(asked)
-        kind = provider.rate(asked)
-        self._count(asked, kind)
-        answer = provider.handle(asked, principal)
-        left = str(self._rate(asked, kind).remaining(self._world.now()))
+        self._check_subscription(call)
+        provider = self._provider(call)
+        kind = provider.rate(call)
+        self._count(call, kind)
+        answer = provider.handle(call, principal)
+        left = str(self._rate(call, kind).remaining(self._world.now()))
         return Response(
-            answer.status, {f"x-ms-ratelimit-remaining-subscription-{kind}": left} | dict(answer.headers), answer.body
+            answer.status,
+            {f"x-ms-ratelimit-remaining-subscription-{kind}": left} | dict(answer.headers),
+            answer.body,
         )
 
     def _authenticated(self, request: Request) -> Principal:
@@ -99,42 +107,48 @@ class ArmService:
         if token is None:
             raise errors.no_token(authority)
         audiences = self._audiences()
-        found = self._world.identities.examine(token, *audiences, exact=True)
-        if not isinstance(found, Principal):
-            raise errors.bad_token(authority, found, audiences, self._world.now())
-        return found
+        result = self._world.identities.examine(token, *audiences, exact=True)
+        if not isinstance(result, Principal):
+            raise errors.bad_token(authority, result, audiences, self._world.now())
+        return result
 
     def _audiences(self) -> tuple[str, ...]:
         own = f"https://{self._world.domains.arm}"
         classic = "https://management.core.windows.net"
         return (f"{classic}/", classic, f"{own}/", own)
 
-    def _check_subscription(self, asked: ArmRequest) -> None:
+    def _check_subscription(self, call: ArmRequest) -> None:
         try:
-            uuid.UUID(asked.subscription)
+            uuid.UUID(call.subscription)
         except ValueError:
-            raise errors.invalid_subscription_id(asked.subscription) from None
-        if asked.subscription.lower() not in self._world.groups:
-            raise errors.subscription_not_found(asked.subscription)
+            raise errors.invalid_subscription_id(call.subscription) from None
+        if call.subscription.lower() not in self._world.groups:
+            raise errors.subscription_not_found(call.subscription)
 
-    def _provider(self, asked: ArmRequest) -> Provider:
-        provider = self.providers.get(asked.namespace.lower())
+    def _provider(self, call: ArmRequest) -> Provider:
+        provider = self.providers.get(call.namespace.lower())
         if provider is None:
-            raise errors.invalid_namespace(asked.namespace)
-        supported = provider.api_versions(asked.kind)
+            raise errors.invalid_namespace(call.namespace)
+        supported = provider.api_versions(call.kind)
         if not supported:
-            raise errors.invalid_type(provider.namespace, asked.api_version)
-        if asked.api_version not in supported:
-            raise errors.no_registered_provider(asked.api_version, asked.kind, supported, "westeurope")
+            raise errors.invalid_type(provider.namespace, call.api_version)
+        if call.api_version not in supported:
+            raise errors.no_registered_provider(
+                call.api_version, call.kind, supported, "westeurope"
+            )
         return provider
 
-    def _count(self, asked: ArmRequest, kind: str) -> None:
-        rate = self._rate(asked, kind)
+    def _count(self, call: ArmRequest, kind: str) -> None:
+        rate = self._rate(call, kind)
         if not rate.take(self._world.now()):
-            raise errors.throttled(kind.removesuffix("s"), asked.subscription, rate.limit, self.retry_after)
+            raise errors.throttled(
+                kind.removesuffix("s"), call.subscription, rate.limit, self.retry_after
+            )
 
-    def _rate(self, asked: ArmRequest, kind: str) -> Rate:
-        rate = self._rates.setdefault((asked.subscription.lower(), kind), Rate(self.limits[kind], HOUR))
+    def _rate(self, call: ArmRequest, kind: str) -> Rate:
+        rate = self._rates.setdefault(
+            (call.subscription.lower(), kind), Rate(self.limits[kind], HOUR)
+        )
         rate.limit = self.limits[kind]
         return rate
 
@@ -142,10 +156,10 @@ class ArmService:
         return str(uuid.UUID(bytes=self._world.entropy(16), version=4))
 
 
-def check_group(world: World, asked: ArmRequest) -> None:
-    """Refuse a resource group that does not exist; providers ask after the caller's role has been checked."""
-    if asked.group.lower() not in world.groups[asked.subscription.lower()]:
-        raise errors.group_not_found(asked.group)
+def check_group(world: World, call: ArmRequest) -> None:
+    """Refuse a resource group that does not exist; call it after the role check."""
+    if call.group.lower() not in world.groups[call.subscription.lower()]:
+        raise errors.group_not_found(call.group)
 
 
 def check_role(world: World, principal: Principal, action: str, scope: str) -> None:
@@ -155,8 +169,10 @@ def check_role(world: World, principal: Principal, action: str, scope: str) -> N
 
 
 def _check_api_version(request: Request) -> None:
-    asked = request.query.get("api-version")
-    if not asked:
+    version = request.query.get("api-version")
+    if not version:
         raise errors.missing_api_version()
-    if not API_VERSION.fullmatch(asked):
-        raise errors.invalid_api_version(asked, ("2022-12-01", "2022-09-01", "2021-04-01", "2021-01-01", "2020-10-01"))
+    if not API_VERSION.fullmatch(version):
+        raise errors.invalid_api_version(
+            version, ("2022-12-01", "2022-09-01", "2021-04-01", "2021-01-01", "2020-10-01")
+        )

@@ -1,7 +1,8 @@
-"""Microsoft.Sql: servers read and changed, the changes followed, and whether a server takes Entra identities only.
+"""Microsoft.Sql: read and change servers, poll changes, and read the Entra-only setting.
 
-Sources: the recorded PATCH of azure-sdk-for-python (sdk/sql/azure-mgmt-sql/tests/recordings), the OpenAPI documents of
-api-version 2025-01-01. Which roles polls need is not documented: they are held to need the right to read operations.
+Sources: the recorded PATCH of azure-sdk-for-python (sdk/sql/azure-mgmt-sql/tests/recordings), and
+the OpenAPI documents of api-version 2025-01-01. Which roles a poll needs is not documented: here it
+needs the right to read operations.
 """
 
 from __future__ import annotations
@@ -28,16 +29,43 @@ if TYPE_CHECKING:
 
 SERVERS = "Microsoft.Sql/servers"
 API_VERSIONS = (
-    *("2014-04-01", "2015-05-01-preview", "2018-06-01-preview", "2019-06-01-preview", "2020-02-02-preview"),
-    *("2020-08-01-preview", "2020-11-01-preview", "2021-02-01-preview", "2021-05-01-preview", "2021-08-01-preview"),
-    *("2021-11-01", "2021-11-01-preview", "2022-02-01-preview", "2022-05-01-preview", "2022-08-01-preview"),
-    *("2022-11-01-preview", "2023-02-01-preview", "2023-05-01-preview", "2023-08-01-preview", "2023-08-01"),
+    *(
+        "2014-04-01",
+        "2015-05-01-preview",
+        "2018-06-01-preview",
+        "2019-06-01-preview",
+        "2020-02-02-preview",
+    ),
+    *(
+        "2020-08-01-preview",
+        "2020-11-01-preview",
+        "2021-02-01-preview",
+        "2021-05-01-preview",
+        "2021-08-01-preview",
+    ),
+    *(
+        "2021-11-01",
+        "2021-11-01-preview",
+        "2022-02-01-preview",
+        "2022-05-01-preview",
+        "2022-08-01-preview",
+    ),
+    *(
+        "2022-11-01-preview",
+        "2023-02-01-preview",
+        "2023-05-01-preview",
+        "2023-08-01-preview",
+        "2023-08-01",
+    ),
     *("2024-05-01-preview", "2025-01-01"),
 )
 SERVER = re.compile(r"servers/(?P<name>[^/]+)", re.IGNORECASE)
-ENTRA_ONLY = re.compile(r"servers/(?P<name>[^/]+)/azureADOnlyAuthentications(/(?P<mode>[^/]+))?", re.IGNORECASE)
+ENTRA_ONLY = re.compile(
+    r"servers/(?P<name>[^/]+)/azureADOnlyAuthentications(/(?P<mode>[^/]+))?", re.IGNORECASE
+)
 OPERATION = re.compile(
-    r"locations/[^/]+/(?P<kind>serverAzureAsyncOperation|serverOperationResults)/(?P<id>[^/]+)", re.IGNORECASE
+    r"locations/[^/]+/(?P<kind>serverAzureAsyncOperation|serverOperationResults)/(?P<id>[^/]+)",
+    re.IGNORECASE,
 )
 HEADERS = {"Server": "Microsoft-HTTPAPI/2.0"}
 READ_HEADERS = {**HEADERS, "Vary": "Accept-Encoding"}
@@ -50,7 +78,7 @@ MESSAGES = {
 
 @dataclass
 class Operation:
-    """A change that runs, or has ended: when it began, when it ends, and what became of it."""
+    """A running or finished change: when it started, when it ends, and its result."""
 
     server: SqlServer
     started: datetime
@@ -59,7 +87,7 @@ class Operation:
     operation_id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     def status(self, now: datetime) -> str:
-        """Return the state as polls show it."""
+        """Return the state that a poll shows."""
         return "InProgress" if now < self.ends else "Failed" if self.failure else "Succeeded"
 
 
@@ -78,67 +106,73 @@ class SqlProvider:
         """Return the versions for servers and what belongs to them, oldest first."""
         return API_VERSIONS if kind.lower() in ("servers", "locations") else ()
 
-    def rate(self, asked: ArmRequest) -> str:
+    def rate(self, call: ArmRequest) -> str:
         """Return which rate a request counts against."""
-        return "reads" if asked.request.method == "GET" else "writes"
+        return "reads" if call.request.method == "GET" else "writes"
 
-    def handle(self, asked: ArmRequest, principal: Principal) -> Response:
-        """Answer one of the operations, or refuse a path or method that is none of them."""
-        method = asked.request.method
-        if asked.path.lower() == "servers" and method == "GET":
-            return self._list(asked, principal)
-        if asked.group and (found := SERVER.fullmatch(asked.path)) and method in ("GET", "PATCH"):
+    def handle(self, call: ArmRequest, principal: Principal) -> Response:
+        """Answer one operation; refuse any other path or method."""
+        method = call.request.method
+        if call.path.lower() == "servers" and method == "GET":
+            return self._list(call, principal)
+        if call.group and (match := SERVER.fullmatch(call.path)) and method in ("GET", "PATCH"):
             action = "read" if method == "GET" else "write"
-            server = self._server(asked, principal, found["name"], action)
-            return self._update(asked, server) if method == "PATCH" else _read(server_body(server, asked.api_version))
-        if asked.group and (found := ENTRA_ONLY.fullmatch(asked.path)) and method == "GET":
-            server = self._server(asked, principal, found["name"], "azureADOnlyAuthentications/read")
-            return _entra_only(server, found["mode"])
-        if (found := OPERATION.fullmatch(asked.path)) and method == "GET":
-            return self._poll(asked, principal, found["kind"], found["id"])
-        raise errors.invalid_type(self.namespace, asked.api_version)
+            server = self._server(call, principal, match["name"], action)
+            return (
+                self._update(call, server)
+                if method == "PATCH"
+                else _read(server_body(server, call.api_version))
+            )
+        if call.group and (match := ENTRA_ONLY.fullmatch(call.path)) and method == "GET":
+            server = self._server(call, principal, match["name"], "azureADOnlyAuthentications/read")
+            return _entra_only(server, match["mode"])
+        if (match := OPERATION.fullmatch(call.path)) and method == "GET":
+            return self._poll(call, principal, match["kind"], match["id"])
+        raise errors.invalid_type(self.namespace, call.api_version)
 
-    def _server(self, asked: ArmRequest, principal: Principal, name: str, action: str) -> SqlServer:
-        scope = f"{asked.group_scope}/providers/{SERVERS}/{name}"
+    def _server(self, call: ArmRequest, principal: Principal, name: str, action: str) -> SqlServer:
+        scope = f"{call.group_scope}/providers/{SERVERS}/{name}"
         check_role(self._world, principal, f"{SERVERS}/{action}", scope)
-        check_group(self._world, asked)
+        check_group(self._world, call)
         server = self._gateway.servers.get(name.lower())
         if server is None or server.resource_id.lower() != scope.lower():
-            raise errors.resource_not_found(SERVERS, name, asked.group)
+            raise errors.resource_not_found(SERVERS, name, call.group)
         return server
 
-    def _list(self, asked: ArmRequest, principal: Principal) -> Response:
-        # As every list of Resource Manager, it shows what the caller may read, and leaves out the rest without a word.
+    def _list(self, call: ArmRequest, principal: Principal) -> Response:
+        # Like every list of Resource Manager, it silently omits what the caller may not read.
         inside = [
-            each
-            for each in self._gateway.servers.values()
-            if each.resource_id.lower().startswith(f"{asked.group_scope}/".lower())
-            and self._world.roles.find(principal, f"{SERVERS}/read", each.resource_id)
+            server
+            for server in self._gateway.servers.values()
+            if server.resource_id.lower().startswith(f"{call.group_scope}/".lower())
+            and self._world.roles.find(principal, f"{SERVERS}/read", server.resource_id)
         ]
         if not inside:
-            check_role(self._world, principal, f"{SERVERS}/read", asked.group_scope)
-        if asked.group:
-            check_group(self._world, asked)
-        expand = asked.request.query.get("$expand", "").lower() == "administrators/activedirectory"
-        bodies = [server_body(each, asked.api_version, expand=expand) for each in inside]
-        return _read(page(asked, self._world.domains.arm, bodies, self.page_size))
+            check_role(self._world, principal, f"{SERVERS}/read", call.group_scope)
+        if call.group:
+            check_group(self._world, call)
+        expand = call.request.query.get("$expand", "").lower() == "administrators/activedirectory"
+        bodies = [server_body(server, call.api_version, expand=expand) for server in inside]
+        return _read(page(call, self._world.domains.arm, bodies, self.page_size))
 
-    def _update(self, asked: ArmRequest, server: SqlServer) -> Response:
-        login, password = _wanted(asked)
+    def _update(self, call: ArmRequest, server: SqlServer) -> Response:
+        login, password = _requested(call)
         now = self._world.now()
-        if any(each.server is server and now < each.ends for each in self.operations):
+        if any(other.server is server and now < other.ends for other in self.operations):
             text = "An ongoing logical server request is already in progress, please try your request again later."
             raise errors.ArmError(409, "UpsertLogicalServerRequestAlreadyInProgress", text)
         if password is not None:
             _check(server, login, password)
-        operation = Operation(server, now, now + server.operation_time, server.next_failure, self._id())
+        operation = Operation(
+            server, now, now + server.operation_time, server.next_failure, self._id()
+        )
         server.next_failure = None
         self.operations.append(operation)
         if password is not None and operation.failure is None:
             server.set_password(server.administrator, password, after=server.operation_time)
         links = {
-            "Azure-AsyncOperation": self._link(asked, operation, "serverAzureAsyncOperation"),
-            "Location": self._link(asked, operation, "serverOperationResults"),
+            "Azure-AsyncOperation": self._link(call, operation, "serverAzureAsyncOperation"),
+            "Location": self._link(call, operation, "serverOperationResults"),
         }
         body = {
             "operation": "UpsertLogicalServer",
@@ -146,35 +180,43 @@ class SqlProvider:
         }
         return json_response(202, body, HEADERS | links | _patience(server))
 
-    def _poll(self, asked: ArmRequest, principal: Principal, kind: str, operation_id: str) -> Response:
-        check_role(self._world, principal, f"Microsoft.Sql/locations/{kind}/read", asked.group_scope)
-        operation = next((each for each in self.operations if each.operation_id == operation_id), None)
+    def _poll(
+        self, call: ArmRequest, principal: Principal, kind: str, operation_id: str
+    ) -> Response:
+        check_role(self._world, principal, f"Microsoft.Sql/locations/{kind}/read", call.group_scope)
+        operation = next(
+            (change for change in self.operations if change.operation_id == operation_id), None
+        )
         if operation is None:
-            raise errors.ArmError(404, "OperationIdNotFound", f"The operation with Id '{operation_id}' does not exist.")
+            raise errors.ArmError(
+                404,
+                "OperationIdNotFound",
+                f"The operation with Id '{operation_id}' does not exist.",
+            )
         status = operation.status(self._world.now())
         patience = _patience(operation.server) if status == "InProgress" else {}
         if kind.lower() == "serverazureasyncoperation":
             failure = operation.failure if status == "Failed" else None
             return _read(operation_body(operation_id, status, operation.started, failure), patience)
         if status == "InProgress":
-            location = self._link(asked, operation, "serverOperationResults")
+            location = self._link(call, operation, "serverOperationResults")
             return Response(202, HEADERS | patience | {"Location": location})
         if status == "Failed" and operation.failure:
             raise errors.ArmError(409, operation.failure.code, operation.failure.message)
-        return _read(server_body(operation.server, asked.api_version))
+        return _read(server_body(operation.server, call.api_version))
 
-    def _link(self, asked: ArmRequest, operation: Operation, kind: str) -> str:
-        path = f"{asked.group_scope}/providers/Microsoft.Sql/locations/{operation.server.location}/{kind}"
-        query = f"api-version={asked.api_version}"
+    def _link(self, call: ArmRequest, operation: Operation, kind: str) -> str:
+        path = f"{call.group_scope}/providers/Microsoft.Sql/locations/{operation.server.location}/{kind}"
+        query = f"api-version={call.api_version}"
         return f"https://{self._world.domains.arm}{path}/{operation.operation_id}?{query}"
 
     def _id(self) -> str:
         return str(uuid.UUID(bytes=self._world.entropy(16), version=4))
 
 
-def _wanted(asked: ArmRequest) -> tuple[str | None, str | None]:
+def _requested(call: ArmRequest) -> tuple[str | None, str | None]:
     try:
-        properties = json.loads(asked.request.body)["properties"]
+        properties = json.loads(call.request.body)["properties"]
         return properties.get("administratorLogin"), properties.get("administratorLoginPassword")
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise errors.invalid_content(str(error)) from None
@@ -185,7 +227,9 @@ def _check(server: SqlServer, login: str | None, password: str) -> None:
         text = "Azure Active Directory Only Authentication is enabled. Please contact your system administrator."
         raise errors.ArmError(400, "AadOnlyAuthenticationIsEnabled", text)
     if login is not None and login != server.administrator.name:
-        raise errors.ArmError(400, "InvalidParameterValue", "Invalid value given for parameter administratorLogin.")
+        raise errors.ArmError(
+            400, "InvalidParameterValue", "Invalid value given for parameter administratorLogin."
+        )
     if code := weakness(password, server.administrator.name):
         raise errors.ArmError(400, code, MESSAGES[code])
 

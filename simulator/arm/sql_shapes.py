@@ -1,4 +1,7 @@
-"""How Microsoft.Sql writes servers and operations, as recorded; older api-versions know less."""
+"""Microsoft.Sql's JSON for servers and operations, as recorded.
+
+Older api-versions have fewer properties.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,15 @@ if TYPE_CHECKING:
     from simulator.sql.servers import Failure, SqlServer
 
 NEWER_SINCE = "2021-02-01"
-"""A recording in 2019-06-01-preview shows none of the newer properties; where between the two they began is from memory."""
+"""A recording in 2019-06-01-preview has none of the newer properties. The exact version that
+introduced them is from memory."""
 
 
 def server_body(server: SqlServer, api_version: str, *, expand: bool = False) -> dict[str, Any]:
-    """Return a server's properties; name and id come in lower case, a password never; `expand` adds Entra's administrator."""
+    """Return a server's properties, never a password; name and id are in lower case.
+
+    `expand` adds the Entra administrator.
+    """
     newer = {"externalGovernanceStatus": "Disabled", "restrictOutboundNetworkAccess": "Disabled"}
     properties = {
         "administratorLogin": server.administrator.name,
@@ -39,7 +46,7 @@ def server_body(server: SqlServer, api_version: str, *, expand: bool = False) ->
 
 
 def entra_only_body(server: SqlServer) -> dict[str, Any]:
-    """Return whether a server takes Entra identities only."""
+    """Return the setting that makes a server accept Entra identities only."""
     return {
         "name": "Default",
         "type": "Microsoft.Sql/servers/azureadonlyauthentications",
@@ -51,11 +58,17 @@ def entra_only_body(server: SqlServer) -> dict[str, Any]:
 def _administrators(server: SqlServer) -> dict[str, Any]:
     if server.entra_admin is None:
         return {}
-    entra = {"administratorType": "ActiveDirectory", "principalType": "Application", "sid": server.entra_admin}
+    entra = {
+        "administratorType": "ActiveDirectory",
+        "principalType": "Application",
+        "sid": server.entra_admin,
+    }
     return {"administrators": entra | {"azureADOnlyAuthentication": server.entra_only}}
 
 
-def operation_body(operation_id: str, status: str, started: datetime, failure: Failure | None = None) -> dict[str, Any]:
+def operation_body(
+    operation_id: str, status: str, started: datetime, failure: Failure | None = None
+) -> dict[str, Any]:
     """Return an operation's state."""
     error = {"error": {"code": failure.code, "message": failure.message}} if failure else {}
     return {"name": operation_id, "status": status, "startTime": _time(started), **error}
@@ -66,5 +79,5 @@ def _lower_name(server: SqlServer) -> str:
 
 
 def _time(time: datetime) -> str:
-    # Up to three digits behind the second, without zeros at the end.
+    # Up to three decimals of a second, without trailing zeros.
     return f"{time:%Y-%m-%dT%H:%M:%S.%f}"[:-3].rstrip("0").rstrip(".") + "Z"

@@ -1,4 +1,7 @@
-"""How Microsoft.Storage writes accounts and keys, as recorded; older api-versions know less."""
+"""Microsoft.Storage's JSON for accounts and keys, as recorded.
+
+Older api-versions have fewer properties.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,12 @@ if TYPE_CHECKING:
     from simulator.world import World
 
 KEY_TIMES_SINCE = "2021-02-01"
-"""Recordings show creationTime in 2022-05-01 and not in 2019-06-01; where between the two it began is from memory."""
+"""Recordings show creationTime in 2022-05-01 and not in 2019-06-01. The exact version that
+introduced it is from memory."""
 
 
 def keys_body(account: StorageAccount, api_version: str) -> dict[str, Any]:
-    """Return all keys; the service says FULL where its own document says Full."""
+    """Return all keys; the service writes FULL where its own document writes Full."""
     return {
         "keys": [
             ({"creationTime": _round_trip(key.created)} if api_version >= KEY_TIMES_SINCE else {})
@@ -26,7 +30,7 @@ def keys_body(account: StorageAccount, api_version: str) -> dict[str, Any]:
 
 
 def account_body(account: StorageAccount, world: World, api_version: str) -> dict[str, Any]:
-    """Return an account's properties; keys are never among them."""
+    """Return an account's properties, without its keys."""
     return {
         "sku": {"name": account.sku, "tier": account.sku.partition("_")[0]},
         "kind": account.kind,
@@ -58,7 +62,10 @@ def _properties(account: StorageAccount, world: World) -> dict[str, Any]:
             "defaultAction": account.network_default_action,
         },
         "supportsHttpsTrafficOnly": True,
-        "encryption": {"services": {"file": service, "blob": service}, "keySource": "Microsoft.Storage"},
+        "encryption": {
+            "services": {"file": service, "blob": service},
+            "keySource": "Microsoft.Storage",
+        },
         "provisioningState": "Succeeded",
         "creationTime": created,
         "primaryEndpoints": _endpoints(account, world),
@@ -78,5 +85,5 @@ def _endpoints(account: StorageAccount, world: World) -> dict[str, str]:
 
 
 def _round_trip(time: datetime) -> str:
-    # Seven digits behind the second, as .NET's round-trip format has them.
+    # Seven decimals of a second, as in .NET's round-trip format.
     return f"{time:%Y-%m-%dT%H:%M:%S.%f}0Z"

@@ -1,7 +1,7 @@
-"""The tenant and the subscriptions that a caller sees: how tools find out what a sign-in leads to.
+"""The tenant and the subscriptions that a caller can see, as tools list them after sign-in.
 
-Source: https://learn.microsoft.com/rest/api/resources/subscriptions/list and tenants/list, api-version 2022-12-01. A list
-of subscriptions holds those in which the caller has a role, at any scope.
+Source: https://learn.microsoft.com/rest/api/resources/subscriptions/list and tenants/list,
+api-version 2022-12-01. A caller sees the subscriptions in which it has a role at any scope.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ DOMAIN = "northwind.onmicrosoft.com"
 
 
 def answer(world: World, request: Request, caller: Principal) -> Response | None:
-    """Return the tenant, the subscriptions or one of them; None where the path leads elsewhere."""
+    """Return the tenants, the subscriptions or one subscription; None for any other path."""
     match = PATH.fullmatch(request.path)
     if match is None or request.method != "GET":
         return None
@@ -39,20 +39,25 @@ def answer(world: World, request: Request, caller: Principal) -> Response | None
     if match["subscription"] is None:
         count = {"type": "Total", "value": len(visible)}
         return json_response(200, {"value": visible, "count": count})
-    wanted = match["subscription"].lower()
-    body = next((body for body in visible if body["subscriptionId"] == wanted), None)
+    subscription = match["subscription"].lower()
+    body = next((body for body in visible if body["subscriptionId"] == subscription), None)
     if body is None:
-        raise errors.subscription_not_found(wanted)
+        raise errors.subscription_not_found(subscription)
     return json_response(200, body)
 
 
 def _visible(world: World, caller: Principal) -> Iterator[str]:
     scopes = [
-        assignment.scope.lower().rstrip("/") for assignment in world.roles.assignments if assignment.oid == caller.oid
+        assignment.scope.lower().rstrip("/")
+        for assignment in world.roles.assignments
+        if assignment.oid == caller.oid
     ]
     for subscription in world.groups:
-        # A role at the root holds everywhere.
-        if any(not scope or f"{scope}/".startswith(f"/subscriptions/{subscription}/") for scope in scopes):
+        # A role at the root scope holds everywhere.
+        if any(
+            not scope or f"{scope}/".startswith(f"/subscriptions/{subscription}/")
+            for scope in scopes
+        ):
             yield subscription
 
 

@@ -1,12 +1,15 @@
-"""Microsoft.Web: apps, their functions and settings; their Key Vault references, listed and refreshed.
+"""Microsoft.Web: apps, functions and settings; list and refresh Key Vault references.
 
-Sources: https://learn.microsoft.com/azure/app-service/app-service-key-vault-references for the refresh and its api-version, the
-example GetKeyVaultReferencesForAppSettings of the OpenAPI documents, and an answer to the refresh that a user published: it
-lists the references, in which activeVersion was null. Which actions the two need is not documented: here it is what Resource
-Manager would derive from their paths.
+Sources for references:
+https://learn.microsoft.com/azure/app-service/app-service-key-vault-references (the refresh and its
+api-version), the example GetKeyVaultReferencesForAppSettings of the OpenAPI documents, and an
+answer to a refresh that a user published: it lists the references, with a null activeVersion. The
+required actions are not documented. Here they are what Resource Manager would derive from the
+paths.
 
-An app, its functions and its settings: the operations WebApps_Get, WebApps_ListFunctions and WebApps_ListApplicationSettings,
-https://learn.microsoft.com/rest/api/appservice/web-apps. A function's name is <app>/<function>. Which actions they need is in
+Sources for apps, functions and settings: the operations WebApps_Get, WebApps_ListFunctions and
+WebApps_ListApplicationSettings, https://learn.microsoft.com/rest/api/appservice/web-apps. A
+function's name is <app>/<function>. The required actions are listed in
 https://learn.microsoft.com/azure/role-based-access-control/permissions/web-and-mobile.
 """
 
@@ -28,20 +31,34 @@ if TYPE_CHECKING:
     from simulator.world import World
 
 SITES = "Microsoft.Web/sites"
-API_VERSIONS = ("2022-03-01", "2022-09-01", "2023-01-01", "2023-12-01", "2024-04-01", "2024-11-01", "2025-03-01")
-REFERENCES = re.compile(
-    r"(?P<site>sites/[^/]+(/slots/[^/]+)?)/config/configreferences/appsettings(?P<refresh>/refresh)?", re.IGNORECASE
+API_VERSIONS = (
+    "2022-03-01",
+    "2022-09-01",
+    "2023-01-01",
+    "2023-12-01",
+    "2024-04-01",
+    "2024-11-01",
+    "2025-03-01",
 )
-APP = re.compile(r"(?P<site>sites/(?P<name>[^/]+))(?P<rest>/functions|/config/appsettings/list)?", re.IGNORECASE)
+REFERENCES = re.compile(
+    r"(?P<site>sites/[^/]+(/slots/[^/]+)?)/config/configreferences/appsettings(?P<refresh>/refresh)?",
+    re.IGNORECASE,
+)
+APP = re.compile(
+    r"(?P<site>sites/(?P<name>[^/]+))(?P<rest>/functions|/config/appsettings/list)?", re.IGNORECASE
+)
 FUNCTIONS_PAGE = 20
-REFERENCE = re.compile(r"@Microsoft\.KeyVault\(SecretUri=https://(?P<vault>[^./]+)[^/]*/secrets/(?P<name>[^/)]+).*\)")
+REFERENCE = re.compile(
+    r"@Microsoft\.KeyVault\(SecretUri=https://(?P<vault>[^./]+)[^/]*/secrets/(?P<name>[^/)]+).*\)"
+)
 
 
 @dataclass
 class Site:
-    """An app: its settings that are references, and the versions that it holds of what they refer to.
+    """An app: its Key Vault references, and the secret versions that it has resolved.
 
-    `tells` is whether the platform says which version that is, `status` what it says of every reference.
+    `tells` is whether the platform reports the resolved version. `status` is the status that it
+    reports for every reference.
     """
 
     resource_id: str
@@ -50,15 +67,15 @@ class Site:
     tells: bool = True
     status: str = "Resolved"
     stuck: bool = False
-    """A refresh changes nothing."""
+    """Whether a refresh changes nothing."""
     refreshed: int = 0
     functions: dict[str, bool] = field(default_factory=dict)
-    """Each function that was indexed, and whether it is enabled."""
+    """Each indexed function, and whether it is enabled."""
     state: str = "Running"
     python: str = "3.13"
     identity: str = "UserAssigned"
     plain: dict[str, str] = field(default_factory=dict)
-    """Settings that refer to nothing."""
+    """Settings that are not references."""
 
     @property
     def name(self) -> str:
@@ -78,10 +95,10 @@ class Site:
         }
 
     def resolve(self, vaults: dict[str, Vault]) -> None:
-        """Fetch what every reference refers to: the latest version, or the one that it names."""
+        """Resolve every reference to the latest version, or to the version that it names."""
         for setting, reference in self.settings.items():
-            found = REFERENCE.fullmatch(reference)
-            version = found and vaults[found["vault"]].latest(found["name"])
+            match = REFERENCE.fullmatch(reference)
+            version = match and vaults[match["vault"]].latest(match["name"])
             if version and not self.stuck:
                 self.held[setting] = version.version
 
@@ -96,7 +113,7 @@ class WebProvider:
         self.sites: dict[str, Site] = {}
 
     def add(self, resource_id: str, **settings: str) -> Site:
-        """Add an app, or a slot of one, whose settings are resolved as they are now."""
+        """Add an app or a slot, and resolve its settings."""
         site = self.sites[resource_id.lower()] = Site(resource_id, settings)
         site.resolve(self._world.vaults)
         return site
@@ -105,53 +122,58 @@ class WebProvider:
         """Return the versions for apps, oldest first."""
         return API_VERSIONS if kind.lower() == "sites" else ()
 
-    def rate(self, asked: ArmRequest) -> str:
+    def rate(self, call: ArmRequest) -> str:
         """Return which rate a request counts against."""
-        return "reads" if asked.request.method == "GET" else "writes"
+        return "reads" if call.request.method == "GET" else "writes"
 
-    def handle(self, asked: ArmRequest, principal: Principal) -> Response:
-        """List the references of an app, or resolve them anew."""
-        if (whole := APP.fullmatch(asked.path)) is not None:
-            return self._app(asked, principal, whole)
-        found = REFERENCES.fullmatch(asked.path)
-        refresh = bool(found and found["refresh"])
-        if found is None or asked.request.method != ("POST" if refresh else "GET"):
-            raise errors.invalid_type(self.namespace, asked.api_version)
-        scope = f"{asked.group_scope}/providers/{self.namespace}/{found['site']}"
-        slot = "slots/" if "/slots/" in found["site"].lower() else ""
+    def handle(self, call: ArmRequest, principal: Principal) -> Response:
+        """List the references of an app, or resolve them again."""
+        if (whole := APP.fullmatch(call.path)) is not None:
+            return self._app(call, principal, whole)
+        match = REFERENCES.fullmatch(call.path)
+        refresh = bool(match and match["refresh"])
+        if match is None or call.request.method != ("POST" if refresh else "GET"):
+            raise errors.invalid_type(self.namespace, call.api_version)
+        scope = f"{call.group_scope}/providers/{self.namespace}/{match['site']}"
+        slot = "slots/" if "/slots/" in match["site"].lower() else ""
         action = f"{slot}config/appsettings/{'refresh/action' if refresh else 'read'}"
         check_role(self._world, principal, f"{SITES}/{action}", scope)
-        check_group(self._world, asked)
+        check_group(self._world, call)
         site = self.sites.get(scope.lower())
         if site is None:
-            raise errors.resource_not_found(SITES, found["site"].split("/")[1], asked.group)
+            raise errors.resource_not_found(SITES, match["site"].split("/")[1], call.group)
         if refresh:
             site.refreshed += 1
             site.resolve(self._world.vaults)
         rows = [self._row(site, setting, reference) for setting, reference in site.settings.items()]
         return json_response(200, {"value": rows, "nextLink": None, "id": None})
 
-    def _app(self, asked: ArmRequest, principal: Principal, found: re.Match[str]) -> Response:
-        """Show an app, list its functions page by page, or list its settings, which is a POST since they may be secret."""
-        rest = (found["rest"] or "").lower()
+    def _app(self, call: ArmRequest, principal: Principal, match: re.Match[str]) -> Response:
+        """Return an app, a page of its functions, or its settings.
+
+        Listing settings is a POST, since they may be secret.
+        """
+        rest = (match["rest"] or "").lower()
         method, action = {
             "": ("GET", "read"),
             "/functions": ("GET", "functions/read"),
             "/config/appsettings/list": ("POST", "config/list/action"),
         }[rest]
-        if asked.request.method != method:
-            raise errors.invalid_type(self.namespace, asked.api_version)
-        scope = f"{asked.group_scope}/providers/{self.namespace}/{found['site']}"
+        if call.request.method != method:
+            raise errors.invalid_type(self.namespace, call.api_version)
+        scope = f"{call.group_scope}/providers/{self.namespace}/{match['site']}"
         check_role(self._world, principal, f"{SITES}/{action}", scope)
-        check_group(self._world, asked)
+        check_group(self._world, call)
         site = self.sites.get(scope.lower())
         if site is None:
-            raise errors.resource_not_found(SITES, found["name"], asked.group)
+            raise errors.resource_not_found(SITES, match["name"], call.group)
         if rest == "/functions":
             rows = [self._function(site, name) for name in site.functions]
-            return json_response(200, page(asked, self._world.domains.arm, rows, FUNCTIONS_PAGE))
+            return json_response(200, page(call, self._world.domains.arm, rows, FUNCTIONS_PAGE))
         if rest:
-            return json_response(200, {"name": "appsettings", "properties": {**site.settings, **site.plain}})
+            return json_response(
+                200, {"name": "appsettings", "properties": {**site.settings, **site.plain}}
+            )
         return json_response(200, site.body())
 
     @staticmethod
@@ -161,15 +183,20 @@ class WebProvider:
         return {**identity, "type": f"{SITES}/functions", "properties": properties}
 
     def _row(self, site: Site, setting: str, reference: str) -> dict[str, Any]:
-        found = REFERENCE.fullmatch(reference)
+        match = REFERENCE.fullmatch(reference)
         properties = {
             "activeVersion": site.held.get(setting) if site.tells else None,
             "details": "Reference has been successfully resolved.",
             "identityType": "SystemAssigned",
             "reference": reference,
-            "secretName": found["name"] if found else None,
+            "secretName": match["name"] if match else None,
             "status": site.status,
-            "vaultName": found["vault"] if found else None,
+            "vaultName": match["vault"] if match else None,
         }
         name = f"{site.resource_id}/config/configreferences/appsettings/{setting}"
-        return {"id": name, "name": setting, "type": f"{SITES}/config/configreferences", "properties": properties}
+        return {
+            "id": name,
+            "name": setting,
+            "type": f"{SITES}/config/configreferences",
+            "properties": properties,
+        }

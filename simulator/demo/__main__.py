@@ -1,4 +1,4 @@
-"""Run the demo: exit code 0 when everything happened as it should and every value opens its account."""
+"""Run the demo; exit code 0 means that every secret ended as expected and its value works."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ TRIES = (
     ("legacy-key", "", ""),
     ("no-such-secret", "", ""),
 )
-"""What the kept demo says can be tried over HTTP: a secret, a query, a body."""
+"""Requests that the kept demo suggests: a secret, a query, a body."""
 STARTED = time.monotonic()
 
 
@@ -42,7 +42,7 @@ def say(text: str) -> None:
 
 
 def settings(cloud: Background[Azure], parts: Parts, schedule: str) -> dict[str, str]:
-    """Return what the app is told, as the deployment would."""
+    """Return the app's settings, as the deployment would set them."""
     vault = cloud.world.vaults[VAULT].url
     return {
         **cloud.running.environment,
@@ -54,22 +54,26 @@ def settings(cloud: Background[Azure], parts: Parts, schedule: str) -> dict[str,
 
 
 def outcome(vault: Vault, part: Part, before: SecretVersion) -> str:
-    """Tell from the vault alone what has happened to a secret."""
+    """Return what happened to a secret, judged from the vault alone."""
     now = vault.versions(part.name)[-1]
     if (now.tags or {}).get("RekeyState", "").startswith("parked"):
         return "parked"
     if now.version == before.version:
         return "untouched"
-    earlier = next(version for version in vault.versions(part.name) if version.version == before.version)
+    earlier = next(
+        version for version in vault.versions(part.name) if version.version == before.version
+    )
     gone = not earlier.enabled and "RekeyRetire" not in (now.tags or {})
     return "retired" if gone and part.ends == "retired" else "rotated"
 
 
 def watch(vault: Vault, parts: Parts, before: dict[str, SecretVersion]) -> dict[str, str]:
-    """Say what happens while it happens, until every secret has met its end; returns how each ended."""
+    """Print events as they happen until every secret is finished; return each secret's outcome."""
     seen: dict[str, str] = {}
     deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline and any(seen.get(part.name, "untouched") != part.ends for part in parts):
+    while time.monotonic() < deadline and any(
+        seen.get(part.name, "untouched") != part.ends for part in parts
+    ):
         for part in parts:
             now = outcome(vault, part, before[part.name])
             if now != seen.get(part.name, "untouched"):
@@ -98,7 +102,7 @@ def _short(credential: str) -> str:
 
 
 def by_hand(app: App) -> None:
-    """Rotate one secret as an operator would: look first, then ask, then insist."""
+    """Rotate one secret as an operator would: read it, request a rotation, then force it."""
     path = f"/api/secrets/{VAULT}/media-key/rotate"
     for note, body in (("?dry_run=true", {}), ("", {}), ("", {"force": True, "reason": "demo"})):
         status, answer = app.post(path + note, body)
@@ -106,11 +110,11 @@ def by_hand(app: App) -> None:
 
 
 def needs_a_person(app: App) -> None:
-    """Ask what is left to do, as an operator would who comes in the morning."""
+    """Print the secrets that need a person, as an operator would ask in the morning."""
     _, listed = app.get("/api/secrets?state=attention")
     print(f"\nGET /api/secrets?state=attention -> {len(listed['secrets'])} secret(s) for a person:")
-    for one in listed["secrets"]:
-        print(f"  {one['secret']}: {one['state']} since {one['parked_since']}: {one['reason']}")
+    for row in listed["secrets"]:
+        print(f"  {row['secret']}: {row['state']} since {row['parked_since']}: {row['reason']}")
 
 
 def _told(answer: dict[str, str]) -> str:
@@ -119,8 +123,10 @@ def _told(answer: dict[str, str]) -> str:
     return f"{answer.get('action') or answer['status']}, {answer['reason']}"
 
 
-def table(cloud: Background[Azure], parts: Parts, before: dict[str, SecretVersion], ends: dict[str, str]) -> bool:
-    """Print how every secret ended; tells whether all is well."""
+def table(
+    cloud: Background[Azure], parts: Parts, before: dict[str, SecretVersion], ends: dict[str, str]
+) -> bool:
+    """Print how every secret ended; return whether all are as expected."""
     vault, well = cloud.world.vaults[VAULT], True
     row: Callable[..., str] = "{:<20}{:<11}{:<10}{:<10}{:<12}{:<12}{}".format
     print("\n" + row("secret", "ended", "was", "is", "credential", "expires", "opens its source"))
@@ -146,7 +152,7 @@ def table(cloud: Background[Azure], parts: Parts, before: dict[str, SecretVersio
 
 
 def play(cloud: Background[Azure], parts: Parts, app: App) -> bool:
-    """Tell the story; returns whether it ended well."""
+    """Run the demo's steps; return whether all ended well."""
     vault = cloud.world.vaults[VAULT]
     before = {part.name: vault.versions(part.name)[-1] for part in parts}
     say(f"vault {VAULT} holds {len(parts)} secrets:")
@@ -161,13 +167,13 @@ def play(cloud: Background[Azure], parts: Parts, app: App) -> bool:
     return table(cloud, parts, before, ends)
 
 
-def keep(cloud: Background[Azure], app: App, told: Mapping[str, str]) -> None:
-    """Leave everything running and say what can be tried."""
+def keep(cloud: Background[Azure], app: App, environment: Mapping[str, str]) -> None:
+    """Keep everything running, and print what can be tried."""
     vault = cloud.world.vaults[VAULT].url
     print(f"\nStill running: app {app.base}, vault {vault}, log {app.log}.")
     with tempfile.TemporaryDirectory(prefix="rekey-demo-") as folder:
         print("The command line, in another terminal:")
-        print(f"  . {command_line(Path(folder), told)} && rekey status")
+        print(f"  . {command_line(Path(folder), environment)} && rekey status")
         print("The HTTP API:")
         for name, note, body in TRIES:
             data = f" -d '{body}'" if body else ""
@@ -184,37 +190,45 @@ def keep(cloud: Background[Azure], app: App, told: Mapping[str, str]) -> None:
 
 
 def stop(number: int, frame: object) -> NoReturn:
-    """End as a program does that is terminated, once: what was started is stopped on the way."""
+    """Exit on a termination signal, once, so that everything that was started is stopped."""
     del frame
     signal.signal(number, signal.SIG_IGN)
     sys.exit(128 + number)
 
 
 def mind_signals() -> None:
-    """Let nothing end the demo but in order: its host takes a closed terminal for a deployment, and would go on."""
+    """Turn termination signals into an orderly exit.
+
+    The host treats SIGHUP (a closed terminal) as a deployment, so it would go on running.
+    """
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, stop)
 
 
 def main() -> int:
-    """Run the demo; 0 when it ended well."""
+    """Run the demo; return 0 if it ended well."""
     mind_signals()
     resolve_localhost()
     say("starting a simulated Azure on loopback (TLS)")
     parts = cast()
     with start_in_thread(lambda domains: stage(domains, parts)) as cloud:
         os.environ |= cloud.running.environment
-        say("starting the app on Microsoft's Functions worker: all functions in one process, to be quick;")
+        say(
+            "starting the app on Microsoft's Functions worker: all functions in one process, to be quick;"
+        )
         say("(on Azure each queue and the timer have their own)")
-        told = settings(cloud, parts, "*/3 * * * * *")
+        environment = settings(cloud, parts, "*/3 * * * * *")
         try:
-            with running(told) as app:
+            with running(environment) as app:
                 say(f"app ready at {app.base}")
                 well = play(cloud, parts, app)
                 needs_a_person(app)
-                print(f"\n{ENDED_WELL}" if well else f"\nNOT as it should be: see {app.log}", flush=True)
+                print(
+                    f"\n{ENDED_WELL}" if well else f"\nNOT as it should be: see {app.log}",
+                    flush=True,
+                )
                 if os.environ.get("KEEP"):
-                    keep(cloud, app, told)
+                    keep(cloud, app, environment)
         except AppError as error:
             print(error, file=sys.stderr)
             return 1

@@ -1,4 +1,4 @@
-"""The function app of the demo: the local host as a process of its own, and what is asked of it over HTTP."""
+"""The demo's function app: the local host as a separate process, and HTTP requests to it."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ ROOT = Path(__file__).resolve().parents[2]
 KEY = "demo-function-key"
 MASTER_KEY = "demo-master-key"
 SYSTEM_KEY = "demo-event-grid-key"
-# Six workers that start at once would take the demo's ten seconds for themselves.
+# Six workers that start at once would take most of the demo's ten seconds.
 FEWER_PROCESSES = ("--processes", "one", "--stop-seconds", "1")
 
 
 class AppError(Exception):
-    """The app did not start; the message holds what it printed."""
+    """The app did not start; the message contains its output."""
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,16 @@ class App:
     base: str
     log: Path
 
-    def post(self, path: str, body: object = None, headers: Mapping[str, str] | None = None) -> tuple[int, Any]:
-        """Send a POST with an Idempotency-Key of its own, and return status and decoded body."""
+    def post(
+        self, path: str, body: object = None, headers: Mapping[str, str] | None = None
+    ) -> tuple[int, Any]:
+        """Send a POST with a new Idempotency-Key; return the status and the decoded body."""
         data = b"" if body is None else json.dumps(body).encode()
-        own = {"x-functions-key": KEY, "Content-Type": "application/json", "Idempotency-Key": str(uuid.uuid4())}
+        own = {
+            "x-functions-key": KEY,
+            "Content-Type": "application/json",
+            "Idempotency-Key": str(uuid.uuid4()),
+        }
         return self._ask(path, data, {**own, **(headers or {})})
 
     def get(self, path: str) -> tuple[int, Any]:
@@ -49,14 +55,14 @@ class App:
     def _ask(self, path: str, data: bytes | None, headers: Mapping[str, str]) -> tuple[int, Any]:
         request = urllib.request.Request(self.base + path, data, dict(headers))  # noqa: S310
         try:
-            with urllib.request.urlopen(request, timeout=60) as response:  # noqa: S310 - the host on loopback
+            with urllib.request.urlopen(request, timeout=60) as response:  # noqa: S310 - loopback
                 return response.status, _decoded(response.read())
         except urllib.error.HTTPError as error:
             with error:
                 return error.code, _decoded(error.read())
 
     def deliver(self, event: Mapping[str, Any]) -> int:
-        """Deliver an event as Event Grid does: first the handshake, then the event. Returns the status."""
+        """Deliver an event as Event Grid does: the handshake, then the event. Return the status."""
         path = "/runtime/webhooks/EventGrid?functionName=on_event_grid"
         handshake = [
             {
@@ -87,8 +93,20 @@ def _decoded(body: bytes) -> Any:
 @contextlib.contextmanager
 def running(settings: Mapping[str, str], port: int = 0) -> Iterator[App]:
     """Run the app until the block ends; raises AppError if it does not start."""
-    with tempfile.NamedTemporaryFile("w+", prefix="rekey-host-", suffix=".log", delete=False) as log:
-        command = [sys.executable, "-m", "simulator.host", "--app", str(ROOT), "--port", str(port), "--key", KEY]
+    with tempfile.NamedTemporaryFile(
+        "w+", prefix="rekey-host-", suffix=".log", delete=False
+    ) as log:
+        command = [
+            sys.executable,
+            "-m",
+            "simulator.host",
+            "--app",
+            str(ROOT),
+            "--port",
+            str(port),
+            "--key",
+            KEY,
+        ]
         env = {**os.environ, **settings}
         with subprocess.Popen(  # noqa: S603 - our own host
             [*command, "--master-key", MASTER_KEY, "--system-key", SYSTEM_KEY, *FEWER_PROCESSES],
@@ -108,6 +126,6 @@ def _address(process: subprocess.Popen[str], log: Path) -> str:
     printed = ""
     for line in process.stdout or ():
         printed += line
-        if found := re.match(r"Host ready on (\S+)", line):
-            return found[1]
+        if match := re.match(r"Host ready on (\S+)", line):
+            return match[1]
     raise AppError(f"the app did not start:\n{printed}{log.read_text()}")

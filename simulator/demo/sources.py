@@ -1,4 +1,4 @@
-"""What issues the demo's credentials: how each source comes into the world, and how to prove that a value opens it."""
+"""The demo's credential sources: how each is created, and how a value is proven to work."""
 
 from __future__ import annotations
 
@@ -19,38 +19,42 @@ FIRST_PASSWORD = "First-Pa55word-of-the-shop"
 
 
 class Source(Protocol):
-    """One source of the demo, and what its secret's tags say of it."""
+    """One source of the demo, and the tags of its secret."""
 
     template: str
 
     def enter(self, azure: Azure) -> tuple[dict[str, str], list[str]]:
-        """Add the source; returns the tags that name it, and the values that it accepts (the last one current)."""
+        """Add the source; return its tags, and the values that it accepts (the current last)."""
         ...
 
     def opens(self, azure: Azure, value: str) -> bool:
-        """Tell whether the source accepts what the vault holds."""
+        """Return whether the source accepts the vault's value."""
         ...
 
 
 class Account:
-    """A storage account; with a template its secret is a connection string."""
+    """A storage account; with a template, its secret is a connection string."""
 
     def __init__(self, name: str, template: str = "{key}") -> None:
         self.name, self.template = name, template
 
     def enter(self, azure: Azure) -> tuple[dict[str, str], list[str]]:
-        """Add the account; its two keys are both good."""
+        """Add the account; both of its keys are valid."""
         account, suffix = azure.add_account(self.name), azure.domains.blob.partition(".")[2]
         tags = {"ProviderAddress": account.resource_id, "CredentialId": "key1"}
         keys = [account.keys[slot].value for slot in ("key1", "key2")]
-        return tags, [self.template.format(account=self.name, key=key, suffix=suffix) for key in keys]
+        return tags, [
+            self.template.format(account=self.name, key=key, suffix=suffix) for key in keys
+        ]
 
     def opens(self, azure: Azure, value: str) -> bool:
-        """Sign a real request with the key in the value."""
-        found = re.search(r"[A-Za-z0-9+/]{86}==", value)
-        key = {"account_name": self.name, "account_key": found[0] if found else ""}
+        """Send a signed request with the key in the value."""
+        match = re.search(r"[A-Za-z0-9+/]{86}==", value)
+        key = {"account_name": self.name, "account_key": match[0] if match else ""}
         try:
-            with BlobServiceClient(f"https://{self.name}.{azure.domains.blob}", key, retry_total=0) as client:
+            with BlobServiceClient(
+                f"https://{self.name}.{azure.domains.blob}", key, retry_total=0
+            ) as client:
                 client.get_service_properties()
         except AzureError:
             return False
@@ -73,14 +77,20 @@ class Application:
         azure.directory.grant(owner, "Application.ReadWrite.OwnedBy")
         password = azure.directory.add_password(application, "made by hand")
         self.client_id = application.app_id
-        return {"ProviderAddress": application.app_id, "CredentialId": password.key_id}, [password.secret]
+        return {"ProviderAddress": application.app_id, "CredentialId": password.key_id}, [
+            password.secret
+        ]
 
     def opens(self, azure: Azure, value: str) -> bool:
         """Get a token with the secret."""
         authority = f"https://{azure.domains.login}"
         try:
             with ClientSecretCredential(
-                HOME_TENANT, self.client_id, value, authority=authority, disable_instance_discovery=True
+                HOME_TENANT,
+                self.client_id,
+                value,
+                authority=authority,
+                disable_instance_discovery=True,
             ) as credential:
                 credential.get_token(f"https://{azure.domains.graph}/.default")
         except AzureError:
@@ -89,7 +99,7 @@ class Application:
 
 
 class SqlAdministrator:
-    """The administrator of a SQL server: one password, which replaces itself."""
+    """The administrator of a SQL server: one password, which is replaced in place."""
 
     template = "{password}"
 
@@ -99,7 +109,9 @@ class SqlAdministrator:
     def enter(self, azure: Azure) -> tuple[dict[str, str], list[str]]:
         """Add the server."""
         server = azure.sql.add_server(self.server, "shopadmin", FIRST_PASSWORD)
-        return {"ProviderAddress": server.resource_id, "CredentialId": "shopadmin"}, [FIRST_PASSWORD]
+        return {"ProviderAddress": server.resource_id, "CredentialId": "shopadmin"}, [
+            FIRST_PASSWORD
+        ]
 
     def opens(self, azure: Azure, value: str) -> bool:
         """Sign in."""
@@ -107,7 +119,7 @@ class SqlAdministrator:
 
 
 class AlternatingLogins:
-    """Two logins of a SQL server, of which consumers use one."""
+    """Two logins of a SQL server; consumers use one at a time."""
 
     template = "Server={server};Database=shop;User ID={user};Password={password};Encrypt=Strict"
 
@@ -115,18 +127,27 @@ class AlternatingLogins:
         self.server = server
 
     def enter(self, azure: Azure) -> tuple[dict[str, str], list[str]]:
-        """Add the server with a database and two logins, and let Rekey change logins."""
-        server, app = azure.sql.add_server(self.server, "shopadmin", FIRST_PASSWORD), azure.managed_identity.system
+        """Add the server with a database and two logins, and permit Rekey to change logins."""
+        server, app = (
+            azure.sql.add_server(self.server, "shopadmin", FIRST_PASSWORD),
+            azure.managed_identity.system,
+        )
         assert app  # noqa: S101 - the stage has added it
         server.add_database("shop")
         server.grant(app, LOGIN_MANAGER)
         for name in ("app_a", "app_b"):
             server.add_login(name, FIRST_PASSWORD, "shop")
-        tags = {"ProviderAddress": server.resource_id, "CredentialId": "app_a", "Logins": "app_a,app_b"}
-        return tags, [self.template.format(server=server.fqdn, user="app_a", password=FIRST_PASSWORD)]
+        tags = {
+            "ProviderAddress": server.resource_id,
+            "CredentialId": "app_a",
+            "Logins": "app_a,app_b",
+        }
+        return tags, [
+            self.template.format(server=server.fqdn, user="app_a", password=FIRST_PASSWORD)
+        ]
 
     def opens(self, azure: Azure, value: str) -> bool:
-        """Sign in with what the connection string says."""
+        """Sign in with the connection string."""
         parts: Mapping[str, str] = dict(part.split("=", 1) for part in value.split(";"))
         return _signs_in(azure, self.server, "shop", parts["User ID"], parts["Password"])
 

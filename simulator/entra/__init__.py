@@ -1,1 +1,1 @@
-"""Microsoft Entra: applications in Microsoft Graph, sign-in, and the managed identity of the app."""
+"""Microsoft Entra: applications in Microsoft Graph, sign-in, and the app's managed identity."""

@@ -1,4 +1,4 @@
-"""What a tenant allows of an application's secrets."""
+"""A tenant's rules for the secrets of applications."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from datetime import timedelta
 
 @dataclass(frozen=True)
 class AppPolicy:
-    """An app management policy: what secrets it allows. `tells` adds the cap to its refusals; the real one does not."""
+    """An app management policy: which secrets it allows.
+
+    `tells` adds the allowed lifetime to its refusals; the real service does not.
+    """
 
     max_lifetime: timedelta | None = None
     secrets_allowed: bool = True

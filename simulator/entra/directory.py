@@ -1,4 +1,7 @@
-"""The tenant's applications and their secrets, kept with their history so that every replica has its own view."""
+"""The tenant's applications and their secrets.
+
+The history is kept, so that every replica can have its own view.
+"""
 
 from __future__ import annotations
 
@@ -27,12 +30,13 @@ GRAPH_ROLES = {
 }
 """Some application permissions: https://learn.microsoft.com/graph/permissions-reference."""
 TWO_YEARS = timedelta(days=730)
-"""The life of a secret whose end nobody asked for: https://learn.microsoft.com/graph/api/application-addpassword."""
+"""The default lifetime of a secret:
+https://learn.microsoft.com/graph/api/application-addpassword."""
 
 
 @dataclass
 class Password:
-    """A secret of an application; `added` and `removed` tell from when and until when it is alive."""
+    """A secret of an application; it exists from `added` until `removed`."""
 
     key_id: str
     secret: str
@@ -44,17 +48,20 @@ class Password:
 
     @property
     def hint(self) -> str:
-        """What is shown of the secret for ever."""
+        """The first characters of the secret, which Graph always shows."""
         return self.secret[:3]
 
     def alive(self, at: datetime) -> bool:
-        """Tell whether the secret was there at that time; expired ones stay until they are removed."""
+        """Return whether the secret existed at that time; expired secrets exist until removal."""
         return self.added <= at and (self.removed is None or at < self.removed)
 
 
 @dataclass
 class Application:
-    """An application. Without `principal`, its service principal, nobody can sign in as it."""
+    """An application.
+
+    Without `principal`, its service principal, nobody can sign in as it.
+    """
 
     name: str
     object_id: str
@@ -69,29 +76,33 @@ class Application:
     changed: datetime | None = None
     unique_name: str = ""
     properties: dict[str, Any] = field(default_factory=dict)
-    """What was set of the application by its registration, as Graph writes it."""
+    """Properties that the registration set, as Graph writes them."""
     trusts: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Federated identity credentials, by name."""
     principal_properties: dict[str, Any] = field(default_factory=dict)
 
     def passwords(self, at: datetime) -> list[Password]:
         """Return the secrets as they were at that time."""
-        return [each for each in self.history if each.alive(at)]
+        return [password for password in self.history if password.alive(at)]
 
     @property
     def personal(self) -> bool:
-        """Tell whether personal accounts may sign in, which allows two secrets only."""
+        """Return whether personal accounts may sign in, which limits the app to two secrets."""
         return "Personal" in self.audience
 
 
 class Directory:
     """All applications of the world, by application id.
 
-    `lags` says how far behind each replica of the sign-in service is: sign-ins go to the replicas in turn. `graph_lag` is
-    how far Graph's own reads are behind, `removal_lag` how far the replica is that takes removals, and `settle` how long a changed application refuses the next change.
+    `lags` is how far each replica of the sign-in service is behind: sign-ins use the replicas in
+    turn. `graph_lag` is how far Graph's own reads are behind. `removal_lag` is how far the replica
+    that handles removals is behind. `settle` is how long a changed application refuses the next
+    change.
     """
 
-    def __init__(self, now: Callable[[], datetime], entropy: Callable[[int], bytes], identities: Identities) -> None:
+    def __init__(
+        self, now: Callable[[], datetime], entropy: Callable[[int], bytes], identities: Identities
+    ) -> None:
         self.applications: dict[str, Application] = {}
         self.lags: tuple[timedelta, ...] = (NOW,)
         self.graph_lag = NOW
@@ -100,12 +111,14 @@ class Directory:
         self.policy = AppPolicy()
         self.page_size = 100
         self.assignments: list[dict[str, Any]] = []
-        """Roles of applications that somebody was given, as Graph writes them."""
+        """App roles that were assigned to principals, as Graph writes them."""
         self._now, self._entropy, self._identities = now, entropy, identities
         self._turns = 0
 
-    def add(self, name: str, owners: Iterable[Principal] = (), *, service_principal: bool = True) -> Application:
-        """Register an application; its ids are derived from its name. ValueError where there is one already."""
+    def add(
+        self, name: str, owners: Iterable[Principal] = (), *, service_principal: bool = True
+    ) -> Application:
+        """Register an application with ids derived from its name; raise ValueError if it exists."""
         known = self._identities.add(name)
         if known.appid in self.applications:
             raise ValueError(f"there is an application named {name} already")
@@ -127,12 +140,19 @@ class Directory:
         self._identities.app_roles[principal.oid] = tuple(dict.fromkeys((*held, *permissions)))
 
     def principals(self) -> Mapping[str, Principal]:
-        """Return everybody in the tenant, by object id."""
+        """Return all principals of the tenant, by object id."""
         return self._identities.principals
 
     def find(self, key: str) -> Application | None:
         """Return an application by its object id."""
-        return next((each for each in self.applications.values() if each.object_id == key.lower()), None)
+        return next(
+            (
+                application
+                for application in self.applications.values()
+                if application.object_id == key.lower()
+            ),
+            None,
+        )
 
     def application(self, key: str) -> Application | None:
         """Return an application by its object id, its client id or its own unique name."""
@@ -141,31 +161,40 @@ class Directory:
             (
                 application
                 for application in self.applications.values()
-                if application.object_id in keys or application.app_id in keys or application.unique_name == key != ""
+                if application.object_id in keys
+                or application.app_id in keys
+                or application.unique_name == key != ""
             ),
             None,
         )
 
     def register(self, name: str, unique_name: str, owner: Principal) -> Application:
-        """Make an application without a service principal, owned by whoever makes it."""
+        """Create an application owned by the caller, without a service principal."""
         application = self.add(unique_name, (owner,), service_principal=False)
         application.unique_name = unique_name
         application.properties["displayName"] = name
         return application
 
     def add_service_principal(self, application: Application) -> None:
-        """Give an application its service principal, if it has none."""
+        """Give an application a service principal if it has none."""
         application.principal = application.principal or self._identities.add(application.name)
 
     def service_principal(self, key: str) -> dict[str, Any]:
-        """Return a service principal by its object id or its client id, as Graph writes it; GraphError if there is none."""
+        """Return a service principal by object id or client id, as Graph writes it.
+
+        Raises GraphError if it does not exist.
+        """
         if key in (GRAPH_APP_ID, GRAPH_OBJECT_ID):
-            roles = [{"id": role, "value": name, "isEnabled": True} for role, name in GRAPH_ROLES.items()]
+            roles = [
+                {"id": role, "value": name, "isEnabled": True} for role, name in GRAPH_ROLES.items()
+            ]
             return _principal(GRAPH_OBJECT_ID, GRAPH_APP_ID, "Microsoft Graph", roles)
         for application in self.applications.values():
             if application.principal and key in (application.app_id, application.principal.oid):
                 roles = application.properties.get("appRoles", [])
-                body = _principal(application.principal.oid, application.app_id, application.name, roles)
+                body = _principal(
+                    application.principal.oid, application.app_id, application.name, roles
+                )
                 return body | application.principal_properties
         for principal in self._identities.principals.values():
             registered = principal.appid in self.applications
@@ -174,7 +203,7 @@ class Directory:
         raise errors.no_resource(key)
 
     def assign(self, principal: str, resource: Mapping[str, Any], role: str) -> dict[str, Any]:
-        """Give somebody a role of an application; Graph's own are permissions that its tokens name."""
+        """Assign an app role to a principal; tokens for Graph list Graph's roles as permissions."""
         entry = {
             "id": self._id(),
             "deletedDateTime": None,
@@ -196,10 +225,12 @@ class Directory:
         start: datetime | None = None,
         end: datetime | None = None,
     ) -> Password:
-        """Add a secret to an application, as the portal would."""
+        """Add a secret to an application, as the portal does."""
         now = self._now()
         begins = start or now
-        password = Password(self._id(), self._secret(), name, begins, end or begins + TWO_YEARS, now)
+        password = Password(
+            self._id(), self._secret(), name, begins, end or begins + TWO_YEARS, now
+        )
         application.history.append(password)
         application.changed = now
         return password
@@ -209,29 +240,31 @@ class Directory:
         password.removed = application.changed = self._now()
 
     def at_next_replica(self) -> datetime:
-        """Return the time up to which the replica that answers the next sign-in knows everything."""
+        """Return the time up to which the replica for the next sign-in is up to date."""
         lag = self.lags[self._turns % len(self.lags)]
         self._turns += 1
         return self._now() - lag
 
     def seen_by_graph(self) -> datetime:
-        """Return the time up to which Graph's reads know everything."""
+        """Return the time up to which Graph's reads are up to date."""
         return self._now() - self.graph_lag
 
     def seen_by_removals(self) -> datetime:
-        """Return the time up to which the replica that takes removals knows everything."""
+        """Return the time up to which the replica that handles removals is up to date."""
         return self._now() - max(self.graph_lag, self.removal_lag)
 
     def settled(self, application: Application) -> bool:
-        """Tell whether the application takes another change yet."""
+        """Return whether the application accepts another change already."""
         return application.changed is None or self._now() - application.changed >= self.settle
 
     def _id(self) -> str:
         return str(uuid.UUID(bytes=self._entropy(16), version=4))
 
     def _secret(self) -> str:
-        """Make a secret of the real form: 40 characters, three of them and then a mark."""
-        text = base64.urlsafe_b64encode(self._entropy(30)).decode().replace("-", "~").replace("_", ".")
+        """Return a secret in the real form: 40 characters, with a mark after the first three."""
+        text = (
+            base64.urlsafe_b64encode(self._entropy(30)).decode().replace("-", "~").replace("_", ".")
+        )
         return f"{text[:3]}8Q~{text[6:]}"
 
 

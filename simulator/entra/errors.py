@@ -1,4 +1,7 @@
-"""Graph's refusals, in the words of the real service as recordings and issue reports show them."""
+"""Graph's error answers, in the words of the real service.
+
+Sources: recordings and issue reports.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,14 @@ if TYPE_CHECKING:
 
 
 class GraphError(Exception):
-    """An error answer: HTTP status, code, message, and the code of its one detail where Graph sends one."""
+    """An error answer: HTTP status, code and message.
 
-    def __init__(self, status: int, code: str, message: str, detail: tuple[str, str] | None = None) -> None:
+    `detail` is the code and target of the single detail, if Graph sends one.
+    """
+
+    def __init__(
+        self, status: int, code: str, message: str, detail: tuple[str, str] | None = None
+    ) -> None:
         super().__init__(message)
         self.status, self.code, self.message, self.detail = status, code, message, detail
 
@@ -23,7 +31,9 @@ class GraphError(Exception):
             code, target = self.detail
             details = {"details": [{"code": code, "message": self.message, "target": target}]}
         inner = {"date": date, "request-id": request_id, "client-request-id": request_id}
-        return {"error": {"code": self.code, "message": self.message, **details, "innerError": inner}}
+        return {
+            "error": {"code": self.code, "message": self.message, **details, "innerError": inner}
+        }
 
 
 def no_token() -> GraphError:
@@ -32,7 +42,7 @@ def no_token() -> GraphError:
 
 
 def bad_token(rejection: Rejection) -> GraphError:
-    """Return the answer to a token that is not good for Graph."""
+    """Return the answer to a token that Graph does not accept."""
     messages = {
         "unknown": "IDX14100: JWT is not well formed, there are no dots (.).",
         "audience": "Access token validation failure. Invalid audience.",
@@ -42,8 +52,10 @@ def bad_token(rejection: Rejection) -> GraphError:
 
 
 def denied() -> GraphError:
-    """Return the answer to a caller without the permission, or without ownership."""
-    return GraphError(403, "Authorization_RequestDenied", "Insufficient privileges to complete the operation.")
+    """Return the answer to a caller that has neither the permission nor ownership."""
+    return GraphError(
+        403, "Authorization_RequestDenied", "Insufficient privileges to complete the operation."
+    )
 
 
 def no_resource(key: str) -> GraphError:
@@ -61,17 +73,19 @@ def no_segment(segment: str) -> GraphError:
 
 
 def bad_request(message: str) -> GraphError:
-    """Return the answer to a body or a query that breaks a rule of form."""
+    """Return the answer to an invalid body or query."""
     return GraphError(400, "Request_BadRequest", message)
 
 
 def no_password(key_id: str) -> GraphError:
-    """Return the answer to the removal of a secret that is not there."""
-    return GraphError(400, "Request_BadRequest", f"No password credential found with keyId '{key_id}'.")
+    """Return the answer to the removal of a secret that does not exist."""
+    return GraphError(
+        400, "Request_BadRequest", f"No password credential found with keyId '{key_id}'."
+    )
 
 
 def concurrent() -> GraphError:
-    """Return the answer to a change that came too soon after another."""
+    """Return the answer to a change that follows another one too soon."""
     return GraphError(
         409,
         "Directory_ConcurrencyViolation",
@@ -95,7 +109,7 @@ def lifetime_capped(policy: AppPolicy) -> GraphError:
 
 
 def secrets_forbidden(policy: AppPolicy) -> GraphError:
-    """Return the answer to a secret where a policy allows none."""
+    """Return the answer to a new secret where a policy forbids secrets."""
     return GraphError(
         400,
         "CredentialTypeNotAllowedAsPerAppPolicy",
@@ -104,7 +118,7 @@ def secrets_forbidden(policy: AppPolicy) -> GraphError:
 
 
 def too_many_passwords() -> GraphError:
-    """Return the answer to a third secret where personal accounts may sign in."""
+    """Return the answer to a third secret of an application for personal accounts."""
     return GraphError(
         400,
         "TooManyAppPasswords",

@@ -1,4 +1,4 @@
-"""The login service: what azure-identity reads before it asks for a token, and the tokens of applications."""
+"""The login service: tenant metadata for azure-identity, and tokens for applications."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ TOKEN = "/oauth2/v2.0/token"
 
 
 class LoginService:
-    """Answers instance discovery, the OpenID configuration of any tenant, and applications that sign in."""
+    """Answers instance discovery, OpenID configuration of any tenant, and application sign-in."""
 
     def __init__(self, world: World, directory: Directory) -> None:
         self._world = world
         self._tokens = TokenEndpoint(world, directory)
 
     def answers(self, host: str) -> bool:
-        """Tell whether the host is the authority."""
+        """Return whether the host is the sign-in authority."""
         return host.removesuffix(":443") == self._world.domains.login
 
     def handle(self, request: Request) -> Response:
@@ -38,7 +38,11 @@ class LoginService:
         if request.method == "POST" and path.endswith(TOKEN):
             return self._tokens.answer(path.removesuffix(TOKEN).removeprefix("/"), request)
         return json_response(
-            404, {"error": "not_found", "error_description": f"No endpoint {request.method} {request.path}."}
+            404,
+            {
+                "error": "not_found",
+                "error_description": f"No endpoint {request.method} {request.path}.",
+            },
         )
 
     def _instance(self) -> dict[str, Any]:

@@ -1,6 +1,7 @@
-"""App Service's managed-identity endpoint, protocol 2019-08-01, as an app finds it under IDENTITY_ENDPOINT.
+"""App Service's managed-identity endpoint (IDENTITY_ENDPOINT), protocol 2019-08-01.
 
-Source: https://learn.microsoft.com/azure/app-service/overview-managed-identity#rest-endpoint-reference
+Source:
+https://learn.microsoft.com/azure/app-service/overview-managed-identity#rest-endpoint-reference
 """
 
 from __future__ import annotations
@@ -20,13 +21,16 @@ API_VERSION = "2019-08-01"
 
 
 class ManagedIdentityService:
-    """Gives tokens to the app that knows the header: of its system-assigned identity, or of one that it names.
+    """Issues tokens for the app's identities to callers that send the right header.
 
-    `system` is the identity without a name, `assigned` are the user-assigned ones, which `client_id`, `object_id` or
-    `principal_id` picks. `identity_header` is what the app finds in IDENTITY_HEADER.
+    `system` is the system-assigned identity, the default. `assigned` are the user-assigned ones,
+    which `client_id`, `object_id` or `principal_id` selects. `identity_header` is the value of
+    IDENTITY_HEADER.
     """
 
-    def __init__(self, world: World, system: Principal | None = None, identity_header: str = "") -> None:
+    def __init__(
+        self, world: World, system: Principal | None = None, identity_header: str = ""
+    ) -> None:
         self._world = world
         self.system = system
         self.assigned: list[Principal] = []
@@ -34,11 +38,11 @@ class ManagedIdentityService:
 
     @property
     def endpoint(self) -> str:
-        """What the app finds in IDENTITY_ENDPOINT."""
+        """The value of IDENTITY_ENDPOINT."""
         return f"http://{self._world.domains.identity}{PATH}"
 
     def answers(self, host: str) -> bool:
-        """Tell whether the host is the one that the domains name for this endpoint."""
+        """Return whether the host is this endpoint's."""
         return host == self._world.domains.identity
 
     def handle(self, request: Request) -> Response:
@@ -60,14 +64,19 @@ class ManagedIdentityService:
             return _refused(400, "The resource query parameter is missing.")
         principal = self._chosen(query)
         if principal is None:
-            return _refused(400, "No Managed Identity found for specified ClientId/ResourceId/PrincipalId.")
+            return _refused(
+                400, "No Managed Identity found for specified ClientId/ResourceId/PrincipalId."
+            )
         return json_response(200, self._granted(principal, resource))
 
     def _chosen(self, query: dict[str, str]) -> Principal | None:
-        wanted = {query[name] for name in ("client_id", "object_id", "principal_id") if name in query}
-        if not wanted:
+        ids = {query[name] for name in ("client_id", "object_id", "principal_id") if name in query}
+        if not ids:
             return self.system
-        return next((each for each in self.assigned if wanted & {each.appid, each.oid}), None)
+        return next(
+            (principal for principal in self.assigned if ids & {principal.appid, principal.oid}),
+            None,
+        )
 
     def _granted(self, principal: Principal, resource: str) -> dict[str, str]:
         life = self._world.identities.life.total_seconds()
@@ -82,4 +91,6 @@ class ManagedIdentityService:
 
 
 def _refused(status: int, message: str) -> Response:
-    return json_response(status, {"StatusCode": status, "Message": message, "CorrelationId": str(uuid.uuid4())})
+    return json_response(
+        status, {"StatusCode": status, "Message": message, "CorrelationId": str(uuid.uuid4())}
+    )

@@ -1,4 +1,4 @@
-"""addPassword and removePassword: what they accept, and what refuses them."""
+"""addPassword and removePassword: what they accept, and what they refuse."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from simulator.entra.directory import Application, Directory, Password
 
 PROPERTIES = frozenset({"displayName", "startDateTime", "endDateTime"})
-"""What a caller may ask for; the rest of a passwordCredential the service makes itself."""
+"""What a caller may set; the service sets the rest of a passwordCredential."""
 MOST_PERSONAL = 2
 
 
@@ -27,32 +27,39 @@ class Passwords:
 
     def add(self, application: Application, raw: bytes) -> Password:
         """Add a secret; raises GraphError."""
-        wanted = _body(raw, {"passwordCredential"}).get("passwordCredential") or {}
-        if not isinstance(wanted, dict) or set(wanted) - PROPERTIES:
+        credential = _body(raw, {"passwordCredential"}).get("passwordCredential") or {}
+        if not isinstance(credential, dict) or set(credential) - PROPERTIES:
             raise errors.bad_request(
                 "Invalid value specified for property 'passwordCredential' of resource 'Application'."
             )
-        start, end = _time(wanted, "startDateTime"), _time(wanted, "endDateTime")
+        start, end = _time(credential, "startDateTime"), _time(credential, "endDateTime")
         self._check_settled(application)
         self._check_allowed(application, start or self._now(), end)
-        return self._directory.add_password(application, wanted.get("displayName"), start, end)
+        return self._directory.add_password(application, credential.get("displayName"), start, end)
 
     def remove(self, application: Application, raw: bytes) -> None:
         """Remove a secret; raises GraphError."""
         key_id = _guid(_body(raw, {"keyId"}).get("keyId"))
         self._check_settled(application)
         alive = application.passwords(self._now())
-        seen = {each.key_id for each in application.passwords(self._directory.seen_by_removals())}
-        found = next((each for each in alive if each.key_id == key_id and key_id in seen), None)
-        if found is None:
+        seen = {
+            password.key_id
+            for password in application.passwords(self._directory.seen_by_removals())
+        }
+        match = next(
+            (password for password in alive if password.key_id == key_id and key_id in seen), None
+        )
+        if match is None:
             raise errors.no_password(key_id)
-        self._directory.remove_password(application, found)
+        self._directory.remove_password(application, match)
 
     def _check_settled(self, application: Application) -> None:
         if not self._directory.settled(application):
             raise errors.concurrent()
 
-    def _check_allowed(self, application: Application, start: datetime, end: datetime | None) -> None:
+    def _check_allowed(
+        self, application: Application, start: datetime, end: datetime | None
+    ) -> None:
         policy = self._directory.policy
         if end and end <= start:
             raise errors.bad_request("The credential's end date must be later than its start date.")
@@ -65,18 +72,20 @@ class Passwords:
 
 
 def _body(raw: bytes, known: set[str]) -> dict[str, Any]:
-    """Return the object that the caller sent; an empty body is an empty object."""
+    """Return the object in the request's body; an empty body is an empty object."""
     try:
         body = json.loads(raw or b"{}")
     except ValueError:
         raise errors.bad_request("Unable to read JSON request payload.") from None
     if not isinstance(body, dict) or set(body) - known:
-        raise errors.bad_request("The request body holds a parameter that the action does not have.")
+        raise errors.bad_request(
+            "The request body holds a parameter that the action does not have."
+        )
     return body
 
 
-def _time(wanted: dict[str, Any], name: str) -> datetime | None:
-    text = wanted.get(name)
+def _time(credential: dict[str, Any], name: str) -> datetime | None:
+    text = credential.get(name)
     if text is None:
         return None
     try:
@@ -86,7 +95,9 @@ def _time(wanted: dict[str, Any], name: str) -> datetime | None:
             f"Cannot convert the literal '{text}' to the expected type 'Edm.DateTimeOffset'."
         ) from None
     if time.tzinfo is None:
-        raise errors.bad_request(f"Cannot convert the literal '{text}' to the expected type 'Edm.DateTimeOffset'.")
+        raise errors.bad_request(
+            f"Cannot convert the literal '{text}' to the expected type 'Edm.DateTimeOffset'."
+        )
     return time.astimezone(UTC)
 
 
@@ -94,4 +105,6 @@ def _guid(text: object) -> str:
     try:
         return str(uuid.UUID(str(text)))
     except ValueError:
-        raise errors.bad_request(f"Cannot convert the literal '{text}' to the expected type 'Edm.Guid'.") from None
+        raise errors.bad_request(
+            f"Cannot convert the literal '{text}' to the expected type 'Edm.Guid'."
+        ) from None

@@ -1,4 +1,4 @@
-"""How Graph writes applications and their secrets, as recorded."""
+"""Graph's JSON for applications and their secrets, as recorded."""
 
 from __future__ import annotations
 
@@ -15,47 +15,49 @@ if TYPE_CHECKING:
 
 
 def moment(time: datetime) -> str:
-    """Return a time as Graph writes it."""
+    """Return a time in Graph's format."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def password(each: Password, *, reveal: bool = False) -> dict[str, Any]:
-    """Return a secret: its text only in the answer that made it, and null ever after."""
+def password(credential: Password, *, reveal: bool = False) -> dict[str, Any]:
+    """Return a secret; only the answer that created it has the text, later it is null."""
     return {
         "customKeyIdentifier": None,
-        "displayName": each.name,
-        "endDateTime": moment(each.end),
-        "hint": each.hint,
-        "keyId": each.key_id,
-        "secretText": each.secret if reveal else None,
-        "startDateTime": moment(each.start),
+        "displayName": credential.name,
+        "endDateTime": moment(credential.end),
+        "hint": credential.hint,
+        "keyId": credential.key_id,
+        "secretText": credential.secret if reveal else None,
+        "startDateTime": moment(credential.start),
     }
 
 
-def application(each: Application, passwords: Iterable[Password]) -> dict[str, Any]:
+def application(app: Application, passwords: Iterable[Password]) -> dict[str, Any]:
     """Return an application with all its properties."""
-    named = {"uniqueName": each.unique_name} if each.unique_name else {}
-    return _application(each, passwords) | named | each.properties
+    named = {"uniqueName": app.unique_name} if app.unique_name else {}
+    return _application(app, passwords) | named | app.properties
 
 
 def selected(request: Request, body: dict[str, Any]) -> dict[str, Any]:
-    """Leave what $select asks for; a property that does not exist is refused."""
+    """Return the properties in $select; refuse a property that does not exist."""
     names = [name.strip() for name in request.query.get("$select", "").split(",") if name.strip()]
     for name in names:
         if name not in body:
-            raise errors.bad_request(f"Could not find a property named '{name}' on type 'microsoft.graph.application'.")
+            raise errors.bad_request(
+                f"Could not find a property named '{name}' on type 'microsoft.graph.application'."
+            )
     return {name: body[name] for name in names} if names else body
 
 
-def _application(each: Application, passwords: Iterable[Password]) -> dict[str, Any]:
+def _application(app: Application, passwords: Iterable[Password]) -> dict[str, Any]:
     return {
-        "id": each.object_id,
+        "id": app.object_id,
         "deletedDateTime": None,
-        "appId": each.app_id,
+        "appId": app.app_id,
         "applicationTemplateId": None,
         "disabledByMicrosoftStatus": None,
-        "createdDateTime": moment(each.created),
-        "displayName": each.name,
+        "createdDateTime": moment(app.created),
+        "displayName": app.name,
         "description": None,
         "groupMembershipClaims": None,
         "identifierUris": [],
@@ -64,7 +66,7 @@ def _application(each: Application, passwords: Iterable[Password]) -> dict[str, 
         "notes": None,
         "publisherDomain": "northwind.onmicrosoft.com",
         "serviceManagementReference": None,
-        "signInAudience": each.audience,
+        "signInAudience": app.audience,
         "tags": [],
         "tokenEncryptionKeyId": None,
         "defaultRedirectUri": None,
@@ -79,7 +81,9 @@ def _application(each: Application, passwords: Iterable[Password]) -> dict[str, 
             "preAuthorizedApplications": [],
         },
         "appRoles": [],
-        "info": dict.fromkeys(("logoUrl", "marketingUrl", "privacyStatementUrl", "supportUrl", "termsOfServiceUrl")),
+        "info": dict.fromkeys(
+            ("logoUrl", "marketingUrl", "privacyStatementUrl", "supportUrl", "termsOfServiceUrl")
+        ),
         "keyCredentials": [],
         "parentalControlSettings": {"countriesBlockedForMinors": [], "legalAgeGroupRule": "Allow"},
         "passwordCredentials": [password(secret) for secret in passwords],
@@ -90,7 +94,10 @@ def _application(each: Application, passwords: Iterable[Password]) -> dict[str, 
             "homePageUrl": None,
             "logoutUrl": None,
             "redirectUris": [],
-            "implicitGrantSettings": {"enableAccessTokenIssuance": False, "enableIdTokenIssuance": False},
+            "implicitGrantSettings": {
+                "enableAccessTokenIssuance": False,
+                "enableIdTokenIssuance": False,
+            },
         },
         "spa": {"redirectUris": []},
     }

@@ -1,7 +1,7 @@
-"""The token endpoint for applications that sign in with a secret (client credentials), refusals in Entra's words.
+"""The token endpoint for applications with a secret (client credentials flow).
 
-Source: https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow; the texts of the refusals
-are from issue reports, and the order in which a request is checked is from memory.
+Source: https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow. The
+texts of the refusals are from issue reports. The order of the checks is from memory.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ NO_STORE = {
 
 
 class SignInError(Exception):
-    """A refusal: HTTP status, OAuth error, the number after AADSTS, and the text."""
+    """A refusal: HTTP status, OAuth error, AADSTS number and text."""
 
     def __init__(self, status: int, error: str, code: int, text: str) -> None:
         super().__init__(text)
@@ -37,7 +37,7 @@ class SignInError(Exception):
 
 
 class TokenEndpoint:
-    """Gives tokens to applications; each sign-in asks the next replica of the directory."""
+    """Issues tokens to applications; each sign-in uses the directory's next replica."""
 
     def __init__(self, world: World, directory: Directory) -> None:
         self._world, self._directory = world, directory
@@ -45,18 +45,29 @@ class TokenEndpoint:
     def answer(self, tenant: str, request: Request) -> Response:
         """Answer one request for a token."""
         try:
-            token = self._token(tenant, dict(parse_qsl(request.body.decode(errors="replace"), keep_blank_values=True)))
+            token = self._token(
+                tenant,
+                dict(parse_qsl(request.body.decode(errors="replace"), keep_blank_values=True)),
+            )
         except SignInError as refusal:
             return self._refused(refusal)
         life = int(self._world.identities.life.total_seconds())
-        body = {"token_type": "Bearer", "expires_in": life, "ext_expires_in": life, "access_token": token}
+        body = {
+            "token_type": "Bearer",
+            "expires_in": life,
+            "ext_expires_in": life,
+            "access_token": token,
+        }
         return Response(200, NO_STORE, json.dumps(body).encode())
 
     def _token(self, tenant: str, form: dict[str, str]) -> str:
         for name in NEEDED:
             if not form.get(name):
                 raise SignInError(
-                    400, "invalid_request", 900144, f"The request body must contain the following parameter: '{name}'."
+                    400,
+                    "invalid_request",
+                    900144,
+                    f"The request body must contain the following parameter: '{name}'.",
                 )
         if form["grant_type"] != "client_credentials":
             raise SignInError(
@@ -67,7 +78,10 @@ class TokenEndpoint:
             )
         if not form["scope"].endswith("/.default"):
             raise SignInError(
-                400, "invalid_scope", 1002012, f"The provided value for scope {form['scope']} is not valid."
+                400,
+                "invalid_scope",
+                1002012,
+                f"The provided value for scope {form['scope']} is not valid.",
             )
         application = self._application(tenant, form["client_id"])
         self._check_secret(application, form["client_secret"])
@@ -82,7 +96,7 @@ class TokenEndpoint:
         return self._world.identities.token_for(form["scope"], application.principal)
 
     def _application(self, tenant: str, client_id: str) -> Application:
-        tenants = {each.tenant for each in self._world.identities.principals.values()}
+        tenants = {principal.tenant for principal in self._world.identities.principals.values()}
         if tenant not in tenants:
             raise SignInError(
                 400,
@@ -90,8 +104,8 @@ class TokenEndpoint:
                 90002,
                 f"Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID.",
             )
-        found = self._directory.applications.get(client_id.lower())
-        if found is None or found.tenant != tenant:
+        application = self._directory.applications.get(client_id.lower())
+        if application is None or application.tenant != tenant:
             raise SignInError(
                 400,
                 "unauthorized_client",
@@ -100,16 +114,19 @@ class TokenEndpoint:
                 "application has not been installed by the administrator of the tenant or consented to by any user in the "
                 "tenant. You may have sent your authentication request to the wrong tenant.",
             )
-        if found.disabled:
+        if application.disabled:
             raise SignInError(
-                400, "unauthorized_client", 7000112, f"Application '{client_id}'({found.name}) is disabled."
+                400,
+                "unauthorized_client",
+                7000112,
+                f"Application '{client_id}'({application.name}) is disabled.",
             )
-        return found
+        return application
 
     def _check_secret(self, application: Application, secret: str) -> None:
         known = application.passwords(self._directory.at_next_replica())
-        found = next((each for each in known if each.secret == secret), None)
-        if found is None:
+        password = next((candidate for candidate in known if candidate.secret == secret), None)
+        if password is None:
             raise SignInError(
                 401,
                 "invalid_client",
@@ -117,7 +134,7 @@ class TokenEndpoint:
                 "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not "
                 f"the client secret ID, for a secret added to app '{application.app_id}'.",
             )
-        if not found.start <= self._world.now() < found.end:
+        if not password.start <= self._world.now() < password.end:
             raise SignInError(
                 401,
                 "invalid_client",
@@ -128,7 +145,9 @@ class TokenEndpoint:
             )
 
     def _refused(self, refusal: SignInError) -> Response:
-        trace, correlation = (str(uuid.UUID(bytes=self._world.entropy(16), version=4)) for _ in range(2))
+        trace, correlation = (
+            str(uuid.UUID(bytes=self._world.entropy(16), version=4)) for _ in range(2)
+        )
         now = f"{self._world.now():%Y-%m-%d %H:%M:%SZ}"
         body: dict[str, Any] = {
             "error": refusal.error,

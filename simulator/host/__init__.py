@@ -1,1 +1,1 @@
-"""A local Azure Functions host: runs a function_app.py with Microsoft's own Python worker library. Never deployed."""
+"""A local Azure Functions host: runs an app with Microsoft's Python worker. Never deployed."""

@@ -1,4 +1,4 @@
-"""The part of the admin API that is of use on a developer's machine.
+"""The parts of the admin API that help on a developer's machine.
 
 The host's state, and running a function now.
 """
@@ -28,22 +28,24 @@ class Admin:
         self._running: set[asyncio.Task[object]] = set()
 
     async def status(self, request: web.Request) -> web.Response:
-        """Tell that the host runs."""
+        """Report that the host is running."""
         if not self._keys.allow("admin", given_key(request)):
             return web.Response(status=401)
         return web.json_response({"state": "Running", "errors": []})
 
     async def functions(self, request: web.Request) -> web.Response:
-        """List the functions that were indexed."""
+        """List the indexed functions."""
         if not self._keys.allow("admin", given_key(request)):
             return web.Response(status=401)
-        listed = [{"name": f.name, "config": {"bindings": f.bindings}} for f in self._host().functions]
+        listed = [
+            {"name": f.name, "config": {"bindings": f.bindings}} for f in self._host().functions
+        ]
         return web.json_response(listed)
 
     async def run(self, request: web.Request) -> web.Response:
         """Run a function in the background with the body's "input".
 
-        202 says no more than that it was started.
+        202 only means that it was started.
         """
         if not self._keys.allow("admin", given_key(request)):
             return web.Response(status=401)
@@ -63,5 +65,9 @@ class Admin:
         if function.kind == "timertrigger":
             monitor = self._host().listeners.monitor(function)
             return timer_data(await monitor.read() if monitor else None)
-        given = json.loads(body or b"{}").get("input") or ""
-        return TypedData(json=given) if function.kind == "eventgridtrigger" else TypedData(string=given)
+        payload = json.loads(body or b"{}").get("input") or ""
+        return (
+            TypedData(json=payload)
+            if function.kind == "eventgridtrigger"
+            else TypedData(string=payload)
+        )

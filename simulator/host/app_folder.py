@@ -1,4 +1,4 @@
-"""Where an app's code and packages are, and what the host starts its worker with."""
+"""Where an app's code and packages are, and the environment that its worker starts with."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ WORKER_SCRIPT = Path(__file__).parent / "python_worker" / "worker.py"
 LOOPBACK_SCRIPT = SIMULATOR / "reach" / "loopback.py"
 PACKAGED = Path(".python_packages") / "lib" / "site-packages"
 OF_THIS_PROCESS = Path(sysconfig.get_path("purelib"))
-# What the platform's image sets for every process; all else comes with the environment reload.
+# Variables that the platform's image sets for every process. The rest comes with the environment
+# reload.
 PLATFORM = ("PATH", "HOME", "LANG", "TMPDIR")
 
 
@@ -27,7 +28,7 @@ class AppFolder:
     def at(cls, root: Path) -> AppFolder:
         """Return the app in a folder.
 
-        With the packages that it brings along, or else those of this process.
+        Its packages are its own if it ships any, otherwise those of this process.
         """
         root = root.resolve()
         own = root / PACKAGED
@@ -35,7 +36,7 @@ class AppFolder:
 
 
 def app_settings(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return what reaches the app.
+    """Return the settings that reach the app.
 
     Settings without a value do not (GrpcWorkerChannel, issue 4488).
     """
@@ -43,6 +44,6 @@ def app_settings(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def placeholder_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return what a worker sees before it knows its app."""
+    """Return the environment of a worker before it has an app."""
     platform = {name: environ[name] for name in PLATFORM if name in environ}
     return {**platform, "FUNCTIONS_WORKER_RUNTIME": "python", "WEBSITE_PLACEHOLDER_MODE": "1"}

@@ -1,4 +1,4 @@
-"""What functions an app has, found out in a process of its own, since the worker library knows one app a process."""
+"""Lists an app's functions, in a separate process: the worker library loads one app only."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ def describe_app(app_dir: Path, env: Mapping[str, str] | None = None) -> list[di
     return asyncio.run(describe_app_async(app_dir, env))
 
 
-async def describe_app_async(app_dir: Path, env: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
+async def describe_app_async(
+    app_dir: Path, env: Mapping[str, str] | None = None
+) -> list[dict[str, Any]]:
     """Do the same inside a running event loop."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -40,6 +42,6 @@ async def describe_app_async(app_dir: Path, env: Mapping[str, str] | None = None
     output, errors = await process.communicate()
     if process.returncode:
         raise IndexingError(errors.decode())
-    # What the app itself prints on import comes before; the answer is the last line.
+    # What the app prints during import comes first; the answer is the last line.
     functions: list[dict[str, Any]] = json.loads(output.decode().splitlines()[-1])
     return functions

@@ -1,4 +1,7 @@
-"""The Event Grid webhook at /runtime/webhooks/EventGrid, as Microsoft.Azure.WebJobs.Extensions.EventGrid answers it."""
+"""The Event Grid webhook at /runtime/webhooks/EventGrid.
+
+It answers as Microsoft.Azure.WebJobs.Extensions.EventGrid does.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,10 @@ PATH = "/runtime/webhooks/EventGrid"
 
 
 class EventGridWebhook:
-    """Answers deliveries and both handshakes. The key is the extension's system key, or the master key."""
+    """Answers deliveries and both handshakes.
+
+    The key is the extension's system key, or the master key.
+    """
 
     def __init__(self, host: Callable[[], Host], keys: Keys) -> None:
         self._host = host
@@ -30,8 +36,9 @@ class EventGridWebhook:
     async def answer(self, request: web.Request) -> web.Response:
         """Answer one request.
 
-        As measured: any method but OPTIONS is taken for a delivery; what is neither handshake nor notification is a 400,
-        except Unsubscribe, which is accepted; a body that is not JSON, or holds no events, is a 500.
+        As measured: every method except OPTIONS counts as a delivery. Anything that is neither a
+        handshake nor a notification is a 400, except Unsubscribe, which is accepted. A body that is
+        not JSON, or that holds no events, is a 500.
         """
         if not self._keys.allow("system", given_key(request)):
             return web.Response(status=401)
@@ -57,11 +64,16 @@ class EventGridWebhook:
             return web.Response(status=500)
         return await self._deliver(function, events, request.headers.get("traceparent", ""))
 
-    async def _deliver(self, function: Function, events: list[dict[str, Any]], traceparent: str) -> web.Response:
+    async def _deliver(
+        self, function: Function, events: list[dict[str, Any]], traceparent: str
+    ) -> web.Response:
         outcomes = await asyncio.gather(
             *(
                 self._host().invoke(
-                    function, TypedData(json=json.dumps(_rewritten(event))), _metadata(event, function), traceparent
+                    function,
+                    TypedData(json=json.dumps(_rewritten(event))),
+                    _metadata(event, function),
+                    traceparent,
                 )
                 for event in events
             )
@@ -89,7 +101,7 @@ def _metadata(event: Mapping[str, Any], function: Function) -> dict[str, Any]:
 
 
 def _rewritten(value: Any) -> Any:
-    """Return an event as it arrives: its times are written again on the way."""
+    """Return an event as the function receives it, with its times reformatted."""
     if isinstance(value, dict):
         return {name: _rewritten(item) for name, item in value.items()}
     if isinstance(value, list):

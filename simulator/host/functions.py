@@ -1,4 +1,4 @@
-"""What the host knows of an indexed function: its name and its bindings."""
+"""The host's view of an indexed function: its name and its bindings."""
 
 from __future__ import annotations
 
@@ -17,13 +17,15 @@ class Function:
 
     @classmethod
     def from_raw(cls, name: str, raw_bindings: list[str]) -> Function:
-        """Make one from the JSON strings that the worker reports."""
+        """Return the function for the JSON strings that the worker reports."""
         return cls(name, tuple(json.loads(raw) for raw in raw_bindings))
 
     @property
     def trigger(self) -> Mapping[str, Any]:
         """The binding that starts the function."""
-        return next(binding for binding in self.bindings if binding["type"].lower().endswith("trigger"))
+        return next(
+            binding for binding in self.bindings if binding["type"].lower().endswith("trigger")
+        )
 
     @property
     def kind(self) -> str:
@@ -31,5 +33,9 @@ class Function:
         return str(self.trigger["type"]).lower()
 
     def output(self, name: str) -> Mapping[str, Any]:
-        """Return the output binding of this name; a function's returned value has the name $return."""
-        return next(binding for binding in self.bindings if binding["name"] == name and binding["direction"] == "OUT")
+        """Return the output binding of this name; $return is the function's return value."""
+        return next(
+            binding
+            for binding in self.bindings
+            if binding["name"] == name and binding["direction"] == "OUT"
+        )

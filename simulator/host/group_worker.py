@@ -1,6 +1,6 @@
 """One group's worker process.
 
-Started when it is first needed, started again when it dies, ended when a function hangs.
+It is started on first use, restarted when it dies, and killed when a function hangs.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ _log = logging.getLogger("Host.WorkerChannel")
 
 
 class GroupWorker:
-    """Runs one group's functions. `recycle` hears that the worker has died too often."""
+    """Runs one group's functions.
+
+    `recycle` is called when the worker has died too often.
+    """
 
     def __init__(
         self,
@@ -42,12 +45,12 @@ class GroupWorker:
         self._deaths: list[float] = []
         self._watchers: set[asyncio.Task[None]] = set()
         self._ends: set[int] = set()
-        """The processes that the host itself has ended."""
+        """The processes that the host itself has killed."""
         self._started_before = False
 
     @property
     def running(self) -> Worker | None:
-        """The worker, where there is one that lives."""
+        """The live worker, or None."""
         return self._worker if self._worker and not self._worker.process.ended.is_set() else None
 
     async def worker(self) -> Worker:
@@ -63,15 +66,21 @@ class GroupWorker:
                 self._started_before = True
                 self._worker = await start(self._app, self._environ, self._limits.start)
                 self._watch(self._worker)
-                _log.info("python process with Id=%s started for %s", self._worker.process.pid, self.name)
+                _log.info(
+                    "python process with Id=%s started for %s", self._worker.process.pid, self.name
+                )
             return self._worker
 
     async def invoke(
-        self, function: Function, data: TypedData, metadata: Mapping[str, Any] | None, traceparent: str
+        self,
+        function: Function,
+        data: TypedData,
+        metadata: Mapping[str, Any] | None,
+        traceparent: str,
     ) -> Outcome:
         """Run a function.
 
-        Where the worker dies, hangs or cannot be started, the outcome is an error.
+        If the worker dies, hangs or cannot be started, the outcome is an error.
         """
         try:
             worker = await self.worker()
@@ -86,7 +95,7 @@ class GroupWorker:
             return Outcome(error=f"The worker of {self.name} died: {error}.")
 
     def kill(self) -> None:
-        """End the process without a word; what runs in it fails."""
+        """Kill the process without notice; running functions fail."""
         if self._worker:
             self._end(self._worker)
 
@@ -97,10 +106,14 @@ class GroupWorker:
 
     def _timed_out(self, function: Function, worker: Worker) -> Outcome:
         seconds = self._limits.function_timeout
-        _log.error("Timeout value of %s s was exceeded by function: Functions.%s", seconds, function.name)
+        _log.error(
+            "Timeout value of %s s was exceeded by function: Functions.%s", seconds, function.name
+        )
         _log.warning("A function timeout has occurred. Restarting worker process of %s.", self.name)
         self._end(worker)
-        return Outcome(error=f"Timeout value of {seconds} s was exceeded by function: Functions.{function.name}.")
+        return Outcome(
+            error=f"Timeout value of {seconds} s was exceeded by function: Functions.{function.name}."
+        )
 
     def _end(self, worker: Worker) -> None:
         self._ends.add(worker.process.pid)
@@ -118,7 +131,10 @@ class GroupWorker:
             return
         code = await worker.process.gone()
         _log.error(
-            "Language Worker Process exited. Pid=%s, exit code %s, group %s.", worker.process.pid, code, self.name
+            "Language Worker Process exited. Pid=%s, exit code %s, group %s.",
+            worker.process.pid,
+            code,
+            self.name,
         )
         self._count_death()
 

@@ -1,6 +1,6 @@
 """The host of one deployment.
 
-Ties its workers, triggers and outputs together, and stops as the real one does.
+It connects workers, triggers and outputs, and stops as the real one does.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _log = logging.getLogger("Host.Startup")
 class Host:
     """One running app: `invoke` runs a function with its outputs.
 
-    `start`, `stop` and `terminate` govern its life.
+    `start`, `stop` and `terminate` control its life.
     """
 
     def __init__(self, supervisor: Supervisor, storage: Storage) -> None:
@@ -51,7 +51,7 @@ class Host:
 
     @property
     def routes(self) -> list[Route]:
-        """The routes of the HTTP functions, the more specific ones first."""
+        """The routes of the HTTP functions, most specific first."""
         prefix = self.supervisor.host_file.get("extensions", "http", "routePrefix", default="api")
         return all_routes(self.functions, prefix)
 
@@ -62,7 +62,7 @@ class Host:
     async def stop(self) -> None:
         """Stop as after SIGTERM.
 
-        Take nothing new, wait for what runs, wait once more, then kill what still does.
+        Accept nothing new and wait for running functions, twice; then kill what still runs.
         """
         for wait in (self.listeners.stop(), self._drained()):
             with contextlib.suppress(TimeoutError):
@@ -72,7 +72,7 @@ class Host:
     async def drain(self) -> None:
         """Stop as a rolling update does.
 
-        Take nothing new, and let everything finish, however long it takes.
+        Accept nothing new, and let everything finish, however long it takes.
         """
         await self.listeners.stop()
         await self._drained()
@@ -81,30 +81,34 @@ class Host:
     async def terminate(self) -> None:
         """End at once.
 
-        Running messages stay invisible until their ten minutes are over, workers get no word.
+        Running messages stay invisible until their ten minutes are over. Workers get no notice.
         """
         await self.listeners.abandon()
         await self.supervisor.kill()
 
     def find(self, name: str, *, ignore_case: bool = False) -> Function | None:
         """Return the function of this name."""
-        wanted = name.lower() if ignore_case else name
+        target = name.lower() if ignore_case else name
         names = ((f.name.lower() if ignore_case else f.name, f) for f in self.functions)
-        return next((function for known, function in names if known == wanted), None)
+        return next((function for known, function in names if known == target), None)
 
     async def invoke(
-        self, function: Function, data: TypedData, metadata: Mapping[str, Any] | None = None, traceparent: str = ""
+        self,
+        function: Function,
+        data: TypedData,
+        metadata: Mapping[str, Any] | None = None,
+        traceparent: str = "",
     ) -> Outcome:
         """Run a function and write its outputs; a failing output fails the invocation.
 
-        A caller that goes away does not stop the function.
+        A caller that disconnects does not stop the function.
         """
         return await asyncio.shield(self._begin(function, data, metadata, traceparent))
 
     async def call(self, function: Function, data: TypedData, traceparent: str) -> Outcome:
-        """Run an HTTP function once there is room, which it takes until it ends.
+        """Run an HTTP function once there is capacity, which it holds until it ends.
 
-        A caller that is cut off does not make room: the function runs on.
+        A caller that is cut off does not free the capacity: the function runs on.
         """
         await self._http_slots.acquire()
         task = self._begin(function, data, None, traceparent)
@@ -112,7 +116,11 @@ class Host:
         return await asyncio.shield(task)
 
     def _begin(
-        self, function: Function, data: TypedData, metadata: Mapping[str, Any] | None, traceparent: str
+        self,
+        function: Function,
+        data: TypedData,
+        metadata: Mapping[str, Any] | None,
+        traceparent: str,
     ) -> asyncio.Task[Outcome]:
         task = asyncio.create_task(self._invoke(function, data, metadata, traceparent))
         self._running.add(task)
@@ -120,7 +128,11 @@ class Host:
         return task
 
     async def _invoke(
-        self, function: Function, data: TypedData, metadata: Mapping[str, Any] | None, traceparent: str
+        self,
+        function: Function,
+        data: TypedData,
+        metadata: Mapping[str, Any] | None,
+        traceparent: str,
     ) -> Outcome:
         outcome = await self.supervisor.invoke(function, data, metadata, traceparent)
         if not outcome.ok:

@@ -1,7 +1,7 @@
-"""Which of the functions that the worker reports the host takes, and why it leaves the others out.
+"""Which of the worker's functions the host accepts, and why it rejects the others.
 
-A function that is left out leaves the others alone, and only the log tells: HTTP answers as if all
-were well.
+Rejecting one function does not affect the others, and only the log shows it: HTTP answers as if
+nothing were wrong.
 """
 
 from __future__ import annotations
@@ -15,18 +15,20 @@ from simulator.host.route_constraints import UnknownConstraintError, check_templ
 from simulator.host.routes import template_of
 from simulator.host.settings import HostFile
 
-# Utility.FunctionNameValidationRegex and BindingNameValidationRegex of the host.
+# The host's Utility.FunctionNameValidationRegex and BindingNameValidationRegex.
 _FUNCTION_NAME = re.compile(r"(?!host$)[a-z][a-z0-9_-]{0,127}", re.IGNORECASE)
 _BINDING_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9]{0,127}|\$return")
-# ScriptHostBuilderExtensions adds HTTP, timer, manual and warm-up; every other binding comes out of
-# an extension bundle.
+# ScriptHostBuilderExtensions adds HTTP, timer, manual and warm-up. All other bindings come from an
+# extension bundle.
 _BUILT_IN = {"http", "httptrigger", "timertrigger", "manualtrigger", "warmuptrigger"}
 _RESERVED = ("admin", "runtime")
 _BUNDLE = "Microsoft.Azure.Functions.ExtensionBundle"
 
 
-def taken(functions: Iterable[Function], host_file: HostFile) -> tuple[list[Function], dict[str, str]]:
-    """Return the functions that the host runs, and the reason for each that it does not."""
+def runnable(
+    functions: Iterable[Function], host_file: HostFile
+) -> tuple[list[Function], dict[str, str]]:
+    """Return the functions that the host runs, and the reason for each one that it rejects."""
     accepted: list[Function] = []
     refused: dict[str, str] = {}
     for function in sorted(functions, key=lambda function: function.name.lower()):
@@ -55,14 +57,16 @@ def _problems(function: Function, accepted: list[Function], host_file: HostFile)
 def has_bundle(host_file: HostFile) -> bool:
     """Return whether host.json names the extension bundle.
 
-    Without a host.json the host adds one by itself.
+    Without a host.json, the host adds one.
     """
     bundle = host_file.get("extensionBundle", "id")
     return not host_file.content or str(bundle or "").lower().startswith(_BUNDLE.lower())
 
 
 def _not_built_in(function: Function) -> list[str]:
-    return [binding["type"] for binding in function.bindings if binding["type"].lower() not in _BUILT_IN]
+    return [
+        binding["type"] for binding in function.bindings if binding["type"].lower() not in _BUILT_IN
+    ]
 
 
 def _binding_problems(bindings: Iterable[Mapping[str, Any]]) -> Iterator[str]:
@@ -92,5 +96,8 @@ def _route_problems(function: Function, accepted: list[Function]) -> Iterator[st
 def _conflict(function: Function, other: Function) -> bool:
     if template_of(function).lower() != template_of(other).lower():
         return False
-    methods, others = ({str(name).upper() for name in item.trigger.get("methods") or []} for item in (function, other))
+    methods, others = (
+        {str(name).upper() for name in item.trigger.get("methods") or []}
+        for item in (function, other)
+    )
     return not methods or not others or bool(methods & others)

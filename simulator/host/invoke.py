@@ -1,8 +1,8 @@
-"""POST /invoke: lets another program's listeners run the app's functions, one invocation a request.
+"""POST /invoke: another program's listeners run the app's functions, one for each request.
 
-The request is {"function", "data", "dataKind": "string" | "bytes" | "json", "metadata", "traceparent"}; bytes that
-are no text come as {"base64": …}; the answer is
-200 {"outputs": {name: text | [texts] | object | {"base64": …}}}, or 500 with the exception's text.
+The request is {"function", "data", "dataKind": "string" | "bytes" | "json", "metadata",
+"traceparent"}. Bytes that are not text are written as {"base64": …}. The answer is 200 {"outputs":
+{name: text | [texts] | object | {"base64": …}}}, or 500 with the exception's text.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Invoker:
         if function is None:
             return web.Response(status=404, text=f"there is no function {call['function']}")
         trace = call.get("traceparent") or ""
-        # Its outputs are the caller's to write.
+        # The caller writes the outputs.
         outcome = await host.supervisor.invoke(function, _data(call), call.get("metadata"), trace)
         if not outcome.ok:
             return web.Response(status=500, text=outcome.error)

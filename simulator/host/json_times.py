@@ -1,4 +1,4 @@
-"""What becomes of ISO times in JSON that passes through Json.NET, which takes them for dates (in a process that runs in UTC)."""
+"""How Json.NET rewrites ISO times in JSON, which it reads as dates (process in UTC)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ _ISO = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,7})?(Z|[+-]\d\d:\d\d
 
 
 def rewritten(text: str) -> str:
-    """Return the time as it is written again: in UTC if it had an offset, without the zeros at the end of its fraction."""
+    """Return the time as Json.NET writes it.
+
+    An offset is converted to UTC, and trailing zeros of the fraction are dropped.
+    """
     match, moment = _parse(text)
     if not match or not moment:
         return text

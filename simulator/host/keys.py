@@ -1,4 +1,4 @@
-"""The keys that open functions over HTTP, and who may use which. No two of them are the same."""
+"""The keys for functions over HTTP, and what each permits. All keys are different."""
 
 from __future__ import annotations
 
@@ -18,9 +18,7 @@ class Keys:
 
     `master` opens everything, `default` every function, `system` the extensions' webhooks.
 
-    Raises:
-        ValueError: two keys are the same, which would let one open what only the other may.
-
+    Raises ValueError if two keys are equal: one would then open what only the other should.
     """
 
     default: str = field(default_factory=_new_key, repr=False)
@@ -31,12 +29,14 @@ class Keys:
     def __post_init__(self) -> None:
         every = [self.default, self.master, self.system, *self.functions.values()]
         if len(set(every)) < len(every):
-            raise ValueError("two keys are the same: give the host key, the master key and the system key apart.")
+            raise ValueError(
+                "two keys are the same: give the host key, the master key and the system key apart."
+            )
 
-    def allow(self, level: str, given: str | None, function: str = "") -> bool:
-        """Return whether a key opens something of this level.
+    def allow(self, level: str, presented: str | None, function: str = "") -> bool:
+        """Return whether a key permits access at this level.
 
-        Anonymous, function, system or admin.
+        The level is anonymous, function, system or admin.
         """
         if level == "anonymous":
             return True
@@ -45,8 +45,8 @@ class Keys:
             accepted += [self.default, self.functions.get(function, "")]
         if level == "system":
             accepted.append(self.system)
-        return bool(given) and any(key and _same(key, str(given)) for key in accepted)
+        return bool(presented) and any(key and _same(key, str(presented)) for key in accepted)
 
 
-def _same(key: str, given: str) -> bool:
-    return hmac.compare_digest(key.encode(), given.encode())
+def _same(key: str, presented: str) -> bool:
+    return hmac.compare_digest(key.encode(), presented.encode())

@@ -1,6 +1,6 @@
-"""The host's times and numbers, each with the source it is read in.
+"""The host's times and limits, each with its source.
 
-Tests and the command line choose smaller ones.
+Tests and the command line can set smaller ones.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from simulator.host.settings import HostFile, parse_timespan
 
-# Flex Consumption's default; "-1" in host.json means that there is none.
+# The default on Flex Consumption; "-1" in host.json means no timeout.
 _DEFAULT_FUNCTION_TIMEOUT = "00:30:00"
 _UNBOUNDED = "-1"
 
@@ -23,15 +23,16 @@ class Limits:
     start: float = 30
     """How long a worker may take to load the app (EnvironmentReloadTimeout)."""
     deaths: int = 3
-    """How many deaths of one group's worker recycle its host (ErrorEventsThreshold)."""
+    """How many deaths of one group's worker make the host recycle it (ErrorEventsThreshold)."""
     death_window: float = 30 * 60
-    """A death so long after another counts as the first (WorkerRestartErrorIntervalThreshold)."""
+    """A death this long after another counts as the first (WorkerRestartErrorIntervalThreshold)."""
     http_concurrency: int = 1
-    """How many HTTP calls one instance runs at once: perInstanceConcurrency, 1 for Python on Flex."""
+    """How many HTTP calls one instance runs at once: perInstanceConcurrency, 1 for Python on
+    Flex."""
     http_timeout: float = 230
-    """After this an HTTP caller is cut off, and the function runs on (the load balancer's limit)."""
+    """After this time the load balancer cuts off an HTTP caller; the function runs on."""
     stop_phase: float = 10
-    """After SIGTERM: so long for the listeners, so long again for the worker, then the kill."""
+    """After SIGTERM: this long for the listeners, the same for the worker, then the kill."""
 
     @classmethod
     def function_timeout_of(cls, host_file: HostFile) -> float | None:

@@ -1,6 +1,6 @@
 """The listeners of one app, by function group.
 
-They start and stop together, and a group's can be started anew.
+They start and stop together, and those of one group can be restarted.
 """
 
 from __future__ import annotations
@@ -43,55 +43,61 @@ class Listeners:
         self._active: dict[str, tuple[Listener, asyncio.Task[None]]] = {}
         self._recycling: set[asyncio.Task[None]] = set()
         self.broken: Callable[[BaseException], None] = lambda _error: None
-        """Hears what breaks a listener down: the real host then stops altogether."""
+        """Called when a listener breaks down: the real host then stops completely."""
 
     def start(self, functions: Iterable[Function]) -> None:
         """Start every listener.
 
-        A function whose listener cannot be made is left out, as the real host leaves it out.
+        A function whose listener cannot be created is skipped, as in the real host.
         """
         self._functions = tuple(functions)
         for function in self._functions:
             self._start(function)
 
     async def stop(self) -> None:
-        """Take nothing new, and wait for what runs."""
+        """Accept nothing new, and wait for running functions."""
         await asyncio.gather(*(listener.stop() for listener, _ in self._active.values()))
         await asyncio.gather(*(task for _, task in self._active.values()), return_exceptions=True)
 
     async def abandon(self) -> None:
-        """Drop everything as it is: nothing is completed, released or renewed any more."""
+        """Drop everything: nothing is completed, released or renewed any more."""
         for listener, task in self._active.values():
             listener.abandon()
             task.cancel()
         await asyncio.gather(*(task for _, task in self._active.values()), return_exceptions=True)
 
     def recycle(self, group: str) -> None:
-        """Start a group's listeners anew, as its host does after its worker died too often."""
+        """Restart a group's listeners, as its host does after its worker died too often."""
         task = asyncio.create_task(self._recycle(group))
         self._recycling.add(task)
         task.add_done_callback(self._recycling.discard)
 
     def wake(self, queue_name: str) -> None:
-        """Let this app's listeners poll a queue at once, since it has just written there."""
+        """Make this app's listeners poll a queue at once, after the app has written to it."""
         for listener, _ in self._active.values():
             if isinstance(listener, QueueListener) and listener.queue_name == queue_name:
                 listener.wake()
 
     def monitor(self, function: Function) -> ScheduleMonitor | None:
-        """Return where a timer's status is kept.
+        """Return where a timer's status is stored.
 
-        None if it is not, as with schedules shorter than a minute.
+        None if it is not stored, as for schedules shorter than a minute.
         """
         trigger = function.trigger
         unmonitored = trigger.get("useMonitor") is False
-        if unmonitored or Schedule(resolve(trigger["schedule"])).is_shorter_than_a_minute(datetime.now(UTC)):
+        if unmonitored or Schedule(resolve(trigger["schedule"])).is_shorter_than_a_minute(
+            datetime.now(UTC)
+        ):
             return None
-        return ScheduleMonitor(self._storage.blobs(), os.environ.get(_HOST_ID, "local"), function.name)
+        return ScheduleMonitor(
+            self._storage.blobs(), os.environ.get(_HOST_ID, "local"), function.name
+        )
 
     async def _recycle(self, group: str) -> None:
         members = [function for function in self._functions if group_of(function) == group]
-        for listener, _ in [self._active[member.name] for member in members if member.name in self._active]:
+        for listener, _ in [
+            self._active[member.name] for member in members if member.name in self._active
+        ]:
             await listener.stop()
         for member in members:
             self._start(member)
@@ -100,7 +106,9 @@ class Listeners:
         try:
             listener = self._make(function)
         except SettingError as error:
-            _log.error("Function '%s' failed indexing and will be disabled: %s", function.name, error)
+            _log.error(
+                "Function '%s' failed indexing and will be disabled: %s", function.name, error
+            )
             return
         if listener:
             task = asyncio.create_task(listener.listen(), name=f"listener of {function.name}")
@@ -142,4 +150,8 @@ class Listeners:
         except UnicodeDecodeError as error:
             _log.error("Exception binding parameter '%s': %s", function.trigger["name"], error)
             return False
-        return (await self._invoke(function, data, messages.metadata(message, body, data, function.name))).ok
+        return (
+            await self._invoke(
+                function, data, messages.metadata(message, body, data, function.name)
+            )
+        ).ok

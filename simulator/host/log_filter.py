@@ -1,10 +1,11 @@
-"""What of the host's log would reach Application Insights' table `traces`.
+"""Which of the host's log records would reach Application Insights' table `traces`.
 
-One JSON object a line, in a file.
+One JSON object per line, in a file.
 
-Read in OpenTelemetryConfigurationExtensions.AddDefaultOpenTelemetryFilters of the host (2026):
-Azure.*, Host.Results and Host.Aggregator are never exported; Function.* is not where the worker has
-OpenTelemetry on. What a worker prints is exported always, under Host.Function.Console.
+Source: OpenTelemetryConfigurationExtensions.AddDefaultOpenTelemetryFilters of the host (2026).
+Azure.*, Host.Results and Host.Aggregator are never exported. Function.* is not exported if the
+worker uses OpenTelemetry. A worker's printed output is always exported, under
+Host.Function.Console.
 """
 
 from __future__ import annotations
@@ -30,9 +31,9 @@ def _is_of(category: str, *prefixes: str) -> bool:
 
 
 class TracesView(logging.Handler):
-    """Writes what passes the filter.
+    """Writes the records that pass the filter.
 
-    `open_telemetry` tells whether the app's workers export by themselves by now.
+    `open_telemetry` is whether the app's workers currently export telemetry themselves.
     """
 
     def __init__(self, path: Path, open_telemetry: Callable[[], bool]) -> None:
@@ -42,6 +43,10 @@ class TracesView(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Append one record."""
         if reaches_traces(record.name, open_telemetry=self._open_telemetry()):
-            row = {"category": record.name, "severity": record.levelname, "message": record.getMessage()}
+            row = {
+                "category": record.name,
+                "severity": record.levelname,
+                "message": record.getMessage(),
+            }
             with self._path.open("a", encoding="utf-8") as view:
                 view.write(json.dumps(row) + "\n")

@@ -1,4 +1,4 @@
-"""What a queue message becomes for the function that it triggers: text or bytes, and the trigger metadata."""
+"""A queue message as its function receives it: text or bytes, and the trigger metadata."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 class UndecodableError(ValueError):
-    """The message is not base64 where host.json says that messages are."""
+    """The message is not base64 although host.json requires it."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,7 @@ class Message:
 def decode(content: str, *, is_base64: bool) -> bytes:
     """Return the message's bytes.
 
-    Raises:
-        UndecodableError: the text is not base64.
-
+    Raises UndecodableError if the text is not base64.
     """
     if not is_base64:
         return content.encode()
@@ -50,28 +48,29 @@ def decode(content: str, *, is_base64: bool) -> bytes:
 
 
 def encode(body: bytes, *, is_base64: bool) -> str:
-    """Return the text under which the host stores a message."""
+    """Return the text in which the host stores a message."""
     return base64.b64encode(body).decode() if is_base64 else body.decode()
 
 
 def to_data(body: bytes, data_type: str) -> TypedData:
-    """Return what the function gets: bytes where its binding says so, else text.
+    """Return the function's input: bytes if its binding says so, otherwise text.
 
-    Raises:
-        UnicodeDecodeError: the text is not UTF-8.
-
+    Raises UnicodeDecodeError if the text is not UTF-8.
     """
-    return TypedData(bytes=body) if data_type.lower() == "binary" else TypedData(string=body.decode())
+    return (
+        TypedData(bytes=body) if data_type.lower() == "binary" else TypedData(string=body.decode())
+    )
 
 
 def metadata(message: Message, body: bytes, data: TypedData, function: str) -> dict[str, Any]:
-    """Return the trigger metadata, in the order and spelling that Microsoft's listener has.
+    """Return the trigger metadata, in the order and spelling of Microsoft's listener.
 
-    The properties of a JSON message join them, and replace those of the same name; not where a function takes bytes.
+    A JSON message's properties are added and replace entries of the same name, unless the function
+    takes bytes.
     """
     text = _text(body)
-    found: dict[str, Any] = {} if text is None else {"QueueTrigger": text}
-    found |= {
+    entries: dict[str, Any] = {} if text is None else {"QueueTrigger": text}
+    entries |= {
         "DequeueCount": message.dequeue_count,
         "ExpirationTime": _time(message.expires),
         "Id": message.id,
@@ -82,8 +81,8 @@ def metadata(message: Message, body: bytes, data: TypedData, function: str) -> d
     }
     if data.WhichOneof("data") == "string":
         for name, value in _properties(data.value).items():
-            _overlay(found, name, value)
-    return found
+            _overlay(entries, name, value)
+    return entries
 
 
 def _text(body: bytes) -> str | None:
@@ -96,13 +95,18 @@ def _text(body: bytes) -> str | None:
 def system_metadata(function: str) -> dict[str, str]:
     """Return the `sys` entry that every invocation's metadata has."""
     now = datetime.now(UTC)
-    return {"MethodName": function, "UtcNow": f"{now:%Y-%m-%dT%H:%M:%S.%f}0Z", "RandGuid": str(uuid.uuid4())}
+    return {
+        "MethodName": function,
+        "UtcNow": f"{now:%Y-%m-%dT%H:%M:%S.%f}0Z",
+        "RandGuid": str(uuid.uuid4()),
+    }
 
 
-def _overlay(found: dict[str, Any], name: str, value: Any) -> None:
-    # Names are compared without case and keep their first spelling: a message's "id" replaces the metadata's Id.
-    known = next((key for key in found if key.lower() == name.lower()), name)
-    found[known] = value
+def _overlay(entries: dict[str, Any], name: str, value: Any) -> None:
+    # Names are compared without case and keep their first spelling: a message's "id" replaces the
+    # metadata's Id.
+    known = next((key for key in entries if key.lower() == name.lower()), name)
+    entries[known] = value
 
 
 def _properties(text: str) -> dict[str, Any]:
@@ -112,11 +116,15 @@ def _properties(text: str) -> dict[str, Any]:
         properties = json.loads(text)
     except ValueError:
         return {}
-    return {name: _plain(value) for name, value in properties.items() if not isinstance(value, list | None)}
+    return {
+        name: _plain(value)
+        for name, value in properties.items()
+        if not isinstance(value, list | None)
+    }
 
 
 def _plain(value: Any) -> Any:
-    """Return a JSON property as binding data holds it: objects as they are, everything else as .NET's invariant text."""
+    """Return a JSON property as binding data: objects unchanged, other values as .NET text."""
     if isinstance(value, Mapping):
         return value
     if isinstance(value, str):

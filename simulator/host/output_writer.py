@@ -16,24 +16,30 @@ from simulator.host.worker import Outcome
 
 
 class OutputWriter:
-    """Writes the outputs of successful invocations. `written` hears of each queue that got a message."""
+    """Writes the outputs of successful invocations.
 
-    def __init__(self, storage: Storage, written: Callable[[str], None], *, is_base64: bool) -> None:
+    `written` is called for each queue that got a message.
+    """
+
+    def __init__(
+        self, storage: Storage, written: Callable[[str], None], *, is_base64: bool
+    ) -> None:
         self._storage = storage
         self._written = written
         self._is_base64 = is_base64
 
     async def write(self, function: Function, outcome: Outcome) -> None:
-        """Write every output of one invocation; queues that do not exist are created.
+        """Write every output of one invocation, and create missing queues.
 
-        Raises:
-            OutputError: a value cannot be written, or its binding is of a kind that this host does not know.
-
+        Raises OutputError if a value cannot be written, or if this host does not know the kind of
+        binding.
         """
         values = dict(outcome.outputs)
         if outcome.returned is not None and function.kind != "httptrigger":
             values["$return"] = outcome.returned
-        await asyncio.gather(*(self._write(function, name, value) for name, value in values.items()))
+        await asyncio.gather(
+            *(self._write(function, name, value) for name, value in values.items())
+        )
 
     async def _write(self, function: Function, name: str, value: TypedData) -> None:
         binding = function.output(name)

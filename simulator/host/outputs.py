@@ -1,4 +1,4 @@
-"""What a function's outputs become in a queue, as the Functions host's JSON-minded bindings write them."""
+"""A function's outputs as queue messages, the way the Functions host writes them."""
 
 from __future__ import annotations
 
@@ -13,11 +13,9 @@ class OutputError(ValueError):
 
 
 def to_messages(value: TypedData) -> list[bytes]:
-    """Return the messages that an output becomes: text that looks like JSON is rewritten, an array is one message an item.
+    """Return an output's messages: JSON-like text is rewritten, an array is one per item.
 
-    Raises:
-        OutputError: text that starts and ends like JSON is not JSON.
-
+    Raises OutputError if text that starts and ends like JSON is not JSON.
     """
     if value.WhichOneof("data") == "bytes":
         return [bytes(value.value)]
@@ -27,7 +25,10 @@ def to_messages(value: TypedData) -> list[bytes]:
 
 
 def to_wire(value: TypedData) -> Any:
-    """Return an output as JSON for Microsoft's listeners: text, a list, an object or {"base64": …}."""
+    """Return an output as JSON for Microsoft's listeners.
+
+    It is text, a list, an object or {"base64": …}.
+    """
     if value.WhichOneof("data") == "bytes":
         return {"base64": _base64(value.value)}
     return json.loads(value.value) if value.WhichOneof("data") == "json" else value.value

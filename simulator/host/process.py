@@ -1,6 +1,6 @@
 """One worker process.
 
-It is asked over a socket, it is killed without a word, and what it prints goes to the host's log.
+It gets requests over a socket, it is killed without notice, and its output goes to the host's log.
 """
 
 from __future__ import annotations
@@ -28,12 +28,14 @@ class WorkerDiedError(RuntimeError):
 
 
 class WorkerProcess:
-    """A running worker. `on_log` hears each log message.
+    """A running worker.
 
-    `on_print` each line with its stream's name.
+    `on_log` is called with each log message, `on_print` with each line and its stream's name.
     """
 
-    def __init__(self, process: Process, streams: tuple[asyncio.StreamReader, asyncio.StreamWriter]) -> None:
+    def __init__(
+        self, process: Process, streams: tuple[asyncio.StreamReader, asyncio.StreamWriter]
+    ) -> None:
         self._process = process
         self._reader, self._writer = streams
         self._answers: dict[int, asyncio.Future[dict[str, Any]]] = {}
@@ -43,13 +45,24 @@ class WorkerProcess:
 
     @classmethod
     async def spawn(
-        cls, environment: Mapping[str, str], folder: Path, on_log: Listener, on_print: Callable[[str, str], None]
+        cls,
+        environment: Mapping[str, str],
+        folder: Path,
+        on_log: Listener,
+        on_print: Callable[[str, str], None],
     ) -> Self:
         """Start a process in a folder, with an environment."""
         ours, theirs = socket.socketpair()
         with theirs:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-I", "-S", str(WORKER_SCRIPT), "--channel", str(theirs.fileno())),
+                *(
+                    sys.executable,
+                    "-I",
+                    "-S",
+                    str(WORKER_SCRIPT),
+                    "--channel",
+                    str(theirs.fileno()),
+                ),
                 *("--uvloop", str(OF_THIS_PROCESS), "--loopback", str(LOOPBACK_SCRIPT)),
                 stdout=PIPE,
                 stderr=PIPE,
@@ -57,7 +70,7 @@ class WorkerProcess:
                 cwd=folder,
                 pass_fds=[theirs.fileno()],
                 limit=_LONGEST_LINE,
-                # Ctrl-C in a terminal is the host's affair: a worker gets no word.
+                # Ctrl-C in a terminal is for the host: a worker does not get the signal.
                 start_new_session=True,
             )
         worker = cls(process, await asyncio.open_connection(sock=ours))
@@ -88,12 +101,12 @@ class WorkerProcess:
             self._answers.pop(number, None)
 
     def kill(self) -> None:
-        """End the process: no signal that it could catch, no atexit."""
+        """Kill the process: no signal that it could catch, no atexit."""
         with contextlib.suppress(ProcessLookupError):
             self._process.kill()
 
     async def gone(self) -> int:
-        """Return the exit code once the process has ended and all that it said has been heard."""
+        """Return the exit code once the process has ended and all its output has been read."""
         await asyncio.gather(*self._tasks)
         return self._process.returncode or 0
 
@@ -125,6 +138,8 @@ class WorkerProcess:
         return f"python exited with code {self._process.returncode}"
 
 
-async def _pump(stream: asyncio.StreamReader, name: str, on_print: Callable[[str, str], None]) -> None:
+async def _pump(
+    stream: asyncio.StreamReader, name: str, on_print: Callable[[str, str], None]
+) -> None:
     while line := await stream.readline():
         on_print(name, line.decode(errors="replace").rstrip("\n"))

@@ -1,4 +1,4 @@
-"""The life of one queue message: invisible while its function runs, then deleted, released or moved to the poison queue."""
+"""One queue message: hidden while its function runs, then deleted, released or poisoned."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from simulator.host.messages import Message
 if TYPE_CHECKING:
     from azure.storage.queue.aio import QueueClient
 
-# Microsoft's listener has these fixed, whatever host.json says.
+# Microsoft's listener has these values fixed; host.json cannot change them.
 INVISIBLE_WHILE_RUNNING = 600
 _RENEW_EVERY = INVISIBLE_WHILE_RUNNING / 2
 
@@ -23,7 +23,10 @@ _log = logging.getLogger("Host.Triggers.Queue")
 
 
 class Lease:
-    """One received message in its queue. The pop receipt changes with every renewal, so nobody else may hold it."""
+    """One received message in its queue.
+
+    The pop receipt changes with every renewal, so only this object may hold it.
+    """
 
     def __init__(self, message: Message, queue: QueueClient, poison: QueueClient | None) -> None:
         self.message = message
@@ -33,7 +36,7 @@ class Lease:
 
     @contextlib.asynccontextmanager
     async def renewed(self, every: float = _RENEW_EVERY) -> AsyncIterator[None]:
-        """Keep the message invisible as long as the block runs; `every` is in seconds."""
+        """Keep the message invisible while the block runs; `every` is in seconds."""
         renewal = asyncio.create_task(self._renew(every))
         try:
             yield
@@ -42,25 +45,27 @@ class Lease:
             await asyncio.wait([renewal])
 
     async def complete(self) -> None:
-        """Delete the message; fine if somebody else already has."""
+        """Delete the message; it is no error if it is already deleted."""
         with contextlib.suppress(ResourceNotFoundError):
             await self._queue.delete_message(self.message.id, self._receipt)
 
     async def release(self, visibility_timeout: float, max_dequeue_count: int) -> None:
-        """After a failure: make it visible again after the delay, or poison it once its tries are used up.
+        """After a failure, show the message again after the delay, or poison it after its last try.
 
-        In a poison queue it is left alone: releasing it would bring it back at once, for ever.
+        A message in a poison queue is left alone: releasing it would return it at once, forever.
         """
         if self._poison is None:
             return
         if self.message.dequeue_count >= max_dequeue_count:
-            await self.move_to_poison(f"Message has reached MaxDequeueCount of {max_dequeue_count}.")
+            await self.move_to_poison(
+                f"Message has reached MaxDequeueCount of {max_dequeue_count}."
+            )
             return
         with contextlib.suppress(ResourceNotFoundError):
             await self._show_after(visibility_timeout)
 
     async def move_to_poison(self, reason: str) -> None:
-        """Copy the message as it is to the poison queue, which is created if need be, and delete it."""
+        """Copy the message unchanged to the poison queue, created if missing, and delete it."""
         if self._poison is None:
             return
         _log.warning("%s Moving message to queue '%s'.", reason, self._poison.queue_name)
@@ -74,7 +79,10 @@ class Lease:
 
     async def _show_after(self, seconds: float) -> None:
         updated = await self._queue.update_message(
-            self.message.id, self._receipt, visibility_timeout=int(seconds), content=self.message.content
+            self.message.id,
+            self._receipt,
+            visibility_timeout=int(seconds),
+            content=self.message.content,
         )
         self._receipt = str(updated.pop_receipt)
 

@@ -1,4 +1,4 @@
-"""What host.json says about queue triggers, and how long an empty queue is left alone."""
+"""host.json's options for queue triggers, and the wait between polls of an empty queue."""
 
 from __future__ import annotations
 
@@ -25,7 +25,10 @@ class QueueOptions:
 
     @classmethod
     def read(cls, host_file: HostFile) -> QueueOptions:
-        """Read the section; without it everything has its default, which for polling depends on the environment."""
+        """Read the section; without it all options have defaults.
+
+        The default for polling depends on the environment.
+        """
 
         def option(name: str, default: Any) -> Any:
             return host_file.get("extensions", "queues", name, default=default)
@@ -34,28 +37,39 @@ class QueueOptions:
         development = os.environ.get("AZURE_FUNCTIONS_ENVIRONMENT") == "Development"
         return cls(
             batch_size=batch,
-            new_batch_threshold=int(option("newBatchThreshold", batch // 2 * (os.cpu_count() or 1))),
+            new_batch_threshold=int(
+                option("newBatchThreshold", batch // 2 * (os.cpu_count() or 1))
+            ),
             max_dequeue_count=int(option("maxDequeueCount", 5)),
-            visibility_timeout=parse_timespan(option("visibilityTimeout", "00:00:00")).total_seconds(),
-            longest_poll=_seconds(option("maxPollingInterval", "00:00:02" if development else "00:01:00")),
+            visibility_timeout=parse_timespan(
+                option("visibilityTimeout", "00:00:00")
+            ).total_seconds(),
+            longest_poll=_seconds(
+                option("maxPollingInterval", "00:00:02" if development else "00:01:00")
+            ),
             is_base64=str(option("messageEncoding", "base64")).lower() != "none",
         )
 
 
 def _seconds(interval: str | int) -> float:
-    # A bare number is milliseconds, as in the first version of host.json.
-    return interval / 1000 if isinstance(interval, int) else parse_timespan(interval).total_seconds()
+    # A bare number means milliseconds, as in version 1 of host.json.
+    return (
+        interval / 1000 if isinstance(interval, int) else parse_timespan(interval).total_seconds()
+    )
 
 
 class Backoff:
-    """The wait between polls of an empty queue: 0.1 s at first, then growing by doubled random steps up to the longest."""
+    """The wait between polls of an empty queue.
+
+    It starts at 0.1 s and grows by doubled random steps up to the maximum.
+    """
 
     def __init__(self, longest: float) -> None:
         self._longest = max(longest, _SHORTEST_POLL)
         self._step = 0.0
 
     def reset(self) -> None:
-        """Start over, since a message came."""
+        """Start over after a message."""
         self._step = 0.0
 
     def next(self) -> float:

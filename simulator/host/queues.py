@@ -1,7 +1,8 @@
-"""Queue triggers: polling, retries and poison queues as Microsoft's queue listener does them.
+"""Queue triggers: polling, retries and poison queues, as in Microsoft's queue listener.
 
-Measured on Microsoft.Azure.WebJobs.Extensions.Storage.Queues 5.3: a queue that does not exist is not created; a message that
-is not base64 goes to the poison queue without a try; one that is not UTF-8 uses up its tries without the function being called.
+Measured on Microsoft.Azure.WebJobs.Extensions.Storage.Queues 5.3. A missing queue is not created. A
+message that is not base64 goes to the poison queue without a try. A message that is not UTF-8 uses
+up its tries without a call of the function.
 """
 
 from __future__ import annotations
@@ -36,10 +37,12 @@ Run = Callable[[Message, bytes], Awaitable[bool]]
 class QueueListener:
     """Polls one queue for one function.
 
-    `run` calls the function with a message and tells whether it succeeded.
+    `run` calls the function with a message and returns whether it succeeded.
     """
 
-    def __init__(self, queue: QueueClient, poison: QueueClient | None, options: QueueOptions, run: Run) -> None:
+    def __init__(
+        self, queue: QueueClient, poison: QueueClient | None, options: QueueOptions, run: Run
+    ) -> None:
         self.queue_name = str(queue.queue_name)
         self._queue = queue
         self._poison = poison
@@ -64,14 +67,14 @@ class QueueListener:
                 await self._pause(backoff.next())
 
     async def stop(self) -> None:
-        """Take no more messages, and wait for the functions that run."""
+        """Receive no more messages, and wait for running functions."""
         self._stopping = True
         self.wake()
         while self._running:
             await asyncio.wait(self._running)
 
     def abandon(self) -> None:
-        """Drop the messages in hand: they stay invisible for as long as they were taken."""
+        """Drop the received messages: they stay invisible until their visibility timeout ends."""
         for task in self._running:
             task.cancel()
 
@@ -86,14 +89,17 @@ class QueueListener:
             _log.warning("Polling queue '%s' failed: %s", self.queue_name, error)
             return False
         for item in received:
-            task = asyncio.create_task(self._process(Lease(_message(item), self._queue, self._poison)))
+            task = asyncio.create_task(
+                self._process(Lease(_message(item), self._queue, self._poison))
+            )
             self._running.add(task)
             task.add_done_callback(self._running.discard)
         return bool(received)
 
     async def _receive(self) -> list[QueueMessage]:
         pages = self._queue.receive_messages(
-            messages_per_page=min(self._options.batch_size, 32), visibility_timeout=INVISIBLE_WHILE_RUNNING
+            messages_per_page=min(self._options.batch_size, 32),
+            visibility_timeout=INVISIBLE_WHILE_RUNNING,
         ).by_page()
         async for page in pages:
             return [message async for message in page]
@@ -131,14 +137,14 @@ class QueueListener:
 def is_fatal(error: AzureError) -> bool:
     """Return whether an error of a poll stops the whole host.
 
-    No token, or one without the right (QueueListener).
+    A missing token or a missing permission does (QueueListener).
     """
     refused = isinstance(error, HttpResponseError) and error.status_code == _FORBIDDEN
     return refused or isinstance(error, ClientAuthenticationError)
 
 
 def _message(item: QueueMessage) -> Message:
-    # The service always sends these times; the SDK's types allow for messages that were never
+    # The service always sends these times. The SDK's types also cover messages that were never
     # received.
     return Message(
         id=item.id,

@@ -45,17 +45,19 @@ _CHECKS: dict[str, Callable[[str, list[str]], bool]] = {
     "maxlength": lambda text, arguments: len(text) <= int(arguments[0]),
     "min": lambda text, arguments: text.lstrip("-").isdigit() and int(text) >= int(arguments[0]),
     "max": lambda text, arguments: text.lstrip("-").isdigit() and int(text) <= int(arguments[0]),
-    "range": lambda text, arguments: text.lstrip("-").isdigit() and _is_between(int(text), arguments),
-    "regex": lambda text, arguments: re.search(",".join(arguments), text, re.IGNORECASE) is not None,
+    "range": lambda text, arguments: (
+        text.lstrip("-").isdigit() and _is_between(int(text), arguments)
+    ),
+    "regex": lambda text, arguments: (
+        re.search(",".join(arguments), text, re.IGNORECASE) is not None
+    ),
 }
 
 
 def check_template(template: str) -> None:
-    """Look at every constraint of a template.
+    """Check every constraint of a template.
 
-    Raises:
-        UnknownConstraintError: there is none of that name.
-
+    Raises UnknownConstraintError if a constraint does not exist.
     """
     for written in _CONSTRAINTS_OF.findall(template):
         for constraint in filter(None, written.split(":")):
@@ -67,7 +69,7 @@ def check_template(template: str) -> None:
 
 
 def satisfies(text: str, constraints: str) -> bool:
-    """Return whether a value meets all of its constraints, written as in :int:min(1)."""
+    """Return whether a value meets all of its constraints, such as :int:min(1)."""
     for constraint in filter(None, constraints.split(":")):
         match = _CALL.fullmatch(constraint)
         if match and not _CHECKS[match[1]](text, (match[2] or "").split(",")):

@@ -12,17 +12,17 @@ from simulator.host.route_constraints import satisfies
 
 _PARAMETER = re.compile(r"\{(\*?)([^}:?=]+)((?::[^}?=]*)*)[^}?]*(\??)\}")
 _PARTS = 5
-"""What split() by _PARAMETER gives for each parameter, with the literal before it."""
+"""The fields that split() by _PARAMETER gives for each parameter, after the literal before it."""
 
 
 def template_of(function: Function) -> str:
-    """Return a function's route without the prefix; a function without one answers to its name."""
+    """Return a function's route without the prefix; the default is the function's name."""
     return str(function.trigger.get("route") or function.name).strip("/")
 
 
 @dataclass(frozen=True)
 class Route:
-    """One function's route. No `methods` means all of them."""
+    """One function's route. An empty `methods` means all methods."""
 
     function: Function
     template: str
@@ -40,7 +40,7 @@ class Route:
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:
-        """The template as an expression; literal parts match whatever their case, as in ASP.NET."""
+        """The template as an expression; literal parts match in any case, as in ASP.NET."""
         return re.compile("".join(map(_segment, self.template.split("/"))) + "/?", re.IGNORECASE)
 
     @property
@@ -52,14 +52,16 @@ class Route:
         return [_rank(part) for part in self.template.split("/")]
 
     def match(self, method: str, path: str) -> dict[str, str] | None:
-        """Return the path's parameters, or None when the route is not meant."""
+        """Return the path's parameters; None if the route does not match."""
         if self.methods and method.upper() not in self.methods:
             return None
         match = self.pattern.fullmatch(path)
         if not match:
             return None
         values = {}
-        for (_, name, constraints, _), value in zip(_PARAMETER.findall(self.template), match.groups(), strict=True):
+        for (_, name, constraints, _), value in zip(
+            _PARAMETER.findall(self.template), match.groups(), strict=True
+        ):
             if value is None:
                 continue
             if not satisfies(value, constraints):
@@ -87,6 +89,8 @@ def _segment(part: str) -> str:
 
 
 def all_routes(functions: Iterable[Function], prefix: str) -> list[Route]:
-    """Return the routes of all HTTP triggers, the more specific ones first."""
-    routes = [Route.of(function, prefix) for function in functions if function.kind == "httptrigger"]
+    """Return the routes of all HTTP triggers, most specific first."""
+    routes = [
+        Route.of(function, prefix) for function in functions if function.kind == "httptrigger"
+    ]
     return sorted(routes, key=lambda route: route.precedence)

@@ -25,7 +25,8 @@ class Schedule:
         """Return the first time after `moment`."""
         try:
             occurrences = CronSim(self.expression, moment)
-            # NCrontab wants the day of the month AND the day of the week to match; cron, where both are given, one of them.
+            # NCrontab requires the day of the month AND the day of the week to match. Cron, if both
+            # are given, requires one of them.
             occurrences.day_and = True
             return next(occurrences)
         except (CronSimError, StopIteration) as error:
@@ -35,5 +36,5 @@ class Schedule:
             ) from error
 
     def is_shorter_than_a_minute(self, now: datetime) -> bool:
-        """Tell whether two runs are due within the next minute; such a timer is not monitored."""
+        """Return whether two runs are due within the next minute; such a timer is not monitored."""
         return self.after(self.after(now)) < now + timedelta(minutes=1)

@@ -1,4 +1,4 @@
-"""What is remembered of a timer across restarts, and the blob that holds it."""
+"""A timer's status, which survives restarts, and the blob that stores it."""
 
 from __future__ import annotations
 
@@ -20,27 +20,34 @@ _NEVER = "0001-01-01T00:00:00"
 
 @dataclass(frozen=True)
 class ScheduleStatus:
-    """One timer's last and next run. `updated` is the time that `next` was worked out from; None means never."""
+    """One timer's last and next run; None means never.
+
+    `updated` is the time from which `next` was computed.
+    """
 
     last: datetime | None
     next: datetime
     updated: datetime | None
 
     def to_dict(self) -> dict[str, str]:
-        """Return it as the status blob and the function's timer have it."""
+        """Return the status as the blob and the function's timer contain it."""
         times = {"Last": self.last, "Next": self.next, "LastUpdated": self.updated}
         return {name: time.isoformat() if time else _NEVER for name, time in times.items()}
 
     @classmethod
     def from_json(cls, text: str | bytes) -> ScheduleStatus:
         """Read a status blob."""
-        found = json.loads(text)
-        return cls(_time(found.get("Last")), _time(found["Next"]) or datetime.now(UTC), _time(found.get("LastUpdated")))
+        document = json.loads(text)
+        return cls(
+            _time(document.get("Last")),
+            _time(document["Next"]) or datetime.now(UTC),
+            _time(document.get("LastUpdated")),
+        )
 
     def checked(self, schedule: Schedule, now: datetime) -> ScheduleStatus:
-        """Return the status to go on with: where the schedule has changed since, what is due next is worked out anew.
+        """Return the current status; if the schedule has changed, recompute the next run.
 
-        A run that only the new schedule would have had in the past is not made up for.
+        A past run that exists only in the new schedule is not made up for.
         """
         base = self.last or self.updated or now
         expected = schedule.after(base)
@@ -59,14 +66,19 @@ def _time(text: str | None) -> datetime | None:
 
 
 class ScheduleMonitor:
-    """Keeps one timer's status in azure-webjobs-hosts/timers/<host id>/Host.Functions.<name>/status."""
+    """Stores one timer's status in a blob.
+
+    The blob is azure-webjobs-hosts/timers/<host id>/Host.Functions.<name>/status.
+    """
 
     def __init__(self, service: BlobServiceClient, host_id: str, function: str) -> None:
         self._container = service.get_container_client(_CONTAINER)
-        self._blob = self._container.get_blob_client(f"timers/{host_id}/Host.Functions.{function}/status")
+        self._blob = self._container.get_blob_client(
+            f"timers/{host_id}/Host.Functions.{function}/status"
+        )
 
     async def read(self) -> ScheduleStatus | None:
-        """Return what was written last; None if nothing was."""
+        """Return the last stored status; None if nothing is stored."""
         try:
             download = await self._blob.download_blob()
             return ScheduleStatus.from_json(await download.readall())
@@ -74,7 +86,7 @@ class ScheduleMonitor:
             return None
 
     async def write(self, status: ScheduleStatus) -> None:
-        """Remember a status."""
+        """Store a status."""
         content = json.dumps(status.to_dict(), separators=(",", ":"))
         try:
             await self._blob.upload_blob(content, overwrite=True)

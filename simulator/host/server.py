@@ -1,4 +1,4 @@
-"""The host's HTTP face: the app's routes, the Event Grid webhook, and a little of the admin API."""
+"""The host's HTTP server: the app's routes, the Event Grid webhook, parts of the admin API."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _LARGEST_BODY = 210 * 1024 * 1024
 
 
 def make_app(host: Callable[[], Host], keys: Keys, *, with_invoke: bool = False) -> web.Application:
-    """Return the web application that answers for the host of the moment.
+    """Return the web application that answers for the current host.
 
-    /invoke has no key, so it is there only on demand.
+    /invoke needs no key, so it exists only on request.
     """
     app = web.Application(client_max_size=_LARGEST_BODY)
     admin = Admin(host, keys)

@@ -20,13 +20,13 @@ _TIMESPAN = re.compile(r"(?:(\d+)\.)?(\d+):(\d\d):(\d\d)(?:\.(\d{1,7}))?")
 
 
 class SettingError(ValueError):
-    """A setting is missing or cannot be read; the message says which, and how it should look."""
+    """A setting is missing or invalid; the message says which, and what it should look like."""
 
 
 def load_local_settings(app_dir: Path, environ: MutableMapping[str, str] = os.environ) -> None:
     """Add the Values of local.settings.json to the environment.
 
-    What the environment already has wins.
+    Existing variables of the environment win.
     """
     path = app_dir / "local.settings.json"
     if not path.exists():
@@ -38,10 +38,9 @@ def load_local_settings(app_dir: Path, environ: MutableMapping[str, str] = os.en
 def adopt_settings(app_dir: Path, environ: MutableMapping[str, str] = os.environ) -> None:
     """Make this process's environment the app's.
 
-    With local.settings.json, and without settings that have no value.
+    It adds local.settings.json and drops settings without a value.
 
-    On Azure such a setting is as good as absent: .NET on Linux removes a variable that is set to
-    nothing.
+    On Azure such a setting is absent too: .NET on Linux removes a variable with an empty value.
     """
     load_local_settings(app_dir, environ)
     for name in [name for name, value in environ.items() if not value]:
@@ -58,7 +57,9 @@ def resolve(text: str, environ: Mapping[str, str] = os.environ) -> str:
 
     def value(match: re.Match[str]) -> str:
         if match[1] not in environ:
-            raise SettingError(f"'{match[0]}' does not resolve to a value: add the app setting {match[1]}.")
+            raise SettingError(
+                f"'{match[0]}' does not resolve to a value: add the app setting {match[1]}."
+            )
         return environ[match[1]]
 
     return _NAME.sub(value, text)
@@ -77,13 +78,17 @@ def parse_timespan(text: str) -> timedelta:
     days, hours, minutes, seconds, fraction = match.groups()
     micros = int((fraction or "0").ljust(6, "0")[:6])
     return timedelta(
-        days=int(days or 0), hours=int(hours), minutes=int(minutes), seconds=int(seconds), microseconds=micros
+        days=int(days or 0),
+        hours=int(hours),
+        minutes=int(minutes),
+        seconds=int(seconds),
+        microseconds=micros,
     )
 
 
 @dataclass(frozen=True)
 class HostFile:
-    """host.json, with AzureFunctionsJobHost__a__b=… of the environment laid over it."""
+    """host.json, overridden by AzureFunctionsJobHost__a__b=… of the environment."""
 
     content: Mapping[str, Any]
 
@@ -91,9 +96,8 @@ class HostFile:
     def read(cls, app_dir: Path, environ: Mapping[str, str] = os.environ) -> HostFile:
         """Read the file; without one everything has its default.
 
-        Raises:
-            SettingError: a name stands twice, which .NET's configuration refuses and Python does not.
-
+        Raises SettingError if a name occurs twice, which .NET's configuration refuses and Python
+        does not.
         """
         path = app_dir / "host.json"
         text = path.read_text(encoding="utf-8") if path.exists() else "{}"
@@ -106,7 +110,7 @@ class HostFile:
     def get(self, *path: str, default: Any = None) -> Any:
         """Return one value by its path.
 
-        Names match whatever their case, as they do in the real host.
+        Names match in any case, as in the real host.
         """
         node: Any = self.content
         for name in path:
@@ -115,14 +119,16 @@ class HostFile:
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return the object; sections of one name join, values of one name are an error, as in .NET."""
+    """Return the object; merge sections of one name, and refuse duplicate values, as .NET does."""
     content: dict[str, Any] = {}
     for name, value in pairs:
         known = next((key for key in content if key.lower() == name.lower()), name)
         if isinstance(value, dict) and isinstance(content.get(known), dict):
             content[known] = _without_duplicates([*content[known].items(), *value.items()])
         elif known in content:
-            raise SettingError(f"host.json: a duplicate key '{name}' was found: leave one of the two.")
+            raise SettingError(
+                f"host.json: a duplicate key '{name}' was found: leave one of the two."
+            )
         else:
             content[name] = value
     return content

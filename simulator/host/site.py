@@ -1,6 +1,6 @@
 """What the platform does around the host.
 
-It starts deployments, replaces them, and keeps the newest answering.
+It starts deployments, replaces them, and routes requests to the newest.
 """
 
 from __future__ import annotations
@@ -28,10 +28,12 @@ class UpdateStrategy(enum.StrEnum):
 class Site:
     """One function app.
 
-    `deploy` makes the host of what is to run, with the code and the settings of that moment.
+    `deploy` creates a host with the code and the settings of that moment.
     """
 
-    def __init__(self, make: Callable[[], Awaitable[Host]], strategy: UpdateStrategy, *, listens: bool = True) -> None:
+    def __init__(
+        self, make: Callable[[], Awaitable[Host]], strategy: UpdateStrategy, *, listens: bool = True
+    ) -> None:
         self._make, self._strategy, self._listens = make, strategy, listens
         self._host: Host | None = None
         self._draining: set[asyncio.Task[None]] = set()
@@ -53,9 +55,9 @@ class Site:
             self._host.start()
 
     async def deploy(self) -> None:
-        """Replace what runs.
+        """Replace the running deployment.
 
-        Ended at once under Recreate, drained beside the new one under RollingUpdate.
+        Recreate ends it at once. RollingUpdate drains it beside the new one.
         """
         async with self._deploying:
             old = self.host
@@ -71,9 +73,7 @@ class Site:
     async def run_until(self, stopped: asyncio.Event) -> None:
         """Wait for the event, or for a listener that breaks down.
 
-        Raises:
-            AzureError: what broke the listener; the real host stops altogether.
-
+        Raises AzureError with the listener's error; the real host stops completely.
         """
         waits = [asyncio.ensure_future(event.wait()) for event in (stopped, self._broken)]
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)

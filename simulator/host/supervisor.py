@@ -1,4 +1,4 @@
-"""All workers of one app: it is indexed in one of them, and each function runs in its group's."""
+"""All workers of one app: one indexes it, and each function runs in its group's worker."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from simulator.host.app_folder import AppFolder
 from simulator.host.functions import Function
 from simulator.host.group import HTTP, group_of
 from simulator.host.group_worker import GroupWorker
-from simulator.host.indexing import taken
+from simulator.host.indexing import runnable
 from simulator.host.limits import Limits
 from simulator.host.python_worker.proxy_worker.protos import TypedData
 from simulator.host.settings import HostFile
@@ -26,7 +26,7 @@ _log = logging.getLogger("Host.Startup")
 class Supervisor:
     """The workers of one app.
 
-    With `one_process` all groups share the first, as on a developer's machine.
+    With `one_process` all groups share the first worker, as on a developer's machine.
     """
 
     def __init__(
@@ -45,14 +45,14 @@ class Supervisor:
         self.functions: tuple[Function, ...] = ()
         self.refused: Mapping[str, str] = {}
         self.open_telemetry = False
-        """Whether the workers export telemetry by themselves: then the host filters its log."""
+        """Whether the workers export telemetry themselves: then the host filters its log."""
         self.recycled: Callable[[str], None] = lambda _group: None
-        """Hears which group's host has to be recycled."""
+        """Called with each group whose host must be recycled."""
         self._one_process, self._clock = one_process, clock
         self._groups: dict[str, GroupWorker] = {}
 
     async def index(self) -> None:
-        """Find the app's functions.
+        """Index the app's functions.
 
         An app that cannot be loaded gets a second worker, and then has no functions.
         """
@@ -61,9 +61,12 @@ class Supervisor:
             try:
                 worker = await first.worker()
             except IndexingError as error:
-                _log.warning("Removing errored webhost language worker channel for runtime: python. %s", error)
+                _log.warning(
+                    "Removing errored webhost language worker channel for runtime: python. %s",
+                    error,
+                )
                 continue
-            accepted, self.refused = taken(worker.functions, self.host_file)
+            accepted, self.refused = runnable(worker.functions, self.host_file)
             self.open_telemetry = worker.open_telemetry
             self.functions = tuple(accepted)
             break
@@ -76,17 +79,30 @@ class Supervisor:
             _log.warning("0 functions found: every call is answered with 404.")
 
     async def invoke(
-        self, function: Function, data: TypedData, metadata: Mapping[str, Any] | None = None, traceparent: str = ""
+        self,
+        function: Function,
+        data: TypedData,
+        metadata: Mapping[str, Any] | None = None,
+        traceparent: str = "",
     ) -> Outcome:
-        """Run a function in its group's worker, and note it in the log as the host does."""
+        """Run a function in its group's worker, and log it as the host does."""
         category = logging.getLogger(f"Function.{function.name}")
         category.info("Executing 'Functions.%s'", function.name)
         began = time.monotonic()
-        outcome = await self._group(group_of(function)).invoke(function, data, metadata, traceparent)
+        outcome = await self._group(group_of(function)).invoke(
+            function, data, metadata, traceparent
+        )
         ended, state = time.monotonic(), "Succeeded" if outcome.ok else "Failed"
-        category.info("Executed 'Functions.%s' (%s, Duration=%dms)", function.name, state, (ended - began) * 1000)
+        category.info(
+            "Executed 'Functions.%s' (%s, Duration=%dms)",
+            function.name,
+            state,
+            (ended - began) * 1000,
+        )
         if not outcome.ok:
-            category.error("Exception while executing function: Functions.%s. %s", function.name, outcome.error)
+            category.error(
+                "Exception while executing function: Functions.%s. %s", function.name, outcome.error
+            )
         return outcome
 
     @property
@@ -95,7 +111,7 @@ class Supervisor:
         return self._groups
 
     async def kill(self) -> None:
-        """End every worker without a word."""
+        """Kill every worker without notice."""
         for group in self._groups.values():
             group.kill()
         await asyncio.gather(*(group.gone() for group in self._groups.values()))
@@ -106,5 +122,7 @@ class Supervisor:
     def _group(self, name: str) -> GroupWorker:
         name = HTTP if self._one_process else name
         if name not in self._groups:
-            self._groups[name] = GroupWorker(name, self.app, self.environ, self.limits, self._recycle, self._clock)
+            self._groups[name] = GroupWorker(
+                name, self.app, self.environ, self.limits, self._recycle, self._clock
+            )
         return self._groups[name]

@@ -1,4 +1,7 @@
-"""Timer triggers: one run at a time, and one past-due run after a stop, as Microsoft's timer listener does them."""
+"""Timer triggers, as in Microsoft's timer listener.
+
+One run at a time, and one past-due run after a stop.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ Run = Callable[[TypedData], Awaitable[object]]
 
 
 def timer_data(status: ScheduleStatus | None, *, past_due: bool = False) -> TypedData:
-    """Return the timer that a function gets; without a monitor it has no status."""
+    """Return the timer that a function receives; without a monitor it has no status."""
     timer = {
         "Schedule": {"AdjustForDST": True},
         "ScheduleStatus": status.to_dict() if status else None,
@@ -34,13 +37,21 @@ def timer_data(status: ScheduleStatus | None, *, past_due: bool = False) -> Type
 
 def timer_metadata(function: str) -> dict[str, Any]:
     """Return a timer invocation's metadata."""
-    return {"TimerTrigger": f"{datetime.now(UTC):%m/%d/%Y %H:%M:%S}", "sys": system_metadata(function)}
+    return {
+        "TimerTrigger": f"{datetime.now(UTC):%m/%d/%Y %H:%M:%S}",
+        "sys": system_metadata(function),
+    }
 
 
 class TimerListener:
-    """Runs one function when it is due. `run` calls it; whether it succeeds makes no difference to the schedule."""
+    """Runs one function when it is due.
 
-    def __init__(self, schedule: Schedule, monitor: ScheduleMonitor | None, run: Run, *, run_on_startup: bool) -> None:
+    `run` calls it; a failure does not change the schedule.
+    """
+
+    def __init__(
+        self, schedule: Schedule, monitor: ScheduleMonitor | None, run: Run, *, run_on_startup: bool
+    ) -> None:
         self._schedule = schedule
         self._monitor = monitor
         self._run = run
@@ -48,7 +59,7 @@ class TimerListener:
         self._stopping = asyncio.Event()
 
     async def listen(self) -> None:
-        """Run the function whenever it is due, until stopped; what was missed before the start is due at once."""
+        """Run the function whenever it is due, until stopped; a missed run is due at once."""
         status, past_due = await self._begin()
         startup = past_due or self._run_on_startup
         while startup or await self._wait_until(status.next):
@@ -60,7 +71,7 @@ class TimerListener:
         self._stopping.set()
 
     def abandon(self) -> None:
-        """Start no more runs; the listener's task is cancelled beside this."""
+        """Start no more runs; the caller cancels the listener's task."""
         self._stopping.set()
 
     async def _begin(self) -> tuple[ScheduleStatus, bool]:
@@ -68,25 +79,31 @@ class TimerListener:
         fresh = ScheduleStatus(None, self._schedule.after(now), None)
         if self._monitor is None:
             return fresh, False
-        found = await self._monitor.read()
-        if found is None:
+        saved = await self._monitor.read()
+        if saved is None:
             await self._monitor.write(ScheduleStatus(None, fresh.next, now))
             return fresh, False
-        status = found.checked(self._schedule, now)
-        if status != found:
+        status = saved.checked(self._schedule, now)
+        if status != saved:
             await self._monitor.write(status)
         return status, now > status.next
 
     async def _wait_until(self, moment: datetime) -> bool:
-        while not self._stopping.is_set() and (seconds := (moment - datetime.now(UTC)).total_seconds()) > 0:
+        while (
+            not self._stopping.is_set()
+            and (seconds := (moment - datetime.now(UTC)).total_seconds()) > 0
+        ):
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), seconds)
         return not self._stopping.is_set()
 
-    async def _fire(self, status: ScheduleStatus, *, past_due: bool, startup: bool) -> ScheduleStatus:
+    async def _fire(
+        self, status: ScheduleStatus, *, past_due: bool, startup: bool
+    ) -> ScheduleStatus:
         started = datetime.now(UTC)
         await self._run(timer_data(status if self._monitor else None, past_due=past_due))
-        # A run before its time (by a fast clock) counts as the run that was due, else it would be due again at once.
+        # A run that starts early (by a fast clock) counts as the run that was due. Otherwise it
+        # would be due again at once.
         counted = started if startup else max(started, status.next)
         after = ScheduleStatus(counted, self._schedule.after(counted), counted)
         await self._remember(after)

@@ -1,6 +1,6 @@
 """HTTP triggers.
 
-Requests become invocations, and their outcomes answers, as the Functions host makes them.
+Requests become invocations, and their outcomes become answers, as in the Functions host.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from simulator.host.routes import Route
 class HttpTriggers:
     """Answers for the app's HTTP functions.
 
-    A route that exists, but not for this method, is a 404, as in the real host.
+    A route that exists for other methods only is a 404, as in the real host.
     """
 
     def __init__(self, host: Callable[[], Host], keys: Keys) -> None:
@@ -36,7 +36,9 @@ class HttpTriggers:
                 return await self._run(host, request, route, params)
         return web.Response(status=404)
 
-    async def _run(self, host: Host, request: web.Request, route: Route, params: Mapping[str, str]) -> web.Response:
+    async def _run(
+        self, host: Host, request: web.Request, route: Route, params: Mapping[str, str]
+    ) -> web.Response:
         if not self._keys.allow(route.level, given_key(request), route.function.name):
             return web.Response(status=401)
         data = TypedData(http=await _to_rpc(request, params))
@@ -50,7 +52,7 @@ class HttpTriggers:
 
 
 def given_key(request: web.Request) -> str | None:
-    """Return the key that came with a request, in the header or the query."""
+    """Return the key in the request's header or query."""
     return request.headers.get("x-functions-key") or request.query.get("code")
 
 
@@ -59,14 +61,18 @@ async def _to_rpc(request: web.Request, params: Mapping[str, str]) -> RpcHttp:
         method=request.method,
         url=str(request.url),
         headers={name.lower(): ",".join(request.headers.getall(name)) for name in request.headers},
-        query={name: ",".join(request.query.getall(name)) for name, value in request.query.items() if value},
+        query={
+            name: ",".join(request.query.getall(name))
+            for name, value in request.query.items()
+            if value
+        },
         params=dict(params),
         body=await _body(request),
     )
 
 
 async def _body(request: web.Request) -> TypedData:
-    # The host looks at Content-Length alone: a chunked body never reaches a Python function.
+    # The host checks Content-Length only: a chunked body never reaches a Python function.
     return TypedData(bytes=await request.read()) if request.content_length else TypedData()
 
 
@@ -75,7 +81,9 @@ def _to_response(returned: TypedData | None) -> web.Response:
     if not isinstance(value, RpcHttp):
         return web.Response(text=str(value or ""))
     http = vars(value)
-    response = web.Response(status=int(http["status_code"]), body=http["body"].value or b"", headers=http["headers"])
+    response = web.Response(
+        status=int(http["status_code"]), body=http["body"].value or b"", headers=http["headers"]
+    )
     for cookie in http["cookies"] or []:
         _set_cookie(response, cookie)
     return response

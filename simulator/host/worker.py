@@ -1,6 +1,6 @@
 """A worker with an app.
 
-Microsoft's worker library in a process of its own, indexed and ready to run functions.
+Microsoft's worker library runs in a separate process, indexed and ready to run functions.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ class Outcome:
 class Worker:
     """One worker process with one indexed app.
 
-    `path` is its sys.path as it is once the app has loaded; `open_telemetry` tells whether it
-    exports by itself.
+    `path` is its sys.path after the app has loaded. `open_telemetry` is whether it exports
+    telemetry itself.
     """
 
     process: WorkerProcess
@@ -62,14 +62,14 @@ class Worker:
     open_telemetry: bool
 
     @classmethod
-    async def specialise(cls, app: AppFolder, environ: Mapping[str, str], limit: float = START_LIMIT) -> Self:
+    async def specialise(
+        cls, app: AppFolder, environ: Mapping[str, str], limit: float = START_LIMIT
+    ) -> Self:
         """Start a worker as Flex Consumption does.
 
-        A placeholder first, which then gets the environment and the app.
+        It starts as a placeholder, which then gets the environment and the app.
 
-        Raises:
-            IndexingError: the app cannot be loaded.
-
+        Raises IndexingError if the app cannot be loaded.
         """
         log = WorkerLog()
         process = await WorkerProcess.spawn(
@@ -78,18 +78,20 @@ class Worker:
         await _ask(process, limit, "worker_init", placeholder=True)
         settings = app_settings(environ)
         log.specialised = True
-        answer = await _ask(process, limit, "function_environment_reload", **_places(app), environment=settings)
+        answer = await _ask(
+            process, limit, "function_environment_reload", **_places(app), environment=settings
+        )
         return await cls._load(process, log, answer)
 
     @classmethod
-    async def restart(cls, app: AppFolder, environ: Mapping[str, str], limit: float = START_LIMIT) -> Self:
-        """Start a worker in place of one that died.
+    async def restart(
+        cls, app: AppFolder, environ: Mapping[str, str], limit: float = START_LIMIT
+    ) -> Self:
+        """Start a worker that replaces a dead one.
 
-        No placeholder, the environment is there from the start.
+        It is no placeholder: it has the environment from the start.
 
-        Raises:
-            IndexingError: the app cannot be loaded.
-
+        Raises IndexingError if the app cannot be loaded.
         """
         log = WorkerLog(specialised=True)
         process = await WorkerProcess.spawn(app_settings(environ), app.root, log.record, log.line)
@@ -101,12 +103,25 @@ class Worker:
         entries = (await _ask(process, START_LIMIT, "functions_metadata"))["functions"]
         for entry in entries:
             await _ask(process, START_LIMIT, "function_load", function_id=entry["function_id"])
-        functions = tuple(Function.from_raw(entry["name"], entry["raw_bindings"]) for entry in entries)
+        functions = tuple(
+            Function.from_raw(entry["name"], entry["raw_bindings"]) for entry in entries
+        )
         ids = {entry["name"]: entry["function_id"] for entry in entries}
-        return cls(process, log, functions, ids, tuple(answer["path"]), _OPEN_TELEMETRY in answer["capabilities"])
+        return cls(
+            process,
+            log,
+            functions,
+            ids,
+            tuple(answer["path"]),
+            _OPEN_TELEMETRY in answer["capabilities"],
+        )
 
     async def invoke(
-        self, function: Function, data: TypedData, metadata: Mapping[str, Any] | None = None, traceparent: str = ""
+        self,
+        function: Function,
+        data: TypedData,
+        metadata: Mapping[str, Any] | None = None,
+        traceparent: str = "",
     ) -> Outcome:
         """Run a function once; `metadata` are plain values.
 
@@ -121,7 +136,9 @@ class Worker:
                 invocation_id=invocation,
                 function_id=self.ids[function.name],
                 input_data=[ParameterBinding(name=function.trigger["name"], data=data)],
-                trigger_metadata={name: to_typed(value) for name, value in (metadata or {}).items()},
+                trigger_metadata={
+                    name: to_typed(value) for name, value in (metadata or {}).items()
+                },
                 traceparent=traceparent or new_traceparent(),
             )
         if "error" in answer:
@@ -134,7 +151,7 @@ def _places(app: AppFolder) -> dict[str, str]:
 
 
 async def _ask(process: WorkerProcess, limit: float, kind: str, **fields: Any) -> dict[str, Any]:
-    """Ask for a step of the start; a worker that cannot take it is ended."""
+    """Run one step of the start; kill a worker that fails it."""
     try:
         async with asyncio.timeout(limit):
             answer = await process.request(kind, **fields)
@@ -158,5 +175,5 @@ def to_typed(value: Any) -> TypedData:
 
 
 def new_traceparent() -> str:
-    """Return a fresh W3C trace context, not sampled by anybody upstream."""
+    """Return a new W3C trace context, which no caller has sampled."""
     return f"00-{uuid.uuid4().hex}-{uuid.uuid4().hex[:16]}-00"

@@ -1,6 +1,6 @@
-"""What becomes of what a worker logs and prints.
+"""What happens to a worker's log records and printed lines.
 
-Which category the host files it under, and what it drops.
+Which category the host files each under, and which it drops.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ _CHANNEL = logging.getLogger("Host.WorkerChannel")
 
 @dataclass
 class WorkerLog:
-    """One worker's log; `specialised` is false while it is a placeholder.
+    """One worker's log; `specialised` is false while the worker is a placeholder.
 
-    A record of no running invocation is dropped, as GrpcWorkerChannel drops it: what is logged
-    while function_app.py loads reaches nobody. What is printed reaches the log always, except from
-    a placeholder.
+    A record without a running invocation is dropped, as GrpcWorkerChannel drops it: records from
+    the import of function_app.py are lost. Printed lines always reach the log, except from a
+    placeholder.
     """
 
     specialised: bool = False
@@ -29,7 +29,7 @@ class WorkerLog:
 
     @contextlib.contextmanager
     def running(self, invocation: str, function: str) -> Iterator[None]:
-        """Know an invocation for as long as it runs."""
+        """Know an invocation while it runs."""
         self._functions[invocation] = function
         try:
             yield
@@ -49,7 +49,7 @@ class WorkerLog:
     def line(self, stream: str, text: str) -> None:
         """File one printed line.
 
-        What it says decides how bad it is (WorkerProcess.ParseErrorMessageAndLog).
+        Its text decides its level (WorkerProcess.ParseErrorMessageAndLog).
         """
         if self.specialised and text.strip():
             self._file(CONSOLE, severity(text) if stream == "stderr" else logging.INFO, text)
@@ -59,7 +59,7 @@ class WorkerLog:
 
 
 def severity(text: str) -> int:
-    """Return the level of a line on stderr."""
+    """Return the log level of a line on stderr."""
     lowered = text.lower()
     if "warn" in lowered:
         return logging.WARNING

@@ -1,1 +1,1 @@
-"""Key Vault secrets: the state of vaults, the data plane that serves them, and the events that they send."""
+"""Key Vault secrets: the state of vaults, the data plane, and the events that vaults send."""

@@ -1,4 +1,7 @@
-"""Key Vault's refusals, in the words of the real service as recordings and issue reports show them."""
+"""Key Vault's error answers, in the words of the real service.
+
+Sources: recordings and issue reports.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ RECOVERY_HELP = (
 
 
 class VaultError(Exception):
-    """An error answer: HTTP status, code, message, and the inner code where Key Vault sends one."""
+    """An error answer: HTTP status, code, message, and the inner code if Key Vault sends one."""
 
     def __init__(self, status: int, code: str, message: str, inner: str | None = None) -> None:
         super().__init__(message)
@@ -41,7 +44,7 @@ def no_token() -> VaultError:
 
 
 def bad_token(rejection: Rejection, audience: str) -> VaultError:
-    """Return the answer to a token that is not good for this service."""
+    """Return the answer to a token that Key Vault does not accept."""
     messages = {
         "unknown": "AKV10046: Unable to resolve the key used for signature validation.",
         "audience": f"AKV10022: Invalid audience. Expected {audience}, found: {rejection.audience}.",
@@ -51,9 +54,11 @@ def bad_token(rejection: Rejection, audience: str) -> VaultError:
 
 
 def wrong_tenant(vault: Vault, principal: Principal) -> VaultError:
-    """Return the answer to a token of a tenant that is not the vault's."""
-    expected, found = (f"https://sts.windows.net/{tenant}/" for tenant in (vault.tenant, principal.tenant))
-    return unauthorized(f"AKV10032: Invalid issuer. Expected one of {expected}, found {found}.")
+    """Return the answer to a token from another tenant than the vault's."""
+    expected, actual = (
+        f"https://sts.windows.net/{tenant}/" for tenant in (vault.tenant, principal.tenant)
+    )
+    return unauthorized(f"AKV10032: Invalid issuer. Expected one of {expected}, found {actual}.")
 
 
 def forbidden_by_rbac(vault: Vault, principal: Principal, action: str, resource: str) -> VaultError:
@@ -74,7 +79,7 @@ def forbidden_by_rbac(vault: Vault, principal: Principal, action: str, resource:
 
 
 def throttled() -> VaultError:
-    """Return the answer to one request too many."""
+    """Return the answer when the rate limit is exceeded."""
     return VaultError(
         429,
         "Throttled",
@@ -83,26 +88,34 @@ def throttled() -> VaultError:
 
 
 def secret_not_found(name: str, version: str = "") -> VaultError:
-    """Return the answer for a secret, or a version of one, that does not exist."""
-    wanted = f"{name}/{version}" if version else name
+    """Return the answer for a secret or a version that does not exist."""
+    identifier = f"{name}/{version}" if version else name
     return VaultError(
-        404, "SecretNotFound", f"A secret with (name/id) {wanted} was not found in this key vault. {RECOVERY_HELP}"
+        404,
+        "SecretNotFound",
+        f"A secret with (name/id) {identifier} was not found in this key vault. {RECOVERY_HELP}",
     )
 
 
 def deleted_secret_not_found(name: str) -> VaultError:
-    """Return the answer for a name that is not among the deleted secrets, or not yet."""
+    """Return the answer for a name that is not (yet) among the deleted secrets."""
     return VaultError(404, "SecretNotFound", f"Deleted Secret not found: {name}")
 
 
 def secret_disabled() -> VaultError:
     """Return the answer to reading a disabled version."""
-    return VaultError(403, "Forbidden", "Operation get is not allowed on a disabled secret.", "SecretDisabled")
+    return VaultError(
+        403, "Forbidden", "Operation get is not allowed on a disabled secret.", "SecretDisabled"
+    )
 
 
 def managed_secret(operation: str) -> VaultError:
     """Return the answer to writing a secret that belongs to a certificate."""
-    return VaultError(403, "Forbidden", f"Operation {operation} is not allowed on a secret managed by a certificate.")
+    return VaultError(
+        403,
+        "Forbidden",
+        f"Operation {operation} is not allowed on a secret managed by a certificate.",
+    )
 
 
 def is_deleted(name: str) -> VaultError:
@@ -127,20 +140,20 @@ def is_being_recovered(name: str) -> VaultError:
 
 
 def bad_parameter(message: str) -> VaultError:
-    """Return the answer to a request that breaks a rule of form."""
+    """Return the answer to an invalid request."""
     return VaultError(400, "BadParameter", message)
 
 
 def bad_property() -> VaultError:
-    """Return the answer to a body whose property is out of bounds; the service does not say which."""
+    """Return the answer to an invalid property in a body; the service does not say which one."""
     return bad_parameter("Property has invalid value\r\n")
 
 
 def bad_name(name: str) -> VaultError:
-    """Return the answer to a name that no secret can have."""
+    """Return the answer to an invalid secret name."""
     return bad_parameter(f"The request URI contains an invalid name: {name}")
 
 
 def bad_operation(method: str, operation: str) -> VaultError:
-    """Return the answer to a path or method that the service does not know."""
+    """Return the answer to an unknown path or method."""
     return bad_parameter(f"Method {method} does not allow operation '{operation}'")

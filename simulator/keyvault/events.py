@@ -1,6 +1,7 @@
-"""Key Vault's events in Event Grid's two schemas, with the quirks that Microsoft's own samples show.
+"""Key Vault's events in Event Grid's two schemas, with the quirks of Microsoft's own samples.
 
-Source of the shapes: Azure/azure-rest-api-specs, specification/eventgrid/data-plane/Microsoft.KeyVault/stable/2018-01-01.
+Source of the shapes: Azure/azure-rest-api-specs,
+specification/eventgrid/data-plane/Microsoft.KeyVault/stable/2018-01-01.
 """
 
 from __future__ import annotations
@@ -12,19 +13,22 @@ from typing import Any, Literal, Protocol
 
 type Kind = Literal["SecretNearExpiry", "SecretExpired", "SecretNewVersionCreated"]
 type Schema = Literal["eventgrid", "cloudevents"]
-type Quirk = Literal["numeric-times", "stray-blanks", "lower-case-id", "lower-case-keys", "null-times"]
-"""A way in which events were seen to differ: times as numbers (as the schema says; the examples have strings), a blank
-after a key and before a version, `id` for `Id`, every key in lower case, times that are null although they are set."""
+type Quirk = Literal[
+    "numeric-times", "stray-blanks", "lower-case-id", "lower-case-keys", "null-times"
+]
+"""How real events differ: times as numbers (as in the schema; the examples have strings), a blank
+after a key and before a version, `id` for `Id`, all keys in lower case, times that are null
+although they are set."""
 
 
 class Sender(Protocol):
-    """What an event says of the vault that sends it."""
+    """The event's data about the vault that sends it."""
 
     name: str
 
     @property
     def url(self) -> str:
-        """Where the vault answers."""
+        """The vault's address."""
         ...
 
     @property
@@ -39,12 +43,12 @@ class Sender(Protocol):
 
     @property
     def entropy(self) -> Callable[[int], bytes]:
-        """Where the event's id comes from."""
+        """The source of random bytes for the event's id."""
         ...
 
 
 class Subject(Protocol):
-    """What an event says of the version that it is about."""
+    """The event's data about the secret version."""
 
     @property
     def name(self) -> str:
@@ -58,20 +62,22 @@ class Subject(Protocol):
 
     @property
     def expires(self) -> int | None:
-        """When it expires, in Unix seconds."""
+        """When the version expires, in Unix seconds."""
         ...
 
     @property
     def not_before(self) -> int | None:
-        """From when on it is valid, in Unix seconds."""
+        """When the version becomes valid, in Unix seconds."""
         ...
 
 
-def build(vault: Sender, version: Subject, kind: Kind, schema: Schema, quirk: Quirk | None) -> dict[str, Any]:
+def build(
+    vault: Sender, version: Subject, kind: Kind, schema: Schema, quirk: Quirk | None
+) -> dict[str, Any]:
     """Return one event about one version of a secret."""
     data = _quirky(_data(vault, version), quirk)
     event_id = str(uuid.UUID(bytes=vault.entropy(16), version=4))
-    # Seven digits behind the second, as .NET writes them.
+    # Seven decimals of a second, as .NET writes them.
     time = f"{vault.now():%Y-%m-%dT%H:%M:%S.%f}0Z"
     event_type = f"Microsoft.KeyVault.{kind}"
     if schema == "cloudevents":
@@ -115,7 +121,10 @@ def _text(seconds: int | None) -> str | None:
 def _quirky(data: dict[str, Any], quirk: Quirk | None) -> dict[str, Any]:
     match quirk:
         case "numeric-times":
-            return {key: int(value) if key in {"NBF", "EXP"} and value else value for key, value in data.items()}
+            return {
+                key: int(value) if key in {"NBF", "EXP"} and value else value
+                for key, value in data.items()
+            }
         case "null-times":
             return {**data, "NBF": None, "EXP": None}
         case "stray-blanks":

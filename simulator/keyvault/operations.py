@@ -1,4 +1,7 @@
-"""What each Key Vault operation does, once the caller may do it. Each returns the body of its 200, or None for a 204."""
+"""Key Vault's operations, after authorization.
+
+Each returns the body of its 200, or None for a 204.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Call:
-    """One operation on one vault, with the name and version from its path; `version` is empty for the latest."""
+    """One operation on one vault, with the name and version from its path.
+
+    An empty `version` means the latest.
+    """
 
     vault: Vault
     request: Request
@@ -28,7 +34,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation: the request that asks for it, the action that a role must permit, the rate it counts against."""
+    """One operation: its path and method, the required action, and its rate limit."""
 
     method: str
     path: re.Pattern[str]
@@ -38,7 +44,7 @@ class Operation:
 
 
 def set_secret(call: Call) -> dict[str, Any]:
-    """Make a new version that inherits nothing."""
+    """Create a new version, which inherits nothing."""
     body = parameters.read(call.request)
     if body.value is None:
         raise errors.bad_property()
@@ -52,35 +58,48 @@ def set_secret(call: Call) -> dict[str, Any]:
 
 
 def get_secret(call: Call) -> dict[str, Any]:
-    """Read one version; being expired or not yet valid does not hinder that, being disabled does."""
+    """Read one version; it may be expired or not yet valid, but not disabled."""
     shown = call.vault.shown(call.name)
-    found = next((each for each in reversed(shown) if call.version.lower() in ("", each.version)), None)
-    if found is None or call.vault.is_recovering(call.name):
+    match = next(
+        (version for version in reversed(shown) if call.version.lower() in ("", version.version)),
+        None,
+    )
+    if match is None or call.vault.is_recovering(call.name):
         raise errors.secret_not_found(call.name, call.version)
-    if not found.enabled:
+    if not match.enabled:
         raise errors.secret_disabled()
-    return shapes.bundle(call.vault, found, with_value=True)
+    return shapes.bundle(call.vault, match, with_value=True)
 
 
 def update_secret(call: Call) -> dict[str, Any]:
-    """Change the attributes that the body names, of one version."""
+    """Change the attributes of one version that the body names."""
     body = parameters.read(call.request)
     changed = call.vault.amend(_existing(call), **body.changes())
     return shapes.bundle(call.vault, changed, with_value=False)
 
 
 def list_secrets(call: Call) -> dict[str, Any]:
-    """List secrets, each described by its latest version; managed ones too."""
+    """List secrets, including managed ones, each described by its latest version."""
     seen = call.vault.at_next_replica()
     shown = {name.upper(): call.vault.shown(name, seen) for name in call.vault.secrets}
     latest = {name: versions[-1] for name, versions in shown.items() if versions}
-    return page(call.vault, call.request, latest, lambda each: shapes.item(call.vault, each, with_version=False))
+    return page(
+        call.vault,
+        call.request,
+        latest,
+        lambda version: shapes.item(call.vault, version, with_version=False),
+    )
 
 
 def list_versions(call: Call) -> dict[str, Any]:
-    """List a secret's versions in the order of their ids, which says nothing of their age; none is no error."""
-    versions = {each.version.upper(): each for each in call.vault.shown(call.name)}
-    return page(call.vault, call.request, versions, lambda each: shapes.item(call.vault, each, with_version=True))
+    """List a secret's versions ordered by id, not by age; an empty list is no error."""
+    versions = {version.version.upper(): version for version in call.vault.shown(call.name)}
+    return page(
+        call.vault,
+        call.request,
+        versions,
+        lambda version: shapes.item(call.vault, version, with_version=True),
+    )
 
 
 def delete_secret(call: Call) -> dict[str, Any]:
@@ -91,9 +110,11 @@ def delete_secret(call: Call) -> dict[str, Any]:
 
 def list_deleted(call: Call) -> dict[str, Any]:
     """List the secrets whose deletion has finished."""
-    gone = [each for each in call.vault.deleted.values() if _is_visible(call.vault, each)]
-    items = {each.versions[0].name.upper(): each for each in gone}
-    return page(call.vault, call.request, items, lambda each: shapes.deleted_item(call.vault, each))
+    gone = [secret for secret in call.vault.deleted.values() if _is_visible(call.vault, secret)]
+    items = {secret.versions[0].name.upper(): secret for secret in gone}
+    return page(
+        call.vault, call.request, items, lambda secret: shapes.deleted_item(call.vault, secret)
+    )
 
 
 def get_deleted(call: Call) -> dict[str, Any]:
@@ -102,7 +123,7 @@ def get_deleted(call: Call) -> dict[str, Any]:
 
 
 def recover_deleted(call: Call) -> dict[str, Any]:
-    """Bring a deleted secret back."""
+    """Recover a deleted secret."""
     _deleted(call)
     return shapes.bundle(call.vault, call.vault.recover(call.name), with_value=False)
 
@@ -114,10 +135,10 @@ def purge_deleted(call: Call) -> None:
 
 
 def _existing(call: Call) -> SecretVersion:
-    found = call.vault.find(call.name, call.version)
-    if found is None or call.vault.is_recovering(call.name):
+    version = call.vault.find(call.name, call.version)
+    if version is None or call.vault.is_recovering(call.name):
         raise errors.secret_not_found(call.name, call.version)
-    return found
+    return version
 
 
 def _deleted(call: Call) -> DeletedSecret:
@@ -130,7 +151,11 @@ def _deleted(call: Call) -> DeletedSecret:
 def _refuse_unsettled(call: Call) -> None:
     gone = call.vault.deleted.get(call.name.lower())
     if gone is not None:
-        raise errors.is_deleted(call.name) if _is_visible(call.vault, gone) else errors.is_being_deleted(call.name)
+        raise (
+            errors.is_deleted(call.name)
+            if _is_visible(call.vault, gone)
+            else errors.is_being_deleted(call.name)
+        )
     if call.vault.is_recovering(call.name):
         raise errors.is_being_recovered(call.name)
 
@@ -143,7 +168,10 @@ _ACTIONS = "Microsoft.KeyVault/vaults/secrets"
 _METADATA = f"{_ACTIONS}/readMetadata/action"
 _ALL, _ONE = re.compile(r"/secrets/?"), re.compile(r"/secrets/(?P<name>[^/]+)/?")
 _VERSIONED = re.compile(r"/secrets/(?P<name>[^/]+)(/(?P<version>[^/]*))?/?")
-_ALL_DELETED, _ONE_DELETED = re.compile(r"/deletedsecrets/?"), re.compile(r"/deletedsecrets/(?P<name>[^/]+)/?")
+_ALL_DELETED, _ONE_DELETED = (
+    re.compile(r"/deletedsecrets/?"),
+    re.compile(r"/deletedsecrets/(?P<name>[^/]+)/?"),
+)
 _VERSIONS, _RECOVERED = (
     re.compile(r"/secrets/(?P<name>[^/]+)/versions/?"),
     re.compile(r"/deletedsecrets/(?P<name>[^/]+)/recover"),
@@ -161,4 +189,5 @@ OPERATIONS = (
     Operation("POST", _RECOVERED, f"{_ACTIONS}/recover/action", recover_deleted),
     Operation("DELETE", _ONE_DELETED, f"{_ACTIONS}/purge/action", purge_deleted),
 )
-"""In the order in which a path is tried: `versions` comes before a version. Actions: the role Key Vault Secrets Officer."""
+"""In matching order: `versions` comes before a version. The actions are those of the role Key Vault
+Secrets Officer."""

@@ -1,4 +1,7 @@
-"""Key Vault's pages: at most 25 items, a link to the next page, and now and then a page with a link and nothing else."""
+"""Key Vault's pages: at most 25 items and a link to the next page.
+
+Some pages hold only a link.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
 def page[T](
     vault: Vault, request: Request, items: Mapping[str, T], shape: Callable[[T], dict[str, Any]]
 ) -> dict[str, Any]:
-    """Return one page of `items`, each in its `shape`, in the order of their keys; the last page's link is null."""
+    """Return one page of `items`, ordered by key; the last page's link is null."""
     size = page_size(request)
     marker, skipped = _position(request)
     keys = sorted(key for key in items if key >= marker)
@@ -43,7 +46,9 @@ def _position(request: Request) -> tuple[str, bool]:
 
 
 def _link(vault: Vault, request: Request, marker: str, *, skipped: bool) -> str:
-    token = base64.urlsafe_b64encode(json.dumps({"NextMarker": marker, "TargetLocation": int(skipped)}).encode())
+    token = base64.urlsafe_b64encode(
+        json.dumps({"NextMarker": marker, "TargetLocation": int(skipped)}).encode()
+    )
     host = vault.host if ":" in vault.host else f"{vault.host}:443"
     size = f"&maxresults={request.query['maxresults']}" if "maxresults" in request.query else ""
     version = request.query["api-version"]

@@ -1,6 +1,7 @@
 """What Key Vault accepts in a body, and what it refuses with 400 BadParameter.
 
-Limits: https://learn.microsoft.com/azure/key-vault/secrets/about-secrets and the secrets service's OpenAPI document.
+Limits: https://learn.microsoft.com/azure/key-vault/secrets/about-secrets and the secrets service's
+OpenAPI document.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ API_VERSIONS = (
 
 @dataclass(frozen=True)
 class Parameters:
-    """The body of a set or an update; None stands for what the body does not name."""
+    """The body of a set or an update; a missing attribute is None."""
 
     value: str | None = None
     content_type: str | None = None
@@ -39,7 +40,7 @@ class Parameters:
     not_before: int | None = None
 
     def changes(self) -> dict[str, object]:
-        """Return the attributes that the body names; a tag map replaces the whole map."""
+        """Return the attributes in the body; a tag map replaces the whole map."""
         named = {
             "content_type": self.content_type,
             "tags": self.tags,
@@ -51,29 +52,29 @@ class Parameters:
 
 
 def check_api_version(request: Request) -> None:
-    """Refuse an api-version that is missing or that the service does not speak."""
-    asked = request.query.get("api-version")
-    if not asked:
+    """Refuse a missing or unsupported api-version."""
+    version = request.query.get("api-version")
+    if not version:
         raise bad_parameter("api-version must be specified")
-    if asked not in API_VERSIONS:
+    if version not in API_VERSIONS:
         raise bad_parameter(
-            f"The specified version ({asked}) is not recognized. "
+            f"The specified version ({version}) is not recognized. "
             f"Consider using the latest supported version ({API_VERSIONS[-1]})."
         )
 
 
 def check_name(name: str) -> None:
-    """Refuse a name that no secret can have."""
+    """Refuse an invalid secret name."""
     if not NAME.fullmatch(name):
         raise bad_name(name)
 
 
 def page_size(request: Request) -> int:
-    """Return how many items a page may hold: 1 to 25, and 25 unless told otherwise."""
-    asked = request.query.get("maxresults", str(MAX_PAGE))
-    if not asked.isdecimal() or not 1 <= int(asked) <= MAX_PAGE:
+    """Return how many items a page may hold: 1 to 25, by default 25."""
+    size = request.query.get("maxresults", str(MAX_PAGE))
+    if not size.isdecimal() or not 1 <= int(size) <= MAX_PAGE:
         raise bad_parameter(f"maxresults must be between 1 and {MAX_PAGE}")
-    return int(asked)
+    return int(size)
 
 
 def read(request: Request) -> Parameters:
@@ -116,7 +117,9 @@ def _object(body: bytes) -> dict[str, Any]:
 
 def _typed[T](fields: dict[str, Any], name: str, kind: type[T]) -> T | None:
     value = fields.get(name)
-    # In JSON, true is no number, although Python's bool is an int.
-    if value is not None and (not isinstance(value, kind) or (kind is int and isinstance(value, bool))):
+    # A JSON true is no number, although Python's bool is an int.
+    if value is not None and (
+        not isinstance(value, kind) or (kind is int and isinstance(value, bool))
+    ):
         raise bad_property()
     return value

@@ -1,4 +1,4 @@
-"""The data plane: challenge, token, rate, role, and only then the operation; the checks stand in the service's order."""
+"""The data plane: challenge, token, rate and role are checked in that order, as in Azure."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class KeyVaultService:
         self._world = world
 
     def answers(self, host: str) -> bool:
-        """Tell whether the host is that of a vault; a vault that does not exist has no name to resolve."""
+        """Return whether the host is that of an existing vault; other names do not resolve."""
         return self._vault(host) is not None
 
     def handle(self, request: Request) -> Response:
@@ -36,7 +36,9 @@ class KeyVaultService:
         try:
             body = self._serve(vault, request, headers)
         except errors.VaultError as refusal:
-            return json_response(refusal.status, refusal.body(), headers | self._hints(vault, refusal))
+            return json_response(
+                refusal.status, refusal.body(), headers | self._hints(vault, refusal)
+            )
         return Response(204, headers) if body is None else json_response(200, body, headers)
 
     def _vault(self, host: str) -> Vault | None:
@@ -44,29 +46,35 @@ class KeyVaultService:
         name, _, domain = host.removesuffix(":443").partition(".")
         return self._world.vaults.get(name) if domain == self._world.domains.vault else None
 
-    def _serve(self, vault: Vault, request: Request, headers: dict[str, str]) -> dict[str, Any] | None:
+    def _serve(
+        self, vault: Vault, request: Request, headers: dict[str, str]
+    ) -> dict[str, Any] | None:
         principal = self._authenticated(vault, request)
         parameters.check_api_version(request)
         operation, call = _matched(vault, request)
         if not getattr(vault, operation.rate).take(vault.now()):
             raise errors.throttled()
-        # Recordings name the assignment in refusals too, once the caller has been found to hold one.
-        headers["x-ms-keyvault-rbac-assignment-id"] = self._authorized(call, operation, principal).assignment_id
+        # Recordings name the assignment in refusals too, if the caller holds one.
+        headers["x-ms-keyvault-rbac-assignment-id"] = self._authorized(
+            call, operation, principal
+        ).assignment_id
         return operation.run(call)
 
     def _authenticated(self, vault: Vault, request: Request) -> Principal:
         token = bearer(request.header("authorization"))
         if token is None:
             raise errors.no_token()
-        found = self._world.identities.examine(token, self._audience, exact=True)
-        if not isinstance(found, Principal):
-            raise errors.bad_token(found, self._audience)
-        if found.tenant != vault.tenant:
-            raise errors.wrong_tenant(vault, found)
-        return found
+        result = self._world.identities.examine(token, self._audience, exact=True)
+        if not isinstance(result, Principal):
+            raise errors.bad_token(result, self._audience)
+        if result.tenant != vault.tenant:
+            raise errors.wrong_tenant(vault, result)
+        return result
 
     def _authorized(self, call: Call, operation: Operation, principal: Principal) -> Assignment:
-        scope = f"{call.vault.resource_id}/secrets/{call.name}" if call.name else call.vault.resource_id
+        scope = (
+            f"{call.vault.resource_id}/secrets/{call.name}" if call.name else call.vault.resource_id
+        )
         assignment = self._world.roles.find(principal, operation.action, scope)
         if assignment is None:
             raise errors.forbidden_by_rbac(call.vault, principal, operation.action, scope)
@@ -79,7 +87,9 @@ class KeyVaultService:
     def _hints(self, vault: Vault, refusal: errors.VaultError) -> dict[str, str]:
         if refusal.status == HTTPStatus.UNAUTHORIZED:
             authority = f"https://{self._world.domains.login}/{vault.tenant}"
-            return {"WWW-Authenticate": f'Bearer authorization="{authority}", resource="{self._audience}"'}
+            return {
+                "WWW-Authenticate": f'Bearer authorization="{authority}", resource="{self._audience}"'
+            }
         if refusal.status == HTTPStatus.TOO_MANY_REQUESTS and vault.retry_after is not None:
             return {"Retry-After": str(vault.retry_after)}
         return {}
@@ -87,9 +97,9 @@ class KeyVaultService:
 
 def _matched(vault: Vault, request: Request) -> tuple[Operation, Call]:
     for operation in OPERATIONS:
-        found = operation.path.fullmatch(request.path)
-        if found and operation.method == request.method:
-            parts = found.groupdict()
+        match = operation.path.fullmatch(request.path)
+        if match and operation.method == request.method:
+            parts = match.groupdict()
             call = Call(vault, request, parts.get("name") or "", parts.get("version") or "")
             if call.name:
                 parameters.check_name(call.name)
@@ -98,8 +108,8 @@ def _matched(vault: Vault, request: Request) -> tuple[Operation, Call]:
 
 
 def _headers(vault: Vault, request: Request) -> dict[str, str]:
-    asked = request.header("x-ms-client-request-id")
-    return ({"x-ms-client-request-id": asked} if asked else {}) | {
+    request_id = request.header("x-ms-client-request-id")
+    return ({"x-ms-client-request-id": request_id} if request_id else {}) | {
         "Cache-Control": "no-cache",
         "Pragma": "no-cache",
         "Expires": "-1",

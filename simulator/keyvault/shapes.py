@@ -1,4 +1,7 @@
-"""How Key Vault writes secrets in its answers: bundles, list items, deleted ones. What is unset is left out."""
+"""Key Vault's JSON for secrets: bundles, list items, deleted secrets.
+
+Unset properties are left out.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +15,18 @@ FULL_RETENTION_DAYS = 90
 
 
 def bundle(vault: Vault, version: SecretVersion, *, with_value: bool) -> dict[str, Any]:
-    """Return a secret with its version in the id; the answer to an update or a deletion has no value."""
+    """Return a secret with its version in the id.
+
+    Answers to updates and deletions have no value.
+    """
     value = {"value": version.value} if with_value else {}
-    return value | _described(vault, version, f"{vault.url}/secrets/{version.name}/{version.version}")
+    return value | _described(
+        vault, version, f"{vault.url}/secrets/{version.name}/{version.version}"
+    )
 
 
 def item(vault: Vault, version: SecretVersion, *, with_version: bool) -> dict[str, Any]:
-    """Return a list entry: never a value, and the version in the id only where versions are listed."""
+    """Return a list entry without a value; only a list of versions has the version in the id."""
     suffix = f"/{version.version}" if with_version else ""
     described = _described(vault, version, f"{vault.url}/secrets/{version.name}{suffix}")
     described.pop("kid", None)

@@ -1,4 +1,4 @@
-"""What a vault holds: secrets with their versions, deleted ones, and the switches that tests turn."""
+"""A vault's state: secrets with their versions, deleted secrets, and switches for tests."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WINDOW = timedelta(seconds=10)
 
 @dataclass(frozen=True)
 class SecretVersion:
-    """One version of a secret. Times are Unix seconds; what is unset is None."""
+    """One version of a secret. Times are Unix seconds; unset attributes are None."""
 
     name: str
     version: str
@@ -36,13 +36,13 @@ class SecretVersion:
 
     @property
     def managed(self) -> bool:
-        """Tell whether the secret belongs to a certificate, so that Key Vault looks after its lifetime."""
+        """Return whether the secret belongs to a certificate, whose lifetime Key Vault manages."""
         return self.kid is not None
 
 
 @dataclass(frozen=True)
 class DeletedSecret:
-    """A soft-deleted secret: its versions, when it was deleted, and from when on Key Vault shows it as deleted."""
+    """A soft-deleted secret: its versions, the time of deletion, and when that becomes visible."""
 
     versions: tuple[SecretVersion, ...]
     deleted: int
@@ -51,12 +51,15 @@ class DeletedSecret:
 
 @dataclass
 class Vault:
-    """One vault. `domain` gives the part of the host after the name, and may change when a server takes its port.
+    """One vault.
 
-    Switches: `deletion_delay` and `recovery_delay` (both are asynchronous in Key Vault), `empty_pages` (a page
-    without items before each page with some), `retry_after` (seconds that a 429 names; none by default, as users saw),
-    `lags` (how far behind each replica is that reads go to in turn: Key Vault promises no read of what was just written),
-    `copy_of` (all reads come from a copy of that time, as after a failover).
+    `domain` gives the host's suffix after the name; it may change when a server gets its port.
+
+    Switches: `deletion_delay` and `recovery_delay` (both are asynchronous in Key Vault);
+    `empty_pages` (an empty page before each page with items); `retry_after` (seconds in a 429; none
+    by default, as users saw); `lags` (how far each replica is behind; reads use the replicas in
+    turn, since Key Vault does not promise that a read sees the last write); `copy_of` (all reads
+    come from a copy of that time, as after a failover).
     """
 
     name: str
@@ -79,7 +82,9 @@ class Vault:
     recovering: dict[str, datetime] = field(default_factory=dict)
     lags: tuple[timedelta, ...] = (timedelta(0),)
     copy_of: datetime | None = None
-    history: dict[str, list[tuple[datetime, tuple[SecretVersion, ...]]]] = field(default_factory=dict)
+    history: dict[str, list[tuple[datetime, tuple[SecretVersion, ...]]]] = field(
+        default_factory=dict
+    )
     turns: Iterator[int] = field(default_factory=itertools.count)
 
     @property
@@ -98,7 +103,7 @@ class Vault:
         return f"/subscriptions/{self.subscription}/resourceGroups/{self.group}/providers/Microsoft.KeyVault/vaults/{self.name}"
 
     def seconds(self) -> int:
-        """Return the vault's time in whole Unix seconds, as its timestamps hold it."""
+        """Return the vault's time in whole Unix seconds, as in its timestamps."""
         return int(self.now().timestamp())
 
     def put(
@@ -113,7 +118,10 @@ class Vault:
         enabled: bool = True,
         created: datetime | None = None,
     ) -> SecretVersion:
-        """Add a version that inherits nothing from the one before, without asking who wants it: for seeding a world."""
+        """Add a version without an access check, to seed a world.
+
+        It inherits nothing from the version before.
+        """
         made = self.seconds() if created is None else int(created.timestamp())
         version = SecretVersion(
             name=self._spelling(name),
@@ -132,9 +140,10 @@ class Vault:
         return version
 
     def shown(self, name: str, seen: datetime | None = None) -> list[SecretVersion]:
-        """Return a secret's versions, oldest first, as the replica shows them that answers the next read.
+        """Return a secret's versions, oldest first, as the replica for the next read shows them.
 
-        `seen` is the time up to which that replica knows everything, where several secrets are read at once.
+        `seen` is the time up to which that replica is up to date; pass it to read several secrets
+        from one replica.
         """
         at = self.at_next_replica() if seen is None else seen
         if at >= self.now():
@@ -145,7 +154,7 @@ class Vault:
         return sorted(states[-1] if states else (), key=lambda version: version.created)
 
     def at_next_replica(self) -> datetime:
-        """Return the time up to which the replica that answers the next read knows everything."""
+        """Return the time up to which the replica for the next read is up to date."""
         behind = self.now() - self.lags[next(self.turns) % len(self.lags)]
         return min(behind, self.copy_of) if self.copy_of else behind
 
@@ -154,21 +163,28 @@ class Vault:
         states.append((self.now(), tuple(self.secrets.get(name.lower(), ()))))
 
     def versions(self, name: str) -> list[SecretVersion]:
-        """Return a secret's versions, oldest first; versions of one second stand in the order in which they came."""
+        """Return a secret's versions, oldest first; ties within a second keep their order."""
         return sorted(self.secrets.get(name.lower(), []), key=lambda version: version.created)
 
     def latest(self, name: str) -> SecretVersion | None:
-        """Return the newest version, enabled or not; None where there is no such secret."""
+        """Return the newest version, enabled or not; None if the secret does not exist."""
         return self.versions(name)[-1] if self.secrets.get(name.lower()) else None
 
     def find(self, name: str, version: str = "") -> SecretVersion | None:
-        """Return one version, the latest where `version` is empty; None where it does not exist."""
+        """Return one version, or the latest if `version` is empty; None if it does not exist."""
         if not version:
             return self.latest(name)
-        return next((each for each in self.versions(name) if each.version == version.lower()), None)
+        return next(
+            (
+                candidate
+                for candidate in self.versions(name)
+                if candidate.version == version.lower()
+            ),
+            None,
+        )
 
     def amend(self, old: SecretVersion, **changes: Any) -> SecretVersion:
-        """Change attributes of one version in place, and its `updated` time with them; the value never changes."""
+        """Change attributes and `updated` of one version in place; the value never changes."""
         new = replace(old, updated=self.seconds(), **changes)
         held = self.secrets[old.name.lower()]
         held[held.index(old)] = new
@@ -176,7 +192,10 @@ class Vault:
         return new
 
     def delete(self, name: str) -> DeletedSecret:
-        """Soft-delete a secret at once; KeyError where there is none. It shows as deleted after `deletion_delay`."""
+        """Soft-delete a secret; raise KeyError if it does not exist.
+
+        It shows as deleted after `deletion_delay`.
+        """
         versions = self.secrets.pop(name.lower())
         gone = DeletedSecret(tuple(versions), self.seconds(), self.now() + self.deletion_delay)
         self.deleted[name.lower()] = gone
@@ -184,7 +203,10 @@ class Vault:
         return gone
 
     def recover(self, name: str) -> SecretVersion:
-        """Bring a deleted secret back; KeyError where there is none. It is readable after `recovery_delay`."""
+        """Recover a deleted secret; raise KeyError if it does not exist.
+
+        It is readable after `recovery_delay`.
+        """
         gone = self.deleted.pop(name.lower())
         self.secrets[name.lower()] = list(gone.versions)
         self.recovering[name.lower()] = self.now() + self.recovery_delay
@@ -192,19 +214,23 @@ class Vault:
         return self.versions(name)[-1]
 
     def is_recovering(self, name: str) -> bool:
-        """Tell whether a recovered secret is not yet back."""
+        """Return whether a secret's recovery has not finished."""
         return self.recovering.get(name.lower(), datetime.min.replace(tzinfo=UTC)) > self.now()
 
     def near_expiry_event(
         self, name: str, schema: events.Schema = "eventgrid", quirk: events.Quirk | None = None
     ) -> dict[str, object]:
-        """Return the event that Event Grid sends when the latest version nears its expiry."""
+        """Return the event for a latest version that is near its expiry."""
         return self.event("SecretNearExpiry", name, schema, quirk)
 
     def event(
-        self, kind: events.Kind, name: str, schema: events.Schema = "eventgrid", quirk: events.Quirk | None = None
+        self,
+        kind: events.Kind,
+        name: str,
+        schema: events.Schema = "eventgrid",
+        quirk: events.Quirk | None = None,
     ) -> dict[str, object]:
-        """Return an event about the latest version of a secret; KeyError where there is none."""
+        """Return an event about a secret's latest version; raise KeyError if it does not exist."""
         latest = self.latest(name)
         if latest is None:
             raise KeyError(name)

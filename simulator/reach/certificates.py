@@ -1,4 +1,4 @@
-"""A certificate authority that exists for one run, and the certificate of the loopback cloud."""
+"""A certificate authority for one run, and the certificate of the loopback cloud."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ NAMES = (
 
 @dataclass(frozen=True)
 class Certificates:
-    """The authority's certificate as a PEM file, and the server's side of TLS."""
+    """The authority's certificate as a PEM file, and the server's TLS context."""
 
     ca_file: Path
     server: ssl.SSLContext
 
 
 def issue(folder: Path) -> Certificates:
-    """Make an authority and a certificate for all names of the loopback cloud; only the authority's is written."""
+    """Create an authority and a certificate for all names; write only the authority's."""
     authority = trustme.CA(organization_name="Rekey simulator")
     ca_file = folder / "ca.pem"
     authority.cert_pem.write_to_path(str(ca_file))

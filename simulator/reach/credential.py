@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from simulator.world import World
 
 STALE = 1
-"""What every token claims as its end, in Unix seconds: long past, so that no client caches a token by the real clock
-while its life runs on the world's."""
+"""The expiry of every token, in Unix seconds. It is long past, so that no client caches a token by
+the real clock while the world's clock decides its lifetime."""
 
 
 class SimulatedCredential:
-    """Gets tokens of one principal straight from the world, without a request to its login service."""
+    """Gets one principal's tokens directly from the world, not from its login service."""
 
     def __init__(self, world: World, principal: Principal) -> None:
         self._world = world
@@ -30,7 +30,9 @@ class SimulatedCredential:
         """Return a token for the resource of the first scope."""
         return AccessToken(self._token(scopes), STALE)
 
-    async def get_token_info(self, *scopes: str, options: TokenRequestOptions | None = None) -> AccessTokenInfo:
+    async def get_token_info(
+        self, *scopes: str, options: TokenRequestOptions | None = None
+    ) -> AccessTokenInfo:
         """Return a token for the resource of the first scope."""
         del options
         return AccessTokenInfo(self._token(scopes), STALE)

@@ -1,4 +1,4 @@
-"""Names that end in .localhost resolve to this machine. Standard library alone.
+"""Resolves names that end in .localhost to this machine, with the standard library alone.
 
 It also runs in the bare worker.
 """
@@ -15,9 +15,9 @@ LOOPBACK = "127.0.0.1"
 def resolve_localhost() -> Callable[[], None]:
     """Resolve every name that ends in .localhost to 127.0.0.1, in this process.
 
-    Return what undoes it.
+    Return a function that undoes it.
 
-    RFC 6761 (section 6.3) says that resolvers should do so by themselves; glibc does not.
+    RFC 6761 (section 6.3) says that resolvers should do so themselves; glibc does not.
     """
     original = socket.getaddrinfo
 
@@ -32,9 +32,9 @@ def resolve_localhost() -> Callable[[], None]:
 
 
 def resolving_loop(loop: Any) -> Callable[[], Any]:
-    """Return what makes loops of a class, such as uvloop's, that asks the system by itself.
+    """Return a factory for loops of a class that resolves names itself, such as uvloop's.
 
-    Its names resolve as well.
+    Names that end in .localhost resolve in these loops as well.
     """
 
     async def getaddrinfo(self: Any, host: Any, *args: Any, **kwargs: Any) -> Any:

@@ -22,15 +22,15 @@ __all__ = ["LOOPBACK", "no_such_host", "resolve_localhost", "trust"]
 
 
 def no_such_host(response: Response) -> bool:
-    """Tell whether an answer stands for a name that does not resolve."""
+    """Return whether an answer stands for a name that does not resolve."""
     return response.status == HTTPStatus.BAD_GATEWAY and b"NoSuchHost" in response.body
 
 
 def trust(ca_file: Path) -> None:
-    """Let this process accept certificates of the loopback cloud, over aiohttp, requests and ssl's default contexts.
+    """Trust the loopback cloud's certificates in aiohttp, requests and ssl's default contexts.
 
-    aiohttp builds its default context when it is imported, so SSL_CERT_FILE alone comes too late for a process that
-    has imported it already.
+    aiohttp creates its default context on import, so SSL_CERT_FILE alone comes too late for a
+    process that has already imported it.
     """
     os.environ["SSL_CERT_FILE"] = os.environ["REQUESTS_CA_BUNDLE"] = str(ca_file)
     connector._SSL_CONTEXT_VERIFIED.load_verify_locations(cafile=str(ca_file))  # noqa: SLF001

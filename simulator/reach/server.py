@@ -1,4 +1,7 @@
-"""The simulated cloud on loopback: TLS for all services on one port, plain HTTP for the managed-identity endpoint."""
+"""The simulated cloud on loopback.
+
+One port serves all services over TLS; another serves the managed-identity endpoint over plain HTTP.
+"""
 
 from __future__ import annotations
 
@@ -26,11 +29,11 @@ if TYPE_CHECKING:
 
 MAX_BODY = 64 * 1024**2
 SILENCE = 60.0
-"""How many seconds a connection stays open on which no answer comes."""
+"""How many seconds a connection without an answer stays open."""
 
 
 class IdentityEndpoint(Protocol):
-    """What a world's managed-identity service tells about itself."""
+    """A managed-identity service's settings for an app."""
 
     endpoint: str
     identity_header: str
@@ -38,7 +41,7 @@ class IdentityEndpoint(Protocol):
 
 @dataclass(frozen=True)
 class Running[W: World]:
-    """A loopback cloud that answers. `ca_file` is the PEM file of the authority that signed its certificate."""
+    """A running loopback cloud. `ca_file` is the PEM file of its certificate authority."""
 
     world: W
     port: int
@@ -46,9 +49,9 @@ class Running[W: World]:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment in which an app finds this cloud instead of Azure.
+        """The environment variables that make an app use this cloud instead of Azure.
 
-        AzureWebJobsStorage is not in it: see `connection_string`.
+        AzureWebJobsStorage is not among them: see `connection_string`.
         """
         domains = self.world.domains
         return {
@@ -63,7 +66,7 @@ class Running[W: World]:
         }
 
     def connection_string(self, account: str) -> str:
-        """Return the connection string of one of the world's storage accounts, with its first key."""
+        """Return a storage account's connection string, with its first key."""
         return connection_string(self.world, account)
 
 
@@ -81,26 +84,33 @@ def connection_string(world: World, account: str, key: str = "key1") -> str:
 
 def _identity(world: World) -> dict[str, str]:
     service: IdentityEndpoint | None = getattr(world, "managed_identity", None)
-    return {"IDENTITY_ENDPOINT": service.endpoint, "IDENTITY_HEADER": service.identity_header} if service else {}
+    return (
+        {"IDENTITY_ENDPOINT": service.endpoint, "IDENTITY_HEADER": service.identity_header}
+        if service
+        else {}
+    )
 
 
 @contextlib.asynccontextmanager
 async def serve[W: World](
     build: Callable[[Domains], W], port: int = 0, identity_port: int = 0
 ) -> AsyncIterator[Running[W]]:
-    """Serve the world that `build` makes for its host names; a port of 0 picks a free one.
+    """Serve the world that `build` creates for its host names; port 0 picks a free one.
 
-    Host names contain the port, so the ports are bound before the world is built. To serve a world that exists already,
-    give its ports and a `build` that returns it.
+    Host names contain the port, so the ports are bound before the world is built. To serve an
+    existing world, pass its ports and a `build` that returns it.
     """
     with contextlib.ExitStack() as stack:
-        secure, plain = (stack.enter_context(_bound(wanted)) for wanted in (port, identity_port))
+        secure, plain = (stack.enter_context(_bound(number)) for number in (port, identity_port))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rekey-simulator-")))
         issued = certificates.issue(folder)
         chosen = secure.getsockname()[1]
         world = build(Domains.loopback(chosen, plain.getsockname()[1]))
         stack.enter_context(tds.listening(world, issued.server))
-        async with _listening(world, "https", secure, issued.server), _listening(world, "http", plain, None):
+        async with (
+            _listening(world, "https", secure, issued.server),
+            _listening(world, "http", plain, None),
+        ):
             yield Running(world, chosen, issued.ca_file)
 
 
@@ -119,7 +129,7 @@ async def _listening(
     async def answer(request: web.Request) -> web.Response:
         response = world.handle(await _arrived(request, scheme))
         if response is UNANSWERED:
-            # The client has given up by then, or does so when the connection ends.
+            # The client has already given up, or gives up when the connection ends.
             await asyncio.sleep(SILENCE)
         return _reply(request, response) if response.status else web.Response(status=504)
 
@@ -136,25 +146,34 @@ async def _listening(
 
 async def _arrived(request: web.Request, scheme: str) -> Request:
     headers = {name.lower(): ", ".join(request.headers.getall(name)) for name in request.headers}
-    return Request(request.method, f"{scheme}://{request.host}{request.raw_path}", headers, await request.read())
+    return Request(
+        request.method,
+        f"{scheme}://{request.host}{request.raw_path}",
+        headers,
+        await request.read(),
+    )
 
 
 def _reply(request: web.Request, response: Response) -> web.Response:
     if no_such_host(response) and request.transport:
-        # A name that does not resolve gets no answer at all: this is as near as a server comes to that.
+        # A name that does not resolve gets no answer. Closing the connection comes closest.
         request.transport.close()
-    return web.Response(status=response.status, headers=response.headers, body=response.body or None)
+    return web.Response(
+        status=response.status, headers=response.headers, body=response.body or None
+    )
 
 
 class Background[W: World]:
-    """A loopback cloud in a thread with an event loop of its own; as a context manager it stops at the end.
+    """A loopback cloud in a thread with its own event loop.
 
-    `running` is there once `start` has returned.
+    As a context manager it stops at the end. `running` is set once `start` has returned.
     """
 
     running: Running[W]
 
-    def __init__(self, build: Callable[[Domains], W], port: int = 0, identity_port: int = 0) -> None:
+    def __init__(
+        self, build: Callable[[Domains], W], port: int = 0, identity_port: int = 0
+    ) -> None:
         self._build, self._ports = build, (port, identity_port)
         self._loop = asyncio.new_event_loop()
         self._stopping = asyncio.Event()
@@ -168,7 +187,7 @@ class Background[W: World]:
         return self.running.world
 
     def start(self) -> Self:
-        """Start, and return once the cloud answers; raise what kept it from starting."""
+        """Start, and return once the cloud answers; raise the error if it cannot start."""
         self._thread.start()
         self._ready.wait()
         if self._failure:
@@ -186,7 +205,10 @@ class Background[W: World]:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         self.stop()
 
@@ -205,6 +227,11 @@ class Background[W: World]:
             await self._stopping.wait()
 
 
-def start_in_thread[W: World](build: Callable[[Domains], W], port: int = 0, identity_port: int = 0) -> Background[W]:
-    """Start a loopback cloud in a background thread; call `stop()` on the handle, or use it in a `with` statement."""
+def start_in_thread[W: World](
+    build: Callable[[Domains], W], port: int = 0, identity_port: int = 0
+) -> Background[W]:
+    """Start a loopback cloud in a background thread.
+
+    Call `stop()` on the result, or use it in a `with` statement.
+    """
     return Background(build, port, identity_port).start()

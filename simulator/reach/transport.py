@@ -1,8 +1,16 @@
-"""The simulated cloud behind an azure-core transport: real SDK clients against a `World`, without a socket."""
+"""The simulated cloud behind an azure-core transport: real SDK clients without a socket."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import (
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+)
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Self
@@ -20,37 +28,48 @@ from simulator.reach.names import no_such_host
 from simulator.wire import UNANSWERED, Request, Response
 from simulator.world import World
 
-__all__ = ["Call", "Intercept", "SimulatedCredential", "SimulatedTransport", "VirtualClock", "forget_challenges"]
+__all__ = [
+    "Call",
+    "Intercept",
+    "SimulatedCredential",
+    "SimulatedTransport",
+    "VirtualClock",
+    "forget_challenges",
+]
 
 PATIENCE = 15.0
-"""How many seconds a client waits for an answer that names no time-out of its own."""
+"""How many seconds a client without a timeout of its own waits for an answer."""
 
 type Call = Callable[[], Awaitable[Response]]
-"""Lets the request through to the world, which carries it out, and returns the world's answer."""
+"""Passes the request to the world, and returns the world's answer."""
 
 type Intercept = Callable[[Request, Call], Awaitable[Response]]
-"""Stands around every request: it may raise before or after `call()`, replace the answer, or wait for its turn."""
+"""Wraps every request: it may raise before or after `call()`, replace the answer, or wait."""
 
 
 class SimulatedTransport(AsyncHttpTransport[Any, Any]):
     """Answers azure-core requests, old and new style, from a `World`.
 
-    Sleeping (retries, polling) moves the world's `VirtualClock`, or `clock` where one is given; with a real clock it
-    waits for real. Raises ServiceRequestError for a host that the world does not know, as a name that does not
-    resolve would.
+    Sleeping (retries, polling) moves the world's `VirtualClock`, or `clock` if one is given. With a
+    real clock it really waits. A host that the world does not know raises ServiceRequestError, like
+    a name that does not resolve.
     """
 
-    def __init__(self, world: World, intercept: Intercept | None = None, clock: VirtualClock | None = None) -> None:
+    def __init__(
+        self, world: World, intercept: Intercept | None = None, clock: VirtualClock | None = None
+    ) -> None:
         self.world = world
         self.intercept = intercept
         self.clock = clock or virtual_clock(world.now)
 
     async def send(self, request: Any, *, stream: bool = False, **options: Any) -> Any:
-        """Answer one azure-core request; with `stream` the body is left for the caller to iterate over."""
+        """Answer one azure-core request; with `stream` the caller reads the body itself."""
         arrived = await as_request(request)
         response = await self._answer(arrived)
         if no_such_host(response):
-            raise ServiceRequestError(f"Cannot connect to host {arrived.host}: Name or service not known")
+            raise ServiceRequestError(
+                f"Cannot connect to host {arrived.host}: Name or service not known"
+            )
         if response is UNANSWERED:
             await self.sleep(float(options.get("read_timeout") or PATIENCE))
             raise ServiceResponseTimeoutError("Timeout on reading data from socket")
@@ -88,7 +107,7 @@ class SimulatedTransport(AsyncHttpTransport[Any, Any]):
 
 
 class _Socket:
-    """What a response holds on to until it is closed; here it is only bytes."""
+    """A response's connection, held until it is closed; here it is only bytes."""
 
     def __init__(self, body: bytes) -> None:
         self.body = body
@@ -98,17 +117,22 @@ class _Socket:
 
 
 class _Chunks(AsyncIterator[bytes]):
-    """The body in blocks, built with the arguments that azure-core gives a download generator.
+    """The body in blocks, constructed like azure-core's download generators.
 
-    Storage clients read `response` and `content_length` from it and hang attributes on it, so no plain generator will do.
+    Storage clients read `response` and `content_length` from it and set attributes on it, so a
+    plain generator does not work.
     """
 
-    def __init__(self, pipeline: object = None, response: Any = None, *, decompress: bool = True) -> None:
+    def __init__(
+        self, pipeline: object = None, response: Any = None, *, decompress: bool = True
+    ) -> None:
         del pipeline, decompress
         self.response = response
         body, size = response.internal_response.body, response.block_size
         self.content_length = len(body)
-        self._blocks: Iterator[bytes] = (body[start : start + size] for start in range(0, len(body), size))
+        self._blocks: Iterator[bytes] = (
+            body[start : start + size] for start in range(0, len(body), size)
+        )
 
     async def __anext__(self) -> bytes:
         for block in self._blocks:
@@ -117,7 +141,10 @@ class _Chunks(AsyncIterator[bytes]):
 
 
 class _AzureResponse(AsyncHttpResponseImpl):
-    """An answer in azure-core's own response class. It is private there; the lock file pins the version."""
+    """An answer in azure-core's own response class.
+
+    The class is private; the lock file pins its version.
+    """
 
     def __init__(self, request: Any, response: Response) -> None:
         headers = case_insensitive_dict(response.headers)
@@ -141,13 +168,15 @@ def _reason(status: int) -> str:
 
 
 async def as_request(request: Any) -> Request:
-    """Return an azure-core request of either style as the world sees it."""
+    """Return an azure-core request of either style as a request to the world."""
     headers = {str(name).lower(): str(value) for name, value in request.headers.items()}
     body = await _body(request)
     if body:
-        # What the real HTTP client adds by itself where the caller left it out.
+        # The real HTTP client adds these if the caller left them out.
         form = isinstance(request.data, Mapping)
-        headers.setdefault("content-type", f"application/{'x-www-form-urlencoded' if form else 'octet-stream'}")
+        headers.setdefault(
+            "content-type", f"application/{'x-www-form-urlencoded' if form else 'octet-stream'}"
+        )
     headers.setdefault("content-length", str(len(body)))
     return Request(request.method, request.url, headers, body)
 
@@ -178,5 +207,8 @@ async def _drain(content: Any) -> bytes:
 
 
 def forget_challenges() -> None:
-    """Clear Key Vault's challenge cache, which is global to the process: without it call counts vary from test to test."""
+    """Clear Key Vault's challenge cache.
+
+    It is global to the process: without this, call counts would depend on earlier tests.
+    """
     http_challenge_cache.clear()

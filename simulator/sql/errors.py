@@ -1,7 +1,9 @@
-"""What a SQL server says when it refuses, number and text.
+"""A SQL server's errors: numbers and texts.
 
-Sources: https://learn.microsoft.com/sql/relational-databases/errors-events/database-engine-events-and-errors and, for a
-server that takes Entra identities only, https://github.com/confluentinc/kafka-connect-jdbc/issues/1221.
+Sources:
+https://learn.microsoft.com/sql/relational-databases/errors-events/database-engine-events-and-errors
+and, for a server that takes Entra identities only,
+https://github.com/confluentinc/kafka-connect-jdbc/issues/1221.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ BY_TOKEN = "<token-identified principal>"
 
 
 class SqlError(Exception):
-    """A refusal: error number, and the text; `more` are the errors that the server sends after it."""
+    """An error's number and text; `more` are the errors that the server sends after it."""
 
     def __init__(self, number: int, text: str, *more: SqlError, severity: int = 14) -> None:
         super().__init__(text)
@@ -25,12 +27,12 @@ class SqlError(Exception):
 
 
 def login_failed(name: str) -> SqlError:
-    """Return the answer to a wrong password, or to a principal that is nobody here."""
+    """Return the answer to a wrong password or an unknown principal."""
     return SqlError(18456, f"Login failed for user '{name}'.")
 
 
 def entra_only(name: str) -> SqlError:
-    """Return the answer to any password, on a server that takes none."""
+    """Return the answer to any password, on a server that takes Entra identities only."""
     reason = "Azure Active Directory only authentication is enabled. Please contact your system administrator."
     return SqlError(18456, f"Login failed for user '{name}'. Reason: {reason}")
 
@@ -41,13 +43,13 @@ def disabled(name: str) -> SqlError:
 
 
 def no_database(database: str, name: str) -> SqlError:
-    """Return the answer to somebody recognised who asks for a database that is not there for them."""
+    """Return the answer to a known caller that has no access to the database."""
     text = f'Cannot open database "{database}" requested by the login. The login failed.'
     return SqlError(4060, text, login_failed(name), severity=11)
 
 
 def no_user(database: str, name: str) -> SqlError:
-    """Return the answer of master to a login that has no user in it."""
+    """Return the answer of master to a login without a user in it."""
     text = f'The server principal "{name}" is not able to access the database "{database}" under the current security context.'
     default = SqlError(4064, "Cannot open user default database. Login failed.", severity=11)
     return SqlError(916, text, default, login_failed(name))
@@ -65,7 +67,7 @@ def firewalled(server: str) -> SqlError:
 
 
 def unknown_or_forbidden(kind: str, name: str) -> SqlError:
-    """Return the one answer to an ALTER of what is not there and of what one may not alter."""
+    """Return the single answer to an ALTER of a missing or forbidden name."""
     return SqlError(
         15151,
         f"Cannot alter the {kind} '{name}', because it does not exist or you do not have permission.",
@@ -75,9 +77,7 @@ def unknown_or_forbidden(kind: str, name: str) -> SqlError:
 
 def weak_password() -> SqlError:
     """Return the answer to a password that the policy forbids."""
-    text = (
-        "Password validation failed. The password does not meet policy requirements because it is not complex enough."
-    )
+    text = "Password validation failed. The password does not meet policy requirements because it is not complex enough."
     return SqlError(40632, text, severity=16)
 
 
@@ -87,5 +87,5 @@ def wrong_place(statement: str) -> SqlError:
 
 
 def syntax(near: str) -> SqlError:
-    """Return the answer to text that is no T-SQL, or none that this server understands."""
+    """Return the answer to text that is not T-SQL, or not known to this server."""
     return SqlError(102, f"Incorrect syntax near '{near}'.", severity=15)

@@ -1,7 +1,8 @@
-"""The way into every SQL server of a world: finds the server, knows whom a token belongs to, reads the statements.
+"""The entrance to a world's SQL servers: it finds servers, checks tokens, reads statements.
 
-As a service it answers requests that stand for a driver's calls, so that faults, interceptors and counts see those as they see
-HTTP: SIGN-IN and EXECUTE at tds://server/database, with a JSON body. simulator/tds/ answers a real driver the same way.
+As a service it answers requests that stand for a driver's calls: SIGN-IN and EXECUTE at
+tds://server/database, with a JSON body. Faults, interceptors and counts therefore see them like
+HTTP requests. simulator/sql/tds/ answers a real driver the same way.
 """
 
 from __future__ import annotations
@@ -27,7 +28,10 @@ GROUP = "production"
 
 
 class SqlGateway:
-    """All SQL servers of a world, by name. `added` are told of each new server before anybody can know of it."""
+    """All SQL servers of a world, by name.
+
+    `added` are called with each new server before anybody else can know it.
+    """
 
     def __init__(self, world: World, grammar: Grammar | None = None) -> None:
         self._world = world
@@ -36,9 +40,18 @@ class SqlGateway:
         self.added: list[Callable[[SqlServer], None]] = []
 
     def add_server(
-        self, name: str, login: str, password: str, subscription: str = SUBSCRIPTION, group: str = GROUP, **options: Any
+        self,
+        name: str,
+        login: str,
+        password: str,
+        subscription: str = SUBSCRIPTION,
+        group: str = GROUP,
+        **options: Any,
     ) -> SqlServer:
-        """Add a server with its administrator; ValueError where its name is taken, since names are unique in the world."""
+        """Add a server and its administrator; raise ValueError if the name exists.
+
+        Server names are globally unique.
+        """
         if name in self.servers:
             raise ValueError(f"there is a SQL server named {name} already")
         self._world.groups.setdefault(subscription.lower(), set()).add(group.lower())
@@ -51,7 +64,10 @@ class SqlGateway:
 
     @property
     def audience(self) -> str:
-        """What a token for databases is made for: of each cloud but the public one, named beside Resource Manager."""
+        """The audience of database tokens.
+
+        In clouds other than the public one, it is listed beside Resource Manager's.
+        """
         arm = self._world.domains.arm
         return (
             "https://database.windows.net"
@@ -61,33 +77,39 @@ class SqlGateway:
 
     def find(self, fqdn: str) -> SqlServer | None:
         """Return the server that clients call by this name."""
-        return next((each for each in self.servers.values() if each.fqdn == fqdn.lower()), None)
+        return next(
+            (server for server in self.servers.values() if server.fqdn == fqdn.lower()), None
+        )
 
-    def sign_in(self, server: SqlServer, database: str, user: str, password: str, token: str | None) -> Session:
-        """Let somebody in with a token, where there is one, or else with a password; raises SqlError."""
+    def sign_in(
+        self, server: SqlServer, database: str, user: str, password: str, token: str | None
+    ) -> Session:
+        """Sign a caller in with its token, or with the password without one; raise SqlError."""
         if token is None:
             return server.sign_in(database, user, password)
-        found = self._world.identities.examine(token, self.audience)
-        if not isinstance(found, Principal):
+        result = self._world.identities.examine(token, self.audience)
+        if not isinstance(result, Principal):
             raise errors.login_failed(errors.BY_TOKEN)
-        return server.sign_in_as(database, found)
+        return server.sign_in_as(database, result)
 
     def execute(self, session: Session, text: str) -> Row:
-        """Carry out one statement; raises SqlError."""
+        """Run one statement; raise SqlError."""
         return run(session, self.grammar.read(text))
 
     def answers(self, host: str) -> bool:
-        """Tell whether a server has this name."""
+        """Return whether a server has this name."""
         return self.find(host) is not None
 
     def handle(self, request: Request) -> Response:
-        """Answer what stands for one call of a driver, on a connection of its own."""
+        """Answer a request that stands for one call of a driver, on a connection of its own."""
         sent = json.loads(request.body)
         database = unquote(urlsplit(request.url).path.removeprefix("/"))
         server = self.find(request.host)
         assert server is not None  # noqa: S101 - answers() has found it
         try:
-            session = self.sign_in(server, database, sent.get("user", ""), sent.get("password", ""), sent.get("token"))
+            session = self.sign_in(
+                server, database, sent.get("user", ""), sent.get("password", ""), sent.get("token")
+            )
             row = self.execute(session, sent["statement"]) if request.method == "EXECUTE" else ()
         except SqlError as refusal:
             return json_response(400, {"refused": {"number": refusal.number, "text": refusal.text}})

@@ -1,6 +1,7 @@
-"""The state of Azure SQL servers: who may sign in with what, and what T-SQL and Resource Manager change of it.
+"""The state of Azure SQL servers: who may sign in, and what T-SQL and Resource Manager change.
 
-Texts and numbers of errors: https://learn.microsoft.com/sql/relational-databases/errors-events/database-engine-events-and-errors
+Texts and numbers of errors:
+https://learn.microsoft.com/sql/relational-databases/errors-events/database-engine-events-and-errors
 """
 
 from __future__ import annotations
@@ -24,9 +25,10 @@ ALTER_ANY_USER = "ALTER ANY USER"
 
 @dataclass
 class Account:
-    """A login, or a user contained in one database: its name, and its passwords with when each begins to be accepted.
+    """A login, or a user contained in one database.
 
-    The last password that has begun is the only one accepted, so an old one lives on while the new one spreads.
+    Each password has the time from which it is accepted. Only the last password whose time has come
+    is accepted, so an old one works until the new one has spread.
     """
 
     name: str
@@ -34,37 +36,40 @@ class Account:
     enabled: bool = True
 
     def accepts(self, password: str, now: datetime) -> bool:
-        """Tell whether this is the password that holds now."""
+        """Return whether this is the currently accepted password."""
         return self.password(now) == password
 
     def password(self, now: datetime) -> str:
-        """Return the password that holds now."""
+        """Return the currently accepted password."""
         return next(text for begins, text in reversed(self.passwords) if begins <= now)
 
     @property
     def newest(self) -> str:
-        """The password that was set last, whether or not it has spread."""
+        """The password that was set last, even if it has not spread yet."""
         return self.passwords[-1][1]
 
     def set(self, password: str, begins: datetime) -> None:
-        """Replace the password; one that never began is forgotten."""
-        self.passwords = [*[each for each in self.passwords if each[0] <= begins], (begins, password)]
+        """Replace the password; one that was never accepted is forgotten."""
+        self.passwords = [
+            *[entry for entry in self.passwords if entry[0] <= begins],
+            (begins, password),
+        ]
 
 
 @dataclass
 class Database:
-    """One database: users of logins, contained users with passwords, and what principals of Entra may do in it."""
+    """One database: login users, contained users with passwords, and Entra permissions."""
 
     name: str
     login_users: set[str] = field(default_factory=set)
     contained: dict[str, Account] = field(default_factory=dict)
     granted: dict[str, set[str]] = field(default_factory=dict)
-    """By object id: permissions, or in master the roles."""
+    """By object id: permissions, or roles in master."""
 
 
 @dataclass(frozen=True)
 class Session:
-    """Somebody who has signed in. It stays signed in whatever becomes of the password."""
+    """A signed-in caller. It stays signed in when the password changes."""
 
     server: SqlServer
     database: Database
@@ -74,7 +79,7 @@ class Session:
 
 @dataclass
 class Failure:
-    """Why the next change through Resource Manager will be accepted and then fail."""
+    """Why the next change through Resource Manager is accepted and then fails."""
 
     code: str
     message: str
@@ -82,10 +87,12 @@ class Failure:
 
 @dataclass
 class SqlServer:
-    """One logical server. Names are compared without case, as the usual collation does.
+    """One logical server.
 
-    `propagation` is how long databases take to learn a new password, `operation_time` how long a change through
-    Resource Manager runs, `retry_after` the seconds that it asks pollers to wait, `next_failure` how the next one ends.
+    Names are compared without case, as in the default collation. `propagation` is how long
+    databases take to learn a new password. `operation_time` is how long a change through Resource
+    Manager runs. `retry_after` is how many seconds pollers are asked to wait. `next_failure` is how
+    the next change fails.
     """
 
     name: str
@@ -122,8 +129,8 @@ class SqlServer:
     def add_login(self, name: str, password: str, *databases: str) -> Account:
         """Add a login, with a user in these databases."""
         self.logins[name.casefold()] = Account(name, [(self.now(), password)])
-        for each in databases:
-            self.databases[each.casefold()].login_users.add(name.casefold())
+        for database in databases:
+            self.databases[database.casefold()].login_users.add(name.casefold())
         return self.logins[name.casefold()]
 
     def add_user(self, database: str, name: str, password: str) -> Account:
@@ -133,15 +140,17 @@ class SqlServer:
         return account
 
     def grant(self, principal: Principal, right: str, database: str = MASTER) -> None:
-        """Make a principal a user of a database, with a permission there or a role of master."""
+        """Make a principal a user of a database, with a permission there or a role in master."""
         self.databases[database.casefold()].granted.setdefault(principal.oid, set()).add(right)
 
-    def set_password(self, account: Account, password: str, after: timedelta = timedelta(0)) -> None:
-        """Give an account a password, `after` so long and the propagation."""
+    def set_password(
+        self, account: Account, password: str, after: timedelta = timedelta(0)
+    ) -> None:
+        """Set an account's password, accepted after `after` and the propagation."""
         account.set(password, self.now() + after + self.propagation)
 
     def sign_in(self, database: str, name: str, password: str) -> Session:
-        """Let somebody in with a password; raises SqlError."""
+        """Sign a caller in with a password; raise SqlError."""
         self._check_firewall()
         if self.entra_only:
             raise errors.entra_only(name)
@@ -153,13 +162,22 @@ class SqlServer:
             raise errors.disabled(name)
         if place is None:
             raise errors.no_database(database, name)
-        admitted = account is self.administrator or name.casefold() in place.login_users | place.contained.keys()
+        admitted = (
+            account is self.administrator
+            or name.casefold() in place.login_users | place.contained.keys()
+        )
         if not admitted:
-            raise errors.no_user(place.name, name) if place.name == MASTER else errors.no_database(place.name, name)
-        return Session(self, place, account.name, frozenset({"dbo"} if account is self.administrator else ()))
+            raise (
+                errors.no_user(place.name, name)
+                if place.name == MASTER
+                else errors.no_database(place.name, name)
+            )
+        return Session(
+            self, place, account.name, frozenset({"dbo"} if account is self.administrator else ())
+        )
 
     def sign_in_as(self, database: str, principal: Principal) -> Session:
-        """Let a principal of Entra in; raises SqlError."""
+        """Sign an Entra principal in; raise SqlError."""
         self._check_firewall()
         place = self.databases.get(database.casefold())
         if place is None:
@@ -182,9 +200,9 @@ class SqlServer:
 
 
 def weakness(password: str, name: str) -> str | None:
-    """Return the code of what Azure has against a password; None where it takes it."""
-    classes = (str.isupper, str.islower, str.isdigit, lambda each: not each.isalnum())
-    present = sum(any(test(each) for each in password) for test in classes)
+    """Return the code of Azure's objection to a password; None if it is accepted."""
+    classes = (str.isupper, str.islower, str.isdigit, lambda char: not char.isalnum())
+    present = sum(any(test(char) for char in password) for test in classes)
     if len(password) < 8:  # noqa: PLR2004
         return "PasswordTooShort"
     if len(password) > 128:  # noqa: PLR2004

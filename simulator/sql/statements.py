@@ -1,7 +1,7 @@
-"""The T-SQL that a simulated server understands: the two statements that set a password, and the two questions before them.
+"""The T-SQL that a simulated server accepts: two statements that set a password, two queries.
 
-A strict recogniser of exactly these, or Microsoft's own grammar where its parser is at hand (simulator/tds/grammar.py):
-each turns text into the same statements.
+The strict recogniser here accepts exactly these texts. Microsoft's own grammar is used instead if
+its parser is available (simulator/sql/tds/grammar.py). Both return the same statements.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ QUESTIONS = {
         "sys.database_principals WHERE authentication_type = 2 AND name = "
     ),
 }
-"""What comes before the name; one parenthesis comes after it."""
-ASKED = {kind: re.compile(rf"{re.escape(text)}{LITERAL}\)") for kind, text in QUESTIONS.items()}
+"""The text before the name; one parenthesis follows the name."""
+PATTERNS = {kind: re.compile(rf"{re.escape(text)}{LITERAL}\)") for kind, text in QUESTIONS.items()}
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Alter:
 
 @dataclass(frozen=True)
 class Question:
-    """Whether one may alter logins, or users, here, and how many have this name."""
+    """Whether the caller may alter logins or users here, and how many have this name."""
 
     kind: str
     name: str
@@ -53,33 +53,37 @@ type Statement = Alter | Question
 
 
 class Grammar(Protocol):
-    """What turns text into statements."""
+    """A parser of statements."""
 
     def read(self, text: str) -> Statement:
-        """Return the statement; SqlError where the text is none, or more than one, that is understood."""
+        """Return the statement; raise SqlError if the text is not one known statement."""
         ...
 
 
 class OwnGrammar:
-    """Recognises the exact text of each statement and nothing else."""
+    """Recognises the exact text of each statement, nothing else."""
 
     def read(self, text: str) -> Statement:
         """Return the statement."""
-        if found := ALTER.fullmatch(text):
-            return Alter(found["kind"].lower(), found["name"].replace("]]", "]"), found["text"].replace("''", "'"))
+        if match := ALTER.fullmatch(text):
+            return Alter(
+                match["kind"].lower(),
+                match["name"].replace("]]", "]"),
+                match["text"].replace("''", "'"),
+            )
         return question(text)
 
 
 def question(text: str) -> Question:
-    """Return the question that a SELECT asks; SqlError where it is another one."""
-    for kind, pattern in ASKED.items():
-        if found := pattern.fullmatch(text):
-            return Question(kind, found["text"].replace("''", "'"))
+    """Return the query of a SELECT; raise SqlError if it is not a known one."""
+    for kind, pattern in PATTERNS.items():
+        if match := pattern.fullmatch(text):
+            return Question(kind, match["text"].replace("''", "'"))
     raise errors.syntax(text.partition(" ")[0])
 
 
 def run(session: Session, statement: Statement) -> Row:
-    """Carry a statement out in a session and return its row; raises SqlError."""
+    """Run a statement in a session and return its row; raise SqlError."""
     match statement:
         case Question(kind, name):
             return _answer(session, kind, name)
@@ -90,7 +94,7 @@ def run(session: Session, statement: Statement) -> Row:
 
 def _answer(session: Session, kind: str, name: str) -> Row:
     permitted = _permitted(session, kind)
-    # What one may not alter one does not see either.
+    # A caller cannot see what it may not alter.
     seen = _target(session, kind, name) is not None and permitted
     return int(permitted), int(seen)
 

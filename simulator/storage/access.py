@@ -1,7 +1,8 @@
-"""Who may speak to a storage account's data plane: firewall, shared keys, Entra tokens with data roles.
+"""Access to a storage account's data plane: firewall, shared keys, Entra tokens with roles.
 
-Facts of this module that come from memory rather than from documentation: the order in which the firewall, the shared-key
-switch and the signature are checked, and the answer to anonymous requests of versions before 2019-12-12.
+Two facts in this module are from memory, not from documentation: the order of the checks of
+firewall, shared-key switch and signature; and the answer to anonymous requests of versions before
+2019-12-12.
 """
 
 from __future__ import annotations
@@ -29,16 +30,25 @@ DETAILS = {
 
 
 class Gate:
-    """Lets a request through to one service of an account, or refuses it as Azure does."""
+    """Accepts or refuses requests to one service of an account, as Azure does."""
 
     def __init__(self, world: World, domain: str) -> None:
         self._world = world
         self._domain = domain
 
-    def check(self, request: Request, account: StorageAccount, actions: Sequence[str], scope: str) -> None:
-        """Raise StorageError unless a key, or a role with one of `actions` at `scope`, permits the request."""
+    def check(
+        self, request: Request, account: StorageAccount, actions: Sequence[str], scope: str
+    ) -> None:
+        """Raise StorageError unless the request is permitted.
+
+        It is permitted by an account key, or by a role with one of `actions` at `scope`.
+        """
         if account.network_default_action != "Allow":
-            raise StorageError(403, "AuthorizationFailure", "This request is not authorized to perform this operation.")
+            raise StorageError(
+                403,
+                "AuthorizationFailure",
+                "This request is not authorized to perform this operation.",
+            )
         authorization = request.header("authorization")
         if not authorization:
             raise self._anonymous(request)
@@ -52,38 +62,46 @@ class Gate:
         if not account.allow_shared_key_access:
             message = "Key based authentication is not permitted on this storage account."
             raise StorageError(403, "KeyBasedAuthenticationNotPermitted", message)
-        # A virtual clock is nobody's wall clock: SDK clients stamp their requests by the real one.
+        # Compare with the real clock if the world's is virtual: SDK clients stamp requests with
+        # real time.
         now = utc_now() if virtual_clock(self._world.now) else self._world.now()
         check_signature(request, account.name, [key.value for key in account.accepted_keys()], now)
 
-    def _check_role(self, token: str, account: StorageAccount, actions: Sequence[str], scope: str) -> None:
+    def _check_role(
+        self, token: str, account: StorageAccount, actions: Sequence[str], scope: str
+    ) -> None:
         audiences = (AUDIENCE, f"https://{account.name}.{self._domain}")
         principal = self._world.identities.examine(token, *audiences)
         if isinstance(principal, Rejection):
             raise self._unauthenticated(
-                "InvalidAuthenticationInfo", {"AuthenticationErrorDetail": DETAILS[principal.reason]}
+                "InvalidAuthenticationInfo",
+                {"AuthenticationErrorDetail": DETAILS[principal.reason]},
             )
         if not any(self._permits(principal, action, scope) for action in actions):
-            message = "This request is not authorized to perform this operation using this permission."
+            message = (
+                "This request is not authorized to perform this operation using this permission."
+            )
             raise StorageError(403, "AuthorizationPermissionMismatch", message)
 
     def _permits(self, principal: Principal, action: str, scope: str) -> bool:
         return self._world.roles.find(principal, action, scope) is not None
 
     def _anonymous(self, request: Request) -> StorageError:
-        # Dates as text sort in time. Newer versions challenge, so that a client learns which tenant to ask for a token.
+        # ISO dates sort as text. Newer versions send a challenge, which tells a client the tenant.
         if request.header("x-ms-version") >= CHALLENGE_SINCE:
             return self._unauthenticated("NoAuthenticationInformation", {})
         if self._domain == self._world.domains.blob:
             return StorageError(
-                409, "PublicAccessNotPermitted", "Public access is not permitted on this storage account."
+                409,
+                "PublicAccessNotPermitted",
+                "Public access is not permitted on this storage account.",
             )
         return StorageError(404, "ResourceNotFound", "The specified resource does not exist.")
 
     def _unauthenticated(self, code: str, details: dict[str, str]) -> StorageError:
         tenant = f"https://{self._world.domains.login}/{HOME_TENANT}/oauth2/authorize"
-        challenge = {"WWW-Authenticate": f"Bearer authorization_uri={tenant} resource_id={AUDIENCE}"}
-        message = (
-            "Server failed to authenticate the request. Please refer to the information in the www-authenticate header."
-        )
+        challenge = {
+            "WWW-Authenticate": f"Bearer authorization_uri={tenant} resource_id={AUDIENCE}"
+        }
+        message = "Server failed to authenticate the request. Please refer to the information in the www-authenticate header."
         return StorageError(401, code, message, details, challenge)

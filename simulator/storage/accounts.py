@@ -1,4 +1,4 @@
-"""The state of storage accounts: what the management plane changes and the data plane obeys."""
+"""Storage accounts: the management plane changes them, and the data plane reads them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ KEY_NAMES = ("key1", "key2")
 
 @dataclass(frozen=True)
 class Key:
-    """One access key: 64 bytes as 88 characters of base64, when it was made, and since when the data plane takes it."""
+    """One access key: 64 bytes in base64, its creation, and when the data plane accepts it."""
 
     value: str
     created: datetime
@@ -27,9 +27,10 @@ class Key:
 
 @dataclass
 class StorageAccount:
-    """One storage account. `propagation` is how long the data plane takes to learn a regenerated key.
+    """One storage account.
 
-    A regenerated key's old value stops working at once; only the new value is delayed.
+    `propagation` is how long the data plane takes to learn a regenerated key. A regenerated key's
+    old value stops working at once; only the new value is delayed.
     """
 
     name: str
@@ -60,14 +61,14 @@ class StorageAccount:
         )
 
     def regenerate(self, key_name: str) -> Key:
-        """Replace one key and return the new one; KeyError for a name that is neither key1 nor key2."""
+        """Replace one key and return the new one; raise KeyError for an unknown key name."""
         if key_name not in self.keys:
             raise KeyError(key_name)
         self.keys[key_name] = self._new_key(self.propagation)
         return self.keys[key_name]
 
     def accepted_keys(self) -> tuple[Key, ...]:
-        """Return the keys that the data plane accepts at this moment; it ignores `allow_shared_key_access`."""
+        """Return the keys that the data plane accepts now; `allow_shared_key_access` is ignored."""
         now = self.now()
         return tuple(key for key in self.keys.values() if key.usable_from <= now)
 

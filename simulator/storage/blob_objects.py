@@ -28,7 +28,7 @@ HTTP_HEADERS = {
 
 
 class BlobOperations:
-    """What the blob service does with blobs. Conditions are checked before the lease."""
+    """The blob service's operations on blobs. Conditions are checked before the lease."""
 
     def __init__(self, containers: Containers, entropy: Callable[[int], bytes]) -> None:
         self._containers = containers
@@ -44,30 +44,46 @@ class BlobOperations:
     def put(self, call: Call) -> Response:
         """Put Blob: replace content, headers and metadata as a whole."""
         request = call.request
-        container, old = self._containers.find(call), self._containers.find(call).blobs.get(call.rest)
+        container, old = (
+            self._containers.find(call),
+            self._containers.find(call).blobs.get(call.rest),
+        )
         _check_put(request)
         if old and request.header("if-none-match") == "*":
             raise StorageError(409, "BlobAlreadyExists", "The specified blob already exists.")
         check_conditions(request, old)
         lease = _lease_for_write(call, old)
         etag = self._containers.new_etag()
-        blob = Blob(request.body, _http_headers(request), metadata_of(request), etag, call.now, call.now, lease)
+        blob = Blob(
+            request.body,
+            _http_headers(request),
+            metadata_of(request),
+            etag,
+            call.now,
+            call.now,
+            lease,
+        )
         container.blobs[call.rest] = blob
-        return Response(201, {**blob.stamp(), "Content-MD5": blob.md5(), "x-ms-request-server-encrypted": "true"})
+        return Response(
+            201,
+            {**blob.stamp(), "Content-MD5": blob.md5(), "x-ms-request-server-encrypted": "true"},
+        )
 
     def get(self, call: Call) -> Response:
-        """Get Blob: the whole, or the range asked for."""
+        """Get Blob: the whole content, or the requested range."""
         blob = self._readable(call)
         headers = blob.headers(call.now)
-        asked = call.request.header("x-ms-range") or call.request.header("range")
-        found = RANGE.fullmatch(asked)
-        if not found:
+        requested = call.request.header("x-ms-range") or call.request.header("range")
+        match = RANGE.fullmatch(requested)
+        if not match:
             return Response(200, {**headers, "Content-MD5": blob.md5()}, blob.content)
-        first, size = int(found[1]), len(blob.content)
+        first, size = int(match[1]), len(blob.content)
         if first >= size:
             message = "The range specified is invalid for the current size of the resource."
-            raise StorageError(416, "InvalidRange", message, headers={"Content-Range": f"bytes */{size}"})
-        content = blob.content[first : int(found[2] or size) + 1]
+            raise StorageError(
+                416, "InvalidRange", message, headers={"Content-Range": f"bytes */{size}"}
+            )
+        content = blob.content[first : int(match[2] or size) + 1]
         position = {"Content-Range": f"bytes {first}-{first + len(content) - 1}/{size}"}
         return Response(206, {**headers, **position, "x-ms-blob-content-md5": blob.md5()}, content)
 
@@ -105,7 +121,9 @@ class BlobOperations:
         duration = _number(call.request, "x-ms-lease-duration")
         if duration is None:
             raise header_missing("x-ms-lease-duration")
-        proposed = _guid(call.request, "x-ms-proposed-lease-id") or str(uuid.UUID(bytes=self._entropy(16), version=4))
+        proposed = _guid(call.request, "x-ms-proposed-lease-id") or str(
+            uuid.UUID(bytes=self._entropy(16), version=4)
+        )
         blob.lease = blob.lease.acquire(proposed, duration, call.now)
         return Response(201, {"x-ms-lease-id": blob.lease.id})
 
@@ -146,7 +164,7 @@ def _break(call: Call, blob: Blob) -> Response:
 
 
 def _lease_for_write(call: Call, blob: Blob | None) -> Lease:
-    """Return the lease that a written blob has, after checking that it permits the write."""
+    """Return the lease of a blob to be written, after checking that it permits the write."""
     lease = blob.lease if blob else Lease()
     lease.check_write(_guid(call.request, "x-ms-lease-id"), call.now)
     return lease.after_write(call.now)
@@ -156,16 +174,28 @@ def _check_put(request: Request) -> None:
     kind = _required(request, "x-ms-blob-type")
     if kind != "BlockBlob":
         raise header_refused("x-ms-blob-type", kind)
-    given, computed = request.header("content-md5"), content_md5(request.body)
-    if given and given != computed:
+    declared, computed = request.header("content-md5"), content_md5(request.body)
+    if declared and declared != computed:
         message = "The MD5 value specified in the request did not match with the MD5 value calculated by the server."
-        raise StorageError(400, "Md5Mismatch", message, {"UserSpecifiedMd5": given, "ServerCalculatedMd5": computed})
+        raise StorageError(
+            400,
+            "Md5Mismatch",
+            message,
+            {"UserSpecifiedMd5": declared, "ServerCalculatedMd5": computed},
+        )
 
 
 def _http_headers(request: Request) -> dict[str, str]:
-    kind = request.header("x-ms-blob-content-type") or request.header("content-type") or "application/octet-stream"
-    given = {name: next(filter(None, map(request.header, sources)), "") for name, sources in HTTP_HEADERS.items()}
-    return {"Content-Type": kind, **{name: value for name, value in given.items() if value}}
+    kind = (
+        request.header("x-ms-blob-content-type")
+        or request.header("content-type")
+        or "application/octet-stream"
+    )
+    headers = {
+        name: next(filter(None, map(request.header, sources)), "")
+        for name, sources in HTTP_HEADERS.items()
+    }
+    return {"Content-Type": kind, **{name: value for name, value in headers.items() if value}}
 
 
 def _required(request: Request, name: str) -> str:
@@ -181,7 +211,7 @@ def _lease_id(request: Request) -> str:
 
 
 def _guid(request: Request, name: str) -> str:
-    """Return an id in its canonical form, or an empty text where the header is absent."""
+    """Return an id in its canonical form; an empty text if the header is missing."""
     value = request.header(name)
     try:
         return str(uuid.UUID(value)) if value else ""

@@ -1,4 +1,4 @@
-"""Containers and blobs as the blob service stores them, and the conditions under which they may be read or written."""
+"""Containers and blobs as the blob service stores them, and the conditions of requests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,14 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from simulator.storage.leases import Lease
-from simulator.storage.wire import StorageError, element, header_refused, http_date, metadata_headers, text
+from simulator.storage.wire import (
+    StorageError,
+    element,
+    header_refused,
+    http_date,
+    metadata_headers,
+    text,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,24 +30,29 @@ if TYPE_CHECKING:
 
 NAME = re.compile(r"(?!.*--)[a-z0-9][a-z0-9-]*[a-z0-9]")
 NAME_LENGTHS = range(3, 64)
-"""What containers and queues may be called."""
+"""The allowed lengths of names of containers and queues."""
 
 BEING_DELETED = timedelta(seconds=30)
-"""How long the name of a deleted container cannot be used again, at least."""
+"""How long, at least, the name of a deleted container stays reserved."""
 
 
 def check_name(name: str) -> None:
-    """Refuse a name that no container or queue can have."""
+    """Refuse an invalid name of a container or queue."""
     if len(name) not in NAME_LENGTHS:
         message = "The specified resource name length is not within the permissible limits."
         raise StorageError(400, "OutOfRangeInput", message)
     if not NAME.fullmatch(name):
-        raise StorageError(400, "InvalidResourceName", "The specified resource name contains invalid characters.")
+        raise StorageError(
+            400, "InvalidResourceName", "The specified resource name contains invalid characters."
+        )
 
 
 @dataclass
 class Blob:
-    """One block blob. ETag and last-modified time change with content and metadata, never with the lease."""
+    """One block blob.
+
+    ETag and last-modified time change with content and metadata, never with the lease.
+    """
 
     content: bytes
     http: Mapping[str, str]
@@ -51,7 +63,7 @@ class Blob:
     lease: Lease = field(default_factory=Lease)
 
     def stamp(self) -> dict[str, str]:
-        """Return the two headers by which a client tells one state of the blob from another."""
+        """Return the two headers that identify the state of a blob."""
         return {"ETag": self.etag, "Last-Modified": http_date(self.modified)}
 
     def md5(self) -> str:
@@ -59,7 +71,7 @@ class Blob:
         return content_md5(self.content)
 
     def headers(self, now: datetime) -> dict[str, str]:
-        """Return what Get Blob and Get Blob Properties tell of a blob."""
+        """Return the headers of Get Blob and Get Blob Properties."""
         return {
             **self.stamp(),
             **self.http,
@@ -72,7 +84,7 @@ class Blob:
         }
 
     def xml(self, now: datetime) -> str:
-        """Return what List Blobs tells of a blob."""
+        """Return a blob's entry in List Blobs."""
         lease = self.lease.headers(now)
         known = {
             "Creation-Time": http_date(self.created),
@@ -91,7 +103,7 @@ class Blob:
 
 
 def content_md5(content: bytes) -> str:
-    """Return content's MD5 in base64, the form in which Azure Storage checks what arrived."""
+    """Return the content's MD5 in base64, as Azure Storage compares it."""
     return base64.b64encode(hashlib.md5(content, usedforsecurity=False).digest()).decode()
 
 
@@ -105,7 +117,7 @@ class Container:
     blobs: dict[str, Blob] = field(default_factory=dict)
 
     def headers(self) -> dict[str, str]:
-        """Return what Get Container Properties tells of a container."""
+        """Return the headers of Get Container Properties."""
         return {
             "ETag": self.etag,
             "Last-Modified": http_date(self.modified),
@@ -127,11 +139,11 @@ class Containers:
 
     @property
     def held(self) -> Mapping[tuple[str, str], Container]:
-        """All containers, by account and name: what somebody with rights at the accounts sees."""
+        """All containers by account and name, as somebody with access to the accounts sees them."""
         return self._containers
 
     def new_etag(self) -> str:
-        """Return an ETag that was never used before."""
+        """Return a new, unique ETag."""
         return f'"0x{next(self._etags):X}"'
 
     def names(self, account: str) -> list[str]:
@@ -139,11 +151,13 @@ class Containers:
         return [name for owner, name in self._containers if owner == account]
 
     def create(self, call: Call, metadata: Mapping[str, str]) -> Container:
-        """Create a container; its name must be free."""
+        """Create a container; refuse a name that is in use."""
         check_name(call.container)
         key = (call.account.name, call.container)
         if key in self._containers:
-            raise StorageError(409, "ContainerAlreadyExists", "The specified container already exists.")
+            raise StorageError(
+                409, "ContainerAlreadyExists", "The specified container already exists."
+            )
         if call.now < self._deleted.get(key, call.now):
             message = "The specified container is being deleted. Try operation later."
             raise StorageError(409, "ContainerBeingDeleted", message)
@@ -152,13 +166,13 @@ class Containers:
 
     def find(self, call: Call) -> Container:
         """Return the container that a call names."""
-        found = self._containers.get((call.account.name, call.container))
-        if found is None:
+        container = self._containers.get((call.account.name, call.container))
+        if container is None:
             raise StorageError(404, "ContainerNotFound", "The specified container does not exist.")
-        return found
+        return container
 
     def delete(self, call: Call) -> None:
-        """Delete a container with all its blobs, leased ones too."""
+        """Delete a container with all its blobs, including leased ones."""
         self.find(call)
         key = (call.account.name, call.container)
         del self._containers[key]
@@ -166,25 +180,32 @@ class Containers:
 
     def blob(self, call: Call) -> Blob:
         """Return the blob that a call names."""
-        found = self.find(call).blobs.get(call.rest)
-        if found is None:
+        blob = self.find(call).blobs.get(call.rest)
+        if blob is None:
             raise StorageError(404, "BlobNotFound", "The specified blob does not exist.")
-        return found
+        return blob
 
 
 def check_conditions(request: Request, blob: Blob | None) -> None:
-    """Refuse a request whose If-… headers do not hold: 304 for a read of what did not change, else 412."""
+    """Refuse a request whose If-… headers do not hold.
+
+    304 for a read of an unchanged blob, otherwise 412.
+    """
     etag = blob.etag if blob else None
-    if (wanted := request.header("if-match")) and (etag is None or wanted not in {etag, "*"}):
+    if (if_match := request.header("if-match")) and (etag is None or if_match not in {etag, "*"}):
         raise _not_met(412)
-    if (unwanted := request.header("if-none-match")) and etag is not None and unwanted in {etag, "*"}:
+    if (
+        (if_none_match := request.header("if-none-match"))
+        and etag is not None
+        and if_none_match in {etag, "*"}
+    ):
         raise _not_met(304 if request.method in {"GET", "HEAD"} else 412)
     if blob:
         _check_times(request, blob)
 
 
 def _check_times(request: Request, blob: Blob) -> None:
-    # HTTP dates have whole seconds, so what is compared has them too.
+    # HTTP dates have whole seconds, so compare whole seconds.
     modified = blob.modified.replace(microsecond=0)
     if (since := _date(request, "if-modified-since")) and modified <= since:
         raise _not_met(304 if request.method in {"GET", "HEAD"} else 412)
@@ -202,5 +223,7 @@ def _date(request: Request, name: str) -> datetime | None:
 
 def _not_met(status: int) -> StorageError:
     return StorageError(
-        status, "ConditionNotMet", "The condition specified using HTTP conditional header(s) is not met."
+        status,
+        "ConditionNotMet",
+        "The condition specified using HTTP conditional header(s) is not met.",
     )

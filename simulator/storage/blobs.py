@@ -1,7 +1,9 @@
 """The blob service: service properties, containers, block blobs and their leases.
 
 https://learn.microsoft.com/rest/api/storageservices/blob-service-rest-api
-Not simulated: blocks, append and page blobs, snapshots, versions, tags, tiers, public access, leases on containers.
+
+Not simulated: blocks, append and page blobs, snapshots, versions, tags, tiers, public access,
+leases on containers.
 """
 
 from __future__ import annotations
@@ -11,7 +13,15 @@ from typing import TYPE_CHECKING
 from simulator.storage.blob_objects import BlobOperations
 from simulator.storage.blob_store import Containers
 from simulator.storage.service import Call, Route, StorageService, listing
-from simulator.storage.wire import XML, document, element, http_date, metadata_of, query_refused, text
+from simulator.storage.wire import (
+    XML,
+    document,
+    element,
+    http_date,
+    metadata_of,
+    query_refused,
+    text,
+)
 from simulator.wire import Response
 
 if TYPE_CHECKING:
@@ -54,13 +64,15 @@ class BlobService(StorageService):
         }
 
     def route(self, call: Call) -> Route | None:
-        """Return what answers a call, by how deep its path goes."""
+        """Return the operation for a call, by the depth of its path."""
         table = self._blob if call.rest else self._container if call.container else self._service
         return table.get((call.request.method, call.comp))
 
     def _create(self, call: Call) -> Response:
         container = self.containers.create(call, metadata_of(call.request))
-        return Response(201, {"ETag": container.etag, "Last-Modified": http_date(container.modified)})
+        return Response(
+            201, {"ETag": container.etag, "Last-Modified": http_date(container.modified)}
+        )
 
     def _properties(self, call: Call) -> Response:
         return Response(200, self.containers.find(call).headers())
@@ -79,14 +91,22 @@ class BlobService(StorageService):
 
     def _list_blobs(self, call: Call) -> Response:
         if call.request.query.get("delimiter"):
-            raise query_refused("delimiter", call.request.query["delimiter"], "The simulator lists without hierarchy.")
+            raise query_refused(
+                "delimiter",
+                call.request.query["delimiter"],
+                "The simulator lists without hierarchy.",
+            )
         blobs = self.containers.find(call).blobs
         detailed = "metadata" in call.request.query.get("include", "").split(",")
 
         def describe(name: str) -> str:
             blob = blobs[name]
-            metadata = element("Metadata", *(text(key, value) for key, value in blob.metadata.items()))
-            return element("Blob", text("Name", name), blob.xml(call.now), *([metadata] if detailed else []))
+            metadata = element(
+                "Metadata", *(text(key, value) for key, value in blob.metadata.items())
+            )
+            return element(
+                "Blob", text("Name", name), blob.xml(call.now), *([metadata] if detailed else [])
+            )
 
         endpoint = {"ServiceEndpoint": self._endpoint(call), "ContainerName": call.container}
         return Response(200, XML, document(listing(call, blobs, "Blobs", describe, **endpoint)))
@@ -96,7 +116,7 @@ class BlobService(StorageService):
 
 
 def _service_properties(call: Call) -> Response:
-    """Answer Get Blob Service Properties with what a new account has."""
+    """Return Get Blob Service Properties of a new account."""
     del call
     keep = element("RetentionPolicy", text("Enabled", "false"))
     logging = [text(name, "false") for name in ("Delete", "Read", "Write")]

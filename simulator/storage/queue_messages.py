@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from simulator.storage.queue_store import NEVER, Message
-from simulator.storage.wire import XML, StorageError, document, element, http_date, query_refused, text, whole_number
+from simulator.storage.wire import (
+    XML,
+    StorageError,
+    document,
+    element,
+    http_date,
+    query_refused,
+    text,
+    whole_number,
+)
 from simulator.wire import Response
 
 if TYPE_CHECKING:
@@ -26,14 +35,14 @@ MAX_BYTES = 64 * 1024
 
 
 class MessageOperations:
-    """What the queue service does with messages. Encoding a message's text is the client's business."""
+    """The queue service's operations on messages. Clients encode a message's text themselves."""
 
     def __init__(self, queues: Queues, entropy: Callable[[int], bytes]) -> None:
         self._queues = queues
         self._entropy = entropy
 
     def put(self, call: Call) -> Response:
-        """Put Message: append one; it may stay hidden for a while."""
+        """Put Message: append one; it may be hidden at first."""
         queue, body = self._queue(call), _message_text(call.request)
         delay = whole_number(call.request, "visibilitytimeout", 0, range(WEEK + 1))
         expires = _expiry(call, delay)
@@ -44,21 +53,21 @@ class MessageOperations:
         return _messages(201, [_described(message, held=True)])
 
     def get(self, call: Call) -> Response:
-        """Get Messages, which hides them and counts; Peek Messages with peekonly=true, which does neither."""
+        """Get Messages: hide and count them; with peekonly=true (Peek Messages), do neither."""
         limit = whole_number(call.request, "numofmessages", 1, BATCH)
         if call.request.query.get("peekonly") == "true":
-            found = self._queue(call).visible(call.now, limit)
-            return _messages(200, [_described(message, count=True) for message in found])
+            messages = self._queue(call).visible(call.now, limit)
+            return _messages(200, [_described(message, count=True) for message in messages])
         hidden = whole_number(call.request, "visibilitytimeout", 30, range(1, WEEK + 1))
-        found = self._queue(call).visible(call.now, limit)
-        for message in found:
+        messages = self._queue(call).visible(call.now, limit)
+        for message in messages:
             message.visible = call.now + timedelta(seconds=hidden)
             message.receipt = self._queues.new_receipt()
             message.dequeued += 1
-        return _messages(200, [_described(message, held=True, count=True) for message in found])
+        return _messages(200, [_described(message, held=True, count=True) for message in messages])
 
     def update(self, call: Call) -> Response:
-        """Update Message: hide it anew, and replace its text where the request has one."""
+        """Update Message: hide it again, and replace its text if the request has one."""
         _required(call.request, "visibilitytimeout")
         hidden = whole_number(call.request, "visibilitytimeout", 0, range(WEEK + 1))
         message = self._held(call)
@@ -66,7 +75,13 @@ class MessageOperations:
             message.body = _message_text(call.request)
         message.visible = call.now + timedelta(seconds=hidden)
         message.receipt = self._queues.new_receipt()
-        return Response(204, {"x-ms-popreceipt": message.receipt, "x-ms-time-next-visible": http_date(message.visible)})
+        return Response(
+            204,
+            {
+                "x-ms-popreceipt": message.receipt,
+                "x-ms-time-next-visible": http_date(message.visible),
+            },
+        )
 
     def delete(self, call: Call) -> Response:
         """Delete Message."""
@@ -75,7 +90,7 @@ class MessageOperations:
         return Response(204)
 
     def clear(self, call: Call) -> Response:
-        """Clear Messages: delete all of them, hidden ones too."""
+        """Clear Messages: delete all of them, including hidden ones."""
         self._queue(call).messages.clear()
         return Response(204)
 
@@ -91,16 +106,18 @@ def _required(request: Request, name: str) -> str:
     value = request.query.get(name, "")
     if not value:
         message = "A query parameter that's mandatory for this request is not specified."
-        raise StorageError(400, "MissingRequiredQueryParameter", message, {"QueryParameterName": name})
+        raise StorageError(
+            400, "MissingRequiredQueryParameter", message, {"QueryParameterName": name}
+        )
     return value
 
 
 def _expiry(call: Call, delay: int) -> datetime:
-    asked = call.request.query.get("messagettl", "")
+    text = call.request.query.get("messagettl", "")
     life = whole_number(call.request, "messagettl", WEEK, range(FOREVER, 2**31))
     if life == 0:
         reason = "Value must be greater than or equal to 1, or -1 to indicate an infinite TTL."
-        raise query_refused("messagettl", asked, reason)
+        raise query_refused("messagettl", text, reason)
     if life == FOREVER:
         return NEVER
     if delay >= life:
@@ -111,9 +128,11 @@ def _expiry(call: Call, delay: int) -> datetime:
 
 def _message_text(request: Request) -> str:
     try:
-        root = ET.fromstring(request.body)  # noqa: S314 - the only sender is this project's own code
+        root = ET.fromstring(request.body)  # noqa: S314 - only our own code sends this
     except ET.ParseError:
-        raise StorageError(400, "InvalidXmlDocument", "XML specified is not syntactically valid.") from None
+        raise StorageError(
+            400, "InvalidXmlDocument", "XML specified is not syntactically valid."
+        ) from None
     body = root.findtext("MessageText")
     if root.tag != "QueueMessage" or body is None:
         raise StorageError(400, "InvalidXmlDocument", "XML specified is not syntactically valid.")
@@ -124,7 +143,10 @@ def _message_text(request: Request) -> str:
 
 
 def _described(message: Message, *, held: bool = False, count: bool = False) -> str:
-    """Return one message in XML: with its receipt for whoever holds it; with count and text for whoever reads it."""
+    """Return one message in XML.
+
+    `held` adds the receipt, for the holder; `count` adds count and text, for readers.
+    """
     known: list[tuple[str, object]] = [
         ("MessageId", message.id),
         ("InsertionTime", http_date(message.inserted)),

@@ -12,15 +12,15 @@ from simulator.storage.blob_store import check_name
 from simulator.storage.wire import StorageError
 
 NEVER = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
-"""When a message expires that was sent to live for ever."""
+"""The expiry of a message that never expires."""
 
 BEING_DELETED = timedelta(seconds=40)
-"""How long the name of a deleted queue cannot be used again, at least."""
+"""How long, at least, the name of a deleted queue stays reserved."""
 
 
 @dataclass
 class Message:
-    """One message. `receipt` is what the last reader, or the sender, may delete or update it with."""
+    """One message. The last reader or the sender deletes or updates it with `receipt`."""
 
     id: str
     body: str
@@ -33,30 +33,32 @@ class Message:
 
 @dataclass
 class Queue:
-    """One queue and its messages, in the order in which they were sent."""
+    """One queue and its messages, in the order of their arrival."""
 
     metadata: Mapping[str, str]
     messages: list[Message] = field(default_factory=list)
 
     def alive(self, now: datetime) -> list[Message]:
-        """Return the messages that have not expired, hidden ones too; the expired are forgotten."""
+        """Return all unexpired messages, including hidden ones; forget the expired ones."""
         self.messages = [message for message in self.messages if message.expires > now]
         return self.messages
 
     def visible(self, now: datetime, limit: int) -> list[Message]:
-        """Return up to `limit` messages that can be read, those first that became visible first."""
-        found = [message for message in self.alive(now) if message.visible <= now]
-        return sorted(found, key=lambda message: message.visible)[:limit]
+        """Return up to `limit` readable messages, in the order in which they became visible."""
+        readable = [message for message in self.alive(now) if message.visible <= now]
+        return sorted(readable, key=lambda message: message.visible)[:limit]
 
     def held(self, message_id: str, receipt: str, now: datetime) -> Message:
-        """Return a message that the caller holds: nobody else has read it since."""
-        found = next((message for message in self.alive(now) if message.id == message_id), None)
-        if found is None:
+        """Return a message that the caller holds; refuse it if somebody has read it since."""
+        match = next((message for message in self.alive(now) if message.id == message_id), None)
+        if match is None:
             raise StorageError(404, "MessageNotFound", "The specified message does not exist.")
-        if found.receipt != receipt:
-            message = "The specified pop receipt did not match the pop receipt for a dequeued message."
+        if match.receipt != receipt:
+            message = (
+                "The specified pop receipt did not match the pop receipt for a dequeued message."
+            )
             raise StorageError(400, "PopReceiptMismatch", message)
-        return found
+        return match
 
 
 class Queues:
@@ -68,7 +70,7 @@ class Queues:
         self._receipts: Iterator[int] = itertools.count(1)
 
     def new_receipt(self) -> str:
-        """Return a pop receipt that was never used before."""
+        """Return a new, unique pop receipt."""
         return base64.b64encode(next(self._receipts).to_bytes(8, "little")).decode()
 
     def names(self, account: str) -> list[str]:
@@ -76,7 +78,7 @@ class Queues:
         return [name for owner, name in self._queues if owner == account]
 
     def create(self, account: str, name: str, metadata: Mapping[str, str], now: datetime) -> bool:
-        """Create a queue and return True; False where it exists with the same metadata."""
+        """Create a queue and return True; return False if it exists with the same metadata."""
         check_name(name)
         existing = self._queues.get((account, name))
         if existing:
@@ -90,10 +92,10 @@ class Queues:
 
     def find(self, account: str, name: str) -> Queue:
         """Return one queue."""
-        found = self._queues.get((account, name))
-        if found is None:
+        queue = self._queues.get((account, name))
+        if queue is None:
             raise StorageError(404, "QueueNotFound", "The specified queue does not exist.")
-        return found
+        return queue
 
     def delete(self, account: str, name: str, now: datetime) -> None:
         """Delete a queue with all its messages."""

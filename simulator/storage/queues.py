@@ -1,6 +1,7 @@
 """The queue service: queues and their messages.
 
 https://learn.microsoft.com/rest/api/storageservices/queue-service-rest-api
+
 Not simulated: setting service properties, access policies.
 """
 
@@ -50,7 +51,7 @@ class QueueService(StorageService):
         }
 
     def route(self, call: Call) -> Route | None:
-        """Return what answers a call: /queue, /queue/messages or /queue/messages/id."""
+        """Return the operation for a call: /queue, /queue/messages or /queue/messages/id."""
         if not call.rest:
             table = self._queue if call.container else self._service
             return table.get((call.request.method, call.comp))
@@ -71,11 +72,15 @@ class QueueService(StorageService):
             return element("Queue", text("Name", name), *([metadata] if detailed else []))
 
         endpoint = f"https://{account}.{self.domain}/"
-        body = listing(call, self.queues.names(account), "Queues", describe, ServiceEndpoint=endpoint)
+        body = listing(
+            call, self.queues.names(account), "Queues", describe, ServiceEndpoint=endpoint
+        )
         return Response(200, XML, document(body))
 
     def _create(self, call: Call) -> Response:
-        created = self.queues.create(call.account.name, call.container, metadata_of(call.request), call.now)
+        created = self.queues.create(
+            call.account.name, call.container, metadata_of(call.request), call.now
+        )
         return Response(201 if created else 204)
 
     def _delete(self, call: Call) -> Response:

@@ -1,4 +1,4 @@
-"""The frame that the blob and the queue service share: find the account, route, authorise, answer."""
+"""What the blob and the queue service share: find the account, route, authorise, answer."""
 
 from __future__ import annotations
 
@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
 from simulator.storage.access import Gate
-from simulator.storage.wire import Envelope, StorageError, element, operation_refused, text, whole_number
+from simulator.storage.wire import (
+    Envelope,
+    StorageError,
+    element,
+    operation_refused,
+    text,
+    whole_number,
+)
 from simulator.wire import Request, Response
 
 if TYPE_CHECKING:
@@ -19,12 +26,15 @@ if TYPE_CHECKING:
     from simulator.world import World
 
 PAGE = 5000
-"""The most items that one page of a listing holds."""
+"""The maximum number of items in one page of a listing."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """One request to an account's service, taken apart: `path` is the resource inside the account, without a slash."""
+    """One request to an account's service.
+
+    `path` is the resource inside the account, without a leading slash.
+    """
 
     request: Request
     account: StorageAccount
@@ -43,20 +53,27 @@ class Call:
 
     @property
     def comp(self) -> str:
-        """What the query asks about the resource."""
-        return "&".join(filter(None, (self.request.query.get("restype", ""), self.request.query.get("comp", ""))))
+        """The query's comp: the part of the resource."""
+        return "&".join(
+            filter(
+                None, (self.request.query.get("restype", ""), self.request.query.get("comp", ""))
+            )
+        )
 
 
 @dataclass(frozen=True)
 class Route:
-    """What answers an operation, and the actions of which a role must permit one."""
+    """An operation, and the actions of which the caller's role must permit one."""
 
     handler: Callable[[Call], Response]
     actions: tuple[str, ...]
 
 
 class StorageService(ABC):
-    """One service of all storage accounts. A subclass sets `server`, `provider`, and finds the route of a call."""
+    """One service of all storage accounts.
+
+    A subclass sets `server` and `provider`, and finds a call's route.
+    """
 
     server = ""
     provider = ""
@@ -68,7 +85,7 @@ class StorageService(ABC):
         self._envelope = Envelope(self.server)
 
     def answers(self, host: str) -> bool:
-        """Tell whether the host is the service's own (account in the path) or that of an account which exists."""
+        """Return whether the host is the service's, with the account in the path or in the name."""
         return host == self.domain or (
             host.endswith(f".{self.domain}") and self._account_of(host) in self.world.accounts
         )
@@ -84,7 +101,7 @@ class StorageService(ABC):
 
     @abstractmethod
     def route(self, call: Call) -> Route | None:
-        """Return what answers a call, or None for an operation that does not exist."""
+        """Return the operation for a call; None if it does not exist."""
 
     def _serve(self, request: Request, now: datetime) -> Response:
         call = self._locate(request, now)
@@ -111,16 +128,27 @@ class StorageService(ABC):
         return f"{call.account.resource_id}{below}"
 
 
-def listing(call: Call, names: Iterable[str], plural: str, describe: Callable[[str], str], **attributes: str) -> str:
-    """Return one page of a listing in XML: from `marker` on, names that start with `prefix`, in order."""
+def listing(
+    call: Call, names: Iterable[str], plural: str, describe: Callable[[str], str], **attributes: str
+) -> str:
+    """Return one page of a listing in XML.
+
+    It holds the names that start with `prefix`, in order, beginning at `marker`.
+    """
     query = call.request.query
     limit = whole_number(call.request, "maxresults", PAGE, range(1, PAGE + 1))
     prefix, marker = query.get("prefix", ""), query.get("marker", "")
-    found = sorted(name for name in names if name.startswith(prefix) and name >= marker)
-    page, following = found[:limit], found[limit : limit + 1]
+    matching = sorted(name for name in names if name.startswith(prefix) and name >= marker)
+    page, following = matching[:limit], matching[limit : limit + 1]
     echoed = [text(tag, query[key]) for key, tag in _ECHOED.items() if query.get(key)]
     items = element(plural, *map(describe, page))
-    return element("EnumerationResults", *echoed, items, element("NextMarker", *map(escape, following)), **attributes)
+    return element(
+        "EnumerationResults",
+        *echoed,
+        items,
+        element("NextMarker", *map(escape, following)),
+        **attributes,
+    )
 
 
 _ECHOED: Mapping[str, str] = {"prefix": "Prefix", "marker": "Marker", "maxresults": "MaxResults"}

@@ -1,4 +1,4 @@
-"""What every answer of Azure Storage has in common: headers, XML, and errors with their codes.
+"""What all answers of Azure Storage share: headers, XML, and errors with their codes.
 
 https://learn.microsoft.com/rest/api/storageservices/status-and-error-codes2
 """
@@ -31,26 +31,28 @@ class StorageError(Exception):
 
 
 def header_refused(name: str, value: str) -> StorageError:
-    """Return the error for a header whose value Azure does not take."""
+    """Return the error for a header with an invalid value."""
     message = "The value for one of the HTTP headers is not in the correct format."
-    return StorageError(400, "InvalidHeaderValue", message, {"HeaderName": name, "HeaderValue": value})
+    return StorageError(
+        400, "InvalidHeaderValue", message, {"HeaderName": name, "HeaderValue": value}
+    )
 
 
 def header_missing(name: str) -> StorageError:
-    """Return the error for a header that the operation cannot do without."""
+    """Return the error for a missing required header."""
     message = "An HTTP header that's mandatory for this request is not specified."
     return StorageError(400, "MissingRequiredHeader", message, {"HeaderName": name})
 
 
 def query_refused(name: str, value: str, reason: str) -> StorageError:
-    """Return the error for a query parameter that makes no sense."""
+    """Return the error for an invalid query parameter."""
     message = "Value for one of the query parameters specified in the request URI is invalid."
     details = {"QueryParameterName": name, "QueryParameterValue": value, "Reason": reason}
     return StorageError(400, "InvalidQueryParameterValue", message, details)
 
 
 def whole_number(request: Request, name: str, default: int, allowed: range) -> int:
-    """Return a query parameter as a number, or refuse it as Azure does outside `allowed`."""
+    """Return a query parameter as a number; refuse it outside `allowed`, as Azure does."""
     text = request.query.get(name, "")
     if not text:
         return default
@@ -60,14 +62,16 @@ def whole_number(request: Request, name: str, default: int, allowed: range) -> i
         raise query_refused(name, text, "") from None
     if number in allowed:
         return number
-    message = "One of the query parameters specified in the request URI is outside the permissible range."
+    message = (
+        "One of the query parameters specified in the request URI is outside the permissible range."
+    )
     limits = {"MinimumAllowed": str(allowed.start), "MaximumAllowed": str(allowed.stop - 1)}
     details = {"QueryParameterName": name, "QueryParameterValue": text, **limits}
     raise StorageError(400, "OutOfRangeQueryParameterValue", message, details)
 
 
 def operation_refused(request: Request) -> StorageError:
-    """Return the error for a request that fits no operation of the service."""
+    """Return the error for a request that matches no operation of the service."""
     if "comp" in request.query:
         return query_refused("comp", request.query["comp"], "")
     message = "The resource doesn't support specified Http Verb."
@@ -80,9 +84,11 @@ def http_date(moment: datetime) -> str:
 
 
 def element(name: str, *children: str, **attributes: str) -> str:
-    """Return an XML element around children that are XML already."""
+    """Return an XML element with these XML children."""
     described = "".join(f' {key}="{escape(value)}"' for key, value in attributes.items())
-    return f"<{name}{described}>{''.join(children)}</{name}>" if children else f"<{name}{described} />"
+    return (
+        f"<{name}{described}>{''.join(children)}</{name}>" if children else f"<{name}{described} />"
+    )
 
 
 def text(name: str, value: object) -> str:
@@ -96,13 +102,17 @@ def document(root: str) -> bytes:
 
 
 def metadata_of(request: Request) -> dict[str, str]:
-    """Return the metadata in a request's x-ms-meta-… headers; its names must be C# identifiers."""
+    """Return the metadata in x-ms-meta-… headers; names must be valid C# identifiers."""
     prefix = "x-ms-meta-"
-    found = {name.removeprefix(prefix): value for name, value in request.headers.items() if name.startswith(prefix)}
-    if not all(name.isidentifier() for name in found):
+    metadata = {
+        name.removeprefix(prefix): value
+        for name, value in request.headers.items()
+        if name.startswith(prefix)
+    }
+    if not all(name.isidentifier() for name in metadata):
         message = "The metadata specified is invalid. It has characters that are not permitted."
         raise StorageError(400, "InvalidMetadata", message)
-    return found
+    return metadata
 
 
 def metadata_headers(metadata: Mapping[str, str]) -> dict[str, str]:
@@ -111,7 +121,7 @@ def metadata_headers(metadata: Mapping[str, str]) -> dict[str, str]:
 
 
 class Envelope:
-    """Puts the headers that every answer of one service carries around an answer, and turns refusals into answers."""
+    """Adds one service's common headers to answers, and turns refusals into answers."""
 
     def __init__(self, server: str) -> None:
         self._server = server
@@ -129,16 +139,26 @@ class Envelope:
         }
         if client_id := request.header("x-ms-client-request-id"):
             headers["x-ms-client-request-id"] = client_id
-        bodiless = request.method == "HEAD" or response.status in {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}
+        bodiless = request.method == "HEAD" or response.status in {
+            HTTPStatus.NO_CONTENT,
+            HTTPStatus.NOT_MODIFIED,
+        }
         return Response(response.status, headers, b"" if bodiless else response.body)
 
     def refuse(self, request: Request, error: StorageError, now: datetime) -> Response:
         """Return a refusal as an answer."""
-        headers = {**XML, **error.headers, "x-ms-error-code": error.code, "x-ms-request-id": self._request_id()}
+        headers = {
+            **XML,
+            **error.headers,
+            "x-ms-error-code": error.code,
+            "x-ms-request-id": self._request_id(),
+        }
         time = now.strftime("%Y-%m-%dT%H:%M:%S.%f0Z")
         message = f"{error.message}\nRequestId:{headers['x-ms-request-id']}\nTime:{time}"
         details = [text(name, value) for name, value in error.details.items()]
-        body = document(element("Error", text("Code", error.code), text("Message", message), *details))
+        body = document(
+            element("Error", text("Code", error.code), text("Message", message), *details)
+        )
         return self.seal(request, Response(error.status, headers, body), now)
 
     def _request_id(self) -> str:

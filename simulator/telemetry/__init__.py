@@ -1,1 +1,1 @@
-"""Application Insights: the ingestion endpoint that exporters post to, and the tables that queries read."""
+"""Application Insights: the ingestion endpoint for exporters, and the tables for queries."""

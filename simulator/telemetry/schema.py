@@ -1,7 +1,7 @@
-"""What Application Insights takes in: the fields of each type of telemetry, what is required, and how long it may be.
+"""Application Insights' telemetry types: fields, which are required, and maximum lengths.
 
-Sources: Microsoft's EndpointSpecs/Schemas (ApplicationInsights-Home) for fields and lengths, which the exporter's own source
-names; the wording of refusals as clients of the service have recorded it.
+Sources: Microsoft's EndpointSpecs/Schemas (ApplicationInsights-Home) for fields and lengths, which
+the exporter's own source names. The wording of refusals is as recorded by clients of the service.
 """
 
 from __future__ import annotations
@@ -13,17 +13,19 @@ from datetime import datetime, timedelta
 from typing import Any
 
 MAX_ITEM = 65_536
-"""Bytes of one item."""
+"""The maximum size of one item in bytes."""
 OLDEST = timedelta(hours=48)
 NEWEST = timedelta(hours=2)
 MAX_KEY, MAX_VALUE = 150, 8192
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
-DURATION = re.compile(r"(?:(?P<days>\d{1,3})\.)?(?P<hours>\d\d):(?P<minutes>\d\d):(?P<seconds>\d\d(?:\.\d{1,7})?)")
+DURATION = re.compile(
+    r"(?:(?P<days>\d{1,3})\.)?(?P<hours>\d\d):(?P<minutes>\d\d):(?P<seconds>\d\d(?:\.\d{1,7})?)"
+)
 
 
 @dataclass(frozen=True)
 class Field:
-    """One field; `longest` is in characters."""
+    """One field; `longest` is its maximum length in characters."""
 
     kind: type[Any] | tuple[type[Any], ...] = str
     required: bool = False
@@ -43,8 +45,16 @@ TYPES: dict[str, dict[str, Field]] = {
         "tags": Field(dict),
         "data": Field(dict, required=True),
     },
-    "MessageData": {**COMMON, "message": Field(required=True, longest=32_768), "severityLevel": Field((str, int))},
-    "MetricData": {"ver": COMMON["ver"], "properties": COMMON["properties"], "metrics": Field(list, required=True)},
+    "MessageData": {
+        **COMMON,
+        "message": Field(required=True, longest=32_768),
+        "severityLevel": Field((str, int)),
+    },
+    "MetricData": {
+        "ver": COMMON["ver"],
+        "properties": COMMON["properties"],
+        "metrics": Field(list, required=True),
+    },
     "ExceptionData": {
         **COMMON,
         "exceptions": Field(list, required=True),
@@ -94,7 +104,8 @@ TYPES: dict[str, dict[str, Field]] = {
 }
 NESTED = {"metrics": "DataPoint", "exceptions": "ExceptionDetails"}
 BASES = ("MessageData", "MetricData", "ExceptionData", "RemoteDependencyData", "RequestData")
-"""What this endpoint takes. Azure also takes events, page views and availability, of which Rekey sends none."""
+"""The types that this endpoint accepts. Azure also accepts events, page views and availability,
+which Rekey never sends."""
 TAGS = {
     "ai.application.ver": 1024,
     "ai.cloud.role": 256,
@@ -117,7 +128,7 @@ TAGS = {
 
 
 def complaints(envelope: Mapping[str, Any], now: datetime) -> Iterator[str]:
-    """Yield what the service would say against an envelope, first things first."""
+    """Yield the service's objections to an envelope, in its order."""
     yield from _fields("Envelope", envelope)
     yield from _time(envelope.get("time"), now)
     tags, data = envelope.get("tags"), envelope.get("data")
@@ -131,28 +142,28 @@ def complaints(envelope: Mapping[str, Any], now: datetime) -> Iterator[str]:
 
 
 def moment(text: str) -> datetime:
-    """Read the time of an envelope, of whatever precision."""
+    """Read the time of an envelope, with any number of decimals."""
     return datetime.fromisoformat(text)
 
 
 def milliseconds(duration: str) -> float:
     """Read a duration like 0.00:00:01.250."""
-    found = DURATION.fullmatch(duration)
-    if found is None:
+    match = DURATION.fullmatch(duration)
+    if match is None:
         raise ValueError(f"no duration: {duration!r}")
-    given = {unit: float(text or 0) for unit, text in found.groupdict().items()}
-    return timedelta(**given) / timedelta(milliseconds=1)
+    parts = {unit: float(text or 0) for unit, text in match.groupdict().items()}
+    return timedelta(**parts) / timedelta(milliseconds=1)
 
 
-def _fields(kind: str, given: Mapping[str, Any]) -> Iterator[str]:
+def _fields(kind: str, values: Mapping[str, Any]) -> Iterator[str]:
     for name, field in TYPES[kind].items():
-        value = given.get(name)
+        value = values.get(name)
         if value is None or value in ("", []):
             if field.required:
                 yield f"109: {_field(name, kind)} is required but missing or empty. Expected: {_names(field)}, Actual: undefined"
         else:
             yield from _value(kind, name, field, value)
-    for unknown in sorted(given.keys() - TYPES[kind].keys() - {"kind"}):
+    for unknown in sorted(values.keys() - TYPES[kind].keys() - {"kind"}):
         yield f"{_field(unknown, kind)} is unknown"
 
 
@@ -164,24 +175,26 @@ def _value(kind: str, name: str, field: Field, value: Any) -> Iterator[str]:
     elif name == "duration" and not DURATION.fullmatch(value):
         yield f"{_field(name, kind)} is not a valid duration"
     elif name in NESTED:
-        for each in value:
+        for entry in value:
             yield from (
-                _fields(NESTED[name], each) if isinstance(each, dict) else (f"{_field(name, kind)} holds no object",)
+                _fields(NESTED[name], entry)
+                if isinstance(entry, dict)
+                else (f"{_field(name, kind)} holds no object",)
             )
     elif name == "properties":
         yield from _properties(kind, value)
 
 
-def _properties(kind: str, given: Mapping[str, Any]) -> Iterator[str]:
-    for key, value in given.items():
+def _properties(kind: str, properties: Mapping[str, Any]) -> Iterator[str]:
+    for key, value in properties.items():
         if not isinstance(value, str):
             yield f"{_field(key, kind)} is of incorrect type. Expected: str, Actual: {type(value).__name__}"
         elif len(key) > MAX_KEY or len(value) > MAX_VALUE:
             yield f"100: {_field(key[:MAX_KEY], kind)} is too long. Expected: {MAX_VALUE} characters, Actual: {len(value)}"
 
 
-def _tags(given: Mapping[str, Any]) -> Iterator[str]:
-    for key, value in given.items():
+def _tags(tags: Mapping[str, Any]) -> Iterator[str]:
+    for key, value in tags.items():
         longest = TAGS.get(key)
         if not isinstance(value, str):
             yield f"{_field(key, 'ContextTagKeys')} is of incorrect type. Expected: str, Actual: {type(value).__name__}"
@@ -189,15 +202,15 @@ def _tags(given: Mapping[str, Any]) -> Iterator[str]:
             yield f"100: {_field(key, 'ContextTagKeys')} is too long. Expected: {longest} characters, Actual: {len(value)}"
 
 
-def _time(given: Any, now: datetime) -> Iterator[str]:
-    if not isinstance(given, str) or not given:
+def _time(text: Any, now: datetime) -> Iterator[str]:
+    if not isinstance(text, str) or not text:
         return
-    if not TIME.fullmatch(given):
-        yield f"102: Field 'time' on type 'Envelope' is not a valid time string. Expected: date, Actual: {given}"
+    if not TIME.fullmatch(text):
+        yield f"102: Field 'time' on type 'Envelope' is not a valid time string. Expected: date, Actual: {text}"
         return
-    age = now - moment(given)
+    age = now - moment(text)
     if age > OLDEST:
-        limit, actual = (round(each / timedelta(milliseconds=1)) for each in (OLDEST, age))
+        limit, actual = (round(span / timedelta(milliseconds=1)) for span in (OLDEST, age))
         yield (
             "103: Field 'time' on type 'Envelope' is older than the allowed min date. "
             f"Expected: now - {limit}ms, Actual: now - {actual}ms"
@@ -212,4 +225,4 @@ def _field(name: str, kind: str) -> str:
 
 def _names(field: Field) -> str:
     kinds = field.kind if isinstance(field.kind, tuple) else (field.kind,)
-    return " or ".join("string" if each is str else each.__name__ for each in kinds)
+    return " or ".join("string" if kind is str else kind.__name__ for kind in kinds)

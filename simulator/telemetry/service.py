@@ -17,9 +17,10 @@ PATHS = ("/v2.1/track", "/v2/track")
 
 
 class IngestionService:
-    """Takes in telemetry that bears the right instrumentation key, item by item; `envelopes` are those accepted.
+    """Accepts telemetry items with the right instrumentation key; `envelopes` are accepted items.
 
-    `refused` remembers why items were not: the endpoint tells the exporter, which can only drop them.
+    `refused` holds the reason of each refusal: the endpoint tells the exporter, which can only drop
+    the item.
     """
 
     def __init__(self, world: World, host: str, key: str) -> None:
@@ -31,16 +32,16 @@ class IngestionService:
 
     @property
     def connection_string(self) -> str:
-        """What an app finds in APPLICATIONINSIGHTS_CONNECTION_STRING."""
+        """The value of APPLICATIONINSIGHTS_CONNECTION_STRING."""
         return f"InstrumentationKey={self._key};IngestionEndpoint=http://{self._host}/"
 
     def answers(self, host: str) -> bool:
-        """Tell whether the host is the endpoint's."""
+        """Return whether the host is the endpoint's."""
         return host == self._host
 
     def handle(self, request: Request) -> Response:
-        """Take one batch in: 200 where every item is accepted, 206 where some are, 400 where none is."""
-        # The exporter puts a slash behind an endpoint that ends with one, as the real ones do.
+        """Accept one batch: 200 if all items are accepted, 206 if some are, 400 if none is."""
+        # The exporter adds a slash to an endpoint that already ends with one, as real ones do.
         if f"/{request.path.lstrip('/')}" not in PATHS:
             return json_response(404, {"error": f"no endpoint {request.path}"})
         if request.method != "POST":
@@ -49,7 +50,11 @@ class IngestionService:
             items = _items(request)
         except (ValueError, OSError, EOFError, zlib.error) as error:
             return _answer(0, {0: f"the body cannot be read: {type(error).__name__}"})
-        errors = {index: said for index, item in enumerate(items) if (said := self._complaint(item))}
+        errors = {
+            index: complaint
+            for index, item in enumerate(items)
+            if (complaint := self._complaint(item))
+        }
         self.envelopes += [item for index, item in enumerate(items) if index not in errors]
         self.refused += errors.values()
         return _answer(len(items), errors)
@@ -65,17 +70,30 @@ class IngestionService:
 
 
 def _items(request: Request) -> list[Any]:
-    """Read the body: a JSON array, or one JSON object a line; gzip where the header says so."""
-    body = gzip.decompress(request.body) if request.header("content-encoding") == "gzip" else request.body
+    """Read the body: a JSON array, or one JSON object a line; gzip if the header says so."""
+    body = (
+        gzip.decompress(request.body)
+        if request.header("content-encoding") == "gzip"
+        else request.body
+    )
     text = body.decode().strip()
-    found = json.loads(text) if text.startswith("[") else [json.loads(line) for line in text.splitlines()]
-    if not found:
+    items = (
+        json.loads(text)
+        if text.startswith("[")
+        else [json.loads(line) for line in text.splitlines()]
+    )
+    if not items:
         raise ValueError("no item")
-    return list(found)
+    return list(items)
 
 
 def _answer(received: int, errors: dict[int, str]) -> Response:
     status = 200 if not errors else 400 if len(errors) >= received else 206
-    listed = [{"index": index, "statusCode": 400, "message": said} for index, said in errors.items()]
+    listed = [
+        {"index": index, "statusCode": 400, "message": complaint}
+        for index, complaint in errors.items()
+    ]
     accepted = max(received - len(errors), 0)
-    return json_response(status, {"itemsReceived": received, "itemsAccepted": accepted, "errors": listed})
+    return json_response(
+        status, {"itemsReceived": received, "itemsAccepted": accepted, "errors": listed}
+    )

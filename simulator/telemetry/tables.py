@@ -1,7 +1,8 @@
 """Accepted telemetry as rows of the tables that queries over Application Insights read.
 
-Columns: https://learn.microsoft.com/azure/azure-monitor/app/data-model-complete and the tables' reference
-(AppMetrics, AppTraces, AppExceptions, AppDependencies, AppRequests), by their names in a resource's own scope.
+Columns: https://learn.microsoft.com/azure/azure-monitor/app/data-model-complete and the tables'
+reference (AppMetrics, AppTraces, AppExceptions, AppDependencies, AppRequests), by their names in a
+resource's own scope.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ COLUMNS: dict[str, dict[str, str]] = {
 
 
 def row(envelope: Mapping[str, Any]) -> tuple[str, Row]:
-    """Return the table and the row that an accepted envelope becomes."""
+    """Return an accepted envelope's table and row."""
     data = envelope["data"]
     table, fields = MAPPINGS[data["baseType"]]
     return table, {**_context(envelope, table), **fields(data["baseData"])}
@@ -77,16 +78,21 @@ def _context(envelope: Mapping[str, Any], table: str) -> Row:
         "cloud_RoleName": tags.get("ai.cloud.role", ""),
         "cloud_RoleInstance": tags.get("ai.cloud.roleInstance", ""),
         "sdkVersion": tags.get("ai.internal.sdkVersion", ""),
-        # A sampled item stands for several.
+        # One sampled item counts for several.
         "itemCount": round(100 / envelope.get("sampleRate", 100)),
     }
 
 
 def _metric(data: Mapping[str, Any]) -> Row:
-    """Only the first point of a metric is stored. A single measurement is its own sum, minimum and maximum."""
+    """Return a metric's row: only its first point is stored.
+
+    A single measurement is its own sum, minimum and maximum.
+    """
     point = data["metrics"][0]
     value = float(point["value"])
-    bounds = [value if point.get(bound) is None else float(point[bound]) for bound in ("min", "max")]
+    bounds = [
+        value if point.get(bound) is None else float(point[bound]) for bound in ("min", "max")
+    ]
     return {
         "name": point["name"],
         "value": value,
@@ -132,8 +138,8 @@ def _request(data: Mapping[str, Any]) -> Row:
 
 
 def _severity(data: Mapping[str, Any]) -> int | None:
-    given = data.get("severityLevel")
-    return SEVERITIES.index(given) if isinstance(given, str) else given
+    level = data.get("severityLevel")
+    return SEVERITIES.index(level) if isinstance(level, str) else level
 
 
 MAPPINGS: dict[str, tuple[str, Callable[[Mapping[str, Any]], Row]]] = {

@@ -13,12 +13,18 @@ from cli.consent import Person
 from cli.main import main
 from cli.session import Parts
 from simulator.identity import Principal
+from simulator.keys.contracts import CONTRACTS
 from simulator.reach.transport import SimulatedCredential, SimulatedTransport, forget_challenges
 from simulator.sql.in_process import SimulatedSqlServers
 from tests.policies import OWN
 from tests.rig import KEY_ACTIONS, VAULT_ACTIONS, Rig, RigClock
 
-LIST_ACTIONS = ("Microsoft.Storage/storageAccounts/read", "Microsoft.Sql/servers/read")
+LIST_ACTIONS = (
+    "Microsoft.Storage/storageAccounts/read",
+    "Microsoft.Sql/servers/read",
+    *(f"{contract.kind}/read" for contract in CONTRACTS),
+    *(f"{contract.kind}/authorizationRules/read" for contract in CONTRACTS if contract.children),
+)
 ADA = "ada@northwind.example"
 
 

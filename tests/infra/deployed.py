@@ -20,6 +20,7 @@ PLACES = (
     (r".+/providers/Microsoft.KeyVault/vaults/[\w-]+", "each vault"),
     (r".+/providers/Microsoft.Storage/storageAccounts/\w+", "sources"),
     (r".+/providers/Microsoft.Sql/servers/[\w-]+", "sources"),
+    (r".+/resourceGroups/keys/providers/Microsoft.\w+/\w+/[\w-]+", "sources"),
     (r".+/providers/Microsoft.(Web/sites|App/containerApps)/[\w-]+", "consumers"),
     (r"/subscriptions/[\w-]+(/resourceGroups/[\w-]+)?", "sources"),
 )

@@ -33,7 +33,8 @@ HOSTS = {
 }
 """Settings that the Functions host, the worker, the exporter and the identity library read."""
 PLATFORMS = {"OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID", "WEBSITE_AUTH_AAD_ALLOWED_TENANTS"}
-"""Settings that the platform's sign-in reads: https://learn.microsoft.com/azure/app-service/configure-authentication-provider-aad."""
+"""Settings that the platform's sign-in reads:
+https://learn.microsoft.com/azure/app-service/configure-authentication-provider-aad."""
 OPTIONAL = {"REKEY_EVENT_TOPIC", "REKEY_POLICY", "REKEY_RUNBOOK"} | PLATFORMS
 
 
@@ -111,7 +112,10 @@ def test_scopes_applications_and_consumers_reach_the_app_bound_to_their_vault() 
     settings = settings_of("everything-on")
     assert list(settings.scopes) == ["https://contoso-prod.vault.azure.net"]
     data = "/subscriptions/00000000-0000-0000-0000-000000000001/resourcegroups/data/providers/"
-    assert settings.scopes["https://contoso-prod.vault.azure.net"] == (
+    keyed = f"{data.replace('/data/', '/keys/')}microsoft."
+    bound = settings.scopes["https://contoso-prod.vault.azure.net"]
+    assert f"{keyed}servicebus/namespaces/contoso0" in bound
+    assert tuple(scope for scope in bound if not scope.startswith(keyed)) == (
         f"{data}microsoft.storage/storageaccounts/contosodata",
         f"{data}microsoft.sql/servers/contoso-sql",
         f"{data}microsoft.sql/servers/contoso-users/databases/orders",

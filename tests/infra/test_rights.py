@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from rotators.shared.two_keys import TwoKeys
+from rotators.storage_key import StorageKey
 from tests.infra import deployed, permissions
 from tests.infra.bicep import ROOT, names, snapshot
+from tests.rotators.key_scenes import FAMILY
 
 BUILT_IN = {
     "Storage Blob Data Owner": "b7e6dc6d-f1e8-4753-8033-0f276bb0955b",
@@ -24,7 +27,17 @@ BUILT_IN = {
 """Ids of https://learn.microsoft.com/azure/role-based-access-control/built-in-roles."""
 BROAD = re.compile(r"\*|delete|purge", re.IGNORECASE)
 WILD = {"Microsoft.Web/sites/config/*/action", "Microsoft.Web/sites/slots/config/*/action"}
-"""The only wildcards: Azure lists no action for refreshing references, and refuses a role that names one it does not list."""
+"""The only wildcards: Azure lists no action for refreshing references, and refuses a role that
+names one it does not list."""
+
+
+KEYED = tuple(dict.fromkeys(member.kind for member in FAMILY))
+"""The kinds with two keys, in the order of the template."""
+
+
+def top_of(kind: type[TwoKeys]) -> str:
+    """Return the type of resource at the top."""
+    return "/".join(kind.facts.types[0].split("/")[:2])
 
 
 def test_with_everything_on_the_rights_are_those_of_the_page_and_no_others() -> None:
@@ -48,6 +61,14 @@ def test_a_custom_role_permits_what_its_row_lists_and_nothing_that_deletes(name:
         assert not [action for action in permitted if action not in WILD and BROAD.search(action)]
 
 
+def test_a_role_of_a_kind_with_two_keys_permits_exactly_what_the_kind_asks_for() -> None:
+    roles = {role: actions for role, actions, _, _ in deployed.custom_roles(snapshot("everything-on"))}
+    for kind in KEYED:
+        assert sorted(roles[kind.facts.role]) == sorted(kind.facts.actions)
+    storage = set(roles[f"{StorageKey.kind}s"])
+    assert storage == set(StorageKey.facts.actions)
+
+
 def test_the_page_names_every_built_in_role_by_its_own_id() -> None:
     named = {row.title: row.role for row in permissions.rows() if not row.actions}
     assert named == BUILT_IN
@@ -58,12 +79,17 @@ def test_a_right_at_a_source_is_given_at_the_listed_scope_and_nowhere_above_it()
         (right.scope, right.role) for right in deployed.rights(snapshot("everything-on")) if right.place == "sources"
     }
     subscription = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups"
-    assert given == {
+    keyed = {
+        *((f"{subscription}/keys/providers/{top_of(kind)}/contoso{at}", f"{kind.kind}s") for at, kind in enumerate(KEYED)),
+        *((f"{subscription}/shared", f"{kind.kind}s") for kind in KEYED),
+    }
+    assert given - keyed == {
         (f"{subscription}/data/providers/Microsoft.Storage/storageAccounts/contosodata", "storage-keys"),
         (f"{subscription}/data/providers/Microsoft.Sql/servers/contoso-sql", "sql-administrator"),
         (f"{subscription}/shared", "storage-keys"),
         (f"{subscription}/shared", "sql-administrator"),
     }
+    assert keyed < given
 
 
 def test_a_right_at_a_consumer_is_given_only_where_a_vault_lists_it() -> None:

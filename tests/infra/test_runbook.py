@@ -12,6 +12,7 @@ from tests.infra.contract import METRICS
 from tests.infra.queries import rules
 
 PAGE = (ROOT / "docs" / "runbook.md").read_text()
+ALERTS = (ROOT / "infra" / "alert-rules.bicep").read_text()
 ASKED = re.findall(r"ask '([^']+)'", PAGE)
 SECTIONS = {
     title.lower().replace(" ", "-"): body
@@ -33,10 +34,32 @@ def test_the_pages_queries_read_no_metric_and_no_dimension_that_is_not_sent() ->
 
 
 @pytest.mark.parametrize("name", rules("everything-on"))
-def test_an_alerts_section_says_what_it_means_what_to_do_first_and_how_to_see_more(name: str) -> None:
+def test_an_alerts_section_says_what_it_means_what_to_do_first_when_it_is_over_and_how_to_see_more(name: str) -> None:
     section = SECTIONS[rules("everything-on")[name]["description"].rpartition("#")[2]]
-    meaning, first, more = (section.find(words) for words in ("**Means:**", "\n1. ", "**See more:**"))
-    assert 0 <= meaning < first < more
+    words = ("**Means:**", "\n1. ", "**Over when:**", "**See more:**")
+    meaning, first, over, more = (section.find(word) for word in words)
+    assert 0 <= meaning < first < over < more
+
+
+def test_the_page_begins_with_a_table_of_all_alerts_by_their_names_and_none_besides() -> None:
+    table = PAGE.partition("\n## ")[0]
+    listed = re.findall(r"^\| `(\w+)` \| (\d) \| .* \| \[.*\]\(#([\w-]+)\) \|$", table, re.MULTILINE)
+    written = re.findall(r"^  (\w+): \{\n    severity: (\d).*?section: '([\w-]+)'", ALERTS, re.MULTILINE | re.DOTALL)
+    assert sorted(listed) == sorted(written)
+    assert [severity for _, severity, _ in listed] == sorted(severity for _, severity, _ in listed)
+
+
+def test_the_leak_is_the_first_section() -> None:
+    assert next(iter(SECTIONS)) == "a-credential-leaked"
+
+
+def test_no_function_of_the_page_hides_the_command_line() -> None:
+    defined = re.findall(r"^ *(\w+)\(\) \{", PAGE, re.MULTILINE)
+    assert defined == ["ask", "rekey_http"]
+
+
+def test_no_command_of_the_page_fetches_a_value() -> None:
+    assert not re.search(r"az keyvault secret (show|download|backup)", PAGE)
 
 
 def test_every_link_inside_the_page_leads_to_a_section() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from typing import get_args
 
+from engine.model.entry import State
 from tests.infra import deployed, queries
 from tests.infra.bicep import ROOT, snapshot
 from tests.infra.queries import tiles, workbook
@@ -48,3 +50,8 @@ def test_the_workbook_belongs_to_the_apps_own_application_insights_and_links_to_
 
 def test_it_can_be_left_out() -> None:
     assert deployed.of_type(snapshot("everything-off"), queries.WORKBOOK) == []
+
+
+def test_compliance_counts_every_state_of_a_managed_secret() -> None:
+    (listed,) = re.findall(r"where state in (\([^)]*\))", queries.workbook_queries()["Compliance"])
+    assert set(re.findall(r"'(\w+)'", listed)) == set(get_args(State)) - {"disabled", "unmanaged"}

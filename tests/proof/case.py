@@ -1,16 +1,28 @@
-"""One schedule by name, so that whatever fails can be played again: `rotation/many@3:die after+9:forbid`, `…~0.1.1`, `…#719`."""
+"""One schedule by name, so that whatever fails can be played again.
+
+rotation/many@3:die after+9:forbid    faults at numbered calls
+rotation/many~0.1.1                   a path through every choice
+rotation/many#719                     a seed
+rotation/many!m3=die after+i4=l2      what a reduced seed still does: see tests/proof/reduce.py
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
 from tests.interleave import Choices
-from tests.proof.kernel import FAULTS, Mode
+from tests.proof import lean
+from tests.proof.excuses import Excuse
+from tests.proof.kernel import EVERY_FAULT, Mode
 from tests.proof.scenarios import SCENARIOS
-from tests.proof.schedule import Chance, Director, Planned, Schedule
+from tests.proof.schedule import Chance, Director, Planned, Schedule, Scripted, Step
+from tests.proof.seen import Seen
 from tests.proof.watch import Broken
+
+STEP = re.compile(r"([cim])(\d+)=([^+]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +33,15 @@ class Case:
     plan: tuple[tuple[int, Mode], ...] = ()
     path: tuple[int, ...] = ()
     seed: int | None = None
+    script: tuple[Step, ...] = ()
 
     def __str__(self) -> str:
         if self.seed is not None:
             return f"{self.scenario}#{self.seed}"
+        if self.script:
+            return (
+                f"{self.scenario}!{'+'.join(f'{what}{at}={how}' for what, at, how in self.script)}"
+            )
         plan = "+".join(f"{at}:{mode}" for at, mode in self.plan)
         return f"{self.scenario}{'@' if plan else ''}{plan}{'~' if self.path else ''}{'.'.join(map(str, self.path))}"
 
@@ -36,11 +53,16 @@ class Case:
         scenario, _, seed = text.partition("#")
         if scenario in SCENARIOS and seed.isdigit():
             return cls(scenario, seed=int(seed))
+        scenario, _, script = text.partition("!")
+        if scenario in SCENARIOS and (steps := STEP.findall(script)):
+            return cls(scenario, script=tuple((what, int(at), how) for what, at, how in steps))
         rest, _, path = text.partition("~")
         name, _, plan = rest.partition("@")
         faults = [part.partition(":") for part in plan.split("+") if part]
-        if name not in SCENARIOS or any(mode not in FAULTS for _, _, mode in faults):
-            raise ValueError(f"{text!r} is not <scenario>@<call>:<fault>+…, …~<choice>.<choice>…, or …#<seed>")
+        if name not in SCENARIOS or any(mode not in EVERY_FAULT for _, _, mode in faults):
+            raise ValueError(
+                f"{text!r} is not <scenario>@<call>:<fault>+…, …~<choice>.<choice>…, or …#<seed>"
+            )
         struck = tuple((int(at), cast("Mode", mode)) for at, _, mode in faults)
         return cls(name, struck, tuple(int(choice) for choice in path.split(".") if choice))
 
@@ -53,17 +75,46 @@ class Case:
     def director(self) -> Director:
         """Return who directs this case."""
         if self.seed is not None:
-            return Chance(self.seed)
+            return Chance(self.seed, SCENARIOS[self.scenario].faults)
+        if self.script:
+            return Scripted(self.script)
         return Planned(dict(self.plan), Choices(self.path) if self.path else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """What came of a case."""
+
+    problem: str | None
+    """Which promise was broken, and how; None where all held."""
+    trace: Sequence[str] = ()
+    excuses: frozenset[Excuse] = frozenset()
+    """Which excuses kept a check from failing."""
+    same: bool = False
+    """It was not played to its end, since another case does the same, or its state had been
+    seen."""
+
+
+def played(case: Case, *, traced: bool = False, seen: Seen | None = None) -> Played:
+    """Play a case; with `seen` not to its end where another case does the same, or where a state had come up before."""
+    director = case.director()
+    if seen is not None and isinstance(director, Planned) and director.pick is None:
+        director = lean.Lean(director.plan)
+    schedule = Schedule(SCENARIOS[case.scenario], director, trace=[] if traced else None, seen=seen)
+    problem, same = None, False
+    try:
+        schedule.play()
+    except Broken as broken:
+        problem = str(broken)
+    except lean.Same:
+        same = True
+    finally:
+        schedule.close()
+    excuses = frozenset(schedule.world.watch.excuses.used)
+    return Played(problem, schedule.trace or (), excuses, same or schedule.cut_short)
 
 
 def play(case: Case, *, traced: bool = False) -> tuple[str | None, Sequence[str]]:
     """Play a case; returns which promise was broken, and how, or None, with the trace where that is wanted."""
-    schedule = Schedule(SCENARIOS[case.scenario], case.director(), trace=[] if traced else None)
-    try:
-        schedule.play()
-    except Broken as broken:
-        return str(broken), schedule.trace or ()
-    finally:
-        schedule.close()
-    return None, schedule.trace or ()
+    result = played(case, traced=traced)
+    return result.problem, result.trace

@@ -1,7 +1,9 @@
 """An event loop without a world behind it: virtual time, and calls that end only when a schedule says so, and how.
 
-Everything that the engine does with asyncio (tasks, time-outs, waiting) runs unchanged on it, with asyncio's own tasks and
-futures. Nothing here waits for anything: what is ready is run, and then somebody decides which call goes on.
+Everything that the engine does with asyncio (tasks, time-outs, waiting) runs unchanged on it, with
+asyncio's own tasks and
+futures. Nothing here waits for anything: what is ready is run, and then somebody decides which call
+goes on.
 """
 
 from __future__ import annotations
@@ -25,9 +27,17 @@ Mode = Literal[
     "forbid",
     "lose the request",
     "arrive late",
+    "read stale",
+    "throttle for long",
 ]
-FAULTS: tuple[Mode, ...] = get_args(Mode)[1:]
-"""What can go wrong at a call. `arrive late`: the client sees no answer, and the request takes effect at some later time."""
+EVERY_FAULT: tuple[Mode, ...] = get_args(Mode)[1:]
+"""What can go wrong at a call. `arrive late`: the client sees no answer, and the request takes
+effect at some later time.
+`read stale`: the vault shows what was there before its latest change; `throttle for long`: past a
+lease, and a function."""
+FAULTS: tuple[Mode, ...] = EVERY_FAULT[:8]
+"""Those of every scenario; the further two strike where a scenario says so, so that an older seed
+means what it meant."""
 EPOCH = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 
 
@@ -53,6 +63,15 @@ class Worker:
     calls: list[Call] = field(default_factory=list)
     dead: bool = False
     lease: Any = None
+    deployment: str = ""
+    rules: Any = None
+    """The policy as it was when this process began."""
+    last: tuple[str, object] = ("", None)
+    """The call that it made last, renewals aside, and what that was about."""
+    shown: dict[Any, Any] = field(default_factory=dict)
+    """What its reads have shown last of each secret."""
+    resting: dict[str, float] = field(default_factory=dict)
+    """Until when it was told not to make a call again."""
 
 
 class Kernel:
@@ -79,14 +98,20 @@ class Kernel:
         """Let this much time pass for one worker, others going on meanwhile."""
         await asyncio.sleep(seconds)
 
-    def call_soon(self, callback: Callable[..., object], *args: Any, context: Context | None = None) -> asyncio.Handle:
+    def call_soon(
+        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.Handle:
         """Run something next."""
         handle = asyncio.Handle(callback, args, self._loop, context)
         self._ready.append(handle)
         return handle
 
     def call_at(
-        self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+        self,
+        when: float,
+        callback: Callable[..., object],
+        *args: Any,
+        context: Context | None = None,
     ) -> asyncio.TimerHandle:
         """Run something at a time."""
         timer = asyncio.TimerHandle(when, callback, args, self._loop, context)
@@ -94,7 +119,11 @@ class Kernel:
         return timer
 
     def call_later(
-        self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+        self,
+        delay: float,
+        callback: Callable[..., object],
+        *args: Any,
+        context: Context | None = None,
     ) -> asyncio.TimerHandle:
         """Run something after a while."""
         return self.call_at(self._seconds + delay, callback, *args, context=context)
@@ -108,7 +137,7 @@ class Kernel:
         return asyncio.Task(coroutine, loop=self._loop)
 
     def get_debug(self) -> bool:
-        """Tell that nothing is to be recorded for debugging."""
+        """Return that nothing is to be recorded for debugging."""
         return False
 
     def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
@@ -127,7 +156,9 @@ class Kernel:
         """Let time pass, all at once; then run what fell due."""
         self._seconds += seconds
         self._now = EPOCH + timedelta(seconds=self._seconds)
-        waiting = sorted((timer for timer in self._timers if not timer.cancelled()), key=asyncio.TimerHandle.when)
+        waiting = sorted(
+            (timer for timer in self._timers if not timer.cancelled()), key=asyncio.TimerHandle.when
+        )
         self._timers = [timer for timer in waiting if timer.when() > self._seconds]
         self._ready.extend(timer for timer in waiting if timer.when() <= self._seconds)
         self.run()

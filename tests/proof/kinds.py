@@ -10,9 +10,12 @@ from typing import ClassVar
 from engine.contract import Issued, Job, Recognised, Rotator
 from engine.errors import NeedsHuman, VerificationFailed
 from engine.secret import Sensitive
-from tests.proof.ports import Hand
+from tests.proof.hand import Hand
+from tests.proof.kernel import EPOCH
 from tests.proof.sources import Many, Slots
 
+RESOLUTION = timedelta(seconds=2)
+"""As rotators/storage_key.py has it: how much later than its version a key may have been made."""
 PAUSES = (0.5, 4.0, 55.0)
 """Seconds between the tries of a proof: a minute in all, as the real ones take."""
 
@@ -35,7 +38,9 @@ class _Kind:
         return False
 
     async def _proves(self, source: str, credential: str) -> bool:
-        return await self.hand.reach("prove", lambda: self.hand.world.sources[source].accepts(credential))
+        return await self.hand.reach(
+            "prove", lambda: self.hand.world.sources[source].accepts(credential)
+        )
 
     async def verify(self, source: str, credential_id: str, credential: Sensitive) -> None:
         del credential_id
@@ -45,7 +50,9 @@ class _Kind:
                 return
             if wait is not None:
                 await self.hand.world.kernel.sleep(wait)
-        raise VerificationFailed("the source refuses the credential", where=source)
+        raise VerificationFailed(
+            "the source refuses the credential", where=source, fix="write another"
+        )
 
     async def accepts(self, source: str, credential_id: str, credential: Sensitive) -> bool:
         del credential_id
@@ -76,11 +83,13 @@ class TwoSlots(_Kind):
         slot = self.other[held]
         return Issued(slot, {"key": Sensitive(await self._set(job.source, slot))}, held)
 
-    async def retire(self, source: str, credential_id: str, held: Sensitive | None, held_id: str | None = None) -> None:
+    async def retire(
+        self, source: str, credential_id: str, held: Sensitive | None, held_id: str | None = None
+    ) -> None:
         del held_id
         keys = await self._list(source)
         if held is None or keys[credential_id] == held.reveal():
-            raise NeedsHuman(f"{credential_id} may be the one in use")
+            raise NeedsHuman(f"{credential_id} may be the one in use", fix="revoke it by hand")
         await self._set(source, credential_id)
 
     async def read(self, job: Job, credential_id: str) -> Mapping[str, Sensitive] | None:
@@ -91,20 +100,33 @@ class TwoSlots(_Kind):
         keys, value = await self._list(job.source), job.held.reveal() if job.held else ""
         slot = next((slot for slot, key in keys.items() if key == value), None)
         if slot is None:
-            raise NeedsHuman("the value is none of the keys")
+            raise NeedsHuman("the value is none of the keys", fix="write one of them")
         return Recognised(slot)
 
     async def preflight(self, job: Job) -> None:
         await self._held(job)
+
+    def _nobody_elses(self, job: Job, slot: str) -> None:
+        """Refuse a key that was made after somebody else wrote the version: the listing just read says when."""
+        born = EPOCH + timedelta(seconds=self._slots(job.source).born[slot])
+        if job.written and born > job.written + RESOLUTION:
+            raise NeedsHuman(
+                f"{slot} was made after this version was written: another deployment uses it",
+                fix="keep one",
+            )
 
     async def _held(self, job: Job) -> str:
         keys = await self._list(job.source)
         value = job.held.reveal() if job.held else ""
         matching = [slot for slot, key in keys.items() if key == value]
         if not matching and job.held_id is None:
-            raise NeedsHuman("the value is none of the keys")
-        await self._proves(job.source, keys[matching[0] if matching else str(job.held_id)])
-        return matching[0] if matching else str(job.held_id)
+            raise NeedsHuman("the value is none of the keys", fix="write one of them")
+        held = matching[0] if matching else str(job.held_id)
+        if held not in self.other:
+            raise NeedsHuman(f"there is no {held}", fix="name key1 or key2")
+        await self._proves(job.source, keys[held])
+        self._nobody_elses(job, self.other[held])
+        return held
 
     async def _list(self, source: str) -> dict[str, str]:
         return await self.hand.reach("list keys", lambda: dict(self._slots(source).held))
@@ -132,7 +154,9 @@ class OneSlot(_Kind):
         back = lambda: slots.held.update(admin=held.reveal())  # noqa: E731
         await self.hand.reach("set back", back, changes=True, guarded=True)
 
-    async def retire(self, source: str, credential_id: str, held: Sensitive | None, held_id: str | None = None) -> None:
+    async def retire(
+        self, source: str, credential_id: str, held: Sensitive | None, held_id: str | None = None
+    ) -> None:
         """Do nothing: what was superseded is gone."""
 
 
@@ -144,6 +168,8 @@ class TwoLogins(_Kind):
 
     async def issue(self, job: Job) -> Issued:
         held = str(job.held_id)
+        if held not in self.other:
+            raise NeedsHuman(f"there is no {held}", fix="name one of the two logins")
         login = held if job.in_place else self.other[held]
         password = Sensitive(await self._set(job.source, login))
         return Issued(login, {"key": password}, None if job.in_place else held)
@@ -154,12 +180,16 @@ class TwoLogins(_Kind):
             signs_in = lambda login=login: slots.held[login] == value  # noqa: E731
             if await self.hand.reach(f"sign in as {login}", signs_in):
                 return Recognised(login)
-        raise NeedsHuman("neither login has that password")
+        raise NeedsHuman("neither login has that password", fix="write one of them")
 
-    async def retire(self, source: str, credential_id: str, held: Sensitive | None, held_id: str | None = None) -> None:
+    async def retire(
+        self, source: str, credential_id: str, held: Sensitive | None, held_id: str | None = None
+    ) -> None:
         del held_id
-        if held is None:
-            raise NeedsHuman("the login may be the one in use")
+        slots = self._slots(source)
+        holds = lambda: held is None or slots.held[credential_id] == held.reveal()  # noqa: E731
+        if await self.hand.reach(f"sign in as {credential_id}", holds):
+            raise NeedsHuman("the login may be the one in use", fix="revoke it by hand")
         await self._set(source, credential_id)
 
 
@@ -172,8 +202,22 @@ class ManySecrets(_Kind):
         many, world = self._many(job.source), self.hand.world
         superseded = job.held_id
         if not job.proven:
-            listed = await self.hand.reach("list secrets", lambda: set(many.entries))
-            superseded = job.held_id if job.held_id in listed else None
+            listed = await self.hand.reach("list secrets", lambda: dict(many.entries))
+            named = listed.get(str(job.held_id))
+            if named and job.held and named.secret != job.held.reveal():
+                raise NeedsHuman(
+                    f"the value is not the secret {job.held_id}", fix="name the one that it is"
+                )
+            if (
+                not named
+                and job.held
+                and any(entry.secret == job.held.reveal() for entry in listed.values())
+            ):
+                raise NeedsHuman(
+                    f"{job.held_id} names no secret, and the value works",
+                    fix="name the one that it is",
+                )
+            superseded = job.held_id if named else None
         add = lambda: many.add(f"rekey {job.operation}", world.kernel.time() + world.replication)  # noqa: E731
         key, secret = await self.hand.reach("add secret", add, changes=True, guarded=True)
         ends = job.expires - timedelta(days=world.capped)
@@ -182,7 +226,9 @@ class ManySecrets(_Kind):
     async def tidy(self, source: str, operation: str, keep: str | None) -> None:
         many = self._many(source)
         ours = f"rekey {operation}"
-        listed = await self.hand.reach("list secrets", lambda: [k for k, e in many.entries.items() if e.name == ours])
+        listed = await self.hand.reach(
+            "list secrets", lambda: [k for k, e in many.entries.items() if e.name == ours]
+        )
         for key in listed:
             if key != keep:
                 await self._remove(many, key)
@@ -192,23 +238,31 @@ class ManySecrets(_Kind):
         fits = lambda: [k for k, e in many.entries.items() if e.secret == value]  # noqa: E731
         fitting = await self.hand.reach("list secrets", fits)
         if len(fitting) != 1:
-            raise NeedsHuman(f"the value may be any of {len(fitting)}")
+            raise NeedsHuman(f"the value may be any of {len(fitting)}", fix="revoke it by hand")
         return Recognised(fitting[0])
 
-    async def retire(self, source: str, credential_id: str, held: Sensitive | None, held_id: str | None = None) -> None:
+    async def retire(
+        self, source: str, credential_id: str, held: Sensitive | None, held_id: str | None = None
+    ) -> None:
         many = self._many(source)
         if held_id in (None, credential_id):
-            listed = await self.hand.reach("list secrets", lambda: {k: e.secret for k, e in many.entries.items()})
+            listed = await self.hand.reach(
+                "list secrets", lambda: {k: e.secret for k, e in many.entries.items()}
+            )
             if held is None or listed.get(credential_id) == held.reveal():
-                raise NeedsHuman("the secret may be the one in use")
+                raise NeedsHuman("the secret may be the one in use", fix="revoke it by hand")
         await self._remove(many, credential_id)
 
     async def _remove(self, many: Many, key: str) -> None:
-        await self.hand.reach(f"remove {key}", lambda: many.entries.pop(key, None), changes=True, guarded=True)
+        await self.hand.reach(
+            f"remove {key}", lambda: many.entries.pop(key, None), changes=True, guarded=True
+        )
 
     async def _proves(self, source: str, credential: str) -> bool:
         many, now = self._many(source), self.hand.world.kernel.time
-        known = lambda: any(e.secret == credential and e.known_at <= now() for e in many.entries.values())  # noqa: E731
+        known = lambda: any(  # noqa: E731
+            e.secret == credential and e.known_at <= now() for e in many.entries.values()
+        )
         return await self.hand.reach("sign in", known)
 
     def _many(self, source: str) -> Many:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 from simulator.keyvault.state import SecretVersion
 from tests.graph import places as graph
 from tests.rig import CONNECTION_STRING, Rig
+from tests.rotators.key_scenes import FAMILY, KeyScene, Member
 from tests.sql import product as sql
 
 
@@ -34,7 +36,9 @@ def _storage(template: str | None = None) -> Place:
     def alive() -> set[str]:
         return {key.value for key in account.keys.values()}
 
-    return Place(rig, "app-key", lambda version: any(key in version.value for key in alive()), alive)
+    return Place(
+        rig, "app-key", lambda version: any(key in version.value for key in alive()), alive
+    )
 
 
 def _application() -> Place:
@@ -58,6 +62,15 @@ def _sql(strategy: str) -> Place:
     return Place(rig, sql.NAME, promises.accepted, planted, kind.single)
 
 
+def _keys(member: Member) -> Place:
+    scene = KeyScene(member)
+    scene.manage("app-key")
+    return Place(scene.rig, "app-key", lambda version: version.value in scene.live(), scene.live)
+
+
+FAMILY_PLACES: Mapping[str, Callable[[], Place]] = {
+    str(member): partial(_keys, member) for member in FAMILY
+}
 PLACES: Mapping[str, Callable[[], Place]] = {
     "storage-key": _storage,
     "storage-key in a connection string": lambda: _storage(CONNECTION_STRING),
@@ -66,6 +79,7 @@ PLACES: Mapping[str, Callable[[], Place]] = {
     "sql-login-password": lambda: _sql("a login"),
     "sql-login-password of a user": lambda: _sql("a contained user"),
     "sql-login-password of two logins": lambda: _sql("two logins"),
+    **FAMILY_PLACES,
 }
 STORIES: Mapping[str, Callable[[], Place]] = {
     **PLACES,
@@ -74,3 +88,8 @@ STORIES: Mapping[str, Callable[[], Place]] = {
     "sql-login-password in an incident": lambda: replace(_sql("a login"), compromised=True),
 }
 """What is played through the SDKs under faults."""
+QUIRKS = ("service-bus-key of a queue", "search-admin-key", "app-configuration-key", "signalr-key")
+"""Of the kinds with two keys those whose requests differ most: a rule, a key in the path, one named
+by id, a long change."""
+PAIRED = tuple(name for name in STORIES if name not in FAMILY_PLACES or name in QUIRKS)
+"""What is played under two faults, too."""

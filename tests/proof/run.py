@@ -7,19 +7,26 @@ import logging
 import multiprocessing
 import os
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import batched, chain, islice
+from types import SimpleNamespace
 
-from tests.proof import campaign, case, real
-from tests.proof.places import STORIES
+from engine.model import record
+from tests.proof import campaign, case, findings, real
+from tests.proof.excuses import Excuse
+from tests.proof.places import PAIRED, STORIES
 from tests.proof.scenarios import SCENARIOS
+from tests.proof.seen import Seen
 
 ORDERS = "orders:"
-"""How a job begins that plays so many orders of a scenario, each found by playing the one before."""
+"""How a job begins that plays so many orders of a scenario, each found by playing the one
+before."""
 SEEDS = 102_000
 REAL_STRIDE = 61
-"""Through the SDKs one pair of faults in so many is played: all of them take half an hour, and the model plays them in full."""
+"""Through the SDKs one pair of faults in so many is played: all of them take half an hour, and the
+model plays them in full."""
 
 
 @dataclass
@@ -31,8 +38,38 @@ class Part:
     chunk: int = 50
     """So many cases go to a core at a time."""
     played: int = 0
+    """So many, those included that were left unfinished."""
+    unfinished: int = 0
+    """So many of them are the same as another one, or came to a state that had been seen."""
     violations: list[tuple[str, str]] = field(default_factory=list)
+    excuses: Counter[Excuse] = field(default_factory=Counter)
+    """How many schedules used each excuse."""
     seconds: float = 0.0
+
+    @property
+    def known(self) -> Counter[str]:
+        """How many violations each open finding explains."""
+        return Counter(
+            one.text for name, problem in self.violations if (one := findings.known(name, problem))
+        )
+
+    def add(self, result: Result) -> None:
+        """Count one schedule."""
+        self.played += 1
+        self.unfinished += result.same
+        self.excuses.update(result.excuses)
+        if result.problem:
+            self.violations.append((result.text, result.problem))
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of one schedule."""
+
+    text: str
+    problem: str | None
+    excuses: frozenset[Excuse] = frozenset()
+    same: bool = False
 
 
 def play(text: str) -> tuple[str | None, Sequence[str]]:
@@ -42,27 +79,35 @@ def play(text: str) -> tuple[str | None, Sequence[str]]:
     return case.play(case.Case.parse(text), traced=True)
 
 
-def broken(text: str) -> str | None:
+def result(text: str, seen: Seen | None = None) -> Result:
     """Play one case by its name; an error of the proof's own counts as a violation, too."""
     try:
         if text.startswith(real.PREFIX):
-            return real.play(real.RealCase.parse(text))[0]
-        return case.play(case.Case.parse(text))[0]
+            return Result(text, real.play(real.RealCase.parse(text))[0])
+        played = case.played(case.Case.parse(text), seen=seen)
+        return Result(text, played.problem, played.excuses, played.same)
     except Exception as error:  # noqa: BLE001 - whatever it is, the case did not prove anything
-        return f"the proof itself failed: {error!r}"
+        return Result(text, f"the proof itself failed: {error!r}")
 
 
 def parts(share: float = 1.0) -> list[Part]:
     """Return the parts of the whole proof; `share` takes so much of the seeds and of the pairs."""
     stride = max(1, round(1 / share))
     most = max(1, int(campaign.MOST_PATHS * share))
-    pairs = chain.from_iterable(real.pairs(place) for place in STORIES)
+    pairs = chain.from_iterable(real.pairs(place) for place in PAIRED)
     return [
         Part("model: every fault at every call", map(str, campaign.singles())),
         Part("model: pairs of faults", map(str, islice(campaign.pairs(), 0, None, stride))),
-        Part("model: interleavings of workers and people", (f"{ORDERS}{most}:{name}" for name in SCENARIOS), chunk=1),
+        Part(
+            "model: interleavings of workers and people",
+            (f"{ORDERS}{most}:{name}" for name in SCENARIOS),
+            chunk=1,
+        ),
         Part("model: seeded schedules", map(str, campaign.seeds(1_000_000, int(SEEDS * share)))),
-        Part("SDKs: every fault at every call", map(str, chain.from_iterable(real.singles(p) for p in STORIES))),
+        Part(
+            "SDKs: every fault at every call",
+            map(str, chain.from_iterable(real.singles(p) for p in STORIES)),
+        ),
         Part("SDKs: pairs of faults", map(str, islice(pairs, 0, None, REAL_STRIDE * stride))),
     ]
 
@@ -73,29 +118,37 @@ def run(chosen: Sequence[Part], say: Iterator[None]) -> None:
     with context.Pool(os.cpu_count(), _quiet) as pool:
         for part in chosen:
             began = time.perf_counter()
-            for results in pool.imap_unordered(_chunk, batched(part.cases, part.chunk, strict=False)):
-                part.played += len(results)
-                part.violations += [(text, problem) for text, problem in results if problem]
+            for results in pool.imap_unordered(
+                _chunk, batched(part.cases, part.chunk, strict=False)
+            ):
+                for one in results:
+                    part.add(one)
                 part.seconds = time.perf_counter() - began
                 next(say)
 
 
-def _chunk(texts: Sequence[str]) -> list[tuple[str, str | None]]:
-    results = [result for text in texts for result in _job(text)]
+SEEN: Seen = {}
+"""The states that this process has played to a good end."""
+
+
+def _chunk(texts: Sequence[str]) -> list[Result]:
+    results = [one for text in texts for one in _job(text)]
     gc.collect()
     return results
 
 
-def _job(text: str) -> Iterator[tuple[str, str | None]]:
+def _job(text: str) -> Iterator[Result]:
     if not text.startswith(ORDERS):
-        yield text, broken(text)
+        yield result(text, SEEN)
         return
     most, _, name = text.removeprefix(ORDERS).partition(":")
-    for each, problem in campaign.interleavings(name, int(most)):
-        yield str(each), problem
+    for one, problem in campaign.interleavings(name, int(most)):
+        yield Result(str(one), problem)
 
 
 def _quiet() -> None:
-    """Keep the engine's own log out of the way; the tests listen to it."""
+    """Keep the engine's own log out of the way; the tests listen to it. A record's key is the same everywhere here."""
     logging.disable(logging.CRITICAL)
+    record.secrets = SimpleNamespace(token_hex=lambda size: "5e" * size)  # type: ignore[assignment, attr-defined]
     gc.freeze()
+    gc.disable()

@@ -1,27 +1,45 @@
-"""One schedule: a race in whatever order, then redelivery, sweeps and days until nothing is left to do; then the promises."""
+"""One schedule: a race in whatever order, then redelivery, sweeps and days until nothing is left to do; then the promises.
+
+Sweeps come at full hours, as production's schedule has them, and each asks for the audits of its
+own hour. Those between
+which nothing can fall due are left out: the first two hours are swept, the hour of the day in which
+an audit falls, and
+the days after the overlap.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
+import math
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Protocol
 
+from engine.decide.ledger import DAY as SECONDS_A_DAY
 from engine.errors import RekeyError
+from engine.model.sweep_order import SweepOrder
+from engine.model.tags import OURS
 from engine.rotate.engine import Engine
+from engine.secret import SecretRef
 from engine.service import Service
-from tests.proof.kernel import FAULTS, Call, Died, Mode, Worker
+from tests.proof import ending
+from tests.proof.excuses import Excuse
+from tests.proof.hand import LONG
+from tests.proof.kernel import EPOCH, EVERY_FAULT, FAULTS, Call, Died, Mode, Worker
 from tests.proof.scenarios import Scenario
+from tests.proof.seen import Seen, fingerprint
 from tests.proof.watch import Broken
 from tests.proof.world import DEAD_SECONDS, NEVER, VAULT, Message, World
 
-HOUR, DAY = 3600.0, 86400.0
+HOUR, DAY = 3600.0, float(SECONDS_A_DAY)
 OVERLAP = 7 * DAY + 2 * HOUR
 JUMPS = (16.0, 21.0, 45.0, 61.0, 200.0)
 """Seconds by which the clock leaps: past a client's time-out, a call's, a lease's."""
 MOST_DELIVERIES = 120
+A_DELIVERY_EACH = 15.0
+"""Seconds: where a service stays away, so much more may be tried in vain."""
 
 
 class Director(Protocol):
@@ -43,6 +61,11 @@ class Director(Protocol):
         """Strike no more."""
         ...
 
+    @property
+    def is_done(self) -> bool:
+        """Return whether it decides nothing any more: what follows depends on the state of the world alone."""
+        ...
+
 
 @dataclass
 class Planned:
@@ -50,7 +73,8 @@ class Planned:
 
     plan: Mapping[int, Mode] = field(default_factory=dict)
     pick: Callable[[int], int] | None = None
-    """Chooses among so many; where there is none, everything comes in order and nothing comes from outside."""
+    """Chooses among so many; where there is none, everything comes in order and nothing comes from
+    outside."""
     calls: int = 0
     labels: list[str] = field(default_factory=list)
 
@@ -72,30 +96,40 @@ class Planned:
     def calm(self) -> None:
         """Go on: a plan is finite by itself."""
 
+    @property
+    def is_done(self) -> bool:
+        """Return whether all of the plan has struck."""
+        return self.pick is None and self.calls > max(self.plan, default=-1)
+
 
 class Chance:
     """Draws everything from a seed."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, faults: Sequence[Mode] = FAULTS) -> None:
         self._random = random.Random(seed)  # noqa: S311 - a schedule, not a secret
+        self._modes = faults
         self._faults = self._random.choice((0, 1, 1, 2, 3))
         self._leaps = self._random.choice((0, 0, 1, 2))
         self._rate = self._random.choice((0.03, 0.08, 0.2))
+        self.is_done = False
+        """From then on everything comes in order, so that a state has one continuation."""
 
     def choose(self, width: int) -> int:
         """Choose evenly."""
-        return int(self._random.random() * width)
+        return 0 if self.is_done else int(self._random.random() * width)
 
     def mode(self, label: str) -> Mode:
         """Strike now and then, up to the number of faults that this seed has."""
         del label
         if self._faults and self._random.random() < self._rate:
             self._faults -= 1
-            return self._random.choice(FAULTS)
+            return self._random.choice(self._modes)
         return "go"
 
     def interrupt(self, moves: int) -> int | None:
         """Interrupt now and then."""
+        if self.is_done:
+            return None
         if self._random.random() < 0.04:
             if self._leaps and self._random.random() < 0.7:
                 self._leaps -= 1
@@ -106,6 +140,56 @@ class Chance:
     def calm(self) -> None:
         """Strike no more."""
         self._faults = self._leaps = 0
+        self.is_done = True
+
+
+type Step = tuple[str, int, str]
+"""A decision that is not the usual one: a choice (c), something from outside (i), or a fault (m),
+the how many-th, and which.
+
+From outside comes `m0`, the first of what is under way and can be done by hand, or `l0`, the first
+leap of the clock.
+"""
+
+
+class Scripted:
+    """Follows a list of decisions; all others are the usual ones."""
+
+    def __init__(self, script: Sequence[Step]) -> None:
+        self._steps = {(what, at): how for what, at, how in script}
+        self._counts = {"c": 0, "i": 0, "m": 0}
+
+    def _next(self, what: str) -> str | None:
+        self._counts[what] += 1
+        return self._steps.get((what, self._counts[what] - 1))
+
+    def choose(self, width: int) -> int:
+        """Choose the first, or as the script says."""
+        return min(int(self._next("c") or 0), width - 1)
+
+    def mode(self, label: str) -> Mode:
+        """Let a call go on, or strike as the script says."""
+        del label
+        how = self._next("m")
+        return next((mode for mode in EVERY_FAULT if mode == how), "go")
+
+    def interrupt(self, moves: int) -> int | None:
+        """Let nothing come from outside, or what the script says."""
+        how = self._next("i")
+        if how is None:
+            return None
+        at = int(how[1:])
+        if how[0] == "l":
+            return moves + min(at, len(JUMPS) - 1)
+        return at if at < moves else None
+
+    def calm(self) -> None:
+        """Go on: a script is finite by itself."""
+
+    @property
+    def is_done(self) -> bool:
+        """Return that it may always go on: a script is played to its end."""
+        return False
 
 
 @dataclass
@@ -117,13 +201,21 @@ class Schedule:
     service_class: type[Service] = Service
     engine_class: type[Engine] = Engine
     trace: list[str] | None = None
+    seen: Seen | None = None
+    """States that need not be played again."""
+    cut_short: bool = False
+    """It came to a state that had been seen."""
     world: World = field(init=False)
     moves: dict[str, Callable[[World], None]] = field(init=False)
 
     def __post_init__(self) -> None:
         self.world = World(service_class=self.service_class, engine_class=self.engine_class)
         self.scenario.build(self.world)
-        self.world.watch.exempt = self.scenario.exempt
+        self.world.wanted = {
+            ref: _theirs(versions[-1].tags) for ref, versions in self.world.vault.items()
+        }
+        for name in self.scenario.exempt:
+            self.world.watch.excuses.grant(Excuse.CLAIM, name)
         self.moves = dict(self.scenario.moves)
         self.world.watch.changed()
 
@@ -131,18 +223,88 @@ class Schedule:
         """Play to the end; raises Broken where a promise is."""
         self.drain()
         self.world.watch.handled()
-        self.sweep(HOUR)
-        self.sweep(OVERLAP)
+        marks: list[tuple[int, frozenset[Excuse]]] = []
+        for left, hour in enumerate([*self._hours(), None]):
+            if self._been_here(left, marks):
+                return
+            self._sweep_at(self._full_hour(OVERLAP) if hour is None else hour)
+        if self._been_here(-1, marks):
+            return
+        self._end()
+        if self.seen is not None:
+            used = frozenset(self.world.watch.excuses.used)
+            self.seen.update((mark, used - before) for mark, before in marks)
+
+    def _been_here(self, left: int, marks: list[tuple[int, frozenset[Excuse]]]) -> bool:
+        """Return whether this very state has been played to a good end; note it for when this one comes to its own."""
+        if self.seen is None or not self.director.is_done:
+            return False
+        mark = fingerprint(self.scenario.name, self.world, left)
+        if mark is None:
+            return False
+        watch = self.world.watch
+        if mark in self.seen:
+            self.cut_short = True
+            watch.excuses.used.update(self.seen[mark])
+            ending.no_leak(watch)
+            return True
+        marks.append((mark, frozenset(watch.excuses.used)))
+        return False
+
+    def _end(self) -> None:
+        """Strike no more, let people mend what is theirs, and play until nothing is left to do."""
+        ending.dropped(self.world.watch, self._engine())
         self.director.calm()
         self.moves.clear()
-        for after in (DAY + 60, OVERLAP, DAY + 60, OVERLAP, DAY + 60):
+        self._mend()
+        for after in (DAY, OVERLAP, DAY, OVERLAP, DAY):
             if not self._restless():
                 break
-            self.sweep(after)
+            for hour in sorted(
+                {self._audited(self._full_hour(after), ref) for ref in self._owned()}
+            ):
+                self._sweep_at(hour)
         self.world.watch.settled(self._engine(), dict(self.scenario.versions))
 
+    def _hours(self) -> list[float]:
+        """Return when the first sweeps come: twice at once, then when the audit of each secret falls due."""
+        first = self._full_hour(0.0)
+        marks = {self._audited(first + HOUR, ref) for ref in self._owned()}
+        return sorted({first, first + HOUR, *marks})
+
+    def _owned(self) -> list[SecretRef]:
+        tagged = [
+            ref
+            for ref, versions in self.world.vault.items()
+            if "ProviderAddress" in versions[-1].tags
+        ]
+        return tagged or [SecretRef(VAULT, "app")]
+
+    def _audited(self, after: float, ref: SecretRef | None = None) -> float:
+        """Return the first full hour after a time that ends the hour of a secret's daily audit."""
+        second = second_of_the_day(ref or SecretRef(VAULT, "app"))
+        midnight = EPOCH.hour * HOUR
+        day = (after + midnight) // DAY
+        mark = next(
+            at
+            for at in (second + (day + n) * DAY - midnight for n in range(-1, 3))
+            if at > after - HOUR
+        )
+        return _rounded_up(mark)
+
+    def _full_hour(self, after: float) -> float:
+        return _rounded_up(self.world.kernel.time() + after)
+
+    def _mend(self) -> None:
+        """Have a person mend what only a person can, as the ways out say; from then on nothing is excused for it."""
+        self._say("a person mends what is theirs to mend")
+        if self.scenario.mend:
+            self._by_hand(self.scenario.mend)
+        self.world.watch.mended()
+        self.drain()
+
     def _restless(self) -> bool:
-        """Tell whether a further day may change something."""
+        """Return whether a further day may change something."""
         try:
             self.world.watch.settled(self._engine(), dict(self.scenario.versions))
         except Broken:
@@ -150,7 +312,7 @@ class Schedule:
         return False
 
     def _engine(self) -> Engine:
-        return self.world.start(Worker(0)).engine
+        return self.world.start(Worker(0, deployment=self.world.deployments[0])).engine
 
     def close(self) -> None:
         """End the workers that a broken promise left in the middle of something."""
@@ -159,17 +321,37 @@ class Schedule:
             for call in list(worker.calls):
                 call.turn.set_exception(Died())
         self.world.kernel.run()
+        for worker in self.world.workers:
+            if worker.task and not worker.task.done():
+                # It sleeps, and nobody wakes it up any more.
+                worker.task.cancel()
+        self.world.kernel.run()
 
-    def sweep(self, after: float) -> None:
-        """Let time pass and a sweep come, with the whole day's audits, and deliver what it finds."""
+    def _sweep_at(self, moment: float) -> None:
+        """Let time pass until a sweep; where a source refuses something, no audit on the way is left out."""
+        for _ in range(2):
+            audit = min(self._audited(self._full_hour(HOUR), ref) for ref in self._owned())
+            if audit >= moment or not self.world.watch.refuses():
+                break
+            self._sweep(audit)
+        self._sweep(moment)
+
+    def _sweep(self, moment: float) -> None:
+        """Let time pass and the sweep of an hour come, and deliver what it finds."""
         world = self.world
+        after = max(moment - world.kernel.time(), 0.0)
         self._say(f"{after / HOUR:.1f} h pass; a sweep")
         world.watch.passed()
         world.advance(after)
-        now = world.kernel.now()
-        order = {"vault": VAULT, "since": (now - timedelta(days=1)).isoformat(), "until": now.isoformat()}
-        world.post("sweep", json.dumps(order))
+        world.watch.passed()
+        began = world.posted
+        for deployment in world.deployments:
+            for vault in world.policy(deployment).scopes:
+                if world.serves(deployment, vault):
+                    order = SweepOrder.by_schedule(vault, {}, world.kernel.now())
+                    world.post("sweep", order.to_json(), deployment=deployment)
         self.drain()
+        world.swept += world.posted - began
 
     def drain(self) -> None:
         """Deliver until no message is left, whatever happens on the way."""
@@ -198,8 +380,8 @@ class Schedule:
             self._land(0)
             return True
         free = len(world.workers) < self.scenario.workers
-        times = [message.visible for message in world.messages if free]
-        soonest = min([*times, world.kernel.next_timer() or NEVER])
+        timer = world.kernel.next_timer()
+        soonest = min(world.next_message() if free else NEVER, NEVER if timer is None else timer)
         if soonest == NEVER:
             return False
         self._say(f"{soonest - world.kernel.time():.0f} s pass")
@@ -219,20 +401,26 @@ class Schedule:
         elif chosen < flying + len(names):
             name = names[chosen - flying]
             self._say(f"by hand: {name}")
-            self.moves.pop(name)(world)
-            world.watch.disturbed = world.kernel.time()
-            world.watch.changed()
+            self._by_hand(self.moves.pop(name))
         else:
             leap = JUMPS[chosen - flying - len(names)]
             self._say(f"the clock leaps {leap:.0f} s")
             world.advance(leap)
-            world.watch.disturbed = world.kernel.time()
+            world.watch.disturb(world.kernel.time())
         return True
+
+    def _by_hand(self, move: Callable[[World], None]) -> None:
+        """Let a person do something, and check what must hold after that."""
+        world = self.world
+        world.in_hand, world.watch.actor = True, 0
+        move(world)
+        world.watch.by_hand()
+        world.in_hand = False
 
     def _land(self, at: int) -> None:
         label, effect, lease = self.world.in_flight.pop(at)
         self._say(f"what was under way arrives: {label}")
-        self.world.watch.disturbed = self.world.kernel.time()
+        self.world.watch.disturb(self.world.kernel.time())
         self.world.watch.actor = 0
         try:
             self.world.land(label, effect, lease)
@@ -242,9 +430,12 @@ class Schedule:
     def _resume(self, worker: Worker, call: Call) -> None:
         mode = self.director.mode(call.label)
         if mode != "go":
-            # Who dies while looking after a source is followed by nobody before the message itself comes back.
+            # Who dies while looking after a source is followed by nobody before the message itself
+            # comes back.
             away = DEAD_SECONDS if mode.startswith("die") and _is_a_look(worker) else 0.0
-            self.world.watch.disturbed = self.world.kernel.time() + away
+            away = LONG if mode == "throttle for long" else away
+            self.world.watch.struck = True
+            self.world.watch.disturb(self.world.kernel.time() + away)
         self.world.resume(call, mode)
         if self.trace is not None:
             struck = "" if mode == "go" else f" [{mode}]"
@@ -253,15 +444,32 @@ class Schedule:
 
     def _deliver(self, message: Message) -> None:
         world = self.world
-        if world.deliveries > MOST_DELIVERIES:
-            raise Broken(f"resources: over {MOST_DELIVERIES} deliveries")
+        most = MOST_DELIVERIES + world.away / A_DELIVERY_EACH
+        if world.deliveries > most:
+            raise Broken(f"resources: over {most:.0f} deliveries")
         worker = world.deliver(message)
         if self.trace is not None:
-            self._say(f"{worker.number}: takes {message.what} {_brief(message.text)}, try {message.tries}")
+            self._say(
+                f"{worker.number}: takes {message.what} {_brief(message.text)}, try {message.tries}"
+            )
 
     def _say(self, line: str) -> None:
         if self.trace is not None:
             self.trace.append(f"{self.world.kernel.time():>9.0f} s  {line}")
+
+
+def _theirs(tags: Mapping[str, str]) -> dict[str, str]:
+    return {tag: text for tag, text in tags.items() if tag not in OURS}
+
+
+def second_of_the_day(ref: SecretRef) -> int:
+    """Return at which second of the day a secret is audited: see engine.decide.ledger."""
+    return int.from_bytes(hashlib.sha256(str(ref).lower().encode()).digest()[:4]) % SECONDS_A_DAY
+
+
+def _rounded_up(seconds: float) -> float:
+    """Return the next full hour, EPOCH being one."""
+    return math.floor(seconds / HOUR + 1) * HOUR
 
 
 def _is_a_look(worker: Worker) -> bool:
@@ -275,5 +483,14 @@ def _end(worker: Worker) -> str:
 
 def _brief(text: str) -> str:
     fields = json.loads(text)
-    shown = ("action", "secret", "version", "trigger", "force", "compromised", "follow_up", "deferred")
+    shown = (
+        "action",
+        "secret",
+        "version",
+        "trigger",
+        "force",
+        "compromised",
+        "follow_up",
+        "deferred",
+    )
     return " ".join(f"{key}={fields[key]}" for key in shown if fields.get(key))

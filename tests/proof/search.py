@@ -14,7 +14,13 @@ MOST = 3000
 
 
 def cases(place: str) -> Iterator[Case | real.RealCase]:
-    """Yield the schedules of a scenario (every fault, then every order), of its pairs, of a kind's writes, or seeds."""
+    """Yield the schedules of a scenario (every fault, then every order), of its pairs, of a kind's writes, or seeds.
+
+    `owners/many#200` is the first two hundred seeds of one scenario.
+    """
+    scenario, _, number = place.partition("#")
+    if number:
+        return (Case(scenario, seed=seed) for seed in range(int(number)))
     if place == "seeds":
         return islice(campaign.seeds(0, MOST), MOST)
     if place.startswith(real.PREFIX):
@@ -40,7 +46,7 @@ def _faults(name: str) -> Iterator[Case]:
 
 
 def _orders(name: str) -> Iterator[Case]:
-    return (each for each, _ in campaign.interleavings(name, MOST))
+    return (one for one, _ in campaign.interleavings(name, MOST))
 
 
 def play(which: Case | real.RealCase) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -13,10 +14,14 @@ MARK = "!c"
 class Mint:
     """Makes credentials that tell themselves apart."""
 
-    numbers: count[int] = field(default_factory=count)
+    made: int = 0
+    """So many so far."""
+    time: Callable[[], float] = lambda: 0.0
+    """What time it is at the source, in seconds."""
 
     def __call__(self) -> str:
-        return f"{MARK}{next(self.numbers)}!"
+        self.made += 1
+        return f"{MARK}{self.made - 1}!"
 
 
 def credential_in(value: str) -> str:
@@ -31,19 +36,26 @@ class Slots:
 
     mint: Mint
     held: dict[str, str]
+    born: dict[str, float] = field(default_factory=dict)
+    """When each slot was filled last."""
 
     def refill(self, slot: str) -> str:
         """Replace what a slot holds and return it."""
-        self.held[slot] = self.mint()
+        self.held[slot], self.born[slot] = self.mint(), self.mint.time()
         return self.held[slot]
 
     def accepts(self, credential: str) -> bool:
-        """Tell whether this credential opens the source."""
+        """Return whether this credential opens the source."""
         return credential in self.held.values()
 
     def alive(self) -> set[str]:
         """Return every credential that opens the source."""
         return set(self.held.values())
+
+    def revoke(self, credential: str) -> None:
+        """Replace a credential by one that nobody is told."""
+        for slot in [slot for slot, held in self.held.items() if held == credential]:
+            self.refill(slot)
 
 
 @dataclass
@@ -71,9 +83,14 @@ class Many:
         return key, self.entries[key].secret
 
     def accepts(self, credential: str) -> bool:
-        """Tell whether this credential opens the source, once it has spread."""
+        """Return whether this credential opens the source, once it has spread."""
         return any(entry.secret == credential for entry in self.entries.values())
 
     def alive(self) -> set[str]:
         """Return every credential that opens the source."""
         return {entry.secret for entry in self.entries.values()}
+
+    def revoke(self, credential: str) -> None:
+        """Remove a credential."""
+        for key in [key for key, entry in self.entries.items() if entry.secret == credential]:
+            del self.entries[key]

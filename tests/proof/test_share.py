@@ -6,33 +6,48 @@ from collections.abc import Iterable
 
 import pytest
 
-from tests.proof import campaign, case
+from tests.proof import campaign, case, findings
 from tests.proof.case import Case
 from tests.proof.kernel import FAULTS
 from tests.proof.run import play
 from tests.proof.scenarios import SCENARIOS
 
-EVERY = 5
-SEEDS = 1250
+EVERY = 9
+SEEDS = 900
+EXCUSED = {"CLAIM": 0.15, "BROKEN": 0.15, "THEIRS": 0.1, "RACED": 0.05, "TOLD": 0.03, "LATE": 0.03}
+"""At most this share of the seeds may use each excuse; a single slot's moment without a password is
+no excuse to limit."""
 
 
 def broken(cases: Iterable[Case]) -> list[str]:
-    return [f"{each}: {problem}" for each in cases if (problem := case.play(each)[0])]
+    """Return what is broken in these cases, and not known yet."""
+    results = [(str(one), case.play(one)[0]) for one in cases]
+    return [
+        f"{name}: {problem}"
+        for name, problem in results
+        if problem and not findings.known(name, problem)
+    ]
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_every_promise_holds_whatever_happens_at_one_call(fault: str) -> None:
-    """A fifth of the calls, another one for every fault; `make prove` takes all."""
-    chosen = [each for each in campaign.singles() if each.plan[0][1] == fault]
-    assert len(chosen) > 1000
+    """A share of the calls, another one for every fault; `make prove` takes all."""
+    chosen = [one for one in campaign.singles() if one.plan[0][1] == fault]
+    assert len(chosen) >= 1500
     assert broken(chosen[FAULTS.index(fault) % EVERY :: EVERY]) == []
 
 
-@pytest.mark.parametrize("name", ["forced/two-slots", "forced/one-slot", "restore/many", "retirement/two-logins"])
+@pytest.mark.parametrize(
+    "name", ["forced/two-slots", "forced/one-slot", "restore/many", "retirement/two-logins"]
+)
 def test_every_promise_holds_in_every_order_of_two_workers(name: str) -> None:
     played = list(campaign.interleavings(name, 300))
-    assert len(played) > 60
-    assert [(str(each), problem) for each, problem in played if problem] == []
+    assert len(played) >= 40
+    assert [
+        (str(one), problem)
+        for one, problem in played
+        if problem and not findings.known(str(one), problem)
+    ] == []
 
 
 @pytest.mark.parametrize("share", range(4))
@@ -40,22 +55,47 @@ def test_every_promise_holds_under_seeded_schedules(share: int) -> None:
     assert broken(campaign.seeds(share * SEEDS, SEEDS)) == []
 
 
+def test_excuses_are_rare() -> None:
+    used = [case.played(one).excuses for one in campaign.seeds(500_000, 600)]
+    shares = {
+        name: sum(any(one.name == name for one in excuses) for excuses in used) / len(used)
+        for name in EXCUSED
+    }
+    assert {name: share for name, share in shares.items() if share > EXCUSED[name]} == {}
+
+
+@pytest.mark.parametrize("finding", findings.OPEN, ids=lambda finding: finding.text)
+def test_what_is_known_and_not_mended_is_still_so(finding: findings.Finding) -> None:
+    """Once this fails the finding is mended: its schedule moves to test_found.py."""
+    problem = play(finding.case)[0]
+    assert problem
+    assert finding.explains(finding.case, problem)
+
+
 @pytest.mark.parametrize(
     "text",
-    ["by-hand/many#719", "one/many@3:die after+9:forbid", "forced/two-slots~0.1.1", "real:storage-key@3:die after"],
+    [
+        "by-hand/many#719",
+        "one/many@3:die after+9:forbid",
+        "forced/two-slots~0.1.1",
+        "owners/many!c1=1+i9=m2+m12=throttle",
+        "real:storage-key@3:die after",
+    ],
 )
 def test_a_case_is_played_again_by_its_name_with_a_trace(text: str) -> None:
     problem, trace = play(text)
     assert problem is None
-    assert len(trace) > 10
+    assert len(trace) >= 10
     assert play(text)[1] == trace or text.startswith("real:")
 
 
-@pytest.mark.parametrize("text", ["elsewhere/two-slots", "one/many@3:sulk", "real:nothing@1:forbid"])
+@pytest.mark.parametrize(
+    "text", ["elsewhere/two-slots", "one/many@3:sulk", "one/many!x9", "real:nothing@1:forbid"]
+)
 def test_a_case_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is n"):
         play(text)
 
 
 def test_every_scenario_comes_up_among_the_seeds() -> None:
-    assert {each.scenario for each in campaign.seeds(0, len(SCENARIOS))} == set(SCENARIOS)
+    assert {one.scenario for one in campaign.seeds(0, len(SCENARIOS))} == set(SCENARIOS)

@@ -1,36 +1,38 @@
-"""The promises, as checks on the model: some after every change, some once nothing is left to do."""
+"""The promises, as checks on the model that hold at every moment; tests/proof/ending.py has those that hold in the end."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from engine.decide.decision import Confirm
 from engine.errors import AccessDenied, TransientError
+from engine.model.manual import is_manual
 from engine.model.outcome import Outcome
-from engine.model.tags import OPERATION, OURS, REPLICA_OF, RETIRE, STATE
-from engine.model.workitem import WorkItem
+from engine.model.tags import OPERATION, OURS, REPLICA_OF, STATE
 from engine.secret import SecretRef, SecretVersion
-from tests.proof.kernel import Died
+from tests.proof import appearance
+from tests.proof.excuses import Excuse, Excuses
+from tests.proof.kernel import Died, Worker
 from tests.proof.sources import MARK, Many, credential_in
 
 if TYPE_CHECKING:
-    from tests.proof.ports import ModelLease
+    from tests.proof.model_leases import ModelLease
     from tests.proof.world import Message, World
 
-MOST_MESSAGES = 40
-"""More messages than any settled schedule of ours needs: what grows without end passes it."""
-REPAIR_SECONDS = 125.0
+REPAIR_SECONDS = 245.0
 """Within what time something must look after a single slot whose password nobody knows."""
 HEALED_SECONDS = 300.0
 """Within what time of the last fault the vault's current version is accepted again."""
-NOT_THEIRS = OURS | {"CredentialId"}
-"""Tags that a new version need not take over."""
-FINISHED = timedelta(minutes=45)
-"""How long after its window what began inside it may still be finished."""
+AUDITED_SECONDS = 26 * 3600.0
+"""Within what time of a person's change at a source the daily audit has mended it, or somebody was
+told."""
+LATE_SECONDS = 3600.0
+"""For how long a change that landed late excuses its source; it must be accepted again within five
+minutes all the same."""
+WRITES = frozenset({"publish", "retag", "disable"})
 
 
 class Broken(AssertionError):
@@ -48,34 +50,60 @@ class Protected:
 
 
 @dataclass
+class Strand:
+    """What is known of one single slot."""
+
+    slot: str = ""
+    """What it held when it was last looked at."""
+    unknown: bool = False
+    """It holds a password that nobody knows."""
+    look: bool = False
+    """Who changed it, or found it so and had nothing to do, has just ended."""
+    setter: int = 0
+    """Which worker put that into it."""
+
+
+@dataclass
 class Watch:
-    """Watches a world. What other people or physics break is excused, by name, and must heal all the same."""
+    """Watches a world. What other people or physics break is excused by name, for one subject and for a time."""
 
     world: World
+    excuses: Excuses = field(default_factory=Excuses)
     proved: set[str] = field(default_factory=set)
     protected: list[Protected] = field(default_factory=list)
-    late: int = 0
-    """So many changes took effect after their lease had gone to somebody else, or had ended."""
-    exempt: frozenset[str] = frozenset()
-    """Secrets that a person must mend: one of two that claim the same source, or one that may not have its source."""
-    lapsed: set[str] = field(default_factory=set)
-    """Sources where a person broke the current credential."""
-    compromised: set[str] = field(default_factory=set)
-    """Credentials that must die at once."""
+    late: Counter[str] = field(default_factory=Counter)
+    """So many changes of each source took effect after their lease had gone to somebody else, or
+    had ended."""
+    compromised: dict[str, str] = field(default_factory=dict)
+    """Credentials that must die at once, each with the secret that held it."""
+    ended: set[str] = field(default_factory=set)
+    """Those of them that were gone."""
     cut: set[str] = field(default_factory=set)
-    """Sources of which a credential is compromised: no overlap is left to any older one."""
+    """Sources with an incident under way: no overlap is left to any older credential."""
     disowned: set[str] = field(default_factory=set)
-    """Credentials in versions that a person replaced by hand: whoever does that looks after what was there."""
+    """Credentials in versions that a person replaced by hand: whoever does that looks after what
+    was there."""
     orphaned: set[str] = field(default_factory=set)
-    """Operations whose version a person replaced while they were under way: nobody can tell any more that they matter."""
+    """Operations whose version a person replaced while they were under way: nobody can tell any
+    more that they matter."""
     foreign: set[str] = field(default_factory=set)
     """Credentials that Rekey neither made nor was told of."""
-    made: set[str] = field(default_factory=set)
-    """Credentials that Rekey published."""
     untouchable: set[str] = field(default_factory=set)
     """Credentials of a source that no secret here may rotate."""
-    strangers: list[SecretVersion] = field(default_factory=list)
-    """Versions of secrets whose owners consent to nothing."""
+    revoked: set[str] = field(default_factory=set)
+    """Credentials that a person revoked at their source: they stay so."""
+    off: set[str] = field(default_factory=set)
+    """Versions that a person disabled."""
+    enabled_again: set[str] = field(default_factory=set)
+    """Versions that a person enabled after Rekey had disabled them."""
+    bystanders: dict[SecretRef, tuple[SecretVersion, ...]] = field(default_factory=dict)
+    """Secrets whose owners consent to nothing, as their owners left them."""
+    longest: dict[str, float] = field(default_factory=dict)
+    """The longest validity, in days, that the owner of each secret has asked for, where that was
+    changed."""
+    shortest: dict[str, float] = field(default_factory=dict)
+    """The shortest overlap, in hours, that the owner of each secret, or the policy, has asked for
+    meanwhile."""
     open_at: Callable[[datetime], bool] | None = None
     """When the window of every secret here is open."""
     outcomes: list[Outcome] = field(default_factory=list)
@@ -83,140 +111,367 @@ class Watch:
     """The workers that have reported an outcome or posted a message."""
     verdicts: int = 0
     """How many of them were outcomes."""
-    refused: dict[str, float] = field(default_factory=dict)
-    """Since when each source has refused what the vault holds."""
+    refused: dict[SecretRef, float] = field(default_factory=dict)
+    """Since when each secret holds what its source refuses."""
     disturbed: float = 0.0
     """When a fault struck last, a person did something, or a worker's message came back for it."""
-    unknown: bool = False
-    """A single slot holds a password that nobody knows."""
-    look: bool = False
-    """Who changed that slot, or found it so and had nothing to do, has just ended."""
+    alive_before: set[str] = field(default_factory=set)
+    """What was alive when that was last looked at, where apps use it."""
+    struck: bool = False
+    """A fault struck."""
+    strands: dict[str, Strand] = field(default_factory=dict)
     actor: int = 0
     """Which worker made the latest change; 0 where it had given up on it already."""
-    setter: int = 0
-    """Which worker put into a single slot what nobody knows."""
-    slot: str = ""
-    """What that slot held when it was last looked at."""
+
+    def disturb(self, moment: float) -> None:
+        """Note a fault, or something that a person did: what must heal has five minutes from then."""
+        self.disturbed = max(self.disturbed, moment)
+
+    def by_hand(self) -> None:
+        """Take note of what a person has done, and check what must hold after that."""
+        self.disturb(self.world.kernel.time())
+        sources = self.world.sources
+        # What a person cuts off, or disables, is not Rekey's to keep alive.
+        self.protected = [
+            one
+            for one in self.protected
+            if sources[one.source].accepts(one.credential) and one.version not in self.off
+        ]
+        self.changed()
+
+    def mended(self) -> None:
+        """From now on nothing is excused that a person had to mend; who was told that an incident failed repeats it."""
+        for credential, name in self.compromised.items():
+            if credential in self.alive():
+                self.world.repeat_incident(name, credential)
+        for excuse, subject in list(self.excuses.granted):
+            if excuse in (Excuse.CLAIM, Excuse.THEIRS):
+                self.excuses.end(excuse, subject)
+        self.off.clear()
+        until = self.world.kernel.time() + AUDITED_SECONDS
+        for _, source, current in self._watched():
+            if not self.holds(current):
+                # The next audit finds it mended, and goes on from there.
+                self.excuses.grant(Excuse.BROKEN, source, until)
+        self.changed()
 
     def proven(self, credential: str) -> None:
         """Note that a source accepted this credential."""
         self.proved.add(credential)
 
-    def sent(self, label: str, lease: ModelLease) -> None:
-        """Check that a change is sent under a lease that holds."""
-        if not lease.held:
+    def sent(self, label: str, worker: Worker, about: object, *, guarded: bool) -> None:
+        """Check a call as it is sent: its lease, the read before it, the scopes of its vault, and what Azure asked for."""
+        if (
+            worker.resting
+            and label != "post"
+            and worker.resting.get(label, 0.0) > self.world.kernel.time()
+        ):
+            # What is put off is put on a queue: to wait for that queue is not possible.
+            raise Broken(f"throttling: {label} was sent again before the time that Azure had named")
+        if label in WRITES and worker.last != ("read", about):
+            raise Broken(f"gate: {label} of {about} was sent without a fresh read of it")
+        if not guarded:
+            return
+        lease: ModelLease | None = worker.lease
+        if lease is None or not lease.held:
             raise Broken(f"P2: {label} was sent after the lease had ended")
+        # What it superseded while it was bound is retired all the same: that is the record's, and
+        # nobody else's.
+        due = lease.claim.record.pending
+        retires = due is not None and due.at <= self.world.kernel.now()
+        if about is None and not retires and not self.world.allows(worker, lease.source):
+            raise Broken(f"P7: {label} was sent to {lease.source}, which is outside the scopes")
 
-    def too_late(self, label: str) -> None:
+    def put_off(self, worker: Worker, message: Message) -> None:
+        """Check that what is put off comes back no sooner than Azure has asked for."""
+        soonest = worker.resting.get(worker.last[0], 0.0) if worker.resting else 0.0
+        put_off = '"deferred": 0' not in message.text and '"follow_up": 0' in message.text
+        if put_off and soonest > message.visible + 1:
+            raise Broken(
+                f"throttling: a message comes back {soonest - message.visible:.0f} s too soon"
+            )
+
+    def too_late(self, label: str, source: str) -> None:
         """Note a change that reached its target after its lease: it was under way that long."""
         del label
-        self.late += 1
+        self.late[source] += 1
+        self.excuses.grant(Excuse.LATE, source, self.world.kernel.time() + LATE_SECONDS)
 
-    def published(self, version: SecretVersion) -> None:
-        """Check a version that Rekey just wrote."""
+    def published(self, version: SecretVersion, basis: SecretVersion | None) -> None:
+        """Check a version that Rekey just wrote; `basis` is what its worker read just before."""
+        before, name = self.world.vault[version.ref][-2], version.ref.name
         credential = credential_in(version.value.reveal() if version.value else "")
         if credential not in self.proved:
-            raise Broken(f"P3: {version.ref.name} was given a value that no source had accepted")
-        self.made.add(credential)
-        self._looks_right(version)
+            raise Broken(f"P3: {name} was given a value that no source had accepted")
+        if basis is None or not basis.enabled:
+            raise Broken(f"people: {name} was written although its current version was disabled")
+        raced = basis != before
+        if (
+            not raced
+            and name == "app"
+            and (is_manual(before.tags) or "ProviderAddress" not in before.tags)
+        ):
+            raise Broken(f"people: {name} was rotated although only a person may rotate it")
+        if raced and not self._excused(version, before):
+            raise Broken(
+                f"people: {name} was given a version in place of one that had not been read"
+            )
+        try:
+            appearance.examine(self, before, version, raced=raced)
+        except appearance.Wrong as wrong:
+            raise Broken(str(wrong)) from None
         self._not_known_to_be_compromised(version, credential)
-        self._protect(self.world.vault[version.ref])
+        if not raced:
+            self._protect(before, version)
 
-    def _looks_right(self, version: SecretVersion) -> None:
-        """Check the tags, expiry, content type and time of a version; one that comes late was composed earlier."""
-        before, name = self.world.vault[version.ref][-2], version.ref.name
-        if any(MARK in text for text in version.tags.values()):
-            raise Broken(f"P6: a value leaked into a tag of {name}")
-        if self.late:
+    def _excused(self, version: SecretVersion, before: SecretVersion) -> bool:
+        """Return whether another hand came between the read and the write: a person's, or a change that came late."""
+        now = self.world.kernel.time()
+        if before.version in self.world.by_hand:
+            self.excuses.used[Excuse.RACED] += 1
+            self.disowned.add(credential_in(before.value.reveal() if before.value else ""))
+            return True
+        return self.excuses.cover(Excuse.LATE, self.source_of(version) or "", now)
+
+    def retagged(
+        self, secret: SecretVersion, tags: dict[str, str], basis: SecretVersion | None
+    ) -> None:
+        """Check that tags which are not Rekey's own stay as their owner has set them."""
+        now = next(one for one in self.world.vault[secret.ref] if one.version == secret.version)
+        theirs = [
+            {tag: text for tag, text in one.items() if tag not in OURS} for one in (now.tags, tags)
+        ]
+        if theirs[0] == theirs[1]:
             return
-        theirs = [{tag: text for tag, text in v.tags.items() if tag not in NOT_THEIRS} for v in (before, version)]
-        if theirs[0] != theirs[1]:
-            raise Broken(f"tags: {name} had {theirs[0]}, and has {theirs[1]}")
-        longest = timedelta(days=float(self.owner_tags(version).get("ValidityPeriodDays", "90")), minutes=10)
-        if version.expires is None or version.expires > version.created + longest:
-            raise Broken(f"expiry: {name} ends {version.expires}")
-        if version.content_type != (before.content_type or "text/plain"):
-            raise Broken(f"content type: {name} has {version.content_type!r}")
-        if self.open_at and not (self.open_at(version.created) or self.open_at(version.created - FINISHED)):
-            raise Broken(f"window: {name} was rotated at {version.created}")
+        if basis is not None and basis.tags != now.tags and now.version in self.world.by_hand:
+            self.excuses.used[Excuse.RACED] += 1
+        else:
+            raise Broken(f"tags: {secret.ref.name} had {theirs[0]}, and is left with {theirs[1]}")
+
+    def disabled(self, version: str) -> None:
+        """Check that what a person enabled again is left so."""
+        pending = {
+            claim.record.pending.version
+            for claim in self.world.claims.values()
+            if claim.record.pending
+        }
+        if version in self.enabled_again and version not in pending:
+            raise Broken(f"people: {version} was disabled although a person had enabled it again")
 
     def _not_known_to_be_compromised(self, version: SecretVersion, credential: str) -> None:
-        doomed = {one for claim in self.world.claims.values() for one in claim.record.compromised + claim.record.gone}
-        held = {
-            credential_in(each.value.reveal())
-            for each in self.world.vault[version.ref][:-1]
-            if each.value and each.version in doomed
+        doomed = {
+            one
+            for claim in self.world.claims.values()
+            for one in claim.record.compromised + claim.record.gone
         }
-        if credential in held and not self.late:
-            raise Broken(f"P5: {version.ref.name} was given a credential that is known to be compromised")
+        held = {
+            credential_in(one.value.reveal())
+            for one in self.world.vault[version.ref][:-1]
+            if one.value and one.version in doomed
+        }
+        late = self.excuses.holds(
+            Excuse.LATE, self.source_of(version) or "", self.world.kernel.time()
+        )
+        if credential in held and not late:
+            raise Broken(
+                f"P5: {version.ref.name} was given a credential that is known to be compromised"
+            )
 
-    def _protect(self, versions: list[SecretVersion]) -> None:
-        old, new = versions[-2], versions[-1]
+    def _protect(self, old: SecretVersion, new: SecretVersion) -> None:
         held = credential_in(old.value.reveal() if old.value else "")
         source = self.source_of(old)
         if source is None or held == credential_in(new.value.reveal() if new.value else ""):
             return
-        if self.single(source) or source in self.cut or not self.world.sources[source].accepts(held):
+        if (
+            self.single(source)
+            or source in self.cut
+            or not self.world.sources[source].accepts(held)
+        ):
             return
-        hours = float(self.owner_tags(old).get("OverlapHours", "168"))
-        self.protected.append(Protected(held, source, self.world.kernel.time() + hours * 3600, str(old.version)))
+        hours = self.world.overlap_hours(old)
+        self.protected.append(
+            Protected(
+                held,
+                source,
+                self.world.kernel.time() + hours * 3600 - 2 * self.world.skew,
+                str(old.version),
+            )
+        )
 
     def owner_tags(self, version: SecretVersion) -> dict[str, str]:
         """Return the tags of the secret that decides: its own, or its primary's."""
         primary = version.tags.get(REPLICA_OF)
-        return dict(self.world.vault[SecretRef.parse(primary)][-1].tags if primary else version.tags)
+        if not primary:
+            return dict(version.tags)
+        return dict(self.world.vault.get(SecretRef.parse(primary), [version])[-1].tags)
 
     def source_of(self, version: SecretVersion) -> str | None:
         """Return the source whose credential a version holds."""
-        address = self.owner_tags(version).get("ProviderAddress")
+        tags = version.tags
+        if REPLICA_OF in tags:
+            tags = self.owner_tags(version)
+        address = tags.get("ProviderAddress")
         return address if address in self.world.sources else None
 
     @staticmethod
     def single(source: str) -> bool:
-        """Tell whether this source has a single slot."""
+        """Return whether this source has a single slot."""
         return source.startswith("/one-slot/")
 
-    def changed(self) -> None:  # noqa: C901 - one check after another
+    def changed(self) -> None:
         """Check what must hold at every moment."""
         for ref, versions in self.world.vault.items():
             current = versions[-1]
             source = self.source_of(current)
-            if source is None or ref.name in self.exempt:
-                continue
-            if not current.enabled:
-                raise Broken(f"P1: the latest version of {ref.name} is disabled")
-            if self.single(source):
-                self._strand(source, current)
-            elif not (self.late or source in self.lapsed or self.holds(current)):
-                raise Broken(f"P1: the current version of {ref.name} is not accepted by its source")
-        for stranger in self.strangers:
-            if self.world.vault[stranger.ref] != [stranger]:
-                raise Broken(f"P7: {stranger.ref.name} was written to, and nobody had consented")
-        if self.untouchable and not self.untouchable <= self.alive():
-            raise Broken("P7: a source outside the vault's scopes was changed")
-        if self.foreign and not self.foreign <= self.alive():
-            raise Broken("P5: a credential that Rekey did not make was removed")
-        if self.protected and not self.late:
+            if source is not None and ref not in self.bystanders:
+                self._standing(ref, source, current)
+        for ref, left in self.bystanders.items():
+            if tuple(self.world.vault[ref]) != left:
+                raise Broken(f"P7: {ref.name} was written to, and nobody had consented")
+        self._sources()
+        if self.protected:
             self._nothing_cut_off()
 
+    def _sources(self) -> None:
+        alive = self.alive()
+        if not self.untouchable <= alive:
+            raise Broken("P7: a source outside the vault's scopes was changed")
+        if not self.foreign <= alive:
+            raise Broken("P5: a credential that Rekey did not make was removed")
+        if self.compromised:
+            self.ended |= self._noted() - alive
+            if self.ended & alive:
+                raise Broken(
+                    f"P5: {self.ended & alive} is compromised, was gone, and is accepted again"
+                )
+        if self.world.apps:
+            self._waited_for(alive)
+        if self.revoked & alive and not self.world.in_hand:
+            raise Broken(
+                f"people: {self.revoked & alive} was revoked by hand, and is accepted again"
+            )
+
+    def _noted(self) -> set[str]:
+        """Return the compromised credentials of which the records know: no other worker can know of them."""
+        doomed = {
+            one
+            for claim in self.world.claims.values()
+            for one in claim.record.compromised + claim.record.gone
+        }
+        versions = (
+            one
+            for all_ in self.world.vault.values()
+            for one in all_
+            if one.version in doomed and one.value
+        )
+        return {credential_in(one.value.reveal()) for one in versions if one.value} & set(
+            self.compromised
+        )
+
+    def _waited_for(self, alive: set[str]) -> None:
+        """Check that no credential went, until its second overlap had passed, that an app was known to use."""
+        gone, self.alive_before = self.alive_before - alive, alive
+        if not gone or self.world.in_hand or self.struck or self.compromised:
+            return
+        now = self.world.kernel.now()
+        for claim in self.world.claims.values():
+            pending, published = claim.record.pending, claim.record.published
+            if pending is None or published is None or published.created is None:
+                continue
+            held = next(
+                one
+                for all_ in self.world.vault.values()
+                for one in all_
+                if one.version == pending.version
+            )
+            late = now >= pending.at + (pending.at - published.created)
+            used = not late and pending.version in self.world.apps.values()
+            if used and held.value and credential_in(held.value.reveal()) in gone:
+                raise Broken(
+                    f"P4: {pending.version} was retired although an app is known to use it"
+                )
+
+    def _standing(self, ref: SecretRef, source: str, current: SecretVersion) -> None:
+        """Check that the current version is enabled, and what it holds accepted."""
+        if not current.enabled:
+            if current.version not in self.off:
+                raise Broken(f"P1: the latest version of {ref.name} is disabled")
+            return
+        if self.single(source):
+            self._strand(source, current)
+        elif not self.holds(current) and not self._lapsed(ref, source, Excuse.LATE):
+            raise Broken(f"P1: the current version of {ref.name} is not accepted by its source")
+
+    def _lapsed(self, ref: SecretRef, source: str, *further: Excuse) -> bool:
+        """Return whether somebody else is to blame, or to mend it, where a source refuses a current version."""
+        now, excuses = self.world.kernel.time(), self.excuses
+        if STATE in self.world.vault[ref][-1].tags:
+            # Whom it concerns has been told: what was parked is tried again every day.
+            now = min(now, excuses.granted.get((Excuse.BROKEN, source), now))
+        if self._waits_for_its_primary(ref):
+            excuses.used[Excuse.TOLD] += 1
+            return True
+        return (
+            any(excuses.cover(one, source, now) for one in (*further, Excuse.BROKEN))
+            or excuses.cover(Excuse.THEIRS, ref.name, now)
+            or excuses.cover(Excuse.CLAIM, ref.name, now)
+        )
+
+    def _waits_for_its_primary(self, ref: SecretRef) -> bool:
+        """Return whether a replica could not be written, and whoever rotates its primary was told so."""
+        primary = self.world.vault[ref][-1].tags.get(REPLICA_OF)
+        known = self.world.vault.get(SecretRef.parse(primary)) if primary else None
+        return bool(known and STATE in known[-1].tags)
+
     def _strand(self, source: str, current: SecretVersion) -> None:
-        if REPLICA_OF in current.tags:
+        if REPLICA_OF in current.tags or self.excuses.holds(Excuse.CLAIM, current.ref.name, 0.0):
             return
         (held,) = self.world.sources[source].alive()
-        if held != self.slot or self.holds(current):
-            self.slot, self.unknown = held, source not in self.lapsed and not self.holds(current)
-            self.look, self.setter = self.unknown, self.actor
+        strand = self.strands.setdefault(source, Strand())
+        accepted = held == credential_in(current.value.reveal() if current.value else "")
+        if held != strand.slot or accepted:
+            broken = self.excuses.holds(Excuse.BROKEN, source, self.world.kernel.time())
+            strand.slot, strand.unknown = (
+                held,
+                not broken and not accepted and not self._known(held),
+            )
+            strand.look, strand.setter = strand.unknown, self.actor
+            if strand.unknown:
+                self.excuses.used[Excuse.SLOT] += 1
+
+    def _held(self, source: str) -> str:
+        (held,) = self.world.sources[source].alive()
+        return held
+
+    def _known(self, credential: str) -> bool:
+        """Return whether some version in a vault holds a credential."""
+        versions = (version for all_ in self.world.vault.values() for version in all_)
+        return any(
+            one.value and credential_in(one.value.reveal()) == credential for one in versions
+        )
 
     def _nothing_cut_off(self) -> None:
         now = self.world.kernel.time()
-        self.protected = [each for each in self.protected if each.until > now]
-        for each in self.protected:
-            if each.source in self.cut:
-                continue
-            if not self.world.sources[each.source].accepts(each.credential):
-                raise Broken(f"P4: {each.credential} was cut off inside its overlap")
-            if not (self._enabled(each.version) or self._is_current(each.credential)):
-                raise Broken(f"P4: version {each.version} was disabled inside its overlap")
+        self.protected = [
+            one for one in self.protected if one.until > now and one.source not in self.cut
+        ]
+        for one in list(self.protected):
+            problem = self._cut_off(one)
+            if problem and not self.excuses.cover(Excuse.LATE, one.source, now):
+                raise Broken(problem)
+            if problem:
+                self.protected.remove(one)
+
+    def _cut_off(self, one: Protected) -> str:
+        if not self.world.sources[one.source].accepts(one.credential):
+            return f"P4: {one.credential} was cut off inside its overlap"
+        if not (
+            self._enabled(one.version)
+            or one.version in self.off
+            or self._is_current(one.credential)
+        ):
+            return f"P4: version {one.version} was disabled inside its overlap"
+        return ""
 
     def _is_current(self, credential: str) -> bool:
         """Return whether a current version holds a credential: restored, it needs its first version no more."""
@@ -224,10 +479,14 @@ class Watch:
         return any(value and credential_in(value.reveal()) == credential for value in current)
 
     def _enabled(self, version: str) -> bool:
-        return any(each.version == version and each.enabled for all_ in self.world.vault.values() for each in all_)
+        return any(
+            one.version == version and one.enabled
+            for all_ in self.world.vault.values()
+            for one in all_
+        )
 
     def holds(self, version: SecretVersion) -> bool:
-        """Tell whether a version's value opens its source."""
+        """Return whether a version's value opens its source."""
         source = self.source_of(version)
         assert source is not None
         assert version.value is not None
@@ -246,45 +505,117 @@ class Watch:
         """Check what a worker reports."""
         self.outcomes.append(outcome)
         self.traces.add(worker)
-        self.said(f"{outcome.reason} {outcome.fix} {outcome.item.reason} {outcome.credential_id} {outcome.retired}")
+        self.said(
+            f"{outcome.reason} {outcome.fix} {outcome.item.reason} {outcome.credential_id} {outcome.retired}"
+        )
         versions = self.world.vault.get(outcome.item.ref, [])
-        if outcome.new_version and not any(each.version == outcome.new_version for each in versions):
+        if outcome.new_version and not any(one.version == outcome.new_version for one in versions):
             raise Broken(f"P8: {outcome.result} was reported with a version that does not exist")
         if outcome.result in ("rotated", "healed", "restored") and outcome.new_version is None:
             raise Broken(f"P8: {outcome.result} was reported without a new version")
+        self._really_gone(outcome, versions)
+        self._really_ours(outcome, versions)
+        if outcome.result == "parked":
+            self._parked(outcome, versions, worker)
+
+    def _really_gone(self, outcome: Outcome, versions: list[SecretVersion]) -> None:
+        """Check that an incident that is reported as dealt with has left nothing alive."""
+        if (
+            not outcome.item.compromised
+            or outcome.result in ("parked", "waiting")
+            or "another look" in outcome.reason
+        ):
+            return
+        leaked = [one for one in versions if one.version == outcome.item.version and one.value]
+        for one in leaked:
+            credential = credential_in(one.value.reveal() if one.value else "")
+            if credential in self.compromised and credential in self.alive():
+                raise Broken(
+                    f"P5: the incident of {one.ref.name} was reported as {outcome.result}, and {credential} lives"
+                )
+
+    def _really_ours(self, outcome: Outcome, versions: list[SecretVersion]) -> None:
+        """Check that no version which a person wrote is called Rekey's; a copy of Rekey's own cannot be told apart."""
+        theirs = [
+            one
+            for one in versions
+            if one.version == outcome.new_version and one.version in self.world.written
+        ]
+        ours = {one.value for one in versions if one.version not in self.world.written}
+        if outcome.result in ("rotated", "healed", "restored") and any(
+            one.value not in ours for one in theirs
+        ):
+            raise Broken(f"P8: a version that a person wrote was reported as {outcome.result}")
+
+    def _parked(self, outcome: Outcome, versions: list[SecretVersion], worker: int) -> None:
+        if not outcome.reason:
+            raise Broken(f"P8: {outcome.item.ref.name} was parked, and nobody was told why")
         # Who was overtaken by a person has nothing to mark: their version is judged anew.
         unmarked = outcome.old_version and versions and versions[-1].version == outcome.old_version
-        unmarked = unmarked and not any(STATE in each.tags for each in versions)
-        if outcome.result == "parked" and unmarked and "nor could the secret be marked" not in outcome.reason:
+        unmarked = (
+            unmarked and versions[-1].enabled and not any(STATE in one.tags for one in versions)
+        )
+        if unmarked and "nor could the secret be marked" not in outcome.reason:
             raise Broken(f"P8: {outcome.item.ref.name} was parked, and bears no mark of that")
-        if outcome.result == "parked" and self.unknown and self.setter == worker and not self.late:
-            self._undone(outcome.reason)
+        word = versions[-1].tags.get(STATE, "") if versions else ""
+        if (
+            word.startswith("compromised")
+            and not self.compromised
+            and versions[-1].version not in self.world.by_hand
+        ):
+            raise Broken(
+                f"P8: {outcome.item.ref.name} was marked as compromised, and nobody had said so"
+            )
+        for source, strand in self.strands.items():
+            unknown = (
+                strand.unknown and strand.setter == worker and not self._known(self._held(source))
+            )
+            if unknown and not self._is_late(source):
+                self._undone(outcome.reason)
+
+    def _is_late(self, source: str) -> bool:
+        return self.excuses.holds(Excuse.LATE, source, self.world.kernel.time())
 
     def _undone(self, reason: str) -> None:
         """Check that who changed a single slot and gave up set it back, said that this failed, or left it in a replica."""
-        replicas = [versions[-1] for versions in self.world.vault.values() if REPLICA_OF in versions[-1].tags]
-        if (
-            "be set back" not in reason
-            and "nobody knows" not in reason
-            and not any(self.holds(replica) for replica in replicas)
+        replicas = [
+            versions[-1]
+            for versions in self.world.vault.values()
+            if REPLICA_OF in versions[-1].tags
+        ]
+        said = ("be set back", "nobody knows", "was left so")
+        if not any(text in reason for text in said) and not any(
+            self.holds(replica) for replica in replicas
         ):
-            raise Broken("P1: it was parked while nobody knows the password, and nobody was told that")
+            raise Broken(
+                "P1: it was parked while nobody knows the password, and nobody was told that"
+            )
 
     def passed(self) -> None:
         """Check, whenever time has passed, that no source refuses what the vault holds for longer than five minutes."""
         now = self.world.kernel.time()
-        refused = {source for ref, source, current in self._watched() if not self.holds(current)}
-        self.refused = {source: self.refused.get(source, now) for source in refused}
-        if self.world.workers or self.world.in_flight:
+        refused = {
+            ref: source for ref, source, current in self._watched() if not self.holds(current)
+        }
+        self.refused = {ref: self.refused.get(ref, now) for ref in refused}
+        if not refused or self.world.workers or self.world.in_flight:
             return
-        for source, since in self.refused.items():
-            if source not in self.lapsed and now - max(since, self.disturbed) > HEALED_SECONDS:
-                raise Broken(f"P1: {source} has refused what the vault holds for {now - since:.0f} s")
+        for ref, since in self.refused.items():
+            if now - max(since, self.disturbed) > HEALED_SECONDS and not self._lapsed(
+                ref, refused[ref]
+            ):
+                raise Broken(
+                    f"P1: {refused[ref]} has refused what the vault holds for {now - since:.0f} s"
+                )
+
+    def refuses(self) -> bool:
+        """Return whether some source refuses what a vault holds."""
+        return any(not self.holds(current) for _, _, current in self._watched())
 
     def _watched(self) -> Iterator[tuple[SecretRef, str, SecretVersion]]:
         for ref, versions in self.world.vault.items():
             source = self.source_of(versions[-1])
-            if source and ref.name not in self.exempt and versions[-1].enabled:
+            if source and versions[-1].enabled and ref not in self.bystanders:
                 yield ref, source, versions[-1]
 
     def failed(self, error: BaseException) -> None:
@@ -299,107 +630,88 @@ class Watch:
         """Check that a message that is gone left something behind."""
         if message.what != "sweep" and worker not in self.traces:
             raise Broken("P8: a message was consumed without an outcome")
-        self.look = self.look or (self.unknown and len(self.outcomes) > self.verdicts)
+        for strand in self.strands.values():
+            strand.look = strand.look or (strand.unknown and len(self.outcomes) > self.verdicts)
         self.verdicts = len(self.outcomes)
 
     def between(self) -> None:
         """Check what must hold once a worker that changed a single slot has ended: something looks after it soon."""
-        if not self.look or self.world.workers or self.late:
+        for source, strand in self.strands.items():
+            if strand.look and not self.world.workers and not self._is_late(source):
+                strand.look = False
+                if not self._known(self._held(source)):
+                    self._looked_after(source)
+
+    def _looked_after(self, source: str) -> None:
+        world = self.world
+        soonest = min((message.visible for message in world.messages), default=None)
+        owner = world.claims[source].record.owner if source in world.claims else ""
+        holding = [
+            ref
+            for ref, all_ in world.vault.items()
+            if source == self.source_of(all_[-1]) or str(ref) == owner
+        ]
+        if any(self.excuses.cover(Excuse.CLAIM, ref.name, world.kernel.time()) for ref in holding):
             return
-        soonest = min((message.visible for message in self.world.messages), default=None)
-        self.look = False
-        told = any(each.result == "parked" for each in self.outcomes)
-        told = told or any(STATE in versions[-1].tags for versions in self.world.vault.values())
-        if not told and (soonest is None or soonest > self.world.kernel.time() + REPAIR_SECONDS):
-            raise Broken(f"P1: nobody knows the password, and nothing looks after it before {soonest}")
-
-    def settled(self, engine: Any, versions: dict[str, int]) -> None:
-        """Check what must hold once nothing is left to do and every overlap has passed."""
-        for ref, all_ in self.world.vault.items():
-            current = all_[-1]
-            if ref.name in self.exempt or self.source_of(current) is None:
-                continue
-            if self._left_to_its_writer(current):
-                continue
-            if not self.holds(current):
-                raise Broken(f"P1: {ref.name} holds a credential that its source refuses")
-            if REPLICA_OF not in current.tags:
-                self._nothing_to_do(engine, current)
-            self._nothing_left(all_)
-            if not self.late:
-                self._rotated_once(all_, versions)
-        self._no_stray()
-        self._one_owner()
-        if self.world.posted > MOST_MESSAGES:
-            raise Broken(f"resources: {self.world.posted} messages for one schedule")
-
-    def _left_to_its_writer(self, current: SecretVersion) -> bool:
-        """Return whether a person wrote this version, and a person changed its password before it was ever proven."""
-        source = str(self.source_of(current))
-        theirs = self.single(source) and source in self.lapsed and OPERATION not in current.tags
-        return theirs and STATE in current.tags and not self.holds(current)
-
-    @staticmethod
-    def _nothing_to_do(engine: Any, current: SecretVersion) -> None:
-        if STATE in current.tags:
-            raise Broken(f"P8: {current.ref.name} is parked for good: {current.tags.get('RekeyReason')}")
-        decision = engine.decide(current, WorkItem(current.ref, "audit", trigger="sweep"))
-        if not isinstance(decision, Confirm):
-            raise Broken(f"P8: {current.ref.name} still needs {decision}")
-
-    def _nothing_left(self, versions: list[SecretVersion]) -> None:
-        current = versions[-1]
-        if RETIRE in current.tags:
-            raise Broken(f"P5: {current.ref.name} still has something to retire")
-        mine = [claim.record for claim in self.world.claims.values() if claim.record.owner == str(current.ref).lower()]
-        if any(record.pending or record.compromised for record in mine):
-            raise Broken(f"P5: the record of {current.ref.name} still has something to retire")
-        now = credential_in(current.value.reveal() if current.value else "")
-        source = self.world.sources[str(self.source_of(current))]
-        made = Counter(each.tags.get(OPERATION) for each in versions)
-        for old in versions[:-1]:
-            if self.late > 1 and made[old.tags.get(OPERATION)] > 1:
-                # One late write made two versions of one operation, another one interrupted the mending of that.
-                self.orphaned.add(f"rekey {old.tags.get(OPERATION)}")
-                continue
-            held = credential_in(old.value.reveal() if old.value else "")
-            if held != now and held not in self.foreign | self.disowned and source.accepts(held):
-                raise Broken(f"P5: {held} of {old.ref.name} {old.version} is still alive")
-
-    def _rotated_once(self, versions: list[SecretVersion], expected: dict[str, int]) -> None:
-        name = versions[0].ref.name
-        if REPLICA_OF in versions[-1].tags:
-            return
-        made = Counter(each.tags[OPERATION] for each in versions if OPERATION in each.tags)
-        if made and max(made.values()) > 1:
-            raise Broken(f"P2: {name} was rotated twice by one operation")
-        if len(versions) > expected.get(name, len(versions)):
-            raise Broken(f"P2: {name} has {len(versions)} versions instead of {expected[name]}")
-        if len(versions) < expected.get(name, 0) and not any(each.result == "parked" for each in self.outcomes):
-            raise Broken(f"P8: {name} has {len(versions)} versions, and nobody was told why")
-
-    def _one_owner(self) -> None:
-        """Of all secrets that claim one source, at most one has rotated it."""
-        rotated = Counter(self.source_of(all_[-1]) for all_ in self.world.vault.values() if self._by_rekey(all_))
-        if any(number > 1 for source, number in rotated.items() if source):
-            raise Broken("P7: two secrets have rotated one source")
-
-    @staticmethod
-    def _by_rekey(versions: list[SecretVersion]) -> bool:
-        return REPLICA_OF not in versions[-1].tags and any(OPERATION in each.tags for each in versions)
-
-    def _no_stray(self) -> None:
-        current = {credential_in(v[-1].value.reveal()) for v in self.world.vault.values() if v[-1].value}
-        for name, source in self.world.sources.items():
-            if isinstance(source, Many):
-                known = current | self.foreign | self.disowned
-                stray = [e for e in source.entries.values() if e.secret not in known and e.name not in self.orphaned]
-                if stray:
-                    raise Broken(f"P5: {stray[0].secret} ({stray[0].name}) of {name} was left behind")
-        self.handled()
+        told = any(one.result == "parked" and one.item.ref in holding for one in self.outcomes)
+        told = told or any(STATE in world.vault[ref][-1].tags for ref in holding)
+        if not told and (
+            soonest is None
+            or max(soonest, self.disturbed)
+            > max(world.kernel.time(), self.disturbed) + REPAIR_SECONDS
+        ):
+            raise Broken(
+                f"P1: nobody knows the password, and nothing looks after it before {soonest}"
+            )
 
     def handled(self) -> None:
         """Check that an incident is over once its messages are, unless somebody was told that it is not."""
-        told = any(each.result == "parked" for each in self.outcomes)
-        if self.compromised & self.alive() and not told:
-            raise Broken(f"P5: {self.compromised & self.alive()} is compromised and still alive")
+        alive = self.alive()
+        for credential, name in self.compromised.items():
+            if credential not in alive:
+                continue
+            told = [
+                one for one in self.outcomes if one.result == "parked" and one.item.ref.name == name
+            ]
+            if not told:
+                raise Broken(f"P5: {credential} of {name} is compromised and still alive")
+            self.excuses.used[Excuse.TOLD] += 1
+        if not alive & set(self.compromised):
+            self.cut.clear()
+        self._withdrawn()
+
+    def _withdrawn(self) -> None:
+        """Check that nothing stays behind of a rotation whose secret its owner took away meanwhile, once that was quiet."""
+        current = self.world.vault.get(SecretRef("https://prod.vault.azure.net", "app"), [None])[-1]
+        left = current and (
+            is_manual(current.tags) or "ProviderAddress" not in current.tags or not current.enabled
+        )
+        if not left or self.outcomes_parked() or self.struck:
+            return
+        known = {
+            credential_in(one.value.reveal())
+            for all_ in self.world.vault.values()
+            for one in all_
+            if one.value
+        }
+        for source in self.world.sources.values():
+            for entry in source.entries.values() if isinstance(source, Many) else ():
+                if entry.name.startswith("rekey ") and entry.secret not in known:
+                    raise Broken(
+                        f"P5: {entry.secret} ({entry.name}) was left behind by a rotation that was called off"
+                    )
+
+    def outcomes_parked(self) -> bool:
+        """Return whether anybody was told that a person is needed."""
+        return any(one.result == "parked" for one in self.outcomes)
+
+    def settled(self, engine: Any, versions: dict[str, int]) -> None:
+        """Check what must hold once nothing is left to do and every overlap has passed."""
+        from tests.proof import ending
+
+        ending.settled(self, engine, versions)
+
+
+def by_rekey(versions: list[SecretVersion]) -> bool:
+    """Return whether Rekey has rotated a secret in its own right."""
+    return REPLICA_OF not in versions[-1].tags and any(OPERATION in one.tags for one in versions)

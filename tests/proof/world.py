@@ -1,37 +1,67 @@
-"""A world in which schedules are played: vault, sources, leases and queue as plain state, and the workers on it."""
+"""A world in which schedules are played: vaults, sources, leases and queues as plain state, and the workers on it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import timedelta
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any
 
+from engine.errors import TransientError
 from engine.model.policy import Policy
+from engine.model.policy_document import Document
 from engine.model.workitem import WorkItem
 from engine.rotate.engine import Engine
 from engine.secret import Draft, SecretRef, SecretVersion, Sensitive
 from engine.service import MAX_TRIES, Service
 from tests.proof import kinds
+from tests.proof.hand import Hand, service_of
 from tests.proof.kernel import Call, Died, Kernel, Mode, Worker
-from tests.proof.ports import Claim, Hand, ModelLeases, ModelQueue, ModelReporter, ModelVaults, NoWatch
-from tests.proof.sources import Many, Mint, Slots
+from tests.proof.model_leases import Claim, ModelLeases
+from tests.proof.model_vaults import ModelVaults
+from tests.proof.ports import ModelApps, ModelChats, ModelQueue, ModelReporter, NoWatch
+from tests.proof.sources import Many, Mint, Slots, credential_in
 from tests.proof.watch import Watch
 
 VAULT = "https://prod.vault.azure.net"
+OTHER_VAULT = "https://other.vault.azure.net"
+"""A second vault that is served, in which nothing may change without consent."""
 DEAD_SECONDS, RETRY_SECONDS = 600.0, 30.0
 """When a message comes back after its worker died, and after it failed: see tests/delivery.py."""
 NEVER = float("inf")
+LAG_SECONDS = 30.0
+"""How long after a change a vault may still show what was there before."""
 
 
 @dataclass
 class Message:
-    """A message on a queue, or on its poison queue."""
+    """A message on a queue, or on its poison queue, of one deployment of Rekey."""
 
     what: str
     text: str
     visible: float
     tries: int = 0
+    deployment: str = ""
+
+
+@dataclass(frozen=True)
+class Skewed:
+    """The engine's clock, which goes before or after the vault's."""
+
+    world: World
+    seconds: float
+
+    def now(self) -> datetime:
+        """Return the time of day."""
+        return self.world.kernel.now() + timedelta(seconds=self.seconds)
+
+    def monotonic(self) -> float:
+        """Return seconds that never go back."""
+        return self.world.kernel.time()
+
+    async def sleep(self, seconds: float) -> None:
+        """Let this much time pass for one worker."""
+        await self.world.kernel.sleep(seconds)
 
 
 @dataclass
@@ -43,10 +73,22 @@ class World:
     vault: dict[SecretRef, list[SecretVersion]] = field(default_factory=dict)
     sources: dict[str, Slots | Many] = field(default_factory=dict)
     scopes: tuple[str, ...] = ()
+    other_scopes: tuple[str, ...] | None = None
+    """What the secrets of the other vault may rotate; None where that vault is not served."""
+    document: Document | None = None
+    own: SecretRef | None = None
+    """The secret that holds the policy document."""
     claims: dict[str, Claim] = field(default_factory=dict)
+    far: dict[str, Claim] = field(default_factory=dict)
+    """The records of a second deployment."""
+    deployments: tuple[str, ...] = ("",)
+    serving: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Which vaults each deployment serves, where there are several."""
     leases: int = 0
     messages: list[Message] = field(default_factory=list)
     posted: int = 0
+    swept: int = 0
+    """How many of the messages sweeps have brought, themselves included."""
     in_flight: list[tuple[str, Callable[[], Any], Any]] = field(default_factory=list)
     workers: list[Worker] = field(default_factory=list)
     started: int = 0
@@ -54,6 +96,28 @@ class World:
     replication: float = 0.0
     capped: int = 0
     """By how many days the source ends its credentials earlier than asked."""
+    skew: float = 0.0
+    """By how many seconds the clocks of every second process go wrong, one before and one after."""
+    down: dict[str, float] = field(default_factory=dict)
+    """Until when a service does not answer: vault, writes, source, storage, apps."""
+    away: float = 0.0
+    """For how many seconds in all some service has not answered."""
+    copy_until: float = 0.0
+    """Until when the vault serves a copy from before its latest change."""
+    before: dict[SecretRef, tuple[float, tuple[SecretVersion, ...]]] = field(default_factory=dict)
+    """When each secret was changed last, and what it was before."""
+    wanted: dict[SecretRef, dict[str, str]] = field(default_factory=dict)
+    """The tags that the owner of each secret wants, as the scenario begins."""
+    by_hand: set[str] = field(default_factory=set)
+    """Versions that a person has written or edited."""
+    written: set[str] = field(default_factory=set)
+    """Versions that a person has written."""
+    in_hand: bool = False
+    """A person is changing something just now."""
+    apps: dict[str, str] = field(default_factory=dict)
+    """Which version each app uses."""
+    stuck: set[str] = field(default_factory=set)
+    """Apps that do not come to use a new version."""
     service_class: type[Service] = Service
     engine_class: type[Engine] = Engine
     adapt: Callable[[Engine], Engine] = lambda engine: engine
@@ -61,32 +125,83 @@ class World:
 
     def __post_init__(self) -> None:
         self.watch = Watch(self)
+        self.mint.time = self.kernel.time
+
+    def policy(self, deployment: str = "") -> Policy:
+        """Return the policy as it is now."""
+        scopes = {VAULT: self.scopes}
+        if self.other_scopes is not None:
+            scopes[OTHER_VAULT] = self.other_scopes
+        scopes = {vault: bound for vault, bound in scopes.items() if self.serves(deployment, vault)}
+        policy = Policy(scopes, deployment=deployment, own=self.own)
+        return policy.under(self.document) if self.document else policy
 
     def start(self, worker: Worker) -> Service:
         """Start a fresh process for one worker."""
         hand = Hand(self, worker)
-        queue, policy = ModelQueue(hand), Policy({VAULT: self.scopes})
+        queue, policy = ModelQueue(hand), self.policy(worker.deployment)
+        worker.rules = policy
         engine = self.engine_class(
             vaults=ModelVaults(hand),
             leases=ModelLeases(hand),
             rotators=kinds.build(hand),
             policy=policy,
-            clock=self.kernel,
+            clock=Skewed(self, self.skew * (-1) ** worker.number) if self.skew else self.kernel,
             reporter=ModelReporter(self, worker),
             queue=queue,
+            apps=ModelApps(hand),
+            webhooks=ModelChats(hand),
         )
         return self.service_class(self.adapt(engine), queue, policy, NoWatch())
+
+    def allows(self, worker: Worker, source: str) -> bool:
+        """Return whether the policy under which a worker began lets some vault's secrets rotate a source."""
+        return any(worker.rules.allows(vault, source) for vault in worker.rules.scopes)
+
+    def storage(self, deployment: str) -> dict[str, Claim]:
+        """Return the records of a deployment: each has a storage account of its own."""
+        return self.claims if deployment == self.deployments[0] else self.far
+
+    def serves(self, deployment: str, vault: str) -> bool:
+        """Return whether a deployment sweeps a vault: where there are two, each has what `serving` says."""
+        return vault in self.serving.get(deployment, (vault,))
+
+    def overlap_hours(self, version: SecretVersion) -> float:
+        """Return how long what a version holds is kept once it is superseded."""
+        policy, shortest = self.policy(), self.watch.shortest.get(version.ref.name, NEVER)
+        tags = self.watch.owner_tags(replace(version, tags=policy.applied(version).tags))
+        return min(float(tags.get("OverlapHours", policy.overlap.total_seconds() / 3600)), shortest)
+
+    def refuse_while_away(self, label: str, *, changes: bool) -> None:
+        """Raise TransientError where the service of a call does not answer."""
+        service, now = service_of(label), self.kernel.time()
+        away = self.down.get(service, 0.0) > now
+        if away or (service == "vault" and changes and self.down.get("writes", 0.0) > now):
+            raise TransientError(f"{label}: {service} does not answer", code="ServiceUnavailable")
+
+    def serves_a_copy(self) -> bool:
+        """Return whether the vault's reads are answered from a copy."""
+        return self.copy_until > self.kernel.time()
+
+    def stale(self, ref: SecretRef) -> Sequence[SecretVersion]:
+        """Return what a vault that lags may show: what was there before the latest change, if that was just now."""
+        changed, before = self.before.get(ref, (-NEVER, ()))
+        lags = self.serves_a_copy() or self.kernel.time() - changed < LAG_SECONDS
+        return before if lags and before else self.vault[ref]
 
     def land[T](self, label: str, effect: Callable[[], T], lease: Any) -> T:
         """Let a change take effect."""
         if lease is not None and not lease.held:
-            self.watch.too_late(label)
+            self.watch.too_late(label, lease.source)
         result = effect()
         self.watch.changed()
         return result
 
-    def put(self, ref: SecretRef, draft: Draft, *, by_hand: bool) -> SecretVersion:
+    def put(
+        self, ref: SecretRef, draft: Draft, *, by_hand: bool, basis: SecretVersion | None = None
+    ) -> SecretVersion:
         """Add a version."""
+        self._remember(ref)
         versions = self.vault.setdefault(ref, [])
         version = SecretVersion(
             ref,
@@ -99,28 +214,64 @@ class World:
             tags=draft.tags,
         )
         versions.append(version)
-        if not by_hand:
-            self.watch.published(version)
+        if by_hand:
+            self.by_hand.add(str(version.version))
+            self.written.add(str(version.version))
+        else:
+            self.watch.published(version, basis)
         return version
 
-    def secret(self, name: str, value: str, days_left: float, tags: Mapping[str, str], **options: Any) -> SecretVersion:
+    def change(self, ref: SecretRef, version: str | None, **changes: Any) -> SecretVersion:
+        """Change what is set on a version."""
+        self._remember(ref)
+        versions = self.vault[ref]
+        at = next(index for index, one in enumerate(versions) if one.version == version)
+        versions[at] = replace(versions[at], **changes)
+        return versions[at]
+
+    def edit(self, ref: SecretRef, version: str | None = None, **changes: Any) -> SecretVersion:
+        """Change a version by hand: the current one, where none is named."""
+        version = version or self.vault[ref][-1].version
+        self.by_hand.add(str(version))
+        return self.change(ref, version, **changes)
+
+    def _remember(self, ref: SecretRef) -> None:
+        self.before[ref] = (self.kernel.time(), tuple(self.vault.get(ref, ())))
+
+    def secret(
+        self, name: str, value: str, days_left: float, tags: Mapping[str, str], vault: str = VAULT
+    ) -> SecretVersion:
         """Put a version into the vault by hand."""
         expires = self.kernel.now() + timedelta(days=days_left)
-        ref = SecretRef(VAULT, name)
-        return self.put(ref, Draft(Sensitive(value), expires, "text/plain", dict(tags)), by_hand=True, **options)
+        draft = Draft(Sensitive(value), expires, "text/plain", dict(tags))
+        return self.put(SecretRef(vault, name), draft, by_hand=True)
 
-    def post(self, what: str, text: str, delay: float = 0.0) -> Message:
+    def post(
+        self, what: str, text: str, delay: float = 0.0, deployment: str | None = None
+    ) -> Message:
         """Put a message on a queue."""
         self.posted += 1
-        message = Message(what, text, self.kernel.time() + delay)
+        name = self.deployments[0] if deployment is None else deployment
+        message = Message(what, text, self.kernel.time() + delay, deployment=name)
         self.messages.append(message)
         self.watch.said(text)
         self.watch.traces.add(self.watch.actor)
         return message
 
-    def ask(self, name: str, **fields: Any) -> Message:
+    def ask(
+        self, name: str, *, vault: str = VAULT, deployment: str | None = None, **fields: Any
+    ) -> Message:
         """Post a work item."""
-        return self.post("rotate", WorkItem(SecretRef(VAULT, name), **fields).to_json())
+        text = WorkItem(SecretRef(vault, name), **fields).to_json()
+        return self.post("rotate", text, deployment=deployment)
+
+    def repeat_incident(self, name: str, credential: str) -> None:
+        """Report once more that a credential is known to somebody, as who was told that the first report failed would."""
+        versions = self.vault[SecretRef(VAULT, name)]
+        holding = next(
+            one for one in versions if one.value and credential_in(one.value.reveal()) == credential
+        )
+        self.ask(name, version=holding.version, compromised=True, force=True)
 
     def deliver(self, message: Message) -> Worker:
         """Hand a message to a fresh worker, which goes as far as its first call."""
@@ -128,7 +279,7 @@ class World:
         self.deliveries += 1
         message.tries += 1
         message.visible = NEVER
-        worker = Worker(self.started, message)
+        worker = Worker(self.started, message, deployment=message.deployment)
         worker.task = self.kernel.create_task(self._work(self.start(worker), message))
         self.workers.append(worker)
         self.run()
@@ -140,7 +291,7 @@ class World:
             case "rotate":
                 await service.rotate(message.text, message.tries)
             case "sweep":
-                await service.sweep_vault(message.text)
+                await service.sweep_vault(message.text, message.tries)
             case _:
                 await service.park(message.text, "id")
 
@@ -157,9 +308,10 @@ class World:
     def run(self) -> None:
         """Let everybody go on to the next call; once a worker has come to its end, so does its message, or comes back."""
         self.kernel.run()
-        for worker in [worker for worker in self.workers if worker.task and worker.task.done()]:
-            self.workers.remove(worker)
-            self._ended(worker)
+        for worker in self.workers[:]:
+            if worker.task and worker.task.done():
+                self.workers.remove(worker)
+                self._ended(worker)
 
     def _ended(self, worker: Worker) -> None:
         message: Message = worker.message
@@ -180,4 +332,11 @@ class World:
     def visible(self) -> list[Message]:
         """Return the messages that can be delivered now."""
         now = self.kernel.time()
+        if self.down and self.down.get("storage", 0.0) > now:
+            return []
         return [message for message in self.messages if message.visible <= now]
+
+    def next_message(self) -> float:
+        """Return when the next message can be delivered."""
+        soonest = min((message.visible for message in self.messages), default=NEVER)
+        return max(soonest, self.down.get("storage", 0.0)) if self.down else soonest

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from typing import Protocol
 
 from cloud.azure import Azure
@@ -18,8 +19,7 @@ from simulator.reach.transport import Intercept, SimulatedCredential, SimulatedT
 from tests.graph.places import GraphRig
 from tests.rig import Rig, RigClock
 from tests.rotators import sql_scenes as sql
-
-OPERATION = "6f1c1f64-3c3a-5b52-9c1e-2d1f6a9f3b11"
+from tests.rotators.key_scenes import FAMILY, OPERATION, WITHOUT_ENTITY, KeyScene
 
 
 class Scene(Protocol):
@@ -69,7 +69,8 @@ class Subject:
     addresses: Mapping[str, str]
     """Ways to write a ProviderAddress of this kind, and the one spelling of each."""
     slots: int
-    """How many credentials the source holds while a rotation is under way, however often it is tried."""
+    """How many credentials the source holds while a rotation is under way, however often it is
+    tried."""
     wrong: str
     """A value of the right form that no source accepts."""
     strategy: str = ""
@@ -211,5 +212,19 @@ SUBJECTS = (
         wrong="W" * 38 + "-1",
         strategy="of two logins",
         tags={"Logins": "app_b, app_a"},
+    ),
+    *(
+        Subject(
+            member.kind,
+            partial(KeyScene, member),
+            dict.fromkeys((member.address, f" {member.address}/ "), canonical),
+            slots=2,
+            wrong=member.wrong,
+            strategy=member.strategy,
+            tags={"CredentialId": member.slot},
+        )
+        for member in FAMILY
+        if member not in WITHOUT_ENTITY
+        and (canonical := member.kind.canonical(member.address, {"CredentialId": member.slot}))
     ),
 )

@@ -1,4 +1,5 @@
 """Deployments: Resource Manager's template language, and an engine for it.
 
-Rights spread with a delay, and what Azure refuses is refused: `refusals/` names the sources.
+Role assignments take effect after a delay. Templates that Azure refuses are refused here too:
+`refusals/` gives the source of each refusal.
 """

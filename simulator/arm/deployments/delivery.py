@@ -1,8 +1,9 @@
-"""Event Grid's delivery: by an identity, into a storage account that may be closed.
+"""Event Grid's delivery by an identity, into a storage account that may have a firewall.
 
-https://learn.microsoft.com/azure/event-grid/handler-storage-queues: behind a firewall only a
-system-assigned identity gets in, and only where trusted services may. That this holds with rules
-for networks is documented; with public access disabled it is not, so here it does not.
+https://learn.microsoft.com/azure/event-grid/handler-storage-queues: behind a firewall, only a
+system-assigned identity can deliver, and only if trusted services are allowed. Microsoft documents
+this for network rules. It does not document it for accounts with public access disabled, so here
+delivery fails for those.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ WRITE = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/write"
 
 
 def deliver(tenant: Tenant, subscription: Resource) -> str | None:
-    """Return the id of the queue, or container, that an event reaches; None where it is lost."""
+    """Return the id of the queue or container that an event reaches; None if it is lost."""
     topic = tenant.read(ids.parent(subscription.id) or "")
     for kind, inner, action in (
         ("deliveryWithResourceIdentity", "destination", SEND),

@@ -1,4 +1,4 @@
-"""Deploys a template: each resource as soon as those that it depends on are there."""
+"""Deploys a template: each resource starts once the resources that it depends on exist."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from simulator.clock import VirtualClock
 
 NESTED = "Microsoft.Resources/deployments"
 OVERHEAD = 5.0
-"""Seconds that a deployment takes by itself. Not documented: an empty one takes several."""
+"""Seconds that a deployment itself takes. Not documented: an empty one takes several."""
 SLOW = {
     "Microsoft.Web/sites": 30.0,
     "Microsoft.Network/privateEndpoints": 60.0,
     "Microsoft.Storage/storageAccounts": 20.0,
 }
 QUICK = 1.0
-"""Seconds that other resources take: no more than that may be relied on."""
+"""Seconds that all other resources take: templates may not rely on a longer time."""
 
 
 class DeploymentFailed(Exception):  # noqa: N818 - the code that Resource Manager answers
-    """A deployment failed: `details` are the refusals, each with the resource that it is about."""
+    """A deployment failed. `details` are the refusals, each with the resource that it is about."""
 
     def __init__(self, details: list[tuple[str, ArmError]]) -> None:
         listed = "\n".join(f"{error.code}: {error.message} ({id_})" for id_, error in details)
@@ -40,7 +40,7 @@ class DeploymentFailed(Exception):  # noqa: N818 - the code that Resource Manage
 
 @dataclass
 class Step:
-    """One resource of a template, in one round of its loop."""
+    """One resource of a template; in a loop, one round of it."""
 
     symbol: str
     raw: Mapping[str, Any]
@@ -54,33 +54,43 @@ class Step:
 
     @property
     def place(self) -> Place:
-        """Return where it is made."""
+        """Return the resource group or subscription in which it is created."""
         at = self.scope.place
         subscription = self.scope.value(self.raw.get("subscriptionId", at.subscription))
-        group = self.scope.value(self.raw.get("resourceGroup", "" if "subscriptionId" in self.raw else at.group))
+        group = self.scope.value(
+            self.raw.get("resourceGroup", "" if "subscriptionId" in self.raw else at.group)
+        )
         return Place(subscription, group)
 
     def id(self) -> str:
         """Return its id."""
         target = self.scope.value(self.raw["scope"]) if "scope" in self.raw else self.place.id
-        return ids.resource_id(target, self.kind, *str(self.scope.value(self.raw["name"])).split("/"))
+        return ids.resource_id(
+            target, self.kind, *str(self.scope.value(self.raw["name"])).split("/")
+        )
 
 
 class Engine:
     """Deploys templates to a tenant, in its virtual time.
 
-    `delays` are seconds that resources of the template take in addition, by their symbols.
+    `delays` are additional seconds for resources of the template, by symbol.
     """
 
-    def __init__(self, tenant: Tenant, clock: VirtualClock, delays: Mapping[str, float] | None = None) -> None:
+    def __init__(
+        self, tenant: Tenant, clock: VirtualClock, delays: Mapping[str, float] | None = None
+    ) -> None:
         self._tenant = tenant
         self._clock = clock
         self._delays = delays or {}
 
     def deploy(
-        self, template: Mapping[str, Any], parameters: Mapping[str, Any], place: Place, name: str = "rekey"
+        self,
+        template: Mapping[str, Any],
+        parameters: Mapping[str, Any],
+        place: Place,
+        name: str = "rekey",
     ) -> dict[str, Any]:
-        """Deploy a template and return its outputs; DeploymentFailed says what was refused."""
+        """Deploy a template and return its outputs; raise DeploymentFailed with every refusal."""
         timeline = Timeline(self._clock.advance)
         scope = Scope(template, {}, place, name, self._tenant)
         run = Run(timeline, scope, parameters, self._delays)
@@ -94,7 +104,7 @@ class Engine:
 
 
 class Run:
-    """One deployment that is under way, with those nested in it."""
+    """One running deployment, with the deployments nested in it."""
 
     def __init__(
         self,
@@ -109,14 +119,17 @@ class Run:
         self.outputs: dict[str, Any] = {}
 
     def work(self) -> Work:
-        """Deploy everything; raises DeploymentFailed when what was begun has ended."""
+        """Deploy everything; raise DeploymentFailed once all resources that started have ended."""
         tenant, place = self._scope.tenant, self._scope.place
         if place.id.lower() not in tenant.groups and place.group:
-            error = ArmError(404, "ResourceGroupNotFound", f"Resource group '{place.group}' could not be found.")
+            error = ArmError(
+                404, "ResourceGroupNotFound", f"Resource group '{place.group}' could not be found."
+            )
             raise DeploymentFailed([(place.id, error)])
         yield OVERHEAD
         steps = self._steps()
-        # What a template names is registered by itself; what its resources need beside that is not:
+        # Azure registers the providers that a template names, but not those that its resources need
+        # in addition:
         # https://learn.microsoft.com/azure/azure-resource-manager/management/resource-providers-and-types
         tenant.register(place.subscription, {ids.provider(step.kind) for step in steps})
         tasks: dict[str, Task] = {}
@@ -134,13 +147,17 @@ class Run:
         self.outputs = {name: self._scope.value(output["value"]) for name, output in listed.items()}
 
     def _steps(self) -> list[Step]:
-        """Return what is to be made, and let expressions know every symbol."""
+        """Return the resources to create, and make every symbol known to expressions."""
         listed = list(self._listed())
         symbols = {step.symbol: step.id() for step in listed}
         self._scope = replace(self._scope, symbols=symbols)
         for step in listed:
             step.scope = replace(step.scope, symbols=symbols)
-        return [step for step in listed if not step.raw.get("existing") and step.scope.value(_condition(step))]
+        return [
+            step
+            for step in listed
+            if not step.raw.get("existing") and step.scope.value(_condition(step))
+        ]
 
     def _listed(self) -> Iterator[Step]:
         for symbol, raw in _symbols(self._scope.template.get("resources", {})):
@@ -150,14 +167,16 @@ class Run:
                 continue
             for index in range(self._scope.value(loop["count"])):
                 scope = self._scope.within(loop["name"], index)
-                serial = (f"{symbol}[{index - 1}]",) if loop.get("mode") == "serial" and index else ()
+                serial = (
+                    (f"{symbol}[{index - 1}]",) if loop.get("mode") == "serial" and index else ()
+                )
                 yield Step(f"{symbol}[{index}]", raw, scope, (*self._after(raw, scope), *serial))
 
     def _after(self, raw: Mapping[str, Any], scope: Scope) -> tuple[str, ...]:
-        return tuple(scope.value(each) for each in raw.get("dependsOn", ()))
+        return tuple(scope.value(dependency) for dependency in raw.get("dependsOn", ()))
 
     def _step(self, step: Step, tasks: Mapping[str, Task]) -> Work:
-        """Make one resource when everything that it depends on has been made."""
+        """Create one resource once everything that it depends on exists."""
         needed = [task for symbol, task in tasks.items() if _depends(step, symbol)]
         yield needed
         if any(task.error for task in needed):
@@ -173,8 +192,12 @@ class Run:
         properties = step.raw["properties"]
         name = str(step.scope.value(step.raw["name"]))
         inner = Scope(properties["template"], {}, step.place, name, step.scope.tenant)
-        given = {key: step.scope.value(value) for key, value in properties.get("parameters", {}).items()}
-        run = Run(self._timeline, inner, {key: value.get("value") for key, value in given.items()})
+        parameters = {
+            key: step.scope.value(value) for key, value in properties.get("parameters", {}).items()
+        }
+        run = Run(
+            self._timeline, inner, {key: value.get("value") for key, value in parameters.items()}
+        )
         task = self._timeline.start(run.work())
         yield [task]
         if task.error:
@@ -185,18 +208,20 @@ class Run:
 
 
 def _symbols(resources: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield resources with their symbols; a template of the language's first version has none."""
+    """Yield resources with their symbols; templates of language version 1 have no symbols."""
     if isinstance(resources, Mapping):
         yield from resources.items()
         return
     for index, raw in enumerate(resources):
         if "dependsOn" in raw:
-            raise ExpressionError("dependsOn without symbols is not known here: say languageVersion 2.0")
+            raise ExpressionError(
+                "dependsOn without symbols is not known here: say languageVersion 2.0"
+            )
         yield f"#{index}", raw
 
 
 def _made(step: Step) -> None:
-    """Evaluate a resource, and let its provider judge it."""
+    """Evaluate a resource, and let its provider accept or refuse it."""
     shown = {
         key: value
         for key, value in step.raw.items()
@@ -208,7 +233,7 @@ def _made(step: Step) -> None:
 
 
 def without_nulls(value: Any) -> Any:
-    """Leave out what is null, which means the same as not to say it."""
+    """Return the value without nulls: a null property means the same as an absent one."""
     if isinstance(value, Mapping):
         return {key: without_nulls(item) for key, item in value.items() if item is not None}
     return [without_nulls(item) for item in value] if isinstance(value, list) else value
@@ -219,7 +244,7 @@ def _condition(step: Step) -> Any:
 
 
 def _depends(step: Step, symbol: str) -> bool:
-    """Return whether a step waits for a symbol; the name of a loop means each of its rounds."""
+    """Return whether a step waits for a symbol; a loop's name stands for all of its rounds."""
     return any(symbol == after or symbol.startswith(f"{after}[") for after in step.after)
 
 
@@ -233,9 +258,9 @@ def _details(step: Step, error: Exception) -> list[tuple[str, ArmError]]:
     raise error
 
 
-def _with_parameters(scope: Scope, given: Mapping[str, Any]) -> Scope:
-    """Return the scope with the parameters, and the defaults of those that are not given."""
-    known = dict(given)
+def _with_parameters(scope: Scope, values: Mapping[str, Any]) -> Scope:
+    """Return the scope with the parameter values, and defaults for the missing ones."""
+    known = dict(values)
     for name, parameter in scope.template.get("parameters", {}).items():
         if known.get(name) is None:
             known[name] = replace(scope, parameters=known).value(parameter.get("defaultValue"))

@@ -9,11 +9,13 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
-_TOKEN = re.compile(r"\s*(?:(?P<text>'(?:[^']|'')*')|(?P<number>-?\d+)|(?P<name>[A-Za-z_][\w.]*)|(?P<mark>[()\[\],.]))")
+_TOKEN = re.compile(
+    r"\s*(?:(?P<text>'(?:[^']|'')*')|(?P<number>-?\d+)|(?P<name>[A-Za-z_][\w.]*)|(?P<mark>[()\[\],.]))"
+)
 
 
 class ExpressionError(ValueError):
-    """An expression that cannot be read or evaluated; the message says what is wrong with it."""
+    """An expression that cannot be read or evaluated; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -43,14 +45,14 @@ type Node = Literal | Call | Member
 
 
 def expression(text: str) -> str | None:
-    """Return the expression within a text, None where the text is meant as it is."""
+    """Return the expression within a text; None if the text is a literal."""
     is_one = text.startswith("[") and text.endswith("]") and not text.startswith("[[")
     return text[1:-1] if is_one else None
 
 
 @cache
 def parsed(text: str) -> Node:
-    """Read an expression, without its brackets; ExpressionError where it is none."""
+    """Read an expression without its brackets; raise ExpressionError if it is invalid."""
     return _Parser(text).whole()
 
 

@@ -1,4 +1,4 @@
-"""The template language's functions that depend on nothing but their arguments.
+"""The template language's functions that depend only on their arguments.
 
 https://learn.microsoft.com/azure/azure-resource-manager/templates/template-functions
 """
@@ -23,7 +23,7 @@ _MOMENT_FORMAT = "yyyy-MM-ddTHH:mm:ssZ"
 
 
 class TemplateError(Exception):
-    """The template's own `fail()`: the message is the template's."""
+    """The template called `fail()`: the message is the template's own."""
 
 
 def _fail(message: str) -> NoReturn:
@@ -49,7 +49,7 @@ def _json(value: Any) -> str:
 
 
 def _union(*parts: Any) -> Any:
-    """Return objects merged deeply, or arrays without what comes twice."""
+    """Return objects merged deeply, or arrays without duplicates."""
     if isinstance(parts[0], Mapping):
         merged: dict[str, Any] = {}
         for part in parts:
@@ -90,7 +90,7 @@ def _index_of(whole: Any, part: Any) -> int:
 
 
 def member(of: Any, key: Any) -> Any:
-    """Return a property or an item; a property's case does not matter."""
+    """Return a property or an item; the case of a property's name does not matter."""
     if isinstance(of, Mapping):
         for name, value in of.items():
             if name.lower() == str(key).lower():
@@ -144,7 +144,7 @@ def _filtered(values: list[Any], function: Callable[..., Any]) -> list[Any]:
 
 
 def _indexed(values: list[Any], function: Any) -> list[tuple[Any, ...]]:
-    """Return what a lambda is called with: the item, and its index where the lambda has two."""
+    """Return a lambda's arguments for each item: the item, and the index if it takes two."""
     if function.variables == 1:
         return [(value,) for value in values]
     return [(value, index) for index, value in enumerate(values)]
@@ -207,4 +207,4 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "union": _union,
     "uniquestring": unique_string,
 }
-"""By their names in lower case, since the language does not tell cases apart."""
+"""The functions by lower-case name, since the language ignores case."""

@@ -1,4 +1,4 @@
-"""Resource ids: put together from a type and names, and taken apart."""
+"""Resource ids: how to build them from a type and names, and how to take them apart."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Place:
 
 
 def resource_id(scope: str, kind: str, *names: str) -> str:
-    """Return the id of a resource: a segment of the type before each name."""
+    """Return a resource's id: one segment of the type before each name."""
     namespace, *types = kind.split("/")
     pairs = chain(*zip(types, names, strict=True))
     return f"{scope}/providers/{namespace}/{'/'.join(pairs)}"
@@ -43,14 +43,14 @@ def place_of(scope: str) -> Place:
 
 
 def parent(id_: str) -> str | None:
-    """Return the id of the resource that this one is a child of, None where it is nobody's."""
+    """Return the id of the parent of a child resource; None for a top-level resource."""
     scope, _, own = id_.rpartition("/providers/")
     parts = own.split("/")
     return f"{scope}/providers/{'/'.join(parts[:-2])}" if len(parts) > 3 else None  # noqa: PLR2004
 
 
 def extended(id_: str) -> str | None:
-    """Return the id of the resource that this one is an extension of, such as a role assignment."""
+    """Return the id of the resource that an extension, such as a role assignment, extends."""
     scope, _, _ = id_.rpartition("/providers/")
     return scope if "/providers/" in scope else None
 

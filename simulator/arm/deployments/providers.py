@@ -1,4 +1,4 @@
-"""The resource providers: what each refuses, and what it adds to a resource that it makes."""
+"""The resource providers: what each one refuses, and what it adds to a new resource."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ type Rule = Callable[[Tenant, Put], None]
 
 @dataclass(frozen=True)
 class Kind:
-    """A type of resource: the versions that a template may name, and what is refused."""
+    """A resource type: its api-versions, and the checks before it is created."""
 
     versions: tuple[str, ...]
     rules: tuple[Rule, ...] = ()
@@ -31,7 +31,7 @@ class Kind:
 
 
 def create(tenant: Tenant, put: Put) -> Resource:
-    """Make a resource, or change it; ArmError where Azure refuses that."""
+    """Create or change a resource; raise ArmError if Azure would refuse it."""
     kind = KINDS.get(put.kind)
     if kind is None:
         message = f"The resource type '{put.kind}' could not be found."
@@ -68,7 +68,7 @@ def _check_registration(tenant: Tenant, put: Put) -> None:
 
 
 def missing_registration(subscription: str, namespace: str) -> ArmError:
-    """Return the answer of a subscription that is not registered for a provider."""
+    """Return the error for a provider that is not registered in the subscription."""
     message = (
         f"The subscription is not registered to use namespace '{namespace}'. ({subscription}) "
         "See https://aka.ms/rps-not-found for how to register subscriptions."
@@ -77,7 +77,7 @@ def missing_registration(subscription: str, namespace: str) -> ArmError:
 
 
 def _check_surroundings(tenant: Tenant, put: Put) -> None:
-    """Refuse what refers to something that does not exist: `dependsOn` was forgotten."""
+    """Refuse references to a resource that does not exist: `dependsOn` was forgotten."""
     above = ids.parent(put.id)
     if above and not tenant.has(above):
         message = f"Can not perform requested operation on nested resource. Parent resource '{above}' not found."
@@ -89,15 +89,19 @@ def _check_surroundings(tenant: Tenant, put: Put) -> None:
 
 
 def _named(put: Put) -> Iterator[str]:
-    """Yield the ids of resources that a resource refers to."""
+    """Yield the ids of the resources that a resource refers to."""
     if put.kind not in {ASSIGNMENT, DEFINITION}:
-        yield from (id_ for id_ in _ids(put.body.get("properties", {})) if "/roleDefinitions/" not in id_)
+        yield from (
+            id_ for id_ in _ids(put.body.get("properties", {})) if "/roleDefinitions/" not in id_
+        )
 
 
 def _ids(value: Any) -> Iterator[str]:
     if isinstance(value, Mapping):
-        # Settings and workbooks hold ids as text, which Azure does not follow.
-        parts = (item for name, item in value.items() if name not in {"appSettings", "serializedData"})
+        # Settings and workbooks contain ids as plain text. Azure does not check those.
+        parts = (
+            item for name, item in value.items() if name not in {"appSettings", "serializedData"}
+        )
         for item in parts:
             yield from _ids(item)
     elif isinstance(value, list):
@@ -115,7 +119,7 @@ def _identity(tenant: Tenant, put: Put) -> Mapping[str, Any]:
 
 
 def _children(put: Put) -> Iterator[str]:
-    """Yield the ids of what is made along with a resource."""
+    """Yield the ids of the child resources that are created together with a resource."""
     for subnet in put.body.get("properties", {}).get("subnets", ()):
         yield f"{put.id}/subnets/{subnet['name']}"
 
@@ -173,7 +177,9 @@ KINDS: dict[str, Kind] = {
     f"{_ACCOUNT}/tableServices": Kind(_STORAGE_VERSIONS),
     "Microsoft.EventGrid/topics": Kind(_GRID_VERSIONS, added=_endpoint),
     "Microsoft.EventGrid/systemTopics": Kind(_GRID_VERSIONS, (events.check_topic,)),
-    "Microsoft.EventGrid/systemTopics/eventSubscriptions": Kind(_GRID_VERSIONS, (events.check_subscription,)),
+    "Microsoft.EventGrid/systemTopics/eventSubscriptions": Kind(
+        _GRID_VERSIONS, (events.check_subscription,)
+    ),
     f"{_NETWORK}/virtualNetworks": Kind(_NETWORK_VERSIONS),
     f"{_NETWORK}/privateDnsZones": Kind(("2024-06-01",)),
     f"{_NETWORK}/privateDnsZones/virtualNetworkLinks": Kind(("2024-06-01",)),
@@ -185,4 +191,4 @@ KINDS: dict[str, Kind] = {
     f"{_SITE}/config": Kind(_WEB_VERSIONS),
     f"{_SITE}/extensions": Kind(_WEB_VERSIONS, (app.check_package,)),
 }
-"""Every type that a template of this project may list."""
+"""Every type that this project's templates may contain."""

@@ -1,4 +1,4 @@
-"""What the expressions of one template see: its own parts, its place, and what exists."""
+"""What a template's expressions can see: its own parts, its scope, and existing resources."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Lambda:
 
 @dataclass(frozen=True)
 class Scope:
-    """One template while it is deployed. `value` evaluates whatever stands in it."""
+    """One template during its deployment. `value` evaluates any value of the template."""
 
     template: Mapping[str, Any]
     parameters: Mapping[str, Any]
@@ -54,11 +54,11 @@ class Scope:
     """The ids of resources by their names in the template."""
     local: Mapping[str, Any] = field(default_factory=dict)
     copies: Mapping[str, int] = field(default_factory=dict)
-    """Where each loop is; the innermost under an empty name."""
+    """The current index of each loop; the innermost loop has an empty name."""
     given: Mapping[str, Any] = field(default_factory=dict)
-    """The template's own parameters, where `parameters` are those of a function."""
+    """The template's own parameters. Inside a user function, `parameters` holds the function's."""
     known: dict[str, Any] = field(default_factory=dict)
-    """The variables that have been evaluated."""
+    """The variables that have already been evaluated."""
 
     def value(self, raw: Any) -> Any:
         """Evaluate a text, or every text within an object or an array."""
@@ -87,14 +87,17 @@ class Scope:
         return text[1:] if text.startswith("[[") else text
 
     def _object(self, raw: Mapping[str, Any]) -> dict[str, Any]:
-        plain = {str(self.value(key)): self.value(item) for key, item in raw.items() if key != "copy"}
+        plain = {
+            str(self.value(key)): self.value(item) for key, item in raw.items() if key != "copy"
+        }
         return {**plain, **self.loops(raw.get("copy", []))}
 
     def loops(self, listed: list[Mapping[str, Any]]) -> dict[str, list[Any]]:
         """Evaluate the properties, or variables, that are loops."""
         return {
             loop["name"]: [
-                self.within(loop["name"], index).value(loop["input"]) for index in range(self.value(loop["count"]))
+                self.within(loop["name"], index).value(loop["input"])
+                for index in range(self.value(loop["count"]))
             ]
             for loop in listed
         }
@@ -123,20 +126,24 @@ class Scope:
         raise ExpressionError(f"the template has no function {call.name}")
 
     def variable(self, name: str) -> Any:
-        """Evaluate a variable, once: it depends on nothing but the template's parameters."""
+        """Evaluate a variable once: it depends only on the template's parameters."""
         if name not in self.known:
             listed = self.template["variables"]
             loops = [loop for loop in listed.get("copy", []) if loop["name"] == name]
             plain = replace(self, parameters=self.given, local={}, copies={})
-            self.known[name] = plain.loops(loops)[name] if loops else plain.value(member(listed, name))
+            self.known[name] = (
+                plain.loops(loops)[name] if loops else plain.value(member(listed, name))
+            )
         return self.known[name]
 
     def id_of(self, target: str) -> str:
-        """Return the id that `reference` is given, or that of the resource with this symbol."""
+        """Return the id passed to `reference`, or the id of the resource with this symbol."""
         if is_id(target):
             return target
         if target not in self.symbols:
-            raise ExpressionError(f"reference: {target!r} is neither an id nor a resource of the template")
+            raise ExpressionError(
+                f"reference: {target!r} is neither an id nor a resource of the template"
+            )
         return self.symbols[target]
 
 

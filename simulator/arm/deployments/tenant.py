@@ -1,4 +1,4 @@
-"""What exists in the tenant, since when, and who may do what by now."""
+"""The resources of the tenant, their age, and who currently has which permissions."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _PEOPLE = uuid.UUID("6f1d3a52-93a0-4f6e-9d2b-0f8e1a4c7b55")
 
 @dataclass(frozen=True)
 class Spread:
-    """How long it takes until everybody knows of a custom role, a right, or a new identity.
+    """How long a custom role, a role assignment or a new identity takes to be known everywhere.
 
-    A right works after seconds to minutes, 30 minutes at most:
-    https://learn.microsoft.com/azure/role-based-access-control/troubleshooting. How long a role's
+    A role assignment takes effect after seconds or minutes, 30 minutes at most:
+    https://learn.microsoft.com/azure/role-based-access-control/troubleshooting. How long a role
     definition takes is not documented.
     """
 
@@ -35,20 +35,20 @@ class Spread:
 
 @dataclass
 class Resource:
-    """One resource: what was asked for, and what Azure adds to it."""
+    """One resource: the request's body, and the properties that Azure adds."""
 
     id: str
     kind: str
     body: Mapping[str, Any]
     since: datetime
     added: Mapping[str, Any] = field(default_factory=dict)
-    """Properties that only Azure knows."""
+    """Properties that Azure computes."""
     identity: Mapping[str, Any] = field(default_factory=dict)
-    """What Azure adds to the identity."""
+    """Properties that Azure adds to the resource's identity."""
 
     @property
     def properties(self) -> Mapping[str, Any]:
-        """Return the properties that were asked for."""
+        """Return the properties from the request."""
         return self.body.get("properties") or {}
 
     def shown(self) -> dict[str, Any]:
@@ -75,11 +75,11 @@ class Tenant:
     groups: set[str] = field(default_factory=set)
     """Ids of resource groups, in lower case."""
     registered: set[tuple[str, str]] = field(default_factory=set)
-    """Subscriptions with the resource providers that they are registered for, in lower case."""
+    """Subscriptions with the resource providers registered in them, in lower case."""
     principals: dict[str, datetime] = field(default_factory=dict)
 
     def add_group(self, place: ids.Place) -> None:
-        """Make a resource group."""
+        """Create a resource group."""
         self.groups.add(place.id.lower())
 
     def register(self, subscription: str, namespaces: Iterable[str]) -> None:
@@ -91,21 +91,25 @@ class Tenant:
         return (subscription.lower(), namespace.lower()) in self.registered
 
     def read(self, id_: str) -> Resource:
-        """Return a resource; ArmError where there is none."""
+        """Return a resource; raise ArmError if it does not exist."""
         if id_.lower() in self.resources:
             return self.resources[id_.lower()]
         raise ArmError(404, "ResourceNotFound", f"The Resource '{id_}' was not found.")
 
     def has(self, id_: str) -> bool:
-        """Return whether there is such a resource, or group."""
+        """Return whether a resource or a group exists."""
         return id_.lower() in self.resources or id_.lower() in self.groups
 
     def of_kind(self, kind: str) -> Iterator[Resource]:
         """Yield every resource of a type."""
-        yield from (one for one in self.resources.values() if one.kind.lower() == kind.lower())
+        yield from (
+            resource
+            for resource in self.resources.values()
+            if resource.kind.lower() == kind.lower()
+        )
 
     def keep(self, resource: Resource) -> Resource:
-        """Note a resource; one that was there keeps its age."""
+        """Store a resource; an existing one keeps its age."""
         before = self.resources.get(resource.id.lower())
         if before is not None:
             resource.since = before.since
@@ -113,13 +117,13 @@ class Tenant:
         return resource
 
     def principal(self, name: str) -> str:
-        """Return the object id of an identity, made at its first use."""
+        """Return the object id of an identity, created at its first use."""
         oid = str(uuid.uuid5(_PEOPLE, name.lower()))
         self.principals.setdefault(oid, self.now())
         return oid
 
     def role(self, role_id: str) -> tuple[str, ...] | None:
-        """Return the actions of a role, None where it is not known, or not known everywhere yet."""
+        """Return a role's actions; None if it does not exist or has not spread yet."""
         plain = role_id.rpartition("/")[2].lower()
         if plain in BUILT_IN:
             return BUILT_IN[plain]
@@ -130,7 +134,7 @@ class Tenant:
         return None
 
     def may(self, oid: str, action: str, scope: str) -> bool:
-        """Return whether somebody may do something there by now."""
+        """Return whether a principal may take an action at a scope at this moment."""
         return any(
             fnmatchcase(action.lower(), pattern.lower())
             for assignment in self.of_kind(ASSIGNMENT)
@@ -142,16 +146,16 @@ class Tenant:
 
 
 def actions_of(definition: Resource) -> tuple[str, ...]:
-    """Return what a custom role permits, to the control plane and to data."""
+    """Return a custom role's actions, for the control plane and for data."""
     (permissions,) = definition.properties["permissions"]
     return (*permissions.get("actions", ()), *permissions.get("dataActions", ()))
 
 
 def scope_of(assignment_id: str) -> str:
-    """Return what a role is assigned at."""
+    """Return the scope of a role assignment."""
     return assignment_id.rpartition("/providers/")[0]
 
 
 def within(scope: str, ancestor: str) -> bool:
-    """Return whether a scope is the ancestor or lies in it."""
+    """Return whether a scope equals the ancestor or lies below it."""
     return f"{scope.lower()}/".startswith(f"{ancestor.lower()}/")

@@ -1,6 +1,6 @@
-"""Virtual time for work that happens at once.
+"""Virtual time for concurrent work.
 
-Each piece is a generator that yields how long it takes, in seconds, or what it waits for.
+Each task is a generator. It yields how many seconds it takes, or the tasks that it waits for.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ type Work = Generator[float | Iterable[Task]]
 
 @dataclass
 class Task:
-    """A piece of work that was started; `error` says why it failed."""
+    """A task that was started; `error` is the reason if it failed."""
 
     work: Work
     ended: bool = False
@@ -23,14 +23,14 @@ class Task:
     waiting: list[Callable[[], None]] = field(default_factory=list)
 
     def end(self, error: Exception | None = None) -> None:
-        """Note the end, and wake those that wait for it."""
+        """Mark the task as ended, and wake the tasks that wait for it."""
         self.ended, self.error = True, error
         for wake in self.waiting:
             wake()
 
 
 class Timeline:
-    """Runs what was started until nothing is left to do; `advance` moves the clock, in seconds."""
+    """Runs tasks until none is left. `advance` moves the clock, in seconds."""
 
     def __init__(self, advance: Callable[[float], None]) -> None:
         self._advance = advance
@@ -39,13 +39,13 @@ class Timeline:
         self._order = count()
 
     def start(self, work: Work) -> Task:
-        """Begin a piece of work."""
+        """Start a task."""
         task = Task(work)
         self._later(task, 0.0)
         return task
 
     def run(self) -> None:
-        """Do everything that was started, in the order of time."""
+        """Run all started tasks in the order of time."""
         while self._due:
             moment, _, task = heapq.heappop(self._due)
             self._advance(moment - self._now)
@@ -57,16 +57,16 @@ class Timeline:
 
     def _step(self, task: Task) -> None:
         try:
-            wanted = next(task.work)
+            awaited = next(task.work)
         except StopIteration:
             task.end()
         except Exception as error:  # noqa: BLE001 - whoever waits for the task judges its error
             task.end(error)
         else:
-            if isinstance(wanted, (int, float)):
-                self._later(task, wanted)
+            if isinstance(awaited, (int, float)):
+                self._later(task, awaited)
             else:
-                self._wait(task, [other for other in wanted if not other.ended])
+                self._wait(task, [other for other in awaited if not other.ended])
 
     def _wait(self, task: Task, others: list[Task]) -> None:
         left = len(others)

@@ -1,7 +1,6 @@
 """The template functions `uniqueString` and `guid`, as Resource Manager computes them.
 
-Microsoft publishes neither algorithm. The test compares both with what its own Bicep compiler
-computes.
+Microsoft publishes neither algorithm. A test compares both with the results of its Bicep compiler.
 """
 
 from __future__ import annotations
@@ -18,18 +17,18 @@ _HALF = 4
 
 
 def unique_string(*parts: str) -> str:
-    """Return 13 characters that depend on nothing but the parts."""
+    """Return 13 characters that depend only on the parts."""
     value = _murmur("-".join(parts).encode())
     return "".join(_ALPHABET[value << 5 * index >> 59 & 31] for index in range(_LENGTH))
 
 
 def guid(*parts: str) -> str:
-    """Return a GUID that depends on nothing but the parts."""
+    """Return a GUID that depends only on the parts."""
     return str(uuid.uuid5(_NAMESPACE, "-".join(parts)))
 
 
 def _murmur(data: bytes) -> int:
-    """Return Murmur's third hash with two lanes of 32 bits."""
+    """Return MurmurHash3 with two 32-bit lanes."""
     low = high = 0
     whole = len(data) // _BLOCK * _BLOCK
     for start in range(0, whole, _BLOCK):

@@ -1,9 +1,9 @@
-"""Where a worker process begins, as `worker.py` does in the folder of the real one.
+"""A worker process starts here, like `worker.py` in the real one's folder.
 
-Set the path, run `proxy_worker`.
+It sets the path and runs `proxy_worker`.
 
-It runs in a bare interpreter (-I -S): no site-packages, no .pth files, nothing of the folder that
-it starts in.
+It runs in a bare interpreter (-I -S): no site-packages, no .pth files, nothing from its working
+folder.
 """
 
 import runpy

@@ -1,7 +1,7 @@
-"""Whatever Python starts with this folder on PYTHONPATH resolves names that end in .localhost.
+"""Makes every Python with this folder on PYTHONPATH resolve names that end in .localhost.
 
-A resolver should do so by itself (RFC 6761, section 6.3); glibc's does not. So a shell that has taken over
-the simulator's exports reaches it with any program, and no program needs to know of the simulator.
+Resolvers should do so themselves (RFC 6761, section 6.3); glibc's does not. After `eval` of the
+simulator's exports, every Python program in that shell reaches it without knowing of it.
 """
 
 from __future__ import annotations

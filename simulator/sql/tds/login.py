@@ -1,4 +1,4 @@
-"""What a client says before it is signed in: PRELOGIN and LOGIN7. Source: MS-TDS 2.2.6.4 and 2.2.6.5."""
+"""A client's messages before sign-in: PRELOGIN and LOGIN7. Source: MS-TDS 2.2.6.4 and 2.2.6.5."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 VERSION, ENCRYPTION, FED_AUTH_REQUIRED, TERMINATOR = 0x00, 0x01, 0x06, 0xFF
 NOT_SUPPORTED = 0x02
-"""Inside TLS nothing more is to be encrypted: TDS 8.0 ignores the option, and a server says this."""
+"""No encryption inside TLS: TDS 8.0 ignores the option, and servers answer with this value."""
 USER, PASSWORD, SERVER, EXTENSION, DATABASE = 40, 44, 52, 56, 68
 OPTIONS_3 = 27
 HAS_EXTENSION = 0x10
@@ -18,7 +18,7 @@ NO_FEATURE = 0xFF
 
 @dataclass(frozen=True)
 class Login:
-    """Who wants to sign in, and where: with a password, or with an access token."""
+    """Who signs in to which database: with a password, or with an access token."""
 
     version: int
     server: str
@@ -29,7 +29,7 @@ class Login:
 
 
 def prelogin_reply() -> bytes:
-    """Return the server's PRELOGIN: its version, no encryption of its own, and that tokens are optional."""
+    """Return the server's PRELOGIN: its version, no extra encryption, tokens optional."""
     options = (
         (VERSION, bytes((12, 0, 0x07, 0xD0, 0, 0))),
         (ENCRYPTION, bytes((NOT_SUPPORTED,))),
@@ -44,7 +44,7 @@ def prelogin_reply() -> bytes:
 
 
 def read(content: bytes) -> Login:
-    """Read LOGIN7; raises ValueError for what is none."""
+    """Read LOGIN7; raise ValueError if it is invalid."""
     try:
         return Login(
             version=struct.unpack_from("<I", content, 4)[0],
@@ -69,8 +69,11 @@ def _field(content: bytes, place: int, decode: object = None) -> bytes:
 
 
 def _clear(raw: bytes) -> bytes:
-    """Undo what hides a password from the naked eye: halves of each byte swapped, then bits flipped with A5."""
-    return bytes((each ^ 0xA5) << 4 & 0xF0 | (each ^ 0xA5) >> 4 for each in raw)
+    """Return an obfuscated password in clear.
+
+    The obfuscation swaps the halves of each byte, then flips bits with A5.
+    """
+    return bytes((byte ^ 0xA5) << 4 & 0xF0 | (byte ^ 0xA5) >> 4 for byte in raw)
 
 
 def _token(content: bytes) -> str | None:

@@ -17,10 +17,10 @@ MAX_MESSAGE = 1024 * 1024
 
 
 class Wire(Protocol):
-    """What bytes come from and go to: a socket, under TLS or not."""
+    """A source and destination of bytes: a socket, with or without TLS."""
 
     def recv(self, size: int, /) -> bytes:
-        """Return up to so many bytes; none at the end."""
+        """Return up to this many bytes; none at the end."""
         ...
 
     def sendall(self, data: bytes, /) -> None:
@@ -30,7 +30,7 @@ class Wire(Protocol):
 
 @dataclass(frozen=True)
 class Message:
-    """One whole message: its packets' type, their content together, and whether it comes out of a client's pool."""
+    """One whole message: its type, its content, and whether to reset a pooled connection first."""
 
     kind: int
     content: bytes
@@ -38,7 +38,7 @@ class Message:
 
 
 def receive(wire: Wire) -> Message | None:
-    """Return the next message; None where the client has gone, or sends what is none."""
+    """Return the next message; None if the client has gone or sends an invalid one."""
     content = b""
     while len(content) < MAX_MESSAGE:
         header = _exactly(wire, HEADER.size)

@@ -1,7 +1,7 @@
-"""Servers that answer TDS 8.0 on loopback: one port for each SQL server of a world, TLS before anything else.
+"""Servers that speak TDS 8.0 (TLS first) on loopback: one port for each SQL server.
 
-A server's name becomes `localhost,port`, which is how clients write a port. Native drivers resolve names themselves, so no
-other name of this machine would do everywhere.
+A server's name becomes `localhost,port`, which is how clients write a port. Native drivers resolve
+names themselves, so no other name of this machine works everywhere.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ ALPN = "tds/8.0"
 IDLE_SECONDS = 30.0
 HEADERS_SIZE = 4
 POOLED = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED"
-"""What the driver says on a connection that it takes out of its pool."""
+"""The driver's first message on a connection from its pool."""
 
 
 @contextlib.contextmanager
 def listening(world: World, tls: ssl.SSLContext) -> Iterator[None]:
-    """Serve a world's SQL servers while the context lasts; nothing, where the world has no such service."""
+    """Serve a world's SQL servers during the context; do nothing if the world has none."""
     gateway: SqlGateway | None = getattr(world, "sql", None)
     with TdsServers(world, gateway, tls) if gateway else contextlib.nullcontext():
         yield
 
 
 class TdsServers:
-    """All SQL servers of a world, each on a port of its own, from `start` (or entering) to `stop`.
+    """All SQL servers of a world, each on its own port, from `start` to `stop`.
 
-    `silent` servers take a connection and never answer.
+    `silent` servers accept a connection and never answer.
     """
 
     def __init__(self, world: World, gateway: SqlGateway, tls: ssl.SSLContext) -> None:
@@ -59,22 +59,22 @@ class TdsServers:
         self.silent: set[str] = set()
 
     def start(self) -> Self:
-        """Listen for the servers that there are, and for each that is added from now on."""
+        """Listen for the existing servers, and for each server that is added later."""
         self._gateway.added.append(self.open)
         for server in self._gateway.servers.values():
             self.open(server)
         return self
 
     def stop(self) -> None:
-        """Stop listening, hang up, and return once every thread has ended."""
+        """Stop listening, close connections, and return once every thread has ended."""
         self._gateway.added.remove(self.open)
-        for each in (*self._listeners, *tuple(self._connections)):
-            _hang_up(each)
+        for connection in (*self._listeners, *tuple(self._connections)):
+            _hang_up(connection)
         for thread in self._threads:
             thread.join(10)
 
     def open(self, server: SqlServer) -> None:
-        """Listen for one server on a free port, and name the server after it."""
+        """Listen for one server on a free port, and set the server's name to it."""
         listener = socket.create_server((ADDRESS, 0), backlog=128)
         server.fqdn = f"localhost,{listener.getsockname()[1]}"
         self._listeners.append(listener)
@@ -106,7 +106,7 @@ class TdsServers:
                     self._serve(secured, server)
                 self._connections.discard(secured)
         except OSError:
-            # The client has gone, or does not trust the certificate: a server takes note of neither.
+            # The client has gone or does not trust the certificate: a server ignores both.
             return
         finally:
             self._connections.discard(connection)
@@ -123,7 +123,9 @@ class TdsServers:
                     if session is None:
                         return
                 case packets.SQL_BATCH if session:
-                    answer = self._answer(session, _after_headers(message.content).decode("utf-16-le"))
+                    answer = self._answer(
+                        session, _after_headers(message.content).decode("utf-16-le")
+                    )
                     packets.send(wire, (tokens.reset_done() if message.reset else b"") + answer)
                 case packets.TRANSACTION if session:
                     packets.send(wire, tokens.transaction(_after_headers(message.content)[0]))
@@ -132,19 +134,31 @@ class TdsServers:
                 case _:
                     return
 
-    def _sign_in(self, wire: ssl.SSLSocket, server: SqlServer, asked: login.Login) -> Session | None:
-        database = asked.database or "master"
+    def _sign_in(
+        self, wire: ssl.SSLSocket, server: SqlServer, client: login.Login
+    ) -> Session | None:
+        database = client.database or "master"
         try:
-            session = self._gateway.sign_in(server, database, asked.user, asked.password, asked.token)
+            session = self._gateway.sign_in(
+                server, database, client.user, client.password, client.token
+            )
         except SqlError as refusal:
             self._note("SIGN-IN", server, database, refusal)
             packets.send(wire, tokens.errors(refusal))
             return None
         self._note("SIGN-IN", server, database)
-        accepted = tokens.token_accepted() if asked.token is not None else b""
-        greeting = tokens.database_changed(session.database.name) + tokens.collation() + tokens.login_ack(asked.version)
+        accepted = tokens.token_accepted() if client.token is not None else b""
+        greeting = (
+            tokens.database_changed(session.database.name)
+            + tokens.collation()
+            + tokens.login_ack(client.version)
+        )
         packets.send(
-            wire, greeting + accepted + tokens.packet_size(packets.PACKET_SIZE) + tokens.done(tokens.DONE_FINAL)
+            wire,
+            greeting
+            + accepted
+            + tokens.packet_size(packets.PACKET_SIZE)
+            + tokens.done(tokens.DONE_FINAL),
         )
         return session
 
@@ -159,17 +173,24 @@ class TdsServers:
         self._note("EXECUTE", session.server, session.database.name)
         return tokens.row(row)
 
-    def _note(self, method: str, server: SqlServer, database: str, refusal: SqlError | None = None) -> None:
-        """Remember what was asked, as the world remembers every request; neither password nor statement."""
+    def _note(
+        self, method: str, server: SqlServer, database: str, refusal: SqlError | None = None
+    ) -> None:
+        """Record the call, as the world records every request, without password or statement."""
         answer = {"number": refusal.number, "text": refusal.text} if refusal else {}
         response = json_response(400 if refusal else 200, answer)
-        self._world.exchanges.append(Exchange(Request(method, f"tds://{server.fqdn}/{database}"), response))
+        self._world.exchanges.append(
+            Exchange(Request(method, f"tds://{server.fqdn}/{database}"), response)
+        )
 
     def __enter__(self) -> Self:
         return self.start()
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         self.stop()
 
@@ -180,7 +201,7 @@ def _messages(wire: packets.Wire) -> Iterator[packets.Message]:
 
 
 def _after_headers(content: bytes) -> bytes:
-    """Return what follows a request's headers, which begin with their own length."""
+    """Return the content after a request's headers, which begin with their own length."""
     return content[int.from_bytes(content[:HEADERS_SIZE], "little") :]
 
 

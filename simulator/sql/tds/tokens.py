@@ -1,4 +1,4 @@
-"""The tokens that a server answers with. Source: MS-TDS 2.2.7."""
+"""The tokens of a server's answers. Source: MS-TDS 2.2.7."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ COLLATION = bytes((0x09, 0x04, 0xD0, 0x00, 0x34))
 
 
 def login_ack(version: int) -> bytes:
-    """Return what ends a sign-in well; `version` is the client's own."""
+    """Return the token that confirms a sign-in; `version` is the client's own."""
     name = "Microsoft SQL Server"
     body = struct.pack(">BI", 1, version) + _short(name) + bytes((12, 0, 0x07, 0xD0))
     return b"\xad" + struct.pack("<H", len(body)) + body
 
 
 def database_changed(name: str) -> bytes:
-    """Return what tells the client which database it is in."""
+    """Return the token that names the current database."""
     return _environment(1, name, "master")
 
 
 def collation() -> bytes:
-    """Return what tells the client how text compares: SQL_Latin1_General_CP1_CI_AS, Azure SQL's default."""
+    """Return the token for the collation: SQL_Latin1_General_CP1_CI_AS, Azure SQL's default."""
     body = bytes((7, len(COLLATION))) + COLLATION + b"\x00"
     return b"\xe3" + struct.pack("<H", len(body)) + body
 
 
 def packet_size(size: int) -> bytes:
-    """Return what tells the client how large packets are."""
+    """Return the token for the packet size."""
     return _environment(4, str(size), str(size))
 
 
 def transaction(request: int) -> bytes:
-    """Return the answer to the beginning (5), the commit (7) or the rollback (8) of a transaction, in which nothing happens."""
+    """Return the answer to begin (5), commit (7) or roll back (8) a transaction, without effect."""
     mark = b"\x08" + bytes((1, 0, 0, 0, 0, 0, 0, 0))
     kinds = {5: (8, mark + b"\x00"), 7: (9, b"\x00" + mark), 8: (10, b"\x00" + mark)}
     kind, values = kinds[request]
@@ -48,7 +48,7 @@ def transaction(request: int) -> bytes:
 
 
 def reset_done() -> bytes:
-    """Return what tells a client that a connection out of its pool is as good as new."""
+    """Return the token that confirms the reset of a pooled connection."""
     return b"\xe3" + struct.pack("<HB", 3, 18) + b"\x00\x00"
 
 
@@ -72,11 +72,11 @@ def error(problem: SqlError) -> bytes:
 
 def errors(problem: SqlError) -> bytes:
     """Return an error, those that follow it, and the end."""
-    return b"".join(error(each) for each in problem.all()) + done(DONE_ERROR)
+    return b"".join(error(refusal) for refusal in problem.all()) + done(DONE_ERROR)
 
 
 def row(values: Sequence[int]) -> bytes:
-    """Return a result of one row of unnamed whole numbers, and the end; of none where there are no values."""
+    """Return one row of unnamed whole numbers, and the end; without values, no row."""
     if not values:
         return done(DONE_FINAL)
     column = struct.pack("<IHB", 0, 0, INT4) + _short("")

@@ -1,1 +1,1 @@
-"""What Azure refuses, one module for each part of it; beside each refusal stands who says so."""
+"""What Azure refuses: one module for each provider, with the source beside each refusal."""

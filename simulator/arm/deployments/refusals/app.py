@@ -21,7 +21,7 @@ NOT_ON_FLEX = {
     "http20Enabled",
     "remoteDebuggingEnabled",
 }
-"""Of siteConfig. The first is refused by some stamps today; for the rest Flex has no use."""
+"""Properties of siteConfig. Some stamps refuse the first one today; Flex ignores the others."""
 SETTINGS_NOT_ON_FLEX = {
     "FUNCTIONS_WORKER_RUNTIME",
     "FUNCTIONS_WORKER_RUNTIME_VERSION",
@@ -33,7 +33,8 @@ SETTINGS_NOT_ON_FLEX = {
     "WEBSITE_CONTENTSHARE",
     "WEBSITE_VNET_ROUTE_ALL",
 }
-"""https://learn.microsoft.com/azure/azure-functions/functions-app-settings#flex-consumption-plan-deprecations"""
+"""https://learn.microsoft.com/azure/azure-functions/functions-app-settings#flex-consumption-plan-deprecations
+"""
 DELEGATION = "Microsoft.App/environments"
 STRATEGIES = {"Recreate", "RollingUpdate"}
 MEMORIES = {512, 2048, 4096}
@@ -41,13 +42,15 @@ WRITE_BLOB = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/wr
 
 
 def check_site(tenant: Tenant, put: Put) -> None:
-    """Refuse what a Flex Consumption app cannot have, or lacks."""
+    """Refuse settings that a Flex Consumption app may not have, and missing required ones."""
     plan = tenant.read(put.properties["serverFarmId"])
     if plan.body.get("sku", {}).get("name") != "FC1":
         raise _bad("the plan is no Flex Consumption plan (FC1)")
     config = put.properties.get("siteConfig", {})
     for name in sorted(NOT_ON_FLEX & config.keys()):
-        raise _bad(f"The following site configuration property is not supported for Flex Consumption: {name}")
+        raise _bad(
+            f"The following site configuration property is not supported for Flex Consumption: {name}"
+        )
     settings = {setting["name"] for setting in config.get("appSettings", ())}
     for name in sorted(SETTINGS_NOT_ON_FLEX & settings):
         raise _bad(
@@ -58,7 +61,10 @@ def check_site(tenant: Tenant, put: Put) -> None:
 
 
 def _check_config(tenant: Tenant, put: Put) -> None:
-    """https://learn.microsoft.com/azure/azure-functions/functions-infrastructure-as-code#flex-consumption-plan."""
+    """Refuse an incomplete functionAppConfig.
+
+    https://learn.microsoft.com/azure/azure-functions/functions-infrastructure-as-code#flex-consumption-plan
+    """
     config = put.properties.get("functionAppConfig")
     if not config:
         raise _bad("FunctionAppConfig is required for Flex Consumption")
@@ -76,7 +82,7 @@ def _check_config(tenant: Tenant, put: Put) -> None:
 
 
 def _check_network(tenant: Tenant, put: Put) -> None:
-    """Refuse a subnet that is not the app's, or whose provider the subscription has not.
+    """Refuse a subnet that is not delegated to the app, or an unregistered Microsoft.App.
 
     https://learn.microsoft.com/azure/azure-functions/flex-consumption-plan#virtual-network-integration
     """
@@ -88,14 +94,14 @@ def _check_network(tenant: Tenant, put: Put) -> None:
         message = "The subscription is not registered to use namespace 'Microsoft.App'."
         raise ArmError(409, "MissingSubscriptionRegistration", message)
     network = tenant.read(ids.parent(subnet) or "")
-    listed = {one["name"]: one["properties"] for one in network.properties["subnets"]}
+    listed = {entry["name"]: entry["properties"] for entry in network.properties["subnets"]}
     delegations = listed[subnet.rpartition("/")[2]].get("delegations", ())
-    if DELEGATION not in {one["properties"]["serviceName"] for one in delegations}:
+    if DELEGATION not in {entry["properties"]["serviceName"] for entry in delegations}:
         raise _bad(f"the subnet must be delegated to {DELEGATION}")
 
 
 def check_package(tenant: Tenant, put: Put) -> None:
-    """Refuse a package as long as the app's identity may not write it.
+    """Refuse a package while the app's identity may not write to its container.
 
     "InaccessibleStorageException", 403: https://github.com/Azure/azure-dev/issues/8026
     """
@@ -105,7 +111,7 @@ def check_package(tenant: Tenant, put: Put) -> None:
 
 
 def check_upload(tenant: Tenant, site: Resource) -> None:
-    """Refuse a package while the app's identity, which Azure uses, may not write it."""
+    """Refuse an upload while the app's identity, which Azure uses for it, may not write."""
     storage = site.properties["functionAppConfig"]["deployment"]["storage"]
     identity = tenant.read(storage["authentication"]["userAssignedIdentityResourceId"])
     container = container_of(tenant, storage["value"])
@@ -123,13 +129,15 @@ def container_of(tenant: Tenant, url: str) -> str | None:
     host, _, container = url.removeprefix("https://").partition("/")
     account = host.partition(".")[0]
     for resource in tenant.of_kind("Microsoft.Storage/storageAccounts/blobServices/containers"):
-        if resource.id.endswith(f"/storageAccounts/{account}/blobServices/default/containers/{container}"):
+        if resource.id.endswith(
+            f"/storageAccounts/{account}/blobServices/default/containers/{container}"
+        ):
             return resource.id
     return None
 
 
 def settings_of(site: Resource) -> dict[str, str]:
-    """Return an app's settings as its process sees them: those that are empty are dropped.
+    """Return an app's settings as its process sees them, without the empty ones.
 
     https://github.com/Azure/azure-functions-host, FunctionEnvironmentReload of a placeholder.
     """

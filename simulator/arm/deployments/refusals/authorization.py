@@ -1,4 +1,4 @@
-"""Microsoft.Authorization: custom roles and assignments, which spread with a delay."""
+"""Microsoft.Authorization: custom roles and assignments, which take effect after a delay."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from simulator.arm.errors import ArmError
 
 
 def check_definition(tenant: Tenant, put: Put) -> None:
-    """Refuse a role whose name is taken in the tenant.
+    """Refuse a role whose name already exists in the tenant.
 
     https://learn.microsoft.com/azure/role-based-access-control/custom-roles
     """
@@ -23,7 +23,7 @@ def check_definition(tenant: Tenant, put: Put) -> None:
 
 
 def check_assignment(tenant: Tenant, put: Put) -> None:
-    """Refuse a role or an identity that is not known yet, or not meant for this scope."""
+    """Refuse a role or an identity that is not known yet, or cannot be used at this scope."""
     _check_name(put)
     _check_principal(tenant, put)
     _check_role(tenant, put)
@@ -39,7 +39,7 @@ def _check_name(put: Put) -> None:
 
 
 def _check_principal(tenant: Tenant, put: Put) -> None:
-    """Refuse an identity that is new, unless it is said to be one.
+    """Refuse an unknown identity, or a new one if principalType is not ServicePrincipal.
 
     https://learn.microsoft.com/azure/role-based-access-control/role-assignments-template#new-service-principal
     """
@@ -53,7 +53,7 @@ def _check_principal(tenant: Tenant, put: Put) -> None:
 
 
 def _check_role(tenant: Tenant, put: Put) -> None:
-    """Refuse a role that was defined a moment ago.
+    """Refuse a role whose definition has not spread yet.
 
     https://github.com/mspnp/aks-baseline/issues/310; https://github.com/Azure/bicep/issues/1013
     """
@@ -72,11 +72,13 @@ def _check_role(tenant: Tenant, put: Put) -> None:
 
 def _definition(tenant: Tenant, role: str) -> Resource | None:
     listed = tenant.of_kind(DEFINITION)
-    return next((one for one in listed if one.id.rpartition("/")[2] == role), None)
+    return next(
+        (definition for definition in listed if definition.id.rpartition("/")[2] == role), None
+    )
 
 
 def _check_change(tenant: Tenant, put: Put) -> None:
-    """Refuse to give an assignment to somebody else.
+    """Refuse to change the principal of an existing assignment.
 
     https://learn.microsoft.com/azure/role-based-access-control/troubleshooting
     """

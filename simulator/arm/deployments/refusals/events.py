@@ -11,9 +11,11 @@ TOPIC = "Microsoft.EventGrid/systemTopics"
 
 
 def check_topic(tenant: Tenant, put: Put) -> None:
-    """Refuse a second topic of one source, or one that is not beside it.
+    """Refuse a second topic for one source, or a topic that is not beside its source.
 
-    https://learn.microsoft.com/azure/event-grid/system-topics; https://github.com/Azure/arm-template-whatif/issues/424
+    Both must be in the same location and resource group:
+    https://learn.microsoft.com/azure/event-grid/system-topics;
+    https://github.com/Azure/arm-template-whatif/issues/424
     """
     source = put.properties["source"].lower()
     for other in tenant.of_kind(TOPIC):
@@ -24,13 +26,15 @@ def check_topic(tenant: Tenant, put: Put) -> None:
             )
             raise ArmError(400, "InvalidRequest", message)
     vault = tenant.read(source)
-    if vault.body["location"] != put.body["location"] or ids.place_of(source) != ids.place_of(put.id.lower()):
+    if vault.body["location"] != put.body["location"] or ids.place_of(source) != ids.place_of(
+        put.id.lower()
+    ):
         message = "System topic must be in the same location and resource group as its source."
         raise ArmError(400, "InvalidRequest", message)
 
 
 def check_subscription(tenant: Tenant, put: Put) -> None:
-    """Refuse a destination that does not exist, or an identity that the topic does not have.
+    """Refuse a destination that does not exist, or an identity that the topic lacks.
 
     https://learn.microsoft.com/azure/event-grid/managed-service-identity
     """
@@ -47,12 +51,12 @@ def check_subscription(tenant: Tenant, put: Put) -> None:
             raise ArmError(400, "Endpoint validation", message)
 
 
-def _check_identity(owned: dict[str, object], asked: dict[str, str]) -> None:
-    named = asked.get("userAssignedIdentity", "")
+def _check_identity(owned: dict[str, object], identity: dict[str, str]) -> None:
+    named = identity.get("userAssignedIdentity", "")
     assigned = owned.get("userAssignedIdentities", {})
     known = isinstance(assigned, dict) and (not named or named in assigned)
-    if asked["type"] not in str(owned.get("type", "None")) or not known:
-        message = f"The identity {asked['type']} {named} is not one of the topic."
+    if identity["type"] not in str(owned.get("type", "None")) or not known:
+        message = f"The identity {identity['type']} {named} is not one of the topic."
         raise ArmError(400, "InvalidRequest", message)
 
 

@@ -1,4 +1,4 @@
-"""Microsoft.Insights: rules of alerts that ask a query."""
+"""Microsoft.Insights: alert rules that run a query."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _WINDOWS = _FREQUENCIES | {timedelta(days=2)}
 
 
 def check_rule(tenant: Tenant, put: Put) -> None:
-    """Refuse a rule that looks back less far than it waits, or at times that cannot be chosen.
+    """Refuse a rule whose window is shorter than its frequency, or an unsupported interval.
 
     "Should be greater than or equal to frequencyInMinutes": the class Schedule of Microsoft's
     management library for Java, com.microsoft.azure.management.monitor.
@@ -26,7 +26,9 @@ def check_rule(tenant: Tenant, put: Put) -> None:
     window = parse_duration(put.properties["windowSize"])
     frequency = parse_duration(put.properties["evaluationFrequency"])
     if window not in _WINDOWS or frequency not in _FREQUENCIES:
-        raise ArmError(400, "BadRequest", f"windowSize or evaluationFrequency of {put.name} is not allowed.")
+        raise ArmError(
+            400, "BadRequest", f"windowSize or evaluationFrequency of {put.name} is not allowed."
+        )
     if window < frequency:
         message = f"The window size of {put.name} must be greater than or equal to its frequency."
         raise ArmError(400, "BadRequest", message)

@@ -1,4 +1,4 @@
-"""A resource as it is asked for."""
+"""The request to create a resource."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Put:
-    """A request to make a resource, every expression evaluated."""
+    """A request to create a resource, with every expression evaluated."""
 
     id: str
     kind: str

@@ -10,7 +10,7 @@ from simulator.arm.errors import ArmError
 
 
 def check_account(tenant: Tenant, put: Put) -> None:
-    """Refuse a name that is none.
+    """Refuse an invalid account name.
 
     https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules
     """

@@ -1,8 +1,8 @@
-"""Stands for the older worker library, which an app gets that does not ship its own.
+"""Stands for the older worker library, for apps that do not ship their own.
 
-The platform pinned 1.1.1 in November 2026. With OpenTelemetry switched on that version fails every
-invocation of an async function (azure-functions-python-worker, issue 1881), so this one fails
-whatever it is asked to do with an app.
+The platform pinned 1.1.1 in November 2026. With OpenTelemetry on, that version fails every
+invocation of an async function (azure-functions-python-worker, issue 1881), so this one fails every
+request about an app.
 """
 
 from . import version
@@ -14,11 +14,11 @@ REASON = (
 
 
 def start_threadpool_executor() -> None:
-    """Do nothing: this library never gets as far as running a function."""
+    """Do nothing: this library never runs a function."""
 
 
 async def worker_init_request(_request: object) -> object:
-    """Refuse an app; a placeholder has none."""
+    """Refuse the app."""
     raise RuntimeError(REASON)
 
 

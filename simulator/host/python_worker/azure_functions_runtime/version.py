@@ -1,3 +1,3 @@
-"""The version that the platform's library says it has."""
+"""The version that the platform's library reports."""
 
 VERSION = "1.1.1"

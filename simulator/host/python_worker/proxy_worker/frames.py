@@ -1,6 +1,6 @@
 """Messages between host and worker.
 
-A length, then a pickled dictionary whose only classes are those of `protos`.
+A length, then a pickled dictionary. The only classes in it are those of `protos`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ HEADER = struct.Struct("!I")
 class Unpickler(pickle.Unpickler):
     """Reads protocol messages and plain data, nothing else.
 
-    Either side may know `protos` under another package.
+    The two sides may import `protos` from different packages.
     """
 
     def find_class(self, module_name: str, global_name: str) -> Any:
@@ -35,7 +35,7 @@ class Unpickler(pickle.Unpickler):
 
 
 def encode(message: dict[str, Any]) -> bytes:
-    """Return a message as it travels, its length first."""
+    """Return a message's bytes, with its length first."""
     body = pickle.dumps(message)
     return HEADER.pack(len(body)) + body
 

@@ -1,7 +1,7 @@
-"""What the app logs travels to the host, with the invocation that it belongs to.
+"""Sends the app's log records to the host, with the invocation that each belongs to.
 
-The invocation is an attribute of the task, and tasks inherit it, as in the real dispatcher. What a
-thread logs that was started from an async function (asyncio.to_thread) therefore belongs to no
+The invocation is an attribute of the task, and tasks inherit it, as in the real dispatcher. A
+record from a thread that an async function started (asyncio.to_thread) therefore belongs to no
 invocation, and the host drops it.
 """
 
@@ -17,7 +17,7 @@ _SYSTEM = "proxy_worker"
 
 
 class InvocationTask(asyncio.Task[Any]):
-    """A task that belongs to the invocation of the task that made it."""
+    """A task that inherits the invocation of the task that created it."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -25,7 +25,7 @@ class InvocationTask(asyncio.Task[Any]):
 
 
 def current_invocation() -> str | None:
-    """Return the invocation that runs here, or None."""
+    """Return the current invocation, or None."""
     try:
         return getattr(asyncio.current_task(), "invocation_id", None)
     except RuntimeError:
@@ -33,8 +33,7 @@ def current_invocation() -> str | None:
 
 
 def _synchronous_invocation() -> str | None:
-    # A synchronous function runs in the library's thread pool, and the library remembers its
-    # invocation there.
+    # A synchronous function runs in the library's thread pool, which stores its invocation.
     library = sys.modules.get("azure_functions_runtime")
     variable = getattr(library, "invocation_id_cv", None)
     return variable.get() if variable else None

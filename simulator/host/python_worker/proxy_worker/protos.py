@@ -1,7 +1,7 @@
-"""The worker protocol's messages as plain classes, so that no gRPC is needed between the host and the worker library.
+"""The worker protocol's messages as plain classes, so that no gRPC is needed.
 
-Names and fields are those of Azure/azure-functions-language-worker-protobuf, FunctionRpc.proto; the worker library reads
-them from this module by name.
+Names and fields are those of Azure/azure-functions-language-worker-protobuf, FunctionRpc.proto. The
+worker library looks them up in this module by name.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class OneOf(Message):
 
 
 class TypedData(OneOf):
-    """A value on its way into or out of a function: string, json, bytes, int, double or http."""
+    """A value passed into or out of a function: string, json, bytes, int, double or http."""
 
 
 class ParameterBinding(Message):
@@ -48,7 +48,11 @@ class ParameterBinding(Message):
 
 
 class RpcHttp(Message):
-    """An HTTP request (method, url, headers, body, params, query) or answer (status_code, headers, body, cookies)."""
+    """An HTTP request or answer.
+
+    A request has method, url, headers, body, params and query. An answer has status_code, headers,
+    body and cookies.
+    """
 
 
 class RpcException(Message):
@@ -68,7 +72,7 @@ class StatusResult(Message):
 
 
 class BindingInfo(Message):
-    """What the worker knows of one binding."""
+    """The worker's description of one binding."""
 
     undefined: ClassVar[int] = 0
     out: ClassVar[int] = 1

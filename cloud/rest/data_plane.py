@@ -1,0 +1,88 @@
+"""Requests that a key signs, not the app's identity: how a key is proven where it is used.
+
+Each is sent once, follows no redirect and logs nothing. Whatever the service answers is an answer,
+but for an overload.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from cloud.azure import BUSY, CHANGING, NO_ANSWER, Azure, call
+from cloud.meter.metering import NO_ANSWER as UNANSWERED
+from cloud.meter.metering import count
+from cloud.rest.graph import quiet_pipeline, without_logging
+from engine.errors import TransientError
+
+if TYPE_CHECKING:
+    from azure.core import AsyncPipelineClient
+    from azure.core.rest import AsyncHttpResponse, HttpRequest
+
+WHAT = "proving the key"
+MOST_TEXT = 2000
+"""Characters of an answer that are looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """One request, complete. Its headers hold the key, or what the key signed."""
+
+    url: str
+    headers: Mapping[str, str] = field(repr=False)
+    method: str = "GET"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the service said."""
+
+    status: int
+    text: str
+
+
+class DataPlane:
+    """Sends signed requests."""
+
+    def __init__(self, azure: Azure) -> None:
+        self._azure = azure
+        self._client: AsyncPipelineClient[HttpRequest, AsyncHttpResponse] | None = None
+
+    async def send(self, signed: Signed, where: str) -> Answer:
+        """Send once; raises TransientError where there is no answer, or the service is overloaded."""
+        try:
+            response = await call(WHAT, self._exchange(signed), where=where)
+        except TransientError as error:
+            if error.code != NO_ANSWER:
+                raise
+            what, host = error.what, urlsplit(signed.url).netloc
+        else:
+            return Answer(response.status_code, response.text()[:MOST_TEXT])
+        count("source", "Prove", UNANSWERED)
+        fix = (
+            f"see whether the app's network reaches {host}: a private endpoint, its DNS, a firewall"
+        )
+        raise TransientError(what, where=where, fix=fix, code=NO_ANSWER)
+
+    async def _exchange(self, signed: Signed) -> AsyncHttpResponse:
+        from azure.core.exceptions import HttpResponseError
+        from azure.core.rest import HttpRequest
+
+        request = HttpRequest(signed.method, signed.url, headers=dict(signed.headers))
+        response = await self._pipeline().send_request(request, **without_logging(CHANGING))
+        count("source", "Prove", str(response.status_code))
+        if response.status_code in BUSY:
+            raise HttpResponseError(response=response)
+        return response
+
+    def _pipeline(self) -> AsyncPipelineClient[HttpRequest, AsyncHttpResponse]:
+        if self._client is None:
+            from cloud.meter.call_counter import unmetered
+
+            # Counted here: what a host is cannot be told from its name.
+            self._client = quiet_pipeline(
+                replace(self._azure, options=unmetered(self._azure.options)), ""
+            )
+        return self._client

@@ -1,0 +1,75 @@
+"""Access keys of App Configuration: two that may write, two that only read. The credential is the connection string.
+
+A key is named by an id that belongs to its value, so what a consumer needs is both. Switching local
+authentication off
+deletes the keys. Source:
+https://learn.microsoft.com/azure/azure-app-configuration/rest-api-authentication-hmac
+"""
+
+from __future__ import annotations
+
+import re
+from typing import ClassVar
+
+from cloud.rest.data_plane import Signed
+from cloud.rest.graph import Json
+from engine.errors import VerificationFailed
+from rotators.shared.key_facts import Facts, Pair, Place, Slot, rows_of
+from rotators.shared.key_proof import ProvenByRequest
+from rotators.shared.key_signing import hmac_request
+from rotators.shared.two_keys import Keys
+
+CONNECTION = re.compile(
+    r"Endpoint=https://[^;]+;Id=(?P<id>[^;]+);Secret=(?P<secret>[A-Za-z0-9+/=]{32,128})"
+)
+
+
+class AppConfigurationKey(ProvenByRequest):
+    """Rotates the access keys of App Configuration stores."""
+
+    kind: ClassVar[str] = "app-configuration-key"
+    value_field: ClassVar[str] = "connection_string"
+    template_fields: ClassVar[frozenset[str]] = frozenset({"connection_string", "host", "name"})
+    lists_first: ClassVar[bool] = True
+    facts: ClassVar[Facts] = Facts(
+        noun="App Configuration store",
+        types=("Microsoft.AppConfiguration/configurationStores",),
+        version="2024-06-01",
+        role="app-configuration-keys",
+        pairs=(
+            Pair(Slot("Primary"), Slot("Secondary")),
+            Pair(Slot("Primary Read Only"), Slot("Secondary Read Only"), "read-only"),
+        ),
+        shape=CONNECTION,
+        host="{name}.azconfig.io",
+        address="endpoint",
+    )
+
+    def keys(self, answer: Json, place: Place) -> Keys:
+        """Read the keys of a list, or the one of an answer to its replacement."""
+        value = answer.get("value")
+        rows = value if isinstance(value, list) else [answer]
+        return rows_of(rows, place.pair, "name", "connectionString", "lastModified")
+
+    def request(self, place: Place, slot: Slot, keys: Keys) -> tuple[str, Json | None]:
+        """Name the key by its id."""
+        del place
+        return self.facts.replaces, {"id": _parts(keys[slot.name].value.reveal())[0]}
+
+    async def signed(self, place: Place, host: str, key: str) -> Signed:
+        """Read the first page of key-values, which every key may."""
+        del place
+        credential, secret = _parts(key)
+        return hmac_request(
+            f"https://{host}/kv?api-version=1.0", secret, self._clock.now(), credential
+        )
+
+
+def _parts(connection: str) -> tuple[str, str]:
+    """Return a connection string's id and secret."""
+    match = CONNECTION.fullmatch(connection)
+    if match is None:
+        raise VerificationFailed(
+            "the value is no connection string of App Configuration", fix="see ValueTemplate"
+        )
+    return match["id"], match["secret"]

@@ -1,0 +1,59 @@
+"""The two passwords of a container registry's admin user. Tokens of a registry are of another kind.
+
+Source:
+https://learn.microsoft.com/azure/container-registry/container-registry-authentication#admin-account
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Mapping
+from typing import ClassVar
+
+from cloud.rest.data_plane import Signed
+from cloud.rest.graph import Json
+from engine.secret import Sensitive
+from rotators.shared.key_facts import Facts, Pair, Place, Slot, rows_of, text_of
+from rotators.shared.key_proof import ProvenByRequest
+from rotators.shared.two_keys import Keys
+
+
+class ContainerRegistryPassword(ProvenByRequest):
+    """Rotates the passwords of a registry's admin user."""
+
+    kind: ClassVar[str] = "container-registry-password"
+    value_field: ClassVar[str] = "password"
+    template_fields: ClassVar[frozenset[str]] = frozenset({"host", "name", "password"})
+    facts: ClassVar[Facts] = Facts(
+        noun="container registry",
+        types=("Microsoft.ContainerRegistry/registries",),
+        version="2025-11-01",
+        role="container-registry-passwords",
+        lists="listCredentials",
+        replaces="regenerateCredential",
+        names_it="name",
+        pairs=(Pair(Slot("password"), Slot("password2")),),
+        shape=re.compile(r"[A-Za-z0-9+/=]{32,128}"),
+        off=("adminUserEnabled", False),
+        address="loginServer",
+    )
+
+    def keys(self, answer: Json, place: Place) -> Keys:
+        """Read both passwords."""
+        return rows_of(answer.get("passwords"), place.pair, "name", "value")
+
+    async def fields(
+        self, place: Place, slot: Slot, key: Sensitive, options: Mapping[str, str]
+    ) -> dict[str, Sensitive]:
+        """Return the password, the login server and the user, who is called as the registry is."""
+        fields = await super().fields(place, slot, key, options)
+        return {**fields, "name": Sensitive(await self._user(place))}
+
+    async def signed(self, place: Place, host: str, key: str) -> Signed:
+        """Ask whether the registry speaks version 2 of the interface, which it tells to users alone."""
+        basic = base64.b64encode(f"{await self._user(place)}:{key}".encode()).decode()
+        return Signed(f"https://{host}/v2/", {"Authorization": f"Basic {basic}"})
+
+    async def _user(self, place: Place) -> str:
+        return text_of(await self._source.known(place), "name") or place.name

@@ -1,0 +1,44 @@
+"""Keys of Azure Maps accounts. Source: https://learn.microsoft.com/azure/azure-maps/azure-maps-authentication."""
+
+from __future__ import annotations
+
+import re
+from typing import ClassVar
+
+from cloud.rest.data_plane import Signed
+from cloud.rest.graph import Json
+from rotators.shared.key_facts import LOWER_CASE, Facts, Key, Place, moment, text_of
+from rotators.shared.key_proof import ProvenByRequest
+from rotators.shared.two_keys import Keys
+
+
+class MapsKey(ProvenByRequest):
+    """Rotates the keys of Azure Maps accounts."""
+
+    kind: ClassVar[str] = "maps-key"
+    facts: ClassVar[Facts] = Facts(
+        noun="Azure Maps account",
+        types=("Microsoft.Maps/accounts",),
+        version="2023-06-01",
+        role="maps-keys",
+        names_it="keyType",
+        pairs=(LOWER_CASE,),
+        shape=re.compile(r"[A-Za-z0-9_-]{32,128}"),
+        host="atlas.microsoft.com",
+        called=re.compile(r"[a-z0-9][a-z0-9_.-]{0,97}"),
+    )
+
+    def keys(self, answer: Json, place: Place) -> Keys:
+        """Read both keys, and since when each is there."""
+        listed = super().keys(answer, place)
+        return {
+            name: Key(key.value, moment(text_of(answer, f"{name}LastUpdated")))
+            for name, key in listed.items()
+        }
+
+    async def signed(self, place: Place, host: str, key: str) -> Signed:
+        """List the time zones that Windows knows."""
+        del place
+        return Signed(
+            f"https://{host}/timezone/enumWindows/json?api-version=1.0", {"subscription-key": key}
+        )

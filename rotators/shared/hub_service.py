@@ -1,0 +1,36 @@
+"""SignalR and Web PubSub: their keys sign a token for one URL, and a change of them goes on after its answer.
+
+Asked is whether a connection exists that nobody has: 404 says that the token was good. `Salt` is no
+key, and to regenerate it
+would end every connection. Source: Microsoft's client azure-messaging-webpubsubservice.
+"""
+
+from __future__ import annotations
+
+import re
+from http import HTTPStatus
+from typing import ClassVar
+
+from cloud.rest.data_plane import Signed
+from rotators.shared.key_facts import Place
+from rotators.shared.key_proof import ProvenByRequest
+from rotators.shared.key_signing import bearer_token
+
+HUB_SHAPE = re.compile(r"[A-Za-z0-9+/=]{40,128}")
+
+
+class HubService(ProvenByRequest):
+    """Rotates the keys of a service with hubs."""
+
+    lists_first: ClassVar[bool] = True
+    accepting: ClassVar[frozenset[int]] = frozenset({HTTPStatus.NOT_FOUND})
+    asked: ClassVar[str]
+    """The version of the interface at which a key is proven."""
+
+    async def signed(self, place: Place, host: str, key: str) -> Signed:
+        """Ask for a connection that nobody has."""
+        del place
+        url = f"https://{host}/api/hubs/rekey/connections/none?api-version={self.asked}"
+        return Signed(
+            url, {"Authorization": f"Bearer {bearer_token(url, key, self._clock.now())}"}, "HEAD"
+        )

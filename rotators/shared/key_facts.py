@@ -1,0 +1,238 @@
+"""What tells one kind of two keys from another: facts, and how the id of a resource is read.
+
+Source of the spelling that Azure's own rotation connectors use (PrimaryMasterKey, Primary, key1):
+their private preview.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from cloud.rest.graph import Json
+from engine.errors import NeedsHuman
+from engine.secret import Sensitive
+
+SEGMENT = re.compile(r"(?!\.{1,2}$)[^/?#%\\\s]{1,260}")
+"""One segment of a resource's id. A name that leads elsewhere in a path is none."""
+HOST_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,89}")
+"""A resource's name that may become part of a host's."""
+HEAD = 7
+"""/subscriptions/<id>/resourcegroups/<name>/providers/<namespace> has so many parts, split at its
+slashes."""
+PROPAGATION = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+"""Seconds between the tries that a new key gets until every front end knows it: a minute in all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key as its source lists it."""
+
+    value: Sensitive
+    made: datetime | None = None
+    """When it was made, where the source tells."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One of two keys. Its `name` is what the source's list calls it, and what the tag CredentialId says."""
+
+    name: str
+    sent: str = ""
+    """What the request to replace it calls it; its name if left out."""
+    also: tuple[str, ...] = ()
+    """Further spellings that CredentialId may have."""
+
+    def is_called(self, name: str) -> bool:
+        """Return whether CredentialId means this key."""
+        return name in (self.name, self.sent, *self.also)
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two keys of which one is replaced while the other is in use."""
+
+    first: Slot
+    second: Slot
+    part: str = ""
+    """The segment that tells this pair of a source from another, so that the two do not exclude
+    each other."""
+
+    @property
+    def slots(self) -> tuple[Slot, Slot]:
+        """Both keys."""
+        return self.first, self.second
+
+    @property
+    def names(self) -> str:
+        """Both names, as a message writes them."""
+        return f"{self.first.name} or {self.second.name}"
+
+    def find(self, name: str | None) -> Slot | None:
+        """Return the key that CredentialId means; None where it means neither."""
+        return next((slot for slot in self.slots if name and slot.is_called(name)), None)
+
+    def slot(self, name: str | None) -> Slot:
+        """Return the key that CredentialId means; raises NeedsHuman where it means neither."""
+        if slot := self.find(name):
+            return slot
+        raise NeedsHuman(
+            f"the credential is {name!r}", fix=f"set the tag CredentialId to {self.names}"
+        )
+
+    def other(self, slot: Slot) -> Slot:
+        """Return the other key."""
+        return self.second if slot == self.first else self.first
+
+
+KEY1_KEY2 = Pair(Slot("key1", also=("Key1",)), Slot("key2", also=("Key2",)))
+PRIMARY_SECONDARY = Pair(
+    Slot("primaryKey", "Primary", ("primary", "PrimaryKey")),
+    Slot("secondaryKey", "Secondary", ("secondary", "SecondaryKey")),
+)
+LOWER_CASE = Pair(
+    Slot("primaryKey", "primary", ("Primary", "PrimaryKey")),
+    Slot("secondaryKey", "secondary", ("Secondary", "SecondaryKey")),
+)
+"""The same, where the request to replace one writes them in lower case."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Which keys of which resource."""
+
+    source: str
+    """As `canonical` returned it."""
+    resource: str
+    """The id of what lists the keys, in lower case."""
+    kind: str
+    """The resource's type, in lower case."""
+    names: tuple[str, ...]
+    """The names in its id."""
+    pair: Pair
+
+    @property
+    def account(self) -> str:
+        """The id of the resource at the top, which has the switches and the address."""
+        return "/".join(self.resource.split("/")[: HEAD + 2])
+
+    @property
+    def name(self) -> str:
+        """The name of the resource at the top."""
+        return self.names[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What Azure's interfaces say of one kind."""
+
+    noun: str
+    """What a person calls the resource."""
+    types: tuple[str, ...]
+    """The types of resource that list such keys."""
+    version: str
+    """The api-version of the requests."""
+    role: str
+    """The role that permits the requests, for the message to whom it is missing."""
+    lists: str = "listKeys"
+    replaces: str = "regenerateKey"
+    names_it: str = "keyName"
+    """The property of the request that says which key is replaced."""
+    pairs: tuple[Pair, ...] = (PRIMARY_SECONDARY,)
+    shape: re.Pattern[str] = re.compile(r"[!-~]{16,512}")
+    """What a key can look like."""
+    off: tuple[str, object] = ("disableLocalAuth", True)
+    """The property of the resource at the top, and its value that switches keys off; of a list,
+    what it must hold."""
+    host: str = ""
+    """The host in Azure's public cloud, where the resource's name leads there."""
+    address: str = ""
+    """The property that says the host."""
+    called: re.Pattern[str] = field(default=HOST_NAME)
+    """What the resource at the top can be called."""
+    spread: tuple[float, ...] = PROPAGATION
+    """Seconds between the tries that a new key gets."""
+
+    @property
+    def short(self) -> str:
+        """What a message calls the resource that it names besides."""
+        return self.noun.rpartition(" ")[2]
+
+    @property
+    def actions(self) -> tuple[str, ...]:
+        """The rights that suffice: to read the switches, and to list and replace keys."""
+        top = "/".join(self.types[0].split("/")[:2])
+        below = (
+            f"{kind}/{action}/action"
+            for kind in self.types
+            for action in (self.lists, self.replaces)
+        )
+        return f"{top}/read", *below
+
+    def canonical(self, address: str, tags: Mapping[str, str]) -> str | None:
+        """Return the id in lower case, with a segment for every pair but the first; None where it is of another type."""
+        place = self._place(address.strip().rstrip("/").lower(), self.pairs[0])
+        if place is None:
+            return None
+        name = tags.get("CredentialId", "").strip()
+        pair = next((pair for pair in self.pairs if pair.find(name)), self.pairs[0])
+        return f"{place.resource}/keys/{pair.part}" if pair.part else place.resource
+
+    def place(self, source: str) -> Place:
+        """Read what `canonical` returned; raises NeedsHuman for anything else."""
+        for pair in self.pairs:
+            tail = f"/keys/{pair.part}" if pair.part else ""
+            if source.endswith(tail) and (
+                place := self._place(source.removesuffix(tail), pair, source)
+            ):
+                return place
+        raise NeedsHuman(
+            f"{source[:120]!r} is not a {self.noun}'s id", fix="correct the tag ProviderAddress"
+        )
+
+    def _place(self, resource: str, pair: Pair, source: str = "") -> Place | None:
+        parts = resource.split("/")
+        kinds, names = (
+            "/".join([*parts[HEAD - 1 : HEAD], *parts[HEAD::2]]),
+            tuple(parts[HEAD + 1 :: 2]),
+        )
+        fixed = (parts[0], *parts[1:6:2]) == ("", "subscriptions", "resourcegroups", "providers")
+        known = kinds in (kind.lower() for kind in self.types)
+        spelt = resource == resource.lower() and all(SEGMENT.fullmatch(part) for part in parts[1:])
+        if not (
+            fixed and known and spelt and len(names) == kinds.count("/")
+        ) or not self.called.fullmatch(names[0]):
+            return None
+        return Place(source or resource, resource, kinds, names, pair)
+
+
+def text_of(answer: Json, *names: str) -> str:
+    """Return a text inside an answer; empty where there is none."""
+    value: object = answer
+    for name in names:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value if isinstance(value, str) else ""
+
+
+def moment(text: str) -> datetime | None:
+    """Return a time as Azure writes it; None where it is none."""
+    try:
+        made = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return made if made.tzinfo else None
+
+
+def rows_of(rows: object, pair: Pair, name: str, value: str, made: str = "") -> dict[str, Key]:
+    """Read the keys of a pair out of a list of rows; `name`, `value` and `made` are what their properties are called."""
+    listed = rows if isinstance(rows, list) else []
+    named = {
+        text_of(row, name): row for row in listed if isinstance(row, dict) and text_of(row, value)
+    }
+    return {
+        slot.name: Key(Sensitive(text_of(row, value)), moment(text_of(row, made)))
+        for slot in pair.slots
+        if (row := named.get(slot.name))
+    }

@@ -1,0 +1,91 @@
+"""Prove a key by one request that it signs, and that changes nothing.
+
+An acceptance must be one for certain. Some services answer a good key, too, with a refusal: a rule
+may not read what is
+asked for, an account has no such interface. Then a key that somebody made up is tried beside it:
+where that one is refused as
+a key, and the other is not, the other is accepted. Where both get the same answer, nothing is
+proven.
+"""
+
+from __future__ import annotations
+
+import secrets
+import string
+from abc import abstractmethod
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import ClassVar
+
+from cloud.azure import Azure
+from cloud.rest.data_plane import Answer, DataPlane, Signed
+from engine.errors import NeedsHuman, RekeyError, VerificationFailed
+from engine.ports import Clock
+from engine.secret import Sensitive
+from rotators.shared.key_facts import Place, Slot
+from rotators.shared.two_keys import TwoKeys
+
+ALPHABET = string.ascii_letters + string.digits
+
+
+class ProvenByRequest(TwoKeys):
+    """Two keys that are used over HTTPS."""
+
+    template_fields: ClassVar[frozenset[str]] = frozenset({"host", "key", "name"})
+    accepting: ClassVar[frozenset[int]] = frozenset()
+    """Statuses beside 200 to 299 that only a good key gets."""
+
+    def __init__(self, azure: Azure, clock: Clock) -> None:
+        super().__init__(azure, clock)
+        self._plane = DataPlane(azure)
+
+    @abstractmethod
+    async def signed(self, place: Place, host: str, key: str) -> Signed:
+        """Return the request that tries a key."""
+
+    def refuses(self, answer: Answer) -> bool:
+        """Return whether an answer says that the key is wrong."""
+        return answer.status == HTTPStatus.UNAUTHORIZED
+
+    async def fields(
+        self, place: Place, slot: Slot, key: Sensitive, options: Mapping[str, str]
+    ) -> dict[str, Sensitive]:
+        """Return the key, the host at which it is used, and the resource's name."""
+        del slot, options
+        host = Sensitive(await self._source.host(place))
+        return {"host": host, self.value_field: key, "name": Sensitive(place.name)}
+
+    async def prove(self, place: Place, key: Sensitive) -> RekeyError | None:
+        """Try the key, and where the answer may mean anything a made-up one beside it."""
+        try:
+            answer = await self._try(place, key.reveal())
+        except VerificationFailed as malformed:
+            return malformed
+        if HTTPStatus(answer.status).is_success or answer.status in self.accepting:
+            return None
+        if self.refuses(answer):
+            fix = "see whether its keys were changed by hand just now"
+            return VerificationFailed(
+                f"the {self.facts.noun} refuses the key", where=place.source, fix=fix
+            )
+        control = await self._try(place, made_up(key.reveal()))
+        if self.refuses(control):
+            return None
+        unproven = NeedsHuman(
+            f"the {self.facts.noun} answers {answer.status} to its key and {control.status} to a made-up one",
+            where=place.source,
+            fix=f"let the app's network reach {await self._source.host(place)}, so that a key can be proven there",
+        )
+        return await self._source.explained(place, unproven)
+
+    async def _try(self, place: Place, key: str) -> Answer:
+        return await self._plane.send(
+            await self.signed(place, await self._source.host(place), key), place.source
+        )
+
+
+def made_up(key: str) -> str:
+    """Return a key of the same form that nobody has."""
+    return "".join(
+        secrets.choice(ALPHABET) if character in ALPHABET else character for character in key
+    )

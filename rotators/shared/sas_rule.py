@@ -1,0 +1,94 @@
+"""Shared access rules of Service Bus and Event Hubs: a key of the namespace, or of one queue, topic or hub.
+
+The service says 40103 or InvalidSignature of a wrong key, and refuses a good one that may not read
+what is asked for in other
+words. Sources: https://learn.microsoft.com/azure/service-bus-messaging/service-bus-sas and
+https://github.com/Azure/azure-sdk-for-ruby/issues/2357. Nothing is ever sent to a queue or received
+from it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Mapping
+from http import HTTPStatus
+from typing import ClassVar
+
+from cloud.azure import Azure
+from cloud.rest.data_plane import Answer, Signed
+from cloud.rest.graph import Json
+from engine.errors import NeedsHuman
+from engine.ports import Clock
+from engine.secret import Sensitive
+from rotators.shared.key_facts import Pair, Place, Slot, text_of
+from rotators.shared.key_proof import ProvenByRequest
+from rotators.shared.key_signing import sas_token
+from rotators.shared.two_keys import Keys
+
+RULE_KEYS = Pair(
+    Slot("primaryKey", "PrimaryKey", ("Primary", "primary")),
+    Slot("secondaryKey", "SecondaryKey", ("Secondary", "secondary")),
+)
+RULE_SHAPE = re.compile(r"[A-Za-z0-9+/=]{43,88}")
+WRONG = re.compile(r"40103|invalid ?signature|invalid authorization token signature", re.IGNORECASE)
+"""What the service says of a token that another key signed."""
+NAMESPACE_RULE = 2
+"""So many names has the id of a rule of the whole namespace."""
+
+
+class SasRule(ProvenByRequest):
+    """Rotates the keys of a shared access rule."""
+
+    template_fields: ClassVar[frozenset[str]] = frozenset({"entity", "host", "key", "name", "rule"})
+    unknown_fix: ClassVar[str] = (
+        "name the rule in ProviderAddress that the value is from (a namespace and each of its entities have rules of their "
+        "own), or set the tag CredentialId to the key that consumers hold"
+    )
+
+    def __init__(self, azure: Azure, clock: Clock) -> None:
+        super().__init__(azure, clock)
+        self._rules: dict[str, str] = {}
+
+    def keys(self, answer: Json, place: Place) -> Keys:
+        """Read both keys, and the rule's name as it is spelt."""
+        self._rules[place.source] = text_of(answer, "keyName") or place.names[-1]
+        return super().keys(answer, place)
+
+    async def fields(
+        self, place: Place, slot: Slot, key: Sensitive, options: Mapping[str, str]
+    ) -> dict[str, Sensitive]:
+        """Return what a connection string holds; NeedsHuman where it names an entity that the rule does not have."""
+        entity = _entity(place)
+        if not entity and "{entity}" in options.get("ValueTemplate", ""):
+            raise NeedsHuman(
+                "the rule is one of the whole namespace, so {entity} has no value",
+                where=place.source,
+                fix="name the rule of that queue, topic or hub in ProviderAddress, or write its name into ValueTemplate",
+            )
+        common = await super().fields(place, slot, key, options)
+        return {**common, "entity": Sensitive(entity), "rule": Sensitive(await self._rule(place))}
+
+    async def signed(self, place: Place, host: str, key: str) -> Signed:
+        """Ask for the description of what the rule belongs to."""
+        target = f"https://{host}/{_entity(place) or '$namespaceinfo'}"
+        token = sas_token(target, await self._rule(place), key, self._clock.now())
+        return Signed(f"{target}?api-version=2021-05", {"Authorization": token})
+
+    def refuses(self, answer: Answer) -> bool:
+        """Return whether the signature was wrong: a rule that may only send is refused otherwise."""
+        return answer.status == HTTPStatus.UNAUTHORIZED and bool(WRONG.search(answer.text))
+
+    async def addresses(self, resource: str) -> AsyncIterator[str]:
+        """Stream the rules of the namespace; those of its entities are many, and seldom used by an app alone."""
+        async for rule in self._source.resources(resource, "authorizationRules"):
+            yield text_of(rule, "id")
+
+    async def _rule(self, place: Place) -> str:
+        if place.source not in self._rules:
+            await self._list(place)
+        return self._rules[place.source]
+
+
+def _entity(place: Place) -> str:
+    """Return the queue's, topic's or hub's name; a slash in it is a tilde in its id."""
+    return place.names[1].replace("~", "/") if len(place.names) > NAMESPACE_RULE else ""

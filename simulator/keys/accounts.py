@@ -1,0 +1,126 @@
+"""The state of resources with two keys: what Resource Manager changes and the address obeys."""
+
+from __future__ import annotations
+
+import base64
+import string
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from simulator.keys.contracts import Contract, Form
+
+ALPHABETS = {"letters": string.ascii_letters + string.digits, "hex": string.digits + "abcdef"}
+
+
+@dataclass(frozen=True)
+class Key:
+    """One key. `identity` is what App Configuration calls its id."""
+
+    value: str
+    created: datetime
+    usable_from: datetime
+    identity: str
+
+
+@dataclass
+class Pending:
+    """A replacement that was accepted and goes on."""
+
+    slot: str
+    ends: datetime
+
+
+@dataclass
+class KeyRing:
+    """The keys of one resource, or of one rule below it. `rights` are what a rule may do."""
+
+    path: str
+    """Below the resource, such as queues/orders/authorizationRules/send; empty where it is the
+    resource itself."""
+    keys: dict[str, Key]
+    rights: tuple[str, ...] = ("Manage", "Send", "Listen")
+
+    @property
+    def rule(self) -> str:
+        """The rule's name."""
+        return self.path.rpartition("/")[2]
+
+    @property
+    def entity(self) -> str:
+        """The queue, topic or hub that a rule belongs to; empty for one of the namespace."""
+        parts = self.path.split("/")
+        return parts[1].replace("~", "/") if parts[2:] and parts[2] == "authorizationRules" else ""
+
+    def usable(self, now: datetime) -> tuple[Key, ...]:
+        """Return the keys that are accepted now."""
+        return tuple(key for key in self.keys.values() if key.usable_from <= now)
+
+
+@dataclass
+class KeyedAccount:
+    """A resource with keys. Every switch says what a test may change.
+
+    `propagation` is how long a new key is not known yet; the old one is refused at once. `duration`
+    is how long a replacement
+    goes on that is answered with 202, `fails` lets it end without any effect.
+    """
+
+    contract: Contract
+    resource_id: str
+    host: str
+    now: Callable[[], datetime]
+    entropy: Callable[[int], bytes]
+    takes_keys: bool = True
+    open_network: bool = True
+    flavour: str = ""
+    propagation: timedelta = timedelta(0)
+    duration: timedelta = timedelta(seconds=2)
+    fails: bool = False
+    rings: dict[str, KeyRing] = field(default_factory=dict)
+    pending: dict[str, Pending] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The resource's name."""
+        return self.resource_id.rpartition("/")[2]
+
+    def add_ring(
+        self, path: str = "", rights: tuple[str, ...] = ("Manage", "Send", "Listen")
+    ) -> KeyRing:
+        """Add two keys: those of the resource, or of a rule below it."""
+        keys = {slot: self._new_key(timedelta(0)) for slot in self.contract.slots}
+        self.rings[path.lower()] = KeyRing(path, keys, rights)
+        return self.rings[path.lower()]
+
+    def ring(self, path: str) -> KeyRing | None:
+        """Return a ring as it is now, once what has ended meanwhile has taken effect."""
+        ring, pending = self.rings.get(path.lower()), self.pending.get(path.lower())
+        if ring and pending and pending.ends <= self.now():
+            del self.pending[path.lower()]
+            if not self.fails:
+                ring.keys[pending.slot] = self._new_key(self.propagation)
+        return ring
+
+    def replace(self, ring: KeyRing, slot: str) -> Key | None:
+        """Replace a key and return the new one; None where that goes on."""
+        if self.contract.replies == "nothing":
+            self.pending[ring.path.lower()] = Pending(slot, self.now() + self.duration)
+            return None
+        ring.keys[slot] = self._new_key(self.propagation)
+        return ring.keys[slot]
+
+    def _new_key(self, delay: timedelta) -> Key:
+        now = self.now()
+        text = _text(self.contract.form, self.contract.length, self.entropy)
+        return Key(text, now, now + delay, self.entropy(8).hex().upper())
+
+
+def _text(form: Form, length: int, entropy: Callable[[int], bytes]) -> str:
+    if form == "base64":
+        return base64.b64encode(entropy(length)).decode()
+    alphabet = ALPHABETS[form]
+    return "".join(alphabet[byte % len(alphabet)] for byte in entropy(length))

@@ -1,0 +1,210 @@
+"""What Microsoft's published interfaces say of each type of resource with two keys: one row of facts a type.
+
+Sources, all of Azure/azure-rest-api-specs: the examples ...TopicAuthorizationRuleRegenerateKey and
+SBNameSpaceGet (Service Bus,
+2026-01-01), SearchRegenerateAdminKey and SearchUpdateServiceDisableLocalAuth (2025-05-01),
+ConfigurationStoresListKeys,
+ListKeys of CognitiveServices, SignalR_RegenerateKey (2023-02-01), RegenerateKey of Maps
+(2023-06-01), BatchAccountRegenerateKey
+(2024-07-01), regenerateKey of Communication (2023-04-01, whose answer holds the one key), and the
+models of the packages
+azure-mgmt-containerregistry 15 and azure-mgmt-cosmosdb 10. From memory: what each says of a request
+that it refuses.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+type Form = Literal["base64", "letters", "hex"]
+
+
+@dataclass(frozen=True)
+class Contract:
+    """One type of resource. `slots` are the keys' names in a list, with what a request to replace them calls each."""
+
+    kind: str
+    versions: tuple[str, ...]
+    slots: dict[str, str]
+    host: str
+    """The host in the public cloud; {name} stands for the resource's name."""
+    address: str
+    """The property that says it."""
+    lists: str = "listKeys"
+    replaces: str = "regenerateKey"
+    asks: str = "keyName"
+    """The property of the request that names the key; empty where its path does."""
+    replies: Literal["all", "one", "nothing"] = "all"
+    """What the answer to a replacement holds; nothing where the change goes on after it."""
+    form: Form = "base64"
+    length: int = 64
+    """Bytes behind base64, or characters."""
+    switch: str = "disableLocalAuth"
+    off: object = True
+    on: object = False
+    keyless: Literal["lists", "refuses", "empties"] = "lists"
+    """What a listing does while keys are switched off."""
+    times: bool = False
+    """The listing says when each key was made."""
+    whole_address: bool = False
+    """The address is a URL."""
+    children: tuple[str, ...] = field(default=())
+    """The types below it that have keys, where it has none itself."""
+
+
+TWO = {"primaryKey": "Primary", "secondaryKey": "Secondary"}
+RULE = {"primaryKey": "PrimaryKey", "secondaryKey": "SecondaryKey"}
+LOWER = {"primaryKey": "primary", "secondaryKey": "secondary"}
+
+CONTRACTS = (
+    Contract(
+        "Microsoft.ServiceBus/namespaces",
+        ("2017-04-01", "2021-11-01", "2024-01-01", "2026-01-01"),
+        RULE,
+        "{name}.servicebus.windows.net",
+        "serviceBusEndpoint",
+        replaces="regenerateKeys",
+        asks="keyType",
+        length=32,
+        whole_address=True,
+        children=("authorizationRules", "queues/authorizationRules", "topics/authorizationRules"),
+    ),
+    Contract(
+        "Microsoft.EventHub/namespaces",
+        ("2017-04-01", "2021-11-01", "2024-01-01", "2026-01-01"),
+        RULE,
+        "{name}.servicebus.windows.net",
+        "serviceBusEndpoint",
+        replaces="regenerateKeys",
+        asks="keyType",
+        length=32,
+        whole_address=True,
+        children=("authorizationRules", "eventhubs/authorizationRules"),
+    ),
+    Contract(
+        "Microsoft.CognitiveServices/accounts",
+        ("2023-05-01", "2024-10-01", "2025-06-01", "2025-09-01"),
+        {"key1": "Key1", "key2": "Key2"},
+        "{name}.cognitiveservices.azure.com",
+        "endpoint",
+        form="letters",
+        length=84,
+        keyless="refuses",
+        whole_address=True,
+    ),
+    Contract(
+        "Microsoft.Search/searchServices",
+        ("2023-11-01", "2025-05-01"),
+        LOWER,
+        "{name}.search.windows.net",
+        "endpoint",
+        lists="listAdminKeys",
+        replaces="regenerateAdminKey",
+        asks="",
+        form="letters",
+        length=52,
+        whole_address=True,
+    ),
+    Contract(
+        "Microsoft.AppConfiguration/configurationStores",
+        ("2023-03-01", "2024-05-01", "2024-06-01"),
+        {
+            name: name
+            for name in ("Primary", "Secondary", "Primary Read Only", "Secondary Read Only")
+        },
+        "{name}.azconfig.io",
+        "endpoint",
+        asks="id",
+        replies="one",
+        length=32,
+        keyless="empties",
+        times=True,
+        whole_address=True,
+    ),
+    Contract(
+        "Microsoft.ContainerRegistry/registries",
+        ("2023-07-01", "2025-04-01", "2025-11-01"),
+        {"password": "password", "password2": "password2"},
+        "{name}-a1b2c3.azurecr.io",
+        "loginServer",
+        lists="listCredentials",
+        replaces="regenerateCredential",
+        asks="name",
+        form="letters",
+        length=52,
+        switch="adminUserEnabled",
+        off=False,
+        on=True,
+        keyless="refuses",
+    ),
+    Contract(
+        "Microsoft.Batch/batchAccounts",
+        ("2024-07-01", "2025-06-01"),
+        {"primary": "Primary", "secondary": "Secondary"},
+        "{name}.westeurope.batch.azure.com",
+        "accountEndpoint",
+        replaces="regenerateKeys",
+        switch="allowedAuthenticationModes",
+        off=["AAD", "TaskAuthenticationToken"],
+        on=["SharedKey", "AAD", "TaskAuthenticationToken"],
+        keyless="refuses",
+    ),
+    Contract(
+        "Microsoft.Communication/communicationServices",
+        ("2023-04-01", "2025-09-01"),
+        TWO,
+        "{name}.europe.communication.azure.com",
+        "hostName",
+        asks="keyType",
+        replies="one",
+    ),
+    Contract(
+        "Microsoft.Maps/accounts",
+        ("2023-06-01",),
+        LOWER,
+        "atlas.microsoft.com",
+        "",
+        asks="keyType",
+        form="letters",
+        length=84,
+        times=True,
+    ),
+    Contract(
+        "Microsoft.SignalRService/signalR",
+        ("2023-02-01", "2024-03-01"),
+        TWO,
+        "{name}.service.signalr.net",
+        "hostName",
+        asks="keyType",
+        replies="nothing",
+        length=32,
+    ),
+    Contract(
+        "Microsoft.SignalRService/webPubSub",
+        ("2023-02-01", "2024-03-01"),
+        TWO,
+        "{name}.webpubsub.azure.com",
+        "hostName",
+        asks="keyType",
+        replies="nothing",
+        length=32,
+    ),
+    Contract(
+        "Microsoft.DocumentDB/databaseAccounts",
+        ("2024-11-15", "2026-03-15"),
+        {
+            "primaryMasterKey": "primary",
+            "secondaryMasterKey": "secondary",
+            "primaryReadonlyMasterKey": "primaryReadonly",
+            "secondaryReadonlyMasterKey": "secondaryReadonly",
+        },
+        "{name}.documents.azure.com",
+        "documentEndpoint",
+        asks="keyKind",
+        replies="nothing",
+        times=True,
+        whole_address=True,
+    ),
+)
+BY_KIND = {contract.kind.lower(): contract for contract in CONTRACTS}

@@ -1,0 +1,161 @@
+"""Where keys are used: each service at its own address, as unforgiving as the service is.
+
+The words of a refusal of Service Bus are from
+https://github.com/Azure/azure-sdk-for-ruby/issues/2357 (40103) and
+https://github.com/Azure/azure-sdk-for-js/issues/32923 (LocalAuthDisabled); those of AI services and
+Search are from memory.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING
+
+from simulator.keys import signatures
+from simulator.wire import Request, Response, json_response
+
+if TYPE_CHECKING:
+    from simulator.keys.accounts import Key, KeyedAccount, KeyRing
+    from simulator.world import World
+
+RULES = ("Microsoft.ServiceBus", "Microsoft.EventHub")
+
+
+class KeysService:
+    """Answers for every resource with keys."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def answers(self, host: str) -> bool:
+        """Return whether the host is one of theirs."""
+        return any(account.host == host for account in self._world.keyed.values())
+
+    def handle(self, request: Request) -> Response:
+        """Answer one request."""
+        accounts = [
+            account for account in self._world.keyed.values() if account.host == request.host
+        ]
+        if not any(account.open_network for account in accounts):
+            return json_response(
+                403,
+                {"error": {"code": "Forbidden", "message": "Public network access is disabled."}},
+            )
+        namespace = accounts[0].contract.kind.partition("/")[0]
+        if namespace in RULES:
+            return self._rule(request, accounts[0])
+        # Several accounts share one host where the service has one for all.
+        good = any(account.takes_keys and self._fits(request, account) for account in accounts)
+        return _accepted(request, accounts[0]) if good else _refused(accounts[0])
+
+    def _fits(self, request: Request, account: KeyedAccount) -> bool:
+        now, ring = self._world.now(), account.ring("")
+        return ring is not None and any(
+            self._signed(request, account, key) for key in ring.usable(now)
+        )
+
+    def _signed(self, request: Request, account: KeyedAccount, key: Key) -> bool:  # noqa: PLR0911 - a table
+        now = self._world.now()
+        match account.contract.kind.partition("/")[0]:
+            case "Microsoft.CognitiveServices":
+                return key.value in (
+                    request.header("api-key"),
+                    request.header("ocp-apim-subscription-key"),
+                )
+            case "Microsoft.Search":
+                return request.header("api-key") == key.value
+            case "Microsoft.Maps":
+                return request.header("subscription-key") == key.value
+            case "Microsoft.ContainerRegistry":
+                basic = base64.b64encode(f"{account.name}:{key.value}".encode()).decode()
+                return request.header("authorization") == f"Basic {basic}"
+            case "Microsoft.Batch":
+                return signatures.signs_batch(request, account.name, key, now)
+            case "Microsoft.AppConfiguration":
+                return signatures.signs_headers(request, key, now, named=True)
+            case "Microsoft.DocumentDB":
+                return signatures.signs_feed(request, key, now)
+            case "Microsoft.Communication":
+                return signatures.signs_headers(request, key, now, named=False)
+            case _:
+                return signatures.signs_token(request, key, now)
+
+    def _rule(self, request: Request, account: KeyedAccount) -> Response:
+        fields = signatures.sas_fields(request)
+        if not account.takes_keys:
+            return _unauthorised(
+                "LocalAuthDisabled: Authorization failed because SAS authentication has been disabled"
+            )
+        if fields is None or int(fields.get("se", "0")) <= self._world.now().timestamp():
+            return _unauthorised("40104: Malformed or expired authorization token")
+        entity = request.path.strip("/")
+        if not f"https://{account.host}/{entity}".lower().startswith(fields["sr"].lower()):
+            return _unauthorised(
+                "InvalidAudience: The authorization header contains a token with a wrong audience."
+            )
+        if (ring := self._ring(account, entity, fields)) is None:
+            return _unauthorised("40103: Invalid authorization token signature")
+        if "Manage" not in ring.rights:
+            return _unauthorised(
+                "40100: Unauthorized. 'Manage,EntityRead' claim(s) are required to perform this operation."
+            )
+        return Response(200, {"Content-Type": "application/atom+xml"}, b"<entry/>")
+
+    def _ring(self, account: KeyedAccount, entity: str, fields: dict[str, str]) -> KeyRing | None:
+        """Return the rule whose key signed: one of the entity, or of the whole namespace. Names are told apart by case."""
+        for path in account.rings:
+            ring = account.ring(path)
+            belongs = (
+                ring
+                and ring.rule == fields.get("skn")
+                and ring.entity.lower() in ("", entity.lower())
+            )
+            if (
+                ring
+                and belongs
+                and any(signatures.signs_sas(fields, key) for key in ring.usable(self._world.now()))
+            ):
+                return ring
+        return None
+
+
+def _accepted(request: Request, account: KeyedAccount) -> Response:
+    kind = account.contract.kind
+    if kind.startswith("Microsoft.SignalRService"):
+        return Response(404, {"x-ms-error-code": "Warning.Connection.NotExisted"})
+    if kind.startswith("Microsoft.CognitiveServices") and account.flavour != "OpenAI":
+        return json_response(404, {"error": {"code": "404", "message": "Resource not found"}})
+    if kind.startswith("Microsoft.Communication") and request.path != "/phoneNumbers":
+        return json_response(404, {"error": {"code": "NotFound", "message": "Not found"}})
+    return json_response(200, {"value": []})
+
+
+def _refused(account: KeyedAccount) -> Response:
+    match account.contract.kind.partition("/")[0]:
+        case "Microsoft.Search":
+            return json_response(
+                403, {"error": {"code": "", "message": "The api-key is not valid."}}
+            )
+        case "Microsoft.Batch":
+            body = {
+                "code": "AuthenticationFailed",
+                "message": {"value": "Server failed to authenticate the request."},
+            }
+            return json_response(403, body)
+        case "Microsoft.SignalRService":
+            return Response(401)
+        case _:
+            return json_response(
+                401,
+                {
+                    "error": {
+                        "code": "401",
+                        "message": "Access denied due to invalid subscription key.",
+                    }
+                },
+            )
+
+
+def _unauthorised(detail: str) -> Response:
+    text = f"<Error><Code>401</Code><Detail>{detail} TrackingId:1_G1, SystemTracker:NoSystemTracker</Detail></Error>"
+    return Response(401, {"Content-Type": "application/xml; charset=utf-8"}, text.encode())

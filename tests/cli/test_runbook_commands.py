@@ -1,0 +1,180 @@
+"""Every `rekey` command of the runbook is run against the simulator, in the trouble that its section is about."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from cli.arguments import parser
+from cli.codes import Exit
+from simulator.faults import Fault
+from simulator.wire import json_response
+from tests.cli.desk import Desk, Ran
+from tests.cli.runbook import NAME, PAGE, VALUES, of, sections
+from tests.delivery import Delivery
+from tests.policies import EMPTY, OWN
+
+SECTIONS = {heading: commands for heading, body in sections().items() if (commands := of(body))}
+ELSEWHERE = {"No sweep": "`doctor --app` looks at a deployed app: test_doctor_app.py"}
+"""Sections whose commands are only read here, with the reason."""
+
+
+def desk(days_left: float = 80, **tags: str) -> Desk:
+    """Return a world with one managed secret and a policy document."""
+    found = Desk(policy=True)
+    found.vault.put(OWN.name, EMPTY)
+    found.secret(NAME, found.account("appdata"), days_left=days_left, tags=tags)
+    found.clock.advance(60)
+    return found
+
+
+async def at_work(found: Desk) -> None:
+    """Let the app take up what lies on its queues."""
+    orders = found.messages("sweeps")
+    found.queue("sweeps").clear()
+    for order in orders:
+        await found.service().sweep_vault(json.dumps(order))
+    await Delivery(found, found.service).run()
+
+
+def run(found: Desk, *arguments: str) -> Ran:
+    """Run one command while the app is at work; fails with what it showed where it does not end well."""
+
+    async def work() -> None:
+        await at_work(found)
+
+    ran = found.run(*arguments, while_waiting=work)
+    found.clock.advance(60)
+    assert ran.code in (Exit.FINE, Exit.FOUND), (
+        f"rekey {' '.join(arguments)}: {ran.code}\n{ran.out}{ran.err}"
+    )
+    return ran
+
+
+def refused() -> Desk:
+    """Azure refused a rotation once, so the secret is parked and a person is needed."""
+    found = desk(days_left=10)
+    refusal = json_response(403, {"error": {"code": "AuthorizationFailed", "message": "no"}})
+    found.world.faults.append(
+        Fault(lambda request: request.path.endswith("/regenerateKey"), refusal, 1)
+    )
+    run(found, "rotate", f"prod/{NAME}", "--wait")
+    return found
+
+
+def rotated(**options: str) -> Desk:
+    """The secret was rotated a minute ago."""
+    found = desk(days_left=10, **options)
+    run(found, "rotate", f"prod/{NAME}", "--wait")
+    return found
+
+
+def dropped() -> Desk:
+    """Somebody wrote the current value again, without tags."""
+    found = rotated()
+    found.vault.put(NAME, found.latest(NAME).value)
+    return found
+
+
+def misled() -> Desk:
+    """The newest version of the policy document cannot be followed."""
+    found = desk()
+    found.clock.advance(60)
+    found.vault.put(OWN.name, "version: 7\n")
+    return found
+
+
+TROUBLE: Mapping[str, Callable[[], Desk]] = {
+    "A secret expires soon": lambda: desk(days_left=3),
+    "Look": lambda: desk(days_left=10),
+    "A secret is parked": refused,
+    "Drift": refused,
+    "Access denied": refused,
+    "The policy is not followed": misled,
+    "A rotation fails": refused,
+    "A secret was dropped": dropped,
+    "A rotation broke a consumer": rotated,
+    "A rotation waits": lambda: desk(days_left=10, RotationWindow="Sun 03:00-04:00 UTC"),
+}
+"""What has happened in a section; elsewhere it is an ordinary day."""
+ENDS_WELL = {"A credential leaked"} | set(TROUBLE) - {"A rotation waits", "Look"}
+"""Where the last command says that it is over."""
+
+
+def filled(found: Desk, arguments: list[str], folder: Path) -> list[str]:
+    """Put what only the moment knows into a command."""
+    text = folder / "policy.yaml"
+    text.write_text(EMPTY)
+    known: Mapping[str, Callable[[], str]] = {
+        "FILE": lambda: str(text),
+        "ID": lambda: str(run(found, "incident", "list", "-o", "json").json["incidents"][0]["id"]),
+        VALUES["version"]: lambda: str(
+            run(found, "policy", "history", "-o", "json").json["versions"][1]["version"]
+        ),
+    }
+    return [known[word]() if word in known else word for word in arguments]
+
+
+@pytest.mark.parametrize("heading", [heading for heading in SECTIONS if heading not in ELSEWHERE])
+def test_the_commands_of_a_section_work_in_its_trouble(heading: str, tmp_path: Path) -> None:
+    found = TROUBLE.get(heading, desk)()
+    ended = [run(found, *filled(found, arguments, tmp_path)) for arguments in SECTIONS[heading]]
+    if heading in ENDS_WELL:
+        assert ended[-1].code == Exit.FINE, ended[-1].out
+
+
+@pytest.mark.parametrize("heading", ELSEWHERE)
+def test_what_is_not_run_here_is_read_by_the_command_line(heading: str) -> None:
+    for arguments in SECTIONS[heading]:
+        assert parser().read(arguments).run
+
+
+def test_after_a_leak_the_answer_is_that_it_is_over() -> None:
+    found = desk()
+    leaked = found.latest(NAME).value
+    first, *_ = (
+        arguments for arguments in SECTIONS["A credential leaked"] if "--compromised" in arguments
+    )
+    assert "succeeded" in run(found, *first).out
+    assert leaked not in {key.value for key in found.world.accounts["appdata"].keys.values()}
+
+
+def test_every_section_of_an_alert_that_names_a_secret_shows_how_it_stands() -> None:
+    for heading in ("A secret expires soon", "A secret is parked", "A rotation fails", "Drift"):
+        assert ["show", f"prod/{NAME}"] in SECTIONS[heading], heading
+
+
+@pytest.mark.parametrize("page", ["quickstart", "upgrade", "troubleshooting", "faq"])
+def test_every_command_of_another_page_that_has_arguments_is_read_by_the_command_line(
+    page: str,
+) -> None:
+    values = {"id": "x"}
+    text = (PAGE.parent / f"{page}.md").read_text().replace("<id>", "x")
+    for arguments in of(text, {**VALUES, **values}):
+        if any("/" in word or word.startswith("-") for word in arguments):
+            assert parser().read(arguments).run, arguments
+
+
+def test_a_secret_with_a_tag_that_no_record_knows_is_parked_listed_and_let_go_as_the_page_of_upgrades_says() -> (
+    None
+):
+    found = desk(
+        days_left=10, RekeyRetire="2026-11-01T09:00:00Z 0123456789abcdef0123456789abcdef key2"
+    )
+    assert run(found, "rotate", f"prod/{NAME}", "--wait").code == Exit.FOUND
+    (listing,) = (
+        arguments
+        for arguments in of((PAGE.parent / "upgrade.md").read_text())
+        if "--query" in arguments
+    )
+    assert f"\t{NAME}\ttag RekeyRetire names a credential" in run(found, *listing).out
+    current = found.latest(NAME)
+    found.vault.amend(
+        current,
+        tags={name: text for name, text in found.tags(NAME).items() if name != "RekeyRetire"},
+    )
+    assert run(found, "unpark", f"prod/{NAME}", "--wait").code == Exit.FINE
+    assert run(found, "show", f"prod/{NAME}").code == Exit.FINE

@@ -1,0 +1,94 @@
+"""What happens to the services around Rekey: outages that last, copies, changing policies, apps that lag behind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from engine.model.policy_document import Document
+from tests.proof.excuses import Excuse
+from tests.proof.staging import Move
+from tests.proof.world import OTHER_VAULT, VAULT, World
+
+
+def outage(service: str, seconds: float) -> Move:
+    """Return a move after which a service does not answer for so long; what must heal has five minutes after that."""
+
+    def move(world: World) -> None:
+        until = world.kernel.time() + seconds
+        world.down[service] = max(world.down.get(service, 0.0), until)
+        world.away += seconds
+        world.watch.disturb(until)
+
+    return move
+
+
+def outages() -> dict[str, Move]:
+    """Return an outage of each service."""
+    lengths = dict(
+        zip(("source", "vault", "storage", "writes"), (1800.0, 1800.0, 180.0, 3600.0), strict=True)
+    )
+    return {
+        f"{service} goes away": outage(service, seconds) for service, seconds in lengths.items()
+    }
+
+
+def failover(world: World) -> None:
+    """The vault fails over: for twenty minutes reads come from a copy, and nothing can be written."""
+    until = world.kernel.time() + 1200.0
+    world.copy_until = until
+    world.away += 1200.0
+    world.down["writes"] = max(world.down.get("writes", 0.0), until)
+    world.watch.disturb(until)
+
+
+def document(**data: Any) -> Document:
+    """Return a policy document."""
+    return Document.of(data)
+
+
+def policy(shortest: float | None = None, **data: Any) -> Move:
+    """Return a move after which another policy document holds; with `shortest`, it allows so short an overlap."""
+
+    def move(world: World) -> None:
+        if shortest is not None:
+            world.watch.shortest["app"] = shortest
+        world.document = document(**data)
+
+    return move
+
+
+def rule(**settings: Any) -> list[Mapping[str, Any]]:
+    """Return a rule for `app`."""
+    return [{"match": {"secret": "app"}, **settings}]
+
+
+def _binding_less(world: World) -> None:
+    """The source is taken out of the scopes: what is open there waits for whoever did that."""
+    world.watch.excuses.grant(Excuse.CLAIM, "app")
+    policy(vaults={VAULT: {"scopes": ["/nowhere"]}})(world)
+
+
+def policies() -> dict[str, Move]:
+    """Return a change of the policy document each."""
+    stranger = f"{OTHER_VAULT}/secrets/stranger"
+    return {
+        "the policy binds less": _binding_less,
+        "the policy names a stranger as a replica": policy(rules=rule(replicas=[stranger])),
+        "the policy shortens the overlap": policy(1.0, rules=rule(overlapHours=1)),
+        "the policy says that only a person rotates it": policy(rules=rule(manual=True)),
+        "the policy says nothing": policy(),
+    }
+
+
+def consumers(address: str) -> Document:
+    """Return a document that names an app which uses the secret, and a chat that is told."""
+    return document(
+        consumers=[{"match": {"secret": "app"}, "resources": [f"{address}/consumer"]}],
+        notifications=[{"kind": "slack", "webhookSecret": "hook"}],
+    )
+
+
+def unstuck(app: str) -> Move:
+    """Return a move after which an app comes to use a new version, as soon as it is refreshed."""
+    return lambda world: world.stuck.discard(app)

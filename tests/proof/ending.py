@@ -1,0 +1,202 @@
+"""The promises that must hold once nothing is left to do and every overlap has passed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from engine.decide.decision import Confirm
+from engine.decide.inventory import entry
+from engine.model.record import Listed, Record
+from engine.model.tags import OPERATION, REPLICA_OF, RETIRE, STATE
+from engine.model.workitem import WorkItem
+from engine.secret import SecretRef, SecretVersion
+from tests.proof import leaks
+from tests.proof.excuses import Excuse
+from tests.proof.sources import MARK, Many, credential_in
+
+if TYPE_CHECKING:
+    from tests.proof.watch import Watch
+
+MOST_MESSAGES = 48
+"""More messages than any settled schedule of ours needs, sweeps aside: what grows without end
+passes it."""
+
+MOST_CREDENTIALS = 16
+A_MESSAGE_EACH, A_CREDENTIAL_EACH = 30.0, 60.0
+"""Seconds of an outage for which one more may be posted, or made."""
+
+
+def settled(watch: Watch, engine: Any, versions: dict[str, int]) -> None:
+    """Raise Broken where a promise does not hold in the end."""
+    for ref, all_ in watch.world.vault.items():
+        _secret(watch, engine, ref, all_)
+        _counted(watch, all_, versions)
+    dropped(watch, engine)
+    _no_stray(watch)
+    _one_owner(watch)
+    _ended(watch)
+    _bounded(watch)
+    no_leak(watch)
+
+
+def _bounded(watch: Watch) -> None:
+    """Check that neither messages nor credentials grow without end; an outage that lasts costs more of them."""
+    world = watch.world
+    posted = world.posted - world.swept
+    if posted > MOST_MESSAGES + world.away / A_MESSAGE_EACH:
+        _broken(f"resources: {posted} messages for one schedule")
+    if world.mint.made > MOST_CREDENTIALS + world.away / A_CREDENTIAL_EACH:
+        _broken(f"resources: {world.mint.made} credentials for one schedule")
+
+
+def _broken(text: str) -> None:
+    from tests.proof.watch import Broken
+
+    raise Broken(text)
+
+
+def _secret(watch: Watch, engine: Any, ref: SecretRef, versions: list[SecretVersion]) -> None:
+    current = versions[-1]
+    if watch.source_of(current) is None or current.version in watch.off or ref in watch.bystanders:
+        return
+    if watch.excuses.cover(Excuse.CLAIM, ref.name, 0.0) or _left_to_its_writer(watch, current):
+        return
+    if not watch.holds(current):
+        _broken(f"P1: {ref.name} holds a credential that its source refuses")
+    if REPLICA_OF not in current.tags and engine.policy.manages(ref.vault):
+        _nothing_to_do(engine, current)
+    _nothing_left(watch, versions)
+
+
+def _left_to_its_writer(watch: Watch, current: SecretVersion) -> bool:
+    """Return whether a person wrote this version, it was never proven, and somebody was told of that."""
+    theirs = current.version in watch.world.by_hand and OPERATION not in current.tags
+    left = theirs and STATE in current.tags and not watch.holds(current)
+    return left and watch.excuses.cover(Excuse.THEIRS, current.ref.name, watch.world.kernel.time())
+
+
+def _nothing_to_do(engine: Any, current: SecretVersion) -> None:
+    if STATE in current.tags:
+        _broken(f"P8: {current.ref.name} is parked for good: {current.tags.get('RekeyReason')}")
+    decision = engine.decide(current, WorkItem(current.ref, "audit", trigger="sweep"))
+    if not isinstance(decision, Confirm):
+        _broken(f"P8: {current.ref.name} still needs {decision}")
+
+
+def _nothing_left(watch: Watch, versions: list[SecretVersion]) -> None:
+    current = versions[-1]
+    if RETIRE in current.tags:
+        _broken(f"P5: {current.ref.name} still has something to retire")
+    mine = [
+        claim.record
+        for claim in watch.world.claims.values()
+        if claim.record.owner == str(current.ref).lower()
+    ]
+    if any(record.pending or record.compromised for record in mine):
+        _broken(f"P5: the record of {current.ref.name} still has something to retire")
+    now = credential_in(current.value.reveal() if current.value else "")
+    source = watch.world.sources[str(watch.source_of(current))]
+    for old in versions[:-1]:
+        held = credential_in(old.value.reveal() if old.value else "")
+        if held == now or held in watch.foreign or not source.accepts(held):
+            continue
+        if held not in watch.disowned:
+            _broken(f"P5: {held} of {old.ref.name} {old.version} is still alive")
+        watch.excuses.used[Excuse.THEIRS] += 1
+
+
+def _counted(watch: Watch, versions: list[SecretVersion], expected: dict[str, int]) -> None:
+    """Check how often a secret was rotated; each change that landed late may have cost a version, and its mending one."""
+    current = versions[-1]
+    name, source = current.ref.name, watch.source_of(current)
+    if source is None or REPLICA_OF in current.tags:
+        return
+    more = 2 * watch.late[source]
+    made = Counter(
+        one.tags[OPERATION] for one in versions if OPERATION in one.tags and not _copied(watch, one)
+    )
+    twice = max(made.values(), default=0) > 1
+    most = expected.get(name, len(versions))
+    if twice and not more:
+        _broken(f"P2: {name} was rotated twice by one operation")
+    if len(versions) > most + more:
+        _broken(f"P2: {name} has {len(versions)} versions instead of {most}")
+    if twice or len(versions) > most:
+        watch.excuses.used[Excuse.LATE] += 1
+    told = any(one.result == "parked" and one.item.ref == current.ref for one in watch.outcomes)
+    if len(versions) < expected.get(name, 0) and not told:
+        _broken(f"P8: {name} has {len(versions)} versions, and nobody was told why")
+
+
+def _copied(watch: Watch, version: SecretVersion) -> bool:
+    """Return whether a person wrote a version, tags of Rekey's own and all."""
+    return version.version in watch.world.by_hand
+
+
+def dropped(watch: Watch, engine: Any) -> None:
+    """Check that who fell out of management is shown, with the way back."""
+    world = watch.world
+    listed = [Listed.of(claim.record) for claim in world.claims.values()]
+    for ref, versions in world.vault.items():
+        current = versions[-1]
+        known = [one for one in listed if one.owner == str(ref).lower()]
+        if not known or "ProviderAddress" in current.tags or not current.enabled:
+            continue
+        shown = entry(current, engine.policy, engine.kinds, world.kernel.now(), known)
+        fell = REPLICA_OF not in current.tags and any(
+            one.created and current.created > one.created for one in known
+        )
+        if fell and (shown.state != "dropped" or not shown.fix):
+            _broken(f"P8: {ref.name} fell out of management, and is shown as {shown.state}")
+
+
+def _one_owner(watch: Watch) -> None:
+    """Of all secrets that claim one source, at most one has rotated it."""
+    from tests.proof.watch import by_rekey
+
+    rotated = Counter(
+        watch.source_of(all_[-1]) for all_ in watch.world.vault.values() if by_rekey(all_)
+    )
+    if any(number > 1 for source, number in rotated.items() if source):
+        _broken("P7: two secrets have rotated one source")
+
+
+def _no_stray(watch: Watch) -> None:
+    vault = watch.world.vault.values()
+    known = {credential_in(v[-1].value.reveal()) for v in vault if v[-1].value} | watch.foreign
+    for name, source in watch.world.sources.items():
+        for entry_ in source.entries.values() if isinstance(source, Many) else ():
+            if entry_.secret in known:
+                continue
+            if entry_.secret not in watch.disowned and entry_.name not in watch.orphaned:
+                _broken(f"P5: {entry_.secret} ({entry_.name}) of {name} was left behind")
+            watch.excuses.used[Excuse.THEIRS] += 1
+
+
+def _ended(watch: Watch) -> None:
+    """Check that every incident has ended: who was told in between was told of something that passed."""
+    for credential in set(watch.compromised) & watch.alive():
+        name = watch.compromised[credential]
+        if not watch.excuses.cover(Excuse.THEIRS, name, 0.0):
+            _broken(f"P5: {credential} of {name} is compromised and still alive in the end")
+
+
+def no_leak(watch: Watch) -> None:
+    """P6: no value, and no digest of one, in any tag, report or message; a record says what its text says."""
+    world = watch.world
+    values = {f"{MARK}{number}!" for number in range(world.mint.made)}
+    texts = {
+        text for all_ in world.vault.values() for version in all_ for text in version.tags.values()
+    }
+    texts |= {outcome.reason for outcome in watch.outcomes} | {
+        outcome.fix for outcome in watch.outcomes
+    }
+    if text := leaks.leak(texts, values):
+        _broken(f"P6: {text[:80]!r} shows a value, or helps to guess one")
+    for claim in world.claims.values():
+        text = claim.record.to_json()
+        if MARK in text:
+            _broken("P6: a value leaked into the record")
+        if Record.from_json(text, "the record") != claim.record:
+            _broken("record: its text does not say what it says")

@@ -1,0 +1,110 @@
+"""One worker's hand on the world: every call of the engine goes through it, and a schedule decides how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from engine.errors import AccessDenied, TransientError
+from tests.proof.kernel import Died, Worker
+
+if TYPE_CHECKING:
+    from tests.proof.world import World
+
+CLIENT_TIMEOUT = 15.0
+"""Seconds after which a client has stopped waiting for the answer to a change; the request may
+still take effect."""
+SOON, LONG = 7.0, 400.0
+"""What a throttled caller is told to wait, in seconds."""
+VAULT_CALLS = frozenset({"read", "read version", "list", "publish", "retag", "disable"})
+STORAGE_CALLS = frozenset({"acquire", "record", "renew", "note", "release", "index", "post"})
+APP_CALLS = frozenset({"refresh an app", "see an app", "tell a person"})
+
+
+def service_of(label: str) -> str:
+    """Return which service a call goes to."""
+    if label in VAULT_CALLS:
+        return "vault"
+    if label in STORAGE_CALLS:
+        return "storage"
+    return "apps" if label in APP_CALLS else "source"
+
+
+@dataclass(frozen=True)
+class Hand:
+    """One worker's hand on the world."""
+
+    world: World
+    worker: Worker
+
+    async def reach[T](
+        self,
+        label: str,
+        effect: Callable[[], T],
+        *,
+        changes: bool = False,
+        guarded: bool = False,
+        about: object = None,
+        stale: Callable[[], T] | None = None,
+    ) -> T:
+        """Make one call: wait for its turn, then let it end as the schedule says.
+
+        `changes`: it is not made again blindly when no answer comes. `guarded`: it changes a source
+        or a vault and is to be
+        made under the lease only. `about`: the secret, where it is one of the vault's calls.
+        `stale`: what a vault that lags
+        shows.
+        """
+        world, worker = self.world, self.worker
+        if worker.dead:
+            raise Died
+        lease = worker.lease if guarded else None
+        world.watch.sent(label, worker, about, guarded=guarded)
+        began = world.kernel.time()
+        try:
+            mode = await world.kernel.turn(worker, label)
+        except asyncio.CancelledError:
+            if changes:
+                world.in_flight.append((label, effect, lease))
+            raise
+        if label not in ("renew", "release", "post"):
+            worker.last = (label, about)
+        if world.down and mode != "die before":
+            world.refuse_while_away(label, changes=changes)
+        if mode == "read stale":
+            return (stale or effect)() if not changes else self._land(label, effect, lease)
+        if mode == "go" and not (changes and world.kernel.time() - began > CLIENT_TIMEOUT):
+            return self._land(label, effect, lease) if changes else self._seen(effect, stale)
+        return self._fail(mode, label, effect, lease)
+
+    def _seen[T](self, effect: Callable[[], T], stale: Callable[[], T] | None) -> T:
+        return stale() if stale and self.world.serves_a_copy() else effect()
+
+    def _fail[T](self, mode: str, label: str, effect: Callable[[], T], lease: object) -> T:
+        if mode == "die before":
+            self._die()
+        if mode.startswith("throttle"):
+            wait = SOON if mode == "throttle" else LONG
+            self.worker.resting[label] = self.world.kernel.time() + wait
+            raise TransientError(f"{label} was throttled", code="TooManyRequests", retry_after=wait)
+        if mode == "forbid":
+            raise AccessDenied(f"{label} was refused", fix="grant it")
+        if mode == "lose the request":
+            raise TransientError(f"{label} got no answer", code="NoAnswer")
+        if mode == "arrive late":
+            self.world.in_flight.append((label, effect, lease))
+            raise TransientError(f"{label} got no answer", code="NoAnswer")
+        self._land(label, effect, lease)
+        if mode == "die after":
+            self._die()
+        raise TransientError(f"{label} ended without its answer", code="NoAnswer")
+
+    def _land[T](self, label: str, effect: Callable[[], T], lease: object) -> T:
+        self.world.watch.actor = self.worker.number
+        return self.world.land(label, effect, lease)
+
+    def _die(self) -> None:
+        self.worker.dead = True
+        raise Died

@@ -1,0 +1,154 @@
+"""The app's own storage as plain state: the record of each source, and the lease on it; see engine.ports.Leases."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+
+from engine.errors import LeaseUnavailable, RekeyError
+from engine.model.record import Listed, Record
+from tests.proof.hand import Hand
+
+LEASE_SECONDS = 60.0
+
+
+@dataclass
+class Claim:
+    """The blob of one source: the record, how often it was written, and who holds its lease until when.
+
+    The record is kept as it was written; that its text says the same is checked once a schedule,
+    and in the engine's tests.
+    """
+
+    record: Record
+    etag: int = 0
+    holder: int = 0
+    until: float = 0.0
+
+
+@dataclass
+class ModelLease:
+    """A lease that is held; see cloud/storage/leases.py, whose arithmetic this repeats."""
+
+    hand: Hand
+    claim: Claim
+    source: str
+    number: int
+    ends: float
+    where: str = "the record"
+    etag: int = -1
+    _record: Record = field(default_factory=Record)
+
+    @property
+    def record(self) -> Record:
+        """What is known of the source, as read or written last."""
+        return self._record
+
+    @property
+    def held(self) -> bool:
+        """Return whether the storage account would still take this lease for the current one."""
+        return self.claim.holder == self.number and self.claim.until > self.hand.world.kernel.time()
+
+    @property
+    def remaining(self) -> float:
+        """Seconds for which the lease certainly still holds."""
+        return self.ends - self.hand.world.kernel.time()
+
+    async def ensure(self, seconds: float) -> None:
+        """Make sure that the lease lasts this long, renewing it if need be."""
+        if self.remaining > seconds:
+            return
+        asked = self.hand.world.kernel.time()
+        await self.hand.reach("renew", self._renew, changes=True)
+        self.ends = asked + LEASE_SECONDS
+
+    def _renew(self) -> None:
+        self._still_mine()
+        self.claim.until = self.hand.world.kernel.time() + LEASE_SECONDS
+
+    def _still_mine(self) -> None:
+        if self.claim.holder != self.number:
+            raise LeaseUnavailable("another worker has it")
+
+    def _must_be_held(self) -> None:
+        if not self.held:
+            raise LeaseUnavailable("the lease was lost")
+
+    async def read_record(self) -> None:
+        """Read what is known of the source; fails if the lease is not held."""
+        self._record, self.etag = await self.hand.reach("record", self._read, changes=True)
+
+    def _read(self) -> tuple[Record, int]:
+        self._must_be_held()
+        return self.claim.record, self.claim.etag
+
+    async def write(self, record: Record) -> None:
+        """Write the record in place of exactly the one that was read."""
+        record = replace(record, source=self.source)
+        etag = self.etag
+        # Not guarded: the storage account itself refuses it without the lease, or over another
+        # text.
+        self.etag = await self.hand.reach("note", lambda: self._write(record, etag), changes=True)
+        self._record = record
+
+    def _write(self, record: Record, etag: int) -> int:
+        self._must_be_held()
+        if self.claim.etag != etag:
+            raise LeaseUnavailable("the record was written by somebody else")
+        self.claim.record, self.claim.etag = record, etag + 1
+        return self.claim.etag
+
+    async def release(self) -> None:
+        """Give the lease back; if that fails it ends by itself."""
+        try:
+            await self.hand.reach("release", self._release, changes=True)
+        except RekeyError:
+            return
+
+    def _release(self) -> None:
+        self._still_mine()
+        self.claim.holder = 0
+
+
+@dataclass(frozen=True)
+class ModelLeases:
+    """The leases in one worker's hand."""
+
+    hand: Hand
+
+    @asynccontextmanager
+    async def hold(self, source: str, owner: str) -> AsyncIterator[ModelLease]:
+        """Hold the lease on a source."""
+        asked = self.hand.world.kernel.time()
+        number = await self.hand.reach(
+            "acquire", lambda: self._acquire(source, owner.lower()), changes=True
+        )
+        claim = self._claims[source]
+        lease = ModelLease(self.hand, claim, source, number, asked + LEASE_SECONDS)
+        self.hand.worker.lease = lease
+        try:
+            await lease.read_record()
+            yield lease
+        finally:
+            self.hand.worker.lease = None
+            await lease.release()
+
+    async def index(self) -> AsyncIterator[Listed]:
+        """Stream what a listing shows of every record."""
+        records = lambda: [claim.record for claim in self._claims.values()]  # noqa: E731
+        for record in await self.hand.reach("index", records):
+            yield Listed.of(record)
+
+    def _acquire(self, source: str, owner: str) -> int:
+        world = self.hand.world
+        claim = self._claims.setdefault(source, Claim(Record(source=source, owner=owner)))
+        if claim.holder and claim.until > world.kernel.time():
+            raise LeaseUnavailable(f"another worker has {source}")
+        world.leases += 1
+        claim.holder, claim.until = world.leases, world.kernel.time() + LEASE_SECONDS
+        return claim.holder
+
+    @property
+    def _claims(self) -> dict[str, Claim]:
+        return self.hand.world.storage(self.hand.worker.deployment)

@@ -1,0 +1,116 @@
+"""Key Vaults as plain state; see engine.ports.Vaults and, for what they answer, cloud/vaults.py."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from engine.errors import AccessDenied, NotFound
+from engine.secret import Draft, SecretRef, SecretVersion
+from tests.proof.hand import Hand
+
+
+@dataclass(frozen=True)
+class ModelVaults:
+    """The vaults in one worker's hand."""
+
+    hand: Hand
+
+    async def read(self, ref: SecretRef) -> SecretVersion:
+        """Return the current version; a disabled one shows nothing of itself."""
+        now = lambda: self._current(ref, self._versions(ref))  # noqa: E731
+        then = lambda: self._current(ref, self._stale(ref))  # noqa: E731
+        shown = await self.hand.reach("read", now, about=ref, stale=then)
+        self.hand.worker.shown[ref] = shown
+        return shown
+
+    @staticmethod
+    def _current(ref: SecretRef, versions: Sequence[SecretVersion]) -> SecretVersion:
+        current = versions[-1]
+        if current.enabled:
+            return current
+        return SecretVersion(
+            ref, None, None, enabled=False, created=current.created, expires=None, content_type=None
+        )
+
+    async def read_version(self, ref: SecretRef, version: str) -> SecretVersion:
+        """Return one version."""
+        now = lambda: self._one(self._versions(ref), version)  # noqa: E731
+        then = lambda: self._one(self._stale(ref), version)  # noqa: E731
+        return await self.hand.reach("read version", now, about=ref, stale=then)
+
+    @staticmethod
+    def _one(versions: Sequence[SecretVersion], version: str) -> SecretVersion:
+        match = next((one for one in versions if one.version == version), None)
+        if match is None:
+            raise NotFound("no such version")
+        if not match.enabled:
+            raise AccessDenied("the version is disabled", fix="enable it", code="SecretDisabled")
+        return match
+
+    async def publish(self, ref: SecretRef, draft: Draft) -> SecretVersion:
+        """Write a new version."""
+        world, basis = self.hand.world, self.hand.worker.shown.get(ref)
+        write = lambda: world.put(ref, draft, by_hand=False, basis=basis)  # noqa: E731 - one effect, said where it is sent
+        return await self.hand.reach("publish", write, changes=True, guarded=True, about=ref)
+
+    async def retag(self, secret: SecretVersion, tags: Mapping[str, str]) -> SecretVersion:
+        """Replace the tags of exactly this version."""
+        basis = self.hand.worker.shown.get(secret.ref)
+        change = lambda: self._retag(secret, dict(tags), basis)  # noqa: E731
+        return await self.hand.reach("retag", change, changes=True, about=secret.ref)
+
+    def _retag(
+        self, secret: SecretVersion, tags: dict[str, str], basis: SecretVersion | None
+    ) -> SecretVersion:
+        self.hand.world.watch.retagged(secret, tags, basis)
+        return self._change(secret.ref, secret.version, tags=tags)
+
+    async def disable(self, ref: SecretRef, version: str) -> None:
+        """Disable a version."""
+        effect = lambda: self._disable(ref, version)  # noqa: E731
+        await self.hand.reach("disable", effect, changes=True, guarded=True, about=ref)
+
+    def _disable(self, ref: SecretRef, version: str) -> None:
+        if any(one.version == version for one in self._versions(ref)):
+            self.hand.world.watch.disabled(version)
+            self._change(ref, version, enabled=False)
+
+    def _change(self, ref: SecretRef, version: str | None, **changes: object) -> SecretVersion:
+        return self.hand.world.change(ref, version, **changes)
+
+    def _versions(self, ref: SecretRef) -> list[SecretVersion]:
+        if ref not in self.hand.world.vault:
+            raise NotFound(f"{ref} does not exist")
+        return self.hand.world.vault[ref]
+
+    def _stale(self, ref: SecretRef) -> Sequence[SecretVersion]:
+        self._versions(ref)
+        versions = self.hand.world.stale(ref)
+        if not versions:
+            raise NotFound(f"{ref} does not exist")
+        return versions
+
+    async def list(self, vault: str) -> AsyncIterator[SecretVersion]:
+        """Stream the current versions, without values and version ids."""
+        world = self.hand.world
+        now = lambda: [versions[-1] for versions in world.vault.values()]  # noqa: E731
+        then = lambda: [world.stale(ref)[-1] for ref in world.vault if world.stale(ref)]  # noqa: E731
+        for secret in await self.hand.reach("list", now, stale=then):
+            if secret.ref.vault == vault:
+                yield replace(secret, version=None, value=None)
+
+    async def page(
+        self, vault: str, token: str | None
+    ) -> tuple[Sequence[SecretVersion], str | None]:
+        """Return everything on one page."""
+        assert token is None
+        return [secret async for secret in self.list(vault)], None
+
+    async def versions(self, ref: SecretRef) -> AsyncIterator[SecretVersion]:
+        """Stream every version without its value."""
+        world = self.hand.world
+        now = lambda: list(world.vault.get(ref, []))  # noqa: E731
+        then = lambda: list(world.stale(ref))  # noqa: E731
+        for version in await self.hand.reach("list", now, about=ref, stale=then):
+            yield replace(version, value=None)

@@ -1,0 +1,184 @@
+"""How a situation is set: sources, secrets under management, requests; and what a scenario is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+from engine.model.record import Record, Write
+from engine.model.tags import OPERATION, OURS, REPLICA_OF, RETIRE, Pending
+from engine.secret import SecretRef, SecretVersion
+from tests.proof.kernel import FAULTS, Mode
+from tests.proof.model_leases import Claim
+from tests.proof.sources import Many, Slots, credential_in
+from tests.proof.watch import Protected
+from tests.proof.world import VAULT, World
+
+type Move = Callable[[World], None]
+"""Something that a person does by hand, once."""
+
+FIRST = {"two-slots": "key1", "one-slot": "admin", "two-logins": "app_a", "many": "id1"}
+SECOND = {"two-slots": "key2", "two-logins": "app_b", "many": "id2"}
+REPLICAS = ("copy-a", "copy-b")
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One situation."""
+
+    name: str
+    build: Callable[[World], None]
+    moves: Mapping[str, Move] = field(default_factory=dict)
+    versions: Mapping[str, int] = field(default_factory=dict)
+    """How many versions each secret has in the end, where that is the same for every schedule."""
+    exempt: frozenset[str] = frozenset()
+    """Secrets that a person must mend."""
+    workers: int = 2
+    faults: tuple[Mode, ...] = FAULTS
+    """What may go wrong at a call."""
+    mend: Move | None = None
+    """What a person does in the end, where something is left that only a person can mend."""
+
+
+def source_of(kind: str, name: str = "app") -> str:
+    """Name a source."""
+    return f"/{kind}/{name}"
+
+
+def add_source(world: World, kind: str, name: str = "app") -> str:
+    """Add a source with what a person made in it, and return the credential in its first place."""
+    source = source_of(kind, name)
+    if kind == "many":
+        many = Many(world.mint)
+        world.sources[source] = many
+        many.add("made by hand")
+        world.watch.foreign.add(many.add("somebody else's")[1])
+        credential = many.entries["id1"].secret
+    else:
+        slots = Slots(world.mint, {})
+        world.sources[source] = slots
+        for slot in filter(None, (FIRST[kind], SECOND.get(kind))):
+            slots.refill(slot)
+        credential = slots.held[FIRST[kind]]
+    world.scopes += (source,)
+    return credential
+
+
+def managed(kind: str, **tags: str) -> dict[str, str]:
+    """Return the owner's tags."""
+    usual = {
+        "ProviderAddress": source_of(kind),
+        "CredentialId": FIRST[kind],
+        "ValidityPeriodDays": "90",
+    }
+    return {**usual, "Owner": "team-a", **tags}
+
+
+def due(world: World, kind: str, *, days_left: float = 10, **tags: str) -> None:
+    """Put one due secret under management."""
+    world.secret("app", add_source(world, kind), days_left, managed(kind, **tags))
+
+
+def ask(
+    world: World,
+    name: str = "app",
+    *,
+    pinned: bool = True,
+    vault: str = VAULT,
+    deployment: str | None = None,
+    **fields: Any,
+) -> None:
+    """Ask for something about a secret's current version."""
+    version = world.vault[SecretRef(vault, name)][-1].version if pinned else None
+    world.ask(name, vault=vault, deployment=deployment, **{"version": version, **fields})
+
+
+def rotated(world: World, kind: str, hours_left: float) -> None:
+    """Put one secret under management that was rotated some time ago and has a credential to retire."""
+    first = add_source(world, kind)
+    world.secret("app", first, 80, managed(kind))
+    source = world.sources[source_of(kind)]
+    operation = "made-before"
+    if isinstance(source, Many):
+        key, new = source.add(f"rekey {operation}")
+    else:
+        key = SECOND[kind]
+        new = source.refill(key)
+    ends = world.kernel.now() + timedelta(hours=hours_left)
+    pending = Pending(ends, "v1", FIRST[kind])
+    world.watch.protected.append(Protected(first, source_of(kind), hours_left * 3600, "v1"))
+    marks = {"CredentialId": key, OPERATION: operation, RETIRE: str(pending)}
+    published = world.secret("app", new, 90, managed(kind, **marks))
+    world.by_hand.discard(str(published.version))
+    world.written.discard(str(published.version))
+    _note(world, kind, published, pending)
+
+
+def _note(world: World, kind: str, published: SecretVersion, pending: Pending) -> None:
+    """Write the record of a source whose secret was rotated some time ago."""
+    assert published.value
+    record = Record(source=source_of(kind), owner=str(published.ref).lower(), kind=kind).keyed()
+    key, now = published.tags["CredentialId"], world.kernel.now()
+    digest = record.digest(key, published.value)
+    write = Write(
+        published.tags[OPERATION],
+        key,
+        digest,
+        pending.version,
+        now,
+        pending,
+        str(published.version),
+        published.created,
+    )
+    tags = {tag: text for tag, text in published.tags.items() if tag not in OURS}
+    record = replace(
+        record, published=write, pending=pending, earlier=(pending.version,), tags=tags
+    )
+    world.claims[record.source] = Claim(record)
+
+
+def proven(world: World, kind: str) -> None:
+    """Note that an audit has found the current version accepted: what nobody ever proved is left to whoever wrote it."""
+    owned(world, source_of(kind), world.vault[SecretRef(VAULT, "app")][-1])
+
+
+def owned(world: World, source: str, version: SecretVersion) -> None:
+    """Note that a secret owns a source, and that an audit has found its version accepted."""
+    record = Record(source=source, owner=str(version.ref).lower(), proven=str(version.version))
+    world.claims[source] = Claim(record)
+
+
+def with_replicas(world: World, kind: str) -> None:
+    """Put one due secret under management that two others copy, one of them in another form."""
+    due(world, kind, Replicas=",".join(f"{VAULT}/secrets/{name}" for name in REPLICAS))
+    first = world.vault[SecretRef(VAULT, "app")][-1].value
+    assert first is not None
+    for name, shape in zip(REPLICAS, ("{key}", "Password={key};Encrypt=yes"), strict=True):
+        tags = {REPLICA_OF: f"{VAULT}/secrets/app", "ValueTemplate": shape}
+        world.secret(name, shape.format(key=first.reveal()), 10, tags)
+
+
+def incident(world: World, *, name: str = "app") -> None:
+    """An operator says that the current credential is known to somebody."""
+    current = world.vault[SecretRef(VAULT, name)][-1]
+    assert current.value is not None
+    leaked(world, name, credential_in(current.value.reveal()), str(world.watch.source_of(current)))
+    ask(world, name, compromised=True, force=True)
+
+
+def leaked(world: World, name: str, credential: str, source: str) -> None:
+    """Note that a credential is known to somebody."""
+    world.watch.compromised[credential] = name
+    world.watch.cut.add(source)
+
+
+def current(world: World, name: str = "app", vault: str = VAULT) -> SecretVersion:
+    """Return a secret's current version."""
+    return world.vault[SecretRef(vault, name)][-1]
+
+
+def credential_of(version: SecretVersion) -> str:
+    """Return the credential that a version holds."""
+    return credential_in(version.value.reveal() if version.value else "")

@@ -1,0 +1,402 @@
+"""What is particular to kinds with two keys: spellings, pairs, rules, keys that are switched off, changes that go on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from engine.errors import NeedsHuman, PermanentError, TransientError, VerificationFailed
+from engine.secret import Sensitive
+from rotators.shared.key_facts import Facts
+from rotators.shared.key_proof import made_up
+from rotators.shared.two_keys import UNDER_WAY, TwoKeys
+from simulator.reach.transport import Call
+from simulator.wire import Request, Response
+from tests.delivery import Delivery
+from tests.rotators.key_scenes import FAMILY, KeyScene, Member, value_of
+
+EVERY = pytest.mark.parametrize("member", FAMILY, ids=str)
+BY_NAME = {str(member): member for member in FAMILY}
+QUEUE, NAMESPACE = BY_NAME["service-bus-key of a queue"], BY_NAME["service-bus-key of a namespace"]
+COSMOS = BY_NAME["cosmos-db-key"]
+LONG = [BY_NAME["signalr-key"], BY_NAME["web-pubsub-key"], COSMOS]
+
+
+def rotator_of(scene: KeyScene) -> TwoKeys:
+    rotator = scene.rotator()
+    assert isinstance(rotator, TwoKeys)
+    return rotator
+
+
+def asked(scene: KeyScene, word: str) -> int:
+    """Count the requests whose path holds a word."""
+    return sum(word in exchange.request.path.lower() for exchange in scene.rig.world.exchanges)
+
+
+@EVERY
+@pytest.mark.parametrize("action", ["preflight", "verify", "issue"])
+async def test_keys_that_are_switched_off_are_said_to_be_so_without_waiting(
+    member: Member, action: str
+) -> None:
+    scene = KeyScene(member)
+    held, began = Sensitive(scene.value(member.slot)), scene.rig.clock.now()
+    scene.account.takes_keys = False
+    rotator, job = rotator_of(scene), replace(scene.job(), proven=False, held=held)
+    actions: dict[str, Callable[[], Awaitable[object]]] = {
+        "preflight": lambda: rotator.preflight(job),
+        "issue": lambda: rotator.issue(job),
+        "verify": lambda: rotator.verify(scene.source, member.slot, held),
+    }
+    with pytest.raises(NeedsHuman, match=member.kind.facts.off[0]) as caught:
+        await actions[action]()
+    assert caught.value.fix
+    assert scene.source_name.startswith(caught.value.where)
+    assert scene.rig.clock.now() == began
+
+
+@EVERY
+async def test_keys_that_are_switched_off_in_mid_life_end_a_rotation_with_that_reason(
+    member: Member,
+) -> None:
+    scene = KeyScene(member)
+    job = scene.job()
+    scene.account.takes_keys = False
+    rotator = rotator_of(scene)
+
+    async def rotate() -> None:
+        issued = await rotator.issue(job)
+        await rotator.verify(
+            job.source, issued.credential_id, issued.fields[member.kind.value_field]
+        )
+
+    with pytest.raises(NeedsHuman, match=member.kind.facts.off[0]):
+        await rotate()
+
+
+@EVERY
+async def test_a_network_that_keeps_the_app_out_proves_nothing(member: Member) -> None:
+    scene = KeyScene(member)
+    held = Sensitive(scene.value(member.slot))
+    scene.account.open_network = False
+    with pytest.raises(PermanentError) as caught:
+        await rotator_of(scene).verify(scene.source, member.slot, held)
+    assert caught.value.fix
+
+
+@EVERY
+@pytest.mark.parametrize("name", ["Salt", "key3", "", "PrimaryMaster", "KEY1"])
+async def test_what_is_neither_of_the_two_keys_is_never_replaced(member: Member, name: str) -> None:
+    scene = KeyScene(member)
+    before = scene.live()
+    with pytest.raises(NeedsHuman, match="CredentialId"):
+        await scene.rotator().issue(replace(scene.job(), held_id=name))
+    with pytest.raises(NeedsHuman, match="CredentialId"):
+        await scene.rotator().retire(scene.source, name, Sensitive("something"))
+    assert scene.live() == before
+    assert not asked(scene, "regenerate")
+
+
+@pytest.mark.parametrize(
+    ("kind", "spelling", "name"),
+    [
+        ("ai-services-key", "Key1", "key1"),
+        ("ai-services-key", "key2", "key2"),
+        ("service-bus-key of a queue", "Primary", "primaryKey"),
+        ("service-bus-key of a queue", "SecondaryKey", "secondaryKey"),
+        ("search-admin-key", "primary", "primaryKey"),
+        ("signalr-key", "Secondary", "secondaryKey"),
+        ("batch-key", "Primary", "primary"),
+        ("maps-key", "PrimaryKey", "primaryKey"),
+    ],
+)
+async def test_a_key_may_be_spelt_as_azures_own_connectors_spell_it(
+    kind: str, spelling: str, name: str
+) -> None:
+    scene = KeyScene(replace(BY_NAME[kind], held=name))
+    issued = await scene.rotator().issue(replace(scene.job(), held_id=spelling))
+    assert issued.supersedes == name
+    assert issued.credential_id != name
+
+
+def test_two_pairs_of_one_resource_do_not_exclude_each_other() -> None:
+    kind, address = BY_NAME["app-configuration-key"].kind, BY_NAME["app-configuration-key"].address
+    writes, reads = (
+        kind.canonical(address, {"CredentialId": name})
+        for name in ("Secondary", "Primary Read Only")
+    )
+    assert writes
+    assert reads == f"{writes}/keys/read-only"
+    assert kind.canonical(address, {}) == writes
+    assert kind.facts.place(reads).resource == writes
+
+
+async def test_a_pair_that_only_reads_is_rotated_by_itself() -> None:
+    scene = KeyScene(BY_NAME["app-configuration-key that only reads"])
+    writes = {name: scene.value(name) for name in ("Primary", "Secondary")}
+    issued = await scene.rotator().issue(scene.job())
+    assert (issued.credential_id, issued.supersedes) == ("Primary Read Only", "Secondary Read Only")
+    assert {name: scene.value(name) for name in writes} == writes
+
+
+@EVERY
+def test_a_resource_of_another_type_is_left_to_others(member: Member) -> None:
+    other = member.address.replace(f"/{member.type.partition('/')[2]}/", "/others/", 1)
+    for address in (
+        other,
+        member.address.rpartition("/")[0],
+        f"{member.address}/listKeys",
+        f"{member.address}/../x/y",
+    ):
+        assert member.kind.canonical(address, {}) is None
+    with pytest.raises(NeedsHuman, match="ProviderAddress"):
+        member.kind.facts.place(other.lower())
+
+
+def test_a_namespace_alone_names_no_rule() -> None:
+    assert QUEUE.kind.canonical(QUEUE.address.partition("/queues/")[0], {}) is None
+
+
+async def test_a_rule_that_may_only_send_is_proven_beside_a_made_up_key() -> None:
+    scene = KeyScene(QUEUE)
+    assert scene.ring.rights == ("Send",)
+    await scene.rotator().verify(scene.source, QUEUE.slot, Sensitive(scene.value(QUEUE.slot)))
+    assert [exchange.response.status for exchange in scene.rig.world.exchanges][-2:] == [401, 401]
+    with pytest.raises(VerificationFailed):
+        await scene.rotator().verify(scene.source, QUEUE.slot, Sensitive(QUEUE.wrong))
+
+
+async def test_a_value_of_another_rule_leads_to_the_rule() -> None:
+    scene = KeyScene(NAMESPACE)
+    scene.account.add_ring("queues/orders/authorizationRules/send")
+    of_queue = scene.account.rings["queues/orders/authorizationrules/send"].keys["primaryKey"].value
+    with pytest.raises(
+        NeedsHuman, match="neither primaryKey nor secondaryKey of the Service Bus rule"
+    ) as caught:
+        await rotator_of(scene).preflight(
+            replace(scene.job(), proven=False, held=Sensitive(of_queue), held_id=None)
+        )
+    assert "name the rule in ProviderAddress" in caught.value.fix
+
+
+async def test_an_entity_is_asked_for_where_the_rule_is_one_of_the_namespace() -> None:
+    scene = KeyScene(NAMESPACE)
+    before = scene.live()
+    job = replace(scene.job(), proven=False, options={"ValueTemplate": "{key};EntityPath={entity}"})
+    with pytest.raises(NeedsHuman, match="whole namespace"):
+        await scene.rotator().issue(job)
+    assert scene.live() == before
+
+
+async def test_a_connection_string_names_the_rule_as_it_is_spelt() -> None:
+    issued = await KeyScene(QUEUE).rotator().issue(KeyScene(QUEUE).job())
+    assert {name: issued.fields[name].reveal() for name in ("entity", "host", "rule")} == {
+        "entity": "orders",
+        "host": "shop1.servicebus.windows.net",
+        "rule": "Send",
+    }
+
+
+@pytest.mark.parametrize("flavour", ["OpenAI", "FormRecognizer"])
+async def test_an_ai_account_is_proven_whatever_it_is_for(flavour: str) -> None:
+    scene = KeyScene(BY_NAME["ai-services-key"])
+    scene.account.flavour = flavour
+    issued = await scene.rotator().issue(scene.job())
+    await scene.rotator().verify(scene.source, issued.credential_id, issued.fields["key"])
+    with pytest.raises(VerificationFailed):
+        await scene.rotator().verify(scene.source, issued.credential_id, Sensitive("A" * 84))
+
+
+async def test_what_gets_one_answer_with_any_key_proves_nothing() -> None:
+    scene = KeyScene(BY_NAME["ai-services-key"])
+    held = Sensitive(scene.value("key1"))
+
+    async def anybody(request: Request, call: Call) -> Response:
+        return Response(404) if "cognitiveservices.azure.com" in request.host else await call()
+
+    with pytest.raises(NeedsHuman, match="404 to its key and 404 to a made-up one"):
+        await scene.rotator(anybody).verify(scene.source, "key1", held)
+
+
+@pytest.mark.parametrize("member", LONG, ids=str)
+async def test_a_change_that_outlasts_its_call_is_put_off_and_never_asked_for_twice(
+    member: Member,
+) -> None:
+    scene = KeyScene(member)
+    scene.account.duration = timedelta(seconds=45)
+    rotator, job = scene.rotator(), scene.job()
+    with pytest.raises(TransientError, match="is under way") as caught:
+        await rotator.issue(job)
+    assert (caught.value.code, caught.value.retry_after) == (UNDER_WAY, member.kind.afterwards)
+    scene.rig.clock.advance(60)
+    issued = await rotator.issue(job)
+    assert asked(scene, "regeneratekey") == 1
+    assert issued.fields["key"].reveal() == scene.value(issued.credential_id)
+    assert job.held
+    assert job.held.reveal() in scene.live()
+
+
+@pytest.mark.parametrize("member", LONG, ids=str)
+async def test_a_change_that_fails_late_is_asked_for_again_in_the_end(member: Member) -> None:
+    scene = KeyScene(member)
+    scene.account.fails = True
+    rotator, job, before = scene.rotator(), scene.job(), scene.live()
+    with pytest.raises(TransientError, match="is under way"):
+        await rotator.issue(job)
+    scene.account.fails = False
+    with pytest.raises(TransientError, match="is under way"):
+        await rotator.issue(job)
+    assert scene.live() == before
+    scene.rig.clock.advance(member.kind.patience)
+    issued = await rotator.issue(job)
+    assert asked(scene, "regeneratekey") == 2
+    assert issued.fields["key"].reveal() not in before
+
+
+@pytest.mark.parametrize("member", LONG, ids=str)
+async def test_a_change_that_another_process_began_holds_nobody_up(member: Member) -> None:
+    scene = KeyScene(member)
+    scene.account.duration = timedelta(seconds=45)
+    for _ in range(2):
+        with pytest.raises(TransientError):
+            await scene.rotator().issue(scene.job())
+    scene.rig.clock.advance(60)
+    scene.account.duration = timedelta(seconds=1)
+    issued = await scene.rotator().issue(scene.job())
+    await scene.rotator().verify(scene.source, issued.credential_id, issued.fields["key"])
+
+
+async def test_a_change_of_hours_is_known_by_the_time_at_which_its_key_was_made() -> None:
+    scene = KeyScene(COSMOS)
+    scene.account.duration = timedelta(hours=3)
+    began = scene.rig.clock.now()
+    with pytest.raises(TransientError, match="is under way"):
+        await scene.rotator().issue(scene.job())
+    later = replace(scene.job(), asked=began)
+    with pytest.raises(TransientError, match="waits for a change") as caught:
+        await scene.rotator().issue(later)
+    assert caught.value.code == UNDER_WAY
+    scene.rig.clock.advance(4 * 3600)
+    issued = await scene.rotator().issue(later)
+    assert issued.fields["key"].reveal() == scene.value("secondaryMasterKey")
+    assert asked(scene, "regeneratekey") == 2, "asked once, and once refused while that went on"
+    scene.account.duration = timedelta(seconds=1)
+    again = await scene.rotator().issue(
+        replace(scene.job(), asked=scene.rig.clock.now() + timedelta(hours=1))
+    )
+    assert again.fields["key"] != issued.fields["key"], (
+        "a key that was made before it was asked for is another's"
+    )
+
+
+async def test_a_rotation_of_hours_holds_no_lease_and_ends_by_itself() -> None:
+    scene = KeyScene(COSMOS)
+    scene.manage("app-key")
+    scene.account.duration = timedelta(hours=2)
+    rig, before = scene.rig, scene.live()
+    await rig.service().queue.post_rotation(
+        rig.item("app-key", version=rig.latest("app-key").version, trigger="event")
+    )
+    delivery = Delivery(rig, rig.service)
+    await delivery.run(most=200)
+    current = rig.latest("app-key").value
+    assert current == scene.value("secondaryMasterKey")
+    assert current not in before
+    changes = [
+        exchange.response.status
+        for exchange in rig.world.exchanges
+        if "regeneratekey" in exchange.request.path.lower()
+    ]
+    assert changes.count(202) == 1
+    assert "RekeyState" not in rig.tags("app-key")
+
+
+@pytest.mark.parametrize("member", LONG, ids=str)
+async def test_a_revocation_that_goes_on_is_left_to_who_tries_the_key(member: Member) -> None:
+    scene = KeyScene(member)
+    job = scene.job()
+    issued = await scene.rotator().issue(job)
+    scene.account.duration = timedelta(seconds=45)
+    rotator, newer = scene.rotator(), issued.fields["key"]
+    assert issued.supersedes
+    assert job.held
+    await rotator.retire(scene.source, issued.supersedes, newer)
+    with pytest.raises(TransientError, match="waits for a change"):
+        await rotator.retire(scene.source, issued.supersedes, newer)
+    scene.rig.clock.advance(60)
+    await rotator.retire(scene.source, issued.supersedes, newer)
+    assert job.held.reveal() not in scene.live()
+    assert newer.reveal() in scene.live()
+
+
+async def test_one_operation_never_takes_the_key_that_another_one_made() -> None:
+    scene = KeyScene(LONG[0])
+    rotator, job = scene.rotator(), scene.job()
+    first = await rotator.issue(job)
+    again = await rotator.issue(replace(job, operation="another"))
+    assert again.fields["key"] != first.fields["key"]
+
+
+@EVERY
+async def test_an_address_that_is_no_name_is_read_from_the_resource_once(member: Member) -> None:
+    scene = KeyScene(member)
+    rotator = scene.rotator()
+    for _ in range(3):
+        await rotator.verify(scene.source, member.slot, Sensitive(scene.value(member.slot)))
+    assert Counter(
+        exchange.request.method
+        for exchange in scene.rig.world.exchanges
+        if "management" in exchange.request.host
+    )["GET"] == (0 if member.kind.facts.host else 1)
+
+
+@pytest.mark.parametrize(
+    "address", ["http://shop1.example", "https://", "https://user@shop1.example", "ftp://shop1"]
+)
+async def test_a_key_is_never_sent_to_an_address_that_is_none(address: str) -> None:
+    scene = KeyScene(BY_NAME["batch-key"])
+    held = Sensitive(scene.value("primary"))
+
+    async def elsewhere(request: Request, call: Call) -> Response:
+        del request
+        response = await call()
+        return replace(
+            response, body=response.body.replace(scene.account.host.encode(), address.encode())
+        )
+
+    with pytest.raises(NeedsHuman, match="no address"):
+        await scene.rotator(elsewhere).verify(scene.source, "primary", held)
+    assert not any(
+        scene.account.host == exchange.request.host for exchange in scene.rig.world.exchanges
+    )
+
+
+async def test_what_is_malformed_is_not_accepted_and_not_an_error() -> None:
+    for member in (BY_NAME["batch-key"], BY_NAME["communication-key"]):
+        scene = KeyScene(member)
+        assert not await scene.rotator().accepts(
+            scene.source, member.slot, Sensitive("=" * 43 + "A")
+        )
+
+
+def test_a_made_up_key_has_the_form_of_the_key_and_is_another() -> None:
+    for key in (
+        "A" * 43 + "=",
+        "ab-12_" * 6,
+        value_of(KeyScene(FAMILY[5]).account, KeyScene(FAMILY[5]).ring, "Primary"),
+    ):
+        fake = made_up(key)
+        assert len(fake) == len(key)
+        assert fake != key
+        assert [a for a in fake if not a.isalnum()] == [a for a in key if not a.isalnum()]
+
+
+@EVERY
+def test_a_kind_is_small(member: Member) -> None:
+    facts: Facts = member.kind.facts
+    assert facts.noun
+    assert all(action.startswith("Microsoft.") for action in facts.actions)
+    assert facts.role == f"{member.kind.kind}s"
