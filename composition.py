@@ -38,11 +38,17 @@ def credential(client_id: str | None, env: Mapping[str, str]) -> AsyncTokenCrede
     from azure.identity.aio import DefaultAzureCredential, ManagedIdentityCredential
 
     if "IDENTITY_ENDPOINT" in env:
-        return ManagedIdentityCredential(client_id=client_id) if client_id else ManagedIdentityCredential()
+        return (
+            ManagedIdentityCredential(client_id=client_id)
+            if client_id
+            else ManagedIdentityCredential()
+        )
     return DefaultAzureCredential()
 
 
-def policies(vaults: KeyVaults, policy: Policy, rotators: Mapping[str, Rotator], clock: Clock) -> Policies:
+def policies(
+    vaults: KeyVaults, policy: Policy, rotators: Mapping[str, Rotator], clock: Clock
+) -> Policies:
     """Return where the policy comes from: the document, read when first needed, or the settings alone."""
     if policy.own is None:
         return policy

@@ -18,10 +18,13 @@ from composition import build_api
 from engine.model.events import to_json
 from engine.service import Service
 
-settings = startup.begin(os.environ)  # A wrong setting stops the app here, with every problem logged.
+settings = startup.begin(
+    os.environ
+)  # A wrong setting stops the app here, with every problem logged.
 running = Invocations().one
 
-# The host leaves a function out whose %SETTING% has no value, and says so only in its log: so there is a default.
+# The host leaves a function out whose %SETTING% has no value, and says so only in its log: so there
+# is a default.
 schedule = "%REKEY_SWEEP_SCHEDULE%" if os.environ.get("REKEY_SWEEP_SCHEDULE") else HOURLY
 storage = "AzureWebJobsStorage"
 app = func.FunctionApp()
@@ -56,7 +59,9 @@ async def on_event_grid(event: func.EventGridEvent) -> None:
 @app.timer_trigger("timer", schedule, use_monitor=True)
 async def sweep(timer: func.TimerRequest) -> None:
     """Ask for every vault to be swept."""
-    status = getattr(timer, "schedule_status", None) or {}  # Missing in the abstract type, and null without a monitor.
+    status = (
+        getattr(timer, "schedule_status", None) or {}
+    )  # Missing in the abstract type, and null without a monitor.
     async with running("sweep"):
         await service().sweep(status, past_due=timer.past_due)
 
@@ -87,18 +92,26 @@ def serve(route: Route) -> Callable[[func.HttpRequest], Awaitable[func.HttpRespo
 
     async def handle(req: func.HttpRequest) -> func.HttpResponse:
         headers = {name.lower(): value for name, value in req.headers.items()}
-        request = Request.arrived(req.method, route.path, req.route_params, req.params, headers, req.get_body())
+        request = Request.arrived(
+            req.method, route.path, req.route_params, req.params, headers, req.get_body()
+        )
         async with running(route.name):
             answer = await api().answer(route, request)
         return func.HttpResponse(
-            answer.text(), status_code=answer.status, mimetype=answer.content_type, headers=dict(answer.headers)
+            answer.text(),
+            status_code=answer.status,
+            mimetype=answer.content_type,
+            headers=dict(answer.headers),
         )
 
     return handle
 
 
-# Where the platform signs callers in, their roles decide and no key is asked for; else a key opens the call.
+# Where the platform signs callers in, their roles decide and no key is asked for; else a key opens
+# the call.
 keyed = func.AuthLevel.ANONYMOUS if entra(os.environ) else func.AuthLevel.FUNCTION
 for route in ROUTES:
     level = keyed if route.role else func.AuthLevel.ANONYMOUS
-    app.function_name(route.name)(app.route(route.path, methods=arriving(route), auth_level=level)(serve(route)))
+    app.function_name(route.name)(
+        app.route(route.path, methods=arriving(route), auth_level=level)(serve(route))
+    )

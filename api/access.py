@@ -1,8 +1,11 @@
 """Who calls, and what they may do.
 
-By default a function key opens the API: the platform has checked it before any of this runs, and it carries no role. With
-Microsoft Entra sign-in in front of the app ("Easy Auth") no key is asked for; then every caller needs an app role. The
-header that carries the caller is believed only where the platform's authentication is on: it removes the header from what
+By default a function key opens the API: the platform has checked it before any of this runs, and it
+carries no role. With
+Microsoft Entra sign-in in front of the app ("Easy Auth") no key is asked for; then every caller
+needs an app role. The
+header that carries the caller is believed only where the platform's authentication is on: it
+removes the header from what
 arrives and sets its own, elsewhere anybody could send it.
 Source: https://learn.microsoft.com/azure/app-service/configure-authentication-user-identities
 """
@@ -83,7 +86,11 @@ def identify(headers: Mapping[str, str], env: Mapping[str, str], now: datetime) 
     found = _first(claims, OBJECT_CLAIMS)
     if not found:
         raise Unauthorized("the sign-in names nobody", fix=SIGN_IN)
-    return Caller(_printable(_first(claims, NAME_CLAIMS) or found), _printable(found), max(roles, default=None))
+    return Caller(
+        _printable(_first(claims, NAME_CLAIMS) or found),
+        _printable(found),
+        max(roles, default=None),
+    )
 
 
 def demand(caller: Caller, role: Role) -> None:
@@ -101,8 +108,13 @@ def same_site(method: str, headers: Mapping[str, str]) -> None:
 
     Source: https://developer.mozilla.org/docs/Web/HTTP/Reference/Headers/Sec-Fetch-Site.
     """
-    if method != "GET" and headers.get("sec-fetch-site", "none").lower() not in ("none", "same-origin"):
-        raise Forbidden("another site's page sent this", fix="call the API from its own page, or by a program")
+    if method != "GET" and headers.get("sec-fetch-site", "none").lower() not in (
+        "none",
+        "same-origin",
+    ):
+        raise Forbidden(
+            "another site's page sent this", fix="call the API from its own page, or by a program"
+        )
 
 
 def _claims(header: str) -> dict[str, list[str]]:

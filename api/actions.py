@@ -90,7 +90,9 @@ def _overrules(unforced: tuple[SecretVersion, Decision]) -> None:
         )
 
 
-def _accepted(engine: Engine, secret: SecretVersion, item: WorkItem, verb: Verb, decision: Decision) -> Answer:
+def _accepted(
+    engine: Engine, secret: SecretVersion, item: WorkItem, verb: Verb, decision: Decision
+) -> Answer:
     flags = {name: "true" for name in ("force", "compromised") if getattr(item, name)}
     since = stamp(engine.clock.now())
     path = f"/api/secrets/{item.ref.vault_name}/{item.ref.name}/operations/{item.operation}"

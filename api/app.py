@@ -28,7 +28,8 @@ errors = logging.getLogger("rekey.api")
 
 NOBODY = Caller("anybody", "", None)
 MOST_LISTINGS, MOST_WAITS, MOST_REQUESTS = 8, 16, 64
-"""How many requests one instance holds at a time: those that list whole vaults, those that wait for an end, and all others."""
+"""How many requests one instance holds at a time: those that list whole vaults, those that wait for
+an end, and all others."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,8 @@ class Api:
     waits: Gate = field(default_factory=lambda: Gate(MOST_WAITS))
     others: Gate = field(default_factory=lambda: Gate(MOST_REQUESTS))
     probes: Gate = field(default_factory=lambda: Gate(MOST_REQUESTS))
-    """What anybody may ask has a gate of its own: it must keep nobody out who has an incident at hand."""
+    """What anybody may ask has a gate of its own: it must keep nobody out who has an incident at
+    hand."""
 
     async def answer(self, route: Route, request: Request) -> Answer:
         """Answer one request. What goes wrong is a problem with what, where and the fix, never an exception."""
@@ -64,14 +66,20 @@ class Api:
             async with bounded(ANSWER_SECONDS, "the request"):
                 with self._gate(route, request, wait).let_in():
                     answer = await self._carry_out(route, request, caller)
-            return await self._waited(request, answer, wait) if wait and "Location" in answer.headers else answer
+            return (
+                await self._waited(request, answer, wait)
+                if wait and "Location" in answer.headers
+                else answer
+            )
         except RekeyError as error:
             answer = problem(error, request.url)
             self._refused(route, request, caller, error, answer.status)
             return presented(route, request, answer)
         except Exception as error:  # noqa: BLE001 - an answer is owed, and the text of a stranger may hold anything
             errors.error("%s of %s failed: %s", route.name, caller, type(error).__name__)
-            answer = problem(RekeyError("Rekey failed", fix="see the log, then send it again"), request.url)
+            answer = problem(
+                RekeyError("Rekey failed", fix="see the log, then send it again"), request.url
+            )
             return presented(route, request, answer)
 
     def _gate(self, route: Route, request: Request, wait: int) -> Gate:
@@ -80,16 +88,23 @@ class Api:
             return self.probes
         if wait and route.method == "GET":
             return self.waits
-        return self.listings if route.heavy and (route.method == "GET" or request.flag("dry_run")) else self.others
+        return (
+            self.listings
+            if route.heavy and (route.method == "GET" or request.flag("dry_run"))
+            else self.others
+        )
 
     async def _carry_out(self, route: Route, request: Request, caller: Caller) -> Answer:
         engine = await self.service.ready() if route.follows_policy else self.service.engine
-        at = Desk(engine, self.service.policies, self.service.watch, self.env.get("REKEY_RUNBOOK", ""))
+        at = Desk(
+            engine, self.service.policies, self.service.watch, self.env.get("REKEY_RUNBOOK", "")
+        )
 
         async def handle() -> Answer | Queued:
             found = await route.handler(at, request, caller)
             if route.method != "GET" and not request.flag("dry_run"):
-                # Before anything is sent: an act without its record would be worse than a record without its act.
+                # Before anything is sent: an act without its record would be worse than a record
+                # without its act.
                 self._record("asked", route, request, caller, _reason(route, request))
             return found
 
@@ -111,15 +126,21 @@ class Api:
             return accepted
         return ended if ended.status == 200 else accepted  # noqa: PLR2004
 
-    def _refused(self, route: Route, request: Request, caller: Caller, error: RekeyError, status: int) -> None:
+    def _refused(
+        self, route: Route, request: Request, caller: Caller, error: RekeyError, status: int
+    ) -> None:
         refused = isinstance(error, Unauthorized | Forbidden)
         if refused:
             self.service.engine.reporter.denied("caller", route.name)
         if refused or route.method != "GET":
-            self._record("refused" if refused else "declined", route, request, caller, str(error), status)
+            self._record(
+                "refused" if refused else "declined", route, request, caller, str(error), status
+            )
 
     @staticmethod
-    def _record(result: str, route: Route, request: Request, caller: Caller, why: str, status: int = 202) -> None:
+    def _record(
+        result: str, route: Route, request: Request, caller: Caller, why: str, status: int = 202
+    ) -> None:
         """Write the audit record of one call by hand."""
         entry = {
             "result": result,
@@ -134,7 +155,11 @@ class Api:
 
 
 def _reason(route: Route, request: Request) -> str:
-    return str(getattr(request.read(route.body, len(request.body)), "reason", "")) if route.body else ""
+    return (
+        str(getattr(request.read(route.body, len(request.body)), "reason", ""))
+        if route.body
+        else ""
+    )
 
 
 def _done(answer: Answer | Queued) -> Answer:

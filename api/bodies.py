@@ -7,7 +7,9 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 MAX_REASON = 200
-Reason = Annotated[str, Meta(description=f"For the audit record; cut after {MAX_REASON} characters")]
+Reason = Annotated[
+    str, Meta(description=f"For the audit record; cut after {MAX_REASON} characters")
+]
 
 
 class Body(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -23,8 +25,12 @@ class ReasonBody(Body, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class RotateBody(Body, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a rotation by hand may say."""
 
-    force: Annotated[bool, Meta(description="Although it is not due, or outside its window")] = False
-    compromised: Annotated[bool, Meta(description="Now, and revoke the old credential at once")] = False
+    force: Annotated[bool, Meta(description="Although it is not due, or outside its window")] = (
+        False
+    )
+    compromised: Annotated[bool, Meta(description="Now, and revoke the old credential at once")] = (
+        False
+    )
     reason: Reason = ""
 
 
@@ -49,5 +55,7 @@ class PolicyBody(Body, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A new version of the policy document."""
 
     document: Annotated[str, Meta(description="Its text")]
-    replacing: Annotated[str, Meta(description="The version that it replaces; If-Match says the same")] = ""
+    replacing: Annotated[
+        str, Meta(description="The version that it replaces; If-Match says the same")
+    ] = ""
     reason: Reason

@@ -25,12 +25,16 @@ from engine.rotate.engine import Engine
 from engine.secret import SecretVersion
 
 
-async def forecast(engine: Engine, secret: SecretVersion, item: WorkItem, first: Decision) -> Forecast:
+async def forecast(
+    engine: Engine, secret: SecretVersion, item: WorkItem, first: Decision
+) -> Forecast:
     """Return all that would be done in turn, and the step that matters most: a rotation."""
     decisions = await _rehearsed(
         engine, secret, steps(secret, item, first, engine.policy, engine.kinds, engine.clock.now())
     )
-    foremost = next((decision for decision in decisions if isinstance(decision, Rotate | Park)), first)
+    foremost = next(
+        (decision for decision in decisions if isinstance(decision, Rotate | Park)), first
+    )
     would = {
         "operation": item.operation,
         "vault": item.ref.vault_name,
@@ -50,7 +54,9 @@ async def forecast(engine: Engine, secret: SecretVersion, item: WorkItem, first:
     return view(Forecast, would)
 
 
-async def _rehearsed(engine: Engine, secret: SecretVersion, decisions: list[Decision]) -> list[Decision]:
+async def _rehearsed(
+    engine: Engine, secret: SecretVersion, decisions: list[Decision]
+) -> list[Decision]:
     """Check a later rotation as a first one has been; what stands in its way ends the steps."""
     checked = decisions[:1]
     for decision in decisions[1:]:
@@ -58,7 +64,9 @@ async def _rehearsed(engine: Engine, secret: SecretVersion, decisions: list[Deci
             checked.append(decision)
             continue
         try:
-            checked.append(replace(decision, warning=await engine.rehearse(secret, decision.managed)))
+            checked.append(
+                replace(decision, warning=await engine.rehearse(secret, decision.managed))
+            )
         except PermanentError as error:
             return [*checked, Park(str(error), error.fix)]
     return checked
@@ -73,5 +81,7 @@ def _step(decision: Decision) -> Step:
         fix=fix or UNSET,
         warning=warning or UNSET,
         until=decision.until.isoformat() if isinstance(decision, Wait) else UNSET,
-        credential=decision.pending.credential_id if isinstance(decision, Retire | Restore) else UNSET,
+        credential=decision.pending.credential_id
+        if isinstance(decision, Retire | Restore)
+        else UNSET,
     )

@@ -35,7 +35,9 @@ async def begin(engine: Engine, request: Request, caller: Caller) -> Queued | An
     incident = _incident(engine, request, sent, caller)
     if request.flag("dry_run"):
         progress = await CutOff(engine, incident).progress(incident.vaults)
-        return Answer.of(200, views.view(views.IncidentForecast, {**asdict(progress), "status": "dry run"}))
+        return Answer.of(
+            200, views.view(views.IncidentForecast, {**asdict(progress), "status": "dry run"})
+        )
     need_key(request, "sent again, it would replace everything a second time")
     incident = replace(incident, id=_id(incident.since, caller, request.headers[HEADER]))
     orders = tuple(SweepOrder.for_incident(vault, incident) for vault in incident.vaults)
@@ -63,7 +65,9 @@ async def follow(engine: Engine, request: Request) -> Answer:
     served = [vault for vault in incident.vaults if engine.policy.manages(vault)]
     progress = await CutOff(engine, incident).progress(served)
     data = {**_shown(incident).body(), **asdict(progress), "status": _status(progress)}
-    return Answer.of(200, views.view(views.IncidentProgress, data), {"Retry-After": str(POLL_SECONDS)})
+    return Answer.of(
+        200, views.view(views.IncidentProgress, data), {"Retry-After": str(POLL_SECONDS)}
+    )
 
 
 def _status(progress: Progress) -> views.IncidentStatus:
@@ -97,7 +101,9 @@ def _incident(engine: Engine, request: Request, sent: IncidentBody, caller: Call
     if flaws := [*_flaws(sent)]:
         fix = 'send {"vault": …, "name": …, "source": …, "reason": …}, or {"everything": true, "reason": …}'
         raise BadRequest("; ".join(flaw.detail for flaw in flaws), fix=fix, flaws=flaws)
-    vaults = (request.vault(engine.policy, sent.vault),) if sent.vault else tuple(engine.policy.scopes)
+    vaults = (
+        (request.vault(engine.policy, sent.vault),) if sent.vault else tuple(engine.policy.scopes)
+    )
     since = engine.clock.now().replace(microsecond=0) + timedelta(seconds=LEAD_SECONDS)
     name, source = _name(sent.name), _source(sent.source)
     return Incident(since, name, source, str(caller), sent.reason.strip(), vaults=vaults)
@@ -109,7 +115,9 @@ def _flaws(sent: IncidentBody) -> Iterator[Flaw]:
     narrowed = [name for name in NARROWING if getattr(sent, name)]
     if sent.everything:
         for name in narrowed:
-            yield Flaw(f"everything together with {name}: which of them is meant?", pointer=f"#/{name}")
+            yield Flaw(
+                f"everything together with {name}: which of them is meant?", pointer=f"#/{name}"
+            )
     elif not narrowed:
         yield Flaw("no scope: send vault, name or source, or everything: true", pointer="#")
 

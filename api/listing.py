@@ -27,7 +27,8 @@ from engine.secret import SecretRef, SecretVersion
 log = logging.getLogger("rekey.api")
 
 PAGES_AT_ONCE = 40
-"""The most calls to Key Vault, 25 secrets each, that one request may cost; what it has not reached is left to `next`."""
+"""The most calls to Key Vault, 25 secrets each, that one request may cost; what it has not reached
+is left to `next`."""
 PAGE_PARAMETERS = frozenset({"api-version", "$skiptoken", "maxresults"})
 """What the address of one of Key Vault's pages may hold."""
 FILTERS = ("vault", "state", "rotator", "owner", "name")
@@ -45,16 +46,27 @@ class Place:
 
     def cursor(self) -> str:
         """Write it for a URL."""
-        return base64.urlsafe_b64encode(json.dumps([self.vault, self.token, self.skip]).encode()).decode().rstrip("=")
+        return (
+            base64.urlsafe_b64encode(json.dumps([self.vault, self.token, self.skip]).encode())
+            .decode()
+            .rstrip("=")
+        )
 
     @classmethod
     def read(cls, cursor: str) -> Place:
         """Read what `cursor` wrote; the vault and the token are checked where they are used."""
         try:
-            vault, token, skip = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+            vault, token, skip = json.loads(
+                base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+            )
         except (ValueError, TypeError, RecursionError, binascii.Error):
             raise _bad_cursor() from None
-        if not (isinstance(vault, str) and isinstance(token, str | None) and type(skip) is int and 0 <= skip <= 25):  # noqa: PLR2004
+        if not (
+            isinstance(vault, str)
+            and isinstance(token, str | None)
+            and type(skip) is int
+            and 0 <= skip <= 25  # noqa: PLR2004
+        ):
             raise _bad_cursor()
         if token is not None and not _leads_on(vault, token):
             raise _bad_cursor()
@@ -64,15 +76,22 @@ class Place:
 def _leads_on(vault: str, token: str) -> bool:
     """Return whether a token may be the address of this vault's next page.
 
-    Source: https://learn.microsoft.com/rest/api/keyvault/secrets/get-secrets/get-secrets, `nextLink`.
+    Source: https://learn.microsoft.com/rest/api/keyvault/secrets/get-secrets/get-secrets,
+    `nextLink`.
     """
     try:
         own, page = urlsplit(vault), urlsplit(token)
         names = [name for name, _ in parse_qsl(page.query, strict_parsing=True)]
-        same = (page.scheme, page.hostname, page.port or 443) == ("https", own.hostname, own.port or 443)
+        same = (page.scheme, page.hostname, page.port or 443) == (
+            "https",
+            own.hostname,
+            own.port or 443,
+        )
     except ValueError:
         return False
-    known = len(set(names)) == len(names) and "$skiptoken" in names and set(names) <= PAGE_PARAMETERS
+    known = (
+        len(set(names)) == len(names) and "$skiptoken" in names and set(names) <= PAGE_PARAMETERS
+    )
     plain = token.isascii() and token.isprintable() and page.username is None and not page.fragment
     return same and known and plain and page.path == "/secrets"
 
@@ -96,7 +115,10 @@ class Filter:
         states = NEEDS_A_PERSON if self.state == ATTENTION else {self.state}
         return (
             (not self.state or one.state in states)
-            and (not self.rotator or (one.managed is not None and one.managed.rotator.kind == self.rotator))
+            and (
+                not self.rotator
+                or (one.managed is not None and one.managed.rotator.kind == self.rotator)
+            )
             and (not self.owner or one.secret.tags.get("Owner", "").lower() == self.owner.lower())
             and (not self.name or fnmatchcase(one.secret.ref.name.lower(), self.name.lower()))
         )
@@ -120,7 +142,9 @@ class Page:
     rest: Place | None
 
 
-async def page(engine: Engine, start: Place | None, wanted: Filter, limit: int, only: str = "") -> Page:
+async def page(
+    engine: Engine, start: Place | None, wanted: Filter, limit: int, only: str = ""
+) -> Page:
     """Gather up to `limit` secrets from `start` on; `only` is one vault's URL, all vaults if empty."""
     vaults = [only] if only else list(engine.policy.scopes)
     place = start or Place(vaults[0])
@@ -174,9 +198,13 @@ async def every(engine: Engine, vaults: list[str]) -> AsyncIterator[Entry]:
 async def list_secrets(engine: Engine, request: Request) -> Answer:
     """GET /api/secrets: those that the filter lets pass, and the URL of the next ones."""
     limit = request.number("limit", 100, 1000, least=1)
-    only = request.vault(engine.policy, request.query["vault"]) if request.query.get("vault") else ""
+    only = (
+        request.vault(engine.policy, request.query["vault"]) if request.query.get("vault") else ""
+    )
     cursor = request.query.get("cursor", "")
-    found = await page(engine, Place.read(cursor) if cursor else None, chosen(engine, request), limit, only)
+    found = await page(
+        engine, Place.read(cursor) if cursor else None, chosen(engine, request), limit, only
+    )
     secrets = [view(Secret, _shown(one)) for one in found.entries]
     return Answer.of(200, Secrets(secrets=secrets, next=_next(request, found.rest, limit)))
 

@@ -16,7 +16,11 @@ MOST, LIKE = 3, 0.7
 async def no_such(engine: Engine, ref: SecretRef) -> NotFound:
     """Return the problem. Whoever may ask for one secret may list them all."""
     near = await _near(engine, ref)
-    fix = f"did you mean {' or '.join(near)}?" if near else "GET /api/secrets lists those that there are"
+    fix = (
+        f"did you mean {' or '.join(near)}?"
+        if near
+        else "GET /api/secrets lists those that there are"
+    )
     return NotFound("there is no such secret", where=str(ref), fix=fix)
 
 

@@ -1,7 +1,9 @@
 """A request that is sent twice with the same Idempotency-Key acts once.
 
-What is remembered is the answer and the messages behind it. A repetition posts those again before it repeats the answer:
-had the process died between remembering and posting, nothing would be lost; and a message that comes twice does no harm,
+What is remembered is the answer and the messages behind it. A repetition posts those again before
+it repeats the answer:
+had the process died between remembering and posting, nothing would be lost; and a message that
+comes twice does no harm,
 since it names the version that it is about.
 Header: https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/.
 """
@@ -54,23 +56,37 @@ class Queued:
 
     def to_json(self, fingerprint: str, now: datetime) -> str:
         """Write it down, with what tells a repetition from another request."""
-        answer = {"status": self.answer.status, "body": self.answer.body, "headers": dict(self.answer.headers)}
+        answer = {
+            "status": self.answer.status,
+            "body": self.answer.body,
+            "headers": dict(self.answer.headers),
+        }
         items = [one.to_json() for one in self.messages if isinstance(one, WorkItem)]
         orders = [one.to_json() for one in self.messages if isinstance(one, SweepOrder)]
-        data = {"at": now.isoformat(), "request": fingerprint, "answer": answer, "items": items, "orders": orders}
+        data = {
+            "at": now.isoformat(),
+            "request": fingerprint,
+            "answer": answer,
+            "items": items,
+            "orders": orders,
+        }
         if self.incident:
             data["incident"] = {**self.incident.to_dict(), "vaults": list(self.incident.vaults)}
         return json.dumps(data)
 
     @classmethod
-    def from_json(cls, text: str, fingerprint: str, now: datetime, incidents: Incidents | None = None) -> Queued:
+    def from_json(
+        cls, text: str, fingerprint: str, now: datetime, incidents: Incidents | None = None
+    ) -> Queued:
         """Read what was written; raises KeyReused where it was another request."""
         data = json.loads(text)
         if now - datetime.fromisoformat(data["at"]) > FRESH:
             # Long since done: what was written since is none of its business.
             data |= {"items": [], "orders": []}
         if data["request"] != fingerprint:
-            raise KeyReused("this Idempotency-Key was sent with another request", fix="send a new key")
+            raise KeyReused(
+                "this Idempotency-Key was sent with another request", fix="send a new key"
+            )
         items = [WorkItem.from_json(one) for one in data["items"]]
         orders = [SweepOrder.from_json(one, now) for one in data["orders"]]
         incident = Incident.from_dict(data["incident"]) if "incident" in data else None
@@ -81,11 +97,17 @@ def need_key(request: Request, why: str) -> None:
     """Refuse a request without an Idempotency-Key."""
     if not request.headers.get(HEADER):
         fix = "send a new UUID, and the same one if you must send this again"
-        raise KeyMissing(f"Idempotency-Key is missing: {why}", fix=fix, flaws=[Flaw(why, header=HEADER)])
+        raise KeyMissing(
+            f"Idempotency-Key is missing: {why}", fix=fix, flaws=[Flaw(why, header=HEADER)]
+        )
 
 
 async def once(
-    memory: Memory, engine: Engine, request: Request, caller: Caller, consider: Callable[[], Awaitable[Queued | Answer]]
+    memory: Memory,
+    engine: Engine,
+    request: Request,
+    caller: Caller,
+    consider: Callable[[], Awaitable[Queued | Answer]],
 ) -> Answer:
     """Carry a request out, or repeat the answer that the same request was given before."""
     key = request.headers.get(HEADER, "")
@@ -94,9 +116,15 @@ async def once(
         return considered if isinstance(considered, Answer) else await considered.post(engine.queue)
     if not re.fullmatch(r"[\x21-\x7e]{1,255}", key):
         fix = "send 1 to 255 letters, digits and signs, such as a UUID"
-        raise BadRequest("Idempotency-Key is no such key", fix=fix, flaws=[Flaw("it is no such key", header=HEADER)])
+        raise BadRequest(
+            "Idempotency-Key is no such key",
+            fix=fix,
+            flaws=[Flaw("it is no such key", header=HEADER)],
+        )
     digest = _digest(caller.id, request.url, key)
-    fingerprint = _digest(request.method, json.dumps(sorted(request.query.items())), request.body.hex())
+    fingerprint = _digest(
+        request.method, json.dumps(sorted(request.query.items())), request.body.hex()
+    )
     if (earlier := await memory.recall(digest)) is None:
         considered = await consider()
         if isinstance(considered, Answer):

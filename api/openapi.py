@@ -23,14 +23,20 @@ STATES = [*get_args(State), "attention"]
 TEXT = {"type": "string"}
 
 PATH: Mapping[str, tuple[str, dict[str, Any]]] = {
-    "vault": ("The vault, by its short name as answers show it, or its host", {"type": "string", "minLength": 1}),
+    "vault": (
+        "The vault, by its short name as answers show it, or its host",
+        {"type": "string", "minLength": 1},
+    ),
     "name": ("The secret's name", {"type": "string", "pattern": "^[0-9a-zA-Z-]{1,127}$"}),
     "operation": ("The operation's id", {"type": "string", "minLength": 1}),
     "incident": ("The incident's id", {"type": "string", "pattern": INCIDENT_ID}),
 }
 QUERY: Mapping[str, tuple[str, dict[str, Any]]] = {
     "vault": ("Only this vault, by its short name or its URL", {"type": "string"}),
-    "state": ("Only secrets in this state; `attention` means every state that needs a person", {"enum": STATES}),
+    "state": (
+        "Only secrets in this state; `attention` means every state that needs a person",
+        {"enum": STATES},
+    ),
     "rotator": ("Only this kind of credential", {"type": "string"}),
     "owner": ("Only secrets with this tag Owner", {"type": "string"}),
     "name": ("Only names of this pattern, such as `app-*`", {"type": "string"}),
@@ -39,7 +45,10 @@ QUERY: Mapping[str, tuple[str, dict[str, Any]]] = {
         "Only secrets whose name, owner, source or reason holds this text, or whose name fits a pattern",
         {"type": "string"},
     ),
-    "group": ("What rows are grouped by, in place of their urgency", {"enum": ["owner", "rotator", "vault"]}),
+    "group": (
+        "What rows are grouped by, in place of their urgency",
+        {"enum": ["owner", "rotator", "vault"]},
+    ),
     "secret": ("The page of this secret of the vault", {"type": "string"}),
     "try": (
         "What to try on that secret: the page shows what would happen",
@@ -80,7 +89,9 @@ def _ref(name: str) -> dict[str, Any]:
 def _schemas(routes: Iterable[Route]) -> dict[str, Any]:
     """Describe every answer and every body, from the types that they are made of and read into."""
     kinds = [*views.SHOWN, *{route.body for route in routes if route.body}]
-    components = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")[1]
+    components = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")[
+        1
+    ]
     acted = {"anyOf": [_ref("Forecast"), _ref("Operation")]}
     return {**dict(sorted(components.items())), "Acted": acted, "OpenApi": {"type": "object"}}
 
@@ -95,9 +106,12 @@ SUCCESSES = {
 }
 _OF_BODY = "$response.body#/"
 LINKS: Mapping[str, Mapping[str, Mapping[str, str]]] = {
-    "Secrets": {"show": {"vault": f"{_OF_BODY}secrets/0/vault", "name": f"{_OF_BODY}secrets/0/secret"}},
+    "Secrets": {
+        "show": {"vault": f"{_OF_BODY}secrets/0/vault", "name": f"{_OF_BODY}secrets/0/secret"}
+    },
     "SecretWithHistory": {
-        verb: {"vault": f"{_OF_BODY}vault", "name": f"{_OF_BODY}secret"} for verb in (*VERBS, "show")
+        verb: {"vault": f"{_OF_BODY}vault", "name": f"{_OF_BODY}secret"}
+        for verb in (*VERBS, "show")
     },
     "Queued": {
         "operation": {
@@ -124,14 +138,21 @@ def document(routes: Sequence[Route]) -> dict[str, Any]:
     for route in routes:
         paths.setdefault(f"/api/{route.path}", {})[route.method.lower()] = _operation(route)
     key = {"type": "apiKey", "in": "header", "name": "x-functions-key"}
-    entra = {"type": "http", "scheme": "bearer", "description": "A token of Microsoft Entra, where sign-in is on"}
+    entra = {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "A token of Microsoft Entra, where sign-in is on",
+    }
     return {
         "openapi": "3.1.0",
         "info": {"title": "Rekey", "version": VERSION, "description": DESCRIPTION},
         "paths": paths,
         "components": {
             "schemas": _schemas(routes),
-            "responses": {kind.name: {"description": kind.title, "content": PROBLEM_CONTENT} for kind in ALL_KINDS},
+            "responses": {
+                kind.name: {"description": kind.title, "content": PROBLEM_CONTENT}
+                for kind in ALL_KINDS
+            },
             "securitySchemes": {"functionKey": key, "entra": entra},
         },
     }
@@ -143,7 +164,9 @@ def _operation(route: Route) -> dict[str, Any]:
         "summary": route.summary,
         "description": f"Least role: {route.role.value_in_entra}" if route.role else "For anybody",
         "security": [{"functionKey": []}, {"entra": []}] if route.role else [],
-        "parameters": [_parameter("path", name, PATH) for name in re.findall(r"{(\w+)}", route.path)]
+        "parameters": [
+            _parameter("path", name, PATH) for name in re.findall(r"{(\w+)}", route.path)
+        ]
         + [_parameter("query", name, QUERY) for name in route.query]
         + [_parameter("header", name, HEADERS) for name in route.headers],
         "responses": _responses(route),
@@ -156,7 +179,9 @@ def _operation(route: Route) -> dict[str, Any]:
     return described
 
 
-def _parameter(place: str, name: str, table: Mapping[str, tuple[str, dict[str, Any]]]) -> dict[str, Any]:
+def _parameter(
+    place: str, name: str, table: Mapping[str, tuple[str, dict[str, Any]]]
+) -> dict[str, Any]:
     text, schema = table[name]
     required = place == "path" or name in REQUIRED
     return {"name": name, "in": place, "required": required, "description": text, "schema": schema}
@@ -169,7 +194,11 @@ def _responses(route: Route) -> dict[str, Any]:
         if _may_come(route, kind):
             problems.setdefault(kind.status, []).append(kind.title)
     return success | {
-        str(status): {"description": "; ".join(titles), "content": PROBLEM_CONTENT, **_headers(PROBLEM_HEADERS, status)}
+        str(status): {
+            "description": "; ".join(titles),
+            "content": PROBLEM_CONTENT,
+            **_headers(PROBLEM_HEADERS, status),
+        }
         for status, titles in sorted(problems.items())
     }
 
@@ -187,7 +216,10 @@ def _success(schema: str, status: str) -> dict[str, Any]:
     content = {"schema": {"type": "string"} if schema == "Html" else _ref(schema)}
     answer = {"description": SUCCESSES.get(schema, "As asked"), "content": {kind: content}}
     if links := LINKS.get(schema):
-        answer["links"] = {name: {"operationId": name, "parameters": parameters} for name, parameters in links.items()}
+        answer["links"] = {
+            name: {"operationId": name, "parameters": parameters}
+            for name, parameters in links.items()
+        }
     if status == "202":
         return answer | _headers(ACCEPTED_HEADERS, schema)
     return answer | _headers(SUCCESS_HEADERS, schema)
@@ -195,4 +227,8 @@ def _success(schema: str, status: str) -> dict[str, Any]:
 
 def _headers[K](table: Mapping[K, tuple[str, ...]], key: K) -> dict[str, Any]:
     names = table.get(key, ())
-    return {"headers": {name: {"required": name != "ETag", "schema": TEXT} for name in names}} if names else {}
+    return (
+        {"headers": {name: {"required": name != "ETag", "schema": TEXT} for name in names}}
+        if names
+        else {}
+    )

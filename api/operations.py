@@ -21,7 +21,8 @@ from engine.rotate.engine import Engine
 from engine.secret import SecretRef, SecretVersion
 
 MOST_WAIT = 120
-"""Seconds that a request may wait for an operation's end: Azure's load balancer gives up after 230."""
+"""Seconds that a request may wait for an operation's end: Azure's load balancer gives up after
+230."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +43,24 @@ class Operation:
         verb = next((each for each in VERBS if each == action), VERBS[0])
         flags = request.flag("force"), request.flag("compromised")
         return cls(
-            request.secret(engine.policy), request.path.get("operation", ""), verb, request.moment("since"), *flags
+            request.secret(engine.policy),
+            request.path.get("operation", ""),
+            verb,
+            request.moment("since"),
+            *flags,
         )
 
     def item(self, version: str | None) -> WorkItem:
         """Return the work item that was queued."""
         action = "audit" if self.verb == "unpark" else self.verb
-        return WorkItem(self.ref, action, version, trigger="manual", force=self.force, compromised=self.compromised)
+        return WorkItem(
+            self.ref,
+            action,
+            version,
+            trigger="manual",
+            force=self.force,
+            compromised=self.compromised,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +89,9 @@ async def follow(engine: Engine, operation: Operation, wait: int) -> Answer:
 def look(engine: Engine, operation: Operation, versions: Sequence[SecretVersion]) -> Found:
     """Judge an operation by a secret's versions, newest first; NotFound where it is none on this secret."""
     if not versions:
-        raise NotFound("there is no such secret", where=str(operation.ref), fix="GET /api/secrets lists all")
+        raise NotFound(
+            "there is no such secret", where=str(operation.ref), fix="GET /api/secrets lists all"
+        )
     current, earlier = versions[0], versions[1:]
     published = current.tags.get(OPERATION) == operation.id
     if published or operation_id(operation.ref, str(current.version)) == operation.id:
@@ -89,14 +103,21 @@ def look(engine: Engine, operation: Operation, versions: Sequence[SecretVersion]
         if version.tags.get(OPERATION) == operation.id:
             return Found("succeeded", version.version)
     if any(operation_id(operation.ref, str(one.version)) == operation.id for one in earlier):
-        return Found("superseded", current.version, "another version was written before this operation began")
+        return Found(
+            "superseded", current.version, "another version was written before this operation began"
+        )
     where = str(operation.ref)
-    raise NotFound(f"{operation.id[:40]!r} is no operation on this secret", where=where, fix="see its history")
+    raise NotFound(
+        f"{operation.id[:40]!r} is no operation on this secret", where=where, fix="see its history"
+    )
 
 
 def _published(operation: Operation, current: SecretVersion) -> Found:
     """A credential that was to be cut off must be gone as well."""
-    return Found("running" if operation.compromised and RETIRE in current.tags else "succeeded", current.version)
+    return Found(
+        "running" if operation.compromised and RETIRE in current.tags else "succeeded",
+        current.version,
+    )
 
 
 def _before(engine: Engine, operation: Operation, current: SecretVersion) -> Found:
@@ -106,7 +127,9 @@ def _before(engine: Engine, operation: Operation, current: SecretVersion) -> Fou
         return Found("succeeded", current.version)
     decision = engine.decide(current, operation.item(current.version))
     if isinstance(decision, Skip | Wait | Park):
-        return Found("failed" if isinstance(decision, Park) else "skipped", current.version, decision.reason)
+        return Found(
+            "failed" if isinstance(decision, Park) else "skipped", current.version, decision.reason
+        )
     return Found("running", current.version)
 
 
@@ -121,4 +144,6 @@ def _answer(operation: Operation, found: Found) -> Answer:
         reason=found.reason,
     )
     running = found.status == "running"
-    return Answer.of(202 if running else 200, shown, {"Retry-After": str(POLL_SECONDS)} if running else {})
+    return Answer.of(
+        202 if running else 200, shown, {"Retry-After": str(POLL_SECONDS)} if running else {}
+    )

@@ -89,7 +89,9 @@ def _replaced(request: Request, sent: PolicyBody) -> str | None:
             Flaw("they name two versions", header=IF_MATCH),
             Flaw("they name two versions", pointer="#/replacing"),
         ]
-        raise BadRequest("If-Match and replacing name two versions", fix="send one of them", flaws=flaws)
+        raise BadRequest(
+            "If-Match and replacing name two versions", fix="send one of them", flaws=flaws
+        )
     return etag[1]
 
 
@@ -111,7 +113,9 @@ def _refusals(replacing: str | None) -> Iterator[None]:
         raise Unconditional(what, where=error.where, fix=f"{fix}. {error.fix}") from None
 
 
-def _answer(version: str | None, text: str, versions: list[SecretVersion], effect: Effect | None = None) -> Answer:
+def _answer(
+    version: str | None, text: str, versions: list[SecretVersion], effect: Effect | None = None
+) -> Answer:
     shown = _effect(effect) if effect else None
     history = [_past(one) for one in versions]
     policy = views.Policy(version=version, document=text, history=history, effect=shown)
@@ -128,7 +132,9 @@ def _effect(effect: Effect) -> views.Effect:
 
 def _documents(policies: Policies) -> Documents:
     if not isinstance(policies, Documents):
-        raise NotFound("no policy document is configured", fix="set REKEY_POLICY: see docs/policy.md")
+        raise NotFound(
+            "no policy document is configured", fix="set REKEY_POLICY: see docs/policy.md"
+        )
     return policies
 
 

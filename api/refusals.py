@@ -16,7 +16,9 @@ __all__ = [
 class BadRequest(PermanentError):  # noqa: N818
     """The caller's request cannot be read; `flaws` lists all that is wrong with it."""
 
-    def __init__(self, what: str, *, where: str = "", fix: str = "", flaws: Iterable[Flaw] = ()) -> None:
+    def __init__(
+        self, what: str, *, where: str = "", fix: str = "", flaws: Iterable[Flaw] = ()
+    ) -> None:
         super().__init__(what, where=where, fix=fix)
         self.flaws = tuple(flaws)
 
@@ -38,7 +40,9 @@ class NotAllowed(PermanentError):  # noqa: N818
 
     def __init__(self, method: str, methods: Iterable[str]) -> None:
         self.methods = tuple(methods)
-        super().__init__(f"this path does not take {method[:20]}", fix=f"send {', '.join(self.methods)}")
+        super().__init__(
+            f"this path does not take {method[:20]}", fix=f"send {', '.join(self.methods)}"
+        )
 
 
 class Conflict(PermanentError):  # noqa: N818

@@ -78,7 +78,9 @@ class Request:
             if meant in (SecretRef(url, "").vault_name, urlsplit(url).netloc):
                 return url
         short = ", ".join(SecretRef(url, "").vault_name for url in policy.scopes)
-        raise NotFound(f"vault {text[:64]!r} is not served here", fix=f"name a vault of REKEY_VAULTS: {short}")
+        raise NotFound(
+            f"vault {text[:64]!r} is not served here", fix=f"name a vault of REKEY_VAULTS: {short}"
+        )
 
     def known(self, parameters: Iterable[str]) -> None:
         """Refuse every parameter but these: a mistyped `dry_run` that is passed over would act."""
@@ -116,7 +118,9 @@ class Request:
         try:
             return datetime.strptime(text, STAMP).replace(tzinfo=UTC)
         except ValueError:
-            raise self._unreadable(name, "follow the Location header of the 202 as it came") from None
+            raise self._unreadable(
+                name, "follow the Location header of the 202 as it came"
+            ) from None
 
     def choice(self, name: str, allowed: tuple[str, ...]) -> str:
         """Read one of some words; empty where it is not sent."""
@@ -162,7 +166,10 @@ def _flaws(data: Mapping[str, Any], shape: type[Body]) -> Iterable[Flaw]:
 
 def _kinds(shape: type[Body]) -> dict[str, type]:
     """Return the type of each member, without its description."""
-    return {field.name: (*get_args(field.type), field.type)[0] for field in msgspec.structs.fields(shape)}
+    return {
+        field.name: (*get_args(field.type), field.type)[0]
+        for field in msgspec.structs.fields(shape)
+    }
 
 
 def required(shape: type[Body]) -> tuple[str, ...]:
@@ -190,5 +197,7 @@ def stamp(moment: datetime) -> str:
 def shown(shape: type[Body]) -> str:
     """Show a body's shape in an error's fix."""
     words: dict[type, str] = {str: "text"}
-    members = ", ".join(f'"{key}": {words.get(kind, kind.__name__)}' for key, kind in _kinds(shape).items())
+    members = ", ".join(
+        f'"{key}": {words.get(kind, kind.__name__)}' for key, kind in _kinds(shape).items()
+    )
     return f"{{{members}}}" if required(shape) else f"nothing, or {{{members}}}"

@@ -144,7 +144,8 @@ ROUTES: tuple[Route, ...] = (
 
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-"""What the platform lets a function take: https://learn.microsoft.com/azure/azure-functions/functions-bindings-http-webhook-trigger."""
+"""What the platform lets a function take:
+https://learn.microsoft.com/azure/azure-functions/functions-bindings-http-webhook-trigger."""
 
 
 def allowed(path: str) -> tuple[str, ...]:
@@ -155,7 +156,8 @@ def allowed(path: str) -> tuple[str, ...]:
 def arriving(called: Route) -> list[str]:
     """Return the methods with which a call's function is started.
 
-    The host answers 404 where no function takes a method. So the first of a path takes those that none takes, and
+    The host answers 404 where no function takes a method. So the first of a path takes those that
+    none takes, and
     answers 405 with what there is.
     """
     first = next(each for each in ROUTES if each.path == called.path)

@@ -30,7 +30,9 @@ def load(app: Path) -> float:
     """Return the seconds of a whole process that starts an app through the strict host's worker."""
     started = time.perf_counter()
     command = [sys.executable, "-m", "bench.load", str(app)]
-    subprocess.run(command, cwd=ROOT, env={**os.environ, **SETTINGS}, check=True, capture_output=True)  # noqa: S603
+    subprocess.run(  # noqa: S603
+        command, cwd=ROOT, env={**os.environ, **SETTINGS}, check=True, capture_output=True
+    )
     return time.perf_counter() - started
 
 
@@ -56,7 +58,9 @@ async def throughput() -> None:
     for number in range(1, ROTATIONS):
         await service.engine.handle(rig.item(f"key-{number}"))
     seconds = time.perf_counter() - started
-    print(f"storage keys through real SDK code: {(ROTATIONS - 1) / seconds:.0f} first rotations a second on one core")
+    print(
+        f"storage keys through real SDK code: {(ROTATIONS - 1) / seconds:.0f} first rotations a second on one core"
+    )
 
 
 if __name__ == "__main__":

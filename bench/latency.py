@@ -10,7 +10,8 @@ from tests.delivery import Delivery
 from tests.proof.places import PLACES
 
 LATENCY = 0.1
-"""Seconds that every call takes, of those to the lease and the queue too; only access tokens are at hand."""
+"""Seconds that every call takes, of those to the lease and the queue too; only access tokens are at
+hand."""
 GOAL = 5.0
 WORLDS = 20
 DAY = 86_400

@@ -43,12 +43,16 @@ def report() -> None:
     """Print one line for the answer, and one for the browser where there is one."""
     rig = many(SECRETS)
     answer = statistics.median(answers(rig))
-    print(f"inventory page, {SECRETS} secrets: first {ROWS} rows answered in {answer:.2f} s (goal: under {GOAL:.0f})")
+    print(
+        f"inventory page, {SECRETS} secrets: first {ROWS} rows answered in {answer:.2f} s (goal: under {GOAL:.0f})"
+    )
     if chromium() is None:
         print("inventory page in Chromium: not measured, run `npm ci` first")
         return
     with start_chromium() as browser:
-        first, every = (statistics.median(column) for column in zip(*visits(browser, rig), strict=True))
+        first, every = (
+            statistics.median(column) for column in zip(*visits(browser, rig), strict=True)
+        )
     print(
         f"inventory page in Chromium: first rows seen after {first:.2f} s (goal: under {GOAL:.0f}), all after {every:.1f} s"
     )

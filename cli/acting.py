@@ -38,7 +38,11 @@ class Unrehearsed(Engine):
 async def act(session: Session, args: Namespace) -> int:
     """Ask for something to be done to one secret, or tell what would be done."""
     engine, caller = await session.ready(), await session.caller()
-    body = {name: getattr(args, name) for name in ("force", "compromised", "reason") if getattr(args, name, None)}
+    body = {
+        name: getattr(args, name)
+        for name in ("force", "compromised", "reason")
+        if getattr(args, name, None)
+    }
     query = {"dry_run": "true"} if args.dry_run else {}
     request = request_for(session.deployed, args.secret, query, json.dumps(body).encode())
     asking = engine if args.dry_run else Unrehearsed(**vars(engine))
@@ -58,7 +62,10 @@ def _follow(request: Request, accepted: Answer) -> str:
     location = urlsplit(accepted.headers["Location"])
     query = dict(parse_qsl(location.query))
     flags = "".join(f" --{name}" for name in ("force", "compromised") if query.get(name) == "true")
-    name, operation = f"{request.path['vault']}/{request.path['name']}", location.path.rpartition("/")[2]
+    name, operation = (
+        f"{request.path['vault']}/{request.path['name']}",
+        location.path.rpartition("/")[2],
+    )
     action = query["action"]
     return f"rekey wait {name} --operation {operation} --action {action} --since {query['since']}{flags}"
 

@@ -57,7 +57,9 @@ async def adopt(session: Session, args: Namespace) -> int:
     if not args.dry_run:
         if warning and not args.yes:
             consent(session.terminal, session.person, warning, "Put it under management?")
-        await KeyVaults(session.azure, frozenset(session.settings.scopes)).retag(secret, tags, expires)
+        await KeyVaults(session.azure, frozenset(session.settings.scopes)).retag(
+            secret, tags, expires
+        )
     _show(session, adopted, managed, engine.clock.now(), warning, dry_run=args.dry_run)
     return Exit.FINE
 
@@ -69,17 +71,31 @@ def _tagged(secret: SecretVersion, args: Namespace) -> dict[str, str]:
             where=str(secret.ref),
             fix="change its tags, or remove the tag ProviderAddress first",
         )
-    given = {tag: str(getattr(args, option)) for option, tag in TAGS.items() if getattr(args, option) is not None}
+    given = {
+        tag: str(getattr(args, option))
+        for option, tag in TAGS.items()
+        if getattr(args, option) is not None
+    }
     if long := [tag for tag, text in given.items() if len(text) > MAX_TAG_LENGTH]:
-        raise NeedsHuman(f"{', '.join(long)}: longer than the {MAX_TAG_LENGTH} characters of a tag", fix="shorten it")
+        raise NeedsHuman(
+            f"{', '.join(long)}: longer than the {MAX_TAG_LENGTH} characters of a tag",
+            fix="shorten it",
+        )
     return {tag: text for tag, text in secret.tags.items() if tag not in OURS} | given
 
 
-def _considered(engine: Engine, secret: SecretVersion, tags: Mapping[str, str]) -> tuple[SecretVersion, Managed]:
+def _considered(
+    engine: Engine, secret: SecretVersion, tags: Mapping[str, str]
+) -> tuple[SecretVersion, Managed]:
     """Decide about the secret as it would be; raises NeedsHuman with all that keeps it from being rotated one day."""
     wanted = replace(secret, tags=tags)
-    if engine.policy.applied(wanted).tags.get("ProviderAddress", tags["ProviderAddress"]) != tags["ProviderAddress"]:
-        raise NeedsHuman("the policy document names another source for this secret", where=str(secret.ref))
+    if (
+        engine.policy.applied(wanted).tags.get("ProviderAddress", tags["ProviderAddress"])
+        != tags["ProviderAddress"]
+    ):
+        raise NeedsHuman(
+            "the policy document names another source for this secret", where=str(secret.ref)
+        )
     decision = engine.decide(wanted, WorkItem(secret.ref, force=True))
     if isinstance(decision, Rotate | Retire | Restore | Confirm):
         return wanted, decision.managed
@@ -87,7 +103,9 @@ def _considered(engine: Engine, secret: SecretVersion, tags: Mapping[str, str]) 
     raise NeedsHuman(decision.reason, where=str(secret.ref), fix=fix)
 
 
-async def _refuse_claimed(session: Session, engine: Engine, wanted: SecretVersion, managed: Managed) -> None:
+async def _refuse_claimed(
+    session: Session, engine: Engine, wanted: SecretVersion, managed: Managed
+) -> None:
     """Refuse a source that another secret names: two secrets would cut each other off."""
     mine = set(parts_of(managed.source))
     async for one in every(engine, session.vaults(None)):
@@ -119,7 +137,9 @@ async def _recognised(engine: Engine, wanted: SecretVersion, managed: Managed) -
         )
     if not found.credential_id:
         raise NeedsHuman(
-            "which credential it is cannot be told", where=managed.source, fix="say so with --credential-id"
+            "which credential it is cannot be told",
+            where=managed.source,
+            fix="say so with --credential-id",
         )
     await rotator.verify(managed.source, found.credential_id, job.held)
     return found
@@ -128,20 +148,35 @@ async def _recognised(engine: Engine, wanted: SecretVersion, managed: Managed) -
 async def _warning(engine: Engine, adopted: SecretVersion, managed: Managed) -> str:
     """Return what is to be known before the first rotation, if anything."""
     rotator = engine.rotators[managed.rotator.kind]
-    return await rotator.forewarn(engine.job(adopted, managed)) if isinstance(rotator, Forewarn) else ""
+    return (
+        await rotator.forewarn(engine.job(adopted, managed))
+        if isinstance(rotator, Forewarn)
+        else ""
+    )
 
 
-def _first_expiry(secret: SecretVersion, managed: Managed, found: Recognised, now: datetime) -> datetime:
+def _first_expiry(
+    secret: SecretVersion, managed: Managed, found: Recognised, now: datetime
+) -> datetime:
     """Return the earliest of: its present expiry, the source's own end, a whole validity from now."""
     whole = (now + managed.validity).replace(microsecond=0)
     return min(end for end in (secret.expires, found.ends, whole) if end)
 
 
 def _show(
-    session: Session, adopted: SecretVersion, managed: Managed, now: datetime, warning: str, *, dry_run: bool
+    session: Session,
+    adopted: SecretVersion,
+    managed: Managed,
+    now: datetime,
+    warning: str,
+    *,
+    dry_run: bool,
 ) -> None:
     due, reason = due_at(adopted, managed), due_reason(adopted, managed, now)
-    shown = {"expires": moment(adopted.expires), "due": f"at the next sweep: {reason}" if reason else moment(due)}
+    shown = {
+        "expires": moment(adopted.expires),
+        "due": f"at the next sweep: {reason}" if reason else moment(due),
+    }
     result = {
         "status": "would be adopted" if dry_run else "adopted",
         "vault": adopted.ref.vault,
@@ -157,5 +192,7 @@ def _show(
     }
     if not session.terminal.data({**result, "tags": dict(adopted.tags)}):
         session.terminal.progress("")
-        session.terminal.fields({name: value for name, value in (result | shown).items() if name != "due_now"})
+        session.terminal.fields(
+            {name: value for name, value in (result | shown).items() if name != "due_now"}
+        )
         session.terminal.line("next: rekey doctor, to see whether a rotation would succeed")

@@ -37,7 +37,9 @@ def parser() -> Parser:
     _doing(commands)
     _managing(commands)
     _incident(commands.below("incident", "rotate and cut off everything in a scope, and follow it"))
-    _policy(commands.below("policy", "show, check, compare, push and roll back the policy document"))
+    _policy(
+        commands.below("policy", "show, check, compare, push and roll back the policy document")
+    )
     return root
 
 
@@ -46,7 +48,9 @@ class _Commands:
 
     def __init__(self, within: ArgumentParser, path: str = "") -> None:
         self._path = path
-        self._made = within.add_subparsers(dest=f"{path}command", metavar="COMMAND", title="commands")
+        self._made = within.add_subparsers(
+            dest=f"{path}command", metavar="COMMAND", title="commands"
+        )
         self._common = option_sets.common()
 
     def add(self, name: str, run: str, summary: str, needs: str = "settings") -> ArgumentParser:
@@ -62,60 +66,99 @@ class _Commands:
 
     def below(self, name: str, summary: str) -> _Commands:
         """Add a command that has commands of its own."""
-        made: ArgumentParser = self._made.add_parser(name, help=summary, description=summary, epilog=EPILOG)
+        made: ArgumentParser = self._made.add_parser(
+            name, help=summary, description=summary, epilog=EPILOG
+        )
         made.set_defaults(run=None, parser=made)
         return _Commands(made, name)
 
 
 def _looking(commands: _Commands) -> None:
     option_sets.status(
-        commands.add("status", "cli.status:status", "how every secret stands, what needs a person first")
+        commands.add(
+            "status", "cli.status:status", "how every secret stands, what needs a person first"
+        )
     )
-    show = commands.add("show", "cli.showing:show", "one secret: how it stands, why, and what happens next")
+    show = commands.add(
+        "show", "cli.showing:show", "one secret: how it stands, why, and what happens next"
+    )
     option_sets.watched(option_sets.secret(show))
-    option_sets.secret(commands.add("history", "cli.showing:history", "every version of one secret, newest first"))
+    option_sets.secret(
+        commands.add("history", "cli.showing:history", "every version of one secret, newest first")
+    )
     plan = option_sets.watched(
-        option_sets.vault(commands.add("plan", "cli.plan:plan", "what will happen in the days to come"))
+        option_sets.vault(
+            commands.add("plan", "cli.plan:plan", "what will happen in the days to come")
+        )
     )
     plan.add_argument("--days", type=whole(1, 366), default=30, help="how far to look ahead (30)")
     doctor = "look at everything that a rotation will need, changing nothing"
     option_sets.doctor(commands.add("doctor", "cli.doctor:doctor", doctor))
     option_sets.report(
-        commands.add("report", "cli.report:report", "whether every secret keeps to its policy, for auditors")
+        commands.add(
+            "report", "cli.report:report", "whether every secret keeps to its policy, for auditors"
+        )
     )
-    discover = commands.add("discover", "cli.discovery:discover", "credentials in reach that no managed secret covers")
+    discover = commands.add(
+        "discover", "cli.discovery:discover", "credentials in reach that no managed secret covers"
+    )
     older = "leave out what is younger; 0 for all (90)"
-    discover.add_argument("--older-than-days", type=whole(0, 3650), default=90, metavar="N", help=older)
+    discover.add_argument(
+        "--older-than-days", type=whole(0, 3650), default=90, metavar="N", help=older
+    )
 
 
 def _doing(commands: _Commands) -> None:
     for verb in VERBS:
-        option_sets.act(commands.add(verb, "cli.acting:act", VERB_HELP[verb]), forced=verb == "rotate")
+        option_sets.act(
+            commands.add(verb, "cli.acting:act", VERB_HELP[verb]), forced=verb == "rotate"
+        )
     option_sets.wait(
-        commands.add("wait", "cli.waiting:wait", "wait until a secret is in a state, or an operation has ended")
+        commands.add(
+            "wait",
+            "cli.waiting:wait",
+            "wait until a secret is in a state, or an operation has ended",
+        )
     )
 
 
 def _managing(commands: _Commands) -> None:
-    option_sets.adopt(commands.add("adopt", "cli.adoption:adopt", "put a secret under management; nothing is rotated"))
+    option_sets.adopt(
+        commands.add(
+            "adopt", "cli.adoption:adopt", "put a secret under management; nothing is rotated"
+        )
+    )
     before = "write the parameters of a deployment; needs no app and no settings"
     option_sets.init(commands.add("init", "cli.init:init", before, "azure"))
     completion = commands.add(
-        "completion", "cli.completion:completion", "write what completes commands and options in a shell", "nothing"
+        "completion",
+        "cli.completion:completion",
+        "write what completes commands and options in a shell",
+        "nothing",
     )
     completion.add_argument("shell", choices=SHELLS)
 
 
 def _incident(commands: _Commands) -> None:
-    begin = commands.add("begin", "cli.incident:begin", "rotate and cut off everything in a scope, after a question")
+    begin = commands.add(
+        "begin", "cli.incident:begin", "rotate and cut off everything in a scope, after a question"
+    )
     option_sets.vault(begin)
-    begin.add_argument("--name", metavar="PATTERN", help="only names that match; * stands for anything")
-    begin.add_argument("--source", metavar="ID", help="only what this resource, group or application issued")
+    begin.add_argument(
+        "--name", metavar="PATTERN", help="only names that match; * stands for anything"
+    )
+    begin.add_argument(
+        "--source", metavar="ID", help="only what this resource, group or application issued"
+    )
     begin.add_argument("--everything", action="store_true", help="everything in all vaults")
-    option_sets.reasoned(begin, required=True).add_argument("--dry-run", action="store_true", help=option_sets.DRY_RUN)
+    option_sets.reasoned(begin, required=True).add_argument(
+        "--dry-run", action="store_true", help=option_sets.DRY_RUN
+    )
     begin.add_argument("--yes", action="store_true", help="do not ask")
     follow = commands.add("follow", "cli.incident:follow", "how far an incident has come")
-    follow.add_argument("incident", type=incident, metavar="ID", help="as `begin` answered and `list` shows it")
+    follow.add_argument(
+        "incident", type=incident, metavar="ID", help="as `begin` answered and `list` shows it"
+    )
     for command in (begin, follow):
         option_sets.waiting(command)
     commands.add("list", "cli.incident:newest", "the incidents that there were, newest first")
@@ -123,13 +166,21 @@ def _incident(commands: _Commands) -> None:
 
 def _policy(commands: _Commands) -> None:
     show = commands.add("show", "cli.policy:show", "show the newest version's text, or another's")
-    show.add_argument("version", nargs="?", type=version, help="its whole id, as the history shows it")
-    commands.add("validate", "cli.policy:validate", "tell everything that is wrong with a file").add_argument("file")
-    commands.add("diff", "cli.policy:diff", "show what a file would change, and for which secrets").add_argument("file")
+    show.add_argument(
+        "version", nargs="?", type=version, help="its whole id, as the history shows it"
+    )
+    commands.add(
+        "validate", "cli.policy:validate", "tell everything that is wrong with a file"
+    ).add_argument("file")
+    commands.add(
+        "diff", "cli.policy:diff", "show what a file would change, and for which secrets"
+    ).add_argument("file")
     push = commands.add("push", "cli.policy:push", "write a file as the new version")
     push.add_argument("file")
     commands.add("history", "cli.policy:history", "list the versions, newest first")
-    rollback = commands.add("rollback", "cli.policy:rollback", "write an earlier version's text anew")
+    rollback = commands.add(
+        "rollback", "cli.policy:rollback", "write an earlier version's text anew"
+    )
     rollback.add_argument("version", type=version, help="its whole id, as the history shows it")
     for command in (push, rollback):
         option_sets.reasoned(command, 256, required=True).add_argument(

@@ -10,7 +10,16 @@ from cli.terminal import Terminal, distance, moment
 from engine.model.entry import NEEDS_A_PERSON, Entry, State
 from engine.ports import Clock
 
-ORDER: tuple[State, ...] = ("parked", "dropped", "drifted", "overdue", "due", "ok", "disabled", "unmanaged")
+ORDER: tuple[State, ...] = (
+    "parked",
+    "dropped",
+    "drifted",
+    "overdue",
+    "due",
+    "ok",
+    "disabled",
+    "unmanaged",
+)
 HEADS = ("state", "secret", "rotator", "owner", "expires", "due")
 SPARE = ("rotator", "owner", "due")
 """Columns that a narrow terminal does without: `rekey show` has them."""
@@ -93,7 +102,13 @@ def place(entry: Entry) -> str:
 def ordered(entries: Sequence[Entry]) -> list[Entry]:
     """Put what needs a person first, then by what is due next."""
     return sorted(
-        entries, key=lambda entry: (ORDER.index(entry.state), entry.due is None, entry.due, str(entry.secret.ref))
+        entries,
+        key=lambda entry: (
+            ORDER.index(entry.state),
+            entry.due is None,
+            entry.due,
+            str(entry.secret.ref),
+        ),
     )
 
 

@@ -30,7 +30,9 @@ class Typist:
 def consent(terminal: Terminal, person: Person | None, warning: str, question: str) -> None:
     """Say what is to be known and ask; raises NeedsHuman where the answer is not yes, or nobody can answer."""
     if person is None and not sys.stdin.isatty():
-        raise NeedsHuman(f"nobody can be asked here: {warning}", fix="say yes beforehand, with --yes")
+        raise NeedsHuman(
+            f"nobody can be asked here: {warning}", fix="say yes beforehand, with --yes"
+        )
     terminal.note(warning)
     try:
         answer = (person or Typist()).ask(f"{question} (y/n) ")

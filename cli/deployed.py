@@ -1,8 +1,11 @@
 """What `rekey doctor --app` looks at: the app as Azure runs it. Nothing is changed.
 
-Sources: https://learn.microsoft.com/rest/api/appservice/web-apps/list-functions and …/list-application-settings,
-https://learn.microsoft.com/rest/api/eventgrid/controlplane/system-topics/list-by-subscription. Reader suffices for all
-but the application settings, which Azure gives to those alone who may list them (Website Contributor).
+Sources: https://learn.microsoft.com/rest/api/appservice/web-apps/list-functions and
+…/list-application-settings,
+https://learn.microsoft.com/rest/api/eventgrid/controlplane/system-topics/list-by-subscription.
+Reader suffices for all
+but the application settings, which Azure gives to those alone who may list them (Website
+Contributor).
 """
 
 from __future__ import annotations
@@ -78,7 +81,9 @@ async def _site(web: Arm, app: str) -> AsyncIterator[Check]:
         found = f"{runtime.get('name')} {runtime.get('version')}"
         yield Check("finding", f"the app runs on {found}, it needs python {PYTHON}", app, DEPLOY)
     if not (site.get("identity") or {}).get("type") or site["identity"]["type"] == "None":
-        yield Check("finding", "the app has no identity", app, f"{DEPLOY}: it assigns one, with its rights")
+        yield Check(
+            "finding", "the app has no identity", app, f"{DEPLOY}: it assigns one, with its rights"
+        )
     else:
         yield Check("fine", f"is {state}, with an identity", app)
 
@@ -91,11 +96,19 @@ async def _functions(web: Arm, app: str) -> AsyncIterator[Check]:
         named = ", ".join(sorted(missing))
         fix = BUNDLE if missing == BUNDLED else LOGS
         yield Check(
-            "finding", f"Azure indexed {len(DEFINED - missing)} of {len(DEFINED)} functions, not {named}", app, fix
+            "finding",
+            f"Azure indexed {len(DEFINED - missing)} of {len(DEFINED)} functions, not {named}",
+            app,
+            fix,
         )
     disabled = sorted(name for name, properties in indexed.items() if properties.get("isDisabled"))
     for name in disabled:
-        yield Check("finding", f"the function {name} is disabled", app, f"remove AzureWebJobs.{name}.Disabled")
+        yield Check(
+            "finding",
+            f"the function {name} is disabled",
+            app,
+            f"remove AzureWebJobs.{name}.Disabled",
+        )
     if unknown := indexed.keys() - DEFINED:
         yield Check("note", f"functions of another version: {', '.join(sorted(unknown))}", app)
     if not missing and not disabled:
@@ -128,9 +141,16 @@ def _next(arm: Arm, link: str) -> str:
 async def _settings(session: Session, web: Arm, app: str) -> AsyncIterator[Check]:
     """Read the app's settings as the app will; their values may be secrets, and are not shown."""
     try:
-        answer = await web.act(f"{app}/config/appsettings/list", "reading the application settings", app)
+        answer = await web.act(
+            f"{app}/config/appsettings/list", "reading the application settings", app
+        )
     except AccessDenied as error:
-        yield Check("note", f"not looked at: {error.what}", app, "ask who has the role Website Contributor there")
+        yield Check(
+            "note",
+            f"not looked at: {error.what}",
+            app,
+            "ask who has the role Website Contributor there",
+        )
         return
     values = {str(name): str(value) for name, value in (answer.get("properties") or {}).items()}
     checks = list(_wrong(values, session.settings))
@@ -143,16 +163,24 @@ async def _settings(session: Session, web: Arm, app: str) -> AsyncIterator[Check
 def _wrong(values: Mapping[str, str], own: Settings) -> Iterator[Check]:
     for name in sorted(name for name, value in values.items() if not value):
         yield Check(
-            "finding", f"the app setting {name} is empty, so the app is started without it", fix="set or remove it"
+            "finding",
+            f"the app setting {name} is empty, so the app is started without it",
+            fix="set or remove it",
         )
     # The platform drops what is empty before the app sees it.
     kept = {name: value for name, value in values.items() if value}
     if "FUNCTIONS_WORKER_RUNTIME" in kept:
-        yield Check("finding", "FUNCTIONS_WORKER_RUNTIME is set, which Flex Consumption refuses", fix="remove it")
+        yield Check(
+            "finding",
+            "FUNCTIONS_WORKER_RUNTIME is set, which Flex Consumption refuses",
+            fix="remove it",
+        )
     if kept.get("AzureWebJobsStorage"):
         fix = "remove it, and set AzureWebJobsStorage__accountName and AzureWebJobsStorage__credential=managedidentity"
         yield Check(
-            "note", "AzureWebJobsStorage holds a key: an account that takes none refuses the whole app", fix=fix
+            "note",
+            "AzureWebJobsStorage holds a key: an account that takes none refuses the whole app",
+            fix=fix,
         )
     try:
         theirs = Settings.read(kept)
@@ -163,14 +191,20 @@ def _wrong(values: Mapping[str, str], own: Settings) -> Iterator[Check]:
         return
     if differing := set(theirs.scopes) ^ set(own.scopes):
         named = ", ".join(sorted(differing))
-        yield Check("note", f"the app and this command line serve other vaults: {named}", fix="compare REKEY_VAULTS")
+        yield Check(
+            "note",
+            f"the app and this command line serve other vaults: {named}",
+            fix="compare REKEY_VAULTS",
+        )
 
 
 async def _queues(session: Session) -> AsyncIterator[Check]:
     lengths = await backlog(session.settings.storage, session.azure)
     for name in (name for name, length in lengths.items() if length is None):
         yield Check(
-            "finding", f"the queue {name} does not exist", fix=f"{DEPLOY}, or create it: az storage queue create"
+            "finding",
+            f"the queue {name} does not exist",
+            fix=f"{DEPLOY}, or create it: az storage queue create",
         )
     if None not in lengths.values():
         yield Check("fine", "every queue exists")
@@ -179,18 +213,30 @@ async def _queues(session: Session) -> AsyncIterator[Check]:
 async def _topics(session: Session, subscription: str) -> AsyncIterator[Check]:
     """See whether each vault has a topic whose events reach the queue."""
     events = Arm(session.azure, TOPICS, role="Reader")
-    bound = {scope.split("/")[2] for scopes in session.settings.scopes.values() for scope in scopes if scope[0] == "/"}
+    bound = {
+        scope.split("/")[2]
+        for scopes in session.settings.scopes.values()
+        for scope in scopes
+        if scope[0] == "/"
+    }
     topics: dict[str, Json] = {}
     for place in sorted({subscription.lower(), *bound}):
         path = f"/subscriptions/{place}/providers/Microsoft.EventGrid/systemTopics"
-        async for topic in _listed(events, path, "listing the system topics", f"/subscriptions/{place}"):
+        async for topic in _listed(
+            events, path, "listing the system topics", f"/subscriptions/{place}"
+        ):
             source = str((topic.get("properties") or {}).get("source", "")).lower()
             if "/microsoft.keyvault/vaults/" in source:
                 topics[source.rpartition("/")[2]] = topic
     for vault in session.settings.scopes:
         name = (urlsplit(vault).hostname or "").partition(".")[0]
         if name not in topics:
-            yield Check("finding", "no system topic sends its events", vault, f"{DEPLOY} with this vault in `vaults`")
+            yield Check(
+                "finding",
+                "no system topic sends its events",
+                vault,
+                f"{DEPLOY} with this vault in `vaults`",
+            )
         else:
             yield await _subscription(events, vault, topics[name])
 
@@ -208,7 +254,9 @@ async def _subscription(events: Arm, vault: str, topic: Json) -> Check:
         broken = str(properties.get("provisioningState"))
     if broken:
         return Check("finding", f"the subscription of its events is {broken}", vault, DEPLOY)
-    return Check("finding", f"its topic has no subscription that leads to the queue {EVENTS}", vault, DEPLOY)
+    return Check(
+        "finding", f"its topic has no subscription that leads to the queue {EVENTS}", vault, DEPLOY
+    )
 
 
 async def _sweep(session: Session, vault: str) -> AsyncIterator[Check]:
@@ -218,7 +266,10 @@ async def _sweep(session: Session, vault: str) -> AsyncIterator[Check]:
     if record is None or not record.swept:
         due = f" before {record.due:%Y-%m-%d %H:%M}Z" if record else ""
         yield Check(
-            "finding", f"no sweep of it has come to its end{due}", vault, f"wait for the first one, else {LOGS}"
+            "finding",
+            f"no sweep of it has come to its end{due}",
+            vault,
+            f"wait for the first one, else {LOGS}",
         )
     elif record.due + SLACK < session.now():
         late = session.now() - record.due

@@ -46,20 +46,35 @@ async def discover(session: Session, args: Namespace) -> int:
     session.terminal.progress("")
     managed = {part for one in covered.found for part in claimed(one.secret.tags, engine.kinds)}
     own = session.settings.storage.account
-    uncovered = [each for each in dict.fromkeys(seen) if each.source not in managed and not _is_own(each, own)]
+    uncovered = [
+        each
+        for each in dict.fromkeys(seen)
+        if each.source not in managed and not _is_own(each, own)
+    ]
     old = _older(uncovered, now - timedelta(days=args.older_than_days))
     found = [Uncovered(each, _vault(engine.policy, each.source)) for each in old]
     for problem in {str(each): each for each in problems}.values():
         session.terminal.problem(problem, exit_of(problem))
     _show(session, found, now, len(problems))
-    return max((exit_of(each) for each in problems), default=covered.worst(Exit.FOUND if found else Exit.FINE))
+    return max(
+        (exit_of(each) for each in problems),
+        default=covered.worst(Exit.FOUND if found else Exit.FINE),
+    )
 
 
-async def _everything(session: Session, engine: Engine, problems: list[RekeyError]) -> AsyncIterator[Credential]:
+async def _everything(
+    session: Session, engine: Engine, problems: list[RekeyError]
+) -> AsyncIterator[Credential]:
     """Stream what can be listed; what cannot is a problem, and no reason to stop."""
     scopes = dict.fromkeys(scope for bound in session.deployed.scopes.values() for scope in bound)
-    outer = [scope for scope in scopes if not any(scope.startswith(f"{other}/") for other in scopes)]
-    listings = [each for scope in outer for each in (*under(session.azure, scope), *_listable(engine, scope))]
+    outer = [
+        scope for scope in scopes if not any(scope.startswith(f"{other}/") for other in scopes)
+    ]
+    listings = [
+        each
+        for scope in outer
+        for each in (*under(session.azure, scope), *_listable(engine, scope))
+    ]
     for listing in (*listings, owned(session.azure)):
         try:
             async for credential in listing:
@@ -97,17 +112,29 @@ def _older(seen: Iterable[Credential], since: datetime) -> list[Credential]:
 def _is_own(credential: Credential, account: str) -> bool:
     """Return whether it is a key of the app's own storage account, whose name is unique in all of Azure.
 
-    The app signs in there with its identity, or with a connection string among its settings: no vault holds the key.
+    The app signs in there with its identity, or with a connection string among its settings: no
+    vault holds the key.
     """
-    return bool(account) and credential.source.endswith(f"/microsoft.storage/storageaccounts/{account.lower()}")
+    return bool(account) and credential.source.endswith(
+        f"/microsoft.storage/storageaccounts/{account.lower()}"
+    )
 
 
 def _vault(policy: Policy, source: str) -> str | None:
-    return next((SecretRef(vault, "").vault_name for vault in policy.scopes if policy.allows(vault, source)), None)
+    return next(
+        (
+            SecretRef(vault, "").vault_name
+            for vault in policy.scopes
+            if policy.allows(vault, source)
+        ),
+        None,
+    )
 
 
 def _show(session: Session, found: list[Uncovered], now: datetime, problems: int) -> None:
-    if session.terminal.data({"uncovered": [_json(each) for each in found], "problems": problems}, "uncovered"):
+    if session.terminal.data(
+        {"uncovered": [_json(each) for each in found], "problems": problems}, "uncovered"
+    ):
         return
     missing = f"; scopes that could not be read: {problems}" if problems else ""
     session.terminal.line(f"sources that no secret covers: {len(found)}{missing}")
@@ -118,7 +145,9 @@ def _show(session: Session, found: list[Uncovered], now: datetime, problems: int
     session.terminal.line()
     for each in found:
         if each.vault is None:
-            session.terminal.line(f"first bind {each.credential.source} to a vault in REKEY_SCOPES, then")
+            session.terminal.line(
+                f"first bind {each.credential.source} to a vault in REKEY_SCOPES, then"
+            )
         session.terminal.line(each.line)
 
 

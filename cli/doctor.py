@@ -33,7 +33,9 @@ async def doctor(session: Session, args: Namespace) -> int:
         if session.terminal.is_for_people:
             _show(session, check)
     found = sum(check.result == "finding" for check in checks)
-    if not session.terminal.data({"findings": found, "checks": [asdict(check) for check in checks]}, "checks"):
+    if not session.terminal.data(
+        {"findings": found, "checks": [asdict(check) for check in checks]}, "checks"
+    ):
         session.terminal.line(f"checks: {len(checks)}, findings: {found}", "1")
     return Exit.FOUND if found else Exit.FINE
 
@@ -46,7 +48,9 @@ async def _all(session: Session, vault: str | None, app: str | None) -> AsyncIte
         yield finding(error)
         return
     yield Check(
-        "note", f"rights are checked as {caller}", fix="what the app's own identity may do, a dry run by HTTP tells"
+        "note",
+        f"rights are checked as {caller}",
+        fix="what the app's own identity may do, a dry run by HTTP tells",
     )
     for check in (await _policy(session), await _queues(session)):
         yield check
@@ -71,7 +75,12 @@ async def _policy(session: Session) -> Check:
     except RekeyError as error:
         return finding(error)
     if problems:
-        return Check("finding", f"the policy document: {'; '.join(problems)}", str(store.ref), "rekey policy rollback")
+        return Check(
+            "finding",
+            f"the policy document: {'; '.join(problems)}",
+            str(store.ref),
+            "rekey policy rollback",
+        )
     return Check("fine", "the policy document can be followed", str(store.ref))
 
 
@@ -83,7 +92,11 @@ async def _queues(session: Session) -> Check:
     given_up = {name: waiting[f"{name}-poison"] for name in QUEUES if waiting[f"{name}-poison"]}
     if given_up:
         told = ", ".join(f"{count} of {name}" for name, count in given_up.items())
-        return Check("finding", f"messages were given up on: {told}", fix="see the runbook, on poison messages")
+        return Check(
+            "finding",
+            f"messages were given up on: {told}",
+            fix="see the runbook, on poison messages",
+        )
     told = ", ".join(f"{name} {count}" for name, count in waiting.items() if count is not None)
     return Check("fine", f"messages on the queues: {told or 'none, and no queue yet'}")
 
@@ -95,9 +108,13 @@ async def _vaults(session: Session, engine: Engine, vaults: Sequence[str]) -> As
             yield finding(vault_unread.error)
         if not listed.unread:
             managed = sum(one.managed is not None for one in listed.found)
-            yield Check("fine", f"can be listed; secrets: {len(listed.found)}, managed: {managed}", vault)
+            yield Check(
+                "fine", f"can be listed; secrets: {len(listed.found)}, managed: {managed}", vault
+            )
         turn = asyncio.Semaphore(AT_ONCE)
-        looks = [_secret(session, engine, one, turn) for one in listed.found if one.state not in UNUSED]
+        looks = [
+            _secret(session, engine, one, turn) for one in listed.found if one.state not in UNUSED
+        ]
         for check in await asyncio.gather(*looks):
             yield check
 
@@ -139,4 +156,6 @@ def _show(session: Session, check: Check) -> None:
     place = f" ({check.where})" if check.where else ""
     session.terminal.line(f"{check.result}: {check.what}{place}", COLOURS.get(check.result, ""))
     if check.fix:
-        session.terminal.line(f"    fix: {check.fix}" if check.result == "finding" else f"    {check.fix}")
+        session.terminal.line(
+            f"    fix: {check.fix}" if check.result == "finding" else f"    {check.fix}"
+        )

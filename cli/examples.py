@@ -15,7 +15,10 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "rekey status --state attention --watch",
         "rekey status -o tsv --query 'secrets[?owner==`team-a`].[secret, due]'",
     ),
-    "show": ("rekey show prod/billing-storage", "rekey show prod/billing-storage -o json --query due"),
+    "show": (
+        "rekey show prod/billing-storage",
+        "rekey show prod/billing-storage -o json --query due",
+    ),
     "history": ("rekey history prod/billing-storage", "rekey history prod/billing-storage -o csv"),
     "plan": ("rekey plan --days 60", "rekey plan --vault prod -o json"),
     "rotate": (
@@ -23,8 +26,14 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "rekey rotate prod/billing-storage --force --reason 'planned' --wait",
         "rekey rotate prod/billing-storage --compromised --reason 'key seen in a log' --wait",
     ),
-    "retire": ("rekey retire prod/billing-storage --dry-run", "rekey retire prod/billing-storage --wait"),
-    "restore": ("rekey restore prod/billing-storage --dry-run", "rekey restore prod/billing-storage --wait"),
+    "retire": (
+        "rekey retire prod/billing-storage --dry-run",
+        "rekey retire prod/billing-storage --wait",
+    ),
+    "restore": (
+        "rekey restore prod/billing-storage --dry-run",
+        "rekey restore prod/billing-storage --wait",
+    ),
     "unpark": ("rekey unpark prod/billing-storage --wait",),
     "wait": (
         "rekey wait prod/billing-storage",
@@ -35,15 +44,28 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "rekey incident begin --name 'billing-*' --reason 'key in a log' --wait 600",
     ),
     "incident follow": ("rekey incident follow 20261125T090010Z-1a2b3c4d --wait 600",),
-    "incident list": ("rekey incident list", "rekey incident list -o json --query 'incidents[0].id'"),
-    "doctor": ("rekey doctor", "rekey doctor --vault prod", "rekey doctor --app <resource id of the app>"),
+    "incident list": (
+        "rekey incident list",
+        "rekey incident list -o json --query 'incidents[0].id'",
+    ),
+    "doctor": (
+        "rekey doctor",
+        "rekey doctor --vault prod",
+        "rekey doctor --app <resource id of the app>",
+    ),
     "adopt": (
         "rekey adopt prod/legacy-key --provider <resource id of the storage account> --dry-run",
         "rekey adopt prod/legacy-key --provider <resource id of the storage account> --owner team-a --yes",
     ),
     "discover": ("rekey discover", "rekey discover --older-than-days 0 -o csv"),
-    "report": ("rekey report --format html --out report.html", "rekey report -o json --query 'secrets[?!compliant]'"),
-    "init": ("rekey init", "rekey init --vault prod --scope /subscriptions/<id>/resourceGroups/data"),
+    "report": (
+        "rekey report --format html --out report.html",
+        "rekey report -o json --query 'secrets[?!compliant]'",
+    ),
+    "init": (
+        "rekey init",
+        "rekey init --vault prod --scope /subscriptions/<id>/resourceGroups/data",
+    ),
     "completion": (
         "rekey completion bash > ~/.local/share/bash-completion/completions/rekey",
         "rekey completion zsh > ~/.zfunc/_rekey",
@@ -56,7 +78,10 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "rekey policy push policy.yaml --reason 'weekends only' --dry-run",
         "rekey policy push policy.yaml --reason 'weekends only'",
     ),
-    "policy history": ("rekey policy history", "rekey policy history -o json --query 'versions[0].version'"),
+    "policy history": (
+        "rekey policy history",
+        "rekey policy history -o json --query 'versions[0].version'",
+    ),
     "policy rollback": ("rekey policy rollback <version> --reason 'back to last week' --dry-run",),
 }
 

@@ -66,7 +66,8 @@ async def gather[T](
 ) -> Gathered[T]:
     """List these vaults, and say on the error stream, if so asked, which of them could not be read.
 
-    `seen` is called with everything as it comes. Raises NothingRead where no vault at all could be read.
+    `seen` is called with everything as it comes. Raises NothingRead where no vault at all could be
+    read.
     """
     items: list[T] = []
     unread: list[Unread] = []
@@ -99,7 +100,11 @@ def _tell(session: Session, unread: Sequence[Unread]) -> None:
         session.terminal.problem(error, exit_of(error))
 
 
-async def inventory(session: Session, engine: Engine, vaults: Iterable[str], *, tell: bool = True) -> Gathered[Entry]:
+async def inventory(
+    session: Session, engine: Engine, vaults: Iterable[str], *, tell: bool = True
+) -> Gathered[Entry]:
     """Say how every secret of these vaults stands, in the order of their names."""
     gathered = await gather(session, vaults, lambda vault: every(engine, [vault]), tell=tell)
-    return Gathered(sorted(gathered.found, key=lambda entry: str(entry.secret.ref)), gathered.unread)
+    return Gathered(
+        sorted(gathered.found, key=lambda entry: str(entry.secret.ref)), gathered.unread
+    )

@@ -34,7 +34,9 @@ async def begin(session: Session, args: Namespace) -> int:
     if args.dry_run:
         return _show(session, counts)
     if not counts["secrets"]:
-        raise NeedsHuman("nothing is in that scope", fix="compare --vault, --name and --source with rekey status")
+        raise NeedsHuman(
+            "nothing is in that scope", fix="compare --vault, --name and --source with rekey status"
+        )
     if not args.yes:
         warning = f"secrets that are rotated and whose old credentials are cut off at once: {counts['secrets']}"
         consent(session.terminal, session.person, warning, "Go on?")
@@ -69,7 +71,9 @@ async def newest(session: Session, args: Namespace) -> int:
 
 
 def _scope_of(incident: Mapping[str, Any]) -> str:
-    return " ".join(filter(None, (", ".join(incident["vaults"]), incident["name"], incident["source"])))
+    return " ".join(
+        filter(None, (", ".join(incident["vaults"]), incident["name"], incident["source"]))
+    )
 
 
 async def _followed(session: Session, path: str, query: Mapping[str, str], seconds: int) -> int:
@@ -108,4 +112,6 @@ def _show(session: Session, body: Mapping[str, Any], following: str = "") -> int
         session.terminal.answer(body)
         if following:
             session.terminal.line(f"follow it: {following}")
-    return {RUNNING: Exit.RUNNING, "needs a person": Exit.FOUND}.get(str(body.get("status")), Exit.FINE)
+    return {RUNNING: Exit.RUNNING, "needs a person": Exit.FOUND}.get(
+        str(body.get("status")), Exit.FINE
+    )

@@ -56,7 +56,9 @@ def _target(args: Namespace) -> Path:
         fix = "choose another file with --out, or overwrite it with --force"
         raise RekeyError(f"{target} is there already", fix=fix)
     if not target.parent.is_dir():
-        raise RekeyError(f"{target.parent} is no folder", fix="create it, or choose another file with --out")
+        raise RekeyError(
+            f"{target.parent} is no folder", fix="create it, or choose another file with --out"
+        )
     return target
 
 
@@ -64,10 +66,14 @@ def _given(args: Namespace, landscape: Landscape) -> list[Mapping[str, Any]]:
     """Return the vaults that the command line names; none where it names none."""
     if not args.vault:
         if args.scope or args.kind:
-            raise BadRequest("--scope and --kind say what a vault may rotate", fix="name it with --vault")
+            raise BadRequest(
+                "--scope and --kind say what a vault may rotate", fix="name it with --vault"
+            )
         return []
     if not args.scope:
-        raise BadRequest("--vault alone may rotate nothing", fix="say with --scope what its secrets may rotate")
+        raise BadRequest(
+            "--vault alone may rotate nothing", fix="say with --scope what its secrets may rotate"
+        )
     return [_entry(name, args, landscape) for name in args.vault]
 
 
@@ -77,7 +83,9 @@ def _entry(name: str, args: Namespace, landscape: Landscape) -> Mapping[str, Any
         return {"name": name}  # The checks say what it lacks.
     kinds = tuple(args.kind or ("storage-key",))
     scopes = tuple(scope.rstrip("/") for scope in args.scope)
-    return Served(vault.name, vault.subscription, vault.group, scopes, kinds, landscape.topic_of(vault)).to_json()
+    return Served(
+        vault.name, vault.subscription, vault.group, scopes, kinds, landscape.topic_of(vault)
+    ).to_json()
 
 
 async def _asked(
@@ -88,4 +96,6 @@ async def _asked(
             "nobody can be asked here which vaults Rekey shall look after",
             fix="name them: rekey init --vault NAME --scope ID, each as often as needed",
         )
-    return [vault.to_json() for vault in await choose(azure, landscape, person or Typist(), terminal)]
+    return [
+        vault.to_json() for vault in await choose(azure, landscape, person or Typist(), terminal)
+    ]

@@ -33,7 +33,9 @@ def vault(policy: Policy, text: str) -> str:
     raise NotFound(f"vault {text[:64]!r} is not served here", fix=fix)
 
 
-def request_for(policy: Policy, text: str, query: Mapping[str, str] | None = None, body: bytes = b"") -> Request:
+def request_for(
+    policy: Policy, text: str, query: Mapping[str, str] | None = None, body: bytes = b""
+) -> Request:
     """Ask for VAULT/NAME, a secret's URL, or a name where there is one vault, as a caller of the HTTP API would."""
     place, name = _parts(policy, text)
     return Request("POST", text, {"vault": place, "name": name}, query or {}, body=body)
@@ -54,7 +56,8 @@ def _parts(policy: Policy, text: str) -> tuple[str, str]:
     served = [SecretRef(url, "").vault_name for url in policy.scopes]
     if len(served) > 1:
         raise NotFound(
-            f"{text[:127]!r} names no vault", fix=f"write VAULT/NAME, such as {served[0]}/{text[:127]}: {_some(served)}"
+            f"{text[:127]!r} names no vault",
+            fix=f"write VAULT/NAME, such as {served[0]}/{text[:127]}: {_some(served)}",
         )
     return served[0], text
 
@@ -81,10 +84,16 @@ async def _missing(engine: Engine, ref: SecretRef) -> NotFound | None:
     if ref.name.lower() in lower:
         return None
     near = difflib.get_close_matches(ref.name.lower(), lower, n=1)
-    fix = f"did you mean {ref.vault_name}/{lower[near[0]]}?" if near else "rekey status shows those that there are"
+    fix = (
+        f"did you mean {ref.vault_name}/{lower[near[0]]}?"
+        if near
+        else "rekey status shows those that there are"
+    )
     return NotFound(f"there is no secret {ref.vault_name}/{ref.name}", fix=fix)
 
 
 def _some(names: Iterable[str]) -> str:
     listed = sorted(names)
-    return ", ".join(listed[:NAMED]) + (f" and {len(listed) - NAMED} more" if len(listed) > NAMED else "")
+    return ", ".join(listed[:NAMED]) + (
+        f" and {len(listed) - NAMED} more" if len(listed) > NAMED else ""
+    )

@@ -16,15 +16,25 @@ def common() -> ArgumentParser:
     """Return what every command has in common."""
     common = Parser(add_help=False)
     common.add_argument("-o", "--output", choices=OUTPUTS, help="how to write the result (table)")
-    common.add_argument("--json", dest="output", action="store_const", const="json", help="the same as -o json")
-    common.add_argument("--query", metavar="JMESPATH", help="write only this of the result: https://jmespath.org")
-    common.add_argument("--settings", metavar="FILE", help="read the settings from a file, not from the environment")
+    common.add_argument(
+        "--json", dest="output", action="store_const", const="json", help="the same as -o json"
+    )
+    common.add_argument(
+        "--query", metavar="JMESPATH", help="write only this of the result: https://jmespath.org"
+    )
+    common.add_argument(
+        "--settings", metavar="FILE", help="read the settings from a file, not from the environment"
+    )
     return common
 
 
 def secret(command: ArgumentParser) -> ArgumentParser:
     """Take one secret."""
-    command.add_argument("secret", metavar=NAMED, help="or the URL of the secret; NAME alone where one vault is served")
+    command.add_argument(
+        "secret",
+        metavar=NAMED,
+        help="or the URL of the secret; NAME alone where one vault is served",
+    )
     return command
 
 
@@ -32,19 +42,27 @@ def watched(command: ArgumentParser) -> ArgumentParser:
     """Let a result be shown again and again."""
     seconds = whole(1, 3600)
     help_text = "show it anew every so many seconds, until Ctrl-C (10)"
-    command.add_argument("--watch", nargs="?", type=seconds, const=10, metavar="SECONDS", help=help_text)
+    command.add_argument(
+        "--watch", nargs="?", type=seconds, const=10, metavar="SECONDS", help=help_text
+    )
     return command
 
 
 def vault(command: ArgumentParser) -> ArgumentParser:
     """Let one vault be chosen."""
-    command.add_argument("--vault", metavar="NAME", help="only the vault with this short name, or URL")
+    command.add_argument(
+        "--vault", metavar="NAME", help="only the vault with this short name, or URL"
+    )
     return command
 
 
-def reasoned(command: ArgumentParser, most: int = MAX_REASON, *, required: bool = False) -> ArgumentParser:
+def reasoned(
+    command: ArgumentParser, most: int = MAX_REASON, *, required: bool = False
+) -> ArgumentParser:
     """Take a reason, for the record."""
-    command.add_argument("--reason", metavar="TEXT", type=line(most), required=required, help="why, for the record")
+    command.add_argument(
+        "--reason", metavar="TEXT", type=line(most), required=required, help="why, for the record"
+    )
     return command
 
 
@@ -62,15 +80,21 @@ def waiting(command: ArgumentParser) -> None:
 
 def status(command: ArgumentParser) -> None:
     """Let some secrets be chosen."""
-    watched(vault(command)).add_argument("--state", choices=(*STATES, ATTENTION), help="only those in this state")
-    command.add_argument("--name", metavar="PATTERN", help="only names that match; * stands for anything")
+    watched(vault(command)).add_argument(
+        "--state", choices=(*STATES, ATTENTION), help="only those in this state"
+    )
+    command.add_argument(
+        "--name", metavar="PATTERN", help="only names that match; * stands for anything"
+    )
     command.add_argument("--owner", help="only this owner's")
     command.add_argument("--rotator", metavar="KIND", help="only this kind")
 
 
 def doctor(command: ArgumentParser) -> None:
     """Let the app itself be looked at."""
-    about = "also see whether the app with this resource id works in Azure: functions, events, sweeps"
+    about = (
+        "also see whether the app with this resource id works in Azure: functions, events, sweeps"
+    )
     vault(command).add_argument("--app", metavar="ID", help=about)
 
 
@@ -88,45 +112,94 @@ def act(command: ArgumentParser, *, forced: bool) -> None:
 def wait(command: ArgumentParser) -> None:
     """Take what is waited for."""
     secret(command)
-    command.add_argument("--state", default="ok", metavar="STATES", help="one state, or several with commas (ok)")
-    command.add_argument("--operation", type=operation, metavar="ID", help="wait for the end of this operation instead")
-    command.add_argument("--action", choices=VERBS, default="rotate", help="what the operation is (rotate)")
-    command.add_argument("--since", type=moment, metavar="TIME", help="when the operation was requested")
-    command.add_argument("--force", action="store_true", help="the operation was requested with --force")
-    command.add_argument("--compromised", action="store_true", help="the operation was requested with --compromised")
-    command.add_argument("--timeout", type=whole(1, 86_400), default=600, metavar="SECONDS", help="at most (600)")
+    command.add_argument(
+        "--state", default="ok", metavar="STATES", help="one state, or several with commas (ok)"
+    )
+    command.add_argument(
+        "--operation",
+        type=operation,
+        metavar="ID",
+        help="wait for the end of this operation instead",
+    )
+    command.add_argument(
+        "--action", choices=VERBS, default="rotate", help="what the operation is (rotate)"
+    )
+    command.add_argument(
+        "--since", type=moment, metavar="TIME", help="when the operation was requested"
+    )
+    command.add_argument(
+        "--force", action="store_true", help="the operation was requested with --force"
+    )
+    command.add_argument(
+        "--compromised", action="store_true", help="the operation was requested with --compromised"
+    )
+    command.add_argument(
+        "--timeout", type=whole(1, 86_400), default=600, metavar="SECONDS", help="at most (600)"
+    )
 
 
 def adopt(command: ArgumentParser) -> None:
     """Take the tags of a secret."""
     secret(command)
-    command.add_argument("--provider", required=True, metavar="ADDRESS", help="the id of what issues the credential")
-    command.add_argument("--credential-id", metavar="ID", help="which credential it is, where that cannot be told")
-    command.add_argument("--validity-days", type=whole(1, 3650), default=90, help="how long a credential lives (90)")
-    command.add_argument("--rotate-before-days", type=whole(1, 3650), help="how long before its expiry it is due")
-    command.add_argument("--overlap-hours", type=whole(0, 8760), help="how long a superseded credential keeps working")
-    command.add_argument("--window", help="when it may be rotated, such as 'Sat,Sun 01:00-05:00 Europe/Berlin'")
-    command.add_argument("--template", help="what the value looks like around {key}, {password} or {secret}")
+    command.add_argument(
+        "--provider", required=True, metavar="ADDRESS", help="the id of what issues the credential"
+    )
+    command.add_argument(
+        "--credential-id", metavar="ID", help="which credential it is, where that cannot be told"
+    )
+    command.add_argument(
+        "--validity-days", type=whole(1, 3650), default=90, help="how long a credential lives (90)"
+    )
+    command.add_argument(
+        "--rotate-before-days", type=whole(1, 3650), help="how long before its expiry it is due"
+    )
+    command.add_argument(
+        "--overlap-hours",
+        type=whole(0, 8760),
+        help="how long a superseded credential keeps working",
+    )
+    command.add_argument(
+        "--window", help="when it may be rotated, such as 'Sat,Sun 01:00-05:00 Europe/Berlin'"
+    )
+    command.add_argument(
+        "--template", help="what the value looks like around {key}, {password} or {secret}"
+    )
     command.add_argument("--logins", help="two SQL logins that alternate, comma-separated")
     command.add_argument("--database", help="the database that {database} names")
     command.add_argument("--rotator", help="the kind, where the address fits several")
     command.add_argument("--owner", help="who answers for it")
-    command.add_argument("--dry-run", action="store_true", help="prove and tell everything, changing nothing")
-    command.add_argument("--yes", action="store_true", help="do not ask, whatever there is to be warned of")
+    command.add_argument(
+        "--dry-run", action="store_true", help="prove and tell everything, changing nothing"
+    )
+    command.add_argument(
+        "--yes", action="store_true", help="do not ask, whatever there is to be warned of"
+    )
 
 
 def init(command: ArgumentParser) -> None:
     """Take what a deployment serves."""
-    command.add_argument("--vault", action="append", help="a vault to look after; asked for if left out")
-    command.add_argument("--scope", action="append", metavar="ID", help="what the vaults' secrets may rotate")
-    command.add_argument("--kind", action="append", choices=TEMPLATE_KINDS, help="what they may be (storage-key)")
+    command.add_argument(
+        "--vault", action="append", help="a vault to look after; asked for if left out"
+    )
+    command.add_argument(
+        "--scope", action="append", metavar="ID", help="what the vaults' secrets may rotate"
+    )
+    command.add_argument(
+        "--kind", action="append", choices=TEMPLATE_KINDS, help="what they may be (storage-key)"
+    )
     command.add_argument("--name", default="rekey", help="how every resource's name begins (rekey)")
-    command.add_argument("--out", default="infra/my.bicepparam", metavar="FILE", help="(infra/my.bicepparam)")
+    command.add_argument(
+        "--out", default="infra/my.bicepparam", metavar="FILE", help="(infra/my.bicepparam)"
+    )
     command.add_argument("--force", action="store_true", help="overwrite the file")
 
 
 def report(command: ArgumentParser) -> None:
     """Take where and how a report is written."""
     formats = ("csv", "html", "json")
-    vault(command).add_argument("--format", choices=formats, default="csv", help="how to write it for auditors (csv)")
-    command.add_argument("--out", metavar="FILE", help="where to write it, in place of standard output")
+    vault(command).add_argument(
+        "--format", choices=formats, default="csv", help="how to write it for auditors (csv)"
+    )
+    command.add_argument(
+        "--out", metavar="FILE", help="where to write it, in place of standard output"
+    )

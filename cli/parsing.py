@@ -29,7 +29,12 @@ class Parser(argparse.ArgumentParser):
 
     def suggestion(self, unknown: Iterable[str]) -> str:
         """Return which options were perhaps meant."""
-        known = [name for action in self._actions for name in action.option_strings if name.startswith("--")]
+        known = [
+            name
+            for action in self._actions
+            for name in action.option_strings
+            if name.startswith("--")
+        ]
         return meant([word.partition("=")[0] for word in unknown if word.startswith("-")], known)
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
@@ -46,5 +51,7 @@ class Parser(argparse.ArgumentParser):
 
 def meant(words: Iterable[str], known: Sequence[str]) -> str:
     """Return `: did you mean …?` for words that are like known ones, empty where none is."""
-    near = [match for word in words for match in difflib.get_close_matches(word, known, n=1, cutoff=0.6)]
+    near = [
+        match for word in words for match in difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    ]
     return f": did you mean {', '.join(dict.fromkeys(near))}?" if near else ""

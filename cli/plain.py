@@ -12,10 +12,14 @@ from engine.errors import AccessDenied, ConfigError, PermanentError, RekeyError,
 
 NOBODY = ("CredentialUnavailableError", "ClientAuthenticationError")
 """How azure-identity names that nobody is signed in."""
-SIGN_IN = "az login, or any other sign-in of https://aka.ms/azsdk/python/identity/defaultazurecredential"
+SIGN_IN = (
+    "az login, or any other sign-in of https://aka.ms/azsdk/python/identity/defaultazurecredential"
+)
 OUT_OF_REACH = "see that this machine reaches it: name, network, VPN, firewall"
 IDENTITY = re.compile(r"the app's identity(?: \(application ([^,]+), object ([^)]+)\))?")
-GRANT = re.compile(r"^grant it the role (.+?) at (.+?), see docs/permissions\.md; a new grant takes minutes$")
+GRANT = re.compile(
+    r"^grant it the role (.+?) at (.+?), see docs/permissions\.md; a new grant takes minutes$"
+)
 
 
 SENT = {
@@ -46,13 +50,17 @@ def plain(error: RekeyError) -> RekeyError:
         return TransientError("you are not signed in", fix=SIGN_IN, code=NO_ANSWER)
     if error.code == NO_ANSWER and not error.fix:
         return TransientError(error.what, where=error.where, fix=OUT_OF_REACH, code=NO_ANSWER)
-    if isinstance(error, ConfigError) and any(problem.startswith(UNSET) for problem in error.problems):
+    if isinstance(error, ConfigError) and any(
+        problem.startswith(UNSET) for problem in error.problems
+    ):
         unset = ConfigError(error.problems)
         unset.fix = APP_SETTINGS
         return unset
     if isinstance(error, AccessDenied):
         what = IDENTITY.sub(_you, error.what)
-        return AccessDenied(what, where=error.where, fix=GRANT.sub(_ask_for, error.fix), code=error.code)
+        return AccessDenied(
+            what, where=error.where, fix=GRANT.sub(_ask_for, error.fix), code=error.code
+        )
     if error.fix in SENT:
         return PermanentError(error.what, where=error.where, fix=advice(error.fix), code=error.code)
     return error

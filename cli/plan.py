@@ -16,7 +16,8 @@ from engine.decide.forecast import plan as foresee
 async def plan(session: Session, args: Namespace) -> int:
     """Tell what the sweeps of the next days will do, and what will expire all the same."""
     engine = await session.ready()
-    # All secrets, since what becomes of a replica depends on its primary; the choice is made at the end.
+    # All secrets, since what becomes of a replica depends on its primary; the choice is made at the
+    # end.
     listed = await gather(session, engine.policy.scopes, engine.vaults.list)
     now, terminal = engine.clock.now(), session.terminal
     only = set(session.vaults(args.vault))
@@ -24,7 +25,11 @@ async def plan(session: Session, args: Namespace) -> int:
     everything = foresee(listed.found, engine.policy, engine.kinds, now, until)
     coming = [event for event in everything if event.secret.ref.vault in only]
     lost = sum(event.what == "expire" for event in coming)
-    result = {"until": iso(until), "coming": [_json(event) for event in coming], "unread": listed.to_json()}
+    result = {
+        "until": iso(until),
+        "coming": [_json(event) for event in coming],
+        "unread": listed.to_json(),
+    }
     if not terminal.data(result, "coming"):
         terminal.line(
             f"until {moment(until)} to come: {len(coming) - lost}, expiries that nothing will prevent: {lost}"
@@ -32,7 +37,8 @@ async def plan(session: Session, args: Namespace) -> int:
         if coming:
             terminal.line()
             rows = [
-                (event.what, moment(event.at), distance(event.at, now), _place(event), event.reason) for event in coming
+                (event.what, moment(event.at), distance(event.at, now), _place(event), event.reason)
+                for event in coming
             ]
             terminal.table(("what", "when", "", "secret", "why"), rows)
     return listed.worst(Exit.FOUND if lost else Exit.FINE)

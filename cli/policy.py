@@ -26,7 +26,9 @@ async def show(session: Session, args: Namespace) -> int:
     store = session.store()
     versions = await store.history()
     if not versions:
-        raise NotFound("there is no policy document yet", fix="write one: rekey policy push FILE --reason TEXT")
+        raise NotFound(
+            "there is no policy document yet", fix="write one: rekey policy push FILE --reason TEXT"
+        )
     text = await store.text(args.version)
     _refuse_foreign(store, text)
     past = next((version for version in versions if version.version == args.version), versions[0])
@@ -43,7 +45,9 @@ async def validate(session: Session, args: Namespace) -> int:
         for problem in problems:
             session.terminal.line(problem)
         session.terminal.line(
-            f"{args.file}, problems: {len(problems)}" if problems else f"{args.file}: can be followed"
+            f"{args.file}, problems: {len(problems)}"
+            if problems
+            else f"{args.file}: can be followed"
         )
     return Exit.FOUND if problems else Exit.FINE
 
@@ -54,9 +58,15 @@ async def diff(session: Session, args: Namespace) -> int:
     old = await _newest(session, store)
     if old:
         _refuse_foreign(store, old)
-    lines = list(difflib.unified_diff(old.splitlines(), new.splitlines(), "in the vault", args.file, lineterm=""))
+    lines = list(
+        difflib.unified_diff(
+            old.splitlines(), new.splitlines(), "in the vault", args.file, lineterm=""
+        )
+    )
     problems = list(store.check(new)[1])
-    effect = await store.consider(new, await _newest_version(store)) if lines and not problems else None
+    effect = (
+        await store.consider(new, await _newest_version(store)) if lines and not problems else None
+    )
     result = {"diff": lines, "problems": problems, "effect": asdict(effect) if effect else None}
     if session.terminal.data(result, "diff"):
         return Exit.FOUND if lines else Exit.FINE
@@ -127,7 +137,9 @@ async def _push(session: Session, text: str, args: Namespace) -> int:
     return Exit.FINE
 
 
-async def _effect(session: Session, text: str, replaced: str | None, args: Namespace) -> Effect | None:
+async def _effect(
+    session: Session, text: str, replaced: str | None, args: Namespace
+) -> Effect | None:
     """Return what a push would do; None where that cannot be seen, which keeps nobody from pushing."""
     try:
         return await session.store().consider(text, replaced)
@@ -147,7 +159,9 @@ def show_effect(terminal: Terminal, effect: Effect) -> None:
     states = list(dict.fromkeys((*(effect.now or {}), *effect.then)))
     now = effect.now if effect.now is not None else {}
     unknown = "unknown" if effect.now is None else "0"
-    rows = [(state, str(now.get(state, unknown)), str(effect.then.get(state, 0))) for state in states]
+    rows = [
+        (state, str(now.get(state, unknown)), str(effect.then.get(state, 0))) for state in states
+    ]
     terminal.table(("secrets", "now", "then"), rows)
     for change in effect.changed:
         terminal.line(f"{change['secret']}: {change['from'] or 'unknown'} -> {change['to']}")
@@ -161,7 +175,9 @@ def _refuse_foreign(store: PolicyStore, text: str) -> None:
     """Refuse to show what cannot be read as a policy: perhaps REKEY_POLICY names the wrong secret."""
     if store.check(text)[1]:
         raise NeedsHuman(
-            "what is in the vault is no policy that can be followed", where=str(store.ref), fix="push anew"
+            "what is in the vault is no policy that can be followed",
+            where=str(store.ref),
+            fix="push anew",
         )
 
 
@@ -179,4 +195,6 @@ def _text(path: str) -> str:
     try:
         return sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise BadRequest(f"{path} cannot be read: {error}", fix="name a text file, or - for standard input") from None
+        raise BadRequest(
+            f"{path} cannot be read: {error}", fix="name a text file, or - for standard input"
+        ) from None

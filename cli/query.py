@@ -25,14 +25,18 @@ def compiled(text: str | None) -> Query | None:
         expression = jmespath.compile(text)
     except jmespath.exceptions.JMESPathError as error:
         problem = str(error).splitlines()[0].rstrip(": ")
-        raise BadRequest(f"--query cannot be read: {problem}", fix="see https://jmespath.org/tutorial.html") from None
+        raise BadRequest(
+            f"--query cannot be read: {problem}", fix="see https://jmespath.org/tutorial.html"
+        ) from None
 
     def pick(data: Any) -> Any:
         try:
             return expression.search(data)
         except jmespath.exceptions.JMESPathError as error:
             problem = str(error).splitlines()[0]
-            raise BadRequest(f"--query does not fit the result: {problem}", fix="look at it with -o json") from None
+            raise BadRequest(
+                f"--query does not fit the result: {problem}", fix="look at it with -o json"
+            ) from None
 
     return pick
 

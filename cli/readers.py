@@ -40,14 +40,18 @@ def line(most: int) -> Callable[[str], str]:
 def version(text: str) -> str:
     """Read a version's id."""
     if not VERSION.fullmatch(text):
-        raise ArgumentTypeError("write a version's id, as `rekey history` and `rekey policy history` show it")
+        raise ArgumentTypeError(
+            "write a version's id, as `rekey history` and `rekey policy history` show it"
+        )
     return text
 
 
 def operation(text: str) -> str:
     """Read an operation's id."""
     if not OPERATION.fullmatch(text):
-        raise ArgumentTypeError("write an operation's id, as `rekey rotate` and `rekey history` show it")
+        raise ArgumentTypeError(
+            "write an operation's id, as `rekey rotate` and `rekey history` show it"
+        )
     return text
 
 

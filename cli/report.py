@@ -54,7 +54,9 @@ def _row(entry: Entry, policy: Policy, now: datetime) -> Row:
     verdicts = {
         "managed": managed is not None or followed,
         "expiry_set": secret.expires is not None,
-        "rotated_within_policy": secret.created + managed.validity > now if managed else followed and not expired,
+        "rotated_within_policy": secret.created + managed.validity > now
+        if managed
+        else followed and not expired,
         "not_overdue": entry.state != "overdue" and not expired,
         "not_parked": entry.state not in ("parked", "drifted"),
     }
@@ -81,11 +83,15 @@ def _row(entry: Entry, policy: Policy, now: datetime) -> Row:
 def as_csv(rows: Sequence[Row]) -> str:
     """Write comma-separated values (RFC 4180) that a spreadsheet takes for nothing but text."""
     heads = [_head(name) for name in rows[0]] if rows else ["no secrets"]
-    return csv_text([heads], [[printable(_cell(name, value)) for name, value in row.items()] for row in rows])
+    return csv_text(
+        [heads], [[printable(_cell(name, value)) for name, value in row.items()] for row in rows]
+    )
 
 
 def _head(name: str) -> str:
-    return {"age_days": "age in days", "validity_days": "validity in days"}.get(name, name.replace("_", " "))
+    return {"age_days": "age in days", "validity_days": "validity in days"}.get(
+        name, name.replace("_", " ")
+    )
 
 
 def _cell(name: str, value: Any) -> str:
@@ -93,7 +99,11 @@ def _cell(name: str, value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if name in TIMES:
-        return moment(datetime.fromisoformat(value)) if value else ("never" if name == "expires" else "")
+        return (
+            moment(datetime.fromisoformat(value))
+            if value
+            else ("never" if name == "expires" else "")
+        )
     return "" if value is None else str(value)
 
 
@@ -104,4 +114,6 @@ def _write(path: str | None, text: str, out: TextIO) -> None:
     try:
         Path(path).write_text(text, encoding="utf-8", newline="")
     except OSError as error:
-        raise BadRequest(f"{path} cannot be written: {error.strerror}", fix="name another file") from None
+        raise BadRequest(
+            f"{path} cannot be written: {error.strerror}", fix="name another file"
+        ) from None

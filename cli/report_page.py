@@ -55,7 +55,10 @@ def as_html(rows: Sequence[Row], now: datetime, unread: Sequence[str] = ()) -> s
         failing=len(failing),
         vaults=_by(lines, "vault"),
         owners=_by(lines, "owner"),
-        parts=[("Not compliant", failing), ("Compliant", [line for line in lines if line.complies])],
+        parts=[
+            ("Not compliant", failing),
+            ("Compliant", [line for line in lines if line.complies]),
+        ],
     )
 
 
@@ -87,5 +90,7 @@ def _template() -> Template:
 
     text = Path(__file__).with_suffix(".html").read_text(encoding="utf-8")
     # A missing cell is empty: the report must come out, whichever columns it has.
-    environment = Environment(autoescape=True, undefined=ChainableUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        autoescape=True, undefined=ChainableUndefined, trim_blocks=True, lstrip_blocks=True
+    )
     return environment.from_string(text)

@@ -25,8 +25,12 @@ from engine.errors import RekeyError
 def carry_out(args: Namespace, env: Mapping[str, str], parts: Parts | None = None) -> int:
     """Run the command; `parts` take the place of the real Azure. Returns the exit code."""
     logging.basicConfig(level=logging.WARNING, format="rekey: %(message)s")
-    logging.getLogger("azure").setLevel(logging.CRITICAL)  # What an SDK warns of comes again as an error.
-    terminal = Terminal(sys.stdout, sys.stderr, args.output or "table", plain=bool(env.get("NO_COLOR")))
+    logging.getLogger("azure").setLevel(
+        logging.CRITICAL
+    )  # What an SDK warns of comes again as an error.
+    terminal = Terminal(
+        sys.stdout, sys.stderr, args.output or "table", plain=bool(env.get("NO_COLOR"))
+    )
     code: int = Exit.FINE
     try:
         terminal = terminal.asking(compiled(args.query))
@@ -46,7 +50,9 @@ def carry_out(args: Namespace, env: Mapping[str, str], parts: Parts | None = Non
     return code
 
 
-def _command(args: Namespace, env: Mapping[str, str], parts: Parts, terminal: Terminal) -> Coroutine[Any, Any, int]:
+def _command(
+    args: Namespace, env: Mapping[str, str], parts: Parts, terminal: Terminal
+) -> Coroutine[Any, Any, int]:
     module, _, name = args.run.partition(":")
     function = getattr(import_module(module), name)
     if args.needs == "nothing":
@@ -58,14 +64,18 @@ def _command(args: Namespace, env: Mapping[str, str], parts: Parts, terminal: Te
     return _run(function, args, values, parts, terminal)
 
 
-async def _before(function: Any, args: Namespace, values: Mapping[str, str], parts: Parts, terminal: Terminal) -> int:
+async def _before(
+    function: Any, args: Namespace, values: Mapping[str, str], parts: Parts, terminal: Terminal
+) -> int:
     """Run a command that comes before there is an app, and so before there are settings."""
     async with signed_in(values, parts) as azure:
         code: int = await function(azure, terminal, parts.person, args)
         return code
 
 
-async def _run(function: Any, args: Namespace, values: Mapping[str, str], parts: Parts, terminal: Terminal) -> int:
+async def _run(
+    function: Any, args: Namespace, values: Mapping[str, str], parts: Parts, terminal: Terminal
+) -> int:
     async with opened(Settings.read(values), parts, terminal) as session:
         if args.watch is None:
             code: int = await function(session, args)

@@ -76,7 +76,9 @@ class Session:
         """Return where the policy document lives; raises ConfigError where there is none."""
         if isinstance(self.service.policies, PolicyStore):
             return self.service.policies
-        raise ConfigError(["REKEY_POLICY is empty: set the id of the secret that holds the policy document"])
+        raise ConfigError(
+            ["REKEY_POLICY is empty: set the id of the secret that holds the policy document"]
+        )
 
     async def caller(self) -> Caller:
         """Say who is signed in, for the record; what that person may do, Azure decides."""
@@ -120,7 +122,9 @@ async def signed_in(env: Mapping[str, str], parts: Parts) -> AsyncIterator[Azure
         yield Azure(identity, arm_endpoint, options, authority=authority)
 
 
-async def _real(stack: AsyncExitStack, authority: str) -> tuple[AsyncTokenCredential, dict[str, Any]]:
+async def _real(
+    stack: AsyncExitStack, authority: str
+) -> tuple[AsyncTokenCredential, dict[str, Any]]:
     from azure.identity.aio import DefaultAzureCredential
 
     from cli.transport import SharedTransport

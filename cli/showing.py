@@ -44,7 +44,9 @@ async def history(session: Session, args: Namespace) -> int:
     async with expected(engine, ref):
         await listing.show(engine, ref)
         past = events(await _versions(session, ref))
-    if not session.terminal.data({"vault": ref.vault, "secret": ref.name, "versions": past}, "versions"):
+    if not session.terminal.data(
+        {"vault": ref.vault, "secret": ref.name, "versions": past}, "versions"
+    ):
         session.terminal.table(HEADS, _rows(past))
     return Exit.FINE
 
@@ -53,8 +55,12 @@ async def _versions(session: Session, ref: SecretRef) -> list[SecretVersion]:
     return newest_first([version async for version in session.service.engine.vaults.versions(ref)])
 
 
-def _show(terminal: Terminal, stands: Mapping[str, Any], now: datetime, coming: Sequence[Coming]) -> None:
-    terminal.fields({name: _written(name, value, now) for name, value in stands.items() if name != "history"})
+def _show(
+    terminal: Terminal, stands: Mapping[str, Any], now: datetime, coming: Sequence[Coming]
+) -> None:
+    terminal.fields(
+        {name: _written(name, value, now) for name, value in stands.items() if name != "history"}
+    )
     if coming:
         terminal.line()
         terminal.table(("next", "when", "", "why"), [_coming_row(event, now) for event in coming])

@@ -49,7 +49,9 @@ def under(azure: Azure, scope: str) -> tuple[AsyncIterator[Credential], ...]:
     """Return one stream for each kind of what is in a scope: an ARM id (lower case), or the id of an application."""
     if not (found := PLACE.fullmatch(scope)):
         return (_application(azure, scope),)
-    return tuple(_inside(scope, listing(azure, found[1], found[2])) for listing in (_accounts, _servers))
+    return tuple(
+        _inside(scope, listing(azure, found[1], found[2])) for listing in (_accounts, _servers)
+    )
 
 
 async def _inside(scope: str, found: AsyncIterator[Credential]) -> AsyncIterator[Credential]:
@@ -62,19 +64,29 @@ async def owned(azure: Azure) -> AsyncIterator[Credential]:
     """Stream the secrets of every application that the signed-in identity owns."""
     graph, where = Graph(azure), "Microsoft Graph"
     claims = await graph.claims(where)
-    path = "/me/ownedObjects" if "scp" in claims else f"/servicePrincipals/{claims.get('oid')}/ownedObjects"
+    path = (
+        "/me/ownedObjects"
+        if "scp" in claims
+        else f"/servicePrincipals/{claims.get('oid')}/ownedObjects"
+    )
     while path:
         answer = await graph.read(path, "listing the applications owned", where)
         for found in answer.get("value", ()):
             if found.get("@odata.type") == APPLICATION:
                 if not found.get("appId"):
-                    raise AccessDenied("an application may be seen, but not read", where=where, fix=READ_APPLICATIONS)
+                    raise AccessDenied(
+                        "an application may be seen, but not read",
+                        where=where,
+                        fix=READ_APPLICATIONS,
+                    )
                 for credential in _secrets(found):
                     yield credential
         path = _path(answer.get("@odata.nextLink", ""), azure)
 
 
-async def _accounts(azure: Azure, subscription: str, group: str | None) -> AsyncIterator[Credential]:
+async def _accounts(
+    azure: Azure, subscription: str, group: str | None
+) -> AsyncIterator[Credential]:
     from azure.mgmt.storage.aio import StorageManagementClient
 
     accounts = StorageManagementClient(**_management(azure, subscription)).storage_accounts
@@ -97,7 +109,10 @@ async def _servers(azure: Azure, subscription: str, group: str | None) -> AsyncI
     async for server in each("listing SQL servers", found, where=where, role="Reader"):
         if _takes_passwords(server):
             yield Credential(
-                "sql-admin-password", str(server.id).lower(), str(server.administrator_login), created=None
+                "sql-admin-password",
+                str(server.id).lower(),
+                str(server.administrator_login),
+                created=None,
             )
 
 
@@ -120,7 +135,10 @@ def _management(azure: Azure, subscription: str) -> dict[str, Any]:
 def _keys(account: StorageAccount) -> list[Credential]:
     times = account.key_creation_time
     named = {"key1": times.key1, "key2": times.key2} if times else {"key1": None, "key2": None}
-    return [Credential("storage-key", str(account.id).lower(), name, created) for name, created in named.items()]
+    return [
+        Credential("storage-key", str(account.id).lower(), name, created)
+        for name, created in named.items()
+    ]
 
 
 def _takes_passwords(server: Server) -> bool:

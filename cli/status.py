@@ -27,7 +27,9 @@ async def status(session: Session, args: Namespace) -> int:
             board.add(entry)
         board.answered(seen["all"])
 
-    listed = await gather(session, session.vaults(args.vault), lambda vault: every(engine, [vault]), seen=take)
+    listed = await gather(
+        session, session.vaults(args.vault), lambda vault: every(engine, [vault]), seen=take
+    )
     _show(session, board, listed)
     waiting = any(entry.state in NEEDS_A_PERSON for entry in board.entries)
     return listed.worst(Exit.FOUND if waiting else Exit.FINE)

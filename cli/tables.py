@@ -21,7 +21,10 @@ def fitted(heads: Sequence[str], rows: Rows, room: int) -> list[int] | None:
     least = [max(map(_longest_word, column)) for column in zip(heads, *rows, strict=True)]
     excess = sum(widths) + GAP * (len(widths) - 1) - room
     while excess > 0:
-        spare, index = max((width - word, place) for place, (width, word) in enumerate(zip(widths, least, strict=True)))
+        spare, index = max(
+            (width - word, place)
+            for place, (width, word) in enumerate(zip(widths, least, strict=True))
+        )
         if spare <= 0:
             return None
         cut = min(spare, excess)
@@ -30,7 +33,9 @@ def fitted(heads: Sequence[str], rows: Rows, room: int) -> list[int] | None:
     return widths
 
 
-def narrowed(heads: Sequence[str], rows: Rows, spare: Sequence[str], room: int) -> tuple[Sequence[str], Rows]:
+def narrowed(
+    heads: Sequence[str], rows: Rows, spare: Sequence[str], room: int
+) -> tuple[Sequence[str], Rows]:
     """Leave out columns that can be spared, one after the other, until the others fit; all stay where that never helps."""
     left = list(range(len(heads)))
     for name in ("", *spare):
@@ -54,7 +59,9 @@ def paint(
     from rich.console import Console
     from rich.text import Text
 
-    console = Console(file=out, force_terminal=True, highlight=False, color_system=None if plain else "standard")
+    console = Console(
+        file=out, force_terminal=True, highlight=False, color_system=None if plain else "standard"
+    )
     heads, rows = narrowed(heads, rows, spare, console.width)
     widths = fitted(heads, rows, console.width)
     if widths:
@@ -70,14 +77,20 @@ def paint(
 
 
 def _side_by_side(
-    console: object, heads: Sequence[str], rows: Rows, widths: Sequence[int], colours: Mapping[str, str]
+    console: object,
+    heads: Sequence[str],
+    rows: Rows,
+    widths: Sequence[int],
+    colours: Mapping[str, str],
 ) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     assert isinstance(console, Console)  # noqa: S101 - `paint` makes it; rich is imported late
-    table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold", show_edge=False)
+    table = Table(
+        box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold", show_edge=False
+    )
     for head, width in zip(heads, widths, strict=True):
         table.add_column(Text(head), width=width)
     for row in rows:
@@ -101,4 +114,8 @@ def _longest_word(text: str) -> int:
 
 
 def _joined(cells: Sequence[str], widths: Sequence[int]) -> str:
-    return (" " * GAP).join(f"{cell:{width}}" for cell, width in zip(cells, widths, strict=True)).rstrip()
+    return (
+        (" " * GAP)
+        .join(f"{cell:{width}}" for cell, width in zip(cells, widths, strict=True))
+        .rstrip()
+    )

@@ -16,7 +16,9 @@ from engine.errors import RekeyError
 
 RED, YELLOW, GREEN, GREY, BOLD = "31", "33", "32", "2", "1"
 COLOURS: Mapping[str, str] = {
-    **dict.fromkeys(("overdue", "parked", "drifted", "dropped", "expire", "finding", "failed", "-"), RED),
+    **dict.fromkeys(
+        ("overdue", "parked", "drifted", "dropped", "expire", "finding", "failed", "-"), RED
+    ),
     **dict.fromkeys(("due", "remind", "waiting", "note", "@"), YELLOW),
     **dict.fromkeys(("ok", "fine", "succeeded", "+"), GREEN),
     **dict.fromkeys(("disabled", "unmanaged"), GREY),
@@ -88,7 +90,9 @@ class Terminal:
         for row in body:
             self.line("  ".join(row))
 
-    def table(self, heads: Sequence[str], rows: Sequence[Sequence[str]], spare: Sequence[str] = ()) -> None:
+    def table(
+        self, heads: Sequence[str], rows: Sequence[Sequence[str]], spare: Sequence[str] = ()
+    ) -> None:
         """Write rows in columns; the first column's word decides its colour.
 
         `spare` names columns that a narrow terminal does without.
@@ -108,7 +112,11 @@ class Terminal:
 
     def fields(self, data: Mapping[str, Any]) -> None:
         """Write what has a value, one to a line."""
-        shown = {name.replace("_", " "): value for name, value in data.items() if value not in (None, "", [])}
+        shown = {
+            name.replace("_", " "): value
+            for name, value in data.items()
+            if value not in (None, "", [])
+        }
         width = max(map(len, shown), default=0)
         for name, value in shown.items():
             self.line(f"{name:{width}}  {_word(value)}")
@@ -137,7 +145,12 @@ class Terminal:
         self.progress("")
         error = plain(error)
         if self.output == "json":
-            data = {"problem": error.what, "where": error.where, "fix": error.fix, "exit": int(code)}
+            data = {
+                "problem": error.what,
+                "where": error.where,
+                "fix": error.fix,
+                "exit": int(code),
+            }
             self.err.write(json.dumps(data, indent=2) + "\n")
             return
         self.err.write("rekey: " + "\n".join(map(printable, str(error).splitlines())) + "\n")

@@ -38,7 +38,9 @@ async def wait(session: Session, args: Namespace) -> int:
         session.terminal.progress(f"{stands['state']}: {stands['reason']}")
         await engine.clock.sleep(min(LOOK_SECONDS, left))
     session.terminal.progress("")
-    shown = {name: stands[name] for name in ("vault", "secret", "version", "state", "reason", "fix")}
+    shown = {
+        name: stands[name] for name in ("vault", "secret", "version", "state", "reason", "fix")
+    }
     if not session.terminal.data(shown):
         session.terminal.fields(shown)
     return Exit.FINE if stands["state"] in states else Exit.RUNNING
@@ -53,7 +55,9 @@ async def _stands(session: Session, ref: SecretRef) -> dict[str, Any]:
 def _states(text: str) -> list[str]:
     states = [word.strip().lower() for word in text.split(",")]
     if unknown := [word for word in states if word not in STATES]:
-        raise BadRequest(f"--state: there is no {unknown[0][:40]!r}", fix=f"write some of {', '.join(STATES)}")
+        raise BadRequest(
+            f"--state: there is no {unknown[0][:40]!r}", fix=f"write some of {', '.join(STATES)}"
+        )
     return states
 
 
@@ -61,7 +65,9 @@ async def _operation(session: Session, args: Namespace) -> int:
     engine = await session.ready()
     since = args.since or stamp(engine.clock.now() - RECENTLY)
     flags = {name: "true" for name in ("force", "compromised") if getattr(args, name)}
-    request = request_for(session.deployed, args.secret, {"action": args.action, "since": since, **flags})
+    request = request_for(
+        session.deployed, args.secret, {"action": args.action, "since": since, **flags}
+    )
     request = replace(request, path={**request.path, "operation": args.operation})
     session.terminal.progress(f"operation {args.operation} is followed")
     async with expected(engine, request.secret(session.deployed)):

@@ -25,7 +25,9 @@ class Frame(io.StringIO):
         return self._screen.isatty()
 
 
-async def watch(session: Session, seconds: int, run: Callable[[Session], Awaitable[int]]) -> NoReturn:
+async def watch(
+    session: Session, seconds: int, run: Callable[[Session], Awaitable[int]]
+) -> NoReturn:
     """Show until somebody interrupts it; what passes by itself is told, and ends nothing."""
     while True:
         frame = Frame(session.terminal.out)
@@ -38,6 +40,8 @@ async def watch(session: Session, seconds: int, run: Callable[[Session], Awaitab
             pass  # The problems have been told.
         session.terminal.clear()
         session.terminal.out.write(frame.getvalue())
-        session.terminal.line(f"at {session.now():%H:%M:%S}Z; again in {seconds} s, until Ctrl-C", "2")
+        session.terminal.line(
+            f"at {session.now():%H:%M:%S}Z; again in {seconds} s, until Ctrl-C", "2"
+        )
         session.terminal.out.flush()
         await session.service.engine.clock.sleep(seconds)

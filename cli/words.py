@@ -1,6 +1,7 @@
 """Words of the command line that the app defines elsewhere.
 
-They are written here a second time because their own modules take longer to import than `rekey --help` may take
+They are written here a second time because their own modules take longer to import than `rekey
+--help` may take
 altogether. A test holds both together.
 """
 

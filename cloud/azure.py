@@ -9,7 +9,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cloud.meter.metering import count_refusal
-from engine.errors import AccessDenied, NeedsHuman, NotFound, PermanentError, RekeyError, TransientError
+from engine.errors import (
+    AccessDenied,
+    NeedsHuman,
+    NotFound,
+    PermanentError,
+    RekeyError,
+    TransientError,
+)
 
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
@@ -17,10 +24,21 @@ if TYPE_CHECKING:
 
     from cloud.sql.servers import SqlServers
 
-READING: Mapping[str, Any] = {"connection_timeout": 5, "read_timeout": 10, "retry_total": 3, "logging_enable": False}
+READING: Mapping[str, Any] = {
+    "connection_timeout": 5,
+    "read_timeout": 10,
+    "retry_total": 3,
+    "logging_enable": False,
+}
 """Options of a call that changes nothing: the SDK may retry it, honouring Retry-After."""
-CHANGING: Mapping[str, Any] = {"connection_timeout": 5, "read_timeout": 15, "retry_total": 0, "logging_enable": False}
-"""Options of a call that changes something: never retried blindly, since its effect may have come without its answer."""
+CHANGING: Mapping[str, Any] = {
+    "connection_timeout": 5,
+    "read_timeout": 15,
+    "retry_total": 0,
+    "logging_enable": False,
+}
+"""Options of a call that changes something: never retried blindly, since its effect may have come
+without its answer."""
 
 FOREIGN = re.compile(r"AKV10032|Invalid issuer")
 """What Key Vault says to a token of a tenant that it does not trust."""
@@ -56,7 +74,8 @@ class Azure:
     def client_options(self) -> dict[str, Any]:
         """The options of one client over azure-core, with retries of its own: a policy serves one pipeline.
 
-        A storage client takes `options`: its own retries know nothing of Retry-After, and wait seconds.
+        A storage client takes `options`: its own retries know nothing of Retry-After, and wait
+        seconds.
         """
         from cloud.retries import ShortRetries
 
@@ -88,7 +107,9 @@ async def call[T](what: str, request: Awaitable[T], *, where: str, role: str = "
     raise problem
 
 
-async def each[T](what: str, found: AsyncIterable[T], *, where: str, role: str = "") -> AsyncIterator[T]:
+async def each[T](
+    what: str, found: AsyncIterable[T], *, where: str, role: str = ""
+) -> AsyncIterator[T]:
     """Stream what an SDK lists page by page, with the errors of `call`."""
     pages = aiter(found)
     with suppress(StopAsyncIteration):
@@ -102,26 +123,40 @@ def translate(error: AzureError, what: str, where: str, role: str) -> RekeyError
 
     if not isinstance(error, HttpResponseError) or error.status_code is None:
         # No answer: the network, a time-out, or no token to be had.
-        return TransientError(f"{what} got no answer: {type(error).__name__}", where=where, code=NO_ANSWER)
+        return TransientError(
+            f"{what} got no answer: {type(error).__name__}", where=where, code=NO_ANSWER
+        )
     status, code, text = error.status_code, error_code(error), _message(error)
     described = f"{what} was answered {status} {code}"
     if status in BUSY:
         return TransientError(described, where=where, code=code, retry_after=retry_after(error))
     if FOREIGN.search(text):
-        return AccessDenied(f"{described}: {where} is in another tenant", where=where, fix=FOREIGN_FIX, code=code)
+        return AccessDenied(
+            f"{described}: {where} is in another tenant", where=where, fix=FOREIGN_FIX, code=code
+        )
     if status == 401:  # noqa: PLR2004
         return TransientError(f"{described}: the app's token was refused", where=where, code=code)
     if code == "ForbiddenByFirewall":
         fix = "let the app's network in: a virtual network rule, a private endpoint, or its outbound addresses"
         return AccessDenied(f"{described} by its firewall", where=where, fix=fix, code=code)
-    if code == KEYLESS and role:  # Of the app's own account: a key that is being proven needs no role.
-        return AccessDenied(f"{described}: the account takes no keys", where=where, fix=KEYLESS_FIX, code=code)
+    if (
+        code == KEYLESS and role
+    ):  # Of the app's own account: a key that is being proven needs no role.
+        return AccessDenied(
+            f"{described}: the account takes no keys", where=where, fix=KEYLESS_FIX, code=code
+        )
     if status == 403:  # noqa: PLR2004
-        return AccessDenied(f"{described} for {_caller(text)}", where=where, fix=_grant(role, where), code=code)
+        return AccessDenied(
+            f"{described} for {_caller(text)}", where=where, fix=_grant(role, where), code=code
+        )
     if status == 404:  # noqa: PLR2004
-        return NotFound(described, where=where, fix="restore what was deleted, or correct the tags", code=code)
+        return NotFound(
+            described, where=where, fix="restore what was deleted, or correct the tags", code=code
+        )
     if code == "ObjectIsDeletedButRecoverable":
-        return NeedsHuman(described, where=where, fix="recover the deleted secret, or purge it", code=code)
+        return NeedsHuman(
+            described, where=where, fix="recover the deleted secret, or purge it", code=code
+        )
     if status in (409, 412):
         return TransientError(described, where=where, code=code)
     return PermanentError(f"{described}: {text[:200]}", where=where, code=code)
@@ -151,7 +186,9 @@ def _message(error: HttpResponseError) -> str:
 
 def _caller(message: str) -> str:
     """Pick out of Azure's message whom it refused: Key Vault says appid=…;oid=…, Resource Manager names both in words."""
-    ids = re.search(r"appid=([\w-]+);oid=([\w-]+)|client '([\w-]+)' with object id '([\w-]+)'", message)
+    ids = re.search(
+        r"appid=([\w-]+);oid=([\w-]+)|client '([\w-]+)' with object id '([\w-]+)'", message
+    )
     if not ids:
         return "the app's identity"
     app, oid = ids[1] or ids[3], ids[2] or ids[4]

@@ -1,7 +1,9 @@
 """The policy document where it lives: a Key Vault secret, so that it is encrypted, access-controlled and versioned.
 
-What cannot be followed never counts. While the newest version is wrong or cannot be read, the last good one holds. A process
-that has seen none yet looks for it behind versions that are wrong; behind one that is disabled or cannot be read it never looks,
+What cannot be followed never counts. While the newest version is wrong or cannot be read, the last
+good one holds. A process
+that has seen none yet looks for it behind versions that are wrong; behind one that is disabled or
+cannot be read it never looks,
 since an earlier one may grant more.
 """
 
@@ -30,9 +32,11 @@ log = logging.getLogger("rekey.policy")
 audit = logging.getLogger("rekey.audit")
 
 FRESH_SECONDS = 300.0
-"""How long a policy is used before its secret is read again, and how long work waits while none is to be had."""
+"""How long a policy is used before its secret is read again, and how long work waits while none is
+to be had."""
 FAILED_SECONDS = 30.0
-"""How long a failure is remembered where no policy is to be had, so that whoever asks again costs the vault nothing."""
+"""How long a failure is remembered where no policy is to be had, so that whoever asks again costs
+the vault nothing."""
 PATIENCE_SECONDS = 3.0
 """How long a reading may take while a policy is held."""
 LOOK_BACK = 10
@@ -81,7 +85,9 @@ class PolicyStore:
     `deployed` is what the settings grant, with `own` set to the secret that holds the document.
     """
 
-    def __init__(self, vaults: Versions, ref: SecretRef, deployed: Policy, kinds: Kinds, clock: Clock) -> None:
+    def __init__(
+        self, vaults: Versions, ref: SecretRef, deployed: Policy, kinds: Kinds, clock: Clock
+    ) -> None:
         self.ref = ref
         self._vaults = vaults
         self._deployed = deployed
@@ -118,7 +124,9 @@ class PolicyStore:
 
     async def text(self, version: str | None = None) -> str:
         """Return a version's text; None for the newest."""
-        read = self._vaults.read_version(self.ref, version) if version else self._vaults.read(self.ref)
+        read = (
+            self._vaults.read_version(self.ref, version) if version else self._vaults.read(self.ref)
+        )
         return _text(await read)
 
     async def consider(self, text: str, replacing: str | None) -> Effect:
@@ -128,13 +136,17 @@ class PolicyStore:
             now = await self.current()
         except TransientError:
             now = None
-        return await effect(self._secrets(), now, self._deployed.under(document), self._kinds, self._clock.now())
+        return await effect(
+            self._secrets(), now, self._deployed.under(document), self._kinds, self._clock.now()
+        )
 
     async def push(self, text: str, *, by: str, why: str, replacing: str | None) -> SecretVersion:
         """Write a new version, if it can be followed and `replacing` (None: there is none) is still the newest, enabled or not.
 
-        To roll back is to push the text of an earlier version. Key Vault compares nothing when it writes: of two pushes at the
-        same time on two instances the later one counts. Raises Unfollowable or Outdated, nothing changed.
+        To roll back is to push the text of an earlier version. Key Vault compares nothing when it
+        writes: of two pushes at the
+        same time on two instances the later one counts. Raises Unfollowable or Outdated, nothing
+        changed.
         """
         async with self._turn:
             await self._pushable(text, replacing)
@@ -250,6 +262,8 @@ class PolicyStore:
 def _text(secret: SecretVersion) -> str:
     if secret.value is None:
         raise NeedsHuman(
-            "the policy document is disabled", where=str(secret.ref), fix="push a version, or enable its current one"
+            "the policy document is disabled",
+            where=str(secret.ref),
+            fix="push a version, or enable its current one",
         )
     return secret.value.reveal()

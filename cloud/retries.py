@@ -1,6 +1,7 @@
 """The SDKs' own retries, which wait a few seconds at most. Imports azure-core: import it when first used.
 
-An SDK sleeps for as long as Retry-After says, under a lease or in a bounded call. A longer pause is left to the queue:
+An SDK sleeps for as long as Retry-After says, under a lease or in a bounded call. A longer pause is
+left to the queue:
 `cloud.azure.translate` hands it on, and `engine.service` puts the message off.
 """
 

@@ -35,10 +35,13 @@ RUNBOOK = re.compile(r"https?://[^\s#<>\"']{1,2000}", re.ASCII)
 CRON_PART = re.compile(r"(\*|(?P<first>\w+)(-(?P<last>\w+))?)(/[1-9][0-9]*)?", re.ASCII)
 CRON_BOUNDS = ((0, 59), (0, 59), (0, 23), (1, 31), (1, 12), (0, 6))
 CRON_NAMES = {
-    4: frozenset({"jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"}),
+    4: frozenset(
+        {"jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"}
+    ),
     5: frozenset({"sun", "mon", "tue", "wed", "thu", "fri", "sat"}),
 }
-"""https://learn.microsoft.com/azure/azure-functions/functions-bindings-timer#ncrontab-expressions. A timer whose schedule
+"""https://learn.microsoft.com/azure/azure-functions/functions-bindings-timer#ncrontab-expressions.
+A timer whose schedule
 cannot be read is left out by the host, which says so in its log only."""
 
 
@@ -47,7 +50,8 @@ class Settings:
     """What the app was told."""
 
     scopes: Mapping[str, tuple[str, ...]]
-    """Vault URL → the scopes (lower case) whose sources its secrets may rotate; every listed vault is a key."""
+    """Vault URL → the scopes (lower case) whose sources its secrets may rotate; every listed vault
+    is a key."""
     storage: HostStorage
     arm_endpoint: str
     event_topic: str | None
@@ -60,7 +64,8 @@ class Settings:
     tenant_id: str | None = None
     """The tenant of the app's identity; None where its tokens must tell."""
     deployment: str = ""
-    """What this deployment is called on the versions that it writes: the app's name, else its storage account's."""
+    """What this deployment is called on the versions that it writes: the app's name, else its
+    storage account's."""
     schedule: str = HOURLY
     """When vaults are swept: NCRONTAB, in UTC."""
 
@@ -78,7 +83,11 @@ class Settings:
         policy = _policy(env.get("REKEY_POLICY", "").strip(), vaults, problems)
         _schedule(env.get("REKEY_SWEEP_SCHEDULE", HOURLY), problems)
         _runbook(env.get("REKEY_RUNBOOK", ""), problems)
-        problems += [_unknown(name) for name in sorted(env) if name.startswith("REKEY_") and name not in KNOWN]
+        problems += [
+            _unknown(name)
+            for name in sorted(env)
+            if name.startswith("REKEY_") and name not in KNOWN
+        ]
         if problems or storage is None:
             raise ConfigError(problems)
         return cls(
@@ -99,7 +108,9 @@ class Settings:
 def _storage(env: Mapping[str, str], problems: list[str]) -> HostStorage | None:
     storage = HostStorage.from_settings(env)
     if storage is None:
-        problems.append(f"{CONNECTION} is missing: set a connection string, or {CONNECTION}__accountName")
+        problems.append(
+            f"{CONNECTION} is missing: set a connection string, or {CONNECTION}__accountName"
+        )
     elif not storage.is_plausible:
         # The text itself holds a key, so it is not shown.
         problems.append(
@@ -120,7 +131,9 @@ def _runbook(address: str, problems: list[str]) -> None:
 def _vaults(text: str, problems: list[str]) -> list[str]:
     urls = [part.strip().rstrip("/").lower() for part in text.split(",") if part.strip()]
     if not urls:
-        problems.append("REKEY_VAULTS is empty: list the vaults' URLs, such as https://prod.vault.azure.net")
+        problems.append(
+            "REKEY_VAULTS is empty: list the vaults' URLs, such as https://prod.vault.azure.net"
+        )
     problems.extend(
         f"REKEY_VAULTS: {url!r} is no vault's URL: write https://<vault>.vault.azure.net"
         for url in urls
@@ -145,13 +158,19 @@ def _scopes(text: str, vaults: list[str], problems: list[str]) -> dict[str, tupl
         problems.append(f"REKEY_SCOPES is not a JSON object: write {shape}")
         return {}
     bound = {str(vault).strip().rstrip("/").lower(): scopes for vault, scopes in data.items()}
-    problems.extend(f"REKEY_SCOPES binds {vault!r}: add it to REKEY_VAULTS" for vault in bound if vault not in vaults)
+    problems.extend(
+        f"REKEY_SCOPES binds {vault!r}: add it to REKEY_VAULTS"
+        for vault in bound
+        if vault not in vaults
+    )
     return {vault: _bound(vault, bound.get(vault), problems) for vault in vaults}
 
 
 def _bound(vault: str, scopes: object, problems: list[str]) -> tuple[str, ...]:
     if not isinstance(scopes, list) or not scopes:
-        problems.append(f"REKEY_SCOPES binds nothing to {vault}: list the scopes that its secrets may rotate")
+        problems.append(
+            f"REKEY_SCOPES binds nothing to {vault}: list the scopes that its secrets may rotate"
+        )
         return ()
     tidy = [str(scope).strip().rstrip("/").lower() for scope in scopes]
     problems.extend(
@@ -178,17 +197,23 @@ def _policy(text: str, vaults: list[str], problems: list[str]) -> SecretRef | No
         return None
     found = URL.fullmatch(text)
     if found is None or (found[3] or "/") != "/":
-        problems.append("REKEY_POLICY is no secret's id without a version: write https://<vault>/secrets/<name>")
+        problems.append(
+            "REKEY_POLICY is no secret's id without a version: write https://<vault>/secrets/<name>"
+        )
         return None
     ref = SecretRef.parse(text)
     if ref.vault not in vaults:
-        problems.append(f"REKEY_POLICY is in {ref.vault}: add that vault to REKEY_VAULTS, or move the document")
+        problems.append(
+            f"REKEY_POLICY is in {ref.vault}: add that vault to REKEY_VAULTS, or move the document"
+        )
     return ref
 
 
 def _schedule(text: str, problems: list[str]) -> None:
     fields = text.split()
-    if len(fields) != len(CRON_BOUNDS) or not all(_is_cron(place, field) for place, field in enumerate(fields)):
+    if len(fields) != len(CRON_BOUNDS) or not all(
+        _is_cron(place, field) for place, field in enumerate(fields)
+    ):
         problems.append(
             f"REKEY_SWEEP_SCHEDULE is {text!r}: write six fields, second minute hour day month weekday, such as {HOURLY}"
         )
@@ -201,7 +226,8 @@ def _is_cron(place: int, field: str) -> bool:
         found = CRON_PART.fullmatch(part)
         ends = [end for end in (found["first"], found["last"]) if end] if found else [""]
         if not all(
-            end.lower() in CRON_NAMES.get(place, ()) or (end.isdigit() and low <= int(end) <= high) for end in ends
+            end.lower() in CRON_NAMES.get(place, ()) or (end.isdigit() and low <= int(end) <= high)
+            for end in ends
         ):
             return False
     return True

@@ -1,6 +1,7 @@
 """Key Vaults over Microsoft's SDK.
 
-A vault that is not listed is refused here, before a client for it exists, so that no token is ever sent to it.
+A vault that is not listed is refused here, before a client for it exists, so that no token is ever
+sent to it.
 """
 
 from __future__ import annotations
@@ -38,14 +39,18 @@ class KeyVaults:
             secret = await call("reading the secret", request, where=str(ref), role=ROLE)
         except AccessDenied as error:
             if error.code == "SecretDisabled":
-                return SecretVersion(ref, None, None, enabled=False, created=NEVER, expires=None, content_type=None)
+                return SecretVersion(
+                    ref, None, None, enabled=False, created=NEVER, expires=None, content_type=None
+                )
             raise
         return _version(ref, secret.properties, secret.value)
 
     async def read_version(self, ref: SecretRef, version: str) -> SecretVersion:
         """Return one version with its value; AccessDenied where it is disabled."""
         request = self._client(ref.vault).get_secret(ref.name, version, **READING)
-        secret = await call("reading an earlier version", request, where=f"{ref}/{version}", role=ROLE)
+        secret = await call(
+            "reading an earlier version", request, where=f"{ref}/{version}", role=ROLE
+        )
         return _version(ref, secret.properties, secret.value)
 
     async def publish(self, ref: SecretRef, draft: Draft) -> SecretVersion:
@@ -87,18 +92,24 @@ class KeyVaults:
         async for properties in each("listing", found, where=vault, role=ROLE):
             yield _version(SecretRef(vault, str(properties.name)), properties, None)
 
-    async def page(self, vault: str, token: str | None) -> tuple[Sequence[SecretVersion], str | None]:
+    async def page(
+        self, vault: str, token: str | None
+    ) -> tuple[Sequence[SecretVersion], str | None]:
         """Return the secrets of one page, 25 at most and perhaps none, as `list` does, and the next page's token if there is one."""
         client = self._client(vault)
         if token and not _leads_to(token, vault):
             # It is the address of the next page, and the app's token goes there.
-            raise NeedsHuman("the page's token leads elsewhere", where=vault, fix="begin with the first page")
+            raise NeedsHuman(
+                "the page's token leads elsewhere", where=vault, fix="begin with the first page"
+            )
         pages: Any = client.list_properties_of_secrets(**READING).by_page(token)
         try:
             page = await call("listing the secrets", anext(pages), where=vault, role=ROLE)
         except StopAsyncIteration:
             return [], None
-        return [_version(SecretRef(vault, str(one.name)), one, None) async for one in page], pages.continuation_token
+        return [
+            _version(SecretRef(vault, str(one.name)), one, None) async for one in page
+        ], pages.continuation_token
 
     async def versions(self, ref: SecretRef) -> AsyncIterator[SecretVersion]:
         """Stream every version of one secret, in no order, without values; none where there is no such secret."""
@@ -112,7 +123,9 @@ class KeyVaults:
         if vault not in self._clients:
             from azure.keyvault.secrets.aio import SecretClient
 
-            self._clients[vault] = SecretClient(vault, self._azure.credential, **self._azure.client_options)
+            self._clients[vault] = SecretClient(
+                vault, self._azure.credential, **self._azure.client_options
+            )
         return self._clients[vault]
 
 
@@ -120,7 +133,11 @@ def _leads_to(token: str, vault: str) -> bool:
     """Tell whether a page's address is one of this vault; Key Vault's own name the default port."""
     try:
         page, own = urlsplit(token), urlsplit(vault)
-        same = page.scheme == "https" and page.hostname == own.hostname and (page.port or 443) == (own.port or 443)
+        same = (
+            page.scheme == "https"
+            and page.hostname == own.hostname
+            and (page.port or 443) == (own.port or 443)
+        )
     except ValueError:
         return False
     return same and page.path == "/secrets" and page.username is None

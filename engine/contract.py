@@ -56,7 +56,8 @@ class Job:
     written: datetime | None = None
     """When the version in the vault was created, if somebody else wrote it; None if Rekey did."""
     asked: datetime | None = None
-    """When an earlier try of this operation first asked the source for a credential; None if none did."""
+    """When an earlier try of this operation first asked the source for a credential; None if none
+    did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,9 @@ class Rotator(Protocol):
         """
         ...
 
-    async def retire(self, source: str, credential_id: str, held: Sensitive | None, held_id: str | None = None) -> None:
+    async def retire(
+        self, source: str, credential_id: str, held: Sensitive | None, held_id: str | None = None
+    ) -> None:
         """Revoke a credential; succeeds if it is already gone.
 
         Raises NeedsHuman rather than revoke the one held. `held_id` names the one held if Rekey

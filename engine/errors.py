@@ -46,14 +46,22 @@ class ConfigError(RekeyError):
     def __init__(self, problems: Sequence[str]) -> None:
         self.problems = tuple(problems)
         lines = "".join(f"\n  - {problem}" for problem in self.problems)
-        super().__init__(f"{len(self.problems)} wrong setting(s):{lines}\n", where="application settings")
+        super().__init__(
+            f"{len(self.problems)} wrong setting(s):{lines}\n", where="application settings"
+        )
 
 
 class TransientError(RekeyError):
     """The error may pass by itself. `retry_after` is in seconds, None if Azure did not say."""
 
     def __init__(
-        self, what: str, *, where: str = "", fix: str = "", code: str = "", retry_after: float | None = None
+        self,
+        what: str,
+        *,
+        where: str = "",
+        fix: str = "",
+        code: str = "",
+        retry_after: float | None = None,
     ) -> None:
         super().__init__(what, where=where, fix=fix, code=code)
         self.retry_after = retry_after

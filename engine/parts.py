@@ -46,7 +46,9 @@ class Parts:
     def decide(self, secret: SecretVersion, item: WorkItem) -> Decision:
         """Decide what a work item means for a secret in its present state."""
         decision = decide(secret, item, self.policy, self.kinds, self.clock.now())
-        self.reporter.about(item.operation, decision.managed.rotator.kind if isinstance(decision, Acting) else "")
+        self.reporter.about(
+            item.operation, decision.managed.rotator.kind if isinstance(decision, Acting) else ""
+        )
         return decision
 
     async def ledger(self) -> Ledger:
@@ -67,11 +69,15 @@ class Parts:
     @staticmethod
     def held(secret: SecretVersion, managed: Managed) -> Sensitive | None:
         """Return the credential inside the value; None if the value does not match the template."""
-        return (template.extract(managed.template, secret.value) or {}).get(managed.rotator.value_field)
+        return (template.extract(managed.template, secret.value) or {}).get(
+            managed.rotator.value_field
+        )
 
     def _marked(self, secret: SecretVersion) -> bool:
         """Return whether this deployment, or a Rekey without deployment names, marked a version."""
-        return tags.PROOF in secret.tags or secret.tags.get(tags.BY) == (self.policy.deployment or None)
+        return tags.PROOF in secret.tags or secret.tags.get(tags.BY) == (
+            self.policy.deployment or None
+        )
 
     def job(
         self,

@@ -65,7 +65,9 @@ class Vaults(Protocol):
         """Stream the current version of every secret by pages, without values and version ids."""
         ...
 
-    async def page(self, vault: str, token: str | None) -> tuple[Sequence[SecretVersion], str | None]:
+    async def page(
+        self, vault: str, token: str | None
+    ) -> tuple[Sequence[SecretVersion], str | None]:
         """Return one page of what `list` streams, and the token of the next page.
 
         Raises NeedsHuman for a token that belongs to another vault.

@@ -22,7 +22,9 @@ VERSION = re.compile(r"[0-9a-z]{1,64}")
 
 An empty id would mean the latest version, so it never passes.
 """
-URL = re.compile(r"(?i:https)://(?P<host>[0-9a-zA-Z.:-]+)/secrets/(?P<name>[0-9a-zA-Z-]{1,127})(/.*)?")
+URL = re.compile(
+    r"(?i:https)://(?P<host>[0-9a-zA-Z.:-]+)/secrets/(?P<name>[0-9a-zA-Z-]{1,127})(/.*)?"
+)
 """A secret's URL, with or without a version."""
 
 
@@ -68,7 +70,10 @@ class SecretRef:
         """Parse the URL of a secret, with or without a version; raises NeedsHuman if it is none."""
         match = URL.fullmatch(url.strip())
         if match is None:
-            raise NeedsHuman(f"{url[:200]!r} is not the URL of a secret", fix="expected https://<vault>/secrets/<name>")
+            raise NeedsHuman(
+                f"{url[:200]!r} is not the URL of a secret",
+                fix="expected https://<vault>/secrets/<name>",
+            )
         return cls(f"https://{match['host'].lower()}", match["name"])
 
     @property

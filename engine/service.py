@@ -68,10 +68,20 @@ class Service:
         if event is None:
             return
         if not self.engine.policy.manages(event.ref.vault):
-            log.warning("event %s is about %s, which is not in REKEY_VAULTS: ignored", event.event_id, event.ref.vault)
+            log.warning(
+                "event %s is about %s, which is not in REKEY_VAULTS: ignored",
+                event.event_id,
+                event.ref.vault,
+            )
             return
         await self.queue.post_rotation(
-            WorkItem(event.ref, version=event.version, trigger="event", requested_by="event grid", reason=event.kind)
+            WorkItem(
+                event.ref,
+                version=event.version,
+                trigger="event",
+                requested_by="event grid",
+                reason=event.kind,
+            )
         )
 
     async def sweep(self, status: Mapping[str, str], *, past_due: bool) -> None:
@@ -79,7 +89,9 @@ class Service:
         if past_due:
             log.warning("this sweep is late: the app was not running when it was due")
         for vault in self.engine.policy.scopes:
-            await self.queue.post_sweep(SweepOrder.by_schedule(vault, status, self.engine.clock.now()))
+            await self.queue.post_sweep(
+                SweepOrder.by_schedule(vault, status, self.engine.clock.now())
+            )
         await self.watch.measure()
 
     async def sweep_vault(self, text: str | bytes, tries: int = 1) -> None:
@@ -91,7 +103,9 @@ class Service:
         with self._giving_up("sweeps", tries):
             order = SweepOrder.from_json(text, self.engine.clock.now())
             if not self.engine.policy.manages(order.vault):
-                log.warning("ignored a sweep of %s, which is not in REKEY_VAULTS", order.vault[:200])
+                log.warning(
+                    "ignored a sweep of %s, which is not in REKEY_VAULTS", order.vault[:200]
+                )
                 return
             await self._sweep(order, tries)
 
@@ -155,7 +169,9 @@ class Service:
             return
         error = PermanentError(
             f"gave up after {MAX_TRIES} tries, none of which finished",
-            fix="see the log of operation " + (item.operation or "(version unknown)") + ", then rotate by hand",
+            fix="see the log of operation "
+            + (item.operation or "(version unknown)")
+            + ", then rotate by hand",
         )
         with self.engine.reporter.handling(item):
             await self._give_up(item, error)

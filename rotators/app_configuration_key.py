@@ -1,7 +1,9 @@
 """Access keys of App Configuration: two that may write, two that only read. The credential is the connection string.
 
-A key is named by an id that belongs to its value, so what a consumer needs is both. Switching local authentication off
-deletes the keys. Source: https://learn.microsoft.com/azure/azure-app-configuration/rest-api-authentication-hmac
+A key is named by an id that belongs to its value, so what a consumer needs is both. Switching local
+authentication off
+deletes the keys. Source:
+https://learn.microsoft.com/azure/azure-app-configuration/rest-api-authentication-hmac
 """
 
 from __future__ import annotations
@@ -17,7 +19,9 @@ from rotators.shared.key_proof import ProvenByRequest
 from rotators.shared.key_signing import hmac_request
 from rotators.shared.two_keys import Keys
 
-CONNECTION = re.compile(r"Endpoint=https://[^;]+;Id=(?P<id>[^;]+);Secret=(?P<secret>[A-Za-z0-9+/=]{32,128})")
+CONNECTION = re.compile(
+    r"Endpoint=https://[^;]+;Id=(?P<id>[^;]+);Secret=(?P<secret>[A-Za-z0-9+/=]{32,128})"
+)
 
 
 class AppConfigurationKey(ProvenByRequest):
@@ -56,12 +60,16 @@ class AppConfigurationKey(ProvenByRequest):
         """Read the first page of key-values, which every key may."""
         del place
         credential, secret = _parts(key)
-        return hmac_request(f"https://{host}/kv?api-version=1.0", secret, self._clock.now(), credential)
+        return hmac_request(
+            f"https://{host}/kv?api-version=1.0", secret, self._clock.now(), credential
+        )
 
 
 def _parts(connection: str) -> tuple[str, str]:
     """Return a connection string's id and secret."""
     match = CONNECTION.fullmatch(connection)
     if match is None:
-        raise VerificationFailed("the value is no connection string of App Configuration", fix="see ValueTemplate")
+        raise VerificationFailed(
+            "the value is no connection string of App Configuration", fix="see ValueTemplate"
+        )
     return match["id"], match["secret"]

@@ -28,4 +28,6 @@ class CommunicationKey(ProvenByRequest):
     async def signed(self, place: Place, host: str, key: str) -> Signed:
         """List the phone numbers that the resource has."""
         del place
-        return hmac_request(f"https://{host}/phoneNumbers?api-version=2022-12-01", key, self._clock.now())
+        return hmac_request(
+            f"https://{host}/phoneNumbers?api-version=2022-12-01", key, self._clock.now()
+        )

@@ -1,6 +1,7 @@
 """The two passwords of a container registry's admin user. Tokens of a registry are of another kind.
 
-Source: https://learn.microsoft.com/azure/container-registry/container-registry-authentication#admin-account
+Source:
+https://learn.microsoft.com/azure/container-registry/container-registry-authentication#admin-account
 """
 
 from __future__ import annotations

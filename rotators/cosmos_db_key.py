@@ -1,7 +1,8 @@
 """Keys of Cosmos DB accounts: two that may write, two that only read. Replacing one takes minutes, and at times hours.
 
 An earlier try's change is known by the key's generation time, so it is never asked for twice.
-Source: https://learn.microsoft.com/azure/cosmos-db/how-to-rotate-keys and keysMetadata of azure-mgmt-cosmosdb 10.
+Source: https://learn.microsoft.com/azure/cosmos-db/how-to-rotate-keys and keysMetadata of
+azure-mgmt-cosmosdb 10.
 """
 
 from __future__ import annotations
@@ -38,7 +39,11 @@ class CosmosDbKey(ProvenByRequest):
             ),
             Pair(
                 Slot("primaryReadonlyMasterKey", "primaryReadonly", ("PrimaryReadonlyMasterKey",)),
-                Slot("secondaryReadonlyMasterKey", "secondaryReadonly", ("SecondaryReadonlyMasterKey",)),
+                Slot(
+                    "secondaryReadonlyMasterKey",
+                    "secondaryReadonly",
+                    ("SecondaryReadonlyMasterKey",),
+                ),
                 "read-only",
             ),
         ),
@@ -50,7 +55,10 @@ class CosmosDbKey(ProvenByRequest):
     async def dated(self, place: Place, keys: Keys) -> Keys:
         """Add when each key was made, which the account tells and a listing does not."""
         times = await self._source.read(place)
-        made = {name: text_of(times, "properties", "keysMetadata", name, "generationTime") for name in keys}
+        made = {
+            name: text_of(times, "properties", "keysMetadata", name, "generationTime")
+            for name in keys
+        }
         return {name: replace(key, made=moment(made[name])) for name, key in keys.items()}
 
     async def signed(self, place: Place, host: str, key: str) -> Signed:

@@ -31,9 +31,14 @@ class MapsKey(ProvenByRequest):
     def keys(self, answer: Json, place: Place) -> Keys:
         """Read both keys, and since when each is there."""
         listed = super().keys(answer, place)
-        return {name: Key(key.value, moment(text_of(answer, f"{name}LastUpdated"))) for name, key in listed.items()}
+        return {
+            name: Key(key.value, moment(text_of(answer, f"{name}LastUpdated")))
+            for name, key in listed.items()
+        }
 
     async def signed(self, place: Place, host: str, key: str) -> Signed:
         """List the time zones that Windows knows."""
         del place
-        return Signed(f"https://{host}/timezone/enumWindows/json?api-version=1.0", {"subscription-key": key})
+        return Signed(
+            f"https://{host}/timezone/enumWindows/json?api-version=1.0", {"subscription-key": key}
+        )

@@ -1,9 +1,12 @@
 """Client secrets of Entra applications: many may be alive at once, and the vault holds one of them.
 
-A rotation adds a secret whose display name carries the operation, proves it by signing in, and removes the one that it
-supersedes once the overlap has passed. Secrets live on the application and not on its service principal, whose property
+A rotation adds a secret whose display name carries the operation, proves it by signing in, and
+removes the one that it
+supersedes once the overlap has passed. Secrets live on the application and not on its service
+principal, whose property
 lock would refuse them. Source: https://learn.microsoft.com/graph/api/application-addpassword and
-application-removepassword; both take the application by `appId`, so no object id has to be looked up.
+application-removepassword; both take the application by `appId`, so no object id has to be looked
+up.
 """
 
 from __future__ import annotations
@@ -36,14 +39,18 @@ ADDRESS = re.compile(rf"(?:/?applications\(appid='(?P<key>{GUID})'\)|(?P<bare>{G
 PREFIX = "rekey "
 """How the display name of every secret that Rekey makes begins; the operation's id follows."""
 REPLICATION = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 30.0, 30.0)
-"""Seconds between the refusals that a new secret may get until every replica knows it: two minutes in all."""
+"""Seconds between the refusals that a new secret may get until every replica knows it: two minutes
+in all."""
 PROOFS, BETWEEN = 2, 1.0
-"""So many sign-ins in a row must succeed, so many seconds apart: one only proves that one replica knows the secret."""
+"""So many sign-ins in a row must succeed, so many seconds apart: one only proves that one replica
+knows the secret."""
 EARLY = timedelta(minutes=5)
 """How far inside a lifetime cap the end is set, for clocks that differ."""
 UNKNOWN_APPLICATION = "AADSTS700016"
 EVERY_APPLICATION = frozenset({"Application.ReadWrite.All", "Directory.ReadWrite.All"})
-NO_DIRECTORY_ROLE = frozenset({"0997a1d0-0d1d-4acb-b408-d5ca73121e90", "b79fbf4d-3ef9-4689-8143-76b194e85509"})
+NO_DIRECTORY_ROLE = frozenset(
+    {"0997a1d0-0d1d-4acb-b408-d5ca73121e90", "b79fbf4d-3ef9-4689-8143-76b194e85509"}
+)
 """What the claim `wids` holds for an application, and for a person, without a directory role."""
 
 
@@ -107,7 +114,9 @@ class ServicePrincipalSecret:
                     await self._remove(source, password.key_id)
                 except NotFound as error:
                     # A replica lists what another does not know: seen for seconds after a change.
-                    problem = TransientError(f"Graph lists a secret but {error.what}", where=source, code=error.code)
+                    problem = TransientError(
+                        f"Graph lists a secret but {error.what}", where=source, code=error.code
+                    )
                 else:
                     continue
                 raise problem
@@ -133,11 +142,17 @@ class ServicePrincipalSecret:
         """Sign in with the secret once; an application that is gone accepts none."""
         del credential_id
         problem = await self._prove(source, credential)
-        if problem and not isinstance(problem, VerificationFailed) and problem.code != UNKNOWN_APPLICATION:
+        if (
+            problem
+            and not isinstance(problem, VerificationFailed)
+            and problem.code != UNKNOWN_APPLICATION
+        ):
             raise problem
         return problem is None
 
-    async def retire(self, source: str, credential_id: str, held: Sensitive | None, held_id: str | None = None) -> None:
+    async def retire(
+        self, source: str, credential_id: str, held: Sensitive | None, held_id: str | None = None
+    ) -> None:
         """Remove the superseded secret, unless the vault's current version may hold it."""
         doomed_id = _key_id(credential_id)
         if held_id is None or _key_id(held_id) == doomed_id:
@@ -153,7 +168,10 @@ class ServicePrincipalSecret:
             listed = await self._passwords(source)
         except NotFound:
             return
-        if any(password.key_id == doomed_id and (held is None or password.begins(held)) for password in listed):
+        if any(
+            password.key_id == doomed_id and (held is None or password.begins(held))
+            for password in listed
+        ):
             raise NeedsHuman(
                 f"the secret {doomed_id} is to be removed, but the vault's current version may hold it",
                 where=source,
@@ -174,7 +192,11 @@ class ServicePrincipalSecret:
         passwords = await self._passwords(job.source)
         _check_adopted(job, passwords)
         named = _key_id(job.held_id) if job.held_id else None
-        fitting = [each for each in passwords if named in (None, each.key_id) and job.held and each.begins(job.held)]
+        fitting = [
+            each
+            for each in passwords
+            if named in (None, each.key_id) and job.held and each.begins(job.held)
+        ]
         if len(fitting) != 1:
             raise NeedsHuman(
                 f"the value may be any of {len(fitting)}: {', '.join(password.key_id for password in fitting)}",
@@ -196,17 +218,24 @@ class ServicePrincipalSecret:
     async def _check_rights(self, source: str) -> None:
         """Raise AccessDenied where the app's token shows that it may not change this application."""
         claims = await self._graph.claims(source)
-        roles, directory_roles = set(claims.get("roles", ())), set(claims.get("wids", ())) - NO_DIRECTORY_ROLE
+        roles, directory_roles = (
+            set(claims.get("roles", ())),
+            set(claims.get("wids", ())) - NO_DIRECTORY_ROLE,
+        )
         if "oid" not in claims or "scp" in claims or directory_roles or roles & EVERY_APPLICATION:
             return
         if PERMISSION not in roles:
-            raise AccessDenied(f"the app's identity lacks the permission {PERMISSION}", where=source, fix=GRANT)
+            raise AccessDenied(
+                f"the app's identity lacks the permission {PERMISSION}", where=source, fix=GRANT
+            )
         answer = await self._graph.read(
             f"{_path(source)}/owners?$select=id", "reading the application's owners", source
         )
         if claims["oid"] not in {owner.get("id") for owner in answer.get("value", ())}:
             raise AccessDenied(
-                f"the app's identity (object {claims['oid']}) is no owner of the application", where=source, fix=GRANT
+                f"the app's identity (object {claims['oid']}) is no owner of the application",
+                where=source,
+                fix=GRANT,
             )
 
     async def _home(self, source: str) -> str:
@@ -214,7 +243,9 @@ class ServicePrincipalSecret:
         if not self._tenant:
             self._tenant = (await self._graph.claims(source)).get("tid")
         if not self._tenant:
-            raise NeedsHuman("the app's token does not name its tenant", where=source, fix="set AZURE_TENANT_ID")
+            raise NeedsHuman(
+                "the app's token does not name its tenant", where=source, fix="set AZURE_TENANT_ID"
+            )
         return self._tenant
 
     async def _prove(self, source: str, secret: Sensitive) -> RekeyError | None:
@@ -237,13 +268,17 @@ class ServicePrincipalSecret:
     async def _add_until(self, source: str, name: str, end: datetime) -> Json:
         wanted = {"displayName": name, "endDateTime": f"{end.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"}
         path = f"{_path(source)}/addPassword"
-        answer = await self._graph.change(path, {"passwordCredential": wanted}, "adding a secret", source)
+        answer = await self._graph.change(
+            path, {"passwordCredential": wanted}, "adding a secret", source
+        )
         if not (answer.get("keyId") and answer.get("secretText")):
             raise TransientError("the answer to addPassword holds no secret", where=source)
         return answer
 
     async def _remove(self, source: str, key_id: str) -> None:
-        await self._graph.change(f"{_path(source)}/removePassword", {"keyId": key_id}, "removing a secret", source)
+        await self._graph.change(
+            f"{_path(source)}/removePassword", {"keyId": key_id}, "removing a secret", source
+        )
 
     async def _passwords(self, source: str) -> list[Password]:
         path = f"{_path(source)}?$select=id,appId,passwordCredentials"
@@ -283,7 +318,11 @@ def _check_adopted(job: Job, passwords: list[Password]) -> None:
             fix="set ValueTemplate to the value with {secret} (and {client_id}, {tenant_id}) in place of its parts",
         )
     named = _key_id(job.held_id) if job.held_id else None
-    others = [password for password in passwords if password.hint and password.name != f"{PREFIX}{job.operation}"]
+    others = [
+        password
+        for password in passwords
+        if password.hint and password.name != f"{PREFIX}{job.operation}"
+    ]
     known = [password for password in others if named in (None, password.key_id)]
     alive = [password.key_id for password in others if password.begins(job.held)]
     if named and alive and named not in {password.key_id for password in passwords}:
@@ -295,7 +334,9 @@ def _check_adopted(job: Job, passwords: list[Password]) -> None:
         )
     if known and not any(password.begins(job.held) for password in known):
         raise NeedsHuman(
-            f"the value is not the secret {named}" if named else "the value is none of the application's secrets",
+            f"the value is not the secret {named}"
+            if named
+            else "the value is none of the application's secrets",
             where=job.source,
             fix="set CredentialId to the id of the secret that the value holds; where the value is more than the bare "
             "secret, set ValueTemplate to it with {secret} in place of the secret",
@@ -308,5 +349,7 @@ def _moment(text: str | None) -> datetime | None:
 
 def _flickering(source: str) -> TransientError:
     return TransientError(
-        "the secret is accepted and refused in turn: not every replica knows it yet", where=source, code="Replication"
+        "the secret is accepted and refused in turn: not every replica knows it yet",
+        where=source,
+        code="Replication",
     )

@@ -1,6 +1,7 @@
 """The password of a SQL server's administrator: one slot, set through Resource Manager.
 
-A new password replaces the old one at once, so nothing overlaps, and every try sets a fresh one: the app's identity, not
+A new password replaces the old one at once, so nothing overlaps, and every try sets a fresh one:
+the app's identity, not
 the old password, is the authority. Open connections stay signed in.
 Source: https://learn.microsoft.com/rest/api/sql/servers/update
 """
@@ -27,7 +28,9 @@ class SqlAdminPassword:
 
     kind: ClassVar[str] = "sql-admin-password"
     value_field: ClassVar[str] = "password"
-    template_fields: ClassVar[frozenset[str]] = frozenset({"server", "database", "user", "password"})
+    template_fields: ClassVar[frozenset[str]] = frozenset(
+        {"server", "database", "user", "password"}
+    )
 
     def __init__(self, azure: Azure, clock: Clock) -> None:
         self._access = SqlAccess(azure, clock)
@@ -39,7 +42,9 @@ class SqlAdminPassword:
         place = Place.parse(address)
         named = tags.get("Rotator", "").strip()
         mine = named == SqlAdminPassword.kind if named else not logins_of(tags)
-        return place.server_id if place and mine and not place.database and not place.logins else None
+        return (
+            place.server_id if place and mine and not place.database and not place.logins else None
+        )
 
     @staticmethod
     def single_slot(tags: Mapping[str, str]) -> bool:
@@ -88,7 +93,9 @@ class SqlAdminPassword:
         await self._change.begin(place, user, held)
         await self._change.settle(place)
 
-    async def retire(self, source: str, credential_id: str, held: Sensitive | None, held_id: str | None = None) -> None:
+    async def retire(
+        self, source: str, credential_id: str, held: Sensitive | None, held_id: str | None = None
+    ) -> None:
         """Do nothing: a new password has replaced the old one already."""
 
     async def _ready(self, job: Job, place: Place) -> tuple[str, bool]:

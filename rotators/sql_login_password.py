@@ -1,8 +1,11 @@
 """Passwords of SQL logins and contained users, set by T-SQL under the app's own identity.
 
-An address that names a server means logins (ALTER LOGIN in master), one that names a database means users contained in
-it (ALTER USER there). One login is a single slot, whose new password replaces the old one at once. Two logins, named by
-the tag Logins, alternate: the one that the vault does not hold gets a fresh password, and the one it supersedes is retired,
+An address that names a server means logins (ALTER LOGIN in master), one that names a database means
+users contained in
+it (ALTER USER there). One login is a single slot, whose new password replaces the old one at once.
+Two logins, named by
+the tag Logins, alternate: the one that the vault does not hold gets a fresh password, and the one
+it supersedes is retired,
 once its overlap has passed, by a password that nobody knows.
 Source: https://learn.microsoft.com/azure/azure-sql/database/logins-create-manage
 """
@@ -40,7 +43,9 @@ class SqlLoginPassword:
 
     kind: ClassVar[str] = "sql-login-password"
     value_field: ClassVar[str] = "password"
-    template_fields: ClassVar[frozenset[str]] = frozenset({"server", "database", "user", "password"})
+    template_fields: ClassVar[frozenset[str]] = frozenset(
+        {"server", "database", "user", "password"}
+    )
 
     def __init__(self, azure: Azure, clock: Clock) -> None:
         self._access = SqlAccess(azure, clock)
@@ -52,10 +57,14 @@ class SqlLoginPassword:
         named = tags.get("Rotator", "").strip()
         if place is None or place.logins:
             return None
-        if not (named == SqlLoginPassword.kind or (not named and (place.database or logins_of(tags)))):
+        if not (
+            named == SqlLoginPassword.kind or (not named and (place.database or logins_of(tags)))
+        ):
             return None
         names = logins_of(tags) or tuple(filter(None, [tags.get("CredentialId", "").strip()]))
-        scope = f"{place.server_id}/databases/{place.database}" if place.database else place.server_id
+        scope = (
+            f"{place.server_id}/databases/{place.database}" if place.database else place.server_id
+        )
         return f"{scope}/logins/{segment(*names)}"
 
     @staticmethod
@@ -94,7 +103,9 @@ class SqlLoginPassword:
         first, *rest = _named(job)
         if not rest:
             return Recognised(first)
-        return Recognised(await self._held(Place.of(job.source), replace(job, held_id=None), (first, *rest)))
+        return Recognised(
+            await self._held(Place.of(job.source), replace(job, held_id=None), (first, *rest))
+        )
 
     async def verify(self, source: str, credential_id: str, credential: Sensitive) -> None:
         """Sign in with the password, while it spreads."""
@@ -103,7 +114,11 @@ class SqlLoginPassword:
     async def accepts(self, source: str, credential_id: str, credential: Sensitive) -> bool:
         """Sign in with the password once, as one login or as each of them."""
         place = Place.of(source)
-        names = [credential_id] if credential_id else [unquote(name) for name in source.rpartition("/")[2].split("+")]
+        names = (
+            [credential_id]
+            if credential_id
+            else [unquote(name) for name in source.rpartition("/")[2].split("+")]
+        )
         for name in names:
             if await self._accepts(place, checked(name), credential):
                 return True
@@ -113,7 +128,9 @@ class SqlLoginPassword:
         """Give the only login the password that the vault holds."""
         await self._set(Place.of(job.source), _named(job)[0], held)
 
-    async def retire(self, source: str, credential_id: str, held: Sensitive | None, held_id: str | None = None) -> None:
+    async def retire(
+        self, source: str, credential_id: str, held: Sensitive | None, held_id: str | None = None
+    ) -> None:
         """Give the superseded login a password that nobody knows."""
         del held_id
         place, name = Place.of(source), _of(source, credential_id)
@@ -138,7 +155,11 @@ class SqlLoginPassword:
             return first, None
         if job.in_place:
             return _spelt(job.held_id, (first, *rest)), None
-        held = _spelt(job.held_id, (first, *rest)) if job.proven else await self._held(place, job, (first, *rest))
+        held = (
+            _spelt(job.held_id, (first, *rest))
+            if job.proven
+            else await self._held(place, job, (first, *rest))
+        )
         return (rest[0] if held == first else first), held
 
     async def _held(self, place: Place, job: Job, names: tuple[str, ...]) -> str:
@@ -156,7 +177,11 @@ class SqlLoginPassword:
 
     async def _accepts(self, place: Place, name: str, password: Sensitive | None) -> bool:
         """Tell whether this is the login's password; raises where nobody could sign in with any."""
-        problem = await self._access.refusal(place, name, password) if password else VerificationFailed("no password")
+        problem = (
+            await self._access.refusal(place, name, password)
+            if password
+            else VerificationFailed("no password")
+        )
         if problem and not isinstance(problem, VerificationFailed):
             raise problem
         return problem is None
@@ -182,7 +207,10 @@ class SqlLoginPassword:
     async def _standing(self, place: Place, name: str) -> RekeyError | None:
         """Return what stands in the way of altering this login, as the server's own views tell."""
         try:
-            permitted, existing = (await self._access.execute(place, standing(place, name))) or (0, 0)
+            permitted, existing = (await self._access.execute(place, standing(place, name))) or (
+                0,
+                0,
+            )
         except AccessDenied as error:
             return await self._denied(place, error.what) if error.code == REFUSED else error
         if not permitted:
@@ -211,7 +239,9 @@ class SqlLoginPassword:
         )
         who = described(await self._access.token())
         return AccessDenied(
-            f"{what}: refused to {who}", where=f"{place.server_id}, {place.opened}", fix=f"grant it {role}"
+            f"{what}: refused to {who}",
+            where=f"{place.server_id}, {place.opened}",
+            fix=f"grant it {role}",
         )
 
 
@@ -220,11 +250,15 @@ def _named(job: Job) -> tuple[str, ...]:
     names = logins_of(job.options)
     if not names:
         if not job.held_id:
-            raise NeedsHuman("no login is named", where=job.source, fix="set the tag CredentialId to the login")
+            raise NeedsHuman(
+                "no login is named", where=job.source, fix="set the tag CredentialId to the login"
+            )
         return (checked(job.held_id),)
     if len({name.casefold() for name in names}) != len(names) or len(names) != 2:  # noqa: PLR2004
         raise NeedsHuman(
-            "the tag Logins does not name two logins", where=job.source, fix="set it to two, as in app_a,app_b"
+            "the tag Logins does not name two logins",
+            where=job.source,
+            fix="set it to two, as in app_a,app_b",
         )
     if "{user}" not in job.options.get("ValueTemplate", ""):
         raise NeedsHuman(

@@ -1,6 +1,7 @@
 """Storage account keys, proven by a signed request to the account's blob endpoint.
 
-Source: https://learn.microsoft.com/azure/storage/common/storage-account-keys-manage and the ARM operations
+Source: https://learn.microsoft.com/azure/storage/common/storage-account-keys-manage and the ARM
+operations
 storageAccounts/listKeys and regenerateKey.
 """
 
@@ -71,14 +72,19 @@ class StorageKey(TwoKeys):
     async def prove(self, place: Place, key: Sensitive) -> RekeyError | None:
         """Sign a Get Blob Service Properties with the key."""
         try:
-            await call("proving the key", self._sign(await self._endpoint(place), place, key), where=place.source)
+            await call(
+                "proving the key",
+                self._sign(await self._endpoint(place), place, key),
+                where=place.source,
+            )
         except RekeyError as error:
             if error.code != NO_ANSWER or self._source.is_known(place):
                 return _refusal(error, place)
             unanswered = error
         else:
             return None
-        # No such host, perhaps: an account in a DNS zone of its own is not where the convention says.
+        # No such host, perhaps: an account in a DNS zone of its own is not where the convention
+        # says.
         try:
             await self._source.refuse_keyless(place)
         except AccessDenied as denied:
@@ -92,9 +98,13 @@ class StorageKey(TwoKeys):
             return f"https://{place.name}.blob.{suffix}"
         if not self._source.is_known(place):
             await self._source.refuse_keyless(place)
-        endpoint = text_of(await self._source.known(place), "properties", "primaryEndpoints", "blob").rstrip("/")
+        endpoint = text_of(
+            await self._source.known(place), "properties", "primaryEndpoints", "blob"
+        ).rstrip("/")
         if not endpoint:
-            raise NeedsHuman("the account has no blob endpoint to prove a key at", where=place.source)
+            raise NeedsHuman(
+                "the account has no blob endpoint to prove a key at", where=place.source
+            )
         return endpoint
 
     async def _sign(self, endpoint: str, place: Place, key: Sensitive) -> None:

@@ -3,12 +3,18 @@
 python scripts/app_registration.py register NAME URL IDENTITY
 python scripts/app_registration.py assign CLIENT ROLE PRINCIPAL…
 
-`register` takes the deployment's outputs appName, appUrl and identityPrincipalId, and prints the client id for the parameter
-signInClientId. No secret is made: the app's identity vouches for the registration. `assign` gives one of the roles Rekey.Reader,
-Rekey.Operator and Rekey.Admin to object ids. Both can be run again: what is there already stays. They use `az` as you
-are signed in: an Application Administrator, or with `register` alone an Application Developer. docs/access.md leads through it.
-Sources: https://learn.microsoft.com/graph/api/application-upsert, federatedidentitycredential-upsert, serviceprincipal-upsert and
-serviceprincipal-post-approleassignedto; https://learn.microsoft.com/azure/app-service/configure-authentication-provider-aad.
+`register` takes the deployment's outputs appName, appUrl and identityPrincipalId, and prints the
+client id for the parameter
+signInClientId. No secret is made: the app's identity vouches for the registration. `assign` gives
+one of the roles Rekey.Reader,
+Rekey.Operator and Rekey.Admin to object ids. Both can be run again: what is there already stays.
+They use `az` as you
+are signed in: an Application Administrator, or with `register` alone an Application Developer.
+docs/access.md leads through it.
+Sources: https://learn.microsoft.com/graph/api/application-upsert,
+federatedidentitycredential-upsert, serviceprincipal-upsert and
+serviceprincipal-post-approleassignedto;
+https://learn.microsoft.com/azure/app-service/configure-authentication-provider-aad.
 """
 
 from __future__ import annotations
@@ -30,13 +36,15 @@ ROLES = {
 }
 SCOPE = "user_impersonation"
 AZURE_CLI = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
-"""The Azure CLI's own application, the same in every tenant: with it people get tokens without being asked for consent."""
+"""The Azure CLI's own application, the same in every tenant: with it people get tokens without
+being asked for consent."""
 AUDIENCES = {
     "AzureCloud": "api://AzureADTokenExchange",
     "AzureUSGovernment": "api://AzureADTokenExchangeUSGov",
     "AzureChinaCloud": "api://AzureADTokenExchangeChina",
 }
-"""What a managed identity's token is for when it vouches: https://learn.microsoft.com/entra/workload-id/workload-identity-federation-considerations."""
+"""What a managed identity's token is for when it vouches:
+https://learn.microsoft.com/entra/workload-id/workload-identity-federation-considerations."""
 
 
 def register(name: str, url: str, identity: str) -> str:
@@ -83,7 +91,10 @@ def reachable(client: str) -> dict[str, Any]:
 
 def scope() -> dict[str, Any]:
     """Return the one permission under which people call through a program; what they may do is decided by their role."""
-    said = {"adminConsentDisplayName": "Call Rekey", "adminConsentDescription": "Call Rekey as the signed-in person."}
+    said = {
+        "adminConsentDisplayName": "Call Rekey",
+        "adminConsentDescription": "Call Rekey as the signed-in person.",
+    }
     return {"id": own_id(SCOPE), "value": SCOPE, "type": "Admin", "isEnabled": True, **said}
 
 
@@ -91,7 +102,9 @@ def vouched_by(identity: str) -> dict[str, Any]:
     """Return the credential by which the app's identity stands in for a secret."""
     name, tenant = cloud()["name"], az("account", "show")["tenantId"]
     if name not in AUDIENCES:
-        raise AzError(f"cloud {name}: what a token that vouches is for is known of {', '.join(AUDIENCES)} only")
+        raise AzError(
+            f"cloud {name}: what a token that vouches is for is known of {', '.join(AUDIENCES)} only"
+        )
     issuer = f"{cloud()['endpoints']['activeDirectory'].rstrip('/')}/{tenant}/v2.0"
     return {"issuer": issuer, "subject": identity, "audiences": [AUDIENCES[name]]}
 
@@ -121,9 +134,13 @@ def main(arguments: Sequence[str]) -> int:
     """Do what the command line asks for; returns the exit code."""
     try:
         match arguments:
-            case ["register", name, url, identity] if url.startswith("https://") and GUID.fullmatch(identity):
+            case ["register", name, url, identity] if url.startswith("https://") and GUID.fullmatch(
+                identity
+            ):
                 print(f"signInClientId: {register(name, url.rstrip('/'), identity)}")
-            case ["assign", client, role, *ids] if role in ROLES and ids and all(map(GUID.fullmatch, (client, *ids))):
+            case ["assign", client, role, *ids] if (
+                role in ROLES and ids and all(map(GUID.fullmatch, (client, *ids)))
+            ):
                 assign(client, role, ids)
             case _:
                 print((__doc__ or "").strip(), file=sys.stderr)

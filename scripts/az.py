@@ -18,7 +18,12 @@ class AzError(Exception):
 
 def az(*arguments: str) -> Any:
     """Run `az` and return its JSON answer, None where there is none."""
-    done = subprocess.run(["az", *arguments, "--output", "json"], capture_output=True, text=True, check=False)  # noqa: S603, S607
+    done = subprocess.run(  # noqa: S603
+        ["az", *arguments, "--output", "json"],  # noqa: S607
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if done.returncode:
         raise AzError(done.stderr.strip())
     return json.loads(done.stdout) if done.stdout.strip() else None

@@ -2,7 +2,8 @@
 
 python scripts/check_package.py dist/rekey.zip
 
-Runs in the environment of scripts/outside (`make outside`). Exit code 0: nothing found; 1: something to mend; 2: the judges
+Runs in the environment of scripts/outside (`make outside`). Exit code 0: nothing found; 1:
+something to mend; 2: the judges
 looked at less than they should, which is no reason to trust the package either.
 """
 
@@ -20,7 +21,9 @@ from pathlib import Path
 from typing import Any
 
 SCHEMA = "https://json.schemastore.org/host.json"
-NEWER: Mapping[str, tuple[object, ...]] = {"telemetryMode": ("OpenTelemetry", "ApplicationInsights")}
+NEWER: Mapping[str, tuple[object, ...]] = {
+    "telemetryMode": ("OpenTelemetry", "ApplicationInsights")
+}
 """What host.json may hold that the published schema does not know: its copy on PyPI is of 2022.
 Source: https://learn.microsoft.com/azure/azure-functions/opentelemetry-howto."""
 NOT_OURS: Mapping[str, str] = {
@@ -35,7 +38,14 @@ NOT_OURS: Mapping[str, str] = {
 }
 """Findings of the checker that say nothing against a package, each with the reason."""
 LEAST_CHECKS = 15
-PLAN = ("--hosting-plan", "flex-consumption", "--target-python", "3.13", "--deployment-mode", "remote-build")
+PLAN = (
+    "--hosting-plan",
+    "flex-consumption",
+    "--target-python",
+    "3.13",
+    "--deployment-mode",
+    "remote-build",
+)
 
 
 @dataclass(frozen=True)
@@ -50,7 +60,17 @@ class Verdict:
 def checked(app: Path) -> Verdict:
     """Run azure-functions-doctor over an unfolded package."""
     program = Path(sys.executable).with_name("azure-functions-doctor")
-    command = [str(program), "doctor", "--path", str(app), "--profile", "full", "--format", "json", *PLAN]
+    command = [
+        str(program),
+        "doctor",
+        "--path",
+        str(app),
+        "--profile",
+        "full",
+        "--format",
+        "json",
+        *PLAN,
+    ]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     try:
         sections = json.loads(ran.stdout)["results"]
@@ -92,9 +112,16 @@ def against_schema(app: Path, schema: Mapping[str, Any]) -> Verdict:
         if host.get(name, allowed[0]) not in allowed
     ]
     known = {name: value for name, value in host.items() if name not in NEWER}
-    second = {"$schema": schema["$schema"], "definitions": schema["definitions"], "$ref": "#/definitions/version-2"}
+    second = {
+        "$schema": schema["$schema"],
+        "definitions": schema["definitions"],
+        "$ref": "#/definitions/version-2",
+    }
     errors = Draft4Validator(second).iter_errors(known)
-    wrong = [f"{'.'.join(map(str, error.absolute_path)) or 'host.json'}: {error.message}" for error in errors]
+    wrong = [
+        f"{'.'.join(map(str, error.absolute_path)) or 'host.json'}: {error.message}"
+        for error in errors
+    ]
     return Verdict("the published schema of host.json", len(known), (*strange, *wrong))
 
 

@@ -2,11 +2,15 @@
 
 python scripts/grant_graph.py IDENTITY APPLICATION…
 
-IDENTITY is the identity's object id (the deployment's output identityPrincipalId), APPLICATION a client id. Gives Microsoft
-Graph's permission Application.ReadWrite.OwnedBy, and makes the identity an owner of each application. What is given already
-is left as it is, so it can be run again. Uses `az` as you are signed in: a Privileged Role Administrator for the permission,
+IDENTITY is the identity's object id (the deployment's output identityPrincipalId), APPLICATION a
+client id. Gives Microsoft
+Graph's permission Application.ReadWrite.OwnedBy, and makes the identity an owner of each
+application. What is given already
+is left as it is, so it can be run again. Uses `az` as you are signed in: a Privileged Role
+Administrator for the permission,
 an owner of the applications (or a Cloud Application Administrator) for the rest.
-Source: https://learn.microsoft.com/graph/api/serviceprincipal-post-approleassignments and application-post-owners.
+Source: https://learn.microsoft.com/graph/api/serviceprincipal-post-approleassignments and
+application-post-owners.
 """
 
 from __future__ import annotations
@@ -51,7 +55,10 @@ def _make_owner(graph: str, identity: str, application: str) -> None:
         return
     # The object id is asked for because owners are added by it alone.
     found = get(f"{graph}/applications(appId='{application}')?$select=id")["id"]
-    post(f"{graph}/applications/{found}/owners/$ref", {"@odata.id": f"{graph}/directoryObjects/{identity}"})
+    post(
+        f"{graph}/applications/{found}/owners/$ref",
+        {"@odata.id": f"{graph}/directoryObjects/{identity}"},
+    )
     print(f"{application}: owned")
 
 

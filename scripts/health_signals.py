@@ -1,6 +1,7 @@
 """What a deployment's health is read from: the app's own answer, and its telemetry before and after.
 
-The telemetry is asked of https://learn.microsoft.com/azure/azure-monitor/logs/api/overview in the tables that the alerts use.
+The telemetry is asked of https://learn.microsoft.com/azure/azure-monitor/logs/api/overview in the
+tables that the alerts use.
 """
 
 from __future__ import annotations
@@ -73,22 +74,30 @@ class Telemetry:
     def __init__(self, endpoint: str, application: str, credential: TokenCredential) -> None:
         signing = BearerTokenCredentialPolicy(credential, f"{endpoint}/.default")
         policies = [RetryPolicy(retry_total=2), signing]
-        self._client: PipelineClient[HttpRequest, HttpResponse] = PipelineClient(endpoint, policies=policies)
+        self._client: PipelineClient[HttpRequest, HttpResponse] = PipelineClient(
+            endpoint, policies=policies
+        )
         self._url = f"{endpoint}/v1/apps/{application}/query"
 
     def counts(self, deployed: datetime, window: timedelta) -> dict[str, Count]:
         """Return every signal that was seen, by name; raises NoAnswerError."""
         query = QUERY.format(deployed=deployed.isoformat(), window=int(window.total_seconds()))
         try:
-            answer = self._client.send_request(HttpRequest("POST", self._url, json={"query": query}), **LIMITS)
+            answer = self._client.send_request(
+                HttpRequest("POST", self._url, json={"query": query}), **LIMITS
+            )
             answer.raise_for_status()
             found = answer.json()
             (table,) = found["tables"]
         except (AzureError, ValueError, KeyError) as error:
-            raise NoAnswerError(f"telemetry cannot be read: {' '.join(str(error).split())[:200]}") from error
+            raise NoAnswerError(
+                f"telemetry cannot be read: {' '.join(str(error).split())[:200]}"
+            ) from error
         if "error" in found:
             # Results that are not whole come with status 200: …/logs/api/response-format.
-            raise NoAnswerError(f"telemetry was read in part only: {found['error'].get('message', '')}")
+            raise NoAnswerError(
+                f"telemetry was read in part only: {found['error'].get('message', '')}"
+            )
         return _counts([column["name"] for column in table["columns"]], table["rows"])
 
 

@@ -1,7 +1,9 @@
 """What a deployment costs a month beside Rekey's own calls, which cloud/meter/prices.py has: list prices, US dollars, East US.
 
-Pay as you go, as known in November 2026: the page named beside each price was out of reach then, and decides. Free grants that
-a subscription has once (Functions, Event Grid, 5 GB of logs) are left out, since others may use them up.
+Pay as you go, as known in November 2026: the page named beside each price was out of reach then,
+and decides. Free grants that
+a subscription has once (Functions, Event Grid, 5 GB of logs) are left out, since others may use
+them up.
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ MILLION, GIB, PAGE = 1_000_000, 1 << 30, 25
 GB_SECOND, EXECUTION = 0.000026, 0.40 / MILLION
 """Flex Consumption on demand: https://azure.microsoft.com/pricing/details/functions/."""
 LOG_GB, LOG_GB_MONTH, LOG_DAYS_INCLUDED = 2.76, 0.12, 31
-"""Analytics logs, and their retention beyond what is included: https://azure.microsoft.com/pricing/details/monitor/."""
+"""Analytics logs, and their retention beyond what is included:
+https://azure.microsoft.com/pricing/details/monitor/."""
 ALERT_RULE: Mapping[str, float] = {"PT1M": 3.0, "PT5M": 1.5, "PT10M": 1.0, "PT15M": 0.5}
 """A log alert by how often it is evaluated, the same page; rarer ones cost what the last does."""
 ALERT_SERIES = 0.05
@@ -76,13 +79,17 @@ class Load:
 
 
 def _calls(load: Load, *services: str) -> float:
-    return sum(count * (price(*call) or 0) for call, count in load.calls.items() if call[0] in services)
+    return sum(
+        count * (price(*call) or 0) for call, count in load.calls.items() if call[0] in services
+    )
 
 
 def _plan(plan: Resource, load: Load) -> float:
     if plan["sku"]["name"] != "FC1":
         raise KeyError(plan["sku"]["name"])
-    seconds = load.rotations * load.rotation_seconds + load.sweeps * load.vaults * load.sweep_seconds
+    seconds = (
+        load.rotations * load.rotation_seconds + load.sweeps * load.vaults * load.sweep_seconds
+    )
     return seconds * load.memory_gb * GB_SECOND + load.executions * EXECUTION
 
 
@@ -100,7 +107,9 @@ def _storage(account: Resource, load: Load) -> float:
 def _alert(rule: Resource, load: Load) -> float:
     base = ALERT_RULE.get(rule["properties"]["evaluationFrequency"], ALERT_RULE["PT15M"])
     (criterion,) = rule["properties"]["criteria"]["allOf"]
-    return base + (ALERT_SERIES * load.secrets * load.troubled if criterion.get("dimensions") else 0)
+    return base + (
+        ALERT_SERIES * load.secrets * load.troubled if criterion.get("dimensions") else 0
+    )
 
 
 METERS: Mapping[str, Callable[[Resource, Load], float]] = {
@@ -112,9 +121,12 @@ METERS: Mapping[str, Callable[[Resource, Load], float]] = {
     "Microsoft.Network/privateDnsZones": lambda _, __: ZONE,
     "Microsoft.EventGrid/topics": lambda _, load: _calls(load, "eventgrid"),
     # An event for each secret that nears its expiry, and one when it expires.
-    "Microsoft.EventGrid/systemTopics": lambda _, load: 2 * load.rotations * (price("eventgrid", "Publish") or 0),
+    "Microsoft.EventGrid/systemTopics": lambda _, load: (
+        2 * load.rotations * (price("eventgrid", "Publish") or 0)
+    ),
 }
-"""What a resource costs a month, by its type. The vaults exist already; what Rekey asks of them is added once."""
+"""What a resource costs a month, by its type. The vaults exist already; what Rekey asks of them is
+added once."""
 FREE = (
     "Microsoft.Authorization/",
     "Microsoft.EventGrid/systemTopics/eventSubscriptions",
@@ -136,7 +148,11 @@ FREE = (
 
 def known(kind: str) -> bool:
     """Tell whether it is known what a type of resource costs."""
-    return kind in METERS or kind in FREE or kind.startswith(tuple(each for each in FREE if each.endswith("/")))
+    return (
+        kind in METERS
+        or kind in FREE
+        or kind.startswith(tuple(each for each in FREE if each.endswith("/")))
+    )
 
 
 def vault_calls(load: Load) -> float:

@@ -1,11 +1,16 @@
 """Watch an app after a deployment and decide whether it is healthy.
 
-python scripts/monitor_health.py --app NAME --duration 10m [--insights APPLICATION_ID] [--needs-sweep]
+python scripts/monitor_health.py --app NAME --duration 10m [--insights APPLICATION_ID]
+[--needs-sweep]
 
-Healthy means, for the whole duration: GET /api/health answers 200 with {"status": "ok"}, to the end and but for two tries in a
-row, since a deployment restarts the app; and the telemetry shows no more parked secrets, incomplete sweeps and exceptions than
-in as long a time before. With --needs-sweep a sweep must have completed too. Without --insights the answer alone decides.
-Exit code 0: healthy. 1: not healthy. 2: it could not be told, which is no reason to keep the deployment either.
+Healthy means, for the whole duration: GET /api/health answers 200 with {"status": "ok"}, to the end
+and but for two tries in a
+row, since a deployment restarts the app; and the telemetry shows no more parked secrets, incomplete
+sweeps and exceptions than
+in as long a time before. With --needs-sweep a sweep must have completed too. Without --insights the
+answer alone decides.
+Exit code 0: healthy. 1: not healthy. 2: it could not be told, which is no reason to keep the
+deployment either.
 """
 
 from __future__ import annotations
@@ -97,7 +102,11 @@ def _judge(plan: Plan, deployed: datetime, clock: Clock) -> int:
 
 def worse(counts: dict[str, Count], *, needs_sweep: bool) -> list[str]:
     """Return what got worse since the deployment."""
-    bad = [f"more {signal} than before" for signal, count in counts.items() if signal != COMPLETED and count.grew]
+    bad = [
+        f"more {signal} than before"
+        for signal, count in counts.items()
+        if signal != COMPLETED and count.grew
+    ]
     swept = counts.get(COMPLETED, Count(0, 0)).after > 0
     return bad + ([] if swept or not needs_sweep else ["no sweep completed"])
 
@@ -124,16 +133,22 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--app", help="name of the app, as the deployment's output appName says it")
-    where.add_argument("--url", help="URL of the app, where it is not https://NAME.azurewebsites.net")
+    where.add_argument(
+        "--url", help="URL of the app, where it is not https://NAME.azurewebsites.net"
+    )
     parser.add_argument("--duration", type=duration, default="10m", help="how long to watch")
     parser.add_argument("--every", type=duration, default="30s", help="how often to ask the app")
     parser.add_argument("--insights", help="application id of Application Insights")
-    parser.add_argument("--insights-endpoint", default="https://api.applicationinsights.io", help="for other clouds")
+    parser.add_argument(
+        "--insights-endpoint", default="https://api.applicationinsights.io", help="for other clouds"
+    )
     parser.add_argument("--needs-sweep", action="store_true", help="require a completed sweep")
     return parser
 
 
-def main(arguments: Sequence[str], clock: Clock | None = None, credential: TokenCredential | None = None) -> int:
+def main(
+    arguments: Sequence[str], clock: Clock | None = None, credential: TokenCredential | None = None
+) -> int:
     """Do what the command line asks for; returns the exit code."""
     asked = _parser().parse_args(arguments)
     app = App(asked.url or f"https://{asked.app}.azurewebsites.net")

@@ -25,9 +25,16 @@ SHOWN = 10
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the proof, or one case of it."""
-    parser = argparse.ArgumentParser(prog="prove", description=__doc__.splitlines()[0] if __doc__ else None)
+    parser = argparse.ArgumentParser(
+        prog="prove", description=__doc__.splitlines()[0] if __doc__ else None
+    )
     parser.add_argument("--replay", metavar="CASE", help="what a violation was printed with")
-    parser.add_argument("--share", type=float, default=1.0, help="how much of pairs, orders and seeds to play (0 to 1)")
+    parser.add_argument(
+        "--share",
+        type=float,
+        default=1.0,
+        help="how much of pairs, orders and seeds to play (0 to 1)",
+    )
     options = parser.parse_args(arguments)
     return replay(options.replay) if options.replay else prove(options.share)
 
@@ -48,16 +55,25 @@ def prove(share: float) -> int:
     print(f"\r{'':<78}\r" if sys.stdout.isatty() else "", end="")
     for part in chosen:
         _report(part)
-    played, violations = sum(part.played for part in chosen), sum(len(part.violations) for part in chosen)
+    played, violations = (
+        sum(part.played for part in chosen),
+        sum(len(part.violations) for part in chosen),
+    )
     unfinished = sum(part.unfinished for part in chosen)
-    print(f"{'in all':<46}{played:>9,} schedules{violations:>6} violations{time.perf_counter() - began:>7.0f} s")
-    print(f"{unfinished:,} of them were cut short: another one does the same, or their state had been seen.")
+    print(
+        f"{'in all':<46}{played:>9,} schedules{violations:>6} violations{time.perf_counter() - began:>7.0f} s"
+    )
+    print(
+        f"{unfinished:,} of them were cut short: another one does the same, or their state had been seen."
+    )
     _excuses(chosen)
     return 1 if violations else 0
 
 
 def _report(part: Part) -> None:
-    print(f"{part.name:<46}{part.played:>9,} schedules{len(part.violations):>6} violations{part.seconds:>7.0f} s")
+    print(
+        f"{part.name:<46}{part.played:>9,} schedules{len(part.violations):>6} violations{part.seconds:>7.0f} s"
+    )
     for text, count in part.known.items():
         print(f"    {count} times, known: {text}")
     new = [(text, problem) for text, problem in part.violations if not known(text, problem)]

@@ -3,7 +3,8 @@
 python scripts/publish_button.py FOLDER VERSION
 
 The portal reads in the browser, and the files of a GitHub release do not allow that (CORS:
-https://github.com/Azure/bicep/discussions/7756); raw.githubusercontent.com does. Uses `gh`, and GITHUB_REPOSITORY, GITHUB_SHA.
+https://github.com/Azure/bicep/discussions/7756); raw.githubusercontent.com does. Uses `gh`, and
+GITHUB_REPOSITORY, GITHUB_SHA.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ BRANCH = "button"
 FILES = ("azuredeploy.json", "createUiDefinition.json")
 
 
-def gh(path: str, *options: str, body: Mapping[str, Any] | None = None) -> subprocess.CompletedProcess[str]:
+def gh(
+    path: str, *options: str, body: Mapping[str, Any] | None = None
+) -> subprocess.CompletedProcess[str]:
     """Call GitHub's API for this repository."""
     command = ["gh", "api", f"repos/{os.environ['GITHUB_REPOSITORY']}/{path}", *options]
     command += ["--input", "-"] if body is not None else []

@@ -1,7 +1,9 @@
 """The scans, one function each: run a well-known tool, and tell findings, nothing found, and not looked at apart.
 
-A scanner that looked at nothing exits 0 like one that found nothing: pip-audit without its service skips every package, and
-checkov reads no resource out of a template with symbolic names. So each scan counts what was looked at.
+A scanner that looked at nothing exits 0 like one that found nothing: pip-audit without its service
+skips every package, and
+checkov reads no resource out of a template with symbolic names. So each scan counts what was looked
+at.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 PRODUCT = ("function_app.py", "api", "cli", "cloud", "engine", "rotators", "scripts", "simulator")
 PLANTED = ("tests/", "simulator/", "bench/")
-"""Where passwords are made up on purpose; keys and tokens in their real formats are looked for there too."""
+"""Where passwords are made up on purpose; keys and tokens in their real formats are looked for
+there too."""
 GUESSES = frozenset({"Secret Keyword", "Base64 High Entropy String", "Hex High Entropy String"})
 GENERATED = r"(^|/)(uv\.lock|package-lock\.json|requirements\.txt)$|\.snapshot\.json$"
 SCHEMA = "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#"
@@ -30,7 +33,8 @@ EXCEPTIONS: Mapping[tuple[str, str], str] = {
     ("docs/policy.md", "Secret Keyword"): "a pattern of names",
     ("docs/telemetry.md", "Secret Keyword"): "the names of kinds of credentials",
 }
-"""What is known and why it is no problem, by file and rule. Code has its reasons beside the line, infrastructure in .checkov.yaml."""
+"""What is known and why it is no problem, by file and rule. Code has its reasons beside the line,
+infrastructure in .checkov.yaml."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,16 @@ def dependencies(runner: Runner = run) -> Result:
     """Hold every locked package of the app against known vulnerabilities: PyPI's own list, else OSV's."""
     reasons: list[str] = []
     for service in ("pypi", "osv"):
-        options = ("--require-hashes", "--disable-pip", "--progress-spinner", "off", "-f", "json", "-s", service)
+        options = (
+            "--require-hashes",
+            "--disable-pip",
+            "--progress-spinner",
+            "off",
+            "-f",
+            "json",
+            "-s",
+            service,
+        )
         ran = runner([sys.executable, "-m", "pip_audit", "-r", "requirements.txt", *options])
         result = _audited(ran, service)
         if result.state != "unchecked":
@@ -106,20 +119,38 @@ def _audited(ran: Ran, service: str) -> Result:
     asked = [each for each in listed if "skip_reason" not in each]
     findings = tuple(
         Finding(
-            f"{each['name']} {each['version']}", found["id"], f"fixed in {', '.join(found['fix_versions']) or 'none'}"
+            f"{each['name']} {each['version']}",
+            found["id"],
+            f"fixed in {', '.join(found['fix_versions']) or 'none'}",
         )
         for each in asked
         for found in each["vulns"]
     )
     skipped = len(listed) - len(asked)
-    unchecked = f"{service} did not tell of {skipped} of {len(listed)} packages" if skipped or not listed else ""
+    unchecked = (
+        f"{service} did not tell of {skipped} of {len(listed)} packages"
+        if skipped or not listed
+        else ""
+    )
     return Result("dependencies", len(asked), findings, unchecked)
 
 
 def code(runner: Runner = run) -> Result:
     """Look for dangerous code with ruff's S rules, which are bandit's; exceptions stand beside their lines, with reasons."""
     present = [each for each in PRODUCT if (ROOT / each).exists()]
-    ran = runner([sys.executable, "-m", "ruff", "check", "--select", "S", "--output-format", "json", *present])
+    ran = runner(
+        [
+            sys.executable,
+            "-m",
+            "ruff",
+            "check",
+            "--select",
+            "S",
+            "--output-format",
+            "json",
+            *present,
+        ]
+    )
     try:
         found = json.loads(ran.output)
     except ValueError:
@@ -137,7 +168,16 @@ def infrastructure(runner: Runner = run) -> Result:
             resources = json.loads(snapshot.read_text())["predictedResources"]
             template = {"$schema": SCHEMA, "contentVersion": "1.0.0.0", "resources": resources}
             Path(folder, f"{snapshot.name.partition('.')[0]}.json").write_text(json.dumps(template))
-        checkov = (uv, "run", "--isolated", "--project", "scripts/checkov", "--frozen", "--quiet", "checkov")
+        checkov = (
+            uv,
+            "run",
+            "--isolated",
+            "--project",
+            "scripts/checkov",
+            "--frozen",
+            "--quiet",
+            "checkov",
+        )
         config = ("--config-file", ".checkov.yaml") if (ROOT / ".checkov.yaml").exists() else ()
         what = (
             "--directory",
@@ -161,7 +201,11 @@ def _checked(ran: Ran) -> Result:
         return Result("infrastructure", 0, unchecked=f"checkov: {_last_line(ran.errors)}")
     failed = whole.get("results", {}).get("failed_checks", [])
     findings = tuple(
-        Finding(f"{each['file_path'].strip('/')} {each['resource']}", each["check_id"], each["check_name"])
+        Finding(
+            f"{each['file_path'].strip('/')} {each['resource']}",
+            each["check_id"],
+            each["check_name"],
+        )
         for each in failed
     )
     return Result("infrastructure", seen, findings, "" if seen else "checkov saw no resource")
@@ -169,13 +213,19 @@ def _checked(ran: Ran) -> Result:
 
 def workflows(runner: Runner = run) -> Result:
     """Look at the workflows with zizmor, offline."""
-    ran = runner([tool("zizmor"), "--offline", "--no-progress", "--format", "json", ".github/workflows"])
+    ran = runner(
+        [tool("zizmor"), "--offline", "--no-progress", "--format", "json", ".github/workflows"]
+    )
     seen = len(list((ROOT / ".github" / "workflows").glob("*.yml")))
     try:
         found = json.loads(ran.output)
     except ValueError:
         return Result("workflows", 0, unchecked=f"zizmor: {_last_line(ran.errors)}")
-    findings = tuple(Finding(_workflow(each), each["ident"], each["desc"]) for each in found if not each["ignored"])
+    findings = tuple(
+        Finding(_workflow(each), each["ident"], each["desc"])
+        for each in found
+        if not each["ignored"]
+    )
     return Result("workflows", seen, findings)
 
 
@@ -204,7 +254,9 @@ def secrets(runner: Runner = run) -> Result:
 
 def _excused(finding: Finding) -> bool:
     file = finding.where.rpartition(":")[0]
-    return (file, finding.rule) in EXCEPTIONS or (finding.rule in GUESSES and file.startswith(PLANTED))
+    return (file, finding.rule) in EXCEPTIONS or (
+        finding.rule in GUESSES and file.startswith(PLANTED)
+    )
 
 
 def _modules(place: Path) -> Iterator[Path]:

@@ -14,11 +14,21 @@ DESK, PHONE = ViewportSize(width=1180, height=1400), ViewportSize(width=390, hei
 ONE = "?vault=prod&secret=checkout-sql"
 
 
-def draw(browser: Browser, address: str, name: str, size: ViewportSize, *, dark: bool = False, query: str = "") -> None:
+def draw(
+    browser: Browser,
+    address: str,
+    name: str,
+    size: ViewportSize,
+    *,
+    dark: bool = False,
+    query: str = "",
+) -> None:
     """Draw a page: at a desk all of it, on a phone its first screen. What is out of sight is not drawn: so, tall screens."""
     phone = size is PHONE
     page = browser.new_page(
-        viewport=size, color_scheme="dark" if dark else "light", device_scale_factor=2 if phone else 1
+        viewport=size,
+        color_scheme="dark" if dark else "light",
+        device_scale_factor=2 if phone else 1,
     )
     page.goto(f"{address}/api/inventory{query}")
     if not query:

@@ -3,8 +3,10 @@
 make scan                                      all of it, or
 python scripts/security_scan.py [SCAN …] [--json]     with the dependency group `delivery`
 
-Exit code 0: everything was looked at and nothing found. 1: something was found. 2: no such scan. 3: nothing was found, but
-something could not be looked at, such as the dependencies where the list of vulnerabilities cannot be reached.
+Exit code 0: everything was looked at and nothing found. 1: something was found. 2: no such scan. 3:
+nothing was found, but
+something could not be looked at, such as the dependencies where the list of vulnerabilities cannot
+be reached.
 """
 
 from __future__ import annotations
@@ -24,7 +26,13 @@ from scripts.scanners import Result
 CLEAN, FOUND, UNCHECKED = 0, 1, 3
 SCANS: Mapping[str, Callable[[], Result]] = {
     each.__name__: each
-    for each in (scanners.dependencies, scanners.code, scanners.infrastructure, scanners.workflows, scanners.secrets)
+    for each in (
+        scanners.dependencies,
+        scanners.code,
+        scanners.infrastructure,
+        scanners.workflows,
+        scanners.secrets,
+    )
 }
 
 
@@ -40,15 +48,25 @@ def table(results: Sequence[Result]) -> str:
     """Return the results for people."""
     lines: list[str] = []
     for each in results:
-        lines.append(f"{each.name:<15} {each.state:<10} {each.looked_at:>4} looked at  {each.unchecked}".rstrip())
-        lines += [f"    {finding.rule:<28} {finding.where}  {finding.what}" for finding in each.findings]
+        lines.append(
+            f"{each.name:<15} {each.state:<10} {each.looked_at:>4} looked at  {each.unchecked}".rstrip()
+        )
+        lines += [
+            f"    {finding.rule:<28} {finding.where}  {finding.what}" for finding in each.findings
+        ]
     return "\n".join(lines)
 
 
 def main(arguments: Sequence[str], scans: Mapping[str, Callable[[], Result]] = SCANS) -> int:
     """Do what the command line asks for; returns the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("scans", nargs="*", choices=[*scans, []], metavar="SCAN", help=f"some of: {', '.join(scans)}")
+    parser.add_argument(
+        "scans",
+        nargs="*",
+        choices=[*scans, []],
+        metavar="SCAN",
+        help=f"some of: {', '.join(scans)}",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     asked = parser.parse_args(arguments)
     results = [scans[name]() for name in asked.scans or scans]

@@ -1,6 +1,7 @@
 """Take the snapshots under infra/snapshots/ anew, and compile infra/azuredeploy.json, after a change of the template.
 
-Review what the snapshots show and commit both: the compiled template is what the button "Deploy to Azure" opens.
+Review what the snapshots show and commit both: the compiled template is what the button "Deploy to
+Azure" opens.
 
 python scripts/snapshots.py
 

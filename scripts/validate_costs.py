@@ -1,10 +1,14 @@
 """Estimate what a deployment costs a month and hold it against a budget.
 
-python scripts/validate_costs.py infra/snapshots/everything-on.snapshot.json --budget 100 [--secrets 100] [--json]
+python scripts/validate_costs.py infra/snapshots/everything-on.snapshot.json --budget 100 [--secrets
+100] [--json]
 
-Reads what would be deployed from a snapshot (`bicep snapshot my.bicepparam` makes one of your own parameters), and list prices
-from scripts/hosting_prices.py and cloud/meter/prices.py. It is an estimate, without free grants, taxes and discounts.
-Exit code 0: within the budget. 1: above it. 2: no snapshot. 3: it deploys something whose price is not known.
+Reads what would be deployed from a snapshot (`bicep snapshot my.bicepparam` makes one of your own
+parameters), and list prices
+from scripts/hosting_prices.py and cloud/meter/prices.py. It is an estimate, without free grants,
+taxes and discounts.
+Exit code 0: within the budget. 1: above it. 2: no snapshot. 3: it deploys something whose price is
+not known.
 """
 
 from __future__ import annotations
@@ -65,10 +69,13 @@ def verdict(found: Estimate, budget: float) -> int:
 def _table(found: Estimate, budget: float) -> str:
     lines = [f"{usd:>9.2f}  {what}" for what, usd in found.costs.items()]
     lines += [
-        f"        ?  {what}: its price is not known; add it to scripts/hosting_prices.py" for what in found.unknown
+        f"        ?  {what}: its price is not known; add it to scripts/hosting_prices.py"
+        for what in found.unknown
     ]
     word = {WITHIN: "within", ABOVE: "ABOVE", UNKNOWN: "NOT COMPARED with"}[verdict(found, budget)]
-    return "\n".join([*lines, f"{found.total:>9.2f}  USD a month, {word} the budget of {budget:.2f}"])
+    return "\n".join(
+        [*lines, f"{found.total:>9.2f}  USD a month, {word} the budget of {budget:.2f}"]
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -76,8 +83,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("snapshot", type=Path, help="a snapshot of what would be deployed")
     parser.add_argument("--budget", type=float, required=True, help="US dollars a month")
     parser.add_argument("--secrets", type=int, default=100, help="managed secrets in all vaults")
-    parser.add_argument("--validity-days", type=float, default=60, help="after how many days each is rotated")
-    parser.add_argument("--sweeps-a-day", type=float, default=24, help="how often each vault is swept")
+    parser.add_argument(
+        "--validity-days", type=float, default=60, help="after how many days each is rotated"
+    )
+    parser.add_argument(
+        "--sweeps-a-day", type=float, default=24, help="how often each vault is swept"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     return parser
 
@@ -87,13 +98,16 @@ def _load(asked: argparse.Namespace, snapshot: Mapping[str, Any]) -> Load:
     for resource in snapshot["predictedResources"]:
         found[resource["type"]].append(resource)
     (app,) = found["Microsoft.Web/sites"]
-    settings = {each["name"]: each["value"] for each in app["properties"]["siteConfig"]["appSettings"]}
+    settings = {
+        each["name"]: each["value"] for each in app["properties"]["siteConfig"]["appSettings"]
+    }
     return Load(
         secrets=asked.secrets,
         vaults=len(settings["REKEY_VAULTS"].split(",")),
         rotations=asked.secrets * 30 / asked.validity_days,
         sweeps=asked.sweeps_a_day * 30,
-        memory_gb=app["properties"]["functionAppConfig"]["scaleAndConcurrency"]["instanceMemoryMB"] / 1024,
+        memory_gb=app["properties"]["functionAppConfig"]["scaleAndConcurrency"]["instanceMemoryMB"]
+        / 1024,
     )
 
 
@@ -107,7 +121,13 @@ def main(arguments: Sequence[str]) -> int:
         print(f"{asked.snapshot} is no snapshot of Rekey's template: {error!r}", file=sys.stderr)
         return NO_SNAPSHOT
     code = verdict(found, asked.budget)
-    whole = {"usd": found.costs, "total": found.total, "budget": asked.budget, "unknown": found.unknown, "code": code}
+    whole = {
+        "usd": found.costs,
+        "total": found.total,
+        "budget": asked.budget,
+        "unknown": found.unknown,
+        "code": code,
+    }
     print(json.dumps(whole, indent=2) if asked.json else _table(found, asked.budget))
     return code
 

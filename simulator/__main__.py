@@ -36,9 +36,18 @@ def example(domains: Domains) -> Azure:
     account = azure.add_account(DATA_ACCOUNT)
     azure.managed_identity.system = azure.add_principal(APP)
     azure.grant(azure.managed_identity.system, ACTIONS, SCOPE)
-    tags = {"ProviderAddress": account.resource_id, "CredentialId": "key1", "ValidityPeriodDays": "60"}
+    tags = {
+        "ProviderAddress": account.resource_id,
+        "CredentialId": "key1",
+        "ValidityPeriodDays": "60",
+    }
     vault = azure.add_vault(VAULT)
-    vault.put("shopdata-key", account.keys["key1"].value, expires=azure.now() + timedelta(days=10), tags=tags)
+    vault.put(
+        "shopdata-key",
+        account.keys["key1"].value,
+        expires=azure.now() + timedelta(days=10),
+        tags=tags,
+    )
     return azure
 
 
@@ -63,7 +72,9 @@ async def main(port: int, identity_port: int) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m simulator", description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="for TLS; 0 picks a free one")
-    parser.add_argument("--identity-port", type=int, default=0, help="for the managed-identity endpoint")
+    parser.add_argument(
+        "--identity-port", type=int, default=0, help="for the managed-identity endpoint"
+    )
     options = parser.parse_args()
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(main(options.port, options.identity_port))

@@ -56,7 +56,13 @@ class Azure(World):
         self.container_apps = ContainerAppsProvider(self)
         self.vault_resources = VaultsProvider(self)
         self.event_grid = EventGridProvider(self)
-        providers = (StorageProvider(self), SqlProvider(self, self.sql), self.web, self.container_apps, self.event_grid)
+        providers = (
+            StorageProvider(self),
+            SqlProvider(self, self.sql),
+            self.web,
+            self.container_apps,
+            self.event_grid,
+        )
         namespaces = dict.fromkeys(contract.kind.partition("/")[0] for contract in CONTRACTS)
         keyed = (KeysProvider(self, namespace) for namespace in namespaces)
         self.arm = ArmService(self, *providers, self.vault_resources, *keyed)
@@ -81,7 +87,11 @@ class Azure(World):
         self.groups.setdefault(subscription.lower(), set()).add(group.lower())
 
     def add_vault(
-        self, name: str, subscription: str = SUBSCRIPTION, group: str = GROUP, tenant: str = HOME_TENANT
+        self,
+        name: str,
+        subscription: str = SUBSCRIPTION,
+        group: str = GROUP,
+        tenant: str = HOME_TENANT,
     ) -> Vault:
         """Add an empty vault; raise ValueError if the name exists.
 
@@ -91,12 +101,23 @@ class Azure(World):
             raise ValueError(f"there is a vault named {name} already")
         self.add_group(subscription, group)
         self.vaults[name] = Vault(
-            name, subscription, group, lambda: self.domains.vault, self.now, self.entropy, tenant=tenant
+            name,
+            subscription,
+            group,
+            lambda: self.domains.vault,
+            self.now,
+            self.entropy,
+            tenant=tenant,
         )
         return self.vaults[name]
 
     def add_account(
-        self, name: str, subscription: str = SUBSCRIPTION, group: str = GROUP, *, allow_shared_key_access: bool = True
+        self,
+        name: str,
+        subscription: str = SUBSCRIPTION,
+        group: str = GROUP,
+        *,
+        allow_shared_key_access: bool = True,
     ) -> StorageAccount:
         """Add a storage account with two fresh keys; raise ValueError if the name exists."""
         if name in self.accounts:
@@ -113,11 +134,18 @@ class Azure(World):
         return self.accounts[name]
 
     def add_keyed(
-        self, kind: str, name: str, path: str = "", subscription: str = SUBSCRIPTION, group: str = GROUP
+        self,
+        kind: str,
+        name: str,
+        path: str = "",
+        subscription: str = SUBSCRIPTION,
+        group: str = GROUP,
     ) -> KeyedAccount:
         """Add a resource with two keys, or a rule below one that has such rules; ValueError where its name is taken."""
         contract = BY_KIND[kind.lower()]
-        resource_id = f"/subscriptions/{subscription}/resourceGroups/{group}/providers/{contract.kind}/{name}"
+        resource_id = (
+            f"/subscriptions/{subscription}/resourceGroups/{group}/providers/{contract.kind}/{name}"
+        )
         self.add_group(subscription, group)
         account = self.keyed.get(resource_id.lower())
         if account is None:
@@ -133,11 +161,15 @@ class Azure(World):
         """Delete a storage account; raise KeyError if it does not exist."""
         del self.accounts[name]
 
-    def add_application(self, name: str, *owners: Principal, service_principal: bool = True) -> Application:
+    def add_application(
+        self, name: str, *owners: Principal, service_principal: bool = True
+    ) -> Application:
         """Register an Entra application and service principal; raise ValueError if it exists."""
         return self.directory.add(name, owners, service_principal=service_principal)
 
-    def add_principal(self, name: str, oid: str | None = None, appid: str | None = None) -> Principal:
+    def add_principal(
+        self, name: str, oid: str | None = None, appid: str | None = None
+    ) -> Principal:
         """Add a principal that can hold tokens; missing ids are derived from the name."""
         return self.identities.add(name, oid, appid)
 

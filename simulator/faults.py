@@ -104,7 +104,9 @@ class Throttling(Outage):
         del request, serve
         seconds = str(math.ceil((self.until - self.now()).total_seconds()))
         body = {"error": {"code": "TooManyRequests", "message": "The request was throttled."}}
-        return json_response(429, body, {"Retry-After": seconds, "x-ms-error-code": "TooManyRequests"})
+        return json_response(
+            429, body, {"Retry-After": seconds, "x-ms-error-code": "TooManyRequests"}
+        )
 
 
 @dataclass

@@ -47,7 +47,9 @@ class Identities:
     Tokens have the shape of Entra's and are signed, so none can be forged.
     """
 
-    def __init__(self, now: Callable[[], datetime], entropy: Callable[[int], bytes] = os.urandom) -> None:
+    def __init__(
+        self, now: Callable[[], datetime], entropy: Callable[[int], bytes] = os.urandom
+    ) -> None:
         self.principals: dict[str, Principal] = {}
         self.app_roles: dict[str, tuple[str, ...]] = {}
         """Object id → Graph's application permissions, which a token names in its claim `roles`."""
@@ -64,7 +66,9 @@ class Identities:
         scopes: str = "",
     ) -> Principal:
         """Register a principal; missing ids are derived from its name, the same in every run."""
-        principal = Principal(name, oid or _derived("oid", name), appid or _derived("appid", name), tenant, scopes)
+        principal = Principal(
+            name, oid or _derived("oid", name), appid or _derived("appid", name), tenant, scopes
+        )
         self.principals[principal.oid] = principal
         return principal
 
@@ -83,7 +87,11 @@ class Identities:
             "tid": principal.tenant,
             "ver": "1.0",
             **({"scp": principal.scopes, "upn": principal.name} if principal.scopes else {}),
-            **({"roles": list(self.app_roles[principal.oid])} if principal.oid in self.app_roles else {}),
+            **(
+                {"roles": list(self.app_roles[principal.oid])}
+                if principal.oid in self.app_roles
+                else {}
+            ),
         }
         signed = f"{_segment({'typ': 'JWT', 'alg': 'HS256'})}.{_segment(claims)}"
         return f"{signed}.{self._signature(signed)}"
@@ -93,7 +101,9 @@ class Identities:
         result = self.examine(bearer_token, *audiences)
         return result if isinstance(result, Principal) else None
 
-    def examine(self, bearer_token: str, *audiences: str, exact: bool = False) -> Principal | Rejection:
+    def examine(
+        self, bearer_token: str, *audiences: str, exact: bool = False
+    ) -> Principal | Rejection:
         """Return a token's principal, or why it is rejected.
 
         A trailing slash of an audience makes no difference, unless `exact` is set: Key Vault is
@@ -106,7 +116,11 @@ class Identities:
         allowed = (
             audiences
             if exact
-            else [form for audience in audiences for form in (audience.rstrip("/"), f"{audience.rstrip('/')}/")]
+            else [
+                form
+                for audience in audiences
+                for form in (audience.rstrip("/"), f"{audience.rstrip('/')}/")
+            ]
         )
         if claims["aud"] not in allowed:
             return Rejection("audience", claims["aud"], expires)
@@ -119,7 +133,9 @@ class Identities:
         if not hmac.compare_digest(signature.encode(), self._signature(signed).encode()):
             return None
         payload = signed.split(".")[1]
-        claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        claims: dict[str, Any] = json.loads(
+            base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))
+        )
         return claims
 
     def _signature(self, signed: str) -> str:

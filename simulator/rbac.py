@@ -72,7 +72,12 @@ class Roles:
     def find(self, principal: Principal, action: str, scope: str) -> Assignment | None:
         """Return the assignment that permits an action; None if it is denied."""
         return next(
-            (assignment for assignment in self.assignments if assignment.allows(principal.oid, action, scope)), None
+            (
+                assignment
+                for assignment in self.assignments
+                if assignment.allows(principal.oid, action, scope)
+            ),
+            None,
         )
 
 

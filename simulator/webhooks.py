@@ -31,4 +31,8 @@ class WebhookService:
         if request.method != "POST":
             return Response(405)
         self.received.append((request.host, json.loads(request.body)))
-        return Response(202) if request.host == TEAMS else Response(200, {"Content-Type": "text/html"}, b"ok")
+        return (
+            Response(202)
+            if request.host == TEAMS
+            else Response(200, {"Content-Type": "text/html"}, b"ok")
+        )

@@ -55,7 +55,9 @@ UNANSWERED = Response(0)
 """Stands for no answer: the connection stays open and nothing arrives."""
 
 
-def json_response(status: int, payload: object, headers: Mapping[str, str] | None = None) -> Response:
+def json_response(
+    status: int, payload: object, headers: Mapping[str, str] | None = None
+) -> Response:
     """Return a JSON answer with Azure's usual content type."""
     content = {"Content-Type": "application/json; charset=utf-8", **(headers or {})}
     return Response(status, content, json.dumps(payload).encode())

@@ -50,7 +50,13 @@ class Domains:
         names = ("vault", "arm", "blob.storage", "queue.storage", "login")
         vault, arm, blob, queue, login = (f"{name}.localhost:{port}" for name in names)
         return cls(
-            vault, arm, blob, queue, login, identity=f"127.0.0.1:{identity_port}", graph=f"graph.localhost:{port}"
+            vault,
+            arm,
+            blob,
+            queue,
+            login,
+            identity=f"127.0.0.1:{identity_port}",
+            graph=f"graph.localhost:{port}",
         )
 
 
@@ -116,4 +122,6 @@ class World:
         for service in self.services:
             if service.answers(request.host):
                 return service.handle(request)
-        return json_response(502, {"error": {"code": "NoSuchHost", "message": f"no service at {request.host}"}})
+        return json_response(
+            502, {"error": {"code": "NoSuchHost", "message": f"no service at {request.host}"}}
+        )

@@ -37,7 +37,11 @@ def start_azurite(accounts: str = "") -> Iterator[str]:
 def _executable() -> str:
     """Return the path from AZURITE, PATH or node_modules; skip the test where there is none, fail it where CI is set."""
     local = ROOT / "node_modules" / ".bin" / "azurite"
-    found = os.environ.get("AZURITE") or shutil.which("azurite") or (str(local) if local.exists() else None)
+    found = (
+        os.environ.get("AZURITE")
+        or shutil.which("azurite")
+        or (str(local) if local.exists() else None)
+    )
     if found:
         return found
     reason = "Azurite is missing: run `npm install azurite`, or set AZURITE to its executable"
@@ -58,5 +62,7 @@ def _addresses(process: subprocess.Popen[str]) -> dict[str, str]:
 
 
 def _connection_string(addresses: dict[str, str]) -> str:
-    endpoints = ";".join(f"{service}Endpoint={address}/{ACCOUNT}" for service, address in sorted(addresses.items()))
+    endpoints = ";".join(
+        f"{service}Endpoint={address}/{ACCOUNT}" for service, address in sorted(addresses.items())
+    )
     return f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={KEY};{endpoints}"

@@ -49,7 +49,9 @@ def chromium() -> str | None:
         return found
     packed = MODULES / "@sparticuz" / "chromium" / "bin" / "chromium.br"
     runs_here = (sys.platform, platform.machine()) == ("linux", "x86_64")
-    return str(_unpacked(packed)) if runs_here and packed.exists() and shutil.which("node") else None
+    return (
+        str(_unpacked(packed)) if runs_here and packed.exists() and shutil.which("node") else None
+    )
 
 
 def _executable() -> str:
@@ -111,6 +113,8 @@ def _handler(api: Api, route: Route) -> Callable[[web.Request], Awaitable[web.Re
         request = Request.arrived(route.method, route.path, path, query, headers, body)
         answer = await api.answer(route, request)
         kind = {"Content-Type": f"{answer.content_type}; charset=utf-8"}
-        return web.Response(text=answer.text(), status=answer.status, headers={**kind, **answer.headers})
+        return web.Response(
+            text=answer.text(), status=answer.status, headers={**kind, **answer.headers}
+        )
 
     return handle

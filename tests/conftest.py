@@ -1,6 +1,7 @@
 """What tests of every room share.
 
-One Hypothesis profile for all tests: without a deadline, since no test may depend on time. And one Azure CLI, which takes
+One Hypothesis profile for all tests: without a deadline, since no test may depend on time. And one
+Azure CLI, which takes
 seconds to start: only tests that use it start it.
 """
 

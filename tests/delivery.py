@@ -1,6 +1,7 @@
 """The queue trigger in virtual time: at-least-once, five tries, poison; a dead worker's message comes back late.
 
-The delays and counts are those that Microsoft's own listener shows; tests/host compares the local host with it.
+The delays and counts are those that Microsoft's own listener shows; tests/host compares the local
+host with it.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ class Delivery:
             if message is None:
                 return
             service = await self._deliver(service, message)
-        raise AssertionError(f"still {len(self.rig.queue('rotations'))} messages after {most} deliveries")
+        raise AssertionError(
+            f"still {len(self.rig.queue('rotations'))} messages after {most} deliveries"
+        )
 
     def _next(self) -> Message | None:
         queue = self.rig.queue("rotations")

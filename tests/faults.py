@@ -11,7 +11,9 @@ from azure.core.exceptions import ServiceResponseError
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response, json_response
 
-Mode = Literal["die before", "die after", "lose the answer", "throttle", "fail after the effect", "forbid"]
+Mode = Literal[
+    "die before", "die after", "lose the answer", "throttle", "fail after the effect", "forbid"
+]
 MODES: tuple[Mode, ...] = get_args(Mode)
 
 
@@ -66,5 +68,7 @@ class Saboteur:
 def refused(status: int, code: str, headers: dict[str, str] | None = None) -> Response:
     """Return a refusal as every service of Azure words one."""
     return json_response(
-        status, {"error": {"code": code, "message": "sabotaged"}}, {"x-ms-error-code": code, **(headers or {})}
+        status,
+        {"error": {"code": code, "message": "sabotaged"}},
+        {"x-ms-error-code": code, **(headers or {})},
     )

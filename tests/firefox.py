@@ -1,6 +1,7 @@
 """A headless Firefox for tests, driven over Marionette, which every Firefox brings with it.
 
-Playwright drives only builds of its own. The protocol: a length, a colon, and [0, id, command, parameters] as JSON.
+Playwright drives only builds of its own. The protocol: a length, a colon, and [0, id, command,
+parameters] as JSON.
 Source: https://firefox-source-docs.mozilla.org/testing/marionette/Protocol.html.
 """
 
@@ -31,7 +32,9 @@ class Firefox:
         self._file = connection.makefile("rb")
         self._count = 0
         self._read()  # the greeting
-        self._send("WebDriver:NewSession", {"capabilities": {"alwaysMatch": {"acceptInsecureCerts": True}}})
+        self._send(
+            "WebDriver:NewSession", {"capabilities": {"alwaysMatch": {"acceptInsecureCerts": True}}}
+        )
         self._send("WebDriver:SetTimeouts", {"script": SCRIPT_MS})
 
     def open(self, address: str) -> None:
@@ -44,7 +47,9 @@ class Firefox:
 
     def run(self, script: str, *arguments: Any) -> Any:
         """Run the body of a function on the page; what it returns may be a promise."""
-        return self._send("WebDriver:ExecuteScript", {"script": script, "args": list(arguments)})["value"]
+        return self._send("WebDriver:ExecuteScript", {"script": script, "args": list(arguments)})[
+            "value"
+        ]
 
     def until(self, condition: str) -> None:
         """Wait until an expression holds on the page."""
@@ -75,11 +80,16 @@ def start_firefox(*, dark: bool = False) -> Iterator[Firefox]:
     executable = os.environ.get("FIREFOX") or shutil.which("firefox") or shutil.which("firefox-esr")
     if not executable:
         pytest.skip("Firefox is missing: install it, or set FIREFOX to the executable of one")
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile, socket.socket() as free:
+    with (
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile,
+        socket.socket() as free,
+    ):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
         free.close()
-        scheme = 'user_pref("layout.css.prefers-color-scheme.content-override", 0);\n' if dark else ""
+        scheme = (
+            'user_pref("layout.css.prefers-color-scheme.content-override", 0);\n' if dark else ""
+        )
         (Path(profile) / "user.js").write_text(f'user_pref("marionette.port", {port});\n{scheme}')
         command = [executable, "--headless", "--marionette", "--no-remote", "--profile", profile]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603

@@ -13,15 +13,18 @@ from simulator.reach.transport import Call, Intercept
 from simulator.wire import Request, Response
 
 CLIENT_TIMEOUT = 15.0
-"""Seconds after which a client has stopped waiting for an answer; the request may still take effect."""
+"""Seconds after which a client has stopped waiting for an answer; the request may still take
+effect."""
 
 
 @dataclass
 class Turnstile:
     """Lets one worker make one call, then decides again who is next.
 
-    `choose` gets the number of workers that wait and returns which of them goes on. A worker whose call was held while the
-    clock moved past its time-out sees no answer, although the call took effect: that is how a late write looks.
+    `choose` gets the number of workers that wait and returns which of them goes on. A worker whose
+    call was held while the
+    clock moved past its time-out sees no answer, although the call took effect: that is how a late
+    write looks.
     """
 
     clock: VirtualClock
@@ -38,7 +41,9 @@ class Turnstile:
             arrived = self.clock.now()
             await self._queue(worker)
             response = await call()
-            self.trace.append(f"{worker}: {request.method} {request.host}{request.path} -> {response.status}")
+            self.trace.append(
+                f"{worker}: {request.method} {request.host}{request.path} -> {response.status}"
+            )
             self.watch()
             if (self.clock.now() - arrived).total_seconds() > CLIENT_TIMEOUT:
                 raise ServiceResponseError("the client stopped waiting")
@@ -51,7 +56,9 @@ class Turnstile:
         self._moved.set()
         await gate.wait()
 
-    async def run(self, workers: Sequence[Callable[[], Awaitable[object]]], jump: float = 0.0) -> list[object]:
+    async def run(
+        self, workers: Sequence[Callable[[], Awaitable[object]]], jump: float = 0.0
+    ) -> list[object]:
         """Run the workers to their ends; with `jump`, one further choice at any moment is that the clock leaps by it."""
         tasks = [asyncio.ensure_future(worker()) for worker in workers]
         for task in tasks:

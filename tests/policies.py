@@ -25,8 +25,13 @@ from tests.rig import Rig
 
 PAGE = Path(__file__).parents[1] / "docs" / "policy.md"
 OWN = SecretRef(VAULT, "rekey-policy")
-DEPLOYED = Policy({VAULT: (GROUP,), "https://other.vault.azure.net": (f"{GROUP}/providers/x",)}, own=OWN)
-ALL: Kinds = {kind.kind: kind for kind in (StorageKey, ServicePrincipalSecret, SqlAdminPassword, SqlLoginPassword)}
+DEPLOYED = Policy(
+    {VAULT: (GROUP,), "https://other.vault.azure.net": (f"{GROUP}/providers/x",)}, own=OWN
+)
+ALL: Kinds = {
+    kind.kind: kind
+    for kind in (StorageKey, ServicePrincipalSecret, SqlAdminPassword, SqlLoginPassword)
+}
 EMPTY = "version: 1\n"
 
 
@@ -94,7 +99,9 @@ def fitting(schema: Mapping[str, Any]) -> st.SearchStrategy[Any]:
 def an_object(schema: Mapping[str, Any]) -> st.SearchStrategy[Any]:
     """Return objects with all, or only some, of the keys that they need."""
     if schema["additionalProperties"]:
-        return st.dictionaries(st.sampled_from(["https://a", "b"]), near(schema["additionalProperties"]))
+        return st.dictionaries(
+            st.sampled_from(["https://a", "b"]), near(schema["additionalProperties"])
+        )
     parts = {key: near(part) for key, part in schema["properties"].items()}
     needed = {key: parts.pop(key) for key in schema["required"]}
     whole = st.fixed_dictionaries(needed, optional=parts)

@@ -110,7 +110,12 @@ def everything(error: BaseException | None) -> str:
     parts, seen = [], set[int]()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
-        parts += [repr(error), str(error), repr(vars(error)), "".join(traceback.format_exception(error))]
+        parts += [
+            repr(error),
+            str(error),
+            repr(vars(error)),
+            "".join(traceback.format_exception(error)),
+        ]
         error = error.__cause__ or error.__context__
     return "\n".join(parts)
 

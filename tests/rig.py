@@ -22,7 +22,12 @@ from simulator.clock import VirtualClock
 from simulator.identity import Principal
 from simulator.keys.accounts import KeyedAccount
 from simulator.keyvault.state import SecretVersion, Vault
-from simulator.reach.transport import Intercept, SimulatedCredential, SimulatedTransport, forget_challenges
+from simulator.reach.transport import (
+    Intercept,
+    SimulatedCredential,
+    SimulatedTransport,
+    forget_challenges,
+)
 from simulator.sql.in_process import SimulatedSqlServers
 from simulator.storage.accounts import StorageAccount
 from simulator.storage.queue_store import Message
@@ -39,7 +44,9 @@ KEY_ACTIONS = (
     "Microsoft.Storage/storageAccounts/listKeys/action",
     "Microsoft.Storage/storageAccounts/regenerateKey/action",
 )
-CONNECTION_STRING = "DefaultEndpointsProtocol=https;AccountName={account};AccountKey={key};EndpointSuffix={suffix}"
+CONNECTION_STRING = (
+    "DefaultEndpointsProtocol=https;AccountName={account};AccountKey={key};EndpointSuffix={suffix}"
+)
 
 
 class RigClock:
@@ -109,7 +116,11 @@ class Rig:
     ) -> SecretVersion:
         """Put a secret under management; `tags` change the usual ones, None takes one away."""
         key = account.keys[holds].value
-        value = template.format(account=account.name, key=key, suffix="core.windows.net") if template else key
+        value = (
+            template.format(account=account.name, key=key, suffix="core.windows.net")
+            if template
+            else key
+        )
         usual = {
             "ProviderAddress": account.resource_id,
             "CredentialId": holds,
@@ -119,7 +130,9 @@ class Rig:
         }
         expires = None if days_left is None else self.clock.now() + timedelta(days=days_left)
         kept = {tag: text for tag, text in usual.items() if text is not None}
-        return self.vault.put(name, value, expires=expires, tags=kept, content_type="text/plain", **options)
+        return self.vault.put(
+            name, value, expires=expires, tags=kept, content_type="text/plain", **options
+        )
 
     def service(self, intercept: Intercept | None = None) -> Service:
         """Start the app: a fresh process as far as the product's own state goes."""
@@ -165,7 +178,9 @@ class Rig:
         counts = Counter(
             _service(exchange.request)
             for exchange in self.world.exchanges
-            if not (exchange.response.status == 401 and "WWW-Authenticate" in exchange.response.headers)
+            if not (
+                exchange.response.status == 401 and "WWW-Authenticate" in exchange.response.headers
+            )
         )
         self.world.exchanges.clear()
         return counts

@@ -24,7 +24,12 @@ STORAGE = "AzureWebJobsStorage"
 BUILT_IN = {"httptrigger", "http", "timertrigger", "manualtrigger", "warmuptrigger"}
 """Bindings that the Functions host knows by itself; the extension bundle brings every other one.
 Source: Azure/azure-functions-host, src/WebJobs.Script/ScriptHostBuilderExtensions.cs."""
-QUEUES = {"on_vault_event": "vault-events", "sweep_vault": "sweeps", "rotate": "rotations", "park": "rotations-poison"}
+QUEUES = {
+    "on_vault_event": "vault-events",
+    "sweep_vault": "sweeps",
+    "rotate": "rotations",
+    "park": "rotations-poison",
+}
 CALLS = {route.name: route for route in ROUTES}
 
 
@@ -42,17 +47,27 @@ def functions() -> dict[str, list[dict[str, Any]]]:
 
 def trigger(functions: dict[str, list[dict[str, Any]]], name: str) -> dict[str, Any]:
     """Return the binding that starts a function."""
-    return next(binding for binding in functions[name] if binding["type"].lower().endswith("trigger"))
+    return next(
+        binding for binding in functions[name] if binding["type"].lower().endswith("trigger")
+    )
 
 
-def test_the_app_has_these_functions_and_no_others(functions: dict[str, list[dict[str, Any]]]) -> None:
+def test_the_app_has_these_functions_and_no_others(
+    functions: dict[str, list[dict[str, Any]]],
+) -> None:
     assert set(functions) == {*QUEUES, *CALLS, "on_event_grid", "sweep"}
 
 
 @pytest.mark.parametrize(("name", "queue"), QUEUES.items())
-def test_each_queue_starts_its_function(functions: dict[str, list[dict[str, Any]]], name: str, queue: str) -> None:
+def test_each_queue_starts_its_function(
+    functions: dict[str, list[dict[str, Any]]], name: str, queue: str
+) -> None:
     binding = trigger(functions, name)
-    assert (binding["type"], binding["queueName"], binding["connection"]) == ("queueTrigger", queue, STORAGE)
+    assert (binding["type"], binding["queueName"], binding["connection"]) == (
+        "queueTrigger",
+        queue,
+        STORAGE,
+    )
 
 
 def test_the_timer_takes_its_schedule_from_the_settings_and_is_monitored(
@@ -70,7 +85,10 @@ def test_without_a_schedule_the_sweep_runs_every_hour() -> None:
     """The host leaves a function out whose setting has no value, and says so only in its log."""
     found = describe_app(ROOT, environment(REKEY_SWEEP_SCHEDULE=None))
     (sweep,) = [each for each in found if each["name"] == "sweep"]
-    assert next(each for each in sweep["bindings"] if each["type"] == "timerTrigger")["schedule"] == "0 0 * * * *"
+    assert (
+        next(each for each in sweep["bindings"] if each["type"] == "timerTrigger")["schedule"]
+        == "0 0 * * * *"
+    )
 
 
 def test_every_function_is_bounded_logged_and_flushed_under_its_own_name() -> None:
@@ -105,12 +123,17 @@ def test_every_call_needs_a_function_key_but_those_that_anybody_may_ask(
 
 def test_where_the_platform_signs_callers_in_no_key_is_asked_for() -> None:
     found = describe_app(ROOT, environment(WEBSITE_AUTH_ENABLED="True"))
-    levels = {each["name"]: trigger({each["name"]: each["bindings"]}, each["name"]).get("authLevel") for each in found}
+    levels = {
+        each["name"]: trigger({each["name"]: each["bindings"]}, each["name"]).get("authLevel")
+        for each in found
+    }
     assert {str(levels[name]).upper() for name in CALLS} == {"ANONYMOUS"}
 
 
 def test_wrong_settings_keep_the_app_from_loading_and_are_all_named() -> None:
-    wrong = environment(REKEY_VAULTS="prod", REKEY_SCOPES="{", REKEY_SWEEP_SCHEDULE="hourly", REKEY_TYPO="x")
+    wrong = environment(
+        REKEY_VAULTS="prod", REKEY_SCOPES="{", REKEY_SWEEP_SCHEDULE="hourly", REKEY_TYPO="x"
+    )
     with pytest.raises(IndexingError) as caught:
         describe_app(ROOT, wrong)
     text = str(caught.value)

@@ -13,24 +13,29 @@ from tests.proof.places import PLACES, Place
 
 DAY = 86_400
 BOTH = {"vault GET": 4, "vault PUT": 1}
-"""Read once to decide, and afresh before the source is changed, before it is announced and before it is published."""
+"""Read once to decide, and afresh before the source is changed, before it is announced and before
+it is published."""
 ONE_SLOT = {"vault GET": 5, "vault PUT": 1, "vault PATCH": 1, "sign-in": 2}
-"""The old password is tried first, since only one that works may be set back; its version is disabled at once."""
+"""The old password is tried first, since only one that works may be set back; its version is
+disabled at once."""
 LEASE = {"lease": 6}
-"""Taken, read, given back; the record notes the change, what is about to be published, and what was reported."""
+"""Taken, read, given back; the record notes the change, what is about to be published, and what was
+reported."""
 POSTED = {"post": 1}
 """A single slot's follow-up."""
 ROTATION: dict[str, dict[str, int]] = {
     "storage-key": {**BOTH, "regenerateKey": 1, "signed request": 1, **LEASE},
     "service-principal-secret": {**BOTH, "addPassword": 1, "sign-in": 2, **LEASE},
     "sql-admin-password": {**ONE_SLOT, "PATCH": 1, "poll": 2, **LEASE, **POSTED},
-    # A login without a user in master: its password is proven by a wrong one that gets another answer.
+    # A login without a user in master: its password is proven by a wrong one that gets another
+    # answer.
     "sql-login-password": {**ONE_SLOT, "sign-in": 4, "ALTER": 1, **LEASE, **POSTED},
     "sql-login-password of a user": {**ONE_SLOT, "ALTER": 1, **LEASE, **POSTED},
     "sql-login-password of two logins": {**BOTH, "ALTER": 1, "sign-in": 2, "lease": 9},
 }
 MARKED = {"vault GET": 5, "vault PATCH": 2, "lease": 6}
-"""The superseded version is read and disabled, and the tag RekeyRetire removed; its credential is proven to be refused.
+"""The superseded version is read and disabled, and the tag RekeyRetire removed; its credential is
+proven to be refused.
 
 Before that the current one is proven to work: the other may be the last that does."""
 RETIREMENT: dict[str, dict[str, int]] = {
@@ -44,7 +49,8 @@ LISTED = {"listKeys": 1}
 TWICE = {"listKeys": 2}
 """A rule is read to prove the current key, and again to retire the other one."""
 LONG = {"listKeys": 3}
-"""A change that goes on is known by the key that it replaces, and looked at until another one is there."""
+"""A change that goes on is known by the key that it replaces, and looked at until another one is
+there."""
 FAMILY: dict[str, tuple[dict[str, int], dict[str, int]]] = {
     # How the key is replaced, and what else is asked; then how it is listed before it is retired.
     "service-bus-key of a queue": ({"regenerateKeys": 1, "signed request": 2}, TWICE),
@@ -63,9 +69,12 @@ FAMILY: dict[str, tuple[dict[str, int], dict[str, int]]] = {
     "cosmos-db-key": ({"regenerateKey": 1, **READ, **LONG}, {}),
     "cosmos-db-key that only reads": ({"regenerateKey": 1, **READ, **LONG}, {}),
 }
-"""A made-up key is tried beside one that the service accepts only in passing: a rule that may not read, an account without
+"""A made-up key is tried beside one that the service accepts only in passing: a rule that may not
+read, an account without
 such an interface."""
-ROTATION |= {kind: {**BOTH, **LEASE, "signed request": 1, **asked} for kind, (asked, _) in FAMILY.items()}
+ROTATION |= {
+    kind: {**BOTH, **LEASE, "signed request": 1, **asked} for kind, (asked, _) in FAMILY.items()
+}
 RETIREMENT |= {
     kind: {
         **MARKED,
@@ -103,7 +112,11 @@ def name_of(request: Request) -> str:  # noqa: PLR0911 - a table
 def counted(place: Place) -> Counter[str]:
     """Count what was asked, Key Vault's challenges aside, and forget it."""
     exchanges = place.rig.world.exchanges
-    names = [name_of(each.request) for each in exchanges if "WWW-Authenticate" not in each.response.headers]
+    names = [
+        name_of(each.request)
+        for each in exchanges
+        if "WWW-Authenticate" not in each.response.headers
+    ]
     exchanges.clear()
     return Counter(names)
 
@@ -125,17 +138,23 @@ async def rotated(kind: str) -> tuple[Place, str]:
 @pytest.mark.parametrize("kind", ROTATION)
 async def test_a_rotation_asks_no_more_than_it_must(kind: str) -> None:
     place, source = await rotated(kind)
-    await place.rig.service().engine.handle(place.rig.item(place.name, trigger="sweep", source=source))
+    await place.rig.service().engine.handle(
+        place.rig.item(place.name, trigger="sweep", source=source)
+    )
     assert counted(place) == ROTATION[kind]
 
 
 @pytest.mark.parametrize("kind", RETIREMENT)
 async def test_the_end_of_an_overlap_asks_no_more_than_it_must(kind: str) -> None:
     place, source = await rotated(kind)
-    await place.rig.service().engine.handle(place.rig.item(place.name, trigger="sweep", source=source))
+    await place.rig.service().engine.handle(
+        place.rig.item(place.name, trigger="sweep", source=source)
+    )
     place.rig.clock.advance(8 * DAY)
     counted(place)
-    await place.rig.service().engine.handle(place.rig.item(place.name, trigger="sweep", action="retire", source=source))
+    await place.rig.service().engine.handle(
+        place.rig.item(place.name, trigger="sweep", action="retire", source=source)
+    )
     assert RETIRE not in (place.rig.latest(place.name).tags or {})
     assert counted(place) == RETIREMENT[kind]
 

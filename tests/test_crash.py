@@ -14,13 +14,17 @@ from tests.proof.places import FAMILY_PLACES, PAIRED, STORIES
 from tests.proof.real import DAY, RealCase, Stage
 
 PAIRS = 8
-"""How many pairs of faults a run tries in each story; `make prove` tries more of them, and of single faults all."""
+"""How many pairs of faults a run tries in each story; `make prove` tries more of them, and of
+single faults all."""
 
 
 @pytest.fixture
 def ear() -> Iterator[Ear]:
     """Listen to all loggers at DEBUG."""
-    handler, loggers = Ear(), [logging.getLogger(name) for name in (None, "azure", "rekey", "msal", "aiohttp")]
+    handler, loggers = (
+        Ear(),
+        [logging.getLogger(name) for name in (None, "azure", "rekey", "msal", "aiohttp")],
+    )
     before = [each.level for each in loggers]
     loggers[0].addHandler(handler)
     for each in loggers:
@@ -46,13 +50,16 @@ async def played(name: str, plan: dict[int, Mode], ear: Ear) -> Stage:
 async def test_every_promise_holds_whatever_happens_at_any_one_call(name: str, ear: Ear) -> None:
     """Die before it, die after it, lose its answer, throttle it, fail it after its effect, or forbid it.
 
-    A story that varies another one gets one fault a call, and so does one of the many kinds with two keys; the others two.
+    A story that varies another one gets one fault a call, and so does one of the many kinds with
+    two keys; the others two.
     """
     calls = (await played(name, {}, ear)).saboteur.calls
     assert calls > 10
     for at in range(calls):
         for mode in share(at, 1 if " " in name or name in FAMILY_PLACES else 2):
-            assert (await played(name, {at: mode}, ear)).saboteur.calls > at, "the fault never struck"
+            assert (await played(name, {at: mode}, ear)).saboteur.calls > at, (
+                "the fault never struck"
+            )
 
 
 @pytest.mark.parametrize("name", PAIRED)
@@ -65,7 +72,9 @@ async def test_every_promise_holds_whatever_happens_at_two_calls(name: str, ear:
 
 
 @pytest.mark.parametrize("name", [name for name, story in STORIES.items() if story().single])
-async def test_a_refusal_after_the_password_has_changed_is_mended_within_the_hour(name: str) -> None:
+async def test_a_refusal_after_the_password_has_changed_is_mended_within_the_hour(
+    name: str,
+) -> None:
     whole = Stage(RealCase(name))
     await whole.rotate()
     for at in range(whole.saboteur.calls):

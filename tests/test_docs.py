@@ -31,7 +31,11 @@ def test_every_link_to_a_file_leads_somewhere(page: Path) -> None:
 
 def test_every_make_target_that_a_page_names_exists() -> None:
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    named = {name for page in PAGES for name in re.findall(r"(?:^    |`)make ([a-z]+)", page.read_text(), re.MULTILINE)}
+    named = {
+        name
+        for page in PAGES
+        for name in re.findall(r"(?:^    |`)make ([a-z]+)", page.read_text(), re.MULTILINE)
+    }
     assert named
     assert named <= targets
 
@@ -45,7 +49,11 @@ def test_every_setting_that_the_app_reads_is_in_the_readme_and_none_besides() ->
 
 def test_every_tag_that_the_code_reads_is_on_the_page_of_tags() -> None:
     code = "".join(path.read_text() for path in (ROOT / "engine").rglob("*.py"))
-    read = set(re.findall(r'(?:tags\.get\(|tags\[|read\()"([A-Z]\w+)"', code)) | tags.OURS | {tags.REPLICA_OF}
+    read = (
+        set(re.findall(r'(?:tags\.get\(|tags\[|read\()"([A-Z]\w+)"', code))
+        | tags.OURS
+        | {tags.REPLICA_OF}
+    )
     page = (ROOT / "docs" / "tags.md").read_text()
     assert "ProviderAddress" in read
     assert not [tag for tag in read if f"`{tag}`" not in page]

@@ -52,16 +52,23 @@ async def test_two_workers_on_one_version_rotate_it_once_in_every_interleaving(s
         await race.warm()
         other = {
             "a duplicate of the event": race.item(trigger="event"),
-            "the sweep": race.item(trigger="sweep", version=None, source=race.account.resource_id.lower()),
+            "the sweep": race.item(
+                trigger="sweep", version=None, source=race.account.resource_id.lower()
+            ),
             "an operator": race.item(trigger="manual", force=True),
         }[second]
         items = [race.item(trigger="event"), other]
         turnstile = Turnstile(race.rig.clock, choices, race.promises.instant)
         services = [race.rig.service(turnstile.intercept(number)) for number in range(2)]
         results = await turnstile.run(
-            [partial(service.rotate, text, 1) for service, text in zip(services, items, strict=True)]
+            [
+                partial(service.rotate, text, 1)
+                for service, text in zip(services, items, strict=True)
+            ]
         )
-        assert all(result is None or isinstance(result, LeaseUnavailable) for result in results), results
+        assert all(result is None or isinstance(result, LeaseUnavailable) for result in results), (
+            results
+        )
         await race.settle(*(text for text, result in zip(items, results, strict=True) if result))
         race.promises.finally_(2)
         paths += 1
@@ -78,7 +85,11 @@ async def test_a_worker_that_outlives_its_lease_never_leaves_a_dead_value_behind
         turnstile = Turnstile(race.rig.clock, chance.randrange)
         services = [race.rig.service(turnstile.intercept(number)) for number in range(2)]
         results = await turnstile.run(
-            [partial(service.rotate, text, 1) for service, text in zip(services, items, strict=True)], jump=LEASE
+            [
+                partial(service.rotate, text, 1)
+                for service, text in zip(services, items, strict=True)
+            ],
+            jump=LEASE,
         )
         await race.settle(*(text for text, result in zip(items, results, strict=True) if result))
         race.promises.lapse_allowed = False

@@ -1,6 +1,7 @@
 """The gate for kinds: what the registry holds is known to every place that must know a kind, and a fraud is found out.
 
-A kind is not there for the registry alone. Each check below asks one place whether it knows a kind; `missing` names the
+A kind is not there for the registry alone. Each check below asks one place whether it knows a kind;
+`missing` names the
 places that do not.
 """
 
@@ -48,12 +49,16 @@ def has_role(kind: str) -> bool:
     if kind in WITHOUT_ROLE:
         return WITHOUT_ROLE[kind] in permissions.PAGE.read_text()
     role = ROLE_OF.get(kind, f"{kind}s")
-    return role in {row.role for row in permissions.rows()} and f"'{role}': [" in text("infra/roles.bicep")
+    return role in {row.role for row in permissions.rows()} and f"'{role}': [" in text(
+        "infra/roles.bicep"
+    )
 
 
 def is_simulated(kind: str) -> bool:
     """Return whether the simulated Azure has the resource that a story of the kind begins with."""
-    place = PLACES.get(kind) or next((make for name, make in PLACES.items() if name.startswith(f"{kind} ")), None)
+    place = PLACES.get(kind) or next(
+        (make for name, make in PLACES.items() if name.startswith(f"{kind} ")), None
+    )
     return bool(place and place().planted())
 
 
@@ -71,7 +76,9 @@ PLACES_THAT_KNOW: Mapping[str, Callable[[str], bool]] = {
     "stories of the proof": lambda kind: kind in names(PLACES),
     "crash tests": lambda kind: kind in names(STORIES),
     "counted calls": lambda kind: kind in names(ROTATION),
-    "counted calls of a retirement": lambda kind: kind in names(RETIREMENT) or KINDS[kind].single_slot({}),
+    "counted calls of a retirement": lambda kind: (
+        kind in names(RETIREMENT) or KINDS[kind].single_slot({})
+    ),
     "simulator": is_simulated,
     "permissions and template": has_role,
     "kinds of the template": lambda kind: f"'{kind}'" in text("infra/types.bicep"),
@@ -79,7 +86,8 @@ PLACES_THAT_KNOW: Mapping[str, Callable[[str], bool]] = {
     "discovery": is_discovered,
     "telemetry": lambda kind: f"`{kind}`" in text("docs/telemetry.md"),
     "page": lambda kind: (
-        (ROOT / "docs" / "rotators" / f"{kind}.md").exists() and f"rotators/{kind}.md" in text("mkdocs.yml")
+        (ROOT / "docs" / "rotators" / f"{kind}.md").exists()
+        and f"rotators/{kind}.md" in text("mkdocs.yml")
     ),
     "table of the readme": lambda kind: f"| `{kind}` |" in text("README.md"),
 }
@@ -145,7 +153,9 @@ class Fraud:
         del source, credential_id, credential
         return True
 
-    async def retire(self, source: str, credential_id: str, held: Sensitive | None, held_id: str | None = None) -> None:
+    async def retire(
+        self, source: str, credential_id: str, held: Sensitive | None, held_id: str | None = None
+    ) -> None:
         """Retire nothing."""
 
 
@@ -177,7 +187,9 @@ CHECKS = (
 """Tests of the contract suite that take a subject and nothing else."""
 
 
-async def test_a_kind_that_issues_a_constant_and_verifies_nothing_fails_at_least_four_tests_of_the_contract() -> None:
+async def test_a_kind_that_issues_a_constant_and_verifies_nothing_fails_at_least_four_tests_of_the_contract() -> (
+    None
+):
     honest = next(subject for subject in SUBJECTS if subject.kind.kind == Fraud.kind)
 
     def scene() -> Scene:

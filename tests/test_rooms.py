@@ -59,7 +59,11 @@ def contract(page: str) -> dict[str, frozenset[str]]:
 
 def room_of(path: str, rooms: Mapping[str, frozenset[str]]) -> str:
     """Return the room with the longest path that holds the file; "tests/" is a room without a row."""
-    matches = [room for room in (*rooms, "tests/") if path == room or (room.endswith("/") and path.startswith(room))]
+    matches = [
+        room
+        for room in (*rooms, "tests/")
+        if path == room or (room.endswith("/") and path.startswith(room))
+    ]
     assert matches, f"{path} is in no room of ARCHITECTURE.md's table"
     return max(matches, key=len)
 
@@ -99,7 +103,9 @@ IMPORTS = graph(ROOT)
 def test_every_import_is_one_that_the_table_of_rooms_allows() -> None:
     assert len(IMPORTS) > 200
     surplus = sorted(forbidden(IMPORTS, ROOMS))
-    assert not surplus, "move what is shared to a room below both: " + "; ".join(map(" -> ".join, surplus))
+    assert not surplus, "move what is shared to a room below both: " + "; ".join(
+        map(" -> ".join, surplus)
+    )
 
 
 def test_every_room_of_the_table_exists_and_names_rooms_that_do() -> None:

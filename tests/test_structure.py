@@ -22,7 +22,9 @@ PRODUCTION = ("engine", "rotators", "api", "cloud", "cli", "composition.py", "fu
 
 def sources(*places: str) -> list[Path]:
     return [
-        path for place in places for path in ([ROOT / place] if place.endswith(".py") else (ROOT / place).rglob("*.py"))
+        path
+        for place in places
+        for path in ([ROOT / place] if place.endswith(".py") else (ROOT / place).rglob("*.py"))
     ]
 
 
@@ -43,12 +45,18 @@ def test_the_engine_imports_no_azure_sdk_and_nothing_of_cloud(path: Path) -> Non
 
 @pytest.mark.parametrize("path", sources("api"), ids=lambda path: path.name)
 def test_the_http_api_imports_neither_an_azure_sdk_nor_the_functions_runtime(path: Path) -> None:
-    assert not [name for name in imports(path) if name.split(".")[0] in ("azure", "aiohttp", "mssql_python")]
+    assert not [
+        name for name in imports(path) if name.split(".")[0] in ("azure", "aiohttp", "mssql_python")
+    ]
 
 
-@pytest.mark.parametrize("path", sources(*PRODUCTION), ids=lambda path: f"{path.parent.name}/{path.name}")
+@pytest.mark.parametrize(
+    "path", sources(*PRODUCTION), ids=lambda path: f"{path.parent.name}/{path.name}"
+)
 def test_production_code_never_imports_the_simulator_or_the_tests(path: Path) -> None:
-    assert not [name for name in imports(path) if name.split(".")[0] in ("simulator", "tests", "bench")]
+    assert not [
+        name for name in imports(path) if name.split(".")[0] in ("simulator", "tests", "bench")
+    ]
 
 
 @pytest.mark.parametrize("path", sources("rotators"), ids=lambda path: path.name)
@@ -72,7 +80,9 @@ def test_heavy_sdks_load_when_first_used() -> None:
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             heavy = [
-                name for name in names if name.startswith(("azure.mgmt", "azure.storage", "azure.monitor", "mssql"))
+                name
+                for name in names
+                if name.startswith(("azure.mgmt", "azure.storage", "azure.monitor", "mssql"))
             ]
             assert not heavy, f"{path} imports {heavy} at once"
 

@@ -29,10 +29,12 @@ class Throttle:
     again: list[float] = field(default_factory=list)
 
     async def __call__(self, request: Request, call: Call) -> Response:
-        # One blob has several operations: giving a lease back is not the recording of an owner that was throttled.
+        # One blob has several operations: giving a lease back is not the recording of an owner that
+        # was throttled.
         key = (request.method, request.host, f"{request.path}?comp={request.query.get('comp', '')}")
         self.calls += 1
-        # TDS knows no 429: a database that is busy says so in words. And it is the queue that brings work back in time.
+        # TDS knows no 429: a database that is busy says so in words. And it is the queue that
+        # brings work back in time.
         exempt = request.url.startswith("tds:") or ".queue." in request.host
         if self.calls - 1 == self.at and not exempt:
             self.struck, self.since = key, self.clock.now()
@@ -59,5 +61,7 @@ async def test_what_is_throttled_is_not_asked_for_again_before_its_time(kind: st
     for at in range(calls):
         throttle = await rotated(kind, at)
         repeated += bool(throttle.again)
-        assert all(after >= SECONDS for after in throttle.again), f"call {at}, {throttle.struck}: {throttle.again}"
+        assert all(after >= SECONDS for after in throttle.again), (
+            f"call {at}, {throttle.struck}: {throttle.again}"
+        )
     assert repeated > calls / 3

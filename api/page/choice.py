@@ -76,7 +76,8 @@ def text(request: Request, name: str) -> str:
 
 
 def _shown(sieve: Sieve, part: Page) -> Shown:
-    # The first secret that no longer fits is looked at now and again for the next page. It counts there.
+    # The first secret that no longer fits is looked at now and again for the next page. It counts
+    # there.
     overlooked = len(sieve.passed) > len(part.entries)
     counted = sieve.counted[:-1] if overlooked else sieve.counted
     return Shown(part.entries, counted, part.rest)

@@ -55,7 +55,9 @@ class Day:
         return any(step.in_need for step in self.steps)
 
 
-def days(engine: Engine, entries: Iterable[Entry], now: datetime, query: Mapping[str, str]) -> list[Day]:
+def days(
+    engine: Engine, entries: Iterable[Entry], now: datetime, query: Mapping[str, str]
+) -> list[Day]:
     """Return today and the seven days after it, each with what it brings."""
     last = now + timedelta(days=DAYS)
     until = last.replace(hour=23, minute=59, second=59)
@@ -65,7 +67,8 @@ def days(engine: Engine, entries: Iterable[Entry], now: datetime, query: Mapping
     steps = [step(event, now, query) for event in ahead if event.at.date() >= now.date()]
     all_dates = [(now + timedelta(days=number)).date() for number in range(DAYS + 1)]
     return [
-        Day(f"{day}", _title(day, now), tuple(step for step in steps if step.at.at.date() == day)) for day in all_dates
+        Day(f"{day}", _title(day, now), tuple(step for step in steps if step.at.at.date() == day))
+        for day in all_dates
     ]
 
 
@@ -73,9 +76,13 @@ def _title(day: date, now: datetime) -> str:
     return "Today" if day == now.date() else f"{day:%a} {day.day} {day:%b}"
 
 
-def next_of(engine: Engine, secret: SecretVersion, now: datetime, query: Mapping[str, str]) -> list[Step]:
+def next_of(
+    engine: Engine, secret: SecretVersion, now: datetime, query: Mapping[str, str]
+) -> list[Step]:
     """Return the next steps of one secret."""
-    events = sorted(forecast(secret, engine.policy, engine.kinds, now, now + FAR), key=lambda event: event.at)
+    events = sorted(
+        forecast(secret, engine.policy, engine.kinds, now, now + FAR), key=lambda event: event.at
+    )
     return [step(event, now, query) for event in events[:MOST_STEPS]]
 
 

@@ -23,7 +23,8 @@ OPTIONS = {
     "RotationWindow": "--window",
     "Owner": "--owner",
 }
-"""Which option of `rekey adopt` gives a tag back. CredentialId is left out: the new version may hold another one."""
+"""Which option of `rekey adopt` gives a tag back. CredentialId is left out: the new version may
+hold another one."""
 PLAIN = re.compile(r"[0-9A-Za-z_/][0-9A-Za-z_@./:, +-]{0,255}")
 LEFT_ALONE = ("only a person", "a replica", "it holds")
 
@@ -54,11 +55,16 @@ def _adopting(place: str, entry: Entry, earlier: Sequence[SecretVersion]) -> lis
     tagged = (version.tags for version in earlier if "ProviderAddress" in version.tags)
     lost: Mapping[str, str] = next(tagged, {}) if entry.state == "dropped" else {}
     options = " ".join(
-        f"{OPTIONS[tag]} {shlex.quote(lost[tag])}" for tag in OPTIONS if PLAIN.fullmatch(lost.get(tag, ""))
+        f"{OPTIONS[tag]} {shlex.quote(lost[tag])}"
+        for tag in OPTIONS
+        if PLAIN.fullmatch(lost.get(tag, ""))
     )
     options = options if "--provider" in options else f'--provider "id" {options}'.strip()
     does = "Gives it back the tags that it had." if lost else "Puts it under management."
     return [
-        Command("Says what that would do, and changes nothing.", f"rekey adopt {place} {options} --dry-run"),
+        Command(
+            "Says what that would do, and changes nothing.",
+            f"rekey adopt {place} {options} --dry-run",
+        ),
         Command(f"{does} Nothing is rotated.", f"rekey adopt {place} {options}"),
     ]

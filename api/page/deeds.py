@@ -68,7 +68,13 @@ def possible(entry: Entry) -> list[Deed]:
     if entry.managed is None:
         return []
     marked, pending = entry.state in ("parked", "drifted"), entry.managed.pending is not None
-    sensible = {"unpark": marked, "rotate": True, "leaked": True, "restore": pending, "retire": pending}
+    sensible = {
+        "unpark": marked,
+        "rotate": True,
+        "leaked": True,
+        "restore": pending,
+        "retire": pending,
+    }
     return [deed for deed in DEEDS if sensible[deed.key]]
 
 
@@ -84,14 +90,18 @@ async def trial(engine: Engine, request: Request, caller: Caller) -> Trial | Non
     if deed is None:
         return None
     demand(caller, Role.OPERATOR)
-    dry = Request("POST", request.url, request.path, {"dry_run": "true"}, {}, json.dumps(deed.body).encode())
+    dry = Request(
+        "POST", request.url, request.path, {"dry_run": "true"}, {}, json.dumps(deed.body).encode()
+    )
     try:
         answer = await actions.consider(engine, deed.verb, dry, caller)
     except RekeyError as error:
         return Trial(deed, able=False, facts=(("why", error.what), ("fix", error.fix)))
     assert isinstance(answer, Answer)  # noqa: S101 - a dry run queues nothing
     forecast: dict[str, Any] = json.loads(answer.text())
-    return Trial(deed, able=forecast["action"] not in ("skip", "wait", "park"), facts=tuple(_facts(forecast)))
+    return Trial(
+        deed, able=forecast["action"] not in ("skip", "wait", "park"), facts=tuple(_facts(forecast))
+    )
 
 
 def _facts(forecast: dict[str, Any]) -> list[tuple[str, str]]:

@@ -1,6 +1,7 @@
 """GET /api/inventory: every secret as one page that needs nothing else, the most urgent first. It reads no value.
 
-Without the script, links lead from page to page. The script follows them and puts all rows on one page, so that a row
+Without the script, links lead from page to page. The script follows them and puts all rows on one
+page, so that a row
 is written in one place only.
 """
 
@@ -40,7 +41,13 @@ async def inventory(at: Desk, request: Request) -> Answer:
         states=(ATTENTION, *STATES),
         vaults=vaults,
         kinds=sorted(engine.kinds),
-        owners=sorted({entry.secret.tags["Owner"] for entry in shown.counted if entry.secret.tags.get("Owner")}),
+        owners=sorted(
+            {
+                entry.secret.tags["Owner"]
+                for entry in shown.counted
+                if entry.secret.tags.get("Owner")
+            }
+        ),
         by=GROUPS,
         counts=shown.counts,
         in_need=shown.in_need,

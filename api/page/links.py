@@ -12,8 +12,11 @@ PORTALS = {
     "vault.usgovcloudapi.net": "https://portal.azure.us/",
     "vault.azure.cn": "https://portal.azure.cn/",
 }
-"""By the suffix of a vault's host: https://learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates."""
-RESOURCE = re.compile(r"/subscriptions/[0-9A-Za-z-]{1,64}(/[0-9A-Za-z_.()@-]{1,260}){0,24}", re.IGNORECASE)
+"""By the suffix of a vault's host:
+https://learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates."""
+RESOURCE = re.compile(
+    r"/subscriptions/[0-9A-Za-z-]{1,64}(/[0-9A-Za-z_.()@-]{1,260}){0,24}", re.IGNORECASE
+)
 APPLICATION = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 APPLICATIONS = "#view/Microsoft_AAD_RegisteredApps/ApplicationMenuBlade/~/Credentials/appId/"
 
@@ -32,7 +35,9 @@ def to_source(ref: SecretRef, source: str) -> str:
     if RESOURCE.fullmatch(source):
         return f"{portal}#@/resource{quote(source)}"
     application = source.rpartition("/")[2]
-    return f"{portal}{APPLICATIONS}{application.lower()}" if APPLICATION.fullmatch(application) else ""
+    return (
+        f"{portal}{APPLICATIONS}{application.lower()}" if APPLICATION.fullmatch(application) else ""
+    )
 
 
 def _portal(ref: SecretRef) -> str:

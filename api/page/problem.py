@@ -51,7 +51,9 @@ def as_page(request: Request, answer: Answer, *, door: bool = False) -> Answer:
         heading=HEADINGS.get(answer.status, "Rekey failed"),
         problem=answer.body,
         door=door,
-        sign_in=_sign_in(INVENTORY if door else request.url, request) if answer.status == UNAUTHORIZED else "",
+        sign_in=_sign_in(INVENTORY if door else request.url, request)
+        if answer.status == UNAUTHORIZED
+        else "",
         retry=answer.headers.get("Retry-After", ""),
     )
     return replace(page, headers={**answer.headers, **page.headers})
@@ -60,13 +62,16 @@ def as_page(request: Request, answer: Answer, *, door: bool = False) -> Answer:
 async def door(request: Request) -> Answer:
     """GET /api/dashboard: lead who brought a key to the inventory; ask all others for one, or to sign in.
 
-    The platform answers a request without a key with an empty page, so this call asks for none. It shows nothing, and
+    The platform answers a request without a key with an empty page, so this call asks for none. It
+    shows nothing, and
     believes nothing: on a path that is open the platform vouches for no caller.
     """
     if request.query.get("code") or "x-functions-key" in request.headers:
         query = urlencode(dict(request.query))
         location = INVENTORY + (f"?{query}" if query else "")
-        return replace(look.drawn("moved.html", 303, title="moved", home=location), headers=_moved(location))
+        return replace(
+            look.drawn("moved.html", 303, title="moved", home=location), headers=_moved(location)
+        )
     answer = problem(Unauthorized(KEYLESS, fix=FIX), request.url)
     return as_page(request, answer, door=True) if wants_page(request) else answer
 

@@ -56,7 +56,8 @@ class Group:
 def row(entry: Entry, now: datetime, query: Mapping[str, str]) -> Row:
     """Return how a secret is shown."""
     secret, ref = entry.secret, entry.secret.ref
-    # A mark holds its own fix behind its reason, and that one is worth more than what is said of all marks.
+    # A mark holds its own fix behind its reason, and that one is worth more than what is said of
+    # all marks.
     reason, _, own_fix = entry.reason.partition(". Fix: ")
     about = (ref.vault_name, kind_of(entry), secret.tags.get("Owner", ""))
     return Row(
@@ -92,7 +93,9 @@ def to_secret(vault: str, name: str, query: Mapping[str, str]) -> str:
     return "?" + urlencode({"vault": vault, "secret": name, **kept})
 
 
-def groups(entries: Iterable[Entry], now: datetime, query: Mapping[str, str], by: str) -> list[Group]:
+def groups(
+    entries: Iterable[Entry], now: datetime, query: Mapping[str, str], by: str
+) -> list[Group]:
     """Return all rows, the most urgent first within their group."""
     parts: dict[tuple[str, str, str], list[Row]] = {}
     if not by:

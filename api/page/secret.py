@@ -39,7 +39,9 @@ async def one_secret(at: Desk, request: Request, caller: Caller) -> Answer:
     engine, now = at.engine, at.engine.clock.now()
     if not request.query.get("vault"):
         raise BadRequest("vault is missing", fix="send the vault's short name beside the secret's")
-    request = replace(request, path={"vault": request.query["vault"], "name": request.query["secret"]})
+    request = replace(
+        request, path={"vault": request.query["vault"], "name": request.query["secret"]}
+    )
     ref = request.secret(engine.policy)
     versions = await _versions(engine, ref)
     entry = judge(engine, versions[0], await ledger_of(engine))
@@ -104,7 +106,9 @@ def _source(entry: Entry) -> Place | None:
 def _consumers(engine: Engine, entry: Entry, query: Mapping[str, str]) -> list[Place]:
     """Return the apps that the policy names, and the secrets that hold the same value."""
     ref = entry.secret.ref
-    places = [Place(app, links.to_source(ref, app), "an app") for app in engine.policy.consumers(ref)]
+    places = [
+        Place(app, links.to_source(ref, app), "an app") for app in engine.policy.consumers(ref)
+    ]
     replicas = entry.managed.replicas if entry.managed else ()
     served = [replica for replica in replicas if replica.vault in engine.policy.scopes]
     places += [

@@ -47,7 +47,9 @@ MEANINGS: Mapping[str, Meaning] = {
     "due": Meaning("It will be rotated, or its earlier credential retired, by the next sweep.", ""),
     "ok": Meaning("Nothing is to be done.", ""),
     "disabled": Meaning("Its current version is disabled, so nothing is done for it.", ""),
-    "unmanaged": Meaning("It has no tag that names what issues its credential. Rekey leaves it alone.", ""),
+    "unmanaged": Meaning(
+        "It has no tag that names what issues its credential. Rekey leaves it alone.", ""
+    ),
 }
 
 

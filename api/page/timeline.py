@@ -10,7 +10,8 @@ from engine.model.entry import Entry
 
 DAY = timedelta(days=1)
 PAST, FUTURE = -90, 400
-"""The days that a time line shows. Their square roots are drawn: the next days are wide, next year is narrow."""
+"""The days that a time line shows. Their square roots are drawn: the next days are wide, next year
+is narrow."""
 TICKS = ((-30, "30 d ago"), (0, "now"), (30, "30 d"), (90, "90 d"), (365, "1 y"))
 
 

@@ -14,7 +14,8 @@ from engine.errors import RekeyError
 NAME = re.compile(r"[a-z]([a-z0-9-]{0,18}[a-z0-9])")
 """What infra/checks.bicep takes as a name."""
 TENANT = re.compile(r'authorization="https://[^/"]+/([0-9a-f-]{36})"')
-"""Where a vault's challenge names its tenant: https://learn.microsoft.com/azure/key-vault/general/authentication."""
+"""Where a vault's challenge names its tenant:
+https://learn.microsoft.com/azure/key-vault/general/authentication."""
 
 
 METADATA = "2022-09-01"
@@ -26,10 +27,14 @@ class NotReady(RekeyError):  # noqa: N818 - a state, like the errors of engine.e
     def __init__(self, problems: Sequence[str]) -> None:
         self.problems = tuple(problems)
         lines = "".join(f"\n  - {problem}" for problem in self.problems)
-        super().__init__(f"the deployment would fail, so nothing was made; {len(problems)} problem(s):{lines}")
+        super().__init__(
+            f"the deployment would fail, so nothing was made; {len(problems)} problem(s):{lines}"
+        )
 
 
-async def check(azure: Azure, name: str, entries: Sequence[Mapping[str, Any]], landscape: Landscape) -> None:
+async def check(
+    azure: Azure, name: str, entries: Sequence[Mapping[str, Any]], landscape: Landscape
+) -> None:
     """Raise NotReady with everything that is in the way of a deployment."""
     problems = name_problems(name)
     for entry in entries:
@@ -76,7 +81,8 @@ def _unseen_scopes(entry: Mapping[str, Any], landscape: Landscape) -> list[str]:
         f"vault {entry['name']}: your sign-in does not see the subscription of scope {scope}: sign in as somebody "
         "who does; where it belongs to another tenant, deploy Rekey there"
         for scope in entry.get("scopes", ())
-        if str(scope).lower().startswith("/subscriptions/") and str(scope).lower().split("/")[2] not in seen
+        if str(scope).lower().startswith("/subscriptions/")
+        and str(scope).lower().split("/")[2] not in seen
     ]
 
 
@@ -107,7 +113,9 @@ async def _tenant_of(azure: Azure, name: str) -> str:
     client = quiet_pipeline(azure, url)
     try:
         request = HttpRequest("GET", f"{url}/secrets", params={"api-version": "7.4"})
-        response = await client.send_request(request, retry_total=1, connection_timeout=5, read_timeout=10)
+        response = await client.send_request(
+            request, retry_total=1, connection_timeout=5, read_timeout=10
+        )
     except AzureError:
         return ""
     challenge = TENANT.search(response.headers.get("WWW-Authenticate", ""))
@@ -116,5 +124,7 @@ async def _tenant_of(azure: Azure, name: str) -> str:
 
 async def _domain(azure: Azure) -> str:
     """Return the domain of the cloud's vaults, which Resource Manager tells anybody."""
-    cloud = await Arm(azure, METADATA, "").read("/metadata/endpoints", "reading the cloud's names", azure.arm_endpoint)
+    cloud = await Arm(azure, METADATA, "").read(
+        "/metadata/endpoints", "reading the cloud's names", azure.arm_endpoint
+    )
     return str(cloud["suffixes"]["keyVaultDns"]).lstrip(".")

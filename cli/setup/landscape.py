@@ -50,7 +50,8 @@ class Topic:
 
     name: str
     is_beside_vault: bool
-    """Whether it is in the vault's resource group, where the template can attach a subscription to it."""
+    """Whether it is in the vault's resource group, where the template can attach a subscription to
+    it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,9 @@ class Landscape:
         topic = self.foreign_topics.get(vault.resource_id.lower())
         if topic is None:
             return None
-        return Topic(topic.rpartition("/")[2], is_beside_vault=_group(topic) == _group(vault.resource_id))
+        return Topic(
+            topic.rpartition("/")[2], is_beside_vault=_group(topic) == _group(vault.resource_id)
+        )
 
     def named(self, name: str) -> FoundVault | None:
         """Return the vault of this name; names are unique in the world."""
@@ -131,7 +134,9 @@ async def _everywhere(
                 raise
 
 
-async def _rows(azure: Azure, path: str, version: str, what: str) -> AsyncIterator[Mapping[str, Any]]:
+async def _rows(
+    azure: Azure, path: str, version: str, what: str
+) -> AsyncIterator[Mapping[str, Any]]:
     arm = Arm(azure, version, "Reader")
     while path:
         body = await arm.read(path, f"listing {what.rpartition('/')[2]}", path.partition("?")[0])

@@ -18,7 +18,9 @@ GROUP_PARTS = 5
 NAMES = {"storage-key": "storage account", "sql-admin-password": "SQL server"}
 
 
-async def choose(azure: Azure, landscape: Landscape, person: Person, terminal: Terminal) -> list[Served]:
+async def choose(
+    azure: Azure, landscape: Landscape, person: Person, terminal: Terminal
+) -> list[Served]:
     """Ask which vaults are served, and what the secrets of each may rotate."""
     if not landscape.vaults:
         raise NotFound(
@@ -26,12 +28,20 @@ async def choose(azure: Azure, landscape: Landscape, person: Person, terminal: T
             fix="create one, or sign in as somebody who may read one",
         )
     terminal.line("Which vaults shall Rekey look after?")
-    rows = [f"{vault.name}  (group {vault.group}, subscription {vault.subscription})" for vault in landscape.vaults]
+    rows = [
+        f"{vault.name}  (group {vault.group}, subscription {vault.subscription})"
+        for vault in landscape.vaults
+    ]
     chosen = _pick(person, terminal, rows)
-    return [await _serve(azure, landscape, landscape.vaults[index], person, terminal) for index in chosen]
+    return [
+        await _serve(azure, landscape, landscape.vaults[index], person, terminal)
+        for index in chosen
+    ]
 
 
-async def _serve(azure: Azure, landscape: Landscape, vault: FoundVault, person: Person, terminal: Terminal) -> Served:
+async def _serve(
+    azure: Azure, landscape: Landscape, vault: FoundVault, person: Person, terminal: Terminal
+) -> Served:
     terminal.line()
     terminal.line(f"What may the secrets of {vault.name} rotate? Nothing outside is ever touched.")
     listed = await sources(azure, vault.subscription)
@@ -49,15 +59,21 @@ async def _serve(azure: Azure, landscape: Landscape, vault: FoundVault, person: 
         kinds = _with_sql(person, terminal, kinds)
     topic = landscape.topic_of(vault)
     if topic and topic.is_beside_vault:
-        terminal.line(f"{vault.name} has the system topic {topic.name} already: a subscription is attached to it.")
+        terminal.line(
+            f"{vault.name} has the system topic {topic.name} already: a subscription is attached to it."
+        )
     elif topic:
-        terminal.line(f"{vault.name} has a system topic in another group: the hourly sweep finds what is due.")
+        terminal.line(
+            f"{vault.name} has a system topic in another group: the hourly sweep finds what is due."
+        )
     return Served(vault.name, vault.subscription, vault.group, tuple(chosen), tuple(kinds), topic)
 
 
 def _with_sql(person: Person, terminal: Terminal, kinds: Sequence[str]) -> list[str]:
     """Ask before a right is given that is broader than a password."""
-    terminal.line("SQL servers are among them. Their passwords need the right to change a whole server.")
+    terminal.line(
+        "SQL servers are among them. Their passwords need the right to change a whole server."
+    )
     if _yes(person, terminal, "May Rekey set their administrators' passwords? (y/n)"):
         return list(kinds)
     return [kind for kind in kinds if kind != "sql-admin-password"] or ["storage-key"]
@@ -69,13 +85,20 @@ def _groups(listed: Sequence[Credential]) -> list[str]:
 
 
 def _content(listed: Sequence[Credential], scope: str) -> str:
-    kinds = Counter(credential.kind for credential in listed if credential.source.startswith(f"{scope}/"))
-    return ", ".join(f"{count} {NAMES[kind]}{'s' if count > 1 else ''}" for kind, count in kinds.items())
+    kinds = Counter(
+        credential.kind for credential in listed if credential.source.startswith(f"{scope}/")
+    )
+    return ", ".join(
+        f"{count} {NAMES[kind]}{'s' if count > 1 else ''}" for kind, count in kinds.items()
+    )
 
 
 def _kinds(listed: Sequence[Credential], scopes: Sequence[str]) -> list[str]:
     inside = tuple(f"{scope}/" for scope in scopes)
-    return sorted({credential.kind for credential in listed if credential.source.startswith(inside)}, reverse=True)
+    return sorted(
+        {credential.kind for credential in listed if credential.source.startswith(inside)},
+        reverse=True,
+    )
 
 
 def _pick(person: Person, terminal: Terminal, rows: Sequence[str]) -> list[int]:
@@ -85,7 +108,9 @@ def _pick(person: Person, terminal: Terminal, rows: Sequence[str]) -> list[int]:
     while True:
         answer = _answer(person, "Numbers, separated by commas: ")
         numbers = [part.strip() for part in answer.split(",") if part.strip()]
-        if numbers and all(part.isascii() and part.isdigit() and 1 <= int(part) <= len(rows) for part in numbers):
+        if numbers and all(
+            part.isascii() and part.isdigit() and 1 <= int(part) <= len(rows) for part in numbers
+        ):
             return [int(part) - 1 for part in dict.fromkeys(numbers)]
         terminal.line(f"write numbers from 1 to {len(rows)}, such as 1,{len(rows)}")
 
@@ -102,4 +127,6 @@ def _answer(person: Person, question: str) -> str:
     try:
         return person.ask(question)
     except EOFError:
-        raise RekeyError("nobody answered, and nothing was written", fix="run it again where you can type") from None
+        raise RekeyError(
+            "nobody answered, and nothing was written", fix="run it again where you can type"
+        ) from None

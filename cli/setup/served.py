@@ -54,7 +54,14 @@ class Served:
         }
         if self.topic is None:
             return data
-        return {**data, **({"existingTopic": self.topic.name} if self.topic.is_beside_vault else {"events": False})}
+        return {
+            **data,
+            **(
+                {"existingTopic": self.topic.name}
+                if self.topic.is_beside_vault
+                else {"events": False}
+            ),
+        }
 
 
 def read(text: str, variable: str) -> list[Mapping[str, Any]]:
@@ -63,7 +70,9 @@ def read(text: str, variable: str) -> list[Mapping[str, Any]]:
         entries = json.loads(text)
     except (ValueError, RecursionError):
         entries = None
-    named = isinstance(entries, list) and entries and all(isinstance(entry, dict) for entry in entries)
+    named = (
+        isinstance(entries, list) and entries and all(isinstance(entry, dict) for entry in entries)
+    )
     if not named or not all(isinstance(entry.get("name"), str) for entry in entries):
         raise ConfigError([f"{variable} is no list of vaults: write {SHAPE}"])
     return list(entries)
@@ -96,7 +105,9 @@ def _literal(value: object, indent: str = "") -> str:
             lines = "".join(f"{deeper}{_literal(item, deeper)}\n" for item in value)
             return f"[\n{lines}{indent}]" if value else "[]"
         case dict():
-            lines = "".join(f"{deeper}{key}: {_literal(item, deeper)}\n" for key, item in value.items())
+            lines = "".join(
+                f"{deeper}{key}: {_literal(item, deeper)}\n" for key, item in value.items()
+            )
             return f"{{\n{lines}{indent}}}"
         case _:
             quoted = str(value).replace("\\", "\\\\").replace("'", "\\'").replace("${", "\\${")

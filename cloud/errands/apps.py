@@ -1,11 +1,16 @@
 """The apps that use secrets: App Service and Functions apps resolve their references anew, Container Apps get a revision.
 
-App Service: https://learn.microsoft.com/azure/app-service/app-service-key-vault-references#understand-rotation for the refresh
-(its answer lists every reference, as users have published it); Web Apps - Get App Settings Key Vault References for the list.
+App Service:
+https://learn.microsoft.com/azure/app-service/app-service-key-vault-references#understand-rotation
+for the refresh
+(its answer lists every reference, as users have published it); Web Apps - Get App Settings Key
+Vault References for the list.
 Which version a reference holds is told in `activeVersion`, which may be null: then it is not known.
 
-Container Apps: https://learn.microsoft.com/azure/container-apps/revisions. A new revision has the app's secrets read from Key
-Vault again, a restart of a revision does not (users' measurements; the documentation is silent). Within half an hour the
+Container Apps: https://learn.microsoft.com/azure/container-apps/revisions. A new revision has the
+app's secrets read from Key
+Vault again, a restart of a revision does not (users' measurements; the documentation is silent).
+Within half an hour the
 platform does so by itself, and restarts what holds a secret in an environment variable.
 """
 
@@ -25,7 +30,9 @@ WEB, APP = "2022-03-01", "2025-01-01"
 REFERENCES = "/config/configreferences/appsettings"
 UNDER_WAY = frozenset({"Initialized", "FetchTimedOut"})
 """What a reference's status may be for a while."""
-VERSIONED = re.compile(r"(?i)/secrets/[^/)]+/(?P<path>[0-9a-f]{32})|SecretVersion=(?P<named>[0-9a-f]{32})")
+VERSIONED = re.compile(
+    r"(?i)/secrets/[^/)]+/(?P<path>[0-9a-f]{32})|SecretVersion=(?P<named>[0-9a-f]{32})"
+)
 """A version in a reference, which is never followed to a newer one."""
 PINNED = "leave the version out of the reference: with it, no rotation ever reaches the app"
 
@@ -59,14 +66,22 @@ class AzureApps:
 
         Without `ask` only look whether it does: it has been asked already.
         """
-        return await (self._refresh(app, secret, ask=ask) if _is_site(app) else self._renew(app, secret))
+        return await (
+            self._refresh(app, secret, ask=ask) if _is_site(app) else self._renew(app, secret)
+        )
 
     async def lags(self, app: str, secret: SecretVersion) -> bool:
         """Tell whether an app is known to use another version; of a Container App that is never known."""
-        return _is_site(app) and any(each.lags(secret.version) for each in await self._references(app, secret.ref))
+        return _is_site(app) and any(
+            each.lags(secret.version) for each in await self._references(app, secret.ref)
+        )
 
     async def _references(self, app: str, ref: SecretRef) -> list[Reference]:
-        return list(_about(ref, await self._sites.read(app + REFERENCES, "listing an app's references", app)))
+        return list(
+            _about(
+                ref, await self._sites.read(app + REFERENCES, "listing an app's references", app)
+            )
+        )
 
     async def _refresh(self, app: str, secret: SecretVersion, *, ask: bool) -> bool:
         found = await self._references(app, secret.ref)
@@ -76,14 +91,22 @@ class AzureApps:
                 where=app,
                 fix="refer to the secret in an app setting, or take the app from the policy document's consumers",
             )
-        if pinned := next((each for each in found if each.pinned not in (None, secret.version)), None):
-            raise NeedsHuman(f"the app setting {pinned.setting} names a version", where=app, fix=PINNED)
+        if pinned := next(
+            (each for each in found if each.pinned not in (None, secret.version)), None
+        ):
+            raise NeedsHuman(
+                f"the app setting {pinned.setting} names a version", where=app, fix=PINNED
+            )
         if all(each.version == secret.version for each in found):
             return True
         if ask:
-            answer = await self._sites.act(f"{app}{REFERENCES}/refresh", "refreshing an app's references", app)
+            answer = await self._sites.act(
+                f"{app}{REFERENCES}/refresh", "refreshing an app's references", app
+            )
             found = list(_about(secret.ref, answer)) or found
-        if wrong := next((each for each in found if each.status not in {"Resolved", *UNDER_WAY}), None):
+        if wrong := next(
+            (each for each in found if each.status not in {"Resolved", *UNDER_WAY}), None
+        ):
             raise NeedsHuman(
                 f"its app setting {wrong.setting} cannot be resolved: {wrong.status}",
                 where=app,

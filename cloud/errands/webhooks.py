@@ -1,8 +1,11 @@
 """Messages to Teams and Slack by webhook. The URL is a secret: it goes into the request, and nowhere else.
 
-Teams: a workflow that starts "When a Teams webhook request is received" takes an Adaptive Card as an attachment and answers 202.
-Its text is in text runs, which know no Markdown: https://learn.microsoft.com/adaptive-cards/create/textfeatures.
-Slack: https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks; its text is `plain_text`, which knows no markup,
+Teams: a workflow that starts "When a Teams webhook request is received" takes an Adaptive Card as
+an attachment and answers 202.
+Its text is in text runs, which know no Markdown:
+https://learn.microsoft.com/adaptive-cards/create/textfeatures.
+Slack: https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks; its text is
+`plain_text`, which knows no markup,
 but for the line that notifications show: https://docs.slack.dev/messaging/formatting-message-text.
 """
 
@@ -48,14 +51,18 @@ class ChatWebhooks:
         where = f"the webhook in the secret {hook.secret}"
         if not _fit(url.reveal()):
             raise NeedsHuman(
-                "the webhook's secret holds no URL that starts with https://", where=where, fix="write its URL there"
+                "the webhook's secret holds no URL that starts with https://",
+                where=where,
+                fix="write its URL there",
             )
         status, problem = await self._posted(url, SHAPES[hook.kind](notice), where)
         count("webhook", "Send", status)
         if problem:
             raise problem
 
-    async def _posted(self, url: Sensitive, body: Json, where: str) -> tuple[str, RekeyError | None]:
+    async def _posted(
+        self, url: Sensitive, body: Json, where: str
+    ) -> tuple[str, RekeyError | None]:
         """Post, and return the status with the problem, if there is one; the SDK's error goes no further: it has the URL."""
         from azure.core.exceptions import AzureError
 
@@ -63,7 +70,9 @@ class ChatWebhooks:
             async with asyncio.timeout(SECONDS):
                 status, wait = await self._exchange(url, body)
         except (AzureError, TimeoutError, ValueError) as error:
-            return NO_ANSWER, TransientError(f"{SENDING} got no answer: {type(error).__name__}", where=where)
+            return NO_ANSWER, TransientError(
+                f"{SENDING} got no answer: {type(error).__name__}", where=where
+            )
         return str(status), _problem(status, wait, where)
 
     async def _exchange(self, url: Sensitive, body: Json) -> tuple[int, float | None]:
@@ -71,7 +80,9 @@ class ChatWebhooks:
 
         request = HttpRequest("POST", url.reveal().strip(), json=body)
         # Not read, since it may be of any length.
-        response = await self._pipeline().send_request(request, stream=True, **without_logging(CHANGING))
+        response = await self._pipeline().send_request(
+            request, stream=True, **without_logging(CHANGING)
+        )
         await response.close()
         asked = response.headers.get("Retry-After", "")
         return response.status_code, float(asked) if re.fullmatch(r"\d{1,6}", asked) else None
@@ -80,7 +91,9 @@ class ChatWebhooks:
         if self._client is None:
             from cloud.meter.call_counter import unmetered
 
-            self._client = quiet_pipeline(replace(self._azure, options=unmetered(self._azure.options)), "")
+            self._client = quiet_pipeline(
+                replace(self._azure, options=unmetered(self._azure.options)), ""
+            )
         return self._client
 
 
@@ -98,7 +111,9 @@ def _problem(status: int, wait: float | None, where: str) -> RekeyError | None:
     what = f"{SENDING} was answered {status}"
     if status in BUSY:
         return TransientError(what, where=where, retry_after=wait)
-    return PermanentError(what, where=where, fix="make a new webhook, and write its URL to that secret")
+    return PermanentError(
+        what, where=where, fix="make a new webhook, and write its URL to that secret"
+    )
 
 
 def teams(notice: Notice) -> Json:
@@ -108,7 +123,10 @@ def teams(notice: Notice) -> Json:
         return {"type": "RichTextBlock", "inlines": [{"type": "TextRun", **run} for run in runs]}
 
     title = text({"text": notice.title, "weight": "Bolder", "size": "Medium"})
-    facts = [text({"text": f"{name}: ", "weight": "Bolder"}, {"text": value}) for name, value in notice.facts]
+    facts = [
+        text({"text": f"{name}: ", "weight": "Bolder"}, {"text": value})
+        for name, value in notice.facts
+    ]
     card = {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "type": "AdaptiveCard",
@@ -116,7 +134,11 @@ def teams(notice: Notice) -> Json:
         "msteams": {"width": "Full"},
         "body": [title, *facts],
     }
-    attachment = {"contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": None, "content": card}
+    attachment = {
+        "contentType": "application/vnd.microsoft.card.adaptive",
+        "contentUrl": None,
+        "content": card,
+    }
     return {"type": "message", "attachments": [attachment]}
 
 

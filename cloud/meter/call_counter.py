@@ -15,7 +15,9 @@ from cloud.meter.operations import operation_of, service_of
 class CallCounter(SansIOHTTPPolicy[Any, Any]):
     """Counts each request that a client sends. It keeps nothing, so one serves every client."""
 
-    def on_response(self, request: PipelineRequest[Any], response: PipelineResponse[Any, Any]) -> None:
+    def on_response(
+        self, request: PipelineRequest[Any], response: PipelineResponse[Any, Any]
+    ) -> None:
         """Count a request that was answered."""
         _count(request, str(response.http_response.status_code))
 

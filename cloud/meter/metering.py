@@ -1,6 +1,7 @@
 """Count every call to Azure, what it costs, and who was refused what.
 
-The instruments are OpenTelemetry's proxies: they send nothing until cloud.telemetry has started an exporter.
+The instruments are OpenTelemetry's proxies: they send nothing until cloud.telemetry has started an
+exporter.
 """
 
 from __future__ import annotations
@@ -22,13 +23,22 @@ if TYPE_CHECKING:
 
 NO_ANSWER = "failed"
 """The status of a call that came to nothing."""
-NO_REFUSAL = frozenset({"SecretDisabled", "AuthenticationFailed", "KeyBasedAuthenticationNotPermitted"})
-"""Codes of a 403 that speak of the secret, or of a key that is being proven, and not of the app's rights."""
+NO_REFUSAL = frozenset(
+    {"SecretDisabled", "AuthenticationFailed", "KeyBasedAuthenticationNotPermitted"}
+)
+"""Codes of a 403 that speak of the secret, or of a key that is being proven, and not of the app's
+rights."""
 
 meter = metrics.get_meter("rekey")
-calls = meter.create_counter("rekey.azure.calls", description="Requests sent to Azure, retries included")
-cost = meter.create_counter("rekey.cost.usd", unit="USD", description="Estimated from calls and list prices")
-refusals = meter.create_counter("rekey.access.denied", description="Refused to the app by Azure, or to a caller by it")
+calls = meter.create_counter(
+    "rekey.azure.calls", description="Requests sent to Azure, retries included"
+)
+cost = meter.create_counter(
+    "rekey.cost.usd", unit="USD", description="Estimated from calls and list prices"
+)
+refusals = meter.create_counter(
+    "rekey.access.denied", description="Refused to the app by Azure, or to a caller by it"
+)
 
 
 def count(service: str, operation: str, status: str) -> None:
@@ -41,7 +51,11 @@ def count(service: str, operation: str, status: str) -> None:
 def count_refusal(error: AzureError, problem: RekeyError) -> None:
     """Count an answer of Azure's that means: the app's identity, or its network, may not do this."""
     response = getattr(error, "response", None)
-    if isinstance(problem, AccessDenied) and problem.code not in NO_REFUSAL and response is not None:
+    if (
+        isinstance(problem, AccessDenied)
+        and problem.code not in NO_REFUSAL
+        and response is not None
+    ):
         refusals.add(1, {"where": "azure", "what": service_of(response.request.url)})
 
 
@@ -55,7 +69,9 @@ class MeteredSqlServers:
         """Sign in once; see cloud.sql.servers.SqlServers."""
         await _counted("SignIn", self._servers.sign_in(server, database, user, password))
 
-    async def execute(self, server: str, database: str, token: Sensitive, statement: Sensitive) -> Row:
+    async def execute(
+        self, server: str, database: str, token: Sensitive, statement: Sensitive
+    ) -> Row:
         """Run one statement; see cloud.sql.servers.SqlServers."""
         return await _counted("Execute", self._servers.execute(server, database, token, statement))
 

@@ -1,7 +1,8 @@
 """Name a call to Azure by service and operation: few names, and never one of a vault, a secret or an account.
 
 Which parts of a path are fixed words and which are names, each service's REST reference says:
-https://learn.microsoft.com/rest/api/keyvault/secrets, https://learn.microsoft.com/rest/api/storageservices and
+https://learn.microsoft.com/rest/api/keyvault/secrets,
+https://learn.microsoft.com/rest/api/storageservices and
 https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules.
 """
 
@@ -10,7 +11,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import parse_qs, urlsplit
 
-VERBS = {"GET": "Get", "HEAD": "Get", "PUT": "Set", "PATCH": "Update", "POST": "Post", "DELETE": "Delete"}
+VERBS = {
+    "GET": "Get",
+    "HEAD": "Get",
+    "PUT": "Set",
+    "PATCH": "Update",
+    "POST": "Post",
+    "DELETE": "Delete",
+}
 OTHER = "Other"
 LABELS = {".vault": "keyvault", ".blob": "blob", ".queue": "queue", ".eventgrid": "eventgrid"}
 """What follows the first label of a service's host, in every cloud."""
@@ -48,7 +56,11 @@ def operation_of(service: str, method: str, url: str, headers: Mapping[str, str]
         case "blob":
             return _blob(method, parse_qs(parts.query), headers.get("x-ms-lease-action", ""))
         case "queue":
-            return "PutMessage" if words[-1:] == ["messages"] else {"PUT": "CreateQueue"}.get(method, "GetQueue")
+            return (
+                "PutMessage"
+                if words[-1:] == ["messages"]
+                else {"PUT": "CreateQueue"}.get(method, "GetQueue")
+            )
         case "login":
             return "GetToken"
         case _:

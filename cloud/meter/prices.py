@@ -1,7 +1,9 @@
 """What a call costs: list prices in US dollars, East US, pay as you go; discounts, regions and currencies differ.
 
-Each is taken from the page named beside it. What is not listed here is free of charge for each call (Resource Manager,
-Microsoft Graph, sign-ins), or is not counted by the app: what the Functions host itself asks of the queues, the
+Each is taken from the page named beside it. What is not listed here is free of charge for each call
+(Resource Manager,
+Microsoft Graph, sign-ins), or is not counted by the app: what the Functions host itself asks of the
+queues, the
 executions, the telemetry. So the sum is what Rekey's own calls cost, not the bill.
 """
 
@@ -17,10 +19,16 @@ ANY = "*"
 PRICES: Mapping[str, Mapping[str, float]] = {
     # $0.03 for 10,000 operations on secrets: https://azure.microsoft.com/pricing/details/key-vault/
     "keyvault": {ANY: 0.03 / TEN_THOUSAND},
-    # Hot, LRS, general purpose v2: https://azure.microsoft.com/pricing/details/storage/blobs/; which operation is
+    # Hot, LRS, general purpose v2: https://azure.microsoft.com/pricing/details/storage/blobs/;
+    # which operation is
     # which: https://learn.microsoft.com/azure/storage/blobs/map-rest-apis-transaction-categories
-    "blob": {ANY: 0.004 / TEN_THOUSAND, "PutBlob": 0.05 / TEN_THOUSAND, "CreateContainer": 0.05 / TEN_THOUSAND},
-    # $0.004 for 10,000 operations, general purpose v2: https://azure.microsoft.com/pricing/details/storage/queues/
+    "blob": {
+        ANY: 0.004 / TEN_THOUSAND,
+        "PutBlob": 0.05 / TEN_THOUSAND,
+        "CreateContainer": 0.05 / TEN_THOUSAND,
+    },
+    # $0.004 for 10,000 operations, general purpose v2:
+    # https://azure.microsoft.com/pricing/details/storage/queues/
     "queue": {ANY: 0.004 / TEN_THOUSAND},
     # $0.60 for a million operations: https://azure.microsoft.com/pricing/details/event-grid/
     "eventgrid": {ANY: 0.60 / MILLION},

@@ -43,17 +43,29 @@ class Arm:
 
     async def begin(self, path: str, body: Json | None, what: str, where: str) -> Json | None:
         """POST a change, never twice; None where it is accepted and goes on after the answer."""
-        response = await call(what, self._exchange("POST", path, body, CHANGING), where=where, role=self._role)
-        return None if response.status_code == HTTPStatus.ACCEPTED else _decoded(response, what, where)
+        response = await call(
+            what, self._exchange("POST", path, body, CHANGING), where=where, role=self._role
+        )
+        return (
+            None if response.status_code == HTTPStatus.ACCEPTED else _decoded(response, what, where)
+        )
 
     async def merge(self, path: str, body: Json, what: str, where: str) -> Json:
         """PATCH a resource, never twice; the change may go on after the answer."""
         return await self._send("PATCH", path, body, CHANGING, what, where)
 
     async def _send(
-        self, method: str, path: str, body: Json | None, limits: Mapping[str, Any], what: str, where: str
+        self,
+        method: str,
+        path: str,
+        body: Json | None,
+        limits: Mapping[str, Any],
+        what: str,
+        where: str,
     ) -> Json:
-        response = await call(what, self._exchange(method, path, body, limits), where=where, role=self._role)
+        response = await call(
+            what, self._exchange(method, path, body, limits), where=where, role=self._role
+        )
         return _decoded(response, what, where)
 
     async def _exchange(

@@ -1,6 +1,7 @@
 """Requests that a key signs, not the app's identity: how a key is proven where it is used.
 
-Each is sent once, follows no redirect and logs nothing. Whatever the service answers is an answer, but for an overload.
+Each is sent once, follows no redirect and logs nothing. Whatever the service answers is an answer,
+but for an overload.
 """
 
 from __future__ import annotations
@@ -60,7 +61,9 @@ class DataPlane:
         else:
             return Answer(response.status_code, response.text()[:MOST_TEXT])
         count("source", "Prove", UNANSWERED)
-        fix = f"see whether the app's network reaches {host}: a private endpoint, its DNS, a firewall"
+        fix = (
+            f"see whether the app's network reaches {host}: a private endpoint, its DNS, a firewall"
+        )
         raise TransientError(what, where=where, fix=fix, code=NO_ANSWER)
 
     async def _exchange(self, signed: Signed) -> AsyncHttpResponse:
@@ -79,5 +82,7 @@ class DataPlane:
             from cloud.meter.call_counter import unmetered
 
             # Counted here: what a host is cannot be told from its name.
-            self._client = quiet_pipeline(replace(self._azure, options=unmetered(self._azure.options)), "")
+            self._client = quiet_pipeline(
+                replace(self._azure, options=unmetered(self._azure.options)), ""
+            )
         return self._client

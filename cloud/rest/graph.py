@@ -1,7 +1,8 @@
 """Microsoft Graph over a small azure-core pipeline: two kinds of call do not need Microsoft's 170 MB of Graph SDK.
 
 No policy of this pipeline logs anything: the answer to addPassword is a secret.
-Errors: https://learn.microsoft.com/graph/errors; what a replica or a concurrent change answers is from issue reports.
+Errors: https://learn.microsoft.com/graph/errors; what a replica or a concurrent change answers is
+from issue reports.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ GRANT = (
     "application, see docs/rotators/service-principal-secret.md; a new grant takes up to an hour"
 )
 CONCURRENT = "Directory_ConcurrencyViolation"
-"""Two changes at one time; seen with status 400, 409 and 503: https://github.com/Azure/azure-cli/issues/23081."""
+"""Two changes at one time; seen with status 400, 409 and 503:
+https://github.com/Azure/azure-cli/issues/23081."""
 NO_SUCH_PASSWORD = "no password credential found with keyid"  # noqa: S105 - a message of Graph's
 
 
@@ -51,17 +53,26 @@ class Graph:
     async def claims(self, where: str) -> Json:
         """Return what the app's own token says of it; empty where it cannot be read.
 
-        A token for Graph is Graph's to read (it may be encrypted one day): rely on nothing that is not there.
+        A token for Graph is Graph's to read (it may be encrypted one day): rely on nothing that is
+        not there.
         """
         request = self._azure.credential.get_token(self._azure.graph_scope)
         token = await call("getting a token for Microsoft Graph", request, where=where)
         return _payload(token.token)
 
     async def _send(
-        self, method: str, path: str, body: Json | None, limits: Mapping[str, Any], what: str, where: str
+        self,
+        method: str,
+        path: str,
+        body: Json | None,
+        limits: Mapping[str, Any],
+        what: str,
+        where: str,
     ) -> Json:
         try:
-            response = await call(what, self._exchange(method, path, body, limits), where=where, role=PERMISSION)
+            response = await call(
+                what, self._exchange(method, path, body, limits), where=where, role=PERMISSION
+            )
         except RekeyError as error:
             problem = _refined(error)
         else:
@@ -85,12 +96,16 @@ class Graph:
         if self._client is None:
             from azure.core.pipeline.policies import AsyncBearerTokenCredentialPolicy
 
-            token = AsyncBearerTokenCredentialPolicy(self._azure.credential, self._azure.graph_scope)
+            token = AsyncBearerTokenCredentialPolicy(
+                self._azure.credential, self._azure.graph_scope
+            )
             self._client = quiet_pipeline(self._azure, self._azure.graph_endpoint, token)
         return self._client
 
 
-def quiet_pipeline(azure: Azure, endpoint: str, *last: Any) -> AsyncPipelineClient[HttpRequest, AsyncHttpResponse]:
+def quiet_pipeline(
+    azure: Azure, endpoint: str, *last: Any
+) -> AsyncPipelineClient[HttpRequest, AsyncHttpResponse]:
     """Return a client that retries what its caller allows and logs nothing; `last` are policies behind the retries."""
     from azure.core import AsyncPipelineClient
     from azure.core.pipeline.policies import UserAgentPolicy

@@ -24,7 +24,8 @@ ONCE = {**READING, "retry_total": 0}
 """The caller asks again by itself; the SDK would wait out a Retry-After of any length."""
 WHAT = "signing in with the secret"
 CODE = re.compile(r"AADSTS(\d{4,8})")
-"""How Entra names its refusals: https://learn.microsoft.com/entra/identity-platform/reference-error-codes."""
+"""How Entra names its refusals:
+https://learn.microsoft.com/entra/identity-platform/reference-error-codes."""
 
 
 class SignIn:
@@ -34,7 +35,9 @@ class SignIn:
         self._azure = azure
         self._client: AsyncPipelineClient[HttpRequest, AsyncHttpResponse] | None = None
 
-    async def refusal(self, tenant: str, client_id: str, secret: Sensitive, where: str) -> int | None:
+    async def refusal(
+        self, tenant: str, client_id: str, secret: Sensitive, where: str
+    ) -> int | None:
         """Sign in once; return None where a token came, else the number after AADSTS that says why not.
 
         Raises TransientError where Entra is busy or does not answer.
@@ -61,12 +64,19 @@ class SignIn:
         request = HttpRequest(
             "POST",
             f"{self._azure.authority}/{tenant}/oauth2/v2.0/token",
-            headers={"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"},
+            headers={
+                "Content-Type": "application/x-www-form-urlencoded",
+                "Accept": "application/json",
+            },
             content=urlencode(form),
         )
         response = await self._pipeline().send_request(request, **without_logging(ONCE))
         busy = response.status_code in BUSY
-        unexplained = response.status_code != HTTPStatus.OK and is_json(response) and not CODE.search(response.text())
+        unexplained = (
+            response.status_code != HTTPStatus.OK
+            and is_json(response)
+            and not CODE.search(response.text())
+        )
         if busy or unexplained:
             raise HttpResponseError(response=response)
         return response

@@ -1,6 +1,7 @@
 """What a database server's refusals mean. The driver gives text alone, so they are told apart by their fixed words.
 
-Source of the texts: https://learn.microsoft.com/sql/relational-databases/errors-events/database-engine-events-and-errors
+Source of the texts:
+https://learn.microsoft.com/sql/relational-databases/errors-events/database-engine-events-and-errors
 and https://learn.microsoft.com/azure/azure-sql/database/troubleshoot-common-errors-issues.
 """
 
@@ -20,8 +21,15 @@ from engine.errors import (
     VerificationFailed,
 )
 
-NO_DATABASE, ENTRA_ONLY, NO_PRINCIPAL, REFUSED, UNTRUSTED = "4060", "EntraOnly", "15151", "18456", "Untrusted"
-"""Codes of errors that a rotator tells apart. NO_DATABASE: who signs in was recognised, but has no way into this database."""
+NO_DATABASE, ENTRA_ONLY, NO_PRINCIPAL, REFUSED, UNTRUSTED = (
+    "4060",
+    "EntraOnly",
+    "15151",
+    "18456",
+    "Untrusted",
+)
+"""Codes of errors that a rotator tells apart. NO_DATABASE: who signs in was recognised, but has no
+way into this database."""
 
 type _Made = Callable[[str], RekeyError]
 
@@ -45,7 +53,9 @@ def _firewall(where: str) -> RekeyError:
 
 
 def _no_server(where: str) -> RekeyError:
-    return NotFound("there is no such server", where=where, fix="correct the tag ProviderAddress", code="40532")
+    return NotFound(
+        "there is no such server", where=where, fix="correct the tag ProviderAddress", code="40532"
+    )
 
 
 def _no_database(where: str) -> RekeyError:
@@ -58,7 +68,9 @@ def _no_database(where: str) -> RekeyError:
 
 
 def _busy(where: str) -> RekeyError:
-    return TransientError("the server is busy, or the database is not available now", where=where, code="Busy")
+    return TransientError(
+        "the server is busy, or the database is not available now", where=where, code="Busy"
+    )
 
 
 def _locked(where: str) -> RekeyError:
@@ -71,7 +83,9 @@ def _locked(where: str) -> RekeyError:
 
 
 def _no_principal(where: str) -> RekeyError:
-    return NeedsHuman("it does not exist, or the app may not alter it", where=where, code=NO_PRINCIPAL)
+    return NeedsHuman(
+        "it does not exist, or the app may not alter it", where=where, code=NO_PRINCIPAL
+    )
 
 
 def _weak(where: str) -> RekeyError:
@@ -96,8 +110,14 @@ _REFUSALS: tuple[tuple[str, _Made], ...] = (
     (r"only authentication is enabled", _entra_only),
     (r"not allowed to access the server|deny public network access", _firewall),
     (r"cannot open server", _no_server),
-    (r"cannot open database|not able to access the database|cannot open user default database", _no_database),
-    (r"not currently available|currently busy|too many operations in progress|try again|retry", _busy),
+    (
+        r"cannot open database|not able to access the database|cannot open user default database",
+        _no_database,
+    ),
+    (
+        r"not currently available|currently busy|too many operations in progress|try again|retry",
+        _busy,
+    ),
     (r"account is disabled|currently locked|password .{0,40}expired|must be changed", _locked),
     (r"does not exist or you do not have permission", _no_principal),
     (r"password validation failed", _weak),
@@ -115,7 +135,9 @@ def explain(text: str, where: str, user: str | None, secret: str) -> RekeyError:
     """
     _, by_server, said = text.partition(_BY_SERVER)
     if not by_server:
-        unanswered = TransientError(f"no answer: {_harmless(text, secret)}", where=where, code=NO_ANSWER)
+        unanswered = TransientError(
+            f"no answer: {_harmless(text, secret)}", where=where, code=NO_ANSWER
+        )
         return _certificate(where) if _UNTRUSTED.search(text) else unanswered
     # A name may be spelt like one of the phrases.
     said = said.replace(f"'{user}'", "''").replace(f'"{user}"', '""')
@@ -136,10 +158,16 @@ def _refused(where: str, user: str | None) -> RekeyError:
             "(CREATE USER [app] FROM EXTERNAL PROVIDER)",
             code=REFUSED,
         )
-    return VerificationFailed(f"the server refuses the password of {user!r}", where=where, code=REFUSED)
+    return VerificationFailed(
+        f"the server refuses the password of {user!r}", where=where, code=REFUSED
+    )
 
 
 def _harmless(text: str, secret: str) -> str:
     """Return the text's beginning, or nothing where it shares six characters in a row with the secret."""
     pieces = (secret[start : start + 6] for start in range(max(len(secret) - 5, 1)))
-    return "(its text is withheld)" if any(piece in text for piece in pieces) else " ".join(text.split())[:200]
+    return (
+        "(its text is withheld)"
+        if any(piece in text for piece in pieces)
+        else " ".join(text.split())[:200]
+    )

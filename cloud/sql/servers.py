@@ -16,6 +16,8 @@ class SqlServers(Protocol):
         """Sign in once, on a connection of its own; VerificationFailed where the server refuses the password."""
         ...
 
-    async def execute(self, server: str, database: str, token: Sensitive, statement: Sensitive) -> Row:
+    async def execute(
+        self, server: str, database: str, token: Sensitive, statement: Sensitive
+    ) -> Row:
         """Run one statement under an access token, once; return its first row, empty where it gives none."""
         ...

@@ -20,7 +20,9 @@ QUEUES = (EVENTS, SWEEPS, ROTATIONS)
 EVERY = (*QUEUES, *(f"{queue}-poison" for queue in QUEUES))
 
 
-async def backlog(storage: HostStorage, azure: Azure, names: Sequence[str] = EVERY) -> dict[str, int | None]:
+async def backlog(
+    storage: HostStorage, azure: Azure, names: Sequence[str] = EVERY
+) -> dict[str, int | None]:
     """Return the approximate number of messages on each queue; None for a queue that does not exist."""
     service = storage.queues(azure)
     found: dict[str, int | None] = {}
@@ -39,7 +41,9 @@ async def undelivered(storage: HostStorage, azure: Azure) -> int | None:
     """Return how many blobs the container of dead letters holds, 5,000 at most; None where there is no container."""
     pages = storage.blobs(azure).get_container_client(DEAD_LETTERS).list_blobs(**READING).by_page()
     try:
-        page = await call("listing dead letters", anext(pages), where=f"container {DEAD_LETTERS}", role=BLOB_ROLE)
+        page = await call(
+            "listing dead letters", anext(pages), where=f"container {DEAD_LETTERS}", role=BLOB_ROLE
+        )
     except NotFound:
         return None
     return sum([1 async for _ in page])

@@ -17,7 +17,9 @@ HERE = "the app's own storage account"
 ROLE = "Storage Blob Data Owner"
 
 
-async def create(service: BlobServiceClient, blob: BlobClient, data: bytes, metadata: Mapping[str, str]) -> bool:
+async def create(
+    service: BlobServiceClient, blob: BlobClient, data: bytes, metadata: Mapping[str, str]
+) -> bool:
     """Create a blob, and its container where that is missing; tells whether it is new."""
     upload = {"data": data, "metadata": dict(metadata), "overwrite": False, **CHANGING}
     code = await _created(blob.upload_blob(**upload), blob.blob_name)
@@ -38,8 +40,12 @@ async def overwrite(service: BlobServiceClient, blob: BlobClient, data: bytes) -
 async def read(blob: BlobClient) -> bytes | None:
     """Return what a blob holds; None where it does not exist. Not retried: somebody waits for it."""
     try:
-        stream = await call(f"reading {blob.blob_name}", blob.download_blob(**CHANGING), where=HERE, role=ROLE)
-        content: bytes = await call(f"reading {blob.blob_name}", stream.readall(), where=HERE, role=ROLE)
+        stream = await call(
+            f"reading {blob.blob_name}", blob.download_blob(**CHANGING), where=HERE, role=ROLE
+        )
+        content: bytes = await call(
+            f"reading {blob.blob_name}", stream.readall(), where=HERE, role=ROLE
+        )
     except NotFound:
         return None
     return content
@@ -67,9 +73,17 @@ class BlobMemory:
     async def recall(self, key: str) -> str | None:
         """Return what was remembered under a key; None where nothing was."""
         try:
-            # Not retried by the SDK, which waits up to a minute in between: the caller may have an incident at hand.
-            stream = await call("recalling a request", self._blob(key).download_blob(**CHANGING), where=HERE, role=ROLE)
-            content: bytes = await call("recalling a request", stream.readall(), where=HERE, role=ROLE)
+            # Not retried by the SDK, which waits up to a minute in between: the caller may have an
+            # incident at hand.
+            stream = await call(
+                "recalling a request",
+                self._blob(key).download_blob(**CHANGING),
+                where=HERE,
+                role=ROLE,
+            )
+            content: bytes = await call(
+                "recalling a request", stream.readall(), where=HERE, role=ROLE
+            )
         except NotFound:
             return None
         return content.decode()

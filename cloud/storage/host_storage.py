@@ -1,7 +1,9 @@
 """The app's own storage account, as the Functions host names it in AzureWebJobsStorage.
 
-Either one connection string, or the identity form: AzureWebJobsStorage__accountName, or __blobServiceUri and
-__queueServiceUri. Source: https://learn.microsoft.com/azure/azure-functions/functions-reference#connecting-to-host-storage-with-an-identity
+Either one connection string, or the identity form: AzureWebJobsStorage__accountName, or
+__blobServiceUri and
+__queueServiceUri. Source:
+https://learn.microsoft.com/azure/azure-functions/functions-reference#connecting-to-host-storage-with-an-identity
 """
 
 from __future__ import annotations
@@ -34,7 +36,9 @@ class HostStorage:
         if connection_string := settings.get(CONNECTION, ""):
             return cls(connection_string)
         account = settings.get(f"{CONNECTION}__accountName", "")
-        blob = settings.get(f"{CONNECTION}__blobServiceUri") or (account and f"https://{account}.blob.core.windows.net")
+        blob = settings.get(f"{CONNECTION}__blobServiceUri") or (
+            account and f"https://{account}.blob.core.windows.net"
+        )
         queue = settings.get(f"{CONNECTION}__queueServiceUri") or (
             account and f"https://{account}.queue.core.windows.net"
         )
@@ -43,15 +47,23 @@ class HostStorage:
     @property
     def is_plausible(self) -> bool:
         """Tell whether a connection string, where there is one, holds what the SDK needs; the SDK itself loads later."""
-        names = {part.partition("=")[0].strip().lower() for part in self.connection_string.split(";")}
-        forms = ({"usedevelopmentstorage"}, {"accountname", "accountkey"}, {"blobendpoint", "queueendpoint"})
+        names = {
+            part.partition("=")[0].strip().lower() for part in self.connection_string.split(";")
+        }
+        forms = (
+            {"usedevelopmentstorage"},
+            {"accountname", "accountkey"},
+            {"blobendpoint", "queueendpoint"},
+        )
         return not self.connection_string or any(form <= names for form in forms)
 
     @property
     def account(self) -> str:
         """The account's name; empty where it is an emulator's."""
         pairs = (part.partition("=") for part in self.connection_string.split(";"))
-        named = next((value.strip() for name, _, value in pairs if name.strip().lower() == "accountname"), "")
+        named = next(
+            (value.strip() for name, _, value in pairs if name.strip().lower() == "accountname"), ""
+        )
         return named or (urlsplit(self.blob_url).hostname or "").partition(".")[0]
 
     def blobs(self, azure: Azure) -> BlobServiceClient:
@@ -67,5 +79,7 @@ class HostStorage:
         from azure.storage.queue.aio import QueueServiceClient
 
         if self.connection_string:
-            return QueueServiceClient.from_connection_string(self.connection_string, **azure.options)
+            return QueueServiceClient.from_connection_string(
+                self.connection_string, **azure.options
+            )
         return QueueServiceClient(self.queue_url, azure.credential, **azure.options)

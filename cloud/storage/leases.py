@@ -1,7 +1,9 @@
 """The sole right to change one source: a lease on a blob that also holds the record of the source.
 
-One blob a source, named by the digest of its id, in the app's own storage account. A lease lasts 60 seconds and ends by
-itself when its holder dies. Taking it costs one call, reading the record under it another, giving it back a third.
+One blob a source, named by the digest of its id, in the app's own storage account. A lease lasts 60
+seconds and ends by
+itself when its holder dies. Taking it costs one call, reading the record under it another, giving
+it back a third.
 Source: https://learn.microsoft.com/rest/api/storageservices/lease-blob
 """
 
@@ -38,7 +40,9 @@ log = logging.getLogger("rekey.leases")
 class BlobLease:
     """A lease that is held; see engine.ports.Lease."""
 
-    def __init__(self, blob: BlobClient, lease: BlobLeaseClient, clock: Clock, taken_at: float, source: str) -> None:
+    def __init__(
+        self, blob: BlobClient, lease: BlobLeaseClient, clock: Clock, taken_at: float, source: str
+    ) -> None:
         self._blob = blob
         self._lease = lease
         self._clock = clock
@@ -90,7 +94,9 @@ class BlobLease:
     async def read_record(self) -> None:
         """Read what is known of the source; fails if the lease is not held."""
         stream = await _lease_call(
-            "reading the record", self._blob.download_blob(lease=self._lease.id, **CHANGING), self.where
+            "reading the record",
+            self._blob.download_blob(lease=self._lease.id, **CHANGING),
+            self.where,
         )
         content: bytes = await _lease_call("reading the record", stream.readall(), self.where)
         self._etag = stream.properties.etag
@@ -220,4 +226,6 @@ async def _lease_call[T](what: str, request: Awaitable[T], where: str) -> T:
     except TransientError as error:
         if not error.code.startswith("Lease") and error.code != "ConditionNotMet":
             raise
-        raise LeaseUnavailable(f"{what}: another worker has it ({error.code})", where=where, code=error.code) from None
+        raise LeaseUnavailable(
+            f"{what}: another worker has it ({error.code})", where=where, code=error.code
+        ) from None

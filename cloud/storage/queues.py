@@ -43,18 +43,29 @@ class StorageQueues:
 
         if self._service is None:
             self._service = self._storage.queues(self._azure)
-        client = self._service.get_queue_client(queue, message_encode_policy=TextBase64EncodePolicy())
-        where, options = f"queue {queue}", {"visibility_timeout": int(min(delay, MOST_HIDDEN)), **CHANGING}
+        client = self._service.get_queue_client(
+            queue, message_encode_policy=TextBase64EncodePolicy()
+        )
+        where, options = (
+            f"queue {queue}",
+            {"visibility_timeout": int(min(delay, MOST_HIDDEN)), **CHANGING},
+        )
         try:
-            await call("posting a message", client.send_message(text, **options), where=where, role=ROLE)
+            await call(
+                "posting a message", client.send_message(text, **options), where=where, role=ROLE
+            )
         except NotFound:
             # The template creates the queues; a first start without it does so here.
             await self._create(client, where)
-            await call("posting a message", client.send_message(text, **options), where=where, role=ROLE)
+            await call(
+                "posting a message", client.send_message(text, **options), where=where, role=ROLE
+            )
 
     async def _create(self, client: QueueClient, where: str) -> None:
         try:
-            await call("creating the queue", client.create_queue(**CHANGING), where=where, role=ROLE)
+            await call(
+                "creating the queue", client.create_queue(**CHANGING), where=where, role=ROLE
+            )
         except RekeyError as error:
             if error.code != "QueueAlreadyExists":  # Another worker was faster.
                 raise

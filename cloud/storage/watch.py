@@ -1,6 +1,7 @@
 """What sees whether the app still does its work: a record for each vault of when its next sweep is due.
 
-The records are blobs in the app's own storage account, one write a sweep. Who asks for the app's health gets an
+The records are blobs in the app's own storage account, one write a sweep. Who asks for the app's
+health gets an
 answer that is kept for a while: anybody may ask, as often as he likes.
 """
 
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("rekey.watch")
 
 SLACK = timedelta(minutes=30)
-"""How late a sweep may end: timers and queues have their own pace, and a huge vault takes its time."""
+"""How late a sweep may end: timers and queues have their own pace, and a huge vault takes its
+time."""
 WELL_SECONDS, UNWELL_SECONDS = 300.0, 30.0
 """How long an answer is kept."""
 CHECK_SECONDS = 30.0
@@ -56,7 +58,12 @@ class Record:
     def to_json(self) -> bytes:
         """Write the blob."""
         ended = self.ended.isoformat() if self.ended else None
-        data = {"vault": self.vault, "due": self.due.isoformat(), "swept": self.swept, "ended": ended}
+        data = {
+            "vault": self.vault,
+            "due": self.due.isoformat(),
+            "swept": self.swept,
+            "ended": ended,
+        }
         return json.dumps(data).encode()
 
     @classmethod
@@ -65,7 +72,9 @@ class Record:
         try:
             data = json.loads(text)
             ended = datetime.fromisoformat(data["ended"]) if data.get("ended") else None
-            return cls(vault, datetime.fromisoformat(data["due"]), swept=bool(data["swept"]), ended=ended)
+            return cls(
+                vault, datetime.fromisoformat(data["due"]), swept=bool(data["swept"]), ended=ended
+            )
         except (ValueError, TypeError, LookupError):
             return cls(vault, datetime.fromtimestamp(0, UTC), swept=False)
 
@@ -73,7 +82,9 @@ class Record:
 class AppWatch:
     """Watches one app; see engine.ports.Watch."""
 
-    def __init__(self, storage: HostStorage, azure: Azure, clock: Clock, vaults: Sequence[str], schedule: str) -> None:
+    def __init__(
+        self, storage: HostStorage, azure: Azure, clock: Clock, vaults: Sequence[str], schedule: str
+    ) -> None:
         self._storage = storage
         self._azure = azure
         self._clock = clock
@@ -151,7 +162,9 @@ class AppWatch:
                 return self._overdue(records) or await self._missing_queues(records)
         except RekeyError as error:
             log.warning("the app's own state cannot be read: %s", error)
-            return "the app's own storage account cannot be read. Fix: see its log under rekey.watch"
+            return (
+                "the app's own storage account cannot be read. Fix: see its log under rekey.watch"
+            )
 
     async def _missing_queues(self, records: Sequence[Record]) -> str:
         if not any(record.swept for record in records):

@@ -1,7 +1,9 @@
 """Gauges whose values are sent once: what one sweep saw must not be repeated every minute, by every instance, for ever.
 
-OpenTelemetry's own gauge would do that, since Application Insights' exporter asks for cumulative values of it. And it takes
-one observable gauge of a name a process, so these are made here, once; they send nothing until an exporter is started.
+OpenTelemetry's own gauge would do that, since Application Insights' exporter asks for cumulative
+values of it. And it takes
+one observable gauge of a name a process, so these are made here, once; they send nothing until an
+exporter is started.
 """
 
 from __future__ import annotations
@@ -34,11 +36,17 @@ class OnceGauge:
 
 
 states = OnceGauge("rekey.secrets", "{secret}", "Secrets by state, at each sweep")
-expiries = OnceGauge("rekey.secret.days_to_expiry", "d", "Days until a managed secret expires, at each sweep")
+expiries = OnceGauge(
+    "rekey.secret.days_to_expiry", "d", "Days until a managed secret expires, at each sweep"
+)
 
 
-queues = OnceGauge("rekey.queue.messages", "{message}", "Messages on each of the app's queues, at each schedule")
-dead_letters = OnceGauge("rekey.dead_letters", "{blob}", "Events that could not be delivered, at each schedule")
+queues = OnceGauge(
+    "rekey.queue.messages", "{message}", "Messages on each of the app's queues, at each schedule"
+)
+dead_letters = OnceGauge(
+    "rekey.dead_letters", "{blob}", "Events that could not be delivered, at each schedule"
+)
 
 
 def show(tally: Tally) -> None:
@@ -46,7 +54,9 @@ def show(tally: Tally) -> None:
     vault = tally.vault
     if not tally.goes_on:
         counts = tally.states.items()
-        states.put(vault, [Observation(count, {"vault": vault, "state": state}) for state, count in counts])
+        states.put(
+            vault, [Observation(count, {"vault": vault, "state": state}) for state, count in counts]
+        )
     expiries.put(
         f"{vault} {tally.seen}",
         [
@@ -58,6 +68,13 @@ def show(tally: Tally) -> None:
 
 def measured(lengths: Mapping[str, int | None], undelivered: int | None) -> None:
     """Send how much waits on the queues and among the dead letters; nothing of what does not exist."""
-    queues.put("", [Observation(count, {"queue": name}) for name, count in lengths.items() if count is not None])
+    queues.put(
+        "",
+        [
+            Observation(count, {"queue": name})
+            for name, count in lengths.items()
+            if count is not None
+        ],
+    )
     if undelivered is not None:
         dead_letters.put("", [Observation(undelivered)])

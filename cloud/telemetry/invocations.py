@@ -1,7 +1,9 @@
 """What every function call is wrapped in: a deadline, a word in the log when it fails, and telemetry sent at its end.
 
-The worker may be killed without a word to Python, and OpenTelemetry sends metrics once a minute only. So what was
-learned is sent a second after the app has nothing left to do (five after the last time), and every 15 seconds while it
+The worker may be killed without a word to Python, and OpenTelemetry sends metrics once a minute
+only. So what was
+learned is sent a second after the app has nothing left to do (five after the last time), and every
+15 seconds while it
 is busy, in a thread of its own: no call waits for that.
 """
 
@@ -26,7 +28,9 @@ BUSY_SECONDS = 15.0
 class Invocations:
     """The function calls of one process."""
 
-    def __init__(self, seconds: float = HANDLER_SECONDS, flush: Callable[[], None] = telemetry.flush_aside) -> None:
+    def __init__(
+        self, seconds: float = HANDLER_SECONDS, flush: Callable[[], None] = telemetry.flush_aside
+    ) -> None:
         self._seconds = seconds
         self._flush = flush
         self._running = 0
@@ -78,5 +82,7 @@ def _log(name: str, error: Exception) -> None:
     frame = error.__traceback__
     while frame and frame.tb_next:
         frame = frame.tb_next
-    place = f"{frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}" if frame else "an unknown place"
+    place = (
+        f"{frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}" if frame else "an unknown place"
+    )
     log.error("%s failed: %s at %s", name, type(error).__name__, place)

@@ -83,11 +83,21 @@ class Reports:
         self._topic = topic
         self._publisher: EventGridPublisherClient | None = None
         meter = metrics.get_meter("rekey")
-        self._rotations = meter.create_counter("rekey.rotations", description="Work items by how they ended")
-        self._errands = meter.create_counter("rekey.errands", description="What follows rotations, by how it ended")
-        self._parked = meter.create_counter("rekey.parked", description="Secrets that could not be rotated")
-        self._drift = meter.create_counter("rekey.drift", description="Versions that their source refused, mended")
-        self._poison = meter.create_counter("rekey.poison", description="Messages that were given up on")
+        self._rotations = meter.create_counter(
+            "rekey.rotations", description="Work items by how they ended"
+        )
+        self._errands = meter.create_counter(
+            "rekey.errands", description="What follows rotations, by how it ended"
+        )
+        self._parked = meter.create_counter(
+            "rekey.parked", description="Secrets that could not be rotated"
+        )
+        self._drift = meter.create_counter(
+            "rekey.drift", description="Versions that their source refused, mended"
+        )
+        self._poison = meter.create_counter(
+            "rekey.poison", description="Messages that were given up on"
+        )
         self._sweeps = meter.create_counter("rekey.sweeps", description="Vaults swept")
 
     @contextmanager
@@ -115,7 +125,11 @@ class Reports:
     async def concluded(self, outcome: Outcome) -> None:
         """Report how a work item ended."""
         rotator = _conclude(outcome)
-        log.log(logging.WARNING if outcome.result in FAILURES else logging.INFO, "%s", json.dumps(record(outcome)))
+        log.log(
+            logging.WARNING if outcome.result in FAILURES else logging.INFO,
+            "%s",
+            json.dumps(record(outcome)),
+        )
         self._count(outcome.item, rotator, outcome.result)
         if outcome.result == "parked":
             self._parked.add(1, {"vault": outcome.item.ref.vault, "secret": outcome.item.ref.name})
@@ -128,7 +142,9 @@ class Reports:
         if item.is_errand:
             self._errands.add(1, {"errand": item.action, "outcome": outcome})
         else:
-            self._rotations.add(1, {"rotator": rotator, "trigger": item.trigger, "outcome": outcome})
+            self._rotations.add(
+                1, {"rotator": rotator, "trigger": item.trigger, "outcome": outcome}
+            )
 
     async def swept(self, tally: Tally) -> None:
         """Report one sweep of one vault, and send all telemetry: the instance may be taken away now."""
@@ -138,9 +154,20 @@ class Reports:
         await telemetry.flush()
 
     def _swept(self, tally: Tally) -> None:
-        summary = {"vault": tally.vault, "seen": tally.seen, "posted": tally.posted, "broken": tally.broken}
-        log.log(logging.WARNING if tally.broken else logging.INFO, "%s", json.dumps({"result": "swept", **summary}))
-        self._sweeps.add(1, {"vault": tally.vault, "outcome": "incomplete" if tally.broken else "completed"})
+        summary = {
+            "vault": tally.vault,
+            "seen": tally.seen,
+            "posted": tally.posted,
+            "broken": tally.broken,
+        }
+        log.log(
+            logging.WARNING if tally.broken else logging.INFO,
+            "%s",
+            json.dumps({"result": "swept", **summary}),
+        )
+        self._sweeps.add(
+            1, {"vault": tally.vault, "outcome": "incomplete" if tally.broken else "completed"}
+        )
 
     def given_up(self, queue: str) -> None:
         """Count a message of a queue that the host gave up on."""
@@ -154,10 +181,15 @@ class Reports:
         from azure.core.messaging import CloudEvent
 
         event = CloudEvent(
-            source=outcome.item.ref.vault, type=kind, subject=outcome.item.ref.name, data=public(outcome)
+            source=outcome.item.ref.vault,
+            type=kind,
+            subject=outcome.item.ref.name,
+            data=public(outcome),
         )
         try:
-            await call("sending the outcome event", self._client().send(event), where=self._topic or "")
+            await call(
+                "sending the outcome event", self._client().send(event), where=self._topic or ""
+            )
         except RekeyError as error:
             log.warning("the outcome of %s could not be sent: %s", outcome.item.ref, error)
 
@@ -165,9 +197,12 @@ class Reports:
         if self._publisher is None:
             from azure.eventgrid.aio import EventGridPublisherClient
 
-            # Never among a call's options: the client hands those to its model of an event, which warns of each.
+            # Never among a call's options: the client hands those to its model of an event, which
+            # warns of each.
             options = {**self._azure.client_options, **CHANGING}
-            self._publisher = EventGridPublisherClient(self._topic or "", self._azure.credential, **options)
+            self._publisher = EventGridPublisherClient(
+                self._topic or "", self._azure.credential, **options
+            )
         return self._publisher
 
 

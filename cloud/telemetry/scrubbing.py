@@ -9,7 +9,8 @@ LONGEST = 1000
 OWN = ("rekey",)
 """Loggers whose records are sent by a handler of their own."""
 EXPORTERS = ("opentelemetry", "azure.monitor")
-"""What they warn of is that nothing can be sent: each warning would have to be sent, and be the next to fail."""
+"""What they warn of is that nothing can be sent: each warning would have to be sent, and be the
+next to fail."""
 NAMED = re.compile(
     r"(?i)\b((?:account|access|shared|storage)?[ _-]?(?:key|secret|password|pwd|token|sig|signature|code|assertion)"
     r"|authorization|bearer)(\s*[=:]\s*|\s+(?=\S{20,}))(?:bearer\s+)?[^\s&;,]+"
@@ -48,10 +49,13 @@ class ForeignFilter(logging.Filter):
             text = record.getMessage()
         except (TypeError, ValueError, KeyError):
             text = str(record.msg)  # A library's own mistake in its arguments.
-        # Neither the exception's text nor its frames: both may hold what a request or an answer held.
+        # Neither the exception's text nor its frames: both may hold what a request or an answer
+        # held.
         kind = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else ""
         said = scrubbed(text) + (f" ({kind})" if kind else "")
-        return logging.LogRecord(record.name, record.levelno, record.pathname, record.lineno, said, None, None)
+        return logging.LogRecord(
+            record.name, record.levelno, record.pathname, record.lineno, said, None, None
+        )
 
 
 def _is_below(name: str, roots: tuple[str, ...]) -> bool:

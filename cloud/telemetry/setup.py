@@ -23,15 +23,29 @@ _aside = threading.Lock()
 def configure(env: Mapping[str, str]) -> bool:
     """Start the exporter; tells whether it did.
 
-    Nothing is done without a connection string, or where the Functions worker does it itself. Sampling is off: the default
-    of five traces a second would drop most of a mass rotation. The SDK's own spans are off: two for every request would cost
+    Nothing is done without a connection string, or where the Functions worker does it itself.
+    Sampling is off: the default
+    of five traces a second would drop most of a mass rotation. The SDK's own spans are off: two for
+    every request would cost
     more than all others together, and hold URLs; rekey.azure.calls counts the requests.
     """
-    if not env.get(CONNECTION) or env.get("PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY", "").lower() == "true":
+    if (
+        not env.get(CONNECTION)
+        or env.get("PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY", "").lower() == "true"
+    ):
         return False
     from azure.monitor.opentelemetry import configure_azure_monitor
 
-    unused = ("azure_sdk", "django", "fastapi", "flask", "psycopg2", "requests", "urllib", "urllib3")
+    unused = (
+        "azure_sdk",
+        "django",
+        "fastapi",
+        "flask",
+        "psycopg2",
+        "requests",
+        "urllib",
+        "urllib3",
+    )
     configure_azure_monitor(
         logger_name="rekey",
         sampling_ratio=1.0,
@@ -62,13 +76,19 @@ def overhear(root: logging.Logger) -> None:
 
 def _flushes() -> list[Callable[[int], object]]:
     """Return what flushes each provider; those that are there before an exporter is started have nothing to send."""
-    providers = (metrics.get_meter_provider(), trace.get_tracer_provider(), _logs.get_logger_provider())
+    providers = (
+        metrics.get_meter_provider(),
+        trace.get_tracer_provider(),
+        _logs.get_logger_provider(),
+    )
     return [provider.force_flush for provider in providers if hasattr(provider, "force_flush")]
 
 
 async def flush() -> None:
     """Send what is waiting to be sent, within 5 seconds. Never fails: telemetry is no reason to stop work."""
-    await flush_all([metrics.get_meter_provider(), trace.get_tracer_provider(), _logs.get_logger_provider()])
+    await flush_all(
+        [metrics.get_meter_provider(), trace.get_tracer_provider(), _logs.get_logger_provider()]
+    )
 
 
 def flush_now(seconds: float = FLUSH_SECONDS) -> None:

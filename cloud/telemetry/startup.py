@@ -1,7 +1,9 @@
 """Start the app so that what is wrong is seen: in Application Insights, and in the log of the process.
 
-The Functions host logs one warning of a function_app.py that raises, restarts the worker once, and then runs
-without functions: every address answers 404 (Azure/azure-functions-host, WorkerFunctionMetadataProvider). So
+The Functions host logs one warning of a function_app.py that raises, restarts the worker once, and
+then runs
+without functions: every address answers 404 (Azure/azure-functions-host,
+WorkerFunctionMetadataProvider). So
 whatever keeps the app from starting is logged, sent and printed here before it is raised.
 """
 
@@ -22,7 +24,8 @@ log = logging.getLogger("rekey.start")
 
 WORKER = "azure_functions_runtime"
 TESTED = (1, 3)
-"""The worker library's version, as locked. Before it, OpenTelemetry breaks every asynchronous function
+"""The worker library's version, as locked. Before it, OpenTelemetry breaks every asynchronous
+function
 (Azure/azure-functions-python-worker, issue 1881)."""
 
 
@@ -70,4 +73,6 @@ def _problems(error: Exception) -> tuple[str, ...]:
         frame = frame.tb_next
     place = f" in {frame.tb_frame.f_code.co_filename}, line {frame.tb_lineno}" if frame else ""
     told = f": {error}" if isinstance(error, ImportError | SyntaxError) else ""
-    return (f"{type(error).__name__}{place}{told}. Fix: see the traceback, and deploy the last package that worked",)
+    return (
+        f"{type(error).__name__}{place}{told}. Fix: see the traceback, and deploy the last package that worked",
+    )

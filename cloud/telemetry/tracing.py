@@ -1,6 +1,7 @@
 """One span a work item, with a child a step, in the trace of the event that began it.
 
-The operation's id is on every span and every log record. Names and ids are all that a span is given: no value, no
+The operation's id is on every span and every log record. Names and ids are all that a span is
+given: no value, no
 person, and no text of an exception, which the scrubbed log record has.
 """
 
@@ -111,7 +112,9 @@ def step(name: str) -> Iterator[None]:
 @contextmanager
 def _inside(span: Span) -> Iterator[None]:
     """Make a span the current one; an exception marks it, without a word of its text."""
-    with trace.use_span(span, end_on_exit=False, record_exception=False, set_status_on_exception=False):
+    with trace.use_span(
+        span, end_on_exit=False, record_exception=False, set_status_on_exception=False
+    ):
         try:
             yield
         except Exception as error:

@@ -101,7 +101,9 @@ Acting = Rotate | Retire | Restore | Confirm
 Decision = Acting | Skip | Wait | Park
 
 
-def decide(secret: SecretVersion, item: WorkItem, policy: Policy, kinds: Kinds, now: datetime) -> Decision:
+def decide(
+    secret: SecretVersion, item: WorkItem, policy: Policy, kinds: Kinds, now: datetime
+) -> Decision:
     """Decide what `item` means for `secret`, the vault's current version at `now`."""
     held, secret = secret, policy.applied(secret)
     if left_alone := _left_alone(secret, policy):
@@ -115,10 +117,15 @@ def decide(secret: SecretVersion, item: WorkItem, policy: Policy, kinds: Kinds, 
         and item.trigger != "manual"
         and not (item.follow_up or item.compromised or to_cut_off(secret))
     ):
-        return Skip(f"parked until {rest:%Y-%m-%d %H:%M}Z: {secret.tags.get('RekeyReason', 'see the log')}")
+        return Skip(
+            f"parked until {rest:%Y-%m-%d %H:%M}Z: {secret.tags.get('RekeyReason', 'see the log')}"
+        )
     managed = parse(secret.tags, policy, kinds)
     if isinstance(managed, Malformed):
-        return Park(str(managed), "correct the tags" + (" or the policy document" if policy.document else ""))
+        return Park(
+            str(managed),
+            "correct the tags" + (" or the policy document" if policy.document else ""),
+        )
     if unbound := _unbound(held, managed, policy):
         return unbound
     decision = _decide(secret, managed, item, now)
@@ -137,7 +144,9 @@ def _left_alone(secret: SecretVersion, policy: Policy) -> Skip | None:
 
 def _unbound(held: SecretVersion, managed: Managed, policy: Policy) -> Park | None:
     vault, source = held.ref.vault, managed.source
-    bounds = "REKEY_SCOPES" if policy.document is None else "REKEY_SCOPES and in the policy document"
+    bounds = (
+        "REKEY_SCOPES" if policy.document is None else "REKEY_SCOPES and in the policy document"
+    )
     if not policy.allows(vault, source):
         return Park(
             f"vault {vault} is not bound to {source}",
@@ -146,7 +155,8 @@ def _unbound(held: SecretVersion, managed: Managed, policy: Policy) -> Park | No
     # A replica that the secret's own tag names may be in any vault, because both owners consent.
     from_document = held.tags.get("Replicas") != managed.settings.get("Replicas")
     if stranger := next(
-        (ref for ref in managed.replicas if from_document and not policy.allows(ref.vault, source)), None
+        (ref for ref in managed.replicas if from_document and not policy.allows(ref.vault, source)),
+        None,
     ):
         return Park(
             f"the policy document's replica {stranger} is in a vault not bound to {source}",
@@ -168,13 +178,20 @@ def _decide(secret: SecretVersion, managed: Managed, item: WorkItem, now: dateti
     if item.version and replaced:
         ours = secret.tags.get(OPERATION) == operation_id(secret.ref, item.version)
         if item.compromised and pending and (ours or pending.version == item.version):
-            return Retire(managed, pending, "compromised: no overlap is left to the credential just replaced")
+            return Retire(
+                managed, pending, "compromised: no overlap is left to the credential just replaced"
+            )
         return Confirm(managed) if ours else Skip("a newer version has replaced the requested one")
     if item.action == "retire":
-        return Skip("nothing is to be retired yet", "send compromised with rotate to cut a credential off now")
+        return Skip(
+            "nothing is to be retired yet",
+            "send compromised with rotate to cut a credential off now",
+        )
     if item.compromised:
         if pending:
-            return Retire(managed, pending, "compromised: no overlap is left to any older credential")
+            return Retire(
+                managed, pending, "compromised: no overlap is left to any older credential"
+            )
         return Rotate(managed, "compromised", at_once=True)
     decision = _rotate_when_due(secret, managed, item, now)
     if item.action == "audit" and isinstance(decision, Skip | Wait):
@@ -182,10 +199,15 @@ def _decide(secret: SecretVersion, managed: Managed, item: WorkItem, now: dateti
     return decision
 
 
-def _rotate_when_due(secret: SecretVersion, managed: Managed, item: WorkItem, now: datetime) -> Decision:
+def _rotate_when_due(
+    secret: SecretVersion, managed: Managed, item: WorkItem, now: datetime
+) -> Decision:
     due = due_reason(secret, managed, now)
     if due is None and not item.force:
-        return Skip(f"not due before {due_at(secret, managed):%Y-%m-%d %H:%M}Z", "send force to rotate all the same")
+        return Skip(
+            f"not due before {due_at(secret, managed):%Y-%m-%d %H:%M}Z",
+            "send force to rotate all the same",
+        )
     reason = due or "forced"
     if pending := managed.pending:
         until = f"{pending.at:%Y-%m-%d %H:%M}Z"
@@ -200,7 +222,9 @@ def _rotate_when_due(secret: SecretVersion, managed: Managed, item: WorkItem, no
     if opens > now and secret.expires and secret.expires <= opens:
         reason += ", which is before its window opens"
     elif opens > now:
-        return Wait(opens, f"{reason}, but its window opens {opens:%Y-%m-%d %H:%M}Z", "wait, or send force")
+        return Wait(
+            opens, f"{reason}, but its window opens {opens:%Y-%m-%d %H:%M}Z", "wait, or send force"
+        )
     return Rotate(managed, reason)
 
 
@@ -215,7 +239,9 @@ def _restore(secret: SecretVersion, managed: Managed, pending: Pending | None) -
 def _unmanaged(secret: SecretVersion) -> Skip:
     if primary := secret.tags.get(REPLICA_OF):
         return Skip(f"a replica: written when {primary} is rotated", "rotate that secret")
-    return Skip("not managed: no tag ProviderAddress", "tag the secret with what issues its credential")
+    return Skip(
+        "not managed: no tag ProviderAddress", "tag the secret with what issues its credential"
+    )
 
 
 def _crowded(secret: SecretVersion) -> Park | None:

@@ -6,7 +6,17 @@ from datetime import datetime, timedelta
 
 from engine.contract import Issued
 from engine.model import template
-from engine.model.tags import BY, CAUSE, MAX_TAG_LENGTH, MAX_TAGS, OPERATION, OURS, RETIRE, Managed, Pending
+from engine.model.tags import (
+    BY,
+    CAUSE,
+    MAX_TAG_LENGTH,
+    MAX_TAGS,
+    OPERATION,
+    OURS,
+    RETIRE,
+    Managed,
+    Pending,
+)
 from engine.model.workitem import operation_id
 from engine.secret import Draft, SecretVersion
 
@@ -29,7 +39,9 @@ def new_version(
     tags["CredentialId"] = issued.credential_id
     tags[OPERATION] = operation_id(secret.ref, secret.version)
     if issued.supersedes:
-        tags[RETIRE] = str(Pending(_whole_second_after(now + overlap, overlap), secret.version, issued.supersedes))
+        tags[RETIRE] = str(
+            Pending(_whole_second_after(now + overlap, overlap), secret.version, issued.supersedes)
+        )
     elif RETIRE in secret.tags:
         tags[RETIRE] = secret.tags[RETIRE]
     for tag, text in ((BY, deployment), (CAUSE, cause)):

@@ -42,10 +42,14 @@ def plan(
     for event in coming:
         if event.what == "rotate":
             rotated.setdefault(str(event.secret.ref).lower(), event.at)
-    return sorted((event for event in coming if not _followed(event, rotated)), key=lambda event: event.at)
+    return sorted(
+        (event for event in coming if not _followed(event, rotated)), key=lambda event: event.at
+    )
 
 
-def forecast(secret: SecretVersion, policy: Policy, kinds: Kinds, now: datetime, until: datetime) -> Iterator[Coming]:
+def forecast(
+    secret: SecretVersion, policy: Policy, kinds: Kinds, now: datetime, until: datetime
+) -> Iterator[Coming]:
     """Yield what will happen to one secret, given its current version as a listing shows it."""
     current = entry(secret, policy, kinds, now)
     if policy.is_own(secret.ref):
@@ -57,11 +61,18 @@ def forecast(secret: SecretVersion, policy: Policy, kinds: Kinds, now: datetime,
         yield from _ahead(secret, current.managed, policy, kinds, now, until)
         return
     if secret.expires and secret.expires <= until:
-        yield Coming(secret.expires, "expire", secret, current.reason or "nothing rotates it", current.fix)
+        yield Coming(
+            secret.expires, "expire", secret, current.reason or "nothing rotates it", current.fix
+        )
 
 
 def _ahead(
-    secret: SecretVersion, managed: Managed, policy: Policy, kinds: Kinds, now: datetime, until: datetime
+    secret: SecretVersion,
+    managed: Managed,
+    policy: Policy,
+    kinds: Kinds,
+    now: datetime,
+    until: datetime,
 ) -> Iterator[Coming]:
     """Play the sweeps to come, replacing the version by each one that will be published."""
     moment = now
@@ -73,7 +84,9 @@ def _ahead(
                 following = moment
             case Retire(_, _, reason):
                 yield Coming(moment, "retire", secret, reason)
-                secret = replace(secret, tags={tag: text for tag, text in secret.tags.items() if tag != RETIRE})
+                secret = replace(
+                    secret, tags={tag: text for tag, text in secret.tags.items() if tag != RETIRE}
+                )
                 following = moment
             case Wait(until_then, reason, fix):
                 if secret.expires and moment < secret.expires <= min(until_then, until):
@@ -88,7 +101,9 @@ def _ahead(
 
 def _rotated(secret: SecretVersion, managed: Managed, at: datetime) -> SecretVersion:
     """Return the version that a rotation will write, as far as it is known in advance."""
-    tags = {tag: text for tag, text in secret.tags.items() if tag not in OURS} | {OPERATION: "to come"}
+    tags = {tag: text for tag, text in secret.tags.items() if tag not in OURS} | {
+        OPERATION: "to come"
+    }
     if not managed.rotator.single_slot(managed.settings):
         held = secret.tags.get("CredentialId", "this one")
         tags["CredentialId"] = "the next" if held != "the next" else "the one after"
@@ -98,7 +113,10 @@ def _rotated(secret: SecretVersion, managed: Managed, at: datetime) -> SecretVer
 
 def _next(secret: SecretVersion, managed: Managed, moment: datetime) -> datetime | None:
     """Return when the next thing will be due."""
-    times = [due_at(secret, managed), *([Pending.parse(secret.tags[RETIRE]).at] if RETIRE in secret.tags else [])]
+    times = [
+        due_at(secret, managed),
+        *([Pending.parse(secret.tags[RETIRE]).at] if RETIRE in secret.tags else []),
+    ]
     return min((time for time in times if time > moment), default=None)
 
 

@@ -19,7 +19,11 @@ def newest_first(versions: Sequence[SecretVersion]) -> list[SecretVersion]:
     Key Vault lists versions unordered and keeps times in whole seconds only. Versions created in
     the same second are ordered by which one replaced which.
     """
-    replaced_by = {operation_id(version.ref, version.version): version for version in versions if version.version}
+    replaced_by = {
+        operation_id(version.ref, version.version): version
+        for version in versions
+        if version.version
+    }
 
     def age(version: SecretVersion) -> int:
         steps, earlier = 0, replaced_by.get(version.tags.get(OPERATION, ""))
@@ -38,12 +42,22 @@ def events(versions: Sequence[SecretVersion], *, policy: bool = False) -> list[d
     secret of the `policy` document has no operations: a tag names who pushed a version.
     """
     if policy:
-        return [{**_event(version, ours=PUSHED_BY in version.tags), "cause": _pushed(version)} for version in versions]
-    replaced = {operation_id(version.ref, version.version) for version in versions if version.version}
-    first = {
-        version.tags[OPERATION]: version.version for version in versions if version.tags.get(OPERATION) in replaced
+        return [
+            {**_event(version, ours=PUSHED_BY in version.tags), "cause": _pushed(version)}
+            for version in versions
+        ]
+    replaced = {
+        operation_id(version.ref, version.version) for version in versions if version.version
     }
-    return [_event(version, ours=first.get(version.tags.get(OPERATION, "")) == version.version) for version in versions]
+    first = {
+        version.tags[OPERATION]: version.version
+        for version in versions
+        if version.tags.get(OPERATION) in replaced
+    }
+    return [
+        _event(version, ours=first.get(version.tags.get(OPERATION, "")) == version.version)
+        for version in versions
+    ]
 
 
 def _pushed(version: SecretVersion) -> str | None:

@@ -20,7 +20,13 @@ GRACE = timedelta(days=1)
 """How long a secret may be due, although nothing holds it up, before it counts as overdue."""
 
 
-def entry(secret: SecretVersion, policy: Policy, kinds: Kinds, now: datetime, records: Sequence[Listed] = ()) -> Entry:
+def entry(
+    secret: SecretVersion,
+    policy: Policy,
+    kinds: Kinds,
+    now: datetime,
+    records: Sequence[Listed] = (),
+) -> Entry:
     """Return the state of one secret.
 
     `secret` is its current version as a listing or a read shows it, `records` what Rekey's own
@@ -29,7 +35,9 @@ def entry(secret: SecretVersion, policy: Policy, kinds: Kinds, now: datetime, re
     held = believed(secret, records, policy, kinds)
     secret = policy.applied(held)
     if not secret.enabled:
-        return Entry(secret, "disabled", "the current version is disabled", "enable it, or delete the secret")
+        return Entry(
+            secret, "disabled", "the current version is disabled", "enable it, or delete the secret"
+        )
     if policy.is_own(secret.ref):
         return Entry(secret, "unmanaged", "it holds the policy document")
     if manual.is_manual(secret.tags):
@@ -49,7 +57,11 @@ def entry(secret: SecretVersion, policy: Policy, kinds: Kinds, now: datetime, re
 
 
 def _as_decided(
-    secret: SecretVersion, decision: Decision, managed: Managed | None, due: datetime | None, now: datetime
+    secret: SecretVersion,
+    decision: Decision,
+    managed: Managed | None,
+    due: datetime | None,
+    now: datetime,
 ) -> Entry:
     expired = secret.expires is not None and secret.expires <= now
     match decision:
@@ -58,7 +70,9 @@ def _as_decided(
         case Rotate(_, reason) | Retire(_, _, reason):
             since = decision.pending.at if isinstance(decision, Retire) else due
             late = expired or (since is not None and since + GRACE <= now)
-            return Entry(secret, "overdue" if late else "due", reason, LATE if late else "", managed, due)
+            return Entry(
+                secret, "overdue" if late else "due", reason, LATE if late else "", managed, due
+            )
         case Wait(_, reason, fix):
             return Entry(secret, "overdue" if expired else "due", reason, fix, managed, due)
         case _:
@@ -68,22 +82,36 @@ def _as_decided(
 def _by_hand(secret: SecretVersion, due: datetime | None, now: datetime) -> Entry:
     expired = secret.expires is not None and secret.expires <= now
     state: State = "overdue" if expired else "due" if due is not None and due <= now else "ok"
-    return Entry(secret, state, "only a person rotates it", "" if state == "ok" else manual.FIX, due=due)
+    return Entry(
+        secret, state, "only a person rotates it", "" if state == "ok" else manual.FIX, due=due
+    )
 
 
 def _without_source(secret: SecretVersion, now: datetime, known: Sequence[Listed]) -> Entry:
     if primary := secret.tags.get(REPLICA_OF):
         late = secret.expires is not None and secret.expires <= now
         reason = f"a replica, written when {primary} is rotated"
-        return Entry(secret, "overdue" if late else "ok", reason, "rotate the primary" if late else "")
+        return Entry(
+            secret, "overdue" if late else "ok", reason, "rotate the primary" if late else ""
+        )
     if any(listed.created and secret.created > listed.created for listed in known):
         # Key Vault copies no tags onto a new version. An owner who meant to unmanage the secret
         # would have removed the tag from the version itself.
-        reason = "a new version without tags took it out of management: its credentials are not rotated"
-        return Entry(
-            secret, "dropped", reason, f"give its tags back: rekey adopt {secret.ref.vault_name}/{secret.ref.name}"
+        reason = (
+            "a new version without tags took it out of management: its credentials are not rotated"
         )
-    return Entry(secret, "unmanaged", "no tag ProviderAddress", "tag the secret with what issues its credential")
+        return Entry(
+            secret,
+            "dropped",
+            reason,
+            f"give its tags back: rekey adopt {secret.ref.vault_name}/{secret.ref.name}",
+        )
+    return Entry(
+        secret,
+        "unmanaged",
+        "no tag ProviderAddress",
+        "tag the secret with what issues its credential",
+    )
 
 
 def days_to_expiry(secret: SecretVersion, now: datetime) -> float | None:

@@ -51,7 +51,9 @@ class Ledger:
         return [item for item in items if item]
 
 
-def believed(secret: SecretVersion, records: Sequence[Listed], policy: Policy, kinds: Kinds) -> SecretVersion:
+def believed(
+    secret: SecretVersion, records: Sequence[Listed], policy: Policy, kinds: Kinds
+) -> SecretVersion:
     """Return a secret with the retirement in its record instead of the one that its tag claims.
 
     A secret without a record keeps its tag, which the worker judges under the lease.
@@ -71,10 +73,19 @@ def believed(secret: SecretVersion, records: Sequence[Listed], policy: Policy, k
 def _work(ref: SecretRef, listed: Listed, now: datetime) -> WorkItem | None:
     if listed.due and listed.due <= now:
         reason = f"its overlap passed at {listed.due:%Y-%m-%d %H:%M}Z"
-        return WorkItem(ref, "retire", trigger="sweep", requested_by="sweep", reason=reason, source=listed.source)
+        return WorkItem(
+            ref,
+            "retire",
+            trigger="sweep",
+            requested_by="sweep",
+            reason=reason,
+            source=listed.source,
+        )
     if listed.is_open:
         reason = "a change was never seen to finish"
-        return WorkItem(ref, "audit", trigger="sweep", requested_by="sweep", reason=reason, source=listed.source)
+        return WorkItem(
+            ref, "audit", trigger="sweep", requested_by="sweep", reason=reason, source=listed.source
+        )
     return None
 
 

@@ -46,7 +46,11 @@ async def refresh(parts: Parts, item: WorkItem, secret: SecretVersion) -> Outcom
     if not apps or not secret.enabled or parts.clock.now() - secret.created > LOOKED_AFTER:
         return Outcome(item, "skipped", "no app is to be refreshed", new_version=secret.version)
     answers = await asyncio.gather(*(_ask(parts, item, app, secret) for app in apps))
-    problems = {app: answer for app, answer in zip(apps, answers, strict=True) if isinstance(answer, RekeyError)}
+    problems = {
+        app: answer
+        for app, answer in zip(apps, answers, strict=True)
+        if isinstance(answer, RekeyError)
+    }
     if problems:
         return _failed(item, secret, problems, len(apps))
     if False in answers:
@@ -69,7 +73,9 @@ async def _ask(parts: Parts, item: WorkItem, app: str, secret: SecretVersion) ->
         return error
 
 
-def _failed(item: WorkItem, secret: SecretVersion, problems: dict[str, RekeyError], count: int) -> Outcome:
+def _failed(
+    item: WorkItem, secret: SecretVersion, problems: dict[str, RekeyError], count: int
+) -> Outcome:
     what = f"{len(problems)} of {count} apps not refreshed: " + "; ".join(
         f"{app}: {problem.what}" for app, problem in problems.items()
     )
@@ -81,7 +87,9 @@ def _failed(item: WorkItem, secret: SecretVersion, problems: dict[str, RekeyErro
     return Outcome(item, "unrefreshed", what, fix, new_version=secret.version)
 
 
-async def _look_again(parts: Parts, item: WorkItem, secret: SecretVersion, open_: Sequence[str]) -> Outcome:
+async def _look_again(
+    parts: Parts, item: WorkItem, secret: SecretVersion, open_: Sequence[str]
+) -> Outcome:
     """Come back later to the apps that were refreshed but are not yet seen to use the version."""
     what = f"not seen to use the new version yet: {', '.join(open_)}"
     if item.deferred >= MOST_LOOKS:
@@ -92,14 +100,21 @@ async def _look_again(parts: Parts, item: WorkItem, secret: SecretVersion, open_
     return Outcome(item, "waiting", what, new_version=secret.version)
 
 
-async def hold_back(parts: Parts, secret: SecretVersion, item: WorkItem, decision: Decision) -> Wait | None:
+async def hold_back(
+    parts: Parts, secret: SecretVersion, item: WorkItem, decision: Decision
+) -> Wait | None:
     """Return until when a retirement waits for apps known to use an older version; None if not.
 
     It waits at most as long again as the overlap was, and at most a week. Then the credential is
     retired, as its owner asked. It never waits for a compromised credential, nor for an app of
     which nothing is known.
     """
-    if not isinstance(decision, Retire) or item.compromised or item.force or unfinished_incident(secret):
+    if (
+        not isinstance(decision, Retire)
+        or item.compromised
+        or item.force
+        or unfinished_incident(secret)
+    ):
         return None
     if due_reason(secret, decision.managed, parts.clock.now()):
         # The next rotation has to wait for this retirement, and no app may delay a rotation.

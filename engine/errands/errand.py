@@ -53,7 +53,15 @@ async def _read(parts: Parts, item: WorkItem) -> SecretVersion:
         if item.action != "tell":
             raise
         now = parts.clock.now()
-        return SecretVersion(item.ref, item.version, None, enabled=False, created=now, expires=None, content_type=None)
+        return SecretVersion(
+            item.ref,
+            item.version,
+            None,
+            enabled=False,
+            created=now,
+            expires=None,
+            content_type=None,
+        )
 
 
 def given_up(item: WorkItem, error: RekeyError) -> Outcome:
@@ -72,7 +80,9 @@ async def follow(parts: Parts, outcome: Outcome, *, again: bool = False) -> None
 
 def _following(policy: Policy, outcome: Outcome, *, again: bool) -> Iterator[WorkItem]:
     item = outcome.item
-    if outcome.result in TO_REFRESH or (again and outcome.result in FOUND_DONE and not item.is_errand):
+    if outcome.result in TO_REFRESH or (
+        again and outcome.result in FOUND_DONE and not item.is_errand
+    ):
         if consumers.named(policy, item.ref):
             yield _refresh(item)
         for ref in outcome.replicas:
@@ -84,5 +94,10 @@ def _following(policy: Policy, outcome: Outcome, *, again: bool) -> Iterator[Wor
 
 def _refresh(item: WorkItem) -> WorkItem:
     return WorkItem(
-        item.ref, "refresh", version=item.version, trigger=item.trigger, requested_by="rekey", reason="a new version"
+        item.ref,
+        "refresh",
+        version=item.version,
+        trigger=item.trigger,
+        requested_by="rekey",
+        reason="a new version",
     )

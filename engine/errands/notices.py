@@ -55,7 +55,11 @@ def of(outcome: Outcome) -> WorkItem:
 async def remind(parts: Parts, item: WorkItem, secret: SecretVersion) -> Outcome:
     """Remind the owner that a manual secret is due, unless it was rotated meanwhile."""
     due = manual.due_at(secret, parts.policy)
-    if not manual.is_manual(parts.policy.applied(secret).tags) or due is None or due > parts.clock.now():
+    if (
+        not manual.is_manual(parts.policy.applied(secret).tags)
+        or due is None
+        or due > parts.clock.now()
+    ):
         return Outcome(item, "skipped", "it is not due any more")
     return Outcome(item, "reminded", item.reason, manual.FIX)
 
@@ -92,7 +96,9 @@ def notice(item: WorkItem, secret: SecretVersion) -> Notice:
         "Operation": item.operation or "",
     }
     title = next((text for result, text in TITLES.items() if result == item.news), "{}")
-    return Notice(title.format(item.ref.name), tuple((name, text) for name, text in facts.items() if text))
+    return Notice(
+        title.format(item.ref.name), tuple((name, text) for name, text in facts.items() if text)
+    )
 
 
 def reminder(secret: SecretVersion, policy: Policy, order: SweepOrder) -> str | None:
@@ -102,18 +108,26 @@ def reminder(secret: SecretVersion, policy: Policy, order: SweepOrder) -> str | 
     every day from a week before they expire. The times follow from the secret's own dates, so
     each falls into exactly one sweep, however often sweeps run.
     """
-    if not secret.enabled or policy.is_own(secret.ref) or not manual.is_manual(policy.applied(secret).tags):
+    if (
+        not secret.enabled
+        or policy.is_own(secret.ref)
+        or not manual.is_manual(policy.applied(secret).tags)
+    ):
         return None
     due, expires = manual.due_at(secret, policy), secret.expires
     if due is None:
         return None
     daily = max(due, expires - WEEK) if expires else None
-    falls = _falls(daily, DAY, order) if daily and order.until >= daily else _falls(due, WEEK, order)
+    falls = (
+        _falls(daily, DAY, order) if daily and order.until >= daily else _falls(due, WEEK, order)
+    )
     if not falls:
         return None
     if expires and expires <= order.until:
         return f"overdue: it expired {expires:%Y-%m-%d %H:%M}Z"
-    return f"due since {due:%Y-%m-%d %H:%M}Z" + (f", it expires {expires:%Y-%m-%d %H:%M}Z" if expires else "")
+    return f"due since {due:%Y-%m-%d %H:%M}Z" + (
+        f", it expires {expires:%Y-%m-%d %H:%M}Z" if expires else ""
+    )
 
 
 def _falls(first: datetime, every: timedelta, order: SweepOrder) -> bool:

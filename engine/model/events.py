@@ -75,7 +75,9 @@ def _shown(text: object) -> str:
 def _event(event_id: str, kind: str, data: Mapping[str, Any]) -> VaultEvent:
     url = data.get("id")
     if not isinstance(url, str):
-        raise NeedsHuman(f"event {event_id} ({kind}) names no secret: data.Id is missing", where="vault-events")
+        raise NeedsHuman(
+            f"event {event_id} ({kind}) names no secret: data.Id is missing", where="vault-events"
+        )
     try:
         ref = SecretRef.parse(url)
     except NeedsHuman as error:
@@ -87,7 +89,10 @@ def _event(event_id: str, kind: str, data: Mapping[str, Any]) -> VaultEvent:
 
 
 def _tidy(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {key.strip().lower(): value.strip() if isinstance(value, str) else value for key, value in fields.items()}
+    return {
+        key.strip().lower(): value.strip() if isinstance(value, str) else value
+        for key, value in fields.items()
+    }
 
 
 class DecodedEvent(Protocol):

@@ -46,7 +46,9 @@ class Incident:
         tags = entry.secret.tags
         if self.source:
             source = (
-                entry.managed.source if entry.managed else tags.get("ProviderAddress", "").strip().rstrip("/").lower()
+                entry.managed.source
+                if entry.managed
+                else tags.get("ProviderAddress", "").strip().rstrip("/").lower()
             )
             return source == self.source or source.startswith(self.source + "/")
         return "ProviderAddress" in tags or REPLICA_OF in tags or is_manual(tags)
@@ -73,7 +75,10 @@ class Incident:
     def from_dict(cls, data: Mapping[str, Any]) -> Incident:
         """Read an incident from a message; raises ValueError, TypeError or LookupError."""
         since = datetime.fromisoformat(data["since"])
-        texts = {key: str(data.get(key, "")) for key in ("name", "source", "requested_by", "reason", "id")}
+        texts = {
+            key: str(data.get(key, ""))
+            for key in ("name", "source", "requested_by", "reason", "id")
+        }
         vaults = tuple(str(vault) for vault in data.get("vaults", ()))
         return cls(since.replace(tzinfo=since.tzinfo or UTC), **texts, vaults=vaults)
 
@@ -111,7 +116,9 @@ class Progress:
             self._name(entry, entry.reason, entry.fix)
         elif by_hand and not is_open:
             fix = "see whether that value is a new one; else rotate it with compromised"
-            self._name(entry, "somebody has written a version by hand since the incident began", fix)
+            self._name(
+                entry, "somebody has written a version by hand since the incident began", fix
+            )
         elif is_open:
             self._wait(entry)
         else:
@@ -123,7 +130,9 @@ class Progress:
 
         A secret that is to be parked but bears no mark has no room for one.
         """
-        return entry.parked_since >= incident.since if entry.parked_since else entry.state == "parked"
+        return (
+            entry.parked_since >= incident.since if entry.parked_since else entry.state == "parked"
+        )
 
     def _wait(self, entry: Entry) -> None:
         self.waiting += 1

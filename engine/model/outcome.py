@@ -9,7 +9,9 @@ from typing import Literal
 from engine.model.workitem import WorkItem
 from engine.secret import SecretRef
 
-Result = Literal["rotated", "healed", "restored", "retired", "confirmed", "skipped", "waiting", "parked"]
+Result = Literal[
+    "rotated", "healed", "restored", "retired", "confirmed", "skipped", "waiting", "parked"
+]
 Errand = Literal["refreshed", "unrefreshed", "told", "untold", "reminded"]
 """How work that follows a rotation ends, unless it is skipped or deferred."""
 

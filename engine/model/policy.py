@@ -45,7 +45,9 @@ class Policy:
         return replace(
             self,
             document=document,
-            rotate_before=document.default_span("RotateBeforeDays", timedelta(days=1), self.rotate_before),
+            rotate_before=document.default_span(
+                "RotateBeforeDays", timedelta(days=1), self.rotate_before
+            ),
             overlap=document.default_span("OverlapHours", timedelta(hours=1), self.overlap),
         )
 
@@ -56,7 +58,9 @@ class Policy:
     def allows(self, vault: str, source: str) -> bool:
         """Return whether secrets in this vault may rotate this source (canonical, lower case)."""
         narrowed = self.document.scopes.get(vault) if self.document else None
-        return _inside(source, self.scopes.get(vault, ())) and (narrowed is None or _inside(source, narrowed))
+        return _inside(source, self.scopes.get(vault, ())) and (
+            narrowed is None or _inside(source, narrowed)
+        )
 
     def applied(self, secret: SecretVersion) -> SecretVersion:
         """Return the secret with the tags that count under the policy.
@@ -79,7 +83,12 @@ class Policy:
     def consumers(self, ref: SecretRef) -> tuple[str, ...]:
         """Return the resource ids of the apps that use a secret."""
         entries = self.document.consumers if self.document else ()
-        apps = (app for consumers in entries if consumers.match.covers(ref) for app in consumers.resources)
+        apps = (
+            app
+            for consumers in entries
+            if consumers.match.covers(ref)
+            for app in consumers.resources
+        )
         return tuple(dict.fromkeys(apps))
 
 

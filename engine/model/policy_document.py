@@ -83,7 +83,10 @@ class Document:
     def of(cls, data: Mapping[str, Any]) -> Document:
         """Read a document from data in the shape of engine.policy.schema."""
         return cls(
-            {vault_url(vault): tuple(map(_id, bound["scopes"])) for vault, bound in data.get("vaults", {}).items()},
+            {
+                vault_url(vault): tuple(map(_id, bound["scopes"]))
+                for vault, bound in data.get("vaults", {}).items()
+            },
             as_tags(data.get("defaults", {})),
             frozenset(map(tag, data.get("tagsMayOverride", ()))),
             tuple(Rule(Match.of(rule["match"]), as_tags(rule)) for rule in data.get("rules", ())),
@@ -91,7 +94,10 @@ class Document:
                 Webhook(entry.get("owner"), entry["kind"], entry["webhookSecret"])
                 for entry in _part(data, "notifications")
             ),
-            tuple(Consumers(Match.of(entry["match"]), tuple(entry["resources"])) for entry in _part(data, "consumers")),
+            tuple(
+                Consumers(Match.of(entry["match"]), tuple(entry["resources"]))
+                for entry in _part(data, "consumers")
+            ),
         )
 
     def rule_for(self, ref: SecretRef) -> Mapping[str, str]:
@@ -106,7 +112,11 @@ class Document:
         """
         rule = self.rule_for(ref)
         settings = {**self.defaults, **rule}
-        bound = {tag for tag in settings if tag not in own or tag not in self.may_override | {"CredentialId"}}
+        bound = {
+            tag
+            for tag in settings
+            if tag not in own or tag not in self.may_override | {"CredentialId"}
+        }
         kept = {tag: text for tag, text in own.items() if tag not in bound}
         return kept | {tag: settings[tag] for tag in bound if tag in rule or tag not in SPANS}
 
@@ -127,7 +137,9 @@ def tag(setting: str) -> str:
 
 def as_tags(settings: Mapping[str, Any]) -> dict[str, str]:
     """Return settings as the tags that they stand for."""
-    return {tag(setting): _as_text(value) for setting, value in settings.items() if setting != "match"}
+    return {
+        tag(setting): _as_text(value) for setting, value in settings.items() if setting != "match"
+    }
 
 
 def _as_text(value: Any) -> str:

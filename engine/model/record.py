@@ -109,7 +109,8 @@ class Record:
     begun: datetime | None = None
     """When a change was last sent."""
     asked: datetime | None = None
-    """When the source was first asked for the credential that is to replace `touched`: some take hours to make it."""
+    """When the source was first asked for the credential that is to replace `touched`: some take
+    hours to make it."""
     touched: str = ""
     """The version that was current when a change was last sent.
 
@@ -141,7 +142,13 @@ class Record:
             data = json.loads(text)
             newer = data["format"] > FORMAT
             if not newer:
-                return cls(**{name: _READ.get(name, _same)(data[name]) for name in cls.__slots__ if name in data})
+                return cls(
+                    **{
+                        name: _READ.get(name, _same)(data[name])
+                        for name in cls.__slots__
+                        if name in data
+                    }
+                )
         except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
             raise NeedsHuman("the record of the source is damaged", where=where, fix=FIX) from None
         raise NeedsHuman(
@@ -201,9 +208,10 @@ class Record:
         written = replace(announced, version=secret.version, created=secret.created)
         own = {tag: text for tag, text in secret.tags.items() if tag not in OURS}
         twins = {**self.twins, **({secret.version: written.original} if written.original else {})}
-        earlier = (written.replaces, *(replaced for replaced in self.earlier if replaced != written.replaces))[
-            :MOST_EARLIER
-        ]
+        earlier = (
+            written.replaces,
+            *(replaced for replaced in self.earlier if replaced != written.replaces),
+        )[:MOST_EARLIER]
         return replace(
             self,
             published=written,
@@ -243,7 +251,9 @@ class Record:
                 raise _stale(secret, ahead.at + SETTLE - now)
             # The write is lost or late. Until that is certain, the source is looked at repeatedly.
             late = ahead.at + LATE
-            return replace(self, open_until=max(self.open_until or late, late)) if now < late else self
+            return (
+                replace(self, open_until=max(self.open_until or late, late)) if now < late else self
+            )
         if write := self._recognised(secret):
             return self.landed(secret, write)
         if published and not self.wrote(secret):
@@ -260,7 +270,10 @@ class Record:
         if self.wrote(secret):
             return None
         announced = (write for write in (self.ahead, *self.lost) if write)
-        return next((write for write in announced if self.fits(write, write.credential_id, secret.value)), None)
+        return next(
+            (write for write in announced if self.fits(write, write.credential_id, secret.value)),
+            None,
+        )
 
     def _older(self, secret: SecretVersion, published: Write) -> bool:
         behind = published.created is not None and secret.created < published.created
@@ -340,15 +353,26 @@ def _time(text: str | None) -> datetime | None:
 
 
 def _pending(data: Mapping[str, str] | None) -> Pending | None:
-    return Pending(datetime.fromisoformat(data["at"]), data["version"], data["credential_id"]) if data else None
+    return (
+        Pending(datetime.fromisoformat(data["at"]), data["version"], data["credential_id"])
+        if data
+        else None
+    )
 
 
 def _write(data: Mapping[str, Any] | None) -> Write | None:
     if data is None:
         return None
-    fields = {name: data[name] for name in ("operation", "credential_id", "digest", "replaces", "version", "original")}
+    fields = {
+        name: data[name]
+        for name in ("operation", "credential_id", "digest", "replaces", "version", "original")
+    }
     fields["dead"] = data.get("dead", False)
-    at, created, born = datetime.fromisoformat(data["at"]), _time(data["created"]), _time(data["born"])
+    at, created, born = (
+        datetime.fromisoformat(data["at"]),
+        _time(data["created"]),
+        _time(data["born"]),
+    )
     return Write(**fields, at=at, created=created, born=born, retire=_pending(data["retire"]))
 
 

@@ -43,7 +43,8 @@ class SoFar:
         """Read it from a message; raises ValueError, TypeError or LookupError."""
         seen, posted, broken = (int(data[name]) for name in ("seen", "posted", "broken"))
         states, started = (
-            {str(key): int(value) for key, value in data[name].items()} for name in ("states", "started")
+            {str(key): int(value) for key, value in data[name].items()}
+            for name in ("states", "started")
         )
         begun = datetime.fromisoformat(data["begun"])
         begun = begun.replace(tzinfo=begun.tzinfo or UTC)
@@ -100,7 +101,9 @@ class SweepOrder:
             so_far = SoFar.from_dict(data["so_far"]) if data.get("so_far") else None
             return cls(vault, since, until, period, incident, so_far)
         except (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError):
-            raise PermanentError('the message is not {"vault": url, …}', where="queue sweeps") from None
+            raise PermanentError(
+                'the message is not {"vault": url, …}', where="queue sweeps"
+            ) from None
 
 
 def _time(text: str | None) -> datetime | None:

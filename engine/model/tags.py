@@ -93,7 +93,9 @@ class Malformed:
         return "; ".join(self.problems)
 
 
-def parse(tags: Mapping[str, str], policy: Policy, rotators: Mapping[str, type[Rotator]]) -> Managed | Malformed:
+def parse(
+    tags: Mapping[str, str], policy: Policy, rotators: Mapping[str, type[Rotator]]
+) -> Managed | Malformed:
     """Read the tags of a secret that has a ProviderAddress."""
     problems: list[str] = []
 
@@ -109,17 +111,28 @@ def parse(tags: Mapping[str, str], policy: Policy, rotators: Mapping[str, type[R
         problems.append("tag ValidityPeriodDays is missing: set it to whole days, 1 to 3650")
     validity = read("ValidityPeriodDays", _days, timedelta(days=90), "whole days, 1 to 3650")
     # A default takes at most half of a short life: otherwise a new version would be due at once.
-    rotate_before = read("RotateBeforeDays", _days, min(policy.rotate_before, validity / 2), "whole days, 1 to 3650")
-    overlap = read("OverlapHours", _hours, min(policy.overlap, validity / 2), "whole hours, 0 to 8760")
+    rotate_before = read(
+        "RotateBeforeDays", _days, min(policy.rotate_before, validity / 2), "whole days, 1 to 3650"
+    )
+    overlap = read(
+        "OverlapHours", _hours, min(policy.overlap, validity / 2), "whole hours, 0 to 8760"
+    )
     pending = read(RETIRE, _pending, None, "what Rekey wrote, or remove it")
     for tag, span in (("RotateBeforeDays", rotate_before), ("OverlapHours", overlap)):
         if span >= validity:
             problems.append(f"tag {tag} spans the whole ValidityPeriodDays: make it shorter")
-    window = read("RotationWindow", _window, None, "days, hours and zone, such as 'Sat,Sun 01:00-05:00 Europe/Berlin'")
+    window = read(
+        "RotationWindow",
+        _window,
+        None,
+        "days, hours and zone, such as 'Sat,Sun 01:00-05:00 Europe/Berlin'",
+    )
     none: tuple[SecretRef, ...] = ()
     replicas = read("Replicas", _replicas, none, "URLs of secrets, comma-separated")
     problems += [
-        f"tag Replicas names a vault that is not served: {ref}" for ref in replicas if not policy.manages(ref.vault)
+        f"tag Replicas names a vault that is not served: {ref}"
+        for ref in replicas
+        if not policy.manages(ref.vault)
     ]
     shape = tags.get("ValueTemplate", f"{{{rotator.value_field}}}")
     problems += template.problems(shape, rotator.template_fields, rotator.value_field)
@@ -127,7 +140,17 @@ def parse(tags: Mapping[str, str], policy: Policy, rotators: Mapping[str, type[R
         return Malformed(tuple(problems))
     credential_id = tags.get("CredentialId", "").strip() or None
     return Managed(
-        rotator, source, credential_id, validity, rotate_before, overlap, shape, pending, window, replicas, tags
+        rotator,
+        source,
+        credential_id,
+        validity,
+        rotate_before,
+        overlap,
+        shape,
+        pending,
+        window,
+        replicas,
+        tags,
     )
 
 
@@ -136,11 +159,15 @@ def _source(
 ) -> tuple[type[Rotator], str]:
     kind, address = tags.get("Rotator", "").strip(), tags["ProviderAddress"].strip()
     if kind and kind not in rotators:
-        problems.append(f"tag Rotator is {kind[:40]!r}: set it to one of {', '.join(sorted(rotators))}")
+        problems.append(
+            f"tag Rotator is {kind[:40]!r}: set it to one of {', '.join(sorted(rotators))}"
+        )
     for rotator in [rotators[kind]] if kind in rotators else rotators.values():
         if source := rotator.canonical(address, tags):
             return rotator, source
-    problems.append(f"tag ProviderAddress is {address[:120]!r}: set it to the id of what issues the credential")
+    problems.append(
+        f"tag ProviderAddress is {address[:120]!r}: set it to the id of what issues the credential"
+    )
     return next(iter(rotators.values())), ""
 
 

@@ -18,7 +18,9 @@ So `Driver={ODBC Driver 18 for SQL Server}` keeps its braces.
 def problems(template: str, known: AbstractSet[str], needed: str) -> list[str]:
     """Return what is wrong with a template: unknown placeholders, or none for the credential."""
     used, listed = fields(template), ", ".join(sorted(known))
-    wrong = [f"ValueTemplate uses {{{name}}}; known here: {listed}" for name in sorted(used - known)]
+    wrong = [
+        f"ValueTemplate uses {{{name}}}; known here: {listed}" for name in sorted(used - known)
+    ]
     if needed not in used:
         wrong.append(f"ValueTemplate has no {{{needed}}}: the new value would hold no credential")
     return wrong

@@ -84,7 +84,9 @@ class WorkItem:
         """Return the text of the queue message."""
         data = asdict(self)
         del data["ref"]
-        return json.dumps({**data, "vault": self.ref.vault, "secret": self.ref.name, "operation": self.operation})
+        return json.dumps(
+            {**data, "vault": self.ref.vault, "secret": self.ref.name, "operation": self.operation}
+        )
 
     @classmethod
     def from_json(cls, text: str | bytes) -> WorkItem:

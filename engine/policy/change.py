@@ -24,7 +24,9 @@ STOPPED = frozenset({"parked", "manual", "unmanaged"})
 class Unfollowable(NeedsHuman):
     """The document has problems. The error lists all of them."""
 
-    def __init__(self, problems: Sequence[str], *, where: str = "", fix: str = "see docs/policy.md") -> None:
+    def __init__(
+        self, problems: Sequence[str], *, where: str = "", fix: str = "see docs/policy.md"
+    ) -> None:
         self.problems = tuple(problems)
         what = f"the policy document has {len(problems)} problem(s): {'; '.join(problems)}"
         super().__init__(what, where=where, fix=fix)
@@ -46,7 +48,11 @@ class Effect:
 
 
 async def effect(
-    secrets: AsyncIterator[SecretVersion], now: Policy | None, then: Policy, kinds: Kinds, moment: datetime
+    secrets: AsyncIterator[SecretVersion],
+    now: Policy | None,
+    then: Policy,
+    kinds: Kinds,
+    moment: datetime,
 ) -> Effect:
     """Judge every secret under the present policy, and under the proposed one."""
     before: Counter[str] = Counter()

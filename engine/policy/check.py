@@ -103,14 +103,20 @@ class _Review:
         if "ProviderAddress" not in rule.settings:
             yield from self._template(path, rule.settings, merged)
 
-    def _template(self, path: str, own: Mapping[str, str], merged: Mapping[str, str]) -> Iterator[str]:
+    def _template(
+        self, path: str, own: Mapping[str, str], merged: Mapping[str, str]
+    ) -> Iterator[str]:
         """Check a template whose source is not known here.
 
         It must suit the kind of credential if that is known, otherwise at least one kind.
         """
         shape, kind = own.get("ValueTemplate"), merged.get("Rotator", "")
         kinds = [self.kinds[kind]] if kind in self.kinds else self.kinds.values()
-        lists = [template.problems(shape, known.template_fields, known.value_field) for known in kinds] if shape else []
+        lists = (
+            [template.problems(shape, known.template_fields, known.value_field) for known in kinds]
+            if shape
+            else []
+        )
         if len(lists) == 1:
             yield from (_with_path(path, problem) for problem in lists[0])
         elif lists and all(lists):
@@ -121,15 +127,21 @@ class _Review:
             yield f"{path}.match: is the secret that holds this document: remove the rule"
         policy, source = self.deployed.under(self.document), ""
         if "ProviderAddress" in rule.settings:
-            identity = {key: value for key, value in rule.settings.items() if key not in _SEEN_ALONE}
+            identity = {
+                key: value for key, value in rule.settings.items() if key not in _SEEN_ALONE
+            }
             managed = parse({**identity, "ValidityPeriodDays": "3650"}, policy, self.kinds)
             if isinstance(managed, Malformed):
-                others = (problem for problem in managed.problems if not problem.startswith("tag Rotator"))
+                others = (
+                    problem for problem in managed.problems if not problem.startswith("tag Rotator")
+                )
                 yield from (_with_path(path, problem) for problem in others)
             else:
                 source = managed.source
                 yield from self._source(place, path, ref, source)
-        replicas = [SecretRef.parse(url.lower()) for url in self.data["rules"][place].get("replicas", ())]
+        replicas = [
+            SecretRef.parse(url.lower()) for url in self.data["rules"][place].get("replicas", ())
+        ]
         for number, replica in enumerate(replicas):
             if replica in replicas[:number]:
                 yield f"{path}.replicas[{number}]: stands twice: remove one of them"
@@ -147,7 +159,9 @@ class _Review:
         address = rule.settings.get("ProviderAddress", "")
         return any(kind.canonical(address, rule.settings) == source for kind in self.kinds.values())
 
-    def _replica(self, place: int, path: str, primary: SecretRef, source: str, ref: SecretRef) -> Iterator[str]:
+    def _replica(
+        self, place: int, path: str, primary: SecretRef, source: str, ref: SecretRef
+    ) -> Iterator[str]:
         if ref == primary:
             yield f"{path}: is the secret itself: remove it"
         elif self.deployed.is_own(ref):
@@ -159,7 +173,11 @@ class _Review:
         for number, other in enumerate(self.document.rules):
             others = other.settings.get("Replicas", "").lower().split(",")
             if number != place and ref == other.match.exact and _manages(other):
-                loop = ", whose replica is this rule's secret: a loop" if str(primary) in others else ""
+                loop = (
+                    ", whose replica is this rule's secret: a loop"
+                    if str(primary) in others
+                    else ""
+                )
                 yield f"{path}: is managed itself by rules[{number}]{loop}: remove it here or there"
             elif number < place and str(ref) in others:
                 yield f"{path}: is a replica in rules[{number}] already: keep one of them"

@@ -29,7 +29,10 @@ MATCH = {
     "required": ["secret"],
     "additionalProperties": False,
     "properties": {
-        "vault": {**VAULT, "description": f"{VAULT['description']}; without it every vault is meant"},
+        "vault": {
+            **VAULT,
+            "description": f"{VAULT['description']}; without it every vault is meant",
+        },
         "secret": {
             "type": "string",
             "pattern": r"^[0-9A-Za-z*-]{1,127}$",
@@ -45,11 +48,22 @@ def _text(description: str) -> Schema:
 
 
 def _number(low: int, high: int, unit: str) -> Schema:
-    return {"type": "integer", "minimum": low, "maximum": high, "description": f"whole {unit}, {low} to {high}"}
+    return {
+        "type": "integer",
+        "minimum": low,
+        "maximum": high,
+        "description": f"whole {unit}, {low} to {high}",
+    }
 
 
 def _list(items: Schema, description: str, most: int, least: int = 1) -> Schema:
-    return {"type": "array", "minItems": least, "maxItems": most, "items": items, "description": description}
+    return {
+        "type": "array",
+        "minItems": least,
+        "maxItems": most,
+        "items": items,
+        "description": description,
+    }
 
 
 def _object(properties: Schema, required: list[str], description: str) -> Schema:
@@ -74,7 +88,10 @@ ONE_SECRET: Schema = {
     "providerAddress": {**_text("the id of what issues the credential"), "maxLength": 1024},
     "credentialId": _text("which credential the value is at first, such as key1"),
     "logins": _list(
-        {**_text("a login, without a comma"), "pattern": "^[^,]+$"}, "two logins that alternate", most=2, least=2
+        {**_text("a login, without a comma"), "pattern": "^[^,]+$"},
+        "two logins that alternate",
+        most=2,
+        least=2,
     ),
     "database": _text("the database that {database} names"),
     "replicas": _list(
@@ -91,8 +108,14 @@ ONE_SECRET: Schema = {
 SETTINGS: Schema = {
     **DEFAULTS,
     "rotator": _text("a kind of credential, such as storage-key"),
-    "valueTemplate": {**_text("the value around its parts, such as AccountKey={key}"), "maxLength": 2048},
-    "manual": {"type": "boolean", "description": "true where only a person can rotate the secret, else false"},
+    "valueTemplate": {
+        **_text("the value around its parts, such as AccountKey={key}"),
+        "maxLength": 2048,
+    },
+    "manual": {
+        "type": "boolean",
+        "description": "true where only a person can rotate the secret, else false",
+    },
     **ONE_SECRET,
 }
 """What a rule may set. Each setting is named after its tag, with a small first letter."""
@@ -112,7 +135,10 @@ SCHEMA: Schema = {
     "title": "Rekey's policy document",
     **_object(
         {
-            "version": {**_number(1, 1, "number"), "description": "the number 1, which is this shape's version"},
+            "version": {
+                **_number(1, 1, "number"),
+                "description": "the number 1, which is this shape's version",
+            },
             "defaults": _object(DEFAULTS, [], "settings for every secret"),
             "tagsMayOverride": _list(
                 {"enum": sorted(SETTINGS), "description": f"one of {', '.join(sorted(SETTINGS))}"},
@@ -137,7 +163,11 @@ SCHEMA: Schema = {
                 "description": "scopes by the vault's URL",
             },
             "rules": _list(
-                _object({"match": MATCH, **SETTINGS}, ["match"], "a match, and the settings for what it matches"),
+                _object(
+                    {"match": MATCH, **SETTINGS},
+                    ["match"],
+                    "a match, and the settings for what it matches",
+                ),
                 "rules, of which the first that matches a secret counts",
                 most=500,
                 least=0,
@@ -171,7 +201,12 @@ SCHEMA: Schema = {
         "an object that starts with version: 1",
     ),
 }
-_TYPES: Mapping[str, tuple[type, ...]] = {"object": (dict,), "array": (list,), "string": (str,), "boolean": (bool,)}
+_TYPES: Mapping[str, tuple[type, ...]] = {
+    "object": (dict,),
+    "array": (list,),
+    "string": (str,),
+    "boolean": (bool,),
+}
 
 
 def problems(data: object, schema: Schema = SCHEMA, path: str = "") -> Iterator[str]:

@@ -21,7 +21,9 @@ def load(text: str) -> tuple[Any, list[str]]:
     No problem quotes a value, because the text comes from a vault.
     """
     if len(text.encode(errors="replace")) > MAX_BYTES:
-        return None, [f"the document is longer than the {MAX_BYTES} bytes that a secret holds: shorten it"]
+        return None, [
+            f"the document is longer than the {MAX_BYTES} bytes that a secret holds: shorten it"
+        ]
     try:
         data, problems = _json(text) if text.lstrip().startswith("{") else _yaml(text)
         broken = [path for path, value in _texts(data, "") if not value.isprintable()]
@@ -81,7 +83,9 @@ class _Strict(yaml.SafeLoader):
             elif key.value in seen:
                 self.problems.append(_twice(key.value, _place(key.start_mark)))
             seen.add(str(key.value))
-        node.value = [(key, value) for key, value in node.value if key.tag == "tag:yaml.org,2002:str"]
+        node.value = [
+            (key, value) for key, value in node.value if key.tag == "tag:yaml.org,2002:str"
+        ]
         return super().construct_mapping(node, deep)
 
 

@@ -36,7 +36,9 @@ class Compromised:
             await self.gate.out_of_use(secret)
             return
         value = await self._value(secret, version)
-        credential = (template.extract(managed.template, value) or {}).get(managed.rotator.value_field)
+        credential = (template.extract(managed.template, value) or {}).get(
+            managed.rotator.value_field
+        )
         if credential is None:
             raise NeedsHuman(
                 f"the credential in version {version} is unknown and may still be accepted",
@@ -54,12 +56,19 @@ class Compromised:
         await self.gate.out_of_use(secret)
 
     async def _revoke(
-        self, secret: SecretVersion, version: str, managed: Managed, value: Sensitive, credential: Sensitive
+        self,
+        secret: SecretVersion,
+        version: str,
+        managed: Managed,
+        value: Sensitive,
+        credential: Sensitive,
     ) -> None:
         rotator, source = self.parts.rotator(managed), self.lease.source
         if not isinstance(rotator, Recognise):
             raise NeedsHuman(
-                f"the credential of version {version} is still accepted", where=source, fix="revoke it there"
+                f"the credential of version {version} is still accepted",
+                where=source,
+                fix="revoke it there",
             )
         old = replace(secret, version=version, value=value)
         job = replace(self.parts.job(old, managed), held_id=None)
@@ -69,16 +78,24 @@ class Compromised:
             what = f"version {version[:8]} is still accepted, and {error.what}"
             raise NeedsHuman(what, where=source, fix="revoke it at its source by hand") from None
         held, record = self.parts.held(secret, managed), self.sight.record
-        held_id = record.published.credential_id if record.published and record.wrote(secret) else None
+        held_id = (
+            record.published.credential_id if record.published and record.wrote(secret) else None
+        )
         await self.lease.begin(self.sight.item, secret)
         async with self.lease.changing("retire"):
             await rotator.retire(source, known.credential_id, held, held_id)
-        if not await Proof(self.parts, self.lease).refused(managed.rotator.kind, known.credential_id, credential):
+        if not await Proof(self.parts, self.lease).refused(
+            managed.rotator.kind, known.credential_id, credential
+        ):
             raise TransientError(
-                f"{known.credential_id} was revoked, but is still accepted", where=source, code="NotRevoked"
+                f"{known.credential_id} was revoked, but is still accepted",
+                where=source,
+                code="NotRevoked",
             )
 
-    async def _replaced_in_place(self, secret: SecretVersion, version: str, managed: Managed) -> bool:
+    async def _replaced_in_place(
+        self, secret: SecretVersion, version: str, managed: Managed
+    ) -> bool:
         """Return whether a single slot accepts what Rekey published in place of a version.
 
         A single slot accepts nothing else, so the replaced credential is refused.
@@ -87,7 +104,12 @@ class Compromised:
         """
         record, held = self.sight.record, self.parts.held(secret, managed)
         rotator = self.parts.rotator(managed)
-        if not (rotator.single_slot(managed.settings) and version in record.earlier and record.wrote(secret) and held):
+        if not (
+            rotator.single_slot(managed.settings)
+            and version in record.earlier
+            and record.wrote(secret)
+            and held
+        ):
             return False
         return await rotator.accepts(self.lease.source, managed.credential_id or "", held)
 
@@ -111,7 +133,9 @@ class Compromised:
             # The current version has no tags. The earlier ones say what its values look like.
             shown = policy.applied(replace(secret, tags=self.sight.record.tags))
         managed = (
-            parse(shown.tags, policy, self.parts.kinds) if "ProviderAddress" in shown.tags else Malformed(("no tags",))
+            parse(shown.tags, policy, self.parts.kinds)
+            if "ProviderAddress" in shown.tags
+            else Malformed(("no tags",))
         )
         if isinstance(managed, Malformed):
             raise NeedsHuman(str(managed), where=str(secret.ref), fix="correct the tags")

@@ -43,7 +43,9 @@ class Engine(Parts):
         would make the rotation fail.
         """
         rotator, job = self.rotator(managed), self.job(secret, managed)
-        await Replicas(self, Gate(self, UnderLease(self, managed.source, ())), managed).check(secret.ref)
+        await Replicas(self, Gate(self, UnderLease(self, managed.source, ())), managed).check(
+            secret.ref
+        )
         if isinstance(rotator, Preflight):
             await rotator.preflight(job)
         return await rotator.forewarn(job) if isinstance(rotator, Forewarn) else ""
@@ -70,7 +72,9 @@ class Engine(Parts):
 
     async def leave(self, item: WorkItem, error: RekeyError) -> Outcome:
         """End a look that met an error while another look is posted already."""
-        return await self._report(Outcome(item, "skipped", f"{error.what}; another look at the source follows"))
+        return await self._report(
+            Outcome(item, "skipped", f"{error.what}; another look at the source follows")
+        )
 
     async def _report(self, outcome: Outcome, tries: int = 1) -> Outcome:
         """Report an outcome, and post what follows it."""
@@ -84,15 +88,22 @@ class Engine(Parts):
             with self.reporter.step("read"):
                 secret = await self.vaults.read(item.ref)
             decision = self._unleased(secret, item.about(secret.version))
-            source = decision.managed.source if isinstance(decision, Acting) else await self._incident_at(secret, item)
+            source = (
+                decision.managed.source
+                if isinstance(decision, Acting)
+                else await self._incident_at(secret, item)
+            )
             if source is None or isinstance(decision, Park):
                 assert not isinstance(decision, Acting)  # noqa: S101 - what acts has a source
                 if item.compromised and not isinstance(decision, Park) and secret.enabled:
-                    # Nothing was ever rotated here, so nobody knows where the leaked credential lives.
+                    # Nothing was ever rotated here, so nobody knows where the leaked credential
+                    # lives.
                     return await self._report(
                         Outcome(item, "parked", f"{decision.reason}: {LEAKED}", LEAKED_FIX), tries
                     )
-                concluded = await Marking(self).conclude(secret, item.about(secret.version), decision)
+                concluded = await Marking(self).conclude(
+                    secret, item.about(secret.version), decision
+                )
                 return await self._report(concluded, tries)
         async with AsyncExitStack() as stack:
             with self.reporter.step("lease"):
@@ -129,6 +140,8 @@ class Engine(Parts):
             return audit.managed.source
         ledger = await self.ledger()
         if ledger.unread:
-            raise TransientError("what the incident is about cannot be told: the records cannot be listed")
+            raise TransientError(
+                "what the incident is about cannot be told: the records cannot be listed"
+            )
         known = ledger.of(secret.ref)
         return known[0].source if known else None

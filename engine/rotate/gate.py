@@ -45,7 +45,9 @@ class Gate:
         self._no_policy(secret.ref)
         fresh = await self.parts.vaults.read(secret.ref)
         if fresh.version != secret.version or not fresh.enabled:
-            raise Overtaken("somebody has written a version meanwhile", where=str(secret.ref), code="Overtaken")
+            raise Overtaken(
+                "somebody has written a version meanwhile", where=str(secret.ref), code="Overtaken"
+            )
         return fresh
 
     async def publish(
@@ -58,9 +60,21 @@ class Gate:
         fresh = await self.unchanged(secret)
         check(fresh)
         kept = {*OURS, CREDENTIAL}
-        own = {tag: text for tag, text in fresh.tags.items() if tag not in kept and text != secret.tags.get(tag)}
-        own |= {tag: text for tag, text in fresh.tags.items() if tag not in kept and tag not in draft.tags}
-        gone = {tag for tag in draft.tags if tag not in OURS and tag in secret.tags and tag not in fresh.tags}
+        own = {
+            tag: text
+            for tag, text in fresh.tags.items()
+            if tag not in kept and text != secret.tags.get(tag)
+        }
+        own |= {
+            tag: text
+            for tag, text in fresh.tags.items()
+            if tag not in kept and tag not in draft.tags
+        }
+        gone = {
+            tag
+            for tag in draft.tags
+            if tag not in OURS and tag in secret.tags and tag not in fresh.tags
+        }
         tags = {tag: text for tag, text in draft.tags.items() if tag not in gone} | own
         self._room(secret.ref, tags)
         async with self.lease.changing(step):
@@ -99,7 +113,9 @@ class Gate:
 
     def _no_policy(self, ref: SecretRef) -> None:
         if self.parts.policy.is_own(ref):
-            raise NeedsHuman("it holds the policy document, which is never written here", where=str(ref))
+            raise NeedsHuman(
+                "it holds the policy document, which is never written here", where=str(ref)
+            )
 
     @staticmethod
     def _room(ref: SecretRef, tags: Tags) -> None:

@@ -25,7 +25,9 @@ class Marking:
 
     parts: Parts
 
-    async def conclude(self, secret: SecretVersion, item: WorkItem, decision: Skip | Wait | Park) -> Outcome:
+    async def conclude(
+        self, secret: SecretVersion, item: WorkItem, decision: Skip | Wait | Park
+    ) -> Outcome:
         """Conclude an item that changed nothing, marking a secret that cannot be rotated."""
         result: Result = "waiting" if isinstance(decision, Wait) else "skipped"
         reason = decision.reason
@@ -43,7 +45,9 @@ class Marking:
         outcome = Outcome(item, "parked", error.what, error.fix)
         try:
             secret = await self.parts.vaults.read(item.ref)
-            rest = tags.rests_until(self.parts.policy.applied(secret), self.parts.policy.parked_rest)
+            rest = tags.rests_until(
+                self.parts.policy.applied(secret), self.parts.policy.parked_rest
+            )
             resting = rest is not None and rest > self.parts.clock.now()
             # Whoever asked by hand waits for their own mark. Otherwise the first reason says more
             # than a later one from the queue.
@@ -51,9 +55,14 @@ class Marking:
                 return replace(outcome, result="skipped", reason=f"{error.what}; {LATER}")
             if not resting or item.trigger == "manual":
                 reason = secret.tags.get(tags.REASON, "") if resting else ""
-                outcome = replace(outcome, reason=error.what + await self._mark(secret, item, reason or str(error)))
+                outcome = replace(
+                    outcome,
+                    reason=error.what + await self._mark(secret, item, reason or str(error)),
+                )
         except PermanentError as second:
-            outcome = replace(outcome, reason=f"{error.what}; nor could the secret be marked: {second.what}")
+            outcome = replace(
+                outcome, reason=f"{error.what}; nor could the secret be marked: {second.what}"
+            )
         return outcome
 
     def _is_asked(self, secret: SecretVersion, item: WorkItem) -> bool:
@@ -69,7 +78,9 @@ class Marking:
             return False
         return not isinstance(self.parts.decide(secret, item), Confirm | Skip | Wait)
 
-    async def _mark(self, secret: SecretVersion, item: WorkItem, reason: str, *, drifted: bool = False) -> str:
+    async def _mark(
+        self, secret: SecretVersion, item: WorkItem, reason: str, *, drifted: bool = False
+    ) -> str:
         """Mark the secret as parked; return what the report must add if that is impossible."""
         if not (secret.version and secret.enabled) or self.parts.policy.is_own(secret.ref):
             return ""
@@ -78,7 +89,9 @@ class Marking:
             if fresh.version != secret.version or not fresh.enabled:
                 return ""
             seen, now = tags.fingerprint(self.parts.policy.applied(fresh)), self.parts.clock.now()
-            marked = tags.parked(fresh, reason, now, compromised=item.compromised, drifted=drifted, seen=seen)
+            marked = tags.parked(
+                fresh, reason, now, compromised=item.compromised, drifted=drifted, seen=seen
+            )
             await self.parts.vaults.retag(fresh, marked)
         except PermanentError as error:
             return f"; nor could the secret be marked: {error.what}"

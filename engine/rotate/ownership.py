@@ -23,9 +23,17 @@ async def other_owner(parts: Parts, held: UnderLease, ref: SecretRef) -> Park | 
     others = [lease for lease in held.leases if lease.record.owner != mine]
     for lease in others:
         owner = lease.record.owner
-        if owner and owner != NOBODY and await _still_claims(parts, held.source, SecretRef.parse(owner)):
+        if (
+            owner
+            and owner != NOBODY
+            and await _still_claims(parts, held.source, SecretRef.parse(owner))
+        ):
             going = lease.record.pending
-            revokes = f", which revokes {going.credential_id} at {going.at:%Y-%m-%d %H:%M}Z" if going else ""
+            revokes = (
+                f", which revokes {going.credential_id} at {going.at:%Y-%m-%d %H:%M}Z"
+                if going
+                else ""
+            )
             # The source's end is enough: ProviderAddress names all of it, and a tag must have room
             # for the fix.
             short = "/".join(held.source.split("/")[-2:])
@@ -79,7 +87,11 @@ async def other_writer(parts: Parts, record: Record, secret: SecretVersion) -> P
             "another deployment of Rekey, which does not give its name, wrote the current version",
             f"let one deployment serve the vault; if a person wrote the tags, remove {OPERATION}",
         )
-    if record.published is None and RETIRE in secret.tags and not await _known_elsewhere(parts, secret.ref):
+    if (
+        record.published is None
+        and RETIRE in secret.tags
+        and not await _known_elsewhere(parts, secret.ref)
+    ):
         claimed_id = secret.tags[RETIRE].rpartition(" ")[2][:60]
         return Park(
             f"tag {RETIRE} names a credential to revoke, of which there is no record",
@@ -94,4 +106,6 @@ async def _known_elsewhere(parts: Parts, ref: SecretRef) -> bool:
     That is the case after a change of its ProviderAddress.
     """
     mine = str(ref).lower()
-    return any([listed.owner == mine and listed.due is not None async for listed in parts.leases.index()])
+    return any(
+        [listed.owner == mine and listed.due is not None async for listed in parts.leases.index()]
+    )

@@ -32,7 +32,9 @@ class Proof:
     parts: Parts
     lease: UnderLease
 
-    async def accepted(self, managed: Managed, credential_id: str, credential: Sensitive, step: str) -> None:
+    async def accepted(
+        self, managed: Managed, credential_id: str, credential: Sensitive, step: str
+    ) -> None:
         """Prove that the source accepts a credential; raises VerificationFailed.
 
         This can last until the credential has spread within the source, so it renews the lease.

@@ -46,7 +46,13 @@ class Publishing:
     """Gives one secret a new version."""
 
     def __init__(
-        self, parts: Parts, lease: UnderLease, gate: Gate, sight: Sight, progress: Progress, managed: Managed
+        self,
+        parts: Parts,
+        lease: UnderLease,
+        gate: Gate,
+        sight: Sight,
+        progress: Progress,
+        managed: Managed,
     ) -> None:
         self._parts, self._lease, self._gate, self._sight = parts, lease, gate, sight
         self._progress = progress
@@ -78,7 +84,9 @@ class Publishing:
             )
         credential = fields[self._rotator.value_field]
         try:
-            await self._proof.accepted(self._managed, self._managed.credential_id or "", credential, "confirm")
+            await self._proof.accepted(
+                self._managed, self._managed.credential_id or "", credential, "confirm"
+            )
         except VerificationFailed:
             return await self._heal(secret)
         self._sight.audited, self._progress.proven = True, secret.version
@@ -86,9 +94,15 @@ class Publishing:
         await self._look_around(secret)
         await self._replicas.catch_up(secret, fields)
         if tags.STATE in secret.tags or dict(secret.tags) != dict(self._sight.shown.tags):
-            ours = {tag: text for tag, text in tags.unparked(secret.tags).items() if tag in tags.OURS - {tags.PROOF}}
+            ours = {
+                tag: text
+                for tag, text in tags.unparked(secret.tags).items()
+                if tag in tags.OURS - {tags.PROOF}
+            }
             secret = self._sight.retagged(await self._gate.retag(secret, ours, "unpark"))
-        self._progress.done(self._progress.result or "confirmed", self._progress.reason or reason, self._managed)
+        self._progress.done(
+            self._progress.result or "confirmed", self._progress.reason or reason, self._managed
+        )
         return secret
 
     async def restore(self, secret: SecretVersion, plan: Restore) -> SecretVersion:
@@ -98,13 +112,19 @@ class Publishing:
         fields = template.extract(managed.template, old.value)
         if fields is None:
             raise NeedsHuman(
-                "the earlier value does not follow ValueTemplate", where=str(secret.ref), fix="rotate instead"
+                "the earlier value does not follow ValueTemplate",
+                where=str(secret.ref),
+                fix="rotate instead",
             )
         now = self._parts.clock.now()
         ends = max(old.expires or secret.created, now + managed.overlap)
-        if source_ends := await self._ends(replace(secret, version=old.version, value=old.value), pending):
+        if source_ends := await self._ends(
+            replace(secret, version=old.version, value=old.value), pending
+        ):
             ends = min(ends, source_ends)
-        issued = Issued(pending.credential_id, fields, supersedes=managed.credential_id, expires=ends)
+        issued = Issued(
+            pending.credential_id, fields, supersedes=managed.credential_id, expires=ends
+        )
         await self._proof.issued(managed, issued)
         self._born, self._original = old.created, pending.version
         return await self._publish(secret, issued, managed.overlap, "restored", plan.reason)
@@ -159,10 +179,14 @@ class Publishing:
 
     def _job(self, secret: SecretVersion, *, in_place: bool = False) -> Job:
         proven, touched = self._sight.wrote(secret), self._sight.record.touched == secret.version
-        job = self._parts.job(secret, self._managed, proven=proven, touched=touched, in_place=in_place)
+        job = self._parts.job(
+            secret, self._managed, proven=proven, touched=touched, in_place=in_place
+        )
         return replace(job, asked=self._sight.record.asked if touched else None)
 
-    async def _announced(self, secret: SecretVersion, job: Job, copies: list[SecretVersion]) -> Issued | None:
+    async def _announced(
+        self, secret: SecretVersion, job: Job, copies: list[SecretVersion]
+    ) -> Issued | None:
         """Return an interrupted try's announced credential; None if it cannot be had any more.
 
         The source may still show it, or a replica may already hold it.
@@ -189,7 +213,11 @@ class Publishing:
 
     def _tried_before(self, secret: SecretVersion) -> bool:
         item = self._progress.item
-        tried = self._progress.tries > 1 or bool(item.deferred or item.follow_up) or tags.STATE in secret.tags
+        tried = (
+            self._progress.tries > 1
+            or bool(item.deferred or item.follow_up)
+            or tags.STATE in secret.tags
+        )
         return tried or self._sight.record.is_open
 
     async def _restorable(self, job: Job) -> bool:
@@ -219,9 +247,13 @@ class Publishing:
                 raise missed[0]
         # What a replica holds is not lost: the next try reads it from there.
         copied = len(missed) < len(self._managed.replicas)
-        final: tuple[type[RekeyError], ...] = (Overtaken,) if copied else (PermanentError, Overtaken)
+        final: tuple[type[RekeyError], ...] = (
+            (Overtaken,) if copied else (PermanentError, Overtaken)
+        )
         async with rollback.on(secret, issued, final, proven=True):
-            published = await self._gate.publish(secret, draft, check=lambda now: self._still_asked(secret, now))
+            published = await self._gate.publish(
+                secret, draft, check=lambda now: self._still_asked(secret, now)
+            )
         self._progress.new_version = self._progress.proven = published.version
         self._sight.audited = True
         self._progress.done(result, reason, self._managed)
@@ -250,14 +282,18 @@ class Publishing:
         )
         self._still_asked(secret, await self._gate.unchanged(secret))
         announced = record.announced(write, self._rotator.kind)
-        await self._lease.write(replace(announced, healed=now) if self._progress.drifted else announced)
+        await self._lease.write(
+            replace(announced, healed=now) if self._progress.drifted else announced
+        )
 
     def _still_asked(self, secret: SecretVersion, fresh: SecretVersion) -> None:
         """Raise Overtaken if the owner has changed whether, or at which source, it is rotated."""
         policy = self._parts.policy
         before, now = policy.applied(secret).tags, policy.applied(fresh).tags
         if any(before.get(tag) != now.get(tag) for tag in DECIDING):
-            raise Overtaken("its owner has changed its tags meanwhile", where=str(secret.ref), code="Overtaken")
+            raise Overtaken(
+                "its owner has changed its tags meanwhile", where=str(secret.ref), code="Overtaken"
+            )
 
     def _draft(self, secret: SecretVersion, issued: Issued, overlap: timedelta) -> Draft:
         now = self._parts.clock.now()
@@ -293,10 +329,18 @@ class Publishing:
         Rekey does not supersede what a person has just written.
         """
         item, held = self._progress.item, self._parts.held(secret, self._managed)
-        if item.force or item.compromised or self._sight.record.compromised or not held or not self._is_theirs(secret):
+        if (
+            item.force
+            or item.compromised
+            or self._sight.record.compromised
+            or not held
+            or not self._is_theirs(secret)
+        ):
             return
         try:
-            accepted = await self._rotator.accepts(self._managed.source, self._managed.credential_id or "", held)
+            accepted = await self._rotator.accepts(
+                self._managed.source, self._managed.credential_id or "", held
+            )
         except TransientError as error:
             if error.retry_after is not None:
                 raise

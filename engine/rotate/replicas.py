@@ -13,7 +13,16 @@ from dataclasses import dataclass, replace
 from engine.decide.draft import DEFAULT_CONTENT_TYPE
 from engine.errors import NeedsHuman, NotFound, PermanentError, RekeyError
 from engine.model import template
-from engine.model.tags import CREDENTIAL, MAX_TAGS, OPERATION, OURS, REPLICA_OF, RETIRE, Managed, Pending
+from engine.model.tags import (
+    CREDENTIAL,
+    MAX_TAGS,
+    OPERATION,
+    OURS,
+    REPLICA_OF,
+    RETIRE,
+    Managed,
+    Pending,
+)
 from engine.parts import Parts
 from engine.rotate.gate import Gate
 from engine.secret import Draft, SecretRef, SecretVersion, Sensitive
@@ -39,7 +48,9 @@ class Replicas:
         for copy in copies:
             yield copy, self._shape(copy)
 
-    async def write(self, primary: SecretRef, fields: Mapping[str, Sensitive], draft: Draft) -> list[RekeyError]:
+    async def write(
+        self, primary: SecretRef, fields: Mapping[str, Sensitive], draft: Draft
+    ) -> list[RekeyError]:
         """Write every replica in its own form; return permanent errors for the caller to judge."""
         missed: list[RekeyError] = []
         for ref in self.managed.replicas:
@@ -58,10 +69,14 @@ class Replicas:
             copy = await self.parts.vaults.read(ref)
             self._consents(copy, primary.ref)
             shape = self._shape(copy)
-            if template.fields(shape) <= set(fields) and copy.value == template.render(shape, fields):
+            if template.fields(shape) <= set(fields) and copy.value == template.render(
+                shape, fields
+            ):
                 continue
             if primary.value is None or primary.expires is None:
-                raise NeedsHuman("the replica missed a rotation", where=str(ref), fix="rotate the primary")
+                raise NeedsHuman(
+                    "the replica missed a rotation", where=str(ref), fix="rotate the primary"
+                )
             draft = Draft(primary.value, primary.expires, DEFAULT_CONTENT_TYPE, primary.tags)
             await self._write(copy, primary.ref, fields, draft)
 
@@ -88,7 +103,9 @@ class Replicas:
         shape = self._shape(copy)
         if missing := template.fields(shape) - set(fields):
             needed = ", ".join(sorted(missing))
-            raise NeedsHuman(f"the replica needs {needed}", where=str(copy.ref), fix="rotate the primary")
+            raise NeedsHuman(
+                f"the replica needs {needed}", where=str(copy.ref), fix="rotate the primary"
+            )
         value = template.render(shape, fields)
         if copy.value == value:
             # An interrupted try has already written it. A second write would leave that version
@@ -100,7 +117,9 @@ class Replicas:
             ours[RETIRE] = retire
         content_type = copy.content_type or draft.content_type
         whole = Draft(value, draft.expires, content_type, own | ours)
-        await self.gate.publish(copy, whole, "publish replica", check=lambda fresh: self._consents(fresh, primary))
+        await self.gate.publish(
+            copy, whole, "publish replica", check=lambda fresh: self._consents(fresh, primary)
+        )
 
     def _shape(self, copy: SecretVersion) -> str:
         return copy.tags.get("ValueTemplate", self.managed.template)
@@ -120,8 +139,14 @@ class Replicas:
         if copy.tags.get(REPLICA_OF, "").strip().rstrip("/").lower() != str(primary).lower():
             return "does not consent", f"its owner sets its tag {REPLICA_OF} to {primary}"
         if "ProviderAddress" in copy.tags:
-            return "is rotated in its own right", f"remove its tag ProviderAddress, or its tag {REPLICA_OF}"
-        if len({tag for tag in copy.tags if tag not in OURS} | {CREDENTIAL, OPERATION, RETIRE}) > MAX_TAGS:
+            return (
+                "is rotated in its own right",
+                f"remove its tag ProviderAddress, or its tag {REPLICA_OF}",
+            )
+        if (
+            len({tag for tag in copy.tags if tag not in OURS} | {CREDENTIAL, OPERATION, RETIRE})
+            > MAX_TAGS
+        ):
             return "has too many tags to leave room for Rekey's own", "remove a tag of it"
         if wrong := template.problems(shape, rotator.template_fields, rotator.value_field):
             return f"cannot be written: {'; '.join(wrong)}", "correct its tag ValueTemplate"
@@ -132,7 +157,9 @@ def _pending(copy: SecretVersion) -> Pending | None:
     try:
         return Pending.parse(copy.tags[RETIRE]) if RETIRE in copy.tags else None
     except ValueError:
-        raise NeedsHuman(f"the replica's tag {RETIRE} is malformed", where=str(copy.ref), fix="remove it") from None
+        raise NeedsHuman(
+            f"the replica's tag {RETIRE} is malformed", where=str(copy.ref), fix="remove it"
+        ) from None
 
 
 def _superseded(copy: SecretVersion, draft: Draft) -> str | None:

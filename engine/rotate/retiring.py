@@ -34,7 +34,9 @@ class Retiring:
     """What the secret's tags ask for; None if the secret has left this source."""
 
     @classmethod
-    def of(cls, parts: Parts, lease: UnderLease, gate: Gate, sight: Sight, managed: Managed) -> Retiring:
+    def of(
+        cls, parts: Parts, lease: UnderLease, gate: Gate, sight: Sight, managed: Managed
+    ) -> Retiring:
         """Return a Retiring for what a managed secret has superseded."""
         return cls(parts, lease, gate, sight, managed.rotator.kind, managed.template, managed)
 
@@ -43,16 +45,29 @@ class Retiring:
         """Return a Retiring for a source that the secret's tags no longer name."""
         record = sight.record
         if record.kind not in parts.rotators:
-            raise NeedsHuman(f"the record names the kind {record.kind!r}, which is not known", where=lease.source)
+            raise NeedsHuman(
+                f"the record names the kind {record.kind!r}, which is not known", where=lease.source
+            )
         value_field = parts.rotators[record.kind].value_field
-        return cls(parts, lease, gate, sight, record.kind, record.tags.get("ValueTemplate", f"{{{value_field}}}"))
+        return cls(
+            parts,
+            lease,
+            gate,
+            sight,
+            record.kind,
+            record.tags.get("ValueTemplate", f"{{{value_field}}}"),
+        )
 
     async def retire(self, secret: SecretVersion, pending: Pending) -> SecretVersion:
         """Retire one credential; returns what is then to be believed of the secret."""
         if pending.version not in self.sight.record.gone:
             await self._revoke(secret, pending)
         await self.gate.out_of_use(secret)
-        rest = {tag: text for tag, text in tags.unparked(secret.tags).items() if tag in tags.OURS - {tags.RETIRE}}
+        rest = {
+            tag: text
+            for tag, text in tags.unparked(secret.tags).items()
+            if tag in tags.OURS - {tags.RETIRE}
+        }
         secret = replace(secret, tags=(await self.gate.retag(secret, rest, "forget")).tags)
         # Written once it has been reported: who dies before finds it proven, and reports it.
         self.lease.learn(replace(self.sight.record, pending=None, changing=None))
@@ -65,12 +80,16 @@ class Retiring:
         await self.lease.begin(self.sight.item, secret)
         try:
             async with self.lease.changing("retire"):
-                await self.parts.rotators[self.kind].retire(self.lease.source, pending.credential_id, held, held_id)
+                await self.parts.rotators[self.kind].retire(
+                    self.lease.source, pending.credential_id, held, held_id
+                )
         except NeedsHuman:
             # Somebody put another credential in its place and into the vault: it is gone already.
             if old is None or await self._accepted(pending, old):
                 raise
-        if old and not await Proof(self.parts, self.lease).refused(self.kind, pending.credential_id, old):
+        if old and not await Proof(self.parts, self.lease).refused(
+            self.kind, pending.credential_id, old
+        ):
             raise TransientError(
                 f"{pending.credential_id} was revoked, but is still accepted",
                 where=self.lease.source,
@@ -81,7 +100,9 @@ class Retiring:
         await self._note(pending, proven=old is not None)
 
     async def _accepted(self, pending: Pending, old: Sensitive) -> bool:
-        return await self.parts.rotators[self.kind].accepts(self.lease.source, pending.credential_id, old)
+        return await self.parts.rotators[self.kind].accepts(
+            self.lease.source, pending.credential_id, old
+        )
 
     async def _note(self, pending: Pending, *, proven: bool) -> None:
         """Note that the credential is gone, and which versions must still be disabled for it.
@@ -91,7 +112,9 @@ class Retiring:
         record = self.sight.record
         if proven:
             record = record.without(pending.version)
-        await self.lease.write(record.discarded(pending.version, record.twins.get(pending.version, "")))
+        await self.lease.write(
+            record.discarded(pending.version, record.twins.get(pending.version, ""))
+        )
 
     async def _value(self, secret: SecretVersion, version: str) -> Sensitive | None:
         """Return the credential in an earlier version; None if that is gone or disabled."""
@@ -106,13 +129,17 @@ class Retiring:
         fields = template.extract(self.shape, old.value) or {}
         return fields.get(self.parts.rotators[self.kind].value_field)
 
-    def _held(self, secret: SecretVersion, old: Sensitive | None) -> tuple[Sensitive | None, str | None]:
+    def _held(
+        self, secret: SecretVersion, old: Sensitive | None
+    ) -> tuple[Sensitive | None, str | None]:
         """Return the credential that must never be revoked, the current one, and its id.
 
         The id is None where it is not certain.
         """
         record = self.sight.record
-        certain = record.published.credential_id if record.published and record.wrote(secret) else None
+        certain = (
+            record.published.credential_id if record.published and record.wrote(secret) else None
+        )
         if old and secret.value and old.reveal() in secret.value.reveal():
             raise NeedsHuman(
                 "the current version holds the credential that is to be revoked",

@@ -10,7 +10,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from engine.decide.decision import Acting, Confirm, Decision, Park, Restore, Retire, Rotate, Skip, due_at
+from engine.decide.decision import (
+    Acting,
+    Confirm,
+    Decision,
+    Park,
+    Restore,
+    Retire,
+    Rotate,
+    Skip,
+    due_at,
+)
 from engine.errands import consumers
 from engine.errors import NeedsHuman, PermanentError, TransientError
 from engine.model.outcome import Outcome
@@ -59,13 +69,19 @@ class Run:
         Returns None if the secret's source is not the one under lease.
         """
         try:
-            if self.progress.item.compromised and self.progress.item.version and self.sight.record.owner:
+            if (
+                self.progress.item.compromised
+                and self.progress.item.version
+                and self.sight.record.owner
+            ):
                 # Noted before anything can fail, because only what the record knows is retried.
                 await self.sight.note_compromised(self.progress.item.version)
             secret = await self._look()
             self.progress.old_version = secret.version
             if needless := self.sight.needless or self._left_to_a_look(secret):
-                return await Marking(self.parts).conclude(secret, self.progress.item, Skip(needless))
+                return await Marking(self.parts).conclude(
+                    secret, self.progress.item, Skip(needless)
+                )
             return await self._advance(secret)
         except TransientError as error:
             error.is_followed = self.sight.looks_follow()
@@ -97,10 +113,17 @@ class Run:
         Else every duplicate would set the password once more, and post looks of its own.
         """
         item = self.progress.item
-        if item.compromised or item.follow_up or item.trigger == "manual" or not self.sight.is_promised:
+        if (
+            item.compromised
+            or item.follow_up
+            or item.trigger == "manual"
+            or not self.sight.is_promised
+        ):
             return ""
         decision = self.parts.decide(secret, item)
-        if not isinstance(decision, Acting) or not self.parts.rotator(decision.managed).single_slot(secret.tags):
+        if not isinstance(decision, Acting) or not self.parts.rotator(decision.managed).single_slot(
+            secret.tags
+        ):
             return ""
         return "a look at the source follows"
 
@@ -110,8 +133,13 @@ class Run:
         An incident that could not be noted comes back.
         """
         record = self.sight.record
-        if self.progress.item.compromised and self.progress.item.version not in (*record.compromised, *record.gone):
-            await self.parts.queue.post_rotation(replace(self.progress.item, deferred=0), INCIDENT_SECONDS)
+        if self.progress.item.compromised and self.progress.item.version not in (
+            *record.compromised,
+            *record.gone,
+        ):
+            await self.parts.queue.post_rotation(
+                replace(self.progress.item, deferred=0), INCIDENT_SECONDS
+            )
         if record.owner and record.changing:
             # The error was definite, so what was sent cannot take effect later.
             self.lease.learn(replace(record, changing=None))
@@ -168,7 +196,9 @@ class Run:
                 secret = await self._publishing(decision.managed).confirm(secret, lagging.reason)
                 return self._report(secret)
             secret = await self._step(secret, decision)
-        raise NeedsHuman("the secret changes faster than it can be rotated", where=str(self.progress.item.ref))
+        raise NeedsHuman(
+            "the secret changes faster than it can be rotated", where=str(self.progress.item.ref)
+        )
 
     async def _end(self, secret: SecretVersion, item: WorkItem, decision: Decision) -> Outcome:
         assert not isinstance(decision, Acting)  # noqa: S101 - for the type
@@ -192,14 +222,17 @@ class Run:
         since = _moment(item.since)
         old = since is not None and self.sight.made_before(secret, since)
         if item.version:
-            # Restored between the order and its item: what is current now is as old as what was reported.
+            # Restored between the order and its item: what is current now is as old as what was
+            # reported.
             return [item.version, *([str(secret.version)] if old else [])]
         if since is None or old or not self.sight.wrote(secret):
             return [str(secret.version)]
         # Rekey has replaced it since; what it superseded may still be accepted.
         return [record.pending.version] if record.pending else []
 
-    async def _left_over(self, secret: SecretVersion, decision: Decision, *, here: bool) -> SecretVersion | None:
+    async def _left_over(
+        self, secret: SecretVersion, decision: Decision, *, here: bool
+    ) -> SecretVersion | None:
         """Finish what only the record knows of; None if there is nothing.
 
         That is an incident's credential, or a due retirement at a source that the secret has left.
@@ -213,10 +246,13 @@ class Run:
                 secret, record.compromised[0], decision
             )
             return await self._look()
-        # While a person has disabled the secret nothing is revoked: nobody could tell what it holds.
+        # While a person has disabled the secret nothing is revoked: nobody could tell what it
+        # holds.
         due = record.pending and record.pending.at <= self.parts.clock.now()
         if not here and due and secret.enabled:
-            return await self._retire(secret, Retiring.left(self.parts, self.lease, self.gate, self.sight))
+            return await self._retire(
+                secret, Retiring.left(self.parts, self.lease, self.gate, self.sight)
+            )
         return None
 
     async def _step(self, secret: SecretVersion, decision: Acting) -> SecretVersion:
@@ -228,7 +264,9 @@ class Run:
             current = await self._look()
             if LOST in error.what and not current.enabled:
                 raise NeedsHuman(
-                    error.what, where=str(secret.ref), fix="enable the secret, then rotate it by hand"
+                    error.what,
+                    where=str(secret.ref),
+                    fix="enable the secret, then rotate it by hand",
                 ) from None
             return current
 
@@ -241,8 +279,13 @@ class Run:
                 if not self._asked().compromised and await publishing.is_refused(secret):
                     # The credential to retire may be the last one that works: heal first.
                     return await publishing.confirm(secret, reason)
-                self.progress.managed, self.progress.reason = managed, self.progress.reason or reason
-                return await self._retire(secret, Retiring.of(self.parts, self.lease, self.gate, self.sight, managed))
+                self.progress.managed, self.progress.reason = (
+                    managed,
+                    self.progress.reason or reason,
+                )
+                return await self._retire(
+                    secret, Retiring.of(self.parts, self.lease, self.gate, self.sight, managed)
+                )
             case Restore():
                 return await publishing.restore(secret, decision)
             case Confirm(_, reason):

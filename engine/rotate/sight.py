@@ -68,7 +68,9 @@ class Sight:
         """Return whether a look at a change in progress is posted, and comes later."""
         record = self.record
         open_change = record.changing or record.open_until or record.ahead
-        return bool(open_change and record.look_at and record.look_at > self.parts.clock.now() + ahead)
+        return bool(
+            open_change and record.look_at and record.look_at > self.parts.clock.now() + ahead
+        )
 
     async def _compare(self, shown: SecretVersion) -> None:
         record, now = self.record, self.parts.clock.now()
@@ -84,7 +86,10 @@ class Sight:
 
     async def _beneath(self, record: Record, ahead: Write, shown: SecretVersion) -> Record:
         async for version in self.parts.vaults.versions(shown.ref):
-            if version.version in (None, shown.version, ahead.replaces) or version.created < ahead.at - _SKEW:
+            if (
+                version.version in (None, shown.version, ahead.replaces)
+                or version.created < ahead.at - _SKEW
+            ):
                 continue
             try:
                 whole = await self.parts.vaults.read_version(shown.ref, str(version.version))
@@ -140,7 +145,11 @@ class Sight:
     async def note_compromised(self, *versions: str) -> None:
         """Note that the credentials of these versions must go."""
         record = self.record
-        new = tuple(version for version in versions if version not in record.compromised and version not in record.gone)
+        new = tuple(
+            version
+            for version in versions
+            if version not in record.compromised and version not in record.gone
+        )
         if new:
             await self.lease.write(replace(record, compromised=(*record.compromised, *new)))
 

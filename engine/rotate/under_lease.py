@@ -88,11 +88,17 @@ class UnderLease:
                     yield
             except TimeoutError:
                 raise TransientError(
-                    f"{step} took over {CALL_SECONDS:.0f} s; it may or may not have taken effect", code="NoAnswer"
+                    f"{step} took over {CALL_SECONDS:.0f} s; it may or may not have taken effect",
+                    code="NoAnswer",
                 ) from None
 
     async def begin(
-        self, item: WorkItem, secret: SecretVersion, look_after: float | None = None, *, asks: bool = False
+        self,
+        item: WorkItem,
+        secret: SecretVersion,
+        look_after: float | None = None,
+        *,
+        asks: bool = False,
     ) -> None:
         """Note that a change is about to be sent. With `look_after`, first promise to look at it so many seconds later.
 
@@ -106,7 +112,9 @@ class UnderLease:
         earlier = self.record.asked if self.record.touched == touched else None
         asked = (earlier or now) if asks else None
         changing = self.record.changing or now
-        record = replace(self.record.keyed(), changing=changing, begun=now, touched=touched, asked=asked)
+        record = replace(
+            self.record.keyed(), changing=changing, begun=now, touched=touched, asked=asked
+        )
         if look_after is not None:
             record = await self._promised(record, item, look_after)
         await self.write(record)
@@ -121,7 +129,10 @@ class UnderLease:
         if record.begun and uncertain and now - record.begun < SPACING:
             wait = (SPACING - (now - record.begun)).total_seconds()
             raise TransientError(
-                "the source was changed just now", where=self.source, code="JustTried", retry_after=wait
+                "the source was changed just now",
+                where=self.source,
+                code="JustTried",
+                retry_after=wait,
             )
 
     def untouched(self) -> None:
@@ -137,7 +148,9 @@ class UnderLease:
         if record.open_until and record.open_until + LOOKING <= now:
             record = replace(record, open_until=None, look_at=None)
         if record.open_until:
-            audit = WorkItem(item.ref, "audit", trigger="sweep", requested_by="rekey", source=self.source)
+            audit = WorkItem(
+                item.ref, "audit", trigger="sweep", requested_by="rekey", source=self.source
+            )
             why = "an earlier change may still take effect"
             record = await self._promised(record, replace(audit, reason=why), LOOK_SECONDS)
         await self.write(record)
@@ -145,14 +158,22 @@ class UnderLease:
     async def _promised(self, record: Record, item: WorkItem, seconds: float) -> Record:
         """Post a look, unless one is posted already: looks never multiply, whoever dies."""
         now = self.parts.clock.now()
-        if record.look_at and now < record.look_at and (record.look_at - now).total_seconds() <= seconds:
+        if (
+            record.look_at
+            and now < record.look_at
+            and (record.look_at - now).total_seconds() <= seconds
+        ):
             return record
         # Posted before it is noted: dying in between costs a look too many, never one too few.
         try:
-            await self.parts.queue.post_rotation(replace(item, follow_up=item.follow_up + 1), seconds)
+            await self.parts.queue.post_rotation(
+                replace(item, follow_up=item.follow_up + 1), seconds
+            )
         except PermanentError as error:
             # Nothing would look again if this message ended here, so it comes back.
-            raise TransientError(error.what, where=error.where, fix=error.fix, code=error.code) from None
+            raise TransientError(
+                error.what, where=error.where, fix=error.fix, code=error.code
+            ) from None
         return replace(record, look_at=now + timedelta(seconds=seconds))
 
 

@@ -51,7 +51,12 @@ class Rollback:
 
     @asynccontextmanager
     async def on(
-        self, secret: SecretVersion, issued: Issued, errors: tuple[type[RekeyError], ...], *, proven: bool = False
+        self,
+        secret: SecretVersion,
+        issued: Issued,
+        errors: tuple[type[RekeyError], ...],
+        *,
+        proven: bool = False,
     ) -> AsyncIterator[None]:
         """Roll back a single-slot source after these errors, and add the result to the error.
 
@@ -68,7 +73,9 @@ class Rollback:
             problem = await self._back(secret, issued, problem, proven=proven)
         raise problem
 
-    async def _back(self, secret: SecretVersion, issued: Issued, problem: RekeyError, *, proven: bool) -> RekeyError:
+    async def _back(
+        self, secret: SecretVersion, issued: Issued, problem: RekeyError, *, proven: bool
+    ) -> RekeyError:
         rotator = self.parts.rotator(self.managed)
         if self.unwanted or not issued.restorable or not isinstance(rotator, Undo):
             problem.add(LOST)
@@ -79,8 +86,12 @@ class Rollback:
                 problem.add(f"somebody has written a version meanwhile, and {LOST}")
                 return problem
             issued_value = issued.fields[rotator.value_field]
-            if proven and not await rotator.accepts(self.job.source, issued.credential_id, issued_value):
-                problem.add("somebody has changed the password at its source meanwhile; it was left alone")
+            if proven and not await rotator.accepts(
+                self.job.source, issued.credential_id, issued_value
+            ):
+                problem.add(
+                    "somebody has changed the password at its source meanwhile; it was left alone"
+                )
                 return problem
             async with self.lease.changing("undo"):
                 await rotator.undo(self.job, password)
@@ -92,7 +103,9 @@ class Rollback:
             # It may or may not have been set back, so the message must come back.
             passing = isinstance(second, TransientError) and not isinstance(problem, TransientError)
             later = getattr(second, "retry_after", None)
-            again = TransientError(problem.what, where=problem.where, fix=problem.fix, retry_after=later)
+            again = TransientError(
+                problem.what, where=problem.where, fix=problem.fix, retry_after=later
+            )
             return again if passing else problem
         problem.add("what the vault holds was set back")
         return problem
@@ -105,4 +118,8 @@ class Rollback:
         current = await self.parts.vaults.read(secret.ref)
         if not current.enabled:
             return None
-        return self.job.held if current.version == secret.version else self.parts.held(current, self.managed)
+        return (
+            self.job.held
+            if current.version == secret.version
+            else self.parts.held(current, self.managed)
+        )

@@ -61,7 +61,9 @@ class CutOff:
             seen += len(secrets)
             if token is None:
                 since, vault = self.incident.since, order.vault
-                log.warning("incident of %s in %s: %d of %d secrets sent on", since, vault, sent, seen)
+                log.warning(
+                    "incident of %s in %s: %d of %d secrets sent on", since, vault, sent, seen
+                )
                 return True
             part.token = token
             if part.is_over:
@@ -93,7 +95,9 @@ class CutOff:
         delay = pace.delay(source)
         if delay is None:
             return False
-        await self.engine.queue.post_rotation(self.incident.work(ref, version, source), SETTLE_SECONDS + delay)
+        await self.engine.queue.post_rotation(
+            self.incident.work(ref, version, source), SETTLE_SECONDS + delay
+        )
         return True
 
     def _leaked(self, current: Entry) -> str | None:
@@ -112,15 +116,21 @@ class CutOff:
         known = ledger.of(primary)
         if not known or any(listed.is_open for listed in known):
             return True
-        if secret.created < since or not any(listed.made and listed.made >= since for listed in known):
+        if secret.created < since or not any(
+            listed.made and listed.made >= since for listed in known
+        ):
             return True
-        if primary == secret.ref and not any(listed.published == secret.created for listed in known):
+        if primary == secret.ref and not any(
+            listed.published == secret.created for listed in known
+        ):
             return False
         pending = current.managed.pending if current.managed else None
         if pending is None or not any(listed.due for listed in known):
             return False
         versions = [version async for version in self.engine.vaults.versions(secret.ref)]
-        superseded = next((version for version in versions if version.version == pending.version), None)
+        superseded = next(
+            (version for version in versions if version.version == pending.version), None
+        )
         return superseded is None or superseded.created < since
 
     def _by_hand(self, current: Entry, ledger: Ledger) -> bool:
@@ -136,7 +146,10 @@ class CutOff:
             async for secret in self.engine.vaults.list(vault):
                 current = self._judge(secret)
                 if self.incident.covers(current):
-                    is_open, by_hand = await self.is_open(current, ledger), self._by_hand(current, ledger)
+                    is_open, by_hand = (
+                        await self.is_open(current, ledger),
+                        self._by_hand(current, ledger),
+                    )
                     progress.add(self.incident, current, is_open=is_open, by_hand=by_hand)
         return progress
 

@@ -53,14 +53,20 @@ class Pace:
         None means that it must wait for the next sweep.
         """
         budget = _budget(source or "")
-        sharing, started = max(1, sum(budget in scopes for scopes in self._bound)), self._started[budget]
+        sharing, started = (
+            max(1, sum(budget in scopes for scopes in self._bound)),
+            self._started[budget],
+        )
         if started >= max(1, int(WRITES_PER_HOUR / sharing * self._hours)):
             return None
         self._started[budget] += 1
         self._created += 1
         # The first 1,200 may start within this hour, the next 1,200 only an hour later.
         hours, rest = divmod(started, max(1, WRITES_PER_HOUR // sharing))
-        start = max(hours * 3600 + rest * sharing / WRITES_PER_SECOND, (self._created - 1) / CREATES_PER_SECOND)
+        start = max(
+            hours * 3600 + rest * sharing / WRITES_PER_SECOND,
+            (self._created - 1) / CREATES_PER_SECOND,
+        )
         return max(start - self._elapsed, 0.0)
 
 

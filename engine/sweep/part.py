@@ -25,14 +25,18 @@ class Part:
     """The token of the next page; None for the first page."""
 
     @classmethod
-    def of(cls, order: SweepOrder, scopes: Mapping[str, Sequence[str]], clock: Clock, seconds: float) -> Part:
+    def of(
+        cls, order: SweepOrder, scopes: Mapping[str, Sequence[str]], clock: Clock, seconds: float
+    ) -> Part:
         """Start where the order says."""
         so_far, now = order.so_far, clock.now()
         begun = so_far.begun if so_far else now
         period = MOST_DELAY if order.incident else order.period
         elapsed = max((now - begun).total_seconds(), 0.0)
         pace = Pace(scopes, period, so_far.started if so_far else None, elapsed)
-        return cls(clock, pace, begun, clock.monotonic() + seconds, so_far.token if so_far else None)
+        return cls(
+            clock, pace, begun, clock.monotonic() + seconds, so_far.token if so_far else None
+        )
 
     @property
     def is_over(self) -> bool:
@@ -40,8 +44,15 @@ class Part:
         return self.clock.monotonic() >= self.ends
 
     def next(
-        self, order: SweepOrder, seen: int, posted: int, broken: int = 0, states: Mapping[str, int] | None = None
+        self,
+        order: SweepOrder,
+        seen: int,
+        posted: int,
+        broken: int = 0,
+        states: Mapping[str, int] | None = None,
     ) -> SweepOrder:
         """Return the order for the next part."""
-        so_far = SoFar(str(self.token), self.begun, seen, posted, broken, states or {}, self.pace.started)
+        so_far = SoFar(
+            str(self.token), self.begun, seen, posted, broken, states or {}, self.pace.started
+        )
         return replace(order, so_far=so_far)

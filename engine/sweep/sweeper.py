@@ -62,7 +62,9 @@ class Sweeper:
         await self.engine.reporter.swept(tally)
         return not tally.goes_on
 
-    async def _look(self, secret: SecretVersion, tally: Tally, pace: Pace, order: SweepOrder, ledger: Ledger) -> None:
+    async def _look(
+        self, secret: SecretVersion, tally: Tally, pace: Pace, order: SweepOrder, ledger: Ledger
+    ) -> None:
         tally.seen += 1
         try:
             self._count(secret, tally, ledger)
@@ -77,19 +79,28 @@ class Sweeper:
     async def _go_on(self, order: SweepOrder, part: Part, tally: Tally) -> None:
         tally.goes_on = True
         states: Mapping[str, int] = {str(state): count for state, count in tally.states.items()}
-        await self.queue.post_sweep(part.next(order, tally.seen, tally.posted, tally.broken, states))
+        await self.queue.post_sweep(
+            part.next(order, tally.seen, tally.posted, tally.broken, states)
+        )
         log.info("a new message continues the sweep of %s: %d seen", order.vault, tally.seen)
 
     def _count(self, secret: SecretVersion, tally: Tally, ledger: Ledger) -> None:
         now, known = self.engine.clock.now(), ledger.of(secret.ref)
-        tally.add(entry(secret, self.engine.policy, self.engine.kinds, now, known), days_to_expiry(secret, now))
+        tally.add(
+            entry(secret, self.engine.policy, self.engine.kinds, now, known),
+            days_to_expiry(secret, now),
+        )
 
     async def _remind(self, secret: SecretVersion, order: SweepOrder) -> None:
         if text := notices.reminder(secret, self.engine.policy, order):
-            item = WorkItem(secret.ref, "remind", trigger="sweep", requested_by="sweep", reason=text)
+            item = WorkItem(
+                secret.ref, "remind", trigger="sweep", requested_by="sweep", reason=text
+            )
             await self.queue.post_rotation(item)
 
-    async def _consider(self, secret: SecretVersion, pace: Pace, order: SweepOrder, ledger: Ledger) -> bool:
+    async def _consider(
+        self, secret: SecretVersion, pace: Pace, order: SweepOrder, ledger: Ledger
+    ) -> bool:
         item = WorkItem(secret.ref, trigger="sweep", requested_by="sweep")
         known = ledger.of(secret.ref)
         secret = believed(secret, known, self.engine.policy, self.engine.kinds)
@@ -120,16 +131,26 @@ class Sweeper:
             return any(posted)
         return await self._post(replace(item, reason=decision.reason[:200]), pace)
 
-    async def _audit(self, secret: SecretVersion, pace: Pace, order: SweepOrder, ledger: Ledger) -> bool:
-        item = WorkItem(secret.ref, "audit", trigger="sweep", requested_by="sweep", reason="daily audit")
+    async def _audit(
+        self, secret: SecretVersion, pace: Pace, order: SweepOrder, ledger: Ledger
+    ) -> bool:
+        item = WorkItem(
+            secret.ref, "audit", trigger="sweep", requested_by="sweep", reason="daily audit"
+        )
         decision = self.engine.decide(secret, item)
-        if not isinstance(decision, Confirm) or not self._audit_is_due(secret, decision.managed, order, ledger):
+        if not isinstance(decision, Confirm) or not self._audit_is_due(
+            secret, decision.managed, order, ledger
+        ):
             return False
         return await self._post(replace(item, source=decision.managed.source), pace)
 
     @staticmethod
-    def _audit_is_due(secret: SecretVersion, managed: Managed, order: SweepOrder, ledger: Ledger) -> bool:
-        times = [listed.audited for listed in ledger.of(secret.ref) if listed.source == managed.source]
+    def _audit_is_due(
+        secret: SecretVersion, managed: Managed, order: SweepOrder, ledger: Ledger
+    ) -> bool:
+        times = [
+            listed.audited for listed in ledger.of(secret.ref) if listed.source == managed.source
+        ]
         return audit_is_due(secret.ref, order, times[0] if times else None)
 
     async def _post(self, item: WorkItem, pace: Pace) -> bool:

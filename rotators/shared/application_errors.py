@@ -5,7 +5,14 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
-from engine.errors import NeedsHuman, NotFound, PermanentError, RekeyError, TransientError, VerificationFailed
+from engine.errors import (
+    NeedsHuman,
+    NotFound,
+    PermanentError,
+    RekeyError,
+    TransientError,
+    VerificationFailed,
+)
 
 LIFETIME_CAPPED = "CredentialInvalidLifetimeAsPerAppPolicy"
 LIFETIME = re.compile(r"\bP(?P<iso>\d{1,4})D\b|\b(?P<words>\d{1,4}) days?\b")
@@ -38,13 +45,21 @@ SIGN_IN: dict[int, tuple[type[PermanentError], str, str]] = {
         "Entra refuses the secret",
         "see whether the secret was removed from the application by hand",
     ),
-    7000222: (VerificationFailed, "the secret has expired", "rotate it now: POST …/rotate with force"),
+    7000222: (
+        VerificationFailed,
+        "the secret has expired",
+        "rotate it now: POST …/rotate with force",
+    ),
     700016: (
         NeedsHuman,
         "Entra knows no such application in the tenant",
         "correct ProviderAddress, or AZURE_TENANT_ID where it is set",
     ),
-    7000112: (NeedsHuman, "the application is disabled", "enable it, or remove the tag ProviderAddress"),
+    7000112: (
+        NeedsHuman,
+        "the application is disabled",
+        "enable it, or remove the tag ProviderAddress",
+    ),
     7000229: (
         NeedsHuman,
         "the application has no service principal in the tenant, so nobody can sign in as it",
@@ -55,11 +70,17 @@ SIGN_IN: dict[int, tuple[type[PermanentError], str, str]] = {
         "Conditional Access blocks the sign-in, so the secret cannot be proven",
         "let the app's outbound addresses sign in as this workload identity",
     ),
-    90002: (NeedsHuman, "Entra does not know the tenant", "correct AZURE_TENANT_ID and AZURE_AUTHORITY_HOST"),
+    90002: (
+        NeedsHuman,
+        "Entra does not know the tenant",
+        "correct AZURE_TENANT_ID and AZURE_AUTHORITY_HOST",
+    ),
 }
-"""By the number after AADSTS; https://learn.microsoft.com/entra/identity-platform/reference-error-codes."""
+"""By the number after AADSTS;
+https://learn.microsoft.com/entra/identity-platform/reference-error-codes."""
 SPREADING = frozenset({"AADSTS7000215", "AADSTS700016", "AADSTS7000229"})
-"""Refusals that a new secret, or a new application, gets from a replica that does not know it yet."""
+"""Refusals that a new secret, or a new application, gets from a replica that does not know it
+yet."""
 
 
 def refused(error: PermanentError, source: str) -> PermanentError:
@@ -85,7 +106,11 @@ def longest_lifetime(error: PermanentError) -> timedelta | None:
 
 def signin_problem(code: int, source: str) -> PermanentError:
     """Say what it means that Entra refused a sign-in."""
-    unknown = (NeedsHuman, "Entra refuses the sign-in", "look the code up: https://login.microsoftonline.com/error")
+    unknown = (
+        NeedsHuman,
+        "Entra refuses the sign-in",
+        "look the code up: https://login.microsoftonline.com/error",
+    )
     kind, meaning, fix = SIGN_IN.get(code, unknown)
     return kind(f"{meaning} (AADSTS{code})", where=source, fix=fix, code=f"AADSTS{code}")
 

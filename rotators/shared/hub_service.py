@@ -1,6 +1,7 @@
 """SignalR and Web PubSub: their keys sign a token for one URL, and a change of them goes on after its answer.
 
-Asked is whether a connection exists that nobody has: 404 says that the token was good. `Salt` is no key, and to regenerate it
+Asked is whether a connection exists that nobody has: 404 says that the token was good. `Salt` is no
+key, and to regenerate it
 would end every connection. Source: Microsoft's client azure-messaging-webpubsubservice.
 """
 
@@ -30,4 +31,6 @@ class HubService(ProvenByRequest):
         """Ask for a connection that nobody has."""
         del place
         url = f"https://{host}/api/hubs/rekey/connections/none?api-version={self.asked}"
-        return Signed(url, {"Authorization": f"Bearer {bearer_token(url, key, self._clock.now())}"}, "HEAD")
+        return Signed(
+            url, {"Authorization": f"Bearer {bearer_token(url, key, self._clock.now())}"}, "HEAD"
+        )

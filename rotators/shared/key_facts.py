@@ -1,6 +1,7 @@
 """What tells one kind of two keys from another: facts, and how the id of a resource is read.
 
-Source of the spelling that Azure's own rotation connectors use (PrimaryMasterKey, Primary, key1): their private preview.
+Source of the spelling that Azure's own rotation connectors use (PrimaryMasterKey, Primary, key1):
+their private preview.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ SEGMENT = re.compile(r"(?!\.{1,2}$)[^/?#%\\\s]{1,260}")
 HOST_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,89}")
 """A resource's name that may become part of a host's."""
 HEAD = 7
-"""/subscriptions/<id>/resourcegroups/<name>/providers/<namespace> has so many parts, split at its slashes."""
+"""/subscriptions/<id>/resourcegroups/<name>/providers/<namespace> has so many parts, split at its
+slashes."""
 PROPAGATION = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 """Seconds between the tries that a new key gets until every front end knows it: a minute in all."""
 
@@ -55,7 +57,8 @@ class Pair:
     first: Slot
     second: Slot
     part: str = ""
-    """The segment that tells this pair of a source from another, so that the two do not exclude each other."""
+    """The segment that tells this pair of a source from another, so that the two do not exclude
+    each other."""
 
     @property
     def slots(self) -> tuple[Slot, Slot]:
@@ -75,7 +78,9 @@ class Pair:
         """Return the key that CredentialId means; raises NeedsHuman where it means neither."""
         if slot := self.find(name):
             return slot
-        raise NeedsHuman(f"the credential is {name!r}", fix=f"set the tag CredentialId to {self.names}")
+        raise NeedsHuman(
+            f"the credential is {name!r}", fix=f"set the tag CredentialId to {self.names}"
+        )
 
     def other(self, slot: Slot) -> Slot:
         """Return the other key."""
@@ -139,7 +144,8 @@ class Facts:
     shape: re.Pattern[str] = re.compile(r"[!-~]{16,512}")
     """What a key can look like."""
     off: tuple[str, object] = ("disableLocalAuth", True)
-    """The property of the resource at the top, and its value that switches keys off; of a list, what it must hold."""
+    """The property of the resource at the top, and its value that switches keys off; of a list,
+    what it must hold."""
     host: str = ""
     """The host in Azure's public cloud, where the resource's name leads there."""
     address: str = ""
@@ -158,7 +164,11 @@ class Facts:
     def actions(self) -> tuple[str, ...]:
         """The rights that suffice: to read the switches, and to list and replace keys."""
         top = "/".join(self.types[0].split("/")[:2])
-        below = (f"{kind}/{action}/action" for kind in self.types for action in (self.lists, self.replaces))
+        below = (
+            f"{kind}/{action}/action"
+            for kind in self.types
+            for action in (self.lists, self.replaces)
+        )
         return f"{top}/read", *below
 
     def canonical(self, address: str, tags: Mapping[str, str]) -> str | None:
@@ -174,17 +184,26 @@ class Facts:
         """Read what `canonical` returned; raises NeedsHuman for anything else."""
         for pair in self.pairs:
             tail = f"/keys/{pair.part}" if pair.part else ""
-            if source.endswith(tail) and (place := self._place(source.removesuffix(tail), pair, source)):
+            if source.endswith(tail) and (
+                place := self._place(source.removesuffix(tail), pair, source)
+            ):
                 return place
-        raise NeedsHuman(f"{source[:120]!r} is not a {self.noun}'s id", fix="correct the tag ProviderAddress")
+        raise NeedsHuman(
+            f"{source[:120]!r} is not a {self.noun}'s id", fix="correct the tag ProviderAddress"
+        )
 
     def _place(self, resource: str, pair: Pair, source: str = "") -> Place | None:
         parts = resource.split("/")
-        kinds, names = "/".join([*parts[HEAD - 1 : HEAD], *parts[HEAD::2]]), tuple(parts[HEAD + 1 :: 2])
+        kinds, names = (
+            "/".join([*parts[HEAD - 1 : HEAD], *parts[HEAD::2]]),
+            tuple(parts[HEAD + 1 :: 2]),
+        )
         fixed = (parts[0], *parts[1:6:2]) == ("", "subscriptions", "resourcegroups", "providers")
         known = kinds in (kind.lower() for kind in self.types)
         spelt = resource == resource.lower() and all(SEGMENT.fullmatch(part) for part in parts[1:])
-        if not (fixed and known and spelt and len(names) == kinds.count("/")) or not self.called.fullmatch(names[0]):
+        if not (
+            fixed and known and spelt and len(names) == kinds.count("/")
+        ) or not self.called.fullmatch(names[0]):
             return None
         return Place(source or resource, resource, kinds, names, pair)
 
@@ -209,7 +228,9 @@ def moment(text: str) -> datetime | None:
 def rows_of(rows: object, pair: Pair, name: str, value: str, made: str = "") -> dict[str, Key]:
     """Read the keys of a pair out of a list of rows; `name`, `value` and `made` are what their properties are called."""
     listed = rows if isinstance(rows, list) else []
-    named = {text_of(row, name): row for row in listed if isinstance(row, dict) and text_of(row, value)}
+    named = {
+        text_of(row, name): row for row in listed if isinstance(row, dict) and text_of(row, value)
+    }
     return {
         slot.name: Key(Sensitive(text_of(row, value)), moment(text_of(row, made)))
         for slot in pair.slots

@@ -1,8 +1,11 @@
 """Prove a key by one request that it signs, and that changes nothing.
 
-An acceptance must be one for certain. Some services answer a good key, too, with a refusal: a rule may not read what is
-asked for, an account has no such interface. Then a key that somebody made up is tried beside it: where that one is refused as
-a key, and the other is not, the other is accepted. Where both get the same answer, nothing is proven.
+An acceptance must be one for certain. Some services answer a good key, too, with a refusal: a rule
+may not read what is
+asked for, an account has no such interface. Then a key that somebody made up is tried beside it:
+where that one is refused as
+a key, and the other is not, the other is accepted. Where both get the same answer, nothing is
+proven.
 """
 
 from __future__ import annotations
@@ -62,7 +65,9 @@ class ProvenByRequest(TwoKeys):
             return None
         if self.refuses(answer):
             fix = "see whether its keys were changed by hand just now"
-            return VerificationFailed(f"the {self.facts.noun} refuses the key", where=place.source, fix=fix)
+            return VerificationFailed(
+                f"the {self.facts.noun} refuses the key", where=place.source, fix=fix
+            )
         control = await self._try(place, made_up(key.reveal()))
         if self.refuses(control):
             return None
@@ -74,9 +79,13 @@ class ProvenByRequest(TwoKeys):
         return await self._source.explained(place, unproven)
 
     async def _try(self, place: Place, key: str) -> Answer:
-        return await self._plane.send(await self.signed(place, await self._source.host(place), key), place.source)
+        return await self._plane.send(
+            await self.signed(place, await self._source.host(place), key), place.source
+        )
 
 
 def made_up(key: str) -> str:
     """Return a key of the same form that nobody has."""
-    return "".join(secrets.choice(ALPHABET) if character in ALPHABET else character for character in key)
+    return "".join(
+        secrets.choice(ALPHABET) if character in ALPHABET else character for character in key
+    )

@@ -1,7 +1,8 @@
 """How services want requests signed with a key. Pure, but for base64 that is none.
 
 Sources: https://learn.microsoft.com/rest/api/eventhub/generate-sas-token,
-https://learn.microsoft.com/azure/azure-app-configuration/rest-api-authentication-hmac, and Microsoft's own clients
+https://learn.microsoft.com/azure/azure-app-configuration/rest-api-authentication-hmac, and
+Microsoft's own clients
 azure-communication-identity, azure-batch 14 and azure-messaging-webpubsubservice.
 """
 
@@ -37,14 +38,18 @@ def hmac_request(url: str, key: str, now: datetime, credential: str = "") -> Sig
     text = f"GET\n{parts.path}?{parts.query}\n{date};{parts.netloc};{EMPTY}"
     who = f"Credential={credential}&" if credential else ""
     how = f"{who}SignedHeaders=x-ms-date;host;x-ms-content-sha256&Signature={_mac(decoded(key), text)}"
-    return Signed(url, {"x-ms-date": date, "x-ms-content-sha256": EMPTY, "Authorization": f"HMAC-SHA256 {how}"})
+    return Signed(
+        url,
+        {"x-ms-date": date, "x-ms-content-sha256": EMPTY, "Authorization": f"HMAC-SHA256 {how}"},
+    )
 
 
 def bearer_token(url: str, key: str, now: datetime) -> str:
     """Return a JSON web token for one URL, as SignalR and Web PubSub take it; the key is used as it is written."""
     claims = {"aud": url, "iat": int(now.timestamp()), "exp": int((now + LIFE).timestamp())}
     text = ".".join(
-        _unpadded(json.dumps(part, separators=(",", ":")).encode()) for part in ({"alg": "HS256", "typ": "JWT"}, claims)
+        _unpadded(json.dumps(part, separators=(",", ":")).encode())
+        for part in ({"alg": "HS256", "typ": "JWT"}, claims)
     )
     return f"{text}.{_unpadded(hmac.digest(key.encode(), text.encode(), hashlib.sha256))}"
 
@@ -54,7 +59,9 @@ def batch_request(url: str, account: str, key: str, now: datetime) -> Signed:
     parts, date = urlsplit(url), http_date(now)
     name, _, value = parts.query.partition("=")
     text = f"GET{chr(10) * 12}ocp-date:{date}\n/{account}{parts.path}\n{name}:{value}"
-    return Signed(url, {"ocp-date": date, "Authorization": f"SharedKey {account}:{_mac(decoded(key), text)}"})
+    return Signed(
+        url, {"ocp-date": date, "Authorization": f"SharedKey {account}:{_mac(decoded(key), text)}"}
+    )
 
 
 def cosmos_request(url: str, kind: str, key: str, now: datetime) -> Signed:
@@ -76,7 +83,9 @@ def decoded(key: str) -> bytes:
         return base64.b64decode(key, validate=True)
     except (ValueError, binascii.Error):
         pass
-    raise VerificationFailed("the value is no key: it is not base64", fix="see the tag ValueTemplate")
+    raise VerificationFailed(
+        "the value is no key: it is not base64", fix="see the tag ValueTemplate"
+    )
 
 
 def _mac(key: bytes, text: str) -> str:

@@ -1,6 +1,7 @@
 """How two keys are listed and replaced: Resource Manager over the one JSON client.
 
-The management library of one service is 2 to 30 MB and 300 files, and each has three calls of interest here.
+The management library of one service is 2 to 30 MB and 300 files, and each has three calls of
+interest here.
 """
 
 from __future__ import annotations
@@ -11,7 +12,14 @@ from urllib.parse import quote, urlsplit
 from cloud.azure import Azure
 from cloud.rest.arm import Arm
 from cloud.rest.graph import Json
-from engine.errors import AccessDenied, NeedsHuman, NotFound, PermanentError, RekeyError, TransientError
+from engine.errors import (
+    AccessDenied,
+    NeedsHuman,
+    NotFound,
+    PermanentError,
+    RekeyError,
+    TransientError,
+)
 from rotators.shared.key_facts import Facts, Place, text_of
 
 PUBLIC_CLOUD = "https://management.azure.com"
@@ -51,7 +59,9 @@ class KeySource:
         # A list names the ways in that are open; anything else is a switch.
         return off not in state if isinstance(state, list) else bool(name) and state == off
 
-    async def replace(self, place: Place, name: str, operation: str, body: Json | None) -> Json | None:
+    async def replace(
+        self, place: Place, name: str, operation: str, body: Json | None
+    ) -> Json | None:
         """Replace one key, never twice; None where the change goes on after the answer."""
         return await self._arm.begin(
             f"{_path(place.resource)}/{operation}", body, f"regenerating {name}", place.resource
@@ -59,7 +69,9 @@ class KeySource:
 
     async def read(self, place: Place) -> Json:
         """Read the resource at the top: its switches, and where it is."""
-        resource = await self._reader.read(_path(place.account), f"reading the {self._facts.short}", place.account)
+        resource = await self._reader.read(
+            _path(place.account), f"reading the {self._facts.short}", place.account
+        )
         self._known[place.account] = resource
         return resource
 
@@ -100,7 +112,9 @@ class KeySource:
         address = text_of(await self.known(place), "properties", self._facts.address)
         parts = urlsplit(address if "://" in address else f"https://{address}")
         if parts.scheme != "https" or not parts.hostname or parts.username:
-            raise NeedsHuman(f"the {self._facts.noun} says no address to prove a key at", where=place.account)
+            raise NeedsHuman(
+                f"the {self._facts.noun} says no address to prove a key at", where=place.account
+            )
         return parts.netloc.removesuffix(":443")
 
 

@@ -1,8 +1,10 @@
 """Shared access rules of Service Bus and Event Hubs: a key of the namespace, or of one queue, topic or hub.
 
-The service says 40103 or InvalidSignature of a wrong key, and refuses a good one that may not read what is asked for in other
+The service says 40103 or InvalidSignature of a wrong key, and refuses a good one that may not read
+what is asked for in other
 words. Sources: https://learn.microsoft.com/azure/service-bus-messaging/service-bus-sas and
-https://github.com/Azure/azure-sdk-for-ruby/issues/2357. Nothing is ever sent to a queue or received from it.
+https://github.com/Azure/azure-sdk-for-ruby/issues/2357. Nothing is ever sent to a queue or received
+from it.
 """
 
 from __future__ import annotations

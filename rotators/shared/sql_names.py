@@ -1,8 +1,11 @@
 """Names of servers, databases and logins, and the statements that carry them.
 
-ALTER LOGIN and ALTER USER take no parameters, so names and passwords stand in the text: identifiers in brackets with ]]
-for ], literals as N'…' with '' for '. A backslash is refused, since the server drops one that ends a line inside a literal.
-Source: https://learn.microsoft.com/sql/t-sql/statements/alter-login-transact-sql and alter-user-transact-sql
+ALTER LOGIN and ALTER USER take no parameters, so names and passwords stand in the text: identifiers
+in brackets with ]]
+for ], literals as N'…' with '' for '. A backslash is refused, since the server drops one that ends
+a line inside a literal.
+Source: https://learn.microsoft.com/sql/t-sql/statements/alter-login-transact-sql and
+alter-user-transact-sql
 """
 
 from __future__ import annotations
@@ -47,7 +50,9 @@ class Place:
         """Read a source; NeedsHuman where it is none."""
         place = cls.parse(source)
         if place is None:
-            raise NeedsHuman(f"{source[:120]!r} is not a SQL server's id", fix="correct the tag ProviderAddress")
+            raise NeedsHuman(
+                f"{source[:120]!r} is not a SQL server's id", fix="correct the tag ProviderAddress"
+            )
         return place
 
     @property
@@ -83,14 +88,20 @@ _UNSEEN = frozenset({"Cc", "Cs", "Zl", "Zp"})
 def _unfit(text: str) -> bool:
     # The server counts UTF-16 units, as sysname and LOGIN7 do.
     units = sum(2 if ord(character) > 0xFFFF else 1 for character in text)  # noqa: PLR2004
-    return units > MAX_NAME or "\\" in text or any(unicodedata.category(each) in _UNSEEN for each in text)
+    return (
+        units > MAX_NAME
+        or "\\" in text
+        or any(unicodedata.category(each) in _UNSEEN for each in text)
+    )
 
 
 def alter(place: Place, name: str, password: Sensitive) -> Sensitive:
     """Return the one statement that gives a login, or a contained user, a password."""
     secret = password.reveal()
     if _unfit(secret):
-        raise NeedsHuman("the password is too long, or holds characters that a statement cannot carry safely")
+        raise NeedsHuman(
+            "the password is too long, or holds characters that a statement cannot carry safely"
+        )
     kind = "USER" if place.database else "LOGIN"
     return Sensitive(f"ALTER {kind} {identifier(checked(name))} WITH PASSWORD = {literal(secret)}")
 

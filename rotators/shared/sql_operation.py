@@ -1,6 +1,7 @@
 """Changing a server through Resource Manager, followed to its true end: an accepted request is not a success.
 
-The SDK's own poller would end with a further read of the server, wait 30 seconds between polls and know no bound.
+The SDK's own poller would end with a further read of the server, wait 30 seconds between polls and
+know no bound.
 Source: https://learn.microsoft.com/azure/azure-resource-manager/management/async-operations
 """
 
@@ -22,12 +23,19 @@ from rotators.shared.sql_server import ROLE, SqlAccess, entra_only
 if TYPE_CHECKING:
     from azure.core.rest import AsyncHttpResponse
 
-POLLING: Mapping[str, Any] = {**READING, "connection_timeout": 3, "read_timeout": 5, "retry_total": 0}
+POLLING: Mapping[str, Any] = {
+    **READING,
+    "connection_timeout": 3,
+    "read_timeout": 5,
+    "retry_total": 0,
+}
 """Options of a poll: the next one is its retry."""
 PAUSES = (0.5, 1.0, 1.0, 2.0)
-"""Seconds before each of the first polls, where the server does not say; the last one holds for all others."""
+"""Seconds before each of the first polls, where the server does not say; the last one holds for all
+others."""
 WITHIN_CALL = 12.0
-"""Seconds for which a change is followed by the call that began it: less than engine.rotate.run.CALL_SECONDS leaves for polls."""
+"""Seconds for which a change is followed by the call that began it: less than
+engine.rotate.run.CALL_SECONDS leaves for polls."""
 AFTERWARDS = 90.0
 """Seconds for which it is followed after that, before the new password is proven."""
 ACCEPTED = 202
@@ -35,7 +43,12 @@ FAILED = frozenset({"failed", "canceled", "cancelled"})
 ENTRA_ONLY_CODE = "AadOnlyAuthenticationIsEnabled"
 PASSING = frozenset(
     {
-        *("OperationInterrupted", "OperationCancelled", "ConflictingServerOperation", "InternalServerError"),
+        *(
+            "OperationInterrupted",
+            "OperationCancelled",
+            "ConflictingServerOperation",
+            "InternalServerError",
+        ),
         *("UpsertLogicalServerRequestAlreadyInProgress", "OperationTimedOut"),
     }
 )
@@ -70,13 +83,16 @@ class PasswordChange:
     async def settle(self, place: Place) -> None:
         """Follow what `begin` left running to its end; TransientError if that does not come."""
         operation = self._running.pop(place.server_id, None)
-        if operation and (rest := await self._follow(place, operation, self._clock.monotonic() + AFTERWARDS)):
+        if operation and (
+            rest := await self._follow(place, operation, self._clock.monotonic() + AFTERWARDS)
+        ):
             what = "the server is still at changing its password"
             raise TransientError(what, where=place.server_id, retry_after=rest.pause)
 
     async def _patch(self, place: Place, user: str, password: Sensitive) -> Running | None:
         answers: list[Any] = []
-        # The name changes nothing: a server whose administrator has another one refuses the request.
+        # The name changes nothing: a server whose administrator has another one refuses the
+        # request.
         wanted = {"administratorLogin": user, "administratorLoginPassword": password.reveal()}
         request = self._access.management(place).servers.begin_update(
             place.group,
@@ -87,7 +103,9 @@ class PasswordChange:
             **CHANGING,
         )
         try:
-            await call("setting the administrator's password", request, where=place.server_id, role=ROLE)
+            await call(
+                "setting the administrator's password", request, where=place.server_id, role=ROLE
+            )
         except PermanentError as error:
             if error.code == ENTRA_ONLY_CODE:
                 raise entra_only(place) from None
@@ -98,7 +116,11 @@ class PasswordChange:
         """Return where to follow the change; None where it is done, or where the app's token would go elsewhere."""
         url = response.headers.get("Azure-AsyncOperation") or response.headers.get("Location") or ""
         accepted = response.status_code == ACCEPTED
-        return Running(url, _asked(response)) if accepted and url.startswith(f"{self._endpoint}/") else None
+        return (
+            Running(url, _asked(response))
+            if accepted and url.startswith(f"{self._endpoint}/")
+            else None
+        )
 
     async def _follow(self, place: Place, operation: Running, deadline: float) -> Running | None:
         """Poll until the end, and return None; return what still runs when the deadline has come."""
@@ -133,7 +155,9 @@ class PasswordChange:
     async def _get(self, place: Place, url: str) -> AsyncHttpResponse:
         from azure.core.rest import HttpRequest
 
-        response = await self._access.management(place).send_request(HttpRequest("GET", url), **POLLING)
+        response = await self._access.management(place).send_request(
+            HttpRequest("GET", url), **POLLING
+        )
         response.raise_for_status()
         return response
 
@@ -154,4 +178,6 @@ def _failed(error: Mapping[str, Any], status: str, place: Place) -> RekeyError:
     what = f"the server accepted the change of its password, and then ended it as {status}: {code}"
     if code in PASSING:
         return TransientError(what, where=place.server_id, code=code)
-    return PermanentError(what, where=place.server_id, fix="see why in the server's activity log", code=code)
+    return PermanentError(
+        what, where=place.server_id, fix="see why in the server's activity log", code=code
+    )

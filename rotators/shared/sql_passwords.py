@@ -13,14 +13,17 @@ from engine.secret import Sensitive
 
 LENGTH = 40
 ALPHABET = string.ascii_letters + string.digits + "-_"
-"""64 characters (240 bits in all) that need no escaping in ADO.NET, ODBC, JDBC and URL connection strings, nor in T-SQL,
+"""64 characters (240 bits in all) that need no escaping in ADO.NET, ODBC, JDBC and URL connection
+strings, nor in T-SQL,
 a shell or XML."""
 
 
 def fresh_password(name: str) -> Sensitive:
     """Return a new password for the login of this name; it begins with a letter."""
     while True:
-        text = secrets.choice(string.ascii_letters) + "".join(secrets.choice(ALPHABET) for _ in range(LENGTH - 1))
+        text = secrets.choice(string.ascii_letters) + "".join(
+            secrets.choice(ALPHABET) for _ in range(LENGTH - 1)
+        )
         if acceptable(text, name):
             return Sensitive(text)
 

@@ -29,9 +29,11 @@ SUFFIXES = {
 }
 """The suffix of a server's name in each cloud; of any other, the server itself is asked."""
 PROPAGATION = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
-"""Seconds between the tries that a new password gets until every database knows it: a minute in all."""
+"""Seconds between the tries that a new password gets until every database knows it: a minute in
+all."""
 LONGEST_PAUSE = 30.0
-"""The longest pause, in seconds, that a proof waits where the server asks for it; a longer one puts the work off."""
+"""The longest pause, in seconds, that a proof waits where the server asks for it; a longer one puts
+the work off."""
 
 
 class SqlAccess:
@@ -100,7 +102,9 @@ class SqlAccess:
     async def refusal(self, place: Place, user: str, password: Sensitive) -> RekeyError | None:
         """Sign in once and return what speaks against it; None where the server accepts the password."""
         if not 0 < len(password.reveal()) <= MAX_NAME:
-            return VerificationFailed("no server takes a password of this length", where=place.server_id)
+            return VerificationFailed(
+                "no server takes a password of this length", where=place.server_id
+            )
         problem = await self._sign_in(place, user, password)
         if problem and problem.code == NO_DATABASE and place.database is None:
             return await self._unrecognised(place, user)
@@ -116,15 +120,20 @@ class SqlAccess:
     async def _unrecognised(self, place: Place, user: str) -> RekeyError | None:
         """Return what speaks against a password with which the server turned a login away from master alone.
 
-        A login needs no user in master. The answer proves the password only if a wrong one gets a different answer.
+        A login needs no user in master. The answer proves the password only if a wrong one gets a
+        different answer.
         """
         problem = await self._sign_in(place, user, fresh_password(user))
         if isinstance(problem, VerificationFailed):
             return None
-        what = "the server turns the login away from master, whatever its password: nothing is proven"
+        what = (
+            "the server turns the login away from master, whatever its password: nothing is proven"
+        )
         asked = problem.retry_after if isinstance(problem, TransientError) else None
         fix = "if it stays so, create a user for the login in master"
-        return TransientError(what, where=place.server_id, fix=fix, code="Unproven", retry_after=asked)
+        return TransientError(
+            what, where=place.server_id, fix=fix, code="Unproven", retry_after=asked
+        )
 
     async def prove(self, place: Place, user: str, password: Sensitive) -> None:
         """Sign in, again and again while the password spreads or the server is busy; raises what it ends in."""
@@ -150,13 +159,16 @@ class SqlAccess:
     async def token(self) -> Sensitive:
         """Return an access token for databases."""
         request = self._azure.credential.get_token(database_scope(self._azure.arm_endpoint))
-        return Sensitive((await call("getting a token for the database", request, where="Microsoft Entra")).token)
+        return Sensitive(
+            (await call("getting a token for the database", request, where="Microsoft Entra")).token
+        )
 
 
 def database_scope(arm_endpoint: str) -> str:
     """Return the scope of a token for databases in the cloud of this Resource Manager.
 
-    It is https://database.windows.net in public Azure. In every other cloud the name differs from Resource Manager's in
+    It is https://database.windows.net in public Azure. In every other cloud the name differs from
+    Resource Manager's in
     its first label only: management.usgovcloudapi.net, database.usgovcloudapi.net.
     """
     if arm_endpoint == "https://management.azure.com":

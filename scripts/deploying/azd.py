@@ -46,7 +46,9 @@ async def preprovision(env: Mapping[str, str], parts: Parts) -> None:
             entries: Sequence[Mapping[str, Any]] = served.read(chosen, VAULTS)
         else:
             person = parts.person or _typist(env)
-            entries = [vault.to_json() for vault in await choose(azure, landscape, person, terminal)]
+            entries = [
+                vault.to_json() for vault in await choose(azure, landscape, person, terminal)
+            ]
         await check(azure, env.get("AZURE_ENV_NAME", ""), entries, landscape)
     if not chosen:
         _remember(VAULTS, json.dumps(entries, separators=(",", ":")))
@@ -56,9 +58,13 @@ async def preprovision(env: Mapping[str, str], parts: Parts) -> None:
 
 def _check_sign_in(env: Mapping[str, str], landscape: Landscape) -> None:
     subscription = env.get("AZURE_SUBSCRIPTION_ID", "")
-    if subscription and subscription.lower() not in {seen.lower() for seen in landscape.subscriptions}:
+    if subscription and subscription.lower() not in {
+        seen.lower() for seen in landscape.subscriptions
+    }:
         raise NotReady(
-            [f"the sign-in does not see the subscription {subscription} of this environment: azd auth login anew"]
+            [
+                f"the sign-in does not see the subscription {subscription} of this environment: azd auth login anew"
+            ]
         )
 
 
@@ -73,19 +79,33 @@ def _typist(env: Mapping[str, str]) -> Typist:
 
 
 def _remember(name: str, value: str) -> None:
-    ran = subprocess.run(["azd", "env", "set", name, value], capture_output=True, text=True, check=False)  # noqa: S603, S607
+    ran = subprocess.run(  # noqa: S603
+        ["azd", "env", "set", name, value],  # noqa: S607
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if ran.returncode:
-        raise RekeyError(f"azd did not keep {name}: {ran.stderr.strip()}", fix=f"azd env set {name} '{value}'")
+        raise RekeyError(
+            f"azd did not keep {name}: {ran.stderr.strip()}", fix=f"azd env set {name} '{value}'"
+        )
 
 
 def site_and_package(env: Mapping[str, str]) -> list[str]:
     """Return what the code goes to, and the package where one is chosen; raises StepError."""
-    missing = [name for name in ("AZURE_SUBSCRIPTION_ID", "AZURE_RESOURCE_GROUP", "appName") if not env.get(name)]
+    missing = [
+        name
+        for name in ("AZURE_SUBSCRIPTION_ID", "AZURE_RESOURCE_GROUP", "appName")
+        if not env.get(name)
+    ]
     if missing:
         raise StepError(f"the environment lacks {', '.join(missing)}. Fix: azd provision")
     group = f"/subscriptions/{env['AZURE_SUBSCRIPTION_ID']}/resourceGroups/{env['AZURE_RESOURCE_GROUP']}"
     package = env.get(PACKAGE, "")
-    return [f"{group}/providers/Microsoft.Web/sites/{env['appName']}", *([package] if package else [])]
+    return [
+        f"{group}/providers/Microsoft.Web/sites/{env['appName']}",
+        *([package] if package else []),
+    ]
 
 
 def main(arguments: Sequence[str], parts: Parts | None = None) -> int:

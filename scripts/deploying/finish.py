@@ -40,7 +40,14 @@ def finish(site: Site, package: Path, clock: Clock, doctor: Callable[[], str]) -
         say("first sweep: ended; rekey status shows what it saw")
         return
     verify(doctor, clock, START)
-    say(result([str(secret["state"]) for secret in patiently("result", lambda: list(site.secrets()), clock, fix=FIX)]))
+    say(
+        result(
+            [
+                str(secret["state"])
+                for secret in patiently("result", lambda: list(site.secrets()), clock, fix=FIX)
+            ]
+        )
+    )
 
 
 def result(states: Sequence[str]) -> str:
@@ -48,9 +55,13 @@ def result(states: Sequence[str]) -> str:
     count = Counter(states)
     managed = len(states) - sum(count[state] for state in UNMANAGED)
     due = sum(count[state] for state in DUE)
-    lines = [f"first sweep: secrets seen {len(states)}, managed {managed}, due {due}, parked {count['parked']}"]
+    lines = [
+        f"first sweep: secrets seen {len(states)}, managed {managed}, due {due}, parked {count['parked']}"
+    ]
     if not managed:
-        lines.append("no secret is managed yet: tag one (docs/tags.md), or run rekey adopt (docs/cli.md)")
+        lines.append(
+            "no secret is managed yet: tag one (docs/tags.md), or run rekey adopt (docs/cli.md)"
+        )
     if due:
         lines.append("what is due is being rotated now: rekey status shows it")
     if count["parked"]:
@@ -70,11 +81,15 @@ def build() -> Path:
         check=False,
     )
     if ran.returncode:
-        raise StepError(f"package: it could not be built, exit code {ran.returncode}. Fix: see the messages above")
+        raise StepError(
+            f"package: it could not be built, exit code {ran.returncode}. Fix: see the messages above"
+        )
     return BUILT
 
 
-def main(arguments: Sequence[str], clock: Clock | None = None, doctor: Callable[[Site], str] = ask_doctor) -> int:
+def main(
+    arguments: Sequence[str], clock: Clock | None = None, doctor: Callable[[Site], str] = ask_doctor
+) -> int:
     """Do what the command line asks for; returns the exit code."""
     if len(arguments) not in (1, 2) or not arguments[0].startswith("/subscriptions/"):
         say((__doc__ or "").strip())

@@ -10,7 +10,8 @@ from typing import Protocol
 PAUSES = (10, 20, 30, 60)
 """In seconds; the last one is repeated."""
 RIGHTS = timedelta(minutes=15)
-"""Role assignments take up to ten minutes: https://learn.microsoft.com/azure/role-based-access-control/troubleshooting."""
+"""Role assignments take up to ten minutes:
+https://learn.microsoft.com/azure/role-based-access-control/troubleshooting."""
 
 
 class NotYetError(Exception):
@@ -45,7 +46,9 @@ class SystemClock:
         time.sleep(seconds)
 
 
-def patiently[T](step: str, attempt: Callable[[], T], clock: Clock, *, fix: str, limit: timedelta = RIGHTS) -> T:
+def patiently[T](
+    step: str, attempt: Callable[[], T], clock: Clock, *, fix: str, limit: timedelta = RIGHTS
+) -> T:
     """Repeat an attempt that raises NotYetError until it succeeds; raises StepError when the time is over."""
     began, tries = clock.now(), 0
     while True:
@@ -56,7 +59,9 @@ def patiently[T](step: str, attempt: Callable[[], T], clock: Clock, *, fix: str,
             tries += 1
             spent = clock.now() - began
             if spent + timedelta(seconds=pause) > limit:
-                raise StepError(f"{step}: {reason}, for {_minutes(spent)} in {tries} tries. Fix: {fix}") from None
+                raise StepError(
+                    f"{step}: {reason}, for {_minutes(spent)} in {tries} tries. Fix: {fix}"
+                ) from None
             say(f"{step}: {reason}; again in {pause} s, for {_minutes(limit - spent)} at most")
         clock.sleep(pause)
 

@@ -51,7 +51,9 @@ def _attempt(site: Site, content: bytes, clock: Clock) -> None:
             return
         known, unknown = ended is not None, unknown + (ended is None)
         clock.sleep(POLL)
-    raise NotYetError("the deployment was never heard of" if unknown else "the deployment does not end")
+    raise NotYetError(
+        "the deployment was never heard of" if unknown else "the deployment does not end"
+    )
 
 
 def main(arguments: Sequence[str], clock: Clock | None = None) -> int:

@@ -24,10 +24,21 @@ from scripts.deploying.patience import NotYetError, StepError
 API_VERSION = "2024-11-01"
 SOON = frozenset({403, 404, 408, 409, 429, 500, 502, 503, 504})
 """What a new site answers while names, rights and its deployment service come up."""
-SPREADING = ("InaccessibleStorageException", "AuthorizationPermissionMismatch", "AuthorizationFailure", " 403 ")
-"""How a deployment says that the app's identity may not write its package yet: Azure/azure-dev, issue 8026."""
+SPREADING = (
+    "InaccessibleStorageException",
+    "AuthorizationPermissionMismatch",
+    "AuthorizationFailure",
+    " 403 ",
+)
+"""How a deployment says that the app's identity may not write its package yet: Azure/azure-dev,
+issue 8026."""
 LIMITS: Mapping[str, Any] = {"connection_timeout": 10, "read_timeout": 230}
-FAILED = {-1: "was cancelled", 3: "failed", 5: "met another deployment", 6: "succeeded in part only"}
+FAILED = {
+    -1: "was cancelled",
+    3: "failed",
+    5: "met another deployment",
+    6: "succeeded in part only",
+}
 SUCCEEDED, CONFLICT = 4, 5
 
 
@@ -54,7 +65,9 @@ class Site:
         """The host of the app, and that of its deployment service; raises NotYetError while there is no site."""
         properties = self._arm("GET", "")["properties"]
         states = properties.get("hostNameSslStates") or ()
-        service = next((state["name"] for state in states if state.get("hostType") == "Repository"), "")
+        service = next(
+            (state["name"] for state in states if state.get("hostType") == "Repository"), ""
+        )
         return str(properties["defaultHostName"]), str(service)
 
     def master_key(self) -> str:
@@ -64,7 +77,8 @@ class Site:
     def settings(self) -> dict[str, str]:
         """Return the application settings, which may be secret."""
         return {
-            str(name): str(value) for name, value in self._arm("POST", "/config/appsettings/list")["properties"].items()
+            str(name): str(value)
+            for name, value in self._arm("POST", "/config/appsettings/list")["properties"].items()
         }
 
     def health(self) -> str:
@@ -77,12 +91,18 @@ class Site:
             told = {}
         if answer.status_code == HTTPStatus.OK and told.get("status") == "ok":
             return ""
-        reason = told.get("detail") or told.get("title") or "it answers something else than its health"
+        reason = (
+            told.get("detail") or told.get("title") or "it answers something else than its health"
+        )
         return f"the app is not healthy, {answer.status_code}: {str(reason)[:300]}"
 
     def publish(self, package: bytes) -> str:
         """Upload a complete package; returns the id of the deployment."""
-        answer = self._send(HttpRequest("POST", f"https://{self.hosts[1]}/api/publish", content=package, headers=ZIP))
+        answer = self._send(
+            HttpRequest(
+                "POST", f"https://{self.hosts[1]}/api/publish", content=package, headers=ZIP
+            )
+        )
         if answer.status_code != HTTPStatus.ACCEPTED or not isinstance(answer.json(), str):
             raise _refused("the upload", answer)
         return str(answer.json())
@@ -92,7 +112,9 @@ class Site:
 
         Raises NotYetError or StepError for a bad end.
         """
-        answer = self._send(HttpRequest("GET", f"https://{self.hosts[1]}/api/deployments/{deployment}"))
+        answer = self._send(
+            HttpRequest("GET", f"https://{self.hosts[1]}/api/deployments/{deployment}")
+        )
         if answer.status_code == HTTPStatus.NOT_FOUND:
             return None
         if answer.status_code not in (HTTPStatus.OK, HTTPStatus.ACCEPTED):
@@ -108,7 +130,9 @@ class Site:
 
     def sweep(self) -> None:
         """Start the timer function `sweep` now: learn.microsoft.com/azure/azure-functions/functions-manually-run-non-http."""
-        self._call("POST", "/admin/functions/sweep", accepted=HTTPStatus.ACCEPTED, json={"input": ""})
+        self._call(
+            "POST", "/admin/functions/sweep", accepted=HTTPStatus.ACCEPTED, json={"input": ""}
+        )
 
     def secrets(self) -> Iterator[dict[str, Any]]:
         """Yield every secret as the app's own API shows it."""
@@ -121,7 +145,9 @@ class Site:
     def _call(self, method: str, path: str, accepted: int, **content: Any) -> HttpResponse:
         """Call the app itself, with the master key."""
         url = f"https://{self.hosts[0]}{path}"
-        request = HttpRequest(method, url, headers={"x-functions-key": self.master_key()}, **content)
+        request = HttpRequest(
+            method, url, headers={"x-functions-key": self.master_key()}, **content
+        )
         answer = self._send(request, self._keyed)
         if answer.status_code == HTTPStatus.UNAUTHORIZED:
             raise ClosedError("the app asks its callers to sign in")

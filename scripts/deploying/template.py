@@ -24,7 +24,8 @@ SPREADING = (
     "InaccessibleStorageException",
     "DeploymentActive",
 )
-"""Codes of what passes by itself: https://learn.microsoft.com/azure/role-based-access-control/troubleshooting.
+"""Codes of what passes by itself:
+https://learn.microsoft.com/azure/role-based-access-control/troubleshooting.
 
 The third comes of `packageUri`: https://github.com/Azure/azure-dev/issues/8026.
 """
@@ -41,7 +42,9 @@ def deploy(group: str, parameters: str, location: str, clock: Clock) -> str:
     say("template: deployed")
     subscription = str(deployed["id"]).split("/")[2]
     app = deployed["properties"]["outputs"]["appName"]["value"]
-    return f"/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Web/sites/{app}"
+    return (
+        f"/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Web/sites/{app}"
+    )
 
 
 def _attempt(group: str, parameters: str) -> Mapping[str, Any]:

@@ -2,7 +2,8 @@
 
 python -m scripts.deploying.verify SITE
 
-SITE is the app's resource id. Asks `rekey doctor --app`: functions, queues, identity, topics, a sweep.
+SITE is the app's resource id. Asks `rekey doctor --app`: functions, queues, identity, topics, a
+sweep.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ OF_ONE = "/secrets/"
 """What a check of one secret has in its place."""
 REFUSED = "was answered 403"
 """How a check says that the deployer may not look."""
-FIX = "rekey doctor --app says what is missing; docs/runbook.md says where the app's own messages are"
+FIX = (
+    "rekey doctor --app says what is missing; docs/runbook.md says where the app's own messages are"
+)
 
 
 def verify(doctor: Callable[[], str], clock: Clock, limit: timedelta = START) -> None:
@@ -60,11 +63,16 @@ def ask_doctor(site: Site) -> str:
 def problems(report: Mapping[str, Any]) -> list[str]:
     """Return what a report of the doctor's says against the deployment.
 
-    What is wrong with a single secret is none of that. Nor is what the deployer may not read: the app,
+    What is wrong with a single secret is none of that. Nor is what the deployer may not read: the
+    app,
     which may, is asked for its health.
     """
     findings = [check for check in report["checks"] if check["result"] == "finding"]
-    return [_told(check) for check in findings if OF_ONE not in check["where"] and REFUSED not in check["what"]]
+    return [
+        _told(check)
+        for check in findings
+        if OF_ONE not in check["where"] and REFUSED not in check["what"]
+    ]
 
 
 def _told(check: Mapping[str, str]) -> str:
@@ -72,7 +80,9 @@ def _told(check: Mapping[str, str]) -> str:
     return f"{check['what']}{place}. Fix: {check['fix']}"
 
 
-def main(arguments: Sequence[str], clock: Clock | None = None, doctor: Callable[[Site], str] = ask_doctor) -> int:
+def main(
+    arguments: Sequence[str], clock: Clock | None = None, doctor: Callable[[Site], str] = ask_doctor
+) -> int:
     """Do what the command line asks for; returns the exit code."""
     if len(arguments) != 1 or not arguments[0].startswith("/subscriptions/"):
         say((__doc__ or "").strip())

@@ -51,7 +51,12 @@ def changes(source: str) -> Iterator[Change]:
                 changed = copy.deepcopy(tree)
                 again = dict(_functions(changed, ""))[name]
                 alter(list(ast.walk(again))[number], again)
-                yield Change(name, getattr(node, "lineno", function.lineno), what, ast.fix_missing_locations(changed))
+                yield Change(
+                    name,
+                    getattr(node, "lineno", function.lineno),
+                    what,
+                    ast.fix_missing_locations(changed),
+                )
 
 
 def _functions(node: ast.AST, prefix: str) -> Iterator[tuple[str, Function]]:
@@ -86,7 +91,9 @@ def _alterations(node: ast.AST, function: Function) -> Iterator[tuple[str, Alter
 
 
 def _is_annotation(node: ast.AST, function: Function) -> bool:
-    marks = [one.annotation for one in ast.walk(function) if isinstance(one, ast.arg) and one.annotation]
+    marks = [
+        one.annotation for one in ast.walk(function) if isinstance(one, ast.arg) and one.annotation
+    ]
     roots = [*marks, *filter(None, [function.returns])]
     return any(node is inner for root in roots for inner in ast.walk(root))
 

@@ -1,7 +1,9 @@
 """Play the tests against each change: `make mutate`, or `python -m scripts.mutation.run engine/model/record.py --every 5`.
 
-A process with everything imported forks for each change, puts the changed code into the function, and runs only those
-tests that reach it, the fastest first. What is printed: how many changes a test noticed, and each that none did.
+A process with everything imported forks for each change, puts the changed code into the function,
+and runs only those
+tests that reach it, the fastest first. What is printed: how many changes a test noticed, and each
+that none did.
 """
 
 from __future__ import annotations
@@ -27,7 +29,8 @@ from scripts.mutation.changes import Change, changes
 
 TARGETS = ("engine/model/record.py", "engine/decide", "engine/rotate", "rotators")
 TESTS = ("tests/engine", "tests/rotators", "tests/proof/test_found.py", "tests/adversary")
-"""What runs through the engine and the rotators, and is quick: the whole suite, browsers and hosts included, is not."""
+"""What runs through the engine and the rotators, and is quick: the whole suite, browsers and hosts
+included, is not."""
 SECONDS = 120
 """Longer than the tests of any function take: what runs longer hangs, and is noticed."""
 QUIET = ("-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", "--no-header", "--tb=no")
@@ -93,7 +96,9 @@ def code_of(change: Change, path: Path) -> CodeType:
     """Return the changed function's code."""
     code = compile(change.tree, str(path.resolve()), "exec")
     for name in change.function.split("."):
-        code = next(one for one in code.co_consts if isinstance(one, CodeType) and one.co_name == name)
+        code = next(
+            one for one in code.co_consts if isinstance(one, CodeType) and one.co_name == name
+        )
     return code
 
 
@@ -112,7 +117,9 @@ def survives(function: FunctionType, code: CodeType, tests: Sequence[str]) -> bo
 def targets_of(names: Sequence[str]) -> list[Path]:
     """Return the modules that are meant."""
     paths = [
-        path for name in names for path in ([Path(name)] if name.endswith(".py") else sorted(Path(name).rglob("*.py")))
+        path
+        for name in names
+        for path in ([Path(name)] if name.endswith(".py") else sorted(Path(name).rglob("*.py")))
     ]
     return [path for path in paths if path.name != "__init__.py"]
 
@@ -125,12 +132,18 @@ def mutants(paths: Sequence[Path]) -> Iterator[tuple[Path, Change]]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run it."""
-    parser = argparse.ArgumentParser(prog="mutate", description=__doc__.splitlines()[0] if __doc__ else None)
+    parser = argparse.ArgumentParser(
+        prog="mutate", description=__doc__.splitlines()[0] if __doc__ else None
+    )
     parser.add_argument("targets", nargs="*", default=TARGETS)
     parser.add_argument("--every", type=int, default=1, help="take one change in so many")
     parser.add_argument("--tests", nargs="+", default=TESTS)
-    parser.add_argument("--most", type=int, default=25, help="run so many tests at most against a change")
-    parser.add_argument("--seconds", type=float, default=float("inf"), help="begin no further change after this")
+    parser.add_argument(
+        "--most", type=int, default=25, help="run so many tests at most against a change"
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=float("inf"), help="begin no further change after this"
+    )
     options = parser.parse_args(arguments)
     paths, began = targets_of(options.targets), time.monotonic()
     reach = reached(paths, options.tests)
@@ -142,11 +155,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if time.monotonic() - began > options.seconds:
             break
         tried += 1
-        function = function_of(importlib.import_module(".".join(path.with_suffix("").parts)), change.function)
+        function = function_of(
+            importlib.import_module(".".join(path.with_suffix("").parts)), change.function
+        )
         tests = reach.tests.get((str(path.resolve()), function.__code__.co_firstlineno), set())
         fastest = sorted(tests, key=lambda one: reach.seconds[one])[: options.most]
         if not fastest or survives(function, code_of(change, path), fastest):
-            alive.append(f"{path}:{change.line} {change.function}: {change.what}" + ("" if fastest else " (no test)"))
+            alive.append(
+                f"{path}:{change.line} {change.function}: {change.what}"
+                + ("" if fastest else " (no test)")
+            )
             print(alive[-1], flush=True)
     killed = tried - len(alive)
     share = killed / max(tried, 1)

@@ -44,9 +44,16 @@ class ContainerApp:
 
     def body(self) -> dict[str, Any]:
         """Return the app as Resource Manager shows it: names and URLs of secrets, never a value."""
-        secrets = [{"name": name, "keyVaultUrl": url, "identity": "system"} for name, url in self.secrets.items()]
+        secrets = [
+            {"name": name, "keyVaultUrl": url, "identity": "system"}
+            for name, url in self.secrets.items()
+        ]
         latest = {"latestRevisionName": list(self.revisions)[-1]} if self.revisions else {}
-        properties = {"provisioningState": "Succeeded", "configuration": {"secrets": secrets}, **latest}
+        properties = {
+            "provisioningState": "Succeeded",
+            "configuration": {"secrets": secrets},
+            **latest,
+        }
         return {"id": self.resource_id, "name": self.name, "type": APPS, "properties": properties}
 
 
@@ -93,7 +100,9 @@ def _revision(app: ContainerApp, name: str) -> Response:
     state = app.revisions.get(name)
     if state is None:
         raise errors.ArmError(
-            404, "RevisionNotFound", f"Revision '{name}' of container app '{app.name}' was not found."
+            404,
+            "RevisionNotFound",
+            f"Revision '{name}' of container app '{app.name}' was not found.",
         )
     running = {"Provisioned": "Running", "Provisioning": "Processing"}.get(state, state)
     properties = {"active": True, "provisioningState": state, "runningState": running}

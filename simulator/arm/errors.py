@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 class ArmError(Exception):
     """An error answer: HTTP status, code, message and extra headers."""
 
-    def __init__(self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
@@ -44,7 +46,9 @@ def no_token(authority: str) -> ArmError:
     )
 
 
-def bad_token(authority: str, rejection: Rejection, audiences: Iterable[str], now: datetime) -> ArmError:
+def bad_token(
+    authority: str, rejection: Rejection, audiences: Iterable[str], now: datetime
+) -> ArmError:
     """Return the answer to a token that Resource Manager does not accept."""
     match rejection.reason:
         case "audience":
@@ -77,7 +81,9 @@ def invalid_api_version(version: str, supported: Iterable[str]) -> ArmError:
     return ArmError(400, "InvalidApiVersionParameter", message)
 
 
-def no_registered_provider(version: str, kind: str, supported: Iterable[str], location: str) -> ArmError:
+def no_registered_provider(
+    version: str, kind: str, supported: Iterable[str], location: str
+) -> ArmError:
     """Return the answer to an api-version that the provider does not support for a type."""
     message = (
         f"No registered resource provider found for location '{location}' and API version '{version}' for type '{kind}'. "
@@ -94,7 +100,9 @@ def invalid_subscription_id(subscription: str) -> ArmError:
 
 def subscription_not_found(subscription: str) -> ArmError:
     """Return the answer for a subscription that does not exist."""
-    return ArmError(404, "SubscriptionNotFound", f"The subscription '{subscription}' could not be found.")
+    return ArmError(
+        404, "SubscriptionNotFound", f"The subscription '{subscription}' could not be found."
+    )
 
 
 def group_not_found(group: str) -> ArmError:
@@ -113,7 +121,9 @@ def resource_not_found(kind: str, name: str, group: str) -> ArmError:
 
 def invalid_namespace(namespace: str) -> ArmError:
     """Return the answer for a resource provider that does not exist."""
-    return ArmError(404, "InvalidResourceNamespace", f"The resource namespace '{namespace}' is invalid.")
+    return ArmError(
+        404, "InvalidResourceNamespace", f"The resource namespace '{namespace}' is invalid."
+    )
 
 
 def invalid_type(namespace: str, version: str) -> ArmError:
@@ -138,7 +148,9 @@ def throttled(kind: str, subscription: str, limit: int, retry_after: int) -> Arm
         f"Number of {kind} requests for subscription '{subscription}' exceeded the limit of '{limit}' "
         f"for time interval '01:00:00'. Please try again after '{max(retry_after // 60, 1)}' minutes."
     )
-    return ArmError(429, "SubscriptionRequestsThrottled", message, {"Retry-After": str(retry_after)})
+    return ArmError(
+        429, "SubscriptionRequestsThrottled", message, {"Retry-After": str(retry_after)}
+    )
 
 
 def invalid_values(names: str) -> ArmError:

@@ -39,9 +39,17 @@ class EventSubscription:
         """Return the subscription as Resource Manager shows it."""
         destination = {"endpointType": "StorageQueue", "properties": {"queueName": self.queue}}
         delivery = {"identity": {"type": "SystemAssigned"}, "destination": destination}
-        where = {"deliveryWithResourceIdentity": delivery} if self.by_identity else {"destination": destination}
+        where = (
+            {"deliveryWithResourceIdentity": delivery}
+            if self.by_identity
+            else {"destination": destination}
+        )
         name = f"{topic.resource_id}/eventSubscriptions/{self.queue}"
-        return {"id": name, "name": self.queue, "properties": {"provisioningState": self.state, **where}}
+        return {
+            "id": name,
+            "name": self.queue,
+            "properties": {"provisioningState": self.state, **where},
+        }
 
 
 @dataclass
@@ -55,9 +63,19 @@ class SystemTopic:
 
     def body(self) -> dict[str, Any]:
         """Return the topic as Resource Manager shows it."""
-        properties = {"source": self.source, "topicType": "Microsoft.KeyVault.vaults", "provisioningState": "Succeeded"}
+        properties = {
+            "source": self.source,
+            "topicType": "Microsoft.KeyVault.vaults",
+            "provisioningState": "Succeeded",
+        }
         name = self.resource_id.rpartition("/")[2]
-        return {"id": self.resource_id, "name": name, "type": TOPICS, "tags": self.tags, "properties": properties}
+        return {
+            "id": self.resource_id,
+            "name": name,
+            "type": TOPICS,
+            "tags": self.tags,
+            "properties": properties,
+        }
 
 
 class EventGridProvider:

@@ -65,7 +65,11 @@ class VaultsProvider:
 
 
 def _listed(
-    world: World, call: ArmRequest, principal: Principal, bodies: Sequence[dict[str, Any]], size: int
+    world: World,
+    call: ArmRequest,
+    principal: Principal,
+    bodies: Sequence[dict[str, Any]],
+    size: int,
 ) -> Response:
     """Return the items that the caller may read; refuse a caller who may read nothing here."""
     readable = [body for body in bodies if _visible(world, call, principal, body)]

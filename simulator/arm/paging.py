@@ -28,11 +28,17 @@ def _start(token: str | None) -> int:
     try:
         return int(base64.urlsafe_b64decode(token))
     except ValueError:
-        raise errors.ArmError(400, "InvalidSkipToken", "The provided skip token is not valid.") from None
+        raise errors.ArmError(
+            400, "InvalidSkipToken", "The provided skip token is not valid."
+        ) from None
 
 
 def _link(call: ArmRequest, host: str, start: int) -> str:
-    kept = {name: text for name, text in call.request.query.items() if name in ("api-version", "$expand")}
+    kept = {
+        name: text
+        for name, text in call.request.query.items()
+        if name in ("api-version", "$expand")
+    }
     token = base64.urlsafe_b64encode(str(start).encode()).decode()
     query = "&".join(f"{name}={text}" for name, text in {**kept, "$skiptoken": token}.items())
     return f"https://{host}{call.request.path}?{query}"

@@ -50,4 +50,8 @@ class ArmRequest:
 def parse(request: Request) -> ArmRequest | None:
     """Return the parts of a subscription's path; None for any other path. Case is ignored."""
     match = PATH.fullmatch(request.path)
-    return ArmRequest(request, **{name: part or "" for name, part in match.groupdict().items()}) if match else None
+    return (
+        ArmRequest(request, **{name: part or "" for name, part in match.groupdict().items()})
+        if match
+        else None
+    )

@@ -74,7 +74,9 @@ class ArmService:
             response = self._serve(request)
         except errors.ArmError as refusal:
             cause = {"x-ms-failure-cause": "gateway"}
-            return json_response(refusal.status, refusal.body(), headers | cause | dict(refusal.headers))
+            return json_response(
+                refusal.status, refusal.body(), headers | cause | dict(refusal.headers)
+            )
         return Response(response.status, headers | dict(response.headers), response.body)
 
     def _serve(self, request: Request) -> Response:
@@ -94,7 +96,9 @@ class ArmService:
         answer = provider.handle(call, principal)
         left = str(self._rate(call, kind).remaining(self._world.now()))
         return Response(
-            answer.status, {f"x-ms-ratelimit-remaining-subscription-{kind}": left} | dict(answer.headers), answer.body
+            answer.status,
+            {f"x-ms-ratelimit-remaining-subscription-{kind}": left} | dict(answer.headers),
+            answer.body,
         )
 
     def _authenticated(self, request: Request) -> Principal:
@@ -129,16 +133,22 @@ class ArmService:
         if not supported:
             raise errors.invalid_type(provider.namespace, call.api_version)
         if call.api_version not in supported:
-            raise errors.no_registered_provider(call.api_version, call.kind, supported, "westeurope")
+            raise errors.no_registered_provider(
+                call.api_version, call.kind, supported, "westeurope"
+            )
         return provider
 
     def _count(self, call: ArmRequest, kind: str) -> None:
         rate = self._rate(call, kind)
         if not rate.take(self._world.now()):
-            raise errors.throttled(kind.removesuffix("s"), call.subscription, rate.limit, self.retry_after)
+            raise errors.throttled(
+                kind.removesuffix("s"), call.subscription, rate.limit, self.retry_after
+            )
 
     def _rate(self, call: ArmRequest, kind: str) -> Rate:
-        rate = self._rates.setdefault((call.subscription.lower(), kind), Rate(self.limits[kind], HOUR))
+        rate = self._rates.setdefault(
+            (call.subscription.lower(), kind), Rate(self.limits[kind], HOUR)
+        )
         rate.limit = self.limits[kind]
         return rate
 

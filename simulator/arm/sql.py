@@ -29,16 +29,43 @@ if TYPE_CHECKING:
 
 SERVERS = "Microsoft.Sql/servers"
 API_VERSIONS = (
-    *("2014-04-01", "2015-05-01-preview", "2018-06-01-preview", "2019-06-01-preview", "2020-02-02-preview"),
-    *("2020-08-01-preview", "2020-11-01-preview", "2021-02-01-preview", "2021-05-01-preview", "2021-08-01-preview"),
-    *("2021-11-01", "2021-11-01-preview", "2022-02-01-preview", "2022-05-01-preview", "2022-08-01-preview"),
-    *("2022-11-01-preview", "2023-02-01-preview", "2023-05-01-preview", "2023-08-01-preview", "2023-08-01"),
+    *(
+        "2014-04-01",
+        "2015-05-01-preview",
+        "2018-06-01-preview",
+        "2019-06-01-preview",
+        "2020-02-02-preview",
+    ),
+    *(
+        "2020-08-01-preview",
+        "2020-11-01-preview",
+        "2021-02-01-preview",
+        "2021-05-01-preview",
+        "2021-08-01-preview",
+    ),
+    *(
+        "2021-11-01",
+        "2021-11-01-preview",
+        "2022-02-01-preview",
+        "2022-05-01-preview",
+        "2022-08-01-preview",
+    ),
+    *(
+        "2022-11-01-preview",
+        "2023-02-01-preview",
+        "2023-05-01-preview",
+        "2023-08-01-preview",
+        "2023-08-01",
+    ),
     *("2024-05-01-preview", "2025-01-01"),
 )
 SERVER = re.compile(r"servers/(?P<name>[^/]+)", re.IGNORECASE)
-ENTRA_ONLY = re.compile(r"servers/(?P<name>[^/]+)/azureADOnlyAuthentications(/(?P<mode>[^/]+))?", re.IGNORECASE)
+ENTRA_ONLY = re.compile(
+    r"servers/(?P<name>[^/]+)/azureADOnlyAuthentications(/(?P<mode>[^/]+))?", re.IGNORECASE
+)
 OPERATION = re.compile(
-    r"locations/[^/]+/(?P<kind>serverAzureAsyncOperation|serverOperationResults)/(?P<id>[^/]+)", re.IGNORECASE
+    r"locations/[^/]+/(?P<kind>serverAzureAsyncOperation|serverOperationResults)/(?P<id>[^/]+)",
+    re.IGNORECASE,
 )
 HEADERS = {"Server": "Microsoft-HTTPAPI/2.0"}
 READ_HEADERS = {**HEADERS, "Vary": "Accept-Encoding"}
@@ -91,7 +118,11 @@ class SqlProvider:
         if call.group and (match := SERVER.fullmatch(call.path)) and method in ("GET", "PATCH"):
             action = "read" if method == "GET" else "write"
             server = self._server(call, principal, match["name"], action)
-            return self._update(call, server) if method == "PATCH" else _read(server_body(server, call.api_version))
+            return (
+                self._update(call, server)
+                if method == "PATCH"
+                else _read(server_body(server, call.api_version))
+            )
         if call.group and (match := ENTRA_ONLY.fullmatch(call.path)) and method == "GET":
             server = self._server(call, principal, match["name"], "azureADOnlyAuthentications/read")
             return _entra_only(server, match["mode"])
@@ -132,7 +163,9 @@ class SqlProvider:
             raise errors.ArmError(409, "UpsertLogicalServerRequestAlreadyInProgress", text)
         if password is not None:
             _check(server, login, password)
-        operation = Operation(server, now, now + server.operation_time, server.next_failure, self._id())
+        operation = Operation(
+            server, now, now + server.operation_time, server.next_failure, self._id()
+        )
         server.next_failure = None
         self.operations.append(operation)
         if password is not None and operation.failure is None:
@@ -147,11 +180,19 @@ class SqlProvider:
         }
         return json_response(202, body, HEADERS | links | _patience(server))
 
-    def _poll(self, call: ArmRequest, principal: Principal, kind: str, operation_id: str) -> Response:
+    def _poll(
+        self, call: ArmRequest, principal: Principal, kind: str, operation_id: str
+    ) -> Response:
         check_role(self._world, principal, f"Microsoft.Sql/locations/{kind}/read", call.group_scope)
-        operation = next((change for change in self.operations if change.operation_id == operation_id), None)
+        operation = next(
+            (change for change in self.operations if change.operation_id == operation_id), None
+        )
         if operation is None:
-            raise errors.ArmError(404, "OperationIdNotFound", f"The operation with Id '{operation_id}' does not exist.")
+            raise errors.ArmError(
+                404,
+                "OperationIdNotFound",
+                f"The operation with Id '{operation_id}' does not exist.",
+            )
         status = operation.status(self._world.now())
         patience = _patience(operation.server) if status == "InProgress" else {}
         if kind.lower() == "serverazureasyncoperation":
@@ -186,7 +227,9 @@ def _check(server: SqlServer, login: str | None, password: str) -> None:
         text = "Azure Active Directory Only Authentication is enabled. Please contact your system administrator."
         raise errors.ArmError(400, "AadOnlyAuthenticationIsEnabled", text)
     if login is not None and login != server.administrator.name:
-        raise errors.ArmError(400, "InvalidParameterValue", "Invalid value given for parameter administratorLogin.")
+        raise errors.ArmError(
+            400, "InvalidParameterValue", "Invalid value given for parameter administratorLogin."
+        )
     if code := weakness(password, server.administrator.name):
         raise errors.ArmError(400, code, MESSAGES[code])
 

@@ -58,11 +58,17 @@ def entra_only_body(server: SqlServer) -> dict[str, Any]:
 def _administrators(server: SqlServer) -> dict[str, Any]:
     if server.entra_admin is None:
         return {}
-    entra = {"administratorType": "ActiveDirectory", "principalType": "Application", "sid": server.entra_admin}
+    entra = {
+        "administratorType": "ActiveDirectory",
+        "principalType": "Application",
+        "sid": server.entra_admin,
+    }
     return {"administrators": entra | {"azureADOnlyAuthentication": server.entra_only}}
 
 
-def operation_body(operation_id: str, status: str, started: datetime, failure: Failure | None = None) -> dict[str, Any]:
+def operation_body(
+    operation_id: str, status: str, started: datetime, failure: Failure | None = None
+) -> dict[str, Any]:
     """Return an operation's state."""
     error = {"error": {"code": failure.code, "message": failure.message}} if failure else {}
     return {"name": operation_id, "status": status, "startTime": _time(started), **error}

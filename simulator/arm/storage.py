@@ -22,9 +22,35 @@ if TYPE_CHECKING:
 
 KIND = "Microsoft.Storage/storageAccounts"
 API_VERSIONS = (
-    *("2015-06-15", "2016-01-01", "2016-12-01", "2017-06-01", "2017-10-01", "2018-02-01", "2018-07-01", "2018-11-01"),
-    *("2019-04-01", "2019-06-01", "2020-08-01-preview", "2021-01-01", "2021-02-01", "2021-04-01", "2021-06-01"),
-    *("2021-08-01", "2021-09-01", "2022-05-01", "2022-09-01", "2023-01-01", "2023-04-01", "2023-05-01", "2024-01-01"),
+    *(
+        "2015-06-15",
+        "2016-01-01",
+        "2016-12-01",
+        "2017-06-01",
+        "2017-10-01",
+        "2018-02-01",
+        "2018-07-01",
+        "2018-11-01",
+    ),
+    *(
+        "2019-04-01",
+        "2019-06-01",
+        "2020-08-01-preview",
+        "2021-01-01",
+        "2021-02-01",
+        "2021-04-01",
+        "2021-06-01",
+    ),
+    *(
+        "2021-08-01",
+        "2021-09-01",
+        "2022-05-01",
+        "2022-09-01",
+        "2023-01-01",
+        "2023-04-01",
+        "2023-05-01",
+        "2024-01-01",
+    ),
     *("2025-01-01", "2025-06-01", "2025-08-01", "2026-04-01", "2026-09-01"),
 )
 RESOURCE = re.compile(r"storageAccounts(/(?P<name>[^/]+)(/(?P<operation>[^/]+))?)?", re.IGNORECASE)
@@ -57,13 +83,17 @@ class StorageProvider:
     def handle(self, call: ArmRequest, principal: Principal) -> Response:
         """Answer one operation; refuse any other path or method."""
         match = RESOURCE.fullmatch(call.path)
-        name, operation = (match["name"], (match["operation"] or "").lower()) if match else (None, "")
+        name, operation = (
+            (match["name"], (match["operation"] or "").lower()) if match else (None, "")
+        )
         match call.request.method, name, bool(call.group), operation:
             case "GET", None, _, "":
                 return _answer(self._list(call, principal))
             case "GET", str(), True, "":
                 return _answer(
-                    account_body(self._account(call, principal, name, "read"), self._world, call.api_version)
+                    account_body(
+                        self._account(call, principal, name, "read"), self._world, call.api_version
+                    )
                 )
             case "POST", str(), True, "listkeys":
                 account = self._account(call, principal, name, "listKeys/action")
@@ -75,7 +105,9 @@ class StorageProvider:
             case _:
                 raise errors.invalid_type(self.namespace, call.api_version)
 
-    def _account(self, call: ArmRequest, principal: Principal, name: str, action: str) -> StorageAccount:
+    def _account(
+        self, call: ArmRequest, principal: Principal, name: str, action: str
+    ) -> StorageAccount:
         scope = f"{call.group_scope}/providers/{KIND}/{name}"
         check_role(self._world, principal, f"{KIND}/{action}", scope)
         check_group(self._world, call)

@@ -62,7 +62,10 @@ def _properties(account: StorageAccount, world: World) -> dict[str, Any]:
             "defaultAction": account.network_default_action,
         },
         "supportsHttpsTrafficOnly": True,
-        "encryption": {"services": {"file": service, "blob": service}, "keySource": "Microsoft.Storage"},
+        "encryption": {
+            "services": {"file": service, "blob": service},
+            "keySource": "Microsoft.Storage",
+        },
         "provisioningState": "Succeeded",
         "creationTime": created,
         "primaryEndpoints": _endpoints(account, world),

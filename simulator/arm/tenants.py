@@ -48,11 +48,16 @@ def answer(world: World, request: Request, caller: Principal) -> Response | None
 
 def _visible(world: World, caller: Principal) -> Iterator[str]:
     scopes = [
-        assignment.scope.lower().rstrip("/") for assignment in world.roles.assignments if assignment.oid == caller.oid
+        assignment.scope.lower().rstrip("/")
+        for assignment in world.roles.assignments
+        if assignment.oid == caller.oid
     ]
     for subscription in world.groups:
         # A role at the root scope holds everywhere.
-        if any(not scope or f"{scope}/".startswith(f"/subscriptions/{subscription}/") for scope in scopes):
+        if any(
+            not scope or f"{scope}/".startswith(f"/subscriptions/{subscription}/")
+            for scope in scopes
+        ):
             yield subscription
 
 

@@ -31,13 +31,26 @@ if TYPE_CHECKING:
     from simulator.world import World
 
 SITES = "Microsoft.Web/sites"
-API_VERSIONS = ("2022-03-01", "2022-09-01", "2023-01-01", "2023-12-01", "2024-04-01", "2024-11-01", "2025-03-01")
-REFERENCES = re.compile(
-    r"(?P<site>sites/[^/]+(/slots/[^/]+)?)/config/configreferences/appsettings(?P<refresh>/refresh)?", re.IGNORECASE
+API_VERSIONS = (
+    "2022-03-01",
+    "2022-09-01",
+    "2023-01-01",
+    "2023-12-01",
+    "2024-04-01",
+    "2024-11-01",
+    "2025-03-01",
 )
-APP = re.compile(r"(?P<site>sites/(?P<name>[^/]+))(?P<rest>/functions|/config/appsettings/list)?", re.IGNORECASE)
+REFERENCES = re.compile(
+    r"(?P<site>sites/[^/]+(/slots/[^/]+)?)/config/configreferences/appsettings(?P<refresh>/refresh)?",
+    re.IGNORECASE,
+)
+APP = re.compile(
+    r"(?P<site>sites/(?P<name>[^/]+))(?P<rest>/functions|/config/appsettings/list)?", re.IGNORECASE
+)
 FUNCTIONS_PAGE = 20
-REFERENCE = re.compile(r"@Microsoft\.KeyVault\(SecretUri=https://(?P<vault>[^./]+)[^/]*/secrets/(?P<name>[^/)]+).*\)")
+REFERENCE = re.compile(
+    r"@Microsoft\.KeyVault\(SecretUri=https://(?P<vault>[^./]+)[^/]*/secrets/(?P<name>[^/)]+).*\)"
+)
 
 
 @dataclass
@@ -158,7 +171,9 @@ class WebProvider:
             rows = [self._function(site, name) for name in site.functions]
             return json_response(200, page(call, self._world.domains.arm, rows, FUNCTIONS_PAGE))
         if rest:
-            return json_response(200, {"name": "appsettings", "properties": {**site.settings, **site.plain}})
+            return json_response(
+                200, {"name": "appsettings", "properties": {**site.settings, **site.plain}}
+            )
         return json_response(200, site.body())
 
     @staticmethod
@@ -179,4 +194,9 @@ class WebProvider:
             "vaultName": match["vault"] if match else None,
         }
         name = f"{site.resource_id}/config/configreferences/appsettings/{setting}"
-        return {"id": name, "name": setting, "type": f"{SITES}/config/configreferences", "properties": properties}
+        return {
+            "id": name,
+            "name": setting,
+            "type": f"{SITES}/config/configreferences",
+            "properties": properties,
+        }

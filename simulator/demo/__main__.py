@@ -60,7 +60,9 @@ def outcome(vault: Vault, part: Part, before: SecretVersion) -> str:
         return "parked"
     if now.version == before.version:
         return "untouched"
-    earlier = next(version for version in vault.versions(part.name) if version.version == before.version)
+    earlier = next(
+        version for version in vault.versions(part.name) if version.version == before.version
+    )
     gone = not earlier.enabled and "RekeyRetire" not in (now.tags or {})
     return "retired" if gone and part.ends == "retired" else "rotated"
 
@@ -69,7 +71,9 @@ def watch(vault: Vault, parts: Parts, before: dict[str, SecretVersion]) -> dict[
     """Print events as they happen until every secret is finished; return each secret's outcome."""
     seen: dict[str, str] = {}
     deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline and any(seen.get(part.name, "untouched") != part.ends for part in parts):
+    while time.monotonic() < deadline and any(
+        seen.get(part.name, "untouched") != part.ends for part in parts
+    ):
         for part in parts:
             now = outcome(vault, part, before[part.name])
             if now != seen.get(part.name, "untouched"):
@@ -119,7 +123,9 @@ def _told(answer: dict[str, str]) -> str:
     return f"{answer.get('action') or answer['status']}, {answer['reason']}"
 
 
-def table(cloud: Background[Azure], parts: Parts, before: dict[str, SecretVersion], ends: dict[str, str]) -> bool:
+def table(
+    cloud: Background[Azure], parts: Parts, before: dict[str, SecretVersion], ends: dict[str, str]
+) -> bool:
     """Print how every secret ended; return whether all are as expected."""
     vault, well = cloud.world.vaults[VAULT], True
     row: Callable[..., str] = "{:<20}{:<11}{:<10}{:<10}{:<12}{:<12}{}".format
@@ -207,7 +213,9 @@ def main() -> int:
     parts = cast()
     with start_in_thread(lambda domains: stage(domains, parts)) as cloud:
         os.environ |= cloud.running.environment
-        say("starting the app on Microsoft's Functions worker: all functions in one process, to be quick;")
+        say(
+            "starting the app on Microsoft's Functions worker: all functions in one process, to be quick;"
+        )
         say("(on Azure each queue and the timer have their own)")
         environment = settings(cloud, parts, "*/3 * * * * *")
         try:
@@ -215,7 +223,10 @@ def main() -> int:
                 say(f"app ready at {app.base}")
                 well = play(cloud, parts, app)
                 needs_a_person(app)
-                print(f"\n{ENDED_WELL}" if well else f"\nNOT as it should be: see {app.log}", flush=True)
+                print(
+                    f"\n{ENDED_WELL}" if well else f"\nNOT as it should be: see {app.log}",
+                    flush=True,
+                )
                 if os.environ.get("KEEP"):
                     keep(cloud, app, environment)
         except AppError as error:

@@ -36,10 +36,16 @@ class App:
     base: str
     log: Path
 
-    def post(self, path: str, body: object = None, headers: Mapping[str, str] | None = None) -> tuple[int, Any]:
+    def post(
+        self, path: str, body: object = None, headers: Mapping[str, str] | None = None
+    ) -> tuple[int, Any]:
         """Send a POST with a new Idempotency-Key; return the status and the decoded body."""
         data = b"" if body is None else json.dumps(body).encode()
-        own = {"x-functions-key": KEY, "Content-Type": "application/json", "Idempotency-Key": str(uuid.uuid4())}
+        own = {
+            "x-functions-key": KEY,
+            "Content-Type": "application/json",
+            "Idempotency-Key": str(uuid.uuid4()),
+        }
         return self._ask(path, data, {**own, **(headers or {})})
 
     def get(self, path: str) -> tuple[int, Any]:
@@ -87,8 +93,20 @@ def _decoded(body: bytes) -> Any:
 @contextlib.contextmanager
 def running(settings: Mapping[str, str], port: int = 0) -> Iterator[App]:
     """Run the app until the block ends; raises AppError if it does not start."""
-    with tempfile.NamedTemporaryFile("w+", prefix="rekey-host-", suffix=".log", delete=False) as log:
-        command = [sys.executable, "-m", "simulator.host", "--app", str(ROOT), "--port", str(port), "--key", KEY]
+    with tempfile.NamedTemporaryFile(
+        "w+", prefix="rekey-host-", suffix=".log", delete=False
+    ) as log:
+        command = [
+            sys.executable,
+            "-m",
+            "simulator.host",
+            "--app",
+            str(ROOT),
+            "--port",
+            str(port),
+            "--key",
+            KEY,
+        ]
         env = {**os.environ, **settings}
         with subprocess.Popen(  # noqa: S603 - our own host
             [*command, "--master-key", MASTER_KEY, "--system-key", SYSTEM_KEY, *FEWER_PROCESSES],

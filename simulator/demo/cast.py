@@ -12,7 +12,9 @@ from simulator.world import Domains
 VAULT = "shop"
 HOST_ACCOUNT = "rekeyhost"
 GROUP_ID = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}"
-CONNECTION = "DefaultEndpointsProtocol=https;AccountName={account};AccountKey={key};EndpointSuffix={suffix}"
+CONNECTION = (
+    "DefaultEndpointsProtocol=https;AccountName={account};AccountKey={key};EndpointSuffix={suffix}"
+)
 RIGHTS = (
     "Microsoft.KeyVault/vaults/secrets/getSecret/action",
     "Microsoft.KeyVault/vaults/secrets/setSecret/action",
@@ -44,13 +46,49 @@ class Part:
 def cast() -> tuple[Part, ...]:
     """Return the secrets, each with a new source."""
     return (
-        Part("orders-key", Account("shoporders"), "expires in 12 days; Event Grid says so", 12, "rotated"),
-        Part("invoices-key", Account("shopinvoices"), "expires in 20 days; its event never came", 20, "rotated"),
-        Part("reports-connection", Account("shopreports", CONNECTION), "a connection string, expired", -2, "rotated"),
+        Part(
+            "orders-key",
+            Account("shoporders"),
+            "expires in 12 days; Event Grid says so",
+            12,
+            "rotated",
+        ),
+        Part(
+            "invoices-key",
+            Account("shopinvoices"),
+            "expires in 20 days; its event never came",
+            20,
+            "rotated",
+        ),
+        Part(
+            "reports-connection",
+            Account("shopreports", CONNECTION),
+            "a connection string, expired",
+            -2,
+            "rotated",
+        ),
         Part("media-key", Account("shopmedia"), "good for 75 days; rotated by hand", 75, "rotated"),
-        Part("sql-admin", SqlAdministrator("shopsql"), "a SQL administrator's password, 3 days left", 3, "rotated"),
-        Part("sql-app", AlternatingLogins("shopdb"), "two SQL logins that alternate, 8 days left", 8, "rotated"),
-        Part("crm-client", Application("shop crm"), "an Entra application's secret, 9 days left", 9, "rotated"),
+        Part(
+            "sql-admin",
+            SqlAdministrator("shopsql"),
+            "a SQL administrator's password, 3 days left",
+            3,
+            "rotated",
+        ),
+        Part(
+            "sql-app",
+            AlternatingLogins("shopdb"),
+            "two SQL logins that alternate, 8 days left",
+            8,
+            "rotated",
+        ),
+        Part(
+            "crm-client",
+            Application("shop crm"),
+            "an Entra application's secret, 9 days left",
+            9,
+            "rotated",
+        ),
         Part("archive-key", Account("shoparchive"), "good for 80 days", 80, "untouched"),
         Part(
             "backup-key",
@@ -95,4 +133,7 @@ def _enter(azure: Azure, part: Part) -> None:
 
 def scopes(parts: tuple[Part, ...]) -> list[str]:
     """Return the rotation scopes: the resource group, and each application by its client id."""
-    return [GROUP_ID, *(part.source.client_id for part in parts if isinstance(part.source, Application))]
+    return [
+        GROUP_ID,
+        *(part.source.client_id for part in parts if isinstance(part.source, Application)),
+    ]

@@ -43,14 +43,18 @@ class Account:
         account, suffix = azure.add_account(self.name), azure.domains.blob.partition(".")[2]
         tags = {"ProviderAddress": account.resource_id, "CredentialId": "key1"}
         keys = [account.keys[slot].value for slot in ("key1", "key2")]
-        return tags, [self.template.format(account=self.name, key=key, suffix=suffix) for key in keys]
+        return tags, [
+            self.template.format(account=self.name, key=key, suffix=suffix) for key in keys
+        ]
 
     def opens(self, azure: Azure, value: str) -> bool:
         """Send a signed request with the key in the value."""
         match = re.search(r"[A-Za-z0-9+/]{86}==", value)
         key = {"account_name": self.name, "account_key": match[0] if match else ""}
         try:
-            with BlobServiceClient(f"https://{self.name}.{azure.domains.blob}", key, retry_total=0) as client:
+            with BlobServiceClient(
+                f"https://{self.name}.{azure.domains.blob}", key, retry_total=0
+            ) as client:
                 client.get_service_properties()
         except AzureError:
             return False
@@ -73,14 +77,20 @@ class Application:
         azure.directory.grant(owner, "Application.ReadWrite.OwnedBy")
         password = azure.directory.add_password(application, "made by hand")
         self.client_id = application.app_id
-        return {"ProviderAddress": application.app_id, "CredentialId": password.key_id}, [password.secret]
+        return {"ProviderAddress": application.app_id, "CredentialId": password.key_id}, [
+            password.secret
+        ]
 
     def opens(self, azure: Azure, value: str) -> bool:
         """Get a token with the secret."""
         authority = f"https://{azure.domains.login}"
         try:
             with ClientSecretCredential(
-                HOME_TENANT, self.client_id, value, authority=authority, disable_instance_discovery=True
+                HOME_TENANT,
+                self.client_id,
+                value,
+                authority=authority,
+                disable_instance_discovery=True,
             ) as credential:
                 credential.get_token(f"https://{azure.domains.graph}/.default")
         except AzureError:
@@ -99,7 +109,9 @@ class SqlAdministrator:
     def enter(self, azure: Azure) -> tuple[dict[str, str], list[str]]:
         """Add the server."""
         server = azure.sql.add_server(self.server, "shopadmin", FIRST_PASSWORD)
-        return {"ProviderAddress": server.resource_id, "CredentialId": "shopadmin"}, [FIRST_PASSWORD]
+        return {"ProviderAddress": server.resource_id, "CredentialId": "shopadmin"}, [
+            FIRST_PASSWORD
+        ]
 
     def opens(self, azure: Azure, value: str) -> bool:
         """Sign in."""
@@ -116,14 +128,23 @@ class AlternatingLogins:
 
     def enter(self, azure: Azure) -> tuple[dict[str, str], list[str]]:
         """Add the server with a database and two logins, and permit Rekey to change logins."""
-        server, app = azure.sql.add_server(self.server, "shopadmin", FIRST_PASSWORD), azure.managed_identity.system
+        server, app = (
+            azure.sql.add_server(self.server, "shopadmin", FIRST_PASSWORD),
+            azure.managed_identity.system,
+        )
         assert app  # noqa: S101 - the stage has added it
         server.add_database("shop")
         server.grant(app, LOGIN_MANAGER)
         for name in ("app_a", "app_b"):
             server.add_login(name, FIRST_PASSWORD, "shop")
-        tags = {"ProviderAddress": server.resource_id, "CredentialId": "app_a", "Logins": "app_a,app_b"}
-        return tags, [self.template.format(server=server.fqdn, user="app_a", password=FIRST_PASSWORD)]
+        tags = {
+            "ProviderAddress": server.resource_id,
+            "CredentialId": "app_a",
+            "Logins": "app_a,app_b",
+        }
+        return tags, [
+            self.template.format(server=server.fqdn, user="app_a", password=FIRST_PASSWORD)
+        ]
 
     def opens(self, azure: Azure, value: str) -> bool:
         """Sign in with the connection string."""

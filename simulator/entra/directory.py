@@ -100,7 +100,9 @@ class Directory:
     change.
     """
 
-    def __init__(self, now: Callable[[], datetime], entropy: Callable[[int], bytes], identities: Identities) -> None:
+    def __init__(
+        self, now: Callable[[], datetime], entropy: Callable[[int], bytes], identities: Identities
+    ) -> None:
         self.applications: dict[str, Application] = {}
         self.lags: tuple[timedelta, ...] = (NOW,)
         self.graph_lag = NOW
@@ -113,7 +115,9 @@ class Directory:
         self._now, self._entropy, self._identities = now, entropy, identities
         self._turns = 0
 
-    def add(self, name: str, owners: Iterable[Principal] = (), *, service_principal: bool = True) -> Application:
+    def add(
+        self, name: str, owners: Iterable[Principal] = (), *, service_principal: bool = True
+    ) -> Application:
         """Register an application with ids derived from its name; raise ValueError if it exists."""
         known = self._identities.add(name)
         if known.appid in self.applications:
@@ -142,7 +146,12 @@ class Directory:
     def find(self, key: str) -> Application | None:
         """Return an application by its object id."""
         return next(
-            (application for application in self.applications.values() if application.object_id == key.lower()), None
+            (
+                application
+                for application in self.applications.values()
+                if application.object_id == key.lower()
+            ),
+            None,
         )
 
     def application(self, key: str) -> Application | None:
@@ -152,7 +161,9 @@ class Directory:
             (
                 application
                 for application in self.applications.values()
-                if application.object_id in keys or application.app_id in keys or application.unique_name == key != ""
+                if application.object_id in keys
+                or application.app_id in keys
+                or application.unique_name == key != ""
             ),
             None,
         )
@@ -174,12 +185,16 @@ class Directory:
         Raises GraphError if it does not exist.
         """
         if key in (GRAPH_APP_ID, GRAPH_OBJECT_ID):
-            roles = [{"id": role, "value": name, "isEnabled": True} for role, name in GRAPH_ROLES.items()]
+            roles = [
+                {"id": role, "value": name, "isEnabled": True} for role, name in GRAPH_ROLES.items()
+            ]
             return _principal(GRAPH_OBJECT_ID, GRAPH_APP_ID, "Microsoft Graph", roles)
         for application in self.applications.values():
             if application.principal and key in (application.app_id, application.principal.oid):
                 roles = application.properties.get("appRoles", [])
-                body = _principal(application.principal.oid, application.app_id, application.name, roles)
+                body = _principal(
+                    application.principal.oid, application.app_id, application.name, roles
+                )
                 return body | application.principal_properties
         for principal in self._identities.principals.values():
             registered = principal.appid in self.applications
@@ -213,7 +228,9 @@ class Directory:
         """Add a secret to an application, as the portal does."""
         now = self._now()
         begins = start or now
-        password = Password(self._id(), self._secret(), name, begins, end or begins + TWO_YEARS, now)
+        password = Password(
+            self._id(), self._secret(), name, begins, end or begins + TWO_YEARS, now
+        )
         application.history.append(password)
         application.changed = now
         return password
@@ -245,7 +262,9 @@ class Directory:
 
     def _secret(self) -> str:
         """Return a secret in the real form: 40 characters, with a mark after the first three."""
-        text = base64.urlsafe_b64encode(self._entropy(30)).decode().replace("-", "~").replace("_", ".")
+        text = (
+            base64.urlsafe_b64encode(self._entropy(30)).decode().replace("-", "~").replace("_", ".")
+        )
         return f"{text[:3]}8Q~{text[6:]}"
 
 

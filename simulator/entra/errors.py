@@ -18,7 +18,9 @@ class GraphError(Exception):
     `detail` is the code and target of the single detail, if Graph sends one.
     """
 
-    def __init__(self, status: int, code: str, message: str, detail: tuple[str, str] | None = None) -> None:
+    def __init__(
+        self, status: int, code: str, message: str, detail: tuple[str, str] | None = None
+    ) -> None:
         super().__init__(message)
         self.status, self.code, self.message, self.detail = status, code, message, detail
 
@@ -29,7 +31,9 @@ class GraphError(Exception):
             code, target = self.detail
             details = {"details": [{"code": code, "message": self.message, "target": target}]}
         inner = {"date": date, "request-id": request_id, "client-request-id": request_id}
-        return {"error": {"code": self.code, "message": self.message, **details, "innerError": inner}}
+        return {
+            "error": {"code": self.code, "message": self.message, **details, "innerError": inner}
+        }
 
 
 def no_token() -> GraphError:
@@ -49,7 +53,9 @@ def bad_token(rejection: Rejection) -> GraphError:
 
 def denied() -> GraphError:
     """Return the answer to a caller that has neither the permission nor ownership."""
-    return GraphError(403, "Authorization_RequestDenied", "Insufficient privileges to complete the operation.")
+    return GraphError(
+        403, "Authorization_RequestDenied", "Insufficient privileges to complete the operation."
+    )
 
 
 def no_resource(key: str) -> GraphError:
@@ -73,7 +79,9 @@ def bad_request(message: str) -> GraphError:
 
 def no_password(key_id: str) -> GraphError:
     """Return the answer to the removal of a secret that does not exist."""
-    return GraphError(400, "Request_BadRequest", f"No password credential found with keyId '{key_id}'.")
+    return GraphError(
+        400, "Request_BadRequest", f"No password credential found with keyId '{key_id}'."
+    )
 
 
 def concurrent() -> GraphError:

@@ -38,7 +38,11 @@ class LoginService:
         if request.method == "POST" and path.endswith(TOKEN):
             return self._tokens.answer(path.removesuffix(TOKEN).removeprefix("/"), request)
         return json_response(
-            404, {"error": "not_found", "error_description": f"No endpoint {request.method} {request.path}."}
+            404,
+            {
+                "error": "not_found",
+                "error_description": f"No endpoint {request.method} {request.path}.",
+            },
         )
 
     def _instance(self) -> dict[str, Any]:

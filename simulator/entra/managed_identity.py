@@ -28,7 +28,9 @@ class ManagedIdentityService:
     IDENTITY_HEADER.
     """
 
-    def __init__(self, world: World, system: Principal | None = None, identity_header: str = "") -> None:
+    def __init__(
+        self, world: World, system: Principal | None = None, identity_header: str = ""
+    ) -> None:
         self._world = world
         self.system = system
         self.assigned: list[Principal] = []
@@ -62,14 +64,19 @@ class ManagedIdentityService:
             return _refused(400, "The resource query parameter is missing.")
         principal = self._chosen(query)
         if principal is None:
-            return _refused(400, "No Managed Identity found for specified ClientId/ResourceId/PrincipalId.")
+            return _refused(
+                400, "No Managed Identity found for specified ClientId/ResourceId/PrincipalId."
+            )
         return json_response(200, self._granted(principal, resource))
 
     def _chosen(self, query: dict[str, str]) -> Principal | None:
         ids = {query[name] for name in ("client_id", "object_id", "principal_id") if name in query}
         if not ids:
             return self.system
-        return next((principal for principal in self.assigned if ids & {principal.appid, principal.oid}), None)
+        return next(
+            (principal for principal in self.assigned if ids & {principal.appid, principal.oid}),
+            None,
+        )
 
     def _granted(self, principal: Principal, resource: str) -> dict[str, str]:
         life = self._world.identities.life.total_seconds()
@@ -84,4 +91,6 @@ class ManagedIdentityService:
 
 
 def _refused(status: int, message: str) -> Response:
-    return json_response(status, {"StatusCode": status, "Message": message, "CorrelationId": str(uuid.uuid4())})
+    return json_response(
+        status, {"StatusCode": status, "Message": message, "CorrelationId": str(uuid.uuid4())}
+    )

@@ -16,11 +16,15 @@ if TYPE_CHECKING:
     from simulator.identity import Principal
     from simulator.wire import Request
 
-PATH = re.compile(r"/v1\.0/(?P<whose>me|servicePrincipals/(?P<id>[^/]+))/ownedObjects/?", re.IGNORECASE)
+PATH = re.compile(
+    r"/v1\.0/(?P<whose>me|servicePrincipals/(?P<id>[^/]+))/ownedObjects/?", re.IGNORECASE
+)
 ME_IS_A_PERSON = "/me request is only valid with delegated authentication flow."
 
 
-def owned_objects(request: Request, match: re.Match[str], caller: Principal, directory: Directory) -> dict[str, Any]:
+def owned_objects(
+    request: Request, match: re.Match[str], caller: Principal, directory: Directory
+) -> dict[str, Any]:
     """Return one page of the caller's objects; only applications can be owned here."""
     if match["id"] is None and not caller.scopes:
         raise errors.GraphError(400, "BadRequest", ME_IS_A_PERSON)
@@ -36,8 +40,12 @@ def owned_objects(request: Request, match: re.Match[str], caller: Principal, dir
     host = f"https://{request.host}/v1.0"
     body: dict[str, Any] = {"@odata.context": f"{host}/$metadata#directoryObjects"}
     if start + directory.page_size < len(mine):
-        body["@odata.nextLink"] = f"{host}/{match['whose']}/ownedObjects?$skiptoken={start + directory.page_size}"
+        body["@odata.nextLink"] = (
+            f"{host}/{match['whose']}/ownedObjects?$skiptoken={start + directory.page_size}"
+        )
     seen = directory.seen_by_graph()
     page = mine[start : start + directory.page_size]
     written = [shapes.application(application, application.passwords(seen)) for application in page]
-    return body | {"value": [{"@odata.type": "#microsoft.graph.application"} | item for item in written]}
+    return body | {
+        "value": [{"@odata.type": "#microsoft.graph.application"} | item for item in written]
+    }

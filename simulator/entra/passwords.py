@@ -42,8 +42,13 @@ class Passwords:
         key_id = _guid(_body(raw, {"keyId"}).get("keyId"))
         self._check_settled(application)
         alive = application.passwords(self._now())
-        seen = {password.key_id for password in application.passwords(self._directory.seen_by_removals())}
-        match = next((password for password in alive if password.key_id == key_id and key_id in seen), None)
+        seen = {
+            password.key_id
+            for password in application.passwords(self._directory.seen_by_removals())
+        }
+        match = next(
+            (password for password in alive if password.key_id == key_id and key_id in seen), None
+        )
         if match is None:
             raise errors.no_password(key_id)
         self._directory.remove_password(application, match)
@@ -52,7 +57,9 @@ class Passwords:
         if not self._directory.settled(application):
             raise errors.concurrent()
 
-    def _check_allowed(self, application: Application, start: datetime, end: datetime | None) -> None:
+    def _check_allowed(
+        self, application: Application, start: datetime, end: datetime | None
+    ) -> None:
         policy = self._directory.policy
         if end and end <= start:
             raise errors.bad_request("The credential's end date must be later than its start date.")
@@ -71,7 +78,9 @@ def _body(raw: bytes, known: set[str]) -> dict[str, Any]:
     except ValueError:
         raise errors.bad_request("Unable to read JSON request payload.") from None
     if not isinstance(body, dict) or set(body) - known:
-        raise errors.bad_request("The request body holds a parameter that the action does not have.")
+        raise errors.bad_request(
+            "The request body holds a parameter that the action does not have."
+        )
     return body
 
 
@@ -86,7 +95,9 @@ def _time(credential: dict[str, Any], name: str) -> datetime | None:
             f"Cannot convert the literal '{text}' to the expected type 'Edm.DateTimeOffset'."
         ) from None
     if time.tzinfo is None:
-        raise errors.bad_request(f"Cannot convert the literal '{text}' to the expected type 'Edm.DateTimeOffset'.")
+        raise errors.bad_request(
+            f"Cannot convert the literal '{text}' to the expected type 'Edm.DateTimeOffset'."
+        )
     return time.astimezone(UTC)
 
 
@@ -94,4 +105,6 @@ def _guid(text: object) -> str:
     try:
         return str(uuid.UUID(str(text)))
     except ValueError:
-        raise errors.bad_request(f"Cannot convert the literal '{text}' to the expected type 'Edm.Guid'.") from None
+        raise errors.bad_request(
+            f"Cannot convert the literal '{text}' to the expected type 'Edm.Guid'."
+        ) from None

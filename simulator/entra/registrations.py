@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 KEY = r"(/(?P<id>[^/()]+)|\((?P<key>appId|uniqueName)='(?P<value>[^']+)'\))"
 APPLICATION = re.compile(rf"/v1\.0/applications{KEY}", re.IGNORECASE)
 OWNERS = re.compile(rf"/v1\.0/applications{KEY}/owners/\$ref", re.IGNORECASE)
-TRUST = re.compile(rf"/v1\.0/applications{KEY}/federatedIdentityCredentials\(name='(?P<name>[^']+)'\)", re.IGNORECASE)
+TRUST = re.compile(
+    rf"/v1\.0/applications{KEY}/federatedIdentityCredentials\(name='(?P<name>[^']+)'\)",
+    re.IGNORECASE,
+)
 PRINCIPALS = re.compile(r"/v1\.0/servicePrincipals", re.IGNORECASE)
 PRINCIPAL = re.compile(rf"/v1\.0/servicePrincipals{KEY}", re.IGNORECASE)
 ASSIGNMENTS = re.compile(
@@ -60,7 +63,11 @@ class Registrations:
             return 200, self._assignments(request, match)
         if method == "GET" and (match := PRINCIPAL.fullmatch(path)):
             return 200, shapes.selected(request, self._directory.service_principal(_named(match)))
-        if method == "GET" and (match := APPLICATION.fullmatch(path)) and match["key"] == "uniqueName":
+        if (
+            method == "GET"
+            and (match := APPLICATION.fullmatch(path))
+            and match["key"] == "uniqueName"
+        ):
             return 200, shapes.selected(request, shapes.application(self._application(match), ()))
         if method == "GET":
             return None
@@ -77,7 +84,9 @@ class Registrations:
             return self._own(self._application(match), _body(request))
         if method == "PATCH" and (match := TRUST.fullmatch(path)):
             _demand(CHANGE, permissions)
-            return self._trust(self._application(match), match["name"], _body(request), create=create)
+            return self._trust(
+                self._application(match), match["name"], _body(request), create=create
+            )
         if method == "PATCH" and (match := PRINCIPAL.fullmatch(path)):
             _demand(CHANGE, permissions)
             return self._upsert_principal(match, _body(request), create=create)
@@ -86,13 +95,17 @@ class Registrations:
             return self._add_principal(_body(request))
         return None
 
-    def _upsert(self, match: re.Match[str], body: dict[str, Any], caller: Principal, *, create: bool) -> Answer:
+    def _upsert(
+        self, match: re.Match[str], body: dict[str, Any], caller: Principal, *, create: bool
+    ) -> Answer:
         application = self._directory.application(_named(match))
         status = 204
         if application is None:
             if not create or match["key"] != "uniqueName":
                 raise errors.no_resource(_named(match))
-            application = self._directory.register(str(body.get("displayName", "")), match["value"], caller)
+            application = self._directory.register(
+                str(body.get("displayName", "")), match["value"], caller
+            )
             status = 201
         _check_application(application, body)
         application.properties.update(body)
@@ -109,18 +122,28 @@ class Registrations:
         application.owners.add(owner)
         return 204, None
 
-    def _trust(self, application: Application, name: str, body: dict[str, Any], *, create: bool) -> Answer:
+    def _trust(
+        self, application: Application, name: str, body: dict[str, Any], *, create: bool
+    ) -> Answer:
         _check_known(body, TRUST_PROPERTIES)
         known = application.trusts.get(name)
         if known is None and not create:
             raise errors.no_resource(name)
         trust = {"name": name, **(known or {}), **body}
-        if not trust.get("issuer") or not trust.get("subject") or len(trust.get("audiences") or ()) != 1:
-            raise errors.bad_request("Property issuer, subject or audiences is missing or has an invalid value.")
+        if (
+            not trust.get("issuer")
+            or not trust.get("subject")
+            or len(trust.get("audiences") or ()) != 1
+        ):
+            raise errors.bad_request(
+                "Property issuer, subject or audiences is missing or has an invalid value."
+            )
         application.trusts[name] = trust
         return (204, None) if known else (201, trust)
 
-    def _upsert_principal(self, match: re.Match[str], body: dict[str, Any], *, create: bool) -> Answer:
+    def _upsert_principal(
+        self, match: re.Match[str], body: dict[str, Any], *, create: bool
+    ) -> Answer:
         _check_known(body, PRINCIPAL_PROPERTIES)
         application = self._directory.application(_named(match))
         if application is None or (application.principal is None and not create):
@@ -128,7 +151,9 @@ class Registrations:
         status = 204 if application.principal else 201
         self._directory.add_service_principal(application)
         application.principal_properties.update(body)
-        return status, self._directory.service_principal(application.app_id) if status == 201 else None  # noqa: PLR2004
+        return status, self._directory.service_principal(
+            application.app_id
+        ) if status == 201 else None  # noqa: PLR2004
 
     def _add_principal(self, body: dict[str, Any]) -> Answer:
         application = self._directory.application(str(body.get("appId", "")))
@@ -149,11 +174,15 @@ class Registrations:
         principal, role = str(body.get("principalId", "")), str(body.get("appRoleId", ""))
         if principal not in self._directory.principals():
             raise errors.no_resource(principal)
-        own = {"approleassignments": principal, "approleassignedto": resource["id"]}[match["list"].lower()]
+        own = {"approleassignments": principal, "approleassignedto": resource["id"]}[
+            match["list"].lower()
+        ]
         if self._directory.service_principal(_named(match))["id"] != own:
             raise errors.bad_request("The object in the address is not the one in the body.")
         if role not in {known["id"] for known in resource["appRoles"]}:
-            raise errors.bad_request(f"Permission being assigned was not found on application '{resource['appId']}'.")
+            raise errors.bad_request(
+                f"Permission being assigned was not found on application '{resource['appId']}'."
+            )
         if any(_same(known, body) for known in self._directory.assignments):
             raise errors.bad_request("Permission being assigned already exists on the object")
         return self._directory.assign(principal, resource, role)
@@ -165,7 +194,9 @@ class Registrations:
         start, size = int(request.query.get("$skiptoken", "0")), self._directory.page_size
         body: dict[str, Any] = {"value": entries[start : start + size]}
         if start + size < len(entries):
-            body["@odata.nextLink"] = f"https://{request.host}{request.path}?$skiptoken={start + size}"
+            body["@odata.nextLink"] = (
+                f"https://{request.host}{request.path}?$skiptoken={start + size}"
+            )
         return body
 
     def _application(self, match: re.Match[str]) -> Application:
@@ -207,7 +238,9 @@ def _check_application(application: Application, body: Mapping[str, Any]) -> Non
     scopes = {scope["id"] for scope in after["api"].get("oauth2PermissionScopes", ())}
     for trusted in after["api"].get("preAuthorizedApplications", ()):
         if not set(trusted["delegatedPermissionIds"]) <= scopes:
-            raise errors.bad_request("Property PreAuthorizedApplication references a permission that does not exist.")
+            raise errors.bad_request(
+                "Property PreAuthorizedApplication references a permission that does not exist."
+            )
     kept = {role["id"] for role in after["appRoles"]}
     if any(role["isEnabled"] and role["id"] not in kept for role in written["appRoles"]):
         raise errors.GraphError(

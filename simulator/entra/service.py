@@ -21,18 +21,30 @@ if TYPE_CHECKING:
     from simulator.world import World
 
 PATH = re.compile(
-    r"/v1\.0/applications(/(?P<id>[^/()]+)|\(appid='(?P<appid>[^']+)'\))?(/(?P<rest>[^/]+))?/?", re.IGNORECASE
+    r"/v1\.0/applications(/(?P<id>[^/()]+)|\(appid='(?P<appid>[^']+)'\))?(/(?P<rest>[^/]+))?/?",
+    re.IGNORECASE,
 )
 FILTER = re.compile(r"appId eq '(?P<appid>[^']+)'", re.IGNORECASE)
 KNOWN = re.compile(r"/v1\.0/(applications|servicePrincipals|me)\b.*", re.IGNORECASE)
 READERS = frozenset(
-    {"Application.Read.All", "Application.ReadWrite.OwnedBy", "Application.ReadWrite.All", "Directory.Read.All"}
+    {
+        "Application.Read.All",
+        "Application.ReadWrite.OwnedBy",
+        "Application.ReadWrite.All",
+        "Directory.Read.All",
+    }
 )
 OWNED, EVERY = "Application.ReadWrite.OwnedBy", "Application.ReadWrite.All"
 GRAPH_ID = "00000003-0000-0000-c000-000000000000"
 SUCCESS_TYPE = "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8"
 DIAGNOSTIC = {
-    "ServerInfo": {"DataCenter": "West Europe", "Slice": "E", "Ring": "5", "ScaleUnit": "001", "RoleInstance": "AM2"}
+    "ServerInfo": {
+        "DataCenter": "West Europe",
+        "Slice": "E",
+        "Ring": "5",
+        "ScaleUnit": "001",
+        "RoleInstance": "AM2",
+    }
 }
 
 
@@ -59,7 +71,9 @@ class GraphService:
             return self._answer(refusal.status, refusal.body(date, request_id), headers, request_id)
         if body is None:
             return self._answer(204, None, {}, request_id)
-        return self._answer(status, body, {"Content-Type": SUCCESS_TYPE, "odata-version": "4.0"} | more, request_id)
+        return self._answer(
+            status, body, {"Content-Type": SUCCESS_TYPE, "odata-version": "4.0"} | more, request_id
+        )
 
     def _answer(self, status: int, body: Any, headers: dict[str, str], request_id: str) -> Response:
         common = {
@@ -72,17 +86,26 @@ class GraphService:
             "x-ms-resource-unit": "1",
         }
         compressed = {} if body is None else {"vary": "Accept-Encoding"}
-        return Response(status, common | compressed | headers, b"" if body is None else json.dumps(body).encode())
+        return Response(
+            status,
+            common | compressed | headers,
+            b"" if body is None else json.dumps(body).encode(),
+        )
 
     def _challenge(self, refusal: errors.GraphError) -> dict[str, str]:
         if refusal.status != 401:  # noqa: PLR2004
             return {}
         authority = f"https://{self._world.domains.login}/common/oauth2/authorize"
-        return {"WWW-Authenticate": f'Bearer realm="", authorization_uri="{authority}", client_id="{GRAPH_ID}"'}
+        return {
+            "WWW-Authenticate": f'Bearer realm="", authorization_uri="{authority}", client_id="{GRAPH_ID}"'
+        }
 
     def _serve(self, request: Request) -> tuple[int, Any, dict[str, str]]:
         caller = self._authenticated(request)
-        permissions = {*self._world.identities.app_roles.get(caller.oid, ()), *caller.scopes.split()}
+        permissions = {
+            *self._world.identities.app_roles.get(caller.oid, ()),
+            *caller.scopes.split(),
+        }
         if not KNOWN.fullmatch(request.path):
             raise errors.no_segment(request.path.strip("/").rpartition("/")[2])
         if not permissions & READERS:
@@ -91,7 +114,9 @@ class GraphService:
             return (*answer, {})
         return 200, *self._look_or_act(request, caller, permissions)
 
-    def _look_or_act(self, request: Request, caller: Principal, permissions: set[str]) -> tuple[Any, dict[str, str]]:
+    def _look_or_act(
+        self, request: Request, caller: Principal, permissions: set[str]
+    ) -> tuple[Any, dict[str, str]]:
         match, owned = PATH.fullmatch(request.path), OWNED_PATH.fullmatch(request.path)
         if match is None and owned is None:
             raise errors.no_segment(request.path.strip("/").rpartition("/")[2])
@@ -101,8 +126,13 @@ class GraphService:
         if match["id"] is None and match["appid"] is None:
             return self._list(request), {}
         application = self._application(match["id"], match["appid"], caller)
-        if request.method == "POST" and (match["rest"] or "").lower() in ("addpassword", "removepassword"):
-            if EVERY not in permissions and not (OWNED in permissions and caller.oid in application.owners):
+        if request.method == "POST" and (match["rest"] or "").lower() in (
+            "addpassword",
+            "removepassword",
+        ):
+            if EVERY not in permissions and not (
+                OWNED in permissions and caller.oid in application.owners
+            ):
                 raise errors.denied()
             return self._act(request, match["rest"].lower(), application)
         return self._read(request, match["rest"], application), {}
@@ -111,19 +141,25 @@ class GraphService:
         token = bearer(request.header("authorization"))
         if token is None:
             raise errors.no_token()
-        result = self._world.identities.examine(token, f"https://{self._world.domains.graph}", GRAPH_ID)
+        result = self._world.identities.examine(
+            token, f"https://{self._world.domains.graph}", GRAPH_ID
+        )
         if not isinstance(result, Principal):
             raise errors.bad_token(result)
         return result
 
-    def _application(self, object_id: str | None, app_id: str | None, caller: Principal) -> Application:
+    def _application(
+        self, object_id: str | None, app_id: str | None, caller: Principal
+    ) -> Application:
         by_app_id = self._directory.applications.get((app_id or "").lower())
         application = self._directory.find(object_id) if object_id else by_app_id
         if application is None or application.tenant != caller.tenant:
             raise errors.no_resource(object_id or app_id or "")
         return application
 
-    def _act(self, request: Request, action: str, application: Application) -> tuple[Any, dict[str, str]]:
+    def _act(
+        self, request: Request, action: str, application: Application
+    ) -> tuple[Any, dict[str, str]]:
         if action == "removepassword":
             self._passwords.remove(application, request.body)
             return None, {}
@@ -137,16 +173,21 @@ class GraphService:
             raise errors.no_segment(rest or "")
         if rest == "owners":
             return self._context("directoryObjects") | self._owners(request, application)
-        return self._context("applications/$entity") | shapes.selected(request, self._written(application))
+        return self._context("applications/$entity") | shapes.selected(
+            request, self._written(application)
+        )
 
     def _owners(self, request: Request, application: Application) -> dict[str, Any]:
         start, size = int(request.query.get("$skiptoken", "0")), self._directory.page_size
         owners = [
-            {"@odata.type": "#microsoft.graph.servicePrincipal", "id": owner} for owner in sorted(application.owners)
+            {"@odata.type": "#microsoft.graph.servicePrincipal", "id": owner}
+            for owner in sorted(application.owners)
         ]
         body: dict[str, Any] = {"value": owners[start : start + size]}
         if start + size < len(owners):
-            body["@odata.nextLink"] = f"https://{request.host}{request.path}?$skiptoken={start + size}"
+            body["@odata.nextLink"] = (
+                f"https://{request.host}{request.path}?$skiptoken={start + size}"
+            )
         return body
 
     def _list(self, request: Request) -> dict[str, Any]:
@@ -159,7 +200,9 @@ class GraphService:
         }
 
     def _written(self, application: Application) -> dict[str, Any]:
-        return shapes.application(application, application.passwords(self._directory.seen_by_graph()))
+        return shapes.application(
+            application, application.passwords(self._directory.seen_by_graph())
+        )
 
     def _context(self, of: str) -> dict[str, Any]:
         return {"@odata.context": f"https://{self._world.domains.graph}/v1.0/$metadata#{of}"}

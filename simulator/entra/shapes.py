@@ -43,7 +43,9 @@ def selected(request: Request, body: dict[str, Any]) -> dict[str, Any]:
     names = [name.strip() for name in request.query.get("$select", "").split(",") if name.strip()]
     for name in names:
         if name not in body:
-            raise errors.bad_request(f"Could not find a property named '{name}' on type 'microsoft.graph.application'.")
+            raise errors.bad_request(
+                f"Could not find a property named '{name}' on type 'microsoft.graph.application'."
+            )
     return {name: body[name] for name in names} if names else body
 
 
@@ -79,7 +81,9 @@ def _application(app: Application, passwords: Iterable[Password]) -> dict[str, A
             "preAuthorizedApplications": [],
         },
         "appRoles": [],
-        "info": dict.fromkeys(("logoUrl", "marketingUrl", "privacyStatementUrl", "supportUrl", "termsOfServiceUrl")),
+        "info": dict.fromkeys(
+            ("logoUrl", "marketingUrl", "privacyStatementUrl", "supportUrl", "termsOfServiceUrl")
+        ),
         "keyCredentials": [],
         "parentalControlSettings": {"countriesBlockedForMinors": [], "legalAgeGroupRule": "Allow"},
         "passwordCredentials": [password(secret) for secret in passwords],
@@ -90,7 +94,10 @@ def _application(app: Application, passwords: Iterable[Password]) -> dict[str, A
             "homePageUrl": None,
             "logoutUrl": None,
             "redirectUris": [],
-            "implicitGrantSettings": {"enableAccessTokenIssuance": False, "enableIdTokenIssuance": False},
+            "implicitGrantSettings": {
+                "enableAccessTokenIssuance": False,
+                "enableIdTokenIssuance": False,
+            },
         },
         "spa": {"redirectUris": []},
     }

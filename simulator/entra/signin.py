@@ -45,18 +45,29 @@ class TokenEndpoint:
     def answer(self, tenant: str, request: Request) -> Response:
         """Answer one request for a token."""
         try:
-            token = self._token(tenant, dict(parse_qsl(request.body.decode(errors="replace"), keep_blank_values=True)))
+            token = self._token(
+                tenant,
+                dict(parse_qsl(request.body.decode(errors="replace"), keep_blank_values=True)),
+            )
         except SignInError as refusal:
             return self._refused(refusal)
         life = int(self._world.identities.life.total_seconds())
-        body = {"token_type": "Bearer", "expires_in": life, "ext_expires_in": life, "access_token": token}
+        body = {
+            "token_type": "Bearer",
+            "expires_in": life,
+            "ext_expires_in": life,
+            "access_token": token,
+        }
         return Response(200, NO_STORE, json.dumps(body).encode())
 
     def _token(self, tenant: str, form: dict[str, str]) -> str:
         for name in NEEDED:
             if not form.get(name):
                 raise SignInError(
-                    400, "invalid_request", 900144, f"The request body must contain the following parameter: '{name}'."
+                    400,
+                    "invalid_request",
+                    900144,
+                    f"The request body must contain the following parameter: '{name}'.",
                 )
         if form["grant_type"] != "client_credentials":
             raise SignInError(
@@ -67,7 +78,10 @@ class TokenEndpoint:
             )
         if not form["scope"].endswith("/.default"):
             raise SignInError(
-                400, "invalid_scope", 1002012, f"The provided value for scope {form['scope']} is not valid."
+                400,
+                "invalid_scope",
+                1002012,
+                f"The provided value for scope {form['scope']} is not valid.",
             )
         application = self._application(tenant, form["client_id"])
         self._check_secret(application, form["client_secret"])
@@ -102,7 +116,10 @@ class TokenEndpoint:
             )
         if application.disabled:
             raise SignInError(
-                400, "unauthorized_client", 7000112, f"Application '{client_id}'({application.name}) is disabled."
+                400,
+                "unauthorized_client",
+                7000112,
+                f"Application '{client_id}'({application.name}) is disabled.",
             )
         return application
 
@@ -128,7 +145,9 @@ class TokenEndpoint:
             )
 
     def _refused(self, refusal: SignInError) -> Response:
-        trace, correlation = (str(uuid.UUID(bytes=self._world.entropy(16), version=4)) for _ in range(2))
+        trace, correlation = (
+            str(uuid.UUID(bytes=self._world.entropy(16), version=4)) for _ in range(2)
+        )
         now = f"{self._world.now():%Y-%m-%d %H:%M:%SZ}"
         body: dict[str, Any] = {
             "error": refusal.error,

@@ -39,7 +39,14 @@ async def describe(app: AppFolder) -> None:
 
     """
     worker = await Worker.specialise(app, os.environ)
-    print(json.dumps([{"name": function.name, "bindings": function.bindings} for function in worker.functions]))
+    print(
+        json.dumps(
+            [
+                {"name": function.name, "bindings": function.bindings}
+                for function in worker.functions
+            ]
+        )
+    )
     worker.process.kill()
     await worker.process.gone()
 
@@ -55,7 +62,9 @@ async def run(args: argparse.Namespace) -> None:
     async with Storage() as storage:
 
         async def make() -> Host:
-            supervisor = Supervisor(AppFolder.at(args.app), options.limits, one_process=options.one_process)
+            supervisor = Supervisor(
+                AppFolder.at(args.app), options.limits, one_process=options.one_process
+            )
             await supervisor.index()
             return Host(supervisor, storage)
 
@@ -114,7 +123,9 @@ def main() -> int:
     cannot be loaded.
     """
     args = parse_args(sys.argv[1:], __doc__ or "")
-    logging.basicConfig(level=args.log_level, format="[%(asctime)s] %(name)s: %(message)s", stream=sys.stderr)
+    logging.basicConfig(
+        level=args.log_level, format="[%(asctime)s] %(name)s: %(message)s", stream=sys.stderr
+    )
     logging.getLogger("azure").setLevel(logging.WARNING)
     if args.describe:
         # The output of an app that fails to load is part of the answer.

@@ -37,7 +37,9 @@ class Admin:
         """List the indexed functions."""
         if not self._keys.allow("admin", given_key(request)):
             return web.Response(status=401)
-        listed = [{"name": f.name, "config": {"bindings": f.bindings}} for f in self._host().functions]
+        listed = [
+            {"name": f.name, "config": {"bindings": f.bindings}} for f in self._host().functions
+        ]
         return web.json_response(listed)
 
     async def run(self, request: web.Request) -> web.Response:
@@ -64,4 +66,8 @@ class Admin:
             monitor = self._host().listeners.monitor(function)
             return timer_data(await monitor.read() if monitor else None)
         payload = json.loads(body or b"{}").get("input") or ""
-        return TypedData(json=payload) if function.kind == "eventgridtrigger" else TypedData(string=payload)
+        return (
+            TypedData(json=payload)
+            if function.kind == "eventgridtrigger"
+            else TypedData(string=payload)
+        )

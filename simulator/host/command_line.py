@@ -17,12 +17,22 @@ _DEFAULTS = Limits()
 def parse_args(argv: Sequence[str], description: str) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m simulator.host", description=description)
-    parser.add_argument("--app", type=Path, default=Path(), help="folder of function_app.py and host.json")
+    parser.add_argument(
+        "--app", type=Path, default=Path(), help="folder of function_app.py and host.json"
+    )
     parser.add_argument("--port", type=int, default=7071, help="0 takes a free one")
-    parser.add_argument("--describe", action="store_true", help="print the functions as JSON, and end")
-    parser.add_argument("--worker-only", action="store_true", help="no listeners, but POST /invoke for somebody else's")
+    parser.add_argument(
+        "--describe", action="store_true", help="print the functions as JSON, and end"
+    )
+    parser.add_argument(
+        "--worker-only",
+        action="store_true",
+        help="no listeners, but POST /invoke for somebody else's",
+    )
     parser.add_argument("--log-level", default="INFO", help="of what goes to stderr")
-    parser.add_argument("--traces", type=Path, help="file for what Application Insights would get of the host's log")
+    parser.add_argument(
+        "--traces", type=Path, help="file for what Application Insights would get of the host's log"
+    )
     _add_keys(parser)
     _add_strictness(parser)
     return parser.parse_args(argv)
@@ -37,8 +47,12 @@ def _add_keys(parser: argparse.ArgumentParser) -> None:
 
 def _add_strictness(parser: argparse.ArgumentParser) -> None:
     strict = parser.add_argument_group("strictness", "what is left out is as on Flex Consumption")
-    strict.add_argument("--processes", choices=("group", "one"), default="group", help="a worker a function group")
-    strict.add_argument("--http-concurrency", type=int, default=_DEFAULTS.http_concurrency, metavar="N")
+    strict.add_argument(
+        "--processes", choices=("group", "one"), default="group", help="a worker a function group"
+    )
+    strict.add_argument(
+        "--http-concurrency", type=int, default=_DEFAULTS.http_concurrency, metavar="N"
+    )
     strict.add_argument("--http-seconds", type=float, default=_DEFAULTS.http_timeout, metavar="S")
     strict.add_argument("--stop-seconds", type=float, default=_DEFAULTS.stop_phase, metavar="S")
     strict.add_argument(
@@ -62,7 +76,13 @@ class Options:
     def of(cls, args: argparse.Namespace) -> Options:
         """Read the parsed options."""
         limits = Limits(
-            http_concurrency=args.http_concurrency, http_timeout=args.http_seconds, stop_phase=args.stop_seconds
+            http_concurrency=args.http_concurrency,
+            http_timeout=args.http_seconds,
+            stop_phase=args.stop_seconds,
         )
         keys = {"default": args.key, "master": args.master_key, "system": args.system_key}
-        return cls(limits, Keys(**{name: key for name, key in keys.items() if key}), args.processes == "one")
+        return cls(
+            limits,
+            Keys(**{name: key for name, key in keys.items() if key}),
+            args.processes == "one",
+        )

@@ -27,7 +27,9 @@ def describe_app(app_dir: Path, env: Mapping[str, str] | None = None) -> list[di
     return asyncio.run(describe_app_async(app_dir, env))
 
 
-async def describe_app_async(app_dir: Path, env: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
+async def describe_app_async(
+    app_dir: Path, env: Mapping[str, str] | None = None
+) -> list[dict[str, Any]]:
     """Do the same inside a running event loop."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,

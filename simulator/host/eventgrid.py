@@ -64,11 +64,16 @@ class EventGridWebhook:
             return web.Response(status=500)
         return await self._deliver(function, events, request.headers.get("traceparent", ""))
 
-    async def _deliver(self, function: Function, events: list[dict[str, Any]], traceparent: str) -> web.Response:
+    async def _deliver(
+        self, function: Function, events: list[dict[str, Any]], traceparent: str
+    ) -> web.Response:
         outcomes = await asyncio.gather(
             *(
                 self._host().invoke(
-                    function, TypedData(json=json.dumps(_rewritten(event))), _metadata(event, function), traceparent
+                    function,
+                    TypedData(json=json.dumps(_rewritten(event))),
+                    _metadata(event, function),
+                    traceparent,
                 )
                 for event in events
             )

@@ -23,7 +23,9 @@ class Function:
     @property
     def trigger(self) -> Mapping[str, Any]:
         """The binding that starts the function."""
-        return next(binding for binding in self.bindings if binding["type"].lower().endswith("trigger"))
+        return next(
+            binding for binding in self.bindings if binding["type"].lower().endswith("trigger")
+        )
 
     @property
     def kind(self) -> str:
@@ -32,4 +34,8 @@ class Function:
 
     def output(self, name: str) -> Mapping[str, Any]:
         """Return the output binding of this name; $return is the function's return value."""
-        return next(binding for binding in self.bindings if binding["name"] == name and binding["direction"] == "OUT")
+        return next(
+            binding
+            for binding in self.bindings
+            if binding["name"] == name and binding["direction"] == "OUT"
+        )

@@ -66,11 +66,17 @@ class GroupWorker:
                 self._started_before = True
                 self._worker = await start(self._app, self._environ, self._limits.start)
                 self._watch(self._worker)
-                _log.info("python process with Id=%s started for %s", self._worker.process.pid, self.name)
+                _log.info(
+                    "python process with Id=%s started for %s", self._worker.process.pid, self.name
+                )
             return self._worker
 
     async def invoke(
-        self, function: Function, data: TypedData, metadata: Mapping[str, Any] | None, traceparent: str
+        self,
+        function: Function,
+        data: TypedData,
+        metadata: Mapping[str, Any] | None,
+        traceparent: str,
     ) -> Outcome:
         """Run a function.
 
@@ -100,10 +106,14 @@ class GroupWorker:
 
     def _timed_out(self, function: Function, worker: Worker) -> Outcome:
         seconds = self._limits.function_timeout
-        _log.error("Timeout value of %s s was exceeded by function: Functions.%s", seconds, function.name)
+        _log.error(
+            "Timeout value of %s s was exceeded by function: Functions.%s", seconds, function.name
+        )
         _log.warning("A function timeout has occurred. Restarting worker process of %s.", self.name)
         self._end(worker)
-        return Outcome(error=f"Timeout value of {seconds} s was exceeded by function: Functions.{function.name}.")
+        return Outcome(
+            error=f"Timeout value of {seconds} s was exceeded by function: Functions.{function.name}."
+        )
 
     def _end(self, worker: Worker) -> None:
         self._ends.add(worker.process.pid)
@@ -121,7 +131,10 @@ class GroupWorker:
             return
         code = await worker.process.gone()
         _log.error(
-            "Language Worker Process exited. Pid=%s, exit code %s, group %s.", worker.process.pid, code, self.name
+            "Language Worker Process exited. Pid=%s, exit code %s, group %s.",
+            worker.process.pid,
+            code,
+            self.name,
         )
         self._count_death()
 

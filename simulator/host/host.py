@@ -93,7 +93,11 @@ class Host:
         return next((function for known, function in names if known == target), None)
 
     async def invoke(
-        self, function: Function, data: TypedData, metadata: Mapping[str, Any] | None = None, traceparent: str = ""
+        self,
+        function: Function,
+        data: TypedData,
+        metadata: Mapping[str, Any] | None = None,
+        traceparent: str = "",
     ) -> Outcome:
         """Run a function and write its outputs; a failing output fails the invocation.
 
@@ -112,7 +116,11 @@ class Host:
         return await asyncio.shield(task)
 
     def _begin(
-        self, function: Function, data: TypedData, metadata: Mapping[str, Any] | None, traceparent: str
+        self,
+        function: Function,
+        data: TypedData,
+        metadata: Mapping[str, Any] | None,
+        traceparent: str,
     ) -> asyncio.Task[Outcome]:
         task = asyncio.create_task(self._invoke(function, data, metadata, traceparent))
         self._running.add(task)
@@ -120,7 +128,11 @@ class Host:
         return task
 
     async def _invoke(
-        self, function: Function, data: TypedData, metadata: Mapping[str, Any] | None, traceparent: str
+        self,
+        function: Function,
+        data: TypedData,
+        metadata: Mapping[str, Any] | None,
+        traceparent: str,
     ) -> Outcome:
         outcome = await self.supervisor.invoke(function, data, metadata, traceparent)
         if not outcome.ok:

@@ -25,7 +25,9 @@ _RESERVED = ("admin", "runtime")
 _BUNDLE = "Microsoft.Azure.Functions.ExtensionBundle"
 
 
-def runnable(functions: Iterable[Function], host_file: HostFile) -> tuple[list[Function], dict[str, str]]:
+def runnable(
+    functions: Iterable[Function], host_file: HostFile
+) -> tuple[list[Function], dict[str, str]]:
     """Return the functions that the host runs, and the reason for each one that it rejects."""
     accepted: list[Function] = []
     refused: dict[str, str] = {}
@@ -62,7 +64,9 @@ def has_bundle(host_file: HostFile) -> bool:
 
 
 def _not_built_in(function: Function) -> list[str]:
-    return [binding["type"] for binding in function.bindings if binding["type"].lower() not in _BUILT_IN]
+    return [
+        binding["type"] for binding in function.bindings if binding["type"].lower() not in _BUILT_IN
+    ]
 
 
 def _binding_problems(bindings: Iterable[Mapping[str, Any]]) -> Iterator[str]:
@@ -92,5 +96,8 @@ def _route_problems(function: Function, accepted: list[Function]) -> Iterator[st
 def _conflict(function: Function, other: Function) -> bool:
     if template_of(function).lower() != template_of(other).lower():
         return False
-    methods, others = ({str(name).upper() for name in item.trigger.get("methods") or []} for item in (function, other))
+    methods, others = (
+        {str(name).upper() for name in item.trigger.get("methods") or []}
+        for item in (function, other)
+    )
     return not methods or not others or bool(methods & others)

@@ -29,7 +29,9 @@ class Keys:
     def __post_init__(self) -> None:
         every = [self.default, self.master, self.system, *self.functions.values()]
         if len(set(every)) < len(every):
-            raise ValueError("two keys are the same: give the host key, the master key and the system key apart.")
+            raise ValueError(
+                "two keys are the same: give the host key, the master key and the system key apart."
+            )
 
     def allow(self, level: str, presented: str | None, function: str = "") -> bool:
         """Return whether a key permits access at this level.

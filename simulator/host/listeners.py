@@ -85,13 +85,19 @@ class Listeners:
         """
         trigger = function.trigger
         unmonitored = trigger.get("useMonitor") is False
-        if unmonitored or Schedule(resolve(trigger["schedule"])).is_shorter_than_a_minute(datetime.now(UTC)):
+        if unmonitored or Schedule(resolve(trigger["schedule"])).is_shorter_than_a_minute(
+            datetime.now(UTC)
+        ):
             return None
-        return ScheduleMonitor(self._storage.blobs(), os.environ.get(_HOST_ID, "local"), function.name)
+        return ScheduleMonitor(
+            self._storage.blobs(), os.environ.get(_HOST_ID, "local"), function.name
+        )
 
     async def _recycle(self, group: str) -> None:
         members = [function for function in self._functions if group_of(function) == group]
-        for listener, _ in [self._active[member.name] for member in members if member.name in self._active]:
+        for listener, _ in [
+            self._active[member.name] for member in members if member.name in self._active
+        ]:
             await listener.stop()
         for member in members:
             self._start(member)
@@ -100,7 +106,9 @@ class Listeners:
         try:
             listener = self._make(function)
         except SettingError as error:
-            _log.error("Function '%s' failed indexing and will be disabled: %s", function.name, error)
+            _log.error(
+                "Function '%s' failed indexing and will be disabled: %s", function.name, error
+            )
             return
         if listener:
             task = asyncio.create_task(listener.listen(), name=f"listener of {function.name}")
@@ -142,4 +150,8 @@ class Listeners:
         except UnicodeDecodeError as error:
             _log.error("Exception binding parameter '%s': %s", function.trigger["name"], error)
             return False
-        return (await self._invoke(function, data, messages.metadata(message, body, data, function.name))).ok
+        return (
+            await self._invoke(
+                function, data, messages.metadata(message, body, data, function.name)
+            )
+        ).ok

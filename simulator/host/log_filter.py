@@ -43,6 +43,10 @@ class TracesView(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Append one record."""
         if reaches_traces(record.name, open_telemetry=self._open_telemetry()):
-            row = {"category": record.name, "severity": record.levelname, "message": record.getMessage()}
+            row = {
+                "category": record.name,
+                "severity": record.levelname,
+                "message": record.getMessage(),
+            }
             with self._path.open("a", encoding="utf-8") as view:
                 view.write(json.dumps(row) + "\n")

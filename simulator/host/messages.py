@@ -57,7 +57,9 @@ def to_data(body: bytes, data_type: str) -> TypedData:
 
     Raises UnicodeDecodeError if the text is not UTF-8.
     """
-    return TypedData(bytes=body) if data_type.lower() == "binary" else TypedData(string=body.decode())
+    return (
+        TypedData(bytes=body) if data_type.lower() == "binary" else TypedData(string=body.decode())
+    )
 
 
 def metadata(message: Message, body: bytes, data: TypedData, function: str) -> dict[str, Any]:
@@ -93,7 +95,11 @@ def _text(body: bytes) -> str | None:
 def system_metadata(function: str) -> dict[str, str]:
     """Return the `sys` entry that every invocation's metadata has."""
     now = datetime.now(UTC)
-    return {"MethodName": function, "UtcNow": f"{now:%Y-%m-%dT%H:%M:%S.%f}0Z", "RandGuid": str(uuid.uuid4())}
+    return {
+        "MethodName": function,
+        "UtcNow": f"{now:%Y-%m-%dT%H:%M:%S.%f}0Z",
+        "RandGuid": str(uuid.uuid4()),
+    }
 
 
 def _overlay(entries: dict[str, Any], name: str, value: Any) -> None:
@@ -110,7 +116,11 @@ def _properties(text: str) -> dict[str, Any]:
         properties = json.loads(text)
     except ValueError:
         return {}
-    return {name: _plain(value) for name, value in properties.items() if not isinstance(value, list | None)}
+    return {
+        name: _plain(value)
+        for name, value in properties.items()
+        if not isinstance(value, list | None)
+    }
 
 
 def _plain(value: Any) -> Any:

@@ -21,7 +21,9 @@ class OutputWriter:
     `written` is called for each queue that got a message.
     """
 
-    def __init__(self, storage: Storage, written: Callable[[str], None], *, is_base64: bool) -> None:
+    def __init__(
+        self, storage: Storage, written: Callable[[str], None], *, is_base64: bool
+    ) -> None:
         self._storage = storage
         self._written = written
         self._is_base64 = is_base64
@@ -35,7 +37,9 @@ class OutputWriter:
         values = dict(outcome.outputs)
         if outcome.returned is not None and function.kind != "httptrigger":
             values["$return"] = outcome.returned
-        await asyncio.gather(*(self._write(function, name, value) for name, value in values.items()))
+        await asyncio.gather(
+            *(self._write(function, name, value) for name, value in values.items())
+        )
 
     async def _write(self, function: Function, name: str, value: TypedData) -> None:
         binding = function.output(name)

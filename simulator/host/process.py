@@ -33,7 +33,9 @@ class WorkerProcess:
     `on_log` is called with each log message, `on_print` with each line and its stream's name.
     """
 
-    def __init__(self, process: Process, streams: tuple[asyncio.StreamReader, asyncio.StreamWriter]) -> None:
+    def __init__(
+        self, process: Process, streams: tuple[asyncio.StreamReader, asyncio.StreamWriter]
+    ) -> None:
         self._process = process
         self._reader, self._writer = streams
         self._answers: dict[int, asyncio.Future[dict[str, Any]]] = {}
@@ -43,13 +45,24 @@ class WorkerProcess:
 
     @classmethod
     async def spawn(
-        cls, environment: Mapping[str, str], folder: Path, on_log: Listener, on_print: Callable[[str, str], None]
+        cls,
+        environment: Mapping[str, str],
+        folder: Path,
+        on_log: Listener,
+        on_print: Callable[[str, str], None],
     ) -> Self:
         """Start a process in a folder, with an environment."""
         ours, theirs = socket.socketpair()
         with theirs:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-I", "-S", str(WORKER_SCRIPT), "--channel", str(theirs.fileno())),
+                *(
+                    sys.executable,
+                    "-I",
+                    "-S",
+                    str(WORKER_SCRIPT),
+                    "--channel",
+                    str(theirs.fileno()),
+                ),
                 *("--uvloop", str(OF_THIS_PROCESS), "--loopback", str(LOOPBACK_SCRIPT)),
                 stdout=PIPE,
                 stderr=PIPE,
@@ -125,6 +138,8 @@ class WorkerProcess:
         return f"python exited with code {self._process.returncode}"
 
 
-async def _pump(stream: asyncio.StreamReader, name: str, on_print: Callable[[str, str], None]) -> None:
+async def _pump(
+    stream: asyncio.StreamReader, name: str, on_print: Callable[[str, str], None]
+) -> None:
     while line := await stream.readline():
         on_print(name, line.decode(errors="replace").rstrip("\n"))

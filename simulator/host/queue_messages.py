@@ -57,7 +57,9 @@ class Lease:
         if self._poison is None:
             return
         if self.message.dequeue_count >= max_dequeue_count:
-            await self.move_to_poison(f"Message has reached MaxDequeueCount of {max_dequeue_count}.")
+            await self.move_to_poison(
+                f"Message has reached MaxDequeueCount of {max_dequeue_count}."
+            )
             return
         with contextlib.suppress(ResourceNotFoundError):
             await self._show_after(visibility_timeout)
@@ -77,7 +79,10 @@ class Lease:
 
     async def _show_after(self, seconds: float) -> None:
         updated = await self._queue.update_message(
-            self.message.id, self._receipt, visibility_timeout=int(seconds), content=self.message.content
+            self.message.id,
+            self._receipt,
+            visibility_timeout=int(seconds),
+            content=self.message.content,
         )
         self._receipt = str(updated.pop_receipt)
 

@@ -37,17 +37,25 @@ class QueueOptions:
         development = os.environ.get("AZURE_FUNCTIONS_ENVIRONMENT") == "Development"
         return cls(
             batch_size=batch,
-            new_batch_threshold=int(option("newBatchThreshold", batch // 2 * (os.cpu_count() or 1))),
+            new_batch_threshold=int(
+                option("newBatchThreshold", batch // 2 * (os.cpu_count() or 1))
+            ),
             max_dequeue_count=int(option("maxDequeueCount", 5)),
-            visibility_timeout=parse_timespan(option("visibilityTimeout", "00:00:00")).total_seconds(),
-            longest_poll=_seconds(option("maxPollingInterval", "00:00:02" if development else "00:01:00")),
+            visibility_timeout=parse_timespan(
+                option("visibilityTimeout", "00:00:00")
+            ).total_seconds(),
+            longest_poll=_seconds(
+                option("maxPollingInterval", "00:00:02" if development else "00:01:00")
+            ),
             is_base64=str(option("messageEncoding", "base64")).lower() != "none",
         )
 
 
 def _seconds(interval: str | int) -> float:
     # A bare number means milliseconds, as in version 1 of host.json.
-    return interval / 1000 if isinstance(interval, int) else parse_timespan(interval).total_seconds()
+    return (
+        interval / 1000 if isinstance(interval, int) else parse_timespan(interval).total_seconds()
+    )
 
 
 class Backoff:

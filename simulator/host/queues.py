@@ -40,7 +40,9 @@ class QueueListener:
     `run` calls the function with a message and returns whether it succeeded.
     """
 
-    def __init__(self, queue: QueueClient, poison: QueueClient | None, options: QueueOptions, run: Run) -> None:
+    def __init__(
+        self, queue: QueueClient, poison: QueueClient | None, options: QueueOptions, run: Run
+    ) -> None:
         self.queue_name = str(queue.queue_name)
         self._queue = queue
         self._poison = poison
@@ -87,14 +89,17 @@ class QueueListener:
             _log.warning("Polling queue '%s' failed: %s", self.queue_name, error)
             return False
         for item in received:
-            task = asyncio.create_task(self._process(Lease(_message(item), self._queue, self._poison)))
+            task = asyncio.create_task(
+                self._process(Lease(_message(item), self._queue, self._poison))
+            )
             self._running.add(task)
             task.add_done_callback(self._running.discard)
         return bool(received)
 
     async def _receive(self) -> list[QueueMessage]:
         pages = self._queue.receive_messages(
-            messages_per_page=min(self._options.batch_size, 32), visibility_timeout=INVISIBLE_WHILE_RUNNING
+            messages_per_page=min(self._options.batch_size, 32),
+            visibility_timeout=INVISIBLE_WHILE_RUNNING,
         ).by_page()
         async for page in pages:
             return [message async for message in page]

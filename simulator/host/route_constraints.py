@@ -45,8 +45,12 @@ _CHECKS: dict[str, Callable[[str, list[str]], bool]] = {
     "maxlength": lambda text, arguments: len(text) <= int(arguments[0]),
     "min": lambda text, arguments: text.lstrip("-").isdigit() and int(text) >= int(arguments[0]),
     "max": lambda text, arguments: text.lstrip("-").isdigit() and int(text) <= int(arguments[0]),
-    "range": lambda text, arguments: text.lstrip("-").isdigit() and _is_between(int(text), arguments),
-    "regex": lambda text, arguments: re.search(",".join(arguments), text, re.IGNORECASE) is not None,
+    "range": lambda text, arguments: (
+        text.lstrip("-").isdigit() and _is_between(int(text), arguments)
+    ),
+    "regex": lambda text, arguments: (
+        re.search(",".join(arguments), text, re.IGNORECASE) is not None
+    ),
 }
 
 

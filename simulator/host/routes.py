@@ -59,7 +59,9 @@ class Route:
         if not match:
             return None
         values = {}
-        for (_, name, constraints, _), value in zip(_PARAMETER.findall(self.template), match.groups(), strict=True):
+        for (_, name, constraints, _), value in zip(
+            _PARAMETER.findall(self.template), match.groups(), strict=True
+        ):
             if value is None:
                 continue
             if not satisfies(value, constraints):
@@ -88,5 +90,7 @@ def _segment(part: str) -> str:
 
 def all_routes(functions: Iterable[Function], prefix: str) -> list[Route]:
     """Return the routes of all HTTP triggers, most specific first."""
-    routes = [Route.of(function, prefix) for function in functions if function.kind == "httptrigger"]
+    routes = [
+        Route.of(function, prefix) for function in functions if function.kind == "httptrigger"
+    ]
     return sorted(routes, key=lambda route: route.precedence)

@@ -73,7 +73,9 @@ class ScheduleMonitor:
 
     def __init__(self, service: BlobServiceClient, host_id: str, function: str) -> None:
         self._container = service.get_container_client(_CONTAINER)
-        self._blob = self._container.get_blob_client(f"timers/{host_id}/Host.Functions.{function}/status")
+        self._blob = self._container.get_blob_client(
+            f"timers/{host_id}/Host.Functions.{function}/status"
+        )
 
     async def read(self) -> ScheduleStatus | None:
         """Return the last stored status; None if nothing is stored."""

@@ -57,7 +57,9 @@ def resolve(text: str, environ: Mapping[str, str] = os.environ) -> str:
 
     def value(match: re.Match[str]) -> str:
         if match[1] not in environ:
-            raise SettingError(f"'{match[0]}' does not resolve to a value: add the app setting {match[1]}.")
+            raise SettingError(
+                f"'{match[0]}' does not resolve to a value: add the app setting {match[1]}."
+            )
         return environ[match[1]]
 
     return _NAME.sub(value, text)
@@ -76,7 +78,11 @@ def parse_timespan(text: str) -> timedelta:
     days, hours, minutes, seconds, fraction = match.groups()
     micros = int((fraction or "0").ljust(6, "0")[:6])
     return timedelta(
-        days=int(days or 0), hours=int(hours), minutes=int(minutes), seconds=int(seconds), microseconds=micros
+        days=int(days or 0),
+        hours=int(hours),
+        minutes=int(minutes),
+        seconds=int(seconds),
+        microseconds=micros,
     )
 
 
@@ -120,7 +126,9 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         if isinstance(value, dict) and isinstance(content.get(known), dict):
             content[known] = _without_duplicates([*content[known].items(), *value.items()])
         elif known in content:
-            raise SettingError(f"host.json: a duplicate key '{name}' was found: leave one of the two.")
+            raise SettingError(
+                f"host.json: a duplicate key '{name}' was found: leave one of the two."
+            )
         else:
             content[name] = value
     return content

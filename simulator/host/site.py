@@ -31,7 +31,9 @@ class Site:
     `deploy` creates a host with the code and the settings of that moment.
     """
 
-    def __init__(self, make: Callable[[], Awaitable[Host]], strategy: UpdateStrategy, *, listens: bool = True) -> None:
+    def __init__(
+        self, make: Callable[[], Awaitable[Host]], strategy: UpdateStrategy, *, listens: bool = True
+    ) -> None:
         self._make, self._strategy, self._listens = make, strategy, listens
         self._host: Host | None = None
         self._draining: set[asyncio.Task[None]] = set()

@@ -39,7 +39,10 @@ class Storage:
         return self
 
     async def __aexit__(
-        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
     ) -> None:
         for client in self._queues.values():
             await client.close()
@@ -79,7 +82,9 @@ class Storage:
         value = self._environ.get(connection) or self._environ.get(f"AzureWebJobs{connection}")
         if value:
             return kind.from_connection_string(value, **_RETRIES)
-        return kind(self._service_uri(connection, service), self._credential(connection), **_RETRIES)
+        return kind(
+            self._service_uri(connection, service), self._credential(connection), **_RETRIES
+        )
 
     def _service_uri(self, connection: str, service: str) -> str:
         uri = self._environ.get(f"{connection}__{service}ServiceUri")
@@ -96,7 +101,9 @@ class Storage:
     def _credential(self, connection: str) -> ManagedIdentityCredential:
         kind = self._environ.get(f"{connection}__credential", _MANAGED_IDENTITY)
         if kind.lower() != _MANAGED_IDENTITY:
-            raise SettingError(f"{connection}__credential is {kind!r}: set it to {_MANAGED_IDENTITY}.")
+            raise SettingError(
+                f"{connection}__credential is {kind!r}: set it to {_MANAGED_IDENTITY}."
+            )
         if connection not in self._credentials:
             from azure.identity.aio import ManagedIdentityCredential
 

@@ -61,7 +61,10 @@ class Supervisor:
             try:
                 worker = await first.worker()
             except IndexingError as error:
-                _log.warning("Removing errored webhost language worker channel for runtime: python. %s", error)
+                _log.warning(
+                    "Removing errored webhost language worker channel for runtime: python. %s",
+                    error,
+                )
                 continue
             accepted, self.refused = runnable(worker.functions, self.host_file)
             self.open_telemetry = worker.open_telemetry
@@ -76,17 +79,30 @@ class Supervisor:
             _log.warning("0 functions found: every call is answered with 404.")
 
     async def invoke(
-        self, function: Function, data: TypedData, metadata: Mapping[str, Any] | None = None, traceparent: str = ""
+        self,
+        function: Function,
+        data: TypedData,
+        metadata: Mapping[str, Any] | None = None,
+        traceparent: str = "",
     ) -> Outcome:
         """Run a function in its group's worker, and log it as the host does."""
         category = logging.getLogger(f"Function.{function.name}")
         category.info("Executing 'Functions.%s'", function.name)
         began = time.monotonic()
-        outcome = await self._group(group_of(function)).invoke(function, data, metadata, traceparent)
+        outcome = await self._group(group_of(function)).invoke(
+            function, data, metadata, traceparent
+        )
         ended, state = time.monotonic(), "Succeeded" if outcome.ok else "Failed"
-        category.info("Executed 'Functions.%s' (%s, Duration=%dms)", function.name, state, (ended - began) * 1000)
+        category.info(
+            "Executed 'Functions.%s' (%s, Duration=%dms)",
+            function.name,
+            state,
+            (ended - began) * 1000,
+        )
         if not outcome.ok:
-            category.error("Exception while executing function: Functions.%s. %s", function.name, outcome.error)
+            category.error(
+                "Exception while executing function: Functions.%s. %s", function.name, outcome.error
+            )
         return outcome
 
     @property
@@ -106,5 +122,7 @@ class Supervisor:
     def _group(self, name: str) -> GroupWorker:
         name = HTTP if self._one_process else name
         if name not in self._groups:
-            self._groups[name] = GroupWorker(name, self.app, self.environ, self.limits, self._recycle, self._clock)
+            self._groups[name] = GroupWorker(
+                name, self.app, self.environ, self.limits, self._recycle, self._clock
+            )
         return self._groups[name]

@@ -37,7 +37,10 @@ def timer_data(status: ScheduleStatus | None, *, past_due: bool = False) -> Type
 
 def timer_metadata(function: str) -> dict[str, Any]:
     """Return a timer invocation's metadata."""
-    return {"TimerTrigger": f"{datetime.now(UTC):%m/%d/%Y %H:%M:%S}", "sys": system_metadata(function)}
+    return {
+        "TimerTrigger": f"{datetime.now(UTC):%m/%d/%Y %H:%M:%S}",
+        "sys": system_metadata(function),
+    }
 
 
 class TimerListener:
@@ -46,7 +49,9 @@ class TimerListener:
     `run` calls it; a failure does not change the schedule.
     """
 
-    def __init__(self, schedule: Schedule, monitor: ScheduleMonitor | None, run: Run, *, run_on_startup: bool) -> None:
+    def __init__(
+        self, schedule: Schedule, monitor: ScheduleMonitor | None, run: Run, *, run_on_startup: bool
+    ) -> None:
         self._schedule = schedule
         self._monitor = monitor
         self._run = run
@@ -84,12 +89,17 @@ class TimerListener:
         return status, now > status.next
 
     async def _wait_until(self, moment: datetime) -> bool:
-        while not self._stopping.is_set() and (seconds := (moment - datetime.now(UTC)).total_seconds()) > 0:
+        while (
+            not self._stopping.is_set()
+            and (seconds := (moment - datetime.now(UTC)).total_seconds()) > 0
+        ):
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), seconds)
         return not self._stopping.is_set()
 
-    async def _fire(self, status: ScheduleStatus, *, past_due: bool, startup: bool) -> ScheduleStatus:
+    async def _fire(
+        self, status: ScheduleStatus, *, past_due: bool, startup: bool
+    ) -> ScheduleStatus:
         started = datetime.now(UTC)
         await self._run(timer_data(status if self._monitor else None, past_due=past_due))
         # A run that starts early (by a fast clock) counts as the run that was due. Otherwise it

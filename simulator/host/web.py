@@ -36,7 +36,9 @@ class HttpTriggers:
                 return await self._run(host, request, route, params)
         return web.Response(status=404)
 
-    async def _run(self, host: Host, request: web.Request, route: Route, params: Mapping[str, str]) -> web.Response:
+    async def _run(
+        self, host: Host, request: web.Request, route: Route, params: Mapping[str, str]
+    ) -> web.Response:
         if not self._keys.allow(route.level, given_key(request), route.function.name):
             return web.Response(status=401)
         data = TypedData(http=await _to_rpc(request, params))
@@ -59,7 +61,11 @@ async def _to_rpc(request: web.Request, params: Mapping[str, str]) -> RpcHttp:
         method=request.method,
         url=str(request.url),
         headers={name.lower(): ",".join(request.headers.getall(name)) for name in request.headers},
-        query={name: ",".join(request.query.getall(name)) for name, value in request.query.items() if value},
+        query={
+            name: ",".join(request.query.getall(name))
+            for name, value in request.query.items()
+            if value
+        },
         params=dict(params),
         body=await _body(request),
     )
@@ -75,7 +81,9 @@ def _to_response(returned: TypedData | None) -> web.Response:
     if not isinstance(value, RpcHttp):
         return web.Response(text=str(value or ""))
     http = vars(value)
-    response = web.Response(status=int(http["status_code"]), body=http["body"].value or b"", headers=http["headers"])
+    response = web.Response(
+        status=int(http["status_code"]), body=http["body"].value or b"", headers=http["headers"]
+    )
     for cookie in http["cookies"] or []:
         _set_cookie(response, cookie)
     return response

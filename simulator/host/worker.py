@@ -62,7 +62,9 @@ class Worker:
     open_telemetry: bool
 
     @classmethod
-    async def specialise(cls, app: AppFolder, environ: Mapping[str, str], limit: float = START_LIMIT) -> Self:
+    async def specialise(
+        cls, app: AppFolder, environ: Mapping[str, str], limit: float = START_LIMIT
+    ) -> Self:
         """Start a worker as Flex Consumption does.
 
         It starts as a placeholder, which then gets the environment and the app.
@@ -76,11 +78,15 @@ class Worker:
         await _ask(process, limit, "worker_init", placeholder=True)
         settings = app_settings(environ)
         log.specialised = True
-        answer = await _ask(process, limit, "function_environment_reload", **_places(app), environment=settings)
+        answer = await _ask(
+            process, limit, "function_environment_reload", **_places(app), environment=settings
+        )
         return await cls._load(process, log, answer)
 
     @classmethod
-    async def restart(cls, app: AppFolder, environ: Mapping[str, str], limit: float = START_LIMIT) -> Self:
+    async def restart(
+        cls, app: AppFolder, environ: Mapping[str, str], limit: float = START_LIMIT
+    ) -> Self:
         """Start a worker that replaces a dead one.
 
         It is no placeholder: it has the environment from the start.
@@ -97,12 +103,25 @@ class Worker:
         entries = (await _ask(process, START_LIMIT, "functions_metadata"))["functions"]
         for entry in entries:
             await _ask(process, START_LIMIT, "function_load", function_id=entry["function_id"])
-        functions = tuple(Function.from_raw(entry["name"], entry["raw_bindings"]) for entry in entries)
+        functions = tuple(
+            Function.from_raw(entry["name"], entry["raw_bindings"]) for entry in entries
+        )
         ids = {entry["name"]: entry["function_id"] for entry in entries}
-        return cls(process, log, functions, ids, tuple(answer["path"]), _OPEN_TELEMETRY in answer["capabilities"])
+        return cls(
+            process,
+            log,
+            functions,
+            ids,
+            tuple(answer["path"]),
+            _OPEN_TELEMETRY in answer["capabilities"],
+        )
 
     async def invoke(
-        self, function: Function, data: TypedData, metadata: Mapping[str, Any] | None = None, traceparent: str = ""
+        self,
+        function: Function,
+        data: TypedData,
+        metadata: Mapping[str, Any] | None = None,
+        traceparent: str = "",
     ) -> Outcome:
         """Run a function once; `metadata` are plain values.
 
@@ -117,7 +136,9 @@ class Worker:
                 invocation_id=invocation,
                 function_id=self.ids[function.name],
                 input_data=[ParameterBinding(name=function.trigger["name"], data=data)],
-                trigger_metadata={name: to_typed(value) for name, value in (metadata or {}).items()},
+                trigger_metadata={
+                    name: to_typed(value) for name, value in (metadata or {}).items()
+                },
                 traceparent=traceparent or new_traceparent(),
             )
         if "error" in answer:

@@ -39,7 +39,8 @@ class KeyRing:
     """The keys of one resource, or of one rule below it. `rights` are what a rule may do."""
 
     path: str
-    """Below the resource, such as queues/orders/authorizationRules/send; empty where it is the resource itself."""
+    """Below the resource, such as queues/orders/authorizationRules/send; empty where it is the
+    resource itself."""
     keys: dict[str, Key]
     rights: tuple[str, ...] = ("Manage", "Send", "Listen")
 
@@ -63,7 +64,8 @@ class KeyRing:
 class KeyedAccount:
     """A resource with keys. Every switch says what a test may change.
 
-    `propagation` is how long a new key is not known yet; the old one is refused at once. `duration` is how long a replacement
+    `propagation` is how long a new key is not known yet; the old one is refused at once. `duration`
+    is how long a replacement
     goes on that is answered with 202, `fails` lets it end without any effect.
     """
 
@@ -86,7 +88,9 @@ class KeyedAccount:
         """The resource's name."""
         return self.resource_id.rpartition("/")[2]
 
-    def add_ring(self, path: str = "", rights: tuple[str, ...] = ("Manage", "Send", "Listen")) -> KeyRing:
+    def add_ring(
+        self, path: str = "", rights: tuple[str, ...] = ("Manage", "Send", "Listen")
+    ) -> KeyRing:
         """Add two keys: those of the resource, or of a rule below it."""
         keys = {slot: self._new_key(timedelta(0)) for slot in self.contract.slots}
         self.rings[path.lower()] = KeyRing(path, keys, rights)

@@ -1,10 +1,15 @@
 """What Microsoft's published interfaces say of each type of resource with two keys: one row of facts a type.
 
-Sources, all of Azure/azure-rest-api-specs: the examples ...TopicAuthorizationRuleRegenerateKey and SBNameSpaceGet (Service Bus,
-2026-01-01), SearchRegenerateAdminKey and SearchUpdateServiceDisableLocalAuth (2025-05-01), ConfigurationStoresListKeys,
-ListKeys of CognitiveServices, SignalR_RegenerateKey (2023-02-01), RegenerateKey of Maps (2023-06-01), BatchAccountRegenerateKey
-(2024-07-01), regenerateKey of Communication (2023-04-01, whose answer holds the one key), and the models of the packages
-azure-mgmt-containerregistry 15 and azure-mgmt-cosmosdb 10. From memory: what each says of a request that it refuses.
+Sources, all of Azure/azure-rest-api-specs: the examples ...TopicAuthorizationRuleRegenerateKey and
+SBNameSpaceGet (Service Bus,
+2026-01-01), SearchRegenerateAdminKey and SearchUpdateServiceDisableLocalAuth (2025-05-01),
+ConfigurationStoresListKeys,
+ListKeys of CognitiveServices, SignalR_RegenerateKey (2023-02-01), RegenerateKey of Maps
+(2023-06-01), BatchAccountRegenerateKey
+(2024-07-01), regenerateKey of Communication (2023-04-01, whose answer holds the one key), and the
+models of the packages
+azure-mgmt-containerregistry 15 and azure-mgmt-cosmosdb 10. From memory: what each says of a request
+that it refuses.
 """
 
 from __future__ import annotations
@@ -104,7 +109,10 @@ CONTRACTS = (
     Contract(
         "Microsoft.AppConfiguration/configurationStores",
         ("2023-03-01", "2024-05-01", "2024-06-01"),
-        {name: name for name in ("Primary", "Secondary", "Primary Read Only", "Secondary Read Only")},
+        {
+            name: name
+            for name in ("Primary", "Secondary", "Primary Read Only", "Secondary Read Only")
+        },
         "{name}.azconfig.io",
         "endpoint",
         asks="id",

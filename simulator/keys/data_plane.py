@@ -1,7 +1,9 @@
 """Where keys are used: each service at its own address, as unforgiving as the service is.
 
-The words of a refusal of Service Bus are from https://github.com/Azure/azure-sdk-for-ruby/issues/2357 (40103) and
-https://github.com/Azure/azure-sdk-for-js/issues/32923 (LocalAuthDisabled); those of AI services and Search are from memory.
+The words of a refusal of Service Bus are from
+https://github.com/Azure/azure-sdk-for-ruby/issues/2357 (40103) and
+https://github.com/Azure/azure-sdk-for-js/issues/32923 (LocalAuthDisabled); those of AI services and
+Search are from memory.
 """
 
 from __future__ import annotations
@@ -31,9 +33,14 @@ class KeysService:
 
     def handle(self, request: Request) -> Response:
         """Answer one request."""
-        accounts = [account for account in self._world.keyed.values() if account.host == request.host]
+        accounts = [
+            account for account in self._world.keyed.values() if account.host == request.host
+        ]
         if not any(account.open_network for account in accounts):
-            return json_response(403, {"error": {"code": "Forbidden", "message": "Public network access is disabled."}})
+            return json_response(
+                403,
+                {"error": {"code": "Forbidden", "message": "Public network access is disabled."}},
+            )
         namespace = accounts[0].contract.kind.partition("/")[0]
         if namespace in RULES:
             return self._rule(request, accounts[0])
@@ -43,13 +50,18 @@ class KeysService:
 
     def _fits(self, request: Request, account: KeyedAccount) -> bool:
         now, ring = self._world.now(), account.ring("")
-        return ring is not None and any(self._signed(request, account, key) for key in ring.usable(now))
+        return ring is not None and any(
+            self._signed(request, account, key) for key in ring.usable(now)
+        )
 
     def _signed(self, request: Request, account: KeyedAccount, key: Key) -> bool:  # noqa: PLR0911 - a table
         now = self._world.now()
         match account.contract.kind.partition("/")[0]:
             case "Microsoft.CognitiveServices":
-                return key.value in (request.header("api-key"), request.header("ocp-apim-subscription-key"))
+                return key.value in (
+                    request.header("api-key"),
+                    request.header("ocp-apim-subscription-key"),
+                )
             case "Microsoft.Search":
                 return request.header("api-key") == key.value
             case "Microsoft.Maps":
@@ -71,12 +83,16 @@ class KeysService:
     def _rule(self, request: Request, account: KeyedAccount) -> Response:
         fields = signatures.sas_fields(request)
         if not account.takes_keys:
-            return _unauthorised("LocalAuthDisabled: Authorization failed because SAS authentication has been disabled")
+            return _unauthorised(
+                "LocalAuthDisabled: Authorization failed because SAS authentication has been disabled"
+            )
         if fields is None or int(fields.get("se", "0")) <= self._world.now().timestamp():
             return _unauthorised("40104: Malformed or expired authorization token")
         entity = request.path.strip("/")
         if not f"https://{account.host}/{entity}".lower().startswith(fields["sr"].lower()):
-            return _unauthorised("InvalidAudience: The authorization header contains a token with a wrong audience.")
+            return _unauthorised(
+                "InvalidAudience: The authorization header contains a token with a wrong audience."
+            )
         if (ring := self._ring(account, entity, fields)) is None:
             return _unauthorised("40103: Invalid authorization token signature")
         if "Manage" not in ring.rights:
@@ -89,8 +105,16 @@ class KeysService:
         """Return the rule whose key signed: one of the entity, or of the whole namespace. Names are told apart by case."""
         for path in account.rings:
             ring = account.ring(path)
-            belongs = ring and ring.rule == fields.get("skn") and ring.entity.lower() in ("", entity.lower())
-            if ring and belongs and any(signatures.signs_sas(fields, key) for key in ring.usable(self._world.now())):
+            belongs = (
+                ring
+                and ring.rule == fields.get("skn")
+                and ring.entity.lower() in ("", entity.lower())
+            )
+            if (
+                ring
+                and belongs
+                and any(signatures.signs_sas(fields, key) for key in ring.usable(self._world.now()))
+            ):
                 return ring
         return None
 
@@ -109,15 +133,26 @@ def _accepted(request: Request, account: KeyedAccount) -> Response:
 def _refused(account: KeyedAccount) -> Response:
     match account.contract.kind.partition("/")[0]:
         case "Microsoft.Search":
-            return json_response(403, {"error": {"code": "", "message": "The api-key is not valid."}})
+            return json_response(
+                403, {"error": {"code": "", "message": "The api-key is not valid."}}
+            )
         case "Microsoft.Batch":
-            body = {"code": "AuthenticationFailed", "message": {"value": "Server failed to authenticate the request."}}
+            body = {
+                "code": "AuthenticationFailed",
+                "message": {"value": "Server failed to authenticate the request."},
+            }
             return json_response(403, body)
         case "Microsoft.SignalRService":
             return Response(401)
         case _:
             return json_response(
-                401, {"error": {"code": "401", "message": "Access denied due to invalid subscription key."}}
+                401,
+                {
+                    "error": {
+                        "code": "401",
+                        "message": "Access denied due to invalid subscription key.",
+                    }
+                },
             )
 
 

@@ -45,7 +45,11 @@ class KeysProvider:
         contract, parts = self._contract(asked.kind), asked.path.split("/")
         assert contract  # noqa: S101 - the gateway has asked for its versions
         if asked.request.method == "GET" and len(parts) <= NAMED:
-            return self._read(asked, principal, contract) if parts[1:] else self._list(asked, principal, contract)
+            return (
+                self._read(asked, principal, contract)
+                if parts[1:]
+                else self._list(asked, principal, contract)
+            )
         if (
             asked.request.method == "GET"
             and parts[NAMED:]
@@ -57,12 +61,18 @@ class KeysProvider:
             raise errors.invalid_type(self.namespace, asked.api_version)
         return self._act(asked, principal, contract, parts)
 
-    def _act(self, asked: ArmRequest, principal: Principal, contract: Contract, parts: list[str]) -> Response:
+    def _act(
+        self, asked: ArmRequest, principal: Principal, contract: Contract, parts: list[str]
+    ) -> Response:
         in_path = not contract.asks and parts[-2].lower() == contract.replaces.lower()
         operation, path = (parts[-2], parts[2:-2]) if in_path else (parts[-1], parts[2:-1])
         below = "/".join(path[::2])
         kinds = [contract.kind, *([below] if below else [])]
-        known = below.lower() in [child.lower() for child in contract.children] if below else not contract.children
+        known = (
+            below.lower() in [child.lower() for child in contract.children]
+            if below
+            else not contract.children
+        )
         listing = operation.lower() == contract.lists.lower()
         if not known or not (listing or operation.lower() == contract.replaces.lower()):
             raise errors.invalid_type(self.namespace, asked.api_version)
@@ -75,7 +85,9 @@ class KeysProvider:
         account = self._account(asked, parts[1])
         ring = account.ring("/".join(path))
         if ring is None:
-            raise errors.resource_not_found("/".join(kinds), "/".join([parts[1], *path[1::2]]), asked.group)
+            raise errors.resource_not_found(
+                "/".join(kinds), "/".join([parts[1], *path[1::2]]), asked.group
+            )
         if not account.takes_keys and contract.keyless == "refuses":
             raise errors.ArmError(400, "BadRequest", f"Keys are disabled: {contract.switch}.")
         if listing:
@@ -83,13 +95,17 @@ class KeysProvider:
         slot = parts[-1] if in_path else _named(asked, contract)
         return self._replace(asked, account, ring, slot)
 
-    def _replace(self, asked: ArmRequest, account: KeyedAccount, ring: KeyRing, named: object) -> Response:
+    def _replace(
+        self, asked: ArmRequest, account: KeyedAccount, ring: KeyRing, named: object
+    ) -> Response:
         contract = account.contract
         by_name = {sent: slot for slot, sent in contract.slots.items()}
         if contract.asks == "id":
             by_name = {key.identity: slot for slot, key in ring.keys.items()}
         if not isinstance(named, str) or named not in by_name:
-            raise errors.ArmError(400, "BadRequest", f"The value of '{contract.asks or 'keyKind'}' is not valid.")
+            raise errors.ArmError(
+                400, "BadRequest", f"The value of '{contract.asks or 'keyKind'}' is not valid."
+            )
         if account.pending:
             raise _in_progress(account)
         key = account.replace(ring, by_name[named])
@@ -98,23 +114,33 @@ class KeysProvider:
             address = f"https://{self._world.domains.arm}{path}?api-version={asked.api_version}"
             return json_response(202, {}, {"Location": address, "Azure-AsyncOperation": address})
         one = contract.replies == "one"
-        return json_response(200, key_body(account, ring, by_name[named]) if one else keys_body(account, ring))
+        return json_response(
+            200, key_body(account, ring, by_name[named]) if one else keys_body(account, ring)
+        )
 
-    def _rules(self, asked: ArmRequest, principal: Principal, contract: Contract, parts: list[str]) -> Response:
+    def _rules(
+        self, asked: ArmRequest, principal: Principal, contract: Contract, parts: list[str]
+    ) -> Response:
         """List the rules of a namespace, without their keys."""
         scope = self._scope(asked, parts[:NAMED])
         check_role(self._world, principal, f"{contract.kind}/authorizationRules/read", scope)
         account = self._account(asked, parts[1])
         rings = [ring for ring in account.rings.values() if not ring.entity]
         rows = [
-            {"id": f"{account.resource_id}/{ring.path}", "name": ring.rule, "properties": {"rights": list(ring.rights)}}
+            {
+                "id": f"{account.resource_id}/{ring.path}",
+                "name": ring.rule,
+                "properties": {"rights": list(ring.rights)},
+            }
             for ring in rings
         ]
         return json_response(200, page(asked, self._world.domains.arm, rows, PAGE))
 
     def _read(self, asked: ArmRequest, principal: Principal, contract: Contract) -> Response:
         name = asked.path.split("/")[1]
-        check_role(self._world, principal, f"{contract.kind}/read", self._scope(asked, [asked.kind, name]))
+        check_role(
+            self._world, principal, f"{contract.kind}/read", self._scope(asked, [asked.kind, name])
+        )
         return json_response(200, account_body(self._account(asked, name)))
 
     def _list(self, asked: ArmRequest, principal: Principal, contract: Contract) -> Response:
@@ -125,11 +151,15 @@ class KeysProvider:
             check_group(self._world, asked)
         return json_response(200, page(asked, self._world.domains.arm, readable, PAGE))
 
-    def _readable(self, asked: ArmRequest, principal: Principal, contract: Contract) -> Iterator[dict[str, Any]]:
+    def _readable(
+        self, asked: ArmRequest, principal: Principal, contract: Contract
+    ) -> Iterator[dict[str, Any]]:
         for account in self._world.keyed.values():
             inside = account.resource_id.lower().startswith(f"{asked.group_scope}/".lower())
             of_kind = account.contract is contract and inside
-            if of_kind and self._world.roles.find(principal, f"{contract.kind}/read", account.resource_id):
+            if of_kind and self._world.roles.find(
+                principal, f"{contract.kind}/read", account.resource_id
+            ):
                 yield account_body(account)
 
     def _account(self, asked: ArmRequest, name: str) -> KeyedAccount:

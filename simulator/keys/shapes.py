@@ -34,7 +34,8 @@ def _generations(account: KeyedAccount) -> dict[str, Any]:
         return {}
     return {
         "keysMetadata": {
-            slot: {"generationTime": f"{key.created:%Y-%m-%dT%H:%M:%S.%f}0Z"} for slot, key in ring.keys.items()
+            slot: {"generationTime": f"{key.created:%Y-%m-%dT%H:%M:%S.%f}0Z"}
+            for slot, key in ring.keys.items()
         }
     }
 
@@ -53,7 +54,10 @@ def keys_body(account: KeyedAccount, ring: KeyRing) -> dict[str, Any]:
         case "Microsoft.Batch":
             return {"accountName": account.name, **_flat(ring)}
         case "Microsoft.Maps":
-            times = {f"{slot}LastUpdated": f"{key.created:%Y-%m-%dT%H:%M:%S.%fZ}" for slot, key in ring.keys.items()}
+            times = {
+                f"{slot}LastUpdated": f"{key.created:%Y-%m-%dT%H:%M:%S.%fZ}"
+                for slot, key in ring.keys.items()
+            }
             return {"id": account.resource_id, **_flat(ring), **times}
         case _:
             return _flat(ring)
@@ -73,7 +77,10 @@ def _flat(ring: KeyRing) -> dict[str, str]:
 def _connections(account: KeyedAccount, ring: KeyRing) -> dict[str, str]:
     entity = f";EntityPath={ring.entity}" if ring.entity else ""
     head = f"Endpoint=sb://{account.host}/;SharedAccessKeyName={ring.rule};SharedAccessKey="
-    return {f"{slot[:-3]}ConnectionString": f"{head}{key.value}{entity}" for slot, key in ring.keys.items()}
+    return {
+        f"{slot[:-3]}ConnectionString": f"{head}{key.value}{entity}"
+        for slot, key in ring.keys.items()
+    }
 
 
 def _row(account: KeyedAccount, slot: str, key: Key) -> dict[str, Any]:

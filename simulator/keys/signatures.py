@@ -22,7 +22,14 @@ HMAC = re.compile(
 )
 SHARED_KEY = re.compile(r"SharedKey (?P<account>[^:]*):(?P<signature>.*)")
 BATCH_HEADERS = (
-    *("content-encoding", "content-language", "content-length", "content-md5", "content-type", "date"),
+    *(
+        "content-encoding",
+        "content-language",
+        "content-length",
+        "content-md5",
+        "content-type",
+        "date",
+    ),
     *("if-modified-since", "if-match", "if-none-match", "if-unmodified-since", "range"),
 )
 
@@ -31,7 +38,11 @@ def signs_headers(request: Request, key: Key, now: datetime, *, named: bool) -> 
     """Check HMAC-SHA256 as App Configuration (`named`: the key's id is told) and Communication Services want it."""
     match = HMAC.fullmatch(request.header("authorization"))
     digest = base64.b64encode(hashlib.sha256(request.body).digest()).decode()
-    if match is None or request.header("x-ms-content-sha256") != digest or not _fresh(request.header("x-ms-date"), now):
+    if (
+        match is None
+        or request.header("x-ms-content-sha256") != digest
+        or not _fresh(request.header("x-ms-date"), now)
+    ):
         return False
     if (match["id"] if named else key.identity) != key.identity:
         return False
@@ -50,7 +61,8 @@ def signs_batch(request: Request, account: str, key: Key, now: datetime) -> bool
     if match is None or match["account"] != account or not _fresh(request.header("ocp-date"), now):
         return False
     headers = "\n".join(
-        "" if name == "content-length" and not request.body else request.header(name) for name in BATCH_HEADERS
+        "" if name == "content-length" and not request.body else request.header(name)
+        for name in BATCH_HEADERS
     )
     query = "".join(f"\n{name}:{value}" for name, value in sorted(request.query.items()))
     text = f"{request.method}\n{headers}\nocp-date:{request.header('ocp-date')}\n/{account}{request.path}{query}"
@@ -76,7 +88,9 @@ def signs_token(request: Request, key: Key, now: datetime) -> bool:
 
 def signs_feed(request: Request, key: Key, now: datetime) -> bool:
     """Check a master key's signature of a feed at the top, such as GET /dbs."""
-    fields = dict(part.partition("=")[::2] for part in unquote(request.header("authorization")).split("&"))
+    fields = dict(
+        part.partition("=")[::2] for part in unquote(request.header("authorization")).split("&")
+    )
     date = request.header("x-ms-date")
     if (fields.get("type"), fields.get("ver")) != ("master", "1.0") or not _fresh(date, now):
         return False

@@ -55,7 +55,9 @@ def bad_token(rejection: Rejection, audience: str) -> VaultError:
 
 def wrong_tenant(vault: Vault, principal: Principal) -> VaultError:
     """Return the answer to a token from another tenant than the vault's."""
-    expected, actual = (f"https://sts.windows.net/{tenant}/" for tenant in (vault.tenant, principal.tenant))
+    expected, actual = (
+        f"https://sts.windows.net/{tenant}/" for tenant in (vault.tenant, principal.tenant)
+    )
     return unauthorized(f"AKV10032: Invalid issuer. Expected one of {expected}, found {actual}.")
 
 
@@ -89,7 +91,9 @@ def secret_not_found(name: str, version: str = "") -> VaultError:
     """Return the answer for a secret or a version that does not exist."""
     identifier = f"{name}/{version}" if version else name
     return VaultError(
-        404, "SecretNotFound", f"A secret with (name/id) {identifier} was not found in this key vault. {RECOVERY_HELP}"
+        404,
+        "SecretNotFound",
+        f"A secret with (name/id) {identifier} was not found in this key vault. {RECOVERY_HELP}",
     )
 
 
@@ -100,12 +104,18 @@ def deleted_secret_not_found(name: str) -> VaultError:
 
 def secret_disabled() -> VaultError:
     """Return the answer to reading a disabled version."""
-    return VaultError(403, "Forbidden", "Operation get is not allowed on a disabled secret.", "SecretDisabled")
+    return VaultError(
+        403, "Forbidden", "Operation get is not allowed on a disabled secret.", "SecretDisabled"
+    )
 
 
 def managed_secret(operation: str) -> VaultError:
     """Return the answer to writing a secret that belongs to a certificate."""
-    return VaultError(403, "Forbidden", f"Operation {operation} is not allowed on a secret managed by a certificate.")
+    return VaultError(
+        403,
+        "Forbidden",
+        f"Operation {operation} is not allowed on a secret managed by a certificate.",
+    )
 
 
 def is_deleted(name: str) -> VaultError:

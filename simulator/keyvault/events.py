@@ -13,7 +13,9 @@ from typing import Any, Literal, Protocol
 
 type Kind = Literal["SecretNearExpiry", "SecretExpired", "SecretNewVersionCreated"]
 type Schema = Literal["eventgrid", "cloudevents"]
-type Quirk = Literal["numeric-times", "stray-blanks", "lower-case-id", "lower-case-keys", "null-times"]
+type Quirk = Literal[
+    "numeric-times", "stray-blanks", "lower-case-id", "lower-case-keys", "null-times"
+]
 """How real events differ: times as numbers (as in the schema; the examples have strings), a blank
 after a key and before a version, `id` for `Id`, all keys in lower case, times that are null
 although they are set."""
@@ -69,7 +71,9 @@ class Subject(Protocol):
         ...
 
 
-def build(vault: Sender, version: Subject, kind: Kind, schema: Schema, quirk: Quirk | None) -> dict[str, Any]:
+def build(
+    vault: Sender, version: Subject, kind: Kind, schema: Schema, quirk: Quirk | None
+) -> dict[str, Any]:
     """Return one event about one version of a secret."""
     data = _quirky(_data(vault, version), quirk)
     event_id = str(uuid.UUID(bytes=vault.entropy(16), version=4))
@@ -117,7 +121,10 @@ def _text(seconds: int | None) -> str | None:
 def _quirky(data: dict[str, Any], quirk: Quirk | None) -> dict[str, Any]:
     match quirk:
         case "numeric-times":
-            return {key: int(value) if key in {"NBF", "EXP"} and value else value for key, value in data.items()}
+            return {
+                key: int(value) if key in {"NBF", "EXP"} and value else value
+                for key, value in data.items()
+            }
         case "null-times":
             return {**data, "NBF": None, "EXP": None}
         case "stray-blanks":

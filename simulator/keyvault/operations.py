@@ -60,7 +60,10 @@ def set_secret(call: Call) -> dict[str, Any]:
 def get_secret(call: Call) -> dict[str, Any]:
     """Read one version; it may be expired or not yet valid, but not disabled."""
     shown = call.vault.shown(call.name)
-    match = next((version for version in reversed(shown) if call.version.lower() in ("", version.version)), None)
+    match = next(
+        (version for version in reversed(shown) if call.version.lower() in ("", version.version)),
+        None,
+    )
     if match is None or call.vault.is_recovering(call.name):
         raise errors.secret_not_found(call.name, call.version)
     if not match.enabled:
@@ -80,13 +83,23 @@ def list_secrets(call: Call) -> dict[str, Any]:
     seen = call.vault.at_next_replica()
     shown = {name.upper(): call.vault.shown(name, seen) for name in call.vault.secrets}
     latest = {name: versions[-1] for name, versions in shown.items() if versions}
-    return page(call.vault, call.request, latest, lambda version: shapes.item(call.vault, version, with_version=False))
+    return page(
+        call.vault,
+        call.request,
+        latest,
+        lambda version: shapes.item(call.vault, version, with_version=False),
+    )
 
 
 def list_versions(call: Call) -> dict[str, Any]:
     """List a secret's versions ordered by id, not by age; an empty list is no error."""
     versions = {version.version.upper(): version for version in call.vault.shown(call.name)}
-    return page(call.vault, call.request, versions, lambda version: shapes.item(call.vault, version, with_version=True))
+    return page(
+        call.vault,
+        call.request,
+        versions,
+        lambda version: shapes.item(call.vault, version, with_version=True),
+    )
 
 
 def delete_secret(call: Call) -> dict[str, Any]:
@@ -99,7 +112,9 @@ def list_deleted(call: Call) -> dict[str, Any]:
     """List the secrets whose deletion has finished."""
     gone = [secret for secret in call.vault.deleted.values() if _is_visible(call.vault, secret)]
     items = {secret.versions[0].name.upper(): secret for secret in gone}
-    return page(call.vault, call.request, items, lambda secret: shapes.deleted_item(call.vault, secret))
+    return page(
+        call.vault, call.request, items, lambda secret: shapes.deleted_item(call.vault, secret)
+    )
 
 
 def get_deleted(call: Call) -> dict[str, Any]:
@@ -136,7 +151,11 @@ def _deleted(call: Call) -> DeletedSecret:
 def _refuse_unsettled(call: Call) -> None:
     gone = call.vault.deleted.get(call.name.lower())
     if gone is not None:
-        raise errors.is_deleted(call.name) if _is_visible(call.vault, gone) else errors.is_being_deleted(call.name)
+        raise (
+            errors.is_deleted(call.name)
+            if _is_visible(call.vault, gone)
+            else errors.is_being_deleted(call.name)
+        )
     if call.vault.is_recovering(call.name):
         raise errors.is_being_recovered(call.name)
 
@@ -149,7 +168,10 @@ _ACTIONS = "Microsoft.KeyVault/vaults/secrets"
 _METADATA = f"{_ACTIONS}/readMetadata/action"
 _ALL, _ONE = re.compile(r"/secrets/?"), re.compile(r"/secrets/(?P<name>[^/]+)/?")
 _VERSIONED = re.compile(r"/secrets/(?P<name>[^/]+)(/(?P<version>[^/]*))?/?")
-_ALL_DELETED, _ONE_DELETED = re.compile(r"/deletedsecrets/?"), re.compile(r"/deletedsecrets/(?P<name>[^/]+)/?")
+_ALL_DELETED, _ONE_DELETED = (
+    re.compile(r"/deletedsecrets/?"),
+    re.compile(r"/deletedsecrets/(?P<name>[^/]+)/?"),
+)
 _VERSIONS, _RECOVERED = (
     re.compile(r"/secrets/(?P<name>[^/]+)/versions/?"),
     re.compile(r"/deletedsecrets/(?P<name>[^/]+)/recover"),

@@ -46,7 +46,9 @@ def _position(request: Request) -> tuple[str, bool]:
 
 
 def _link(vault: Vault, request: Request, marker: str, *, skipped: bool) -> str:
-    token = base64.urlsafe_b64encode(json.dumps({"NextMarker": marker, "TargetLocation": int(skipped)}).encode())
+    token = base64.urlsafe_b64encode(
+        json.dumps({"NextMarker": marker, "TargetLocation": int(skipped)}).encode()
+    )
     host = vault.host if ":" in vault.host else f"{vault.host}:443"
     size = f"&maxresults={request.query['maxresults']}" if "maxresults" in request.query else ""
     version = request.query["api-version"]

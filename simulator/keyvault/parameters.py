@@ -118,6 +118,8 @@ def _object(body: bytes) -> dict[str, Any]:
 def _typed[T](fields: dict[str, Any], name: str, kind: type[T]) -> T | None:
     value = fields.get(name)
     # A JSON true is no number, although Python's bool is an int.
-    if value is not None and (not isinstance(value, kind) or (kind is int and isinstance(value, bool))):
+    if value is not None and (
+        not isinstance(value, kind) or (kind is int and isinstance(value, bool))
+    ):
         raise bad_property()
     return value

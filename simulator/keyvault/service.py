@@ -36,7 +36,9 @@ class KeyVaultService:
         try:
             body = self._serve(vault, request, headers)
         except errors.VaultError as refusal:
-            return json_response(refusal.status, refusal.body(), headers | self._hints(vault, refusal))
+            return json_response(
+                refusal.status, refusal.body(), headers | self._hints(vault, refusal)
+            )
         return Response(204, headers) if body is None else json_response(200, body, headers)
 
     def _vault(self, host: str) -> Vault | None:
@@ -44,14 +46,18 @@ class KeyVaultService:
         name, _, domain = host.removesuffix(":443").partition(".")
         return self._world.vaults.get(name) if domain == self._world.domains.vault else None
 
-    def _serve(self, vault: Vault, request: Request, headers: dict[str, str]) -> dict[str, Any] | None:
+    def _serve(
+        self, vault: Vault, request: Request, headers: dict[str, str]
+    ) -> dict[str, Any] | None:
         principal = self._authenticated(vault, request)
         parameters.check_api_version(request)
         operation, call = _matched(vault, request)
         if not getattr(vault, operation.rate).take(vault.now()):
             raise errors.throttled()
         # Recordings name the assignment in refusals too, if the caller holds one.
-        headers["x-ms-keyvault-rbac-assignment-id"] = self._authorized(call, operation, principal).assignment_id
+        headers["x-ms-keyvault-rbac-assignment-id"] = self._authorized(
+            call, operation, principal
+        ).assignment_id
         return operation.run(call)
 
     def _authenticated(self, vault: Vault, request: Request) -> Principal:
@@ -66,7 +72,9 @@ class KeyVaultService:
         return result
 
     def _authorized(self, call: Call, operation: Operation, principal: Principal) -> Assignment:
-        scope = f"{call.vault.resource_id}/secrets/{call.name}" if call.name else call.vault.resource_id
+        scope = (
+            f"{call.vault.resource_id}/secrets/{call.name}" if call.name else call.vault.resource_id
+        )
         assignment = self._world.roles.find(principal, operation.action, scope)
         if assignment is None:
             raise errors.forbidden_by_rbac(call.vault, principal, operation.action, scope)
@@ -79,7 +87,9 @@ class KeyVaultService:
     def _hints(self, vault: Vault, refusal: errors.VaultError) -> dict[str, str]:
         if refusal.status == HTTPStatus.UNAUTHORIZED:
             authority = f"https://{self._world.domains.login}/{vault.tenant}"
-            return {"WWW-Authenticate": f'Bearer authorization="{authority}", resource="{self._audience}"'}
+            return {
+                "WWW-Authenticate": f'Bearer authorization="{authority}", resource="{self._audience}"'
+            }
         if refusal.status == HTTPStatus.TOO_MANY_REQUESTS and vault.retry_after is not None:
             return {"Retry-After": str(vault.retry_after)}
         return {}

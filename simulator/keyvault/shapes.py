@@ -20,7 +20,9 @@ def bundle(vault: Vault, version: SecretVersion, *, with_value: bool) -> dict[st
     Answers to updates and deletions have no value.
     """
     value = {"value": version.value} if with_value else {}
-    return value | _described(vault, version, f"{vault.url}/secrets/{version.name}/{version.version}")
+    return value | _described(
+        vault, version, f"{vault.url}/secrets/{version.name}/{version.version}"
+    )
 
 
 def item(vault: Vault, version: SecretVersion, *, with_version: bool) -> dict[str, Any]:

@@ -82,7 +82,9 @@ class Vault:
     recovering: dict[str, datetime] = field(default_factory=dict)
     lags: tuple[timedelta, ...] = (timedelta(0),)
     copy_of: datetime | None = None
-    history: dict[str, list[tuple[datetime, tuple[SecretVersion, ...]]]] = field(default_factory=dict)
+    history: dict[str, list[tuple[datetime, tuple[SecretVersion, ...]]]] = field(
+        default_factory=dict
+    )
     turns: Iterator[int] = field(default_factory=itertools.count)
 
     @property
@@ -172,7 +174,14 @@ class Vault:
         """Return one version, or the latest if `version` is empty; None if it does not exist."""
         if not version:
             return self.latest(name)
-        return next((candidate for candidate in self.versions(name) if candidate.version == version.lower()), None)
+        return next(
+            (
+                candidate
+                for candidate in self.versions(name)
+                if candidate.version == version.lower()
+            ),
+            None,
+        )
 
     def amend(self, old: SecretVersion, **changes: Any) -> SecretVersion:
         """Change attributes and `updated` of one version in place; the value never changes."""
@@ -215,7 +224,11 @@ class Vault:
         return self.event("SecretNearExpiry", name, schema, quirk)
 
     def event(
-        self, kind: events.Kind, name: str, schema: events.Schema = "eventgrid", quirk: events.Quirk | None = None
+        self,
+        kind: events.Kind,
+        name: str,
+        schema: events.Schema = "eventgrid",
+        quirk: events.Quirk | None = None,
     ) -> dict[str, object]:
         """Return an event about a secret's latest version; raise KeyError if it does not exist."""
         latest = self.latest(name)

@@ -30,7 +30,9 @@ class SimulatedCredential:
         """Return a token for the resource of the first scope."""
         return AccessToken(self._token(scopes), STALE)
 
-    async def get_token_info(self, *scopes: str, options: TokenRequestOptions | None = None) -> AccessTokenInfo:
+    async def get_token_info(
+        self, *scopes: str, options: TokenRequestOptions | None = None
+    ) -> AccessTokenInfo:
         """Return a token for the resource of the first scope."""
         del options
         return AccessTokenInfo(self._token(scopes), STALE)

@@ -84,7 +84,11 @@ def connection_string(world: World, account: str, key: str = "key1") -> str:
 
 def _identity(world: World) -> dict[str, str]:
     service: IdentityEndpoint | None = getattr(world, "managed_identity", None)
-    return {"IDENTITY_ENDPOINT": service.endpoint, "IDENTITY_HEADER": service.identity_header} if service else {}
+    return (
+        {"IDENTITY_ENDPOINT": service.endpoint, "IDENTITY_HEADER": service.identity_header}
+        if service
+        else {}
+    )
 
 
 @contextlib.asynccontextmanager
@@ -103,7 +107,10 @@ async def serve[W: World](
         chosen = secure.getsockname()[1]
         world = build(Domains.loopback(chosen, plain.getsockname()[1]))
         stack.enter_context(tds.listening(world, issued.server))
-        async with _listening(world, "https", secure, issued.server), _listening(world, "http", plain, None):
+        async with (
+            _listening(world, "https", secure, issued.server),
+            _listening(world, "http", plain, None),
+        ):
             yield Running(world, chosen, issued.ca_file)
 
 
@@ -139,14 +146,21 @@ async def _listening(
 
 async def _arrived(request: web.Request, scheme: str) -> Request:
     headers = {name.lower(): ", ".join(request.headers.getall(name)) for name in request.headers}
-    return Request(request.method, f"{scheme}://{request.host}{request.raw_path}", headers, await request.read())
+    return Request(
+        request.method,
+        f"{scheme}://{request.host}{request.raw_path}",
+        headers,
+        await request.read(),
+    )
 
 
 def _reply(request: web.Request, response: Response) -> web.Response:
     if no_such_host(response) and request.transport:
         # A name that does not resolve gets no answer. Closing the connection comes closest.
         request.transport.close()
-    return web.Response(status=response.status, headers=response.headers, body=response.body or None)
+    return web.Response(
+        status=response.status, headers=response.headers, body=response.body or None
+    )
 
 
 class Background[W: World]:
@@ -157,7 +171,9 @@ class Background[W: World]:
 
     running: Running[W]
 
-    def __init__(self, build: Callable[[Domains], W], port: int = 0, identity_port: int = 0) -> None:
+    def __init__(
+        self, build: Callable[[Domains], W], port: int = 0, identity_port: int = 0
+    ) -> None:
         self._build, self._ports = build, (port, identity_port)
         self._loop = asyncio.new_event_loop()
         self._stopping = asyncio.Event()
@@ -189,7 +205,10 @@ class Background[W: World]:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         self.stop()
 
@@ -208,7 +227,9 @@ class Background[W: World]:
             await self._stopping.wait()
 
 
-def start_in_thread[W: World](build: Callable[[Domains], W], port: int = 0, identity_port: int = 0) -> Background[W]:
+def start_in_thread[W: World](
+    build: Callable[[Domains], W], port: int = 0, identity_port: int = 0
+) -> Background[W]:
     """Start a loopback cloud in a background thread.
 
     Call `stop()` on the result, or use it in a `with` statement.

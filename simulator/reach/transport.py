@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import (
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+)
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Self
@@ -20,7 +28,14 @@ from simulator.reach.names import no_such_host
 from simulator.wire import UNANSWERED, Request, Response
 from simulator.world import World
 
-__all__ = ["Call", "Intercept", "SimulatedCredential", "SimulatedTransport", "VirtualClock", "forget_challenges"]
+__all__ = [
+    "Call",
+    "Intercept",
+    "SimulatedCredential",
+    "SimulatedTransport",
+    "VirtualClock",
+    "forget_challenges",
+]
 
 PATIENCE = 15.0
 """How many seconds a client without a timeout of its own waits for an answer."""
@@ -40,7 +55,9 @@ class SimulatedTransport(AsyncHttpTransport[Any, Any]):
     a name that does not resolve.
     """
 
-    def __init__(self, world: World, intercept: Intercept | None = None, clock: VirtualClock | None = None) -> None:
+    def __init__(
+        self, world: World, intercept: Intercept | None = None, clock: VirtualClock | None = None
+    ) -> None:
         self.world = world
         self.intercept = intercept
         self.clock = clock or virtual_clock(world.now)
@@ -50,7 +67,9 @@ class SimulatedTransport(AsyncHttpTransport[Any, Any]):
         arrived = await as_request(request)
         response = await self._answer(arrived)
         if no_such_host(response):
-            raise ServiceRequestError(f"Cannot connect to host {arrived.host}: Name or service not known")
+            raise ServiceRequestError(
+                f"Cannot connect to host {arrived.host}: Name or service not known"
+            )
         if response is UNANSWERED:
             await self.sleep(float(options.get("read_timeout") or PATIENCE))
             raise ServiceResponseTimeoutError("Timeout on reading data from socket")
@@ -104,12 +123,16 @@ class _Chunks(AsyncIterator[bytes]):
     plain generator does not work.
     """
 
-    def __init__(self, pipeline: object = None, response: Any = None, *, decompress: bool = True) -> None:
+    def __init__(
+        self, pipeline: object = None, response: Any = None, *, decompress: bool = True
+    ) -> None:
         del pipeline, decompress
         self.response = response
         body, size = response.internal_response.body, response.block_size
         self.content_length = len(body)
-        self._blocks: Iterator[bytes] = (body[start : start + size] for start in range(0, len(body), size))
+        self._blocks: Iterator[bytes] = (
+            body[start : start + size] for start in range(0, len(body), size)
+        )
 
     async def __anext__(self) -> bytes:
         for block in self._blocks:
@@ -151,7 +174,9 @@ async def as_request(request: Any) -> Request:
     if body:
         # The real HTTP client adds these if the caller left them out.
         form = isinstance(request.data, Mapping)
-        headers.setdefault("content-type", f"application/{'x-www-form-urlencoded' if form else 'octet-stream'}")
+        headers.setdefault(
+            "content-type", f"application/{'x-www-form-urlencoded' if form else 'octet-stream'}"
+        )
     headers.setdefault("content-length", str(len(body)))
     return Request(request.method, request.url, headers, body)
 

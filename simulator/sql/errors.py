@@ -77,9 +77,7 @@ def unknown_or_forbidden(kind: str, name: str) -> SqlError:
 
 def weak_password() -> SqlError:
     """Return the answer to a password that the policy forbids."""
-    text = (
-        "Password validation failed. The password does not meet policy requirements because it is not complex enough."
-    )
+    text = "Password validation failed. The password does not meet policy requirements because it is not complex enough."
     return SqlError(40632, text, severity=16)
 
 

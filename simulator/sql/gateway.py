@@ -40,7 +40,13 @@ class SqlGateway:
         self.added: list[Callable[[SqlServer], None]] = []
 
     def add_server(
-        self, name: str, login: str, password: str, subscription: str = SUBSCRIPTION, group: str = GROUP, **options: Any
+        self,
+        name: str,
+        login: str,
+        password: str,
+        subscription: str = SUBSCRIPTION,
+        group: str = GROUP,
+        **options: Any,
     ) -> SqlServer:
         """Add a server and its administrator; raise ValueError if the name exists.
 
@@ -71,9 +77,13 @@ class SqlGateway:
 
     def find(self, fqdn: str) -> SqlServer | None:
         """Return the server that clients call by this name."""
-        return next((server for server in self.servers.values() if server.fqdn == fqdn.lower()), None)
+        return next(
+            (server for server in self.servers.values() if server.fqdn == fqdn.lower()), None
+        )
 
-    def sign_in(self, server: SqlServer, database: str, user: str, password: str, token: str | None) -> Session:
+    def sign_in(
+        self, server: SqlServer, database: str, user: str, password: str, token: str | None
+    ) -> Session:
         """Sign a caller in with its token, or with the password without one; raise SqlError."""
         if token is None:
             return server.sign_in(database, user, password)
@@ -97,7 +107,9 @@ class SqlGateway:
         server = self.find(request.host)
         assert server is not None  # noqa: S101 - answers() has found it
         try:
-            session = self.sign_in(server, database, sent.get("user", ""), sent.get("password", ""), sent.get("token"))
+            session = self.sign_in(
+                server, database, sent.get("user", ""), sent.get("password", ""), sent.get("token")
+            )
             row = self.execute(session, sent["statement"]) if request.method == "EXECUTE" else ()
         except SqlError as refusal:
             return json_response(400, {"refused": {"number": refusal.number, "text": refusal.text}})

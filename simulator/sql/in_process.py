@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 PATIENCE = 15.0
 """How many seconds the driver waits for an answer."""
-AS_THE_DRIVER_SAYS = "Driver Error: Syntax error or access violation; DDBC Error: [Microsoft][SQL Server]"
+AS_THE_DRIVER_SAYS = (
+    "Driver Error: Syntax error or access violation; DDBC Error: [Microsoft][SQL Server]"
+)
 
 
 class SimulatedSqlServers:
@@ -41,7 +43,9 @@ class SimulatedSqlServers:
         body = {"user": user, "password": password.reveal()}
         await self._send("SIGN-IN", server, database, body, user)
 
-    async def execute(self, server: str, database: str, token: Sensitive, statement: Sensitive) -> tuple[Any, ...]:
+    async def execute(
+        self, server: str, database: str, token: Sensitive, statement: Sensitive
+    ) -> tuple[Any, ...]:
         """Run one statement under an access token."""
         body = {"token": token.reveal(), "statement": statement.reveal()}
         return await self._send("EXECUTE", server, database, body, None)
@@ -49,7 +53,9 @@ class SimulatedSqlServers:
     async def _send(
         self, method: str, server: str, database: str, body: dict[str, str], user: str | None
     ) -> tuple[Any, ...]:
-        request = Request(method, f"tds://{server}/{quote(database, safe='')}", {}, json.dumps(body).encode())
+        request = Request(
+            method, f"tds://{server}/{quote(database, safe='')}", {}, json.dumps(body).encode()
+        )
         where = f"{server}, database {database}"
         response = await self._answer(request)
         if response is None:
@@ -57,7 +63,9 @@ class SimulatedSqlServers:
         answer: Any = response.json()
         if response.status == HTTPStatus.OK:
             return tuple(answer["row"])
-        raise _problem(response, answer, where, user, body.get("statement", body.get("password", "")))
+        raise _problem(
+            response, answer, where, user, body.get("statement", body.get("password", ""))
+        )
 
     async def _answer(self, request: Request) -> Response | None:
         async def call() -> Response:
@@ -72,9 +80,13 @@ class SimulatedSqlServers:
         return None if response is UNANSWERED else response
 
 
-def _problem(response: Response, answer: Any, where: str, user: str | None, secret: str) -> RekeyError:
+def _problem(
+    response: Response, answer: Any, where: str, user: str | None, secret: str
+) -> RekeyError:
     if "refused" in answer:
         return explain(AS_THE_DRIVER_SAYS + answer["refused"]["text"], where, user, secret)
     if response.status == HTTPStatus.FORBIDDEN:
         return explain(AS_THE_DRIVER_SAYS + errors.firewalled(where).text, where, user, secret)
-    return TransientError(f"the server gave no answer: {response.status}", where=where, code=NO_ANSWER)
+    return TransientError(
+        f"the server gave no answer: {response.status}", where=where, code=NO_ANSWER
+    )

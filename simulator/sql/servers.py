@@ -50,7 +50,10 @@ class Account:
 
     def set(self, password: str, begins: datetime) -> None:
         """Replace the password; one that was never accepted is forgotten."""
-        self.passwords = [*[entry for entry in self.passwords if entry[0] <= begins], (begins, password)]
+        self.passwords = [
+            *[entry for entry in self.passwords if entry[0] <= begins],
+            (begins, password),
+        ]
 
 
 @dataclass
@@ -140,7 +143,9 @@ class SqlServer:
         """Make a principal a user of a database, with a permission there or a role in master."""
         self.databases[database.casefold()].granted.setdefault(principal.oid, set()).add(right)
 
-    def set_password(self, account: Account, password: str, after: timedelta = timedelta(0)) -> None:
+    def set_password(
+        self, account: Account, password: str, after: timedelta = timedelta(0)
+    ) -> None:
         """Set an account's password, accepted after `after` and the propagation."""
         account.set(password, self.now() + after + self.propagation)
 
@@ -157,10 +162,19 @@ class SqlServer:
             raise errors.disabled(name)
         if place is None:
             raise errors.no_database(database, name)
-        admitted = account is self.administrator or name.casefold() in place.login_users | place.contained.keys()
+        admitted = (
+            account is self.administrator
+            or name.casefold() in place.login_users | place.contained.keys()
+        )
         if not admitted:
-            raise errors.no_user(place.name, name) if place.name == MASTER else errors.no_database(place.name, name)
-        return Session(self, place, account.name, frozenset({"dbo"} if account is self.administrator else ()))
+            raise (
+                errors.no_user(place.name, name)
+                if place.name == MASTER
+                else errors.no_database(place.name, name)
+            )
+        return Session(
+            self, place, account.name, frozenset({"dbo"} if account is self.administrator else ())
+        )
 
     def sign_in_as(self, database: str, principal: Principal) -> Session:
         """Sign an Entra principal in; raise SqlError."""

@@ -66,7 +66,11 @@ class OwnGrammar:
     def read(self, text: str) -> Statement:
         """Return the statement."""
         if match := ALTER.fullmatch(text):
-            return Alter(match["kind"].lower(), match["name"].replace("]]", "]"), match["text"].replace("''", "'"))
+            return Alter(
+                match["kind"].lower(),
+                match["name"].replace("]]", "]"),
+                match["text"].replace("''", "'"),
+            )
         return question(text)
 
 

@@ -36,13 +36,19 @@ class Gate:
         self._world = world
         self._domain = domain
 
-    def check(self, request: Request, account: StorageAccount, actions: Sequence[str], scope: str) -> None:
+    def check(
+        self, request: Request, account: StorageAccount, actions: Sequence[str], scope: str
+    ) -> None:
         """Raise StorageError unless the request is permitted.
 
         It is permitted by an account key, or by a role with one of `actions` at `scope`.
         """
         if account.network_default_action != "Allow":
-            raise StorageError(403, "AuthorizationFailure", "This request is not authorized to perform this operation.")
+            raise StorageError(
+                403,
+                "AuthorizationFailure",
+                "This request is not authorized to perform this operation.",
+            )
         authorization = request.header("authorization")
         if not authorization:
             raise self._anonymous(request)
@@ -61,15 +67,20 @@ class Gate:
         now = utc_now() if virtual_clock(self._world.now) else self._world.now()
         check_signature(request, account.name, [key.value for key in account.accepted_keys()], now)
 
-    def _check_role(self, token: str, account: StorageAccount, actions: Sequence[str], scope: str) -> None:
+    def _check_role(
+        self, token: str, account: StorageAccount, actions: Sequence[str], scope: str
+    ) -> None:
         audiences = (AUDIENCE, f"https://{account.name}.{self._domain}")
         principal = self._world.identities.examine(token, *audiences)
         if isinstance(principal, Rejection):
             raise self._unauthenticated(
-                "InvalidAuthenticationInfo", {"AuthenticationErrorDetail": DETAILS[principal.reason]}
+                "InvalidAuthenticationInfo",
+                {"AuthenticationErrorDetail": DETAILS[principal.reason]},
             )
         if not any(self._permits(principal, action, scope) for action in actions):
-            message = "This request is not authorized to perform this operation using this permission."
+            message = (
+                "This request is not authorized to perform this operation using this permission."
+            )
             raise StorageError(403, "AuthorizationPermissionMismatch", message)
 
     def _permits(self, principal: Principal, action: str, scope: str) -> bool:
@@ -81,14 +92,16 @@ class Gate:
             return self._unauthenticated("NoAuthenticationInformation", {})
         if self._domain == self._world.domains.blob:
             return StorageError(
-                409, "PublicAccessNotPermitted", "Public access is not permitted on this storage account."
+                409,
+                "PublicAccessNotPermitted",
+                "Public access is not permitted on this storage account.",
             )
         return StorageError(404, "ResourceNotFound", "The specified resource does not exist.")
 
     def _unauthenticated(self, code: str, details: dict[str, str]) -> StorageError:
         tenant = f"https://{self._world.domains.login}/{HOME_TENANT}/oauth2/authorize"
-        challenge = {"WWW-Authenticate": f"Bearer authorization_uri={tenant} resource_id={AUDIENCE}"}
-        message = (
-            "Server failed to authenticate the request. Please refer to the information in the www-authenticate header."
-        )
+        challenge = {
+            "WWW-Authenticate": f"Bearer authorization_uri={tenant} resource_id={AUDIENCE}"
+        }
+        message = "Server failed to authenticate the request. Please refer to the information in the www-authenticate header."
         return StorageError(401, code, message, details, challenge)

@@ -44,16 +44,30 @@ class BlobOperations:
     def put(self, call: Call) -> Response:
         """Put Blob: replace content, headers and metadata as a whole."""
         request = call.request
-        container, old = self._containers.find(call), self._containers.find(call).blobs.get(call.rest)
+        container, old = (
+            self._containers.find(call),
+            self._containers.find(call).blobs.get(call.rest),
+        )
         _check_put(request)
         if old and request.header("if-none-match") == "*":
             raise StorageError(409, "BlobAlreadyExists", "The specified blob already exists.")
         check_conditions(request, old)
         lease = _lease_for_write(call, old)
         etag = self._containers.new_etag()
-        blob = Blob(request.body, _http_headers(request), metadata_of(request), etag, call.now, call.now, lease)
+        blob = Blob(
+            request.body,
+            _http_headers(request),
+            metadata_of(request),
+            etag,
+            call.now,
+            call.now,
+            lease,
+        )
         container.blobs[call.rest] = blob
-        return Response(201, {**blob.stamp(), "Content-MD5": blob.md5(), "x-ms-request-server-encrypted": "true"})
+        return Response(
+            201,
+            {**blob.stamp(), "Content-MD5": blob.md5(), "x-ms-request-server-encrypted": "true"},
+        )
 
     def get(self, call: Call) -> Response:
         """Get Blob: the whole content, or the requested range."""
@@ -66,7 +80,9 @@ class BlobOperations:
         first, size = int(match[1]), len(blob.content)
         if first >= size:
             message = "The range specified is invalid for the current size of the resource."
-            raise StorageError(416, "InvalidRange", message, headers={"Content-Range": f"bytes */{size}"})
+            raise StorageError(
+                416, "InvalidRange", message, headers={"Content-Range": f"bytes */{size}"}
+            )
         content = blob.content[first : int(match[2] or size) + 1]
         position = {"Content-Range": f"bytes {first}-{first + len(content) - 1}/{size}"}
         return Response(206, {**headers, **position, "x-ms-blob-content-md5": blob.md5()}, content)
@@ -105,7 +121,9 @@ class BlobOperations:
         duration = _number(call.request, "x-ms-lease-duration")
         if duration is None:
             raise header_missing("x-ms-lease-duration")
-        proposed = _guid(call.request, "x-ms-proposed-lease-id") or str(uuid.UUID(bytes=self._entropy(16), version=4))
+        proposed = _guid(call.request, "x-ms-proposed-lease-id") or str(
+            uuid.UUID(bytes=self._entropy(16), version=4)
+        )
         blob.lease = blob.lease.acquire(proposed, duration, call.now)
         return Response(201, {"x-ms-lease-id": blob.lease.id})
 
@@ -159,12 +177,24 @@ def _check_put(request: Request) -> None:
     declared, computed = request.header("content-md5"), content_md5(request.body)
     if declared and declared != computed:
         message = "The MD5 value specified in the request did not match with the MD5 value calculated by the server."
-        raise StorageError(400, "Md5Mismatch", message, {"UserSpecifiedMd5": declared, "ServerCalculatedMd5": computed})
+        raise StorageError(
+            400,
+            "Md5Mismatch",
+            message,
+            {"UserSpecifiedMd5": declared, "ServerCalculatedMd5": computed},
+        )
 
 
 def _http_headers(request: Request) -> dict[str, str]:
-    kind = request.header("x-ms-blob-content-type") or request.header("content-type") or "application/octet-stream"
-    headers = {name: next(filter(None, map(request.header, sources)), "") for name, sources in HTTP_HEADERS.items()}
+    kind = (
+        request.header("x-ms-blob-content-type")
+        or request.header("content-type")
+        or "application/octet-stream"
+    )
+    headers = {
+        name: next(filter(None, map(request.header, sources)), "")
+        for name, sources in HTTP_HEADERS.items()
+    }
     return {"Content-Type": kind, **{name: value for name, value in headers.items() if value}}
 
 

@@ -12,7 +12,14 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from simulator.storage.leases import Lease
-from simulator.storage.wire import StorageError, element, header_refused, http_date, metadata_headers, text
+from simulator.storage.wire import (
+    StorageError,
+    element,
+    header_refused,
+    http_date,
+    metadata_headers,
+    text,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,7 +42,9 @@ def check_name(name: str) -> None:
         message = "The specified resource name length is not within the permissible limits."
         raise StorageError(400, "OutOfRangeInput", message)
     if not NAME.fullmatch(name):
-        raise StorageError(400, "InvalidResourceName", "The specified resource name contains invalid characters.")
+        raise StorageError(
+            400, "InvalidResourceName", "The specified resource name contains invalid characters."
+        )
 
 
 @dataclass
@@ -146,7 +155,9 @@ class Containers:
         check_name(call.container)
         key = (call.account.name, call.container)
         if key in self._containers:
-            raise StorageError(409, "ContainerAlreadyExists", "The specified container already exists.")
+            raise StorageError(
+                409, "ContainerAlreadyExists", "The specified container already exists."
+            )
         if call.now < self._deleted.get(key, call.now):
             message = "The specified container is being deleted. Try operation later."
             raise StorageError(409, "ContainerBeingDeleted", message)
@@ -183,7 +194,11 @@ def check_conditions(request: Request, blob: Blob | None) -> None:
     etag = blob.etag if blob else None
     if (if_match := request.header("if-match")) and (etag is None or if_match not in {etag, "*"}):
         raise _not_met(412)
-    if (if_none_match := request.header("if-none-match")) and etag is not None and if_none_match in {etag, "*"}:
+    if (
+        (if_none_match := request.header("if-none-match"))
+        and etag is not None
+        and if_none_match in {etag, "*"}
+    ):
         raise _not_met(304 if request.method in {"GET", "HEAD"} else 412)
     if blob:
         _check_times(request, blob)
@@ -208,5 +223,7 @@ def _date(request: Request, name: str) -> datetime | None:
 
 def _not_met(status: int) -> StorageError:
     return StorageError(
-        status, "ConditionNotMet", "The condition specified using HTTP conditional header(s) is not met."
+        status,
+        "ConditionNotMet",
+        "The condition specified using HTTP conditional header(s) is not met.",
     )

@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING
 from simulator.storage.blob_objects import BlobOperations
 from simulator.storage.blob_store import Containers
 from simulator.storage.service import Call, Route, StorageService, listing
-from simulator.storage.wire import XML, document, element, http_date, metadata_of, query_refused, text
+from simulator.storage.wire import (
+    XML,
+    document,
+    element,
+    http_date,
+    metadata_of,
+    query_refused,
+    text,
+)
 from simulator.wire import Response
 
 if TYPE_CHECKING:
@@ -62,7 +70,9 @@ class BlobService(StorageService):
 
     def _create(self, call: Call) -> Response:
         container = self.containers.create(call, metadata_of(call.request))
-        return Response(201, {"ETag": container.etag, "Last-Modified": http_date(container.modified)})
+        return Response(
+            201, {"ETag": container.etag, "Last-Modified": http_date(container.modified)}
+        )
 
     def _properties(self, call: Call) -> Response:
         return Response(200, self.containers.find(call).headers())
@@ -81,14 +91,22 @@ class BlobService(StorageService):
 
     def _list_blobs(self, call: Call) -> Response:
         if call.request.query.get("delimiter"):
-            raise query_refused("delimiter", call.request.query["delimiter"], "The simulator lists without hierarchy.")
+            raise query_refused(
+                "delimiter",
+                call.request.query["delimiter"],
+                "The simulator lists without hierarchy.",
+            )
         blobs = self.containers.find(call).blobs
         detailed = "metadata" in call.request.query.get("include", "").split(",")
 
         def describe(name: str) -> str:
             blob = blobs[name]
-            metadata = element("Metadata", *(text(key, value) for key, value in blob.metadata.items()))
-            return element("Blob", text("Name", name), blob.xml(call.now), *([metadata] if detailed else []))
+            metadata = element(
+                "Metadata", *(text(key, value) for key, value in blob.metadata.items())
+            )
+            return element(
+                "Blob", text("Name", name), blob.xml(call.now), *([metadata] if detailed else [])
+            )
 
         endpoint = {"ServiceEndpoint": self._endpoint(call), "ContainerName": call.container}
         return Response(200, XML, document(listing(call, blobs, "Blobs", describe, **endpoint)))

@@ -63,7 +63,8 @@ class Lease:
         state = self.state(now)
         if state is State.BREAKING and lease_id == self.id:
             raise _conflict(
-                "LeaseIsBreakingAndCannotBeAcquired", "There is already a breaking lease, and can't be acquired."
+                "LeaseIsBreakingAndCannotBeAcquired",
+                "There is already a breaking lease, and can't be acquired.",
             )
         if state in LOCKED and (state is State.BREAKING or lease_id != self.id):
             raise _conflict("LeaseAlreadyPresent", "There is already a lease present.")
@@ -109,14 +110,19 @@ class Lease:
             raise header_refused("x-ms-lease-break-period", str(period))
         if state not in LOCKED:
             return replace(self, breaking=True, ends=now)
-        ends = [end for end in (self.ends, None if period is None else now + timedelta(seconds=period)) if end]
+        ends = [
+            end
+            for end in (self.ends, None if period is None else now + timedelta(seconds=period))
+            if end
+        ]
         return replace(self, breaking=True, ends=min(ends, default=now))
 
     def check_write(self, lease_id: str, now: datetime) -> None:
         """Refuse a write without the lease's id, or with an id that is no longer valid."""
         if self.locked(now) and not lease_id:
             raise _failed(
-                "LeaseIdMissing", "There is currently a lease on the blob and no lease ID was specified in the request."
+                "LeaseIdMissing",
+                "There is currently a lease on the blob and no lease ID was specified in the request.",
             )
         self.check_read(lease_id, now)
 
@@ -125,12 +131,16 @@ class Lease:
         if not lease_id:
             return
         if not self.id:
-            raise _failed("LeaseNotPresentWithBlobOperation", "There is currently no lease on the blob.")
+            raise _failed(
+                "LeaseNotPresentWithBlobOperation", "There is currently no lease on the blob."
+            )
         if lease_id != self.id:
             message = "The lease ID specified did not match the lease ID for the blob."
             raise _failed("LeaseIdMismatchWithBlobOperation", message)
         if not self.locked(now):
-            raise _failed("LeaseLost", "A lease ID was specified, but the lease for the blob has expired.")
+            raise _failed(
+                "LeaseLost", "A lease ID was specified, but the lease for the blob has expired."
+            )
 
     def after_write(self, now: datetime) -> Lease:
         """Return the lease after a write: an expired one is forgotten and cannot be renewed."""
@@ -139,7 +149,10 @@ class Lease:
     def headers(self, now: datetime) -> dict[str, str]:
         """Return the headers that describe the lease."""
         state = self.state(now)
-        headers = {"x-ms-lease-state": str(state), "x-ms-lease-status": "locked" if state in LOCKED else "unlocked"}
+        headers = {
+            "x-ms-lease-state": str(state),
+            "x-ms-lease-status": "locked" if state in LOCKED else "unlocked",
+        }
         if state is State.LEASED:
             headers["x-ms-lease-duration"] = "infinite" if self.duration == INFINITE else "fixed"
         return headers
@@ -163,4 +176,6 @@ def _failed(code: str, message: str) -> StorageError:
 
 
 def _not_present() -> StorageError:
-    return _conflict("LeaseNotPresentWithLeaseOperation", "There is currently no lease on the blob.")
+    return _conflict(
+        "LeaseNotPresentWithLeaseOperation", "There is currently no lease on the blob."
+    )

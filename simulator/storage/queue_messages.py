@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from simulator.storage.queue_store import NEVER, Message
-from simulator.storage.wire import XML, StorageError, document, element, http_date, query_refused, text, whole_number
+from simulator.storage.wire import (
+    XML,
+    StorageError,
+    document,
+    element,
+    http_date,
+    query_refused,
+    text,
+    whole_number,
+)
 from simulator.wire import Response
 
 if TYPE_CHECKING:
@@ -66,7 +75,13 @@ class MessageOperations:
             message.body = _message_text(call.request)
         message.visible = call.now + timedelta(seconds=hidden)
         message.receipt = self._queues.new_receipt()
-        return Response(204, {"x-ms-popreceipt": message.receipt, "x-ms-time-next-visible": http_date(message.visible)})
+        return Response(
+            204,
+            {
+                "x-ms-popreceipt": message.receipt,
+                "x-ms-time-next-visible": http_date(message.visible),
+            },
+        )
 
     def delete(self, call: Call) -> Response:
         """Delete Message."""
@@ -91,7 +106,9 @@ def _required(request: Request, name: str) -> str:
     value = request.query.get(name, "")
     if not value:
         message = "A query parameter that's mandatory for this request is not specified."
-        raise StorageError(400, "MissingRequiredQueryParameter", message, {"QueryParameterName": name})
+        raise StorageError(
+            400, "MissingRequiredQueryParameter", message, {"QueryParameterName": name}
+        )
     return value
 
 
@@ -113,7 +130,9 @@ def _message_text(request: Request) -> str:
     try:
         root = ET.fromstring(request.body)  # noqa: S314 - only our own code sends this
     except ET.ParseError:
-        raise StorageError(400, "InvalidXmlDocument", "XML specified is not syntactically valid.") from None
+        raise StorageError(
+            400, "InvalidXmlDocument", "XML specified is not syntactically valid."
+        ) from None
     body = root.findtext("MessageText")
     if root.tag != "QueueMessage" or body is None:
         raise StorageError(400, "InvalidXmlDocument", "XML specified is not syntactically valid.")

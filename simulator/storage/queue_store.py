@@ -54,7 +54,9 @@ class Queue:
         if match is None:
             raise StorageError(404, "MessageNotFound", "The specified message does not exist.")
         if match.receipt != receipt:
-            message = "The specified pop receipt did not match the pop receipt for a dequeued message."
+            message = (
+                "The specified pop receipt did not match the pop receipt for a dequeued message."
+            )
             raise StorageError(400, "PopReceiptMismatch", message)
         return match
 

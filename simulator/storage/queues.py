@@ -72,11 +72,15 @@ class QueueService(StorageService):
             return element("Queue", text("Name", name), *([metadata] if detailed else []))
 
         endpoint = f"https://{account}.{self.domain}/"
-        body = listing(call, self.queues.names(account), "Queues", describe, ServiceEndpoint=endpoint)
+        body = listing(
+            call, self.queues.names(account), "Queues", describe, ServiceEndpoint=endpoint
+        )
         return Response(200, XML, document(body))
 
     def _create(self, call: Call) -> Response:
-        created = self.queues.create(call.account.name, call.container, metadata_of(call.request), call.now)
+        created = self.queues.create(
+            call.account.name, call.container, metadata_of(call.request), call.now
+        )
         return Response(201 if created else 204)
 
     def _delete(self, call: Call) -> Response:

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
 from simulator.storage.access import Gate
-from simulator.storage.wire import Envelope, StorageError, element, operation_refused, text, whole_number
+from simulator.storage.wire import (
+    Envelope,
+    StorageError,
+    element,
+    operation_refused,
+    text,
+    whole_number,
+)
 from simulator.wire import Request, Response
 
 if TYPE_CHECKING:
@@ -47,7 +54,11 @@ class Call:
     @property
     def comp(self) -> str:
         """The query's comp: the part of the resource."""
-        return "&".join(filter(None, (self.request.query.get("restype", ""), self.request.query.get("comp", ""))))
+        return "&".join(
+            filter(
+                None, (self.request.query.get("restype", ""), self.request.query.get("comp", ""))
+            )
+        )
 
 
 @dataclass(frozen=True)
@@ -117,7 +128,9 @@ class StorageService(ABC):
         return f"{call.account.resource_id}{below}"
 
 
-def listing(call: Call, names: Iterable[str], plural: str, describe: Callable[[str], str], **attributes: str) -> str:
+def listing(
+    call: Call, names: Iterable[str], plural: str, describe: Callable[[str], str], **attributes: str
+) -> str:
     """Return one page of a listing in XML.
 
     It holds the names that start with `prefix`, in order, beginning at `marker`.
@@ -129,7 +142,13 @@ def listing(call: Call, names: Iterable[str], plural: str, describe: Callable[[s
     page, following = matching[:limit], matching[limit : limit + 1]
     echoed = [text(tag, query[key]) for key, tag in _ECHOED.items() if query.get(key)]
     items = element(plural, *map(describe, page))
-    return element("EnumerationResults", *echoed, items, element("NextMarker", *map(escape, following)), **attributes)
+    return element(
+        "EnumerationResults",
+        *echoed,
+        items,
+        element("NextMarker", *map(escape, following)),
+        **attributes,
+    )
 
 
 _ECHOED: Mapping[str, str] = {"prefix": "Prefix", "marker": "Marker", "maxresults": "MaxResults"}

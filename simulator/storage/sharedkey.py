@@ -41,18 +41,29 @@ CREDENTIAL = re.compile(r"SharedKey (?P<account>[a-z0-9]{3,24}):(?P<signature>[A
 def string_to_sign(request: Request, account: str) -> str:
     """Return the text that is signed: verb, standard headers, x-ms- headers, resource."""
     standard = [_standard_header(request, name) for name in SIGNED_HEADERS]
-    return "\n".join([request.method, *standard, *_canonical_headers(request), _canonical_resource(request, account)])
+    return "\n".join(
+        [
+            request.method,
+            *standard,
+            *_canonical_headers(request),
+            _canonical_resource(request, account),
+        ]
+    )
 
 
 def _standard_header(request: Request, name: str) -> str:
     value = request.header(name)
     # Since version 2015-02-21 an empty body is signed as an empty length. x-ms-date replaces Date.
-    absent = (name == "content-length" and value == "0") or (name == "date" and request.header("x-ms-date"))
+    absent = (name == "content-length" and value == "0") or (
+        name == "date" and request.header("x-ms-date")
+    )
     return "" if absent else value
 
 
 def _canonical_headers(request: Request) -> list[str]:
-    names = sorted((name for name in request.headers if name.startswith("x-ms-")), key=_culture_order)
+    names = sorted(
+        (name for name in request.headers if name.startswith("x-ms-")), key=_culture_order
+    )
     return [f"{name}:{re.sub(r'\s+', ' ', request.headers[name].strip())}" for name in names]
 
 
@@ -65,8 +76,13 @@ def _culture_order(name: str) -> tuple[str, str]:
 def _canonical_resource(request: Request, account: str) -> str:
     url = urlsplit(request.url)
     pairs = sorted(_pair(part) for part in url.query.split("&") if part)
-    values = {name: ",".join(value for _, value in group) for name, group in groupby(pairs, key=lambda pair: pair[0])}
-    return "\n".join([f"/{account}{url.path or '/'}", *(f"{name}:{value}" for name, value in values.items())])
+    values = {
+        name: ",".join(value for _, value in group)
+        for name, group in groupby(pairs, key=lambda pair: pair[0])
+    }
+    return "\n".join(
+        [f"/{account}{url.path or '/'}", *(f"{name}:{value}" for name, value in values.items())]
+    )
 
 
 def _pair(part: str) -> tuple[str, str]:
@@ -76,16 +92,16 @@ def _pair(part: str) -> tuple[str, str]:
 
 def signature(key: str, signed: str) -> str:
     """Return the signature of a text with an account key in base64."""
-    return base64.b64encode(hmac.digest(base64.b64decode(key), signed.encode(), hashlib.sha256)).decode()
+    return base64.b64encode(
+        hmac.digest(base64.b64decode(key), signed.encode(), hashlib.sha256)
+    ).decode()
 
 
 def check_signature(request: Request, account: str, keys: Iterable[str], now: datetime) -> None:
     """Refuse a request whose Authorization header is not a fresh signature by one of `keys`."""
     match = CREDENTIAL.fullmatch(request.header("authorization"))
     if match is None:
-        message = (
-            "Authentication information is not given in the correct format. Check the value of Authorization header."
-        )
+        message = "Authentication information is not given in the correct format. Check the value of Authorization header."
         raise StorageError(400, "InvalidAuthenticationInfo", message)
     _check_date(request, now)
     signed = string_to_sign(request, account)
@@ -100,7 +116,9 @@ def _check_date(request: Request, now: datetime) -> None:
     try:
         sent = parsedate_to_datetime(date)
     except ValueError:
-        raise authentication_failed(f"The Date header in the request is incorrect: '{date}'") from None
+        raise authentication_failed(
+            f"The Date header in the request is incorrect: '{date}'"
+        ) from None
     if sent.tzinfo is None or sent < now - SKEW:
         raise authentication_failed(f"Request date header too old: '{date}'")
     if sent > now + SKEW:

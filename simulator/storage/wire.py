@@ -33,7 +33,9 @@ class StorageError(Exception):
 def header_refused(name: str, value: str) -> StorageError:
     """Return the error for a header with an invalid value."""
     message = "The value for one of the HTTP headers is not in the correct format."
-    return StorageError(400, "InvalidHeaderValue", message, {"HeaderName": name, "HeaderValue": value})
+    return StorageError(
+        400, "InvalidHeaderValue", message, {"HeaderName": name, "HeaderValue": value}
+    )
 
 
 def header_missing(name: str) -> StorageError:
@@ -60,7 +62,9 @@ def whole_number(request: Request, name: str, default: int, allowed: range) -> i
         raise query_refused(name, text, "") from None
     if number in allowed:
         return number
-    message = "One of the query parameters specified in the request URI is outside the permissible range."
+    message = (
+        "One of the query parameters specified in the request URI is outside the permissible range."
+    )
     limits = {"MinimumAllowed": str(allowed.start), "MaximumAllowed": str(allowed.stop - 1)}
     details = {"QueryParameterName": name, "QueryParameterValue": text, **limits}
     raise StorageError(400, "OutOfRangeQueryParameterValue", message, details)
@@ -82,7 +86,9 @@ def http_date(moment: datetime) -> str:
 def element(name: str, *children: str, **attributes: str) -> str:
     """Return an XML element with these XML children."""
     described = "".join(f' {key}="{escape(value)}"' for key, value in attributes.items())
-    return f"<{name}{described}>{''.join(children)}</{name}>" if children else f"<{name}{described} />"
+    return (
+        f"<{name}{described}>{''.join(children)}</{name}>" if children else f"<{name}{described} />"
+    )
 
 
 def text(name: str, value: object) -> str:
@@ -98,7 +104,11 @@ def document(root: str) -> bytes:
 def metadata_of(request: Request) -> dict[str, str]:
     """Return the metadata in x-ms-meta-… headers; names must be valid C# identifiers."""
     prefix = "x-ms-meta-"
-    metadata = {name.removeprefix(prefix): value for name, value in request.headers.items() if name.startswith(prefix)}
+    metadata = {
+        name.removeprefix(prefix): value
+        for name, value in request.headers.items()
+        if name.startswith(prefix)
+    }
     if not all(name.isidentifier() for name in metadata):
         message = "The metadata specified is invalid. It has characters that are not permitted."
         raise StorageError(400, "InvalidMetadata", message)
@@ -129,16 +139,26 @@ class Envelope:
         }
         if client_id := request.header("x-ms-client-request-id"):
             headers["x-ms-client-request-id"] = client_id
-        bodiless = request.method == "HEAD" or response.status in {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}
+        bodiless = request.method == "HEAD" or response.status in {
+            HTTPStatus.NO_CONTENT,
+            HTTPStatus.NOT_MODIFIED,
+        }
         return Response(response.status, headers, b"" if bodiless else response.body)
 
     def refuse(self, request: Request, error: StorageError, now: datetime) -> Response:
         """Return a refusal as an answer."""
-        headers = {**XML, **error.headers, "x-ms-error-code": error.code, "x-ms-request-id": self._request_id()}
+        headers = {
+            **XML,
+            **error.headers,
+            "x-ms-error-code": error.code,
+            "x-ms-request-id": self._request_id(),
+        }
         time = now.strftime("%Y-%m-%dT%H:%M:%S.%f0Z")
         message = f"{error.message}\nRequestId:{headers['x-ms-request-id']}\nTime:{time}"
         details = [text(name, value) for name, value in error.details.items()]
-        body = document(element("Error", text("Code", error.code), text("Message", message), *details))
+        body = document(
+            element("Error", text("Code", error.code), text("Message", message), *details)
+        )
         return self.seal(request, Response(error.status, headers, body), now)
 
     def _request_id(self) -> str:

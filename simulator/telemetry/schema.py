@@ -18,7 +18,9 @@ OLDEST = timedelta(hours=48)
 NEWEST = timedelta(hours=2)
 MAX_KEY, MAX_VALUE = 150, 8192
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
-DURATION = re.compile(r"(?:(?P<days>\d{1,3})\.)?(?P<hours>\d\d):(?P<minutes>\d\d):(?P<seconds>\d\d(?:\.\d{1,7})?)")
+DURATION = re.compile(
+    r"(?:(?P<days>\d{1,3})\.)?(?P<hours>\d\d):(?P<minutes>\d\d):(?P<seconds>\d\d(?:\.\d{1,7})?)"
+)
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,16 @@ TYPES: dict[str, dict[str, Field]] = {
         "tags": Field(dict),
         "data": Field(dict, required=True),
     },
-    "MessageData": {**COMMON, "message": Field(required=True, longest=32_768), "severityLevel": Field((str, int))},
-    "MetricData": {"ver": COMMON["ver"], "properties": COMMON["properties"], "metrics": Field(list, required=True)},
+    "MessageData": {
+        **COMMON,
+        "message": Field(required=True, longest=32_768),
+        "severityLevel": Field((str, int)),
+    },
+    "MetricData": {
+        "ver": COMMON["ver"],
+        "properties": COMMON["properties"],
+        "metrics": Field(list, required=True),
+    },
     "ExceptionData": {
         **COMMON,
         "exceptions": Field(list, required=True),
@@ -167,7 +177,9 @@ def _value(kind: str, name: str, field: Field, value: Any) -> Iterator[str]:
     elif name in NESTED:
         for entry in value:
             yield from (
-                _fields(NESTED[name], entry) if isinstance(entry, dict) else (f"{_field(name, kind)} holds no object",)
+                _fields(NESTED[name], entry)
+                if isinstance(entry, dict)
+                else (f"{_field(name, kind)} holds no object",)
             )
     elif name == "properties":
         yield from _properties(kind, value)

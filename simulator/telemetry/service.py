@@ -50,7 +50,11 @@ class IngestionService:
             items = _items(request)
         except (ValueError, OSError, EOFError, zlib.error) as error:
             return _answer(0, {0: f"the body cannot be read: {type(error).__name__}"})
-        errors = {index: complaint for index, item in enumerate(items) if (complaint := self._complaint(item))}
+        errors = {
+            index: complaint
+            for index, item in enumerate(items)
+            if (complaint := self._complaint(item))
+        }
         self.envelopes += [item for index, item in enumerate(items) if index not in errors]
         self.refused += errors.values()
         return _answer(len(items), errors)
@@ -67,9 +71,17 @@ class IngestionService:
 
 def _items(request: Request) -> list[Any]:
     """Read the body: a JSON array, or one JSON object a line; gzip if the header says so."""
-    body = gzip.decompress(request.body) if request.header("content-encoding") == "gzip" else request.body
+    body = (
+        gzip.decompress(request.body)
+        if request.header("content-encoding") == "gzip"
+        else request.body
+    )
     text = body.decode().strip()
-    items = json.loads(text) if text.startswith("[") else [json.loads(line) for line in text.splitlines()]
+    items = (
+        json.loads(text)
+        if text.startswith("[")
+        else [json.loads(line) for line in text.splitlines()]
+    )
     if not items:
         raise ValueError("no item")
     return list(items)
@@ -77,6 +89,11 @@ def _items(request: Request) -> list[Any]:
 
 def _answer(received: int, errors: dict[int, str]) -> Response:
     status = 200 if not errors else 400 if len(errors) >= received else 206
-    listed = [{"index": index, "statusCode": 400, "message": complaint} for index, complaint in errors.items()]
+    listed = [
+        {"index": index, "statusCode": 400, "message": complaint}
+        for index, complaint in errors.items()
+    ]
     accepted = max(received - len(errors), 0)
-    return json_response(status, {"itemsReceived": received, "itemsAccepted": accepted, "errors": listed})
+    return json_response(
+        status, {"itemsReceived": received, "itemsAccepted": accepted, "errors": listed}
+    )

@@ -90,7 +90,9 @@ def _metric(data: Mapping[str, Any]) -> Row:
     """
     point = data["metrics"][0]
     value = float(point["value"])
-    bounds = [value if point.get(bound) is None else float(point[bound]) for bound in ("min", "max")]
+    bounds = [
+        value if point.get(bound) is None else float(point[bound]) for bound in ("min", "max")
+    ]
     return {
         "name": point["name"],
         "value": value,

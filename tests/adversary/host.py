@@ -1,7 +1,9 @@
 """The Functions host in virtual time: queues, the hourly timer, redelivery, poison, and workers that die.
 
-Counts and delays are the host's: a message that fails or whose worker dies is back after `visibilityTimeout` (30 s), that of
-a dead instance after ten minutes; the sixth look at a message puts it on the poison queue. One worker works at a time.
+Counts and delays are the host's: a message that fails or whose worker dies is back after
+`visibilityTimeout` (30 s), that of
+a dead instance after ten minutes; the sixth look at a message puts it on the poison queue. One
+worker works at a time.
 """
 
 from __future__ import annotations
@@ -111,7 +113,9 @@ class Host:
         if self.sweeping and self._next_timer() <= now:
             await self._tick()
             return
-        due = [(message.visible, name, message) for name in QUEUES for message in self.waiting(name)]
+        due = [
+            (message.visible, name, message) for name in QUEUES for message in self.waiting(name)
+        ]
         _, name, message = min(due, key=lambda each: each[0])
         await self._deliver(name, message)
 
@@ -168,7 +172,9 @@ async def run_until(clock: VirtualClock, hosts: Iterable[Host], end: datetime) -
     """Let all hosts work until a moment; fails where they never come to rest."""
     running = list(hosts)
     for _ in range(MOST_STEPS):
-        due = [(moment, number) for number, host in enumerate(running) if (moment := host.next_due())]
+        due = [
+            (moment, number) for number, host in enumerate(running) if (moment := host.next_due())
+        ]
         moment, number = min(due, default=(end, -1))
         if moment > end or number < 0:
             clock.advance(max(0.0, (end - clock.now()).total_seconds()))

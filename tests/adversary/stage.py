@@ -1,7 +1,9 @@
 """A world to misbehave in: two vaults, sources of every kind, the app on a host with production's schedule, and people.
 
-`rotate` and `run_for` let the app work; everything else is what somebody does to it: edit a tag, write a version, revoke a
-credential, kill a worker, hold an answer back, serve an old copy. Nothing here looks into the app: tests see vaults,
+`rotate` and `run_for` let the app work; everything else is what somebody does to it: edit a tag,
+write a version, revoke a
+credential, kill a worker, hold an answer back, serve an old copy. Nothing here looks into the app:
+tests see vaults,
 sources, reported outcomes and HTTP answers.
 """
 
@@ -102,7 +104,9 @@ class Deployment:
         self.settings["AzureWebJobsStorage"] = (
             f"DefaultEndpointsProtocol=https;AccountName={account.name};AccountKey={key}"
         )
-        self.host = Host(self.world, self.clock, account.name, self.start, lambda: self.strikes.kind)
+        self.host = Host(
+            self.world, self.clock, account.name, self.start, lambda: self.strikes.kind
+        )
 
     def start(self) -> Api:
         """Start a fresh process."""
@@ -121,14 +125,25 @@ class Deployment:
         """The records of the sources, by name."""
         service = next(each for each in self.world.services if isinstance(each, BlobService))
         containers = service.containers.held
-        held = [container for (account, _), container in containers.items() if account == self.host.account]
-        return {name: blob for each in held for name, blob in each.blobs.items() if name.startswith(RECORDS)}
+        held = [
+            container
+            for (account, _), container in containers.items()
+            if account == self.host.account
+        ]
+        return {
+            name: blob
+            for each in held
+            for name, blob in each.blobs.items()
+            if name.startswith(RECORDS)
+        }
 
     def lose_records(self) -> None:
         """Somebody deletes all that the app's own storage holds."""
         service = next(each for each in self.world.services if isinstance(each, BlobService))
         containers = service.containers.held
-        for container in [held for (account, _), held in containers.items() if account == self.host.account]:
+        for container in [
+            held for (account, _), held in containers.items() if account == self.host.account
+        ]:
             container.blobs.clear()
 
 
@@ -176,7 +191,9 @@ class Stage:
     def deploy(self, name: str, *vaults: Vault) -> Deployment:
         """Deploy the app, with the rights that it needs at these vaults and at everything that is in the world."""
         group = f"/subscriptions/{vaults[0].subscription}/resourceGroups/{GROUP}"
-        scopes = {vault.url: [group, *(each.app_id for each in self.apps.values())] for vault in vaults}
+        scopes = {
+            vault.url: [group, *(each.app_id for each in self.apps.values())] for vault in vaults
+        }
         settings = {
             "REKEY_VAULTS": ",".join(vault.url for vault in vaults),
             "REKEY_SCOPES": json.dumps(scopes),
@@ -218,7 +235,9 @@ class Stage:
             return self.storage(**options)
         return self.entra(**options) if kind == "entra" else self.sql(kind, **options)
 
-    def storage(self, name: str = "app-key", account: str = "appdata", holds: str = "key1", **options: Any) -> Secret:
+    def storage(
+        self, name: str = "app-key", account: str = "appdata", holds: str = "key1", **options: Any
+    ) -> Secret:
         """Put a storage account's key under management."""
         source = self.account(account)
         tags = {"ProviderAddress": source.resource_id, "CredentialId": holds}
@@ -239,11 +258,15 @@ class Stage:
         """Add a secret to an application by hand, as some team does for itself."""
         return self.world.directory.add_password(self.application(application), by)
 
-    def entra(self, name: str = "app-secret", application: str = "orders", **options: Any) -> Secret:
+    def entra(
+        self, name: str = "app-secret", application: str = "orders", **options: Any
+    ) -> Secret:
         """Put an application's secret under management."""
         source, first = self.application(application), self.password("by hand", application)
         tags = {"ProviderAddress": source.app_id, "CredentialId": first.key_id}
-        return self._manage(name, first.secret, tags, of_application(source, self.clock.now), **options)
+        return self._manage(
+            name, first.secret, tags, of_application(source, self.clock.now), **options
+        )
 
     def sql(self, kind: str = "login", name: str = "sql-password", **options: Any) -> Secret:
         """Put a SQL password under management: of `admin`, of one `login`, of a contained `user`, or of `two logins`."""
@@ -254,11 +277,24 @@ class Stage:
             tags |= {"CredentialId": "app", "Rotator": "sql-login-password"}
         if kind == "user":
             accounts = [server.add_user("shop", "app", FIRST)]
-            tags = {"ProviderAddress": f"{server.resource_id}/databases/shop", "CredentialId": "app"}
+            tags = {
+                "ProviderAddress": f"{server.resource_id}/databases/shop",
+                "CredentialId": "app",
+            }
         if kind == "two logins":
-            accounts = [server.add_login("app_a", FIRST, "shop"), server.add_login("app_b", SECOND, "shop")]
-            tags |= {"CredentialId": "app_a", "Logins": "app_a,app_b", "ValueTemplate": TEMPLATE, "Database": "shop"}
-            value = TEMPLATE.format(server=server.fqdn, database="shop", user="app_a", password=FIRST)
+            accounts = [
+                server.add_login("app_a", FIRST, "shop"),
+                server.add_login("app_b", SECOND, "shop"),
+            ]
+            tags |= {
+                "CredentialId": "app_a",
+                "Logins": "app_a,app_b",
+                "ValueTemplate": TEMPLATE,
+                "Database": "shop",
+            }
+            value = TEMPLATE.format(
+                server=server.fqdn, database="shop", user="app_a", password=FIRST
+            )
         return self._manage(name, value, tags, of_logins(self.clock.now, *accounts), **options)
 
     def _manage(
@@ -301,13 +337,19 @@ class Stage:
 
     # What people do.
 
-    def tag(self, secret: Secret, version: SecretVersion | None = None, /, **tags: str | None) -> SecretVersion:
+    def tag(
+        self, secret: Secret, version: SecretVersion | None = None, /, **tags: str | None
+    ) -> SecretVersion:
         """Edit tags of a version, the newest one where none is given; None takes a tag away."""
         edited = version or secret.current
         kept = {**(edited.tags or {}), **tags}
-        return secret.vault.amend(edited, tags={tag: text for tag, text in kept.items() if text is not None})
+        return secret.vault.amend(
+            edited, tags={tag: text for tag, text in kept.items() if text is not None}
+        )
 
-    def person_writes(self, secret: Secret, value: str, tags: Mapping[str, str] | None = None) -> SecretVersion:
+    def person_writes(
+        self, secret: Secret, value: str, tags: Mapping[str, str] | None = None
+    ) -> SecretVersion:
         """Write a version by hand; like Key Vault itself, it copies no tags."""
         self.clock.advance(1)
         written = secret.vault.put(secret.name, value, tags=tags, content_type="text/plain")
@@ -329,7 +371,12 @@ class Stage:
         vault.copy_of = of
 
     def outage(
-        self, where: Where, lasts: timedelta, response: Response | None = None, *, after: bool = False
+        self,
+        where: Where,
+        lasts: timedelta,
+        response: Response | None = None,
+        *,
+        after: bool = False,
     ) -> Outage:
         """Let matching requests fail for a while; with `after` they take effect all the same."""
         until = self.clock.now() + lasts
@@ -357,14 +404,18 @@ class Stage:
         """Let something happen just after the app's next matching calls took effect."""
         return self._hook(Hook(where, act, times, after=True))
 
-    def kill(self, where: Where, times: int = 1, what: Dying = "worker", *, after: bool = True) -> Hook:
+    def kill(
+        self, where: Where, times: int = 1, what: Dying = "worker", *, after: bool = True
+    ) -> Hook:
         """Kill what runs the app at its next matching calls, after their effect or before it."""
         return self._hook(Hook(where, lambda: self.app.strikes.die(what), times, after=after))
 
     def kill_at(self, number: int, what: Dying = "worker") -> None:
         """Kill what runs the app before its call of this number, counted from now."""
         first = len(self.app.strikes.trace)
-        self.kill(lambda _: len(self.app.strikes.trace) - first == number + 1, what=what, after=False)
+        self.kill(
+            lambda _: len(self.app.strikes.trace) - first == number + 1, what=what, after=False
+        )
 
     def _hook(self, hook: Hook) -> Hook:
         self.app.strikes.hooks.append(hook)
@@ -374,7 +425,13 @@ class Stage:
 
     def post(self, secret: Secret, deployment: Deployment | None = None, **fields: Any) -> None:
         """Put a work item on the queue `rotations`."""
-        item = {"action": "rotate", "vault": secret.vault.url, "secret": secret.name, "trigger": "manual", **fields}
+        item = {
+            "action": "rotate",
+            "vault": secret.vault.url,
+            "secret": secret.name,
+            "trigger": "manual",
+            **fields,
+        }
         (deployment or self.app).host.post("rotations", json.dumps(item))
 
     async def rotate(self, secret: Secret, **fields: Any) -> None:
@@ -384,7 +441,11 @@ class Stage:
 
     async def run_for(self, **span: float) -> None:
         """Let so much time pass (`minutes=`, `hours=`, `days=`), with sweeps every hour and audits once a day."""
-        await run_until(self.clock, [each.host for each in self.deployments], self.clock.now() + timedelta(**span))
+        await run_until(
+            self.clock,
+            [each.host for each in self.deployments],
+            self.clock.now() + timedelta(**span),
+        )
         self.watch()
 
     async def run_past_overlap(self) -> None:
@@ -428,14 +489,20 @@ class Stage:
     def reason(self, secret: Secret) -> str:
         """Return why a secret is parked, as its tags or else its last outcome say; empty where it is not."""
         last = self.of(secret)[-1:] or [{}]
-        said = f"{last[0].get('reason', '')} {last[0].get('fix', '')}" if last[0].get("result") == "parked" else ""
+        said = (
+            f"{last[0].get('reason', '')} {last[0].get('fix', '')}"
+            if last[0].get("result") == "parked"
+            else ""
+        )
         return secret.tags.get("RekeyReason", "") or said.strip()
 
     def calls(self, where: Where) -> int:
         """Count the app's calls that match."""
         return sum(where(request) for request in self.app.strikes.trace)
 
-    async def http(self, name: str, path: Mapping[str, str] | None = None, body: object = None, **query: str) -> Answer:
+    async def http(
+        self, name: str, path: Mapping[str, str] | None = None, body: object = None, **query: str
+    ) -> Answer:
         """Send one request to the app's HTTP API."""
         sent = b"" if body is None else json.dumps(body).encode()
         headers = {"idempotency-key": str(uuid.uuid4()), "content-type": "application/json"}
@@ -449,7 +516,9 @@ class Stage:
 
     async def incident(self, location: str) -> dict[str, Any]:
         """Return how far an incident has come."""
-        answer = await self.http("http_incident_progress", {"incident": location.rpartition("/")[2]})
+        answer = await self.http(
+            "http_incident_progress", {"incident": location.rpartition("/")[2]}
+        )
         assert answer.status == 200, answer.body
         return dict(answer.body)
 
@@ -478,7 +547,11 @@ class Stage:
                 record = json.loads(blob.content)
             except ValueError:
                 record = {}
-            newer = {key: 999 for key in ("format", "version", "schema") if isinstance(record.get(key), int)}
+            newer = {
+                key: 999
+                for key in ("format", "version", "schema")
+                if isinstance(record.get(key), int)
+            }
             blob.content = json.dumps({**record, **(newer or {"format": 999})}).encode()
 
 

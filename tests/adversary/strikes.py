@@ -98,7 +98,11 @@ def to(method: str = "", host: str = "", path: str = "") -> Where:
 
 REGENERATE, LIST_KEYS = to("POST", path="/regeneratekey"), to("POST", path="/listkeys")
 ADD_PASSWORD, REMOVE_PASSWORD = to("POST", path="/addpassword"), to("POST", path="/removepassword")
-PUBLISH, READ, RETAG = to("PUT", ".vault."), to("GET", ".vault.", "/secrets/"), to("PATCH", ".vault.")
+PUBLISH, READ, RETAG = (
+    to("PUT", ".vault."),
+    to("GET", ".vault.", "/secrets/"),
+    to("PATCH", ".vault."),
+)
 ADMIN = to("PATCH", path="/providers/microsoft.sql/servers/")
 
 

@@ -10,7 +10,15 @@ import pytest
 from tests.adversary.sources import Secret
 from tests.adversary.stage import Stage
 
-OURS = ("RekeyOperation", "RekeyRetire", "RekeyState", "RekeyReason", "RekeyCause", "RekeyProof", "CredentialId")
+OURS = (
+    "RekeyOperation",
+    "RekeyRetire",
+    "RekeyState",
+    "RekeyReason",
+    "RekeyCause",
+    "RekeyProof",
+    "CredentialId",
+)
 PAST = "2026-11-01T00:00:00Z"
 
 type Forge = Callable[[str, Secret, Secret], str]
@@ -89,12 +97,18 @@ async def test_a_forged_tag_revokes_nothing_and_keeps_nothing_alive(
 
 
 @pytest.mark.parametrize("kind", ["storage", "entra", "login", "two logins"])
-async def test_all_tags_forged_at_once_change_nothing_at_the_source(stage: Stage, kind: str) -> None:
+async def test_all_tags_forged_at_once_change_nothing_at_the_source(
+    stage: Stage, kind: str
+) -> None:
     secret = stage.put(kind)
     await stage.rotate(secret)
     old = secret.versions[0]
     kept_alive = secret.accepts(old.value)
-    forged = {name: f"{PAST} {old.version} {secret.tags['CredentialId']}" for name in OURS if name != "CredentialId"}
+    forged = {
+        name: f"{PAST} {old.version} {secret.tags['CredentialId']}"
+        for name in OURS
+        if name != "CredentialId"
+    }
     stage.tag(secret, **forged)
     await stage.run_for(days=2)
     assert secret.works
@@ -107,7 +121,9 @@ async def test_a_compromised_mark_forged_by_a_tag_cuts_nothing_off(stage: Stage)
     secret = stage.storage()
     await stage.rotate(secret)
     old = secret.versions[0]
-    stage.tag(secret, RekeyState="compromised 2027-01-01T00:00:00Z 000000000000", RekeyReason="leaked")
+    stage.tag(
+        secret, RekeyState="compromised 2027-01-01T00:00:00Z 000000000000", RekeyReason="leaked"
+    )
     await stage.run_for(days=2)
     assert secret.accepts(old.value)
     assert len(secret.versions) == 2
@@ -123,7 +139,9 @@ async def test_a_forged_parking_does_not_keep_an_incident_from_its_work(stage: S
     assert not secret.accepts(leaked)
 
 
-@pytest.mark.parametrize("template", ["{key}{key}", "{key", "", "key", "{password}", "{key}" + "x" * 240])
+@pytest.mark.parametrize(
+    "template", ["{key}{key}", "{key", "", "key", "{password}", "{key}" + "x" * 240]
+)
 async def test_a_template_that_was_edited_publishes_nothing_that_consumers_cannot_use(
     stage: Stage, template: str
 ) -> None:

@@ -27,7 +27,9 @@ def compromised(stage: Stage, secret: Secret) -> str:
     return secret.current.value
 
 
-async def test_a_leaked_secret_without_credential_id_is_refused_or_parked_as_still_alive(stage: Stage) -> None:
+async def test_a_leaked_secret_without_credential_id_is_refused_or_parked_as_still_alive(
+    stage: Stage,
+) -> None:
     secret = stage.entra(extra={"CredentialId": None})
     leaked = compromised(stage, secret)
     await stage.run_for(hours=2)
@@ -43,7 +45,9 @@ async def test_an_incident_over_a_secret_without_credential_id_is_not_called_end
     await ends_truthfully(stage, secret, location, leaked)
 
 
-async def test_a_leaked_secret_that_cannot_be_recognised_is_named_with_what_is_still_alive(stage: Stage) -> None:
+async def test_a_leaked_secret_that_cannot_be_recognised_is_named_with_what_is_still_alive(
+    stage: Stage,
+) -> None:
     """Two secrets of the application begin alike, and neither is named."""
     secret = stage.entra(extra={"CredentialId": None})
     twin = stage.password("twin")
@@ -61,7 +65,9 @@ async def test_a_removal_that_a_lagging_replica_calls_unknown_is_repeated_until_
     secret = stage.entra(days_left=30)
     await stage.rotate(secret, force=True)
     leaked = secret.current.value
-    stage.before(REMOVE_PASSWORD, lambda: setattr(stage.world.directory, "removal_lag", timedelta(hours=3)))
+    stage.before(
+        REMOVE_PASSWORD, lambda: setattr(stage.world.directory, "removal_lag", timedelta(hours=3))
+    )
     compromised(stage, secret)
     await stage.run_for(minutes=20)
     stage.world.directory.removal_lag = timedelta(0)
@@ -69,11 +75,15 @@ async def test_a_removal_that_a_lagging_replica_calls_unknown_is_repeated_until_
     assert not secret.accepts(leaked)
 
 
-async def test_nothing_is_reported_as_retired_that_a_lagging_replica_did_not_know(stage: Stage) -> None:
+async def test_nothing_is_reported_as_retired_that_a_lagging_replica_did_not_know(
+    stage: Stage,
+) -> None:
     secret = stage.entra(days_left=30)
     await stage.rotate(secret, force=True)
     leaked, key_id = secret.current.value, secret.tags["CredentialId"]
-    stage.before(REMOVE_PASSWORD, lambda: setattr(stage.world.directory, "removal_lag", timedelta(hours=3)))
+    stage.before(
+        REMOVE_PASSWORD, lambda: setattr(stage.world.directory, "removal_lag", timedelta(hours=3))
+    )
     compromised(stage, secret)
     await stage.run_for(minutes=20)
     gone = [credential for outcome in stage.of(secret) for credential in outcome["retired"]]
@@ -81,7 +91,9 @@ async def test_nothing_is_reported_as_retired_that_a_lagging_replica_did_not_kno
 
 
 @pytest.mark.parametrize("kind", ["storage", "entra"])
-async def test_a_restore_between_the_order_and_its_item_saves_nothing_that_leaked(stage: Stage, kind: str) -> None:
+async def test_a_restore_between_the_order_and_its_item_saves_nothing_that_leaked(
+    stage: Stage, kind: str
+) -> None:
     secret = stage.put(kind)
     await stage.rotate(secret)
     first, second = (version.value for version in secret.versions)
@@ -118,7 +130,9 @@ async def test_a_leaked_value_that_a_person_writes_again_after_its_replacement_i
     await ends_truthfully(stage, secret, location, leaked)
 
 
-async def test_a_restore_gives_no_overlap_to_a_credential_that_is_marked_compromised(stage: Stage) -> None:
+async def test_a_restore_gives_no_overlap_to_a_credential_that_is_marked_compromised(
+    stage: Stage,
+) -> None:
     secret = stage.storage()
     await stage.rotate(secret)
     leaked = secret.current.value
@@ -160,7 +174,9 @@ async def test_an_accepted_incident_survives_an_ordinary_rotation_and_deaths(
 
 
 @pytest.mark.parametrize("where", [READ, PUBLISH, ADD_PASSWORD])
-async def test_an_accepted_incident_survives_five_deaths_at_any_call(stage: Stage, where: object) -> None:
+async def test_an_accepted_incident_survives_five_deaths_at_any_call(
+    stage: Stage, where: object
+) -> None:
     secret = stage.entra(days_left=60)
     leaked = compromised(stage, secret)
     stage.kill(where, times=5, after=False)  # type: ignore[arg-type]
@@ -170,7 +186,9 @@ async def test_an_accepted_incident_survives_five_deaths_at_any_call(stage: Stag
     assert secret.works
 
 
-async def test_an_accepted_incident_survives_failures_while_the_source_is_away(stage: Stage) -> None:
+async def test_an_accepted_incident_survives_failures_while_the_source_is_away(
+    stage: Stage,
+) -> None:
     secret = stage.storage()
     leaked = secret.current
     await stage.rotate(secret)
@@ -180,7 +198,9 @@ async def test_an_accepted_incident_survives_failures_while_the_source_is_away(s
     assert not secret.accepts(leaked.value)
 
 
-async def test_the_operation_of_an_incident_is_not_called_done_while_the_leak_works(stage: Stage) -> None:
+async def test_the_operation_of_an_incident_is_not_called_done_while_the_leak_works(
+    stage: Stage,
+) -> None:
     secret = stage.storage()
     leaked = secret.current
     await stage.rotate(secret)
@@ -192,12 +212,16 @@ async def test_the_operation_of_an_incident_is_not_called_done_while_the_leak_wo
         await stage.run_for(minutes=10)
         listed = await stage.http("http_show", path)
         state = dict(listed.body)["state"]
-        assert not (secret.accepts(leaked.value) and stage.app.strikes.deaths >= 3 and state == "ok"), listed.body
+        assert not (
+            secret.accepts(leaked.value) and stage.app.strikes.deaths >= 3 and state == "ok"
+        ), listed.body
     assert not secret.accepts(leaked.value)
 
 
 @pytest.mark.parametrize("kind", ["login", "admin", "user", "two logins"])
-async def test_a_leaked_password_is_refused_before_the_incident_ends(stage: Stage, kind: str) -> None:
+async def test_a_leaked_password_is_refused_before_the_incident_ends(
+    stage: Stage, kind: str
+) -> None:
     secret = stage.sql(kind, days_left=60)
     leaked, location = secret.current.value, await stage.report_incident(vault="prod")
     await stage.run_for(hours=1)

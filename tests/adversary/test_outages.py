@@ -23,7 +23,9 @@ def managed(stage: Stage, kind: str) -> Secret:
 
 @pytest.mark.parametrize("minutes", [0.5, 2, 4, 9, 20])
 @pytest.mark.parametrize("kind", CHANGES)
-async def test_a_change_that_lands_late_is_mended_within_five_minutes(stage: Stage, kind: str, minutes: float) -> None:
+async def test_a_change_that_lands_late_is_mended_within_five_minutes(
+    stage: Stage, kind: str, minutes: float
+) -> None:
     """Its answer timed out, the retry succeeded, and then it takes effect after all."""
     secret = managed(stage, kind)
     late = stage.late(CHANGES[kind], timedelta(minutes=minutes))
@@ -35,7 +37,9 @@ async def test_a_change_that_lands_late_is_mended_within_five_minutes(stage: Sta
 
 
 @pytest.mark.parametrize("kind", ["storage", "two logins"])
-async def test_two_changes_that_land_late_are_mended_within_five_minutes_of_the_last(stage: Stage, kind: str) -> None:
+async def test_two_changes_that_land_late_are_mended_within_five_minutes_of_the_last(
+    stage: Stage, kind: str
+) -> None:
     secret = managed(stage, kind)
     late = stage.late(CHANGES[kind], timedelta(minutes=3), times=2)
     await stage.rotate(secret)
@@ -67,7 +71,9 @@ async def test_a_password_set_while_the_vault_was_away_is_published_within_five_
     stage: Stage, kind: str
 ) -> None:
     secret = managed(stage, kind)
-    begins = stage.after(SINGLE[kind], lambda: stage.outage(to(host="prod.vault."), timedelta(minutes=40)))
+    begins = stage.after(
+        SINGLE[kind], lambda: stage.outage(to(host="prod.vault."), timedelta(minutes=40))
+    )
     stage.post(secret, version=secret.current.version)
     await stage.run_for(minutes=5)
     assert begins.times == 0
@@ -84,7 +90,9 @@ async def test_a_password_set_while_its_server_went_away_is_known_within_five_mi
     """The change took effect, its answer was lost, and then nothing answers for forty minutes."""
     secret = managed(stage, kind)
     stage.outage(SINGLE[kind], timedelta(minutes=1), after=True)
-    stage.after(SINGLE[kind], lambda: stage.outage(to(host="database.windows.net"), timedelta(minutes=40)))
+    stage.after(
+        SINGLE[kind], lambda: stage.outage(to(host="database.windows.net"), timedelta(minutes=40))
+    )
     stage.after(SINGLE[kind], lambda: stage.outage(to(path="microsoft.sql"), timedelta(minutes=40)))
     stage.post(secret, version=secret.current.version)
     await stage.run_for(minutes=5)
@@ -99,7 +107,9 @@ async def test_a_password_set_before_the_apps_own_storage_went_away_is_published
     stage: Stage, kind: str
 ) -> None:
     secret = managed(stage, kind)
-    stage.after(SINGLE[kind], lambda: stage.outage(to(host="rekeyhost.blob."), timedelta(minutes=40)))
+    stage.after(
+        SINGLE[kind], lambda: stage.outage(to(host="rekeyhost.blob."), timedelta(minutes=40))
+    )
     stage.kill(SINGLE[kind])
     stage.post(secret, version=secret.current.version)
     await stage.run_for(minutes=5)
@@ -110,7 +120,9 @@ async def test_a_password_set_before_the_apps_own_storage_went_away_is_published
 
 
 @pytest.mark.parametrize("kind", ["storage", "entra", "two logins"])
-async def test_what_has_two_slots_works_at_every_moment_while_answers_are_lost(stage: Stage, kind: str) -> None:
+async def test_what_has_two_slots_works_at_every_moment_while_answers_are_lost(
+    stage: Stage, kind: str
+) -> None:
     secret = stage.entra() if kind == "entra" else managed(stage, kind)
     stage.outage(to("POST", path="key"), timedelta(minutes=8), after=True)
     stage.outage(to("POST", path="password"), timedelta(minutes=8), after=True)
@@ -121,14 +133,17 @@ async def test_what_has_two_slots_works_at_every_moment_while_answers_are_lost(s
     assert len(secret.versions) == 2
 
 
-async def test_the_audits_of_a_sweep_that_failed_are_made_up_for_by_the_next_one(stage: Stage) -> None:
+async def test_the_audits_of_a_sweep_that_failed_are_made_up_for_by_the_next_one(
+    stage: Stage,
+) -> None:
     """Whatever hour its audit falls into: the vault cannot be listed in all but one of two hours."""
     secret, account = stage.storage(days_left=60), stage.account()
     await stage.rotate(secret, force=True)
     await stage.run_past_overlap()
     audits = [outcome for outcome in stage.of(secret) if outcome["action"] == "audit"]
     assert audits, "it was never audited"
-    # Just before the hour in which the audit falls, somebody regenerates the key by hand, and the sweep fails.
+    # Just before the hour in which the audit falls, somebody regenerates the key by hand, and the
+    # sweep fails.
     await stage.run_for(hours=_hours_to_next_audit(stage, secret))
     account.regenerate(secret.tags["CredentialId"])
     stage.watch()
@@ -153,7 +168,9 @@ def _hours_to_next_audit(stage: Stage, secret: Secret) -> float:
 
 
 @pytest.mark.parametrize("what", ["worker", "instance"])
-async def test_an_audit_whose_worker_dies_five_times_does_not_park_a_healthy_secret(stage: Stage, what: Dying) -> None:
+async def test_an_audit_whose_worker_dies_five_times_does_not_park_a_healthy_secret(
+    stage: Stage, what: Dying
+) -> None:
     secret = stage.storage(days_left=60)
     await stage.rotate(secret, force=True)
     stage.kill(to("GET", "prod.vault.", f"/secrets/{secret.name}"), times=5, what=what, after=False)
@@ -164,7 +181,9 @@ async def test_an_audit_whose_worker_dies_five_times_does_not_park_a_healthy_sec
     assert not secret.tags.get("RekeyState", ""), secret.tags
 
 
-async def test_a_sweeps_item_without_a_version_does_not_park_a_secret_that_was_just_rotated(stage: Stage) -> None:
+async def test_a_sweeps_item_without_a_version_does_not_park_a_secret_that_was_just_rotated(
+    stage: Stage,
+) -> None:
     secret = stage.storage()
     stage.post(secret, trigger="sweep", requested_by="sweep")
     stage.kill(to("GET", "prod.vault.", f"/secrets/{secret.name}"), times=5, after=False)

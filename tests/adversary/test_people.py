@@ -8,7 +8,15 @@ import pytest
 
 from tests.adversary.sources import Secret
 from tests.adversary.stage import Stage
-from tests.adversary.strikes import ADD_PASSWORD, ADMIN, REGENERATE, REMOVE_PASSWORD, Where, alter, to
+from tests.adversary.strikes import (
+    ADD_PASSWORD,
+    ADMIN,
+    REGENERATE,
+    REMOVE_PASSWORD,
+    Where,
+    alter,
+    to,
+)
 
 CHANGES: dict[str, Where] = {
     "storage": REGENERATE,
@@ -43,7 +51,8 @@ async def test_a_version_written_while_a_credential_is_proven_stays_the_current_
     def write() -> None:
         secret.vault.put(secret.name, VALUE, tags=copied)
 
-    # The proof that follows the change: a secret that nobody rotated before is tried once before it, too.
+    # The proof that follows the change: a secret that nobody rotated before is tried once before
+    # it, too.
     stage.after(CHANGES[kind], lambda: stage.before(PROOFS[kind], write))
     stage.post(secret, version=secret.current.version, trigger="event")
     await stage.run_for(minutes=20)
@@ -85,14 +94,17 @@ async def test_a_tag_set_during_a_rotation_is_kept(stage: Stage, kind: str) -> N
 async def test_a_tag_set_while_a_secret_is_parked_is_kept(stage: Stage) -> None:
     secret = stage.storage(extra={"ValidityPeriodDays": "sixty"})
     read = to("GET", "prod.vault.")
-    # Key Vault has no If-Match: what is set between the last read and the write itself cannot be kept.
+    # Key Vault has no If-Match: what is set between the last read and the write itself cannot be
+    # kept.
     stage.after(read, lambda: stage.before(read, lambda: stage.tag(secret, team="blue")))
     await stage.rotate(secret)
     assert secret.tags.get("team") == "blue"
 
 
 @pytest.mark.parametrize("kind", CHANGES)
-async def test_a_secret_that_fell_out_of_management_is_shown_with_the_way_back(stage: Stage, kind: str) -> None:
+async def test_a_secret_that_fell_out_of_management_is_shown_with_the_way_back(
+    stage: Stage, kind: str
+) -> None:
     """Key Vault copies no tags to a version that is written by hand."""
     secret = managed(stage, kind)
     await stage.rotate(secret)
@@ -124,7 +136,9 @@ async def test_a_secret_that_was_never_managed_needs_nobody(stage: Stage) -> Non
 
 
 @pytest.mark.parametrize("copies", [True, False])
-async def test_the_key_that_a_person_went_back_to_is_not_revoked(stage: Stage, copies: bool) -> None:
+async def test_the_key_that_a_person_went_back_to_is_not_revoked(
+    stage: Stage, copies: bool
+) -> None:
     secret = stage.storage()
     await stage.rotate(secret)
     old, tags = secret.versions[0].value, secret.tags
@@ -134,7 +148,9 @@ async def test_the_key_that_a_person_went_back_to_is_not_revoked(stage: Stage, c
     assert secret.accepts(old), "what the vault holds was revoked"
 
 
-async def test_a_credential_that_a_person_revoked_at_the_source_is_not_made_again_by_hand_of_ours(stage: Stage) -> None:
+async def test_a_credential_that_a_person_revoked_at_the_source_is_not_made_again_by_hand_of_ours(
+    stage: Stage,
+) -> None:
     """An administrator removes the old secret during its overlap: that is fine, and stays so."""
     secret = stage.entra()
     await stage.rotate(secret)
@@ -151,7 +167,9 @@ def _restored(secret: Secret, value: str) -> Callable[[], object]:
     return lambda: secret.vault.put(secret.name, value, tags=secret.tags)
 
 
-async def test_a_version_written_between_a_restore_and_its_publishing_stays_the_current_one(stage: Stage) -> None:
+async def test_a_version_written_between_a_restore_and_its_publishing_stays_the_current_one(
+    stage: Stage,
+) -> None:
     secret = stage.storage()
     await stage.rotate(secret)
     stage.after(PROOFS["storage"], _restored(secret, VALUE))
@@ -172,7 +190,9 @@ async def test_what_a_person_enabled_again_stays_enabled(stage: Stage) -> None:
     assert secret.versions[0].enabled
 
 
-async def test_a_secret_that_becomes_manual_in_mid_rotation_is_left_to_its_person(stage: Stage) -> None:
+async def test_a_secret_that_becomes_manual_in_mid_rotation_is_left_to_its_person(
+    stage: Stage,
+) -> None:
     secret = stage.storage()
     stage.after(REGENERATE, lambda: stage.tag(secret, Manual="true"))
     stage.post(secret, version=secret.current.version, trigger="event")

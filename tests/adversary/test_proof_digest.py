@@ -56,7 +56,9 @@ async def test_no_tag_lets_a_guess_at_a_value_be_checked(stage: Stage, kind: str
     assert "RekeyProof" not in secret.tags
 
 
-async def test_no_tag_of_a_restored_version_lets_a_persons_password_be_guessed(stage: Stage) -> None:
+async def test_no_tag_of_a_restored_version_lets_a_persons_password_be_guessed(
+    stage: Stage,
+) -> None:
     secret = stage.sql("two logins")
     await stage.rotate(secret)
     stage.post(secret, action="restore", version=secret.current.version)
@@ -82,7 +84,9 @@ async def test_no_tag_of_a_replica_lets_a_value_be_guessed(stage: Stage) -> None
     assert betrays(copy) == []
 
 
-async def test_no_message_on_a_queue_and_no_record_holds_a_value_or_its_plain_digest(stage: Stage) -> None:
+async def test_no_message_on_a_queue_and_no_record_holds_a_value_or_its_plain_digest(
+    stage: Stage,
+) -> None:
     secret = stage.sql("login")
     stage.kill(PUBLISH, times=2, after=False)
     await stage.rotate(secret)

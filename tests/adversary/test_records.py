@@ -10,7 +10,12 @@ from tests.adversary.sources import Secret
 from tests.adversary.stage import Stage
 
 KINDS = ["storage", "entra", "two logins"]
-DAMAGE = {"empty": b"", "cut off": b'{"owner": "https://', "no object": b"[]", "noise": bytes(range(200))}
+DAMAGE = {
+    "empty": b"",
+    "cut off": b'{"owner": "https://',
+    "no object": b"[]",
+    "noise": bytes(range(200)),
+}
 
 
 async def rotated(stage: Stage, kind: str) -> Secret:
@@ -42,26 +47,34 @@ async def test_a_record_that_was_lost_destroys_nothing_and_says_so(stage: Stage,
 
 @pytest.mark.parametrize("damage", DAMAGE)
 @pytest.mark.parametrize("kind", KINDS)
-async def test_a_record_that_was_damaged_destroys_nothing_and_says_so(stage: Stage, kind: str, damage: str) -> None:
+async def test_a_record_that_was_damaged_destroys_nothing_and_says_so(
+    stage: Stage, kind: str, damage: str
+) -> None:
     secret = await rotated(stage, kind)
     stage.damage_records(DAMAGE[damage])
     await untouched(stage, secret)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_a_record_of_a_newer_version_parks_the_secret_with_a_sentence(stage: Stage, kind: str) -> None:
+async def test_a_record_of_a_newer_version_parks_the_secret_with_a_sentence(
+    stage: Stage, kind: str
+) -> None:
     secret = await rotated(stage, kind)
     before = {name: blob.content for name, blob in stage.app.blobs.items()}
     stage.record_from_the_future()
     future = {name: blob.content for name, blob in stage.app.blobs.items()}
     assert future != before
     await untouched(stage, secret)
-    assert {name: blob.content for name, blob in stage.app.blobs.items()} == future, "it was overwritten"
+    assert {name: blob.content for name, blob in stage.app.blobs.items()} == future, (
+        "it was overwritten"
+    )
     assert "newer" in stage.reason(secret)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_a_record_that_was_lost_keeps_nothing_from_being_rotated_later(stage: Stage, kind: str) -> None:
+async def test_a_record_that_was_lost_keeps_nothing_from_being_rotated_later(
+    stage: Stage, kind: str
+) -> None:
     """With the overlap over and nothing owed, a secret is taken up again like one that somebody else wrote."""
     secret = await rotated(stage, kind)
     await stage.run_past_overlap()
@@ -84,13 +97,18 @@ async def test_a_record_that_was_lost_in_mid_change_leaves_no_password_unknown_f
     await stage.run_for(seconds=5)
     stage.app.lose_records()
     await stage.run_for(hours=1)
-    # Without its record a version that Rekey never wrote is a person's: where its source refuses it, a person decides.
+    # Without its record a version that Rekey never wrote is a person's: where its source refuses
+    # it, a person decides.
     assert secret.works or "somebody" in stage.reason(secret)
     if secret.works:
-        assert stage.longest_refusal(secret, since=stage.app.strikes.died[-1]) <= timedelta(minutes=5)
+        assert stage.longest_refusal(secret, since=stage.app.strikes.died[-1]) <= timedelta(
+            minutes=5
+        )
 
 
-async def test_an_incident_whose_record_was_lost_still_cuts_off_what_leaked_or_says_that_it_lives(stage: Stage) -> None:
+async def test_an_incident_whose_record_was_lost_still_cuts_off_what_leaked_or_says_that_it_lives(
+    stage: Stage,
+) -> None:
     secret = await rotated(stage, "storage")
     leaked = secret.versions[0]
     stage.app.lose_records()

@@ -13,7 +13,9 @@ TEMPLATE = "version: 1\nnobody: {key}"
 
 def replica(stage: Stage, primary: Secret, value: str = "", **tags: str) -> Secret:
     """Put a consenting replica of a storage key into the other vault."""
-    return stage.plain("copy", value or primary.current.value, stage.other, {"ReplicaOf": primary.url, **tags})
+    return stage.plain(
+        "copy", value or primary.current.value, stage.other, {"ReplicaOf": primary.url, **tags}
+    )
 
 
 async def test_a_replica_that_consents_is_written_with_the_primary(stage: Stage) -> None:
@@ -36,7 +38,9 @@ async def test_an_audit_writes_no_secret_whose_owner_did_not_consent(stage: Stag
 
 
 @pytest.mark.parametrize("consents", [False, True])
-async def test_the_policy_document_is_never_written_as_a_replica(stage: Stage, consents: bool) -> None:
+async def test_the_policy_document_is_never_written_as_a_replica(
+    stage: Stage, consents: bool
+) -> None:
     policy, primary = stage.policy("defaults: {overlapHours: 24}\n"), stage.storage()
     await stage.rotate(primary)
     tags = {**primary.tags, "Replicas": policy.url, "ValueTemplate": TEMPLATE}
@@ -51,7 +55,9 @@ async def test_the_policy_document_is_never_written_as_a_replica(stage: Stage, c
     assert policy.versions == before
 
 
-async def test_the_policy_document_is_never_written_when_its_primary_is_rotated(stage: Stage) -> None:
+async def test_the_policy_document_is_never_written_when_its_primary_is_rotated(
+    stage: Stage,
+) -> None:
     policy, primary = stage.policy("defaults: {overlapHours: 24}\n"), stage.storage()
     stage.tag(policy, ReplicaOf=primary.url)
     stage.tag(primary, Replicas=policy.url)
@@ -60,8 +66,13 @@ async def test_the_policy_document_is_never_written_when_its_primary_is_rotated(
     assert policy.versions == before
 
 
-async def test_a_retirement_leaves_a_secret_that_did_not_consent_and_its_own_retirement_alone(stage: Stage) -> None:
-    primary, victim = stage.storage(extra={"OverlapHours": "1"}), stage.storage("victim", "others", vault=stage.other)
+async def test_a_retirement_leaves_a_secret_that_did_not_consent_and_its_own_retirement_alone(
+    stage: Stage,
+) -> None:
+    primary, victim = (
+        stage.storage(extra={"OverlapHours": "1"}),
+        stage.storage("victim", "others", vault=stage.other),
+    )
     await stage.rotate(primary)
     await stage.rotate(victim)
     stage.tag(primary, Replicas=victim.url)
@@ -72,24 +83,37 @@ async def test_a_retirement_leaves_a_secret_that_did_not_consent_and_its_own_ret
     assert not victim.accepts(before[0].value), "its own retirement did not take place"
 
 
-async def test_a_forged_operation_on_a_replica_does_not_decide_what_the_primary_publishes(stage: Stage) -> None:
+async def test_a_forged_operation_on_a_replica_does_not_decide_what_the_primary_publishes(
+    stage: Stage,
+) -> None:
     """The replica's owner says that this operation has published the very key that is to be replaced."""
     primary = stage.storage()
     old = primary.current
     copy = replica(stage, primary)
     stage.tag(primary, Replicas=copy.url)
-    stage.tag(copy, RekeyOperation=await _operation(stage, primary), CredentialId="key1", RekeyCause="event")
+    stage.tag(
+        copy,
+        RekeyOperation=await _operation(stage, primary),
+        CredentialId="key1",
+        RekeyCause="event",
+    )
     await stage.rotate(primary)
     assert primary.works
     assert primary.current.value != old.value, "the replica's owner kept the old key in use"
 
 
-async def test_a_forged_retirement_on_a_replica_removes_no_other_teams_credential(stage: Stage) -> None:
+async def test_a_forged_retirement_on_a_replica_removes_no_other_teams_credential(
+    stage: Stage,
+) -> None:
     primary, theirs = stage.entra(extra={"OverlapHours": "1"}), stage.password("another team")
     old = primary.current
     operation = await _operation(stage, primary)
     forged = f"2026-11-02T00:00:00Z {old.version} {theirs.key_id}"
-    tags = {"RekeyOperation": operation, "RekeyRetire": forged, "CredentialId": primary.tags["CredentialId"]}
+    tags = {
+        "RekeyOperation": operation,
+        "RekeyRetire": forged,
+        "CredentialId": primary.tags["CredentialId"],
+    }
     copy = replica(stage, primary, **tags)
     stage.tag(primary, Replicas=copy.url)
     await stage.rotate(primary)
@@ -109,7 +133,9 @@ async def test_an_audit_leaves_a_disabled_replica_and_its_tags_alone(stage: Stag
     assert copy.versions == before
 
 
-async def test_the_first_audit_of_a_primary_with_a_differing_replica_comes_to_an_outcome(stage: Stage) -> None:
+async def test_the_first_audit_of_a_primary_with_a_differing_replica_comes_to_an_outcome(
+    stage: Stage,
+) -> None:
     primary = stage.storage(days_left=60)
     copy = replica(stage, primary, "something else")
     stage.tag(primary, Replicas=copy.url)
@@ -120,7 +146,9 @@ async def test_the_first_audit_of_a_primary_with_a_differing_replica_comes_to_an
 
 
 @pytest.mark.parametrize("what", ["worker", "instance"])
-async def test_a_replica_is_written_once_when_the_worker_dies_before_the_primary_is(stage: Stage, what: str) -> None:
+async def test_a_replica_is_written_once_when_the_worker_dies_before_the_primary_is(
+    stage: Stage, what: str
+) -> None:
     primary = stage.storage()
     copy = replica(stage, primary)
     stage.tag(primary, Replicas=copy.url)
@@ -132,7 +160,9 @@ async def test_a_replica_is_written_once_when_the_worker_dies_before_the_primary
     assert [version.enabled for version in copy.versions] == [False, True]
 
 
-async def test_consent_that_is_withdrawn_in_mid_rotation_keeps_the_replica_from_being_written(stage: Stage) -> None:
+async def test_consent_that_is_withdrawn_in_mid_rotation_keeps_the_replica_from_being_written(
+    stage: Stage,
+) -> None:
     primary = stage.storage()
     copy = replica(stage, primary)
     stage.tag(primary, Replicas=copy.url)
@@ -143,7 +173,9 @@ async def test_consent_that_is_withdrawn_in_mid_rotation_keeps_the_replica_from_
     assert {version.value for version in copy.versions} == {before}
 
 
-async def test_consent_that_is_withdrawn_in_the_overlap_keeps_the_replicas_versions_enabled(stage: Stage) -> None:
+async def test_consent_that_is_withdrawn_in_the_overlap_keeps_the_replicas_versions_enabled(
+    stage: Stage,
+) -> None:
     primary = stage.storage()
     copy = replica(stage, primary)
     stage.tag(primary, Replicas=copy.url)
@@ -156,6 +188,8 @@ async def test_consent_that_is_withdrawn_in_the_overlap_keeps_the_replicas_versi
 
 async def _operation(stage: Stage, secret: Secret) -> str:
     """Return the id of the operation that replaces the current version, as anybody can derive it or see it in the log."""
-    answer = await stage.http("http_rotate", {"vault": "prod", "name": secret.name}, {"force": True}, dry_run="true")
+    answer = await stage.http(
+        "http_rotate", {"vault": "prod", "name": secret.name}, {"force": True}, dry_run="true"
+    )
     assert answer.status == 200, answer.body
     return str(dict(answer.body)["operation"])

@@ -31,7 +31,9 @@ async def test_a_version_is_announced_although_the_worker_died_when_it_was_publi
 
 
 @pytest.mark.parametrize("kind", ["storage", "entra"])
-async def test_a_version_is_announced_although_the_answer_to_its_publishing_was_lost(stage: Stage, kind: str) -> None:
+async def test_a_version_is_announced_although_the_answer_to_its_publishing_was_lost(
+    stage: Stage, kind: str
+) -> None:
     secret = stage.put(kind)
     stage.outage(PUBLISH, timedelta(seconds=1), after=True)
     await stage.rotate(secret)
@@ -50,7 +52,9 @@ async def test_a_healed_version_is_announced_although_the_worker_died(stage: Sta
 
 
 @pytest.mark.parametrize("kind", ["storage", "entra"])
-async def test_a_retirement_is_reported_although_the_worker_died_in_it(stage: Stage, kind: str) -> None:
+async def test_a_retirement_is_reported_although_the_worker_died_in_it(
+    stage: Stage, kind: str
+) -> None:
     secret = stage.put(kind)
     await stage.rotate(secret)
     credential = "key1" if kind == "storage" else stage.apps["orders"].history[0].key_id
@@ -62,7 +66,9 @@ async def test_a_retirement_is_reported_although_the_worker_died_in_it(stage: St
 
 
 @pytest.mark.parametrize("number", range(3, 24))
-async def test_whatever_call_a_worker_dies_at_every_new_version_is_announced(stage: Stage, number: int) -> None:
+async def test_whatever_call_a_worker_dies_at_every_new_version_is_announced(
+    stage: Stage, number: int
+) -> None:
     secret = stage.storage()
     stage.kill_at(number)
     await stage.rotate(secret)
@@ -79,7 +85,9 @@ async def test_an_outcome_event_warns_of_nothing(stage: Stage, ear: Ear) -> None
     assert [record.getMessage() for record in ear.warnings] == []
 
 
-async def test_a_first_rotation_says_beforehand_that_the_other_key_may_be_in_use(stage: Stage) -> None:
+async def test_a_first_rotation_says_beforehand_that_the_other_key_may_be_in_use(
+    stage: Stage,
+) -> None:
     """What an operator sees before an account's other key is regenerated for the first time."""
     secret = stage.storage()
     path = {"vault": "prod", "name": secret.name}

@@ -40,7 +40,9 @@ async def test_what_an_edited_tag_names_is_not_reported_as_retired(stage: Stage)
     nobody = "00000000-0000-4000-8000-000000000000"
     stage.tag(secret, RekeyRetire=f"{PAST} {secret.versions[0].version} {nobody}")
     await stage.run_past_overlap()
-    assert nobody not in [credential for outcome in stage.of(secret) for credential in outcome["retired"]]
+    assert nobody not in [
+        credential for outcome in stage.of(secret) for credential in outcome["retired"]
+    ]
     assert not secret.accepts(secret.versions[0].value)
 
 
@@ -69,7 +71,9 @@ async def test_a_tag_that_was_removed_prolongs_no_life(stage: Stage) -> None:
     assert not secret.accepts(old.value)
 
 
-async def test_an_address_that_is_corrected_during_the_overlap_revokes_nothing_at_the_new_source(stage: Stage) -> None:
+async def test_an_address_that_is_corrected_during_the_overlap_revokes_nothing_at_the_new_source(
+    stage: Stage,
+) -> None:
     secret, others = await rotated(stage, stage.storage()), stage.account("others")
     before = dict(others.keys)
     stage.tag(secret, ProviderAddress=others.resource_id)
@@ -77,7 +81,9 @@ async def test_an_address_that_is_corrected_during_the_overlap_revokes_nothing_a
     assert others.keys == before
 
 
-async def test_an_address_that_is_corrected_during_the_overlap_leaves_no_key_alive_in_silence(stage: Stage) -> None:
+async def test_an_address_that_is_corrected_during_the_overlap_leaves_no_key_alive_in_silence(
+    stage: Stage,
+) -> None:
     secret, others = await rotated(stage, stage.storage()), stage.account("others")
     old = secret.versions[0]
     stage.tag(secret, ProviderAddress=others.resource_id)
@@ -85,14 +91,17 @@ async def test_an_address_that_is_corrected_during_the_overlap_leaves_no_key_ali
     assert not secret.accepts(old.value) or stage.reason(secret)
 
 
-async def test_a_corrected_address_with_the_new_accounts_key_revokes_nothing_there(stage: Stage) -> None:
+async def test_a_corrected_address_with_the_new_accounts_key_revokes_nothing_there(
+    stage: Stage,
+) -> None:
     """A person corrects address and value at once, and keeps the tags that stood there."""
     secret, others = await rotated(stage, stage.storage()), stage.account("others")
     tags = {**secret.tags, "ProviderAddress": others.resource_id, "CredentialId": "key2"}
     before = dict(others.keys)
     # With an expiry of its own: without one it would be due at once.
     secret.vault.amend(
-        stage.person_writes(secret, others.keys["key2"].value, tags), expires=stage.clock.now() + timedelta(days=80)
+        stage.person_writes(secret, others.keys["key2"].value, tags),
+        expires=stage.clock.now() + timedelta(days=80),
     )
     await stage.run_for(days=9)
     assert others.keys == before
@@ -111,7 +120,9 @@ async def test_a_version_named_by_an_edited_tag_is_not_disabled(stage: Stage) ->
     assert secret.works
 
 
-async def test_a_forged_tag_on_a_secret_that_was_never_rotated_revokes_nothing(stage: Stage) -> None:
+async def test_a_forged_tag_on_a_secret_that_was_never_rotated_revokes_nothing(
+    stage: Stage,
+) -> None:
     secret = stage.storage(days_left=60)
     account = stage.account()
     before = dict(account.keys)
@@ -122,7 +133,9 @@ async def test_a_forged_tag_on_a_secret_that_was_never_rotated_revokes_nothing(s
     assert stage.longest_refusal(secret) == timedelta()
 
 
-async def test_a_tag_that_no_record_knows_is_handed_to_a_person_within_two_hours(stage: Stage) -> None:
+async def test_a_tag_that_no_record_knows_is_handed_to_a_person_within_two_hours(
+    stage: Stage,
+) -> None:
     """An earlier Rekey may have written it, or anybody: nothing is revoked, and nobody waits for it in silence."""
     secret = stage.storage(days_left=80)
     stage.tag(secret, RekeyRetire=f"{PAST} {'a' * 32} key2")

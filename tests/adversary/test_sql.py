@@ -10,16 +10,18 @@ from simulator.wire import json_response
 from tests.adversary.stage import Stage
 from tests.adversary.strikes import alter, to
 
-NOT_IN_MASTER = (
-    'The server principal "app" is not able to access the database "master" under the current security context.'
-)
+NOT_IN_MASTER = 'The server principal "app" is not able to access the database "master" under the current security context.'
 SIGN_IN = to("SIGN-IN")
 
 
 @pytest.mark.parametrize("kind", ["login", "two logins", "admin"])
 async def test_an_error_916_at_master_proves_no_password(stage: Stage, kind: str) -> None:
     secret = stage.sql(kind)
-    stage.outage(SIGN_IN, timedelta(hours=1), json_response(400, {"refused": {"number": 916, "text": NOT_IN_MASTER}}))
+    stage.outage(
+        SIGN_IN,
+        timedelta(hours=1),
+        json_response(400, {"refused": {"number": 916, "text": NOT_IN_MASTER}}),
+    )
     await stage.rotate(secret)
     assert len(secret.versions) == 1, "published on the word of an error"
 
@@ -40,7 +42,9 @@ async def test_a_statement_sent_long_after_its_lease_keeps_no_login_dead_for_fiv
 
 
 @pytest.mark.parametrize("kind", ["login", "user", "two logins"])
-async def test_a_worker_that_was_frozen_past_its_lease_sends_no_statement(stage: Stage, kind: str) -> None:
+async def test_a_worker_that_was_frozen_past_its_lease_sends_no_statement(
+    stage: Stage, kind: str
+) -> None:
     """It freezes while it gets its token: when it thaws its lease is over, and another may have worked meanwhile."""
     secret = stage.sql(kind)
     frozen: list[int] = []
@@ -60,7 +64,9 @@ async def test_a_worker_that_was_frozen_past_its_lease_sends_no_statement(stage:
 
 
 @pytest.mark.parametrize("kind", ["login", "user", "admin"])
-async def test_a_version_whose_password_is_dead_does_not_stay_enabled(stage: Stage, kind: str) -> None:
+async def test_a_version_whose_password_is_dead_does_not_stay_enabled(
+    stage: Stage, kind: str
+) -> None:
     secret = stage.sql(kind)
     await stage.rotate(secret)
     await stage.run_for(days=9)
@@ -69,7 +75,9 @@ async def test_a_version_whose_password_is_dead_does_not_stay_enabled(stage: Sta
 
 
 @pytest.mark.parametrize("kind", ["storage", "entra", "two logins"])
-async def test_no_version_of_a_restored_secret_stays_enabled_with_a_dead_value(stage: Stage, kind: str) -> None:
+async def test_no_version_of_a_restored_secret_stays_enabled_with_a_dead_value(
+    stage: Stage, kind: str
+) -> None:
     secret = stage.put(kind)
     await stage.rotate(secret)
     stage.post(secret, action="restore", version=secret.current.version)
@@ -83,7 +91,9 @@ async def test_no_version_of_a_restored_secret_stays_enabled_with_a_dead_value(s
     assert secret.works
 
 
-async def test_a_password_reset_by_hand_is_mended_and_its_dead_version_disabled(stage: Stage) -> None:
+async def test_a_password_reset_by_hand_is_mended_and_its_dead_version_disabled(
+    stage: Stage,
+) -> None:
     secret = stage.sql("login")
     await stage.rotate(secret)
     stage.server.set_password(stage.server.logins["app"], "By-hand-0nly-they-know")

@@ -31,7 +31,9 @@ async def published(stage: Stage, kind: str, **options: Any) -> Secret:
 
 @pytest.mark.parametrize("version", ["named", "left out"])
 @pytest.mark.parametrize("kind", KINDS)
-async def test_a_duplicate_that_reads_the_older_version_changes_nothing(stage: Stage, kind: str, version: str) -> None:
+async def test_a_duplicate_that_reads_the_older_version_changes_nothing(
+    stage: Stage, kind: str, version: str
+) -> None:
     secret = await published(stage, kind)
     since = stage.clock.now()
     named = secret.versions[0].version if version == "named" else None
@@ -42,7 +44,9 @@ async def test_a_duplicate_that_reads_the_older_version_changes_nothing(stage: S
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_an_audit_that_reads_the_older_version_changes_nothing(stage: Stage, kind: str) -> None:
+async def test_an_audit_that_reads_the_older_version_changes_nothing(
+    stage: Stage, kind: str
+) -> None:
     secret = await published(stage, kind)
     since = stage.clock.now()
     stage.post(secret, action="audit", trigger="sweep")
@@ -53,7 +57,9 @@ async def test_an_audit_that_reads_the_older_version_changes_nothing(stage: Stag
 
 @pytest.mark.parametrize("action", ["retire", "restore"])
 @pytest.mark.parametrize("kind", KINDS)
-async def test_an_action_that_reads_the_older_version_cuts_nothing_off(stage: Stage, kind: str, action: str) -> None:
+async def test_an_action_that_reads_the_older_version_cuts_nothing_off(
+    stage: Stage, kind: str, action: str
+) -> None:
     secret = await published(stage, kind)
     since = stage.clock.now()
     stage.post(secret, action=action, version=secret.versions[0].version)
@@ -62,7 +68,9 @@ async def test_an_action_that_reads_the_older_version_cuts_nothing_off(stage: St
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_a_sweep_over_a_lagging_listing_rotates_nothing_twice(stage: Stage, kind: str) -> None:
+async def test_a_sweep_over_a_lagging_listing_rotates_nothing_twice(
+    stage: Stage, kind: str
+) -> None:
     secret = managed(stage, kind)
     await stage.run_for(minutes=38)
     stage.post(secret, version=secret.current.version, trigger="event")
@@ -73,7 +81,9 @@ async def test_a_sweep_over_a_lagging_listing_rotates_nothing_twice(stage: Stage
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_a_copy_from_before_two_rotations_makes_nothing_be_revoked(stage: Stage, kind: str) -> None:
+async def test_a_copy_from_before_two_rotations_makes_nothing_be_revoked(
+    stage: Stage, kind: str
+) -> None:
     """A failover serves what the vault held ten days ago, for a day, with all that is asked for meanwhile."""
     secret = managed(stage, kind)
     await stage.run_for(hours=1)

@@ -67,7 +67,9 @@ async def test_a_long_retry_after_keeps_no_password_unknown_for_longer_than_five
 
 
 @pytest.mark.parametrize("step", [REMOVE_PASSWORD, ADD_PASSWORD, RETAG])
-async def test_a_throttled_application_is_rotated_and_cleaned_up_when_it_may_be(stage: Stage, step: Where) -> None:
+async def test_a_throttled_application_is_rotated_and_cleaned_up_when_it_may_be(
+    stage: Stage, step: Where
+) -> None:
     secret = stage.entra()
     throttling = stage.throttle(step, timedelta(minutes=25))
     stage.post(secret, version=secret.current.version, compromised=True)
@@ -78,7 +80,9 @@ async def test_a_throttled_application_is_rotated_and_cleaned_up_when_it_may_be(
     assert max(stage.app.host.durations) <= 3 * MINUTE
 
 
-async def test_a_replica_that_is_throttled_puts_the_rotation_off_and_parks_nothing(stage: Stage) -> None:
+async def test_a_replica_that_is_throttled_puts_the_rotation_off_and_parks_nothing(
+    stage: Stage,
+) -> None:
     primary = stage.storage()
     copy = stage.plain("copy", primary.current.value, stage.other, {"ReplicaOf": primary.url})
     stage.tag(primary, Replicas=copy.url)
@@ -92,7 +96,9 @@ async def test_a_replica_that_is_throttled_puts_the_rotation_off_and_parks_nothi
 
 
 @pytest.mark.parametrize("seconds", [60, 900])
-async def test_a_throttled_listing_does_not_keep_a_sweep_beyond_its_time(stage: Stage, seconds: int) -> None:
+async def test_a_throttled_listing_does_not_keep_a_sweep_beyond_its_time(
+    stage: Stage, seconds: int
+) -> None:
     secret = stage.storage()
     await stage.run_for(minutes=39, seconds=50)
     stage.throttle(to("GET", "prod.vault.", "/secrets"), timedelta(seconds=seconds * 3))

@@ -27,14 +27,20 @@ def parked_with_reason(stage: Stage, *secrets: Secret) -> list[str]:
 async def test_two_deployments_on_one_account_cut_nobody_off(stage: Stage) -> None:
     north = third(stage)
     mine = stage.storage(extra={"ValidityPeriodDays": "30"})
-    theirs = stage.storage("their-key", vault=north, days_left=12, extra={"ValidityPeriodDays": "30"})
+    theirs = stage.storage(
+        "their-key", vault=north, days_left=12, extra={"ValidityPeriodDays": "30"}
+    )
     stage.second_deployment(north)
     await stage.run_for(days=40)
     assert stage.longest_refusal(mine) <= timedelta(minutes=5)
-    assert stage.longest_refusal(theirs) <= timedelta(minutes=5) or OTHER.search(stage.reason(theirs))
+    assert stage.longest_refusal(theirs) <= timedelta(minutes=5) or OTHER.search(
+        stage.reason(theirs)
+    )
 
 
-async def test_one_of_two_deployments_on_one_account_parks_and_names_the_other(stage: Stage) -> None:
+async def test_one_of_two_deployments_on_one_account_parks_and_names_the_other(
+    stage: Stage,
+) -> None:
     north = third(stage)
     mine = stage.storage()
     theirs = stage.storage("their-key", vault=north, days_left=12)
@@ -50,7 +56,9 @@ async def test_one_of_two_deployments_on_one_account_parks_and_names_the_other(s
 
 
 @pytest.mark.parametrize("kind", ["login", "user", "admin"])
-async def test_two_deployments_on_one_password_do_not_reset_it_in_turn(stage: Stage, kind: str) -> None:
+async def test_two_deployments_on_one_password_do_not_reset_it_in_turn(
+    stage: Stage, kind: str
+) -> None:
     north = third(stage)
     mine, theirs = stage.sql(kind), None
     accounts = {
@@ -59,7 +67,13 @@ async def test_two_deployments_on_one_password_do_not_reset_it_in_turn(stage: St
         "admin": lambda: stage.server.administrator,
     }
     account = accounts[kind]()
-    north.put("their-password", mine.current.value, expires=None, tags=mine.tags, content_type="text/plain")
+    north.put(
+        "their-password",
+        mine.current.value,
+        expires=None,
+        tags=mine.tags,
+        content_type="text/plain",
+    )
     theirs = Secret(north, "their-password", mine.accepts)
     stage.second_deployment(north)
     await stage.run_for(days=5)
@@ -80,7 +94,9 @@ async def test_two_deployments_on_one_application_keep_their_own_secrets(stage: 
     assert stage.longest_refusal(mine) == stage.longest_refusal(theirs) == timedelta()
 
 
-async def test_a_second_deployment_over_the_same_vault_rotates_no_version_twice(stage: Stage) -> None:
+async def test_a_second_deployment_over_the_same_vault_rotates_no_version_twice(
+    stage: Stage,
+) -> None:
     """Somebody deployed again, with a new storage account, and forgot to remove the first."""
     secret = stage.storage()
     second = stage.second_deployment(stage.prod)

@@ -24,7 +24,9 @@ async def test_the_secret_that_comes_second_is_parked_and_changes_nothing(stage:
     assert first.name in stage.reason(second)
 
 
-async def test_a_parked_secret_does_not_lose_its_key_in_silence_when_the_others_overlap_ends(stage: Stage) -> None:
+async def test_a_parked_secret_does_not_lose_its_key_in_silence_when_the_others_overlap_ends(
+    stage: Stage,
+) -> None:
     first, second = pair(stage)
     await stage.rotate(first)
     await stage.rotate(second, force=True)
@@ -33,12 +35,16 @@ async def test_a_parked_secret_does_not_lose_its_key_in_silence_when_the_others_
     assert first.works
     if not second.works:
         later = stage.of(second, "parked")[told:]
-        said = " ".join(f"{outcome['reason']} {outcome['fix']}" for outcome in later) + stage.reason(second)
+        said = " ".join(
+            f"{outcome['reason']} {outcome['fix']}" for outcome in later
+        ) + stage.reason(second)
         assert "key1" in said, said
         assert await stage.attention(second)
 
 
-async def test_a_secret_that_was_never_due_learns_that_another_one_revokes_its_key(stage: Stage) -> None:
+async def test_a_secret_that_was_never_due_learns_that_another_one_revokes_its_key(
+    stage: Stage,
+) -> None:
     first, second = pair(stage)
     await stage.rotate(first)
     await stage.run_for(days=9)
@@ -46,7 +52,9 @@ async def test_a_secret_that_was_never_due_learns_that_another_one_revokes_its_k
 
 
 @pytest.mark.parametrize("order", ["the owner first", "the other first"])
-async def test_ownership_does_not_pass_to_another_secret_when_the_records_are_lost(stage: Stage, order: str) -> None:
+async def test_ownership_does_not_pass_to_another_secret_when_the_records_are_lost(
+    stage: Stage, order: str
+) -> None:
     first, second = pair(stage)
     await stage.run_for(minutes=1)
     await stage.rotate(first)
@@ -70,7 +78,9 @@ async def test_a_secret_cannot_take_a_source_over_by_copying_the_owners_tags(sta
     assert stage.account().keys == before
 
 
-async def test_a_secret_cannot_have_a_credential_removed_that_was_made_for_another(stage: Stage) -> None:
+async def test_a_secret_cannot_have_a_credential_removed_that_was_made_for_another(
+    stage: Stage,
+) -> None:
     """Two secrets of one application; the second claims the first's credential as its own, superseded one."""
     first = stage.entra("first")
     second = stage.entra("second", extra={"OverlapHours": "1"})
@@ -84,7 +94,9 @@ async def test_a_secret_cannot_have_a_credential_removed_that_was_made_for_anoth
     assert first.works
 
 
-async def test_a_secret_that_names_anothers_credential_as_held_does_not_get_it_retired(stage: Stage) -> None:
+async def test_a_secret_that_names_anothers_credential_as_held_does_not_get_it_retired(
+    stage: Stage,
+) -> None:
     first, second = stage.entra("first"), stage.entra("second")
     theirs = stage.apps["orders"].history[0]
     stage.tag(second, CredentialId=theirs.key_id)

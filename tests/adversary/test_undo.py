@@ -31,7 +31,9 @@ def account(stage: Stage, kind: str) -> Account:
 
 
 @pytest.mark.parametrize("kind", SINGLE)
-async def test_undo_does_not_revive_a_password_that_was_revoked_before(stage: Stage, kind: str) -> None:
+async def test_undo_does_not_revive_a_password_that_was_revoked_before(
+    stage: Stage, kind: str
+) -> None:
     """Somebody has set another password on purpose; the rotation that follows cannot publish."""
     secret = stage.sql(kind)
     await stage.rotate(secret)
@@ -45,7 +47,9 @@ async def test_undo_does_not_revive_a_password_that_was_revoked_before(stage: St
 
 
 @pytest.mark.parametrize("kind", SINGLE)
-async def test_undo_does_not_revive_a_password_over_one_that_a_person_set_meanwhile(stage: Stage, kind: str) -> None:
+async def test_undo_does_not_revive_a_password_over_one_that_a_person_set_meanwhile(
+    stage: Stage, kind: str
+) -> None:
     secret = stage.sql(kind)
     await stage.rotate(secret)
     revoked = secret.current.value
@@ -56,7 +60,9 @@ async def test_undo_does_not_revive_a_password_over_one_that_a_person_set_meanwh
 
 
 @pytest.mark.parametrize("kind", SINGLE)
-async def test_one_rotation_sets_a_bounded_number_of_passwords_while_answers_are_lost(stage: Stage, kind: str) -> None:
+async def test_one_rotation_sets_a_bounded_number_of_passwords_while_answers_are_lost(
+    stage: Stage, kind: str
+) -> None:
     secret = stage.sql(kind)
     before = len(account(stage, kind).passwords)
     stage.outage(SINGLE[kind], timedelta(minutes=8), after=True)
@@ -99,7 +105,9 @@ async def test_one_rotation_sets_a_bounded_number_of_passwords_while_the_vault_t
 
 
 @pytest.mark.parametrize("kind", SINGLE)
-async def test_many_duplicates_of_one_rotation_share_one_budget_of_passwords(stage: Stage, kind: str) -> None:
+async def test_many_duplicates_of_one_rotation_share_one_budget_of_passwords(
+    stage: Stage, kind: str
+) -> None:
     secret = stage.sql(kind)
     before = len(account(stage, kind).passwords)
     stage.outage(SINGLE[kind], timedelta(minutes=8), after=True)
@@ -111,7 +119,9 @@ async def test_many_duplicates_of_one_rotation_share_one_budget_of_passwords(sta
     assert len(stage.app.host.waiting("rotations")) <= 8
 
 
-async def test_an_overlap_longer_than_a_credential_lives_does_not_let_the_current_version_expire(stage: Stage) -> None:
+async def test_an_overlap_longer_than_a_credential_lives_does_not_let_the_current_version_expire(
+    stage: Stage,
+) -> None:
     """The tenant allows 30 days, and the owner wants the older one to work for 40."""
     stage.world.directory.policy = AppPolicy(timedelta(days=30), tells=True)
     secret = stage.entra(extra={"OverlapHours": str(40 * 24)})
@@ -137,7 +147,9 @@ async def test_a_restored_version_expires_no_later_than_the_source_lets_its_cred
     assert datetime.fromtimestamp(secret.current.expires, UTC) <= first.end
 
 
-async def test_a_rotated_version_expires_no_later_than_the_source_lets_its_credential_live(stage: Stage) -> None:
+async def test_a_rotated_version_expires_no_later_than_the_source_lets_its_credential_live(
+    stage: Stage,
+) -> None:
     stage.world.directory.policy = AppPolicy(timedelta(days=30), tells=True)
     secret = stage.entra()
     await stage.rotate(secret)
@@ -148,7 +160,9 @@ async def test_a_rotated_version_expires_no_later_than_the_source_lets_its_crede
 
 
 @pytest.mark.parametrize("kind", SINGLE)
-async def test_a_restore_of_a_password_that_is_gone_changes_nothing(stage: Stage, kind: str) -> None:
+async def test_a_restore_of_a_password_that_is_gone_changes_nothing(
+    stage: Stage, kind: str
+) -> None:
     secret = stage.sql(kind)
     await stage.rotate(secret)
     sent = stage.calls(to("EXECUTE")) + stage.calls(ADMIN)

@@ -32,7 +32,10 @@ class Inventory(Rig):
     @property
     def settings(self) -> Settings:
         settings = super().settings
-        return replace(settings, scopes=dict.fromkeys((self.vault.url, self.shared.url), *settings.scopes.values()))
+        return replace(
+            settings,
+            scopes=dict.fromkeys((self.vault.url, self.shared.url), *settings.scopes.values()),
+        )
 
     def add(
         self,
@@ -47,20 +50,44 @@ class Inventory(Rig):
     ) -> None:
         """Add a secret of this age in days, with so many days left; it may be marked, since two days ago, for a reason."""
         vault, now = vault or self.vault, self.clock.now()
-        usual = {"ProviderAddress": self.source.resource_id, "CredentialId": "key1", "ValidityPeriodDays": "90"}
-        kept = {key: text for key, text in {**usual, "Owner": "platform", **tags}.items() if text is not None}
+        usual = {
+            "ProviderAddress": self.source.resource_id,
+            "CredentialId": "key1",
+            "ValidityPeriodDays": "90",
+        }
+        kept = {
+            key: text
+            for key, text in {**usual, "Owner": "platform", **tags}.items()
+            if text is not None
+        }
         expires = None if left is None else now + left * DAY
-        seen = Seen(SecretRef(vault.url, name), None, None, enabled, now - age * DAY, expires, None, kept)
+        seen = Seen(
+            SecretRef(vault.url, name), None, None, enabled, now - age * DAY, expires, None, kept
+        )
         if marked:
             word, reason = marked
-            kept |= {STATE: f"{word} {now - 2 * DAY:%Y-%m-%dT%H:%M:%SZ} {fingerprint(seen)}", REASON: reason}
-        vault.put(name, f"value of {name}", expires=expires, tags=kept, created=seen.created, enabled=enabled)
+            kept |= {
+                STATE: f"{word} {now - 2 * DAY:%Y-%m-%dT%H:%M:%SZ} {fingerprint(seen)}",
+                REASON: reason,
+            }
+        vault.put(
+            name,
+            f"value of {name}",
+            expires=expires,
+            tags=kept,
+            created=seen.created,
+            enabled=enabled,
+        )
 
 
 def varied() -> Inventory:
     """Return a world with every state in it."""
     rig = Inventory()
-    for name, age, left in (("billing-storage", 12, 78), ("orders-storage", 31, 59), ("search-index", 61, 29.5)):
+    for name, age, left in (
+        ("billing-storage", 12, 78),
+        ("orders-storage", 31, 59),
+        ("search-index", 61, 29.5),
+    ):
         rig.add(name, age=age, left=left)
     superseded = Pending(rig.clock.now() + 6 * DAY, "a" * 32, "key2")
     rig.add("checkout-sql", age=1, left=89, RekeyRetire=str(superseded))

@@ -20,9 +20,15 @@ class Element:
     def all(self, tag: str = "", **attributes: str) -> list[Element]:
         """Return every element inside with this tag and these attributes, in order."""
         wanted = attributes.items()
-        found = [each for each in self.children if (not tag or each.tag == tag) and wanted <= each.attributes.items()]
+        found = [
+            each
+            for each in self.children
+            if (not tag or each.tag == tag) and wanted <= each.attributes.items()
+        ]
         return [
-            one for each in self.children for one in ([each] if each in found else []) + each.all(tag, **attributes)
+            one
+            for each in self.children
+            for one in ([each] if each in found else []) + each.all(tag, **attributes)
         ]
 
     def one(self, tag: str = "", **attributes: str) -> Element:

@@ -32,12 +32,16 @@ def principal(*roles: str, typ: str = "roles", **claims: str) -> dict[str, str]:
 
 
 async def call(api: Api, route: Route, headers: dict[str, str]) -> Answer:
-    return await send(api, route.name, PATH, body=b'{"reason": "a drill"}' if route.body else b"", headers=headers)
+    return await send(
+        api, route.name, PATH, body=b'{"reason": "a drill"}' if route.body else b"", headers=headers
+    )
 
 
 @pytest.mark.parametrize("route", GUARDED, ids=lambda route: route.name)
 @pytest.mark.parametrize("held", [None, *Role])
-async def test_each_call_is_open_to_its_least_role_and_those_above(route: Route, held: Role | None) -> None:
+async def test_each_call_is_open_to_its_least_role_and_those_above(
+    route: Route, held: Role | None
+) -> None:
     rig = scene()
     before = state(rig)
     headers = principal(held.value_in_entra) if held else principal()
@@ -122,10 +126,16 @@ async def test_a_sign_in_without_an_identity_is_a_401() -> None:
     assert (await ask(scene().api(env=SIGNED_IN), headers=headers)).status == 401
 
 
-@pytest.mark.parametrize("env", [{}, {"WEBSITE_AUTH_ENABLED": "False"}, {"WEBSITE_AUTH_ENABLED": ""}])
-async def test_without_the_platforms_sign_in_a_forged_principal_is_nobody(env: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "env", [{}, {"WEBSITE_AUTH_ENABLED": "False"}, {"WEBSITE_AUTH_ENABLED": ""}]
+)
+async def test_without_the_platforms_sign_in_a_forged_principal_is_nobody(
+    env: dict[str, str],
+) -> None:
     rig = scene()
-    answer = await ask(rig.api(env=env), headers=principal("Rekey.Admin", preferred_username="forged"))
+    answer = await ask(
+        rig.api(env=env), headers=principal("Rekey.Admin", preferred_username="forged")
+    )
     assert answer.status == 202
     assert rig.messages("rotations")[0]["requested_by"] == BY_KEY
 
@@ -138,7 +148,9 @@ async def test_who_asked_is_in_the_message_by_name_and_id() -> None:
 
 async def test_a_name_cannot_smuggle_lines_into_the_log() -> None:
     rig = scene()
-    headers = principal("Rekey.Operator", preferred_username='jane\r\n{"result": "rotated"}' + "x" * 500)
+    headers = principal(
+        "Rekey.Operator", preferred_username='jane\r\n{"result": "rotated"}' + "x" * 500
+    )
     await ask(rig.api(env=SIGNED_IN), headers=headers)
     named = rig.messages("rotations")[0]["requested_by"]
     assert "\n" not in named
@@ -153,12 +165,15 @@ async def test_an_app_that_calls_with_its_own_identity_is_named_by_its_id() -> N
 
 
 @pytest.mark.parametrize(
-    ("site", "status"), [("cross-site", 403), ("same-site", 403), ("same-origin", 202), ("none", 202)]
+    ("site", "status"),
+    [("cross-site", 403), ("same-site", 403), ("same-origin", 202), ("none", 202)],
 )
 async def test_another_sites_page_cannot_act_with_a_persons_sign_in(site: str, status: int) -> None:
     rig = scene()
     before = state(rig)
-    answer = await ask(rig.api(env=SIGNED_IN), headers={**principal("Rekey.Operator"), "sec-fetch-site": site})
+    answer = await ask(
+        rig.api(env=SIGNED_IN), headers={**principal("Rekey.Operator"), "sec-fetch-site": site}
+    )
     assert answer.status == status
     assert (state(rig) == before) == (status == 403)
 
@@ -176,14 +191,21 @@ async def test_a_refusal_is_counted_and_recorded(caplog: pytest.LogCaptureFixtur
     assert entry["requested_by"] == "jane@contoso.com (0b0e-jane)"
 
 
-async def test_every_call_that_acts_is_recorded_with_who_and_why(caplog: pytest.LogCaptureFixture) -> None:
+async def test_every_call_that_acts_is_recorded_with_who_and_why(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     caplog.set_level(logging.INFO, "rekey.audit")
     rig = scene()
     api = rig.api(env=SIGNED_IN)
     await ask(api, {"reason": "audit finding 7"}, headers=principal("Rekey.Operator"))
     await ask(api, action="retire", headers=principal("Rekey.Operator"))
     asked, declined = audited(caplog)
-    assert (asked["result"], asked["status"], declined["result"], declined["status"]) == ("asked", 202, "declined", 409)
+    assert (asked["result"], asked["status"], declined["result"], declined["status"]) == (
+        "asked",
+        202,
+        "declined",
+        409,
+    )
     assert asked["why"] == "audit finding 7"
 
 

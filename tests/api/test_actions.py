@@ -80,7 +80,9 @@ async def test_an_empty_request_is_as_good_as_one_with_defaults(body: object) ->
         "https%3A%2F%2Fprod.vault.azure.net%2F",
     ],
 )
-async def test_a_vault_is_named_by_its_short_name_its_host_or_its_url_in_any_case(vault: str) -> None:
+async def test_a_vault_is_named_by_its_short_name_its_host_or_its_url_in_any_case(
+    vault: str,
+) -> None:
     """Azure unescapes a path before it looks for the function, so the slashes of a URL arrive only if escaped twice.
 
     Source: https://github.com/Azure/azure-functions-host/issues/3998.
@@ -99,7 +101,13 @@ async def test_what_an_answer_says_of_a_secret_can_be_sent_back_as_it_came() -> 
 
 @pytest.mark.parametrize(
     ("parameter", "meant"),
-    [("dryRun", "dry_run"), ("dryrun", "dry_run"), ("dry-run", "dry_run"), ("Dry_Run", "dry_run"), ("Wait", "wait")],
+    [
+        ("dryRun", "dry_run"),
+        ("dryrun", "dry_run"),
+        ("dry-run", "dry_run"),
+        ("Dry_Run", "dry_run"),
+        ("Wait", "wait"),
+    ],
 )
 async def test_a_mistyped_parameter_is_a_400_that_suggests_the_right_one_and_never_acts(
     parameter: str, meant: str
@@ -136,7 +144,11 @@ async def test_a_dry_run_tells_what_would_happen_and_changes_nothing(
     assert answer.body["reason"].startswith("expires ")
     assert answer.body["operation"]
     assert state(rig) == before
-    changing = [each.request for each in rig.world.exchanges if each.request.method in ("PUT", "PATCH", "DELETE")]
+    changing = [
+        each.request
+        for each in rig.world.exchanges
+        if each.request.method in ("PUT", "PATCH", "DELETE")
+    ]
     assert changing == []
 
 
@@ -150,7 +162,9 @@ async def test_a_dry_run_tells_what_would_happen_and_changes_nothing(
         (inside_an_overlap(), {"compromised": True}, "rotate", "credential"),
     ],
 )
-async def test_a_dry_run_forecasts_every_decision(rig: Rig, body: object, action: str, key: str) -> None:
+async def test_a_dry_run_forecasts_every_decision(
+    rig: Rig, body: object, action: str, key: str
+) -> None:
     before = state(rig)
     answer = await ask(rig.api(), body, dry_run="true")
     assert (answer.status, answer.body["action"]) == (200, action)
@@ -158,7 +172,9 @@ async def test_a_dry_run_forecasts_every_decision(rig: Rig, body: object, action
     assert state(rig) == before
 
 
-async def test_a_compromised_dry_run_inside_an_overlap_tells_every_step_that_is_then_taken() -> None:
+async def test_a_compromised_dry_run_inside_an_overlap_tells_every_step_that_is_then_taken() -> (
+    None
+):
     rig = await rotated_an_hour_ago()
     keys = {name: key.value for name, key in rig.world.accounts["appdata"].keys.items()}
     answer = await ask(rig.api(), {"compromised": True}, dry_run="true")
@@ -171,7 +187,9 @@ async def test_a_compromised_dry_run_inside_an_overlap_tells_every_step_that_is_
     assert (await ask(rig.api(), {"compromised": True})).status == 202
     await Delivery(rig, rig.service).run()
     assert rig.latest(NAME).version != version
-    assert not {key.value for key in rig.world.accounts["appdata"].keys.values()} & set(keys.values())
+    assert not {key.value for key in rig.world.accounts["appdata"].keys.values()} & set(
+        keys.values()
+    )
 
 
 @pytest.mark.parametrize("days_left", [10, 80])
@@ -195,7 +213,10 @@ async def test_what_a_dry_run_tells_is_what_is_then_done(
         await ask(rig.api(), {"force": True})
         await Delivery(rig, rig.service).run()
         rig.clock.advance(hours * 3600)
-    steps = [step["action"] for step in (await ask(rig.api(), body, action=action, dry_run="true")).body["steps"]]
+    steps = [
+        step["action"]
+        for step in (await ask(rig.api(), body, action=action, dry_run="true")).body["steps"]
+    ]
     versions = len(rig.vault.versions(NAME))
     rig.world.exchanges.clear()
     accepted = (await ask(rig.api(), body, action=action)).status == 202
@@ -203,7 +224,9 @@ async def test_what_a_dry_run_tells_is_what_is_then_done(
     await Delivery(rig, rig.service).run()
     regenerated = [one for one in rig.world.exchanges if to_arm("regenerateKey")(one.request)]
     assert len(regenerated) == steps.count("rotate") + steps.count("retire")
-    assert len(rig.vault.versions(NAME)) - versions == steps.count("rotate") + steps.count("restore")
+    assert len(rig.vault.versions(NAME)) - versions == steps.count("rotate") + steps.count(
+        "restore"
+    )
 
 
 async def test_a_dry_run_whose_later_step_cannot_succeed_says_so() -> None:
@@ -215,7 +238,9 @@ async def test_a_dry_run_whose_later_step_cannot_succeed_says_so() -> None:
     assert [step["action"] for step in answer.body["steps"]] == ["retire", "park"]
 
 
-async def test_a_dry_run_after_the_overlap_tells_the_retirement_and_the_rotation_that_follows() -> None:
+async def test_a_dry_run_after_the_overlap_tells_the_retirement_and_the_rotation_that_follows() -> (
+    None
+):
     rig = inside_an_overlap()
     rig.clock.advance(3600)
     for body, actions in ((None, ["retire"]), ({"force": True}, ["retire", "rotate"])):
@@ -269,7 +294,15 @@ async def test_what_cannot_be_a_secrets_name_is_a_404_without_a_request(name: st
 
 
 @pytest.mark.parametrize(
-    "vault", ["foreign", "foreign.vault.azure.net", "https://foreign.vault.azure.net", "", "..", "prod/secrets/x?"]
+    "vault",
+    [
+        "foreign",
+        "foreign.vault.azure.net",
+        "https://foreign.vault.azure.net",
+        "",
+        "..",
+        "prod/secrets/x?",
+    ],
 )
 async def test_a_foreign_vault_is_a_404_and_gets_no_request_at_all(vault: str) -> None:
     rig = scene()
@@ -322,7 +355,9 @@ async def test_an_unmanaged_secret_is_a_409_that_names_the_tag() -> None:
         ({"CredentialId": "key3"}, "key3"),
     ],
 )
-async def test_tags_that_cannot_be_followed_are_a_422_that_names_them(tags: dict[str, str | None], named: str) -> None:
+async def test_tags_that_cannot_be_followed_are_a_422_that_names_them(
+    tags: dict[str, str | None], named: str
+) -> None:
     rig = scene(tags=tags, days_left=10)
     if "CredentialId" in tags:
         rig.vault.put(NAME, "elsewhere", tags=rig.latest(NAME).tags)
@@ -352,7 +387,9 @@ async def test_tags_that_cannot_be_followed_are_a_422_that_names_them(tags: dict
     ],
 )
 @pytest.mark.parametrize("dry_run", ["", "true"])
-async def test_a_body_that_cannot_be_read_is_a_400_that_shows_what_to_send(body: object, dry_run: str) -> None:
+async def test_a_body_that_cannot_be_read_is_a_400_that_shows_what_to_send(
+    body: object, dry_run: str
+) -> None:
     problem = await refused(scene(), 400, body, dry_run=dry_run)
     assert '{"force": bool, "compromised": bool, "reason": text}' in problem["fix"]
 
@@ -433,7 +470,13 @@ async def test_azure_in_trouble_is_a_503_that_names_a_time_of_our_own(status: in
 
 async def test_a_queue_that_takes_nothing_is_no_acceptance() -> None:
     rig = scene()
-    refuse(rig, 503, "ServerBusy", lambda request: request.host == "rekeyhost.queue.core.windows.net", times=9)
+    refuse(
+        rig,
+        503,
+        "ServerBusy",
+        lambda request: request.host == "rekeyhost.queue.core.windows.net",
+        times=9,
+    )
     answer = await ask(rig.api())
     assert answer.status == 503
 
@@ -467,10 +510,14 @@ async def test_a_restore_that_is_sent_twice_does_not_undo_itself() -> None:
 
 
 @pytest.mark.parametrize("body", [{"force": True}, {"compromised": True}])
-async def test_what_would_rotate_once_more_when_sent_again_needs_an_idempotency_key(body: dict[str, bool]) -> None:
+async def test_what_would_rotate_once_more_when_sent_again_needs_an_idempotency_key(
+    body: dict[str, bool],
+) -> None:
     problem = await refused(scene(), 400, body, headers={})
     assert "UUID" in problem["fix"]
-    assert problem["errors"] == [{"detail": "sent again, it would rotate once more", "header": "idempotency-key"}]
+    assert problem["errors"] == [
+        {"detail": "sent again, it would rotate once more", "header": "idempotency-key"}
+    ]
 
 
 async def test_a_retirement_refuses_force_where_it_would_be_ignored() -> None:

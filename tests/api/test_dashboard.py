@@ -25,7 +25,9 @@ from tests.engine.scene import send
 from tests.rig import Rig
 
 ROOT = Path(__file__).parents[2]
-HOSTILE = "</bdi><script>alert('owned')</script><img src=x onerror=alert(1)> \"'& \u202eexe.txt\u200f"
+HOSTILE = (
+    "</bdi><script>alert('owned')</script><img src=x onerror=alert(1)> \"'& \u202eexe.txt\u200f"
+)
 
 
 async def ask(rig: Rig, **query: str) -> Answer:
@@ -42,7 +44,11 @@ async def shown(rig: Rig, **query: str) -> Element:
 def rows(page: Element, part: str = "") -> dict[str, Element]:
     """Return the rows, or those of one part of the page, by the secret's name."""
     inside = page.one("section", **{"data-group": part}) if part else page
-    return {row.one("th").one("a").texts[0]: row for row in inside.all("tr") if "data-state" in row.attributes}
+    return {
+        row.one("th").one("a").texts[0]: row
+        for row in inside.all("tr")
+        if "data-state" in row.attributes
+    }
 
 
 def count(page: Element, state: str) -> int:
@@ -57,7 +63,13 @@ def next_query(page: Element) -> dict[str, str]:
 async def test_what_needs_a_person_stands_first_with_its_reason_and_the_fix() -> None:
     page = await shown(varied())
     first, others = rows(page, "first"), rows(page, "others")
-    assert set(first) == {"invoices-app", "mail-relay", "partner-api", "reports-storage", "warehouse-sql"}
+    assert set(first) == {
+        "invoices-app",
+        "mail-relay",
+        "partner-api",
+        "reports-storage",
+        "warehouse-sql",
+    }
     assert {row.attributes["data-state"] for row in first.values()} == NEEDS_A_PERSON - {"dropped"}
     assert len(others) == 7
     assert not NEEDS_A_PERSON & {row.attributes["data-state"] for row in others.values()}
@@ -72,7 +84,11 @@ async def test_a_state_is_told_by_its_word_and_by_a_shape_of_its_own() -> None:
     shapes = {symbol.attributes["id"] for symbol in page.all("symbol")}
     assert shapes == set(STATES)
     for row in rows(page).values():
-        badge = next(each for each in row.all("span") if each.attributes.get("class", "").startswith("state "))
+        badge = next(
+            each
+            for each in row.all("span")
+            if each.attributes.get("class", "").startswith("state ")
+        )
         assert badge.text == row.attributes["data-state"]
         assert badge.one("use").attributes["href"] == f"#{badge.text}"
 
@@ -97,7 +113,9 @@ async def test_the_states_are_counted_and_each_count_leads_to_those_secrets() ->
 
 
 @pytest.mark.parametrize("limit", ["1", "2", "100"])
-async def test_counts_are_those_of_all_states_whichever_is_chosen_and_however_the_rows_are_cut(limit: str) -> None:
+async def test_counts_are_those_of_all_states_whichever_is_chosen_and_however_the_rows_are_cut(
+    limit: str,
+) -> None:
     """They said 0 for every state but the chosen one, and looked like all there is."""
     rig, query, counts = varied(), {"state": "parked"}, Counter[str]()
     while query:
@@ -105,7 +123,9 @@ async def test_counts_are_those_of_all_states_whichever_is_chosen_and_however_th
         counts += Counter({state: count(page, state) for state in (*STATES, "all", "attention")})
         query = next_query(page) if page.all("a", rel="next") else {}
     everything = await shown(varied())
-    assert counts == {state: n for state in (*STATES, "all", "attention") if (n := count(everything, state))}
+    assert counts == {
+        state: n for state in (*STATES, "all", "attention") if (n := count(everything, state))
+    }
 
 
 async def test_counts_leave_out_what_the_other_filters_leave_out() -> None:
@@ -119,7 +139,11 @@ async def test_the_time_line_tells_in_words_what_it_draws() -> None:
     told = "created 2026-11-01, due 2026-12-31, expires 2027-01-30, overlap to 2026-11-08"
     assert line.attributes["aria-label"] == told
     assert [bar.attributes["class"] for bar in line.all("rect")] == ["gone", "left", "overlap"]
-    assert [mark.attributes["href"] for mark in line.all("use")] == ["#grid", "#due-mark", "#expires-mark"]
+    assert [mark.attributes["href"] for mark in line.all("use")] == [
+        "#grid",
+        "#due-mark",
+        "#expires-mark",
+    ]
 
 
 async def test_marks_stand_in_order_of_their_time_and_what_lies_beyond_the_ends_has_none() -> None:
@@ -135,7 +159,10 @@ async def test_marks_stand_in_order_of_their_time_and_what_lies_beyond_the_ends_
 
 async def test_a_later_day_stands_further_right() -> None:
     page = await shown(Inventory())
-    places = [float(line.attributes["x1"].removesuffix("%")) for line in page.one("g", id="grid").all("line")]
+    places = [
+        float(line.attributes["x1"].removesuffix("%"))
+        for line in page.one("g", id="grid").all("line")
+    ]
     assert all(left < right for left, right in pairwise([0.0, *places, 100.0]))
 
 
@@ -151,7 +178,9 @@ async def test_a_tag_stays_text_whatever_is_in_it() -> None:
     row = rows(page)["marked"]
     assert [bdi.texts for bdi in row.all("bdi")].count([HOSTILE]) == 2
     isolated = ("bdi", "option")
-    assert not [each for each in page.all() if each.tag not in isolated and "\u202e" in "".join(each.texts)]
+    assert not [
+        each for each in page.all() if each.tag not in isolated and "\u202e" in "".join(each.texts)
+    ]
 
 
 def _skeleton(page: Element) -> list[tuple[str, list[str]]]:
@@ -159,23 +188,33 @@ def _skeleton(page: Element) -> list[tuple[str, list[str]]]:
 
 
 async def test_what_the_query_holds_stays_text() -> None:
-    page, expected = [await shown(varied(), search=text, owner=text, code=text) for text in (HOSTILE, "none-such")]
+    page, expected = [
+        await shown(varied(), search=text, owner=text, code=text) for text in (HOSTILE, "none-such")
+    ]
     assert _skeleton(page) == _skeleton(expected)
     assert page.one("input", name="search").attributes["value"] == HOSTILE[:127]
     assert page.one("input", name="owner").attributes["value"] == HOSTILE[:127]
     assert page.one("input", name="code").attributes["value"] == HOSTILE
 
 
-async def test_the_page_holds_nothing_that_leads_elsewhere_and_no_handler_or_style_of_an_element() -> None:
+async def test_the_page_holds_nothing_that_leads_elsewhere_and_no_handler_or_style_of_an_element() -> (
+    None
+):
     for each in (await shown(varied(), limit="3", code="key")).all():
-        assert not [name for name in each.attributes if name.startswith("on") or name in ("style", "src", "action")]
+        assert not [
+            name
+            for name in each.attributes
+            if name.startswith("on") or name in ("style", "src", "action")
+        ]
         assert each.attributes.get("href", "#").startswith(("#", "?", "data:image/svg+xml,"))
 
 
 async def test_the_policy_lets_this_style_and_this_script_run_and_nothing_else() -> None:
     answer = await ask(varied())
     page = read(answer.text())
-    policy = dict(part.split(" ", 1) for part in answer.headers["Content-Security-Policy"].split("; "))
+    policy = dict(
+        part.split(" ", 1) for part in answer.headers["Content-Security-Policy"].split("; ")
+    )
     assert policy == {
         "default-src": "'none'",
         "style-src": _hash(page.one("style").texts),
@@ -186,7 +225,9 @@ async def test_the_policy_lets_this_style_and_this_script_run_and_nothing_else()
         "base-uri": "'none'",
         "frame-ancestors": "'none'",
     }
-    rest = {name: text for name, text in answer.headers.items() if name != "Content-Security-Policy"}
+    rest = {
+        name: text for name, text in answer.headers.items() if name != "Content-Security-Policy"
+    }
     assert rest == {
         "Cache-Control": "no-store",
         "X-Content-Type-Options": "nosniff",
@@ -202,7 +243,11 @@ async def test_no_value_is_read_and_none_is_shown() -> None:
     rig = varied()
     answer = await ask(rig)
     assert "value of" not in answer.text()
-    paths = {exchange.request.path for exchange in rig.world.exchanges if "vault.azure.net" in exchange.request.host}
+    paths = {
+        exchange.request.path
+        for exchange in rig.world.exchanges
+        if "vault.azure.net" in exchange.request.host
+    }
     assert {path.rstrip("/") for path in paths} == {"/secrets"}
 
 
@@ -211,7 +256,9 @@ async def test_the_first_rows_of_five_thousand_secrets_cost_five_calls() -> None
     rig.calls()
     page = await shown(rig)
     assert len(rows(page)) == 100
-    assert rig.calls() == {"vault": 5, "host blob": 3}, "the records of the sources, and one of each vault's sweeps"
+    assert rig.calls() == {"vault": 5, "host blob": 3}, (
+        "the records of the sources, and one of each vault's sweeps"
+    )
 
 
 async def test_links_lead_to_every_secret_once_and_back() -> None:
@@ -232,7 +279,10 @@ async def test_links_lead_to_every_secret_once_and_back() -> None:
     [
         ({"state": "parked"}, {"mail-relay", "warehouse-sql"}),
         ({"state": "PARKED"}, {"mail-relay", "warehouse-sql"}),
-        ({"state": "attention"}, {"invoices-app", "mail-relay", "partner-api", "reports-storage", "warehouse-sql"}),
+        (
+            {"state": "attention"},
+            {"invoices-app", "mail-relay", "partner-api", "reports-storage", "warehouse-sql"},
+        ),
         ({"vault": "shared"}, {"legacy-ftp", "retired-job", "yearly-licence"}),
         ({"search": "sql"}, {"checkout-sql", "warehouse-sql"}),
         ({"search": " SQL "}, {"checkout-sql", "warehouse-sql"}),
@@ -247,11 +297,15 @@ async def test_links_lead_to_every_secret_once_and_back() -> None:
         ({"rotator": "sql-login-password"}, set()),
     ],
 )
-async def test_a_filter_leaves_what_was_asked_for_and_stays_in_the_form(query: dict[str, str], names: set[str]) -> None:
+async def test_a_filter_leaves_what_was_asked_for_and_stays_in_the_form(
+    query: dict[str, str], names: set[str]
+) -> None:
     page = await shown(varied(), **query)
     assert set(rows(page)) == names
     chosen = {each.attributes["value"] for each in page.all("option", selected="")}
-    assert chosen == {query[name].lower() for name in ("state", "vault", "rotator") if name in query}
+    assert chosen == {
+        query[name].lower() for name in ("state", "vault", "rotator") if name in query
+    }
     for name in ("search", "owner"):
         assert page.one("input", name=name).attributes["value"] == query.get(name, "").strip()
 
@@ -262,7 +316,11 @@ async def test_links_and_form_keep_the_filter_and_the_key_and_nothing_else() -> 
     followed = next_query(page)
     assert followed.pop("cursor")
     assert followed == {"search": "app", "vault": "prod", "code": "a+key=="}
-    assert page.one("input", name="code").attributes == {"type": "hidden", "name": "code", "value": "a+key=="}
+    assert page.one("input", name="code").attributes == {
+        "type": "hidden",
+        "name": "code",
+        "value": "a+key==",
+    }
     assert page.one("form").attributes == {"method": "get"}
 
 
@@ -283,7 +341,9 @@ async def test_a_caller_without_a_key_in_the_address_gets_no_field_for_one() -> 
         ({"vault": "https://evil.example"}, 404),
     ],
 )
-async def test_a_wrong_query_is_a_problem_and_asks_no_vault(query: dict[str, str], status: int) -> None:
+async def test_a_wrong_query_is_a_problem_and_asks_no_vault(
+    query: dict[str, str], status: int
+) -> None:
     rig = varied()
     rig.calls()
     answer = await ask(rig, **query)
@@ -316,7 +376,10 @@ def test_every_link_is_relative_to_the_page_itself() -> None:
     from api.page.rows import to_secret
 
     evil = "//evil.example"
-    for link in (_address({"search": evil, "code": evil}, evil), to_secret(evil, evil, {"code": evil})):
+    for link in (
+        _address({"search": evil, "code": evil}, evil),
+        to_secret(evil, evil, {"code": evil}),
+    ):
         parts = urlsplit(link)
         assert (parts.scheme, parts.netloc, parts.path) == ("", "", "")
 
@@ -350,24 +413,41 @@ async def test_a_leaked_credential_that_may_still_be_accepted_stands_before_all(
     [
         (
             "owner",
-            ["analytics", "data platform", "finance@contoso.example", "integration", "platform", "Without an owner"],
+            [
+                "analytics",
+                "data platform",
+                "finance@contoso.example",
+                "integration",
+                "platform",
+                "Without an owner",
+            ],
         ),
         ("rotator", ["storage-key", "Not managed"]),
         ("vault", ["prod", "shared"]),
     ],
 )
-async def test_rows_are_grouped_by_what_was_chosen_the_most_urgent_first(by: str, titles: list[str]) -> None:
+async def test_rows_are_grouped_by_what_was_chosen_the_most_urgent_first(
+    by: str, titles: list[str]
+) -> None:
     page = await shown(varied(), group=by)
     assert [heading.one("bdi").text for heading in page.all("h2") if heading.all("bdi")] == titles
     assert len(rows(page)) == 12
     for section in page.all("section"):
-        keys = [row.attributes["data-urgency"] for row in section.all("tr") if "data-urgency" in row.attributes]
+        keys = [
+            row.attributes["data-urgency"]
+            for row in section.all("tr")
+            if "data-urgency" in row.attributes
+        ]
         assert keys == sorted(keys)
 
 
 async def test_the_next_seven_days_say_what_happens_on_each_and_what_nobody_prevents() -> None:
     page = await shown(varied())
-    days = {day.attributes["data-day"]: day for day in page.all("details") if "data-day" in day.attributes}
+    days = {
+        day.attributes["data-day"]: day
+        for day in page.all("details")
+        if "data-day" in day.attributes
+    }
     assert list(days) == [f"2026-11-{day:02}" for day in range(2, 10)]
     steps = {
         day: [(step.one("a").text, step.attributes["data-what"]) for step in part.all("li")]
@@ -411,7 +491,9 @@ async def test_every_state_is_explained_and_leads_to_the_runbook_where_its_addre
 def test_every_section_that_the_page_names_is_in_the_runbook() -> None:
     text = (ROOT / "docs" / "runbook.md").read_text()
     headings = set(re.findall(r"^## (.+)$", text, re.MULTILINE))
-    assert {meaning.section for meaning in MEANINGS.values() if meaning.section} | {"No sweep"} <= headings
+    assert {meaning.section for meaning in MEANINGS.values() if meaning.section} | {
+        "No sweep"
+    } <= headings
 
 
 def test_the_app_starts_without_what_draws_pages() -> None:

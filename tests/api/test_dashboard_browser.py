@@ -36,7 +36,9 @@ def rows(page: Page | Locator) -> Locator:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [320, 1280])
-def test_axe_finds_nothing_that_would_keep_anybody_out(visit: Start, scheme: str, width: int) -> None:
+def test_axe_finds_nothing_that_would_keep_anybody_out(
+    visit: Start, scheme: str, width: int
+) -> None:
     """The screen is high enough for the whole page: what is out of sight is not drawn, and axe could not judge it."""
     page = visit(color_scheme=scheme, viewport={"width": width, "height": 4_000}).loaded()
     assert axe(page) == ([], [])
@@ -50,13 +52,17 @@ def test_nothing_is_wider_than_the_screen(visit: Start, width: int) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") == width
     cells = rows(page).locator("th, td")
     assert (
-        cells.evaluate_all("all => all.filter(each => each.scrollWidth > each.clientWidth).map(each => each.innerText)")
+        cells.evaluate_all(
+            "all => all.filter(each => each.scrollWidth > each.clientWidth).map(each => each.innerText)"
+        )
         == []
     )
 
 
 @pytest.mark.parametrize("size", [{"width": 1280, "height": 800}, PHONE], ids=["desk", "phone"])
-def test_a_screen_reader_finds_landmarks_headings_and_tables(visit: Start, size: dict[str, int]) -> None:
+def test_a_screen_reader_finds_landmarks_headings_and_tables(
+    visit: Start, size: dict[str, int]
+) -> None:
     page = visit(viewport=size).loaded()
     for landmark in ("banner", "main", "search"):
         expect(page.get_by_role(landmark)).to_have_count(1)
@@ -91,7 +97,9 @@ def test_the_skip_link_leads_to_the_secrets(visit: Start) -> None:
     expect(page.locator("#secrets")).to_be_focused()
 
 
-def test_the_first_rows_are_there_before_the_script_asks_and_all_five_thousand_at_the_end(visit: Start) -> None:
+def test_the_first_rows_are_there_before_the_script_asks_and_all_five_thousand_at_the_end(
+    visit: Start,
+) -> None:
     one = visit(many(5_000))
     held: list[Route] = []
     one.page.route("**/api/inventory?*", lambda route: held.append(route))  # noqa: PLW0108 - Playwright marks it
@@ -103,7 +111,9 @@ def test_the_first_rows_are_there_before_the_script_asks_and_all_five_thousand_a
     expect(page.locator("#said")).to_have_text("All loaded: 5000.", timeout=60_000)
     names = rows(page).locator("th a").all_text_contents()
     assert sorted(names) == [f"app-{number:05}" for number in range(5_000)]
-    states = rows(page.locator("[data-group=first]")).evaluate_all("all => all.map(each => each.dataset.state)")
+    states = rows(page.locator("[data-group=first]")).evaluate_all(
+        "all => all.map(each => each.dataset.state)"
+    )
     assert len(states) == 100
     assert set(states) <= NEEDS_A_PERSON
     counts = {state: int(page.locator(f"[data-count={state}]").inner_text()) for state in STATES}
@@ -148,7 +158,9 @@ def test_the_key_in_the_address_goes_along_and_only_to_the_pages_own_host(visit:
     expect(page.locator("#said")).to_have_text("All loaded: 1.")
     sent = [urlsplit(request.url) for request in one.requests if request.url.startswith("http")]
     assert len(sent) == 4
-    assert {(parts.netloc, parts.path) for parts in sent} == {(urlsplit(one.address).netloc, "/api/inventory")}
+    assert {(parts.netloc, parts.path) for parts in sent} == {
+        (urlsplit(one.address).netloc, "/api/inventory")
+    }
     assert all(parse_qs(parts.query)["code"] == ["a+key=="] for parts in sent)
     assert not [request for request in one.requests if "referer" in request.all_headers()]
 
@@ -190,7 +202,9 @@ def test_groups_of_later_pages_join_those_that_are_there(visit: Start) -> None:
         "platform 3 of 150 in need of a person",
         "zeta 1 of 1 in need of a person",
     ]
-    expect(page.get_by_role("table", name="alpha").locator("tbody th a")).to_have_text(["zz-more", "aa-first"])
+    expect(page.get_by_role("table", name="alpha").locator("tbody th a")).to_have_text(
+        ["zz-more", "aa-first"]
+    )
 
 
 def test_a_state_alone_is_counted_among_all(visit: Start) -> None:
@@ -248,7 +262,9 @@ def test_a_refresh_that_fails_leaves_what_is_there(visit: Start) -> None:
 
 
 @pytest.mark.parametrize("anchoring", ["auto", "none"])
-def test_what_is_being_read_stays_where_it_is_when_something_comes_above_it(visit: Start, anchoring: str) -> None:
+def test_what_is_being_read_stays_where_it_is_when_something_comes_above_it(
+    visit: Start, anchoring: str
+) -> None:
     """Some browsers keep the place by themselves, others do not."""
     rig = many(300)
     one = visit(rig)
@@ -257,7 +273,9 @@ def test_what_is_being_read_stays_where_it_is_when_something_comes_above_it(visi
     place = "() => [...document.querySelectorAll('th a')].find((a) => a.textContent === 'app-00150').getBoundingClientRect().top"
     page.evaluate("document.documentElement.style.scrollBehavior = 'auto'")
     page.evaluate("(how) => { document.documentElement.style.overflowAnchor = how; }", anchoring)
-    page.evaluate("[...document.querySelectorAll('th a')].find((a) => a.textContent === 'app-00150').scrollIntoView()")
+    page.evaluate(
+        "[...document.querySelectorAll('th a')].find((a) => a.textContent === 'app-00150').scrollIntoView()"
+    )
     page.wait_for_function("scrollY > 1000")
     before = page.evaluate(place)
     for number in range(5):

@@ -27,7 +27,10 @@ async def held_up(rig: Rig, name: str, inside: int) -> tuple[int, str]:
         return await call()
 
     api = replace(rig.api(wait), listings=Gate(inside), others=Gate(inside))
-    waiting = [asyncio.create_task(send(api, name, {"vault": "prod", "name": "app-key"})) for _ in range(inside)]
+    waiting = [
+        asyncio.create_task(send(api, name, {"vault": "prod", "name": "app-key"}))
+        for _ in range(inside)
+    ]
     await asyncio.sleep(0)
     answer = await send(api, name, {"vault": "prod", "name": "app-key"})
     assert all(not task.done() for task in waiting)
@@ -70,7 +73,9 @@ async def test_who_waits_keeps_neither_an_operator_nor_a_probe_out() -> None:
 async def test_full_listings_do_not_keep_an_incident_out() -> None:
     api = replace(scene().api(), listings=Gate(0))
     body = b'{"everything": true, "reason": "a drill"}'
-    assert (await send(api, "http_incident", body=body, headers={"idempotency-key": "1"})).status == 202
+    assert (
+        await send(api, "http_incident", body=body, headers={"idempotency-key": "1"})
+    ).status == 202
     assert (await send(api, "http_incident", query={"dry_run": "true"}, body=body)).status == 429
 
 
@@ -96,12 +101,16 @@ async def test_strangers_who_all_wait_for_the_apps_health_do_not_keep_an_inciden
     assert {task.status for task in await asyncio.gather(*strangers)} == {200}
 
 
-async def test_what_nobody_thought_of_is_a_500_that_shows_nothing_of_itself(caplog: pytest.LogCaptureFixture) -> None:
+async def test_what_nobody_thought_of_is_a_500_that_shows_nothing_of_itself(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     async def broken(*_: object) -> NoReturn:
         raise ZeroDivisionError("a value may be in here")
 
     route = replace(ROUTES[0], handler=broken)
-    answer = await scene().api().answer(route, ApiRequest.arrived("GET", "secrets", {}, {}, {}, b""))
+    answer = (
+        await scene().api().answer(route, ApiRequest.arrived("GET", "secrets", {}, {}, {}, b""))
+    )
     assert (answer.status, answer.content_type) == (500, "application/problem+json")
     assert "a value" not in answer.text() + caplog.text
     assert "ZeroDivisionError" in caplog.text

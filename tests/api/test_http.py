@@ -53,7 +53,9 @@ def test_each_method_reaches_one_function_of_a_path(path: str) -> None:
     assert sorted(taken) == sorted(METHODS)
 
 
-@pytest.mark.parametrize("called", [one for one in ROUTES if one.method == "GET"], ids=lambda called: called.name)
+@pytest.mark.parametrize(
+    "called", [one for one in ROUTES if one.method == "GET"], ids=lambda called: called.name
+)
 async def test_the_head_of_what_can_be_read_is_the_same_without_its_body(called: Route) -> None:
     whole, head = await by("GET", called), await by("HEAD", called)
     assert replace(whole, body="") == head
@@ -67,7 +69,9 @@ async def test_the_head_of_what_can_be_read_is_the_same_without_its_body(called:
         ("http_policy", {}, "not-found"),
     ],
 )
-async def test_a_problem_has_a_type_that_the_document_describes(name: str, query: dict[str, str], kind: str) -> None:
+async def test_a_problem_has_a_type_that_the_document_describes(
+    name: str, query: dict[str, str], kind: str
+) -> None:
     problem = (await send(scene().api(), name, {"vault": "prod", "name": "none"}, query)).body
     address, _, place = problem["type"].partition("#/")
     assert (address, place.rpartition("/")[2]) == ("/api/openapi.json", kind)

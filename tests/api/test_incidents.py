@@ -36,7 +36,9 @@ def scattered() -> Rig:
     return rig
 
 
-async def begin(api: Api, query: dict[str, str] | None = None, key: str = "one", **body: Any) -> Answer:
+async def begin(
+    api: Api, query: dict[str, str] | None = None, key: str = "one", **body: Any
+) -> Answer:
     text = json.dumps({"reason": REASON, **body}).encode()
     headers = {"idempotency-key": key} if key else {}
     return await send(api, "http_incident", query=query, body=text, headers=headers)
@@ -68,7 +70,8 @@ async def test_everything_in_scope_is_replaced_and_cut_off_and_nothing_else_is_t
     rig = scattered()
     api = rig.api()
     old = {
-        name: {slot: key.value for slot, key in account.keys.items()} for name, account in rig.world.accounts.items()
+        name: {slot: key.value for slot, key in account.keys.items()}
+        for name, account in rig.world.accounts.items()
     }
     accepted = await begin(api, name="app-*")
     assert accepted.status == 202
@@ -77,7 +80,9 @@ async def test_everything_in_scope_is_replaced_and_cut_off_and_nothing_else_is_t
         keys = {slot: key.value for slot, key in rig.world.accounts[name].keys.items()}
         assert keys["key1"] != old[name]["key1"], "the credential that was held still works"
         assert keys["key2"] != old[name]["key2"]
-    assert {slot: key.value for slot, key in rig.world.accounts["batch"].keys.items()} == old["batch"]
+    assert {slot: key.value for slot, key in rig.world.accounts["batch"].keys.items()} == old[
+        "batch"
+    ]
     assert await progress(api, accepted) == {
         "id": accepted.body["id"],
         "since": accepted.body["since"],
@@ -108,7 +113,9 @@ async def test_everything_in_scope_is_replaced_and_cut_off_and_nothing_else_is_t
         ({"source": "{appone}", "name": "batch"}, set()),
     ],
 )
-async def test_a_scope_is_a_vault_a_pattern_of_names_or_a_source(scope: dict[str, Any], names: set[str]) -> None:
+async def test_a_scope_is_a_vault_a_pattern_of_names_or_a_source(
+    scope: dict[str, Any], names: set[str]
+) -> None:
     rig = scattered()
     account = rig.world.accounts["appone"].resource_id
     places = {"{appone}": account, "{group}": account.split("/providers/")[0]}
@@ -120,7 +127,9 @@ async def test_a_scope_is_a_vault_a_pattern_of_names_or_a_source(scope: dict[str
     await deliver_orders(rig)
     items = rig.messages("rotations")
     assert {item["secret"] for item in items} == names
-    assert all(item["compromised"] and item["version"] and item["reason"] == REASON for item in items)
+    assert all(
+        item["compromised"] and item["version"] and item["reason"] == REASON for item in items
+    )
 
 
 async def test_an_order_that_comes_twice_rotates_nothing_twice() -> None:
@@ -214,8 +223,12 @@ async def test_an_incident_is_asked_for_by_its_id_and_tells_only_of_its_own_scop
     assert [each["secret"] for each in (await progress(api, other))["waiting_for"]] == ["batch"]
 
 
-@pytest.mark.parametrize("incident", ["20260101T000000Z-00000000", "..", "", "x" * 500, "2026%2F", "\ud800"])
-async def test_an_incident_that_never_was_is_a_404_and_reports_nothing_of_another(incident: str) -> None:
+@pytest.mark.parametrize(
+    "incident", ["20260101T000000Z-00000000", "..", "", "x" * 500, "2026%2F", "\ud800"]
+)
+async def test_an_incident_that_never_was_is_a_404_and_reports_nothing_of_another(
+    incident: str,
+) -> None:
     rig = scattered()
     api = rig.api()
     await begin(api, everything=True)
@@ -224,16 +237,22 @@ async def test_an_incident_that_never_was_is_a_404_and_reports_nothing_of_anothe
     assert "GET /api/incidents" in answer.body["fix"]
 
 
-async def test_a_process_that_dies_before_it_kept_an_incident_leaves_that_to_the_repetition() -> None:
+async def test_a_process_that_dies_before_it_kept_an_incident_leaves_that_to_the_repetition() -> (
+    None
+):
     rig = scattered()
-    refuse(rig, 503, "Busy", lambda request: "/incidents/" in request.path and request.method == "PUT")
+    refuse(
+        rig, 503, "Busy", lambda request: "/incidents/" in request.path and request.method == "PUT"
+    )
     assert (await begin(rig.api(), everything=True)).status == 503
     assert rig.messages("sweeps") == []
     assert (await begin(rig.api(), everything=True)).status == 202
     assert len(await listed(rig.api())) == len(rig.messages("sweeps")) == 1
 
 
-@pytest.mark.parametrize("narrowed", [{"name": "app-*"}, {"vault": "prod"}, {"source": "/subscriptions/1"}])
+@pytest.mark.parametrize(
+    "narrowed", [{"name": "app-*"}, {"vault": "prod"}, {"source": "/subscriptions/1"}]
+)
 async def test_everything_together_with_a_narrower_scope_is_a_400(narrowed: dict[str, Any]) -> None:
     rig = scattered()
     before = state(rig)
@@ -256,7 +275,9 @@ async def test_everything_together_with_a_narrower_scope_is_a_400(narrowed: dict
         ({"colour": "blue"}, "colour"),
     ],
 )
-async def test_an_incident_without_scope_or_reason_is_a_400_and_does_nothing(body: dict[str, Any], named: str) -> None:
+async def test_an_incident_without_scope_or_reason_is_a_400_and_does_nothing(
+    body: dict[str, Any], named: str
+) -> None:
     rig = scattered()
     before = state(rig)
     answer = await begin(rig.api(), **body)
@@ -300,7 +321,9 @@ async def test_one_secret_that_cannot_be_read_stops_no_other() -> None:
     rig = scattered()
     api = rig.api()
     accepted = await begin(api, everything=True)
-    unreadable = lambda request: request.method == "GET" and request.path.lower().startswith("/secrets/app-two/")  # noqa: E731
+    unreadable = lambda request: (  # noqa: E731
+        request.method == "GET" and request.path.lower().startswith("/secrets/app-two/")
+    )
     refuse(rig, 403, "Forbidden", unreadable, times=99)
     await carry_out(rig)
     rig.world.faults.clear()
@@ -348,7 +371,9 @@ async def test_the_leaked_value_written_again_by_hand_is_replaced_like_the_first
     assert (told["rotated"], told["needs_a_person"]) == (1, 0)
 
 
-async def test_an_ordinary_rotation_later_opens_nothing_again_and_a_repeated_request_rotates_nothing() -> None:
+async def test_an_ordinary_rotation_later_opens_nothing_again_and_a_repeated_request_rotates_nothing() -> (
+    None
+):
     rig = scattered()
     api = rig.api()
     accepted = await begin(api, name="app-one")
@@ -369,8 +394,12 @@ async def test_a_rotation_between_the_listing_and_the_reading_is_not_rotated_aga
     await carry_out(rig)
     versions = len(rig.vault.versions("app-one"))
     listed = replace(await judged(rig, "app-one"), created=rig.clock.now() - timedelta(days=1))
-    cut_off = CutOff(rig.service().engine, Incident(rig.clock.now() - timedelta(minutes=1), requested_by="x"))
-    await cut_off._send(listed, Pace(cut_off.engine.policy.scopes, timedelta(days=1)), await cut_off.engine.ledger())
+    cut_off = CutOff(
+        rig.service().engine, Incident(rig.clock.now() - timedelta(minutes=1), requested_by="x")
+    )
+    await cut_off._send(
+        listed, Pace(cut_off.engine.policy.scopes, timedelta(days=1)), await cut_off.engine.ledger()
+    )
     await Delivery(rig, rig.service).run()
     assert len(rig.vault.versions("app-one")) == versions
 
@@ -378,15 +407,22 @@ async def test_a_rotation_between_the_listing_and_the_reading_is_not_rotated_aga
 async def judged(rig: Rig, name: str) -> SecretVersion:
     """Return a secret as a listing shows it."""
     return next(
-        one for one in [each async for each in rig.service().engine.vaults.list(rig.vault.url)] if one.ref.name == name
+        one
+        for one in [each async for each in rig.service().engine.vaults.list(rig.vault.url)]
+        if one.ref.name == name
     )
 
 
 @pytest.mark.parametrize("ahead", [-9, 9])
-async def test_clocks_that_differ_by_seconds_neither_spare_a_secret_nor_rotate_it_twice(ahead: int) -> None:
+async def test_clocks_that_differ_by_seconds_neither_spare_a_secret_nor_rotate_it_twice(
+    ahead: int,
+) -> None:
     rig = scattered()
     rig.secret(
-        "app-one", rig.world.accounts["appone"], days_left=80, created=rig.clock.now() + timedelta(seconds=ahead)
+        "app-one",
+        rig.world.accounts["appone"],
+        days_left=80,
+        created=rig.clock.now() + timedelta(seconds=ahead),
     )
     api = rig.api()
     accepted = await begin(api, name="app-one")
@@ -412,10 +448,16 @@ async def test_a_replica_in_scope_has_its_primary_replaced() -> None:
     rig = scattered()
     api = rig.api()
     primary = f"{rig.vault.url}/secrets/batch"
-    replica = rig.secret("copy", rig.world.accounts["batch"], tags={"ProviderAddress": None, "ReplicaOf": primary})
+    replica = rig.secret(
+        "copy", rig.world.accounts["batch"], tags={"ProviderAddress": None, "ReplicaOf": primary}
+    )
     batch = rig.latest("batch")
     rig.clock.advance(1)
-    rig.vault.put("batch", batch.value, tags={**rig.tags("batch"), "Replicas": f"{rig.vault.url}/secrets/copy"})
+    rig.vault.put(
+        "batch",
+        batch.value,
+        tags={**rig.tags("batch"), "Replicas": f"{rig.vault.url}/secrets/copy"},
+    )
     rig.clock.advance(1)
     accepted = await begin(api, name="copy")
     assert (await progress(api, accepted))["waiting"] == 1

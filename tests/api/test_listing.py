@@ -32,7 +32,9 @@ async def listed(rig: Rig, **query: str) -> list[dict[str, Any]]:
         body = json.loads(answer.text())
         found += body["secrets"]
         url = body["next"]
-        query = dict(part.split("=", 1) for part in (url or "?").partition("?")[2].split("&") if part)
+        query = dict(
+            part.split("=", 1) for part in (url or "?").partition("?")[2].split("&") if part
+        )
     return found
 
 
@@ -86,7 +88,11 @@ async def test_each_state_is_told_with_its_reason() -> None:
         "plain": "unmanaged",
     }
     assert "ValidityPeriodDays" in found["wrong"]["reason"]
-    assert all(one["reason"] and one["fix"] for one in found.values() if one["state"] in ("disabled", "unmanaged"))
+    assert all(
+        one["reason"] and one["fix"]
+        for one in found.values()
+        if one["state"] in ("disabled", "unmanaged")
+    )
 
 
 async def test_a_parked_secret_tells_since_when_and_why() -> None:
@@ -94,7 +100,10 @@ async def test_a_parked_secret_tells_since_when_and_why() -> None:
     service = rig.service()
     await service.rotate(rig.item(NAME).to_json(), 1)
     (one,) = await listed(rig)
-    assert (one["state"], one["parked_since"]) == ("parked", rig.clock.now().isoformat(timespec="seconds"))
+    assert (one["state"], one["parked_since"]) == (
+        "parked",
+        rig.clock.now().isoformat(timespec="seconds"),
+    )
     assert "ValidityPeriodDays" in one["reason"]
 
 
@@ -130,7 +139,11 @@ async def test_a_filter_lets_through_what_it_says(query: dict[str, str], names: 
         {"limit": "1" * 5000},
         {"state": "fine"},
         {"rotator": "magic"},
-        {"cursor": Place("https://prod.vault.azure.net", "https://prod.vault.azure.net/secrets?x=\ud800").cursor()},
+        {
+            "cursor": Place(
+                "https://prod.vault.azure.net", "https://prod.vault.azure.net/secrets?x=\ud800"
+            ).cursor()
+        },
         {"limit": "0"},
         {"cursor": "!!!"},
         {"cursor": "x" * 10_000},
@@ -139,7 +152,9 @@ async def test_a_filter_lets_through_what_it_says(query: dict[str, str], names: 
         {"cursor": "W10"},
     ],
 )
-async def test_a_parameter_that_makes_no_sense_is_a_400_without_a_call(query: dict[str, str]) -> None:
+async def test_a_parameter_that_makes_no_sense_is_a_400_without_a_call(
+    query: dict[str, str],
+) -> None:
     rig = scene()
     answer = await send(rig.api(), "http_list", query=query)
     assert answer.status == 400
@@ -181,7 +196,9 @@ async def test_a_secret_is_shown_with_its_versions_newest_first() -> None:
     rig = scene()
     first = rig.latest(NAME).version
     service = rig.service()
-    item = rig.item(NAME, version=first, trigger="manual", requested_by="jane", reason="leaked in a ticket")
+    item = rig.item(
+        NAME, version=first, trigger="manual", requested_by="jane", reason="leaked in a ticket"
+    )
     await service.rotate(item.to_json(), 1)
     second = rig.latest(NAME).version
     answer = await send(rig.api(), "http_show", {"vault": "prod", "name": NAME})
@@ -212,7 +229,9 @@ async def test_versions_of_one_second_are_told_apart_by_which_replaced_which() -
 async def test_showing_reads_no_value() -> None:
     rig = scene()
     await send(rig.api(), "http_show", {"vault": "prod", "name": NAME})
-    paths = [each.request.path for each in rig.world.exchanges if each.request.host.startswith("prod.")]
+    paths = [
+        each.request.path for each in rig.world.exchanges if each.request.host.startswith("prod.")
+    ]
     assert paths
     assert all(path.endswith("/versions") for path in paths)
 
@@ -238,7 +257,16 @@ async def test_a_secret_that_grows_old_becomes_due_then_overdue() -> None:
 
 
 def test_the_states_are_the_ones_that_are_promised() -> None:
-    assert STATES == ("ok", "due", "overdue", "parked", "drifted", "dropped", "disabled", "unmanaged")
+    assert STATES == (
+        "ok",
+        "due",
+        "overdue",
+        "parked",
+        "drifted",
+        "dropped",
+        "disabled",
+        "unmanaged",
+    )
 
 
 async def test_a_secret_that_its_source_refuses_and_that_could_not_be_mended_has_drifted() -> None:
@@ -249,7 +277,10 @@ async def test_a_secret_that_its_source_refuses_and_that_could_not_be_mended_has
     refuse(rig, 403, "AuthorizationFailed", to_arm("listKeys"), times=9)
     await rig.service().rotate(rig.item(NAME, action="audit", trigger="sweep").to_json(), 1)
     (one,) = await listed(rig)
-    assert (one["state"], one["parked_since"]) == ("drifted", rig.clock.now().isoformat(timespec="seconds"))
+    assert (one["state"], one["parked_since"]) == (
+        "drifted",
+        rig.clock.now().isoformat(timespec="seconds"),
+    )
     assert one["reason"]
     rig.world.faults.clear()
     await rig.service().rotate(rig.item(NAME, action="audit").to_json(), 1)
@@ -272,7 +303,11 @@ async def test_a_version_by_hand_with_copied_tags_is_not_called_rekeys() -> None
     rig.clock.advance(60)
     rig.vault.put(NAME, "by hand", tags=rig.tags(NAME))
     body = (await send(rig.api(), "http_show", {"vault": "prod", "name": NAME})).body
-    assert [one["written_by"] for one in body["history"]] == ["somebody else", "Rekey", "somebody else"]
+    assert [one["written_by"] for one in body["history"]] == [
+        "somebody else",
+        "Rekey",
+        "somebody else",
+    ]
 
 
 async def test_a_mark_takes_the_place_of_what_is_worth_less_where_tags_are_full() -> None:

@@ -21,7 +21,9 @@ async def work_off(rig: Rig) -> None:
     await Delivery(rig, rig.service).run()
 
 
-async def keyed(rig: Rig, body: object = FORCE, key: dict[str, str] = KEY, **request: str) -> Answer:
+async def keyed(
+    rig: Rig, body: object = FORCE, key: dict[str, str] = KEY, **request: str
+) -> Answer:
     return await ask(rig.api(), body, headers=key, **request)  # type: ignore[arg-type]
 
 

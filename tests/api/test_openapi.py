@@ -40,7 +40,9 @@ OPEN = ("/api/openapi.json", "/api/health")
 ROOT = Path(__file__).parents[2]
 schema = schemathesis.openapi.from_dict(document())
 OPERATIONS = [result.ok() for result in schema.get_all_operations() if isinstance(result, Ok)]
-FORBIDDING = [operation for operation in OPERATIONS if operation.label.partition(" ")[2] not in OPEN]
+FORBIDDING = [
+    operation for operation in OPERATIONS if operation.label.partition(" ")[2] not in OPEN
+]
 """Those to which something can be sent that their document forbids."""
 
 
@@ -59,7 +61,9 @@ def test_the_version_is_written_in_one_place_and_the_changelog_begins_with_it() 
 
 
 def test_every_call_is_described_once() -> None:
-    described = {(path, method) for path, methods in document()["paths"].items() for method in methods}
+    described = {
+        (path, method) for path, methods in document()["paths"].items() for method in methods
+    }
     assert described == {(f"/api/{route.path}", route.method.lower()) for route in ROUTES}
     assert len(described) == len(ROUTES)
 
@@ -76,7 +80,9 @@ def matching(path: str, method: str) -> tuple[Route, dict[str, str]]:
         if route.method == method and len(names) == len(parts):
             pairs = list(zip(names, parts, strict=True))
             if all(name == part or name.startswith("{") for name, part in pairs):
-                return route, {name.strip("{}"): part for name, part in pairs if name.startswith("{")}
+                return route, {
+                    name.strip("{}"): part for name, part in pairs if name.startswith("{")
+                }
     raise NotServed(path)
 
 
@@ -92,7 +98,10 @@ def carry(case: Case[Any], rig: Rig) -> Response:
         {k: str(v) for k, v in case.query.items()}, headers, raw,
     )  # fmt: skip
     answer = asyncio.run(rig.api().answer(route, request))
-    told = {name.lower(): [value] for name, value in {"Content-Type": answer.content_type, **answer.headers}.items()}
+    told = {
+        name.lower(): [value]
+        for name, value in {"Content-Type": answer.content_type, **answer.headers}.items()
+    }
     return Response(answer.status, told, answer.text().encode(), sent, 0.0, verify=False)
 
 
@@ -106,7 +115,14 @@ class Stateful(schema.as_state_machine()):  # type: ignore[misc]
         try:
             answer = carry(case, self.rig)
         except NotServed:
-            answer = Response(404, {}, b"", requests.Request("GET", "http://rekey.test").prepare(), 0.0, verify=False)
+            answer = Response(
+                404,
+                {},
+                b"",
+                requests.Request("GET", "http://rekey.test").prepare(),
+                0.0,
+                verify=False,
+            )
         self.rig.clock.advance(1)
         return answer
 
@@ -157,10 +173,14 @@ def test_what_the_document_forbids_is_refused_and_nothing_is_changed(
 
 
 def test_every_walk_from_answer_to_answer_holds_what_the_document_says() -> None:
-    run_state_machine_as_test(Stateful, settings=settings(FUZZ, max_examples=15, stateful_step_count=12))
+    run_state_machine_as_test(
+        Stateful, settings=settings(FUZZ, max_examples=15, stateful_step_count=12)
+    )
 
 
-@pytest.mark.parametrize("route", [route for route in ROUTES if route.method == "GET"], ids=lambda route: route.name)
+@pytest.mark.parametrize(
+    "route", [route for route in ROUTES if route.method == "GET"], ids=lambda route: route.name
+)
 async def test_a_get_changes_nothing(route: Route) -> None:
     rig = scene()
     before = state(rig)
@@ -170,7 +190,9 @@ async def test_a_get_changes_nothing(route: Route) -> None:
     assert state(rig) == before
 
 
-@pytest.mark.parametrize("route", [route for route in ROUTES if route.body], ids=lambda route: route.name)
+@pytest.mark.parametrize(
+    "route", [route for route in ROUTES if route.body], ids=lambda route: route.name
+)
 @pytest.mark.parametrize(
     ("body", "status"),
     [
@@ -180,7 +202,9 @@ async def test_a_get_changes_nothing(route: Route) -> None:
         (b"[]", 400),
     ],
 )
-async def test_a_body_that_is_too_long_or_none_is_refused_everywhere(route: Route, body: bytes, status: int) -> None:
+async def test_a_body_that_is_too_long_or_none_is_refused_everywhere(
+    route: Route, body: bytes, status: int
+) -> None:
     rig = scene()
     before = state(rig)
     answer = await send(rig.api(), route.name, {"vault": "prod", "name": NAME}, body=body)

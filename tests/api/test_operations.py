@@ -79,7 +79,9 @@ async def test_an_older_mark_is_not_taken_for_this_operations_end() -> None:
     assert (await follow(api, accepted)).body["status"] == "succeeded"
 
 
-async def test_a_request_on_a_parked_secret_that_the_queue_gives_up_on_has_failed_and_keeps_the_first_reason() -> None:
+async def test_a_request_on_a_parked_secret_that_the_queue_gives_up_on_has_failed_and_keeps_the_first_reason() -> (
+    None
+):
     """Without a mark of its own it would look as if it went on for ever."""
     rig = scene()
     api = rig.api()
@@ -154,10 +156,14 @@ async def test_a_secret_that_somebody_changed_meanwhile_has_superseded_the_opera
 async def test_an_operation_that_never_was_is_a_404() -> None:
     rig = scene()
     path = {"vault": "prod", "name": NAME, "operation": "0" * 32}
-    assert (await send(rig.api(), "http_operation", path, {"since": "2026-01-01T00:00:00Z"})).status == 404
+    assert (
+        await send(rig.api(), "http_operation", path, {"since": "2026-01-01T00:00:00Z"})
+    ).status == 404
 
 
-@pytest.mark.parametrize("query", [{}, {"since": "yesterday"}, {"since": "2026-01-01T00:00:00Z", "wait": "121"}])
+@pytest.mark.parametrize(
+    "query", [{}, {"since": "yesterday"}, {"since": "2026-01-01T00:00:00Z", "wait": "121"}]
+)
 async def test_a_link_that_was_tampered_with_is_a_400(query: dict[str, str]) -> None:
     path = {"vault": "prod", "name": NAME, "operation": "0"}
     assert (await send(scene().api(), "http_operation", path, query)).status == 400
@@ -217,7 +223,9 @@ async def test_an_operation_under_a_policy_document_that_is_parked_has_failed() 
 
 
 @pytest.mark.parametrize("change", [{"enabled": False}, {"tags": {"Manual": "true"}}])
-async def test_an_operation_that_nothing_will_come_of_any_more_says_so(change: dict[str, Any]) -> None:
+async def test_an_operation_that_nothing_will_come_of_any_more_says_so(
+    change: dict[str, Any],
+) -> None:
     rig = scene()
     api = rig.api()
     accepted = await ask(api)
@@ -233,7 +241,9 @@ def _amended(rig: Rig, change: dict[str, Any]) -> dict[str, Any]:
     return {**change, "tags": {**rig.tags(NAME), **change["tags"]}} if "tags" in change else change
 
 
-async def test_a_rotation_that_only_found_something_to_retire_says_that_nothing_more_is_due() -> None:
+async def test_a_rotation_that_only_found_something_to_retire_says_that_nothing_more_is_due() -> (
+    None
+):
     rig = scene()
     api = rig.api()
     await ask(api)
@@ -246,13 +256,21 @@ async def test_a_rotation_that_only_found_something_to_retire_says_that_nothing_
     assert (ended.body["status"], ended.body["reason"][:7]) == ("skipped", "not due")
 
 
-async def test_a_compromised_rotation_whose_revocation_is_refused_has_failed_and_is_not_called_done() -> None:
+async def test_a_compromised_rotation_whose_revocation_is_refused_has_failed_and_is_not_called_done() -> (
+    None
+):
     rig = scene()
     api = rig.api()
     accepted = await ask(api, {"compromised": True})
     keys = to_arm("regenerateKey")
     refused = iter([False])
-    refuse(rig, 403, "AuthorizationFailed", lambda request: keys(request) and next(refused, True), times=99)
+    refuse(
+        rig,
+        403,
+        "AuthorizationFailed",
+        lambda request: keys(request) and next(refused, True),
+        times=99,
+    )
     await work_off(rig)
     assert "RekeyRetire" in rig.tags(NAME)
     assert (await follow(api, accepted)).body["status"] == "failed"

@@ -42,7 +42,9 @@ def page_of(answer: Answer) -> Element:
         ({"vault": "prod", "secret": "../evil"}, 404),
     ],
 )
-async def test_a_wrong_address_answers_a_browser_with_a_page(query: dict[str, str], status: int) -> None:
+async def test_a_wrong_address_answers_a_browser_with_a_page(
+    query: dict[str, str], status: int
+) -> None:
     """It answered with raw JSON."""
     answer = await ask(varied(), **query, code="a+key")
     page = page_of(answer)
@@ -72,12 +74,16 @@ async def test_a_vault_that_refuses_is_a_page_that_names_the_role_to_grant() -> 
 
 async def test_who_is_not_signed_in_is_led_to_the_sign_in_and_back() -> None:
     api = varied().api(env={"WEBSITE_AUTH_ENABLED": "true"})
-    answer = await send(api, "http_dashboard", query={"state": "parked", "code": "old"}, headers=BROWSER)
+    answer = await send(
+        api, "http_dashboard", query={"state": "parked", "code": "old"}, headers=BROWSER
+    )
     assert answer.status == 401
     (link,) = [link for link in page_of(answer).all("a") if "login" in link.attributes["href"]]
     parts = urlsplit(link.attributes["href"])
     assert (parts.netloc, parts.path) == ("", "/.auth/login/aad")
-    assert dict(parse_qsl(parts.query)) == {"post_login_redirect_uri": "/api/inventory?state=parked"}
+    assert dict(parse_qsl(parts.query)) == {
+        "post_login_redirect_uri": "/api/inventory?state=parked"
+    }
 
 
 async def test_who_lacks_the_role_reads_which_is_needed() -> None:
@@ -89,7 +95,9 @@ async def test_who_lacks_the_role_reads_which_is_needed() -> None:
 
 @pytest.mark.parametrize("accept", ["", "*/*", "application/json"])
 async def test_a_program_gets_the_problem_as_json(accept: str) -> None:
-    answer = await send(varied().api(), "http_dashboard", query={"state": "x"}, headers={"accept": accept})
+    answer = await send(
+        varied().api(), "http_dashboard", query={"state": "x"}, headers={"accept": accept}
+    )
     assert answer.content_type == "application/problem+json"
 
 
@@ -114,7 +122,9 @@ async def test_a_missing_key_is_asked_for_on_a_page() -> None:
 
 async def test_the_door_believes_no_header_and_leads_to_the_sign_in() -> None:
     """On an open path the platform may neither remove a forged principal nor add a true one."""
-    answer = await send(varied().api(), "http_door", headers={**BROWSER, **principal("Rekey.Admin")})
+    answer = await send(
+        varied().api(), "http_door", headers={**BROWSER, **principal("Rekey.Admin")}
+    )
     links = [link.attributes["href"] for link in page_of(answer).all("a")]
     assert links == ["/.auth/login/aad?post_login_redirect_uri=%2Fapi%2Finventory", "inventory"]
 
@@ -145,6 +155,8 @@ async def test_the_door_counts_no_refusal_since_anybody_may_knock() -> None:
     rig = varied()
     api = rig.api()
     refusals: list[str] = []
-    object.__setattr__(api.service.engine.reporter, "denied", lambda *what: refusals.append(str(what)))
+    object.__setattr__(
+        api.service.engine.reporter, "denied", lambda *what: refusals.append(str(what))
+    )
     await send(api, "http_door", headers=BROWSER)
     assert refusals == []

@@ -44,7 +44,11 @@ def buttons(page: Element) -> list[str]:
 
 async def test_a_row_leads_to_the_secrets_own_page_and_that_back_to_all() -> None:
     inventory = read((await send(varied().api(), "http_dashboard", query={"code": "a+key"})).text())
-    (link,) = [head.one("a") for head in inventory.all("th", scope="row") if head.one("a").text == "reports-storage"]
+    (link,) = [
+        head.one("a")
+        for head in inventory.all("th", scope="row")
+        if head.one("a").text == "reports-storage"
+    ]
     assert link.attributes["href"] == "?vault=prod&secret=reports-storage&code=a%2Bkey"
     page = await shown(varied(), "reports-storage", code="a+key")
     assert page.one("h1").text == "reports-storage"
@@ -67,7 +71,12 @@ async def test_what_nothing_prevents_is_said_with_its_fix() -> None:
 
 async def test_its_history_says_who_wrote_each_version() -> None:
     rig = scene(days_left=5)
-    await send(rig.api(), "http_rotate", {"vault": "prod", "name": "app-key"}, body=b'{"reason": "trying it"}')
+    await send(
+        rig.api(),
+        "http_rotate",
+        {"vault": "prod", "name": "app-key"},
+        body=b'{"reason": "trying it"}',
+    )
     (item,) = rig.messages("rotations")
 
     await rig.service().rotate(json.dumps(item), 1)
@@ -87,7 +96,11 @@ async def test_its_consumers_are_named_with_the_way_to_them() -> None:
     assert rig.vault.secrets[OWN.name]
     consumers = section(await shown(rig, "app-key"), "consumers")
     assert consumers.one("bdi").text.lower() == app.lower()
-    assert consumers.one("a").attributes["href"].startswith("https://portal.azure.com/#@/resource/subscriptions/s/")
+    assert (
+        consumers.one("a")
+        .attributes["href"]
+        .startswith("https://portal.azure.com/#@/resource/subscriptions/s/")
+    )
     assert "None is named." in section(await shown(varied(), "checkout-sql"), "consumers").text
 
 
@@ -101,15 +114,21 @@ async def test_secret_and_source_are_one_click_away_in_the_portal() -> None:
     assert source.startswith("https://portal.azure.com/#@/resource/subscriptions/")
 
 
-@pytest.mark.parametrize("address", ["javascript:alert(1)", "//evil.example/x", "/subscriptions/s/../..?x#y", HOSTILE])
-async def test_an_address_out_of_a_tag_is_followed_only_where_it_is_one_of_azures(address: str) -> None:
+@pytest.mark.parametrize(
+    "address", ["javascript:alert(1)", "//evil.example/x", "/subscriptions/s/../..?x#y", HOSTILE]
+)
+async def test_an_address_out_of_a_tag_is_followed_only_where_it_is_one_of_azures(
+    address: str,
+) -> None:
     rig = Inventory()
     rig.add("odd", ProviderAddress=address)
     links = [link.attributes["href"] for link in (await shown(rig, "odd")).all("a")]
     assert all(link.startswith(("?", "#", "https://portal.azure.com/#@/asset/")) for link in links)
 
 
-@pytest.mark.parametrize("name", ["checkout-sql", "warehouse-sql", "orders-storage", "reports-storage", "mail-relay"])
+@pytest.mark.parametrize(
+    "name", ["checkout-sql", "warehouse-sql", "orders-storage", "reports-storage", "mail-relay"]
+)
 async def test_every_command_is_one_that_the_command_line_takes(name: str) -> None:
     lines = [shlex.split(line) for line in commands(await shown(varied(), name))]
     assert lines
@@ -117,28 +136,44 @@ async def test_every_command_is_one_that_the_command_line_takes(name: str) -> No
         if words[0] == "rekey":
             parser().parse_args(words[1:])
         else:
-            assert words[:4] == ["az", "keyvault", "secret", "list-versions"], "nothing that fetches a value"
+            assert words[:4] == ["az", "keyvault", "secret", "list-versions"], (
+                "nothing that fetches a value"
+            )
 
 
 async def test_what_can_be_done_fits_the_state() -> None:
     rig = varied()
     assert buttons(await shown(rig, "orders-storage")) == ["Rotate now", "It has leaked"]
-    assert buttons(await shown(rig, "warehouse-sql")) == ["Try again", "Rotate now", "It has leaked"]
+    assert buttons(await shown(rig, "warehouse-sql")) == [
+        "Try again",
+        "Rotate now",
+        "It has leaked",
+    ]
     overlap = ["Rotate now", "It has leaked", "Undo the rotation", "Retire the earlier one"]
     assert buttons(await shown(rig, "checkout-sql")) == overlap
-    legacy = read((await send(rig.api(), "http_dashboard", query={"vault": "shared", "secret": "legacy-ftp"})).text())
+    legacy = read(
+        (
+            await send(
+                rig.api(), "http_dashboard", query={"vault": "shared", "secret": "legacy-ftp"}
+            )
+        ).text()
+    )
     assert buttons(legacy) == []
     assert any(line.startswith("rekey adopt shared/legacy-ftp") for line in commands(legacy))
 
 
-@pytest.mark.parametrize(("role", "able"), [("Rekey.Reader", False), ("Rekey.Operator", True), ("Rekey.Admin", True)])
+@pytest.mark.parametrize(
+    ("role", "able"), [("Rekey.Reader", False), ("Rekey.Operator", True), ("Rekey.Admin", True)]
+)
 async def test_there_are_buttons_for_whoever_may_press_them(role: str, able: bool) -> None:
     api = varied().api(env={"WEBSITE_AUTH_ENABLED": "true"})
     query = {"vault": "prod", "secret": "orders-storage"}
     page = read((await send(api, "http_dashboard", query=query, headers=principal(role))).text())
     assert bool(buttons(page)) is able
     assert commands(page)
-    answer = await send(api, "http_dashboard", query={**query, "try": "rotate"}, headers=principal(role))
+    answer = await send(
+        api, "http_dashboard", query={**query, "try": "rotate"}, headers=principal(role)
+    )
     assert answer.status == (200 if able else 403)
 
 
@@ -148,7 +183,13 @@ async def test_a_button_says_first_what_would_happen_and_changes_nothing() -> No
     page = await shown(rig, "app-key", **{"try": "rotate"})
     trial = page.one(id="trial")
     assert trial.one("h2").text == "Rotate now: what would happen"
-    facts = dict(zip([term.text for term in trial.all("dt")], [text.text for text in trial.all("dd")], strict=True))
+    facts = dict(
+        zip(
+            [term.text for term in trial.all("dt")],
+            [text.text for text in trial.all("dd")],
+            strict=True,
+        )
+    )
     assert facts["action"] == "rotate"
     assert facts["reason"]
     assert facts["due"] == "2026-12-02 09:00 UTC"
@@ -168,17 +209,29 @@ async def test_what_cannot_be_done_has_its_reason_and_no_button() -> None:
 
 async def test_hostile_tags_stay_text() -> None:
     rig = Inventory()
-    rig.add("odd", Owner=HOSTILE, CredentialId=HOSTILE, RotationWindow=HOSTILE, marked=("parked", HOSTILE))
+    rig.add(
+        "odd",
+        Owner=HOSTILE,
+        CredentialId=HOSTILE,
+        RotationWindow=HOSTILE,
+        marked=("parked", HOSTILE),
+    )
     page = await shown(rig, "odd")
     assert len(page.all("script")) == 1
-    assert not [part for part in page.all() if part.tag != "bdi" and "\u202e" in "".join(part.texts)]
+    assert not [
+        part for part in page.all() if part.tag != "bdi" and "\u202e" in "".join(part.texts)
+    ]
 
 
 async def test_no_value_is_read_unless_something_is_tried_and_none_is_shown() -> None:
     rig = varied()
     answer = await ask(rig, "checkout-sql")
     assert "value of" not in answer.text()
-    paths = {exchange.request.path for exchange in rig.world.exchanges if "vault.azure.net" in exchange.request.host}
+    paths = {
+        exchange.request.path
+        for exchange in rig.world.exchanges
+        if "vault.azure.net" in exchange.request.host
+    }
     assert {path.rstrip("/") for path in paths} == {"/secrets/checkout-sql/versions"}
     tried = await ask(scene(days_left=60), "app-key", **{"try": "leaked"})
     assert "value" not in str(read(tried.text()).one(id="trial").all("dd"))
@@ -203,11 +256,17 @@ async def test_a_secret_that_fell_out_of_management_is_given_back_its_tags_by_a_
     assert [words[:3] for words in lines] == [["rekey", "adopt", "prod/app-key"]] * 2
     arguments = parser().parse_args(lines[1][1:])
     assert arguments.provider.lower().endswith("/storageaccounts/appdata")
-    assert (arguments.owner, arguments.overlap_hours, arguments.validity_days) == ("data platform", 24, 90)
+    assert (arguments.owner, arguments.overlap_hours, arguments.validity_days) == (
+        "data platform",
+        24,
+        90,
+    )
     assert arguments.credential_id is None
 
 
-@pytest.mark.parametrize("evil", ["$(id)", "`id`", "a'; id; '", 'a" & id', "a\nid", "a\u202eb", "-rf", "a|b", "%PATH%"])
+@pytest.mark.parametrize(
+    "evil", ["$(id)", "`id`", "a'; id; '", 'a" & id', "a\nid", "a\u202eb", "-rf", "a|b", "%PATH%"]
+)
 async def test_no_tag_becomes_a_command_when_it_is_pasted(evil: str) -> None:
     lines = await dropped(Owner=evil)
     assert lines
@@ -215,8 +274,17 @@ async def test_no_tag_becomes_a_command_when_it_is_pasted(evil: str) -> None:
 
 
 def test_the_steps_of_a_dry_run_are_said_in_turn() -> None:
-    steps = [{"action": "retire", "reason": "compromised"}, {"action": "rotate", "reason": "compromised"}]
-    forecast = {"action": "rotate", "vault": "prod", "until": "2026-11-08T09:00:00+00:00", "steps": steps, "cost": 2}
+    steps = [
+        {"action": "retire", "reason": "compromised"},
+        {"action": "rotate", "reason": "compromised"},
+    ]
+    forecast = {
+        "action": "rotate",
+        "vault": "prod",
+        "until": "2026-11-08T09:00:00+00:00",
+        "steps": steps,
+        "cost": 2,
+    }
     assert deeds._facts(forecast) == [
         ("action", "rotate"),
         ("until", "2026-11-08 09:00 UTC"),

@@ -30,8 +30,12 @@ def visit(browser: Browser) -> Iterator[Start]:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
-@pytest.mark.parametrize("query", ["checkout-sql", "warehouse-sql&try=unpark", "orders-storage&try=rotate"])
-def test_axe_finds_nothing_that_would_keep_anybody_out(visit: Start, query: str, width: int, scheme: str) -> None:
+@pytest.mark.parametrize(
+    "query", ["checkout-sql", "warehouse-sql&try=unpark", "orders-storage&try=rotate"]
+)
+def test_axe_finds_nothing_that_would_keep_anybody_out(
+    visit: Start, query: str, width: int, scheme: str
+) -> None:
     page = visit(color_scheme=scheme, viewport={"width": width, "height": 4_000}).open(ONE + query)
     assert axe(page) == ([], [])
 
@@ -39,7 +43,9 @@ def test_axe_finds_nothing_that_would_keep_anybody_out(visit: Start, query: str,
 @pytest.mark.parametrize("width", [320, 390, 1280])
 def test_nothing_is_wider_than_the_screen(visit: Start, width: int) -> None:
     rig = varied()
-    rig.add("w" * 127, Owner="W" * 256, marked=("parked", "W" * 256), ProviderAddress="/" + "w" * 255)
+    rig.add(
+        "w" * 127, Owner="W" * 256, marked=("parked", "W" * 256), ProviderAddress="/" + "w" * 255
+    )
     page = visit(rig, viewport={"width": width, "height": 640}).open(ONE + "w" * 127)
     assert page.evaluate("document.documentElement.scrollWidth") == width
 
@@ -70,7 +76,10 @@ def test_a_command_is_copied(visit: Start) -> None:
     page = visit(permissions=["clipboard-read", "clipboard-write"]).open(ONE + "warehouse-sql")
     page.get_by_role("button", name="Copy the command 1").click()
     expect(page.locator("#heard")).to_have_text("Copied.")
-    assert page.evaluate("navigator.clipboard.readText()") == "rekey rotate prod/warehouse-sql --dry-run"
+    assert (
+        page.evaluate("navigator.clipboard.readText()")
+        == "rekey rotate prod/warehouse-sql --dry-run"
+    )
 
 
 def test_a_button_shows_what_would_happen_and_then_acts_once_with_its_reason(visit: Start) -> None:
@@ -82,7 +91,9 @@ def test_a_button_shows_what_would_happen_and_then_acts_once_with_its_reason(vis
     expect(trial).to_be_focused()
     expect(trial).to_contain_text("rotate")
     assert rig.messages("rotations") == []
-    page.route("**/operations/**", lambda route: route.fulfill(json={"status": "succeeded", "reason": ""}))
+    page.route(
+        "**/operations/**", lambda route: route.fulfill(json={"status": "succeeded", "reason": ""})
+    )
     page.get_by_label("Why, for the audit record").fill("a colleague left")
     trial.get_by_role("button", name="Rotate now").click()
     expect(page.locator("#outcome")).to_have_text("It succeeded.")
@@ -103,7 +114,9 @@ def test_a_button_shows_what_would_happen_and_then_acts_once_with_its_reason(vis
         (502, "<html>", "The answer was 502."),
     ],
 )
-def test_what_keeps_a_button_from_acting_is_said(visit: Start, status: int, body: str, words: str) -> None:
+def test_what_keeps_a_button_from_acting_is_said(
+    visit: Start, status: int, body: str, words: str
+) -> None:
     one = visit(scene(days_left=60))
     page = one.open(ONE + "app-key&try=rotate&code=key")
     page.route("**/rotate", lambda route: route.fulfill(status=status, body=body))
@@ -129,5 +142,9 @@ def test_every_link_and_button_is_reached_by_keyboard(visit: Start) -> None:
     for _ in range(expected):
         page.keyboard.press("Tab")
         reached.add(page.evaluate("document.activeElement.outerHTML"))
-        assert page.locator(":focus").evaluate("e => getComputedStyle(e).outline").endswith("solid 3px")
+        assert (
+            page.locator(":focus")
+            .evaluate("e => getComputedStyle(e).outline")
+            .endswith("solid 3px")
+        )
     assert len(reached) == expected

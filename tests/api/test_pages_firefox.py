@@ -29,8 +29,12 @@ def violations(firefox: Firefox) -> Any:
 
 
 @pytest.mark.parametrize("width", [450, 1280])
-@pytest.mark.parametrize("query", ["", "?group=owner", "?vault=prod&secret=checkout-sql", "?state=fine"])
-def test_a_page_is_complete_narrow_enough_and_open_to_all(firefox: Firefox, query: str, width: int) -> None:
+@pytest.mark.parametrize(
+    "query", ["", "?group=owner", "?vault=prod&secret=checkout-sql", "?state=fine"]
+)
+def test_a_page_is_complete_narrow_enough_and_open_to_all(
+    firefox: Firefox, query: str, width: int
+) -> None:
     firefox.resize(width, 2_000)
     with serve(varied().api()) as address:
         firefox.open(f"{address}/api/inventory{query}")
@@ -39,7 +43,9 @@ def test_a_page_is_complete_narrow_enough_and_open_to_all(firefox: Firefox, quer
             assert firefox.run("return document.querySelectorAll('tr[data-state]').length") == 12
         root = "document.documentElement"
         assert firefox.run(f"return {root}.scrollWidth <= {root}.clientWidth")
-        assert firefox.run("return getComputedStyle(document.body).maxWidth") == "1248px", "the style applies"
+        assert firefox.run("return getComputedStyle(document.body).maxWidth") == "1248px", (
+            "the style applies"
+        )
         assert violations(firefox) == []
 
 
@@ -47,7 +53,9 @@ def test_the_script_brings_a_thousand_rows_in_order(firefox: Firefox) -> None:
     with serve(many(1_000).api()) as address:
         firefox.open(f"{address}/api/inventory")
         firefox.until(LOADED)
-        keys = firefox.run("return [...document.querySelectorAll('tr[data-state]')].map((row) => row.dataset.urgency)")
+        keys = firefox.run(
+            "return [...document.querySelectorAll('tr[data-state]')].map((row) => row.dataset.urgency)"
+        )
     assert len(keys) == 1_000
     assert keys[:20] == sorted(keys[:20])
     assert keys[20:] == sorted(keys[20:])

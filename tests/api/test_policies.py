@@ -17,9 +17,13 @@ BAD = "version: 2\n"
 FIRST, SECOND = "version: 1\n", "version: 1\ndefaults: {overlapHours: 24}\n"
 
 
-async def put(rig: PolicyRig, document: str, replacing: str | None, changes: Mapping[str, str] = {}) -> Answer:
+async def put(
+    rig: PolicyRig, document: str, replacing: str | None, changes: Mapping[str, str] = {}
+) -> Answer:
     body = (
-        {"document": document, "reason": "change 17"} | ({"replacing": replacing} if replacing else {}) | dict(changes)
+        {"document": document, "reason": "change 17"}
+        | ({"replacing": replacing} if replacing else {})
+        | dict(changes)
     )
     return await send(rig.api(), "http_push_policy", body=json.dumps(body).encode())
 
@@ -35,7 +39,9 @@ async def test_the_first_document_is_written_shown_and_followed() -> None:
     assert (only["by"], only["reason"]) == ("holder of a function key", "change 17")
     rig.secret("app-key", rig.account("appdata"), days_left=10)
     await rig.service().rotate(rig.item("app-key").to_json(), 1)
-    assert rig.tags("app-key")["RekeyRetire"][:13] == rig.clock.now().strftime("2026-11-03T%H"), "not a day's overlap"
+    assert rig.tags("app-key")["RekeyRetire"][:13] == rig.clock.now().strftime("2026-11-03T%H"), (
+        "not a day's overlap"
+    )
 
 
 @pytest.mark.parametrize(("stale", "status"), [(None, 428), ("0" * 32, 412)])
@@ -61,7 +67,9 @@ async def test_the_etag_that_was_shown_is_as_good_as_replacing() -> None:
     assert written.status == 200
     assert written.headers["ETag"] == f'"{written.body["version"]}"' != seen
     assert (await if_match(rig, seen)).status == 412
-    assert (await if_match(rig, written.headers["ETag"], replacing=written.body["version"])).status == 200
+    assert (
+        await if_match(rig, written.headers["ETag"], replacing=written.body["version"])
+    ).status == 200
 
 
 @pytest.mark.parametrize("header", ["*", 'W/"x"', "x", '"a", "b"', '""'])
@@ -84,7 +92,9 @@ async def if_match(rig: PolicyRig, etag: str, **body: str) -> Answer:
     return await send(rig.api(), "http_push_policy", body=text, headers={"if-match": etag})
 
 
-async def test_the_history_of_the_documents_secret_says_which_versions_rekey_wrote_and_for_whom() -> None:
+async def test_the_history_of_the_documents_secret_says_which_versions_rekey_wrote_and_for_whom() -> (
+    None
+):
     rig = PolicyRig()
     version = rig.push(FIRST).version
     rig.clock.advance(1)
@@ -102,7 +112,10 @@ async def test_the_history_of_the_documents_secret_says_which_versions_rekey_wro
         ("version: 2\n", "version"),
         ("nonsense", "document"),
         ("version: 1\nrules: [{match: {secret: a}, rotationWindow: never}]\n", "rotationWindow"),
-        ("version: 1\nvaults: {https://foreign.vault.azure.net: {scopes: [/subscriptions/1]}}\n", "foreign"),
+        (
+            "version: 1\nvaults: {https://foreign.vault.azure.net: {scopes: [/subscriptions/1]}}\n",
+            "foreign",
+        ),
     ],
 )
 async def test_a_document_that_cannot_be_followed_is_a_400_that_says_why_and_changes_nothing(
@@ -125,9 +138,17 @@ async def test_a_change_without_document_or_reason_is_a_400(missing: str) -> Non
 
 
 async def dry_run(rig: PolicyRig, document: str, replacing: str | None) -> Answer:
-    body = json.dumps({"document": document, "reason": "trying", **({"replacing": replacing} if replacing else {})})
+    body = json.dumps(
+        {
+            "document": document,
+            "reason": "trying",
+            **({"replacing": replacing} if replacing else {}),
+        }
+    )
     before = state(rig)
-    answer = await send(rig.api(), "http_push_policy", query={"dry_run": "true"}, body=body.encode())
+    answer = await send(
+        rig.api(), "http_push_policy", query={"dry_run": "true"}, body=body.encode()
+    )
     assert state(rig) == before
     return answer
 
@@ -140,7 +161,9 @@ async def dry_run(rig: PolicyRig, document: str, replacing: str | None) -> Answe
         ("manual: true", "manual", "only a person rotates it"),
     ],
 )
-async def test_a_dry_run_tells_which_secrets_would_not_be_rotated_any_more(line: str, to: str, reason: str) -> None:
+async def test_a_dry_run_tells_which_secrets_would_not_be_rotated_any_more(
+    line: str, to: str, reason: str
+) -> None:
     rig = PolicyRig()
     version = rig.push(FIRST).version
     for name, days in (("app-key", 80), ("other-key", 29.5)):
@@ -156,13 +179,20 @@ async def test_a_dry_run_tells_which_secrets_would_not_be_rotated_any_more(line:
     assert reason in app["reason"]
 
 
-async def test_a_dry_run_counts_a_secret_inside_its_overlap_that_nothing_would_rotate_after_it() -> None:
+async def test_a_dry_run_counts_a_secret_inside_its_overlap_that_nothing_would_rotate_after_it() -> (
+    None
+):
     rig = PolicyRig()
     version = rig.push(FIRST).version
     rig.secret("app-key", rig.account("appdata"), days_left=10)
     await rig.service().rotate(rig.item("app-key").to_json(), 1)
-    effect = (await dry_run(rig, f"{FIRST}rules: [{{match: {{secret: '*'}}, manual: true}}]\n", version)).body["effect"]
-    assert (effect["now"], effect["then"]) == ({"ok": 1, "unmanaged": 1}, {"manual": 1, "unmanaged": 1})
+    effect = (
+        await dry_run(rig, f"{FIRST}rules: [{{match: {{secret: '*'}}, manual: true}}]\n", version)
+    ).body["effect"]
+    assert (effect["now"], effect["then"]) == (
+        {"ok": 1, "unmanaged": 1},
+        {"manual": 1, "unmanaged": 1},
+    )
     (changed,) = effect["changed"]
     assert changed["reason"] == "only a person rotates it, once its overlap has passed"
 
@@ -181,7 +211,9 @@ async def test_a_dry_run_names_fifty_secrets_those_that_stop_first() -> None:
     assert [each["to"] for each in effect["changed"][:2]] == ["manual", "due"]
 
 
-async def test_a_dry_run_while_no_policy_can_be_followed_names_only_what_would_not_be_rotated() -> None:
+async def test_a_dry_run_while_no_policy_can_be_followed_names_only_what_would_not_be_rotated() -> (
+    None
+):
     rig = PolicyRig()
     version = rig.push("nonsense").version
     rig.secret("app-key", rig.account("appdata"), days_left=29.5)
@@ -194,8 +226,12 @@ async def test_a_dry_run_while_no_policy_can_be_followed_names_only_what_would_n
     assert len(effect["changed"]) == 2, "the document's own secret is left alone, too"
 
 
-@pytest.mark.parametrize(("document", "replacing", "status"), [(BAD, None, 400), (SECOND, "0" * 32, 412)])
-async def test_a_dry_run_is_refused_as_the_push_would_be(document: str, replacing: str | None, status: int) -> None:
+@pytest.mark.parametrize(
+    ("document", "replacing", "status"), [(BAD, None, 400), (SECOND, "0" * 32, 412)]
+)
+async def test_a_dry_run_is_refused_as_the_push_would_be(
+    document: str, replacing: str | None, status: int
+) -> None:
     rig = PolicyRig()
     version = rig.push(FIRST).version
     assert (await dry_run(rig, document, replacing or version)).status == status
@@ -212,7 +248,9 @@ async def test_a_disabled_document_is_replaced_by_the_version_that_is_shown() ->
     assert (await send(rig.api(), "http_policy")).body["document"] == SECOND
 
 
-async def test_where_the_document_cannot_be_followed_the_app_is_not_well_and_a_better_one_can_be_put() -> None:
+async def test_where_the_document_cannot_be_followed_the_app_is_not_well_and_a_better_one_can_be_put() -> (
+    None
+):
     rig = PolicyRig()
     version = rig.push("nonsense").version
     assert (await send(rig.api(), "http_health")).status == 503
@@ -226,7 +264,9 @@ async def test_an_operator_may_not_change_the_policy() -> None:
     rig = PolicyRig()
     rig.push(FIRST)
     before = state(rig)
-    answer = await send(rig.api(env=SIGNED_IN), "http_push_policy", body=b"{}", headers=principal("Rekey.Operator"))
+    answer = await send(
+        rig.api(env=SIGNED_IN), "http_push_policy", body=b"{}", headers=principal("Rekey.Operator")
+    )
     assert answer.status == 403
     assert state(rig) == before
 

@@ -69,5 +69,7 @@ def axe(page: Page) -> tuple[list[Any], list[Any]]:
     page.evaluate(AXE.read_text())
     result = page.evaluate("axe.run({resultTypes: ['violations', 'incomplete']})")
     assert len(result["passes"]) > 10
-    violations = [(rule["id"], [node["html"] for node in rule["nodes"]]) for rule in result["violations"]]
+    violations = [
+        (rule["id"], [node["html"] for node in rule["nodes"]]) for rule in result["violations"]
+    ]
     return violations, [rule["id"] for rule in result["incomplete"]]

@@ -1,7 +1,9 @@
 """Every command of the Azure CLI that the repository tells somebody to run, or runs itself.
 
-Pages are read by a Markdown parser and shell by a shell grammar, so a command is found wherever it stands: in a block, in
-inline code, in a function or a substitution. What a reader fills in, `<name>` or `$NAME`, comes from one table; a name that
+Pages are read by a Markdown parser and shell by a shell grammar, so a command is found wherever it
+stands: in a block, in
+inline code, in a function or a substitution. What a reader fills in, `<name>` or `$NAME`, comes
+from one table; a name that
 is not in it is an error.
 """
 
@@ -26,14 +28,18 @@ PAGES = (
     *(page for room in ("docs", "examples") for page in sorted((ROOT / room).rglob("*.md"))),
 )
 SHELL = tuple(
-    path for room in ("scripts", "infra") for path in sorted((ROOT / room).rglob("*.sh")) if ".venv" not in path.parts
+    path
+    for room in ("scripts", "infra")
+    for path in sorted((ROOT / room).rglob("*.sh"))
+    if ".venv" not in path.parts
 )
 WORKFLOWS = (*sorted((ROOT / ".github").rglob("*.yml")), ROOT / "azure.yaml")
 PRODUCT = ("api", "cli", "cloud", "engine", "rotators", "scripts", "infra")
 BASH = Parser(Language(tree_sitter_bash.language()))
 PLACEHOLDER = re.compile(r"<([A-Za-z][\w /-]*)>")
 IN_A_MESSAGE = re.compile(r'(?:^|[\s`\'"(])az (login|[a-z]+ [a-z][^`\',;()]*[^`\',;().\s])')
-"""A message ends a command with a mark of its own, or with itself. One word alone names a group of commands."""
+"""A message ends a command with a mark of its own, or with itself. One word alone names a group of
+commands."""
 
 
 FILLED = "filled-in"
@@ -74,7 +80,10 @@ class Command:
 def sources() -> list[Path]:
     """Return every file that holds commands."""
     code = (
-        path for room in PRODUCT for suffix in ("py", "bicep") for path in sorted((ROOT / room).rglob(f"*.{suffix}"))
+        path
+        for room in PRODUCT
+        for suffix in ("py", "bicep")
+        for path in sorted((ROOT / room).rglob(f"*.{suffix}"))
     )
     mine = (*PAGES, *SHELL, *WORKFLOWS, *(path for path in code if ".venv" not in path.parts))
     return [path for path in mine if path.exists() and any(True for _ in texts(path))]
@@ -96,7 +105,9 @@ def texts(path: Path) -> Iterator[str]:
         ".py": in_python,
         ".bicep": in_template,
     }
-    yield from (text for text in readers[path.suffix](path.read_text()) if re.search(r"\baz ", text))
+    yield from (
+        text for text in readers[path.suffix](path.read_text()) if re.search(r"\baz ", text)
+    )
 
 
 def in_page(text: str) -> Iterator[str]:
@@ -117,7 +128,9 @@ def in_workflow(text: str) -> Iterator[str]:
 
     def runs(part: object) -> Iterator[str]:
         if isinstance(part, dict):
-            yield from (value for key, value in part.items() if key == "run" and isinstance(value, str))
+            yield from (
+                value for key, value in part.items() if key == "run" and isinstance(value, str)
+            )
         parts = part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
         for inner in parts:
             yield from runs(inner)
@@ -150,7 +163,9 @@ def in_template(text: str) -> Iterator[str]:
 
 def in_messages(text: str) -> Iterator[str]:
     """Yield the commands in texts that are shown."""
-    yield from (f"az {match[1]}" for match in IN_A_MESSAGE.finditer(re.sub(r"\$\{[^}]+\}", FILLED, text)))
+    yield from (
+        f"az {match[1]}" for match in IN_A_MESSAGE.finditer(re.sub(r"\$\{[^}]+\}", FILLED, text))
+    )
 
 
 def in_shell(text: str, values: dict[str, str]) -> Iterator[list[str]]:
@@ -158,9 +173,20 @@ def in_shell(text: str, values: dict[str, str]) -> Iterator[list[str]]:
     filled = PLACEHOLDER.sub(lambda match: looked_up(match[1], values), text).encode()
     for node in nodes(BASH.parse(filled).root_node):
         if node.type == "command" and node.named_children[0].text == b"az":
-            yield [argument(child, values) for child in node.named_children[1:] if "redirect" not in child.type]
-        elif node.type == "word" and node.text == b"az" and node.parent and node.parent.type != "command_name":
-            raise UnknownPlaceholderError(f"a command stands behind another one, where it is not seen: {text}")
+            yield [
+                argument(child, values)
+                for child in node.named_children[1:]
+                if "redirect" not in child.type
+            ]
+        elif (
+            node.type == "word"
+            and node.text == b"az"
+            and node.parent
+            and node.parent.type != "command_name"
+        ):
+            raise UnknownPlaceholderError(
+                f"a command stands behind another one, where it is not seen: {text}"
+            )
 
 
 def nodes(node: Node) -> Iterator[Node]:
@@ -195,5 +221,7 @@ def argument(node: Node, values: dict[str, str]) -> str:
 def looked_up(name: str, values: dict[str, str]) -> str:
     """Return what the table says for a name that a reader fills in."""
     if name not in values:
-        raise UnknownPlaceholderError(f"{name} is in no table: add it to VALUES in tests/az/values.py")
+        raise UnknownPlaceholderError(
+            f"{name} is in no table: add it to VALUES in tests/az/values.py"
+        )
     return values[name]

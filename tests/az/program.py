@@ -22,7 +22,8 @@ QUIET = {
     "AZURE_CORE_NO_COLOR": "yes",
     "AZURE_CORE_DISABLE_PROGRESS_BAR": "yes",
     "AZURE_CORE_SURVEY_MESSAGE": "no",
-    # Nothing leaves this machine: not the look for newer versions, nor for an extension that knows a mistyped command.
+    # Nothing leaves this machine: not the look for newer versions, nor for an extension that knows
+    # a mistyped command.
     "HTTPS_PROXY": "http://127.0.0.1:9",
     "NO_PROXY": "localhost,.localhost,127.0.0.1",
     "AZURE_CORE_LOGIN_EXPERIENCE_V2": "off",
@@ -61,7 +62,12 @@ class AzureCli:
     @property
     def environment(self) -> dict[str, str]:
         """The environment in which a script finds this `az`, and nothing else."""
-        return {**QUIET, **self.reached, "PATH": str(self.bin), "AZURE_CONFIG_DIR": str(self.config)}
+        return {
+            **QUIET,
+            **self.reached,
+            "PATH": str(self.bin),
+            "AZURE_CONFIG_DIR": str(self.config),
+        }
 
     def __call__(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
         """Run one command, in a folder where nothing is lost; `more` goes into its environment."""
@@ -131,7 +137,9 @@ def _zygote(place: Path) -> Iterator[None]:
         assert zygote.stdin
         assert zygote.stdout
         try:
-            assert zygote.stdout.readline() == "ready\n", "azure-cli did not start: see its error above"
+            assert zygote.stdout.readline() == "ready\n", (
+                "azure-cli did not start: see its error above"
+            )
             yield
         finally:
             zygote.stdin.close()

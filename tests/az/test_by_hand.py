@@ -23,11 +23,18 @@ def named(name: str) -> tuple[str, ...]:
 def test_a_secret_is_set_shown_changed_and_listed(stage: Stage, vault: Vault) -> None:
     az = stage.az
     az.answer(*SECRET, "set", *named("key"), "--value", "first", "--tags", "CredentialId=key1")
-    az.answer(*SECRET, "set", *named("key"), "--value", "second", "--expires", "2027-01-01T00:00:00Z")
+    az.answer(
+        *SECRET, "set", *named("key"), "--value", "second", "--expires", "2027-01-01T00:00:00Z"
+    )
     assert az.answer(*SECRET, "show", *named("key"))["value"] == "second"
     versions = az.answer(*SECRET, "list-versions", *named("key"))
-    assert sorted(version["attributes"]["expires"] or "" for version in versions) == ["", "2027-01-01T00:00:00+00:00"]
-    assert [secret["name"] for secret in az.answer(*SECRET, "list", "--vault-name", VAULT)] == ["key"]
+    assert sorted(version["attributes"]["expires"] or "" for version in versions) == [
+        "",
+        "2027-01-01T00:00:00+00:00",
+    ]
+    assert [secret["name"] for secret in az.answer(*SECRET, "list", "--vault-name", VAULT)] == [
+        "key"
+    ]
     newest = vault.latest("key")
     assert newest
     assert newest.value == "second"
@@ -45,7 +52,16 @@ def test_a_version_written_by_hand_has_no_tag_of_the_one_before(stage: Stage, va
 
 def test_setting_tags_replaces_all_that_were_there(stage: Stage, vault: Vault) -> None:
     az = stage.az
-    az.answer(*SECRET, "set", *named("tagged"), "--value", "v", "--tags", "CredentialId=key1", "Owner=team")
+    az.answer(
+        *SECRET,
+        "set",
+        *named("tagged"),
+        "--value",
+        "v",
+        "--tags",
+        "CredentialId=key1",
+        "Owner=team",
+    )
     az.answer(*SECRET, "set-attributes", *named("tagged"), "--tags", "CredentialId=key2")
     newest = vault.latest("tagged")
     assert newest
@@ -78,7 +94,9 @@ def test_keys_of_an_account_are_listed_and_made_anew(stage: Stage) -> None:
     account = stage.world.add_account("handmade")
     group = ("--resource-group", "production", "--account-name", "handmade")
     before = [key.value for key in account.keys.values()]
-    assert [key["value"] for key in stage.az.answer("storage", "account", "keys", "list", *group)] == before
+    assert [
+        key["value"] for key in stage.az.answer("storage", "account", "keys", "list", *group)
+    ] == before
     renewed = stage.az.answer("storage", "account", "keys", "renew", *group, "--key", "primary")
     assert renewed[0]["value"] == account.keys["key1"].value != before[0]
     assert renewed[1]["value"] == before[1]

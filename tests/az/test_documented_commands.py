@@ -1,6 +1,7 @@
 """Every documented command of the Azure CLI, put to the Azure CLI itself.
 
-What the simulator answers is run against it. Of the rest `az` says whether it knows the command and all of its arguments.
+What the simulator answers is run against it. Of the rest `az` says whether it knows the command and
+all of its arguments.
 """
 
 from __future__ import annotations
@@ -33,14 +34,22 @@ UNANSWERED = re.compile(
     r"InvalidResourceNamespace|InvalidResourceType|NoRegisteredProviderFound"
     r"|Resource not found for the segment|Unable to prompt for confirmation"
 )
-"""How the simulated Azure says that it has no such service, or `az` that a person has to confirm first.
+"""How the simulated Azure says that it has no such service, or `az` that a person has to confirm
+first.
 
 Then `az` is asked whether it knows the command.
 """
 EXTENSIONS = {
-    "monitor app-insights query": {"--apps", "--resource-group", "--offset", "--analytics-query", "--output"},
+    "monitor app-insights query": {
+        "--apps",
+        "--resource-group",
+        "--offset",
+        "--analytics-query",
+        "--output",
+    },
 }
-"""Commands of extensions, which no package registry has, with their arguments as the extension's source names them."""
+"""Commands of extensions, which no package registry has, with their arguments as the extension's
+source names them."""
 
 SOURCES = [str(path.relative_to(commands.ROOT)) for path in commands.sources()]
 
@@ -56,7 +65,9 @@ def furnished(stage: Stage) -> Stage:
     here = ("--auth-mode", "login", "--account-name", values.STORAGE)
     for queue in values.QUEUES:
         az.answer("storage", "queue", "create", *here, "--name", queue)
-    az.answer("storage", "message", "put", *here, "--queue-name", values.QUEUES[0], "--content", "{}")
+    az.answer(
+        "storage", "message", "put", *here, "--queue-name", values.QUEUES[0], "--content", "{}"
+    )
     for container in (values.DEAD_LETTERS, values.RECORDS):
         az.answer("storage", "container", "create", *here, "--name", container)
     event = ("--name", values.BLOB, "--data", "{}")
@@ -72,22 +83,26 @@ def test_the_azure_cli_runs_or_knows_every_command_of(source: str, furnished: St
         if (complaint := against(command, furnished))
     }
     assert not wrong
-    assert not [path for path in furnished.az.config.parent.iterdir() if path != furnished.az.config], (
-        "a command wrote a file that its page does not speak of"
-    )
+    assert not [
+        path for path in furnished.az.config.parent.iterdir() if path != furnished.az.config
+    ], "a command wrote a file that its page does not speak of"
 
 
 def against(command: commands.Command, stage: Stage) -> str:
     """Return what is to be said against a command; nothing if it is right."""
     if command.words in EXTENSIONS:
-        unknown = {word for word in command.arguments if word.startswith("--")} - EXTENSIONS[command.words]
+        unknown = {word for word in command.arguments if word.startswith("--")} - EXTENSIONS[
+            command.words
+        ]
         return f"unknown arguments {unknown}" if unknown else ""
     if command.names_only:
         said = stage.az.understands(*command.arguments)
         return "" if NAMED_ONLY in said else said
     if command.in_message or command.words in NOT_RUN:
         return stage.az.understands(*command.arguments)
-    done = stage.az(*(argument.replace(GRAPH, stage.world.domains.graph) for argument in command.arguments))
+    done = stage.az(
+        *(argument.replace(GRAPH, stage.world.domains.graph) for argument in command.arguments)
+    )
     if done.returncode and UNANSWERED.search(done.stderr):
         return stage.az.understands(*command.arguments)
     return done.stderr if done.returncode else ""
@@ -99,7 +114,11 @@ def test_commands_are_found_in_pages_workflows_programs_and_templates() -> None:
 
 
 def test_whatever_is_not_run_is_still_documented() -> None:
-    documented = {command.words for path in commands.sources() for command in commands.commands(path, values.VALUES)}
+    documented = {
+        command.words
+        for path in commands.sources()
+        for command in commands.commands(path, values.VALUES)
+    }
     assert documented >= set(NOT_RUN) | set(EXTENSIONS)
 
 
@@ -123,7 +142,10 @@ def test_a_mistyped_command_is_noticed(arguments: str, complaint: str, azure_cli
         ("az group show --name <group>", ["group", "show", "--name", values.GROUP]),
         ("X=$(az account show --query id) && echo", ["account", "show", "--query", "id"]),
         ('f() { az rest --url "$ID/x?a=b" > out; }', ["rest", "--url", f"{values.SITE}/x?a=b"]),
-        ("az rest --body '{\"a\": 1}' \\\n  --url x  # why", ["rest", "--body", '{"a": 1}', "--url", "x"]),
+        (
+            "az rest --body '{\"a\": 1}' \\\n  --url x  # why",
+            ["rest", "--body", '{"a": 1}', "--url", "x"],
+        ),
     ],
 )
 def test_a_command_is_read_as_the_shell_reads_it(shell: str, arguments: list[str]) -> None:
@@ -146,7 +168,14 @@ def test_a_command_is_found_in_a_message(program: str, command: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "shell", ["az group show --name <nothing>", "az a --b $NOTHING", "az a … --b", "az a $(b)", "time az a --b"]
+    "shell",
+    [
+        "az group show --name <nothing>",
+        "az a --b $NOTHING",
+        "az a … --b",
+        "az a $(b)",
+        "time az a --b",
+    ],
 )
 def test_what_nobody_can_fill_in_is_an_error(shell: str) -> None:
     with pytest.raises(commands.UnknownPlaceholderError):

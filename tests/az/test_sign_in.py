@@ -40,19 +40,26 @@ def az(cloud: Running[Azure], azure_cli: AzureCli, tmp_path: Path) -> AzureCli:
     return user
 
 
-def test_a_service_principal_signs_in_with_its_secret_until_it_signs_out(az: AzureCli, cloud: Running[Azure]) -> None:
+def test_a_service_principal_signs_in_with_its_secret_until_it_signs_out(
+    az: AzureCli, cloud: Running[Azure]
+) -> None:
     deployer = administrator(cloud.world)
     secret = cloud.world.directory.add_password(deployer).secret
     (account,) = az.answer(*SERVICE, "--username", deployer.app_id, "--password", secret)
     assert (account["id"], account["tenantId"]) == (SUBSCRIPTION, HOME_TENANT)
     assert account["user"] == {"name": deployer.app_id, "type": "servicePrincipal"}
     token = az.answer("account", "get-access-token")["accessToken"]
-    assert cloud.world.identities.principal_of(token, "https://management.core.windows.net/") == deployer.principal
+    assert (
+        cloud.world.identities.principal_of(token, "https://management.core.windows.net/")
+        == deployer.principal
+    )
     az.answer("logout")
     assert "az login" in az("account", "show").stderr
 
 
-def test_a_secret_that_is_wrong_is_refused_in_entras_words(az: AzureCli, cloud: Running[Azure]) -> None:
+def test_a_secret_that_is_wrong_is_refused_in_entras_words(
+    az: AzureCli, cloud: Running[Azure]
+) -> None:
     done = az(*SERVICE, "--username", administrator(cloud.world).app_id, "--password", "wrong")
     assert done.returncode == 1
     assert "AADSTS7000215: Invalid client secret provided." in done.stderr
@@ -67,14 +74,18 @@ def test_an_identity_signs_in_and_sees_the_subscription_once_it_has_a_role_in_it
     identity = cloud.world.managed_identity.system
     assert identity
     cloud.world.grant(
-        identity, ["Microsoft.Storage/storageAccounts/read"], f"/subscriptions/{SUBSCRIPTION}/resourceGroups/production"
+        identity,
+        ["Microsoft.Storage/storageAccounts/read"],
+        f"/subscriptions/{SUBSCRIPTION}/resourceGroups/production",
     )
     (account,) = az.answer("login", "--identity")
     assert account["id"] == SUBSCRIPTION
     assert account["user"]["assignedIdentityInfo"] == "MSI"
 
 
-def test_a_cloud_is_known_by_its_resource_manager_alone(az: AzureCli, cloud: Running[Azure]) -> None:
+def test_a_cloud_is_known_by_its_resource_manager_alone(
+    az: AzureCli, cloud: Running[Azure]
+) -> None:
     shown, domains = az.answer("cloud", "show"), cloud.world.domains
     assert shown["endpoints"]["activeDirectory"] == f"https://{domains.login}/"
     assert shown["endpoints"]["microsoftGraphResourceId"] == f"https://{domains.graph}/"

@@ -14,7 +14,9 @@ BLOB = "event.json"
 APPLICATION = str(uuid5(NAMESPACE_DNS, "appid.shop"))
 """As the world derives it from the application's name."""
 IDENTITY = "aaaaaaaa-0000-0000-0000-000000000001"
-SITE = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.Web/sites/rekey-abc"
+SITE = (
+    f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.Web/sites/rekey-abc"
+)
 SOURCE = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.Storage/storageAccounts/{STORAGE}"
 
 VALUES = {

@@ -27,7 +27,13 @@ CONFIG = 100
 """The open folder that AZURE_CONFIG_DIR names, as /proc/self/fd/100."""
 PARSE_ONLY = "AZ_PARSE_ONLY"
 """In a caller's environment: check command and arguments, and do nothing."""
-SIGN_IN = ("msal", "msal_extensions", "requests", "azure.cli.core.auth.identity", "azure.cli.core.auth.persistence")
+SIGN_IN = (
+    "msal",
+    "msal_extensions",
+    "requests",
+    "azure.cli.core.auth.identity",
+    "azure.cli.core.auth.persistence",
+)
 """What every command that asks Azure imports once it runs."""
 make_cli = core.get_default_cli
 

@@ -1,6 +1,7 @@
 """Replays docs/cli.md: every command on it is run, one after the other, in one small world. `python -m tests.cli.page` renews it.
 
-Ids that are random in a run are written as the page has them: the first one always as the same id, and so on.
+Ids that are random in a run are written as the page has them: the first one always as the same id,
+and so on.
 """
 
 from __future__ import annotations
@@ -51,9 +52,18 @@ def scene() -> Desk:
     desk = Desk(policy=True)
     desk.world.grant(desk.ada, ("Microsoft.KeyVault/vaults/read",), desk.group)
     desk.vault.put(OWN.name, f"{EMPTY}defaults:\n  owner: platform\ntagsMayOverride: [owner]\n")
-    desk.secret("orders-storage", desk.account("orders"), days_left=45, tags={"Owner": "team-orders"})
-    desk.secret("billing-storage", desk.account("billing"), days_left=31, tags={"Owner": "team-billing"})
-    desk.secret("search-storage", desk.account("search"), days_left=40, tags={"ValidityPeriodDays": "ninety"})
+    desk.secret(
+        "orders-storage", desk.account("orders"), days_left=45, tags={"Owner": "team-orders"}
+    )
+    desk.secret(
+        "billing-storage", desk.account("billing"), days_left=31, tags={"Owner": "team-billing"}
+    )
+    desk.secret(
+        "search-storage",
+        desk.account("search"),
+        days_left=40,
+        tags={"ValidityPeriodDays": "ninety"},
+    )
     legacy = desk.account("legacy")
     desk.vault.put("legacy-key", legacy.keys["key2"].value)
     desk.world.sql.add_server("shop", "sqladmin", "F1rst-password-nobody-uses")
@@ -66,7 +76,9 @@ def scene() -> Desk:
 def replayed(page: str) -> str:
     """Return the page with every command's output as it is today."""
     desk = scene()
-    people = {each for one in desk.world.identities.principals.values() for each in (one.oid, one.appid)}
+    people = {
+        each for one in desk.world.identities.principals.values() for each in (one.oid, one.appid)
+    }
     names = Names(frozenset({SUBSCRIPTION, *people}))
 
     async def work() -> None:

@@ -12,12 +12,16 @@ NAME = "app-key"
 SOURCE = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/production/providers/Microsoft.Storage/storageAccounts/appdata"
 SITE = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/production/providers/Microsoft.Web/sites/rekey-abc"
 VALUES = {"VAULT": "prod", "NAME": NAME, "source": SOURCE, "SITE": SITE, "version": "0" * 32}
-"""What a reader fills in. The test puts FILE, ID and the version in their place, once they exist."""
+"""What a reader fills in. The test puts FILE, ID and the version in their place, once they
+exist."""
 
 
 def sections() -> dict[str, str]:
     """Return the page's sections by heading."""
-    return {title: body for title, _, body in (part.partition("\n") for part in PAGE.read_text().split("\n## ")[1:])}
+    return {
+        title: body
+        for title, _, body in (part.partition("\n") for part in PAGE.read_text().split("\n## ")[1:])
+    }
 
 
 def of(section: str, values: Mapping[str, str] = VALUES) -> list[list[str]]:
@@ -28,8 +32,13 @@ def of(section: str, values: Mapping[str, str] = VALUES) -> list[list[str]]:
 
 def in_shell(text: str, values: dict[str, str]) -> list[list[str]]:
     """Return the arguments of each `rekey` in a piece of shell."""
-    filled = text.replace("<source>", values["source"]).replace("<version>", values["version"]).encode()
-    named = ((node, node.child_by_field_name("name")) for node in commands.nodes(commands.BASH.parse(filled).root_node))
+    filled = (
+        text.replace("<source>", values["source"]).replace("<version>", values["version"]).encode()
+    )
+    named = (
+        (node, node.child_by_field_name("name"))
+        for node in commands.nodes(commands.BASH.parse(filled).root_node)
+    )
     return [
         [commands.argument(child, values) for child in node.children_by_field_name("argument")]
         for node, name in named

@@ -35,7 +35,11 @@ def test_a_rotation_is_asked_for_under_the_operators_name_and_with_the_reason() 
     assert (ran.code, "status     queued" in ran.out) == (0, True)
     (message,) = found.messages("rotations")
     assert message["requested_by"] == f"{ADA}, by command line ({found.ada.oid})"
-    assert (message["reason"], message["trigger"], message["force"]) == ("audit finding 7", "manual", False)
+    assert (message["reason"], message["trigger"], message["force"]) == (
+        "audit finding 7",
+        "manual",
+        False,
+    )
 
 
 def test_force_and_compromised_are_passed_on() -> None:
@@ -64,7 +68,9 @@ def test_an_operation_that_fails_is_a_finding_with_its_reason() -> None:
     refusal = json_response(403, {"error": {"code": "AuthorizationFailed", "message": "no"}})
 
     async def refused_at_work() -> None:
-        found.world.faults.append(Fault(lambda each: each.path.endswith("/regenerateKey"), refusal, 9))
+        found.world.faults.append(
+            Fault(lambda each: each.path.endswith("/regenerateKey"), refusal, 9)
+        )
         await app_at_work(found)()
 
     ran = found.run("rotate", f"prod/{NAME}", "--wait", while_waiting=refused_at_work)
@@ -77,9 +83,13 @@ def test_an_operation_that_has_become_needless_ends_as_declined() -> None:
     found = desk()
 
     async def somebody_extends_its_life() -> None:
-        found.vault.amend(found.latest(NAME), expires=int(found.clock.now().timestamp()) + 80 * 86_400)
+        found.vault.amend(
+            found.latest(NAME), expires=int(found.clock.now().timestamp()) + 80 * 86_400
+        )
 
-    ran = found.run("rotate", f"prod/{NAME}", "--wait", "--json", while_waiting=somebody_extends_its_life)
+    ran = found.run(
+        "rotate", f"prod/{NAME}", "--wait", "--json", while_waiting=somebody_extends_its_life
+    )
     assert (ran.code, ran.json["status"]) == (5, "skipped")
 
 
@@ -120,7 +130,9 @@ def test_the_overlap_of_a_rotation_is_ended_and_taken_back_by_hand() -> None:
     assert found.run("rotate", f"prod/{NAME}", "--wait", while_waiting=work).code == 0
     assert found.run("restore", f"prod/{NAME}", "--wait", while_waiting=work).code == 0
     assert found.latest(NAME).value == first.value
-    assert found.run("rotate", f"prod/{NAME}", "--compromised", "--wait", while_waiting=work).code == 0
+    assert (
+        found.run("rotate", f"prod/{NAME}", "--compromised", "--wait", while_waiting=work).code == 0
+    )
     assert "RekeyRetire" not in (found.latest(NAME).tags or {})
 
 
@@ -138,7 +150,8 @@ def test_a_parked_secret_is_tried_again_by_hand() -> None:
 
 
 @pytest.mark.parametrize(
-    "secret", ["prod/none", "foreign/app-key", "prod", "prod/", "/app-key", "prod/a_b", "prod/a/b", "ü/x"]
+    "secret",
+    ["prod/none", "foreign/app-key", "prod", "prod/", "/app-key", "prod/a_b", "prod/a/b", "ü/x"],
 )
 def test_what_is_no_secret_of_ours_is_declined_and_nothing_is_queued(secret: str) -> None:
     found = desk()

@@ -47,7 +47,11 @@ def test_which_key_it_is_is_found_by_comparing_and_only_tags_and_expiry_change(k
     ran = adopt(found, account.resource_id, "--validity-days", "60", "--owner", "team-a")
     after = found.latest("app")
     assert ran.code == 0, ran.err
-    assert (after.version, after.value, after.content_type) == (before.version, before.value, "text/x")
+    assert (after.version, after.value, after.content_type) == (
+        before.version,
+        before.value,
+        "text/x",
+    )
     assert after.tags == {
         "Team": "a",
         "ProviderAddress": account.resource_id,
@@ -68,13 +72,17 @@ def test_what_was_adopted_is_managed_and_could_be_rotated() -> None:
     assert found.run("rotate", "prod/app", "--force", "--dry-run").code == 0
 
 
-@pytest.mark.parametrize(("answers", "code"), [(["y"], 0), (["yes"], 0), (["n"], 5), ([""], 5), ([], 5)])
+@pytest.mark.parametrize(
+    ("answers", "code"), [(["y"], 0), (["yes"], 0), (["n"], 5), ([""], 5), ([], 5)]
+)
 def test_whoever_adopts_a_key_is_asked_since_the_other_key_may_be_in_use_elsewhere(
     answers: list[str], code: int
 ) -> None:
     found, account = desk()
     before = state(found)
-    ran = found.run("adopt", "prod/app", "--provider", account.resource_id, person=Answers(list(answers)))
+    ran = found.run(
+        "adopt", "prod/app", "--provider", account.resource_id, person=Answers(list(answers))
+    )
     assert (ran.code, "key2, there since" in ran.err) == (code, True)
     assert (state(found) == before) is (code != 0)
 
@@ -118,7 +126,9 @@ def test_an_expiry_that_is_earlier_is_kept_and_a_later_one_is_cut() -> None:
 def test_who_adopts_an_old_secret_is_told_that_the_next_sweep_rotates_it() -> None:
     found, account = desk()
     found.clock.advance(100 * 86_400)
-    assert "due         at the next sweep: older than 90 days" in adopt(found, account.resource_id).out
+    assert (
+        "due         at the next sweep: older than 90 days" in adopt(found, account.resource_id).out
+    )
 
 
 def test_a_connection_string_needs_its_template() -> None:
@@ -205,7 +215,9 @@ def test_without_the_right_to_list_keys_the_role_is_named() -> None:
     assert (ran.code, "Storage Account Key Operator Service Role" in ran.err) == (4, True)
 
 
-def test_an_application_secret_is_told_by_its_beginning_and_ends_when_the_application_says() -> None:
+def test_an_application_secret_is_told_by_its_beginning_and_ends_when_the_application_says() -> (
+    None
+):
     found = Desk()
     app = found.world.add_application("orders", found.ada)
     soon = found.clock.now() + timedelta(days=20)
@@ -259,7 +271,9 @@ def sql_desk(value: str) -> Desk:
         ),
     ],
 )
-def test_a_sql_password_is_proven_by_signing_in(value: str, arguments: tuple[str, ...], credential: str) -> None:
+def test_a_sql_password_is_proven_by_signing_in(
+    value: str, arguments: tuple[str, ...], credential: str
+) -> None:
     found = sql_desk(value)
     server = found.world.sql.servers["orders"].resource_id
     ran = adopt(found, server, *arguments)
@@ -309,5 +323,7 @@ def test_a_secret_whose_source_the_policy_names_already_is_adopted() -> None:
 def test_of_two_logins_a_value_that_is_neithers_is_told_as_that_whatever_is_claimed() -> None:
     found = sql_desk("Server=orders.database.windows.net;User ID=app_a;Password=Wr0ng-password")
     server = found.world.sql.servers["orders"].resource_id
-    ran = adopt(found, server, "--logins", "app_a,app_b", "--template", TWO, "--credential-id", "app_a")
+    ran = adopt(
+        found, server, "--logins", "app_a,app_b", "--template", TWO, "--credential-id", "app_a"
+    )
     assert (ran.code, "the password of neither" in ran.err) == (5, True)

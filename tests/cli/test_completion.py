@@ -28,7 +28,9 @@ def test_a_script_is_one_that_its_shell_can_read(shell: str) -> None:
     program = shutil.which(shell)
     if program is None:
         pytest.skip(f"{shell} is not here")
-    ran = subprocess.run([program, "-n"], input=script(shell), text=True, capture_output=True, check=False)  # noqa: S603
+    ran = subprocess.run(  # noqa: S603
+        [program, "-n"], input=script(shell), text=True, capture_output=True, check=False
+    )
     assert (ran.returncode, ran.stderr) == (0, "")
 
 
@@ -40,7 +42,11 @@ _shtab_rekey; printf '%s\\n' "${{COMPREPLY[@]}}"
 
 @pytest.mark.parametrize(
     ("words", "offered"),
-    [("rekey stat", "status"), ("rekey rotate --comp", "--compromised"), ("rekey policy pu", "push")],
+    [
+        ("rekey stat", "status"),
+        ("rekey rotate --comp", "--compromised"),
+        ("rekey policy pu", "push"),
+    ],
 )
 def test_a_beginning_is_completed_in_bash(words: str, offered: str) -> None:
     bash = shutil.which("bash")

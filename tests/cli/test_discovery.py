@@ -20,7 +20,9 @@ def desk(days: float = 100) -> Desk:
     """Return a desk in whose group nothing is young, and where one of two accounts is looked after."""
     found = Desk()
     found.account("olddata")
-    found.secret("kept", found.account("keptdata"), days_left=300, tags={"ValidityPeriodDays": "365"})
+    found.secret(
+        "kept", found.account("keptdata"), days_left=300, tags={"ValidityPeriodDays": "365"}
+    )
     found.clock.advance(days * DAY)
     return found
 
@@ -80,14 +82,20 @@ def test_the_age_of_a_sql_password_is_said_to_be_unknown() -> None:
     found = desk()
     found.world.sql.add_server("Orders", "sqladmin", "F1rst-password-nobody-uses")
     sql = discover(found).json["uncovered"][-1]
-    assert (sql["kind"], sql["credential"], sql["created"]) == ("sql-admin-password", "sqladmin", None)
+    assert (sql["kind"], sql["credential"], sql["created"]) == (
+        "sql-admin-password",
+        "sqladmin",
+        None,
+    )
     assert sql["source"].endswith("/servers/orders")
     assert "unknown" in found.run("discover").out
 
 
 def test_a_server_that_takes_entra_identities_only_has_no_password() -> None:
     found = desk()
-    found.world.sql.add_server("orders", "sqladmin", "F1rst-password-nobody-uses", entra_only=True, entra_admin="1")
+    found.world.sql.add_server(
+        "orders", "sqladmin", "F1rst-password-nobody-uses", entra_only=True, entra_admin="1"
+    )
     found.world.sql.add_server("mixed", "sqladmin", "F1rst-password-nobody-uses", entra_admin="1")
     assert sources(discover(found)) == ["olddata", "mixed"]
 
@@ -95,7 +103,9 @@ def test_a_server_that_takes_entra_identities_only_has_no_password() -> None:
 def test_a_managed_server_is_covered() -> None:
     found = desk()
     server = found.world.sql.add_server("orders", "sqladmin", "F1rst-password-nobody-uses")
-    found.vault.put("sql", "x", tags={"ProviderAddress": server.resource_id, "ValidityPeriodDays": "90"})
+    found.vault.put(
+        "sql", "x", tags={"ProviderAddress": server.resource_id, "ValidityPeriodDays": "90"}
+    )
     assert sources(discover(found)) == ["olddata"]
 
 
@@ -108,7 +118,12 @@ def test_a_source_is_covered_by_a_secret_whose_tags_cannot_be_followed() -> None
 def test_applications_come_from_the_scopes_and_from_whom_the_operator_owns_each_once() -> None:
     found = Desk()
     add, directory = found.world.add_application, found.world.directory
-    owned, bound, both, foreign = add("owned", found.ada), add("bound"), add("both", found.ada), add("foreign")
+    owned, bound, both, foreign = (
+        add("owned", found.ada),
+        add("bound"),
+        add("both", found.ada),
+        add("foreign"),
+    )
     for app in (owned, bound, both, foreign):
         directory.add_password(app, "old")
     add("empty", found.ada)
@@ -137,7 +152,9 @@ def test_every_page_of_every_list_is_read() -> None:
     for number in range(7):
         found.world.add_account(f"data{number}")
         found.world.sql.add_server(f"server{number}", "sqladmin", "F1rst-password-nobody-uses")
-        found.world.directory.add_password(found.world.add_application(f"app{number}", found.ada), "old")
+        found.world.directory.add_password(
+            found.world.add_application(f"app{number}", found.ada), "old"
+        )
     expected = sorted(sources(discover(found, "--older-than-days", "0")))
     for provider in found.world.arm.providers.values():
         provider.page_size = 2  # type: ignore[attr-defined]
@@ -153,9 +170,16 @@ def test_a_scope_of_a_whole_subscription_is_listed_at_once_and_shows_what_may_be
     found.bound.append(subscription.lower())
     found.world.exchanges.clear()
     assert sources(discover(found)) == ["olddata"]
-    lists = [each.request.path for each in found.world.exchanges if each.request.host == "management.azure.com"]
+    lists = [
+        each.request.path
+        for each in found.world.exchanges
+        if each.request.host == "management.azure.com"
+    ]
     assert lists == [
-        *(f"{subscription.lower()}/providers/Microsoft.{kind}" for kind in ("Storage/storageAccounts", "Sql/servers")),
+        *(
+            f"{subscription.lower()}/providers/Microsoft.{kind}"
+            for kind in ("Storage/storageAccounts", "Sql/servers")
+        ),
         *(f"{subscription.lower()}/providers/{contract.kind}" for contract in CONTRACTS),
     ]
 
@@ -193,7 +217,9 @@ def test_what_cannot_be_listed_is_a_problem_and_hides_nothing_else(path: str, to
 def test_a_next_page_that_leads_elsewhere_gets_no_token() -> None:
     found = desk()
     elsewhere: dict[str, Any] = {"value": [], "@odata.nextLink": "https://evil.example/v1.0/x"}
-    found.world.faults.append(Fault(lambda each: each.path.endswith("/ownedObjects"), json_response(200, elsewhere), 1))
+    found.world.faults.append(
+        Fault(lambda each: each.path.endswith("/ownedObjects"), json_response(200, elsewhere), 1)
+    )
     ran = discover(found)
     assert "leads elsewhere" in ran.err
     assert not [each for each in found.world.exchanges if "evil" in each.request.host]
@@ -202,7 +228,9 @@ def test_a_next_page_that_leads_elsewhere_gets_no_token() -> None:
 def test_applications_that_may_not_be_read_are_a_problem() -> None:
     found = desk()
     limited = {"value": [{"@odata.type": "#microsoft.graph.application", "id": "1", "appId": None}]}
-    found.world.faults.append(Fault(lambda each: each.path.endswith("/ownedObjects"), json_response(200, limited), 1))
+    found.world.faults.append(
+        Fault(lambda each: each.path.endswith("/ownedObjects"), json_response(200, limited), 1)
+    )
     ran = discover(found)
     assert (ran.code, "Application.Read.All" in ran.err) == (4, True)
 
@@ -211,7 +239,9 @@ def test_applications_that_may_not_be_read_are_a_problem() -> None:
 def test_every_kind_with_two_keys_is_found_with_the_line_that_adopts_it(member: Member) -> None:
     found = desk()
     account = found.keyed(member.kind, member.name, member.path)
-    (keyed,) = [one for one in discover(found).json["uncovered"] if one["kind"] == member.kind.kind] or [None]
+    (keyed,) = [
+        one for one in discover(found).json["uncovered"] if one["kind"] == member.kind.kind
+    ] or [None]
     if member.path and not member.path.lower().startswith("authorizationrules"):
         assert keyed is None, "the rules of entities are not listed"
         return

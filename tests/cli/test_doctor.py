@@ -69,7 +69,9 @@ def test_a_missing_right_names_the_role_to_grant() -> None:
     [
         ({"ValidityPeriodDays": "sixty"}, "ValidityPeriodDays"),
         (
-            {"ProviderAddress": "/subscriptions/x/resourceGroups/y/providers/Microsoft.Storage/storageAccounts/zzz"},
+            {
+                "ProviderAddress": "/subscriptions/x/resourceGroups/y/providers/Microsoft.Storage/storageAccounts/zzz"
+            },
             "not bound",
         ),
         ({"Replicas": "https://prod.vault.azure.net/secrets/copy"}, "404"),
@@ -94,7 +96,9 @@ def test_messages_that_were_given_up_on_are_found() -> None:
     found.queue("rotations-poison")
     assert findings(found) == []
     now = found.clock.now()
-    found.queue("rotations-poison").append(Message("1", base64.b64encode(b"{}").decode(), now, NEVER, now, "receipt"))
+    found.queue("rotations-poison").append(
+        Message("1", base64.b64encode(b"{}").decode(), now, NEVER, now, "receipt")
+    )
     (told,) = findings(found)
     assert "1 of rotations" in told
 
@@ -102,7 +106,14 @@ def test_messages_that_were_given_up_on_are_found() -> None:
 def test_a_vault_that_cannot_be_listed_is_found() -> None:
     found = desk()
     refusal = json_response(
-        403, {"error": {"code": "Forbidden", "message": "no", "innererror": {"code": "ForbiddenByRbac"}}}
+        403,
+        {
+            "error": {
+                "code": "Forbidden",
+                "message": "no",
+                "innererror": {"code": "ForbiddenByRbac"},
+            }
+        },
     )
     found.world.faults.append(Fault(lambda each: each.path == "/secrets", refusal, 9))
     (told,) = findings(found)
@@ -162,12 +173,20 @@ def test_a_policy_that_is_not_there_is_found_and_nothing_is_judged_without_it() 
 def test_what_the_app_does_not_rotate_is_not_said_to_be_rotatable() -> None:
     found = Desk()
     soon = found.clock.now() + timedelta(days=5)
-    found.vault.put("copy", "x", expires=soon, tags={"ReplicaOf": f"{found.vault.url}/secrets/well"})
+    found.vault.put(
+        "copy", "x", expires=soon, tags={"ReplicaOf": f"{found.vault.url}/secrets/well"}
+    )
     found.vault.put("hand", "x", expires=soon, tags={"Manual": "true", "ValidityPeriodDays": "90"})
     found.vault.put("plain", "x")
     ran = found.run("doctor", "--json")
-    told = {each["where"].rpartition("/")[2]: (each["result"], each["what"]) for each in ran.json["checks"]}
-    assert told["copy"] == ("fine", f"a replica, written when {found.vault.url}/secrets/well is rotated")
+    told = {
+        each["where"].rpartition("/")[2]: (each["result"], each["what"])
+        for each in ran.json["checks"]
+    }
+    assert told["copy"] == (
+        "fine",
+        f"a replica, written when {found.vault.url}/secrets/well is rotated",
+    )
     assert told["hand"] == ("note", "only a person rotates it")
     assert "plain" not in told
     assert ran.code == 0
@@ -175,7 +194,9 @@ def test_what_the_app_does_not_rotate_is_not_said_to_be_rotatable() -> None:
 
 def test_a_vault_of_another_tenant_is_found_with_what_to_do() -> None:
     found = desk()
-    refusal = json_response(401, {"error": {"code": "Unauthorized", "message": "AKV10032: Invalid issuer."}})
+    refusal = json_response(
+        401, {"error": {"code": "Unauthorized", "message": "AKV10032: Invalid issuer."}}
+    )
     found.world.faults.append(Fault(lambda each: each.path == "/secrets", refusal, 9))
     (told,) = findings(found)
     assert "another tenant" in told

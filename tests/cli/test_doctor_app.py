@@ -53,7 +53,9 @@ class Deployed(Desk):
 
     async def swept(self) -> None:
         now = self.clock.now()
-        await self.service().sweep_vault(SweepOrder(self.vault.url, now - HOUR, now, HOUR).to_json())
+        await self.service().sweep_vault(
+            SweepOrder(self.vault.url, now - HOUR, now, HOUR).to_json()
+        )
 
     def doctor(self) -> tuple[Ran, list[dict[str, Any]]]:
         """Return what a doctor finds; nothing may change by that."""
@@ -81,7 +83,9 @@ def only(found: list[dict[str, Any]]) -> dict[str, Any]:
 
 def test_the_functions_that_it_expects_are_those_of_function_app() -> None:
     sample = json.loads((ROOT / "local.settings.sample.json").read_text())["Values"]
-    assert {function["name"] for function in describe_app(ROOT, {**os.environ, **sample})} == DEFINED
+    assert {
+        function["name"] for function in describe_app(ROOT, {**os.environ, **sample})
+    } == DEFINED
 
 
 def test_an_app_that_works_has_no_finding(works: Deployed) -> None:
@@ -121,7 +125,11 @@ def test_any_function_that_is_missing_or_disabled_is_named(name: str, works: Dep
 @pytest.mark.parametrize(
     ("changes", "said", "fix"),
     [
-        ({"python": "3.11"}, "runs on python 3.11, it needs python 3.13", "deploy the template again"),
+        (
+            {"python": "3.11"},
+            "runs on python 3.11, it needs python 3.13",
+            "deploy the template again",
+        ),
         ({"state": "Stopped"}, "the app is Stopped", "az functionapp start"),
         ({"identity": "None"}, "no identity", "deploy the template again"),
     ],
@@ -153,7 +161,9 @@ def test_a_setting_that_is_wrong_or_empty_is_found(
     assert [check for check in found if said in check["what"] and fix in check["fix"]]
 
 
-def test_a_connection_string_where_an_identity_should_be_is_noted_and_not_shown(works: Deployed) -> None:
+def test_a_connection_string_where_an_identity_should_be_is_noted_and_not_shown(
+    works: Deployed,
+) -> None:
     secret = works.env["AzureWebJobsStorage"]
     works.site.plain["AzureWebJobsStorage"] = secret
     ran, found = works.doctor()
@@ -165,7 +175,9 @@ def test_a_connection_string_where_an_identity_should_be_is_noted_and_not_shown(
 def test_who_may_not_read_the_settings_is_told_and_the_rest_is_looked_at(works: Deployed) -> None:
     roles = works.world.roles
     roles.assignments = [
-        each for each in roles.assignments if "Microsoft.Web/sites/config/list/action" not in each.actions
+        each
+        for each in roles.assignments
+        if "Microsoft.Web/sites/config/list/action" not in each.actions
     ]
     ran, found = works.doctor()
     assert found == []
@@ -231,7 +243,9 @@ def test_an_app_that_does_not_exist_is_found(works: Deployed) -> None:
 
 def test_without_the_right_to_look_each_look_says_so(works: Deployed) -> None:
     works.world.roles.assignments = [
-        each for each in works.world.roles.assignments if "Microsoft.Web/sites/read" not in each.actions
+        each
+        for each in works.world.roles.assignments
+        if "Microsoft.Web/sites/read" not in each.actions
     ]
     found = works.doctor()[1]
     assert len(found) == 3

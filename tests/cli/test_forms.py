@@ -17,7 +17,18 @@ from tests.cli.desk import Desk
 from tests.cli.test_main import Screen
 from tests.policies import EMPTY, OWN
 
-TIMES = ("at", "created", "ends", "expires", "due", "last_written", "until", "since", "parked_since", "overlap_until")
+TIMES = (
+    "at",
+    "created",
+    "ends",
+    "expires",
+    "due",
+    "last_written",
+    "until",
+    "since",
+    "parked_since",
+    "overlap_until",
+)
 
 
 @pytest.fixture(scope="module")
@@ -70,19 +81,32 @@ def test_json_is_data_and_no_text_for_people(desk: Desk, line: str) -> None:
 
 def test_a_report_has_booleans_numbers_and_times(desk: Desk) -> None:
     row = desk.run("report", "-o", "json", "--query", "secrets[?secret=='well'] | [0]").json
-    assert (row["compliant"], row["expiry_set"], row["age_days"], row["validity_days"]) == (True, True, 1, 90)
+    assert (row["compliant"], row["expiry_set"], row["age_days"], row["validity_days"]) == (
+        True,
+        True,
+        1,
+        90,
+    )
 
 
 def test_a_query_picks_of_the_result_as_az_has_it(desk: Desk) -> None:
-    assert desk.run("status", "-o", "json", "--query", "secrets[].secret").json == ["odd", OWN.name, "well"]
+    assert desk.run("status", "-o", "json", "--query", "secrets[].secret").json == [
+        "odd",
+        OWN.name,
+        "well",
+    ]
     assert desk.run("status", "-o", "tsv", "--query", "counts.ok").out == "1\n"
-    assert desk.run("status", "--query", "secrets[?state=='ok'].{name: secret, owner: owner}").out.splitlines() == [
+    assert desk.run(
+        "status", "--query", "secrets[?state=='ok'].{name: secret, owner: owner}"
+    ).out.splitlines() == [
         "name  owner",
         "well  team-a",
     ]
 
 
-@pytest.mark.parametrize(("query", "told"), [("secrets[", "cannot be read"), ("length(counts.ok)", "does not fit")])
+@pytest.mark.parametrize(
+    ("query", "told"), [("secrets[", "cannot be read"), ("length(counts.ok)", "does not fit")]
+)
 def test_a_query_that_cannot_be_followed_is_wrong_usage(desk: Desk, query: str, told: str) -> None:
     ran = desk.run("status", "--query", query)
     assert (ran.code, told in ran.err, len(ran.err.splitlines())) == (2, True, 1)
@@ -90,7 +114,11 @@ def test_a_query_that_cannot_be_followed_is_wrong_usage(desk: Desk, query: str, 
 
 def test_csv_has_heads_and_tsv_has_none(desk: Desk) -> None:
     rows = list(csv.DictReader(io.StringIO(desk.run("status", "-o", "csv").out)))
-    assert [(row["secret"], row["enabled"], row["parked_since"]) for row in rows][-1] == ("well", "true", "")
+    assert [(row["secret"], row["enabled"], row["parked_since"]) for row in rows][-1] == (
+        "well",
+        "true",
+        "",
+    )
     lines = desk.run("history", "prod/well", "-o", "tsv").out.splitlines()
     assert len(lines) == 1
     assert lines[0].split("\t")[0] == desk.latest("well").version
@@ -105,7 +133,13 @@ def test_values_with_parts_are_json_and_no_value_drives_a_terminal_or_a_spreadsh
 
 
 WIDE = ("state", "secret", "why")
-ROWS = [("parked", "prod/search-storage", "tag ValidityPeriodDays is 'ninety': set it to whole days, 1 to 3650")]
+ROWS = [
+    (
+        "parked",
+        "prod/search-storage",
+        "tag ValidityPeriodDays is 'ninety': set it to whole days, 1 to 3650",
+    )
+]
 
 
 def painted(width: int, monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -123,10 +157,14 @@ def words(lines: list[str]) -> set[str]:
 def test_no_word_of_a_table_is_broken_however_narrow_the_terminal_is(
     width: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert {word for row in ROWS for cell in row for word in cell.split()} <= words(painted(width, monkeypatch))
+    assert {word for row in ROWS for cell in row for word in cell.split()} <= words(
+        painted(width, monkeypatch)
+    )
 
 
-def test_a_table_that_fits_when_its_widest_column_wraps_stays_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_table_that_fits_when_its_widest_column_wraps_stays_a_table(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     lines = painted(80, monkeypatch)
     assert lines[0].split() == list(WIDE)
     assert max(map(len, lines)) <= 80
@@ -139,7 +177,9 @@ def test_widths_are_cut_where_there_is_most_to_cut() -> None:
     assert fitted(("a", "b"), [("xxxx", "one two three")], 10) is None
 
 
-def test_a_narrow_terminal_does_without_columns_that_can_be_spared_before_it_shows_records() -> None:
+def test_a_narrow_terminal_does_without_columns_that_can_be_spared_before_it_shows_records() -> (
+    None
+):
     heads, rows = ("state", "kind", "owner"), [("ok", "storage-key", "team")]
     assert narrowed(heads, rows, ("kind", "owner"), 40) == (list(heads), [list(rows[0])])
     assert narrowed(heads, rows, ("kind", "owner"), 15)[0] == ["state", "owner"]
@@ -153,5 +193,13 @@ def test_a_program_that_reads_a_table_gets_every_row_on_one_line() -> None:
 
 def test_an_answer_shows_the_parts_of_its_lists_one_by_one() -> None:
     out = io.StringIO()
-    Terminal(out, io.StringIO()).answer({"vaults": ["a", "b"], "steps": [{"action": "rotate", "reason": "x"}]})
-    assert out.getvalue().splitlines() == ["vaults  a, b", "", "steps:", "  action  rotate", "  reason  x"]
+    Terminal(out, io.StringIO()).answer(
+        {"vaults": ["a", "b"], "steps": [{"action": "rotate", "reason": "x"}]}
+    )
+    assert out.getvalue().splitlines() == [
+        "vaults  a, b",
+        "",
+        "steps:",
+        "  action  rotate",
+        "  reason  x",
+    ]

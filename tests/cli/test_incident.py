@@ -20,14 +20,18 @@ def desk() -> Desk:
 
 def begin(found: Desk, *options: str, answers: list[str] | None = None) -> tuple[int, str]:
     person = Answers(answers) if answers is not None else None
-    ran = found.run("incident", "begin", "--name", "billing-*", "--reason", "leak", *options, person=person)
+    ran = found.run(
+        "incident", "begin", "--name", "billing-*", "--reason", "leak", *options, person=person
+    )
     return ran.code, ran.out + ran.err
 
 
 def test_a_dry_run_counts_what_is_in_the_scope_and_changes_nothing() -> None:
     found = desk()
     before = state(found)
-    ran = found.run("incident", "begin", "--name", "billing-*", "--reason", "leak", "--dry-run", "--json")
+    ran = found.run(
+        "incident", "begin", "--name", "billing-*", "--reason", "leak", "--dry-run", "--json"
+    )
     assert (ran.code, ran.json["secrets"], ran.json["status"]) == (0, 2, "dry run")
     assert state(found) == before
     assert found.messages("sweeps") == []
@@ -42,7 +46,9 @@ def test_a_secret_that_needs_a_person_is_named_with_why_and_the_fix() -> None:
     assert "correct the tags" in ran.out
 
 
-@pytest.mark.parametrize(("answers", "code", "orders"), [(["y"], 0, 1), (["n"], 5, 0), ([], 5, 0), (None, 5, 0)])
+@pytest.mark.parametrize(
+    ("answers", "code", "orders"), [(["y"], 0, 1), (["n"], 5, 0), ([], 5, 0), (None, 5, 0)]
+)
 def test_it_asks_before_it_acts(answers: list[str] | None, code: int, orders: int) -> None:
     found = desk()
     ended, told = begin(found, answers=answers)
@@ -67,7 +73,18 @@ def test_a_scope_that_covers_nothing_is_declined_and_none_at_all_is_wrong_usage(
 
 def test_the_line_that_it_answers_with_tells_how_far_it_has_come() -> None:
     found = desk()
-    ran = found.run("incident", "begin", "--vault", "prod", "--name", "billing-*", "--reason", "x", "--yes", "--json")
+    ran = found.run(
+        "incident",
+        "begin",
+        "--vault",
+        "prod",
+        "--name",
+        "billing-*",
+        "--reason",
+        "x",
+        "--yes",
+        "--json",
+    )
     line = shlex.split(ran.json["follow"])[1:]
     found.clock.advance(60)
     shown = found.run(*line, "--json")

@@ -13,7 +13,14 @@ import pytest
 from cli.arguments import parser
 from cli.codes import Exit, exit_of
 from cli.terminal import Terminal
-from engine.errors import AccessDenied, ConfigError, LeaseUnavailable, NeedsHuman, NotFound, TransientError
+from engine.errors import (
+    AccessDenied,
+    ConfigError,
+    LeaseUnavailable,
+    NeedsHuman,
+    NotFound,
+    TransientError,
+)
 from engine.version import VERSION
 from simulator.reach.transport import SimulatedTransport
 from tests.cli.desk import Desk
@@ -118,21 +125,32 @@ def test_what_cannot_be_read_is_wrong_usage_and_asks_azure_nothing(line: str) ->
 def test_every_wrong_setting_is_told_at_once() -> None:
     ran = Desk().run("status", env={"REKEY_VAULTS": "nonsense", "REKEY_VAULT": "x"})
     assert ran.code == Exit.SETTINGS
-    for named in ("REKEY_VAULTS: 'nonsense'", "did you mean REKEY_VAULTS", "AzureWebJobsStorage is missing"):
+    for named in (
+        "REKEY_VAULTS: 'nonsense'",
+        "did you mean REKEY_VAULTS",
+        "AzureWebJobsStorage is missing",
+    ):
         assert named in ran.err
 
 
 @pytest.mark.parametrize(
-    "shape", [lambda env: {"Values": env}, lambda env: [{"name": n, "value": v} for n, v in env.items()]]
+    "shape",
+    [lambda env: {"Values": env}, lambda env: [{"name": n, "value": v} for n, v in env.items()]],
 )
-def test_settings_come_from_a_file_alone_where_one_is_named(shape: Callable[..., object], tmp_path: Path) -> None:
+def test_settings_come_from_a_file_alone_where_one_is_named(
+    shape: Callable[..., object], tmp_path: Path
+) -> None:
     desk, path = Desk(), tmp_path / "settings.json"
     path.write_text(json.dumps(shape(desk.env)), encoding="utf-8-sig")
     assert desk.run("status", "--settings", str(path), env={"REKEY_VAULTS": "nonsense"}).code == 0
 
 
-@pytest.mark.parametrize("text", [None, "", "no JSON", "[1]", "7", "{}", '{"Values": []}', "[" * 100_000])
-def test_a_settings_file_that_cannot_be_read_is_told_as_that(text: str | None, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "text", [None, "", "no JSON", "[1]", "7", "{}", '{"Values": []}', "[" * 100_000]
+)
+def test_a_settings_file_that_cannot_be_read_is_told_as_that(
+    text: str | None, tmp_path: Path
+) -> None:
     path = tmp_path / "settings.json"
     if text is not None:
         path.write_text(text)
@@ -200,14 +218,20 @@ def test_no_value_ever_shows(tmp_path: Path) -> None:
     secret = desk.world.directory.add_password(app, "x").secret
     keys = [key.value for each in desk.world.accounts.values() for key in each.keys.values()]
     for line in SHOWN:
-        ran = desk.run(*line.format(provider=account.resource_id, out=tmp_path / "my.bicepparam").split())
+        ran = desk.run(
+            *line.format(provider=account.resource_id, out=tmp_path / "my.bicepparam").split()
+        )
         for planted in (*keys, secret, "planted-strange-value", "Pl4nted-sql-password"):
             assert planted not in ran.out + ran.err, line
 
 
 def test_every_command_is_among_those_that_were_searched_for_values() -> None:
     actions = [each for each in parser()._actions if each.choices]
-    searched = {line.split()[0] for line in SHOWN} | {"retire", "restore", "unpark"}  # They are rotate's code.
+    searched = {line.split()[0] for line in SHOWN} | {
+        "retire",
+        "restore",
+        "unpark",
+    }  # They are rotate's code.
     assert set(actions[0].choices or ()) == searched
 
 

@@ -32,7 +32,9 @@ def two(found: Desk) -> dict[str, str]:
         "https://prod.vault.azure.net/secrets/billing-storage/0123456789abcdef",
     ],
 )
-def test_a_secret_is_named_by_vault_and_name_by_url_or_by_name_alone_in_one_vault(name: str) -> None:
+def test_a_secret_is_named_by_vault_and_name_by_url_or_by_name_alone_in_one_vault(
+    name: str,
+) -> None:
     assert desk().run("show", name, "--json").json["secret"] == "billing-storage"
 
 
@@ -43,11 +45,15 @@ def test_a_forgotten_vault_is_answered_with_how_to_write_it() -> None:
     assert "such as prod/billing-storage: prod, stage" in ran.err
 
 
-@pytest.mark.parametrize("command", ["rotate", "retire", "restore", "unpark", "show", "history", "wait"])
+@pytest.mark.parametrize(
+    "command", ["rotate", "retire", "restore", "unpark", "show", "history", "wait"]
+)
 def test_a_mistyped_secret_is_answered_with_the_one_that_was_perhaps_meant(command: str) -> None:
     ran = desk().run(command, "prod/biling-storage")
     assert ran.code == 5
-    assert ran.err == ("rekey: there is no secret prod/biling-storage. Fix: did you mean prod/billing-storage?\n")
+    assert ran.err == (
+        "rekey: there is no secret prod/biling-storage. Fix: did you mean prod/billing-storage?\n"
+    )
 
 
 def test_a_secret_like_no_other_is_answered_with_where_all_are_shown() -> None:

@@ -45,4 +45,6 @@ def shell(line: str) -> subprocess.CompletedProcess[str]:
     noisy = {"PYTHONWARNINGS": "always::ResourceWarning", "PYTHONDONTWRITEBYTECODE": "1"}
     env = {name: text for name, text in os.environ.items() if name != "PYTHONPATH"} | noisy
     bash = ["/bin/sh", "-c", line]
-    return subprocess.run(bash, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603
+    return subprocess.run(  # noqa: S603
+        bash, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=False
+    )

@@ -19,12 +19,26 @@ APP = tomllib.loads((ROOT / "pyproject.toml").read_text())
 TOOL = tomllib.loads((ROOT / "cli" / "pyproject.toml").read_text())
 INCLUDED = {
     target: (ROOT / "cli" / source).resolve()
-    for source, target in TOOL["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"].items()
+    for source, target in TOOL["tool"]["hatch"]["build"]["targets"]["wheel"][
+        "force-include"
+    ].items()
 }
-OURS = {path.parent.name for path in ROOT.glob("*/__init__.py")} | {"tests", "simulator", "scripts", "bench"}
-PACKAGES = {target.rpartition("/")[2] for target in INCLUDED if target.startswith("rekey_keyvault/app/")}
+OURS = {path.parent.name for path in ROOT.glob("*/__init__.py")} | {
+    "tests",
+    "simulator",
+    "scripts",
+    "bench",
+}
+PACKAGES = {
+    target.rpartition("/")[2] for target in INCLUDED if target.startswith("rekey_keyvault/app/")
+}
 HOST_ALONE = frozenset(
-    {"azure-functions", "azure-functions-runtime", "azurefunctions-extensions-base", "azure-monitor-opentelemetry"}
+    {
+        "azure-functions",
+        "azure-functions-runtime",
+        "azurefunctions-extensions-base",
+        "azure-monitor-opentelemetry",
+    }
 )
 """What only the deployed app loads."""
 
@@ -57,21 +71,29 @@ def test_what_is_installed_runs_by_itself(installed: Path, line: str) -> None:
     module, _, name = TOOL["project"]["scripts"]["rekey"].partition(":")
     start = f"import sys; sys.path.append({str(installed)!r}); from {module} import {name}; sys.exit({name}())"
     command = [sys.executable, "-P", "-c", start, *line.split()]
-    ran = subprocess.run(command, cwd=installed, env={}, capture_output=True, text=True, check=False)  # noqa: S603
+    ran = subprocess.run(  # noqa: S603
+        command, cwd=installed, env={}, capture_output=True, text=True, check=False
+    )
     assert "Traceback" not in ran.stderr
     assert ran.returncode == (3 if line == "status" else 0), ran.stderr
 
 
 def test_every_package_of_ours_that_is_imported_is_installed_too() -> None:
-    modules = [source for target, source in INCLUDED.items() if target.rpartition("/")[2] in PACKAGES]
+    modules = [
+        source for target, source in INCLUDED.items() if target.rpartition("/")[2] in PACKAGES
+    ]
     imported = {name.partition(".")[0] for source in modules for name in _imports(source)}
     assert imported & OURS <= PACKAGES
     assert {"api", "cloud", "engine"} <= imported
 
 
-def test_it_needs_what_the_app_needs_but_for_the_host_and_what_the_command_line_alone_needs() -> None:
+def test_it_needs_what_the_app_needs_but_for_the_host_and_what_the_command_line_alone_needs() -> (
+    None
+):
     needed = {bare(each): each for each in TOOL["project"]["dependencies"]}
-    shared = {bare(each): each for each in APP["project"]["dependencies"] if bare(each) not in HOST_ALONE}
+    shared = {
+        bare(each): each for each in APP["project"]["dependencies"] if bare(each) not in HOST_ALONE
+    }
     alone = {bare(each): each for each in APP["dependency-groups"]["cli"]}
     assert needed.items() >= (shared | alone).items()
     assert set(needed) - set(shared) - set(alone) == {"opentelemetry-api"}
@@ -79,7 +101,9 @@ def test_it_needs_what_the_app_needs_but_for_the_host_and_what_the_command_line_
 
 def test_nothing_that_only_the_command_line_uses_is_deployed() -> None:
     assert not [name for name in files(ROOT) if name.startswith("cli/")]
-    locked = {bare(line) for line in (ROOT / "requirements.txt").read_text().splitlines() if "==" in line}
+    locked = {
+        bare(line) for line in (ROOT / "requirements.txt").read_text().splitlines() if "==" in line
+    }
     assert not {bare(each) for each in APP["dependency-groups"]["cli"]} & locked
 
 

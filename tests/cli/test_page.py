@@ -35,7 +35,12 @@ def test_every_command_has_its_place_and_its_options_are_there_and_none_besides(
     for name, command in commands(parser()):
         (heading,) = [each for each in found if name.split()[0] in each.split(", ")]
         assert f"`{name}" in TEXT or heading == name, name
-        named = {each for action in command._actions for each in action.option_strings if each.startswith("--")}
+        named = {
+            each
+            for action in command._actions
+            for each in action.option_strings
+            if each.startswith("--")
+        }
         known.setdefault(heading, set()).update(named - COMMON)
     assert known == {heading: options(found[heading]) - COMMON for heading in known}
 
@@ -47,7 +52,9 @@ def test_every_command_is_shown_at_work() -> None:
 
 
 def test_every_exit_code_is_on_the_page_and_in_the_help() -> None:
-    rows = re.findall(r"^\| ([0-9]+) \|", sections()["What every command has in common"], re.MULTILINE)
+    rows = re.findall(
+        r"^\| ([0-9]+) \|", sections()["What every command has in common"], re.MULTILINE
+    )
     assert [int(row) for row in rows] == [code.value for code in Exit]
     assert [int(code) for code in re.findall(r"[0-9]+", EPILOG)] == [code.value for code in Exit]
 
@@ -57,6 +64,10 @@ def test_each_of_ten_tasks_takes_at_most_two_commands_that_can_be_read() -> None
     assert len(rows) == 10
     for task, told in rows:
         lines = re.findall(r"`(rekey [^`]+)`", told)
-        assert 1 <= len(lines) + told.count("`--wait` in place of") + told.count("without `--dry-run`") <= 2, task
+        assert (
+            1
+            <= len(lines) + told.count("`--wait` in place of") + told.count("without `--dry-run`")
+            <= 2
+        ), task
         for line in lines:
             assert parser().read(shlex.split(line.replace("<id>", "x"))[1:]).run, line

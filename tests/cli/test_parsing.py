@@ -85,8 +85,12 @@ def leaves() -> list[tuple[str, argparse.ArgumentParser]]:
     return list(commands(parser()))
 
 
-@pytest.mark.parametrize(("path", "command"), leaves(), ids=lambda each: each if isinstance(each, str) else "")
-def test_the_help_of_every_command_has_examples_that_can_be_read(path: str, command: argparse.ArgumentParser) -> None:
+@pytest.mark.parametrize(
+    ("path", "command"), leaves(), ids=lambda each: each if isinstance(each, str) else ""
+)
+def test_the_help_of_every_command_has_examples_that_can_be_read(
+    path: str, command: argparse.ArgumentParser
+) -> None:
     assert EXAMPLES[path]
     for example in EXAMPLES[path]:
         assert example in command.format_help()
@@ -109,7 +113,9 @@ def test_what_is_written_twice_to_start_quickly_is_the_same() -> None:
     assert (words.MAX_REASON, words.STAMP) == (requests.MAX_REASON, requests.STAMP)
     assert INCIDENT.pattern == incident.ID
     assert VERSION.pattern == secret.VERSION.pattern
-    assert OPERATION.fullmatch(operation_id(secret.SecretRef("https://prod.vault.azure.net", "x"), "1"))
+    assert OPERATION.fullmatch(
+        operation_id(secret.SecretRef("https://prod.vault.azure.net", "x"), "1")
+    )
 
 
 def test_a_help_imports_nothing_that_takes_long() -> None:

@@ -52,7 +52,11 @@ def test_who_is_not_signed_in_is_told_so_in_one_line_and_shown_no_zero(line: str
 def test_who_is_not_signed_in_is_told_so_once_however_many_vaults_there_are() -> None:
     desk = Desk()
     urls = [desk.vault.url, desk.world.add_vault("stage").url]
-    env = {**desk.env, "REKEY_VAULTS": ",".join(urls), "REKEY_SCOPES": json.dumps({url: [desk.group] for url in urls})}
+    env = {
+        **desk.env,
+        "REKEY_VAULTS": ",".join(urls),
+        "REKEY_SCOPES": json.dumps({url: [desk.group] for url in urls}),
+    }
     assert len(desk.run("status", env=env).err.splitlines()) == 1
 
 

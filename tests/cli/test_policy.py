@@ -50,7 +50,9 @@ def test_every_problem_of_a_document_is_told_with_its_path(desk: Desk, file: Pat
     assert len(desk.run("policy", "validate", str(file), "--json").json["problems"]) == 2
 
 
-def test_a_document_is_read_from_standard_input(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_document_is_read_from_standard_input(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO(NEW))
     assert desk.run("policy", "validate", "-").code == 0
 
@@ -75,7 +77,10 @@ def test_a_difference_is_shown_line_by_line(desk: Desk, file: Path) -> None:
 
 def test_no_difference_is_shown_as_none(desk: Desk, file: Path) -> None:
     file.write_text(desk.latest(OWN.name).value)
-    assert (desk.run("policy", "diff", str(file)).code, desk.run("policy", "diff", str(file)).out) == (0, "")
+    assert (
+        desk.run("policy", "diff", str(file)).code,
+        desk.run("policy", "diff", str(file)).out,
+    ) == (0, "")
 
 
 def test_what_is_in_the_vault_and_no_policy_is_never_shown(desk: Desk, file: Path) -> None:
@@ -90,7 +95,10 @@ def test_a_push_writes_a_version_that_says_who_and_why(desk: Desk, file: Path) -
     assert ran.code == 0
     written = desk.latest(OWN.name)
     assert written.value == NEW
-    assert written.tags == {BY: f"{ADA}, by command line ({desk.ada.oid})", WHY: "team b takes over"}
+    assert written.tags == {
+        BY: f"{ADA}, by command line ({desk.ada.oid})",
+        WHY: "team b takes over",
+    }
     assert written.version in ran.out
 
 
@@ -117,15 +125,20 @@ def test_a_document_with_problems_is_not_pushed(desk: Desk, file: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "reason", [(), ("--reason", ""), ("--reason", " "), ("--reason", "x" * 257), ("--reason", "a\nb")]
+    "reason",
+    [(), ("--reason", ""), ("--reason", " "), ("--reason", "x" * 257), ("--reason", "a\nb")],
 )
-def test_a_push_without_a_reason_is_refused(desk: Desk, file: Path, reason: tuple[str, ...]) -> None:
+def test_a_push_without_a_reason_is_refused(
+    desk: Desk, file: Path, reason: tuple[str, ...]
+) -> None:
     before = state(desk)
     assert desk.run("policy", "push", str(file), *reason).code == 2
     assert state(desk) == before
 
 
-def test_the_history_is_shown_newest_first_and_an_earlier_version_comes_back(desk: Desk, file: Path) -> None:
+def test_the_history_is_shown_newest_first_and_an_earlier_version_comes_back(
+    desk: Desk, file: Path
+) -> None:
     first = desk.latest(OWN.name)
     desk.run("policy", "push", str(file), "--reason", "team b takes over")
     second = desk.latest(OWN.name)
@@ -144,8 +157,12 @@ def test_without_a_document_the_history_is_empty() -> None:
     assert (ran.code, ran.out) == (0, "there is no policy document yet\n")
 
 
-@pytest.mark.parametrize(("version", "code"), [("0" * 32, 5), ("../x", 2), ("", 2), ("no version", 2), ("a" * 65, 2)])
-def test_a_version_that_does_not_exist_cannot_be_rolled_back_to(desk: Desk, version: str, code: int) -> None:
+@pytest.mark.parametrize(
+    ("version", "code"), [("0" * 32, 5), ("../x", 2), ("", 2), ("no version", 2), ("a" * 65, 2)]
+)
+def test_a_version_that_does_not_exist_cannot_be_rolled_back_to(
+    desk: Desk, version: str, code: int
+) -> None:
     before = state(desk)
     ran = desk.run("policy", "rollback", version, "--reason", "x")
     assert (ran.code, state(desk)) == (code, before), ran
@@ -158,7 +175,9 @@ def test_where_no_document_is_configured_the_setting_is_named(command: tuple[str
 
 
 @pytest.mark.parametrize("content", [None, b"\xff\xfe\x00"])
-def test_a_file_that_cannot_be_read_is_wrong_usage(desk: Desk, tmp_path: Path, content: bytes | None) -> None:
+def test_a_file_that_cannot_be_read_is_wrong_usage(
+    desk: Desk, tmp_path: Path, content: bytes | None
+) -> None:
     path = tmp_path / "x"
     if content:
         path.write_bytes(content)
@@ -182,7 +201,11 @@ def test_a_document_is_shown_as_it_stands_in_the_vault(desk: Desk) -> None:
     text = desk.latest(OWN.name).value
     assert desk.run("policy", "show").out == text
     shown = desk.run("policy", "show", "--json").json
-    assert (shown["document"], shown["version"], shown["enabled"]) == (text, desk.latest(OWN.name).version, True)
+    assert (shown["document"], shown["version"], shown["enabled"]) == (
+        text,
+        desk.latest(OWN.name).version,
+        True,
+    )
 
 
 def test_an_earlier_version_is_shown_by_its_id(desk: Desk, file: Path) -> None:
@@ -211,7 +234,9 @@ def test_the_effect_of_a_push_is_shown_before_it_is_one(desk: Desk, file: Path) 
 
 
 @pytest.mark.parametrize("line", ["policy diff {file}", "policy push {file} --reason x --dry-run"])
-def test_a_secret_that_would_not_be_rotated_any_more_is_named(desk: Desk, file: Path, line: str) -> None:
+def test_a_secret_that_would_not_be_rotated_any_more_is_named(
+    desk: Desk, file: Path, line: str
+) -> None:
     managed(desk)
     file.write_text(f"{EMPTY}rules: [{{match: {{secret: app}}, manual: true}}]\n")
     assert "/secrets/app: ok -> manual" in desk.run(*line.format(file=file).split()).out
@@ -219,7 +244,12 @@ def test_a_secret_that_would_not_be_rotated_any_more_is_named(desk: Desk, file: 
 
 def test_a_push_and_a_rollback_say_what_they_changed(desk: Desk, file: Path) -> None:
     old = managed(desk).latest(OWN.name).version
-    assert desk.run("policy", "push", str(file), "--reason", "x", "--json").json["effect"]["then"]["ok"] == 1
+    assert (
+        desk.run("policy", "push", str(file), "--reason", "x", "--json").json["effect"]["then"][
+            "ok"
+        ]
+        == 1
+    )
     ran = desk.run("policy", "rollback", str(old), "--reason", "x", "--dry-run")
     assert (ran.code, desk.latest(OWN.name).value) == (0, NEW)
 

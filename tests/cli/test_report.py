@@ -24,7 +24,9 @@ def desk() -> Desk:
     found = Desk()
     found.secret("late", found.account("latedata"), days_left=-1)
     found.secret("unlimited", found.account("unlimiteddata"), days_left=None)
-    found.secret("odd", found.account("odddata"), days_left=80, tags={"ValidityPeriodDays": "sixty"})
+    found.secret(
+        "odd", found.account("odddata"), days_left=80, tags={"ValidityPeriodDays": "sixty"}
+    )
     found.secret("old", found.account("olddata"), days_left=400)
     found.vault.put("plain", "planted-value")
     found.clock.advance(100 * 86_400)
@@ -60,11 +62,16 @@ def test_every_secret_is_judged_point_by_point(name: str, broken: list[str]) -> 
 def test_a_replica_and_a_secret_that_a_person_rotates_comply_until_they_expire() -> None:
     found = Desk()
     soon = found.clock.now().replace(month=12)
-    found.vault.put("copy", "x", expires=soon, tags={"ReplicaOf": f"{found.vault.url}/secrets/well"})
+    found.vault.put(
+        "copy", "x", expires=soon, tags={"ReplicaOf": f"{found.vault.url}/secrets/well"}
+    )
     found.vault.put("hand", "x", expires=soon, tags={"Manual": "true"})
     assert found.run("report").code == 0
     found.clock.advance(40 * 86_400)
-    assert {name: row["compliant"] for name, row in judged(found).items()} == {"copy": "no", "hand": "no"}
+    assert {name: row["compliant"] for name, row in judged(found).items()} == {
+        "copy": "no",
+        "hand": "no",
+    }
 
 
 def test_the_policy_document_is_no_credential() -> None:
@@ -83,7 +90,9 @@ def test_the_exit_code_says_whether_all_comply() -> None:
 def test_json_and_html_hold_the_same_secrets() -> None:
     found = desk()
     names = set(judged(found))
-    assert {row["secret"] for row in found.run("report", "--format", "json").json["secrets"]} == names
+    assert {
+        row["secret"] for row in found.run("report", "--format", "json").json["secrets"]
+    } == names
     assert json.loads(found.run("report", "--json").out)["secrets"]
     page = found.run("report", "--format", "html").out
     assert all(f'<th scope="row">{name}<small>' in page for name in names)
@@ -100,7 +109,9 @@ def test_a_report_is_written_to_a_file(kind: str, tmp_path: Path) -> None:
     assert (ran.code, "cannot be written" in ran.err) == (2, True)
 
 
-@pytest.mark.parametrize("evil", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", " =1", "|x", "%x", "＝1", "\x00=1"])
+@pytest.mark.parametrize(
+    "evil", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", " =1", "|x", "%x", "＝1", "\x00=1"]
+)
 def test_no_cell_is_a_formula_to_a_spreadsheet(evil: str) -> None:
     (_, cell) = csv.reader(io.StringIO(as_csv([{"owner": evil}])))
     assert cell[0][0] in ("'", "?")
@@ -196,8 +207,18 @@ def test_totals_are_given_by_vault_and_owner() -> None:
 
 
 def test_the_page_takes_verdicts_and_times_as_programs_get_them_as_well() -> None:
-    row = {"vault": "https://prod.vault.azure.net", "secret": "late", "compliant": False, "expiry_set": False}
-    times = {"last_written": "2026-11-02T09:00:00+00:00", "age_days": 100, "validity_days": 90, "expires": None}
+    row = {
+        "vault": "https://prod.vault.azure.net",
+        "secret": "late",
+        "compliant": False,
+        "expiry_set": False,
+    }
+    times = {
+        "last_written": "2026-11-02T09:00:00+00:00",
+        "age_days": 100,
+        "validity_days": 90,
+        "expires": None,
+    }
     page = as_html([{**row, **times, "owner": None}], NOW, ["https://broken.vault.azure.net"])
     assert "Not compliant: 1" in page
     assert "<small>no expiry</small>" in page

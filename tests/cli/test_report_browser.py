@@ -35,7 +35,9 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path, world = tmp_path_factory.mktemp("report") / "report.html", desk()
     reason = "the identity of the app lacks Microsoft.Storage/storageAccounts/regenerateKey/action on the account"
     tags = {"Owner": "integration@contoso.example", "RekeyReason": reason}
-    world.secret("a-name-of-several-words-" * 4 + "x", world.account("longdata"), days_left=-1, tags=tags)
+    world.secret(
+        "a-name-of-several-words-" * 4 + "x", world.account("longdata"), days_left=-1, tags=tags
+    )
     world.run("report", "--format", "html", "--out", str(path))
     return path
 
@@ -55,8 +57,12 @@ def page(browser: Browser, report: Path) -> Iterator[Page]:
     made.close()
 
 
-@pytest.mark.parametrize(("media", "width"), [("screen", 1280), ("screen", 800), ("screen", 390), ("print", A4_ACROSS)])
-def test_no_word_is_broken_and_nothing_is_wider_than_the_page(page: Page, media: str, width: int) -> None:
+@pytest.mark.parametrize(
+    ("media", "width"), [("screen", 1280), ("screen", 800), ("screen", 390), ("print", A4_ACROSS)]
+)
+def test_no_word_is_broken_and_nothing_is_wider_than_the_page(
+    page: Page, media: str, width: int
+) -> None:
     """Seventeen columns broke their words letter by letter."""
     page.set_viewport_size({"width": width, "height": 700})
     page.emulate_media(media="print" if media == "print" else "screen")
@@ -70,7 +76,9 @@ def test_axe_finds_nothing(page: Page, browser: Browser) -> None:
     bare.goto(page.url)
     bare.evaluate(AXE.read_text())
     result = bare.evaluate("axe.run({resultTypes: ['violations']})")
-    assert [(rule["id"], [node["html"] for node in rule["nodes"]]) for rule in result["violations"]] == []
+    assert [
+        (rule["id"], [node["html"] for node in rule["nodes"]]) for rule in result["violations"]
+    ] == []
     context.close()
 
 

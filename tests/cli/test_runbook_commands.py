@@ -48,7 +48,9 @@ def run(found: Desk, *arguments: str) -> Ran:
 
     ran = found.run(*arguments, while_waiting=work)
     found.clock.advance(60)
-    assert ran.code in (Exit.FINE, Exit.FOUND), f"rekey {' '.join(arguments)}: {ran.code}\n{ran.out}{ran.err}"
+    assert ran.code in (Exit.FINE, Exit.FOUND), (
+        f"rekey {' '.join(arguments)}: {ran.code}\n{ran.out}{ran.err}"
+    )
     return ran
 
 
@@ -56,7 +58,9 @@ def refused() -> Desk:
     """Azure refused a rotation once, so the secret is parked and a person is needed."""
     found = desk(days_left=10)
     refusal = json_response(403, {"error": {"code": "AuthorizationFailed", "message": "no"}})
-    found.world.faults.append(Fault(lambda request: request.path.endswith("/regenerateKey"), refusal, 1))
+    found.world.faults.append(
+        Fault(lambda request: request.path.endswith("/regenerateKey"), refusal, 1)
+    )
     run(found, "rotate", f"prod/{NAME}", "--wait")
     return found
 
@@ -107,7 +111,9 @@ def filled(found: Desk, arguments: list[str], folder: Path) -> list[str]:
     known: Mapping[str, Callable[[], str]] = {
         "FILE": lambda: str(text),
         "ID": lambda: str(run(found, "incident", "list", "-o", "json").json["incidents"][0]["id"]),
-        VALUES["version"]: lambda: str(run(found, "policy", "history", "-o", "json").json["versions"][1]["version"]),
+        VALUES["version"]: lambda: str(
+            run(found, "policy", "history", "-o", "json").json["versions"][1]["version"]
+        ),
     }
     return [known[word]() if word in known else word for word in arguments]
 
@@ -129,7 +135,9 @@ def test_what_is_not_run_here_is_read_by_the_command_line(heading: str) -> None:
 def test_after_a_leak_the_answer_is_that_it_is_over() -> None:
     found = desk()
     leaked = found.latest(NAME).value
-    first, *_ = (arguments for arguments in SECTIONS["A credential leaked"] if "--compromised" in arguments)
+    first, *_ = (
+        arguments for arguments in SECTIONS["A credential leaked"] if "--compromised" in arguments
+    )
     assert "succeeded" in run(found, *first).out
     assert leaked not in {key.value for key in found.world.accounts["appdata"].keys.values()}
 
@@ -140,7 +148,9 @@ def test_every_section_of_an_alert_that_names_a_secret_shows_how_it_stands() -> 
 
 
 @pytest.mark.parametrize("page", ["quickstart", "upgrade", "troubleshooting", "faq"])
-def test_every_command_of_another_page_that_has_arguments_is_read_by_the_command_line(page: str) -> None:
+def test_every_command_of_another_page_that_has_arguments_is_read_by_the_command_line(
+    page: str,
+) -> None:
     values = {"id": "x"}
     text = (PAGE.parent / f"{page}.md").read_text().replace("<id>", "x")
     for arguments in of(text, {**VALUES, **values}):
@@ -148,12 +158,23 @@ def test_every_command_of_another_page_that_has_arguments_is_read_by_the_command
             assert parser().read(arguments).run, arguments
 
 
-def test_a_secret_with_a_tag_that_no_record_knows_is_parked_listed_and_let_go_as_the_page_of_upgrades_says() -> None:
-    found = desk(days_left=10, RekeyRetire="2026-11-01T09:00:00Z 0123456789abcdef0123456789abcdef key2")
+def test_a_secret_with_a_tag_that_no_record_knows_is_parked_listed_and_let_go_as_the_page_of_upgrades_says() -> (
+    None
+):
+    found = desk(
+        days_left=10, RekeyRetire="2026-11-01T09:00:00Z 0123456789abcdef0123456789abcdef key2"
+    )
     assert run(found, "rotate", f"prod/{NAME}", "--wait").code == Exit.FOUND
-    (listing,) = (arguments for arguments in of((PAGE.parent / "upgrade.md").read_text()) if "--query" in arguments)
+    (listing,) = (
+        arguments
+        for arguments in of((PAGE.parent / "upgrade.md").read_text())
+        if "--query" in arguments
+    )
     assert f"\t{NAME}\ttag RekeyRetire names a credential" in run(found, *listing).out
     current = found.latest(NAME)
-    found.vault.amend(current, tags={name: text for name, text in found.tags(NAME).items() if name != "RekeyRetire"})
+    found.vault.amend(
+        current,
+        tags={name: text for name, text in found.tags(NAME).items() if name != "RekeyRetire"},
+    )
     assert run(found, "unpark", f"prod/{NAME}", "--wait").code == Exit.FINE
     assert run(found, "show", f"prod/{NAME}").code == Exit.FINE

@@ -36,7 +36,10 @@ def test_a_secret_that_needs_a_person_is_shown_with_why_and_the_fix() -> None:
 def test_a_history_has_every_version_newest_first_and_who_wrote_it() -> None:
     found = desk()
     first = found.latest("app").version
-    assert found.run("rotate", "prod/app", "--force", "--wait", while_waiting=app_at_work(found)).code == 0
+    assert (
+        found.run("rotate", "prod/app", "--force", "--wait", while_waiting=app_at_work(found)).code
+        == 0
+    )
     versions = found.run("history", "prod/app", "--json").json["versions"]
     assert [each["version"] for each in versions] == [found.latest("app").version, first]
     assert [each["written_by"] for each in versions] == ["Rekey", "somebody else"]

@@ -85,7 +85,9 @@ def test_a_vault_that_cannot_be_read_does_not_hide_the_others_and_the_exit_code_
     found = desk()
     other = found.world.add_vault("broken", group="elsewhere")
     env = {**found.env, "REKEY_VAULTS": f"{found.vault.url},{other.url}"}
-    env["REKEY_SCOPES"] = f'{{"{found.vault.url}": ["{found.group}"], "{other.url}": ["{found.group}"]}}'
+    env["REKEY_SCOPES"] = (
+        f'{{"{found.vault.url}": ["{found.group}"], "{other.url}": ["{found.group}"]}}'
+    )
     ran = found.run("status", env=env)
     assert ran.code == 4
     assert "prod/well" in ran.out
@@ -104,7 +106,9 @@ def test_an_azure_that_is_busy_is_told_as_that() -> None:
 
 def test_what_a_tag_holds_cannot_drive_the_terminal() -> None:
     found = Desk()
-    found.secret("well", found.account("welldata"), days_left=80, tags={"Owner": "a\x1b[2Jb\u202ec\n"})
+    found.secret(
+        "well", found.account("welldata"), days_left=80, tags={"Owner": "a\x1b[2Jb\u202ec\n"}
+    )
     ran = found.run("status")
     assert "a?[2Jb?c?" in ran.out
     assert "\x1b" not in ran.out
@@ -122,12 +126,16 @@ def many(count: int) -> Desk:
 def test_a_long_list_shows_row_by_row_and_ends_with_the_count_and_what_needs_a_person() -> None:
     lines = many(HELD + 30).run("status").out.splitlines()
     assert lines[0].split() == ["state", "secret", "rotator", "owner", "expires", "due"]
-    assert [line.split()[1] for line in lines[1 : HELD + 1]] == [f"prod/plain-{number:05}" for number in range(HELD)]
+    assert [line.split()[1] for line in lines[1 : HELD + 1]] == [
+        f"prod/plain-{number:05}" for number in range(HELD)
+    ]
     assert lines[-1] == f"secrets: {HELD + 30} (1 parked, {HELD + 29} unmanaged)"
     assert lines[-5] == "parked: prod/zodd"
 
 
-def test_a_long_list_begins_to_show_before_the_last_page_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_list_begins_to_show_before_the_last_page_is_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     found, shown = many(HELD + 100), io.StringIO()
     before: list[str] = []
 

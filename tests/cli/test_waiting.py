@@ -15,7 +15,11 @@ def test_it_waits_until_the_secret_is_in_order() -> None:
     found = desk()
     found.run("rotate", f"prod/{NAME}")
     ran = found.run("wait", f"prod/{NAME}", "--json", while_waiting=app_at_work(found))
-    assert (ran.code, ran.json["state"], ran.json["version"]) == (0, "ok", found.latest(NAME).version)
+    assert (ran.code, ran.json["state"], ran.json["version"]) == (
+        0,
+        "ok",
+        found.latest(NAME).version,
+    )
 
 
 def test_what_is_so_already_is_not_waited_for() -> None:
@@ -38,7 +42,9 @@ def test_a_state_that_there_is_not_is_wrong_usage() -> None:
 
 
 @pytest.mark.parametrize("options", [(), ("--force",), ("--compromised",)])
-def test_the_line_that_a_request_answers_with_follows_its_operation_to_the_end(options: tuple[str, ...]) -> None:
+def test_the_line_that_a_request_answers_with_follows_its_operation_to_the_end(
+    options: tuple[str, ...],
+) -> None:
     found = desk()
     line = found.run("rotate", f"prod/{NAME}", *options, "--json").json["follow"]
     assert found.run(*shlex.split(line)[1:], "--timeout", "1", "--json").json["status"] == "running"

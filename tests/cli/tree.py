@@ -6,7 +6,9 @@ import argparse
 from collections.abc import Iterator
 
 
-def commands(within: argparse.ArgumentParser, path: str = "") -> Iterator[tuple[str, argparse.ArgumentParser]]:
+def commands(
+    within: argparse.ArgumentParser, path: str = ""
+) -> Iterator[tuple[str, argparse.ArgumentParser]]:
     """Yield every command that can be run, by its whole name."""
     below = [action for action in within._actions if isinstance(action, argparse._SubParsersAction)]
     if not below:

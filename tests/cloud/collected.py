@@ -1,6 +1,7 @@
 """Everything that the app sends, kept in memory, through OpenTelemetry's own SDK.
 
-OpenTelemetry takes one provider of each sort a process, for good: this is the only place that sets them in process.
+OpenTelemetry takes one provider of each sort a process, for good: this is the only place that sets
+them in process.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ class Reader(MetricReader):
         super().__init__(preferred_temporality={Counter: AggregationTemporality.DELTA})
         self.received: list[MetricsData] = []
 
-    def _receive_metrics(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **_: object) -> None:
+    def _receive_metrics(
+        self, metrics_data: MetricsData, timeout_millis: float = 10_000, **_: object
+    ) -> None:
         del timeout_millis
         self.received.append(metrics_data)
 
@@ -46,7 +49,11 @@ class Reader(MetricReader):
         """Return the points that were received, and forget them."""
         received, self.received = self.received, []
         return [
-            (metric.name, frozenset((point.attributes or {}).items()), float(getattr(point, "value", 0)))
+            (
+                metric.name,
+                frozenset((point.attributes or {}).items()),
+                float(getattr(point, "value", 0)),
+            )
             for data in received
             for resource in data.resource_metrics
             for scope in resource.scope_metrics
@@ -106,7 +113,9 @@ class Collected(SpanProcessor):
     def everything(self) -> str:
         """Return all of it as one text."""
         spans = [span.to_json() for span in self.spans]
-        return "\n".join([*spans, *(record.to_json() for record in self.records()), repr(self.points())])
+        return "\n".join(
+            [*spans, *(record.to_json() for record in self.records()), repr(self.points())]
+        )
 
     @contextmanager
     def on(self) -> Iterator[None]:

@@ -23,9 +23,14 @@ SITE_ACTIONS = tuple(
     for slot in ("", "slots/")
     for action in ("read", "refresh/action")
 )
-CONTAINER_ACTIONS = tuple(f"Microsoft.App/containerApps/{action}" for action in ("read", "write", "revisions/read"))
+CONTAINER_ACTIONS = tuple(
+    f"Microsoft.App/containerApps/{action}" for action in ("read", "write", "revisions/read")
+)
 GROUP = "/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups/production"
-SHOP, WORKER = f"{GROUP}/providers/Microsoft.Web/sites/shop", f"{GROUP}/providers/Microsoft.App/containerApps/worker"
+SHOP, WORKER = (
+    f"{GROUP}/providers/Microsoft.Web/sites/shop",
+    f"{GROUP}/providers/Microsoft.App/containerApps/worker",
+)
 REFERENCE = f"@Microsoft.KeyVault(SecretUri=https://prod.vault.azure.net/secrets/{NAME})"
 DAY = 86_400
 TEAMS_URL = f"https://{TEAMS}/powerautomate/automations/direct/workflows/1/triggers/manual/paths/invoke?sig=hush-teams"
@@ -49,10 +54,16 @@ class Consuming(PolicyRig):
     ) -> None:
         super().__init__(clock or VirtualClock())
         self.secret(NAME, self.account("appdata"), **options)
-        named = f"consumers:\n  - match: {{secret: '{match}'}}\n    resources: {list(resources)}\n" if resources else ""
+        named = (
+            f"consumers:\n  - match: {{secret: '{match}'}}\n    resources: {list(resources)}\n"
+            if resources
+            else ""
+        )
         self.push(f"version: 1\n{named}{further}")
 
-    def site(self, resource: str = SHOP, actions: Sequence[str] = SITE_ACTIONS, **settings: str) -> Site:
+    def site(
+        self, resource: str = SHOP, actions: Sequence[str] = SITE_ACTIONS, **settings: str
+    ) -> Site:
         """Add an app that the product may refresh; by itself it has one setting, which refers to the secret."""
         self.world.grant(self.identity, actions, resource)
         return self.world.web.add(resource, **(settings or {"KEY": REFERENCE}))
@@ -62,7 +73,9 @@ class Consuming(PolicyRig):
     ) -> ContainerApp:
         """Add a Container App that the product may change."""
         self.world.grant(self.identity, actions, resource)
-        return self.world.container_apps.add(resource, **(secrets or {"key": f"{self.vault.url}/secrets/{NAME}"}))
+        return self.world.container_apps.add(
+            resource, **(secrets or {"key": f"{self.vault.url}/secrets/{NAME}"})
+        )
 
     async def rotate(self, **fields: Any) -> None:
         """Rotate the secret, and do all that comes of it."""
@@ -88,7 +101,9 @@ async def remind(clock: VirtualClock | None = None) -> Rig:
     rig = Rig(clock or VirtualClock())
     rig.secret(NAME, rig.account("appdata"), days_left=30.0, tags={"Manual": "true"})
     rig.clock.advance(60)
-    await rig.service().sweep_vault(SweepOrder.by_schedule(rig.vault.url, {}, rig.clock.now()).to_json())
+    await rig.service().sweep_vault(
+        SweepOrder.by_schedule(rig.vault.url, {}, rig.clock.now()).to_json()
+    )
     await Delivery(rig, rig.service).run()
     return rig
 

@@ -18,7 +18,14 @@ from azure.core.exceptions import (
 from azure.core.rest import HttpRequest
 
 from cloud.azure import NO_ANSWER, call, translate
-from engine.errors import AccessDenied, NeedsHuman, NotFound, PermanentError, RekeyError, TransientError
+from engine.errors import (
+    AccessDenied,
+    NeedsHuman,
+    NotFound,
+    PermanentError,
+    RekeyError,
+    TransientError,
+)
 from simulator.reach.transport import SimulatedTransport
 from simulator.wire import Request, Response
 from simulator.world import World
@@ -35,13 +42,17 @@ ARM_403 = (
 )
 
 
-async def answered(status: int, body: object, headers: dict[str, str] | None = None) -> HttpResponseError:
+async def answered(
+    status: int, body: object, headers: dict[str, str] | None = None
+) -> HttpResponseError:
     """Return the SDK's error for an answer, made from a real response to a request that holds a value."""
 
     async def refuse(request: Request, proceed: object) -> Response:
         del request, proceed
         text = body if isinstance(body, str) else json.dumps(body)
-        return Response(status, {"Content-Type": "application/json", **(headers or {})}, text.encode())
+        return Response(
+            status, {"Content-Type": "application/json", **(headers or {})}, text.encode()
+        )
 
     transport = SimulatedTransport(World(), refuse)
     request = HttpRequest("PUT", "https://prod.vault.azure.net/secrets/x", json={"value": PLANTED})
@@ -58,8 +69,18 @@ def error(code: str, message: str = "why", **more: Any) -> dict[str, Any]:
     [
         (400, error("BadParameter"), PermanentError, "BadParameter"),
         (401, error("Unauthorized"), TransientError, "Unauthorized"),
-        (403, error("Forbidden", innererror={"code": "ForbiddenByRbac"}), AccessDenied, "ForbiddenByRbac"),
-        (403, error("Forbidden", innererror={"code": "SecretDisabled"}), AccessDenied, "SecretDisabled"),
+        (
+            403,
+            error("Forbidden", innererror={"code": "ForbiddenByRbac"}),
+            AccessDenied,
+            "ForbiddenByRbac",
+        ),
+        (
+            403,
+            error("Forbidden", innererror={"code": "SecretDisabled"}),
+            AccessDenied,
+            "SecretDisabled",
+        ),
         (403, error("AuthorizationFailed"), AccessDenied, "AuthorizationFailed"),
         (404, error("SecretNotFound"), NotFound, "SecretNotFound"),
         (404, error("ResourceNotFound"), NotFound, "ResourceNotFound"),
@@ -70,7 +91,12 @@ def error(code: str, message: str = "why", **more: Any) -> dict[str, Any]:
             NeedsHuman,
             "ObjectIsDeletedButRecoverable",
         ),
-        (409, error("StorageAccountOperationInProgress"), TransientError, "StorageAccountOperationInProgress"),
+        (
+            409,
+            error("StorageAccountOperationInProgress"),
+            TransientError,
+            "StorageAccountOperationInProgress",
+        ),
         (412, error("ConditionNotMet"), TransientError, "ConditionNotMet"),
         (429, error("Throttled"), TransientError, "Throttled"),
         (500, error("InternalServerError"), TransientError, "InternalServerError"),
@@ -82,8 +108,15 @@ def error(code: str, message: str = "why", **more: Any) -> dict[str, Any]:
         (400, error("BadParameter", innererror="text"), PermanentError, "BadParameter"),
     ],
 )
-async def test_an_answer_says_whether_it_may_pass(status: int, body: object, kind: type[RekeyError], code: str) -> None:
-    found = translate(await answered(status, body), "writing", "https://prod.vault.azure.net/secrets/x", "Some Role")
+async def test_an_answer_says_whether_it_may_pass(
+    status: int, body: object, kind: type[RekeyError], code: str
+) -> None:
+    found = translate(
+        await answered(status, body),
+        "writing",
+        "https://prod.vault.azure.net/secrets/x",
+        "Some Role",
+    )
     assert type(found) is kind
     assert found.code == code
     assert found.what.startswith(f"writing was answered {status} ")
@@ -93,7 +126,9 @@ async def test_an_answer_says_whether_it_may_pass(status: int, body: object, kin
 
 @pytest.mark.parametrize("message", [KEY_VAULT_403, ARM_403])
 async def test_a_refusal_names_whom_where_and_which_role(message: str) -> None:
-    found = translate(await answered(403, error("Forbidden", message)), "reading", "/scope", "Some Role")
+    found = translate(
+        await answered(403, error("Forbidden", message)), "reading", "/scope", "Some Role"
+    )
     assert "application 11112222-aaaa, object 33334444-bbbb" in found.what
     assert "Some Role" in found.fix
     assert "/scope" in found.fix
@@ -172,10 +207,15 @@ async def test_what_is_no_azure_error_comes_through_as_it_is() -> None:
         await call("writing", write(), where="there")
 
 
-async def test_a_vault_of_another_tenant_is_named_as_that_and_not_as_a_token_that_may_pass() -> None:
+async def test_a_vault_of_another_tenant_is_named_as_that_and_not_as_a_token_that_may_pass() -> (
+    None
+):
     message = "AKV10032: Invalid issuer. Expected one of https://sts.windows.net/a/, found https://sts.windows.net/b/."
     found = translate(
-        await answered(401, error("Unauthorized", message)), "listing", "https://prod.vault.azure.net", "R"
+        await answered(401, error("Unauthorized", message)),
+        "listing",
+        "https://prod.vault.azure.net",
+        "R",
     )
     assert isinstance(found, AccessDenied)
     assert "another tenant" in found.what

@@ -40,7 +40,9 @@ async def test_without_a_policy_document_the_settings_are_the_policy() -> None:
     assert rig.world.exchanges == []
 
 
-async def test_the_managed_identity_is_used_where_the_platform_offers_one(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_managed_identity_is_used_where_the_platform_offers_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     for name, text in IDENTITY.items():
         monkeypatch.setenv(name, text)
     for client_id in (None, "11112222-aaaa"):
@@ -67,7 +69,9 @@ def test_without_an_identity_given_the_platforms_is_taken(monkeypatch: pytest.Mo
         {telemetry.CONNECTION: "x", "PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY": "True"},
     ],
 )
-def test_telemetry_is_left_alone_where_there_is_none_or_the_worker_sends_it(env: dict[str, str]) -> None:
+def test_telemetry_is_left_alone_where_there_is_none_or_the_worker_sends_it(
+    env: dict[str, str],
+) -> None:
     assert telemetry.configure(env) is False
 
 

@@ -18,7 +18,17 @@ from engine.service import MAX_TRIES, Service
 from engine.sweep.sweeper import Sweeper
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response
-from tests.cloud.consuming import DAY, GROUP, REFERENCE, SHOP, SITE_ACTIONS, WORKER, Consuming, ended, results
+from tests.cloud.consuming import (
+    DAY,
+    GROUP,
+    REFERENCE,
+    SHOP,
+    SITE_ACTIONS,
+    WORKER,
+    Consuming,
+    ended,
+    results,
+)
 from tests.delivery import Delivery
 from tests.engine.scene import NAME, ask, refuse
 from tests.faults import Died, Mode, Saboteur, share
@@ -44,7 +54,9 @@ def to_list(request: Request) -> bool:
     return request.path.endswith("/configreferences/appsettings")
 
 
-async def test_after_a_rotation_an_app_holds_the_new_version(caplog: pytest.LogCaptureFixture) -> None:
+async def test_after_a_rotation_an_app_holds_the_new_version(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     rig = Consuming(SHOP)
     site = rig.site()
     await rig.rotate()
@@ -75,7 +87,9 @@ async def test_an_app_that_no_entry_names_is_left_alone() -> None:
 
 
 @pytest.mark.parametrize("tells", [True, False])
-async def test_a_refresh_that_is_asked_for_again_does_nothing_where_the_version_is_known(tells: bool) -> None:
+async def test_a_refresh_that_is_asked_for_again_does_nothing_where_the_version_is_known(
+    tells: bool,
+) -> None:
     rig = Consuming(SHOP)
     site = rig.site()
     site.tells = tells
@@ -107,7 +121,9 @@ async def test_healed_and_restored_versions_reach_the_apps_too() -> None:
 
 
 async def test_apps_that_use_a_replica_are_refreshed_with_it() -> None:
-    rig = Consuming(SHOP, match="copy", tags={"Replicas": "https://prod.vault.azure.net/secrets/copy"})
+    rig = Consuming(
+        SHOP, match="copy", tags={"Replicas": "https://prod.vault.azure.net/secrets/copy"}
+    )
     rig.vault.put("copy", "x", tags={"ReplicaOf": f"{rig.vault.url}/secrets/{NAME}"})
     site = rig.site(KEY="@Microsoft.KeyVault(SecretUri=https://prod.vault.azure.net/secrets/copy)")
     await rig.rotate()
@@ -203,7 +219,9 @@ async def test_what_keeps_an_app_from_being_refreshed_is_reported_and_undoes_not
     assert STATE not in rig.tags(NAME)
 
 
-async def test_an_app_outside_the_scopes_of_the_vault_is_not_touched(caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_app_outside_the_scopes_of_the_vault_is_not_touched(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     stranger = SHOP.replace("/production/", "/strangers/")
     rig = Consuming(stranger)
     rig.world.add_group(group="strangers")
@@ -244,7 +262,9 @@ async def test_azures_wish_to_wait_is_honoured() -> None:
     assert 77 in [round((each.visible - before).total_seconds()) for each in rig.queue("rotations")]
 
 
-async def test_after_the_last_try_the_secret_is_not_parked(caplog: pytest.LogCaptureFixture) -> None:
+async def test_after_the_last_try_the_secret_is_not_parked(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     rig = Consuming(SHOP)
     rig.site().held.clear()
     refuse(rig, 503, "Busy", to_refresh, times=99)
@@ -268,7 +288,9 @@ async def test_an_app_that_stays_behind_is_looked_at_ten_times_and_then_reported
     assert 3 < (rig.clock.now() - began).total_seconds() / 3600 < 8
 
 
-async def test_a_container_app_gets_one_revision_a_version(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_container_app_gets_one_revision_a_version(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     rig = Consuming(WORKER)
     app = rig.container()
     await rig.rotate()
@@ -295,7 +317,9 @@ async def test_a_change_of_a_container_app_touches_nothing_but_the_revisions_nam
     )
 
 
-async def test_the_rights_that_the_page_of_permissions_lists_are_enough(caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_rights_that_the_page_of_permissions_lists_are_enough(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     slot = f"{SHOP}/slots/staging"
     rig = Consuming(SHOP, slot, WORKER)
     given = {row.role: row.actions for row in permissions.rows()}
@@ -309,9 +333,17 @@ async def test_the_rights_that_the_page_of_permissions_lists_are_enough(caplog: 
 @pytest.mark.parametrize(
     ("secrets", "state", "said"),
     [
-        ({"key": "https://prod.vault.azure.net/secrets/else"}, "Provisioned", "no secret of it refers to this one"),
+        (
+            {"key": "https://prod.vault.azure.net/secrets/else"},
+            "Provisioned",
+            "no secret of it refers to this one",
+        ),
         ({"key": "nonsense"}, "Provisioned", "no secret of it refers to this one"),
-        ({"key": f"https://prod.vault.azure.net/secrets/{NAME}/{'a' * 32}"}, "Provisioned", "names a version"),
+        (
+            {"key": f"https://prod.vault.azure.net/secrets/{NAME}/{'a' * 32}"},
+            "Provisioned",
+            "names a version",
+        ),
         ({}, "Failed", "failed to start"),
     ],
 )
@@ -397,7 +429,9 @@ async def test_while_a_retirement_waits_the_audit_goes_on_heals_and_refreshes_th
     )
     await rig.deliver()
     held = rig.latest(NAME)
-    assert held.value in {key.value for key in rig.world.accounts["appdata"].keys.values()}, "nobody healed it"
+    assert held.value in {key.value for key in rig.world.accounts["appdata"].keys.values()}, (
+        "nobody healed it"
+    )
     assert held.version in site.held.values(), "the app was not refreshed"
 
 
@@ -431,7 +465,9 @@ def fails(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("blind", [tells_nothing, denies, fails])
-async def test_where_nothing_can_be_known_the_overlap_ends_as_it_would(blind: Callable[[Rig], None]) -> None:
+async def test_where_nothing_can_be_known_the_overlap_ends_as_it_would(
+    blind: Callable[[Rig], None],
+) -> None:
     rig = await lagging()
     blind(rig)
     await rig.try_to_retire()

@@ -47,7 +47,9 @@ async def test_whoever_cannot_name_the_source_costs_one_read_more(
 ) -> None:
     rig = scene()
     await rotated(rig)
-    await rig.service().rotate(rig.item(NAME, version=rig.latest(NAME).version, **fields).to_json(), 1)
+    await rig.service().rotate(
+        rig.item(NAME, version=rig.latest(NAME).version, **fields).to_json(), 1
+    )
     assert rig.calls() == expected
 
 
@@ -65,7 +67,9 @@ async def test_a_retirement_costs_a_listing_a_regeneration_two_updates_and_two_r
     rig.clock.advance(8 * DAY)
     rig.calls()
     source = rig.world.accounts["appdata"].resource_id.lower()
-    await rig.service().rotate(rig.item(NAME, trigger="sweep", action="retire", source=source).to_json(), 1)
+    await rig.service().rotate(
+        rig.item(NAME, trigger="sweep", action="retire", source=source).to_json(), 1
+    )
     assert rig.calls() == {"vault": 7, "arm": 2, "blob": 2, "host blob": 5}
 
 

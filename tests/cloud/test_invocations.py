@@ -30,7 +30,9 @@ async def test_a_call_that_hangs_is_ended_and_comes_back() -> None:
 
 
 @pytest.mark.parametrize("end", [asyncio.CancelledError, SystemExit, KeyboardInterrupt])
-async def test_what_would_never_be_answered_becomes_an_ordinary_exception(end: type[BaseException]) -> None:
+async def test_what_would_never_be_answered_becomes_an_ordinary_exception(
+    end: type[BaseException],
+) -> None:
     with pytest.raises(TransientError, match=end.__name__):
         async with Invocations(60, Flushes()).one("rotate"):
             raise end
@@ -47,16 +49,23 @@ async def test_a_cancelled_task_inside_a_call_does_not_cancel_the_call() -> None
             await task
 
 
-async def test_a_failure_is_logged_under_rekey_before_it_is_raised(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_failure_is_logged_under_rekey_before_it_is_raised(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     with pytest.raises(AccessDenied):
         async with Invocations(60, Flushes()).one("sweep_vault"):
             raise AccessDenied("listing was answered 403", fix="grant it the role Reader")
     (record,) = caplog.records
     assert (record.name, record.levelno) == ("rekey", logging.ERROR)
-    assert record.message == "sweep_vault failed: listing was answered 403. Fix: grant it the role Reader"
+    assert (
+        record.message
+        == "sweep_vault failed: listing was answered 403. Fix: grant it the role Reader"
+    )
 
 
-async def test_of_a_strangers_error_only_its_class_and_place_are_logged(caplog: pytest.LogCaptureFixture) -> None:
+async def test_of_a_strangers_error_only_its_class_and_place_are_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     with pytest.raises(ValueError, match="value"):
         async with Invocations(60, Flushes()).one("rotate"):
             raise ValueError("a value may be in here")
@@ -65,7 +74,9 @@ async def test_of_a_strangers_error_only_its_class_and_place_are_logged(caplog: 
     assert "test_invocations.py:" in caplog.text
 
 
-async def test_when_the_app_has_nothing_left_to_do_telemetry_is_sent_once(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_when_the_app_has_nothing_left_to_do_telemetry_is_sent_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(invocations, "IDLE_SECONDS", 0.0)
     flush = Flushes()
     calls = Invocations(60, flush)
@@ -105,7 +116,9 @@ def test_no_thread_is_started_beside_one_that_still_sends(monkeypatch: pytest.Mo
     assert started == ["rekey-flush"]
 
 
-async def test_while_another_call_runs_or_has_run_since_nothing_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_while_another_call_runs_or_has_run_since_nothing_is_sent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(invocations, "IDLE_SECONDS", 0.0)
     flush = Flushes()
     calls = Invocations(60, flush)

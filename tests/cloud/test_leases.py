@@ -107,7 +107,10 @@ async def test_a_lease_that_another_worker_has_taken_is_lost() -> None:
     async with leases(rig).hold(SOURCE, FIRST) as lost:
         rig.clock.advance(SECONDS)
         async with leases(rig).hold(SOURCE, FIRST):
-            for step in (partial(lost.ensure, 20.0), partial(lost.write, replace(lost.record, owner=SECOND))):
+            for step in (
+                partial(lost.ensure, 20.0),
+                partial(lost.write, replace(lost.record, owner=SECOND)),
+            ):
                 with pytest.raises(LeaseUnavailable):
                     await step()
         with pytest.raises(LeaseUnavailable):
@@ -118,7 +121,11 @@ async def test_a_lease_that_another_worker_has_taken_is_lost() -> None:
 async def test_what_is_written_is_read_by_the_next_holder_and_the_source_is_kept() -> None:
     rig = Rig()
     async with leases(rig).hold(SOURCE, FIRST) as lease:
-        await lease.write(replace(lease.record, owner=SECOND, kind="storage-key", compromised=("a",), source="forged"))
+        await lease.write(
+            replace(
+                lease.record, owner=SECOND, kind="storage-key", compromised=("a",), source="forged"
+            )
+        )
         assert lease.record.owner == SECOND
     async with leases(rig).hold(SOURCE, FIRST) as lease:
         assert lease.record == Record(SOURCE, SECOND, kind="storage-key", compromised=("a",))
@@ -150,7 +157,9 @@ async def test_a_record_that_was_changed_behind_the_lease_is_not_overwritten() -
     assert await touch(rig) == SECOND
 
 
-@pytest.mark.parametrize("content", [b"{", b"[]", b"{}", b"null", b'{"format": 1, "ahead": 5}', b"\xff"])
+@pytest.mark.parametrize(
+    "content", [b"{", b"[]", b"{}", b"null", b'{"format": 1, "ahead": 5}', b"\xff"]
+)
 async def test_a_damaged_record_is_told_and_never_taken_for_an_empty_one(content: bytes) -> None:
     rig = Rig()
     await touch(rig)
@@ -177,7 +186,10 @@ async def test_the_index_tells_of_every_record_and_of_none_where_none_is() -> No
     async with leases(rig).hold(other, SECOND) as lease:
         await lease.write(replace(lease.record, pending=pending, changing=pending.at))
     index = {listed.source: listed async for listed in leases(rig).index()}
-    assert index == {SOURCE: Listed(SOURCE, FIRST), other: Listed(other, SECOND, pending, is_open=True)}
+    assert index == {
+        SOURCE: Listed(SOURCE, FIRST),
+        other: Listed(other, SECOND, pending, is_open=True),
+    }
 
 
 async def test_a_record_says_where_it_is() -> None:
@@ -209,14 +221,18 @@ async def test_two_workers_may_make_the_first_record_at_the_same_time() -> None:
     owners = await asyncio.gather(touch(rig, FIRST), touch(rig, SECOND), return_exceptions=True)
     held = [owner for owner in owners if isinstance(owner, str)]
     assert held
-    assert all(isinstance(owner, LeaseUnavailable) for owner in owners if not isinstance(owner, str))
+    assert all(
+        isinstance(owner, LeaseUnavailable) for owner in owners if not isinstance(owner, str)
+    )
     assert {await touch(rig, SECOND)} == set(held)
 
 
 def refuse(rig: Rig, status: int, code: str, action: str, *, after: bool = False) -> None:
     """Refuse one step of a lease."""
     answer = json_response(status, {}, {"x-ms-error-code": code})
-    rig.world.faults.append(Fault(lambda request: request.header("x-ms-lease-action") == action, answer, after=after))
+    rig.world.faults.append(
+        Fault(lambda request: request.header("x-ms-lease-action") == action, answer, after=after)
+    )
 
 
 async def test_a_release_that_fails_is_no_failure() -> None:
@@ -267,7 +283,9 @@ class Pair:
 
     async def rotate(self, name: str, **fields: Any) -> None:
         """Let the queue work on one of them."""
-        item = self.rig.item(name, version=self.rig.latest(name).version, trigger="manual", **fields)
+        item = self.rig.item(
+            name, version=self.rig.latest(name).version, trigger="manual", **fields
+        )
         await self.rig.service().queue.post_rotation(item)
         await Delivery(self.rig, self.rig.service).run()
 
@@ -276,7 +294,9 @@ class Pair:
         return dict(self.rig.latest(name).tags or {})
 
 
-async def test_the_second_secret_of_a_source_is_parked_with_the_firsts_name_and_the_way_out() -> None:
+async def test_the_second_secret_of_a_source_is_parked_with_the_firsts_name_and_the_way_out() -> (
+    None
+):
     pair = Pair()
     promises = Promises(pair.rig, "first", pair.account)
     await pair.rotate("first")
@@ -289,7 +309,9 @@ async def test_the_second_secret_of_a_source_is_parked_with_the_firsts_name_and_
 
 
 @pytest.mark.parametrize("fields", [{"force": True}, {"compromised": True}])
-async def test_not_even_by_force_do_two_secrets_rotate_one_source_against_each_other(fields: dict[str, bool]) -> None:
+async def test_not_even_by_force_do_two_secrets_rotate_one_source_against_each_other(
+    fields: dict[str, bool],
+) -> None:
     pair = Pair()
     await pair.rotate("first")
     keys = dict(pair.account.keys)
@@ -303,7 +325,9 @@ async def test_a_second_secret_is_not_retired_for_either() -> None:
     keys = dict(pair.account.keys)
     latest = pair.rig.latest("second")
     pending = f"2026-01-01T00:00:00Z {'a' * 32} key2"
-    pair.rig.vault.amend(latest, tags={**(latest.tags or {}), "RekeyRetire": pending, OPERATION: "x"})
+    pair.rig.vault.amend(
+        latest, tags={**(latest.tags or {}), "RekeyRetire": pending, OPERATION: "x"}
+    )
     await pair.rotate("second")
     assert pair.account.keys == keys
     assert "secrets/first" in pair.tags("second")["RekeyReason"]
@@ -329,9 +353,12 @@ def disable(pair: Pair) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "takes_over"), [(untag, True), (point_elsewhere, True), (delete, True), (disable, False)]
+    ("change", "takes_over"),
+    [(untag, True), (point_elsewhere, True), (delete, True), (disable, False)],
 )
-async def test_a_second_secret_takes_over_once_the_first_has_let_go(change: Any, takes_over: bool) -> None:
+async def test_a_second_secret_takes_over_once_the_first_has_let_go(
+    change: Any, takes_over: bool
+) -> None:
     pair = Pair()
     await pair.rotate("first", force=True)
     change(pair)
@@ -341,7 +368,9 @@ async def test_a_second_secret_takes_over_once_the_first_has_let_go(change: Any,
         assert "secrets/first" in pair.tags("second")["RekeyReason"]
 
 
-async def test_a_source_owned_from_a_vault_that_is_not_served_stays_owned_and_the_record_is_named() -> None:
+async def test_a_source_owned_from_a_vault_that_is_not_served_stays_owned_and_the_record_is_named() -> (
+    None
+):
     pair = Pair()
     source = pair.account.resource_id.lower()
     await touch(pair.rig, "https://elsewhere.vault.azure.net/secrets/other", source)

@@ -29,12 +29,23 @@ from simulator.reach.transport import SimulatedCredential, SimulatedTransport
 from simulator.webhooks import SLACK, TEAMS
 from simulator.wire import Request, Response
 from tests.cloud.collected import Collected
-from tests.cloud.consuming import HOOKS, SHOP, SLACK_URL, TEAMS_URL, Consuming, ended, remind, to_chat
+from tests.cloud.consuming import (
+    HOOKS,
+    SHOP,
+    SLACK_URL,
+    TEAMS_URL,
+    Consuming,
+    ended,
+    remind,
+    to_chat,
+)
 from tests.engine.scene import NAME, refuse, to_arm
 from tests.promises import Ear
 from tests.rig import Rig
 
-NOTICE = Notice("app-key & *co* <!channel>", (("Why", "[click](https://evil.example) <@U1>"), ("Vault", "prod")))
+NOTICE = Notice(
+    "app-key & *co* <!channel>", (("Why", "[click](https://evil.example) <@U1>"), ("Vault", "prod"))
+)
 
 
 @pytest.fixture(autouse=True)
@@ -113,7 +124,9 @@ def order(rig: Consuming) -> str:
     return SweepOrder.by_schedule(rig.vault.url, {}, rig.clock.now()).to_json()
 
 
-async def test_a_secret_that_only_a_person_rotates_is_reminded_of(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_secret_that_only_a_person_rotates_is_reminded_of(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     rig = told_about(days_left=30.0, manual="true")
     rig.clock.advance(60)
     await rig.service().sweep_vault(order(rig))
@@ -126,7 +139,9 @@ async def test_a_secret_that_only_a_person_rotates_is_reminded_of(caplog: pytest
     assert "due since" in json.dumps(rig.world.webhooks.received)
 
 
-async def test_without_webhooks_a_reminder_is_in_the_log_alone(caplog: pytest.LogCaptureFixture) -> None:
+async def test_without_webhooks_a_reminder_is_in_the_log_alone(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     rig = await remind()
     assert not [each for each in rig.world.exchanges if to_chat(each.request)]
     assert ended(caplog.records, "remind") == ["reminded"]
@@ -137,7 +152,9 @@ async def test_who_has_rotated_meanwhile_is_not_reminded(caplog: pytest.LogCaptu
     rig = told_about(days_left=30.0, manual="true")
     rig.clock.advance(60)
     await rig.service().sweep_vault(order(rig))
-    rig.vault.put(NAME, "by hand", expires=rig.clock.now() + timedelta(days=365), tags={"Manual": "true"})
+    rig.vault.put(
+        NAME, "by hand", expires=rig.clock.now() + timedelta(days=365), tags={"Manual": "true"}
+    )
     await rig.deliver()
     assert received(rig) == []
     assert ended(caplog.records, "remind") == ["skipped"]
@@ -152,7 +169,13 @@ async def test_a_chat_that_is_down_is_tried_again_and_the_other_is_not_told_twic
 
 async def test_a_secret_that_the_app_may_not_read_any_more_is_told_of_where_everything_is() -> None:
     rig = told_about()
-    refuse(rig, 403, "Forbidden", lambda request: request.path.lower().startswith(f"/secrets/{NAME}/"), times=99)
+    refuse(
+        rig,
+        403,
+        "Forbidden",
+        lambda request: request.path.lower().startswith(f"/secrets/{NAME}/"),
+        times=99,
+    )
     await rig.rotate()
     assert [each.partition(":")[0] for each in received(rig)] == ["teams"]
 
@@ -171,7 +194,9 @@ async def test_a_webhook_that_is_gone_is_reported_and_changes_nothing(
     assert len(rig.vault.versions(NAME)) == 2
 
 
-async def test_a_chat_that_never_answers_is_given_up_after_five_tries(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_chat_that_never_answers_is_given_up_after_five_tries(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     rig = told_about(owner=None)
     rig.world.faults.append(Fault(lambda request: request.host == TEAMS, Response(500), times=99))
     await rig.rotate()
@@ -184,7 +209,9 @@ async def test_a_chat_that_never_answers_is_given_up_after_five_tries(caplog: py
     "url",
     ["http://hooks.slack.com/x", "nonsense", "https:///x/y", "https://[", "ftp://x"],
 )
-async def test_what_is_no_https_url_is_not_asked(url: str, caplog: pytest.LogCaptureFixture) -> None:
+async def test_what_is_no_https_url_is_not_asked(
+    url: str, caplog: pytest.LogCaptureFixture
+) -> None:
     rig = told_about(owner=None)
     rig.vault.put("chat-all", url)
     await rig.rotate()
@@ -193,7 +220,9 @@ async def test_what_is_no_https_url_is_not_asked(url: str, caplog: pytest.LogCap
 
 
 @pytest.mark.parametrize("missing", ["gone", "disabled"])
-async def test_a_webhooks_secret_that_cannot_be_had_is_reported(missing: str, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_webhooks_secret_that_cannot_be_had_is_reported(
+    missing: str, caplog: pytest.LogCaptureFixture
+) -> None:
     rig = told_about(owner=None)
     if missing == "gone":
         del rig.vault.secrets["chat-all"]
@@ -203,16 +232,24 @@ async def test_a_webhooks_secret_that_cannot_be_had_is_reported(missing: str, ca
     assert ended(caplog.records, "tell") == ["untold"]
 
 
-async def test_neither_a_value_nor_a_webhooks_url_is_ever_said(caplog: pytest.LogCaptureFixture) -> None:
+async def test_neither_a_value_nor_a_webhooks_url_is_ever_said(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     rig, ear = told_about(), Ear()
     caplog.set_level(logging.DEBUG)
     logging.getLogger().addHandler(ear)
     try:
-        rig.world.faults.append(Fault(lambda request: request.host == SLACK, Response(503), times=1))
+        rig.world.faults.append(
+            Fault(lambda request: request.host == SLACK, Response(503), times=1)
+        )
         await rig.rotate()
     finally:
         logging.getLogger().removeHandler(ear)
-    said = caplog.text + json.dumps(rig.world.webhooks.received) + "".join(map(str, rig.messages("rotations")))
+    said = (
+        caplog.text
+        + json.dumps(rig.world.webhooks.received)
+        + "".join(map(str, rig.messages("rotations")))
+    )
     assert "hush" not in said
     values = {each.value for each in rig.vault.versions(NAME)}
     assert len(values) == 2
@@ -254,7 +291,9 @@ class Chat:
         (Response(404, {}, SLACK_URL.encode()), PermanentError),
     ],
 )
-async def test_an_error_says_no_url_and_keeps_no_cause(answer: Response | Exception, kind: type[RekeyError]) -> None:
+async def test_an_error_says_no_url_and_keeps_no_cause(
+    answer: Response | Exception, kind: type[RekeyError]
+) -> None:
     chat = Chat(answer)
     with pytest.raises(kind) as caught:
         await chat.send()
@@ -290,7 +329,9 @@ class Relay:
     def handle(self, request: Request) -> Response:
         """Redirect."""
         self.asked.append(request.path)
-        return Response(307, {"Location": request.url.replace("/hook", "/elsewhere")}, b"x" * 1_000_000)
+        return Response(
+            307, {"Location": request.url.replace("/hook", "/elsewhere")}, b"x" * 1_000_000
+        )
 
 
 async def test_over_tls_no_redirect_is_followed_and_no_answer_read() -> None:
@@ -301,7 +342,9 @@ async def test_over_tls_no_redirect_is_followed_and_no_answer_read() -> None:
             stack.callback(resolve_localhost())
             async with AioHttpTransport(connection_verify=str(running.ca_file)) as transport:
                 principal = running.world.add_principal("rekey")
-                azure = Azure(SimulatedCredential(running.world, principal), options={"transport": transport})
+                azure = Azure(
+                    SimulatedCredential(running.world, principal), options={"transport": transport}
+                )
                 url = Sensitive(f"https://login.localhost:{running.port}/hook")
                 with pytest.raises(PermanentError, match="answered 307"):
                     await ChatWebhooks(azure).send(Webhook(None, "teams", "chat"), url, NOTICE)
@@ -319,7 +362,10 @@ def texts(found: object) -> list[dict[str, Any]]:
 def test_a_message_for_teams_is_an_adaptive_card_whose_text_knows_no_markdown() -> None:
     message = teams(NOTICE)
     (attachment,) = message["attachments"]
-    assert (message["type"], attachment["contentType"]) == ("message", "application/vnd.microsoft.card.adaptive")
+    assert (message["type"], attachment["contentType"]) == (
+        "message",
+        "application/vnd.microsoft.card.adaptive",
+    )
     assert attachment["content"]["type"] == "AdaptiveCard"
     assert {each["type"] for each in texts(message)} == {"TextRun"}
     assert [each["text"] for each in texts(message)] == [
@@ -336,7 +382,10 @@ def test_a_message_for_slack_mentions_nobody_and_links_nowhere() -> None:
     assert message["text"] == "app-key &amp; *co* &lt;!channel&gt;"
     assert {each["type"] for each in texts(message["blocks"])} == {"plain_text"}
     header, section = message["blocks"]
-    assert header == {"type": "header", "text": {"type": "plain_text", "text": NOTICE.title, "emoji": False}}
+    assert header == {
+        "type": "header",
+        "text": {"type": "plain_text", "text": NOTICE.title, "emoji": False},
+    }
     assert section["text"]["text"] == "Why: [click](https://evil.example) <@U1>\nVault: prod"
 
 

@@ -44,7 +44,11 @@ class Witness:
 
     def look(self) -> None:
         """Take down the values of this moment."""
-        self.values |= {key.value for account in self.rig.world.accounts.values() for key in account.keys.values()}
+        self.values |= {
+            key.value
+            for account in self.rig.world.accounts.values()
+            for key in account.keys.values()
+        }
         self.values |= {version.value for version in self.rig.vault.versions(NAME)}
 
     async def rotate(self, tries: int = 1, **fields: Any) -> None:
@@ -65,7 +69,9 @@ class Witness:
 
 
 @pytest.mark.parametrize("template", [None, CONNECTION_STRING])
-async def test_a_rotation_from_event_to_retirement_emits_no_value(template: str | None, ear: Ear) -> None:
+async def test_a_rotation_from_event_to_retirement_emits_no_value(
+    template: str | None, ear: Ear
+) -> None:
     witness = Witness(ear, template=template)
     answer = await ask(witness.rig.api(), dry_run="true")
     await witness.rotate(trigger="event")
@@ -79,7 +85,13 @@ async def test_a_rotation_from_event_to_retirement_emits_no_value(template: str 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 412, 413, 429, 500, 503])
 @pytest.mark.parametrize(
     "where",
-    [to_vault("GET"), to_vault("PUT"), to_vault("PATCH"), to_arm("listKeys"), to_arm("regenerateKey")],
+    [
+        to_vault("GET"),
+        to_vault("PUT"),
+        to_vault("PATCH"),
+        to_arm("listKeys"),
+        to_arm("regenerateKey"),
+    ],
     ids=["read", "publish", "mark", "list", "regenerate"],
 )
 async def test_no_refusal_emits_a_value(where: Any, status: int, ear: Ear) -> None:

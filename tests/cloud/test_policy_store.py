@@ -55,7 +55,9 @@ def refuse(rig: PolicyRig, status: int, times: int = 10) -> None:
     def asked(request: Request) -> bool:
         return OWN.name in request.path and bool(request.header("authorization"))
 
-    rig.world.faults.append(Fault(asked, json_response(status, {"error": {"code": "x", "message": "no"}}), times))
+    rig.world.faults.append(
+        Fault(asked, json_response(status, {"error": {"code": "x", "message": "no"}}), times)
+    )
 
 
 async def test_the_document_is_read_when_work_comes_and_then_every_five_minutes() -> None:
@@ -86,7 +88,10 @@ class SlowVaults(KeyVaults):
 async def test_many_that_ask_at_once_cost_one_call() -> None:
     rig = PolicyRig()
     rig.push(owned_by("one"))
-    azure = Azure(SimulatedCredential(rig.world, rig.identity), options={"transport": SimulatedTransport(rig.world)})
+    azure = Azure(
+        SimulatedCredential(rig.world, rig.identity),
+        options={"transport": SimulatedTransport(rig.world)},
+    )
     vaults = SlowVaults(azure, frozenset({VAULT}))
     policies = PolicyStore(vaults, OWN, DEPLOYED, ALL, RigClock(rig.clock))
     found = await asyncio.gather(*(policies.current() for _ in range(20)))
@@ -100,10 +105,15 @@ async def test_many_that_ask_at_once_cost_one_call() -> None:
         ("rekey-policy", "REKEY_POLICY is no secret's id without a version"),
         (f"{OWN}/{'1' * 32}", "REKEY_POLICY is no secret's id without a version"),
         ("https://prod.vault.azure.net/keys/rekey-policy", "REKEY_POLICY is no secret's id"),
-        ("https://foreign.vault.azure.net/secrets/rekey-policy", "REKEY_POLICY is in https://foreign.vault.azure.net"),
+        (
+            "https://foreign.vault.azure.net/secrets/rekey-policy",
+            "REKEY_POLICY is in https://foreign.vault.azure.net",
+        ),
     ],
 )
-def test_a_setting_that_names_no_document_in_a_listed_vault_stops_the_app(text: str, problem: str) -> None:
+def test_a_setting_that_names_no_document_in_a_listed_vault_stops_the_app(
+    text: str, problem: str
+) -> None:
     with pytest.raises(ConfigError) as caught:
         Settings.read({"REKEY_VAULTS": VAULT, "REKEY_POLICY": text})
     assert [each for each in caught.value.problems if problem in each]
@@ -111,7 +121,12 @@ def test_a_setting_that_names_no_document_in_a_listed_vault_stops_the_app(text: 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [(str(OWN), OWN), (f" {OWN}/ ", OWN), (str(OWN).replace("https://prod", "HTTPS://PROD"), OWN), ("", None)],
+    [
+        (str(OWN), OWN),
+        (f" {OWN}/ ", OWN),
+        (str(OWN).replace("https://prod", "HTTPS://PROD"), OWN),
+        ("", None),
+    ],
 )
 def test_the_setting_is_read_in_whatever_spelling(text: str, expected: SecretRef | None) -> None:
     env = {
@@ -146,7 +161,9 @@ async def test_a_wrong_version_changes_nothing_and_all_its_problems_are_told(
     assert sent.metric("rekey.policy") == {dims(state="ok"): 1, dims(state="invalid"): 1}
 
 
-async def test_a_wrong_version_is_complained_of_until_it_is_mended(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_wrong_version_is_complained_of_until_it_is_mended(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     rig = PolicyRig()
     rig.push(BROKEN)
     rig.push(owned_by("one"))
@@ -247,7 +264,9 @@ async def test_while_there_is_no_policy_the_vault_is_asked_every_thirty_seconds_
         told.add(str(caught.value))
         assert rig.calls().get("vault", 0) == calls
     assert len(told) == 1
-    await policies.push(owned_by("one"), by="ada", why="mend", replacing=rig.latest(OWN.name).version)
+    await policies.push(
+        owned_by("one"), by="ada", why="mend", replacing=rig.latest(OWN.name).version
+    )
     assert owner(await policies.current()) == "one", "at once: the failure is forgotten"
 
 
@@ -306,7 +325,9 @@ async def test_a_document_is_written_checked_and_with_its_history() -> None:
     assert await policies.text() == owned_by("two")
     assert await policies.text(first.version) == owned_by("one")
     rig.clock.advance(1)
-    await policies.push(await policies.text(first.version), by="ada", why="back", replacing=newest.version)
+    await policies.push(
+        await policies.text(first.version), by="ada", why="back", replacing=newest.version
+    )
     assert owner(await policies.current()) == "one"
     assert len(await policies.history()) == 3
 
@@ -334,7 +355,10 @@ async def test_two_pushes_on_one_instance_never_replace_the_same_version() -> No
     first = rig.push(owned_by("one"))
     rig.clock.advance(1)
     policies = store(rig)
-    pushes = [policies.push(owned_by(name), by=name, why="", replacing=first.version) for name in ("ada", "bob")]
+    pushes = [
+        policies.push(owned_by(name), by=name, why="", replacing=first.version)
+        for name in ("ada", "bob")
+    ]
     done = await asyncio.gather(*pushes, return_exceptions=True)
     assert [type(one) for one in done if isinstance(one, Exception)] == [Outdated]
     assert len(rig.vault.versions(OWN.name)) == 2
@@ -353,7 +377,9 @@ async def test_a_disabled_document_is_replaced_by_its_version() -> None:
 
 
 @pytest.mark.parametrize("replacing", [None, "1" * 32])
-async def test_a_document_that_has_changed_meanwhile_is_not_overwritten(replacing: str | None) -> None:
+async def test_a_document_that_has_changed_meanwhile_is_not_overwritten(
+    replacing: str | None,
+) -> None:
     rig = PolicyRig()
     rig.push(owned_by("one"))
     with pytest.raises(NeedsHuman, match="changed meanwhile"):
@@ -372,7 +398,12 @@ def rule(rig: PolicyRig, **settings: object) -> str:
     """Write a document that alone manages the secret `app`."""
     account = rig.account("appdata")
     match = {"vault": rig.vault.url, "secret": "app"}
-    one = {"match": match, "providerAddress": account.resource_id, "credentialId": "key1", **settings}
+    one = {
+        "match": match,
+        "providerAddress": account.resource_id,
+        "credentialId": "key1",
+        **settings,
+    }
     return json.dumps({"version": 1, "defaults": {"validityPeriodDays": 90}, "rules": [one]})
 
 
@@ -409,7 +440,9 @@ async def test_what_only_one_kind_asks_for_comes_from_the_document_too() -> None
     tags = rig.latest("app").tags
     assert tags
     assert (tags["CredentialId"], tags["RekeyRetire"].rpartition(" ")[2]) == ("app_b", "app_a")
-    assert rig.messages("rotations") == [], "two logins alternate, so nobody looks after a source with a single slot"
+    assert rig.messages("rotations") == [], (
+        "two logins alternate, so nobody looks after a source with a single slot"
+    )
 
 
 async def test_a_source_belongs_to_the_secret_that_the_document_names_for_it() -> None:
@@ -461,6 +494,8 @@ async def test_the_document_itself_is_neither_managed_nor_rotated() -> None:
     rig = PolicyRig()
     rig.push(EMPTY)
     account = rig.account("appdata")
-    before = rig.vault.put(OWN.name, EMPTY, tags={"ProviderAddress": account.resource_id, "ValidityPeriodDays": "90"})
+    before = rig.vault.put(
+        OWN.name, EMPTY, tags={"ProviderAddress": account.resource_id, "ValidityPeriodDays": "90"}
+    )
     await rig.service().rotate(rig.item(OWN.name, force=True).to_json(), 1)
     assert rig.vault.versions(OWN.name)[-1] == before

@@ -31,7 +31,9 @@ async def test_a_missing_queue_is_created() -> None:
     queue = rig.service().queue
     await queue.post_sweep(SweepOrder(rig.vault.url, NOW, NOW, timedelta(hours=1)))
     await queue.post_sweep(SweepOrder(rig.vault.url, NOW, NOW, timedelta(hours=1)))
-    assert [json.loads(json.dumps(message))["vault"] for message in rig.messages("sweeps")] == [rig.vault.url] * 2
+    assert [json.loads(json.dumps(message))["vault"] for message in rig.messages("sweeps")] == [
+        rig.vault.url
+    ] * 2
 
 
 async def test_a_queue_that_another_worker_creates_at_the_same_time_is_fine() -> None:
@@ -41,14 +43,20 @@ async def test_a_queue_that_another_worker_creates_at_the_same_time_is_fine() ->
         return request.method == "PUT" and request.path == "/rotations"
 
     rig.world.faults.append(
-        Fault(creating, json_response(409, {}, {"x-ms-error-code": "QueueAlreadyExists"}), after=True)
+        Fault(
+            creating, json_response(409, {}, {"x-ms-error-code": "QueueAlreadyExists"}), after=True
+        )
     )
     await rig.service().queue.post_rotation(item())
     assert len(rig.messages("rotations")) == 1
 
 
-@pytest.mark.parametrize(("delay", "hidden"), [(0.0, 0), (0.9, 0), (90.0, 90), (86_400.0, 86_400), (9e9, 604_799)])
-async def test_a_delayed_message_is_hidden_so_long_and_at_most_for_its_life(delay: float, hidden: int) -> None:
+@pytest.mark.parametrize(
+    ("delay", "hidden"), [(0.0, 0), (0.9, 0), (90.0, 90), (86_400.0, 86_400), (9e9, 604_799)]
+)
+async def test_a_delayed_message_is_hidden_so_long_and_at_most_for_its_life(
+    delay: float, hidden: int
+) -> None:
     rig = Rig()
     await rig.service().queue.post_rotation(item(), delay)
     (message,) = rig.queue("rotations")
@@ -58,7 +66,9 @@ async def test_a_delayed_message_is_hidden_so_long_and_at_most_for_its_life(dela
 async def test_a_message_is_not_posted_twice_by_the_client() -> None:
     rig = Rig()
     rig.queue("rotations")
-    rig.world.faults.append(Fault(lambda request: request.method == "POST", json_response(500, {}), after=True))
+    rig.world.faults.append(
+        Fault(lambda request: request.method == "POST", json_response(500, {}), after=True)
+    )
     with pytest.raises(TransientError):
         await rig.service().queue.post_rotation(item())
     assert len(rig.messages("rotations")) == 1

@@ -8,7 +8,11 @@ from datetime import datetime, timedelta
 from typing import Any, get_args
 
 import pytest
-from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError, ServiceResponseError
+from azure.core.exceptions import (
+    ClientAuthenticationError,
+    ServiceRequestError,
+    ServiceResponseError,
+)
 
 from cloud.azure import CHANGING, Azure
 from cloud.telemetry.reports import EVENTS, Reports, record
@@ -22,7 +26,12 @@ from tests.rig import Rig
 TOPIC = "https://outcomes.westeurope-1.eventgrid.azure.net/api/events"
 OUTCOME = Outcome(
     item(
-        version=V1, trigger="manual", requested_by="ops@example.com", reason="incident 7", force=True, compromised=True
+        version=V1,
+        trigger="manual",
+        requested_by="ops@example.com",
+        reason="incident 7",
+        force=True,
+        compromised=True,
     ),
     "rotated",
     "compromised",
@@ -58,7 +67,11 @@ class Topic:
         """Return the reports that go there."""
         transport = SimulatedTransport(self.rig.world, self)
         return Reports(
-            Azure(SimulatedCredential(self.rig.world, self.rig.identity), options={"transport": transport}), topic
+            Azure(
+                SimulatedCredential(self.rig.world, self.rig.identity),
+                options={"transport": transport},
+            ),
+            topic,
         )
 
 
@@ -96,7 +109,9 @@ async def test_every_outcome_is_logged_once_and_a_failure_as_a_warning(
         await Topic().reports(None).concluded(Outcome(item(), result, "why"))
     (logged,) = [each for each in caplog.records if each.name == "rekey.audit"]
     assert json.loads(logged.message)["result"] == result
-    assert logged.levelno == (logging.WARNING if result in ("parked", "unrefreshed", "untold") else logging.INFO)
+    assert logged.levelno == (
+        logging.WARNING if result in ("parked", "unrefreshed", "untold") else logging.INFO
+    )
 
 
 @pytest.mark.parametrize("result", EVENTS)
@@ -154,7 +169,9 @@ async def test_a_rotation_stands_although_its_topic_does_not_answer() -> None:
     rig = Rig()
     rig.secret("app-key", rig.account("appdata"))
     service = rig.service()
-    object.__setattr__(service.engine, "reporter", Topic(ServiceRequestError("no such host")).reports())
+    object.__setattr__(
+        service.engine, "reporter", Topic(ServiceRequestError("no such host")).reports()
+    )
     await service.rotate(rig.item("app-key", trigger="event").to_json(), 1)
     assert len(rig.vault.versions("app-key")) == 2
 
@@ -175,7 +192,9 @@ async def test_a_sweep_with_broken_secrets_is_a_warning(
 
 
 @pytest.mark.parametrize("result", EVENTS)
-async def test_an_outcome_event_makes_no_library_warn(result: Any, caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_outcome_event_makes_no_library_warn(
+    result: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     """The client gives the options of a call to its model of an event, which warned four times of each event."""
     topic = Topic()
     with caplog.at_level(logging.WARNING):

@@ -34,7 +34,9 @@ class Busy:
 
 
 @pytest.mark.parametrize(("seconds", "calls"), [("6", 1), ("900", 1), ("0", 3), (None, 3)])
-async def test_a_long_pause_is_left_to_the_queue_and_a_short_one_is_waited_for(seconds: str | None, calls: int) -> None:
+async def test_a_long_pause_is_left_to_the_queue_and_a_short_one_is_waited_for(
+    seconds: str | None, calls: int
+) -> None:
     busy, world = Busy(seconds), World()
     world.services.insert(0, busy)
     policies: list[AsyncHTTPPolicy[Any, Any]] = [ShortRetries()]

@@ -43,12 +43,15 @@ def bodies(exporter: InMemoryLogRecordExporter) -> list[str]:
     return [str(each.log_record.body) for each in exporter.get_finished_logs()]
 
 
-def test_a_warning_of_any_logger_arrives_and_what_is_less_does_not(heard: InMemoryLogRecordExporter) -> None:
+def test_a_warning_of_any_logger_arrives_and_what_is_less_does_not(
+    heard: InMemoryLogRecordExporter,
+) -> None:
     for name in ("azure.identity", "asyncio", "azure_functions_runtime", ""):
         logging.getLogger(name).warning("%s said so", name or "root")
         logging.getLogger(name).info("chatter")
     assert bodies(heard) == [
-        f"{name} said so" for name in ("azure.identity", "asyncio", "azure_functions_runtime", "root")
+        f"{name} said so"
+        for name in ("azure.identity", "asyncio", "azure_functions_runtime", "root")
     ]
 
 
@@ -69,7 +72,9 @@ def test_a_logger_whose_name_only_begins_alike_is_heard(heard: InMemoryLogRecord
     assert bodies(heard) == ["another one"]
 
 
-async def test_an_exception_that_nobody_awaits_arrives_by_its_class_alone(heard: InMemoryLogRecordExporter) -> None:
+async def test_an_exception_that_nobody_awaits_arrives_by_its_class_alone(
+    heard: InMemoryLogRecordExporter,
+) -> None:
     async def fail() -> None:
         raise ValueError(KEY)
 

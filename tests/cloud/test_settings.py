@@ -22,7 +22,9 @@ SOUND = {
 
 def read(**changes: str | None) -> Settings:
     """Read sound settings with some changed; None takes one away."""
-    return Settings.read({name: text for name, text in {**SOUND, **changes}.items() if text is not None})
+    return Settings.read(
+        {name: text for name, text in {**SOUND, **changes}.items() if text is not None}
+    )
 
 
 def problems(**changes: str | None) -> tuple[str, ...]:
@@ -61,42 +63,83 @@ def test_case_blanks_and_slashes_make_no_difference() -> None:
     vaults = f" {VAULT.upper()}/ , https://test.vault.azure.net,, {VAULT}"
     bound = {VAULT + "/": [f" {SCOPE}/ "], "HTTPS://TEST.vault.azure.net": [SCOPE.upper()]}
     settings = read(REKEY_VAULTS=vaults, REKEY_SCOPES=json.dumps(bound))
-    assert settings.scopes == {VAULT: (SCOPE.lower(),), "https://test.vault.azure.net": (SCOPE.lower(),)}
+    assert settings.scopes == {
+        VAULT: (SCOPE.lower(),),
+        "https://test.vault.azure.net": (SCOPE.lower(),),
+    }
 
 
 def test_an_application_may_be_a_scope() -> None:
     application = "0B6D3C1E-7A4F-4C55-9A51-2F6F5D1C8E90"
-    assert read(REKEY_SCOPES=json.dumps({VAULT: [application]})).scopes == {VAULT: (application.lower(),)}
+    assert read(REKEY_SCOPES=json.dumps({VAULT: [application]})).scopes == {
+        VAULT: (application.lower(),)
+    }
 
 
 def test_vaults_on_loopback_may_have_a_port() -> None:
     vault = "https://prod.vault.localhost:8443"
-    assert list(read(REKEY_VAULTS=vault, REKEY_SCOPES=json.dumps({vault: [SCOPE]})).scopes) == [vault]
+    assert list(read(REKEY_VAULTS=vault, REKEY_SCOPES=json.dumps({vault: [SCOPE]})).scopes) == [
+        vault
+    ]
 
 
 @pytest.mark.parametrize(
     ("changes", "named", "fix"),
     [
-        ({"REKEY_VAULTS": None, "REKEY_SCOPES": None}, "REKEY_VAULTS is empty", "https://prod.vault.azure.net"),
-        ({"REKEY_VAULTS": " , ", "REKEY_SCOPES": None}, "REKEY_VAULTS is empty", "https://prod.vault.azure.net"),
+        (
+            {"REKEY_VAULTS": None, "REKEY_SCOPES": None},
+            "REKEY_VAULTS is empty",
+            "https://prod.vault.azure.net",
+        ),
+        (
+            {"REKEY_VAULTS": " , ", "REKEY_SCOPES": None},
+            "REKEY_VAULTS is empty",
+            "https://prod.vault.azure.net",
+        ),
         ({"REKEY_SCOPES": None}, "REKEY_SCOPES binds nothing to", "list the scopes"),
         ({"REKEY_SCOPES": "{}"}, "REKEY_SCOPES binds nothing to", "list the scopes"),
-        ({"REKEY_SCOPES": json.dumps({VAULT: []})}, "REKEY_SCOPES binds nothing to", "list the scopes"),
-        ({"REKEY_SCOPES": json.dumps({VAULT: SCOPE})}, "REKEY_SCOPES binds nothing to", "list the scopes"),
+        (
+            {"REKEY_SCOPES": json.dumps({VAULT: []})},
+            "REKEY_SCOPES binds nothing to",
+            "list the scopes",
+        ),
+        (
+            {"REKEY_SCOPES": json.dumps({VAULT: SCOPE})},
+            "REKEY_SCOPES binds nothing to",
+            "list the scopes",
+        ),
         (
             {"REKEY_SCOPES": json.dumps({VAULT: [SCOPE], "https://x.vault.azure.net": [SCOPE]})},
             "https://x.vault.azure.net",
             "add it to REKEY_VAULTS",
         ),
-        ({"AzureWebJobsStorage": None}, "AzureWebJobsStorage is missing", "AzureWebJobsStorage__accountName"),
-        ({"AzureWebJobsStorage": ""}, "AzureWebJobsStorage is missing", "AzureWebJobsStorage__accountName"),
-        ({"AzureWebJobsStorage": "rekeyhost"}, "AzureWebJobsStorage is no connection string", "AccountName=…"),
-        ({"AzureWebJobsStorage": f"AccountKey={KEY}"}, "AzureWebJobsStorage is no connection string", "AccountName=…"),
+        (
+            {"AzureWebJobsStorage": None},
+            "AzureWebJobsStorage is missing",
+            "AzureWebJobsStorage__accountName",
+        ),
+        (
+            {"AzureWebJobsStorage": ""},
+            "AzureWebJobsStorage is missing",
+            "AzureWebJobsStorage__accountName",
+        ),
+        (
+            {"AzureWebJobsStorage": "rekeyhost"},
+            "AzureWebJobsStorage is no connection string",
+            "AccountName=…",
+        ),
+        (
+            {"AzureWebJobsStorage": f"AccountKey={KEY}"},
+            "AzureWebJobsStorage is no connection string",
+            "AccountName=…",
+        ),
         ({"REKEY_VALTS": VAULT}, "REKEY_VALTS is no setting", "did you mean REKEY_VAULTS?"),
         ({"REKEY_COLOUR_OF_THE_SKY": "blue"}, "REKEY_COLOUR_OF_THE_SKY is no setting", "known are"),
     ],
 )
-def test_each_wrong_setting_is_named_with_its_fix(changes: dict[str, str | None], named: str, fix: str) -> None:
+def test_each_wrong_setting_is_named_with_its_fix(
+    changes: dict[str, str | None], named: str, fix: str
+) -> None:
     (problem,) = problems(**changes)
     assert named in problem
     assert fix in problem
@@ -106,7 +149,9 @@ def test_each_wrong_setting_is_named_with_its_fix(changes: dict[str, str | None]
 def test_scopes_that_are_no_json_object_are_refused_with_an_example(text: str) -> None:
     (problem,) = problems(REKEY_SCOPES=text)
     assert "REKEY_SCOPES is not" in problem
-    assert '{"https://prod.vault.azure.net": ["/subscriptions/<id>/resourceGroups/<name>"]}' in problem
+    assert (
+        '{"https://prod.vault.azure.net": ["/subscriptions/<id>/resourceGroups/<name>"]}' in problem
+    )
 
 
 @pytest.mark.parametrize(
@@ -135,7 +180,9 @@ def test_what_is_no_vaults_url_is_refused(url: str) -> None:
 
 def test_two_vaults_of_one_name_are_refused() -> None:
     vaults = [VAULT, "https://prod.vault.azure.cn"]
-    (problem,) = problems(REKEY_VAULTS=",".join(vaults), REKEY_SCOPES=json.dumps({vault: [SCOPE] for vault in vaults}))
+    (problem,) = problems(
+        REKEY_VAULTS=",".join(vaults), REKEY_SCOPES=json.dumps({vault: [SCOPE] for vault in vaults})
+    )
     assert "two vaults are named 'prod'" in problem
 
 
@@ -163,10 +210,18 @@ def test_a_scope_wider_than_a_subscription_or_no_id_is_refused(scope: object) ->
 
 
 @pytest.mark.parametrize(
-    "name", ["REKEY_ARM_ENDPOINT", "REKEY_GRAPH_ENDPOINT", "AZURE_AUTHORITY_HOST", "REKEY_EVENT_TOPIC"]
+    "name",
+    ["REKEY_ARM_ENDPOINT", "REKEY_GRAPH_ENDPOINT", "AZURE_AUTHORITY_HOST", "REKEY_EVENT_TOPIC"],
 )
 @pytest.mark.parametrize(
-    "url", ["management.azure.com", "http://management.azure.com", "https://[x", "https://host", "ftp://a.b"]
+    "url",
+    [
+        "management.azure.com",
+        "http://management.azure.com",
+        "https://[x",
+        "https://host",
+        "ftp://a.b",
+    ],
 )
 def test_an_endpoint_that_is_no_https_address_is_refused_once(name: str, url: str) -> None:
     (problem,) = problems(**{name: url})
@@ -174,7 +229,9 @@ def test_an_endpoint_that_is_no_https_address_is_refused_once(name: str, url: st
     assert "https://<host>" in problem
 
 
-@pytest.mark.parametrize("name", ["REKEY_ARM_ENDPOINT", "REKEY_GRAPH_ENDPOINT", "AZURE_AUTHORITY_HOST"])
+@pytest.mark.parametrize(
+    "name", ["REKEY_ARM_ENDPOINT", "REKEY_GRAPH_ENDPOINT", "AZURE_AUTHORITY_HOST"]
+)
 def test_an_endpoint_has_no_path(name: str) -> None:
     (problem,) = problems(**{name: "https://management.azure.com/subscriptions"})
     assert name in problem
@@ -182,7 +239,14 @@ def test_an_endpoint_has_no_path(name: str) -> None:
 
 @pytest.mark.parametrize(
     "schedule",
-    [HOURLY, "0 */5 * * * *", "0 30 9 * * Mon-Fri", "0 0 1,13 1-7 JAN,jul *", "0/15 * * * * 0-6", "59 59 23 31 12 6"],
+    [
+        HOURLY,
+        "0 */5 * * * *",
+        "0 30 9 * * Mon-Fri",
+        "0 0 1,13 1-7 JAN,jul *",
+        "0/15 * * * * 0-6",
+        "59 59 23 31 12 6",
+    ],
 )
 def test_schedules_as_azure_documents_them_are_taken(schedule: str) -> None:
     assert read(REKEY_SWEEP_SCHEDULE=schedule)
@@ -232,7 +296,8 @@ def test_a_schedule_that_the_host_would_drop_in_silence_is_refused(schedule: str
 )
 def test_host_storage_may_be_given_by_identity(form: dict[str, str], blob: str, queue: str) -> None:
     storage = read(
-        AzureWebJobsStorage=None, **{f"AzureWebJobsStorage__{key}": text for key, text in form.items()}
+        AzureWebJobsStorage=None,
+        **{f"AzureWebJobsStorage__{key}": text for key, text in form.items()},
     ).storage
     assert (storage.connection_string, storage.blob_url, storage.queue_url) == ("", blob, queue)
 
@@ -250,7 +315,9 @@ def test_every_form_of_a_connection_string_is_taken(text: str) -> None:
 
 
 def test_half_of_the_identity_form_is_refused() -> None:
-    (problem,) = problems(AzureWebJobsStorage=None, AzureWebJobsStorage__blobServiceUri="https://b.example")
+    (problem,) = problems(
+        AzureWebJobsStorage=None, AzureWebJobsStorage__blobServiceUri="https://b.example"
+    )
     assert "AzureWebJobsStorage" in problem
 
 
@@ -282,7 +349,9 @@ def test_every_problem_is_told_at_once() -> None:
 
 
 def test_no_problem_shows_a_key() -> None:
-    assert KEY not in "".join(problems(AzureWebJobsStorage=f"AccountKey={KEY};nonsense", REKEY_VAULTS=""))
+    assert KEY not in "".join(
+        problems(AzureWebJobsStorage=f"AccountKey={KEY};nonsense", REKEY_VAULTS="")
+    )
 
 
 def test_the_sample_settings_are_sound() -> None:
@@ -292,7 +361,8 @@ def test_the_sample_settings_are_sound() -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["docs/runbook.md", "javascript:alert(1)", "https://wiki.example/a b", "https://x/#y"]
+    "address",
+    ["docs/runbook.md", "javascript:alert(1)", "https://wiki.example/a b", "https://x/#y"],
 )
 def test_the_runbook_is_somewhere_in_the_web(address: str) -> None:
     (problem,) = problems(REKEY_RUNBOOK=address)

@@ -29,7 +29,13 @@ GOOD = {
     "REKEY_VAULTS": "https://prod.vault.azure.net",
     "REKEY_SCOPES": '{"https://prod.vault.azure.net": ["/subscriptions/x"]}',
 }
-WRONG = {**GOOD, "REKEY_VAULTS": "prod", "REKEY_SCOPES": "{", "REKEY_SWEEP_SCHEDULE": "", "REKEY_TYPO": "x"}
+WRONG = {
+    **GOOD,
+    "REKEY_VAULTS": "prod",
+    "REKEY_SCOPES": "{",
+    "REKEY_SWEEP_SCHEDULE": "",
+    "REKEY_TYPO": "x",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +57,9 @@ class Ingestion(World):
         self.services.append(self.service)
 
 
-def start(folder: Path, settings: dict[str, str], code: str = "import function_app") -> tuple[list[str], str, int]:
+def start(
+    folder: Path, settings: dict[str, str], code: str = "import function_app"
+) -> tuple[list[str], str, int]:
     """Import function_app.py in a process of its own; returns what arrived as critical, stderr, and the exit code."""
     with start_in_thread(Ingestion) as cloud:
         service = cloud.world.service
@@ -62,31 +70,43 @@ def start(folder: Path, settings: dict[str, str], code: str = "import function_a
             **settings,
             "APPLICATIONINSIGHTS_CONNECTION_STRING": service.connection_string,
         }
-        # What the worker does on a failed load is nothing; then it is killed, so nothing may wait for its end.
-        body = (
-            f"import os, traceback\ntry:\n    {code}\nexcept Exception:\n    traceback.print_exc()\n    os._exit(7)\n"
-        )
+        # What the worker does on a failed load is nothing; then it is killed, so nothing may wait
+        # for its end.
+        body = f"import os, traceback\ntry:\n    {code}\nexcept Exception:\n    traceback.print_exc()\n    os._exit(7)\n"
         ran = subprocess.run(  # noqa: S603 - this interpreter
-            [sys.executable, "-c", body], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+            [sys.executable, "-c", body],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         rows = [columns for table, columns in map(row, service.envelopes) if table == "traces"]
     assert service.refused == []
-    return [str(columns["message"]) for columns in rows if columns["severityLevel"] == 4], ran.stderr, ran.returncode
+    return (
+        [str(columns["message"]) for columns in rows if columns["severityLevel"] == 4],
+        ran.stderr,
+        ran.returncode,
+    )
 
 
-def test_every_wrong_setting_arrives_as_critical_and_on_stderr_before_the_app_stops(tmp_path: Path) -> None:
+def test_every_wrong_setting_arrives_as_critical_and_on_stderr_before_the_app_stops(
+    tmp_path: Path,
+) -> None:
     arrived, stderr, code = start(tmp_path, WRONG)
     assert code == 7, stderr
     for name in ("REKEY_VAULTS", "REKEY_SCOPES", "REKEY_SWEEP_SCHEDULE", "REKEY_TYPO"):
         assert [text for text in arrived if name in text], name
-        assert [line for line in stderr.splitlines() if line.startswith("rekey: the app cannot start") and name in line]
+        assert [
+            line
+            for line in stderr.splitlines()
+            if line.startswith("rekey: the app cannot start") and name in line
+        ]
     assert "ConfigError" in stderr
 
 
 def test_what_nobody_thought_of_arrives_too_without_its_text(tmp_path: Path) -> None:
-    code = (
-        "from cloud.telemetry import setup, startup; setup.configure(os.environ)\n    with startup.reported('x'): 1 / 0"
-    )
+    code = "from cloud.telemetry import setup, startup; setup.configure(os.environ)\n    with startup.reported('x'): 1 / 0"
     arrived, stderr, _ = start(tmp_path, GOOD, code)
     assert len(arrived) == 1
     assert arrived[0].startswith("x: ZeroDivisionError in <string>, line")
@@ -123,7 +143,9 @@ def test_the_text_of_a_strangers_error_is_not_shown(capsys: pytest.CaptureFixtur
     assert "ValueError in" in shown
 
 
-@pytest.mark.parametrize(("version", "old"), [("1.1.1", True), ("1.2.9", True), ("1.3.0", False), ("2.0.0", False)])
+@pytest.mark.parametrize(
+    ("version", "old"), [("1.1.1", True), ("1.2.9", True), ("1.3.0", False), ("2.0.0", False)]
+)
 def test_an_older_worker_library_than_the_tested_one_is_named_with_its_fix(
     version: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, *, old: bool
 ) -> None:
@@ -131,11 +153,17 @@ def test_an_older_worker_library_than_the_tested_one_is_named_with_its_fix(
     vars(library)["version"] = SimpleNamespace(VERSION=version)
     monkeypatch.setitem(sys.modules, startup.WORKER, library)
     startup.begin(GOOD)
-    named = [record for record in caplog.records if version in record.message and "remoteBuild=true" in record.message]
+    named = [
+        record
+        for record in caplog.records
+        if version in record.message and "remoteBuild=true" in record.message
+    ]
     assert bool(named) is old
 
 
 def test_the_worker_library_that_is_locked_is_the_tested_one() -> None:
-    locked = re.search(r"azure-functions-runtime==(\d+)\.(\d+)", (ROOT / "requirements.txt").read_text())
+    locked = re.search(
+        r"azure-functions-runtime==(\d+)\.(\d+)", (ROOT / "requirements.txt").read_text()
+    )
     assert locked
     assert (int(locked[1]), int(locked[2])) == startup.TESTED

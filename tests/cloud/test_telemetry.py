@@ -31,7 +31,9 @@ def invoked() -> Iterator[None]:
     """Begin a function call as Microsoft's worker does, with the trace context that the host hands it."""
     before = context.attach(context.Context())
     update_opentelemetry_status()
-    configure_opentelemetry(SimpleNamespace(trace_context=SimpleNamespace(trace_parent=PARENT, trace_state="")))
+    configure_opentelemetry(
+        SimpleNamespace(trace_context=SimpleNamespace(trace_parent=PARENT, trace_state=""))
+    )
     yield
     context.detach(before)
 
@@ -59,7 +61,9 @@ def event(rig: Rig, kind: str = "Microsoft.KeyVault.SecretNearExpiry") -> str:
 
 
 @pytest.mark.usefixtures("invoked")
-async def test_the_trace_goes_on_from_the_event_through_the_queue_to_every_step(sent: Collected) -> None:
+async def test_the_trace_goes_on_from_the_event_through_the_queue_to_every_step(
+    sent: Collected,
+) -> None:
     rig = scene()
     service = rig.service()
     await service.on_event(event(rig))
@@ -69,11 +73,15 @@ async def test_the_trace_goes_on_from_the_event_through_the_queue_to_every_step(
     (rotation,) = sent.named("rekey.rotation")
     assert rotation.parent
     assert format_span_id(rotation.parent.span_id) == CALL
-    assert {format_trace_id(span.context.trace_id) for span in sent.spans if span.context} == {TRACE}
+    assert {format_trace_id(span.context.trace_id) for span in sent.spans if span.context} == {
+        TRACE
+    }
 
 
 @pytest.mark.usefixtures("invoked")
-async def test_a_rotation_in_another_trace_is_linked_to_the_function_call_that_it_runs_in(sent: Collected) -> None:
+async def test_a_rotation_in_another_trace_is_linked_to_the_function_call_that_it_runs_in(
+    sent: Collected,
+) -> None:
     rig = scene()
     await rig.service().rotate(rig.item(NAME, trace=OTHER).to_json(), 1)
     (rotation,) = sent.named("rekey.rotation")
@@ -82,13 +90,17 @@ async def test_a_rotation_in_another_trace_is_linked_to_the_function_call_that_i
     assert [format_trace_id(link.context.trace_id) for link in rotation.links] == [TRACE]
 
 
-@pytest.mark.parametrize("trace", [None, 7, "", "nonsense", PARENT.upper(), PARENT + "-00", [PARENT]])
+@pytest.mark.parametrize(
+    "trace", [None, 7, "", "nonsense", PARENT.upper(), PARENT + "-00", [PARENT]]
+)
 @pytest.mark.usefixtures("invoked")
 async def test_a_message_without_a_trace_or_with_nonsense_belongs_to_its_function_call(
     trace: object, sent: Collected
 ) -> None:
     rig = scene()
-    await rig.service().rotate(json.dumps({**json.loads(rig.item(NAME).to_json()), "trace": trace}), 1)
+    await rig.service().rotate(
+        json.dumps({**json.loads(rig.item(NAME).to_json()), "trace": trace}), 1
+    )
     (rotation,) = sent.named("rekey.rotation")
     assert rotation.parent
     assert format_span_id(rotation.parent.span_id) == CALL
@@ -119,7 +131,9 @@ async def test_a_rotation_is_one_span_with_a_child_a_step(sent: Collected) -> No
         f"rekey.{step}" for step in ("read", "lease", "read", "issue", "verify", "publish")
     ]
     assert len(sent.spans) == 1 + len(children)
-    assert {key: value for key, value in attributes(rotation).items() if key != "rekey.operation"} == {
+    assert {
+        key: value for key, value in attributes(rotation).items() if key != "rekey.operation"
+    } == {
         "rekey.vault": rig.vault.url,
         "rekey.secret": NAME,
         "rekey.action": "rotate",
@@ -129,7 +143,9 @@ async def test_a_rotation_is_one_span_with_a_child_a_step(sent: Collected) -> No
     }
 
 
-async def test_steps_take_their_own_time_although_they_wait_for_the_operation(sent: Collected) -> None:
+async def test_steps_take_their_own_time_although_they_wait_for_the_operation(
+    sent: Collected,
+) -> None:
     rig = scene()
     source = rig.world.accounts["appdata"].resource_id.lower()
     await rig.service().rotate(rig.item(NAME, trigger="sweep", source=source).to_json(), 1)
@@ -151,7 +167,9 @@ async def test_the_operation_is_on_every_span_every_record_and_the_outcome(
     operation = item.about(version).operation
     assert operation
     assert {attributes(span).get("rekey.operation") for span in sent.spans} == {operation}
-    assert {(record.log_record.attributes or {}).get("operation") for record in sent.records()} == {operation}
+    assert {(record.log_record.attributes or {}).get("operation") for record in sent.records()} == {
+        operation
+    }
     assert json.loads(str(sent.records()[-1].log_record.body))["operation"] == operation
 
 
@@ -163,13 +181,17 @@ async def test_records_of_any_logger_below_carry_the_operation_while_an_item_is_
     with service.engine.reporter.handling(item):
         logging.getLogger("rekey.leases").info("inside")
     logging.getLogger("rekey.leases").info("outside")
-    found = {record.log_record.body: record.log_record.attributes or {} for record in sent.records()}
+    found = {
+        record.log_record.body: record.log_record.attributes or {} for record in sent.records()
+    }
     assert found["inside"]["operation"] == item.operation
     assert "operation" not in found["outside"]
 
 
 @pytest.mark.parametrize("tries", [1, MAX_TRIES - 1])
-async def test_a_try_that_comes_back_is_failed_in_span_and_metric(tries: int, sent: Collected) -> None:
+async def test_a_try_that_comes_back_is_failed_in_span_and_metric(
+    tries: int, sent: Collected
+) -> None:
     rig = scene()
     refuse(rig, 503, "Busy", to_vault("PUT"))
     with pytest.raises(TransientError):
@@ -187,20 +209,26 @@ async def test_an_item_that_is_put_off_is_a_failed_try(sent: Collected) -> None:
     rig = scene()
     refuse(rig, 429, "Throttled", to_arm("regenerateKey"), Retry_After="60")
     await rig.service().rotate(rig.item(NAME, trigger="event").to_json(), 1)
-    assert sent.metric("rekey.rotations") == {dims(rotator="storage-key", trigger="event", outcome="failed"): 1}
+    assert sent.metric("rekey.rotations") == {
+        dims(rotator="storage-key", trigger="event", outcome="failed"): 1
+    }
 
 
 async def test_the_last_try_is_parked_and_not_failed_besides(sent: Collected) -> None:
     rig = scene()
     refuse(rig, 503, "Busy", to_vault("PUT"))
     await rig.service().rotate(rig.item(NAME, trigger="event").to_json(), MAX_TRIES)
-    assert sent.metric("rekey.rotations") == {dims(rotator="storage-key", trigger="event", outcome="parked"): 1}
+    assert sent.metric("rekey.rotations") == {
+        dims(rotator="storage-key", trigger="event", outcome="parked"): 1
+    }
     assert sent.metric("rekey.parked") == {dims(vault=rig.vault.url, secret=NAME): 1}
     (rotation,) = sent.named("rekey.rotation")
     assert attributes(rotation)["rekey.outcome"] == "parked"
 
 
-async def test_a_message_from_the_poison_queue_is_a_parked_item_with_its_span(sent: Collected) -> None:
+async def test_a_message_from_the_poison_queue_is_a_parked_item_with_its_span(
+    sent: Collected,
+) -> None:
     rig = scene()
     await rig.service().park(rig.item(NAME, trigger="event").to_json(), "message")
     (rotation,) = sent.named("rekey.rotation")
@@ -218,10 +246,14 @@ async def test_whatever_is_refused_no_value_and_no_person_is_in_the_telemetry(
     who = "someone@example.com"
     for _ in range(2):
         try:
-            await rig.service().rotate(rig.item(NAME, requested_by=who, reason="asked by Jo").to_json(), 1)
+            await rig.service().rotate(
+                rig.item(NAME, requested_by=who, reason="asked by Jo").to_json(), 1
+            )
         except RekeyError:
             continue
-    values |= {key.value for account in rig.world.accounts.values() for key in account.keys.values()}
+    values |= {
+        key.value for account in rig.world.accounts.values() for key in account.keys.values()
+    }
     values |= {version.value for version in rig.vault.versions(NAME)}
     assert sent.named("rekey.rotation")
     assert not [value for value in values if value in sent.everything()]

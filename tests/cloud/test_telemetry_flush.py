@@ -14,7 +14,9 @@ from cloud.telemetry.setup import flush_all
 class Provider:
     """A provider that does as told when it is flushed."""
 
-    def __init__(self, error: Exception | None = None, release: threading.Event | None = None) -> None:
+    def __init__(
+        self, error: Exception | None = None, release: threading.Event | None = None
+    ) -> None:
         self.error, self.release = error, release
         self.asked: list[int] = []
 
@@ -39,7 +41,9 @@ async def test_without_an_exporter_nothing_happens(caplog: pytest.LogCaptureFixt
     assert not caplog.records
 
 
-async def test_a_provider_that_fails_is_logged_and_the_others_are_flushed(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_provider_that_fails_is_logged_and_the_others_are_flushed(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     good = Provider()
     with caplog.at_level(logging.WARNING, "rekey"):
         await flush_all([Provider(RuntimeError("https://secret.example")), good])

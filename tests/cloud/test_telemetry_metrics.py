@@ -37,7 +37,11 @@ async def rotate(rig: Rig, **fields: Any) -> None:
 
 def states(sent: Collected) -> dict[Any, float]:
     """Return how many secrets are in each state, as the last collection has it."""
-    return {dict(dimensions)["state"]: value for name, dimensions, value in sent.collect() if name == "rekey.secrets"}
+    return {
+        dict(dimensions)["state"]: value
+        for name, dimensions, value in sent.collect()
+        if name == "rekey.secrets"
+    }
 
 
 def calls(sent: Collected, **wanted: str) -> float:
@@ -62,7 +66,9 @@ def varied() -> Rig:
     return rig
 
 
-async def test_a_sweep_tells_how_many_secrets_are_in_each_state_and_names_the_empty_ones(sent: Collected) -> None:
+async def test_a_sweep_tells_how_many_secrets_are_in_each_state_and_names_the_empty_ones(
+    sent: Collected,
+) -> None:
     await sweep(varied())
     found = states(sent)
     assert tuple(sorted(found)) == tuple(sorted(STATES))
@@ -89,7 +95,9 @@ async def test_a_sweep_tells_how_long_each_managed_secret_lasts(sent: Collected)
     }
 
 
-async def test_what_a_sweep_saw_is_sent_once_and_replaced_by_the_next_sweep(sent: Collected) -> None:
+async def test_what_a_sweep_saw_is_sent_once_and_replaced_by_the_next_sweep(
+    sent: Collected,
+) -> None:
     rig = varied()
     await sweep(rig)
     assert states(sent)["unmanaged"] == 1
@@ -101,7 +109,9 @@ async def test_what_a_sweep_saw_is_sent_once_and_replaced_by_the_next_sweep(sent
 
 async def test_a_sweep_sends_what_it_saw_at_once(sent: Collected) -> None:
     await sweep(varied())
-    assert {"rekey.secrets", "rekey.secret.days_to_expiry", "rekey.sweeps"} <= {name for name, _, _ in sent.flushed()}
+    assert {"rekey.secrets", "rekey.secret.days_to_expiry", "rekey.sweeps"} <= {
+        name for name, _, _ in sent.flushed()
+    }
 
 
 async def test_the_gauges_cost_no_call(sent: Collected) -> None:
@@ -109,7 +119,9 @@ async def test_the_gauges_cost_no_call(sent: Collected) -> None:
     await sweep(rig)
     rig.calls()
     await sweep(rig)
-    assert rig.calls() == {"vault": 1, "host blob": 2}, "the listings, and the record that the sweep came to its end"
+    assert rig.calls() == {"vault": 1, "host blob": 2}, (
+        "the listings, and the record that the sweep came to its end"
+    )
     assert states(sent)["ok"] == 1
 
 
@@ -199,7 +211,9 @@ def test_ten_thousand_reads_of_secrets_cost_three_cents() -> None:
         (lambda request: request.host.startswith("rekeyhost.blob"), "blob"),
     ],
 )
-async def test_what_azure_refuses_is_counted_by_service(where: Any, service: str, sent: Collected) -> None:
+async def test_what_azure_refuses_is_counted_by_service(
+    where: Any, service: str, sent: Collected
+) -> None:
     rig = scene()
     refuse(rig, 403, "AuthorizationPermissionMismatch", where)
     await rotate(rig)
@@ -215,11 +229,15 @@ async def test_a_refused_preview_is_counted(sent: Collected) -> None:
     assert sent.metric("rekey.access.denied") == {dims(where="azure", what="keyvault"): 1}
 
 
-async def test_a_disabled_secret_and_a_key_that_does_not_work_are_no_denials(sent: Collected) -> None:
+async def test_a_disabled_secret_and_a_key_that_does_not_work_are_no_denials(
+    sent: Collected,
+) -> None:
     rig = scene(enabled=False)
     await rotate(rig)
     other = scene()
-    refuse(other, 403, "AuthenticationFailed", lambda request: request.host.startswith("appdata.blob"))
+    refuse(
+        other, 403, "AuthenticationFailed", lambda request: request.host.startswith("appdata.blob")
+    )
     await rotate(other)
     assert calls(sent, status="403") == 2
     assert not sent.metric("rekey.access.denied")
@@ -264,8 +282,11 @@ async def test_database_servers_are_counted_by_how_they_answered(
     with pytest.raises(RekeyError) if error else _nothing():
         await servers.sign_in("server", "shop", "user", Sensitive("password"))
     with pytest.raises(RekeyError) if error else _nothing():
-        assert await servers.execute("server", "shop", Sensitive("token"), Sensitive("ALTER")) == (1,)
+        assert await servers.execute("server", "shop", Sensitive("token"), Sensitive("ALTER")) == (
+            1,
+        )
     assert sent.metric("rekey.azure.calls") == {
-        dims(service="sql", operation=operation, status=status): 1 for operation in ("SignIn", "Execute")
+        dims(service="sql", operation=operation, status=status): 1
+        for operation in ("SignIn", "Execute")
     }
     assert sum(sent.metric("rekey.access.denied").values()) == 2 * denied

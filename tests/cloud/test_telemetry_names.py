@@ -7,7 +7,9 @@ import pytest
 from cloud.meter.operations import operation_of, service_of
 
 VAULT = "https://prod.vault.azure.net"
-GROUP = "https://management.azure.com/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups"
+GROUP = (
+    "https://management.azure.com/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups"
+)
 STORAGE = "providers/Microsoft.Storage/storageAccounts"
 SQL = "providers/Microsoft.Sql"
 BLOB = "https://rekeyhost.blob.core.windows.net"
@@ -18,7 +20,12 @@ GRAPH = "https://graph.microsoft.com/v1.0"
     ("method", "url", "service", "operation"),
     [
         ("GET", f"{VAULT}/secrets/app-key/?api-version=7.6", "keyvault", "GetSecret"),
-        ("GET", f"{VAULT}/secrets/app-key/0123456789abcdef?api-version=7.6", "keyvault", "GetSecret"),
+        (
+            "GET",
+            f"{VAULT}/secrets/app-key/0123456789abcdef?api-version=7.6",
+            "keyvault",
+            "GetSecret",
+        ),
         ("PUT", f"{VAULT}/secrets/app-key?api-version=7.6", "keyvault", "SetSecret"),
         ("PATCH", f"{VAULT}/secrets/app-key/0123456789abcdef", "keyvault", "UpdateSecret"),
         ("GET", f"{VAULT}/secrets?api-version=7.6&$skiptoken=abc", "keyvault", "ListSecrets"),
@@ -52,8 +59,18 @@ GRAPH = "https://graph.microsoft.com/v1.0"
         ),
         ("GET", f"{GROUP}/g", "arm", "Other"),
         ("GET", GROUP.rpartition("/")[0], "arm", "Other"),
-        ("GET", f"{GRAPH}/applications(appId='11111111-2222')?$select=id", "graph", "GetApplication"),
-        ("POST", f"{GRAPH}/applications(appId='11111111-2222')/addPassword", "graph", "AddPassword"),
+        (
+            "GET",
+            f"{GRAPH}/applications(appId='11111111-2222')?$select=id",
+            "graph",
+            "GetApplication",
+        ),
+        (
+            "POST",
+            f"{GRAPH}/applications(appId='11111111-2222')/addPassword",
+            "graph",
+            "AddPassword",
+        ),
         ("POST", f"{GRAPH}/applications/11111111-2222/removePassword", "graph", "RemovePassword"),
         ("GET", f"{GRAPH}/", "graph", "Other"),
         ("POST", "https://login.microsoftonline.com/tenant/oauth2/v2.0/token", "login", "GetToken"),
@@ -70,14 +87,41 @@ GRAPH = "https://graph.microsoft.com/v1.0"
             "PutMessage",
         ),
         ("PUT", "https://rekeyhost.queue.core.windows.net/rotations", "queue", "CreateQueue"),
-        ("GET", "https://rekeyhost.queue.core.windows.net/rotations?comp=metadata", "queue", "GetQueue"),
-        ("POST", "http://127.0.0.1:10001/devstoreaccount1/rotations/messages", "queue", "PutMessage"),
-        ("PUT", "http://127.0.0.1:10000/devstoreaccount1/rekey-leases/sources/0123", "blob", "PutBlob"),
-        ("POST", "https://outcomes.westeurope-1.eventgrid.azure.net/api/events", "eventgrid", "Publish"),
-        ("POST", "https://127.0.0.1:9000/api/events?api-version=2018-01-01", "eventgrid", "Publish"),
+        (
+            "GET",
+            "https://rekeyhost.queue.core.windows.net/rotations?comp=metadata",
+            "queue",
+            "GetQueue",
+        ),
+        (
+            "POST",
+            "http://127.0.0.1:10001/devstoreaccount1/rotations/messages",
+            "queue",
+            "PutMessage",
+        ),
+        (
+            "PUT",
+            "http://127.0.0.1:10000/devstoreaccount1/rekey-leases/sources/0123",
+            "blob",
+            "PutBlob",
+        ),
+        (
+            "POST",
+            "https://outcomes.westeurope-1.eventgrid.azure.net/api/events",
+            "eventgrid",
+            "Publish",
+        ),
+        (
+            "POST",
+            "https://127.0.0.1:9000/api/events?api-version=2018-01-01",
+            "eventgrid",
+            "Publish",
+        ),
     ],
 )
-def test_a_call_is_named_by_service_and_operation(method: str, url: str, service: str, operation: str) -> None:
+def test_a_call_is_named_by_service_and_operation(
+    method: str, url: str, service: str, operation: str
+) -> None:
     assert service_of(url) == service
     assert operation_of(service, method, url, {}) == operation
 
@@ -85,7 +129,10 @@ def test_a_call_is_named_by_service_and_operation(method: str, url: str, service
 @pytest.mark.parametrize("action", ["acquire", "renew", "release"])
 def test_a_lease_is_named_by_its_action(action: str) -> None:
     url = f"{BLOB}/rekey-leases/sources/0123?comp=lease"
-    assert operation_of("blob", "PUT", url, {"x-ms-lease-action": action}) == f"{action.capitalize()}Lease"
+    assert (
+        operation_of("blob", "PUT", url, {"x-ms-lease-action": action})
+        == f"{action.capitalize()}Lease"
+    )
 
 
 @pytest.mark.parametrize(
@@ -108,5 +155,7 @@ def test_a_lease_is_named_by_its_action(action: str) -> None:
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"])
-def test_no_name_of_a_resource_becomes_the_name_of_a_call(service: str, url: str, method: str) -> None:
+def test_no_name_of_a_resource_becomes_the_name_of_a_call(
+    service: str, url: str, method: str
+) -> None:
     assert "NAME" not in operation_of(service, method, url, {"x-ms-lease-action": ""}).upper()

@@ -34,7 +34,13 @@ from tests.rig import Rig
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "telemetry.md").read_text()
 DAY = 86_400
-NOT_SHOWN = {"rekey.publish_replica", "rekey.disable_replica", "rekey.undo", "rekey.unpark", "rekey.tidy"}
+NOT_SHOWN = {
+    "rekey.publish_replica",
+    "rekey.disable_replica",
+    "rekey.undo",
+    "rekey.unpark",
+    "rekey.tidy",
+}
 """Spans of steps that the runs below need not come by."""
 
 
@@ -65,7 +71,9 @@ async def life(place: Place) -> None:
     rig.clock.advance(8 * DAY)
     await service.sweep_vault(json.dumps({"vault": rig.vault.url}))
     await Delivery(rig, lambda: service).run()
-    await service.queue.post_rotation(rig.item(place.name, action="audit", requested_by="someone@example.com"))
+    await service.queue.post_rotation(
+        rig.item(place.name, action="audit", requested_by="someone@example.com")
+    )
     await Delivery(rig, lambda: service).run()
 
 
@@ -73,7 +81,12 @@ async def trouble() -> None:
     """Let everything happen that is no plain rotation."""
     rig = scene()
     refuse(rig, 503, "Busy", to_vault("PUT"))
-    for fields in ({"trigger": "event"}, {"trigger": "event"}, {"force": True}, {"action": "restore"}):
+    for fields in (
+        {"trigger": "event"},
+        {"trigger": "event"},
+        {"force": True},
+        {"action": "restore"},
+    ):
         rig.clock.advance(61)
         try:
             await rig.service().rotate(rig.item(NAME, **fields).to_json(), 1)
@@ -152,14 +165,18 @@ def sent() -> Collected:
 
 def observed(sent: Collected, metric: str, dimension: str) -> set[str]:
     """Return the values of a dimension that were sent."""
-    return {str(dict(dimensions)[dimension]) for name, dimensions, _ in sent.points() if name == metric}
+    return {
+        str(dict(dimensions)[dimension]) for name, dimensions, _ in sent.points() if name == metric
+    }
 
 
 def test_the_page_lists_every_metric_with_exactly_its_dimensions(sent: Collected) -> None:
     found: dict[str, set[str]] = {}
     for name, dimensions, _ in sent.points():
         found.setdefault(name, set()).update(dict(dimensions))
-    assert found == {name: words(cells[1]) for row, cells in table("metric").items() for name in words(row)}
+    assert found == {
+        name: words(cells[1]) for row, cells in table("metric").items() for name in words(row)
+    }
 
 
 def test_the_page_lists_every_value_of_an_enumerated_dimension(sent: Collected) -> None:
@@ -168,23 +185,39 @@ def test_the_page_lists_every_value_of_an_enumerated_dimension(sent: Collected) 
     assert outcomes == {*get_args(Result), FAILED}
     assert observed(sent, "rekey.rotations", "outcome") == outcomes
     ends = words(rows["`outcome` of `rekey.errands`"][0])
-    assert ends == {*get_args(Errand), "waiting", "skipped", FAILED} == observed(sent, "rekey.errands", "outcome")
+    assert (
+        ends
+        == {*get_args(Errand), "waiting", "skipped", FAILED}
+        == observed(sent, "rekey.errands", "outcome")
+    )
     assert words(rows["`errand`"][0]) == set(ERRANDS) == observed(sent, "rekey.errands", "errand")
     states = words(rows["`state` of `rekey.secrets`"][0])
     assert states == set(STATES) == observed(sent, "rekey.secrets", "state")
     assert words(rows["`state` of `rekey.policy`"][0]) == observed(sent, "rekey.policy", "state")
     given_up = words(rows["`queue` of `rekey.poison`"][0])
-    assert observed(sent, "rekey.poison", "queue") == set(QUEUES) == given_up - {"rekey.queue.messages"}
+    assert (
+        observed(sent, "rekey.poison", "queue")
+        == set(QUEUES)
+        == given_up - {"rekey.queue.messages"}
+    )
     assert observed(sent, "rekey.queue.messages", "queue") == set(EVERY)
     assert words(rows["`trigger`"][0]) == set(get_args(Trigger))
     assert words(rows["`rotator`"][0]) == {*scene().service().engine.rotators, UNKNOWN}
     assert observed(sent, "rekey.rotations", "rotator") <= words(rows["`rotator`"][0])
-    assert {"azure", "caller"} == observed(sent, "rekey.access.denied", "where") == words(rows["`where`"][0]) - {"what"}
-    assert observed(sent, "rekey.sweeps", "outcome") <= words(rows["`outcome` of `rekey.sweeps`"][0])
+    assert (
+        {"azure", "caller"}
+        == observed(sent, "rekey.access.denied", "where")
+        == words(rows["`where`"][0]) - {"what"}
+    )
+    assert observed(sent, "rekey.sweeps", "outcome") <= words(
+        rows["`outcome` of `rekey.sweeps`"][0]
+    )
 
 
 def test_the_page_lists_every_service_and_operation(sent: Collected) -> None:
-    listed = {name: words(cells[0]) for row, cells in table("service").items() for name in words(row)}
+    listed = {
+        name: words(cells[0]) for row, cells in table("service").items() for name in words(row)
+    }
     found: dict[str, set[str]] = {}
     for name, dimensions, _ in sent.points():
         if name == "rekey.azure.calls":
@@ -225,7 +258,10 @@ def steps() -> Iterator[str]:
 
 
 def test_the_page_lists_exactly_the_steps_that_the_engine_takes() -> None:
-    listed = {name for row in table("span") for name in words(row)} - {"rekey.rotation", "rekey.errand"}
+    listed = {name for row in table("span") for name in words(row)} - {
+        "rekey.rotation",
+        "rekey.errand",
+    }
     assert listed == {f"rekey.{step.replace(' ', '_')}" for step in steps()}
 
 
@@ -252,7 +288,9 @@ def test_the_page_lists_exactly_what_an_audit_record_holds(sent: Collected) -> N
 
 
 def test_every_record_of_an_outcome_has_the_operation_as_a_dimension(sent: Collected) -> None:
-    outcomes = [each.log_record for each in sent.records() if '"trigger"' in str(each.log_record.body)]
+    outcomes = [
+        each.log_record for each in sent.records() if '"trigger"' in str(each.log_record.body)
+    ]
     assert len(outcomes) > 10
     assert all((each.attributes or {}).get("operation") for each in outcomes)
 

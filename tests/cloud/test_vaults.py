@@ -43,7 +43,9 @@ async def test_a_vault_that_is_not_listed_is_refused_before_any_request(vault: s
     rig.world.add_vault("foreign").put(NAME, "not ours")
     ref, found = SecretRef(vault, NAME), vaults(rig)
     draft = Draft(Sensitive("x"), NOW, "text/plain", {})
-    secret = SecretVersion(ref, V1, None, enabled=True, created=NOW, expires=None, content_type=None)
+    secret = SecretVersion(
+        ref, V1, None, enabled=True, created=NOW, expires=None, content_type=None
+    )
     calls = (
         lambda: found.read(ref),
         lambda: found.read_version(ref, V1),
@@ -105,7 +107,11 @@ async def test_a_version_is_written_with_expiry_content_type_and_tags_to_the_sec
     published = await vaults(rig).publish(rig.item(NAME).ref, draft)
     held = rig.latest(NAME)
     assert held.version == published.version
-    assert (held.value, held.content_type, held.tags) == ("new value", "application/x-thing", {"a": "b"})
+    assert (held.value, held.content_type, held.tags) == (
+        "new value",
+        "application/x-thing",
+        {"a": "b"},
+    )
     assert held.expires == int(datetime(2027, 1, 31, 23, 59, 59, tzinfo=UTC).timestamp())
     assert held.enabled
 
@@ -136,7 +142,11 @@ async def test_tags_are_replaced_on_exactly_one_version_and_nothing_else_changes
     changed = await vaults(rig).retag(old, {"only": "this"})
     first, second = rig.vault.versions(NAME)
     assert (first.tags, first.version) == ({"only": "this"}, old.version)
-    assert (first.value, first.content_type, first.enabled) == (old.value and old.value.reveal(), "text/plain", True)
+    assert (first.value, first.content_type, first.enabled) == (
+        old.value and old.value.reveal(),
+        "text/plain",
+        True,
+    )
     assert first.expires == int((old.expires or NOW).timestamp())
     assert second == newer
     assert changed.value == old.value
@@ -166,7 +176,9 @@ async def test_an_earlier_version_is_read_and_a_disabled_one_refused() -> None:
     old = rig.latest(NAME)
     rig.clock.advance(1)
     rig.vault.put(NAME, "newer")
-    assert (await vaults(rig).read_version(rig.item(NAME).ref, old.version)).value == Sensitive(old.value)
+    assert (await vaults(rig).read_version(rig.item(NAME).ref, old.version)).value == Sensitive(
+        old.value
+    )
     rig.vault.amend(old, enabled=False)
     with pytest.raises(AccessDenied, match="SecretDisabled"):
         await vaults(rig).read_version(rig.item(NAME).ref, old.version)
@@ -206,7 +218,9 @@ def issued(supersedes: str | None = "key1", expires: datetime | None = None) -> 
 
 
 def test_a_new_version_keeps_everybodys_tags_and_makes_rekeys_own_anew() -> None:
-    secret, found = managed(Owner="somebody", RekeyState="parked", RekeyReason="why", **{OPERATION: "older"})
+    secret, found = managed(
+        Owner="somebody", RekeyState="parked", RekeyReason="why", **{OPERATION: "older"}
+    )
     draft = new_version(secret, found, issued(), NOW, found.overlap)
     assert draft.tags == {
         "ProviderAddress": secret.tags["ProviderAddress"],
@@ -224,7 +238,14 @@ def test_a_new_version_keeps_everybodys_tags_and_makes_rekeys_own_anew() -> None
 def test_a_new_version_always_has_a_content_type() -> None:
     secret, found = managed()
     bare = SecretVersion(
-        secret.ref, V1, secret.value, enabled=True, created=NOW, expires=None, content_type=None, tags=secret.tags
+        secret.ref,
+        V1,
+        secret.value,
+        enabled=True,
+        created=NOW,
+        expires=None,
+        content_type=None,
+        tags=secret.tags,
     )
     assert new_version(bare, found, issued(), NOW, found.overlap).content_type == "text/plain"
 
@@ -241,19 +262,24 @@ def test_an_overlap_is_never_cut_short_by_a_part_of_a_second(microseconds: int) 
 def test_without_an_overlap_its_end_has_come_already(microseconds: int) -> None:
     secret, found = managed()
     now = NOW.replace(microsecond=microseconds)
-    assert Pending.parse(new_version(secret, found, issued(), now, timedelta()).tags["RekeyRetire"]).at <= now
+    assert (
+        Pending.parse(new_version(secret, found, issued(), now, timedelta()).tags["RekeyRetire"]).at
+        <= now
+    )
 
 
 @pytest.mark.parametrize(("ends", "expected"), [(10, 10), (100, 90), (None, 90)])
 def test_a_version_never_outlives_its_credential(ends: int | None, expected: int) -> None:
     secret, found = managed()
     expires = None if ends is None else NOW + timedelta(days=ends)
-    assert new_version(secret, found, issued(expires=expires), NOW, found.overlap).expires == NOW + timedelta(
-        days=expected
-    )
+    assert new_version(
+        secret, found, issued(expires=expires), NOW, found.overlap
+    ).expires == NOW + timedelta(days=expected)
 
 
-def test_what_is_still_to_be_retired_is_not_forgotten_by_a_version_that_supersedes_nothing() -> None:
+def test_what_is_still_to_be_retired_is_not_forgotten_by_a_version_that_supersedes_nothing() -> (
+    None
+):
     tag = f"2026-11-09T09:00:01Z {'a' * 32} key2"
     secret, found = managed(RekeyRetire=tag)
     assert new_version(secret, found, issued(None), NOW, found.overlap).tags["RekeyRetire"] == tag

@@ -91,7 +91,12 @@ async def test_a_queue_that_is_gone_makes_the_app_unwell_and_is_named() -> None:
 
 async def test_storage_that_cannot_be_read_makes_the_app_unwell() -> None:
     rig = Rig()
-    refuse(rig, 403, "AuthorizationPermissionMismatch", lambda request: request.host.startswith("rekeyhost"))
+    refuse(
+        rig,
+        403,
+        "AuthorizationPermissionMismatch",
+        lambda request: request.host.startswith("rekeyhost"),
+    )
     assert await health(rig) == 503
 
 
@@ -125,19 +130,29 @@ async def test_probes_keep_no_incident_out() -> None:
     with api.probes.let_in():
         api.probes._inside = api.probes._most
         assert (await send(api, "http_health")).status == 429
-        assert (await send(api, "http_incident", body=body, headers={"idempotency-key": "1"})).status == 202
+        assert (
+            await send(api, "http_incident", body=body, headers={"idempotency-key": "1"})
+        ).status == 202
 
 
-async def test_a_sweep_that_cannot_be_recorded_is_a_sweep_all_the_same(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_sweep_that_cannot_be_recorded_is_a_sweep_all_the_same(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     rig = Rig()
     refuse(
-        rig, 403, "AuthorizationPermissionMismatch", lambda request: request.host.startswith("rekeyhost.blob"), times=9
+        rig,
+        403,
+        "AuthorizationPermissionMismatch",
+        lambda request: request.host.startswith("rekeyhost.blob"),
+        times=9,
     )
     await sweep(rig)
     assert "could not be recorded" in caplog.text
 
 
-async def test_each_run_of_the_timer_measures_the_queues_and_the_dead_letters(sent: Collected) -> None:
+async def test_each_run_of_the_timer_measures_the_queues_and_the_dead_letters(
+    sent: Collected,
+) -> None:
     rig = Rig()
     queues(rig, "sweeps-poison")
     left_over(rig, "vault-events-poison")
@@ -158,9 +173,17 @@ async def test_without_a_container_nothing_is_said_of_dead_letters(sent: Collect
 
 
 @pytest.mark.parametrize("status", [403, 503])
-async def test_queues_that_cannot_be_measured_fail_no_sweep(status: int, caplog: pytest.LogCaptureFixture) -> None:
+async def test_queues_that_cannot_be_measured_fail_no_sweep(
+    status: int, caplog: pytest.LogCaptureFixture
+) -> None:
     rig = Rig()
-    refuse(rig, status, "Refused", lambda request: request.method == "GET" and ".queue." in request.host, times=9)
+    refuse(
+        rig,
+        status,
+        "Refused",
+        lambda request: request.method == "GET" and ".queue." in request.host,
+        times=9,
+    )
     await rig.service().sweep({}, past_due=False)
     assert len(rig.messages("sweeps")) == 1
     assert "could not be measured" in caplog.text
@@ -173,7 +196,9 @@ def field(low: int, high: int) -> st.SearchStrategy[str]:
     number = st.integers(low, high)
     span = st.tuples(number, number).map(lambda pair: f"{min(pair)}-{max(pair)}")
     step = st.integers(1, 30).map(lambda every: f"*/{every}")
-    listed = st.lists(number, min_size=1, max_size=3).map(lambda numbers: ",".join(map(str, numbers)))
+    listed = st.lists(number, min_size=1, max_size=3).map(
+        lambda numbers: ",".join(map(str, numbers))
+    )
     return st.one_of(st.just("*"), span, step, listed)
 
 
@@ -183,7 +208,9 @@ schedules: st.SearchStrategy[tuple[str, ...]] = st.tuples(
 
 
 @given(schedules, st.datetimes(datetime(2026, 1, 1), datetime(2027, 12, 31)))  # noqa: DTZ001 - made aware below
-def test_the_next_time_is_the_one_that_another_implementation_finds(fields: tuple[str, ...], start: datetime) -> None:
+def test_the_next_time_is_the_one_that_another_implementation_finds(
+    fields: tuple[str, ...], start: datetime
+) -> None:
     after = start.replace(microsecond=0, tzinfo=NOW.tzinfo)
     expected = next(CronSim(" ".join(fields), after))
     found = next_time(" ".join(fields), after)

@@ -66,7 +66,10 @@ class Product:
         client.send_message(text)
 
     def waiting(self, queue: str) -> int:
-        return self.queues.get_queue_client(queue).get_queue_properties().approximate_message_count or 0
+        return (
+            self.queues.get_queue_client(queue).get_queue_properties().approximate_message_count
+            or 0
+        )
 
     def wait_until_rotated(self, name: str, before: SecretVersion) -> SecretVersion:
         wait_for(
@@ -99,16 +102,24 @@ def product(
         cloud = stack.enter_context(start_in_thread(lambda domains: stage(domains, parts)))
         simulated = cloud.running.connection_string(HOST_ACCOUNT)
         connection = simulated if kind == OURS_SIMULATED else stack.enter_context(start_azurite())
-        storage = by_identity(cloud) if kind == OURS_SIMULATED else {"AzureWebJobsStorage": connection}
+        storage = (
+            by_identity(cloud) if kind == OURS_SIMULATED else {"AzureWebJobsStorage": connection}
+        )
         env = {
             **os.environ,
-            **{name: text for name, text in settings(cloud, parts, schedule).items() if name != HOST_STORAGE},
+            **{
+                name: text
+                for name, text in settings(cloud, parts, schedule).items()
+                if name != HOST_STORAGE
+            },
             **storage,
             "AzureFunctionsJobHost__extensions__queues__visibilityTimeout": between_tries,
             "AzureFunctionsJobHost__extensions__queues__maxPollingInterval": "00:00:00.200",
         }
         trusted = str(cloud.running.ca_file) if kind == OURS_SIMULATED else True
-        queues = stack.enter_context(QueueServiceClient.from_connection_string(connection, connection_verify=trusted))
+        queues = stack.enter_context(
+            QueueServiceClient.from_connection_string(connection, connection_verify=trusted)
+        )
         for name in QUEUES:
             with contextlib.suppress(ResourceExistsError):
                 queues.create_queue(name)
@@ -120,7 +131,17 @@ def product(
 
 @contextlib.contextmanager
 def _ours(folder: Path, env: dict[str, str], *options: str) -> Iterator[str]:
-    command = [sys.executable, "-m", "simulator.host", "--app", str(ROOT), "--port", "0", "--key", KEY]
+    command = [
+        sys.executable,
+        "-m",
+        "simulator.host",
+        "--app",
+        str(ROOT),
+        "--port",
+        "0",
+        "--key",
+        KEY,
+    ]
     command += ["--master-key", MASTER_KEY, "--system-key", SYSTEM_KEY, *options]
     with process(command, folder / "host.log", env, "Host ready on ") as (line, _):
         yield line.split()[-1]
@@ -139,7 +160,9 @@ def _microsofts(folder: Path, env: dict[str, str]) -> Iterator[tuple[str, str]]:
     HTTP, which is not theirs, stays with our worker.
     """
     program, functions = trigger_host(), folder / "functions.json"
-    found = [each for each in describe_app(ROOT, env) if each["bindings"][0]["type"] != "httpTrigger"]
+    found = [
+        each for each in describe_app(ROOT, env) if each["bindings"][0]["type"] != "httpTrigger"
+    ]
     functions.write_text(json.dumps(found))
     listen = f"http://127.0.0.1:{free_port()}"
     with _ours(folder, env, "--worker-only") as worker:

@@ -67,12 +67,16 @@ class Death(Fault):
 
 
 @pytest.fixture(scope="module", params=[OURS_SIMULATED, OURS_AZURITE, MICROSOFTS])
-def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+def running(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Product]:
     """The product on each host.
 
     A message of a dead worker is back after two seconds instead of thirty.
     """
-    with product(str(request.param), tmp_path_factory.mktemp("crash"), between_tries="00:00:02") as started:
+    with product(
+        str(request.param), tmp_path_factory.mktemp("crash"), between_tries="00:00:02"
+    ) as started:
         yield started
 
 
@@ -88,7 +92,10 @@ def test_a_worker_killed_during_a_call_leaves_a_secret_that_opens_and_rotates_it
     assert death.struck.wait(20), running.log.read_text()[-2000:]
     assert holds(running.latest(name), alive(running, account)), "the current version was cut off"
     let_time_pass(running)
-    wait_for(lambda: reported(running, name), lambda: f"the retry; log: {running.log.read_text()[-3000:]}")
+    wait_for(
+        lambda: reported(running, name),
+        lambda: f"the retry; log: {running.log.read_text()[-3000:]}",
+    )
     assert running.latest(name).version != before.version
     assert len(running.vault.versions(name)) == count + 1
     assert holds(running.latest(name), alive(running, account))
@@ -107,7 +114,9 @@ def reported(running: Product, name: str) -> bool:
 
 def let_time_pass(running: Product) -> None:
     """Let the minute pass in which the dead worker's leases last, and in which its write might still come."""
-    blobs = BlobServiceClient.from_connection_string(running.connection, connection_verify=running.trusted)
+    blobs = BlobServiceClient.from_connection_string(
+        running.connection, connection_verify=running.trusted
+    )
     with blobs, contextlib.suppress(ResourceNotFoundError):
         container = blobs.get_container_client("rekey-leases")
         for blob in container.list_blobs():

@@ -43,7 +43,9 @@ class Demo:
 
     def rekey(self, arguments: str) -> subprocess.CompletedProcess[str]:
         line = f"{self.sourced} rekey {arguments}"
-        return subprocess.run(["/bin/sh", "-c", line], cwd="/", capture_output=True, text=True, check=False)  # noqa: S603
+        return subprocess.run(  # noqa: S603
+            ["/bin/sh", "-c", line], cwd="/", capture_output=True, text=True, check=False
+        )
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +65,9 @@ def demo() -> Iterator[Demo]:
 
 
 def test_it_speaks_before_it_starts_anything(demo: Demo) -> None:
-    assert re.fullmatch(r" +0\.[0-9] s  starting a simulated Azure on loopback \(TLS\)", demo.lines[0])
+    assert re.fullmatch(
+        r" +0\.[0-9] s  starting a simulated Azure on loopback \(TLS\)", demo.lines[0]
+    )
     assert "starting the app" in demo.lines[1]
 
 
@@ -96,7 +100,12 @@ def test_what_terminates_it_or_closes_its_terminal_lets_it_clean_up(number: sign
 
 def children(process: int) -> list[int]:
     """Return the processes that one has started."""
-    text = subprocess.run(["pgrep", "-P", str(process)], capture_output=True, text=True, check=False).stdout  # noqa: S603, S607
+    text = subprocess.run(  # noqa: S603
+        ["pgrep", "-P", str(process)],  # noqa: S607
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout
     return [int(each) for each in text.split()]
 
 

@@ -19,7 +19,9 @@ from tests.promises import holds
 
 
 @pytest.fixture(scope="module", params=[OURS_SIMULATED, OURS_AZURITE, MICROSOFTS])
-def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+def running(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Product]:
     """The product on each host and storage, one after the other; every test has secrets of its own."""
     with product(str(request.param), tmp_path_factory.mktemp("product")) as found:
         yield found
@@ -52,7 +54,9 @@ def test_the_same_event_again_changes_nothing(running: Product) -> None:
     assert len(running.vault.versions("invoices-key")) == 2
 
 
-def test_an_order_to_sweep_finds_what_is_due_retires_what_is_over_and_parks_what_is_broken(running: Product) -> None:
+def test_an_order_to_sweep_finds_what_is_due_retires_what_is_over_and_parks_what_is_broken(
+    running: Product,
+) -> None:
     before = {part.name: running.latest(part.name) for part in running.parts}
     running.send("sweeps", json.dumps({"vault": running.vault.url}))
     for part in running.parts:
@@ -63,13 +67,19 @@ def test_an_order_to_sweep_finds_what_is_due_retires_what_is_over_and_parks_what
             elif not isinstance(part.source, Application):
                 assert part.source.opens(running.cloud.world, after.value), part.name
     wait_for(
-        lambda: [version.enabled for version in running.vault.versions("backup-key")] == [False, True],
+        lambda: (
+            [version.enabled for version in running.vault.versions("backup-key")] == [False, True]
+        ),
         lambda: "the old key to be retired",
     )
     wait_for(
-        lambda: "RekeyRetire" not in (running.latest("backup-key").tags or {}), lambda: "its retirement to be noted"
+        lambda: "RekeyRetire" not in (running.latest("backup-key").tags or {}),
+        lambda: "its retirement to be noted",
     )
-    wait_for(lambda: "RekeyState" in (running.latest("legacy-key").tags or {}), lambda: "the broken one to be parked")
+    wait_for(
+        lambda: "RekeyState" in (running.latest("legacy-key").tags or {}),
+        lambda: "the broken one to be parked",
+    )
     assert "ValidityPeriodDays" in (running.latest("legacy-key").tags or {})["RekeyReason"]
     assert running.latest("archive-key") == before["archive-key"]
 
@@ -124,7 +134,9 @@ def test_an_operator_asks_and_follows_an_operation_to_its_end(running: Product) 
     names = {one["secret"] for one in listed["secrets"]}
     status, rest = running.app.get(listed["next"])
     assert status == 200
-    assert names | {one["secret"] for one in rest["secrets"]} >= {part.name for part in running.parts} - {""}
+    assert names | {one["secret"] for one in rest["secrets"]} >= {
+        part.name for part in running.parts
+    } - {""}
     status, ended = running.app.post(
         f"/api/secrets/{VAULT}/media-key/rotate?wait=60", {"compromised": True, "reason": "drill"}
     )
@@ -136,13 +148,17 @@ def test_an_operator_asks_and_follows_an_operation_to_its_end(running: Product) 
     assert (status, health["status"]) == (200, "ok")
 
 
-def test_a_work_item_that_cannot_be_read_leaves_the_queues_and_stops_nothing(running: Product) -> None:
+def test_a_work_item_that_cannot_be_read_leaves_the_queues_and_stops_nothing(
+    running: Product,
+) -> None:
     running.send("rotations", '{"vault": "no url"}')
     wait_for(
         lambda: "rotations-poison" in running.log.read_text(),
         lambda: f"the poison message to be seen; log: {running.log.read_text()[-2000:]}",
     )
-    wait_for(lambda: not running.waiting("rotations-poison"), lambda: "the poison queue to be empty")
+    wait_for(
+        lambda: not running.waiting("rotations-poison"), lambda: "the poison queue to be empty"
+    )
 
 
 def test_event_grid_delivers_to_the_webhook(running: Product) -> None:
@@ -158,7 +174,9 @@ def test_no_value_is_in_the_log_of_a_whole_run(running: Product) -> None:
     wait_for(lambda: '"result"' in running.log.read_text(), lambda: "an audit record")
     wait_for(lambda: not running.waiting("sweeps"), lambda: "the sweep to end")
     log = running.log.read_text()
-    values = {version.value for part in running.parts for version in running.vault.versions(part.name)}
+    values = {
+        version.value for part in running.parts for version in running.vault.versions(part.name)
+    }
     accounts = [part.source.name for part in running.parts if isinstance(part.source, Account)]
     for value in values | {key for name in accounts for key in alive(running, name)}:
         assert value not in log

@@ -50,7 +50,9 @@ def version(
     )
 
 
-def pending(until: timedelta, credential_id: str = "key2", version: str = V2) -> dict[str, str | None]:
+def pending(
+    until: timedelta, credential_id: str = "key2", version: str = V2
+) -> dict[str, str | None]:
     """Return the tag that asks for a credential to be retired, `until` from NOW."""
     return {"RekeyRetire": str(Pending(NOW + until, version, credential_id))}
 
@@ -60,6 +62,8 @@ def item(**fields: object) -> WorkItem:
     return WorkItem(REF, **{"trigger": "event", **fields})  # type: ignore[arg-type]
 
 
-def judge(secret: SecretVersion, request: WorkItem | None = None, policy: Policy = POLICY) -> Decision:
+def judge(
+    secret: SecretVersion, request: WorkItem | None = None, policy: Policy = POLICY
+) -> Decision:
     """Decide at NOW."""
     return decide(secret, request or item(version=secret.version), policy, KINDS, NOW)

@@ -39,9 +39,12 @@ async def ask(
 ) -> Answer:
     """Send one request by hand; a body that is no bytes goes as JSON, None as an empty one.
 
-    It bears an Idempotency-Key of its own where no `headers` are named and it would be refused without one.
+    It bears an Idempotency-Key of its own where no `headers` are named and it would be refused
+    without one.
     """
-    harmful = action == "restore" or (isinstance(body, Mapping) and {"force", "compromised"} & {*body})
+    harmful = action == "restore" or (
+        isinstance(body, Mapping) and {"force", "compromised"} & {*body}
+    )
     if headers is None and harmful:
         headers = {HEADER: str(uuid.uuid4())}
     sent = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
@@ -59,27 +62,49 @@ async def send(
     """Send one request to the call with this name."""
     called = route(name)
     return await api.answer(
-        called, ApiRequest.arrived(called.method, called.path, path or {}, query or {}, headers or {}, body)
+        called,
+        ApiRequest.arrived(
+            called.method, called.path, path or {}, query or {}, headers or {}, body
+        ),
     )
 
 
 def state(rig: Rig) -> str:
     """Return all that a rotation could change: every version of every secret, every key, every message."""
     keys = {name: account.keys for name, account in rig.world.accounts.items()}
-    return repr((rig.vault.secrets, rig.vault.deleted, keys, rig.messages("rotations"), rig.messages("sweeps")))
+    return repr(
+        (
+            rig.vault.secrets,
+            rig.vault.deleted,
+            keys,
+            rig.messages("rotations"),
+            rig.messages("sweeps"),
+        )
+    )
 
 
-def refuse(rig: Rig, status: int, code: str, where: Callable[[Request], bool], times: int = 1, **headers: str) -> None:
+def refuse(
+    rig: Rig,
+    status: int,
+    code: str,
+    where: Callable[[Request], bool],
+    times: int = 1,
+    **headers: str,
+) -> None:
     """Let Azure refuse the next requests that match."""
     body = {"error": {"code": code, "message": "refused by the test"}}
     named = {name.replace("_", "-"): text for name, text in headers.items()}
-    rig.world.faults.append(Fault(where, json_response(status, body, {"x-ms-error-code": code, **named}), times))
+    rig.world.faults.append(
+        Fault(where, json_response(status, body, {"x-ms-error-code": code, **named}), times)
+    )
 
 
 def to_vault(method: str = "GET") -> Callable[[Request], bool]:
     """Match requests to the vault that carry a token: challenges still come."""
     return lambda request: (
-        request.host == "prod.vault.azure.net" and request.method == method and bool(request.header("authorization"))
+        request.host == "prod.vault.azure.net"
+        and request.method == method
+        and bool(request.header("authorization"))
     )
 
 
@@ -90,4 +115,8 @@ def to_arm(operation: str) -> Callable[[Request], bool]:
 
 def told(answer: Answer) -> Response:
     """Return the answer as it goes over the wire."""
-    return Response(answer.status, {"Content-Type": answer.content_type, **answer.headers}, answer.text().encode())
+    return Response(
+        answer.status,
+        {"Content-Type": answer.content_type, **answer.headers},
+        answer.text().encode(),
+    )

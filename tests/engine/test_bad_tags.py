@@ -11,13 +11,17 @@ LONG = "x" * 300
 
 
 @pytest.mark.parametrize(
-    "text", ["0", "sixty", "", " ", "-1", "1.5", "1e2", "3651", "99999", "100000", "٣", "9 0", "0x5"]
+    "text",
+    ["0", "sixty", "", " ", "-1", "1.5", "1e2", "3651", "99999", "100000", "٣", "9 0", "0x5"],
 )
 @pytest.mark.parametrize("tag", ["ValidityPeriodDays", "RotateBeforeDays"])
 def test_days_are_whole_and_between_1_and_3650(tag: str, text: str) -> None:
     decision = judge(version(changes={tag: text}))
     assert isinstance(decision, Park)
-    assert f"tag {tag} is {text.strip()!r}" in decision.reason or f"tag {tag} is {text!r}" in decision.reason
+    assert (
+        f"tag {tag} is {text.strip()!r}" in decision.reason
+        or f"tag {tag} is {text!r}" in decision.reason
+    )
     assert "whole days, 1 to 3650" in decision.reason
     assert decision.fix
 
@@ -43,8 +47,12 @@ def test_overlap_hours_are_whole_and_at_most_a_year(text: str) -> None:
 @pytest.mark.parametrize(
     ("tag", "inside", "outside"), [("OverlapHours", "239", "240"), ("RotateBeforeDays", "9", "10")]
 )
-def test_overlap_and_lead_must_be_shorter_than_the_validity(tag: str, inside: str, outside: str) -> None:
-    assert isinstance(judge(version(changes={"ValidityPeriodDays": "10", tag: inside})), Rotate | Skip)
+def test_overlap_and_lead_must_be_shorter_than_the_validity(
+    tag: str, inside: str, outside: str
+) -> None:
+    assert isinstance(
+        judge(version(changes={"ValidityPeriodDays": "10", tag: inside})), Rotate | Skip
+    )
     decision = judge(version(changes={"ValidityPeriodDays": "10", tag: outside}))
     assert isinstance(decision, Park)
     assert f"tag {tag} spans the whole ValidityPeriodDays" in decision.reason
@@ -84,7 +92,8 @@ def test_an_address_that_is_no_id_is_quoted_and_parked(address: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "address", [ACCOUNT.upper(), f"  {ACCOUNT}/ ", ACCOUNT.replace("resourcegroups", "resourceGroups")]
+    "address",
+    [ACCOUNT.upper(), f"  {ACCOUNT}/ ", ACCOUNT.replace("resourcegroups", "resourceGroups")],
 )
 def test_an_address_is_read_whatever_its_case_and_blanks(address: str) -> None:
     decision = judge(version(changes={"ProviderAddress": address}))
@@ -143,7 +152,13 @@ def test_what_is_to_be_retired_is_never_guessed(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["Someday 01:00-02:00 UTC", "Mon 25:00-26:00 UTC", "Mon 01:00-01:00 UTC", "Mon", "Mon 01:00-02:00 Mars/Base"],
+    [
+        "Someday 01:00-02:00 UTC",
+        "Mon 25:00-26:00 UTC",
+        "Mon 01:00-01:00 UTC",
+        "Mon",
+        "Mon 01:00-02:00 Mars/Base",
+    ],
 )
 def test_a_window_that_never_opens_is_parked(text: str) -> None:
     decision = judge(version(changes={"RotationWindow": text}))

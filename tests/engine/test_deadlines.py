@@ -81,7 +81,9 @@ def by_schedule(rig: Rig) -> SweepOrder:
     return SweepOrder(rig.vault.url, rig.clock.now(), rig.clock.now(), HOUR)
 
 
-async def test_a_sweep_of_a_huge_vault_goes_on_from_its_page_and_sees_every_secret_once(sent: Collected) -> None:
+async def test_a_sweep_of_a_huge_vault_goes_on_from_its_page_and_sees_every_secret_once(
+    sent: Collected,
+) -> None:
     rig = huge(Rig())
     service = replace(rig.service(slow(rig, 60)), sweep_seconds=90)
     assert await to_the_end(rig, service, by_schedule(rig)) == 3
@@ -99,7 +101,10 @@ async def test_its_audits_are_those_of_the_first_part(sent: Collected) -> None:
     service = replace(rig.service(slow(rig, 60)), sweep_seconds=30)
     await service.sweep_vault(first.to_json())
     (following,) = orders(rig)
-    assert (following["since"], following["until"]) == (first.since.isoformat(), first.until.isoformat())
+    assert (following["since"], following["until"]) == (
+        first.since.isoformat(),
+        first.until.isoformat(),
+    )
     assert following["so_far"]["seen"] == PAGE
     assert len(json.dumps(following)) < 5000
 
@@ -109,7 +114,9 @@ async def test_only_the_last_part_is_recorded_as_the_sweeps_end() -> None:
     service = replace(rig.service(slow(rig, 60)), sweep_seconds=30)
     await service.sweep_vault(by_schedule(rig).to_json())
     assert not [blob for blob in records(rig) if blob["swept"]]
-    await to_the_end(rig, service, SweepOrder.from_json(json.dumps(orders(rig)[0]), rig.clock.now()))
+    await to_the_end(
+        rig, service, SweepOrder.from_json(json.dumps(orders(rig)[0]), rig.clock.now())
+    )
     assert [blob["swept"] for blob in records(rig)] == [True]
 
 
@@ -140,7 +147,9 @@ async def test_a_page_token_of_another_vault_is_followed_nowhere() -> None:
 async def test_an_incident_in_a_huge_vault_goes_on_from_its_page() -> None:
     rig = huge(Rig())
     rig.clock.advance(60)
-    incident = Incident(rig.clock.now().replace(microsecond=0), requested_by="ada", reason="a drill")
+    incident = Incident(
+        rig.clock.now().replace(microsecond=0), requested_by="ada", reason="a drill"
+    )
     service = replace(rig.service(slow(rig, 60)), sweep_seconds=90)
     assert await to_the_end(rig, service, SweepOrder.for_incident(rig.vault.url, incident)) == 3
     messages = rig.messages("rotations")
@@ -159,7 +168,9 @@ def test_the_pace_goes_on_where_the_earlier_part_ended() -> None:
     assert rest == [max((delay or 0) - 10, 0) for delay in delays[700:]]
 
 
-async def test_a_rotation_that_takes_too_long_is_a_try_that_comes_back(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_rotation_that_takes_too_long_is_a_try_that_comes_back(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     async def hangs(request: Request, call: Call) -> Response:
         if request.path.endswith("/regenerateKey"):
             await asyncio.Event().wait()
@@ -167,7 +178,10 @@ async def test_a_rotation_that_takes_too_long_is_a_try_that_comes_back(caplog: p
 
     rig = scene()
     service = replace(rig.service(hangs), rotation_seconds=0.2)
-    with caplog.at_level(logging.WARNING, "rekey"), pytest.raises(TransientError, match="did not come to its end"):
+    with (
+        caplog.at_level(logging.WARNING, "rekey"),
+        pytest.raises(TransientError, match="did not come to its end"),
+    ):
         await service.rotate(rig.item(NAME).to_json(), 1)
     assert f"try 1 of {MAX_TRIES}" in caplog.text
     await rig.service().rotate(rig.item(NAME).to_json(), 2)
@@ -195,7 +209,9 @@ async def test_what_is_bounded_passes_everything_else_on() -> None:
 
 
 @pytest.mark.parametrize("tries", [1, MAX_TRIES])
-async def test_a_message_whose_last_try_fails_is_counted_before_the_host_moves_it(tries: int, sent: Collected) -> None:
+async def test_a_message_whose_last_try_fails_is_counted_before_the_host_moves_it(
+    tries: int, sent: Collected
+) -> None:
     with pytest.raises(Exception, match="not JSON"):
         await Rig().service().on_event("nonsense", tries)
     with pytest.raises(Exception, match="the message is not"):

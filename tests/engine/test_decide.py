@@ -58,7 +58,8 @@ def test_expiry_decides_at_its_thresholds_whoever_asks(
 
 
 @pytest.mark.parametrize(
-    ("age", "expected"), [(90 * DAY - SECOND, Skip), (90 * DAY, Rotate), (90 * DAY + SECOND, Rotate)]
+    ("age", "expected"),
+    [(90 * DAY - SECOND, Skip), (90 * DAY, Rotate), (90 * DAY + SECOND, Rotate)],
 )
 def test_a_version_older_than_its_validity_is_due_although_it_expires_far_away(
     age: timedelta, expected: type[Decision]
@@ -68,19 +69,30 @@ def test_a_version_older_than_its_validity_is_due_although_it_expires_far_away(
 
 @pytest.mark.parametrize(
     ("days", "left", "expected"),
-    [("7", 7 * DAY, Rotate), ("7", 7 * DAY + SECOND, Skip), (" 60 ", 60 * DAY, Rotate), ("60", 61 * DAY, Skip)],
+    [
+        ("7", 7 * DAY, Rotate),
+        ("7", 7 * DAY + SECOND, Skip),
+        (" 60 ", 60 * DAY, Rotate),
+        ("60", 61 * DAY, Skip),
+    ],
 )
-def test_the_tag_rotate_before_days_moves_the_threshold(days: str, left: timedelta, expected: type[Decision]) -> None:
+def test_the_tag_rotate_before_days_moves_the_threshold(
+    days: str, left: timedelta, expected: type[Decision]
+) -> None:
     assert isinstance(judge(version(left=left, changes={"RotateBeforeDays": days})), expected)
 
 
 @pytest.mark.parametrize(("left", "expected"), [(5 * DAY, Rotate), (5 * DAY + SECOND, Skip)])
-def test_the_default_lead_is_at_most_half_of_a_short_validity(left: timedelta, expected: type[Decision]) -> None:
+def test_the_default_lead_is_at_most_half_of_a_short_validity(
+    left: timedelta, expected: type[Decision]
+) -> None:
     assert isinstance(judge(version(left=left, changes={"ValidityPeriodDays": "10"})), expected)
 
 
 @pytest.mark.parametrize("trigger", TRIGGERS)
-@pytest.mark.parametrize(("until", "expected"), [(SECOND, Wait), (timedelta(0), Retire), (-SECOND, Retire)])
+@pytest.mark.parametrize(
+    ("until", "expected"), [(SECOND, Wait), (timedelta(0), Retire), (-SECOND, Retire)]
+)
 def test_an_overlap_ends_at_its_second_and_is_ended_before_the_next_rotation(
     until: timedelta, expected: type[Decision], trigger: str
 ) -> None:
@@ -109,7 +121,9 @@ def test_a_forced_rotation_is_done_when_nothing_is_inside_its_overlap() -> None:
 
 
 def test_a_forced_rotation_waits_inside_the_overlap() -> None:
-    decision = judge(version(left=FAR, changes=pending(HOUR)), item(version=V1, trigger="manual", force=True))
+    decision = judge(
+        version(left=FAR, changes=pending(HOUR)), item(version=V1, trigger="manual", force=True)
+    )
     assert isinstance(decision, Wait)
     assert decision.until == NOW + HOUR
 
@@ -121,7 +135,10 @@ def test_a_compromised_credential_is_rotated_at_once_and_gets_no_overlap() -> No
 
 
 def test_inside_an_overlap_a_compromise_first_cuts_off_the_older_credential() -> None:
-    decision = judge(version(left=FAR, changes=pending(HOUR)), item(version=V1, trigger="manual", compromised=True))
+    decision = judge(
+        version(left=FAR, changes=pending(HOUR)),
+        item(version=V1, trigger="manual", compromised=True),
+    )
     assert isinstance(decision, Retire)
     assert decision.pending.credential_id == "key2"
 
@@ -170,7 +187,9 @@ def test_a_disabled_or_unmanaged_secret_is_left_alone_whatever_is_asked(
 
 
 def test_a_replica_is_not_rotated_by_itself() -> None:
-    decision = judge(version(changes={"ProviderAddress": None, "ReplicaOf": f"{VAULT}/secrets/primary"}))
+    decision = judge(
+        version(changes={"ProviderAddress": None, "ReplicaOf": f"{VAULT}/secrets/primary"})
+    )
     assert isinstance(decision, Skip)
     assert "primary" in decision.reason
 
@@ -181,18 +200,26 @@ def test_a_request_for_a_version_that_rekey_replaced_proves_what_is_current(forc
     assert isinstance(judge(current, item(version=V1, force=force)), Confirm)
 
 
-def test_a_request_for_a_version_that_somebody_else_replaced_is_skipped_even_if_what_is_current_is_due() -> None:
+def test_a_request_for_a_version_that_somebody_else_replaced_is_skipped_even_if_what_is_current_is_due() -> (
+    None
+):
     assert isinstance(judge(version(version=V2), item(version=V1)), Skip)
     twice = version(version=V3, changes={OPERATION: operation_id(REF, V2)})
     assert isinstance(judge(twice, item(version=V1, force=True)), Skip)
 
 
-def test_a_compromise_of_a_version_that_was_replaced_meanwhile_still_cuts_its_credential_off() -> None:
+def test_a_compromise_of_a_version_that_was_replaced_meanwhile_still_cuts_its_credential_off() -> (
+    None
+):
     """The operator was told that it is queued; that an event was faster must not leave the credential alive."""
     overtaken = version(
         version=V2,
         left=FAR,
-        changes={"CredentialId": "key2", OPERATION: operation_id(REF, V1), **pending(HOUR, "key1", V1)},
+        changes={
+            "CredentialId": "key2",
+            OPERATION: operation_id(REF, V1),
+            **pending(HOUR, "key1", V1),
+        },
     )
     decision = judge(overtaken, item(version=V1, trigger="manual", compromised=True))
     assert isinstance(decision, Retire)
@@ -201,12 +228,18 @@ def test_a_compromise_of_a_version_that_was_replaced_meanwhile_still_cuts_its_cr
 
 def test_a_listing_tells_no_version_and_the_decision_does_without() -> None:
     assert isinstance(judge(version(version=None), item(version=None, trigger="sweep")), Rotate)
-    assert isinstance(judge(version(version=None, left=FAR), item(version=None, trigger="sweep")), Skip)
+    assert isinstance(
+        judge(version(version=None, left=FAR), item(version=None, trigger="sweep")), Skip
+    )
 
 
-@pytest.mark.parametrize(("ago", "expected"), [(DAY - SECOND, Skip), (DAY, Rotate), (DAY + SECOND, Rotate)])
+@pytest.mark.parametrize(
+    ("ago", "expected"), [(DAY - SECOND, Skip), (DAY, Rotate), (DAY + SECOND, Rotate)]
+)
 @pytest.mark.parametrize("trigger", ["event", "sweep"])
-def test_a_parked_secret_rests_for_a_day(ago: timedelta, expected: type[Decision], trigger: str) -> None:
+def test_a_parked_secret_rests_for_a_day(
+    ago: timedelta, expected: type[Decision], trigger: str
+) -> None:
     assert isinstance(judge(rested(ago), item(version=V1, trigger=trigger)), expected)
 
 
@@ -235,12 +268,16 @@ def rested(ago: timedelta) -> SecretVersion:
 def test_a_mark_that_says_compromised_cuts_nothing_off_by_itself(ago: timedelta) -> None:
     """Whoever may tag a secret can write it: an incident stands in the record of the source."""
     marked = parked(version(left=FAR), "no role", NOW - ago, compromised=True)
-    assert isinstance(judge(version(left=FAR, changes=marked), item(version=V1, trigger="sweep")), Skip)
+    assert isinstance(
+        judge(version(left=FAR, changes=marked), item(version=V1, trigger="sweep")), Skip
+    )
 
 
 def test_an_incident_does_not_rest() -> None:
     marked = parked(version(left=FAR), "no role", NOW - SECOND, compromised=True)
-    decision = judge(version(left=FAR, changes=marked), item(version=V1, trigger="sweep", compromised=True))
+    decision = judge(
+        version(left=FAR, changes=marked), item(version=V1, trigger="sweep", compromised=True)
+    )
     assert isinstance(decision, Rotate)
     assert decision.at_once
 
@@ -282,7 +319,9 @@ def test_tags_of_rekey_that_are_there_already_take_no_further_room() -> None:
         ("00000000-0000-0000-0000-000000000001", False),
     ],
 )
-def test_a_scope_covers_what_lies_inside_it_and_no_neighbour_whose_name_begins_alike(scope: str, allowed: bool) -> None:
+def test_a_scope_covers_what_lies_inside_it_and_no_neighbour_whose_name_begins_alike(
+    scope: str, allowed: bool
+) -> None:
     decision = judge(version(), policy=Policy({VAULT: (scope,)}))
     assert isinstance(decision, Rotate if allowed else Park)
     if isinstance(decision, Park):
@@ -292,7 +331,9 @@ def test_a_scope_covers_what_lies_inside_it_and_no_neighbour_whose_name_begins_a
 
 
 def test_a_scope_of_another_vault_gives_no_right() -> None:
-    policy = Policy({VAULT: ("/subscriptions/somewhere-else",), "https://test.vault.azure.net": (GROUP,)})
+    policy = Policy(
+        {VAULT: ("/subscriptions/somewhere-else",), "https://test.vault.azure.net": (GROUP,)}
+    )
     assert isinstance(judge(version(), policy=policy), Park)
 
 
@@ -316,7 +357,9 @@ def test_a_pending_retirement_of_the_credential_in_use_is_parked() -> None:
         ("Mon 09:01-10:00 UTC", True, Rotate),
     ],
 )
-def test_a_rotation_waits_for_its_window_unless_forced(window: str, force: bool, expected: type[Decision]) -> None:
+def test_a_rotation_waits_for_its_window_unless_forced(
+    window: str, force: bool, expected: type[Decision]
+) -> None:
     secret = version(changes={"RotationWindow": window})
     assert isinstance(judge(secret, item(version=V1, trigger="manual", force=force)), expected)
 
@@ -332,7 +375,9 @@ def test_a_default_policy_allows_nothing() -> None:
     assert POLICY.manages(VAULT)
 
 
-@pytest.mark.parametrize("decided", [version(left=FAR), version(enabled=False), version(changes=pending(HOUR))])
+@pytest.mark.parametrize(
+    "decided", [version(left=FAR), version(enabled=False), version(changes=pending(HOUR))]
+)
 def test_what_is_not_done_says_what_would_help(decided: SecretVersion) -> None:
     decision = judge(decided)
     assert isinstance(decision, Skip | Wait)
@@ -340,13 +385,19 @@ def test_what_is_not_done_says_what_would_help(decided: SecretVersion) -> None:
 
 
 @pytest.mark.parametrize(("left", "expected"), [(2 * DAY, Rotate), (2 * DAY + SECOND, Skip)])
-def test_a_life_that_the_source_cut_short_is_used_up_by_half(left: timedelta, expected: type[Decision]) -> None:
+def test_a_life_that_the_source_cut_short_is_used_up_by_half(
+    left: timedelta, expected: type[Decision]
+) -> None:
     """Rekey asked for 90 days and got four: with the usual lead of 30 the version would be due at its birth."""
     secret = version(left=left, age=4 * DAY - left, changes={OPERATION: operation_id(REF, V3)})
     assert isinstance(judge(secret), expected)
 
 
 def test_an_audit_proves_a_secret_that_is_not_due_and_rotates_one_that_is() -> None:
-    assert isinstance(judge(version(left=FAR), item(version=V1, action="audit", trigger="sweep")), Confirm)
+    assert isinstance(
+        judge(version(left=FAR), item(version=V1, action="audit", trigger="sweep")), Confirm
+    )
     assert isinstance(judge(version(), item(version=V1, action="audit", trigger="sweep")), Rotate)
-    assert isinstance(judge(version(version=V2), item(version=V1, action="audit", trigger="sweep")), Skip)
+    assert isinstance(
+        judge(version(version=V2), item(version=V1, action="audit", trigger="sweep")), Skip
+    )

@@ -35,7 +35,11 @@ def data(**changes: Any) -> dict[str, Any]:
         "NBF": None,
         "EXP": 1793610000,
     }
-    return {key: value for key, value in {**usual, **changes}.items() if key not in changes or value is not None}
+    return {
+        key: value
+        for key, value in {**usual, **changes}.items()
+        if key not in changes or value is not None
+    }
 
 
 def grid(**changes: Any) -> dict[str, Any]:
@@ -125,7 +129,12 @@ def test_a_version_that_is_none_counts_for_nothing(version: object) -> None:
 
 
 def test_the_documented_types_ask_for_a_rotation_whatever_their_case() -> None:
-    for kind in (NEAR_EXPIRY, NEAR_EXPIRY.upper(), "Microsoft.KeyVault.SecretExpired", f" {NEAR_EXPIRY} "):
+    for kind in (
+        NEAR_EXPIRY,
+        NEAR_EXPIRY.upper(),
+        "Microsoft.KeyVault.SecretExpired",
+        f" {NEAR_EXPIRY} ",
+    ):
         assert parse(grid(eventType=kind)) is not None
         assert parse(cloud(type=kind)) is not None
 
@@ -163,7 +172,10 @@ def test_every_other_type_is_acknowledged_whatever_it_carries(kind: object) -> N
         (grid(data=data(Id=URL.replace("https", "http"))), "is not the URL of a secret"),
         (grid(data=data(Id=URL.replace("secrets", "keys"))), "is not the URL of a secret"),
         (grid(data=data(Id="https://[sample-kv/secrets/newsecret")), "is not the URL of a secret"),
-        (grid(data=data(Id="https://sample-kv.vault.azure.net/secrets/new_secret")), "is not the URL of a secret"),
+        (
+            grid(data=data(Id="https://sample-kv.vault.azure.net/secrets/new_secret")),
+            "is not the URL of a secret",
+        ),
         (grid(data=data(Id="https:///secrets/newsecret")), "is not the URL of a secret"),
     ],
 )
@@ -173,7 +185,19 @@ def test_a_malformed_event_is_named_by_its_id(event: object, said: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "nonsense", "[]", "7", "null", '"text"', "{", b"\xff\xfe", "[" * 100_000, json.dumps([grid()])]
+    "text",
+    [
+        "",
+        "nonsense",
+        "[]",
+        "7",
+        "null",
+        '"text"',
+        "{",
+        b"\xff\xfe",
+        "[" * 100_000,
+        json.dumps([grid()]),
+    ],
 )
 def test_what_is_not_one_json_object_is_refused(text: str | bytes) -> None:
     with pytest.raises(NeedsHuman, match="vault-events"):
@@ -196,7 +220,9 @@ json_values = st.recursive(
     lambda children: (
         st.lists(children, max_size=3)
         | st.dictionaries(
-            st.sampled_from(["id", "Id", "eventType", "type", "data", "Version", " Id", "ObjectName "])
+            st.sampled_from(
+                ["id", "Id", "eventType", "type", "data", "Version", " Id", "ObjectName "]
+            )
             | st.text(max_size=6),
             children,
             max_size=4,
@@ -204,7 +230,11 @@ json_values = st.recursive(
     ),
     max_leaves=12,
 )
-events = st.builds(lambda envelope, found: {**envelope, "data": found}, st.sampled_from([grid(), cloud()]), json_values)
+events = st.builds(
+    lambda envelope, found: {**envelope, "data": found},
+    st.sampled_from([grid(), cloud()]),
+    json_values,
+)
 
 
 @given(json_values | events)
@@ -231,7 +261,9 @@ def decoded(event: dict[str, Any]) -> func.EventGridEvent | func.CloudEvent:
 
 
 @pytest.mark.parametrize("event", [grid(), cloud()], ids=["Event Grid", "CloudEvents"])
-def test_an_event_that_the_worker_has_decoded_is_read_whatever_its_envelope(event: dict[str, Any]) -> None:
+def test_an_event_that_the_worker_has_decoded_is_read_whatever_its_envelope(
+    event: dict[str, Any],
+) -> None:
     assert parse_event(to_json(decoded(event))) == EXPECTED
 
 
@@ -254,9 +286,15 @@ async def test_what_is_no_event_of_key_vaults_is_logged_before_it_is_acknowledge
     assert not rig.messages("rotations")
 
 
-async def test_an_event_of_key_vaults_that_asks_for_nothing_is_no_warning(caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_event_of_key_vaults_that_asks_for_nothing_is_no_warning(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     with caplog.at_level(logging.INFO, "rekey"):
-        await Rig().service().on_event(json.dumps(cloud(type="Microsoft.KeyVault.SecretNewVersionCreated")))
+        await (
+            Rig()
+            .service()
+            .on_event(json.dumps(cloud(type="Microsoft.KeyVault.SecretNewVersionCreated")))
+        )
     assert [record.levelno for record in caplog.records] == [logging.INFO]
 
 
@@ -266,11 +304,15 @@ async def test_an_event_that_cannot_be_read_is_logged_under_rekey_before_it_is_r
 ) -> None:
     with caplog.at_level(logging.INFO, "rekey"), pytest.raises(NeedsHuman):
         await Rig().service().on_event(text)
-    assert [(record.name, record.levelno) for record in caplog.records] == [("rekey", logging.ERROR)]
+    assert [(record.name, record.levelno) for record in caplog.records] == [
+        ("rekey", logging.ERROR)
+    ]
 
 
 def test_an_events_own_text_is_shown_without_line_breaks_and_not_at_length() -> None:
-    found = parse_event(json.dumps(grid(id="a\nb" + "x" * 5000, eventType="\u001b[31m" + "y" * 5000)))
+    found = parse_event(
+        json.dumps(grid(id="a\nb" + "x" * 5000, eventType="\u001b[31m" + "y" * 5000))
+    )
     assert isinstance(found, OtherEvent)
     assert (found.event_id + found.kind).isprintable()
     assert len(found.event_id) == len(found.kind) == 100

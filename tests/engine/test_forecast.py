@@ -25,7 +25,9 @@ SHORT = {"ValidityPeriodDays": "45", "RotateBeforeDays": "20"}
 NAMES = ("early", "late", "short")
 
 
-def ahead(secret: SecretVersion, days: float = 59, under: Policy = POLICY) -> list[tuple[str, float]]:
+def ahead(
+    secret: SecretVersion, days: float = 59, under: Policy = POLICY
+) -> list[tuple[str, float]]:
     """Return what is foreseen, and in how many days."""
     found = forecast(secret, under, KINDS, NOW, NOW + days * DAY)
     return [(each.what, (each.at - NOW) / DAY) for each in found]
@@ -41,8 +43,14 @@ def ahead(secret: SecretVersion, days: float = 59, under: Policy = POLICY) -> li
         (version(left=-1 * DAY), [("rotate", 0), ("retire", 7)]),
         (version(left=None), [("rotate", 0), ("retire", 7)]),
         (version(left=80 * DAY, age=85 * DAY), [("rotate", 5), ("retire", 12)]),
-        (version(left=80 * DAY, changes=pending(3 * DAY)), [("retire", 3), ("rotate", 50), ("retire", 57)]),
-        (version(left=10 * DAY, changes=pending(3 * DAY)), [("retire", 3), ("rotate", 3), ("retire", 10)]),
+        (
+            version(left=80 * DAY, changes=pending(3 * DAY)),
+            [("retire", 3), ("rotate", 50), ("retire", 57)],
+        ),
+        (
+            version(left=10 * DAY, changes=pending(3 * DAY)),
+            [("retire", 3), ("rotate", 3), ("retire", 10)],
+        ),
         (
             version(left=2 * DAY, changes=pending(3 * DAY)),
             [("expire", 2), ("retire", 3), ("rotate", 3), ("retire", 10)],
@@ -105,7 +113,9 @@ def test_the_policy_document_is_left_out_and_its_settings_count() -> None:
 
 def test_a_single_slot_has_nothing_to_retire() -> None:
     address = f"{GROUP}/providers/microsoft.sql/servers/orders"
-    secret = version(left=10 * DAY, changes={"ProviderAddress": address, "CredentialId": "sqladmin"})
+    secret = version(
+        left=10 * DAY, changes={"ProviderAddress": address, "CredentialId": "sqladmin"}
+    )
     kinds = {**KINDS, SqlAdminPassword.kind: SqlAdminPassword}
     found = list(forecast(secret, POLICY, kinds, NOW, NOW + 70 * DAY))
     assert [(each.what, (each.at - NOW) / DAY) for each in found] == [("rotate", 0), ("rotate", 60)]
@@ -120,7 +130,10 @@ def test_a_replica_expires_only_where_its_primary_is_not_rotated_in_time() -> No
     tags = {"ProviderAddress": None, "ReplicaOf": f"{VAULT}/secrets/APP-KEY/"}
     replica = replace(version(left=10 * DAY, changes=tags), ref=SecretRef(VAULT, "copy"))
     assert foreseen(replica) == [("expire", "copy")]
-    assert foreseen(replica, version(left=35 * DAY)) == [("rotate", "app-key"), ("retire", "app-key")]
+    assert foreseen(replica, version(left=35 * DAY)) == [
+        ("rotate", "app-key"),
+        ("retire", "app-key"),
+    ]
     assert ("expire", "copy") in foreseen(replica, version(left=45 * DAY))
 
 
@@ -156,14 +169,20 @@ def test_whatever_the_tags_it_comes_to_an_end_in_order_and_retires_before_it_rot
 async def test_what_is_foreseen_comes_to_pass() -> None:
     """Half a year of daily sweeps does on each day what was foreseen for it at the beginning."""
     rig = Rig()
-    for name, left, tags in zip(NAMES, (40, 85, 20), ({}, {"OverlapHours": "48"}, SHORT), strict=True):
+    for name, left, tags in zip(
+        NAMES, (40, 85, 20), ({}, {"OverlapHours": "48"}, SHORT), strict=True
+    ):
         rig.secret(name, rig.account(f"{name}data"), days_left=left, tags=tags)
     now, service = rig.clock.now(), rig.service()
     listed = [one async for one in service.engine.vaults.list(rig.vault.url)]
     expected = plan(listed, service.engine.policy, service.engine.kinds, now, now + 180 * DAY)
-    # A superseded credential goes with the first sweep after its overlap, which is rounded up to the next second.
+    # A superseded credential goes with the first sweep after its overlap, which is rounded up to
+    # the next second.
     late = {"rotate": 0, "retire": 1}
-    told = [((each.at - now) // DAY + late[each.what], each.what, each.secret.ref.name) for each in expected]
+    told = [
+        ((each.at - now) // DAY + late[each.what], each.what, each.secret.ref.name)
+        for each in expected
+    ]
     assert await days(rig, 180) == sorted(each for each in told if each[0] <= 180)
     assert len(told) > 15
 

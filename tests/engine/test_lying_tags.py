@@ -45,19 +45,25 @@ async def test_truthful_tags_keep_the_version_before_alive_through_its_overlap()
     assert accepted(rig, current)
 
 
-async def test_a_credential_id_that_was_edited_by_hand_does_not_get_the_live_key_regenerated() -> None:
+async def test_a_credential_id_that_was_edited_by_hand_does_not_get_the_live_key_regenerated() -> (
+    None
+):
     rig, current = await settled()
     edited = rig.vault.amend(current, tags={**(current.tags or {}), "CredentialId": "key1"})
     await work(rig, trigger="manual", force=True)
     assert accepted(rig, edited)
 
 
-async def test_a_version_by_hand_that_copied_the_tags_does_not_get_its_live_key_regenerated() -> None:
+async def test_a_version_by_hand_that_copied_the_tags_does_not_get_its_live_key_regenerated() -> (
+    None
+):
     """Terraform with `ignore_changes = [tags]` writes a new value under the tags that it saw last."""
     rig, current = await settled()
     rig.clock.advance(60)
     account = rig.world.accounts["appdata"]
-    copied = rig.vault.put(NAME, account.keys["key1"].value, tags=current.tags, content_type="text/plain")
+    copied = rig.vault.put(
+        NAME, account.keys["key1"].value, tags=current.tags, content_type="text/plain"
+    )
     await work(rig, trigger="manual", force=True)
     assert accepted(rig, copied)
 
@@ -73,7 +79,9 @@ async def test_a_lying_tag_on_a_version_that_rekey_did_not_write_is_seen_through
 async def test_a_retirement_that_only_a_tag_names_is_not_believed() -> None:
     rig, current = await settled()
     lie = f"2026-01-01T00:00:00Z {'a' * 32} key2"
-    rig.vault.amend(current, tags={**(current.tags or {}), "CredentialId": "key1", "RekeyRetire": lie})
+    rig.vault.amend(
+        current, tags={**(current.tags or {}), "CredentialId": "key1", "RekeyRetire": lie}
+    )
     await work(rig, action="retire")
     assert accepted(rig, current)
     assert "RekeyReason" not in (rig.latest(NAME).tags or {})
@@ -89,7 +97,9 @@ async def test_a_retirement_that_names_the_current_version_never_disables_it() -
 
 
 @pytest.mark.parametrize("named", ["", "A" * 32, "../other"])
-async def test_a_retirement_that_names_no_version_disables_nothing_and_the_next_audit_removes_it(named: str) -> None:
+async def test_a_retirement_that_names_no_version_disables_nothing_and_the_next_audit_removes_it(
+    named: str,
+) -> None:
     rig, current = await settled()
     lie = f"2026-01-01T00:00:00Z {named or current.version.upper()} key1"
     rig.vault.amend(current, tags={**(current.tags or {}), "RekeyRetire": lie})

@@ -22,7 +22,13 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 def manual(left: float | None, age: float, **changes: str | None) -> SecretVersion:
     """Return a secret that only a person rotates, with so many days left and behind it."""
-    tags = {"Manual": "true", "ProviderAddress": None, "ValidityPeriodDays": None, "CredentialId": None, **changes}
+    tags = {
+        "Manual": "true",
+        "ProviderAddress": None,
+        "ValidityPeriodDays": None,
+        "CredentialId": None,
+        **changes,
+    }
     return version(left=None if left is None else left * DAY, age=age * DAY, changes=tags)
 
 
@@ -37,11 +43,15 @@ def reminders(secret: SecretVersion, days: int, step: timedelta = HOUR) -> list[
 
 
 @pytest.mark.parametrize("step", [HOUR, 6 * HOUR, DAY])
-def test_an_owner_is_reminded_when_due_every_week_and_daily_in_the_last_week_and_after(step: timedelta) -> None:
+def test_an_owner_is_reminded_when_due_every_week_and_daily_in_the_last_week_and_after(
+    step: timedelta,
+) -> None:
     secret = manual(left=40, age=325)
     found = reminders(secret, 45, step)
     assert [round(day) for day, _ in found] == [10, 17, 24, 31, *range(33, 46)]
-    assert [text.partition(":")[0].partition(" ")[0] for _, text in found] == ["due"] * 11 + ["overdue"] * 6
+    assert [text.partition(":")[0].partition(" ")[0] for _, text in found] == ["due"] * 11 + [
+        "overdue"
+    ] * 6
 
 
 def test_without_an_expiry_the_reminder_comes_every_week() -> None:
@@ -86,7 +96,9 @@ def test_the_message_about_an_outcome_says_why_and_the_way_out_and_no_more_than_
     assert told.action == "tell"
     assert told.news == "parked"
     assert len(told.reason) == notices.MOST_TEXT
-    shown = notices.notice(replace(told, reason="why. Fix: mend it"), version(changes={"Owner": "shop"}))
+    shown = notices.notice(
+        replace(told, reason="why. Fix: mend it"), version(changes={"Owner": "shop"})
+    )
     assert shown.title == "app-key cannot be rotated: a person is needed"
     assert dict(shown.facts) == {
         "Why": "why. Fix: mend it",
@@ -98,22 +110,28 @@ def test_the_message_about_an_outcome_says_why_and_the_way_out_and_no_more_than_
 
 
 def test_who_asked_is_not_told() -> None:
-    outcome = Outcome(item(version=V1, requested_by="ada@example.com", reason="private"), "rotated", "forced")
+    outcome = Outcome(
+        item(version=V1, requested_by="ada@example.com", reason="private"), "rotated", "forced"
+    )
     told = notices.of(outcome)
     assert "ada" not in told.to_json()
     assert "private" not in told.to_json()
 
 
-def test_what_an_errand_comes_to_starts_no_errand_of_its_own_but_the_news_of_a_failed_refresh() -> None:
+def test_what_an_errand_comes_to_starts_no_errand_of_its_own_but_the_news_of_a_failed_refresh() -> (
+    None
+):
     ends = {*GIVEN_UP.values(), "refreshed", "told"}
-    assert set(ERRANDS) == set(GIVEN_UP) == {each for each in get_args(Action) if item(action=each).is_errand}
+    assert (
+        set(ERRANDS)
+        == set(GIVEN_UP)
+        == {each for each in get_args(Action) if item(action=each).is_errand}
+    )
     assert not ends & TO_REFRESH
     assert ends & set(notices.TITLES) == {"unrefreshed"}
 
 
 def test_webhooks_are_those_of_the_owner_and_those_for_everybody() -> None:
-    text = (
-        "notifications:\n  - {kind: teams, webhookSecret: all}\n  - {owner: shop, kind: slack, webhookSecret: shop}\n"
-    )
+    text = "notifications:\n  - {kind: teams, webhookSecret: all}\n  - {owner: shop, kind: slack, webhookSecret: shop}\n"
     assert [each.secret for each in policy(text).webhooks("shop")] == ["all", "shop"]
     assert [each.secret for each in policy(text).webhooks(None)] == ["all"]

@@ -34,7 +34,9 @@ async def rotate(rig: SqlProduct, name: str) -> str:
     return rig.tags(name).get("RekeyReason", "")
 
 
-async def test_a_secret_that_is_refused_the_second_login_does_not_keep_the_first_that_nobody_had() -> None:
+async def test_a_secret_that_is_refused_the_second_login_does_not_keep_the_first_that_nobody_had() -> (
+    None
+):
     rig = SqlProduct()
     KINDS["two logins"].setup(rig)
     put(rig, "app_b")

@@ -25,7 +25,9 @@ def most_within(starts: Sequence[float], seconds: float) -> int:
     """Return how many starts fall into the fullest window of this length."""
     ordered = sorted(starts)
     # Times are sums of binary fractions: a start right at a window's end belongs to the next one.
-    return max(bisect_left(ordered, at + seconds - 1e-6) - first for first, at in enumerate(ordered))
+    return max(
+        bisect_left(ordered, at + seconds - 1e-6) - first for first, at in enumerate(ordered)
+    )
 
 
 def swept(

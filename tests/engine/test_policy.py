@@ -19,14 +19,27 @@ from engine.model.policy import Policy
 from engine.model.policy_document import Document, Match, Rule, Webhook
 from engine.model.tags import MAX_TAGS, OURS, fingerprint, parked, rests_until
 from engine.secret import SecretRef, SecretVersion, Sensitive
-from tests.engine.builders import ACCOUNT, GROUP, NOW, POLICY, REF, VAULT, item, judge, pending, version
+from tests.engine.builders import (
+    ACCOUNT,
+    GROUP,
+    NOW,
+    POLICY,
+    REF,
+    VAULT,
+    item,
+    judge,
+    pending,
+    version,
+)
 from tests.policies import ALL, OWN, document, policy
 
 DAY = timedelta(days=1)
-RULE = (
-    f"rules: [{{match: {{vault: '{VAULT}', secret: app-key}}, providerAddress: {ACCOUNT}, validityPeriodDays: 60}}]\n"
-)
-BARE: Mapping[str, str | None] = {"ProviderAddress": None, "CredentialId": None, "ValidityPeriodDays": None}
+RULE = f"rules: [{{match: {{vault: '{VAULT}', secret: app-key}}, providerAddress: {ACCOUNT}, validityPeriodDays: 60}}]\n"
+BARE: Mapping[str, str | None] = {
+    "ProviderAddress": None,
+    "CredentialId": None,
+    "ValidityPeriodDays": None,
+}
 """No tag of the owner's."""
 
 
@@ -54,10 +67,26 @@ DEFAULT, MINE = "defaults: {owner: default}\n", "tagsMayOverride: [owner]\n"
         (DEFAULT + MINE + "rules: [{match: {secret: 'app-*'}, owner: rule}]", "mine", "mine"),
         (DEFAULT + "rules: [{match: {secret: APP-KEY}, owner: rule}]", None, "rule"),
         (DEFAULT + "rules: [{match: {secret: app}, owner: rule}]", None, "default"),
-        (DEFAULT + "rules: [{match: {secret: 'app-k*'}}, {match: {secret: '*'}, owner: rule}]", None, "default"),
-        ("rules: [{match: {secret: 'app-k*'}}, {match: {secret: '*'}, owner: rule}]", "mine", "mine"),
-        ("rules: [{match: {vault: 'https://OTHER.vault.azure.net/', secret: '*'}, owner: rule}]", None, None),
-        ("rules: [{match: {vault: 'https://PROD.vault.azure.net/', secret: '*'}, owner: rule}]", None, "rule"),
+        (
+            DEFAULT + "rules: [{match: {secret: 'app-k*'}}, {match: {secret: '*'}, owner: rule}]",
+            None,
+            "default",
+        ),
+        (
+            "rules: [{match: {secret: 'app-k*'}}, {match: {secret: '*'}, owner: rule}]",
+            "mine",
+            "mine",
+        ),
+        (
+            "rules: [{match: {vault: 'https://OTHER.vault.azure.net/', secret: '*'}, owner: rule}]",
+            None,
+            None,
+        ),
+        (
+            "rules: [{match: {vault: 'https://PROD.vault.azure.net/', secret: '*'}, owner: rule}]",
+            None,
+            "rule",
+        ),
     ],
 )
 def test_what_the_document_sets_counts_and_a_tag_only_where_it_lets_tags(
@@ -66,9 +95,21 @@ def test_what_the_document_sets_counts_and_a_tag_only_where_it_lets_tags(
     assert policy(text).applied(version(changes={"Owner": own})).tags.get("Owner") == expected
 
 
-settings = st.dictionaries(st.sampled_from(["Owner", "CredentialId", "RotateBeforeDays", "Manual"]), st.just("doc"))
+settings = st.dictionaries(
+    st.sampled_from(["Owner", "CredentialId", "RotateBeforeDays", "Manual"]), st.just("doc")
+)
 own_tags = st.dictionaries(
-    st.sampled_from(["Owner", "CredentialId", "RotateBeforeDays", "Manual", "RekeyRetire", "RekeyProof", "theirs"]),
+    st.sampled_from(
+        [
+            "Owner",
+            "CredentialId",
+            "RotateBeforeDays",
+            "Manual",
+            "RekeyRetire",
+            "RekeyProof",
+            "theirs",
+        ]
+    ),
     st.just("own"),
 )
 
@@ -77,8 +118,12 @@ own_tags = st.dictionaries(
 def test_every_tag_that_counts_has_one_of_two_origins_and_nothing_else_is_lost(
     defaults: dict[str, str], rule: dict[str, str], own: dict[str, str], may: frozenset[str]
 ) -> None:
-    found = Document(defaults=defaults, rules=(Rule(Match(None, "*"), rule),), may_override=may).tags_for(REF, own)
-    for tag in own.keys() - (defaults.keys() | rule.keys()) | (own.keys() & (may | OURS | {"CredentialId", "theirs"})):
+    found = Document(
+        defaults=defaults, rules=(Rule(Match(None, "*"), rule),), may_override=may
+    ).tags_for(REF, own)
+    for tag in own.keys() - (defaults.keys() | rule.keys()) | (
+        own.keys() & (may | OURS | {"CredentialId", "theirs"})
+    ):
         assert found[tag] == "own"
     for tag in rule.keys() - (may | {"CredentialId"}):
         assert found[tag] == "doc"
@@ -114,15 +159,24 @@ def test_the_credential_in_use_is_what_rekey_noted_and_not_the_rules_first_one()
 
 def test_what_the_policy_sets_takes_no_room_among_the_tags() -> None:
     full = {f"other{number}": "x" for number in range(MAX_TAGS - 3)}
-    assert isinstance(judge(version(changes={**BARE, **full}), policy=policy(DEFAULT + RULE)), Rotate)
+    assert isinstance(
+        judge(version(changes={**BARE, **full}), policy=policy(DEFAULT + RULE)), Rotate
+    )
     found = judge(version(changes={**BARE, **full, "one": "more"}), policy=policy(DEFAULT + RULE))
     assert isinstance(found, Park)
     assert "leave no room" in found.reason
 
 
-def test_default_spans_never_take_more_than_half_of_a_short_life_and_a_tag_cannot_stretch_them() -> None:
+def test_default_spans_never_take_more_than_half_of_a_short_life_and_a_tag_cannot_stretch_them() -> (
+    None
+):
     text = "defaults: {rotateBeforeDays: 40, overlapHours: 240}\n"
-    for validity, own, days, hours in ((90, None, 40, 240), (90, "1", 40, 240), (20, "1", 10, 240), (10, "1", 5, 120)):
+    for validity, own, days, hours in (
+        (90, None, 40, 240),
+        (90, "1", 40, 240),
+        (20, "1", 10, 240),
+        (10, "1", 5, 120),
+    ):
         tags = {"ValidityPeriodDays": str(validity), "RotateBeforeDays": own, "OverlapHours": own}
         found = judge(version(left=DAY, changes=tags), policy=policy(text))
         assert isinstance(found, Rotate)
@@ -138,11 +192,15 @@ def test_a_default_span_that_tags_may_override_is_the_tags() -> None:
 
 
 def test_a_document_narrows_what_a_vault_may_rotate_and_never_widens_it() -> None:
-    assert isinstance(judge(version(), policy=policy(f"vaults: {{'{VAULT}': {{scopes: [{ACCOUNT}]}}}}")), Rotate)
+    assert isinstance(
+        judge(version(), policy=policy(f"vaults: {{'{VAULT}': {{scopes: [{ACCOUNT}]}}}}")), Rotate
+    )
     found = judge(version(), policy=policy(f"vaults: {{'{VAULT}': {{scopes: []}}}}"))
     assert isinstance(found, Park)
     assert "policy document" in found.fix
-    wide = Policy({VAULT: (GROUP,)}).under(Document(scopes={VAULT: ("/subscriptions/x",), "https://x": ("/y",)}))
+    wide = Policy({VAULT: (GROUP,)}).under(
+        Document(scopes={VAULT: ("/subscriptions/x",), "https://x": ("/y",)})
+    )
     assert not wide.allows(VAULT, "/subscriptions/x")
     assert not wide.allows("https://x", "/y")
     assert not wide.manages("https://x")
@@ -154,7 +212,9 @@ def test_a_replica_that_only_the_policy_names_must_be_where_the_credential_may_g
     found = judge(version(), policy=policy(text))
     assert isinstance(found, Park)
     assert far in found.reason
-    assert isinstance(judge(version(changes={"Replicas": far}), policy=policy(text)), Rotate), "its owner named it, too"
+    assert isinstance(judge(version(changes={"Replicas": far}), policy=policy(text)), Rotate), (
+        "its owner named it, too"
+    )
     near = text.replace("other.", "prod.")
     assert isinstance(judge(version(), policy=policy(near)), Rotate)
 
@@ -164,7 +224,9 @@ MANUAL = "rules: [{match: {secret: 'app-*'}, manual: true}]\n"
 
 @pytest.mark.parametrize("changes", [{}, BARE])
 @pytest.mark.parametrize("force", [False, True])
-def test_what_only_a_person_can_rotate_is_left_alone(changes: dict[str, str | None], force: bool) -> None:
+def test_what_only_a_person_can_rotate_is_left_alone(
+    changes: dict[str, str | None], force: bool
+) -> None:
     found = judge(version(changes=changes), item(force=force), policy(MANUAL))
     assert isinstance(found, Skip)
     assert "a person" in found.reason
@@ -204,8 +266,12 @@ def test_the_day_on_which_a_person_should_rotate_is_known(
 @pytest.mark.parametrize(
     ("left", "state"), [(31 * DAY, "ok"), (30 * DAY, "due"), (DAY, "due"), (timedelta(), "overdue")]
 )
-def test_the_inventory_shows_how_a_secret_that_only_a_person_rotates_stands(left: timedelta, state: str) -> None:
-    found = entry(version(left=left, age=60 * DAY, changes=BARE), policy(MANUAL + DEFAULT), ALL, NOW)
+def test_the_inventory_shows_how_a_secret_that_only_a_person_rotates_stands(
+    left: timedelta, state: str
+) -> None:
+    found = entry(
+        version(left=left, age=60 * DAY, changes=BARE), policy(MANUAL + DEFAULT), ALL, NOW
+    )
     assert (found.state, found.reason) == (state, "only a person rotates it")
     assert bool(found.fix) == (state != "ok")
     assert found.due == NOW + left - 30 * DAY
@@ -214,8 +280,14 @@ def test_the_inventory_shows_how_a_secret_that_only_a_person_rotates_stands(left
 
 def test_the_inventory_follows_the_document() -> None:
     full = {f"other{number}": "x" for number in range(MAX_TAGS - 3)}
-    found = entry(version(left=30 * DAY, changes={**BARE, **full}), policy(DEFAULT + RULE), ALL, NOW)
-    assert (found.state, found.to_json()["source"], found.to_json()["owner"]) == ("due", ACCOUNT, "default")
+    found = entry(
+        version(left=30 * DAY, changes={**BARE, **full}), policy(DEFAULT + RULE), ALL, NOW
+    )
+    assert (found.state, found.to_json()["source"], found.to_json()["owner"]) == (
+        "due",
+        ACCOUNT,
+        "default",
+    )
     own = entry(replace(version(), ref=OWN), policy(""), ALL, NOW)
     assert own.state == "unmanaged"
 
@@ -228,9 +300,13 @@ def test_the_secret_that_holds_the_document_is_never_rotated() -> None:
 
 
 def test_a_parked_secret_is_tried_again_when_what_the_policy_says_about_it_has_changed() -> None:
-    before, after, other = (policy(DEFAULT + text) for text in ("", MANUAL, MANUAL.replace("app-*", "x")))
+    before, after, other = (
+        policy(DEFAULT + text) for text in ("", MANUAL, MANUAL.replace("app-*", "x"))
+    )
     secret = version()
-    marked: SecretVersion = replace(secret, tags=parked(secret, "why", NOW, seen=fingerprint(before.applied(secret))))
+    marked: SecretVersion = replace(
+        secret, tags=parked(secret, "why", NOW, seen=fingerprint(before.applied(secret)))
+    )
     assert rests_until(before.applied(marked), DAY) == NOW + DAY
     assert rests_until(other.applied(marked), DAY) == NOW + DAY
     assert rests_until(after.applied(marked), DAY) is None
@@ -253,7 +329,9 @@ def test_an_owner_is_told_where_it_asked_and_who_wants_everything_too() -> None:
 
 
 def test_every_entry_of_consumers_that_matches_counts_and_each_app_once() -> None:
-    sites = [f"/subscriptions/1/resourceGroups/g/providers/Microsoft.Web/sites/{name}" for name in "abc"]
+    sites = [
+        f"/subscriptions/1/resourceGroups/g/providers/Microsoft.Web/sites/{name}" for name in "abc"
+    ]
     text = (
         f"consumers: [{{match: {{secret: 'app-*'}}, resources: ['{sites[0]}', '{sites[1]}']}}, "
         f"{{match: {{secret: '*-key'}}, resources: ['{sites[1]}', '{sites[2]}']}}, "

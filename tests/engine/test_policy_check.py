@@ -107,7 +107,9 @@ PROBLEMS = {
         "rules[0].providerAddress: is outside the scopes",
     ),
     "one source for two secrets": (
-        "rules:\n" + one("app", providerAddress=ACCOUNT) + one("app2", providerAddress=ACCOUNT.upper()),
+        "rules:\n"
+        + one("app", providerAddress=ACCOUNT)
+        + one("app2", providerAddress=ACCOUNT.upper()),
         "rules[1].providerAddress: is what rules[0] rotates already",
     ),
     "a source for a pattern": (
@@ -127,7 +129,9 @@ PROBLEMS = {
         "rules[0].replicas[0]: is the secret itself",
     ),
     "a loop of replicas": (
-        "rules:\n" + one("app", replicas=[REPLICA]) + one("copy", replicas=[f"{VAULT}/secrets/app"]),
+        "rules:\n"
+        + one("app", replicas=[REPLICA])
+        + one("copy", replicas=[f"{VAULT}/secrets/app"]),
         "rules[0].replicas[0]: is managed itself by rules[1], whose replica is this rule's secret: a loop",
     ),
     "a longer loop of replicas": (
@@ -144,7 +148,10 @@ PROBLEMS = {
     "a replica of two secrets": (
         "rules:\n"
         + one("app", replicas=[REPLICA])
-        + one("app2", replicas=[REPLICA.upper().replace("HTTPS", "https").replace("SECRETS", "secrets")]),
+        + one(
+            "app2",
+            replicas=[REPLICA.upper().replace("HTTPS", "https").replace("SECRETS", "secrets")],
+        ),
         "rules[1].replicas[0]: is a replica in rules[0] already",
     ),
     "a replica that stands twice": (
@@ -179,7 +186,10 @@ PROBLEMS = {
         "rules:\n" + many("App-*") + one("app-1"),
         "rules[1]: never counts, since rules[0] covers it",
     ),
-    "a pattern behind a wider one": ("rules:\n" + many("*p-*") + many("app-*-x"), "rules[1]: never counts"),
+    "a pattern behind a wider one": (
+        "rules:\n" + many("*p-*") + many("app-*-x"),
+        "rules[1]: never counts",
+    ),
     "a vault that is not served": (
         "vaults: {'https://foreign.vault.azure.net': {scopes: []}}\n",
         "vaults.https://foreign.vault.azure.net: is not served",
@@ -205,10 +215,13 @@ def test_the_problem_is_told_with_its_path(text: str, problem: str) -> None:
 
 
 FINE = {
-    "a replica in a vault that is bound to the source": one("app", providerAddress=ACCOUNT, replicas=[REPLICA]),
+    "a replica in a vault that is bound to the source": one(
+        "app", providerAddress=ACCOUNT, replicas=[REPLICA]
+    ),
     "a narrower rule before a wider one": one("app-1") + many("app-*"),
     "patterns that only overlap": many("a*") + many("*a"),
-    "the same name in another vault": one("app") + f"  - match: {{vault: '{OTHER}', secret: app}}\n",
+    "the same name in another vault": one("app")
+    + f"  - match: {{vault: '{OTHER}', secret: app}}\n",
     "a rule that sets nothing, as an exception": one("app"),
     "another database's password": one("app", manual=True, owner="x"),
 }
@@ -226,7 +239,11 @@ def test_no_document_whatever_makes_the_judging_fail(data: object) -> None:
 
 
 def test_all_problems_are_told_at_once() -> None:
-    text = "defaults: {rotationWindow: x}\nrules:\n" + many("*", rotator="x") + many("a", rotationWindow="y")
+    text = (
+        "defaults: {rotationWindow: x}\nrules:\n"
+        + many("*", rotator="x")
+        + many("a", rotationWindow="y")
+    )
     assert len(found(text)) == 4
 
 

@@ -81,7 +81,11 @@ tagsMayOverride: [credentialid]
 
 @pytest.mark.parametrize(
     ("key", "hint"),
-    [("defalts", "did you mean defaults?"), ("Rules", "did you mean rules?"), ("zzz", "known here are version, ")],
+    [
+        ("defalts", "did you mean defaults?"),
+        ("Rules", "did you mean rules?"),
+        ("zzz", "known here are version, "),
+    ],
 )
 def test_an_unknown_key_comes_with_the_one_that_was_probably_meant(key: str, hint: str) -> None:
     (problem,) = problems({"version": 1, key: []})

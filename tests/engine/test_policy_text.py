@@ -24,7 +24,10 @@ def test_yaml_and_json_of_one_document_are_the_same() -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("version: 1\nversion: 2\n", "line 2, column 1: the key 'version' stands twice: remove one of them"),
+        (
+            "version: 1\nversion: 2\n",
+            "line 2, column 1: the key 'version' stands twice: remove one of them",
+        ),
         ("a: {b: 1, b: 2}\n", "line 1, column 11: the key 'b' stands twice"),
         ('{"a": {"b": 1, "b": 2}}', "the key 'b' stands twice"),
         (BOMB, "line 1, column 4: not YAML: anchors, aliases and tags are not allowed"),
@@ -64,13 +67,20 @@ def test_every_key_that_stands_twice_is_named_and_the_rest_is_read_on() -> None:
 
 
 def test_the_words_of_a_value_are_never_quoted() -> None:
-    for text in ("a: [planted-value", '{"a": "planted-value" x', "planted-value: [*planted", "a: !planted-value x"):
+    for text in (
+        "a: [planted-value",
+        '{"a": "planted-value" x',
+        "planted-value: [*planted",
+        "a: !planted-value x",
+    ):
         _, problems = load(text)
         assert problems
         assert "planted" not in "".join(problems)
 
 
-@given(st.text(alphabet=st.sampled_from("ab1:-?{}[],&*!|>'\"%@#\n\t \\.~\x00\ud800é=<"), max_size=60))
+@given(
+    st.text(alphabet=st.sampled_from("ab1:-?{}[],&*!|>'\"%@#\n\t \\.~\x00\ud800é=<"), max_size=60)
+)
 @example("? ")
 @example("=")
 def test_no_text_whatever_makes_it_fail(text: str) -> None:

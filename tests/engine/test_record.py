@@ -11,7 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import NeedsHuman
-from engine.model.record import FORMAT, LATE, MOST_EARLIER, MOST_LOST, SETTLE, Listed, Record, Stale, Write
+from engine.model.record import (
+    FORMAT,
+    LATE,
+    MOST_EARLIER,
+    MOST_LOST,
+    SETTLE,
+    Listed,
+    Record,
+    Stale,
+    Write,
+)
 from engine.model.tags import CREDENTIAL, OPERATION, RETIRE, STATE, Pending
 from engine.secret import SecretRef, SecretVersion, Sensitive
 
@@ -41,10 +51,21 @@ records = st.builds(
 )  # fmt: skip
 
 
-def secret(version: str, value: Sensitive = VALUE, created: datetime = NOW, **tags: str) -> SecretVersion:
+def secret(
+    version: str, value: Sensitive = VALUE, created: datetime = NOW, **tags: str
+) -> SecretVersion:
     """Return what the vault shows."""
     ref = SecretRef("https://prod.vault.azure.net", "app")
-    return SecretVersion(ref, version, value, enabled=True, created=created, expires=None, content_type=None, tags=tags)
+    return SecretVersion(
+        ref,
+        version,
+        value,
+        enabled=True,
+        created=created,
+        expires=None,
+        content_type=None,
+        tags=tags,
+    )
 
 
 def announced() -> Record:
@@ -67,7 +88,9 @@ def test_a_record_with_a_part_cut_off_is_damaged(record: Record) -> None:
         Record.from_json(text[: len(text) // 2], "here")
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", "7", "[" * 100_000, '{"format": "1"}', '{"format": 1, "gone": 3}'])
+@pytest.mark.parametrize(
+    "text", ["", "{}", "[]", "7", "[" * 100_000, '{"format": "1"}', '{"format": 1, "gone": 3}']
+)
 def test_what_is_no_record_is_damaged_and_says_where_it_is(text: str) -> None:
     with pytest.raises(NeedsHuman, match="damaged") as caught:
         Record.from_json(text, "the blob")
@@ -102,7 +125,9 @@ def test_a_key_is_made_once() -> None:
 
 
 def test_what_was_announced_and_is_seen_has_landed() -> None:
-    record = announced().seen(secret(NEW, created=NOW + SECOND, Owner="me", RekeyRetire="forged"), NOW + SECOND)
+    record = announced().seen(
+        secret(NEW, created=NOW + SECOND, Owner="me", RekeyRetire="forged"), NOW + SECOND
+    )
     assert record.ahead is None
     assert record.published == replace(announced_write(record), version=NEW, created=NOW + SECOND)
     assert record.pending == Pending(NOW + timedelta(days=7), OLD, "key1")
@@ -144,11 +169,16 @@ def test_an_announcement_that_is_long_over_keeps_nothing_open() -> None:
 
 def test_a_write_that_was_given_up_is_recognised_when_it_comes_at_last() -> None:
     before = announced()
-    newer = replace(announced_write(before), digest=before.digest("key1", OTHER_VALUE), credential_id="key1")
+    newer = replace(
+        announced_write(before), digest=before.digest("key1", OTHER_VALUE), credential_id="key1"
+    )
     record = before.announced(newer, "storage-key").landed(secret(OTHER, OTHER_VALUE, NOW + SECOND))
     assert record.lost == (before.ahead,)
     late = record.seen(secret(NEW, created=NOW + 2 * SECOND), NOW + LATE)
-    assert (late.published, late.lost) == (replace(announced_write(before), version=NEW, created=NOW + 2 * SECOND), ())
+    assert (late.published, late.lost) == (
+        replace(announced_write(before), version=NEW, created=NOW + 2 * SECOND),
+        (),
+    )
 
 
 def test_a_lost_write_that_comes_leaves_what_is_announced_to_be_recognised() -> None:
@@ -162,7 +192,9 @@ def test_a_lost_write_that_comes_leaves_what_is_announced_to_be_recognised() -> 
 def test_only_so_many_lost_writes_are_remembered() -> None:
     record = announced()
     for day in range(MOST_LOST + 2):
-        record = record.announced(replace(announced_write(record), at=NOW + timedelta(days=day)), "storage-key")
+        record = record.announced(
+            replace(announced_write(record), at=NOW + timedelta(days=day)), "storage-key"
+        )
     assert len(record.lost) == MOST_LOST
 
 

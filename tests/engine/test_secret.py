@@ -39,9 +39,13 @@ VALUE = Sensitive(PLANTED)
         lambda value: str(replace(version(), value=value)),
         lambda value: repr(Draft(value, NOW, "text/plain", {})),
         lambda value: repr(Issued("key1", {"key": value}, None)),
-        lambda value: repr(Job("/source", "op", "key1", value, proven=True, in_place=False, expires=NOW)),
+        lambda value: repr(
+            Job("/source", "op", "key1", value, proven=True, in_place=False, expires=NOW)
+        ),
         lambda value: repr(getattr(value, "__dict__", None)),
-        lambda value: logging.LogRecord("rekey", logging.INFO, "", 0, "%s", (value,), None).getMessage(),
+        lambda value: logging.LogRecord(
+            "rekey", logging.INFO, "", 0, "%s", (value,), None
+        ).getMessage(),
     ],
 )
 def test_nothing_that_writes_an_object_shows_the_value(show: Callable[[Sensitive], str]) -> None:
@@ -49,7 +53,8 @@ def test_nothing_that_writes_an_object_shows_the_value(show: Callable[[Sensitive
 
 
 @pytest.mark.parametrize(
-    "duplicate", [pickle.dumps, copy.copy, copy.deepcopy, lambda value: asdict(replace(version(), value=value))]
+    "duplicate",
+    [pickle.dumps, copy.copy, copy.deepcopy, lambda value: asdict(replace(version(), value=value))],
 )
 def test_a_value_is_neither_pickled_nor_copied(duplicate: Callable[[Sensitive], object]) -> None:
     with pytest.raises(TypeError, match="never pickled") as caught:

@@ -71,14 +71,19 @@ async def test_what_may_pass_is_raised_until_the_last_try_which_parks_with_the_r
         assert "RekeyState" not in tags(rig)
     await rig.service().rotate(item, MAX_TRIES)
     assert tags(rig)["RekeyState"].startswith("parked ")
-    assert "listing the account's keys was answered 500 InternalServerError" in tags(rig)["RekeyReason"]
+    assert (
+        "listing the account's keys was answered 500 InternalServerError"
+        in tags(rig)["RekeyReason"]
+    )
 
 
 async def test_azure_that_names_a_time_is_asked_again_only_then() -> None:
     rig = scene()
     refuse(rig, 429, "TooManyRequests", to_arm("regenerateKey"), Retry_After="90")
     refuse(rig, 429, "TooManyRequests", to_arm("listKeys"), times=4, Retry_After="90")
-    await rig.service().rotate(rig.item(NAME, version=rig.latest(NAME).version, trigger="event").to_json(), 1)
+    await rig.service().rotate(
+        rig.item(NAME, version=rig.latest(NAME).version, trigger="event").to_json(), 1
+    )
     (waiting,) = rig.queue("rotations")
     assert waiting.visible - rig.clock.now() >= timedelta(seconds=90)
     assert rig.messages("rotations")[0]["deferred"] == 1
@@ -92,7 +97,10 @@ async def test_azure_that_always_names_a_time_is_not_asked_for_ever() -> None:
         await rig.service().rotate(item.to_json(), 1)
     await rig.service().rotate(item.to_json(), MAX_TRIES)
     assert "429" in tags(rig)["RekeyReason"]
-    looks = [message["action"] == "audit" and message["follow_up"] == 1 for message in rig.messages("rotations")]
+    looks = [
+        message["action"] == "audit" and message["follow_up"] == 1
+        for message in rig.messages("rotations")
+    ]
     assert all(looks)
     assert len(looks) <= 1
 
@@ -100,7 +108,9 @@ async def test_azure_that_always_names_a_time_is_not_asked_for_ever() -> None:
 async def test_a_time_that_is_longer_than_a_message_can_be_hidden_is_cut() -> None:
     rig = scene()
     refuse(rig, 429, "TooManyRequests", to_arm("listKeys"), times=4, Retry_After="999999")
-    await rig.service().rotate(rig.item(NAME, version=rig.latest(NAME).version, trigger="event").to_json(), 1)
+    await rig.service().rotate(
+        rig.item(NAME, version=rig.latest(NAME).version, trigger="event").to_json(), 1
+    )
     (waiting,) = rig.queue("rotations")
     assert timedelta(days=6) < waiting.visible - rig.clock.now() <= timedelta(days=7)
 
@@ -125,7 +135,9 @@ async def test_parking_keeps_everything_else_of_the_secret() -> None:
         before.content_type,
         before.enabled,
     )
-    assert {tag: text for tag, text in tags(rig).items() if not tag.startswith("Rekey")} == before.tags
+    assert {
+        tag: text for tag, text in tags(rig).items() if not tag.startswith("Rekey")
+    } == before.tags
 
 
 async def test_parking_keeps_a_reason_that_is_there_already() -> None:
@@ -144,7 +156,9 @@ async def test_parking_after_a_request_by_hand_renews_the_mark_and_keeps_the_fir
     await rig.service().park(rig.item(NAME).to_json(), "first")
     first = tags(rig)
     rig.clock.advance(60)
-    await rig.service().engine.park(rig.item(NAME, trigger="manual"), PermanentError("something that came of it"))
+    await rig.service().engine.park(
+        rig.item(NAME, trigger="manual"), PermanentError("something that came of it")
+    )
     assert tags(rig)["RekeyReason"] == first["RekeyReason"]
     assert tags(rig)["RekeyState"] > first["RekeyState"]
 
@@ -157,7 +171,9 @@ async def test_parking_after_the_rest_is_over_tells_the_new_reason_and_rests_aga
     await engine.park(rig.item(NAME), PermanentError("the second reason"))
     assert "the second reason" in tags(rig)["RekeyReason"]
     await rig.service().rotate(rig.item(NAME, trigger="sweep").to_json(), 1)
-    assert len(rig.vault.versions(NAME)) == 1, "a parked secret must rest a day from its latest failure"
+    assert len(rig.vault.versions(NAME)) == 1, (
+        "a parked secret must rest a day from its latest failure"
+    )
 
 
 async def test_a_secret_that_was_rotated_since_is_not_marked() -> None:
@@ -170,7 +186,9 @@ async def test_a_secret_that_was_rotated_since_is_not_marked() -> None:
     assert state(rig) == before
 
 
-async def test_a_disabled_or_deleted_secret_is_reported_without_a_mark(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_disabled_or_deleted_secret_is_reported_without_a_mark(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     rig = scene(enabled=False)
     before = state(rig)
     with caplog.at_level(logging.INFO, "rekey"):
@@ -181,7 +199,9 @@ async def test_a_disabled_or_deleted_secret_is_reported_without_a_mark(caplog: p
     assert "nor could the secret be marked" in caplog.text
 
 
-@pytest.mark.parametrize("text", [b"nonsense", b"\xff", b"{}", b"[]", b'{"vault": "x", "secret": "y"}', b"[" * 100_000])
+@pytest.mark.parametrize(
+    "text", [b"nonsense", b"\xff", b"{}", b"[]", b'{"vault": "x", "secret": "y"}', b"[" * 100_000]
+)
 async def test_a_malformed_poison_message_is_logged_with_its_id_and_gone(
     text: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -204,7 +224,9 @@ async def test_an_item_about_a_foreign_vault_is_reported_and_sends_nothing_there
 ) -> None:
     rig = scene()
     rig.world.add_vault("foreign").put(NAME, "not ours")
-    text = json.dumps({"vault": "https://foreign.vault.azure.net", "secret": NAME, "trigger": "event"})
+    text = json.dumps(
+        {"vault": "https://foreign.vault.azure.net", "secret": NAME, "trigger": "event"}
+    )
     with caplog.at_level(logging.INFO, "rekey"):
         await rig.service().rotate(text, 1)
         await rig.service().park(text, "1")
@@ -283,7 +305,11 @@ async def steal_while_verifying(rig: Rig, item: str) -> None:
 
     async def between(request: Any, call: Any) -> Any:
         nonlocal stolen
-        if not stolen and rig.clock.now() - started >= timedelta(seconds=60) and request.host.startswith("appdata."):
+        if (
+            not stolen
+            and rig.clock.now() - started >= timedelta(seconds=60)
+            and request.host.startswith("appdata.")
+        ):
             stolen = True
             account.propagation = timedelta(0)
             await rig.service().rotate(item, 1)
@@ -318,7 +344,9 @@ async def test_a_compromise_that_azure_refuses_is_ended_by_a_sweep_once_it_no_lo
     rig = scene(days_left=80)
     leaked = rig.latest(NAME).value
     refuse(rig, 403, "AuthorizationFailed", to_arm("regenerateKey"))
-    await rig.service().queue.post_rotation(rig.item(NAME, version=rig.latest(NAME).version, compromised=True))
+    await rig.service().queue.post_rotation(
+        rig.item(NAME, version=rig.latest(NAME).version, compromised=True)
+    )
     await Delivery(rig, rig.service).run()
     assert leaked in {key.value for key in rig.world.accounts["appdata"].keys.values()}
     rig.clock.advance(DAY)

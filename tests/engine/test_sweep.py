@@ -52,7 +52,9 @@ def populated(due: int, others: int) -> Rig:
 
 async def first_record(rig: Rig) -> None:
     """Let a sweep have been recorded, which makes the container."""
-    await rig.service().watch.swept(SweepOrder(rig.vault.url, rig.clock.now(), rig.clock.now(), HOUR))
+    await rig.service().watch.swept(
+        SweepOrder(rig.vault.url, rig.clock.now(), rig.clock.now(), HOUR)
+    )
     rig.calls()
 
 
@@ -66,7 +68,9 @@ async def test_a_sweep_costs_one_call_for_25_secrets_and_one_message_for_each_th
     rig.queue("rotations")
     await first_record(rig)
     await service.sweep_vault(order(rig))
-    assert {message["secret"] for message in rig.messages("rotations")} == {f"due-{number}" for number in range(due)}
+    assert {message["secret"] for message in rig.messages("rotations")} == {
+        f"due-{number}" for number in range(due)
+    }
     pages = max(1, -(-(due + others) // 25))
     expected = {"vault": pages, "host queue": due, "host blob": 2}
     assert rig.calls() == {key: count for key, count in expected.items() if count}
@@ -83,7 +87,11 @@ async def test_messages_are_posted_before_the_last_page_is_read() -> None:
     rig = populated(60, 0)
     await sweep(rig)
     requests = [each.request for each in rig.world.exchanges]
-    posts = [place for place, request in enumerate(requests) if request.method == "POST" and ".queue." in request.host]
+    posts = [
+        place
+        for place, request in enumerate(requests)
+        if request.method == "POST" and ".queue." in request.host
+    ]
     lists = [
         place
         for place, request in enumerate(requests)
@@ -188,7 +196,9 @@ async def test_a_queue_that_fails_midway_fails_the_sweep_and_a_repetition_does_n
     assert len(await sweep(rig)) == 4
 
 
-@pytest.mark.parametrize("text", [b"", b"nonsense", b"[]", b"{}", b"7", b"null", b"\xff", b"[" * 100_000])
+@pytest.mark.parametrize(
+    "text", [b"", b"nonsense", b"[]", b"{}", b"7", b"null", b"\xff", b"[" * 100_000]
+)
 async def test_an_order_that_cannot_be_read_fails(text: bytes) -> None:
     rig = scene()
     with pytest.raises(PermanentError, match="queue sweeps"):
@@ -210,7 +220,9 @@ async def test_a_sweep_that_cannot_list_the_records_does_not_count_as_complete(
 
 
 @pytest.mark.parametrize("vault", ["https://foreign.vault.azure.net", "foreign", None, 7])
-async def test_a_vault_that_is_not_listed_is_not_swept(vault: object, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_vault_that_is_not_listed_is_not_swept(
+    vault: object, caplog: pytest.LogCaptureFixture
+) -> None:
     rig = scene()
     rig.world.add_vault("foreign").put(NAME, "x")
     await rig.service().sweep_vault(json.dumps({"vault": vault}))
@@ -255,7 +267,9 @@ EVENTS = {
 
 
 @pytest.mark.parametrize("delays", EVENTS.values(), ids=EVENTS.keys())
-async def test_missed_late_and_repeated_events_make_no_difference_to_the_outcome(delays: list[float]) -> None:
+async def test_missed_late_and_repeated_events_make_no_difference_to_the_outcome(
+    delays: list[float],
+) -> None:
     rig = scene()
     promises = Promises(rig, NAME, rig.world.accounts["appdata"])
     event = json.dumps(rig.vault.near_expiry_event(NAME))
@@ -277,15 +291,21 @@ def names(count: int) -> list[SecretVersion]:
 
 
 @pytest.mark.parametrize("hours", [1, 6, 24])
-def test_every_secret_is_audited_exactly_once_a_day_however_often_the_sweep_runs(hours: int) -> None:
+def test_every_secret_is_audited_exactly_once_a_day_however_often_the_sweep_runs(
+    hours: int,
+) -> None:
     secrets, step = names(200), timedelta(hours=hours)
-    orders = [SweepOrder(VAULT, NOW + n * step, NOW + (n + 1) * step, step) for n in range(24 // hours)]
+    orders = [
+        SweepOrder(VAULT, NOW + n * step, NOW + (n + 1) * step, step) for n in range(24 // hours)
+    ]
     for secret in secrets:
         assert sum(audit_is_due(secret.ref, each, None) for each in orders) == 1
 
 
 def test_a_sweep_that_covers_no_time_audits_nothing() -> None:
-    assert not any(audit_is_due(secret.ref, SweepOrder(VAULT, NOW, NOW, HOUR), None) for secret in names(200))
+    assert not any(
+        audit_is_due(secret.ref, SweepOrder(VAULT, NOW, NOW, HOUR), None) for secret in names(200)
+    )
 
 
 def test_after_an_outage_a_day_is_caught_up_and_no_more() -> None:
@@ -311,4 +331,6 @@ def test_without_a_useful_schedule_an_hour_each_way_is_assumed(status: dict[str,
 def test_an_order_survives_the_queue() -> None:
     sent = SweepOrder(VAULT, NOW - HOUR, NOW, 2 * HOUR)
     assert SweepOrder.from_json(sent.to_json(), NOW + DAY) == sent
-    assert SweepOrder.from_json(json.dumps({"vault": VAULT + "/"}), NOW) == SweepOrder(VAULT, NOW - HOUR, NOW, HOUR)
+    assert SweepOrder.from_json(json.dumps({"vault": VAULT + "/"}), NOW) == SweepOrder(
+        VAULT, NOW - HOUR, NOW, HOUR
+    )

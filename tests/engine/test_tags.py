@@ -32,16 +32,24 @@ def test_a_reason_is_cut_at_256_characters(length: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("others", "state", "reason"), [(9, True, True), (10, True, True), (11, True, False), (12, False, False)]
+    ("others", "state", "reason"),
+    [(9, True, True), (10, True, True), (11, True, False), (12, False, False)],
 )
-def test_a_mark_takes_only_the_room_that_fifteen_tags_leave(others: int, state: bool, reason: bool) -> None:
-    marked = parked(version(changes={f"other{number}": "x" for number in range(others)}), "why", NOW)
+def test_a_mark_takes_only_the_room_that_fifteen_tags_leave(
+    others: int, state: bool, reason: bool
+) -> None:
+    marked = parked(
+        version(changes={f"other{number}": "x" for number in range(others)}), "why", NOW
+    )
     assert len(marked) <= MAX_TAGS
     assert ("RekeyState" in marked, "RekeyReason" in marked) == (state, reason)
 
 
 def test_an_older_mark_is_replaced_where_there_is_no_room_for_another() -> None:
-    full = {f"other{number}": "x" for number in range(10)} | {"RekeyState": "parked long ago", "RekeyReason": "old"}
+    full = {f"other{number}": "x" for number in range(10)} | {
+        "RekeyState": "parked long ago",
+        "RekeyReason": "old",
+    }
     marked = parked(version(changes=full), "new", NOW)
     assert marked["RekeyReason"] == "new"
     assert len(marked) == MAX_TAGS
@@ -74,7 +82,9 @@ def test_a_garbled_time_gives_no_rest() -> None:
 
 def test_a_fingerprint_notices_the_owners_changes_and_not_rekeys() -> None:
     usual = fingerprint(version())
-    assert usual == fingerprint(version(changes={"RekeyState": "x", "RekeyReason": "y", "RekeyRetire": "z"}))
+    assert usual == fingerprint(
+        version(changes={"RekeyState": "x", "RekeyReason": "y", "RekeyRetire": "z"})
+    )
     assert usual == fingerprint(version(version=V1))
     assert usual == fingerprint(version(version=None)), "a listing must see the same as a read"
     assert usual != fingerprint(version(changes={"Owner": "x"}))

@@ -9,9 +9,15 @@ from hypothesis import strategies as st
 from engine.model import template
 from engine.secret import Sensitive
 
-CONNECTION = "DefaultEndpointsProtocol=https;AccountName={account};AccountKey={key};EndpointSuffix={suffix}"
+CONNECTION = (
+    "DefaultEndpointsProtocol=https;AccountName={account};AccountKey={key};EndpointSuffix={suffix}"
+)
 KEY = "a+b/c" * 17 + "a=="
-VALUES = {"account": Sensitive("appdata"), "key": Sensitive(KEY), "suffix": Sensitive("core.windows.net")}
+VALUES = {
+    "account": Sensitive("appdata"),
+    "key": Sensitive(KEY),
+    "suffix": Sensitive("core.windows.net"),
+}
 KNOWN = frozenset(VALUES)
 
 
@@ -35,7 +41,13 @@ def test_a_bare_credential_is_the_whole_value() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["", KEY, "AccountKey=" + KEY, "DefaultEndpointsProtocol=https;AccountName=x;AccountKey=;EndpointSuffix=y"]
+    "value",
+    [
+        "",
+        KEY,
+        "AccountKey=" + KEY,
+        "DefaultEndpointsProtocol=https;AccountName=x;AccountKey=;EndpointSuffix=y",
+    ],
 )
 def test_a_value_from_elsewhere_is_not_read(value: str) -> None:
     assert revealed(CONNECTION, value) is None
@@ -47,25 +59,40 @@ def test_without_a_value_nothing_is_read() -> None:
 
 def test_a_field_that_occurs_twice_must_say_the_same_twice() -> None:
     shape = "BlobEndpoint=https://{account}.blob.x;TableEndpoint=https://{account}.table.x;AccountKey={key}"
-    assert revealed(shape, "BlobEndpoint=https://a.blob.x;TableEndpoint=https://a.table.x;AccountKey=k") == {
+    assert revealed(
+        shape, "BlobEndpoint=https://a.blob.x;TableEndpoint=https://a.table.x;AccountKey=k"
+    ) == {
         "account": "a",
         "key": "k",
     }
-    assert revealed(shape, "BlobEndpoint=https://a.blob.x;TableEndpoint=https://b.table.x;AccountKey=k") is None
+    assert (
+        revealed(
+            shape, "BlobEndpoint=https://a.blob.x;TableEndpoint=https://b.table.x;AccountKey=k"
+        )
+        is None
+    )
 
 
 def test_braces_of_a_driver_are_no_placeholder() -> None:
     shape = "Driver={ODBC Driver 18 for SQL Server};Pwd={{key}};App={Key}"
     assert template.fields(shape) == {"key"}
     assert (
-        template.render(shape, VALUES).reveal() == f"Driver={{ODBC Driver 18 for SQL Server}};Pwd={{{KEY}}};App={{Key}}"
+        template.render(shape, VALUES).reveal()
+        == f"Driver={{ODBC Driver 18 for SQL Server}};Pwd={{{KEY}}};App={{Key}}"
     )
     assert revealed(shape, template.render(shape, VALUES).reveal()) == {"key": KEY}
 
 
 @pytest.mark.parametrize(
     ("shape", "count"),
-    [("{key}", 0), (CONNECTION, 0), ("{account}", 1), ("", 1), ("{key}{nope}", 1), ("{nope}{never}", 3)],
+    [
+        ("{key}", 0),
+        (CONNECTION, 0),
+        ("{account}", 1),
+        ("", 1),
+        ("{key}{nope}", 1),
+        ("{nope}{never}", 3),
+    ],
 )
 def test_each_problem_of_a_template_is_told(shape: str, count: int) -> None:
     assert len(template.problems(shape, KNOWN, "key")) == count

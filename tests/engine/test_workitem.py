@@ -91,7 +91,9 @@ def test_what_is_missing_has_its_default() -> None:
 
 
 def test_what_is_unknown_is_left_aside() -> None:
-    assert WorkItem.from_json(message(colour="blue", operation="x")) == WorkItem.from_json(message())
+    assert WorkItem.from_json(message(colour="blue", operation="x")) == WorkItem.from_json(
+        message()
+    )
 
 
 def test_an_item_is_pinned_once() -> None:
@@ -124,7 +126,9 @@ def test_an_item_is_pinned_once() -> None:
         ({"source": {}}, "source is not a str"),
     ],
 )
-def test_a_malformed_message_is_refused_with_its_problem(changes: dict[str, Any], said: str) -> None:
+def test_a_malformed_message_is_refused_with_its_problem(
+    changes: dict[str, Any], said: str
+) -> None:
     with pytest.raises(NeedsHuman, match=said):
         WorkItem.from_json(message(**changes))
 
@@ -135,19 +139,33 @@ def test_every_problem_of_a_message_is_named() -> None:
     assert all(name in str(caught.value) for name in ("vault", "secret", "action", "force"))
 
 
-@pytest.mark.parametrize("text", ["", "nonsense", "[]", "null", "7", '"text"', b"\xff", "[" * 100_000])
+@pytest.mark.parametrize(
+    "text", ["", "nonsense", "[]", "null", "7", '"text"', b"\xff", "[" * 100_000]
+)
 def test_what_is_no_json_object_is_refused(text: str | bytes) -> None:
     with pytest.raises(NeedsHuman, match="the work item is malformed"):
         WorkItem.from_json(text)
 
 
 values: st.SearchStrategy[Any] = (
-    st.none() | st.booleans() | st.integers() | st.text(max_size=40) | st.just([]) | st.just(VAULT) | st.just(V1)
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text(max_size=40)
+    | st.just([])
+    | st.just(VAULT)
+    | st.just(V1)
 )
 
 
-@given(st.dictionaries(st.sampled_from([*WHOLE, "source", "follow_up", "deferred"]) | st.text(max_size=5), values))
-def test_whatever_comes_is_an_item_that_can_be_written_again_or_a_refusal(changes: dict[str, Any]) -> None:
+@given(
+    st.dictionaries(
+        st.sampled_from([*WHOLE, "source", "follow_up", "deferred"]) | st.text(max_size=5), values
+    )
+)
+def test_whatever_comes_is_an_item_that_can_be_written_again_or_a_refusal(
+    changes: dict[str, Any],
+) -> None:
     try:
         found = WorkItem.from_json(json.dumps({**WHOLE, **changes}))
     except NeedsHuman:

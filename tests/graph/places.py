@@ -55,7 +55,9 @@ class GraphRig(Rig):
             }
         )
 
-    def managed(self, *, tags: Mapping[str, str | None] | None = None, value: str | None = None) -> SecretVersion:
+    def managed(
+        self, *, tags: Mapping[str, str | None] | None = None, value: str | None = None
+    ) -> SecretVersion:
         """Put the application's first secret under management; in `tags`, None takes a usual one away."""
         usual = {
             "ProviderAddress": self.app.app_id,
@@ -65,7 +67,9 @@ class GraphRig(Rig):
         }
         kept = {tag: text for tag, text in usual.items() if text is not None}
         expires = self.clock.now() + timedelta(days=10)
-        return self.vault.put(NAME, value or self.first.secret, expires=expires, tags=kept, content_type="text/plain")
+        return self.vault.put(
+            NAME, value or self.first.secret, expires=expires, tags=kept, content_type="text/plain"
+        )
 
     def alive(self) -> list[Password]:
         """Return the secrets that the application holds now."""

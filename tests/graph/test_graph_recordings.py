@@ -22,10 +22,22 @@ from tests.simulator.recordings import moment, pairs
 
 FILE = "graph_add_remove_password.json"
 PRESENT = ("request-id", "x-ms-ags-diagnostic", "x-ms-resource-unit", "date")
-COMPARED = ("cache-control", "content-type", "odata-version", "strict-transport-security", "vary", "location")
+COMPARED = (
+    "cache-control",
+    "content-type",
+    "odata-version",
+    "strict-transport-security",
+    "vary",
+    "location",
+)
 GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ?")
-FREE = {"hint": r".{3}", "secretText": r"\S{16,64}|REDACTED", "publisherDomain": r"\S+", "displayName": r".*"}
+FREE = {
+    "hint": r".{3}",
+    "secretText": r"\S{16,64}|REDACTED",
+    "publisherDomain": r"\S+",
+    "displayName": r".*",
+}
 EDM: dict[str, Callable[[Any], object]] = {
     "Edm.Guid": uuid.UUID,
     "Edm.DateTimeOffset": datetime.fromisoformat,
@@ -68,7 +80,9 @@ def app(azure: Azure) -> Application:
     return app
 
 
-def play(azure: Azure, caller: Principal, app: Application, pair: dict[str, Any], body: Any = None) -> Response:
+def play(
+    azure: Azure, caller: Principal, app: Application, pair: dict[str, Any], body: Any = None
+) -> Response:
     request = pair["request"]
     path = GUID.sub(app.object_id, request["path"])
     url = f"https://{request['host']}{path}"
@@ -81,7 +95,9 @@ def play(azure: Azure, caller: Principal, app: Application, pair: dict[str, Any]
 def compare(recorded: dict[str, Any], response: Response) -> None:
     headers = {name.lower(): value for name, value in response.headers.items()}
     assert response.status == recorded["status"]
-    assert {name: headers.get(name) for name in COMPARED} == {name: recorded["headers"].get(name) for name in COMPARED}
+    assert {name: headers.get(name) for name in COMPARED} == {
+        name: recorded["headers"].get(name) for name in COMPARED
+    }
     assert [name for name in PRESENT if name in recorded["headers"] and name not in headers] == []
     assert formed(response.json() if response.body else "") == formed(recorded["body"])
 
@@ -102,7 +118,11 @@ def formed(value: Any, name: str = "") -> Any:
 
 
 def test_the_recorded_additions_removal_and_reading_are_answered_alike(
-    recorded: dict[str, Any], azure: Azure, clock: VirtualClock, operator: Principal, app: Application
+    recorded: dict[str, Any],
+    azure: Azure,
+    clock: VirtualClock,
+    operator: Principal,
+    app: Application,
 ) -> None:
     added = play(azure, operator, app, recorded["add_password_1"])
     first = added.json()
@@ -126,7 +146,13 @@ def test_a_caller_without_permission_is_refused_as_recorded(
 
 def test_every_recorded_exchange_is_played(recorded: dict[str, Any]) -> None:
     assert set(recorded) == {
-        *("add_password_1", "remove_password", "add_password_2", "get_application_after", "forbidden_403")
+        *(
+            "add_password_1",
+            "remove_password",
+            "add_password_2",
+            "get_application_after",
+            "forbidden_403",
+        )
     }
 
 
@@ -170,9 +196,15 @@ def test_answers_follow_the_metadata(
 
 def test_the_actions_take_the_parameters_of_the_metadata() -> None:
     root = ET.fromstring((specs.require() / "graph/v1.0-excerpt.csdl.xml").read_text())  # noqa: S314 - our own file
-    bound = [each for each in root.iter(f"{NAMESPACE}Action") if "graph.application" in ET.tostring(each, "unicode")]
+    bound = [
+        each
+        for each in root.iter(f"{NAMESPACE}Action")
+        if "graph.application" in ET.tostring(each, "unicode")
+    ]
     taken = {
-        str(each.get("Name")): [parameter.get("Name") for parameter in each.iter(f"{NAMESPACE}Parameter")][1:]
+        str(each.get("Name")): [
+            parameter.get("Name") for parameter in each.iter(f"{NAMESPACE}Parameter")
+        ][1:]
         for each in bound
     }
     assert taken == {"addPassword": ["passwordCredential"], "removePassword": ["keyId"]}

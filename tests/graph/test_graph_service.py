@@ -26,7 +26,9 @@ class Place:
     azure: Azure
     owner: Principal
 
-    def send(self, method: str, path: str, body: Any = None, caller: Principal | None = None) -> Response:
+    def send(
+        self, method: str, path: str, body: Any = None, caller: Principal | None = None
+    ) -> Response:
         token = self.azure.identities.token_for("https://graph.microsoft.com", caller or self.owner)
         return Caller(self.azure).send(method, f"{BASE}{path}", body, token=token)
 
@@ -52,7 +54,9 @@ def place() -> Place:
 def test_an_owner_with_the_owned_permission_adds_a_secret_by_either_id(place: Place) -> None:
     app = next(iter(place.azure.directory.applications.values()))
     for path in (f"/{app.object_id}", f"(appId='{app.app_id}')"):
-        answer = body_of(place.send("POST", f"{path}/addPassword", {"passwordCredential": {"displayName": "x"}}))
+        answer = body_of(
+            place.send("POST", f"{path}/addPassword", {"passwordCredential": {"displayName": "x"}})
+        )
         assert len(answer["secretText"]) == 40
         assert answer["hint"] == answer["secretText"][:3]
 
@@ -61,7 +65,9 @@ def test_a_secret_without_a_wanted_end_lives_for_two_years(place: Place) -> None
     assert body_of(place.act("addPassword"))["endDateTime"] == "2028-11-01T09:00:00Z"
 
 
-def test_the_owned_permission_reads_every_application_and_changes_its_own_only(place: Place) -> None:
+def test_the_owned_permission_reads_every_application_and_changes_its_own_only(
+    place: Place,
+) -> None:
     other = place.azure.add_principal("other")
     place.azure.directory.grant(other, OWNED_BY)
     assert place.send("GET", place.path, caller=other).status == 200
@@ -73,14 +79,19 @@ def test_the_owned_permission_reads_every_application_and_changes_its_own_only(p
 
 def test_nobody_without_a_permission_reads_anything(place: Place) -> None:
     nobody = place.azure.add_principal("nobody")
-    assert error_of(place.send("GET", place.path, caller=nobody)) == (403, "Authorization_RequestDenied")
+    assert error_of(place.send("GET", place.path, caller=nobody)) == (
+        403,
+        "Authorization_RequestDenied",
+    )
 
 
 @pytest.mark.parametrize(
     ("audience", "message"),
     [("", "Access token is empty."), ("https://vault.azure.net", "Invalid audience.")],
 )
-def test_a_missing_or_foreign_token_gets_a_challenge(place: Place, audience: str, message: str) -> None:
+def test_a_missing_or_foreign_token_gets_a_challenge(
+    place: Place, audience: str, message: str
+) -> None:
     token = place.azure.identities.token_for(audience, place.owner) if audience else ""
     answer = Caller(place.azure).send("GET", f"{BASE}{place.path}", token=token)
     assert error_of(answer) == (401, "InvalidAuthenticationToken")
@@ -106,7 +117,10 @@ def test_owners_are_listed_by_their_object_ids(place: Place) -> None:
 
 
 def test_selecting_a_property_that_does_not_exist_is_refused(place: Place) -> None:
-    assert error_of(place.send("GET", f"{place.path}?$select=secrets")) == (400, "Request_BadRequest")
+    assert error_of(place.send("GET", f"{place.path}?$select=secrets")) == (
+        400,
+        "Request_BadRequest",
+    )
 
 
 def test_a_removed_secret_cannot_be_removed_again(place: Place) -> None:
@@ -135,7 +149,9 @@ def test_a_body_that_breaks_the_rules_is_refused(place: Place, action: str, body
     assert error_of(place.act(action, body)) == (400, "Request_BadRequest")
 
 
-@pytest.mark.parametrize(("method", "rest"), [("DELETE", ""), ("POST", "/explode"), ("GET", "/addPassword")])
+@pytest.mark.parametrize(
+    ("method", "rest"), [("DELETE", ""), ("POST", "/explode"), ("GET", "/addPassword")]
+)
 def test_what_is_not_simulated_is_refused(place: Place, method: str, rest: str) -> None:
     assert error_of(place.send(method, f"{place.path}{rest}")) == (400, "BadRequest")
 
@@ -159,7 +175,8 @@ def test_reads_and_removals_lag_behind_where_the_directory_does(place: Place) ->
 
 
 @pytest.mark.parametrize(
-    ("life", "status"), [(days(30) - seconds(1), 200), (days(30), 200), (days(30) + seconds(1), 400)]
+    ("life", "status"),
+    [(days(30) - seconds(1), 200), (days(30), 200), (days(30) + seconds(1), 400)],
 )
 def test_a_policy_caps_the_lifetime(place: Place, life: Any, status: int) -> None:
     place.azure.directory.policy = AppPolicy(max_lifetime=days(30))

@@ -49,7 +49,9 @@ async def test_nothing_of_a_whole_rotation_is_logged(rig: GraphRig, ear: Ear) ->
         assert secret not in heard
 
 
-@pytest.mark.parametrize("policy", [AppPolicy(max_lifetime=days(1)), AppPolicy(secrets_allowed=False)])
+@pytest.mark.parametrize(
+    "policy", [AppPolicy(max_lifetime=days(1)), AppPolicy(secrets_allowed=False)]
+)
 async def test_a_refused_issue_carries_no_secret(rig: GraphRig, policy: AppPolicy) -> None:
     rig.directory.policy = policy
     with pytest.raises(RekeyError) as caught:
@@ -67,7 +69,9 @@ async def test_a_refused_sign_in_carries_no_secret_and_no_cause(rig: GraphRig) -
 
 
 @pytest.mark.parametrize("status", [200, 400, 500])
-async def test_a_service_that_repeats_the_secret_in_its_answer_is_not_quoted(rig: GraphRig, status: int) -> None:
+async def test_a_service_that_repeats_the_secret_in_its_answer_is_not_quoted(
+    rig: GraphRig, status: int
+) -> None:
     planted = Sensitive("planted~secret-planted~secret-planted")
 
     def echo(request: Request) -> bool:

@@ -30,15 +30,24 @@ class Tenant:
 
     def __post_init__(self) -> None:
         self.administrator = self.azure.add_principal("administrator")
-        self.azure.directory.grant(self.administrator, "Application.ReadWrite.All", "AppRoleAssignment.ReadWrite.All")
+        self.azure.directory.grant(
+            self.administrator, "Application.ReadWrite.All", "AppRoleAssignment.ReadWrite.All"
+        )
 
-    def send(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Response:
+    def send(
+        self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None
+    ) -> Response:
         token = self.azure.identities.token_for(GRAPH, self.administrator)
-        return Caller(self.azure).send(method, f"{GRAPH}/v1.0{path}", body, token=token, headers=headers)
+        return Caller(self.azure).send(
+            method, f"{GRAPH}/v1.0{path}", body, token=token, headers=headers
+        )
 
     def register(self, **properties: Any) -> Application:
         response = self.send(
-            "PATCH", "/applications(uniqueName='rekey')", {"displayName": "rekey"} | properties, CREATE
+            "PATCH",
+            "/applications(uniqueName='rekey')",
+            {"displayName": "rekey"} | properties,
+            CREATE,
         )
         application = self.azure.directory.application("rekey")
         assert response.status in (201, 204), response.body
@@ -73,7 +82,13 @@ def test_without_the_preference_nothing_is_made(tenant: Tenant) -> None:
         ({"appRoless": []}, "Request_BadRequest"),
         ({"appRoles": []}, "CannotDeleteOrUpdateEnabledEntitlement"),
         (
-            {"api": {"preAuthorizedApplications": [{"appId": "a", "delegatedPermissionIds": ["none"]}]}},
+            {
+                "api": {
+                    "preAuthorizedApplications": [
+                        {"appId": "a", "delegatedPermissionIds": ["none"]}
+                    ]
+                }
+            },
             "Request_BadRequest",
         ),
     ],
@@ -83,7 +98,10 @@ def test_a_change_that_breaks_a_rule_is_refused_and_changes_nothing(
 ) -> None:
     application = tenant.register(appRoles=[ROLE])
     before = dict(application.properties)
-    assert error_of(tenant.send("PATCH", f"/applications/{application.object_id}", change)) == (400, code)
+    assert error_of(tenant.send("PATCH", f"/applications/{application.object_id}", change)) == (
+        400,
+        code,
+    )
     assert application.properties == before
 
 
@@ -98,16 +116,31 @@ def test_trust_needs_an_issuer_a_subject_and_one_audience(tenant: Tenant) -> Non
 
 
 def test_an_owner_is_added_once_and_must_exist(tenant: Tenant) -> None:
-    path, owner = f"/applications/{tenant.register().object_id}/owners/$ref", tenant.azure.add_principal("owner").oid
-    assert tenant.send("POST", path, {"@odata.id": f"{GRAPH}/v1.0/directoryObjects/{owner}"}).status == 204
-    assert tenant.send("POST", path, {"@odata.id": f"{GRAPH}/v1.0/directoryObjects/{owner}"}).status == 400
-    assert tenant.send("POST", path, {"@odata.id": f"{GRAPH}/v1.0/directoryObjects/nobody"}).status == 404
+    path, owner = (
+        f"/applications/{tenant.register().object_id}/owners/$ref",
+        tenant.azure.add_principal("owner").oid,
+    )
+    assert (
+        tenant.send("POST", path, {"@odata.id": f"{GRAPH}/v1.0/directoryObjects/{owner}"}).status
+        == 204
+    )
+    assert (
+        tenant.send("POST", path, {"@odata.id": f"{GRAPH}/v1.0/directoryObjects/{owner}"}).status
+        == 400
+    )
+    assert (
+        tenant.send("POST", path, {"@odata.id": f"{GRAPH}/v1.0/directoryObjects/nobody"}).status
+        == 404
+    )
 
 
 def test_a_service_principal_is_made_once(tenant: Tenant) -> None:
     body = {"appId": tenant.register().app_id}
     assert tenant.send("POST", "/servicePrincipals", body).status == 201
-    assert error_of(tenant.send("POST", "/servicePrincipals", body)) == (409, "Request_MultipleObjectsWithSameKeyValue")
+    assert error_of(tenant.send("POST", "/servicePrincipals", body)) == (
+        409,
+        "Request_MultipleObjectsWithSameKeyValue",
+    )
 
 
 def test_a_permission_of_graph_that_is_given_works_and_is_given_once(tenant: Tenant) -> None:
@@ -129,10 +162,15 @@ def test_a_permission_of_graph_that_is_given_works_and_is_given_once(tenant: Ten
         ({"resourceId": "nobody"}, 404),
     ],
 )
-def test_a_role_that_is_not_there_is_not_given(tenant: Tenant, change: dict[str, str], status: int) -> None:
+def test_a_role_that_is_not_there_is_not_given(
+    tenant: Tenant, change: dict[str, str], status: int
+) -> None:
     identity = tenant.azure.add_principal("identity").oid
     body = {"principalId": identity, "resourceId": GRAPH_OBJECT_ID, "appRoleId": OWNED_BY} | change
-    assert tenant.send("POST", f"/servicePrincipals/{identity}/appRoleAssignments", body).status == status
+    assert (
+        tenant.send("POST", f"/servicePrincipals/{identity}/appRoleAssignments", body).status
+        == status
+    )
     assert tenant.azure.directory.assignments == []
 
 
@@ -142,7 +180,11 @@ def test_whoever_may_only_read_changes_nothing(tenant: Tenant) -> None:
     body = {"principalId": identity, "resourceId": GRAPH_OBJECT_ID, "appRoleId": OWNED_BY}
     for method, path, sent in (
         ("PATCH", f"/applications/{application.object_id}", {"displayName": "mine"}),
-        ("POST", f"/applications/{application.object_id}/owners/$ref", {"@odata.id": f"{GRAPH}/{identity}"}),
+        (
+            "POST",
+            f"/applications/{application.object_id}/owners/$ref",
+            {"@odata.id": f"{GRAPH}/{identity}"},
+        ),
         ("POST", "/servicePrincipals", {"appId": application.app_id}),
         ("POST", f"/servicePrincipals/{identity}/appRoleAssignments", body),
     ):

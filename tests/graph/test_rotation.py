@@ -20,7 +20,9 @@ def rig() -> GraphRig:
 async def rotate(rig: GraphRig, **fields: object) -> None:
     version = rig.latest(NAME).version
     service = rig.service()
-    await service.queue.post_rotation(rig.item(NAME, **{"version": version, "trigger": "event", **fields}))
+    await service.queue.post_rotation(
+        rig.item(NAME, **{"version": version, "trigger": "event", **fields})
+    )
     await Delivery(rig, rig.service).run()
 
 
@@ -29,7 +31,9 @@ async def sweep(rig: GraphRig) -> None:
     await Delivery(rig, rig.service).run()
 
 
-async def test_a_rotation_publishes_a_secret_that_signs_in_and_keeps_the_old_one(rig: GraphRig) -> None:
+async def test_a_rotation_publishes_a_secret_that_signs_in_and_keeps_the_old_one(
+    rig: GraphRig,
+) -> None:
     rig.managed()
     await rotate(rig)
     old, new = rig.alive()
@@ -49,7 +53,9 @@ async def test_the_old_secret_is_removed_once_its_overlap_has_passed(rig: GraphR
     assert RETIRE not in (rig.latest(NAME).tags or {})
 
 
-async def test_a_rotation_costs_three_calls_and_two_sign_ins_and_later_a_removal_between_proofs(rig: GraphRig) -> None:
+async def test_a_rotation_costs_three_calls_and_two_sign_ins_and_later_a_removal_between_proofs(
+    rig: GraphRig,
+) -> None:
     rig.managed()
     await rotate(rig)
     rig.clock.advance(8 * 86400)
@@ -57,7 +63,9 @@ async def test_a_rotation_costs_three_calls_and_two_sign_ins_and_later_a_removal
     rig.world.exchanges.clear()
     await rotate(rig, force=True, source=rig.app.app_id)
     vault = [each for each in rig.world.exchanges if each.request.host == "prod.vault.azure.net"]
-    assert [each.request.method for each in vault if each.response.status == 200] == ["GET"] * 4 + ["PUT"]
+    assert [each.request.method for each in vault if each.response.status == 200] == ["GET"] * 4 + [
+        "PUT"
+    ]
     assert rig.asked() == ["addPassword", "sign-in", "sign-in"]
     rig.clock.advance(7 * 86400 + 60)
     await sweep(rig)
@@ -85,7 +93,9 @@ async def test_a_secret_that_no_replica_ever_accepts_is_not_published_and_the_re
     assert "Entra refuses the secret (AADSTS7000215)" in (current.tags or {})["RekeyReason"]
 
 
-async def test_a_lifetime_cap_that_graph_tells_becomes_the_expiry_in_the_vault(rig: GraphRig) -> None:
+async def test_a_lifetime_cap_that_graph_tells_becomes_the_expiry_in_the_vault(
+    rig: GraphRig,
+) -> None:
     rig.managed()
     rig.directory.policy = AppPolicy(max_lifetime=days(60), tells=True)
     await rotate(rig)
@@ -100,7 +110,9 @@ async def test_a_value_template_holds_the_ids_beside_the_secret(rig: GraphRig) -
     told = shape.format(client_id=rig.app.app_id, tenant_id=rig.app.tenant, secret=rig.first.secret)
     rig.managed(tags={"ValueTemplate": shape}, value=told)
     await rotate(rig)
-    expected = shape.format(client_id=rig.app.app_id, tenant_id=rig.app.tenant, secret=rig.alive()[-1].secret)
+    expected = shape.format(
+        client_id=rig.app.app_id, tenant_id=rig.app.tenant, secret=rig.alive()[-1].secret
+    )
     assert rig.latest(NAME).value == expected
 
 
@@ -124,7 +136,9 @@ async def test_another_cloud_is_asked_where_the_settings_say(rig: GraphRig) -> N
     assert rig.latest(NAME).value == rig.alive()[-1].secret != rig.first.secret
 
 
-async def test_the_restored_secret_takes_the_place_of_the_new_one_which_goes_after_its_overlap(rig: GraphRig) -> None:
+async def test_the_restored_secret_takes_the_place_of_the_new_one_which_goes_after_its_overlap(
+    rig: GraphRig,
+) -> None:
     rig.managed()
     await rotate(rig)
     service = rig.service()
@@ -159,8 +173,16 @@ async def test_an_old_value_published_by_hand_keeps_its_secret_alive(rig: GraphR
     rig.managed()
     await rotate(rig)
     tags = rig.latest(NAME).tags
-    rig.vault.put(NAME, rig.first.secret, expires=rig.clock.now() + days(90), tags=tags, content_type="text/plain")
+    rig.vault.put(
+        NAME,
+        rig.first.secret,
+        expires=rig.clock.now() + days(90),
+        tags=tags,
+        content_type="text/plain",
+    )
     rig.clock.advance(7 * 86400 + 60)
     await sweep(rig)
     assert rig.first in rig.alive()
-    assert "the current version holds the credential" in (rig.latest(NAME).tags or {})["RekeyReason"]
+    assert (
+        "the current version holds the credential" in (rig.latest(NAME).tags or {})["RekeyReason"]
+    )

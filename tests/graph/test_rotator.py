@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from engine.errors import AccessDenied, NeedsHuman, NotFound, PermanentError, TransientError, VerificationFailed
+from engine.errors import (
+    AccessDenied,
+    NeedsHuman,
+    NotFound,
+    PermanentError,
+    TransientError,
+    VerificationFailed,
+)
 from engine.secret import Sensitive
 from rotators.service_principal_secret import ServicePrincipalSecret
 from simulator.entra.app_policy import AppPolicy
@@ -28,25 +35,40 @@ def fails(rig: GraphRig, action: str, response: Response, times: int = 1) -> Non
     rig.world.faults.append(Fault(matches, response, times))
 
 
-def refusal(status: int, code: str, message: str, headers: dict[str, str] | None = None) -> Response:
-    return json_response(status, {"error": {"code": code, "message": message, "innerError": {}}}, headers)
+def refusal(
+    status: int, code: str, message: str, headers: dict[str, str] | None = None
+) -> Response:
+    return json_response(
+        status, {"error": {"code": code, "message": message, "innerError": {}}}, headers
+    )
 
 
-@pytest.mark.parametrize("address", [GUID, GUID.upper(), f" {GUID} ", f"/applications(appId='{GUID}')"])
+@pytest.mark.parametrize(
+    "address", [GUID, GUID.upper(), f" {GUID} ", f"/applications(appId='{GUID}')"]
+)
 def test_an_application_has_one_canonical_id(address: str) -> None:
     assert ServicePrincipalSecret.canonical(address, {}) == GUID
 
 
 @pytest.mark.parametrize(
     "address",
-    ["", "orders", f"api://{GUID}", f"/applications/{GUID}", f"{GUID}/x", "/subscriptions/s/resourceGroups/g"],
+    [
+        "",
+        "orders",
+        f"api://{GUID}",
+        f"/applications/{GUID}",
+        f"{GUID}/x",
+        "/subscriptions/s/resourceGroups/g",
+    ],
 )
 def test_what_names_no_application_by_its_client_id_is_not_this_kinds(address: str) -> None:
     """An object id in Graph's own path would be taken for a client id: it is refused in place of guessed."""
     assert ServicePrincipalSecret.canonical(address, {}) is None
 
 
-async def test_a_secret_is_added_with_the_operation_in_its_name_and_the_wanted_end(rig: GraphRig) -> None:
+async def test_a_secret_is_added_with_the_operation_in_its_name_and_the_wanted_end(
+    rig: GraphRig,
+) -> None:
     issued = await rig.rotator().issue(rig.job())
     added = rig.alive()[-1]
     assert added.name == f"rekey {OPERATION}"
@@ -97,10 +119,16 @@ async def test_ids_are_compared_whatever_their_case(rig: GraphRig) -> None:
     assert [each.key_id for each in rig.alive()] == [issued.credential_id]
 
 
-async def test_a_leftover_that_only_one_replica_of_graph_knows_is_tried_again(rig: GraphRig) -> None:
+async def test_a_leftover_that_only_one_replica_of_graph_knows_is_tried_again(
+    rig: GraphRig,
+) -> None:
     rotator = rig.rotator()
     await rotator.issue(rig.job())
-    fails(rig, "/removePassword", refusal(400, "Request_BadRequest", "No password credential found with keyId 'x'."))
+    fails(
+        rig,
+        "/removePassword",
+        refusal(400, "Request_BadRequest", "No password credential found with keyId 'x'."),
+    )
     with pytest.raises(TransientError, match="Graph lists a secret but"):
         await rotator.tidy(rig.app.app_id, OPERATION, keep=None)
     await rotator.tidy(rig.app.app_id, OPERATION, keep=None)
@@ -119,7 +147,9 @@ async def test_an_adopted_value_without_a_named_secret_supersedes_nothing(rig: G
     assert issued.supersedes is None
 
 
-async def test_an_adopted_secret_that_is_gone_from_the_application_supersedes_nothing(rig: GraphRig) -> None:
+async def test_an_adopted_secret_that_is_gone_from_the_application_supersedes_nothing(
+    rig: GraphRig,
+) -> None:
     rig.directory.remove_password(rig.app, rig.first)
     issued = await rig.rotator().issue(rig.job(proven=False))
     assert issued.supersedes is None
@@ -147,7 +177,9 @@ async def test_a_credential_id_that_is_no_secrets_id_is_for_a_human(rig: GraphRi
         await rig.rotator().issue(rig.job(proven=False, held_id="key1"))
 
 
-async def test_an_application_that_the_app_does_not_own_is_refused_with_the_permission_named(rig: GraphRig) -> None:
+async def test_an_application_that_the_app_does_not_own_is_refused_with_the_permission_named(
+    rig: GraphRig,
+) -> None:
     rig.app.owners.clear()
     with pytest.raises(AccessDenied, match=r"Application\.ReadWrite\.OwnedBy and make it an owner"):
         await rig.rotator().issue(rig.job())
@@ -160,8 +192,14 @@ async def test_an_object_id_in_place_of_a_client_id_is_explained(rig: GraphRig) 
 
 @pytest.mark.parametrize("status", [400, 409, 503])
 async def test_a_concurrent_change_may_pass(rig: GraphRig, status: int) -> None:
-    told = "Error due to concurrent requests being made to the tenant. Please wait briefly and retry."
-    fails(rig, "/addPassword", refusal(status, "Directory_ConcurrencyViolation", told, {"Retry-After": "5"}))
+    told = (
+        "Error due to concurrent requests being made to the tenant. Please wait briefly and retry."
+    )
+    fails(
+        rig,
+        "/addPassword",
+        refusal(status, "Directory_ConcurrencyViolation", told, {"Retry-After": "5"}),
+    )
     with pytest.raises(TransientError, match="came in between") as caught:
         await rig.rotator().issue(rig.job())
     assert caught.value.code == "Directory_ConcurrencyViolation"
@@ -169,7 +207,11 @@ async def test_a_concurrent_change_may_pass(rig: GraphRig, status: int) -> None:
 
 
 async def test_a_throttled_call_says_when_to_come_again_and_is_not_repeated(rig: GraphRig) -> None:
-    fails(rig, "/addPassword", refusal(429, "TooManyRequests", "Too many requests", {"Retry-After": "37"}))
+    fails(
+        rig,
+        "/addPassword",
+        refusal(429, "TooManyRequests", "Too many requests", {"Retry-After": "37"}),
+    )
     with pytest.raises(TransientError) as caught:
         await rig.rotator().issue(rig.job())
     assert caught.value.retry_after == 37
@@ -178,8 +220,12 @@ async def test_a_throttled_call_says_when_to_come_again_and_is_not_repeated(rig:
 
 @pytest.mark.parametrize("status", [200, 403, 404, 503])
 @pytest.mark.parametrize("action", ["/addPassword", "/token"])
-async def test_html_in_place_of_json_may_pass_and_is_named(rig: GraphRig, status: int, action: str) -> None:
-    page = Response(status, {"Content-Type": "text/html; charset=utf-8"}, b"<html>We are sorry</html>")
+async def test_html_in_place_of_json_may_pass_and_is_named(
+    rig: GraphRig, status: int, action: str
+) -> None:
+    page = Response(
+        status, {"Content-Type": "text/html; charset=utf-8"}, b"<html>We are sorry</html>"
+    )
     fails(rig, action, page, times=40)
     rotator = rig.rotator()
     doing = (
@@ -202,11 +248,16 @@ async def test_an_answer_without_a_secret_may_pass(rig: GraphRig, body: bytes) -
 @pytest.mark.parametrize(
     ("policy", "fix"),
     [
-        (AppPolicy(max_lifetime=days(30)), "set ValidityPeriodDays to what the app management policy allows"),
+        (
+            AppPolicy(max_lifetime=days(30)),
+            "set ValidityPeriodDays to what the app management policy allows",
+        ),
         (AppPolicy(secrets_allowed=False), "use a federated credential"),
     ],
 )
-async def test_a_policy_that_does_not_tell_its_cap_is_for_a_human(rig: GraphRig, policy: AppPolicy, fix: str) -> None:
+async def test_a_policy_that_does_not_tell_its_cap_is_for_a_human(
+    rig: GraphRig, policy: AppPolicy, fix: str
+) -> None:
     rig.directory.policy = policy
     with pytest.raises(NeedsHuman, match=fix) as caught:
         await rig.rotator().issue(rig.job())
@@ -281,7 +332,9 @@ async def test_a_disabled_application_is_for_a_human_at_once(rig: GraphRig) -> N
     assert rig.asked() == ["sign-in"]
 
 
-async def test_an_application_without_a_service_principal_is_for_a_human_after_the_wait(rig: GraphRig) -> None:
+async def test_an_application_without_a_service_principal_is_for_a_human_after_the_wait(
+    rig: GraphRig,
+) -> None:
     rig.app.principal = None
     with pytest.raises(NeedsHuman, match="az ad sp create"):
         await rig.rotator().verify(rig.app.app_id, rig.first.key_id, Sensitive(rig.first.secret))
@@ -290,18 +343,31 @@ async def test_an_application_without_a_service_principal_is_for_a_human_after_t
 
 async def test_a_wrong_tenant_is_for_a_human(rig: GraphRig) -> None:
     with pytest.raises(NeedsHuman, match="AZURE_TENANT_ID"):
-        await rig.rotator(tenant_id=GUID).verify(rig.app.app_id, rig.first.key_id, Sensitive(rig.first.secret))
+        await rig.rotator(tenant_id=GUID).verify(
+            rig.app.app_id, rig.first.key_id, Sensitive(rig.first.secret)
+        )
 
 
 async def test_a_busy_sign_in_endpoint_is_asked_again(rig: GraphRig) -> None:
-    fails(rig, "/token", Response(429, {"Content-Type": "application/json", "Retry-After": "9"}, b"{}"), times=2)
+    fails(
+        rig,
+        "/token",
+        Response(429, {"Content-Type": "application/json", "Retry-After": "9"}, b"{}"),
+        times=2,
+    )
     began = rig.clock.now()
     await rig.rotator().verify(rig.app.app_id, rig.first.key_id, Sensitive(rig.first.secret))
     assert rig.clock.now() - began >= seconds(18)
 
 
-async def test_a_sign_in_endpoint_that_wants_a_long_pause_gets_it_from_the_queue(rig: GraphRig) -> None:
-    fails(rig, "/token", Response(429, {"Content-Type": "application/json", "Retry-After": "900"}, b"{}"))
+async def test_a_sign_in_endpoint_that_wants_a_long_pause_gets_it_from_the_queue(
+    rig: GraphRig,
+) -> None:
+    fails(
+        rig,
+        "/token",
+        Response(429, {"Content-Type": "application/json", "Retry-After": "900"}, b"{}"),
+    )
     with pytest.raises(TransientError) as caught:
         await rig.rotator().verify(rig.app.app_id, rig.first.key_id, Sensitive(rig.first.secret))
     assert caught.value.retry_after == 900
@@ -316,13 +382,19 @@ async def test_a_superseded_secret_is_removed(rig: GraphRig) -> None:
 async def test_a_superseded_secret_that_is_gone_already_is_fine(rig: GraphRig) -> None:
     await rig.rotator().retire(rig.app.app_id, GUID, Sensitive(rig.first.secret))
     await rig.rotator().retire(GUID, rig.first.key_id, Sensitive("other"))
-    fails(rig, "/removePassword", refusal(400, "Request_BadRequest", "No password credential found with keyId 'x'."))
+    fails(
+        rig,
+        "/removePassword",
+        refusal(400, "Request_BadRequest", "No password credential found with keyId 'x'."),
+    )
     await rig.rotator().retire(rig.app.app_id, rig.first.key_id, Sensitive("other"))
     assert rig.alive() == [rig.first]
 
 
 @pytest.mark.parametrize("known", ["its value", None])
-async def test_the_secret_that_the_vault_holds_is_never_removed(rig: GraphRig, known: str | None) -> None:
+async def test_the_secret_that_the_vault_holds_is_never_removed(
+    rig: GraphRig, known: str | None
+) -> None:
     held = Sensitive(rig.first.secret) if known else None
     with pytest.raises(NeedsHuman, match="may hold it"):
         await rig.rotator().retire(rig.app.app_id, rig.first.key_id, held)
@@ -347,7 +419,9 @@ async def test_a_preflight_names_a_missing_permission(rig: GraphRig) -> None:
         await rig.rotator().preflight(rig.job())
 
 
-async def test_a_preflight_asks_no_ownership_of_somebody_who_may_change_every_application(rig: GraphRig) -> None:
+async def test_a_preflight_asks_no_ownership_of_somebody_who_may_change_every_application(
+    rig: GraphRig,
+) -> None:
     rig.app.owners.clear()
     rig.directory.grant(rig.identity, "Application.ReadWrite.All")
     await rig.rotator().preflight(rig.job())

@@ -45,7 +45,10 @@ async def test_microsofts_own_credential_gets_a_token_that_graph_takes(rig: Grap
     async with credential(rig, rig.first.secret) as signing_in:
         token = await signing_in.get_token(SCOPE)
     assert rig.app.principal is not None
-    assert rig.world.identities.principal_of(token.token, "https://graph.microsoft.com") == rig.app.principal
+    assert (
+        rig.world.identities.principal_of(token.token, "https://graph.microsoft.com")
+        == rig.app.principal
+    )
 
 
 async def test_microsofts_own_credential_understands_the_refusal(rig: GraphRig) -> None:
@@ -60,7 +63,10 @@ def test_a_token_lives_as_long_as_it_says(rig: GraphRig) -> None:
     rig.clock.advance(answer["expires_in"] - 1)
     assert rig.world.identities.principal_of(answer["access_token"], "https://graph.microsoft.com")
     rig.clock.advance(1)
-    assert rig.world.identities.principal_of(answer["access_token"], "https://graph.microsoft.com") is None
+    assert (
+        rig.world.identities.principal_of(answer["access_token"], "https://graph.microsoft.com")
+        is None
+    )
 
 
 @pytest.mark.parametrize(
@@ -74,13 +80,23 @@ def test_a_token_lives_as_long_as_it_says(rig: GraphRig) -> None:
         ({"grant_type": "password"}, 400, "unsupported_grant_type", 70003),
     ],
 )
-def test_refusals_have_entras_shape(rig: GraphRig, changed: dict[str, Any], status: int, error: str, code: int) -> None:
+def test_refusals_have_entras_shape(
+    rig: GraphRig, changed: dict[str, Any], status: int, error: str, code: int
+) -> None:
     answer = ask(rig, **changed)
     body = body_of(answer)
     assert (answer.status, body["error"], body["error_codes"]) == (status, error, [code])
     assert body["error_description"].startswith(f"AADSTS{code}: ")
     assert set(body) == {
-        *("error", "error_description", "error_codes", "timestamp", "trace_id", "correlation_id", "error_uri")
+        *(
+            "error",
+            "error_description",
+            "error_codes",
+            "timestamp",
+            "trace_id",
+            "correlation_id",
+            "error_uri",
+        )
     }
 
 

@@ -25,7 +25,9 @@ def our_host(accounts: Accounts, tmp_path_factory: pytest.TempPathFactory) -> It
 
 
 @pytest.fixture(scope="session")
-def microsofts_host(accounts: Accounts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHost]:
+def microsofts_host(
+    accounts: Accounts, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningHost]:
     """Microsoft's listeners in front of the same worker."""
     with running(MICROSOFTS, accounts.fresh(), tmp_path_factory.mktemp(MICROSOFTS)) as host:
         yield host

@@ -52,7 +52,11 @@ class RunningHost:
         path = self.folder / "record"
         lines = path.read_text().splitlines(keepends=True) if path.exists() else []
         found = [json.loads(line) for line in lines if line.endswith("\n")]
-        return [note for note in found if note["function"] == function and wanted.items() <= note.items()]
+        return [
+            note
+            for note in found
+            if note["function"] == function and wanted.items() <= note.items()
+        ]
 
     def wait_for_records(self, count: int, function: str, **wanted: Any) -> list[dict[str, Any]]:
         """Return a function's notes once there are so many."""
@@ -61,7 +65,9 @@ class RunningHost:
             found = self.records(function, **wanted)
             return found if len(found) >= count else []
 
-        return wait_for(look, lambda: f"{count} calls of {function} {wanted}; log: {self.log()[-2000:]}")
+        return wait_for(
+            look, lambda: f"{count} calls of {function} {wanted}; log: {self.log()[-2000:]}"
+        )
 
     def log(self) -> str:
         """Return what the host wrote to stderr so far."""
@@ -76,7 +82,10 @@ class RunningHost:
 
     def queue_names(self) -> list[str]:
         """Return the queues of the host's account."""
-        return [queue.name for queue in QueueServiceClient.from_connection_string(self.connection).list_queues()]
+        return [
+            queue.name
+            for queue in QueueServiceClient.from_connection_string(self.connection).list_queues()
+        ]
 
     def blobs(self) -> BlobServiceClient:
         """Return a blob client for the host's account."""
@@ -84,7 +93,9 @@ class RunningHost:
 
 
 @contextlib.contextmanager
-def running(kind: str, connection: str, folder: Path, *options: str, **settings: str) -> Iterator[RunningHost]:
+def running(
+    kind: str, connection: str, folder: Path, *options: str, **settings: str
+) -> Iterator[RunningHost]:
     """Run one of the two hosts with the test app.
 
     `settings` join its environment, `options` are for ours alone.
@@ -122,7 +133,9 @@ def _ours(
 
 
 @contextlib.contextmanager
-def _microsofts(folder: Path, env: dict[str, str], app: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+def _microsofts(
+    folder: Path, env: dict[str, str], app: Path
+) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     program = trigger_host()
     functions = folder / "functions.json"
     functions.write_text(_functions())
@@ -130,7 +143,10 @@ def _microsofts(folder: Path, env: dict[str, str], app: Path) -> Iterator[tuple[
     with _ours(folder, env, "--worker-only") as (worker_url, _):
         command = [program, "--functions", str(functions), "--host", str(app / "host.json")]
         command += ["--invoke", f"{worker_url}/invoke", "--listen", url]
-        with process(command, folder / f"{MICROSOFTS}.log", env, "trigger-host ready") as (_, child):
+        with process(command, folder / f"{MICROSOFTS}.log", env, "trigger-host ready") as (
+            _,
+            child,
+        ):
             yield url, child
 
 
@@ -170,7 +186,10 @@ def process(
     with log.open("wb") as errors, output.open("wb") as out:
         child = subprocess.Popen(command, env=env, cwd=ROOT, stdout=out, stderr=errors)  # noqa: S603
     try:
-        yield wait_for(lambda: _line(output, ready, child), lambda: f"{command[0]} to be ready"), child
+        yield (
+            wait_for(lambda: _line(output, ready, child), lambda: f"{command[0]} to be ready"),
+            child,
+        )
     finally:
         child.send_signal(signal.SIGTERM)
         child.wait(20)
@@ -179,5 +198,7 @@ def process(
 def _line(output: Path, start: str, process: subprocess.Popen[bytes]) -> str:
     lines = output.read_text().splitlines(keepends=True)
     found = next((line for line in lines if line.startswith(start) and line.endswith("\n")), "")
-    assert found or process.poll() is None, f"ended with {process.returncode}: {output.with_suffix('.log').read_text()}"
+    assert found or process.poll() is None, (
+        f"ended with {process.returncode}: {output.with_suffix('.log').read_text()}"
+    )
     return found

@@ -22,7 +22,12 @@ from simulator.host.python_worker.proxy_worker.protos import RpcHttp, TypedData
 from simulator.host.supervisor import Supervisor
 from simulator.host.worker import Outcome
 
-BUNDLE = {"extensionBundle": {"id": "Microsoft.Azure.Functions.ExtensionBundle", "version": "[4.*, 5.0.0)"}}
+BUNDLE = {
+    "extensionBundle": {
+        "id": "Microsoft.Azure.Functions.ExtensionBundle",
+        "version": "[4.*, 5.0.0)",
+    }
+}
 HEAD = """
 import asyncio, logging, os, sys
 import azure.functions as func
@@ -56,7 +61,9 @@ class Strict:
 
     async def call(self, name: str, data: TypedData | None = None) -> Outcome:
         """Run a function; without data, as an HTTP call."""
-        http = RpcHttp(method="GET", url="http://x", headers={}, query={}, params={}, body=TypedData())
+        http = RpcHttp(
+            method="GET", url="http://x", headers={}, query={}, params={}, body=TypedData()
+        )
         return await self.supervisor.invoke(self.function(name), data or TypedData(http=http))
 
     async def text(self, name: str) -> str:

@@ -21,8 +21,14 @@ MARKED_FOR_OTHERS = {"colorama", "pywin32"}
 
 def modules(found: Distribution) -> set[str]:
     """Return the top-level names that a wheel puts on the path."""
-    tops = {file.parts[0] for file in found.files or () if file.parts[0] not in ("..", "__pycache__")}
-    return {top.removesuffix(".py").partition(".cpython")[0] for top in tops if not top.endswith(".dist-info")}
+    tops = {
+        file.parts[0] for file in found.files or () if file.parts[0] not in ("..", "__pycache__")
+    }
+    return {
+        top.removesuffix(".py").partition(".cpython")[0]
+        for top in tops
+        if not top.endswith(".dist-info")
+    }
 
 
 def installed(name: str) -> Distribution | None:
@@ -34,7 +40,11 @@ def installed(name: str) -> Distribution | None:
 
 
 def test_the_names_are_those_of_the_packages_top_level() -> None:
-    tops = {path.name.removesuffix(".py") for path in ROOT.iterdir() if path.suffix == ".py" or is_package(path)}
+    tops = {
+        path.name.removesuffix(".py")
+        for path in ROOT.iterdir()
+        if path.suffix == ".py" or is_package(path)
+    }
     assert tops - {"bench", "cli", "scripts", "simulator", "tests"} == OURS
 
 

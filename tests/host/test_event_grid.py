@@ -55,7 +55,11 @@ def call(
     request = Request(url, data=body, method=method, headers=headers or {})  # noqa: S310 - loopback
     try:
         with urlopen(request, timeout=10) as answer:  # noqa: S310 - loopback
-            return answer.status, answer.read().decode(), answer.headers.get("Webhook-Allowed-Origin", "")
+            return (
+                answer.status,
+                answer.read().decode(),
+                answer.headers.get("Webhook-Allowed-Origin", ""),
+            )
     except HTTPError as error:
         with error:
             return error.code, error.read().decode(), ""
@@ -63,7 +67,11 @@ def call(
 
 def test_every_event_of_a_delivery_is_one_call_and_the_answer_is_202(host: RunningHost) -> None:
     markers = [uuid4().hex, uuid4().hex]
-    assert call(host, [event("A", marker, a=1) for marker in markers], NOTIFICATION) == (202, "", "")
+    assert call(host, [event("A", marker, a=1) for marker in markers], NOTIFICATION) == (
+        202,
+        "",
+        "",
+    )
     for marker in markers:
         assert [note["data"] for note in host.records("on_event", id=marker)] == [{"a": 1}]
 
@@ -74,7 +82,9 @@ def test_a_single_event_needs_no_array(host: RunningHost) -> None:
     assert len(host.records("on_event", id=marker)) == 1
 
 
-def test_one_failure_answers_500_for_the_whole_delivery_though_the_others_ran(host: RunningHost) -> None:
+def test_one_failure_answers_500_for_the_whole_delivery_though_the_others_ran(
+    host: RunningHost,
+) -> None:
     good, bad = uuid4().hex, uuid4().hex
     assert call(host, [event("A", good), event("fail", bad)], NOTIFICATION) == (500, FAILED, "")
     assert len(host.wait_for_records(1, "on_event", id=good)) == 1
@@ -129,9 +139,13 @@ def test_the_cloud_events_handshake_allows_event_grid(host: RunningHost) -> None
     assert call(host, b"", headers, method="OPTIONS") == (200, "", "eventgrid.azure.net")
 
 
-@pytest.mark.parametrize(("headers", "method"), [(NOTIFICATION, "POST"), (VALIDATION, "POST"), ({}, "OPTIONS")])
+@pytest.mark.parametrize(
+    ("headers", "method"), [(NOTIFICATION, "POST"), (VALIDATION, "POST"), ({}, "OPTIONS")]
+)
 @pytest.mark.parametrize("function", ["nobody", "", "ON_EVENT"])
-def test_an_unknown_function_is_a_404(host: RunningHost, function: str, headers: dict[str, str], method: str) -> None:
+def test_an_unknown_function_is_a_404(
+    host: RunningHost, function: str, headers: dict[str, str], method: str
+) -> None:
     answer = call(host, [event("A")], headers, function=function, method=method)
     assert answer == (404, f"cannot find function: '{function}'", "")
 

@@ -37,7 +37,9 @@ class FakeQueue:
         self.deleted = False
         self.renewed = asyncio.Event()
 
-    async def update_message(self, _id: str, receipt: str, *, visibility_timeout: int, **_: Any) -> SimpleNamespace:
+    async def update_message(
+        self, _id: str, receipt: str, *, visibility_timeout: int, **_: Any
+    ) -> SimpleNamespace:
         self._check(receipt)
         self.updates.append(visibility_timeout)
         self.receipt = f"receipt {len(self.updates)}"
@@ -58,7 +60,9 @@ def lease_on(queue: FakeQueue) -> Lease:
     return Lease(MESSAGE, cast("QueueClient", queue), poison=None)
 
 
-async def test_a_message_is_kept_invisible_as_long_as_its_function_runs_and_deleted_with_the_last_receipt() -> None:
+async def test_a_message_is_kept_invisible_as_long_as_its_function_runs_and_deleted_with_the_last_receipt() -> (
+    None
+):
     queue = FakeQueue()
     lease = lease_on(queue)
     async with lease.renewed(every=0.001):
@@ -103,7 +107,9 @@ class FakeService(FakeQueue):
 
 
 def listener_on(queue: FakeService, run: Run) -> QueueListener:
-    return QueueListener(cast("QueueClient", queue), cast("QueueClient", queue), QueueOptions(longest_poll=0.1), run)
+    return QueueListener(
+        cast("QueueClient", queue), cast("QueueClient", queue), QueueOptions(longest_poll=0.1), run
+    )
 
 
 async def succeed(_message: Message, _body: bytes) -> bool:
@@ -116,13 +122,17 @@ def refusal(status: int) -> HttpResponseError:
     return error
 
 
-@pytest.mark.parametrize("error", [refusal(403), ClientAuthenticationError("no token")], ids=["403", "no token"])
+@pytest.mark.parametrize(
+    "error", [refusal(403), ClientAuthenticationError("no token")], ids=["403", "no token"]
+)
 async def test_a_poll_that_is_refused_ends_the_listener(error: AzureError) -> None:
     with pytest.raises(type(error)):
         await asyncio.wait_for(listener_on(FakeService(error), succeed).listen(), 5)
 
 
-@pytest.mark.parametrize("error", [refusal(500), refusal(503), ResourceNotFoundError("no such queue")])
+@pytest.mark.parametrize(
+    "error", [refusal(500), refusal(503), ResourceNotFoundError("no such queue")]
+)
 async def test_a_poll_that_fails_for_another_reason_is_tried_again(error: AzureError) -> None:
     queue = FakeService(error)
     listener = listener_on(queue, succeed)
@@ -191,7 +201,9 @@ class SlowRuns:
 
 
 @pytest.mark.parametrize("run_on_startup", [True, False])
-async def test_a_timer_that_is_always_due_runs_one_at_a_time_and_stops_when_told(*, run_on_startup: bool) -> None:
+async def test_a_timer_that_is_always_due_runs_one_at_a_time_and_stops_when_told(
+    *, run_on_startup: bool
+) -> None:
     runs = SlowRuns()
     listener = TimerListener(AlwaysDue(), None, runs.run, run_on_startup=run_on_startup)
     listening = asyncio.create_task(listener.listen())
@@ -207,4 +219,6 @@ async def test_a_timer_that_is_not_due_does_not_run_and_stops_at_once() -> None:
     await listener.stop()
     await asyncio.wait_for(listener.listen(), 5)
     assert runs.ended == 0
-    assert Schedule("0 0 0 29 2 *").after(datetime(2026, 1, 1, tzinfo=UTC)) == datetime(2028, 2, 29, tzinfo=UTC)
+    assert Schedule("0 0 0 29 2 *").after(datetime(2026, 1, 1, tzinfo=UTC)) == datetime(
+        2028, 2, 29, tzinfo=UTC
+    )

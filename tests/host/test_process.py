@@ -42,7 +42,9 @@ def test_a_host_that_is_killed_leaves_the_message_of_the_running_function_in_the
 
 
 def test_describing_an_app_gives_its_functions_with_their_bindings() -> None:
-    functions = {function["name"]: function["bindings"] for function in describe_app(APP, {**os.environ})}
+    functions = {
+        function["name"]: function["bindings"] for function in describe_app(APP, {**os.environ})
+    }
     assert {"direction": "IN", "type": "eventGridTrigger", "name": "event"} in functions["on_event"]
     assert [binding.get("schedule") for binding in functions["tick"]] == ["%TICK_SCHEDULE%"]
 

@@ -11,7 +11,8 @@ import pytest
 from tests.host.running import RunningHost
 from tests.host.waiting import wait_for
 
-# What a function gives out, and the messages that it becomes; {} stands for text that no other case has.
+# What a function gives out, and the messages that it becomes; {} stands for text that no other case
+# has.
 TEXTS = [
     ("plain {}", ["plain {}"]),
     ('"quoted {}"', ['"quoted {}"']),
@@ -38,7 +39,10 @@ TEXTS = [
 
 def contents(host: RunningHost) -> list[str]:
     queue = host.queue("written")
-    return [base64.b64decode(message.content).decode() for message in queue.peek_messages(max_messages=32)]
+    return [
+        base64.b64decode(message.content).decode()
+        for message in queue.peek_messages(max_messages=32)
+    ]
 
 
 def give(host: RunningHost, queue: str, body: str) -> Callable[[list[str]], None]:
@@ -47,7 +51,10 @@ def give(host: RunningHost, queue: str, body: str) -> Callable[[list[str]], None
     host.queue(queue).send_message(base64.b64encode(body.encode()).decode())
 
     def expect(messages: list[str]) -> None:
-        wait_for(lambda: sorted(contents(host)) == sorted(messages), lambda: f"{messages}; there is {contents(host)}")
+        wait_for(
+            lambda: sorted(contents(host)) == sorted(messages),
+            lambda: f"{messages}; there is {contents(host)}",
+        )
 
     return expect
 
@@ -58,7 +65,9 @@ def test_text_that_looks_like_json_is_rewritten_and_an_array_becomes_one_message
 ) -> None:
     marker = uuid4().hex
     expect = give(host, "to-write", given.replace("{}", marker, 1))
-    expect([message.replace("{}", marker, 1) if marker_in(message) else message for message in written])
+    expect(
+        [message.replace("{}", marker, 1) if marker_in(message) else message for message in written]
+    )
 
 
 def marker_in(message: str) -> bool:
@@ -75,13 +84,16 @@ def test_a_list_of_texts_becomes_one_message_an_item_as_it_is(host: RunningHost)
     give(host, "to-split", f'{marker} {{"a":1}} [2]')([marker, '{"a":1}', "[2]"])
 
 
-def test_broken_json_fails_the_invocation_which_is_tried_again_and_poisoned(host: RunningHost) -> None:
+def test_broken_json_fails_the_invocation_which_is_tried_again_and_poisoned(
+    host: RunningHost,
+) -> None:
     body = f"{{broken {uuid4().hex}}}"
     give(host, "to-write", body)
     poison = base64.b64encode(body.encode()).decode()
     queue = host.queue("to-write-poison")
     wait_for(
-        lambda: poison in [str(message.content) for message in queue.peek_messages(32)], lambda: "the poison message"
+        lambda: poison in [str(message.content) for message in queue.peek_messages(32)],
+        lambda: "the poison message",
     )
     assert [call["dequeue_count"] for call in host.records("write", body=body)] == [1, 2, 3]
     assert contents(host) == []

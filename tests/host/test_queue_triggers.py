@@ -23,7 +23,10 @@ def contents(queue: QueueClient) -> list[str]:
 
 
 def wait_for_message(queue: QueueClient, content: str) -> None:
-    wait_for(lambda: content in contents(queue), lambda: f"{content} in {queue.queue_name}; it holds {contents(queue)}")
+    wait_for(
+        lambda: content in contents(queue),
+        lambda: f"{content} in {queue.queue_name}; it holds {contents(queue)}",
+    )
 
 
 def is_empty(queue: QueueClient) -> bool:
@@ -38,15 +41,21 @@ def test_a_message_whose_function_succeeds_is_deleted_after_one_try(host: Runnin
     assert len(host.records("on_raw", body=body)) == 1
 
 
-def test_a_failing_message_is_tried_three_times_with_the_delay_between_and_then_poisoned(host: RunningHost) -> None:
+def test_a_failing_message_is_tried_three_times_with_the_delay_between_and_then_poisoned(
+    host: RunningHost,
+) -> None:
     sent = host.queue("things").send_message(encoded("fail"))
     wait_for_message(host.queue("things-poison"), encoded("fail"))
     tries = host.records("on_thing", id=sent.id)
     assert [attempt["dequeue_count"] for attempt in tries] == [1, 2, 3]
     # Each try hides the message for ten minutes from when it begins.
     begins = [datetime.fromisoformat(attempt["next_visible"]) for attempt in tries]
-    assert all(after - before >= timedelta(seconds=1) for before, after in itertools.pairwise(begins))
-    assert all(after - before < timedelta(seconds=10) for before, after in itertools.pairwise(begins))
+    assert all(
+        after - before >= timedelta(seconds=1) for before, after in itertools.pairwise(begins)
+    )
+    assert all(
+        after - before < timedelta(seconds=10) for before, after in itertools.pairwise(begins)
+    )
 
 
 def test_a_message_that_is_not_base64_goes_to_the_poison_queue_as_it_is_and_the_function_is_not_called(
@@ -58,7 +67,9 @@ def test_a_message_that_is_not_base64_goes_to_the_poison_queue_as_it_is_and_the_
     assert host.records("on_thing", id=sent.id) == []
 
 
-def test_a_message_that_is_not_utf8_goes_to_the_poison_queue_and_the_function_is_not_called(host: RunningHost) -> None:
+def test_a_message_that_is_not_utf8_goes_to_the_poison_queue_and_the_function_is_not_called(
+    host: RunningHost,
+) -> None:
     content = encoded(b"\xff" + uuid4().bytes)
     sent = host.queue("things").send_message(content)
     wait_for_message(host.queue("things-poison"), content)
@@ -71,11 +82,14 @@ def test_a_binary_binding_takes_bytes_that_are_no_text(host: RunningHost) -> Non
     host.wait_for_records(1, "on_raw", body=body.decode("latin-1"))
 
 
-def test_a_message_that_fails_in_a_poison_queue_stays_there_unseen_and_is_not_tried_again(host: RunningHost) -> None:
+def test_a_message_that_fails_in_a_poison_queue_stays_there_unseen_and_is_not_tried_again(
+    host: RunningHost,
+) -> None:
     poison, things = host.queue("dead-poison"), host.queue("things")
     sent = poison.send_message(encoded("fail"))
     host.wait_for_records(1, "on_poison", id=sent.id)
-    # By the time that a failing message of an ordinary queue has had three tries, this one would have had its second.
+    # By the time that a failing message of an ordinary queue has had three tries, this one would
+    # have had its second.
     measure = things.send_message(encoded("fail"))
     host.wait_for_records(3, "on_thing", id=measure.id)
     assert len(host.records("on_poison", id=sent.id)) == 1
@@ -93,7 +107,9 @@ def test_the_function_sees_the_message_as_the_queue_has_it(host: RunningHost) ->
     assert datetime.fromisoformat(seen["inserted"]) == sent.inserted_on
     assert datetime.fromisoformat(seen["expires"]) == sent.expires_on
     assert seen["pop_receipt"]
-    hidden_for = datetime.fromisoformat(seen["next_visible"]) - datetime.fromisoformat(seen["inserted"])
+    hidden_for = datetime.fromisoformat(seen["next_visible"]) - datetime.fromisoformat(
+        seen["inserted"]
+    )
     assert timedelta(minutes=10) <= hidden_for < timedelta(minutes=11)
 
 
@@ -145,14 +161,18 @@ def test_the_metadata_stays_as_it_is_beside_such_messages(host: RunningHost, bod
     assert host.wait_for_records(1, "on_thing", body=body)[0]["id"] == sent.id
 
 
-def test_a_property_that_the_worker_cannot_read_as_metadata_poisons_the_message_uncalled(host: RunningHost) -> None:
+def test_a_property_that_the_worker_cannot_read_as_metadata_poisons_the_message_uncalled(
+    host: RunningHost,
+) -> None:
     body = f'{{"marker": "{uuid4().hex}", "insertionTime": "2026-01-02T03:04:05Z"}}'
     host.queue("things").send_message(encoded(body))
     wait_for_message(host.queue("things-poison"), encoded(body))
     assert host.records("on_thing", body=body) == []
 
 
-def test_the_properties_of_a_message_leave_the_metadata_alone_where_a_function_takes_bytes(host: RunningHost) -> None:
+def test_the_properties_of_a_message_leave_the_metadata_alone_where_a_function_takes_bytes(
+    host: RunningHost,
+) -> None:
     body = f'{{"marker": "{uuid4().hex}", "id": "mine"}}'
     sent = host.queue("raw").send_message(encoded(body))
     assert host.wait_for_records(1, "on_raw", body=body)[0]["id"] == sent.id
@@ -162,11 +182,15 @@ def test_two_messages_run_at_the_same_time(host: RunningHost) -> None:
     queue = host.queue("things")
     sent = [queue.send_message(encoded("pair")) for _ in range(2)]
     for message in sent:
-        assert [call["dequeue_count"] for call in host.wait_for_records(1, "on_thing", id=message.id)] == [1]
+        assert [
+            call["dequeue_count"] for call in host.wait_for_records(1, "on_thing", id=message.id)
+        ] == [1]
     wait_for(lambda: is_empty(queue), lambda: "both to succeed")
 
 
-def test_a_queue_that_does_not_exist_is_not_created_and_is_listened_to_once_it_is(host: RunningHost) -> None:
+def test_a_queue_that_does_not_exist_is_not_created_and_is_listened_to_once_it_is(
+    host: RunningHost,
+) -> None:
     assert "late" not in host.queue_names()
     body = uuid4().hex
     host.queue("late").send_message(encoded(body))

@@ -12,7 +12,9 @@ from simulator.host.routes import Route, all_routes
 
 
 def function(route: str | None, name: str = "f", **more: Any) -> Function:
-    return Function(name, ({"type": "httpTrigger", "direction": "IN", "name": "req", "route": route, **more},))
+    return Function(
+        name, ({"type": "httpTrigger", "direction": "IN", "name": "req", "route": route, **more},)
+    )
 
 
 def match(template: str, path: str, prefix: str = "api") -> dict[str, str] | None:
@@ -61,7 +63,9 @@ def test_methods_are_compared_without_case_and_none_means_all() -> None:
 
 
 def test_the_more_specific_route_is_asked_first() -> None:
-    routes = all_routes([function("{*rest}", "rest"), function("{x}", "x"), function("a", "a")], "api")
+    routes = all_routes(
+        [function("{*rest}", "rest"), function("{x}", "x"), function("a", "a")], "api"
+    )
     assert [route.function.name for route in routes] == ["a", "x", "rest"]
 
 
@@ -81,7 +85,9 @@ KEYS = Keys(default="d", master="m", system="s", functions={"f": "fk"})
         ("admin", {"m"}),
     ],
 )
-def test_each_level_is_opened_by_its_keys_and_by_the_master_key(level: str, opens: set[str]) -> None:
+def test_each_level_is_opened_by_its_keys_and_by_the_master_key(
+    level: str, opens: set[str]
+) -> None:
     assert {key for key in ("", "d", "m", "s", "fk", "x") if KEYS.allow(level, key, "f")} == opens
 
 

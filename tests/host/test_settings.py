@@ -11,7 +11,13 @@ import pytest
 
 from simulator.host.queue_options import Backoff, QueueOptions
 from simulator.host.schedule import Schedule
-from simulator.host.settings import HostFile, SettingError, load_local_settings, parse_timespan, resolve
+from simulator.host.settings import (
+    HostFile,
+    SettingError,
+    load_local_settings,
+    parse_timespan,
+    resolve,
+)
 
 
 @pytest.mark.parametrize(
@@ -44,14 +50,18 @@ def test_a_name_without_a_value_is_an_error_that_says_what_to_add() -> None:
 
 
 def test_local_settings_join_the_environment_which_wins(tmp_path: Path) -> None:
-    (tmp_path / "local.settings.json").write_text(json.dumps({"Values": {"A": "file", "B": "file"}}))
+    (tmp_path / "local.settings.json").write_text(
+        json.dumps({"Values": {"A": "file", "B": "file"}})
+    )
     environ = {"A": "environment"}
     load_local_settings(tmp_path, environ)
     assert environ == {"A": "environment", "B": "file"}
 
 
 def test_the_environment_overrides_host_json_whatever_the_case_of_its_names(tmp_path: Path) -> None:
-    (tmp_path / "host.json").write_text('{"extensions": {"queues": {"batchSize": 1, "maxDequeueCount": 2}}}')
+    (tmp_path / "host.json").write_text(
+        '{"extensions": {"queues": {"batchSize": 1, "maxDequeueCount": 2}}}'
+    )
     name = "AzureFunctionsJobHost__Extensions__queues__BATCHSIZE"
     options = QueueOptions.read(HostFile.read(tmp_path, {name: "7"}))
     assert (options.batch_size, options.max_dequeue_count) == (7, 2)
@@ -65,7 +75,9 @@ def test_without_host_json_the_options_are_microsofts_defaults(tmp_path: Path) -
     assert options.is_base64
 
 
-def test_an_empty_queue_is_polled_less_and_less_up_to_the_longest_interval_and_a_message_starts_over() -> None:
+def test_an_empty_queue_is_polled_less_and_less_up_to_the_longest_interval_and_a_message_starts_over() -> (
+    None
+):
     backoff = Backoff(2)
     waits = [backoff.next() for _ in range(12)]
     assert waits[0] == pytest.approx(0.1)
@@ -101,7 +113,9 @@ def test_what_is_no_schedule_is_refused_with_an_example(expression: str) -> None
         Schedule(expression)
 
 
-@pytest.mark.parametrize(("expression", "shorter"), [("*/30 * * * * *", True), ("0 * * * * *", False)])
+@pytest.mark.parametrize(
+    ("expression", "shorter"), [("*/30 * * * * *", True), ("0 * * * * *", False)]
+)
 def test_a_schedule_shorter_than_a_minute_is_recognised(expression: str, *, shorter: bool) -> None:
     assert Schedule(expression).is_shorter_than_a_minute(AT + timedelta(milliseconds=1)) is shorter
 

@@ -24,7 +24,13 @@ def http(name: str, route: str | None = None, *methods: str) -> Function:
     return Function(
         name,
         (
-            {"type": "httpTrigger", "direction": "IN", "name": "req", "route": route, "methods": methods},
+            {
+                "type": "httpTrigger",
+                "direction": "IN",
+                "name": "req",
+                "route": route,
+                "methods": methods,
+            },
             {"type": "http", "direction": "OUT", "name": "$return"},
         ),
     )
@@ -38,7 +44,9 @@ def refused(*functions: Function, host_file: HostFile = HOST_FILE) -> dict[str, 
     return runnable(functions, host_file)[1]
 
 
-async def test_without_the_extension_bundle_queues_and_events_are_not_heard_while_http_answers(tmp_path: Path) -> None:
+async def test_without_the_extension_bundle_queues_and_events_are_not_heard_while_http_answers(
+    tmp_path: Path,
+) -> None:
     source = """
         @app.route("hello")
         def hello(req: func.HttpRequest) -> str:
@@ -62,7 +70,9 @@ async def test_without_the_extension_bundle_queues_and_events_are_not_heard_whil
         assert "'queueTrigger' are not registered" in host.supervisor.refused["on_a"]
 
 
-@pytest.mark.parametrize("kind", ["queueTrigger", "eventGridTrigger", "blobTrigger", "serviceBusTrigger"])
+@pytest.mark.parametrize(
+    "kind", ["queueTrigger", "eventGridTrigger", "blobTrigger", "serviceBusTrigger"]
+)
 def test_every_binding_that_is_not_built_in_needs_the_bundle(kind: str) -> None:
     assert "f" in refused(triggered("f", kind), host_file=HostFile({"version": "2.0"}))
     assert refused(triggered("f", kind)) == {}
@@ -74,8 +84,12 @@ def test_what_is_built_in_needs_no_bundle(kind: str) -> None:
 
 
 def test_an_output_binding_needs_the_bundle_too() -> None:
-    writer = Function("w", (*http("w").bindings, {"type": "queue", "direction": "OUT", "name": "out"}))
-    assert "'queue' are not registered" in refused(writer, host_file=HostFile({"version": "2.0"}))["w"]
+    writer = Function(
+        "w", (*http("w").bindings, {"type": "queue", "direction": "OUT", "name": "out"})
+    )
+    assert (
+        "'queue' are not registered" in refused(writer, host_file=HostFile({"version": "2.0"}))["w"]
+    )
 
 
 @pytest.mark.parametrize("name", ["1st", "_f", "a b", "host", "Host", "f" * 129, "é", "a.b"])
@@ -88,7 +102,9 @@ def test_other_names_are_taken(name: str) -> None:
     assert refused(triggered(name, "timerTrigger")) == {}
 
 
-@pytest.mark.parametrize("route", ["admin", "admin/keys", "ADMIN", "administration", "runtime", "runtimes/x", "/admin"])
+@pytest.mark.parametrize(
+    "route", ["admin", "admin/keys", "ADMIN", "administration", "runtime", "runtimes/x", "/admin"]
+)
 def test_routes_that_begin_like_the_hosts_own_are_refused(route: str) -> None:
     assert "built in routes" in refused(http("f", route))["f"]
 
@@ -105,13 +121,17 @@ def test_of_two_functions_with_one_route_and_method_the_second_is_left_out() -> 
     assert "b" in refused(http("a", "x", "GET"), http("b", "x"))
 
 
-def test_two_functions_may_share_a_route_by_different_methods_or_parameters_of_different_names() -> None:
+def test_two_functions_may_share_a_route_by_different_methods_or_parameters_of_different_names() -> (
+    None
+):
     assert refused(http("a", "x", "GET"), http("b", "x", "POST")) == {}
     assert refused(http("a", "x/{id}"), http("b", "x/{name}")) == {}
 
 
 @pytest.mark.parametrize("parameter", ["my_message", "1st", "a-b"])
-def test_a_parameter_name_with_other_signs_than_letters_and_digits_leaves_its_function_out(parameter: str) -> None:
+def test_a_parameter_name_with_other_signs_than_letters_and_digits_leaves_its_function_out(
+    parameter: str,
+) -> None:
     """Python allows my_message; the host does not."""
     assert "binding name" in refused(triggered("f", "timerTrigger", parameter))["f"]
 

@@ -43,7 +43,9 @@ def test_a_message_whose_worker_dies_comes_back_after_the_visibility_timeout_wit
     wait_for(lambda: is_empty(queue), lambda: "the second try to succeed")
 
 
-def test_a_host_that_may_not_read_its_queue_stops_altogether(accounts: Accounts, tmp_path: Path) -> None:
+def test_a_host_that_may_not_read_its_queue_stops_altogether(
+    accounts: Accounts, tmp_path: Path
+) -> None:
     """An app whose right is taken away does not wait for it to come back."""
     wrong = accounts.fresh().replace("AccountKey=", "AccountKey=AAAA")
     with running(OURS, wrong, tmp_path) as host:
@@ -51,13 +53,17 @@ def test_a_host_that_may_not_read_its_queue_stops_altogether(accounts: Accounts,
         assert "An unhandled exception has occurred. Host is shutting down." in host.log()
 
 
-def test_microsofts_listeners_without_the_right_do_not_even_start(accounts: Accounts, tmp_path: Path) -> None:
+def test_microsofts_listeners_without_the_right_do_not_even_start(
+    accounts: Accounts, tmp_path: Path
+) -> None:
     wrong = accounts.fresh().replace("AccountKey=", "AccountKey=AAAA")
     with pytest.raises(AssertionError, match="ended with 1"), running(MICROSOFTS, wrong, tmp_path):
         pass
 
 
-def test_after_three_deaths_the_groups_host_starts_anew_and_hears_its_queue(accounts: Accounts, tmp_path: Path) -> None:
+def test_after_three_deaths_the_groups_host_starts_anew_and_hears_its_queue(
+    accounts: Accounts, tmp_path: Path
+) -> None:
     with running(OURS, accounts.fresh(), tmp_path) as host:
         queue = host.queue("things")
         for _ in range(3):
@@ -69,7 +75,9 @@ def test_after_three_deaths_the_groups_host_starts_anew_and_hears_its_queue(acco
 
 
 @pytest.mark.parametrize("kind", [OURS, MICROSOFTS])
-def test_a_stop_that_takes_too_long_leaves_the_message_unseen(kind: str, accounts: Accounts, tmp_path: Path) -> None:
+def test_a_stop_that_takes_too_long_leaves_the_message_unseen(
+    kind: str, accounts: Accounts, tmp_path: Path
+) -> None:
     with running(kind, accounts.fresh(), tmp_path, *IMPATIENT) as host:
         queue = held(host)
         host.process.send_signal(signal.SIGTERM)
@@ -81,7 +89,9 @@ def test_a_stop_that_takes_too_long_leaves_the_message_unseen(kind: str, account
         assert is_invisible(queue)
 
 
-def test_a_deployment_kills_what_runs_and_its_message_stays_unseen(accounts: Accounts, tmp_path: Path) -> None:
+def test_a_deployment_kills_what_runs_and_its_message_stays_unseen(
+    accounts: Accounts, tmp_path: Path
+) -> None:
     with running(OURS, accounts.fresh(), tmp_path, *IMPATIENT) as host:
         queue = held(host)
         host.process.send_signal(signal.SIGHUP)
@@ -93,7 +103,9 @@ def test_a_deployment_kills_what_runs_and_its_message_stays_unseen(accounts: Acc
         assert is_invisible(queue)
 
 
-def test_a_rolling_update_lets_what_runs_finish_beside_the_new_code(accounts: Accounts, tmp_path: Path) -> None:
+def test_a_rolling_update_lets_what_runs_finish_beside_the_new_code(
+    accounts: Accounts, tmp_path: Path
+) -> None:
     options = (*IMPATIENT, "--site-update", "RollingUpdate")
     with running(OURS, accounts.fresh(), tmp_path, *options) as host:
         queue = held(host)
@@ -105,11 +117,15 @@ def test_a_rolling_update_lets_what_runs_finish_beside_the_new_code(accounts: Ac
 
 
 @pytest.mark.parametrize("kind", [OURS, MICROSOFTS])
-def test_a_host_json_with_a_name_twice_is_refused(kind: str, accounts: Accounts, tmp_path: Path) -> None:
+def test_a_host_json_with_a_name_twice_is_refused(
+    kind: str, accounts: Accounts, tmp_path: Path
+) -> None:
     """Python's own reader takes the second: a merge of two branches can leave such a file."""
     app = tmp_path / "app"
     shutil.copytree(APP, app)
-    (app / "host.json").write_text('{"version": "2.0", "functionTimeout": "00:10:00", "FunctionTimeout": "00:05:00"}')
+    (app / "host.json").write_text(
+        '{"version": "2.0", "functionTimeout": "00:10:00", "FunctionTimeout": "00:05:00"}'
+    )
     with (
         pytest.raises(AssertionError, match=r"(?i)duplicate key '?functiontimeout"),
         running_app(app, kind, accounts.fresh(), tmp_path),

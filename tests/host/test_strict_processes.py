@@ -62,7 +62,9 @@ async def began(host: Strict, order: str) -> None:
         await asyncio.sleep(0.01)
 
 
-async def test_http_shares_a_process_with_event_grid_and_every_other_function_has_its_own(tmp_path: Path) -> None:
+async def test_http_shares_a_process_with_event_grid_and_every_other_function_has_its_own(
+    tmp_path: Path,
+) -> None:
     """A naive app keeps what one function learned in a global, for another to find."""
     async with strict(write_app(tmp_path / "app", GROUPS)) as host:
         await host.call("on_event", TypedData(json='{"id": "1", "data": {}}'))
@@ -108,13 +110,17 @@ async def test_three_deaths_recycle_the_host_and_deaths_long_apart_do_not(tmp_pa
 
 async def buried() -> None:
     """Let the watcher of the dead process end."""
-    tasks = [task for task in asyncio.all_tasks() if task.get_name().startswith("watcher of function:")]
+    tasks = [
+        task for task in asyncio.all_tasks() if task.get_name().startswith("watcher of function:")
+    ]
     await asyncio.gather(*tasks)
 
 
 async def test_a_function_past_its_timeout_takes_its_neighbours_along(tmp_path: Path) -> None:
     """The neighbour is not late itself: it began long after the other."""
-    async with strict(write_app(tmp_path / "app", ORDERS), AzureFunctionsJobHost__functionTimeout=QUICK) as host:
+    async with strict(
+        write_app(tmp_path / "app", ORDERS), AzureFunctionsJobHost__functionTimeout=QUICK
+    ) as host:
         late = asyncio.create_task(host.call("obey", message("wait")))
         await began(host, "wait")
         pid = host.pids()["function:obey"]
@@ -124,16 +130,24 @@ async def test_a_function_past_its_timeout_takes_its_neighbours_along(tmp_path: 
         assert "exited with code -9" in ((await neighbour).error or "")
         assert (await host.call("obey", message("be"))).ok
         assert host.pids()["function:obey"] != pid
-        assert "Language Worker Process exited" not in host.said("Host.WorkerChannel"), "counted as a death"
+        assert "Language Worker Process exited" not in host.said("Host.WorkerChannel"), (
+            "counted as a death"
+        )
 
 
-async def test_a_cancellation_that_escapes_gets_no_answer_until_the_function_times_out(tmp_path: Path) -> None:
-    async with strict(write_app(tmp_path / "app", ORDERS), AzureFunctionsJobHost__functionTimeout=QUICK) as host:
+async def test_a_cancellation_that_escapes_gets_no_answer_until_the_function_times_out(
+    tmp_path: Path,
+) -> None:
+    async with strict(
+        write_app(tmp_path / "app", ORDERS), AzureFunctionsJobHost__functionTimeout=QUICK
+    ) as host:
         outcome = await host.call("obey", message("cancel"))
         assert "was exceeded by function: Functions.obey" in (outcome.error or "")
 
 
-async def test_a_function_without_a_timeout_in_host_json_has_flex_consumptions_half_hour(tmp_path: Path) -> None:
+async def test_a_function_without_a_timeout_in_host_json_has_flex_consumptions_half_hour(
+    tmp_path: Path,
+) -> None:
     async with strict(write_app(tmp_path / "app", ORDERS)) as host:
         assert host.supervisor.limits.function_timeout == 1800
     async with strict(write_app(tmp_path / "endless", ORDERS, functionTimeout="-1")) as host:

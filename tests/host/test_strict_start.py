@@ -24,7 +24,9 @@ async def test_a_setting_with_an_empty_value_does_not_reach_the_app(tmp_path: Pa
         assert await host.text("empty") == "None"
 
 
-async def test_the_environment_is_replaced_and_what_the_placeholder_had_is_gone(tmp_path: Path) -> None:
+async def test_the_environment_is_replaced_and_what_the_placeholder_had_is_gone(
+    tmp_path: Path,
+) -> None:
     folder = write_app(tmp_path / "app", route("names", "' '.join(sorted(os.environ))"))
     async with strict(folder, MINE="1") as host:
         names = (await host.text("names")).split()
@@ -41,7 +43,9 @@ async def test_the_process_starts_without_the_apps_settings(tmp_path: Path) -> N
 
 
 async def test_an_app_whose_settings_are_needed_as_it_loads_finds_them(tmp_path: Path) -> None:
-    folder = write_app(tmp_path / "app", "WHEN_LOADED = os.environ['MINE']" + route("loaded", "WHEN_LOADED"))
+    folder = write_app(
+        tmp_path / "app", "WHEN_LOADED = os.environ['MINE']" + route("loaded", "WHEN_LOADED")
+    )
     async with strict(folder, MINE="here") as host:
         assert await host.text("loaded") == "here"
 
@@ -54,7 +58,9 @@ async def test_a_packages_module_wins_over_the_apps_own_of_the_same_name(tmp_pat
         assert await host.text("whose") == "a package"
 
 
-async def test_the_apps_folder_is_the_last_of_the_path_and_the_start_folder_is_not_in_it(tmp_path: Path) -> None:
+async def test_the_apps_folder_is_the_last_of_the_path_and_the_start_folder_is_not_in_it(
+    tmp_path: Path,
+) -> None:
     folder = write_app(tmp_path / "app", route("path", "os.pathsep.join(sys.path)"))
     async with strict(folder) as host:
         path = (await host.text("path")).split(":")
@@ -64,12 +70,16 @@ async def test_the_apps_folder_is_the_last_of_the_path_and_the_start_folder_is_n
     assert "" not in path
 
 
-async def test_an_app_that_does_not_ship_the_worker_library_gets_the_platforms_older_one(tmp_path: Path) -> None:
+async def test_an_app_that_does_not_ship_the_worker_library_gets_the_platforms_older_one(
+    tmp_path: Path,
+) -> None:
     folder = packaged(write_app(tmp_path / "app", route("hello", "'hello'")))
     (folder / ".python_packages/lib/site-packages/azure_functions_runtime").unlink()
     async with strict(folder) as host:
         assert host.names == set()
-        assert "azure-functions-runtime 1.1.1, which the platform carries" in host.said("Host.Startup")
+        assert "azure-functions-runtime 1.1.1, which the platform carries" in host.said(
+            "Host.Startup"
+        )
 
 
 async def test_the_loop_is_uvloops_and_lives_as_long_as_the_process(tmp_path: Path) -> None:
@@ -85,7 +95,9 @@ async def test_the_loop_is_uvloops_and_lives_as_long_as_the_process(tmp_path: Pa
         assert await host.text("loop") == first
 
 
-async def test_an_app_that_cannot_be_loaded_is_tried_twice_and_then_runs_without_functions(tmp_path: Path) -> None:
+async def test_an_app_that_cannot_be_loaded_is_tried_twice_and_then_runs_without_functions(
+    tmp_path: Path,
+) -> None:
     source = """
         print("loading", file=sys.stderr, flush=True)
         logging.critical("nobody hears this")
@@ -98,8 +110,12 @@ async def test_an_app_that_cannot_be_loaded_is_tried_twice_and_then_runs_without
         assert "nobody hears this" not in str(host.log)
 
 
-async def test_what_is_logged_while_the_app_loads_reaches_nobody_and_what_is_printed_does(tmp_path: Path) -> None:
-    source = "logging.error('logged'); print('printed error', file=sys.stderr, flush=True)" + route("hello", "'hello'")
+async def test_what_is_logged_while_the_app_loads_reaches_nobody_and_what_is_printed_does(
+    tmp_path: Path,
+) -> None:
+    source = "logging.error('logged'); print('printed error', file=sys.stderr, flush=True)" + route(
+        "hello", "'hello'"
+    )
     async with strict(write_app(tmp_path / "app", source)) as host:
         await host.text("hello")
         assert host.said("Host.Function.Console") == "printed error"

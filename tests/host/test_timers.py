@@ -25,7 +25,9 @@ Start = Callable[..., contextlib.AbstractContextManager[RunningHost]]
 def write_status(connection: str, status: dict[str, str]) -> None:
     from azure.storage.blob import BlobServiceClient
 
-    container = BlobServiceClient.from_connection_string(connection).create_container("azure-webjobs-hosts")
+    container = BlobServiceClient.from_connection_string(connection).create_container(
+        "azure-webjobs-hosts"
+    )
     container.upload_blob(STATUS, json.dumps(status))
 
 
@@ -69,7 +71,9 @@ def new_year(years_ago: int) -> datetime:
     return datetime(datetime.now(UTC).year - years_ago, 1, 1, tzinfo=UTC)
 
 
-def left_behind(last: datetime | None, due: datetime, updated: datetime | None = None) -> dict[str, str]:
+def left_behind(
+    last: datetime | None, due: datetime, updated: datetime | None = None
+) -> dict[str, str]:
     times = {"Last": last, "Next": due, "LastUpdated": updated or last}
     return {name: time.isoformat() if time else NEVER for name, time in times.items()}
 
@@ -81,7 +85,9 @@ def test_a_run_that_was_missed_while_the_host_was_down_happens_once_and_is_past_
     status = left_behind(new_year(5), new_year(4))
     with start(status) as host:
         seen = host.wait_for_records(1, "tick")[0]
-        after = wait_for(lambda: changed(read_status(host), status), lambda: "the status to be written")
+        after = wait_for(
+            lambda: changed(read_status(host), status), lambda: "the status to be written"
+        )
         assert len(host.records("tick")) == 1
     assert seen["past_due"] is True
     assert seen["schedule"] == {"AdjustForDST": True}
@@ -123,7 +129,9 @@ def test_a_status_of_another_schedule_is_worked_out_anew_and_nothing_is_past_due
     status = left_behind(new_year(5), new_year(5) + timedelta(minutes=10))
     with start(status) as host:
         # Each timer starts by itself: that another one has run says nothing of this one's status.
-        found = wait_for(lambda: changed(read_status(host), status), lambda: "the status to be worked out anew")
+        found = wait_for(
+            lambda: changed(read_status(host), status), lambda: "the status to be worked out anew"
+        )
         run_tick_now(host)
         seen = host.wait_for_records(1, "tick")[0]
     assert seen["past_due"] is False
@@ -150,7 +158,9 @@ def test_a_timer_that_runs_on_startup_does_so_without_being_past_due(start: Star
     assert (seen["past_due"], seen["status"]) == (False, {})
 
 
-def test_a_timer_that_is_due_every_second_is_not_monitored_whatever_it_asks_for(start: Start) -> None:
+def test_a_timer_that_is_due_every_second_is_not_monitored_whatever_it_asks_for(
+    start: Start,
+) -> None:
     with start(TICK_SCHEDULE="* * * * * *") as host:
         seen = host.wait_for_records(2, "tick")[0]
         assert read_status(host) is None

@@ -41,7 +41,9 @@ def test_a_category_reaches_traces_or_not(category: str, *, plain: bool, exporti
 async def seen(tmp_path: Path, opentelemetry: str) -> str:
     """Return the view after one failing call of the naive app."""
     path = tmp_path / "traces.jsonl"
-    async with strict(write_app(tmp_path / "app", NAIVE), PYTHON_ENABLE_OPENTELEMETRY=opentelemetry) as host:
+    async with strict(
+        write_app(tmp_path / "app", NAIVE), PYTHON_ENABLE_OPENTELEMETRY=opentelemetry
+    ) as host:
         view = TracesView(path, lambda: host.supervisor.open_telemetry)
         logging.getLogger().addHandler(view)
         try:

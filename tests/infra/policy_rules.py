@@ -1,6 +1,7 @@
 """Just enough of Azure Policy to judge a secret by the built-in definitions of the mode Microsoft.KeyVault.Data.
 
-Operators and functions: https://learn.microsoft.com/azure/governance/policy/concepts/definition-structure-policy-rule.
+Operators and functions:
+https://learn.microsoft.com/azure/governance/policy/concepts/definition-structure-policy-rule.
 """
 
 from __future__ import annotations
@@ -57,7 +58,8 @@ class Judge:
             "field": secret.get,
             "parameters": self.parameters.__getitem__,
         }
-        # The language's calls and literals are written as Python's are, but for the name of one function.
+        # The language's calls and literals are written as Python's are, but for the name of one
+        # function.
         return _called(ast.parse(text[1:-1].replace("if(", "if_("), mode="eval").body, functions)
 
 

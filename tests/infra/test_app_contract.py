@@ -33,7 +33,8 @@ HOSTS = {
 }
 """Settings that the Functions host, the worker, the exporter and the identity library read."""
 PLATFORMS = {"OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID", "WEBSITE_AUTH_AAD_ALLOWED_TENANTS"}
-"""Settings that the platform's sign-in reads: https://learn.microsoft.com/azure/app-service/configure-authentication-provider-aad."""
+"""Settings that the platform's sign-in reads:
+https://learn.microsoft.com/azure/app-service/configure-authentication-provider-aad."""
 OPTIONAL = {"REKEY_EVENT_TOPIC", "REKEY_POLICY", "REKEY_RUNBOOK"} | PLATFORMS
 
 

@@ -16,7 +16,8 @@ from tests.rig import Rig
 
 ROLES = {role: (*actions, *data) for role, actions, data, _ in deployed.custom_roles(snapshot("everything-on"))}
 READ = "Microsoft.Storage/storageAccounts/read"
-"""What only accounts need whose name does not tell their endpoint; tests/rotators/test_storage_key.py shows that they do."""
+"""What only accounts need whose name does not tell their endpoint;
+tests/rotators/test_storage_key.py shows that they do."""
 NEEDED = [action for role in ("vault-secrets", "storage-keys") for action in ROLES[role] if action != READ]
 
 

@@ -1,7 +1,9 @@
 """The portal's form asks for what the template needs, and what it hands over is what the template takes.
 
-Microsoft's published JSON schema of these files knows neither today's handler nor lists that are read from Azure, so the
-rules are those of its documentation: https://learn.microsoft.com/azure/azure-resource-manager/managed-applications/create-uidefinition-overview.
+Microsoft's published JSON schema of these files knows neither today's handler nor lists that are
+read from Azure, so the
+rules are those of its documentation:
+https://learn.microsoft.com/azure/azure-resource-manager/managed-applications/create-uidefinition-overview.
 """
 
 from __future__ import annotations

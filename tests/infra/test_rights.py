@@ -27,7 +27,8 @@ BUILT_IN = {
 """Ids of https://learn.microsoft.com/azure/role-based-access-control/built-in-roles."""
 BROAD = re.compile(r"\*|delete|purge", re.IGNORECASE)
 WILD = {"Microsoft.Web/sites/config/*/action", "Microsoft.Web/sites/slots/config/*/action"}
-"""The only wildcards: Azure lists no action for refreshing references, and refuses a role that names one it does not list."""
+"""The only wildcards: Azure lists no action for refreshing references, and refuses a role that
+names one it does not list."""
 
 
 KEYED = tuple(dict.fromkeys(member.kind for member in FAMILY))

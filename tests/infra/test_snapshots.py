@@ -16,7 +16,8 @@ RUNTIME = (
     r"principalId\b|clientId\b|outputs\.connectionString\b|outputs\.endpoint\b|outputs\.hostName\b"
     r"|'full'\)\.location\b|enableRbacAuthorization\b"
 )
-"""What only Azure knows: ids of identities, URLs that it makes up, and properties of vaults that exist already."""
+"""What only Azure knows: ids of identities, URLs that it makes up, and properties of vaults that
+exist already."""
 
 
 def test_there_are_snapshots_of_the_least_the_most_three_subscriptions_and_another_cloud() -> None:

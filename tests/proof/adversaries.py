@@ -48,11 +48,19 @@ def of_ours(kind: str) -> dict[str, Move]:
     }
     # Who forges these has the secret parked, and has to mend it; all others change nothing.
     parking = ("RekeyRetire", "RekeyBy", "RekeyOperation")
-    moves = {tag: (claiming if tag in parking else forge)(**{tag: text}) for tag, text in forged.items()}
+    moves = {
+        tag: (claiming if tag in parking else forge)(**{tag: text}) for tag, text in forged.items()
+    }
     parked = forge(RekeyState=f"parked 2026-11-02T09:00:00Z {NOBODYS[-12:]}", RekeyReason="made up")
     later = claiming(RekeyRetire=f"2036-01-01T00:00:00Z v1 {FIRST[kind]}")
     broken = claiming(RekeyRetire="soon", RekeyState="?", RekeyOperation="", RekeyBy="\n")
-    return {**moves, "parked": parked, "a later end": later, "nonsense": broken, "all at once": claiming(**forged)}
+    return {
+        **moves,
+        "parked": parked,
+        "a later end": later,
+        "nonsense": broken,
+        "all at once": claiming(**forged),
+    }
 
 
 def claims(kind: str) -> dict[str, Move]:
@@ -90,7 +98,11 @@ def second_vault(world: World) -> None:
     world.own = SecretRef(OTHER_VAULT, "policy")
     elsewhere = {REPLICA_OF: f"{VAULT}/secrets/another", "Owner": "team-b"}
     consenting = {REPLICA_OF: f"{VAULT}/secrets/app"}
-    for name, tags in (("stranger", {"Owner": "team-b"}), ("elsewhere", elsewhere), ("policy", consenting)):
+    for name, tags in (
+        ("stranger", {"Owner": "team-b"}),
+        ("elsewhere", elsewhere),
+        ("policy", consenting),
+    ):
         version = world.secret(name, "somebody else's", 400, tags, OTHER_VAULT)
         world.watch.bystanders[version.ref] = (version,)
 

@@ -41,7 +41,10 @@ def examine(watch: Watch, before: SecretVersion, version: SecretVersion, *, race
 
 
 def _kept(before: SecretVersion, version: SecretVersion) -> None:
-    theirs = [{tag: text for tag, text in one.tags.items() if tag not in NOT_THEIRS} for one in (before, version)]
+    theirs = [
+        {tag: text for tag, text in one.tags.items() if tag not in NOT_THEIRS}
+        for one in (before, version)
+    ]
     if theirs[0] != theirs[1]:
         raise Wrong(f"tags: {version.ref.name} had {theirs[0]}, and has {theirs[1]}")
     if version.content_type != (before.content_type or "text/plain"):
@@ -50,7 +53,9 @@ def _kept(before: SecretVersion, version: SecretVersion) -> None:
 
 def _ends(watch: Watch, version: SecretVersion) -> None:
     """Check the expiry against the longest validity that its owner has asked for so far, and the source's own end."""
-    days = watch.longest.get(version.ref.name) or float(watch.owner_tags(version).get("ValidityPeriodDays", "90"))
+    days = watch.longest.get(version.ref.name) or float(
+        watch.owner_tags(version).get("ValidityPeriodDays", "90")
+    )
     longest = timedelta(days=days) + LONGEST
     if version.expires is None or version.expires > version.created + longest:
         raise Wrong(f"expiry: {version.ref.name} ends {version.expires}")

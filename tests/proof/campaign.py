@@ -13,9 +13,17 @@ from tests.proof.scenarios import SCENARIOS
 from tests.proof.schedule import Planned, Schedule
 from tests.proof.watch import Broken
 
-PAIRED: Sequence[Mode] = ("die before", "die after", "lose the answer", "throttle", "fail after the effect", "forbid")
+PAIRED: Sequence[Mode] = (
+    "die before",
+    "die after",
+    "lose the answer",
+    "throttle",
+    "fail after the effect",
+    "forbid",
+)
 PAIRS = ("one/",)
-"""Scenarios in which every pair of faults is played; in all others the second one strikes soon after the first."""
+"""Scenarios in which every pair of faults is played; in all others the second one strikes soon
+after the first."""
 SOON = 2
 MOST_PATHS = 1500
 """Where there are more interleavings of one scenario than this, the rest is left to the seeds."""

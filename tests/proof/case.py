@@ -39,7 +39,9 @@ class Case:
         if self.seed is not None:
             return f"{self.scenario}#{self.seed}"
         if self.script:
-            return f"{self.scenario}!{'+'.join(f'{what}{at}={how}' for what, at, how in self.script)}"
+            return (
+                f"{self.scenario}!{'+'.join(f'{what}{at}={how}' for what, at, how in self.script)}"
+            )
         plan = "+".join(f"{at}:{mode}" for at, mode in self.plan)
         return f"{self.scenario}{'@' if plan else ''}{plan}{'~' if self.path else ''}{'.'.join(map(str, self.path))}"
 
@@ -58,7 +60,9 @@ class Case:
         name, _, plan = rest.partition("@")
         faults = [part.partition(":") for part in plan.split("+") if part]
         if name not in SCENARIOS or any(mode not in EVERY_FAULT for _, _, mode in faults):
-            raise ValueError(f"{text!r} is not <scenario>@<call>:<fault>+…, …~<choice>.<choice>…, or …#<seed>")
+            raise ValueError(
+                f"{text!r} is not <scenario>@<call>:<fault>+…, …~<choice>.<choice>…, or …#<seed>"
+            )
         struck = tuple((int(at), cast("Mode", mode)) for at, _, mode in faults)
         return cls(name, struck, tuple(int(choice) for choice in path.split(".") if choice))
 
@@ -87,7 +91,8 @@ class Played:
     excuses: frozenset[Excuse] = frozenset()
     """Which excuses kept a check from failing."""
     same: bool = False
-    """It was not played to its end, since another case does the same, or its state had been seen."""
+    """It was not played to its end, since another case does the same, or its state had been
+    seen."""
 
 
 def played(case: Case, *, traced: bool = False, seen: Seen | None = None) -> Played:

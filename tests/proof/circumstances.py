@@ -25,8 +25,12 @@ def outage(service: str, seconds: float) -> Move:
 
 def outages() -> dict[str, Move]:
     """Return an outage of each service."""
-    lengths = dict(zip(("source", "vault", "storage", "writes"), (1800.0, 1800.0, 180.0, 3600.0), strict=True))
-    return {f"{service} goes away": outage(service, seconds) for service, seconds in lengths.items()}
+    lengths = dict(
+        zip(("source", "vault", "storage", "writes"), (1800.0, 1800.0, 180.0, 3600.0), strict=True)
+    )
+    return {
+        f"{service} goes away": outage(service, seconds) for service, seconds in lengths.items()
+    }
 
 
 def failover(world: World) -> None:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from tests.proof.watch import Watch
 
 MOST_MESSAGES = 48
-"""More messages than any settled schedule of ours needs, sweeps aside: what grows without end passes it."""
+"""More messages than any settled schedule of ours needs, sweeps aside: what grows without end
+passes it."""
 
 MOST_CREDENTIALS = 16
 A_MESSAGE_EACH, A_CREDENTIAL_EACH = 30.0, 60.0
@@ -87,7 +88,11 @@ def _nothing_left(watch: Watch, versions: list[SecretVersion]) -> None:
     current = versions[-1]
     if RETIRE in current.tags:
         _broken(f"P5: {current.ref.name} still has something to retire")
-    mine = [claim.record for claim in watch.world.claims.values() if claim.record.owner == str(current.ref).lower()]
+    mine = [
+        claim.record
+        for claim in watch.world.claims.values()
+        if claim.record.owner == str(current.ref).lower()
+    ]
     if any(record.pending or record.compromised for record in mine):
         _broken(f"P5: the record of {current.ref.name} still has something to retire")
     now = credential_in(current.value.reveal() if current.value else "")
@@ -108,7 +113,9 @@ def _counted(watch: Watch, versions: list[SecretVersion], expected: dict[str, in
     if source is None or REPLICA_OF in current.tags:
         return
     more = 2 * watch.late[source]
-    made = Counter(one.tags[OPERATION] for one in versions if OPERATION in one.tags and not _copied(watch, one))
+    made = Counter(
+        one.tags[OPERATION] for one in versions if OPERATION in one.tags and not _copied(watch, one)
+    )
     twice = max(made.values(), default=0) > 1
     most = expected.get(name, len(versions))
     if twice and not more:
@@ -137,7 +144,9 @@ def dropped(watch: Watch, engine: Any) -> None:
         if not known or "ProviderAddress" in current.tags or not current.enabled:
             continue
         shown = entry(current, engine.policy, engine.kinds, world.kernel.now(), known)
-        fell = REPLICA_OF not in current.tags and any(one.created and current.created > one.created for one in known)
+        fell = REPLICA_OF not in current.tags and any(
+            one.created and current.created > one.created for one in known
+        )
         if fell and (shown.state != "dropped" or not shown.fix):
             _broken(f"P8: {ref.name} fell out of management, and is shown as {shown.state}")
 
@@ -146,7 +155,9 @@ def _one_owner(watch: Watch) -> None:
     """Of all secrets that claim one source, at most one has rotated it."""
     from tests.proof.watch import by_rekey
 
-    rotated = Counter(watch.source_of(all_[-1]) for all_ in watch.world.vault.values() if by_rekey(all_))
+    rotated = Counter(
+        watch.source_of(all_[-1]) for all_ in watch.world.vault.values() if by_rekey(all_)
+    )
     if any(number > 1 for source, number in rotated.items() if source):
         _broken("P7: two secrets have rotated one source")
 
@@ -175,8 +186,12 @@ def no_leak(watch: Watch) -> None:
     """P6: no value, and no digest of one, in any tag, report or message; a record says what its text says."""
     world = watch.world
     values = {f"{MARK}{number}!" for number in range(world.mint.made)}
-    texts = {text for all_ in world.vault.values() for version in all_ for text in version.tags.values()}
-    texts |= {outcome.reason for outcome in watch.outcomes} | {outcome.fix for outcome in watch.outcomes}
+    texts = {
+        text for all_ in world.vault.values() for version in all_ for text in version.tags.values()
+    }
+    texts |= {outcome.reason for outcome in watch.outcomes} | {
+        outcome.fix for outcome in watch.outcomes
+    }
     if text := leaks.leak(texts, values):
         _broken(f"P6: {text[:80]!r} shows a value, or helps to guess one")
     for claim in world.claims.values():

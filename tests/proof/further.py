@@ -42,7 +42,9 @@ def _forged(kind: str) -> Scenario:
         ask(world, action="audit", trigger="sweep")
         ask(world, action="retire", trigger="sweep")
 
-    return Scenario(f"forged/{kind}", build, adversaries.of_ours(kind), mend=people.mend, faults=EVERY_FAULT)
+    return Scenario(
+        f"forged/{kind}", build, adversaries.of_ours(kind), mend=people.mend, faults=EVERY_FAULT
+    )
 
 
 def _forged_when_due(kind: str) -> Scenario:
@@ -88,7 +90,9 @@ def _greedy(kind: str) -> Scenario:
         ask(world, trigger="event")
         ask(world, action="audit", trigger="sweep")
 
-    moves = {name: adversaries.naming_replicas(name) for name in ("stranger", "elsewhere", "policy")}
+    moves = {
+        name: adversaries.naming_replicas(name) for name in ("stranger", "elsewhere", "policy")
+    }
     return Scenario(f"greedy/{kind}", build, moves, mend=people.mend)
 
 
@@ -197,7 +201,9 @@ def _outage(kind: str) -> Scenario:
         due(world, kind)
         ask(world, trigger="event")
 
-    return Scenario(f"outage/{kind}", build, circumstances.outages(), {"app": 2}, faults=EVERY_FAULT)
+    return Scenario(
+        f"outage/{kind}", build, circumstances.outages(), {"app": 2}, faults=EVERY_FAULT
+    )
 
 
 def _policy(kind: str) -> Scenario:
@@ -245,7 +251,9 @@ def _order_and_restore(kind: str) -> Scenario:
         world.advance(60)
         for version in world.vault[SecretRef(VAULT, "app")]:
             leaked(world, "app", credential_of(version), source_of(kind))
-        order = SweepOrder.for_incident(VAULT, Incident(world.kernel.now(), source=source_of(kind), reason="leaked"))
+        order = SweepOrder.for_incident(
+            VAULT, Incident(world.kernel.now(), source=source_of(kind), reason="leaked")
+        )
         world.post("sweep", order.to_json())
         ask(world, action="restore")
         ask(world, action="audit", trigger="sweep")
@@ -299,7 +307,9 @@ def _two_deployments(kind: str) -> Scenario:
         people.disown(world)
         people.mend(world, whatever=True)
 
-    return Scenario(f"two-deployments/{kind}", build, {"the second one sweeps": second}, mend=mend, workers=1)
+    return Scenario(
+        f"two-deployments/{kind}", build, {"the second one sweeps": second}, mend=mend, workers=1
+    )
 
 
 def _one_account(kind: str) -> Scenario:
@@ -328,7 +338,14 @@ def _one_account(kind: str) -> Scenario:
             people.unmanage("app")(world)
 
     exempt = frozenset() if kind == "many" else frozenset({"app", "theirs"})
-    return Scenario(f"one-account/{kind}", build, {"the first one, too": first}, exempt=exempt, mend=mend, workers=1)
+    return Scenario(
+        f"one-account/{kind}",
+        build,
+        {"the first one, too": first},
+        exempt=exempt,
+        mend=mend,
+        workers=1,
+    )
 
 
 def add_second(world: World, kind: str) -> tuple[str, str]:
@@ -365,9 +382,32 @@ def all_of(kinds: tuple[str, ...], *makers: Callable[[str], Scenario]) -> list[S
 
 FURTHER = [
     *all_of(
-        SLOTTED, _forged, _claimed_in_overlap, _people_in_overlap, _lagging_in_overlap, _errands, _order_and_restore
+        SLOTTED,
+        _forged,
+        _claimed_in_overlap,
+        _people_in_overlap,
+        _lagging_in_overlap,
+        _errands,
+        _order_and_restore,
     ),
-    *all_of(EVERY, _forged_when_due, _claimed, _people, _owners, _lagging, _outage, _clocks, _proven_then_people),
-    *all_of(("two-slots", "many", "one-slot"), _greedy, _false_copies, _policy, _two_deployments, _incident_and_people),
+    *all_of(
+        EVERY,
+        _forged_when_due,
+        _claimed,
+        _people,
+        _owners,
+        _lagging,
+        _outage,
+        _clocks,
+        _proven_then_people,
+    ),
+    *all_of(
+        ("two-slots", "many", "one-slot"),
+        _greedy,
+        _false_copies,
+        _policy,
+        _two_deployments,
+        _incident_and_people,
+    ),
     *all_of(("two-slots", "many"), _one_account),
 ]

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from tests.proof.world import World
 
 CLIENT_TIMEOUT = 15.0
-"""Seconds after which a client has stopped waiting for the answer to a change; the request may still take effect."""
+"""Seconds after which a client has stopped waiting for the answer to a change; the request may
+still take effect."""
 SOON, LONG = 7.0, 400.0
 """What a throttled caller is told to wait, in seconds."""
 VAULT_CALLS = frozenset({"read", "read version", "list", "publish", "retag", "disable"})
@@ -50,8 +51,10 @@ class Hand:
     ) -> T:
         """Make one call: wait for its turn, then let it end as the schedule says.
 
-        `changes`: it is not made again blindly when no answer comes. `guarded`: it changes a source or a vault and is to be
-        made under the lease only. `about`: the secret, where it is one of the vault's calls. `stale`: what a vault that lags
+        `changes`: it is not made again blindly when no answer comes. `guarded`: it changes a source
+        or a vault and is to be
+        made under the lease only. `about`: the secret, where it is one of the vault's calls.
+        `stale`: what a vault that lags
         shows.
         """
         world, worker = self.world, self.worker

@@ -1,7 +1,9 @@
 """An event loop without a world behind it: virtual time, and calls that end only when a schedule says so, and how.
 
-Everything that the engine does with asyncio (tasks, time-outs, waiting) runs unchanged on it, with asyncio's own tasks and
-futures. Nothing here waits for anything: what is ready is run, and then somebody decides which call goes on.
+Everything that the engine does with asyncio (tasks, time-outs, waiting) runs unchanged on it, with
+asyncio's own tasks and
+futures. Nothing here waits for anything: what is ready is run, and then somebody decides which call
+goes on.
 """
 
 from __future__ import annotations
@@ -29,10 +31,13 @@ Mode = Literal[
     "throttle for long",
 ]
 EVERY_FAULT: tuple[Mode, ...] = get_args(Mode)[1:]
-"""What can go wrong at a call. `arrive late`: the client sees no answer, and the request takes effect at some later time.
-`read stale`: the vault shows what was there before its latest change; `throttle for long`: past a lease, and a function."""
+"""What can go wrong at a call. `arrive late`: the client sees no answer, and the request takes
+effect at some later time.
+`read stale`: the vault shows what was there before its latest change; `throttle for long`: past a
+lease, and a function."""
 FAULTS: tuple[Mode, ...] = EVERY_FAULT[:8]
-"""Those of every scenario; the further two strike where a scenario says so, so that an older seed means what it meant."""
+"""Those of every scenario; the further two strike where a scenario says so, so that an older seed
+means what it meant."""
 EPOCH = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 
 
@@ -93,14 +98,20 @@ class Kernel:
         """Let this much time pass for one worker, others going on meanwhile."""
         await asyncio.sleep(seconds)
 
-    def call_soon(self, callback: Callable[..., object], *args: Any, context: Context | None = None) -> asyncio.Handle:
+    def call_soon(
+        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.Handle:
         """Run something next."""
         handle = asyncio.Handle(callback, args, self._loop, context)
         self._ready.append(handle)
         return handle
 
     def call_at(
-        self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+        self,
+        when: float,
+        callback: Callable[..., object],
+        *args: Any,
+        context: Context | None = None,
     ) -> asyncio.TimerHandle:
         """Run something at a time."""
         timer = asyncio.TimerHandle(when, callback, args, self._loop, context)
@@ -108,7 +119,11 @@ class Kernel:
         return timer
 
     def call_later(
-        self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+        self,
+        delay: float,
+        callback: Callable[..., object],
+        *args: Any,
+        context: Context | None = None,
     ) -> asyncio.TimerHandle:
         """Run something after a while."""
         return self.call_at(self._seconds + delay, callback, *args, context=context)
@@ -141,7 +156,9 @@ class Kernel:
         """Let time pass, all at once; then run what fell due."""
         self._seconds += seconds
         self._now = EPOCH + timedelta(seconds=self._seconds)
-        waiting = sorted((timer for timer in self._timers if not timer.cancelled()), key=asyncio.TimerHandle.when)
+        waiting = sorted(
+            (timer for timer in self._timers if not timer.cancelled()), key=asyncio.TimerHandle.when
+        )
         self._timers = [timer for timer in waiting if timer.when() > self._seconds]
         self._ready.extend(timer for timer in waiting if timer.when() <= self._seconds)
         self.run()

@@ -38,7 +38,9 @@ class _Kind:
         return False
 
     async def _proves(self, source: str, credential: str) -> bool:
-        return await self.hand.reach("prove", lambda: self.hand.world.sources[source].accepts(credential))
+        return await self.hand.reach(
+            "prove", lambda: self.hand.world.sources[source].accepts(credential)
+        )
 
     async def verify(self, source: str, credential_id: str, credential: Sensitive) -> None:
         del credential_id
@@ -48,7 +50,9 @@ class _Kind:
                 return
             if wait is not None:
                 await self.hand.world.kernel.sleep(wait)
-        raise VerificationFailed("the source refuses the credential", where=source, fix="write another")
+        raise VerificationFailed(
+            "the source refuses the credential", where=source, fix="write another"
+        )
 
     async def accepts(self, source: str, credential_id: str, credential: Sensitive) -> bool:
         del credential_id
@@ -79,7 +83,9 @@ class TwoSlots(_Kind):
         slot = self.other[held]
         return Issued(slot, {"key": Sensitive(await self._set(job.source, slot))}, held)
 
-    async def retire(self, source: str, credential_id: str, held: Sensitive | None, held_id: str | None = None) -> None:
+    async def retire(
+        self, source: str, credential_id: str, held: Sensitive | None, held_id: str | None = None
+    ) -> None:
         del held_id
         keys = await self._list(source)
         if held is None or keys[credential_id] == held.reveal():
@@ -105,7 +111,8 @@ class TwoSlots(_Kind):
         born = EPOCH + timedelta(seconds=self._slots(job.source).born[slot])
         if job.written and born > job.written + RESOLUTION:
             raise NeedsHuman(
-                f"{slot} was made after this version was written: another deployment uses it", fix="keep one"
+                f"{slot} was made after this version was written: another deployment uses it",
+                fix="keep one",
             )
 
     async def _held(self, job: Job) -> str:
@@ -147,7 +154,9 @@ class OneSlot(_Kind):
         back = lambda: slots.held.update(admin=held.reveal())  # noqa: E731
         await self.hand.reach("set back", back, changes=True, guarded=True)
 
-    async def retire(self, source: str, credential_id: str, held: Sensitive | None, held_id: str | None = None) -> None:
+    async def retire(
+        self, source: str, credential_id: str, held: Sensitive | None, held_id: str | None = None
+    ) -> None:
         """Do nothing: what was superseded is gone."""
 
 
@@ -173,7 +182,9 @@ class TwoLogins(_Kind):
                 return Recognised(login)
         raise NeedsHuman("neither login has that password", fix="write one of them")
 
-    async def retire(self, source: str, credential_id: str, held: Sensitive | None, held_id: str | None = None) -> None:
+    async def retire(
+        self, source: str, credential_id: str, held: Sensitive | None, held_id: str | None = None
+    ) -> None:
         del held_id
         slots = self._slots(source)
         holds = lambda: held is None or slots.held[credential_id] == held.reveal()  # noqa: E731
@@ -194,9 +205,18 @@ class ManySecrets(_Kind):
             listed = await self.hand.reach("list secrets", lambda: dict(many.entries))
             named = listed.get(str(job.held_id))
             if named and job.held and named.secret != job.held.reveal():
-                raise NeedsHuman(f"the value is not the secret {job.held_id}", fix="name the one that it is")
-            if not named and job.held and any(entry.secret == job.held.reveal() for entry in listed.values()):
-                raise NeedsHuman(f"{job.held_id} names no secret, and the value works", fix="name the one that it is")
+                raise NeedsHuman(
+                    f"the value is not the secret {job.held_id}", fix="name the one that it is"
+                )
+            if (
+                not named
+                and job.held
+                and any(entry.secret == job.held.reveal() for entry in listed.values())
+            ):
+                raise NeedsHuman(
+                    f"{job.held_id} names no secret, and the value works",
+                    fix="name the one that it is",
+                )
             superseded = job.held_id if named else None
         add = lambda: many.add(f"rekey {job.operation}", world.kernel.time() + world.replication)  # noqa: E731
         key, secret = await self.hand.reach("add secret", add, changes=True, guarded=True)
@@ -206,7 +226,9 @@ class ManySecrets(_Kind):
     async def tidy(self, source: str, operation: str, keep: str | None) -> None:
         many = self._many(source)
         ours = f"rekey {operation}"
-        listed = await self.hand.reach("list secrets", lambda: [k for k, e in many.entries.items() if e.name == ours])
+        listed = await self.hand.reach(
+            "list secrets", lambda: [k for k, e in many.entries.items() if e.name == ours]
+        )
         for key in listed:
             if key != keep:
                 await self._remove(many, key)
@@ -219,20 +241,28 @@ class ManySecrets(_Kind):
             raise NeedsHuman(f"the value may be any of {len(fitting)}", fix="revoke it by hand")
         return Recognised(fitting[0])
 
-    async def retire(self, source: str, credential_id: str, held: Sensitive | None, held_id: str | None = None) -> None:
+    async def retire(
+        self, source: str, credential_id: str, held: Sensitive | None, held_id: str | None = None
+    ) -> None:
         many = self._many(source)
         if held_id in (None, credential_id):
-            listed = await self.hand.reach("list secrets", lambda: {k: e.secret for k, e in many.entries.items()})
+            listed = await self.hand.reach(
+                "list secrets", lambda: {k: e.secret for k, e in many.entries.items()}
+            )
             if held is None or listed.get(credential_id) == held.reveal():
                 raise NeedsHuman("the secret may be the one in use", fix="revoke it by hand")
         await self._remove(many, credential_id)
 
     async def _remove(self, many: Many, key: str) -> None:
-        await self.hand.reach(f"remove {key}", lambda: many.entries.pop(key, None), changes=True, guarded=True)
+        await self.hand.reach(
+            f"remove {key}", lambda: many.entries.pop(key, None), changes=True, guarded=True
+        )
 
     async def _proves(self, source: str, credential: str) -> bool:
         many, now = self._many(source), self.hand.world.kernel.time
-        known = lambda: any(e.secret == credential and e.known_at <= now() for e in many.entries.values())  # noqa: E731
+        known = lambda: any(  # noqa: E731
+            e.secret == credential and e.known_at <= now() for e in many.entries.values()
+        )
         return await self.hand.reach("sign in", known)
 
     def _many(self, source: str) -> Many:

@@ -45,6 +45,9 @@ def leak(texts: Iterable[str], values: Iterable[str]) -> str | None:
         if MARK in text:
             return text
         for word in WORD.findall(text):
-            if any(word[at : at + SHORT] in known for at in {0, *(word.find(sign) + 1 for sign in "=-_/")}):
+            if any(
+                word[at : at + SHORT] in known
+                for at in {0, *(word.find(sign) + 1 for sign in "=-_/")}
+            ):
                 return text
     return None

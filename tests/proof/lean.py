@@ -26,7 +26,8 @@ SAME: Mapping[Mode, Mode] = {
     "lose the request": "lose the answer",
     "arrive late": "lose the answer",
 }
-"""At a call that changes nothing these faults are the same: whoever made it dies, or sees no answer."""
+"""At a call that changes nothing these faults are the same: whoever made it dies, or sees no
+answer."""
 
 
 def is_read(label: str) -> bool:

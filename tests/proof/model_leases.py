@@ -17,7 +17,8 @@ LEASE_SECONDS = 60.0
 class Claim:
     """The blob of one source: the record, how often it was written, and who holds its lease until when.
 
-    The record is kept as it was written; that its text says the same is checked once a schedule, and in the engine's tests.
+    The record is kept as it was written; that its text says the same is checked once a schedule,
+    and in the engine's tests.
     """
 
     record: Record
@@ -86,7 +87,8 @@ class ModelLease:
         """Write the record in place of exactly the one that was read."""
         record = replace(record, source=self.source)
         etag = self.etag
-        # Not guarded: the storage account itself refuses it without the lease, or over another text.
+        # Not guarded: the storage account itself refuses it without the lease, or over another
+        # text.
         self.etag = await self.hand.reach("note", lambda: self._write(record, etag), changes=True)
         self._record = record
 
@@ -119,7 +121,9 @@ class ModelLeases:
     async def hold(self, source: str, owner: str) -> AsyncIterator[ModelLease]:
         """Hold the lease on a source."""
         asked = self.hand.world.kernel.time()
-        number = await self.hand.reach("acquire", lambda: self._acquire(source, owner.lower()), changes=True)
+        number = await self.hand.reach(
+            "acquire", lambda: self._acquire(source, owner.lower()), changes=True
+        )
         claim = self._claims[source]
         lease = ModelLease(self.hand, claim, source, number, asked + LEASE_SECONDS)
         self.hand.worker.lease = lease

@@ -29,7 +29,9 @@ class ModelVaults:
         current = versions[-1]
         if current.enabled:
             return current
-        return SecretVersion(ref, None, None, enabled=False, created=current.created, expires=None, content_type=None)
+        return SecretVersion(
+            ref, None, None, enabled=False, created=current.created, expires=None, content_type=None
+        )
 
     async def read_version(self, ref: SecretRef, version: str) -> SecretVersion:
         """Return one version."""
@@ -58,7 +60,9 @@ class ModelVaults:
         change = lambda: self._retag(secret, dict(tags), basis)  # noqa: E731
         return await self.hand.reach("retag", change, changes=True, about=secret.ref)
 
-    def _retag(self, secret: SecretVersion, tags: dict[str, str], basis: SecretVersion | None) -> SecretVersion:
+    def _retag(
+        self, secret: SecretVersion, tags: dict[str, str], basis: SecretVersion | None
+    ) -> SecretVersion:
         self.hand.world.watch.retagged(secret, tags, basis)
         return self._change(secret.ref, secret.version, tags=tags)
 
@@ -96,7 +100,9 @@ class ModelVaults:
             if secret.ref.vault == vault:
                 yield replace(secret, version=None, value=None)
 
-    async def page(self, vault: str, token: str | None) -> tuple[Sequence[SecretVersion], str | None]:
+    async def page(
+        self, vault: str, token: str | None
+    ) -> tuple[Sequence[SecretVersion], str | None]:
         """Return everything on one page."""
         assert token is None
         return [secret async for secret in self.list(vault)], None

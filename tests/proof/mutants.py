@@ -59,7 +59,8 @@ class Mutant:
     scenarios: tuple[str, ...]
     """Where to look for it: names of scenarios, or of kinds after `real:`."""
     tests: tuple[str, ...] = ()
-    """Tests that notice it, where no schedule does: a second guard covers it, or what it takes is not in the model."""
+    """Tests that notice it, where no schedule does: a second guard covers it, or what it takes is
+    not in the model."""
 
 
 def _method(owner: Any, name: str, value: Any = None) -> Break:
@@ -181,7 +182,9 @@ def _undone_without_the_lease(patch: pytest.MonkeyPatch) -> None:
 def _compromised_undone(patch: pytest.MonkeyPatch) -> None:
     back = Rollback._back
 
-    async def careless(self: Rollback, secret: Any, issued: Any, problem: Any, **options: Any) -> Any:
+    async def careless(
+        self: Rollback, secret: Any, issued: Any, problem: Any, **options: Any
+    ) -> Any:
         return await back(replace(self, unwanted=False), secret, issued, problem, **options)
 
     patch.setattr(Rollback, "_back", careless)
@@ -189,7 +192,11 @@ def _compromised_undone(patch: pytest.MonkeyPatch) -> None:
 
 def _window_binds_follow_ups(patch: pytest.MonkeyPatch) -> None:
     judge = decide._rotate_when_due
-    patch.setattr(decide, "_rotate_when_due", lambda s, m, item, now: judge(s, m, replace(item, follow_up=0), now))
+    patch.setattr(
+        decide,
+        "_rotate_when_due",
+        lambda s, m, item, now: judge(s, m, replace(item, follow_up=0), now),
+    )
 
 
 def _heal_takes_the_other_slot(patch: pytest.MonkeyPatch) -> None:
@@ -210,7 +217,9 @@ def _latest_disabled(patch: pytest.MonkeyPatch) -> None:
     async def wrong(self: ModelVaults, ref: SecretRef, version: str) -> None:
         del version
         latest = str(self.hand.world.vault[ref][-1].version)
-        await self.hand.reach("disable", lambda: self._disable(ref, latest), changes=True, about=ref)
+        await self.hand.reach(
+            "disable", lambda: self._disable(ref, latest), changes=True, about=ref
+        )
 
     patch.setattr(ModelVaults, "disable", wrong)
 
@@ -220,7 +229,9 @@ def _drafted(change: Callable[[Draft, SecretVersion], Draft]) -> Break:
 
     def apply(patch: pytest.MonkeyPatch) -> None:
         version = draft.new_version
-        patch.setattr(publishing, "new_version", lambda secret, *rest: change(version(secret, *rest), secret))
+        patch.setattr(
+            publishing, "new_version", lambda secret, *rest: change(version(secret, *rest), secret)
+        )
 
     return apply
 
@@ -229,7 +240,9 @@ def _overlap(factor: float) -> Break:
     def apply(patch: pytest.MonkeyPatch) -> None:
         version = draft.new_version
 
-        def other(secret: Any, managed: Any, issued: Any, now: Any, overlap: timedelta, *rest: Any) -> Draft:
+        def other(
+            secret: Any, managed: Any, issued: Any, now: Any, overlap: timedelta, *rest: Any
+        ) -> Draft:
             return version(secret, managed, issued, now, overlap * factor, *rest)
 
         patch.setattr(publishing, "new_version", other)
@@ -336,7 +349,9 @@ def _compromised_taken_for_gone(patch: pytest.MonkeyPatch) -> None:
 
 
 def _guessable(new: Draft, _: SecretVersion) -> Draft:
-    digest = hashlib.sha256(f"{new.tags['CredentialId']}\n{new.value.reveal()}".encode()).hexdigest()
+    digest = hashlib.sha256(
+        f"{new.tags['CredentialId']}\n{new.value.reveal()}".encode()
+    ).hexdigest()
     return replace(new, tags={**new.tags, CAUSE: digest[:32]})
 
 
@@ -353,7 +368,9 @@ def _tags_of_the_first_read(patch: pytest.MonkeyPatch) -> None:
 
             async def read(self, ref: SecretRef) -> SecretVersion:
                 fresh = await reads.read(ref)
-                return replace(fresh, tags=secret.tags) if fresh.version == secret.version else fresh
+                return (
+                    replace(fresh, tags=secret.tags) if fresh.version == secret.version else fresh
+                )
 
         await retag(replace(self, parts=replace(self.parts, vaults=Old())), secret, ours, step)
         return replace(secret, tags={**secret.tags, **ours})
@@ -381,7 +398,9 @@ def _digest(answer: bool) -> Break:
 
 def _pending_forgotten(patch: pytest.MonkeyPatch) -> None:
     landed = Record.landed
-    patch.setattr(Record, "landed", lambda self, secret: replace(landed(self, secret), pending=None))
+    patch.setattr(
+        Record, "landed", lambda self, secret: replace(landed(self, secret), pending=None)
+    )
 
 
 def _pending_never_forgotten(patch: pytest.MonkeyPatch) -> None:
@@ -394,7 +413,9 @@ def _tags_believed(patch: pytest.MonkeyPatch) -> None:
 
     def gullible(self: Record, secret: SecretVersion) -> SecretVersion:
         better = believed(self, secret)
-        mine = {tag: secret.tags[tag] for tag in (tags.RETIRE, tags.OPERATION) if tag in secret.tags}
+        mine = {
+            tag: secret.tags[tag] for tag in (tags.RETIRE, tags.OPERATION) if tag in secret.tags
+        }
         return replace(better, tags={**better.tags, **mine})
 
     async def retire(_self: Run, secret: Any, retiring: Any) -> Any:
@@ -425,7 +446,9 @@ def _not_announced(patch: pytest.MonkeyPatch) -> None:
 
 SLOTS, ONE, MANY = "two-slots", "one-slot", "many"
 ANY_SLOT = (f"one/{SLOTS}", f"one/{MANY}", f"one/{ONE}")
-INCIDENTS = tuple(f"{name}/{kind}" for kind in (SLOTS, MANY, ONE) for name in ("incident", "incident-alone"))
+INCIDENTS = tuple(
+    f"{name}/{kind}" for kind in (SLOTS, MANY, ONE) for name in ("incident", "incident-alone")
+)
 MUTANTS: Mapping[str, Mutant] = {
     "publish before verify": Mutant(_publish_before_verify, "P3", (f"one/{SLOTS}",)),
     "no reading again under the lease": Mutant(
@@ -441,11 +464,15 @@ MUTANTS: Mapping[str, Mutant] = {
         _looks_once_only,
         "P1",
         (),
-        ("tests/adversary/test_outages.py::test_a_change_that_lands_late_is_mended_within_five_minutes[storage-9]",),
+        (
+            "tests/adversary/test_outages.py::test_a_change_that_lands_late_is_mended_within_five_minutes[storage-9]",
+        ),
     ),
     "follow-ups without end": Mutant(_follow_ups_without_end, "resources", (f"one/{ONE}",)),
     "nothing is undone": Mutant(_nothing_undone, "P1", (f"one/{ONE}",)),
-    "what is undone is undone without the lease": Mutant(_undone_without_the_lease, "P2", (f"people/{ONE}#400",)),
+    "what is undone is undone without the lease": Mutant(
+        _undone_without_the_lease, "P2", (f"people/{ONE}#400",)
+    ),
     "a compromised password is set back": Mutant(
         _compromised_undone, "P5", (f"incident-alone/{ONE}", f"incident/{ONE}")
     ),
@@ -453,8 +480,12 @@ MUTANTS: Mapping[str, Mutant] = {
     "windows are ignored": Mutant(
         _function(Window, "next_open", lambda _self, now: now), "window", (f"closed/{SLOTS}",)
     ),
-    "healing takes the other slot": Mutant(_heal_takes_the_other_slot, "P4", (f"drift-in-overlap/{SLOTS}",)),
-    "every version is taken for Rekey's own": Mutant(_every_version_is_rekeys_own, "P", (f"by-hand/{SLOTS}", "seeds")),
+    "healing takes the other slot": Mutant(
+        _heal_takes_the_other_slot, "P4", (f"drift-in-overlap/{SLOTS}",)
+    ),
+    "every version is taken for Rekey's own": Mutant(
+        _every_version_is_rekeys_own, "P", (f"by-hand/{SLOTS}", "seeds")
+    ),
     "the latest version is disabled": Mutant(_latest_disabled, "P1", (f"retirement/{SLOTS}",)),
     "no overlap": Mutant(_overlap(0), "P4", (f"one/{SLOTS}",)),
     "an overlap of years": Mutant(_overlap(300), "P5", (f"one/{SLOTS}",)),
@@ -484,11 +515,19 @@ MUTANTS: Mapping[str, Mutant] = {
         ),
     ),
     "replicas are forgotten": Mutant(_replicas_forgotten, "P1", (f"replicas/{SLOTS}",)),
-    "replicas are published after the primary": Mutant(_replicas_after_the_primary, "P1", (f"replicas/{SLOTS}",)),
-    "a replica's old version stays": Mutant(_method(Replicas, "disable_superseded"), "P5", (f"replicas/{SLOTS}",)),
-    "no consent anywhere": Mutant(_function(Replicas, "_problem", lambda *_: None), "P7", (f"stranger/{SLOTS}",)),
+    "replicas are published after the primary": Mutant(
+        _replicas_after_the_primary, "P1", (f"replicas/{SLOTS}",)
+    ),
+    "a replica's old version stays": Mutant(
+        _method(Replicas, "disable_superseded"), "P5", (f"replicas/{SLOTS}",)
+    ),
+    "no consent anywhere": Mutant(
+        _function(Replicas, "_problem", lambda *_: None), "P7", (f"stranger/{SLOTS}",)
+    ),
     "parking marks nothing": Mutant(_method(Marking, "_mark", ""), "P8", (f"one/{SLOTS}",)),
-    "a parked mark is never taken off": Mutant(_function(tags, "unparked", dict), "P8", (f"one/{SLOTS}",)),
+    "a parked mark is never taken off": Mutant(
+        _function(tags, "unparked", dict), "P8", (f"one/{SLOTS}",)
+    ),
     "a mark rests for ever": Mutant(
         _function(
             decide,
@@ -499,13 +538,23 @@ MUTANTS: Mapping[str, Mutant] = {
         (f"one/{SLOTS}",),
     ),
     "failures are swallowed": Mutant(_failures_swallowed, "P8", (f"one/{SLOTS}",)),
-    "nothing is ever due": Mutant(_function(decide, "due_reason", lambda *_: None), "P8", (f"one/{SLOTS}",)),
+    "nothing is ever due": Mutant(
+        _function(decide, "due_reason", lambda *_: None), "P8", (f"one/{SLOTS}",)
+    ),
     "a sweep finds nothing": Mutant(_method(Sweeper, "_consider", 0), "P8", (f"one/{SLOTS}",)),
     "a value in the report": Mutant(_value_in_the_report, "P6", (f"one/{SLOTS}",)),
-    "scopes are ignored": Mutant(_function(Policy, "allows", lambda *_: True), "P7", (f"unbound/{SLOTS}",)),
-    "the source's owner is ignored": Mutant(_method(run, "other_owner"), "P", (f"two-secrets/{SLOTS}",)),
-    "a request about any version": Mutant(_request_about_any_version, "resources", (f"forced/{ONE}",)),
-    "an incident marks the next version": Mutant(_incident_marks_the_next_version, "P8", (f"one/{SLOTS}",)),
+    "scopes are ignored": Mutant(
+        _function(Policy, "allows", lambda *_: True), "P7", (f"unbound/{SLOTS}",)
+    ),
+    "the source's owner is ignored": Mutant(
+        _method(run, "other_owner"), "P", (f"two-secrets/{SLOTS}",)
+    ),
+    "a request about any version": Mutant(
+        _request_about_any_version, "resources", (f"forced/{ONE}",)
+    ),
+    "an incident marks the next version": Mutant(
+        _incident_marks_the_next_version, "P8", (f"one/{SLOTS}",)
+    ),
     "an incident is not noted": Mutant(
         _method(Sight, "note_compromised"), "P5", (f"order-and-restore/{SLOTS}#100", *INCIDENTS)
     ),
@@ -517,9 +566,13 @@ MUTANTS: Mapping[str, Mutant] = {
             "tests/adversary/test_incidents.py::test_a_leaked_secret_without_credential_id_is_refused_or_parked_as_still_alive",
         ),
     ),
-    "incident orders send nothing": Mutant(_method(CutOff, "send", value=True), "P5", (f"order/{SLOTS}",)),
+    "incident orders send nothing": Mutant(
+        _method(CutOff, "send", value=True), "P5", (f"order/{SLOTS}",)
+    ),
     "a compromised credential is restored": Mutant(
-        _function(Run, "_asked", lambda self: self.item), "P5", (f"incident-restore/{SLOTS}", "seeds")
+        _function(Run, "_asked", lambda self: self.item),
+        "P5",
+        (f"incident-restore/{SLOTS}", "seeds"),
     ),
     "the digest is always believed": Mutant(_digest(True), "P", (f"people/{MANY}#400", "seeds")),
     "the digest is never believed": Mutant(_digest(False), "P", (*ANY_SLOT, "seeds")),
@@ -528,20 +581,29 @@ MUTANTS: Mapping[str, Mutant] = {
         _function(records, "SETTLE", timedelta()), "P", (f"one/{SLOTS}", f"one/{MANY}", "seeds")
     ),
     "what is to be retired is forgotten": Mutant(_pending_forgotten, "P5", (f"one/{SLOTS}",)),
-    "what is retired is not forgotten": Mutant(_pending_never_forgotten, "P", (f"retirement/{SLOTS}",)),
-    "the tag RekeyRetire is believed": Mutant(_tags_believed, "P", (f"hostile/{SLOTS}", f"hostile/{MANY}")),
+    "what is retired is not forgotten": Mutant(
+        _pending_never_forgotten, "P", (f"retirement/{SLOTS}",)
+    ),
+    "the tag RekeyRetire is believed": Mutant(
+        _tags_believed, "P", (f"hostile/{SLOTS}", f"hostile/{MANY}")
+    ),
     "the gate reads nothing afresh": Mutant(_gate_without_a_fresh_read, "gate", (f"one/{SLOTS}",)),
     "the policy document is written": Mutant(
         _function(Policy, "is_own", lambda *_: False), "P7", (f"greedy/{SLOTS}#100",)
     ),
     "a read that lags is believed": Mutant(
-        _function(Record, "_older", lambda *_: False), "P", (), ("tests/adversary/test_stale_reads.py",)
+        _function(Record, "_older", lambda *_: False),
+        "P",
+        (),
+        ("tests/adversary/test_stale_reads.py",),
     ),
     "a manual secret is rotated": Mutant(
         _function(manual, "is_manual", lambda _: False),
         "people",
         (),
-        ("tests/adversary/test_people.py::test_a_secret_that_becomes_manual_in_mid_rotation_is_left_to_its_person",),
+        (
+            "tests/adversary/test_people.py::test_a_secret_that_becomes_manual_in_mid_rotation_is_left_to_its_person",
+        ),
     ),
     "who fell out of management is not shown": Mutant(
         _shown_as_unmanaged, "P8: app fell out", (f"people/{SLOTS}#100",)
@@ -550,7 +612,9 @@ MUTANTS: Mapping[str, Mutant] = {
     "tags are set back to what they were": Mutant(
         _tags_of_the_first_read, "tags", (f"people-in-overlap/{SLOTS}#200", f"owners/{SLOTS}#200")
     ),
-    "apps are not waited for": Mutant(_method(consumers, "hold_back"), "P4", (f"errands/{SLOTS}#60",)),
+    "apps are not waited for": Mutant(
+        _method(consumers, "hold_back"), "P4", (f"errands/{SLOTS}#60",)
+    ),
     "what is put off comes back at once": Mutant(_at_once, "throttling", (f"one/{SLOTS}",)),
     "an audit believes everything": Mutant(_method(Proof, "accepted"), "P", (f"drift/{SLOTS}",)),
 }

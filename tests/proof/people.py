@@ -57,7 +57,9 @@ def disown(world: World, *values: str) -> None:
     """Leave what the secret held so far, and these, to the person who puts something else into the vault."""
     watch, ref = world.watch, SecretRef(VAULT, "app")
     watch.disowned |= {credential_of(version) for version in world.vault[ref]} | set(values)
-    watch.orphaned |= {f"rekey {operation_id(ref, str(version.version))}" for version in world.vault[ref]}
+    watch.orphaned |= {
+        f"rekey {operation_id(ref, str(version.version))}" for version in world.vault[ref]
+    }
     watch.excuses.grant(Excuse.THEIRS, "app")
 
 
@@ -151,9 +153,13 @@ def mend(world: World, *, whatever: bool = False) -> None:
     """The owner of `app` follows the ways out: own tags as they were, a value that its source accepts, no mark left."""
     version = current(world)
     wanted = world.wanted[version.ref]
-    theirs = {tag: text for tag, text in version.tags.items() if tag not in OURS and tag != "CredentialId"}
+    theirs = {
+        tag: text for tag, text in version.tags.items() if tag not in OURS and tag != "CredentialId"
+    }
     healthy = version.enabled and world.watch.source_of(version) and world.watch.holds(version)
-    unmarked = not any(tag.startswith("RekeyState") for tag in version.tags) and not _forged(world, version)
+    unmarked = not any(tag.startswith("RekeyState") for tag in version.tags) and not _forged(
+        world, version
+    )
     if (
         not whatever
         and healthy
@@ -192,7 +198,9 @@ def unmanage(name: str, vault: str = VAULT) -> Move:
 
     def move(world: World) -> None:
         version = current(world, name, vault)
-        kept = {tag: text for tag, text in version.tags.items() if tag not in {"ProviderAddress", *OURS}}
+        kept = {
+            tag: text for tag, text in version.tags.items() if tag not in {"ProviderAddress", *OURS}
+        }
         world.edit(version.ref, tags=kept)
 
     return move
@@ -204,11 +212,17 @@ def keep_one(world: World) -> None:
     loser = "app" if owner.endswith("/rival") else "rival"
     unmanage(loser)(world)
     winner = current(world, "rival" if loser == "app" else "app")
-    kept = {tag: text for tag, text in winner.tags.items() if not tag.startswith(("RekeyState", "RekeyReason"))}
+    kept = {
+        tag: text
+        for tag, text in winner.tags.items()
+        if not tag.startswith(("RekeyState", "RekeyReason"))
+    }
     if not world.watch.holds(winner):
         source = world.sources[str(world.watch.source_of(winner))]
         value = min(source.alive() - world.watch.foreign)
         draft = Draft(Sensitive(value), world.kernel.now().replace(year=2027), "text/plain", kept)
         winner = world.put(winner.ref, draft, by_hand=True)
-    kept["CredentialId"] = identify(world, winner.tags["ProviderAddress"], winner) or kept["CredentialId"]
+    kept["CredentialId"] = (
+        identify(world, winner.tags["ProviderAddress"], winner) or kept["CredentialId"]
+    )
     world.edit(winner.ref, winner.version, tags=kept)

@@ -36,7 +36,9 @@ def _storage(template: str | None = None) -> Place:
     def alive() -> set[str]:
         return {key.value for key in account.keys.values()}
 
-    return Place(rig, "app-key", lambda version: any(key in version.value for key in alive()), alive)
+    return Place(
+        rig, "app-key", lambda version: any(key in version.value for key in alive()), alive
+    )
 
 
 def _application() -> Place:
@@ -66,7 +68,9 @@ def _keys(member: Member) -> Place:
     return Place(scene.rig, "app-key", lambda version: version.value in scene.live(), scene.live)
 
 
-FAMILY_PLACES: Mapping[str, Callable[[], Place]] = {str(member): partial(_keys, member) for member in FAMILY}
+FAMILY_PLACES: Mapping[str, Callable[[], Place]] = {
+    str(member): partial(_keys, member) for member in FAMILY
+}
 PLACES: Mapping[str, Callable[[], Place]] = {
     "storage-key": _storage,
     "storage-key in a connection string": lambda: _storage(CONNECTION_STRING),
@@ -85,6 +89,7 @@ STORIES: Mapping[str, Callable[[], Place]] = {
 }
 """What is played through the SDKs under faults."""
 QUIRKS = ("service-bus-key of a queue", "search-admin-key", "app-configuration-key", "signalr-key")
-"""Of the kinds with two keys those whose requests differ most: a rule, a key in the path, one named by id, a long change."""
+"""Of the kinds with two keys those whose requests differ most: a rule, a key in the path, one named
+by id, a long change."""
 PAIRED = tuple(name for name in STORIES if name not in FAMILY_PLACES or name in QUIRKS)
 """What is played under two faults, too."""

@@ -88,7 +88,9 @@ class ModelApps:
     async def refresh(self, app: str, secret: SecretVersion, *, ask: bool) -> bool:
         """Have an app use this version, unless it is stuck; returns whether it does."""
         del ask
-        return await self.hand.reach("refresh an app", lambda: self._refresh(app, secret), changes=True)
+        return await self.hand.reach(
+            "refresh an app", lambda: self._refresh(app, secret), changes=True
+        )
 
     def _refresh(self, app: str, secret: SecretVersion) -> bool:
         world = self.hand.world
@@ -99,7 +101,9 @@ class ModelApps:
     async def lags(self, app: str, secret: SecretVersion) -> bool:
         """Return whether an app uses another version."""
         world = self.hand.world
-        lags = await self.hand.reach("see an app", lambda: world.apps.get(app, secret.version) != secret.version)
+        lags = await self.hand.reach(
+            "see an app", lambda: world.apps.get(app, secret.version) != secret.version
+        )
         return bool(lags)
 
 

@@ -33,7 +33,9 @@ class Recorder(Saboteur):
         """Let one call through, or strike."""
         mode = self.plan.get(self.calls, "")
         if not self.dead:
-            self.trace.append(f"{self.calls:>4}  {request.method} {request.host}{request.path} {mode}")
+            self.trace.append(
+                f"{self.calls:>4}  {request.method} {request.host}{request.path} {mode}"
+            )
         return await super().__call__(request, call)
 
 
@@ -73,7 +75,9 @@ class Promises:
             if RETIRE in (version.tags or {}):
                 pending = Pending.parse((version.tags or {})[RETIRE])
                 old = by_id[pending.version]
-                if self.place.rig.clock.now() < pending.at and not (self.place.accepts(old) and old.enabled):
+                if self.place.rig.clock.now() < pending.at and not (
+                    self.place.accepts(old) and old.enabled
+                ):
                     raise Broken("P4: a credential was cut off inside its overlap")
 
     def finally_(self) -> None:
@@ -132,7 +136,9 @@ class Stage:
     async def rotate(self) -> None:
         """Ask for the rotation and deliver until no message is left."""
         version = self.rig.latest(self.place.name).version
-        item = self.rig.item(self.place.name, version=version, trigger="event", compromised=self.place.compromised)
+        item = self.rig.item(
+            self.place.name, version=version, trigger="event", compromised=self.place.compromised
+        )
         await self.rig.service().queue.post_rotation(item)
         await self.delivery.run()
 
@@ -157,10 +163,14 @@ class Stage:
     async def sweep(self) -> None:
         """Sweep, with the whole day's audits, as the queue would let it: until it comes to an end."""
         now = self.rig.clock.now().timestamp()
-        since = self.rig.clock.now().fromtimestamp(now - DAY, self.rig.clock.now().tzinfo).isoformat()
+        since = (
+            self.rig.clock.now().fromtimestamp(now - DAY, self.rig.clock.now().tzinfo).isoformat()
+        )
         for _ in range(4):
             try:
-                await self.start().sweep_vault(f'{{"vault": "{self.rig.vault.url}", "since": "{since}"}}')
+                await self.start().sweep_vault(
+                    f'{{"vault": "{self.rig.vault.url}", "since": "{since}"}}'
+                )
             except Died:
                 continue
             except RekeyError as error:
@@ -171,7 +181,9 @@ class Stage:
 
     def _nothing_leaked(self) -> None:
         heard = self._ear.heard if self._ear else []
-        told = "\n".join([*heard, *map(everything, self.delivery.errors), emitted_to_host_storage(self.rig)])
+        told = "\n".join(
+            [*heard, *map(everything, self.delivery.errors), emitted_to_host_storage(self.rig)]
+        )
         if any(value in told for value in self.promises.planted):
             raise Broken("P6: a value leaked")
 

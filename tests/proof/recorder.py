@@ -1,13 +1,17 @@
 """Record what a schedule shows of the engine, event by event, so that the formal model can be asked whether it may.
 
-What changes is seen in the world itself, and why in the calls of the ports, which are wrapped. Events of a worker `w`:
+What changes is seen in the world itself, and why in the calls of the ports, which are wrapped.
+Events of a worker `w`:
 
 take, release, crash (its lease)            read `version`, unread (an earlier version)
-issue, undo, revoke, tidy, copy `credential`  ahead (the record) `credential`, `base`: the version that it replaces
+issue, undo, revoke, tidy, copy `credential`  ahead (the record) `credential`, `base`: the version
+that it replaces
 publish `credential`, disable `version`     prove `credential`, `accepted`
-mark `version` (an incident, in the record)  done (reported) `result`; sent: it waits for that change no longer
+mark `version` (an incident, in the record)  done (reported) `result`; sent: it waits for that
+change no longer
 
-Events of others: land, gone, off (what comes late), person, revokes, report (an incident), pass (an overlap).
+Events of others: land, gone, off (what comes late), person, revokes, report (an incident), pass (an
+overlap).
 Credentials are numbered in the order in which they came to be; 1 is what the first version holds.
 """
 
@@ -66,7 +70,8 @@ class Recorder:
     record: Record = field(default_factory=Record)
     """The record of the source, as it was seen last."""
     landing: int | None = None
-    """Which worker's change takes effect just now; 0 where it waits no longer, None where it is nobody's."""
+    """Which worker's change takes effect just now; 0 where it waits no longer, None where it is
+    nobody's."""
     going: Worker | None = None
     start: dict[str, Any] = field(init=False)
     left_out: str = ""
@@ -78,7 +83,11 @@ class Recorder:
         known = [version.tags["CredentialId"] for version in self.world.vault[APP]]
         places = self.places = sorted({*named, *self.held, *known})
         history = [self._credential(version) for version in self.world.vault[APP]]
-        for credential in (history[0], *(self.held[place] for place in places if place in self.held), *history[1:]):
+        for credential in (
+            history[0],
+            *(self.held[place] for place in places if place in self.held),
+            *history[1:],
+        ):
             self._number(credential)
         while len(self.credentials) < len(("the adopted one", "the foreign one")):
             self._number("another")
@@ -100,11 +109,19 @@ class Recorder:
             base = ids.index(published.replaces) + 1 if ours and published else 0
             slot = self.places.index(version.tags["CredentialId"]) + 1
             by = "rekey" if ours else "person"
-            versions.append({"c": self.credentials[credential], "s": slot, "from": base, "by": by, "on": True})
+            versions.append(
+                {"c": self.credentials[credential], "s": slot, "from": base, "by": by, "on": True}
+            )
         if record.pending:
-            ends = (record.pending.at - self.world.kernel.now()).total_seconds() + self.world.kernel.time()
+            ends = (
+                record.pending.at - self.world.kernel.now()
+            ).total_seconds() + self.world.kernel.time()
             self.overlaps.append((ends, ids.index(record.pending.version) + 1))
-        known = {"cred": versions[-1]["c"], "base": versions[-1]["from"]} if published else {"cred": 0, "base": 0}
+        known = (
+            {"cred": versions[-1]["c"], "base": versions[-1]["from"]}
+            if published
+            else {"cred": 0, "base": 0}
+        )
         retire = [ids.index(record.pending.version) + 1] if record.pending else []
         return {"versions": versions, "retire": retire, **known}
 
@@ -139,7 +156,9 @@ class Recorder:
             self._changed()
             changed()
 
-        def posted(what: str, text: str, delay: float = 0.0, deployment: str | None = None) -> Message:
+        def posted(
+            what: str, text: str, delay: float = 0.0, deployment: str | None = None
+        ) -> Message:
             self._posted(text)
             return post(what, text, delay, deployment)
 
@@ -163,7 +182,9 @@ class Recorder:
 
     def _wrapped(self, engine: Engine) -> Engine:
         worker = engine.vaults.hand.worker  # type: ignore[attr-defined]
-        rotators = {kind: _recorded(rotator, self, worker) for kind, rotator in engine.rotators.items()}
+        rotators = {
+            kind: _recorded(rotator, self, worker) for kind, rotator in engine.rotators.items()
+        }
         return replace(
             engine,
             vaults=_Vaults(engine.vaults, self, worker),
@@ -197,7 +218,12 @@ class Recorder:
     def _done(self, outcome: Outcome, number: int) -> None:
         """Note what a worker reports as done; it still holds the lease then."""
         worker = next((worker for worker in self.world.workers if worker.number == number), None)
-        if worker and number in self.numbers and outcome.item.ref == APP and outcome.result not in REFUSED:
+        if (
+            worker
+            and number in self.numbers
+            and outcome.item.ref == APP
+            and outcome.result not in REFUSED
+        ):
             self.note("done", worker, result=outcome.result)
 
     def read(self, worker: Worker, secret: SecretVersion) -> None:
@@ -236,7 +262,9 @@ class Recorder:
         if worker is not None and vault_changed:
             self._vault_changed(worker, before[1])
 
-    def _outside(self, before: tuple[dict[str, str], list[tuple[str, bool]]], *, late: bool) -> None:
+    def _outside(
+        self, before: tuple[dict[str, str], list[tuple[str, bool]]], *, late: bool
+    ) -> None:
         held, versions = before
         grown = len(self.versions) > len(versions)
         places = [place for place, value in self.held.items() if held.get(place) != value]
@@ -275,12 +303,21 @@ class Recorder:
 
     def _source_changed(self, worker: Worker, before: dict[str, str]) -> None:
         intent = self.intents.get(worker.number, "issue")
-        removed = next((value for place, value in before.items() if self.held.get(place) != value), "")
-        place = next((place for place, value in self.held.items() if before.get(place) != value), None)
+        removed = next(
+            (value for place, value in before.items() if self.held.get(place) != value), ""
+        )
+        place = next(
+            (place for place, value in self.held.items() if before.get(place) != value), None
+        )
         credential = self._number(self.held[place]) if place else 0
         if intent == "issue":
             slots = [FIRST[self.kind], SECOND.get(self.kind)]
-            self.note("issue", worker, credential=credential, slot=0 if self.kind == "many" else slots.index(place) + 1)
+            self.note(
+                "issue",
+                worker,
+                credential=credential,
+                slot=0 if self.kind == "many" else slots.index(place) + 1,
+            )
         elif intent == "undo":
             self.note("undo", worker, credential=credential)
         else:
@@ -300,14 +337,20 @@ class Recorder:
         ahead = self.record.ahead
         for version in [one for one in self.record.compromised if one not in before.compromised]:
             if worker is not None:
-                self.note("mark", worker, version=[one for one, _ in self.versions].index(version) + 1)
+                self.note(
+                    "mark", worker, version=[one for one, _ in self.versions].index(version) + 1
+                )
         if ahead and ahead != before.ahead and worker is not None:
             base = [version for version, _ in self.versions].index(ahead.replaces) + 1
             self.note("ahead", worker, credential=self._announced(self.record, ahead), base=base)
 
     def _announced(self, record: Record, ahead: Write) -> int:
         """Return which credential the record's digest fits."""
-        fitting = (n for c, n in self.credentials.items() if record.fits(ahead, ahead.credential_id, Sensitive(c)))
+        fitting = (
+            n
+            for c, n in self.credentials.items()
+            if record.fits(ahead, ahead.credential_id, Sensitive(c))
+        )
         return next(fitting)
 
     def _current(self) -> str:
@@ -391,8 +434,13 @@ class _Leases(_Wrapped):
 def _recorded(rotator: Any, recorder: Recorder, worker: Worker) -> Any:
     """Return a rotator of the same kind, with the same abilities, that says what it is asked for."""
     base = type(rotator)
-    methods = {name: _intending(base, name, recorder, worker) for name in INTENTS if hasattr(base, name)}
-    methods |= {"verify": _proving(base, recorder, worker), "accepts": _asking(base, recorder, worker)}
+    methods = {
+        name: _intending(base, name, recorder, worker) for name in INTENTS if hasattr(base, name)
+    }
+    methods |= {
+        "verify": _proving(base, recorder, worker),
+        "accepts": _asking(base, recorder, worker),
+    }
     return type(base.__name__, (base,), methods)(rotator.hand)
 
 

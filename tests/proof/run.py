@@ -21,10 +21,12 @@ from tests.proof.scenarios import SCENARIOS
 from tests.proof.seen import Seen
 
 ORDERS = "orders:"
-"""How a job begins that plays so many orders of a scenario, each found by playing the one before."""
+"""How a job begins that plays so many orders of a scenario, each found by playing the one
+before."""
 SEEDS = 102_000
 REAL_STRIDE = 61
-"""Through the SDKs one pair of faults in so many is played: all of them take half an hour, and the model plays them in full."""
+"""Through the SDKs one pair of faults in so many is played: all of them take half an hour, and the
+model plays them in full."""
 
 
 @dataclass
@@ -47,7 +49,9 @@ class Part:
     @property
     def known(self) -> Counter[str]:
         """How many violations each open finding explains."""
-        return Counter(one.text for name, problem in self.violations if (one := findings.known(name, problem)))
+        return Counter(
+            one.text for name, problem in self.violations if (one := findings.known(name, problem))
+        )
 
     def add(self, result: Result) -> None:
         """Count one schedule."""
@@ -94,9 +98,16 @@ def parts(share: float = 1.0) -> list[Part]:
     return [
         Part("model: every fault at every call", map(str, campaign.singles())),
         Part("model: pairs of faults", map(str, islice(campaign.pairs(), 0, None, stride))),
-        Part("model: interleavings of workers and people", (f"{ORDERS}{most}:{name}" for name in SCENARIOS), chunk=1),
+        Part(
+            "model: interleavings of workers and people",
+            (f"{ORDERS}{most}:{name}" for name in SCENARIOS),
+            chunk=1,
+        ),
         Part("model: seeded schedules", map(str, campaign.seeds(1_000_000, int(SEEDS * share)))),
-        Part("SDKs: every fault at every call", map(str, chain.from_iterable(real.singles(p) for p in STORIES))),
+        Part(
+            "SDKs: every fault at every call",
+            map(str, chain.from_iterable(real.singles(p) for p in STORIES)),
+        ),
         Part("SDKs: pairs of faults", map(str, islice(pairs, 0, None, REAL_STRIDE * stride))),
     ]
 
@@ -107,7 +118,9 @@ def run(chosen: Sequence[Part], say: Iterator[None]) -> None:
     with context.Pool(os.cpu_count(), _quiet) as pool:
         for part in chosen:
             began = time.perf_counter()
-            for results in pool.imap_unordered(_chunk, batched(part.cases, part.chunk, strict=False)):
+            for results in pool.imap_unordered(
+                _chunk, batched(part.cases, part.chunk, strict=False)
+            ):
                 for one in results:
                     part.add(one)
                 part.seconds = time.perf_counter() - began

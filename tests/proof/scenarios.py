@@ -81,7 +81,9 @@ def _by_hand(kind: str) -> Scenario:
         due(world, kind)
         ask(world, trigger="event")
 
-    return Scenario(f"by-hand/{kind}", build, {"key": change_key, "version": change_version}, mend=mend)
+    return Scenario(
+        f"by-hand/{kind}", build, {"key": change_key, "version": change_version}, mend=mend
+    )
 
 
 def _drift(kind: str) -> Scenario:
@@ -130,11 +132,15 @@ def _unbound(kind: str) -> Scenario:
         credential = add_source(world, kind, "victim")
         world.scopes = world.scopes[:1]
         world.watch.untouchable |= world.sources[source_of(kind, "victim")].alive()
-        world.secret("thief", credential, 10, managed(kind, ProviderAddress=source_of(kind, "victim")))
+        world.secret(
+            "thief", credential, 10, managed(kind, ProviderAddress=source_of(kind, "victim"))
+        )
         ask(world, trigger="event")
         ask(world, "thief", force=True)
 
-    return Scenario(f"unbound/{kind}", build, {}, {"app": 2}, frozenset({"thief"}), mend=unmanage("thief"))
+    return Scenario(
+        f"unbound/{kind}", build, {}, {"app": 2}, frozenset({"thief"}), mend=unmanage("thief")
+    )
 
 
 def _retirement(kind: str) -> Scenario:
@@ -193,7 +199,9 @@ def _order(kind: str) -> Scenario:
         current = world.vault[SecretRef(VAULT, "app")][-1]
         assert current.value is not None
         leaked(world, "app", credential_in(current.value.reveal()), source_of(kind))
-        order = SweepOrder.for_incident(VAULT, Incident(world.kernel.now(), source=source_of(kind), reason="leaked"))
+        order = SweepOrder.for_incident(
+            VAULT, Incident(world.kernel.now(), source=source_of(kind), reason="leaked")
+        )
         world.post("sweep", order.to_json())
 
     return Scenario(f"order/{kind}", build, {}, {"app": 2})
@@ -268,7 +276,9 @@ SCENARIOS = {
         ),
         *(
             make(kind)
-            for make, kind in product((_retirement, _restore, _drift_in_overlap, _incident_restore, _hostile), SLOTTED)
+            for make, kind in product(
+                (_retirement, _restore, _drift_in_overlap, _incident_restore, _hostile), SLOTTED
+            )
         ),
         *FURTHER,
     ]

@@ -1,7 +1,9 @@
 """One schedule: a race in whatever order, then redelivery, sweeps and days until nothing is left to do; then the promises.
 
-Sweeps come at full hours, as production's schedule has them, and each asks for the audits of its own hour. Those between
-which nothing can fall due are left out: the first two hours are swept, the hour of the day in which an audit falls, and
+Sweeps come at full hours, as production's schedule has them, and each asks for the audits of its
+own hour. Those between
+which nothing can fall due are left out: the first two hours are swept, the hour of the day in which
+an audit falls, and
 the days after the overlap.
 """
 
@@ -71,7 +73,8 @@ class Planned:
 
     plan: Mapping[int, Mode] = field(default_factory=dict)
     pick: Callable[[int], int] | None = None
-    """Chooses among so many; where there is none, everything comes in order and nothing comes from outside."""
+    """Chooses among so many; where there is none, everything comes in order and nothing comes from
+    outside."""
     calls: int = 0
     labels: list[str] = field(default_factory=list)
 
@@ -141,9 +144,11 @@ class Chance:
 
 
 type Step = tuple[str, int, str]
-"""A decision that is not the usual one: a choice (c), something from outside (i), or a fault (m), the how many-th, and which.
+"""A decision that is not the usual one: a choice (c), something from outside (i), or a fault (m),
+the how many-th, and which.
 
-From outside comes `m0`, the first of what is under way and can be done by hand, or `l0`, the first leap of the clock.
+From outside comes `m0`, the first of what is under way and can be done by hand, or `l0`, the first
+leap of the clock.
 """
 
 
@@ -206,7 +211,9 @@ class Schedule:
     def __post_init__(self) -> None:
         self.world = World(service_class=self.service_class, engine_class=self.engine_class)
         self.scenario.build(self.world)
-        self.world.wanted = {ref: _theirs(versions[-1].tags) for ref, versions in self.world.vault.items()}
+        self.world.wanted = {
+            ref: _theirs(versions[-1].tags) for ref, versions in self.world.vault.items()
+        }
         for name in self.scenario.exempt:
             self.world.watch.excuses.grant(Excuse.CLAIM, name)
         self.moves = dict(self.scenario.moves)
@@ -253,7 +260,9 @@ class Schedule:
         for after in (DAY, OVERLAP, DAY, OVERLAP, DAY):
             if not self._restless():
                 break
-            for hour in sorted({self._audited(self._full_hour(after), ref) for ref in self._owned()}):
+            for hour in sorted(
+                {self._audited(self._full_hour(after), ref) for ref in self._owned()}
+            ):
                 self._sweep_at(hour)
         self.world.watch.settled(self._engine(), dict(self.scenario.versions))
 
@@ -264,7 +273,11 @@ class Schedule:
         return sorted({first, first + HOUR, *marks})
 
     def _owned(self) -> list[SecretRef]:
-        tagged = [ref for ref, versions in self.world.vault.items() if "ProviderAddress" in versions[-1].tags]
+        tagged = [
+            ref
+            for ref, versions in self.world.vault.items()
+            if "ProviderAddress" in versions[-1].tags
+        ]
         return tagged or [SecretRef(VAULT, "app")]
 
     def _audited(self, after: float, ref: SecretRef | None = None) -> float:
@@ -272,7 +285,11 @@ class Schedule:
         second = second_of_the_day(ref or SecretRef(VAULT, "app"))
         midnight = EPOCH.hour * HOUR
         day = (after + midnight) // DAY
-        mark = next(at for at in (second + (day + n) * DAY - midnight for n in range(-1, 3)) if at > after - HOUR)
+        mark = next(
+            at
+            for at in (second + (day + n) * DAY - midnight for n in range(-1, 3))
+            if at > after - HOUR
+        )
         return _rounded_up(mark)
 
     def _full_hour(self, after: float) -> float:
@@ -413,7 +430,8 @@ class Schedule:
     def _resume(self, worker: Worker, call: Call) -> None:
         mode = self.director.mode(call.label)
         if mode != "go":
-            # Who dies while looking after a source is followed by nobody before the message itself comes back.
+            # Who dies while looking after a source is followed by nobody before the message itself
+            # comes back.
             away = DEAD_SECONDS if mode.startswith("die") and _is_a_look(worker) else 0.0
             away = LONG if mode == "throttle for long" else away
             self.world.watch.struck = True
@@ -431,7 +449,9 @@ class Schedule:
             raise Broken(f"resources: over {most:.0f} deliveries")
         worker = world.deliver(message)
         if self.trace is not None:
-            self._say(f"{worker.number}: takes {message.what} {_brief(message.text)}, try {message.tries}")
+            self._say(
+                f"{worker.number}: takes {message.what} {_brief(message.text)}, try {message.tries}"
+            )
 
     def _say(self, line: str) -> None:
         if self.trace is not None:
@@ -463,5 +483,14 @@ def _end(worker: Worker) -> str:
 
 def _brief(text: str) -> str:
     fields = json.loads(text)
-    shown = ("action", "secret", "version", "trigger", "force", "compromised", "follow_up", "deferred")
+    shown = (
+        "action",
+        "secret",
+        "version",
+        "trigger",
+        "force",
+        "compromised",
+        "follow_up",
+        "deferred",
+    )
     return " ".join(f"{key}={fields[key]}" for key in shown if fields.get(key))

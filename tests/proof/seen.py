@@ -1,9 +1,13 @@
 """States that have been played to their end already: whoever comes to one again need not play it once more.
 
-A state is everything on which the rest of a schedule depends, compared exactly, times included: the vaults, the sources,
-the records and their leases, and what the checks remember. It is taken only where nobody is under way, no message waits,
-every service answers, and the director strikes no more, so that one state has one continuation. What came of that was
-good; a continuation that broke a promise is never remembered. The random key of a record's digests is a constant here.
+A state is everything on which the rest of a schedule depends, compared exactly, times included: the
+vaults, the sources,
+the records and their leases, and what the checks remember. It is taken only where nobody is under
+way, no message waits,
+every service answers, and the director strikes no more, so that one state has one continuation.
+What came of that was
+good; a continuation that broke a promise is never remembered. The random key of a record's digests
+is a constant here.
 """
 
 from __future__ import annotations
@@ -37,9 +41,21 @@ def fingerprint(name: str, world: World, after: int) -> int | None:
         now,
         tuple((ref, tuple(map(_version, versions))) for ref, versions in world.vault.items()),
         tuple((source, _source(world, source)) for source in world.sources),
-        tuple((source, _claim(claim)) for source, claim in [*world.claims.items(), *world.far.items()]),
-        (world.posted - world.swept, world.mint.made, world.started % 2 if world.skew else 0, world.deliveries // 10),
-        (frozenset(world.by_hand), frozenset(world.stuck), frozenset(world.apps.items()), world.away),
+        tuple(
+            (source, _claim(claim)) for source, claim in [*world.claims.items(), *world.far.items()]
+        ),
+        (
+            world.posted - world.swept,
+            world.mint.made,
+            world.started % 2 if world.skew else 0,
+            world.deliveries // 10,
+        ),
+        (
+            frozenset(world.by_hand),
+            frozenset(world.stuck),
+            frozenset(world.apps.items()),
+            world.away,
+        ),
         _watch(world.watch),
     )
     return hash(state)
@@ -48,14 +64,24 @@ def fingerprint(name: str, world: World, after: int) -> int | None:
 def _version(version: SecretVersion) -> Hashable:
     value = version.value.reveal() if version.value else None
     tags = frozenset(version.tags.items())
-    return (version.version, value, version.enabled, version.created, version.expires, version.content_type, tags)
+    return (
+        version.version,
+        value,
+        version.enabled,
+        version.created,
+        version.expires,
+        version.content_type,
+        tags,
+    )
 
 
 def _source(world: World, name: str) -> Hashable:
     source = world.sources[name]
     if isinstance(source, Slots):
         return (frozenset(source.held.items()), frozenset(source.born.items()))
-    return tuple((key, entry.name, entry.secret, entry.known_at) for key, entry in source.entries.items())
+    return tuple(
+        (key, entry.name, entry.secret, entry.known_at) for key, entry in source.entries.items()
+    )
 
 
 def _claim(claim: Claim) -> Hashable:
@@ -69,12 +95,16 @@ def _watch(watch: Watch) -> Hashable:
         lambda: frozenset(watch.late.items()),
         lambda: frozenset(watch.compromised.items()),
         lambda: frozenset(watch.cut | watch.off | watch.enabled_again),
-        lambda: frozenset(watch.disowned | watch.orphaned | watch.foreign | watch.untouchable | watch.revoked),
+        lambda: frozenset(
+            watch.disowned | watch.orphaned | watch.foreign | watch.untouchable | watch.revoked
+        ),
         lambda: frozenset((one.result, one.item.ref) for one in watch.outcomes),
         lambda: frozenset(watch.refused.items()),
         lambda: frozenset(watch.excuses.granted.items()),
         lambda: (watch.disturbed, len(watch.outcomes) > watch.verdicts),
-        lambda: tuple((name, one.slot, one.unknown, one.look) for name, one in watch.strands.items()),
+        lambda: tuple(
+            (name, one.slot, one.unknown, one.look) for name, one in watch.strands.items()
+        ),
         lambda: (frozenset(watch.longest.items()), frozenset(watch.shortest.items())),
     )
     return tuple(part() for part in sets)

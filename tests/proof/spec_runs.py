@@ -20,10 +20,23 @@ SLOTTED = ("two-slots", "many")
 MODELLED = (
     *(
         f"{what}/{kind}"
-        for what in ("one", "rotation", "forced", "drift", "incident-alone", "incident", "by-hand", "replicas")
+        for what in (
+            "one",
+            "rotation",
+            "forced",
+            "drift",
+            "incident-alone",
+            "incident",
+            "by-hand",
+            "replicas",
+        )
         for kind in KINDS
     ),
-    *(f"{what}/{kind}" for what in ("retirement", "hostile", "drift-in-overlap") for kind in SLOTTED),
+    *(
+        f"{what}/{kind}"
+        for what in ("retirement", "hostile", "drift-in-overlap")
+        for kind in SLOTTED
+    ),
 )
 """Scenarios of which the model can say something."""
 

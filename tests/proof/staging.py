@@ -68,7 +68,11 @@ def add_source(world: World, kind: str, name: str = "app") -> str:
 
 def managed(kind: str, **tags: str) -> dict[str, str]:
     """Return the owner's tags."""
-    usual = {"ProviderAddress": source_of(kind), "CredentialId": FIRST[kind], "ValidityPeriodDays": "90"}
+    usual = {
+        "ProviderAddress": source_of(kind),
+        "CredentialId": FIRST[kind],
+        "ValidityPeriodDays": "90",
+    }
     return {**usual, "Owner": "team-a", **tags}
 
 
@@ -119,10 +123,19 @@ def _note(world: World, kind: str, published: SecretVersion, pending: Pending) -
     key, now = published.tags["CredentialId"], world.kernel.now()
     digest = record.digest(key, published.value)
     write = Write(
-        published.tags[OPERATION], key, digest, pending.version, now, pending, str(published.version), published.created
+        published.tags[OPERATION],
+        key,
+        digest,
+        pending.version,
+        now,
+        pending,
+        str(published.version),
+        published.created,
     )
     tags = {tag: text for tag, text in published.tags.items() if tag not in OURS}
-    record = replace(record, published=write, pending=pending, earlier=(pending.version,), tags=tags)
+    record = replace(
+        record, published=write, pending=pending, earlier=(pending.version,), tags=tags
+    )
     world.claims[record.source] = Claim(record)
 
 

@@ -45,7 +45,9 @@ def model(kind: str, plan: dict[int, Mode]) -> tuple[State, Sequence[str]]:
     versions = schedule.world.vault[SecretRef(VAULT, "app")]
     tags = versions[-1].tags
     accepted = schedule.world.watch.holds(versions[-1])
-    return State(len(versions), OPERATION in tags, accepted, RETIRE in tags, STATE in tags), director.labels
+    return State(
+        len(versions), OPERATION in tags, accepted, RETIRE in tags, STATE in tags
+    ), director.labels
 
 
 def real(kind: str, plan: dict[int, Mode]) -> tuple[State, Sequence[str]]:
@@ -61,13 +63,21 @@ def real(kind: str, plan: dict[int, Mode]) -> tuple[State, Sequence[str]]:
 def model_steps(labels: Sequence[str]) -> dict[str, int]:
     record, publish = labels.index("record"), labels.index("publish")
     change = next(at for at, label in enumerate(labels) if label.startswith(("set ", "add ")))
-    return dict(zip(STEPS, (record, record + 1, change, publish - 1, publish, publish + 1), strict=True))
+    return dict(
+        zip(STEPS, (record, record + 1, change, publish - 1, publish, publish + 1), strict=True)
+    )
 
 
 def real_steps(requests: Sequence[str]) -> dict[str, int]:
-    record = next(at for at, request in enumerate(requests) if request.startswith("GET rekeyhost.blob."))
-    read = next(at for at in range(record, len(requests)) if requests[at].startswith("GET prod.vault."))
-    publish = next(at for at, request in enumerate(requests) if request.startswith("PUT prod.vault."))
+    record = next(
+        at for at, request in enumerate(requests) if request.startswith("GET rekeyhost.blob.")
+    )
+    read = next(
+        at for at in range(record, len(requests)) if requests[at].startswith("GET prod.vault.")
+    )
+    publish = next(
+        at for at, request in enumerate(requests) if request.startswith("PUT prod.vault.")
+    )
     change = max(at for at in range(publish) if any(mark in requests[at] for mark in CHANGES))
     return dict(zip(STEPS, (record, read, change, publish - 1, publish, publish + 1), strict=True))
 

@@ -76,7 +76,9 @@ FOUND = {
     "it is mended that a heal that is overtaken by a person ends the worker with an assertion": (
         "owners/two-slots!c3=1+c4=1+c5=1+i13=l2+i42=m2"
     ),
-    "it is mended that looks at a single slot multiply while the vault takes no versions": ("lagging/one-slot#4000"),
+    "it is mended that looks at a single slot multiply while the vault takes no versions": (
+        "lagging/one-slot#4000"
+    ),
     "it is mended that a version that lands late over another one is not mended within five minutes": (
         "owners/two-logins!i1=l1+m0=throttle+i17=l3"
     ),

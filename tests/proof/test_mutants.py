@@ -19,7 +19,9 @@ BY_TESTS = sorted(name for name, mutant in MUTANTS.items() if not mutant.scenari
 def test_a_deliberate_bug_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     mutant = MUTANTS[name]
     mutant.apply(monkeypatch)
-    violation = next((problem for problem in violations(mutant) if problem.startswith(mutant.promise)), None)
+    violation = next(
+        (problem for problem in violations(mutant) if problem.startswith(mutant.promise)), None
+    )
     assert violation, f"nothing breaks {mutant.promise} although there is this bug: {name}"
 
 
@@ -27,11 +29,17 @@ def failed(tests: Sequence[str], mutant: Mutant | None) -> bool:
     """Return whether one of these tests fails, in a process of its own, with a bug or without."""
     child = os.fork()
     if child == 0:
-        with pytest.MonkeyPatch.context() as patch, redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+        with (
+            pytest.MonkeyPatch.context() as patch,
+            redirect_stdout(io.StringIO()),
+            redirect_stderr(io.StringIO()),
+        ):
             if mutant:
                 mutant.apply(patch)
             code = pytest.main(["-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", *tests])
-        os._exit(2 if code == pytest.ExitCode.TESTS_FAILED else 0 if code == pytest.ExitCode.OK else 1)
+        os._exit(
+            2 if code == pytest.ExitCode.TESTS_FAILED else 0 if code == pytest.ExitCode.OK else 1
+        )
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     assert code != 1, f"these tests could not be run: {tests}"
     return code == 2

@@ -15,13 +15,18 @@ from tests.proof.scenarios import SCENARIOS
 EVERY = 9
 SEEDS = 900
 EXCUSED = {"CLAIM": 0.15, "BROKEN": 0.15, "THEIRS": 0.1, "RACED": 0.05, "TOLD": 0.03, "LATE": 0.03}
-"""At most this share of the seeds may use each excuse; a single slot's moment without a password is no excuse to limit."""
+"""At most this share of the seeds may use each excuse; a single slot's moment without a password is
+no excuse to limit."""
 
 
 def broken(cases: Iterable[Case]) -> list[str]:
     """Return what is broken in these cases, and not known yet."""
     results = [(str(one), case.play(one)[0]) for one in cases]
-    return [f"{name}: {problem}" for name, problem in results if problem and not findings.known(name, problem)]
+    return [
+        f"{name}: {problem}"
+        for name, problem in results
+        if problem and not findings.known(name, problem)
+    ]
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -32,11 +37,17 @@ def test_every_promise_holds_whatever_happens_at_one_call(fault: str) -> None:
     assert broken(chosen[FAULTS.index(fault) % EVERY :: EVERY]) == []
 
 
-@pytest.mark.parametrize("name", ["forced/two-slots", "forced/one-slot", "restore/many", "retirement/two-logins"])
+@pytest.mark.parametrize(
+    "name", ["forced/two-slots", "forced/one-slot", "restore/many", "retirement/two-logins"]
+)
 def test_every_promise_holds_in_every_order_of_two_workers(name: str) -> None:
     played = list(campaign.interleavings(name, 300))
     assert len(played) >= 40
-    assert [(str(one), problem) for one, problem in played if problem and not findings.known(str(one), problem)] == []
+    assert [
+        (str(one), problem)
+        for one, problem in played
+        if problem and not findings.known(str(one), problem)
+    ] == []
 
 
 @pytest.mark.parametrize("share", range(4))
@@ -46,7 +57,10 @@ def test_every_promise_holds_under_seeded_schedules(share: int) -> None:
 
 def test_excuses_are_rare() -> None:
     used = [case.played(one).excuses for one in campaign.seeds(500_000, 600)]
-    shares = {name: sum(any(one.name == name for one in excuses) for excuses in used) / len(used) for name in EXCUSED}
+    shares = {
+        name: sum(any(one.name == name for one in excuses) for excuses in used) / len(used)
+        for name in EXCUSED
+    }
     assert {name: share for name, share in shares.items() if share > EXCUSED[name]} == {}
 
 
@@ -75,7 +89,9 @@ def test_a_case_is_played_again_by_its_name_with_a_trace(text: str) -> None:
     assert play(text)[1] == trace or text.startswith("real:")
 
 
-@pytest.mark.parametrize("text", ["elsewhere/two-slots", "one/many@3:sulk", "one/many!x9", "real:nothing@1:forbid"])
+@pytest.mark.parametrize(
+    "text", ["elsewhere/two-slots", "one/many@3:sulk", "one/many!x9", "real:nothing@1:forbid"]
+)
 def test_a_case_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is n"):
         play(text)

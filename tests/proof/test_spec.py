@@ -26,8 +26,19 @@ type Events = list[dict[str, Any]]
 def spec(*arguments: object) -> subprocess.CompletedProcess[str]:
     """Run scripts/spec.py as `make spec` does."""
     uv = shutil.which("uv") or str(ROOT / ".tools" / "bin" / "uv")
-    command = [uv, "run", "--frozen", "--isolated", "--only-group", "spec", "python", "scripts/spec.py"]
-    done = subprocess.run([*command, *map(str, arguments)], cwd=ROOT, check=False, capture_output=True, text=True)  # noqa: S603
+    command = [
+        uv,
+        "run",
+        "--frozen",
+        "--isolated",
+        "--only-group",
+        "spec",
+        "python",
+        "scripts/spec.py",
+    ]
+    done = subprocess.run(  # noqa: S603
+        [*command, *map(str, arguments)], cwd=ROOT, check=False, capture_output=True, text=True
+    )
     if done.returncode == 2 and "Nothing was checked" in done.stderr and not os.environ.get("CI"):
         pytest.skip(done.stderr.strip())
     return done
@@ -54,7 +65,8 @@ def test_the_model_accepts_what_the_engine_does_under_faults_of_every_kind(tmp_p
 MENDED = (
     # Who died between publishing and disabling left a version enabled whose value is dead.
     "one/one-slot@15:die before",
-    # A superseded credential whose version could not be read was reported as retired without a proof.
+    # A superseded credential whose version could not be read was reported as retired without a
+    # proof.
     "retirement/many@38:forbid",
     # A superseded credential was revoked although the source refused the current version.
     "drift-in-overlap/two-slots@3:forbid",
@@ -107,7 +119,9 @@ def swapped(do: str, other: str) -> Callable[[Events], Events]:
 
     def changed(events: Events) -> Events:
         first = next(index for index, event in enumerate(events) if event["do"] == do)
-        second = next(index for index, event in enumerate(events) if event["do"] == other and index > first)
+        second = next(
+            index for index, event in enumerate(events) if event["do"] == other and index > first
+        )
         changed = list(events)
         changed[first], changed[second] = changed[second], changed[first]
         return changed
@@ -126,11 +140,15 @@ def untried(events: Events) -> Events:
 def unread(events: Events) -> Events:
     """Let the credential that was revoked be unreadable, where it was tried."""
     hidden = [
-        {"do": "unread", "w": event["w"]} if event["do"] == "prove" and not event["accepted"] else event
+        {"do": "unread", "w": event["w"]}
+        if event["do"] == "prove" and not event["accepted"]
+        else event
         for event in events
     ]
     return [
-        event for index, event in enumerate(hidden) if event["do"] != "unread" or hidden[index - 1]["do"] != "unread"
+        event
+        for index, event in enumerate(hidden)
+        if event["do"] != "unread" or hidden[index - 1]["do"] != "unread"
     ]
 
 
@@ -139,7 +157,13 @@ def step(do: str, **fields: object) -> dict[str, Any]:
 
 
 TAKE, READ, END = step("take", kind="rotate"), step("read", version=1), step("release")
-AGAIN = (step("publish", credential=3), END, TAKE, step("read", version=1), step("issue", credential=4, slot=2))
+AGAIN = (
+    step("publish", credential=3),
+    END,
+    TAKE,
+    step("read", version=1),
+    step("issue", credential=4, slot=2),
+)
 UNSEEN = {
     "look": "a look is a message of minutes later: the proof bounds how long a source may refuse the vault",
     "late look": "a run shows no minutes",
@@ -165,20 +189,40 @@ FALSE: dict[str, tuple[str, str, Callable[[Events], Events]]] = {
         until("prove", step("done", result="confirmed")),
     ),
     "overlap: retired inside its overlap": ("overlap", "one/two-slots", without("pass")),
-    "spare: the current credential is revoked": ("spare", "one/two-slots", other("revoke", credential=3)),
-    "evidence: a credential of somebody else is revoked": ("evidence", "one/many", other("revoke", credential=2)),
+    "spare: the current credential is revoked": (
+        "spare",
+        "one/two-slots",
+        other("revoke", credential=3),
+    ),
+    "evidence: a credential of somebody else is revoked": (
+        "evidence",
+        "one/many",
+        other("revoke", credential=2),
+    ),
     "tidy: what an interrupted try made stays": ("tidy", "one/many@11:die before", without("tidy")),
     "heal first: retired before the current version is mended": (
         "heal first",
         "drift-in-overlap/two-slots@3:forbid",
         until("ahead", step("revoke", credential=1)),
     ),
-    "out of use: reported while a dead version stays enabled": ("out of use", "one/one-slot", without("disable")),
+    "out of use: reported while a dead version stays enabled": (
+        "out of use",
+        "one/one-slot",
+        without("disable"),
+    ),
     "read back: what cannot be read is believed to be gone": ("read back", "one/many", unread),
     "proof: what was revoked is not tried": ("proof", "one/two-slots", untried),
     "mark: an incident is not noted": ("mark", "incident-alone/two-slots", without("mark")),
-    "consent: a replica is written without it": ("consent", "replicas/two-slots", before("copy", {"do": "withdraw"})),
-    "copies first: the primary before its replica": ("copies first", "replicas/two-slots", swapped("copy", "publish")),
+    "consent: a replica is written without it": (
+        "consent",
+        "replicas/two-slots",
+        before("copy", {"do": "withdraw"}),
+    ),
+    "copies first: the primary before its replica": (
+        "copies first",
+        "replicas/two-slots",
+        swapped("copy", "publish"),
+    ),
     "undo: set back what a person has replaced": (
         "undo",
         "one/one-slot",
@@ -200,7 +244,8 @@ FALSE: dict[str, tuple[str, str, Callable[[Events], Events]]] = {
         until("revoke", step("done", result="rotated")),
     ),
 }
-"""Runs that no engine of ours may show: which rule they break, the run that they are made from, and how."""
+"""Runs that no engine of ours may show: which rule they break, the run that they are made from, and
+how."""
 
 
 def test_the_model_refuses_a_run_for_every_rule_that_it_breaks(tmp_path: Path) -> None:
@@ -218,7 +263,10 @@ def test_the_model_refuses_a_run_for_every_rule_that_it_breaks(tmp_path: Path) -
 
 
 def test_every_deliberate_bug_has_a_false_run_or_a_reason() -> None:
-    bugs = {bug["without"] for bug in tomllib.loads((ROOT / "docs" / "spec" / "models.toml").read_text())["bug"]}
+    bugs = {
+        bug["without"]
+        for bug in tomllib.loads((ROOT / "docs" / "spec" / "models.toml").read_text())["bug"]
+    }
     assert bugs - {rule for rule, _, _ in FALSE.values()} == set(UNSEEN)
 
 

@@ -27,9 +27,11 @@ REPAIR_SECONDS = 245.0
 HEALED_SECONDS = 300.0
 """Within what time of the last fault the vault's current version is accepted again."""
 AUDITED_SECONDS = 26 * 3600.0
-"""Within what time of a person's change at a source the daily audit has mended it, or somebody was told."""
+"""Within what time of a person's change at a source the daily audit has mended it, or somebody was
+told."""
 LATE_SECONDS = 3600.0
-"""For how long a change that landed late excuses its source; it must be accepted again within five minutes all the same."""
+"""For how long a change that landed late excuses its source; it must be accepted again within five
+minutes all the same."""
 WRITES = frozenset({"publish", "retag", "disable"})
 
 
@@ -70,7 +72,8 @@ class Watch:
     proved: set[str] = field(default_factory=set)
     protected: list[Protected] = field(default_factory=list)
     late: Counter[str] = field(default_factory=Counter)
-    """So many changes of each source took effect after their lease had gone to somebody else, or had ended."""
+    """So many changes of each source took effect after their lease had gone to somebody else, or
+    had ended."""
     compromised: dict[str, str] = field(default_factory=dict)
     """Credentials that must die at once, each with the secret that held it."""
     ended: set[str] = field(default_factory=set)
@@ -78,9 +81,11 @@ class Watch:
     cut: set[str] = field(default_factory=set)
     """Sources with an incident under way: no overlap is left to any older credential."""
     disowned: set[str] = field(default_factory=set)
-    """Credentials in versions that a person replaced by hand: whoever does that looks after what was there."""
+    """Credentials in versions that a person replaced by hand: whoever does that looks after what
+    was there."""
     orphaned: set[str] = field(default_factory=set)
-    """Operations whose version a person replaced while they were under way: nobody can tell any more that they matter."""
+    """Operations whose version a person replaced while they were under way: nobody can tell any
+    more that they matter."""
     foreign: set[str] = field(default_factory=set)
     """Credentials that Rekey neither made nor was told of."""
     untouchable: set[str] = field(default_factory=set)
@@ -94,9 +99,11 @@ class Watch:
     bystanders: dict[SecretRef, tuple[SecretVersion, ...]] = field(default_factory=dict)
     """Secrets whose owners consent to nothing, as their owners left them."""
     longest: dict[str, float] = field(default_factory=dict)
-    """The longest validity, in days, that the owner of each secret has asked for, where that was changed."""
+    """The longest validity, in days, that the owner of each secret has asked for, where that was
+    changed."""
     shortest: dict[str, float] = field(default_factory=dict)
-    """The shortest overlap, in hours, that the owner of each secret, or the policy, has asked for meanwhile."""
+    """The shortest overlap, in hours, that the owner of each secret, or the policy, has asked for
+    meanwhile."""
     open_at: Callable[[datetime], bool] | None = None
     """When the window of every secret here is open."""
     outcomes: list[Outcome] = field(default_factory=list)
@@ -126,7 +133,9 @@ class Watch:
         sources = self.world.sources
         # What a person cuts off, or disables, is not Rekey's to keep alive.
         self.protected = [
-            one for one in self.protected if sources[one.source].accepts(one.credential) and one.version not in self.off
+            one
+            for one in self.protected
+            if sources[one.source].accepts(one.credential) and one.version not in self.off
         ]
         self.changed()
 
@@ -152,7 +161,11 @@ class Watch:
 
     def sent(self, label: str, worker: Worker, about: object, *, guarded: bool) -> None:
         """Check a call as it is sent: its lease, the read before it, the scopes of its vault, and what Azure asked for."""
-        if worker.resting and label != "post" and worker.resting.get(label, 0.0) > self.world.kernel.time():
+        if (
+            worker.resting
+            and label != "post"
+            and worker.resting.get(label, 0.0) > self.world.kernel.time()
+        ):
             # What is put off is put on a queue: to wait for that queue is not possible.
             raise Broken(f"throttling: {label} was sent again before the time that Azure had named")
         if label in WRITES and worker.last != ("read", about):
@@ -162,7 +175,8 @@ class Watch:
         lease: ModelLease | None = worker.lease
         if lease is None or not lease.held:
             raise Broken(f"P2: {label} was sent after the lease had ended")
-        # What it superseded while it was bound is retired all the same: that is the record's, and nobody else's.
+        # What it superseded while it was bound is retired all the same: that is the record's, and
+        # nobody else's.
         due = lease.claim.record.pending
         retires = due is not None and due.at <= self.world.kernel.now()
         if about is None and not retires and not self.world.allows(worker, lease.source):
@@ -173,7 +187,9 @@ class Watch:
         soonest = worker.resting.get(worker.last[0], 0.0) if worker.resting else 0.0
         put_off = '"deferred": 0' not in message.text and '"follow_up": 0' in message.text
         if put_off and soonest > message.visible + 1:
-            raise Broken(f"throttling: a message comes back {soonest - message.visible:.0f} s too soon")
+            raise Broken(
+                f"throttling: a message comes back {soonest - message.visible:.0f} s too soon"
+            )
 
     def too_late(self, label: str, source: str) -> None:
         """Note a change that reached its target after its lease: it was under way that long."""
@@ -190,10 +206,16 @@ class Watch:
         if basis is None or not basis.enabled:
             raise Broken(f"people: {name} was written although its current version was disabled")
         raced = basis != before
-        if not raced and name == "app" and (is_manual(before.tags) or "ProviderAddress" not in before.tags):
+        if (
+            not raced
+            and name == "app"
+            and (is_manual(before.tags) or "ProviderAddress" not in before.tags)
+        ):
             raise Broken(f"people: {name} was rotated although only a person may rotate it")
         if raced and not self._excused(version, before):
-            raise Broken(f"people: {name} was given a version in place of one that had not been read")
+            raise Broken(
+                f"people: {name} was given a version in place of one that had not been read"
+            )
         try:
             appearance.examine(self, before, version, raced=raced)
         except appearance.Wrong as wrong:
@@ -211,10 +233,14 @@ class Watch:
             return True
         return self.excuses.cover(Excuse.LATE, self.source_of(version) or "", now)
 
-    def retagged(self, secret: SecretVersion, tags: dict[str, str], basis: SecretVersion | None) -> None:
+    def retagged(
+        self, secret: SecretVersion, tags: dict[str, str], basis: SecretVersion | None
+    ) -> None:
         """Check that tags which are not Rekey's own stay as their owner has set them."""
         now = next(one for one in self.world.vault[secret.ref] if one.version == secret.version)
-        theirs = [{tag: text for tag, text in one.items() if tag not in OURS} for one in (now.tags, tags)]
+        theirs = [
+            {tag: text for tag, text in one.items() if tag not in OURS} for one in (now.tags, tags)
+        ]
         if theirs[0] == theirs[1]:
             return
         if basis is not None and basis.tags != now.tags and now.version in self.world.by_hand:
@@ -224,31 +250,52 @@ class Watch:
 
     def disabled(self, version: str) -> None:
         """Check that what a person enabled again is left so."""
-        pending = {claim.record.pending.version for claim in self.world.claims.values() if claim.record.pending}
+        pending = {
+            claim.record.pending.version
+            for claim in self.world.claims.values()
+            if claim.record.pending
+        }
         if version in self.enabled_again and version not in pending:
             raise Broken(f"people: {version} was disabled although a person had enabled it again")
 
     def _not_known_to_be_compromised(self, version: SecretVersion, credential: str) -> None:
-        doomed = {one for claim in self.world.claims.values() for one in claim.record.compromised + claim.record.gone}
+        doomed = {
+            one
+            for claim in self.world.claims.values()
+            for one in claim.record.compromised + claim.record.gone
+        }
         held = {
             credential_in(one.value.reveal())
             for one in self.world.vault[version.ref][:-1]
             if one.value and one.version in doomed
         }
-        late = self.excuses.holds(Excuse.LATE, self.source_of(version) or "", self.world.kernel.time())
+        late = self.excuses.holds(
+            Excuse.LATE, self.source_of(version) or "", self.world.kernel.time()
+        )
         if credential in held and not late:
-            raise Broken(f"P5: {version.ref.name} was given a credential that is known to be compromised")
+            raise Broken(
+                f"P5: {version.ref.name} was given a credential that is known to be compromised"
+            )
 
     def _protect(self, old: SecretVersion, new: SecretVersion) -> None:
         held = credential_in(old.value.reveal() if old.value else "")
         source = self.source_of(old)
         if source is None or held == credential_in(new.value.reveal() if new.value else ""):
             return
-        if self.single(source) or source in self.cut or not self.world.sources[source].accepts(held):
+        if (
+            self.single(source)
+            or source in self.cut
+            or not self.world.sources[source].accepts(held)
+        ):
             return
         hours = self.world.overlap_hours(old)
         self.protected.append(
-            Protected(held, source, self.world.kernel.time() + hours * 3600 - 2 * self.world.skew, str(old.version))
+            Protected(
+                held,
+                source,
+                self.world.kernel.time() + hours * 3600 - 2 * self.world.skew,
+                str(old.version),
+            )
         )
 
     def owner_tags(self, version: SecretVersion) -> dict[str, str]:
@@ -294,17 +341,32 @@ class Watch:
         if self.compromised:
             self.ended |= self._noted() - alive
             if self.ended & alive:
-                raise Broken(f"P5: {self.ended & alive} is compromised, was gone, and is accepted again")
+                raise Broken(
+                    f"P5: {self.ended & alive} is compromised, was gone, and is accepted again"
+                )
         if self.world.apps:
             self._waited_for(alive)
         if self.revoked & alive and not self.world.in_hand:
-            raise Broken(f"people: {self.revoked & alive} was revoked by hand, and is accepted again")
+            raise Broken(
+                f"people: {self.revoked & alive} was revoked by hand, and is accepted again"
+            )
 
     def _noted(self) -> set[str]:
         """Return the compromised credentials of which the records know: no other worker can know of them."""
-        doomed = {one for claim in self.world.claims.values() for one in claim.record.compromised + claim.record.gone}
-        versions = (one for all_ in self.world.vault.values() for one in all_ if one.version in doomed and one.value)
-        return {credential_in(one.value.reveal()) for one in versions if one.value} & set(self.compromised)
+        doomed = {
+            one
+            for claim in self.world.claims.values()
+            for one in claim.record.compromised + claim.record.gone
+        }
+        versions = (
+            one
+            for all_ in self.world.vault.values()
+            for one in all_
+            if one.version in doomed and one.value
+        )
+        return {credential_in(one.value.reveal()) for one in versions if one.value} & set(
+            self.compromised
+        )
 
     def _waited_for(self, alive: set[str]) -> None:
         """Check that no credential went, until its second overlap had passed, that an app was known to use."""
@@ -316,11 +378,18 @@ class Watch:
             pending, published = claim.record.pending, claim.record.published
             if pending is None or published is None or published.created is None:
                 continue
-            held = next(one for all_ in self.world.vault.values() for one in all_ if one.version == pending.version)
+            held = next(
+                one
+                for all_ in self.world.vault.values()
+                for one in all_
+                if one.version == pending.version
+            )
             late = now >= pending.at + (pending.at - published.created)
             used = not late and pending.version in self.world.apps.values()
             if used and held.value and credential_in(held.value.reveal()) in gone:
-                raise Broken(f"P4: {pending.version} was retired although an app is known to use it")
+                raise Broken(
+                    f"P4: {pending.version} was retired although an app is known to use it"
+                )
 
     def _standing(self, ref: SecretRef, source: str, current: SecretVersion) -> None:
         """Check that the current version is enabled, and what it holds accepted."""
@@ -362,7 +431,10 @@ class Watch:
         accepted = held == credential_in(current.value.reveal() if current.value else "")
         if held != strand.slot or accepted:
             broken = self.excuses.holds(Excuse.BROKEN, source, self.world.kernel.time())
-            strand.slot, strand.unknown = held, not broken and not accepted and not self._known(held)
+            strand.slot, strand.unknown = (
+                held,
+                not broken and not accepted and not self._known(held),
+            )
             strand.look, strand.setter = strand.unknown, self.actor
             if strand.unknown:
                 self.excuses.used[Excuse.SLOT] += 1
@@ -374,11 +446,15 @@ class Watch:
     def _known(self, credential: str) -> bool:
         """Return whether some version in a vault holds a credential."""
         versions = (version for all_ in self.world.vault.values() for version in all_)
-        return any(one.value and credential_in(one.value.reveal()) == credential for one in versions)
+        return any(
+            one.value and credential_in(one.value.reveal()) == credential for one in versions
+        )
 
     def _nothing_cut_off(self) -> None:
         now = self.world.kernel.time()
-        self.protected = [one for one in self.protected if one.until > now and one.source not in self.cut]
+        self.protected = [
+            one for one in self.protected if one.until > now and one.source not in self.cut
+        ]
         for one in list(self.protected):
             problem = self._cut_off(one)
             if problem and not self.excuses.cover(Excuse.LATE, one.source, now):
@@ -389,7 +465,11 @@ class Watch:
     def _cut_off(self, one: Protected) -> str:
         if not self.world.sources[one.source].accepts(one.credential):
             return f"P4: {one.credential} was cut off inside its overlap"
-        if not (self._enabled(one.version) or one.version in self.off or self._is_current(one.credential)):
+        if not (
+            self._enabled(one.version)
+            or one.version in self.off
+            or self._is_current(one.credential)
+        ):
             return f"P4: version {one.version} was disabled inside its overlap"
         return ""
 
@@ -399,7 +479,11 @@ class Watch:
         return any(value and credential_in(value.reveal()) == credential for value in current)
 
     def _enabled(self, version: str) -> bool:
-        return any(one.version == version and one.enabled for all_ in self.world.vault.values() for one in all_)
+        return any(
+            one.version == version and one.enabled
+            for all_ in self.world.vault.values()
+            for one in all_
+        )
 
     def holds(self, version: SecretVersion) -> bool:
         """Return whether a version's value opens its source."""
@@ -421,7 +505,9 @@ class Watch:
         """Check what a worker reports."""
         self.outcomes.append(outcome)
         self.traces.add(worker)
-        self.said(f"{outcome.reason} {outcome.fix} {outcome.item.reason} {outcome.credential_id} {outcome.retired}")
+        self.said(
+            f"{outcome.reason} {outcome.fix} {outcome.item.reason} {outcome.credential_id} {outcome.retired}"
+        )
         versions = self.world.vault.get(outcome.item.ref, [])
         if outcome.new_version and not any(one.version == outcome.new_version for one in versions):
             raise Broken(f"P8: {outcome.result} was reported with a version that does not exist")
@@ -434,7 +520,11 @@ class Watch:
 
     def _really_gone(self, outcome: Outcome, versions: list[SecretVersion]) -> None:
         """Check that an incident that is reported as dealt with has left nothing alive."""
-        if not outcome.item.compromised or outcome.result in ("parked", "waiting") or "another look" in outcome.reason:
+        if (
+            not outcome.item.compromised
+            or outcome.result in ("parked", "waiting")
+            or "another look" in outcome.reason
+        ):
             return
         leaked = [one for one in versions if one.version == outcome.item.version and one.value]
         for one in leaked:
@@ -446,9 +536,15 @@ class Watch:
 
     def _really_ours(self, outcome: Outcome, versions: list[SecretVersion]) -> None:
         """Check that no version which a person wrote is called Rekey's; a copy of Rekey's own cannot be told apart."""
-        theirs = [one for one in versions if one.version == outcome.new_version and one.version in self.world.written]
+        theirs = [
+            one
+            for one in versions
+            if one.version == outcome.new_version and one.version in self.world.written
+        ]
         ours = {one.value for one in versions if one.version not in self.world.written}
-        if outcome.result in ("rotated", "healed", "restored") and any(one.value not in ours for one in theirs):
+        if outcome.result in ("rotated", "healed", "restored") and any(
+            one.value not in ours for one in theirs
+        ):
             raise Broken(f"P8: a version that a person wrote was reported as {outcome.result}")
 
     def _parked(self, outcome: Outcome, versions: list[SecretVersion], worker: int) -> None:
@@ -456,14 +552,24 @@ class Watch:
             raise Broken(f"P8: {outcome.item.ref.name} was parked, and nobody was told why")
         # Who was overtaken by a person has nothing to mark: their version is judged anew.
         unmarked = outcome.old_version and versions and versions[-1].version == outcome.old_version
-        unmarked = unmarked and versions[-1].enabled and not any(STATE in one.tags for one in versions)
+        unmarked = (
+            unmarked and versions[-1].enabled and not any(STATE in one.tags for one in versions)
+        )
         if unmarked and "nor could the secret be marked" not in outcome.reason:
             raise Broken(f"P8: {outcome.item.ref.name} was parked, and bears no mark of that")
         word = versions[-1].tags.get(STATE, "") if versions else ""
-        if word.startswith("compromised") and not self.compromised and versions[-1].version not in self.world.by_hand:
-            raise Broken(f"P8: {outcome.item.ref.name} was marked as compromised, and nobody had said so")
+        if (
+            word.startswith("compromised")
+            and not self.compromised
+            and versions[-1].version not in self.world.by_hand
+        ):
+            raise Broken(
+                f"P8: {outcome.item.ref.name} was marked as compromised, and nobody had said so"
+            )
         for source, strand in self.strands.items():
-            unknown = strand.unknown and strand.setter == worker and not self._known(self._held(source))
+            unknown = (
+                strand.unknown and strand.setter == worker and not self._known(self._held(source))
+            )
             if unknown and not self._is_late(source):
                 self._undone(outcome.reason)
 
@@ -472,21 +578,35 @@ class Watch:
 
     def _undone(self, reason: str) -> None:
         """Check that who changed a single slot and gave up set it back, said that this failed, or left it in a replica."""
-        replicas = [versions[-1] for versions in self.world.vault.values() if REPLICA_OF in versions[-1].tags]
+        replicas = [
+            versions[-1]
+            for versions in self.world.vault.values()
+            if REPLICA_OF in versions[-1].tags
+        ]
         said = ("be set back", "nobody knows", "was left so")
-        if not any(text in reason for text in said) and not any(self.holds(replica) for replica in replicas):
-            raise Broken("P1: it was parked while nobody knows the password, and nobody was told that")
+        if not any(text in reason for text in said) and not any(
+            self.holds(replica) for replica in replicas
+        ):
+            raise Broken(
+                "P1: it was parked while nobody knows the password, and nobody was told that"
+            )
 
     def passed(self) -> None:
         """Check, whenever time has passed, that no source refuses what the vault holds for longer than five minutes."""
         now = self.world.kernel.time()
-        refused = {ref: source for ref, source, current in self._watched() if not self.holds(current)}
+        refused = {
+            ref: source for ref, source, current in self._watched() if not self.holds(current)
+        }
         self.refused = {ref: self.refused.get(ref, now) for ref in refused}
         if not refused or self.world.workers or self.world.in_flight:
             return
         for ref, since in self.refused.items():
-            if now - max(since, self.disturbed) > HEALED_SECONDS and not self._lapsed(ref, refused[ref]):
-                raise Broken(f"P1: {refused[ref]} has refused what the vault holds for {now - since:.0f} s")
+            if now - max(since, self.disturbed) > HEALED_SECONDS and not self._lapsed(
+                ref, refused[ref]
+            ):
+                raise Broken(
+                    f"P1: {refused[ref]} has refused what the vault holds for {now - since:.0f} s"
+                )
 
     def refuses(self) -> bool:
         """Return whether some source refuses what a vault holds."""
@@ -526,15 +646,23 @@ class Watch:
         world = self.world
         soonest = min((message.visible for message in world.messages), default=None)
         owner = world.claims[source].record.owner if source in world.claims else ""
-        holding = [ref for ref, all_ in world.vault.items() if source == self.source_of(all_[-1]) or str(ref) == owner]
+        holding = [
+            ref
+            for ref, all_ in world.vault.items()
+            if source == self.source_of(all_[-1]) or str(ref) == owner
+        ]
         if any(self.excuses.cover(Excuse.CLAIM, ref.name, world.kernel.time()) for ref in holding):
             return
         told = any(one.result == "parked" and one.item.ref in holding for one in self.outcomes)
         told = told or any(STATE in world.vault[ref][-1].tags for ref in holding)
         if not told and (
-            soonest is None or max(soonest, self.disturbed) > max(world.kernel.time(), self.disturbed) + REPAIR_SECONDS
+            soonest is None
+            or max(soonest, self.disturbed)
+            > max(world.kernel.time(), self.disturbed) + REPAIR_SECONDS
         ):
-            raise Broken(f"P1: nobody knows the password, and nothing looks after it before {soonest}")
+            raise Broken(
+                f"P1: nobody knows the password, and nothing looks after it before {soonest}"
+            )
 
     def handled(self) -> None:
         """Check that an incident is over once its messages are, unless somebody was told that it is not."""
@@ -542,7 +670,9 @@ class Watch:
         for credential, name in self.compromised.items():
             if credential not in alive:
                 continue
-            told = [one for one in self.outcomes if one.result == "parked" and one.item.ref.name == name]
+            told = [
+                one for one in self.outcomes if one.result == "parked" and one.item.ref.name == name
+            ]
             if not told:
                 raise Broken(f"P5: {credential} of {name} is compromised and still alive")
             self.excuses.used[Excuse.TOLD] += 1
@@ -553,14 +683,23 @@ class Watch:
     def _withdrawn(self) -> None:
         """Check that nothing stays behind of a rotation whose secret its owner took away meanwhile, once that was quiet."""
         current = self.world.vault.get(SecretRef("https://prod.vault.azure.net", "app"), [None])[-1]
-        left = current and (is_manual(current.tags) or "ProviderAddress" not in current.tags or not current.enabled)
+        left = current and (
+            is_manual(current.tags) or "ProviderAddress" not in current.tags or not current.enabled
+        )
         if not left or self.outcomes_parked() or self.struck:
             return
-        known = {credential_in(one.value.reveal()) for all_ in self.world.vault.values() for one in all_ if one.value}
+        known = {
+            credential_in(one.value.reveal())
+            for all_ in self.world.vault.values()
+            for one in all_
+            if one.value
+        }
         for source in self.world.sources.values():
             for entry in source.entries.values() if isinstance(source, Many) else ():
                 if entry.name.startswith("rekey ") and entry.secret not in known:
-                    raise Broken(f"P5: {entry.secret} ({entry.name}) was left behind by a rotation that was called off")
+                    raise Broken(
+                        f"P5: {entry.secret} ({entry.name}) was left behind by a rotation that was called off"
+                    )
 
     def outcomes_parked(self) -> bool:
         """Return whether anybody was told that a person is needed."""

@@ -197,7 +197,9 @@ class World:
         self.watch.changed()
         return result
 
-    def put(self, ref: SecretRef, draft: Draft, *, by_hand: bool, basis: SecretVersion | None = None) -> SecretVersion:
+    def put(
+        self, ref: SecretRef, draft: Draft, *, by_hand: bool, basis: SecretVersion | None = None
+    ) -> SecretVersion:
         """Add a version."""
         self._remember(ref)
         versions = self.vault.setdefault(ref, [])
@@ -244,7 +246,9 @@ class World:
         draft = Draft(Sensitive(value), expires, "text/plain", dict(tags))
         return self.put(SecretRef(vault, name), draft, by_hand=True)
 
-    def post(self, what: str, text: str, delay: float = 0.0, deployment: str | None = None) -> Message:
+    def post(
+        self, what: str, text: str, delay: float = 0.0, deployment: str | None = None
+    ) -> Message:
         """Put a message on a queue."""
         self.posted += 1
         name = self.deployments[0] if deployment is None else deployment
@@ -254,7 +258,9 @@ class World:
         self.watch.traces.add(self.watch.actor)
         return message
 
-    def ask(self, name: str, *, vault: str = VAULT, deployment: str | None = None, **fields: Any) -> Message:
+    def ask(
+        self, name: str, *, vault: str = VAULT, deployment: str | None = None, **fields: Any
+    ) -> Message:
         """Post a work item."""
         text = WorkItem(SecretRef(vault, name), **fields).to_json()
         return self.post("rotate", text, deployment=deployment)
@@ -262,7 +268,9 @@ class World:
     def repeat_incident(self, name: str, credential: str) -> None:
         """Report once more that a credential is known to somebody, as who was told that the first report failed would."""
         versions = self.vault[SecretRef(VAULT, name)]
-        holding = next(one for one in versions if one.value and credential_in(one.value.reveal()) == credential)
+        holding = next(
+            one for one in versions if one.value and credential_in(one.value.reveal()) == credential
+        )
         self.ask(name, version=holding.version, compromised=True, force=True)
 
     def deliver(self, message: Message) -> Worker:

@@ -74,13 +74,26 @@ def connection(secret: str) -> str:
 
 
 FAMILY = (
-    Member(ServiceBusKey, BASE64_32, "queues/Orders/authorizationRules/Send", strategy="of a queue", rights=("Send",)),
+    Member(
+        ServiceBusKey,
+        BASE64_32,
+        "queues/Orders/authorizationRules/Send",
+        strategy="of a queue",
+        rights=("Send",),
+    ),
     Member(ServiceBusKey, BASE64_32, "authorizationRules/RootManage", strategy="of a namespace"),
-    Member(EventHubsKey, BASE64_32, "eventhubs/clicks/authorizationRules/listen", strategy="of a hub"),
+    Member(
+        EventHubsKey, BASE64_32, "eventhubs/clicks/authorizationRules/listen", strategy="of a hub"
+    ),
     Member(AiServicesKey, "A" * 84),
     Member(SearchAdminKey, "A" * 52),
     Member(AppConfigurationKey, connection(BASE64_32)),
-    Member(AppConfigurationKey, connection(BASE64_32), held="Secondary Read Only", strategy="that only reads"),
+    Member(
+        AppConfigurationKey,
+        connection(BASE64_32),
+        held="Secondary Read Only",
+        strategy="that only reads",
+    ),
     Member(ContainerRegistryPassword, "A" * 52),
     Member(BatchKey, BASE64_64, name="shop1"),
     Member(CommunicationKey, BASE64_64),
@@ -109,9 +122,19 @@ class KeyScene:
 
     def manage(self, name: str) -> None:
         """Put the key that the vault holds under management, due in ten days."""
-        tags = {"ProviderAddress": self.member.address, "CredentialId": self.member.slot, "ValidityPeriodDays": "90"}
+        tags = {
+            "ProviderAddress": self.member.address,
+            "CredentialId": self.member.slot,
+            "ValidityPeriodDays": "90",
+        }
         expires = self.rig.clock.now() + timedelta(days=10)
-        self.rig.vault.put(name, self.value(self.member.slot), expires=expires, tags=tags, content_type="text/plain")
+        self.rig.vault.put(
+            name,
+            self.value(self.member.slot),
+            expires=expires,
+            tags=tags,
+            content_type="text/plain",
+        )
 
     @property
     def ring(self) -> KeyRing:
@@ -123,7 +146,9 @@ class KeyScene:
     def rotator(self, intercept: Intercept | None = None) -> Rotator:
         transport = SimulatedTransport(self.rig.world, intercept)
         identity = SimulatedCredential(self.rig.world, self.rig.identity)
-        return self.member.kind(Azure(identity, options={"transport": transport}), RigClock(self.rig.clock))
+        return self.member.kind(
+            Azure(identity, options={"transport": transport}), RigClock(self.rig.clock)
+        )
 
     def job(self) -> Job:
         return Job(

@@ -83,7 +83,11 @@ def administrator() -> SqlScene:
 def one_login() -> SqlScene:
     """One login."""
     rig = SqlProduct()
-    tags = {"ProviderAddress": rig.server.resource_id, "CredentialId": "app", "Rotator": SqlLoginPassword.kind}
+    tags = {
+        "ProviderAddress": rig.server.resource_id,
+        "CredentialId": "app",
+        "Rotator": SqlLoginPassword.kind,
+    }
     return SqlScene(rig, SqlLoginPassword, tags, [rig.server.add_login("app", FIRST, "shop")])
 
 
@@ -97,6 +101,11 @@ def contained_user() -> SqlScene:
 def two_logins() -> SqlScene:
     """Two logins that alternate."""
     rig = SqlProduct()
-    accounts = [rig.server.add_login("app_a", FIRST, "shop"), rig.server.add_login("app_b", SECOND, "shop")]
+    accounts = [
+        rig.server.add_login("app_a", FIRST, "shop"),
+        rig.server.add_login("app_b", SECOND, "shop"),
+    ]
     tags = {"Logins": "app_a,app_b", "CredentialId": "app_a", "ValueTemplate": TEMPLATE}
-    return SqlScene(rig, SqlLoginPassword, {"ProviderAddress": rig.server.resource_id, **tags}, accounts)
+    return SqlScene(
+        rig, SqlLoginPassword, {"ProviderAddress": rig.server.resource_id, **tags}, accounts
+    )

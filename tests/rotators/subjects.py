@@ -69,7 +69,8 @@ class Subject:
     addresses: Mapping[str, str]
     """Ways to write a ProviderAddress of this kind, and the one spelling of each."""
     slots: int
-    """How many credentials the source holds while a rotation is under way, however often it is tried."""
+    """How many credentials the source holds while a rotation is under way, however often it is
+    tried."""
     wrong: str
     """A value of the right form that no source accepts."""
     strategy: str = ""

@@ -14,11 +14,22 @@ from tests.promises import everything
 from tests.rotators.key_scenes import OPERATION
 from tests.rotators.subjects import SUBJECTS, Scene, Subject
 
-FAULTS: tuple[Mode, ...] = ("die before", "die after", "lose the answer", "throttle", "fail after the effect", "forbid")
+FAULTS: tuple[Mode, ...] = (
+    "die before",
+    "die after",
+    "lose the answer",
+    "throttle",
+    "fail after the effect",
+    "forbid",
+)
 
 every_kind = pytest.mark.parametrize("subject", SUBJECTS, ids=str)
-every_overlapping_kind = pytest.mark.parametrize("subject", [each for each in SUBJECTS if each.slots > 1], ids=str)
-every_single_slot = pytest.mark.parametrize("subject", [each for each in SUBJECTS if each.slots == 1], ids=str)
+every_overlapping_kind = pytest.mark.parametrize(
+    "subject", [each for each in SUBJECTS if each.slots > 1], ids=str
+)
+every_single_slot = pytest.mark.parametrize(
+    "subject", [each for each in SUBJECTS if each.slots == 1], ids=str
+)
 
 
 async def issue(scene: Scene, rotator: Rotator | None = None) -> Issued:
@@ -35,7 +46,9 @@ def made(subject: Subject, issued: Issued) -> Sensitive:
 
 
 @every_overlapping_kind
-async def test_a_new_credential_stands_beside_the_live_one_and_is_accepted(subject: Subject) -> None:
+async def test_a_new_credential_stands_beside_the_live_one_and_is_accepted(
+    subject: Subject,
+) -> None:
     scene = subject.scene()
     job = scene.job()
     issued = await scene.rotator().issue(job)
@@ -74,7 +87,9 @@ async def test_a_new_credential_fills_every_field_that_a_template_may_use(subjec
 
 
 @every_overlapping_kind
-async def test_tries_of_one_operation_never_pile_up_and_never_touch_the_live_credential(subject: Subject) -> None:
+async def test_tries_of_one_operation_never_pile_up_and_never_touch_the_live_credential(
+    subject: Subject,
+) -> None:
     scene = subject.scene()
     held = scene.job().held
     for _ in range(4):
@@ -90,16 +105,22 @@ async def test_a_wrong_credential_is_refused(subject: Subject) -> None:
     scene = subject.scene()
     issued = await scene.rotator().issue(scene.job())
     with pytest.raises(VerificationFailed) as caught:
-        await scene.rotator().verify(scene.job().source, issued.credential_id, Sensitive(subject.wrong))
+        await scene.rotator().verify(
+            scene.job().source, issued.credential_id, Sensitive(subject.wrong)
+        )
     assert subject.wrong not in everything(caught.value)
     for nonsense in ("", " ", "ü", subject.wrong[::-1]):
         with pytest.raises(PermanentError):
-            await scene.rotator().verify(scene.job().source, issued.credential_id, Sensitive(nonsense))
+            await scene.rotator().verify(
+                scene.job().source, issued.credential_id, Sensitive(nonsense)
+            )
 
 
 @every_kind
 @pytest.mark.parametrize("seconds", [0.4, 20, 45])
-async def test_a_proof_waits_until_the_source_has_spread_the_credential(subject: Subject, seconds: float) -> None:
+async def test_a_proof_waits_until_the_source_has_spread_the_credential(
+    subject: Subject, seconds: float
+) -> None:
     scene = subject.scene()
     scene.spread_slowly(seconds)
     before = scene.rig.clock.now()
@@ -114,11 +135,15 @@ async def test_a_credential_that_never_spreads_fails_in_the_end(subject: Subject
     scene.spread_slowly(86_400)
     issued = await scene.rotator().issue(scene.job())
     with pytest.raises(VerificationFailed):
-        await scene.rotator().verify(scene.job().source, issued.credential_id, made(subject, issued))
+        await scene.rotator().verify(
+            scene.job().source, issued.credential_id, made(subject, issued)
+        )
 
 
 @every_overlapping_kind
-async def test_retiring_twice_revokes_the_superseded_credential_and_leaves_the_new_one(subject: Subject) -> None:
+async def test_retiring_twice_revokes_the_superseded_credential_and_leaves_the_new_one(
+    subject: Subject,
+) -> None:
     scene = subject.scene()
     job = scene.job()
     issued = await scene.rotator().issue(job)
@@ -162,7 +187,9 @@ async def test_what_is_no_credentials_id_is_never_retired(subject: Subject) -> N
 
 
 @every_kind
-async def test_a_source_that_is_gone_is_told_when_a_credential_is_asked_of_it(subject: Subject) -> None:
+async def test_a_source_that_is_gone_is_told_when_a_credential_is_asked_of_it(
+    subject: Subject,
+) -> None:
     scene = subject.scene()
     job = scene.job()
     scene.vanish()
@@ -185,14 +212,20 @@ async def test_a_preflight_changes_nothing(subject: Subject) -> None:
 def test_an_address_has_one_spelling_and_that_spelling_is_its_own(subject: Subject) -> None:
     for written, canonical in subject.addresses.items():
         assert subject.kind.canonical(written, subject.tags) == canonical
-        # With a segment that tells two credentials of one server apart, it is no address that anybody writes.
+        # With a segment that tells two credentials of one server apart, it is no address that
+        # anybody writes.
         expected = None if "/logins/" in canonical or "/keys/" in canonical else canonical
         assert subject.kind.canonical(canonical, subject.tags) == expected
 
 
 @every_kind
 def test_addresses_of_other_kinds_are_left_to_them(subject: Subject) -> None:
-    others = [(address, each.tags) for each in SUBJECTS if each.kind is not subject.kind for address in each.addresses]
+    others = [
+        (address, each.tags)
+        for each in SUBJECTS
+        if each.kind is not subject.kind
+        for address in each.addresses
+    ]
     assert others
     for address, tags in [
         *others,
@@ -208,7 +241,9 @@ def test_kinds_have_names_of_their_own(subject: Subject) -> None:
 
 
 async def strike(
-    subject: Subject, act: Callable[[Scene, Rotator], Awaitable[object]], check: Callable[[Scene], Awaitable[None]]
+    subject: Subject,
+    act: Callable[[Scene, Rotator], Awaitable[object]],
+    check: Callable[[Scene], Awaitable[None]],
 ) -> int:
     """Let every fault strike every call of `act`, then act again in a fresh process, and check; returns how many did."""
     sound = Saboteur()
@@ -224,7 +259,9 @@ async def strike(
             except RekeyError as error:
                 emitted = everything(error)
             assert saboteur.calls > at
-            assert not any(value in emitted for value in planted | scene.live()), "P6: a value leaked"
+            assert not any(value in emitted for value in planted | scene.live()), (
+                "P6: a value leaked"
+            )
             # A long-running change that was begun comes to its end.
             scene.rig.clock.advance(60)
             await act(scene, scene.rotator())
@@ -244,7 +281,9 @@ async def test_issuing_may_be_repeated_whatever_happened_to_it(subject: Subject)
 
 
 @every_single_slot
-async def test_what_the_vault_holds_can_be_set_back_whatever_happened_to_that_before(subject: Subject) -> None:
+async def test_what_the_vault_holds_can_be_set_back_whatever_happened_to_that_before(
+    subject: Subject,
+) -> None:
     async def undo(scene: Scene, rotator: Rotator) -> None:
         job = scene.job()
         assert job.held

@@ -1,6 +1,7 @@
 """Requests are signed as Microsoft's own clients sign them: what those wrote for the same key, URL and time.
 
-Written by azure-communication-identity 1.5, azure-batch 14.2, azure-appconfiguration 1.10, azure-cosmos, azure-servicebus
+Written by azure-communication-identity 1.5, azure-batch 14.2, azure-appconfiguration 1.10,
+azure-cosmos, azure-servicebus
 (generate_sas_token), and PyJWT as azure-messaging-webpubsubservice 1.3 calls it.
 """
 
@@ -38,14 +39,19 @@ def test_a_request_to_communication_services_is_signed_as_its_client_signs_it() 
 
 def test_a_request_to_app_configuration_is_signed_as_its_client_signs_it() -> None:
     signed = hmac_request("https://shop1.azconfig.io/kv?api-version=1.0", SHORT, NOW, "0-l0-s0:abc")
-    expected = f"HMAC-SHA256 Credential=0-l0-s0:abc&{HMAC}ax0+Aw77o9fsEen69kFA5DnowAXNQywGH+IbvvL5yJ8="
+    expected = (
+        f"HMAC-SHA256 Credential=0-l0-s0:abc&{HMAC}ax0+Aw77o9fsEen69kFA5DnowAXNQywGH+IbvvL5yJ8="
+    )
     assert signed.headers["Authorization"] == expected
 
 
 def test_a_request_to_batch_is_signed_as_its_client_signs_it() -> None:
     url = "https://shop1.westeurope.batch.azure.com/applications?api-version=2024-07-01.20.0"
     signed = batch_request(url, "shop1", LONG, NOW)
-    assert signed.headers["Authorization"] == "SharedKey shop1:TUPmTr0Hs1/FdSTQ6bBfH2jiPRZJ++Jvoo18+tX5y9g="
+    assert (
+        signed.headers["Authorization"]
+        == "SharedKey shop1:TUPmTr0Hs1/FdSTQ6bBfH2jiPRZJ++Jvoo18+tX5y9g="
+    )
 
 
 def test_a_request_to_cosmos_db_is_signed_as_its_client_signs_it() -> None:
@@ -66,7 +72,9 @@ def test_a_token_for_signalr_and_web_pubsub_is_the_one_that_their_client_makes()
     url = "https://shop1.webpubsub.azure.com/api/hubs/rekey/connections/none?api-version=2024-12-01"
     head, claims, signature = bearer_token(url, SHORT, NOW).split(".")
     assert head == "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9"
-    assert base64.urlsafe_b64decode(claims + "==") == (f'{{"aud":"{url}","iat":1793610000,"exp":1793610300}}'.encode())
+    assert base64.urlsafe_b64decode(claims + "==") == (
+        f'{{"aud":"{url}","iat":1793610000,"exp":1793610300}}'.encode()
+    )
     assert signature == "OGeg-VdQZ-biyQOEbYj8VymBGhWcU7pSi9rYzvftmBU"
 
 

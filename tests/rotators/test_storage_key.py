@@ -32,7 +32,11 @@ class Adopting(StorageScene):
 
     def adoption(self, *, says: str | None, value: str | None, **options: str) -> Job:
         return replace(
-            self.job(), proven=False, held_id=says, held=None if value is None else Sensitive(value), options=options
+            self.job(),
+            proven=False,
+            held_id=says,
+            held=None if value is None else Sensitive(value),
+            options=options,
         )
 
     def keys(self) -> dict[str, str]:
@@ -63,7 +67,9 @@ async def test_a_value_that_holds_more_than_the_key_asks_for_a_template(says: st
 
 
 @pytest.mark.parametrize("says", ["key1", "key2", None])
-async def test_a_value_that_does_not_follow_its_template_is_not_guessed_at(says: str | None) -> None:
+async def test_a_value_that_does_not_follow_its_template_is_not_guessed_at(
+    says: str | None,
+) -> None:
     """The tag may lie, and nothing can be compared: to trust it could cut the live key off."""
     scene = Adopting()
     before = scene.keys()
@@ -72,7 +78,9 @@ async def test_a_value_that_does_not_follow_its_template_is_not_guessed_at(says:
     assert scene.keys() == before
 
 
-async def test_a_value_in_neither_slot_needs_a_person_unless_the_tag_says_which_key_is_in_use() -> None:
+async def test_a_value_in_neither_slot_needs_a_person_unless_the_tag_says_which_key_is_in_use() -> (
+    None
+):
     scene = Adopting()
     before = scene.keys()
     with pytest.raises(NeedsHuman, match="neither key1 nor key2"):
@@ -131,14 +139,17 @@ async def test_kerberos_keys_are_never_taken_for_one_of_the_two() -> None:
     def first(keys: list[dict[str, str]]) -> list[dict[str, str]]:
         return [{"keyName": "kerb1", "value": kerberos, "permissions": "FULL"}, *keys]
 
-    issued = await scene.rotator(with_keys(first)).issue(scene.adoption(says=None, value=scene.value("key2")))
+    issued = await scene.rotator(with_keys(first)).issue(
+        scene.adoption(says=None, value=scene.value("key2"))
+    )
     assert issued.supersedes == "key2"
     with pytest.raises(NeedsHuman, match="neither key1 nor key2"):
         await scene.rotator(with_keys(first)).issue(scene.adoption(says=None, value=kerberos))
 
 
 @pytest.mark.parametrize(
-    "answer", [[], [{"keyName": "key2"}], [{"value": "x"}], [{"keyName": "key1", "value": "A" * 88}], None]
+    "answer",
+    [[], [{"keyName": "key2"}], [{"value": "x"}], [{"keyName": "key1", "value": "A" * 88}], None],
 )
 async def test_an_answer_without_the_key_is_never_published(answer: object) -> None:
     scene = Adopting()
@@ -150,7 +161,9 @@ async def test_an_answer_without_the_key_is_never_published(answer: object) -> N
     with pytest.raises(RekeyError):
         await scene.rotator(with_keys(less)).issue(scene.job())
     with pytest.raises(RekeyError):
-        await scene.rotator(with_keys(less)).issue(scene.adoption(says="key2", value="something else"))
+        await scene.rotator(with_keys(less)).issue(
+            scene.adoption(says="key2", value="something else")
+        )
 
 
 async def test_the_order_of_the_keys_makes_no_difference() -> None:
@@ -196,7 +209,9 @@ async def test_a_firewall_that_keeps_the_app_out_is_named_as_such(action: str) -
     assert "private endpoint" in caught.value.fix
 
 
-async def act(scene: Adopting, action: str, rotator: StorageKey | None = None, job: Job | None = None) -> None:
+async def act(
+    scene: Adopting, action: str, rotator: StorageKey | None = None, job: Job | None = None
+) -> None:
     """Let the rotator look at the account in one of the ways that it has."""
     found = rotator or scene.rotator()
     assert isinstance(found, StorageKey)
@@ -226,9 +241,13 @@ def zone(rig: Rig) -> Intercept:
         if request.host == "appdata.blob.core.windows.net":
             raise ServiceRequestError("Cannot connect to host: Name or service not known")
         if request.host == ZONE:
-            return rig.world.handle(replace(request, url=request.url.replace(ZONE, "appdata.blob.core.windows.net")))
+            return rig.world.handle(
+                replace(request, url=request.url.replace(ZONE, "appdata.blob.core.windows.net"))
+            )
         response = await call()
-        return replace(response, body=response.body.replace(b"appdata.blob.core.windows.net", ZONE.encode()))
+        return replace(
+            response, body=response.body.replace(b"appdata.blob.core.windows.net", ZONE.encode())
+        )
 
     return network
 
@@ -304,7 +323,9 @@ async def test_each_cloud_has_its_own_suffix(arm: str, suffix: str) -> None:
     async def elsewhere(request: Request, call: Call) -> Response:
         del call
         asked.append(request.host)
-        host = "appdata.blob.core.windows.net" if ".blob." in request.host else "management.azure.com"
+        host = (
+            "appdata.blob.core.windows.net" if ".blob." in request.host else "management.azure.com"
+        )
         return scene.rig.world.handle(replace(request, url=request.url.replace(request.host, host)))
 
     rotator = storage_key(scene.rig, elsewhere, arm)
@@ -347,7 +368,11 @@ async def test_a_busy_account_is_no_refusal() -> None:
     scene = StorageScene()
 
     async def busy(request: Request, call: Call) -> Response:
-        return json_response(503, {}, {"x-ms-error-code": "ServerBusy"}) if ".blob." in request.host else await call()
+        return (
+            json_response(503, {}, {"x-ms-error-code": "ServerBusy"})
+            if ".blob." in request.host
+            else await call()
+        )
 
     with pytest.raises(TransientError, match="503 ServerBusy"):
         await scene.rotator(busy).verify(scene.job().source, "key1", Sensitive(scene.value("key1")))
@@ -355,7 +380,11 @@ async def test_a_busy_account_is_no_refusal() -> None:
 
 @pytest.mark.parametrize(
     "source",
-    ["", "/subscriptions/x", "/subscriptions/s/resourcegroups/../providers/microsoft.storage/storageaccounts/UPPER"],
+    [
+        "",
+        "/subscriptions/x",
+        "/subscriptions/s/resourcegroups/../providers/microsoft.storage/storageaccounts/UPPER",
+    ],
 )
 async def test_a_source_that_is_no_accounts_id_is_never_asked_for(source: str) -> None:
     scene = StorageScene()

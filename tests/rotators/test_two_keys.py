@@ -39,7 +39,9 @@ def asked(scene: KeyScene, word: str) -> int:
 
 @EVERY
 @pytest.mark.parametrize("action", ["preflight", "verify", "issue"])
-async def test_keys_that_are_switched_off_are_said_to_be_so_without_waiting(member: Member, action: str) -> None:
+async def test_keys_that_are_switched_off_are_said_to_be_so_without_waiting(
+    member: Member, action: str
+) -> None:
     scene = KeyScene(member)
     held, began = Sensitive(scene.value(member.slot)), scene.rig.clock.now()
     scene.account.takes_keys = False
@@ -57,7 +59,9 @@ async def test_keys_that_are_switched_off_are_said_to_be_so_without_waiting(memb
 
 
 @EVERY
-async def test_keys_that_are_switched_off_in_mid_life_end_a_rotation_with_that_reason(member: Member) -> None:
+async def test_keys_that_are_switched_off_in_mid_life_end_a_rotation_with_that_reason(
+    member: Member,
+) -> None:
     scene = KeyScene(member)
     job = scene.job()
     scene.account.takes_keys = False
@@ -65,7 +69,9 @@ async def test_keys_that_are_switched_off_in_mid_life_end_a_rotation_with_that_r
 
     async def rotate() -> None:
         issued = await rotator.issue(job)
-        await rotator.verify(job.source, issued.credential_id, issued.fields[member.kind.value_field])
+        await rotator.verify(
+            job.source, issued.credential_id, issued.fields[member.kind.value_field]
+        )
 
     with pytest.raises(NeedsHuman, match=member.kind.facts.off[0]):
         await rotate()
@@ -107,7 +113,9 @@ async def test_what_is_neither_of_the_two_keys_is_never_replaced(member: Member,
         ("maps-key", "PrimaryKey", "primaryKey"),
     ],
 )
-async def test_a_key_may_be_spelt_as_azures_own_connectors_spell_it(kind: str, spelling: str, name: str) -> None:
+async def test_a_key_may_be_spelt_as_azures_own_connectors_spell_it(
+    kind: str, spelling: str, name: str
+) -> None:
     scene = KeyScene(replace(BY_NAME[kind], held=name))
     issued = await scene.rotator().issue(replace(scene.job(), held_id=spelling))
     assert issued.supersedes == name
@@ -116,7 +124,10 @@ async def test_a_key_may_be_spelt_as_azures_own_connectors_spell_it(kind: str, s
 
 def test_two_pairs_of_one_resource_do_not_exclude_each_other() -> None:
     kind, address = BY_NAME["app-configuration-key"].kind, BY_NAME["app-configuration-key"].address
-    writes, reads = (kind.canonical(address, {"CredentialId": name}) for name in ("Secondary", "Primary Read Only"))
+    writes, reads = (
+        kind.canonical(address, {"CredentialId": name})
+        for name in ("Secondary", "Primary Read Only")
+    )
     assert writes
     assert reads == f"{writes}/keys/read-only"
     assert kind.canonical(address, {}) == writes
@@ -134,7 +145,12 @@ async def test_a_pair_that_only_reads_is_rotated_by_itself() -> None:
 @EVERY
 def test_a_resource_of_another_type_is_left_to_others(member: Member) -> None:
     other = member.address.replace(f"/{member.type.partition('/')[2]}/", "/others/", 1)
-    for address in (other, member.address.rpartition("/")[0], f"{member.address}/listKeys", f"{member.address}/../x/y"):
+    for address in (
+        other,
+        member.address.rpartition("/")[0],
+        f"{member.address}/listKeys",
+        f"{member.address}/../x/y",
+    ):
         assert member.kind.canonical(address, {}) is None
     with pytest.raises(NeedsHuman, match="ProviderAddress"):
         member.kind.facts.place(other.lower())
@@ -157,8 +173,12 @@ async def test_a_value_of_another_rule_leads_to_the_rule() -> None:
     scene = KeyScene(NAMESPACE)
     scene.account.add_ring("queues/orders/authorizationRules/send")
     of_queue = scene.account.rings["queues/orders/authorizationrules/send"].keys["primaryKey"].value
-    with pytest.raises(NeedsHuman, match="neither primaryKey nor secondaryKey of the Service Bus rule") as caught:
-        await rotator_of(scene).preflight(replace(scene.job(), proven=False, held=Sensitive(of_queue), held_id=None))
+    with pytest.raises(
+        NeedsHuman, match="neither primaryKey nor secondaryKey of the Service Bus rule"
+    ) as caught:
+        await rotator_of(scene).preflight(
+            replace(scene.job(), proven=False, held=Sensitive(of_queue), held_id=None)
+        )
     assert "name the rule in ProviderAddress" in caught.value.fix
 
 
@@ -202,7 +222,9 @@ async def test_what_gets_one_answer_with_any_key_proves_nothing() -> None:
 
 
 @pytest.mark.parametrize("member", LONG, ids=str)
-async def test_a_change_that_outlasts_its_call_is_put_off_and_never_asked_for_twice(member: Member) -> None:
+async def test_a_change_that_outlasts_its_call_is_put_off_and_never_asked_for_twice(
+    member: Member,
+) -> None:
     scene = KeyScene(member)
     scene.account.duration = timedelta(seconds=45)
     rotator, job = scene.rotator(), scene.job()
@@ -262,8 +284,12 @@ async def test_a_change_of_hours_is_known_by_the_time_at_which_its_key_was_made(
     assert issued.fields["key"].reveal() == scene.value("secondaryMasterKey")
     assert asked(scene, "regeneratekey") == 2, "asked once, and once refused while that went on"
     scene.account.duration = timedelta(seconds=1)
-    again = await scene.rotator().issue(replace(scene.job(), asked=scene.rig.clock.now() + timedelta(hours=1)))
-    assert again.fields["key"] != issued.fields["key"], "a key that was made before it was asked for is another's"
+    again = await scene.rotator().issue(
+        replace(scene.job(), asked=scene.rig.clock.now() + timedelta(hours=1))
+    )
+    assert again.fields["key"] != issued.fields["key"], (
+        "a key that was made before it was asked for is another's"
+    )
 
 
 async def test_a_rotation_of_hours_holds_no_lease_and_ends_by_itself() -> None:
@@ -271,14 +297,18 @@ async def test_a_rotation_of_hours_holds_no_lease_and_ends_by_itself() -> None:
     scene.manage("app-key")
     scene.account.duration = timedelta(hours=2)
     rig, before = scene.rig, scene.live()
-    await rig.service().queue.post_rotation(rig.item("app-key", version=rig.latest("app-key").version, trigger="event"))
+    await rig.service().queue.post_rotation(
+        rig.item("app-key", version=rig.latest("app-key").version, trigger="event")
+    )
     delivery = Delivery(rig, rig.service)
     await delivery.run(most=200)
     current = rig.latest("app-key").value
     assert current == scene.value("secondaryMasterKey")
     assert current not in before
     changes = [
-        exchange.response.status for exchange in rig.world.exchanges if "regeneratekey" in exchange.request.path.lower()
+        exchange.response.status
+        for exchange in rig.world.exchanges
+        if "regeneratekey" in exchange.request.path.lower()
     ]
     assert changes.count(202) == 1
     assert "RekeyState" not in rig.tags("app-key")
@@ -317,11 +347,15 @@ async def test_an_address_that_is_no_name_is_read_from_the_resource_once(member:
     for _ in range(3):
         await rotator.verify(scene.source, member.slot, Sensitive(scene.value(member.slot)))
     assert Counter(
-        exchange.request.method for exchange in scene.rig.world.exchanges if "management" in exchange.request.host
+        exchange.request.method
+        for exchange in scene.rig.world.exchanges
+        if "management" in exchange.request.host
     )["GET"] == (0 if member.kind.facts.host else 1)
 
 
-@pytest.mark.parametrize("address", ["http://shop1.example", "https://", "https://user@shop1.example", "ftp://shop1"])
+@pytest.mark.parametrize(
+    "address", ["http://shop1.example", "https://", "https://user@shop1.example", "ftp://shop1"]
+)
 async def test_a_key_is_never_sent_to_an_address_that_is_none(address: str) -> None:
     scene = KeyScene(BY_NAME["batch-key"])
     held = Sensitive(scene.value("primary"))
@@ -329,17 +363,23 @@ async def test_a_key_is_never_sent_to_an_address_that_is_none(address: str) -> N
     async def elsewhere(request: Request, call: Call) -> Response:
         del request
         response = await call()
-        return replace(response, body=response.body.replace(scene.account.host.encode(), address.encode()))
+        return replace(
+            response, body=response.body.replace(scene.account.host.encode(), address.encode())
+        )
 
     with pytest.raises(NeedsHuman, match="no address"):
         await scene.rotator(elsewhere).verify(scene.source, "primary", held)
-    assert not any(scene.account.host == exchange.request.host for exchange in scene.rig.world.exchanges)
+    assert not any(
+        scene.account.host == exchange.request.host for exchange in scene.rig.world.exchanges
+    )
 
 
 async def test_what_is_malformed_is_not_accepted_and_not_an_error() -> None:
     for member in (BY_NAME["batch-key"], BY_NAME["communication-key"]):
         scene = KeyScene(member)
-        assert not await scene.rotator().accepts(scene.source, member.slot, Sensitive("=" * 43 + "A"))
+        assert not await scene.rotator().accepts(
+            scene.source, member.slot, Sensitive("=" * 43 + "A")
+        )
 
 
 def test_a_made_up_key_has_the_form_of_the_key_and_is_another() -> None:

@@ -58,7 +58,10 @@ class Deployed:
         if path == "/api/health":
             return self.health.pop(0) if self.health else HEALTHY
         columns = [{"name": name, "type": "string"} for name in ANSWER_KEYS]
-        return self.refusal or (200, {"tables": [{"name": "PrimaryResult", "columns": columns, "rows": self.signals}]})
+        return self.refusal or (
+            200,
+            {"tables": [{"name": "PrimaryResult", "columns": columns, "rows": self.signals}]},
+        )
 
 
 @contextmanager
@@ -85,7 +88,9 @@ def _handler(deployed: Deployed) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
-            deployed.asked.append((self.path, {key.lower(): value for key, value in self.headers.items()}, body))
+            deployed.asked.append(
+                (self.path, {key.lower(): value for key, value in self.headers.items()}, body)
+            )
             status, answer = deployed.answer(self.path)
             self.send_response(status)
             self.end_headers()

@@ -2,7 +2,8 @@
 
 It is Resource Manager, the deployment service of Flex Consumption and the app itself.
 
-As Azure/azure-dev speaks it (cli/azd/pkg/azsdk/funcapp_host_client.go): 202 and the deployment's id as
+As Azure/azure-dev speaks it (cli/azd/pkg/azsdk/funcapp_host_client.go): 202 and the deployment's id
+as
 JSON text for an upload, then a status a look, and 404 once the deployment's worker is recycled.
 """
 
@@ -90,9 +91,18 @@ class Flex:
             return 404, {"error": {"code": "ResourceNotFound"}}
         states = [{"name": self.host, "hostType": kind} for kind in ("Standard", "Repository")]
         known: dict[tuple[str, str], dict[str, Any]] = {
-            ("GET", ""): {"id": SITE, "properties": {"defaultHostName": self.host, "hostNameSslStates": states}},
-            ("POST", "/host/default/listkeys"): {"masterKey": MASTER, "functionKeys": {}, "systemKeys": {}},
-            ("POST", "/config/appsettings/list"): {"properties": {"REKEY_VAULTS": "https://prod.vault.azure.net"}},
+            ("GET", ""): {
+                "id": SITE,
+                "properties": {"defaultHostName": self.host, "hostNameSslStates": states},
+            },
+            ("POST", "/host/default/listkeys"): {
+                "masterKey": MASTER,
+                "functionKeys": {},
+                "systemKeys": {},
+            },
+            ("POST", "/config/appsettings/list"): {
+                "properties": {"REKEY_VAULTS": "https://prod.vault.azure.net"}
+            },
         }
         body = known.get((method, parts.path.removeprefix(SITE)))
         return (200, body) if body else (404, {"error": {"code": "ResourceNotFound"}})
@@ -119,7 +129,11 @@ class Flex:
         if self._looks == self.unknown + 1:
             return 200, {"status": 1, "status_text": "Building"}
         if self.clock.now() < self.storage_from:
-            return 200, {"status": 3, "status_text": self.storage_text, "build_summary": {"errors": [], "warnings": []}}
+            return 200, {
+                "status": 3,
+                "status_text": self.storage_text,
+                "build_summary": {"errors": [], "warnings": []},
+            }
         if self.ends["status"] == 4:
             self.running = self.packages[-1]
         return (404, "") if self.recycles else (200, self.ends)
@@ -146,7 +160,9 @@ class Flex:
         return 202, ""
 
     def _secrets(self, start: int) -> Answer:
-        following = f"/api/secrets?limit=1000&cursor={start + 2}" if start + 2 < len(self.secrets) else None
+        following = (
+            f"/api/secrets?limit=1000&cursor={start + 2}" if start + 2 < len(self.secrets) else None
+        )
         return 200, {"secrets": self.secrets[start : start + 2], "next": following}
 
 

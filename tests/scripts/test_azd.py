@@ -1,7 +1,9 @@
 """azd's hooks, run as azd runs them: the text of azure.yaml by sh, in a terminal, with an `azd` that keeps an environment.
 
-azd itself is not here. What it does with hooks and .bicepparam files was read in its source (Azure/azure-dev):
-a hook gets the environment's values as variables, what it sets with `azd env set` is read afterwards, and
+azd itself is not here. What it does with hooks and .bicepparam files was read in its source
+(Azure/azure-dev):
+a hook gets the environment's values as variables, what it sets with `azd env set` is read
+afterwards, and
 the .bicepparam file is compiled with that right before the deployment.
 """
 
@@ -71,7 +73,11 @@ class Azd:
     def hook(self, name: str, answers: str | None, **values: str) -> tuple[int, str]:
         """Run a hook; with answers in a terminal in which somebody types them. Returns its code and all it showed."""
         env = {
-            **{key: value for key, value in os.environ.items() if key not in ("CI", "MAKEFLAGS", "MAKELEVEL")},
+            **{
+                key: value
+                for key, value in os.environ.items()
+                if key not in ("CI", "MAKEFLAGS", "MAKELEVEL")
+            },
             **self.cloud.running.environment,
             "PATH": f"{self.folder}:{os.environ['PATH']}",
             "PYTHONPATH": f"{self.folder}:{ROOT}",
@@ -94,7 +100,9 @@ def _alone(command: list[str], env: Mapping[str, str]) -> tuple[int, str]:
 
 def _in_terminal(command: list[str], env: Mapping[str, str], answers: str) -> tuple[int, str]:
     ours, theirs = pty.openpty()
-    with subprocess.Popen(command, cwd=ROOT, env=env, stdin=theirs, stdout=theirs, stderr=theirs) as running:  # noqa: S603
+    with subprocess.Popen(  # noqa: S603
+        command, cwd=ROOT, env=env, stdin=theirs, stdout=theirs, stderr=theirs
+    ) as running:
         os.close(theirs)
         os.write(ours, answers.encode())
         shown = b""
@@ -135,15 +143,21 @@ def test_azd_up_asks_which_vaults_and_scopes_and_the_template_gets_them(
     assert compiled.code == 0, compiled.said
     given = json.loads(json.loads(compiled.output)["parametersJson"])["parameters"]
     assert given["name"] == {"value": "keys"}
-    assert [(vault["name"], vault["scopes"]) for vault in given["vaults"]["value"]] == [("prod", [DATA])]
+    assert [(vault["name"], vault["scopes"]) for vault in given["vaults"]["value"]] == [
+        ("prod", [DATA])
+    ]
 
 
-def test_a_fresh_clone_holds_no_placeholder_that_could_be_deployed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fresh_clone_holds_no_placeholder_that_could_be_deployed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Compiled before anything is chosen, as azd does, the list is empty, and the template refuses that."""
     monkeypatch.delenv("DEPLOY_VAULTS", raising=False)
     compiled = bicep("build-params", str(INFRA / "main.bicepparam"), "--stdout")
     assert compiled.code == 0, compiled.said
-    assert json.loads(json.loads(compiled.output)["parametersJson"])["parameters"]["vaults"] == {"value": []}
+    assert json.loads(json.loads(compiled.output)["parametersJson"])["parameters"]["vaults"] == {
+        "value": []
+    }
 
 
 def test_where_nobody_can_be_asked_the_hook_names_the_variable_to_set(azd: Azd) -> None:
@@ -154,7 +168,9 @@ def test_where_nobody_can_be_asked_the_hook_names_the_variable_to_set(azd: Azd) 
 
 
 @pytest.mark.parametrize("unattended", [{"AZD_NON_INTERACTIVE": "true"}, {"CI": "true"}])
-def test_an_unattended_run_asks_nobody_although_it_has_a_terminal(unattended: dict[str, str], azd: Azd) -> None:
+def test_an_unattended_run_asks_nobody_although_it_has_a_terminal(
+    unattended: dict[str, str], azd: Azd
+) -> None:
     code, shown = azd.hook("preprovision", "1\n1\n", **unattended)
     assert code != 0
     assert "azd env set DEPLOY_VAULTS" in shown
@@ -172,11 +188,16 @@ def test_what_was_chosen_before_is_checked_and_not_asked_again(azd: Azd) -> None
     [
         ({"DEPLOY_VAULTS": "prod"}, "DEPLOY_VAULTS is no list of vaults: write [{"),
         ({"DEPLOY_VAULTS": '[{"name": "gone"}]'}, "vault gone is not there"),
-        ({"DEPLOY_VAULTS": '[{"name": "prod"}]', "AZURE_ENV_NAME": "Prod_1"}, "the name is 'Prod_1'"),
+        (
+            {"DEPLOY_VAULTS": '[{"name": "prod"}]', "AZURE_ENV_NAME": "Prod_1"},
+            "the name is 'Prod_1'",
+        ),
         ({"AZURE_SUBSCRIPTION_ID": "another"}, "the sign-in does not see the subscription another"),
     ],
 )
-def test_what_would_fail_is_said_before_anything_is_made(values: dict[str, str], told: str, azd: Azd) -> None:
+def test_what_would_fail_is_said_before_anything_is_made(
+    values: dict[str, str], told: str, azd: Azd
+) -> None:
     code, shown = azd.hook("preprovision", None, **values)
     assert (code != 0, told in shown) == (True, True), shown
 
@@ -190,12 +211,17 @@ def test_the_code_goes_to_the_app_that_the_template_made() -> None:
 
 
 def test_an_environment_without_a_deployment_is_told_to_make_one() -> None:
-    with pytest.raises(StepError, match=r"lacks AZURE_RESOURCE_GROUP, appName\. Fix: azd provision"):
+    with pytest.raises(
+        StepError, match=r"lacks AZURE_RESOURCE_GROUP, appName\. Fix: azd provision"
+    ):
         site_and_package({"AZURE_SUBSCRIPTION_ID": "s"})
 
 
 def test_the_last_hook_ends_with_the_result_of_a_first_sweep(
-    cloud: Background[Azure], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    cloud: Background[Azure],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Signed in as azure-identity does it, through the simulated managed identity."""
     (tmp_path / "rekey.zip").write_bytes(b"the package")

@@ -60,7 +60,9 @@ def github(folder: Path, monkeypatch: pytest.MonkeyPatch, **state: Any) -> None:
     """Put a `gh` on the path that answers as GitHub's API does."""
     (folder / "gh").write_text(GH.format(python=sys.executable, here=str(folder)))
     (folder / "gh").chmod(0o755)
-    (folder / "state").write_text(json.dumps({"branch": "", "files": {}, "refuses": False, **state}))
+    (folder / "state").write_text(
+        json.dumps({"branch": "", "files": {}, "refuses": False, **state})
+    )
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
     monkeypatch.setenv("GITHUB_REPOSITORY", "contoso/rekey")
     monkeypatch.setenv("GITHUB_SHA", "the-tag")
@@ -91,7 +93,8 @@ def test_the_sums_cover_all_that_is_released(release: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "held", [{}, {"branch": "old", "files": {"azuredeploy.json": "old", "createUiDefinition.json": "old"}}]
+    "held",
+    [{}, {"branch": "old", "files": {"azuredeploy.json": "old", "createUiDefinition.json": "old"}}],
 )
 def test_the_button_s_branch_holds_the_latest_release(
     held: dict[str, Any], release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -57,7 +57,9 @@ def too_many_at_once(host: dict[str, Any]) -> None:
     host["extensions"]["queues"]["batchSize"] = 64
 
 
-@pytest.mark.parametrize(("change", "said"), [(without_bundle, "extensionBundle"), (too_many_at_once, "batchSize")])
+@pytest.mark.parametrize(
+    ("change", "said"), [(without_bundle, "extensionBundle"), (too_many_at_once, "batchSize")]
+)
 def test_a_host_json_that_azure_would_not_follow_is_seen(
     change: Callable[[dict[str, Any]], None], said: str, tmp_path: Path
 ) -> None:
@@ -68,7 +70,13 @@ def test_a_host_json_that_azure_would_not_follow_is_seen(
 
 SCHEMA = {
     "$schema": "http://json-schema.org/draft-04/schema#",
-    "definitions": {"version-2": {"type": "object", "properties": {"version": {}}, "additionalProperties": False}},
+    "definitions": {
+        "version-2": {
+            "type": "object",
+            "properties": {"version": {}},
+            "additionalProperties": False,
+        }
+    },
 }
 
 

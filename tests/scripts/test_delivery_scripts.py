@@ -62,7 +62,9 @@ class Repository:
     def run(self, script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         command = ["bash", str(ROOT / "scripts" / script), *arguments]
         path = {"PATH": f"{self.folder}:/usr/bin:/bin", "GITHUB_REPOSITORY": "contoso/rekey"}
-        return subprocess.run(command, cwd=self.folder, env=path, capture_output=True, text=True, check=False)  # noqa: S603
+        return subprocess.run(  # noqa: S603
+            command, cwd=self.folder, env=path, capture_output=True, text=True, check=False
+        )
 
 
 @pytest.fixture
@@ -77,7 +79,14 @@ def test_a_package_with_its_sum_and_its_attestation_is_fetched(repository: Repos
     assert (repository.folder / "new" / "rekey.zip").read_bytes() == b"package"
     assert repository.calls[0][2] == "v1.2.0"
     workflow = "contoso/rekey/.github/workflows/release.yml"
-    by = ["--repo", "contoso/rekey", "--signer-workflow", workflow, "--source-ref", "refs/tags/v1.2.0"]
+    by = [
+        "--repo",
+        "contoso/rekey",
+        "--signer-workflow",
+        workflow,
+        "--source-ref",
+        "refs/tags/v1.2.0",
+    ]
     assert repository.calls[-1] == ["attestation", "verify", "new/rekey.zip", *by]
 
 
@@ -97,7 +106,14 @@ def test_a_package_that_nobody_attested_is_refused(repository: Repository) -> No
 @pytest.mark.parametrize(
     ("deployments", "previous"),
     [
-        ([("v3", ["in_progress"]), ("v2", ["failure", "in_progress"]), ("v1", ["inactive", "success"])], "v1"),
+        (
+            [
+                ("v3", ["in_progress"]),
+                ("v2", ["failure", "in_progress"]),
+                ("v1", ["inactive", "success"]),
+            ],
+            "v1",
+        ),
         ([("v3", ["success"]), ("v2", ["success"]), ("v1", ["success"])], "v2"),
         ([("v3", ["in_progress"]), ("v3", ["success"]), ("v2", ["failure"])], ""),
         ([("v3", ["in_progress"])], ""),
@@ -110,4 +126,7 @@ def test_the_way_back_leads_to_what_was_last_deployed_with_success(
     repository.deployed(*deployments)
     done = repository.run("previous_version.sh", "production", "v3")
     assert (done.returncode, done.stdout.strip()) == (0, previous), done.stderr
-    assert repository.calls[0][1] == "repos/contoso/rekey/deployments?environment=production&per_page=50"
+    assert (
+        repository.calls[0][1]
+        == "repos/contoso/rekey/deployments?environment=production&per_page=50"
+    )

@@ -65,7 +65,9 @@ def test_what_is_not_there_or_not_allowed_yet_is_waited_for(
         "AuthorizationFailure: This request is not authorized to perform this operation.",
     ],
 )
-def test_each_way_of_saying_that_rights_are_missing_is_waited_out(text: str, flex: Flex, package: Path) -> None:
+def test_each_way_of_saying_that_rights_are_missing_is_waited_out(
+    text: str, flex: Flex, package: Path
+) -> None:
     flex.storage_text, flex.storage_from = text, START + 3 * MINUTE
     push(site(flex), package, flex.clock)
     assert flex.running == b"the package"
@@ -73,9 +75,15 @@ def test_each_way_of_saying_that_rights_are_missing_is_waited_out(text: str, fle
 
 @pytest.mark.parametrize(
     ("late", "told"),
-    [("site_from", "answered 404"), ("service_from", "answered 403"), ("storage_from", "InaccessibleStorage")],
+    [
+        ("site_from", "answered 404"),
+        ("service_from", "answered 403"),
+        ("storage_from", "InaccessibleStorage"),
+    ],
 )
-def test_the_wait_has_a_bound_and_its_end_names_the_fix(late: str, told: str, flex: Flex, package: Path) -> None:
+def test_the_wait_has_a_bound_and_its_end_names_the_fix(
+    late: str, told: str, flex: Flex, package: Path
+) -> None:
     setattr(flex, late, START + 60 * MINUTE)
     with pytest.raises(StepError, match=told) as gave_up:
         push(site(flex), package, flex.clock)
@@ -111,7 +119,9 @@ def test_another_deployment_under_way_is_waited_for(flex: Flex, package: Path) -
     assert len(flex.packages) > 5
 
 
-def test_a_deployment_that_is_unknown_at_first_is_followed_all_the_same(flex: Flex, package: Path) -> None:
+def test_a_deployment_that_is_unknown_at_first_is_followed_all_the_same(
+    flex: Flex, package: Path
+) -> None:
     flex.unknown = 3
     push(site(flex), package, flex.clock)
     assert (flex.running, len(flex.packages)) == (b"the package", 1)
@@ -130,7 +140,9 @@ def test_a_deployment_that_is_never_heard_of_is_begun_anew(flex: Flex, package: 
     assert len(flex.packages) > 1
 
 
-def test_a_deployment_that_does_not_end_is_not_waited_for_for_ever(flex: Flex, package: Path) -> None:
+def test_a_deployment_that_does_not_end_is_not_waited_for_for_ever(
+    flex: Flex, package: Path
+) -> None:
     flex.ends = {"status": 2}
     with pytest.raises(StepError, match="does not end"):
         push(site(flex), package, flex.clock)
@@ -140,7 +152,9 @@ def test_the_way_ends_with_what_the_first_sweep_saw(
     flex: Flex, package: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     flex.indexed_after = 3
-    flex.secrets = [{"state": state} for state in ("ok", "due", "overdue", "parked", "unmanaged", "disabled")]
+    flex.secrets = [
+        {"state": state} for state in ("ok", "due", "overdue", "parked", "unmanaged", "disabled")
+    ]
     finish(site(flex), package, flex.clock, well)
     assert flex.sweeps == 1
     told = capsys.readouterr().out
@@ -150,7 +164,9 @@ def test_the_way_ends_with_what_the_first_sweep_saw(
 
 def test_an_app_in_which_functions_never_appear_fails_loudly(flex: Flex, package: Path) -> None:
     flex.indexed_after = 10_000
-    with pytest.raises(StepError, match=r"first sweep: the app \(/admin/functions/sweep\) was answered 404") as gave_up:
+    with pytest.raises(
+        StepError, match=r"first sweep: the app \(/admin/functions/sweep\) was answered 404"
+    ) as gave_up:
         finish(site(flex), package, flex.clock, well)
     assert "rekey doctor --app" in str(gave_up.value)
     assert flex.clock.now() - START < 15 * MINUTE
@@ -167,13 +183,20 @@ def test_an_app_behind_sign_in_sweeps_by_its_schedule_and_that_is_waited_for(
 ) -> None:
     flex.sign_in = True
     swept = START + 50 * MINUTE
-    finish(site(flex), package, flex.clock, lambda: "" if flex.clock.now() >= swept else "no sweep has ended")
+    finish(
+        site(flex),
+        package,
+        flex.clock,
+        lambda: "" if flex.clock.now() >= swept else "no sweep has ended",
+    )
     told = capsys.readouterr().out
     assert "asks its callers to sign in, so its schedule starts it" in told
     assert told.endswith("first sweep: ended; rekey status shows what it saw\n")
 
 
-def test_what_the_doctor_keeps_finding_is_how_the_deployment_fails(flex: Flex, package: Path) -> None:
+def test_what_the_doctor_keeps_finding_is_how_the_deployment_fails(
+    flex: Flex, package: Path
+) -> None:
     with pytest.raises(StepError, match="finding: on_vault_event is not indexed"):
         finish(site(flex), package, flex.clock, lambda: "finding: on_vault_event is not indexed")
 
@@ -188,19 +211,34 @@ def test_only_what_speaks_against_the_deployment_fails_it() -> None:
         "checks": [
             check("fine", "every queue exists"),
             check("note", "functions of another version: old", SITE),
-            check("finding", "tag ValidityPeriodDays is 'ninety'", "https://prod.vault.azure.net/secrets/app"),
-            check("finding", "reading a queue was answered 403 AuthorizationPermissionMismatch", "vault-events"),
-            check("finding", "Azure indexed 3 of 20 functions", SITE, "deploy a package with a bundle"),
+            check(
+                "finding",
+                "tag ValidityPeriodDays is 'ninety'",
+                "https://prod.vault.azure.net/secrets/app",
+            ),
+            check(
+                "finding",
+                "reading a queue was answered 403 AuthorizationPermissionMismatch",
+                "vault-events",
+            ),
+            check(
+                "finding", "Azure indexed 3 of 20 functions", SITE, "deploy a package with a bundle"
+            ),
         ],
     }
-    assert problems(report) == [f"Azure indexed 3 of 20 functions ({SITE}). Fix: deploy a package with a bundle"]
+    assert problems(report) == [
+        f"Azure indexed 3 of 20 functions ({SITE}). Fix: deploy a package with a bundle"
+    ]
 
 
 @pytest.mark.parametrize(
     ("answer", "told"),
     [
         ((200, {"status": "ok"}), ""),
-        ((503, {"title": "Service Unavailable", "detail": "the sweep of prod is overdue"}), "503: the sweep of prod"),
+        (
+            (503, {"title": "Service Unavailable", "detail": "the sweep of prod is overdue"}),
+            "503: the sweep of prod",
+        ),
         ((200, {"status": "ill"}), "200: it answers something else"),
         ((502, ""), "502: it answers something else"),
         ((404, ["odd"]), "404: it answers something else"),

@@ -37,7 +37,9 @@ def test_an_app_that_answers_and_got_no_worse_is_healthy(deployed: Deployed) -> 
 
 
 @pytest.mark.parametrize(("bad", "code"), [(1, 0), (2, 0), (3, 1)])
-def test_a_restart_is_forgiven_and_an_app_that_stays_away_is_not(bad: int, code: int, deployed: Deployed) -> None:
+def test_a_restart_is_forgiven_and_an_app_that_stays_away_is_not(
+    bad: int, code: int, deployed: Deployed
+) -> None:
     deployed.health = [DOWN] * bad
     assert watched(deployed) == code
 
@@ -54,8 +56,12 @@ def test_an_app_that_fails_at_the_end_is_not_healthy(deployed: Deployed) -> None
     assert watched(deployed) == 1
 
 
-@pytest.mark.parametrize("answer", [(200, {"status": "degraded"}), (200, "ok"), (200, []), (404, {"status": "ok"})])
-def test_only_200_with_the_status_ok_is_healthy(answer: tuple[int, object], deployed: Deployed) -> None:
+@pytest.mark.parametrize(
+    "answer", [(200, {"status": "degraded"}), (200, "ok"), (200, []), (404, {"status": "ok"})]
+)
+def test_only_200_with_the_status_ok_is_healthy(
+    answer: tuple[int, object], deployed: Deployed
+) -> None:
     deployed.health = [answer] * 3
     assert watched(deployed) == 1
 
@@ -89,7 +95,9 @@ def test_fewer_sweeps_are_no_fault_but_none_is_where_one_is_needed(deployed: Dep
         (200, ""),
     ],
 )
-def test_telemetry_that_cannot_be_read_is_not_taken_for_health(refusal: tuple[int, object], deployed: Deployed) -> None:
+def test_telemetry_that_cannot_be_read_is_not_taken_for_health(
+    refusal: tuple[int, object], deployed: Deployed
+) -> None:
     deployed.refusal = refusal
     assert watched(deployed, "--duration", "30s") == 2
 

@@ -52,7 +52,10 @@ def test_every_provider_that_a_deployment_uses_is_named(name: str) -> None:
 
 
 def test_a_network_is_asked_for_only_where_the_parameters_say_so() -> None:
-    asked = {name: set(needed(SNAPSHOTS / f"{name}.bicepparam")) >= set(FOR_A_NETWORK) for name in names()}
+    asked = {
+        name: set(needed(SNAPSHOTS / f"{name}.bicepparam")) >= set(FOR_A_NETWORK)
+        for name in names()
+    }
     assert asked == {
         "everything-off": False,
         "everything-on": True,
@@ -74,7 +77,12 @@ def test_whoever_may_not_register_is_told_what_an_owner_must_run() -> None:
 
 
 def test_the_page_names_them() -> None:
-    section = (ROOT / "docs" / "deploy.md").read_text().partition("## Resource providers")[2].partition("\n## ")[0]
+    section = (
+        (ROOT / "docs" / "deploy.md")
+        .read_text()
+        .partition("## Resource providers")[2]
+        .partition("\n## ")[0]
+    )
     assert [name for name in (*ALWAYS, *FOR_A_NETWORK) if f"`{name}`" not in section] == []
 
 

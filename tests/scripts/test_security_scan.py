@@ -13,8 +13,15 @@ from scripts import scanners, security_scan
 from scripts.scanners import Finding, Ran, Result
 
 SOUND = {"name": "aiohttp", "version": "3.14.5", "vulns": []}
-SICK = {"name": "idna", "version": "3.0", "vulns": [{"id": "PYSEC-2024-60", "fix_versions": ["3.7"]}]}
-SKIPPED = {"name": "attrs", "skip_reason": "Dependency not found on PyPI and could not be audited: attrs (26.1.0)"}
+SICK = {
+    "name": "idna",
+    "version": "3.0",
+    "vulns": [{"id": "PYSEC-2024-60", "fix_versions": ["3.7"]}],
+}
+SKIPPED = {
+    "name": "attrs",
+    "skip_reason": "Dependency not found on PyPI and could not be audited: attrs (26.1.0)",
+}
 
 
 def answering(*answers: Ran) -> Callable[[Sequence[str]], Ran]:
@@ -24,7 +31,9 @@ def answering(*answers: Ran) -> Callable[[Sequence[str]], Ran]:
 
 
 def audit(*packages: object) -> Ran:
-    return Ran(0, json.dumps({"dependencies": packages, "fixes": []}), "No known vulnerabilities found")
+    return Ran(
+        0, json.dumps({"dependencies": packages, "fixes": []}), "No known vulnerabilities found"
+    )
 
 
 def test_packages_that_the_service_knows_and_none_is_vulnerable_are_clean() -> None:
@@ -39,12 +48,16 @@ def test_a_vulnerable_package_is_found_with_what_mends_it() -> None:
 
 def test_packages_that_were_skipped_are_not_clean_although_the_tool_says_so() -> None:
     """pip-audit exits 0 with "No known vulnerabilities found" when it could look up nothing at all."""
-    found = scanners.dependencies(answering(audit(SOUND, SKIPPED), Ran(1, "", "osv: ConnectionError\n")))
+    found = scanners.dependencies(
+        answering(audit(SOUND, SKIPPED), Ran(1, "", "osv: ConnectionError\n"))
+    )
     assert found.state == "unchecked"
 
 
 def test_a_vulnerable_package_is_found_although_others_were_skipped() -> None:
-    assert scanners.dependencies(answering(audit(SICK, SKIPPED), audit(SKIPPED))).state == "findings"
+    assert (
+        scanners.dependencies(answering(audit(SICK, SKIPPED), audit(SKIPPED))).state == "findings"
+    )
 
 
 def test_a_second_service_is_asked_where_the_first_does_not_know() -> None:
@@ -58,7 +71,9 @@ def test_no_package_at_all_is_not_clean() -> None:
 def test_a_template_of_which_checkov_saw_no_resource_is_not_clean() -> None:
     """Checkov answers so for a template with symbolic names."""
     nothing = json.dumps({"passed": 0, "failed": 0, "resource_count": 0})
-    assert scanners.infrastructure(answering(Ran(0, nothing))).unchecked == "checkov saw no resource"
+    assert (
+        scanners.infrastructure(answering(Ran(0, nothing))).unchecked == "checkov saw no resource"
+    )
 
 
 def test_checkov_sees_the_resources_of_every_snapshot() -> None:
@@ -66,8 +81,13 @@ def test_checkov_sees_the_resources_of_every_snapshot() -> None:
 
     def runner(command: Sequence[str]) -> Ran:
         folder = Path(command[command.index("--directory") + 1])
-        seen.extend(f"{file.stem} {len(json.loads(file.read_text())['resources'])}" for file in folder.iterdir())
-        return Ran(0, json.dumps({"summary": {"resource_count": 3}, "results": {"failed_checks": []}}))
+        seen.extend(
+            f"{file.stem} {len(json.loads(file.read_text())['resources'])}"
+            for file in folder.iterdir()
+        )
+        return Ran(
+            0, json.dumps({"summary": {"resource_count": 3}, "results": {"failed_checks": []}})
+        )
 
     assert scanners.infrastructure(runner) == Result("infrastructure", 3)
     assert len(seen) == len(list((scanners.ROOT / "infra" / "snapshots").glob("*.snapshot.json")))
@@ -75,7 +95,12 @@ def test_checkov_sees_the_resources_of_every_snapshot() -> None:
 
 
 def test_what_checkov_finds_is_told() -> None:
-    failed = {"file_path": "/on.json", "resource": "Microsoft.Web/sites.x", "check_id": "CKV_1", "check_name": "No"}
+    failed = {
+        "file_path": "/on.json",
+        "resource": "Microsoft.Web/sites.x",
+        "check_id": "CKV_1",
+        "check_name": "No",
+    }
     output = {"summary": {"resource_count": 3}, "results": {"failed_checks": [failed]}}
     found = scanners.infrastructure(answering(Ran(1, json.dumps(output))))
     assert found.findings == (Finding("on.json Microsoft.Web/sites.x", "CKV_1", "No"),)
@@ -103,7 +128,14 @@ def test_made_up_passwords_are_excused_where_they_belong_and_real_formats_nowher
 
 
 @pytest.mark.parametrize(
-    "scan", [scanners.dependencies, scanners.code, scanners.infrastructure, scanners.workflows, scanners.secrets]
+    "scan",
+    [
+        scanners.dependencies,
+        scanners.code,
+        scanners.infrastructure,
+        scanners.workflows,
+        scanners.secrets,
+    ],
 )
 def test_a_tool_that_is_not_there_leaves_its_scan_unchecked(scan: Callable[..., Result]) -> None:
     broken = Ran(127, "", "sh: not found")
@@ -126,7 +158,8 @@ def scans_of(*results: Result) -> dict[str, Callable[[], Result]]:
 
 
 @pytest.mark.parametrize(
-    ("results", "code"), [([CLEAN], 0), ([CLEAN, FOUND], 1), ([CLEAN, UNCHECKED], 3), ([UNCHECKED, FOUND], 1)]
+    ("results", "code"),
+    [([CLEAN], 0), ([CLEAN, FOUND], 1), ([CLEAN, UNCHECKED], 3), ([UNCHECKED, FOUND], 1)],
 )
 def test_the_exit_code_tells_found_from_not_looked_at(results: list[Result], code: int) -> None:
     assert security_scan.main([], scans_of(*results)) == code

@@ -57,7 +57,9 @@ class Cli:
 
 @pytest.fixture
 def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
-    (tmp_path / "az").write_text(AZ.format(python=sys.executable, here=str(tmp_path), providers=list(ALWAYS)))
+    (tmp_path / "az").write_text(
+        AZ.format(python=sys.executable, here=str(tmp_path), providers=list(ALWAYS))
+    )
     (tmp_path / "az").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     made = Cli(tmp_path)
@@ -65,7 +67,9 @@ def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
     return made
 
 
-def test_the_last_line_is_the_site_that_the_code_goes_to(cli: Cli, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_last_line_is_the_site_that_the_code_goes_to(
+    cli: Cli, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["rekey", "infra/my.bicepparam"], Clock()) == 0
     assert capsys.readouterr().out.splitlines()[-1] == SITE
     (call,) = cli.calls
@@ -85,11 +89,16 @@ def test_with_a_region_the_group_is_made_first(cli: Cli) -> None:
     assert cli.calls[0][-3:] == ["westeurope", "--output", "json"]
 
 
-def test_what_is_not_known_everywhere_yet_is_tried_again(cli: Cli, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_not_known_everywhere_yet_is_tried_again(
+    cli: Cli, capsys: pytest.CaptureFixture[str]
+) -> None:
     cli.refuse(*SPREADING)
     assert main(["rekey", "infra/my.bicepparam"], Clock()) == 0
     assert len(cli.calls) == 3
-    assert "template: Azure answered RoleDefinitionDoesNotExist; again in 10 s" in capsys.readouterr().out
+    assert (
+        "template: Azure answered RoleDefinitionDoesNotExist; again in 10 s"
+        in capsys.readouterr().out
+    )
 
 
 def test_the_wait_has_a_bound(cli: Cli, capsys: pytest.CaptureFixture[str]) -> None:

@@ -55,14 +55,18 @@ def test_a_resource_whose_price_is_not_known_is_within_no_budget(
         {"type": "Microsoft.Networking/somethingElse"},
     ],
 )
-def test_a_variant_whose_price_is_not_known_is_within_no_budget(resource: dict[str, Any], tmp_path: Path) -> None:
+def test_a_variant_whose_price_is_not_known_is_within_no_budget(
+    resource: dict[str, Any], tmp_path: Path
+) -> None:
     assert validate_costs.main([saved(tmp_path, resource), "--budget", "1000000"]) == 3
 
 
 def test_a_private_endpoint_more_costs_what_one_costs() -> None:
     one = {"type": "Microsoft.Network/privateEndpoints"}
     before, after = ({"predictedResources": [one] * count} for count in (1, 2))
-    dearer = validate_costs.estimate(after, LOAD).total - validate_costs.estimate(before, LOAD).total
+    dearer = (
+        validate_costs.estimate(after, LOAD).total - validate_costs.estimate(before, LOAD).total
+    )
     assert dearer == pytest.approx(7.30)
 
 

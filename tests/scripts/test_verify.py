@@ -32,7 +32,9 @@ def stage(domains: Domains) -> Azure:
     azure.add_account("rekeyhost")
     azure.managed_identity.system = azure.add_principal("ada")
     azure.grant(azure.managed_identity.system, OWNER, f"/subscriptions/{SUBSCRIPTION}")
-    azure.event_grid.add(f"{GROUP}/providers/Microsoft.EventGrid/systemTopics/prod", vault.resource_id)
+    azure.event_grid.add(
+        f"{GROUP}/providers/Microsoft.EventGrid/systemTopics/prod", vault.resource_id
+    )
     service = next(service for service in azure.services if isinstance(service, QueueService))
     for name in EVERY:
         service.queues.create("rekeyhost", name, {}, azure.now())
@@ -69,7 +71,11 @@ def deploy(cloud: Background[Azure], **settings: str) -> None:
         "REKEY_VAULTS": vault,
         "REKEY_SCOPES": json.dumps({vault: [GROUP.lower()]}),
         "AzureWebJobsStorage": cloud.running.connection_string("rekeyhost"),
-        **{name: text for name, text in cloud.running.environment.items() if name.startswith(("REKEY", "AZURE_A"))},
+        **{
+            name: text
+            for name, text in cloud.running.environment.items()
+            if name.startswith(("REKEY", "AZURE_A"))
+        },
         **settings,
     }
 

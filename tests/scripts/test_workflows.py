@@ -66,7 +66,9 @@ def test_every_script_and_make_target_that_is_called_exists(job: dict[str, Any])
     text = commands(job)
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert set(re.findall(r"\bmake (?:--silent )?([a-z]+)", text)) <= targets
-    assert [each for each in re.findall(r"\bscripts/[\w.]+", text) if not (ROOT / each).exists()] == []
+    assert [
+        each for each in re.findall(r"\bscripts/[\w.]+", text) if not (ROOT / each).exists()
+    ] == []
 
 
 @pytest.mark.parametrize("job", jobs())
@@ -78,11 +80,15 @@ def test_production_comes_after_the_canary_and_both_are_watched_and_can_return()
     deploy = workflow(ROOT / ".github" / "workflows" / "deploy.yml")["jobs"]
     assert deploy["canary"]["needs"] == "what-if"
     assert deploy["production"]["needs"] == "canary"
-    assert deploy["canary"]["uses"] == deploy["production"]["uses"] == "./.github/workflows/stage.yml"
+    assert (
+        deploy["canary"]["uses"] == deploy["production"]["uses"] == "./.github/workflows/stage.yml"
+    )
     (stage,) = workflow(ROOT / ".github" / "workflows" / "stage.yml")["jobs"].values()
     named = {step["name"]: step for step in stage["steps"] if "name" in step}
     order = list(named)
-    (verified,) = [name for name, step in named.items() if "make --silent verify" in step.get("run", "")]
+    (verified,) = [
+        name for name, step in named.items() if "make --silent verify" in step.get("run", "")
+    ]
     steps = ("Deploy the package", verified, "Watch it", "Return to the package before")
     assert sorted(steps, key=order.index) == list(steps)
     assert "--duration 10m" in named["Watch it"]["env"]["WATCH"]

@@ -28,21 +28,40 @@ class Caller:
     principal: Principal | None = None
 
     def send(
-        self, method: str, url: str, body: Any = None, *, token: str = "", headers: Mapping[str, str] | None = None
+        self,
+        method: str,
+        url: str,
+        body: Any = None,
+        *,
+        token: str = "",
+        headers: Mapping[str, str] | None = None,
     ) -> Response:
         """Send one request with a token for the service at the URL, or with the given one; `body` is sent as JSON."""
         bearer = token or self._token(url)
         sent = {"authorization": f"Bearer {bearer}"} if bearer else {}
-        raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+        raw = (
+            body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+        )
         return self.world.handle(Request(method, url, sent | dict(headers or {}), raw))
 
     def secrets(
-        self, vault: Vault, method: str, path: str, body: Any = None, *, query: str = "", token: str = ""
+        self,
+        vault: Vault,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        query: str = "",
+        token: str = "",
     ) -> Response:
         """Send one request to a vault, in the newest api-version."""
-        return self.send(method, f"{vault.url}/{path}?api-version={SECRETS_VERSION}{query}", body, token=token)
+        return self.send(
+            method, f"{vault.url}/{path}?api-version={SECRETS_VERSION}{query}", body, token=token
+        )
 
-    def storage(self, account: StorageAccount, method: str, operation: str = "", body: Any = None) -> Response:
+    def storage(
+        self, account: StorageAccount, method: str, operation: str = "", body: Any = None
+    ) -> Response:
         """Send one request about a storage account to Resource Manager; `operation` begins with a slash."""
         return self.arm(method, f"{account.resource_id}{operation}", body)
 
@@ -54,7 +73,11 @@ class Caller:
     def _token(self, url: str) -> str:
         domains = self.world.domains
         audience = domains.arm if url.startswith(f"https://{domains.arm}") else domains.vault
-        return self.world.identities.token_for(f"https://{audience}", self.principal) if self.principal else ""
+        return (
+            self.world.identities.token_for(f"https://{audience}", self.principal)
+            if self.principal
+            else ""
+        )
 
 
 def body_of(response: Response) -> dict[str, Any]:

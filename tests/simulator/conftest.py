@@ -40,7 +40,11 @@ def operator(azure: Azure) -> Principal:
     principal = azure.add_principal("operator")
     azure.add_group()
     subscription = f"/subscriptions/{next(iter(azure.groups))}"
-    azure.grant(principal, [*ROLES["Key Vault Secrets Officer"], "Microsoft.Storage/storageAccounts/*"], subscription)
+    azure.grant(
+        principal,
+        [*ROLES["Key Vault Secrets Officer"], "Microsoft.Storage/storageAccounts/*"],
+        subscription,
+    )
     return principal
 
 

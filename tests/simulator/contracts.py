@@ -25,7 +25,10 @@ def violations(world: World, specs: Path) -> list[str]:
 
 def exercised(world: World, specs: Path) -> set[tuple[str, int]]:
     """Return which operations were asked for, with the statuses of their answers."""
-    return {(operation.operation_id, each.response.status) for _, operation, each in _described(world, specs)}
+    return {
+        (operation.operation_id, each.response.status)
+        for _, operation, each in _described(world, specs)
+    }
 
 
 def _described(world: World, specs: Path) -> Iterator[tuple[Document, Operation, Exchange]]:
@@ -34,7 +37,9 @@ def _described(world: World, specs: Path) -> Iterator[tuple[Document, Operation,
     for exchange in world.exchanges:
         host = exchange.request.host.removesuffix(":443")
         vault = host.removesuffix(world.domains.vault).rstrip(".")
-        document = storage if host == world.domains.arm else secrets if vault in world.vaults else None
+        document = (
+            storage if host == world.domains.arm else secrets if vault in world.vaults else None
+        )
         path = urlsplit(exchange.request.url).path
         operation = document.operation(exchange.request.method, path) if document else None
         if document and operation:

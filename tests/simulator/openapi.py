@@ -51,12 +51,18 @@ class Document:
             return [f"{where}: the status is not declared"]
         if "schema" not in declared:
             return [f"{where}: a body where none is declared"] if response.body else []
-        errors = _validator(self.path, json.dumps(declared["schema"])).iter_errors(json.loads(response.body))
+        errors = _validator(self.path, json.dumps(declared["schema"])).iter_errors(
+            json.loads(response.body)
+        )
         return [f"{where}: {error.json_path}: {error.message}" for error in errors]
 
     def _declared(self, operation: Operation, status: int) -> dict[str, Any] | None:
-        fallback = {"schema": {"$ref": self.error_ref}} if status >= HTTPStatus.BAD_REQUEST else None
-        default: dict[str, Any] | None = operation.responses.get("default", fallback) if fallback else None
+        fallback = (
+            {"schema": {"$ref": self.error_ref}} if status >= HTTPStatus.BAD_REQUEST else None
+        )
+        default: dict[str, Any] | None = (
+            operation.responses.get("default", fallback) if fallback else None
+        )
         return operation.responses.get(str(status), default)
 
 
@@ -69,4 +75,6 @@ def _validator(path: Path, declared: str) -> Draft202012Validator:
 
 def _pattern(template: str) -> str:
     # A version may be empty: the latest is asked for with nothing after the last slash.
-    return re.sub(r"\{[^}]*version\}", "[^/]*", re.sub(r"\{(?![^}]*version\})[^}]*\}", "[^/]+", template))
+    return re.sub(
+        r"\{[^}]*version\}", "[^/]*", re.sub(r"\{(?![^}]*version\})[^}]*\}", "[^/]+", template)
+    )

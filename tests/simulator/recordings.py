@@ -22,14 +22,27 @@ SECONDS = ("created", "updated", "deletedDate", "scheduledPurgeDate")
 KEY = re.compile(r"REDACTED|[A-Za-z0-9+/]{86}==")
 COMPARED_HEADERS = (
     *("content-type", "www-authenticate", "cache-control", "pragma", "expires"),
-    *("strict-transport-security", "x-content-type-options", "x-ms-client-request-id", "x-ms-keyvault-region"),
+    *(
+        "strict-transport-security",
+        "x-content-type-options",
+        "x-ms-client-request-id",
+        "x-ms-keyvault-region",
+    ),
 )
 PRESENT_HEADERS = (
-    *("x-ms-keyvault-service-version", "x-ms-keyvault-network-info", "x-ms-keyvault-rbac-assignment-id"),
+    *(
+        "x-ms-keyvault-service-version",
+        "x-ms-keyvault-network-info",
+        "x-ms-keyvault-rbac-assignment-id",
+    ),
     *("server", "vary"),
-    *("x-ms-ratelimit-remaining-subscription-writes", "x-ms-ratelimit-remaining-subscription-resource-requests"),
+    *(
+        "x-ms-ratelimit-remaining-subscription-writes",
+        "x-ms-ratelimit-remaining-subscription-resource-requests",
+    ),
 )
-"""Headers whose value belongs to one machine or one moment. `x-ms-request-id` is left out: some recorders removed it."""
+"""Headers whose value belongs to one machine or one moment. `x-ms-request-id` is left out: some
+recorders removed it."""
 
 
 def pairs(file: str) -> dict[str, Any]:
@@ -56,8 +69,14 @@ class Player:
         self.clock.advance(max((moment(pair) - self.clock()).total_seconds(), 0))
         request = pair["request"]
         caller = Caller(self.caller.world) if pair["response"]["status"] == 401 else self.caller
-        headers = {name: value for name, value in _lower(request["headers"]).items() if name != "authorization"}
-        response = caller.send(request["method"], self._url(request), request["body"], headers=headers)
+        headers = {
+            name: value
+            for name, value in _lower(request["headers"]).items()
+            if name != "authorization"
+        }
+        response = caller.send(
+            request["method"], self._url(request), request["body"], headers=headers
+        )
         self._remember(pair["response"]["body"], response)
         compare(pair["response"], response)
         return response
@@ -70,7 +89,9 @@ class Player:
 
     def _remember(self, recorded: Any, response: Response) -> None:
         answered = response.json()
-        for old, new in zip(VERSION.findall(str(recorded)), VERSION.findall(str(answered)), strict=False):
+        for old, new in zip(
+            VERSION.findall(str(recorded)), VERSION.findall(str(answered)), strict=False
+        ):
             self.renamed[old] = new
         if isinstance(answered, dict) and answered.get("nextLink"):
             self.next_link = answered["nextLink"]

@@ -20,7 +20,8 @@ COMMON_TYPES: dict[str, dict[str, Any]] = {
     },
     "PrivateEndpointConnection": {"type": "object"},
 }
-"""Types that the documents take from files which are not at hand, as Azure's common types define them."""
+"""Types that the documents take from files which are not at hand, as Azure's common types define
+them."""
 
 
 @cache
@@ -40,11 +41,15 @@ class Translation:
         """Return one schema; an open one lets others beside it declare more properties."""
         if "$ref" in declared:
             return self._referred(declared["$ref"], closed=closed)
-        kept = {name: declared[name] for name in ("type", "required") if name in declared} | _restrictions(declared)
+        kept = {
+            name: declared[name] for name in ("type", "required") if name in declared
+        } | _restrictions(declared)
         if "items" in declared:
             kept["items"] = self.schema(declared["items"])
         if "properties" in declared:
-            kept["properties"] = {name: self._property(name, each) for name, each in declared["properties"].items()}
+            kept["properties"] = {
+                name: self._property(name, each) for name, each in declared["properties"].items()
+            }
         if isinstance(declared.get("additionalProperties"), dict):
             kept["additionalProperties"] = self.schema(declared["additionalProperties"])
         if "allOf" in declared:
@@ -66,12 +71,15 @@ class Translation:
         if key not in self.definitions:
             self.definitions[key] = {}  # a type may refer to itself
             translation = Translation(path, self.definitions)
-            self.definitions[key] = translation.schema(document(path)["definitions"][name], closed=closed)
+            self.definitions[key] = translation.schema(
+                document(path)["definitions"][name], closed=closed
+            )
         return {"$ref": f"#/$defs/{key}"}
 
 
 def _restrictions(declared: dict[str, Any]) -> dict[str, Any]:
     if "enum" in declared:
-        # Azure compares values of an enumeration without regard to case: documents say Full, the service FULL.
+        # Azure compares values of an enumeration without regard to case: documents say Full, the
+        # service FULL.
         return {"pattern": f"^(?i:{'|'.join(re.escape(value) for value in declared['enum'])})$"}
     return {"pattern": DATE_TIME} if declared.get("format") == "date-time" else {}

@@ -29,14 +29,19 @@ def test_a_made_up_token_is_refused(caller: Caller, account: StorageAccount) -> 
     assert error_of(response) == (401, "InvalidAuthenticationToken")
 
 
-def test_a_token_for_somebody_else_is_refused(azure: Azure, caller: Caller, account: StorageAccount) -> None:
+def test_a_token_for_somebody_else_is_refused(
+    azure: Azure, caller: Caller, account: StorageAccount
+) -> None:
     assert caller.principal
     token = azure.identities.token_for("https://vault.azure.net", caller.principal)
 
     response = caller.arm("GET", account.resource_id, token=token)
 
     assert error_of(response) == (401, "InvalidAuthenticationTokenAudience")
-    assert "wrong audience or resource 'https://vault.azure.net'" in body_of(response)["error"]["message"]
+    assert (
+        "wrong audience or resource 'https://vault.azure.net'"
+        in body_of(response)["error"]["message"]
+    )
 
 
 @pytest.mark.parametrize("audience", [f"{HOST}/", HOST, "https://management.core.windows.net/"])
@@ -56,7 +61,10 @@ def test_an_expired_token_is_refused(
     token = azure.identities.token_for(HOST, caller.principal)
     clock.advance(azure.identities.life.total_seconds())
 
-    assert error_of(caller.arm("GET", account.resource_id, token=token)) == (401, "ExpiredAuthenticationToken")
+    assert error_of(caller.arm("GET", account.resource_id, token=token)) == (
+        401,
+        "ExpiredAuthenticationToken",
+    )
 
 
 @pytest.mark.parametrize(
@@ -78,11 +86,31 @@ def test_an_unknown_or_missing_api_version_is_refused(
     ("path", "status", "code"),
     [
         (f"/subscriptions/none/{ACCOUNTS}", 400, "InvalidSubscriptionId"),
-        (f"/subscriptions/99999999-2222-4333-8444-555555555555/{ACCOUNTS}", 404, "SubscriptionNotFound"),
-        (f"/subscriptions/{SUBSCRIPTION}/resourceGroups/missing/{ACCOUNTS}/store", 404, "ResourceGroupNotFound"),
-        (f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/{ACCOUNTS}/missing", 404, "ResourceNotFound"),
-        (f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Nothing/things", 404, "InvalidResourceNamespace"),
-        (f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Storage/things", 404, "InvalidResourceType"),
+        (
+            f"/subscriptions/99999999-2222-4333-8444-555555555555/{ACCOUNTS}",
+            404,
+            "SubscriptionNotFound",
+        ),
+        (
+            f"/subscriptions/{SUBSCRIPTION}/resourceGroups/missing/{ACCOUNTS}/store",
+            404,
+            "ResourceGroupNotFound",
+        ),
+        (
+            f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/{ACCOUNTS}/missing",
+            404,
+            "ResourceNotFound",
+        ),
+        (
+            f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Nothing/things",
+            404,
+            "InvalidResourceNamespace",
+        ),
+        (
+            f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Storage/things",
+            404,
+            "InvalidResourceType",
+        ),
         ("/elsewhere", 404, "InvalidResourceNamespace"),
     ],
 )
@@ -90,7 +118,9 @@ def test_what_does_not_exist_is_named(caller: Caller, path: str, status: int, co
     assert error_of(caller.arm("GET", path)) == (status, code)
 
 
-def test_an_account_is_not_found_in_another_group(azure: Azure, caller: Caller, account: StorageAccount) -> None:
+def test_an_account_is_not_found_in_another_group(
+    azure: Azure, caller: Caller, account: StorageAccount
+) -> None:
     azure.add_group(group="staging")
 
     response = caller.arm("GET", account.resource_id.replace(GROUP, "staging"))
@@ -99,7 +129,9 @@ def test_an_account_is_not_found_in_another_group(azure: Azure, caller: Caller, 
     assert response.headers["x-ms-failure-cause"] == "gateway"
 
 
-def test_a_deleted_account_is_not_found(azure: Azure, caller: Caller, account: StorageAccount) -> None:
+def test_a_deleted_account_is_not_found(
+    azure: Azure, caller: Caller, account: StorageAccount
+) -> None:
     azure.remove_account(account.name)
 
     assert error_of(caller.storage(account, "POST", "/listKeys")) == (404, "ResourceNotFound")
@@ -107,7 +139,11 @@ def test_a_deleted_account_is_not_found(azure: Azure, caller: Caller, account: S
 
 @pytest.mark.parametrize(
     ("method", "operation", "action"),
-    [("GET", "", "read"), ("POST", "/listKeys", "listKeys/action"), ("POST", "/regenerateKey", "regenerateKey/action")],
+    [
+        ("GET", "", "read"),
+        ("POST", "/listKeys", "listKeys/action"),
+        ("POST", "/regenerateKey", "regenerateKey/action"),
+    ],
 )
 def test_a_caller_without_the_role_is_told_who_what_and_where(
     nobody: Caller, account: StorageAccount, method: str, operation: str, action: str
@@ -131,22 +167,34 @@ def test_a_refused_regeneration_changes_no_key(nobody: Caller, account: StorageA
     assert account.keys == before
 
 
-def test_a_caller_without_the_role_does_not_learn_what_exists(nobody: Caller, account: StorageAccount) -> None:
-    paths = (account.resource_id, f"{account.resource_id}x", account.resource_id.replace(GROUP, "missing"))
+def test_a_caller_without_the_role_does_not_learn_what_exists(
+    nobody: Caller, account: StorageAccount
+) -> None:
+    paths = (
+        account.resource_id,
+        f"{account.resource_id}x",
+        account.resource_id.replace(GROUP, "missing"),
+    )
 
     assert {nobody.arm("GET", path).status for path in paths} == {403}
 
 
-def test_the_key_operator_role_does_not_read_the_account(azure: Azure, nobody: Caller, account: StorageAccount) -> None:
+def test_the_key_operator_role_does_not_read_the_account(
+    azure: Azure, nobody: Caller, account: StorageAccount
+) -> None:
     assert nobody.principal
-    azure.grant(nobody.principal, ROLES["Storage Account Key Operator Service Role"], account.resource_id)
+    azure.grant(
+        nobody.principal, ROLES["Storage Account Key Operator Service Role"], account.resource_id
+    )
 
     assert nobody.storage(account, "POST", "/listKeys").status == 200
     assert nobody.storage(account, "POST", "/regenerateKey", {"keyName": "key1"}).status == 200
     assert nobody.storage(account, "GET").status == 403
 
 
-def test_a_list_shows_only_what_the_caller_may_read(azure: Azure, nobody: Caller, account: StorageAccount) -> None:
+def test_a_list_shows_only_what_the_caller_may_read(
+    azure: Azure, nobody: Caller, account: StorageAccount
+) -> None:
     azure.add_account("hidden")
     assert nobody.principal
     path = f"/subscriptions/{SUBSCRIPTION}/{ACCOUNTS}"
@@ -177,7 +225,9 @@ def test_a_key_that_does_not_exist_cannot_be_regenerated(
     assert account.keys == before
 
 
-@pytest.mark.parametrize(("method", "operation"), [("PUT", ""), ("GET", "/listKeys"), ("POST", "/failover")])
+@pytest.mark.parametrize(
+    ("method", "operation"), [("PUT", ""), ("GET", "/listKeys"), ("POST", "/failover")]
+)
 def test_an_operation_that_the_simulator_does_not_have_is_refused(
     caller: Caller, account: StorageAccount, method: str, operation: str
 ) -> None:
@@ -189,7 +239,9 @@ def test_requests_beyond_the_hourly_limit_are_throttled(
 ) -> None:
     azure.arm.limits["writes"] = 2
     azure.arm.retry_after = 600
-    keys = [caller.storage(account, "POST", "/regenerateKey", {"keyName": "key1"}) for _ in range(2)]
+    keys = [
+        caller.storage(account, "POST", "/regenerateKey", {"keyName": "key1"}) for _ in range(2)
+    ]
     left = "x-ms-ratelimit-remaining-subscription-writes"
     assert [answer.headers[left] for answer in keys] == ["1", "0"]
     before = dict(account.keys)
@@ -211,7 +263,9 @@ def test_a_path_is_understood_in_any_case(caller: Caller, account: StorageAccoun
 
 
 @pytest.mark.parametrize(("version", "single"), [("2019-05-01", False), ("2022-09-01", True)])
-def test_the_cloud_describes_itself_to_anybody(stranger: Caller, version: str, single: bool) -> None:
+def test_the_cloud_describes_itself_to_anybody(
+    stranger: Caller, version: str, single: bool
+) -> None:
     response = stranger.send("GET", f"{HOST}/metadata/endpoints?api-version={version}")
 
     assert response.status == 200
@@ -229,4 +283,7 @@ def test_the_cloud_describes_itself_to_anybody(stranger: Caller, version: str, s
 
 
 def test_the_clouds_description_needs_an_api_version(stranger: Caller) -> None:
-    assert error_of(stranger.send("GET", f"{HOST}/metadata/endpoints")) == (400, "MissingApiVersionParameter")
+    assert error_of(stranger.send("GET", f"{HOST}/metadata/endpoints")) == (
+        400,
+        "MissingApiVersionParameter",
+    )

@@ -21,7 +21,9 @@ from simulator.storage.accounts import StorageAccount
 async def client(azure: Azure, operator: Principal) -> AsyncIterator[StorageManagementClient]:
     """The client, as the operator."""
     credential = SimulatedCredential(azure, operator)
-    async with StorageManagementClient(credential, SUBSCRIPTION, transport=SimulatedTransport(azure)) as opened:
+    async with StorageManagementClient(
+        credential, SUBSCRIPTION, transport=SimulatedTransport(azure)
+    ) as opened:
         yield opened
 
 
@@ -43,12 +45,17 @@ async def test_regeneration_answers_with_all_keys_and_changes_only_one(
     before = {name: key.value for name, key in account.keys.items()}
     clock.advance(60)
 
-    answered = await client.storage_accounts.regenerate_key(account.group, account.name, {"keyName": "key2"})
+    answered = await client.storage_accounts.regenerate_key(
+        account.group, account.name, {"keyName": "key2"}
+    )
 
     after = {key.key_name: key.value for key in answered.keys_property}
     assert after["key1"] == before["key1"]
     assert after["key2"] not in before.values()
-    assert [key.creation_time for key in answered.keys_property] == [clock() - timedelta(seconds=60), clock()]
+    assert [key.creation_time for key in answered.keys_property] == [
+        clock() - timedelta(seconds=60),
+        clock(),
+    ]
     assert {name: key.value for name, key in account.keys.items()} == after
 
 
@@ -80,8 +87,12 @@ async def test_a_path_is_understood_however_it_is_capitalised(
     assert len(found.keys_property) == 2
 
 
-async def test_the_client_reads_a_refusal(client: StorageManagementClient, account: StorageAccount) -> None:
+async def test_the_client_reads_a_refusal(
+    client: StorageManagementClient, account: StorageAccount
+) -> None:
     with pytest.raises(HttpResponseError, match="InvalidValuesForRequestParameters") as refused:
-        await client.storage_accounts.regenerate_key(account.group, account.name, {"keyName": "key3"})
+        await client.storage_accounts.regenerate_key(
+            account.group, account.name, {"keyName": "key3"}
+        )
 
     assert refused.value.status_code == 400

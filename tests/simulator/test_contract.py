@@ -29,7 +29,9 @@ def a_day_at_the_vault(caller: Caller, vault: Vault, clock: VirtualClock) -> Non
         "attributes": {"exp": 1, "nbf": 1},
     }
     caller.secrets(vault, "PUT", "secrets/password", described)
-    caller.secrets(vault, "PUT", "secrets/password", {"value": "second", "attributes": {"enabled": False}})
+    caller.secrets(
+        vault, "PUT", "secrets/password", {"value": "second", "attributes": {"enabled": False}}
+    )
     for method, path in (
         ("GET", ""),
         ("GET", "secrets/password/"),
@@ -60,7 +62,9 @@ def a_day_at_the_account(caller: Caller, account: StorageAccount) -> None:
     caller.storage(account, "POST", "/listKeys")
     caller.storage(account, "POST", "/regenerateKey", {"keyName": "key1"})
     caller.storage(account, "POST", "/regenerateKey", {"keyName": "key3"})
-    caller.arm("GET", f"/subscriptions/{account.subscription}/providers/Microsoft.Storage/storageAccounts")
+    caller.arm(
+        "GET", f"/subscriptions/{account.subscription}/providers/Microsoft.Storage/storageAccounts"
+    )
     caller.arm("GET", account.resource_id.replace(account.name, "missing"))
     caller.arm("GET", account.resource_id, token="made-up")
 
@@ -104,7 +108,10 @@ def test_every_answer_has_the_published_shape(
     [
         ({"value": "v", "id": 5, "attributes": {}}, "5 is not of type 'string'"),
         ({"value": "v", "attributes": {"exp": None}}, "None is not of type 'integer'"),
-        ({"value": "v", "versions": []}, "Unevaluated properties are not allowed ('versions' was unexpected)"),
+        (
+            {"value": "v", "versions": []},
+            "Unevaluated properties are not allowed ('versions' was unexpected)",
+        ),
         ({"attributes": {"recoveryLevel": "Eternal"}}, "'Eternal' does not match"),
     ],
 )
@@ -124,7 +131,9 @@ def test_an_undeclared_status_is_found_out() -> None:
     operation = document.operation("PUT", "/secrets/password")
     assert operation
 
-    assert document.problems(operation, Response(201)) == ["SetSecret 201: the status is not declared"]
+    assert document.problems(operation, Response(201)) == [
+        "SetSecret 201: the status is not declared"
+    ]
 
 
 def seeded(vault: Vault, clock: VirtualClock, name: str, *, deleted: bool) -> None:
@@ -143,7 +152,9 @@ def put(caller: Caller, vault: Vault, example: dict[str, Any]) -> Response:
 
 def patch(caller: Caller, vault: Vault, example: dict[str, Any]) -> Response:
     version = vault.versions(example["secret-name"])[0].version
-    return caller.secrets(vault, "PATCH", f"secrets/{example['secret-name']}/{version}", example["parameters"])
+    return caller.secrets(
+        vault, "PATCH", f"secrets/{example['secret-name']}/{version}", example["parameters"]
+    )
 
 
 def get(caller: Caller, vault: Vault, example: dict[str, Any]) -> Response:
@@ -170,7 +181,9 @@ def get_deleted(caller: Caller, vault: Vault, example: dict[str, Any]) -> Respon
 
 
 def get_all_deleted(caller: Caller, vault: Vault, example: dict[str, Any]) -> Response:
-    return caller.secrets(vault, "GET", "deletedsecrets", query=f"&maxresults={example['maxresults']}")
+    return caller.secrets(
+        vault, "GET", "deletedsecrets", query=f"&maxresults={example['maxresults']}"
+    )
 
 
 def recover(caller: Caller, vault: Vault, example: dict[str, Any]) -> Response:
@@ -214,29 +227,37 @@ def test_the_published_examples_for_secrets_are_answered_alike(
     status, expected = next(iter(example["responses"].items()))
     assert response.status == int(status)
     if "body" in expected:
-        # Examples leave out what belongs to a newer vault: recoverableDays, and a list item's recoveryLevel.
+        # Examples leave out what belongs to a newer vault: recoverableDays, and a list item's
+        # recoveryLevel.
         assert shape(expected["body"]).items() <= shape(body_of(response)).items()
     else:
         assert response.body == b""
 
 
 @pytest.mark.parametrize(
-    ("file", "operation"), [("StorageAccountListKeys", "/listKeys"), ("StorageAccountRegenerateKey", "/regenerateKey")]
+    ("file", "operation"),
+    [("StorageAccountListKeys", "/listKeys"), ("StorageAccountRegenerateKey", "/regenerateKey")],
 )
 def test_the_published_examples_for_keys_are_answered_alike(
     file: str, operation: str, caller: Caller, account: StorageAccount
 ) -> None:
     example = specs.load(f"storage/examples/{file}.json")
 
-    response = caller.storage(account, "POST", operation, example["parameters"].get("regenerateKey"))
+    response = caller.storage(
+        account, "POST", operation, example["parameters"].get("regenerateKey")
+    )
 
     assert response.status == 200
     assert shape(example["responses"]["200"]["body"]).items() <= shape(body_of(response)).items()
 
 
-def test_an_account_is_described_in_the_words_of_the_published_example(caller: Caller, account: StorageAccount) -> None:
+def test_an_account_is_described_in_the_words_of_the_published_example(
+    caller: Caller, account: StorageAccount
+) -> None:
     account.tags["key1"] = "value1"
-    example = specs.load("storage/examples/StorageAccountGetProperties.json")["responses"]["200"]["body"]
+    example = specs.load("storage/examples/StorageAccountGetProperties.json")["responses"]["200"][
+        "body"
+    ]
 
     answered = shape(body_of(caller.storage(account, "GET")))
 

@@ -99,7 +99,10 @@ def test_a_role_cannot_be_given_outside_of_its_scopes() -> None:
 
 
 def test_an_identity_that_does_not_exist_is_not_found_even_if_it_is_said_to_be_new() -> None:
-    assert refused(assigned(principalId="33333333-3333-3333-3333-333333333333"), known_role()) == "PrincipalNotFound"
+    assert (
+        refused(assigned(principalId="33333333-3333-3333-3333-333333333333"), known_role())
+        == "PrincipalNotFound"
+    )
 
 
 def test_an_assignment_stays_with_whom_it_was_given_to() -> None:
@@ -107,8 +110,13 @@ def test_an_assignment_stays_with_whom_it_was_given_to() -> None:
     deploy(assigned(), into)
     other = {**OWN, "name": "other"}
     changed = {**ASSIGNED, "dependsOn": ["other"]}
-    changed["properties"] = {**ASSIGNED["properties"], "principalId": "[reference('other').principalId]"}  # type: ignore[dict-item]
-    assert refused({"other": other, "assigned": changed}, into) == "RoleAssignmentUpdateNotPermitted"
+    changed["properties"] = {
+        **ASSIGNED["properties"],  # type: ignore[dict-item]
+        "principalId": "[reference('other').principalId]",
+    }
+    assert (
+        refused({"other": other, "assigned": changed}, into) == "RoleAssignmentUpdateNotPermitted"
+    )
 
 
 def test_an_assignments_name_is_a_guid() -> None:
@@ -124,10 +132,17 @@ def test_two_roles_cannot_have_one_name() -> None:
 @pytest.mark.parametrize(
     ("resource", "code"),
     [
-        ({"type": "Microsoft.Made/up", "apiVersion": "2025-01-01", "name": "x"}, "InvalidResourceType"),
+        (
+            {"type": "Microsoft.Made/up", "apiVersion": "2025-01-01", "name": "x"},
+            "InvalidResourceType",
+        ),
         ({**OWN, "name": "x", "apiVersion": "1999-01-01"}, "NoRegisteredProviderFound"),
         (
-            {"type": "Microsoft.Storage/storageAccounts", "apiVersion": "2026-09-01", "name": "Data"},
+            {
+                "type": "Microsoft.Storage/storageAccounts",
+                "apiVersion": "2026-09-01",
+                "name": "Data",
+            },
             "AccountNameInvalid",
         ),
         (
@@ -153,7 +168,10 @@ def test_what_depends_on_a_refused_resource_is_not_made() -> None:
     made, clock = tenant()
     wrong = {**OWN, "name": "x", "apiVersion": "1999-01-01"}
     with pytest.raises(DeploymentFailed):
-        deploy({"wrong": wrong, "after": {**OWN, "name": "after", "dependsOn": ["wrong"]}}, (made, clock))
+        deploy(
+            {"wrong": wrong, "after": {**OWN, "name": "after", "dependsOn": ["wrong"]}},
+            (made, clock),
+        )
     assert made.has(f"{PLACE.id}/providers/{IDENTITY}/own")
     assert not made.has(f"{PLACE.id}/providers/{IDENTITY}/after")
 
@@ -182,7 +200,9 @@ def test_what_is_no_expression_is_told(text: str) -> None:
         parsed(text)
 
 
-@pytest.mark.parametrize("expression", ["[unheard()]", "[parameters('none')]", "[reference('nothing').id]", "[a.b()]"])
+@pytest.mark.parametrize(
+    "expression", ["[unheard()]", "[parameters('none')]", "[reference('nothing').id]", "[a.b()]"]
+)
 def test_what_an_expression_names_and_is_not_there_is_told(expression: str) -> None:
     scope = Scope({"functions": []}, {}, PLACE, "rekey", tenant()[0])
     with pytest.raises(ExpressionError):

@@ -30,11 +30,15 @@ def app_service(azure: Azure, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 async def credential(azure: Azure) -> AsyncIterator[ManagedIdentityCredential]:
     """The app's system-assigned identity."""
-    async with ManagedIdentityCredential(transport=SimulatedTransport(azure), retry_total=0) as opened:
+    async with ManagedIdentityCredential(
+        transport=SimulatedTransport(azure), retry_total=0
+    ) as opened:
         yield opened
 
 
-async def test_the_system_assigned_identity_gets_a_token(azure: Azure, credential: ManagedIdentityCredential) -> None:
+async def test_the_system_assigned_identity_gets_a_token(
+    azure: Azure, credential: ManagedIdentityCredential
+) -> None:
     got = await credential.get_token(f"{RESOURCE}/.default")
 
     assert azure.identities.principal_of(got.token, RESOURCE) == azure.managed_identity.system
@@ -44,7 +48,9 @@ async def test_the_system_assigned_identity_gets_a_token(azure: Azure, credentia
 async def test_a_user_assigned_identity_is_chosen_by_its_client_id(azure: Azure) -> None:
     assigned = azure.add_principal("assigned")
     azure.managed_identity.assigned.append(assigned)
-    async with ManagedIdentityCredential(client_id=assigned.appid, transport=SimulatedTransport(azure)) as chosen:
+    async with ManagedIdentityCredential(
+        client_id=assigned.appid, transport=SimulatedTransport(azure)
+    ) as chosen:
         got = await chosen.get_token(f"{RESOURCE}/.default")
 
     assert azure.identities.principal_of(got.token, RESOURCE) == assigned
@@ -52,19 +58,25 @@ async def test_a_user_assigned_identity_is_chosen_by_its_client_id(azure: Azure)
 
 async def test_an_identity_that_is_not_assigned_gets_nothing(azure: Azure) -> None:
     unassigned = azure.add_principal("unassigned").appid
-    async with ManagedIdentityCredential(client_id=unassigned, transport=SimulatedTransport(azure)) as chosen:
+    async with ManagedIdentityCredential(
+        client_id=unassigned, transport=SimulatedTransport(azure)
+    ) as chosen:
         with pytest.raises(ClientAuthenticationError, match="No Managed Identity found"):
             await chosen.get_token(f"{RESOURCE}/.default")
 
 
-async def test_an_app_without_an_identity_gets_nothing(azure: Azure, credential: ManagedIdentityCredential) -> None:
+async def test_an_app_without_an_identity_gets_nothing(
+    azure: Azure, credential: ManagedIdentityCredential
+) -> None:
     azure.managed_identity.system = None
 
     with pytest.raises(ClientAuthenticationError, match="No Managed Identity found"):
         await credential.get_token(f"{RESOURCE}/.default")
 
 
-async def test_a_wrong_header_gets_nothing(credential: ManagedIdentityCredential, azure: Azure) -> None:
+async def test_a_wrong_header_gets_nothing(
+    credential: ManagedIdentityCredential, azure: Azure
+) -> None:
     azure.managed_identity.identity_header = "changed since the app started"
 
     with pytest.raises(ClientAuthenticationError):
@@ -95,13 +107,20 @@ def test_a_request_for_a_token_is_checked(
 def test_the_endpoint_has_one_path(azure: Azure, stranger: Caller) -> None:
     headers = {"x-identity-header": azure.managed_identity.identity_header}
 
-    assert stranger.send("GET", f"http://{azure.domains.identity}/elsewhere", headers=headers).status == 404
+    assert (
+        stranger.send("GET", f"http://{azure.domains.identity}/elsewhere", headers=headers).status
+        == 404
+    )
 
 
 def test_the_answer_names_times_as_text(azure: Azure, stranger: Caller) -> None:
     url = f"{azure.managed_identity.endpoint}?api-version=2019-08-01&resource={RESOURCE}"
 
-    answered = body_of(stranger.send("GET", url, headers={"x-identity-header": azure.managed_identity.identity_header}))
+    answered = body_of(
+        stranger.send(
+            "GET", url, headers={"x-identity-header": azure.managed_identity.identity_header}
+        )
+    )
 
     assert {type(value) for value in answered.values()} == {str}
     assert (answered["resource"], answered["token_type"]) == (RESOURCE, "Bearer")
@@ -112,14 +131,23 @@ def test_a_token_says_what_entras_do(azure: Azure) -> None:
 
     claims = claims_of(azure.identities.token_for(f"{RESOURCE}/.default", principal))
 
-    assert (claims["aud"], claims["oid"], claims["appid"]) == (RESOURCE, principal.oid, principal.appid)
-    assert (claims["tid"], claims["iss"]) == (HOME_TENANT, f"https://sts.windows.net/{HOME_TENANT}/")
+    assert (claims["aud"], claims["oid"], claims["appid"]) == (
+        RESOURCE,
+        principal.oid,
+        principal.appid,
+    )
+    assert (claims["tid"], claims["iss"]) == (
+        HOME_TENANT,
+        f"https://sts.windows.net/{HOME_TENANT}/",
+    )
     assert claims["exp"] - claims["iat"] == 86_400
 
 
 def claims_of(token: str) -> dict[str, Any]:
     payload = token.split(".")[1]
-    claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    claims: dict[str, Any] = json.loads(
+        base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))
+    )
     return claims
 
 
@@ -142,7 +170,8 @@ def test_a_removed_principals_token_is_worthless(azure: Azure) -> None:
 
 
 @pytest.mark.parametrize(
-    ("header", "token"), [("Bearer t", "t"), ("bearer t", "t"), ("Bearer ", None), ("SharedKey t", None), ("", None)]
+    ("header", "token"),
+    [("Bearer t", "t"), ("bearer t", "t"), ("Bearer ", None), ("SharedKey t", None), ("", None)],
 )
 def test_a_bearer_token_is_read_from_the_header(header: str, token: str | None) -> None:
     assert bearer(header) == token
@@ -150,9 +179,13 @@ def test_a_bearer_token_is_read_from_the_header(header: str, token: str | None) 
 
 def test_the_login_service_describes_itself(stranger: Caller) -> None:
     host = "https://login.microsoftonline.com"
-    found = body_of(stranger.send("GET", f"{host}/{HOME_TENANT}/v2.0/.well-known/openid-configuration"))
+    found = body_of(
+        stranger.send("GET", f"{host}/{HOME_TENANT}/v2.0/.well-known/openid-configuration")
+    )
     instance = body_of(
-        stranger.send("GET", f"{host}/common/discovery/instance?api-version=1.1&authorization_endpoint=x")
+        stranger.send(
+            "GET", f"{host}/common/discovery/instance?api-version=1.1&authorization_endpoint=x"
+        )
     )
 
     assert found["token_endpoint"] == f"{host}/{HOME_TENANT}/oauth2/v2.0/token"

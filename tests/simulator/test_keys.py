@@ -14,11 +14,19 @@ from simulator.keys.accounts import KeyedAccount
 from simulator.keys.contracts import BY_KIND, CONTRACTS, Contract
 from simulator.wire import Request, Response
 
-EVERY = pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.kind.rpartition(".")[2])
+EVERY = pytest.mark.parametrize(
+    "contract", CONTRACTS, ids=lambda contract: contract.kind.rpartition(".")[2]
+)
 PUBLISHED: dict[str, tuple[set[str], set[str]]] = {
     # The properties of a listing, and of the answer to a replacement; of rows, those of a row.
     "Microsoft.ServiceBus/namespaces": (
-        rule := {"keyName", "primaryKey", "secondaryKey", "primaryConnectionString", "secondaryConnectionString"},
+        rule := {
+            "keyName",
+            "primaryKey",
+            "secondaryKey",
+            "primaryConnectionString",
+            "secondaryConnectionString",
+        },
         rule,
     ),
     "Microsoft.EventHub/namespaces": (rule, rule),
@@ -31,11 +39,18 @@ PUBLISHED: dict[str, tuple[set[str], set[str]]] = {
     "Microsoft.ContainerRegistry/registries": ({"name", "value"}, {"name", "value"}),
     "Microsoft.Batch/batchAccounts": (batch := {"accountName", "primary", "secondary"}, batch),
     "Microsoft.Communication/communicationServices": (pair, {"primaryKey"}),
-    "Microsoft.Maps/accounts": (maps := {"id", *pair, "primaryKeyLastUpdated", "secondaryKeyLastUpdated"}, maps),
+    "Microsoft.Maps/accounts": (
+        maps := {"id", *pair, "primaryKeyLastUpdated", "secondaryKeyLastUpdated"},
+        maps,
+    ),
     "Microsoft.SignalRService/signalR": (pair, set()),
     "Microsoft.SignalRService/webPubSub": (pair, set()),
     "Microsoft.DocumentDB/databaseAccounts": (
-        {f"{which}{how}MasterKey" for which in ("primary", "secondary") for how in ("", "Readonly")},
+        {
+            f"{which}{how}MasterKey"
+            for which in ("primary", "secondary")
+            for how in ("", "Readonly")
+        },
         set(),
     ),
 }
@@ -55,12 +70,21 @@ class Caller:
         self.contract, self.at = contract, f"{self.account.resource_id}{f'/{path}' if path else ''}"
 
     def send(
-        self, method: str, path: str, body: Any = None, version: str = "", who: Principal | None = None
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        version: str = "",
+        who: Principal | None = None,
     ) -> Response:
-        token = self.world.identities.token_for(f"https://{self.world.domains.arm}/.default", who or self.who)
+        token = self.world.identities.token_for(
+            f"https://{self.world.domains.arm}/.default", who or self.who
+        )
         url = f"https://{self.world.domains.arm}{path}?api-version={version or self.contract.versions[-1]}"
         content = b"" if body is None else json.dumps(body).encode()
-        return self.world.handle(Request(method, url, {"authorization": f"Bearer {token}"}, content))
+        return self.world.handle(
+            Request(method, url, {"authorization": f"Bearer {token}"}, content)
+        )
 
     def list(self) -> Any:
         response = self.send("POST", f"{self.at}/{self.contract.lists}")
@@ -132,7 +156,10 @@ def test_nobody_lists_or_replaces_without_a_right(contract: Contract) -> None:
 def test_an_unknown_version_or_resource_is_refused(contract: Contract) -> None:
     caller = Caller(contract)
     assert caller.send("GET", caller.account.resource_id, version="2001-01-01").status == 400
-    assert caller.send("GET", caller.account.resource_id.replace("shop1", "missing")).status in (403, 404)
+    assert caller.send("GET", caller.account.resource_id.replace("shop1", "missing")).status in (
+        403,
+        404,
+    )
     assert caller.send("POST", f"{caller.at}/sing").status == 404
 
 

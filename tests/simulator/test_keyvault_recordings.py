@@ -14,7 +14,9 @@ from tests.simulator.recordings import Player, moment, pairs
 from tests.simulator.specs import load
 
 
-def player(recorded: dict[str, Any], tenant: str = "12345678-1234-1234-1234-123456789012") -> tuple[Player, Vault]:
+def player(
+    recorded: dict[str, Any], tenant: str = "12345678-1234-1234-1234-123456789012"
+) -> tuple[Player, Vault]:
     """Return a player and the vault that the recording was made with, as far as its answers tell."""
     first = next(iter(recorded.values()))
     clock = VirtualClock(moment(first))
@@ -71,7 +73,11 @@ def test_the_recorded_versions_of_a_missing_secret_are_an_empty_list() -> None:
 
 
 def test_the_recorded_pages_are_answered_alike() -> None:
-    recorded = {name: pair for name, pair in pairs("keyvault_list_paging.json").items() if name.startswith("list_page")}
+    recorded = {
+        name: pair
+        for name, pair in pairs("keyvault_list_paging.json").items()
+        if name.startswith("list_page")
+    }
     playing, vault = player(recorded)
     vault.empty_pages = True
     vault.put("listSecretName-canlistsecretproperties-51074815250816990", "listed")
@@ -83,10 +89,15 @@ def test_the_recorded_pages_are_answered_alike() -> None:
 @pytest.fixture
 def facts() -> dict[str, Any]:
     """What users reported about refusals, by case."""
-    return {fact["case"]: fact for fact in load("recordings/keyvault_errors_from_issue_reports.json")["facts"]}
+    return {
+        fact["case"]: fact
+        for fact in load("recordings/keyvault_errors_from_issue_reports.json")["facts"]
+    }
 
 
-def test_throttling_looks_as_users_saw_it(facts: dict[str, Any], caller: Caller, vault: Vault) -> None:
+def test_throttling_looks_as_users_saw_it(
+    facts: dict[str, Any], caller: Caller, vault: Vault
+) -> None:
     fact = facts["throttled"]
     vault.put("password", "held")
     vault.others.limit = 0
@@ -94,14 +105,20 @@ def test_throttling_looks_as_users_saw_it(facts: dict[str, Any], caller: Caller,
     response = caller.secrets(vault, "GET", "secrets/password/")
 
     error = body_of(response)["error"]
-    assert (response.status, error["code"], error.get("innererror")) == (429, fact["error_code"], fact["innererror"])
+    assert (response.status, error["code"], error.get("innererror")) == (
+        429,
+        fact["error_code"],
+        fact["innererror"],
+    )
     assert all(part in error["message"] for part in fact["message_contains"])
     assert len(response.body) == pytest.approx(fact["content_length"], abs=40)
     added_by_the_server = {"Date", "Content-Length", "x-ms-client-request-id"}
     assert set(response.headers) == set(fact["header_names"]) - added_by_the_server
 
 
-def test_a_missing_role_looks_as_users_saw_it(facts: dict[str, Any], nobody: Caller, vault: Vault) -> None:
+def test_a_missing_role_looks_as_users_saw_it(
+    facts: dict[str, Any], nobody: Caller, vault: Vault
+) -> None:
     fact = facts["missing permission, RBAC vault"]
 
     response = nobody.secrets(vault, "GET", "secrets/password/")
@@ -116,7 +133,9 @@ def test_a_missing_role_looks_as_users_saw_it(facts: dict[str, Any], nobody: Cal
     assert f"Resource: '{vault.resource_id}/secrets/password'".lower() in error["message"].lower()
 
 
-def test_setting_a_deleted_name_looks_as_users_saw_it(facts: dict[str, Any], caller: Caller, vault: Vault) -> None:
+def test_setting_a_deleted_name_looks_as_users_saw_it(
+    facts: dict[str, Any], caller: Caller, vault: Vault
+) -> None:
     fact = facts["set while the name is soft-deleted"]
     vault.put("password", "held")
     vault.deletion_delay *= 0

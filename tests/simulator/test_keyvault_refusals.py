@@ -39,17 +39,25 @@ def test_a_made_up_token_is_refused(caller: Caller, vault: Vault) -> None:
     assert "WWW-Authenticate" in response.headers
 
 
-def test_a_token_with_a_changed_payload_is_refused(azure: Azure, caller: Caller, vault: Vault) -> None:
+def test_a_token_with_a_changed_payload_is_refused(
+    azure: Azure, caller: Caller, vault: Vault
+) -> None:
     assert caller.principal
-    header, payload, signature = azure.identities.token_for(VAULT_AUDIENCE, caller.principal).split(".")
+    header, payload, signature = azure.identities.token_for(VAULT_AUDIENCE, caller.principal).split(
+        "."
+    )
 
-    response = caller.secrets(vault, "GET", "secrets", token=f"{header}.{payload[:-2]}AA.{signature}")
+    response = caller.secrets(
+        vault, "GET", "secrets", token=f"{header}.{payload[:-2]}AA.{signature}"
+    )
 
     assert error_of(response) == (401, "Unauthorized")
 
 
 @pytest.mark.parametrize("audience", ["https://management.azure.com", "https://vault.azure.net/"])
-def test_a_token_for_somebody_else_is_refused(azure: Azure, caller: Caller, vault: Vault, audience: str) -> None:
+def test_a_token_for_somebody_else_is_refused(
+    azure: Azure, caller: Caller, vault: Vault, audience: str
+) -> None:
     assert caller.principal
     token = azure.identities.token_for(audience, caller.principal)
 
@@ -121,7 +129,9 @@ def test_a_role_on_one_secret_opens_no_other(azure: Azure, nobody: Caller, vault
     for name in ("pass", "password"):
         vault.put(name, "v")
     assert nobody.principal
-    azure.grant(nobody.principal, ROLES["Key Vault Secrets User"], f"{vault.resource_id}/secrets/pass")
+    azure.grant(
+        nobody.principal, ROLES["Key Vault Secrets User"], f"{vault.resource_id}/secrets/pass"
+    )
 
     assert nobody.secrets(vault, "GET", "secrets/pass/").status == 200
     assert nobody.secrets(vault, "GET", "secrets/password/").status == 403
@@ -130,7 +140,9 @@ def test_a_role_on_one_secret_opens_no_other(azure: Azure, nobody: Caller, vault
 def test_a_caller_without_the_role_does_not_learn_what_exists(nobody: Caller, vault: Vault) -> None:
     vault.put("password", "v")
 
-    assert [nobody.secrets(vault, "GET", f"secrets/{name}/").status for name in ("password", "missing")] == [403, 403]
+    assert [
+        nobody.secrets(vault, "GET", f"secrets/{name}/").status for name in ("password", "missing")
+    ] == [403, 403]
 
 
 def test_a_missing_secret_is_not_found(caller: Caller, vault: Vault) -> None:
@@ -149,7 +161,9 @@ def test_a_missing_version_is_not_found(caller: Caller, vault: Vault) -> None:
     assert f"(name/id) password/{'0' * 32} was not found" in body_of(response)["error"]["message"]
 
 
-@pytest.mark.parametrize(("method", "path"), [("PATCH", "secrets/missing/"), ("DELETE", "secrets/missing")])
+@pytest.mark.parametrize(
+    ("method", "path"), [("PATCH", "secrets/missing/"), ("DELETE", "secrets/missing")]
+)
 def test_a_missing_secret_can_be_neither_changed_nor_deleted(
     caller: Caller, vault: Vault, method: str, path: str
 ) -> None:
@@ -158,7 +172,11 @@ def test_a_missing_secret_can_be_neither_changed_nor_deleted(
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("GET", "deletedsecrets/held"), ("POST", "deletedsecrets/held/recover"), ("DELETE", "deletedsecrets/held")],
+    [
+        ("GET", "deletedsecrets/held"),
+        ("POST", "deletedsecrets/held/recover"),
+        ("DELETE", "deletedsecrets/held"),
+    ],
 )
 def test_a_secret_that_is_not_deleted_is_not_among_the_deleted(
     caller: Caller, vault: Vault, method: str, path: str
@@ -167,7 +185,10 @@ def test_a_secret_that_is_not_deleted_is_not_among_the_deleted(
 
     response = caller.secrets(vault, method, path)
 
-    assert (response.status, body_of(response)["error"]["message"]) == (404, "Deleted Secret not found: held")
+    assert (response.status, body_of(response)["error"]["message"]) == (
+        404,
+        "Deleted Secret not found: held",
+    )
 
 
 def test_a_disabled_secret_answers_403_secret_disabled(caller: Caller, vault: Vault) -> None:
@@ -181,7 +202,10 @@ def test_a_deleted_name_cannot_be_set(caller: Caller, vault: Vault, clock: Virtu
     vault.put("password", "v")
     vault.delete("password")
     clock.advance(3.9)
-    assert inner_of(caller.secrets(vault, "PUT", "secrets/password", {"value": "w"}))[2] == "ObjectIsBeingDeleted"
+    assert (
+        inner_of(caller.secrets(vault, "PUT", "secrets/password", {"value": "w"}))[2]
+        == "ObjectIsBeingDeleted"
+    )
 
     clock.advance(0.1)
     response = caller.secrets(vault, "PUT", "secrets/password", {"value": "w"})
@@ -208,7 +232,10 @@ def test_a_secret_that_is_being_recovered_can_be_neither_read_nor_set(
 def test_a_secret_of_a_certificate_cannot_be_set(caller: Caller, vault: Vault) -> None:
     vault.amend(vault.put("certificate", "v"), kid=f"{vault.url}/keys/certificate/{'0' * 32}")
 
-    assert error_of(caller.secrets(vault, "PUT", "secrets/certificate", {"value": "w"})) == (403, "Forbidden")
+    assert error_of(caller.secrets(vault, "PUT", "secrets/certificate", {"value": "w"})) == (
+        403,
+        "Forbidden",
+    )
 
 
 @pytest.mark.parametrize("name", ["under_score", "blank%20", "d%C3%B6ner", "a" * 128])
@@ -266,10 +293,15 @@ def test_a_body_that_is_no_object_is_refused(caller: Caller, vault: Vault, body:
 
 
 @pytest.mark.parametrize("query", ["", "?api-version=", "?api-version=1999-01-01"])
-def test_an_unknown_or_missing_api_version_is_refused(caller: Caller, vault: Vault, query: str) -> None:
+def test_an_unknown_or_missing_api_version_is_refused(
+    caller: Caller, vault: Vault, query: str
+) -> None:
     vault.put("password", "v")
 
-    assert error_of(caller.send("GET", f"{vault.url}/secrets/password/{query}")) == (400, "BadParameter")
+    assert error_of(caller.send("GET", f"{vault.url}/secrets/password/{query}")) == (
+        400,
+        "BadParameter",
+    )
 
 
 @pytest.mark.parametrize("version", ["7.0", "7.4", "7.6", "2025-07-01", "2026-04-01"])
@@ -279,16 +311,29 @@ def test_stable_api_versions_are_understood(caller: Caller, vault: Vault, versio
     assert caller.send("GET", f"{vault.url}/secrets/password/?api-version={version}").status == 200
 
 
-@pytest.mark.parametrize(("size", "status"), [("0", 400), ("1", 200), ("25", 200), ("26", 400), ("x", 400)])
-def test_a_page_holds_one_to_twenty_five(caller: Caller, vault: Vault, size: str, status: int) -> None:
+@pytest.mark.parametrize(
+    ("size", "status"), [("0", 400), ("1", 200), ("25", 200), ("26", 400), ("x", 400)]
+)
+def test_a_page_holds_one_to_twenty_five(
+    caller: Caller, vault: Vault, size: str, status: int
+) -> None:
     assert caller.secrets(vault, "GET", "secrets", query=f"&maxresults={size}").status == status
 
 
 @pytest.mark.parametrize("mark", ["!", "bm90IGpzb24", "e30"])
-def test_a_page_mark_that_the_service_did_not_give_is_refused(caller: Caller, vault: Vault, mark: str) -> None:
-    assert error_of(caller.secrets(vault, "GET", "secrets", query=f"&$skiptoken={mark}")) == (400, "BadParameter")
+def test_a_page_mark_that_the_service_did_not_give_is_refused(
+    caller: Caller, vault: Vault, mark: str
+) -> None:
+    assert error_of(caller.secrets(vault, "GET", "secrets", query=f"&$skiptoken={mark}")) == (
+        400,
+        "BadParameter",
+    )
 
 
-@pytest.mark.parametrize(("method", "path"), [("POST", "secrets/password"), ("GET", "keys"), ("GET", "")])
-def test_an_operation_that_does_not_exist_is_refused(caller: Caller, vault: Vault, method: str, path: str) -> None:
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", "secrets/password"), ("GET", "keys"), ("GET", "")]
+)
+def test_an_operation_that_does_not_exist_is_refused(
+    caller: Caller, vault: Vault, method: str, path: str
+) -> None:
     assert error_of(caller.secrets(vault, method, path)) == (400, "BadParameter")

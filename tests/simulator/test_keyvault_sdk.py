@@ -21,7 +21,9 @@ from simulator.world import Domains
 async def client(azure: Azure, operator: Principal, vault: Vault) -> AsyncIterator[SecretClient]:
     """The client, as the operator."""
     transport = SimulatedTransport(azure)
-    async with SecretClient(vault.url, SimulatedCredential(azure, operator), transport=transport) as opened:
+    async with SecretClient(
+        vault.url, SimulatedCredential(azure, operator), transport=transport
+    ) as opened:
         yield opened
 
 
@@ -36,22 +38,35 @@ async def test_a_secret_comes_back_as_it_was_set(client: SecretClient, clock: Vi
 
     properties = found.properties
     assert (found.value, properties.expires_on, properties.not_before) == ("v", expiry, clock())
-    assert (properties.content_type, properties.tags, properties.enabled) == ("text/plain", tags, True)
+    assert (properties.content_type, properties.tags, properties.enabled) == (
+        "text/plain",
+        tags,
+        True,
+    )
     assert (properties.created_on, properties.recovery_level) == (clock(), "Recoverable+Purgeable")
 
 
-async def test_the_client_asks_once_without_a_token_and_then_with_one(client: SecretClient, azure: Azure) -> None:
+async def test_the_client_asks_once_without_a_token_and_then_with_one(
+    client: SecretClient, azure: Azure
+) -> None:
     await client.set_secret("password", "v")
     await client.set_secret("password", "w")
 
-    sent = [(each.response.status, bool(each.request.header("authorization"))) for each in azure.exchanges]
+    sent = [
+        (each.response.status, bool(each.request.header("authorization")))
+        for each in azure.exchanges
+    ]
     assert sent == [(401, False), (200, True), (200, True)]
 
 
-async def test_the_client_trusts_a_vault_on_a_port_of_its_own(azure: Azure, operator: Principal, vault: Vault) -> None:
+async def test_the_client_trusts_a_vault_on_a_port_of_its_own(
+    azure: Azure, operator: Principal, vault: Vault
+) -> None:
     azure.domains = Domains.loopback(8443)
     transport = SimulatedTransport(azure)
-    async with SecretClient(vault.url, SimulatedCredential(azure, operator), transport=transport) as moved:
+    async with SecretClient(
+        vault.url, SimulatedCredential(azure, operator), transport=transport
+    ) as moved:
         made = await moved.set_secret("password", "v")
 
     assert str(made.id).startswith("https://northwind.vault.localhost:8443/secrets/password/")
@@ -68,10 +83,15 @@ async def test_sixty_secrets_come_in_pages_of_twenty_five(
     for number in range(60):
         vault.put(f"secret-{number:02}", "v")
 
-    pages = [[item async for item in page] async for page in client.list_properties_of_secrets().by_page()]
+    pages = [
+        [item async for item in page]
+        async for page in client.list_properties_of_secrets().by_page()
+    ]
 
     assert [len(page) for page in pages] == ([0, 25, 0, 25, 0, 10] if empty_pages else [25, 25, 10])
-    assert [item.name for page in pages for item in page] == [f"secret-{number:02}" for number in range(60)]
+    assert [item.name for page in pages for item in page] == [
+        f"secret-{number:02}" for number in range(60)
+    ]
     assert {item.version for page in pages for item in page} == {None}
     followed = [each.request.url for each in azure.exchanges if "skiptoken" in each.request.url]
     assert all(url.startswith("https://northwind.vault.azure.net:443/secrets?") for url in followed)
@@ -84,16 +104,23 @@ async def test_a_full_page_has_a_next_one_only_where_something_is_left(
     for number in range(secrets):
         vault.put(f"secret-{number:02}", "v")
 
-    found = [[item async for item in page] async for page in client.list_properties_of_secrets().by_page()]
+    found = [
+        [item async for item in page]
+        async for page in client.list_properties_of_secrets().by_page()
+    ]
 
     assert [len(page) for page in found] == pages
 
 
-async def test_a_list_shows_the_latest_version_of_each_secret(client: SecretClient, vault: Vault) -> None:
+async def test_a_list_shows_the_latest_version_of_each_secret(
+    client: SecretClient, vault: Vault
+) -> None:
     vault.put("password", "old", tags={"a": "1"})
     vault.put("password", "new", tags={"a": "2"}, enabled=False)
 
-    assert [(each.tags, each.enabled) async for each in client.list_properties_of_secrets()] == [({"a": "2"}, False)]
+    assert [(each.tags, each.enabled) async for each in client.list_properties_of_secrets()] == [
+        ({"a": "2"}, False)
+    ]
 
 
 async def test_versions_are_listed_with_their_ids(client: SecretClient, vault: Vault) -> None:
@@ -109,19 +136,27 @@ async def test_an_update_keeps_what_it_does_not_name_and_replaces_the_tags(
     client: SecretClient, clock: VirtualClock, vault: Vault
 ) -> None:
     expiry = clock() + timedelta(days=60)
-    old = vault.put("password", "v", expires=expiry, tags={"a": "1", "b": "2"}, content_type="text/plain")
+    old = vault.put(
+        "password", "v", expires=expiry, tags={"a": "1", "b": "2"}, content_type="text/plain"
+    )
     clock.advance(5)
 
     changed = await client.update_secret_properties("password", old.version, tags={"c": "3"})
 
-    assert (changed.tags, changed.expires_on, changed.content_type) == ({"c": "3"}, expiry, "text/plain")
+    assert (changed.tags, changed.expires_on, changed.content_type) == (
+        {"c": "3"},
+        expiry,
+        "text/plain",
+    )
     assert (changed.created_on, changed.updated_on) == (clock() - timedelta(seconds=5), clock())
     held = vault.find("password", old.version)
     assert held is not None
     assert held.value == "v"
 
 
-async def test_an_update_without_a_version_changes_the_latest(client: SecretClient, vault: Vault) -> None:
+async def test_an_update_without_a_version_changes_the_latest(
+    client: SecretClient, vault: Vault
+) -> None:
     vault.put("password", "old")
     vault.put("password", "new")
 
@@ -130,8 +165,12 @@ async def test_an_update_without_a_version_changes_the_latest(client: SecretClie
     assert [version.enabled for version in vault.versions("password")] == [True, False]
 
 
-async def test_a_new_version_inherits_nothing(client: SecretClient, clock: VirtualClock, vault: Vault) -> None:
-    vault.put("password", "v", expires=clock(), tags={"a": "1"}, content_type="text/plain", enabled=False)
+async def test_a_new_version_inherits_nothing(
+    client: SecretClient, clock: VirtualClock, vault: Vault
+) -> None:
+    vault.put(
+        "password", "v", expires=clock(), tags={"a": "1"}, content_type="text/plain", enabled=False
+    )
 
     made = await client.set_secret("password", "w")
 
@@ -140,14 +179,18 @@ async def test_a_new_version_inherits_nothing(client: SecretClient, clock: Virtu
     assert properties.enabled is True
 
 
-async def test_the_latest_version_is_the_newest_even_within_one_second(client: SecretClient, vault: Vault) -> None:
+async def test_the_latest_version_is_the_newest_even_within_one_second(
+    client: SecretClient, vault: Vault
+) -> None:
     for value in ("first", "second", "third"):
         vault.put("password", value)
 
     assert (await client.get_secret("password")).value == "third"
 
 
-async def test_the_latest_version_is_the_newest_even_if_it_is_disabled(client: SecretClient, vault: Vault) -> None:
+async def test_the_latest_version_is_the_newest_even_if_it_is_disabled(
+    client: SecretClient, vault: Vault
+) -> None:
     vault.put("password", "old")
     vault.put("password", "new", enabled=False)
 
@@ -166,12 +209,19 @@ async def test_an_older_version_stays_readable(client: SecretClient, vault: Vaul
 async def test_a_version_outside_its_validity_can_still_be_read(
     client: SecretClient, vault: Vault, clock: VirtualClock, days: int
 ) -> None:
-    vault.put("password", "v", expires=clock() + timedelta(days=days), not_before=clock() + timedelta(days=days))
+    vault.put(
+        "password",
+        "v",
+        expires=clock() + timedelta(days=days),
+        not_before=clock() + timedelta(days=days),
+    )
 
     assert (await client.get_secret("password")).value == "v"
 
 
-async def test_a_name_is_found_however_it_is_capitalised(client: SecretClient, vault: Vault) -> None:
+async def test_a_name_is_found_however_it_is_capitalised(
+    client: SecretClient, vault: Vault
+) -> None:
     vault.put("Password", "v")
 
     assert (await client.set_secret("PASSWORD", "w")).name == "Password"
@@ -218,7 +268,9 @@ async def test_a_managed_secret_says_so(client: SecretClient, vault: Vault) -> N
     assert [each.managed for each in listed] == [True]
 
 
-async def test_a_vault_that_does_not_exist_has_no_address(azure: Azure, operator: Principal) -> None:
+async def test_a_vault_that_does_not_exist_has_no_address(
+    azure: Azure, operator: Principal
+) -> None:
     client = SecretClient(
         "https://missing.vault.azure.net",
         SimulatedCredential(azure, operator),
@@ -229,7 +281,9 @@ async def test_a_vault_that_does_not_exist_has_no_address(azure: Azure, operator
         await client.get_secret("password")
 
 
-async def test_the_client_waits_out_throttling(client: SecretClient, vault: Vault, clock: VirtualClock) -> None:
+async def test_the_client_waits_out_throttling(
+    client: SecretClient, vault: Vault, clock: VirtualClock
+) -> None:
     vault.put("password", "v")
     vault.others.limit, vault.retry_after = 1, 10
     began = clock()

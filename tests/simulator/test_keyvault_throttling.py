@@ -10,8 +10,13 @@ from simulator.keyvault.state import Vault
 from tests.simulator.caller import Caller, error_of
 
 
-def test_the_301st_creation_within_ten_seconds_is_throttled(caller: Caller, vault: Vault, clock: VirtualClock) -> None:
-    statuses = [caller.secrets(vault, "PUT", f"secrets/s{number}", {"value": "v"}).status for number in range(300)]
+def test_the_301st_creation_within_ten_seconds_is_throttled(
+    caller: Caller, vault: Vault, clock: VirtualClock
+) -> None:
+    statuses = [
+        caller.secrets(vault, "PUT", f"secrets/s{number}", {"value": "v"}).status
+        for number in range(300)
+    ]
     assert set(statuses) == {200}
 
     refused = caller.secrets(vault, "PUT", "secrets/one-more", {"value": "v"})

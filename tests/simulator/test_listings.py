@@ -27,7 +27,9 @@ def reader(azure: Azure) -> Caller:
     for group in ("production", "apart"):
         for number in range(5):
             azure.add_account(f"{group}{number}", group=group)
-            azure.sql.add_server(f"{group}{number}", "sqladmin", "F1rst-password", group=group, entra_admin="1")
+            azure.sql.add_server(
+                f"{group}{number}", "sqladmin", "F1rst-password", group=group, entra_admin="1"
+            )
     principal = azure.add_principal("reader")
     azure.grant(principal, READ, GROUP)
     return Caller(azure, principal)
@@ -35,7 +37,10 @@ def reader(azure: Azure) -> Caller:
 
 def listed(caller: Caller, scope: str, kind: str, query: str = "") -> list[dict[str, Any]]:
     """Follow a list to its end."""
-    url, found = f"https://management.azure.com{scope}/{kind}?api-version={VERSIONS[kind]}{query}", []
+    url, found = (
+        f"https://management.azure.com{scope}/{kind}?api-version={VERSIONS[kind]}{query}",
+        [],
+    )
     while url:
         body = body_of(caller.send("GET", url))
         found += body["value"]
@@ -48,19 +53,27 @@ def listed(caller: Caller, scope: str, kind: str, query: str = "") -> list[dict[
 def test_a_group_is_listed_page_by_page(azure: Azure, reader: Caller, kind: str, size: int) -> None:
     for provider in azure.arm.providers.values():
         provider.page_size = size  # type: ignore[attr-defined]
-    names = [each["name"] for each in listed(reader, GROUP, kind) if each["name"].startswith("production")]
+    names = [
+        each["name"]
+        for each in listed(reader, GROUP, kind)
+        if each["name"].startswith("production")
+    ]
     assert names == [f"production{number}" for number in range(5)]
 
 
 @pytest.mark.parametrize("kind", [ACCOUNTS, SERVERS])
-def test_a_subscription_shows_what_the_caller_may_read_and_says_nothing_of_the_rest(reader: Caller, kind: str) -> None:
+def test_a_subscription_shows_what_the_caller_may_read_and_says_nothing_of_the_rest(
+    reader: Caller, kind: str
+) -> None:
     names = {each["name"] for each in listed(reader, f"/subscriptions/{SUBSCRIPTION}", kind)}
     assert names >= {"production0", "production4"}
     assert not {name for name in names if name.startswith("apart")}
 
 
 @pytest.mark.parametrize("kind", [ACCOUNTS, SERVERS])
-def test_who_may_read_nothing_of_a_scope_is_refused(azure: Azure, reader: Caller, kind: str) -> None:
+def test_who_may_read_nothing_of_a_scope_is_refused(
+    azure: Azure, reader: Caller, kind: str
+) -> None:
     url = f"https://management.azure.com{APART}/{kind}?api-version={VERSIONS[kind]}"
     assert error_of(reader.send("GET", url)) == (403, "AuthorizationFailed")
     assert reader.principal
@@ -75,11 +88,15 @@ def test_a_token_for_a_page_that_nobody_gave_out_is_refused(reader: Caller, kind
     assert reader.send("GET", url).status == 400
 
 
-def test_the_list_of_accounts_is_held_against_the_published_document(azure: Azure, reader: Caller) -> None:
+def test_the_list_of_accounts_is_held_against_the_published_document(
+    azure: Azure, reader: Caller
+) -> None:
     """That of a group holds the same accounts in the same words."""
     azure.arm.providers["microsoft.storage"].page_size = 2  # type: ignore[attr-defined]
     whole = listed(reader, f"/subscriptions/{SUBSCRIPTION}", ACCOUNTS)
-    assert listed(reader, GROUP, ACCOUNTS) == [each for each in whole if each["id"].startswith(GROUP)]
+    assert listed(reader, GROUP, ACCOUNTS) == [
+        each for each in whole if each["id"].startswith(GROUP)
+    ]
     assert ("StorageAccounts_List", 200) in exercised(azure, specs.require())
 
 
@@ -104,18 +121,26 @@ def owned(azure: Azure, caller: Principal, whose: str) -> Any:
 
 
 def test_people_and_applications_are_shown_what_they_own(azure: Azure) -> None:
-    ada, app = azure.add_person("ada@northwind.example", "Application.Read.All"), azure.add_principal("app")
+    ada, app = (
+        azure.add_person("ada@northwind.example", "Application.Read.All"),
+        azure.add_principal("app"),
+    )
     azure.directory.grant(app, "Application.ReadWrite.OwnedBy")
     for number in range(5):
         azure.add_application(f"adas{number}", ada)
         azure.add_application(f"apps{number}", app)
     azure.directory.page_size = 2
     assert owned(azure, ada, "me") == [f"adas{number}" for number in range(5)]
-    assert owned(azure, app, f"servicePrincipals/{app.oid}") == [f"apps{number}" for number in range(5)]
+    assert owned(azure, app, f"servicePrincipals/{app.oid}") == [
+        f"apps{number}" for number in range(5)
+    ]
     assert owned(azure, app, "me") == (400, "BadRequest")
     assert owned(azure, ada, "servicePrincipals/nobody") == (404, "Request_ResourceNotFound")
 
 
 def test_who_may_not_read_applications_is_refused(azure: Azure) -> None:
-    assert owned(azure, azure.add_person("eve", "User.Read"), "me") == (403, "Authorization_RequestDenied")
+    assert owned(azure, azure.add_person("eve", "User.Read"), "me") == (
+        403,
+        "Authorization_RequestDenied",
+    )
     assert owned(azure, azure.add_principal("app"), "me") == (403, "Authorization_RequestDenied")

@@ -30,7 +30,9 @@ def player(pair: dict[str, Any]) -> Player:
 
 def reader(azure: Azure) -> Any:
     principal = azure.add_principal("operator")
-    azure.grant(principal, ["Microsoft.Storage/storageAccounts/*"], f"/subscriptions/{SUBSCRIPTION}")
+    azure.grant(
+        principal, ["Microsoft.Storage/storageAccounts/*"], f"/subscriptions/{SUBSCRIPTION}"
+    )
     return principal
 
 
@@ -41,13 +43,23 @@ def test_the_recorded_regeneration_of_both_keys_is_answered_alike(recorded: dict
     answers = [playing.play(pair) for pair in played.values()]
 
     before, first, second = (body_of(answer)["keys"] for answer in answers)
-    assert [old["value"] == new["value"] for old, new in zip(before, first, strict=True)] == [False, True]
-    assert [old["value"] == new["value"] for old, new in zip(first, second, strict=True)] == [True, False]
-    assert [old["creationTime"] < new["creationTime"] for old, new in zip(first, second, strict=True)] == [False, True]
+    assert [old["value"] == new["value"] for old, new in zip(before, first, strict=True)] == [
+        False,
+        True,
+    ]
+    assert [old["value"] == new["value"] for old, new in zip(first, second, strict=True)] == [
+        True,
+        False,
+    ]
+    assert [
+        old["creationTime"] < new["creationTime"] for old, new in zip(first, second, strict=True)
+    ] == [False, True]
 
 
 @pytest.mark.parametrize("name", ["list_keys_2019", "get_account_2019"])
-def test_recordings_of_an_older_api_version_are_answered_alike(recorded: dict[str, Any], name: str) -> None:
+def test_recordings_of_an_older_api_version_are_answered_alike(
+    recorded: dict[str, Any], name: str
+) -> None:
     assert player(recorded[name]).play(recorded[name]).status == 200
 
 

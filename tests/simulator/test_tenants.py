@@ -20,7 +20,10 @@ def caller() -> Caller:
 
 
 def subscriptions(caller: Caller) -> list[str]:
-    return [subscription["subscriptionId"] for subscription in body_of(caller.arm("GET", "/subscriptions"))["value"]]
+    return [
+        subscription["subscriptionId"]
+        for subscription in body_of(caller.arm("GET", "/subscriptions"))["value"]
+    ]
 
 
 @pytest.mark.parametrize(

@@ -85,35 +85,52 @@ def test_the_name_of_a_vault_can_be_taken_only_once(azure: Azure, vault: Vault) 
         azure.add_vault(vault.name)
 
 
-def test_the_name_of_an_account_can_be_taken_only_once(azure: Azure, account: StorageAccount) -> None:
+def test_the_name_of_an_account_can_be_taken_only_once(
+    azure: Azure, account: StorageAccount
+) -> None:
     with pytest.raises(ValueError, match="a storage account named northwindstore already"):
         azure.add_account(account.name)
 
 
-@pytest.mark.parametrize(("schema", "kind"), [("eventgrid", "event-grid"), ("cloudevents", "cloud-events")])
-def test_an_event_has_the_published_form(vault: Vault, clock: VirtualClock, schema: Schema, kind: str) -> None:
+@pytest.mark.parametrize(
+    ("schema", "kind"), [("eventgrid", "event-grid"), ("cloudevents", "cloud-events")]
+)
+def test_an_event_has_the_published_form(
+    vault: Vault, clock: VirtualClock, schema: Schema, kind: str
+) -> None:
     published = specs.load(f"eventgrid/secret_new_version_created.{kind}-schema.json")
     vault.put("newsecret", "v", expires=clock(), not_before=clock())
 
     event = vault.event("SecretNewVersionCreated", "newsecret", schema)
 
     assert forms(event) == forms(published)
-    assert event.get("eventType", event.get("type")) == published.get("eventType", published.get("type"))
+    assert event.get("eventType", event.get("type")) == published.get(
+        "eventType", published.get("type")
+    )
     assert event["subject"] == published["subject"]
 
 
 def forms(event: dict[str, Any]) -> dict[str, Any]:
     """Return an event with each text replaced by which characters it is made of."""
-    return {name: forms(value) if isinstance(value, dict) else form(value) for name, value in event.items()}
+    return {
+        name: forms(value) if isinstance(value, dict) else form(value)
+        for name, value in event.items()
+    }
 
 
 def form(value: object) -> str:
     text = re.sub(r"[0-9a-f]{32}|[0-9a-f-]{36}", "<id>", str(value))
-    named = re.sub(r"northwind|sample-kv", "<vault>", re.sub(r"production|sample-rg|\{subscription-id\}", "<id>", text))
+    named = re.sub(
+        r"northwind|sample-kv",
+        "<vault>",
+        re.sub(r"production|sample-rg|\{subscription-id\}", "<id>", text),
+    )
     return f"{type(value).__name__}:{re.sub(r'[0-9]', '0', named)}"
 
 
-def test_a_numeric_event_has_the_shape_of_the_published_schema(vault: Vault, clock: VirtualClock) -> None:
+def test_a_numeric_event_has_the_shape_of_the_published_schema(
+    vault: Vault, clock: VirtualClock
+) -> None:
     path = specs.require() / "eventgrid/KeyVault.json"
     translation = Translation(path, {})
     schema = translation.schema({"$ref": "#/definitions/KeyVaultSecretNearExpiryEventData"})
@@ -132,7 +149,10 @@ def test_a_numeric_event_has_the_shape_of_the_published_schema(vault: Vault, clo
         ("null-times", {"EXP": None, "NBF": None}),
         ("stray-blanks", {"ObjectName ": "password"}),
         ("lower-case-id", {"id": "https://northwind.vault.azure.net/secrets/password/VERSION"}),
-        ("lower-case-keys", {"objectname": "password", "exp": "1793610000", "vaultname": "northwind"}),
+        (
+            "lower-case-keys",
+            {"objectname": "password", "exp": "1793610000", "vaultname": "northwind"},
+        ),
     ],
 )
 def test_an_event_can_have_the_quirks_that_were_seen(
@@ -145,7 +165,9 @@ def test_an_event_can_have_the_quirks_that_were_seen(
     data = event["data"]
     assert isinstance(data, dict)
     assert event["eventType"] == "Microsoft.KeyVault.SecretNearExpiry"
-    assert expected.items() <= {key: plain(value, made.version) for key, value in data.items()}.items()
+    assert (
+        expected.items() <= {key: plain(value, made.version) for key, value in data.items()}.items()
+    )
 
 
 def plain(value: Any, version: str) -> Any:
@@ -161,19 +183,28 @@ def is_set(request: Request) -> bool:
     return request.method == "PUT" and bool(request.header("authorization"))
 
 
-def test_a_fault_strikes_once_instead_of_the_service(azure: Azure, caller: Caller, vault: Vault) -> None:
+def test_a_fault_strikes_once_instead_of_the_service(
+    azure: Azure, caller: Caller, vault: Vault
+) -> None:
     azure.faults.append(Fault(is_set))
 
-    statuses = [caller.secrets(vault, "PUT", "secrets/password", {"value": value}).status for value in ("a", "b")]
+    statuses = [
+        caller.secrets(vault, "PUT", "secrets/password", {"value": value}).status
+        for value in ("a", "b")
+    ]
 
     assert statuses == [500, 200]
     assert [version.value for version in vault.versions("password")] == ["b"]
 
 
-def test_a_fault_can_strike_after_the_service_has_done_its_part(azure: Azure, caller: Caller, vault: Vault) -> None:
+def test_a_fault_can_strike_after_the_service_has_done_its_part(
+    azure: Azure, caller: Caller, vault: Vault
+) -> None:
     azure.faults.append(Fault(is_set, json_response(504, {}), times=2, after=True))
 
-    statuses = [caller.secrets(vault, "PUT", "secrets/password", {"value": value}).status for value in "abc"]
+    statuses = [
+        caller.secrets(vault, "PUT", "secrets/password", {"value": value}).status for value in "abc"
+    ]
 
     assert statuses == [504, 504, 200]
     assert [version.value for version in vault.versions("password")] == ["a", "b", "c"]

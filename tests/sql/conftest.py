@@ -81,7 +81,9 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> trustme.CA:
     wired = Wired(SqlRig(), found)
     with pytest.MonkeyPatch.context() as environment, wired.servers:
         environment.setenv("SSL_CERT_FILE", str(file))
-        asyncio.run(DriverSqlServers().sign_in(wired.rig.server.fqdn, "master", ADMIN, Sensitive(FIRST)))
+        asyncio.run(
+            DriverSqlServers().sign_in(wired.rig.server.fqdn, "master", ADMIN, Sensitive(FIRST))
+        )
     return found
 
 

@@ -35,7 +35,9 @@ class SqlProduct(Rig):
         self.server.add_database("shop")
         self.server.grant(self.identity, LOGIN_MANAGER)
         self.server.grant(self.identity, ALTER_ANY_USER, "shop")
-        self.world.grant(self.identity, SQL_ACTIONS, self.server.resource_id.partition("/providers/")[0])
+        self.world.grant(
+            self.identity, SQL_ACTIONS, self.server.resource_id.partition("/providers/")[0]
+        )
 
     def service(self, intercept: Intercept | None = None) -> Service:
         """Start the app, with servers in process in place of Microsoft's driver."""
@@ -45,13 +47,18 @@ class SqlProduct(Rig):
             options={"transport": SimulatedTransport(self.world, intercept)},
             sql=SimulatedSqlServers(self.world, intercept),
         )
-        return replace(built, engine=replace(built.engine, rotators=registry.build(azure, RigClock(self.clock))))
+        return replace(
+            built,
+            engine=replace(built.engine, rotators=registry.build(azure, RigClock(self.clock))),
+        )
 
     def put(self, tags: dict[str, str], value: str) -> SecretVersion:
         """Put the secret under management."""
         usual = {"ProviderAddress": self.server.resource_id, "ValidityPeriodDays": "90"}
         expires = self.clock.now() + timedelta(days=10)
-        return self.vault.put(NAME, value, expires=expires, tags=usual | tags, content_type="text/plain")
+        return self.vault.put(
+            NAME, value, expires=expires, tags=usual | tags, content_type="text/plain"
+        )
 
 
 @dataclass(frozen=True)
@@ -73,14 +80,22 @@ def _login(rig: SqlProduct) -> None:
 
 def _user(rig: SqlProduct) -> None:
     rig.server.add_user("shop", "app", FIRST)
-    rig.put({"CredentialId": "app", "ProviderAddress": f"{rig.server.resource_id}/databases/shop"}, FIRST)
+    rig.put(
+        {"CredentialId": "app", "ProviderAddress": f"{rig.server.resource_id}/databases/shop"},
+        FIRST,
+    )
 
 
 def _two(rig: SqlProduct) -> None:
     rig.server.add_login("app_a", FIRST, "shop")
     rig.server.add_login("app_b", SECOND, "shop")
     value = TEMPLATE.format(server=rig.server.fqdn, database="shop", user="app_a", password=FIRST)
-    tags = {"CredentialId": "app_a", "Logins": "app_a,app_b", "ValueTemplate": TEMPLATE, "Database": "shop"}
+    tags = {
+        "CredentialId": "app_a",
+        "Logins": "app_a,app_b",
+        "ValueTemplate": TEMPLATE,
+        "Database": "shop",
+    }
     rig.put(tags, value)
 
 
@@ -141,15 +156,23 @@ class SqlPromises:
     def accounts(self) -> list[Account]:
         """Return everybody who can sign in to the server."""
         server = self.rig.server
-        return [server.administrator, *server.logins.values(), *server.databases["shop"].contained.values()]
+        return [
+            server.administrator,
+            *server.logins.values(),
+            *server.databases["shop"].contained.values(),
+        ]
 
     def accepted(self, version: SecretVersion) -> bool:
         """Tell whether the server accepts what a version holds."""
         tags = version.tags or {}
-        fields = template.extract(tags.get("ValueTemplate", "{password}"), _sensitive(version.value))
+        fields = template.extract(
+            tags.get("ValueTemplate", "{password}"), _sensitive(version.value)
+        )
         user = tags.get("CredentialId", ADMIN)
         account = next(each for each in self.accounts() if each.name == user)
-        return fields is not None and account.accepts(fields["password"].reveal(), self.rig.clock.now())
+        return fields is not None and account.accepts(
+            fields["password"].reveal(), self.rig.clock.now()
+        )
 
     def _nothing_cut_off(self, by_id: dict[str, SecretVersion]) -> None:
         for version in by_id.values():

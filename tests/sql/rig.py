@@ -16,7 +16,12 @@ from rotators.sql_login_password import SqlLoginPassword
 from simulator import azure as simulated
 from simulator.clock import VirtualClock
 from simulator.identity import Principal
-from simulator.reach.transport import Intercept, SimulatedCredential, SimulatedTransport, forget_challenges
+from simulator.reach.transport import (
+    Intercept,
+    SimulatedCredential,
+    SimulatedTransport,
+    forget_challenges,
+)
 from simulator.sql.in_process import SimulatedSqlServers
 from simulator.sql.servers import LOGIN_MANAGER, SqlServer
 from simulator.world import Domains

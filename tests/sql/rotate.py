@@ -25,14 +25,20 @@ async def main(kind: str, tags: dict[str, str], held: str) -> None:
         rotator = registry.build(azure, SystemClock())[kind]
         source = rotator.canonical(tags["ProviderAddress"], tags) or ""
         held_id = tags.get("CredentialId")
-        job = Job(source, "operation", held_id, Sensitive(held), False, False, datetime.now(UTC), tags)
+        job = Job(
+            source, "operation", held_id, Sensitive(held), False, False, datetime.now(UTC), tags
+        )
         assert isinstance(rotator, Preflight)
         await rotator.preflight(job)
         issued = await rotator.issue(job)
         await rotator.verify(source, issued.credential_id, issued.fields["password"])
         if issued.supersedes:
             await rotator.retire(source, issued.supersedes, issued.fields["password"])
-    print(json.dumps([issued.credential_id, {name: value.reveal() for name, value in issued.fields.items()}]))  # noqa: T201
+    print(  # noqa: T201
+        json.dumps(
+            [issued.credential_id, {name: value.reveal() for name, value in issued.fields.items()}]
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -8,7 +8,13 @@ from datetime import timedelta
 import pytest
 
 from cloud.sql.errors import ENTRA_ONLY
-from engine.errors import AccessDenied, NeedsHuman, PermanentError, TransientError, VerificationFailed
+from engine.errors import (
+    AccessDenied,
+    NeedsHuman,
+    PermanentError,
+    TransientError,
+    VerificationFailed,
+)
 from engine.secret import Sensitive
 from rotators.sql_admin_password import SqlAdminPassword
 from rotators.sql_login_password import SqlLoginPassword
@@ -49,7 +55,9 @@ async def test_a_rotation_costs_one_change_its_polls_and_one_sign_in(rig: SqlRig
     assert rig.calls() == Counter({"PATCH": 1, "GET": 2, "SIGN-IN": 1})
 
 
-async def test_the_first_time_the_name_is_read_from_the_server_and_all_is_checked(rig: SqlRig) -> None:
+async def test_the_first_time_the_name_is_read_from_the_server_and_all_is_checked(
+    rig: SqlRig,
+) -> None:
     job = rig.job(rig.admin(), rig.tags(), "not-the-password")
 
     issued = await rig.admin().issue(job)
@@ -117,7 +125,9 @@ async def test_a_change_that_fails_late_is_no_success(rig: SqlRig) -> None:
 
 
 async def test_entra_only_authentication_turned_on_during_the_change_says_so(rig: SqlRig) -> None:
-    rig.server.next_failure = Failure("AadOnlyAuthenticationIsEnabled", "Only Entra authentication is enabled.")
+    rig.server.next_failure = Failure(
+        "AadOnlyAuthenticationIsEnabled", "Only Entra authentication is enabled."
+    )
 
     with pytest.raises(NeedsHuman) as caught:
         await rotate(rig, CredentialId=ADMIN)
@@ -141,7 +151,9 @@ async def test_a_change_that_was_interrupted_is_tried_again(rig: SqlRig) -> None
     assert rig.accepts(ADMIN, await rotate(rig, CredentialId=ADMIN))
 
 
-async def test_a_slow_change_does_not_hold_the_call_up_and_is_waited_for_by_the_proof(rig: SqlRig) -> None:
+async def test_a_slow_change_does_not_hold_the_call_up_and_is_waited_for_by_the_proof(
+    rig: SqlRig,
+) -> None:
     rig.server.operation_time = timedelta(seconds=60)
     rotator, began = rig.admin(), rig.clock.now()
     job = rig.job(rotator, rig.tags(CredentialId=ADMIN), FIRST, proven=True)
@@ -195,14 +207,18 @@ async def test_a_wait_longer_than_the_call_may_last_is_left_to_the_proof(rig: Sq
 
 @pytest.mark.parametrize("status", [429, 500, 503])
 async def test_a_poll_without_an_answer_is_repeated(rig: SqlRig, status: int) -> None:
-    rig.world.faults.append(Fault(polls, json_response(status, {"error": {"code": "Busy"}}), times=3))
+    rig.world.faults.append(
+        Fault(polls, json_response(status, {"error": {"code": "Busy"}}), times=3)
+    )
 
     assert rig.accepts(ADMIN, await rotate(rig, CredentialId=ADMIN))
 
 
 async def test_who_may_not_watch_the_change_proves_it_by_signing_in(rig: SqlRig) -> None:
     rig.server.operation_time = timedelta(seconds=5)
-    rig.world.faults.append(Fault(polls, json_response(403, {"error": {"code": "AuthorizationFailed"}}), times=99))
+    rig.world.faults.append(
+        Fault(polls, json_response(403, {"error": {"code": "AuthorizationFailed"}}), times=99)
+    )
 
     assert rig.accepts(ADMIN, await rotate(rig, CredentialId=ADMIN))
     assert rig.calls()["GET"] == 1
@@ -253,9 +269,12 @@ async def test_a_firewall_stops_the_first_rotation_before_anything_is_changed(ri
 
 
 @pytest.mark.parametrize(
-    "held", ["Server=a;Password=b", "mssql+pyodbc://u:p@host/db", "jdbc:sqlserver://h;pwd = x", None]
+    "held",
+    ["Server=a;Password=b", "mssql+pyodbc://u:p@host/db", "jdbc:sqlserver://h;pwd = x", None],
 )
-async def test_a_connection_string_is_never_replaced_by_a_bare_password(rig: SqlRig, held: str | None) -> None:
+async def test_a_connection_string_is_never_replaced_by_a_bare_password(
+    rig: SqlRig, held: str | None
+) -> None:
     with pytest.raises(NeedsHuman, match="ValueTemplate"):
         await rotate(rig, proven=False, held=held)
 
@@ -334,8 +353,13 @@ async def test_a_server_that_is_gone_says_so(rig: SqlRig) -> None:
         ("", {}, None),
     ],
 )
-def test_an_address_belongs_to_one_kind_at_most(address: str, tags: dict[str, str], kind: str | None) -> None:
-    admin, login = SqlAdminPassword.canonical(address, tags), SqlLoginPassword.canonical(address, tags)
+def test_an_address_belongs_to_one_kind_at_most(
+    address: str, tags: dict[str, str], kind: str | None
+) -> None:
+    admin, login = (
+        SqlAdminPassword.canonical(address, tags),
+        SqlLoginPassword.canonical(address, tags),
+    )
 
     assert (admin is not None, login is not None) == (kind == "admin", kind == "login")
     assert admin in (None, SERVER.lower())

@@ -14,7 +14,14 @@ import cloud.sql.driver
 from cloud.azure import NO_ANSWER
 from cloud.sql.driver import DriverSqlServers
 from cloud.sql.errors import ENTRA_ONLY, NO_DATABASE, NO_PRINCIPAL, REFUSED, UNTRUSTED
-from engine.errors import AccessDenied, NeedsHuman, PermanentError, RekeyError, TransientError, VerificationFailed
+from engine.errors import (
+    AccessDenied,
+    NeedsHuman,
+    PermanentError,
+    RekeyError,
+    TransientError,
+    VerificationFailed,
+)
 from engine.secret import Sensitive
 from rotators.shared.sql_names import Place, alter, standing
 from tests.promises import Ear, everything
@@ -24,7 +31,9 @@ from tests.sql.rig import ADMIN, FIRST, SqlRig
 PRINTABLE = "".join(each for each in string.printable if each.isprintable())
 
 
-async def refused(wired: Wired, user: str, password: str, database: str = "master") -> RekeyError | None:
+async def refused(
+    wired: Wired, user: str, password: str, database: str = "master"
+) -> RekeyError | None:
     """Return what speaks against a sign-in; None where nothing does."""
     try:
         await DriverSqlServers().sign_in(wired.rig.server.fqdn, database, user, Sensitive(password))
@@ -33,7 +42,9 @@ async def refused(wired: Wired, user: str, password: str, database: str = "maste
     return None
 
 
-async def execute(wired: Wired, statement: Sensitive, token: str | None = None) -> tuple[object, ...]:
+async def execute(
+    wired: Wired, statement: Sensitive, token: str | None = None
+) -> tuple[object, ...]:
     """Run a statement as the app."""
     return await DriverSqlServers().execute(
         wired.rig.server.fqdn, "master", Sensitive(token or token_of(wired.rig)), statement
@@ -59,20 +70,26 @@ async def test_a_wrong_password_is_refused_with_18456(wired: Wired) -> None:
     assert error.code == REFUSED
 
 
-async def test_a_password_of_every_printable_character_reaches_the_server_as_it_is(wired: Wired) -> None:
+async def test_a_password_of_every_printable_character_reaches_the_server_as_it_is(
+    wired: Wired,
+) -> None:
     wired.rig.server.add_login("app", PRINTABLE, "master")
 
     assert await refused(wired, "app", PRINTABLE) is None
     assert isinstance(await refused(wired, "app", PRINTABLE[:-1]), VerificationFailed)
 
 
-async def test_a_name_of_every_printable_character_reaches_the_server_as_it_is(wired: Wired) -> None:
+async def test_a_name_of_every_printable_character_reaches_the_server_as_it_is(
+    wired: Wired,
+) -> None:
     wired.rig.server.add_login(PRINTABLE, FIRST, "master")
 
     assert await refused(wired, PRINTABLE, FIRST) is None
 
 
-async def test_a_pooled_connection_would_still_take_the_old_password_but_none_is_pooled(wired: Wired) -> None:
+async def test_a_pooled_connection_would_still_take_the_old_password_but_none_is_pooled(
+    wired: Wired,
+) -> None:
     server = wired.rig.server
     text = f"Server={{{server.fqdn}}};Database={{master}};Encrypt={{strict}};UID={{{ADMIN}}};PWD={{{FIRST}}};"
     mssql_python.pooling(enabled=True)
@@ -85,7 +102,9 @@ async def test_a_pooled_connection_would_still_take_the_old_password_but_none_is
     assert await refused(wired, ADMIN, "An0ther-password") is None
 
 
-async def test_a_login_without_a_user_in_master_is_told_apart_from_a_wrong_password(wired: Wired) -> None:
+async def test_a_login_without_a_user_in_master_is_told_apart_from_a_wrong_password(
+    wired: Wired,
+) -> None:
     wired.rig.server.add_login("app", FIRST, "shop")
 
     error = await refused(wired, "app", FIRST)
@@ -104,8 +123,12 @@ async def test_a_server_for_entra_identities_only_says_so(wired: Wired) -> None:
     assert error.code == ENTRA_ONLY
 
 
-@pytest.mark.parametrize("name", ["only authentication is enabled", "cannot open server", "certificate", "retry"])
-async def test_a_login_named_like_an_error_is_not_taken_for_that_error(wired: Wired, name: str) -> None:
+@pytest.mark.parametrize(
+    "name", ["only authentication is enabled", "cannot open server", "certificate", "retry"]
+)
+async def test_a_login_named_like_an_error_is_not_taken_for_that_error(
+    wired: Wired, name: str
+) -> None:
     wired.rig.server.add_login(name, FIRST, "master")
 
     assert isinstance(await refused(wired, name, "Wr0ng-password"), VerificationFailed)
@@ -152,7 +175,9 @@ async def test_a_certificate_of_an_unknown_authority_is_not_trusted(unstarted: W
     assert unstarted.rig.calls() == {}
 
 
-async def test_a_server_that_does_not_answer_is_given_up(wired: Wired, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_server_that_does_not_answer_is_given_up(
+    wired: Wired, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(cloud.sql.driver, "LOGIN_SECONDS", 1)
     wired.servers.silent.add(wired.rig.server.name)
 
@@ -192,7 +217,9 @@ async def test_a_login_that_does_not_exist_cannot_be_altered(wired: Wired) -> No
     assert caught.value.code == NO_PRINCIPAL
 
 
-@pytest.mark.parametrize("audience", ["https://management.azure.com", "https://database.usgovcloudapi.net"])
+@pytest.mark.parametrize(
+    "audience", ["https://management.azure.com", "https://database.usgovcloudapi.net"]
+)
 async def test_a_token_for_somebody_else_is_refused(wired: Wired, audience: str) -> None:
     with pytest.raises(AccessDenied):
         await execute(wired, standing(place(wired.rig), "app"), token_of(wired.rig, audience))
@@ -200,17 +227,25 @@ async def test_a_token_for_somebody_else_is_refused(wired: Wired, audience: str)
 
 async def test_two_statements_at_once_are_none(wired: Wired) -> None:
     with pytest.raises(PermanentError):
-        await execute(wired, Sensitive("ALTER LOGIN [app] WITH PASSWORD = N'An0ther-password' DROP LOGIN [app]"))
+        await execute(
+            wired,
+            Sensitive("ALTER LOGIN [app] WITH PASSWORD = N'An0ther-password' DROP LOGIN [app]"),
+        )
 
 
-async def test_no_password_and_no_statement_is_ever_told(wired: Wired, capfd: pytest.CaptureFixture[str]) -> None:
+async def test_no_password_and_no_statement_is_ever_told(
+    wired: Wired, capfd: pytest.CaptureFixture[str]
+) -> None:
     planted = "Pl4nted-password-Pl4nted"
     ear, root = Ear(), logging.getLogger()
     root.addHandler(ear)
     level, root.level = root.level, logging.DEBUG
     errors: list[RekeyError | None] = [await refused(wired, ADMIN, planted)]
     try:
-        for statement in (alter(place(wired.rig), "app", Sensitive(planted)), Sensitive(f"ALTER '{planted}'")):
+        for statement in (
+            alter(place(wired.rig), "app", Sensitive(planted)),
+            Sensitive(f"ALTER '{planted}'"),
+        ):
             with pytest.raises(RekeyError) as caught:
                 await execute(wired, statement)
             errors.append(caught.value)

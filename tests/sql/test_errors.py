@@ -52,9 +52,15 @@ def test_what_a_server_says_has_one_meaning(text: str, kind: type[RekeyError], c
 @pytest.mark.parametrize(
     ("text", "code"),
     [
-        ("TLS Error: error:0A000086:SSL routines:certificate verify failed: (Hostname mismatch)", UNTRUSTED),
+        (
+            "TLS Error: error:0A000086:SSL routines:certificate verify failed: (Hostname mismatch)",
+            UNTRUSTED,
+        ),
         ("TLS Error: certificate verify failed: (certificate has expired)", UNTRUSTED),
-        ("TLS Error: certificate verify failed: (self-signed certificate in certificate chain)", UNTRUSTED),
+        (
+            "TLS Error: certificate verify failed: (self-signed certificate in certificate chain)",
+            UNTRUSTED,
+        ),
         ("IO error: Connection refused (os error 111)", NO_ANSWER),
         ("Login timeout expired", NO_ANSWER),
         ("Connection closed by server while reading TDS packet header", NO_ANSWER),
@@ -68,7 +74,12 @@ def test_what_the_driver_says_by_itself_may_pass(text: str, code: str) -> None:
 
 
 def test_an_identity_that_the_server_does_not_know_is_told_what_to_do() -> None:
-    error = explain(SERVER + "Login failed for user '<token-identified principal>'.", "orders", None, "ALTER LOGIN")
+    error = explain(
+        SERVER + "Login failed for user '<token-identified principal>'.",
+        "orders",
+        None,
+        "ALTER LOGIN",
+    )
 
     assert isinstance(error, AccessDenied)
     assert "EXTERNAL PROVIDER" in error.fix
@@ -78,10 +89,14 @@ def test_an_identity_that_the_server_does_not_know_is_told_what_to_do() -> None:
 def test_a_text_that_holds_a_piece_of_the_secret_is_withheld(start: int) -> None:
     secret = "Pl4nted-password-nobody-kn0ws"
     for prefix in (SERVER, DRIVER):
-        error = explain(f"{prefix}Incorrect syntax near '{secret[start : start + 6]}'.", "orders", "app", secret)
+        error = explain(
+            f"{prefix}Incorrect syntax near '{secret[start : start + 6]}'.", "orders", "app", secret
+        )
         assert secret[start : start + 6] not in str(error)
         assert "withheld" in str(error)
-        assert "near" in str(explain(f"{prefix}Incorrect syntax near 'else'.", "orders", "app", secret))
+        assert "near" in str(
+            explain(f"{prefix}Incorrect syntax near 'else'.", "orders", "app", secret)
+        )
 
 
 @pytest.mark.parametrize("token", ["", "opaque", "a.b.c", "a.e30.c", "a.bnVsbA.c", "a.WzFd.c"])

@@ -57,16 +57,26 @@ async def rotated(
     return name, fields
 
 
-async def test_an_administrators_password_is_rotated(cloud: Background[Azure], server: SqlServer) -> None:
-    name, fields = await rotated(cloud, "sql-admin-password", {"ProviderAddress": server.resource_id})
+async def test_an_administrators_password_is_rotated(
+    cloud: Background[Azure], server: SqlServer
+) -> None:
+    name, fields = await rotated(
+        cloud, "sql-admin-password", {"ProviderAddress": server.resource_id}
+    )
 
     assert (name, fields["server"]) == (ADMIN, server.fqdn)
     assert server.administrator.newest == fields["password"] != FIRST
 
 
-async def test_two_logins_alternate_and_the_old_one_is_retired(cloud: Background[Azure], server: SqlServer) -> None:
+async def test_two_logins_alternate_and_the_old_one_is_retired(
+    cloud: Background[Azure], server: SqlServer
+) -> None:
     old, new = server.add_login("app_a", FIRST, "shop"), server.add_login("app_b", SECOND, "shop")
-    tags = {"ProviderAddress": server.resource_id, "Logins": "app_a,app_b", "ValueTemplate": TEMPLATE}
+    tags = {
+        "ProviderAddress": server.resource_id,
+        "Logins": "app_a,app_b",
+        "ValueTemplate": TEMPLATE,
+    }
 
     name, fields = await rotated(cloud, "sql-login-password", tags)
 

@@ -40,11 +40,18 @@ def two(rig: SqlRig) -> dict[str, str]:
     """Tags for two logins, of which the vault holds the first."""
     rig.server.add_login("app_a", FIRST, "shop")
     rig.server.add_login("app_b", SECOND, "shop")
-    return rig.tags(CredentialId="app_a", Logins="app_a, app_b", ValueTemplate=TEMPLATE, Database="shop")
+    return rig.tags(
+        CredentialId="app_a", Logins="app_a, app_b", ValueTemplate=TEMPLATE, Database="shop"
+    )
 
 
 async def rotate(
-    rig: SqlRig, tags: dict[str, str], held: str | None = FIRST, *, proven: bool = True, in_place: bool = False
+    rig: SqlRig,
+    tags: dict[str, str],
+    held: str | None = FIRST,
+    *,
+    proven: bool = True,
+    in_place: bool = False,
 ) -> Issued:
     """Issue and verify, as the engine does."""
     rotator = rig.login()
@@ -60,7 +67,9 @@ async def retire(rig: SqlRig, tags: dict[str, str], name: str, held: str | None)
 
 
 @pytest.mark.parametrize("proven", [False, True])
-async def test_the_only_login_gets_a_fresh_password(rig: SqlRig, one: dict[str, str], proven: bool) -> None:
+async def test_the_only_login_gets_a_fresh_password(
+    rig: SqlRig, one: dict[str, str], proven: bool
+) -> None:
     issued = await rotate(rig, one, proven=proven)
 
     assert (issued.credential_id, issued.supersedes) == ("app", None)
@@ -68,7 +77,9 @@ async def test_the_only_login_gets_a_fresh_password(rig: SqlRig, one: dict[str, 
     assert not rig.accepts("app", FIRST)
 
 
-async def test_a_contained_user_gets_a_fresh_password_in_its_database(rig: SqlRig, user: dict[str, str]) -> None:
+async def test_a_contained_user_gets_a_fresh_password_in_its_database(
+    rig: SqlRig, user: dict[str, str]
+) -> None:
     issued = await rotate(rig, user, proven=False)
 
     assert rig.accepts("app", password_of(issued), "shop")
@@ -83,7 +94,9 @@ async def test_a_rotation_costs_one_statement_and_one_sign_in_beside_a_wrong_one
     assert rig.calls() == Counter({"EXECUTE": 1, "SIGN-IN": 2})
 
 
-async def test_two_logins_alternate_and_the_held_one_is_not_touched(rig: SqlRig, two: dict[str, str]) -> None:
+async def test_two_logins_alternate_and_the_held_one_is_not_touched(
+    rig: SqlRig, two: dict[str, str]
+) -> None:
     first = await rotate(rig, two, proven=False)
     assert (first.credential_id, first.supersedes) == ("app_b", "app_a")
     assert rig.accepts("app_a", FIRST)
@@ -116,7 +129,9 @@ async def test_the_first_time_the_value_tells_which_login_is_held_and_the_tag_wh
     rig: SqlRig, two: dict[str, str], held: str, tagged: str | None, expected: str
 ) -> None:
     tags = {name: text for name, text in two.items() if name != "CredentialId"}
-    issued = await rotate(rig, tags | ({"CredentialId": tagged} if tagged else {}), held, proven=False)
+    issued = await rotate(
+        rig, tags | ({"CredentialId": tagged} if tagged else {}), held, proven=False
+    )
 
     assert issued.credential_id == expected
 
@@ -128,13 +143,17 @@ async def test_where_neither_value_nor_tag_tells_nothing_is_changed(
     tags = {name: text for name, text in two.items() if name != "CredentialId"}
 
     with pytest.raises(NeedsHuman):
-        await rotate(rig, tags | ({"CredentialId": tagged} if tagged else {}), "neither", proven=False)
+        await rotate(
+            rig, tags | ({"CredentialId": tagged} if tagged else {}), "neither", proven=False
+        )
 
     assert rig.accepts("app_a", FIRST)
     assert rig.accepts("app_b", SECOND)
 
 
-async def test_in_place_the_held_login_is_mended_and_the_other_is_left_alone(rig: SqlRig, two: dict[str, str]) -> None:
+async def test_in_place_the_held_login_is_mended_and_the_other_is_left_alone(
+    rig: SqlRig, two: dict[str, str]
+) -> None:
     issued = await rotate(rig, two, "refused", in_place=True)
 
     assert (issued.credential_id, issued.supersedes) == ("app_a", None)
@@ -142,7 +161,9 @@ async def test_in_place_the_held_login_is_mended_and_the_other_is_left_alone(rig
     assert rig.accepts("app_b", SECOND)
 
 
-async def test_a_retired_login_gets_a_password_that_nobody_knows(rig: SqlRig, two: dict[str, str]) -> None:
+async def test_a_retired_login_gets_a_password_that_nobody_knows(
+    rig: SqlRig, two: dict[str, str]
+) -> None:
     issued = await rotate(rig, two)
 
     for _ in range(2):
@@ -233,7 +254,9 @@ async def test_the_entra_administrator_needs_no_further_right(
         await rotate(rig, tags, proven=False)
 
 
-async def test_with_entra_only_authentication_on_a_proof_needs_a_person(rig: SqlRig, one: dict[str, str]) -> None:
+async def test_with_entra_only_authentication_on_a_proof_needs_a_person(
+    rig: SqlRig, one: dict[str, str]
+) -> None:
     rig.server.entra_only = True
 
     with pytest.raises(NeedsHuman, match="Entra identities only"):
@@ -299,7 +322,10 @@ async def test_a_name_that_needs_escaping_belongs_into_the_template(rig: SqlRig)
 async def test_a_hostile_name_is_rotated_like_any_other(rig: SqlRig, name: str) -> None:
     rig.server.add_login(name, FIRST, "shop")
 
-    assert rig.accepts(name, password_of(await rotate(rig, rig.tags(CredentialId=name, Rotator=KIND), proven=False)))
+    assert rig.accepts(
+        name,
+        password_of(await rotate(rig, rig.tags(CredentialId=name, Rotator=KIND), proven=False)),
+    )
 
 
 def test_two_logins_of_one_server_are_two_sources_and_spelling_makes_no_third() -> None:
@@ -344,7 +370,9 @@ async def test_in_another_cloud_name_and_audience_are_that_clouds() -> None:
     assert issued.fields["server"].reveal() == "localhost,14330"
 
 
-async def test_a_server_that_gives_no_answer_is_tried_again(rig: SqlRig, one: dict[str, str]) -> None:
+async def test_a_server_that_gives_no_answer_is_tried_again(
+    rig: SqlRig, one: dict[str, str]
+) -> None:
     rig.server.fqdn = "elsewhere.database.windows.net"
 
     with pytest.raises(TransientError):

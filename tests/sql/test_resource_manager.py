@@ -25,17 +25,25 @@ VERSION = "2025-01-01"
 GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(?=\"|\?|$|')")
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,3})?Z")
 TEXT = {"type": "string"}
-RESOURCE = {"properties": dict.fromkeys(("id", "name", "type"), TEXT), "required": ["id", "name", "type"]}
+RESOURCE = {
+    "properties": dict.fromkeys(("id", "name", "type"), TEXT),
+    "required": ["id", "name", "type"],
+}
 ERROR = {
     "type": "object",
     "required": ["error"],
     "additionalProperties": False,
     "properties": {
-        "error": {"type": "object", "required": ["code", "message"], "properties": {"code": TEXT, "message": TEXT}}
+        "error": {
+            "type": "object",
+            "required": ["code", "message"],
+            "properties": {"code": TEXT, "message": TEXT},
+        }
     },
 }
 COMMON = {"ProxyResource": RESOURCE, "ErrorResponse": ERROR, "ResourceIdentity": {"type": "object"}}
-"""Types that the documents take from files which are not at hand, as Azure's common types define them."""
+"""Types that the documents take from files which are not at hand, as Azure's common types define
+them."""
 RECORDED_ALL_THE_SAME = "Servers_Update 202: a body where none is declared"
 """The document gives the 202 no body; the recorded one has one."""
 
@@ -49,19 +57,28 @@ def checked(rig: SqlRig, monkeypatch: pytest.MonkeyPatch) -> Iterator[SqlRig]:
     folder = specs.folder()
     if folder is None:
         return
-    documents = [Document(folder / "sql/Servers.json"), Document(folder / "sql/ServerAzureADOnlyAuthentications.json")]
+    documents = [
+        Document(folder / "sql/Servers.json"),
+        Document(folder / "sql/ServerAzureADOnlyAuthentications.json"),
+    ]
     found = [
         problem
         for exchange in rig.world.exchanges
         for document in documents
-        if (operation := document.operation(exchange.request.method, urlsplit(exchange.request.url).path))
+        if (
+            operation := document.operation(
+                exchange.request.method, urlsplit(exchange.request.url).path
+            )
+        )
         for problem in document.problems(operation, exchange.response)
     ]
     assert set(found) <= {RECORDED_ALL_THE_SAME}
     assert rig.world.exchanges
 
 
-def ask(rig: SqlRig, method: str, path: str = "", body: Any = None, principal: Principal | None = None) -> Response:
+def ask(
+    rig: SqlRig, method: str, path: str = "", body: Any = None, principal: Principal | None = None
+) -> Response:
     """Send one request about the server."""
     url = f"https://{rig.world.domains.arm}{rig.server.resource_id}{path}?api-version={VERSION}"
     return Caller(rig.world, principal or rig.identity).send(method, url, body)
@@ -100,13 +117,19 @@ def test_a_change_is_accepted_first_and_takes_effect_at_its_end(checked: SqlRig)
 
 
 def test_a_change_can_fail_late(checked: SqlRig) -> None:
-    checked.server.next_failure = Failure("OperationInterrupted", "Interrupted by another operation.")
+    checked.server.next_failure = Failure(
+        "OperationInterrupted", "Interrupted by another operation."
+    )
 
     accepted = update(checked)
     checked.clock.advance(1)
 
     ended = body_of(follow(checked, accepted))
-    assert (accepted.status, ended["status"], ended["error"]["code"]) == (202, "Failed", "OperationInterrupted")
+    assert (accepted.status, ended["status"], ended["error"]["code"]) == (
+        202,
+        "Failed",
+        "OperationInterrupted",
+    )
     assert error_of(follow(checked, accepted, "Location")) == (409, "OperationInterrupted")
     assert checked.accepts(ADMIN, FIRST)
 
@@ -116,7 +139,10 @@ def test_polls_are_told_how_long_to_wait_where_the_server_says_so(checked: SqlRi
 
     accepted = update(checked)
 
-    assert [each.headers["Retry-After"] for each in (accepted, follow(checked, accepted))] == ["7", "7"]
+    assert [each.headers["Retry-After"] for each in (accepted, follow(checked, accepted))] == [
+        "7",
+        "7",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -150,7 +176,9 @@ def test_one_change_at_a_time(checked: SqlRig) -> None:
 
 
 @pytest.mark.parametrize("on", [False, True])
-def test_whether_a_server_takes_entra_identities_only_can_be_read(checked: SqlRig, on: bool) -> None:
+def test_whether_a_server_takes_entra_identities_only_can_be_read(
+    checked: SqlRig, on: bool
+) -> None:
     checked.server.entra_only = on
 
     one = body_of(ask(checked, "GET", "/azureADOnlyAuthentications/Default"))
@@ -178,10 +206,15 @@ def test_a_missing_server_and_a_missing_operation_are_not_found(checked: SqlRig)
 @pytest.mark.parametrize(
     ("method", "path"), [("GET", ""), ("PATCH", ""), ("GET", "/azureADOnlyAuthentications/Default")]
 )
-def test_nobody_reads_or_changes_a_server_without_a_role(checked: SqlRig, method: str, path: str) -> None:
+def test_nobody_reads_or_changes_a_server_without_a_role(
+    checked: SqlRig, method: str, path: str
+) -> None:
     stranger = checked.world.add_principal("stranger")
 
-    assert error_of(ask(checked, method, path, {"properties": {}}, stranger)) == (403, "AuthorizationFailed")
+    assert error_of(ask(checked, method, path, {"properties": {}}, stranger)) == (
+        403,
+        "AuthorizationFailed",
+    )
 
 
 def test_nobody_follows_a_change_without_a_role(checked: SqlRig) -> None:
@@ -205,11 +238,15 @@ def test_the_recorded_change_is_answered_alike() -> None:
     recorded = pairs("sql_server_patch_202.json")
     clock = VirtualClock(moment(recorded["patch_202"]))
     world = build_world(clock)
-    world.sql.add_server("myserverxpxy", "dummylogin", FIRST, "0" * 8 + "-0000-0000-0000-" + "0" * 12, "rgname")
+    world.sql.add_server(
+        "myserverxpxy", "dummylogin", FIRST, "0" * 8 + "-0000-0000-0000-" + "0" * 12, "rgname"
+    )
     world.sql.servers["myserverxpxy"].location = "eastus"
     world.sql.servers["myserverxpxy"].operation_time = timedelta(seconds=1)
     operator = world.add_principal("operator")
-    world.grant(operator, ["Microsoft.Sql/*"], "/subscriptions/00000000-0000-0000-0000-000000000000")
+    world.grant(
+        operator, ["Microsoft.Sql/*"], "/subscriptions/00000000-0000-0000-0000-000000000000"
+    )
     caller, operation = Caller(world, operator), ""
 
     for name in ("patch_202", "poll_succeeded", "final_get"):
@@ -217,15 +254,23 @@ def test_the_recorded_change_is_answered_alike() -> None:
         clock.advance((moment(pair) - clock()).total_seconds())
         request = pair["request"]
         path = re.sub(r"(?<=serverAzureAsyncOperation/)[^?]+", operation, request["path"])
-        properties = {"administratorLogin": "dummylogin", "administratorLoginPassword": "N3w-password"}
+        properties = {
+            "administratorLogin": "dummylogin",
+            "administratorLoginPassword": "N3w-password",
+        }
         body = {"properties": properties} if request["body"] else None
         answer = caller.send(request["method"], f"https://{request['host']}{path}", body)
         compare(pair["response"], answer)
-        operation = operation or answer.headers["Azure-AsyncOperation"].rpartition("/")[2].partition("?")[0]
+        operation = (
+            operation or answer.headers["Azure-AsyncOperation"].rpartition("/")[2].partition("?")[0]
+        )
 
 
 def test_a_poll_of_what_still_runs_is_answered_as_recorded(rig: SqlRig) -> None:
-    compare(pairs("sql_server_patch_202.json")["create_poll_in_progress"]["response"], follow(rig, update(rig)))
+    compare(
+        pairs("sql_server_patch_202.json")["create_poll_in_progress"]["response"],
+        follow(rig, update(rig)),
+    )
 
 
 def compare(recorded: dict[str, Any], answer: Response) -> None:

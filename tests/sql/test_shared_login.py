@@ -19,7 +19,11 @@ def rig() -> SqlProduct:
     """A server with two logins, a secret for both of them, and another one for the first alone."""
     rig = SqlProduct()
     KINDS["two logins"].setup(rig)
-    tags = {"ProviderAddress": rig.server.resource_id, "ValidityPeriodDays": "90", "CredentialId": "APP_A"}
+    tags = {
+        "ProviderAddress": rig.server.resource_id,
+        "ValidityPeriodDays": "90",
+        "CredentialId": "APP_A",
+    }
     due = rig.clock.now() + timedelta(days=10)
     rig.vault.put(OTHER, FIRST, expires=due, tags=tags | {"Rotator": "sql-login-password"})
     return rig
@@ -27,7 +31,9 @@ def rig() -> SqlProduct:
 
 async def rotate(rig: SqlProduct, name: str, **fields: bool) -> str:
     """Rotate and return why it was parked, if it was."""
-    await rig.service().rotate(rig.item(name, version=rig.latest(name).version, **fields).to_json(), 1)
+    await rig.service().rotate(
+        rig.item(name, version=rig.latest(name).version, **fields).to_json(), 1
+    )
     return (rig.latest(name).tags or {}).get("RekeyReason", "")
 
 
@@ -55,7 +61,11 @@ async def test_two_workers_never_change_one_login_at_a_time(rig: SqlProduct) -> 
 async def test_who_gives_a_login_up_leaves_it_to_the_other(rig: SqlProduct) -> None:
     await rotate(rig, OTHER)
     tags = rig.latest(OTHER).tags or {}
-    rig.vault.put(OTHER, "unmanaged", tags={tag: text for tag, text in tags.items() if tag != "ProviderAddress"})
+    rig.vault.put(
+        OTHER,
+        "unmanaged",
+        tags={tag: text for tag, text in tags.items() if tag != "ProviderAddress"},
+    )
     # The other one has changed the password, so somebody must say that this one may.
     assert await rotate(rig, NAME, force=True) == ""
     assert len(rig.vault.versions(NAME)) == 2
@@ -64,4 +74,6 @@ async def test_who_gives_a_login_up_leaves_it_to_the_other(rig: SqlProduct) -> N
 def test_a_source_is_held_login_by_login() -> None:
     assert parts_of("/servers/s/logins/a+b") == ("/servers/s/logins/a", "/servers/s/logins/b")
     assert parts_of("/servers/s/logins/a%2bb") == ("/servers/s/logins/a%2bb",)
-    assert parts_of("0b6d3c1e-7a4f-4c55-9a51-2f6f5d1c8e90") == ("0b6d3c1e-7a4f-4c55-9a51-2f6f5d1c8e90",)
+    assert parts_of("0b6d3c1e-7a4f-4c55-9a51-2f6f5d1c8e90") == (
+        "0b6d3c1e-7a4f-4c55-9a51-2f6f5d1c8e90",
+    )

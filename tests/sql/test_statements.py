@@ -18,8 +18,30 @@ from simulator.sql.tds.grammar import MicrosoftGrammar
 SERVER = "/subscriptions/s/resourcegroups/g/providers/microsoft.sql/servers/orders"
 PLACES = {"login": Place.of(SERVER), "user": Place.of(f"{SERVER}/databases/shop")}
 HOSTILE = (
-    *("sa]; DROP", "sa]]; DROP", "]", "]]", "[", "[sa]", "a'b", "''", "'; DROP LOGIN sa; --", '"quoted"'),
-    *("-- comment", "/* comment", "*/", "a;b", "WITH PASSWORD", "N'x'", "GO", "app user", " leading", "trailing "),
+    *(
+        "sa]; DROP",
+        "sa]]; DROP",
+        "]",
+        "]]",
+        "[",
+        "[sa]",
+        "a'b",
+        "''",
+        "'; DROP LOGIN sa; --",
+        '"quoted"',
+    ),
+    *(
+        "-- comment",
+        "/* comment",
+        "*/",
+        "a;b",
+        "WITH PASSWORD",
+        "N'x'",
+        "GO",
+        "app user",
+        " leading",
+        "trailing ",
+    ),
     *(
         "no\u00a0break",
         "wide\u3000space",
@@ -31,7 +53,19 @@ HOSTILE = (
         "😀",
         "ﬀ",
     ),
-    *("a" * MAX_NAME, "]" * MAX_NAME, "'" * MAX_NAME, "0x01", "NULL", "@name", "$(name)", "%", "_", "#temp", "{user}"),
+    *(
+        "a" * MAX_NAME,
+        "]" * MAX_NAME,
+        "'" * MAX_NAME,
+        "0x01",
+        "NULL",
+        "@name",
+        "$(name)",
+        "%",
+        "_",
+        "#temp",
+        "{user}",
+    ),
     string.punctuation.replace("\\", ""),
 )
 UNFIT = (
@@ -49,7 +83,11 @@ UNFIT = (
     "😀" * 65,
 )
 VISIBLE = st.text(
-    st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp", "Cn"), exclude_characters="\\", max_codepoint=0xFFFF),
+    st.characters(
+        exclude_categories=("Cc", "Cs", "Zl", "Zp", "Cn"),
+        exclude_characters="\\",
+        max_codepoint=0xFFFF,
+    ),
     min_size=1,
     max_size=MAX_NAME,
 )
@@ -66,7 +104,9 @@ def read_by_both(grammar: MicrosoftGrammar, text: str) -> Alter | Question:
 
 @kinds
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_name_comes_back_as_it_is(grammar: MicrosoftGrammar, kind: str, name: str) -> None:
+def test_a_hostile_name_comes_back_as_it_is(
+    grammar: MicrosoftGrammar, kind: str, name: str
+) -> None:
     text = alter(PLACES[kind], name, Sensitive("Pa55word")).reveal()
 
     assert read_by_both(grammar, text) == Alter(kind, name, "Pa55word")
@@ -74,7 +114,9 @@ def test_a_hostile_name_comes_back_as_it_is(grammar: MicrosoftGrammar, kind: str
 
 @kinds
 @pytest.mark.parametrize("password", HOSTILE)
-def test_a_hostile_password_comes_back_as_it_is(grammar: MicrosoftGrammar, kind: str, password: str) -> None:
+def test_a_hostile_password_comes_back_as_it_is(
+    grammar: MicrosoftGrammar, kind: str, password: str
+) -> None:
     text = alter(PLACES[kind], "app", Sensitive(password)).reveal()
 
     assert read_by_both(grammar, text) == Alter(kind, "app", password)
@@ -82,7 +124,9 @@ def test_a_hostile_password_comes_back_as_it_is(grammar: MicrosoftGrammar, kind:
 
 @kinds
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_name_stays_inside_the_question(grammar: MicrosoftGrammar, kind: str, name: str) -> None:
+def test_a_hostile_name_stays_inside_the_question(
+    grammar: MicrosoftGrammar, kind: str, name: str
+) -> None:
     assert read_by_both(grammar, standing(PLACES[kind], name).reveal()) == Question(kind, name)
 
 
@@ -140,7 +184,9 @@ def test_what_no_statement_can_carry_safely_is_refused_as_a_password(text: str) 
         "",
     ],
 )
-def test_the_simulated_server_takes_nothing_but_the_statements_it_knows(grammar: MicrosoftGrammar, text: str) -> None:
+def test_the_simulated_server_takes_nothing_but_the_statements_it_knows(
+    grammar: MicrosoftGrammar, text: str
+) -> None:
     understood: list[Grammar] = [grammar, OwnGrammar()]
     for each in understood:
         with pytest.raises(SqlError):

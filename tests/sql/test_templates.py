@@ -15,7 +15,9 @@ from rotators.shared.sql_passwords import fresh_password
 from rotators.sql_admin_password import SqlAdminPassword
 
 PAGE = Path(__file__).parents[2] / "docs/rotators/sql-admin-password.md"
-SHAPES = dict(re.findall(r"^    (ADO\.NET|ODBC|JDBC|SQLAlchemy) +(\S.*)$", PAGE.read_text(), re.MULTILINE))
+SHAPES = dict(
+    re.findall(r"^    (ADO\.NET|ODBC|JDBC|SQLAlchemy) +(\S.*)$", PAGE.read_text(), re.MULTILINE)
+)
 
 
 def rendered(shape: str) -> tuple[str, str]:
@@ -40,7 +42,9 @@ def test_a_shown_template_is_one_that_the_kind_takes(name: str) -> None:
     ("name", "user", "password"),
     [("ADO.NET", "User ID", "Password"), ("ODBC", "UID", "PWD"), ("JDBC", "user", "password")],
 )
-def test_a_string_of_pairs_gives_user_and_password_back(name: str, user: str, password: str) -> None:
+def test_a_string_of_pairs_gives_user_and_password_back(
+    name: str, user: str, password: str
+) -> None:
     text, secret = rendered(SHAPES[name])
 
     pairs = dict(pair.split("=", 1) for pair in text.split(";") if "=" in pair)

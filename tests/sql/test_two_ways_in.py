@@ -54,7 +54,16 @@ STATES = [entra_only, firewalled, nobody_known, few_rights]
 SIGN_INS = [
     (database, user, password)
     for database in ("master", "shop", "missing")
-    for user in (ADMIN, ADMIN.upper(), "mapped", "in master", "disabled", "contained", "sa]; DROP", "ghost")
+    for user in (
+        ADMIN,
+        ADMIN.upper(),
+        "mapped",
+        "in master",
+        "disabled",
+        "contained",
+        "sa]; DROP",
+        "ghost",
+    )
     for password in (FIRST, "Wr0ng-password")
 ]
 
@@ -108,19 +117,28 @@ def places(server: SqlServer) -> list[Place]:
 async def agree(wired: Wired, server: SqlServer, way: str, database: str, *more: Any) -> object:
     """Make one call both ways, each from the same state, and return how both of them end."""
     world = wired.rig.world
-    token = Sensitive(world.identities.token_for("https://database.windows.net", wired.rig.identity))
+    token = Sensitive(
+        world.identities.token_for("https://database.windows.net", wired.rig.identity)
+    )
     rest = (more[0], Sensitive(more[1])) if way == "sign_in" else (token, more[0])
     arguments = (way, server.fqdn, database, *rest)
     in_process, driver = [
-        await _effect(server, each, arguments) for each in (SimulatedSqlServers(world), DriverSqlServers())
+        await _effect(server, each, arguments)
+        for each in (SimulatedSqlServers(world), DriverSqlServers())
     ]
     assert in_process == driver, (way, database, more)
     return driver[0]
 
 
-async def _effect(server: SqlServer, servers: SqlServers, arguments: tuple[Any, ...]) -> tuple[object, list[str]]:
+async def _effect(
+    server: SqlServer, servers: SqlServers, arguments: tuple[Any, ...]
+) -> tuple[object, list[str]]:
     """Return how a call ends and which passwords it leaves, and put them back."""
-    accounts = [*server.logins.values(), *server.databases["shop"].contained.values(), server.administrator]
+    accounts = [
+        *server.logins.values(),
+        *server.databases["shop"].contained.values(),
+        server.administrator,
+    ]
     before = [list(each.passwords) for each in accounts]
     ended = await outcome(servers, *arguments)
     after = [each.newest for each in accounts]
@@ -133,7 +151,8 @@ async def test_a_server_that_is_not_there_is_one_without_an_answer_both_ways(wir
     arguments = ("sign_in", "localhost,1", "master", ADMIN, Sensitive(FIRST))
 
     in_process, driver = [
-        await outcome(each, *arguments) for each in (SimulatedSqlServers(wired.rig.world), DriverSqlServers())
+        await outcome(each, *arguments)
+        for each in (SimulatedSqlServers(wired.rig.world), DriverSqlServers())
     ]
 
     assert isinstance(in_process, tuple)

@@ -53,7 +53,9 @@ class Scene:
 def no_sign_in(rig: SqlProduct, request: Request) -> Response | None:
     """The app's network is let in no more, as far as sign-ins go."""
     del rig
-    return json_response(403, {"error": {"code": "Firewall"}}) if request.method == "SIGN-IN" else None
+    return (
+        json_response(403, {"error": {"code": "Firewall"}}) if request.method == "SIGN-IN" else None
+    )
 
 
 def firewall(rig: SqlProduct, request: Request) -> None:
@@ -77,7 +79,8 @@ def no_publishing(rig: SqlProduct, request: Request) -> Response | None:
 
 @pytest.mark.parametrize("name", SINGLE)
 @pytest.mark.parametrize(
-    ("strike", "first"), [(no_sign_in, "the server's firewall refuses the app"), (no_publishing, "403 Forbidden")]
+    ("strike", "first"),
+    [(no_sign_in, "the server's firewall refuses the app"), (no_publishing, "403 Forbidden")],
 )
 async def test_what_the_vault_holds_is_set_back_and_the_first_error_comes_first(
     name: str, strike: Strike, first: str
@@ -99,12 +102,18 @@ async def test_an_administrators_password_is_set_back_through_resource_manager_a
     assert SET_BACK in scene.reason
 
 
-@pytest.mark.parametrize(("name", "strike"), [("an administrator", entra_only), ("a login", firewall)])
-async def test_that_it_could_not_be_set_back_is_said_after_the_first_error(name: str, strike: Strike) -> None:
+@pytest.mark.parametrize(
+    ("name", "strike"), [("an administrator", entra_only), ("a login", firewall)]
+)
+async def test_that_it_could_not_be_set_back_is_said_after_the_first_error(
+    name: str, strike: Strike
+) -> None:
     scene = Scene(name, strike)
     await scene.rotate()
     assert scene.changed
-    first, _, second = scene.reason.partition("; what the vault holds could not be set back either: ")
+    first, _, second = scene.reason.partition(
+        "; what the vault holds could not be set back either: "
+    )
     assert first
     assert second
 
@@ -113,7 +122,9 @@ async def test_that_it_could_not_be_set_back_is_said_after_the_first_error(name:
 async def test_a_server_that_answers_no_more_gets_the_old_password_back_before_the_message_comes_again(
     name: str,
 ) -> None:
-    scene = Scene(name, lambda _, request: json_response(503, {}) if request.method == "SIGN-IN" else None)
+    scene = Scene(
+        name, lambda _, request: json_response(503, {}) if request.method == "SIGN-IN" else None
+    )
     with pytest.raises(Exception, match=SET_BACK):
         await scene.rotate()
     assert not scene.changed
@@ -146,7 +157,9 @@ async def test_who_has_lost_the_lease_sets_nothing_back(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SINGLE)
-async def test_the_value_that_somebody_wrote_meanwhile_is_set_in_place_of_the_old_one(name: str) -> None:
+async def test_the_value_that_somebody_wrote_meanwhile_is_set_in_place_of_the_old_one(
+    name: str,
+) -> None:
     def write(rig: SqlProduct, request: Request) -> Response | None:
         if request.method == "SIGN-IN" and len(rig.vault.versions(NAME)) == 1:
             rig.vault.put(NAME, "Written-by-hand-1", tags=rig.latest(NAME).tags or {})
@@ -160,14 +173,20 @@ async def test_the_value_that_somebody_wrote_meanwhile_is_set_in_place_of_the_ol
 
 
 @pytest.mark.parametrize("name", SINGLE)
-async def test_a_password_that_somebody_changed_at_the_server_is_not_set_back_by_a_heal(name: str) -> None:
+async def test_a_password_that_somebody_changed_at_the_server_is_not_set_back_by_a_heal(
+    name: str,
+) -> None:
     scene = Scene(name)
     await scene.rotate()
     account = next(
-        each for each in scene.promises.accounts() if each.name == (scene.rig.latest(NAME).tags or {})["CredentialId"]
+        each
+        for each in scene.promises.accounts()
+        if each.name == (scene.rig.latest(NAME).tags or {})["CredentialId"]
     )
     account.set("Changed-by-hand-1", scene.rig.clock.now())
-    scene._strike = lambda rig, request: no_sign_in(rig, request) if account.newest != "Changed-by-hand-1" else None
+    scene._strike = lambda rig, request: (
+        no_sign_in(rig, request) if account.newest != "Changed-by-hand-1" else None
+    )
     await scene.rotate(action="audit")
     assert scene.changed
     assert "may hold a password that nobody knows" in scene.reason
@@ -179,7 +198,9 @@ async def test_a_value_that_the_server_never_accepted_is_not_set(name: str) -> N
     scene = Scene(name)
     passwords = scene.passwords
     scene.rig.vault.put(NAME, "Placeholder-1", tags=scene.rig.latest(NAME).tags or {})
-    scene._strike = lambda rig, request: no_sign_in(rig, request) if scene.passwords > passwords else None
+    scene._strike = lambda rig, request: (
+        no_sign_in(rig, request) if scene.passwords > passwords else None
+    )
     await scene.rotate()
     assert scene.passwords == passwords
     assert "somebody just wrote" in scene.reason

@@ -57,7 +57,9 @@ def play() -> str:
         # The exporter keeps what it could not send in the folder for temporary files.
         env = {**os.environ, **OFFLINE, "PYTHONPATH": str(ROOT), "TMPDIR": folder}
         command = [sys.executable, "-m", "tests.telemetry.play"]
-        done = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, timeout=120, check=False)  # noqa: S603
+        done = subprocess.run(  # noqa: S603
+            command, env=env, cwd=ROOT, capture_output=True, timeout=120, check=False
+        )
     assert done.returncode == 0, done.stderr.decode()[-3000:]
     return done.stdout.decode()
 
@@ -65,11 +67,17 @@ def play() -> str:
 def read(text: str) -> Run:
     """Return a run from what was written of it."""
     found = json.loads(text)
-    return Run({name: _arrived(**scene) for name, scene in found["scenes"].items()}, found["refused"])
+    return Run(
+        {name: _arrived(**scene) for name, scene in found["scenes"].items()}, found["refused"]
+    )
 
 
-def _arrived(ended: str, envelopes: list[Any], imitated: list[tuple[str, Row]], values: list[str]) -> Arrived:
-    rows = [(table, columns | {"timestamp": _time(columns["timestamp"])}) for table, columns in imitated]
+def _arrived(
+    ended: str, envelopes: list[Any], imitated: list[tuple[str, Row]], values: list[str]
+) -> Arrived:
+    rows = [
+        (table, columns | {"timestamp": _time(columns["timestamp"])}) for table, columns in imitated
+    ]
     return Arrived(_time(ended), envelopes, rows, values)
 
 

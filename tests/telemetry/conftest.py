@@ -23,7 +23,9 @@ def workspace() -> Iterator[Workspace]:
 @pytest.fixture(scope="session")
 def deployed_rules(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Rule]:
     """Return the rules that the compiled template deploys."""
-    return rules(once(tmp_path_factory, "rules.json", lambda: compiled(tmp_path_factory.mktemp("rules"))))
+    return rules(
+        once(tmp_path_factory, "rules.json", lambda: compiled(tmp_path_factory.mktemp("rules")))
+    )
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,11 @@
 """Kusto queries on rows, evaluated by ClickHouse's Kusto dialect, which refuses by name what it does not know.
 
-One thing is rewritten, since that dialect has no dynamic values: a member of a property bag, `bag.name` or `bag['name']`,
-becomes `bag_text(bag, 'name')`, and `parse_json(text)` the text itself. Everything else goes to the engine as it is deployed, and
-Microsoft's parser has seen the original. What the dialect is known to get wrong is refused here; one difference stays: its
+One thing is rewritten, since that dialect has no dynamic values: a member of a property bag,
+`bag.name` or `bag['name']`,
+becomes `bag_text(bag, 'name')`, and `parse_json(text)` the text itself. Everything else goes to the
+engine as it is deployed, and
+Microsoft's parser has seen the original. What the dialect is known to get wrong is refused here;
+one difference stays: its
 percentile lies between two values where Kusto takes the nearest, so no scene may depend on that.
 """
 
@@ -64,7 +67,9 @@ class Workspace:
 
     def __init__(self) -> None:
         self._session = _engine()
-        self._session.query("SET allow_experimental_kusto_dialect = 1, date_time_input_format = 'best_effort'")
+        self._session.query(
+            "SET allow_experimental_kusto_dialect = 1, date_time_input_format = 'best_effort'"
+        )
         self._session.query(BAG_TEXT)
         for name, columns in SCHEMA.items():
             listed = ", ".join(f"`{column}` {TYPES[kind]}" for column, kind in columns.items())
@@ -76,7 +81,10 @@ class Workspace:
         lines: dict[str, list[str]] = {name: [] for name in SCHEMA}
         for table, row in rows:
             named = {_column(name, table): _written(value) for name, value in row.items()}
-            assert named.keys() <= SCHEMA[table].keys(), (table, named.keys() - SCHEMA[table].keys())
+            assert named.keys() <= SCHEMA[table].keys(), (
+                table,
+                named.keys() - SCHEMA[table].keys(),
+            )
             lines[table].append(json.dumps(named))
         for table, written in lines.items():
             self._session.query(f"TRUNCATE TABLE {table}")

@@ -1,7 +1,9 @@
 """Play every scene with the real exporter, and write what arrived at the ingestion endpoint as JSON.
 
-A process of its own, since a process has one exporter for ever. Its time is virtual: the clock is replaced before anything of
-OpenTelemetry is loaded, so that spans, records and measurements have the times that the scenes want.
+A process of its own, since a process has one exporter for ever. Its time is virtual: the clock is
+replaced before anything of
+OpenTelemetry is loaded, so that spans, records and measurements have the times that the scenes
+want.
 """
 
 from __future__ import annotations
@@ -50,7 +52,10 @@ async def played(service: IngestionService) -> dict[str, Any]:
         found[name] = {
             "ended": clock.now().isoformat(),
             "envelopes": arrived,
-            "imitated": [[table, row | {"timestamp": row["timestamp"].isoformat()}] for table, row in stage.imitated],
+            "imitated": [
+                [table, row | {"timestamp": row["timestamp"].isoformat()}]
+                for table, row in stage.imitated
+            ],
             "values": sorted(stage.values),
         }
         clock.advance(DAY)

@@ -21,8 +21,15 @@ param vaults = [{ name: 'prod', applications: ['11111111-2222-3333-4444-55555555
 param deployedAt = '2020-01-01T00:00:00Z'
 param alertsTuned = { costly: { limit: 1 }, unreliable: { limit: 90 } }
 """
-"""The vault of the scenes, and two limits that ask for less: a dollar is a third of a million calls, 99 % needs a hundred."""
-OPERATORS = {"GreaterThan": ">", "GreaterThanOrEqual": ">=", "LessThan": "<", "LessThanOrEqual": "<=", "Equal": "=="}
+"""The vault of the scenes, and two limits that ask for less: a dollar is a third of a million
+calls, 99 % needs a hundred."""
+OPERATORS = {
+    "GreaterThan": ">",
+    "GreaterThanOrEqual": ">=",
+    "LessThan": "<",
+    "LessThanOrEqual": "<=",
+    "Equal": "==",
+}
 ONCE = {"numberOfEvaluationPeriods": 1, "minFailingPeriodsToAlert": 1}
 
 
@@ -42,12 +49,20 @@ class Rule:
         """Return the query with what the service itself does to its rows behind it, in the same language."""
         by = ", ".join(f"['{each}']" for each in self.dimensions)
         counted = f"summarize measured = count(){f' by {by}' if by else ''}"
-        return f"{self.query.rstrip()}\n| {counted}\n| where measured {self.operator} {self.threshold}"
+        return (
+            f"{self.query.rstrip()}\n| {counted}\n| where measured {self.operator} {self.threshold}"
+        )
 
-    def fires(self, workspace: Workspace, rows: list[tuple[str, Row]], ended: datetime, now: datetime) -> bool:
+    def fires(
+        self, workspace: Workspace, rows: list[tuple[str, Row]], ended: datetime, now: datetime
+    ) -> bool:
         """Tell whether it fires when the scene has ended; the queries' own now() is the present, so rows move there."""
-        moved = [(table, row | {"timestamp": row["timestamp"] + (now - ended)}) for table, row in rows]
-        workspace.fill((table, row) for table, row in moved if now - self.window <= row["timestamp"] <= now)
+        moved = [
+            (table, row | {"timestamp": row["timestamp"] + (now - ended)}) for table, row in rows
+        ]
+        workspace.fill(
+            (table, row) for table, row in moved if now - self.window <= row["timestamp"] <= now
+        )
         return bool(workspace.ask(self.question))
 
 

@@ -45,14 +45,17 @@ SCENES = {
     ),
     "deadletters": Pair((further.is_swept_by_its_timer,), (scenes.is_rotated,)),
     "undelivered": Pair((scenes.is_not_delivered,), (scenes.something_else_is_stored,)),
-    "unswept": Pair((scenes.was_swept_four_hours_ago, scenes.is_rotated), (scenes.was_swept_two_hours_ago,)),
+    "unswept": Pair(
+        (scenes.was_swept_four_hours_ago, scenes.is_rotated), (scenes.was_swept_two_hours_ago,)
+    ),
     "drift": Pair((scenes.was_regenerated_by_hand,), (scenes.is_audited,)),
     "denied": Pair(
         (scenes.has_lost_its_role, scenes.is_asked_by_a_stranger),
         (scenes.cannot_be_followed, scenes.is_asked_by_an_operator),
     ),
     "unreliable": Pair(
-        (scenes.eight_of_nine_end_well, scenes.fails_three_times), (scenes.nine_of_ten_end_well, scenes.is_rotated)
+        (scenes.eight_of_nine_end_well, scenes.fails_three_times),
+        (scenes.nine_of_ten_end_well, scenes.is_rotated),
     ),
     "slow": Pair((scenes.takes_six_seconds,), (scenes.takes_four_seconds,)),
     "costly": Pair((scenes.costs_more_than_a_cent,), (scenes.costs_less_than_a_cent,)),

@@ -64,7 +64,9 @@ async def cannot_be_read(stage: Stage) -> None:
 
 async def is_given_up_by_the_host(stage: Stage) -> None:
     """Write what the host does: https://github.com/Azure/azure-webjobs-sdk, QueueProcessor."""
-    text = "Message has reached MaxDequeueCount of 5. Moving message to queue 'vault-events-poison'."
+    text = (
+        "Message has reached MaxDequeueCount of 5. Moving message to queue 'vault-events-poison'."
+    )
     stage.imitate("traces", message=text, severityLevel=2)
 
 
@@ -79,7 +81,12 @@ async def something_else_is_stored(stage: Stage) -> None:
 def _stored(container: str) -> dict[str, str]:
     """Return a line of https://learn.microsoft.com/azure/azure-monitor/reference/tables/storagebloblogs."""
     path = f"/rekeyhost/{container}/a-blob"
-    return {"Category": "StorageWrite", "OperationName": "PutBlob", "StatusText": "Success", "ObjectKey": path}
+    return {
+        "Category": "StorageWrite",
+        "OperationName": "PutBlob",
+        "StatusText": "Success",
+        "ObjectKey": path,
+    }
 
 
 async def was_swept_four_hours_ago(stage: Stage) -> None:
@@ -109,7 +116,9 @@ async def is_audited(stage: Stage) -> None:
 async def has_lost_its_role(stage: Stage) -> None:
     stage.secret()
     stage.rig.world.roles.assignments[:] = [
-        each for each in stage.rig.world.roles.assignments if each.scope != stage.account.resource_id
+        each
+        for each in stage.rig.world.roles.assignments
+        if each.scope != stage.account.resource_id
     ]
     await stage.rotate()
 

@@ -35,7 +35,8 @@ class Stage:
     rig: Rig = field(init=False)
     account: StorageAccount = field(init=False)
     imitated: list[tuple[str, Row]] = field(default_factory=list)
-    """Rows that the Functions host or Azure itself writes, made from their documented columns: no app sends them."""
+    """Rows that the Functions host or Azure itself writes, made from their documented columns: no
+    app sends them."""
     slowness: float = 0.0
     """Seconds that the source takes to make a key."""
     refusal: int | None = None
@@ -55,12 +56,16 @@ class Stage:
     async def rotate(self, name: str = SECRET, *, tries: int = 1, **fields: Any) -> None:
         """Work on an item as the queue would; a try that fails is over."""
         with contextlib.suppress(RekeyError):
-            await self.rig.service(self._answer).rotate(self.rig.item(name, **fields).to_json(), tries)
+            await self.rig.service(self._answer).rotate(
+                self.rig.item(name, **fields).to_json(), tries
+            )
         self.look()
 
     async def sweep(self) -> None:
         """Sweep the vault, as the timer's message asks."""
-        order = SweepOrder(self.rig.vault.url, self.clock.now(), self.clock.now(), timedelta(hours=1))
+        order = SweepOrder(
+            self.rig.vault.url, self.clock.now(), self.clock.now(), timedelta(hours=1)
+        )
         with contextlib.suppress(RekeyError):
             await self.rig.service(self._answer).sweep_vault(order.to_json())
 
@@ -71,7 +76,11 @@ class Stage:
             {"typ": "name", "val": ADA},
             *({"typ": "roles", "val": role} for role in roles),
         ]
-        headers = {"x-ms-client-principal": base64.b64encode(json.dumps({"claims": claims}).encode()).decode()}
+        headers = {
+            "x-ms-client-principal": base64.b64encode(
+                json.dumps({"claims": claims}).encode()
+            ).decode()
+        }
         api = self.rig.api(self._answer, {"WEBSITE_AUTH_ENABLED": "true"})
         await ask(api, {"reason": "it is time"}, name=SECRET, headers=headers)
         await self.deliver()
@@ -93,8 +102,14 @@ class Stage:
 
     def look(self) -> None:
         """Take down the values of this moment."""
-        self.values |= {key.value for account in self.rig.world.accounts.values() for key in account.keys.values()}
-        self.values |= {each.value for name in self.rig.vault.secrets for each in self.rig.vault.versions(name)}
+        self.values |= {
+            key.value
+            for account in self.rig.world.accounts.values()
+            for key in account.keys.values()
+        }
+        self.values |= {
+            each.value for name in self.rig.vault.secrets for each in self.rig.vault.versions(name)
+        }
 
     async def _answer(self, request: Request, call: Call) -> Response:
         if request.host != "management.azure.com":

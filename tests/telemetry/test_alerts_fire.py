@@ -20,7 +20,9 @@ def named(value: object) -> str:
     return value if isinstance(value, str) else getattr(value, "__name__", "")
 
 
-def fires(name: str, scene: Scene, rules: dict[str, Rule], played: Run, workspace: Workspace) -> bool:
+def fires(
+    name: str, scene: Scene, rules: dict[str, Rule], played: Run, workspace: Workspace
+) -> bool:
     arrived = played.scenes[scene.__name__]
     return rules[name].fires(workspace, arrived.rows, arrived.ended, datetime.now(UTC))
 

@@ -32,7 +32,9 @@ def test_a_member_of_a_property_bag_is_read_as_kusto_reads_it(
     expression: str, value: Any, workspace: Workspace
 ) -> None:
     now = datetime.now(UTC)
-    workspace.fill([("traces", {"timestamp": now, "message": json.dumps(BAG), "customDimensions": BAG})])
+    workspace.fill(
+        [("traces", {"timestamp": now, "message": json.dumps(BAG), "customDimensions": BAG})]
+    )
     if value is None:
         with pytest.raises(RuntimeError):
             workspace.ask(f"traces | project found = {expression}")
@@ -42,7 +44,10 @@ def test_a_member_of_a_property_bag_is_read_as_kusto_reads_it(
 
 def test_a_message_of_json_is_read(workspace: Workspace) -> None:
     workspace.fill(
-        [("traces", {"timestamp": datetime.now(UTC), "message": json.dumps({"result": text})}) for text in "ab"]
+        [
+            ("traces", {"timestamp": datetime.now(UTC), "message": json.dumps({"result": text})})
+            for text in "ab"
+        ]
     )
     query = "traces | extend it = parse_json(message) | where it.result == 'a' | project result = tostring(it.result)"
     assert workspace.ask(query) == [{"result": "a"}]
@@ -70,9 +75,18 @@ LETTERS = "datatable(x: int, letter: string) [1, 'a', 2, 'b', 3, 'b', 20, 'Poiso
         ("| where x > 99 | summarize p = percentile(x, 95) | where p > 5", []),
         ("| summarize n = dcount(letter)", [{"n": 3}]),
         ("| summarize n = sumif(x, letter == 'b')", [{"n": 5}]),
-        ("| join kind=leftanti (datatable(letter: string) ['b', 'Poison queue']) on letter | project x", [{"x": 1}]),
-        ("| join kind=inner (datatable(letter: string, y: int) ['a', 7]) on letter | project x, y", [{"x": 1, "y": 7}]),
-        ("| where x < 3 | extend half = bin(x, 2) | project half | order by half asc", [{"half": 0}, {"half": 2}]),
+        (
+            "| join kind=leftanti (datatable(letter: string) ['b', 'Poison queue']) on letter | project x",
+            [{"x": 1}],
+        ),
+        (
+            "| join kind=inner (datatable(letter: string, y: int) ['a', 7]) on letter | project x, y",
+            [{"x": 1, "y": 7}],
+        ),
+        (
+            "| where x < 3 | extend half = bin(x, 2) | project half | order by half asc",
+            [{"half": 0}, {"half": 2}],
+        ),
     ],
 )
 def test_what_the_alerts_are_made_of_means_what_kustos_documentation_says(
@@ -82,7 +96,9 @@ def test_what_the_alerts_are_made_of_means_what_kustos_documentation_says(
 
 
 def test_a_sum_of_nothing_is_nought(workspace: Workspace) -> None:
-    workspace.fill([("customMetrics", {"timestamp": datetime.now(UTC), "name": "a", "valueSum": 2.0})])
+    workspace.fill(
+        [("customMetrics", {"timestamp": datetime.now(UTC), "name": "a", "valueSum": 2.0})]
+    )
     query = "customMetrics | summarize some = sumif(valueSum, name == 'a'), none = sumif(valueSum, name == 'b')"
     assert workspace.ask(query) == [{"some": 2, "none": 0}]
 
@@ -100,7 +116,8 @@ def test_what_the_engine_gets_wrong_is_refused(query: str, workspace: Workspace)
 
 
 @pytest.mark.parametrize(
-    "query", ["nowhere | take 1", "traces | where nothing == 1", "traces | make-series count() on x"]
+    "query",
+    ["nowhere | take 1", "traces | where nothing == 1", "traces | make-series count() on x"],
 )
 def test_what_the_engine_does_not_know_is_an_error(query: str, workspace: Workspace) -> None:
     with pytest.raises(RuntimeError):
@@ -109,5 +126,10 @@ def test_what_the_engine_does_not_know_is_an_error(query: str, workspace: Worksp
 
 def test_ago_is_counted_from_now(workspace: Workspace) -> None:
     now = datetime.now(UTC)
-    workspace.fill([("traces", {"timestamp": now - timedelta(minutes=minutes), "message": ""}) for minutes in (59, 61)])
+    workspace.fill(
+        [
+            ("traces", {"timestamp": now - timedelta(minutes=minutes), "message": ""})
+            for minutes in (59, 61)
+        ]
+    )
     assert workspace.ask("traces | where timestamp > ago(1h) | count") == [{"Count": 1}]

@@ -44,8 +44,13 @@ def test_exactly_the_documented_metrics_arrive_with_exactly_their_dimensions(pla
 def test_a_dimension_of_few_values_has_all_of_them_and_no_other(played: Run) -> None:
     rows = of_table(played, "customMetrics")
     for dimension, values in VALUES.items():
-        arrived = {row["customDimensions"][dimension] for row in rows if dimension in row["customDimensions"]}
-        # A sweep is incomplete where the code itself fails on a secret, which no scene brings about.
+        arrived = {
+            row["customDimensions"][dimension]
+            for row in rows
+            if dimension in row["customDimensions"]
+        }
+        # A sweep is incomplete where the code itself fails on a secret, which no scene brings
+        # about.
         assert arrived == values - {"incomplete"}, dimension
 
 
@@ -62,7 +67,9 @@ def test_what_a_query_reads_has_arrived(name: str, played: Run) -> None:
     arrived = measured(played)
     assert asked <= arrived.keys()
     spans = set().union(*(row["customDimensions"] for row in of_table(played, "dependencies")))
-    assert dimensions(QUERIES[name]) <= (set().union(*(arrived[each] for each in asked)) if asked else spans)
+    assert dimensions(QUERIES[name]) <= (
+        set().union(*(arrived[each] for each in asked)) if asked else spans
+    )
 
 
 def test_every_step_is_a_child_of_its_rotation_and_bears_the_operation(played: Run) -> None:
@@ -80,17 +87,24 @@ def test_every_step_is_a_child_of_its_rotation_and_bears_the_operation(played: R
 def test_the_trace_of_an_event_leads_through_the_queue_to_its_rotation(played: Run) -> None:
     rows = [tables.row(each) for each in played.scenes["comes_by_event"].envelopes]
     (call,) = [row for table, row in rows if table == "requests"]
-    (rotation,) = [row for table, row in rows if table == "dependencies" and row["name"] == "rekey.rotation"]
+    (rotation,) = [
+        row for table, row in rows if table == "dependencies" and row["name"] == "rekey.rotation"
+    ]
     assert call["name"] == "on_vault_event"
     assert rotation["customDimensions"]["rekey.trigger"] == "event"
-    assert (rotation["operation_Id"], rotation["operation_ParentId"]) == (call["operation_Id"], call["id"])
+    assert (rotation["operation_Id"], rotation["operation_ParentId"]) == (
+        call["operation_Id"],
+        call["id"],
+    )
 
 
 def test_no_span_is_sampled_away(played: Run) -> None:
     scene = played.scenes["nine_of_ten_end_well"]
     assert sum(columns.get("name") == "rekey.rotation" for _, columns in scene.rows) == 10
     # The exporter's default sampler leaves the rate out until it begins to drop.
-    assert {each.get("sampleRate") for each in scene.envelopes if each["data"]["baseType"] in SPANS} == {100}
+    assert {
+        each.get("sampleRate") for each in scene.envelopes if each["data"]["baseType"] in SPANS
+    } == {100}
 
 
 def test_every_span_is_documented(played: Run) -> None:
@@ -118,5 +132,9 @@ def test_no_value_arrives(played: Run) -> None:
 
 def test_who_asked_is_named_in_the_audit_log_alone(played: Run) -> None:
     naming = [row for _, row in played.own() if ADA in json.dumps(row, default=str)]
-    assert {json.loads(row["message"])["result"] for row in naming} == {"asked", "refused", "rotated"}
+    assert {json.loads(row["message"])["result"] for row in naming} == {
+        "asked",
+        "refused",
+        "rotated",
+    }
     assert {row["customDimensions"]["logger_name"] for row in naming} == {"rekey.audit"}

@@ -29,7 +29,9 @@ BUILT_IN: dict[str, tuple[str, ...]] = {
     # Storage Queue Data Message Sender
     "c6a89b2d-59bc-44d0-9896-0f6e12d7b80a": (f"{_QUEUES}/messages/add/action",),
     # Storage Table Data Contributor
-    "0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3": ("Microsoft.Storage/storageAccounts/tableServices/tables/*",),
+    "0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3": (
+        "Microsoft.Storage/storageAccounts/tableServices/tables/*",
+    ),
     # Monitoring Metrics Publisher
     "3913510d-42f4-4e42-8a64-420c390055eb": ("Microsoft.Insights/Metrics/Write",),
     # EventGrid Data Sender

@@ -57,13 +57,17 @@ class Step:
         """Return the resource group or subscription in which it is created."""
         at = self.scope.place
         subscription = self.scope.value(self.raw.get("subscriptionId", at.subscription))
-        group = self.scope.value(self.raw.get("resourceGroup", "" if "subscriptionId" in self.raw else at.group))
+        group = self.scope.value(
+            self.raw.get("resourceGroup", "" if "subscriptionId" in self.raw else at.group)
+        )
         return Place(subscription, group)
 
     def id(self) -> str:
         """Return its id."""
         target = self.scope.value(self.raw["scope"]) if "scope" in self.raw else self.place.id
-        return ids.resource_id(target, self.kind, *str(self.scope.value(self.raw["name"])).split("/"))
+        return ids.resource_id(
+            target, self.kind, *str(self.scope.value(self.raw["name"])).split("/")
+        )
 
 
 class Engine:
@@ -72,13 +76,19 @@ class Engine:
     `delays` are additional seconds for resources of the template, by symbol.
     """
 
-    def __init__(self, tenant: Tenant, clock: VirtualClock, delays: Mapping[str, float] | None = None) -> None:
+    def __init__(
+        self, tenant: Tenant, clock: VirtualClock, delays: Mapping[str, float] | None = None
+    ) -> None:
         self._tenant = tenant
         self._clock = clock
         self._delays = delays or {}
 
     def deploy(
-        self, template: Mapping[str, Any], parameters: Mapping[str, Any], place: Place, name: str = "rekey"
+        self,
+        template: Mapping[str, Any],
+        parameters: Mapping[str, Any],
+        place: Place,
+        name: str = "rekey",
     ) -> dict[str, Any]:
         """Deploy a template and return its outputs; raise DeploymentFailed with every refusal."""
         timeline = Timeline(self._clock.advance)
@@ -112,7 +122,9 @@ class Run:
         """Deploy everything; raise DeploymentFailed once all resources that started have ended."""
         tenant, place = self._scope.tenant, self._scope.place
         if place.id.lower() not in tenant.groups and place.group:
-            error = ArmError(404, "ResourceGroupNotFound", f"Resource group '{place.group}' could not be found.")
+            error = ArmError(
+                404, "ResourceGroupNotFound", f"Resource group '{place.group}' could not be found."
+            )
             raise DeploymentFailed([(place.id, error)])
         yield OVERHEAD
         steps = self._steps()
@@ -141,7 +153,11 @@ class Run:
         self._scope = replace(self._scope, symbols=symbols)
         for step in listed:
             step.scope = replace(step.scope, symbols=symbols)
-        return [step for step in listed if not step.raw.get("existing") and step.scope.value(_condition(step))]
+        return [
+            step
+            for step in listed
+            if not step.raw.get("existing") and step.scope.value(_condition(step))
+        ]
 
     def _listed(self) -> Iterator[Step]:
         for symbol, raw in _symbols(self._scope.template.get("resources", {})):
@@ -151,7 +167,9 @@ class Run:
                 continue
             for index in range(self._scope.value(loop["count"])):
                 scope = self._scope.within(loop["name"], index)
-                serial = (f"{symbol}[{index - 1}]",) if loop.get("mode") == "serial" and index else ()
+                serial = (
+                    (f"{symbol}[{index - 1}]",) if loop.get("mode") == "serial" and index else ()
+                )
                 yield Step(f"{symbol}[{index}]", raw, scope, (*self._after(raw, scope), *serial))
 
     def _after(self, raw: Mapping[str, Any], scope: Scope) -> tuple[str, ...]:
@@ -174,8 +192,12 @@ class Run:
         properties = step.raw["properties"]
         name = str(step.scope.value(step.raw["name"]))
         inner = Scope(properties["template"], {}, step.place, name, step.scope.tenant)
-        parameters = {key: step.scope.value(value) for key, value in properties.get("parameters", {}).items()}
-        run = Run(self._timeline, inner, {key: value.get("value") for key, value in parameters.items()})
+        parameters = {
+            key: step.scope.value(value) for key, value in properties.get("parameters", {}).items()
+        }
+        run = Run(
+            self._timeline, inner, {key: value.get("value") for key, value in parameters.items()}
+        )
         task = self._timeline.start(run.work())
         yield [task]
         if task.error:
@@ -192,7 +214,9 @@ def _symbols(resources: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
         return
     for index, raw in enumerate(resources):
         if "dependsOn" in raw:
-            raise ExpressionError("dependsOn without symbols is not known here: say languageVersion 2.0")
+            raise ExpressionError(
+                "dependsOn without symbols is not known here: say languageVersion 2.0"
+            )
         yield f"#{index}", raw
 
 

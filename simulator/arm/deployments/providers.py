@@ -91,13 +91,17 @@ def _check_surroundings(tenant: Tenant, put: Put) -> None:
 def _named(put: Put) -> Iterator[str]:
     """Yield the ids of the resources that a resource refers to."""
     if put.kind not in {ASSIGNMENT, DEFINITION}:
-        yield from (id_ for id_ in _ids(put.body.get("properties", {})) if "/roleDefinitions/" not in id_)
+        yield from (
+            id_ for id_ in _ids(put.body.get("properties", {})) if "/roleDefinitions/" not in id_
+        )
 
 
 def _ids(value: Any) -> Iterator[str]:
     if isinstance(value, Mapping):
         # Settings and workbooks contain ids as plain text. Azure does not check those.
-        parts = (item for name, item in value.items() if name not in {"appSettings", "serializedData"})
+        parts = (
+            item for name, item in value.items() if name not in {"appSettings", "serializedData"}
+        )
         for item in parts:
             yield from _ids(item)
     elif isinstance(value, list):
@@ -173,7 +177,9 @@ KINDS: dict[str, Kind] = {
     f"{_ACCOUNT}/tableServices": Kind(_STORAGE_VERSIONS),
     "Microsoft.EventGrid/topics": Kind(_GRID_VERSIONS, added=_endpoint),
     "Microsoft.EventGrid/systemTopics": Kind(_GRID_VERSIONS, (events.check_topic,)),
-    "Microsoft.EventGrid/systemTopics/eventSubscriptions": Kind(_GRID_VERSIONS, (events.check_subscription,)),
+    "Microsoft.EventGrid/systemTopics/eventSubscriptions": Kind(
+        _GRID_VERSIONS, (events.check_subscription,)
+    ),
     f"{_NETWORK}/virtualNetworks": Kind(_NETWORK_VERSIONS),
     f"{_NETWORK}/privateDnsZones": Kind(("2024-06-01",)),
     f"{_NETWORK}/privateDnsZones/virtualNetworkLinks": Kind(("2024-06-01",)),

@@ -87,14 +87,17 @@ class Scope:
         return text[1:] if text.startswith("[[") else text
 
     def _object(self, raw: Mapping[str, Any]) -> dict[str, Any]:
-        plain = {str(self.value(key)): self.value(item) for key, item in raw.items() if key != "copy"}
+        plain = {
+            str(self.value(key)): self.value(item) for key, item in raw.items() if key != "copy"
+        }
         return {**plain, **self.loops(raw.get("copy", []))}
 
     def loops(self, listed: list[Mapping[str, Any]]) -> dict[str, list[Any]]:
         """Evaluate the properties, or variables, that are loops."""
         return {
             loop["name"]: [
-                self.within(loop["name"], index).value(loop["input"]) for index in range(self.value(loop["count"]))
+                self.within(loop["name"], index).value(loop["input"])
+                for index in range(self.value(loop["count"]))
             ]
             for loop in listed
         }
@@ -128,7 +131,9 @@ class Scope:
             listed = self.template["variables"]
             loops = [loop for loop in listed.get("copy", []) if loop["name"] == name]
             plain = replace(self, parameters=self.given, local={}, copies={})
-            self.known[name] = plain.loops(loops)[name] if loops else plain.value(member(listed, name))
+            self.known[name] = (
+                plain.loops(loops)[name] if loops else plain.value(member(listed, name))
+            )
         return self.known[name]
 
     def id_of(self, target: str) -> str:
@@ -136,7 +141,9 @@ class Scope:
         if is_id(target):
             return target
         if target not in self.symbols:
-            raise ExpressionError(f"reference: {target!r} is neither an id nor a resource of the template")
+            raise ExpressionError(
+                f"reference: {target!r} is neither an id nor a resource of the template"
+            )
         return self.symbols[target]
 
 

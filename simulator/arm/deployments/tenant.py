@@ -102,7 +102,11 @@ class Tenant:
 
     def of_kind(self, kind: str) -> Iterator[Resource]:
         """Yield every resource of a type."""
-        yield from (resource for resource in self.resources.values() if resource.kind.lower() == kind.lower())
+        yield from (
+            resource
+            for resource in self.resources.values()
+            if resource.kind.lower() == kind.lower()
+        )
 
     def keep(self, resource: Resource) -> Resource:
         """Store a resource; an existing one keeps its age."""

@@ -25,14 +25,21 @@ class MicrosoftGrammar:
 
     def __init__(self, program: Path) -> None:
         self._process = subprocess.Popen(  # noqa: S603 - the caller names the program
-            [program, "--serve"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
+            [program, "--serve"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
         )
         self._lock = threading.Lock()
 
     def parse(self, text: str) -> dict[str, Any]:
         """Return the parser's full answer for a script."""
         with self._lock:
-            request, answer = cast("IO[str]", self._process.stdin), cast("IO[str]", self._process.stdout)
+            request, answer = (
+                cast("IO[str]", self._process.stdin),
+                cast("IO[str]", self._process.stdout),
+            )
             request.write(json.dumps({"sql": text}) + "\n")
             request.flush()
             return cast("dict[str, Any]", json.loads(answer.readline()))
@@ -46,9 +53,16 @@ class MicrosoftGrammar:
         only = statements[0]
         if only["kind"] == "select":
             return question(only["source"])
-        if only["kind"] not in KINDS or [option["option"] for option in only.get("options", ())] != ["password"]:
+        if only["kind"] not in KINDS or [
+            option["option"] for option in only.get("options", ())
+        ] != ["password"]:
             raise errors.syntax(str(only["kind"]))
-        if only["hashed"] or only["mustChange"] or only["unlock"] or only["oldPassword"] is not None:
+        if (
+            only["hashed"]
+            or only["mustChange"]
+            or only["unlock"]
+            or only["oldPassword"] is not None
+        ):
             raise errors.syntax("PASSWORD")
         return Alter(KINDS[only["kind"]], only["name"], only["password"])
 
@@ -62,6 +76,9 @@ class MicrosoftGrammar:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         self.close()

@@ -123,7 +123,9 @@ class TdsServers:
                     if session is None:
                         return
                 case packets.SQL_BATCH if session:
-                    answer = self._answer(session, _after_headers(message.content).decode("utf-16-le"))
+                    answer = self._answer(
+                        session, _after_headers(message.content).decode("utf-16-le")
+                    )
                     packets.send(wire, (tokens.reset_done() if message.reset else b"") + answer)
                 case packets.TRANSACTION if session:
                     packets.send(wire, tokens.transaction(_after_headers(message.content)[0]))
@@ -132,10 +134,14 @@ class TdsServers:
                 case _:
                     return
 
-    def _sign_in(self, wire: ssl.SSLSocket, server: SqlServer, client: login.Login) -> Session | None:
+    def _sign_in(
+        self, wire: ssl.SSLSocket, server: SqlServer, client: login.Login
+    ) -> Session | None:
         database = client.database or "master"
         try:
-            session = self._gateway.sign_in(server, database, client.user, client.password, client.token)
+            session = self._gateway.sign_in(
+                server, database, client.user, client.password, client.token
+            )
         except SqlError as refusal:
             self._note("SIGN-IN", server, database, refusal)
             packets.send(wire, tokens.errors(refusal))
@@ -143,10 +149,16 @@ class TdsServers:
         self._note("SIGN-IN", server, database)
         accepted = tokens.token_accepted() if client.token is not None else b""
         greeting = (
-            tokens.database_changed(session.database.name) + tokens.collation() + tokens.login_ack(client.version)
+            tokens.database_changed(session.database.name)
+            + tokens.collation()
+            + tokens.login_ack(client.version)
         )
         packets.send(
-            wire, greeting + accepted + tokens.packet_size(packets.PACKET_SIZE) + tokens.done(tokens.DONE_FINAL)
+            wire,
+            greeting
+            + accepted
+            + tokens.packet_size(packets.PACKET_SIZE)
+            + tokens.done(tokens.DONE_FINAL),
         )
         return session
 
@@ -161,17 +173,24 @@ class TdsServers:
         self._note("EXECUTE", session.server, session.database.name)
         return tokens.row(row)
 
-    def _note(self, method: str, server: SqlServer, database: str, refusal: SqlError | None = None) -> None:
+    def _note(
+        self, method: str, server: SqlServer, database: str, refusal: SqlError | None = None
+    ) -> None:
         """Record the call, as the world records every request, without password or statement."""
         answer = {"number": refusal.number, "text": refusal.text} if refusal else {}
         response = json_response(400 if refusal else 200, answer)
-        self._world.exchanges.append(Exchange(Request(method, f"tds://{server.fqdn}/{database}"), response))
+        self._world.exchanges.append(
+            Exchange(Request(method, f"tds://{server.fqdn}/{database}"), response)
+        )
 
     def __enter__(self) -> Self:
         return self.start()
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         self.stop()
 

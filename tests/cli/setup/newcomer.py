@@ -58,7 +58,8 @@ class Newcomer(Desk):
     def azure(self) -> Connection:
         """Return what Ada's sign-in reaches."""
         return Connection(
-            SimulatedCredential(self.world, self.ada), options={"transport": SimulatedTransport(self.world)}
+            SimulatedCredential(self.world, self.ada),
+            options={"transport": SimulatedTransport(self.world)},
         )
 
     def init(self, *arguments: str, answers: Iterable[str] = (), attended: bool = True) -> Ran:

@@ -53,7 +53,9 @@ def test_a_wrong_number_is_asked_again(newcomer: Newcomer) -> None:
 
 
 @pytest.mark.parametrize(("answer", "written"), [("y", True), ("n", False)])
-def test_the_right_to_change_sql_servers_is_asked_for(answer: str, written: bool, newcomer: Newcomer) -> None:
+def test_the_right_to_change_sql_servers_is_asked_for(
+    answer: str, written: bool, newcomer: Newcomer
+) -> None:
     newcomer.world.sql.add_server("orders", "sqladmin", "F1rst-password-nobody-uses")
     ran = newcomer.init(answers=["1", "1", answer])
     assert ran.code == 0
@@ -78,7 +80,9 @@ def test_without_a_terminal_it_says_what_to_write_in_place_of_answers(
 
 
 def test_options_take_the_place_of_questions(newcomer: Newcomer) -> None:
-    ran = newcomer.init(*HERE, "--kind", "storage-key", "--kind", "sql-login-password", "--name", "keys")
+    ran = newcomer.init(
+        *HERE, "--kind", "storage-key", "--kind", "sql-login-password", "--name", "keys"
+    )
     assert (ran.code, ran.err) == (0, "")
     written = newcomer.parameters.read_text()
     assert "param name = 'keys'" in written
@@ -110,7 +114,9 @@ def test_outside_a_checkout_it_says_where_to_run_it(newcomer: Newcomer) -> None:
         ((*HERE, "--name", "Prod_1"), "lower-case letters"),
     ],
 )
-def test_options_that_say_half_are_refused(arguments: tuple[str, ...], fix: str, newcomer: Newcomer) -> None:
+def test_options_that_say_half_are_refused(
+    arguments: tuple[str, ...], fix: str, newcomer: Newcomer
+) -> None:
     ran = newcomer.init(*arguments)
     assert (ran.code, fix in ran.err) == (2, True), ran.err
 
@@ -209,7 +215,12 @@ def test_whoever_sees_no_vault_is_told_so(newcomer: Newcomer) -> None:
 
 def test_what_is_written_is_what_the_compiler_reads_back(tmp_path: Path) -> None:
     """Microsoft's compiler judges the notation: quotes, what looks like an interpolation, an empty list."""
-    odd = {"name": "prod", "resourceGroup": "o'hara ${x} \\ y", "scopes": [PRODUCTION], "kinds": list(KINDS)}
+    odd = {
+        "name": "prod",
+        "resourceGroup": "o'hara ${x} \\ y",
+        "scopes": [PRODUCTION],
+        "kinds": list(KINDS),
+    }
     more: dict[str, Any] = {"name": "test", "scopes": [], "events": False, "applications": []}
     target = tmp_path / "my.bicepparam"
     target.write_text(parameters_file("keys", [odd, more], reaching(target)))

@@ -63,7 +63,10 @@ async def on_thing(message: func.QueueMessage) -> None:
 
 
 @app.queue_trigger(
-    arg_name="message", queue_name="raw", connection="AzureWebJobsStorage", data_type=func.DataType.BINARY
+    arg_name="message",
+    queue_name="raw",
+    connection="AzureWebJobsStorage",
+    data_type=func.DataType.BINARY,
 )
 async def on_raw(message: func.QueueMessage) -> None:
     """Note the message, whatever its bytes."""
@@ -127,21 +130,31 @@ async def at_start(timer: func.TimerRequest) -> None:
 @app.event_grid_trigger(arg_name="event")
 async def on_event(event: func.EventGridEvent) -> None:
     """Note the event, and do as its type says."""
-    _note("on_event", id=event.id, type=event.event_type, time=event.event_time, data=event.get_json())
+    _note(
+        "on_event", id=event.id, type=event.event_type, time=event.event_time, data=event.get_json()
+    )
     await _obey(event.event_type)
 
 
 @app.event_grid_trigger(arg_name="event")
 async def on_cloud_event(event: func.CloudEvent) -> None:
     """Note the event."""
-    _note("on_cloud_event", id=event.id, type=event.type, source=event.source, data=event.get_json())
+    _note(
+        "on_cloud_event", id=event.id, type=event.type, source=event.source, data=event.get_json()
+    )
 
 
 @app.route("secrets/{vault}/{name}/rotate", methods=["POST"])
 async def rotate(req: func.HttpRequest) -> func.HttpResponse:
     """Answer with what came."""
-    seen = {"route": dict(req.route_params), "query": dict(req.params), "body": req.get_body().decode()}
-    return func.HttpResponse(json.dumps(seen), status_code=202, mimetype="application/json", headers={"X-Seen": "yes"})
+    seen = {
+        "route": dict(req.route_params),
+        "query": dict(req.params),
+        "body": req.get_body().decode(),
+    }
+    return func.HttpResponse(
+        json.dumps(seen), status_code=202, mimetype="application/json", headers={"X-Seen": "yes"}
+    )
 
 
 @app.route("open", methods=["GET", "DELETE"], auth_level=func.AuthLevel.ANONYMOUS)
@@ -154,7 +167,8 @@ async def open_door(req: func.HttpRequest, context: func.Context) -> func.HttpRe
         "trace": context.trace_context.trace_parent,
     }
     return func.HttpResponse(
-        json.dumps(seen), headers={"Set-Cookie": "crumb=1; Path=/open; Secure; HttpOnly; SameSite=Lax"}
+        json.dumps(seen),
+        headers={"Set-Cookie": "crumb=1; Path=/open; Secure; HttpOnly; SameSite=Lax"},
     )
 
 

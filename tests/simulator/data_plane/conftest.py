@@ -11,7 +11,13 @@ from azure.storage.queue.aio import QueueClient
 
 from simulator.clock import VirtualClock
 from tests.azurite import start_azurite
-from tests.simulator.data_plane.places import SimulatedStorage, Storage, in_process, on_azurite, over_tls
+from tests.simulator.data_plane.places import (
+    SimulatedStorage,
+    Storage,
+    in_process,
+    on_azurite,
+    over_tls,
+)
 
 SIMULATED = {"in process": in_process, "over TLS": over_tls}
 
@@ -27,7 +33,9 @@ def azurite() -> Iterator[str]:
 async def storage(request: pytest.FixtureRequest) -> AsyncIterator[Storage]:
     """An account in each place in turn."""
     simulated = SIMULATED.get(request.param)
-    async with simulated() if simulated else on_azurite(request.getfixturevalue("azurite")) as found:
+    async with (
+        simulated() if simulated else on_azurite(request.getfixturevalue("azurite")) as found
+    ):
         yield found
 
 

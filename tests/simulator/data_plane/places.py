@@ -62,7 +62,9 @@ async def over_tls() -> AsyncIterator[SimulatedStorage]:
             stack.callback(resolve_localhost())
             async with (
                 BlobServiceClient.from_connection_string(text, connection_verify=ca_file) as blobs,
-                QueueServiceClient.from_connection_string(text, connection_verify=ca_file) as queues,
+                QueueServiceClient.from_connection_string(
+                    text, connection_verify=ca_file
+                ) as queues,
             ):
                 yield SimulatedStorage(blobs, queues, running.world, clock)
 

@@ -20,12 +20,19 @@ async def test_the_service_tells_its_properties(storage: Storage) -> None:
     assert properties["hour_metrics"].version == "1.0"
 
 
-async def test_what_was_put_comes_back_with_content_type_and_metadata(container: ContainerClient) -> None:
+async def test_what_was_put_comes_back_with_content_type_and_metadata(
+    container: ContainerClient,
+) -> None:
     settings = ContentSettings(content_type="text/plain", cache_control="no-store")
-    blob = await container.upload_blob("a folder/ü+1", b"hello", metadata={"owner": "shop"}, content_settings=settings)
+    blob = await container.upload_blob(
+        "a folder/ü+1", b"hello", metadata={"owner": "shop"}, content_settings=settings
+    )
     found = await blob.get_blob_properties()
     assert (found.size, found.metadata, found.blob_type) == (5, {"owner": "shop"}, "BlockBlob")
-    assert (found.content_settings.content_type, found.content_settings.cache_control) == ("text/plain", "no-store")
+    assert (found.content_settings.content_type, found.content_settings.cache_control) == (
+        "text/plain",
+        "no-store",
+    )
     assert await (await blob.download_blob()).readall() == b"hello"
 
 
@@ -53,8 +60,14 @@ async def test_a_write_on_condition_needs_the_etag_of_now(blob: BlobClient) -> N
     seen = (await blob.get_blob_properties()).etag
     unchanged: dict[str, Any] = {"etag": seen, "match_condition": MatchConditions.IfNotModified}
     await blob.set_blob_metadata({"turn": "1"}, **unchanged)
-    assert await refused(blob.set_blob_metadata({"turn": "2"}, **unchanged)) == (412, "ConditionNotMet")
-    assert await refused(blob.upload_blob(b"x", overwrite=True, **unchanged)) == (412, "ConditionNotMet")
+    assert await refused(blob.set_blob_metadata({"turn": "2"}, **unchanged)) == (
+        412,
+        "ConditionNotMet",
+    )
+    assert await refused(blob.upload_blob(b"x", overwrite=True, **unchanged)) == (
+        412,
+        "ConditionNotMet",
+    )
     assert (await blob.get_blob_properties()).metadata == {"turn": "1"}
 
 
@@ -64,7 +77,9 @@ async def test_a_read_of_what_did_not_change_answers_304(blob: BlobClient) -> No
     assert (await refused(blob.download_blob(**changed)))[0] == 304
 
 
-async def test_what_does_not_exist_is_not_found(storage: Storage, container: ContainerClient) -> None:
+async def test_what_does_not_exist_is_not_found(
+    storage: Storage, container: ContainerClient
+) -> None:
     missing = container.get_blob_client("missing")
     assert await refused(missing.download_blob()) == (404, "BlobNotFound")
     assert await refused(missing.get_blob_properties()) == (404, "BlobNotFound")
@@ -88,9 +103,15 @@ async def test_a_container_is_created_once(storage: Storage, container: Containe
 
 @pytest.mark.parametrize(
     ("name", "code"),
-    [("Upper", "InvalidResourceName"), ("two--hyphens", "InvalidResourceName"), ("ab", "OutOfRangeInput")],
+    [
+        ("Upper", "InvalidResourceName"),
+        ("two--hyphens", "InvalidResourceName"),
+        ("ab", "OutOfRangeInput"),
+    ],
 )
-async def test_a_name_that_no_container_can_have_is_refused(storage: Storage, name: str, code: str) -> None:
+async def test_a_name_that_no_container_can_have_is_refused(
+    storage: Storage, name: str, code: str
+) -> None:
     assert await refused(storage.blobs.create_container(name)) == (400, code)
 
 
@@ -105,20 +126,29 @@ async def test_blobs_are_listed_in_pages_by_name(container: ContainerClient) -> 
 
 
 async def test_containers_are_listed(storage: Storage, container: ContainerClient) -> None:
-    assert container.container_name in [found.name async for found in storage.blobs.list_containers()]
+    assert container.container_name in [
+        found.name async for found in storage.blobs.list_containers()
+    ]
 
 
-async def test_the_name_of_a_deleted_container_is_taken_for_half_a_minute(simulated: SimulatedStorage) -> None:
+async def test_the_name_of_a_deleted_container_is_taken_for_half_a_minute(
+    simulated: SimulatedStorage,
+) -> None:
     """Azurite frees the name at once; Azure documents at least 30 seconds."""
     await simulated.blobs.create_container("locks")
     await simulated.blobs.delete_container("locks")
     simulated.clock.advance(29)
-    assert await refused(simulated.blobs.create_container("locks")) == (409, "ContainerBeingDeleted")
+    assert await refused(simulated.blobs.create_container("locks")) == (
+        409,
+        "ContainerBeingDeleted",
+    )
     simulated.clock.advance(1)
     assert await (await simulated.blobs.create_container("locks")).exists()
 
 
-async def test_a_write_changes_etag_and_last_modified(timed_blob: BlobClient, clock: VirtualClock) -> None:
+async def test_a_write_changes_etag_and_last_modified(
+    timed_blob: BlobClient, clock: VirtualClock
+) -> None:
     before = await timed_blob.get_blob_properties()
     clock.advance(60)
     await timed_blob.set_blob_metadata({"owner": "shop"})
@@ -127,13 +157,20 @@ async def test_a_write_changes_etag_and_last_modified(timed_blob: BlobClient, cl
     assert (after.last_modified - before.last_modified).total_seconds() == 60
 
 
-async def test_a_write_since_a_moment_is_refused(timed_blob: BlobClient, clock: VirtualClock) -> None:
+async def test_a_write_since_a_moment_is_refused(
+    timed_blob: BlobClient, clock: VirtualClock
+) -> None:
     seen = (await timed_blob.get_blob_properties()).last_modified
     clock.advance(60)
     await timed_blob.set_blob_metadata({"turn": "1"}, if_unmodified_since=seen)
-    assert await refused(timed_blob.set_blob_metadata({}, if_unmodified_since=seen)) == (412, "ConditionNotMet")
+    assert await refused(timed_blob.set_blob_metadata({}, if_unmodified_since=seen)) == (
+        412,
+        "ConditionNotMet",
+    )
 
 
-async def test_an_operation_that_is_not_simulated_is_refused_and_not_ignored(timed_blob: BlobClient) -> None:
+async def test_an_operation_that_is_not_simulated_is_refused_and_not_ignored(
+    timed_blob: BlobClient,
+) -> None:
     assert await refused(timed_blob.create_snapshot()) == (400, "InvalidQueryParameterValue")
     assert await refused(timed_blob.create_append_blob()) == (400, "InvalidHeaderValue")

@@ -37,7 +37,9 @@ async def test_the_holder_may_acquire_again_with_another_duration(blob: BlobClie
 
 
 @pytest.mark.parametrize("seconds", [0, 14, 61, -2])
-async def test_a_lease_shorter_than_15_or_longer_than_60_seconds_is_refused(blob: BlobClient, seconds: int) -> None:
+async def test_a_lease_shorter_than_15_or_longer_than_60_seconds_is_refused(
+    blob: BlobClient, seconds: int
+) -> None:
     assert await refused(blob.acquire_lease(seconds)) == (400, "InvalidHeaderValue")
     assert await state(blob) == ("available", "unlocked", None)
 
@@ -47,9 +49,12 @@ async def test_leases_of_15_and_60_seconds_are_granted(blob: BlobClient, seconds
     assert uuid.UUID((await blob.acquire_lease(seconds)).id)
 
 
-async def test_a_released_lease_is_free_for_the_next_and_gone_for_the_former_holder(blob: BlobClient) -> None:
+async def test_a_released_lease_is_free_for_the_next_and_gone_for_the_former_holder(
+    blob: BlobClient,
+) -> None:
     lease = await blob.acquire_lease(60)
-    # Microsoft's client forgets the id when it releases, so a second one stands for the former holder.
+    # Microsoft's client forgets the id when it releases, so a second one stands for the former
+    # holder.
     former = BlobLeaseClient(blob, lease.id)
     await lease.release()
     assert await refused(former.renew()) == (409, "LeaseIdMismatchWithLeaseOperation")
@@ -78,14 +83,19 @@ async def test_a_changed_lease_answers_to_its_new_id_only(blob: BlobClient) -> N
     await lease.renew()
 
 
-async def test_a_breaking_lease_can_be_neither_renewed_nor_changed_nor_acquired(blob: BlobClient) -> None:
+async def test_a_breaking_lease_can_be_neither_renewed_nor_changed_nor_acquired(
+    blob: BlobClient,
+) -> None:
     lease = await blob.acquire_lease(60)
     assert await lease.break_lease(30) in {29, 30}
     assert await refused(lease.renew()) == (409, "LeaseIsBrokenAndCannotBeRenewed")
     assert await refused(other_lease(blob).renew()) == (409, "LeaseIdMismatchWithLeaseOperation")
     assert await refused(lease.change(OTHER)) == (409, "LeaseIsBreakingAndCannotBeChanged")
     assert await refused(blob.acquire_lease(15)) == (409, "LeaseAlreadyPresent")
-    assert await refused(blob.acquire_lease(15, lease_id=lease.id)) == (409, "LeaseIsBreakingAndCannotBeAcquired")
+    assert await refused(blob.acquire_lease(15, lease_id=lease.id)) == (
+        409,
+        "LeaseIsBreakingAndCannotBeAcquired",
+    )
     assert await state(blob) == ("breaking", "locked", None)
 
 
@@ -136,11 +146,16 @@ async def test_a_leased_blob_is_written_with_its_lease_only(blob: BlobClient) ->
 
 async def test_reading_needs_no_lease_but_refuses_a_wrong_one(blob: BlobClient) -> None:
     expected = (412, "LeaseNotPresentWithBlobOperation")
-    assert await refused(blob.set_blob_metadata({"owner": "me"}, lease=other_lease(blob))) == expected
+    assert (
+        await refused(blob.set_blob_metadata({"owner": "me"}, lease=other_lease(blob))) == expected
+    )
     await blob.acquire_lease(15)
     assert await (await blob.download_blob()).readall() == b"owner"
     wrong = other_lease(blob)
-    assert await refused(blob.download_blob(lease=wrong)) == (412, "LeaseIdMismatchWithBlobOperation")
+    assert await refused(blob.download_blob(lease=wrong)) == (
+        412,
+        "LeaseIdMismatchWithBlobOperation",
+    )
 
 
 async def test_lease_operations_change_neither_etag_nor_last_modified(blob: BlobClient) -> None:
@@ -162,7 +177,10 @@ async def test_a_missing_blob_cannot_be_leased(blob: BlobClient) -> None:
 
 async def test_a_proposed_id_that_is_no_guid_is_refused(timed_blob: BlobClient) -> None:
     """Azurite takes any text here; the service's documentation asks for a GUID."""
-    assert await refused(timed_blob.acquire_lease(15, lease_id="mine")) == (400, "InvalidHeaderValue")
+    assert await refused(timed_blob.acquire_lease(15, lease_id="mine")) == (
+        400,
+        "InvalidHeaderValue",
+    )
 
 
 @pytest.mark.parametrize(("waited", "expected"), [(14.9, "leased"), (15, "expired")])
@@ -195,7 +213,10 @@ async def test_an_expired_lease_can_be_renewed_while_nobody_has_written(
 ) -> None:
     lease = await timed_blob.acquire_lease(15)
     clock.advance(100)
-    assert await refused(other_lease(timed_blob).renew()) == (409, "LeaseIdMismatchWithLeaseOperation")
+    assert await refused(other_lease(timed_blob).renew()) == (
+        409,
+        "LeaseIdMismatchWithLeaseOperation",
+    )
     await lease.renew()
     assert (await state(timed_blob))[0] == "leased"
 
@@ -210,7 +231,9 @@ async def test_an_expired_lease_cannot_be_renewed_once_somebody_has_written(
     assert (await state(timed_blob))[0] == "available"
 
 
-async def test_renewing_starts_the_whole_duration_again(timed_blob: BlobClient, clock: VirtualClock) -> None:
+async def test_renewing_starts_the_whole_duration_again(
+    timed_blob: BlobClient, clock: VirtualClock
+) -> None:
     lease = await timed_blob.acquire_lease(20)
     clock.advance(19)
     await lease.renew()
@@ -240,7 +263,9 @@ async def test_a_break_period_never_outlasts_the_lease(
     assert await refused(timed_blob.set_blob_metadata({}, lease=lease)) == (412, "LeaseLost")
 
 
-async def test_a_break_period_can_be_shortened_but_not_prolonged(timed_blob: BlobClient, clock: VirtualClock) -> None:
+async def test_a_break_period_can_be_shortened_but_not_prolonged(
+    timed_blob: BlobClient, clock: VirtualClock
+) -> None:
     lease = await timed_blob.acquire_lease(-1)
     await lease.break_lease(30)
     assert await lease.break_lease(60) == 30

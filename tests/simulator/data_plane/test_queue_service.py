@@ -53,12 +53,17 @@ async def test_only_the_last_reader_may_delete_or_update(queue: QueueClient) -> 
     assert received is not None
     assert await refused(queue.delete_message(sent)) == (400, "PopReceiptMismatch")
     updated = await queue.update_message(received, visibility_timeout=30)
-    assert await refused(queue.update_message(received, visibility_timeout=0)) == (400, "PopReceiptMismatch")
+    assert await refused(queue.update_message(received, visibility_timeout=0)) == (
+        400,
+        "PopReceiptMismatch",
+    )
     assert await refused(queue.delete_message(received)) == (400, "PopReceiptMismatch")
     await queue.delete_message(updated)
 
 
-async def test_an_update_replaces_the_text_and_may_show_the_message_again(queue: QueueClient) -> None:
+async def test_an_update_replaces_the_text_and_may_show_the_message_again(
+    queue: QueueClient,
+) -> None:
     await queue.send_message("a")
     received = await queue.receive_message()
     assert received is not None
@@ -97,26 +102,42 @@ async def test_up_to_32_messages_come_at_once_in_order(queue: QueueClient) -> No
 
 
 async def test_more_than_32_messages_cannot_be_asked_for(queue: QueueClient) -> None:
-    assert await refused(read(queue, messages_per_page=33)) == (400, "OutOfRangeQueryParameterValue")
+    assert await refused(read(queue, messages_per_page=33)) == (
+        400,
+        "OutOfRangeQueryParameterValue",
+    )
 
 
 async def test_no_messages_cannot_be_asked_for(timed_queue: QueueClient) -> None:
     """Azurite gives this refusal no error code."""
-    assert await refused(read(timed_queue, messages_per_page=0)) == (400, "OutOfRangeQueryParameterValue")
+    assert await refused(read(timed_queue, messages_per_page=0)) == (
+        400,
+        "OutOfRangeQueryParameterValue",
+    )
 
 
 @pytest.mark.parametrize("seconds", [-1, WEEK + 1])
-async def test_a_message_cannot_be_hidden_for_more_than_seven_days(queue: QueueClient, seconds: int) -> None:
+async def test_a_message_cannot_be_hidden_for_more_than_seven_days(
+    queue: QueueClient, seconds: int
+) -> None:
     expected = (400, "OutOfRangeQueryParameterValue")
-    assert await refused(queue.send_message("a", visibility_timeout=seconds, time_to_live=-1)) == expected
+    assert (
+        await refused(queue.send_message("a", visibility_timeout=seconds, time_to_live=-1))
+        == expected
+    )
     await queue.send_message("a")
     assert await refused(queue.receive_message(visibility_timeout=seconds)) == expected
 
 
 async def test_a_message_must_outlive_its_delay(queue: QueueClient) -> None:
     expected = (400, "InvalidQueryParameterValue")
-    assert await refused(queue.send_message("a", visibility_timeout=60, time_to_live=60)) == expected
-    assert await refused(queue.send_message("a", time_to_live=0)) == (400, "InvalidQueryParameterValue")
+    assert (
+        await refused(queue.send_message("a", visibility_timeout=60, time_to_live=60)) == expected
+    )
+    assert await refused(queue.send_message("a", time_to_live=0)) == (
+        400,
+        "InvalidQueryParameterValue",
+    )
 
 
 async def test_a_message_may_live_for_ever(queue: QueueClient) -> None:
@@ -130,12 +151,20 @@ async def test_a_message_holds_64_kib_and_not_a_byte_more(queue: QueueClient) ->
     assert await refused(queue.send_message("a" * 65537)) == (413, "RequestBodyTooLarge")
 
 
-async def test_creating_a_queue_again_answers_204_with_the_same_metadata_and_409_with_other(storage: Storage) -> None:
+async def test_creating_a_queue_again_answers_204_with_the_same_metadata_and_409_with_other(
+    storage: Storage,
+) -> None:
     """Microsoft's client raises for both."""
     queue = storage.queues.get_queue_client(f"q{uuid.uuid4().hex}")
     await queue.create_queue(metadata={"owner": "shop"})
-    assert await refused(queue.create_queue(metadata={"owner": "shop"})) == (204, "QueueAlreadyExists")
-    assert await refused(queue.create_queue(metadata={"owner": "me"})) == (409, "QueueAlreadyExists")
+    assert await refused(queue.create_queue(metadata={"owner": "shop"})) == (
+        204,
+        "QueueAlreadyExists",
+    )
+    assert await refused(queue.create_queue(metadata={"owner": "me"})) == (
+        409,
+        "QueueAlreadyExists",
+    )
     assert (await queue.get_queue_properties()).metadata == {"owner": "shop"}
     await queue.set_queue_metadata({"owner": "me"})
     assert (await queue.get_queue_properties()).metadata == {"owner": "me"}
@@ -153,8 +182,12 @@ async def test_a_missing_queue_is_not_found_by_any_operation(storage: Storage) -
     assert await refused(queue.delete_queue()) == expected
 
 
-@pytest.mark.parametrize(("name", "code"), [("Upper", "InvalidResourceName"), ("ab", "OutOfRangeInput")])
-async def test_a_name_that_no_queue_can_have_is_refused(storage: Storage, name: str, code: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "code"), [("Upper", "InvalidResourceName"), ("ab", "OutOfRangeInput")]
+)
+async def test_a_name_that_no_queue_can_have_is_refused(
+    storage: Storage, name: str, code: str
+) -> None:
     assert await refused(storage.queues.create_queue(name)) == (400, code)
 
 
@@ -163,7 +196,10 @@ async def test_queues_are_listed_in_pages_by_name(storage: Storage) -> None:
     for name in ("b", "a", "c"):
         await storage.queues.create_queue(f"{prefix}{name}xx", metadata={"name": name})
     pages = storage.queues.list_queues(prefix, include_metadata=True, results_per_page=2).by_page()
-    found = [[(item.name.removeprefix(prefix), item.metadata) async for item in page] async for page in pages]
+    found = [
+        [(item.name.removeprefix(prefix), item.metadata) async for item in page]
+        async for page in pages
+    ]
     assert found == [[("axx", {"name": "a"}), ("bxx", {"name": "b"})], [("cxx", {"name": "c"})]]
 
 
@@ -177,7 +213,9 @@ async def test_a_message_comes_back_exactly_when_its_time_out_ends(
     assert await read(timed_queue) == shown
 
 
-async def test_every_reading_raises_the_dequeue_count(timed_queue: QueueClient, clock: VirtualClock) -> None:
+async def test_every_reading_raises_the_dequeue_count(
+    timed_queue: QueueClient, clock: VirtualClock
+) -> None:
     await timed_queue.send_message("a")
     counts = []
     for _ in range(3):
@@ -188,7 +226,9 @@ async def test_every_reading_raises_the_dequeue_count(timed_queue: QueueClient, 
     assert counts == [1, 2, 3]
 
 
-async def test_a_reader_that_was_too_slow_loses_its_receipt(timed_queue: QueueClient, clock: VirtualClock) -> None:
+async def test_a_reader_that_was_too_slow_loses_its_receipt(
+    timed_queue: QueueClient, clock: VirtualClock
+) -> None:
     await timed_queue.send_message("a")
     slow = await timed_queue.receive_message(visibility_timeout=10)
     assert slow is not None
@@ -216,7 +256,9 @@ async def test_an_expired_message_is_not_found_even_by_its_holder(
     assert await refused(timed_queue.delete_message(received)) == (404, "MessageNotFound")
 
 
-async def test_the_name_of_a_deleted_queue_is_taken_for_40_seconds(simulated: SimulatedStorage) -> None:
+async def test_the_name_of_a_deleted_queue_is_taken_for_40_seconds(
+    simulated: SimulatedStorage,
+) -> None:
     """Azurite frees the name at once; Azure documents at least 40 seconds."""
     await simulated.queues.create_queue("events")
     await simulated.queues.delete_queue("events")

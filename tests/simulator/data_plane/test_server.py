@@ -60,7 +60,9 @@ def app(cloud: Background[Azure], monkeypatch: pytest.MonkeyPatch) -> Iterator[B
     undo()
 
 
-async def test_an_app_finds_vault_storage_and_arm_by_its_environment_alone(app: Background[Azure]) -> None:
+async def test_an_app_finds_vault_storage_and_arm_by_its_environment_alone(
+    app: Background[Azure],
+) -> None:
     domains = app.world.domains
     arm = app.running.environment["REKEY_ARM_ENDPOINT"]
     scopes = [f"{arm}/.default"]
@@ -68,7 +70,9 @@ async def test_an_app_finds_vault_storage_and_arm_by_its_environment_alone(app: 
         ManagedIdentityCredential() as identity,
         SecretClient(f"https://shop.{domains.vault}", identity) as secrets,
         BlobServiceClient(f"https://{ACCOUNT}.{domains.blob}", identity) as blobs,
-        StorageManagementClient(identity, SUBSCRIPTION, base_url=arm, credential_scopes=scopes) as storage,
+        StorageManagementClient(
+            identity, SUBSCRIPTION, base_url=arm, credential_scopes=scopes
+        ) as storage,
     ):
         await secrets.set_secret("name", "value")
         await blobs.create_container("locks")
@@ -80,7 +84,9 @@ async def test_an_app_finds_vault_storage_and_arm_by_its_environment_alone(app: 
 
 
 def test_clients_built_on_requests_trust_the_certificate_too(app: Background[Azure]) -> None:
-    answer = requests.get(f"https://{app.world.domains.login}/common/discovery/instance", timeout=10)
+    answer = requests.get(
+        f"https://{app.world.domains.login}/common/discovery/instance", timeout=10
+    )
     assert answer.status_code == 200
     with SyncManagedIdentityCredential() as identity:
         token = identity.get_token("https://vault.azure.net/.default").token
@@ -88,7 +94,9 @@ def test_clients_built_on_requests_trust_the_certificate_too(app: Background[Azu
 
 
 async def test_a_connection_string_opens_its_account(app: Background[Azure]) -> None:
-    async with BlobServiceClient.from_connection_string(app.running.connection_string(ACCOUNT)) as blobs:
+    async with BlobServiceClient.from_connection_string(
+        app.running.connection_string(ACCOUNT)
+    ) as blobs:
         assert (await blobs.get_service_properties())["cors"] == []
 
 
@@ -99,10 +107,14 @@ async def test_an_unknown_name_gets_no_answer(app: Background[Azure]) -> None:
             await blobs.get_service_properties()
 
 
-async def test_a_client_without_the_authority_refuses_the_certificate(cloud: Background[Azure]) -> None:
+async def test_a_client_without_the_authority_refuses_the_certificate(
+    cloud: Background[Azure],
+) -> None:
     async with aiohttp.ClientSession() as session:
         with pytest.raises(aiohttp.ClientConnectorCertificateError):
-            await session.get(f"https://localhost:{cloud.running.port}/", ssl=ssl.create_default_context())
+            await session.get(
+                f"https://localhost:{cloud.running.port}/", ssl=ssl.create_default_context()
+            )
 
 
 async def test_trusting_the_authority_reaches_clients_that_were_imported_before(
@@ -123,7 +135,9 @@ async def test_trusting_the_authority_reaches_clients_that_were_imported_before(
 # aiohttp warns of bodies beyond 1 MiB, which is where its server's default limit is too.
 @pytest.mark.filterwarnings("ignore:Sending a large body directly:ResourceWarning")
 async def test_a_large_blob_passes(app: Background[Azure]) -> None:
-    async with BlobServiceClient.from_connection_string(app.running.connection_string(ACCOUNT)) as blobs:
+    async with BlobServiceClient.from_connection_string(
+        app.running.connection_string(ACCOUNT)
+    ) as blobs:
         container = await blobs.create_container("large")
         blob = await container.upload_blob("blob", b"x" * 3_000_000)
         assert len(await (await blob.download_blob()).readall()) == 3_000_000

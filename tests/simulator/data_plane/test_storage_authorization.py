@@ -41,21 +41,38 @@ class Caller:
         return self.world.accounts[ACCOUNT].keys["key1"].value
 
     def request(self, date: str | None = None, version: str = "2025-05-05") -> Request:
-        headers = {"x-ms-version": version, "x-ms-date": format_datetime(NOW, usegmt=True) if date is None else date}
-        return Request("GET", f"https://{ACCOUNT}.blob.core.windows.net/?restype=service&comp=properties", headers)
+        headers = {
+            "x-ms-version": version,
+            "x-ms-date": format_datetime(NOW, usegmt=True) if date is None else date,
+        }
+        return Request(
+            "GET",
+            f"https://{ACCOUNT}.blob.core.windows.net/?restype=service&comp=properties",
+            headers,
+        )
 
     def signed(self, request: Request, key: str = "", account: str = ACCOUNT) -> Request:
         signed = signature(key or self.key, string_to_sign(request, account))
-        return replace(request, headers={**request.headers, "authorization": f"SharedKey {account}:{signed}"})
+        return replace(
+            request, headers={**request.headers, "authorization": f"SharedKey {account}:{signed}"}
+        )
 
     def send(self, request: Request) -> Response:
         return self.world.handle(request)
 
-    def put(self, path: str, headers: dict[str, str] | None = None, service: str = "blob") -> tuple[int, str]:
+    def put(
+        self, path: str, headers: dict[str, str] | None = None, service: str = "blob"
+    ) -> tuple[int, str]:
         known = self.request()
         url = f"https://{ACCOUNT}.{service}.core.windows.net/{path}"
         return outcome(
-            self.send(self.signed(replace(known, url=url, method="PUT", headers={**known.headers, **(headers or {})})))
+            self.send(
+                self.signed(
+                    replace(
+                        known, url=url, method="PUT", headers={**known.headers, **(headers or {})}
+                    )
+                )
+            )
         )
 
 
@@ -69,7 +86,9 @@ def caller() -> Caller:
 
 def test_a_signature_with_either_key_is_accepted(caller: Caller) -> None:
     account = caller.world.accounts[ACCOUNT]
-    answers = [caller.send(caller.signed(caller.request(), key.value)) for key in account.keys.values()]
+    answers = [
+        caller.send(caller.signed(caller.request(), key.value)) for key in account.keys.values()
+    ]
     assert [answer.status for answer in answers] == [200, 200]
 
 
@@ -78,7 +97,11 @@ def test_the_string_to_sign_is_the_one_of_microsofts_example() -> None:
     request = Request(
         "GET",
         "https://myaccount.blob.core.windows.net/mycontainer?restype=container&comp=metadata&timeout=20",
-        {"x-ms-date": "Fri, 26 Jun 2015 23:39:12 GMT", "x-ms-version": "2015-02-21", "content-length": "0"},
+        {
+            "x-ms-date": "Fri, 26 Jun 2015 23:39:12 GMT",
+            "x-ms-version": "2015-02-21",
+            "content-length": "0",
+        },
     )
     assert string_to_sign(request, "myaccount") == (
         "GET\n\n\n\n\n\n\n\n\n\n\n\n"
@@ -88,9 +111,24 @@ def test_the_string_to_sign_is_the_one_of_microsofts_example() -> None:
 
 
 def test_headers_are_signed_in_the_order_of_microsofts_client() -> None:
-    names = ["x-ms-meta-ab-c", "x-ms-meta-abb", "x-ms-meta-a_b", "x-ms-meta-a1", "x-ms-meta-aa", "x-ms-version"]
-    names += ["x-ms-lease-id", "x-ms-lease-duration", "x-ms-lease-action", "x-ms-date", "x-ms-client-request-id"]
-    lines = string_to_sign(Request("PUT", "https://a.example/", dict.fromkeys(names, "1")), "a").split("\n")
+    names = [
+        "x-ms-meta-ab-c",
+        "x-ms-meta-abb",
+        "x-ms-meta-a_b",
+        "x-ms-meta-a1",
+        "x-ms-meta-aa",
+        "x-ms-version",
+    ]
+    names += [
+        "x-ms-lease-id",
+        "x-ms-lease-duration",
+        "x-ms-lease-action",
+        "x-ms-date",
+        "x-ms-client-request-id",
+    ]
+    lines = string_to_sign(
+        Request("PUT", "https://a.example/", dict.fromkeys(names, "1")), "a"
+    ).split("\n")
     signed = [line.partition(":")[0] for line in lines if line.startswith("x-ms-")]
     assert signed == [name for name, _ in _storage_header_sort([(name, "1") for name in names])]
 
@@ -109,12 +147,18 @@ def test_a_request_that_was_changed_after_signing_is_refused(caller: Caller, cha
 def test_a_wrong_key_is_refused_with_what_the_service_signed(caller: Caller) -> None:
     answer = caller.send(caller.signed(caller.request(), key="d3Jvbmc="))
     assert outcome(answer) == AUTHENTICATION_FAILED
-    assert b"is not the same as any computed signature. Server used following string to sign: 'GET" in answer.body
+    assert (
+        b"is not the same as any computed signature. Server used following string to sign: 'GET"
+        in answer.body
+    )
     assert caller.key.encode() not in answer.body
 
 
 def test_a_signature_for_another_account_is_refused(caller: Caller) -> None:
-    assert outcome(caller.send(caller.signed(caller.request(), account="other"))) == AUTHENTICATION_FAILED
+    assert (
+        outcome(caller.send(caller.signed(caller.request(), account="other")))
+        == AUTHENTICATION_FAILED
+    )
 
 
 @pytest.mark.parametrize(
@@ -138,7 +182,9 @@ def test_a_request_without_a_readable_date_is_refused(caller: Caller, date: str)
     assert outcome(caller.send(caller.signed(caller.request(date)))) == AUTHENTICATION_FAILED
 
 
-@pytest.mark.parametrize("value", ["SharedKey", "SharedKey shopdata", "Basic c2hvcDpkYXRh", "SharedKeyLite a:b"])
+@pytest.mark.parametrize(
+    "value", ["SharedKey", "SharedKey shopdata", "Basic c2hvcDpkYXRh", "SharedKeyLite a:b"]
+)
 def test_an_authorization_header_of_another_form_is_refused(caller: Caller, value: str) -> None:
     request = caller.request()
     answer = caller.send(replace(request, headers={**request.headers, "authorization": value}))
@@ -148,21 +194,33 @@ def test_an_authorization_header_of_another_form_is_refused(caller: Caller, valu
 def test_an_anonymous_request_is_challenged(caller: Caller) -> None:
     answer = caller.send(caller.request())
     assert outcome(answer) == (401, "NoAuthenticationInformation")
-    assert answer.headers["WWW-Authenticate"].startswith("Bearer authorization_uri=https://login.microsoftonline.com/")
+    assert answer.headers["WWW-Authenticate"].startswith(
+        "Bearer authorization_uri=https://login.microsoftonline.com/"
+    )
 
 
-def test_an_anonymous_request_of_an_old_version_is_told_that_nothing_is_public(caller: Caller) -> None:
-    assert outcome(caller.send(caller.request(version="2019-07-07"))) == (409, "PublicAccessNotPermitted")
+def test_an_anonymous_request_of_an_old_version_is_told_that_nothing_is_public(
+    caller: Caller,
+) -> None:
+    assert outcome(caller.send(caller.request(version="2019-07-07"))) == (
+        409,
+        "PublicAccessNotPermitted",
+    )
 
 
 def test_a_refusal_is_a_document_with_request_id_and_time(caller: Caller) -> None:
     answer = caller.send(caller.request())
     assert answer.headers["Content-Type"] == "application/xml"
     assert b"<Error><Code>NoAuthenticationInformation</Code><Message>" in answer.body
-    assert f"RequestId:{answer.headers['x-ms-request-id']}\nTime:2026-11-02T09:00:00".encode() in answer.body
+    assert (
+        f"RequestId:{answer.headers['x-ms-request-id']}\nTime:2026-11-02T09:00:00".encode()
+        in answer.body
+    )
 
 
-async def test_the_clients_of_microsoft_are_refused_with_a_wrong_key(simulated: SimulatedStorage) -> None:
+async def test_the_clients_of_microsoft_are_refused_with_a_wrong_key(
+    simulated: SimulatedStorage,
+) -> None:
     simulated.world.accounts[ACCOUNT].regenerate("key1")
     assert await refused(simulated.blobs.get_service_properties()) == AUTHENTICATION_FAILED
     assert await refused(simulated.queues.create_queue("events")) == AUTHENTICATION_FAILED
@@ -171,7 +229,9 @@ async def test_the_clients_of_microsoft_are_refused_with_a_wrong_key(simulated: 
 async def test_a_regenerated_key_works_once_it_has_propagated(simulated: SimulatedStorage) -> None:
     account = simulated.world.accounts[ACCOUNT]
     account.propagation = timedelta(seconds=20)
-    blobs = client(simulated.world, AzureNamedKeyCredential(ACCOUNT, account.regenerate("key1").value))
+    blobs = client(
+        simulated.world, AzureNamedKeyCredential(ACCOUNT, account.regenerate("key1").value)
+    )
     simulated.clock.advance(19)
     assert await refused(blobs.get_service_properties()) == AUTHENTICATION_FAILED
     simulated.clock.advance(1)
@@ -195,7 +255,9 @@ async def test_a_closed_firewall_refuses_everybody(simulated: SimulatedStorage) 
     assert await refused(simulated.blobs.get_service_properties()) == (403, "AuthorizationFailure")
 
 
-def client(world: Azure, credential: AzureNamedKeyCredential | SimulatedCredential) -> BlobServiceClient:
+def client(
+    world: Azure, credential: AzureNamedKeyCredential | SimulatedCredential
+) -> BlobServiceClient:
     url = f"https://{ACCOUNT}.{world.domains.blob}"
     return BlobServiceClient(url, credential=credential, transport=SimulatedTransport(world))
 
@@ -230,19 +292,28 @@ async def test_a_role_on_one_container_holds_there_only(world: Azure) -> None:
     world.grant(owner, [f"{BLOB_ACTIONS}/*"], scope)
     blobs = client(world, SimulatedCredential(world, owner))
     assert await (await blobs.create_container("locks")).exists()
-    assert await refused(blobs.create_container("others")) == (403, "AuthorizationPermissionMismatch")
+    assert await refused(blobs.create_container("others")) == (
+        403,
+        "AuthorizationPermissionMismatch",
+    )
 
 
 async def test_a_queue_reader_peeks_but_neither_takes_nor_deletes(world: Azure) -> None:
     reader = world.add_principal("reader")
     world.grant(
-        reader, [f"{QUEUE_ACTIONS}/read", f"{QUEUE_ACTIONS}/messages/read"], world.accounts[ACCOUNT].resource_id
+        reader,
+        [f"{QUEUE_ACTIONS}/read", f"{QUEUE_ACTIONS}/messages/read"],
+        world.accounts[ACCOUNT].resource_id,
     )
     transport = SimulatedTransport(world)
     url = f"https://{ACCOUNT}.{world.domains.queue}"
-    owner = QueueServiceClient(url, credential=world.accounts[ACCOUNT].keys["key1"].value, transport=transport)
+    owner = QueueServiceClient(
+        url, credential=world.accounts[ACCOUNT].keys["key1"].value, transport=transport
+    )
     await (await owner.create_queue("events")).send_message("a")
-    queue = QueueServiceClient(url, credential=SimulatedCredential(world, reader), transport=transport)
+    queue = QueueServiceClient(
+        url, credential=SimulatedCredential(world, reader), transport=transport
+    )
     messages = queue.get_queue_client("events")
     assert [message.content for message in await messages.peek_messages()] == ["a"]
     assert await refused(messages.receive_message()) == (403, "AuthorizationPermissionMismatch")
@@ -265,7 +336,9 @@ def bearer(world: Azure, token: str) -> tuple[int, str]:
         ("https://vault.azure.net", (401, "InvalidAuthenticationInfo")),
     ],
 )
-def test_a_token_must_be_for_storage_or_for_the_account(world: Azure, audience: str, expected: tuple[int, str]) -> None:
+def test_a_token_must_be_for_storage_or_for_the_account(
+    world: Azure, audience: str, expected: tuple[int, str]
+) -> None:
     reader = world.add_principal("reader")
     world.grant(reader, [f"{BLOB_ACTIONS}/read"], world.accounts[ACCOUNT].resource_id)
     assert bearer(world, world.identities.token_for(audience, reader)) == expected
@@ -305,7 +378,9 @@ def test_an_unknown_account_in_the_path_is_not_found(caller: Caller) -> None:
         ("restype=service", "POST", (405, "UnsupportedHttpVerb")),
     ],
 )
-def test_an_unknown_operation_is_refused(caller: Caller, query: str, method: str, expected: tuple[int, str]) -> None:
+def test_an_unknown_operation_is_refused(
+    caller: Caller, query: str, method: str, expected: tuple[int, str]
+) -> None:
     url = f"https://{ACCOUNT}.blob.core.windows.net/?{query}"
     request = replace(caller.request(), url=url, method=method)
     assert outcome(caller.send(caller.signed(request))) == expected
@@ -337,7 +412,10 @@ def test_a_put_with_wrong_headers_is_refused(
         ({}, (400, "MissingRequiredHeader")),
         ({"x-ms-lease-action": "steal"}, (400, "InvalidHeaderValue")),
         ({"x-ms-lease-action": "acquire"}, (400, "MissingRequiredHeader")),
-        ({"x-ms-lease-action": "acquire", "x-ms-lease-duration": "long"}, (400, "InvalidHeaderValue")),
+        (
+            {"x-ms-lease-action": "acquire", "x-ms-lease-duration": "long"},
+            (400, "InvalidHeaderValue"),
+        ),
         ({"x-ms-lease-action": "renew"}, (400, "MissingRequiredHeader")),
         ({"x-ms-lease-action": "change", "x-ms-lease-id": GUID}, (400, "MissingRequiredHeader")),
         ({"x-ms-lease-action": "acquire", "x-ms-lease-duration": "15"}, (201, "")),
@@ -351,7 +429,9 @@ def test_a_lease_request_with_wrong_headers_is_refused(
     assert caller.put("locks/lock?comp=lease", headers) == expected
 
 
-@pytest.mark.parametrize("body", [b"", b"text", b"<Other><MessageText>a</MessageText></Other>", b"<QueueMessage />"])
+@pytest.mark.parametrize(
+    "body", [b"", b"text", b"<Other><MessageText>a</MessageText></Other>", b"<QueueMessage />"]
+)
 def test_a_message_that_is_not_the_documented_xml_is_refused(caller: Caller, body: bytes) -> None:
     assert caller.put("events", service="queue") == (201, "")
     url = f"https://{ACCOUNT}.queue.core.windows.net/events/messages"

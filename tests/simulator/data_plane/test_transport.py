@@ -49,7 +49,9 @@ class Echo:
 
     def handle(self, request: Request) -> Response:
         self.seen.append(request)
-        return Response(200, {"Content-Type": "application/json"}, b'{"method": "%s"}' % request.method.encode())
+        return Response(
+            200, {"Content-Type": "application/json"}, b'{"method": "%s"}' % request.method.encode()
+        )
 
 
 @pytest.fixture
@@ -84,10 +86,14 @@ def credential(world: Azure) -> SimulatedCredential:
 
 def blobs_of(world: Azure, intercept: Intercept | None = None) -> BlobServiceClient:
     transport = SimulatedTransport(world, intercept)
-    return BlobServiceClient.from_connection_string(connection_string(world, ACCOUNT), transport=transport)
+    return BlobServiceClient.from_connection_string(
+        connection_string(world, ACCOUNT), transport=transport
+    )
 
 
-async def test_key_vaults_client_passes_its_challenge(world: Azure, credential: SimulatedCredential) -> None:
+async def test_key_vaults_client_passes_its_challenge(
+    world: Azure, credential: SimulatedCredential
+) -> None:
     forget_challenges()
     client = SecretClient(world.vaults[VAULT].url, credential, transport=SimulatedTransport(world))
     await client.set_secret("name", "value")
@@ -99,7 +105,9 @@ async def test_key_vaults_client_passes_its_challenge(world: Azure, credential: 
     assert [exchange.response.status for exchange in world.exchanges][3:] == [401, 200]
 
 
-async def test_the_management_client_lists_and_regenerates_keys(world: Azure, credential: SimulatedCredential) -> None:
+async def test_the_management_client_lists_and_regenerates_keys(
+    world: Azure, credential: SimulatedCredential
+) -> None:
     transport = SimulatedTransport(world)
     client = StorageManagementClient(credential, SUBSCRIPTION, transport=transport)
     before = await client.storage_accounts.list_keys("production", ACCOUNT)
@@ -115,8 +123,14 @@ async def test_requests_of_both_styles_are_answered(
     client: AsyncPipelineClient[Any, Any] = AsyncPipelineClient(
         "https://echo.example", transport=SimulatedTransport(world)
     )
-    answer = (await client._pipeline.run(style("GET", "https://echo.example/a%20b?x=1"))).http_response
-    assert (answer.status_code, answer.reason, answer.headers["content-type"]) == (200, "OK", "application/json")
+    answer = (
+        await client._pipeline.run(style("GET", "https://echo.example/a%20b?x=1"))
+    ).http_response
+    assert (answer.status_code, answer.reason, answer.headers["content-type"]) == (
+        200,
+        "OK",
+        "application/json",
+    )
     assert answer.body() == b'{"method": "GET"}'
     assert answer.text() == '{"method": "GET"}'
     assert (echo.seen[0].url, echo.seen[0].path) == ("https://echo.example/a%20b?x=1", "/a b")
@@ -130,8 +144,13 @@ async def test_a_streamed_answer_is_read_in_blocks_and_once(world: Azure, echo: 
     async with answer:
         assert echo.seen
         assert b"".join([block async for block in answer.iter_bytes()]) == b'{"method": "GET"}'
-    old = (await client._pipeline.run(OldHttpRequest("GET", "https://echo.example/"), stream=True)).http_response
-    assert b"".join([block async for block in old.stream_download(client._pipeline)]) == b'{"method": "GET"}'
+    old = (
+        await client._pipeline.run(OldHttpRequest("GET", "https://echo.example/"), stream=True)
+    ).http_response
+    assert (
+        b"".join([block async for block in old.stream_download(client._pipeline)])
+        == b'{"method": "GET"}'
+    )
 
 
 @pytest.mark.parametrize(
@@ -198,22 +217,29 @@ async def test_a_lost_answer_is_what_microsofts_client_retries(world: Azure) -> 
             raise ServiceResponseError("the answer was lost")
         return answer
 
-    # A client that another client made sleeps for real between its tries: azure-storage wraps the transport.
+    # A client that another client made sleeps for real between its tries: azure-storage wraps the
+    # transport.
     text, transport = connection_string(world, ACCOUNT), SimulatedTransport(world, lose_first)
     container = ContainerClient.from_connection_string(text, "locks", transport=transport)
     with pytest.raises(HttpResponseError) as caught:
         await container.create_container()
-    assert caught.value.status_code == 409, "the retry met the container that the first try had made"
+    assert caught.value.status_code == 409, (
+        "the retry met the container that the first try had made"
+    )
 
 
-async def test_retries_move_the_virtual_clock_and_take_no_time(world: Azure, clock: VirtualClock, echo: Echo) -> None:
+async def test_retries_move_the_virtual_clock_and_take_no_time(
+    world: Azure, clock: VirtualClock, echo: Echo
+) -> None:
     answers = iter([Response(429, {"Retry-After": "3600"}), Response(503), Response(200)])
 
     async def answer(_: Request, __: Call) -> Response:
         return next(answers)
 
     client: AsyncPipelineClient[Any, Any] = AsyncPipelineClient(
-        "https://echo.example", transport=SimulatedTransport(world, answer), policies=[AsyncRetryPolicy()]
+        "https://echo.example",
+        transport=SimulatedTransport(world, answer),
+        policies=[AsyncRetryPolicy()],
     )
     started = time.monotonic()
     found = (await client._pipeline.run(HttpRequest("GET", "https://echo.example/"))).http_response
@@ -263,7 +289,9 @@ async def test_without_a_virtual_clock_nothing_is_advanced(clock: VirtualClock) 
     assert clock.now() == EPOCH + timedelta(seconds=5)
 
 
-async def test_a_credential_gives_tokens_for_what_is_asked(world: Azure, credential: SimulatedCredential) -> None:
+async def test_a_credential_gives_tokens_for_what_is_asked(
+    world: Azure, credential: SimulatedCredential
+) -> None:
     async with credential:
         token = (await credential.get_token("https://vault.azure.net/.default")).token
         info = (await credential.get_token_info("https://vault.azure.net/.default")).token

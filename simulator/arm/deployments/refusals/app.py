@@ -48,7 +48,9 @@ def check_site(tenant: Tenant, put: Put) -> None:
         raise _bad("the plan is no Flex Consumption plan (FC1)")
     config = put.properties.get("siteConfig", {})
     for name in sorted(NOT_ON_FLEX & config.keys()):
-        raise _bad(f"The following site configuration property is not supported for Flex Consumption: {name}")
+        raise _bad(
+            f"The following site configuration property is not supported for Flex Consumption: {name}"
+        )
     settings = {setting["name"] for setting in config.get("appSettings", ())}
     for name in sorted(SETTINGS_NOT_ON_FLEX & settings):
         raise _bad(
@@ -127,7 +129,9 @@ def container_of(tenant: Tenant, url: str) -> str | None:
     host, _, container = url.removeprefix("https://").partition("/")
     account = host.partition(".")[0]
     for resource in tenant.of_kind("Microsoft.Storage/storageAccounts/blobServices/containers"):
-        if resource.id.endswith(f"/storageAccounts/{account}/blobServices/default/containers/{container}"):
+        if resource.id.endswith(
+            f"/storageAccounts/{account}/blobServices/default/containers/{container}"
+        ):
             return resource.id
     return None
 

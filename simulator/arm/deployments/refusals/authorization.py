@@ -72,7 +72,9 @@ def _check_role(tenant: Tenant, put: Put) -> None:
 
 def _definition(tenant: Tenant, role: str) -> Resource | None:
     listed = tenant.of_kind(DEFINITION)
-    return next((definition for definition in listed if definition.id.rpartition("/")[2] == role), None)
+    return next(
+        (definition for definition in listed if definition.id.rpartition("/")[2] == role), None
+    )
 
 
 def _check_change(tenant: Tenant, put: Put) -> None:

@@ -26,7 +26,9 @@ def check_topic(tenant: Tenant, put: Put) -> None:
             )
             raise ArmError(400, "InvalidRequest", message)
     vault = tenant.read(source)
-    if vault.body["location"] != put.body["location"] or ids.place_of(source) != ids.place_of(put.id.lower()):
+    if vault.body["location"] != put.body["location"] or ids.place_of(source) != ids.place_of(
+        put.id.lower()
+    ):
         message = "System topic must be in the same location and resource group as its source."
         raise ArmError(400, "InvalidRequest", message)
 

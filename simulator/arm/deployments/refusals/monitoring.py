@@ -26,7 +26,9 @@ def check_rule(tenant: Tenant, put: Put) -> None:
     window = parse_duration(put.properties["windowSize"])
     frequency = parse_duration(put.properties["evaluationFrequency"])
     if window not in _WINDOWS or frequency not in _FREQUENCIES:
-        raise ArmError(400, "BadRequest", f"windowSize or evaluationFrequency of {put.name} is not allowed.")
+        raise ArmError(
+            400, "BadRequest", f"windowSize or evaluationFrequency of {put.name} is not allowed."
+        )
     if window < frequency:
         message = f"The window size of {put.name} must be greater than or equal to its frequency."
         raise ArmError(400, "BadRequest", message)

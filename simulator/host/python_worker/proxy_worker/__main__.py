@@ -17,11 +17,17 @@ from .dispatcher import Dispatcher
 def parse_args() -> argparse.Namespace:
     """Read the host's arguments."""
     parser = argparse.ArgumentParser(prog="proxy_worker")
-    parser.add_argument("--channel", type=int, required=True, help="the descriptor of the socket to the host")
     parser.add_argument(
-        "--uvloop", required=True, help="the folder that holds uvloop, which Azure's image brings along"
+        "--channel", type=int, required=True, help="the descriptor of the socket to the host"
     )
-    parser.add_argument("--loopback", required=True, help="the file that lets names under .localhost resolve")
+    parser.add_argument(
+        "--uvloop",
+        required=True,
+        help="the folder that holds uvloop, which Azure's image brings along",
+    )
+    parser.add_argument(
+        "--loopback", required=True, help="the file that lets names under .localhost resolve"
+    )
     return parser.parse_args()
 
 

@@ -29,14 +29,20 @@ class Channel:
         with self._writing:
             self._connection.sendall(frames.encode(message))
 
-    def listen(self, loop: asyncio.AbstractEventLoop, receive: Callable[[dict[str, Any]], object]) -> None:
+    def listen(
+        self, loop: asyncio.AbstractEventLoop, receive: Callable[[dict[str, Any]], object]
+    ) -> None:
         """Call `receive` in the loop with each message from now on.
 
         If the host disconnects, the process ends at once.
         """
-        threading.Thread(target=self._read, args=(loop, receive), name="channel", daemon=True).start()
+        threading.Thread(
+            target=self._read, args=(loop, receive), name="channel", daemon=True
+        ).start()
 
-    def _read(self, loop: asyncio.AbstractEventLoop, receive: Callable[[dict[str, Any]], object]) -> None:
+    def _read(
+        self, loop: asyncio.AbstractEventLoop, receive: Callable[[dict[str, Any]], object]
+    ) -> None:
         while header := self._exactly(frames.HEADER.size):
             (size,) = frames.HEADER.unpack(header)
             loop.call_soon_threadsafe(receive, frames.decode(self._exactly(size)))

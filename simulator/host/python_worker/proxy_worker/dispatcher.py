@@ -43,7 +43,9 @@ class Dispatcher:
     async def dispatch_forever(self) -> None:
         """Answer requests as they arrive, each in its own task."""
         loop = asyncio.get_running_loop()
-        loop.set_task_factory(lambda loop, coro, **options: InvocationTask(coro, loop=loop, **options))
+        loop.set_task_factory(
+            lambda loop, coro, **options: InvocationTask(coro, loop=loop, **options)
+        )
         logging.getLogger().setLevel(logging.INFO)
         logging.getLogger().addHandler(ChannelHandler(self._channel.send))
         self._channel.listen(loop, self._receive)
@@ -68,13 +70,17 @@ class Dispatcher:
             return {}
         prioritize_customer_dependencies(fields.packages, WORKER_FOLDER, fields.app_root)
         init = SimpleNamespace(capabilities={}, function_app_directory=fields.app_root)
-        response = await self._reload_library().worker_init_request(_request(worker_init_request=init))
+        response = await self._reload_library().worker_init_request(
+            _request(worker_init_request=init)
+        )
         return _started(response)
 
     async def _function_environment_reload(self, fields: SimpleNamespace) -> dict[str, Any]:
         prioritize_customer_dependencies(fields.packages, WORKER_FOLDER, fields.app_root)
         library = self._reload_library()
-        change = SimpleNamespace(function_app_directory=fields.app_root, environment_variables=fields.environment)
+        change = SimpleNamespace(
+            function_app_directory=fields.app_root, environment_variables=fields.environment
+        )
         request = _request(function_environment_reload_request=change)
         return _started(await library.function_environment_reload_request(request))
 
@@ -87,11 +93,15 @@ class Dispatcher:
 
     async def _functions_metadata(self, _fields: SimpleNamespace) -> dict[str, Any]:
         response = await self._loaded().functions_metadata_request(_request())
-        return {"functions": [_described(entry) for entry in response.function_metadata_results or []]}
+        return {
+            "functions": [_described(entry) for entry in response.function_metadata_results or []]
+        }
 
     async def _function_load(self, fields: SimpleNamespace) -> dict[str, Any]:
         load = SimpleNamespace(function_id=fields.function_id)
-        return _checked(await self._loaded().function_load_request(_request(function_load_request=load)))
+        return _checked(
+            await self._loaded().function_load_request(_request(function_load_request=load))
+        )
 
     async def _invocation(self, fields: SimpleNamespace) -> dict[str, Any]:
         task = asyncio.current_task()
@@ -99,11 +109,16 @@ class Dispatcher:
         task.invocation_id = fields.invocation_id
         invocation = SimpleNamespace(
             **vars(fields),
-            trace_context=SimpleNamespace(trace_parent=fields.traceparent, trace_state="", attributes={}),
+            trace_context=SimpleNamespace(
+                trace_parent=fields.traceparent, trace_state="", attributes={}
+            ),
             retry_context=SimpleNamespace(retry_count=0, max_retry_count=0, exception=None),
         )
         response = await self._loaded().invocation_request(_request(invocation_request=invocation))
-        return _checked(response) or {"outputs": _outputs(response), "returned": response.return_value}
+        return _checked(response) or {
+            "outputs": _outputs(response),
+            "returned": response.return_value,
+        }
 
     def _loaded(self) -> ModuleType:
         if self._library is None:
@@ -112,7 +127,9 @@ class Dispatcher:
 
 
 def _request(**parts: Any) -> SimpleNamespace:
-    return SimpleNamespace(request=SimpleNamespace(**parts), properties={"host": "127.0.0.1", "protos": protos})
+    return SimpleNamespace(
+        request=SimpleNamespace(**parts), properties={"host": "127.0.0.1", "protos": protos}
+    )
 
 
 def _started(response: Any) -> dict[str, Any]:
@@ -120,7 +137,11 @@ def _started(response: Any) -> dict[str, Any]:
 
 
 def _described(entry: Any) -> dict[str, Any]:
-    return {"name": entry.name, "function_id": entry.function_id, "raw_bindings": entry.raw_bindings}
+    return {
+        "name": entry.name,
+        "function_id": entry.function_id,
+        "raw_bindings": entry.raw_bindings,
+    }
 
 
 def _checked(response: Any) -> dict[str, Any]:
@@ -131,4 +152,6 @@ def _checked(response: Any) -> dict[str, Any]:
 
 
 def _outputs(response: protos.InvocationResponse) -> Mapping[str, protos.TypedData]:
-    return {binding.name: binding.data for binding in response.output_data if binding.data is not None}
+    return {
+        binding.name: binding.data for binding in response.output_data if binding.data is not None
+    }
