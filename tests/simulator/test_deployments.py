@@ -111,9 +111,9 @@ def test_an_assignment_stays_with_whom_it_was_given_to() -> None:
     other = {**OWN, "name": "other"}
     changed = {**ASSIGNED, "dependsOn": ["other"]}
     changed["properties"] = {
-        **ASSIGNED["properties"],
+        **ASSIGNED["properties"],  # type: ignore[dict-item]
         "principalId": "[reference('other').principalId]",
-    }  # type: ignore[dict-item]
+    }
     assert (
         refused({"other": other, "assigned": changed}, into) == "RoleAssignmentUpdateNotPermitted"
     )
