@@ -352,7 +352,7 @@ class Publishing:
     @staticmethod
     def _refused_theirs(secret: SecretVersion) -> NeedsHuman:
         return NeedsHuman(
-            "the source refuses the value that somebody just wrote; it may have been changed there",
+            "the source refuses the value that somebody just wrote; somebody else may have changed it there",
             where=str(secret.ref),
             fix="write a value that the source accepts, or send force with rotate",
         )

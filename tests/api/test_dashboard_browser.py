@@ -141,7 +141,7 @@ def test_without_a_script_links_and_form_lead_everywhere(visit: Start) -> None:
     expect(rows(page)).to_have_count(20)
     page.get_by_role("link", name="Back to the first page").click()
     expect(rows(page)).to_have_count(100)
-    page.get_by_label("Search").fill("0001")
+    page.locator("input[name=search]").fill("0001")
     page.get_by_role("combobox", name="State").select_option("ok")
     page.get_by_role("button", name="Show").click()
     expect(rows(page)).to_have_count(11)
@@ -179,7 +179,7 @@ def test_whoever_wants_less_motion_or_paper_gets_it(visit: Start) -> None:
     page = visit(reduced_motion="reduce").loaded()
     assert page.evaluate("getComputedStyle(document.documentElement).scrollBehavior") == "auto"
     page.emulate_media(media="print")
-    expect(page.get_by_label("Search")).to_be_hidden()
+    expect(page.locator("input[name=search]")).to_be_hidden()
     expect(rows(page).last).to_be_visible()
 
 
