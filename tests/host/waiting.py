@@ -6,7 +6,7 @@ import socket
 import time
 from collections.abc import Callable
 
-_DEADLINE = 15.0
+_DEADLINE = 90.0
 _BETWEEN_LOOKS = 0.02
 
 
