@@ -137,7 +137,8 @@ class Publishing:
 
     async def withdraw(self) -> None:
         """Take back what was issued for a version that a person has replaced meanwhile, unless a replica may hold it."""
-        if self._managed.replicas and self._sight.record.ahead:
+        if self._progress.new_version or (self._managed.replicas and self._sight.record.ahead):
+            # What is published bears the same operation, and a replica may hold it already.
             return
         if isinstance(self._rotator, Tidy) and self._progress.old_version:
             operation = operation_id(self._progress.item.ref, self._progress.old_version)

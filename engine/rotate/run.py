@@ -121,11 +121,12 @@ class Run:
         ):
             return ""
         decision = self.parts.decide(secret, item)
-        if not isinstance(decision, Acting) or not self.parts.rotator(decision.managed).single_slot(
-            secret.tags
-        ):
-            return ""
-        return "a look at the source follows"
+        if isinstance(decision, Acting) and self._is_single(decision.managed):
+            return "a look at the source follows"
+        return ""
+
+    def _is_single(self, managed: Managed) -> bool:
+        return self.parts.rotator(managed).single_slot(managed.settings)
 
     async def _failed(self) -> None:
         """Note after a permanent error that no change is in progress.
@@ -239,8 +240,7 @@ class Run:
         """
         record = self.sight.record
         if record.compromised and (not here or isinstance(decision, Confirm | Skip)):
-            if isinstance(decision, Confirm) and secret.version != self.progress.proven:
-                # What is current comes first: a late change may have made its source refuse it.
+            if isinstance(decision, Confirm) and self._must_be_proven(secret, decision.managed):
                 return await self._publishing(decision.managed).confirm(secret, decision.reason)
             await Compromised(self.parts, self.lease, self.gate, self.sight).settle(
                 secret, record.compromised[0], decision
@@ -254,6 +254,15 @@ class Run:
                 secret, Retiring.left(self.parts, self.lease, self.gate, self.sight)
             )
         return None
+
+    def _must_be_proven(self, secret: SecretVersion, managed: Managed) -> bool:
+        """Return whether an incident cannot be settled before the current version is proven.
+
+        A single slot that accepts what Rekey published refuses everything else. A late change may
+        have made it refuse that version, too.
+        """
+        is_proven = secret.version == self.progress.proven
+        return self._is_single(managed) and self.sight.wrote(secret) and not is_proven
 
     async def _step(self, secret: SecretVersion, decision: Acting) -> SecretVersion:
         try:

@@ -11,6 +11,7 @@ from tests.adversary.stage import Stage
 from tests.adversary.strikes import (
     ADD_PASSWORD,
     ADMIN,
+    PUBLISH,
     REGENERATE,
     REMOVE_PASSWORD,
     Where,
@@ -68,6 +69,21 @@ async def test_a_current_version_disabled_in_mid_rotation_is_not_superseded(stag
     await stage.run_for(hours=3)
     assert len(secret.versions) == 1
     assert not secret.current.enabled
+
+
+async def test_a_version_disabled_the_moment_it_was_published_keeps_its_credential(
+    stage: Stage,
+) -> None:
+    """A heal then meets the disabled version: what it has published is not what it takes back."""
+    secret = stage.entra()
+    await stage.rotate(secret)
+    application = stage.apps["orders"]
+    stage.world.directory.remove_password(application, application.history[-1])
+    stage.after(PUBLISH, lambda: stage.disable(secret))
+    stage.post(secret, action="audit", trigger="sweep")
+    await stage.run_for(hours=3)
+    assert len(secret.versions) == 3
+    assert secret.accepts(secret.current.value)
 
 
 @pytest.mark.parametrize("kind", ["storage", "entra"])
