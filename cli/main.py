@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
 def run() -> int:
     """Run as the installed command."""
+    logging.basicConfig(level=logging.WARNING, format="rekey: %(message)s")
+    # What an SDK warns of comes again as an error.
+    logging.getLogger("azure").setLevel(logging.CRITICAL)
     return main(sys.argv[1:], os.environ)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import sys
 from argparse import Namespace
@@ -24,10 +23,6 @@ from engine.errors import RekeyError
 
 def carry_out(args: Namespace, env: Mapping[str, str], parts: Parts | None = None) -> int:
     """Run the command; `parts` take the place of the real Azure. Returns the exit code."""
-    logging.basicConfig(level=logging.WARNING, format="rekey: %(message)s")
-    logging.getLogger("azure").setLevel(
-        logging.CRITICAL
-    )  # What an SDK warns of comes again as an error.
     terminal = Terminal(
         sys.stdout, sys.stderr, args.output or "table", plain=bool(env.get("NO_COLOR"))
     )

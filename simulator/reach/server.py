@@ -12,7 +12,7 @@ import tempfile
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self, cast
 
 from aiohttp import web
 
@@ -137,11 +137,16 @@ async def _listening(
     app.router.add_route("*", "/{path:.*}", answer)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
-    await web.SockSite(runner, listener, ssl_context=tls).start()
+    connected = cast("web.Server", runner.server)  # None only before `setup`.
+    server = await asyncio.get_running_loop().create_server(connected, sock=listener, ssl=tls)
     try:
         yield
     finally:
+        server.close()
         await runner.cleanup()
+        # A client that keeps its connection does not answer the end of TLS in time.
+        server.abort_clients()
+        await asyncio.sleep(0)
 
 
 async def _arrived(request: web.Request, scheme: str) -> Request:

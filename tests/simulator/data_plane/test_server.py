@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import socket
@@ -163,6 +164,21 @@ def test_stopping_twice_is_fine() -> None:
     running.stop()
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", running.running.port)) != 0
+
+
+def test_stopping_closes_a_connection_that_its_client_keeps_open() -> None:
+    background = start_in_thread(build)
+    port = background.running.port
+    context = ssl.create_default_context(cafile=background.running.ca_file)
+    with (
+        socket.create_connection(("127.0.0.1", port)) as client,
+        context.wrap_socket(client, server_hostname="shop.vault.localhost") as kept,
+    ):
+        kept.sendall(f"GET / HTTP/1.1\r\nHost: shop.vault.localhost:{port}\r\n\r\n".encode())
+        assert kept.recv(1)
+        background.stop()
+        del background
+        gc.collect()  # An unclosed transport warns here, and a warning fails the test.
 
 
 @pytest.mark.parametrize("name", ["a.localhost", "A.B.LOCALHOST.", b"c.localhost"])
