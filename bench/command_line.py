@@ -104,12 +104,14 @@ def report() -> None:
         columns = zip(*(started(command) for _ in range(RUNS)), strict=True)
         whole, used = (statistics.median(column) * 1000 for column in columns)
         print(
-            f"{name}: whole process {whole:.0f} ms, of which on the processor {used:.0f}, medians of {RUNS}"
+            f"{name}: whole process {whole:.0f} ms, of which on the processor {used:.0f}, "
+            f"medians of {RUNS}"
             f" (goal: under {GOAL * 1000:.0f})"
         )
     seconds = first_line()
     print(
-        f"rekey status of {SECRETS} secrets, {LATENCY * 1000:.0f} ms a page: first line {seconds:.2f} s"
+        f"rekey status of {SECRETS} secrets, {LATENCY * 1000:.0f} ms a page: first line "
+        f"{seconds:.2f} s"
         f" after the first page of answers (goal: under {FIRST_GOAL:.0f})"
     )
 

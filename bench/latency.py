@@ -59,5 +59,6 @@ async def report() -> None:
     for kind in PLACES:
         seconds = await p95(kind)
         print(
-            f"{kind}, a rotation at 100 ms a call, virtual time: p95 {seconds:.1f} s (goal: under {GOAL:.0f})"
+            f"{kind}, a rotation at 100 ms a call, virtual time: p95 {seconds:.1f} s (goal: "
+            f"under {GOAL:.0f})"
         )

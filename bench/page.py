@@ -44,7 +44,8 @@ def report() -> None:
     rig = many(SECRETS)
     answer = statistics.median(answers(rig))
     print(
-        f"inventory page, {SECRETS} secrets: first {ROWS} rows answered in {answer:.2f} s (goal: under {GOAL:.0f})"
+        f"inventory page, {SECRETS} secrets: first {ROWS} rows answered in {answer:.2f} s "
+        f"(goal: under {GOAL:.0f})"
     )
     if chromium() is None:
         print("inventory page in Chromium: not measured, run `npm ci` first")

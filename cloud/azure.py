@@ -44,10 +44,17 @@ It is never retried blindly, since it may have taken effect although its answer 
 
 FOREIGN = re.compile(r"AKV10032|Invalid issuer")
 """How Key Vault answers a token from a tenant that it does not trust."""
-FOREIGN_FIX = "serve it with an app in its own tenant, or move it to this app's tenant: an identity exists in one tenant only"
+FOREIGN_FIX = (
+    "serve it with an app in its own tenant, or move it to this app's tenant: an identity "
+    "exists in one tenant only"
+)
+FIREWALL_FIX = (
+    "let the app's network in: virtual network rule, private endpoint or outbound addresses"
+)
 KEYLESS = "KeyBasedAuthenticationNotPermitted"
 KEYLESS_FIX = (
-    "in place of the connection string AzureWebJobsStorage, set AzureWebJobsStorage__accountName and"
+    "in place of the connection string AzureWebJobsStorage, set "
+    "AzureWebJobsStorage__accountName and"
     " AzureWebJobsStorage__credential=managedidentity"
 )
 
@@ -120,7 +127,9 @@ async def stream[T](
             yield await call(what, anext(items), where=where, role=role)
 
 
-def translate(error: AzureError, what: str, where: str, role: str) -> RekeyError:  # noqa: C901, PLR0911 - a table
+def translate(  # noqa: PLR0911 - a table
+    error: AzureError, what: str, where: str, role: str
+) -> RekeyError:
     """Return the RekeyError for an SDK error, with its fix. It keeps nothing of the request."""
     from azure.core.exceptions import HttpResponseError
 
@@ -133,29 +142,8 @@ def translate(error: AzureError, what: str, where: str, role: str) -> RekeyError
     described = f"{what} was answered {status} {code}"
     if status in BUSY:
         return TransientError(described, where=where, code=code, retry_after=retry_after(error))
-    if FOREIGN.search(text):
-        return AccessDenied(
-            f"{described}: {where} is in another tenant", where=where, fix=FOREIGN_FIX, code=code
-        )
-    if status == 401:  # noqa: PLR2004
-        return TransientError(f"{described}: the app's token was refused", where=where, code=code)
-    if code == "ForbiddenByFirewall":
-        fix = (
-            "let the app's network in: virtual network rule, private endpoint or outbound addresses"
-        )
-        return AccessDenied(f"{described} by its firewall", where=where, fix=fix, code=code)
-    # A call with a role uses the app's own account. A call that verifies a key has no role.
-    if code == KEYLESS and role:
-        return AccessDenied(
-            f"{described}: the account does not accept keys",
-            where=where,
-            fix=KEYLESS_FIX,
-            code=code,
-        )
-    if status == 403:  # noqa: PLR2004
-        return AccessDenied(
-            f"{described} for {_caller(text)}", where=where, fix=_grant(role, where), code=code
-        )
+    if refusal := _refusal(status, code, text, described, where, role):
+        return refusal
     if status == 404:  # noqa: PLR2004
         return NotFound(
             described, where=where, fix="restore what was deleted, or correct the tags", code=code
@@ -167,6 +155,26 @@ def translate(error: AzureError, what: str, where: str, role: str) -> RekeyError
     if status in (409, 412):
         return TransientError(described, where=where, code=code)
     return PermanentError(f"{described}: {text[:200]}", where=where, code=code)
+
+
+def _refusal(
+    status: int, code: str, text: str, described: str, where: str, role: str
+) -> RekeyError | None:
+    """Return the error of a caller that was not let in; None if the answer says something else."""
+    if FOREIGN.search(text):
+        what, fix = f"{described}: {where} is in another tenant", FOREIGN_FIX
+    elif status == 401:  # noqa: PLR2004
+        return TransientError(f"{described}: the app's token was refused", where=where, code=code)
+    elif code == "ForbiddenByFirewall":
+        what, fix = f"{described} by its firewall", FIREWALL_FIX
+    # A call with a role uses the app's own account. A call that verifies a key has no role.
+    elif code == KEYLESS and role:
+        what, fix = f"{described}: the account does not accept keys", KEYLESS_FIX
+    elif status == 403:  # noqa: PLR2004
+        what, fix = f"{described} for {_caller(text)}", _grant(role, where)
+    else:
+        return None
+    return AccessDenied(what, where=where, fix=fix, code=code)
 
 
 def error_code(error: HttpResponseError) -> str:
@@ -206,4 +214,7 @@ def _caller(message: str) -> str:
 
 
 def _grant(role: str, where: str) -> str:
-    return f"grant it the role {role or 'needed'} at {where}, see docs/permissions.md; a new grant takes minutes"
+    return (
+        f"grant it the role {role or 'needed'} at {where}, see docs/permissions.md; a new "
+        "grant takes minutes"
+    )

@@ -165,7 +165,9 @@ class PolicyStore:
             raise Outdated(
                 "the policy document has changed meanwhile",
                 where=str(self.ref),
-                fix=f"compare with its newest version and replace that: {newest or 'there is none'}",
+                fix=(
+                    f"compare with its newest version and replace that: {newest or 'there is none'}"
+                ),
             )
         return document
 

@@ -119,7 +119,8 @@ def _storage(env: Mapping[str, str], problems: list[str]) -> HostStorage | None:
     elif not storage.is_plausible:
         # The text contains a key, so it is not shown.
         problems.append(
-            f"{CONNECTION} is not a connection string: copy the storage account's own, AccountName=…;AccountKey=…"
+            f"{CONNECTION} is not a connection string: copy the storage account's own, "
+            "AccountName=…;AccountKey=…"
         )
     return storage
 
@@ -180,7 +181,10 @@ def _bound(vault: str, scopes: object, problems: list[str]) -> tuple[str, ...]:
         return ()
     tidy = [str(scope).strip().rstrip("/").lower() for scope in scopes]
     problems.extend(
-        f"REKEY_SCOPES, {vault}: {scope!r} is neither /subscriptions/<id>… nor an application's id: correct it"
+        (
+            f"REKEY_SCOPES, {vault}: {scope!r} is neither /subscriptions/<id>… nor an "
+            "application's id: correct it"
+        )
         for scope in tidy
         if not SCOPE.fullmatch(scope)
     )
@@ -204,7 +208,8 @@ def _policy(text: str, vaults: list[str], problems: list[str]) -> SecretRef | No
     match = URL.fullmatch(text)
     if match is None or (match[3] or "/") != "/":
         problems.append(
-            "REKEY_POLICY is not a secret's id without a version: write https://<vault>/secrets/<name>"
+            "REKEY_POLICY is not a secret's id without a version: write "
+            "https://<vault>/secrets/<name>"
         )
         return None
     ref = SecretRef.parse(text)

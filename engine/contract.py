@@ -211,5 +211,5 @@ class Discover(Protocol):
     """For kinds whose sources can be listed."""
 
     def seen(self, subscription: str, group: str | None) -> AsyncIterator[Seen]:
-        """Stream the sources of a subscription, or of one group in it, whose credentials are of use."""
+        """Stream a subscription's, or one group's, sources whose credentials are of use."""
         ...

@@ -1,8 +1,7 @@
-"""Access keys of App Configuration: two that may write, two that only read. The credential is the connection string.
+"""Access keys of App Configuration: two that may write, two that only read.
 
-A key is named by an id that belongs to its value, so what a consumer needs is both. Switching local
-authentication off
-deletes the keys. Source:
+The credential is the connection string. A key is named by an id that belongs to its value, so what
+a consumer needs is both. Switching local authentication off deletes the keys. Source:
 https://learn.microsoft.com/azure/azure-app-configuration/rest-api-authentication-hmac
 """
 

@@ -1,4 +1,8 @@
-"""Keys of Batch accounts. Source: https://learn.microsoft.com/rest/api/batchservice/authenticate-requests-to-the-azure-batch-service."""
+"""Keys of Batch accounts.
+
+Source:
+https://learn.microsoft.com/rest/api/batchservice/authenticate-requests-to-the-azure-batch-service.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Keys of Communication Services. Source: https://learn.microsoft.com/rest/api/communication/authentication."""
+"""Keys of Communication Services.
+
+Source: https://learn.microsoft.com/rest/api/communication/authentication.
+"""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ class ContainerRegistryPassword(ProvenByRequest):
         return {**fields, "name": Sensitive(await self._user(place))}
 
     async def signed(self, place: Place, host: str, key: str) -> Signed:
-        """Ask whether the registry speaks version 2 of the interface, which it tells to users alone."""
+        """Ask whether the registry speaks version 2 of the interface: only users get an answer."""
         basic = base64.b64encode(f"{await self._user(place)}:{key}".encode()).decode()
         return Signed(f"https://{host}/v2/", {"Authorization": f"Basic {basic}"})
 

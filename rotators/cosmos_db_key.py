@@ -1,7 +1,8 @@
-"""Keys of Cosmos DB accounts: two that may write, two that only read. Replacing one takes minutes, and at times hours.
+"""Keys of Cosmos DB accounts: two that may write, two that only read.
 
-An earlier try's change is known by the key's generation time, so it is never asked for twice.
-Source: https://learn.microsoft.com/azure/cosmos-db/how-to-rotate-keys and keysMetadata of
+Replacing one takes minutes, and at times hours. An earlier try's change is known by the key's
+generation time, so it is never asked for twice. Source:
+https://learn.microsoft.com/azure/cosmos-db/how-to-rotate-keys and keysMetadata of
 azure-mgmt-cosmosdb 10.
 """
 

@@ -1,4 +1,7 @@
-"""Keys of Azure Maps accounts. Source: https://learn.microsoft.com/azure/azure-maps/azure-maps-authentication."""
+"""Keys of Azure Maps accounts.
+
+Source: https://learn.microsoft.com/azure/azure-maps/azure-maps-authentication.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""Admin keys of Azure AI Search. Its query keys are made and deleted one by one, so they are of another kind.
+"""Admin keys of Azure AI Search.
 
-Source: https://learn.microsoft.com/rest/api/searchmanagement/admin-keys
+Its query keys are made and deleted one by one, so they are of another kind. Source:
+https://learn.microsoft.com/rest/api/searchmanagement/admin-keys
 """
 
 from __future__ import annotations

@@ -56,7 +56,7 @@ NO_DIRECTORY_ROLE = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Password:
-    """One secret of an application, as Graph lists it: without its text, of which only a hint is left."""
+    """One secret of an application, as Graph lists it: a hint in place of its text."""
 
     key_id: str
     name: str
@@ -64,7 +64,7 @@ class Password:
     ends: datetime | None
 
     def begins(self, value: Sensitive) -> bool:
-        """Tell whether the value may be this secret: Graph keeps the first three characters of each."""
+        """Return whether the value may be this secret: Graph keeps its first three characters."""
         return bool(self.hint) and value.reveal().startswith(self.hint)
 
 
@@ -122,7 +122,7 @@ class ServicePrincipalSecret:
                 raise problem
 
     async def verify(self, source: str, credential_id: str, credential: Sensitive) -> None:
-        """Sign in with the secret, again and again while it spreads, until two sign-ins in a row succeed."""
+        """Sign in with the secret while it spreads, until two sign-ins in a row succeed."""
         del credential_id
         pauses, accepted, ever = iter(REPLICATION), 0, False
         while accepted < PROOFS:
@@ -163,7 +163,7 @@ class ServicePrincipalSecret:
             return
 
     async def _check_not_held(self, source: str, doomed_id: str, held: Sensitive | None) -> None:
-        """Compare what is to go with what the vault holds, by the characters that Graph shows of it."""
+        """Compare what is to go with what the vault holds, by the characters that Graph shows."""
         try:
             listed = await self._passwords(source)
         except NotFound:
@@ -173,13 +173,19 @@ class ServicePrincipalSecret:
             for password in listed
         ):
             raise NeedsHuman(
-                f"the secret {doomed_id} is to be removed, but the vault's current version may hold it",
+                (
+                    f"the secret {doomed_id} is to be removed, but the vault's current version "
+                    "may hold it"
+                ),
                 where=source,
-                fix="set the tag CredentialId to the id of the secret that the value holds, and remove the tag RekeyRetire",
+                fix=(
+                    "set the tag CredentialId to the id of the secret that the value holds, "
+                    "and remove the tag RekeyRetire"
+                ),
             )
 
     async def preflight(self, job: Job) -> None:
-        """Find out, changing nothing, whether the application is there, ours to change, and able to sign in."""
+        """Find out whether the application exists, is ours to change, and can sign in."""
         await self._check_rights(job.source)
         await self._superseded(job, look=True)
         held = job.held or Sensitive("")
@@ -199,14 +205,20 @@ class ServicePrincipalSecret:
         ]
         if len(fitting) != 1:
             raise NeedsHuman(
-                f"the value may be any of {len(fitting)}: {', '.join(password.key_id for password in fitting)}",
+                (
+                    f"the value may be any of {len(fitting)}: "
+                    f"{', '.join(password.key_id for password in fitting)}"
+                ),
                 where=job.source,
                 fix="say which by its id, as the portal shows it",
             )
         return Recognised(fitting[0].key_id, fitting[0].ends)
 
     async def _superseded(self, job: Job, *, look: bool = False) -> str | None:
-        """Return the id of the secret that the vault holds; what Rekey did not write itself is compared first."""
+        """Return the id of the secret that the vault holds.
+
+        What Rekey did not write itself is compared first.
+        """
         held_id = _key_id(job.held_id) if job.held_id else None
         if job.proven and not look:
             return held_id
@@ -216,7 +228,7 @@ class ServicePrincipalSecret:
         return held_id if held_id in {password.key_id for password in passwords} else None
 
     async def _check_rights(self, source: str) -> None:
-        """Raise AccessDenied where the app's token shows that it may not change this application."""
+        """Raise AccessDenied if the app's token shows that it may not change this application."""
         claims = await self._graph.claims(source)
         roles, directory_roles = (
             set(claims.get("roles", ())),
@@ -307,7 +319,10 @@ def _key_id(credential_id: str) -> str:
     if not re.fullmatch(GUID, credential_id.lower()):
         raise NeedsHuman(
             f"the credential is {credential_id[:60]!r}, which is no secret's id",
-            fix="set the tag CredentialId to the id of the secret, as the portal shows it, or remove the tag",
+            fix=(
+                "set the tag CredentialId to the id of the secret, as the portal shows it, or "
+                "remove the tag"
+            ),
         )
     return credential_id.lower()
 
@@ -318,7 +333,10 @@ def _check_adopted(job: Job, passwords: list[Password]) -> None:
         raise NeedsHuman(
             "the value does not follow the tag ValueTemplate",
             where=job.source,
-            fix="set ValueTemplate to the value with {secret} (and {client_id}, {tenant_id}) in place of its parts",
+            fix=(
+                "set ValueTemplate to the value with {secret} (and {client_id}, {tenant_id}) "
+                "in place of its parts"
+            ),
         )
     named = _key_id(job.held_id) if job.held_id else None
     others = [
@@ -341,7 +359,8 @@ def _check_adopted(job: Job, passwords: list[Password]) -> None:
             if named
             else "the value is none of the application's secrets",
             where=job.source,
-            fix="set CredentialId to the id of the secret that the value holds; where the value is more than the bare "
+            fix="set CredentialId to the id of the secret that the value holds; where the value is "
+            "more than the bare "
             "secret, set ValueTemplate to it with {secret} in place of the secret",
         )
 

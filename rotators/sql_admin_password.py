@@ -38,7 +38,10 @@ class SqlAdminPassword:
 
     @staticmethod
     def canonical(address: str, tags: Mapping[str, str]) -> str | None:
-        """Return the server's resource id in lower case; a server whose tags name logins belongs to the other kind."""
+        """Return the server's resource id in lower case.
+
+        A server whose tags name logins belongs to the other kind.
+        """
         place = Place.parse(address)
         named = tags.get("Rotator", "").strip()
         mine = named == SqlAdminPassword.kind if named else not logins_of(tags)
@@ -53,7 +56,7 @@ class SqlAdminPassword:
         return True
 
     async def issue(self, job: Job) -> Issued:
-        """Set a fresh password; the first time, all that can be checked beforehand is checked first."""
+        """Set a fresh password; before the first one, check all that can be checked."""
         place = Place.of(job.source)
         known = job.proven and job.held_id
         user, accepted = (checked(known), True) if known else await self._ready(job, place)
@@ -63,7 +66,7 @@ class SqlAdminPassword:
         return Issued(user, fields, supersedes=None, restorable=accepted)
 
     async def preflight(self, job: Job) -> None:
-        """Read who the administrator is and how one signs in, and see whether the server can be reached."""
+        """Read who the administrator is and how to sign in, and whether the server can be reached."""
         await self._ready(job, Place.of(job.source))
 
     async def recognise(self, job: Job) -> Recognised:
@@ -72,7 +75,7 @@ class SqlAdminPassword:
         return Recognised(user)
 
     async def verify(self, source: str, credential_id: str, credential: Sensitive) -> None:
-        """Wait for the end of the change, and sign in to master with the password while it spreads."""
+        """Wait for the end of the change; sign in to master with the password while it spreads."""
         place = Place.of(source)
         await self._change.settle(place)
         await self._access.prove(place, credential_id, credential)
@@ -99,7 +102,10 @@ class SqlAdminPassword:
         """Do nothing: a new password has replaced the old one already."""
 
     async def _ready(self, job: Job, place: Place) -> tuple[str, bool]:
-        """Return the administrator's name, and whether the password held is good, once nothing is seen to stand in the way."""
+        """Return the administrator's name, and whether the vault's password is good.
+
+        Raises what stands in the way of a rotation.
+        """
         refuse_more_than_password(job)
         user = await self._administrator(job, place)
         await self._access.refuse_entra_only(place)
@@ -110,13 +116,22 @@ class SqlAdminPassword:
         return user, problem is None
 
     async def _administrator(self, job: Job, place: Place) -> str:
-        """Return the administrator's name as the server has it; NeedsHuman where it is not the one to be rotated."""
+        """Return the administrator's name as the server has it.
+
+        NeedsHuman where it is not the one to be rotated.
+        """
         server = await self._access.read(place)
         name = server.administrator_login or ""
         if job.held_id and job.held_id.casefold() != name.casefold():
             raise NeedsHuman(
-                f"the tag CredentialId is {job.held_id[:40]!r}, but the server's administrator is {name!r}",
+                (
+                    f"the tag CredentialId is {job.held_id[:40]!r}, but the server's "
+                    f"administrator is {name!r}"
+                ),
                 where=place.server_id,
-                fix=f"remove the tag CredentialId, or set the tag Rotator to sql-login-password for {job.held_id[:40]!r}",
+                fix=(
+                    "remove the tag CredentialId, or set the tag Rotator to "
+                    f"sql-login-password for {job.held_id[:40]!r}"
+                ),
             )
         return checked(name)

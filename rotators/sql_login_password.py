@@ -52,7 +52,7 @@ class SqlLoginPassword:
 
     @staticmethod
     def canonical(address: str, tags: Mapping[str, str]) -> str | None:
-        """Return the server's or database's id in lower case, with the logins as a further segment."""
+        """Return the id of server or database in lower case, with the logins as a last segment."""
         place = Place.parse(address)
         named = tags.get("Rotator", "").strip()
         if place is None or place.logins:
@@ -73,7 +73,7 @@ class SqlLoginPassword:
         return not logins_of(tags)
 
     async def issue(self, job: Job) -> Issued:
-        """Give a fresh password to the only login, or to the one of two that the vault does not hold."""
+        """Give a fresh password to the only login, or to that of two which the vault does not hold."""
         place = Place.of(job.source)
         accepted = job.proven or await self._ready(job)
         name, supersedes = await self._chosen(place, job)
@@ -137,9 +137,15 @@ class SqlLoginPassword:
         problem = await self._access.refusal(place, name, held) if held else None
         if problem is None:
             raise NeedsHuman(
-                f"the password of {name!r} is to be replaced, but the vault's current version may hold it",
+                (
+                    f"the password of {name!r} is to be replaced, but the vault's current "
+                    "version may hold it"
+                ),
                 where=source,
-                fix="set the tag CredentialId to the login whose password the value is, and remove the tag RekeyRetire",
+                fix=(
+                    "set the tag CredentialId to the login whose password the value is, and "
+                    "remove the tag RekeyRetire"
+                ),
             )
         if isinstance(problem, TransientError | AccessDenied):
             raise problem
@@ -163,7 +169,10 @@ class SqlLoginPassword:
         return (rest[0] if held == first else first), held
 
     async def _held(self, place: Place, job: Job, names: tuple[str, ...]) -> str:
-        """Find out by signing in which login's password the vault holds; where it is neither's, the tag decides."""
+        """Find out by signing in which login's password the vault holds.
+
+        Where it is neither's, the tag decides.
+        """
         for name in names:
             if await self._accepts(place, name, job.held):
                 return name
@@ -171,7 +180,10 @@ class SqlLoginPassword:
             raise NeedsHuman(
                 f"the value is the password of neither {names[0]!r} nor {names[1]!r}",
                 where=place.server_id,
-                fix="set the tag CredentialId to the login that consumers hold, or the value to its password",
+                fix=(
+                    "set the tag CredentialId to the login that consumers hold, or the value "
+                    "to its password"
+                ),
             )
         return _spelt(job.held_id, names)
 
@@ -225,16 +237,19 @@ class SqlLoginPassword:
         return NotFound(
             f"{what} in {place.opened}",
             where=place.server_id,
-            fix="correct the tags CredentialId, Logins and ProviderAddress (a login's address is the server, a contained "
+            fix="correct the tags CredentialId, Logins and ProviderAddress (a login's address is "
+            "the server, a contained "
             "user's the database), or create it",
         )
 
     async def _denied(self, place: Place, what: str) -> AccessDenied:
         role = (
-            "the permission ALTER ANY USER in that database (CREATE USER [app] FROM EXTERNAL PROVIDER; GRANT ALTER ANY USER "
+            "the permission ALTER ANY USER in that database "
+            "(CREATE USER [app] FROM EXTERNAL PROVIDER; GRANT ALTER ANY USER "
             "TO [app])"
             if place.database
-            else "membership of loginmanager in master (CREATE USER [app] FROM EXTERNAL PROVIDER; ALTER ROLE loginmanager ADD "
+            else "membership of loginmanager in master "
+            "(CREATE USER [app] FROM EXTERNAL PROVIDER; ALTER ROLE loginmanager ADD "
             "MEMBER [app]), or make it the server's Entra administrator"
         )
         who = described(await self._access.token())
@@ -270,10 +285,16 @@ def _named(job: Job) -> tuple[str, ...]:
 
 
 def _of(source: str, credential_id: str) -> str:
-    """Return a login's name if it is one of the source's; NeedsHuman for any other, whose password is not to be touched."""
+    """Return a login's name if it is one of the source's.
+
+    NeedsHuman for any other, whose password is not to be touched.
+    """
     if segment(credential_id) not in source.rpartition("/")[2].split("+"):
         raise NeedsHuman(
-            f"the login {credential_id[:40]!r} is to be retired, but neither Logins nor CredentialId names it",
+            (
+                f"the login {credential_id[:40]!r} is to be retired, but neither Logins nor "
+                "CredentialId names it"
+            ),
             where=source,
             fix="name it in the tag Logins, or remove the tag RekeyRetire",
         )

@@ -48,7 +48,7 @@ class StorageKey(TwoKeys):
         return rows_of(answer.get("keys"), place.pair, "keyName", "value", "creationTime")
 
     async def ready(self, place: Place) -> None:
-        """Do nothing: the proof tells whether the account takes keys, without a right to read it."""
+        """Do nothing: the proof tells whether the account takes keys, and needs no right to read."""
 
     async def explained(self, place: Place, error: RekeyError) -> RekeyError:
         """Return the error as it is: the proof tells."""
@@ -58,14 +58,17 @@ class StorageKey(TwoKeys):
     async def fields(
         self, place: Place, slot: Slot, key: Sensitive, options: Mapping[str, str]
     ) -> dict[str, Sensitive]:
-        """Return the account, the key, and what follows `<account>.blob.` in the account's endpoint."""
+        """Return the account, the key, and what follows `<account>.blob.` in its endpoint."""
         del slot
         name, _, suffix = urlsplit(await self._endpoint(place)).netloc.partition(".blob.")
         if name != place.name and "{suffix}" in options.get("ValueTemplate", ""):
             raise NeedsHuman(
                 "the account is in a DNS zone of its own, which {suffix} cannot express",
                 where=place.source,
-                fix="write BlobEndpoint=<the account's endpoint> into ValueTemplate in place of EndpointSuffix={suffix}",
+                fix=(
+                    "write BlobEndpoint=<the account's endpoint> into ValueTemplate in place "
+                    "of EndpointSuffix={suffix}"
+                ),
             )
         return {"account": Sensitive(place.name), "key": key, "suffix": Sensitive(suffix)}
 
@@ -88,12 +91,15 @@ class StorageKey(TwoKeys):
         try:
             await self._source.refuse_keyless(place)
         except AccessDenied as denied:
-            fix = f"let the app reach the account's blob endpoint; if that has a DNS zone of its own, {denied.fix}"
+            fix = (
+                "let the app reach the account's blob endpoint; if that has a DNS zone of its "
+                f"own, {denied.fix}"
+            )
             return TransientError(unanswered.what, where=place.source, fix=fix, code=NO_ANSWER)
         return await self.prove(place, key)
 
     async def _endpoint(self, place: Place) -> str:
-        """Return the account's blob endpoint: by convention where the cloud is known, else as the account says."""
+        """Return the account's blob endpoint: by convention in known clouds, else as it says."""
         if not self._source.is_known(place) and (suffix := SUFFIXES.get(self._azure.arm_endpoint)):
             return f"https://{place.name}.blob.{suffix}"
         if not self._source.is_known(place):
@@ -127,13 +133,19 @@ def _refusal(error: RekeyError, place: Place) -> RekeyError:
             return NeedsHuman(
                 "the account does not accept keys (allowSharedKeyAccess is off)",
                 where=place.source,
-                fix="remove the secret, since consumers cannot use its value, or allow shared key access on the account",
+                fix=(
+                    "remove the secret, since consumers cannot use its value, or allow shared "
+                    "key access on the account"
+                ),
             )
         case "AuthorizationFailure":
             return AccessDenied(
                 "the account's firewall refuses the app, so the key cannot be proven",
                 where=place.source,
-                fix="let the app's network reach the account's blob endpoint (virtual network rule or private endpoint)",
+                fix=(
+                    "let the app's network reach the account's blob endpoint (virtual network "
+                    "rule or private endpoint)"
+                ),
             )
         case _:
             return error

@@ -29,7 +29,9 @@ from scripts.az import GUID, AzError, az, cloud, get, graph_url, listed, patch, 
 ROLES = {
     "Rekey.Reader": "See the state of every secret.",
     "Rekey.Operator": "Rotate, retire, restore and unpark single secrets; see their state.",
-    "Rekey.Admin": "Start incidents, change the policy document, and everything that operators may.",
+    "Rekey.Admin": (
+        "Start incidents, change the policy document, and everything that operators may."
+    ),
 }
 SCOPE = "user_impersonation"
 AZURE_CLI = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
@@ -102,7 +104,8 @@ def federated_with(identity: str) -> dict[str, Any]:
     name, tenant = cloud()["name"], az("account", "show")["tenantId"]
     if name not in AUDIENCES:
         raise AzError(
-            f"cloud {name}: the token audience for federation is known only for {', '.join(AUDIENCES)}"
+            f"cloud {name}: the token audience for federation is known only for "
+            f"{', '.join(AUDIENCES)}"
         )
     issuer = f"{cloud()['endpoints']['activeDirectory'].rstrip('/')}/{tenant}/v2.0"
     return {"issuer": issuer, "subject": identity, "audiences": [AUDIENCES[name]]}

@@ -31,7 +31,9 @@ NOT_OURS: Mapping[str, str] = {
     "check_func_core_tools_version": "a tool of a developer's machine",
     "check_funcignore": "for tools that deploy a source tree; the package holds nothing else",
     "check_local_settings": "never part of a package",
-    "check_native_dependency_risk": "every package is locked by hash as a wheel for Azure's platform",
+    "check_native_dependency_risk": (
+        "every package is locked by hash as a wheel for Azure's platform"
+    ),
     "check_programming_model_v2": "it sees only decorators of functions that are not async",
     "check_venv": "the package brings its packages, or Azure installs them",
 }

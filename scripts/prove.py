@@ -63,10 +63,12 @@ def prove(share: float) -> int:
     )
     unfinished = sum(part.unfinished for part in chosen)
     print(
-        f"{'in all':<46}{played:>9,} schedules{violations:>6} violations{time.perf_counter() - began:>7.0f} s"
+        f"{'in all':<46}{played:>9,} schedules{violations:>6} "
+        f"violations{time.perf_counter() - began:>7.0f} s"
     )
     print(
-        f"{unfinished:,} of them were cut short: another one does the same, or their state had been seen."
+        f"{unfinished:,} of them were cut short: another one does the same, or their state "
+        "had been seen."
     )
     _excuses(chosen)
     return 1 if violations else 0
@@ -74,7 +76,8 @@ def prove(share: float) -> int:
 
 def _report(part: Part) -> None:
     print(
-        f"{part.name:<46}{part.played:>9,} schedules{len(part.violations):>6} violations{part.seconds:>7.0f} s"
+        f"{part.name:<46}{part.played:>9,} schedules{len(part.violations):>6} "
+        f"violations{part.seconds:>7.0f} s"
     )
     for text, count in part.known.items():
         print(f"    {count} times, known: {text}")
@@ -100,7 +103,10 @@ def _progress(chosen: Sequence[Part], began: float) -> Iterator[None]:
         if now - shown > (1 if terminal else 30):
             current = next((part for part in reversed(chosen) if part.played), chosen[0])
             violations = sum(len(part.violations) for part in chosen)
-            line = f"{now - began:>5.0f} s  {current.name}: {current.played:,}, violations so far {violations}"
+            line = (
+                f"{now - began:>5.0f} s  {current.name}: {current.played:,}, violations so far "
+                f"{violations}"
+            )
             print(f"\r{line:<78}" if terminal else line, end="" if terminal else "\n", flush=True)
             shown = now
         yield

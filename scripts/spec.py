@@ -141,7 +141,10 @@ def run(tlc: Sequence[str], module: str, config: str, extra: Mapping[str, str]) 
             shown = late.stdout if isinstance(late.stdout, str) else (late.stdout or b"").decode()
             return (
                 ENDLESS,
-                f"{shown}\nIt did not end within {LIMIT_SECONDS:.0f} s: choose smaller bounds in models.toml.",
+                (
+                    f"{shown}\nIt did not end within {LIMIT_SECONDS:.0f} s: choose smaller "
+                    "bounds in models.toml."
+                ),
             )
     return done.returncode, done.stdout + done.stderr
 

@@ -141,7 +141,10 @@ class Azure(World):
         subscription: str = SUBSCRIPTION,
         group: str = GROUP,
     ) -> KeyedAccount:
-        """Add a resource with two keys, or a rule below one that has such rules; ValueError where its name is taken."""
+        """Add a resource with two keys, or a rule below one that has such rules.
+
+        ValueError where its name is taken.
+        """
         contract = BY_KIND[kind.lower()]
         resource_id = (
             f"/subscriptions/{subscription}/resourceGroups/{group}/providers/{contract.kind}/{name}"

@@ -34,7 +34,10 @@ CALLS = {route.name: route for route in ROUTES}
 
 
 def environment(**changes: str | None) -> dict[str, str]:
-    """Return this process's environment with the sample's settings, some of them changed; None takes one away."""
+    """Return this process's environment with the sample's settings, some of them changed.
+
+    None takes one away.
+    """
     settings = {**os.environ, **SAMPLE, **changes}
     return {name: text for name, text in settings.items() if text is not None}
 
@@ -96,7 +99,10 @@ def test_without_a_schedule_the_sweep_runs_every_hour() -> None:
 
 
 def test_every_function_is_bounded_logged_and_flushed_under_its_own_name() -> None:
-    """Outside of `running`, a cancellation would escape, and a failure be seen in no log that is sent."""
+    """Outside of `running`, a cancellation would escape.
+
+    And a failure be seen in no log that is sent.
+    """
     tree = ast.parse((ROOT / "function_app.py").read_text())
     functions = [node for node in ast.walk(tree) if isinstance(node, ast.AsyncFunctionDef)]
     assert len(functions) == len(QUEUES) + 3

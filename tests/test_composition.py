@@ -1,4 +1,7 @@
-"""The parts put together: once, without opening anything, and with the identity that the platform offers."""
+"""The parts put together: once, without opening anything.
+
+And with the identity that the platform offers.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""The gate for kinds: what the registry holds is known to every place that must know a kind, and a fraud is found out.
+"""The gate for kinds: what the registry holds is known to every place that must know a kind.
 
-A kind is not there for the registry alone. Each check below asks one place whether it knows a kind;
-`missing` names the
-places that do not.
+And a fraud is found out. A kind is not there for the registry alone. Each check below asks one
+place whether it knows a kind; `missing` names the places that do not.
 """
 
 from __future__ import annotations

@@ -177,7 +177,9 @@ def _refuse_unresolved(references: Sequence[Reference], app: str) -> None:
             raise NeedsHuman(
                 f"its app setting {reference.setting} cannot be resolved: {reference.status}",
                 where=app,
-                fix="let the app's identity read the vault's secrets, and pass the vault's firewall",
+                fix=(
+                    "let the app's identity read the vault's secrets, and pass the vault's firewall"
+                ),
             )
 
 

@@ -43,7 +43,9 @@ def service_of(url: str) -> str:
     return "queue" if path.endswith("/messages") else "blob"
 
 
-def operation_of(service: str, method: str, url: str, headers: Mapping[str, str]) -> str:  # noqa: PLR0911 - a table
+def operation_of(  # noqa: PLR0911 - a table
+    service: str, method: str, url: str, headers: Mapping[str, str]
+) -> str:
     """Return the name of the operation, such as GetSecret, RegenerateKey or AcquireLease."""
     parts = urlsplit(url)
     words = [word for word in parts.path.split("/") if word]

@@ -51,7 +51,7 @@ class DataPlane:
         self._client: AsyncPipelineClient[HttpRequest, AsyncHttpResponse] | None = None
 
     async def send(self, signed: Signed, where: str) -> Answer:
-        """Send once; raises TransientError where there is no answer, or the service is overloaded."""
+        """Send once; raises TransientError without an answer, or from an overloaded service."""
         try:
             response = await call(WHAT, self._exchange(signed), where=where)
         except TransientError as error:

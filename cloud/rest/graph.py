@@ -26,7 +26,8 @@ type Json = dict[str, Any]
 PERMISSION = "Application.ReadWrite.OwnedBy"
 """The least permission that adds and removes the secrets of applications that the identity owns."""
 GRANT = (
-    f"grant the app's identity Microsoft Graph's application permission {PERMISSION} and make it an owner of the "
+    f"grant the app's identity Microsoft Graph's application permission {PERMISSION} and make "
+    "it an owner of the "
     "application, see docs/rotators/service-principal-secret.md; a new grant takes up to an hour"
 )
 CONCURRENT = "Directory_ConcurrencyViolation"

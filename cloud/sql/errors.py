@@ -49,7 +49,10 @@ def _firewall(where: str) -> RekeyError:
     return AccessDenied(
         "the server's firewall refuses the app",
         where=where,
-        fix="let the app's network reach the server (virtual network rule, firewall rule or private endpoint)",
+        fix=(
+            "let the app's network reach the server (virtual network rule, firewall rule or "
+            "private endpoint)"
+        ),
         code="Firewall",
     )
 
@@ -79,7 +82,10 @@ def _locked(where: str) -> RekeyError:
     return NeedsHuman(
         "the login is disabled, locked or must change its password",
         where=where,
-        fix="enable or unlock the login, and turn its password's expiry off (CHECK_EXPIRATION = OFF)",
+        fix=(
+            "enable or unlock the login, and turn its password's expiry off "
+            "(CHECK_EXPIRATION = OFF)"
+        ),
         code="LoginDisabled",
     )
 
@@ -160,7 +166,8 @@ def _refused(where: str, user: str | None) -> RekeyError:
         return AccessDenied(
             "the server does not know the app's identity",
             where=where,
-            fix="make the app's identity the server's Entra administrator, or create a user for it in"
+            fix="make the app's identity the server's Entra administrator, or create a "
+            "user for it in"
             " that database (CREATE USER [app] FROM EXTERNAL PROVIDER)",
             code=REFUSED,
         )

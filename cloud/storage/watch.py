@@ -174,7 +174,10 @@ class AppWatch:
             )
         lengths = await backlog(self._storage, self._azure, QUEUES)
         if missing := [name for name in QUEUES if lengths[name] is None]:
-            return f"queues that do not exist: {', '.join(missing)}. Fix: deploy the template again, or create them"
+            return (
+                f"queues that do not exist: {', '.join(missing)}. Fix: deploy the template "
+                "again, or create them"
+            )
         return ""
 
     def _overdue(self, records: Sequence[Record]) -> str:

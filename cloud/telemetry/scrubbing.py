@@ -11,7 +11,8 @@ OWN = ("rekey",)
 EXPORTERS = ("opentelemetry", "azure.monitor")
 """Their warnings say that sending failed. To send such a warning would cause the next failure."""
 NAMED = re.compile(
-    r"(?i)\b((?:account|access|shared|storage)?[ _-]?(?:key|secret|password|pwd|token|sig|signature|code|assertion)"
+    r"(?i)\b((?:account|access|shared|storage)?[ _-]?"
+    r"(?:key|secret|password|pwd|token|sig|signature|code|assertion)"
     r"|authorization|bearer)(\s*[=:]\s*|\s+(?=\S{20,}))(?:bearer\s+)?[^\s&;,]+"
 )
 """A credential that follows its name."""

@@ -165,7 +165,9 @@ def _unbound(held: SecretVersion, managed: Managed, policy: Policy) -> Park | No
     return None
 
 
-def _decide(secret: SecretVersion, managed: Managed, item: WorkItem, now: datetime) -> Decision:  # noqa: PLR0911 - a table
+def _decide(  # noqa: PLR0911 - a table
+    secret: SecretVersion, managed: Managed, item: WorkItem, now: datetime
+) -> Decision:
     pending = managed.pending
     if pending and pending.credential_id == managed.credential_id:
         return Park("tag RekeyRetire names the credential in use", "remove the tag RekeyRetire")

@@ -83,7 +83,8 @@ def _event(event_id: str, kind: str, data: Mapping[str, Any]) -> VaultEvent:
     except NeedsHuman as error:
         raise NeedsHuman(f"event {event_id} ({kind}): {error.what}", where="vault-events") from None
     steps = url.strip().split("/")
-    version = steps[5] if len(steps) > 5 and steps[5] else data.get("version")  # noqa: PLR2004 - https://host/secrets/name/version
+    # https://host/secrets/name/version
+    version = steps[5] if len(steps) > 5 and steps[5] else data.get("version")  # noqa: PLR2004
     known = isinstance(version, str) and VERSION.fullmatch(version.lower())
     return VaultEvent(event_id, kind, ref, known[0] if known else None)
 

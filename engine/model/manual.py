@@ -39,4 +39,5 @@ def due_at(secret: SecretVersion, policy: Policy) -> datetime | None:
 
 def _days(tags: Mapping[str, str], tag: str) -> timedelta | None:
     text = tags.get(tag, "").strip()
-    return timedelta(days=int(text)) if text.isdecimal() and len(text) <= 4 else None  # noqa: PLR2004 - 3650 days at most
+    # 3650 days at most: four digits.
+    return timedelta(days=int(text)) if text.isdecimal() and len(text) <= 4 else None  # noqa: PLR2004

@@ -93,51 +93,37 @@ class Malformed:
         return "; ".join(self.problems)
 
 
+class _Reader:
+    """Reads tags one by one, and collects what is wrong with them."""
+
+    def __init__(self, tags: Mapping[str, str]) -> None:
+        self.tags = tags
+        self.problems: list[str] = []
+
+    def read[T](self, tag: str, convert: Callable[[str], T], default: T, expected: str) -> T:
+        """Return what a tag holds; the default where there is no such tag, or it is malformed."""
+        try:
+            return convert(self.tags[tag].strip()) if tag in self.tags else default
+        except (ValueError, OverflowError):
+            self.problems.append(f"tag {tag} is {self.tags[tag][:40]!r}: set it to {expected}")
+            return default
+
+
 def parse(
     tags: Mapping[str, str], policy: Policy, rotators: Mapping[str, type[Rotator]]
 ) -> Managed | Malformed:
     """Read the tags of a secret that has a ProviderAddress."""
-    problems: list[str] = []
-
-    def read[T](tag: str, convert: Callable[[str], T], default: T, expected: str) -> T:
-        try:
-            return convert(tags[tag].strip()) if tag in tags else default
-        except (ValueError, OverflowError):
-            problems.append(f"tag {tag} is {tags[tag][:40]!r}: set it to {expected}")
-            return default
-
-    rotator, source = _source(tags, rotators, problems)
-    if "ValidityPeriodDays" not in tags:
-        problems.append("tag ValidityPeriodDays is missing: set it to whole days, 1 to 3650")
-    validity = read("ValidityPeriodDays", _days, timedelta(days=90), "whole days, 1 to 3650")
-    # A default takes at most half of a short life: otherwise a new version would be due at once.
-    rotate_before = read(
-        "RotateBeforeDays", _days, min(policy.rotate_before, validity / 2), "whole days, 1 to 3650"
-    )
-    overlap = read(
-        "OverlapHours", _hours, min(policy.overlap, validity / 2), "whole hours, 0 to 8760"
-    )
-    pending = read(RETIRE, _pending, None, "what Rekey wrote, or remove it")
-    for tag, span in (("RotateBeforeDays", rotate_before), ("OverlapHours", overlap)):
-        if span >= validity:
-            problems.append(f"tag {tag} spans the whole ValidityPeriodDays: make it shorter")
-    window = read(
-        "RotationWindow",
-        _window,
-        None,
-        "days, hours and zone, such as 'Sat,Sun 01:00-05:00 Europe/Berlin'",
-    )
-    none: tuple[SecretRef, ...] = ()
-    replicas = read("Replicas", _replicas, none, "URLs of secrets, comma-separated")
-    problems += [
-        f"tag Replicas names a vault that is not served: {ref}"
-        for ref in replicas
-        if not policy.manages(ref.vault)
-    ]
+    reader = _Reader(tags)
+    rotator, source = _source(tags, rotators, reader.problems)
+    validity, rotate_before, overlap = _spans(reader, policy)
+    pending = reader.read(RETIRE, _pending, None, "what Rekey wrote, or remove it")
+    expected = "days, hours and zone, such as 'Sat,Sun 01:00-05:00 Europe/Berlin'"
+    window = reader.read("RotationWindow", _window, None, expected)
+    replicas = _served_replicas(reader, policy)
     shape = tags.get("ValueTemplate", f"{{{rotator.value_field}}}")
-    problems += template.problems(shape, rotator.template_fields, rotator.value_field)
-    if problems:
-        return Malformed(tuple(problems))
+    reader.problems += template.problems(shape, rotator.template_fields, rotator.value_field)
+    if reader.problems:
+        return Malformed(tuple(reader.problems))
     credential_id = tags.get("CredentialId", "").strip() or None
     return Managed(
         rotator,
@@ -152,6 +138,36 @@ def parse(
         replicas,
         tags,
     )
+
+
+def _spans(reader: _Reader, policy: Policy) -> tuple[timedelta, timedelta, timedelta]:
+    """Return validity, the time before expiry at which a rotation is due, and the overlap."""
+    days = "whole days, 1 to 3650"
+    if "ValidityPeriodDays" not in reader.tags:
+        reader.problems.append(f"tag ValidityPeriodDays is missing: set it to {days}")
+    validity = reader.read("ValidityPeriodDays", _days, timedelta(days=90), days)
+    # A default takes at most half of a short life: otherwise a new version would be due at once.
+    default = min(policy.rotate_before, validity / 2)
+    rotate_before = reader.read("RotateBeforeDays", _days, default, days)
+    default = min(policy.overlap, validity / 2)
+    overlap = reader.read("OverlapHours", _hours, default, "whole hours, 0 to 8760")
+    reader.problems += [
+        f"tag {tag} spans the whole ValidityPeriodDays: make it shorter"
+        for tag, span in (("RotateBeforeDays", rotate_before), ("OverlapHours", overlap))
+        if span >= validity
+    ]
+    return validity, rotate_before, overlap
+
+
+def _served_replicas(reader: _Reader, policy: Policy) -> tuple[SecretRef, ...]:
+    none: tuple[SecretRef, ...] = ()
+    replicas = reader.read("Replicas", _replicas, none, "URLs of secrets, comma-separated")
+    reader.problems += [
+        f"tag Replicas names a vault that is not served: {ref}"
+        for ref in replicas
+        if not policy.manages(ref.vault)
+    ]
+    return replicas
 
 
 def _source(

@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 SHAPE = re.compile(
-    r"(?P<days>[A-Za-z,\-*]+) (?P<opens>\d\d:\d\d)-(?P<closes>\d\d:\d\d) (?P<zone>[A-Za-z0-9_+/\-]+)"
+    r"(?P<days>[A-Za-z,\-*]+) (?P<opens>\d\d:\d\d)-(?P<closes>\d\d:\d\d) "
+    r"(?P<zone>[A-Za-z0-9_+/\-]+)"
 )
 
 

@@ -101,7 +101,10 @@ class CutOff:
         return True
 
     def _leaked(self, current: Entry) -> str | None:
-        """Return the version that holds what leaked; None if the record must tell, since it is younger."""
+        """Return the version that holds what leaked.
+
+        None if the record must tell, since it is younger.
+        """
         return current.secret.version if current.secret.created < self.incident.since else None
 
     async def is_open(self, current: Entry, ledger: Ledger) -> bool:

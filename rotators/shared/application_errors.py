@@ -1,4 +1,4 @@
-"""What Graph's and Entra's refusals mean for the secret of an application, and what to do about each."""
+"""What refusals of Graph and Entra mean for an application's secret, and what to do about each."""
 
 from __future__ import annotations
 
@@ -22,15 +22,24 @@ LONGEST_PAUSE = 60.0
 REFUSALS = {
     LIFETIME_CAPPED: (
         "a policy caps the lifetime of secrets, and does not say at how much",
-        "set ValidityPeriodDays to what the app management policy allows, or exempt the application from it",
+        (
+            "set ValidityPeriodDays to what the app management policy allows, or exempt the "
+            "application from it"
+        ),
     ),
     "CredentialTypeNotAllowedAsPerAppPolicy": (
         "a policy forbids secrets on this application",
-        "exempt the application from the app management policy, or use a federated credential in place of a secret",
+        (
+            "exempt the application from the app management policy, or use a federated "
+            "credential in place of a secret"
+        ),
     ),
     "TooManyAppPasswords": (
         "the application holds as many secrets as it may: two, where personal accounts may sign in",
-        "remove a secret that nobody uses, or set OverlapHours lower, so that the previous one goes earlier",
+        (
+            "remove a secret that nobody uses, or set OverlapHours lower, so that the previous "
+            "one goes earlier"
+        ),
     ),
     "Directory_ResourceSizeExceeded": (
         "the application holds as much as it may",
@@ -84,12 +93,18 @@ yet."""
 
 
 def refused(error: PermanentError, source: str) -> PermanentError:
-    """Say what Graph's refusal means here; an error that needs no more words comes back as it is."""
+    """Say what Graph's refusal means here.
+
+    An error that needs no more words comes back as it is.
+    """
     if isinstance(error, NotFound):
         return NotFound(
             "there is no such application",
             where=source,
-            fix="set ProviderAddress to the Application (client) ID, which is not the object ID, or restore the application",
+            fix=(
+                "set ProviderAddress to the Application (client) ID, which is not the object "
+                "ID, or restore the application"
+            ),
             code=error.code,
         )
     if error.code in REFUSALS:
@@ -99,7 +114,10 @@ def refused(error: PermanentError, source: str) -> PermanentError:
 
 
 def longest_lifetime(error: PermanentError) -> timedelta | None:
-    """Return the lifetime that a policy allows, where its refusal tells; most name the policy only."""
+    """Return the lifetime that a policy allows, where its refusal tells.
+
+    Most name the policy only.
+    """
     match = LIFETIME.search(error.what) if error.code == LIFETIME_CAPPED else None
     return timedelta(days=int(match["iso"] or match["words"])) if match else None
 

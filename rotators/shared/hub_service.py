@@ -1,4 +1,4 @@
-"""SignalR and Web PubSub: their keys sign a token for one URL, and a change of them goes on after its answer.
+"""SignalR and Web PubSub: their keys sign a token for one URL. A change goes on after its answer.
 
 Asked is whether a connection exists that nobody has: 404 says that the token was good. `Salt` is no
 key, and to regenerate it

@@ -37,7 +37,7 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """One of two keys. Its `name` is what the source's list calls it, and what the tag CredentialId says."""
+    """One of two keys. Its `name` is that of the source's list, and of the tag CredentialId."""
 
     name: str
     sent: str = ""
@@ -172,7 +172,10 @@ class Facts:
         return f"{top}/read", *below
 
     def canonical(self, address: str, tags: Mapping[str, str]) -> str | None:
-        """Return the id in lower case, with a segment for every pair but the first; None where it is of another type."""
+        """Return the id in lower case, with a segment for every pair but the first.
+
+        None where it is of another type.
+        """
         place = self._place(address.strip().rstrip("/").lower(), self.pairs[0])
         if place is None:
             return None
@@ -226,7 +229,10 @@ def moment(text: str) -> datetime | None:
 
 
 def rows_of(rows: object, pair: Pair, name: str, value: str, made: str = "") -> dict[str, Key]:
-    """Read the keys of a pair out of a list of rows; `name`, `value` and `made` are what their properties are called."""
+    """Read the keys of a pair out of a list of rows.
+
+    `name`, `value` and `made` are what their properties are called.
+    """
     listed = rows if isinstance(rows, list) else []
     named = {
         text_of(row, name): row for row in listed if isinstance(row, dict) and text_of(row, value)

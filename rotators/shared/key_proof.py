@@ -72,9 +72,15 @@ class ProvenByRequest(TwoKeys):
         if self.refuses(control):
             return None
         unproven = NeedsHuman(
-            f"the {self.facts.noun} answers {answer.status} to its key and {control.status} to a made-up one",
+            (
+                f"the {self.facts.noun} answers {answer.status} to its key and "
+                f"{control.status} to a made-up one"
+            ),
             where=place.source,
-            fix=f"let the app's network reach {await self._source.host(place)}, so that a key can be proven there",
+            fix=(
+                f"let the app's network reach {await self._source.host(place)}, so that a key "
+                "can be proven there"
+            ),
         )
         return await self._source.explained(place, unproven)
 

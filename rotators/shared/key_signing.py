@@ -26,18 +26,22 @@ EMPTY = base64.b64encode(hashlib.sha256(b"").digest()).decode()
 
 
 def sas_token(resource: str, rule: str, key: str, now: datetime) -> str:
-    """Return a shared access signature of Service Bus and Event Hubs; the key is used as it is written."""
+    """Return a shared access signature of Service Bus and Event Hubs.
+
+    The key is used as it is written.
+    """
     target, ends = quote(resource.lower(), safe=""), int((now + LIFE).timestamp())
     signature = quote(_mac(key.encode(), f"{target}\n{ends}"), safe="")
     return f"SharedAccessSignature sr={target}&sig={signature}&se={ends}&skn={quote(rule, safe='')}"
 
 
 def hmac_request(url: str, key: str, now: datetime, credential: str = "") -> Signed:
-    """Return a GET signed with HMAC-SHA256, as App Configuration and Communication Services take it."""
+    """Return a GET signed with HMAC-SHA256, for App Configuration and Communication Services."""
     parts, date = urlsplit(url), http_date(now)
     text = f"GET\n{parts.path}?{parts.query}\n{date};{parts.netloc};{EMPTY}"
     who = f"Credential={credential}&" if credential else ""
-    how = f"{who}SignedHeaders=x-ms-date;host;x-ms-content-sha256&Signature={_mac(decoded(key), text)}"
+    signature = _mac(decoded(key), text)
+    how = f"{who}SignedHeaders=x-ms-date;host;x-ms-content-sha256&Signature={signature}"
     return Signed(
         url,
         {"x-ms-date": date, "x-ms-content-sha256": EMPTY, "Authorization": f"HMAC-SHA256 {how}"},
@@ -45,7 +49,10 @@ def hmac_request(url: str, key: str, now: datetime, credential: str = "") -> Sig
 
 
 def bearer_token(url: str, key: str, now: datetime) -> str:
-    """Return a JSON web token for one URL, as SignalR and Web PubSub take it; the key is used as it is written."""
+    """Return a JSON web token for one URL, as SignalR and Web PubSub take it.
+
+    The key is used as it is written.
+    """
     claims = {"aud": url, "iat": int(now.timestamp()), "exp": int((now + LIFE).timestamp())}
     text = ".".join(
         _unpadded(json.dumps(part, separators=(",", ":")).encode())

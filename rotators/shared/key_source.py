@@ -94,7 +94,7 @@ class KeySource:
             )
 
     async def explained(self, place: Place, error: RekeyError) -> RekeyError:
-        """Return why a request was refused: keys that are switched off, or what the service said."""
+        """Return why a request was refused: keys are switched off, or what the service said."""
         if isinstance(error, NotFound):
             return error
         try:

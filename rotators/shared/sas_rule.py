@@ -1,4 +1,4 @@
-"""Shared access rules of Service Bus and Event Hubs: a key of the namespace, or of one queue, topic or hub.
+"""Shared access rules of Service Bus and Event Hubs, of a namespace or of one entity in it.
 
 The service says 40103 or InvalidSignature of a wrong key, and refuses a good one that may not read
 what is asked for in other
@@ -41,7 +41,8 @@ class SasRule(ProvenByRequest):
 
     template_fields: ClassVar[frozenset[str]] = frozenset({"entity", "host", "key", "name", "rule"})
     unknown_fix: ClassVar[str] = (
-        "name the rule in ProviderAddress that the value is from (a namespace and each of its entities have rules of their "
+        "name the rule in ProviderAddress that the value is from (a namespace and each of its "
+        "entities have rules of their "
         "own), or set the tag CredentialId to the key that consumers hold"
     )
 
@@ -57,13 +58,19 @@ class SasRule(ProvenByRequest):
     async def fields(
         self, place: Place, slot: Slot, key: Sensitive, options: Mapping[str, str]
     ) -> dict[str, Sensitive]:
-        """Return what a connection string holds; NeedsHuman where it names an entity that the rule does not have."""
+        """Return what a connection string holds.
+
+        NeedsHuman where it names an entity that the rule does not have.
+        """
         entity = _entity(place)
         if not entity and "{entity}" in options.get("ValueTemplate", ""):
             raise NeedsHuman(
                 "the rule is one of the whole namespace, so {entity} has no value",
                 where=place.source,
-                fix="name the rule of that queue, topic or hub in ProviderAddress, or write its name into ValueTemplate",
+                fix=(
+                    "name the rule of that queue, topic or hub in ProviderAddress, or write "
+                    "its name into ValueTemplate"
+                ),
             )
         common = await super().fields(place, slot, key, options)
         return {**common, "entity": Sensitive(entity), "rule": Sensitive(await self._rule(place))}
@@ -75,11 +82,14 @@ class SasRule(ProvenByRequest):
         return Signed(f"{target}?api-version=2021-05", {"Authorization": token})
 
     def refuses(self, answer: Answer) -> bool:
-        """Return whether the signature was wrong: a rule that may only send is refused otherwise."""
+        """Return whether the signature was wrong; a rule that may only send is refused otherwise."""
         return answer.status == HTTPStatus.UNAUTHORIZED and bool(WRONG.search(answer.text))
 
     async def addresses(self, resource: str) -> AsyncIterator[str]:
-        """Stream the rules of the namespace; those of its entities are many, and seldom used by an app alone."""
+        """Stream the rules of the namespace.
+
+        Those of its entities are many, and seldom used by an app alone.
+        """
         async for rule in self._source.resources(resource, "authorizationRules"):
             yield text_of(rule, "id")
 

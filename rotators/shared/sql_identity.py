@@ -10,7 +10,10 @@ from engine.secret import Sensitive
 
 
 def described(token: Sensitive) -> str:
-    """Name the identity by its application and object id; tokens are opaque by contract, so perhaps only in general."""
+    """Name the identity by its application and object id.
+
+    Tokens are opaque by contract, so perhaps only in general.
+    """
     part = token.reveal().split(".")[1:2]
     try:
         claims = json.loads(base64.urlsafe_b64decode(part[0] + "=" * (-len(part[0]) % 4)))

@@ -41,7 +41,10 @@ class Place:
 
     @classmethod
     def parse(cls, source: str) -> Place | None:
-        """Read an ARM id, or what a rotator made of it; None where it is no server's and no database's."""
+        """Read an ARM id, or what a rotator made of it.
+
+        None where it is no server's and no database's.
+        """
         match = ADDRESS.fullmatch(source.strip().rstrip("/").lower())
         return cls(**match.groupdict()) if match else None
 
@@ -67,7 +70,10 @@ def logins_of(tags: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def segment(*names: str) -> str:
-    """Return one path segment for one or several logins, whatever their names and order; case does not tell them apart."""
+    """Return one path segment for one or several logins, whatever their names and order.
+
+    Case does not tell them apart.
+    """
     return "+".join(sorted(quote(name.casefold(), safe="").lower() for name in names)) or "*"
 
 
@@ -75,7 +81,10 @@ def checked(name: str) -> str:
     """Return a login's name if a statement can carry it; NeedsHuman otherwise."""
     if not name or _unfit(name):
         raise NeedsHuman(
-            f"the login {name[:40]!r} cannot be rotated: names of 1 to {MAX_NAME} visible characters without \\ only",
+            (
+                f"the login {name[:40]!r} cannot be rotated: names of 1 to {MAX_NAME} visible "
+                "characters without \\ only"
+            ),
             fix="correct the tag CredentialId or Logins, or rename the login",
         )
     return name
@@ -107,12 +116,18 @@ def alter(place: Place, name: str, password: Sensitive) -> Sensitive:
 
 
 def standing(place: Place, name: str) -> Sensitive:
-    """Return the query for two numbers: whether the app may alter logins here, and how many have this name."""
+    """Return the query for two numbers: may the app alter logins here, and how many have this name."""
     if place.database:
         permitted = "COALESCE(HAS_PERMS_BY_NAME(DB_NAME(), N'DATABASE', N'ALTER ANY USER'), 0)"
-        named = f"sys.database_principals WHERE authentication_type = 2 AND name = {literal(checked(name))}"
+        named = (
+            "sys.database_principals WHERE authentication_type = 2 AND name = "
+            f"{literal(checked(name))}"
+        )
     else:
-        ways = "HAS_PERMS_BY_NAME(NULL, NULL, N'ALTER ANY LOGIN'), IS_ROLEMEMBER(N'loginmanager'), IS_ROLEMEMBER(N'db_owner')"
+        ways = (
+            "HAS_PERMS_BY_NAME(NULL, NULL, N'ALTER ANY LOGIN'), "
+            "IS_ROLEMEMBER(N'loginmanager'), IS_ROLEMEMBER(N'db_owner')"
+        )
         permitted = f"CASE WHEN 1 IN ({ways}) THEN 1 ELSE 0 END"
         named = f"sys.sql_logins WHERE name = {literal(checked(name))}"
     return Sensitive(f"SELECT {permitted}, (SELECT COUNT(*) FROM {named})")  # noqa: S608 - the name passes literal()

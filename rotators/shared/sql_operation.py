@@ -1,4 +1,4 @@
-"""Changing a server through Resource Manager, followed to its true end: an accepted request is not a success.
+"""Changes a server through Resource Manager and follows the change: "accepted" is not "done".
 
 The SDK's own poller would end with a further read of the server, wait 30 seconds between polls and
 know no bound.
@@ -64,7 +64,10 @@ class Running:
 
 
 class PasswordChange:
-    """Sets the administrator's password. `begin` may return before the operation's end, `settle` never does."""
+    """Sets the administrator's password.
+
+    `begin` may return before the operation's end, `settle` never does.
+    """
 
     def __init__(self, azure: Azure, access: SqlAccess, clock: Clock) -> None:
         self._endpoint = azure.arm_endpoint
@@ -73,7 +76,10 @@ class PasswordChange:
         self._running: dict[str, Running] = {}
 
     async def begin(self, place: Place, user: str, password: Sensitive) -> None:
-        """Ask for the change and follow it for a while; what still runs then is left to `settle`."""
+        """Ask for the change and follow it for a while.
+
+        What still runs then is left to `settle`.
+        """
         self._running.pop(place.server_id, None)
         deadline = self._clock.monotonic() + WITHIN_CALL
         operation = await self._patch(place, user, password)
@@ -113,7 +119,10 @@ class PasswordChange:
         return self._operation(answers[-1].http_response)
 
     def _operation(self, response: AsyncHttpResponse) -> Running | None:
-        """Return where to follow the change; None where it is done, or where the app's token would go elsewhere."""
+        """Return where to follow the change.
+
+        None where it is done, or where the app's token would go elsewhere.
+        """
         url = response.headers.get("Azure-AsyncOperation") or response.headers.get("Location") or ""
         accepted = response.status_code == ACCEPTED
         return (
@@ -123,7 +132,10 @@ class PasswordChange:
         )
 
     async def _follow(self, place: Place, operation: Running, deadline: float) -> Running | None:
-        """Poll until the end, and return None; return what still runs when the deadline has come."""
+        """Poll until the end, and return None.
+
+        Return what still runs when the deadline has come.
+        """
         for usual in _pauses():
             pause = usual if operation.pause is None else operation.pause
             if self._clock.monotonic() + pause > deadline:
@@ -136,7 +148,10 @@ class PasswordChange:
         return operation
 
     async def _poll(self, place: Place, operation: Running) -> Running | None:
-        """Look once; None at the end, or where only a sign-in can tell. Raises why the change failed."""
+        """Look once; None at the end, or where only a sign-in can tell.
+
+        Raises why the change failed.
+        """
         try:
             request = self._get(place, operation.url)
             response = await call("following the change", request, where=place.server_id, role=ROLE)

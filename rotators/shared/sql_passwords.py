@@ -29,7 +29,10 @@ def fresh_password(name: str) -> Sensitive:
 
 
 def acceptable(text: str, name: str) -> bool:
-    """Tell whether Azure SQL takes this password for the login: length, classes, and the name not in it."""
+    """Return whether Azure SQL takes this password for the login.
+
+    It looks at length, classes of characters, and whether the login's name is part of it.
+    """
     classes = (str.isupper, str.islower, str.isdigit, lambda character: not character.isalnum())
     present = sum(any(test(character) for character in text) for test in classes)
     return 8 <= len(text) <= 128 and present >= 3 and name.casefold() not in text.casefold()  # noqa: PLR2004

@@ -1,4 +1,4 @@
-"""What both kinds of SQL password share: where a server is, what it is, and who may sign in to it."""
+"""What both kinds of SQL password share: where a server is, what it is, and who may sign in."""
 
 from __future__ import annotations
 
@@ -80,7 +80,10 @@ class SqlAccess:
             raise entra_only(place)
 
     async def name(self, place: Place) -> str:
-        """Return the server's name as a client writes it: by convention where the cloud is known, else as it says."""
+        """Return the server's name as a client writes it.
+
+        It follows from the cloud where that is known. Elsewhere the server says it.
+        """
         if place.server_id in self._names:
             return self._names[place.server_id]
         if suffix := SUFFIXES.get(self._azure.arm_endpoint):
@@ -93,14 +96,20 @@ class SqlAccess:
     async def fields(
         self, place: Place, tags: Mapping[str, str], user: str, password: Sensitive
     ) -> dict[str, Sensitive]:
-        """Return what a ValueTemplate may use; NeedsHuman where a name would have to be escaped in it."""
+        """Return what a ValueTemplate may use.
+
+        NeedsHuman where a name would have to be escaped in it.
+        """
         texts = {"server": await self.name(place), "database": _database(place, tags), "user": user}
         for what in ("user", "database"):
             refuse_escaping(what, texts[what], tags)
         return {**{what: Sensitive(text) for what, text in texts.items()}, "password": password}
 
     async def refusal(self, place: Place, user: str, password: Sensitive) -> RekeyError | None:
-        """Sign in once and return what speaks against it; None where the server accepts the password."""
+        """Sign in once and return what speaks against it.
+
+        None where the server accepts the password.
+        """
         if not 0 < len(password.reveal()) <= MAX_NAME:
             return VerificationFailed(
                 "no server takes a password of this length", where=place.server_id
@@ -118,7 +127,7 @@ class SqlAccess:
         return None
 
     async def _unrecognised(self, place: Place, user: str) -> RekeyError | None:
-        """Return what speaks against a password with which the server turned a login away from master alone.
+        """Return what speaks against a password that is refused in master alone.
 
         A login needs no user in master. The answer proves the password only if a wrong one gets a
         different answer.
@@ -136,7 +145,10 @@ class SqlAccess:
         )
 
     async def prove(self, place: Place, user: str, password: Sensitive) -> None:
-        """Sign in, again and again while the password spreads or the server is busy; raises what it ends in."""
+        """Sign in, again and again while the password spreads or the server is busy.
+
+        Raises what it ends in.
+        """
         for pause in (*PROPAGATION, None):
             problem = await self.refusal(place, user, password)
             if problem is None:

@@ -1,4 +1,7 @@
-"""What the secret's value looks like around the password: refused, before anything is changed, where it would break consumers."""
+"""What the secret's value looks like around the password.
+
+A form that would break consumers is refused before anything is changed.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,10 @@ CONNECTION_STRING = re.compile(r"(password|pwd)\s*=|^[a-z][a-z0-9+.-]*://", re.I
 
 
 def refuse_escaping(what: str, value: str, tags: Mapping[str, str]) -> None:
-    """Refuse a name that ValueTemplate would have to escape; NeedsHuman says to write it there by hand."""
+    """Refuse a name that ValueTemplate would have to escape.
+
+    NeedsHuman says to write it there by hand.
+    """
     if f"{{{what}}}" in tags.get("ValueTemplate", "") and not PLAIN.fullmatch(value):
         raise NeedsHuman(
             f"{value[:40]!r} would have to be escaped in a connection string",
@@ -23,7 +29,10 @@ def refuse_escaping(what: str, value: str, tags: Mapping[str, str]) -> None:
 
 
 def refuse_more_than_password(job: Job) -> None:
-    """Refuse to put a bare password where a connection string stands, or one of another shape; raises NeedsHuman."""
+    """Refuse to put a bare password where a connection string stands, or one of another shape.
+
+    Raises NeedsHuman.
+    """
     if job.held is None:
         raise NeedsHuman(
             "the value does not follow the tag ValueTemplate",
@@ -34,5 +43,8 @@ def refuse_more_than_password(job: Job) -> None:
         raise NeedsHuman(
             "the value is more than the bare password",
             where=job.source,
-            fix="set the tag ValueTemplate to the value with {password} (and {server}, {database}, {user}) in place of its parts",
+            fix=(
+                "set the tag ValueTemplate to the value with {password} (and {server}, "
+                "{database}, {user}) in place of its parts"
+            ),
         )

@@ -63,7 +63,10 @@ def _check_sign_in(env: Mapping[str, str], landscape: Landscape) -> None:
     }:
         raise NotReady(
             [
-                f"the sign-in does not see the subscription {subscription} of this environment: azd auth login anew"
+                (
+                    f"the sign-in does not see the subscription {subscription} of this "
+                    "environment: azd auth login anew"
+                )
             ]
         )
 
@@ -100,7 +103,8 @@ def site_and_package(env: Mapping[str, str]) -> list[str]:
     ]
     if missing:
         raise StepError(f"the environment lacks {', '.join(missing)}. Fix: azd provision")
-    group = f"/subscriptions/{env['AZURE_SUBSCRIPTION_ID']}/resourceGroups/{env['AZURE_RESOURCE_GROUP']}"
+    subscription = f"/subscriptions/{env['AZURE_SUBSCRIPTION_ID']}"
+    group = f"{subscription}/resourceGroups/{env['AZURE_RESOURCE_GROUP']}"
     package = env.get(PACKAGE, "")
     return [
         f"{group}/providers/Microsoft.Web/sites/{env['appName']}",

@@ -59,7 +59,10 @@ def result(states: Sequence[str]) -> str:
     managed = len(states) - sum(count[state] for state in UNMANAGED)
     due = sum(count[state] for state in DUE)
     lines = [
-        f"first sweep: secrets seen {len(states)}, managed {managed}, due {due}, parked {count['parked']}"
+        (
+            f"first sweep: secrets seen {len(states)}, managed {managed}, due {due}, parked "
+            f"{count['parked']}"
+        )
     ]
     if not managed:
         lines.append(
@@ -85,7 +88,8 @@ def build() -> Path:
     )
     if ran.returncode:
         raise StepError(
-            f"package: it could not be built, exit code {ran.returncode}. Fix: see the messages above"
+            f"package: it could not be built, exit code {ran.returncode}. Fix: see the "
+            "messages above"
         )
     return BUILT
 

@@ -51,5 +51,8 @@ def _register(namespace: str, run: Callable[..., Any]) -> None:
     try:
         run("provider", "register", "--namespace", namespace, "--wait")
     except AzError as error:
-        fix = f"have an owner of the subscription run: az provider register --namespace {namespace} --wait"
+        fix = (
+            "have an owner of the subscription run: az provider register --namespace "
+            f"{namespace} --wait"
+        )
         raise StepError(f"providers: {namespace} is not registered: {error}. Fix: {fix}") from None

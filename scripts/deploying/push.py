@@ -24,7 +24,8 @@ LONGEST = timedelta(minutes=10)
 UNKNOWN = 4
 """How many times in a row Azure may not know a new deployment."""
 FIX = (
-    "see that the app's identity has Storage Blob Data Owner on its storage account, that you have Website "
+    "see that the app's identity has Storage Blob Data Owner on its storage account, that you "
+    "have Website "
     "Contributor on the app, and that its network lets you in; then run this again"
 )
 

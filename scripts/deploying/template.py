@@ -29,7 +29,10 @@ https://learn.microsoft.com/azure/role-based-access-control/troubleshooting.
 
 The third is caused by `packageUri`: https://github.com/Azure/azure-dev/issues/8026.
 """
-FIX = "check that the role or identity in the message exists, then run this again; repeating it is safe"
+FIX = (
+    "check that the role or identity in the message exists, then run this again; "
+    "repeating it is safe"
+)
 
 
 def deploy(group: str, parameters: str, location: str, clock: Clock) -> str:

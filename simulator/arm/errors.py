@@ -55,7 +55,8 @@ def bad_token(
             allowed = ",".join(f"'{audience}'" for audience in audiences)
             code = "InvalidAuthenticationTokenAudience"
             message = (
-                f"The access token has been obtained for wrong audience or resource '{rejection.audience}'. "
+                "The access token has been obtained for wrong audience or resource "
+                f"'{rejection.audience}'. "
                 f"It should exactly match with one of the allowed audiences {allowed}."
             )
         case "expired":
@@ -77,7 +78,10 @@ def missing_api_version() -> ArmError:
 
 def invalid_api_version(version: str, supported: Iterable[str]) -> ArmError:
     """Return the answer to an api-version that is not valid."""
-    message = f"The api-version '{version}' is invalid. The supported versions are '{','.join(supported)}'."
+    message = (
+        f"The api-version '{version}' is invalid. The supported versions are "
+        f"'{','.join(supported)}'."
+    )
     return ArmError(400, "InvalidApiVersionParameter", message)
 
 
@@ -86,8 +90,10 @@ def no_registered_provider(
 ) -> ArmError:
     """Return the answer to an api-version that the provider does not support for a type."""
     message = (
-        f"No registered resource provider found for location '{location}' and API version '{version}' for type '{kind}'. "
-        f"The supported api-versions are '{', '.join(supported)}'. The supported locations are '{location}'."
+        f"No registered resource provider found for location '{location}' and API version "
+        f"'{version}' for type '{kind}'. "
+        f"The supported api-versions are '{', '.join(supported)}'. The supported locations are "
+        f"'{location}'."
     )
     return ArmError(400, "NoRegisteredProviderFound", message)
 
@@ -128,14 +134,18 @@ def invalid_namespace(namespace: str) -> ArmError:
 
 def invalid_type(namespace: str, version: str) -> ArmError:
     """Return the answer for a type or operation that a provider does not have."""
-    message = f"The resource type could not be found in the namespace '{namespace}' for api version '{version}'."
+    message = (
+        f"The resource type could not be found in the namespace '{namespace}' for api version "
+        f"'{version}'."
+    )
     return ArmError(404, "InvalidResourceType", message)
 
 
 def authorization_failed(principal: Principal, action: str, scope: str) -> ArmError:
     """Return the answer to a caller without a role that permits the action."""
     message = (
-        f"The client '{principal.appid}' with object id '{principal.oid}' does not have authorization to perform action "
+        f"The client '{principal.appid}' with object id '{principal.oid}' does not have "
+        "authorization to perform action "
         f"'{action}' over scope '{scope}' or the scope is invalid. "
         "If access was recently granted, please refresh your credentials."
     )
@@ -145,8 +155,10 @@ def authorization_failed(principal: Principal, action: str, scope: str) -> ArmEr
 def throttled(kind: str, subscription: str, limit: int, retry_after: int) -> ArmError:
     """Return the answer when the rate limit is exceeded; `retry_after` in seconds."""
     message = (
-        f"Number of {kind} requests for subscription '{subscription}' exceeded the limit of '{limit}' "
-        f"for time interval '01:00:00'. Please try again after '{max(retry_after // 60, 1)}' minutes."
+        f"Number of {kind} requests for subscription '{subscription}' exceeded the limit "
+        f"of '{limit}' "
+        "for time interval '01:00:00'. Please try again after "
+        f"'{max(retry_after // 60, 1)}' minutes."
     )
     return ArmError(
         429, "SubscriptionRequestsThrottled", message, {"Retry-After": str(retry_after)}
@@ -166,7 +178,10 @@ def invalid_content(reason: str) -> ArmError:
 
 
 def _unauthenticated(authority: str, code: str, message: str, description: str) -> ArmError:
-    challenge = f'Bearer authorization_uri="{authority}", error="invalid_token", error_description="{description}"'
+    challenge = (
+        f'Bearer authorization_uri="{authority}", error="invalid_token", '
+        f'error_description="{description}"'
+    )
     return ArmError(401, code, message, {"WWW-Authenticate": challenge})
 
 

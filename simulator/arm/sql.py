@@ -70,9 +70,16 @@ OPERATION = re.compile(
 HEADERS = {"Server": "Microsoft-HTTPAPI/2.0"}
 READ_HEADERS = {**HEADERS, "Vary": "Accept-Encoding"}
 MESSAGES = {
-    "PasswordTooShort": "The provided password is too short. The password must be at least 8 characters long.",
-    "PasswordTooLong": "The provided password is too long. The password can be at most 128 characters long.",
-    "PasswordNotComplex": "Password validation failed. The password does not meet policy requirements because it is not complex enough.",
+    "PasswordTooShort": (
+        "The provided password is too short. The password must be at least 8 characters long."
+    ),
+    "PasswordTooLong": (
+        "The provided password is too long. The password can be at most 128 characters long."
+    ),
+    "PasswordNotComplex": (
+        "Password validation failed. The password does not meet policy requirements because it "
+        "is not complex enough."
+    ),
 }
 
 
@@ -159,7 +166,10 @@ class SqlProvider:
         login, password = _requested(call)
         now = self._world.now()
         if any(other.server is server and now < other.ends for other in self.operations):
-            text = "An ongoing logical server request is already in progress, please try your request again later."
+            text = (
+                "An ongoing logical server request is already in progress, please try your "
+                "request again later."
+            )
             raise errors.ArmError(409, "UpsertLogicalServerRequestAlreadyInProgress", text)
         if password is not None:
             _check(server, login, password)
@@ -206,7 +216,8 @@ class SqlProvider:
         return _read(server_body(operation.server, call.api_version))
 
     def _link(self, call: ArmRequest, operation: Operation, kind: str) -> str:
-        path = f"{call.group_scope}/providers/Microsoft.Sql/locations/{operation.server.location}/{kind}"
+        location = f"providers/Microsoft.Sql/locations/{operation.server.location}"
+        path = f"{call.group_scope}/{location}/{kind}"
         query = f"api-version={call.api_version}"
         return f"https://{self._world.domains.arm}{path}/{operation.operation_id}?{query}"
 
@@ -224,7 +235,10 @@ def _requested(call: ArmRequest) -> tuple[str | None, str | None]:
 
 def _check(server: SqlServer, login: str | None, password: str) -> None:
     if server.entra_only:
-        text = "Azure Active Directory Only Authentication is enabled. Please contact your system administrator."
+        text = (
+            "Azure Active Directory Only Authentication is enabled. Please contact your system "
+            "administrator."
+        )
         raise errors.ArmError(400, "AadOnlyAuthenticationIsEnabled", text)
     if login is not None and login != server.administrator.name:
         raise errors.ArmError(

@@ -56,7 +56,9 @@ API_VERSIONS = (
 RESOURCE = re.compile(r"storageAccounts(/(?P<name>[^/]+)(/(?P<operation>[^/]+))?)?", re.IGNORECASE)
 HEADERS = {
     "Content-Type": "application/json",
-    "Server": "Microsoft-Azure-Storage-Resource-Provider/1.0,Microsoft-HTTPAPI/2.0 Microsoft-HTTPAPI/2.0",
+    "Server": (
+        "Microsoft-Azure-Storage-Resource-Provider/1.0,Microsoft-HTTPAPI/2.0 Microsoft-HTTPAPI/2.0"
+    ),
     "Vary": "Accept-Encoding",
 }
 

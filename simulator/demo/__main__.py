@@ -98,7 +98,8 @@ def _detail(version: SecretVersion, result: str) -> str:
 
 
 def _short(credential: str) -> str:
-    return credential[:8] if len(credential) > 12 else credential  # noqa: PLR2004 - a key id is a GUID
+    # A key's id is a GUID.
+    return credential[:8] if len(credential) > 12 else credential  # noqa: PLR2004
 
 
 def by_hand(app: App) -> None:
@@ -214,7 +215,8 @@ def main() -> int:
     with start_in_thread(lambda domains: stage(domains, parts)) as cloud:
         os.environ |= cloud.running.environment
         say(
-            "starting the app on Microsoft's Functions worker: all functions in one process, to be quick;"
+            "starting the app on Microsoft's Functions worker: all functions in one process, "
+            "to be quick;"
         )
         say("(on Azure each queue and the timer have their own)")
         environment = settings(cloud, parts, "*/3 * * * * *")

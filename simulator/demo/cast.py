@@ -45,6 +45,11 @@ class Part:
 
 def cast() -> tuple[Part, ...]:
     """Return the secrets, each with a new source."""
+    return (*_keys(), *_logins(), *_exceptions())
+
+
+def _keys() -> tuple[Part, ...]:
+    """Return keys that are rotated: by an event, by a sweep, after their expiry, and by hand."""
     return (
         Part(
             "orders-key",
@@ -68,6 +73,12 @@ def cast() -> tuple[Part, ...]:
             "rotated",
         ),
         Part("media-key", Account("shopmedia"), "good for 75 days; rotated by hand", 75, "rotated"),
+    )
+
+
+def _logins() -> tuple[Part, ...]:
+    """Return what signs in to a database or to Entra."""
+    return (
         Part(
             "sql-admin",
             SqlAdministrator("shopsql"),
@@ -89,6 +100,12 @@ def cast() -> tuple[Part, ...]:
             9,
             "rotated",
         ),
+    )
+
+
+def _exceptions() -> tuple[Part, ...]:
+    """Return what is left alone, what is retired at once, and what is parked."""
+    return (
         Part("archive-key", Account("shoparchive"), "good for 80 days", 80, "untouched"),
         Part(
             "backup-key",

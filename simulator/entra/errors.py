@@ -63,7 +63,10 @@ def no_resource(key: str) -> GraphError:
     return GraphError(
         404,
         "Request_ResourceNotFound",
-        f"Resource '{key}' does not exist or one of its queried reference-property objects are not present.",
+        (
+            f"Resource '{key}' does not exist or one of its queried reference-property objects "
+            "are not present."
+        ),
     )
 
 
@@ -103,7 +106,10 @@ def lifetime_capped(policy: AppPolicy) -> GraphError:
     return GraphError(
         400,
         "CredentialInvalidLifetimeAsPerAppPolicy",
-        f"Credential lifetime exceeds the max value allowed as per assigned policy '{policy.policy_id}'.{cap}",
+        (
+            "Credential lifetime exceeds the max value allowed as per assigned policy "
+            f"'{policy.policy_id}'.{cap}"
+        ),
         ("InvalidKeyEndDate", "EndDate"),
     )
 

@@ -30,7 +30,8 @@ class Passwords:
         credential = _body(raw, {"passwordCredential"}).get("passwordCredential") or {}
         if not isinstance(credential, dict) or set(credential) - PROPERTIES:
             raise errors.bad_request(
-                "Invalid value specified for property 'passwordCredential' of resource 'Application'."
+                "Invalid value specified for property 'passwordCredential' of resource "
+                "'Application'."
             )
         start, end = _time(credential, "startDateTime"), _time(credential, "endDateTime")
         self._check_settled(application)

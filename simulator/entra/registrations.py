@@ -117,7 +117,8 @@ class Registrations:
             raise errors.no_resource(owner)
         if owner in application.owners:
             raise errors.bad_request(
-                "One or more added object references already exist for the following modified properties: 'owners'."
+                "One or more added object references already exist for the following modified "
+                "properties: 'owners'."
             )
         application.owners.add(owner)
         return 204, None
@@ -163,7 +164,8 @@ class Registrations:
             raise errors.GraphError(
                 409,
                 "Request_MultipleObjectsWithSameKeyValue",
-                f"The service principal cannot be created, updated, or restored because the service principal name "
+                "The service principal cannot be created, updated, or restored because the "
+                "service principal name "
                 f"{application.app_id} is already in use.",
             )
         self._directory.add_service_principal(application)

@@ -97,7 +97,9 @@ class GraphService:
             return {}
         authority = f"https://{self._world.domains.login}/common/oauth2/authorize"
         return {
-            "WWW-Authenticate": f'Bearer realm="", authorization_uri="{authority}", client_id="{GRAPH_ID}"'
+            "WWW-Authenticate": (
+                f'Bearer realm="", authorization_uri="{authority}", client_id="{GRAPH_ID}"'
+            )
         }
 
     def _serve(self, request: Request) -> tuple[int, Any, dict[str, str]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 from simulator.entra import errors
@@ -49,55 +51,61 @@ def selected(request: Request, body: dict[str, Any]) -> dict[str, Any]:
     return {name: body[name] for name in names} if names else body
 
 
+_NEVER_SET: Mapping[str, Any] = {
+    "deletedDateTime": None,
+    "applicationTemplateId": None,
+    "disabledByMicrosoftStatus": None,
+    "description": None,
+    "groupMembershipClaims": None,
+    "identifierUris": [],
+    "isDeviceOnlyAuthSupported": None,
+    "isFallbackPublicClient": None,
+    "notes": None,
+    "publisherDomain": "northwind.onmicrosoft.com",
+    "serviceManagementReference": None,
+    "tags": [],
+    "tokenEncryptionKeyId": None,
+    "defaultRedirectUri": None,
+    "certification": None,
+    "optionalClaims": None,
+    "addIns": [],
+    "api": {
+        "acceptMappedClaims": None,
+        "knownClientApplications": [],
+        "requestedAccessTokenVersion": 2,
+        "oauth2PermissionScopes": [],
+        "preAuthorizedApplications": [],
+    },
+    "appRoles": [],
+    "info": dict.fromkeys(
+        ("logoUrl", "marketingUrl", "privacyStatementUrl", "supportUrl", "termsOfServiceUrl")
+    ),
+    "keyCredentials": [],
+    "parentalControlSettings": {"countriesBlockedForMinors": [], "legalAgeGroupRule": "Allow"},
+    "publicClient": {"redirectUris": []},
+    "requiredResourceAccess": [],
+    "verifiedPublisher": dict.fromkeys(("displayName", "verifiedPublisherId", "addedDateTime")),
+    "web": {
+        "homePageUrl": None,
+        "logoutUrl": None,
+        "redirectUris": [],
+        "implicitGrantSettings": {
+            "enableAccessTokenIssuance": False,
+            "enableIdTokenIssuance": False,
+        },
+    },
+    "spa": {"redirectUris": []},
+}
+"""Properties that nobody sets here, as Graph returns them by default."""
+
+
 def _application(app: Application, passwords: Iterable[Password]) -> dict[str, Any]:
     return {
+        **deepcopy(dict(_NEVER_SET)),
         "id": app.object_id,
-        "deletedDateTime": None,
         "appId": app.app_id,
-        "applicationTemplateId": None,
-        "disabledByMicrosoftStatus": None,
         "createdDateTime": moment(app.created),
         "displayName": app.name,
-        "description": None,
-        "groupMembershipClaims": None,
-        "identifierUris": [],
-        "isDeviceOnlyAuthSupported": None,
-        "isFallbackPublicClient": None,
-        "notes": None,
-        "publisherDomain": "northwind.onmicrosoft.com",
-        "serviceManagementReference": None,
         "signInAudience": app.audience,
-        "tags": [],
-        "tokenEncryptionKeyId": None,
-        "defaultRedirectUri": None,
-        "certification": None,
-        "optionalClaims": None,
-        "addIns": [],
-        "api": {
-            "acceptMappedClaims": None,
-            "knownClientApplications": [],
-            "requestedAccessTokenVersion": 2,
-            "oauth2PermissionScopes": [],
-            "preAuthorizedApplications": [],
-        },
-        "appRoles": [],
-        "info": dict.fromkeys(
-            ("logoUrl", "marketingUrl", "privacyStatementUrl", "supportUrl", "termsOfServiceUrl")
-        ),
-        "keyCredentials": [],
-        "parentalControlSettings": {"countriesBlockedForMinors": [], "legalAgeGroupRule": "Allow"},
         "passwordCredentials": [password(secret) for secret in passwords],
-        "publicClient": {"redirectUris": []},
-        "requiredResourceAccess": [],
-        "verifiedPublisher": dict.fromkeys(("displayName", "verifiedPublisherId", "addedDateTime")),
-        "web": {
-            "homePageUrl": None,
-            "logoutUrl": None,
-            "redirectUris": [],
-            "implicitGrantSettings": {
-                "enableAccessTokenIssuance": False,
-                "enableIdTokenIssuance": False,
-            },
-        },
-        "spa": {"redirectUris": []},
     }

@@ -90,7 +90,8 @@ class TokenEndpoint:
                 401,
                 "invalid_client",
                 7000229,
-                f"The client application {application.app_id} is missing service principal in the tenant {tenant}. "
+                f"The client application {application.app_id} is missing service principal in "
+                f"the tenant {tenant}. "
                 "See instructions here: https://go.microsoft.com/fwlink/?linkid=2225119",
             )
         return self._world.identities.token_for(form["scope"], application.principal)
@@ -110,8 +111,10 @@ class TokenEndpoint:
                 400,
                 "unauthorized_client",
                 700016,
-                f"Application with identifier '{client_id}' was not found in the directory '{tenant}'. This can happen if the "
-                "application has not been installed by the administrator of the tenant or consented to by any user in the "
+                f"Application with identifier '{client_id}' was not found in the directory "
+                f"'{tenant}'. This can happen if the "
+                "application has not been installed by the administrator of the tenant or "
+                "consented to by any user in the "
                 "tenant. You may have sent your authentication request to the wrong tenant.",
             )
         if application.disabled:
@@ -131,7 +134,8 @@ class TokenEndpoint:
                 401,
                 "invalid_client",
                 7000215,
-                "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not "
+                "Invalid client secret provided. Ensure the secret being sent in the request "
+                "is the client secret value, not "
                 f"the client secret ID, for a secret added to app '{application.app_id}'.",
             )
         if not password.start <= self._world.now() < password.end:
@@ -139,8 +143,10 @@ class TokenEndpoint:
                 401,
                 "invalid_client",
                 7000222,
-                f"The provided client secret keys for app '{application.app_id}' are expired. Visit the Azure portal to "
-                "create new keys for your app: https://aka.ms/NewClientSecret, or consider using certificate credentials "
+                f"The provided client secret keys for app '{application.app_id}' are expired. "
+                "Visit the Azure portal to "
+                "create new keys for your app: https://aka.ms/NewClientSecret, or consider "
+                "using certificate credentials "
                 "for added security: https://aka.ms/certCreds.",
             )
 
@@ -151,7 +157,9 @@ class TokenEndpoint:
         now = f"{self._world.now():%Y-%m-%d %H:%M:%SZ}"
         body: dict[str, Any] = {
             "error": refusal.error,
-            "error_description": f"AADSTS{refusal.code}: {refusal.text} Trace ID: {trace} Correlation ID: {correlation} "
+            "error_description": f"AADSTS{refusal.code}: {refusal.text} Trace ID: {trace} "
+            "Correlation ID: "
+            f"{correlation} "
             f"Timestamp: {now}",
             "error_codes": [refusal.code],
             "timestamp": now,

@@ -112,7 +112,9 @@ class GroupWorker:
         _log.warning("A function timeout has occurred. Restarting worker process of %s.", self.name)
         self._end(worker)
         return Outcome(
-            error=f"Timeout value of {seconds} s was exceeded by function: Functions.{function.name}."
+            error=(
+                f"Timeout value of {seconds} s was exceeded by function: Functions.{function.name}."
+            )
         )
 
     def _end(self, worker: Worker) -> None:

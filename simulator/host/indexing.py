@@ -47,7 +47,8 @@ def _problems(function: Function, accepted: list[Function], host_file: HostFile)
     if not has_bundle(host_file) and (unknown := _not_built_in(function)):
         types = ", ".join(unknown)
         yield (
-            f"The binding type(s) '{types}' are not registered. Please ensure the type is correct and the binding "
+            f"The binding type(s) '{types}' are not registered. Please ensure the type is "
+            "correct and the binding "
             f'extension is installed: host.json needs "extensionBundle" with id {_BUNDLE}.'
         )
     if function.kind == "httptrigger":
@@ -90,7 +91,9 @@ def _route_problems(function: Function, accepted: list[Function]) -> Iterator[st
         yield str(error)
     for other in accepted:
         if other.kind == "httptrigger" and _conflict(function, other):
-            yield f"The route specified conflicts with the route defined by function '{other.name}'."
+            yield (
+                f"The route specified conflicts with the route defined by function '{other.name}'."
+            )
 
 
 def _conflict(function: Function, other: Function) -> bool:

@@ -45,7 +45,8 @@ class OutputWriter:
         binding = function.output(name)
         if binding["type"].lower() != "queue":
             raise OutputError(
-                f"{function.name}: this host has no output binding of type {binding['type']}, only queue."
+                f"{function.name}: this host has no output binding of type {binding['type']}, "
+                "only queue."
             )
         queue_name = resolve(binding["queueName"])
         queue = self._storage.queue(binding.get("connection"), queue_name)

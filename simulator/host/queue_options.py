@@ -74,7 +74,8 @@ class Backoff:
 
     def next(self) -> float:
         """Return the seconds to wait now."""
-        wait = min(_SHORTEST_POLL + self._step * random.uniform(0.8, 1.2), self._longest)  # noqa: S311 - jitter
+        jitter = random.uniform(0.8, 1.2)  # noqa: S311
+        wait = min(_SHORTEST_POLL + self._step * jitter, self._longest)
         if wait < self._longest:
             self._step = self._step * 2 or _SHORTEST_POLL
         return wait

@@ -31,7 +31,8 @@ class Schedule:
             return next(occurrences)
         except (CronSimError, StopIteration) as error:
             raise SettingError(
-                f"{self.expression!r} is not a schedule ({error}): write second minute hour day month weekday, "
+                f"{self.expression!r} is not a schedule ({error}): write second minute hour "
+                "day month weekday, "
                 "such as '0 0 * * * *' for every hour."
             ) from error
 

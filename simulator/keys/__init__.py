@@ -1,1 +1,1 @@
-"""Services whose two keys are listed and replaced through Resource Manager, and used at an address of their own."""
+"""Services with two keys, which Resource Manager lists and replaces."""

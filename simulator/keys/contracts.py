@@ -22,7 +22,10 @@ type Form = Literal["base64", "letters", "hex"]
 
 @dataclass(frozen=True)
 class Contract:
-    """One type of resource. `slots` are the keys' names in a list, with what a request to replace them calls each."""
+    """One type of resource.
+
+    `slots` are the keys' names in a list, with what a request to replace them calls each.
+    """
 
     kind: str
     versions: tuple[str, ...]

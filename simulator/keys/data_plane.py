@@ -54,7 +54,9 @@ class KeysService:
             self._signed(request, account, key) for key in ring.usable(now)
         )
 
-    def _signed(self, request: Request, account: KeyedAccount, key: Key) -> bool:  # noqa: PLR0911 - a table
+    def _signed(  # noqa: PLR0911 - a table
+        self, request: Request, account: KeyedAccount, key: Key
+    ) -> bool:
         now = self._world.now()
         match account.contract.kind.partition("/")[0]:
             case "Microsoft.CognitiveServices":
@@ -84,7 +86,8 @@ class KeysService:
         fields = signatures.sas_fields(request)
         if not account.takes_keys:
             return _unauthorised(
-                "LocalAuthDisabled: Authorization failed because SAS authentication has been disabled"
+                "LocalAuthDisabled: Authorization failed because SAS authentication has "
+                "been disabled"
             )
         if fields is None or int(fields.get("se", "0")) <= self._world.now().timestamp():
             return _unauthorised("40104: Malformed or expired authorization token")
@@ -97,12 +100,16 @@ class KeysService:
             return _unauthorised("40103: Invalid authorization token signature")
         if "Manage" not in ring.rights:
             return _unauthorised(
-                "40100: Unauthorized. 'Manage,EntityRead' claim(s) are required to perform this operation."
+                "40100: Unauthorized. 'Manage,EntityRead' claim(s) are required to perform "
+                "this operation."
             )
         return Response(200, {"Content-Type": "application/atom+xml"}, b"<entry/>")
 
     def _ring(self, account: KeyedAccount, entity: str, fields: dict[str, str]) -> KeyRing | None:
-        """Return the rule whose key signed: one of the entity, or of the whole namespace. Names are told apart by case."""
+        """Return the rule whose key signed: one of the entity, or of the whole namespace.
+
+        Names are told apart by case.
+        """
         for path in account.rings:
             ring = account.ring(path)
             belongs = (
@@ -157,5 +164,8 @@ def _refused(account: KeyedAccount) -> Response:
 
 
 def _unauthorised(detail: str) -> Response:
-    text = f"<Error><Code>401</Code><Detail>{detail} TrackingId:1_G1, SystemTracker:NoSystemTracker</Detail></Error>"
+    text = (
+        f"<Error><Code>401</Code><Detail>{detail} TrackingId:1_G1, "
+        "SystemTracker:NoSystemTracker</Detail></Error>"
+    )
     return Response(401, {"Content-Type": "application/xml; charset=utf-8"}, text.encode())

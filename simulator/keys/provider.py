@@ -1,4 +1,4 @@
-"""The provider of every type with two keys: the resource to read and list, its keys to list and replace."""
+"""The provider of every type with two keys: reads and lists resources, lists and replaces keys."""
 
 from __future__ import annotations
 
@@ -110,7 +110,8 @@ class KeysProvider:
             raise _in_progress(account)
         key = account.replace(ring, by_name[named])
         if key is None:
-            path = f"{call.group_scope}/providers/{self.namespace}/locations/westeurope/operationStatuses/1"
+            location = f"providers/{self.namespace}/locations/westeurope"
+            path = f"{call.group_scope}/{location}/operationStatuses/1"
             address = f"https://{self._world.domains.arm}{path}?api-version={call.api_version}"
             return json_response(202, {}, {"Location": address, "Azure-AsyncOperation": address})
         single = contract.replies == "one"
@@ -178,9 +179,15 @@ class KeysProvider:
 
 
 def _in_progress(account: KeyedAccount) -> errors.ArmError:
-    """Return the refusal of a second change; that of Cosmos DB is from hashicorp/terraform-provider-azurerm issue 15842."""
+    """Return the refusal of a second change.
+
+    That of Cosmos DB is from hashicorp/terraform-provider-azurerm issue 15842.
+    """
     if account.contract.kind.startswith("Microsoft.DocumentDB"):
-        message = f"There is another user operation in progress which requires an exclusive lock on [{account.name}]."
+        message = (
+            "There is another user operation in progress which requires an exclusive lock on "
+            f"[{account.name}]."
+        )
         return errors.ArmError(412, "PreconditionFailed", message)
     return errors.ArmError(409, "Conflict", "Another operation on this resource is in progress.")
 

@@ -1,4 +1,4 @@
-"""Checks what a client signed with a key, as each service does: one function a scheme, true where the key fits."""
+"""Checks what a client signed with a key, as each service does: one function for each scheme."""
 
 from __future__ import annotations
 
@@ -35,7 +35,10 @@ BATCH_HEADERS = (
 
 
 def signs_headers(request: Request, key: Key, now: datetime, *, named: bool) -> bool:
-    """Check HMAC-SHA256 as App Configuration (`named`: the key's id is told) and Communication Services want it."""
+    """Check HMAC-SHA256 as App Configuration and Communication Services want it.
+
+    `named` is whether the request tells the key's id.
+    """
     match = HMAC.fullmatch(request.header("authorization"))
     digest = base64.b64encode(hashlib.sha256(request.body).digest()).decode()
     if (
@@ -65,7 +68,8 @@ def signs_batch(request: Request, account: str, key: Key, now: datetime) -> bool
         for name in BATCH_HEADERS
     )
     query = "".join(f"\n{name}:{value}" for name, value in sorted(request.query.items()))
-    text = f"{request.method}\n{headers}\nocp-date:{request.header('ocp-date')}\n/{account}{request.path}{query}"
+    dated = f"{headers}\nocp-date:{request.header('ocp-date')}"
+    text = f"{request.method}\n{dated}\n/{account}{request.path}{query}"
     return _equal(match["signature"], _mac(base64.b64decode(key.value), text))
 
 
@@ -102,7 +106,10 @@ def signs_feed(request: Request, key: Key, now: datetime) -> bool:
 
 
 def sas_fields(request: Request) -> dict[str, str] | None:
-    """Return the decoded fields of a shared access signature, and `target`, which was signed; None where there is none."""
+    """Return the decoded fields of a shared access signature, and `target`, which was signed.
+
+    None where there is none.
+    """
     scheme, _, rest = request.header("authorization").partition(" ")
     if scheme != "SharedAccessSignature":
         return None

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from simulator.keyvault.state import Vault
 
 RECOVERY_HELP = (
-    "If you recently deleted this secret you may be able to recover it using the correct recovery command. "
+    "If you recently deleted this secret you may be able to recover it using the correct "
+    "recovery command. "
     "For help resolving this issue, please see https://go.microsoft.com/fwlink/?linkid=2125182"
 )
 
@@ -47,7 +48,9 @@ def bad_token(rejection: Rejection, audience: str) -> VaultError:
     """Return the answer to a token that Key Vault does not accept."""
     messages = {
         "unknown": "AKV10046: Unable to resolve the key used for signature validation.",
-        "audience": f"AKV10022: Invalid audience. Expected {audience}, found: {rejection.audience}.",
+        "audience": (
+            f"AKV10022: Invalid audience. Expected {audience}, found: {rejection.audience}."
+        ),
         "expired": "[TokenExpired] Error validating token: 'S2S12086'.",
     }
     return unauthorized(messages[rejection.reason])
@@ -65,8 +68,14 @@ def forbidden_by_rbac(vault: Vault, principal: Principal, action: str, resource:
     """Return the answer to a caller without a role that permits the action."""
     lines = (
         "Caller is not authorized to perform action on resource.",
-        "If role assignments, deny assignments or role definitions were changed recently, please observe propagation time.",
-        f"Caller: appid={principal.appid};oid={principal.oid};iss=https://sts.windows.net/{principal.tenant}/",
+        (
+            "If role assignments, deny assignments or role definitions were changed recently, "
+            "please observe propagation time."
+        ),
+        (
+            f"Caller: appid={principal.appid};oid={principal.oid};"
+            f"iss=https://sts.windows.net/{principal.tenant}/"
+        ),
         f"Action: '{action}'",
         f"Resource: '{resource.lower()}'",
         "Assignment: (not found)",
@@ -83,7 +92,10 @@ def throttled() -> VaultError:
     return VaultError(
         429,
         "Throttled",
-        "Request was not processed because too many requests were received. Reason: VaultRequestTypeLimitReached",
+        (
+            "Request was not processed because too many requests were received. Reason: "
+            "VaultRequestTypeLimitReached"
+        ),
     )
 
 
@@ -121,7 +133,8 @@ def managed_secret(operation: str) -> VaultError:
 def is_deleted(name: str) -> VaultError:
     """Return the answer to setting a name that a deleted secret still holds."""
     message = (
-        f"Secret {name} is currently in a deleted but recoverable state, and its name cannot be reused; "
+        f"Secret {name} is currently in a deleted but recoverable state, and its name cannot "
+        "be reused; "
         "in this state, the secret can only be recovered or purged."
     )
     return VaultError(409, "Conflict", message, "ObjectIsDeletedButRecoverable")
@@ -135,7 +148,10 @@ def is_being_deleted(name: str) -> VaultError:
 
 def is_being_recovered(name: str) -> VaultError:
     """Return the answer to setting a name whose recovery has not finished."""
-    message = f"Secret {name} is currently being recovered and cannot be used or re-created until it is; retry later."
+    message = (
+        f"Secret {name} is currently being recovered and cannot be used or re-created until it "
+        "is; retry later."
+    )
     return VaultError(409, "Conflict", message, "ObjectIsBeingRecovered")
 
 

@@ -52,4 +52,5 @@ def _link(vault: Vault, request: Request, marker: str, *, skipped: bool) -> str:
     host = vault.host if ":" in vault.host else f"{vault.host}:443"
     size = f"&maxresults={request.query['maxresults']}" if "maxresults" in request.query else ""
     version = request.query["api-version"]
-    return f"https://{host}{quote(request.path)}?api-version={version}&$skiptoken={token.rstrip(b'=').decode()}{size}"
+    query = f"api-version={version}&$skiptoken={token.rstrip(b'=').decode()}{size}"
+    return f"https://{host}{quote(request.path)}?{query}"

@@ -88,7 +88,9 @@ class KeyVaultService:
         if refusal.status == HTTPStatus.UNAUTHORIZED:
             authority = f"https://{self._world.domains.login}/{vault.tenant}"
             return {
-                "WWW-Authenticate": f'Bearer authorization="{authority}", resource="{self._audience}"'
+                "WWW-Authenticate": (
+                    f'Bearer authorization="{authority}", resource="{self._audience}"'
+                )
             }
         if refusal.status == HTTPStatus.TOO_MANY_REQUESTS and vault.retry_after is not None:
             return {"Retry-After": str(vault.retry_after)}

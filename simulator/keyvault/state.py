@@ -100,7 +100,8 @@ class Vault:
     @property
     def resource_id(self) -> str:
         """The vault's ARM id."""
-        return f"/subscriptions/{self.subscription}/resourceGroups/{self.group}/providers/Microsoft.KeyVault/vaults/{self.name}"
+        group = f"/subscriptions/{self.subscription}/resourceGroups/{self.group}"
+        return f"{group}/providers/Microsoft.KeyVault/vaults/{self.name}"
 
     def seconds(self) -> int:
         """Return the vault's time in whole Unix seconds, as in its timestamps."""

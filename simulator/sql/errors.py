@@ -33,7 +33,10 @@ def login_failed(name: str) -> SqlError:
 
 def entra_only(name: str) -> SqlError:
     """Return the answer to any password, on a server that takes Entra identities only."""
-    reason = "Azure Active Directory only authentication is enabled. Please contact your system administrator."
+    reason = (
+        "Azure Active Directory only authentication is enabled. Please contact your system "
+        "administrator."
+    )
     return SqlError(18456, f"Login failed for user '{name}'. Reason: {reason}")
 
 
@@ -50,7 +53,10 @@ def no_database(database: str, name: str) -> SqlError:
 
 def no_user(database: str, name: str) -> SqlError:
     """Return the answer of master to a login without a user in it."""
-    text = f'The server principal "{name}" is not able to access the database "{database}" under the current security context.'
+    text = (
+        f'The server principal "{name}" is not able to access the database "{database}" under '
+        "the current security context."
+    )
     default = SqlError(4064, "Cannot open user default database. Login failed.", severity=11)
     return SqlError(916, text, default, login_failed(name))
 
@@ -58,9 +64,12 @@ def no_user(database: str, name: str) -> SqlError:
 def firewalled(server: str) -> SqlError:
     """Return the answer to an address that no firewall rule lets in."""
     text = (
-        f"Cannot open server '{server}' requested by the login. Client with IP address '203.0.113.7' is not allowed to access "
-        "the server. To enable access, use the Azure Management Portal or run sp_set_firewall_rule on the master database to "
-        "create a firewall rule for this IP address or address range. It may take up to five minutes for this change to take "
+        f"Cannot open server '{server}' requested by the login. Client with IP address "
+        "'203.0.113.7' is not allowed to access "
+        "the server. To enable access, use the Azure Management Portal or run "
+        "sp_set_firewall_rule on the master database to "
+        "create a firewall rule for this IP address or address range. It may take up to five "
+        "minutes for this change to take "
         "effect."
     )
     return SqlError(40615, text)
@@ -70,14 +79,20 @@ def unknown_or_forbidden(kind: str, name: str) -> SqlError:
     """Return the single answer to an ALTER of a missing or forbidden name."""
     return SqlError(
         15151,
-        f"Cannot alter the {kind} '{name}', because it does not exist or you do not have permission.",
+        (
+            f"Cannot alter the {kind} '{name}', because it does not exist or you do not have "
+            "permission."
+        ),
         severity=16,
     )
 
 
 def weak_password() -> SqlError:
     """Return the answer to a password that the policy forbids."""
-    text = "Password validation failed. The password does not meet policy requirements because it is not complex enough."
+    text = (
+        "Password validation failed. The password does not meet policy requirements because it "
+        "is not complex enough."
+    )
     return SqlError(40632, text, severity=16)
 
 

@@ -120,7 +120,8 @@ class SqlServer:
     @property
     def resource_id(self) -> str:
         """The server's ARM id."""
-        return f"/subscriptions/{self.subscription}/resourceGroups/{self.group}/providers/Microsoft.Sql/servers/{self.name}"
+        group = f"/subscriptions/{self.subscription}/resourceGroups/{self.group}"
+        return f"{group}/providers/Microsoft.Sql/servers/{self.name}"
 
     def add_database(self, name: str) -> Database:
         """Add an empty database."""

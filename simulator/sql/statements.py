@@ -20,11 +20,14 @@ LITERAL = r"N'(?P<text>(?:[^']|'')*)'"
 ALTER = re.compile(rf"ALTER (?P<kind>LOGIN|USER) {IDENTIFIER} WITH PASSWORD = {LITERAL}")
 QUESTIONS = {
     "login": (
-        "SELECT CASE WHEN 1 IN (HAS_PERMS_BY_NAME(NULL, NULL, N'ALTER ANY LOGIN'), IS_ROLEMEMBER(N'loginmanager'), "
-        "IS_ROLEMEMBER(N'db_owner')) THEN 1 ELSE 0 END, (SELECT COUNT(*) FROM sys.sql_logins WHERE name = "
+        "SELECT CASE WHEN 1 IN (HAS_PERMS_BY_NAME(NULL, NULL, N'ALTER ANY LOGIN'), "
+        "IS_ROLEMEMBER(N'loginmanager'), "
+        "IS_ROLEMEMBER(N'db_owner')) THEN 1 ELSE 0 END, (SELECT COUNT(*) FROM sys.sql_logins "
+        "WHERE name = "
     ),
     "user": (
-        "SELECT COALESCE(HAS_PERMS_BY_NAME(DB_NAME(), N'DATABASE', N'ALTER ANY USER'), 0), (SELECT COUNT(*) FROM "
+        "SELECT COALESCE(HAS_PERMS_BY_NAME(DB_NAME(), N'DATABASE', N'ALTER ANY USER'), 0), "
+        "(SELECT COUNT(*) FROM "
         "sys.database_principals WHERE authentication_type = 2 AND name = "
     ),
 }

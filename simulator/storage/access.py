@@ -103,5 +103,8 @@ class Gate:
         challenge = {
             "WWW-Authenticate": f"Bearer authorization_uri={tenant} resource_id={AUDIENCE}"
         }
-        message = "Server failed to authenticate the request. Please refer to the information in the www-authenticate header."
+        message = (
+            "Server failed to authenticate the request. Please refer to the information in the "
+            "www-authenticate header."
+        )
         return StorageError(401, code, message, details, challenge)

@@ -176,7 +176,10 @@ def _check_put(request: Request) -> None:
         raise header_refused("x-ms-blob-type", kind)
     declared, computed = request.header("content-md5"), content_md5(request.body)
     if declared and declared != computed:
-        message = "The MD5 value specified in the request did not match with the MD5 value calculated by the server."
+        message = (
+            "The MD5 value specified in the request did not match with the MD5 value "
+            "calculated by the server."
+        )
         raise StorageError(
             400,
             "Md5Mismatch",

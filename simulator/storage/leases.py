@@ -76,7 +76,10 @@ class Lease:
         """Restart the duration; an expired lease can be renewed if nobody wrote or leased since."""
         self._must_match(lease_id)
         if self.breaking:
-            message = "The lease ID matched, but the lease has been broken explicitly and cannot be renewed."
+            message = (
+                "The lease ID matched, but the lease has been broken explicitly and cannot "
+                "be renewed."
+            )
             raise _conflict("LeaseIsBrokenAndCannotBeRenewed", message)
         return replace(self, ends=_end(now, self.duration))
 
@@ -89,7 +92,10 @@ class Lease:
             return self
         self._must_match(lease_id)
         if state is State.BREAKING:
-            message = "The lease ID matched, but the lease is currently in breaking state and cannot be changed."
+            message = (
+                "The lease ID matched, but the lease is currently in breaking state and cannot "
+                "be changed."
+            )
             raise _conflict("LeaseIsBreakingAndCannotBeChanged", message)
         return replace(self, id=proposed)
 
@@ -122,7 +128,10 @@ class Lease:
         if self.locked(now) and not lease_id:
             raise _failed(
                 "LeaseIdMissing",
-                "There is currently a lease on the blob and no lease ID was specified in the request.",
+                (
+                    "There is currently a lease on the blob and no lease ID was specified in "
+                    "the request."
+                ),
             )
         self.check_read(lease_id, now)
 

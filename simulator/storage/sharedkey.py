@@ -101,13 +101,19 @@ def check_signature(request: Request, account: str, keys: Iterable[str], now: da
     """Refuse a request whose Authorization header is not a fresh signature by one of `keys`."""
     match = CREDENTIAL.fullmatch(request.header("authorization"))
     if match is None:
-        message = "Authentication information is not given in the correct format. Check the value of Authorization header."
+        message = (
+            "Authentication information is not given in the correct format. Check the value of "
+            "Authorization header."
+        )
         raise StorageError(400, "InvalidAuthenticationInfo", message)
     _check_date(request, now)
     signed = string_to_sign(request, account)
     valid = any(hmac.compare_digest(match["signature"], signature(key, signed)) for key in keys)
     if not valid or match["account"] != account:
-        detail = f"The MAC signature found in the HTTP request '{match['signature']}' is not the same as any computed signature."
+        detail = (
+            f"The MAC signature found in the HTTP request '{match['signature']}' is not the "
+            "same as any computed signature."
+        )
         raise authentication_failed(f"{detail} Server used following string to sign: '{signed}'.")
 
 

@@ -136,7 +136,10 @@ def complaints(envelope: Mapping[str, Any], now: datetime) -> Iterator[str]:
     data = data if isinstance(data, dict) else {}
     base, content = data.get("baseType"), data.get("baseData")
     if base not in BASES or not isinstance(content, dict):
-        yield f"Field 'baseType' on type 'Data' is not one of {', '.join(BASES)}, or there is no baseData"
+        yield (
+            f"Field 'baseType' on type 'Data' is not one of {', '.join(BASES)}, or there is "
+            "no baseData"
+        )
         return
     yield from _fields(base, content)
 
@@ -160,7 +163,10 @@ def _fields(kind: str, values: Mapping[str, Any]) -> Iterator[str]:
         value = values.get(name)
         if value is None or value in ("", []):
             if field.required:
-                yield f"109: {_field(name, kind)} is required but missing or empty. Expected: {_names(field)}, Actual: undefined"
+                yield (
+                    f"109: {_field(name, kind)} is required but missing or empty. Expected: "
+                    f"{_names(field)}, Actual: undefined"
+                )
         else:
             yield from _value(kind, name, field, value)
     for unknown in sorted(values.keys() - TYPES[kind].keys() - {"kind"}):
@@ -169,9 +175,15 @@ def _fields(kind: str, values: Mapping[str, Any]) -> Iterator[str]:
 
 def _value(kind: str, name: str, field: Field, value: Any) -> Iterator[str]:
     if not isinstance(value, field.kind) or (isinstance(value, bool) and field.kind is not bool):
-        yield f"{_field(name, kind)} is of incorrect type. Expected: {_names(field)}, Actual: {type(value).__name__}"
+        yield (
+            f"{_field(name, kind)} is of incorrect type. Expected: {_names(field)}, Actual: "
+            f"{type(value).__name__}"
+        )
     elif field.longest and len(value) > field.longest:
-        yield f"100: {_field(name, kind)} is too long. Expected: {field.longest} characters, Actual: {len(value)}"
+        yield (
+            f"100: {_field(name, kind)} is too long. Expected: {field.longest} characters, "
+            f"Actual: {len(value)}"
+        )
     elif name == "duration" and not DURATION.fullmatch(value):
         yield f"{_field(name, kind)} is not a valid duration"
     elif name in NESTED:
@@ -188,25 +200,40 @@ def _value(kind: str, name: str, field: Field, value: Any) -> Iterator[str]:
 def _properties(kind: str, properties: Mapping[str, Any]) -> Iterator[str]:
     for key, value in properties.items():
         if not isinstance(value, str):
-            yield f"{_field(key, kind)} is of incorrect type. Expected: str, Actual: {type(value).__name__}"
+            yield (
+                f"{_field(key, kind)} is of incorrect type. Expected: str, Actual: "
+                f"{type(value).__name__}"
+            )
         elif len(key) > MAX_KEY or len(value) > MAX_VALUE:
-            yield f"100: {_field(key[:MAX_KEY], kind)} is too long. Expected: {MAX_VALUE} characters, Actual: {len(value)}"
+            yield (
+                f"100: {_field(key[:MAX_KEY], kind)} is too long. Expected: {MAX_VALUE} "
+                f"characters, Actual: {len(value)}"
+            )
 
 
 def _tags(tags: Mapping[str, Any]) -> Iterator[str]:
     for key, value in tags.items():
         longest = TAGS.get(key)
         if not isinstance(value, str):
-            yield f"{_field(key, 'ContextTagKeys')} is of incorrect type. Expected: str, Actual: {type(value).__name__}"
+            yield (
+                f"{_field(key, 'ContextTagKeys')} is of incorrect type. Expected: str, Actual: "
+                f"{type(value).__name__}"
+            )
         elif longest and len(value) > longest:
-            yield f"100: {_field(key, 'ContextTagKeys')} is too long. Expected: {longest} characters, Actual: {len(value)}"
+            yield (
+                f"100: {_field(key, 'ContextTagKeys')} is too long. Expected: {longest} "
+                f"characters, Actual: {len(value)}"
+            )
 
 
 def _time(text: Any, now: datetime) -> Iterator[str]:
     if not isinstance(text, str) or not text:
         return
     if not TIME.fullmatch(text):
-        yield f"102: Field 'time' on type 'Envelope' is not a valid time string. Expected: date, Actual: {text}"
+        yield (
+            "102: Field 'time' on type 'Envelope' is not a valid time string. Expected: date, "
+            f"Actual: {text}"
+        )
         return
     age = now - moment(text)
     if age > OLDEST:

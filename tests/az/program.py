@@ -46,7 +46,10 @@ with socket.socket(socket.AF_UNIX) as zygote:
 
 @dataclass(frozen=True)
 class AzureCli:
-    """The program `az` in a folder `bin`, for one user: `config` is what it remembers of clouds and sign-ins."""
+    """The program `az` in a folder `bin`, for one user.
+
+    `config` is what it remembers of clouds and sign-ins.
+    """
 
     bin: Path
     config: Path

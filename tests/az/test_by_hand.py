@@ -1,4 +1,7 @@
-"""The Azure CLI on the simulated Azure: what an operator does by hand, and what Rekey then finds."""
+"""The Azure CLI on the simulated Azure.
+
+What an operator does by hand, and what Rekey then finds.
+"""
 
 from __future__ import annotations
 

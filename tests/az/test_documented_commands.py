@@ -22,8 +22,12 @@ NOT_RUN = {
     "account clear": "it would end the sign-in of the commands after it",
     "ad signed-in-user show": "no person can sign in without a browser",
     "bicep install": "it fetches a program",
-    "deployment group create": "it compiles the template first, with a program that not every machine has",
-    "deployment group what-if": "it compiles the template first, with a program that not every machine has",
+    "deployment group create": (
+        "it compiles the template first, with a program that not every machine has"
+    ),
+    "deployment group what-if": (
+        "it compiles the template first, with a program that not every machine has"
+    ),
     "extension add": "it fetches a package",
     "functionapp show": "it asks for the app's plan, and the simulated apps name none",
     "login": "a person signs in with a browser; a pipeline's sign-in has tests of its own",

@@ -1,8 +1,9 @@
-"""The Azure CLI, started once and forked for every command; azure-cli's own Python runs it with the path of a socket.
+"""The Azure CLI, started once and forked for every command.
 
-A command runs as the program `az` does, in a process of its own, with the streams, folder and
-environment of its caller. Only imports are shared: with its own, a command takes one to three
-seconds, without 0.1. Names that end in .localhost resolve to 127.0.0.1, as RFC 6761 has it.
+Azure-cli's own Python runs it with the path of a socket. A command runs as the program `az` does,
+in a process of its own, with the streams, folder and environment of its caller. Only imports are
+shared: with its own, a command takes one to three seconds, without 0.1. Names that end in
+.localhost resolve to 127.0.0.1, as RFC 6761 has it.
 """
 
 from __future__ import annotations
@@ -61,14 +62,20 @@ def cli_that_stops_after_parsing() -> Any:
 
 
 def preload(arguments: list[str]) -> None:
-    """Import what a command's arguments are parsed with; whatever is wrong with them is the caller's to hear."""
+    """Import what a command's arguments are parsed with.
+
+    Whatever is wrong with them is the caller's to hear.
+    """
     with silence(), contextlib.suppress(BaseException):
         cli_that_stops_after_parsing().invoke(arguments)
 
 
 @contextlib.contextmanager
 def silence() -> Iterator[None]:
-    """Send the process's output nowhere: handlers of logs hold on to the streams of their first use."""
+    """Send the process's output nowhere.
+
+    Handlers of logs hold on to the streams of their first use.
+    """
     kept = [os.dup(number) for number in (1, 2)]
     nowhere = os.open(os.devnull, os.O_WRONLY)
     try:

@@ -33,12 +33,16 @@ from tests.shared.promises import everything
 
 PLANTED = "planted-value-7f3a"
 KEY_VAULT_403 = (
-    "Caller is not authorized to perform action on resource.\r\nIf role assignments, deny assignments or role definitions were "
-    "changed recently, please observe propagation time.\r\nCaller: appid=11112222-aaaa;oid=33334444-bbbb;iss=https://sts.windows.net/x/"
+    "Caller is not authorized to perform action on resource.\r\nIf role assignments, deny "
+    "assignments or role definitions were "
+    "changed recently, please observe propagation time.\r\nCaller: "
+    "appid=11112222-aaaa;oid=33334444-bbbb;iss=https://sts.windows.net/x/"
 )
 ARM_403 = (
-    "The client '11112222-aaaa' with object id '33334444-bbbb' does not have authorization to perform action "
-    "'Microsoft.Storage/storageAccounts/listKeys/action' over scope '/subscriptions/x' or the scope is invalid."
+    "The client '11112222-aaaa' with object id '33334444-bbbb' does not have authorization to "
+    "perform action "
+    "'Microsoft.Storage/storageAccounts/listKeys/action' over scope '/subscriptions/x' or the "
+    "scope is invalid."
 )
 
 
@@ -210,7 +214,10 @@ async def test_what_is_no_azure_error_comes_through_as_it_is() -> None:
 async def test_a_vault_of_another_tenant_is_named_as_that_and_not_as_a_token_that_may_pass() -> (
     None
 ):
-    message = "AKV10032: Invalid issuer. Expected one of https://sts.windows.net/a/, found https://sts.windows.net/b/."
+    message = (
+        "AKV10032: Invalid issuer. Expected one of https://sts.windows.net/a/, found "
+        "https://sts.windows.net/b/."
+    )
     translated = translate(
         await answered(401, error("Unauthorized", message)),
         "listing",

@@ -1,4 +1,7 @@
-"""The policy document in its vault: what cannot be followed never counts, and the last good one holds."""
+"""The policy document in its vault.
+
+What cannot be followed never counts, and the last good one holds.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Key Vault through Microsoft's client: what is kept, what is written to the second, and whom nobody asks."""
+"""Key Vault through Microsoft's client.
+
+What is kept, what is written to the second, and whom nobody asks.
+"""
 
 from __future__ import annotations
 

@@ -59,7 +59,10 @@ class Turnstile:
     async def run(
         self, workers: Sequence[Callable[[], Awaitable[object]]], jump: float = 0.0
     ) -> list[object]:
-        """Run the workers to their ends; with `jump`, one further choice at any moment is that the clock leaps by it."""
+        """Run the workers to their ends.
+
+        With `jump`, one further choice at any moment is that the clock leaps by it.
+        """
         tasks = [asyncio.ensure_future(worker()) for worker in workers]
         for task in tasks:
             task.add_done_callback(lambda _: self._moved.set())
@@ -83,7 +86,10 @@ class Turnstile:
 
 @dataclass
 class Choices:
-    """One path through a tree of choices: follows `given`, then always the first, and remembers how wide each fork was."""
+    """One path through a tree of choices.
+
+    Follows `given`, then always the first, and remembers how wide each fork was.
+    """
 
     given: Sequence[int] = ()
     taken: list[int] = field(default_factory=list)
@@ -104,7 +110,10 @@ class Choices:
 
 
 def every_path() -> Iterator[Choices]:
-    """Yield one `Choices` after another until every path has been taken; each must be used up before the next."""
+    """Yield one `Choices` after another until every path has been taken.
+
+    Each must be used up before the next.
+    """
     path: list[int] | None = []
     while path is not None:
         choices = Choices(path)

@@ -1,4 +1,7 @@
-"""What each kind asks of Azure for a rotation of a version that Rekey wrote, and at the end of its overlap; tokens aside."""
+"""What each kind asks of Azure for a rotation of a version that Rekey wrote.
+
+And at the end of its overlap; tokens aside.
+"""
 
 from __future__ import annotations
 
@@ -123,7 +126,10 @@ def counted(place: Place) -> Counter[str]:
 
 
 async def rotated(kind: str) -> tuple[Place, str]:
-    """Let Rekey write the current version, and retire what it superseded; returns the source, too, as a sweep names it."""
+    """Let Rekey write the current version, and retire what it superseded.
+
+    Returns the source, too, as a sweep names it.
+    """
     place = PLACES[kind]()
     rig = place.rig
     item = rig.item(place.name, version=rig.latest(place.name).version, trigger="event")

@@ -14,7 +14,10 @@ DAY = 86_400
 
 
 async def rotated(rig: Rig) -> None:
-    """Let Rekey write the current version, so that what is counted is a rotation like all later ones."""
+    """Let Rekey write the current version.
+
+    So that what is counted is a rotation like all later ones.
+    """
     await rig.service().rotate(rig.item(NAME, trigger="event").to_json(), 1)
     rig.clock.advance(8 * DAY)
     await rig.service().rotate(rig.item(NAME, trigger="sweep", action="retire").to_json(), 1)

@@ -1,4 +1,7 @@
-"""Every call of a rotation, of every kind and strategy, × everything that can go wrong at it; then redelivery; then every promise."""
+"""Every call of a rotation, of every kind and strategy, × everything that can go wrong at it.
+
+Then redelivery; then every promise.
+"""
 
 from __future__ import annotations
 

@@ -78,7 +78,10 @@ async def test_two_workers_on_one_version_rotate_it_once_in_every_interleaving(s
 
 
 async def test_a_worker_that_outlives_its_lease_never_leaves_a_dead_value_behind() -> None:
-    """The clock leaps past the lease at any one moment, requests in flight included; redelivery must mend the rest."""
+    """The clock leaps past the lease at any one moment, requests in flight included.
+
+    Redelivery must mend the rest.
+    """
     for seed in range(120):
         chance = random.Random(seed)  # noqa: S311 - a schedule, not a secret
         race = Race(lapse_allowed=True)

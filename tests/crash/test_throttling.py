@@ -1,4 +1,7 @@
-"""429 with Retry-After is obeyed everywhere: no call of any kind's rotation is made again before that time has passed."""
+"""429 with Retry-After is obeyed everywhere.
+
+No call of any kind's rotation is made again before that time has passed.
+"""
 
 from __future__ import annotations
 

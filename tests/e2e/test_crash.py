@@ -113,7 +113,10 @@ def reported(running: Product, name: str) -> bool:
 
 
 def let_time_pass(running: Product) -> None:
-    """Let the minute pass in which the dead worker's leases last, and in which its write might still come."""
+    """Let the minute pass in which the dead worker's leases last.
+
+    And in which its write might still come.
+    """
     blobs = BlobServiceClient.from_connection_string(
         running.connection, connection_verify=running.trusted
     )

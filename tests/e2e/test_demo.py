@@ -1,4 +1,7 @@
-"""`make demo KEEP=1`: it speaks at once, ends well, can be tried with one printed line, and stops all that it started."""
+"""`make demo KEEP=1`: it speaks at once, ends well, can be tried with one printed line.
+
+And stops all that it started.
+"""
 
 from __future__ import annotations
 

@@ -22,7 +22,10 @@ from tests.simulator.host.waiting import wait_for
 def running(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Product]:
-    """The product on each host and storage, one after the other; every test has secrets of its own."""
+    """The product on each host and storage, one after the other.
+
+    Every test has secrets of its own.
+    """
     with product(str(request.param), tmp_path_factory.mktemp("product")) as started:
         yield started
 
@@ -95,7 +98,10 @@ def test_an_operator_rotates_by_hand(running: Product) -> None:
 
 
 def test_a_path_answers_every_method_and_a_vault_by_whatever_names_it(running: Product) -> None:
-    """Azure unescapes a path before it looks for the function: the slashes of a URL must be escaped twice."""
+    """Azure unescapes a path before it looks for the function.
+
+    The slashes of a URL must be escaped twice.
+    """
     url, host = quote(running.vault.url, safe=""), urlsplit(running.vault.url).netloc
     for method, path, status in (
         ("HEAD", f"/api/secrets?vault={url}&limit=1", 200),

@@ -290,7 +290,10 @@ async def test_a_secret_whose_retirement_succeeds_at_last_is_parked_no_longer() 
 
 
 async def test_a_worker_that_lost_its_lease_does_not_judge_what_another_has_done_since() -> None:
-    """Its key was replaced by a faster worker; the version that one published is sound and must not be marked."""
+    """Its key was replaced by a faster worker.
+
+    The version that one published is sound and must not be marked.
+    """
     rig = scene()
     account = rig.world.accounts["appdata"]
     account.propagation = timedelta(seconds=300)
@@ -301,7 +304,10 @@ async def test_a_worker_that_lost_its_lease_does_not_judge_what_another_has_done
 
 
 async def steal_while_verifying(rig: Rig, item: str) -> None:
-    """Let a first worker wait in vain for its key to spread, and a second one rotate once the lease has run out."""
+    """Let a first worker wait in vain for its key to spread.
+
+    And a second one rotate once the lease has run out.
+    """
     account, started = rig.world.accounts["appdata"], rig.clock.now()
     stolen = False
 
@@ -322,14 +328,20 @@ async def steal_while_verifying(rig: Rig, item: str) -> None:
 
 
 async def test_what_a_deferred_try_left_behind_is_removed_by_the_next_one() -> None:
-    """The message that comes back later is a new one, so its first try must tidy up after the one before."""
+    """The message that comes back later is a new one.
+
+    So its first try must tidy up after the one before.
+    """
     rig = GraphRig()
     rig.managed()
     busy = json_response(429, {"error": "temporarily_unavailable"}, {"Retry-After": "90"})
     signed_in: list[Request] = []
 
     def second_sign_in(request: Request) -> bool:
-        """Match the first proof of the new secret: the one before asks whether the old one still works."""
+        """Match the first proof of the new secret.
+
+        The one before asks whether the old one still works.
+        """
         signed_in.extend([request] if request.host == "login.microsoftonline.com" else [])
         return len(signed_in) == 2
 

@@ -76,10 +76,10 @@ def names() -> list[str]:
 
 
 def predicted(folder: Path, parameters: str, template: str = COMPILED.name) -> Run:
-    """Take a snapshot of a template with these parameters; a template's own check ends the run with its message.
+    """Take a snapshot of a template with these parameters.
 
-    The compiled template is what main.bicep compiles to, as another test shows, and takes less than
-    half the time.
+    A template's own check ends the run with its message. The compiled template is what main.bicep
+    compiles to, as another test shows, and takes less than half the time.
     """
     file = folder / "case.bicepparam"
     relative = os.path.relpath(INFRA / template, folder).replace(os.sep, "/")

@@ -1,4 +1,7 @@
-"""The names that Rekey's telemetry has, as docs/telemetry.md says them; other tests hold that page against what is sent."""
+"""The names that Rekey's telemetry has, as docs/telemetry.md says them.
+
+Other tests hold that page against what is sent.
+"""
 
 from __future__ import annotations
 

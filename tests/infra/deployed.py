@@ -65,7 +65,10 @@ def rights(snapshot: Mapping[str, Any]) -> Iterator[Right]:
 def custom_roles(
     snapshot: Mapping[str, Any],
 ) -> Iterator[tuple[str, list[str], list[str], list[str]]]:
-    """Yield every custom role's name, its actions, its data actions, and what it leaves out of its actions."""
+    """Yield every custom role's name, its actions, its data actions.
+
+    And what it leaves out of its actions.
+    """
     for resource in of_type(snapshot, DEFINITION):
         (permissions,) = resource["properties"]["permissions"]
         actions = (permissions.get(kind, []) for kind in ("actions", "dataActions", "notActions"))
@@ -80,7 +83,10 @@ def settings(snapshot: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _who(principal: str) -> str:
-    """Return whose identity an expression means; that of a topic that exists already is not worked out."""
+    """Return whose identity an expression means.
+
+    That of a topic that exists already is not worked out.
+    """
     if principal == "[unknown()]" or "Microsoft.EventGrid/systemTopics/" in principal:
         return "events"
     assert re.search(r"userAssignedIdentities/[\w-]+'", principal), principal

@@ -170,7 +170,10 @@ class DeployedApp:
         yield from texts
 
     def _reaches(self, host: Resource) -> bool:
-        """Return whether the app's network leads to its storage account: in public, or by endpoints with names."""
+        """Return whether the app's network leads to its storage account.
+
+        In public, or by endpoints with names.
+        """
         tenant = self.landscape.tenant
         if host.properties["networkAcls"]["defaultAction"] == "Allow":
             return True

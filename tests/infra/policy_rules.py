@@ -38,7 +38,10 @@ def fields(version: SecretVersion) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Judge:
-    """Evaluates the rule of one definition with its parameters; a rule that says anything unknown raises."""
+    """Evaluates the rule of one definition with its parameters.
+
+    A rule that says anything unknown raises.
+    """
 
     definition: Mapping[str, Any]
     parameters: Mapping[str, Any]

@@ -1,4 +1,7 @@
-"""The queries of alerts and workbook as they are deployed, and what Microsoft's parser says of them."""
+"""The queries of alerts and workbook as they are deployed.
+
+And what Microsoft's parser says of them.
+"""
 
 from __future__ import annotations
 
@@ -86,7 +89,10 @@ def dimensions(text: str) -> set[str]:
 
 
 def parser() -> Path:
-    """Return the folder of Microsoft's Kusto parser; without it skip the test, or fail it where CI is set."""
+    """Return the folder of Microsoft's Kusto parser.
+
+    Without it skip the test, or fail it where CI is set.
+    """
     folder = Path(
         os.environ.get("KUSTO", ROOT / "node_modules" / "@kusto" / "language-service-next")
     )

@@ -1,4 +1,7 @@
-"""Each alert has a query that Kusto takes, names that the code sends, a section in the runbook, and can be tuned."""
+"""Each alert has a query that Kusto takes, names that the code sends, a section in the runbook.
+
+And can be tuned.
+"""
 
 from __future__ import annotations
 

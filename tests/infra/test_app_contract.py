@@ -110,7 +110,10 @@ def test_with_everything_on_every_known_setting_is_set_and_with_everything_off_t
 
 
 def settings_of(name: str) -> Settings:
-    """Read a snapshot's settings as the app does at its start; what only Azure knows stands in for itself."""
+    """Read a snapshot's settings as the app does at its start.
+
+    What only Azure knows stands in for itself.
+    """
     configured = deployed.settings(snapshot(name))
     topic = (
         {"REKEY_EVENT_TOPIC": "https://topic.example/api/events"}

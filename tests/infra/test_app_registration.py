@@ -1,4 +1,7 @@
-"""The registration that callers sign in with: run as a process, with the Azure CLI signed in to a simulated tenant."""
+"""The registration that callers sign in with.
+
+Run as a process, with the Azure CLI signed in to a simulated tenant.
+"""
 
 from __future__ import annotations
 

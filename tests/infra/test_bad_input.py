@@ -65,7 +65,9 @@ WRONG = {
         "/subscriptions/mine/resourceGroups/shop/providers/Microsoft.Web/sites/shop"
     ): "names no subscription's id",
     told(f"{GROUP}/providers/Microsoft.App/containerApps/worker"): "",
-    f"{{ name: 'lost', scopes: ['{GROUP}'], subscription: '{'z' * 36}' }}": f"'{'z' * 36}' is no subscription's id",
+    f"{{ name: 'lost', scopes: ['{GROUP}'], subscription: '{'z' * 36}' }}": (
+        f"'{'z' * 36}' is no subscription's id"
+    ),
     "{ name: 'named', applications: ['my app'] }": "application 'my app' is no client id",
     f"{{ name: 'twofold', scopes: ['{GROUP}'], events: false, existingTopic: 'their-topic' }}": (
         "vault twofold: existingTopic means nothing with events: false"
@@ -126,7 +128,10 @@ def test_a_cloud_that_nobody_knows_is_refused(tmp_path: Path) -> None:
 def test_a_vault_that_uses_access_policies_is_refused_while_deploying(
     uses_rbac: str, code: int, tmp_path: Path
 ) -> None:
-    parameters = f"param vaultName = 'contoso'\nparam usesRbac = {uses_rbac}\nparam appPrincipalId = 'p'\nparam owner = 'o'"
+    parameters = (
+        f"param vaultName = 'contoso'\nparam usesRbac = {uses_rbac}\nparam appPrincipalId = "
+        "'p'\nparam owner = 'o'"
+    )
     run = predicted(tmp_path, parameters, "modules/vault-access.bicep")
     assert run.code == code
     assert ("az keyvault update --name contoso --enable-rbac-authorization true" in run.said) is (

@@ -1,4 +1,7 @@
-"""Every Bicep file compiles without a warning, is formatted, describes what it takes, and takes no secret."""
+"""Every Bicep file compiles without a warning, is formatted, describes what it takes.
+
+And takes no secret.
+"""
 
 from __future__ import annotations
 
@@ -77,7 +80,10 @@ def test_no_parameter_takes_a_secret_and_no_output_gives_one() -> None:
 
 
 def test_nothing_differs_from_one_deployment_to_the_next_but_the_time_of_one_alert() -> None:
-    """Names come from guid and uniqueString of what stays the same, so a second deployment finds its own resources."""
+    """Names come from guid and uniqueString of what stays the same.
+
+    So a second deployment finds its own resources.
+    """
     text = "".join(file.read_text() for file in TEMPLATES)
     assert "guid(" in text
     assert not re.search(r"newGuid\(|deployment\(\)", text)

@@ -1,4 +1,7 @@
-"""infra/chat.bicep turns Azure Monitor's common alert schema into what Teams and Slack show, and keeps the webhook secret."""
+"""infra/chat.bicep turns Azure Monitor's common alert schema into what Teams and Slack show.
+
+And keeps the webhook secret.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,9 @@ ESSENTIALS = {
     "alertRule": "rekey-parked",
     "severity": "Sev1",
     "monitorCondition": "Fired",
-    "description": "A secret cannot be rotated. https://wiki.contoso.example/rekey#a-secret-is-parked",
+    "description": (
+        "A secret cannot be rotated. https://wiki.contoso.example/rekey#a-secret-is-parked"
+    ),
 }
 ALERT = {"schemaId": "azureMonitorCommonAlertSchema", "data": {"essentials": ESSENTIALS}}
 """What matters of https://learn.microsoft.com/azure/azure-monitor/alerts/alerts-common-schema."""
@@ -25,7 +30,10 @@ STEP = r"\?\['(\w+)'\]"
 
 
 def sent(body: Any) -> Any:
-    """Fill an alert into a message as the workflow does: each expression is a path into the body of the trigger."""
+    """Fill an alert into a message as the workflow does.
+
+    Each expression is a path into the body of the trigger.
+    """
 
     def value(match: re.Match[str]) -> str:
         reached: Any = ALERT
@@ -52,7 +60,10 @@ def chat(
 
 
 def would_be_deployed(product: str, folder: Path) -> str:
-    parameters = f"param name = 'chat'\nparam product = '{product}'\nparam webhookUrl = 'https://hooks.example/s3cr3t'"
+    parameters = (
+        f"param name = 'chat'\nparam product = '{product}'\nparam webhookUrl = "
+        "'https://hooks.example/s3cr3t'"
+    )
     run = predicted(folder, parameters, "chat.bicep")
     assert run.code == 0, run.said
     return (folder / "case.snapshot.json").read_text()

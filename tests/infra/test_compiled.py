@@ -1,4 +1,7 @@
-"""The template behind the button "Deploy to Azure" is the one that is tested here, and can be deployed from nothing but itself."""
+"""The template behind the button "Deploy to Azure" is the one that is tested here.
+
+And can be deployed from nothing but itself.
+"""
 
 from __future__ import annotations
 

@@ -18,7 +18,8 @@ UNKNOWN = "[unknown()]"
 
 
 NESTED_NAME = re.compile(
-    r"resourceId\('[^']+', '[^']+', 'Microsoft\.Resources/deployments', format\('(\w+)-\{0\}'.*?\)(?=, '2025-04-01'\))"
+    r"resourceId\('[^']+', '[^']+', 'Microsoft\.Resources/deployments', "
+    r"format\('(\w+)-\{0\}'.*?\)(?=, '2025-04-01'\))"
 )
 """How the compiler names a nested deployment, by a name of the outer one that it does not know."""
 

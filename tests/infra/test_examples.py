@@ -1,4 +1,7 @@
-"""Every example can be deployed as far as the compiler can tell, and wires its consumer as Rekey reads it."""
+"""Every example can be deployed as far as the compiler can tell.
+
+And wires its consumer as Rekey reads it.
+"""
 
 from __future__ import annotations
 

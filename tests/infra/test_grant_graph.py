@@ -1,4 +1,7 @@
-"""The step that a template cannot do: run as a process, with the Azure CLI signed in to a simulated tenant."""
+"""The step that a template cannot do.
+
+Run as a process, with the Azure CLI signed in to a simulated tenant.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""With exactly the rights that the template gives the product rotates; without any single one of them it does not."""
+"""With exactly the rights that the template gives the product rotates.
+
+Without any single one of them it does not.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +46,10 @@ def deployed_rig(without: str = "") -> Rig:
 
 
 async def a_life(rig: Rig) -> bool:
-    """Sweep, rotate, wait until the overlap has passed, sweep, retire; tell whether all of that came to its end."""
+    """Sweep, rotate, wait until the overlap has passed, sweep, retire.
+
+    Tell whether all of that came to its end.
+    """
     old = rig.latest("app-key")
     for _ in range(2):
         await rig.service().sweep_vault(json.dumps({"vault": rig.vault.url}))
@@ -75,7 +81,10 @@ async def test_each_single_action_of_the_roles_is_needed(action: str) -> None:
 
 
 async def refreshed(roles: tuple[str, ...]) -> tuple[int, int]:
-    """Rotate a secret that two apps use, with these roles at them; tell the one's refreshes and the other's revisions."""
+    """Rotate a secret that two apps use, with these roles at them.
+
+    Tell the one's refreshes and the other's revisions.
+    """
     rig = Consuming(SHOP, WORKER)
     rig.identity = rig.world.add_principal("as-deployed")
     places = {"web-references": SHOP, "container-revisions": WORKER}

@@ -1,4 +1,7 @@
-"""With exactly the rights of the template each kind with two keys is rotated and retired; without any single one it is not."""
+"""With exactly the rights of the template each kind with two keys is rotated and retired.
+
+Without any single one it is not.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,10 @@ def deployed_scene(member: Member, without: str = "") -> KeyScene:
 
 
 async def a_life(scene: KeyScene) -> bool:
-    """Sweep, rotate, wait until the overlap has passed, sweep, retire; return whether all of that came to its end."""
+    """Sweep, rotate, wait until the overlap has passed, sweep, retire.
+
+    Return whether all of that came to its end.
+    """
     rig, old = scene.rig, scene.rig.latest(NAME)
     for _ in range(2):
         await rig.service().sweep_vault(json.dumps({"vault": rig.vault.url}))

@@ -240,7 +240,10 @@ def test_a_topic_without_an_identity_of_its_own_is_refused_with_the_command_that
     landscape = Landscape(sets["three-subscriptions"])
     vault = landscape.parameters["vaults"][2]
     landscape.add_topic(vault, vault["existingTopic"], identity={"type": "None"})
-    command = "az eventgrid system-topic update --name contoso-three-9a1f --resource-group secrets --identity systemassigned"
+    command = (
+        "az eventgrid system-topic update --name contoso-three-9a1f --resource-group secrets "
+        "--identity systemassigned"
+    )
     assert command in refused(landscape)
 
 

@@ -188,7 +188,10 @@ def test_the_package_brings_the_bundle_that_its_queue_and_event_triggers_need(
 
 @pytest.mark.parametrize("name", ["azure-functions-runtime", "azurefunctions-extensions-base"])
 def test_the_package_brings_the_worker_library_that_was_tested(unpacked: Path, name: str) -> None:
-    """Else the platform's own runs the app, which lags: version 1.1 fails every async function with OpenTelemetry."""
+    """Else the platform's own runs the app, which lags.
+
+    Version 1.1 fails every async function with OpenTelemetry.
+    """
     assert locked(unpacked / "requirements.txt")[name] == metadata.version(name)
 
 
@@ -207,7 +210,10 @@ def top_level_names() -> Iterator[tuple[str, str]]:
 
 
 def test_no_package_has_a_top_level_name_of_the_apps_own() -> None:
-    """The app's folder comes last on sys.path in Azure, so such a package would be imported in the app's place."""
+    """The app's folder comes last on sys.path in Azure.
+
+    So such a package would be imported in the app's place.
+    """
     ours = {part.removesuffix(".py") for part in package.CONTENT}
     names = list(top_level_names())
     assert len({package_name for _, package_name in names}) > 40

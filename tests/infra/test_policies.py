@@ -60,7 +60,10 @@ def objections(rig: Rig, version: SecretVersion) -> list[str]:
 
 @dataclass(frozen=True)
 class DenyingVault:
-    """A vault that refuses every write after which a version would not comply: new ones, and changes of old ones."""
+    """A vault that refuses every write after which a version would not comply.
+
+    New ones, and changes of old ones.
+    """
 
     rig: Rig
     refused: list[str]

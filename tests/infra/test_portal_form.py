@@ -1,8 +1,8 @@
-"""The portal's form asks for what the template needs, and what it hands over is what the template takes.
+"""The portal's form asks for what the template needs.
 
-Microsoft's published JSON schema of these files knows neither today's handler nor lists that are
-read from Azure, so the
-rules are those of its documentation:
+And what it hands over is what the template takes. Microsoft's published JSON schema of these files
+knows neither today's handler nor lists that are read from Azure, so the rules are those of its
+documentation:
 https://learn.microsoft.com/azure/azure-resource-manager/managed-applications/create-uidefinition-overview.
 """
 

@@ -169,7 +169,10 @@ def test_a_custom_role_can_be_given_only_where_it_is_needed_and_its_name_is_its_
 
 
 def roles_in_the_code() -> Iterator[tuple[Path, str]]:
-    """Yield the roles that the code's messages name: ROLE and PERMISSION of a module, and role="…" in a call."""
+    """Yield the roles that the code's messages name.
+
+    ROLE and PERMISSION of a module, and role="…" in a call.
+    """
     for path in [*(ROOT / "cloud").rglob("*.py"), *(ROOT / "rotators").rglob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text())):
             named = isinstance(node, ast.Assign) and {

@@ -1,4 +1,7 @@
-"""docs/runbook.md can be used in the dark: its queries parse, its links lead somewhere, its names exist."""
+"""docs/runbook.md can be used in the dark.
+
+Its queries parse, its links lead somewhere, its names exist.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The workbook shows what a person needs, in the order in which they need it; test_alerts.py parses its queries."""
+"""The workbook shows what a person needs, in the order in which they need it.
+
+Test_alerts.py parses its queries.
+"""
 
 from __future__ import annotations
 

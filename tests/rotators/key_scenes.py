@@ -1,4 +1,7 @@
-"""Resources with two keys as the contract suite, the stories and the crash tests want them: a world each, made from facts."""
+"""Resources with two keys as the contract suite, the stories and the crash tests want them.
+
+A world each, made from facts.
+"""
 
 from __future__ import annotations
 

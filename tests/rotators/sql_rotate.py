@@ -1,4 +1,7 @@
-"""`python -m tests.rotators.sql_rotate KIND TAGS`: one rotation in a process of its own, with nothing simulated inside it."""
+"""`python -m tests.rotators.sql_rotate KIND TAGS`.
+
+One rotation in a process of its own, with nothing simulated inside it.
+"""
 
 from __future__ import annotations
 

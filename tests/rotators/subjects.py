@@ -1,4 +1,7 @@
-"""Every kind of credential as the contract suite wants it: one Subject a kind, each scene a world of its own."""
+"""Every kind of credential as the contract suite wants it.
+
+One Subject a kind, each scene a world of its own.
+"""
 
 from __future__ import annotations
 

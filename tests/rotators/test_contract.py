@@ -247,7 +247,10 @@ async def strike(
     act: Callable[[Scene, Rotator], Awaitable[object]],
     check: Callable[[Scene], Awaitable[None]],
 ) -> int:
-    """Let every fault strike every call of `act`, then act again in a fresh process, and check; returns how many did."""
+    """Let every fault strike every call of `act`, then act again in a fresh process, and check.
+
+    Returns how many did.
+    """
     sound = Saboteur()
     await act(ready := subject.scene(), ready.rotator(sound))
     for at in range(sound.calls):

@@ -1,8 +1,8 @@
-"""Requests are signed as Microsoft's own clients sign them: what those wrote for the same key, URL and time.
+"""Requests are signed as Microsoft's own clients sign them.
 
-Written by azure-communication-identity 1.5, azure-batch 14.2, azure-appconfiguration 1.10,
-azure-cosmos, azure-servicebus
-(generate_sas_token), and PyJWT as azure-messaging-webpubsubservice 1.3 calls it.
+What those wrote for the same key, URL and time. Written by azure-communication-identity 1.5,
+azure-batch 14.2, azure-appconfiguration 1.10, azure-cosmos, azure-servicebus (generate_sas_token),
+and PyJWT as azure-messaging-webpubsubservice 1.3 calls it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The rotator over real sockets: the HTTP client of production takes every option that it is given."""
+"""The rotator over real sockets.
+
+The HTTP client of production takes every option that it is given.
+"""
 
 from __future__ import annotations
 

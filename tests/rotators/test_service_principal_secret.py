@@ -62,7 +62,10 @@ def test_an_application_has_one_canonical_id(address: str) -> None:
     ],
 )
 def test_what_names_no_application_by_its_client_id_is_not_this_kinds(address: str) -> None:
-    """An object id in Graph's own path would be taken for a client id: it is refused in place of guessed."""
+    """An object id in Graph's own path would be taken for a client id.
+
+    It is refused in place of guessed.
+    """
     assert ServicePrincipalSecret.canonical(address, {}) is None
 
 

@@ -382,7 +382,10 @@ async def test_a_server_that_gives_no_answer_is_tried_again(
 
 
 async def test_a_login_of_somebody_else_is_not_retired(rig: SqlRig) -> None:
-    """The tag RekeyRetire can be edited by whoever may tag the secret; it gives no power over other logins."""
+    """The tag RekeyRetire can be edited by whoever may tag the secret.
+
+    It gives no power over other logins.
+    """
     for name in ("app_a", "app_b", "payroll"):
         rig.server.add_login(name, FIRST)
     source = SqlLoginPassword.canonical(rig.server.resource_id, {"Logins": "app_a,app_b"}) or ""

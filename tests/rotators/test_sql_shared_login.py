@@ -1,4 +1,7 @@
-"""One login named in two ways is one source: `CredentialId=app_a` in one secret and `Logins=app_a,app_b` in another."""
+"""One login named in two ways is one source.
+
+`CredentialId=app_a` in one secret and `Logins=app_a,app_b` in another.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""No name and no password breaks out of a statement: Microsoft's own parser reads back exactly what was put in."""
+"""No name and no password breaks out of a statement.
+
+Microsoft's own parser reads back exactly what was put in.
+"""
 
 from __future__ import annotations
 

@@ -235,7 +235,10 @@ async def test_a_missing_role_names_identity_scope_and_role() -> None:
 
 
 def zone(rig: Rig) -> Intercept:
-    """Return a network in which the account is not where the convention says, but in a DNS zone of its own."""
+    """Return a network in which the account is not where the convention says.
+
+    But in a DNS zone of its own.
+    """
 
     async def network(request: Request, call: Call) -> Response:
         if request.host == "appdata.blob.core.windows.net":
@@ -281,7 +284,10 @@ async def test_a_connection_string_by_suffix_is_refused_where_it_would_lead_nowh
 
 
 async def test_a_network_that_fails_for_now_is_no_lack_of_permission() -> None:
-    """The app need not be allowed to read the account, so that refusal must not park a secret for a lost packet."""
+    """The app need not be allowed to read the account.
+
+    So that refusal must not park a secret for a lost packet.
+    """
     scene = Adopting()
     with pytest.raises(TransientError, match="no answer") as caught:
         await act(scene, "verify", storage_key(scene.rig, zone(scene.rig)))

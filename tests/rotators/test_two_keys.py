@@ -1,4 +1,7 @@
-"""What is particular to kinds with two keys: spellings, pairs, rules, keys that are switched off, changes that go on."""
+"""What is particular to kinds with two keys.
+
+Spellings, pairs, rules, keys that are switched off, changes that go on.
+"""
 
 from __future__ import annotations
 

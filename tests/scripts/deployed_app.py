@@ -1,4 +1,7 @@
-"""A deployed app and Application Insights' query service, on loopback with TLS, and a clock that does not wait."""
+"""A deployed app and Application Insights' query service, on loopback with TLS.
+
+And a clock that does not wait.
+"""
 
 from __future__ import annotations
 

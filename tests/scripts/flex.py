@@ -1,6 +1,7 @@
-"""Azure as a deployment meets it, on loopback with TLS: it refuses what the real one refuses, and rights spread.
+"""Azure as a deployment meets it, on loopback with TLS.
 
-It is Resource Manager, the deployment service of Flex Consumption and the app itself.
+It refuses what the real one refuses, and rights spread. It is Resource Manager, the deployment
+service of Flex Consumption and the app itself.
 
 As Azure/azure-dev speaks it (cli/azd/pkg/azsdk/funcapp_host_client.go): 202 and the deployment's id
 as
@@ -30,8 +31,10 @@ SITE = "/subscriptions/s/resourceGroups/rekey/providers/Microsoft.Web/sites/reke
 MASTER = "master-key"
 BEARER = "Bearer "
 STORAGE = (
-    "InaccessibleStorageException: Failed to access storage account for deployment: BlobUploadFailedException: "
-    "Response status code does not indicate success: 403 (This request is not authorized to perform this operation.)."
+    "InaccessibleStorageException: Failed to access storage account for deployment: "
+    "BlobUploadFailedException: "
+    "Response status code does not indicate success: 403 (This request is not authorized to "
+    "perform this operation.)."
 )
 type Answer = tuple[int, Any]
 

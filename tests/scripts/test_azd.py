@@ -1,10 +1,9 @@
-"""azd's hooks, run as azd runs them: the text of azure.yaml by sh, in a terminal, with an `azd` that keeps an environment.
+"""azd's hooks, run as azd runs them.
 
-azd itself is not here. What it does with hooks and .bicepparam files was read in its source
-(Azure/azure-dev):
-a hook gets the environment's values as variables, what it sets with `azd env set` is read
-afterwards, and
-the .bicepparam file is compiled with that right before the deployment.
+The text of azure.yaml by sh, in a terminal, with an `azd` that keeps an environment. azd itself is
+not here. What it does with hooks and .bicepparam files was read in its source (Azure/azure-dev): a
+hook gets the environment's values as variables, what it sets with `azd env set` is read afterwards,
+and the .bicepparam file is compiled with that right before the deployment.
 """
 
 from __future__ import annotations
@@ -54,7 +53,10 @@ def stage(domains: Domains) -> Azure:
 
 @dataclass
 class Azd:
-    """A checkout with an azd environment, and the simulated Azure that the person is signed in to."""
+    """A checkout with an azd environment.
+
+    And the simulated Azure that the person is signed in to.
+    """
 
     cloud: Background[Azure]
     folder: Path
@@ -71,7 +73,10 @@ class Azd:
         return file.read_text() if file.exists() else None
 
     def hook(self, name: str, answers: str | None, **values: str) -> tuple[int, str]:
-        """Run a hook; with answers in a terminal in which somebody types them. Returns its code and all it showed."""
+        """Run a hook; with answers in a terminal in which somebody types them.
+
+        Returns its code and all it showed.
+        """
         env = {
             **{
                 key: value
@@ -151,7 +156,10 @@ def test_azd_up_asks_which_vaults_and_scopes_and_the_template_gets_them(
 def test_a_fresh_clone_holds_no_placeholder_that_could_be_deployed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Compiled before anything is chosen, as azd does, the list is empty, and the template refuses that."""
+    """Compiled before anything is chosen, as azd does, the list is empty.
+
+    And the template refuses that.
+    """
     monkeypatch.delenv("DEPLOY_VAULTS", raising=False)
     compiled = bicep("build-params", str(INFRA / "main.bicepparam"), "--stdout")
     assert compiled.code == 0, compiled.said

@@ -1,4 +1,7 @@
-"""The package is judged by others, and each thing that once kept the app from working in Azure is seen by one of them."""
+"""The package is judged by others.
+
+And each thing that once kept the app from working in Azure is seen by one of them.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,10 @@ def unchanged(host: dict[str, Any]) -> None:
 
 
 def judged(folder: Path, change: Callable[[dict[str, Any]], None] = unchanged) -> tuple[int, str]:
-    """Build the package with another host.json, and have it judged; returns the exit code and what was said."""
+    """Build the package with another host.json, and have it judged.
+
+    Returns the exit code and what was said.
+    """
     content = package.files(ROOT)
     host = json.loads(json.dumps(HOST))
     change(host)

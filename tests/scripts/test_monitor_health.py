@@ -1,4 +1,7 @@
-"""A deployment is kept only if it is certainly healthy; time passes without waiting, answers come over the wire."""
+"""A deployment is kept only if it is certainly healthy.
+
+Time passes without waiting, answers come over the wire.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The resource providers of a deployment: all that it needs are named, and registered where they are not."""
+"""The resource providers of a deployment.
+
+All that it needs are named, and registered where they are not.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,10 @@ from tests.infra.bicep import ROOT, SNAPSHOTS, names, snapshot
 
 
 def namespaces(value: Any) -> Iterator[str]:
-    """Yield the providers that a deployment uses: of its resources, and of what a subnet is given to."""
+    """Yield the providers that a deployment uses.
+
+    Of its resources, and of what a subnet is given to.
+    """
     if isinstance(value, dict):
         if "serviceName" in value:
             yield value["serviceName"].partition("/")[0]

@@ -1,4 +1,7 @@
-"""The template is deployed again where a role or an identity is not known everywhere yet, and only there."""
+"""The template is deployed again where a role or an identity is not known everywhere yet.
+
+And only there.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,10 @@ else:
     print(json.dumps({{"id": deployment, "properties": {{"outputs": outputs}}}}))
 """
 SPREADING = (
-    '{"code": "DeploymentFailed", "details": [{"code": "RoleDefinitionDoesNotExist", "message": "x"}]}',
+    (
+        '{"code": "DeploymentFailed", "details": [{"code": "RoleDefinitionDoesNotExist", '
+        '"message": "x"}]}'
+    ),
     '{"code": "PrincipalNotFound", "message": "Principal 1 does not exist in the directory 2."}',
 )
 SITE = "/subscriptions/s/resourceGroups/rekey/providers/Microsoft.Web/sites/rekey-abc"

@@ -1,4 +1,7 @@
-"""What a deployment costs is added up from what is known, and nothing unknown is called within the budget."""
+"""What a deployment costs is added up from what is known.
+
+And nothing unknown is called within the budget.
+"""
 
 from __future__ import annotations
 

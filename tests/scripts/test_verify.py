@@ -1,4 +1,7 @@
-"""The doctor as a deployment asks it: its own process, its own sign-in, the settings as Azure holds them."""
+"""The doctor as a deployment asks it.
+
+Its own process, its own sign-in, the settings as Azure holds them.
+"""
 
 from __future__ import annotations
 

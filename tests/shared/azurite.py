@@ -1,4 +1,7 @@
-"""Azurite, Microsoft's storage emulator, for tests: started in memory on free ports, skipped clearly where it is missing."""
+"""Azurite, Microsoft's storage emulator, for tests.
+
+Started in memory on free ports, skipped clearly where it is missing.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 ACCOUNT = "devstoreaccount1"
-# Published by Microsoft, the same in every installation: https://learn.microsoft.com/azure/storage/common/storage-connect-azurite
+# Published by Microsoft, the same in every installation:
+# https://learn.microsoft.com/azure/storage/common/storage-connect-azurite
 KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 LISTENS = re.compile(r"Azurite (\w+) service is successfully listening at (http://\S+)")
 SERVICES = {"Blob", "Queue", "Table"}
@@ -22,7 +26,10 @@ SERVICES = {"Blob", "Queue", "Table"}
 
 @contextlib.contextmanager
 def start_azurite(accounts: str = "") -> Iterator[str]:
-    """Run Azurite until the end of the block and yield its connection string; `accounts` in the form of AZURITE_ACCOUNTS."""
+    """Run Azurite until the end of the block and yield its connection string.
+
+    `accounts` in the form of AZURITE_ACCOUNTS.
+    """
     arguments = ["--inMemoryPersistence", "--skipApiVersionCheck", "--disableTelemetry", "--silent"]
     ports = [part for service in SERVICES for part in (f"--{service.lower()}Port", "0")]
     command = [_executable(), *arguments, *ports]
@@ -35,7 +42,10 @@ def start_azurite(accounts: str = "") -> Iterator[str]:
 
 
 def _executable() -> str:
-    """Return the path from AZURITE, PATH or node_modules; skip the test where there is none, fail it where CI is set."""
+    """Return the path from AZURITE, PATH or node_modules.
+
+    Skip the test where there is none, fail it where CI is set.
+    """
     local = ROOT / "node_modules" / ".bin" / "azurite"
     program = (
         os.environ.get("AZURITE")
@@ -51,7 +61,10 @@ def _executable() -> str:
 
 
 def _addresses(process: subprocess.Popen[str]) -> dict[str, str]:
-    """Read what Azurite prints until all services listen; raise RuntimeError where it ends before."""
+    """Read what Azurite prints until all services listen.
+
+    Raise RuntimeError where it ends before.
+    """
     addresses: dict[str, str] = {}
     for line in process.stdout or ():
         if announced := LISTENS.search(line):

@@ -27,7 +27,8 @@ ROOT = Path(__file__).parents[2]
 MODULES = ROOT / "node_modules"
 UNPACK = (
     "const fs = require('fs'), zlib = require('zlib'), [source, target] = process.argv.slice(1);"
-    "require('stream').pipeline(fs.createReadStream(source), zlib.createBrotliDecompress(), fs.createWriteStream(target),"
+    "require('stream').pipeline(fs.createReadStream(source), zlib.createBrotliDecompress(), "
+    "fs.createWriteStream(target),"
     " (error) => { if (error) throw error; });"
 )
 

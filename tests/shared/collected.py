@@ -119,7 +119,10 @@ class Collected(SpanProcessor):
 
     @contextmanager
     def on(self) -> Iterator[None]:
-        """Listen for a while, to spans, metrics and the logger `rekey` at INFO, as in production."""
+        """Listen for a while, to spans, metrics and the logger `rekey` at INFO.
+
+        As in production.
+        """
         logger, provider = logging.getLogger("rekey"), LoggerProvider()
         self.collect()
         self.spans, self._points, self._logs = [], [], _exporter()

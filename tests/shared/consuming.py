@@ -64,7 +64,10 @@ class Consuming(PolicyRig):
     def site(
         self, resource: str = SHOP, actions: Sequence[str] = SITE_ACTIONS, **settings: str
     ) -> Site:
-        """Add an app that the product may refresh; by itself it has one setting, which refers to the secret."""
+        """Add an app that the product may refresh.
+
+        By itself it has one setting, which refers to the secret.
+        """
         self.world.grant(self.identity, actions, resource)
         return self.world.web.add(resource, **(settings or {"KEY": REFERENCE}))
 

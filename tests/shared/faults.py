@@ -18,17 +18,26 @@ MODES: tuple[Mode, ...] = get_args(Mode)
 
 
 def share(at: int, many: int = 2) -> tuple[Mode, ...]:
-    """Return so many of the six modes for a call, so that calls in a row see all six; `make prove` tries every one."""
+    """Return so many of the six modes for a call, so that calls in a row see all six.
+
+    `make prove` tries every one.
+    """
     return tuple(MODES[(many * at + number) % 6] for number in range(many))
 
 
 class Died(BaseException):
-    """The worker's process ended here. Nothing of it runs on, so it passes every `except Exception`."""
+    """The worker's process ended here.
+
+    Nothing of it runs on, so it passes every `except Exception`.
+    """
 
 
 @dataclass
 class Saboteur:
-    """Stands in the transport: lets calls through, and strikes at the calls named in `plan` (counted from 0)."""
+    """Stands in the transport: lets calls through.
+
+    And strikes at the calls named in `plan` (counted from 0).
+    """
 
     plan: dict[int, Mode] = field(default_factory=dict)
     watch: Callable[[], None] = lambda: None

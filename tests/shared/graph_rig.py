@@ -1,4 +1,7 @@
-"""One application whose secret the app rotates: the whole product, or its rotator alone, on a simulated Azure."""
+"""One application whose secret the app rotates.
+
+The whole product, or its rotator alone, on a simulated Azure.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +61,10 @@ class GraphRig(Rig):
     def managed(
         self, *, tags: Mapping[str, str | None] | None = None, value: str | None = None
     ) -> SecretVersion:
-        """Put the application's first secret under management; in `tags`, None takes a usual one away."""
+        """Put the application's first secret under management.
+
+        In `tags`, None takes a usual one away.
+        """
         usual = {
             "ProviderAddress": self.app.app_id,
             "CredentialId": self.first.key_id,
@@ -96,7 +102,10 @@ class GraphRig(Rig):
         return replace(usual, **fields)
 
     def asked(self) -> list[str]:
-        """Return what was asked of Graph and of the sign-in endpoint so far, in short, and forget it."""
+        """Return what was asked of Graph and of the sign-in endpoint so far, in short.
+
+        And forget it.
+        """
         short = [_short(exchange.request) for exchange in self.world.exchanges]
         self.world.exchanges.clear()
         return [name for name in short if name]

@@ -10,7 +10,10 @@ import pytest
 
 
 def once(factory: pytest.TempPathFactory, name: str, make: Callable[[], str]) -> str:
-    """Return a text that all workers of this run share; the others wait while the first one makes it."""
+    """Return a text that all workers of this run share.
+
+    The others wait while the first one makes it.
+    """
     if "PYTEST_XDIST_WORKER" not in os.environ:
         return make()
     # The workers' own folders lie in one of the run.

@@ -1,4 +1,7 @@
-"""The promises, as checks on the simulated world: some hold at every instant, some once all is done."""
+"""The promises, as checks on the simulated world.
+
+Some hold at every instant, some once all is done.
+"""
 
 from __future__ import annotations
 
@@ -108,7 +111,10 @@ class Promises:
             raise Broken("P5: something is still to be retired")
 
     def settled(self) -> None:
-        """Check that one rotation is over, its overlap too, and that the secret is shown as done."""
+        """Check that one rotation is over, its overlap too.
+
+        And that the secret is shown as done.
+        """
         self.finally_()
         self.nothing_left()
         tags = self.place.versions()[-1].tags or {}
@@ -135,7 +141,10 @@ class Ear(logging.Handler):
 
 
 def everything(error: BaseException | None) -> str:
-    """Write all that an exception carries: its chain, the suppressed part too, with arguments and attributes."""
+    """Write all that an exception carries.
+
+    Its chain, the suppressed part too, with arguments and attributes.
+    """
     parts, seen = [], set[int]()
     while error is not None and id(error) not in seen:
         seen.add(id(error))

@@ -63,7 +63,10 @@ class RigClock:
 
 @dataclass
 class Rig:
-    """A world with one vault, the accounts that it may rotate, and the app with exactly the rights that it needs."""
+    """A world with one vault, the accounts that it may rotate.
+
+    And the app with exactly the rights that it needs.
+    """
 
     clock: VirtualClock = field(default_factory=VirtualClock)
     world: Azure = field(init=False)
@@ -139,7 +142,10 @@ class Rig:
         return self.api(intercept).service
 
     def api(self, intercept: Intercept | None = None, env: Mapping[str, str] | None = None) -> Api:
-        """Start the app as its HTTP callers see it; `env` is what the platform tells the process."""
+        """Start the app as its HTTP callers see it.
+
+        `env` is what the platform tells the process.
+        """
         transport = SimulatedTransport(self.world, intercept)
         return build_api(
             self.settings,

@@ -1,4 +1,7 @@
-"""A rig with one due secret, ways to ask for something by hand, and proof that nothing was changed."""
+"""A rig with one due secret, ways to ask for something by hand.
+
+And proof that nothing was changed.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,10 @@ NAME = "app-key"
 
 
 def scene(**options: Any) -> Rig:
-    """Return a rig with the secret `app-key` for the account `appdata`; options are the secret's."""
+    """Return a rig with the secret `app-key` for the account `appdata`.
+
+    Options are the secret's.
+    """
     rig = Rig()
     rig.secret(NAME, rig.account("appdata"), **options)
     return rig
@@ -70,7 +76,10 @@ async def send(
 
 
 def state(rig: Rig) -> str:
-    """Return all that a rotation could change: every version of every secret, every key, every message."""
+    """Return all that a rotation could change.
+
+    Every version of every secret, every key, every message.
+    """
     keys = {name: account.keys for name, account in rig.world.accounts.items()}
     return repr(
         (

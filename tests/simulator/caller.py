@@ -36,7 +36,10 @@ class Caller:
         token: str = "",
         headers: Mapping[str, str] | None = None,
     ) -> Response:
-        """Send one request with a token for the service at the URL, or with the given one; `body` is sent as JSON."""
+        """Send one request with a token for the service at the URL, or with the given one.
+
+        `body` is sent as JSON.
+        """
         bearer = token or self._token(url)
         sent = {"authorization": f"Bearer {bearer}"} if bearer else {}
         raw = (
@@ -62,7 +65,10 @@ class Caller:
     def storage(
         self, account: StorageAccount, method: str, operation: str = "", body: Any = None
     ) -> Response:
-        """Send one request about a storage account to Resource Manager; `operation` begins with a slash."""
+        """Send one request about a storage account to Resource Manager.
+
+        `operation` begins with a slash.
+        """
         return self.arm(method, f"{account.resource_id}{operation}", body)
 
     def arm(self, method: str, path: str, body: Any = None, *, token: str = "") -> Response:

@@ -1,4 +1,7 @@
-"""Checks answers against Microsoft's OpenAPI documents: declared statuses, and bodies of the declared shape only."""
+"""Checks answers against Microsoft's OpenAPI documents.
+
+Declared statuses, and bodies of the declared shape only.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,10 @@ class Document:
     error_ref: str | None = None
 
     def operation(self, method: str, path: str) -> Operation | None:
-        """Return the operation that a request asks for; a path with fewer variables wins over one with more."""
+        """Return the operation that a request asks for.
+
+        A path with fewer variables wins over one with more.
+        """
         paths = document(self.path)["paths"]
         for template in sorted(paths, key=lambda path: path.count("{")):
             declared = paths[template].get(method.lower())

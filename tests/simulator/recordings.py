@@ -57,7 +57,10 @@ def moment(pair: dict[str, Any]) -> datetime:
 
 @dataclass
 class Player:
-    """Plays pairs in order, moving the clock as it went; versions and page marks become those of the world's answers."""
+    """Plays pairs in order, moving the clock as it went.
+
+    Versions and page marks become those of the world's answers.
+    """
 
     caller: Caller
     clock: VirtualClock

@@ -31,7 +31,10 @@ def document(path: Path) -> Any:
 
 
 class Translation:
-    """Translates schemas of one document, following references into its neighbours; `definitions` gathers what it met."""
+    """Translates schemas of one document, following references into its neighbours.
+
+    `definitions` gathers what it met.
+    """
 
     def __init__(self, path: Path, definitions: dict[str, Any]) -> None:
         self._path = path

@@ -22,7 +22,10 @@ def require() -> Path:
     """Return the folder; without it skip the test, or fail it where CI is set."""
     published = folder()
     if published is None:
-        reason = f"{VARIABLE} does not name the folder with Microsoft's published contracts and recordings"
+        reason = (
+            f"{VARIABLE} does not name the folder with Microsoft's published contracts "
+            "and recordings"
+        )
         if os.environ.get("CI"):
             pytest.fail(reason)
         pytest.skip(reason)

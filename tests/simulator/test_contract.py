@@ -137,7 +137,10 @@ def test_an_undeclared_status_is_found_out() -> None:
 
 
 def seeded(vault: Vault, clock: VirtualClock, name: str, *, deleted: bool) -> None:
-    """Fill a vault with what an example takes for granted: one secret by the name, and one that sorts after it."""
+    """Fill a vault with what an example takes for granted.
+
+    One secret by the name, and one that sorts after it.
+    """
     vault.put(name, "mysecretvalue", content_type="plainText")
     vault.put(f"{name}-2", "another")
     if deleted:

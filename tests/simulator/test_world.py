@@ -1,4 +1,7 @@
-"""Role assignments, storage accounts, events and faults: what tests of the product turn and read."""
+"""Role assignments, storage accounts, events and faults.
+
+What tests of the product turn and read.
+"""
 
 from __future__ import annotations
 

@@ -128,7 +128,8 @@ def _cidr_subnet(network: str, prefix: int, index: int) -> str:
 def _date_time_add(base: str, duration: str, pattern: str) -> str:
     if pattern != _MOMENT_FORMAT:
         raise ExpressionError(f"dateTimeAdd: the format {pattern} is not known here")
-    return str((datetime.strptime(base, _MOMENT) + parse_duration(duration)).strftime(_MOMENT))  # noqa: DTZ007 - UTC
+    moment = datetime.strptime(base, _MOMENT) + parse_duration(duration)  # noqa: DTZ007 - UTC
+    return str(moment.strftime(_MOMENT))
 
 
 def _to_object(values: list[Any], key: Callable[..., Any], value: Any = None) -> dict[str, Any]:

@@ -80,7 +80,10 @@ def _check_surroundings(tenant: Tenant, put: Put) -> None:
     """Refuse references to a resource that does not exist: `dependsOn` was forgotten."""
     above = ids.parent(put.id)
     if above and not tenant.has(above):
-        message = f"Can not perform requested operation on nested resource. Parent resource '{above}' not found."
+        message = (
+            "Can not perform requested operation on nested resource. Parent resource "
+            f"'{above}' not found."
+        )
         raise ArmError(404, "ParentResourceNotFound", message)
     target = ids.extended(put.id)
     for id_ in {*([target] if target else []), *_named(put)}:

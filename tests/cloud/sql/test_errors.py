@@ -22,22 +22,64 @@ SERVER = "Driver Error: x; DDBC Error: [Microsoft][SQL Server]"
 DRIVER = "Driver Error: Client unable to establish connection; DDBC Error: [Microsoft]"
 SAID: list[tuple[str, type[RekeyError], str]] = [
     ("Login failed for user 'app'.", VerificationFailed, REFUSED),
-    ("Login failed for user 'app'. Reason: Azure Active Directory only authentication is enabled. Please contact your system administrator.", NeedsHuman, ENTRA_ONLY),
+    ((
+        "Login failed for user 'app'. Reason: Azure Active Directory only authentication is "
+        "enabled. Please contact your system administrator."
+    ), NeedsHuman, ENTRA_ONLY),
     ("Login failed for user 'app'. Reason: The account is disabled.", NeedsHuman, "LoginDisabled"),
-    ("Login failed for user 'app' because the account is currently locked out. The system administrator can unlock it.", NeedsHuman, "LoginDisabled"),
-    ("Login failed for user 'app'.  Reason: The password of the account has expired.", NeedsHuman, "LoginDisabled"),
-    ("Login failed for user 'app'.  Reason: The password of the account must be changed.", NeedsHuman, "LoginDisabled"),
-    ('Cannot open database "shop" requested by the login. The login failed.', NeedsHuman, NO_DATABASE),
-    ('The server principal "app" is not able to access the database "master" under the current security context.', NeedsHuman, NO_DATABASE),
-    ("Cannot open server 'orders' requested by the login. Client with IP address '203.0.113.7' is not allowed to access the server.", AccessDenied, "Firewall"),
-    ("Reason: An instance-specific error occurred while establishing a connection to SQL Server. Connection was denied since Deny Public Network Access is set to Yes", AccessDenied, "Firewall"),
+    ((
+        "Login failed for user 'app' because the account is currently locked out. The system "
+        "administrator can unlock it."
+    ), NeedsHuman, "LoginDisabled"),
+    ((
+        "Login failed for user 'app'.  Reason: The password of the account "
+        "has expired."
+    ), NeedsHuman, "LoginDisabled"),
+    ((
+        "Login failed for user 'app'.  Reason: The password of the account must "
+        "be changed."
+    ), NeedsHuman, "LoginDisabled"),
+    ((
+        'Cannot open database "shop" requested by the login. The '
+        'login failed.'
+    ), NeedsHuman, NO_DATABASE),
+    ((
+        'The server principal "app" is not able to access the database "master" under the '
+        'current security context.'
+    ), NeedsHuman, NO_DATABASE),
+    ((
+        "Cannot open server 'orders' requested by the login. Client with IP address "
+        "'203.0.113.7' is not allowed to access the server."
+    ), AccessDenied, "Firewall"),
+    ((
+        "Reason: An instance-specific error occurred while establishing a connection to SQL "
+        "Server. Connection was denied since Deny Public Network Access is set to Yes"
+    ), AccessDenied, "Firewall"),
     ('Cannot open server "orders" requested by the login. The login failed.', NotFound, "40532"),
-    ("Database 'shop' on server 'orders' is not currently available. Please retry the connection later.", TransientError, "Busy"),
-    ("The service has encountered an error processing your request. Please try again. Error code 40143.", TransientError, "Busy"),
-    ("The service is currently busy. Retry the request after 10 seconds. Incident ID: 0.", TransientError, "Busy"),
-    ("Cannot process create or update request. Too many create or update operations in progress for subscription. Query sys.dm_operation_status. Too many operations in progress.", TransientError, "Busy"),
-    ("Cannot alter the login 'app', because it does not exist or you do not have permission.", NeedsHuman, NO_PRINCIPAL),
-    ("Password validation failed. The password does not meet policy requirements because it is not complex enough.", NeedsHuman, "PasswordPolicy"),
+    ((
+        "Database 'shop' on server 'orders' is not currently available. Please retry the "
+        "connection later."
+    ), TransientError, "Busy"),
+    ((
+        "The service has encountered an error processing your request. Please try again. Error "
+        "code 40143."
+    ), TransientError, "Busy"),
+    ((
+        "The service is currently busy. Retry the request after 10 seconds. "
+        "Incident ID: 0."
+    ), TransientError, "Busy"),
+    ((
+        "Cannot process create or update request. Too many create or update operations in "
+        "progress for subscription. Query sys.dm_operation_status. Too many operations in progress."
+    ), TransientError, "Busy"),
+    ((
+        "Cannot alter the login 'app', because it does not exist or you do not have "
+        "permission."
+    ), NeedsHuman, NO_PRINCIPAL),
+    ((
+        "Password validation failed. The password does not meet policy requirements because it "
+        "is not complex enough."
+    ), NeedsHuman, "PasswordPolicy"),
     ("Incorrect syntax near 'ALTER'.", PermanentError, ""),
 ]  # fmt: skip
 

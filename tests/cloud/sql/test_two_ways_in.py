@@ -1,4 +1,7 @@
-"""The servers in process and the servers on the wire agree: thousands of runs use the one, production the other."""
+"""The servers in process and the servers on the wire agree.
+
+Thousands of runs use the one, production the other.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Every function call ends by itself, as an ordinary exception, logged, and its telemetry is sent."""
+"""Every function call ends by itself, as an ordinary exception, logged.
+
+And its telemetry is sent.
+"""
 
 from __future__ import annotations
 

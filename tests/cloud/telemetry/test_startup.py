@@ -1,4 +1,7 @@
-"""A start that fails is seen: every problem in Application Insights, on stderr, and as what stops the app."""
+"""A start that fails is seen.
+
+Every problem in Application Insights, on stderr, and as what stops the app.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +63,10 @@ class Ingestion(World):
 def start(
     folder: Path, settings: dict[str, str], code: str = "import function_app"
 ) -> tuple[list[str], str, int]:
-    """Import function_app.py in a process of its own; returns what arrived as critical, stderr, and the exit code."""
+    """Import function_app.py in a process of its own.
+
+    Returns what arrived as critical, stderr, and the exit code.
+    """
     with start_in_thread(Ingestion) as cloud:
         service = cloud.world.service
         environment = {
@@ -72,7 +78,10 @@ def start(
         }
         # What the worker does on a failed load is nothing; then it is killed, so nothing may wait
         # for its end.
-        body = f"import os, traceback\ntry:\n    {code}\nexcept Exception:\n    traceback.print_exc()\n    os._exit(7)\n"
+        body = (
+            f"import os, traceback\ntry:\n    {code}\nexcept Exception:\n    "
+            "traceback.print_exc()\n    os._exit(7)\n"
+        )
         ran = subprocess.run(  # noqa: S603 - this interpreter
             [sys.executable, "-c", body],
             cwd=ROOT,
@@ -106,7 +115,10 @@ def test_every_wrong_setting_arrives_as_critical_and_on_stderr_before_the_app_st
 
 
 def test_what_nobody_thought_of_arrives_too_without_its_text(tmp_path: Path) -> None:
-    code = "from cloud.telemetry import setup, startup; setup.configure(os.environ)\n    with startup.reported('x'): 1 / 0"
+    code = (
+        "from cloud.telemetry import setup, startup; setup.configure(os.environ)\n    with "
+        "startup.reported('x'): 1 / 0"
+    )
     arrived, stderr, _ = start(tmp_path, GOOD, code)
     assert len(arrived) == 1
     assert arrived[0].startswith("x: ZeroDivisionError in <string>, line")
@@ -115,7 +127,8 @@ def test_what_nobody_thought_of_arrives_too_without_its_text(tmp_path: Path) -> 
 
 def test_what_another_library_warns_of_arrives_from_an_app_that_started(tmp_path: Path) -> None:
     code = (
-        "import function_app, logging; from cloud.telemetry import setup; logging.getLogger('azure.x').critical('no');"
+        "import function_app, logging; from cloud.telemetry import setup; "
+        "logging.getLogger('azure.x').critical('no');"
         " logging.getLogger('rekey.x').critical('once'); setup.flush_now()"
     )
     arrived, stderr, _ = start(tmp_path, GOOD, code)

@@ -1,4 +1,7 @@
-"""One span a work item with a child a step, in the trace of its event; the operation's id on everything."""
+"""One span a work item with a child a step, in the trace of its event.
+
+The operation's id on everything.
+"""
 
 from __future__ import annotations
 

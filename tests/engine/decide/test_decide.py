@@ -164,7 +164,10 @@ def test_a_credential_that_is_cut_off_without_an_overlap_is_not_restored() -> No
 
 
 def test_what_is_to_be_cut_off_without_an_overlap_does_not_rest_while_it_is_parked() -> None:
-    """Its role may only be a minute late: a day of rest would leave a compromised credential alive."""
+    """Its role may only be a minute late.
+
+    A day of rest would leave a compromised credential alive.
+    """
     for until, kind in ((-timedelta(days=1), Retire), (timedelta(days=1), Skip)):
         held = version(age=timedelta(days=1), changes=pending(until))
         marked = replace(held, tags=parked(held, "refused", NOW))
@@ -211,7 +214,10 @@ def test_a_request_for_a_version_that_somebody_else_replaced_is_skipped_even_if_
 def test_a_compromise_of_a_version_that_was_replaced_meanwhile_still_cuts_its_credential_off() -> (
     None
 ):
-    """The operator was told that it is queued; that an event was faster must not leave the credential alive."""
+    """The operator was told that it is queued.
+
+    That an event was faster must not leave the credential alive.
+    """
     overtaken = version(
         version=V2,
         left=FAR,
@@ -388,7 +394,10 @@ def test_what_is_not_done_says_what_would_help(decided: SecretVersion) -> None:
 def test_a_life_that_the_source_cut_short_is_used_up_by_half(
     left: timedelta, expected: type[Decision]
 ) -> None:
-    """Rekey asked for 90 days and got four: with the usual lead of 30 the version would be due at its birth."""
+    """Rekey asked for 90 days and got four.
+
+    With the usual lead of 30 the version would be due at its birth.
+    """
     secret = version(left=left, age=4 * DAY - left, changes={OPERATION: operation_id(REF, V3)})
     assert isinstance(judge(secret), expected)
 

@@ -1,4 +1,7 @@
-"""Apps get a new version without delaying a rotation, and no credential is cut off that one is known to use still."""
+"""Apps get a new version without delaying a rotation.
+
+And no credential is cut off that one is known to use still.
+"""
 
 from __future__ import annotations
 

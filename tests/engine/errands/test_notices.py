@@ -132,6 +132,9 @@ def test_what_an_errand_comes_to_starts_no_errand_of_its_own_but_the_news_of_a_f
 
 
 def test_webhooks_are_those_of_the_owner_and_those_for_everybody() -> None:
-    text = "notifications:\n  - {kind: teams, webhookSecret: all}\n  - {owner: shop, kind: slack, webhookSecret: shop}\n"
+    text = (
+        "notifications:\n  - {kind: teams, webhookSecret: all}\n  - {owner: shop, kind: slack, "
+        "webhookSecret: shop}\n"
+    )
     assert [webhook.secret for webhook in policy(text).webhooks("shop")] == ["all", "shop"]
     assert [webhook.secret for webhook in policy(text).webhooks(None)] == ["all"]

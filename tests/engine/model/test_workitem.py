@@ -58,7 +58,10 @@ def test_a_message_has_the_documented_fields_and_its_operation() -> None:
 
 
 def test_no_field_of_a_message_replaces_what_the_host_tells_of_it() -> None:
-    """A JSON message's own properties join the trigger's metadata: DequeueCount must stay the host's."""
+    """A JSON message's own properties join the trigger's metadata.
+
+    DequeueCount must stay the host's.
+    """
     metadata = {
         "id",
         "dequeuecount",

@@ -1,4 +1,7 @@
-"""What is wrong with a policy document although its shape is right: each problem with its path, and nothing counts."""
+"""What is wrong with a policy document although its shape is right.
+
+Each problem with its path, and nothing counts.
+"""
 
 from __future__ import annotations
 
@@ -80,7 +83,10 @@ PROBLEMS = {
     ),
     "an address that nothing issues": (
         "rules:\n" + one("app", providerAddress="/subscriptions/x"),
-        "rules[0].providerAddress: is '/subscriptions/x': set it to the id of what issues the credential",
+        (
+            "rules[0].providerAddress: is '/subscriptions/x': set it to the id of what issues "
+            "the credential"
+        ),
     ),
     "a template that nobody can fill in": (
         "rules:\n" + one("app", providerAddress=ACCOUNT, valueTemplate="{key}{nobody}"),
@@ -114,7 +120,10 @@ PROBLEMS = {
     ),
     "a source for a pattern": (
         "rules:\n" + one("app-*", providerAddress=ACCOUNT),
-        "rules[0].providerAddress: is true of one secret only: match one vault and one name without *",
+        (
+            "rules[0].providerAddress: is true of one secret only: match one vault and one "
+            "name without *"
+        ),
     ),
     "a login for whatever vault": (
         "rules:\n" + many("app", logins=["a", "b"]),
@@ -132,7 +141,10 @@ PROBLEMS = {
         "rules:\n"
         + one("app", replicas=[REPLICA])
         + one("copy", replicas=[f"{VAULT}/secrets/app"]),
-        "rules[0].replicas[0]: is managed itself by rules[1], whose replica is this rule's secret: a loop",
+        (
+            "rules[0].replicas[0]: is managed itself by rules[1], whose replica is this rule's "
+            "secret: a loop"
+        ),
     ),
     "a longer loop of replicas": (
         "rules:\n"
@@ -179,7 +191,10 @@ PROBLEMS = {
         "rules[0].match.vault: is not served, so this never matches",
     ),
     "consumers in a vault that is not served": (
-        f"consumers:\n  - match: {{vault: 'https://foreign.vault.azure.net', secret: app}}\n    resources: [{SITE}]\n",
+        (
+            "consumers:\n  - match: "
+            f"{{vault: 'https://foreign.vault.azure.net', secret: app}}\n    resources: [{SITE}]\n"
+        ),
         "consumers[0].match.vault: is not served",
     ),
     "a rule behind one that matches the same": (

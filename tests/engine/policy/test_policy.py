@@ -318,7 +318,8 @@ def test_malformed_tags_name_the_policy_where_there_is_one() -> None:
 
 def test_an_owner_is_told_where_it_asked_and_who_wants_everything_too() -> None:
     text = (
-        "notifications: [{kind: teams, webhookSecret: all}, {kind: slack, webhookSecret: shop, owner: shop}, "
+        "notifications: [{kind: teams, webhookSecret: all}, {kind: slack, webhookSecret: shop, "
+        "owner: shop}, "
         "{kind: teams, webhookSecret: x, owner: x}]"
     )
     everything, shop = Webhook(None, "teams", "all"), Webhook("shop", "slack", "shop")

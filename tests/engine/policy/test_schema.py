@@ -1,4 +1,7 @@
-"""The shape of a policy document: the published schema, what Rekey makes of it, and that both agree."""
+"""The shape of a policy document.
+
+The published schema, what Rekey makes of it, and that both agree.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Tags that say something else than the value: what a person, or a tool that copies tags, leaves behind."""
+"""Tags that say something else than the value.
+
+What a person, or a tool that copies tags, leaves behind.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,10 @@ async def work(rig: Rig, **fields: object) -> None:
 
 
 async def settled() -> tuple[Rig, SecretVersion]:
-    """Return a rig whose secret Rekey has rotated, with the overlap over, and its current version."""
+    """Return a rig whose secret Rekey has rotated, with the overlap over.
+
+    And its current version.
+    """
     rig = scene()
     await work(rig)
     rig.clock.advance(8 * DAY)

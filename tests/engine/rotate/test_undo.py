@@ -1,4 +1,7 @@
-"""A password that could not be proven or published is undone: what the vault holds is set back, and said beside the error."""
+"""A password that could not be proven or published is undone.
+
+What the vault holds is set back, and said beside the error.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A mass rotation runs at Azure's limits and not over them: starts are counted in every window of virtual time."""
+"""A mass rotation runs at Azure's limits and not over them.
+
+Starts are counted in every window of virtual time.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,10 @@ def most_within(starts: Sequence[float], seconds: float) -> int:
 def swept(
     scopes: Mapping[str, Sequence[str]], due: Mapping[str, Sequence[str]], period: timedelta
 ) -> Iterator[Mapping[str, list[float]]]:
-    """Sweep all vaults, again and again, until nothing is due; yields when work on which source's subscription starts, by vault."""
+    """Sweep all vaults, again and again, until nothing is due.
+
+    Yields when work on which source's subscription starts, by vault.
+    """
     waiting = {vault: list(sources) for vault, sources in due.items()}
     while any(waiting.values()):
         started: dict[str, list[float]] = defaultdict(list)

@@ -83,7 +83,10 @@ async def test_pages_without_items_are_passed_over() -> None:
 
 
 async def test_messages_are_posted_before_the_last_page_is_read() -> None:
-    """A vault may be larger than memory or a function's time allow, so nothing is gathered first."""
+    """A vault may be larger than memory or a function's time allow.
+
+    So nothing is gathered first.
+    """
     rig = populated(60, 0)
     await sweep(rig)
     requests = [exchange.request for exchange in rig.world.exchanges]
@@ -209,7 +212,10 @@ async def test_an_order_that_cannot_be_read_fails(text: bytes) -> None:
 async def test_a_sweep_that_cannot_list_the_records_does_not_count_as_complete(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Only tags are known then, and the alert for sweeps that do not come to their end tells a person."""
+    """Only tags are known then.
+
+    And the alert for sweeps that do not come to their end tells a person.
+    """
     rig = populated(1, 1)
     refuse(rig, 403, "AuthorizationFailure", lambda request: request.query.get("comp") == "list")
     with caplog.at_level(logging.INFO):

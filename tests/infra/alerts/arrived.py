@@ -25,7 +25,10 @@ OFFLINE = {
 
 @dataclass(frozen=True)
 class Arrived:
-    """What one scene left at the endpoint, and what its host and Azure are imitated to have written beside it."""
+    """What one scene left at the endpoint.
+
+    And what its host and Azure are imitated to have written beside it.
+    """
 
     ended: datetime
     envelopes: list[dict[str, Any]]

@@ -48,7 +48,10 @@ WRONG = re.compile(r"\barg_(?:max|min)\b|\bto typeof\b")
 
 
 def rewritten(query: str) -> str:
-    """Return the query without dynamic values; ValueError for what the engine is known to get wrong."""
+    """Return the query without dynamic values.
+
+    ValueError for what the engine is known to get wrong.
+    """
     if match := WRONG.search(query):
         raise ValueError(f"the engine gets {match[0]} wrong: say it in another way")
     return TOKEN.sub(_plain, query)
@@ -63,7 +66,10 @@ def _plain(match: re.Match[str]) -> str:
 
 
 class Workspace:
-    """Tables that are filled and asked. A process has one engine: there is one workspace at a time."""
+    """Tables that are filled and asked.
+
+    A process has one engine: there is one workspace at a time.
+    """
 
     def __init__(self) -> None:
         self._session = _engine()

@@ -1,9 +1,8 @@
-"""Play every scene with the real exporter, and write what arrived at the ingestion endpoint as JSON.
+"""Play every scene with the real exporter.
 
-A process of its own, since a process has one exporter for ever. Its time is virtual: the clock is
-replaced before anything of
-OpenTelemetry is loaded, so that spans, records and measurements have the times that the scenes
-want.
+And write what arrived at the ingestion endpoint as JSON. A process of its own, since a process has
+one exporter for ever. Its time is virtual: the clock is replaced before anything of OpenTelemetry
+is loaded, so that spans, records and measurements have the times that the scenes want.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The alert rules as the template deploys them, and whether one fires: its query, aggregation, operator and threshold."""
+"""The alert rules as the template deploys them, and whether one fires.
+
+Its query, aggregation, operator and threshold.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +59,10 @@ class Rule:
     def fires(
         self, workspace: Workspace, rows: list[tuple[str, Row]], ended: datetime, now: datetime
     ) -> bool:
-        """Tell whether it fires when the scene has ended; the queries' own now() is the present, so rows move there."""
+        """Tell whether it fires when the scene has ended.
+
+        The queries' own now() is the present, so rows move there.
+        """
         moved = [
             (table, row | {"timestamp": row["timestamp"] + (now - ended)}) for table, row in rows
         ]

@@ -1,4 +1,7 @@
-"""Where a scenario is played: the product on the in-process simulator, its telemetry sent by the real exporter."""
+"""Where a scenario is played.
+
+The product on the in-process simulator, its telemetry sent by the real exporter.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,10 @@ DAY = 24 * HOUR
 
 @dataclass
 class Stage:
-    """A rig with an account, time that goes on, and what of the telemetry cannot be the app's own."""
+    """A rig with an account, time that goes on.
+
+    And what of the telemetry cannot be the app's own.
+    """
 
     clock: VirtualClock
     rig: Rig = field(init=False)
@@ -70,7 +76,10 @@ class Stage:
             await self.rig.service(self._answer).sweep_vault(order.to_json())
 
     async def by_hand(self, *roles: str) -> None:
-        """Have ADA, who is signed in and holds these app roles, ask for a rotation, and let the queue deliver it."""
+        """Have ADA, who is signed in and holds these app roles, ask for a rotation.
+
+        And let the queue deliver it.
+        """
         claims = [
             {"typ": "oid", "val": "ada"},
             {"typ": "name", "val": ADA},

@@ -1,4 +1,7 @@
-"""The engine understands the queries as Kusto does: what is rewritten keeps its meaning, what it gets wrong is refused."""
+"""The engine understands the queries as Kusto does.
+
+What is rewritten keeps its meaning, what it gets wrong is refused.
+"""
 
 from __future__ import annotations
 
@@ -49,12 +52,18 @@ def test_a_message_of_json_is_read(workspace: Workspace) -> None:
             for text in "ab"
         ]
     )
-    query = "traces | extend it = parse_json(message) | where it.result == 'a' | project result = tostring(it.result)"
+    query = (
+        "traces | extend it = parse_json(message) | where it.result == 'a' | project result = "
+        "tostring(it.result)"
+    )
     assert workspace.ask(query) == [{"result": "a"}]
 
 
 def test_only_members_of_bags_are_rewritten() -> None:
-    kept = "t | where name == 'rekey.drift' and x > 1.5 // see customDimensions.x\n| join (u) on $left.a == $right.b"
+    kept = (
+        "t | where name == 'rekey.drift' and x > 1.5 // see customDimensions.x\n| join (u) on "
+        "$left.a == $right.b"
+    )
     assert rewritten(kept) == kept
 
 
@@ -76,11 +85,17 @@ LETTERS = "datatable(x: int, letter: string) [1, 'a', 2, 'b', 3, 'b', 20, 'Poiso
         ("| summarize n = dcount(letter)", [{"n": 3}]),
         ("| summarize n = sumif(x, letter == 'b')", [{"n": 5}]),
         (
-            "| join kind=leftanti (datatable(letter: string) ['b', 'Poison queue']) on letter | project x",
+            (
+                "| join kind=leftanti (datatable(letter: string) ['b', 'Poison queue']) on "
+                "letter | project x"
+            ),
             [{"x": 1}],
         ),
         (
-            "| join kind=inner (datatable(letter: string, y: int) ['a', 7]) on letter | project x, y",
+            (
+                "| join kind=inner (datatable(letter: string, y: int) ['a', 7]) on letter | "
+                "project x, y"
+            ),
             [{"x": 1, "y": 7}],
         ),
         (
@@ -99,7 +114,10 @@ def test_a_sum_of_nothing_is_nought(workspace: Workspace) -> None:
     workspace.fill(
         [("customMetrics", {"timestamp": datetime.now(UTC), "name": "a", "valueSum": 2.0})]
     )
-    query = "customMetrics | summarize some = sumif(valueSum, name == 'a'), none = sumif(valueSum, name == 'b')"
+    query = (
+        "customMetrics | summarize some = sumif(valueSum, name == 'a'), none = sumif(valueSum, "
+        "name == 'b')"
+    )
     assert workspace.ask(query) == [{"some": 2, "none": 0}]
 
 

@@ -1,4 +1,7 @@
-"""What the real exporter delivers: every name that queries rely on, all of it well-formed, and no value."""
+"""What the real exporter delivers.
+
+Every name that queries rely on, all of it well-formed, and no value.
+"""
 
 from __future__ import annotations
 

@@ -164,7 +164,10 @@ def trigger_host() -> str:
     program = os.environ.get("TRIGGER_HOST") or shutil.which("trigger-host")
     if program:
         return program
-    reason = "trigger-host (Microsoft's queue, timer and Event Grid listeners) is missing: set TRIGGER_HOST to it"
+    reason = (
+        "trigger-host (Microsoft's queue, timer and Event Grid listeners) is missing: set "
+        "TRIGGER_HOST to it"
+    )
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)

@@ -49,7 +49,10 @@ def call(
     method: str = "POST",
     key: str = SYSTEM_KEY,
 ) -> tuple[int, str, str]:
-    """Send one request to the webhook; return status, body, and the Webhook-Allowed-Origin header."""
+    """Send one request to the webhook.
+
+    Return status, body, and the Webhook-Allowed-Origin header.
+    """
     body = content if isinstance(content, bytes) else json.dumps(content).encode()
     url = f"{host.url}/runtime/webhooks/EventGrid?functionName={function}&code={key}"
     request = Request(url, data=body, method=method, headers=headers or {})  # noqa: S310 - loopback

@@ -1,4 +1,7 @@
-"""HTTP triggers of our host: routes, keys, and what a function gets and gives, as the real host has it."""
+"""HTTP triggers of our host.
+
+Routes, keys, and what a function gets and gives, as the real host has it.
+"""
 
 from __future__ import annotations
 

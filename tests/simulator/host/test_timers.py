@@ -1,4 +1,7 @@
-"""Timers behave alike on our host and on Microsoft's own timer listener: what is past due after a stop, and what is kept."""
+"""Timers behave alike on our host and on Microsoft's own timer listener.
+
+What is past due after a stop, and what is kept.
+"""
 
 from __future__ import annotations
 

@@ -17,7 +17,10 @@ from tests.simulator.specs import load
 def player(
     recorded: dict[str, Any], tenant: str = "12345678-1234-1234-1234-123456789012"
 ) -> tuple[Player, Vault]:
-    """Return a player and the vault that the recording was made with, as far as its answers tell."""
+    """Return a player and the vault that the recording was made with.
+
+    As far as its answers tell.
+    """
     first = next(iter(recorded.values()))
     clock = VirtualClock(moment(first))
     azure = build_world(clock, Domains(login="login.windows.net"))

@@ -1,4 +1,7 @@
-"""The in-process transport: Microsoft's clients of every kind, faults around each call, time that costs nothing."""
+"""The in-process transport.
+
+Microsoft's clients of every kind, faults around each call, time that costs nothing.
+"""
 
 from __future__ import annotations
 

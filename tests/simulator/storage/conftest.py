@@ -1,4 +1,7 @@
-"""Places for storage tests: `storage` is each of the three in turn, `simulated` each of the two with a virtual clock."""
+"""Places for storage tests.
+
+`storage` is each of the three in turn, `simulated` each of the two with a virtual clock.
+"""
 
 from __future__ import annotations
 

@@ -80,7 +80,10 @@ async def on_azurite(text: str) -> AsyncIterator[Storage]:
 
 
 async def refused(call: Awaitable[object]) -> tuple[int | None, str]:
-    """Return the status and the error code with which a service refuses a call; fail where it does not."""
+    """Return the status and the error code with which a service refuses a call.
+
+    Fail where it does not.
+    """
     with pytest.raises(HttpResponseError) as caught:
         await call
     code = getattr(caught.value, "error_code", None)

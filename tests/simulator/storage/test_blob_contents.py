@@ -1,4 +1,7 @@
-"""Containers and blobs through Microsoft's client; the same on Azurite unless a test says why not."""
+"""Containers and blobs through Microsoft's client.
+
+The same on Azurite unless a test says why not.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Leases as Microsoft's client meets them. What needs no time runs on Azurite too, with the same statuses and codes."""
+"""Leases as Microsoft's client meets them.
+
+What needs no time runs on Azurite too, with the same statuses and codes.
+"""
 
 from __future__ import annotations
 

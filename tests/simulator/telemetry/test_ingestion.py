@@ -1,4 +1,7 @@
-"""The ingestion endpoint takes what Azure takes, and refuses the rest item by item, in Azure's words where those are known."""
+"""The ingestion endpoint takes what Azure takes.
+
+And refuses the rest item by item, in Azure's words where those are known.
+"""
 
 from __future__ import annotations
 
@@ -257,7 +260,10 @@ def test_a_field_may_be_as_long_as_documented(
     base: str, data: dict[str, Any], field: str, longest: int, endpoint: Endpoint
 ) -> None:
     assert not endpoint.complaint(endpoint.envelope(base, {**data, field: "x" * longest}))
-    complaint = f"100: Field '{field}' on type '{base}' is too long. Expected: {longest} characters, Actual: {longest + 1}"
+    complaint = (
+        f"100: Field '{field}' on type '{base}' is too long. Expected: {longest} characters, "
+        f"Actual: {longest + 1}"
+    )
     assert (
         endpoint.complaint(endpoint.envelope(base, {**data, field: "x" * (longest + 1)}))
         == complaint

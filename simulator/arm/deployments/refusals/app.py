@@ -49,12 +49,14 @@ def check_site(tenant: Tenant, put: Put) -> None:
     config = put.properties.get("siteConfig", {})
     for name in sorted(NOT_ON_FLEX & config.keys()):
         raise _bad(
-            f"The following site configuration property is not supported for Flex Consumption: {name}"
+            "The following site configuration property is not supported for Flex "
+            f"Consumption: {name}"
         )
     settings = {setting["name"] for setting in config.get("appSettings", ())}
     for name in sorted(SETTINGS_NOT_ON_FLEX & settings):
         raise _bad(
-            f"The following app setting (Site.SiteConfig.AppSettings.{name}) for Flex Consumption sites is invalid."
+            f"The following app setting (Site.SiteConfig.AppSettings.{name}) for Flex "
+            "Consumption sites is invalid."
         )
     _check_config(tenant, put)
     _check_network(tenant, put)
