@@ -15,6 +15,7 @@ from engine.model.sweep_order import SweepOrder
 from engine.model.workitem import WorkItem
 from engine.ports import Watch, WorkQueue
 from engine.rotate.engine import Engine
+from engine.rotate.under_lease import MOST_LOOKS
 from engine.sweep.sweeper import Sweeper
 
 log = logging.getLogger("rekey")
@@ -33,8 +34,6 @@ LOOK_SECONDS = 120.0
 
 The app's own storage may be unavailable.
 """
-MOST_LOOKS = 2000
-"""How often such a look is repeated: for about a week."""
 BUSY_SECONDS = 300.0
 """How long a work item is deferred when other workers kept its source leased during every try."""
 

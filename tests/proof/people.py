@@ -26,7 +26,14 @@ def change_key(world: World) -> None:
     world.watch.excuses.grant(Excuse.BROKEN, source, world.kernel.time() + AUDITED_SECONDS)
     if credential_of(version) in world.sources[source].alive():
         world.sources[source].revoke(credential_of(version))
-        world.watch.revoked.add(credential_of(version))
+        if not (world.watch.single(source) and _is_under_way(world, source)):
+            # A password cannot be set on condition: who sets one at the same time is overwritten.
+            world.watch.revoked.add(credential_of(version))
+
+
+def _is_under_way(world: World, source: str) -> bool:
+    claim = world.claims.get(source)
+    return claim is not None and claim.record.changing is not None
 
 
 def revoke_superseded(world: World) -> None:
