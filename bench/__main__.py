@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from bench import command_line, latency, page
-from tests.rig import Rig
+from tests.shared.rig import Rig
 
 ROOT = Path(__file__).resolve().parents[1]
 RUNS = 7

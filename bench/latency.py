@@ -9,8 +9,8 @@ import statistics
 from collections.abc import Awaitable, Callable
 
 from simulator.wire import Request, Response
-from tests.delivery import Delivery
 from tests.proof.places import PLACES
+from tests.shared.delivery import Delivery
 
 LATENCY = 0.1
 """Seconds that every call takes, those to the lease and the queue included. Tokens are cached."""

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from playwright.sync_api import Browser, expect
 
 from tests.api.inventory import Inventory, many
-from tests.chromium import chromium, serve, start_chromium
-from tests.engine.scene import send
+from tests.shared.chromium import chromium, serve, start_chromium
+from tests.shared.scene import send
 
 SECRETS, ROWS, RUNS = 5_000, 100, 7
 GOAL = 1.0

@@ -7,7 +7,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, ViewportSize, expect
 
 from tests.api.inventory import varied
-from tests.chromium import serve, start_chromium
+from tests.shared.chromium import serve, start_chromium
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 DESK, PHONE = ViewportSize(width=1180, height=1400), ViewportSize(width=390, height=844)

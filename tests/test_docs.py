@@ -14,7 +14,7 @@ from cloud.settings import KNOWN
 from engine.model import tags
 from rotators import registry
 from simulator.reach.transport import SimulatedCredential
-from tests.rig import Rig
+from tests.shared.rig import Rig
 
 ROOT = Path(__file__).parents[1]
 PAGES = [

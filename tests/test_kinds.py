@@ -20,11 +20,11 @@ from engine.contract import Discover, Issued, Job, Preflight, Recognise, Rotator
 from engine.errors import NeedsHuman
 from engine.secret import Sensitive
 from rotators.registry import ROTATORS
+from tests.crash.test_calls import RETIREMENT, ROTATION
 from tests.infra import permissions
 from tests.proof.places import PLACES, STORIES
 from tests.rotators import test_contract as contract
 from tests.rotators.subjects import SUBJECTS, Scene, Subject
-from tests.test_calls import RETIREMENT, ROTATION
 
 ROOT = Path(__file__).parents[1]
 KINDS: Mapping[str, Any] = {maker.kind: maker for maker in ROTATORS}  # type: ignore[attr-defined]

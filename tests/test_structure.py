@@ -14,7 +14,7 @@ from engine.errors import ConfigError, PermanentError, RekeyError, TransientErro
 from rotators import registry
 from rotators.storage_key import StorageKey
 from simulator.reach.transport import SimulatedCredential
-from tests.rig import Rig
+from tests.shared.rig import Rig
 
 ROOT = Path(__file__).parents[1]
 PRODUCTION = ("engine", "rotators", "api", "cloud", "cli", "composition.py", "function_app.py")

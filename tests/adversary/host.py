@@ -21,7 +21,7 @@ from simulator.azure import Azure
 from simulator.clock import VirtualClock
 from simulator.storage.queue_store import Message, Queue, Queues
 from simulator.storage.queues import QueueService
-from tests.faults import Died
+from tests.shared.faults import Died
 
 TRIES = 5
 """maxDequeueCount of host.json."""

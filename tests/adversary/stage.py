@@ -40,9 +40,9 @@ from simulator.wire import Request, Response
 from tests.adversary.host import HOUR, Dying, Host, run_until
 from tests.adversary.sources import Secret, of_account, of_application, of_logins
 from tests.adversary.strikes import Hook, Strikes, Where
-from tests.engine.scene import send
-from tests.rig import KEY_ACTIONS, VAULT_ACTIONS, RigClock
-from tests.sql.rig import ADMIN, FIRST, SQL_ACTIONS, TEMPLATE
+from tests.shared.rig import KEY_ACTIONS, VAULT_ACTIONS, RigClock
+from tests.shared.scene import send
+from tests.shared.sql_rig import ADMIN, FIRST, SQL_ACTIONS, TEMPLATE
 
 SECOND = "S3cond-password-nobody-uses"
 OWNED_BY = "Application.ReadWrite.OwnedBy"

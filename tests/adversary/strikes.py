@@ -9,7 +9,7 @@ from datetime import datetime
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response
 from tests.adversary.host import Dying
-from tests.faults import Died
+from tests.shared.faults import Died
 
 type Where = Callable[[Request], bool]
 

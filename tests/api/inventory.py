@@ -10,7 +10,7 @@ from engine.model.tags import REASON, STATE, Pending, fingerprint
 from engine.secret import SecretRef
 from engine.secret import SecretVersion as Seen
 from simulator.keyvault.state import Vault
-from tests.rig import VAULT_ACTIONS, Rig
+from tests.shared.rig import VAULT_ACTIONS, Rig
 
 DAY = timedelta(days=1)
 DRIFTED = "the source no longer accepts the published credential: it was changed there"

@@ -14,8 +14,8 @@ from api.answers import Answer
 from api.app import Api
 from api.route import Route
 from api.routes import ROUTES
-from tests.engine.scene import NAME, ask, scene, send, state
-from tests.rig import Rig
+from tests.shared.rig import Rig
+from tests.shared.scene import NAME, ask, scene, send, state
 
 SIGNED_IN = {"WEBSITE_AUTH_ENABLED": "True"}
 PATH = {"vault": "prod", "name": NAME, "operation": "0", "incident": "0"}

@@ -17,9 +17,9 @@ from engine.model.tags import Pending
 from engine.model.workitem import operation_id
 from engine.secret import SecretRef
 from simulator.azure import SUBSCRIPTION
-from tests.delivery import Delivery
-from tests.engine.scene import NAME, ask, refuse, scene, send, state, to_arm, to_vault, told
-from tests.rig import CONNECTION_STRING, KEY_ACTIONS, Rig
+from tests.shared.delivery import Delivery
+from tests.shared.rig import CONNECTION_STRING, KEY_ACTIONS, Rig
+from tests.shared.scene import NAME, ask, refuse, scene, send, state, to_arm, to_vault, told
 
 HOUR = timedelta(hours=1)
 

@@ -21,8 +21,8 @@ from engine.model.entry import NEEDS_A_PERSON, STATES
 from engine.model.sweep_order import SweepOrder
 from tests.api.inventory import DRIFTED, Inventory, many, varied
 from tests.api.page import Element, read
-from tests.engine.scene import send
-from tests.rig import Rig
+from tests.shared.rig import Rig
+from tests.shared.scene import send
 
 ROOT = Path(__file__).parents[2]
 HOSTILE = (

@@ -11,8 +11,8 @@ from playwright.sync_api import Browser, Locator, Page, Route, expect
 from engine.model.entry import NEEDS_A_PERSON, STATES
 from tests.api.inventory import Inventory, many, varied
 from tests.api.visits import Start, axe, visits
-from tests.chromium import start_chromium
-from tests.host.waiting import wait_for
+from tests.shared.chromium import start_chromium
+from tests.simulator.host.waiting import wait_for
 
 HOSTILE = "</bdi><script>window.owned = 1</script><img src=x onerror='window.owned = 1'>\u202e"
 PHONE = {"width": 320, "height": 640}

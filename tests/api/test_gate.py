@@ -14,8 +14,8 @@ from api.requests import Request as ApiRequest
 from api.routes import ROUTES
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response
-from tests.engine.scene import ask, scene, send
-from tests.rig import Rig
+from tests.shared.rig import Rig
+from tests.shared.scene import ask, scene, send
 
 
 async def held_up(rig: Rig, name: str, inside: int) -> tuple[int, str]:

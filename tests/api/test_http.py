@@ -10,8 +10,8 @@ from api.answers import Answer
 from api.requests import Request as ApiRequest
 from api.route import Route
 from api.routes import METHODS, ROUTES, allowed, arriving, document
-from tests.engine.scene import NAME, scene, send, state
-from tests.rig import Rig
+from tests.shared.rig import Rig
+from tests.shared.scene import NAME, scene, send, state
 
 PATH = {"vault": "prod", "name": NAME, "operation": "0", "incident": "0"}
 EVERY = pytest.mark.parametrize("called", ROUTES, ids=lambda called: called.name)

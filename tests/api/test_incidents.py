@@ -18,9 +18,9 @@ from engine.model.incident import Incident
 from engine.secret import SecretVersion
 from engine.sweep.cut_off import LEAD_SECONDS, SETTLE_SECONDS, CutOff
 from engine.sweep.pace import Pace
-from tests.delivery import Delivery
-from tests.engine.scene import refuse, send, state, to_vault
-from tests.rig import Rig
+from tests.shared.delivery import Delivery
+from tests.shared.rig import Rig
+from tests.shared.scene import refuse, send, state, to_vault
 
 REASON = "a laptop was stolen"
 

@@ -10,8 +10,8 @@ import pytest
 
 from api.listing import PAGES_AT_ONCE, Place
 from engine.model.entry import STATES
-from tests.engine.scene import NAME, refuse, scene, send, to_arm
-from tests.rig import Rig
+from tests.shared.rig import Rig
+from tests.shared.scene import NAME, refuse, scene, send, to_arm
 
 
 def many(count: int, **options: Any) -> Rig:

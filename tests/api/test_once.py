@@ -7,10 +7,10 @@ import pytest
 from api.answers import Answer
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response
-from tests.delivery import Delivery
-from tests.engine.scene import NAME, ask, scene, state
-from tests.faults import Died
-from tests.rig import Rig
+from tests.shared.delivery import Delivery
+from tests.shared.faults import Died
+from tests.shared.rig import Rig
+from tests.shared.scene import NAME, ask, scene, state
 
 KEY = {"idempotency-key": "6f1c1f5e-1"}
 FORCE = {"force": True, "reason": "a drill"}

@@ -33,8 +33,8 @@ from api.requests import Request
 from api.route import Route
 from api.routes import ROUTES, document
 from engine.version import VERSION
-from tests.engine.scene import NAME, scene, send, state
-from tests.rig import Rig
+from tests.shared.rig import Rig
+from tests.shared.scene import NAME, scene, send, state
 
 OPEN = ("/api/openapi.json", "/api/health")
 ROOT = Path(__file__).parents[2]

@@ -10,10 +10,10 @@ import pytest
 
 from api.answers import Answer
 from api.app import Api
-from tests.delivery import Delivery
-from tests.engine.scene import NAME, ask, refuse, scene, send, to_arm
-from tests.policies import PolicyRig
-from tests.rig import Rig
+from tests.shared.delivery import Delivery
+from tests.shared.policies import PolicyRig
+from tests.shared.rig import Rig
+from tests.shared.scene import NAME, ask, refuse, scene, send, to_arm
 
 
 async def follow(api: Api, accepted: Answer, **query: str) -> Answer:

@@ -11,8 +11,8 @@ from api.routes import route
 from tests.api.inventory import varied
 from tests.api.page import Element, read
 from tests.api.test_access import principal
-from tests.engine.scene import refuse, send, to_vault
-from tests.rig import Rig
+from tests.shared.rig import Rig
+from tests.shared.scene import refuse, send, to_vault
 
 BROWSER = {"accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 EVIL = "</p><script>alert(1)</script>"

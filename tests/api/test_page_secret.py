@@ -13,9 +13,9 @@ from cli.arguments import parser
 from tests.api.inventory import DRIFTED, Inventory, varied
 from tests.api.page import Element, read
 from tests.api.test_access import principal
-from tests.engine.scene import scene, send, state
-from tests.policies import OWN, PolicyRig
-from tests.rig import Rig
+from tests.shared.policies import OWN, PolicyRig
+from tests.shared.rig import Rig
+from tests.shared.scene import scene, send, state
 
 HOSTILE = "</bdi><script>alert('owned')</script>\"'& \u202e"
 

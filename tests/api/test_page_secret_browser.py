@@ -10,8 +10,8 @@ from playwright.sync_api import Browser, expect
 
 from tests.api.inventory import varied
 from tests.api.visits import Start, axe, visits
-from tests.chromium import start_chromium
-from tests.engine.scene import scene
+from tests.shared.chromium import start_chromium
+from tests.shared.scene import scene
 
 ONE = "?vault=prod&secret="
 

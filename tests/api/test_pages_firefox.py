@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from tests.api.inventory import many, varied
-from tests.chromium import MODULES, serve
-from tests.engine.scene import scene
-from tests.firefox import Firefox, start_firefox
+from tests.shared.chromium import MODULES, serve
+from tests.shared.firefox import Firefox, start_firefox
+from tests.shared.scene import scene
 
 AXE = (MODULES / "axe-core" / "axe.min.js").read_text()
 LOADED = "document.getElementById('said').textContent.startsWith('All loaded')"

@@ -10,8 +10,8 @@ import pytest
 from api.answers import Answer
 from engine.policy.change import MOST_NAMED
 from tests.api.test_access import SIGNED_IN, principal
-from tests.engine.scene import scene, send, state
-from tests.policies import OWN, PolicyRig
+from tests.shared.policies import OWN, PolicyRig
+from tests.shared.scene import scene, send, state
 
 BAD = "version: 2\n"
 FIRST, SECOND = "version: 1\n", "version: 1\ndefaults: {overlapHours: 24}\n"

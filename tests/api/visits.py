@@ -10,8 +10,8 @@ from typing import Any
 from playwright.sync_api import Browser, BrowserContext, Page, Request, expect
 
 from tests.api.inventory import varied
-from tests.chromium import MODULES, serve
-from tests.rig import Rig
+from tests.shared.chromium import MODULES, serve
+from tests.shared.rig import Rig
 
 AXE = MODULES / "axe-core" / "axe.min.js"
 

@@ -16,8 +16,8 @@ from simulator.identity import Principal
 from simulator.keys.contracts import CONTRACTS
 from simulator.reach.transport import SimulatedCredential, SimulatedTransport, forget_challenges
 from simulator.sql.in_process import SimulatedSqlServers
-from tests.policies import OWN
-from tests.rig import KEY_ACTIONS, VAULT_ACTIONS, Rig, RigClock
+from tests.shared.policies import OWN
+from tests.shared.rig import KEY_ACTIONS, VAULT_ACTIONS, Rig, RigClock
 
 LIST_ACTIONS = (
     "Microsoft.Storage/storageAccounts/read",

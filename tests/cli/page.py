@@ -17,8 +17,8 @@ from pathlib import Path
 
 from simulator.azure import SUBSCRIPTION
 from tests.cli.desk import Desk
-from tests.delivery import Delivery
-from tests.policies import EMPTY, OWN
+from tests.shared.delivery import Delivery
+from tests.shared.policies import EMPTY, OWN
 
 PAGE = Path(__file__).parents[2] / "docs" / "cli.md"
 BLOCK = re.compile(r"(?<=```console\n)(\$ rekey .*)\n(?:(?!```).*\n)*")

@@ -10,8 +10,8 @@ from engine.model.workitem import operation_id
 from simulator.faults import Fault
 from simulator.wire import json_response
 from tests.cli.desk import ADA, Desk
-from tests.delivery import Delivery
-from tests.engine.scene import NAME, state
+from tests.shared.delivery import Delivery
+from tests.shared.scene import NAME, state
 
 
 def desk(days_left: float = 10, **options: object) -> Desk:

@@ -10,9 +10,9 @@ import pytest
 from simulator.sql.servers import ALTER_ANY_USER, LOGIN_MANAGER
 from simulator.storage.accounts import StorageAccount
 from tests.cli.desk import Answers, Desk, Ran
-from tests.engine.scene import state
-from tests.rig import CONNECTION_STRING
-from tests.sql.rig import SQL_ACTIONS
+from tests.shared.rig import CONNECTION_STRING
+from tests.shared.scene import state
+from tests.shared.sql_rig import SQL_ACTIONS
 
 FIRST, OTHER = "F1rst-password-nobody-uses", "0ther-password-nobody-uses"
 TWO = "Server={server};User ID={user};Password={password}"

@@ -13,7 +13,7 @@ from simulator.reach.transport import SimulatedCredential
 from simulator.storage.queue_store import NEVER, Message
 from simulator.wire import json_response
 from tests.cli.desk import Desk
-from tests.engine.scene import NAME, state
+from tests.shared.scene import NAME, state
 
 
 def desk(**options: object) -> Desk:

@@ -18,8 +18,8 @@ from simulator.arm.web import Site
 from simulator.host.describe import describe_app
 from simulator.storage.queues import QueueService
 from tests.cli.desk import Desk, Ran
-from tests.cloud.watching import queues
-from tests.engine.scene import NAME, state
+from tests.cloud.storage.watching import queues
+from tests.shared.scene import NAME, state
 
 ROOT = Path(__file__).parents[2]
 SEES = (

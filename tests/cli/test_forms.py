@@ -15,7 +15,7 @@ from cli.tables import aligned, fitted, narrowed
 from cli.terminal import Terminal
 from tests.cli.desk import Desk
 from tests.cli.test_main import Screen
-from tests.policies import EMPTY, OWN
+from tests.shared.policies import EMPTY, OWN
 
 TIMES = (
     "at",

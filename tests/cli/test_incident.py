@@ -7,7 +7,7 @@ import shlex
 import pytest
 
 from tests.cli.desk import ADA, Answers, Desk
-from tests.engine.scene import state
+from tests.shared.scene import state
 
 
 def desk() -> Desk:

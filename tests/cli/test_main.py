@@ -24,7 +24,7 @@ from engine.errors import (
 from engine.version import VERSION
 from simulator.reach.transport import SimulatedTransport
 from tests.cli.desk import Desk
-from tests.policies import EMPTY, OWN
+from tests.shared.policies import EMPTY, OWN
 
 
 class Screen(io.StringIO):

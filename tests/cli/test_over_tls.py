@@ -12,7 +12,7 @@ from simulator.demo.__main__ import settings
 from simulator.demo.cast import cast, stage
 from simulator.reach.server import start_in_thread
 from simulator.reach.shell import command_line
-from tests.host.running import ROOT
+from tests.simulator.host.running import ROOT
 
 
 def test_a_rehearsal_works_over_tls_and_leaves_nothing_open(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from scripts.package import files
-from tests.host.running import ROOT
+from tests.simulator.host.running import ROOT
 
 APP = tomllib.loads((ROOT / "pyproject.toml").read_text())
 TOOL = tomllib.loads((ROOT / "cli" / "pyproject.toml").read_text())

@@ -9,7 +9,7 @@ from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError
 
 from simulator.reach.transport import SimulatedCredential, SimulatedTransport
 from tests.cli.desk import Desk
-from tests.policies import EMPTY, OWN
+from tests.shared.policies import EMPTY, OWN
 
 READING = (
     "status",

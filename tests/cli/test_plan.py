@@ -1,4 +1,4 @@
-"""`rekey plan` shows what is to come; what it foresees is proven in tests/engine/test_forecast.py."""
+"""`rekey plan` shows what is to come; what it foresees is proven in tests/engine/decide/test_forecast.py."""
 
 from __future__ import annotations
 

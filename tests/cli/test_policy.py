@@ -12,8 +12,8 @@ from cloud.policy_store import BY, WHY
 from simulator.faults import Fault
 from simulator.wire import json_response
 from tests.cli.desk import ADA, Desk
-from tests.engine.scene import state
-from tests.policies import EMPTY, OWN, example
+from tests.shared.policies import EMPTY, OWN, example
+from tests.shared.scene import state
 
 NEW = f"{EMPTY}defaults: {{owner: team-b}}\n"
 BROKEN = f"{EMPTY}defalts: {{}}\nrules: [{{match: {{secret: 'a b'}}}}]\n"

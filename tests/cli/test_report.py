@@ -13,8 +13,8 @@ import pytest
 from cli.report import as_csv
 from cli.report_page import POINTS, as_html
 from tests.cli.desk import Desk
-from tests.engine.builders import NOW
-from tests.policies import EMPTY, OWN
+from tests.shared.builders import NOW
+from tests.shared.policies import EMPTY, OWN
 
 EVIL = "<script>alert(1)</script>\"'&"
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.chromium import MODULES, start_chromium
 from tests.cli.test_report import desk
+from tests.shared.chromium import MODULES, start_chromium
 
 AXE = MODULES / "axe-core" / "axe.min.js"
 A4_ACROSS = 1040

@@ -14,8 +14,8 @@ from simulator.faults import Fault
 from simulator.wire import json_response
 from tests.cli.desk import Desk, Ran
 from tests.cli.runbook import NAME, PAGE, VALUES, of, sections
-from tests.delivery import Delivery
-from tests.policies import EMPTY, OWN
+from tests.shared.delivery import Delivery
+from tests.shared.policies import EMPTY, OWN
 
 SECTIONS = {heading: commands for heading, body in sections().items() if (commands := of(body))}
 ELSEWHERE = {"No sweep": "`doctor --app` looks at a deployed app: test_doctor_app.py"}

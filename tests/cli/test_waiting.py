@@ -8,7 +8,7 @@ import pytest
 
 from tests.cli.desk import Desk
 from tests.cli.test_acting import app_at_work, desk
-from tests.engine.scene import NAME
+from tests.shared.scene import NAME
 
 
 def test_it_waits_until_the_secret_is_in_order() -> None:

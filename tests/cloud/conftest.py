@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cloud.collected import Collected, providers
+from tests.shared.collected import Collected, providers
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ from engine.errors import (
 from simulator.reach.transport import SimulatedTransport
 from simulator.wire import Request, Response
 from simulator.world import World
-from tests.promises import everything
+from tests.shared.promises import everything
 
 PLANTED = "planted-value-7f3a"
 KEY_VAULT_403 = (

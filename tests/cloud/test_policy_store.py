@@ -22,11 +22,11 @@ from simulator.keyvault.state import SecretVersion
 from simulator.reach.transport import SimulatedCredential, SimulatedTransport
 from simulator.sql.servers import LOGIN_MANAGER
 from simulator.wire import Request, json_response
-from tests.cloud.collected import Collected, dims
-from tests.engine.builders import GROUP, VAULT
-from tests.policies import ALL, DEPLOYED, EMPTY, OWN, PolicyRig
-from tests.rig import RigClock
-from tests.sql.rig import ADMIN, FIRST, SQL_ACTIONS
+from tests.shared.builders import GROUP, VAULT
+from tests.shared.collected import Collected, dims
+from tests.shared.policies import ALL, DEPLOYED, EMPTY, OWN, PolicyRig
+from tests.shared.rig import RigClock
+from tests.shared.sql_rig import ADMIN, FIRST, SQL_ACTIONS
 
 BROKEN = "version: 1\ndefalts: {owner: planted-value}\nrules: [{match: {secret: 'a b'}}]\n"
 

@@ -15,9 +15,9 @@ from engine.ports import Vaults
 from engine.secret import Draft, SecretRef, SecretVersion, Sensitive
 from simulator.faults import Fault
 from simulator.wire import json_response
-from tests.engine.builders import KINDS, NOW, POLICY, SECOND, V1, version
-from tests.engine.scene import NAME, refuse, scene, to_vault
-from tests.rig import Rig
+from tests.shared.builders import KINDS, NOW, POLICY, SECOND, V1, version
+from tests.shared.rig import Rig
+from tests.shared.scene import NAME, refuse, scene, to_vault
 
 FOREIGN = SecretRef("https://foreign.vault.azure.net", NAME)
 

@@ -24,9 +24,9 @@ from simulator.host.describe import describe_app
 from simulator.keyvault.state import SecretVersion, Vault
 from simulator.reach.names import resolve_localhost
 from simulator.reach.server import Background, start_in_thread
-from tests.azurite import start_azurite
-from tests.host.running import ROOT, process, trigger_host
-from tests.host.waiting import free_port, wait_for
+from tests.shared.azurite import start_azurite
+from tests.simulator.host.running import ROOT, process, trigger_host
+from tests.simulator.host.waiting import free_port, wait_for
 
 OURS_SIMULATED = "our host, simulated storage by identity"
 OURS_AZURITE = "our host, Azurite"

@@ -26,8 +26,8 @@ from simulator.faults import Fault
 from simulator.wire import Request, Response
 from tests.e2e.running import MICROSOFTS, OURS_AZURITE, OURS_SIMULATED, Product, product
 from tests.e2e.test_product import alive
-from tests.host.waiting import wait_for
-from tests.promises import holds
+from tests.shared.promises import holds
+from tests.simulator.host.waiting import wait_for
 
 STARTED = re.compile(r"python process with Id=(\d+) started for function:rotate")
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.host.running import ROOT
-from tests.host.waiting import wait_for
+from tests.simulator.host.running import ROOT
+from tests.simulator.host.waiting import wait_for
 
 LAST = "Stop with Ctrl-C."
 ENDED = """

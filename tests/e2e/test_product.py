@@ -14,8 +14,8 @@ from simulator.demo.app import KEY
 from simulator.demo.cast import VAULT
 from simulator.demo.sources import Account, Application
 from tests.e2e.running import MICROSOFTS, OURS_AZURITE, OURS_SIMULATED, Product, product
-from tests.host.waiting import wait_for
-from tests.promises import holds
+from tests.shared.promises import holds
+from tests.simulator.host.waiting import wait_for
 
 
 @pytest.fixture(scope="module", params=[OURS_SIMULATED, OURS_AZURITE, MICROSOFTS])

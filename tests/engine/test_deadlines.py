@@ -23,9 +23,9 @@ from simulator.host.settings import parse_timespan
 from simulator.reach.transport import Call
 from simulator.storage.blobs import BlobService
 from simulator.wire import Request, Response
-from tests.cloud.collected import Collected, dims
-from tests.engine.scene import NAME, scene
-from tests.rig import Rig
+from tests.shared.collected import Collected, dims
+from tests.shared.rig import Rig
+from tests.shared.scene import NAME, scene
 
 ROOT = Path(__file__).parents[2]
 PAGE = 25

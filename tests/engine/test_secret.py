@@ -15,7 +15,7 @@ import pytest
 from engine.contract import Issued, Job
 from engine.errors import NeedsHuman
 from engine.secret import Draft, SecretRef, Sensitive
-from tests.engine.builders import NOW, REF, VAULT, version
+from tests.shared.builders import NOW, REF, VAULT, version
 
 PLANTED = "planted-value-7f3a"
 VALUE = Sensitive(PLANTED)

@@ -13,11 +13,11 @@ from engine.errors import LeaseUnavailable, NeedsHuman, PermanentError, Transien
 from engine.service import MAX_DEFERRALS, MAX_TRIES
 from simulator.faults import Fault
 from simulator.wire import Request, json_response
-from tests.delivery import Delivery
-from tests.engine.scene import NAME, refuse, scene, state, to_arm, to_vault
-from tests.graph.places import NAME as SECRET
-from tests.graph.places import GraphRig
-from tests.rig import Rig
+from tests.shared.delivery import Delivery
+from tests.shared.graph_rig import NAME as SECRET
+from tests.shared.graph_rig import GraphRig
+from tests.shared.rig import Rig
+from tests.shared.scene import NAME, refuse, scene, state, to_arm, to_vault
 
 DAY = 86_400
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.infra.bicep import names
 from tests.infra.landscape import parameters
-from tests.once import once
+from tests.shared.once import once
 
 
 @pytest.fixture(scope="session")

@@ -28,7 +28,7 @@ from simulator.storage.accounts import StorageAccount
 from simulator.storage.queues import QueueService
 from simulator.world import Domains
 from tests.infra.landscape import Landscape
-from tests.rig import RigClock
+from tests.shared.rig import RigClock
 
 ACCOUNT = "Microsoft.Storage/storageAccounts"
 QUEUE = f"{ACCOUNT}/queueServices/queues"

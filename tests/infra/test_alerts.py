@@ -12,7 +12,7 @@ from tests.infra import deployed, queries
 from tests.infra.bicep import PUBLIC_CLOUD, ROOT, predicted, snapshot
 from tests.infra.contract import METRICS, SPAN_ATTRIBUTES, VALUES
 from tests.infra.queries import alert_queries, rules, workbook_queries
-from tests.once import once
+from tests.shared.once import once
 
 VAULTS = "param vaults = [{ name: 'contoso', applications: ['11111111-2222-3333-4444-555555555555'] }]" + PUBLIC_CLOUD
 EVERY = alert_queries() | workbook_queries()

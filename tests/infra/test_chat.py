@@ -11,7 +11,7 @@ import pytest
 
 from tests.infra import deployed
 from tests.infra.bicep import predicted
-from tests.once import once
+from tests.shared.once import once
 
 ESSENTIALS = {
     "alertRule": "rekey-parked",

@@ -8,11 +8,11 @@ from datetime import timedelta
 import pytest
 
 from engine.errors import AccessDenied
-from tests.cloud.consuming import REFERENCE, SHOP, WORKER, Consuming
-from tests.engine.scene import NAME
+from tests.shared.consuming import REFERENCE, SHOP, WORKER, Consuming
+from tests.shared.scene import NAME
 from tests.infra import deployed
 from tests.infra.bicep import snapshot
-from tests.rig import Rig
+from tests.shared.rig import Rig
 
 ROLES = {role: (*actions, *data) for role, actions, data, _ in deployed.custom_roles(snapshot("everything-on"))}
 READ = "Microsoft.Storage/storageAccounts/read"

@@ -17,7 +17,7 @@ from simulator.wire import Request, Response, json_response
 from tests.infra import deployed
 from tests.infra.bicep import snapshot
 from tests.infra.policy_rules import Judge, fields
-from tests.rig import Rig
+from tests.shared.rig import Rig
 from tests.simulator import specs
 
 ASSIGNMENT = "Microsoft.Authorization/policyAssignments"

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
 
-from tests.interleave import every_path
+from tests.crash.interleave import every_path
 from tests.proof.case import Case
 from tests.proof.kernel import FAULTS, Mode
 from tests.proof.scenarios import SCENARIOS

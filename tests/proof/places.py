@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from simulator.keyvault.state import SecretVersion
-from tests.graph import places as graph
-from tests.rig import CONNECTION_STRING, Rig
 from tests.rotators.key_scenes import FAMILY, KeyScene, Member
-from tests.sql import product as sql
+from tests.shared import graph_rig as graph
+from tests.shared import sql_product as sql
+from tests.shared.rig import CONNECTION_STRING, Rig
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,10 @@ from engine.service import Service
 from simulator.keyvault.state import SecretVersion
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response
-from tests.delivery import Delivery
-from tests.faults import MODES, Died, Mode, Saboteur
-from tests.promises import Broken, Ear, emitted_to_host_storage, everything
 from tests.proof.places import STORIES, Place
+from tests.shared.delivery import Delivery
+from tests.shared.faults import MODES, Died, Mode, Saboteur
+from tests.shared.promises import Broken, Ear, emitted_to_host_storage, everything
 
 DAY = 86400
 PREFIX = "real:"

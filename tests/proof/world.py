@@ -27,7 +27,7 @@ VAULT = "https://prod.vault.azure.net"
 OTHER_VAULT = "https://other.vault.azure.net"
 """A second vault that is served, in which nothing may change without consent."""
 DEAD_SECONDS, RETRY_SECONDS = 600.0, 30.0
-"""When a message comes back after its worker died, and after it failed: see tests/delivery.py."""
+"""When a message comes back after its worker died, and after it failed: see tests/shared/delivery.py."""
 NEVER = float("inf")
 LAG_SECONDS = 30.0
 """How long after a change a vault may still show what was there before."""

@@ -25,7 +25,7 @@ from simulator.azure import GROUP, SUBSCRIPTION
 from simulator.keys.accounts import KeyedAccount, KeyRing
 from simulator.keys.shapes import keys_body
 from simulator.reach.transport import Intercept, SimulatedCredential, SimulatedTransport
-from tests.rig import Rig, RigClock
+from tests.shared.rig import Rig, RigClock
 
 OPERATION = "6f1c1f64-3c3a-5b52-9c1e-2d1f6a9f3b11"
 BASE64_32 = "A" * 43 + "="

@@ -13,9 +13,9 @@ from rotators.sql_login_password import SqlLoginPassword
 from simulator.reach.transport import Intercept, SimulatedCredential, SimulatedTransport
 from simulator.sql.in_process import SimulatedSqlServers
 from simulator.sql.servers import Account, SqlServer
-from tests.rig import RigClock
-from tests.sql.product import SECOND, SqlProduct
-from tests.sql.rig import ADMIN, FIRST, TEMPLATE
+from tests.shared.rig import RigClock
+from tests.shared.sql_product import SECOND, SqlProduct
+from tests.shared.sql_rig import ADMIN, FIRST, TEMPLATE
 
 
 @dataclass

@@ -16,10 +16,10 @@ from rotators.sql_admin_password import SqlAdminPassword
 from rotators.sql_login_password import SqlLoginPassword
 from rotators.storage_key import StorageKey
 from simulator.reach.transport import Intercept, SimulatedCredential, SimulatedTransport
-from tests.graph.places import GraphRig
-from tests.rig import Rig, RigClock
 from tests.rotators import sql_scenes as sql
 from tests.rotators.key_scenes import FAMILY, OPERATION, WITHOUT_ENTITY, KeyScene
+from tests.shared.graph_rig import GraphRig
+from tests.shared.rig import Rig, RigClock
 
 
 class Scene(Protocol):

@@ -16,8 +16,8 @@ from rotators.shared.key_proof import made_up
 from rotators.shared.two_keys import UNDER_WAY, TwoKeys
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response
-from tests.delivery import Delivery
 from tests.rotators.key_scenes import FAMILY, KeyScene, Member, value_of
+from tests.shared.delivery import Delivery
 
 EVERY = pytest.mark.parametrize("member", FAMILY, ids=str)
 BY_NAME = {str(member): member for member in FAMILY}

@@ -117,8 +117,8 @@ def planted(file: str, kind: str) -> Callable[[Sequence[str]], Ran]:
         ("cloud/vaults.py", "Secret Keyword", "findings"),
         ("cloud/rest/graph.py", "Secret Keyword", "clean"),
         ("cloud/rest/graph.py", "Private Key", "findings"),
-        ("tests/rig.py", "Secret Keyword", "clean"),
-        ("tests/rig.py", "Azure Storage Account access key", "findings"),
+        ("tests/shared/rig.py", "Secret Keyword", "clean"),
+        ("tests/shared/rig.py", "Azure Storage Account access key", "findings"),
     ],
 )
 def test_made_up_passwords_are_excused_where_they_belong_and_real_formats_nowhere(

@@ -1,0 +1,393 @@
+"""Owners are told by Teams and Slack, never with a value, and no rotation waits for a chat."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from azure.core.exceptions import ServiceRequestError
+from azure.core.pipeline.transport import AioHttpTransport
+
+from cloud.azure import Azure
+from cloud.errands.webhooks import ChatWebhooks, slack, teams
+from engine.errors import PermanentError, RekeyError, TransientError
+from engine.model.notice import Notice
+from engine.model.policy_document import Webhook
+from engine.model.sweep_order import SweepOrder
+from engine.model.tags import STATE
+from engine.secret import Sensitive
+from engine.service import MAX_TRIES
+from simulator.azure import build_world
+from simulator.faults import Fault
+from simulator.reach.names import resolve_localhost
+from simulator.reach.server import serve
+from simulator.reach.transport import SimulatedCredential, SimulatedTransport
+from simulator.webhooks import SLACK, TEAMS
+from simulator.wire import Request, Response
+from tests.shared.collected import Collected
+from tests.shared.consuming import (
+    HOOKS,
+    SHOP,
+    SLACK_URL,
+    TEAMS_URL,
+    Consuming,
+    ended,
+    remind,
+    to_chat,
+)
+from tests.shared.promises import Ear
+from tests.shared.rig import Rig
+from tests.shared.scene import NAME, refuse, to_arm
+
+NOTICE = Notice(
+    "app-key & *co* <!channel>", (("Why", "[click](https://evil.example) <@U1>"), ("Vault", "prod"))
+)
+
+
+@pytest.fixture(autouse=True)
+def listening(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "rekey.audit")
+
+
+def told_about(owner: str | None = "shop", manual: str | None = None, **options: Any) -> Consuming:
+    """Return a rig whose owners are told."""
+    rig = Consuming(further=HOOKS, tags={"Owner": owner, "Manual": manual}, **options)
+    rig.vault.put("chat-all", TEAMS_URL)
+    rig.vault.put("chat-shop", f" {SLACK_URL}\n")
+    return rig
+
+
+def received(rig: Consuming) -> list[str]:
+    """Return the titles that came in, with the chat."""
+    found = []
+    for host, message in rig.world.webhooks.received:
+        body = message["attachments"][0]["content"]["body"] if host == TEAMS else message["blocks"]
+        title = body[0]["inlines"][0]["text"] if host == TEAMS else body[0]["text"]["text"]
+        found.append(f"{'teams' if host == TEAMS else 'slack'}: {title}")
+    return sorted(found)
+
+
+async def test_a_rotation_is_told_to_its_owner_and_to_who_hears_of_everything() -> None:
+    rig = told_about()
+    await rig.rotate()
+    title = f"{NAME} has a new credential"
+    assert received(rig) == [f"slack: {title}", f"teams: {title}"]
+
+
+async def test_other_owners_are_not_told() -> None:
+    rig = told_about(owner="else")
+    await rig.rotate()
+    assert [each.partition(":")[0] for each in received(rig)] == ["teams"]
+
+
+async def test_a_parked_secret_is_told_with_the_reason_and_the_fix() -> None:
+    rig = told_about(owner=None)
+    refuse(rig, 403, "AuthorizationFailed", to_arm("regenerateKey"))
+    await rig.rotate()
+    assert received(rig) == [f"teams: {NAME} cannot be rotated: a person is needed"]
+    assert "403 AuthorizationFailed" in json.dumps(rig.world.webhooks.received)
+    assert "Fix: grant it the role" in json.dumps(rig.world.webhooks.received)
+
+
+async def test_apps_that_were_not_refreshed_are_told() -> None:
+    consumers = f"consumers:\n  - match: {{secret: {NAME}}}\n    resources: ['{SHOP}']\n"
+    rig = Consuming(further=consumers + HOOKS)
+    rig.vault.put("chat-all", TEAMS_URL)
+    await rig.rotate()
+    assert f"teams: Apps that use {NAME} may still use its old credential" in received(rig)
+
+
+async def test_what_changed_nothing_is_told_to_nobody() -> None:
+    rig = told_about(days_left=80)
+    await rig.rotate()
+    await rig.rotate(action="audit", trigger="sweep")
+    await rig.rotate(action="retire", trigger="sweep")
+    assert received(rig) == []
+
+
+async def test_a_rotation_waits_for_no_chat_and_costs_one_message_more() -> None:
+    rig, plain = told_about(), Consuming()
+    for each in (rig, plain):
+        each.queue("rotations")
+        each.calls()
+        await each.service().rotate(each.item(NAME, trigger="event").to_json(), 1)
+    assert rig.calls() - plain.calls() == {"host queue": 1}
+    assert received(rig) == []
+
+
+def order(rig: Consuming) -> str:
+    """Return an order for the sweep of the last hour."""
+    return SweepOrder.by_schedule(rig.vault.url, {}, rig.clock.now()).to_json()
+
+
+async def test_a_secret_that_only_a_person_rotates_is_reminded_of(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    rig = told_about(days_left=30.0, manual="true")
+    rig.clock.advance(60)
+    await rig.service().sweep_vault(order(rig))
+    rig.clock.advance(3600)
+    await rig.service().sweep_vault(order(rig))
+    await rig.deliver()
+    title = f"{NAME} must be rotated by a person"
+    assert received(rig) == [f"slack: {title}", f"teams: {title}"]
+    assert ended(caplog.records, "remind") == ["reminded"]
+    assert "due since" in json.dumps(rig.world.webhooks.received)
+
+
+async def test_without_webhooks_a_reminder_is_in_the_log_alone(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    rig = await remind()
+    assert not [each for each in rig.world.exchanges if to_chat(each.request)]
+    assert ended(caplog.records, "remind") == ["reminded"]
+    assert ended(caplog.records, "tell") == []
+
+
+async def test_who_has_rotated_meanwhile_is_not_reminded(caplog: pytest.LogCaptureFixture) -> None:
+    rig = told_about(days_left=30.0, manual="true")
+    rig.clock.advance(60)
+    await rig.service().sweep_vault(order(rig))
+    rig.vault.put(
+        NAME, "by hand", expires=rig.clock.now() + timedelta(days=365), tags={"Manual": "true"}
+    )
+    await rig.deliver()
+    assert received(rig) == []
+    assert ended(caplog.records, "remind") == ["skipped"]
+
+
+async def test_a_chat_that_is_down_is_tried_again_and_the_other_is_not_told_twice() -> None:
+    rig = told_about()
+    rig.world.faults.append(Fault(lambda request: request.host == SLACK, Response(503), times=3))
+    await rig.rotate()
+    assert len(received(rig)) == 2
+
+
+async def test_a_secret_that_the_app_may_not_read_any_more_is_told_of_where_everything_is() -> None:
+    rig = told_about()
+    refuse(
+        rig,
+        403,
+        "Forbidden",
+        lambda request: request.path.lower().startswith(f"/secrets/{NAME}/"),
+        times=99,
+    )
+    await rig.rotate()
+    assert [each.partition(":")[0] for each in received(rig)] == ["teams"]
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 400, 403, 404, 410])
+async def test_a_webhook_that_is_gone_is_reported_and_changes_nothing(
+    status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig = told_about(owner=None)
+    gone = Response(status, {"Location": f"https://{SLACK}/elsewhere"}, b"hush-teams")
+    rig.world.faults.append(Fault(lambda request: request.host == TEAMS, gone))
+    await rig.rotate()
+    assert ended(caplog.records, "tell") == ["untold"]
+    assert received(rig) == []
+    assert STATE not in rig.tags(NAME)
+    assert len(rig.vault.versions(NAME)) == 2
+
+
+async def test_a_chat_that_never_answers_is_given_up_after_five_tries(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    rig = told_about(owner=None)
+    rig.world.faults.append(Fault(lambda request: request.host == TEAMS, Response(500), times=99))
+    await rig.rotate()
+    assert ended(caplog.records, "tell") == ["untold"]
+    sent = [each for each in rig.world.exchanges if each.request.host == TEAMS]
+    assert len(sent) == MAX_TRIES
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://hooks.slack.com/x", "nonsense", "https:///x/y", "https://[", "ftp://x"],
+)
+async def test_what_is_no_https_url_is_not_asked(
+    url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig = told_about(owner=None)
+    rig.vault.put("chat-all", url)
+    await rig.rotate()
+    assert ended(caplog.records, "tell") == ["untold"]
+    assert url not in caplog.text
+
+
+@pytest.mark.parametrize("missing", ["gone", "disabled"])
+async def test_a_webhooks_secret_that_cannot_be_had_is_reported(
+    missing: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig = told_about(owner=None)
+    if missing == "gone":
+        del rig.vault.secrets["chat-all"]
+    else:
+        rig.vault.put("chat-all", TEAMS_URL, enabled=False)
+    await rig.rotate()
+    assert ended(caplog.records, "tell") == ["untold"]
+
+
+async def test_neither_a_value_nor_a_webhooks_url_is_ever_said(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    rig, ear = told_about(), Ear()
+    caplog.set_level(logging.DEBUG)
+    logging.getLogger().addHandler(ear)
+    try:
+        rig.world.faults.append(
+            Fault(lambda request: request.host == SLACK, Response(503), times=1)
+        )
+        await rig.rotate()
+    finally:
+        logging.getLogger().removeHandler(ear)
+    said = (
+        caplog.text
+        + json.dumps(rig.world.webhooks.received)
+        + "".join(map(str, rig.messages("rotations")))
+    )
+    assert "hush" not in said
+    values = {each.value for each in rig.vault.versions(NAME)}
+    assert len(values) == 2
+    assert not [value for value in values if value in said]
+
+
+class Chat:
+    """Answers one call as told."""
+
+    def __init__(self, answer: Response | Exception) -> None:
+        self.answer, self.rig = answer, Rig()
+        self.requests: list[Request] = []
+
+    async def __call__(self, request: Request, call: object) -> Response:
+        del call
+        self.requests.append(request)
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+    async def send(self) -> None:
+        """Send one message."""
+        credential = SimulatedCredential(self.rig.world, self.rig.identity)
+        options = {"transport": SimulatedTransport(self.rig.world, self)}
+        await ChatWebhooks(Azure(credential, options=options)).send(
+            Webhook(None, "slack", "chat"), Sensitive(SLACK_URL), NOTICE
+        )
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (Response(429, {"Retry-After": "9"}), TransientError),
+        (Response(503), TransientError),
+        (ServiceRequestError(f"cannot connect to {SLACK_URL}"), TransientError),
+        (TimeoutError(), TransientError),
+        (ValueError(SLACK_URL), TransientError),
+        (Response(302, {"Location": "https://evil.example"}), PermanentError),
+        (Response(404, {}, SLACK_URL.encode()), PermanentError),
+    ],
+)
+async def test_an_error_says_no_url_and_keeps_no_cause(
+    answer: Response | Exception, kind: type[RekeyError]
+) -> None:
+    chat = Chat(answer)
+    with pytest.raises(kind) as caught:
+        await chat.send()
+    assert "hush" not in repr(caught.value) + str(caught.value)
+    assert caught.value.__cause__ is None
+    assert caught.value.__context__ is None
+    assert len(chat.requests) == 1
+    if isinstance(answer, Response) and answer.status == 429:
+        assert isinstance(caught.value, TransientError)
+        assert caught.value.retry_after == 9
+
+
+async def test_a_message_is_counted_as_a_call_to_a_webhook(sent: Collected) -> None:
+    await told_about(owner=None).rotate()
+    counted = {
+        (dict(dimensions)["service"], dict(dimensions)["status"])
+        for name, dimensions, _ in sent.points()
+        if name == "rekey.azure.calls" and dict(dimensions)["operation"] == "Send"
+    }
+    assert counted == {("webhook", "202")}
+
+
+class Relay:
+    """A chat on loopback that sends everybody elsewhere, at length."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def answers(self, host: str) -> bool:
+        """Tell whether it is asked."""
+        return host.startswith("login.")
+
+    def handle(self, request: Request) -> Response:
+        """Redirect."""
+        self.asked.append(request.path)
+        return Response(
+            307, {"Location": request.url.replace("/hook", "/elsewhere")}, b"x" * 1_000_000
+        )
+
+
+async def test_over_tls_no_redirect_is_followed_and_no_answer_read() -> None:
+    async with serve(lambda domains: build_world(domains=domains)) as running:
+        relay = Relay()
+        running.world.services.insert(0, relay)
+        with contextlib.ExitStack() as stack:
+            stack.callback(resolve_localhost())
+            async with AioHttpTransport(connection_verify=str(running.ca_file)) as transport:
+                principal = running.world.add_principal("rekey")
+                azure = Azure(
+                    SimulatedCredential(running.world, principal), options={"transport": transport}
+                )
+                url = Sensitive(f"https://login.localhost:{running.port}/hook")
+                with pytest.raises(PermanentError, match="answered 307"):
+                    await ChatWebhooks(azure).send(Webhook(None, "teams", "chat"), url, NOTICE)
+        assert relay.asked == ["/hook"]
+
+
+def texts(found: object) -> list[dict[str, Any]]:
+    """Return every object of a message that has text."""
+    if isinstance(found, dict):
+        own = [found] if isinstance(found.get("text"), str) else []
+        return own + [each for value in found.values() for each in texts(value)]
+    return [each for value in found for each in texts(value)] if isinstance(found, list) else []
+
+
+def test_a_message_for_teams_is_an_adaptive_card_whose_text_knows_no_markdown() -> None:
+    message = teams(NOTICE)
+    (attachment,) = message["attachments"]
+    assert (message["type"], attachment["contentType"]) == (
+        "message",
+        "application/vnd.microsoft.card.adaptive",
+    )
+    assert attachment["content"]["type"] == "AdaptiveCard"
+    assert {each["type"] for each in texts(message)} == {"TextRun"}
+    assert [each["text"] for each in texts(message)] == [
+        NOTICE.title,
+        "Why: ",
+        "[click](https://evil.example) <@U1>",
+        "Vault: ",
+        "prod",
+    ]
+
+
+def test_a_message_for_slack_mentions_nobody_and_links_nowhere() -> None:
+    message = slack(NOTICE)
+    assert message["text"] == "app-key &amp; *co* &lt;!channel&gt;"
+    assert {each["type"] for each in texts(message["blocks"])} == {"plain_text"}
+    header, section = message["blocks"]
+    assert header == {
+        "type": "header",
+        "text": {"type": "plain_text", "text": NOTICE.title, "emoji": False},
+    }
+    assert section["text"]["text"] == "Why: [click](https://evil.example) <@U1>\nVault: prod"
+
+
+def test_a_header_for_slack_is_no_longer_than_slack_takes() -> None:
+    assert len(slack(Notice("x" * 500, (("Why", "y"),)))["blocks"][0]["text"]["text"]) == 150

@@ -1,0 +1,280 @@
+"""Microsoft's driver against servers that speak TDS 8.0."""
+
+from __future__ import annotations
+
+import logging
+import string
+from datetime import UTC, datetime, timedelta
+
+import mssql_python
+import pytest
+import trustme
+
+import cloud.sql.driver
+from cloud.azure import NO_ANSWER
+from cloud.sql.driver import DriverSqlServers
+from cloud.sql.errors import ENTRA_ONLY, NO_DATABASE, NO_PRINCIPAL, REFUSED, UNTRUSTED
+from engine.errors import (
+    AccessDenied,
+    NeedsHuman,
+    PermanentError,
+    RekeyError,
+    TransientError,
+    VerificationFailed,
+)
+from engine.secret import Sensitive
+from rotators.shared.sql_names import Place, alter, standing
+from tests.cloud.sql.conftest import Wired
+from tests.shared.promises import Ear, everything
+from tests.shared.sql_rig import ADMIN, FIRST, SqlRig
+
+PRINTABLE = "".join(each for each in string.printable if each.isprintable())
+
+
+async def refused(
+    wired: Wired, user: str, password: str, database: str = "master"
+) -> RekeyError | None:
+    """Return what speaks against a sign-in; None where nothing does."""
+    try:
+        await DriverSqlServers().sign_in(wired.rig.server.fqdn, database, user, Sensitive(password))
+    except RekeyError as error:
+        return error
+    return None
+
+
+async def execute(
+    wired: Wired, statement: Sensitive, token: str | None = None
+) -> tuple[object, ...]:
+    """Run a statement as the app."""
+    return await DriverSqlServers().execute(
+        wired.rig.server.fqdn, "master", Sensitive(token or token_of(wired.rig)), statement
+    )
+
+
+def token_of(rig: SqlRig, audience: str = "https://database.windows.net") -> str:
+    return rig.world.identities.token_for(audience, rig.identity)
+
+
+def place(rig: SqlRig) -> Place:
+    return Place.of(rig.server.resource_id)
+
+
+async def test_the_right_password_signs_in(wired: Wired) -> None:
+    assert await refused(wired, ADMIN, FIRST) is None
+
+
+async def test_a_wrong_password_is_refused_with_18456(wired: Wired) -> None:
+    error = await refused(wired, ADMIN, "Wr0ng-password")
+
+    assert isinstance(error, VerificationFailed)
+    assert error.code == REFUSED
+
+
+async def test_a_password_of_every_printable_character_reaches_the_server_as_it_is(
+    wired: Wired,
+) -> None:
+    wired.rig.server.add_login("app", PRINTABLE, "master")
+
+    assert await refused(wired, "app", PRINTABLE) is None
+    assert isinstance(await refused(wired, "app", PRINTABLE[:-1]), VerificationFailed)
+
+
+async def test_a_name_of_every_printable_character_reaches_the_server_as_it_is(
+    wired: Wired,
+) -> None:
+    wired.rig.server.add_login(PRINTABLE, FIRST, "master")
+
+    assert await refused(wired, PRINTABLE, FIRST) is None
+
+
+async def test_a_pooled_connection_would_still_take_the_old_password_but_none_is_pooled(
+    wired: Wired,
+) -> None:
+    server = wired.rig.server
+    text = f"Server={{{server.fqdn}}};Database={{master}};Encrypt={{strict}};UID={{{ADMIN}}};PWD={{{FIRST}}};"
+    mssql_python.pooling(enabled=True)
+    mssql_python.connect(text, autocommit=True).close()
+    server.set_password(server.administrator, "An0ther-password")
+
+    mssql_python.connect(text, autocommit=True).close()
+
+    assert isinstance(await refused(wired, ADMIN, FIRST), VerificationFailed)
+    assert await refused(wired, ADMIN, "An0ther-password") is None
+
+
+async def test_a_login_without_a_user_in_master_is_told_apart_from_a_wrong_password(
+    wired: Wired,
+) -> None:
+    wired.rig.server.add_login("app", FIRST, "shop")
+
+    error = await refused(wired, "app", FIRST)
+
+    assert error is not None
+    assert error.code == NO_DATABASE
+    assert isinstance(await refused(wired, "app", "Wr0ng-password"), VerificationFailed)
+
+
+async def test_a_server_for_entra_identities_only_says_so(wired: Wired) -> None:
+    wired.rig.server.entra_only = True
+
+    error = await refused(wired, ADMIN, FIRST)
+
+    assert isinstance(error, NeedsHuman)
+    assert error.code == ENTRA_ONLY
+
+
+@pytest.mark.parametrize(
+    "name", ["only authentication is enabled", "cannot open server", "certificate", "retry"]
+)
+async def test_a_login_named_like_an_error_is_not_taken_for_that_error(
+    wired: Wired, name: str
+) -> None:
+    wired.rig.server.add_login(name, FIRST, "master")
+
+    assert isinstance(await refused(wired, name, "Wr0ng-password"), VerificationFailed)
+
+
+async def test_a_firewall_is_named_as_what_refuses(wired: Wired) -> None:
+    wired.rig.server.firewalled = True
+
+    error = await refused(wired, ADMIN, FIRST)
+
+    assert isinstance(error, AccessDenied)
+    assert "firewall" in error.what
+
+
+async def test_a_certificate_for_another_name_is_not_trusted(unstarted: Wired) -> None:
+    unstarted.present(unstarted.certified("database.example"))
+    unstarted.servers.start()
+
+    error = await refused(unstarted, ADMIN, FIRST)
+
+    assert isinstance(error, TransientError)
+    assert error.code == UNTRUSTED
+
+
+async def test_an_expired_certificate_is_not_trusted(unstarted: Wired) -> None:
+    yesterday = datetime.now(UTC) - timedelta(days=1)
+    unstarted.present(unstarted.certified("localhost", not_after=yesterday))
+    unstarted.servers.start()
+
+    error = await refused(unstarted, ADMIN, FIRST)
+
+    assert isinstance(error, TransientError)
+    assert error.code == UNTRUSTED
+
+
+async def test_a_certificate_of_an_unknown_authority_is_not_trusted(unstarted: Wired) -> None:
+    unstarted.present(Wired(unstarted.rig, trustme.CA()).certified("localhost"))
+    unstarted.servers.start()
+
+    error = await refused(unstarted, ADMIN, FIRST)
+
+    assert isinstance(error, TransientError)
+    assert error.code == UNTRUSTED
+    assert unstarted.rig.calls() == {}
+
+
+async def test_a_server_that_does_not_answer_is_given_up(
+    wired: Wired, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cloud.sql.driver, "LOGIN_SECONDS", 1)
+    wired.servers.silent.add(wired.rig.server.name)
+
+    error = await refused(wired, ADMIN, FIRST)
+
+    assert isinstance(error, TransientError)
+    assert error.code == NO_ANSWER
+
+
+async def test_a_server_that_is_not_there_gives_no_answer(wired: Wired) -> None:
+    wired.servers.stop()
+    wired.servers.start()
+    wired.rig.server.fqdn = "localhost,1"
+
+    error = await refused(wired, ADMIN, FIRST)
+
+    assert isinstance(error, TransientError)
+    assert error.code == NO_ANSWER
+
+
+async def test_a_statement_changes_the_password(wired: Wired) -> None:
+    wired.rig.server.add_login("app", FIRST, "master")
+
+    assert await execute(wired, alter(place(wired.rig), "app", Sensitive("An0ther-password"))) == ()
+
+    assert await refused(wired, "app", "An0ther-password") is None
+
+
+async def test_a_question_is_answered_with_a_row(wired: Wired) -> None:
+    assert await execute(wired, standing(place(wired.rig), "app")) == (1, 0)
+
+
+async def test_a_login_that_does_not_exist_cannot_be_altered(wired: Wired) -> None:
+    with pytest.raises(NeedsHuman) as caught:
+        await execute(wired, alter(place(wired.rig), "app", Sensitive("An0ther-password")))
+
+    assert caught.value.code == NO_PRINCIPAL
+
+
+@pytest.mark.parametrize(
+    "audience", ["https://management.azure.com", "https://database.usgovcloudapi.net"]
+)
+async def test_a_token_for_somebody_else_is_refused(wired: Wired, audience: str) -> None:
+    with pytest.raises(AccessDenied):
+        await execute(wired, standing(place(wired.rig), "app"), token_of(wired.rig, audience))
+
+
+async def test_two_statements_at_once_are_none(wired: Wired) -> None:
+    with pytest.raises(PermanentError):
+        await execute(
+            wired,
+            Sensitive("ALTER LOGIN [app] WITH PASSWORD = N'An0ther-password' DROP LOGIN [app]"),
+        )
+
+
+async def test_no_password_and_no_statement_is_ever_told(
+    wired: Wired, capfd: pytest.CaptureFixture[str]
+) -> None:
+    planted = "Pl4nted-password-Pl4nted"
+    ear, root = Ear(), logging.getLogger()
+    root.addHandler(ear)
+    level, root.level = root.level, logging.DEBUG
+    errors: list[RekeyError | None] = [await refused(wired, ADMIN, planted)]
+    try:
+        for statement in (
+            alter(place(wired.rig), "app", Sensitive(planted)),
+            Sensitive(f"ALTER '{planted}'"),
+        ):
+            with pytest.raises(RekeyError) as caught:
+                await execute(wired, statement)
+            errors.append(caught.value)
+        wired.rig.server.fqdn = "localhost,1"
+        errors.append(await refused(wired, ADMIN, planted))
+    finally:
+        root.removeHandler(ear)
+        root.setLevel(level)
+
+    told = [*ear.heard, *(everything(error) for error in errors), *capfd.readouterr()]
+    assert len(errors) == 4
+    assert [text for text in told if "Pl4nted" in text] == []
+    assert all(error and error.__context__ is None and error.__cause__ is None for error in errors)
+
+
+class SentAnyway:
+    """A connection that fails the test where a statement is sent."""
+
+    timeout = 0
+
+    def cursor(self) -> SentAnyway:
+        """Return itself."""
+        return self
+
+    def execute(self, statement: str) -> None:
+        """Fail."""
+        raise AssertionError(f"{statement} was sent late")
+
+
+def test_a_statement_whose_time_has_passed_is_not_sent() -> None:
+    with pytest.raises(TransientError, match="not sent"):
+        cloud.sql.driver._first_row("ALTER", float("-inf"), "orders", SentAnyway())

@@ -1,0 +1,388 @@
+"""The sole right to change one source, and the record of who owns it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import pytest
+
+from cloud.storage.leases import SECONDS
+from engine.errors import AccessDenied, LeaseUnavailable, NeedsHuman, TransientError
+from engine.model.record import Listed, Record
+from engine.model.tags import OPERATION, Pending
+from engine.ports import Leases
+from simulator.faults import Fault
+from simulator.reach.transport import Intercept
+from simulator.wire import Request, json_response
+from tests.shared.delivery import Delivery
+from tests.shared.promises import Promises
+from tests.shared.rig import Rig
+
+SOURCE = "/subscriptions/s/resourcegroups/g/providers/microsoft.storage/storageaccounts/appdata"
+FIRST = "https://prod.vault.azure.net/secrets/first"
+SECOND = "https://prod.vault.azure.net/secrets/second"
+
+
+def leases(rig: Rig, intercept: Intercept | None = None) -> Leases:
+    """Return the leases as a fresh process has them."""
+    return rig.service(intercept).engine.leases
+
+
+async def touch(rig: Rig, owner: str = FIRST, source: str = SOURCE) -> str | None:
+    """Take the lease once and return who owns the source."""
+    async with leases(rig).hold(source, owner) as lease:
+        return lease.record.owner
+
+
+async def test_whoever_comes_first_owns_a_source_from_then_on() -> None:
+    rig = Rig()
+    assert await touch(rig, FIRST.upper()) == FIRST
+    assert await touch(rig, SECOND) == FIRST
+
+
+async def test_two_workers_never_hold_one_source_and_other_sources_are_free() -> None:
+    rig = Rig()
+    async with leases(rig).hold(SOURCE, FIRST):
+        with pytest.raises(LeaseUnavailable, match="another worker has it"):
+            await touch(rig)
+        assert await touch(rig, source=SOURCE + "2") == FIRST
+    assert await touch(rig) == FIRST
+
+
+async def test_a_lease_that_nobody_gives_back_ends_after_a_minute() -> None:
+    rig = Rig()
+    async with leases(rig).hold(SOURCE, FIRST):
+        rig.clock.advance(SECONDS - 1)
+        with pytest.raises(LeaseUnavailable):
+            await touch(rig)
+        rig.clock.advance(1)
+        await touch(rig)
+
+
+async def test_a_lease_knows_how_long_it_certainly_lasts() -> None:
+    rig = Rig()
+
+    async def slow(request: Request, call: Any) -> Any:
+        response = await call()
+        if request.header("x-ms-lease-action") == "acquire":
+            rig.clock.advance(7)
+        return response
+
+    await touch(rig)
+    async with leases(rig, slow).hold(SOURCE, FIRST) as lease:
+        assert lease.remaining == SECONDS - 7, "counted from before it was asked for"
+        rig.clock.advance(20)
+        assert lease.remaining == SECONDS - 27
+
+
+async def test_a_lease_is_renewed_only_when_it_would_not_last() -> None:
+    rig = Rig()
+    await touch(rig)
+    async with leases(rig).hold(SOURCE, FIRST) as lease:
+        rig.calls()
+        rig.clock.advance(39)
+        await lease.ensure(20)
+        assert not rig.calls()
+        rig.clock.advance(1)
+        await lease.ensure(20)
+        assert rig.calls() == {"host blob": 1}
+        assert lease.remaining == SECONDS
+
+
+async def test_a_lease_that_lapsed_unnoticed_is_had_again_if_nobody_took_it() -> None:
+    rig = Rig()
+    async with leases(rig).hold(SOURCE, FIRST) as lease:
+        rig.clock.advance(500)
+        assert lease.remaining < 0
+        await lease.ensure(20)
+        with pytest.raises(LeaseUnavailable):
+            await touch(rig)
+
+
+async def test_a_lease_that_another_worker_has_taken_is_lost() -> None:
+    rig = Rig()
+    async with leases(rig).hold(SOURCE, FIRST) as lost:
+        rig.clock.advance(SECONDS)
+        async with leases(rig).hold(SOURCE, FIRST):
+            for step in (
+                partial(lost.ensure, 20.0),
+                partial(lost.write, replace(lost.record, owner=SECOND)),
+            ):
+                with pytest.raises(LeaseUnavailable):
+                    await step()
+        with pytest.raises(LeaseUnavailable):
+            await lost.ensure(20)
+    assert await touch(rig) == FIRST
+
+
+async def test_what_is_written_is_read_by_the_next_holder_and_the_source_is_kept() -> None:
+    rig = Rig()
+    async with leases(rig).hold(SOURCE, FIRST) as lease:
+        await lease.write(
+            replace(
+                lease.record, owner=SECOND, kind="storage-key", compromised=("a",), source="forged"
+            )
+        )
+        assert lease.record.owner == SECOND
+    async with leases(rig).hold(SOURCE, FIRST) as lease:
+        assert lease.record == Record(SOURCE, SECOND, kind="storage-key", compromised=("a",))
+
+
+async def test_a_record_is_written_again_and_again_under_one_lease() -> None:
+    rig = Rig()
+    async with leases(rig).hold(SOURCE, FIRST) as lease:
+        for kind in ("one", "two"):
+            await lease.write(replace(lease.record, kind=kind))
+    async with leases(rig).hold(SOURCE, FIRST) as lease:
+        assert lease.record.kind == "two"
+
+
+def blob_of(rig: Rig) -> Any:
+    """Return the client of the only record there is, as whoever may write the container has it."""
+    service: Any = leases(rig)
+    return service._blob(SOURCE)
+
+
+async def test_a_record_that_was_changed_behind_the_lease_is_not_overwritten() -> None:
+    rig = Rig()
+    async with leases(rig).hold(SOURCE, FIRST) as lease:
+        held: Any = lease
+        other = Record(SOURCE, SECOND).to_json().encode()
+        await blob_of(rig).upload_blob(other, overwrite=True, lease=held._lease.id)
+        with pytest.raises(LeaseUnavailable, match="ConditionNotMet"):
+            await lease.write(replace(lease.record, kind="mine"))
+    assert await touch(rig) == SECOND
+
+
+@pytest.mark.parametrize(
+    "content", [b"{", b"[]", b"{}", b"null", b'{"format": 1, "ahead": 5}', b"\xff"]
+)
+async def test_a_damaged_record_is_told_and_never_taken_for_an_empty_one(content: bytes) -> None:
+    rig = Rig()
+    await touch(rig)
+    await blob_of(rig).upload_blob(content, overwrite=True)
+    async with leases(rig).hold(SOURCE, SECOND) as lease:
+        with pytest.raises(NeedsHuman, match="damaged"):
+            _ = lease.record
+
+
+async def test_an_empty_record_of_rekey_0_1_keeps_its_owner() -> None:
+    rig = Rig()
+    await touch(rig)
+    await blob_of(rig).upload_blob(b"", overwrite=True, metadata={"owner": FIRST, "source": SOURCE})
+    async with leases(rig).hold(SOURCE, SECOND) as lease:
+        assert lease.record == Record(SOURCE, FIRST)
+
+
+async def test_the_index_tells_of_every_record_and_of_none_where_none_is() -> None:
+    rig = Rig()
+    assert [listed async for listed in leases(rig).index()] == []
+    other = SOURCE.replace("/g/", "/süd/")
+    await touch(rig)
+    pending = Pending(rig.clock.now().replace(microsecond=0), "a" * 32, "key süd")
+    async with leases(rig).hold(other, SECOND) as lease:
+        await lease.write(replace(lease.record, pending=pending, changing=pending.at))
+    index = {listed.source: listed async for listed in leases(rig).index()}
+    assert index == {
+        SOURCE: Listed(SOURCE, FIRST),
+        other: Listed(other, SECOND, pending, is_open=True),
+    }
+
+
+async def test_a_record_says_where_it_is() -> None:
+    async with leases(Rig()).hold(SOURCE, FIRST) as lease:
+        assert lease.where.startswith("rekey-leases/sources/")
+        assert "the app's own storage account" in lease.where
+
+
+@pytest.mark.parametrize("group", ["produktion-süd", "生产", "a (b).c_d", "x" * 90])
+async def test_a_resource_groups_name_may_hold_any_letter(group: str) -> None:
+    rig = Rig()
+    source = SOURCE.replace("/g/", f"/{group}/")
+    assert await touch(rig, source=source) == FIRST
+    assert await touch(rig, source=source) == FIRST
+    sent = [text for each in rig.world.exchanges for text in each.request.headers.values()]
+    assert all(text.isascii() for text in sent)
+
+
+async def test_taking_a_lease_costs_three_calls() -> None:
+    rig = Rig()
+    await touch(rig)
+    rig.calls()
+    await touch(rig)
+    assert rig.calls() == {"host blob": 3}
+
+
+async def test_two_workers_may_make_the_first_record_at_the_same_time() -> None:
+    rig = Rig()
+    owners = await asyncio.gather(touch(rig, FIRST), touch(rig, SECOND), return_exceptions=True)
+    held = [owner for owner in owners if isinstance(owner, str)]
+    assert held
+    assert all(
+        isinstance(owner, LeaseUnavailable) for owner in owners if not isinstance(owner, str)
+    )
+    assert {await touch(rig, SECOND)} == set(held)
+
+
+def refuse(rig: Rig, status: int, code: str, action: str, *, after: bool = False) -> None:
+    """Refuse one step of a lease."""
+    answer = json_response(status, {}, {"x-ms-error-code": code})
+    rig.world.faults.append(
+        Fault(lambda request: request.header("x-ms-lease-action") == action, answer, after=after)
+    )
+
+
+async def test_a_release_that_fails_is_no_failure() -> None:
+    rig = Rig()
+    refuse(rig, 500, "InternalError", "release")
+    assert await touch(rig) == FIRST
+    with pytest.raises(LeaseUnavailable):
+        await touch(rig)
+    rig.clock.advance(SECONDS)
+    assert await touch(rig) == FIRST
+
+
+async def test_a_lease_whose_answer_was_lost_is_waited_out() -> None:
+    rig = Rig()
+    await touch(rig)
+    refuse(rig, 500, "InternalError", "acquire", after=True)
+    with pytest.raises(TransientError):
+        await touch(rig)
+    with pytest.raises(LeaseUnavailable):
+        await touch(rig)
+    rig.clock.advance(SECONDS)
+    assert await touch(rig) == FIRST
+
+
+async def test_what_goes_wrong_inside_comes_out_and_the_lease_is_given_back() -> None:
+    rig = Rig()
+    with pytest.raises(ZeroDivisionError):
+        async with leases(rig).hold(SOURCE, FIRST):
+            raise ZeroDivisionError
+    assert await touch(rig) == FIRST
+
+
+async def test_storage_that_refuses_the_app_names_the_role() -> None:
+    rig = Rig()
+    rig.host.network_default_action = "Deny"
+    with pytest.raises(AccessDenied, match="Storage Blob Data Owner"):
+        await touch(rig)
+
+
+class Pair:
+    """Two secrets that point at one account."""
+
+    def __init__(self) -> None:
+        self.rig = Rig()
+        self.account = self.rig.account("appdata")
+        self.rig.secret("first", self.account)
+        self.rig.secret("second", self.account)
+
+    async def rotate(self, name: str, **fields: Any) -> None:
+        """Let the queue work on one of them."""
+        item = self.rig.item(
+            name, version=self.rig.latest(name).version, trigger="manual", **fields
+        )
+        await self.rig.service().queue.post_rotation(item)
+        await Delivery(self.rig, self.rig.service).run()
+
+    def tags(self, name: str) -> dict[str, str]:
+        """Return the current version's tags."""
+        return dict(self.rig.latest(name).tags or {})
+
+
+async def test_the_second_secret_of_a_source_is_parked_with_the_firsts_name_and_the_way_out() -> (
+    None
+):
+    pair = Pair()
+    promises = Promises(pair.rig, "first", pair.account)
+    await pair.rotate("first")
+    await pair.rotate("second")
+    reason = pair.tags("second")["RekeyReason"]
+    assert "https://prod.vault.azure.net/secrets/first" in reason
+    assert "Fix: keep one secret a source" in reason
+    assert len(pair.rig.vault.versions("second")) == 1
+    promises.finally_(versions=2)
+
+
+@pytest.mark.parametrize("fields", [{"force": True}, {"compromised": True}])
+async def test_not_even_by_force_do_two_secrets_rotate_one_source_against_each_other(
+    fields: dict[str, bool],
+) -> None:
+    pair = Pair()
+    await pair.rotate("first")
+    keys = dict(pair.account.keys)
+    await pair.rotate("second", **fields)
+    assert pair.account.keys == keys
+
+
+async def test_a_second_secret_is_not_retired_for_either() -> None:
+    pair = Pair()
+    await pair.rotate("first")
+    keys = dict(pair.account.keys)
+    latest = pair.rig.latest("second")
+    pending = f"2026-01-01T00:00:00Z {'a' * 32} key2"
+    pair.rig.vault.amend(
+        latest, tags={**(latest.tags or {}), "RekeyRetire": pending, OPERATION: "x"}
+    )
+    await pair.rotate("second")
+    assert pair.account.keys == keys
+    assert "secrets/first" in pair.tags("second")["RekeyReason"]
+
+
+def untag(pair: Pair) -> None:
+    first = pair.rig.latest("first")
+    pair.rig.vault.amend(first, tags={})
+
+
+def point_elsewhere(pair: Pair) -> None:
+    first, other = pair.rig.latest("first"), pair.rig.account("other")
+    pair.rig.vault.amend(first, tags={**(first.tags or {}), "ProviderAddress": other.resource_id})
+
+
+def delete(pair: Pair) -> None:
+    pair.rig.vault.delete("first")
+    pair.rig.clock.advance(60)
+
+
+def disable(pair: Pair) -> None:
+    pair.rig.vault.amend(pair.rig.latest("first"), enabled=False)
+
+
+@pytest.mark.parametrize(
+    ("change", "takes_over"),
+    [(untag, True), (point_elsewhere, True), (delete, True), (disable, False)],
+)
+async def test_a_second_secret_takes_over_once_the_first_has_let_go(
+    change: Any, takes_over: bool
+) -> None:
+    pair = Pair()
+    await pair.rotate("first", force=True)
+    change(pair)
+    await pair.rotate("second")
+    assert (len(pair.rig.vault.versions("second")) == 2) is takes_over
+    if not takes_over:
+        assert "secrets/first" in pair.tags("second")["RekeyReason"]
+
+
+async def test_a_source_owned_from_a_vault_that_is_not_served_stays_owned_and_the_record_is_named() -> (
+    None
+):
+    pair = Pair()
+    source = pair.account.resource_id.lower()
+    await touch(pair.rig, "https://elsewhere.vault.azure.net/secrets/other", source)
+    await pair.rotate("first")
+    assert len(pair.rig.vault.versions("first")) == 1
+    assert "elsewhere.vault.azure.net/secrets/other" in pair.tags("first")["RekeyReason"]
+    assert not [each for each in pair.rig.world.exchanges if "elsewhere" in each.request.host]
+
+
+async def test_an_owner_that_is_no_secret_is_told_and_not_overrun() -> None:
+    pair = Pair()
+    await touch(pair.rig, "scribble", pair.account.resource_id.lower())
+    await pair.rotate("first")
+    assert len(pair.rig.vault.versions("first")) == 1
+    assert "scribble" in pair.tags("first")["RekeyReason"]

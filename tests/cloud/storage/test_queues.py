@@ -1,0 +1,81 @@
+"""Messages as the Functions host expects them."""
+
+from __future__ import annotations
+
+import base64
+import json
+from datetime import timedelta
+
+import pytest
+
+from engine.errors import AccessDenied, TransientError
+from engine.model.sweep_order import SweepOrder
+from engine.model.workitem import WorkItem
+from simulator.faults import Fault
+from simulator.wire import Request, json_response
+from tests.shared.builders import NOW, item
+from tests.shared.rig import Rig
+
+
+async def test_a_message_is_base64_of_json_in_utf8() -> None:
+    rig = Rig()
+    sent = item(reason="für später", version="1" * 32)
+    await rig.service().queue.post_rotation(sent)
+    (message,) = rig.queue("rotations")
+    assert WorkItem.from_json(base64.b64decode(message.body, validate=True)) == sent
+    assert message.visible <= rig.clock.now()
+
+
+async def test_a_missing_queue_is_created() -> None:
+    rig = Rig()
+    queue = rig.service().queue
+    await queue.post_sweep(SweepOrder(rig.vault.url, NOW, NOW, timedelta(hours=1)))
+    await queue.post_sweep(SweepOrder(rig.vault.url, NOW, NOW, timedelta(hours=1)))
+    assert [json.loads(json.dumps(message))["vault"] for message in rig.messages("sweeps")] == [
+        rig.vault.url
+    ] * 2
+
+
+async def test_a_queue_that_another_worker_creates_at_the_same_time_is_fine() -> None:
+    rig = Rig()
+
+    def creating(request: Request) -> bool:
+        return request.method == "PUT" and request.path == "/rotations"
+
+    rig.world.faults.append(
+        Fault(
+            creating, json_response(409, {}, {"x-ms-error-code": "QueueAlreadyExists"}), after=True
+        )
+    )
+    await rig.service().queue.post_rotation(item())
+    assert len(rig.messages("rotations")) == 1
+
+
+@pytest.mark.parametrize(
+    ("delay", "hidden"), [(0.0, 0), (0.9, 0), (90.0, 90), (86_400.0, 86_400), (9e9, 604_799)]
+)
+async def test_a_delayed_message_is_hidden_so_long_and_at_most_for_its_life(
+    delay: float, hidden: int
+) -> None:
+    rig = Rig()
+    await rig.service().queue.post_rotation(item(), delay)
+    (message,) = rig.queue("rotations")
+    assert message.visible - rig.clock.now() == timedelta(seconds=hidden)
+
+
+async def test_a_message_is_not_posted_twice_by_the_client() -> None:
+    rig = Rig()
+    rig.queue("rotations")
+    rig.world.faults.append(
+        Fault(lambda request: request.method == "POST", json_response(500, {}), after=True)
+    )
+    with pytest.raises(TransientError):
+        await rig.service().queue.post_rotation(item())
+    assert len(rig.messages("rotations")) == 1
+
+
+async def test_a_refusal_names_the_role() -> None:
+    rig = Rig()
+    rig.host.network_default_action = "Deny"
+    with pytest.raises(AccessDenied, match="Storage Queue Data Contributor"):
+        await rig.service().queue.post_rotation(item())

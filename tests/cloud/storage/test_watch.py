@@ -1,0 +1,233 @@
+"""The app knows whether it still does its work: every vault swept in time, every queue there."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import datetime, timedelta
+
+import pytest
+from cronsim import CronSim
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cloud.schedule import next_time
+from cloud.storage.backlog import EVENTS
+from cloud.storage.watch import SLACK
+from engine.model.sweep_order import SweepOrder
+from tests.cloud.storage.watching import dead_letter, left_over, queues, watch_of
+from tests.shared.builders import NOW
+from tests.shared.collected import Collected, dims
+from tests.shared.rig import Rig
+from tests.shared.scene import refuse, send
+
+HOUR = timedelta(hours=1)
+
+
+async def sweep(rig: Rig) -> None:
+    """Sweep the vault, by a schedule of once an hour."""
+    order = SweepOrder(rig.vault.url, rig.clock.now() - HOUR, rig.clock.now(), HOUR)
+    await rig.service().sweep_vault(order.to_json())
+
+
+def wait(rig: Rig, time: timedelta) -> None:
+    rig.clock.advance(time.total_seconds())
+
+
+async def health(rig: Rig) -> int:
+    return (await send(rig.api(), "http_health")).status
+
+
+async def test_an_app_whose_vaults_are_swept_is_well() -> None:
+    rig = Rig()
+    queues(rig)
+    for _ in range(3):
+        await sweep(rig)
+        assert await health(rig) == 200
+        wait(rig, HOUR)
+
+
+async def test_an_app_that_was_just_deployed_has_until_its_first_sweep_was_due() -> None:
+    rig = Rig()
+    assert await health(rig) == 200
+    wait(rig, HOUR + SLACK - timedelta(minutes=1))
+    # The rig begins at a full hour, and the first sweep is due at the next one.
+    assert await health(rig) == 200
+    wait(rig, timedelta(minutes=2))
+    assert await health(rig) == 503
+
+
+async def test_a_restart_grants_no_further_grace() -> None:
+    rig = Rig()
+    for _ in range(10):
+        await health(rig)
+        wait(rig, timedelta(minutes=20))
+    assert await health(rig) == 503
+
+
+async def test_an_app_that_no_longer_sweeps_is_not_well_until_it_does() -> None:
+    rig = Rig()
+    queues(rig)
+    await sweep(rig)
+    wait(rig, HOUR + SLACK + timedelta(minutes=1))
+    answer = await send(rig.api(), "http_health")
+    assert answer.status == 503
+    assert answer.body["detail"] == "1 of 1 vaults were not swept in time"
+    assert "runbook" in answer.body["fix"]
+    assert rig.vault.url not in json.dumps(answer.body), "anybody may read it"
+    await sweep(rig)
+    assert await health(rig) == 200
+
+
+async def test_a_queue_that_is_gone_makes_the_app_unwell_and_is_named() -> None:
+    rig = Rig()
+    queues(rig, EVENTS)
+    await sweep(rig)
+    answer = await send(rig.api(), "http_health")
+    assert answer.status == 503
+    assert "vault-events" in answer.body["detail"]
+    assert "deploy the template again" in answer.body["fix"]
+
+
+async def test_storage_that_cannot_be_read_makes_the_app_unwell() -> None:
+    rig = Rig()
+    refuse(
+        rig,
+        403,
+        "AuthorizationPermissionMismatch",
+        lambda request: request.host.startswith("rekeyhost"),
+    )
+    assert await health(rig) == 503
+
+
+async def test_a_record_that_cannot_be_read_counts_as_no_sweep() -> None:
+    rig = Rig()
+    await sweep(rig)
+    watch = watch_of(rig)
+    await watch._blob(rig.vault.url).upload_blob(b"nonsense", overwrite=True)
+    assert await health(rig) == 503
+
+
+async def test_64_callers_at_once_cost_what_one_does_and_later_ones_nothing() -> None:
+    rig = Rig()
+    queues(rig)
+    await sweep(rig)
+    api = rig.api()
+    rig.calls()
+    answers = await asyncio.gather(*(send(api, "http_health") for _ in range(64)))
+    assert {answer.status for answer in answers} == {200}
+    first = rig.calls()
+    assert sum(first.values()) <= 6
+    await send(api, "http_health")
+    assert not rig.calls()
+
+
+async def test_probes_keep_no_incident_out() -> None:
+    rig = Rig()
+    rig.queue("sweeps")
+    api = rig.api()
+    body = b'{"everything": true, "reason": "a drill"}'
+    with api.probes.let_in():
+        api.probes._inside = api.probes._most
+        assert (await send(api, "http_health")).status == 429
+        assert (
+            await send(api, "http_incident", body=body, headers={"idempotency-key": "1"})
+        ).status == 202
+
+
+async def test_a_sweep_that_cannot_be_recorded_is_a_sweep_all_the_same(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    rig = Rig()
+    refuse(
+        rig,
+        403,
+        "AuthorizationPermissionMismatch",
+        lambda request: request.host.startswith("rekeyhost.blob"),
+        times=9,
+    )
+    await sweep(rig)
+    assert "could not be recorded" in caplog.text
+
+
+async def test_each_run_of_the_timer_measures_the_queues_and_the_dead_letters(
+    sent: Collected,
+) -> None:
+    rig = Rig()
+    queues(rig, "sweeps-poison")
+    left_over(rig, "vault-events-poison")
+    left_over(rig, "vault-events-poison")
+    await dead_letter(rig, "one", "two", "three")
+    await rig.service().sweep({}, past_due=False)
+    lengths = sent.metric("rekey.queue.messages")
+    assert lengths[dims(queue="vault-events-poison")] == 2
+    assert lengths[dims(queue="rotations-poison")] == 0
+    assert dims(queue="sweeps-poison") not in lengths
+    assert sent.metric("rekey.dead_letters") == {dims(): 3}
+
+
+async def test_without_a_container_nothing_is_said_of_dead_letters(sent: Collected) -> None:
+    rig = Rig()
+    await rig.service().sweep({}, past_due=False)
+    assert not sent.metric("rekey.dead_letters")
+
+
+@pytest.mark.parametrize("status", [403, 503])
+async def test_queues_that_cannot_be_measured_fail_no_sweep(
+    status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig = Rig()
+    refuse(
+        rig,
+        status,
+        "Refused",
+        lambda request: request.method == "GET" and ".queue." in request.host,
+        times=9,
+    )
+    await rig.service().sweep({}, past_due=False)
+    assert len(rig.messages("sweeps")) == 1
+    assert "could not be measured" in caplog.text
+
+
+FIELDS: list[tuple[int, int]] = [(0, 59), (0, 59), (0, 23), (1, 28), (1, 12), (0, 6)]
+
+
+def field(low: int, high: int) -> st.SearchStrategy[str]:
+    number = st.integers(low, high)
+    span = st.tuples(number, number).map(lambda pair: f"{min(pair)}-{max(pair)}")
+    step = st.integers(1, 30).map(lambda every: f"*/{every}")
+    listed = st.lists(number, min_size=1, max_size=3).map(
+        lambda numbers: ",".join(map(str, numbers))
+    )
+    return st.one_of(st.just("*"), span, step, listed)
+
+
+schedules: st.SearchStrategy[tuple[str, ...]] = st.tuples(
+    *(field(*bounds) for bounds in FIELDS[:4]), field(*FIELDS[4]), st.just("*")
+)
+
+
+@given(schedules, st.datetimes(datetime(2026, 1, 1), datetime(2027, 12, 31)))  # noqa: DTZ001 - made aware below
+def test_the_next_time_is_the_one_that_another_implementation_finds(
+    fields: tuple[str, ...], start: datetime
+) -> None:
+    after = start.replace(microsecond=0, tzinfo=NOW.tzinfo)
+    expected = next(CronSim(" ".join(fields), after))
+    found = next_time(" ".join(fields), after)
+    # A schedule may name a day that comes once in years; a year is as far as anybody looks.
+    assert found == expected or expected > after + timedelta(days=365)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "expected"),
+    [
+        ("0 0 * * * *", "2026-11-02T10:00:00+00:00"),
+        ("0 30 6 * * Mon-Fri", "2026-11-03T06:30:00+00:00"),
+        ("0 0 3 1 Jan,Jul *", "2027-01-01T03:00:00+00:00"),
+        ("*/20 * * * * *", "2026-11-02T09:00:20+00:00"),
+        ("0 0 0 31 2 *", "2027-11-03T09:00:00+00:00"),
+    ],
+)
+def test_names_and_what_never_comes_are_understood(schedule: str, expected: str) -> None:
+    start = datetime.fromisoformat("2026-11-02T09:00:00+00:00")
+    assert next_time(schedule, start).isoformat() == expected

@@ -1,0 +1,292 @@
+"""Counts and gauges: what a sweep saw, what was called, refused and paid."""
+
+from __future__ import annotations
+
+import json
+from contextlib import nullcontext as _nothing
+from typing import Any
+
+import pytest
+from azure.core.exceptions import ServiceRequestError
+
+from cloud.meter.metering import MeteredSqlServers
+from cloud.meter.prices import PRICES, price
+from cloud.sql.servers import Row
+from engine.errors import AccessDenied, NeedsHuman, RekeyError, TransientError
+from engine.secret import Sensitive
+from simulator.wire import Request, Response
+from tests.shared.collected import Collected, Dimensions, dims
+from tests.shared.rig import Rig
+from tests.shared.scene import NAME, ask, refuse, scene, to_arm, to_vault
+
+STATES = ("ok", "due", "overdue", "parked", "drifted", "dropped", "disabled", "unmanaged")
+
+
+async def sweep(rig: Rig) -> None:
+    """Sweep the vault."""
+    await rig.service().sweep_vault(json.dumps({"vault": rig.vault.url}))
+
+
+async def rotate(rig: Rig, **fields: Any) -> None:
+    """Rotate the secret; what the queue would try again is of no interest here."""
+    try:
+        await rig.service().rotate(rig.item(NAME, trigger="event", **fields).to_json(), 1)
+    except RekeyError:
+        return
+
+
+def states(sent: Collected) -> dict[Any, float]:
+    """Return how many secrets are in each state, as the last collection has it."""
+    return {
+        dict(dimensions)["state"]: value
+        for name, dimensions, value in sent.collect()
+        if name == "rekey.secrets"
+    }
+
+
+def calls(sent: Collected, **wanted: str) -> float:
+    """Count the calls with these dimensions."""
+    return sum(
+        value
+        for dimensions, value in sent.metric("rekey.azure.calls").items()
+        if set(dims(**wanted)) <= set(dimensions)
+    )
+
+
+def varied() -> Rig:
+    """Return a vault with secrets in several states."""
+    rig = Rig()
+    rig.secret("due", rig.account("due"), days_left=29.5)
+    rig.secret("fresh", rig.account("fresh"), days_left=80)
+    rig.secret("late", rig.account("late"), days_left=-0.5)
+    rig.secret("wrong", rig.account("wrong"), tags={"ValidityPeriodDays": "sixty"})
+    rig.secret("for-ever", rig.account("forever"), days_left=None)
+    rig.secret("off", rig.account("off"), enabled=False)
+    rig.vault.put("nobodys", "value")
+    return rig
+
+
+async def test_a_sweep_tells_how_many_secrets_are_in_each_state_and_names_the_empty_ones(
+    sent: Collected,
+) -> None:
+    await sweep(varied())
+    found = states(sent)
+    assert tuple(sorted(found)) == tuple(sorted(STATES))
+    assert found == {
+        "ok": 1,
+        "due": 2,
+        "overdue": 1,
+        "parked": 1,
+        "drifted": 0,
+        "dropped": 0,
+        "disabled": 1,
+        "unmanaged": 1,
+    }
+
+
+async def test_a_sweep_tells_how_long_each_managed_secret_lasts(sent: Collected) -> None:
+    rig = varied()
+    await sweep(rig)
+    assert sent.metric("rekey.secret.days_to_expiry") == {
+        dims(vault=rig.vault.url, secret="due", rotator="storage-key"): 29.5,
+        dims(vault=rig.vault.url, secret="fresh", rotator="storage-key"): 80,
+        dims(vault=rig.vault.url, secret="late", rotator="storage-key"): -0.5,
+        dims(vault=rig.vault.url, secret="wrong", rotator="unknown"): 10,
+    }
+
+
+async def test_what_a_sweep_saw_is_sent_once_and_replaced_by_the_next_sweep(
+    sent: Collected,
+) -> None:
+    rig = varied()
+    await sweep(rig)
+    assert states(sent)["unmanaged"] == 1
+    assert states(sent) == {}
+    del rig.vault.secrets["nobodys"]
+    await sweep(rig)
+    assert states(sent)["unmanaged"] == 0
+
+
+async def test_a_sweep_sends_what_it_saw_at_once(sent: Collected) -> None:
+    await sweep(varied())
+    assert {"rekey.secrets", "rekey.secret.days_to_expiry", "rekey.sweeps"} <= {
+        name for name, _, _ in sent.flushed()
+    }
+
+
+async def test_the_gauges_cost_no_call(sent: Collected) -> None:
+    rig = scene(days_left=80)
+    await sweep(rig)
+    rig.calls()
+    await sweep(rig)
+    assert rig.calls() == {"vault": 1, "host blob": 2}, (
+        "the listings, and the record that the sweep came to its end"
+    )
+    assert states(sent)["ok"] == 1
+
+
+async def test_a_sweep_that_cannot_list_says_nothing_of_states(sent: Collected) -> None:
+    rig = scene()
+    refuse(rig, 403, "Forbidden", to_vault("GET"))
+    with pytest.raises(AccessDenied):
+        await sweep(rig)
+    assert not sent.metric("rekey.sweeps")
+    assert not sent.metric("rekey.secrets")
+
+
+async def test_a_completed_sweep_is_counted(sent: Collected) -> None:
+    rig = varied()
+    await sweep(rig)
+    assert sent.metric("rekey.sweeps") == {dims(vault=rig.vault.url, outcome="completed"): 1}
+
+
+async def test_each_request_counts_retries_and_refusals_too(sent: Collected) -> None:
+    rig = scene(days_left=80)
+    refuse(rig, 429, "Throttled", to_vault("GET"), times=2)
+    await rotate(rig)
+    assert calls(sent, service="keyvault", operation="GetSecret", status="429") == 2
+    assert calls(sent, service="keyvault", operation="GetSecret", status="200") == 1
+
+
+async def test_a_request_without_an_answer_counts_as_failed(sent: Collected) -> None:
+    async def unreachable(request: Request, call: Any) -> Response:
+        if request.path.endswith("/regenerateKey"):
+            raise ServiceRequestError("no such host")
+        answer: Response = await call()
+        return answer
+
+    rig = scene()
+    with pytest.raises(TransientError):
+        await rig.service(unreachable).rotate(rig.item(NAME).to_json(), 1)
+    assert calls(sent, service="arm", operation="RegenerateKey", status="failed") == 1
+
+
+async def test_as_many_calls_are_counted_as_are_made(sent: Collected) -> None:
+    rig = scene()
+    await rotate(rig)
+    made = rig.calls()
+    assert calls(sent, service="keyvault") == made["vault"]
+    assert calls(sent, service="arm") == made["arm"]
+    assert calls(sent, service="blob") == made["blob"] + made["host blob"]
+
+
+async def test_messages_and_queues_are_counted(sent: Collected) -> None:
+    rig = scene()
+    await rig.service().queue.post_rotation(rig.item(NAME))
+    assert calls(sent, service="queue", operation="PutMessage", status="404") == 1
+    assert calls(sent, service="queue", operation="CreateQueue", status="201") == 1
+    assert calls(sent, service="queue", operation="PutMessage", status="201") == 1
+
+
+async def test_the_cost_is_the_calls_times_the_list_prices(sent: Collected) -> None:
+    rig = scene()
+    await rotate(rig)
+    expected: dict[Dimensions, float] = {}
+    for dimensions, times in sent.metric("rekey.azure.calls").items():
+        named: Any = dict(dimensions)
+        if paid := price(named["service"], named["operation"]):
+            about = dims(service=named["service"])
+            expected[about] = expected.get(about, 0) + times * paid
+    assert sent.metric("rekey.cost.usd") == pytest.approx(expected)
+    assert {dict(each)["service"] for each in expected} == {"keyvault", "blob"}
+
+
+@pytest.mark.parametrize("service", ["arm", "graph", "login", "sql"])
+def test_what_has_no_list_price_costs_nothing(service: str) -> None:
+    assert price(service, "ListKeys") is None
+
+
+def test_ten_thousand_reads_of_secrets_cost_three_cents() -> None:
+    assert price("keyvault", "GetSecret") == pytest.approx(0.000003)
+    assert all(amount > 0 for prices in PRICES.values() for amount in prices.values())
+
+
+@pytest.mark.parametrize(
+    ("where", "service"),
+    [
+        (to_vault("GET"), "keyvault"),
+        (to_vault("PUT"), "keyvault"),
+        (to_arm("regenerateKey"), "arm"),
+        (lambda request: ".queue." in request.host, "queue"),
+        (lambda request: request.host.startswith("rekeyhost.blob"), "blob"),
+    ],
+)
+async def test_what_azure_refuses_is_counted_by_service(
+    where: Any, service: str, sent: Collected
+) -> None:
+    rig = scene()
+    refuse(rig, 403, "AuthorizationPermissionMismatch", where)
+    await rotate(rig)
+    with pytest.raises(RekeyError) if service == "queue" else _nothing():
+        await rig.service().queue.post_rotation(rig.item(NAME))
+    assert sent.metric("rekey.access.denied") == {dims(where="azure", what=service): 1}
+
+
+async def test_a_refused_preview_is_counted(sent: Collected) -> None:
+    rig = scene()
+    refuse(rig, 403, "ForbiddenByRbac", to_vault("GET"))
+    assert (await ask(rig.api())).status == 403
+    assert sent.metric("rekey.access.denied") == {dims(where="azure", what="keyvault"): 1}
+
+
+async def test_a_disabled_secret_and_a_key_that_does_not_work_are_no_denials(
+    sent: Collected,
+) -> None:
+    rig = scene(enabled=False)
+    await rotate(rig)
+    other = scene()
+    refuse(
+        other, 403, "AuthenticationFailed", lambda request: request.host.startswith("appdata.blob")
+    )
+    await rotate(other)
+    assert calls(sent, status="403") == 2
+    assert not sent.metric("rekey.access.denied")
+
+
+def test_a_refused_caller_is_counted_by_route(sent: Collected) -> None:
+    scene().service().engine.reporter.denied("caller", "rotate")
+    assert sent.metric("rekey.access.denied") == {dims(where="caller", what="rotate"): 1}
+
+
+class Servers:
+    """Database servers that answer as told."""
+
+    def __init__(self, error: RekeyError | None) -> None:
+        self.error = error
+
+    async def sign_in(self, *_: object) -> None:
+        """Answer."""
+        if self.error:
+            raise self.error
+
+    async def execute(self, *_: object) -> Row:
+        """Answer."""
+        if self.error:
+            raise self.error
+        return (1,)
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "denied"),
+    [
+        (None, "ok", 0),
+        (TransientError("busy"), "failed", 0),
+        (NeedsHuman("no"), "refused", 0),
+        (AccessDenied("no"), "refused", 1),
+    ],
+)
+async def test_database_servers_are_counted_by_how_they_answered(
+    error: RekeyError | None, status: str, denied: int, sent: Collected
+) -> None:
+    servers = MeteredSqlServers(Servers(error))
+    with pytest.raises(RekeyError) if error else _nothing():
+        await servers.sign_in("server", "shop", "user", Sensitive("password"))
+    with pytest.raises(RekeyError) if error else _nothing():
+        assert await servers.execute("server", "shop", Sensitive("token"), Sensitive("ALTER")) == (
+            1,
+        )
+    assert sent.metric("rekey.azure.calls") == {
+        dims(service="sql", operation=operation, status=status): 1
+        for operation in ("SignIn", "Execute")
+    }
+    assert sum(sent.metric("rekey.access.denied").values()) == 2 * denied

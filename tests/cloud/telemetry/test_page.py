@@ -1,0 +1,307 @@
+"""docs/telemetry.md held against what the app really sends while it rotates every kind of credential."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from cloud.storage.backlog import EVERY, QUEUES
+from cloud.telemetry.reports import FAILED, PERSONAL, Reports, public, record
+from engine.errands.errand import ERRANDS
+from engine.errors import RekeyError, TransientError
+from engine.model.entry import STATES
+from engine.model.outcome import Errand, Outcome, Result
+from engine.model.tally import UNKNOWN
+from engine.model.workitem import Action, Trigger
+from engine.service import MAX_TRIES
+from tests.cloud.storage.watching import dead_letter, queues
+from tests.proof.places import PLACES, Place
+from tests.shared.builders import item
+from tests.shared.collected import Collected, attributes, providers
+from tests.shared.consuming import HOOKS, SHOP, TEAMS_URL, WORKER, Consuming, remind, to_chat
+from tests.shared.delivery import Delivery
+from tests.shared.policies import EMPTY, PolicyRig
+from tests.shared.rig import Rig
+from tests.shared.scene import NAME, ask, refuse, scene, to_arm, to_vault
+
+ROOT = Path(__file__).parents[3]
+PAGE = (ROOT / "docs" / "telemetry.md").read_text()
+DAY = 86_400
+NOT_SHOWN = {
+    "rekey.publish_replica",
+    "rekey.disable_replica",
+    "rekey.undo",
+    "rekey.unpark",
+    "rekey.tidy",
+}
+"""Spans of steps that the runs below need not come by."""
+
+
+def table(first: str) -> dict[str, list[str]]:
+    """Return the rows of the page's table whose first heading this is, by their first cell."""
+    lines = PAGE.splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith(f"| {first} |"))
+    rows = {}
+    for line in lines[start + 2 :]:
+        if not line.startswith("|"):
+            break
+        cells = [cell.strip() for cell in line.strip("|").split(" | ")]
+        rows[cells[0].strip("| ")] = cells[1:]
+    return rows
+
+
+def words(cell: str) -> set[str]:
+    """Return what is written as code in a cell."""
+    return set(re.findall(r"`([^`]+)`", cell))
+
+
+async def life(place: Place) -> None:
+    """Rotate, come again, sweep, retire and audit one secret."""
+    rig = place.rig
+    service = Rig.service(rig)
+    await service.queue.post_rotation(rig.item(place.name, trigger="event"))
+    await Delivery(rig, lambda: service).run()
+    rig.clock.advance(8 * DAY)
+    await service.sweep_vault(json.dumps({"vault": rig.vault.url}))
+    await Delivery(rig, lambda: service).run()
+    await service.queue.post_rotation(
+        rig.item(place.name, action="audit", requested_by="someone@example.com")
+    )
+    await Delivery(rig, lambda: service).run()
+
+
+async def trouble() -> None:
+    """Let everything happen that is no plain rotation."""
+    rig = scene()
+    refuse(rig, 503, "Busy", to_vault("PUT"))
+    for fields in (
+        {"trigger": "event"},
+        {"trigger": "event"},
+        {"force": True},
+        {"action": "restore"},
+    ):
+        rig.clock.advance(61)
+        try:
+            await rig.service().rotate(rig.item(NAME, **fields).to_json(), 1)
+        except RekeyError:
+            continue
+    healed = scene()
+    await healed.service().rotate(healed.item(NAME).to_json(), 1)
+    healed.world.accounts["appdata"].regenerate("key2")
+    healed.clock.advance(DAY)
+    await healed.service().rotate(healed.item(NAME, action="audit").to_json(), 1)
+    denied = scene()
+    refuse(denied, 403, "AuthorizationFailed", to_arm("regenerateKey"))
+    await denied.service().rotate(denied.item(NAME).to_json(), 1)
+    skipped = scene(days_left=80)
+    await skipped.service().rotate(skipped.item(NAME).to_json(), 1)
+    skipped.service().engine.reporter.denied("caller", "http_rotate")
+    assert (await ask(scene().api())).status == 202
+
+
+async def policies() -> None:
+    """Read a policy document that can be followed, one that cannot, and none."""
+    for texts in ((EMPTY,), (EMPTY, "version: 7\n"), ()):
+        rig = PolicyRig()
+        for text in texts:
+            rig.push(text)
+        with suppress(TransientError):
+            await rig.service().policies.current()
+
+
+async def errands() -> None:
+    """Refresh apps and tell owners, with and without success, and remind one."""
+    rig = Consuming(SHOP, WORKER, further=HOOKS)
+    rig.site()
+    rig.container()
+    rig.vault.put("chat-all", TEAMS_URL)
+    await rig.rotate()
+    busy = Consuming(SHOP, further=HOOKS)
+    refuse(busy, 503, "Busy", to_chat)
+    busy.vault.put("chat-all", TEAMS_URL)
+    await busy.rotate()
+    await Consuming(SHOP, further=HOOKS).rotate()
+    await Consuming().rotate(action="tell")
+    await remind()
+
+
+async def watching() -> None:
+    """Let the timer run, and give messages up."""
+    rig = scene()
+    queues(rig)
+    await dead_letter(rig, "an-event")
+    await rig.service().sweep({}, past_due=False)
+    for take in (rig.service().on_event, rig.service().sweep_vault):
+        with suppress(RekeyError):
+            await take("nonsense", MAX_TRIES)
+    await rig.service().park("nonsense", "a-message")
+
+
+@pytest.fixture(scope="module")
+def sent() -> Collected:
+    """Everything that is sent in the life of one secret of each kind, and in trouble."""
+
+    async def play() -> None:
+        for make in PLACES.values():
+            await life(make())
+        await trouble()
+        await errands()
+        await policies()
+        await watching()
+
+    collected = providers()
+    with collected.on():
+        asyncio.run(play())
+        collected.collect()
+    return collected
+
+
+def observed(sent: Collected, metric: str, dimension: str) -> set[str]:
+    """Return the values of a dimension that were sent."""
+    return {
+        str(dict(dimensions)[dimension]) for name, dimensions, _ in sent.points() if name == metric
+    }
+
+
+def test_the_page_lists_every_metric_with_exactly_its_dimensions(sent: Collected) -> None:
+    found: dict[str, set[str]] = {}
+    for name, dimensions, _ in sent.points():
+        found.setdefault(name, set()).update(dict(dimensions))
+    assert found == {
+        name: words(cells[1]) for row, cells in table("metric").items() for name in words(row)
+    }
+
+
+def test_the_page_lists_every_value_of_an_enumerated_dimension(sent: Collected) -> None:
+    rows = table("dimension")
+    outcomes = words(rows["`outcome` of `rekey.rotations`"][0])
+    assert outcomes == {*get_args(Result), FAILED}
+    assert observed(sent, "rekey.rotations", "outcome") == outcomes
+    ends = words(rows["`outcome` of `rekey.errands`"][0])
+    assert (
+        ends
+        == {*get_args(Errand), "waiting", "skipped", FAILED}
+        == observed(sent, "rekey.errands", "outcome")
+    )
+    assert words(rows["`errand`"][0]) == set(ERRANDS) == observed(sent, "rekey.errands", "errand")
+    states = words(rows["`state` of `rekey.secrets`"][0])
+    assert states == set(STATES) == observed(sent, "rekey.secrets", "state")
+    assert words(rows["`state` of `rekey.policy`"][0]) == observed(sent, "rekey.policy", "state")
+    given_up = words(rows["`queue` of `rekey.poison`"][0])
+    assert (
+        observed(sent, "rekey.poison", "queue")
+        == set(QUEUES)
+        == given_up - {"rekey.queue.messages"}
+    )
+    assert observed(sent, "rekey.queue.messages", "queue") == set(EVERY)
+    assert words(rows["`trigger`"][0]) == set(get_args(Trigger))
+    assert words(rows["`rotator`"][0]) == {*scene().service().engine.rotators, UNKNOWN}
+    assert observed(sent, "rekey.rotations", "rotator") <= words(rows["`rotator`"][0])
+    assert (
+        {"azure", "caller"}
+        == observed(sent, "rekey.access.denied", "where")
+        == words(rows["`where`"][0]) - {"what"}
+    )
+    assert observed(sent, "rekey.sweeps", "outcome") <= words(
+        rows["`outcome` of `rekey.sweeps`"][0]
+    )
+
+
+def test_the_page_lists_every_service_and_operation(sent: Collected) -> None:
+    listed = {
+        name: words(cells[0]) for row, cells in table("service").items() for name in words(row)
+    }
+    found: dict[str, set[str]] = {}
+    for name, dimensions, _ in sent.points():
+        if name == "rekey.azure.calls":
+            named = {key: str(value) for key, value in dimensions}
+            found.setdefault(named["service"], set()).add(named["operation"])
+            assert re.fullmatch(r"\d{3}|failed|ok|refused", named["status"])
+    assert set(listed) == words(table("dimension")["`service`"][0])
+    assert set(found) == set(listed) - {"eventgrid"}
+    for service, operations in found.items():
+        assert operations <= listed[service], service
+
+
+def test_the_page_lists_every_span_and_attribute(sent: Collected) -> None:
+    listed = {name for row in table("span") for name in words(row)}
+    found = {span.name for span in sent.spans}
+    assert found <= listed
+    assert listed - found <= NOT_SHOWN
+    names = {name for row in table("attribute") for name in words(row)}
+    rotations = sent.named("rekey.rotation")
+    assert {name for span in sent.spans for name in attributes(span)} == names
+    for span in rotations:
+        assert set(attributes(span)) - {"error.type"} == names - {"error.type"}
+    assert {attributes(span)["rekey.action"] for span in rotations} <= set(get_args(Action))
+
+
+def test_every_span_has_the_operation(sent: Collected) -> None:
+    assert len(sent.spans) > 100
+    assert all(attributes(span).get("rekey.operation") for span in sent.spans)
+
+
+def steps() -> Iterator[str]:
+    """Yield the steps that the engine names."""
+    for path in (ROOT / "engine").rglob("*.py"):
+        text = path.read_text()
+        yield from re.findall(r'(?:step|changing)\("([a-z ]+)"\)', text)
+        yield from re.findall(r'step: str = "([a-z ]+)"', text)
+        yield from re.findall(r'(?:retag|disable|(?<!_)publish|accepted)\([^()]*?"([a-z ]+)"', text)
+
+
+def test_the_page_lists_exactly_the_steps_that_the_engine_takes() -> None:
+    listed = {name for row in table("span") for name in words(row)} - {
+        "rekey.rotation",
+        "rekey.errand",
+    }
+    assert listed == {f"rekey.{step.replace(' ', '_')}" for step in steps()}
+
+
+def audited(sent: Collected, result: str) -> list[dict[str, object]]:
+    """Return the audit records with a result."""
+    bodies = [
+        str(each.log_record.body)
+        for each in sent.records()
+        if each.instrumentation_scope and each.instrumentation_scope.name == "rekey.audit"
+    ]
+    return [each for each in map(json.loads, bodies) if each["result"] == result]
+
+
+def test_the_page_lists_exactly_what_an_audit_record_holds(sent: Collected) -> None:
+    outcome = Outcome(item(), "skipped", "why")
+    text = PAGE.split("`rekey.audit` has", 1)[1]
+    first, rest = text.split("one for each sweep", 1)
+    assert words(first.split("with\n", 1)[1]) == set(record(outcome))
+    assert set(record(outcome)) - set(public(outcome)) == PERSONAL
+    by_sweep, by_hand = rest.split("one for each request by hand", 1)
+    (swept, *_), (asked, *_) = audited(sent, "swept"), audited(sent, "asked")
+    assert words(by_sweep) - {"swept"} == set(swept)
+    assert words(by_hand.split("The events", 1)[0]) - {"asked", "refused", "declined"} == set(asked)
+
+
+def test_every_record_of_an_outcome_has_the_operation_as_a_dimension(sent: Collected) -> None:
+    outcomes = [
+        each.log_record for each in sent.records() if '"trigger"' in str(each.log_record.body)
+    ]
+    assert len(outcomes) > 10
+    assert all((each.attributes or {}).get("operation") for each in outcomes)
+
+
+def test_nobody_is_named_outside_the_audit_log(sent: Collected) -> None:
+    who = "someone@example.com"
+    assert any(who in str(each.log_record.body) for each in sent.records())
+    assert who not in "".join(span.to_json() for span in sent.spans) + repr(sent.points())
+
+
+def test_reports_have_no_other_way_out() -> None:
+    """A new method of the reporter must come with its line on the page."""
+    public_names = {name for name in vars(Reports) if not name.startswith("_")}
+    assert public_names == {"handling", "about", "step", "concluded", "swept", "given_up", "denied"}

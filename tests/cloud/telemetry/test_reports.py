@@ -1,0 +1,226 @@
+"""Reports say who asked for what and what came of it, hold no value, and never fail a rotation."""
+
+from __future__ import annotations
+
+import json
+import logging
+from datetime import datetime, timedelta
+from typing import Any, get_args
+
+import pytest
+from azure.core.exceptions import (
+    ClientAuthenticationError,
+    ServiceRequestError,
+    ServiceResponseError,
+)
+
+from cloud.azure import CHANGING, Azure
+from cloud.telemetry.reports import EVENTS, Reports, record
+from engine.model.outcome import Errand, Outcome, Result
+from engine.model.tally import Tally
+from simulator.reach.transport import SimulatedCredential, SimulatedTransport
+from simulator.wire import Request, Response, json_response
+from tests.shared.builders import NOW, V1, V2, item
+from tests.shared.rig import Rig
+
+TOPIC = "https://outcomes.westeurope-1.eventgrid.azure.net/api/events"
+OUTCOME = Outcome(
+    item(
+        version=V1,
+        trigger="manual",
+        requested_by="ops@example.com",
+        reason="incident 7",
+        force=True,
+        compromised=True,
+    ),
+    "rotated",
+    "compromised",
+    rotator="storage-key",
+    source="/subscriptions/x",
+    old_version=V1,
+    new_version=V2,
+    credential_id="key2",
+    next_due=NOW + timedelta(days=60),
+    retired=("key1",),
+)
+
+
+ENDS = (*get_args(Result), *get_args(Errand))
+
+
+class Topic:
+    """What stands at the topic's address: keeps what arrives, and answers as told."""
+
+    def __init__(self, answer: Response | Exception | None = None) -> None:
+        self.rig = Rig()
+        self.requests: list[Request] = []
+        self.answer = answer or Response(200)
+
+    async def __call__(self, request: Request, call: object) -> Response:
+        del call
+        self.requests.append(request)
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+    def reports(self, topic: str | None = TOPIC) -> Reports:
+        """Return the reports that go there."""
+        transport = SimulatedTransport(self.rig.world, self)
+        return Reports(
+            Azure(
+                SimulatedCredential(self.rig.world, self.rig.identity),
+                options={"transport": transport},
+            ),
+            topic,
+        )
+
+
+def test_a_record_says_who_what_why_and_what_came_of_it() -> None:
+    found = record(OUTCOME)
+    assert found == {
+        "vault": "https://prod.vault.azure.net",
+        "secret": "app-key",
+        "result": "rotated",
+        "reason": "compromised",
+        "fix": "",
+        "operation": OUTCOME.item.operation,
+        "action": "rotate",
+        "trigger": "manual",
+        "requested_by": "ops@example.com",
+        "asked_because": "incident 7",
+        "compromised": True,
+        "forced": True,
+        "rotator": "storage-key",
+        "source": "/subscriptions/x",
+        "old_version": V1,
+        "new_version": V2,
+        "credential": "key2",
+        "retired": ["key1"],
+        "next_due": "2027-01-01T09:00:00+00:00",
+    }
+    assert json.loads(json.dumps(found)) == found
+
+
+@pytest.mark.parametrize("result", ENDS)
+async def test_every_outcome_is_logged_once_and_a_failure_as_a_warning(
+    result: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "rekey"):
+        await Topic().reports(None).concluded(Outcome(item(), result, "why"))
+    (logged,) = [each for each in caplog.records if each.name == "rekey.audit"]
+    assert json.loads(logged.message)["result"] == result
+    assert logged.levelno == (
+        logging.WARNING if result in ("parked", "unrefreshed", "untold") else logging.INFO
+    )
+
+
+@pytest.mark.parametrize("result", EVENTS)
+async def test_what_changed_or_failed_becomes_an_event_on_the_topic(result: Any) -> None:
+    topic = Topic()
+    await topic.reports().concluded(Outcome(item(version=V1), result, "why"))
+    (request,) = topic.requests
+    (event,) = json.loads(request.body)
+    assert event["type"] == EVENTS[result]
+    assert event["source"] == "https://prod.vault.azure.net"
+    assert event["subject"] == "app-key"
+    assert event["data"]["operation"] == item(version=V1).operation
+
+
+@pytest.mark.parametrize("result", sorted(set(get_args(Result)) - set(EVENTS)))
+async def test_what_changed_nothing_is_no_event(result: Any) -> None:
+    topic = Topic()
+    await topic.reports().concluded(Outcome(item(), result, "why"))
+    assert topic.requests == []
+
+
+async def test_without_a_topic_nothing_is_sent() -> None:
+    topic = Topic()
+    await topic.reports(None).concluded(OUTCOME)
+    assert topic.requests == []
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        json_response(401, {"error": {"code": "Unauthorized"}}),
+        json_response(403, {"error": {"code": "Forbidden"}}),
+        json_response(404, {"error": {"code": "NotFound"}}),
+        json_response(413, {"error": {"code": "PayloadTooLarge"}}),
+        json_response(429, {"error": {"code": "Throttled"}}, {"Retry-After": "60"}),
+        json_response(500, {}),
+        Response(200, {}, b"<html>not json"),
+        Response(302, {"Location": "https://elsewhere.example"}),
+        ServiceRequestError("no such host"),
+        ServiceResponseError("connection reset"),
+        ClientAuthenticationError("no token"),
+    ],
+)
+async def test_a_topic_that_fails_is_logged_and_asked_once(
+    answer: Response | Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    topic = Topic(answer)
+    await topic.reports().concluded(OUTCOME)
+    assert len(topic.requests) == 1
+    if isinstance(answer, Exception) or answer.status != 200:
+        assert "could not be sent" in caplog.text
+
+
+async def test_a_rotation_stands_although_its_topic_does_not_answer() -> None:
+    rig = Rig()
+    rig.secret("app-key", rig.account("appdata"))
+    service = rig.service()
+    object.__setattr__(
+        service.engine, "reporter", Topic(ServiceRequestError("no such host")).reports()
+    )
+    await service.rotate(rig.item("app-key", trigger="event").to_json(), 1)
+    assert len(rig.vault.versions("app-key")) == 2
+
+
+def test_a_step_that_fails_is_not_hidden() -> None:
+    with pytest.raises(ZeroDivisionError), Topic().reports().step("issue"):
+        raise ZeroDivisionError
+
+
+@pytest.mark.parametrize(("broken", "level"), [(0, logging.INFO), (2, logging.WARNING)])
+async def test_a_sweep_with_broken_secrets_is_a_warning(
+    broken: int, level: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "rekey"):
+        await Topic().reports().swept(Tally("https://prod.vault.azure.net", 60, 3, broken))
+    assert caplog.records[-1].levelno == level
+    assert json.loads(caplog.records[-1].message)["broken"] == broken
+
+
+@pytest.mark.parametrize("result", EVENTS)
+async def test_an_outcome_event_makes_no_library_warn(
+    result: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The client gives the options of a call to its model of an event, which warned four times of each event."""
+    topic = Topic()
+    with caplog.at_level(logging.WARNING):
+        await topic.reports().concluded(Outcome(item(version=V1), result, "why"))
+    assert len(topic.requests) == 1
+    assert not [record for record in caplog.records if record.name.startswith("azure")]
+
+
+async def test_an_outcome_event_is_a_cloudevent_with_an_id_of_its_own() -> None:
+    topic = Topic()
+    reports = topic.reports()
+    for _ in range(2):
+        await reports.concluded(OUTCOME)
+    events = [json.loads(request.body)[0] for request in topic.requests]
+    assert len({event["id"] for event in events}) == 2
+    for event, request in zip(events, topic.requests, strict=True):
+        assert set(event) == {"specversion", "id", "source", "type", "subject", "time", "data"}
+        assert event["specversion"] == "1.0"
+        assert datetime.fromisoformat(event["time"]).tzinfo
+        assert request.headers["content-type"].startswith("application/cloudevents-batch+json")
+
+
+async def test_sending_an_event_is_bounded_although_its_options_are_the_clients() -> None:
+    rig = Rig()
+    credential = SimulatedCredential(rig.world, rig.identity)
+    reports = Reports(Azure(credential), TOPIC)
+    transport = reports._client()._client._client._client._pipeline._transport  # type: ignore[attr-defined]
+    assert transport.connection_config.timeout == CHANGING["connection_timeout"]
+    assert transport.connection_config.read_timeout == CHANGING["read_timeout"]

@@ -1,0 +1,163 @@
+"""What each kind asks of Azure for a rotation of a version that Rekey wrote, and at the end of its overlap; tokens aside."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from engine.model.tags import RETIRE
+from simulator.wire import Request
+from tests.proof.places import PLACES, Place
+from tests.shared.delivery import Delivery
+
+DAY = 86_400
+BOTH = {"vault GET": 4, "vault PUT": 1}
+"""Read once to decide, and afresh before the source is changed, before it is announced and before
+it is published."""
+ONE_SLOT = {"vault GET": 5, "vault PUT": 1, "vault PATCH": 1, "sign-in": 2}
+"""The old password is tried first, since only one that works may be set back; its version is
+disabled at once."""
+LEASE = {"lease": 6}
+"""Taken, read, given back; the record notes the change, what is about to be published, and what was
+reported."""
+POSTED = {"post": 1}
+"""A single slot's follow-up."""
+ROTATION: dict[str, dict[str, int]] = {
+    "storage-key": {**BOTH, "regenerateKey": 1, "signed request": 1, **LEASE},
+    "service-principal-secret": {**BOTH, "addPassword": 1, "sign-in": 2, **LEASE},
+    "sql-admin-password": {**ONE_SLOT, "PATCH": 1, "poll": 2, **LEASE, **POSTED},
+    # A login without a user in master: its password is proven by a wrong one that gets another
+    # answer.
+    "sql-login-password": {**ONE_SLOT, "sign-in": 4, "ALTER": 1, **LEASE, **POSTED},
+    "sql-login-password of a user": {**ONE_SLOT, "ALTER": 1, **LEASE, **POSTED},
+    "sql-login-password of two logins": {**BOTH, "ALTER": 1, "sign-in": 2, "lease": 9},
+}
+MARKED = {"vault GET": 5, "vault PATCH": 2, "lease": 6}
+"""The superseded version is read and disabled, and the tag RekeyRetire removed; its credential is
+proven to be refused.
+
+Before that the current one is proven to work: the other may be the last that does."""
+RETIREMENT: dict[str, dict[str, int]] = {
+    "storage-key": {**MARKED, "listKeys": 1, "regenerateKey": 1, "signed request": 3},
+    "service-principal-secret": {**MARKED, "removePassword": 1, "sign-in": 3},
+    "sql-login-password of two logins": {**MARKED, "sign-in": 5, "ALTER": 1, "lease": 9},
+}
+READ = {"read the resource": 1}
+"""Where its name does not lead to the address of a resource; once in the life of a process."""
+LISTED = {"listKeys": 1}
+TWICE = {"listKeys": 2}
+"""A rule is read to prove the current key, and again to retire the other one."""
+LONG = {"listKeys": 3}
+"""A change that goes on is known by the key that it replaces, and looked at until another one is
+there."""
+FAMILY: dict[str, tuple[dict[str, int], dict[str, int]]] = {
+    # How the key is replaced, and what else is asked; then how it is listed before it is retired.
+    "service-bus-key of a queue": ({"regenerateKeys": 1, "signed request": 2}, TWICE),
+    "service-bus-key of a namespace": ({"regenerateKeys": 1}, TWICE),
+    "event-hubs-key of a hub": ({"regenerateKeys": 1}, TWICE),
+    "ai-services-key": ({"regenerateKey": 1, "signed request": 2, **READ}, LISTED),
+    "search-admin-key": ({"primary": 1}, {"listAdminKeys": 1, "secondary": 1}),
+    "app-configuration-key": ({"regenerateKey": 1, **LISTED}, {}),
+    "app-configuration-key that only reads": ({"regenerateKey": 1, **LISTED}, {}),
+    "container-registry-password": ({"regenerateCredential": 1, **READ}, {"listCredentials": 1}),
+    "batch-key": ({"regenerateKeys": 1, **READ}, LISTED),
+    "communication-key": ({"regenerateKey": 1, **READ}, LISTED),
+    "maps-key": ({"regenerateKey": 1}, LISTED),
+    "signalr-key": ({"regenerateKey": 1, **READ, **LONG}, {}),
+    "web-pubsub-key": ({"regenerateKey": 1, **READ, **LONG}, {}),
+    "cosmos-db-key": ({"regenerateKey": 1, **READ, **LONG}, {}),
+    "cosmos-db-key that only reads": ({"regenerateKey": 1, **READ, **LONG}, {}),
+}
+"""A made-up key is tried beside one that the service accepts only in passing: a rule that may not
+read, an account without
+such an interface."""
+ROTATION |= {
+    kind: {**BOTH, **LEASE, "signed request": 1, **asked} for kind, (asked, _) in FAMILY.items()
+}
+RETIREMENT |= {
+    kind: {
+        **MARKED,
+        **{name: count for name, count in asked.items() if name != "primary"},
+        **listed,
+        "signed request": 2 + asked.get("signed request", 1),
+    }
+    for kind, (asked, listed) in FAMILY.items()
+}
+
+
+def name_of(request: Request) -> str:  # noqa: PLR0911 - a table
+    """Say in a word what a request was."""
+    last = request.path.rpartition("/")[2]
+    match request.host.split(".")[0:2]:
+        case [_, "vault"]:
+            return f"vault {request.method}"
+        case ["rekeyhost", service]:
+            return "lease" if service == "blob" else "post"
+        case ["management", _]:
+            if request.method == "GET" and "AsyncOperation" not in request.path:
+                return "read the resource"
+            polling = "serverAzureAsyncOperation" in request.path
+            return "poll" if polling else "PATCH" if request.method == "PATCH" else last
+        case ["graph", _]:
+            return last if request.method == "POST" else "read"
+        case ["login", _]:
+            return "sign-in"
+        case _ if request.url.startswith("tds:"):
+            return "ALTER" if request.method == "EXECUTE" else "sign-in"
+        case _:
+            return "signed request"
+
+
+def counted(place: Place) -> Counter[str]:
+    """Count what was asked, Key Vault's challenges aside, and forget it."""
+    exchanges = place.rig.world.exchanges
+    names = [
+        name_of(each.request)
+        for each in exchanges
+        if "WWW-Authenticate" not in each.response.headers
+    ]
+    exchanges.clear()
+    return Counter(names)
+
+
+async def rotated(kind: str) -> tuple[Place, str]:
+    """Let Rekey write the current version, and retire what it superseded; returns the source, too, as a sweep names it."""
+    place = PLACES[kind]()
+    rig = place.rig
+    item = rig.item(place.name, version=rig.latest(place.name).version, trigger="event")
+    outcome = await rig.service().engine.handle(item)
+    rig.clock.advance(8 * DAY)
+    await rig.service().engine.handle(rig.item(place.name, trigger="sweep", action="retire"))
+    await Delivery(rig, rig.service).run()
+    rig.clock.advance(82 * DAY)
+    counted(place)
+    return place, outcome.source
+
+
+@pytest.mark.parametrize("kind", ROTATION)
+async def test_a_rotation_asks_no_more_than_it_must(kind: str) -> None:
+    place, source = await rotated(kind)
+    await place.rig.service().engine.handle(
+        place.rig.item(place.name, trigger="sweep", source=source)
+    )
+    assert counted(place) == ROTATION[kind]
+
+
+@pytest.mark.parametrize("kind", RETIREMENT)
+async def test_the_end_of_an_overlap_asks_no_more_than_it_must(kind: str) -> None:
+    place, source = await rotated(kind)
+    await place.rig.service().engine.handle(
+        place.rig.item(place.name, trigger="sweep", source=source)
+    )
+    place.rig.clock.advance(8 * DAY)
+    counted(place)
+    await place.rig.service().engine.handle(
+        place.rig.item(place.name, trigger="sweep", action="retire", source=source)
+    )
+    assert RETIRE not in (place.rig.latest(place.name).tags or {})
+    assert counted(place) == RETIREMENT[kind]
+
+
+def test_every_kind_is_counted() -> None:
+    assert {kind for kind in PLACES if "connection string" not in kind} == set(ROTATION)

@@ -1,0 +1,87 @@
+"""Every call of a rotation, of every kind and strategy, × everything that can go wrong at it; then redelivery; then every promise."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Iterator
+
+import pytest
+
+from tests.proof.places import FAMILY_PLACES, PAIRED, STORIES
+from tests.proof.real import DAY, RealCase, Stage
+from tests.shared.faults import MODES, Mode, share
+from tests.shared.promises import Ear
+
+PAIRS = 8
+"""How many pairs of faults a run tries in each story; `make prove` tries more of them, and of
+single faults all."""
+
+
+@pytest.fixture
+def ear() -> Iterator[Ear]:
+    """Listen to all loggers at DEBUG."""
+    handler, loggers = (
+        Ear(),
+        [logging.getLogger(name) for name in (None, "azure", "rekey", "msal", "aiohttp")],
+    )
+    before = [each.level for each in loggers]
+    loggers[0].addHandler(handler)
+    for each in loggers:
+        each.setLevel(logging.DEBUG)
+    yield handler
+    loggers[0].removeHandler(handler)
+    for each, level in zip(loggers, before, strict=True):
+        each.setLevel(level)
+
+
+async def played(name: str, plan: dict[int, Mode], ear: Ear) -> Stage:
+    """Play a story to its end; whatever breaks says under which plan it did."""
+    ear.heard.clear()
+    stage = Stage(RealCase(name, tuple(plan.items())), ear)
+    try:
+        await stage.play()
+    except AssertionError as error:
+        raise AssertionError(f"{stage.case}: {error}") from error
+    return stage
+
+
+@pytest.mark.parametrize("name", STORIES)
+async def test_every_promise_holds_whatever_happens_at_any_one_call(name: str, ear: Ear) -> None:
+    """Die before it, die after it, lose its answer, throttle it, fail it after its effect, or forbid it.
+
+    A story that varies another one gets one fault a call, and so does one of the many kinds with
+    two keys; the others two.
+    """
+    calls = (await played(name, {}, ear)).saboteur.calls
+    assert calls > 10
+    for at in range(calls):
+        for mode in share(at, 1 if " " in name or name in FAMILY_PLACES else 2):
+            assert (await played(name, {at: mode}, ear)).saboteur.calls > at, (
+                "the fault never struck"
+            )
+
+
+@pytest.mark.parametrize("name", PAIRED)
+async def test_every_promise_holds_whatever_happens_at_two_calls(name: str, ear: Ear) -> None:
+    calls = (await played(name, {}, ear)).saboteur.calls
+    chosen = random.Random(name)  # noqa: S311 - the same pairs in every run
+    for _ in range(PAIRS):
+        first, second = sorted(chosen.sample(range(calls + 4), 2))
+        await played(name, {first: chosen.choice(MODES), second: chosen.choice(MODES)}, ear)
+
+
+@pytest.mark.parametrize("name", [name for name, story in STORIES.items() if story().single])
+async def test_a_refusal_after_the_password_has_changed_is_mended_within_the_hour(
+    name: str,
+) -> None:
+    whole = Stage(RealCase(name))
+    await whole.rotate()
+    for at in range(whole.saboteur.calls):
+        stage = Stage(RealCase(name, ((at, "forbid"),)))
+        began = stage.rig.clock.now()
+        await stage.rotate()
+        assert stage.place.accepts(stage.rig.latest(stage.place.name)), (
+            f"refused at call {at}: nobody knows the password"
+        )
+        assert (stage.rig.clock.now() - began).total_seconds() < DAY / 24

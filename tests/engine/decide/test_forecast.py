@@ -1,0 +1,204 @@
+"""What is foreseen comes to pass, and nothing is promised that will not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.decide.forecast import Coming, forecast, plan
+from engine.model.policy import Policy
+from engine.secret import SecretRef, SecretVersion
+from rotators.sql_admin_password import SqlAdminPassword
+from tests.engine.sweep.test_sweep import order
+from tests.shared.builders import GROUP, KINDS, NOW, POLICY, VAULT, pending, version
+from tests.shared.delivery import Delivery
+from tests.shared.policies import policy
+from tests.shared.rig import Rig
+
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+THEIRS = f"{GROUP}x/providers/microsoft.storage/storageaccounts/theirs"
+SHORT = {"ValidityPeriodDays": "45", "RotateBeforeDays": "20"}
+NAMES = ("early", "late", "short")
+
+
+def ahead(
+    secret: SecretVersion, days: float = 59, under: Policy = POLICY
+) -> list[tuple[str, float]]:
+    """Return what is foreseen, and in how many days."""
+    found = forecast(secret, under, KINDS, NOW, NOW + days * DAY)
+    return [(each.what, (each.at - NOW) / DAY) for each in found]
+
+
+@pytest.mark.parametrize(
+    ("secret", "expected"),
+    [
+        (version(left=10 * DAY), [("rotate", 0), ("retire", 7)]),
+        (version(left=80 * DAY), [("rotate", 50), ("retire", 57)]),
+        (version(left=89 * DAY), [("rotate", 59)]),
+        (version(left=89 * DAY + HOUR), []),
+        (version(left=-1 * DAY), [("rotate", 0), ("retire", 7)]),
+        (version(left=None), [("rotate", 0), ("retire", 7)]),
+        (version(left=80 * DAY, age=85 * DAY), [("rotate", 5), ("retire", 12)]),
+        (
+            version(left=80 * DAY, changes=pending(3 * DAY)),
+            [("retire", 3), ("rotate", 50), ("retire", 57)],
+        ),
+        (
+            version(left=10 * DAY, changes=pending(3 * DAY)),
+            [("retire", 3), ("rotate", 3), ("retire", 10)],
+        ),
+        (
+            version(left=2 * DAY, changes=pending(3 * DAY)),
+            [("expire", 2), ("retire", 3), ("rotate", 3), ("retire", 10)],
+        ),
+        (version(left=80 * DAY, changes={"OverlapHours": "0"}), [("rotate", 50), ("retire", 50)]),
+    ],
+)
+def test_rotations_retirements_and_expiries_are_foreseen(
+    secret: SecretVersion, expected: list[tuple[str, float]]
+) -> None:
+    assert ahead(secret) == expected
+
+
+def test_a_rotation_waits_for_its_window() -> None:
+    # NOW is a Monday at nine.
+    secret = version(left=20 * DAY, changes={"RotationWindow": "Sat 01:00-05:00 UTC"})
+    assert ahead(secret, days=6)[0] == ("rotate", (5 * DAY - 8 * HOUR) / DAY)
+
+
+def test_a_rotation_does_not_wait_for_a_window_that_opens_after_the_expiry() -> None:
+    secret = version(left=2 * DAY, changes={"RotationWindow": "Sat 01:00-05:00 UTC"})
+    assert ahead(secret, days=6)[0] == ("rotate", 0)
+
+
+def test_rotations_follow_each_other_as_far_as_is_asked() -> None:
+    secret = version(left=80 * DAY, changes={"OverlapHours": "24"})
+    rotations = [days for what, days in ahead(secret, days=366) if what == "rotate"]
+    assert rotations == [50, 110, 170, 230, 290, 350]
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        version(left=10 * DAY, changes={"ValidityPeriodDays": "sixty"}),
+        version(left=10 * DAY, changes={"ProviderAddress": None}),
+        version(left=10 * DAY, changes={"ProviderAddress": THEIRS}),
+        version(left=10 * DAY, enabled=False),
+    ],
+)
+def test_an_expiry_that_nothing_prevents_is_foreseen_with_its_reason(secret: SecretVersion) -> None:
+    (found,) = forecast(secret, POLICY, KINDS, NOW, NOW + 60 * DAY)
+    assert (found.what, found.at) == ("expire", NOW + 10 * DAY)
+    assert found.reason
+    assert ahead(secret, days=9.9) == []
+
+
+def test_a_person_is_reminded_of_what_only_a_person_rotates() -> None:
+    secret = version(left=40 * DAY, changes={"Manual": "true"})
+    assert ahead(secret) == [("remind", 10), ("expire", 40)]
+    assert ahead(secret, days=39) == [("remind", 10)]
+    assert ahead(version(left=None, changes={"Manual": "true", "ValidityPeriodDays": None})) == []
+
+
+def test_the_policy_document_is_left_out_and_its_settings_count() -> None:
+    under = policy("rules: [{match: {secret: 'app-*'}, rotateBeforeDays: 5}]\n")
+    assert ahead(version(left=30 * DAY), under=under)[0] == ("rotate", 25)
+    own = replace(version(left=10 * DAY), ref=SecretRef(VAULT, "rekey-policy"))
+    assert ahead(own, under=under) == []
+
+
+def test_a_single_slot_has_nothing_to_retire() -> None:
+    address = f"{GROUP}/providers/microsoft.sql/servers/orders"
+    secret = version(
+        left=10 * DAY, changes={"ProviderAddress": address, "CredentialId": "sqladmin"}
+    )
+    kinds = {**KINDS, SqlAdminPassword.kind: SqlAdminPassword}
+    found = list(forecast(secret, POLICY, kinds, NOW, NOW + 70 * DAY))
+    assert [(each.what, (each.at - NOW) / DAY) for each in found] == [("rotate", 0), ("rotate", 60)]
+
+
+def foreseen(*secrets: SecretVersion) -> list[tuple[str, str]]:
+    found: list[Coming] = plan(secrets, POLICY, KINDS, NOW, NOW + 60 * DAY)
+    return [(each.what, each.secret.ref.name) for each in found]
+
+
+def test_a_replica_expires_only_where_its_primary_is_not_rotated_in_time() -> None:
+    tags = {"ProviderAddress": None, "ReplicaOf": f"{VAULT}/secrets/APP-KEY/"}
+    replica = replace(version(left=10 * DAY, changes=tags), ref=SecretRef(VAULT, "copy"))
+    assert foreseen(replica) == [("expire", "copy")]
+    assert foreseen(replica, version(left=35 * DAY)) == [
+        ("rotate", "app-key"),
+        ("retire", "app-key"),
+    ]
+    assert ("expire", "copy") in foreseen(replica, version(left=45 * DAY))
+
+
+def test_a_plan_is_in_order_of_time() -> None:
+    later = replace(version(left=45 * DAY), ref=SecretRef(VAULT, "later"))
+    assert foreseen(later, version(left=10 * DAY))[0] == ("rotate", "app-key")
+
+
+@given(
+    left=st.integers(-3, 400),
+    age=st.integers(0, 400),
+    validity=st.integers(1, 100),
+    before=st.none() | st.integers(1, 99),
+    overlap=st.none() | st.integers(0, 200),
+    window=st.none() | st.sampled_from(["Sat 01:00-05:00 UTC", "* 23:00-01:00 Europe/Berlin"]),
+)
+def test_whatever_the_tags_it_comes_to_an_end_in_order_and_retires_before_it_rotates_again(
+    left: int, age: int, validity: int, before: int | None, overlap: int | None, window: str | None
+) -> None:
+    spans = {
+        "ValidityPeriodDays": validity,
+        "RotateBeforeDays": before,
+        "OverlapHours": overlap,
+        "RotationWindow": window,
+    }
+    changes = {tag: None if value is None else str(value) for tag, value in spans.items()}
+    found = ahead(version(left=left * DAY, age=age * DAY, changes=changes), days=120)
+    assert [days for _, days in found] == sorted(days for _, days in found)
+    acted = [what for what, _ in found if what in ("rotate", "retire")]
+    assert acted == [("rotate", "retire")[place % 2] for place in range(len(acted))]
+
+
+async def test_what_is_foreseen_comes_to_pass() -> None:
+    """Half a year of daily sweeps does on each day what was foreseen for it at the beginning."""
+    rig = Rig()
+    for name, left, tags in zip(
+        NAMES, (40, 85, 20), ({}, {"OverlapHours": "48"}, SHORT), strict=True
+    ):
+        rig.secret(name, rig.account(f"{name}data"), days_left=left, tags=tags)
+    now, service = rig.clock.now(), rig.service()
+    listed = [one async for one in service.engine.vaults.list(rig.vault.url)]
+    expected = plan(listed, service.engine.policy, service.engine.kinds, now, now + 180 * DAY)
+    # A superseded credential goes with the first sweep after its overlap, which is rounded up to
+    # the next second.
+    late = {"rotate": 0, "retire": 1}
+    told = [
+        ((each.at - now) // DAY + late[each.what], each.what, each.secret.ref.name)
+        for each in expected
+    ]
+    assert await days(rig, 180) == sorted(each for each in told if each[0] <= 180)
+    assert len(told) > 15
+
+
+async def days(rig: Rig, count: int) -> list[tuple[int, str, str]]:
+    """Sweep once a day, and return what each day changed."""
+    start, seen = rig.clock.now(), []
+    before = {name: rig.latest(name) for name in NAMES}
+    for day in range(count + 1):
+        rig.clock.advance((start + day * DAY - rig.clock.now()).total_seconds())
+        await rig.service().sweep_vault(order(rig))
+        await Delivery(rig, rig.service).run()
+        for name, old in before.items():
+            before[name] = new = rig.latest(name)
+            if new.version != old.version:
+                seen.append((day, "rotate", name))
+            elif "RekeyRetire" in (old.tags or {}) and "RekeyRetire" not in (new.tags or {}):
+                seen.append((day, "retire", name))
+    return sorted(seen)

@@ -1,0 +1,519 @@
+"""Apps get a new version without delaying a rotation, and no credential is cut off that one is known to use still."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from engine.errands import consumers
+from engine.errors import TransientError
+from engine.model.sweep_order import SweepOrder
+from engine.model.tags import RETIRE, STATE
+from engine.service import MAX_TRIES, Service
+from engine.sweep.sweeper import Sweeper
+from simulator.reach.transport import Call
+from simulator.wire import Request, Response
+from tests.infra import permissions
+from tests.shared.consuming import (
+    DAY,
+    GROUP,
+    REFERENCE,
+    SHOP,
+    SITE_ACTIONS,
+    WORKER,
+    Consuming,
+    ended,
+    results,
+)
+from tests.shared.delivery import Delivery
+from tests.shared.faults import Died, Mode, Saboteur, share
+from tests.shared.promises import Promises
+from tests.shared.rig import Rig
+from tests.shared.scene import NAME, ask, refuse
+
+
+@pytest.fixture(autouse=True)
+def listening(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "rekey.audit")
+
+
+def to_post(request: Request) -> bool:
+    return ".queue." in request.host and request.method == "POST"
+
+
+def to_refresh(request: Request) -> bool:
+    return request.path.endswith("/refresh")
+
+
+def to_list(request: Request) -> bool:
+    return request.path.endswith("/configreferences/appsettings")
+
+
+async def test_after_a_rotation_an_app_holds_the_new_version(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    rig = Consuming(SHOP)
+    site = rig.site()
+    await rig.rotate()
+    assert site.held == {"KEY": rig.latest(NAME).version}
+    assert ended(caplog.records, "refresh") == ["refreshed"]
+    (refreshed,) = [each for each in results(caplog.records) if each["result"] == "refreshed"]
+    (rotated,) = [each for each in results(caplog.records) if each["result"] == "rotated"]
+    assert refreshed["operation"] == rotated["operation"]
+
+
+async def test_a_rotation_waits_for_no_app_and_costs_one_message_more() -> None:
+    rig, plain = Consuming(SHOP), Consuming()
+    rig.site()
+    for each in (rig, plain):
+        each.queue("rotations")
+        each.calls()
+        await each.service().rotate(each.item(NAME, trigger="event").to_json(), 1)
+    counted, without = rig.calls(), plain.calls()
+    assert counted - without == {"host queue": 1}
+    assert rig.world.web.sites[SHOP.lower()].refreshed == 0
+
+
+async def test_an_app_that_no_entry_names_is_left_alone() -> None:
+    rig = Consuming(SHOP, match="other-*")
+    site = rig.site()
+    await rig.rotate()
+    assert site.refreshed == 0
+
+
+@pytest.mark.parametrize("tells", [True, False])
+async def test_a_refresh_that_is_asked_for_again_does_nothing_where_the_version_is_known(
+    tells: bool,
+) -> None:
+    rig = Consuming(SHOP)
+    site = rig.site()
+    site.tells = tells
+    await rig.rotate()
+    await rig.rotate(action="refresh")
+    assert site.refreshed == (1 if tells else 2)
+
+
+async def test_a_slot_and_settings_of_other_secrets_are_told_apart() -> None:
+    slot = f"{SHOP}/slots/Staging"
+    rig = Consuming(slot)
+    rig.vault.put("else", "x")
+    other = "@Microsoft.KeyVault(SecretUri=https://prod.vault.azure.net/secrets/else/)"
+    site = rig.site(slot, KEY=REFERENCE, OTHER=other)
+    await rig.rotate()
+    assert site.held["KEY"] == rig.latest(NAME).version
+
+
+async def test_healed_and_restored_versions_reach_the_apps_too() -> None:
+    rig = Consuming(SHOP)
+    site = rig.site()
+    await rig.rotate()
+    await rig.rotate(action="restore", trigger="manual")
+    assert site.held["KEY"] == rig.latest(NAME).version
+    rig.world.accounts["appdata"].regenerate(str(rig.tags(NAME)["CredentialId"]))
+    await rig.rotate(action="audit", trigger="sweep")
+    assert site.held["KEY"] == rig.latest(NAME).version
+    assert len(rig.vault.versions(NAME)) == 4
+
+
+async def test_apps_that_use_a_replica_are_refreshed_with_it() -> None:
+    rig = Consuming(
+        SHOP, match="copy", tags={"Replicas": "https://prod.vault.azure.net/secrets/copy"}
+    )
+    rig.vault.put("copy", "x", tags={"ReplicaOf": f"{rig.vault.url}/secrets/{NAME}"})
+    site = rig.site(KEY="@Microsoft.KeyVault(SecretUri=https://prod.vault.azure.net/secrets/copy)")
+    await rig.rotate()
+    assert site.held["KEY"] == rig.latest("copy").version
+    assert len(rig.vault.versions("copy")) == 2
+
+
+async def test_a_message_that_could_not_be_posted_comes_with_the_daily_audit() -> None:
+    rig = Consuming(SHOP)
+    site = rig.site()
+    refuse(rig, 503, "ServerBusy", to_post)
+    await rig.service().rotate(rig.item(NAME, trigger="event").to_json(), 1)
+    assert len(rig.vault.versions(NAME)) == 2
+    await rig.deliver()
+    assert site.refreshed == 0
+    await rig.rotate(action="audit", trigger="sweep")
+    assert site.held["KEY"] == rig.latest(NAME).version
+
+
+async def test_a_worker_that_died_before_it_posted_posts_when_its_message_comes_back() -> None:
+    rig = Consuming(SHOP)
+    site = rig.site()
+    deaths = 0
+
+    async def die_once(request: Request, call: Call) -> Response:
+        nonlocal deaths
+        if to_post(request) and not deaths:
+            deaths += 1
+            raise Died
+        return await call()
+
+    await rig.service().queue.post_rotation(rig.item(NAME, trigger="event"))
+    await Delivery(rig, lambda: rig.service(die_once)).run()
+    assert deaths == 1
+    assert site.held["KEY"] == rig.latest(NAME).version
+    assert len(rig.vault.versions(NAME)) == 2
+
+
+@pytest.mark.parametrize(("late", "times"), [(0, 1), (1, 0)])
+async def test_versions_are_looked_after_for_two_weeks(late: int, times: int) -> None:
+    rig = Consuming(SHOP)
+    await rig.service().rotate(rig.item(NAME, trigger="event").to_json(), 1)
+    written = rig.latest(NAME).created
+    site = rig.site()
+    site.held.clear()
+    rig.clock.advance(written - rig.clock.now().timestamp() + 14 * DAY + late)
+    await rig.service().rotate(rig.item(NAME, action="refresh", trigger="event").to_json(), 1)
+    assert site.refreshed == times
+
+
+def no_role(rig: Consuming) -> None:
+    rig.site(actions=SITE_ACTIONS[:1])
+
+
+def no_app(rig: Consuming) -> None:
+    rig.world.grant(rig.identity, SITE_ACTIONS, SHOP)
+
+
+def no_setting(rig: Consuming) -> None:
+    rig.site(KEY="plain")
+
+
+def pinned(rig: Consuming) -> None:
+    rig.site(KEY=f"{REFERENCE[:-1]}/{'a' * 32})")
+
+
+def unresolved(rig: Consuming) -> None:
+    rig.site().status = "AccessToKeyVaultDenied"
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (no_role, "403 AuthorizationFailed"),
+        (no_app, "404 ResourceNotFound"),
+        (no_setting, "no app setting refers to the secret"),
+        (pinned, "the app setting KEY names a version"),
+        (unresolved, "its app setting KEY cannot be resolved: AccessToKeyVaultDenied"),
+    ],
+)
+async def test_what_keeps_an_app_from_being_refreshed_is_reported_and_undoes_nothing(
+    make: Callable[[Consuming], None], said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig = Consuming(SHOP)
+    make(rig)
+    await rig.rotate()
+    (record,) = [each for each in results(caplog.records) if each["action"] == "refresh"]
+    assert record["result"] == "unrefreshed"
+    assert said in record["reason"]
+    assert SHOP.lower() in record["reason"]
+    assert record["fix"]
+    assert len(rig.vault.versions(NAME)) == 2
+    assert STATE not in rig.tags(NAME)
+
+
+async def test_an_app_outside_the_scopes_of_the_vault_is_not_touched(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    stranger = SHOP.replace("/production/", "/strangers/")
+    rig = Consuming(stranger)
+    rig.world.add_group(group="strangers")
+    site = rig.site(stranger)
+    await rig.rotate()
+    site.held["KEY"] = "0" * 32
+    rig.clock.advance(7 * DAY + 1)
+    await rig.try_to_retire()
+    assert RETIRE not in rig.tags(NAME)
+    assert not [each for each in rig.world.exchanges if "strangers" in each.request.path]
+    assert ended(caplog.records, "refresh") == ["unrefreshed"]
+    assert "is not bound to it" in caplog.text
+
+
+async def test_one_app_stands_in_no_others_way(caplog: pytest.LogCaptureFixture) -> None:
+    rig = Consuming(f"{GROUP}/providers/Microsoft.Web/sites/gone", SHOP)
+    site = rig.site()
+    await rig.rotate()
+    assert site.held["KEY"] == rig.latest(NAME).version
+    assert "1 of 2 apps not refreshed" in caplog.text
+
+
+async def test_what_may_pass_is_tried_again_by_the_queue() -> None:
+    rig = Consuming(SHOP)
+    site = rig.site()
+    refuse(rig, 503, "Busy", to_refresh, times=3)
+    await rig.rotate()
+    assert site.held["KEY"] == rig.latest(NAME).version
+
+
+async def test_azures_wish_to_wait_is_honoured() -> None:
+    rig = Consuming(SHOP)
+    rig.site()
+    await rig.service().rotate(rig.item(NAME, trigger="event").to_json(), 1)
+    refuse(rig, 429, "TooManyRequests", to_refresh, Retry_After="77")
+    before = rig.clock.now()
+    await rig.service().rotate(rig.item(NAME, action="refresh", trigger="event").to_json(), 1)
+    assert 77 in [round((each.visible - before).total_seconds()) for each in rig.queue("rotations")]
+
+
+async def test_after_the_last_try_the_secret_is_not_parked(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    rig = Consuming(SHOP)
+    rig.site().held.clear()
+    refuse(rig, 503, "Busy", to_refresh, times=99)
+    item = rig.item(NAME, action="refresh", trigger="event").to_json()
+    with pytest.raises(TransientError):
+        await rig.service().rotate(item, MAX_TRIES - 1)
+    await rig.service().rotate(item, MAX_TRIES)
+    await rig.service().park(item, "poison")
+    assert ended(caplog.records, "refresh") == ["unrefreshed", "unrefreshed"]
+    assert STATE not in rig.tags(NAME)
+
+
+async def test_an_app_that_stays_behind_is_looked_at_ten_times_and_then_reported(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    rig = Consuming(SHOP)
+    rig.site().stuck = True
+    began = rig.clock.now()
+    await rig.rotate()
+    assert ended(caplog.records, "refresh") == ["waiting"] * 10 + ["unrefreshed"]
+    assert 3 < (rig.clock.now() - began).total_seconds() / 3600 < 8
+
+
+async def test_a_container_app_gets_one_revision_a_version(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    rig = Consuming(WORKER)
+    app = rig.container()
+    await rig.rotate()
+    suffix = f"worker--rekey-{rig.latest(NAME).version[:12]}"
+    assert list(app.revisions) == [suffix]
+    assert ended(caplog.records, "refresh") == ["waiting", "refreshed"]
+    await rig.rotate(action="refresh")
+    assert list(app.revisions) == [suffix]
+
+
+async def test_a_change_of_a_container_app_touches_nothing_but_the_revisions_name() -> None:
+    rig = Consuming(WORKER)
+    rig.container()
+    await rig.rotate()
+    (patch,) = [
+        each.request
+        for each in rig.world.exchanges
+        if each.request.method == "PATCH" and "/worker" in each.request.path
+    ]
+    version = rig.latest(NAME).version
+    assert (
+        patch.body.decode().replace(" ", "")
+        == f'{{"properties":{{"template":{{"revisionSuffix":"rekey-{version[:12]}"}}}}}}'
+    )
+
+
+async def test_the_rights_that_the_page_of_permissions_lists_are_enough(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    slot = f"{SHOP}/slots/staging"
+    rig = Consuming(SHOP, slot, WORKER)
+    given = {row.role: row.actions for row in permissions.rows()}
+    rig.site(actions=given["web-references"])
+    rig.site(slot, actions=given["web-references"])
+    rig.container(actions=given["container-revisions"])
+    await rig.rotate()
+    assert ended(caplog.records, "refresh") == ["waiting", "refreshed"]
+
+
+@pytest.mark.parametrize(
+    ("secrets", "state", "said"),
+    [
+        (
+            {"key": "https://prod.vault.azure.net/secrets/else"},
+            "Provisioned",
+            "no secret of the app refers to this one",
+        ),
+        ({"key": "nonsense"}, "Provisioned", "no secret of the app refers to this one"),
+        (
+            {"key": f"https://prod.vault.azure.net/secrets/{NAME}/{'a' * 32}"},
+            "Provisioned",
+            "names a version",
+        ),
+        ({}, "Failed", "failed to start"),
+    ],
+)
+async def test_what_keeps_a_container_app_from_a_new_version_is_reported(
+    secrets: dict[str, str], state: str, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig = Consuming(WORKER)
+    rig.container(**secrets).state = state
+    await rig.rotate()
+    assert ended(caplog.records, "refresh")[-1] == "unrefreshed"
+    assert said in caplog.text
+    assert len(rig.vault.versions(NAME)) == 2
+
+
+async def lagging(match: str = NAME, **options: Any) -> Consuming:
+    """Return a rig whose app has not taken up the new version when the overlap has passed."""
+    rig = Consuming(SHOP, match=match, **options)
+    rig.site().stuck = True
+    await rig.rotate()
+    rig.clock.advance(7 * DAY)
+    return rig
+
+
+async def test_a_retirement_waits_for_an_app_that_is_known_to_use_the_old_version(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    rig = await lagging()
+    caplog.clear()
+    await rig.try_to_retire()
+    assert ended(caplog.records, "retire") == ["waiting"]
+    assert SHOP.lower() in caplog.text
+    rig.world.web.sites[SHOP.lower()].stuck = False
+    await rig.rotate(action="refresh")
+    await rig.try_to_retire()
+    assert RETIRE not in rig.tags(NAME)
+
+
+async def test_a_reference_that_is_not_resolved_holds_no_new_version() -> None:
+    rig = await lagging()
+    site = rig.world.web.sites[SHOP.lower()]
+    site.tells, site.status = False, "FetchTimedOut"
+    await rig.try_to_retire()
+    assert RETIRE in rig.tags(NAME)
+
+
+async def test_it_waits_as_long_again_as_the_overlap_was_and_no_longer() -> None:
+    rig = await lagging()
+    rig.clock.advance(7 * DAY - 12 * 3600)
+    await rig.try_to_retire()
+    assert RETIRE in rig.tags(NAME)
+    rig.clock.advance(12 * 3600)
+    await rig.try_to_retire()
+    assert RETIRE not in rig.tags(NAME)
+
+
+async def test_an_app_that_lags_never_puts_a_rotation_off() -> None:
+    rig = await lagging(tags={"ValidityPeriodDays": "14"})
+    before = rig.latest(NAME).version
+    await rig.rotate(trigger="sweep")
+    assert rig.latest(NAME).version != before
+
+
+async def test_an_operator_can_retire_all_the_same_and_is_told_what_is_in_the_way() -> None:
+    rig = await lagging()
+    answer = await ask(rig.api(), action="retire")
+    assert answer.status == 409
+    assert SHOP.lower() in answer.body["detail"]
+    assert (await ask(rig.api(), {"force": True}, action="retire")).status == 202
+    await rig.deliver()
+    assert RETIRE not in rig.tags(NAME)
+
+
+async def test_while_a_retirement_waits_the_audit_goes_on_heals_and_refreshes_the_app() -> None:
+    rig = await lagging()
+    site = rig.world.web.sites[SHOP.lower()]
+    site.stuck = False
+    rig.world.accounts["appdata"].regenerate(rig.tags(NAME)["CredentialId"])
+    rig.clock.advance(3600)
+    now = rig.clock.now()
+    service = rig.service()
+    await Sweeper(await service.ready(), service.queue).sweep(
+        SweepOrder(rig.vault.url, now - timedelta(days=1), now, timedelta(days=1))
+    )
+    await rig.deliver()
+    held = rig.latest(NAME)
+    assert held.value in {key.value for key in rig.world.accounts["appdata"].keys.values()}, (
+        "nobody healed it"
+    )
+    assert held.version in site.held.values(), "the app was not refreshed"
+
+
+async def test_an_app_that_was_asked_is_only_looked_at_afterwards() -> None:
+    """A refresh may restart it: once a version is enough."""
+    rig = await lagging()
+    asked = sum(to_refresh(each.request) for each in rig.world.exchanges)
+    assert asked == 1
+
+
+async def test_what_is_compromised_waits_for_no_app() -> None:
+    rig = await lagging()
+    await rig.rotate(trigger="manual", compromised=True)
+    assert RETIRE not in rig.tags(NAME)
+    rig = Consuming(SHOP)
+    rig.site().stuck = True
+    await rig.rotate(trigger="manual", compromised=True)
+    assert RETIRE not in rig.tags(NAME)
+
+
+def tells_nothing(rig: Rig) -> None:
+    rig.world.web.sites[SHOP.lower()].tells = False
+
+
+def denies(rig: Rig) -> None:
+    refuse(rig, 403, "AuthorizationFailed", to_list, times=9)
+
+
+def fails(rig: Rig) -> None:
+    refuse(rig, 503, "Busy", to_list, times=99)
+
+
+@pytest.mark.parametrize("blind", [tells_nothing, denies, fails])
+async def test_where_nothing_can_be_known_the_overlap_ends_as_it_would(
+    blind: Callable[[Rig], None],
+) -> None:
+    rig = await lagging()
+    blind(rig)
+    await rig.try_to_retire()
+    assert RETIRE not in rig.tags(NAME)
+
+
+async def test_an_app_that_does_not_answer_holds_a_retirement_up_for_seconds_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rig = await lagging()
+    monkeypatch.setattr(consumers, "LOOK_SECONDS", 0.01)
+    silence: asyncio.Future[Response] = asyncio.Future()
+
+    async def silent(request: Request, call: Call) -> Response:
+        return await (silence if to_list(request) else call())
+
+    await rig.service(silent).rotate(rig.item(NAME, action="retire", trigger="sweep").to_json(), 1)
+    assert RETIRE not in rig.tags(NAME)
+
+
+async def struck(at: int | None = None, mode: Mode = "die before") -> int:
+    """Rotate a secret with consumers, with one fault at one call, then let a day and its audit pass; returns the calls."""
+    rig, saboteur = Consuming(SHOP, WORKER), Saboteur({} if at is None else {at: mode})
+    site, app = rig.site(), rig.container()
+    promises = Promises(rig, NAME, rig.world.accounts["appdata"])
+    saboteur.watch = promises.instant
+
+    def start() -> Service:
+        saboteur.dead = False
+        return rig.service(saboteur)
+
+    await Rig.service(rig).queue.post_rotation(rig.item(NAME, trigger="event"))
+    await Delivery(rig, start).run()
+    rig.clock.advance(DAY)
+    await rig.rotate(action="audit", trigger="sweep")
+    current = rig.latest(NAME).version
+    assert len(rig.vault.versions(NAME)) == 2
+    assert site.held["KEY"] == current
+    assert f"worker--rekey-{current[:12]}" in app.revisions
+    assert STATE not in rig.tags(NAME)
+    return saboteur.calls
+
+
+async def test_whatever_happens_at_any_call_the_apps_have_the_current_version_in_the_end() -> None:
+    calls = await struck()
+    assert calls > 15
+    for at in range(calls):
+        for mode in share(at):
+            await struck(at, mode)

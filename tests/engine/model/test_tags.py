@@ -1,0 +1,92 @@
+"""The state in tags, and the limits that Key Vault sets to it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from engine.model.tags import MAX_TAGS, Pending, fingerprint, parked, rests_until
+from tests.shared.builders import NOW, SECOND, V1, V2, version
+
+DAY = timedelta(days=1)
+
+
+def test_a_pending_retirement_is_read_as_it_was_written() -> None:
+    pending = Pending(NOW, V2, "a login with blanks")
+    assert str(pending) == f"2026-11-02T09:00:00Z {V2} a login with blanks"
+    assert Pending.parse(str(pending)) == pending
+
+
+def test_a_parked_secret_says_since_when_and_why() -> None:
+    marked = parked(version(), "it is broken. Fix: mend it", NOW)
+    assert marked["RekeyState"].startswith("parked 2026-11-02T09:00:00Z ")
+    assert marked["RekeyReason"] == "it is broken. Fix: mend it"
+
+
+@pytest.mark.parametrize("length", [255, 256, 257, 5000])
+def test_a_reason_is_cut_at_256_characters(length: int) -> None:
+    text = parked(version(), "x" * length, NOW)["RekeyReason"]
+    assert len(text) == min(length, 256)
+    assert text.endswith("…") is (length > 256)
+
+
+@pytest.mark.parametrize(
+    ("others", "state", "reason"),
+    [(9, True, True), (10, True, True), (11, True, False), (12, False, False)],
+)
+def test_a_mark_takes_only_the_room_that_fifteen_tags_leave(
+    others: int, state: bool, reason: bool
+) -> None:
+    marked = parked(
+        version(changes={f"other{number}": "x" for number in range(others)}), "why", NOW
+    )
+    assert len(marked) <= MAX_TAGS
+    assert ("RekeyState" in marked, "RekeyReason" in marked) == (state, reason)
+
+
+def test_an_older_mark_is_replaced_where_there_is_no_room_for_another() -> None:
+    full = {f"other{number}": "x" for number in range(10)} | {
+        "RekeyState": "parked long ago",
+        "RekeyReason": "old",
+    }
+    marked = parked(version(changes=full), "new", NOW)
+    assert marked["RekeyReason"] == "new"
+    assert len(marked) == MAX_TAGS
+
+
+def test_a_parked_secret_rests_as_long_as_the_policy_says() -> None:
+    secret = version(changes=parked(version(), "why", NOW))
+    assert rests_until(secret, DAY) == NOW + DAY
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        "",
+        "parked",
+        "parked x y",
+        "parked 2026-11-02T09:00:00Z",
+        "parked 2026-11-02T09:00:00Z 000000000000",
+        "waiting a b",
+    ],
+)
+def test_a_mark_that_is_none_gives_no_rest(state: str) -> None:
+    assert rests_until(version(changes={"RekeyState": state}), DAY) is None
+
+
+def test_a_garbled_time_gives_no_rest() -> None:
+    secret = version(changes={"RekeyState": f"parked yesterday {fingerprint(version())}"})
+    assert rests_until(secret, DAY) is None
+
+
+def test_a_fingerprint_notices_the_owners_changes_and_not_rekeys() -> None:
+    usual = fingerprint(version())
+    assert usual == fingerprint(
+        version(changes={"RekeyState": "x", "RekeyReason": "y", "RekeyRetire": "z"})
+    )
+    assert usual == fingerprint(version(version=V1))
+    assert usual == fingerprint(version(version=None)), "a listing must see the same as a read"
+    assert usual != fingerprint(version(changes={"Owner": "x"}))
+    assert usual != fingerprint(version(changes={"CredentialId": None}))
+    assert usual != fingerprint(version(age=DAY + SECOND)), "a new version is a new state"

@@ -1,0 +1,173 @@
+"""What travels on the queue `rotations`."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.errors import NeedsHuman
+from engine.model.workitem import WorkItem, operation_id
+from engine.secret import SecretRef
+from tests.shared.builders import REF, V1, V2, VAULT, item
+
+WHOLE = {
+    "action": "rotate",
+    "vault": VAULT,
+    "secret": "app-key",
+    "version": V1,
+    "trigger": "event",
+    "requested_by": "event grid",
+    "reason": "near expiry",
+    "force": False,
+    "compromised": False,
+}
+
+
+def message(**changes: Any) -> str:
+    """Return a message with some fields changed."""
+    return json.dumps({**WHOLE, **changes})
+
+
+def test_an_item_survives_the_queue_unchanged() -> None:
+    sent = item(
+        version=V1,
+        trigger="manual",
+        requested_by="me",
+        reason="why",
+        force=True,
+        compromised=True,
+        source="/s",
+        follow_up=2,
+        deferred=1,
+    )
+    assert WorkItem.from_json(sent.to_json()) == sent
+    assert WorkItem.from_json(sent.to_json().encode()) == sent
+
+
+def test_a_message_has_the_documented_fields_and_its_operation() -> None:
+    written = json.loads(item(version=V1, requested_by="me").to_json())
+    assert written.keys() >= {*WHOLE, "operation"}
+    assert (written["vault"], written["secret"]) == (VAULT, "app-key")
+    assert written["operation"] == operation_id(REF, V1)
+    assert json.loads(item().to_json())["operation"] is None
+
+
+def test_no_field_of_a_message_replaces_what_the_host_tells_of_it() -> None:
+    """A JSON message's own properties join the trigger's metadata: DequeueCount must stay the host's."""
+    metadata = {
+        "id",
+        "dequeuecount",
+        "expirationtime",
+        "insertiontime",
+        "nextvisibletime",
+        "popreceipt",
+        "queuetrigger",
+    }
+    assert metadata.isdisjoint(key.lower() for key in json.loads(item(version=V1).to_json()))
+
+
+def test_an_operation_is_named_after_vault_name_and_replaced_version_alone() -> None:
+    assert operation_id(REF, V1) == operation_id(SecretRef(VAULT.upper(), "APP-Key"), V1)
+    others = [
+        operation_id(REF, V2),
+        operation_id(SecretRef(VAULT, "other"), V1),
+        operation_id(SecretRef("https://test.vault.azure.net", "app-key"), V1),
+    ]
+    assert len({operation_id(REF, V1), *others}) == 4
+    assert uuid.UUID(operation_id(REF, V1)).version == 5
+
+
+def test_what_is_missing_has_its_default() -> None:
+    found = WorkItem.from_json(json.dumps({"vault": VAULT + "/", "secret": "app-key"}))
+    assert found == WorkItem(REF)
+    assert WorkItem.from_json(message(version=None, force=None)) == WorkItem(
+        REF, trigger="event", requested_by="event grid", reason="near expiry"
+    )
+
+
+def test_what_is_unknown_is_left_aside() -> None:
+    assert WorkItem.from_json(message(colour="blue", operation="x")) == WorkItem.from_json(
+        message()
+    )
+
+
+def test_an_item_is_pinned_once() -> None:
+    assert item().about(V1).version == V1
+    assert item(version=V2).about(V1).version == V2
+    assert item().about(None).version is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"vault": None}, "vault is not the URL of a vault"),
+        ({"vault": "prod"}, "vault is not the URL of a vault"),
+        ({"vault": "http://prod.vault.azure.net"}, "vault is not the URL of a vault"),
+        ({"vault": 7}, "vault is not the URL of a vault"),
+        ({"secret": None}, "secret is not a secret's name"),
+        ({"secret": "a/b"}, "secret is not a secret's name"),
+        ({"secret": "x" * 128}, "secret is not a secret's name"),
+        ({"secret": ["app-key"]}, "secret is not a secret's name"),
+        ({"action": "destroy"}, "action is none of rotate, retire"),
+        ({"action": []}, "action is not a str"),
+        ({"trigger": "luck"}, "trigger is none of event, sweep, manual"),
+        ({"force": "yes"}, "force is not a bool"),
+        ({"compromised": 1}, "compromised is not a bool"),
+        ({"version": 7}, "version is not a str"),
+        ({"version": ""}, "version is not a version's id"),
+        ({"version": "../x"}, "version is not a version's id"),
+        ({"version": "\ud800"}, "version is not a version's id"),
+        ({"follow_up": "1"}, "follow_up is not a int"),
+        ({"source": {}}, "source is not a str"),
+    ],
+)
+def test_a_malformed_message_is_refused_with_its_problem(
+    changes: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(NeedsHuman, match=said):
+        WorkItem.from_json(message(**changes))
+
+
+def test_every_problem_of_a_message_is_named() -> None:
+    with pytest.raises(NeedsHuman) as caught:
+        WorkItem.from_json(message(vault=1, secret=2, action=3, force=4))
+    assert all(name in str(caught.value) for name in ("vault", "secret", "action", "force"))
+
+
+@pytest.mark.parametrize(
+    "text", ["", "nonsense", "[]", "null", "7", '"text"', b"\xff", "[" * 100_000]
+)
+def test_what_is_no_json_object_is_refused(text: str | bytes) -> None:
+    with pytest.raises(NeedsHuman, match="the work item is malformed"):
+        WorkItem.from_json(text)
+
+
+values: st.SearchStrategy[Any] = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text(max_size=40)
+    | st.just([])
+    | st.just(VAULT)
+    | st.just(V1)
+)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from([*WHOLE, "source", "follow_up", "deferred"]) | st.text(max_size=5), values
+    )
+)
+def test_whatever_comes_is_an_item_that_can_be_written_again_or_a_refusal(
+    changes: dict[str, Any],
+) -> None:
+    try:
+        found = WorkItem.from_json(json.dumps({**WHOLE, **changes}))
+    except NeedsHuman:
+        return
+    assert WorkItem.from_json(found.to_json()) == found

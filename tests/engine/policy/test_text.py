@@ -1,0 +1,88 @@
+"""The text of a policy document: read strictly, bounded, and never quoted."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from engine.policy.text import MAX_BYTES, load
+from tests.shared import policies
+
+BOMB = "a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n"
+
+
+def test_yaml_and_json_of_one_document_are_the_same() -> None:
+    data, problems = load(policies.example())
+    assert not problems
+    assert load(json.dumps(data)) == (data, [])
+    assert load("\n\t " + json.dumps(data, indent="\t")) == (data, [])
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (
+            "version: 1\nversion: 2\n",
+            "line 2, column 1: the key 'version' stands twice: remove one of them",
+        ),
+        ("a: {b: 1, b: 2}\n", "line 1, column 11: the key 'b' stands twice"),
+        ('{"a": {"b": 1, "b": 2}}', "the key 'b' stands twice"),
+        (BOMB, "line 1, column 4: not YAML: anchors, aliases and tags are not allowed"),
+        ("a: !!python/object/apply:os.system [x]", "anchors, aliases and tags are not allowed"),
+        ("a: !!int x", "anchors, aliases and tags are not allowed"),
+        ("<<: {a: 1}\n", "a key is not text"),
+        ("1: x\n", "line 1, column 1: a key is not text: put it in quotes"),
+        ("[a]: x\n", "a key is not text"),
+        ("a: [1\n", "not YAML"),
+        ("a: 1\n--- \nb: 2\n", "not YAML"),
+        ("a: 2026-99-99\n", "an invalid character, date or number"),
+        (f"a: {'9' * 5000}\n", "an invalid character, date or number"),
+        ("a: \x00", "not YAML"),
+        ("[" * 5000, "nested too deeply"),
+        ('{"a": ', "line 1, column 7: not JSON, although it starts with {"),
+        ('{"a":' * 2500 + "1" + "}" * 2500, "nested too deeply"),
+        (f'{{"a": {"9" * 5000}}}', "a number is too long"),
+        ('{"a": "\\ud800"}', "a: contains a line break or an unprintable character"),
+        ('{"\\u0007": 1}', "(a key): contains a line break"),
+        ("a:\n  - b: |\n      x\n", "a[0].b: contains a line break"),
+        ("x" * (MAX_BYTES + 1), f"longer than the {MAX_BYTES} bytes"),
+        ("é" * (MAX_BYTES // 2 + 1), f"longer than the {MAX_BYTES} bytes"),
+    ],
+)
+def test_what_is_wrong_with_a_text_is_said(text: str, problem: str) -> None:
+    assert problem in "; ".join(load(text)[1])
+
+
+def test_as_long_as_a_secret_may_be_is_not_too_long() -> None:
+    assert load("x" * MAX_BYTES) == ("x" * MAX_BYTES, [])
+
+
+def test_every_key_that_stands_twice_is_named_and_the_rest_is_read_on() -> None:
+    data, problems = load("a: 1\na: 2\nb: {c: 1, c: 2}\n")
+    assert data == {"a": 2, "b": {"c": 2}}
+    assert len(problems) == 2
+
+
+def test_the_words_of_a_value_are_never_quoted() -> None:
+    for text in (
+        "a: [planted-value",
+        '{"a": "planted-value" x',
+        "planted-value: [*planted",
+        "a: !planted-value x",
+    ):
+        _, problems = load(text)
+        assert problems
+        assert "planted" not in "".join(problems)
+
+
+@given(
+    st.text(alphabet=st.sampled_from("ab1:-?{}[],&*!|>'\"%@#\n\t \\.~\x00\ud800é=<"), max_size=60)
+)
+@example("? ")
+@example("=")
+def test_no_text_whatever_makes_it_fail(text: str) -> None:
+    data, problems = load(text)
+    assert problems or json.dumps(data, default=str, ensure_ascii=False).encode()

@@ -1,0 +1,65 @@
+"""Whose a source is that several secrets name parts of: who is refused one part takes no other."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from tests.shared.sql_product import KINDS, NAME, SECOND, SqlProduct
+from tests.shared.sql_rig import FIRST
+
+PASSWORDS = {"app_a": FIRST, "app_b": SECOND}
+
+
+@pytest.fixture
+def rig() -> SqlProduct:
+    """A server with the logins `app_a` and `app_b`, and a secret for both."""
+    rig = SqlProduct()
+    KINDS["two logins"].setup(rig)
+    return rig
+
+
+def put(rig: SqlProduct, login: str, *, managed: bool = True) -> None:
+    """Put a secret of the login's name for it alone."""
+    tags = {"ValidityPeriodDays": "90", "CredentialId": login, "Rotator": "sql-login-password"}
+    address = {"ProviderAddress": rig.server.resource_id} if managed else {}
+    due = rig.clock.now() + timedelta(days=10)
+    rig.vault.put(login.replace("_", "-"), PASSWORDS[login], expires=due, tags=tags | address)
+
+
+async def rotate(rig: SqlProduct, name: str) -> str:
+    """Rotate and return why it was parked, if it was."""
+    await rig.service().rotate(rig.item(name, force=True).to_json(), 1)
+    return rig.tags(name).get("RekeyReason", "")
+
+
+async def test_a_secret_that_is_refused_the_second_login_does_not_keep_the_first_that_nobody_had() -> (
+    None
+):
+    rig = SqlProduct()
+    KINDS["two logins"].setup(rig)
+    put(rig, "app_b")
+    assert await rotate(rig, "app-b") == ""
+    assert "belongs to the secret" in await rotate(rig, NAME)
+    put(rig, "app_a")
+    assert await rotate(rig, "app-a") == ""
+
+
+async def test_a_secret_that_is_refused_the_second_login_does_not_take_the_first_from_who_had_left_it(
+    rig: SqlProduct,
+) -> None:
+    for login in PASSWORDS:
+        put(rig, login)
+        assert await rotate(rig, login.replace("_", "-")) == ""
+    put(rig, "app_a", managed=False)
+    assert "belongs to the secret" in await rotate(rig, NAME)
+    put(rig, "app_a")
+    assert await rotate(rig, "app-a") == ""
+
+
+async def test_a_secret_that_is_refused_nothing_has_all_logins(rig: SqlProduct) -> None:
+    assert await rotate(rig, NAME) == ""
+    for login in PASSWORDS:
+        put(rig, login)
+        assert "belongs to the secret" in await rotate(rig, login.replace("_", "-"))

@@ -1,0 +1,336 @@
+"""What a sweep finds, what it costs, and that it makes no difference how often events came."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from engine.decide.ledger import audit_is_due
+from engine.errors import PermanentError, TransientError
+from engine.model.sweep_order import SweepOrder
+from engine.model.tags import Pending
+from engine.secret import SecretRef, SecretVersion
+from simulator.wire import Request
+from tests.shared.builders import NOW, VAULT, version
+from tests.shared.delivery import Delivery
+from tests.shared.promises import Promises
+from tests.shared.rig import Rig
+from tests.shared.scene import NAME, refuse, scene, to_vault
+
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+FAR = 80.0
+
+
+def order(rig: Rig, **changes: Any) -> str:
+    """Return a sweep's order; by itself it has no room for any audit."""
+    now = rig.clock.now()
+    usual = SweepOrder(rig.vault.url, now, now, HOUR)
+    return json.dumps({**json.loads(usual.to_json()), **changes})
+
+
+async def sweep(rig: Rig, **changes: Any) -> list[dict[str, Any]]:
+    """Sweep the vault and return what was posted."""
+    await rig.service().sweep_vault(order(rig, **changes))
+    return rig.messages("rotations")
+
+
+def populated(due: int, others: int) -> Rig:
+    """Return a rig with so many secrets that are due and so many that are not."""
+    rig = Rig()
+    account = rig.account("appdata")
+    for number in range(due):
+        rig.secret(f"due-{number}", account)
+    for number in range(others):
+        rig.secret(f"other-{number}", account, days_left=FAR)
+    return rig
+
+
+async def first_record(rig: Rig) -> None:
+    """Let a sweep have been recorded, which makes the container."""
+    await rig.service().watch.swept(
+        SweepOrder(rig.vault.url, rig.clock.now(), rig.clock.now(), HOUR)
+    )
+    rig.calls()
+
+
+@pytest.mark.parametrize(("due", "others"), [(60, 0), (0, 60), (3, 57), (0, 0), (1, 24), (1, 25)])
+async def test_a_sweep_costs_one_call_for_25_secrets_and_one_message_for_each_that_is_due(
+    due: int, others: int
+) -> None:
+    """And one call for the records of all sources, one to note that it came to its end."""
+    rig = populated(due, others)
+    service = rig.service()
+    rig.queue("rotations")
+    await first_record(rig)
+    await service.sweep_vault(order(rig))
+    assert {message["secret"] for message in rig.messages("rotations")} == {
+        f"due-{number}" for number in range(due)
+    }
+    pages = max(1, -(-(due + others) // 25))
+    expected = {"vault": pages, "host queue": due, "host blob": 2}
+    assert rig.calls() == {key: count for key, count in expected.items() if count}
+
+
+async def test_pages_without_items_are_passed_over() -> None:
+    rig = populated(30, 30)
+    rig.vault.empty_pages = True
+    assert len(await sweep(rig)) == 30
+
+
+async def test_messages_are_posted_before_the_last_page_is_read() -> None:
+    """A vault may be larger than memory or a function's time allow, so nothing is gathered first."""
+    rig = populated(60, 0)
+    await sweep(rig)
+    requests = [each.request for each in rig.world.exchanges]
+    posts = [
+        place
+        for place, request in enumerate(requests)
+        if request.method == "POST" and ".queue." in request.host
+    ]
+    lists = [
+        place
+        for place, request in enumerate(requests)
+        if request.path == "/secrets" and request.header("authorization")
+    ]
+    assert len(lists) == 3
+    assert posts[0] < lists[1] < posts[-1]
+
+
+async def test_a_message_tells_why_and_spares_the_worker_a_look_at_the_source() -> None:
+    rig = scene()
+    (message,) = await sweep(rig)
+    assert message["trigger"] == "sweep"
+    assert message["action"] == "rotate"
+    assert message["reason"].startswith("expires 2026-11-12")
+    assert message["source"] == rig.world.accounts["appdata"].resource_id.lower()
+    assert message["version"] is None
+
+
+async def test_only_secrets_of_the_vault_that_are_managed_enabled_and_due_are_sent_on() -> None:
+    rig = scene(days_left=FAR)
+    account = rig.world.accounts["appdata"]
+    rig.secret("disabled", account, enabled=False)
+    rig.secret("unmanaged", account, tags={"ProviderAddress": None})
+    rig.secret("no-expiry", account, days_left=None)
+    rig.secret("old", account, days_left=400, created=rig.clock.now() - 91 * DAY)
+    rig.vault.put("deleted", "x")
+    rig.vault.delete("deleted")
+    assert {message["secret"] for message in await sweep(rig)} == {"no-expiry", "old"}
+
+
+async def test_a_retirement_that_is_due_is_found() -> None:
+    rig = scene(days_left=FAR)
+    for name, until in (("passed", -HOUR), ("passes-now", timedelta(0)), ("later", 2 * DAY)):
+        retire = str(Pending(rig.clock.now() + until, "a" * 32, "key2"))
+        rig.secret(name, rig.world.accounts["appdata"], days_left=FAR, tags={"RekeyRetire": retire})
+    assert {(each["secret"], each["action"]) for each in await sweep(rig)} == {
+        ("passed", "retire"),
+        ("passes-now", "retire"),
+    }
+
+
+async def test_broken_secrets_do_not_stop_the_others_and_are_sent_on_to_be_parked() -> None:
+    rig = scene()
+    account = rig.world.accounts["appdata"]
+    broken = {
+        "a-validity": {"ValidityPeriodDays": "sixty"},
+        "b-address": {"ProviderAddress": "nowhere"},
+        "c-retire": {"RekeyRetire": "soon"},
+        "d-template": {"ValueTemplate": "{"},
+        "e-kind": {"Rotator": "magic"},
+        "f-foreign": {
+            "ProviderAddress": "/subscriptions/x/resourceGroups/y/providers/Microsoft.Storage/storageAccounts/other"
+        },
+    }
+    for name, tags in broken.items():
+        rig.secret(name, account, tags=tags)
+    assert {message["secret"] for message in await sweep(rig)} == {NAME, *broken}
+
+
+async def test_a_second_sweep_posts_nothing_for_what_is_parked_until_it_has_rested() -> None:
+    rig = scene(tags={"ValidityPeriodDays": "sixty"})
+    await sweep(rig)
+    await Delivery(rig, rig.service).run()
+    assert "RekeyState" in (rig.latest(NAME).tags or {})
+    assert await sweep(rig) == []
+    rig.clock.advance(86_400)
+    assert len(await sweep(rig)) == 1
+
+
+async def test_a_second_sweep_posts_nothing_for_what_was_rotated() -> None:
+    rig = scene()
+    await sweep(rig)
+    await Delivery(rig, rig.service).run()
+    assert await sweep(rig) == []
+
+
+async def test_a_refused_listing_fails_the_sweep_so_that_it_is_tried_again() -> None:
+    rig = scene()
+    refuse(rig, 503, "Busy", to_vault(), times=9)
+    with pytest.raises(TransientError):
+        await sweep(rig)
+    rig.world.faults.clear()
+    rig.world.roles.assignments.clear()
+    with pytest.raises(PermanentError, match="Key Vault Secrets Officer"):
+        await sweep(rig)
+
+
+async def test_a_queue_that_fails_midway_fails_the_sweep_and_a_repetition_does_no_harm() -> None:
+    rig = populated(3, 0)
+    rig.queue("rotations")
+    posted = 0
+
+    def second(request: Request) -> bool:
+        nonlocal posted
+        posted += request.method == "POST" and ".queue." in request.host
+        return posted == 2
+
+    refuse(rig, 503, "ServerBusy", second)
+    with pytest.raises(TransientError):
+        await sweep(rig)
+    assert len(await sweep(rig)) == 4
+
+
+@pytest.mark.parametrize(
+    "text", [b"", b"nonsense", b"[]", b"{}", b"7", b"null", b"\xff", b"[" * 100_000]
+)
+async def test_an_order_that_cannot_be_read_fails(text: bytes) -> None:
+    rig = scene()
+    with pytest.raises(PermanentError, match="queue sweeps"):
+        await rig.service().sweep_vault(text)
+    assert not rig.calls()["vault"]
+
+
+async def test_a_sweep_that_cannot_list_the_records_does_not_count_as_complete(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Only tags are known then, and the alert for sweeps that do not come to their end tells a person."""
+    rig = populated(1, 1)
+    refuse(rig, 403, "AuthorizationFailure", lambda request: request.query.get("comp") == "list")
+    with caplog.at_level(logging.INFO):
+        assert len(await sweep(rig)) == 1
+    swept = [json.loads(record.message) for record in caplog.records if '"swept"' in record.message]
+    assert [(summary["seen"], summary["broken"]) for summary in swept] == [(2, 1)]
+    assert "the records of the sources cannot be listed" in caplog.text
+
+
+@pytest.mark.parametrize("vault", ["https://foreign.vault.azure.net", "foreign", None, 7])
+async def test_a_vault_that_is_not_listed_is_not_swept(
+    vault: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig = scene()
+    rig.world.add_vault("foreign").put(NAME, "x")
+    await rig.service().sweep_vault(json.dumps({"vault": vault}))
+    assert "not in REKEY_VAULTS" in caplog.text
+    assert rig.world.exchanges == []
+
+
+async def test_the_timer_orders_one_sweep_for_each_vault(caplog: pytest.LogCaptureFixture) -> None:
+    rig = scene()
+    await rig.service().sweep({}, past_due=False)
+    (message,) = rig.messages("sweeps")
+    assert message["vault"] == rig.vault.url
+    assert "late" not in caplog.text
+
+
+async def test_a_late_timer_is_said_to_be_late(caplog: pytest.LogCaptureFixture) -> None:
+    await scene().service().sweep({}, past_due=True)
+    assert "this sweep is late" in caplog.text
+
+
+async def test_a_sweep_reports_what_it_saw(caplog: pytest.LogCaptureFixture) -> None:
+    rig = populated(2, 3)
+    with caplog.at_level(logging.INFO, "rekey.audit"):
+        await sweep(rig)
+    assert json.loads(caplog.records[-1].message) == {
+        "result": "swept",
+        "vault": rig.vault.url,
+        "seen": 5,
+        "posted": 2,
+        "broken": 0,
+    }
+
+
+EVENTS = {
+    "no event at all": [],
+    "one event": [0],
+    "the same event five times": [0, 0, 0, 0, 0],
+    "an event an hour late": [3600],
+    "an event days late": [3 * 86_400],
+    "early, again, and late": [0, 1, 3600, 86_400],
+}
+
+
+@pytest.mark.parametrize("delays", EVENTS.values(), ids=EVENTS.keys())
+async def test_missed_late_and_repeated_events_make_no_difference_to_the_outcome(
+    delays: list[float],
+) -> None:
+    rig = scene()
+    promises = Promises(rig, NAME, rig.world.accounts["appdata"])
+    event = json.dumps(rig.vault.near_expiry_event(NAME))
+    for day in range(9):
+        for delay in delays:
+            if day * 86_400 <= delay < (day + 1) * 86_400:
+                await rig.service().on_event(event)
+                await Delivery(rig, rig.service).run()
+        await sweep(rig)
+        await Delivery(rig, rig.service).run()
+        rig.clock.advance(86_400)
+    promises.finally_(versions=2)
+    promises.nothing_left()
+
+
+def names(count: int) -> list[SecretVersion]:
+    """Return secrets of many names."""
+    return [replace(version(), ref=SecretRef(VAULT, f"secret-{number}")) for number in range(count)]
+
+
+@pytest.mark.parametrize("hours", [1, 6, 24])
+def test_every_secret_is_audited_exactly_once_a_day_however_often_the_sweep_runs(
+    hours: int,
+) -> None:
+    secrets, step = names(200), timedelta(hours=hours)
+    orders = [
+        SweepOrder(VAULT, NOW + n * step, NOW + (n + 1) * step, step) for n in range(24 // hours)
+    ]
+    for secret in secrets:
+        assert sum(audit_is_due(secret.ref, each, None) for each in orders) == 1
+
+
+def test_a_sweep_that_covers_no_time_audits_nothing() -> None:
+    assert not any(
+        audit_is_due(secret.ref, SweepOrder(VAULT, NOW, NOW, HOUR), None) for secret in names(200)
+    )
+
+
+def test_after_an_outage_a_day_is_caught_up_and_no_more() -> None:
+    status = {"Last": (NOW - 9 * DAY).isoformat(), "Next": (NOW + HOUR).isoformat()}
+    late = SweepOrder.by_schedule(VAULT, status, NOW)
+    assert (late.since, late.until, late.period) == (NOW - DAY, NOW, HOUR)
+    assert all(audit_is_due(secret.ref, late, None) for secret in names(50))
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        {},
+        {"Last": "", "Next": ""},
+        {"Last": "yesterday", "Next": "soon"},
+        {"Last": (NOW + DAY).isoformat(), "Next": (NOW - DAY).isoformat()},
+    ],
+)
+def test_without_a_useful_schedule_an_hour_each_way_is_assumed(status: dict[str, str]) -> None:
+    assert SweepOrder.by_schedule(VAULT, status, NOW) == SweepOrder(VAULT, NOW - HOUR, NOW, HOUR)
+
+
+def test_an_order_survives_the_queue() -> None:
+    sent = SweepOrder(VAULT, NOW - HOUR, NOW, 2 * HOUR)
+    assert SweepOrder.from_json(sent.to_json(), NOW + DAY) == sent
+    assert SweepOrder.from_json(json.dumps({"vault": VAULT + "/"}), NOW) == SweepOrder(
+        VAULT, NOW - HOUR, NOW, HOUR
+    )

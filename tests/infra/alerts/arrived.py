@@ -1,0 +1,85 @@
+"""What arrived at the ingestion endpoint in a run of all scenes, in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from simulator.telemetry.tables import Row, row
+
+ROOT = Path(__file__).parents[3]
+OFFLINE = {
+    "APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL": "true",
+    "APPLICATIONINSIGHTS_CONTROLPLANE_DISABLED": "true",
+}
+"""Without these the exporter talks to Microsoft about itself."""
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """What one scene left at the endpoint, and what its host and Azure are imitated to have written beside it."""
+
+    ended: datetime
+    envelopes: list[dict[str, Any]]
+    imitated: list[tuple[str, Row]]
+    values: list[str]
+
+    @property
+    def rows(self) -> list[tuple[str, Row]]:
+        """Return all as rows of tables."""
+        return [row(each) for each in self.envelopes] + self.imitated
+
+
+@dataclass(frozen=True)
+class Run:
+    """All scenes; `refused` is what the endpoint would not take."""
+
+    scenes: dict[str, Arrived]
+    refused: list[str]
+
+    def own(self) -> Iterator[tuple[str, Row]]:
+        """Yield every row that the app itself sent."""
+        for scene in self.scenes.values():
+            yield from (row(each) for each in scene.envelopes)
+
+
+def play() -> str:
+    """Play all scenes and return what arrived, as JSON."""
+    with tempfile.TemporaryDirectory() as folder:
+        # The exporter keeps what it could not send in the folder for temporary files.
+        env = {**os.environ, **OFFLINE, "PYTHONPATH": str(ROOT), "TMPDIR": folder}
+        command = [sys.executable, "-m", "tests.infra.alerts.play"]
+        done = subprocess.run(  # noqa: S603
+            command, env=env, cwd=ROOT, capture_output=True, timeout=120, check=False
+        )
+    assert done.returncode == 0, done.stderr.decode()[-3000:]
+    return done.stdout.decode()
+
+
+def read(text: str) -> Run:
+    """Return a run from what was written of it."""
+    found = json.loads(text)
+    return Run(
+        {name: _arrived(**scene) for name, scene in found["scenes"].items()}, found["refused"]
+    )
+
+
+def _arrived(
+    ended: str, envelopes: list[Any], imitated: list[tuple[str, Row]], values: list[str]
+) -> Arrived:
+    rows = [
+        (table, columns | {"timestamp": _time(columns["timestamp"])}) for table, columns in imitated
+    ]
+    return Arrived(_time(ended), envelopes, rows, values)
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)

@@ -1,0 +1,458 @@
+"""The rotator alone: what each refusal of Graph and of Entra becomes."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.errors import (
+    AccessDenied,
+    NeedsHuman,
+    NotFound,
+    PermanentError,
+    TransientError,
+    VerificationFailed,
+)
+from engine.secret import Sensitive
+from rotators.service_principal_secret import ServicePrincipalSecret
+from simulator.entra.app_policy import AppPolicy
+from simulator.faults import Fault
+from simulator.wire import Request, Response, json_response
+from tests.shared.graph_rig import OPERATION, GraphRig, days, seconds
+
+GUID = "0a1b2c3d-4e5f-6a7b-8c9d-0e1f2a3b4c5d"
+
+
+@pytest.fixture
+def rig() -> GraphRig:
+    """A world with one application."""
+    return GraphRig()
+
+
+def fails(rig: GraphRig, action: str, response: Response, times: int = 1) -> None:
+    def matches(request: Request) -> bool:
+        return request.path.endswith(action)
+
+    rig.world.faults.append(Fault(matches, response, times))
+
+
+def refusal(
+    status: int, code: str, message: str, headers: dict[str, str] | None = None
+) -> Response:
+    return json_response(
+        status, {"error": {"code": code, "message": message, "innerError": {}}}, headers
+    )
+
+
+@pytest.mark.parametrize(
+    "address", [GUID, GUID.upper(), f" {GUID} ", f"/applications(appId='{GUID}')"]
+)
+def test_an_application_has_one_canonical_id(address: str) -> None:
+    assert ServicePrincipalSecret.canonical(address, {}) == GUID
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "orders",
+        f"api://{GUID}",
+        f"/applications/{GUID}",
+        f"{GUID}/x",
+        "/subscriptions/s/resourceGroups/g",
+    ],
+)
+def test_what_names_no_application_by_its_client_id_is_not_this_kinds(address: str) -> None:
+    """An object id in Graph's own path would be taken for a client id: it is refused in place of guessed."""
+    assert ServicePrincipalSecret.canonical(address, {}) is None
+
+
+async def test_a_secret_is_added_with_the_operation_in_its_name_and_the_wanted_end(
+    rig: GraphRig,
+) -> None:
+    issued = await rig.rotator().issue(rig.job())
+    added = rig.alive()[-1]
+    assert added.name == f"rekey {OPERATION}"
+    assert (issued.credential_id, issued.fields["secret"].reveal()) == (added.key_id, added.secret)
+    assert added.end == issued.expires == rig.clock.now() + days(90)
+    assert issued.supersedes == rig.first.key_id
+    assert rig.asked() == ["addPassword"]
+
+
+async def test_every_template_field_is_filled(rig: GraphRig) -> None:
+    issued = await rig.rotator().issue(rig.job())
+    assert set(issued.fields) == ServicePrincipalSecret.template_fields
+    assert issued.fields["client_id"].reveal() == rig.app.app_id
+    assert issued.fields["tenant_id"].reveal() == rig.app.tenant
+
+
+async def test_the_tenant_of_the_settings_wins_over_the_tokens(rig: GraphRig) -> None:
+    issued = await rig.rotator(tenant_id=GUID).issue(rig.job())
+    assert issued.fields["tenant_id"].reveal() == GUID
+
+
+async def test_bringing_back_a_refused_secret_adds_one_and_supersedes_none(rig: GraphRig) -> None:
+    issued = await rig.rotator().issue(rig.job(in_place=True))
+    assert issued.supersedes is None
+    assert len(rig.alive()) == 2
+
+
+async def test_what_an_earlier_try_left_is_removed_and_nothing_else(rig: GraphRig) -> None:
+    rotator = rig.rotator()
+    kept = await rotator.issue(rig.job())
+    await rotator.issue(rig.job())
+    await rotator.issue(rig.job(operation=GUID))
+    await rotator.tidy(rig.app.app_id, OPERATION, keep=kept.credential_id)
+    assert [each.name for each in rig.alive()] == ["by hand", f"rekey {OPERATION}", f"rekey {GUID}"]
+    assert kept.credential_id in {each.key_id for each in rig.alive()}
+    await rotator.tidy(rig.app.app_id, OPERATION, keep=None)
+    assert [each.name for each in rig.alive()] == ["by hand", f"rekey {GUID}"]
+
+
+async def test_ids_are_compared_whatever_their_case(rig: GraphRig) -> None:
+    """The portal and a person's hand may write them in capitals."""
+    rotator = rig.rotator()
+    issued = await rotator.issue(rig.job(proven=False, held_id=rig.first.key_id.upper()))
+    assert issued.supersedes == rig.first.key_id
+    await rotator.tidy(rig.app.app_id, OPERATION, keep=issued.credential_id.upper())
+    assert len(rig.alive()) == 2
+    await rotator.retire(rig.app.app_id, rig.first.key_id.upper(), issued.fields["secret"])
+    assert [each.key_id for each in rig.alive()] == [issued.credential_id]
+
+
+async def test_a_leftover_that_only_one_replica_of_graph_knows_is_tried_again(
+    rig: GraphRig,
+) -> None:
+    rotator = rig.rotator()
+    await rotator.issue(rig.job())
+    fails(
+        rig,
+        "/removePassword",
+        refusal(400, "Request_BadRequest", "No password credential found with keyId 'x'."),
+    )
+    with pytest.raises(TransientError, match="Graph lists a secret but"):
+        await rotator.tidy(rig.app.app_id, OPERATION, keep=None)
+    await rotator.tidy(rig.app.app_id, OPERATION, keep=None)
+    assert rig.alive() == [rig.first]
+
+
+async def test_an_adopted_value_that_is_the_named_secret_is_superseded(rig: GraphRig) -> None:
+    issued = await rig.rotator().issue(rig.job(proven=False))
+    assert issued.supersedes == rig.first.key_id
+    assert rig.asked() == ["read", "addPassword"]
+
+
+async def test_an_adopted_value_without_a_named_secret_supersedes_nothing(rig: GraphRig) -> None:
+    """What nobody told Rekey to take over stays with whoever made it."""
+    issued = await rig.rotator().issue(rig.job(proven=False, held_id=None))
+    assert issued.supersedes is None
+
+
+async def test_an_adopted_secret_that_is_gone_from_the_application_supersedes_nothing(
+    rig: GraphRig,
+) -> None:
+    rig.directory.remove_password(rig.app, rig.first)
+    issued = await rig.rotator().issue(rig.job(proven=False))
+    assert issued.supersedes is None
+
+
+@pytest.mark.parametrize(
+    ("held", "tags", "what"),
+    [
+        ("another~secret", {}, "the value is not the secret"),
+        ("another~secret", {"held_id": None}, "the value is none of the application's secrets"),
+        (None, {}, "does not follow the tag ValueTemplate"),
+    ],
+)
+async def test_an_adopted_value_that_is_not_what_its_tags_say_is_for_a_human(
+    rig: GraphRig, held: str | None, tags: dict[str, None], what: str
+) -> None:
+    job = rig.job(proven=False, held=held and Sensitive(held), **tags)
+    with pytest.raises(NeedsHuman, match=what):
+        await rig.rotator().issue(job)
+    assert rig.alive() == [rig.first]
+
+
+async def test_a_credential_id_that_is_no_secrets_id_is_for_a_human(rig: GraphRig) -> None:
+    with pytest.raises(NeedsHuman, match="no secret's id"):
+        await rig.rotator().issue(rig.job(proven=False, held_id="key1"))
+
+
+async def test_an_application_that_the_app_does_not_own_is_refused_with_the_permission_named(
+    rig: GraphRig,
+) -> None:
+    rig.app.owners.clear()
+    with pytest.raises(AccessDenied, match=r"Application\.ReadWrite\.OwnedBy and make it an owner"):
+        await rig.rotator().issue(rig.job())
+
+
+async def test_an_object_id_in_place_of_a_client_id_is_explained(rig: GraphRig) -> None:
+    with pytest.raises(NotFound, match="not the object ID"):
+        await rig.rotator().issue(rig.job(source=rig.app.object_id))
+
+
+@pytest.mark.parametrize("status", [400, 409, 503])
+async def test_a_concurrent_change_may_pass(rig: GraphRig, status: int) -> None:
+    told = (
+        "Error due to concurrent requests being made to the tenant. Please wait briefly and retry."
+    )
+    fails(
+        rig,
+        "/addPassword",
+        refusal(status, "Directory_ConcurrencyViolation", told, {"Retry-After": "5"}),
+    )
+    with pytest.raises(TransientError, match="was under way") as caught:
+        await rig.rotator().issue(rig.job())
+    assert caught.value.code == "Directory_ConcurrencyViolation"
+    assert rig.asked() == ["addPassword"]
+
+
+async def test_a_throttled_call_says_when_to_come_again_and_is_not_repeated(rig: GraphRig) -> None:
+    fails(
+        rig,
+        "/addPassword",
+        refusal(429, "TooManyRequests", "Too many requests", {"Retry-After": "37"}),
+    )
+    with pytest.raises(TransientError) as caught:
+        await rig.rotator().issue(rig.job())
+    assert caught.value.retry_after == 37
+    assert rig.asked() == ["addPassword"]
+
+
+@pytest.mark.parametrize("status", [200, 403, 404, 503])
+@pytest.mark.parametrize("action", ["/addPassword", "/token"])
+async def test_html_in_place_of_json_may_pass_and_is_named(
+    rig: GraphRig, status: int, action: str
+) -> None:
+    page = Response(
+        status, {"Content-Type": "text/html; charset=utf-8"}, b"<html>We are sorry</html>"
+    )
+    fails(rig, action, page, times=40)
+    rotator = rig.rotator()
+    doing = (
+        rotator.issue(rig.job())
+        if action == "/addPassword"
+        else rotator.verify(rig.app.app_id, rig.first.key_id, Sensitive(rig.first.secret))
+    )
+    with pytest.raises(TransientError, match=rf"was answered {status}") as caught:
+        await doing
+    assert "We are sorry" not in str(caught.value)
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"keyId": "x"}'])
+async def test_an_answer_without_a_secret_may_pass(rig: GraphRig, body: bytes) -> None:
+    fails(rig, "/addPassword", Response(200, {"Content-Type": "application/json"}, body))
+    with pytest.raises(TransientError):
+        await rig.rotator().issue(rig.job())
+
+
+@pytest.mark.parametrize(
+    ("policy", "fix"),
+    [
+        (
+            AppPolicy(max_lifetime=days(30)),
+            "set ValidityPeriodDays to what the app management policy allows",
+        ),
+        (AppPolicy(secrets_allowed=False), "use a federated credential"),
+    ],
+)
+async def test_a_policy_that_does_not_tell_its_cap_is_for_a_human(
+    rig: GraphRig, policy: AppPolicy, fix: str
+) -> None:
+    rig.directory.policy = policy
+    with pytest.raises(NeedsHuman, match=fix) as caught:
+        await rig.rotator().issue(rig.job())
+    assert policy.policy_id in str(caught.value)
+    assert rig.asked() == ["addPassword"]
+
+
+async def test_a_cap_that_the_refusal_tells_is_honoured(rig: GraphRig) -> None:
+    rig.directory.policy = AppPolicy(max_lifetime=days(30), tells=True)
+    issued = await rig.rotator().issue(rig.job())
+    assert issued.expires == rig.alive()[-1].end
+    assert days(29) < rig.alive()[-1].end - rig.clock.now() < days(30)
+    assert rig.asked() == ["addPassword", "addPassword"]
+
+
+async def test_an_application_with_personal_accounts_takes_no_third_secret(rig: GraphRig) -> None:
+    rig.app.audience = "AzureADandPersonalMicrosoftAccount"
+    rotator = rig.rotator()
+    await rotator.issue(rig.job())
+    with pytest.raises(NeedsHuman, match="as many secrets as it may"):
+        await rotator.issue(rig.job())
+
+
+async def test_verifying_asks_twice_in_a_row(rig: GraphRig) -> None:
+    await rig.rotator().verify(rig.app.app_id, rig.first.key_id, Sensitive(rig.first.secret))
+    assert rig.asked() == ["sign-in", "sign-in"]
+
+
+async def test_a_replica_that_lags_behind_is_waited_for(rig: GraphRig) -> None:
+    """One success proves one replica: the next one's refusal starts the count anew."""
+    rig.directory.lags = (seconds(0), seconds(20))
+    issued = await rig.rotator().issue(rig.job())
+    began = rig.clock.now()
+    await rig.rotator().verify(rig.app.app_id, issued.credential_id, issued.fields["secret"])
+    assert rig.clock.now() - began >= seconds(20)
+
+
+async def test_replicas_that_never_agree_are_left_to_the_queue(rig: GraphRig) -> None:
+    rig.directory.lags = (seconds(0), days(1))
+    issued = await rig.rotator().issue(rig.job())
+    with pytest.raises(TransientError, match="accepted and refused in turn"):
+        await rig.rotator().verify(rig.app.app_id, issued.credential_id, issued.fields["secret"])
+
+
+async def test_replication_of_nearly_two_minutes_is_waited_out(rig: GraphRig) -> None:
+    rig.directory.lags = (seconds(119),)
+    issued = await rig.rotator().issue(rig.job())
+    await rig.rotator().verify(rig.app.app_id, issued.credential_id, issued.fields["secret"])
+
+
+async def test_a_secret_that_is_refused_for_two_minutes_is_refused(rig: GraphRig) -> None:
+    rig.directory.lags = (seconds(121),)
+    issued = await rig.rotator().issue(rig.job())
+    began = rig.clock.now()
+    with pytest.raises(VerificationFailed, match="AADSTS7000215"):
+        await rig.rotator().verify(rig.app.app_id, issued.credential_id, issued.fields["secret"])
+    assert rig.clock.now() - began == seconds(120)
+
+
+async def test_an_expired_secret_is_refused_at_once(rig: GraphRig) -> None:
+    short = rig.directory.add_password(rig.app, end=rig.clock.now() + seconds(5))
+    rig.clock.advance(6)
+    with pytest.raises(VerificationFailed, match="has expired"):
+        await rig.rotator().verify(rig.app.app_id, short.key_id, Sensitive(short.secret))
+    assert rig.asked() == ["sign-in"]
+
+
+async def test_a_disabled_application_is_for_a_human_at_once(rig: GraphRig) -> None:
+    rig.app.disabled = True
+    with pytest.raises(NeedsHuman, match="is disabled"):
+        await rig.rotator().verify(rig.app.app_id, rig.first.key_id, Sensitive(rig.first.secret))
+    assert rig.asked() == ["sign-in"]
+
+
+async def test_an_application_without_a_service_principal_is_for_a_human_after_the_wait(
+    rig: GraphRig,
+) -> None:
+    rig.app.principal = None
+    with pytest.raises(NeedsHuman, match="az ad sp create"):
+        await rig.rotator().verify(rig.app.app_id, rig.first.key_id, Sensitive(rig.first.secret))
+    assert len(rig.asked()) > 1
+
+
+async def test_a_wrong_tenant_is_for_a_human(rig: GraphRig) -> None:
+    with pytest.raises(NeedsHuman, match="AZURE_TENANT_ID"):
+        await rig.rotator(tenant_id=GUID).verify(
+            rig.app.app_id, rig.first.key_id, Sensitive(rig.first.secret)
+        )
+
+
+async def test_a_busy_sign_in_endpoint_is_asked_again(rig: GraphRig) -> None:
+    fails(
+        rig,
+        "/token",
+        Response(429, {"Content-Type": "application/json", "Retry-After": "9"}, b"{}"),
+        times=2,
+    )
+    began = rig.clock.now()
+    await rig.rotator().verify(rig.app.app_id, rig.first.key_id, Sensitive(rig.first.secret))
+    assert rig.clock.now() - began >= seconds(18)
+
+
+async def test_a_sign_in_endpoint_that_wants_a_long_pause_gets_it_from_the_queue(
+    rig: GraphRig,
+) -> None:
+    fails(
+        rig,
+        "/token",
+        Response(429, {"Content-Type": "application/json", "Retry-After": "900"}, b"{}"),
+    )
+    with pytest.raises(TransientError) as caught:
+        await rig.rotator().verify(rig.app.app_id, rig.first.key_id, Sensitive(rig.first.secret))
+    assert caught.value.retry_after == 900
+
+
+async def test_a_superseded_secret_is_removed(rig: GraphRig) -> None:
+    issued = await rig.rotator().issue(rig.job())
+    await rig.rotator().retire(rig.app.app_id, rig.first.key_id, issued.fields["secret"])
+    assert [each.key_id for each in rig.alive()] == [issued.credential_id]
+
+
+async def test_a_superseded_secret_that_is_gone_already_is_fine(rig: GraphRig) -> None:
+    await rig.rotator().retire(rig.app.app_id, GUID, Sensitive(rig.first.secret))
+    await rig.rotator().retire(GUID, rig.first.key_id, Sensitive("other"))
+    fails(
+        rig,
+        "/removePassword",
+        refusal(400, "Request_BadRequest", "No password credential found with keyId 'x'."),
+    )
+    await rig.rotator().retire(rig.app.app_id, rig.first.key_id, Sensitive("other"))
+    assert rig.alive() == [rig.first]
+
+
+@pytest.mark.parametrize("known", ["its value", None])
+async def test_the_secret_that_the_vault_holds_is_never_removed(
+    rig: GraphRig, known: str | None
+) -> None:
+    held = Sensitive(rig.first.secret) if known else None
+    with pytest.raises(NeedsHuman, match="may hold it"):
+        await rig.rotator().retire(rig.app.app_id, rig.first.key_id, held)
+    assert rig.alive() == [rig.first]
+
+
+async def test_a_preflight_changes_nothing_and_finds_nothing_wrong(rig: GraphRig) -> None:
+    await rig.rotator().preflight(rig.job(proven=False))
+    assert rig.alive() == [rig.first]
+    assert not {"addPassword", "removePassword"} & set(rig.asked())
+
+
+async def test_a_preflight_names_a_missing_owner(rig: GraphRig) -> None:
+    rig.app.owners.clear()
+    with pytest.raises(AccessDenied, match="is no owner"):
+        await rig.rotator().preflight(rig.job())
+
+
+async def test_a_preflight_names_a_missing_permission(rig: GraphRig) -> None:
+    rig.world.identities.app_roles[rig.identity.oid] = ("Application.Read.All",)
+    with pytest.raises(AccessDenied, match=r"lacks the permission Application\.ReadWrite\.OwnedBy"):
+        await rig.rotator().preflight(rig.job())
+
+
+async def test_a_preflight_asks_no_ownership_of_somebody_who_may_change_every_application(
+    rig: GraphRig,
+) -> None:
+    rig.app.owners.clear()
+    rig.directory.grant(rig.identity, "Application.ReadWrite.All")
+    await rig.rotator().preflight(rig.job())
+    await rig.rotator().issue(rig.job())
+
+
+async def test_a_preflight_finds_an_application_that_is_gone(rig: GraphRig) -> None:
+    with pytest.raises(NotFound):
+        await rig.rotator().preflight(rig.job(source=GUID))
+
+
+async def test_a_preflight_finds_a_disabled_application(rig: GraphRig) -> None:
+    rig.app.disabled = True
+    with pytest.raises(NeedsHuman, match="is disabled"):
+        await rig.rotator().preflight(rig.job())
+
+
+async def test_a_preflight_does_not_mind_a_secret_that_is_refused(rig: GraphRig) -> None:
+    """A rotation is what mends it."""
+    rig.directory.remove_password(rig.app, rig.first)
+    await rig.rotator().preflight(rig.job())
+
+
+async def test_a_changing_call_is_never_repeated_by_itself(rig: GraphRig) -> None:
+    fails(rig, "/addPassword", refusal(500, "InternalServerError", "sorry"), times=9)
+    with pytest.raises(TransientError):
+        await rig.rotator().issue(rig.job())
+    assert rig.asked() == ["addPassword"]
+
+
+async def test_an_unknown_refusal_is_permanent_and_says_what_graph_said(rig: GraphRig) -> None:
+    fails(rig, "/addPassword", refusal(400, "Request_Odd", "Something odd."))
+    with pytest.raises(PermanentError, match="Something odd"):
+        await rig.rotator().issue(rig.job())

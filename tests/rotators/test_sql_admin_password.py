@@ -1,0 +1,365 @@
+"""The administrator's password, through the real SDK over the simulated Resource Manager."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+
+import pytest
+
+from cloud.sql.errors import ENTRA_ONLY
+from engine.errors import (
+    AccessDenied,
+    NeedsHuman,
+    PermanentError,
+    TransientError,
+    VerificationFailed,
+)
+from engine.secret import Sensitive
+from rotators.sql_admin_password import SqlAdminPassword
+from rotators.sql_login_password import SqlLoginPassword
+from simulator.faults import Fault
+from simulator.reach.transport import Call
+from simulator.sql.servers import Failure
+from simulator.wire import Request, Response, json_response
+from simulator.world import Domains
+from tests.shared.sql_rig import ADMIN, FIRST, TEMPLATE, SqlRig, password_of
+
+SERVER = "/subscriptions/S/resourceGroups/G/providers/Microsoft.Sql/servers/Orders"
+DATABASE = f"{SERVER}/databases/Shop"
+
+
+async def rotate(rig: SqlRig, *, proven: bool = True, held: str | None = FIRST, **tags: str) -> str:
+    """Issue and verify, as the engine does; return the new password."""
+    rotator, wanted = rig.admin(), rig.tags(**tags)
+    job = rig.job(rotator, wanted, held, proven=proven)
+    issued = await rotator.issue(job)
+    await rotator.verify(job.source, issued.credential_id, issued.fields["password"])
+    return password_of(issued)
+
+
+def polls(request: Request) -> bool:
+    return "serverAzureAsyncOperation" in request.path
+
+
+async def test_a_fresh_password_replaces_the_old_one(rig: SqlRig) -> None:
+    password = await rotate(rig, CredentialId=ADMIN)
+
+    assert rig.accepts(ADMIN, password)
+    assert not rig.accepts(ADMIN, FIRST)
+
+
+async def test_a_rotation_costs_one_change_its_polls_and_one_sign_in(rig: SqlRig) -> None:
+    await rotate(rig, CredentialId=ADMIN)
+
+    assert rig.calls() == Counter({"PATCH": 1, "GET": 2, "SIGN-IN": 1})
+
+
+async def test_the_first_time_the_name_is_read_from_the_server_and_all_is_checked(
+    rig: SqlRig,
+) -> None:
+    job = rig.job(rig.admin(), rig.tags(), "not-the-password")
+
+    issued = await rig.admin().issue(job)
+
+    assert issued.credential_id == ADMIN
+    assert issued.supersedes is None
+    assert rig.calls()["SIGN-IN"] == 1
+
+
+async def test_the_preflight_changes_nothing(rig: SqlRig) -> None:
+    await rig.admin().preflight(rig.job(rig.admin(), rig.tags(), FIRST))
+
+    assert rig.accepts(ADMIN, FIRST)
+    assert "PATCH" not in rig.calls()
+
+
+async def test_a_template_gets_server_database_user_and_password(rig: SqlRig) -> None:
+    tags = rig.tags(Database="shop")
+    issued = await rig.admin().issue(rig.job(rig.admin(), tags, FIRST))
+
+    texts = {name: value.reveal() for name, value in issued.fields.items()}
+    assert texts == {
+        "server": "orders.database.windows.net",
+        "database": "shop",
+        "user": ADMIN,
+        "password": password_of(issued),
+    }
+
+
+async def test_a_tag_that_names_another_administrator_changes_nothing(rig: SqlRig) -> None:
+    with pytest.raises(NeedsHuman, match="administrator is 'sqladmin'"):
+        await rotate(rig, proven=False, CredentialId="app")
+    with pytest.raises(PermanentError):
+        await rotate(rig, proven=True, CredentialId="app")
+
+    assert rig.accepts(ADMIN, FIRST)
+
+
+async def test_with_entra_only_authentication_on_nothing_is_changed(rig: SqlRig) -> None:
+    rig.server.entra_only = True
+
+    for proven in (False, True):
+        with pytest.raises(NeedsHuman) as caught:
+            await rotate(rig, proven=proven, CredentialId=ADMIN)
+        assert caught.value.code == ENTRA_ONLY
+    assert rig.server.administrator.newest == FIRST
+
+
+async def test_entra_only_authentication_is_told_from_a_refused_password(rig: SqlRig) -> None:
+    job = rig.job(rig.admin(), rig.tags(CredentialId=ADMIN), FIRST, proven=True)
+    issued = await rig.admin().issue(job)
+    rig.server.entra_only = True
+
+    with pytest.raises(NeedsHuman):
+        await rig.admin().verify(job.source, ADMIN, issued.fields["password"])
+
+
+async def test_a_change_that_fails_late_is_no_success(rig: SqlRig) -> None:
+    rig.server.next_failure = Failure("ServerDisabled", "Server is disabled.")
+
+    with pytest.raises(PermanentError, match="ServerDisabled"):
+        await rotate(rig, CredentialId=ADMIN)
+
+    assert rig.accepts(ADMIN, FIRST)
+
+
+async def test_entra_only_authentication_turned_on_during_the_change_says_so(rig: SqlRig) -> None:
+    rig.server.next_failure = Failure(
+        "AadOnlyAuthenticationIsEnabled", "Only Entra authentication is enabled."
+    )
+
+    with pytest.raises(NeedsHuman) as caught:
+        await rotate(rig, CredentialId=ADMIN)
+
+    assert caught.value.code == ENTRA_ONLY
+
+
+async def test_a_server_that_never_had_the_setting_takes_passwords(rig: SqlRig) -> None:
+    missing = json_response(404, {"error": {"code": "ResourceNotFound", "message": "none"}})
+    rig.world.faults.append(Fault(lambda request: "azureADOnly" in request.path, missing))
+
+    assert rig.accepts(ADMIN, await rotate(rig, proven=False))
+
+
+async def test_a_change_that_was_interrupted_is_tried_again(rig: SqlRig) -> None:
+    rig.server.next_failure = Failure("OperationInterrupted", "Interrupted by another operation.")
+
+    with pytest.raises(TransientError, match="OperationInterrupted"):
+        await rotate(rig, CredentialId=ADMIN)
+
+    assert rig.accepts(ADMIN, await rotate(rig, CredentialId=ADMIN))
+
+
+async def test_a_slow_change_does_not_hold_the_call_up_and_is_waited_for_by_the_proof(
+    rig: SqlRig,
+) -> None:
+    rig.server.operation_time = timedelta(seconds=60)
+    rotator, began = rig.admin(), rig.clock.now()
+    job = rig.job(rotator, rig.tags(CredentialId=ADMIN), FIRST, proven=True)
+
+    issued = await rotator.issue(job)
+    assert rig.clock.now() - began <= timedelta(seconds=15)
+    await rotator.verify(job.source, ADMIN, issued.fields["password"])
+
+    assert rig.accepts(ADMIN, password_of(issued))
+
+
+async def test_a_slow_change_that_fails_in_the_end_says_why(rig: SqlRig) -> None:
+    rig.server.operation_time = timedelta(seconds=60)
+    rig.server.next_failure = Failure("ServerDisabled", "Server is disabled.")
+
+    with pytest.raises(PermanentError, match="ServerDisabled"):
+        await rotate(rig, CredentialId=ADMIN)
+
+
+async def test_a_change_that_never_ends_is_tried_again(rig: SqlRig) -> None:
+    rig.server.operation_time = timedelta(hours=1)
+
+    with pytest.raises(TransientError, match="still"):
+        await rotate(rig, CredentialId=ADMIN)
+
+
+async def test_a_second_change_while_one_runs_is_tried_again(rig: SqlRig) -> None:
+    job = rig.job(rig.admin(), rig.tags(CredentialId=ADMIN), FIRST, proven=True)
+    rig.server.operation_time = timedelta(seconds=30)
+    await rig.admin().issue(job)
+
+    with pytest.raises(TransientError, match="UpsertLogicalServerRequestAlreadyInProgress"):
+        await rig.admin().issue(job)
+
+
+async def test_retry_after_is_obeyed_between_polls(rig: SqlRig) -> None:
+    rig.server.operation_time, rig.server.retry_after = timedelta(seconds=9), 5
+
+    await rotate(rig, CredentialId=ADMIN)
+
+    assert rig.calls()["GET"] == 2
+
+
+async def test_a_wait_longer_than_the_call_may_last_is_left_to_the_proof(rig: SqlRig) -> None:
+    rig.server.operation_time, rig.server.retry_after = timedelta(seconds=30), 40
+
+    await rotate(rig, CredentialId=ADMIN)
+
+    assert rig.calls()["GET"] == 1
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+async def test_a_poll_without_an_answer_is_repeated(rig: SqlRig, status: int) -> None:
+    rig.world.faults.append(
+        Fault(polls, json_response(status, {"error": {"code": "Busy"}}), times=3)
+    )
+
+    assert rig.accepts(ADMIN, await rotate(rig, CredentialId=ADMIN))
+
+
+async def test_who_may_not_watch_the_change_proves_it_by_signing_in(rig: SqlRig) -> None:
+    rig.server.operation_time = timedelta(seconds=5)
+    rig.world.faults.append(
+        Fault(polls, json_response(403, {"error": {"code": "AuthorizationFailed"}}), times=99)
+    )
+
+    assert rig.accepts(ADMIN, await rotate(rig, CredentialId=ADMIN))
+    assert rig.calls()["GET"] == 1
+
+
+async def test_the_apps_token_never_follows_a_link_out_of_resource_manager() -> None:
+    async def misled(_: Request, call: Call) -> Response:
+        response = await call()
+        link = {"Azure-AsyncOperation": "https://management.azure.com.example/operation"}
+        return Response(response.status, {**response.headers, **link}, response.body)
+
+    rig = SqlRig(misled)
+
+    assert rig.accepts(ADMIN, await rotate(rig, CredentialId=ADMIN))
+    assert rig.calls()["GET"] == 0
+
+
+async def test_a_password_is_proven_while_it_spreads(rig: SqlRig) -> None:
+    rig.server.propagation = timedelta(seconds=45)
+
+    assert rig.accepts(ADMIN, await rotate(rig, CredentialId=ADMIN))
+
+
+async def test_a_password_that_never_spreads_is_refused(rig: SqlRig) -> None:
+    rig.server.propagation = timedelta(hours=1)
+
+    with pytest.raises(VerificationFailed):
+        await rotate(rig, CredentialId=ADMIN)
+
+
+async def test_without_the_role_the_error_names_identity_and_role(rig: SqlRig) -> None:
+    rig.world.roles.assignments.clear()
+
+    with pytest.raises(AccessDenied) as caught:
+        await rotate(rig, CredentialId=ADMIN)
+
+    assert rig.identity.appid in caught.value.what
+    assert "SQL Server Contributor" in caught.value.fix
+
+
+async def test_a_firewall_stops_the_first_rotation_before_anything_is_changed(rig: SqlRig) -> None:
+    rig.server.firewalled = True
+
+    with pytest.raises(AccessDenied, match="firewall"):
+        await rotate(rig, proven=False)
+
+    assert rig.server.administrator.newest == FIRST
+
+
+@pytest.mark.parametrize(
+    "held",
+    ["Server=a;Password=b", "mssql+pyodbc://u:p@host/db", "jdbc:sqlserver://h;pwd = x", None],
+)
+async def test_a_connection_string_is_never_replaced_by_a_bare_password(
+    rig: SqlRig, held: str | None
+) -> None:
+    with pytest.raises(NeedsHuman, match="ValueTemplate"):
+        await rotate(rig, proven=False, held=held)
+
+    assert rig.server.administrator.newest == FIRST
+
+
+async def test_a_database_name_that_needs_escaping_belongs_into_the_template(rig: SqlRig) -> None:
+    with pytest.raises(NeedsHuman, match="escaped"):
+        await rotate(rig, CredentialId=ADMIN, Database="a;b", ValueTemplate=TEMPLATE)
+
+    assert rig.server.administrator.newest == FIRST
+
+
+async def test_in_another_cloud_the_servers_name_is_read_once() -> None:
+    rig = SqlRig(domains=Domains(arm="arm.localhost:8443"))
+    rig.server.fqdn = "localhost,14330"
+    rotator, tags = rig.admin(), rig.tags(CredentialId=ADMIN)
+    for _ in range(2):
+        job = rig.job(rotator, tags, FIRST, proven=True)
+        issued = await rotator.issue(job)
+        await rotator.verify(job.source, ADMIN, issued.fields["password"])
+
+    reads = [
+        each
+        for each in rig.world.exchanges
+        if each.request.path.endswith("/servers/orders") and each.request.method == "GET"
+    ]
+    assert len(reads) == 1
+    assert issued.fields["server"].reveal() == "localhost,14330"
+
+
+async def test_in_another_cloud_a_server_without_a_name_needs_a_person() -> None:
+    rig = SqlRig(domains=Domains(arm="arm.localhost:8443"))
+    rig.server.fqdn = ""
+
+    with pytest.raises(NeedsHuman, match="no name"):
+        await rotate(rig, CredentialId=ADMIN)
+
+    assert rig.server.administrator.newest == FIRST
+
+
+@pytest.mark.parametrize("held", ["", "x" * 129])
+async def test_what_no_server_takes_is_not_even_sent(rig: SqlRig, held: str) -> None:
+    rotator = rig.admin()
+
+    with pytest.raises(VerificationFailed):
+        await rotator.verify(rig.server.resource_id, ADMIN, Sensitive(held))
+
+    assert rig.calls() == Counter()
+
+
+async def test_a_server_that_is_gone_says_so(rig: SqlRig) -> None:
+    rig.world.sql.servers.clear()
+
+    with pytest.raises(PermanentError, match="404"):
+        await rotate(rig, proven=False)
+
+
+@pytest.mark.parametrize(
+    ("address", "tags", "kind"),
+    [
+        (SERVER, {}, "admin"),
+        (f"  {SERVER}/ ", {}, "admin"),
+        (SERVER.upper(), {}, "admin"),
+        (SERVER, {"CredentialId": "app"}, "admin"),
+        (SERVER, {"Logins": "a,b"}, "login"),
+        (SERVER, {"Rotator": "sql-login-password"}, "login"),
+        (SERVER, {"Rotator": "sql-admin-password", "Logins": "a,b"}, "admin"),
+        (DATABASE, {}, "login"),
+        (DATABASE, {"Rotator": "sql-admin-password"}, None),
+        (SERVER, {"Rotator": "storage-key"}, None),
+        (DATABASE, {"Rotator": "storage-key"}, None),
+        (f"{SERVER}/logins/app", {}, None),
+        (f"{SERVER}/elasticPools/p", {}, None),
+        (SERVER.replace("Microsoft.Sql", "Microsoft.Storage"), {}, None),
+        ("", {}, None),
+    ],
+)
+def test_an_address_belongs_to_one_kind_at_most(
+    address: str, tags: dict[str, str], kind: str | None
+) -> None:
+    admin, login = (
+        SqlAdminPassword.canonical(address, tags),
+        SqlLoginPassword.canonical(address, tags),
+    )
+
+    assert (admin is not None, login is not None) == (kind == "admin", kind == "login")
+    assert admin in (None, SERVER.lower())

@@ -1,0 +1,389 @@
+"""Logins and contained users, one or two that alternate, over the simulated servers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+
+import pytest
+
+from engine.contract import Issued
+from engine.errors import AccessDenied, NeedsHuman, NotFound, TransientError
+from engine.secret import Sensitive
+from rotators.shared.sql_server import database_scope
+from rotators.sql_login_password import SqlLoginPassword
+from simulator.sql.servers import ALTER_ANY_USER
+from simulator.world import Domains
+from tests.shared.sql_rig import FIRST, TEMPLATE, SqlRig, password_of
+
+SECOND = "S3cond-password-nobody-uses"
+KIND = "sql-login-password"
+
+
+@pytest.fixture
+def one(rig: SqlRig) -> dict[str, str]:
+    """Tags for a login that has a user in `shop` alone."""
+    rig.server.add_login("app", FIRST, "shop")
+    return rig.tags(CredentialId="app", Rotator=KIND)
+
+
+@pytest.fixture
+def user(rig: SqlRig) -> dict[str, str]:
+    """Tags for a user contained in `shop`."""
+    rig.server.add_user("shop", "app", FIRST)
+    rig.server.grant(rig.identity, ALTER_ANY_USER, "shop")
+    return rig.tags(ProviderAddress=f"{rig.server.resource_id}/databases/Shop", CredentialId="app")
+
+
+@pytest.fixture
+def two(rig: SqlRig) -> dict[str, str]:
+    """Tags for two logins, of which the vault holds the first."""
+    rig.server.add_login("app_a", FIRST, "shop")
+    rig.server.add_login("app_b", SECOND, "shop")
+    return rig.tags(
+        CredentialId="app_a", Logins="app_a, app_b", ValueTemplate=TEMPLATE, Database="shop"
+    )
+
+
+async def rotate(
+    rig: SqlRig,
+    tags: dict[str, str],
+    held: str | None = FIRST,
+    *,
+    proven: bool = True,
+    in_place: bool = False,
+) -> Issued:
+    """Issue and verify, as the engine does."""
+    rotator = rig.login()
+    job = rig.job(rotator, tags, held, proven=proven, in_place=in_place)
+    issued = await rotator.issue(job)
+    await rotator.verify(job.source, issued.credential_id, issued.fields["password"])
+    return issued
+
+
+async def retire(rig: SqlRig, tags: dict[str, str], name: str, held: str | None) -> None:
+    source = SqlLoginPassword.canonical(tags["ProviderAddress"], tags) or ""
+    await rig.login().retire(source, name, Sensitive(held) if held is not None else None)
+
+
+@pytest.mark.parametrize("proven", [False, True])
+async def test_the_only_login_gets_a_fresh_password(
+    rig: SqlRig, one: dict[str, str], proven: bool
+) -> None:
+    issued = await rotate(rig, one, proven=proven)
+
+    assert (issued.credential_id, issued.supersedes) == ("app", None)
+    assert rig.accepts("app", password_of(issued))
+    assert not rig.accepts("app", FIRST)
+
+
+async def test_a_contained_user_gets_a_fresh_password_in_its_database(
+    rig: SqlRig, user: dict[str, str]
+) -> None:
+    issued = await rotate(rig, user, proven=False)
+
+    assert rig.accepts("app", password_of(issued), "shop")
+    assert issued.fields["database"].reveal() == "Shop"
+
+
+async def test_a_rotation_costs_one_statement_and_one_sign_in_beside_a_wrong_one(
+    rig: SqlRig, one: dict[str, str]
+) -> None:
+    await rotate(rig, one)
+
+    assert rig.calls() == Counter({"EXECUTE": 1, "SIGN-IN": 2})
+
+
+async def test_two_logins_alternate_and_the_held_one_is_not_touched(
+    rig: SqlRig, two: dict[str, str]
+) -> None:
+    first = await rotate(rig, two, proven=False)
+    assert (first.credential_id, first.supersedes) == ("app_b", "app_a")
+    assert rig.accepts("app_a", FIRST)
+
+    second = await rotate(rig, {**two, "CredentialId": "app_b"}, password_of(first))
+    assert (second.credential_id, second.supersedes) == ("app_a", "app_b")
+    assert rig.accepts("app_b", password_of(first))
+
+
+async def test_alternating_costs_one_statement_and_one_sign_in_beside_a_wrong_one(
+    rig: SqlRig, two: dict[str, str]
+) -> None:
+    await rotate(rig, two)
+
+    assert rig.calls() == Counter({"EXECUTE": 1, "SIGN-IN": 2})
+
+
+@pytest.mark.parametrize(
+    ("held", "tagged", "expected"),
+    [
+        (FIRST, "app_a", "app_b"),
+        (FIRST, "app_b", "app_b"),
+        (SECOND, "app_a", "app_a"),
+        (SECOND, None, "app_a"),
+        ("neither", "app_a", "app_b"),
+        ("neither", "APP_B", "app_a"),
+    ],
+)
+async def test_the_first_time_the_value_tells_which_login_is_held_and_the_tag_where_it_does_not(
+    rig: SqlRig, two: dict[str, str], held: str, tagged: str | None, expected: str
+) -> None:
+    tags = {name: text for name, text in two.items() if name != "CredentialId"}
+    issued = await rotate(
+        rig, tags | ({"CredentialId": tagged} if tagged else {}), held, proven=False
+    )
+
+    assert issued.credential_id == expected
+
+
+@pytest.mark.parametrize("tagged", [None, "somebody"])
+async def test_where_neither_value_nor_tag_tells_nothing_is_changed(
+    rig: SqlRig, two: dict[str, str], tagged: str | None
+) -> None:
+    tags = {name: text for name, text in two.items() if name != "CredentialId"}
+
+    with pytest.raises(NeedsHuman):
+        await rotate(
+            rig, tags | ({"CredentialId": tagged} if tagged else {}), "neither", proven=False
+        )
+
+    assert rig.accepts("app_a", FIRST)
+    assert rig.accepts("app_b", SECOND)
+
+
+async def test_in_place_the_held_login_is_mended_and_the_other_is_left_alone(
+    rig: SqlRig, two: dict[str, str]
+) -> None:
+    issued = await rotate(rig, two, "refused", in_place=True)
+
+    assert (issued.credential_id, issued.supersedes) == ("app_a", None)
+    assert rig.accepts("app_a", password_of(issued))
+    assert rig.accepts("app_b", SECOND)
+
+
+async def test_a_retired_login_gets_a_password_that_nobody_knows(
+    rig: SqlRig, two: dict[str, str]
+) -> None:
+    issued = await rotate(rig, two)
+
+    for _ in range(2):
+        await retire(rig, two, "app_a", password_of(issued))
+
+    assert not rig.accepts("app_a", FIRST)
+    assert rig.accepts("app_b", password_of(issued))
+
+
+@pytest.mark.parametrize("held", [FIRST, None])
+async def test_the_login_that_the_vault_holds_is_never_retired(
+    rig: SqlRig, two: dict[str, str], held: str | None
+) -> None:
+    with pytest.raises(NeedsHuman, match="may hold it"):
+        await retire(rig, two, "app_a", held)
+
+    assert rig.accepts("app_a", FIRST)
+
+
+async def test_a_login_that_is_gone_is_retired_already(rig: SqlRig, two: dict[str, str]) -> None:
+    del rig.server.logins["app_a"]
+
+    await retire(rig, two, "app_a", SECOND)
+
+    assert rig.accepts("app_b", SECOND)
+
+
+async def test_who_cannot_be_asked_is_not_retired(rig: SqlRig, two: dict[str, str]) -> None:
+    rig.server.firewalled = True
+
+    with pytest.raises(AccessDenied):
+        await retire(rig, two, "app_a", SECOND)
+
+
+@pytest.mark.parametrize("proven", [False, True])
+async def test_a_missing_login_is_named(rig: SqlRig, proven: bool) -> None:
+    with pytest.raises(NotFound, match="no login is called 'ghost' in master"):
+        await rotate(rig, rig.tags(CredentialId="ghost", Rotator=KIND), proven=proven)
+
+
+async def test_a_login_is_no_contained_user(rig: SqlRig, user: dict[str, str]) -> None:
+    rig.server.add_login("mapped", FIRST, "shop")
+
+    with pytest.raises(NotFound, match="no contained user"):
+        await rotate(rig, {**user, "CredentialId": "mapped"})
+
+
+@pytest.mark.parametrize("proven", [False, True])
+async def test_without_the_right_the_error_names_identity_and_role(
+    rig: SqlRig,
+    one: dict[str, str],
+    proven: bool,
+) -> None:
+    rig.server.databases["master"].granted = {rig.identity.oid: {"public"}}
+
+    with pytest.raises(AccessDenied) as caught:
+        await rotate(rig, one, proven=proven)
+
+    assert rig.identity.appid in caught.value.what
+    assert rig.identity.oid in caught.value.what
+    assert "loginmanager" in caught.value.fix
+    assert rig.accepts("app", FIRST)
+
+
+@pytest.mark.parametrize("proven", [False, True])
+async def test_an_identity_that_the_database_does_not_know_is_told_what_to_grant(
+    rig: SqlRig,
+    user: dict[str, str],
+    proven: bool,
+) -> None:
+    rig.server.databases["shop"].granted.clear()
+
+    with pytest.raises(AccessDenied) as caught:
+        await rotate(rig, user, proven=proven)
+
+    assert rig.identity.appid in caught.value.what
+    assert "ALTER ANY USER" in caught.value.fix
+
+
+async def test_the_entra_administrator_needs_no_further_right(
+    rig: SqlRig, one: dict[str, str], user: dict[str, str]
+) -> None:
+    for database in rig.server.databases.values():
+        database.granted.clear()
+    rig.server.entra_admin = rig.identity.oid
+
+    for tags in (one, user):
+        await rotate(rig, tags, proven=False)
+
+
+async def test_with_entra_only_authentication_on_a_proof_needs_a_person(
+    rig: SqlRig, one: dict[str, str]
+) -> None:
+    rig.server.entra_only = True
+
+    with pytest.raises(NeedsHuman, match="Entra identities only"):
+        await rotate(rig, one)
+
+
+async def test_with_entra_only_authentication_on_the_preflight_says_so_before_anything_is_changed(
+    rig: SqlRig, one: dict[str, str]
+) -> None:
+    rig.server.entra_only = True
+
+    with pytest.raises(NeedsHuman, match="Entra identities only"):
+        await rotate(rig, one, proven=False)
+
+    assert rig.server.logins["app"].newest == FIRST
+
+
+async def test_a_password_is_proven_while_it_spreads(rig: SqlRig, one: dict[str, str]) -> None:
+    rig.server.propagation = timedelta(seconds=45)
+
+    assert rig.accepts("app", password_of(await rotate(rig, one)))
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        {"Logins": "app_a"},
+        {"Logins": "app_a,app_b,app_c"},
+        {"Logins": "app_a,APP_A"},
+        {"ValueTemplate": "{password}"},
+        {"Logins": "app_a,app\\b"},
+    ],
+)
+@pytest.mark.parametrize("proven", [False, True])
+async def test_tags_that_cannot_be_followed_change_nothing(
+    rig: SqlRig,
+    two: dict[str, str],
+    tags: dict[str, str],
+    proven: bool,
+) -> None:
+    with pytest.raises(NeedsHuman):
+        await rotate(rig, {**two, **tags}, proven=proven)
+
+    assert rig.accepts("app_a", FIRST)
+    assert rig.accepts("app_b", SECOND)
+
+
+async def test_without_a_login_nothing_is_changed(rig: SqlRig) -> None:
+    with pytest.raises(NeedsHuman, match="no login is named"):
+        await rotate(rig, rig.tags(Rotator=KIND))
+
+
+async def test_a_name_that_needs_escaping_belongs_into_the_template(rig: SqlRig) -> None:
+    rig.server.add_login("app;x", FIRST, "shop")
+    tags = rig.tags(CredentialId="app;x", Rotator=KIND)
+
+    with pytest.raises(NeedsHuman, match="escaped"):
+        await rotate(rig, {**tags, "ValueTemplate": TEMPLATE})
+    await rotate(rig, {**tags, "ValueTemplate": "User ID='app;x';Password={password}"})
+
+
+@pytest.mark.parametrize("name", ["sa]; DROP LOGIN x", "o'brien", "naïve app", "日本", "[x]", "--"])
+async def test_a_hostile_name_is_rotated_like_any_other(rig: SqlRig, name: str) -> None:
+    rig.server.add_login(name, FIRST, "shop")
+
+    assert rig.accepts(
+        name,
+        password_of(await rotate(rig, rig.tags(CredentialId=name, Rotator=KIND), proven=False)),
+    )
+
+
+def test_two_logins_of_one_server_are_two_sources_and_spelling_makes_no_third() -> None:
+    server = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Sql/servers/orders"
+
+    def source(**tags: str) -> str | None:
+        return SqlLoginPassword.canonical(server, {"Rotator": KIND, **tags})
+
+    assert source(CredentialId="app") == f"{server.lower()}/logins/app"
+    assert source(CredentialId="APP ") == source(CredentialId="app") != source(CredentialId="app2")
+    assert source(Logins="b,a") == source(Logins="a, B", CredentialId="a") != source(Logins="a,c")
+    assert source(CredentialId="a+b") != source(Logins="a,b")
+    assert source(CredentialId="a/b") == f"{server.lower()}/logins/a%2fb"
+    assert source() == f"{server.lower()}/logins/*"
+
+
+def test_one_login_is_a_single_slot_and_two_are_not() -> None:
+    assert SqlLoginPassword.single_slot({"CredentialId": "app"})
+    assert not SqlLoginPassword.single_slot({"Logins": "app_a,app_b"})
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "scope"),
+    [
+        ("https://management.azure.com", "https://database.windows.net/.default"),
+        ("https://management.usgovcloudapi.net", "https://database.usgovcloudapi.net/.default"),
+        ("https://management.chinacloudapi.cn", "https://database.chinacloudapi.cn/.default"),
+        ("https://arm.localhost:8443", "https://database.localhost:8443/.default"),
+    ],
+)
+def test_each_cloud_has_its_own_audience_for_database_tokens(endpoint: str, scope: str) -> None:
+    assert database_scope(endpoint) == scope
+
+
+async def test_in_another_cloud_name_and_audience_are_that_clouds() -> None:
+    rig = SqlRig(domains=Domains(arm="arm.localhost:8443"))
+    rig.server.fqdn = "localhost,14330"
+    rig.server.add_login("app", FIRST, "master")
+
+    issued = await rotate(rig, rig.tags(CredentialId="app", Rotator=KIND), proven=False)
+
+    assert issued.fields["server"].reveal() == "localhost,14330"
+
+
+async def test_a_server_that_gives_no_answer_is_tried_again(
+    rig: SqlRig, one: dict[str, str]
+) -> None:
+    rig.server.fqdn = "elsewhere.database.windows.net"
+
+    with pytest.raises(TransientError):
+        await rotate(rig, one)
+
+
+async def test_a_login_of_somebody_else_is_not_retired(rig: SqlRig) -> None:
+    """The tag RekeyRetire can be edited by whoever may tag the secret; it gives no power over other logins."""
+    for name in ("app_a", "app_b", "payroll"):
+        rig.server.add_login(name, FIRST)
+    source = SqlLoginPassword.canonical(rig.server.resource_id, {"Logins": "app_a,app_b"}) or ""
+    with pytest.raises(NeedsHuman, match="neither Logins nor CredentialId names it"):
+        await rig.login().retire(source, "payroll", Sensitive("Held-password-1"))
+    assert rig.accepts("payroll", FIRST)

@@ -1,0 +1,79 @@
+"""One login named in two ways is one source: `CredentialId=app_a` in one secret and `Logins=app_a,app_b` in another."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from engine.errors import LeaseUnavailable
+from engine.rotate.under_lease import parts_of
+from tests.shared.sql_product import KINDS, NAME, SqlProduct
+from tests.shared.sql_rig import FIRST
+
+OTHER = "one-login"
+
+
+@pytest.fixture
+def rig() -> SqlProduct:
+    """A server with two logins, a secret for both of them, and another one for the first alone."""
+    rig = SqlProduct()
+    KINDS["two logins"].setup(rig)
+    tags = {
+        "ProviderAddress": rig.server.resource_id,
+        "ValidityPeriodDays": "90",
+        "CredentialId": "APP_A",
+    }
+    due = rig.clock.now() + timedelta(days=10)
+    rig.vault.put(OTHER, FIRST, expires=due, tags=tags | {"Rotator": "sql-login-password"})
+    return rig
+
+
+async def rotate(rig: SqlProduct, name: str, **fields: bool) -> str:
+    """Rotate and return why it was parked, if it was."""
+    await rig.service().rotate(
+        rig.item(name, version=rig.latest(name).version, **fields).to_json(), 1
+    )
+    return (rig.latest(name).tags or {}).get("RekeyReason", "")
+
+
+@pytest.mark.parametrize(("first", "second"), [(NAME, OTHER), (OTHER, NAME)])
+async def test_the_secret_that_comes_second_is_parked_and_changes_nothing(
+    rig: SqlProduct, first: str, second: str
+) -> None:
+    assert await rotate(rig, first) == ""
+    before = {name: login.newest for name, login in rig.server.logins.items()}
+    assert f"belongs to the secret {rig.vault.url}/secrets/{first}" in await rotate(rig, second)
+    assert {name: login.newest for name, login in rig.server.logins.items()} == before
+
+
+async def test_two_workers_never_change_one_login_at_a_time(rig: SqlProduct) -> None:
+    service = rig.service()
+    source = f"{rig.server.resource_id.lower()}/logins/app_a"
+    async with service.engine.leases.hold(source, str(rig.item(NAME).ref)):
+        with pytest.raises(LeaseUnavailable):
+            await service.engine.handle(rig.item(NAME))
+    assert rig.server.logins["app_a"].newest == FIRST
+    assert await rotate(rig, NAME) == ""
+    assert len(rig.vault.versions(NAME)) == 2
+
+
+async def test_who_gives_a_login_up_leaves_it_to_the_other(rig: SqlProduct) -> None:
+    await rotate(rig, OTHER)
+    tags = rig.latest(OTHER).tags or {}
+    rig.vault.put(
+        OTHER,
+        "unmanaged",
+        tags={tag: text for tag, text in tags.items() if tag != "ProviderAddress"},
+    )
+    # The other one has changed the password, so somebody must say that this one may.
+    assert await rotate(rig, NAME, force=True) == ""
+    assert len(rig.vault.versions(NAME)) == 2
+
+
+def test_a_source_is_held_login_by_login() -> None:
+    assert parts_of("/servers/s/logins/a+b") == ("/servers/s/logins/a", "/servers/s/logins/b")
+    assert parts_of("/servers/s/logins/a%2bb") == ("/servers/s/logins/a%2bb",)
+    assert parts_of("0b6d3c1e-7a4f-4c55-9a51-2f6f5d1c8e90") == (
+        "0b6d3c1e-7a4f-4c55-9a51-2f6f5d1c8e90",
+    )

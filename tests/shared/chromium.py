@@ -1,0 +1,120 @@
+"""A headless Chromium for tests, out of an npm package, and the API on loopback for it to call."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from playwright.sync_api import Browser, sync_playwright
+
+from api.app import Api
+from api.requests import Request
+from api.route import Route
+from api.routes import ROUTES
+
+ROOT = Path(__file__).parents[2]
+MODULES = ROOT / "node_modules"
+UNPACK = (
+    "const fs = require('fs'), zlib = require('zlib'), [source, target] = process.argv.slice(1);"
+    "require('stream').pipeline(fs.createReadStream(source), zlib.createBrotliDecompress(), fs.createWriteStream(target),"
+    " (error) => { if (error) throw error; });"
+)
+
+
+@contextlib.contextmanager
+def start_chromium() -> Iterator[Browser]:
+    """Run Chromium until the end of the block."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=_executable())
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+def chromium() -> str | None:
+    """Return the executable: CHROMIUM, or the one in node_modules; None where there is none."""
+    if found := os.environ.get("CHROMIUM"):
+        return found
+    packed = MODULES / "@sparticuz" / "chromium" / "bin" / "chromium.br"
+    runs_here = (sys.platform, platform.machine()) == ("linux", "x86_64")
+    return (
+        str(_unpacked(packed)) if runs_here and packed.exists() and shutil.which("node") else None
+    )
+
+
+def _executable() -> str:
+    """Return the executable; skip the test where there is none, fail it where CI is set."""
+    if found := chromium():
+        return found
+    reason = "Chromium is missing: run `npm ci`, or set CHROMIUM to the executable of one"
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+def _unpacked(packed: Path) -> Path:
+    """Unpack the executable beside its package, once for all processes that ask at the same time."""
+    target = packed.with_name("chromium")
+    if not target.exists():
+        with tempfile.TemporaryDirectory(dir=packed.parent) as folder:
+            fresh = Path(folder) / "chromium"
+            subprocess.run(["node", "-e", UNPACK, packed, fresh], check=True)  # noqa: S603, S607 - nobody else's input
+            fresh.chmod(0o755)
+            fresh.replace(target)
+    return target
+
+
+@contextlib.contextmanager
+def serve(api: Api) -> Iterator[str]:
+    """Serve the API on loopback until the end of the block, and yield its address."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    runner = web.AppRunner(_application(api))
+    try:
+        yield asyncio.run_coroutine_threadsafe(_listen(runner), loop).result()
+    finally:
+        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+async def _listen(runner: web.AppRunner) -> str:
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    return f"http://127.0.0.1:{runner.addresses[0][1]}"
+
+
+def _application(api: Api) -> web.Application:
+    application = web.Application()
+    for route in ROUTES:
+        application.router.add_route(route.method, f"/api/{route.path}", _handler(api, route))
+    return application
+
+
+def _handler(api: Api, route: Route) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def handle(arrived: web.Request) -> web.Response:
+        headers = {name.lower(): text for name, text in arrived.headers.items()}
+        path, query, body = dict(arrived.match_info), dict(arrived.query), await arrived.read()
+        request = Request.arrived(route.method, route.path, path, query, headers, body)
+        answer = await api.answer(route, request)
+        kind = {"Content-Type": f"{answer.content_type}; charset=utf-8"}
+        return web.Response(
+            text=answer.text(), status=answer.status, headers={**kind, **answer.headers}
+        )
+
+    return handle

@@ -1,0 +1,77 @@
+"""The queue trigger in virtual time: at-least-once, five tries, poison; a dead worker's message comes back late.
+
+The delays and counts are those that Microsoft's own listener shows; tests/simulator/host compares the local
+host with it.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from engine.service import MAX_TRIES, Service
+from simulator.storage.queue_store import Message
+from tests.shared.faults import Died
+from tests.shared.rig import Rig
+
+RETRY_SECONDS = 30
+DEAD_SECONDS = 600
+
+
+@dataclass
+class Delivery:
+    """Delivers what is on the queues until they are empty; `start` makes a fresh process."""
+
+    rig: Rig
+    start: Callable[[], Service]
+    errors: list[BaseException] = field(default_factory=list)
+    deaths: int = 0
+
+    async def run(self, most: int = 60) -> None:
+        """Deliver until nothing is left; fails if that takes more than so many deliveries."""
+        service = self.start()
+        for _ in range(most):
+            message = self._next()
+            if message is None:
+                return
+            service = await self._deliver(service, message)
+        raise AssertionError(
+            f"still {len(self.rig.queue('rotations'))} messages after {most} deliveries"
+        )
+
+    def _next(self) -> Message | None:
+        queue = self.rig.queue("rotations")
+        if not queue:
+            return None
+        message = min(queue, key=lambda each: each.visible)
+        self.rig.clock.advance(max(0.0, (message.visible - self.rig.clock.now()).total_seconds()))
+        return message
+
+    async def _deliver(self, service: Service, message: Message) -> Service:
+        message.dequeued += 1
+        body = base64.b64decode(message.body)
+        queue = self.rig.queue("rotations")
+        try:
+            await service.rotate(body, message.dequeued)
+        except Died:
+            self.deaths += 1
+            self._hide(message, DEAD_SECONDS)
+            service = self.start()
+            if message.dequeued >= MAX_TRIES:
+                queue.remove(message)
+                await service.park(body, message.id)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the host tries again
+            self.errors.append(error)
+            self._hide(message, RETRY_SECONDS)
+            if message.dequeued >= MAX_TRIES:
+                queue.remove(message)
+                await service.park(body, message.id)
+        else:
+            queue.remove(message)
+        return service
+
+    def _hide(self, message: Message, seconds: float) -> None:
+        from datetime import timedelta
+
+        message.visible = self.rig.clock.now() + timedelta(seconds=seconds)

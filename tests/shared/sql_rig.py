@@ -1,0 +1,121 @@
+"""A world with one SQL server and the two rotators over it, in process and in virtual time."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from cloud.azure import Azure
+from engine.contract import Issued, Job
+from engine.secret import Sensitive
+from rotators.sql_admin_password import SqlAdminPassword
+from rotators.sql_login_password import SqlLoginPassword
+from simulator import azure as simulated
+from simulator.clock import VirtualClock
+from simulator.identity import Principal
+from simulator.reach.transport import (
+    Intercept,
+    SimulatedCredential,
+    SimulatedTransport,
+    forget_challenges,
+)
+from simulator.sql.in_process import SimulatedSqlServers
+from simulator.sql.servers import LOGIN_MANAGER, SqlServer
+from simulator.world import Domains
+from tests.shared.rig import RigClock
+
+ADMIN = "sqladmin"
+FIRST = "F1rst-password-nobody-uses"
+SQL_ACTIONS = (
+    "Microsoft.Sql/servers/read",
+    "Microsoft.Sql/servers/write",
+    "Microsoft.Sql/servers/azureADOnlyAuthentications/read",
+    "Microsoft.Sql/locations/*/read",
+)
+TEMPLATE = "Server={server};Database={database};User ID={user};Password={password}"
+
+
+@dataclass
+class SqlRig:
+    """The server `orders` with the database `shop`, and an app with the rights that it needs."""
+
+    intercept: Intercept | None = None
+    domains: Domains | None = None
+    clock: VirtualClock = field(default_factory=VirtualClock)
+    world: simulated.Azure = field(init=False)
+    server: SqlServer = field(init=False)
+    identity: Principal = field(init=False)
+
+    def __post_init__(self) -> None:
+        forget_challenges()
+        self.world = simulated.build_world(self.clock.now, self.domains)
+        self.identity = self.world.add_principal("rekey")
+        self.server = self.world.sql.add_server("orders", ADMIN, FIRST)
+        self.server.add_database("shop")
+        self.server.grant(self.identity, LOGIN_MANAGER)
+        group = self.server.resource_id.partition("/providers/")[0]
+        self.world.grant(self.identity, SQL_ACTIONS, group)
+
+    def azure(self, **changes: Any) -> Azure:
+        """Return the app's own view of Azure."""
+        options: dict[str, Any] = {
+            "credential": SimulatedCredential(self.world, self.identity),
+            "arm_endpoint": f"https://{self.world.domains.arm}",
+            "options": {"transport": SimulatedTransport(self.world, self.intercept)},
+            "sql": SimulatedSqlServers(self.world, self.intercept),
+        }
+        return Azure(**{**options, **changes})
+
+    def admin(self, **changes: Any) -> SqlAdminPassword:
+        """Return the rotator of administrators' passwords, in a fresh process."""
+        return SqlAdminPassword(self.azure(**changes), RigClock(self.clock))
+
+    def login(self, **changes: Any) -> SqlLoginPassword:
+        """Return the rotator of logins' passwords, in a fresh process."""
+        return SqlLoginPassword(self.azure(**changes), RigClock(self.clock))
+
+    def tags(self, **changes: str) -> dict[str, str]:
+        """Return the owner's tags of a secret for this server."""
+        return {"ProviderAddress": self.server.resource_id, **changes}
+
+    def job(
+        self,
+        rotator: SqlAdminPassword | SqlLoginPassword,
+        tags: Mapping[str, str],
+        held: str | None = None,
+        *,
+        proven: bool = False,
+        in_place: bool = False,
+    ) -> Job:
+        """Return what the engine would ask of a rotator for a secret with these tags."""
+        source = rotator.canonical(tags["ProviderAddress"], tags)
+        assert source
+        return Job(
+            source=source,
+            operation="operation",
+            held_id=tags.get("CredentialId"),
+            held=Sensitive(held) if held is not None else None,
+            proven=proven,
+            in_place=in_place,
+            expires=self.clock.now() + timedelta(days=90),
+            options=tags,
+        )
+
+    def accepts(self, user: str, password: str, database: str = "master") -> bool:
+        """Tell whether somebody who has this password is recognised."""
+        account = self.server._account(self.server.databases[database], user)
+        return account is not None and account.accepts(password, self.clock.now())
+
+    def calls(self) -> Counter[str]:
+        """Count the calls so far by method, and forget them."""
+        counts = Counter(exchange.request.method for exchange in self.world.exchanges)
+        self.world.exchanges.clear()
+        return counts
+
+
+def password_of(issued: Issued) -> str:
+    """Return the password that was issued."""
+    return issued.fields["password"].reveal()

@@ -1,0 +1,84 @@
+"""The parts put together: once, without opening anything, and with the identity that the platform offers."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+
+import pytest
+from azure.identity.aio import DefaultAzureCredential, ManagedIdentityCredential
+
+from cloud.clock import SystemClock
+from cloud.telemetry import setup as telemetry
+from composition import build, credential
+from rotators.registry import ROTATORS
+from tests.shared.rig import Rig
+
+IDENTITY = {"IDENTITY_ENDPOINT": "http://127.0.0.1:41741/msi/token", "IDENTITY_HEADER": "x"}
+
+
+def test_building_opens_nothing_and_knows_every_kind() -> None:
+    rig = Rig()
+    service = rig.service()
+    assert rig.world.exchanges == []
+    assert len(service.engine.rotators) == len(ROTATORS)
+    assert all(kind == rotator.kind for kind, rotator in service.engine.rotators.items())
+
+
+def test_only_the_listed_vaults_and_their_scopes_are_handed_on() -> None:
+    rig = Rig()
+    policy = rig.service().engine.policy
+    assert dict(policy.scopes) == dict(rig.settings.scopes)
+    assert policy.manages(rig.vault.url)
+    assert not policy.manages("https://foreign.vault.azure.net")
+
+
+async def test_without_a_policy_document_the_settings_are_the_policy() -> None:
+    rig = Rig()
+    service = rig.service()
+    assert (await service.ready()).policy is service.engine.policy
+    assert rig.world.exchanges == []
+
+
+async def test_the_managed_identity_is_used_where_the_platform_offers_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, text in IDENTITY.items():
+        monkeypatch.setenv(name, text)
+    for client_id in (None, "11112222-aaaa"):
+        async with credential(client_id, IDENTITY) as found:
+            assert isinstance(found, ManagedIdentityCredential)
+
+
+async def test_elsewhere_it_is_the_developers_own_sign_in() -> None:
+    async with credential(None, {}) as found:
+        assert isinstance(found, DefaultAzureCredential)
+
+
+def test_without_an_identity_given_the_platforms_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, text in IDENTITY.items():
+        monkeypatch.setenv(name, text)
+    assert build(Rig().settings)
+
+
+@pytest.mark.parametrize(
+    "env",
+    [
+        {},
+        {telemetry.CONNECTION: ""},
+        {telemetry.CONNECTION: "x", "PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY": "True"},
+    ],
+)
+def test_telemetry_is_left_alone_where_there_is_none_or_the_worker_sends_it(
+    env: dict[str, str],
+) -> None:
+    assert telemetry.configure(env) is False
+
+
+async def test_the_real_clock_goes_forward_in_utc() -> None:
+    clock = SystemClock()
+    before, started = clock.now(), clock.monotonic()
+    await asyncio.wait_for(clock.sleep(0), 1)
+    assert before.tzinfo is UTC
+    assert datetime(2026, 1, 1, tzinfo=UTC) < before <= clock.now()
+    assert clock.monotonic() >= started
