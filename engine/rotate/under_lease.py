@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from engine.contract import LATE
-from engine.errors import PermanentError, TransientError
+from engine.errors import LeaseUnavailable, PermanentError, SourceBusy, TransientError
 from engine.model.record import Record
 from engine.model.workitem import WorkItem
 from engine.parts import Parts
@@ -200,10 +200,14 @@ class UnderLease:
 
 @asynccontextmanager
 async def hold(parts: Parts, source: str, owner: SecretRef) -> AsyncIterator[UnderLease]:
-    """Hold every part of a source; raises LeaseUnavailable if another worker holds one."""
+    """Hold every part of a source; raises SourceBusy if another worker holds one."""
     names = parts_of(source)
     # Whoever makes a record owns it. With several parts, another may belong to another secret.
     first = str(owner).lower() if len(names) == 1 else NOBODY
     async with AsyncExitStack() as stack:
-        leases = [await stack.enter_async_context(parts.leases.hold(part, first)) for part in names]
+        try:
+            holds = [parts.leases.hold(part, first) for part in names]
+            leases = [await stack.enter_async_context(hold) for hold in holds]
+        except LeaseUnavailable as error:
+            raise SourceBusy(error.what, where=error.where, code=error.code) from None
         yield UnderLease(parts, source, tuple(leases))
