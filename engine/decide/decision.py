@@ -167,8 +167,8 @@ def _unbound(held: SecretVersion, managed: Managed, policy: Policy) -> Park | No
 
 def _decide(secret: SecretVersion, managed: Managed, item: WorkItem, now: datetime) -> Decision:  # noqa: PLR0911 - a table
     pending = managed.pending
-    if pending and pending.credential_id == managed.credential_id:
-        return _in_use_again(managed, item)
+    if item.compromised and pending and pending.credential_id == managed.credential_id:
+        return Rotate(managed, "compromised, and taken into use again", at_once=True)
     replaced = bool(item.version and secret.version and item.version != secret.version)
     if item.action == "restore" and not replaced:
         # Restoring comes first: otherwise the credential to restore would be retired before.
@@ -197,13 +197,6 @@ def _decide(secret: SecretVersion, managed: Managed, item: WorkItem, now: dateti
     if item.action == "audit" and isinstance(decision, Skip | Wait):
         return Confirm(managed, "audited: the source accepts the current version")
     return decision
-
-
-def _in_use_again(managed: Managed, item: WorkItem) -> Rotate | Park:
-    """Decide where a person has put the credential to retire into the current version again."""
-    if item.compromised:
-        return Rotate(managed, "compromised, and taken into use again", at_once=True)
-    return Park("tag RekeyRetire names the credential in use", "remove the tag RekeyRetire")
 
 
 def _rotate_when_due(

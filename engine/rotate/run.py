@@ -142,10 +142,10 @@ class Run:
             await self.parts.queue.post_rotation(
                 replace(self.progress.item, deferred=0), INCIDENT_SECONDS
             )
-        if record.owner and record.changing:
+        if record.owner and record.changing and self.lease.has_begun:
             # The error was definite, so what was sent cannot take effect later.
             self.lease.learn(replace(record, changing=None))
-        if record.owner and self.item.follow_up:
+        if record.owner and (record.changing or record.open_until):
             # Only looks find out what is under way at this source, so they go on.
             await self.lease.look_again(self.item)
 
@@ -347,7 +347,9 @@ class Run:
     async def _retire(self, secret: SecretVersion, retiring: Retiring) -> SecretVersion:
         pending = self.sight.record.pending
         assert pending  # noqa: S101 - decided from it
-        secret = await retiring.retire(secret, pending)
+        secret, is_revoked = await retiring.retire(secret, pending)
+        if not is_revoked:
+            return secret
         self.progress.retired += (pending.credential_id,)
         if self.progress.result in (None, "confirmed"):
             self.progress.result = "retired"

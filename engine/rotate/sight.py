@@ -97,7 +97,7 @@ class Sight:
         if isinstance(rotator, Tidy):
             async with self.lease.changing("tidy"):
                 await rotator.tidy(self.lease.source, ahead.operation, shown.tags.get(CREDENTIAL))
-        return record.lose()
+        return replace(record.lose(), open_until=ahead.at + LATE) if record.blind else record.lose()
 
     @property
     def _has_looked(self) -> bool:

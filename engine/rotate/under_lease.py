@@ -145,6 +145,11 @@ class UnderLease:
                 retry_after=wait,
             )
 
+    @property
+    def has_begun(self) -> bool:
+        """Return whether this run has sent a change."""
+        return self._before is not None
+
     def untouched(self) -> None:
         """Note that the rotator refused the change just begun, before it sent anything."""
         before = self._before or self.record

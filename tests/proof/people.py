@@ -26,14 +26,9 @@ def change_key(world: World) -> None:
     world.watch.excuses.grant(Excuse.BROKEN, source, world.kernel.time() + AUDITED_SECONDS)
     if credential_of(version) in world.sources[source].alive():
         world.sources[source].revoke(credential_of(version))
-        if not (world.watch.single(source) and _is_under_way(world, source)):
+        if not (world.watch.single(source) and world.workers):
             # A password cannot be set on condition: who sets one at the same time is overwritten.
             world.watch.revoked.add(credential_of(version))
-
-
-def _is_under_way(world: World, source: str) -> bool:
-    claim = world.claims.get(source)
-    return claim is not None and claim.record.changing is not None
 
 
 def revoke_superseded(world: World) -> None:
@@ -180,6 +175,9 @@ def mend(world: World, *, whatever: bool = False) -> None:
         version = world.secret("app", value, 90, wanted | {"CredentialId": slot})
     held = identify(world, address, version) or wanted["CredentialId"]
     tags = {tag: text for tag, text in wanted.items() if tag not in OURS} | {"CredentialId": held}
+    if version.value and version.value.reveal() != credential_of(version):
+        # The value has been written in this form: only its next one can have another.
+        tags |= {tag: text for tag, text in version.tags.items() if tag == "ValueTemplate"}
     world.watch.off.discard(str(version.version))
     world.edit(version.ref, version.version, enabled=True, tags=tags)
 
