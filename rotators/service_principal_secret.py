@@ -85,8 +85,8 @@ class ServicePrincipalSecret:
     def canonical(address: str, tags: Mapping[str, str]) -> str | None:
         """Return the application (client) id in lower case, as REKEY_SCOPES lists it."""
         del tags
-        found = ADDRESS.fullmatch(address.strip().lower())
-        return found["key"] or found["bare"] if found else None
+        match = ADDRESS.fullmatch(address.strip().lower())
+        return match["key"] or match["bare"] if match else None
 
     @staticmethod
     def single_slot(tags: Mapping[str, str]) -> bool:
@@ -193,9 +193,9 @@ class ServicePrincipalSecret:
         _check_adopted(job, passwords)
         named = _key_id(job.held_id) if job.held_id else None
         fitting = [
-            each
-            for each in passwords
-            if named in (None, each.key_id) and job.held and each.begins(job.held)
+            password
+            for password in passwords
+            if named in (None, password.key_id) and job.held and password.begins(job.held)
         ]
         if len(fitting) != 1:
             raise NeedsHuman(
@@ -266,10 +266,13 @@ class ServicePrincipalSecret:
         return await self._add_until(source, name, min(end, self._clock.now() + lifetime - EARLY))
 
     async def _add_until(self, source: str, name: str, end: datetime) -> Json:
-        wanted = {"displayName": name, "endDateTime": f"{end.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"}
+        description = {
+            "displayName": name,
+            "endDateTime": f"{end.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        }
         path = f"{_path(source)}/addPassword"
         answer = await self._graph.change(
-            path, {"passwordCredential": wanted}, "adding a secret", source
+            path, {"passwordCredential": description}, "adding a secret", source
         )
         if not (answer.get("keyId") and answer.get("secretText")):
             raise TransientError("the answer to addPassword holds no secret", where=source)
@@ -287,7 +290,7 @@ class ServicePrincipalSecret:
         except NotFound as error:
             problem = refused(error, source)
         else:
-            return [_password(each) for each in answer.get("passwordCredentials", ())]
+            return [_password(entry) for entry in answer.get("passwordCredentials", ())]
         raise problem
 
 

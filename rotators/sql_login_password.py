@@ -201,8 +201,8 @@ class SqlLoginPassword:
             return await self._denied(place, error.what)
         if error.code != NO_PRINCIPAL:
             return error
-        found = await self._standing(place, name)
-        return found or await self._denied(place, f"the app may alter logins, but not {name!r}")
+        problem = await self._standing(place, name)
+        return problem or await self._denied(place, f"the app may alter logins, but not {name!r}")
 
     async def _standing(self, place: Place, name: str) -> RekeyError | None:
         """Return what stands in the way of altering this login, as the server's own views tell."""

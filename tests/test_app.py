@@ -42,7 +42,9 @@ def environment(**changes: str | None) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def functions() -> dict[str, list[dict[str, Any]]]:
     """Every function's bindings, as indexed in a process of its own."""
-    return {each["name"]: each["bindings"] for each in describe_app(ROOT, environment())}
+    return {
+        function["name"]: function["bindings"] for function in describe_app(ROOT, environment())
+    }
 
 
 def trigger(functions: dict[str, list[dict[str, Any]]], name: str) -> dict[str, Any]:
@@ -83,10 +85,12 @@ def test_the_timer_takes_its_schedule_from_the_settings_and_is_monitored(
 
 def test_without_a_schedule_the_sweep_runs_every_hour() -> None:
     """The host leaves a function out whose setting has no value, and says so only in its log."""
-    found = describe_app(ROOT, environment(REKEY_SWEEP_SCHEDULE=None))
-    (sweep,) = [each for each in found if each["name"] == "sweep"]
+    listed = describe_app(ROOT, environment(REKEY_SWEEP_SCHEDULE=None))
+    (sweep,) = [function for function in listed if function["name"] == "sweep"]
     assert (
-        next(each for each in sweep["bindings"] if each["type"] == "timerTrigger")["schedule"]
+        next(binding for binding in sweep["bindings"] if binding["type"] == "timerTrigger")[
+            "schedule"
+        ]
         == "0 0 * * * *"
     )
 
@@ -122,10 +126,12 @@ def test_every_call_needs_a_function_key_but_those_that_anybody_may_ask(
 
 
 def test_where_the_platform_signs_callers_in_no_key_is_asked_for() -> None:
-    found = describe_app(ROOT, environment(WEBSITE_AUTH_ENABLED="True"))
+    listed = describe_app(ROOT, environment(WEBSITE_AUTH_ENABLED="True"))
     levels = {
-        each["name"]: trigger({each["name"]: each["bindings"]}, each["name"]).get("authLevel")
-        for each in found
+        function["name"]: trigger({function["name"]: function["bindings"]}, function["name"]).get(
+            "authLevel"
+        )
+        for function in listed
     }
     assert {str(levels[name]).upper() for name in CALLS} == {"ANONYMOUS"}
 

@@ -46,13 +46,13 @@ async def test_the_managed_identity_is_used_where_the_platform_offers_one(
     for name, text in IDENTITY.items():
         monkeypatch.setenv(name, text)
     for client_id in (None, "11112222-aaaa"):
-        async with credential(client_id, IDENTITY) as found:
-            assert isinstance(found, ManagedIdentityCredential)
+        async with credential(client_id, IDENTITY) as identity:
+            assert isinstance(identity, ManagedIdentityCredential)
 
 
 async def test_elsewhere_it_is_the_developers_own_sign_in() -> None:
-    async with credential(None, {}) as found:
-        assert isinstance(found, DefaultAzureCredential)
+    async with credential(None, {}) as identity:
+        assert isinstance(identity, DefaultAzureCredential)
 
 
 def test_without_an_identity_given_the_platforms_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -100,8 +100,8 @@ def refused(error: PermanentError, source: str) -> PermanentError:
 
 def longest_lifetime(error: PermanentError) -> timedelta | None:
     """Return the lifetime that a policy allows, where its refusal tells; most name the policy only."""
-    found = LIFETIME.search(error.what) if error.code == LIFETIME_CAPPED else None
-    return timedelta(days=int(found["iso"] or found["words"])) if found else None
+    match = LIFETIME.search(error.what) if error.code == LIFETIME_CAPPED else None
+    return timedelta(days=int(match["iso"] or match["words"])) if match else None
 
 
 def signin_problem(code: int, source: str) -> PermanentError:

@@ -42,8 +42,8 @@ class Place:
     @classmethod
     def parse(cls, source: str) -> Place | None:
         """Read an ARM id, or what a rotator made of it; None where it is no server's and no database's."""
-        found = ADDRESS.fullmatch(source.strip().rstrip("/").lower())
-        return cls(**found.groupdict()) if found else None
+        match = ADDRESS.fullmatch(source.strip().rstrip("/").lower())
+        return cls(**match.groupdict()) if match else None
 
     @classmethod
     def of(cls, source: str) -> Place:
@@ -91,7 +91,7 @@ def _unfit(text: str) -> bool:
     return (
         units > MAX_NAME
         or "\\" in text
-        or any(unicodedata.category(each) in _UNSEEN for each in text)
+        or any(unicodedata.category(character) in _UNSEEN for character in text)
     )
 
 

@@ -93,11 +93,11 @@ class PasswordChange:
         answers: list[Any] = []
         # The name changes nothing: a server whose administrator has another one refuses the
         # request.
-        wanted = {"administratorLogin": user, "administratorLoginPassword": password.reveal()}
+        changes = {"administratorLogin": user, "administratorLoginPassword": password.reveal()}
         request = self._access.management(place).servers.begin_update(
             place.group,
             place.server,
-            {"properties": wanted},
+            {"properties": changes},
             polling=False,
             raw_response_hook=answers.append,
             **CHANGING,

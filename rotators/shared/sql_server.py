@@ -129,10 +129,10 @@ class SqlAccess:
         what = (
             "the server turns the login away from master, whatever its password: nothing is proven"
         )
-        asked = problem.retry_after if isinstance(problem, TransientError) else None
+        requested_pause = problem.retry_after if isinstance(problem, TransientError) else None
         fix = "if it stays so, create a user for the login in master"
         return TransientError(
-            what, where=place.server_id, fix=fix, code="Unproven", retry_after=asked
+            what, where=place.server_id, fix=fix, code="Unproven", retry_after=requested_pause
         )
 
     async def prove(self, place: Place, user: str, password: Sensitive) -> None:
@@ -143,10 +143,10 @@ class SqlAccess:
                 return
             if pause is None or not isinstance(problem, VerificationFailed | TransientError):
                 raise problem
-            asked = problem.retry_after if isinstance(problem, TransientError) else None
-            if (asked or 0.0) > LONGEST_PAUSE:
+            requested_pause = problem.retry_after if isinstance(problem, TransientError) else None
+            if (requested_pause or 0.0) > LONGEST_PAUSE:
                 raise problem
-            await self._clock.sleep(max(pause, asked or 0.0))
+            await self._clock.sleep(max(pause, requested_pause or 0.0))
 
     async def execute(self, place: Place, statement: Sensitive) -> Row:
         """Run one statement under the app's identity."""

@@ -92,8 +92,8 @@ class TwoKeys(ABC):
 
     def keys(self, answer: Json, place: Place) -> Keys:
         """Read the keys out of an answer, by their names."""
-        found = {slot.name: text_of(answer, slot.name) for slot in place.pair.slots}
-        return {name: Key(Sensitive(text)) for name, text in found.items() if text}
+        texts = {slot.name: text_of(answer, slot.name) for slot in place.pair.slots}
+        return {name: Key(Sensitive(text)) for name, text in texts.items() if text}
 
     def request(self, place: Place, slot: Slot, keys: Keys) -> tuple[str, Json | None]:
         """Return the operation that replaces a key, and its body; `keys` are listed only where `lists_first` is set."""

@@ -92,7 +92,9 @@ def _alterations(node: ast.AST, function: Function) -> Iterator[tuple[str, Alter
 
 def _is_annotation(node: ast.AST, function: Function) -> bool:
     marks = [
-        one.annotation for one in ast.walk(function) if isinstance(one, ast.arg) and one.annotation
+        node.annotation
+        for node in ast.walk(function)
+        if isinstance(node, ast.arg) and node.annotation
     ]
     roots = [*marks, *filter(None, [function.returns])]
     return any(node is inner for root in roots for inner in ast.walk(root))
@@ -148,4 +150,4 @@ def _put(function: Function, old: ast.AST, new: ast.AST) -> None:
             if value is old:
                 setattr(parent, name, new)
             elif isinstance(value, list):
-                value[:] = [new if one is old else one for one in value]
+                value[:] = [new if item is old else item for item in value]

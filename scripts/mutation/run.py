@@ -82,14 +82,14 @@ def function_of(module: Any, name: str) -> FunctionType:
     """Return the function itself, whatever is wrapped around it."""
     owner = module
     *classes, last = name.split(".")
-    for one in classes:
-        owner = getattr(owner, one)
-    found = vars(owner)[last]
-    found = getattr(found, "fget", None) or getattr(found, "__func__", None) or found
-    while hasattr(found, "__wrapped__"):
-        found = found.__wrapped__
-    assert isinstance(found, FunctionType)  # noqa: S101 - for the type
-    return found
+    for class_name in classes:
+        owner = getattr(owner, class_name)
+    member = vars(owner)[last]
+    member = getattr(member, "fget", None) or getattr(member, "__func__", None) or member
+    while hasattr(member, "__wrapped__"):
+        member = member.__wrapped__
+    assert isinstance(member, FunctionType)  # noqa: S101 - for the type
+    return member
 
 
 def code_of(change: Change, path: Path) -> CodeType:
@@ -97,7 +97,9 @@ def code_of(change: Change, path: Path) -> CodeType:
     code = compile(change.tree, str(path.resolve()), "exec")
     for name in change.function.split("."):
         code = next(
-            one for one in code.co_consts if isinstance(one, CodeType) and one.co_name == name
+            constant
+            for constant in code.co_consts
+            if isinstance(constant, CodeType) and constant.co_name == name
         )
     return code
 
@@ -159,7 +161,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             importlib.import_module(".".join(path.with_suffix("").parts)), change.function
         )
         tests = reach.tests.get((str(path.resolve()), function.__code__.co_firstlineno), set())
-        fastest = sorted(tests, key=lambda one: reach.seconds[one])[: options.most]
+        fastest = sorted(tests, key=lambda test: reach.seconds[test])[: options.most]
         if not fastest or survives(function, code_of(change, path), fastest):
             alive.append(
                 f"{path}:{change.line} {change.function}: {change.what}"

@@ -36,33 +36,33 @@ class KeysProvider:
         contract = self._contract(kind)
         return contract.versions if contract else ()
 
-    def rate(self, asked: ArmRequest) -> str:
+    def rate(self, call: ArmRequest) -> str:
         """Return which rate a request counts against."""
-        return "reads" if asked.request.method == "GET" else "writes"
+        return "reads" if call.request.method == "GET" else "writes"
 
-    def handle(self, asked: ArmRequest, principal: Principal) -> Response:
+    def handle(self, call: ArmRequest, principal: Principal) -> Response:
         """Read or list resources, list keys, or replace one."""
-        contract, parts = self._contract(asked.kind), asked.path.split("/")
+        contract, parts = self._contract(call.kind), call.path.split("/")
         assert contract  # noqa: S101 - the gateway has asked for its versions
-        if asked.request.method == "GET" and len(parts) <= NAMED:
+        if call.request.method == "GET" and len(parts) <= NAMED:
             return (
-                self._read(asked, principal, contract)
+                self._read(call, principal, contract)
                 if parts[1:]
-                else self._list(asked, principal, contract)
+                else self._list(call, principal, contract)
             )
         if (
-            asked.request.method == "GET"
+            call.request.method == "GET"
             and parts[NAMED:]
             and parts[NAMED].lower() == "authorizationrules"
             and not parts[3:]
         ):
-            return self._rules(asked, principal, contract, parts)
-        if asked.request.method != "POST" or len(parts) <= NAMED:
-            raise errors.invalid_type(self.namespace, asked.api_version)
-        return self._act(asked, principal, contract, parts)
+            return self._rules(call, principal, contract, parts)
+        if call.request.method != "POST" or len(parts) <= NAMED:
+            raise errors.invalid_type(self.namespace, call.api_version)
+        return self._act(call, principal, contract, parts)
 
     def _act(
-        self, asked: ArmRequest, principal: Principal, contract: Contract, parts: list[str]
+        self, call: ArmRequest, principal: Principal, contract: Contract, parts: list[str]
     ) -> Response:
         in_path = not contract.asks and parts[-2].lower() == contract.replaces.lower()
         operation, path = (parts[-2], parts[2:-2]) if in_path else (parts[-1], parts[2:-1])
@@ -75,28 +75,28 @@ class KeysProvider:
         )
         listing = operation.lower() == contract.lists.lower()
         if not known or not (listing or operation.lower() == contract.replaces.lower()):
-            raise errors.invalid_type(self.namespace, asked.api_version)
+            raise errors.invalid_type(self.namespace, call.api_version)
         check_role(
             self._world,
             principal,
             f"{'/'.join(kinds)}/{operation}/action",
-            self._scope(asked, parts[: NAMED + len(path)]),
+            self._scope(call, parts[: NAMED + len(path)]),
         )
-        account = self._account(asked, parts[1])
+        account = self._account(call, parts[1])
         ring = account.ring("/".join(path))
         if ring is None:
             raise errors.resource_not_found(
-                "/".join(kinds), "/".join([parts[1], *path[1::2]]), asked.group
+                "/".join(kinds), "/".join([parts[1], *path[1::2]]), call.group
             )
         if not account.takes_keys and contract.keyless == "refuses":
             raise errors.ArmError(400, "BadRequest", f"Keys are disabled: {contract.switch}.")
         if listing:
             return json_response(200, keys_body(account, ring))
-        slot = parts[-1] if in_path else _named(asked, contract)
-        return self._replace(asked, account, ring, slot)
+        slot = parts[-1] if in_path else _named(call, contract)
+        return self._replace(call, account, ring, slot)
 
     def _replace(
-        self, asked: ArmRequest, account: KeyedAccount, ring: KeyRing, named: object
+        self, call: ArmRequest, account: KeyedAccount, ring: KeyRing, named: object
     ) -> Response:
         contract = account.contract
         by_name = {sent: slot for slot, sent in contract.slots.items()}
@@ -110,21 +110,21 @@ class KeysProvider:
             raise _in_progress(account)
         key = account.replace(ring, by_name[named])
         if key is None:
-            path = f"{asked.group_scope}/providers/{self.namespace}/locations/westeurope/operationStatuses/1"
-            address = f"https://{self._world.domains.arm}{path}?api-version={asked.api_version}"
+            path = f"{call.group_scope}/providers/{self.namespace}/locations/westeurope/operationStatuses/1"
+            address = f"https://{self._world.domains.arm}{path}?api-version={call.api_version}"
             return json_response(202, {}, {"Location": address, "Azure-AsyncOperation": address})
-        one = contract.replies == "one"
+        single = contract.replies == "one"
         return json_response(
-            200, key_body(account, ring, by_name[named]) if one else keys_body(account, ring)
+            200, key_body(account, ring, by_name[named]) if single else keys_body(account, ring)
         )
 
     def _rules(
-        self, asked: ArmRequest, principal: Principal, contract: Contract, parts: list[str]
+        self, call: ArmRequest, principal: Principal, contract: Contract, parts: list[str]
     ) -> Response:
         """List the rules of a namespace, without their keys."""
-        scope = self._scope(asked, parts[:NAMED])
+        scope = self._scope(call, parts[:NAMED])
         check_role(self._world, principal, f"{contract.kind}/authorizationRules/read", scope)
-        account = self._account(asked, parts[1])
+        account = self._account(call, parts[1])
         rings = [ring for ring in account.rings.values() if not ring.entity]
         rows = [
             {
@@ -134,47 +134,47 @@ class KeysProvider:
             }
             for ring in rings
         ]
-        return json_response(200, page(asked, self._world.domains.arm, rows, PAGE))
+        return json_response(200, page(call, self._world.domains.arm, rows, PAGE))
 
-    def _read(self, asked: ArmRequest, principal: Principal, contract: Contract) -> Response:
-        name = asked.path.split("/")[1]
+    def _read(self, call: ArmRequest, principal: Principal, contract: Contract) -> Response:
+        name = call.path.split("/")[1]
         check_role(
-            self._world, principal, f"{contract.kind}/read", self._scope(asked, [asked.kind, name])
+            self._world, principal, f"{contract.kind}/read", self._scope(call, [call.kind, name])
         )
-        return json_response(200, account_body(self._account(asked, name)))
+        return json_response(200, account_body(self._account(call, name)))
 
-    def _list(self, asked: ArmRequest, principal: Principal, contract: Contract) -> Response:
-        readable = list(self._readable(asked, principal, contract))
+    def _list(self, call: ArmRequest, principal: Principal, contract: Contract) -> Response:
+        readable = list(self._readable(call, principal, contract))
         if not readable:
-            check_role(self._world, principal, f"{contract.kind}/read", asked.group_scope)
-        if asked.group:
-            check_group(self._world, asked)
-        return json_response(200, page(asked, self._world.domains.arm, readable, PAGE))
+            check_role(self._world, principal, f"{contract.kind}/read", call.group_scope)
+        if call.group:
+            check_group(self._world, call)
+        return json_response(200, page(call, self._world.domains.arm, readable, PAGE))
 
     def _readable(
-        self, asked: ArmRequest, principal: Principal, contract: Contract
+        self, call: ArmRequest, principal: Principal, contract: Contract
     ) -> Iterator[dict[str, Any]]:
         for account in self._world.keyed.values():
-            inside = account.resource_id.lower().startswith(f"{asked.group_scope}/".lower())
+            inside = account.resource_id.lower().startswith(f"{call.group_scope}/".lower())
             of_kind = account.contract is contract and inside
             if of_kind and self._world.roles.find(
                 principal, f"{contract.kind}/read", account.resource_id
             ):
                 yield account_body(account)
 
-    def _account(self, asked: ArmRequest, name: str) -> KeyedAccount:
-        check_group(self._world, asked)
-        account = self._world.keyed.get(self._scope(asked, [asked.kind, name]).lower())
+    def _account(self, call: ArmRequest, name: str) -> KeyedAccount:
+        check_group(self._world, call)
+        account = self._world.keyed.get(self._scope(call, [call.kind, name]).lower())
         if account is None:
-            raise errors.resource_not_found(f"{self.namespace}/{asked.kind}", name, asked.group)
+            raise errors.resource_not_found(f"{self.namespace}/{call.kind}", name, call.group)
         return account
 
     def _contract(self, kind: str) -> Contract | None:
         whole = f"{self.namespace}/{kind}".lower()
         return next((contract for contract in CONTRACTS if contract.kind.lower() == whole), None)
 
-    def _scope(self, asked: ArmRequest, parts: list[str]) -> str:
-        return f"{asked.group_scope}/providers/{self.namespace}/{'/'.join(parts)}"
+    def _scope(self, call: ArmRequest, parts: list[str]) -> str:
+        return f"{call.group_scope}/providers/{self.namespace}/{'/'.join(parts)}"
 
 
 def _in_progress(account: KeyedAccount) -> errors.ArmError:
@@ -185,9 +185,9 @@ def _in_progress(account: KeyedAccount) -> errors.ArmError:
     return errors.ArmError(409, "Conflict", "Another operation on this resource is in progress.")
 
 
-def _named(asked: ArmRequest, contract: Contract) -> object:
+def _named(call: ArmRequest, contract: Contract) -> object:
     try:
-        body = json.loads(asked.request.body)
+        body = json.loads(call.request.body)
     except ValueError as error:
         raise errors.invalid_content(str(error)) from None
     return body.get(contract.asks) if isinstance(body, dict) else None

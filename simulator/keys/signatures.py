@@ -120,8 +120,8 @@ def _mac(key: bytes, text: str) -> str:
     return base64.b64encode(hmac.digest(key, text.encode(), hashlib.sha256)).decode()
 
 
-def _equal(one: str, other: str) -> bool:
-    return hmac.compare_digest(one.encode(), other.encode())
+def _equal(left: str, other: str) -> bool:
+    return hmac.compare_digest(left.encode(), other.encode())
 
 
 def _fresh(date: str, now: datetime) -> bool:

@@ -97,7 +97,9 @@ class Host:
 
     @property
     def _queues(self) -> Queues:
-        return next(each for each in self.world.services if isinstance(each, QueueService)).queues
+        return next(
+            service for service in self.world.services if isinstance(service, QueueService)
+        ).queues
 
     def next_due(self) -> datetime | None:
         """Return when this host has something to do next."""
@@ -116,7 +118,7 @@ class Host:
         due = [
             (message.visible, name, message) for name in QUEUES for message in self.waiting(name)
         ]
-        _, name, message = min(due, key=lambda each: each[0])
+        _, name, message = min(due, key=lambda entry: entry[0])
         await self._deliver(name, message)
 
     async def _tick(self) -> None:

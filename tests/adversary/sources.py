@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from simulator.entra.directory import Application
 from simulator.keyvault.state import SecretVersion, Vault
@@ -51,7 +52,7 @@ class Secret:
 
     def version(self, version: str) -> SecretVersion:
         """Return one version as it is now."""
-        return next(each for each in self.versions if each.version == version)
+        return next(candidate for candidate in self.versions if candidate.version == version)
 
 
 def of_account(account: StorageAccount) -> Callable[[str], bool]:
@@ -59,23 +60,26 @@ def of_account(account: StorageAccount) -> Callable[[str], bool]:
     return lambda value: any(key.value in value for key in account.accepted_keys())
 
 
-def of_application(application: Application, now: Callable[[], object]) -> Callable[[str], bool]:
+def of_application(application: Application, now: Callable[[], datetime]) -> Callable[[str], bool]:
     """Return what tells whether an application can sign in with a value."""
 
     def accepts(value: str) -> bool:
-        alive = application.passwords(now())  # type: ignore[arg-type]
-        return any(each.secret == value and each.start <= now() < each.end for each in alive)  # type: ignore[operator]
+        alive = application.passwords(now())
+        return any(
+            password.secret == value and password.start <= now() < password.end
+            for password in alive
+        )
 
     return accepts
 
 
-def of_logins(now: Callable[[], object], *accounts: Account) -> Callable[[str], bool]:
+def of_logins(now: Callable[[], datetime], *accounts: Account) -> Callable[[str], bool]:
     """Return what tells whether one of these accounts takes the password in a value."""
 
     def accepts(value: str) -> bool:
         parts = PASSWORD.search(value)
         password = parts["password"] if parts else value
-        named = [each for each in accounts if not parts or each.name == parts["user"]]
-        return any(each.enabled and each.accepts(password, now()) for each in named)  # type: ignore[arg-type]
+        named = [account for account in accounts if not parts or account.name == parts["user"]]
+        return any(account.enabled and account.accepts(password, now()) for account in named)
 
     return accepts

@@ -123,7 +123,9 @@ class Deployment:
     @property
     def blobs(self) -> dict[str, Blob]:
         """The records of the sources, by name."""
-        service = next(each for each in self.world.services if isinstance(each, BlobService))
+        service = next(
+            candidate for candidate in self.world.services if isinstance(candidate, BlobService)
+        )
         containers = service.containers.held
         held = [
             container
@@ -132,14 +134,16 @@ class Deployment:
         ]
         return {
             name: blob
-            for each in held
-            for name, blob in each.blobs.items()
+            for container in held
+            for name, blob in container.blobs.items()
             if name.startswith(RECORDS)
         }
 
     def lose_records(self) -> None:
         """Somebody deletes all that the app's own storage holds."""
-        service = next(each for each in self.world.services if isinstance(each, BlobService))
+        service = next(
+            candidate for candidate in self.world.services if isinstance(candidate, BlobService)
+        )
         containers = service.containers.held
         for container in [
             held for (account, _), held in containers.items() if account == self.host.account
@@ -192,7 +196,8 @@ class Stage:
         """Deploy the app, with the rights that it needs at these vaults and at everything that is in the world."""
         group = f"/subscriptions/{vaults[0].subscription}/resourceGroups/{GROUP}"
         scopes = {
-            vault.url: [group, *(each.app_id for each in self.apps.values())] for vault in vaults
+            vault.url: [group, *(application.app_id for application in self.apps.values())]
+            for vault in vaults
         }
         settings = {
             "REKEY_VAULTS": ",".join(vault.url for vault in vaults),
@@ -364,7 +369,7 @@ class Stage:
 
     def lag_reads(self, vault: Vault, *seconds: float) -> None:
         """Let the replicas that reads of a vault go to in turn be so far behind."""
-        vault.lags = tuple(timedelta(seconds=each) for each in seconds)
+        vault.lags = tuple(timedelta(seconds=lag) for lag in seconds)
 
     def serve_copy(self, vault: Vault, of: datetime | None) -> None:
         """Let a vault's reads come from a copy of that time, as after a failover; None ends it."""
@@ -443,7 +448,7 @@ class Stage:
         """Let so much time pass (`minutes=`, `hours=`, `days=`), with sweeps every hour and audits once a day."""
         await run_until(
             self.clock,
-            [each.host for each in self.deployments],
+            [deployment.host for deployment in self.deployments],
             self.clock.now() + timedelta(**span),
         )
         self.watch()
@@ -479,22 +484,22 @@ class Stage:
     def of(self, secret: Secret, *results: str) -> list[dict[str, Any]]:
         """Return the outcomes of one secret, of these kinds where some are given."""
         return [
-            each
-            for each in self.outcomes
-            if each["secret"] == secret.name
-            and each["vault"] == secret.vault.url
-            and (not results or each["result"] in results)
+            outcome
+            for outcome in self.outcomes
+            if outcome["secret"] == secret.name
+            and outcome["vault"] == secret.vault.url
+            and (not results or outcome["result"] in results)
         ]
 
     def reason(self, secret: Secret) -> str:
         """Return why a secret is parked, as its tags or else its last outcome say; empty where it is not."""
         last = self.of(secret)[-1:] or [{}]
-        said = (
+        errors = (
             f"{last[0].get('reason', '')} {last[0].get('fix', '')}"
             if last[0].get("result") == "parked"
             else ""
         )
-        return secret.tags.get("RekeyReason", "") or said.strip()
+        return secret.tags.get("RekeyReason", "") or errors.strip()
 
     def calls(self, where: Where) -> int:
         """Count the app's calls that match."""
@@ -526,7 +531,7 @@ class Stage:
         """Return the entry of a secret among those that need a person; None where it is not one of them."""
         answer = await self.http("http_list", state="attention")
         body: dict[str, Any] = dict(answer.body)
-        return next((each for each in body["secrets"] if each["secret"] == secret.name), None)
+        return next((row for row in body["secrets"] if row["secret"] == secret.name), None)
 
     def outcome_topic(self) -> None:
         """Give the app a topic for its outcomes."""

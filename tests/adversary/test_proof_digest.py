@@ -36,15 +36,15 @@ def guesses(value: str, *beside: str) -> Iterator[str]:
 
 def betrays(secret: Secret) -> list[str]:
     """Return the tags in which a digest of their version's value, or of an earlier one's, stands."""
-    found = []
+    matches = []
     for version in secret.versions:
         tags = version.tags or {}
         beside = [tags[name] for name in ("RekeyOperation", "CredentialId") if name in tags]
         ids = [*beside, version.version, secret.name]
         for held in secret.versions:
             known = set(guesses(held.value, *ids))
-            found += [name for name, text in tags.items() for guess in known if guess in text]
-    return found
+            matches += [name for name, text in tags.items() for guess in known if guess in text]
+    return matches
 
 
 @pytest.mark.parametrize("kind", ["storage", "entra", "login", "admin", "user", "two logins"])

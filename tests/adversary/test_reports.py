@@ -62,7 +62,7 @@ async def test_a_retirement_is_reported_although_the_worker_died_in_it(
     stage.kill(RETAG)
     await stage.run_past_overlap()
     assert not secret.accepts(secret.versions[0].value)
-    assert credential in [each for outcome in stage.of(secret) for each in outcome["retired"]]
+    assert credential in [retired for outcome in stage.of(secret) for retired in outcome["retired"]]
 
 
 @pytest.mark.parametrize("number", range(3, 24))

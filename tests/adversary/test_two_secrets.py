@@ -30,15 +30,15 @@ async def test_a_parked_secret_does_not_lose_its_key_in_silence_when_the_others_
     first, second = pair(stage)
     await stage.rotate(first)
     await stage.rotate(second, force=True)
-    told = len(stage.of(second, "parked"))
+    earlier = len(stage.of(second, "parked"))
     await stage.run_for(days=9)
     assert first.works
     if not second.works:
-        later = stage.of(second, "parked")[told:]
-        said = " ".join(
+        later = stage.of(second, "parked")[earlier:]
+        reasons = " ".join(
             f"{outcome['reason']} {outcome['fix']}" for outcome in later
         ) + stage.reason(second)
-        assert "key1" in said, said
+        assert "key1" in reasons, reasons
         assert await stage.attention(second)
 
 
@@ -87,7 +87,7 @@ async def test_a_secret_cannot_have_a_credential_removed_that_was_made_for_anoth
     await stage.rotate(first)
     await stage.rotate(second)
     mine = stage.apps["orders"].history
-    current = next(each for each in mine if each.secret == first.current.value)
+    current = next(password for password in mine if password.secret == first.current.value)
     past = f"2026-11-01T00:00:00Z {second.versions[0].version} {current.key_id}"
     stage.tag(second, RekeyRetire=past, CredentialId=current.key_id)
     await stage.run_for(days=2)

@@ -25,9 +25,9 @@ def account(stage: Stage, kind: str) -> Account:
         "user": server.databases["shop"].contained.get("app"),
         "admin": server.administrator,
     }
-    found = accounts[kind]
-    assert found
-    return found
+    chosen = accounts[kind]
+    assert chosen
+    return chosen
 
 
 @pytest.mark.parametrize("kind", SINGLE)

@@ -96,8 +96,8 @@ def against(command: commands.Command, stage: Stage) -> str:
         ]
         return f"unknown arguments {unknown}" if unknown else ""
     if command.names_only:
-        said = stage.az.understands(*command.arguments)
-        return "" if NAMED_ONLY in said else said
+        complaint = stage.az.understands(*command.arguments)
+        return "" if NAMED_ONLY in complaint else complaint
     if command.in_message or command.words in NOT_RUN:
         return stage.az.understands(*command.arguments)
     done = stage.az(

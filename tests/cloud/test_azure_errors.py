@@ -111,33 +111,33 @@ def error(code: str, message: str = "why", **more: Any) -> dict[str, Any]:
 async def test_an_answer_says_whether_it_may_pass(
     status: int, body: object, kind: type[RekeyError], code: str
 ) -> None:
-    found = translate(
+    translated = translate(
         await answered(status, body),
         "writing",
         "https://prod.vault.azure.net/secrets/x",
         "Some Role",
     )
-    assert type(found) is kind
-    assert found.code == code
-    assert found.what.startswith(f"writing was answered {status} ")
-    assert found.where == "https://prod.vault.azure.net/secrets/x"
-    assert PLANTED not in everything(found)
+    assert type(translated) is kind
+    assert translated.code == code
+    assert translated.what.startswith(f"writing was answered {status} ")
+    assert translated.where == "https://prod.vault.azure.net/secrets/x"
+    assert PLANTED not in everything(translated)
 
 
 @pytest.mark.parametrize("message", [KEY_VAULT_403, ARM_403])
 async def test_a_refusal_names_whom_where_and_which_role(message: str) -> None:
-    found = translate(
+    translated = translate(
         await answered(403, error("Forbidden", message)), "reading", "/scope", "Some Role"
     )
-    assert "application 11112222-aaaa, object 33334444-bbbb" in found.what
-    assert "Some Role" in found.fix
-    assert "/scope" in found.fix
+    assert "application 11112222-aaaa, object 33334444-bbbb" in translated.what
+    assert "Some Role" in translated.fix
+    assert "/scope" in translated.fix
 
 
 async def test_a_refusal_that_names_nobody_still_says_what_to_do() -> None:
-    found = translate(await answered(403, error("Forbidden", "no")), "reading", "/scope", "")
-    assert "the app's identity" in found.what
-    assert "/scope" in found.fix
+    translated = translate(await answered(403, error("Forbidden", "no")), "reading", "/scope", "")
+    assert "the app's identity" in translated.what
+    assert "/scope" in translated.fix
 
 
 @pytest.mark.parametrize(
@@ -156,9 +156,9 @@ async def test_a_refusal_that_names_nobody_still_says_what_to_do() -> None:
 )
 async def test_the_time_that_azure_names_is_kept(header: str | None, seconds: float | None) -> None:
     headers = {} if header is None else {"Retry-After": header}
-    found = translate(await answered(429, error("Throttled"), headers), "reading", "", "")
-    assert isinstance(found, TransientError)
-    assert found.retry_after == seconds
+    translated = translate(await answered(429, error("Throttled"), headers), "reading", "", "")
+    assert isinstance(translated, TransientError)
+    assert translated.retry_after == seconds
 
 
 async def test_a_storage_code_comes_from_its_header() -> None:
@@ -180,10 +180,10 @@ async def test_a_storage_code_comes_from_its_header() -> None:
     ],
 )
 def test_no_answer_may_pass(raised: AzureError) -> None:
-    found = translate(raised, "reading", "there", "")
-    assert isinstance(found, TransientError)
-    assert found.code == NO_ANSWER
-    assert type(raised).__name__ in found.what
+    translated = translate(raised, "reading", "there", "")
+    assert isinstance(translated, TransientError)
+    assert translated.code == NO_ANSWER
+    assert type(raised).__name__ in translated.what
 
 
 async def test_the_error_that_comes_out_keeps_nothing_of_the_request() -> None:
@@ -211,21 +211,23 @@ async def test_a_vault_of_another_tenant_is_named_as_that_and_not_as_a_token_tha
     None
 ):
     message = "AKV10032: Invalid issuer. Expected one of https://sts.windows.net/a/, found https://sts.windows.net/b/."
-    found = translate(
+    translated = translate(
         await answered(401, error("Unauthorized", message)),
         "listing",
         "https://prod.vault.azure.net",
         "R",
     )
-    assert isinstance(found, AccessDenied)
-    assert "another tenant" in found.what
-    assert "its own tenant" in found.fix
+    assert isinstance(translated, AccessDenied)
+    assert "another tenant" in translated.what
+    assert "its own tenant" in translated.fix
 
 
 async def test_a_key_where_an_identity_is_demanded_names_the_settings_to_change() -> None:
     refusal = await answered(403, "", {"x-ms-error-code": "KeyBasedAuthenticationNotPermitted"})
     refusal.error_code = "KeyBasedAuthenticationNotPermitted"  # type: ignore[attr-defined]
-    found = translate(refusal, "reading a queue", "queue sweeps", "Storage Queue Data Contributor")
-    assert isinstance(found, AccessDenied)
-    assert "does not accept keys" in found.what
-    assert "AzureWebJobsStorage__credential=managedidentity" in found.fix
+    translated = translate(
+        refusal, "reading a queue", "queue sweeps", "Storage Queue Data Contributor"
+    )
+    assert isinstance(translated, AccessDenied)
+    assert "does not accept keys" in translated.what
+    assert "AzureWebJobsStorage__credential=managedidentity" in translated.fix

@@ -38,9 +38,9 @@ def owned_by(name: str) -> str:
 
 def store(rig: PolicyRig) -> PolicyStore:
     """Return the store of a fresh process."""
-    found = rig.service().policies
-    assert isinstance(found, PolicyStore)
-    return found
+    held = rig.service().policies
+    assert isinstance(held, PolicyStore)
+    return held
 
 
 def owner(policy: Policy) -> str | None:
@@ -94,8 +94,8 @@ async def test_many_that_ask_at_once_cost_one_call() -> None:
     )
     vaults = SlowVaults(azure, frozenset({VAULT}))
     policies = PolicyStore(vaults, OWN, DEPLOYED, ALL, RigClock(rig.clock))
-    found = await asyncio.gather(*(policies.current() for _ in range(20)))
-    assert {owner(policy) for policy in found} == {"one"}
+    gathered = await asyncio.gather(*(policies.current() for _ in range(20)))
+    assert {owner(policy) for policy in gathered} == {"one"}
     assert rig.calls() == {"vault": 1}
 
 
@@ -116,7 +116,7 @@ def test_a_setting_that_names_no_document_in_a_listed_vault_stops_the_app(
 ) -> None:
     with pytest.raises(ConfigError) as caught:
         Settings.read({"REKEY_VAULTS": VAULT, "REKEY_POLICY": text})
-    assert [each for each in caught.value.problems if problem in each]
+    assert [reported for reported in caught.value.problems if problem in reported]
 
 
 @pytest.mark.parametrize(
@@ -256,28 +256,28 @@ async def test_while_there_is_no_policy_the_vault_is_asked_every_thirty_seconds_
     rig = PolicyRig()
     rig.push(BROKEN)
     policies = store(rig)
-    told = set()
+    messages = set()
     for seconds, calls in ((0, 3), (0, 0), (FAILED_SECONDS - 1, 0), (1, 3)):
         rig.clock.advance(seconds)
         with pytest.raises(TransientError) as caught:
             await policies.current()
-        told.add(str(caught.value))
+        messages.add(str(caught.value))
         assert rig.calls().get("vault", 0) == calls
-    assert len(told) == 1
+    assert len(messages) == 1
     await policies.push(
         owned_by("one"), by="ada", why="mend", replacing=rig.latest(OWN.name).version
     )
     assert owner(await policies.current()) == "one", "at once: the failure is forgotten"
 
 
-@pytest.mark.parametrize(("broken", "found"), [(LOOK_BACK - 1, True), (LOOK_BACK, False)])
-async def test_it_looks_back_only_so_far(broken: int, found: bool) -> None:
+@pytest.mark.parametrize(("broken", "reached"), [(LOOK_BACK - 1, True), (LOOK_BACK, False)])
+async def test_it_looks_back_only_so_far(broken: int, reached: bool) -> None:
     rig = PolicyRig()
     rig.push(owned_by("one"))
     for _ in range(broken):
         rig.push(BROKEN)
     policies = store(rig)
-    if found:
+    if reached:
         assert owner(await policies.current()) == "one"
     else:
         with pytest.raises(TransientError):
@@ -360,7 +360,7 @@ async def test_two_pushes_on_one_instance_never_replace_the_same_version() -> No
         for name in ("ada", "bob")
     ]
     done = await asyncio.gather(*pushes, return_exceptions=True)
-    assert [type(one) for one in done if isinstance(one, Exception)] == [Outdated]
+    assert [type(result) for result in done if isinstance(result, Exception)] == [Outdated]
     assert len(rig.vault.versions(OWN.name)) == 2
 
 
@@ -398,13 +398,13 @@ def rule(rig: PolicyRig, **settings: object) -> str:
     """Write a document that alone manages the secret `app`."""
     account = rig.account("appdata")
     match = {"vault": rig.vault.url, "secret": "app"}
-    one = {
+    only = {
         "match": match,
         "providerAddress": account.resource_id,
         "credentialId": "key1",
         **settings,
     }
-    return json.dumps({"version": 1, "defaults": {"validityPeriodDays": 90}, "rules": [one]})
+    return json.dumps({"version": 1, "defaults": {"validityPeriodDays": 90}, "rules": [only]})
 
 
 async def test_a_secret_is_rotated_by_the_document_alone_and_its_tags_stay_its_own() -> None:
@@ -433,8 +433,8 @@ async def test_what_only_one_kind_asks_for_comes_from_the_document_too() -> None
     rig.world.grant(rig.identity, SQL_ACTIONS, server.resource_id.partition("/providers/")[0])
     for login in ("app_a", "app_b"):
         server.add_login(login, FIRST)
-    asked = {"logins": ["app_a", "app_b"], "valueTemplate": "User ID={user};Password={password}"}
-    rig.push(rule(rig, providerAddress=server.resource_id, credentialId="app_a", **asked))
+    own_tags = {"logins": ["app_a", "app_b"], "valueTemplate": "User ID={user};Password={password}"}
+    rig.push(rule(rig, providerAddress=server.resource_id, credentialId="app_a", **own_tags))
     rig.vault.put("app", f"User ID=app_a;Password={FIRST}")
     await rig.service().rotate(rig.item("app", force=True).to_json(), 1)
     tags = rig.latest("app").tags

@@ -326,7 +326,7 @@ def test_half_of_the_identity_form_is_refused() -> None:
 
 
 def test_every_problem_is_told_at_once() -> None:
-    found = problems(
+    reported = problems(
         REKEY_VAULTS="prod,https://test.vault.azure.net",
         REKEY_SCOPES='{"https://test.vault.azure.net": ["*"], "https://other.vault.azure.net": []}',
         REKEY_SWEEP_SCHEDULE="now and then",
@@ -336,7 +336,7 @@ def test_every_problem_is_told_at_once() -> None:
         REKEY_TYPO="x",
         AzureWebJobsStorage=None,
     )
-    wanted = [
+    expected = [
         "'prod'",
         "'*'",
         "other.vault",
@@ -348,8 +348,8 @@ def test_every_problem_is_told_at_once() -> None:
         "REKEY_TYPO",
         "AzureWebJobsStorage",
     ]
-    assert len(found) == len(wanted)
-    assert all(any(name in problem for problem in found) for name in wanted)
+    assert len(reported) == len(expected)
+    assert all(any(name in problem for problem in reported) for name in expected)
 
 
 def test_no_problem_shows_a_key() -> None:

@@ -41,18 +41,18 @@ def vaults(rig: Rig) -> Vaults:
 async def test_a_vault_that_is_not_listed_is_refused_before_any_request(vault: str) -> None:
     rig = scene()
     rig.world.add_vault("foreign").put(NAME, "not ours")
-    ref, found = SecretRef(vault, NAME), vaults(rig)
+    ref, store = SecretRef(vault, NAME), vaults(rig)
     draft = Draft(Sensitive("x"), NOW, "text/plain", {})
     secret = SecretVersion(
         ref, V1, None, enabled=True, created=NOW, expires=None, content_type=None
     )
     calls = (
-        lambda: found.read(ref),
-        lambda: found.read_version(ref, V1),
-        lambda: found.publish(ref, draft),
-        lambda: found.retag(secret, {}),
-        lambda: found.disable(ref, V1),
-        lambda: anext(aiter(found.list(vault))),
+        lambda: store.read(ref),
+        lambda: store.read_version(ref, V1),
+        lambda: store.publish(ref, draft),
+        lambda: store.retag(secret, {}),
+        lambda: store.disable(ref, V1),
+        lambda: anext(aiter(store.list(vault))),
     )
     for call in calls:
         with pytest.raises(NeedsHuman, match="REKEY_VAULTS"):
@@ -207,9 +207,9 @@ async def test_reading_is_repeated_while_azure_is_busy() -> None:
 def managed(**changes: str) -> tuple[SecretVersion, Managed]:
     """Return a version and what its tags ask for."""
     secret = version(changes=changes)
-    found = parse(secret.tags, POLICY, KINDS)
-    assert isinstance(found, Managed)
-    return secret, found
+    parsed = parse(secret.tags, POLICY, KINDS)
+    assert isinstance(parsed, Managed)
+    return secret, parsed
 
 
 def issued(supersedes: str | None = "key1", expires: datetime | None = None) -> Issued:
@@ -218,10 +218,10 @@ def issued(supersedes: str | None = "key1", expires: datetime | None = None) -> 
 
 
 def test_a_new_version_keeps_everybodys_tags_and_makes_rekeys_own_anew() -> None:
-    secret, found = managed(
+    secret, tags = managed(
         Owner="somebody", RekeyState="parked", RekeyReason="why", **{OPERATION: "older"}
     )
-    draft = new_version(secret, found, issued(), NOW, found.overlap)
+    draft = new_version(secret, tags, issued(), NOW, tags.overlap)
     assert draft.tags == {
         "ProviderAddress": secret.tags["ProviderAddress"],
         "ValidityPeriodDays": "90",
@@ -236,7 +236,7 @@ def test_a_new_version_keeps_everybodys_tags_and_makes_rekeys_own_anew() -> None
 
 
 def test_a_new_version_always_has_a_content_type() -> None:
-    secret, found = managed()
+    secret, tags = managed()
     bare = SecretVersion(
         secret.ref,
         V1,
@@ -247,33 +247,33 @@ def test_a_new_version_always_has_a_content_type() -> None:
         content_type=None,
         tags=secret.tags,
     )
-    assert new_version(bare, found, issued(), NOW, found.overlap).content_type == "text/plain"
+    assert new_version(bare, tags, issued(), NOW, tags.overlap).content_type == "text/plain"
 
 
 @pytest.mark.parametrize("microseconds", [0, 1, 999_999])
 def test_an_overlap_is_never_cut_short_by_a_part_of_a_second(microseconds: int) -> None:
-    secret, found = managed()
+    secret, tags = managed()
     now = NOW.replace(microsecond=microseconds)
-    tag = new_version(secret, found, issued(), now, timedelta(hours=1)).tags["RekeyRetire"]
+    tag = new_version(secret, tags, issued(), now, timedelta(hours=1)).tags["RekeyRetire"]
     assert now + timedelta(hours=1) <= Pending.parse(tag).at <= now + timedelta(hours=1) + SECOND
 
 
 @pytest.mark.parametrize("microseconds", [0, 1, 999_999])
 def test_without_an_overlap_its_end_has_come_already(microseconds: int) -> None:
-    secret, found = managed()
+    secret, tags = managed()
     now = NOW.replace(microsecond=microseconds)
     assert (
-        Pending.parse(new_version(secret, found, issued(), now, timedelta()).tags["RekeyRetire"]).at
+        Pending.parse(new_version(secret, tags, issued(), now, timedelta()).tags["RekeyRetire"]).at
         <= now
     )
 
 
 @pytest.mark.parametrize(("ends", "expected"), [(10, 10), (100, 90), (None, 90)])
 def test_a_version_never_outlives_its_credential(ends: int | None, expected: int) -> None:
-    secret, found = managed()
+    secret, tags = managed()
     expires = None if ends is None else NOW + timedelta(days=ends)
     assert new_version(
-        secret, found, issued(expires=expires), NOW, found.overlap
+        secret, tags, issued(expires=expires), NOW, tags.overlap
     ).expires == NOW + timedelta(days=expected)
 
 
@@ -281,7 +281,7 @@ def test_what_is_still_to_be_retired_is_not_forgotten_by_a_version_that_supersed
     None
 ):
     tag = f"2026-11-09T09:00:01Z {'a' * 32} key2"
-    secret, found = managed(RekeyRetire=tag)
-    assert new_version(secret, found, issued(None), NOW, found.overlap).tags["RekeyRetire"] == tag
-    secret, found = managed()
-    assert "RekeyRetire" not in new_version(secret, found, issued(None), NOW, found.overlap).tags
+    secret, tags = managed(RekeyRetire=tag)
+    assert new_version(secret, tags, issued(None), NOW, tags.overlap).tags["RekeyRetire"] == tag
+    secret, tags = managed()
+    assert "RekeyRetire" not in new_version(secret, tags, issued(None), NOW, tags.overlap).tags

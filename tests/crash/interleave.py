@@ -108,8 +108,8 @@ class Choices:
 
 def every_path() -> Iterator[Choices]:
     """Yield one `Choices` after another until every path has been taken; each must be used up before the next."""
-    given: list[int] | None = []
-    while given is not None:
-        choices = Choices(given)
+    path: list[int] | None = []
+    while path is not None:
+        choices = Choices(path)
         yield choices
-        given = choices.following()
+        path = choices.following()

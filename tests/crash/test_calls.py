@@ -8,8 +8,9 @@ import pytest
 
 from engine.model.tags import RETIRE
 from simulator.wire import Request
-from tests.proof.places import PLACES, Place
+from tests.proof.places import PLACES
 from tests.shared.delivery import Delivery
+from tests.shared.promises import Place
 
 DAY = 86_400
 BOTH = {"vault GET": 4, "vault PUT": 1}
@@ -73,16 +74,16 @@ FAMILY: dict[str, tuple[dict[str, int], dict[str, int]]] = {
 read, an account without
 such an interface."""
 ROTATION |= {
-    kind: {**BOTH, **LEASE, "signed request": 1, **asked} for kind, (asked, _) in FAMILY.items()
+    kind: {**BOTH, **LEASE, "signed request": 1, **calls} for kind, (calls, _) in FAMILY.items()
 }
 RETIREMENT |= {
     kind: {
         **MARKED,
-        **{name: count for name, count in asked.items() if name != "primary"},
+        **{name: count for name, count in calls.items() if name != "primary"},
         **listed,
-        "signed request": 2 + asked.get("signed request", 1),
+        "signed request": 2 + calls.get("signed request", 1),
     }
-    for kind, (asked, listed) in FAMILY.items()
+    for kind, (calls, listed) in FAMILY.items()
 }
 
 
@@ -113,9 +114,9 @@ def counted(place: Place) -> Counter[str]:
     """Count what was asked, Key Vault's challenges aside, and forget it."""
     exchanges = place.rig.world.exchanges
     names = [
-        name_of(each.request)
-        for each in exchanges
-        if "WWW-Authenticate" not in each.response.headers
+        name_of(exchange.request)
+        for exchange in exchanges
+        if "WWW-Authenticate" not in exchange.response.headers
     ]
     exchanges.clear()
     return Counter(names)

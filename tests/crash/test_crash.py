@@ -25,14 +25,14 @@ def ear() -> Iterator[Ear]:
         Ear(),
         [logging.getLogger(name) for name in (None, "azure", "rekey", "msal", "aiohttp")],
     )
-    before = [each.level for each in loggers]
+    before = [logger.level for logger in loggers]
     loggers[0].addHandler(handler)
-    for each in loggers:
-        each.setLevel(logging.DEBUG)
+    for logger in loggers:
+        logger.setLevel(logging.DEBUG)
     yield handler
     loggers[0].removeHandler(handler)
-    for each, level in zip(loggers, before, strict=True):
-        each.setLevel(level)
+    for logger, level in zip(loggers, before, strict=True):
+        logger.setLevel(level)
 
 
 async def played(name: str, plan: dict[int, Mode], ear: Ear) -> Stage:

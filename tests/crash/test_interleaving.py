@@ -10,7 +10,7 @@ import pytest
 from engine.model.workitem import WorkItem
 from tests.crash.interleave import Turnstile, every_path
 from tests.shared.delivery import Delivery
-from tests.shared.promises import Promises
+from tests.shared.promises import Place, Promises
 from tests.shared.rig import Rig
 
 LEASE = 61.0
@@ -23,7 +23,9 @@ class Race:
         self.rig = Rig()
         self.account = self.rig.account("appdata")
         self.version = self.rig.secret("app-key", self.account).version
-        self.promises = Promises(self.rig, "app-key", self.account, lapse_allowed=lapse_allowed)
+        self.promises = Promises(
+            Place.of_account(self.rig, "app-key", self.account), lapse_allowed=lapse_allowed
+        )
 
     async def warm(self) -> None:
         """Let the source have been worked on before, so that only what recurs is interleaved."""

@@ -160,10 +160,12 @@ def _microsofts(folder: Path, env: dict[str, str]) -> Iterator[tuple[str, str]]:
     HTTP, which is not theirs, stays with our worker.
     """
     program, functions = trigger_host(), folder / "functions.json"
-    found = [
-        each for each in describe_app(ROOT, env) if each["bindings"][0]["type"] != "httpTrigger"
+    triggered = [
+        function
+        for function in describe_app(ROOT, env)
+        if function["bindings"][0]["type"] != "httpTrigger"
     ]
-    functions.write_text(json.dumps(found))
+    functions.write_text(json.dumps(triggered))
     listen = f"http://127.0.0.1:{free_port()}"
     with _ours(folder, env, "--worker-only") as worker:
         command = [program, "--functions", str(functions), "--host", str(ROOT / "host.json")]

@@ -106,7 +106,7 @@ def children(process: int) -> list[int]:
         text=True,
         check=False,
     ).stdout
-    return [int(each) for each in text.split()]
+    return [int(pid) for pid in text.split()]
 
 
 def alive(process: int) -> bool:

@@ -23,8 +23,8 @@ def running(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Product]:
     """The product on each host and storage, one after the other; every test has secrets of its own."""
-    with product(str(request.param), tmp_path_factory.mktemp("product")) as found:
-        yield found
+    with product(str(request.param), tmp_path_factory.mktemp("product")) as started:
+        yield started
 
 
 def alive(running: Product, account: str) -> set[str]:
@@ -86,12 +86,12 @@ def test_an_order_to_sweep_finds_what_is_due_retires_what_is_over_and_parks_what
 
 def test_an_operator_rotates_by_hand(running: Product) -> None:
     path, before = f"/api/secrets/{VAULT}/media-key/rotate", running.latest("media-key")
-    status, told = running.app.post(path, {})
-    assert (status, told["status"]) == (409, 409)
-    status, told = running.app.post(path, {"force": True, "reason": "drill"})
+    status, answer = running.app.post(path, {})
+    assert (status, answer["status"]) == (409, 409)
+    status, answer = running.app.post(path, {"force": True, "reason": "drill"})
     assert status == 202
     after = running.wait_until_rotated("media-key", before)
-    assert (after.tags or {})["RekeyOperation"] == told["operation"]
+    assert (after.tags or {})["RekeyOperation"] == answer["operation"]
 
 
 def test_a_path_answers_every_method_and_a_vault_by_whatever_names_it(running: Product) -> None:
@@ -131,10 +131,10 @@ def test_an_operator_asks_and_follows_an_operation_to_its_end(running: Product) 
     assert status == 200
     assert len(listed["secrets"]) == 5
     assert listed["next"].startswith("/api/secrets?")
-    names = {one["secret"] for one in listed["secrets"]}
+    names = {row["secret"] for row in listed["secrets"]}
     status, rest = running.app.get(listed["next"])
     assert status == 200
-    assert names | {one["secret"] for one in rest["secrets"]} >= {
+    assert names | {row["secret"] for row in rest["secrets"]} >= {
         part.name for part in running.parts
     } - {""}
     status, ended = running.app.post(

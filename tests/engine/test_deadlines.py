@@ -62,9 +62,9 @@ def huge(rig: Rig, count: int = 4 * PAGE) -> Rig:
 
 def orders(rig: Rig) -> list[dict[str, Any]]:
     """Take the orders off the queue."""
-    taken = rig.messages("sweeps")
+    posted = rig.messages("sweeps")
     rig.queue("sweeps").clear()
-    return taken
+    return posted
 
 
 async def to_the_end(rig: Rig, service: Service, order: SweepOrder) -> int:
@@ -122,10 +122,12 @@ async def test_only_the_last_part_is_recorded_as_the_sweeps_end() -> None:
 
 def records(rig: Rig) -> list[dict[str, Any]]:
     """Return what is recorded of sweeps."""
-    service = next(each for each in rig.world.services if isinstance(each, BlobService))
+    service = next(
+        candidate for candidate in rig.world.services if isinstance(candidate, BlobService)
+    )
     container = service.containers._containers.get(("rekeyhost", "rekey-leases"))
-    found = container.blobs if container else {}
-    return [json.loads(blob.content) for name, blob in found.items() if name.startswith("sweeps/")]
+    held = container.blobs if container else {}
+    return [json.loads(blob.content) for name, blob in held.items() if name.startswith("sweeps/")]
 
 
 async def test_a_page_token_of_another_vault_is_followed_nowhere() -> None:
@@ -139,7 +141,9 @@ async def test_a_page_token_of_another_vault_is_followed_nowhere() -> None:
         },
     }  # fmt: skip
     await rig.service().sweep_vault(json.dumps(order))
-    assert not [each for each in rig.world.exchanges if "elsewhere" in each.request.host]
+    assert not [
+        exchange for exchange in rig.world.exchanges if "elsewhere" in exchange.request.host
+    ]
     (anew,) = orders(rig)
     assert "so_far" not in anew
 

@@ -253,7 +253,9 @@ async def test_a_mark_that_cannot_be_written_does_not_hide_why_the_secret_is_par
     refuse(rig, 403, "Forbidden", to_vault("PATCH"))
     with caplog.at_level(logging.INFO, "rekey"):
         await rig.service().rotate(rig.item(NAME, trigger="event").to_json(), 1)
-    (record,) = [json.loads(each.message) for each in caplog.records if each.name == "rekey.audit"]
+    (record,) = [
+        json.loads(entry.message) for entry in caplog.records if entry.name == "rekey.audit"
+    ]
     assert record["result"] == "parked"
     assert "ValidityPeriodDays" in record["reason"]
     assert "nor could the secret be marked" in record["reason"]

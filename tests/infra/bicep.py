@@ -42,13 +42,13 @@ class Run:
 
 def compiler() -> str:
     """Return the compiler; without it skip the test, or fail it where CI is set."""
-    found = os.environ.get("BICEP") or shutil.which("bicep")
-    if found is None:
+    program = os.environ.get("BICEP") or shutil.which("bicep")
+    if program is None:
         reason = "neither BICEP nor PATH leads to the Bicep compiler"
         if os.environ.get("CI"):
             pytest.fail(reason)
         pytest.skip(reason)
-    return found
+    return program
 
 
 def bicep(command: str, *arguments: str) -> Run:
@@ -66,8 +66,8 @@ def warnings(run: Run) -> list[str]:
 
 def snapshot(name: str) -> dict[str, Any]:
     """Return a committed snapshot, which another test keeps true."""
-    found: dict[str, Any] = json.loads((SNAPSHOTS / f"{name}.snapshot.json").read_text())
-    return found
+    document: dict[str, Any] = json.loads((SNAPSHOTS / f"{name}.snapshot.json").read_text())
+    return document
 
 
 def names() -> list[str]:

@@ -30,10 +30,14 @@ def values() -> Iterator[tuple[str, set[str]]]:
 
 METRICS = {cells[0].strip("`"): quoted(cells[2]) for cells in rows("metric")}
 """Every metric with its dimensions."""
-SPAN_ATTRIBUTES = {cells[0].strip("`") for cells in rows("attribute") if cells[1] in ("every span", "`rekey.rotation`")}
+SPAN_ATTRIBUTES = {
+    cells[0].strip("`")
+    for cells in rows("attribute")
+    if cells[1] in ("every span", "`rekey.rotation`")
+}
 """What the span rekey.rotation carries."""
 VALUES = {
-    name: set().union(*(found for dimension, found in values() if dimension == name))
+    name: set().union(*(texts for dimension, texts in values() if dimension == name))
     for name in ("outcome", "state", "where")
 }
 """The values of the dimensions that have few."""

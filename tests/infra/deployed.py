@@ -42,37 +42,41 @@ class Right:
 
 def of_type(snapshot: Mapping[str, Any], kind: str) -> list[dict[str, Any]]:
     """Return the resources of one type."""
-    return [each for each in snapshot["predictedResources"] if each["type"] == kind]
+    return [resource for resource in snapshot["predictedResources"] if resource["type"] == kind]
 
 
 def only(snapshot: Mapping[str, Any], kind: str) -> dict[str, Any]:
     """Return the one resource of a type."""
-    (found,) = of_type(snapshot, kind)
-    return found
+    (resource,) = of_type(snapshot, kind)
+    return resource
 
 
 def rights(snapshot: Mapping[str, Any]) -> Iterator[Right]:
     """Yield every role assignment."""
-    custom = {_guid(each["id"]): _role_name(each) for each in of_type(snapshot, DEFINITION)}
-    for each in of_type(snapshot, ASSIGNMENT):
-        properties = each["properties"]
+    custom = {
+        _guid(resource["id"]): _role_name(resource) for resource in of_type(snapshot, DEFINITION)
+    }
+    for resource in of_type(snapshot, ASSIGNMENT):
+        properties = resource["properties"]
         role = _guid(properties["roleDefinitionId"])
-        yield Right(_who(properties["principalId"]), custom.get(role, role), _scope(each["id"]))
+        yield Right(_who(properties["principalId"]), custom.get(role, role), _scope(resource["id"]))
 
 
-def custom_roles(snapshot: Mapping[str, Any]) -> Iterator[tuple[str, list[str], list[str], list[str]]]:
+def custom_roles(
+    snapshot: Mapping[str, Any],
+) -> Iterator[tuple[str, list[str], list[str], list[str]]]:
     """Yield every custom role's name, its actions, its data actions, and what it leaves out of its actions."""
-    for each in of_type(snapshot, DEFINITION):
-        (permissions,) = each["properties"]["permissions"]
-        found = (permissions.get(kind, []) for kind in ("actions", "dataActions", "notActions"))
-        yield _role_name(each), *found
+    for resource in of_type(snapshot, DEFINITION):
+        (permissions,) = resource["properties"]["permissions"]
+        actions = (permissions.get(kind, []) for kind in ("actions", "dataActions", "notActions"))
+        yield _role_name(resource), *actions
 
 
 def settings(snapshot: Mapping[str, Any]) -> dict[str, str]:
     """Return the app's settings."""
     listed = only(snapshot, "Microsoft.Web/sites")["properties"]["siteConfig"]["appSettings"]
-    assert len({each["name"] for each in listed}) == len(listed)
-    return {each["name"]: each["value"] for each in listed}
+    assert len({setting["name"] for setting in listed}) == len(listed)
+    return {setting["name"]: setting["value"] for setting in listed}
 
 
 def _who(principal: str) -> str:
@@ -94,10 +98,10 @@ def _role_name(definition: Mapping[str, Any]) -> str:
 
 def _scope(assignment_id: str) -> str:
     """Read an assignment's scope out of the expression for its id, whose end only Azure can work out."""
-    if found := re.match(r"\[extensionResourceId\('([^']+)'", assignment_id):
-        return found[1]
-    if found := re.match(r"\[resourceId\('([\w-]+)', '([\w.()-]+)'", assignment_id):
-        return f"/subscriptions/{found[1]}/resourceGroups/{found[2]}"
-    found = re.match(r"\[subscriptionResourceId\('([\w-]+)'", assignment_id)
-    assert found, assignment_id
-    return f"/subscriptions/{found[1]}"
+    if match := re.match(r"\[extensionResourceId\('([^']+)'", assignment_id):
+        return match[1]
+    if match := re.match(r"\[resourceId\('([\w-]+)', '([\w.()-]+)'", assignment_id):
+        return f"/subscriptions/{match[1]}/resourceGroups/{match[2]}"
+    match = re.match(r"\[subscriptionResourceId\('([\w-]+)'", assignment_id)
+    assert match, assignment_id
+    return f"/subscriptions/{match[1]}"

@@ -61,12 +61,16 @@ class DeployedApp:
         another = self.landscape.parameters["cloud"]["name"] == "AzureUSGovernment"
         self.world = build_world(self.landscape.clock.now, GOVERNMENT if another else PUBLIC)
         own = self.landscape.one(IDENTITY)
-        self.identity = self.world.add_principal("rekey", own.added["principalId"], own.added["clientId"])
+        self.identity = self.world.add_principal(
+            "rekey", own.added["principalId"], own.added["clientId"]
+        )
         host = self.landscape.one(ACCOUNT)
         place = place_of(host.id)
         name = host.id.rpartition("/")[2]
         keys = host.properties["allowSharedKeyAccess"]
-        self.host = self.world.add_account(name, place.subscription, place.group, allow_shared_key_access=keys)
+        self.host = self.world.add_account(
+            name, place.subscription, place.group, allow_shared_key_access=keys
+        )
         self.host.network_default_action = "Allow" if self._reaches(host) else "Deny"
         for queue in self.landscape.tenant.of_kind(QUEUE):
             self._queues.create(name, queue.id.rpartition("/")[2], {}, self.world.now())
@@ -83,7 +87,9 @@ class DeployedApp:
         until = self.landscape.clock.now() + limit
         while True:
             try:
-                return check_upload(self.landscape.tenant, self.landscape.one("Microsoft.Web/sites"))
+                return check_upload(
+                    self.landscape.tenant, self.landscape.one("Microsoft.Web/sites")
+                )
             except ArmError:
                 if self.landscape.clock.now() > until:
                     raise
@@ -100,7 +106,13 @@ class DeployedApp:
                 self.world.grant(self.identity, actions, scope_of(assignment.id))
         return build_api(
             # What happens on the outcome topic is no part of this: tests/cloud has that.
-            Settings.read({name: value for name, value in self.settings.items() if name != "REKEY_EVENT_TOPIC"}),
+            Settings.read(
+                {
+                    name: value
+                    for name, value in self.settings.items()
+                    if name != "REKEY_EVENT_TOPIC"
+                }
+            ),
             env={},
             identity=SimulatedCredential(self.world, self.identity),
             clock=RigClock(self.landscape.clock),
@@ -153,29 +165,37 @@ class DeployedApp:
     def take(self, queue: str) -> Iterator[str]:
         """Take everything from one of the app's queues."""
         messages = self._queues.find(self.host.name, queue).messages
-        taken = [base64.b64decode(message.body).decode() for message in messages]
+        texts = [base64.b64decode(message.body).decode() for message in messages]
         messages.clear()
-        yield from taken
+        yield from texts
 
     def _reaches(self, host: Resource) -> bool:
         """Return whether the app's network leads to its storage account: in public, or by endpoints with names."""
         tenant = self.landscape.tenant
         if host.properties["networkAcls"]["defaultAction"] == "Allow":
             return True
-        named = {ids.parent(group.id) for group in tenant.of_kind(f"{ENDPOINT}/privateDnsZoneGroups")}
+        named = {
+            ids.parent(group.id) for group in tenant.of_kind(f"{ENDPOINT}/privateDnsZoneGroups")
+        }
         connections = [
             connection["properties"]
             for endpoint in tenant.of_kind(ENDPOINT)
             if endpoint.id in named
             for connection in endpoint.properties["privateLinkServiceConnections"]
         ]
-        groups = {one["groupIds"][0] for one in connections if one["privateLinkServiceId"] == host.id}
+        groups = {
+            connection["groupIds"][0]
+            for connection in connections
+            if connection["privateLinkServiceId"] == host.id
+        }
         inside = self.landscape.one("Microsoft.Web/sites").properties.get("virtualNetworkSubnetId")
         return bool(inside) and groups == {"blob", "queue", "table"}
 
     @property
     def _queues(self) -> Any:
-        return next(service for service in self.world.services if isinstance(service, QueueService)).queues
+        return next(
+            service for service in self.world.services if isinstance(service, QueueService)
+        ).queues
 
     def _event(self, topic: str) -> dict[str, Any]:
         names = [vault["name"] for vault in self.landscape.parameters["vaults"]]
@@ -201,7 +221,19 @@ class DeployedApp:
         self._put_secret(vault, account)
 
     def _put_secret(self, vault: Vault, account: StorageAccount) -> None:
-        tags = {"ProviderAddress": account.resource_id, "CredentialId": "key1", "ValidityPeriodDays": "90"}
+        tags = {
+            "ProviderAddress": account.resource_id,
+            "CredentialId": "key1",
+            "ValidityPeriodDays": "90",
+        }
         expires = self.world.now() + timedelta(days=10)
-        vault.put("storage", account.keys["key1"].value, expires=expires, tags=tags, content_type="text/plain")
-        vault.put("rekey-policy", POLICY, expires=expires + timedelta(days=300), content_type="text/plain")
+        vault.put(
+            "storage",
+            account.keys["key1"].value,
+            expires=expires,
+            tags=tags,
+            content_type="text/plain",
+        )
+        vault.put(
+            "rekey-policy", POLICY, expires=expires + timedelta(days=300), content_type="text/plain"
+        )

@@ -78,7 +78,9 @@ class Landscape:
 
     def deploy(self) -> dict[str, Any]:
         """Deploy the template once."""
-        self.outputs = Engine(self.tenant, self.clock, self.delays).deploy(self.template, self.parameters, PLACE)
+        self.outputs = Engine(self.tenant, self.clock, self.delays).deploy(
+            self.template, self.parameters, PLACE
+        )
         return self.outputs
 
     def deploy_patiently(self) -> dict[str, Any]:
@@ -121,7 +123,11 @@ class Landscape:
 
     def one(self, kind: str) -> Resource:
         """Return the only resource of a type in the app's group."""
-        (resource,) = [one for one in self.tenant.of_kind(kind) if one.id.startswith(f"{PLACE.id}/")]
+        (resource,) = [
+            candidate
+            for candidate in self.tenant.of_kind(kind)
+            if candidate.id.startswith(f"{PLACE.id}/")
+        ]
         return resource
 
     def _add_vault(self, vault: dict[str, Any]) -> None:

@@ -39,12 +39,12 @@ def rows(page: Path = PAGE) -> list[Row]:
 
 def _row(who: str, line: str) -> Row:
     place, role, permits, why, without = (cell.strip() for cell in line.strip("|").split("|"))
-    found = re.fullmatch(r"(custom )?`([\w-]+)` ?(.*)", role)
-    assert found, role
+    match = re.fullmatch(r"(custom )?`([\w-]+)` ?(.*)", role)
+    assert match, role
     assert why, line
     assert without, line
-    given, _, left_out = permits.partition(" but not ")
-    return Row(who, place, found[2], found[3], _actions(given), _actions(left_out))
+    allowed, _, left_out = permits.partition(" but not ")
+    return Row(who, place, match[2], match[3], _actions(allowed), _actions(left_out))
 
 
 def _actions(text: str) -> tuple[str, ...]:

@@ -19,9 +19,21 @@ KIND = "Microsoft.KeyVault.Data/vaults/secrets"
 
 def fields(version: SecretVersion) -> dict[str, Any]:
     """Return what policies see of a version; what is unset does not exist."""
-    moments = {"createdOn": version.created, "expiresOn": version.expires, "notBefore": version.not_before}
-    seen = {f"{KIND}/attributes.{name}": _moment(seconds) for name, seconds in moments.items() if seconds is not None}
-    return {"type": KIND, **seen, **({f"{KIND}/contentType": version.content_type} if version.content_type else {})}
+    moments = {
+        "createdOn": version.created,
+        "expiresOn": version.expires,
+        "notBefore": version.not_before,
+    }
+    seen = {
+        f"{KIND}/attributes.{name}": _moment(seconds)
+        for name, seconds in moments.items()
+        if seconds is not None
+    }
+    return {
+        "type": KIND,
+        **seen,
+        **({f"{KIND}/contentType": version.content_type} if version.content_type else {}),
+    }
 
 
 @dataclass(frozen=True)
@@ -35,17 +47,23 @@ class Judge:
         """Tell whether the rule's condition holds, which is what its effect is for."""
         return self._holds(self.definition["properties"]["policyRule"]["if"], secret, now)
 
-    def _holds(self, condition: Mapping[str, Any], secret: Mapping[str, Any], now: datetime) -> bool:
+    def _holds(
+        self, condition: Mapping[str, Any], secret: Mapping[str, Any], now: datetime
+    ) -> bool:
         (operator,) = set(condition) - {"field", "value"}
-        wanted = condition[operator]
+        operand = condition[operator]
         if operator in ("allOf", "anyOf"):
-            every = [self._holds(each, secret, now) for each in wanted]
+            every = [self._holds(part, secret, now) for part in operand]
             return all(every) if operator == "allOf" else any(every)
-        found = secret.get(condition["field"]) if "field" in condition else self._value(condition["value"], secret, now)
+        actual = (
+            secret.get(condition["field"])
+            if "field" in condition
+            else self._value(condition["value"], secret, now)
+        )
         if operator == "exists":
-            return (found is not None) is bool(wanted)
-        expected = self._value(wanted, secret, now)
-        return {"equals": _equal, "greater": _greater, "less": _less}[operator](found, expected)
+            return (actual is not None) is bool(operand)
+        expected = self._value(operand, secret, now)
+        return {"equals": _equal, "greater": _greater, "less": _less}[operator](actual, expected)
 
     def _value(self, text: Any, secret: Mapping[str, Any], now: datetime) -> Any:
         if not (isinstance(text, str) and text.startswith("[")):
@@ -68,19 +86,19 @@ def _called(node: ast.expr, functions: Mapping[str, Callable[..., Any]]) -> Any:
         return node.value
     assert isinstance(node, ast.Call)
     assert isinstance(node.func, ast.Name)
-    return functions[node.func.id](*(_called(each, functions) for each in node.args))
+    return functions[node.func.id](*(_called(arg, functions) for arg in node.args))
 
 
-def _equal(found: Any, expected: Any) -> bool:
-    return bool(found == expected)
+def _equal(actual: Any, expected: Any) -> bool:
+    return bool(actual == expected)
 
 
-def _greater(found: Any, expected: Any) -> bool:
-    return found is not None and bool(found > expected)
+def _greater(actual: Any, expected: Any) -> bool:
+    return actual is not None and bool(actual > expected)
 
 
-def _less(found: Any, expected: Any) -> bool:
-    return found is not None and bool(found < expected)
+def _less(actual: Any, expected: Any) -> bool:
+    return actual is not None and bool(actual < expected)
 
 
 def _moment(seconds: int) -> datetime:

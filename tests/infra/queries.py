@@ -29,15 +29,16 @@ SCHEMA: dict[str, Mapping[str, str]] = {
 """The tables of the app and its host, and what matters of the storage account's log:
 https://learn.microsoft.com/azure/azure-monitor/reference/tables/storagebloblogs."""
 TABLES = {
-    name: f"({', '.join(f'{column}: {kind}' for column, kind in columns.items())})" for name, columns in SCHEMA.items()
+    name: f"({', '.join(f'{column}: {kind}' for column, kind in columns.items())})"
+    for name, columns in SCHEMA.items()
 }
 """The same in Kusto's words."""
 
 
 def rules(name: str) -> dict[str, dict[str, Any]]:
     """Return the properties of every alert rule of a snapshot, by the rule's name."""
-    found = [each["properties"] for each in deployed.of_type(snapshot(name), RULE)]
-    return {each["displayName"].removeprefix("Rekey: "): each for each in found}
+    properties = [resource["properties"] for resource in deployed.of_type(snapshot(name), RULE)]
+    return {rule["displayName"].removeprefix("Rekey: "): rule for rule in properties}
 
 
 def query(rule: dict[str, Any]) -> str:
@@ -53,13 +54,15 @@ def alert_queries(name: str = "everything-on") -> dict[str, str]:
 
 def workbook(name: str = "everything-on") -> dict[str, Any]:
     """Return the workbook of a snapshot as the portal reads it."""
-    found: dict[str, Any] = json.loads(deployed.only(snapshot(name), WORKBOOK)["properties"]["serializedData"])
-    return found
+    document: dict[str, Any] = json.loads(
+        deployed.only(snapshot(name), WORKBOOK)["properties"]["serializedData"]
+    )
+    return document
 
 
 def tiles() -> dict[str, dict[str, Any]]:
     """Return the content of every tile of the workbook that asks something, by its title."""
-    groups = [each for each in workbook()["items"] if each["type"] == 12]
+    groups = [item for item in workbook()["items"] if item["type"] == 12]
     parts = [part for group in groups for part in group["content"]["items"] if part["type"] == 3]
     return {part["name"]: part["content"] for part in parts}
 
@@ -76,25 +79,30 @@ def metrics(text: str) -> set[str]:
 
 def dimensions(text: str) -> set[str]:
     """Return the custom dimensions that a query reads."""
-    return {dotted or quoted for dotted, quoted in re.findall(r"customDimensions(?:\.(\w+)|\['([\w.]+)'\])", text)}
+    return {
+        dotted or quoted
+        for dotted, quoted in re.findall(r"customDimensions(?:\.(\w+)|\['([\w.]+)'\])", text)
+    }
 
 
 def parser() -> Path:
     """Return the folder of Microsoft's Kusto parser; without it skip the test, or fail it where CI is set."""
-    found = Path(os.environ.get("KUSTO", ROOT / "node_modules" / "@kusto" / "language-service-next"))
-    if not (found / "Kusto.Language.Bridge.min.js").exists() or shutil.which("node") is None:
+    folder = Path(
+        os.environ.get("KUSTO", ROOT / "node_modules" / "@kusto" / "language-service-next")
+    )
+    if not (folder / "Kusto.Language.Bridge.min.js").exists() or shutil.which("node") is None:
         reason = "npm's @kusto/language-service-next is not installed, or there is no node"
         if os.environ.get("CI"):
             pytest.fail(reason)
         pytest.skip(reason)
-    return found
+    return folder
 
 
 def parsed(queries: dict[str, str]) -> dict[str, dict[str, list[str]]]:
     """Return what Kusto's parser says against each query, and the columns that come out of it."""
     program = Path(__file__).with_name("kusto.js")
-    asked = json.dumps({"tables": TABLES, "queries": queries})
+    question = json.dumps({"tables": TABLES, "queries": queries})
     command = ["node", str(program), str(parser())]
-    done = subprocess.run(command, input=asked, capture_output=True, text=True, check=True)  # noqa: S603
-    found: dict[str, dict[str, list[str]]] = json.loads(done.stdout)
-    return found
+    done = subprocess.run(command, input=question, capture_output=True, text=True, check=True)  # noqa: S603
+    document: dict[str, dict[str, list[str]]] = json.loads(done.stdout)
+    return document

@@ -46,14 +46,22 @@ class Tenant:
     def assignments(self) -> list[tuple[str, str, str]]:
         """Who was given which role of what."""
         entries = self.world.directory.assignments
-        return [(entry["principalId"], entry["appRoleId"], entry["resourceId"]) for entry in entries]
+        return [
+            (entry["principalId"], entry["appRoleId"], entry["resourceId"]) for entry in entries
+        ]
 
     @property
     def state(self) -> Any:
         """Everything that a script can leave, to compare."""
         applications = self.world.directory.applications.values()
         written = [
-            (app.app_id, dict(app.properties), dict(app.trusts), dict(app.principal_properties), set(app.owners))
+            (
+                app.app_id,
+                dict(app.properties),
+                dict(app.trusts),
+                dict(app.principal_properties),
+                set(app.owners),
+            )
             for app in applications
         ]
         return written, list(self.world.directory.assignments)
@@ -62,7 +70,11 @@ class Tenant:
     def calls(self) -> list[Exchange]:
         """What was asked of Microsoft Graph since this tenant was made."""
         graph = self.world.domains.graph
-        return [exchange for exchange in self.world.exchanges[self._before :] if exchange.request.host == graph]
+        return [
+            exchange
+            for exchange in self.world.exchanges[self._before :]
+            if exchange.request.host == graph
+        ]
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run the script."""

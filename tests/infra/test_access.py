@@ -26,16 +26,17 @@ def sign_in() -> dict[str, Any]:
 
 
 def provider() -> dict[str, Any]:
-    found: dict[str, Any] = sign_in()["identityProviders"]
-    assert list(found) == ["azureActiveDirectory"]
-    only: dict[str, Any] = found["azureActiveDirectory"]
+    providers: dict[str, Any] = sign_in()["identityProviders"]
+    assert list(providers) == ["azureActiveDirectory"]
+    only: dict[str, Any] = providers["azureActiveDirectory"]
     return only
 
 
 def test_every_call_has_its_least_role_on_the_page() -> None:
     rows = re.findall(r"^\| `(\w+) (/api/\S+)` \| (?:none|`([\w.]+)`) \|$", PAGE, re.MULTILINE)
     assert sorted(rows) == sorted(
-        (each.method, f"/api/{each.path}", each.role.value_in_entra if each.role else "") for each in ROUTES
+        (route.method, f"/api/{route.path}", route.role.value_in_entra if route.role else "")
+        for route in ROUTES
     )
 
 
@@ -49,7 +50,9 @@ def test_every_link_leads_to_a_page_and_a_section_that_exist() -> None:
     for file, section in re.findall(r"\]\(([\w./-]*)(?:#([\w-]+))?\)", PAGE):
         text = (ROOT / "docs" / file).read_text() if file else PAGE
         headings = re.findall(r"^## (.+)$", text, re.MULTILINE)
-        anchors = {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
+        anchors = {
+            re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings
+        }
         assert not section or section in anchors, (file, section)
 
 
@@ -63,7 +66,9 @@ def test_the_script_that_the_page_uses_takes_what_it_is_given() -> None:
 
 
 def test_sign_in_is_made_only_where_it_is_asked_for() -> None:
-    assert {name for name in names() if deployed.of_type(snapshot(name), CONFIG)} == {"everything-on"}
+    assert {name for name in names() if deployed.of_type(snapshot(name), CONFIG)} == {
+        "everything-on"
+    }
 
 
 def test_nobody_passes_without_a_sign_in() -> None:
@@ -74,9 +79,14 @@ def test_nobody_passes_without_a_sign_in() -> None:
 
 
 def test_only_this_tenants_tokens_for_this_app_are_taken() -> None:
-    assert provider()["registration"]["openIdIssuer"] == f"https://login.microsoftonline.com/{TENANT}/v2.0"
+    assert (
+        provider()["registration"]["openIdIssuer"]
+        == f"https://login.microsoftonline.com/{TENANT}/v2.0"
+    )
     assert provider()["validation"] == {"allowedAudiences": [CLIENT, f"api://{CLIENT}"]}
-    assert deployed.settings(snapshot("everything-on"))["WEBSITE_AUTH_AAD_ALLOWED_TENANTS"] == TENANT
+    assert (
+        deployed.settings(snapshot("everything-on"))["WEBSITE_AUTH_AAD_ALLOWED_TENANTS"] == TENANT
+    )
 
 
 def test_the_apps_own_identity_vouches_and_no_secret_is_kept() -> None:
@@ -88,14 +98,16 @@ def test_the_apps_own_identity_vouches_and_no_secret_is_kept() -> None:
 
 def test_what_is_open_without_a_sign_in_leads_to_no_call_that_believes_the_callers_name() -> None:
     excluded = sign_in()["globalValidation"]["excludedPaths"]
-    guarded = [f"/api/{each.path}" for each in ROUTES if each.role]
+    guarded = [f"/api/{route.path}" for route in ROUTES if route.role]
     assert not [(path, call) for path in excluded for call in guarded if call.startswith(path)]
-    unguarded = {f"/api/{each.path}" for each in ROUTES if not each.role}
+    unguarded = {f"/api/{route.path}" for route in ROUTES if not route.role}
     assert set(excluded) - unguarded == {"/runtime/webhooks/eventgrid"}
     assert unguarded <= set(excluded)
     assert not [path for path in excluded if "*" in path]
 
 
 @pytest.mark.parametrize("name", names())
-def test_no_setting_of_the_template_makes_the_app_believe_that_callers_are_signed_in(name: str) -> None:
+def test_no_setting_of_the_template_makes_the_app_believe_that_callers_are_signed_in(
+    name: str,
+) -> None:
     assert not entra({key.upper(): "true" for key in deployed.settings(snapshot(name))})

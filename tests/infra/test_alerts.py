@@ -14,7 +14,10 @@ from tests.infra.contract import METRICS, SPAN_ATTRIBUTES, VALUES
 from tests.infra.queries import alert_queries, rules, workbook_queries
 from tests.shared.once import once
 
-VAULTS = "param vaults = [{ name: 'contoso', applications: ['11111111-2222-3333-4444-555555555555'] }]" + PUBLIC_CLOUD
+VAULTS = (
+    "param vaults = [{ name: 'contoso', applications: ['11111111-2222-3333-4444-555555555555'] }]"
+    + PUBLIC_CLOUD
+)
 EVERY = alert_queries() | workbook_queries()
 WRONG = (
     "nowhere | take 1",
@@ -36,14 +39,16 @@ def test_a_person_is_told_of_everything_that_needs_one() -> None:
 @pytest.fixture(scope="module")
 def judged(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, list[str]]]:
     """Return what Microsoft's parser says of every query, and of some that are wrong."""
-    asked = EVERY | {wrong: wrong for wrong in WRONG}
-    found: dict[str, dict[str, list[str]]] = json.loads(
-        once(tmp_path_factory, "judged.json", lambda: json.dumps(queries.parsed(asked)))
+    questions = EVERY | {wrong: wrong for wrong in WRONG}
+    judgements: dict[str, dict[str, list[str]]] = json.loads(
+        once(tmp_path_factory, "judged.json", lambda: json.dumps(queries.parsed(questions)))
     )
-    return found
+    return judgements
 
 
-def test_kustos_parser_takes_every_query_of_alerts_and_workbook(judged: dict[str, dict[str, list[str]]]) -> None:
+def test_kustos_parser_takes_every_query_of_alerts_and_workbook(
+    judged: dict[str, dict[str, list[str]]],
+) -> None:
     assert {name: judged[name]["complaints"] for name in EVERY} == {name: [] for name in EVERY}
 
 
@@ -58,14 +63,18 @@ def test_kustos_parser_refuses_a_wrong_table_column_and_operator(
 def test_a_query_reads_no_metric_and_no_dimension_that_is_not_sent(name: str) -> None:
     metrics = queries.metrics(EVERY[name])
     assert metrics <= set(METRICS)
-    known = set().union(*(METRICS[metric] for metric in metrics)) | (SPAN_ATTRIBUTES if not metrics else set())
+    known = set().union(*(METRICS[metric] for metric in metrics)) | (
+        SPAN_ATTRIBUTES if not metrics else set()
+    )
     assert queries.dimensions(EVERY[name]) <= known
 
 
 @pytest.mark.parametrize("name", EVERY)
 def test_a_query_compares_a_dimension_with_no_value_that_it_never_has(name: str) -> None:
     for dimension, values in VALUES.items():
-        for listed in re.findall(rf"\b{dimension}(?:'\]\))? (?:in|==) (\([^)]*\)|'\w+')", EVERY[name]):
+        for listed in re.findall(
+            rf"\b{dimension}(?:'\]\))? (?:in|==) (\([^)]*\)|'\w+')", EVERY[name]
+        ):
             assert set(re.findall(r"'(\w+)'", listed)) <= values
 
 
@@ -94,10 +103,14 @@ def test_dead_letters_are_not_looked_for_without_the_storage_accounts_log(tmp_pa
     assert "Rekey: undelivered" not in (tmp_path / "case.snapshot.json").read_text()
 
 
-def test_every_dimension_that_a_rule_counts_by_comes_out_of_its_query(judged: dict[str, dict[str, list[str]]]) -> None:
+def test_every_dimension_that_a_rule_counts_by_comes_out_of_its_query(
+    judged: dict[str, dict[str, list[str]]],
+) -> None:
     for name, rule in rules("everything-on").items():
         (criterion,) = rule["criteria"]["allOf"]
-        assert {dimension["name"] for dimension in criterion["dimensions"]} <= set(judged[name]["columns"]), name
+        assert {dimension["name"] for dimension in criterion["dimensions"]} <= set(
+            judged[name]["columns"]
+        ), name
 
 
 def test_every_alert_says_why_and_links_to_its_own_section_of_the_runbook() -> None:
@@ -115,15 +128,17 @@ def test_every_alert_says_why_and_links_to_its_own_section_of_the_runbook() -> N
     assert {section for section in sections if sections.count(section) > 1} == {"dead-letters"}
 
 
-def test_a_rule_that_looks_further_back_than_it_waits_tells_of_a_state_once_and_not_of_one_event_many_times() -> None:
+def test_a_rule_that_looks_further_back_than_it_waits_tells_of_a_state_once_and_not_of_one_event_many_times() -> (
+    None
+):
     for name, rule in rules("everything-on").items():
         assert rule["autoMitigate"] == (rule["windowSize"] != rule["evaluationFrequency"]), name
 
 
 def test_every_vault_must_be_swept() -> None:
-    found = alert_queries("three-subscriptions")["unswept"]
+    query = alert_queries("three-subscriptions")["unswept"]
     for vault in ("one", "two", "three"):
-        assert f"'https://contoso-{vault}.vault.azure.net'" in found
+        assert f"'https://contoso-{vault}.vault.azure.net'" in query
 
 
 def test_an_alert_can_be_switched_off_and_tuned() -> None:
@@ -139,15 +154,18 @@ def test_every_rules_limit_is_in_its_query() -> None:
     text = (ROOT / "infra" / "alert-rules.bicep").read_text()
     written = re.findall(r"query: '''(.*?)'''", text, re.DOTALL)
     assert len(written) == len(ASKED)
-    assert all("LIMIT" in each for each in written)
-    assert not [each for each in alert_queries().values() if re.search("LIMIT|VAULTS|DUE", each)]
+    assert all("LIMIT" in query for query in written)
+    assert not [query for query in alert_queries().values() if re.search("LIMIT|VAULTS|DUE", query)]
 
 
 def test_everybody_who_asked_is_told_of_every_alert() -> None:
     for rule in rules("everything-on").values():
         theirs, ours = rule["actions"]["actionGroups"]
         assert theirs.endswith("/actionGroups/teams")
-        assert ours == deployed.only(snapshot("everything-on"), "Microsoft.Insights/actionGroups")["id"]
+        assert (
+            ours
+            == deployed.only(snapshot("everything-on"), "Microsoft.Insights/actionGroups")["id"]
+        )
 
 
 def test_a_tuning_of_an_alert_that_does_not_exist_is_refused(tmp_path: Path) -> None:
@@ -157,8 +175,12 @@ def test_a_tuning_of_an_alert_that_does_not_exist_is_refused(tmp_path: Path) -> 
 
 
 def test_the_page_lists_every_alert_with_its_severity_and_its_limit() -> None:
-    table = (ROOT / "docs" / "deploy.md").read_text().partition("## Alerts")[2].partition("\n## ")[0]
+    table = (
+        (ROOT / "docs" / "deploy.md").read_text().partition("## Alerts")[2].partition("\n## ")[0]
+    )
     rows = re.findall(r"^\| `(\w+)` \| (\d) \| .* \| (\d+)[^|]* \|$", table, re.MULTILINE)
     text = (ROOT / "infra" / "alert-rules.bicep").read_text()
-    written = re.findall(r"^  (\w+): \{\n    severity: (\d).*?limit: (\d+)", text, re.MULTILINE | re.DOTALL)
+    written = re.findall(
+        r"^  (\w+): \{\n    severity: (\d).*?limit: (\d+)", text, re.MULTILINE | re.DOTALL
+    )
     assert sorted(rows) == sorted(written)

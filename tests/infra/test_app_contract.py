@@ -46,14 +46,17 @@ def triggered_queues() -> Iterator[str]:
             yield str(node.args[1].value)
 
 
-def child_names(found: dict[str, Any], kind: str) -> set[str]:
+def child_names(template: dict[str, Any], kind: str) -> set[str]:
     return {
-        each["id"].rpartition("/")[2] for each in deployed.of_type(found, f"Microsoft.Storage/storageAccounts/{kind}")
+        resource["id"].rpartition("/")[2]
+        for resource in deployed.of_type(template, f"Microsoft.Storage/storageAccounts/{kind}")
     }
 
 
 @pytest.mark.parametrize("name", names())
-def test_every_queue_that_a_trigger_reads_or_the_code_writes_exists_with_its_poison_queue(name: str) -> None:
+def test_every_queue_that_a_trigger_reads_or_the_code_writes_exists_with_its_poison_queue(
+    name: str,
+) -> None:
     used = {*triggered_queues(), queues.ROTATIONS, queues.SWEEPS}
     expected = used | {f"{queue}-poison" for queue in used if not queue.endswith("-poison")}
     assert len(expected) == 6
@@ -62,20 +65,30 @@ def test_every_queue_that_a_trigger_reads_or_the_code_writes_exists_with_its_poi
 
 @pytest.mark.parametrize("name", names())
 def test_the_containers_of_leases_package_and_dead_letters_exist_and_no_others(name: str) -> None:
-    found = snapshot(name)
-    assert child_names(found, "blobServices/containers") == {blobs.CONTAINER, "deployments", "dead-letters"}
-    package = deployed.only(found, "Microsoft.Web/sites")["properties"]["functionAppConfig"]["deployment"]["storage"]
-    account = deployed.only(found, "Microsoft.Storage/storageAccounts")["name"]
+    deployment = snapshot(name)
+    assert child_names(deployment, "blobServices/containers") == {
+        blobs.CONTAINER,
+        "deployments",
+        "dead-letters",
+    }
+    package = deployed.only(deployment, "Microsoft.Web/sites")["properties"]["functionAppConfig"][
+        "deployment"
+    ]["storage"]
+    account = deployed.only(deployment, "Microsoft.Storage/storageAccounts")["name"]
     assert package["value"].startswith(f"https://{account}.blob.core.")
     assert package["value"].endswith("/deployments")
 
 
 @pytest.mark.parametrize("name", names())
-def test_what_requests_were_answered_is_deleted_after_a_week_and_nothing_else_ever_is(name: str) -> None:
+def test_what_requests_were_answered_is_deleted_after_a_week_and_nothing_else_ever_is(
+    name: str,
+) -> None:
     kind = "Microsoft.Storage/storageAccounts/managementPolicies"
     (rule,) = deployed.only(snapshot(name), kind)["properties"]["policy"]["rules"]
     assert rule["enabled"] is True
-    assert rule["definition"]["actions"] == {"baseBlob": {"delete": {"daysAfterModificationGreaterThan": 7}}}
+    assert rule["definition"]["actions"] == {
+        "baseBlob": {"delete": {"daysAfterModificationGreaterThan": 7}}
+    }
     (prefix,) = rule["definition"]["filters"]["prefixMatch"]
     container, _, begins = prefix.partition("/")
     assert container == blobs.CONTAINER
@@ -85,20 +98,26 @@ def test_what_requests_were_answered_is_deleted_after_a_week_and_nothing_else_ev
 
 @pytest.mark.parametrize("name", names())
 def test_the_settings_are_those_that_are_read_none_missing_none_unknown(name: str) -> None:
-    given = set(deployed.settings(snapshot(name)))
-    assert given - OPTIONAL == (KNOWN | HOSTS) - OPTIONAL
+    configured = set(deployed.settings(snapshot(name)))
+    assert configured - OPTIONAL == (KNOWN | HOSTS) - OPTIONAL
 
 
-def test_with_everything_on_every_known_setting_is_set_and_with_everything_off_the_optional_ones_are_not() -> None:
+def test_with_everything_on_every_known_setting_is_set_and_with_everything_off_the_optional_ones_are_not() -> (
+    None
+):
     assert set(deployed.settings(snapshot("everything-on"))) == KNOWN | HOSTS | PLATFORMS
     assert not OPTIONAL & set(deployed.settings(snapshot("everything-off")))
 
 
 def settings_of(name: str) -> Settings:
     """Read a snapshot's settings as the app does at its start; what only Azure knows stands in for itself."""
-    given = deployed.settings(snapshot(name))
-    topic = {"REKEY_EVENT_TOPIC": "https://topic.example/api/events"} if "REKEY_EVENT_TOPIC" in given else {}
-    return Settings.read({**given, **topic})
+    configured = deployed.settings(snapshot(name))
+    topic = (
+        {"REKEY_EVENT_TOPIC": "https://topic.example/api/events"}
+        if "REKEY_EVENT_TOPIC" in configured
+        else {}
+    )
+    return Settings.read({**configured, **topic})
 
 
 @pytest.mark.parametrize("name", names())
@@ -147,12 +166,21 @@ def test_another_cloud_has_its_own_names_everywhere() -> None:
 
 @pytest.mark.parametrize("name", [name for name in names() if name != "everything-off"])
 def test_the_events_that_are_delivered_are_those_that_the_app_acts_on(name: str) -> None:
-    for each in deployed.of_type(snapshot(name), "Microsoft.EventGrid/systemTopics/eventSubscriptions"):
-        properties = each["properties"]
+    for resource in deployed.of_type(
+        snapshot(name), "Microsoft.EventGrid/systemTopics/eventSubscriptions"
+    ):
+        properties = resource["properties"]
         kinds = properties["filter"]["includedEventTypes"]
-        assert set(kinds) == {"Microsoft.KeyVault.SecretNearExpiry", "Microsoft.KeyVault.SecretExpired"}
+        assert set(kinds) == {
+            "Microsoft.KeyVault.SecretNearExpiry",
+            "Microsoft.KeyVault.SecretExpired",
+        }
         for kind in kinds:
-            data = {"Id": "https://prod.vault.azure.net/secrets/key/0123", "VaultName": "prod", "ObjectName": "key"}
+            data = {
+                "Id": "https://prod.vault.azure.net/secrets/key/0123",
+                "VaultName": "prod",
+                "ObjectName": "key",
+            }
             event = json.dumps({"id": "1", "eventType": kind, "subject": "key", "data": data})
             assert isinstance(parse_event(event), VaultEvent)
         destination = properties["deliveryWithResourceIdentity"]["destination"]
@@ -165,14 +193,16 @@ def test_the_events_that_are_delivered_are_those_that_the_app_acts_on(name: str)
 
 
 def test_the_runtime_is_the_one_that_the_code_is_written_for() -> None:
-    runtime = deployed.only(snapshot("everything-off"), "Microsoft.Web/sites")["properties"]["functionAppConfig"][
-        "runtime"
-    ]
+    runtime = deployed.only(snapshot("everything-off"), "Microsoft.Web/sites")["properties"][
+        "functionAppConfig"
+    ]["runtime"]
     assert runtime == {"name": "python", "version": (ROOT / ".python-version").read_text().strip()}
 
 
 @pytest.mark.parametrize("name", names())
-def test_an_instance_answers_as_many_calls_at_once_as_the_host_lets_in_and_the_app_holds(name: str) -> None:
+def test_an_instance_answers_as_many_calls_at_once_as_the_host_lets_in_and_the_app_holds(
+    name: str,
+) -> None:
     config = deployed.only(snapshot(name), "Microsoft.Web/sites")["properties"]["functionAppConfig"]
     at_once = config["scaleAndConcurrency"]["triggers"]["http"]["perInstanceConcurrency"]
     host = json.loads((ROOT / "host.json").read_text())

@@ -33,7 +33,9 @@ def registered(tenant: Tenant) -> Application:
     return application
 
 
-def test_a_registration_has_what_callers_need_and_a_second_run_leaves_it_as_it_is(tenant: Tenant) -> None:
+def test_a_registration_has_what_callers_need_and_a_second_run_leaves_it_as_it_is(
+    tenant: Tenant,
+) -> None:
     application = registered(tenant)
     check_roles(application.properties)
     check_only_this_tenant_signs_in(application)
@@ -50,7 +52,10 @@ def check_roles(properties: dict[str, Any]) -> None:
     assert set(app_registration.ROLES) == {role.value_in_entra for role in Role}
     roles = properties["appRoles"]
     assert [role["value"] for role in roles] == list(app_registration.ROLES)
-    assert all(role["allowedMemberTypes"] == ["User", "Application"] and role["isEnabled"] for role in roles)
+    assert all(
+        role["allowedMemberTypes"] == ["User", "Application"] and role["isEnabled"]
+        for role in roles
+    )
     assert len({role["id"] for role in roles}) == len(roles)
 
 
@@ -79,11 +84,19 @@ def check_people_get_tokens_with_the_azure_cli(application: Application) -> None
     properties = application.properties
     assert properties["identifierUris"] == [f"api://{application.app_id}"]
     assert properties["api"]["requestedAccessTokenVersion"] == 2
-    (scope,), (trusted,) = properties["api"]["oauth2PermissionScopes"], properties["api"]["preAuthorizedApplications"]
-    assert trusted == {"appId": "04b07795-8ddb-461a-bbee-02f9e1bf7b46", "delegatedPermissionIds": [scope["id"]]}
+    (scope,), (trusted,) = (
+        properties["api"]["oauth2PermissionScopes"],
+        properties["api"]["preAuthorizedApplications"],
+    )
+    assert trusted == {
+        "appId": "04b07795-8ddb-461a-bbee-02f9e1bf7b46",
+        "delegatedPermissionIds": [scope["id"]],
+    }
 
 
-def test_roles_are_given_to_all_who_are_named_once_only_and_beside_those_that_are_held(tenant: Tenant) -> None:
+def test_roles_are_given_to_all_who_are_named_once_only_and_beside_those_that_are_held(
+    tenant: Tenant,
+) -> None:
     application = registered(tenant)
     jane, joe, robot = (tenant.world.add_principal(name).oid for name in PEOPLE)
     roles = {role["value"]: role["id"] for role in application.properties["appRoles"]}

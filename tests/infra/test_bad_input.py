@@ -27,7 +27,9 @@ def vaults(*entries: str) -> str:
 
 def told(consumer: str) -> str:
     """Return a vault with one consumer."""
-    return GOOD.replace("contoso'", f"told-{len(consumer)}'").replace(" }", f", consumers: ['{consumer}'] }}")
+    return GOOD.replace("contoso'", f"told-{len(consumer)}'").replace(
+        " }", f", consumers: ['{consumer}'] }}"
+    )
 
 
 def bound_to(scope: str) -> str:
@@ -38,10 +40,14 @@ def bound_to(scope: str) -> str:
 WRONG = {
     "{ name: 'bare' }": "vault bare may rotate nothing: list scopes or applications",
     GOOD: "",
-    GOOD.replace("contoso", "Contoso"): "contoso is listed twice, which would make two system topics",
+    GOOD.replace(
+        "contoso", "Contoso"
+    ): "contoso is listed twice, which would make two system topics",
     GOOD.replace("contoso", "https://contoso"): "vault https://contoso: write its bare name",
     bound_to("data"): "scope 'data' is none: write the id of a subscription",
-    bound_to(f"{GROUP}/providers/Microsoft.Web/sites/app"): "microsoft.web/sites/app' is none: write the id of",
+    bound_to(
+        f"{GROUP}/providers/Microsoft.Web/sites/app"
+    ): "microsoft.web/sites/app' is none: write the id of",
     bound_to(f"/subscriptions/{SUBSCRIPTION}/resourceGroups//x"): "resourcegroups//x' is none",
     bound_to(
         "/subscriptions/mine/resourceGroups/data"
@@ -49,9 +55,15 @@ WRONG = {
     told(
         f"{GROUP}/providers/Microsoft.Storage/storageAccounts/data"
     ): "microsoft.storage/storageaccounts/data' is none: write the id of",
-    told(f"{GROUP}/providers/Microsoft.Web/sites/shop/slots/next"): "slots/next' is none: write the id of",
-    told(GROUP): "resourcegroups/data' is none: write the id of an App Service or Functions app, or of a",
-    told("/subscriptions/mine/resourceGroups/shop/providers/Microsoft.Web/sites/shop"): "names no subscription's id",
+    told(
+        f"{GROUP}/providers/Microsoft.Web/sites/shop/slots/next"
+    ): "slots/next' is none: write the id of",
+    told(
+        GROUP
+    ): "resourcegroups/data' is none: write the id of an App Service or Functions app, or of a",
+    told(
+        "/subscriptions/mine/resourceGroups/shop/providers/Microsoft.Web/sites/shop"
+    ): "names no subscription's id",
     told(f"{GROUP}/providers/Microsoft.App/containerApps/worker"): "",
     f"{{ name: 'lost', scopes: ['{GROUP}'], subscription: '{'z' * 36}' }}": f"'{'z' * 36}' is no subscription's id",
     "{ name: 'named', applications: ['my app'] }": "application 'my app' is no client id",
@@ -75,7 +87,9 @@ ALSO = (
 """What is said of OTHERS."""
 
 
-def test_all_problems_are_told_at_once_each_with_its_fix_and_nothing_is_deployed(tmp_path: Path) -> None:
+def test_all_problems_are_told_at_once_each_with_its_fix_and_nothing_is_deployed(
+    tmp_path: Path,
+) -> None:
     run = predicted(tmp_path, vaults(*WRONG) + OTHERS)
     assert run.code != 0
     expected = [message for message in (*WRONG.values(), *ALSO) if message]
@@ -88,7 +102,9 @@ def test_an_empty_list_of_vaults_is_refused_by_the_compiler(tmp_path: Path) -> N
     assert "BCP333" in predicted(tmp_path, vaults()).said
 
 
-def test_names_too_long_unknown_kinds_and_misspelt_properties_are_refused_by_the_compiler(tmp_path: Path) -> None:
+def test_names_too_long_unknown_kinds_and_misspelt_properties_are_refused_by_the_compiler(
+    tmp_path: Path,
+) -> None:
     misspelt = f"{{ name: 'contoso', scope: ['{GROUP}'] }}"
     unknown = f"{{ name: 'contoso', scopes: ['{GROUP}'], kinds: ['ssh-key'] }}"
     entries = vaults(GOOD.replace("contoso", "c" * 25), misspelt, unknown)
@@ -110,17 +126,19 @@ def test_a_cloud_that_nobody_knows_is_refused(tmp_path: Path) -> None:
 def test_a_vault_that_uses_access_policies_is_refused_while_deploying(
     uses_rbac: str, code: int, tmp_path: Path
 ) -> None:
-    parameters = (
-        f"param vaultName = 'contoso'\nparam usesRbac = {uses_rbac}\nparam appPrincipalId = 'p'\nparam owner = 'o'"
-    )
+    parameters = f"param vaultName = 'contoso'\nparam usesRbac = {uses_rbac}\nparam appPrincipalId = 'p'\nparam owner = 'o'"
     run = predicted(tmp_path, parameters, "modules/vault-access.bicep")
     assert run.code == code
-    assert ("az keyvault update --name contoso --enable-rbac-authorization true" in run.said) is (code == 1)
+    assert ("az keyvault update --name contoso --enable-rbac-authorization true" in run.said) is (
+        code == 1
+    )
 
 
-def test_what_is_written_in_another_case_or_with_blanks_and_a_slash_is_understood(tmp_path: Path) -> None:
+def test_what_is_written_in_another_case_or_with_blanks_and_a_slash_is_understood(
+    tmp_path: Path,
+) -> None:
     entry = f"{{ name: 'Contoso', scopes: ['  {GROUP.upper().replace('/SUBSCRIPTIONS', '/Subscriptions')}/ '] }}"
     assert predicted(tmp_path, vaults(entry)).code == 0
-    assert f'"{GROUP.lower()}"'.replace('"', '\\"') in (tmp_path / "case.snapshot.json").read_text().lower().replace(
-        "\\\\", "\\"
-    )
+    assert f'"{GROUP.lower()}"'.replace('"', '\\"') in (
+        tmp_path / "case.snapshot.json"
+    ).read_text().lower().replace("\\\\", "\\")

@@ -28,17 +28,21 @@ def test_every_file_is_linted_without_a_warning() -> None:
 
 def test_an_example_leads_to_every_template_and_a_template_to_every_module() -> None:
     text = "".join(file.read_text() for file in (*TEMPLATES, *INFRA.glob("*.bicepparam")))
-    assert [title(file) for file in TEMPLATES if not re.search(rf"'(\.\./|modules/)?{file.name}'", text)] == []
+    assert [
+        title(file) for file in TEMPLATES if not re.search(rf"'(\.\./|modules/)?{file.name}'", text)
+    ] == []
 
 
-def test_the_linter_finds_what_is_wrong_in_a_module_of_a_template_that_an_example_leads_to(tmp_path: Path) -> None:
+def test_the_linter_finds_what_is_wrong_in_a_module_of_a_template_that_an_example_leads_to(
+    tmp_path: Path,
+) -> None:
     """Else the test above could not fail."""
     (tmp_path / "modules").mkdir()
     (tmp_path / "modules" / "wrong.bicep").write_text("param unused string = ''\n")
     (tmp_path / "right.bicep").write_text("module wrong 'modules/wrong.bicep' = {}\n")
     (tmp_path / "example.bicepparam").write_text("using 'right.bicep'\n")
-    (found,) = warnings(bicep("lint", "--pattern", f"{tmp_path}/*.bicepparam"))
-    assert "unused" in found
+    (warning,) = warnings(bicep("lint", "--pattern", f"{tmp_path}/*.bicepparam"))
+    assert "unused" in warning
 
 
 def test_every_file_is_formatted(tmp_path: Path) -> None:
@@ -54,8 +58,12 @@ def test_every_parameter_output_and_function_is_described(file: Path) -> None:
     for number, line in enumerate(lines):
         if re.match(r"(param|output|func|type) ", line):
             above = lines[max(number - 8, 0) : number]
-            block = above[max((place for place, text in enumerate(above) if not text), default=-1) + 1 :]
-            assert any(text.startswith("@description(") for text in block), f"{file.name}:{number + 1} {line}"
+            block = above[
+                max((place for place, text in enumerate(above) if not text), default=-1) + 1 :
+            ]
+            assert any(text.startswith("@description(") for text in block), (
+                f"{file.name}:{number + 1} {line}"
+            )
 
 
 def test_no_parameter_takes_a_secret_and_no_output_gives_one() -> None:
@@ -76,4 +84,6 @@ def test_nothing_differs_from_one_deployment_to_the_next_but_the_time_of_one_ale
     assert re.findall(r"param (\w+) string = utcNow\(", text) == ["deployedAt"]
     assert text.count("utcNow(") == 1
     rules = (INFRA / "alert-rules.bicep").read_text()
-    assert re.findall(r"^  (\w+): \{(?:(?!\n  \}).)*DUE", rules, re.MULTILINE | re.DOTALL) == ["unswept"]
+    assert re.findall(r"^  (\w+): \{(?:(?!\n  \}).)*DUE", rules, re.MULTILINE | re.DOTALL) == [
+        "unswept"
+    ]

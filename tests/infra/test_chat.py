@@ -27,9 +27,9 @@ STEP = r"\?\['(\w+)'\]"
 def sent(body: Any) -> Any:
     """Fill an alert into a message as the workflow does: each expression is a path into the body of the trigger."""
 
-    def value(found: re.Match[str]) -> str:
+    def value(match: re.Match[str]) -> str:
         reached: Any = ALERT
-        for step in re.findall(STEP, found[1]):
+        for step in re.findall(STEP, match[1]):
             reached = reached[step]
         return str(reached)
 
@@ -38,48 +38,63 @@ def sent(body: Any) -> Any:
 
 
 @pytest.fixture(scope="module", params=["Teams", "Slack"])
-def chat(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def chat(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Any]:
     """Return what would be deployed for one product."""
     product = str(request.param)
     text = once(
-        tmp_path_factory, f"chat-{product}.json", lambda: would_be_deployed(product, tmp_path_factory.mktemp("chat"))
+        tmp_path_factory,
+        f"chat-{product}.json",
+        lambda: would_be_deployed(product, tmp_path_factory.mktemp("chat")),
     )
     return {"product": product, **json.loads(text)}
 
 
 def would_be_deployed(product: str, folder: Path) -> str:
-    given = f"param name = 'chat'\nparam product = '{product}'\nparam webhookUrl = 'https://hooks.example/s3cr3t'"
-    run = predicted(folder, given, "chat.bicep")
+    parameters = f"param name = 'chat'\nparam product = '{product}'\nparam webhookUrl = 'https://hooks.example/s3cr3t'"
+    run = predicted(folder, parameters, "chat.bicep")
     assert run.code == 0, run.said
     return (folder / "case.snapshot.json").read_text()
 
 
 def definition(chat: dict[str, Any]) -> dict[str, Any]:
     """Return the workflow's definition."""
-    found: dict[str, Any] = deployed.only(chat, "Microsoft.Logic/workflows")["properties"]["definition"]
-    return found
+    workflow: dict[str, Any] = deployed.only(chat, "Microsoft.Logic/workflows")["properties"][
+        "definition"
+    ]
+    return workflow
 
 
-def test_the_channel_is_shown_what_fired_why_and_the_link_in_the_form_that_it_takes(chat: dict[str, Any]) -> None:
+def test_the_channel_is_shown_what_fired_why_and_the_link_in_the_form_that_it_takes(
+    chat: dict[str, Any],
+) -> None:
     message = sent(definition(chat)["actions"]["post"]["inputs"]["body"])
     title, why = "Fired: rekey-parked (Sev1)", ESSENTIALS["description"]
     if chat["product"] == "Slack":
         assert message == {"text": f"*{title}*\n{why}"}
         return
     (attachment,) = message["attachments"]
-    assert (message["type"], attachment["contentType"]) == ("message", "application/vnd.microsoft.card.adaptive")
+    assert (message["type"], attachment["contentType"]) == (
+        "message",
+        "application/vnd.microsoft.card.adaptive",
+    )
     assert [block["text"] for block in attachment["content"]["body"]] == [title, why]
 
 
 def test_the_webhook_is_in_no_part_that_a_reader_sees(chat: dict[str, Any]) -> None:
     assert "hooks.example" not in json.dumps(chat)
-    found = definition(chat)
-    assert found["parameters"]["webhookUrl"]["type"] == "SecureString"
-    assert found["actions"]["post"]["runtimeConfiguration"]["secureData"]["properties"] == ["inputs"]
+    workflow = definition(chat)
+    assert workflow["parameters"]["webhookUrl"]["type"] == "SecureString"
+    assert workflow["actions"]["post"]["runtimeConfiguration"]["secureData"]["properties"] == [
+        "inputs"
+    ]
     assert "listCallbackUrl" not in json.dumps(chat["outputs"])
 
 
-def test_the_action_group_passes_alerts_to_the_workflow_in_the_schema_that_it_reads(chat: dict[str, Any]) -> None:
+def test_the_action_group_passes_alerts_to_the_workflow_in_the_schema_that_it_reads(
+    chat: dict[str, Any],
+) -> None:
     group = deployed.only(chat, "Microsoft.Insights/actionGroups")
     (receiver,) = group["properties"]["logicAppReceivers"]
     assert receiver["useCommonAlertSchema"] is True

@@ -19,11 +19,13 @@ BUTTON = re.compile(r"https://portal\.azure\.com/#create/Microsoft\.Template/uri
 def parts(part: Any) -> list[Any]:
     """Return a template's objects, each with all that it holds."""
     if isinstance(part, dict):
-        return [part, *(each for value in part.values() for each in parts(value))]
-    return [each for value in part for each in parts(value)] if isinstance(part, list) else []
+        return [part, *(inner for value in part.values() for inner in parts(value))]
+    return [inner for value in part for inner in parts(value)] if isinstance(part, list) else []
 
 
-def test_the_committed_template_is_what_the_bicep_files_compile_to(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_committed_template_is_what_the_bicep_files_compile_to(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("BICEP", compiler())
     assert snapshots.compiled() == snapshots.COMPILED.read_text(), "run python -m scripts.snapshots"
 
@@ -34,12 +36,14 @@ def test_it_names_no_version_of_the_compiler_so_that_another_version_need_not_ch
 
 
 def test_it_needs_no_other_file() -> None:
-    assert not [each for each in parts(TEMPLATE) if "templateLink" in each]
+    assert not [part for part in parts(TEMPLATE) if "templateLink" in part]
 
 
 def test_only_the_vaults_must_be_given() -> None:
     required = [
-        name for name, each in TEMPLATE["parameters"].items() if "defaultValue" not in each and not each.get("nullable")
+        name
+        for name, parameter in TEMPLATE["parameters"].items()
+        if "defaultValue" not in parameter and not parameter.get("nullable")
     ]
     assert required == ["vaults"]
 
@@ -53,4 +57,6 @@ def test_azure_itself_refuses_an_empty_list_of_vaults_and_names_that_are_too_lon
 
 def test_the_pages_button_opens_it() -> None:
     (encoded,) = BUTTON.findall((ROOT / "docs" / "deploy.md").read_text())
-    assert encoded == quote("https://raw.githubusercontent.com/OWNER/rekey/button/azuredeploy.json", safe="")
+    assert encoded == quote(
+        "https://raw.githubusercontent.com/OWNER/rekey/button/azuredeploy.json", safe=""
+    )

@@ -17,8 +17,8 @@ PAGE = (ROOT / "docs" / "deploy.md").read_text()
 
 def template() -> dict[str, Any]:
     """Return the compiled template, which another test keeps true."""
-    found: dict[str, Any] = json.loads(COMPILED.read_text())
-    return found
+    document: dict[str, Any] = json.loads(COMPILED.read_text())
+    return document
 
 
 def test_the_page_lists_every_parameter_and_no_other() -> None:
@@ -48,7 +48,9 @@ def test_every_file_that_a_command_uses_exists() -> None:
 @pytest.mark.parametrize("sign_in", ["azd auth login", "az login"])
 def test_it_takes_three_commands_with_the_sign_in(sign_in: str) -> None:
     section = PAGE.partition("## Three commands")[2].partition("\n## ")[0]
-    (block,) = [block for block in re.findall(r"(?:^    .*\n)+", section, re.MULTILINE) if sign_in in block]
+    (block,) = [
+        block for block in re.findall(r"(?:^    .*\n)+", section, re.MULTILINE) if sign_in in block
+    ]
     assert len(block.splitlines()) == 3
     assert block.split("\n")[0].strip() == sign_in
 
@@ -71,7 +73,11 @@ def test_what_could_not_be_run_is_said() -> None:
 
 def test_what_only_azure_can_tell_of_bad_parameters_is_on_the_page_with_what_to_do() -> None:
     table = PAGE.partition("## What goes wrong")[2].partition("\n## ")[0]
-    for message in ("uses access policies", "only one system topic is allowed", "is not in the same tenant"):
+    for message in (
+        "uses access policies",
+        "only one system topic is allowed",
+        "is not in the same tenant",
+    ):
         (row,) = [line for line in table.splitlines() if message in line]
         assert row.strip("|").split("|")[1].strip()
 

@@ -33,7 +33,9 @@ async def test_the_first_try_ends_with_a_rotated_secret(name: str, sets: Sets) -
     before = {vault: app.secret(vault).value for vault in app.sources}
     app.wait_for_code()
     work = await app.first_sweep()
-    assert sorted(item["vault"] for item in work) == sorted(app.world.vaults[vault].url for vault in app.sources)
+    assert sorted(item["vault"] for item in work) == sorted(
+        app.world.vaults[vault].url for vault in app.sources
+    )
     for item in work:
         await app.rotate(item)
     for vault, account in app.sources.items():
@@ -41,29 +43,39 @@ async def test_the_first_try_ends_with_a_rotated_secret(name: str, sets: Sets) -
 
 
 @pytest.mark.parametrize("name", [name for name in names() if name != "everything-off"])
-async def test_an_event_of_every_vault_reaches_the_app_closed_storage_or_not(name: str, sets: Sets) -> None:
+async def test_an_event_of_every_vault_reaches_the_app_closed_storage_or_not(
+    name: str, sets: Sets
+) -> None:
     landscape = Landscape(sets[name])
     landscape.deploy()
     landscape.clock.advance(landscape.spread.rights.total_seconds())
     app = DeployedApp(landscape)
     work = await app.events()
-    assert sorted(item["vault"] for item in work) == sorted(app.world.vaults[vault].url for vault in app.sources)
+    assert sorted(item["vault"] for item in work) == sorted(
+        app.world.vaults[vault].url for vault in app.sources
+    )
 
 
 @pytest.mark.parametrize("name", names())
 def test_a_second_deployment_changes_nothing(name: str, sets: Sets) -> None:
     landscape = Landscape(sets[name])
     landscape.deploy()
-    before = {id_: (resource.body, resource.since) for id_, resource in landscape.tenant.resources.items()}
+    before = {
+        id_: (resource.body, resource.since) for id_, resource in landscape.tenant.resources.items()
+    }
     outputs = landscape.outputs
     landscape.deploy()
-    after = {id_: (resource.body, resource.since) for id_, resource in landscape.tenant.resources.items()}
+    after = {
+        id_: (resource.body, resource.since) for id_, resource in landscape.tenant.resources.items()
+    }
     assert after == before
     assert landscape.outputs == outputs
 
 
 @pytest.mark.parametrize("name", names())
-def test_what_spreads_slower_than_the_template_waits_is_deployed_again_and_then_succeeds(name: str, sets: Sets) -> None:
+def test_what_spreads_slower_than_the_template_waits_is_deployed_again_and_then_succeeds(
+    name: str, sets: Sets
+) -> None:
     with pytest.raises(DeploymentFailed) as failure:
         Landscape(sets[name], SLOW).deploy()
     assert {error.code for _, error in failure.value.details} <= set(SPREADING)
@@ -72,7 +84,9 @@ def test_what_spreads_slower_than_the_template_waits_is_deployed_again_and_then_
 
 
 @pytest.mark.parametrize("name", names())
-def test_every_function_is_indexed_under_the_deployed_settings_and_its_queue_exists(name: str, sets: Sets) -> None:
+def test_every_function_is_indexed_under_the_deployed_settings_and_its_queue_exists(
+    name: str, sets: Sets
+) -> None:
     landscape = Landscape(sets[name])
     landscape.deploy()
     settings = DeployedApp(landscape).settings
@@ -80,9 +94,14 @@ def test_every_function_is_indexed_under_the_deployed_settings_and_its_queue_exi
     command = [sys.executable, "-m", "simulator.host", "--app", str(ROOT), "--describe"]
     env = {"PATH": os.environ["PATH"], **settings}
     run = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=True)  # noqa: S603
-    functions = {one["name"]: one["bindings"] for one in json.loads(run.stdout)}
+    functions = {function["name"]: function["bindings"] for function in json.loads(run.stdout)}
     assert functions.keys() >= FUNCTIONS
-    triggers = [binding for bindings in functions.values() for binding in bindings if binding["type"] == "queueTrigger"]
+    triggers = [
+        binding
+        for bindings in functions.values()
+        for binding in bindings
+        if binding["type"] == "queueTrigger"
+    ]
     queues = {queue.id.rpartition("/")[2] for queue in landscape.tenant.of_kind(QUEUE)}
     assert {trigger["queueName"] for trigger in triggers} <= queues
     for trigger in triggers:

@@ -26,9 +26,9 @@ NESTED_NAME = re.compile(
 def evaluated(landscape: Landscape, raw: Any) -> Any:
     """Return what the compiler left open, worked out now that everything exists."""
     nested = {
-        one.id.rpartition("/")[2].rpartition("-")[0]: one.id
-        for one in landscape.tenant.of_kind(NESTED)
-        if one.id.startswith(f"{PLACE.id}/")
+        resource.id.rpartition("/")[2].rpartition("-")[0]: resource.id
+        for resource in landscape.tenant.of_kind(NESTED)
+        if resource.id.startswith(f"{PLACE.id}/")
     }
     text = NESTED_NAME.sub(lambda match: f"'{nested[match[1]]}'", json.dumps(raw))
     return Scope({}, {}, PLACE, "rekey", landscape.tenant).value(json.loads(text))
@@ -36,8 +36,14 @@ def evaluated(landscape: Landscape, raw: Any) -> Any:
 
 def comparable(resource: dict[str, Any]) -> Any:
     """Return what both sides say of a resource; the compiler leaves out what is empty."""
-    kept = {key: resource[key] for key in ("type", "apiVersion", "location", "tags", "kind", "sku") if key in resource}
-    return without_nulls({**kept, **{key: resource.get(key, {}) for key in ("properties", "identity")}})
+    kept = {
+        key: resource[key]
+        for key in ("type", "apiVersion", "location", "tags", "kind", "sku")
+        if key in resource
+    }
+    return without_nulls(
+        {**kept, **{key: resource.get(key, {}) for key in ("properties", "identity")}}
+    )
 
 
 @pytest.mark.parametrize("name", names())
@@ -52,11 +58,17 @@ def test_the_engine_makes_what_the_compiler_predicts_and_nothing_else(
         for id_, resource in landscape.tenant.resources.items()
         if id_ not in before and resource.kind != NESTED and not resource.kind.endswith("/subnets")
     }
-    predicted = [one for one in snapshot(name)["predictedResources"] if UNKNOWN not in str(one)]
+    predicted = [
+        resource
+        for resource in snapshot(name)["predictedResources"]
+        if UNKNOWN not in str(resource)
+    ]
     left_open = len(snapshot(name)["predictedResources"]) - len(predicted)
     assert left_open == (2 if name == "three-subscriptions" else 0)
     assert len(made) == len(predicted) + left_open
     for raw in predicted:
-        one = evaluated(landscape, raw)
-        assert comparable(dict(made[one["id"].lower()].body)) == comparable(one), one["id"]
+        expected = evaluated(landscape, raw)
+        assert comparable(dict(made[expected["id"].lower()].body)) == comparable(expected), (
+            expected["id"]
+        )
     assert landscape.outputs == evaluated(landscape, snapshot(name)["outputs"])

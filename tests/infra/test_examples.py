@@ -31,8 +31,8 @@ def compiled(name: str) -> dict[str, Any]:
     """Return what the compiler makes of an example; fails where it complains."""
     run = bicep("build", "--stdout", str(FOLDER / name / "main.bicep"))
     assert (run.code, warnings(run)) == (0, [])
-    found: dict[str, Any] = json.loads(run.output)
-    return found
+    document: dict[str, Any] = json.loads(run.output)
+    return document
 
 
 def manifests() -> list[dict[str, Any]]:
@@ -42,7 +42,9 @@ def manifests() -> list[dict[str, Any]]:
 
 def test_there_is_an_example_of_each_platform_and_all_are_listed() -> None:
     assert EXAMPLES == ["aks-external-secrets", "app-service", "container-app"]
-    listed = re.findall(r"^\| \[([\w-]+)\]\(\1/README\.md\)", (FOLDER / "README.md").read_text(), re.MULTILINE)
+    listed = re.findall(
+        r"^\| \[([\w-]+)\]\(\1/README\.md\)", (FOLDER / "README.md").read_text(), re.MULTILINE
+    )
     assert sorted(listed) == EXAMPLES
 
 
@@ -67,7 +69,9 @@ def test_an_example_is_formatted(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_an_examples_page_is_short_its_links_lead_somewhere_and_its_commands_are_read(name: str) -> None:
+def test_an_examples_page_is_short_its_links_lead_somewhere_and_its_commands_are_read(
+    name: str,
+) -> None:
     assert len(page(name).splitlines()) <= MOST_LINES
     for target in re.findall(r"\]\((?!https?:)([^)#]+)", page(name)):
         assert (FOLDER / name / target).exists(), target
@@ -77,7 +81,9 @@ def test_an_examples_page_is_short_its_links_lead_somewhere_and_its_commands_are
 
 
 @pytest.mark.parametrize("name", REFRESHED)
-def test_an_examples_policy_can_be_followed_and_names_what_the_template_makes(name: str, tmp_path: Path) -> None:
+def test_an_examples_policy_can_be_followed_and_names_what_the_template_makes(
+    name: str, tmp_path: Path
+) -> None:
     (block,) = re.findall(r"^ *```yaml\n(.*?)^ *```", page(name), re.MULTILINE | re.DOTALL)
     document = tmp_path / "policy.yaml"
     document.write_text(re.sub(r"^    ", "", block, flags=re.MULTILINE))
@@ -86,7 +92,9 @@ def test_an_examples_policy_can_be_followed_and_names_what_the_template_makes(na
     (consumer,) = yaml.safe_load(document.read_text())["consumers"]
     (resource,) = consumer["resources"]
     assert f"/providers/{REFRESHED[name]}/" in resource
-    assert consumer["match"] == {"secret": compiled(name)["parameters"]["secretName"]["defaultValue"]}
+    assert consumer["match"] == {
+        "secret": compiled(name)["parameters"]["secretName"]["defaultValue"]
+    }
     assert f"resourceId('{REFRESHED[name]}'," in compiled(name)["outputs"]["consumer"]["value"]
 
 
@@ -94,10 +102,17 @@ def test_the_clusters_manifests_name_what_the_template_trusts_and_its_outputs() 
     template = compiled("aks-external-secrets")
     account, store, external, deployment = manifests()
     subject = template["parameters"]["subject"]["defaultValue"]
-    assert (account["metadata"]["namespace"], account["metadata"]["name"]) == tuple(subject.values())
+    assert (account["metadata"]["namespace"], account["metadata"]["name"]) == tuple(
+        subject.values()
+    )
     assert {part["metadata"]["namespace"] for part in manifests()} == {subject["namespace"]}
-    assert store["spec"]["provider"]["azurekv"]["serviceAccountRef"]["name"] == subject["serviceAccount"]
-    assert external["spec"]["data"][0]["remoteRef"] == {"key": template["parameters"]["secretName"]["defaultValue"]}
+    assert (
+        store["spec"]["provider"]["azurekv"]["serviceAccountRef"]["name"]
+        == subject["serviceAccount"]
+    )
+    assert external["spec"]["data"][0]["remoteRef"] == {
+        "key": template["parameters"]["secretName"]["defaultValue"]
+    }
     volume = deployment["spec"]["template"]["spec"]["volumes"][0]
     assert volume["secret"]["secretName"] == external["spec"]["target"]["name"]
     text = (FOLDER / "aks-external-secrets" / "external-secret.yaml").read_text()

@@ -13,7 +13,9 @@ PRIVATE = ("everything-on", "us-government")
 
 
 def account(name: str) -> dict[str, Any]:
-    properties: dict[str, Any] = deployed.only(snapshot(name), "Microsoft.Storage/storageAccounts")["properties"]
+    properties: dict[str, Any] = deployed.only(snapshot(name), "Microsoft.Storage/storageAccounts")[
+        "properties"
+    ]
     return properties
 
 
@@ -25,19 +27,27 @@ def test_storage_takes_no_shared_key_no_anonymous_reader_and_no_plain_http(name:
     assert properties["allowCrossTenantReplication"] is False
     assert properties["supportsHttpsTrafficOnly"] is True
     assert properties["minimumTlsVersion"] == "TLS1_2"
-    for container in deployed.of_type(snapshot(name), "Microsoft.Storage/storageAccounts/blobServices/containers"):
+    for container in deployed.of_type(
+        snapshot(name), "Microsoft.Storage/storageAccounts/blobServices/containers"
+    ):
         assert container["properties"]["publicAccess"] == "None"
 
 
 @pytest.mark.parametrize("name", names())
-def test_the_app_takes_https_with_tls_1_2_only_and_no_ftp_and_no_publishing_password(name: str) -> None:
-    found = snapshot(name)
-    site = deployed.only(found, "Microsoft.Web/sites")["properties"]
+def test_the_app_takes_https_with_tls_1_2_only_and_no_ftp_and_no_publishing_password(
+    name: str,
+) -> None:
+    deployment = snapshot(name)
+    site = deployed.only(deployment, "Microsoft.Web/sites")["properties"]
     config = site["siteConfig"]
     assert site["httpsOnly"] is True
     assert (config["minTlsVersion"], config["scmMinTlsVersion"]) == ("1.2", "1.2")
-    policies = deployed.of_type(found, "Microsoft.Web/sites/basicPublishingCredentialsPolicies")
-    assert {each["id"].rpartition("/")[2]: each["properties"]["allow"] for each in policies} == {
+    policies = deployed.of_type(
+        deployment, "Microsoft.Web/sites/basicPublishingCredentialsPolicies"
+    )
+    assert {
+        policy["id"].rpartition("/")[2]: policy["properties"]["allow"] for policy in policies
+    } == {
         "ftp": False,
         "scm": False,
     }
@@ -45,65 +55,88 @@ def test_the_app_takes_https_with_tls_1_2_only_and_no_ftp_and_no_publishing_pass
 
 @pytest.mark.parametrize("name", names())
 def test_telemetry_and_outcomes_are_taken_from_entra_identities_only(name: str) -> None:
-    found = snapshot(name)
-    assert deployed.only(found, "Microsoft.Insights/components")["properties"]["DisableLocalAuth"] is True
+    deployment = snapshot(name)
     assert (
-        deployed.only(found, "Microsoft.OperationalInsights/workspaces")["properties"]["features"]["disableLocalAuth"]
+        deployed.only(deployment, "Microsoft.Insights/components")["properties"]["DisableLocalAuth"]
         is True
     )
-    for topic in deployed.of_type(found, "Microsoft.EventGrid/topics"):
+    assert (
+        deployed.only(deployment, "Microsoft.OperationalInsights/workspaces")["properties"][
+            "features"
+        ]["disableLocalAuth"]
+        is True
+    )
+    for topic in deployed.of_type(deployment, "Microsoft.EventGrid/topics"):
         assert topic["properties"]["disableLocalAuth"] is True
         assert topic["properties"]["minimumTlsVersionAllowed"] == "1.2"
 
 
 @pytest.mark.parametrize("name", names())
 def test_the_app_uses_an_identity_that_outlives_it_and_each_topic_one_of_its_own(name: str) -> None:
-    found = snapshot(name)
-    assert deployed.only(found, "Microsoft.Web/sites")["identity"]["type"] == "UserAssigned"
-    topics = deployed.of_type(found, "Microsoft.EventGrid/systemTopics")
+    deployment = snapshot(name)
+    assert deployed.only(deployment, "Microsoft.Web/sites")["identity"]["type"] == "UserAssigned"
+    topics = deployed.of_type(deployment, "Microsoft.EventGrid/systemTopics")
     assert {topic["identity"]["type"] for topic in topics} <= {"SystemAssigned"}
-    storage = deployed.only(found, "Microsoft.Web/sites")["properties"]["functionAppConfig"]["deployment"]["storage"]
+    storage = deployed.only(deployment, "Microsoft.Web/sites")["properties"]["functionAppConfig"][
+        "deployment"
+    ]["storage"]
     assert storage["authentication"]["type"] == "UserAssignedIdentity"
-    assert "AzureWebJobsStorage" not in deployed.settings(found)
+    assert "AzureWebJobsStorage" not in deployed.settings(deployment)
 
 
 @pytest.mark.parametrize("name", names())
 def test_with_a_private_network_storage_and_topic_answer_there_only_and_without_one_they_must_be_reachable(
     name: str,
 ) -> None:
-    private, found = name in PRIVATE, snapshot(name)
+    private, deployment = name in PRIVATE, snapshot(name)
     properties = account(name)
     # Disabled would shut Event Grid out, too: nothing promises that it gets in there.
     assert properties["publicNetworkAccess"] == "Enabled"
-    assert properties["networkAcls"] == {"bypass": "AzureServices", "defaultAction": "Deny" if private else "Allow"}
-    for topic in deployed.of_type(found, "Microsoft.EventGrid/topics"):
+    assert properties["networkAcls"] == {
+        "bypass": "AzureServices",
+        "defaultAction": "Deny" if private else "Allow",
+    }
+    for topic in deployed.of_type(deployment, "Microsoft.EventGrid/topics"):
         assert topic["properties"]["publicNetworkAccess"] == ("Disabled" if private else "Enabled")
 
 
 @pytest.mark.parametrize("name", PRIVATE)
-def test_whatever_is_closed_has_a_private_endpoint_with_its_name_in_a_linked_zone(name: str) -> None:
-    found = snapshot(name)
+def test_whatever_is_closed_has_a_private_endpoint_with_its_name_in_a_linked_zone(
+    name: str,
+) -> None:
+    deployment = snapshot(name)
     connections = [
-        each["properties"]["privateLinkServiceConnections"][0]["properties"]
-        for each in deployed.of_type(found, "Microsoft.Network/privateEndpoints")
+        resource["properties"]["privateLinkServiceConnections"][0]["properties"]
+        for resource in deployed.of_type(deployment, "Microsoft.Network/privateEndpoints")
     ]
-    reached = {(each["privateLinkServiceId"].split("/")[-2], each["groupIds"][0]) for each in connections}
-    expected = {("storageAccounts", "blob"), ("storageAccounts", "queue"), ("storageAccounts", "table")}
+    reached = {
+        (connection["privateLinkServiceId"].split("/")[-2], connection["groupIds"][0])
+        for connection in connections
+    }
+    expected = {
+        ("storageAccounts", "blob"),
+        ("storageAccounts", "queue"),
+        ("storageAccounts", "table"),
+    }
     expected |= {("topics", "topic"), ("vaults", "vault")}
     assert reached == (expected | {("sites", "sites")} if name == "everything-on" else expected)
-    zones = {each["id"] for each in deployed.of_type(found, "Microsoft.Network/privateDnsZones")}
-    groups = deployed.of_type(found, "Microsoft.Network/privateEndpoints/privateDnsZoneGroups")
+    zones = {
+        resource["id"]
+        for resource in deployed.of_type(deployment, "Microsoft.Network/privateDnsZones")
+    }
+    groups = deployed.of_type(deployment, "Microsoft.Network/privateEndpoints/privateDnsZoneGroups")
     assert {
-        each["properties"]["privateDnsZoneConfigs"][0]["properties"]["privateDnsZoneId"] for each in groups
+        group["properties"]["privateDnsZoneConfigs"][0]["properties"]["privateDnsZoneId"]
+        for group in groups
     } == zones
-    links = deployed.of_type(found, "Microsoft.Network/privateDnsZones/virtualNetworkLinks")
-    assert {each["id"].partition("/virtualNetworkLinks/")[0] for each in links} == zones
+    links = deployed.of_type(deployment, "Microsoft.Network/privateDnsZones/virtualNetworkLinks")
+    assert {link["id"].partition("/virtualNetworkLinks/")[0] for link in links} == zones
 
 
 @pytest.mark.parametrize("name", PRIVATE)
 def test_the_app_runs_in_the_delegated_subnet_of_its_network(name: str) -> None:
-    found = snapshot(name)
-    network = deployed.only(found, "Microsoft.Network/virtualNetworks")
+    deployment = snapshot(name)
+    network = deployed.only(deployment, "Microsoft.Network/virtualNetworks")
     delegated = [
         subnet["name"]
         for subnet in network["properties"]["subnets"]
@@ -112,28 +145,42 @@ def test_the_app_runs_in_the_delegated_subnet_of_its_network(name: str) -> None:
     ]
     assert delegated == ["app"]
     assert (
-        deployed.only(found, "Microsoft.Web/sites")["properties"]["virtualNetworkSubnetId"]
+        deployed.only(deployment, "Microsoft.Web/sites")["properties"]["virtualNetworkSubnetId"]
         == f"{network['id']}/subnets/app"
     )
 
 
 def test_the_apps_url_is_closed_opened_to_all_or_to_listed_addresses_as_asked() -> None:
-    sites = {name: deployed.only(snapshot(name), "Microsoft.Web/sites")["properties"] for name in names()}
+    sites = {
+        name: deployed.only(snapshot(name), "Microsoft.Web/sites")["properties"] for name in names()
+    }
     assert sites["everything-on"]["publicNetworkAccess"] == "Disabled"
     assert sites["everything-off"]["publicNetworkAccess"] == "Enabled"
     assert sites["everything-off"]["siteConfig"]["ipSecurityRestrictionsDefaultAction"] == "Allow"
     listed = sites["three-subscriptions"]["siteConfig"]
     assert listed["ipSecurityRestrictionsDefaultAction"] == "Deny"
-    assert [each["ipAddress"] for each in listed["ipSecurityRestrictions"]] == ["203.0.113.0/24"]
+    assert [restriction["ipAddress"] for restriction in listed["ipSecurityRestrictions"]] == [
+        "203.0.113.0/24"
+    ]
     assert listed["scmIpSecurityRestrictionsUseMain"] is True
 
 
 def test_logs_of_everything_that_the_deployment_owns_go_to_the_workspace() -> None:
-    found = snapshot("everything-on")
-    workspace = deployed.only(found, "Microsoft.OperationalInsights/workspaces")["id"]
-    listed = deployed.of_type(found, "Microsoft.Insights/diagnosticSettings")
-    assert {each["properties"]["workspaceId"] for each in listed} == {workspace}
+    deployment = snapshot("everything-on")
+    workspace = deployed.only(deployment, "Microsoft.OperationalInsights/workspaces")["id"]
+    listed = deployed.of_type(deployment, "Microsoft.Insights/diagnosticSettings")
+    assert {setting["properties"]["workspaceId"] for setting in listed} == {workspace}
     logged = {
-        each["id"].partition("/providers/Microsoft.Insights/diagnosticSettings")[0].split("/")[-2] for each in listed
+        setting["id"]
+        .partition("/providers/Microsoft.Insights/diagnosticSettings")[0]
+        .split("/")[-2]
+        for setting in listed
     }
-    assert logged == {"blobServices", "queueServices", "tableServices", "topics", "systemTopics", "sites"}
+    assert logged == {
+        "blobServices",
+        "queueServices",
+        "tableServices",
+        "topics",
+        "systemTopics",
+        "sites",
+    }

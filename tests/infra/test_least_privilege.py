@@ -8,17 +8,22 @@ from datetime import timedelta
 import pytest
 
 from engine.errors import AccessDenied
-from tests.shared.consuming import REFERENCE, SHOP, WORKER, Consuming
-from tests.shared.scene import NAME
 from tests.infra import deployed
 from tests.infra.bicep import snapshot
+from tests.shared.consuming import REFERENCE, SHOP, WORKER, Consuming
 from tests.shared.rig import Rig
+from tests.shared.scene import NAME
 
-ROLES = {role: (*actions, *data) for role, actions, data, _ in deployed.custom_roles(snapshot("everything-on"))}
+ROLES = {
+    role: (*actions, *data)
+    for role, actions, data, _ in deployed.custom_roles(snapshot("everything-on"))
+}
 READ = "Microsoft.Storage/storageAccounts/read"
 """What only accounts need whose name does not tell their endpoint;
 tests/rotators/test_storage_key.py shows that they do."""
-NEEDED = [action for role in ("vault-secrets", "storage-keys") for action in ROLES[role] if action != READ]
+NEEDED = [
+    action for role in ("vault-secrets", "storage-keys") for action in ROLES[role] if action != READ
+]
 
 
 def deployed_rig(without: str = "") -> Rig:
@@ -27,8 +32,13 @@ def deployed_rig(without: str = "") -> Rig:
     account = rig.world.add_account("appdata")
     rig.secret("app-key", account)
     rig.identity = rig.world.add_principal("as-deployed")
-    for role, scope in (("vault-secrets", rig.vault.resource_id), ("storage-keys", account.resource_id)):
-        rig.world.grant(rig.identity, [action for action in ROLES[role] if action != without], scope)
+    for role, scope in (
+        ("vault-secrets", rig.vault.resource_id),
+        ("storage-keys", account.resource_id),
+    ):
+        rig.world.grant(
+            rig.identity, [action for action in ROLES[role] if action != without], scope
+        )
     return rig
 
 
@@ -43,7 +53,11 @@ async def a_life(rig: Rig) -> bool:
         rig.clock.advance(timedelta(days=8).total_seconds())
     new = rig.latest("app-key")
     revoked = rig.world.accounts["appdata"].keys["key1"].value != old.value
-    return new.version != old.version and revoked and not {"RekeyRetire", "RekeyState"} & set(new.tags or {})
+    return (
+        new.version != old.version
+        and revoked
+        and not {"RekeyRetire", "RekeyState"} & set(new.tags or {})
+    )
 
 
 async def test_the_rights_of_the_template_are_enough_to_rotate_and_to_retire() -> None:

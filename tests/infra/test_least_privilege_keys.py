@@ -12,7 +12,10 @@ from tests.infra import deployed
 from tests.infra.bicep import snapshot
 from tests.rotators.key_scenes import FAMILY, KeyScene, Member
 
-ROLES = {role: (*actions, *data) for role, actions, data, _ in deployed.custom_roles(snapshot("everything-on"))}
+ROLES = {
+    role: (*actions, *data)
+    for role, actions, data, _ in deployed.custom_roles(snapshot("everything-on"))
+}
 NAME = "app-key"
 
 
@@ -50,11 +53,15 @@ async def a_life(scene: KeyScene) -> bool:
 
 
 @pytest.mark.parametrize("member", FAMILY, ids=str)
-async def test_the_rights_of_the_template_are_enough_to_rotate_and_to_retire(member: Member) -> None:
+async def test_the_rights_of_the_template_are_enough_to_rotate_and_to_retire(
+    member: Member,
+) -> None:
     assert await a_life(deployed_scene(member))
 
 
-@pytest.mark.parametrize(("member", "action"), [(member, action) for member in FAMILY for action in needed(member)])
+@pytest.mark.parametrize(
+    ("member", "action"), [(member, action) for member in FAMILY for action in needed(member)]
+)
 async def test_each_single_action_of_the_role_is_needed(member: Member, action: str) -> None:
     assert action in ROLES[member.kind.facts.role]
     try:

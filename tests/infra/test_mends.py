@@ -39,8 +39,12 @@ def reached(landscape: Landscape) -> set[str | None]:
     landscape.deploy()
     landscape.clock.advance(landscape.spread.rights.total_seconds())
     queue = DeployedApp(landscape).events_queue
-    targets = {deliver(landscape.tenant, one) for one in landscape.tenant.of_kind(SUBSCRIPTIONS)}
-    return {"queue" if target == queue else target and target.rpartition("/")[2] for target in targets}
+    targets = {
+        deliver(landscape.tenant, resource) for resource in landscape.tenant.of_kind(SUBSCRIPTIONS)
+    }
+    return {
+        "queue" if target == queue else target and target.rpartition("/")[2] for target in targets
+    }
 
 
 @pytest.mark.parametrize("name", names())
@@ -53,7 +57,9 @@ def test_a_setting_that_flex_does_not_have_is_refused(name: str, setting: str, s
 
 def test_the_runtime_as_a_setting_is_refused(sets: Sets) -> None:
     landscape = Landscape(sets["everything-off"])
-    settings = landscape.template["resources"]["app"]["properties"]["parameters"]["settings"]["value"]
+    settings = landscape.template["resources"]["app"]["properties"]["parameters"]["settings"][
+        "value"
+    ]
     inner = settings.removeprefix("[").removesuffix("]")
     landscape.template["resources"]["app"]["properties"]["parameters"]["settings"]["value"] = (
         f"[union({inner}, createObject('FUNCTIONS_WORKER_RUNTIME', 'python'))]"
@@ -71,7 +77,11 @@ def test_a_custom_role_that_is_used_at_once_is_not_known(name: str, sets: Sets) 
 def test_code_that_is_deployed_before_rights_have_spread_is_refused(sets: Sets) -> None:
     landscape = Landscape(sets["everything-on"])
     landscape.template["resources"]["rightsSpread"]["copy"]["count"] = 0
-    for module in ("storageEndpoints", "topicEndpoint", "vaultEndpoint"):  # They take long, which hides it.
+    for module in (
+        "storageEndpoints",
+        "topicEndpoint",
+        "vaultEndpoint",
+    ):  # They take long, which hides it.
         landscape.template["resources"]["app"]["dependsOn"].remove(module)
     assert "InaccessibleStorageException" in refused(landscape)
 
@@ -96,7 +106,9 @@ def test_an_identity_that_is_not_said_to_be_new_is_not_found(sets: Sets) -> None
         ("everything-on", "package", "app"),
     ],
 )
-def test_what_is_made_before_what_it_rests_on_is_refused(name: str, module: str, forgotten: str, sets: Sets) -> None:
+def test_what_is_made_before_what_it_rests_on_is_refused(
+    name: str, module: str, forgotten: str, sets: Sets
+) -> None:
     landscape = Landscape(sets[name], delays={forgotten: 900})
     landscape.template["resources"][module]["dependsOn"].remove(forgotten)
     reason = refused(landscape)
@@ -113,13 +125,17 @@ def test_a_network_needs_a_provider_that_no_template_registers(name: str, sets: 
     landscape = Landscape(sets[name])
     landscape.tenant.registered.clear()
     if name in CLOSED:
-        assert "The subscription is not registered to use namespace 'Microsoft.App'" in refused(landscape)
+        assert "The subscription is not registered to use namespace 'Microsoft.App'" in refused(
+            landscape
+        )
     else:
         landscape.deploy()
 
 
 @pytest.mark.parametrize("name", [*CLOSED, *OPEN])
-def test_events_by_any_other_identity_are_lost_where_the_storage_account_is_closed(name: str, sets: Sets) -> None:
+def test_events_by_any_other_identity_are_lost_where_the_storage_account_is_closed(
+    name: str, sets: Sets
+) -> None:
     landscape = Landscape(sets[name])
     use_the_apps_identity(landscape)
     assert reached(landscape) == ({None} if name in CLOSED else {"queue"})
@@ -130,15 +146,26 @@ def use_the_apps_identity(landscape: Landscape) -> None:
     (vaults, access) = (landscape.module("vaultAccess"), landscape.module("vaultAccess", "events"))
     for entry in landscape.parameters["vaults"]:
         entry.pop("existingTopic", None)
-    landscape.tenant.resources = {id_: one for id_, one in landscape.tenant.resources.items() if one.kind != TOPIC}
+    landscape.tenant.resources = {
+        id_: resource
+        for id_, resource in landscape.tenant.resources.items()
+        if resource.kind != TOPIC
+    }
     shared = {"type": "UserAssigned", "userAssignedIdentities": {"[parameters('owner')]": {}}}
     for module in ("topic", "events"):
-        vaults["resources"][module]["properties"]["parameters"]["owner"] = {"value": "[parameters('owner')]"}
-        vaults["resources"][module]["properties"]["template"]["parameters"]["owner"] = {"type": "string"}
+        vaults["resources"][module]["properties"]["parameters"]["owner"] = {
+            "value": "[parameters('owner')]"
+        }
+        vaults["resources"][module]["properties"]["template"]["parameters"]["owner"] = {
+            "type": "string"
+        }
     landscape.module("vaultAccess", "topic")["resources"]["topic"]["identity"] = shared
     properties = access["resources"]["subscription"]["properties"]
     for kind in ("deliveryWithResourceIdentity", "deadLetterWithResourceIdentity"):
-        properties[kind]["identity"] = {"type": "UserAssigned", "userAssignedIdentity": "[parameters('owner')]"}
+        properties[kind]["identity"] = {
+            "type": "UserAssigned",
+            "userAssignedIdentity": "[parameters('owner')]",
+        }
     del access["resources"]["access"]
     access["resources"]["subscription"]["dependsOn"] = []
 
@@ -154,18 +181,35 @@ def test_events_reach_a_closed_account_only_as_those_of_a_trusted_service(
     assert reached(landscape) == expected
 
 
-def test_events_are_not_promised_to_reach_an_account_whose_public_access_is_disabled(sets: Sets) -> None:
+def test_events_are_not_promised_to_reach_an_account_whose_public_access_is_disabled(
+    sets: Sets,
+) -> None:
     landscape = Landscape(sets["us-government"])
-    landscape.module("storage")["resources"]["account"]["properties"]["publicNetworkAccess"] = "Disabled"
+    landscape.module("storage")["resources"]["account"]["properties"]["publicNetworkAccess"] = (
+        "Disabled"
+    )
     assert reached(landscape) == {None}
 
 
-@pytest.mark.parametrize(("without", "expected"), [("maySend", {"dead-letters"}), ("mayLeaveDeadLetters", {"queue"})])
-def test_each_of_event_grids_two_rights_is_needed(without: str, expected: set[str | None], sets: Sets) -> None:
+@pytest.mark.parametrize(
+    ("without", "expected"), [("maySend", {"dead-letters"}), ("mayLeaveDeadLetters", {"queue"})]
+)
+def test_each_of_event_grids_two_rights_is_needed(
+    without: str, expected: set[str | None], sets: Sets
+) -> None:
     landscape = Landscape(sets["us-government"])
     del landscape.module("vaultAccess", "events", "access")["resources"][without]
     assert reached(landscape) == expected
-    assert len([one for one in landscape.tenant.of_kind(ASSIGNMENT) if "Services/default" in one.id]) == 1
+    assert (
+        len(
+            [
+                resource
+                for resource in landscape.tenant.of_kind(ASSIGNMENT)
+                if "Services/default" in resource.id
+            ]
+        )
+        == 1
+    )
 
 
 def test_an_event_before_the_rights_have_spread_reaches_nobody(sets: Sets) -> None:
@@ -190,33 +234,41 @@ def test_a_topic_that_exists_gets_the_subscription_and_keeps_everything_else(set
     assert landscape.tenant.has(f"{topic.id}/eventSubscriptions/rekey")
 
 
-def test_a_topic_without_an_identity_of_its_own_is_refused_with_the_command_that_gives_it_one(sets: Sets) -> None:
+def test_a_topic_without_an_identity_of_its_own_is_refused_with_the_command_that_gives_it_one(
+    sets: Sets,
+) -> None:
     landscape = Landscape(sets["three-subscriptions"])
     vault = landscape.parameters["vaults"][2]
     landscape.add_topic(vault, vault["existingTopic"], identity={"type": "None"})
-    command = (
-        "az eventgrid system-topic update --name contoso-three-9a1f --resource-group secrets --identity systemassigned"
-    )
+    command = "az eventgrid system-topic update --name contoso-three-9a1f --resource-group secrets --identity systemassigned"
     assert command in refused(landscape)
 
 
 def test_a_topic_of_another_vault_is_refused(sets: Sets) -> None:
     landscape = Landscape(sets["three-subscriptions"])
     first, _, third = landscape.parameters["vaults"]
-    source = landscape.tenant.read(next(iter(landscape.tenant.of_kind("Microsoft.KeyVault/vaults"))).id).id
+    source = landscape.tenant.read(
+        next(iter(landscape.tenant.of_kind("Microsoft.KeyVault/vaults"))).id
+    ).id
     assert first["name"] in source
     landscape.add_topic(third, third["existingTopic"], properties={"source": source})
     assert "existingTopic contoso-three-9a1f is not the system topic of" in refused(landscape)
 
 
-def test_a_vault_with_access_policies_is_refused_with_the_command_that_changes_it(sets: Sets) -> None:
+def test_a_vault_with_access_policies_is_refused_with_the_command_that_changes_it(
+    sets: Sets,
+) -> None:
     landscape = Landscape(sets["everything-off"])
     vault = next(iter(landscape.tenant.of_kind("Microsoft.KeyVault/vaults")))
     vault.body = {**vault.body, "properties": {"enableRbacAuthorization": False}}
-    assert "az keyvault update --name contoso-prod --enable-rbac-authorization true" in refused(landscape)
+    assert "az keyvault update --name contoso-prod --enable-rbac-authorization true" in refused(
+        landscape
+    )
 
 
-def test_an_alert_that_looks_back_less_far_than_it_waits_is_refused_before_anything_is_made(sets: Sets) -> None:
+def test_an_alert_that_looks_back_less_far_than_it_waits_is_refused_before_anything_is_made(
+    sets: Sets,
+) -> None:
     landscape = Landscape(sets["three-subscriptions"])
     landscape.parameters["alertsTuned"] = {"expiring": {"window": "PT15M"}}
     before = set(landscape.tenant.resources)
@@ -235,7 +287,11 @@ def test_azure_itself_would_refuse_such_an_alert_only_amid_the_deployment(sets: 
 def test_an_alert_waits_for_the_first_sweep_after_a_deployment(sets: Sets) -> None:
     landscape = Landscape(sets["three-subscriptions"])
     landscape.deploy()
-    (rule,) = [one for one in landscape.tenant.of_kind("Microsoft.Insights/scheduledQueryRules") if "unswept" in one.id]
+    (rule,) = [
+        resource
+        for resource in landscape.tenant.of_kind("Microsoft.Insights/scheduledQueryRules")
+        if "unswept" in resource.id
+    ]
     query = rule.properties["criteria"]["allOf"][0]["query"]
     assert rule.properties["windowSize"] == "P2D"
     assert "where now() > datetime(2026-11-04T09:00:00Z)" in query  # Two days after deployedAt.
@@ -245,7 +301,9 @@ def test_a_resource_group_that_does_not_exist_is_named(sets: Sets) -> None:
     landscape = Landscape(sets["three-subscriptions"])
     vault = next(iter(landscape.tenant.of_kind("Microsoft.KeyVault/vaults")))
     landscape.tenant.groups.discard(place_of(vault.id).id.lower())
-    assert "ResourceGroupNotFound: Resource group 'secrets' could not be found" in refused(landscape)
+    assert "ResourceGroupNotFound: Resource group 'secrets' could not be found" in refused(
+        landscape
+    )
 
 
 def test_the_app_has_one_identity_and_the_topics_have_none_of_the_apps(sets: Sets) -> None:

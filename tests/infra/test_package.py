@@ -38,12 +38,17 @@ def copied(folder: Path) -> Path:
 def allowed() -> set[str]:
     """Return the files of the tree that .funcignore, whose rules are those of .gitignore, lets Azure's tools deploy."""
     tree = git("--cached", "--others", "--exclude-standard") - git("--deleted")
-    kept_back = [git(kind, "--ignored", "--exclude-from=.funcignore") for kind in ("--cached", "--others")]
+    kept_back = [
+        git(kind, "--ignored", "--exclude-from=.funcignore") for kind in ("--cached", "--others")
+    ]
     return tree.difference(*kept_back)
 
 
 def git(*arguments: str) -> set[str]:
-    done = subprocess.run(["git", "ls-files", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603, S607
+    command = ["git", "ls-files", *arguments]
+    done = subprocess.run(  # noqa: S603
+        command, cwd=ROOT, capture_output=True, text=True, check=False
+    )
     if done.returncode:
         pytest.skip(f"the tree is not a clone: {done.stderr.strip()}")
     return set(done.stdout.splitlines())
@@ -52,8 +57,12 @@ def git(*arguments: str) -> set[str]:
 def test_the_package_holds_exactly_what_the_tools_of_azure_may_deploy() -> None:
     content = package.files(ROOT)
     assert set(content) == allowed()
-    assert {"function_app.py", "host.json", "requirements.txt", "engine/decide/decision.py"} <= set(content)
-    assert {"api/page/templates/inventory.html", "api/page/page.css", "api/page/page.js"} <= set(content), "what the page is made of"
+    assert {"function_app.py", "host.json", "requirements.txt", "engine/decide/decision.py"} <= set(
+        content
+    )
+    assert {"api/page/templates/inventory.html", "api/page/page.css", "api/page/page.js"} <= set(
+        content
+    ), "what the page is made of"
 
 
 def test_the_same_files_make_the_same_package_wherever_they_lie(tmp_path: Path) -> None:
@@ -82,14 +91,18 @@ def test_packages_go_where_the_worker_looks_for_them_without_their_caches(tmp_pa
     (tmp_path / "lib" / "native.so").write_bytes(b"\x7fELF")
     (tmp_path / "lib" / "__pycache__" / "module.pyc").write_bytes(b"")
     names = [name for name in package.files(ROOT, tmp_path) if name.startswith(".python_packages")]
-    assert names == [f".python_packages/lib/site-packages/lib/{name}" for name in ("module.py", "native.so")]
+    assert names == [
+        f".python_packages/lib/site-packages/lib/{name}" for name in ("module.py", "native.so")
+    ]
 
 
 def test_compiling_twice_in_different_places_gives_the_same_bytes(tmp_path: Path) -> None:
     sums = []
     for name, root in (("one", ROOT), ("another", copied(tmp_path / "copy"))):
         place = tmp_path / name
-        sums.append(package.build(tmp_path / f"{name}.zip", package.compiled(package.files(root), place)))
+        sums.append(
+            package.build(tmp_path / f"{name}.zip", package.compiled(package.files(root), place))
+        )
     assert sums[0] == sums[1]
 
 
@@ -97,7 +110,9 @@ def test_every_module_is_compiled_and_no_clock_makes_its_bytecode_stale(tmp_path
     content = package.compiled(package.files(ROOT), tmp_path)
     modules = [PurePosixPath(name) for name in content if name.endswith(".py")]
     for module in modules:
-        code = content[str(module.parent / "__pycache__" / f"{module.stem}.cpython-313.pyc")].read_bytes()
+        code = content[
+            str(module.parent / "__pycache__" / f"{module.stem}.cpython-313.pyc")
+        ].read_bytes()
         assert code.startswith(importlib.util.MAGIC_NUMBER)
         # PEP 552: bit 0 says that it goes by a hash, bit 1 that the hash is checked.
         assert int.from_bytes(code[4:8], "little") == 1
@@ -116,13 +131,15 @@ def test_an_installation_leaves_no_trace_of_where_it_was(tmp_path: Path) -> None
 
 def test_the_sums_beside_the_package_are_those_of_what_was_written(tmp_path: Path) -> None:
     package.main([str(tmp_path / "rekey.zip")])
-    found = hashlib.sha256((tmp_path / "rekey.zip").read_bytes()).hexdigest()
-    assert (tmp_path / "SHA256SUMS").read_text() == f"{found}  rekey.zip\n"
+    digest = hashlib.sha256((tmp_path / "rekey.zip").read_bytes()).hexdigest()
+    assert (tmp_path / "SHA256SUMS").read_text() == f"{digest}  rekey.zip\n"
 
 
 def test_the_package_starts_by_itself(tmp_path: Path) -> None:
     """Everything that function_app.py imports is in it, besides the packages of requirements.txt."""
-    package.build(tmp_path / "rekey.zip", package.compiled(package.files(ROOT), tmp_path / "compiled"))
+    package.build(
+        tmp_path / "rekey.zip", package.compiled(package.files(ROOT), tmp_path / "compiled")
+    )
     with zipfile.ZipFile(tmp_path / "rekey.zip") as built:
         built.extractall(tmp_path / "app")
     environment = {
@@ -133,10 +150,15 @@ def test_the_package_starts_by_itself(tmp_path: Path) -> None:
     }
     code = "import function_app, rotators.registry, composition"
     done = subprocess.run(  # noqa: S603 - this interpreter
-        [sys.executable, "-c", code], cwd=tmp_path / "app", env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-c", code],
+        cwd=tmp_path / "app",
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
-    functions = {each["name"] for each in describe_app(tmp_path / "app", environment)}
+    functions = {function["name"] for function in describe_app(tmp_path / "app", environment)}
     assert {"on_vault_event", "sweep", "sweep_vault", "rotate", "park"} <= functions
 
 
@@ -155,8 +177,13 @@ def locked(requirements: Path) -> dict[str, str]:
     return dict(re.findall(r"^([\w.-]+)==([\w.]+)", requirements.read_text(), re.MULTILINE))
 
 
-def test_the_package_brings_the_bundle_that_its_queue_and_event_triggers_need(unpacked: Path) -> None:
-    assert json.loads((unpacked / "host.json").read_text())["extensionBundle"]["version"] == "[4.*, 5.0.0)"
+def test_the_package_brings_the_bundle_that_its_queue_and_event_triggers_need(
+    unpacked: Path,
+) -> None:
+    assert (
+        json.loads((unpacked / "host.json").read_text())["extensionBundle"]["version"]
+        == "[4.*, 5.0.0)"
+    )
 
 
 @pytest.mark.parametrize("name", ["azure-functions-runtime", "azurefunctions-extensions-base"])

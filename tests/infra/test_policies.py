@@ -24,13 +24,16 @@ ASSIGNMENT = "Microsoft.Authorization/policyAssignments"
 
 
 def assignments(name: str) -> list[dict[str, Any]]:
-    return [each["properties"] for each in deployed.of_type(snapshot(name), ASSIGNMENT)]
+    return [resource["properties"] for resource in deployed.of_type(snapshot(name), ASSIGNMENT)]
 
 
 def definitions() -> dict[str, dict[str, Any]]:
     """Return Microsoft's definitions for secrets by their ids."""
-    found = [json.loads(path.read_text()) for path in Path(specs.require(), "policy").glob("Secrets_*.json")]
-    return {each["id"]: each for each in found}
+    documents = [
+        json.loads(path.read_text())
+        for path in Path(specs.require(), "policy").glob("Secrets_*.json")
+    ]
+    return {definition["id"]: definition for definition in documents}
 
 
 @cache
@@ -38,16 +41,21 @@ def judges() -> dict[str, Judge]:
     """Return a judge for each assignment of the deployment with everything on, by the name of its definition."""
     known = definitions()
     return {
-        known[each["policyDefinitionId"]]["properties"]["displayName"]: Judge(
-            known[each["policyDefinitionId"]], {key: given["value"] for key, given in each["parameters"].items()}
+        known[assignment["policyDefinitionId"]]["properties"]["displayName"]: Judge(
+            known[assignment["policyDefinitionId"]],
+            {key: parameter["value"] for key, parameter in assignment["parameters"].items()},
         )
-        for each in assignments("everything-on")
+        for assignment in assignments("everything-on")
     }
 
 
 def objections(rig: Rig, version: SecretVersion) -> list[str]:
     """Return the policies that a version does not satisfy now."""
-    return [title for title, judge in judges().items() if judge.objects(fields(version), rig.clock.now())]
+    return [
+        title
+        for title, judge in judges().items()
+        if judge.objects(fields(version), rig.clock.now())
+    ]
 
 
 @dataclass(frozen=True)
@@ -59,10 +67,16 @@ class DenyingVault:
 
     async def __call__(self, request: Request, call: Call) -> Response:
         """Let a request through, or refuse it. Only the status is known of what Azure answers."""
-        writes = request.method in ("PUT", "PATCH") and request.host.startswith("prod.vault.") and request.body
-        if writes and (found := objections(self.rig, self._after(request))):
-            self.refused.extend(found)
-            return json_response(403, {"error": {"code": "Forbidden", "message": f"Disallowed: {found}"}})
+        writes = (
+            request.method in ("PUT", "PATCH")
+            and request.host.startswith("prod.vault.")
+            and request.body
+        )
+        if writes and (problems := objections(self.rig, self._after(request))):
+            self.refused.extend(problems)
+            return json_response(
+                403, {"error": {"code": "Forbidden", "message": f"Disallowed: {problems}"}}
+            )
         return await call()
 
     def _after(self, request: Request) -> SecretVersion:
@@ -71,34 +85,46 @@ class DenyingVault:
         name, version = [*request.path.strip("/").split("/"), ""][1:3]
         kept = self.rig.vault.find(name, version) if request.method == "PATCH" else None
         attributes = body.get("attributes") or {}
-        found = kept or SecretVersion(name, version, "", created=now, updated=now)
+        before = kept or SecretVersion(name, version, "", created=now, updated=now)
         return replace(
-            found,
-            expires=attributes.get("exp", found.expires),
-            not_before=attributes.get("nbf", found.not_before),
-            content_type=body.get("contentType", found.content_type),
+            before,
+            expires=attributes.get("exp", before.expires),
+            not_before=attributes.get("nbf", before.not_before),
+            content_type=body.get("contentType", before.content_type),
         )
 
 
-def test_everything_that_is_demanded_is_assigned_by_the_ids_and_parameters_of_microsofts_definitions() -> None:
+def test_everything_that_is_demanded_is_assigned_by_the_ids_and_parameters_of_microsofts_definitions() -> (
+    None
+):
     known = definitions()
-    found = assignments("everything-on")
-    titles = {known[each["policyDefinitionId"]]["properties"]["displayName"] for each in found}
+    assigned = assignments("everything-on")
+    titles = {
+        known[assignment["policyDefinitionId"]]["properties"]["displayName"]
+        for assignment in assigned
+    }
     assert {title.partition(" ")[2] for title in titles} >= {"should have content type set"}
     assert len(titles) == 4
-    for each in found:
-        declared = known[each["policyDefinitionId"]]["properties"]["parameters"]
-        assert set(each["parameters"]) == set(declared)
-        assert each["parameters"]["effect"]["value"] in declared["effect"]["allowedValues"]
+    for assignment in assigned:
+        declared = known[assignment["policyDefinitionId"]]["properties"]["parameters"]
+        assert set(assignment["parameters"]) == set(declared)
+        assert assignment["parameters"]["effect"]["value"] in declared["effect"]["allowedValues"]
 
 
-def test_policies_are_assigned_once_to_each_vaults_group_and_only_show_unless_told_to_deny() -> None:
-    found = deployed.of_type(snapshot("three-subscriptions"), ASSIGNMENT)
-    groups = {each["id"].partition("/providers/")[0] for each in found}
+def test_policies_are_assigned_once_to_each_vaults_group_and_only_show_unless_told_to_deny() -> (
+    None
+):
+    assigned = deployed.of_type(snapshot("three-subscriptions"), ASSIGNMENT)
+    groups = {assignment["id"].partition("/providers/")[0] for assignment in assigned}
     assert len(groups) == 3
-    assert len(found) == 12
-    assert {each["parameters"]["effect"]["value"] for each in assignments("three-subscriptions")} == {"Audit"}
-    assert {each["parameters"]["effect"]["value"] for each in assignments("everything-on")} == {"Deny"}
+    assert len(assigned) == 12
+    assert {
+        assignment["parameters"]["effect"]["value"]
+        for assignment in assignments("three-subscriptions")
+    } == {"Audit"}
+    assert {
+        assignment["parameters"]["effect"]["value"] for assignment in assignments("everything-on")
+    } == {"Deny"}
     assert assignments("everything-off") == []
 
 
@@ -124,23 +150,30 @@ async def test_a_vault_that_denies_what_does_not_comply_accepts_a_whole_life_of_
     assert vault.refused == []
     assert rig.latest("app-key").version != old.version
     assert account.keys["key1"].value != old.value
-    assert [each.enabled for each in rig.vault.versions("app-key")] == [False, True]
+    assert [version.enabled for version in rig.vault.versions("app-key")] == [False, True]
 
 
 @pytest.mark.parametrize(("days", "refused"), [(90, 0), (400, 1)])
-async def test_the_denying_vault_does_deny_what_is_valid_for_too_long(days: int, refused: int) -> None:
+async def test_the_denying_vault_does_deny_what_is_valid_for_too_long(
+    days: int, refused: int
+) -> None:
     """Else the test above could not fail."""
     rig = Rig()
     rig.secret("app-key", rig.account("appdata"), tags={"ValidityPeriodDays": str(days)})
     vault = DenyingVault(rig, [])
     await rig.service(vault).rotate(rig.item("app-key").to_json(), 5)
-    assert (vault.refused.count("Secrets should have the specified maximum validity period") > 0) is (refused > 0)
+    assert (
+        vault.refused.count("Secrets should have the specified maximum validity period") > 0
+    ) is (refused > 0)
 
 
 @pytest.mark.parametrize(
-    ("days", "objected"), [(179, set()), (180, set()), (181, {"Secrets should not be active for longer"})]
+    ("days", "objected"),
+    [(179, set()), (180, set()), (181, {"Secrets should not be active for longer"})],
 )
-def test_a_version_that_nobody_replaces_is_shown_once_its_time_has_passed(days: int, objected: set[str]) -> None:
+def test_a_version_that_nobody_replaces_is_shown_once_its_time_has_passed(
+    days: int, objected: set[str]
+) -> None:
     rig = Rig()
     rig.secret("app-key", rig.account("appdata"), days_left=365)
     version = rig.latest("app-key")

@@ -32,7 +32,9 @@ ELEMENTS = {
 }
 """Those used here, of the elements that the documentation lists for this kind of file."""
 GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/prod-data"
-VAULT = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/prod/providers/Microsoft.KeyVault/vaults/contoso"
+VAULT = (
+    f"/subscriptions/{SUBSCRIPTION}/resourceGroups/prod/providers/Microsoft.KeyVault/vaults/contoso"
+)
 
 
 class Fields(dict[str, Any]):
@@ -79,10 +81,12 @@ def evaluated(expression: str, steps: dict[str, Any], basics: dict[str, Any] | N
 
 def elements() -> dict[str, dict[str, Any]]:
     """Return every element by how expressions name it."""
-    found = {f"basics('{element['name']}')": element for element in PARAMETERS["basics"]}
+    fields = {f"basics('{element['name']}')": element for element in PARAMETERS["basics"]}
     for step in PARAMETERS["steps"]:
-        found |= {f"steps('{step['name']}').{element['name']}": element for element in step["elements"]}
-    return found
+        fields |= {
+            f"steps('{step['name']}').{element['name']}": element for element in step["elements"]
+        }
+    return fields
 
 
 def answers(**changed: Any) -> dict[str, Any]:
@@ -96,14 +100,23 @@ def answers(**changed: Any) -> dict[str, Any]:
 
 
 def outputs(**changed: Any) -> dict[str, Any]:
-    given = answers(**changed)
-    return {name: evaluated(text, given, {"name": "rekey"}) for name, text in PARAMETERS["outputs"].items()}
+    state = answers(**changed)
+    return {
+        name: evaluated(text, state, {"name": "rekey"})
+        for name, text in PARAMETERS["outputs"].items()
+    }
 
 
 def test_the_form_is_one_that_the_portal_reads() -> None:
-    schema = "https://schema.management.azure.com/schemas/0.1.2-preview/CreateUIDefinition.MultiVm.json#"
+    schema = (
+        "https://schema.management.azure.com/schemas/0.1.2-preview/CreateUIDefinition.MultiVm.json#"
+    )
     head = {key: FORM[key] for key in ("$schema", "handler", "version")}
-    assert head == {"$schema": schema, "handler": "Microsoft.Azure.CreateUIDef", "version": "0.1.2-preview"}
+    assert head == {
+        "$schema": schema,
+        "handler": "Microsoft.Azure.CreateUIDef",
+        "version": "0.1.2-preview",
+    }
     assert set(PARAMETERS) == {"config", "basics", "steps", "outputs"}
     assert {element["type"] for element in elements().values()} == ELEMENTS
 
@@ -118,19 +131,35 @@ def test_each_output_is_a_parameter_of_the_template_and_each_required_one_is_ask
 
 def test_every_element_is_used_and_none_is_used_that_is_not_there() -> None:
     used = set(re.findall(r"(?:steps\('\w+'\)\.\w+|basics\('\w+'\))", json.dumps(PARAMETERS)))
-    shown = {name for name, element in elements().items() if element["type"] == "Microsoft.Common.InfoBox"}
+    shown = {
+        name
+        for name, element in elements().items()
+        if element["type"] == "Microsoft.Common.InfoBox"
+    }
     assert used == set(elements()) - shown
 
 
 @pytest.mark.parametrize("has_topic", [False, True])
-def test_what_the_form_hands_over_is_what_the_template_takes(has_topic: bool, tmp_path: Path) -> None:
+def test_what_the_form_hands_over_is_what_the_template_takes(
+    has_topic: bool, tmp_path: Path
+) -> None:
     """The compiler judges it: the template's types are sealed, so a misspelt property fails."""
-    given = outputs(hasTopic=has_topic, kinds=["storage-key", "sql-admin-password"])
-    (vault,) = given["vaults"]
-    assert (vault["name"], vault["resourceGroup"], vault["subscription"]) == ("contoso", "prod", SUBSCRIPTION)
+    parameters = outputs(hasTopic=has_topic, kinds=["storage-key", "sql-admin-password"])
+    (vault,) = parameters["vaults"]
+    assert (vault["name"], vault["resourceGroup"], vault["subscription"]) == (
+        "contoso",
+        "prod",
+        SUBSCRIPTION,
+    )
     assert (vault["scopes"], vault["kinds"]) == ([GROUP], ["storage-key", "sql-admin-password"])
     target = tmp_path / "form.bicepparam"
-    target.write_text(parameters_file(given["name"], given["vaults"], os.path.relpath(INFRA / "main.bicep", tmp_path)))
+    target.write_text(
+        parameters_file(
+            parameters["name"],
+            parameters["vaults"],
+            os.path.relpath(INFRA / "main.bicep", tmp_path),
+        )
+    )
     compiled = bicep("build-params", str(target), "--stdout")
     assert compiled.code == 0, compiled.said
 
@@ -141,31 +170,39 @@ def test_a_second_system_topic_is_not_made() -> None:
 
 
 @pytest.mark.parametrize(
-    ("mails", "told"), [("", []), (None, []), ("a@b.c", ["a@b.c"]), ("a@b.c, d@e.f", ["a@b.c", "d@e.f"])]
+    ("mails", "addresses"),
+    [("", []), (None, []), ("a@b.c", ["a@b.c"]), ("a@b.c, d@e.f", ["a@b.c", "d@e.f"])],
 )
-def test_mail_addresses_become_a_list(mails: str | None, told: list[str]) -> None:
-    assert outputs(mails=mails)["alertMails"] == told
+def test_mail_addresses_become_a_list(mails: str | None, addresses: list[str]) -> None:
+    assert outputs(mails=mails)["alertMails"] == addresses
 
 
 def test_only_vaults_that_use_azure_rbac_are_offered() -> None:
     vault = elements()["steps('vaults').chosen"]
-    found = {
+    shown = {
         "value": [
             {"name": "new", "id": f"{VAULT}-new", "properties": {"enableRbacAuthorization": True}},
             {"name": "old", "id": f"{VAULT}-old", "properties": {"enableRbacAuthorization": False}},
             {"name": "older", "id": f"{VAULT}-older", "properties": {}},
         ]
     }
-    offered = evaluated(vault["constraints"]["allowedValues"], {"vaults": {"allVaults": found}})
+    offered = evaluated(vault["constraints"]["allowedValues"], {"vaults": {"allVaults": shown}})
     assert offered == [{"label": "new", "value": f"{VAULT}-new"}]
 
 
 def test_the_kinds_on_offer_are_those_that_the_template_gives_rights_for() -> None:
-    offered = {choice["value"] for choice in elements()["steps('vaults').kinds"]["constraints"]["allowedValues"]}
-    assert offered == set(KINDS) - {"service-principal-secret"}, "applications need a step that no template can do"
+    offered = {
+        choice["value"]
+        for choice in elements()["steps('vaults').kinds"]["constraints"]["allowedValues"]
+    }
+    assert offered == set(KINDS) - {"service-principal-secret"}, (
+        "applications need a step that no template can do"
+    )
 
 
 def test_the_name_is_held_to_what_the_template_takes() -> None:
     pattern = elements()["basics('name')"]["constraints"]["regex"]
     assert all(re.search(pattern, name) for name in ("rekey", "a1", "a-b", "a" * 20))
-    assert not any(re.search(pattern, name) for name in ("", "a", "Rekey", "1a", "a-", "a_b", "a" * 21))
+    assert not any(
+        re.search(pattern, name) for name in ("", "a", "Rekey", "1a", "a-", "a_b", "a" * 21)
+    )

@@ -41,14 +41,16 @@ def top_of(kind: type[TwoKeys]) -> str:
 
 
 def test_with_everything_on_the_rights_are_those_of_the_page_and_no_others() -> None:
-    given = {(right.who, right.place, right.role) for right in deployed.rights(snapshot("everything-on"))}
-    assert given == {(row.who, row.place, row.role) for row in permissions.rows()}
+    rights = {
+        (right.who, right.place, right.role) for right in deployed.rights(snapshot("everything-on"))
+    }
+    assert rights == {(row.who, row.place, row.role) for row in permissions.rows()}
 
 
 @pytest.mark.parametrize("name", names())
 def test_no_deployment_gives_a_right_that_the_page_does_not_list(name: str) -> None:
-    given = {(right.who, right.place, right.role) for right in deployed.rights(snapshot(name))}
-    assert given <= {(row.who, row.place, row.role) for row in permissions.rows()}
+    rights = {(right.who, right.place, right.role) for right in deployed.rights(snapshot(name))}
+    assert rights <= {(row.who, row.place, row.role) for row in permissions.rows()}
 
 
 @pytest.mark.parametrize("name", names())
@@ -62,7 +64,9 @@ def test_a_custom_role_permits_what_its_row_lists_and_nothing_that_deletes(name:
 
 
 def test_a_role_of_a_kind_with_two_keys_permits_exactly_what_the_kind_asks_for() -> None:
-    roles = {role: actions for role, actions, _, _ in deployed.custom_roles(snapshot("everything-on"))}
+    roles = {
+        role: actions for role, actions, _, _ in deployed.custom_roles(snapshot("everything-on"))
+    }
     for kind in KEYED:
         assert sorted(roles[kind.facts.role]) == sorted(kind.facts.actions)
     storage = set(roles[f"{StorageKey.kind}s"])
@@ -75,85 +79,124 @@ def test_the_page_names_every_built_in_role_by_its_own_id() -> None:
 
 
 def test_a_right_at_a_source_is_given_at_the_listed_scope_and_nowhere_above_it() -> None:
-    given = {
-        (right.scope, right.role) for right in deployed.rights(snapshot("everything-on")) if right.place == "sources"
+    rights = {
+        (right.scope, right.role)
+        for right in deployed.rights(snapshot("everything-on"))
+        if right.place == "sources"
     }
     subscription = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups"
     keyed = {
-        *((f"{subscription}/keys/providers/{top_of(kind)}/contoso{at}", f"{kind.kind}s") for at, kind in enumerate(KEYED)),
+        *(
+            (f"{subscription}/keys/providers/{top_of(kind)}/contoso{at}", f"{kind.kind}s")
+            for at, kind in enumerate(KEYED)
+        ),
         *((f"{subscription}/shared", f"{kind.kind}s") for kind in KEYED),
     }
-    assert given - keyed == {
-        (f"{subscription}/data/providers/Microsoft.Storage/storageAccounts/contosodata", "storage-keys"),
+    assert rights - keyed == {
+        (
+            f"{subscription}/data/providers/Microsoft.Storage/storageAccounts/contosodata",
+            "storage-keys",
+        ),
         (f"{subscription}/data/providers/Microsoft.Sql/servers/contoso-sql", "sql-administrator"),
         (f"{subscription}/shared", "storage-keys"),
         (f"{subscription}/shared", "sql-administrator"),
     }
-    assert keyed < given
+    assert keyed < rights
 
 
 def test_a_right_at_a_consumer_is_given_only_where_a_vault_lists_it() -> None:
-    given = {
-        (right.scope, right.role) for right in deployed.rights(snapshot("everything-on")) if right.place == "consumers"
+    rights = {
+        (right.scope, right.role)
+        for right in deployed.rights(snapshot("everything-on"))
+        if right.place == "consumers"
     }
     groups = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups"
-    assert given == {
+    assert rights == {
         (f"{groups}/shop/providers/Microsoft.Web/sites/contoso-shop", "web-references"),
         (f"{groups}/shop/providers/Microsoft.App/containerApps/worker", "container-revisions"),
     }
-    others = [right for name in names() if name != "everything-on" for right in deployed.rights(snapshot(name))]
+    others = [
+        right
+        for name in names()
+        if name != "everything-on"
+        for right in deployed.rights(snapshot(name))
+    ]
     assert not [right for right in others if right.place == "consumers"]
 
 
-def test_three_vaults_in_three_subscriptions_get_their_rights_there_and_a_shared_scope_gets_one() -> None:
-    given = [
+def test_three_vaults_in_three_subscriptions_get_their_rights_there_and_a_shared_scope_gets_one() -> (
+    None
+):
+    rights = [
         (right.scope, right.role)
         for right in deployed.rights(snapshot("three-subscriptions"))
         if right.place == "sources"
     ]
-    one, two, three = (f"/subscriptions/{d * 8}-{d * 4}-{d * 4}-{d * 4}-{d * 12}" for d in "123")
-    assert sorted(given) == sorted(
+    first, two, three = (f"/subscriptions/{d * 8}-{d * 4}-{d * 4}-{d * 4}-{d * 12}" for d in "123")
+    assert sorted(rights) == sorted(
         [
-            (f"{one}/resourceGroups/data", "storage-keys"),
-            (f"{two}/resourceGroups/data/providers/Microsoft.Storage/storageAccounts/contosotwo", "storage-keys"),
+            (f"{first}/resourceGroups/data", "storage-keys"),
+            (
+                f"{two}/resourceGroups/data/providers/Microsoft.Storage/storageAccounts/contosotwo",
+                "storage-keys",
+            ),
             (three, "storage-keys"),
             (three, "sql-administrator"),
         ]
     )
-    vaults = {right.scope for right in deployed.rights(snapshot("three-subscriptions")) if right.place == "each vault"}
+    vaults = {
+        right.scope
+        for right in deployed.rights(snapshot("three-subscriptions"))
+        if right.place == "each vault"
+    }
     assert vaults == {
         f"{place}/resourceGroups/secrets/providers/Microsoft.KeyVault/vaults/contoso-{name}"
-        for place, name in ((one, "one"), (two, "two"), (three, "three"))
+        for place, name in ((first, "one"), (two, "two"), (three, "three"))
     }
 
 
 @pytest.mark.parametrize("name", names())
-def test_a_custom_role_can_be_given_only_where_it_is_needed_and_its_name_is_its_own(name: str) -> None:
+def test_a_custom_role_can_be_given_only_where_it_is_needed_and_its_name_is_its_own(
+    name: str,
+) -> None:
     definitions = deployed.of_type(snapshot(name), deployed.DEFINITION)
-    titles = [each["properties"]["roleName"] for each in definitions]
+    titles = [definition["properties"]["roleName"] for definition in definitions]
     assert len(set(titles)) == len(titles)
-    for each in definitions:
-        assert each["properties"]["assignableScopes"] == [each["id"].partition("/providers/")[0]]
+    for definition in definitions:
+        assert definition["properties"]["assignableScopes"] == [
+            definition["id"].partition("/providers/")[0]
+        ]
 
 
 def roles_in_the_code() -> Iterator[tuple[Path, str]]:
     """Yield the roles that the code's messages name: ROLE and PERMISSION of a module, and role="…" in a call."""
     for path in [*(ROOT / "cloud").rglob("*.py"), *(ROOT / "rotators").rglob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text())):
-            named = isinstance(node, ast.Assign) and {getattr(each, "id", "") for each in node.targets} & {
+            named = isinstance(node, ast.Assign) and {
+                getattr(target, "id", "") for target in node.targets
+            } & {
                 "ROLE",
                 "PERMISSION",
             }
-            given = isinstance(node, ast.keyword) and node.arg == "role"
-            if (named or given) and isinstance(value := getattr(node, "value", None), ast.Constant) and value.value:
+            as_role = isinstance(node, ast.keyword) and node.arg == "role"
+            if (
+                (named or as_role)
+                and isinstance(value := getattr(node, "value", None), ast.Constant)
+                and value.value
+            ):
                 yield path, str(value.value).partition(",")[0]
 
 
 def test_every_role_that_a_message_tells_to_grant_is_on_the_page() -> None:
-    found = {role: path for path, role in roles_in_the_code()}
-    assert {"Key Vault Secrets Officer", "Reader", "SQL Server Contributor", "Storage Blob Data Owner"} <= set(found)
+    roles = {role: path for path, role in roles_in_the_code()}
+    assert {
+        "Key Vault Secrets Officer",
+        "Reader",
+        "SQL Server Contributor",
+        "Storage Blob Data Owner",
+    } <= set(roles)
     page = permissions.PAGE.read_text()
-    assert {role: path.name for role, path in found.items() if role not in page} == {}
+    assert {role: path.name for role, path in roles.items() if role not in page} == {}
 
 
 def test_every_statement_that_a_message_tells_to_run_in_a_database_is_on_the_page() -> None:

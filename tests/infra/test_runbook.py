@@ -22,8 +22,10 @@ SECTIONS = {
 
 def test_kustos_parser_takes_every_query_of_the_page() -> None:
     assert len(ASKED) > len(rules("everything-on"))
-    found = queries.parsed({query: query for query in ASKED})
-    assert {query: judged["complaints"] for query, judged in found.items() if judged["complaints"]} == {}
+    judgements = queries.parsed({query: query for query in ASKED})
+    assert {
+        query: judged["complaints"] for query, judged in judgements.items() if judged["complaints"]
+    } == {}
 
 
 def test_the_pages_queries_read_no_metric_and_no_dimension_that_is_not_sent() -> None:
@@ -34,7 +36,9 @@ def test_the_pages_queries_read_no_metric_and_no_dimension_that_is_not_sent() ->
 
 
 @pytest.mark.parametrize("name", rules("everything-on"))
-def test_an_alerts_section_says_what_it_means_what_to_do_first_when_it_is_over_and_how_to_see_more(name: str) -> None:
+def test_an_alerts_section_says_what_it_means_what_to_do_first_when_it_is_over_and_how_to_see_more(
+    name: str,
+) -> None:
     section = SECTIONS[rules("everything-on")[name]["description"].rpartition("#")[2]]
     words = ("**Means:**", "\n1. ", "**Over when:**", "**See more:**")
     meaning, first, over, more = (section.find(word) for word in words)
@@ -43,8 +47,12 @@ def test_an_alerts_section_says_what_it_means_what_to_do_first_when_it_is_over_a
 
 def test_the_page_begins_with_a_table_of_all_alerts_by_their_names_and_none_besides() -> None:
     table = PAGE.partition("\n## ")[0]
-    listed = re.findall(r"^\| `(\w+)` \| (\d) \| .* \| \[.*\]\(#([\w-]+)\) \|$", table, re.MULTILINE)
-    written = re.findall(r"^  (\w+): \{\n    severity: (\d).*?section: '([\w-]+)'", ALERTS, re.MULTILINE | re.DOTALL)
+    listed = re.findall(
+        r"^\| `(\w+)` \| (\d) \| .* \| \[.*\]\(#([\w-]+)\) \|$", table, re.MULTILINE
+    )
+    written = re.findall(
+        r"^  (\w+): \{\n    severity: (\d).*?section: '([\w-]+)'", ALERTS, re.MULTILINE | re.DOTALL
+    )
     assert sorted(listed) == sorted(written)
     assert [severity for _, severity, _ in listed] == sorted(severity for _, severity, _ in listed)
 

@@ -44,8 +44,8 @@ def test_only_what_azure_alone_knows_is_left_open(name: str) -> None:
 
 @pytest.mark.parametrize("name", names())
 def test_no_two_resources_have_one_id(name: str) -> None:
-    counted = Counter(each["id"].lower() for each in snapshot(name)["predictedResources"])
-    assert [each for each, number in counted.items() if number > 1] == []
+    counted = Counter(resource["id"].lower() for resource in snapshot(name)["predictedResources"])
+    assert [id_ for id_, number in counted.items() if number > 1] == []
 
 
 @pytest.mark.parametrize("name", names())
@@ -59,24 +59,43 @@ def test_a_snapshot_has_no_diagnostics(name: str) -> None:
     assert snapshot(name)["diagnostics"] == []
 
 
-def test_without_a_word_about_events_every_vault_gets_its_topic_beside_it_unless_it_has_one() -> None:
-    found = snapshot("three-subscriptions")
-    sources = {each["properties"]["source"] for each in deployed.of_type(found, "Microsoft.EventGrid/systemTopics")}
+def test_without_a_word_about_events_every_vault_gets_its_topic_beside_it_unless_it_has_one() -> (
+    None
+):
+    deployment = snapshot("three-subscriptions")
+    sources = {
+        resource["properties"]["source"]
+        for resource in deployed.of_type(deployment, "Microsoft.EventGrid/systemTopics")
+    }
     groups = [
         f"/subscriptions/{digit * 8}-{digit * 4}-{digit * 4}-{digit * 4}-{digit * 12}/resourceGroups/secrets"
         for digit in "12"
     ]
     vaults = ("contoso-one", "contoso-two")
     assert sources == {
-        f"{group}/providers/Microsoft.KeyVault/vaults/{vault}" for group, vault in zip(groups, vaults, strict=True)
+        f"{group}/providers/Microsoft.KeyVault/vaults/{vault}"
+        for group, vault in zip(groups, vaults, strict=True)
     }
-    for topic in deployed.of_type(found, "Microsoft.EventGrid/systemTopics"):
-        assert topic["id"].partition("/providers/")[0] == topic["properties"]["source"].partition("/providers/")[0]
-    subscriptions = deployed.of_type(found, "Microsoft.EventGrid/systemTopics/eventSubscriptions")
+    for topic in deployed.of_type(deployment, "Microsoft.EventGrid/systemTopics"):
+        assert (
+            topic["id"].partition("/providers/")[0]
+            == topic["properties"]["source"].partition("/providers/")[0]
+        )
+    subscriptions = deployed.of_type(
+        deployment, "Microsoft.EventGrid/systemTopics/eventSubscriptions"
+    )
     names = {subscription["name"] for subscription in subscriptions}
-    assert names == {"rekey-contoso-one/rekey", "rekey-contoso-two/rekey", "contoso-three-9a1f/rekey"}
+    assert names == {
+        "rekey-contoso-one/rekey",
+        "rekey-contoso-two/rekey",
+        "contoso-three-9a1f/rekey",
+    }
 
 
 def test_with_everything_off_nothing_optional_is_deployed() -> None:
-    kinds = {each["type"] for each in snapshot("everything-off")["predictedResources"]}
-    assert not [kind for kind in kinds if re.search(r"EventGrid|Network/|diagnosticSettings|sites/extensions", kind)]
+    kinds = {resource["type"] for resource in snapshot("everything-off")["predictedResources"]}
+    assert not [
+        kind
+        for kind in kinds
+        if re.search(r"EventGrid|Network/|diagnosticSettings|sites/extensions", kind)
+    ]

@@ -25,7 +25,9 @@ def test_everything_that_is_asked_of_it_is_shown() -> None:
 
 
 def test_every_tile_asks_application_insights_for_its_own_or_the_chosen_period() -> None:
-    period = next(part for part in workbook()["items"] if part["type"] == 9)["content"]["parameters"][0]
+    period = next(part for part in workbook()["items"] if part["type"] == 9)["content"][
+        "parameters"
+    ][0]
     for title, content in tiles().items():
         assert content["resourceType"] == "microsoft.insights/components"
         chosen = content.get("timeContextFromParameter") == period["name"]
@@ -40,12 +42,14 @@ def test_every_section_that_a_tile_names_is_in_the_runbook() -> None:
     assert named <= anchors
 
 
-def test_the_workbook_belongs_to_the_apps_own_application_insights_and_links_to_the_runbook() -> None:
-    found = deployed.only(snapshot("everything-on"), queries.WORKBOOK)["properties"]
+def test_the_workbook_belongs_to_the_apps_own_application_insights_and_links_to_the_runbook() -> (
+    None
+):
+    book = deployed.only(snapshot("everything-on"), queries.WORKBOOK)["properties"]
     insights = deployed.only(snapshot("everything-on"), "Microsoft.Insights/components")["id"]
-    assert found["sourceId"] == insights
+    assert book["sourceId"] == insights
     assert workbook()["fallbackResourceIds"] == [insights]
-    assert "(https://wiki.contoso.example/rekey)" in found["serializedData"]
+    assert "(https://wiki.contoso.example/rekey)" in book["serializedData"]
 
 
 def test_it_can_be_left_out() -> None:

@@ -151,10 +151,10 @@ def _disable_copy(world: World) -> None:
 
 def give_consent(world: World) -> None:
     """The replicas' owners mend theirs: consent, enabled, in the form that they want, with no claim of their own."""
-    for ref, wanted in world.wanted.items():
-        if REPLICA_OF in wanted:
+    for ref, desired in world.wanted.items():
+        if REPLICA_OF in desired:
             version = world.vault[ref][-1]
             world.watch.off.discard(str(version.version))
             kept = {tag: text for tag, text in version.tags.items() if tag == "CredentialId"}
-            if dict(version.tags) != wanted | kept or not version.enabled:
-                world.edit(ref, enabled=True, tags=wanted | kept)
+            if dict(version.tags) != desired | kept or not version.enabled:
+                world.edit(ref, enabled=True, tags=desired | kept)

@@ -42,8 +42,8 @@ def examine(watch: Watch, before: SecretVersion, version: SecretVersion, *, race
 
 def _kept(before: SecretVersion, version: SecretVersion) -> None:
     theirs = [
-        {tag: text for tag, text in one.tags.items() if tag not in NOT_THEIRS}
-        for one in (before, version)
+        {tag: text for tag, text in shown.tags.items() if tag not in NOT_THEIRS}
+        for shown in (before, version)
     ]
     if theirs[0] != theirs[1]:
         raise Wrong(f"tags: {version.ref.name} had {theirs[0]}, and has {theirs[1]}")

@@ -59,9 +59,9 @@ def pairs_of(name: str) -> Iterator[Case]:
     reach = calls if name.startswith(PAIRS) else SOON
     for first in range(calls):
         for second in range(first + 1, min(calls, first + 1 + reach)):
-            for one in PAIRED:
+            for mode in PAIRED:
                 for other in PAIRED:
-                    yield Case(name, ((first, one), (second, other)))
+                    yield Case(name, ((first, mode), (second, other)))
 
 
 def interleavings(name: str, most: int = MOST_PATHS) -> Iterator[tuple[Case, str | None]]:

@@ -114,7 +114,9 @@ def _counted(watch: Watch, versions: list[SecretVersion], expected: dict[str, in
         return
     more = 2 * watch.late[source]
     made = Counter(
-        one.tags[OPERATION] for one in versions if OPERATION in one.tags and not _copied(watch, one)
+        version.tags[OPERATION]
+        for version in versions
+        if OPERATION in version.tags and not _copied(watch, version)
     )
     twice = max(made.values(), default=0) > 1
     most = expected.get(name, len(versions))
@@ -124,8 +126,10 @@ def _counted(watch: Watch, versions: list[SecretVersion], expected: dict[str, in
         _broken(f"P2: {name} has {len(versions)} versions instead of {most}")
     if twice or len(versions) > most:
         watch.excuses.used[Excuse.LATE] += 1
-    told = any(one.result == "parked" and one.item.ref == current.ref for one in watch.outcomes)
-    if len(versions) < expected.get(name, 0) and not told:
+    reported = any(
+        outcome.result == "parked" and outcome.item.ref == current.ref for outcome in watch.outcomes
+    )
+    if len(versions) < expected.get(name, 0) and not reported:
         _broken(f"P8: {name} has {len(versions)} versions, and nobody was told why")
 
 
@@ -140,12 +144,12 @@ def dropped(watch: Watch, engine: Any) -> None:
     listed = [Listed.of(claim.record) for claim in world.claims.values()]
     for ref, versions in world.vault.items():
         current = versions[-1]
-        known = [one for one in listed if one.owner == str(ref).lower()]
+        known = [entry for entry in listed if entry.owner == str(ref).lower()]
         if not known or "ProviderAddress" in current.tags or not current.enabled:
             continue
         shown = entry(current, engine.policy, engine.kinds, world.kernel.now(), known)
         fell = REPLICA_OF not in current.tags and any(
-            one.created and current.created > one.created for one in known
+            entry.created and current.created > entry.created for entry in known
         )
         if fell and (shown.state != "dropped" or not shown.fix):
             _broken(f"P8: {ref.name} fell out of management, and is shown as {shown.state}")

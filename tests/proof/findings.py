@@ -35,4 +35,4 @@ OPEN: tuple[Finding, ...] = ()
 
 def known(case: str, problem: str | None) -> Finding | None:
     """Return which open finding a violation is; None where it is a new one, or there is none."""
-    return next((one for one in OPEN if problem and one.explains(case, problem)), None)
+    return next((finding for finding in OPEN if problem and finding.explains(case, problem)), None)

@@ -59,9 +59,9 @@ class ModelLease:
         """Make sure that the lease lasts this long, renewing it if need be."""
         if self.remaining > seconds:
             return
-        asked = self.hand.world.kernel.time()
+        requested = self.hand.world.kernel.time()
         await self.hand.reach("renew", self._renew, changes=True)
-        self.ends = asked + LEASE_SECONDS
+        self.ends = requested + LEASE_SECONDS
 
     def _renew(self) -> None:
         self._still_mine()
@@ -120,12 +120,12 @@ class ModelLeases:
     @asynccontextmanager
     async def hold(self, source: str, owner: str) -> AsyncIterator[ModelLease]:
         """Hold the lease on a source."""
-        asked = self.hand.world.kernel.time()
+        requested = self.hand.world.kernel.time()
         number = await self.hand.reach(
             "acquire", lambda: self._acquire(source, owner.lower()), changes=True
         )
         claim = self._claims[source]
-        lease = ModelLease(self.hand, claim, source, number, asked + LEASE_SECONDS)
+        lease = ModelLease(self.hand, claim, source, number, requested + LEASE_SECONDS)
         self.hand.worker.lease = lease
         try:
             await lease.read_record()

@@ -41,7 +41,7 @@ class ModelVaults:
 
     @staticmethod
     def _one(versions: Sequence[SecretVersion], version: str) -> SecretVersion:
-        match = next((one for one in versions if one.version == version), None)
+        match = next((candidate for candidate in versions if candidate.version == version), None)
         if match is None:
             raise NotFound("no such version")
         if not match.enabled:
@@ -72,7 +72,7 @@ class ModelVaults:
         await self.hand.reach("disable", effect, changes=True, guarded=True, about=ref)
 
     def _disable(self, ref: SecretRef, version: str) -> None:
-        if any(one.version == version for one in self._versions(ref)):
+        if any(candidate.version == version for candidate in self._versions(ref)):
             self.hand.world.watch.disabled(version)
             self._change(ref, version, enabled=False)
 

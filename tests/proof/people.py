@@ -35,7 +35,7 @@ def revoke_superseded(world: World) -> None:
     """Somebody revokes at its source what Rekey was going to retire."""
     pending = [claim.record.pending for claim in world.claims.values() if claim.record.pending]
     for version in world.vault[SecretRef(VAULT, "app")][:-1]:
-        if any(one and one.version == version.version for one in pending):
+        if any(retirement and retirement.version == version.version for retirement in pending):
             world.sources[source_of(kind_of(world))].revoke(credential_of(version))
             world.watch.revoked.add(credential_of(version))
 
@@ -154,7 +154,7 @@ def untagging(*tags: str) -> Move:
 def mend(world: World, *, whatever: bool = False) -> None:
     """The owner of `app` follows the ways out: own tags as they were, a value that its source accepts, no mark left."""
     version = current(world)
-    wanted = world.wanted[version.ref]
+    desired = world.wanted[version.ref]
     theirs = {
         tag: text for tag, text in version.tags.items() if tag not in OURS and tag != "CredentialId"
     }
@@ -166,15 +166,15 @@ def mend(world: World, *, whatever: bool = False) -> None:
         not whatever
         and healthy
         and unmarked
-        and theirs == {tag: text for tag, text in wanted.items() if tag != "CredentialId"}
+        and theirs == {tag: text for tag, text in desired.items() if tag != "CredentialId"}
     ):
         return
-    address = wanted["ProviderAddress"]
+    address = desired["ProviderAddress"]
     if not world.sources[address].accepts(credential_of(version)):
         slot, value = make_credential(world)
-        version = world.secret("app", value, 90, wanted | {"CredentialId": slot})
-    held = identify(world, address, version) or wanted["CredentialId"]
-    tags = {tag: text for tag, text in wanted.items() if tag not in OURS} | {"CredentialId": held}
+        version = world.secret("app", value, 90, desired | {"CredentialId": slot})
+    held = identify(world, address, version) or desired["CredentialId"]
+    tags = {tag: text for tag, text in desired.items() if tag not in OURS} | {"CredentialId": held}
     if version.value and version.value.reveal() != credential_of(version):
         # The value has been written in this form: only its next one can have another.
         tags |= {tag: text for tag, text in version.tags.items() if tag == "ValueTemplate"}

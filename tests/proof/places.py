@@ -3,42 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from simulator.keyvault.state import SecretVersion
 from tests.rotators.key_scenes import FAMILY, KeyScene, Member
 from tests.shared import graph_rig as graph
 from tests.shared import sql_product as sql
+from tests.shared.promises import Place
 from tests.shared.rig import CONNECTION_STRING, Rig
-
-
-@dataclass(frozen=True)
-class Place:
-    """A world with one secret that is due."""
-
-    rig: Rig
-    name: str
-    accepts: Callable[[SecretVersion], bool]
-    """Does the source accept what this version holds, now?"""
-    planted: Callable[[], set[str]]
-    """Every credential that the source holds or has held: none may leak."""
-    single: bool = False
-    compromised: bool = False
-    """It is rotated since somebody may know the credential: no overlap is left to it."""
 
 
 def _storage(template: str | None = None) -> Place:
     rig = Rig()
     account = rig.account("appdata")
     rig.secret("app-key", account, template=template)
-
-    def alive() -> set[str]:
-        return {key.value for key in account.keys.values()}
-
-    return Place(
-        rig, "app-key", lambda version: any(key in version.value for key in alive()), alive
-    )
+    return Place.of_account(rig, "app-key", account)
 
 
 def _application() -> Place:
@@ -46,20 +26,17 @@ def _application() -> Place:
     rig.managed()
 
     def accepts(version: SecretVersion) -> bool:
-        return version.value in {each.secret for each in rig.alive()}
+        return version.value in {password.secret for password in rig.alive()}
 
-    return Place(rig, graph.NAME, accepts, lambda: {each.secret for each in rig.app.history})
+    return Place(
+        rig, graph.NAME, accepts, lambda: {password.secret for password in rig.app.history}
+    )
 
 
 def _sql(strategy: str) -> Place:
     rig, kind = sql.SqlProduct(), sql.KINDS[strategy]
     kind.setup(rig)
-    promises = sql.SqlPromises(rig, kind)
-
-    def planted() -> set[str]:
-        return {text for account in promises.accounts() for _, text in account.passwords}
-
-    return Place(rig, sql.NAME, promises.accepted, planted, kind.single)
+    return Place(rig, sql.NAME, rig.accepted, rig.passwords, kind.single)
 
 
 def _keys(member: Member) -> Place:

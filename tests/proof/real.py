@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
 from engine.errors import RekeyError
-from engine.model.tags import OPERATION, RETIRE, STATE, Pending
 from engine.service import Service
-from simulator.keyvault.state import SecretVersion
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response
-from tests.proof.places import STORIES, Place
+from tests.proof.places import STORIES
 from tests.shared.delivery import Delivery
 from tests.shared.faults import MODES, Died, Mode, Saboteur
-from tests.shared.promises import Broken, Ear, emitted_to_host_storage, everything
+from tests.shared.promises import Broken, Ear, Promises, emitted_to_host_storage, everything
 
 DAY = 86400
 PREFIX = "real:"
@@ -37,63 +35,6 @@ class Recorder(Saboteur):
                 f"{self.calls:>4}  {request.method} {request.host}{request.path} {mode}"
             )
         return await super().__call__(request, call)
-
-
-@dataclass
-class Promises:
-    """What must hold of one secret, at every instant and in the end."""
-
-    place: Place
-    known: set[str] = field(default_factory=set)
-    planted: set[str] = field(default_factory=set)
-
-    def __post_init__(self) -> None:
-        self.known = {version.version for version in self.versions()}
-        self.instant()
-
-    def versions(self) -> list[SecretVersion]:
-        """Return all versions, the current one last."""
-        return self.place.rig.vault.versions(self.place.name)
-
-    def instant(self) -> None:
-        """Check what must hold at every moment."""
-        versions = self.versions()
-        self.planted |= self.place.planted()
-        if not versions[-1].enabled:
-            raise Broken("P1: the latest version is disabled")
-        if not (self.place.single or self.place.accepts(versions[-1])):
-            raise Broken("P1: the current version is not accepted")
-        for version in versions:
-            if version.version not in self.known and not self.place.accepts(version):
-                raise Broken("P3: a version was published that the source does not accept")
-        self.known |= {version.version for version in versions}
-        if not self.place.compromised:
-            self._nothing_cut_off({version.version: version for version in versions})
-
-    def _nothing_cut_off(self, by_id: Mapping[str, SecretVersion]) -> None:
-        for version in by_id.values():
-            if RETIRE in (version.tags or {}):
-                pending = Pending.parse((version.tags or {})[RETIRE])
-                old = by_id[pending.version]
-                if self.place.rig.clock.now() < pending.at and not (
-                    self.place.accepts(old) and old.enabled
-                ):
-                    raise Broken("P4: a credential was cut off inside its overlap")
-
-    def finally_(self) -> None:
-        """Check what must hold once nothing is left to do."""
-        self.instant()
-        *old, current = self.versions()
-        if not self.place.accepts(current):
-            raise Broken("P1: the current version is not accepted in the end")
-        if len(old) != 1:
-            raise Broken(f"P2: {len(old) + 1} versions instead of 2")
-        if any(self.place.accepts(version) for version in old):
-            raise Broken("P5: a superseded credential is alive")
-        if RETIRE in (current.tags or {}):
-            raise Broken("P5: something is still to be retired")
-        if STATE in (current.tags or {}) or OPERATION not in (current.tags or {}):
-            raise Broken("P8: the secret is shown as parked")
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,12 +91,12 @@ class Stage:
             await self.sweep()
             if days == 1 and self._settled():
                 break
-        self.promises.finally_()
+        self.promises.settled()
         self._nothing_leaked()
 
     def _settled(self) -> bool:
         try:
-            self.promises.finally_()
+            self.promises.settled()
         except Broken:
             return False
         return True
@@ -181,10 +122,10 @@ class Stage:
 
     def _nothing_leaked(self) -> None:
         heard = self._ear.heard if self._ear else []
-        told = "\n".join(
+        emitted = "\n".join(
             [*heard, *map(everything, self.delivery.errors), emitted_to_host_storage(self.rig)]
         )
-        if any(value in told for value in self.promises.planted):
+        if any(value in emitted for value in self.promises.planted):
             raise Broken("P6: a value leaked")
 
 
@@ -218,6 +159,6 @@ def pairs(place: str) -> Iterator[RealCase]:
     """Yield every pair of faults of which the second strikes while the first one is being recovered from."""
     for first in range(calls_of(place)):
         for second in range(first + 1, first + 1 + SOON):
-            for one in MODES:
+            for mode in MODES:
                 for other in MODES:
-                    yield RealCase(place, ((first, one), (second, other)))
+                    yield RealCase(place, ((first, mode), (second, other)))

@@ -128,9 +128,9 @@ class Recorder:
     def _asked(self) -> list[int]:
         """Return the versions that messages ask to be replaced."""
         items = [json.loads(message.text) for message in self.world.messages]
-        wanted = [item["version"] for item in items if item.get("action") == "rotate"]
+        versions = [item["version"] for item in items if item.get("action") == "rotate"]
         ids = [version for version, _ in self.versions]
-        return sorted({ids.index(version) + 1 if version else len(ids) for version in wanted})
+        return sorted({ids.index(version) + 1 if version else len(ids) for version in versions})
 
     def _posted(self, text: str) -> None:
         """Note that an incident was reported, the first time that its message is posted."""
@@ -335,10 +335,12 @@ class Recorder:
         claim = self.world.claims.get(source_of(self.kind))
         before, self.record = self.record, claim.record if claim else Record()
         ahead = self.record.ahead
-        for version in [one for one in self.record.compromised if one not in before.compromised]:
+        for version in [
+            version for version in self.record.compromised if version not in before.compromised
+        ]:
             if worker is not None:
                 self.note(
-                    "mark", worker, version=[one for one, _ in self.versions].index(version) + 1
+                    "mark", worker, version=[known for known, _ in self.versions].index(version) + 1
                 )
         if ahead and ahead != before.ahead and worker is not None:
             base = [version for version, _ in self.versions].index(ahead.replaces) + 1

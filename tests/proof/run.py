@@ -50,7 +50,9 @@ class Part:
     def known(self) -> Counter[str]:
         """How many violations each open finding explains."""
         return Counter(
-            one.text for name, problem in self.violations if (one := findings.known(name, problem))
+            finding.text
+            for name, problem in self.violations
+            if (finding := findings.known(name, problem))
         )
 
     def add(self, result: Result) -> None:
@@ -121,8 +123,8 @@ def run(chosen: Sequence[Part], say: Iterator[None]) -> None:
             for results in pool.imap_unordered(
                 _chunk, batched(part.cases, part.chunk, strict=False)
             ):
-                for one in results:
-                    part.add(one)
+                for result in results:
+                    part.add(result)
                 part.seconds = time.perf_counter() - began
                 next(say)
 
@@ -132,7 +134,7 @@ SEEN: Seen = {}
 
 
 def _chunk(texts: Sequence[str]) -> list[Result]:
-    results = [one for text in texts for one in _job(text)]
+    results = [result for text in texts for result in _job(text)]
     gc.collect()
     return results
 
@@ -142,8 +144,8 @@ def _job(text: str) -> Iterator[Result]:
         yield result(text, SEEN)
         return
     most, _, name = text.removeprefix(ORDERS).partition(":")
-    for one, problem in campaign.interleavings(name, int(most)):
-        yield Result(str(one), problem)
+    for order, problem in campaign.interleavings(name, int(most)):
+        yield Result(str(order), problem)
 
 
 def _quiet() -> None:

@@ -46,7 +46,7 @@ def _faults(name: str) -> Iterator[Case]:
 
 
 def _orders(name: str) -> Iterator[Case]:
-    return (one for one, _ in campaign.interleavings(name, MOST))
+    return (case for case, _ in campaign.interleavings(name, MOST))
 
 
 def play(which: Case | real.RealCase) -> str | None:

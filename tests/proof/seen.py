@@ -91,19 +91,20 @@ def _claim(claim: Claim) -> Hashable:
 def _watch(watch: Watch) -> Hashable:
     sets: tuple[Callable[[], Hashable], ...] = (
         lambda: frozenset(watch.proved),
-        lambda: tuple(astuple(one) for one in watch.protected),
+        lambda: tuple(astuple(protected) for protected in watch.protected),
         lambda: frozenset(watch.late.items()),
         lambda: frozenset(watch.compromised.items()),
         lambda: frozenset(watch.cut | watch.off | watch.enabled_again),
         lambda: frozenset(
             watch.disowned | watch.orphaned | watch.foreign | watch.untouchable | watch.revoked
         ),
-        lambda: frozenset((one.result, one.item.ref) for one in watch.outcomes),
+        lambda: frozenset((outcome.result, outcome.item.ref) for outcome in watch.outcomes),
         lambda: frozenset(watch.refused.items()),
         lambda: frozenset(watch.excuses.granted.items()),
         lambda: (watch.disturbed, len(watch.outcomes) > watch.verdicts),
         lambda: tuple(
-            (name, one.slot, one.unknown, one.look) for name, one in watch.strands.items()
+            (name, strand.slot, strand.unknown, strand.look)
+            for name, strand in watch.strands.items()
         ),
         lambda: (frozenset(watch.longest.items()), frozenset(watch.shortest.items())),
     )

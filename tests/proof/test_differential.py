@@ -53,7 +53,7 @@ def model(kind: str, plan: dict[int, Mode]) -> tuple[State, Sequence[str]]:
 def real(kind: str, plan: dict[int, Mode]) -> tuple[State, Sequence[str]]:
     stage = Stage(RealCase(PAIRED[kind], tuple(plan.items())))
     asyncio.run(stage.rotate())
-    versions = stage.promises.versions()
+    versions = stage.place.versions()
     tags = versions[-1].tags or {}
     accepted = stage.place.accepts(versions[-1])
     state = State(len(versions), OPERATION in tags, accepted, RETIRE in tags, STATE in tags)

@@ -21,7 +21,7 @@ no excuse to limit."""
 
 def broken(cases: Iterable[Case]) -> list[str]:
     """Return what is broken in these cases, and not known yet."""
-    results = [(str(one), case.play(one)[0]) for one in cases]
+    results = [(str(example), case.play(example)[0]) for example in cases]
     return [
         f"{name}: {problem}"
         for name, problem in results
@@ -32,7 +32,7 @@ def broken(cases: Iterable[Case]) -> list[str]:
 @pytest.mark.parametrize("fault", FAULTS)
 def test_every_promise_holds_whatever_happens_at_one_call(fault: str) -> None:
     """A share of the calls, another one for every fault; `make prove` takes all."""
-    chosen = [one for one in campaign.singles() if one.plan[0][1] == fault]
+    chosen = [single for single in campaign.singles() if single.plan[0][1] == fault]
     assert len(chosen) >= 1500
     assert broken(chosen[FAULTS.index(fault) % EVERY :: EVERY]) == []
 
@@ -44,9 +44,9 @@ def test_every_promise_holds_in_every_order_of_two_workers(name: str) -> None:
     played = list(campaign.interleavings(name, 300))
     assert len(played) >= 40
     assert [
-        (str(one), problem)
-        for one, problem in played
-        if problem and not findings.known(str(one), problem)
+        (str(order), problem)
+        for order, problem in played
+        if problem and not findings.known(str(order), problem)
     ] == []
 
 
@@ -56,9 +56,9 @@ def test_every_promise_holds_under_seeded_schedules(share: int) -> None:
 
 
 def test_excuses_are_rare() -> None:
-    used = [case.played(one).excuses for one in campaign.seeds(500_000, 600)]
+    used = [case.played(seed).excuses for seed in campaign.seeds(500_000, 600)]
     shares = {
-        name: sum(any(one.name == name for one in excuses) for excuses in used) / len(used)
+        name: sum(any(excuse.name == name for excuse in excuses) for excuses in used) / len(used)
         for name in EXCUSED
     }
     assert {name: share for name, share in shares.items() if share > EXCUSED[name]} == {}
@@ -98,4 +98,4 @@ def test_a_case_that_is_none_is_refused(text: str) -> None:
 
 
 def test_every_scenario_comes_up_among_the_seeds() -> None:
-    assert {one.scenario for one in campaign.seeds(0, len(SCENARIOS))} == set(SCENARIOS)
+    assert {seed.scenario for seed in campaign.seeds(0, len(SCENARIOS))} == set(SCENARIOS)

@@ -133,9 +133,10 @@ class Watch:
         sources = self.world.sources
         # What a person cuts off, or disables, is not Rekey's to keep alive.
         self.protected = [
-            one
-            for one in self.protected
-            if sources[one.source].accepts(one.credential) and one.version not in self.off
+            protected
+            for protected in self.protected
+            if sources[protected.source].accepts(protected.credential)
+            and protected.version not in self.off
         ]
         self.changed()
 
@@ -237,9 +238,12 @@ class Watch:
         self, secret: SecretVersion, tags: dict[str, str], basis: SecretVersion | None
     ) -> None:
         """Check that tags which are not Rekey's own stay as their owner has set them."""
-        now = next(one for one in self.world.vault[secret.ref] if one.version == secret.version)
+        now = next(
+            version for version in self.world.vault[secret.ref] if version.version == secret.version
+        )
         theirs = [
-            {tag: text for tag, text in one.items() if tag not in OURS} for one in (now.tags, tags)
+            {tag: text for tag, text in shown.items() if tag not in OURS}
+            for shown in (now.tags, tags)
         ]
         if theirs[0] == theirs[1]:
             return
@@ -263,14 +267,14 @@ class Watch:
 
     def _not_known_to_be_compromised(self, version: SecretVersion, credential: str) -> None:
         doomed = {
-            one
+            version
             for claim in self.world.claims.values()
-            for one in claim.record.compromised + claim.record.gone
+            for version in claim.record.compromised + claim.record.gone
         }
         held = {
-            credential_in(one.value.reveal())
-            for one in self.world.vault[version.ref][:-1]
-            if one.value and one.version in doomed
+            credential_in(older.value.reveal())
+            for older in self.world.vault[version.ref][:-1]
+            if older.value and older.version in doomed
         }
         late = self.excuses.holds(
             Excuse.LATE, self.source_of(version) or "", self.world.kernel.time()
@@ -357,19 +361,19 @@ class Watch:
     def _noted(self) -> set[str]:
         """Return the compromised credentials of which the records know: no other worker can know of them."""
         doomed = {
-            one
+            doomed_version
             for claim in self.world.claims.values()
-            for one in claim.record.compromised + claim.record.gone
+            for doomed_version in claim.record.compromised + claim.record.gone
         }
         versions = (
-            one
+            version
             for all_ in self.world.vault.values()
-            for one in all_
-            if one.version in doomed and one.value
+            for version in all_
+            if version.version in doomed and version.value
         )
-        return {credential_in(one.value.reveal()) for one in versions if one.value} & set(
-            self.compromised
-        )
+        return {
+            credential_in(version.value.reveal()) for version in versions if version.value
+        } & set(self.compromised)
 
     def _waited_for(self, alive: set[str]) -> None:
         """Check that no credential went, until its second overlap had passed, that an app was known to use."""
@@ -382,10 +386,10 @@ class Watch:
             if pending is None or published is None or published.created is None:
                 continue
             held = next(
-                one
+                version
                 for all_ in self.world.vault.values()
-                for one in all_
-                if one.version == pending.version
+                for version in all_
+                if version.version == pending.version
             )
             late = now >= pending.at + (pending.at - published.created)
             used = not late and pending.version in self.world.apps.values()
@@ -415,7 +419,7 @@ class Watch:
             excuses.used[Excuse.TOLD] += 1
             return True
         return (
-            any(excuses.cover(one, source, now) for one in (*further, Excuse.BROKEN))
+            any(excuses.cover(excuse, source, now) for excuse in (*further, Excuse.BROKEN))
             or excuses.cover(Excuse.THEIRS, ref.name, now)
             or excuses.cover(Excuse.CLAIM, ref.name, now)
         )
@@ -450,30 +454,33 @@ class Watch:
         """Return whether some version in a vault holds a credential."""
         versions = (version for all_ in self.world.vault.values() for version in all_)
         return any(
-            one.value and credential_in(one.value.reveal()) == credential for one in versions
+            version.value and credential_in(version.value.reveal()) == credential
+            for version in versions
         )
 
     def _nothing_cut_off(self) -> None:
         now = self.world.kernel.time()
         self.protected = [
-            one for one in self.protected if one.until > now and one.source not in self.cut
+            protected
+            for protected in self.protected
+            if protected.until > now and protected.source not in self.cut
         ]
-        for one in list(self.protected):
-            problem = self._cut_off(one)
-            if problem and not self.excuses.cover(Excuse.LATE, one.source, now):
+        for protected in list(self.protected):
+            problem = self._cut_off(protected)
+            if problem and not self.excuses.cover(Excuse.LATE, protected.source, now):
                 raise Broken(problem)
             if problem:
-                self.protected.remove(one)
+                self.protected.remove(protected)
 
-    def _cut_off(self, one: Protected) -> str:
-        if not self.world.sources[one.source].accepts(one.credential):
-            return f"P4: {one.credential} was cut off inside its overlap"
+    def _cut_off(self, protected: Protected) -> str:
+        if not self.world.sources[protected.source].accepts(protected.credential):
+            return f"P4: {protected.credential} was cut off inside its overlap"
         if not (
-            self._enabled(one.version)
-            or one.version in self.off
-            or self._is_current(one.credential)
+            self._enabled(protected.version)
+            or protected.version in self.off
+            or self._is_current(protected.credential)
         ):
-            return f"P4: version {one.version} was disabled inside its overlap"
+            return f"P4: version {protected.version} was disabled inside its overlap"
         return ""
 
     def _is_current(self, credential: str) -> bool:
@@ -483,9 +490,9 @@ class Watch:
 
     def _enabled(self, version: str) -> bool:
         return any(
-            one.version == version and one.enabled
+            candidate.version == version and candidate.enabled
             for all_ in self.world.vault.values()
-            for one in all_
+            for candidate in all_
         )
 
     def holds(self, version: SecretVersion) -> bool:
@@ -512,7 +519,9 @@ class Watch:
             f"{outcome.reason} {outcome.fix} {outcome.item.reason} {outcome.credential_id} {outcome.retired}"
         )
         versions = self.world.vault.get(outcome.item.ref, [])
-        if outcome.new_version and not any(one.version == outcome.new_version for one in versions):
+        if outcome.new_version and not any(
+            version.version == outcome.new_version for version in versions
+        ):
             raise Broken(f"P8: {outcome.result} was reported with a version that does not exist")
         if outcome.result in ("rotated", "healed", "restored") and outcome.new_version is None:
             raise Broken(f"P8: {outcome.result} was reported without a new version")
@@ -534,24 +543,28 @@ class Watch:
             or "another look" in outcome.reason
         ):
             return
-        leaked = [one for one in versions if one.version == outcome.item.version and one.value]
-        for one in leaked:
-            credential = credential_in(one.value.reveal() if one.value else "")
+        leaked = [
+            version
+            for version in versions
+            if version.version == outcome.item.version and version.value
+        ]
+        for version in leaked:
+            credential = credential_in(version.value.reveal() if version.value else "")
             if credential in self.compromised and credential in self.alive():
                 raise Broken(
-                    f"P5: the incident of {one.ref.name} was reported as {outcome.result}, and {credential} lives"
+                    f"P5: the incident of {version.ref.name} was reported as {outcome.result}, and {credential} lives"
                 )
 
     def _really_ours(self, outcome: Outcome, versions: list[SecretVersion]) -> None:
         """Check that no version which a person wrote is called Rekey's; a copy of Rekey's own cannot be told apart."""
         theirs = [
-            one
-            for one in versions
-            if one.version == outcome.new_version and one.version in self.world.written
+            version
+            for version in versions
+            if version.version == outcome.new_version and version.version in self.world.written
         ]
-        ours = {one.value for one in versions if one.version not in self.world.written}
+        ours = {version.value for version in versions if version.version not in self.world.written}
         if outcome.result in ("rotated", "healed", "restored") and any(
-            one.value not in ours for one in theirs
+            version.value not in ours for version in theirs
         ):
             raise Broken(f"P8: a version that a person wrote was reported as {outcome.result}")
 
@@ -561,7 +574,9 @@ class Watch:
         # Who was overtaken by a person has nothing to mark: their version is judged anew.
         unmarked = outcome.old_version and versions and versions[-1].version == outcome.old_version
         unmarked = (
-            unmarked and versions[-1].enabled and not any(STATE in one.tags for one in versions)
+            unmarked
+            and versions[-1].enabled
+            and not any(STATE in version.tags for version in versions)
         )
         if unmarked and "nor could the secret be marked" not in outcome.reason:
             raise Broken(f"P8: {outcome.item.ref.name} was parked, and bears no mark of that")
@@ -591,8 +606,8 @@ class Watch:
             for versions in self.world.vault.values()
             if REPLICA_OF in versions[-1].tags
         ]
-        said = ("be set back", "nobody knows", "was left so")
-        if not any(text in reason for text in said) and not any(
+        explanations = ("be set back", "nobody knows", "was left so")
+        if not any(text in reason for text in explanations) and not any(
             self.holds(replica) for replica in replicas
         ):
             raise Broken(
@@ -661,9 +676,11 @@ class Watch:
         ]
         if any(self.excuses.cover(Excuse.CLAIM, ref.name, world.kernel.time()) for ref in holding):
             return
-        told = any(one.result == "parked" and one.item.ref in holding for one in self.outcomes)
-        told = told or any(STATE in world.vault[ref][-1].tags for ref in holding)
-        if not told and (
+        reported = any(
+            outcome.result == "parked" and outcome.item.ref in holding for outcome in self.outcomes
+        )
+        reported = reported or any(STATE in world.vault[ref][-1].tags for ref in holding)
+        if not reported and (
             soonest is None
             or max(soonest, self.disturbed)
             > max(world.kernel.time(), self.disturbed) + REPAIR_SECONDS
@@ -678,10 +695,12 @@ class Watch:
         for credential, name in self.compromised.items():
             if credential not in alive:
                 continue
-            told = [
-                one for one in self.outcomes if one.result == "parked" and one.item.ref.name == name
+            parked = [
+                outcome
+                for outcome in self.outcomes
+                if outcome.result == "parked" and outcome.item.ref.name == name
             ]
-            if not told:
+            if not parked:
                 raise Broken(f"P5: {credential} of {name} is compromised and still alive")
             self.excuses.used[Excuse.TOLD] += 1
         if not alive & set(self.compromised):
@@ -697,10 +716,10 @@ class Watch:
         if not left or self.outcomes_parked() or self.struck:
             return
         known = {
-            credential_in(one.value.reveal())
+            credential_in(version.value.reveal())
             for all_ in self.world.vault.values()
-            for one in all_
-            if one.value
+            for version in all_
+            if version.value
         }
         for source in self.world.sources.values():
             for entry in source.entries.values() if isinstance(source, Many) else ():
@@ -711,7 +730,7 @@ class Watch:
 
     def outcomes_parked(self) -> bool:
         """Return whether anybody was told that a person is needed."""
-        return any(one.result == "parked" for one in self.outcomes)
+        return any(outcome.result == "parked" for outcome in self.outcomes)
 
     def settled(self, engine: Any, versions: dict[str, int]) -> None:
         """Check what must hold once nothing is left to do and every overlap has passed."""
@@ -722,4 +741,6 @@ class Watch:
 
 def by_rekey(versions: list[SecretVersion]) -> bool:
     """Return whether Rekey has rotated a secret in its own right."""
-    return REPLICA_OF not in versions[-1].tags and any(OPERATION in one.tags for one in versions)
+    return REPLICA_OF not in versions[-1].tags and any(
+        OPERATION in version.tags for version in versions
+    )

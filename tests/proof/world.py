@@ -225,7 +225,7 @@ class World:
         """Change what is set on a version."""
         self._remember(ref)
         versions = self.vault[ref]
-        at = next(index for index, one in enumerate(versions) if one.version == version)
+        at = next(index for index, candidate in enumerate(versions) if candidate.version == version)
         versions[at] = replace(versions[at], **changes)
         return versions[at]
 
@@ -269,7 +269,9 @@ class World:
         """Report once more that a credential is known to somebody, as who was told that the first report failed would."""
         versions = self.vault[SecretRef(VAULT, name)]
         holding = next(
-            one for one in versions if one.value and credential_in(one.value.reveal()) == credential
+            candidate
+            for candidate in versions
+            if candidate.value and credential_in(candidate.value.reveal()) == credential
         )
         self.ask(name, version=holding.version, compromised=True, force=True)
 

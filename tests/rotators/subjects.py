@@ -135,7 +135,9 @@ class ApplicationScene:
         return {password.secret for password in self._graph.alive()}
 
     def value(self, credential_id: str) -> str:
-        return next(each.secret for each in self._graph.alive() if each.key_id == credential_id)
+        return next(
+            password.secret for password in self._graph.alive() if password.key_id == credential_id
+        )
 
     def spread_slowly(self, seconds: float) -> None:
         self._graph.directory.lags = (timedelta(seconds=seconds),)

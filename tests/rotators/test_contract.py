@@ -25,10 +25,10 @@ FAULTS: tuple[Mode, ...] = (
 
 every_kind = pytest.mark.parametrize("subject", SUBJECTS, ids=str)
 every_overlapping_kind = pytest.mark.parametrize(
-    "subject", [each for each in SUBJECTS if each.slots > 1], ids=str
+    "subject", [subject for subject in SUBJECTS if subject.slots > 1], ids=str
 )
 every_single_slot = pytest.mark.parametrize(
-    "subject", [each for each in SUBJECTS if each.slots == 1], ids=str
+    "subject", [subject for subject in SUBJECTS if subject.slots == 1], ids=str
 )
 
 
@@ -221,23 +221,25 @@ def test_an_address_has_one_spelling_and_that_spelling_is_its_own(subject: Subje
 @every_kind
 def test_addresses_of_other_kinds_are_left_to_them(subject: Subject) -> None:
     others = [
-        (address, each.tags)
-        for each in SUBJECTS
-        if each.kind is not subject.kind
-        for address in each.addresses
+        (address, other.tags)
+        for other in SUBJECTS
+        if other.kind is not subject.kind
+        for address in other.addresses
     ]
     assert others
     for address, tags in [
         *others,
-        *((each, {}) for each in ("", "nonsense", "/subscriptions/x", "https://example.com")),
+        *((address, {}) for address in ("", "nonsense", "/subscriptions/x", "https://example.com")),
     ]:
         assert subject.kind.canonical(address, tags) is None
 
 
 @every_kind
 def test_kinds_have_names_of_their_own(subject: Subject) -> None:
-    assert {each.kind for each in SUBJECTS if each.kind.kind == subject.kind.kind} == {subject.kind}
-    assert [str(each) for each in SUBJECTS].count(str(subject)) == 1
+    assert {other.kind for other in SUBJECTS if other.kind.kind == subject.kind.kind} == {
+        subject.kind
+    }
+    assert [str(other) for other in SUBJECTS].count(str(subject)) == 1
 
 
 async def strike(

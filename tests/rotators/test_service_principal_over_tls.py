@@ -49,7 +49,7 @@ async def test_a_secret_is_added_proven_and_removed_over_tls() -> None:
                 issued = await rotator.issue(job)
                 await rotator.verify(app.app_id, issued.credential_id, issued.fields["secret"])
                 await rotator.preflight(job)
-                assert [each.secret for each in app.passwords(clock())] == [
+                assert [password.secret for password in app.passwords(clock())] == [
                     issued.fields["secret"].reveal()
                 ]
                 await rotator.tidy(app.app_id, OPERATION, keep=None)

@@ -49,7 +49,7 @@ async def test_the_old_secret_is_removed_once_its_overlap_has_passed(rig: GraphR
     await rotate(rig)
     rig.clock.advance(7 * 86400 + 60)
     await sweep(rig)
-    assert [each.secret for each in rig.alive()] == [rig.latest(NAME).value]
+    assert [password.secret for password in rig.alive()] == [rig.latest(NAME).value]
     assert RETIRE not in (rig.latest(NAME).tags or {})
 
 
@@ -62,10 +62,14 @@ async def test_a_rotation_costs_three_calls_and_two_sign_ins_and_later_a_removal
     await sweep(rig)
     rig.world.exchanges.clear()
     await rotate(rig, force=True, source=rig.app.app_id)
-    vault = [each for each in rig.world.exchanges if each.request.host == "prod.vault.azure.net"]
-    assert [each.request.method for each in vault if each.response.status == 200] == ["GET"] * 4 + [
-        "PUT"
+    vault = [
+        exchange
+        for exchange in rig.world.exchanges
+        if exchange.request.host == "prod.vault.azure.net"
     ]
+    assert [exchange.request.method for exchange in vault if exchange.response.status == 200] == [
+        "GET"
+    ] * 4 + ["PUT"]
     assert rig.asked() == ["addPassword", "sign-in", "sign-in"]
     rig.clock.advance(7 * 86400 + 60)
     await sweep(rig)
@@ -107,8 +111,10 @@ async def test_a_lifetime_cap_that_graph_tells_becomes_the_expiry_in_the_vault(
 
 async def test_a_value_template_holds_the_ids_beside_the_secret(rig: GraphRig) -> None:
     shape = "ClientId={client_id};Tenant={tenant_id};Secret={secret}"
-    told = shape.format(client_id=rig.app.app_id, tenant_id=rig.app.tenant, secret=rig.first.secret)
-    rig.managed(tags={"ValueTemplate": shape}, value=told)
+    value = shape.format(
+        client_id=rig.app.app_id, tenant_id=rig.app.tenant, secret=rig.first.secret
+    )
+    rig.managed(tags={"ValueTemplate": shape}, value=value)
     await rotate(rig)
     expected = shape.format(
         client_id=rig.app.app_id, tenant_id=rig.app.tenant, secret=rig.alive()[-1].secret
@@ -159,13 +165,15 @@ async def test_a_secret_removed_by_hand_is_noticed_by_the_audit_and_healed(rig: 
     service = rig.service()
     await service.queue.post_rotation(rig.item(NAME, action="audit", trigger="sweep"))
     await Delivery(rig, rig.service).run()
-    assert rig.latest(NAME).value in {each.secret for each in rig.alive()} - {rig.first.secret}
+    assert rig.latest(NAME).value in {password.secret for password in rig.alive()} - {
+        rig.first.secret
+    }
 
 
 async def test_an_incident_removes_the_old_secret_at_once(rig: GraphRig) -> None:
     rig.managed()
     await rotate(rig, trigger="manual", compromised=True)
-    assert [each.secret for each in rig.alive()] == [rig.latest(NAME).value]
+    assert [password.secret for password in rig.alive()] == [rig.latest(NAME).value]
 
 
 async def test_an_old_value_published_by_hand_keeps_its_secret_alive(rig: GraphRig) -> None:

@@ -102,10 +102,14 @@ async def test_what_an_earlier_try_left_is_removed_and_nothing_else(rig: GraphRi
     await rotator.issue(rig.job())
     await rotator.issue(rig.job(operation=GUID))
     await rotator.tidy(rig.app.app_id, OPERATION, keep=kept.credential_id)
-    assert [each.name for each in rig.alive()] == ["by hand", f"rekey {OPERATION}", f"rekey {GUID}"]
-    assert kept.credential_id in {each.key_id for each in rig.alive()}
+    assert [password.name for password in rig.alive()] == [
+        "by hand",
+        f"rekey {OPERATION}",
+        f"rekey {GUID}",
+    ]
+    assert kept.credential_id in {password.key_id for password in rig.alive()}
     await rotator.tidy(rig.app.app_id, OPERATION, keep=None)
-    assert [each.name for each in rig.alive()] == ["by hand", f"rekey {GUID}"]
+    assert [password.name for password in rig.alive()] == ["by hand", f"rekey {GUID}"]
 
 
 async def test_ids_are_compared_whatever_their_case(rig: GraphRig) -> None:
@@ -116,7 +120,7 @@ async def test_ids_are_compared_whatever_their_case(rig: GraphRig) -> None:
     await rotator.tidy(rig.app.app_id, OPERATION, keep=issued.credential_id.upper())
     assert len(rig.alive()) == 2
     await rotator.retire(rig.app.app_id, rig.first.key_id.upper(), issued.fields["secret"])
-    assert [each.key_id for each in rig.alive()] == [issued.credential_id]
+    assert [password.key_id for password in rig.alive()] == [issued.credential_id]
 
 
 async def test_a_leftover_that_only_one_replica_of_graph_knows_is_tried_again(
@@ -192,13 +196,13 @@ async def test_an_object_id_in_place_of_a_client_id_is_explained(rig: GraphRig) 
 
 @pytest.mark.parametrize("status", [400, 409, 503])
 async def test_a_concurrent_change_may_pass(rig: GraphRig, status: int) -> None:
-    told = (
+    message = (
         "Error due to concurrent requests being made to the tenant. Please wait briefly and retry."
     )
     fails(
         rig,
         "/addPassword",
-        refusal(status, "Directory_ConcurrencyViolation", told, {"Retry-After": "5"}),
+        refusal(status, "Directory_ConcurrencyViolation", message, {"Retry-After": "5"}),
     )
     with pytest.raises(TransientError, match="was under way") as caught:
         await rig.rotator().issue(rig.job())
@@ -376,7 +380,7 @@ async def test_a_sign_in_endpoint_that_wants_a_long_pause_gets_it_from_the_queue
 async def test_a_superseded_secret_is_removed(rig: GraphRig) -> None:
     issued = await rig.rotator().issue(rig.job())
     await rig.rotator().retire(rig.app.app_id, rig.first.key_id, issued.fields["secret"])
-    assert [each.key_id for each in rig.alive()] == [issued.credential_id]
+    assert [password.key_id for password in rig.alive()] == [issued.credential_id]
 
 
 async def test_a_superseded_secret_that_is_gone_already_is_fine(rig: GraphRig) -> None:

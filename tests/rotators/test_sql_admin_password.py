@@ -31,8 +31,8 @@ DATABASE = f"{SERVER}/databases/Shop"
 
 async def rotate(rig: SqlRig, *, proven: bool = True, held: str | None = FIRST, **tags: str) -> str:
     """Issue and verify, as the engine does; return the new password."""
-    rotator, wanted = rig.admin(), rig.tags(**tags)
-    job = rig.job(rotator, wanted, held, proven=proven)
+    rotator, usual = rig.admin(), rig.tags(**tags)
+    job = rig.job(rotator, usual, held, proven=proven)
     issued = await rotator.issue(job)
     await rotator.verify(job.source, issued.credential_id, issued.fields["password"])
     return password_of(issued)
@@ -298,9 +298,9 @@ async def test_in_another_cloud_the_servers_name_is_read_once() -> None:
         await rotator.verify(job.source, ADMIN, issued.fields["password"])
 
     reads = [
-        each
-        for each in rig.world.exchanges
-        if each.request.path.endswith("/servers/orders") and each.request.method == "GET"
+        exchange
+        for exchange in rig.world.exchanges
+        if exchange.request.path.endswith("/servers/orders") and exchange.request.method == "GET"
     ]
     assert len(reads) == 1
     assert issued.fields["server"].reveal() == "localhost,14330"

@@ -21,7 +21,7 @@ KIND = "sql-login-password"
 
 
 @pytest.fixture
-def one(rig: SqlRig) -> dict[str, str]:
+def one_login(rig: SqlRig) -> dict[str, str]:
     """Tags for a login that has a user in `shop` alone."""
     rig.server.add_login("app", FIRST, "shop")
     return rig.tags(CredentialId="app", Rotator=KIND)
@@ -68,9 +68,9 @@ async def retire(rig: SqlRig, tags: dict[str, str], name: str, held: str | None)
 
 @pytest.mark.parametrize("proven", [False, True])
 async def test_the_only_login_gets_a_fresh_password(
-    rig: SqlRig, one: dict[str, str], proven: bool
+    rig: SqlRig, one_login: dict[str, str], proven: bool
 ) -> None:
-    issued = await rotate(rig, one, proven=proven)
+    issued = await rotate(rig, one_login, proven=proven)
 
     assert (issued.credential_id, issued.supersedes) == ("app", None)
     assert rig.accepts("app", password_of(issued))
@@ -87,9 +87,9 @@ async def test_a_contained_user_gets_a_fresh_password_in_its_database(
 
 
 async def test_a_rotation_costs_one_statement_and_one_sign_in_beside_a_wrong_one(
-    rig: SqlRig, one: dict[str, str]
+    rig: SqlRig, one_login: dict[str, str]
 ) -> None:
-    await rotate(rig, one)
+    await rotate(rig, one_login)
 
     assert rig.calls() == Counter({"EXECUTE": 1, "SIGN-IN": 2})
 
@@ -214,13 +214,13 @@ async def test_a_login_is_no_contained_user(rig: SqlRig, user: dict[str, str]) -
 @pytest.mark.parametrize("proven", [False, True])
 async def test_without_the_right_the_error_names_identity_and_role(
     rig: SqlRig,
-    one: dict[str, str],
+    one_login: dict[str, str],
     proven: bool,
 ) -> None:
     rig.server.databases["master"].granted = {rig.identity.oid: {"public"}}
 
     with pytest.raises(AccessDenied) as caught:
-        await rotate(rig, one, proven=proven)
+        await rotate(rig, one_login, proven=proven)
 
     assert rig.identity.appid in caught.value.what
     assert rig.identity.oid in caught.value.what
@@ -244,40 +244,42 @@ async def test_an_identity_that_the_database_does_not_know_is_told_what_to_grant
 
 
 async def test_the_entra_administrator_needs_no_further_right(
-    rig: SqlRig, one: dict[str, str], user: dict[str, str]
+    rig: SqlRig, one_login: dict[str, str], user: dict[str, str]
 ) -> None:
     for database in rig.server.databases.values():
         database.granted.clear()
     rig.server.entra_admin = rig.identity.oid
 
-    for tags in (one, user):
+    for tags in (one_login, user):
         await rotate(rig, tags, proven=False)
 
 
 async def test_with_entra_only_authentication_on_a_proof_needs_a_person(
-    rig: SqlRig, one: dict[str, str]
+    rig: SqlRig, one_login: dict[str, str]
 ) -> None:
     rig.server.entra_only = True
 
     with pytest.raises(NeedsHuman, match="Entra identities only"):
-        await rotate(rig, one)
+        await rotate(rig, one_login)
 
 
 async def test_with_entra_only_authentication_on_the_preflight_says_so_before_anything_is_changed(
-    rig: SqlRig, one: dict[str, str]
+    rig: SqlRig, one_login: dict[str, str]
 ) -> None:
     rig.server.entra_only = True
 
     with pytest.raises(NeedsHuman, match="Entra identities only"):
-        await rotate(rig, one, proven=False)
+        await rotate(rig, one_login, proven=False)
 
     assert rig.server.logins["app"].newest == FIRST
 
 
-async def test_a_password_is_proven_while_it_spreads(rig: SqlRig, one: dict[str, str]) -> None:
+async def test_a_password_is_proven_while_it_spreads(
+    rig: SqlRig, one_login: dict[str, str]
+) -> None:
     rig.server.propagation = timedelta(seconds=45)
 
-    assert rig.accepts("app", password_of(await rotate(rig, one)))
+    assert rig.accepts("app", password_of(await rotate(rig, one_login)))
 
 
 @pytest.mark.parametrize(
@@ -371,12 +373,12 @@ async def test_in_another_cloud_name_and_audience_are_that_clouds() -> None:
 
 
 async def test_a_server_that_gives_no_answer_is_tried_again(
-    rig: SqlRig, one: dict[str, str]
+    rig: SqlRig, one_login: dict[str, str]
 ) -> None:
     rig.server.fqdn = "elsewhere.database.windows.net"
 
     with pytest.raises(TransientError):
-        await rotate(rig, one)
+        await rotate(rig, one_login)
 
 
 async def test_a_login_of_somebody_else_is_not_retired(rig: SqlRig) -> None:

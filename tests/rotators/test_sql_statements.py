@@ -131,7 +131,9 @@ def test_a_hostile_name_stays_inside_the_question(
 
 
 @kinds
-@pytest.mark.parametrize("character", [each for each in map(chr, range(32, 127)) if each != "\\"])
+@pytest.mark.parametrize(
+    "character", [character for character in map(chr, range(32, 127)) if character != "\\"]
+)
 def test_every_printable_character_comes_back_in_name_and_password(
     grammar: MicrosoftGrammar, kind: str, character: str
 ) -> None:
@@ -188,6 +190,6 @@ def test_the_simulated_server_takes_nothing_but_the_statements_it_knows(
     grammar: MicrosoftGrammar, text: str
 ) -> None:
     understood: list[Grammar] = [grammar, OwnGrammar()]
-    for each in understood:
+    for server in understood:
         with pytest.raises(SqlError):
-            each.read(text)
+            server.read(text)

@@ -213,13 +213,13 @@ async def act(
     scene: Adopting, action: str, rotator: StorageKey | None = None, job: Job | None = None
 ) -> None:
     """Let the rotator look at the account in one of the ways that it has."""
-    found = rotator or scene.rotator()
-    assert isinstance(found, StorageKey)
+    kind = rotator or scene.rotator()
+    assert isinstance(kind, StorageKey)
     key = scene.value("key1")
     if action == "preflight":
-        await found.preflight(job or scene.adoption(says="key1", value=key))
+        await kind.preflight(job or scene.adoption(says="key1", value=key))
     else:
-        await found.verify(scene.job().source, "key1", Sensitive(key))
+        await kind.verify(scene.job().source, "key1", Sensitive(key))
 
 
 async def test_a_missing_role_names_identity_scope_and_role() -> None:
@@ -259,7 +259,11 @@ async def test_an_account_in_a_dns_zone_of_its_own_is_found_by_asking_for_its_en
     job = scene.adoption(says=None, value=scene.value("key1"))
     issued = await rotator.issue(job)
     await rotator.verify(job.source, issued.credential_id, issued.fields["key"])
-    requests = [each.request for each in scene.rig.world.exchanges if each.request.method == "GET"]
+    requests = [
+        exchange.request
+        for exchange in scene.rig.world.exchanges
+        if exchange.request.method == "GET"
+    ]
     assert len([request for request in requests if request.host == "management.azure.com"]) == 1, (
         "asked once, then known"
     )
@@ -318,11 +322,11 @@ def storage_key(
 @pytest.mark.parametrize(("arm", "suffix"), SUFFIXES.items())
 async def test_each_cloud_has_its_own_suffix(arm: str, suffix: str) -> None:
     scene = Adopting()
-    asked: list[str] = []
+    hosts: list[str] = []
 
     async def elsewhere(request: Request, call: Call) -> Response:
         del call
-        asked.append(request.host)
+        hosts.append(request.host)
         host = (
             "appdata.blob.core.windows.net" if ".blob." in request.host else "management.azure.com"
         )
@@ -331,7 +335,7 @@ async def test_each_cloud_has_its_own_suffix(arm: str, suffix: str) -> None:
     rotator = storage_key(scene.rig, elsewhere, arm)
     issued = await rotator.issue(scene.adoption(says=None, value=scene.value("key1")))
     assert issued.fields["suffix"].reveal() == suffix
-    assert set(asked) == {arm.removeprefix("https://"), f"appdata.blob.{suffix}"}
+    assert set(hosts) == {arm.removeprefix("https://"), f"appdata.blob.{suffix}"}
 
 
 async def test_in_a_cloud_that_nobody_knows_the_account_is_asked_for_its_endpoint() -> None:

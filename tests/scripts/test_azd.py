@@ -141,9 +141,9 @@ def test_azd_up_asks_which_vaults_and_scopes_and_the_template_gets_them(
     monkeypatch.setenv("AZURE_ENV_NAME", "keys")
     compiled = bicep("build-params", str(INFRA / "main.bicepparam"), "--stdout")
     assert compiled.code == 0, compiled.said
-    given = json.loads(json.loads(compiled.output)["parametersJson"])["parameters"]
-    assert given["name"] == {"value": "keys"}
-    assert [(vault["name"], vault["scopes"]) for vault in given["vaults"]["value"]] == [
+    parameters = json.loads(json.loads(compiled.output)["parametersJson"])["parameters"]
+    assert parameters["name"] == {"value": "keys"}
+    assert [(vault["name"], vault["scopes"]) for vault in parameters["vaults"]["value"]] == [
         ("prod", [DATA])
     ]
 
@@ -184,7 +184,7 @@ def test_what_was_chosen_before_is_checked_and_not_asked_again(azd: Azd) -> None
 
 
 @pytest.mark.parametrize(
-    ("values", "told"),
+    ("values", "complaint"),
     [
         ({"DEPLOY_VAULTS": "prod"}, "DEPLOY_VAULTS is no list of vaults: write [{"),
         ({"DEPLOY_VAULTS": '[{"name": "gone"}]'}, "vault gone is not there"),
@@ -196,10 +196,10 @@ def test_what_was_chosen_before_is_checked_and_not_asked_again(azd: Azd) -> None
     ],
 )
 def test_what_would_fail_is_said_before_anything_is_made(
-    values: dict[str, str], told: str, azd: Azd
+    values: dict[str, str], complaint: str, azd: Azd
 ) -> None:
     code, shown = azd.hook("preprovision", None, **values)
-    assert (code != 0, told in shown) == (True, True), shown
+    assert (code != 0, complaint in shown) == (True, True), shown
 
 
 def test_the_code_goes_to_the_app_that_the_template_made() -> None:

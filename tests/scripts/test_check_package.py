@@ -44,9 +44,9 @@ def judged(folder: Path, change: Callable[[dict[str, Any]], None] = unchanged) -
 
 
 def test_nobody_has_anything_against_the_package(tmp_path: Path) -> None:
-    code, said = judged(tmp_path)
-    assert code == 0, said
-    assert "azure-functions-doctor: looked at" in said
+    code, output = judged(tmp_path)
+    assert code == 0, output
+    assert "azure-functions-doctor: looked at" in output
 
 
 def without_bundle(host: dict[str, Any]) -> None:
@@ -58,14 +58,14 @@ def too_many_at_once(host: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"), [(without_bundle, "extensionBundle"), (too_many_at_once, "batchSize")]
+    ("change", "complaint"), [(without_bundle, "extensionBundle"), (too_many_at_once, "batchSize")]
 )
 def test_a_host_json_that_azure_would_not_follow_is_seen(
-    change: Callable[[dict[str, Any]], None], said: str, tmp_path: Path
+    change: Callable[[dict[str, Any]], None], complaint: str, tmp_path: Path
 ) -> None:
     code, output = judged(tmp_path, change)
     assert code == 1
-    assert said in output
+    assert complaint in output
 
 
 SCHEMA = {

@@ -74,7 +74,7 @@ def test_each_way_of_saying_that_rights_are_missing_is_waited_out(
 
 
 @pytest.mark.parametrize(
-    ("late", "told"),
+    ("late", "reason"),
     [
         ("site_from", "answered 404"),
         ("service_from", "answered 403"),
@@ -82,17 +82,17 @@ def test_each_way_of_saying_that_rights_are_missing_is_waited_out(
     ],
 )
 def test_the_wait_has_a_bound_and_its_end_names_the_fix(
-    late: str, told: str, flex: Flex, package: Path
+    late: str, reason: str, flex: Flex, package: Path
 ) -> None:
     setattr(flex, late, START + 60 * MINUTE)
-    with pytest.raises(StepError, match=told) as gave_up:
+    with pytest.raises(StepError, match=reason) as gave_up:
         push(site(flex), package, flex.clock)
     assert "Storage Blob Data Owner" in str(gave_up.value)
     assert flex.clock.now() - START <= RIGHTS + MINUTE
 
 
 @pytest.mark.parametrize(
-    ("ends", "told"),
+    ("ends", "reason"),
     [
         ({"status": 3, "status_text": "the zip file is broken"}, "failed: the zip file is broken"),
         (
@@ -104,10 +104,10 @@ def test_the_wait_has_a_bound_and_its_end_names_the_fix(
     ],
 )
 def test_a_deployment_that_fails_for_good_is_not_repeated(
-    ends: dict[str, object], told: str, flex: Flex, package: Path
+    ends: dict[str, object], reason: str, flex: Flex, package: Path
 ) -> None:
     flex.ends = ends
-    with pytest.raises(StepError, match=told):
+    with pytest.raises(StepError, match=reason):
         push(site(flex), package, flex.clock)
     assert len(flex.packages) == 1
 
@@ -157,9 +157,9 @@ def test_the_way_ends_with_what_the_first_sweep_saw(
     ]
     finish(site(flex), package, flex.clock, well)
     assert flex.sweeps == 1
-    told = capsys.readouterr().out
-    assert "first sweep: secrets seen 6, managed 4, due 2, parked 1" in told
-    assert "rekey status says why" in told
+    output = capsys.readouterr().out
+    assert "first sweep: secrets seen 6, managed 4, due 2, parked 1" in output
+    assert "rekey status says why" in output
 
 
 def test_an_app_in_which_functions_never_appear_fails_loudly(flex: Flex, package: Path) -> None:
@@ -189,9 +189,9 @@ def test_an_app_behind_sign_in_sweeps_by_its_schedule_and_that_is_waited_for(
         flex.clock,
         lambda: "" if flex.clock.now() >= swept else "no sweep has ended",
     )
-    told = capsys.readouterr().out
-    assert "asks its callers to sign in, so its schedule starts it" in told
-    assert told.endswith("first sweep: ended; rekey status shows what it saw\n")
+    output = capsys.readouterr().out
+    assert "asks its callers to sign in, so its schedule starts it" in output
+    assert output.endswith("first sweep: ended; rekey status shows what it saw\n")
 
 
 def test_what_the_doctor_keeps_finding_is_how_the_deployment_fails(
@@ -232,7 +232,7 @@ def test_only_what_speaks_against_the_deployment_fails_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "told"),
+    ("answer", "complaint"),
     [
         ((200, {"status": "ok"}), ""),
         (
@@ -244,20 +244,22 @@ def test_only_what_speaks_against_the_deployment_fails_it() -> None:
         ((404, ["odd"]), "404: it answers something else"),
     ],
 )
-def test_the_app_s_own_health_is_told(answer: tuple[int, object], told: str, flex: Flex) -> None:
+def test_the_app_s_own_health_is_told(
+    answer: tuple[int, object], complaint: str, flex: Flex
+) -> None:
     flex.health = [answer]
     problem = site(flex).health()
-    assert (told in problem, bool(problem)) == (True, bool(told))
+    assert (complaint in problem, bool(problem)) == (True, bool(complaint))
 
 
 @pytest.mark.parametrize(
-    ("states", "told"),
+    ("states", "ending"),
     [
         ([], "secrets seen 0, managed 0, due 0, parked 0\nno secret is managed yet"),
         (["unmanaged"], "secrets seen 1, managed 0, due 0, parked 0\nno secret is managed yet"),
         (["ok"], "secrets seen 1, managed 1, due 0, parked 0"),
     ],
 )
-def test_the_result_says_what_comes_next(states: list[str], told: str) -> None:
-    assert result(states).removeprefix("first sweep: ").startswith(told)
+def test_the_result_says_what_comes_next(states: list[str], ending: str) -> None:
+    assert result(states).removeprefix("first sweep: ").startswith(ending)
     assert ("rekey adopt" in result(states)) is ("ok" not in states)

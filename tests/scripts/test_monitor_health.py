@@ -18,9 +18,9 @@ DOWN = (503, "Service Unavailable")
 
 @pytest.fixture
 def deployed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployed]:
-    with serving(tmp_path) as (found, authority):
+    with serving(tmp_path) as (app, authority):
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority))
-        yield found
+        yield app
 
 
 def watched(deployed: Deployed, *options: str, clock: Clock | None = None) -> int:

@@ -47,16 +47,18 @@ class Az:
 @pytest.mark.parametrize("name", names())
 def test_every_provider_that_a_deployment_uses_is_named(name: str) -> None:
     resources = snapshot(name)["predictedResources"]
-    used = {one["type"].partition("/")[0] for one in resources} | set(namespaces(resources))
+    used = {resource["type"].partition("/")[0] for resource in resources} | set(
+        namespaces(resources)
+    )
     assert used <= set(needed(SNAPSHOTS / f"{name}.bicepparam"))
 
 
 def test_a_network_is_asked_for_only_where_the_parameters_say_so() -> None:
-    asked = {
+    arguments = {
         name: set(needed(SNAPSHOTS / f"{name}.bicepparam")) >= set(FOR_A_NETWORK)
         for name in names()
     }
-    assert asked == {
+    assert arguments == {
         "everything-off": False,
         "everything-on": True,
         "three-subscriptions": False,

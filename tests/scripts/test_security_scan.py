@@ -41,17 +41,17 @@ def test_packages_that_the_service_knows_and_none_is_vulnerable_are_clean() -> N
 
 
 def test_a_vulnerable_package_is_found_with_what_mends_it() -> None:
-    found = scanners.dependencies(answering(audit(SOUND, SICK)))
-    assert found.findings == (Finding("idna 3.0", "PYSEC-2024-60", "fixed in 3.7"),)
-    assert found.state == "findings"
+    scan = scanners.dependencies(answering(audit(SOUND, SICK)))
+    assert scan.findings == (Finding("idna 3.0", "PYSEC-2024-60", "fixed in 3.7"),)
+    assert scan.state == "findings"
 
 
 def test_packages_that_were_skipped_are_not_clean_although_the_tool_says_so() -> None:
     """pip-audit exits 0 with "No known vulnerabilities found" when it could look up nothing at all."""
-    found = scanners.dependencies(
+    scan = scanners.dependencies(
         answering(audit(SOUND, SKIPPED), Ran(1, "", "osv: ConnectionError\n"))
     )
-    assert found.state == "unchecked"
+    assert scan.state == "unchecked"
 
 
 def test_a_vulnerable_package_is_found_although_others_were_skipped() -> None:
@@ -91,7 +91,7 @@ def test_checkov_sees_the_resources_of_every_snapshot() -> None:
 
     assert scanners.infrastructure(runner) == Result("infrastructure", 3)
     assert len(seen) == len(list((scanners.ROOT / "infra" / "snapshots").glob("*.snapshot.json")))
-    assert not [each for each in seen if each.endswith(" 0")]
+    assert not [line for line in seen if line.endswith(" 0")]
 
 
 def test_what_checkov_finds_is_told() -> None:
@@ -102,13 +102,13 @@ def test_what_checkov_finds_is_told() -> None:
         "check_name": "No",
     }
     output = {"summary": {"resource_count": 3}, "results": {"failed_checks": [failed]}}
-    found = scanners.infrastructure(answering(Ran(1, json.dumps(output))))
-    assert found.findings == (Finding("on.json Microsoft.Web/sites.x", "CKV_1", "No"),)
+    scan = scanners.infrastructure(answering(Ran(1, json.dumps(output))))
+    assert scan.findings == (Finding("on.json Microsoft.Web/sites.x", "CKV_1", "No"),)
 
 
 def planted(file: str, kind: str) -> Callable[[Sequence[str]], Ran]:
-    found = {"results": {file: [{"type": kind, "line_number": 7}]}}
-    return answering(Ran(0, file), Ran(0, json.dumps(found)))
+    report = {"results": {file: [{"type": kind, "line_number": 7}]}}
+    return answering(Ran(0, file), Ran(0, json.dumps(report)))
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ UNCHECKED = Result("c", 0, unchecked="no network")
 
 
 def scans_of(*results: Result) -> dict[str, Callable[[], Result]]:
-    return {each.name: partial(lambda result: result, each) for each in results}
+    return {scan.name: partial(lambda result: result, scan) for scan in results}
 
 
 @pytest.mark.parametrize(

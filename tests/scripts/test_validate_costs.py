@@ -26,9 +26,9 @@ def saved(folder: Path, *more: dict[str, Any]) -> str:
 
 @pytest.mark.parametrize("name", names())
 def test_the_price_of_everything_that_the_template_deploys_is_known(name: str) -> None:
-    found = validate_costs.estimate(snapshot(name), LOAD)
-    assert not found.unknown
-    assert 1 < found.total < 200
+    costs = validate_costs.estimate(snapshot(name), LOAD)
+    assert not costs.unknown
+    assert 1 < costs.total < 200
 
 
 def test_a_budget_is_kept_to_the_cent(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -62,8 +62,8 @@ def test_a_variant_whose_price_is_not_known_is_within_no_budget(
 
 
 def test_a_private_endpoint_more_costs_what_one_costs() -> None:
-    one = {"type": "Microsoft.Network/privateEndpoints"}
-    before, after = ({"predictedResources": [one] * count} for count in (1, 2))
+    endpoint = {"type": "Microsoft.Network/privateEndpoints"}
+    before, after = ({"predictedResources": [endpoint] * count} for count in (1, 2))
     dearer = (
         validate_costs.estimate(after, LOAD).total - validate_costs.estimate(before, LOAD).total
     )

@@ -82,19 +82,19 @@ def deploy(cloud: Background[Azure], **settings: str) -> None:
 
 def test_what_works_but_was_not_swept_yet_says_only_that(cloud: Background[Azure]) -> None:
     deploy(cloud)
-    found = ask_doctor(Healthy(SITE, signed_in(), arm_endpoint()))
-    assert found.startswith("no sweep of it has come to its end (https://prod.")
-    assert ";" not in found
+    complaint = ask_doctor(Healthy(SITE, signed_in(), arm_endpoint()))
+    assert complaint.startswith("no sweep of it has come to its end (https://prod.")
+    assert ";" not in complaint
 
 
 def test_functions_that_azure_did_not_index_are_said_with_the_fix(cloud: Background[Azure]) -> None:
     deploy(cloud)
     cloud.world.web.sites[SITE.lower()].functions = {}
-    found = ask_doctor(Healthy(SITE, signed_in(), arm_endpoint()))
-    assert f"Azure indexed 0 of {len(DEFINED)} functions" in found
+    complaint = ask_doctor(Healthy(SITE, signed_in(), arm_endpoint()))
+    assert f"Azure indexed 0 of {len(DEFINED)} functions" in complaint
 
 
 def test_settings_that_stop_the_app_are_said(cloud: Background[Azure]) -> None:
     deploy(cloud, REKEY_VAULTS="")
-    found = ask_doctor(Healthy(SITE, signed_in(), arm_endpoint()))
-    assert "REKEY_VAULTS is empty" in found
+    complaint = ask_doctor(Healthy(SITE, signed_in(), arm_endpoint()))
+    assert "REKEY_VAULTS is empty" in complaint

@@ -22,13 +22,13 @@ PINNED = re.compile(r"[\w-]+(/[\w-]+)+@[0-9a-f]{40}")
 
 
 def workflow(file: Path) -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load(file.read_text())
-    return found
+    document: dict[str, Any] = yaml.safe_load(file.read_text())
+    return document
 
 
 def jobs() -> list[Any]:
-    found = [(file, name, job) for file in FILES for name, job in workflow(file)["jobs"].items()]
-    return [pytest.param(job, id=f"{file.stem}-{name}") for file, name, job in found]
+    listed = [(file, name, job) for file in FILES for name, job in workflow(file)["jobs"].items()]
+    return [pytest.param(job, id=f"{file.stem}-{name}") for file, name, job in listed]
 
 
 def commands(job: dict[str, Any]) -> str:
@@ -39,17 +39,17 @@ def commands(job: dict[str, Any]) -> str:
 def test_only_commits_are_trusted(job: dict[str, Any]) -> None:
     """A tag can be moved, a commit cannot."""
     used = [step["uses"] for step in job.get("steps", []) if "uses" in step]
-    assert [each for each in used if not PINNED.fullmatch(each)] == []
+    assert [action for action in used if not PINNED.fullmatch(action)] == []
     assert "uses" not in job or (ROOT / job["uses"]).exists()
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_a_workflow_may_read_the_code_and_a_job_says_what_more_it_needs(file: Path) -> None:
-    found = workflow(file)
-    assert found["permissions"] == {"contents": "read"}
+    document = workflow(file)
+    assert document["permissions"] == {"contents": "read"}
     writing = {
         f"{name}.{right}"
-        for name, job in found["jobs"].items()
+        for name, job in document["jobs"].items()
         for right, level in job.get("permissions", {}).items()
         if level == "write" and right != "id-token"
     }
@@ -67,7 +67,7 @@ def test_every_script_and_make_target_that_is_called_exists(job: dict[str, Any])
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert set(re.findall(r"\bmake (?:--silent )?([a-z]+)", text)) <= targets
     assert [
-        each for each in re.findall(r"\bscripts/[\w.]+", text) if not (ROOT / each).exists()
+        script for script in re.findall(r"\bscripts/[\w.]+", text) if not (ROOT / script).exists()
     ] == []
 
 

@@ -37,13 +37,13 @@ def start_azurite(accounts: str = "") -> Iterator[str]:
 def _executable() -> str:
     """Return the path from AZURITE, PATH or node_modules; skip the test where there is none, fail it where CI is set."""
     local = ROOT / "node_modules" / ".bin" / "azurite"
-    found = (
+    program = (
         os.environ.get("AZURITE")
         or shutil.which("azurite")
         or (str(local) if local.exists() else None)
     )
-    if found:
-        return found
+    if program:
+        return program
     reason = "Azurite is missing: run `npm install azurite`, or set AZURITE to its executable"
     if os.environ.get("CI"):
         pytest.fail(reason)
@@ -52,12 +52,12 @@ def _executable() -> str:
 
 def _addresses(process: subprocess.Popen[str]) -> dict[str, str]:
     """Read what Azurite prints until all services listen; raise RuntimeError where it ends before."""
-    found: dict[str, str] = {}
+    addresses: dict[str, str] = {}
     for line in process.stdout or ():
         if announced := LISTENS.search(line):
-            found[announced[1]] = announced[2]
-        if found.keys() == SERVICES:
-            return found
+            addresses[announced[1]] = announced[2]
+        if addresses.keys() == SERVICES:
+            return addresses
     raise RuntimeError(f"Azurite ended with exit code {process.wait()} before it listened")
 
 

@@ -45,8 +45,8 @@ def start_chromium() -> Iterator[Browser]:
 
 def chromium() -> str | None:
     """Return the executable: CHROMIUM, or the one in node_modules; None where there is none."""
-    if found := os.environ.get("CHROMIUM"):
-        return found
+    if program := os.environ.get("CHROMIUM"):
+        return program
     packed = MODULES / "@sparticuz" / "chromium" / "bin" / "chromium.br"
     runs_here = (sys.platform, platform.machine()) == ("linux", "x86_64")
     return (
@@ -56,8 +56,8 @@ def chromium() -> str | None:
 
 def _executable() -> str:
     """Return the executable; skip the test where there is none, fail it where CI is set."""
-    if found := chromium():
-        return found
+    if program := chromium():
+        return program
     reason = "Chromium is missing: run `npm ci`, or set CHROMIUM to the executable of one"
     if os.environ.get("CI"):
         pytest.fail(reason)

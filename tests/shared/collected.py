@@ -80,9 +80,9 @@ class Collected(SpanProcessor):
 
     def flushed(self) -> list[Point]:
         """Return the points that the app has sent by itself."""
-        found = self._reader.take()
-        self._points += found
-        return found
+        points = self._reader.take()
+        self._points += points
+        return points
 
     def collect(self) -> list[Point]:
         """Collect once, as an exporter does every minute, and return the points that are new."""
@@ -97,8 +97,8 @@ class Collected(SpanProcessor):
     def metric(self, name: str) -> dict[Dimensions, float]:
         """Return the sum of a metric by its dimensions."""
         sums: dict[Dimensions, float] = {}
-        for found, dimensions, value in self.points():
-            if found == name:
+        for metric_name, dimensions, value in self.points():
+            if metric_name == name:
                 sums[dimensions] = sums.get(dimensions, 0) + value
         return sums
 

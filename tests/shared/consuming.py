@@ -110,10 +110,10 @@ async def remind(clock: VirtualClock | None = None) -> Rig:
 
 def results(records: Sequence[logging.LogRecord]) -> list[dict[str, Any]]:
     """Return the audit records of outcomes."""
-    found = [json.loads(each.message) for each in records if each.name == "rekey.audit"]
-    return [each for each in found if "action" in each]
+    entries = [json.loads(record.message) for record in records if record.name == "rekey.audit"]
+    return [entry for entry in entries if "action" in entry]
 
 
 def ended(records: Sequence[logging.LogRecord], action: str) -> list[str]:
     """Return how work items with an action ended."""
-    return [each["result"] for each in results(records) if each["action"] == action]
+    return [entry["result"] for entry in results(records) if entry["action"] == action]

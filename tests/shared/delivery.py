@@ -44,7 +44,7 @@ class Delivery:
         queue = self.rig.queue("rotations")
         if not queue:
             return None
-        message = min(queue, key=lambda each: each.visible)
+        message = min(queue, key=lambda waiting: waiting.visible)
         self.rig.clock.advance(max(0.0, (message.visible - self.rig.clock.now()).total_seconds()))
         return message
 

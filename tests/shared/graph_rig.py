@@ -97,9 +97,9 @@ class GraphRig(Rig):
 
     def asked(self) -> list[str]:
         """Return what was asked of Graph and of the sign-in endpoint so far, in short, and forget it."""
-        short = [_short(each.request) for each in self.world.exchanges]
+        short = [_short(exchange.request) for exchange in self.world.exchanges]
         self.world.exchanges.clear()
-        return [each for each in short if each]
+        return [name for name in short if name]
 
 
 def _short(request: Request) -> str:

@@ -43,10 +43,10 @@ def example() -> str:
 
 def document(text: str, deployed: Policy = DEPLOYED) -> Document:
     """Return a document that has no problem."""
-    found, problems = check(EMPTY + text, deployed, ALL)
+    read, problems = check(EMPTY + text, deployed, ALL)
     assert not problems
-    assert found
-    return found
+    assert read
+    return read
 
 
 def policy(text: str) -> Policy:

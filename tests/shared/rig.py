@@ -164,7 +164,9 @@ class Rig:
 
     def queue(self, name: str) -> list[Message]:
         """Return what waits on one of the host's queues, hidden messages too."""
-        service = next(each for each in self.world.services if isinstance(each, QueueService))
+        service = next(
+            candidate for candidate in self.world.services if isinstance(candidate, QueueService)
+        )
         if name not in service.queues.names("rekeyhost"):
             service.queues.create("rekeyhost", name, {}, self.clock.now())
         return service.queues.find("rekeyhost", name).alive(self.clock.now())

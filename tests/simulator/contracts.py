@@ -26,8 +26,8 @@ def violations(world: World, specs: Path) -> list[str]:
 def exercised(world: World, specs: Path) -> set[tuple[str, int]]:
     """Return which operations were asked for, with the statuses of their answers."""
     return {
-        (operation.operation_id, each.response.status)
-        for _, operation, each in _described(world, specs)
+        (operation.operation_id, response.response.status)
+        for _, operation, response in _described(world, specs)
     }
 
 

@@ -37,7 +37,7 @@ class Document:
     def operation(self, method: str, path: str) -> Operation | None:
         """Return the operation that a request asks for; a path with fewer variables wins over one with more."""
         paths = document(self.path)["paths"]
-        for template in sorted(paths, key=lambda each: each.count("{")):
+        for template in sorted(paths, key=lambda path: path.count("{")):
             declared = paths[template].get(method.lower())
             if declared and re.fullmatch(_pattern(template), path, re.IGNORECASE):
                 return Operation(declared["operationId"], declared["responses"])

@@ -84,7 +84,7 @@ class Player:
     def _url(self, request: dict[str, Any]) -> str:
         if "$skiptoken" in request["path"]:
             return self.next_link
-        path = VERSION.sub(lambda found: self.renamed.get(found[0], found[0]), request["path"])
+        path = VERSION.sub(lambda match: self.renamed.get(match[0], match[0]), request["path"])
         return f"https://{request['host']}{path}"
 
     def _remember(self, recorded: Any, response: Response) -> None:
@@ -112,9 +112,9 @@ def formed(value: Any, name: str = "") -> Any:
     """Return a body in which ids, times, keys and page marks are replaced by what form they have."""
     match value:
         case dict():
-            return {key: formed(each, key) for key, each in value.items()}
+            return {key: formed(inner, key) for key, inner in value.items()}
         case list():
-            return [formed(each) for each in value]
+            return [formed(inner) for inner in value]
         case str():
             return "<key>" if name == "value" and KEY.fullmatch(value) else _form(value)
         case _:

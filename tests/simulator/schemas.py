@@ -48,12 +48,13 @@ class Translation:
             kept["items"] = self.schema(declared["items"])
         if "properties" in declared:
             kept["properties"] = {
-                name: self._property(name, each) for name, each in declared["properties"].items()
+                name: self._property(name, property_)
+                for name, property_ in declared["properties"].items()
             }
         if isinstance(declared.get("additionalProperties"), dict):
             kept["additionalProperties"] = self.schema(declared["additionalProperties"])
         if "allOf" in declared:
-            kept["allOf"] = [self.schema(each, closed=False) for each in declared["allOf"]]
+            kept["allOf"] = [self.schema(part, closed=False) for part in declared["allOf"]]
         return kept | ({"unevaluatedProperties": False} if closed and "properties" in kept else {})
 
     def _property(self, name: str, declared: dict[str, Any]) -> dict[str, Any]:

@@ -20,13 +20,13 @@ def folder() -> Path | None:
 
 def require() -> Path:
     """Return the folder; without it skip the test, or fail it where CI is set."""
-    found = folder()
-    if found is None:
+    published = folder()
+    if published is None:
         reason = f"{VARIABLE} does not name the folder with Microsoft's published contracts and recordings"
         if os.environ.get("CI"):
             pytest.fail(reason)
         pytest.skip(reason)
-    return found
+    return published
 
 
 def load(relative: str) -> Any:

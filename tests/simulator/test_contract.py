@@ -120,10 +120,10 @@ def test_a_body_of_another_shape_is_found_out(body: dict[str, Any], problem: str
     operation = document.operation("GET", "/secrets/password/")
     assert operation
 
-    found = document.problems(operation, Response(200, {}, json.dumps(body).encode()))
+    problems = document.problems(operation, Response(200, {}, json.dumps(body).encode()))
 
-    assert len(found) == 1
-    assert problem in found[0]
+    assert len(problems) == 1
+    assert problem in problems[0]
 
 
 def test_an_undeclared_status_is_found_out() -> None:
@@ -271,10 +271,10 @@ def shape(value: Any, path: str = "") -> dict[str, str]:
     """Return the paths in a body with the types found there; of a list, the first item counts."""
     match value:
         case dict():
-            inner = [shape(each, f"{path}.{key}") for key, each in value.items()]
+            inner = [shape(part, f"{path}.{key}") for key, part in value.items()]
         case [first, *_]:
             inner = [shape(first, f"{path}[]")]
         case _:
             inner = []
     kind = type(value).__name__
-    return {path: kind} | {found: name for each in inner for found, name in each.items()}
+    return {path: kind} | {inner_path: name for part in inner for inner_path, name in part.items()}

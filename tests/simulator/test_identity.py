@@ -179,7 +179,7 @@ def test_a_bearer_token_is_read_from_the_header(header: str, token: str | None) 
 
 def test_the_login_service_describes_itself(stranger: Caller) -> None:
     host = "https://login.microsoftonline.com"
-    found = body_of(
+    description = body_of(
         stranger.send("GET", f"{host}/{HOME_TENANT}/v2.0/.well-known/openid-configuration")
     )
     instance = body_of(
@@ -188,6 +188,6 @@ def test_the_login_service_describes_itself(stranger: Caller) -> None:
         )
     )
 
-    assert found["token_endpoint"] == f"{host}/{HOME_TENANT}/oauth2/v2.0/token"
+    assert description["token_endpoint"] == f"{host}/{HOME_TENANT}/oauth2/v2.0/token"
     assert instance["metadata"][0]["preferred_network"] == "login.microsoftonline.com"
     assert stranger.send("GET", f"{host}/elsewhere").status == 404

@@ -213,7 +213,7 @@ def test_a_fault_can_strike_after_the_service_has_done_its_part(
 def test_every_exchange_is_remembered(azure: Azure, caller: Caller, vault: Vault) -> None:
     answer = caller.secrets(vault, "PUT", "secrets/password", {"value": "v"})
 
-    assert [each.response for each in azure.exchanges] == [answer]
+    assert [exchange.response for exchange in azure.exchanges] == [answer]
     assert body_of(azure.exchanges[0].response)["value"] == "v"
 
 

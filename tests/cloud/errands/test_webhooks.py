@@ -63,12 +63,12 @@ def told_about(owner: str | None = "shop", manual: str | None = None, **options:
 
 def received(rig: Consuming) -> list[str]:
     """Return the titles that came in, with the chat."""
-    found = []
+    texts = []
     for host, message in rig.world.webhooks.received:
         body = message["attachments"][0]["content"]["body"] if host == TEAMS else message["blocks"]
         title = body[0]["inlines"][0]["text"] if host == TEAMS else body[0]["text"]["text"]
-        found.append(f"{'teams' if host == TEAMS else 'slack'}: {title}")
-    return sorted(found)
+        texts.append(f"{'teams' if host == TEAMS else 'slack'}: {title}")
+    return sorted(texts)
 
 
 async def test_a_rotation_is_told_to_its_owner_and_to_who_hears_of_everything() -> None:
@@ -81,7 +81,7 @@ async def test_a_rotation_is_told_to_its_owner_and_to_who_hears_of_everything() 
 async def test_other_owners_are_not_told() -> None:
     rig = told_about(owner="else")
     await rig.rotate()
-    assert [each.partition(":")[0] for each in received(rig)] == ["teams"]
+    assert [message.partition(":")[0] for message in received(rig)] == ["teams"]
 
 
 async def test_a_parked_secret_is_told_with_the_reason_and_the_fix() -> None:
@@ -111,10 +111,10 @@ async def test_what_changed_nothing_is_told_to_nobody() -> None:
 
 async def test_a_rotation_waits_for_no_chat_and_costs_one_message_more() -> None:
     rig, plain = told_about(), Consuming()
-    for each in (rig, plain):
-        each.queue("rotations")
-        each.calls()
-        await each.service().rotate(each.item(NAME, trigger="event").to_json(), 1)
+    for side in (rig, plain):
+        side.queue("rotations")
+        side.calls()
+        await side.service().rotate(side.item(NAME, trigger="event").to_json(), 1)
     assert rig.calls() - plain.calls() == {"host queue": 1}
     assert received(rig) == []
 
@@ -143,7 +143,7 @@ async def test_without_webhooks_a_reminder_is_in_the_log_alone(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     rig = await remind()
-    assert not [each for each in rig.world.exchanges if to_chat(each.request)]
+    assert not [exchange for exchange in rig.world.exchanges if to_chat(exchange.request)]
     assert ended(caplog.records, "remind") == ["reminded"]
     assert ended(caplog.records, "tell") == []
 
@@ -177,7 +177,7 @@ async def test_a_secret_that_the_app_may_not_read_any_more_is_told_of_where_ever
         times=99,
     )
     await rig.rotate()
-    assert [each.partition(":")[0] for each in received(rig)] == ["teams"]
+    assert [message.partition(":")[0] for message in received(rig)] == ["teams"]
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 400, 403, 404, 410])
@@ -201,7 +201,7 @@ async def test_a_chat_that_never_answers_is_given_up_after_five_tries(
     rig.world.faults.append(Fault(lambda request: request.host == TEAMS, Response(500), times=99))
     await rig.rotate()
     assert ended(caplog.records, "tell") == ["untold"]
-    sent = [each for each in rig.world.exchanges if each.request.host == TEAMS]
+    sent = [exchange for exchange in rig.world.exchanges if exchange.request.host == TEAMS]
     assert len(sent) == MAX_TRIES
 
 
@@ -245,15 +245,15 @@ async def test_neither_a_value_nor_a_webhooks_url_is_ever_said(
         await rig.rotate()
     finally:
         logging.getLogger().removeHandler(ear)
-    said = (
+    emitted = (
         caplog.text
         + json.dumps(rig.world.webhooks.received)
         + "".join(map(str, rig.messages("rotations")))
     )
-    assert "hush" not in said
-    values = {each.value for each in rig.vault.versions(NAME)}
+    assert "hush" not in emitted
+    values = {version.value for version in rig.vault.versions(NAME)}
     assert len(values) == 2
-    assert not [value for value in values if value in said]
+    assert not [value for value in values if value in emitted]
 
 
 class Chat:
@@ -351,12 +351,12 @@ async def test_over_tls_no_redirect_is_followed_and_no_answer_read() -> None:
         assert relay.asked == ["/hook"]
 
 
-def texts(found: object) -> list[dict[str, Any]]:
+def texts(part: object) -> list[dict[str, Any]]:
     """Return every object of a message that has text."""
-    if isinstance(found, dict):
-        own = [found] if isinstance(found.get("text"), str) else []
-        return own + [each for value in found.values() for each in texts(value)]
-    return [each for value in found for each in texts(value)] if isinstance(found, list) else []
+    if isinstance(part, dict):
+        own = [part] if isinstance(part.get("text"), str) else []
+        return own + [inner for value in part.values() for inner in texts(value)]
+    return [inner for value in part for inner in texts(value)] if isinstance(part, list) else []
 
 
 def test_a_message_for_teams_is_an_adaptive_card_whose_text_knows_no_markdown() -> None:
@@ -367,8 +367,8 @@ def test_a_message_for_teams_is_an_adaptive_card_whose_text_knows_no_markdown() 
         "application/vnd.microsoft.card.adaptive",
     )
     assert attachment["content"]["type"] == "AdaptiveCard"
-    assert {each["type"] for each in texts(message)} == {"TextRun"}
-    assert [each["text"] for each in texts(message)] == [
+    assert {text["type"] for text in texts(message)} == {"TextRun"}
+    assert [text["text"] for text in texts(message)] == [
         NOTICE.title,
         "Why: ",
         "[click](https://evil.example) <@U1>",
@@ -380,7 +380,7 @@ def test_a_message_for_teams_is_an_adaptive_card_whose_text_knows_no_markdown() 
 def test_a_message_for_slack_mentions_nobody_and_links_nowhere() -> None:
     message = slack(NOTICE)
     assert message["text"] == "app-key &amp; *co* &lt;!channel&gt;"
-    assert {each["type"] for each in texts(message["blocks"])} == {"plain_text"}
+    assert {text["type"] for text in texts(message["blocks"])} == {"plain_text"}
     header, section = message["blocks"]
     assert header == {
         "type": "header",

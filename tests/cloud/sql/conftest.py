@@ -76,15 +76,15 @@ def best_grammar() -> Iterator[Grammar]:
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> trustme.CA:
     """An authority that the driver trusts. It reads whom to trust once in a process, when it first connects."""
-    found, file = trustme.CA(), tmp_path_factory.mktemp("authority") / "ca.pem"
-    found.cert_pem.write_to_path(str(file))
-    wired = Wired(SqlRig(), found)
+    ca, file = trustme.CA(), tmp_path_factory.mktemp("authority") / "ca.pem"
+    ca.cert_pem.write_to_path(str(file))
+    wired = Wired(SqlRig(), ca)
     with pytest.MonkeyPatch.context() as environment, wired.servers:
         environment.setenv("SSL_CERT_FILE", str(file))
         asyncio.run(
             DriverSqlServers().sign_in(wired.rig.server.fqdn, "master", ADMIN, Sensitive(FIRST))
         )
-    return found
+    return ca
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ from tests.cloud.sql.conftest import Wired
 from tests.shared.promises import Ear, everything
 from tests.shared.sql_rig import ADMIN, FIRST, SqlRig
 
-PRINTABLE = "".join(each for each in string.printable if each.isprintable())
+PRINTABLE = "".join(character for character in string.printable if character.isprintable())
 
 
 async def refused(
@@ -255,9 +255,9 @@ async def test_no_password_and_no_statement_is_ever_told(
         root.removeHandler(ear)
         root.setLevel(level)
 
-    told = [*ear.heard, *(everything(error) for error in errors), *capfd.readouterr()]
+    texts = [*ear.heard, *(everything(error) for error in errors), *capfd.readouterr()]
     assert len(errors) == 4
-    assert [text for text in told if "Pl4nted" in text] == []
+    assert [text for text in texts if "Pl4nted" in text] == []
     assert all(error and error.__context__ is None and error.__cause__ is None for error in errors)
 
 

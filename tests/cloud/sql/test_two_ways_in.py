@@ -123,8 +123,8 @@ async def agree(wired: Wired, server: SqlServer, way: str, database: str, *more:
     rest = (more[0], Sensitive(more[1])) if way == "sign_in" else (token, more[0])
     arguments = (way, server.fqdn, database, *rest)
     in_process, driver = [
-        await _effect(server, each, arguments)
-        for each in (SimulatedSqlServers(world), DriverSqlServers())
+        await _effect(server, servers, arguments)
+        for servers in (SimulatedSqlServers(world), DriverSqlServers())
     ]
     assert in_process == driver, (way, database, more)
     return driver[0]
@@ -139,9 +139,9 @@ async def _effect(
         *server.databases["shop"].contained.values(),
         server.administrator,
     ]
-    before = [list(each.passwords) for each in accounts]
+    before = [list(account.passwords) for account in accounts]
     ended = await outcome(servers, *arguments)
-    after = [each.newest for each in accounts]
+    after = [account.newest for account in accounts]
     for account, passwords in zip(accounts, before, strict=True):
         account.passwords = passwords
     return ended, after
@@ -151,8 +151,8 @@ async def test_a_server_that_is_not_there_is_one_without_an_answer_both_ways(wir
     arguments = ("sign_in", "localhost,1", "master", ADMIN, Sensitive(FIRST))
 
     in_process, driver = [
-        await outcome(each, *arguments)
-        for each in (SimulatedSqlServers(wired.rig.world), DriverSqlServers())
+        await outcome(servers, *arguments)
+        for servers in (SimulatedSqlServers(wired.rig.world), DriverSqlServers())
     ]
 
     assert isinstance(in_process, tuple)

@@ -18,7 +18,7 @@ from simulator.faults import Fault
 from simulator.reach.transport import Intercept
 from simulator.wire import Request, json_response
 from tests.shared.delivery import Delivery
-from tests.shared.promises import Promises
+from tests.shared.promises import Place, Promises
 from tests.shared.rig import Rig
 
 SOURCE = "/subscriptions/s/resourcegroups/g/providers/microsoft.storage/storageaccounts/appdata"
@@ -204,7 +204,7 @@ async def test_a_resource_groups_name_may_hold_any_letter(group: str) -> None:
     source = SOURCE.replace("/g/", f"/{group}/")
     assert await touch(rig, source=source) == FIRST
     assert await touch(rig, source=source) == FIRST
-    sent = [text for each in rig.world.exchanges for text in each.request.headers.values()]
+    sent = [text for exchange in rig.world.exchanges for text in exchange.request.headers.values()]
     assert all(text.isascii() for text in sent)
 
 
@@ -298,14 +298,14 @@ async def test_the_second_secret_of_a_source_is_parked_with_the_firsts_name_and_
     None
 ):
     pair = Pair()
-    promises = Promises(pair.rig, "first", pair.account)
+    promises = Promises(Place.of_account(pair.rig, "first", pair.account))
     await pair.rotate("first")
     await pair.rotate("second")
     reason = pair.tags("second")["RekeyReason"]
     assert "https://prod.vault.azure.net/secrets/first" in reason
     assert "Fix: keep one secret a source" in reason
     assert len(pair.rig.vault.versions("second")) == 1
-    promises.finally_(versions=2)
+    promises.finally_(2)
 
 
 @pytest.mark.parametrize("fields", [{"force": True}, {"compromised": True}])
@@ -377,7 +377,9 @@ async def test_a_source_owned_from_a_vault_that_is_not_served_stays_owned_and_th
     await pair.rotate("first")
     assert len(pair.rig.vault.versions("first")) == 1
     assert "elsewhere.vault.azure.net/secrets/other" in pair.tags("first")["RekeyReason"]
-    assert not [each for each in pair.rig.world.exchanges if "elsewhere" in each.request.host]
+    assert not [
+        exchange for exchange in pair.rig.world.exchanges if "elsewhere" in exchange.request.host
+    ]
 
 
 async def test_an_owner_that_is_no_secret_is_told_and_not_overrun() -> None:

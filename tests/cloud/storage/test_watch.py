@@ -213,9 +213,9 @@ def test_the_next_time_is_the_one_that_another_implementation_finds(
 ) -> None:
     after = start.replace(microsecond=0, tzinfo=NOW.tzinfo)
     expected = next(CronSim(" ".join(fields), after))
-    found = next_time(" ".join(fields), after)
+    time = next_time(" ".join(fields), after)
     # A schedule may name a day that comes once in years; a year is as far as anybody looks.
-    assert found == expected or expected > after + timedelta(days=365)
+    assert time == expected or expected > after + timedelta(days=365)
 
 
 @pytest.mark.parametrize(

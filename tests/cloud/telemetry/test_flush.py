@@ -33,7 +33,7 @@ class Provider:
 async def test_every_provider_is_flushed_and_told_how_long_it_may_take() -> None:
     providers = [Provider(), Provider(), Provider()]
     await flush_all(providers, 2.0)
-    assert [each.asked for each in providers] == [[2000]] * 3
+    assert [provider.asked for provider in providers] == [[2000]] * 3
 
 
 async def test_without_an_exporter_nothing_happens(caplog: pytest.LogCaptureFixture) -> None:

@@ -44,12 +44,12 @@ def states(sent: Collected) -> dict[Any, float]:
     }
 
 
-def calls(sent: Collected, **wanted: str) -> float:
+def calls(sent: Collected, **labels: str) -> float:
     """Count the calls with these dimensions."""
     return sum(
         value
         for dimensions, value in sent.metric("rekey.azure.calls").items()
-        if set(dims(**wanted)) <= set(dimensions)
+        if set(dims(**labels)) <= set(dimensions)
     )
 
 
@@ -70,9 +70,9 @@ async def test_a_sweep_tells_how_many_secrets_are_in_each_state_and_names_the_em
     sent: Collected,
 ) -> None:
     await sweep(varied())
-    found = states(sent)
-    assert tuple(sorted(found)) == tuple(sorted(STATES))
-    assert found == {
+    counts = states(sent)
+    assert tuple(sorted(counts)) == tuple(sorted(STATES))
+    assert counts == {
         "ok": 1,
         "due": 2,
         "overdue": 1,
@@ -188,7 +188,7 @@ async def test_the_cost_is_the_calls_times_the_list_prices(sent: Collected) -> N
             about = dims(service=named["service"])
             expected[about] = expected.get(about, 0) + times * paid
     assert sent.metric("rekey.cost.usd") == pytest.approx(expected)
-    assert {dict(each)["service"] for each in expected} == {"keyvault", "blob"}
+    assert {dict(labels)["service"] for labels in expected} == {"keyvault", "blob"}
 
 
 @pytest.mark.parametrize("service", ["arm", "graph", "login", "sql"])

@@ -22,12 +22,13 @@ from engine.model.tally import UNKNOWN
 from engine.model.workitem import Action, Trigger
 from engine.service import MAX_TRIES
 from tests.cloud.storage.watching import dead_letter, queues
-from tests.proof.places import PLACES, Place
+from tests.proof.places import PLACES
 from tests.shared.builders import item
 from tests.shared.collected import Collected, attributes, providers
 from tests.shared.consuming import HOOKS, SHOP, TEAMS_URL, WORKER, Consuming, remind, to_chat
 from tests.shared.delivery import Delivery
 from tests.shared.policies import EMPTY, PolicyRig
+from tests.shared.promises import Place
 from tests.shared.rig import Rig
 from tests.shared.scene import NAME, ask, refuse, scene, to_arm, to_vault
 
@@ -171,10 +172,10 @@ def observed(sent: Collected, metric: str, dimension: str) -> set[str]:
 
 
 def test_the_page_lists_every_metric_with_exactly_its_dimensions(sent: Collected) -> None:
-    found: dict[str, set[str]] = {}
+    metrics: dict[str, set[str]] = {}
     for name, dimensions, _ in sent.points():
-        found.setdefault(name, set()).update(dict(dimensions))
-    assert found == {
+        metrics.setdefault(name, set()).update(dict(dimensions))
+    assert metrics == {
         name: words(cells[1]) for row, cells in table("metric").items() for name in words(row)
     }
 
@@ -218,23 +219,23 @@ def test_the_page_lists_every_service_and_operation(sent: Collected) -> None:
     listed = {
         name: words(cells[0]) for row, cells in table("service").items() for name in words(row)
     }
-    found: dict[str, set[str]] = {}
+    seen: dict[str, set[str]] = {}
     for name, dimensions, _ in sent.points():
         if name == "rekey.azure.calls":
             named = {key: str(value) for key, value in dimensions}
-            found.setdefault(named["service"], set()).add(named["operation"])
+            seen.setdefault(named["service"], set()).add(named["operation"])
             assert re.fullmatch(r"\d{3}|failed|ok|refused", named["status"])
     assert set(listed) == words(table("dimension")["`service`"][0])
-    assert set(found) == set(listed) - {"eventgrid"}
-    for service, operations in found.items():
+    assert set(seen) == set(listed) - {"eventgrid"}
+    for service, operations in seen.items():
         assert operations <= listed[service], service
 
 
 def test_the_page_lists_every_span_and_attribute(sent: Collected) -> None:
     listed = {name for row in table("span") for name in words(row)}
-    found = {span.name for span in sent.spans}
-    assert found <= listed
-    assert listed - found <= NOT_SHOWN
+    span_names = {span.name for span in sent.spans}
+    assert span_names <= listed
+    assert listed - span_names <= NOT_SHOWN
     names = {name for row in table("attribute") for name in words(row)}
     rotations = sent.named("rekey.rotation")
     assert {name for span in sent.spans for name in attributes(span)} == names
@@ -268,11 +269,11 @@ def test_the_page_lists_exactly_the_steps_that_the_engine_takes() -> None:
 def audited(sent: Collected, result: str) -> list[dict[str, object]]:
     """Return the audit records with a result."""
     bodies = [
-        str(each.log_record.body)
-        for each in sent.records()
-        if each.instrumentation_scope and each.instrumentation_scope.name == "rekey.audit"
+        str(record.log_record.body)
+        for record in sent.records()
+        if record.instrumentation_scope and record.instrumentation_scope.name == "rekey.audit"
     ]
-    return [each for each in map(json.loads, bodies) if each["result"] == result]
+    return [record for record in map(json.loads, bodies) if record["result"] == result]
 
 
 def test_the_page_lists_exactly_what_an_audit_record_holds(sent: Collected) -> None:
@@ -282,22 +283,24 @@ def test_the_page_lists_exactly_what_an_audit_record_holds(sent: Collected) -> N
     assert words(first.split("with\n", 1)[1]) == set(record(outcome))
     assert set(record(outcome)) - set(public(outcome)) == PERSONAL
     by_sweep, by_hand = rest.split("one for each request by hand", 1)
-    (swept, *_), (asked, *_) = audited(sent, "swept"), audited(sent, "asked")
+    (swept, *_), (requested, *_) = audited(sent, "swept"), audited(sent, "asked")
     assert words(by_sweep) - {"swept"} == set(swept)
-    assert words(by_hand.split("The events", 1)[0]) - {"asked", "refused", "declined"} == set(asked)
+    assert words(by_hand.split("The events", 1)[0]) - {"asked", "refused", "declined"} == set(
+        requested
+    )
 
 
 def test_every_record_of_an_outcome_has_the_operation_as_a_dimension(sent: Collected) -> None:
     outcomes = [
-        each.log_record for each in sent.records() if '"trigger"' in str(each.log_record.body)
+        record.log_record for record in sent.records() if '"trigger"' in str(record.log_record.body)
     ]
     assert len(outcomes) > 10
-    assert all((each.attributes or {}).get("operation") for each in outcomes)
+    assert all((outcome.attributes or {}).get("operation") for outcome in outcomes)
 
 
 def test_nobody_is_named_outside_the_audit_log(sent: Collected) -> None:
     who = "someone@example.com"
-    assert any(who in str(each.log_record.body) for each in sent.records())
+    assert any(who in str(record.log_record.body) for record in sent.records())
     assert who not in "".join(span.to_json() for span in sent.spans) + repr(sent.points())
 
 

@@ -76,8 +76,8 @@ class Topic:
 
 
 def test_a_record_says_who_what_why_and_what_came_of_it() -> None:
-    found = record(OUTCOME)
-    assert found == {
+    entry = record(OUTCOME)
+    assert entry == {
         "vault": "https://prod.vault.azure.net",
         "secret": "app-key",
         "result": "rotated",
@@ -98,7 +98,7 @@ def test_a_record_says_who_what_why_and_what_came_of_it() -> None:
         "retired": ["key1"],
         "next_due": "2027-01-01T09:00:00+00:00",
     }
-    assert json.loads(json.dumps(found)) == found
+    assert json.loads(json.dumps(entry)) == entry
 
 
 @pytest.mark.parametrize("result", ENDS)
@@ -107,7 +107,7 @@ async def test_every_outcome_is_logged_once_and_a_failure_as_a_warning(
 ) -> None:
     with caplog.at_level(logging.INFO, "rekey"):
         await Topic().reports(None).concluded(Outcome(item(), result, "why"))
-    (logged,) = [each for each in caplog.records if each.name == "rekey.audit"]
+    (logged,) = [record for record in caplog.records if record.name == "rekey.audit"]
     assert json.loads(logged.message)["result"] == result
     assert logged.levelno == (
         logging.WARNING if result in ("parked", "unrefreshed", "untold") else logging.INFO

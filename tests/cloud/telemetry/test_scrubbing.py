@@ -40,7 +40,7 @@ def heard() -> Iterator[InMemoryLogRecordExporter]:
 
 
 def bodies(exporter: InMemoryLogRecordExporter) -> list[str]:
-    return [str(each.log_record.body) for each in exporter.get_finished_logs()]
+    return [str(log.log_record.body) for log in exporter.get_finished_logs()]
 
 
 def test_a_warning_of_any_logger_arrives_and_what_is_less_does_not(
@@ -84,7 +84,7 @@ async def test_an_exception_that_nobody_awaits_arrives_by_its_class_alone(
     del task
     gc.collect()
     assert bodies(heard) == ["Task exception was never retrieved (ValueError)"]
-    assert KEY not in repr([each.to_json() for each in heard.get_finished_logs()])
+    assert KEY not in repr([log.to_json() for log in heard.get_finished_logs()])
 
 
 @pytest.mark.parametrize(

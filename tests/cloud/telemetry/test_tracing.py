@@ -191,11 +191,11 @@ async def test_records_of_any_logger_below_carry_the_operation_while_an_item_is_
     with service.engine.reporter.handling(item):
         logging.getLogger("rekey.leases").info("inside")
     logging.getLogger("rekey.leases").info("outside")
-    found = {
+    attributes = {
         record.log_record.body: record.log_record.attributes or {} for record in sent.records()
     }
-    assert found["inside"]["operation"] == item.operation
-    assert "operation" not in found["outside"]
+    assert attributes["inside"]["operation"] == item.operation
+    assert "operation" not in attributes["outside"]
 
 
 @pytest.mark.parametrize("tries", [1, MAX_TRIES - 1])

@@ -29,8 +29,8 @@ def ahead(
     secret: SecretVersion, days: float = 59, under: Policy = POLICY
 ) -> list[tuple[str, float]]:
     """Return what is foreseen, and in how many days."""
-    found = forecast(secret, under, KINDS, NOW, NOW + days * DAY)
-    return [(each.what, (each.at - NOW) / DAY) for each in found]
+    events = forecast(secret, under, KINDS, NOW, NOW + days * DAY)
+    return [(event.what, (event.at - NOW) / DAY) for event in events]
 
 
 @pytest.mark.parametrize(
@@ -91,9 +91,9 @@ def test_rotations_follow_each_other_as_far_as_is_asked() -> None:
     ],
 )
 def test_an_expiry_that_nothing_prevents_is_foreseen_with_its_reason(secret: SecretVersion) -> None:
-    (found,) = forecast(secret, POLICY, KINDS, NOW, NOW + 60 * DAY)
-    assert (found.what, found.at) == ("expire", NOW + 10 * DAY)
-    assert found.reason
+    (event,) = forecast(secret, POLICY, KINDS, NOW, NOW + 60 * DAY)
+    assert (event.what, event.at) == ("expire", NOW + 10 * DAY)
+    assert event.reason
     assert ahead(secret, days=9.9) == []
 
 
@@ -117,13 +117,16 @@ def test_a_single_slot_has_nothing_to_retire() -> None:
         left=10 * DAY, changes={"ProviderAddress": address, "CredentialId": "sqladmin"}
     )
     kinds = {**KINDS, SqlAdminPassword.kind: SqlAdminPassword}
-    found = list(forecast(secret, POLICY, kinds, NOW, NOW + 70 * DAY))
-    assert [(each.what, (each.at - NOW) / DAY) for each in found] == [("rotate", 0), ("rotate", 60)]
+    events = list(forecast(secret, POLICY, kinds, NOW, NOW + 70 * DAY))
+    assert [(event.what, (event.at - NOW) / DAY) for event in events] == [
+        ("rotate", 0),
+        ("rotate", 60),
+    ]
 
 
 def foreseen(*secrets: SecretVersion) -> list[tuple[str, str]]:
-    found: list[Coming] = plan(secrets, POLICY, KINDS, NOW, NOW + 60 * DAY)
-    return [(each.what, each.secret.ref.name) for each in found]
+    coming: list[Coming] = plan(secrets, POLICY, KINDS, NOW, NOW + 60 * DAY)
+    return [(event.what, event.secret.ref.name) for event in coming]
 
 
 def test_a_replica_expires_only_where_its_primary_is_not_rotated_in_time() -> None:
@@ -160,9 +163,9 @@ def test_whatever_the_tags_it_comes_to_an_end_in_order_and_retires_before_it_rot
         "RotationWindow": window,
     }
     changes = {tag: None if value is None else str(value) for tag, value in spans.items()}
-    found = ahead(version(left=left * DAY, age=age * DAY, changes=changes), days=120)
-    assert [days for _, days in found] == sorted(days for _, days in found)
-    acted = [what for what, _ in found if what in ("rotate", "retire")]
+    days_ahead = ahead(version(left=left * DAY, age=age * DAY, changes=changes), days=120)
+    assert [days for _, days in days_ahead] == sorted(days for _, days in days_ahead)
+    acted = [what for what, _ in days_ahead if what in ("rotate", "retire")]
     assert acted == [("rotate", "retire")[place % 2] for place in range(len(acted))]
 
 
@@ -174,17 +177,17 @@ async def test_what_is_foreseen_comes_to_pass() -> None:
     ):
         rig.secret(name, rig.account(f"{name}data"), days_left=left, tags=tags)
     now, service = rig.clock.now(), rig.service()
-    listed = [one async for one in service.engine.vaults.list(rig.vault.url)]
+    listed = [secret async for secret in service.engine.vaults.list(rig.vault.url)]
     expected = plan(listed, service.engine.policy, service.engine.kinds, now, now + 180 * DAY)
     # A superseded credential goes with the first sweep after its overlap, which is rounded up to
     # the next second.
     late = {"rotate": 0, "retire": 1}
-    told = [
-        ((each.at - now) // DAY + late[each.what], each.what, each.secret.ref.name)
-        for each in expected
+    expected_days = [
+        ((event.at - now) // DAY + late[event.what], event.what, event.secret.ref.name)
+        for event in expected
     ]
-    assert await days(rig, 180) == sorted(each for each in told if each[0] <= 180)
-    assert len(told) > 15
+    assert await days(rig, 180) == sorted(entry for entry in expected_days if entry[0] <= 180)
+    assert len(expected_days) > 15
 
 
 async def days(rig: Rig, count: int) -> list[tuple[int, str, str]]:

@@ -32,7 +32,7 @@ from tests.shared.consuming import (
 )
 from tests.shared.delivery import Delivery
 from tests.shared.faults import Died, Mode, Saboteur, share
-from tests.shared.promises import Promises
+from tests.shared.promises import Place, Promises
 from tests.shared.rig import Rig
 from tests.shared.scene import NAME, ask, refuse
 
@@ -62,18 +62,18 @@ async def test_after_a_rotation_an_app_holds_the_new_version(
     await rig.rotate()
     assert site.held == {"KEY": rig.latest(NAME).version}
     assert ended(caplog.records, "refresh") == ["refreshed"]
-    (refreshed,) = [each for each in results(caplog.records) if each["result"] == "refreshed"]
-    (rotated,) = [each for each in results(caplog.records) if each["result"] == "rotated"]
+    (refreshed,) = [result for result in results(caplog.records) if result["result"] == "refreshed"]
+    (rotated,) = [result for result in results(caplog.records) if result["result"] == "rotated"]
     assert refreshed["operation"] == rotated["operation"]
 
 
 async def test_a_rotation_waits_for_no_app_and_costs_one_message_more() -> None:
     rig, plain = Consuming(SHOP), Consuming()
     rig.site()
-    for each in (rig, plain):
-        each.queue("rotations")
-        each.calls()
-        await each.service().rotate(each.item(NAME, trigger="event").to_json(), 1)
+    for side in (rig, plain):
+        side.queue("rotations")
+        side.calls()
+        await side.service().rotate(side.item(NAME, trigger="event").to_json(), 1)
     counted, without = rig.calls(), plain.calls()
     assert counted - without == {"host queue": 1}
     assert rig.world.web.sites[SHOP.lower()].refreshed == 0
@@ -195,7 +195,7 @@ def unresolved(rig: Consuming) -> None:
 
 
 @pytest.mark.parametrize(
-    ("make", "said"),
+    ("make", "problem"),
     [
         (no_role, "403 AuthorizationFailed"),
         (no_app, "404 ResourceNotFound"),
@@ -205,14 +205,14 @@ def unresolved(rig: Consuming) -> None:
     ],
 )
 async def test_what_keeps_an_app_from_being_refreshed_is_reported_and_undoes_nothing(
-    make: Callable[[Consuming], None], said: str, caplog: pytest.LogCaptureFixture
+    make: Callable[[Consuming], None], problem: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     rig = Consuming(SHOP)
     make(rig)
     await rig.rotate()
-    (record,) = [each for each in results(caplog.records) if each["action"] == "refresh"]
+    (record,) = [result for result in results(caplog.records) if result["action"] == "refresh"]
     assert record["result"] == "unrefreshed"
-    assert said in record["reason"]
+    assert problem in record["reason"]
     assert SHOP.lower() in record["reason"]
     assert record["fix"]
     assert len(rig.vault.versions(NAME)) == 2
@@ -231,7 +231,9 @@ async def test_an_app_outside_the_scopes_of_the_vault_is_not_touched(
     rig.clock.advance(7 * DAY + 1)
     await rig.try_to_retire()
     assert RETIRE not in rig.tags(NAME)
-    assert not [each for each in rig.world.exchanges if "strangers" in each.request.path]
+    assert not [
+        exchange for exchange in rig.world.exchanges if "strangers" in exchange.request.path
+    ]
     assert ended(caplog.records, "refresh") == ["unrefreshed"]
     assert "is not bound to it" in caplog.text
 
@@ -259,7 +261,9 @@ async def test_azures_wish_to_wait_is_honoured() -> None:
     refuse(rig, 429, "TooManyRequests", to_refresh, Retry_After="77")
     before = rig.clock.now()
     await rig.service().rotate(rig.item(NAME, action="refresh", trigger="event").to_json(), 1)
-    assert 77 in [round((each.visible - before).total_seconds()) for each in rig.queue("rotations")]
+    assert 77 in [
+        round((message.visible - before).total_seconds()) for message in rig.queue("rotations")
+    ]
 
 
 async def test_after_the_last_try_the_secret_is_not_parked(
@@ -306,9 +310,9 @@ async def test_a_change_of_a_container_app_touches_nothing_but_the_revisions_nam
     rig.container()
     await rig.rotate()
     (patch,) = [
-        each.request
-        for each in rig.world.exchanges
-        if each.request.method == "PATCH" and "/worker" in each.request.path
+        exchange.request
+        for exchange in rig.world.exchanges
+        if exchange.request.method == "PATCH" and "/worker" in exchange.request.path
     ]
     version = rig.latest(NAME).version
     assert (
@@ -322,16 +326,16 @@ async def test_the_rights_that_the_page_of_permissions_lists_are_enough(
 ) -> None:
     slot = f"{SHOP}/slots/staging"
     rig = Consuming(SHOP, slot, WORKER)
-    given = {row.role: row.actions for row in permissions.rows()}
-    rig.site(actions=given["web-references"])
-    rig.site(slot, actions=given["web-references"])
-    rig.container(actions=given["container-revisions"])
+    rights = {row.role: row.actions for row in permissions.rows()}
+    rig.site(actions=rights["web-references"])
+    rig.site(slot, actions=rights["web-references"])
+    rig.container(actions=rights["container-revisions"])
     await rig.rotate()
     assert ended(caplog.records, "refresh") == ["waiting", "refreshed"]
 
 
 @pytest.mark.parametrize(
-    ("secrets", "state", "said"),
+    ("secrets", "state", "problem"),
     [
         (
             {"key": "https://prod.vault.azure.net/secrets/else"},
@@ -348,13 +352,13 @@ async def test_the_rights_that_the_page_of_permissions_lists_are_enough(
     ],
 )
 async def test_what_keeps_a_container_app_from_a_new_version_is_reported(
-    secrets: dict[str, str], state: str, said: str, caplog: pytest.LogCaptureFixture
+    secrets: dict[str, str], state: str, problem: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     rig = Consuming(WORKER)
     rig.container(**secrets).state = state
     await rig.rotate()
     assert ended(caplog.records, "refresh")[-1] == "unrefreshed"
-    assert said in caplog.text
+    assert problem in caplog.text
     assert len(rig.vault.versions(NAME)) == 2
 
 
@@ -438,8 +442,8 @@ async def test_while_a_retirement_waits_the_audit_goes_on_heals_and_refreshes_th
 async def test_an_app_that_was_asked_is_only_looked_at_afterwards() -> None:
     """A refresh may restart it: once a version is enough."""
     rig = await lagging()
-    asked = sum(to_refresh(each.request) for each in rig.world.exchanges)
-    assert asked == 1
+    requests = sum(to_refresh(exchange.request) for exchange in rig.world.exchanges)
+    assert requests == 1
 
 
 async def test_what_is_compromised_waits_for_no_app() -> None:
@@ -492,7 +496,7 @@ async def struck(at: int | None = None, mode: Mode = "die before") -> int:
     """Rotate a secret with consumers, with one fault at one call, then let a day and its audit pass; returns the calls."""
     rig, saboteur = Consuming(SHOP, WORKER), Saboteur({} if at is None else {at: mode})
     site, app = rig.site(), rig.container()
-    promises = Promises(rig, NAME, rig.world.accounts["appdata"])
+    promises = Promises(Place.of_account(rig, NAME, rig.world.accounts["appdata"]))
     saboteur.watch = promises.instant
 
     def start() -> Service:

@@ -34,12 +34,12 @@ def manual(left: float | None, age: float, **changes: str | None) -> SecretVersi
 
 def reminders(secret: SecretVersion, days: int, step: timedelta = HOUR) -> list[tuple[float, str]]:
     """Sweep for so many days, and return the day and the text of each reminder."""
-    found = []
+    reminded = []
     for count in range(int(days * DAY / step)):
         until = NOW + (count + 1) * step
         if text := notices.reminder(secret, POLICY, SweepOrder(VAULT, until - step, until, step)):
-            found.append(((until - NOW) / DAY, text))
-    return found
+            reminded.append(((until - NOW) / DAY, text))
+    return reminded
 
 
 @pytest.mark.parametrize("step", [HOUR, 6 * HOUR, DAY])
@@ -47,9 +47,9 @@ def test_an_owner_is_reminded_when_due_every_week_and_daily_in_the_last_week_and
     step: timedelta,
 ) -> None:
     secret = manual(left=40, age=325)
-    found = reminders(secret, 45, step)
-    assert [round(day) for day, _ in found] == [10, 17, 24, 31, *range(33, 46)]
-    assert [text.partition(":")[0].partition(" ")[0] for _, text in found] == ["due"] * 11 + [
+    reminded = reminders(secret, 45, step)
+    assert [round(day) for day, _ in reminded] == [10, 17, 24, 31, *range(33, 46)]
+    assert [text.partition(":")[0].partition(" ")[0] for _, text in reminded] == ["due"] * 11 + [
         "overdue"
     ] * 6
 
@@ -92,12 +92,12 @@ def test_a_short_life_is_reminded_of_daily_from_its_due_date_on() -> None:
 
 
 def test_the_message_about_an_outcome_says_why_and_the_way_out_and_no_more_than_fits() -> None:
-    told = notices.of(Outcome(item(version=V1), "parked", "x" * 5000, "mend it"))
-    assert told.action == "tell"
-    assert told.news == "parked"
-    assert len(told.reason) == notices.MOST_TEXT
+    errand = notices.of(Outcome(item(version=V1), "parked", "x" * 5000, "mend it"))
+    assert errand.action == "tell"
+    assert errand.news == "parked"
+    assert len(errand.reason) == notices.MOST_TEXT
     shown = notices.notice(
-        replace(told, reason="why. Fix: mend it"), version(changes={"Owner": "shop"})
+        replace(errand, reason="why. Fix: mend it"), version(changes={"Owner": "shop"})
     )
     assert shown.title == "app-key cannot be rotated: a person is needed"
     assert dict(shown.facts) == {
@@ -105,7 +105,7 @@ def test_the_message_about_an_outcome_says_why_and_the_way_out_and_no_more_than_
         "Vault": VAULT,
         "Owner": "shop",
         "Expires": "2026-11-12 09:00Z",
-        "Operation": told.operation,
+        "Operation": errand.operation,
     }
 
 
@@ -113,9 +113,9 @@ def test_who_asked_is_not_told() -> None:
     outcome = Outcome(
         item(version=V1, requested_by="ada@example.com", reason="private"), "rotated", "forced"
     )
-    told = notices.of(outcome)
-    assert "ada" not in told.to_json()
-    assert "private" not in told.to_json()
+    errand = notices.of(outcome)
+    assert "ada" not in errand.to_json()
+    assert "private" not in errand.to_json()
 
 
 def test_what_an_errand_comes_to_starts_no_errand_of_its_own_but_the_news_of_a_failed_refresh() -> (
@@ -125,7 +125,7 @@ def test_what_an_errand_comes_to_starts_no_errand_of_its_own_but_the_news_of_a_f
     assert (
         set(ERRANDS)
         == set(GIVEN_UP)
-        == {each for each in get_args(Action) if item(action=each).is_errand}
+        == {action for action in get_args(Action) if item(action=action).is_errand}
     )
     assert not ends & TO_REFRESH
     assert ends & set(notices.TITLES) == {"unrefreshed"}
@@ -133,5 +133,5 @@ def test_what_an_errand_comes_to_starts_no_errand_of_its_own_but_the_news_of_a_f
 
 def test_webhooks_are_those_of_the_owner_and_those_for_everybody() -> None:
     text = "notifications:\n  - {kind: teams, webhookSecret: all}\n  - {owner: shop, kind: slack, webhookSecret: shop}\n"
-    assert [each.secret for each in policy(text).webhooks("shop")] == ["all", "shop"]
-    assert [each.secret for each in policy(text).webhooks(None)] == ["all"]
+    assert [webhook.secret for webhook in policy(text).webhooks("shop")] == ["all", "shop"]
+    assert [webhook.secret for webhook in policy(text).webhooks(None)] == ["all"]

@@ -73,8 +73,8 @@ def cloud(**changes: Any) -> dict[str, Any]:
 
 def parse(event: object) -> VaultEvent | None:
     """Read an event from its JSON; None if it asks for nothing."""
-    found = parse_event(json.dumps(event))
-    return None if isinstance(found, OtherEvent) else found
+    parsed = parse_event(json.dumps(event))
+    return None if isinstance(parsed, OtherEvent) else parsed
 
 
 EXPECTED = VaultEvent("event-1", NEAR_EXPIRY, REF, VERSION)
@@ -110,22 +110,22 @@ def test_both_envelopes_are_read(event: dict[str, Any]) -> None:
 )
 def test_stray_blanks_wrong_case_and_odd_times_make_no_difference(odd: dict[str, Any]) -> None:
     for event in (grid(data=odd), cloud(data=odd)):
-        found = parse(event)
-        assert found is not None
-        assert found.ref == REF
-        assert found.version == VERSION
+        parsed = parse(event)
+        assert parsed is not None
+        assert parsed.ref == REF
+        assert parsed.version == VERSION
 
 
 def test_an_event_without_a_version_asks_for_whatever_is_current() -> None:
-    found = parse(grid(data={"Id": URL.rsplit("/", 1)[0]}))
-    assert found == VaultEvent("event-1", NEAR_EXPIRY, REF, None)
+    parsed = parse(grid(data={"Id": URL.rsplit("/", 1)[0]}))
+    assert parsed == VaultEvent("event-1", NEAR_EXPIRY, REF, None)
 
 
 @pytest.mark.parametrize("version", ["", " ", "a/b", "ü", "\ud800", "x" * 65, 7, None, ["a"]])
 def test_a_version_that_is_none_counts_for_nothing(version: object) -> None:
-    found = parse(grid(data={"Id": URL.rsplit("/", 1)[0], "Version": version}))
-    assert found is not None
-    assert found.version is None
+    parsed = parse(grid(data={"Id": URL.rsplit("/", 1)[0], "Version": version}))
+    assert parsed is not None
+    assert parsed.version is None
 
 
 def test_the_documented_types_ask_for_a_rotation_whatever_their_case() -> None:
@@ -160,7 +160,7 @@ def test_every_other_type_is_acknowledged_whatever_it_carries(kind: object) -> N
 
 
 @pytest.mark.parametrize(
-    ("event", "said"),
+    ("event", "problem"),
     [
         (grid(data=None), "event event-1 .* has no data"),
         (grid(data="text"), "event event-1 .* has no data"),
@@ -179,8 +179,8 @@ def test_every_other_type_is_acknowledged_whatever_it_carries(kind: object) -> N
         (grid(data=data(Id="https:///secrets/newsecret")), "is not the URL of a secret"),
     ],
 )
-def test_a_malformed_event_is_named_by_its_id(event: object, said: str) -> None:
-    with pytest.raises(NeedsHuman, match=said):
+def test_a_malformed_event_is_named_by_its_id(event: object, problem: str) -> None:
+    with pytest.raises(NeedsHuman, match=problem):
         parse(event)
 
 
@@ -231,7 +231,7 @@ json_values = st.recursive(
     max_leaves=12,
 )
 events = st.builds(
-    lambda envelope, found: {**envelope, "data": found},
+    lambda envelope, inner: {**envelope, "data": inner},
     st.sampled_from([grid(), cloud()]),
     json_values,
 )
@@ -240,19 +240,19 @@ events = st.builds(
 @given(json_values | events)
 def test_whatever_comes_is_an_event_nothing_or_a_refusal(value: object) -> None:
     try:
-        found = parse(value)
+        parsed = parse(value)
     except NeedsHuman:
         return
-    assert found is None or (found.ref.vault.startswith("https://") and found.ref.name)
+    assert parsed is None or (parsed.ref.vault.startswith("https://") and parsed.ref.name)
 
 
 @given(st.binary(max_size=200) | st.text(max_size=200))
 def test_whatever_bytes_come_nothing_else_is_raised(text: bytes | str) -> None:
     try:
-        found = parse_event(text)
+        parsed = parse_event(text)
     except NeedsHuman:
         return
-    assert isinstance(found, OtherEvent)
+    assert isinstance(parsed, OtherEvent)
 
 
 def decoded(event: dict[str, Any]) -> func.EventGridEvent | func.CloudEvent:
@@ -310,9 +310,9 @@ async def test_an_event_that_cannot_be_read_is_logged_under_rekey_before_it_is_r
 
 
 def test_an_events_own_text_is_shown_without_line_breaks_and_not_at_length() -> None:
-    found = parse_event(
+    parsed = parse_event(
         json.dumps(grid(id="a\nb" + "x" * 5000, eventType="\u001b[31m" + "y" * 5000))
     )
-    assert isinstance(found, OtherEvent)
-    assert (found.event_id + found.kind).isprintable()
-    assert len(found.event_id) == len(found.kind) == 100
+    assert isinstance(parsed, OtherEvent)
+    assert (parsed.event_id + parsed.kind).isprintable()
+    assert len(parsed.event_id) == len(parsed.kind) == 100

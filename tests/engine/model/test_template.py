@@ -23,8 +23,8 @@ KNOWN = frozenset(VALUES)
 
 def revealed(shape: str, value: str) -> dict[str, str] | None:
     """Extract the fields and show them."""
-    found = template.extract(shape, Sensitive(value))
-    return None if found is None else {name: text.reveal() for name, text in found.items()}
+    fields = template.extract(shape, Sensitive(value))
+    return None if fields is None else {name: text.reveal() for name, text in fields.items()}
 
 
 def test_a_connection_string_is_filled_in_and_read_back() -> None:

@@ -85,8 +85,8 @@ def test_an_operation_is_named_after_vault_name_and_replaced_version_alone() -> 
 
 
 def test_what_is_missing_has_its_default() -> None:
-    found = WorkItem.from_json(json.dumps({"vault": VAULT + "/", "secret": "app-key"}))
-    assert found == WorkItem(REF)
+    read = WorkItem.from_json(json.dumps({"vault": VAULT + "/", "secret": "app-key"}))
+    assert read == WorkItem(REF)
     assert WorkItem.from_json(message(version=None, force=None)) == WorkItem(
         REF, trigger="event", requested_by="event grid", reason="near expiry"
     )
@@ -105,7 +105,7 @@ def test_an_item_is_pinned_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "problem"),
     [
         ({"vault": None}, "vault is not the URL of a vault"),
         ({"vault": "prod"}, "vault is not the URL of a vault"),
@@ -129,9 +129,9 @@ def test_an_item_is_pinned_once() -> None:
     ],
 )
 def test_a_malformed_message_is_refused_with_its_problem(
-    changes: dict[str, Any], said: str
+    changes: dict[str, Any], problem: str
 ) -> None:
-    with pytest.raises(NeedsHuman, match=said):
+    with pytest.raises(NeedsHuman, match=problem):
         WorkItem.from_json(message(**changes))
 
 
@@ -171,7 +171,7 @@ def test_whatever_comes_is_an_item_that_can_be_written_again_or_a_refusal(
     changes: dict[str, Any],
 ) -> None:
     try:
-        found = WorkItem.from_json(json.dumps({**WHOLE, **changes}))
+        read = WorkItem.from_json(json.dumps({**WHOLE, **changes}))
     except NeedsHuman:
         return
-    assert WorkItem.from_json(found.to_json()) == found
+    assert WorkItem.from_json(read.to_json()) == read

@@ -211,7 +211,7 @@ PROBLEMS = {
 
 @pytest.mark.parametrize(("text", "problem"), PROBLEMS.values(), ids=PROBLEMS.keys())
 def test_the_problem_is_told_with_its_path(text: str, problem: str) -> None:
-    assert [each for each in found(text) if problem in each], found(text)
+    assert [line for line in found(text) if problem in line], found(text)
 
 
 FINE = {

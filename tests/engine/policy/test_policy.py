@@ -118,25 +118,25 @@ own_tags = st.dictionaries(
 def test_every_tag_that_counts_has_one_of_two_origins_and_nothing_else_is_lost(
     defaults: dict[str, str], rule: dict[str, str], own: dict[str, str], may: frozenset[str]
 ) -> None:
-    found = Document(
+    effective = Document(
         defaults=defaults, rules=(Rule(Match(None, "*"), rule),), may_override=may
     ).tags_for(REF, own)
     for tag in own.keys() - (defaults.keys() | rule.keys()) | (
         own.keys() & (may | OURS | {"CredentialId", "theirs"})
     ):
-        assert found[tag] == "own"
+        assert effective[tag] == "own"
     for tag in rule.keys() - (may | {"CredentialId"}):
-        assert found[tag] == "doc"
-    assert found.keys() <= own.keys() | defaults.keys() | rule.keys()
-    assert found.keys() >= own.keys() - {"RotateBeforeDays"}
-    assert found.keys() >= (defaults.keys() | rule.keys()) - {"RotateBeforeDays"}
+        assert effective[tag] == "doc"
+    assert effective.keys() <= own.keys() | defaults.keys() | rule.keys()
+    assert effective.keys() >= own.keys() - {"RotateBeforeDays"}
+    assert effective.keys() >= (defaults.keys() | rule.keys()) - {"RotateBeforeDays"}
 
 
 def test_a_rule_alone_puts_a_secret_under_management() -> None:
-    found = judge(version(changes=BARE), policy=policy(RULE))
-    assert isinstance(found, Rotate)
-    assert found.managed.source == ACCOUNT
-    assert found.managed.validity == 60 * DAY
+    decision = judge(version(changes=BARE), policy=policy(RULE))
+    assert isinstance(decision, Rotate)
+    assert decision.managed.source == ACCOUNT
+    assert decision.managed.validity == 60 * DAY
 
 
 def test_nothing_of_the_policy_is_written_into_tags() -> None:
@@ -152,9 +152,9 @@ def test_nothing_of_the_policy_is_written_into_tags() -> None:
 def test_the_credential_in_use_is_what_rekey_noted_and_not_the_rules_first_one() -> None:
     text = RULE.replace("validity", "credentialId: key1, validity")
     for noted, expected in ((None, "key1"), ("key2", "key2")):
-        found = judge(version(changes={**BARE, "CredentialId": noted}), policy=policy(text))
-        assert isinstance(found, Rotate)
-        assert found.managed.credential_id == expected
+        decision = judge(version(changes={**BARE, "CredentialId": noted}), policy=policy(text))
+        assert isinstance(decision, Rotate)
+        assert decision.managed.credential_id == expected
 
 
 def test_what_the_policy_sets_takes_no_room_among_the_tags() -> None:
@@ -162,9 +162,11 @@ def test_what_the_policy_sets_takes_no_room_among_the_tags() -> None:
     assert isinstance(
         judge(version(changes={**BARE, **full}), policy=policy(DEFAULT + RULE)), Rotate
     )
-    found = judge(version(changes={**BARE, **full, "one": "more"}), policy=policy(DEFAULT + RULE))
-    assert isinstance(found, Park)
-    assert "leave no room" in found.reason
+    decision = judge(
+        version(changes={**BARE, **full, "one": "more"}), policy=policy(DEFAULT + RULE)
+    )
+    assert isinstance(decision, Park)
+    assert "leave no room" in decision.reason
 
 
 def test_default_spans_never_take_more_than_half_of_a_short_life_and_a_tag_cannot_stretch_them() -> (
@@ -178,26 +180,26 @@ def test_default_spans_never_take_more_than_half_of_a_short_life_and_a_tag_canno
         (10, "1", 5, 120),
     ):
         tags = {"ValidityPeriodDays": str(validity), "RotateBeforeDays": own, "OverlapHours": own}
-        found = judge(version(left=DAY, changes=tags), policy=policy(text))
-        assert isinstance(found, Rotate)
-        assert found.managed.rotate_before == days * DAY
-        assert found.managed.overlap == timedelta(hours=hours)
+        decision = judge(version(left=DAY, changes=tags), policy=policy(text))
+        assert isinstance(decision, Rotate)
+        assert decision.managed.rotate_before == days * DAY
+        assert decision.managed.overlap == timedelta(hours=hours)
 
 
 def test_a_default_span_that_tags_may_override_is_the_tags() -> None:
     text = "defaults: {rotateBeforeDays: 40}\ntagsMayOverride: [rotateBeforeDays]\n"
-    found = judge(version(left=DAY, changes={"RotateBeforeDays": "7"}), policy=policy(text))
-    assert isinstance(found, Rotate)
-    assert found.managed.rotate_before == 7 * DAY
+    decision = judge(version(left=DAY, changes={"RotateBeforeDays": "7"}), policy=policy(text))
+    assert isinstance(decision, Rotate)
+    assert decision.managed.rotate_before == 7 * DAY
 
 
 def test_a_document_narrows_what_a_vault_may_rotate_and_never_widens_it() -> None:
     assert isinstance(
         judge(version(), policy=policy(f"vaults: {{'{VAULT}': {{scopes: [{ACCOUNT}]}}}}")), Rotate
     )
-    found = judge(version(), policy=policy(f"vaults: {{'{VAULT}': {{scopes: []}}}}"))
-    assert isinstance(found, Park)
-    assert "policy document" in found.fix
+    decision = judge(version(), policy=policy(f"vaults: {{'{VAULT}': {{scopes: []}}}}"))
+    assert isinstance(decision, Park)
+    assert "policy document" in decision.fix
     wide = Policy({VAULT: (GROUP,)}).under(
         Document(scopes={VAULT: ("/subscriptions/x",), "https://x": ("/y",)})
     )
@@ -209,9 +211,9 @@ def test_a_document_narrows_what_a_vault_may_rotate_and_never_widens_it() -> Non
 def test_a_replica_that_only_the_policy_names_must_be_where_the_credential_may_go() -> None:
     far = "https://other.vault.azure.net/secrets/copy"
     text = f"rules: [{{match: {{vault: '{VAULT}', secret: app-key}}, replicas: ['{far}']}}]"
-    found = judge(version(), policy=policy(text))
-    assert isinstance(found, Park)
-    assert far in found.reason
+    decision = judge(version(), policy=policy(text))
+    assert isinstance(decision, Park)
+    assert far in decision.reason
     assert isinstance(judge(version(changes={"Replicas": far}), policy=policy(text)), Rotate), (
         "its owner named it, too"
     )
@@ -227,9 +229,9 @@ MANUAL = "rules: [{match: {secret: 'app-*'}, manual: true}]\n"
 def test_what_only_a_person_can_rotate_is_left_alone(
     changes: dict[str, str | None], force: bool
 ) -> None:
-    found = judge(version(changes=changes), item(force=force), policy(MANUAL))
-    assert isinstance(found, Skip)
-    assert "a person" in found.reason
+    decision = judge(version(changes=changes), item(force=force), policy(MANUAL))
+    assert isinstance(decision, Skip)
+    assert "a person" in decision.reason
 
 
 @pytest.mark.parametrize(
@@ -269,21 +271,17 @@ def test_the_day_on_which_a_person_should_rotate_is_known(
 def test_the_inventory_shows_how_a_secret_that_only_a_person_rotates_stands(
     left: timedelta, state: str
 ) -> None:
-    found = entry(
-        version(left=left, age=60 * DAY, changes=BARE), policy(MANUAL + DEFAULT), ALL, NOW
-    )
-    assert (found.state, found.reason) == (state, "only a person rotates it")
-    assert bool(found.fix) == (state != "ok")
-    assert found.due == NOW + left - 30 * DAY
-    assert found.to_json()["owner"] == "default"
+    row = entry(version(left=left, age=60 * DAY, changes=BARE), policy(MANUAL + DEFAULT), ALL, NOW)
+    assert (row.state, row.reason) == (state, "only a person rotates it")
+    assert bool(row.fix) == (state != "ok")
+    assert row.due == NOW + left - 30 * DAY
+    assert row.to_json()["owner"] == "default"
 
 
 def test_the_inventory_follows_the_document() -> None:
     full = {f"other{number}": "x" for number in range(MAX_TAGS - 3)}
-    found = entry(
-        version(left=30 * DAY, changes={**BARE, **full}), policy(DEFAULT + RULE), ALL, NOW
-    )
-    assert (found.state, found.to_json()["source"], found.to_json()["owner"]) == (
+    row = entry(version(left=30 * DAY, changes={**BARE, **full}), policy(DEFAULT + RULE), ALL, NOW)
+    assert (row.state, row.to_json()["source"], row.to_json()["owner"]) == (
         "due",
         ACCOUNT,
         "default",
@@ -294,9 +292,9 @@ def test_the_inventory_follows_the_document() -> None:
 
 def test_the_secret_that_holds_the_document_is_never_rotated() -> None:
     secret = replace(version(), ref=SecretRef(VAULT, OWN.name.upper()))
-    found = judge(secret, item(force=True), policy(""))
-    assert isinstance(found, Skip)
-    assert "policy document" in found.reason
+    decision = judge(secret, item(force=True), policy(""))
+    assert isinstance(decision, Skip)
+    assert "policy document" in decision.reason
 
 
 def test_a_parked_secret_is_tried_again_when_what_the_policy_says_about_it_has_changed() -> None:
@@ -313,9 +311,9 @@ def test_a_parked_secret_is_tried_again_when_what_the_policy_says_about_it_has_c
 
 
 def test_malformed_tags_name_the_policy_where_there_is_one() -> None:
-    found = judge(version(changes={"ValidityPeriodDays": "x"}), policy=policy(""))
-    assert isinstance(found, Park)
-    assert "policy document" in found.fix
+    decision = judge(version(changes={"ValidityPeriodDays": "x"}), policy=policy(""))
+    assert isinstance(decision, Park)
+    assert "policy document" in decision.fix
 
 
 def test_an_owner_is_told_where_it_asked_and_who_wants_everything_too() -> None:

@@ -55,8 +55,8 @@ notifications: [{kind: email, webhookSecret: "https://hooks.example/planted"}]
 consumers: [{match: {secret: a}, resources: [/subscriptions/1/resourceGroups/g/providers/Microsoft.Storage/x/y]}]
 tagsMayOverride: [credentialid]
 """
-    found = list(problems(load(text)[0]))
-    assert [problem.split(": ")[0] for problem in found] == [
+    listed = list(problems(load(text)[0]))
+    assert [problem.split(": ")[0] for problem in listed] == [
         "version",
         "defalts",
         "defaults.rotateBeforeDays",
@@ -75,8 +75,8 @@ tagsMayOverride: [credentialid]
         "consumers[0].resources[0]",
         "tagsMayOverride[0]",
     ]
-    assert "planted" not in "".join(found)
-    assert "soon" not in "".join(found)
+    assert "planted" not in "".join(listed)
+    assert "soon" not in "".join(listed)
 
 
 @pytest.mark.parametrize(

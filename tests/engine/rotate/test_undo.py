@@ -10,7 +10,7 @@ from engine.model.tags import OPERATION
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response, json_response
 from tests.shared.delivery import Delivery
-from tests.shared.sql_product import KINDS, NAME, SqlProduct, SqlPromises
+from tests.shared.sql_product import KINDS, NAME, SqlProduct
 
 SINGLE = [name for name, kind in KINDS.items() if kind.single]
 SET_BACK = "what the vault holds was set back"
@@ -23,7 +23,6 @@ class Scene:
     def __init__(self, name: str, strike: Strike = lambda *_: None) -> None:
         self.rig = SqlProduct()
         KINDS[name].setup(self.rig)
-        self.promises = SqlPromises(self.rig, KINDS[name])
         self._strike = strike
 
     async def __call__(self, request: Request, call: Call) -> Response:
@@ -33,7 +32,7 @@ class Scene:
     @property
     def changed(self) -> bool:
         """Tell whether the server has left the password that the vault holds."""
-        return not self.promises.accepted(self.rig.latest(NAME))
+        return not self.rig.accepted(self.rig.latest(NAME))
 
     async def rotate(self, **fields: object) -> None:
         """Try once, as the queue would."""
@@ -43,7 +42,7 @@ class Scene:
     @property
     def passwords(self) -> int:
         """How many passwords the account under rotation has had."""
-        return max(len(account.passwords) for account in self.promises.accounts())
+        return max(len(account.passwords) for account in self.rig.accounts())
 
     @property
     def reason(self) -> str:
@@ -168,7 +167,7 @@ async def test_the_value_that_somebody_wrote_meanwhile_is_set_in_place_of_the_ol
     scene = Scene(name, write)
     await scene.rotate()
     assert scene.passwords == 3
-    newest = {account.newest for account in scene.promises.accounts()}
+    newest = {account.newest for account in scene.rig.accounts()}
     assert "Written-by-hand-1" in newest, "what a person wrote is what counts"
 
 
@@ -179,9 +178,9 @@ async def test_a_password_that_somebody_changed_at_the_server_is_not_set_back_by
     scene = Scene(name)
     await scene.rotate()
     account = next(
-        each
-        for each in scene.promises.accounts()
-        if each.name == (scene.rig.latest(NAME).tags or {})["CredentialId"]
+        candidate
+        for candidate in scene.rig.accounts()
+        if candidate.name == (scene.rig.latest(NAME).tags or {})["CredentialId"]
     )
     account.set("Changed-by-hand-1", scene.rig.clock.now())
     scene._strike = lambda rig, request: (

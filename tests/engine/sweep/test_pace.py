@@ -39,10 +39,10 @@ def swept(
         started: dict[str, list[float]] = defaultdict(list)
         for vault, sources in waiting.items():
             pace, left = Pace(scopes, period), []
-            for each in sources:
-                delay = pace.delay(each)
+            for name in sources:
+                delay = pace.delay(name)
                 if delay is None:
-                    left.append(each)
+                    left.append(name)
                 else:
                     started[vault].append(delay)
             waiting[vault] = left
@@ -74,7 +74,9 @@ def test_ten_thousand_at_once_run_at_a_subscriptions_limit_and_not_over_it(minut
 def test_vaults_that_share_a_subscription_share_its_budget(vaults: int) -> None:
     scopes = {f"v{number}": [f"{ONE}/resourcegroups/g{number}"] for number in range(vaults)}
     due = {vault: [source(ONE, number) for number in range(1500)] for vault in scopes}
-    starts = [start for each in all_starts(scopes, due, HOUR).values() for start in each]
+    starts = [
+        start for vault_starts in all_starts(scopes, due, HOUR).values() for start in vault_starts
+    ]
     assert most_within(starts, 3600) <= WRITES_PER_HOUR
     assert most_within(starts, 1) <= WRITES_PER_SECOND + vaults - 1
 
@@ -86,7 +88,7 @@ def test_vaults_of_different_subscriptions_do_not_wait_for_each_other() -> None:
         "v2": [source(OTHER, number) for number in range(1200)],
     }
     starts = all_starts(scopes, due, HOUR)
-    assert [round(max(each)) for each in starts.values()] == [120, 120]
+    assert [round(max(vault_starts)) for vault_starts in starts.values()] == [120, 120]
 
 
 def test_a_vault_is_not_asked_for_more_new_secrets_than_it_takes() -> None:

@@ -18,7 +18,7 @@ from engine.secret import SecretRef, SecretVersion
 from simulator.wire import Request
 from tests.shared.builders import NOW, VAULT, version
 from tests.shared.delivery import Delivery
-from tests.shared.promises import Promises
+from tests.shared.promises import Place, Promises
 from tests.shared.rig import Rig
 from tests.shared.scene import NAME, refuse, scene, to_vault
 
@@ -86,7 +86,7 @@ async def test_messages_are_posted_before_the_last_page_is_read() -> None:
     """A vault may be larger than memory or a function's time allow, so nothing is gathered first."""
     rig = populated(60, 0)
     await sweep(rig)
-    requests = [each.request for each in rig.world.exchanges]
+    requests = [exchange.request for exchange in rig.world.exchanges]
     posts = [
         place
         for place, request in enumerate(requests)
@@ -128,7 +128,7 @@ async def test_a_retirement_that_is_due_is_found() -> None:
     for name, until in (("passed", -HOUR), ("passes-now", timedelta(0)), ("later", 2 * DAY)):
         retire = str(Pending(rig.clock.now() + until, "a" * 32, "key2"))
         rig.secret(name, rig.world.accounts["appdata"], days_left=FAR, tags={"RekeyRetire": retire})
-    assert {(each["secret"], each["action"]) for each in await sweep(rig)} == {
+    assert {(message["secret"], message["action"]) for message in await sweep(rig)} == {
         ("passed", "retire"),
         ("passes-now", "retire"),
     }
@@ -271,7 +271,7 @@ async def test_missed_late_and_repeated_events_make_no_difference_to_the_outcome
     delays: list[float],
 ) -> None:
     rig = scene()
-    promises = Promises(rig, NAME, rig.world.accounts["appdata"])
+    promises = Promises(Place.of_account(rig, NAME, rig.world.accounts["appdata"]))
     event = json.dumps(rig.vault.near_expiry_event(NAME))
     for day in range(9):
         for delay in delays:
@@ -281,7 +281,7 @@ async def test_missed_late_and_repeated_events_make_no_difference_to_the_outcome
         await sweep(rig)
         await Delivery(rig, rig.service).run()
         rig.clock.advance(86_400)
-    promises.finally_(versions=2)
+    promises.finally_(2)
     promises.nothing_left()
 
 
@@ -299,7 +299,7 @@ def test_every_secret_is_audited_exactly_once_a_day_however_often_the_sweep_runs
         SweepOrder(VAULT, NOW + n * step, NOW + (n + 1) * step, step) for n in range(24 // hours)
     ]
     for secret in secrets:
-        assert sum(audit_is_due(secret.ref, each, None) for each in orders) == 1
+        assert sum(audit_is_due(secret.ref, order, None) for order in orders) == 1
 
 
 def test_a_sweep_that_covers_no_time_audits_nothing() -> None:

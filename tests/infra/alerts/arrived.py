@@ -35,7 +35,7 @@ class Arrived:
     @property
     def rows(self) -> list[tuple[str, Row]]:
         """Return all as rows of tables."""
-        return [row(each) for each in self.envelopes] + self.imitated
+        return [row(envelope) for envelope in self.envelopes] + self.imitated
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Run:
     def own(self) -> Iterator[tuple[str, Row]]:
         """Yield every row that the app itself sent."""
         for scene in self.scenes.values():
-            yield from (row(each) for each in scene.envelopes)
+            yield from (row(envelope) for envelope in scene.envelopes)
 
 
 def play() -> str:
@@ -66,10 +66,8 @@ def play() -> str:
 
 def read(text: str) -> Run:
     """Return a run from what was written of it."""
-    found = json.loads(text)
-    return Run(
-        {name: _arrived(**scene) for name, scene in found["scenes"].items()}, found["refused"]
-    )
+    run = json.loads(text)
+    return Run({name: _arrived(**scene) for name, scene in run["scenes"].items()}, run["refused"])
 
 
 def _arrived(

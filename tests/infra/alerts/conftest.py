@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.shared.once import once
 from tests.infra.alerts.arrived import Run, play, read
 from tests.infra.alerts.kql import Workspace
 from tests.infra.alerts.rules import Rule, compiled, rules
+from tests.shared.once import once
 
 
 @pytest.fixture(scope="session")

@@ -10,17 +10,17 @@ from opentelemetry.trace import SpanKind
 
 from engine.errors import RekeyError
 from engine.service import MAX_TRIES
-from tests.shared.consuming import HOOKS, SHOP, TEAMS_URL, Consuming, remind, to_chat
 from tests.cloud.storage.watching import dead_letter, left_over, queues
-from tests.shared.scene import NAME as SECRET
-from tests.shared.scene import refuse
+from tests.infra.alerts.stage import DAY, Stage
+from tests.shared.consuming import HOOKS, SHOP, TEAMS_URL, Consuming, remind, to_chat
 from tests.shared.graph_rig import NAME as APPLICATION
 from tests.shared.graph_rig import GraphRig
 from tests.shared.rig import CONNECTION_STRING, Rig
+from tests.shared.scene import NAME as SECRET
+from tests.shared.scene import refuse
 from tests.shared.sql_product import KINDS as SERVERS
 from tests.shared.sql_product import NAME as PASSWORD
 from tests.shared.sql_product import SqlProduct
-from tests.infra.alerts.stage import DAY, Stage
 
 
 async def lives_on(stage: Stage) -> None:
@@ -58,14 +58,16 @@ async def is_an_administrators_password(stage: Stage) -> None:
     SERVERS["an administrator"].setup(rig)
     # The rig's own way to start leaves out the counting of calls.
     await Rig.service(rig).rotate(rig.item(PASSWORD).to_json(), 1)
-    stage.values |= {each.value for each in rig.vault.versions(PASSWORD)}
+    stage.values |= {version.value for version in rig.vault.versions(PASSWORD)}
 
 
 async def is_an_application(stage: Stage) -> None:
     rig = GraphRig(stage.clock)
     rig.managed()
     await rig.service().rotate(rig.item(APPLICATION).to_json(), 1)
-    stage.values |= {rig.first.secret} | {each.value for each in rig.vault.versions(APPLICATION)}
+    stage.values |= {rig.first.secret} | {
+        version.value for version in rig.vault.versions(APPLICATION)
+    }
 
 
 async def is_followed_by_errands(stage: Stage) -> None:
@@ -80,7 +82,7 @@ async def is_followed_by_errands(stage: Stage) -> None:
     await rig.rotate(action="tell", to="nobody")
     del rig.vault.secrets["chat-all"]
     await rig.rotate(action="tell")
-    stage.values |= {each.value for each in rig.vault.versions(SECRET)}
+    stage.values |= {version.value for version in rig.vault.versions(SECRET)}
     await remind(stage.clock)
 
 

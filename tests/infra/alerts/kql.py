@@ -49,17 +49,17 @@ WRONG = re.compile(r"\barg_(?:max|min)\b|\bto typeof\b")
 
 def rewritten(query: str) -> str:
     """Return the query without dynamic values; ValueError for what the engine is known to get wrong."""
-    if found := WRONG.search(query):
-        raise ValueError(f"the engine gets {found[0]} wrong: say it in another way")
+    if match := WRONG.search(query):
+        raise ValueError(f"the engine gets {match[0]} wrong: say it in another way")
     return TOKEN.sub(_plain, query)
 
 
-def _plain(found: re.Match[str]) -> str:
-    if found["kept"]:
-        return found["kept"]
-    if found["parsed"]:
+def _plain(match: re.Match[str]) -> str:
+    if match["kept"]:
+        return match["kept"]
+    if match["parsed"]:
         return "tostring"
-    return f"bag_text({found['bag']}, {found['key'] or repr(found['member'])})"
+    return f"bag_text({match['bag']}, {match['key'] or repr(match['member'])})"
 
 
 class Workspace:

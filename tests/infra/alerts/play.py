@@ -43,13 +43,13 @@ class Ingestion(World):
 
 async def played(service: IngestionService) -> dict[str, Any]:
     """Play one scene after the other, each on a day of its own."""
-    found = {}
+    scenes = {}
     for name, scene in every().items():
         stage = Stage(clock)
         await scene(stage)
         await telemetry.flush()
         arrived, service.envelopes = service.envelopes, []
-        found[name] = {
+        scenes[name] = {
             "ended": clock.now().isoformat(),
             "envelopes": arrived,
             "imitated": [
@@ -59,7 +59,7 @@ async def played(service: IngestionService) -> dict[str, Any]:
             "values": sorted(stage.values),
         }
         clock.advance(DAY)
-    return found
+    return scenes
 
 
 def main() -> None:

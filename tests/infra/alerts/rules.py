@@ -12,9 +12,9 @@ from isodate import parse_duration  # type: ignore[import-untyped]
 
 from simulator.telemetry.tables import Row
 from tests.infra import deployed
+from tests.infra.alerts.kql import Workspace
 from tests.infra.bicep import PUBLIC_CLOUD, predicted
 from tests.infra.queries import RULE
-from tests.infra.alerts.kql import Workspace
 
 PARAMETERS = """
 param vaults = [{ name: 'prod', applications: ['11111111-2222-3333-4444-555555555555'] }]
@@ -47,7 +47,7 @@ class Rule:
     @property
     def question(self) -> str:
         """Return the query with what the service itself does to its rows behind it, in the same language."""
-        by = ", ".join(f"['{each}']" for each in self.dimensions)
+        by = ", ".join(f"['{dimension}']" for dimension in self.dimensions)
         counted = f"summarize measured = count(){f' by {by}' if by else ''}"
         return (
             f"{self.query.rstrip()}\n| {counted}\n| where measured {self.operator} {self.threshold}"
@@ -75,8 +75,10 @@ def compiled(folder: Path) -> str:
 
 def rules(text: str) -> dict[str, Rule]:
     """Return the rules of what would be deployed, by their names."""
-    found = [_rule(each["properties"]) for each in deployed.of_type(json.loads(text), RULE)]
-    return {rule.name: rule for rule in found}
+    compiled_rules = [
+        _rule(resource["properties"]) for resource in deployed.of_type(json.loads(text), RULE)
+    ]
+    return {rule.name: rule for rule in compiled_rules}
 
 
 def _rule(properties: dict[str, Any]) -> Rule:
@@ -89,5 +91,5 @@ def _rule(properties: dict[str, Any]) -> Rule:
         parse_duration(properties["windowSize"]),
         OPERATORS[criterion["operator"]],
         criterion["threshold"],
-        tuple(each["name"] for each in criterion["dimensions"]),
+        tuple(dimension["name"] for dimension in criterion["dimensions"]),
     )

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 
-from tests.infra.alerts import further
-from tests.infra.alerts import scenes
+from tests.infra.alerts import further, scenes
 from tests.infra.alerts.stage import Stage
 
 type Scene = Callable[[Stage], Coroutine[None, None, None]]
@@ -78,5 +77,5 @@ FURTHER = (
 
 def every() -> dict[str, Scene]:
     """Return all scenes by their names."""
-    told = [scene for pair in SCENES.values() for scene in (*pair.fires, *pair.quiet)]
-    return {scene.__name__: scene for scene in (*told, *FURTHER)}
+    alerts = [scene for pair in SCENES.values() for scene in (*pair.fires, *pair.quiet)]
+    return {scene.__name__: scene for scene in (*alerts, *FURTHER)}

@@ -7,11 +7,11 @@ import contextlib
 from cloud.meter import metering
 from cloud.meter.prices import price
 from engine.errors import RekeyError
+from tests.infra.alerts.stage import HOUR, MINUTE, Stage
 from tests.shared.consuming import HOOKS, SHOP, TEAMS_URL, Consuming, to_chat
+from tests.shared.policies import PolicyRig
 from tests.shared.scene import NAME as SECRET
 from tests.shared.scene import refuse
-from tests.shared.policies import PolicyRig
-from tests.infra.alerts.stage import HOUR, MINUTE, Stage
 
 
 async def expires_in_three_days(stage: Stage) -> None:
@@ -116,9 +116,9 @@ async def is_audited(stage: Stage) -> None:
 async def has_lost_its_role(stage: Stage) -> None:
     stage.secret()
     stage.rig.world.roles.assignments[:] = [
-        each
-        for each in stage.rig.world.roles.assignments
-        if each.scope != stage.account.resource_id
+        assignment
+        for assignment in stage.rig.world.roles.assignments
+        if assignment.scope != stage.account.resource_id
     ]
     await stage.rotate()
 

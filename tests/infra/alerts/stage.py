@@ -17,9 +17,9 @@ from simulator.reach.transport import Call
 from simulator.storage.accounts import StorageAccount
 from simulator.telemetry.tables import Row
 from simulator.wire import Request, Response, json_response
+from tests.shared.rig import Rig
 from tests.shared.scene import NAME as SECRET
 from tests.shared.scene import ask
-from tests.shared.rig import Rig
 
 ADA = "ada@contoso.example"
 MINUTE = 60.0
@@ -108,7 +108,9 @@ class Stage:
             for key in account.keys.values()
         }
         self.values |= {
-            each.value for name in self.rig.vault.secrets for each in self.rig.vault.versions(name)
+            version.value
+            for name in self.rig.vault.secrets
+            for version in self.rig.vault.versions(name)
         }
 
     async def _answer(self, request: Request, call: Call) -> Response:

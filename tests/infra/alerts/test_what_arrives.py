@@ -10,26 +10,26 @@ import pytest
 
 from simulator.telemetry import tables
 from simulator.telemetry.tables import Row
-from tests.infra.contract import METRICS, SPAN_ATTRIBUTES, VALUES
-from tests.infra.queries import alert_queries, dimensions, metrics, workbook_queries
 from tests.infra.alerts.arrived import ROOT, Run
 from tests.infra.alerts.stage import ADA
+from tests.infra.contract import METRICS, SPAN_ATTRIBUTES, VALUES
+from tests.infra.queries import alert_queries, dimensions, metrics, workbook_queries
 
 SPANS = ("RemoteDependencyData", "RequestData")
 QUERIES = alert_queries() | workbook_queries()
 
 
 def of_table(played: Run, table: str) -> list[Row]:
-    return [row for each, row in played.own() if each == table]
+    return [row for name, row in played.own() if name == table]
 
 
 def measured(played: Run) -> dict[str, set[str]]:
     """Return every metric of Rekey's that arrived, with all dimensions that it had."""
-    found: dict[str, set[str]] = defaultdict(set)
+    columns: dict[str, set[str]] = defaultdict(set)
     for row in of_table(played, "customMetrics"):
         if row["name"].startswith("rekey."):
-            found[row["name"]] |= set(row["customDimensions"])
-    return found
+            columns[row["name"]] |= set(row["customDimensions"])
+    return columns
 
 
 def test_the_endpoint_refuses_nothing_that_the_exporter_sends(played: Run) -> None:
@@ -63,12 +63,12 @@ def test_every_rotation_arrives_as_a_span_with_all_its_attributes(played: Run) -
 
 @pytest.mark.parametrize("name", QUERIES)
 def test_what_a_query_reads_has_arrived(name: str, played: Run) -> None:
-    asked = metrics(QUERIES[name])
+    measures = metrics(QUERIES[name])
     arrived = measured(played)
-    assert asked <= arrived.keys()
+    assert measures <= arrived.keys()
     spans = set().union(*(row["customDimensions"] for row in of_table(played, "dependencies")))
     assert dimensions(QUERIES[name]) <= (
-        set().union(*(arrived[each] for each in asked)) if asked else spans
+        set().union(*(arrived[measure] for measure in measures)) if measures else spans
     )
 
 
@@ -85,7 +85,7 @@ def test_every_step_is_a_child_of_its_rotation_and_bears_the_operation(played: R
 
 
 def test_the_trace_of_an_event_leads_through_the_queue_to_its_rotation(played: Run) -> None:
-    rows = [tables.row(each) for each in played.scenes["comes_by_event"].envelopes]
+    rows = [tables.row(envelope) for envelope in played.scenes["comes_by_event"].envelopes]
     (call,) = [row for table, row in rows if table == "requests"]
     (rotation,) = [
         row for table, row in rows if table == "dependencies" and row["name"] == "rekey.rotation"
@@ -103,7 +103,9 @@ def test_no_span_is_sampled_away(played: Run) -> None:
     assert sum(columns.get("name") == "rekey.rotation" for _, columns in scene.rows) == 10
     # The exporter's default sampler leaves the rate out until it begins to drop.
     assert {
-        each.get("sampleRate") for each in scene.envelopes if each["data"]["baseType"] in SPANS
+        envelope.get("sampleRate")
+        for envelope in scene.envelopes
+        if envelope["data"]["baseType"] in SPANS
     } == {100}
 
 

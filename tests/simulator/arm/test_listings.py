@@ -37,15 +37,15 @@ def reader(azure: Azure) -> Caller:
 
 def listed(caller: Caller, scope: str, kind: str, query: str = "") -> list[dict[str, Any]]:
     """Follow a list to its end."""
-    url, found = (
+    url, rows = (
         f"https://management.azure.com{scope}/{kind}?api-version={VERSIONS[kind]}{query}",
         [],
     )
     while url:
         body = body_of(caller.send("GET", url))
-        found += body["value"]
+        rows += body["value"]
         url = body.get("nextLink", "")
-    return found
+    return rows
 
 
 @pytest.mark.parametrize("kind", [ACCOUNTS, SERVERS])
@@ -54,9 +54,7 @@ def test_a_group_is_listed_page_by_page(azure: Azure, reader: Caller, kind: str,
     for provider in azure.arm.providers.values():
         provider.page_size = size  # type: ignore[attr-defined]
     names = [
-        each["name"]
-        for each in listed(reader, GROUP, kind)
-        if each["name"].startswith("production")
+        row["name"] for row in listed(reader, GROUP, kind) if row["name"].startswith("production")
     ]
     assert names == [f"production{number}" for number in range(5)]
 
@@ -65,7 +63,7 @@ def test_a_group_is_listed_page_by_page(azure: Azure, reader: Caller, kind: str,
 def test_a_subscription_shows_what_the_caller_may_read_and_says_nothing_of_the_rest(
     reader: Caller, kind: str
 ) -> None:
-    names = {each["name"] for each in listed(reader, f"/subscriptions/{SUBSCRIPTION}", kind)}
+    names = {row["name"] for row in listed(reader, f"/subscriptions/{SUBSCRIPTION}", kind)}
     assert names >= {"production0", "production4"}
     assert not {name for name in names if name.startswith("apart")}
 
@@ -94,9 +92,7 @@ def test_the_list_of_accounts_is_held_against_the_published_document(
     """That of a group holds the same accounts in the same words."""
     azure.arm.providers["microsoft.storage"].page_size = 2  # type: ignore[attr-defined]
     whole = listed(reader, f"/subscriptions/{SUBSCRIPTION}", ACCOUNTS)
-    assert listed(reader, GROUP, ACCOUNTS) == [
-        each for each in whole if each["id"].startswith(GROUP)
-    ]
+    assert listed(reader, GROUP, ACCOUNTS) == [row for row in whole if row["id"].startswith(GROUP)]
     assert ("StorageAccounts_List", 200) in exercised(azure, specs.require())
 
 
@@ -109,15 +105,15 @@ def test_a_servers_entra_administrator_is_shown_to_who_asks_for_it(reader: Calle
 
 def owned(azure: Azure, caller: Principal, whose: str) -> Any:
     """Ask for what somebody owns, following the pages; the first error ends it."""
-    url, found = f"{GRAPH}/{whose}/ownedObjects", []
+    url, rows = f"{GRAPH}/{whose}/ownedObjects", []
     while url:
         token = azure.identities.token_for("https://graph.microsoft.com", caller)
         answer = azure.handle(Request("GET", url, {"authorization": f"Bearer {token}"}, b""))
         if answer.status != 200:
             return error_of(answer)
-        found += body_of(answer)["value"]
+        rows += body_of(answer)["value"]
         url = body_of(answer).get("@odata.nextLink", "")
-    return [each["displayName"] for each in found]
+    return [row["displayName"] for row in rows]
 
 
 def test_people_and_applications_are_shown_what_they_own(azure: Azure) -> None:

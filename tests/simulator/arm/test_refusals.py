@@ -201,7 +201,7 @@ def test_a_list_shows_only_what_the_caller_may_read(
     assert error_of(nobody.arm("GET", path)) == (403, "AuthorizationFailed")
     azure.grant(nobody.principal, ["*/read"], account.resource_id)
 
-    assert [each["name"] for each in body_of(nobody.arm("GET", path))["value"]] == [account.name]
+    assert [row["name"] for row in body_of(nobody.arm("GET", path))["value"]] == [account.name]
 
 
 @pytest.mark.parametrize(

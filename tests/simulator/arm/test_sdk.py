@@ -64,11 +64,11 @@ async def test_an_account_tells_its_endpoints_and_whether_keys_work(
 ) -> None:
     account.allow_shared_key_access = False
 
-    found = await client.storage_accounts.get_properties(account.group, account.name)
+    properties = await client.storage_accounts.get_properties(account.group, account.name)
 
-    assert found.primary_endpoints.blob == "https://northwindstore.blob.core.windows.net/"
-    assert found.primary_endpoints.queue == "https://northwindstore.queue.core.windows.net/"
-    assert (found.kind, found.allow_shared_key_access) == ("StorageV2", False)
+    assert properties.primary_endpoints.blob == "https://northwindstore.blob.core.windows.net/"
+    assert properties.primary_endpoints.queue == "https://northwindstore.queue.core.windows.net/"
+    assert (properties.kind, properties.allow_shared_key_access) == ("StorageV2", False)
 
 
 async def test_accounts_of_one_subscription_are_listed(
@@ -76,15 +76,15 @@ async def test_accounts_of_one_subscription_are_listed(
 ) -> None:
     azure.add_account("elsewhere", subscription="99999999-2222-4333-8444-555555555555")
 
-    assert [each.name async for each in client.storage_accounts.list()] == [account.name]
+    assert [entry.name async for entry in client.storage_accounts.list()] == [account.name]
 
 
 async def test_a_path_is_understood_however_it_is_capitalised(
     client: StorageManagementClient, account: StorageAccount
 ) -> None:
-    found = await client.storage_accounts.list_keys(account.group.upper(), account.name)
+    listing = await client.storage_accounts.list_keys(account.group.upper(), account.name)
 
-    assert len(found.keys_property) == 2
+    assert len(listing.keys_property) == 2
 
 
 async def test_the_client_reads_a_refusal(

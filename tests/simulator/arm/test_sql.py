@@ -61,7 +61,7 @@ def checked(rig: SqlRig, monkeypatch: pytest.MonkeyPatch) -> Iterator[SqlRig]:
         Document(folder / "sql/Servers.json"),
         Document(folder / "sql/ServerAzureADOnlyAuthentications.json"),
     ]
-    found = [
+    problems = [
         problem
         for exchange in rig.world.exchanges
         for document in documents
@@ -72,7 +72,7 @@ def checked(rig: SqlRig, monkeypatch: pytest.MonkeyPatch) -> Iterator[SqlRig]:
         )
         for problem in document.problems(operation, exchange.response)
     ]
-    assert set(found) <= {RECORDED_ALL_THE_SAME}
+    assert set(problems) <= {RECORDED_ALL_THE_SAME}
     assert rig.world.exchanges
 
 
@@ -139,7 +139,7 @@ def test_polls_are_told_how_long_to_wait_where_the_server_says_so(checked: SqlRi
 
     accepted = update(checked)
 
-    assert [each.headers["Retry-After"] for each in (accepted, follow(checked, accepted))] == [
+    assert [answer.headers["Retry-After"] for answer in (accepted, follow(checked, accepted))] == [
         "7",
         "7",
     ]
@@ -181,11 +181,11 @@ def test_whether_a_server_takes_entra_identities_only_can_be_read(
 ) -> None:
     checked.server.entra_only = on
 
-    one = body_of(ask(checked, "GET", "/azureADOnlyAuthentications/Default"))
+    setting = body_of(ask(checked, "GET", "/azureADOnlyAuthentications/Default"))
     several = body_of(ask(checked, "GET", "/azureADOnlyAuthentications"))
 
-    assert one["properties"]["azureADOnlyAuthentication"] is on
-    assert several["value"] == [one]
+    assert setting["properties"]["azureADOnlyAuthentication"] is on
+    assert several["value"] == [setting]
 
 
 def test_there_is_one_such_setting_only(checked: SqlRig) -> None:
@@ -286,7 +286,7 @@ def formed(value: Any) -> Any:
     """Return a body, or a header, with ids and times replaced by what they are."""
     match value:
         case dict():
-            return {key: formed(each) for key, each in value.items()}
+            return {key: formed(inner) for key, inner in value.items()}
         case str():
             return MOMENT.sub("<time>", GUID.sub("<id>", value))
         case _:

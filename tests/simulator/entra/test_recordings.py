@@ -106,9 +106,9 @@ def formed(value: Any, name: str = "") -> Any:
     """Return a body in which ids, times and texts of one recording are replaced by their form."""
     match value:
         case dict():
-            return {key: formed(each, key) for key, each in value.items()}
+            return {key: formed(inner, key) for key, inner in value.items()}
         case list():
-            return [formed(each) for each in value]
+            return [formed(inner) for inner in value]
         case str() if name in FREE and re.fullmatch(FREE[name], value):
             return f"<{name}>"
         case str():
@@ -135,7 +135,7 @@ def test_the_recorded_additions_removal_and_reading_are_answered_alike(
     read = play(azure, operator, app, recorded["get_application_after"])
     assert isinstance(read.json(), dict)
     assert first["secretText"].encode() not in read.body
-    assert [each.name for each in app.passwords(clock())] == [None]
+    assert [password.name for password in app.passwords(clock())] == [None]
 
 
 def test_a_caller_without_permission_is_refused_as_recorded(
@@ -159,23 +159,25 @@ def test_every_recorded_exchange_is_played(recorded: dict[str, Any]) -> None:
 def described(kind: str, name: str) -> dict[str, ET.Element]:
     """Return the properties of a type in Microsoft's metadata, by name."""
     root = ET.fromstring((specs.require() / "graph/v1.0-excerpt.csdl.xml").read_text())  # noqa: S314 - our own file
-    found = next(each for each in root.iter(f"{NAMESPACE}{kind}") if each.get("Name") == name)
-    return {str(each.get("Name")): each for each in found.iter(f"{NAMESPACE}Property")}
+    type_ = next(
+        element for element in root.iter(f"{NAMESPACE}{kind}") if element.get("Name") == name
+    )
+    return {str(element.get("Name")): element for element in type_.iter(f"{NAMESPACE}Property")}
 
 
 def problems(body: dict[str, Any], properties: dict[str, ET.Element]) -> list[str]:
     """Return every way in which a body breaks the metadata."""
-    found = []
+    problems = []
     for name, value in body.items():
         if name.startswith("@odata.") or name in ("id", "deletedDateTime"):
             continue
         if name not in properties:
-            found.append(f"{name} is no property")
+            problems.append(f"{name} is no property")
         elif value is None and properties[name].get("Nullable") == "false":
-            found.append(f"{name} is null")
+            problems.append(f"{name} is null")
         elif value is not None:
             EDM.get(str(properties[name].get("Type")), str)(value)
-    return found
+    return problems
 
 
 def test_answers_follow_the_metadata(
@@ -197,14 +199,14 @@ def test_answers_follow_the_metadata(
 def test_the_actions_take_the_parameters_of_the_metadata() -> None:
     root = ET.fromstring((specs.require() / "graph/v1.0-excerpt.csdl.xml").read_text())  # noqa: S314 - our own file
     bound = [
-        each
-        for each in root.iter(f"{NAMESPACE}Action")
-        if "graph.application" in ET.tostring(each, "unicode")
+        action
+        for action in root.iter(f"{NAMESPACE}Action")
+        if "graph.application" in ET.tostring(action, "unicode")
     ]
-    taken = {
-        str(each.get("Name")): [
-            parameter.get("Name") for parameter in each.iter(f"{NAMESPACE}Parameter")
+    parameters = {
+        str(action.get("Name")): [
+            parameter.get("Name") for parameter in action.iter(f"{NAMESPACE}Parameter")
         ][1:]
-        for each in bound
+        for action in bound
     }
-    assert taken == {"addPassword": ["passwordCredential"], "removePassword": ["keyId"]}
+    assert parameters == {"addPassword": ["passwordCredential"], "removePassword": ["keyId"]}

@@ -106,8 +106,8 @@ def test_an_application_that_does_not_exist_answers_404(place: Place) -> None:
 
 def test_an_application_is_found_by_a_filter_on_its_client_id(place: Place) -> None:
     app_id = next(iter(place.azure.directory.applications))
-    found = body_of(place.send("GET", f"?$filter=appId%20eq%20'{app_id}'&$select=appId"))
-    assert found["value"] == [{"appId": app_id}]
+    answer = body_of(place.send("GET", f"?$filter=appId%20eq%20'{app_id}'&$select=appId"))
+    assert answer["value"] == [{"appId": app_id}]
     assert body_of(place.send("GET", "?$filter=appId%20eq%20'other'"))["value"] == []
 
 

@@ -42,6 +42,6 @@ def host_kind(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def host(host_kind: str, request: pytest.FixtureRequest) -> RunningHost:
     """Both hosts, running."""
-    found = request.getfixturevalue("our_host" if host_kind == OURS else "microsofts_host")
-    assert isinstance(found, RunningHost)
-    return found
+    running = request.getfixturevalue("our_host" if host_kind == OURS else "microsofts_host")
+    assert isinstance(running, RunningHost)
+    return running

@@ -47,26 +47,26 @@ class RunningHost:
     folder: Path
     process: subprocess.Popen[bytes]
 
-    def records(self, function: str, **wanted: Any) -> list[dict[str, Any]]:
+    def records(self, function: str, **fields: Any) -> list[dict[str, Any]]:
         """Return what a function noted so far, oldest first, where the wanted fields have the wanted values."""
         path = self.folder / "record"
         lines = path.read_text().splitlines(keepends=True) if path.exists() else []
-        found = [json.loads(line) for line in lines if line.endswith("\n")]
+        notes = [json.loads(line) for line in lines if line.endswith("\n")]
         return [
             note
-            for note in found
-            if note["function"] == function and wanted.items() <= note.items()
+            for note in notes
+            if note["function"] == function and fields.items() <= note.items()
         ]
 
-    def wait_for_records(self, count: int, function: str, **wanted: Any) -> list[dict[str, Any]]:
+    def wait_for_records(self, count: int, function: str, **fields: Any) -> list[dict[str, Any]]:
         """Return a function's notes once there are so many."""
 
         def look() -> list[dict[str, Any]]:
-            found = self.records(function, **wanted)
-            return found if len(found) >= count else []
+            notes = self.records(function, **fields)
+            return notes if len(notes) >= count else []
 
         return wait_for(
-            look, lambda: f"{count} calls of {function} {wanted}; log: {self.log()[-2000:]}"
+            look, lambda: f"{count} calls of {function} {fields}; log: {self.log()[-2000:]}"
         )
 
     def log(self) -> str:
@@ -161,9 +161,9 @@ def trigger_host() -> str:
 
     Skip the test where there is none, fail it where CI is set.
     """
-    found = os.environ.get("TRIGGER_HOST") or shutil.which("trigger-host")
-    if found:
-        return found
+    program = os.environ.get("TRIGGER_HOST") or shutil.which("trigger-host")
+    if program:
+        return program
     reason = "trigger-host (Microsoft's queue, timer and Event Grid listeners) is missing: set TRIGGER_HOST to it"
     if os.environ.get("CI"):
         pytest.fail(reason)
@@ -197,8 +197,8 @@ def process(
 
 def _line(output: Path, start: str, process: subprocess.Popen[bytes]) -> str:
     lines = output.read_text().splitlines(keepends=True)
-    found = next((line for line in lines if line.startswith(start) and line.endswith("\n")), "")
-    assert found or process.poll() is None, (
+    match = next((line for line in lines if line.startswith(start) and line.endswith("\n")), "")
+    assert match or process.poll() is None, (
         f"ended with {process.returncode}: {output.with_suffix('.log').read_text()}"
     )
-    return found
+    return match

@@ -19,10 +19,12 @@ OURS = {"api", "cloud", "composition", "engine", "function_app", "rotators"}
 MARKED_FOR_OTHERS = {"colorama", "pywin32"}
 
 
-def modules(found: Distribution) -> set[str]:
+def modules(distribution: Distribution) -> set[str]:
     """Return the top-level names that a wheel puts on the path."""
     tops = {
-        file.parts[0] for file in found.files or () if file.parts[0] not in ("..", "__pycache__")
+        file.parts[0]
+        for file in distribution.files or ()
+        if file.parts[0] not in ("..", "__pycache__")
     }
     return {
         top.removesuffix(".py").partition(".cpython")[0]

@@ -59,12 +59,12 @@ def give(host: RunningHost, queue: str, body: str) -> Callable[[list[str]], None
     return expect
 
 
-@pytest.mark.parametrize(("given", "written"), TEXTS)
+@pytest.mark.parametrize(("text", "written"), TEXTS)
 def test_text_that_looks_like_json_is_rewritten_and_an_array_becomes_one_message_an_item(
-    host: RunningHost, given: str, written: list[str]
+    host: RunningHost, text: str, written: list[str]
 ) -> None:
     marker = uuid4().hex
-    expect = give(host, "to-write", given.replace("{}", marker, 1))
+    expect = give(host, "to-write", text.replace("{}", marker, 1))
     expect(
         [message.replace("{}", marker, 1) if marker_in(message) else message for message in written]
     )

@@ -159,19 +159,19 @@ async def test_what_an_invocation_logs_is_filed_under_its_function_and_what_a_th
 ) -> None:
     async with strict(write_app(tmp_path / "app", ORDERS)) as host:
         await host.call("obey", message("think"))
-        said = host.said("Function.obey.User")
-        assert "thinking" in said
+        line = host.said("Function.obey.User")
+        assert "thinking" in line
         assert "in a thread" not in {text for _, text in host.log}
 
 
 async def test_a_killed_worker_runs_no_exit_handlers_and_hears_no_signal(tmp_path: Path) -> None:
     """A naive app sends its last telemetry as it exits."""
-    told = tmp_path / "told"
+    marker = tmp_path / "told"
     source = f"""
         import atexit, signal
         from pathlib import Path
-        atexit.register(lambda: Path({str(told)!r}).write_text("atexit"))
-        signal.signal(signal.SIGTERM, lambda *_: Path({str(told)!r}).write_text("SIGTERM"))
+        atexit.register(lambda: Path({str(marker)!r}).write_text("atexit"))
+        signal.signal(signal.SIGTERM, lambda *_: Path({str(marker)!r}).write_text("SIGTERM"))
 
         @app.route("hello")
         def hello(req: func.HttpRequest) -> str:
@@ -182,4 +182,4 @@ async def test_a_killed_worker_runs_no_exit_handlers_and_hears_no_signal(tmp_pat
         async with asyncio.timeout(20):
             await host.supervisor.kill()
         assert host.pids() == {}
-    assert not told.exists()
+    assert not marker.exists()

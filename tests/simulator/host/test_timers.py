@@ -34,8 +34,8 @@ def write_status(connection: str, status: dict[str, str]) -> None:
 def read_status(host: RunningHost) -> dict[str, Any] | None:
     blob = host.blobs().get_blob_client("azure-webjobs-hosts", STATUS)
     with contextlib.suppress(ResourceNotFoundError):
-        found: dict[str, Any] = json.loads(blob.download_blob().readall())
-        return found
+        status: dict[str, Any] = json.loads(blob.download_blob().readall())
+        return status
     return None
 
 
@@ -98,8 +98,8 @@ def test_a_run_that_was_missed_while_the_host_was_down_happens_once_and_is_past_
     assert at(after["Next"]) == new_year(-1)
 
 
-def changed(found: dict[str, Any] | None, status: dict[str, str]) -> dict[str, Any]:
-    return found if found and found["Next"] != status["Next"] else {}
+def changed(latest: dict[str, Any] | None, status: dict[str, str]) -> dict[str, Any]:
+    return latest if latest and latest["Next"] != status["Next"] else {}
 
 
 def test_a_timer_that_never_ran_but_was_due_while_the_host_was_down_is_past_due(
@@ -129,27 +129,27 @@ def test_a_status_of_another_schedule_is_worked_out_anew_and_nothing_is_past_due
     status = left_behind(new_year(5), new_year(5) + timedelta(minutes=10))
     with start(status) as host:
         # Each timer starts by itself: that another one has run says nothing of this one's status.
-        found = wait_for(
+        new_status = wait_for(
             lambda: changed(read_status(host), status), lambda: "the status to be worked out anew"
         )
         run_tick_now(host)
         seen = host.wait_for_records(1, "tick")[0]
     assert seen["past_due"] is False
-    assert found
-    assert found["Last"].startswith(NEVER)
-    assert at(found["LastUpdated"]) > started
-    assert at(found["Next"]) == new_year(-1)
+    assert new_status
+    assert new_status["Last"].startswith(NEVER)
+    assert at(new_status["LastUpdated"]) > started
+    assert at(new_status["Next"]) == new_year(-1)
 
 
 def test_a_timer_s_first_start_writes_down_when_it_is_due(start: Start) -> None:
     started = datetime.now(UTC)
     with start() as host:
         host.wait_for_records(1, "at_start")
-        found = wait_for(lambda: read_status(host) or {}, lambda: "a status")
+        status = wait_for(lambda: read_status(host) or {}, lambda: "a status")
         assert host.records("tick") == []
-    assert found["Last"].startswith(NEVER)
-    assert at(found["LastUpdated"]) > started
-    assert at(found["Next"]) == new_year(-1)
+    assert status["Last"].startswith(NEVER)
+    assert at(status["LastUpdated"]) > started
+    assert at(status["Next"]) == new_year(-1)
 
 
 def test_a_timer_that_runs_on_startup_does_so_without_being_past_due(start: Start) -> None:

@@ -13,10 +13,10 @@ _BETWEEN_LOOKS = 0.02
 def wait_for[T](look: Callable[[], T], what: Callable[[], str]) -> T:
     """Return what `look` finds as soon as it finds something; `what` tells in the end what was waited for in vain."""
     end = time.monotonic() + _DEADLINE
-    while not (found := look()):
+    while not (result := look()):
         assert time.monotonic() < end, f"waited {_DEADLINE:.0f} s for {what()}"
         time.sleep(_BETWEEN_LOOKS)
-    return found
+    return result
 
 
 def free_port() -> int:

@@ -124,8 +124,8 @@ def test_a_missing_role_looks_as_users_saw_it(
     response = nobody.secrets(vault, "GET", "secrets/password/")
 
     error = body_of(response)["error"]
-    found = (response.status, error["code"], error["innererror"]["code"])
-    assert found == (403, fact["error_code"], fact["innererror_code"])
+    refusal = (response.status, error["code"], error["innererror"]["code"])
+    assert refusal == (403, fact["error_code"], fact["innererror_code"])
     lines = error["message"].split(fact["message_lines_separated_by"])
     labels = [label.partition(":")[0] for label in fact["message_line_labels"]]
     assert [line.partition(":")[0] for line in lines if line.partition(":")[0] in labels] == labels

@@ -34,10 +34,10 @@ async def test_a_secret_comes_back_as_it_was_set(client: SecretClient, clock: Vi
         "password", "v", expires_on=expiry, not_before=clock(), content_type="text/plain", tags=tags
     )
 
-    found = await client.get_secret("password")
+    secret = await client.get_secret("password")
 
-    properties = found.properties
-    assert (found.value, properties.expires_on, properties.not_before) == ("v", expiry, clock())
+    properties = secret.properties
+    assert (secret.value, properties.expires_on, properties.not_before) == ("v", expiry, clock())
     assert (properties.content_type, properties.tags, properties.enabled) == (
         "text/plain",
         tags,
@@ -53,8 +53,8 @@ async def test_the_client_asks_once_without_a_token_and_then_with_one(
     await client.set_secret("password", "w")
 
     sent = [
-        (each.response.status, bool(each.request.header("authorization")))
-        for each in azure.exchanges
+        (exchange.response.status, bool(exchange.request.header("authorization")))
+        for exchange in azure.exchanges
     ]
     assert sent == [(401, False), (200, True), (200, True)]
 
@@ -93,7 +93,9 @@ async def test_sixty_secrets_come_in_pages_of_twenty_five(
         f"secret-{number:02}" for number in range(60)
     ]
     assert {item.version for page in pages for item in page} == {None}
-    followed = [each.request.url for each in azure.exchanges if "skiptoken" in each.request.url]
+    followed = [
+        exchange.request.url for exchange in azure.exchanges if "skiptoken" in exchange.request.url
+    ]
     assert all(url.startswith("https://northwind.vault.azure.net:443/secrets?") for url in followed)
 
 
@@ -104,12 +106,12 @@ async def test_a_full_page_has_a_next_one_only_where_something_is_left(
     for number in range(secrets):
         vault.put(f"secret-{number:02}", "v")
 
-    found = [
+    listed = [
         [item async for item in page]
         async for page in client.list_properties_of_secrets().by_page()
     ]
 
-    assert [len(page) for page in found] == pages
+    assert [len(page) for page in listed] == pages
 
 
 async def test_a_list_shows_the_latest_version_of_each_secret(
@@ -118,15 +120,17 @@ async def test_a_list_shows_the_latest_version_of_each_secret(
     vault.put("password", "old", tags={"a": "1"})
     vault.put("password", "new", tags={"a": "2"}, enabled=False)
 
-    assert [(each.tags, each.enabled) async for each in client.list_properties_of_secrets()] == [
-        ({"a": "2"}, False)
-    ]
+    assert [
+        (secret.tags, secret.enabled) async for secret in client.list_properties_of_secrets()
+    ] == [({"a": "2"}, False)]
 
 
 async def test_versions_are_listed_with_their_ids(client: SecretClient, vault: Vault) -> None:
     made = {vault.put("password", str(number)).version for number in range(30)}
 
-    listed = [each.version async for each in client.list_properties_of_secret_versions("password")]
+    listed = [
+        version.version async for version in client.list_properties_of_secret_versions("password")
+    ]
 
     assert set(listed) == made
     assert listed == sorted(made)
@@ -240,7 +244,7 @@ async def test_deletion_takes_four_seconds_and_recovery_brings_all_versions_back
     assert deleted.scheduled_purge_date == began + timedelta(days=90)
     with pytest.raises(ResourceNotFoundError):
         await client.get_secret("password")
-    assert [each.name async for each in client.list_deleted_secrets()] == ["password"]
+    assert [secret.name async for secret in client.list_deleted_secrets()] == ["password"]
 
     await client.recover_deleted_secret("password")
     assert [version.value for version in vault.versions("password")] == ["old", "new"]
@@ -261,11 +265,11 @@ async def test_a_managed_secret_says_so(client: SecretClient, vault: Vault) -> N
     kid = f"{vault.url}/keys/certificate/0123456789abcdef0123456789abcdef"
     vault.amend(vault.put("certificate", "v"), kid=kid)
 
-    found = await client.get_secret("certificate")
-    listed = [each async for each in client.list_properties_of_secrets()]
+    certificate = await client.get_secret("certificate")
+    listed = [secret async for secret in client.list_properties_of_secrets()]
 
-    assert (found.properties.managed, found.properties.key_id) == (True, kid)
-    assert [each.managed for each in listed] == [True]
+    assert (certificate.properties.managed, certificate.properties.key_id) == (True, kid)
+    assert [secret.managed for secret in listed] == [True]
 
 
 async def test_a_vault_that_does_not_exist_has_no_address(

@@ -49,12 +49,12 @@ def test_each_vault_counts_for_itself(azure: Azure, caller: Caller, vault: Vault
     assert caller.secrets(other, "GET", "secrets").status == 200
 
 
-@pytest.mark.parametrize("asked", [None, 7])
+@pytest.mark.parametrize("seconds", [None, 7])
 def test_a_throttled_answer_names_the_time_to_wait_only_where_told_to(
-    caller: Caller, vault: Vault, asked: int | None
+    caller: Caller, vault: Vault, seconds: int | None
 ) -> None:
-    vault.others.limit, vault.retry_after = 0, asked
+    vault.others.limit, vault.retry_after = 0, seconds
 
     response = caller.secrets(vault, "GET", "secrets")
 
-    assert response.headers.get("Retry-After") == (None if asked is None else str(asked))
+    assert response.headers.get("Retry-After") == (None if seconds is None else str(seconds))

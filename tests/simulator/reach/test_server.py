@@ -185,18 +185,18 @@ def test_stopping_closes_a_connection_that_its_client_keeps_open() -> None:
 def test_names_under_localhost_resolve_until_it_is_undone(name: str | bytes) -> None:
     original = socket.getaddrinfo
     undo = resolve_localhost()
-    found = socket.getaddrinfo(name, 443, type=socket.SOCK_STREAM)
+    addresses = socket.getaddrinfo(name, 443, type=socket.SOCK_STREAM)
     undo()
-    assert [entry[4] for entry in found] == [("127.0.0.1", 443)]
+    assert [entry[4] for entry in addresses] == [("127.0.0.1", 443)]
     assert socket.getaddrinfo is original
 
 
 @pytest.mark.parametrize("name", ["127.0.0.1", None])
 def test_other_names_resolve_as_before(name: str | None) -> None:
     undo = resolve_localhost()
-    found = socket.getaddrinfo(name, 443)
+    addresses = socket.getaddrinfo(name, 443)
     undo()
-    assert found == socket.getaddrinfo(name, 443)
+    assert addresses == socket.getaddrinfo(name, 443)
 
 
 def test_the_command_prints_an_environment_and_ends_when_interrupted() -> None:
@@ -210,5 +210,5 @@ def test_the_command_prints_an_environment_and_ends_when_interrupted() -> None:
     assert errors == ""
     names = [re.match(r"export (\w+)=", line) for line in printed]
     assert {"SSL_CERT_FILE", "IDENTITY_ENDPOINT", "AzureWebJobsStorage", "REKEY_VAULTS"} <= {
-        found[1] for found in names if found
+        match[1] for match in names if match
     }

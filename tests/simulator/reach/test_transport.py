@@ -63,11 +63,11 @@ def clock() -> VirtualClock:
 @pytest.fixture
 def world(clock: VirtualClock) -> Azure:
     """A world with an account, a vault, and an identity that may do everything."""
-    found = Azure(now=clock)
-    found.add_account(ACCOUNT)
-    found.add_vault(VAULT)
-    found.grant(found.add_principal("rekey"), ["*"], f"/subscriptions/{SUBSCRIPTION}")
-    return found
+    azure = Azure(now=clock)
+    azure.add_account(ACCOUNT)
+    azure.add_vault(VAULT)
+    azure.grant(azure.add_principal("rekey"), ["*"], f"/subscriptions/{SUBSCRIPTION}")
+    return azure
 
 
 @pytest.fixture
@@ -154,7 +154,7 @@ async def test_a_streamed_answer_is_read_in_blocks_and_once(world: Azure, echo: 
 
 
 @pytest.mark.parametrize(
-    ("given", "body", "content_type"),
+    ("content", "body", "content_type"),
     [
         ({"json": {"a": 1}}, b'{"a": 1}', "application/json"),
         ({"content": b"raw"}, b"raw", "application/octet-stream"),
@@ -165,9 +165,9 @@ async def test_a_streamed_answer_is_read_in_blocks_and_once(world: Azure, echo: 
     ],
 )
 async def test_a_body_arrives_as_the_real_client_sends_it(
-    given: dict[str, Any], body: bytes, content_type: str
+    content: dict[str, Any], body: bytes, content_type: str
 ) -> None:
-    arrived = await as_request(HttpRequest("POST", "https://echo.example/", **given))
+    arrived = await as_request(HttpRequest("POST", "https://echo.example/", **content))
     assert (arrived.body, arrived.header("content-type")) == (body, content_type)
     assert arrived.header("content-length") == str(len(body))
 
@@ -242,8 +242,10 @@ async def test_retries_move_the_virtual_clock_and_take_no_time(
         policies=[AsyncRetryPolicy()],
     )
     started = time.monotonic()
-    found = (await client._pipeline.run(HttpRequest("GET", "https://echo.example/"))).http_response
-    assert found.status_code == 200
+    response = (
+        await client._pipeline.run(HttpRequest("GET", "https://echo.example/"))
+    ).http_response
+    assert response.status_code == 200
     assert clock.now() - EPOCH >= timedelta(hours=1)
     assert time.monotonic() - started < 60
     assert echo.seen == []
@@ -295,7 +297,7 @@ async def test_a_credential_gives_tokens_for_what_is_asked(
     async with credential:
         token = (await credential.get_token("https://vault.azure.net/.default")).token
         info = (await credential.get_token_info("https://vault.azure.net/.default")).token
-    for found in (token, info):
-        principal = world.identities.principal_of(found, "https://vault.azure.net")
+    for issued in (token, info):
+        principal = world.identities.principal_of(issued, "https://vault.azure.net")
         assert principal is not None
         assert principal.name == "rekey"

@@ -34,16 +34,16 @@ async def storage(request: pytest.FixtureRequest) -> AsyncIterator[Storage]:
     """An account in each place in turn."""
     simulated = SIMULATED.get(request.param)
     async with (
-        simulated() if simulated else on_azurite(request.getfixturevalue("azurite")) as found
+        simulated() if simulated else on_azurite(request.getfixturevalue("azurite")) as place
     ):
-        yield found
+        yield place
 
 
 @pytest.fixture(params=SIMULATED)
 async def simulated(request: pytest.FixtureRequest) -> AsyncIterator[SimulatedStorage]:
     """A simulated account in each place in turn."""
-    async with SIMULATED[request.param]() as found:
-        yield found
+    async with SIMULATED[request.param]() as place:
+        yield place
 
 
 @pytest.fixture

@@ -265,9 +265,9 @@ def client(
 @pytest.fixture
 def world() -> Azure:
     """A world with one account."""
-    found = Azure(now=VirtualClock())
-    found.add_account(ACCOUNT)
-    return found
+    azure = Azure(now=VirtualClock())
+    azure.add_account(ACCOUNT)
+    return azure
 
 
 async def test_a_token_without_a_role_is_refused(world: Azure) -> None:

@@ -27,9 +27,16 @@ async def test_what_was_put_comes_back_with_content_type_and_metadata(
     blob = await container.upload_blob(
         "a folder/ü+1", b"hello", metadata={"owner": "shop"}, content_settings=settings
     )
-    found = await blob.get_blob_properties()
-    assert (found.size, found.metadata, found.blob_type) == (5, {"owner": "shop"}, "BlockBlob")
-    assert (found.content_settings.content_type, found.content_settings.cache_control) == (
+    properties = await blob.get_blob_properties()
+    assert (properties.size, properties.metadata, properties.blob_type) == (
+        5,
+        {"owner": "shop"},
+        "BlockBlob",
+    )
+    assert (
+        properties.content_settings.content_type,
+        properties.content_settings.cache_control,
+    ) == (
         "text/plain",
         "no-store",
     )
@@ -119,15 +126,15 @@ async def test_blobs_are_listed_in_pages_by_name(container: ContainerClient) -> 
     for name in ("b", "a", "c", "x"):
         await container.upload_blob(name, b"", metadata={"name": name})
     pages = container.list_blobs(include=["metadata"], results_per_page=2).by_page()
-    found = [[(item.name, item.metadata) async for item in page] async for page in pages]
-    assert [[name for name, _ in page] for page in found] == [["a", "b"], ["c", "x"]]
-    assert found[1][1] == ("x", {"name": "x"})
+    listed = [[(item.name, item.metadata) async for item in page] async for page in pages]
+    assert [[name for name, _ in page] for page in listed] == [["a", "b"], ["c", "x"]]
+    assert listed[1][1] == ("x", {"name": "x"})
     assert [item.name async for item in container.list_blobs(name_starts_with="c")] == ["c"]
 
 
 async def test_containers_are_listed(storage: Storage, container: ContainerClient) -> None:
     assert container.container_name in [
-        found.name async for found in storage.blobs.list_containers()
+        container.name async for container in storage.blobs.list_containers()
     ]
 
 

@@ -196,11 +196,11 @@ async def test_queues_are_listed_in_pages_by_name(storage: Storage) -> None:
     for name in ("b", "a", "c"):
         await storage.queues.create_queue(f"{prefix}{name}xx", metadata={"name": name})
     pages = storage.queues.list_queues(prefix, include_metadata=True, results_per_page=2).by_page()
-    found = [
+    listed = [
         [(item.name.removeprefix(prefix), item.metadata) async for item in page]
         async for page in pages
     ]
-    assert found == [[("axx", {"name": "a"}), ("bxx", {"name": "b"})], [("cxx", {"name": "c"})]]
+    assert listed == [[("axx", {"name": "a"}), ("bxx", {"name": "b"})], [("cxx", {"name": "c"})]]
 
 
 @pytest.mark.parametrize(("waited", "shown"), [(29.9, []), (30, ["a"])])

@@ -94,7 +94,7 @@ class Endpoint:
         """Return what is said against one item, empty where it is taken."""
         status, answer = self.track(item)
         assert (status, answer["itemsAccepted"]) == ((400, 0) if answer["errors"] else (200, 1))
-        return "".join(each["message"] for each in answer["errors"])
+        return "".join(error["message"] for error in answer["errors"])
 
 
 @pytest.fixture
@@ -159,7 +159,7 @@ def test_there_is_one_endpoint(endpoint: Endpoint) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "complaint"),
     [
         ({"iKey": None}, "Invalid instrumentation key"),
         ({"name": None}, "109: Field 'name' on type 'Envelope' is required but missing or empty"),
@@ -186,13 +186,13 @@ def test_there_is_one_endpoint(endpoint: Endpoint) -> None:
     ],
 )
 def test_a_malformed_envelope_is_refused(
-    changes: dict[str, Any], said: str, endpoint: Endpoint
+    changes: dict[str, Any], complaint: str, endpoint: Endpoint
 ) -> None:
-    assert endpoint.complaint(endpoint.envelope(**changes)).startswith(said)
+    assert endpoint.complaint(endpoint.envelope(**changes)).startswith(complaint)
 
 
 @pytest.mark.parametrize(
-    ("base", "data", "said"),
+    ("base", "data", "complaint"),
     [
         ("MessageData", {**MESSAGE, "message": ""}, "109: Field 'message'"),
         (
@@ -239,9 +239,9 @@ def test_a_malformed_envelope_is_refused(
     ],
 )
 def test_malformed_data_are_refused(
-    base: str, data: dict[str, Any], said: str, endpoint: Endpoint
+    base: str, data: dict[str, Any], complaint: str, endpoint: Endpoint
 ) -> None:
-    assert endpoint.complaint(endpoint.envelope(base, data)).startswith(said)
+    assert endpoint.complaint(endpoint.envelope(base, data)).startswith(complaint)
 
 
 @pytest.mark.parametrize(
@@ -257,8 +257,11 @@ def test_a_field_may_be_as_long_as_documented(
     base: str, data: dict[str, Any], field: str, longest: int, endpoint: Endpoint
 ) -> None:
     assert not endpoint.complaint(endpoint.envelope(base, {**data, field: "x" * longest}))
-    said = f"100: Field '{field}' on type '{base}' is too long. Expected: {longest} characters, Actual: {longest + 1}"
-    assert endpoint.complaint(endpoint.envelope(base, {**data, field: "x" * (longest + 1)})) == said
+    complaint = f"100: Field '{field}' on type '{base}' is too long. Expected: {longest} characters, Actual: {longest + 1}"
+    assert (
+        endpoint.complaint(endpoint.envelope(base, {**data, field: "x" * (longest + 1)}))
+        == complaint
+    )
 
 
 @pytest.mark.parametrize(("key", "value"), [("k" * 151, "v"), ("k", "v" * 8193)])
@@ -281,7 +284,7 @@ def test_an_item_may_not_be_longer_than_64_kilobytes(endpoint: Endpoint) -> None
 
 
 @pytest.mark.parametrize(
-    ("away", "said"),
+    ("away", "complaint"),
     [
         (timedelta(hours=-48), ""),
         (
@@ -296,11 +299,11 @@ def test_an_item_may_not_be_longer_than_64_kilobytes(endpoint: Endpoint) -> None
     ],
 )
 def test_an_item_may_be_two_days_old_and_two_hours_ahead(
-    away: timedelta, said: str, endpoint: Endpoint
+    away: timedelta, complaint: str, endpoint: Endpoint
 ) -> None:
     item = endpoint.envelope(time=(endpoint.clock.now() + away).strftime("%Y-%m-%dT%H:%M:%SZ"))
-    assert endpoint.complaint(item).startswith(said)
-    assert bool(endpoint.service.envelopes) == (not said)
+    assert endpoint.complaint(item).startswith(complaint)
+    assert bool(endpoint.service.envelopes) == (not complaint)
 
 
 @pytest.mark.parametrize(
@@ -331,8 +334,8 @@ def test_an_item_may_be_two_days_old_and_two_hours_ahead(
 def test_an_item_becomes_a_row_of_its_table(
     base: str, data: dict[str, Any], table: str, expected: dict[str, Any], endpoint: Endpoint
 ) -> None:
-    found, columns = row(endpoint.envelope(base, data))
-    assert found == table
+    table_name, columns = row(endpoint.envelope(base, data))
+    assert table_name == table
     assert {name: columns[name] for name in expected} == expected
     assert (columns["operation_Id"], columns["operation_ParentId"], columns["cloud_RoleName"]) == (
         "t1",
