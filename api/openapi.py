@@ -72,7 +72,7 @@ QUERY: Mapping[str, tuple[str, dict[str, Any]]] = {
 REQUIRED = frozenset({"since"})
 HEADERS: Mapping[str, tuple[str, dict[str, Any]]] = {
     HEADER: (
-        "Sent twice, it acts once. Needed by incidents, restore, and rotate with force or compromised, unless it is a dry run",
+        "Sent twice, it acts once. Needed by incidents, restore without version, and rotate with force or compromised, unless it is a dry run",
         {"type": "string", "pattern": "^[!-~]{1,255}$"},
     ),
     IF_MATCH: (

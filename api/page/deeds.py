@@ -34,8 +34,10 @@ class Deed:
 
     def command(self, entry: Entry) -> str:
         """Return the command that does it."""
-        ref = entry.secret.ref
-        words = ("rekey", self.verb, f"{ref.vault_name}/{ref.name}", self.options, REASON, "--wait")
+        ref, options = entry.secret.ref, self.options
+        if self.verb == "restore" and entry.managed and entry.managed.pending:
+            options = f"--to {entry.managed.pending.version}"
+        words = ("rekey", self.verb, f"{ref.vault_name}/{ref.name}", options, REASON, "--wait")
         return " ".join(word for word in words if word)
 
 
