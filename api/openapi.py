@@ -50,6 +50,7 @@ QUERY: Mapping[str, tuple[str, dict[str, Any]]] = {
         {"enum": ["owner", "rotator", "vault"]},
     ),
     "secret": ("The page of this secret of the vault", {"type": "string"}),
+    "incident": ("The page of this incident", {"type": "string"}),
     "try": (
         "What to try on that secret: the page shows what would happen",
         {"enum": ["rotate", "leaked", "restore", "retire", "unpark"]},

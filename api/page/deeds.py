@@ -56,6 +56,9 @@ DEEDS = (
 )  # fmt: skip
 
 
+KEYS = tuple(deed.key for deed in DEEDS)
+
+
 @dataclass(frozen=True, slots=True)
 class Trial:
     """What a deed would do, or what keeps it from being done."""
@@ -87,7 +90,7 @@ def may_act(caller: Caller) -> bool:
 
 async def trial(engine: Engine, request: Request, caller: Caller) -> Trial | None:
     """Return what the chosen deed would do, changing nothing; raises Forbidden for who may not do it."""
-    chosen = request.choice("try", tuple(deed.key for deed in DEEDS))
+    chosen = request.choice("try", KEYS)
     deed = next((deed for deed in DEEDS if deed.key == chosen), None)
     if deed is None:
         return None
