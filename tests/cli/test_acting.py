@@ -159,7 +159,7 @@ def test_two_restores_that_are_typed_before_the_app_has_acted_restore_once() -> 
     assert found.run("rotate", f"prod/{NAME}", "--wait", while_waiting=work).code == 0
     for _ in range(2):
         assert found.run("restore", f"prod/{NAME}", "--to", str(first.version)).code == 0
-    asyncio.run(work())
+    asyncio.run(Delivery(found, found.service).run())
     assert found.latest(NAME).value == first.value
     assert len(found.vault.versions(NAME)) == 3
 
