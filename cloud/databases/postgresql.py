@@ -36,7 +36,7 @@ SETTINGS = {
     "lock_timeout": LIMIT,
     "idle_in_transaction_session_timeout": LIMIT,
 }
-ROLE = (
+ROLE_QUERY = (
     "SELECT rolcanlogin, COALESCE(rolvaliduntil < now(), false),"
     " COALESCE(current_setting('azure.accepted_password_auth_method', true), 'scram-sha-256')"
     " FROM pg_catalog.pg_roles WHERE rolname = $1"
@@ -57,7 +57,7 @@ class PostgresServers:
         """Set a password that nobody keeps inside a transaction, and roll it back."""
         unused = verifier(Sensitive(secrets.token_urlsafe(32)))
         async with _operating(server, operator, login) as connection:
-            row = await connection.fetchrow(ROLE, login)
+            row = await connection.fetchrow(ROLE_QUERY, login)
             _refuse_unusable(row, server, login)
             await connection.execute(f"BEGIN; {_alter(login, unused)}; ROLLBACK")
 

@@ -8,9 +8,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-from cloud.databases.mysql import MySqlServers, account
-from cloud.databases.postgresql import MAINTENANCE, PostgresServers
-from cloud.databases.servers import DatabaseServers
+from cloud.databases.mysql import account
+from cloud.databases.postgresql import MAINTENANCE
 from engine.errors import NeedsHuman
 
 SUFFIXES = {
@@ -34,7 +33,6 @@ class Engine:
     version: str
     domain: str
     """The part of a server's host name that names the engine."""
-    drivers: Callable[[], DatabaseServers]
     opened: str
     """The database that a login signs in to; none where the engine needs none."""
     shown: str
@@ -92,7 +90,6 @@ POSTGRESQL = Engine(
     provider="Microsoft.DBforPostgreSQL/flexibleServers",
     version="2024-08-01",
     domain="postgres",
-    drivers=PostgresServers,
     opened=MAINTENANCE,
     shown=MAINTENANCE,
     replica=re.compile(r".*AsyncReplica", re.IGNORECASE),
@@ -107,7 +104,6 @@ MYSQL = Engine(
     provider="Microsoft.DBforMySQL/flexibleServers",
     version="2024-12-30",
     domain="mysql",
-    drivers=MySqlServers,
     opened="",
     shown="information_schema",
     replica=re.compile(r"Replica", re.IGNORECASE),

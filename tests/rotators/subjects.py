@@ -19,6 +19,7 @@ from simulator.reach.transport import Intercept, SimulatedCredential, SimulatedT
 from tests.graph.places import GraphRig
 from tests.rig import Rig, RigClock
 from tests.rotators import sql_scenes as sql
+from tests.rotators.database_scenes import SCENES, WRONG, DatabaseScene
 from tests.rotators.key_scenes import FAMILY, OPERATION, WITHOUT_ENTITY, KeyScene
 
 
@@ -226,5 +227,21 @@ SUBJECTS = (
         for member in FAMILY
         if member not in WITHOUT_ENTITY
         and (canonical := member.kind.canonical(member.address, {"CredentialId": member.slot}))
+    ),
+    *(
+        Subject(
+            scene.kind,
+            partial(DatabaseScene, *arguments),
+            {
+                scene.server.resource_id: canonical,
+                f" {scene.server.resource_id.lower()}/ ": canonical,
+            },
+            slots=max(len(arguments[1]), 1),
+            wrong=WRONG,
+            strategy=name.partition(" ")[2],
+            tags=scene.tags,
+        )
+        for name, arguments in SCENES.items()
+        if (scene := DatabaseScene(*arguments)) and (canonical := scene.job().source)
     ),
 )
