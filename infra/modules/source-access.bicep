@@ -310,7 +310,10 @@ resource atCosmosDbKey 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   }
 ]
 
-var postgresqlAdminPasswordNames = map(filter(single, one => one.role == 'postgresql-admin-passwords'), one => one.resource)
+var postgresqlAdminPasswordNames = map(
+  filter(single, one => one.role == 'postgresql-admin-passwords'),
+  one => one.resource
+)
 
 resource postgresqlAdminPasswordSources 'Microsoft.DBforPostgreSQL/flexibleServers@2024-08-01' existing = [
   for name in postgresqlAdminPasswordNames: { name: name }
@@ -328,7 +331,10 @@ resource atPostgresqlAdminPassword 'Microsoft.Authorization/roleAssignments@2022
   }
 ]
 
-var postgresqlRolePasswordNames = map(filter(single, one => one.role == 'postgresql-role-passwords'), one => one.resource)
+var postgresqlRolePasswordNames = map(
+  filter(single, one => one.role == 'postgresql-role-passwords'),
+  one => one.resource
+)
 
 resource postgresqlRolePasswordSources 'Microsoft.DBforPostgreSQL/flexibleServers@2024-08-01' existing = [
   for name in postgresqlRolePasswordNames: { name: name }
