@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -59,11 +58,6 @@ class Place:
     def opened(self) -> str:
         """The database in which the login is altered and signs in."""
         return self.database or MASTER
-
-
-def logins_of(tags: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the names in the tag Logins, in its order."""
-    return tuple(name.strip() for name in tags.get("Logins", "").split(",") if name.strip())
 
 
 def segment(*names: str) -> str:

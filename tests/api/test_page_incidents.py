@@ -7,8 +7,8 @@ import pytest
 from api.answers import Answer
 from tests.api.page import Element, read
 from tests.api.test_incidents import REASON, begin, carry_out, scattered
-from tests.engine.scene import refuse, send, to_arm
-from tests.rig import Rig
+from tests.shared.rig import Rig
+from tests.shared.scene import refuse, send, to_arm
 
 HOSTILE = "</bdi><script>alert('owned')</script>\"'& \u202e"
 

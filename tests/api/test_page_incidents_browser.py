@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, expect
 from tests.api.inventory import Inventory, many, varied
 from tests.api.test_incidents import begin, carry_out
 from tests.api.visits import Start, axe, visits
-from tests.chromium import start_chromium
+from tests.shared.chromium import start_chromium
 
 
 @pytest.fixture(scope="module")
