@@ -9,6 +9,7 @@ UV ?= .tools/bin/uv
 RUN := $(UV) run --frozen
 DELIVERY := $(UV) run --frozen --isolated --only-group delivery python
 AZURITE_READY := $(if $(shell command -v npm),node_modules/.bin/azurite)
+MARIADB_READY := .tools/mariadb/.fetched
 
 LEAN := $(UV) run --frozen --quiet --no-default-groups
 DEPLOYING := $(LEAN) python -m scripts.deploying
@@ -20,7 +21,7 @@ demo: welcome .venv/.compiled
 	@$(RUN) python -m simulator.demo
 
 welcome:
-	@echo "Rekey's demo: a simulated Azure, the app, ten secrets; about fifteen seconds once all is here."
+	@echo "Rekey's demo: a simulated Azure, the app, ten secrets, an incident, a restore, a policy; half a minute once all is here."
 
 # Compiled once, and again after a change of the lock: the demo should not begin with half a minute of that.
 .venv/.compiled: uv.lock | $(UV)
@@ -28,7 +29,7 @@ welcome:
 	@$(UV) sync --frozen --compile-bytecode
 	@touch $@
 
-test: $(UV) $(AZURITE_READY)
+test: $(UV) $(AZURITE_READY) $(MARIADB_READY)
 	@$(UV) sync --frozen --quiet --compile-bytecode
 	@$(UV) sync --project scripts/azure_cli --frozen --quiet
 	$(RUN) pytest -n auto --dist worksteal $(ARGS)
@@ -117,6 +118,11 @@ clean:
 	@echo "Fetching uv $(UV_VERSION) into .tools."
 	@python3 -m venv .tools
 	@.tools/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+# Debian's package, unpacked: no registry of Python or JavaScript carries a MySQL or MariaDB server.
+.tools/mariadb/.fetched: scripts/mariadb.py | $(UV)
+	@python3 scripts/mariadb.py $(@D)
+	@test ! -d $(@D)/usr || touch $@
 
 node_modules/.bin/azurite: package.json package-lock.json
 	npm ci --no-audit --no-fund --loglevel=error

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 from api.app import Api
 from cloud.azure import Azure
 from cloud.clock import SystemClock
+from cloud.databases.drivers import drivers
+from cloud.databases.servers import DatabaseServers
 from cloud.errands.apps import AzureApps
 from cloud.errands.webhooks import ChatWebhooks
-from cloud.meter.metering import MeteredSqlServers
+from cloud.meter.metering import MeteredDatabases, MeteredSqlServers
 from cloud.settings import Settings
 from cloud.sql.driver import DriverSqlServers
 from cloud.sql.servers import SqlServers
@@ -64,6 +66,7 @@ def connect(
     identity: AsyncTokenCredential | None = None,
     options: Mapping[str, Any] | None = None,
     sql: SqlServers | None = None,
+    databases: Mapping[str, DatabaseServers] | None = None,
 ) -> Azure:
     """Return the connection to Azure from the settings; the parts are those of `build_api`."""
     from cloud.meter.call_counter import metered
@@ -76,6 +79,11 @@ def connect(
         authority=settings.authority,
         tenant_id=settings.tenant_id,
         sql=MeteredSqlServers(sql or DriverSqlServers()),
+        databases={
+            engine: MeteredDatabases(servers, engine)
+            for engine, servers in (databases or drivers()).items()
+        },
+        identity_name=settings.identity_name,
     )
 
 
@@ -86,13 +94,14 @@ def build_api(
     clock: Clock | None = None,
     options: Mapping[str, Any] | None = None,
     sql: SqlServers | None = None,
+    databases: Mapping[str, DatabaseServers] | None = None,
     env: Mapping[str, str] = os.environ,
 ) -> Api:
     """Build the service and the HTTP API over it.
 
-    `options` go to every SDK client. `sql` replaces Microsoft's driver.
+    `options` go to every SDK client. `sql` and `databases` replace the drivers.
     """
-    azure = connect(settings, identity=identity, options=options, sql=sql)
+    azure = connect(settings, identity=identity, options=options, sql=sql, databases=databases)
     clock = clock or SystemClock()
     queue = StorageQueues(settings.storage, azure)
     vaults = KeyVaults(azure, frozenset(settings.scopes))

@@ -12,27 +12,27 @@ from msgspec import structs
 from api import views
 from api.access import Caller
 from api.answers import Answer, Conflict
-from api.bodies import ReasonBody, RetireBody, RotateBody
+from api.bodies import ReasonBody, RestoreBody, RetireBody, RotateBody
 from api.forecast import forecast
 from api.near import no_such
 from api.once import Queued, need_key
 from api.requests import Request, stamp
 from api.views import Verb
-from engine.decide.decision import Confirm, Decision, Park, Skip, Wait
-from engine.errors import NotFound, PermanentError
-from engine.model.tags import STATE
+from engine.decide.decision import Confirm, Decision, Park, Restore, Skip, Wait
+from engine.errors import AccessDenied, NotFound, PermanentError
+from engine.model.tags import OPERATION, STATE
 from engine.model.workitem import Action, WorkItem
 from engine.rotate.engine import Engine
-from engine.secret import SecretVersion
+from engine.secret import VERSION, SecretVersion
 
 __all__ = ["BODIES", "POLL_SECONDS", "VERBS", "Verb", "consider", "guard"]
 
 VERBS: tuple[Verb, ...] = get_args(Verb)
-type Sent = RotateBody | RetireBody | ReasonBody
+type Sent = RotateBody | RetireBody | RestoreBody | ReasonBody
 BODIES: Mapping[Verb, type[Sent]] = {
     "rotate": RotateBody,
     "retire": RetireBody,
-    "restore": ReasonBody,
+    "restore": RestoreBody,
     "unpark": ReasonBody,
 }
 POLL_SECONDS = 5
@@ -45,9 +45,13 @@ async def consider(engine: Engine, verb: Verb, request: Request, caller: Caller)
     # To unpark is to try again now: a mark goes when what it names is mended, never before.
     action: Action = "audit" if verb == "unpark" else verb
     ref = request.secret(engine.policy)
-    item = WorkItem(ref, action, trigger="manual", requested_by=str(caller), **structs.asdict(sent))
+    fields = structs.asdict(sent)
+    back_to = fields.pop("version", "")
+    item = WorkItem(ref, action, trigger="manual", requested_by=str(caller), **fields)
     secret, decision = await _preview(engine, item)
     item = item.about(secret.version)
+    if back_to and await _is_back(engine, secret, decision, back_to):
+        return Answer.of(200, _restored(secret, back_to))
     if verb == "unpark" and STATE not in secret.tags:
         raise Conflict("it is not parked", fix="rotate it, if that is what you want")
     if request.flag("dry_run"):
@@ -62,8 +66,8 @@ async def consider(engine: Engine, verb: Verb, request: Request, caller: Caller)
 def guard(verb: Verb, request: Request) -> None:
     """Refuse a request without an Idempotency-Key that would do harm when it is sent again."""
     sent = request.read(BODIES[verb])
-    if verb == "restore":
-        need_key(request, "sent again, it would undo itself")
+    if isinstance(sent, RestoreBody) and not sent.version:
+        need_key(request, "sent again, it would undo itself, unless it names the version")
     elif isinstance(sent, RotateBody) and (sent.force or sent.compromised):
         need_key(request, "sent again, it would rotate once more")
 
@@ -77,6 +81,42 @@ async def _preview(engine: Engine, item: WorkItem) -> tuple[SecretVersion, Decis
         if error.where != str(item.ref):
             raise
         raise await no_such(engine, item.ref) from None
+
+
+async def _is_back(engine: Engine, secret: SecretVersion, decision: Decision, version: str) -> bool:
+    """Return whether a secret holds what this version of it holds; Conflict if it cannot be had."""
+    if isinstance(decision, Restore) and decision.pending.version == version:
+        return False
+    if version == secret.version or await _holds(engine, secret, version):
+        return True
+    fix = f"restore version {decision.pending.version}" if isinstance(decision, Restore) else ""
+    raise Conflict(
+        f"version {version[:64]} is not the one that can be restored",
+        fix=fix or getattr(decision, "fix", "") or "rotate instead",
+    )
+
+
+async def _holds(engine: Engine, secret: SecretVersion, version: str) -> bool:
+    if not VERSION.fullmatch(version):
+        return False
+    try:
+        earlier = await engine.vaults.read_version(secret.ref, version)
+    except (NotFound, AccessDenied):
+        # There is none, or it is disabled: what it holds was retired.
+        return False
+    return earlier.enabled and secret.enabled and earlier.value == secret.value
+
+
+def _restored(secret: SecretVersion, version: str) -> views.Operation:
+    return views.Operation(
+        operation=secret.tags.get(OPERATION),
+        vault=secret.ref.vault_name,
+        secret=secret.ref.name,
+        version=secret.version,
+        action="restore",
+        status="succeeded",
+        reason=f"it holds already what version {version} holds: nothing is left to do",
+    )
 
 
 def _overrules(unforced: tuple[SecretVersion, Decision]) -> None:

@@ -17,8 +17,17 @@ class Body(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class ReasonBody(Body, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a retirement's undoing, or another try, may say."""
+    """What another try may say."""
 
+    reason: Reason = ""
+
+
+class RestoreBody(Body, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the undoing of a rotation may say."""
+
+    version: Annotated[
+        str, Meta(description="The version to go back to: sent again, the request does nothing")
+    ] = ""
     reason: Reason = ""
 
 

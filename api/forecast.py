@@ -51,6 +51,8 @@ async def forecast(
             "credential": managed.credential_id,
         }
         would["due"] = due_at(secret, managed).isoformat()
+    if isinstance(foremost, Restore):
+        would["restores"] = foremost.pending.version
     return view(Forecast, would)
 
 

@@ -20,7 +20,7 @@ from engine.model.policy import SCOPE
 from engine.model.sweep_order import SweepOrder
 from engine.rotate.engine import Engine
 from engine.secret import SecretRef
-from engine.sweep.cut_off import LEAD_SECONDS, CutOff
+from engine.sweep.cut_off import LEAD_SECONDS, counted
 
 NARROWING = ("vault", "name", "source")
 NAME = re.compile(r"[0-9A-Za-z*-]{0,127}")
@@ -34,7 +34,7 @@ async def begin(engine: Engine, request: Request, caller: Caller) -> Queued | An
     sent = request.read(IncidentBody)
     incident = _incident(engine, request, sent, caller)
     if request.flag("dry_run"):
-        progress = await CutOff(engine, incident).progress(incident.vaults)
+        (progress,) = await counted(engine, [incident])
         return Answer.of(
             200, views.view(views.IncidentForecast, {**asdict(progress), "status": "dry run"})
         )
@@ -55,22 +55,27 @@ async def newest(engine: Engine) -> Answer:
 
 async def follow(engine: Engine, request: Request) -> Answer:
     """GET /api/incidents/{incident}: how far it has come, as vaults and records show it."""
-    incident_id = request.path.get("incident", "")
+    incident = await found(engine, request.path.get("incident", ""))
+    (progress,) = await counted(engine, [incident])
+    data = {**_shown(incident).body(), **asdict(progress), "status": status_of(progress)}
+    return Answer.of(
+        200, views.view(views.IncidentProgress, data), {"Retry-After": str(POLL_SECONDS)}
+    )
+
+
+async def found(engine: Engine, incident_id: str) -> Incident:
+    """Return the incident with this id; raises NotFound."""
     incident = await engine.incidents.find(incident_id) if engine.incidents else None
     if incident is None:
         raise NotFound(
             f"{incident_id[:40]!r} is no incident",
             fix="GET /api/incidents lists those that there were",
         )
-    served = [vault for vault in incident.vaults if engine.policy.manages(vault)]
-    progress = await CutOff(engine, incident).progress(served)
-    data = {**_shown(incident).body(), **asdict(progress), "status": _status(progress)}
-    return Answer.of(
-        200, views.view(views.IncidentProgress, data), {"Retry-After": str(POLL_SECONDS)}
-    )
+    return incident
 
 
-def _status(progress: Progress) -> views.IncidentStatus:
+def status_of(progress: Progress) -> views.IncidentStatus:
+    """Return how an incident stands."""
     if not progress.secrets:
         return "nothing in scope"
     if progress.waiting:

@@ -50,6 +50,7 @@ QUERY: Mapping[str, tuple[str, dict[str, Any]]] = {
         {"enum": ["owner", "rotator", "vault"]},
     ),
     "secret": ("The page of this secret of the vault", {"type": "string"}),
+    "incident": ("The page of this incident", {"type": "string"}),
     "try": (
         "What to try on that secret: the page shows what would happen",
         {"enum": ["rotate", "leaked", "restore", "retire", "unpark"]},
@@ -72,7 +73,7 @@ QUERY: Mapping[str, tuple[str, dict[str, Any]]] = {
 REQUIRED = frozenset({"since"})
 HEADERS: Mapping[str, tuple[str, dict[str, Any]]] = {
     HEADER: (
-        "Sent twice, it acts once. Needed by incidents, restore, and rotate with force or compromised, unless it is a dry run",
+        "Sent twice, it acts once. Needed by incidents, restore without version, and rotate with force or compromised, unless it is a dry run",
         {"type": "string", "pattern": "^[!-~]{1,255}$"},
     ),
     IF_MATCH: (

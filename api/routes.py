@@ -11,7 +11,8 @@ from api.answers import Answer
 from api.bodies import IncidentBody, PolicyBody
 from api.once import HEADER, Queued
 from api.page import problem
-from api.page.choice import FILTERS
+from api.page.choice import FILTERS, check
+from api.page.incidents import one_incident
 from api.page.inventory import inventory
 from api.page.secret import one_secret
 from api.requests import Request
@@ -38,8 +39,11 @@ async def _show(at: Desk, request: Request, _: Caller) -> Answer:
 
 
 async def _page(at: Desk, request: Request, caller: Caller) -> Answer:
+    check(at.engine, request)
     if request.query.get("secret"):
         return await one_secret(at, request, caller)
+    if request.query.get("incident"):
+        return await one_incident(at, request)
     return await inventory(at, request)
 
 
@@ -133,11 +137,11 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(
         "http_dashboard", "GET", "inventory", Role.READER, _page, "Show the inventory, or one secret, to people", {"200": "Html"},
-        query=(*FILTERS, "limit", "cursor", "secret", "try"), heavy=True,
+        query=(*FILTERS, "limit", "cursor", "secret", "try", "incident"), heavy=True,
     ),
     Route(
         "http_door", "GET", "dashboard", None, _door, "Lead people to the inventory, or ask for a key", {"303": "Html"},
-        query=(*FILTERS, "secret"), follows_policy=False,
+        query=(*FILTERS, "secret", "incident"), follows_policy=False,
     ),
     Route("http_health", "GET", "health", None, _health, "Tell a probe whether the app can work", {"200": "Health"}),
 )  # fmt: skip

@@ -125,6 +125,8 @@ class Forecast(Subject, frozen=True, kw_only=True):
     rotator: str | UnsetType = UNSET
     source: str | UnsetType = UNSET
     due: Time | UnsetType = UNSET
+    restores: str | UnsetType = UNSET
+    """The version that would be restored: named in the request, it makes a repetition harmless."""
     steps: list[Step]
 
 

@@ -9,8 +9,9 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from api.access import Caller
 from api.actions import consider
-from api.answers import Answer
+from api.answers import Answer, Conflict
 from api.operations import Operation, follow
 from api.requests import Request
 from cli.codes import Exit
@@ -43,6 +44,8 @@ async def act(session: Session, args: Namespace) -> int:
         for name in ("force", "compromised", "reason")
         if getattr(args, name, None)
     }
+    if version := getattr(args, "to", None):
+        body["version"] = version
     query = {"dry_run": "true"} if args.dry_run else {}
     request = request_for(session.deployed, args.secret, query, json.dumps(body).encode())
     asking = engine if args.dry_run else Unrehearsed(**vars(engine))
@@ -50,11 +53,25 @@ async def act(session: Session, args: Namespace) -> int:
         considered = await consider(asking, args.command, request, caller)
     if isinstance(considered, Answer):
         return show(session, considered)
+    if args.command == "restore" and not args.to:
+        raise await _unnamed(engine, request, caller)
     accepted = await considered.post(engine.queue)
     if args.wait is None:
         return show(session, accepted, _follow(request, accepted))
     session.terminal.progress(f"operation {accepted.body['operation']} is queued")
     return show(session, await follow(engine, _operation(engine, request, accepted), args.wait))
+
+
+async def _unnamed(engine: Engine, request: Request, caller: Caller) -> Conflict:
+    """Return what to type in place of a restore that does not say which version it goes back to."""
+    dry = replace(request, query={"dry_run": "true"})
+    forecast = await consider(Unrehearsed(**vars(engine)), "restore", dry, caller)
+    assert isinstance(forecast, Answer)  # noqa: S101 - a dry run queues nothing
+    name, version = f"{request.path['vault']}/{request.path['name']}", forecast.body["restores"]
+    return Conflict(
+        "it must say which version to go back to: typed twice, it would undo itself",
+        fix=f"rekey restore {name} --to {version} --wait",
+    )
 
 
 def _follow(request: Request, accepted: Answer) -> str:

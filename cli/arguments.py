@@ -110,9 +110,7 @@ def _looking(commands: _Commands) -> None:
 
 def _doing(commands: _Commands) -> None:
     for verb in VERBS:
-        option_sets.act(
-            commands.add(verb, "cli.acting:act", VERB_HELP[verb]), forced=verb == "rotate"
-        )
+        option_sets.act(commands.add(verb, "cli.acting:act", VERB_HELP[verb]), verb)
     option_sets.wait(
         commands.add(
             "wait",

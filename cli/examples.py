@@ -32,7 +32,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     ),
     "restore": (
         "rekey restore prod/billing-storage --dry-run",
-        "rekey restore prod/billing-storage --wait",
+        "rekey restore prod/billing-storage --to <version> --wait",
     ),
     "unpark": ("rekey unpark prod/billing-storage --wait",),
     "wait": (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser
 
 from cli.parsing import Parser
-from cli.readers import line, moment, operation, whole
+from cli.readers import line, moment, operation, version, whole
 from cli.words import ATTENTION, MAX_REASON, MOST_WAIT, OUTPUTS, STATES, TEMPLATE_KINDS, VERBS
 
 NAMED = "VAULT/NAME"
@@ -98,10 +98,13 @@ def doctor(command: ArgumentParser) -> None:
     vault(command).add_argument("--app", metavar="ID", help=about)
 
 
-def act(command: ArgumentParser, *, forced: bool) -> None:
-    """Act on one secret; `forced`: it takes what rotate alone takes."""
+def act(command: ArgumentParser, verb: str) -> None:
+    """Act on one secret."""
     secret(command)
-    if forced:
+    if verb == "restore":
+        help_text = "the version to go back to: typed again, the command does nothing"
+        command.add_argument("--to", type=version, metavar="VERSION", help=help_text)
+    if verb == "rotate":
         command.add_argument("--force", action="store_true", help="although it is not due")
         help_text = "cut the old credential off, without an overlap"
         command.add_argument("--compromised", action="store_true", help=help_text)

@@ -27,6 +27,10 @@ TEMPLATE_KINDS = (
     "signalr-key",
     "web-pubsub-key",
     "cosmos-db-key",
+    "postgresql-admin-password",
+    "postgresql-role-password",
+    "mysql-admin-password",
+    "mysql-user-password",
 )
 MOST_WAIT = 120
 MAX_REASON = 200

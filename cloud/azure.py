@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
     from azure.core.exceptions import AzureError, HttpResponseError
 
+    from cloud.databases.servers import DatabaseServers
     from cloud.sql.servers import SqlServers
 
 READING: Mapping[str, Any] = {
@@ -78,6 +79,10 @@ class Azure:
     """The tenant of the app's identity; None where no setting names it."""
     sql: SqlServers | None = None
     """The client for database servers; None for Microsoft's driver."""
+    databases: Mapping[str, DatabaseServers] = field(default_factory=dict)
+    """The clients for `postgresql` and `mysql` servers; the drivers' where one is missing."""
+    identity_name: str | None = None
+    """The name of the app's identity, which is its user's in databases; None if no setting has it."""
 
     @property
     def client_options(self) -> dict[str, Any]:

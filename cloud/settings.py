@@ -26,6 +26,7 @@ KNOWN = frozenset(
         "REKEY_POLICY",
         "REKEY_ARM_ENDPOINT",
         "REKEY_GRAPH_ENDPOINT",
+        "REKEY_IDENTITY_NAME",
         "REKEY_RUNBOOK",
     }
 )
@@ -71,6 +72,8 @@ class Settings:
 
     It is the app's name, else that of its storage account.
     """
+    identity_name: str | None = None
+    """The name of the app's identity, under which it signs in to PostgreSQL and MySQL servers."""
     schedule: str = HOURLY
     """The schedule of the sweeps: NCRONTAB, in UTC."""
 
@@ -106,6 +109,7 @@ class Settings:
             authority=authority,
             tenant_id=env.get("AZURE_TENANT_ID") or None,
             deployment=env.get("WEBSITE_SITE_NAME") or storage.account,
+            identity_name=env.get("REKEY_IDENTITY_NAME", "").strip() or None,
             schedule=env.get("REKEY_SWEEP_SCHEDULE", HOURLY),
         )
 

@@ -27,10 +27,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import ClassVar, Protocol, runtime_checkable
 
 from engine.secret import Sensitive
+
+LATE = timedelta(minutes=30)
+"""How long after it was sent a change may still take effect."""
+CLOCKS = timedelta(minutes=2)
+"""How much the app's clock and a source's may differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +63,15 @@ class Job:
     asked: datetime | None = None
     """When an earlier try of this operation first asked the source for a credential; None if none
     did."""
+    sent: datetime | None = None
+    """When a change was last sent to the source while the vault held this version; None if none
+    was."""
+
+    def may_have_made(self, moment: datetime) -> bool:
+        """Return whether Rekey itself may have made what the source dates so."""
+        if self.sent is None:
+            return False
+        return (self.asked or self.sent) - CLOCKS < moment < self.sent + LATE + CLOCKS
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,10 @@ ANSWER_SECONDS = 200.0
 """The longest that an HTTP call is worked on. Azure cuts the call off after 230 seconds."""
 
 
+OUT_OF_TIME = "OutOfTime"
+"""The code of work that was cut off: what it began may or may not have taken effect."""
+
+
 @asynccontextmanager
 async def bounded(seconds: float, what: str) -> AsyncIterator[None]:
     """Raise TransientError if the body times out, is cancelled, or tries to end the process."""
@@ -35,6 +39,12 @@ async def bounded(seconds: float, what: str) -> AsyncIterator[None]:
         async with asyncio.timeout(seconds):
             yield
     except TimeoutError:
-        raise TransientError(f"{what} did not come to its end in {seconds:.0f} s") from None
+        raise TransientError(
+            f"{what} did not come to its end in {seconds:.0f} s",
+            fix="see which service answered late in the log of its operation",
+            code=OUT_OF_TIME,
+        ) from None
     except (asyncio.CancelledError, SystemExit, KeyboardInterrupt) as end:
-        raise TransientError(f"{what} was cut off: {type(end).__name__}") from None
+        raise TransientError(
+            f"{what} was cut off: {type(end).__name__}", code=OUT_OF_TIME
+        ) from None

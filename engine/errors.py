@@ -4,6 +4,7 @@
     ├── ConfigError             wrong settings: all problems at once
     ├── TransientError          may pass by itself: the queue tries again
     │   └── LeaseUnavailable    another worker holds the lease, or this one lost it
+    │       └── SourceBusy      another worker holds it, and nothing has been done yet
     └── PermanentError          will not pass by itself: the secret is parked
         ├── NotFound            the secret or its source does not exist
         ├── AccessDenied        names the identity, the scope and the role to grant
@@ -71,6 +72,10 @@ class TransientError(RekeyError):
 
 class LeaseUnavailable(TransientError):  # noqa: N818 - the name says what is the case
     """Another worker holds the lease, or this worker has lost it."""
+
+
+class SourceBusy(LeaseUnavailable):
+    """Another worker holds the source, so this one has not begun. That is no failure."""
 
 
 class PermanentError(RekeyError):

@@ -85,13 +85,11 @@ class Parts:
         managed: Managed,
         *,
         proven: bool = False,
-        touched: bool = False,
         in_place: bool = False,
     ) -> Job:
         """Describe to a rotator what to issue.
 
-        `proven`: the record says that Rekey wrote this version. `touched`: an earlier try may
-        have changed the source.
+        `proven`: the record says that Rekey wrote this version.
         """
         assert secret.version is not None  # noqa: S101 - a version that was read has an id
         return Job(
@@ -99,7 +97,7 @@ class Parts:
             operation=operation_id(secret.ref, secret.version),
             held_id=managed.credential_id,
             held=self.held(secret, managed),
-            written=None if proven or touched or self._marked(secret) else secret.created,
+            written=None if proven or self._marked(secret) else secret.created,
             proven=proven,
             in_place=in_place,
             expires=self.clock.now() + managed.validity,

@@ -232,6 +232,10 @@ class Reporter(Protocol):
         """Report how a work item ended."""
         ...
 
+    def waits(self, item: WorkItem) -> None:
+        """Note that a work item waits for another worker, which is no failure."""
+        ...
+
     async def swept(self, tally: Tally) -> None:
         """Report what one sweep, or one part of it, saw."""
         ...

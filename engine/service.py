@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import logging
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from engine.deadline import ROTATION_SECONDS, SWEEP_SECONDS, bounded
-from engine.errors import LeaseUnavailable, PermanentError, RekeyError, TransientError
+from engine.errors import (
+    LeaseUnavailable,
+    PermanentError,
+    RekeyError,
+    SourceBusy,
+    TransientError,
+)
 from engine.model.events import OtherEvent, VaultEvent, parse_event
 from engine.model.policy import Policies
 from engine.model.sweep_order import SweepOrder
 from engine.model.workitem import WorkItem
 from engine.ports import Watch, WorkQueue
 from engine.rotate.engine import Engine
+from engine.rotate.under_lease import MOST_LOOKS
 from engine.sweep.sweeper import Sweeper
 
 log = logging.getLogger("rekey")
@@ -33,10 +42,15 @@ LOOK_SECONDS = 120.0
 
 The app's own storage may be unavailable.
 """
-MOST_LOOKS = 2000
-"""How often such a look is repeated: for about a week."""
+MOST_WAITS = 25
+"""How often an item is posted again within seconds because another worker holds its source.
+
+That takes about four minutes. A lease whose holder died ends within one.
+"""
+FIRST_WAIT, LONGEST_WAIT = 3.0, 15.0
+"""The longest first wait and the longest of all, in seconds: it grows by 30 percent each time."""
 BUSY_SECONDS = 300.0
-"""How long a work item is deferred when other workers kept its source leased during every try."""
+"""How long a work item is deferred when other workers kept its source leased all the time."""
 
 
 @dataclass(frozen=True)
@@ -136,15 +150,20 @@ class Service:
     async def _work(self, item: WorkItem, tries: int) -> None:
         try:
             async with bounded(self.rotation_seconds, f"a try for {item.ref}"):
-                await (await self.ready()).handle(item, tries)
+                begun = replace(item, waited=0, tried=0)
+                await (await self.ready()).handle(begun, tries + item.tried)
         except TransientError as error:
             problem = error
         else:
             return
+        is_busy = isinstance(problem, SourceBusy)
+        if is_busy and item.waited < MOST_WAITS:
+            await self._wait(item, tries)
+            return
         # Azure said when to come back: an earlier try would only lengthen the wait. A source that
         # is busy is not broken either.
-        busy = isinstance(problem, LeaseUnavailable) and tries >= MAX_TRIES
-        later = problem.retry_after or (BUSY_SECONDS if busy else 0.0)
+        is_busy |= isinstance(problem, LeaseUnavailable) and tries >= MAX_TRIES
+        later = problem.retry_after or (BUSY_SECONDS if is_busy else 0.0)
         if item.follow_up and problem.is_followed and (later or tries >= MAX_TRIES):
             await (await self.ready()).leave(item, problem)
         elif later and item.deferred < MAX_DEFERRALS:
@@ -155,6 +174,17 @@ class Service:
             raise problem
         else:
             await self._give_up(item, problem)
+
+    async def _wait(self, item: WorkItem, tries: int) -> None:
+        """Post the item again, to be tried in seconds; only then its message is acknowledged.
+
+        A worker that dies in between leaves two messages, of which the second has nothing to do.
+        """
+        seconds = _pause(item, self.engine.clock.now())
+        tried = item.tried + tries - 1
+        await self.queue.post_rotation(replace(item, waited=item.waited + 1, tried=tried), seconds)
+        self.engine.reporter.waits(item)
+        log.info("%s waits %.0f s: another worker holds its source", item.ref, seconds)
 
     async def park(self, text: str | bytes, message_id: str) -> None:
         """Park the secret of a message that the queue gave up on.
@@ -179,9 +209,9 @@ class Service:
     async def _give_up(self, item: WorkItem, error: RekeyError) -> None:
         """Park the secret. Incidents and looks are still repeated until the source has answered."""
         if item.compromised:
-            await self.queue.post_rotation(replace(item, deferred=0), INCIDENT_SECONDS)
+            await self.queue.post_rotation(replace(item, deferred=0, waited=0), INCIDENT_SECONDS)
         elif item.follow_up and item.follow_up < MOST_LOOKS:
-            later = replace(item, deferred=0, follow_up=item.follow_up + 1)
+            later = replace(item, deferred=0, waited=0, follow_up=item.follow_up + 1)
             await self.queue.post_rotation(later, LOOK_SECONDS)
             if item.follow_up > 1:
                 log.warning("a look at %s is repeated in %.0f s: %s", item.ref, LOOK_SECONDS, error)
@@ -200,6 +230,16 @@ class Service:
             if tries >= MAX_TRIES:
                 self.engine.reporter.given_up(queue)
             raise
+
+
+def _pause(item: WorkItem, now: datetime) -> float:
+    """Return how many seconds to wait for a busy source: 60 to 100 percent of the longest wait.
+
+    The share follows from the item and the time, so that those who wait come one by one.
+    """
+    longest = min(FIRST_WAIT * 1.3**item.waited, LONGEST_WAIT)
+    share = zlib.crc32(f"{item.ref} {item.trigger} {now.isoformat()}".encode()) / 2**32
+    return longest * (0.6 + 0.4 * share)
 
 
 def _understood(text: str | bytes) -> VaultEvent | None:

@@ -361,6 +361,8 @@ module app 'modules/app.bicep' = {
       AZURE_TENANT_ID: tenant().tenantId
       REKEY_ARM_ENDPOINT: cloud.resourceManager
       REKEY_GRAPH_ENDPOINT: graphEndpoints[?cloud.name] ?? fail('Microsoft Graph of the cloud ${cloud.name} is not known')
+      // Its user in PostgreSQL and MySQL servers has this name.
+      REKEY_IDENTITY_NAME: appIdentity.name
       REKEY_SCOPES: string(bound)
       REKEY_SWEEP_SCHEDULE: sweepSchedule
       REKEY_VAULTS: join(map(managed, one => 'https://${one.name}${cloud.keyvaultDns}'), ',')

@@ -96,6 +96,22 @@ func roleActions(role sourceRole) string[] =>
       'Microsoft.DocumentDB/databaseAccounts/listKeys/action'
       'Microsoft.DocumentDB/databaseAccounts/regenerateKey/action'
     ]
+    'postgresql-admin-passwords': [
+      'Microsoft.DBforPostgreSQL/flexibleServers/read'
+      'Microsoft.DBforPostgreSQL/flexibleServers/write'
+    ]
+    'postgresql-role-passwords': [
+      'Microsoft.DBforPostgreSQL/flexibleServers/read'
+    ]
+    'mysql-admin-passwords': [
+      'Microsoft.DBforMySQL/flexibleServers/read'
+      'Microsoft.DBforMySQL/flexibleServers/write'
+      'Microsoft.DBforMySQL/flexibleServers/configurations/read'
+    ]
+    'mysql-user-passwords': [
+      'Microsoft.DBforMySQL/flexibleServers/read'
+      'Microsoft.DBforMySQL/flexibleServers/configurations/read'
+    ]
   }[role]
 
 @export()
@@ -130,4 +146,8 @@ func roleSummary(role sourceRole) string =>
     'signalr-keys': 'Lets Rekey list and regenerate the keys of SignalR services.'
     'web-pubsub-keys': 'Lets Rekey list and regenerate the keys of Web PubSub services.'
     'cosmos-db-keys': 'Lets Rekey list and regenerate the keys of Cosmos DB accounts.'
+    'postgresql-admin-passwords': 'Lets Rekey set the administrator\'s password of PostgreSQL servers.'
+    'postgresql-role-passwords': 'Lets Rekey see whether a PostgreSQL server runs and takes passwords.'
+    'mysql-admin-passwords': 'Lets Rekey set the administrator\'s password of MySQL servers.'
+    'mysql-user-passwords': 'Lets Rekey see whether a MySQL server runs and takes passwords.'
   }[role]

@@ -8,7 +8,7 @@ var resourceParts = 9
 var databaseParts = 11
 
 @export()
-@description('The kinds with two keys whose role is called as they are, with an s at the end, and the type of resource that each is of.')
+@description('The kinds whose role is called as they are, with an s at the end, and the type of resource that each is of.')
 var keyedTypes = {
   'service-bus-key': 'microsoft.servicebus/namespaces'
   'event-hubs-key': 'microsoft.eventhub/namespaces'
@@ -22,6 +22,10 @@ var keyedTypes = {
   'signalr-key': 'microsoft.signalrservice/signalr'
   'web-pubsub-key': 'microsoft.signalrservice/webpubsub'
   'cosmos-db-key': 'microsoft.documentdb/databaseaccounts'
+  'postgresql-admin-password': 'microsoft.dbforpostgresql/flexibleservers'
+  'postgresql-role-password': 'microsoft.dbforpostgresql/flexibleservers'
+  'mysql-admin-password': 'microsoft.dbformysql/flexibleservers'
+  'mysql-user-password': 'microsoft.dbformysql/flexibleservers'
 }
 
 @export()
@@ -69,7 +73,7 @@ func rolesAt(scope string, kinds string[]) sourceRole[] =>
 func holds(scope string, type string) bool =>
   length(split(scope, '/')) <= groupParts || contains(scope, '/providers/${type}/')
 
-@description('The role at resources whose keys are of a kind.')
+@description('The role at resources whose credentials are of a kind.')
 func keysOf(kind string) sourceRole =>
   {
     'service-bus-key': 'service-bus-keys'
@@ -84,6 +88,10 @@ func keysOf(kind string) sourceRole =>
     'signalr-key': 'signalr-keys'
     'web-pubsub-key': 'web-pubsub-keys'
     'cosmos-db-key': 'cosmos-db-keys'
+    'postgresql-admin-password': 'postgresql-admin-passwords'
+    'postgresql-role-password': 'postgresql-role-passwords'
+    'mysql-admin-password': 'mysql-admin-passwords'
+    'mysql-user-password': 'mysql-user-passwords'
   }[kind]
 
 @description('Whether a scope is a whole SQL server.')

@@ -19,6 +19,10 @@ type kind =
   | 'signalr-key'
   | 'web-pubsub-key'
   | 'cosmos-db-key'
+  | 'postgresql-admin-password'
+  | 'postgresql-role-password'
+  | 'mysql-admin-password'
+  | 'mysql-user-password'
 
 @export()
 @description('An existing Key Vault whose secrets Rekey rotates, and what they may rotate.')
@@ -38,7 +42,7 @@ type vault = {
   @maxLength(36)
   subscription: string?
 
-  @description('Ids of what the vault\'s secrets may rotate: storage accounts, SQL servers, databases, other resources with two keys, or whole resource groups and subscriptions.')
+  @description('Ids of what the vault\'s secrets may rotate: storage accounts, SQL servers, databases, PostgreSQL and MySQL servers, other resources with two keys, or whole resource groups and subscriptions.')
   scopes: string[]?
 
   @description('Client ids of the Entra applications whose secrets may be rotated. They need the one step that a template cannot do: scripts/grant_graph.py.')
@@ -111,6 +115,10 @@ type sourceRole =
   | 'signalr-keys'
   | 'web-pubsub-keys'
   | 'cosmos-db-keys'
+  | 'postgresql-admin-passwords'
+  | 'postgresql-role-passwords'
+  | 'mysql-admin-passwords'
+  | 'mysql-user-passwords'
 
 @export()
 @description('One right at one source or consumer.')

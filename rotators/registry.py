@@ -15,6 +15,10 @@ from rotators.container_registry_password import ContainerRegistryPassword
 from rotators.cosmos_db_key import CosmosDbKey
 from rotators.event_hubs_key import EventHubsKey
 from rotators.maps_key import MapsKey
+from rotators.mysql_admin_password import MysqlAdminPassword
+from rotators.mysql_user_password import MysqlUserPassword
+from rotators.postgresql_admin_password import PostgresqlAdminPassword
+from rotators.postgresql_role_password import PostgresqlRolePassword
 from rotators.search_admin_key import SearchAdminKey
 from rotators.service_bus_key import ServiceBusKey
 from rotators.service_principal_secret import ServicePrincipalSecret
@@ -43,6 +47,10 @@ ROTATORS: tuple[Maker, ...] = (
     SignalRKey,
     WebPubSubKey,
     CosmosDbKey,
+    PostgresqlAdminPassword,
+    PostgresqlRolePassword,
+    MysqlAdminPassword,
+    MysqlUserPassword,
 )
 
 

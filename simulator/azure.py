@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from simulator.arm.container_apps import ContainerAppsProvider
+from simulator.arm.databases import DatabasesProvider
 from simulator.arm.event_grid import EventGridProvider
 from simulator.arm.key_vaults import VaultsProvider
 from simulator.arm.service import ArmService
@@ -13,6 +14,7 @@ from simulator.arm.sql import SqlProvider
 from simulator.arm.storage import StorageProvider
 from simulator.arm.web import WebProvider
 from simulator.clock import utc_now
+from simulator.databases.gateway import DatabaseGateway
 from simulator.entra.directory import Application, Directory
 from simulator.entra.login import LoginService
 from simulator.entra.managed_identity import ManagedIdentityService
@@ -52,6 +54,7 @@ class Azure(World):
     ) -> None:
         super().__init__(now, domains, entropy)
         self.sql = SqlGateway(self)
+        self.databases = DatabaseGateway(self)
         self.web = WebProvider(self)
         self.container_apps = ContainerAppsProvider(self)
         self.vault_resources = VaultsProvider(self)
@@ -59,6 +62,8 @@ class Azure(World):
         providers = (
             StorageProvider(self),
             SqlProvider(self, self.sql),
+            DatabasesProvider(self, self.databases, "postgresql"),
+            DatabasesProvider(self, self.databases, "mysql"),
             self.web,
             self.container_apps,
             self.event_grid,
@@ -78,6 +83,7 @@ class Azure(World):
             BlobService(self),
             QueueService(self),
             self.sql,
+            self.databases,
             self.webhooks,
             KeysService(self),
         ]

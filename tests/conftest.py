@@ -1,8 +1,7 @@
 """What tests of every room share.
 
 One Hypothesis profile for all tests: without a deadline, since no test may depend on time. And one
-Azure CLI, which takes
-seconds to start: only tests that use it start it.
+Azure CLI, one PostgreSQL and one MariaDB, which take seconds to start: only tests that use them do.
 """
 
 from collections.abc import Iterator
@@ -12,6 +11,8 @@ from hypothesis import settings
 
 from tests.az.program import AzureCli, running
 from tests.az.stage import Stage, signed_in
+from tests.mariadb import MariaDb, start_mariadb
+from tests.postgresql import PostgreSql, start_postgresql
 
 settings.register_profile("rekey", deadline=None)
 settings.load_profile("rekey")
@@ -27,3 +28,29 @@ def azure_cli() -> Iterator[AzureCli]:
 def stage(azure_cli: AzureCli, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     with signed_in(azure_cli, tmp_path_factory.mktemp("stage")) as ready:
         yield ready
+
+
+@pytest.fixture(scope="session")
+def shared_postgresql() -> Iterator[PostgreSql]:
+    with start_postgresql() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def shared_mariadb() -> Iterator[MariaDb]:
+    with start_mariadb() as server:
+        yield server
+
+
+@pytest.fixture
+def postgresql(shared_postgresql: PostgreSql, monkeypatch: pytest.MonkeyPatch) -> PostgreSql:
+    """A real server, whose certificate this process trusts."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(shared_postgresql.authority))
+    return shared_postgresql
+
+
+@pytest.fixture
+def mariadb(shared_mariadb: MariaDb, monkeypatch: pytest.MonkeyPatch) -> MariaDb:
+    """A real server, whose certificate this process trusts."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(shared_mariadb.authority))
+    return shared_mariadb

@@ -31,7 +31,11 @@ WITHOUT_ROLE = {"service-principal-secret": "Microsoft Graph", "sql-login-passwo
 """Kinds whose right no template can give, and what the page of permissions calls it."""
 ROLE_OF = {"sql-admin-password": "sql-administrator"}
 LISTED_BY_THE_CLI = {"storage-key", "sql-admin-password", "service-principal-secret"}
-NOT_LISTED = {"sql-login-password": "Azure lists neither a server's logins nor its contained users"}
+NOT_LISTED = {
+    "sql-login-password": "Azure lists neither a server's logins nor its contained users",
+    "postgresql-role-password": "Azure does not list the roles of a server",
+    "mysql-user-password": "Azure does not list the users of a server",
+}
 
 
 def names(stories: Mapping[str, object]) -> set[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from api.listing import ATTENTION, Filter, Page, Place, page
+from api.page.deeds import KEYS
 from api.requests import Request
 from engine.model.entry import NEEDS_A_PERSON, STATES, Entry
 from engine.rotate.engine import Engine
@@ -56,13 +57,21 @@ class Shown:
         return sum(entry.state in NEEDS_A_PERSON for entry in self.counted)
 
 
+def check(engine: Engine, request: Request) -> None:
+    """Raise BadRequest for a choice that there is not, whichever page the request is for."""
+    request.number("limit", FIRST_ROWS, MOST_ROWS)
+    request.choice("state", (*STATES, ATTENTION))
+    request.choice("rotator", tuple(engine.kinds))
+    request.choice("group", GROUPS)
+    request.choice("try", KEYS)
+
+
 async def gathered(engine: Engine, request: Request) -> Shown:
     """Gather what a request asks for; raises BadRequest or NotFound for what it cannot mean."""
     query = request.query
     limit = request.number("limit", FIRST_ROWS, MOST_ROWS) or FIRST_ROWS
     state = request.choice("state", (*STATES, ATTENTION))
     rotator = request.choice("rotator", tuple(engine.kinds))
-    request.choice("group", GROUPS)
     only = request.vault(engine.policy, query["vault"]) if query.get("vault") else ""
     cursor = query.get("cursor", "")
     sieve = Sieve(state, rotator, text(request, "owner"), search=text(request, "search").lower())

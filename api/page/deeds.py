@@ -34,8 +34,10 @@ class Deed:
 
     def command(self, entry: Entry) -> str:
         """Return the command that does it."""
-        ref = entry.secret.ref
-        words = ("rekey", self.verb, f"{ref.vault_name}/{ref.name}", self.options, REASON, "--wait")
+        ref, options = entry.secret.ref, self.options
+        if self.verb == "restore" and entry.managed and entry.managed.pending:
+            options = f"--to {entry.managed.pending.version}"
+        words = ("rekey", self.verb, f"{ref.vault_name}/{ref.name}", options, REASON, "--wait")
         return " ".join(word for word in words if word)
 
 
@@ -52,6 +54,9 @@ DEEDS = (
     Deed("restore", "restore", "Undo the rotation", "Publishes the earlier credential again, if it still works."),
     Deed("retire", "retire", "Retire the earlier one", "Revokes the earlier credential, if its overlap has passed."),
 )  # fmt: skip
+
+
+KEYS = tuple(deed.key for deed in DEEDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +90,7 @@ def may_act(caller: Caller) -> bool:
 
 async def trial(engine: Engine, request: Request, caller: Caller) -> Trial | None:
     """Return what the chosen deed would do, changing nothing; raises Forbidden for who may not do it."""
-    chosen = request.choice("try", tuple(deed.key for deed in DEEDS))
+    chosen = request.choice("try", KEYS)
     deed = next((deed for deed in DEEDS if deed.key == chosen), None)
     if deed is None:
         return None

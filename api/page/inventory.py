@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 from api.answers import Answer
 from api.listing import ATTENTION
-from api.page import coming, look, sweeps
+from api.page import coming, incidents, look, sweeps
 from api.page.choice import FILTERS, GROUPS, Shown, gathered, text
 from api.page.rows import groups
 from api.page.timeline import ticks
@@ -59,6 +59,7 @@ async def inventory(at: Desk, request: Request) -> Answer:
         days=coming.days(engine, shown.entries, now, query),
         runbook=at.runbook,
         sweeps=await sweeps.seen(at.watch, now) if first else [],
+        board=await incidents.board(engine, now, query) if first else incidents.Board(),
         start="" if first else _address(query),
         next=_address(query, shown.rest.cursor()) if shown.rest else "",
     )

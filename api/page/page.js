@@ -138,6 +138,12 @@
     }
     const sweeps = by("sweeps"), later = by("sweeps", page);
     if (sweeps && later && !focused(sweeps)) { later.open = sweeps.open; sweeps.replaceWith(later); }
+    const incidents = by("incidents"), newer = by("incidents", page);
+    if (incidents && newer && !focused(incidents)) {
+      const folded = newer.querySelector("details");
+      if (folded) folded.open = incidents.querySelector("details")?.open ?? false;
+      incidents.replaceWith(newer);
+    }
     by("now").replaceWith(by("now", page));
     tidy(document);
     // What is being read stays where it is on the screen, whatever came above it.

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from api.access import Caller
 from api.answers import Answer, BadRequest
 from api.listing import judge, ledger_of
-from api.page import coming, deeds, links, look, rows
+from api.page import coming, deeds, incidents, links, look, rows
 from api.page.commands import commands
 from api.page.deeds import Deed
 from api.page.timeline import ticks
@@ -53,6 +53,7 @@ async def one_secret(at: Desk, request: Request, caller: Caller) -> Answer:
         now=now,
         row=rows.row(entry, now, request.query),
         path=f"secrets/{ref.vault_name}/{ref.name}",
+        board=await incidents.concerning(engine, entry, now, request.query),
         facts=_facts(entry),
         portal=links.to_secret(ref),
         source=_source(entry),

@@ -27,6 +27,10 @@ KINDS = (
     "signalr-key",
     "web-pubsub-key",
     "cosmos-db-key",
+    "postgresql-admin-password",
+    "postgresql-role-password",
+    "mysql-admin-password",
+    "mysql-user-password",
 )
 """Those that the template gives rights for: infra/types.bicep."""
 SHAPE = '[{"name": "contoso-prod", "resourceGroup": "prod", "scopes": ["/subscriptions/<id>/resourceGroups/data"]}]'

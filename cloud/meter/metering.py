@@ -19,6 +19,7 @@ from engine.secret import Sensitive
 if TYPE_CHECKING:
     from azure.core.exceptions import AzureError
 
+    from cloud.databases.servers import DatabaseServers, Operator
     from cloud.sql.servers import Row, SqlServers
 
 NO_ANSWER = "failed"
@@ -75,10 +76,34 @@ class MeteredSqlServers:
         return await _counted("Execute", self._servers.execute(server, database, token, statement))
 
 
-async def _counted[T](operation: str, request: Awaitable[T]) -> T:
-    """Await one exchange over TDS and count it as `ok`, `refused` or, if temporary, `failed`.
+class MeteredDatabases:
+    """Counts the calls to servers of one engine; see cloud.databases.servers.DatabaseServers."""
 
-    TDS itself has no status codes.
+    def __init__(self, servers: DatabaseServers, engine: str) -> None:
+        self._servers = servers
+        self._engine = engine
+
+    async def sign_in(self, server: str, database: str, login: str, password: Sensitive) -> None:
+        """Sign in once; see DatabaseServers."""
+        request = self._servers.sign_in(server, database, login, password)
+        await _counted("SignIn", request, self._engine)
+
+    async def rehearse(self, server: str, operator: Operator, login: str) -> None:
+        """Rehearse a change; see DatabaseServers."""
+        await _counted("Rehearse", self._servers.rehearse(server, operator, login), self._engine)
+
+    async def set_password(
+        self, server: str, operator: Operator, login: str, password: Sensitive
+    ) -> None:
+        """Set a password; see DatabaseServers."""
+        request = self._servers.set_password(server, operator, login, password)
+        await _counted("SetPassword", request, self._engine)
+
+
+async def _counted[T](operation: str, request: Awaitable[T], service: str = "sql") -> T:
+    """Await one exchange with a database and count it as `ok`, `refused` or, if temporary, `failed`.
+
+    Their protocols have no status codes.
     """
     status = "ok"
     try:
@@ -89,7 +114,7 @@ async def _counted[T](operation: str, request: Awaitable[T]) -> T:
     except PermanentError as error:
         status = "refused"
         if isinstance(error, AccessDenied):
-            refusals.add(1, {"where": "azure", "what": "sql"})
+            refusals.add(1, {"where": "azure", "what": service})
         raise
     finally:
-        count("sql", operation, status)
+        count(service, operation, status)

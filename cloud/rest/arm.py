@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from cloud.azure import CHANGING, READING, Azure, call
 from cloud.rest.graph import Json, is_json, not_json, quiet_pipeline, without_logging
+from engine.errors import PermanentError
 
 if TYPE_CHECKING:
     from azure.core import AsyncPipelineClient
@@ -49,6 +50,26 @@ class Arm:
         return (
             None if response.status_code == HTTPStatus.ACCEPTED else _decoded(response, what, where)
         )
+
+    async def pages(self, path: str, what: str, where: str) -> AsyncIterator[Json]:
+        """Stream the rows of a list, page by page; PermanentError if a page leads elsewhere."""
+        link = path
+        while link:
+            answer = await self.read(link, what, where)
+            for row in answer.get("value") or ():
+                yield row
+            following = answer.get("nextLink") or ""
+            if following and not following.startswith(f"{self.endpoint}/"):
+                raise PermanentError("the next page leads elsewhere", where=where)
+            link = following.removeprefix(self.endpoint)
+
+    async def change(self, path: str, body: Json) -> AsyncHttpResponse:
+        """PATCH a resource once and return the answer; raises azure-core's errors."""
+        return await self._exchange("PATCH", path, body, CHANGING)
+
+    async def look(self, url: str, limits: Mapping[str, Any]) -> AsyncHttpResponse:
+        """GET an address of Resource Manager that an answer named; raises azure-core's errors."""
+        return await self._exchange("GET", url.removeprefix(self.endpoint), None, limits)
 
     async def merge(self, path: str, body: Json, what: str, where: str) -> Json:
         """PATCH a resource once; the change may continue after the answer."""

@@ -42,7 +42,7 @@ FAILURES = frozenset({"parked", "unrefreshed", "untold"})
 PERSONAL = frozenset({"requested_by", "asked_because"})
 """Fields that may name a person: only the audit log has them, never a metric, a span or an
 event."""
-FAILED = "failed"
+FAILED, WAITING = "failed", "waiting"
 
 
 def record(outcome: Outcome) -> dict[str, Any]:
@@ -146,6 +146,13 @@ class Reports:
             self._rotations.add(
                 1, {"rotator": rotator, "trigger": item.trigger, "outcome": outcome}
             )
+
+    def waits(self, item: WorkItem) -> None:
+        """Count a work item that waits for another worker."""
+        rotator = UNKNOWN
+        if state := tracing.current():
+            state.outcome, rotator = WAITING, state.rotator or UNKNOWN
+        self._count(item, rotator, WAITING)
 
     async def swept(self, tally: Tally) -> None:
         """Report a sweep of a vault, and send all telemetry: the instance may be removed now."""

@@ -169,8 +169,8 @@ def _decide(  # noqa: PLR0911 - a table
     secret: SecretVersion, managed: Managed, item: WorkItem, now: datetime
 ) -> Decision:
     pending = managed.pending
-    if pending and pending.credential_id == managed.credential_id:
-        return Park("tag RekeyRetire names the credential in use", "remove the tag RekeyRetire")
+    if item.compromised and pending and pending.credential_id == managed.credential_id:
+        return Rotate(managed, "compromised, and taken into use again", at_once=True)
     replaced = bool(item.version and secret.version and item.version != secret.version)
     if item.action == "restore" and not replaced:
         # Restoring comes first: otherwise the credential to restore would be retired before.

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from engine.contract import LATE
 from engine.errors import NeedsHuman, TransientError
 from engine.model.tags import CREDENTIAL, OPERATION, OURS, RETIRE, STATE, Pending
 from engine.secret import SecretVersion, Sensitive
@@ -28,8 +29,6 @@ SETTLE = timedelta(seconds=60)
 
 Key Vault promises no read-after-write consistency.
 """
-LATE = timedelta(minutes=30)
-"""How long after it was sent a change may still take effect. Looks go on until then."""
 MOST_LOST = 5
 """How many lost writes are remembered, because a vault may still show one of them later."""
 MOST_EARLIER = 10
@@ -39,6 +38,16 @@ FIX = "read docs/runbook.md, section 'The record of a source', then move the blo
 
 class Stale(TransientError):  # noqa: N818 - the name says what is the case
     """The vault shows an older state than the record, so it is read again later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """The credential of a version that was replaced, to recognise it at its source."""
+
+    version: str
+    credential_id: str
+    digest: str
+    """A keyed digest of the credential's id and the credential alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +76,8 @@ class Write:
     """For a restored version: the version that held its value before."""
     dead: bool = False
     """The source refuses what the replaced version holds, so that version is disabled next."""
+    held: Past | None = None
+    """What the replaced version holds; None if that is not certain."""
 
     @property
     def made(self) -> datetime:
@@ -82,7 +93,7 @@ class Record:
     owner: str = ""
     """The URL (lower case) of the secret that may rotate the source; empty if none may yet."""
     kind: str = ""
-    """The kind of credential that the owner's last rotation issued."""
+    """The kind of credential that a rotation for the owner asked for last."""
     key: str = ""
     """The random key (hexadecimal) of the digests in this record."""
     published: Write | None = None
@@ -116,6 +127,8 @@ class Record:
 
     If the source refuses that version later, the change may be the reason.
     """
+    blind: bool = False
+    """The change that was sent last may have left the source with a password that nobody knows."""
     healed: datetime | None = None
     """When the source was last seen to refuse what Rekey had published."""
     proven: str = ""
@@ -126,6 +139,8 @@ class Record:
     """When the version that was seen last was created, according to the vault."""
     earlier: tuple[str, ...] = ()
     """Versions that were replaced, the newest first."""
+    past: tuple[Past, ...] = ()
+    """The credentials of versions that were replaced, the newest first."""
     twins: Mapping[str, str] = field(default_factory=dict)
     """Restored version → the version that held its value before. Both are disabled together."""
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -163,6 +178,11 @@ class Record:
         begun = self.ahead or self.changing or self.open_until
         return bool(begun or self.compromised or self.unused or self.untold)
 
+    @property
+    def is_unknown(self) -> bool:
+        """Return whether the source may hold a password that nobody knows."""
+        return self.blind and bool(self.changing or self.open_until or self.ahead)
+
     def wrote(self, secret: SecretVersion) -> bool:
         """Return whether Rekey published exactly this version."""
         return bool(self.published and secret.version and self.published.version == secret.version)
@@ -194,6 +214,10 @@ class Record:
             return self
         return replace(self, ahead=None, lost=(self.ahead, *self.lost)[:MOST_LOST])
 
+    def past_of(self, version: str) -> Past | None:
+        """Return what is known of the credential of a replaced version."""
+        return next((past for past in self.past if past.version == version), None)
+
     def keyed(self) -> Record:
         """Return the record with a key for its digests."""
         return self if self.key else replace(self, key=secrets.token_hex(32))
@@ -212,10 +236,12 @@ class Record:
             written.replaces,
             *(replaced for replaced in self.earlier if replaced != written.replaces),
         )[:MOST_EARLIER]
+        known = tuple(past for past in self.past if past.version != written.replaces)
         return replace(
             self,
             published=written,
             ahead=None,
+            past=((written.held, *known) if written.held else known)[:MOST_EARLIER],
             unused=(written.replaces, *self.unused) if written.dead else self.unused,
             lost=tuple(write for write in self.lose().lost if write != announced),
             pending=written.retire,
@@ -367,13 +393,21 @@ def _write(data: Mapping[str, Any] | None) -> Write | None:
         name: data[name]
         for name in ("operation", "credential_id", "digest", "replaces", "version", "original")
     }
-    fields["dead"] = data.get("dead", False)
+    fields |= {"dead": data.get("dead", False), "held": _past(data.get("held"))}
     at, created, born = (
         datetime.fromisoformat(data["at"]),
         _time(data["created"]),
         _time(data["born"]),
     )
     return Write(**fields, at=at, created=created, born=born, retire=_pending(data["retire"]))
+
+
+def _past(data: Mapping[str, str] | None) -> Past | None:
+    return Past(data["version"], data["credential_id"], data["digest"]) if data else None
+
+
+def _pasts(rows: list[Mapping[str, str]]) -> tuple[Past | None, ...]:
+    return tuple(_past(row) for row in rows)
 
 
 def _writes(rows: list[Mapping[str, Any]]) -> tuple[Write | None, ...]:
@@ -388,6 +422,7 @@ _READ: Mapping[str, Any] = {
     "compromised": tuple,
     "unused": tuple,
     "earlier": tuple,
+    "past": _pasts,
     "gone": tuple,
     "changing": _time,
     "open_until": _time,

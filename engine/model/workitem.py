@@ -42,6 +42,10 @@ class WorkItem:
     """
     deferred: int = 0
     """How often the item was deferred because Azure asked to wait."""
+    waited: int = 0
+    """How often the item was posted again because another worker held its source."""
+    tried: int = 0
+    """How many tries preceded this message: what they left behind is tidied up."""
     since: str = ""
     """When the incident began (ISO 8601), for an incident's item.
 
@@ -116,6 +120,8 @@ _TYPES: dict[str, type] = {
     "compromised": bool,
     "follow_up": int,
     "deferred": int,
+    "waited": int,
+    "tried": int,
     "since": str,
     "source": str,
     "news": str,

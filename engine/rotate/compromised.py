@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from engine.contract import Recognise
+from engine.contract import Readable, Recognise
 from engine.decide.decision import Decision, Park
 from engine.errors import AccessDenied, NeedsHuman, NotFound, PermanentError, TransientError
 from engine.model import template
+from engine.model.record import Past
 from engine.model.tags import Malformed, Managed, parse
 from engine.parts import Parts
 from engine.rotate.gate import Gate
@@ -36,6 +37,10 @@ class Compromised:
             await self.gate.out_of_use(secret)
             return
         value = await self._value(secret, version)
+        if value is None:
+            await self._remove_unread(secret, version, managed)
+            await self.sight.settle(version)
+            return
         credential = (template.extract(managed.template, value) or {}).get(
             managed.rotator.value_field
         )
@@ -45,12 +50,19 @@ class Compromised:
                 where=str(secret.ref),
                 fix="revoke it at its source, then send compromised for the current version",
             )
-        if secret.value and credential.reveal() in secret.value.reveal():
+        is_current = version == secret.version
+        if not is_current and secret.value and credential.reveal() in secret.value.reveal():
             # A person has written the leaked value again, so the current version must be replaced.
             await self.sight.note_compromised(str(secret.version))
             await self.sight.settle(version)
             return
         if not await Proof(self.parts, self.lease).refused(managed.rotator.kind, "", credential):
+            if is_current:
+                raise NeedsHuman(
+                    f"the current version is compromised and still accepted; {decision.reason}",
+                    where=str(secret.ref),
+                    fix="revoke its credential at the source, or let it be rotated",
+                )
             await self._revoke(secret, version, managed, value, credential)
         await self.sight.settle(version)
         await self.gate.out_of_use(secret)
@@ -113,18 +125,41 @@ class Compromised:
             return False
         return await rotator.accepts(self.lease.source, managed.credential_id or "", held)
 
-    async def _value(self, secret: SecretVersion, version: str) -> Sensitive:
+    async def _remove_unread(self, secret: SecretVersion, version: str, managed: Managed) -> None:
+        """Revoke a credential that only the record knows, since its version cannot be read.
+
+        Raises NeedsHuman if the source does not show its credentials, which would prove it.
+        """
+        past, rotator = self.sight.record.past_of(version), self.parts.rotator(managed)
+        if past and isinstance(rotator, Readable):
+            if not await self._is_absent(secret, past, managed):
+                await self.lease.begin(self.sight.item, secret)
+                async with self.lease.changing("retire"):
+                    held = self.parts.held(secret, managed)
+                    await rotator.retire(self.lease.source, past.credential_id, held)
+            if await self._is_absent(secret, past, managed):
+                return
+        raise NeedsHuman(
+            f"the credential in version {version} cannot be read and may still be accepted",
+            where=str(secret.ref),
+            fix="enable that version for a moment, or revoke its credential by hand",
+        )
+
+    async def _is_absent(self, secret: SecretVersion, past: Past, managed: Managed) -> bool:
+        """Return whether the source no longer shows a credential where it was."""
+        rotator = self.parts.rotator(managed)
+        assert isinstance(rotator, Readable)  # noqa: S101 - for the type
+        shown = await rotator.read(self.parts.job(secret, managed), past.credential_id)
+        if shown is None:
+            return False
+        credential = shown[rotator.value_field]
+        return self.sight.record.digest(past.credential_id, credential) != past.digest
+
+    async def _value(self, secret: SecretVersion, version: str) -> Sensitive | None:
         try:
-            value = (await self.parts.vaults.read_version(secret.ref, version)).value
+            return (await self.parts.vaults.read_version(secret.ref, version)).value
         except (NotFound, AccessDenied):
-            value = None
-        if value is None:
-            raise NeedsHuman(
-                f"the credential in version {version} cannot be read and may still be accepted",
-                where=str(secret.ref),
-                fix="enable that version for a moment, or revoke its credential by hand",
-            )
-        return value
+            return None
 
     def _managed(self, secret: SecretVersion) -> Managed:
         policy = self.parts.policy

@@ -17,7 +17,7 @@ from engine.rotate.gate import Gate
 from engine.rotate.marking import Marking
 from engine.rotate.replicas import Replicas
 from engine.rotate.run import Run
-from engine.rotate.under_lease import UnderLease, hold
+from engine.rotate.under_lease import LOOK_SECONDS, MOST_LOOKS, UnderLease, hold
 from engine.secret import SecretVersion
 
 LEAKED = "what leaked may still be accepted"
@@ -59,6 +59,12 @@ class Engine(Parts):
         except PermanentError as error:
             # The secret could not be read, so it cannot be marked. The report is all that is left.
             outcome = Outcome(item, "parked", error.what, error.fix)
+            if 0 < item.follow_up < MOST_LOOKS:
+                # Only looks find out what is under way at this source, so they go on.
+                later = replace(item, deferred=0, follow_up=item.follow_up + 1)
+                await self.queue.post_rotation(later, LOOK_SECONDS)
+                if item.follow_up > 1:
+                    return await self.leave(item, error)
         return await self._report(outcome, tries)
 
     async def park(self, item: WorkItem, error: RekeyError) -> Outcome:

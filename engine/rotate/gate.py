@@ -90,6 +90,12 @@ class Gate:
         async with self.lease.changing(step):
             return await self.parts.vaults.retag(fresh, tags)
 
+    async def probe(self, secret: SecretVersion) -> None:
+        """Prove that the vault takes a write: set the tags that the version has already."""
+        fresh = await self.unchanged(secret)
+        async with self.lease.changing("probe"):
+            await self.parts.vaults.retag(fresh, fresh.tags)
+
     async def disable(self, secret: SecretVersion, version: str, step: str = "disable") -> None:
         """Disable a version, unless it is the current one."""
         await self.unchanged(secret)

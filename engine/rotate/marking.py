@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from engine.decide.decision import Confirm, Park, Skip, Wait
+from engine.deadline import OUT_OF_TIME
+from engine.decide.decision import Acting, Confirm, Park, Skip, Wait
 from engine.errors import PermanentError, RekeyError
 from engine.model import tags
 from engine.model.outcome import Outcome, Result
 from engine.model.workitem import WorkItem
 from engine.parts import Parts
+from engine.rotate.undo import LOST
 from engine.secret import SecretVersion
 
 LATER = "nothing else is due, and the next sweep looks again"
@@ -53,6 +55,8 @@ class Marking:
             # than a later one from the queue.
             if not self._is_asked(secret, item):
                 return replace(outcome, result="skipped", reason=f"{error.what}; {LATER}")
+            if error.code == OUT_OF_TIME and self._has_one_slot(secret, item):
+                error.add(LOST)
             if not resting or item.trigger == "manual":
                 reason = secret.tags.get(tags.REASON, "") if resting else ""
                 outcome = replace(
@@ -64,6 +68,13 @@ class Marking:
                 outcome, reason=f"{error.what}; nor could the secret be marked: {second.what}"
             )
         return outcome
+
+    def _has_one_slot(self, secret: SecretVersion, item: WorkItem) -> bool:
+        decision = self.parts.decide(secret, item)
+        if not isinstance(decision, Acting):
+            return False
+        managed = decision.managed
+        return self.parts.rotator(managed).single_slot(managed.settings)
 
     def _is_asked(self, secret: SecretVersion, item: WorkItem) -> bool:
         """Return whether what was given up must still be done.

@@ -14,7 +14,7 @@ from engine.decide.draft import new_version
 from engine.errors import NeedsHuman, PermanentError, RekeyError, TransientError, VerificationFailed
 from engine.model import tags, template
 from engine.model.outcome import Result
-from engine.model.record import Write
+from engine.model.record import Past, Record, Write
 from engine.model.tags import Managed, Pending
 from engine.model.workitem import operation_id
 from engine.parts import Parts
@@ -24,7 +24,7 @@ from engine.rotate.proof import Proof
 from engine.rotate.replicas import Replicas
 from engine.rotate.sight import Sight
 from engine.rotate.under_lease import UnderLease
-from engine.rotate.undo import Rollback, warning
+from engine.rotate.undo import LOST, Rollback, warning
 from engine.secret import Draft, SecretVersion, Sensitive
 
 log = logging.getLogger("rekey")
@@ -140,8 +140,10 @@ class Publishing:
         if self._progress.new_version or (self._managed.replicas and self._sight.record.ahead):
             # What is published bears the same operation, and a replica may hold it already.
             return
-        if isinstance(self._rotator, Tidy) and self._progress.old_version:
-            operation = operation_id(self._progress.item.ref, self._progress.old_version)
+        record = self._sight.record
+        operation = operation_id(self._progress.item.ref, record.touched) if record.touched else ""
+        is_published = record.published and record.published.operation == operation
+        if isinstance(self._rotator, Tidy) and operation and not is_published:
             await self._tidy(operation, keep=None)
 
     async def _ends(self, old: SecretVersion, pending: Pending) -> datetime | None:
@@ -162,12 +164,16 @@ class Publishing:
         if earlier := await self._announced(secret, job, copies):
             with suppress(VerificationFailed):
                 return await self._proof.issued(managed, earlier)
+        if self._sight.record.ahead:
+            # The write that was announced did not arrive. Nothing is changed again for a vault that
+            # takes no write.
+            await self._gate.probe(secret)
         if self._tried_before(secret):
             await self._tidy(job.operation, keep=None)
         restorable = not in_place and await self._restorable(job)
         await self._gate.unchanged(secret)
         look = FOLLOW_UP_SECONDS if self._single else None
-        await self._lease.begin(self._progress.item, secret, look, asks=True)
+        await self._lease.begin(self._progress.item, secret, look, kind=rotator.kind)
         async with warning(self._single), self._lease.changing("issue"):
             try:
                 issued = await rotator.issue(job)
@@ -179,11 +185,10 @@ class Publishing:
             return await self._proof.issued(managed, issued)
 
     def _job(self, secret: SecretVersion, *, in_place: bool = False) -> Job:
-        proven, touched = self._sight.wrote(secret), self._sight.record.touched == secret.version
-        job = self._parts.job(
-            secret, self._managed, proven=proven, touched=touched, in_place=in_place
-        )
-        return replace(job, asked=self._sight.record.asked if touched else None)
+        record = self._sight.record
+        proven, touched = self._sight.wrote(secret), record.touched == secret.version
+        job = self._parts.job(secret, self._managed, proven=proven, in_place=in_place)
+        return replace(job, asked=record.asked, sent=record.begun) if touched else job
 
     async def _announced(
         self, secret: SecretVersion, job: Job, copies: list[SecretVersion]
@@ -280,12 +285,19 @@ class Publishing:
             born=self._born,
             original=self._original,
             dead=self._single or self._progress.drifted,
+            held=self._past(record, secret),
         )
         self._still_asked(secret, await self._gate.unchanged(secret))
         announced = record.announced(write, self._rotator.kind)
         await self._lease.write(
             replace(announced, healed=now) if self._progress.drifted else announced
         )
+
+    def _past(self, record: Record, secret: SecretVersion) -> Past | None:
+        held, held_id = self._parts.held(secret, self._managed), self._managed.credential_id
+        if not (held and held_id and self._sight.wrote(secret)):
+            return None
+        return Past(str(secret.version), held_id, record.digest(held_id, held))
 
     def _still_asked(self, secret: SecretVersion, fresh: SecretVersion) -> None:
         """Raise Overtaken if the owner has changed whether, or at which source, it is rotated."""
@@ -350,13 +362,15 @@ class Publishing:
         if not accepted:
             raise self._refused_theirs(secret)
 
-    @staticmethod
-    def _refused_theirs(secret: SecretVersion) -> NeedsHuman:
-        return NeedsHuman(
+    def _refused_theirs(self, secret: SecretVersion) -> NeedsHuman:
+        error = NeedsHuman(
             "the source refuses the value that somebody just wrote; somebody else may have changed it there",
             where=str(secret.ref),
             fix="write a value that the source accepts, or send force with rotate",
         )
+        if self._sight.record.is_unknown:
+            error.add(LOST)
+        return error
 
     def _refuse_to_fight(self, secret: SecretVersion) -> None:
         """Raise NeedsHuman if the source refuses what Rekey published twice within a short time."""

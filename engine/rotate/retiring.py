@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 
+from engine.contract import Recognise
 from engine.errors import AccessDenied, NeedsHuman, NotFound, TransientError
 from engine.model import tags, template
 from engine.model.tags import Managed, Pending
@@ -14,6 +16,8 @@ from engine.rotate.replicas import Replicas
 from engine.rotate.sight import Sight
 from engine.rotate.under_lease import UnderLease
 from engine.secret import SecretVersion, Sensitive
+
+log = logging.getLogger("rekey")
 
 DISABLED = "SecretDisabled"
 """Key Vault's code for a disabled version. Every other refusal means that a right is missing."""
@@ -58,10 +62,20 @@ class Retiring:
             record.tags.get("ValueTemplate", f"{{{value_field}}}"),
         )
 
-    async def retire(self, secret: SecretVersion, pending: Pending) -> SecretVersion:
-        """Retire one credential; returns what is then to be believed of the secret."""
+    async def retire(self, secret: SecretVersion, pending: Pending) -> tuple[SecretVersion, bool]:
+        """Retire one credential; return what is then to be believed of the secret, and whether it is revoked."""
+        is_revoked = True
         if pending.version not in self.sight.record.gone:
-            await self._revoke(secret, pending)
+            try:
+                await self._revoke(secret, pending)
+            except NeedsHuman:
+                if not await self._is_in_use(secret, pending):
+                    raise
+                is_revoked = False
+                # Somebody has taken it into use again: there is nothing to retire any more.
+                log.warning(
+                    "%s of %s is in use again: not retired", pending.credential_id, secret.ref
+                )
         await self.gate.out_of_use(secret)
         rest = {
             tag: text
@@ -71,7 +85,7 @@ class Retiring:
         secret = replace(secret, tags=(await self.gate.retag(secret, rest, "forget")).tags)
         # Written once it has been reported: who dies before finds it proven, and reports it.
         self.lease.learn(replace(self.sight.record, pending=None, changing=None))
-        return self.sight.retagged(secret)
+        return self.sight.retagged(secret), is_revoked
 
     async def _revoke(self, secret: SecretVersion, pending: Pending) -> None:
         old = await self._value(secret, pending.version)
@@ -98,6 +112,18 @@ class Retiring:
         if self.managed:
             await Replicas(self.parts, self.gate, self.managed).disable_superseded(secret.ref)
         await self._note(pending, proven=old is not None)
+
+    async def _is_in_use(self, secret: SecretVersion, pending: Pending) -> bool:
+        """Return whether what somebody wrote into the current version is the credential to retire, or in its slot."""
+        if self.managed is None or self.sight.wrote(secret):
+            return False
+        job = replace(self.parts.job(secret, self.managed), held_id=None)
+        rotator = self.parts.rotator(self.managed)
+        if job.held is None:
+            return False
+        if isinstance(rotator, Recognise):
+            return (await rotator.recognise(job)).credential_id == pending.credential_id
+        return await rotator.accepts(self.lease.source, pending.credential_id, job.held)
 
     async def _accepted(self, pending: Pending, old: Sensitive) -> bool:
         return await self.parts.rotators[self.kind].accepts(

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from engine.contract import Tidy
 from engine.decide.decision import (
     Acting,
     Confirm,
@@ -26,7 +27,7 @@ from engine.errors import NeedsHuman, PermanentError, TransientError
 from engine.model.outcome import Outcome
 from engine.model.record import Record
 from engine.model.tags import Managed
-from engine.model.workitem import WorkItem
+from engine.model.workitem import WorkItem, operation_id
 from engine.parts import Parts
 from engine.rotate.compromised import Compromised
 from engine.rotate.gate import Gate, Overtaken
@@ -141,9 +142,12 @@ class Run:
             await self.parts.queue.post_rotation(
                 replace(self.progress.item, deferred=0), INCIDENT_SECONDS
             )
-        if record.owner and record.changing:
+        if record.owner and record.changing and self.lease.has_begun:
             # The error was definite, so what was sent cannot take effect later.
             self.lease.learn(replace(record, changing=None))
+        if record.owner and (record.changing or record.open_until):
+            # Only looks find out what is under way at this source, so they go on.
+            await self.lease.look_again(self.item)
 
     async def finish(self) -> None:
         """Note that the outcome has been reported."""
@@ -166,14 +170,33 @@ class Run:
             return replace(item, action="audit", compromised=False)
         if not doomed:
             return item
-        action = self.progress.item.action if self.progress.item.action == "restore" else "rotate"
-        return replace(self.progress.item, action=action, compromised=True, version=doomed[0])
+        earlier = self.sight.record.pending
+        is_restorable = earlier and earlier.version not in doomed
+        item = replace(item, compromised=True, version=doomed[0])
+        return (
+            item if item.action == "restore" and is_restorable else replace(item, action="rotate")
+        )
+
+    def _decided(self, secret: SecretVersion) -> tuple[WorkItem, Decision]:
+        """Return what is asked for, and the decision.
+
+        A look at a password that nobody may know ends with the current version proven, or says so.
+        """
+        item = self._asked()
+        decision = self.parts.decide(secret, item)
+        if isinstance(decision, Acting) or not (item.follow_up and self.sight.record.is_unknown):
+            return item, decision
+        item = replace(item, action="audit", version=secret.version, compromised=False, force=False)
+        decision = self.parts.decide(secret, item)
+        if isinstance(decision, Acting):
+            return item, decision
+        fix = f"{decision.fix or 'set a password at its source'}, then rotate it by hand"
+        return item, Park(f"{decision.reason}; {LOST}", fix)
 
     async def _advance(self, secret: SecretVersion) -> Outcome | None:
         for _ in range(MOST_TURNS):
             await self._note_incident(secret)
-            item = self._asked()
-            decision = self.parts.decide(secret, item)
+            item, decision = self._decided(secret)
             here = isinstance(decision, Acting) and decision.managed.source == self.lease.source
             # A retirement that only a tag claims is refused with a reason, not skipped silently.
             unproven = isinstance(decision, Skip) and item.action == "retire"
@@ -205,7 +228,28 @@ class Run:
         assert not isinstance(decision, Acting)  # noqa: S101 - for the type
         if self.progress.result and self.progress.managed:
             return self._report(secret)
+        if item.follow_up:
+            await self._tidy()
         return await Marking(self.parts).conclude(secret, item, decision)
+
+    async def _tidy(self) -> None:
+        """Remove what a rotation made that is not carried on: nobody will publish it."""
+        record, ref = self.sight.record, self.item.ref
+        operation = operation_id(ref, record.touched) if record.touched else ""
+        is_used = bool(
+            record.ahead or (record.published and record.published.operation == operation)
+        )
+        rotator, source = self.parts.rotators.get(record.kind), self.lease.source
+        is_allowed = self.parts.policy.allows(ref.vault, source)
+        if (
+            record.open_until
+            and operation
+            and not is_used
+            and is_allowed
+            and isinstance(rotator, Tidy)
+        ):
+            async with self.lease.changing("tidy"):
+                await rotator.tidy(source, operation, keep=None)
 
     async def _obstacle(self, secret: SecretVersion) -> Park | None:
         """Return what forbids rotating this secret here: another owner, or another deployment."""
@@ -303,7 +347,9 @@ class Run:
     async def _retire(self, secret: SecretVersion, retiring: Retiring) -> SecretVersion:
         pending = self.sight.record.pending
         assert pending  # noqa: S101 - decided from it
-        secret = await retiring.retire(secret, pending)
+        secret, is_revoked = await retiring.retire(secret, pending)
+        if not is_revoked:
+            return secret
         self.progress.retired += (pending.credential_id,)
         if self.progress.result in (None, "confirmed"):
             self.progress.result = "retired"

@@ -5,17 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from engine.contract import Tidy
+from engine.contract import LATE, Tidy
 from engine.errors import AccessDenied, NotFound, RekeyError
-from engine.model.record import LATE, Record, Write
+from engine.model.record import Record, Write
 from engine.model.tags import CREDENTIAL, OURS
 from engine.model.workitem import WorkItem
 from engine.parts import Parts
 from engine.rotate.under_lease import UnderLease
 from engine.secret import SecretVersion
 
-_AHEAD = timedelta(seconds=60)
-"""How much earlier than noted the promised look may come: clocks differ."""
 _SKEW = timedelta(minutes=2)
 """How much the clocks of the app and of the vault may differ."""
 
@@ -58,19 +56,17 @@ class Sight:
             shown = await self.parts.vaults.read(self.item.ref)
         self._shown = shown
         self.is_promised = self.looks_follow()
-        self.surplus = bool(self.item.follow_up) and self.looks_follow(_AHEAD)
+        self.surplus = bool(self.item.follow_up) and self.is_promised
         if self.record.owner and not self.surplus:
             await self._compare(shown)
             await self.lease.look_again(self.item)
         return self.record.believed(shown)
 
-    def looks_follow(self, ahead: timedelta = timedelta()) -> bool:
+    def looks_follow(self) -> bool:
         """Return whether a look at a change in progress is posted, and comes later."""
         record = self.record
-        open_change = record.changing or record.open_until or record.ahead
-        return bool(
-            open_change and record.look_at and record.look_at > self.parts.clock.now() + ahead
-        )
+        is_open = record.changing or record.open_until or record.ahead
+        return bool(is_open and self.lease.is_later(record, self.item))
 
     async def _compare(self, shown: SecretVersion) -> None:
         record, now = self.record, self.parts.clock.now()
@@ -101,7 +97,7 @@ class Sight:
         if isinstance(rotator, Tidy):
             async with self.lease.changing("tidy"):
                 await rotator.tidy(self.lease.source, ahead.operation, shown.tags.get(CREDENTIAL))
-        return record.lose()
+        return replace(record.lose(), open_until=ahead.at + LATE) if record.blind else record.lose()
 
     @property
     def _has_looked(self) -> bool:

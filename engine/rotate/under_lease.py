@@ -13,8 +13,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from engine.errors import PermanentError, TransientError
-from engine.model.record import LATE, Record
+from engine.contract import LATE
+from engine.errors import LeaseUnavailable, PermanentError, SourceBusy, TransientError
+from engine.model.record import Record
 from engine.model.workitem import WorkItem
 from engine.parts import Parts
 from engine.ports import Lease
@@ -27,10 +28,14 @@ It is shorter than a lease, so Rekey never waits for an answer without one.
 """
 LOOK_SECONDS = 240.0
 """How long after a change of uncertain effect the source is looked at, until it is certain."""
+MOST_LOOKS = 2000
+"""How often a look that fails is repeated: for about a week."""
 LOOKING = timedelta(days=7)
 """How long looks go on at a source that cannot be reached. After that only the audit remains."""
 SPACING = timedelta(seconds=45)
 """How long a single slot is left alone after a change that may or may not have taken effect."""
+EARLY = timedelta(seconds=60)
+"""How much earlier than noted the promised look may come: clocks differ."""
 NOBODY = "-"
 """The owner in a part's new record until all parts of its source have been checked."""
 
@@ -49,8 +54,8 @@ class UnderLease:
     source: str
     leases: tuple[Lease, ...]
     _learned: Record | None = None
-    _touched: str | None = None
-    """The record's `touched` from before this run."""
+    _before: Record | None = None
+    """The record from before the first change of this run."""
 
     @property
     def record(self) -> Record:
@@ -98,22 +103,27 @@ class UnderLease:
         secret: SecretVersion,
         look_after: float | None = None,
         *,
-        asks: bool = False,
+        kind: str = "",
     ) -> None:
         """Note that a change is about to be sent. With `look_after`, first promise to look at it so many seconds later.
 
-        `asks` where it is a new credential that is asked for.
+        `kind` where a new credential of that kind is asked for.
         """
         now, touched = self.parts.clock.now(), secret.version or ""
         if look_after is not None:
             self._not_again_at_once(now)
-        if self._touched is None:
-            self._touched = self.record.touched
+        self._before = self._before or self.record
         earlier = self.record.asked if self.record.touched == touched else None
-        asked = (earlier or now) if asks else None
+        asked = (earlier or now) if kind else None
         changing = self.record.changing or now
         record = replace(
-            self.record.keyed(), changing=changing, begun=now, touched=touched, asked=asked
+            self.record.keyed(),
+            changing=changing,
+            begun=now,
+            touched=touched,
+            asked=asked,
+            blind=look_after is not None,
+            kind=kind or self.record.kind,
         )
         if look_after is not None:
             record = await self._promised(record, item, look_after)
@@ -135,9 +145,23 @@ class UnderLease:
                 retry_after=wait,
             )
 
+    @property
+    def has_begun(self) -> bool:
+        """Return whether this run has sent a change."""
+        return self._before is not None
+
     def untouched(self) -> None:
         """Note that the rotator refused the change just begun, before it sent anything."""
-        self.learn(replace(self.record, changing=None, touched=self._touched or ""))
+        before = self._before or self.record
+        self.learn(
+            replace(
+                self.record,
+                changing=None,
+                touched=before.touched,
+                begun=before.begun,
+                asked=before.asked,
+            )
+        )
 
     async def look_again(self, item: WorkItem) -> None:
         """Post another look while an earlier change may take effect, or until a look succeeds."""
@@ -155,19 +179,21 @@ class UnderLease:
             record = await self._promised(record, replace(audit, reason=why), LOOK_SECONDS)
         await self.write(record)
 
+    def is_later(self, record: Record, item: WorkItem) -> bool:
+        """Return whether the promised look comes later, and is not this very item."""
+        ahead = EARLY if item.follow_up else timedelta()
+        return bool(record.look_at and record.look_at > self.parts.clock.now() + ahead)
+
     async def _promised(self, record: Record, item: WorkItem, seconds: float) -> Record:
         """Post a look, unless one is posted already: looks never multiply, whoever dies."""
         now = self.parts.clock.now()
-        if (
-            record.look_at
-            and now < record.look_at
-            and (record.look_at - now).total_seconds() <= seconds
-        ):
+        soon = record.look_at and (record.look_at - now).total_seconds() <= seconds
+        if soon and self.is_later(record, item):
             return record
         # Posted before it is noted: dying in between costs a look too many, never one too few.
         try:
             await self.parts.queue.post_rotation(
-                replace(item, follow_up=item.follow_up + 1), seconds
+                replace(item, follow_up=item.follow_up + 1, source=self.source), seconds
             )
         except PermanentError as error:
             # Nothing would look again if this message ended here, so it comes back.
@@ -179,10 +205,14 @@ class UnderLease:
 
 @asynccontextmanager
 async def hold(parts: Parts, source: str, owner: SecretRef) -> AsyncIterator[UnderLease]:
-    """Hold every part of a source; raises LeaseUnavailable if another worker holds one."""
+    """Hold every part of a source; raises SourceBusy if another worker holds one."""
     names = parts_of(source)
     # Whoever makes a record owns it. With several parts, another may belong to another secret.
     first = str(owner).lower() if len(names) == 1 else NOBODY
     async with AsyncExitStack() as stack:
-        leases = [await stack.enter_async_context(parts.leases.hold(part, first)) for part in names]
+        try:
+            holds = [parts.leases.hold(part, first) for part in names]
+            leases = [await stack.enter_async_context(hold) for hold in holds]
+        except LeaseUnavailable as error:
+            raise SourceBusy(error.what, where=error.where, code=error.code) from None
         yield UnderLease(parts, source, tuple(leases))

@@ -142,19 +142,28 @@ class CutOff:
         ours = any(listed.published == secret.created for listed in ledger.of(secret.ref))
         return secret.created >= self.incident.since and not is_replica(current) and not ours
 
-    async def progress(self, vaults: Sequence[str]) -> Progress:
-        """Count how far the replacement has come."""
-        progress, ledger = Progress(), await self.engine.ledger()
-        for vault in vaults:
-            async for secret in self.engine.vaults.list(vault):
-                current = self._judge(secret)
-                if self.incident.covers(current):
-                    is_open, by_hand = (
-                        await self.is_open(current, ledger),
-                        self._by_hand(current, ledger),
-                    )
-                    progress.add(self.incident, current, is_open=is_open, by_hand=by_hand)
-        return progress
+    async def count(self, current: Entry, ledger: Ledger, progress: Progress) -> None:
+        """Count one secret, if the incident covers it."""
+        vault = current.secret.ref.vault
+        if vault in self.incident.vaults and self.incident.covers(current):
+            is_open, by_hand = await self.is_open(current, ledger), self._by_hand(current, ledger)
+            progress.add(self.incident, current, is_open=is_open, by_hand=by_hand)
 
     def _judge(self, secret: SecretVersion) -> Entry:
-        return entry(secret, self.engine.policy, self.engine.kinds, self.engine.clock.now())
+        return _judged(self.engine, secret)
+
+
+async def counted(engine: Engine, incidents: Sequence[Incident]) -> list[Progress]:
+    """Count how far each incident has come; each vault is listed once."""
+    works = [(CutOff(engine, incident), Progress()) for incident in incidents]
+    ledger = await engine.ledger()
+    for vault in sorted({vault for incident in incidents for vault in incident.vaults}):
+        if engine.policy.manages(vault):
+            async for secret in engine.vaults.list(vault):
+                for work, progress in works:
+                    await work.count(_judged(engine, secret), ledger, progress)
+    return [progress for _, progress in works]
+
+
+def _judged(engine: Engine, secret: SecretVersion) -> Entry:
+    return entry(secret, engine.policy, engine.kinds, engine.clock.now())

@@ -309,3 +309,81 @@ resource atCosmosDbKey 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
     }
   }
 ]
+
+var postgresqlAdminPasswordNames = map(
+  filter(single, one => one.role == 'postgresql-admin-passwords'),
+  one => one.resource
+)
+
+resource postgresqlAdminPasswordSources 'Microsoft.DBforPostgreSQL/flexibleServers@2024-08-01' existing = [
+  for name in postgresqlAdminPasswordNames: { name: name }
+]
+
+resource atPostgresqlAdminPassword 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for (name, index) in postgresqlAdminPasswordNames: {
+    scope: postgresqlAdminPasswordSources[index]
+    name: guid(postgresqlAdminPasswordSources[index].id, appPrincipalId, 'postgresql-admin-passwords')
+    properties: {
+      principalId: appPrincipalId
+      principalType: 'ServicePrincipal'
+      roleDefinitionId: roleIds['postgresql-admin-passwords']
+    }
+  }
+]
+
+var postgresqlRolePasswordNames = map(
+  filter(single, one => one.role == 'postgresql-role-passwords'),
+  one => one.resource
+)
+
+resource postgresqlRolePasswordSources 'Microsoft.DBforPostgreSQL/flexibleServers@2024-08-01' existing = [
+  for name in postgresqlRolePasswordNames: { name: name }
+]
+
+resource atPostgresqlRolePassword 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for (name, index) in postgresqlRolePasswordNames: {
+    scope: postgresqlRolePasswordSources[index]
+    name: guid(postgresqlRolePasswordSources[index].id, appPrincipalId, 'postgresql-role-passwords')
+    properties: {
+      principalId: appPrincipalId
+      principalType: 'ServicePrincipal'
+      roleDefinitionId: roleIds['postgresql-role-passwords']
+    }
+  }
+]
+
+var mysqlAdminPasswordNames = map(filter(single, one => one.role == 'mysql-admin-passwords'), one => one.resource)
+
+resource mysqlAdminPasswordSources 'Microsoft.DBforMySQL/flexibleServers@2024-12-30' existing = [
+  for name in mysqlAdminPasswordNames: { name: name }
+]
+
+resource atMysqlAdminPassword 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for (name, index) in mysqlAdminPasswordNames: {
+    scope: mysqlAdminPasswordSources[index]
+    name: guid(mysqlAdminPasswordSources[index].id, appPrincipalId, 'mysql-admin-passwords')
+    properties: {
+      principalId: appPrincipalId
+      principalType: 'ServicePrincipal'
+      roleDefinitionId: roleIds['mysql-admin-passwords']
+    }
+  }
+]
+
+var mysqlUserPasswordNames = map(filter(single, one => one.role == 'mysql-user-passwords'), one => one.resource)
+
+resource mysqlUserPasswordSources 'Microsoft.DBforMySQL/flexibleServers@2024-12-30' existing = [
+  for name in mysqlUserPasswordNames: { name: name }
+]
+
+resource atMysqlUserPassword 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for (name, index) in mysqlUserPasswordNames: {
+    scope: mysqlUserPasswordSources[index]
+    name: guid(mysqlUserPasswordSources[index].id, appPrincipalId, 'mysql-user-passwords')
+    properties: {
+      principalId: appPrincipalId
+      principalType: 'ServicePrincipal'
+      roleDefinitionId: roleIds['mysql-user-passwords']
+    }
+  }
+]

@@ -26,6 +26,8 @@ param vaults = [
       '/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/keys/providers/Microsoft.SignalRService/signalR/contoso9'
       '/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/keys/providers/Microsoft.SignalRService/webPubSub/contoso10'
       '/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/keys/providers/Microsoft.DocumentDB/databaseAccounts/contoso11'
+      '/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/keys/providers/Microsoft.DBforPostgreSQL/flexibleServers/contoso12'
+      '/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/keys/providers/Microsoft.DBforMySQL/flexibleServers/contoso13'
     ]
     applications: ['11111111-2222-3333-4444-555555555555']
     consumers: [
@@ -49,6 +51,10 @@ param vaults = [
       'signalr-key'
       'web-pubsub-key'
       'cosmos-db-key'
+      'postgresql-admin-password'
+      'postgresql-role-password'
+      'mysql-admin-password'
+      'mysql-user-password'
     ]
   }
 ]

@@ -16,7 +16,6 @@ from engine.errors import (
     AccessDenied,
     NeedsHuman,
     NotFound,
-    PermanentError,
     RekeyError,
     TransientError,
 )
@@ -42,15 +41,9 @@ class KeySource:
 
     async def resources(self, scope: str, path: str) -> AsyncIterator[Json]:
         """Stream what a scope holds of a type, or a resource of its parts, page by page."""
-        link = f"{_path(scope)}/{path}"
-        while link:
-            answer = await self._reader.read(link, f"listing {path.rpartition('/')[2]}", scope)
-            for row in answer.get("value") or ():
-                yield row
-            following = text_of(answer, "nextLink")
-            if following and not following.startswith(f"{self._reader.endpoint}/"):
-                raise PermanentError("the next page leads elsewhere", where=scope)
-            link = following.removeprefix(self._reader.endpoint)
+        what = f"listing {path.rpartition('/')[2]}"
+        async for row in self._reader.pages(f"{_path(scope)}/{path}", what, scope):
+            yield row
 
     def is_off(self, resource: Json) -> bool:
         """Return whether a resource takes no keys."""

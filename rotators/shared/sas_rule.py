@@ -82,7 +82,10 @@ class SasRule(ProvenByRequest):
         return Signed(f"{target}?api-version=2021-05", {"Authorization": token})
 
     def refuses(self, answer: Answer) -> bool:
-        """Return whether the signature was wrong; a rule that may only send is refused otherwise."""
+        """Return whether the signature was wrong.
+
+        A rule that may only send is refused otherwise.
+        """
         return answer.status == HTTPStatus.UNAUTHORIZED and bool(WRONG.search(answer.text))
 
     async def addresses(self, resource: str) -> AsyncIterator[str]:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -64,11 +63,6 @@ class Place:
         return self.database or MASTER
 
 
-def logins_of(tags: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the names in the tag Logins, in its order."""
-    return tuple(name.strip() for name in tags.get("Logins", "").split(",") if name.strip())
-
-
 def segment(*names: str) -> str:
     """Return one path segment for one or several logins, whatever their names and order.
 
@@ -116,7 +110,10 @@ def alter(place: Place, name: str, password: Sensitive) -> Sensitive:
 
 
 def standing(place: Place, name: str) -> Sensitive:
-    """Return the query for two numbers: may the app alter logins here, and how many have this name."""
+    """Return the query for two numbers.
+
+    May the app alter logins here, and how many have this name.
+    """
     if place.database:
         permitted = "COALESCE(HAS_PERMS_BY_NAME(DB_NAME(), N'DATABASE', N'ALTER ANY USER'), 0)"
         named = (
@@ -130,7 +127,7 @@ def standing(place: Place, name: str) -> Sensitive:
         )
         permitted = f"CASE WHEN 1 IN ({ways}) THEN 1 ELSE 0 END"
         named = f"sys.sql_logins WHERE name = {literal(checked(name))}"
-    return Sensitive(f"SELECT {permitted}, (SELECT COUNT(*) FROM {named})")  # noqa: S608 - the name passes literal()
+    return Sensitive(f"SELECT {permitted}, (SELECT COUNT(*) FROM {named})")
 
 
 def identifier(name: str) -> str:

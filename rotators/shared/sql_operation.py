@@ -1,45 +1,20 @@
-"""Changes a server through Resource Manager and follows the change: "accepted" is not "done".
-
-The SDK's own poller would end with a further read of the server, wait 30 seconds between polls and
-know no bound.
-Source: https://learn.microsoft.com/azure/azure-resource-manager/management/async-operations
-"""
+"""Setting the administrator's password of a SQL server through Resource Manager."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any
 
-from cloud.azure import CHANGING, READING, Azure, call
-from engine.errors import AccessDenied, NotFound, PermanentError, RekeyError, TransientError
+from cloud.azure import CHANGING, Azure
+from engine.errors import RekeyError
 from engine.ports import Clock
 from engine.secret import Sensitive
+from rotators.shared.long_change import POLLING, LongChange
 from rotators.shared.sql_names import Place
 from rotators.shared.sql_server import ROLE, SqlAccess, entra_only
 
 if TYPE_CHECKING:
     from azure.core.rest import AsyncHttpResponse
 
-POLLING: Mapping[str, Any] = {
-    **READING,
-    "connection_timeout": 3,
-    "read_timeout": 5,
-    "retry_total": 0,
-}
-"""Options of a poll: the next one is its retry."""
-PAUSES = (0.5, 1.0, 1.0, 2.0)
-"""Seconds before each of the first polls, where the server does not say; the last one holds for all
-others."""
-WITHIN_CALL = 12.0
-"""Seconds for which a change is followed by the call that began it: less than
-engine.rotate.run.CALL_SECONDS leaves for polls."""
-AFTERWARDS = 90.0
-"""Seconds for which it is followed after that, before the new password is proven."""
-ACCEPTED = 202
-FAILED = frozenset({"failed", "canceled", "cancelled"})
 ENTRA_ONLY_CODE = "AadOnlyAuthenticationIsEnabled"
 PASSING = frozenset(
     {
@@ -52,120 +27,33 @@ PASSING = frozenset(
         *("UpsertLogicalServerRequestAlreadyInProgress", "OperationTimedOut"),
     }
 )
-"""Reasons of a failed operation that a new try may not meet."""
 
 
-@dataclass(frozen=True, slots=True)
-class Running:
-    """An operation that has not ended yet; `pause` is what the server asked to wait, in seconds."""
+class PasswordChange(LongChange[Place]):
+    """Sets the administrator's password."""
 
-    url: str
-    pause: float | None = None
-
-
-class PasswordChange:
-    """Sets the administrator's password.
-
-    `begin` may return before the operation's end, `settle` never does.
-    """
+    passing = PASSING
+    role = ROLE
 
     def __init__(self, azure: Azure, access: SqlAccess, clock: Clock) -> None:
-        self._endpoint = azure.arm_endpoint
+        super().__init__(azure.arm_endpoint, clock)
         self._access = access
-        self._clock = clock
-        self._running: dict[str, Running] = {}
 
-    async def begin(self, place: Place, user: str, password: Sensitive) -> None:
-        """Ask for the change and follow it for a while.
-
-        What still runs then is left to `settle`.
-        """
-        self._running.pop(place.server_id, None)
-        deadline = self._clock.monotonic() + WITHIN_CALL
-        operation = await self._patch(place, user, password)
-        if operation and (rest := await self._follow(place, operation, deadline)):
-            self._running[place.server_id] = rest
-
-    async def settle(self, place: Place) -> None:
-        """Follow what `begin` left running to its end; TransientError if that does not come."""
-        operation = self._running.pop(place.server_id, None)
-        if operation and (
-            rest := await self._follow(place, operation, self._clock.monotonic() + AFTERWARDS)
-        ):
-            what = "the server is still at changing its password"
-            raise TransientError(what, where=place.server_id, retry_after=rest.pause)
-
-    async def _patch(self, place: Place, user: str, password: Sensitive) -> Running | None:
+    async def _request(self, place: Place, user: str, password: Sensitive) -> AsyncHttpResponse:
         answers: list[Any] = []
         # The name changes nothing: a server whose administrator has another one refuses the
         # request.
-        changes = {"administratorLogin": user, "administratorLoginPassword": password.reveal()}
-        request = self._access.management(place).servers.begin_update(
+        properties = {"administratorLogin": user, "administratorLoginPassword": password.reveal()}
+        await self._access.management(place).servers.begin_update(
             place.group,
             place.server,
-            {"properties": changes},
+            {"properties": properties},
             polling=False,
             raw_response_hook=answers.append,
             **CHANGING,
         )
-        try:
-            await call(
-                "setting the administrator's password", request, where=place.server_id, role=ROLE
-            )
-        except PermanentError as error:
-            if error.code == ENTRA_ONLY_CODE:
-                raise entra_only(place) from None
-            raise
-        return self._operation(answers[-1].http_response)
-
-    def _operation(self, response: AsyncHttpResponse) -> Running | None:
-        """Return where to follow the change.
-
-        None where it is done, or where the app's token would go elsewhere.
-        """
-        url = response.headers.get("Azure-AsyncOperation") or response.headers.get("Location") or ""
-        accepted = response.status_code == ACCEPTED
-        return (
-            Running(url, _asked(response))
-            if accepted and url.startswith(f"{self._endpoint}/")
-            else None
-        )
-
-    async def _follow(self, place: Place, operation: Running, deadline: float) -> Running | None:
-        """Poll until the end, and return None.
-
-        Return what still runs when the deadline has come.
-        """
-        for usual in _pauses():
-            pause = usual if operation.pause is None else operation.pause
-            if self._clock.monotonic() + pause > deadline:
-                return operation
-            await self._clock.sleep(pause)
-            rest = await self._poll(place, operation)
-            if not isinstance(rest, Running):
-                return rest
-            operation = rest
-        return operation
-
-    async def _poll(self, place: Place, operation: Running) -> Running | None:
-        """Look once; None at the end, or where only a sign-in can tell.
-
-        Raises why the change failed.
-        """
-        try:
-            request = self._get(place, operation.url)
-            response = await call("following the change", request, where=place.server_id, role=ROLE)
-        except TransientError as error:
-            return Running(operation.url, error.retry_after)
-        except (AccessDenied, NotFound):
-            # Whoever may not watch the change still sees by signing in whether it came.
-            return None
-        body = response.json() if response.content else {}
-        status = str(body.get("status", "")).lower()
-        if status in FAILED:
-            raise _failed(body.get("error") or {}, status, place)
-        ended = status == "succeeded" or (not status and response.status_code != ACCEPTED)
-        return None if ended else Running(operation.url, _asked(response))
+        response: AsyncHttpResponse = answers[-1].http_response
+        return response
 
     async def _get(self, place: Place, url: str) -> AsyncHttpResponse:
         from azure.core.rest import HttpRequest
@@ -176,23 +64,5 @@ class PasswordChange:
         response.raise_for_status()
         return response
 
-
-def _pauses() -> Iterator[float]:
-    return chain(PAUSES, repeat(PAUSES[-1]))
-
-
-def _asked(response: AsyncHttpResponse) -> float | None:
-    value = response.headers.get("Retry-After", "")
-    return float(value) if re.fullmatch(r"\d{1,6}", value) else None
-
-
-def _failed(error: Mapping[str, Any], status: str, place: Place) -> RekeyError:
-    code = str(error.get("code") or status)
-    if code == ENTRA_ONLY_CODE:
-        return entra_only(place)
-    what = f"the server accepted the change of its password, and then ended it as {status}: {code}"
-    if code in PASSING:
-        return TransientError(what, where=place.server_id, code=code)
-    return PermanentError(
-        what, where=place.server_id, fix="see why in the server's activity log", code=code
-    )
+    def _explained(self, code: str, place: Place) -> RekeyError | None:
+        return entra_only(place) if code == ENTRA_ONLY_CODE else None

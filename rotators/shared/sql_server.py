@@ -1,4 +1,7 @@
-"""What both kinds of SQL password share: where a server is, what it is, and who may sign in."""
+"""What both kinds of SQL password share.
+
+Where a server is, what it is, and who may sign in to it.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from cloud.sql.servers import Row
 from engine.errors import NeedsHuman, NotFound, RekeyError, TransientError, VerificationFailed
 from engine.ports import Clock
 from engine.secret import Sensitive
+from rotators.shared.proving import prove
 from rotators.shared.sql_names import MASTER, MAX_NAME, Place
 from rotators.shared.sql_passwords import fresh_password
 from rotators.shared.sql_values import refuse_escaping
@@ -28,12 +32,6 @@ SUFFIXES = {
     "https://management.chinacloudapi.cn": "database.chinacloudapi.cn",
 }
 """The suffix of a server's name in each cloud; of any other, the server itself is asked."""
-PROPAGATION = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
-"""Seconds between the tries that a new password gets until every database knows it: a minute in
-all."""
-LONGEST_PAUSE = 30.0
-"""The longest pause, in seconds, that a proof waits where the server asks for it; a longer one puts
-the work off."""
 
 
 class SqlAccess:
@@ -82,7 +80,7 @@ class SqlAccess:
     async def name(self, place: Place) -> str:
         """Return the server's name as a client writes it.
 
-        It follows from the cloud where that is known. Elsewhere the server says it.
+        By convention where the cloud is known, else as it says.
         """
         if place.server_id in self._names:
             return self._names[place.server_id]
@@ -149,16 +147,7 @@ class SqlAccess:
 
         Raises what it ends in.
         """
-        for pause in (*PROPAGATION, None):
-            problem = await self.refusal(place, user, password)
-            if problem is None:
-                return
-            if pause is None or not isinstance(problem, VerificationFailed | TransientError):
-                raise problem
-            requested_pause = problem.retry_after if isinstance(problem, TransientError) else None
-            if (requested_pause or 0.0) > LONGEST_PAUSE:
-                raise problem
-            await self._clock.sleep(max(pause, requested_pause or 0.0))
+        await prove(self._clock, lambda: self.refusal(place, user, password))
 
     async def execute(self, place: Place, statement: Sensitive) -> Row:
         """Run one statement under the app's identity."""

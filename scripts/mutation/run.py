@@ -1,9 +1,9 @@
-"""Play the tests against each change: `make mutate`, or `python -m scripts.mutation.run engine/model/record.py --every 5`.
+"""Play the tests against each change.
 
-A process with everything imported forks for each change, puts the changed code into the function,
-and runs only those
-tests that reach it, the fastest first. What is printed: how many changes a test noticed, and each
-that none did.
+`make mutate`, or `python -m scripts.mutation.run engine/model/record.py --every 5`. A process with
+everything imported forks for each change, puts the changed code into the function, and runs only
+those tests that reach it, the fastest first. What is printed: how many changes a test noticed, and
+each that none did.
 """
 
 from __future__ import annotations

@@ -6,16 +6,17 @@ import json
 import os
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NoReturn
 
 from simulator.azure import Azure
 from simulator.demo.app import KEY, App, AppError, running
 from simulator.demo.cast import HOST_ACCOUNT, VAULT, Part, cast, scopes, stage
+from simulator.demo.operators import FIRST_POLICY, LEAKED, POLICY, Operators, Terminal
 from simulator.keyvault.state import SecretVersion, Vault
 from simulator.reach.names import resolve_localhost
 from simulator.reach.server import Background, start_in_thread
@@ -24,6 +25,7 @@ from simulator.reach.shell import command_line
 type Parts = tuple[Part, ...]
 
 PATIENCE = 30.0
+OK = 200
 ENDED_WELL = "All as it should be: nothing was lost, nothing cut off early."
 TRIES = (
     ("archive-key", "?dry_run=true", "{}"),
@@ -168,26 +170,55 @@ def play(cloud: Background[Azure], parts: Parts, app: App) -> bool:
     return table(cloud, parts, before, ends)
 
 
-def keep(cloud: Background[Azure], app: App, environment: Mapping[str, str]) -> None:
+def keep(cloud: Background[Azure], app: App, sourced: Path) -> None:
     """Keep everything running, and print what can be tried."""
     vault = cloud.world.vaults[VAULT].url
     print(f"\nStill running: app {app.base}, vault {vault}, log {app.log}.")
-    with tempfile.TemporaryDirectory(prefix="rekey-demo-") as folder:
-        print("The command line, in another terminal:")
-        print(f"  . {command_line(Path(folder), environment)} && rekey status")
-        print("The HTTP API:")
-        for name, note, body in TRIES:
-            data = f" -d '{body}'" if body else ""
-            path = f"{app.base}/api/secrets/{VAULT}/{name}/rotate{note}"
-            headers = f"-H 'x-functions-key: {KEY}' -H \"Idempotency-Key: $(uuidgen)\""
-            print(f"  curl -i -X POST {headers}{data} '{path}'")
-        print(f"In a browser: {app.base}/api/dashboard?code={KEY}")
-        print("Stop with Ctrl-C.", flush=True)
-        try:
-            while True:
-                time.sleep(3600)
-        except KeyboardInterrupt:
-            print()
+    print("The command line, in another terminal:")
+    print(f"  . {sourced} && rekey status")
+    print("The HTTP API:")
+    for name, note, body in TRIES:
+        data = f" -d '{body}'" if body else ""
+        path = f"{app.base}/api/secrets/{VAULT}/{name}/rotate{note}"
+        headers = f"-H 'x-functions-key: {KEY}' -H \"Idempotency-Key: $(uuidgen)\""
+        print(f"  curl -i -X POST {headers}{data} '{path}'")
+    print(f"In a browser: {dashboard(app)}")
+    print("Stop with Ctrl-C.", flush=True)
+    try:
+        while True:
+            time.sleep(3600)
+    except KeyboardInterrupt:
+        print()
+
+
+def dashboard(app: App) -> str:
+    """Return the address of the page."""
+    return f"{app.base}/api/dashboard?code={KEY}"
+
+
+def look(app: App) -> bool:
+    """Ask for the page as a browser does; return whether it shows the incident."""
+    status, page = app.get("/api/inventory")
+    well = status == OK and LEAKED in str(page) and "a laptop was stolen" in str(page)
+    say(f"the page for people, {dashboard(app)}: {status}, with secrets and the incident")
+    return well
+
+
+def act(
+    cloud: Background[Azure], parts: Parts, app: App, environment: Mapping[str, str], folder: Path
+) -> bool:
+    """Run the whole demo, and keep it if that is wanted; return whether all ended well."""
+    sourced = command_line(folder, environment)
+    well = play(cloud, parts, app)
+    needs_a_person(app)
+    print(flush=True)
+    cast = {part.name: part for part in parts}
+    well &= Operators(cloud, cast, Terminal(sourced, say), folder).play()
+    well &= look(app)
+    print(f"\n{ENDED_WELL}" if well else f"\nNOT as it should be: see {app.log}", flush=True)
+    if os.environ.get("KEEP"):
+        keep(cloud, app, sourced)
+    return well
 
 
 def stop(number: int, frame: object) -> NoReturn:
@@ -219,18 +250,14 @@ def main() -> int:
             "to be quick;"
         )
         say("(on Azure each queue and the timer have their own)")
-        environment = settings(cloud, parts, "*/3 * * * * *")
+        vault = cloud.world.vaults[VAULT]
+        vault.put(POLICY, FIRST_POLICY)
+        policy = {"REKEY_POLICY": f"{vault.url}/secrets/{POLICY}"}
+        environment = settings(cloud, parts, "*/3 * * * * *") | policy
         try:
-            with running(environment) as app:
+            with TemporaryDirectory(prefix="rekey-demo-") as folder, running(environment) as app:
                 say(f"app ready at {app.base}")
-                well = play(cloud, parts, app)
-                needs_a_person(app)
-                print(
-                    f"\n{ENDED_WELL}" if well else f"\nNOT as it should be: see {app.log}",
-                    flush=True,
-                )
-                if os.environ.get("KEEP"):
-                    keep(cloud, app, environment)
+                well = act(cloud, parts, app, environment, Path(folder))
         except AppError as error:
             print(error, file=sys.stderr)
             return 1

@@ -1,13 +1,11 @@
-"""What Microsoft's published interfaces say of each type of resource with two keys: one row of facts a type.
+"""What Microsoft's published interfaces say of each type of resource with two keys.
 
-Sources, all of Azure/azure-rest-api-specs: the examples ...TopicAuthorizationRuleRegenerateKey and
-SBNameSpaceGet (Service Bus,
-2026-01-01), SearchRegenerateAdminKey and SearchUpdateServiceDisableLocalAuth (2025-05-01),
-ConfigurationStoresListKeys,
-ListKeys of CognitiveServices, SignalR_RegenerateKey (2023-02-01), RegenerateKey of Maps
-(2023-06-01), BatchAccountRegenerateKey
-(2024-07-01), regenerateKey of Communication (2023-04-01, whose answer holds the one key), and the
-models of the packages
+One row of facts a type. Sources, all of Azure/azure-rest-api-specs: the examples
+...TopicAuthorizationRuleRegenerateKey and SBNameSpaceGet (Service Bus, 2026-01-01),
+SearchRegenerateAdminKey and SearchUpdateServiceDisableLocalAuth (2025-05-01),
+ConfigurationStoresListKeys, ListKeys of CognitiveServices, SignalR_RegenerateKey (2023-02-01),
+RegenerateKey of Maps (2023-06-01), BatchAccountRegenerateKey (2024-07-01), regenerateKey of
+Communication (2023-04-01, whose answer holds the one key), and the models of the packages
 azure-mgmt-containerregistry 15 and azure-mgmt-cosmosdb 10. From memory: what each says of a request
 that it refuses.
 """

@@ -160,8 +160,10 @@ async def test_the_key_that_a_person_went_back_to_is_not_revoked(
     old, tags = secret.versions[0].value, secret.tags
     stage.person_writes(secret, old, tags if copies else None)
     await stage.run_for(days=9)
-    assert secret.current.value == old
-    assert secret.accepts(old), "what the vault holds was revoked"
+    # With its tags the secret is managed: it is rotated when it is due, with an overlap like any.
+    assert copies or secret.current.value == old
+    assert secret.accepts(old), "what consumers hold was revoked"
+    assert secret.works
 
 
 async def test_a_credential_that_a_person_revoked_at_the_source_is_not_made_again_by_hand_of_ours(

@@ -509,6 +509,21 @@ async def test_a_restore_that_is_sent_twice_does_not_undo_itself() -> None:
     assert credentials[0][1] == "key1"
 
 
+async def test_a_restore_that_names_its_version_needs_no_key_and_can_be_sent_again() -> None:
+    rig = await rotated_an_hour_ago()
+    version = rig.vault.versions(NAME)[0].version
+    answers = []
+    for _ in range(2):
+        answers.append(await ask(rig.api(), {"version": version}, action="restore", headers={}))
+        await Delivery(rig, rig.service).run()
+    assert [answer.status for answer in answers] == [202, 200]
+    assert answers[1].body["status"] == "succeeded"
+    assert rig.tags(NAME)["CredentialId"] == "key1"
+    assert len(rig.vault.versions(NAME)) == 3
+    forecast = await ask(rig.api(), action="restore", headers={}, dry_run="true")
+    assert forecast.body["restores"] == rig.vault.versions(NAME)[1].version
+
+
 @pytest.mark.parametrize("body", [{"force": True}, {"compromised": True}])
 async def test_what_would_rotate_once_more_when_sent_again_needs_an_idempotency_key(
     body: dict[str, bool],

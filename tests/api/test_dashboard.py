@@ -256,8 +256,8 @@ async def test_the_first_rows_of_five_thousand_secrets_cost_five_calls() -> None
     rig.calls()
     page = await shown(rig)
     assert len(rows(page)) == 100
-    assert rig.calls() == {"vault": 5, "host blob": 3}, (
-        "the records of the sources, and one of each vault's sweeps"
+    assert rig.calls() == {"vault": 5, "host blob": 4}, (
+        "the records of the sources, the incidents, and one of each vault's sweeps"
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from cli.consent import Person
 from cli.main import main
 from cli.session import Parts
+from rotators.shared.database_engine import MYSQL, POSTGRESQL
 from simulator.identity import Principal
 from simulator.keys.contracts import CONTRACTS
 from simulator.reach.transport import SimulatedCredential, SimulatedTransport, forget_challenges
@@ -22,6 +23,7 @@ from tests.shared.rig import KEY_ACTIONS, VAULT_ACTIONS, Rig, RigClock
 LIST_ACTIONS = (
     "Microsoft.Storage/storageAccounts/read",
     "Microsoft.Sql/servers/read",
+    *(f"{engine.provider}/read" for engine in (POSTGRESQL, MYSQL)),
     *(f"{contract.kind}/read" for contract in CONTRACTS),
     *(f"{contract.kind}/authorizationRules/read" for contract in CONTRACTS if contract.children),
 )

@@ -11,7 +11,14 @@ PAGE = commands.ROOT / "docs" / "runbook.md"
 NAME = "app-key"
 SOURCE = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/production/providers/Microsoft.Storage/storageAccounts/appdata"
 SITE = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/production/providers/Microsoft.Web/sites/rekey-abc"
-VALUES = {"VAULT": "prod", "NAME": NAME, "source": SOURCE, "SITE": SITE, "version": "0" * 32}
+VALUES = {
+    "VAULT": "prod",
+    "NAME": NAME,
+    "source": SOURCE,
+    "SITE": SITE,
+    "version": "0" * 32,
+    "earlier": "1" * 32,
+}
 """What a reader fills in. The test puts FILE, ID and the version in their place, once they
 exist."""
 
@@ -32,9 +39,9 @@ def of(section: str, values: Mapping[str, str] = VALUES) -> list[list[str]]:
 
 def in_shell(text: str, values: dict[str, str]) -> list[list[str]]:
     """Return the arguments of each `rekey` in a piece of shell."""
-    filled = (
-        text.replace("<source>", values["source"]).replace("<version>", values["version"]).encode()
-    )
+    for name in ("source", "version", "earlier"):
+        text = text.replace(f"<{name}>", values[name]) if name in values else text
+    filled = text.encode()
     named = (
         (node, node.child_by_field_name("name"))
         for node in commands.nodes(commands.BASH.parse(filled).root_node)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -128,12 +129,67 @@ def test_the_overlap_of_a_rotation_is_ended_and_taken_back_by_hand() -> None:
     work = app_at_work(found)
     first = found.latest(NAME)
     assert found.run("rotate", f"prod/{NAME}", "--wait", while_waiting=work).code == 0
-    assert found.run("restore", f"prod/{NAME}", "--wait", while_waiting=work).code == 0
+    restore = ("restore", f"prod/{NAME}", "--to", str(first.version), "--wait")
+    assert found.run(*restore, while_waiting=work).code == 0
     assert found.latest(NAME).value == first.value
     assert (
         found.run("rotate", f"prod/{NAME}", "--compromised", "--wait", while_waiting=work).code == 0
     )
     assert "RekeyRetire" not in (found.latest(NAME).tags or {})
+
+
+def test_a_restore_that_is_typed_twice_does_nothing_the_second_time() -> None:
+    found = desk()
+    work, first = app_at_work(found), found.latest(NAME)
+    assert found.run("rotate", f"prod/{NAME}", "--wait", while_waiting=work).code == 0
+    restore = ("restore", f"prod/{NAME}", "--to", str(first.version), "--wait", "-o", "json")
+    once = found.run(*restore, while_waiting=work)
+    restored = state(found)
+    again = found.run(*restore, while_waiting=work)
+    assert (once.code, again.code) == (0, 0)
+    assert (once.json["status"], again.json["status"]) == ("succeeded", "succeeded")
+    assert again.json["version"] == once.json["version"] == found.latest(NAME).version
+    assert state(found) == restored
+    assert found.latest(NAME).value == first.value
+
+
+def test_two_restores_that_are_typed_before_the_app_has_acted_restore_once() -> None:
+    found = desk()
+    work, first = app_at_work(found), found.latest(NAME)
+    assert found.run("rotate", f"prod/{NAME}", "--wait", while_waiting=work).code == 0
+    for _ in range(2):
+        assert found.run("restore", f"prod/{NAME}", "--to", str(first.version)).code == 0
+    asyncio.run(Delivery(found, found.service).run())
+    assert found.latest(NAME).value == first.value
+    assert len(found.vault.versions(NAME)) == 3
+
+
+def test_a_restore_that_names_no_version_says_what_to_type_and_queues_nothing() -> None:
+    found = desk()
+    work, first = app_at_work(found), found.latest(NAME)
+    assert found.run("rotate", f"prod/{NAME}", "--wait", while_waiting=work).code == 0
+    before = state(found)
+    ran = found.run("restore", f"prod/{NAME}")
+    assert ran.code == 5
+    assert f"Fix: rekey restore prod/{NAME} --to {first.version} --wait" in ran.err
+    assert state(found) == before
+    typed = ran.err.partition("Fix: rekey ")[2].split()
+    assert found.run(*typed, while_waiting=work).code == 0
+    assert found.latest(NAME).value == first.value
+
+
+@pytest.mark.parametrize("version", ["0" * 32, "x"])
+def test_a_restore_to_another_version_is_declined_and_names_the_one_that_can_be_had(
+    version: str,
+) -> None:
+    found = desk()
+    work, first = app_at_work(found), found.latest(NAME)
+    assert found.run("rotate", f"prod/{NAME}", "--wait", while_waiting=work).code == 0
+    before = state(found)
+    ran = found.run("restore", f"prod/{NAME}", "--to", version)
+    assert ran.code == 5
+    assert f"restore version {first.version}" in ran.err
+    assert state(found) == before
 
 
 def test_a_parked_secret_is_tried_again_by_hand() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from rotators.shared.database_engine import MYSQL, POSTGRESQL
 from simulator.faults import Fault
 from simulator.keys.contracts import CONTRACTS
 from simulator.storage.accounts import StorageAccount
@@ -181,6 +182,7 @@ def test_a_scope_of_a_whole_subscription_is_listed_at_once_and_shows_what_may_be
             for kind in ("Storage/storageAccounts", "Sql/servers")
         ),
         *(f"{subscription.lower()}/providers/{contract.kind}" for contract in CONTRACTS),
+        *(f"{subscription.lower()}/providers/{engine.provider}" for engine in (POSTGRESQL, MYSQL)),
     ]
 
 
@@ -251,3 +253,21 @@ def test_every_kind_with_two_keys_is_found_with_the_line_that_adopts_it(member: 
     assert keyed["source"] in keyed["adopt"]
     account.takes_keys = False
     assert member.kind.kind not in [one["kind"] for one in discover(found).json["uncovered"]]
+
+
+def test_a_database_server_is_found_where_its_administrator_has_a_password() -> None:
+    found = desk()
+    servers = found.world.databases
+    for engine in ("postgresql", "mysql"):
+        servers.add_server(engine, "orders", "dbadmin", "F1rst-password")
+        servers.add_server(engine, "reports", "dbadmin", "F1rst-password", is_replica=True)
+    servers.add_server("postgresql", "keyless", "dbadmin", "F1rst-password", password_auth=False)
+    rows = [row for row in discover(found).json["uncovered"] if "-admin-password" in row["kind"]]
+    assert sorted((row["kind"], row["source"], row["credential"]) for row in rows) == [
+        (
+            f"{engine}-admin-password",
+            servers.servers[engine, "orders"].resource_id.lower(),
+            "dbadmin",
+        )
+        for engine in ("mysql", "postgresql")
+    ]

@@ -114,6 +114,9 @@ def filled(found: Desk, arguments: list[str], folder: Path) -> list[str]:
         VALUES["version"]: lambda: str(
             run(found, "policy", "history", "-o", "json").json["versions"][1]["version"]
         ),
+        VALUES["earlier"]: lambda: str(
+            run(found, "restore", f"prod/{NAME}", "--dry-run", "-o", "json").json["restores"]
+        ),
     }
     return [known[word]() if word in known else word for word in arguments]
 

@@ -38,6 +38,9 @@ class Turnstile:
         """Return what stands in the transport of one worker."""
 
         async def stop(request: Request, call: Call) -> Response:
+            if ".queue." in request.host:
+                # Nobody reads the queues meanwhile, so when a message is posted makes no difference.
+                return await call()
             arrived = self.clock.now()
             await self._queue(worker)
             response = await call()

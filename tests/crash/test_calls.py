@@ -37,6 +37,15 @@ ROTATION: dict[str, dict[str, int]] = {
     "sql-login-password of a user": {**ONE_SLOT, "ALTER": 1, **LEASE, **POSTED},
     "sql-login-password of two logins": {**BOTH, "ALTER": 1, "sign-in": 2, "lease": 9},
 }
+ROTATION |= {
+    # A role and a user are recognised by their server at once, like a contained user.
+    "postgresql-admin-password": ROTATION["sql-admin-password"],
+    "postgresql-role-password": ROTATION["sql-login-password of a user"],
+    "postgresql-role-password of two roles": {**BOTH, "ALTER": 1, "sign-in": 1, "lease": 9},
+    "mysql-admin-password": ROTATION["sql-admin-password"],
+    "mysql-user-password": ROTATION["sql-login-password of a user"],
+    "mysql-user-password of two users": {**BOTH, "ALTER": 1, "sign-in": 1, "lease": 9},
+}
 MARKED = {"vault GET": 5, "vault PATCH": 2, "lease": 6}
 """The superseded version is read and disabled, and the tag RekeyRetire removed; its credential is
 proven to be refused.
@@ -46,6 +55,10 @@ RETIREMENT: dict[str, dict[str, int]] = {
     "storage-key": {**MARKED, "listKeys": 1, "regenerateKey": 1, "signed request": 3},
     "service-principal-secret": {**MARKED, "removePassword": 1, "sign-in": 3},
     "sql-login-password of two logins": {**MARKED, "sign-in": 5, "ALTER": 1, "lease": 9},
+}
+RETIREMENT |= {
+    f"{engine} of two {two}": {**MARKED, "sign-in": 4, "ALTER": 1, "lease": 9}
+    for engine, two in (("postgresql-role-password", "roles"), ("mysql-user-password", "users"))
 }
 READ = {"read the resource": 1}
 """Where its name does not lead to the address of a resource; once in the life of a process."""
@@ -99,16 +112,16 @@ def name_of(request: Request) -> str:  # noqa: PLR0911 - a table
         case ["rekeyhost", service]:
             return "lease" if service == "blob" else "post"
         case ["management", _]:
-            if request.method == "GET" and "AsyncOperation" not in request.path:
+            if request.method == "GET" and "asyncoperation" not in request.path.lower():
                 return "read the resource"
-            polling = "serverAzureAsyncOperation" in request.path
+            polling = "asyncoperation" in request.path.lower()
             return "poll" if polling else "PATCH" if request.method == "PATCH" else last
         case ["graph", _]:
             return last if request.method == "POST" else "read"
         case ["login", _]:
             return "sign-in"
-        case _ if request.url.startswith("tds:"):
-            return "ALTER" if request.method == "EXECUTE" else "sign-in"
+        case _ if request.url.startswith(("tds:", "postgresql:", "mysql:")):
+            return "sign-in" if request.method == "SIGN-IN" else "ALTER"
         case _:
             return "signed request"
 

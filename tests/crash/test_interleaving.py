@@ -7,7 +7,6 @@ from functools import partial
 
 import pytest
 
-from engine.errors import LeaseUnavailable
 from engine.model.workitem import WorkItem
 from tests.crash.interleave import Turnstile, every_path
 from tests.shared.delivery import Delivery
@@ -68,9 +67,7 @@ async def test_two_workers_on_one_version_rotate_it_once_in_every_interleaving(s
                 for service, text in zip(services, items, strict=True)
             ]
         )
-        assert all(result is None or isinstance(result, LeaseUnavailable) for result in results), (
-            results
-        )
+        assert results == [None, None], "one of them waits, and neither fails"
         await race.settle(*(text for text, result in zip(items, results, strict=True) if result))
         race.promises.finally_(2)
         paths += 1

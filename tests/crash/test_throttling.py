@@ -38,7 +38,9 @@ class Throttle:
         self.calls += 1
         # TDS knows no 429: a database that is busy says so in words. And it is the queue that
         # brings work back in time.
-        exempt = request.url.startswith("tds:") or ".queue." in request.host
+        exempt = (
+            request.url.startswith(("tds:", "postgresql:", "mysql:")) or ".queue." in request.host
+        )
         if self.calls - 1 == self.at and not exempt:
             self.struck, self.since = key, self.clock.now()
             return refused(429, "TooManyRequests", {"Retry-After": str(SECONDS)})

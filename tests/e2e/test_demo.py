@@ -13,9 +13,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
+from simulator.demo.operators import Terminal
 from tests.simulator.host.running import ROOT
 from tests.simulator.host.waiting import wait_for
 
@@ -41,7 +43,7 @@ class Demo:
     @property
     def sourced(self) -> str:
         """The line that points a shell at the demo, without its command."""
-        (line,) = [line for line in self.lines if "rekey status" in line]
+        (line,) = [line for line in self.lines if "&& rekey status" in line]
         return line.strip().removesuffix("rekey status")
 
     def rekey(self, arguments: str) -> subprocess.CompletedProcess[str]:
@@ -76,6 +78,46 @@ def test_it_speaks_before_it_starts_anything(demo: Demo) -> None:
 
 def test_it_ends_well(demo: Demo) -> None:
     assert "All as it should be: nothing was lost, nothing cut off early." in demo.lines
+
+
+def test_it_shows_an_incident_to_its_end_with_its_id_and_its_progress(demo: Demo) -> None:
+    text = "\n".join(demo.lines)
+    (identity,) = set(re.findall(r"incident (\d{8}T\d{6}Z-[0-9a-f]{8})", text)) - {""}
+    assert f"rekey incident follow {identity} --wait" in text
+    assert re.search(r"rotated +1\n", text)
+    assert re.search(r"status +ended\n", text)
+    assert "the source refuses what leaked, and accepts what the vault holds now" in text
+
+
+def test_it_shows_a_restore_that_is_typed_twice(demo: Demo) -> None:
+    text = "\n".join(demo.lines)
+    (command,) = set(
+        re.findall(r"\$ (rekey restore shop/orders-key --to [0-9a-f]{32} --wait)", text)
+    )
+    assert text.count(command) == 2
+    assert "nothing is left to do" in text
+
+
+def test_it_shows_a_policy_document_and_its_effect(demo: Demo) -> None:
+    text = "\n".join(demo.lines)
+    assert "rotateBeforeDays: 85" in text
+    assert re.search(r"secrets/archive-key: ok -> overdue", text)
+    shown = demo.rekey("policy show")
+    assert (shown.returncode, "rotateBeforeDays: 85" in shown.stdout) == (0, True)
+
+
+def test_it_shows_how_everything_stands_and_the_address_of_the_page(demo: Demo) -> None:
+    text = "\n".join(demo.lines)
+    assert re.search(r"\$ rekey status\n +secrets: 11 ", text)
+    assert re.search(r"the page for people, http://127\.0\.0\.1:\d+/api/dashboard\?code=", text)
+
+
+def test_a_step_that_goes_wrong_is_no_good_end() -> None:
+    """What decides is the vault and the sources, and the exit codes of what was typed."""
+    said: list[str] = []
+    terminal = Terminal(Path("/nowhere"), said.append)
+    assert terminal.show("status") != 1
+    assert terminal.data("status") == {}
 
 
 def test_the_command_line_works_against_it_by_the_printed_line(demo: Demo) -> None:

@@ -4,18 +4,30 @@ from __future__ import annotations
 
 import json
 import logging
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from engine.errors import LeaseUnavailable, NeedsHuman, PermanentError, TransientError
-from engine.service import MAX_DEFERRALS, MAX_TRIES
+from engine.errors import (
+    LeaseUnavailable,
+    NeedsHuman,
+    PermanentError,
+    SourceBusy,
+    TransientError,
+)
+from engine.model.outcome import Outcome
+from engine.model.workitem import WorkItem
+from engine.rotate.engine import Engine
+from engine.service import LONGEST_WAIT, MAX_DEFERRALS, MAX_TRIES, MOST_WAITS
 from simulator.faults import Fault
 from simulator.wire import Request, json_response
 from tests.shared.delivery import Delivery
 from tests.shared.graph_rig import NAME as SECRET
 from tests.shared.graph_rig import GraphRig
+from tests.shared.promises import holds
 from tests.shared.rig import Rig
 from tests.shared.scene import NAME, refuse, scene, state, to_arm, to_vault
 
@@ -257,15 +269,121 @@ async def test_a_mark_that_fails_for_now_is_tried_again() -> None:
     assert "ValidityPeriodDays" in tags(rig)["RekeyReason"]
 
 
-async def test_a_busy_source_is_tried_again_and_the_secret_is_not_parked_for_it() -> None:
-    rig = scene()
-    service = rig.service()
+def busy(rig: Rig) -> AbstractAsyncContextManager[Any]:
+    """Hold the source of the secret, as another worker would."""
     source = rig.world.accounts["appdata"].resource_id.lower()
-    item = rig.item(NAME, version=rig.latest(NAME).version, trigger="event").to_json()
-    async with service.engine.leases.hold(source, str(rig.item(NAME).ref)):
-        with pytest.raises(LeaseUnavailable):
-            await rig.service().rotate(item, 1)
+    return rig.service().engine.leases.hold(source, str(rig.item(NAME).ref))
+
+
+async def test_a_busy_source_is_an_information_and_tried_again_within_seconds(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    rig = scene()
+    item = rig.item(NAME, version=rig.latest(NAME).version, trigger="event")
+    async with busy(rig):
+        with caplog.at_level(logging.INFO, "rekey"):
+            await rig.service().rotate(item.to_json(), 1)
+    (waiting,) = rig.queue("rotations")
+    assert timedelta(seconds=1) <= waiting.visible - rig.clock.now() <= timedelta(seconds=3)
+    assert rig.messages("rotations")[0]["waited"] == 1
+    (line,) = [record for record in caplog.records if record.name == "rekey"]
+    assert (line.levelname, line.exc_info) == ("INFO", None)
+    assert "another worker holds its source" in line.message
     assert "RekeyState" not in tags(rig)
+
+
+async def test_an_item_that_met_a_busy_source_is_done_when_it_is_free() -> None:
+    rig = scene()
+    leaked = rig.latest(NAME)
+    item = rig.item(NAME, version=leaked.version, trigger="manual", compromised=True)
+    async with busy(rig):
+        await rig.service().rotate(item.to_json(), 1)
+    met = rig.clock.now()
+    await Delivery(rig, rig.service).run()
+    assert not holds(leaked, {key.value for key in rig.world.accounts["appdata"].keys.values()})
+    assert rig.latest(NAME).created - met.timestamp() <= 5
+    assert rig.queue("rotations") == []
+
+
+async def test_who_waits_for_a_source_comes_ever_later_and_not_for_ever() -> None:
+    rig = scene()
+    item = rig.item(NAME, version=rig.latest(NAME).version, trigger="event")
+    waits = []
+    async with busy(rig):
+        for waited in range(MOST_WAITS):
+            await rig.service().rotate(replace(item, waited=waited).to_json(), 1)
+            waits.append((rig.queue("rotations")[-1].visible - rig.clock.now()).total_seconds())
+        await rig.service().rotate(replace(item, waited=MOST_WAITS).to_json(), 1)
+        last = rig.messages("rotations")[-1]
+        assert (last["waited"], last["deferred"]) == (MOST_WAITS, 1)
+        spent = replace(item, waited=MOST_WAITS, deferred=MAX_DEFERRALS)
+        with pytest.raises(SourceBusy):
+            await rig.service().rotate(spent.to_json(), 1)
+    assert waits[0] <= 3
+    assert max(waits) <= LONGEST_WAIT
+    assert 120 <= sum(waits) <= MOST_WAITS * LONGEST_WAIT
+
+
+async def test_those_who_wait_for_one_source_do_not_come_back_together() -> None:
+    rig = scene()
+    names = [f"app-key-{number}" for number in range(8)]
+    for name in names:
+        rig.secret(name, rig.world.accounts["appdata"])
+    async with busy(rig):
+        for name in names:
+            await rig.service().rotate(rig.item(name, waited=8).to_json(), 1)
+    assert len({message.visible for message in rig.queue("rotations")}) > 3
+
+
+async def test_a_death_after_an_item_was_posted_again_costs_a_message_and_no_second_rotation() -> (
+    None
+):
+    """The item is posted before its message is acknowledged: nothing is lost in between."""
+    rig = scene()
+    item = rig.item(NAME, version=rig.latest(NAME).version, trigger="event")
+    await rig.service().queue.post_rotation(item)
+    async with busy(rig):
+        await rig.service().rotate(item.to_json(), 1)
+    assert len(rig.queue("rotations")) == 2
+    await Delivery(rig, rig.service).run()
+    assert len(rig.vault.versions(NAME)) == 2
+    assert rig.queue("rotations") == []
+
+
+async def test_an_item_that_cannot_be_posted_again_keeps_its_message() -> None:
+    rig = scene()
+    item = rig.item(NAME, version=rig.latest(NAME).version, trigger="event")
+    async with busy(rig):
+        refuse(rig, 503, "ServerBusy", lambda request: "/messages" in request.path, times=99)
+        with pytest.raises(TransientError):
+            await rig.service().rotate(item.to_json(), 1)
+
+
+async def test_what_a_try_before_the_wait_left_behind_is_tidied_up() -> None:
+    """The message that is posted again counts its tries anew."""
+    rig = scene()
+    item = rig.item(NAME, version=rig.latest(NAME).version, trigger="event")
+    async with busy(rig):
+        await rig.service().rotate(item.to_json(), 3)
+        await rig.service().rotate(replace(item, tried=2).to_json(), 2)
+    assert [message["tried"] for message in rig.messages("rotations")] == [2, 3]
+    tries: list[int] = []
+    service = rig.service()
+    service = replace(service, engine=Counting(**vars(service.engine), tries=tries))
+    await service.rotate(replace(item, waited=1, tried=2).to_json(), 1)
+    assert tries == [3]
+
+
+@dataclass(frozen=True)
+class Counting(Engine):
+    """An engine that notes as which try it is called."""
+
+    tries: list[int] = field(default_factory=list)
+
+    async def handle(self, item: WorkItem, tries: int = 1) -> Outcome:
+        assert (item.waited, item.tried) == (0, 0), "what it posts would inherit them"
+        self.tries.append(tries)
+        return await super().handle(item, tries)
 
 
 async def test_a_secret_that_was_rotated_is_parked_no_longer() -> None:

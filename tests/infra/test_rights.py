@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from rotators.shared.database_engine import MYSQL, POSTGRESQL
 from rotators.shared.two_keys import TwoKeys
 from rotators.storage_key import StorageKey
 from tests.infra import deployed, permissions
@@ -92,6 +93,16 @@ def test_a_right_at_a_source_is_given_at_the_listed_scope_and_nowhere_above_it()
         ),
         *((f"{subscription}/shared", f"{kind.kind}s") for kind in KEYED),
     }
+    databases = {
+        (scope, f"{kind}s")
+        for at, engine in enumerate((POSTGRESQL, MYSQL), start=len(KEYED))
+        for kind in (engine.admin_kind, engine.login_kind)
+        for scope in (
+            f"{subscription}/keys/providers/{engine.provider}/contoso{at}",
+            f"{subscription}/shared",
+        )
+    }
+    keyed |= databases
     assert rights - keyed == {
         (
             f"{subscription}/data/providers/Microsoft.Storage/storageAccounts/contosodata",
@@ -208,3 +219,6 @@ def test_every_statement_that_a_message_tells_to_run_in_a_database_is_on_the_pag
     for words in ("loginmanager", "ALTER ANY USER", "FROM EXTERNAL PROVIDER"):
         assert words in code
         assert words in page
+    for engine in (POSTGRESQL, MYSQL):
+        for statement in engine.grants.format(app="<identity>", login="<role>").split("; "):
+            assert statement in page

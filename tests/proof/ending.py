@@ -23,7 +23,7 @@ MOST_MESSAGES = 48
 passes it."""
 
 MOST_CREDENTIALS = 16
-A_MESSAGE_EACH, A_CREDENTIAL_EACH = 30.0, 60.0
+A_MESSAGE_EACH, A_CREDENTIAL_EACH = 15.0, 60.0
 """Seconds of an outage for which one more may be posted, or made."""
 
 

@@ -30,50 +30,7 @@ class Finding:
         return bool(re.match(self.scenarios, case) and re.match(self.problem, problem))
 
 
-OPEN = (
-    Finding(
-        "an incident of a version that was disabled meanwhile parks the secret until a person enables that version",
-        "(order|incident|retirement)",
-        "P8: app is parked for good: the credential in version",
-        "order-and-restore/two-slots!c9=1+c10=1+c11=1+m14=arrive late+i28=l1+c30=1+c31=1+c33=1+i65=l1+c75=1+c76=1+i98=m0",
-    ),
-    Finding(
-        "nobody hears that a password is unknown whose secret a person took out, or wrote anew, while it was set",
-        "(people|owners|audited|claimed|policy|outage|forged.*)/one-slot",
-        "P1: (nobody knows the password, and|it was parked while nobody knows)",
-        "people/one-slot#1204",
-    ),
-    Finding(
-        "a credential stays behind whose rotation was called off by its owner",
-        "owners/many",
-        "P5: .* was left behind by a rotation that was called off",
-        "owners/many#2449",
-    ),
-    Finding(
-        "a second deployment on one account cuts the other's superseded key off inside its overlap",
-        "one-account/two-slots",
-        "P4: ",
-        "one-account/two-slots#2896",
-    ),
-    Finding(
-        "while a vault lags or its policy changes a single slot is refused for longer than five minutes",
-        "(lagging|policy)/one-slot",
-        r"P1: /one-slot/app has refused what the vault holds for \d+ s",
-        "policy/one-slot#3579",
-    ),
-    Finding(
-        "a failover that serves an old copy for minutes leaves an application's secret refused for longer than five minutes",
-        "lagging",
-        r"P1: /many/app has refused what the vault holds for \d+ s",
-        "lagging-in-overlap/many#4912",
-    ),
-    Finding(
-        "an incident beside a restore whose worker dies is called skipped while what leaked works",
-        "incident-restore/two-slots",
-        "P5: the incident of app was reported as skipped",
-        "incident-restore/two-slots#3929",
-    ),
-)
+OPEN: tuple[Finding, ...] = ()
 
 
 def known(case: str, problem: str | None) -> Finding | None:

@@ -20,6 +20,13 @@ PAUSES = (0.5, 4.0, 55.0)
 """Seconds between the tries of a proof: a minute in all, as the real ones take."""
 
 
+def _must_be_told(job: Job) -> str:
+    """Return the credential that the vault holds; raises NeedsHuman where the value does not show it."""
+    if job.held is None:
+        raise NeedsHuman("the value does not follow ValueTemplate", fix="correct it")
+    return job.held.reveal()
+
+
 @dataclass(frozen=True)
 class _Kind:
     hand: Hand
@@ -109,15 +116,15 @@ class TwoSlots(_Kind):
     def _nobody_elses(self, job: Job, slot: str) -> None:
         """Refuse a key that was made after somebody else wrote the version: the listing just read says when."""
         born = EPOCH + timedelta(seconds=self._slots(job.source).born[slot])
-        if job.written and born > job.written + RESOLUTION:
+        if job.written and not job.may_have_made(born) and born > job.written + RESOLUTION:
             raise NeedsHuman(
                 f"{slot} was made after this version was written: another deployment uses it",
                 fix="keep one",
             )
 
     async def _held(self, job: Job) -> str:
+        value = _must_be_told(job)
         keys = await self._list(job.source)
-        value = job.held.reveal() if job.held else ""
         matching = [slot for slot, key in keys.items() if key == value]
         if not matching and job.held_id is None:
             raise NeedsHuman("the value is none of the keys", fix="write one of them")
@@ -202,6 +209,7 @@ class ManySecrets(_Kind):
         many, world = self._many(job.source), self.hand.world
         superseded = job.held_id
         if not job.proven:
+            _must_be_told(job)
             listed = await self.hand.reach("list secrets", lambda: dict(many.entries))
             named = listed.get(str(job.held_id))
             if named and job.held and named.secret != job.held.reveal():

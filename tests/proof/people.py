@@ -26,7 +26,9 @@ def change_key(world: World) -> None:
     world.watch.excuses.grant(Excuse.BROKEN, source, world.kernel.time() + AUDITED_SECONDS)
     if credential_of(version) in world.sources[source].alive():
         world.sources[source].revoke(credential_of(version))
-        world.watch.revoked.add(credential_of(version))
+        if not (world.watch.single(source) and world.workers):
+            # A password cannot be set on condition: who sets one at the same time is overwritten.
+            world.watch.revoked.add(credential_of(version))
 
 
 def revoke_superseded(world: World) -> None:
@@ -173,6 +175,9 @@ def mend(world: World, *, whatever: bool = False) -> None:
         version = world.secret("app", value, 90, desired | {"CredentialId": slot})
     held = identify(world, address, version) or desired["CredentialId"]
     tags = {tag: text for tag, text in desired.items() if tag not in OURS} | {"CredentialId": held}
+    if version.value and version.value.reveal() != credential_of(version):
+        # The value has been written in this form: only its next one can have another.
+        tags |= {tag: text for tag, text in version.tags.items() if tag == "ValueTemplate"}
     world.watch.off.discard(str(version.version))
     world.edit(version.ref, version.version, enabled=True, tags=tags)
 

@@ -7,6 +7,8 @@ from dataclasses import replace
 from functools import partial
 
 from simulator.keyvault.state import SecretVersion
+from tests.rotators.database_scenes import NAME as DATABASE_SECRET
+from tests.rotators.database_scenes import SCENES, DatabaseScene
 from tests.rotators.key_scenes import FAMILY, KeyScene, Member
 from tests.shared import graph_rig as graph
 from tests.shared import sql_product as sql
@@ -45,6 +47,13 @@ def _keys(member: Member) -> Place:
     return Place(scene.rig, "app-key", lambda version: version.value in scene.live(), scene.live)
 
 
+def _database(name: str) -> Place:
+    scene = DatabaseScene(*SCENES[name])
+    scene.manage()
+    single = len(scene.logins) < 2
+    return Place(scene.rig, DATABASE_SECRET, scene.accepted, scene.planted, single)
+
+
 FAMILY_PLACES: Mapping[str, Callable[[], Place]] = {
     str(member): partial(_keys, member) for member in FAMILY
 }
@@ -56,6 +65,7 @@ PLACES: Mapping[str, Callable[[], Place]] = {
     "sql-login-password": lambda: _sql("a login"),
     "sql-login-password of a user": lambda: _sql("a contained user"),
     "sql-login-password of two logins": lambda: _sql("two logins"),
+    **{name: partial(_database, name) for name in SCENES},
     **FAMILY_PLACES,
 }
 STORIES: Mapping[str, Callable[[], Place]] = {
@@ -63,10 +73,17 @@ STORIES: Mapping[str, Callable[[], Place]] = {
     "storage-key in an incident": lambda: replace(_storage(), compromised=True),
     "service-principal-secret in an incident": lambda: replace(_application(), compromised=True),
     "sql-login-password in an incident": lambda: replace(_sql("a login"), compromised=True),
+    "postgresql-role-password in an incident": lambda: replace(
+        _database("postgresql-role-password"), compromised=True
+    ),
 }
 """What is played through the SDKs under faults."""
 QUIRKS = ("service-bus-key of a queue", "search-admin-key", "app-configuration-key", "signalr-key")
 """Of the kinds with two keys those whose requests differ most: a rule, a key in the path, one named
 by id, a long change."""
-PAIRED = tuple(name for name in STORIES if name not in FAMILY_PLACES or name in QUIRKS)
+MYSQL = tuple(name for name in SCENES if name.startswith("mysql"))
+"""These share every step with PostgreSQL's."""
+PAIRED = tuple(
+    name for name in STORIES if name not in MYSQL and (name not in FAMILY_PLACES or name in QUIRKS)
+)
 """What is played under two faults, too."""

@@ -69,6 +69,9 @@ class ModelReporter:
         """Look at the outcome."""
         self.world.watch.concluded(outcome, self.worker.number)
 
+    def waits(self, item: WorkItem) -> None:
+        """Take note of nothing."""
+
     async def swept(self, tally: Tally) -> None:
         """Take note of nothing."""
 

@@ -15,6 +15,7 @@ import math
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Protocol
 
 from engine.decide.ledger import DAY as SECONDS_A_DAY
@@ -260,11 +261,18 @@ class Schedule:
         for after in (DAY, OVERLAP, DAY, OVERLAP, DAY):
             if not self._restless():
                 break
-            for hour in sorted(
-                {self._audited(self._full_hour(after), ref) for ref in self._owned()}
-            ):
+            hours = {self._audited(self._full_hour(after), ref) for ref in self._owned()}
+            for hour in sorted(hours | self._opening(after)):
                 self._sweep_at(hour)
         self.world.watch.settled(self._engine(), dict(self.scenario.versions))
+
+    def _opening(self, after: float) -> set[float]:
+        """Return when the window of the secrets opens next, where it is closed most of the time."""
+        is_open, first = self.world.watch.open_at, self._full_hour(after)
+        if is_open is None:
+            return set()
+        hours = (first + hour * HOUR for hour in range(8 * 24))
+        return {next(at for at in hours if is_open(EPOCH + timedelta(seconds=at + 1)))}
 
     def _hours(self) -> list[float]:
         """Return when the first sweeps come: twice at once, then when the audit of each secret falls due."""

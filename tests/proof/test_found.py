@@ -27,60 +27,109 @@ FOUND = {
         "one/one-slot@9:lose the answer"
     ),
     "an incident that meets a rotation cuts the replaced credential off": "incident/two-slots~0.0.0.1",
-    "it is mended that a throttled look at a version's credential is ignored, and the source is asked again within its Retry-After": (
+    "a throttled look at a version's credential is ignored, and the source is asked again within its Retry-After": (
         "one/two-logins@4:throttle"
     ),
-    "it is mended that a tag that its owner edits between the announcement and the gate's fresh read is set back by the new version": (
+    "a tag that its owner edits between the announcement and the gate's fresh read is set back by the new version": (
         "owners/two-logins!c4=1+c5=1+c6=1+i15=m2"
     ),
-    "it is mended that nobody hears that a password is unknown whose secret was disabled, or taken out, while it was set": (
+    "nobody hears that a password is unknown whose secret was disabled, or taken out, while it was set": (
         "audited/one-slot!i5=l2+i23=m0"
     ),
-    "it is mended that a report names the version that is current, a person's or none that can be read, in place of the one published": (
+    "a report names the version that is current, a person's or none that can be read, in place of the one published": (
         "owners/one-slot!c2=1+c8=1+c9=1+i19=m0"
     ),
-    "it is mended that the same where the version was healed": ("people/two-slots#85"),
-    "it is mended that of two deployments over one vault one removes the credential that the other has just published": (
+    "a report names the version that is current where the version was healed": (
+        "people/two-slots#85"
+    ),
+    "of two deployments over one vault one removes the credential that the other has just published": (
         "two-deployments/many!i8=m0+m13=throttle"
     ),
-    "it is mended that a second deployment's key is respected once: the next day's try replaces it": (
+    "a second deployment's key is respected once: the next day's try replaces it": (
         "one-account/two-slots"
     ),
-    "it is mended that a CredentialId that names nothing keeps the credential alive that was superseded, in silence": (
+    "a CredentialId that names nothing keeps the credential alive that was superseded, in silence": (
         "claimed/many!i0=m0"
     ),
-    "it is mended that a person who takes the superseded slot into use again finds the secret parked for good: only the record says why": (
+    "a person who takes the superseded slot into use again finds the secret parked for good: only the record says why": (
         "people-in-overlap/two-slots!i0=m2+i1=m2+c3=1+c4=1+i13=m1+i19=m1"
     ),
-    "it is mended that looks follow each other without end, and nobody is told, where the version is disabled while a retirement is open": (
+    "looks follow each other without end, and nobody is told, where the version is disabled while a retirement is open": (
         "owners/many!m46=lose the request+i63=m0"
     ),
-    "it is mended that a replica that was written first keeps a credential that is taken back when the next replica refuses": (
+    "a replica that was written first keeps a credential that is taken back when the next replica refuses": (
         "false-copies/many!c1=1+c3=1+c5=1+i22=m1"
     ),
-    "it is mended that an incident's order that comes twice rotates what the first one has just published": (
+    "an incident's order that comes twice rotates what the first one has just published": (
         "order/two-slots!i4=l2+m19=arrive late"
     ),
-    "it is mended that a heal that was never published counts as one: the next audit blames somebody else, and parks for a week": (
+    "a heal that was never published counts as one: the next audit blames somebody else, and parks for a week": (
         "drift-in-overlap/many!m16=forbid"
     ),
-    "it is mended that clocks that differ by seconds have the look at an unknown password taken for a surplus one": (
+    "clocks that differ by seconds have the look at an unknown password taken for a surplus one": (
         "clocks/one-slot!m1=die after+m19=die after"
     ),
-    "it is mended that an incident about a version that was restored or written over meanwhile is called skipped while what leaked works": (
+    "an incident about a version that was restored or written over meanwhile is called skipped while what leaked works": (
         "incident-restore/two-logins!c0=1+c3=1+c4=1+m2=lose the request+m15=forbid"
     ),
-    "it is mended that a failover that serves a copy for over a minute has the password set again that the vault's true version holds": (
+    "a failover that serves a copy for over a minute has the password set again that the vault's true version holds": (
         "lagging-in-overlap/two-logins#1185"
     ),
-    "it is mended that a heal that is overtaken by a person ends the worker with an assertion": (
+    "a heal that is overtaken by a person ends the worker with an assertion": (
         "owners/two-slots!c3=1+c4=1+c5=1+i13=l2+i42=m2"
     ),
-    "it is mended that looks at a single slot multiply while the vault takes no versions": (
-        "lagging/one-slot#4000"
-    ),
-    "it is mended that a version that lands late over another one is not mended within five minutes": (
+    "looks at a single slot multiply while the vault takes no versions": ("lagging/one-slot#4000"),
+    "a version that lands late over another one is not mended within five minutes": (
         "owners/two-logins!i1=l1+m0=throttle+i17=l3"
+    ),
+    "an incident of a version that was disabled meanwhile parks the secret until a person enables that version": (
+        "order-and-restore/two-slots!c9=1+c10=1+c11=1+m14=arrive late+i28=l1+c30=1+c31=1+c33=1+i65=l1+c75=1+c76=1+i98=m0"
+    ),
+    "nobody hears that a password is unknown whose secret a person took out, or wrote anew, while it was set": (
+        "people/one-slot#1204"
+    ),
+    "a credential stays behind whose rotation was called off by its owner": ("owners/many#2449"),
+    "a second deployment on one account cuts the other's superseded key off inside its overlap": (
+        "one-account/two-slots#2896"
+    ),
+    "while a vault lags or its policy changes a single slot is refused for longer than five minutes": (
+        "policy/one-slot#3579"
+    ),
+    "a failover that serves an old copy for minutes leaves an application's secret refused for longer than five minutes": (
+        "lagging-in-overlap/many#4912"
+    ),
+    "an incident beside a restore whose worker dies is called skipped while what leaked works": (
+        "incident-restore/two-slots#3929"
+    ),
+    "a look that is forbidden to use the app's own storage is the last one": (
+        "window/one-slot!m11=arrive late+m14=arrive late+m17=forbid"
+    ),
+    "a look that may not read the secret is the last one": (
+        "one/one-slot!m12=throttle+m26=throttle+m30=forbid"
+    ),
+    "nobody hears that a password is unknown whose secret was disabled once the version was announced": (
+        "owners/one-slot!c2=1+c4=1+m14=fail after the effect+i33=m0"
+    ),
+    "a look that comes early by a skewed clock takes itself for the later one": (
+        "clocks/one-slot!c1=1+c3=1+c4=1+i13=l2+m33=throttle"
+    ),
+    "a try that runs out of time does not say that its password may be unknown": (
+        "unbound/one-slot!m0=lose the request+m6=lose the request+i13=l0+i31=l1"
+    ),
+    "a look that an incident posted rotates what the incident has just published": (
+        "incident/one-slot!c2=1+c3=1+c4=1+i13=l4+c18=1+c19=1+c41=1"
+    ),
+    "a leaked key that a person takes into use again parks its incident for good": (
+        "incident-and-people/two-slots!c0=1+c1=1+c2=1+c5=1+i20=m0"
+    ),
+    "what was made for a version that a person wrote meanwhile is not taken back": (
+        "incident-and-people/many!c2=1+c3=1+c4=1+i9=m2+i20=m0+i37=m0"
+    ),
+    "a key of another deployment counts as Rekey's own after a try that was refused": (
+        "one-account/two-slots!m0=lose the request+m8=forbid+m10=forbid+c19=1+i28=l0+i39=m0+c192=1"
+    ),
+    "a key of another deployment counts as Rekey's own although it was made hours after the last try": (
+        "one-account/two-slots!m1=arrive late+m11=forbid+m42=die after+c74=1"
     ),
 }
 

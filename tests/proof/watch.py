@@ -253,13 +253,16 @@ class Watch:
             raise Broken(f"tags: {secret.ref.name} had {theirs[0]}, and is left with {theirs[1]}")
 
     def disabled(self, version: str) -> None:
-        """Check that what a person enabled again is left so."""
-        pending = {
-            claim.record.pending.version
+        """Check that what a person enabled again is left so, once it was noted as disabled."""
+        open_ = {
+            version
             for claim in self.world.claims.values()
-            if claim.record.pending
+            for version in (
+                *claim.record.unused,
+                *([claim.record.pending.version] if claim.record.pending else []),
+            )
         }
-        if version in self.enabled_again and version not in pending:
+        if version in self.enabled_again and version not in open_:
             raise Broken(f"people: {version} was disabled although a person had enabled it again")
 
     def _not_known_to_be_compromised(self, version: SecretVersion, credential: str) -> None:
@@ -526,6 +529,11 @@ class Watch:
         self._really_ours(outcome, versions)
         if outcome.result == "parked":
             self._parked(outcome, versions, worker)
+            if "nobody knows" in outcome.reason and outcome.fix.endswith(
+                ", then rotate it by hand"
+            ):
+                # Taken out of Rekey's hands while its password was set: who did so was told.
+                self.excuses.grant(Excuse.CLAIM, outcome.item.ref.name)
 
     def _really_gone(self, outcome: Outcome, versions: list[SecretVersion]) -> None:
         """Check that an incident that is reported as dealt with has left nothing alive."""

@@ -20,6 +20,7 @@ from rotators.sql_login_password import SqlLoginPassword
 from rotators.storage_key import StorageKey
 from simulator.reach.transport import Intercept, SimulatedCredential, SimulatedTransport
 from tests.rotators import sql_scenes as sql
+from tests.rotators.database_scenes import SCENES, WRONG, DatabaseScene
 from tests.rotators.key_scenes import FAMILY, OPERATION, WITHOUT_ENTITY, KeyScene
 from tests.shared.graph_rig import GraphRig
 from tests.shared.rig import Rig, RigClock
@@ -231,5 +232,21 @@ SUBJECTS = (
         for member in FAMILY
         if member not in WITHOUT_ENTITY
         and (canonical := member.kind.canonical(member.address, {"CredentialId": member.slot}))
+    ),
+    *(
+        Subject(
+            scene.kind,
+            partial(DatabaseScene, *arguments),
+            {
+                scene.server.resource_id: canonical,
+                f" {scene.server.resource_id.lower()}/ ": canonical,
+            },
+            slots=max(len(arguments[1]), 1),
+            wrong=WRONG,
+            strategy=name.partition(" ")[2],
+            tags=scene.tags,
+        )
+        for name, arguments in SCENES.items()
+        if (scene := DatabaseScene(*arguments)) and (canonical := scene.job().source)
     ),
 )

@@ -19,6 +19,7 @@ from engine.service import Service
 from rotators.shared.two_keys import TwoKeys
 from simulator.azure import Azure, build_world
 from simulator.clock import VirtualClock
+from simulator.databases.in_process import simulated_databases
 from simulator.identity import Principal
 from simulator.keys.accounts import KeyedAccount
 from simulator.keyvault.state import SecretVersion, Vault
@@ -89,6 +90,7 @@ class Rig:
             {
                 "REKEY_VAULTS": self.vault.url,
                 "REKEY_SCOPES": json.dumps({self.vault.url: [group]}),
+                "REKEY_IDENTITY_NAME": self.identity.name,
                 "AzureWebJobsStorage": f"DefaultEndpointsProtocol=https;AccountName=rekeyhost;AccountKey={key}",
             }
         )
@@ -154,6 +156,7 @@ class Rig:
             clock=RigClock(self.clock),
             options={"transport": transport},
             sql=SimulatedSqlServers(self.world, intercept),
+            databases=simulated_databases(self.world, intercept),
         )
 
     def item(self, name: str, **fields: Any) -> WorkItem:

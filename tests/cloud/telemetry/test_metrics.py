@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from azure.core.exceptions import ServiceRequestError
 
-from cloud.meter.metering import MeteredSqlServers
+from cloud.databases.servers import Operator
+from cloud.meter.metering import MeteredDatabases, MeteredSqlServers
 from cloud.meter.prices import PRICES, price
 from cloud.sql.servers import Row
 from engine.errors import AccessDenied, NeedsHuman, RekeyError, TransientError
@@ -290,3 +291,44 @@ async def test_database_servers_are_counted_by_how_they_answered(
         for operation in ("SignIn", "Execute")
     }
     assert sum(sent.metric("rekey.access.denied").values()) == 2 * denied
+
+
+class Databases:
+    """Database servers that all answer alike."""
+
+    def __init__(self, error: RekeyError | None) -> None:
+        self.error = error
+
+    async def sign_in(self, *_: object) -> None:
+        """Answer."""
+        if self.error:
+            raise self.error
+
+    rehearse = set_password = sign_in
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "denied"),
+    [
+        (None, "ok", 0),
+        (TransientError("busy"), "failed", 0),
+        (AccessDenied("no"), "refused", 1),
+    ],
+)
+@pytest.mark.parametrize("engine", ["postgresql", "mysql"])
+async def test_servers_of_other_engines_are_counted_under_their_own_names(
+    engine: str, error: RekeyError | None, status: str, denied: int, sent: Collected
+) -> None:
+    servers = MeteredDatabases(Databases(error), engine)
+    app = Operator("rekey", Sensitive("token"))
+    with pytest.raises(RekeyError) if error else _nothing():
+        await servers.sign_in("server", "shop", "app", Sensitive("password"))
+    with pytest.raises(RekeyError) if error else _nothing():
+        await servers.rehearse("server", app, "app")
+    with pytest.raises(RekeyError) if error else _nothing():
+        await servers.set_password("server", app, "app", Sensitive("password"))
+    assert sent.metric("rekey.azure.calls") == {
+        dims(service=engine, operation=operation, status=status): 1
+        for operation in ("SignIn", "Rehearse", "SetPassword")
+    }
+    assert sum(sent.metric("rekey.access.denied").values()) == 3 * denied

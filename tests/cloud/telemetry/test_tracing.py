@@ -125,6 +125,16 @@ async def test_what_a_rotation_posts_itself_stays_in_its_trace(sent: Collected) 
     assert sent.named("rekey.rotation")
 
 
+async def test_an_item_that_waits_for_another_worker_has_not_failed(sent: Collected) -> None:
+    rig = scene()
+    source = rig.world.accounts["appdata"].resource_id.lower()
+    async with rig.service().engine.leases.hold(source, str(rig.item(NAME).ref)):
+        await rig.service().rotate(rig.item(NAME, trigger="event").to_json(), 1)
+    (rotation,) = sent.named("rekey.rotation")
+    assert attributes(rotation)["rekey.outcome"] == "waiting"
+    assert rotation.status.is_ok or rotation.status.is_unset
+
+
 async def test_a_rotation_is_one_span_with_a_child_a_step(sent: Collected) -> None:
     rig = scene()
     await rig.service().rotate(rig.item(NAME, trigger="event").to_json(), 1)

@@ -348,10 +348,16 @@ def test_a_source_outside_the_scopes_is_not_even_retired_at() -> None:
     assert isinstance(judge(version(changes=pending(-SECOND)), policy=policy), Park)
 
 
-def test_a_pending_retirement_of_the_credential_in_use_is_parked() -> None:
-    decision = judge(version(changes=pending(-SECOND, "key1")))
-    assert isinstance(decision, Park)
-    assert "RekeyRetire" in decision.fix
+def test_whether_the_credential_to_retire_is_in_use_is_found_out_at_the_source() -> None:
+    """A tag alone does not say it: whoever may write the secret may write `CredentialId`."""
+    assert isinstance(judge(version(changes=pending(-SECOND, "key1"))), Retire)
+
+
+def test_a_compromised_credential_that_is_in_use_again_is_replaced_before_it_is_revoked() -> None:
+    secret = version(changes=pending(-SECOND, "key1"))
+    decision = judge(secret, item(compromised=True))
+    assert isinstance(decision, Rotate)
+    assert decision.at_once
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.contract import Rotator
 from engine.decide.forecast import Coming, forecast, plan
 from engine.model.policy import Policy
 from engine.secret import SecretRef, SecretVersion
@@ -116,7 +117,7 @@ def test_a_single_slot_has_nothing_to_retire() -> None:
     secret = version(
         left=10 * DAY, changes={"ProviderAddress": address, "CredentialId": "sqladmin"}
     )
-    kinds = {**KINDS, SqlAdminPassword.kind: SqlAdminPassword}
+    kinds: dict[str, type[Rotator]] = {**KINDS, SqlAdminPassword.kind: SqlAdminPassword}
     events = list(forecast(secret, POLICY, kinds, NOW, NOW + 70 * DAY))
     assert [(event.what, (event.at - NOW) / DAY) for event in events] == [
         ("rotate", 0),

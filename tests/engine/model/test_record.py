@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.contract import LATE
 from engine.errors import NeedsHuman
 from engine.model.record import (
     FORMAT,
-    LATE,
     MOST_EARLIER,
     MOST_LOST,
     SETTLE,
@@ -46,7 +46,7 @@ records = st.builds(
     Record, words, words, words, words, st.none() | writes, st.none() | writes,
     st.lists(writes, max_size=2).map(tuple), st.none() | pendings, texts, texts,
     changing=maybe, open_until=maybe, look_at=maybe, audited=maybe, begun=maybe, touched=words, healed=maybe,
-    proven=words, untold=st.booleans(), created=maybe, earlier=texts, twins=st.dictionaries(words, words, max_size=3),
+    blind=st.booleans(), asked=maybe, proven=words, untold=st.booleans(), created=maybe, earlier=texts, twins=st.dictionaries(words, words, max_size=3),
     tags=st.dictionaries(words, words, max_size=3),
 )  # fmt: skip
 

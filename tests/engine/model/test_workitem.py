@@ -44,6 +44,8 @@ def test_an_item_survives_the_queue_unchanged() -> None:
         source="/s",
         follow_up=2,
         deferred=1,
+        waited=3,
+        tried=2,
     )
     assert WorkItem.from_json(sent.to_json()) == sent
     assert WorkItem.from_json(sent.to_json().encode()) == sent
@@ -163,7 +165,9 @@ values: st.SearchStrategy[Any] = (
 
 @given(
     st.dictionaries(
-        st.sampled_from([*WHOLE, "source", "follow_up", "deferred"]) | st.text(max_size=5), values
+        st.sampled_from([*WHOLE, "source", "follow_up", "deferred", "waited", "tried"])
+        | st.text(max_size=5),
+        values,
     )
 )
 def test_whatever_comes_is_an_item_that_can_be_written_again_or_a_refusal(

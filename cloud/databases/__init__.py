@@ -1,0 +1,1 @@
+"""PostgreSQL and MySQL servers over their own protocols, always by verified TLS."""

@@ -1,0 +1,19 @@
+"""The password of a MySQL Flexible Server's administrator.
+
+Source: https://learn.microsoft.com/rest/api/mysql/flexibleserver/servers/update
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from rotators.shared.database_admin import DatabaseAdmin
+from rotators.shared.database_engine import MYSQL
+
+
+class MysqlAdminPassword(DatabaseAdmin):
+    """Rotates the administrator's password."""
+
+    kind: ClassVar[str] = "mysql-admin-password"
+    login_kind: ClassVar[str] = MYSQL.login_kind
+    engine = MYSQL

@@ -1,0 +1,18 @@
+"""Passwords of MySQL users, set by ALTER USER: one user, or two that alternate.
+
+Source: https://dev.mysql.com/doc/refman/8.4/en/alter-user.html
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from rotators.shared.database_engine import MYSQL
+from rotators.shared.database_login import DatabaseLogin
+
+
+class MysqlUserPassword(DatabaseLogin):
+    """Rotates the passwords of users of a Flexible Server."""
+
+    kind: ClassVar[str] = "mysql-user-password"
+    engine = MYSQL

@@ -1,0 +1,19 @@
+"""The password of a PostgreSQL Flexible Server's administrator.
+
+Source: https://learn.microsoft.com/rest/api/postgresql/flexibleserver/servers/update
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from rotators.shared.database_admin import DatabaseAdmin
+from rotators.shared.database_engine import POSTGRESQL
+
+
+class PostgresqlAdminPassword(DatabaseAdmin):
+    """Rotates the administrator's password."""
+
+    kind: ClassVar[str] = "postgresql-admin-password"
+    login_kind: ClassVar[str] = POSTGRESQL.login_kind
+    engine = POSTGRESQL

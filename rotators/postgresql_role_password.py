@@ -1,0 +1,18 @@
+"""Passwords of PostgreSQL roles, set by ALTER ROLE: one role, or two that alternate.
+
+Source: https://www.postgresql.org/docs/current/sql-alterrole.html
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from rotators.shared.database_engine import POSTGRESQL
+from rotators.shared.database_login import DatabaseLogin
+
+
+class PostgresqlRolePassword(DatabaseLogin):
+    """Rotates the passwords of roles of a Flexible Server."""
+
+    kind: ClassVar[str] = "postgresql-role-password"
+    engine = POSTGRESQL

@@ -1,0 +1,195 @@
+"""A change of a server through Resource Manager, followed to its end: accepted is not done.
+
+An SDK's own poller would end with a further read of the server, wait 30 seconds between polls and
+know no bound.
+Source: https://learn.microsoft.com/azure/azure-resource-manager/management/async-operations
+"""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain, repeat
+from typing import TYPE_CHECKING, Any, Protocol
+
+from cloud.azure import call
+from engine.errors import AccessDenied, NotFound, PermanentError, RekeyError, TransientError
+from engine.ports import Clock
+from engine.secret import Sensitive
+
+if TYPE_CHECKING:
+    from azure.core.rest import AsyncHttpResponse
+
+POLLING: Mapping[str, Any] = {
+    "connection_timeout": 3,
+    "read_timeout": 5,
+    "retry_total": 0,
+    "logging_enable": False,
+}
+"""Options of a poll: the next one is its retry."""
+PAUSES = (0.5, 1.0, 1.0, 2.0)
+"""Seconds before each of the first polls, where the server does not say; the last one holds for all
+others."""
+WITHIN_CALL = 12.0
+"""Seconds for which a change is followed by the call that began it: less than
+engine.rotate.run.CALL_SECONDS leaves for polls."""
+AFTERWARDS = 90.0
+"""Seconds for which it is followed after that, before the new password is proven."""
+ACCEPTED = 202
+FAILED = frozenset({"failed", "canceled", "cancelled"})
+
+
+class Server(Protocol):
+    """Where a server is."""
+
+    @property
+    def server_id(self) -> str:
+        """The server's id in Resource Manager, in lower case."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """An operation that has not ended yet; `pause` is what the server asked to wait, in seconds."""
+
+    url: str
+    pause: float | None = None
+
+
+class LongChange[P: Server](ABC):
+    """Sets an administrator's password.
+
+    `begin` may return before the change ends, `settle` never does.
+    """
+
+    passing: frozenset[str] = frozenset()
+    """Reasons of a failed change that a new try may not meet."""
+    role: str
+
+    def __init__(self, endpoint: str, clock: Clock) -> None:
+        self._endpoint = endpoint
+        self._clock = clock
+        self._running: dict[str, Running] = {}
+
+    @abstractmethod
+    async def _request(self, place: P, user: str, password: Sensitive) -> AsyncHttpResponse:
+        """Ask for the change, once, and return the answer."""
+
+    @abstractmethod
+    async def _get(self, place: P, url: str) -> AsyncHttpResponse:
+        """Look at a change under way; raises azure-core's errors for what is no success."""
+
+    def _explained(self, code: str, place: P) -> RekeyError | None:
+        """Return what a code means that only this kind of server knows."""
+        del code, place
+        return None
+
+    async def begin(self, place: P, user: str, password: Sensitive) -> None:
+        """Ask for the change and follow it for a while.
+
+        What still runs then is left to `settle`.
+        """
+        self._running.pop(place.server_id, None)
+        deadline = self._clock.monotonic() + WITHIN_CALL
+        operation = await self._ask(place, user, password)
+        if operation and (rest := await self._follow(place, operation, deadline)):
+            self._running[place.server_id] = rest
+
+    async def settle(self, place: P) -> None:
+        """Follow what `begin` left running to its end; TransientError if that does not come."""
+        operation = self._running.pop(place.server_id, None)
+        if operation and (
+            rest := await self._follow(place, operation, self._clock.monotonic() + AFTERWARDS)
+        ):
+            what = "the server is still at changing its password"
+            raise TransientError(what, where=place.server_id, retry_after=rest.pause)
+
+    async def _ask(self, place: P, user: str, password: Sensitive) -> Running | None:
+        request = self._request(place, user, password)
+        try:
+            response = await call(
+                "setting the administrator's password",
+                request,
+                where=place.server_id,
+                role=self.role,
+            )
+        except PermanentError as error:
+            if problem := self._explained(error.code, place):
+                raise problem from None
+            raise
+        return self._operation(response)
+
+    def _operation(self, response: AsyncHttpResponse) -> Running | None:
+        """Return where to follow the change.
+
+        None where it is done, or where the app's token would go elsewhere.
+        """
+        url = response.headers.get("Azure-AsyncOperation") or response.headers.get("Location") or ""
+        accepted = response.status_code == ACCEPTED
+        return (
+            Running(url, _requested_pause(response))
+            if accepted and url.startswith(f"{self._endpoint}/")
+            else None
+        )
+
+    async def _follow(self, place: P, operation: Running, deadline: float) -> Running | None:
+        """Poll until the end, and return None.
+
+        Return what still runs when the deadline has come.
+        """
+        for usual in _pauses():
+            pause = usual if operation.pause is None else operation.pause
+            if self._clock.monotonic() + pause > deadline:
+                return operation
+            await self._clock.sleep(pause)
+            rest = await self._poll(place, operation)
+            if not isinstance(rest, Running):
+                return rest
+            operation = rest
+        return operation
+
+    async def _poll(self, place: P, operation: Running) -> Running | None:
+        """Look once; None at the end, or where only a sign-in can tell.
+
+        Raises why the change failed.
+        """
+        try:
+            request = self._get(place, operation.url)
+            response = await call(
+                "following the change", request, where=place.server_id, role=self.role
+            )
+        except TransientError as error:
+            return Running(operation.url, error.retry_after)
+        except (AccessDenied, NotFound):
+            # Whoever may not watch the change still sees by signing in whether it came.
+            return None
+        body = response.json() if response.content else {}
+        status = str(body.get("status", "")).lower()
+        if status in FAILED:
+            raise self._failed(body.get("error") or {}, status, place)
+        ended = status == "succeeded" or (not status and response.status_code != ACCEPTED)
+        return None if ended else Running(operation.url, _requested_pause(response))
+
+    def _failed(self, error: Mapping[str, Any], status: str, place: P) -> RekeyError:
+        code = str(error.get("code") or status)
+        if problem := self._explained(code, place):
+            return problem
+        what = (
+            f"the server accepted the change of its password, and then ended it as {status}: {code}"
+        )
+        if code in self.passing:
+            return TransientError(what, where=place.server_id, code=code)
+        return PermanentError(
+            what, where=place.server_id, fix="see why in the server's activity log", code=code
+        )
+
+
+def _pauses() -> Iterator[float]:
+    return chain(PAUSES, repeat(PAUSES[-1]))
+
+
+def _requested_pause(response: AsyncHttpResponse) -> float | None:
+    value = response.headers.get("Retry-After", "")
+    return float(value) if re.fullmatch(r"\d{1,6}", value) else None

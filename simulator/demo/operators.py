@@ -1,0 +1,142 @@
+"""The demo's second act: what operators do, by the command line as they would type it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from simulator.azure import Azure
+from simulator.demo.cast import VAULT, Part
+from simulator.keyvault.state import SecretVersion
+from simulator.reach.server import Background
+
+POLICY = "rekey-policy"
+FIRST_POLICY = "version: 1\n"
+NEXT_POLICY = """\
+version: 1
+tagsMayOverride: [owner]
+rules:
+  - match: {secret: "archive-*"}  # good for 80 days: due from now on
+    rotateBeforeDays: 85
+"""
+LEAKED, RESTORED = "invoices-key", "orders-key"
+LIMIT = 90
+"""Seconds after which a command counts as failed."""
+
+
+@dataclass(frozen=True)
+class Terminal:
+    """Types commands, and shows what they answer."""
+
+    sourced: Path
+    """The file that selects the simulated cloud."""
+    say: Callable[[str], None]
+
+    def show(self, *words: str) -> int:
+        """Run a command and print it with its answer; return its exit code."""
+        self.say(f"$ rekey {shlex.join(words)}")
+        ended = self._run(words)
+        for line in (ended.stdout + ended.stderr).splitlines():
+            print(f"           {line}", flush=True)
+        return ended.returncode
+
+    def data(self, *words: str) -> dict[str, object]:
+        """Run a command and return its JSON; an empty object if it wrote none."""
+        ended = self._run((*words, "-o", "json"))
+        if ended.stderr:
+            print(f"           {ended.stderr}", flush=True)
+        read: dict[str, object] = json.loads(ended.stdout or "{}")
+        return read
+
+    def _run(self, words: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
+        line = f". {shlex.quote(str(self.sourced))} && rekey {shlex.join(words)}"
+        env = {**os.environ, "COLUMNS": "110", "NO_COLOR": "1"}
+        return subprocess.run(  # noqa: S603
+            ["/bin/sh", "-c", line],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=env,
+            timeout=LIMIT,
+        )
+
+
+@dataclass(frozen=True)
+class Operators:
+    """What operators do, one step after the other; each says whether it came to its end."""
+
+    cloud: Background[Azure]
+    parts: Mapping[str, Part]
+    terminal: Terminal
+    folder: Path
+
+    def play(self) -> bool:
+        """Do it all; return whether everything came to its end.
+
+        As the vault and the sources say.
+        """
+        say = self.terminal.say
+        before = self._latest(LEAKED)
+        say(f"a laptop with {LEAKED} on it was stolen: an incident, which runs while we go on")
+        incident = self._begin()
+        say("how everything stands, what needs a person first:")
+        # Exit code 1: one secret was broken on purpose.
+        well = bool(incident) & (self.terminal.show("status") == 1)
+        well &= self._restore()
+        well &= self._policy()
+        say("how far has the incident come?")
+        well &= self.terminal.show("incident", "follow", incident, "--wait", "60") == 0
+        return well & self._is_cut_off(before)
+
+    def _begin(self) -> str:
+        """Begin the incident, and return its id."""
+        words = ("incident", "begin", "--name", LEAKED, "--reason", "a laptop was stolen")
+        self.terminal.say(f"$ rekey {shlex.join(words)} --yes")
+        begun = self.terminal.data(*words, "--yes")
+        identity = str(begun.get("id", ""))
+        self.terminal.say(f"  incident {identity} of vaults {begun.get('vaults')} is queued")
+        return identity
+
+    def _restore(self) -> bool:
+        """Undo a rotation, twice by the same command: the second time nothing is left to do."""
+        newer, older = self._latest(RESTORED), self._versions(RESTORED)[-2]
+        self.terminal.say(f"whoever reads {RESTORED} cannot use the new key: undo the rotation")
+        words = ("restore", f"{VAULT}/{RESTORED}", "--to", older.version, "--wait")
+        well = self.terminal.show(*words) == 0
+        current = self._latest(RESTORED)
+        self.terminal.say("typed again, the same command does nothing:")
+        well &= self.terminal.show(*words) == 0
+        is_back = current.value == older.value and current.version != newer.version
+        return well and is_back and self._latest(RESTORED).version == current.version
+
+    def _policy(self) -> bool:
+        """Change the policy document; the answer says what that does to all secrets."""
+        file = self.folder / "policy.yaml"
+        file.write_text(NEXT_POLICY)
+        self.terminal.say(f"the policy document, {file}:")
+        print("".join(f"           {line}\n" for line in NEXT_POLICY.splitlines()), end="")
+        words = ("policy", "push", str(file), "--reason", "archives early")
+        well = self.terminal.show(*words) == 0
+        return well and self._latest(POLICY).value == NEXT_POLICY
+
+    def _is_cut_off(self, leaked: SecretVersion) -> bool:
+        """Return whether the source refuses what leaked and accepts what the vault holds now."""
+        source, current = self.parts[LEAKED].source, self._latest(LEAKED)
+        opens = source.opens(self.cloud.world, current.value)
+        refused = not source.opens(self.cloud.world, leaked.value)
+        self.terminal.say(
+            f"  {LEAKED}: the source {'refuses' if refused else 'STILL ACCEPTS'} what leaked,"
+            f" and {'accepts' if opens else 'REFUSES'} what the vault holds now"
+        )
+        return opens and refused
+
+    def _versions(self, name: str) -> list[SecretVersion]:
+        return self.cloud.world.vaults[VAULT].versions(name)
+
+    def _latest(self, name: str) -> SecretVersion:
+        return self._versions(name)[-1]

@@ -1,0 +1,288 @@
+"""A real MariaDB judges what Rekey sends to MySQL, and what Rekey makes of its answers."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Iterator
+
+import pytest
+from pymysql.converters import escape_string
+from pymysql.err import OperationalError
+
+from cloud.azure import NO_ANSWER
+from cloud.databases import problems
+from cloud.databases.mysql import (
+    MySqlServers,
+    _connected,
+    _of_operator,
+    _of_sign_in,
+    account,
+)
+from cloud.databases.servers import Operator
+from engine.errors import AccessDenied, NeedsHuman, NotFound, RekeyError, TransientError
+from engine.secret import Sensitive
+from tests.mariadb import SECRET, SUPERUSER, MariaDb, start_mariadb
+from tests.shared.promises import everything
+
+FIRST = "F1rst-password-nobody-uses"
+HOSTILE = (
+    "app",
+    "App",
+    "a'; DROP USER app; --",
+    'a"`b',
+    "a\\",
+    "a\\' OR 1=1 -- ",
+    "select",
+    "d\u00e9j\u00e0 vu \u6f22",
+    "a%sb{}_%%",
+    "a@b@%",
+    "x" * 32,
+)
+PASSWORDS = (
+    "x",
+    "a'b\\\"$$ %s",
+    "\\' OR",
+    "h\u00fcnter\u00a02",
+    "\u1e9b\u0323 \U0001f600",
+    "p" * 200,
+)
+APP = Operator(SUPERUSER, Sensitive(SECRET))
+MYSQL = MySqlServers()
+
+
+def quoted(login: str) -> str:
+    """Return a login as the tests' own statements name it, quoted by other means than the product's."""
+    user, host = account(login)
+    return f"`{user.replace('`', '``')}`@'{escape_string(host)}'"
+
+
+@pytest.fixture
+def user(mariadb: MariaDb, request: pytest.FixtureRequest) -> Iterator[str]:
+    """A user with a name of the test's own, or of its choice."""
+    name = getattr(request, "param", f"app_{secrets.token_hex(4)}")
+    mariadb.sql(f"CREATE USER {quoted(name)} IDENTIFIED BY '{FIRST}'")
+    yield name
+    mariadb.sql(f"DROP USER {quoted(name)}")
+
+
+async def problem_of(call: Awaitable[None]) -> RekeyError:
+    """Return what a call raises."""
+    with pytest.raises(RekeyError) as caught:
+        await call
+    return caught.value
+
+
+def sign_in(server: MariaDb, name: str, password: str, database: str = "") -> Awaitable[None]:
+    return MYSQL.sign_in(server.server, database, name, Sensitive(password))
+
+
+@pytest.mark.parametrize("user", HOSTILE, indirect=True)
+@pytest.mark.parametrize("mode", ["", "NO_BACKSLASH_ESCAPES", "ANSI_QUOTES"])
+async def test_any_name_is_quoted_so_that_its_own_password_alone_changes(
+    mariadb: MariaDb, user: str, mode: str
+) -> None:
+    await asyncio.to_thread(mariadb.sql, f"SET GLOBAL sql_mode = '{mode}'")
+    await MYSQL.rehearse(mariadb.server, APP, user)
+    await sign_in(mariadb, user, FIRST)
+    await MYSQL.set_password(mariadb.server, APP, user, Sensitive("a \\ 'new' one"))
+    await asyncio.to_thread(mariadb.sql, "SET GLOBAL sql_mode = ''")
+    await sign_in(mariadb, user, "a \\ 'new' one")
+    assert (await problem_of(sign_in(mariadb, user, FIRST))).code == problems.REFUSED
+
+
+@pytest.mark.parametrize("password", PASSWORDS)
+async def test_any_password_can_be_set_and_signs_in(
+    mariadb: MariaDb, user: str, password: str
+) -> None:
+    await MYSQL.set_password(mariadb.server, APP, user, Sensitive(password))
+    await sign_in(mariadb, user, password)
+
+
+@pytest.mark.parametrize(
+    ("login", "parts"),
+    [("app", ("app", "%")), ("app@10.0.%", ("app", "10.0.%")), ("a@b@%", ("a@b", "%"))],
+)
+def test_the_last_at_separates_user_and_host(login: str, parts: tuple[str, str]) -> None:
+    assert account(login) == parts
+
+
+async def test_a_rehearsal_changes_nothing_and_makes_nobody(mariadb: MariaDb, user: str) -> None:
+    await MYSQL.rehearse(mariadb.server, APP, user)
+    await sign_in(mariadb, user, FIRST)
+    assert "CREATE USER 'rekey-" not in mariadb.log()
+
+
+async def test_a_user_that_does_not_exist_is_said_to_be_missing(mariadb: MariaDb) -> None:
+    for call in (
+        MYSQL.rehearse(mariadb.server, APP, "nobody"),
+        MYSQL.set_password(mariadb.server, APP, "nobody", Sensitive("value")),
+    ):
+        error = await problem_of(call)
+        assert isinstance(error, NotFound)
+        assert "'nobody'" in str(error)
+
+
+async def test_the_grants_of_the_kinds_page_are_what_it_takes(mariadb: MariaDb, user: str) -> None:
+    from rotators.shared.database_engine import MYSQL as FACTS
+
+    low = f"low_{secrets.token_hex(4)}"
+    await asyncio.to_thread(mariadb.sql, f"CREATE USER {low} IDENTIFIED BY '{FIRST}'")
+    app = Operator(low, Sensitive(FIRST))
+    grants = FACTS.grants.format(app=low, login=user).split("; ")
+    for given in range(len(grants)):
+        error = await problem_of(MYSQL.rehearse(mariadb.server, app, user))
+        assert (type(error), error.code) == (AccessDenied, problems.MAY_NOT_ALTER)
+        await asyncio.to_thread(mariadb.sql, grants[given])
+    await MYSQL.rehearse(mariadb.server, app, user)
+    await MYSQL.set_password(mariadb.server, app, user, Sensitive("a new one"))
+
+
+async def test_an_app_without_the_right_is_denied_the_change(mariadb: MariaDb, user: str) -> None:
+    low = f"low_{secrets.token_hex(4)}"
+    await asyncio.to_thread(mariadb.sql, f"CREATE USER {low} IDENTIFIED BY '{FIRST}'")
+    app = Operator(low, Sensitive(FIRST))
+    error = await problem_of(MYSQL.set_password(mariadb.server, app, user, Sensitive("value-x")))
+    assert (type(error), error.code) == (AccessDenied, problems.MAY_NOT_ALTER)
+    await sign_in(mariadb, user, FIRST)
+
+
+async def test_a_locked_user_needs_a_person(mariadb: MariaDb, user: str) -> None:
+    await asyncio.to_thread(mariadb.sql, f"ALTER USER {user} ACCOUNT LOCK")
+    error = await problem_of(sign_in(mariadb, user, FIRST))
+    assert (type(error), error.code) == (NeedsHuman, problems.LOGIN_DISABLED)
+
+
+async def test_an_account_without_a_password_of_its_own_is_left_alone(
+    mariadb: MariaDb, user: str
+) -> None:
+    await asyncio.to_thread(mariadb.sql, f"ALTER USER {user} IDENTIFIED VIA unix_socket")
+    error = await problem_of(MYSQL.rehearse(mariadb.server, APP, user))
+    assert (type(error), error.code) == (NeedsHuman, "PasswordsOff")
+
+
+async def test_a_database_that_is_closed_to_the_user_is_told_apart_from_a_wrong_password(
+    mariadb: MariaDb, user: str
+) -> None:
+    for database in ("mysql", "nowhere"):
+        closed = sign_in(mariadb, user, FIRST, database)
+        assert (await problem_of(closed)).code == problems.NO_DATABASE
+    wrong = sign_in(mariadb, user, "wrong", "mysql")
+    assert (await problem_of(wrong)).code == problems.REFUSED
+
+
+async def test_the_app_itself_is_told_that_it_is_not_let_in(mariadb: MariaDb) -> None:
+    error = await problem_of(
+        MYSQL.rehearse(mariadb.server, Operator("rekey", Sensitive("t0ken")), "app")
+    )
+    assert isinstance(error, AccessDenied)
+    assert "t0ken" not in everything(error)
+
+
+async def test_a_server_whose_name_is_not_in_its_certificate_is_not_trusted(
+    mariadb: MariaDb, user: str
+) -> None:
+    elsewhere = mariadb.server.replace("localhost", "127.0.0.1")
+    error = await problem_of(MYSQL.sign_in(elsewhere, "", user, Sensitive(FIRST)))
+    assert (type(error), error.code) == (TransientError, problems.UNTRUSTED)
+
+
+async def test_a_server_that_is_not_there_is_out_of_reach() -> None:
+    error = await problem_of(MYSQL.rehearse("localhost:1", APP, "app"))
+    assert (type(error), error.code) == (TransientError, problems.NOT_REACHED)
+
+
+async def test_no_error_keeps_a_value(mariadb: MariaDb, user: str) -> None:
+    for call in (
+        sign_in(mariadb, user, "Wr0ng-value"),
+        MYSQL.set_password(mariadb.server, APP, "nobody", Sensitive("Wr0ng-value")),
+        MYSQL.sign_in("localhost:1", "", user, Sensitive("Wr0ng-value")),
+    ):
+        assert "Wr0ng-value" not in everything(await problem_of(call))
+
+
+@pytest.fixture(scope="module")
+def reading() -> Iterator[MariaDb]:
+    """A server that only reads, and on which the app is nobody's superuser."""
+    with start_mariadb() as server:
+        server.sql(
+            f"CREATE USER app IDENTIFIED BY '{FIRST}'",
+            f"CREATE USER rekey IDENTIFIED BY '{FIRST}'",
+            "GRANT CREATE USER ON *.* TO rekey",
+            "GRANT SELECT ON mysql.user TO rekey",
+            "SET GLOBAL read_only = ON",
+        )
+        yield server
+
+
+async def test_a_server_that_only_reads_needs_a_person(
+    reading: MariaDb, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(reading.authority))
+    app = Operator("rekey", Sensitive(FIRST))
+    for call in (
+        MYSQL.rehearse(reading.server, app, "app"),
+        MYSQL.set_password(reading.server, app, "app", Sensitive("value-x")),
+    ):
+        error = await problem_of(call)
+        assert (type(error), error.code) == (NeedsHuman, problems.READ_ONLY)
+
+
+@pytest.fixture(scope="module")
+def unencrypted() -> Iterator[MariaDb]:
+    """A server without TLS."""
+    with start_mariadb("--skip-ssl", "--require-secure-transport=OFF") as server:
+        yield server
+
+
+async def test_a_server_without_tls_gets_no_password(
+    unencrypted: MariaDb, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(unencrypted.authority))
+    error = await problem_of(sign_in(unencrypted, SUPERUSER, SECRET))
+    assert error.code == problems.UNTRUSTED
+    assert "Connect" not in unencrypted.log()
+
+
+def test_a_statement_waits_no_longer_for_a_lock_than_the_client(
+    mariadb: MariaDb, user: str
+) -> None:
+    def read(connection: object) -> None:
+        with connection.cursor() as cursor:  # type: ignore[attr-defined]
+            cursor.execute("SELECT @@lock_wait_timeout")
+            limits.append(cursor.fetchone()[0])
+
+    limits: list[int] = []
+    _connected(mariadb.server, None, user, Sensitive(FIRST), read)
+    assert limits == [5]
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "name"),
+    [
+        (3118, NeedsHuman, problems.LOGIN_DISABLED),
+        (1862, NeedsHuman, problems.LOGIN_DISABLED),
+        (1130, AccessDenied, problems.FIREWALL),
+        (1040, TransientError, problems.BUSY),
+        (2013, TransientError, NO_ANSWER),
+        (2026, TransientError, problems.UNTRUSTED),
+        (1819, NeedsHuman, problems.POLICY),
+        (3638, NeedsHuman, problems.POLICY),
+        (1836, NeedsHuman, problems.READ_ONLY),
+        (1205, TransientError, problems.BUSY),
+    ],
+)
+def test_codes_that_only_mysql_sends_have_their_documented_meaning(
+    code: int, kind: type[RekeyError], name: str
+) -> None:
+    error = OperationalError(code, "text with S3cret")
+    for made in (
+        _of_operator("server", "rekey", "app", error),
+        *(
+            [_of_sign_in("server", "app", error, is_app=False)]
+            if code not in (1819, 3638, 1836)
+            else []
+        ),
+    ):
+        assert (type(made), made.code) == (kind, name)
+        assert "S3cret" not in everything(made)

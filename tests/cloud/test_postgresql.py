@@ -1,0 +1,265 @@
+"""A real PostgreSQL judges what Rekey sends it, and what Rekey makes of its answers."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Iterator
+from pathlib import Path
+
+import pytest
+
+from cloud.databases import problems
+from cloud.databases.postgresql import PostgresServers, identifier
+from cloud.databases.servers import Operator
+from engine.errors import AccessDenied, NeedsHuman, NotFound, RekeyError, TransientError
+from engine.secret import Sensitive
+from tests.postgresql import HBA, SECRET, SUPERUSER, PostgreSql, start_postgresql
+from tests.shared.promises import everything
+
+FIRST = "F1rst-password-nobody-uses"
+HOSTILE = (
+    "app",
+    "App",
+    'a"; DROP ROLE app; --',
+    "a'b",
+    "a\\",
+    "select",
+    "current_user",
+    "d\u00e9j\u00e0 vu \U0001f600",
+    "a%sb{}",
+    "x" * 63,
+)
+PASSWORDS = (
+    "x",
+    "a'b\\\"$$ %s",
+    "h\u00fcnter\u00a02",
+    "\u1e9b\u0323 \U0001f600",
+    "a\tb",
+    "p" * 200,
+)
+APP = Operator(SUPERUSER, Sensitive(SECRET))
+POSTGRES = PostgresServers()
+
+
+@pytest.fixture
+def role(postgresql: PostgreSql, request: pytest.FixtureRequest) -> Iterator[str]:
+    """A role with a name of the test's own, or of its choice."""
+    name = getattr(request, "param", f"app_{secrets.token_hex(4)}")
+    postgresql.sql(f"CREATE ROLE {identifier(name)} LOGIN PASSWORD '{FIRST}'")
+    yield name
+    postgresql.sql(f"DROP ROLE {identifier(name)}")
+
+
+async def problem_of(call: Awaitable[None]) -> RekeyError:
+    """Return what a call raises."""
+    with pytest.raises(RekeyError) as caught:
+        await call
+    return caught.value
+
+
+def sign_in(server: PostgreSql, name: str, password: str) -> Awaitable[None]:
+    return POSTGRES.sign_in(server.server, "postgres", name, Sensitive(password))
+
+
+@pytest.mark.parametrize("role", HOSTILE, indirect=True)
+async def test_any_name_is_quoted_so_that_its_own_password_alone_changes(
+    postgresql: PostgreSql, role: str
+) -> None:
+    await POSTGRES.rehearse(postgresql.server, APP, role)
+    await sign_in(postgresql, role, FIRST)
+    await POSTGRES.set_password(postgresql.server, APP, role, Sensitive("a new one"))
+    await sign_in(postgresql, role, "a new one")
+    assert (await problem_of(sign_in(postgresql, role, FIRST))).code == problems.REFUSED
+
+
+@pytest.mark.parametrize("password", PASSWORDS)
+async def test_any_password_can_be_set_and_signs_in(
+    postgresql: PostgreSql, role: str, password: str
+) -> None:
+    await POSTGRES.set_password(postgresql.server, APP, role, Sensitive(password))
+    await sign_in(postgresql, role, password)
+
+
+async def test_no_password_stands_in_what_the_server_logs(
+    postgresql: PostgreSql, role: str
+) -> None:
+    await POSTGRES.set_password(postgresql.server, APP, role, Sensitive("Unl0gged-value"))
+    assert f'ALTER ROLE "{role}" PASSWORD \'SCRAM-SHA-256$' in postgresql.log()
+    assert "Unl0gged-value" not in postgresql.log()
+
+
+async def test_a_rehearsal_changes_nothing(postgresql: PostgreSql, role: str) -> None:
+    await POSTGRES.rehearse(postgresql.server, APP, role)
+    await sign_in(postgresql, role, FIRST)
+
+
+def test_a_name_with_a_nul_character_is_refused() -> None:
+    with pytest.raises(NeedsHuman, match="NUL"):
+        identifier("a\0b")
+
+
+async def test_a_role_that_does_not_exist_is_said_to_be_missing(postgresql: PostgreSql) -> None:
+    for call in (
+        POSTGRES.rehearse(postgresql.server, APP, "nobody"),
+        POSTGRES.set_password(postgresql.server, APP, "nobody", Sensitive("value")),
+    ):
+        error = await problem_of(call)
+        assert isinstance(error, NotFound)
+        assert "'nobody'" in str(error)
+
+
+async def test_an_app_without_the_right_is_denied(postgresql: PostgreSql, role: str) -> None:
+    low = f"low_{secrets.token_hex(4)}"
+    await asyncio.to_thread(
+        postgresql.sql, f"CREATE ROLE {low} LOGIN CREATEROLE PASSWORD '{FIRST}'"
+    )
+    app = Operator(low, Sensitive(FIRST))
+    for call in (
+        POSTGRES.rehearse(postgresql.server, app, role),
+        POSTGRES.set_password(postgresql.server, app, role, Sensitive("value-x")),
+    ):
+        error = await problem_of(call)
+        assert isinstance(error, AccessDenied)
+        assert error.code == problems.MAY_NOT_ALTER
+    await asyncio.to_thread(postgresql.sql, f'GRANT "{role}" TO {low} WITH ADMIN OPTION')
+    await POSTGRES.rehearse(postgresql.server, app, role)
+
+
+@pytest.mark.parametrize("state", ["NOLOGIN", "VALID UNTIL '2020-01-01'"])
+async def test_a_role_that_may_not_sign_in_needs_a_person(
+    postgresql: PostgreSql, role: str, state: str
+) -> None:
+    await asyncio.to_thread(postgresql.sql, f'ALTER ROLE "{role}" {state}')
+    error = await problem_of(POSTGRES.rehearse(postgresql.server, APP, role))
+    assert (type(error), error.code) == (NeedsHuman, problems.LOGIN_DISABLED)
+
+
+async def test_a_role_without_login_is_told_apart_from_a_wrong_password(
+    postgresql: PostgreSql, role: str
+) -> None:
+    await asyncio.to_thread(postgresql.sql, f'ALTER ROLE "{role}" NOLOGIN')
+    assert (await problem_of(sign_in(postgresql, role, FIRST))).code == problems.LOGIN_DISABLED
+
+
+async def test_a_database_that_is_closed_to_the_role_is_told_apart_from_a_wrong_password(
+    postgresql: PostgreSql, role: str
+) -> None:
+    await asyncio.to_thread(
+        postgresql.sql,
+        f'CREATE DATABASE "{role}"',
+        f'REVOKE CONNECT ON DATABASE "{role}" FROM PUBLIC',
+    )
+    closed = POSTGRES.sign_in(postgresql.server, role, role, Sensitive(FIRST))
+    assert (await problem_of(closed)).code == problems.NO_DATABASE
+    missing = POSTGRES.sign_in(postgresql.server, "nowhere", role, Sensitive(FIRST))
+    assert (await problem_of(missing)).code == problems.NO_DATABASE
+    wrong = POSTGRES.sign_in(postgresql.server, role, role, Sensitive("wrong"))
+    assert (await problem_of(wrong)).code == problems.REFUSED
+    await asyncio.to_thread(postgresql.sql, f'DROP DATABASE "{role}"')
+
+
+async def test_the_app_itself_is_told_that_it_is_not_let_in(postgresql: PostgreSql) -> None:
+    error = await problem_of(
+        POSTGRES.rehearse(postgresql.server, Operator("rekey", Sensitive("t0ken")), "app")
+    )
+    assert isinstance(error, AccessDenied)
+    assert "t0ken" not in everything(error)
+
+
+async def test_a_server_whose_name_is_not_in_its_certificate_is_not_trusted(
+    postgresql: PostgreSql, role: str
+) -> None:
+    elsewhere = postgresql.server.replace("localhost", "127.0.0.1")
+    error = await problem_of(POSTGRES.sign_in(elsewhere, "postgres", role, Sensitive(FIRST)))
+    assert (type(error), error.code) == (TransientError, problems.UNTRUSTED)
+
+
+async def test_an_unknown_authority_is_not_trusted(
+    postgresql: PostgreSql, role: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "none.pem").touch()
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
+    assert (await problem_of(sign_in(postgresql, role, FIRST))).code == problems.UNTRUSTED
+
+
+async def test_a_server_that_is_not_there_is_out_of_reach() -> None:
+    error = await problem_of(POSTGRES.rehearse("localhost:1", APP, "app"))
+    assert (type(error), error.code) == (TransientError, problems.NOT_REACHED)
+
+
+async def test_no_error_keeps_a_value(postgresql: PostgreSql, role: str) -> None:
+    for call in (
+        sign_in(postgresql, role, "Wr0ng-value"),
+        POSTGRES.set_password(postgresql.server, APP, "nobody", Sensitive("Wr0ng-value")),
+        POSTGRES.sign_in("localhost:1", "postgres", role, Sensitive("Wr0ng-value")),
+    ):
+        assert "Wr0ng-value" not in everything(await problem_of(call))
+
+
+async def test_a_statement_that_waits_for_a_lock_ends_by_itself(
+    postgresql: PostgreSql, role: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import asyncpg
+
+    monkeypatch.setattr(
+        "cloud.databases.postgresql.SETTINGS", {"lock_timeout": "50", "statement_timeout": "5000"}
+    )
+    port = int(postgresql.server.partition(":")[2])
+    other = await asyncpg.connect(
+        host=str(postgresql.folder), port=port, user=SUPERUSER, database="postgres"
+    )
+    transaction = other.transaction()
+    await transaction.start()
+    await other.execute(f'ALTER ROLE "{role}" CONNECTION LIMIT 5')
+    error = await problem_of(
+        POSTGRES.set_password(postgresql.server, APP, role, Sensitive("value-x"))
+    )
+    await transaction.rollback()
+    await other.close()
+    assert (type(error), error.code) == (TransientError, problems.BUSY)
+    await sign_in(postgresql, role, FIRST)
+
+
+@pytest.fixture(scope="module")
+def peculiar() -> Iterator[PostgreSql]:
+    """A server that only reads by default, keeps MD5 in Azure's parameter, and lets one role in."""
+    hba = HBA.replace("hostssl all all 127.0.0.1/32", f"hostssl all {SUPERUSER} 127.0.0.1/32")
+    configuration = "default_transaction_read_only = on\n"
+    with start_postgresql(configuration, hba.replace("hostssl all all ::1/128", "#")) as server:
+        yield server
+
+
+async def test_a_server_that_only_reads_needs_a_person(
+    peculiar: PostgreSql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(peculiar.authority))
+    error = await problem_of(POSTGRES.rehearse(peculiar.server, APP, SUPERUSER))
+    assert (type(error), error.code) == (NeedsHuman, problems.READ_ONLY)
+
+
+async def test_a_network_that_is_not_let_in_is_told_apart_from_a_wrong_password(
+    peculiar: PostgreSql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(peculiar.authority))
+    error = await problem_of(sign_in(peculiar, "anybody", "value"))
+    assert (type(error), error.code) == (AccessDenied, problems.FIREWALL)
+
+
+async def test_a_server_without_tls_gets_no_password() -> None:
+    """It answers N to the request for TLS, as a server without TLS or a thief of passwords does."""
+    heard = bytearray()
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.extend(await reader.read(8))
+        writer.write(b"N")
+        heard.extend(await reader.read())
+        writer.close()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as thief:
+        port = thief.sockets[0].getsockname()[1]
+        error = await problem_of(
+            POSTGRES.sign_in(f"127.0.0.1:{port}", "postgres", "app", Sensitive(FIRST))
+        )
+    assert error.code == problems.UNTRUSTED
+    assert len(heard) == 8

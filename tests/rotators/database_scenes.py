@@ -1,0 +1,180 @@
+"""A Flexible Server of each engine whose passwords the vault holds, by strategy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from cloud.azure import Azure
+from engine.contract import Job, Rotator
+from engine.model import template
+from engine.secret import Sensitive
+from rotators.mysql_admin_password import MysqlAdminPassword
+from rotators.mysql_user_password import MysqlUserPassword
+from rotators.postgresql_admin_password import PostgresqlAdminPassword
+from rotators.postgresql_role_password import PostgresqlRolePassword
+from simulator.databases.in_process import simulated_databases
+from simulator.databases.servers import EngineName, FlexibleServer
+from simulator.keyvault.state import SecretVersion
+from simulator.reach.transport import Intercept, SimulatedCredential, SimulatedTransport
+from simulator.sql.servers import Account
+from tests.shared.rig import Rig, RigClock
+
+type Kind = type[
+    PostgresqlAdminPassword | PostgresqlRolePassword | MysqlAdminPassword | MysqlUserPassword
+]
+KINDS: Mapping[tuple[EngineName, bool], Kind] = {
+    ("postgresql", True): PostgresqlAdminPassword,
+    ("postgresql", False): PostgresqlRolePassword,
+    ("mysql", True): MysqlAdminPassword,
+    ("mysql", False): MysqlUserPassword,
+}
+ADMIN = "dbadmin"
+FIRST = "F1rst-password-nobody-uses"
+SECOND = "S3cond-password-nobody-uses"
+NAME = "database-password"
+TEMPLATE = "host={server};database={database};user={user};password={password}"
+WRONG = "W" * 38 + "-1"
+
+
+def actions(engine: EngineName, *, is_admin: bool) -> tuple[str, ...]:
+    """Return what a kind's role permits."""
+    provider = {
+        "postgresql": "Microsoft.DBforPostgreSQL/flexibleServers",
+        "mysql": "Microsoft.DBforMySQL/flexibleServers",
+    }[engine]
+    return (
+        f"{provider}/read",
+        *([f"{provider}/write"] if is_admin else []),
+        *([f"{provider}/configurations/read"] if engine == "mysql" else []),
+    )
+
+
+@dataclass
+class DatabaseScene:
+    """The server `orders`, of which the vault holds one account's password."""
+
+    engine: EngineName
+    logins: tuple[str, ...] = ()
+    """None for the administrator; the first one is held."""
+    rig: Rig = field(default_factory=Rig)
+    server: FlexibleServer = field(init=False)
+    source_name: str = "orders"
+
+    def __post_init__(self) -> None:
+        self.server = self.rig.world.databases.add_server(self.engine, "orders", ADMIN, FIRST)
+        self.server.operators[self.rig.identity.name] = self.rig.identity.oid
+        for login, password in zip(self.logins, (FIRST, SECOND), strict=False):
+            self.server.add_account(login, password)
+        granted = actions(self.engine, is_admin=not self.logins)
+        self.rig.world.grant(self.rig.identity, granted, self.server.resource_id)
+        subscription = f"/subscriptions/{self.server.subscription}"
+        namespace = self.server.provider.partition("/")[0]
+        self.rig.world.grant(self.rig.identity, (f"{namespace}/locations/*/read",), subscription)
+
+    @property
+    def kind(self) -> Kind:
+        return KINDS[self.engine, not self.logins]
+
+    @property
+    def accounts(self) -> list[Account]:
+        """The accounts whose passwords are rotated."""
+        if not self.logins:
+            return [self.server.administrator]
+        return [account for login in self.logins if (account := self.server.accounts.get(login))]
+
+    @property
+    def tags(self) -> dict[str, str]:
+        tags = {
+            "ProviderAddress": self.server.resource_id,
+            "CredentialId": self.logins[0] if self.logins else ADMIN,
+        }
+        if len(self.logins) > 1:
+            return tags | {"Logins": ",".join(self.logins), "ValueTemplate": TEMPLATE}
+        return tags | ({"Rotator": self.kind.kind} if self.logins else {})
+
+    def azure(self, intercept: Intercept | None = None, **changes: Any) -> Azure:
+        options: dict[str, Any] = {
+            "credential": SimulatedCredential(self.rig.world, self.rig.identity),
+            "options": {"transport": SimulatedTransport(self.rig.world, intercept)},
+            "databases": simulated_databases(self.rig.world, intercept),
+            "identity_name": self.rig.identity.name,
+        }
+        return Azure(**{**options, **changes})
+
+    def rotator(self, intercept: Intercept | None = None, **changes: Any) -> Rotator:
+        return self.kind(self.azure(intercept, **changes), RigClock(self.rig.clock))
+
+    def job(self, **changes: Any) -> Job:
+        tags = {**self.tags, **changes.pop("tags", {})}
+        values: dict[str, Any] = {
+            "source": self.kind.canonical(tags["ProviderAddress"], tags) or "",
+            "operation": "operation",
+            "held_id": tags["CredentialId"],
+            "held": Sensitive(FIRST),
+            "proven": True,
+            "in_place": False,
+            "expires": self.rig.clock.now() + timedelta(days=90),
+            "options": tags,
+        }
+        return Job(**{**values, **changes})
+
+    def live(self) -> set[str]:
+        return {account.newest for account in self.accounts}
+
+    def value(self, credential_id: str) -> str:
+        return next(account.newest for account in self.accounts if account.name == credential_id)
+
+    def spread_slowly(self, seconds: float) -> None:
+        self.server.propagation = timedelta(seconds=seconds)
+
+    def vanish(self) -> None:
+        """Delete what issues the credential: the logins, or with its administrator the server."""
+        self.server.accounts.clear()
+        self.server.is_gone = not self.logins
+
+    def manage(self) -> SecretVersion:
+        """Put the secret under management, due in a few days."""
+        value = (
+            TEMPLATE.format(
+                server=self.server.fqdn, database="shop", user=self.logins[0], password=FIRST
+            )
+            if len(self.logins) > 1
+            else FIRST
+        )
+        tags = self.tags | {"ValidityPeriodDays": "90"}
+        if len(self.logins) > 1:
+            tags["Database"] = "shop"
+        expires = self.rig.clock.now() + timedelta(days=10)
+        return self.rig.vault.put(
+            NAME, value, expires=expires, tags=tags, content_type="text/plain"
+        )
+
+    def accepted(self, version: SecretVersion) -> bool:
+        """Return whether the server accepts what a version holds."""
+        tags = version.tags or {}
+        fields = template.extract(
+            tags.get("ValueTemplate", "{password}"), Sensitive(version.value or "")
+        )
+        login = tags.get("CredentialId", ADMIN)
+        account = next(account for account in self.accounts if account.name == login)
+        return fields is not None and account.accepts(
+            fields["password"].reveal(), self.rig.clock.now()
+        )
+
+    def planted(self) -> set[str]:
+        """Return every password that there has been."""
+        everybody = [self.server.administrator, *self.server.accounts.values()]
+        return {text for account in everybody for _, text in account.passwords}
+
+
+SCENES: Mapping[str, tuple[EngineName, tuple[str, ...]]] = {
+    "postgresql-admin-password": ("postgresql", ()),
+    "postgresql-role-password": ("postgresql", ("app",)),
+    "postgresql-role-password of two roles": ("postgresql", ("app_a", "app_b")),
+    "mysql-admin-password": ("mysql", ()),
+    "mysql-user-password": ("mysql", ("app",)),
+    "mysql-user-password of two users": ("mysql", ("app_a", "app_b")),
+}

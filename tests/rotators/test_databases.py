@@ -1,0 +1,412 @@
+"""PostgreSQL and MySQL Flexible Servers: what stands in the way, and what each of it is called."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+import pytest
+
+from engine.contract import Preflight, Recognise, Undo
+from engine.errors import (
+    AccessDenied,
+    NeedsHuman,
+    NotFound,
+    PermanentError,
+    RekeyError,
+    TransientError,
+    VerificationFailed,
+)
+from engine.secret import Sensitive
+from rotators.mysql_user_password import MysqlUserPassword
+from rotators.postgresql_admin_password import PostgresqlAdminPassword
+from rotators.postgresql_role_password import PostgresqlRolePassword
+from rotators.shared.database_engine import MYSQL, POSTGRESQL
+from rotators.shared.database_login import DatabaseLogin
+from rotators.shared.database_server import Place
+from simulator.databases.servers import EngineName
+from simulator.sql.servers import Failure
+from tests.rotators.database_scenes import ADMIN, FIRST, SCENES, SECOND, TEMPLATE, DatabaseScene
+from tests.shared.promises import everything
+
+every_kind = pytest.mark.parametrize("name", SCENES)
+every_login = pytest.mark.parametrize("name", [name for name in SCENES if "admin" not in name])
+every_admin = pytest.mark.parametrize("name", [name for name in SCENES if "admin" in name])
+every_engine = pytest.mark.parametrize("engine", ["postgresql", "mysql"])
+
+
+def scene_of(name: str) -> DatabaseScene:
+    return DatabaseScene(*SCENES[name])
+
+
+async def problem_of(call: Awaitable[object]) -> RekeyError:
+    """Return what a call raises."""
+    with pytest.raises(RekeyError) as caught:
+        await call
+    return caught.value
+
+
+async def preflight_problem(scene: DatabaseScene, **changes: object) -> RekeyError:
+    """Return what a look before the rotation finds."""
+    rotator = scene.rotator()
+    assert isinstance(rotator, Preflight)
+    before = scene.planted()
+    problem = await problem_of(rotator.preflight(scene.job(proven=False, **changes)))
+    assert scene.planted() == before
+    return problem
+
+
+@every_kind
+async def test_a_server_that_is_stopped_is_said_to_be(name: str) -> None:
+    scene = scene_of(name)
+    scene.server.state = "Stopped"
+    error = await preflight_problem(scene)
+    assert (type(error), error.code) == (NeedsHuman, "Stopped")
+    assert "start it" in error.fix
+
+
+@every_login
+async def test_a_server_that_stopped_since_is_found_out_when_it_does_not_answer(name: str) -> None:
+    scene = scene_of(name)
+    scene.server.state = "Stopped"
+    error = await problem_of(scene.rotator().issue(scene.job()))
+    assert (type(error), error.code) == (NeedsHuman, "Stopped")
+
+
+@every_login
+async def test_a_server_that_is_out_of_reach_though_it_runs_is_asked_again(name: str) -> None:
+    scene = scene_of(name)
+    scene.server.fqdn = "elsewhere.example"
+    error = await problem_of(scene.rotator().issue(scene.job()))
+    assert (type(error), error.code) == (TransientError, "NotReached")
+
+
+@every_kind
+@pytest.mark.parametrize("state", ["Starting", "Stopping", "Restarting"])
+async def test_a_server_between_two_states_is_asked_again(name: str, state: str) -> None:
+    scene = scene_of(name)
+    scene.server.state = state
+    assert isinstance(await preflight_problem(scene), TransientError)
+
+
+@every_kind
+async def test_a_server_under_maintenance_is_rotated(name: str) -> None:
+    scene = scene_of(name)
+    scene.server.state = "Updating"
+    rotator = scene.rotator()
+    assert isinstance(rotator, Preflight)
+    await rotator.preflight(scene.job(proven=False))
+
+
+@every_kind
+async def test_a_server_that_takes_entra_identities_only_needs_a_person(name: str) -> None:
+    scene = scene_of(name)
+    scene.server.password_auth = False
+    error = await preflight_problem(scene)
+    assert (type(error), error.code) == (NeedsHuman, "EntraOnly")
+
+
+@every_kind
+async def test_a_read_replica_is_not_rotated(name: str) -> None:
+    scene = scene_of(name)
+    scene.server.is_replica = True
+    error = await preflight_problem(scene)
+    assert (type(error), error.code) == (NeedsHuman, "ReadOnly")
+
+
+@every_kind
+async def test_a_firewall_is_named(name: str) -> None:
+    scene = scene_of(name)
+    scene.server.firewalled = True
+    error = await preflight_problem(scene)
+    assert (type(error), error.code) == (AccessDenied, "Firewall")
+
+
+@every_kind
+async def test_a_server_that_may_not_be_read_names_the_role(name: str) -> None:
+    scene = scene_of(name)
+    scene.rig.world.roles.assignments.clear()
+    error = await preflight_problem(scene)
+    assert isinstance(error, AccessDenied)
+    assert f"{scene.kind.kind}s" in error.fix
+
+
+@every_login
+async def test_a_login_that_does_not_exist_is_missing(name: str) -> None:
+    scene = scene_of(name)
+    scene.server.accounts.clear()
+    for error in (
+        await preflight_problem(scene),
+        await problem_of(scene.rotator().issue(scene.job())),
+    ):
+        assert isinstance(error, NotFound)
+        assert "CredentialId" in error.fix
+
+
+@every_login
+async def test_a_missing_right_names_the_identity_and_the_statements(name: str) -> None:
+    scene = scene_of(name)
+    scene.server.alterable = set()
+    for error in (
+        await preflight_problem(scene),
+        await problem_of(scene.rotator().issue(scene.job())),
+    ):
+        assert isinstance(error, AccessDenied)
+        assert scene.rig.identity.oid in str(error)
+        assert "GRANT" in error.fix
+        assert scene.rig.identity.name in error.fix
+
+
+@every_login
+async def test_an_identity_without_a_user_in_the_database_is_denied(name: str) -> None:
+    scene = scene_of(name)
+    scene.server.operators.clear()
+    error = await preflight_problem(scene)
+    assert isinstance(error, AccessDenied)
+    assert f"'{scene.rig.identity.name}'" in str(error)
+
+
+@every_login
+async def test_without_the_identitys_name_nothing_is_tried(name: str) -> None:
+    scene = scene_of(name)
+    error = await problem_of(scene.rotator(identity_name=None).issue(scene.job()))
+    assert isinstance(error, NeedsHuman)
+    assert "REKEY_IDENTITY_NAME" in error.fix
+
+
+@every_login
+async def test_a_locked_login_needs_a_person(name: str) -> None:
+    scene = scene_of(name)
+    for account in scene.accounts:
+        account.enabled = False
+    error = await preflight_problem(scene)
+    assert (type(error), error.code) == (NeedsHuman, "LoginDisabled")
+
+
+@every_login
+async def test_a_login_that_may_open_no_database_is_proven_by_a_wrong_password(name: str) -> None:
+    scene = scene_of(name)
+    scene.server.closed_to = set(scene.logins)
+    source, rotator = scene.job().source, scene.rotator()
+    await rotator.verify(source, scene.logins[0], Sensitive(FIRST))
+    assert not await rotator.accepts(source, scene.logins[0], Sensitive("Wr0ng-password"))
+
+
+@every_kind
+async def test_the_password_of_another_shape_is_left_alone(name: str) -> None:
+    scene = scene_of(name)
+    template = {"ValueTemplate": TEMPLATE} if len(scene.logins) > 1 else {}
+    error = await preflight_problem(scene, held=None, tags=template)
+    assert "ValueTemplate" in str(error)
+
+
+@every_engine
+@pytest.mark.parametrize("password", ["", "a\0b", "x" * 300])
+async def test_what_no_server_takes_is_no_password(engine: EngineName, password: str) -> None:
+    scene = DatabaseScene(engine, ("app",))
+    with pytest.raises(VerificationFailed):
+        await scene.rotator().verify(scene.job().source, "app", Sensitive(password))
+
+
+@every_engine
+async def test_a_password_with_a_nul_character_is_never_set(engine: EngineName) -> None:
+    scene = DatabaseScene(engine, ("app",))
+    rotator = scene.rotator()
+    assert isinstance(rotator, Undo)
+    error = await problem_of(rotator.undo(scene.job(), Sensitive("a\0b")))
+    assert isinstance(error, NeedsHuman)
+    assert "a\0b" not in everything(error)
+
+
+@pytest.mark.parametrize(
+    ("arm", "server", "scope"),
+    [
+        ("https://management.azure.com", "database.azure.com", "database.windows.net"),
+        (
+            "https://management.usgovcloudapi.net",
+            "database.usgovcloudapi.net",
+            "database.usgovcloudapi.net",
+        ),
+        (
+            "https://management.chinacloudapi.cn",
+            "database.chinacloudapi.cn",
+            "database.chinacloudapi.cn",
+        ),
+    ],
+)
+@every_engine
+async def test_servers_and_tokens_have_the_names_of_their_cloud(
+    engine: EngineName, arm: str, server: str, scope: str
+) -> None:
+    scene = DatabaseScene(engine, ("app",))
+    requested: list[str] = []
+
+    class Credential:
+        async def get_token(self, *scopes: str, **_: object) -> object:
+            requested.extend(scopes)
+            raise RuntimeError
+
+    rotator = scene.rotator(arm_endpoint=arm, credential=Credential())
+    assert isinstance(rotator, DatabaseLogin)
+    place = Place.of(rotator.engine, scene.job().source)
+    fields = await rotator._access.fields(place, {}, "app", Sensitive(FIRST))
+    domain = {"postgresql": "postgres", "mysql": "mysql"}[engine]
+    assert fields["server"].reveal() == f"orders.{domain}.{server}"
+    with pytest.raises(RuntimeError):
+        await rotator.issue(scene.job())
+    assert requested == [f"https://ossrdbms-aad.{scope}/.default"]
+
+
+@every_engine
+def test_names_that_differ_by_case_are_two_sources_and_their_order_makes_no_third(
+    engine: EngineName,
+) -> None:
+    scene = DatabaseScene(engine, ("app",))
+    address, kind = scene.server.resource_id, scene.kind
+
+    def source(logins: str) -> str | None:
+        return kind.canonical(address, {"Logins": logins})
+
+    assert source("app_a,app_b") == source(" app_b , app_a ")
+    assert source("App_a,app_b") != source("app_a,app_b")
+    host = {"postgresql": "", "mysql": "%40%25"}[engine]
+    assert (source("A,b") or "").endswith(f"/logins/%41{host}+b{host}")
+    assert (source("a+b,c/d") or "").endswith(f"/logins/a%2bb{host}+c%2fd{host}")
+    assert source("app_a,app_b") == (source("app_a,app_b") or "").lower()
+
+
+def test_a_mysql_user_without_a_host_is_the_one_that_signs_in_from_everywhere() -> None:
+    address = DatabaseScene("mysql").server.resource_id
+    tags = {"Rotator": MysqlUserPassword.kind}
+
+    def source(login: str) -> str | None:
+        return MysqlUserPassword.canonical(address, {**tags, "CredentialId": login})
+
+    assert source("app") == source("app@%") != source("app@10.0.%")
+    assert source("app@DB.example") == source("app@db.example")
+
+
+async def test_a_template_gets_a_mysql_user_without_its_host() -> None:
+    scene = DatabaseScene("mysql", ("app@%",))
+    issued = await scene.rotator().issue(scene.job())
+    assert issued.fields["user"].reveal() == "app"
+
+
+@pytest.mark.parametrize(
+    ("check", "good", "bad"),
+    [
+        (
+            POSTGRESQL.checked,
+            ("x" * 63, "a@b", 'a"b\\', "\u00e9" * 31),
+            ("", "x" * 64, "\u00e9" * 32, "a\nb", "a\0b"),
+        ),
+        (
+            MYSQL.checked,
+            ("x" * 32, "a@b@%", "a'b\\"),
+            ("", "@%", "x" * 33, "a\0b", "a@" + "h" * 256),
+        ),
+    ],
+)
+def test_a_name_is_checked_before_it_stands_in_a_statement(
+    check: Callable[[str], str], good: tuple[str, ...], bad: tuple[str, ...]
+) -> None:
+    for name in good:
+        assert check(name) == name
+    for name in bad:
+        with pytest.raises(NeedsHuman):
+            check(name)
+
+
+@pytest.mark.parametrize(
+    ("tags", "admin", "role"),
+    [
+        ({}, True, False),
+        ({"CredentialId": "app"}, True, False),
+        ({"Logins": "a,b"}, False, True),
+        ({"Rotator": "postgresql-role-password"}, False, True),
+        ({"Rotator": "postgresql-admin-password", "Logins": "a,b"}, True, False),
+        ({"Rotator": "mysql-user-password"}, False, False),
+        ({"Rotator": "sql-login-password"}, False, False),
+    ],
+)
+def test_the_tags_say_which_kind_a_servers_address_means(
+    tags: dict[str, str], admin: bool, role: bool
+) -> None:
+    address = DatabaseScene("postgresql").server.resource_id
+    assert (PostgresqlAdminPassword.canonical(address, tags) is not None) is admin
+    assert (PostgresqlRolePassword.canonical(address, tags) is not None) is role
+    assert MysqlUserPassword.canonical(address, tags) is None
+
+
+@every_admin
+async def test_the_administrator_is_read_from_the_server(name: str) -> None:
+    scene = scene_of(name)
+    rotator = scene.rotator()
+    assert isinstance(rotator, Recognise)
+    known = await rotator.recognise(scene.job(proven=False, held_id=None))
+    assert known.credential_id == ADMIN
+    error = await problem_of(rotator.recognise(scene.job(proven=False, held_id="app")))
+    assert f"Rotator to {scene.kind.engine.login_kind}" in error.fix
+
+
+@every_admin
+async def test_a_change_that_fails_late_leaves_the_old_password(name: str) -> None:
+    scene = scene_of(name)
+    scene.server.next_failure = Failure("PasswordTooWeak", "no text of the service is passed on")
+    error = await problem_of(scene.rotator().issue(scene.job()))
+    assert (type(error), error.code) == (PermanentError, "PasswordTooWeak")
+    assert "passed on" not in str(error)
+    assert scene.live() == {FIRST}
+
+
+@every_admin
+async def test_a_failure_that_may_pass_is_tried_again(name: str) -> None:
+    scene = scene_of(name)
+    scene.server.next_failure = Failure("ServerIsBusy", "")
+    assert isinstance(await problem_of(scene.rotator().issue(scene.job())), TransientError)
+
+
+@every_admin
+@pytest.mark.parametrize("pause", [None, 5])
+async def test_a_long_change_is_followed_to_its_end(name: str, pause: int | None) -> None:
+    scene = scene_of(name)
+    scene.server.operation_time, scene.server.retry_after = timedelta(seconds=70), pause
+    rotator = scene.rotator()
+    issued = await rotator.issue(scene.job())
+    await rotator.verify(scene.job().source, issued.credential_id, issued.fields["password"])
+    assert scene.live() == {issued.fields["password"].reveal()}
+
+
+@every_admin
+async def test_a_change_without_an_end_is_put_off(name: str) -> None:
+    scene = scene_of(name)
+    scene.server.operation_time = timedelta(hours=3)
+    rotator = scene.rotator()
+    issued = await rotator.issue(scene.job())
+    error = await problem_of(
+        rotator.verify(scene.job().source, issued.credential_id, issued.fields["password"])
+    )
+    assert isinstance(error, TransientError)
+
+
+@every_admin
+async def test_who_may_not_watch_a_change_still_proves_it(name: str) -> None:
+    scene = scene_of(name)
+    scene.rig.world.roles.assignments[:] = [
+        grant for grant in scene.rig.world.roles.assignments if "locations" not in str(grant)
+    ]
+    rotator = scene.rotator()
+    issued = await rotator.issue(scene.job())
+    await rotator.verify(scene.job().source, issued.credential_id, issued.fields["password"])
+
+
+@every_login
+async def test_a_wrong_credential_id_is_seen_through_where_two_alternate(name: str) -> None:
+    scene = scene_of(name)
+    if len(scene.logins) < 2:
+        assert scene.kind.single_slot(scene.tags)
+        return
+    lying = scene.job(proven=False, tags={"CredentialId": scene.logins[1]})
+    issued = await scene.rotator().issue(lying)
+    assert (issued.credential_id, issued.supersedes) == (scene.logins[1], scene.logins[0])
+    assert SECOND not in scene.live()

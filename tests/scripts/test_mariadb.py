@@ -1,0 +1,72 @@
+"""Fetching a database server for the tests: never half, never silently missing where CI is set."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.servers import ROOT, missing
+
+SCRIPT = ROOT / "scripts" / "mariadb.py"
+
+
+def fetched(folder: Path, programs: Path) -> str:
+    """Run the script with the programs of one folder alone; return what it says."""
+    ran = subprocess.run(  # noqa: S603 - nobody else's input
+        [sys.executable, str(SCRIPT), str(folder)],
+        env={**os.environ, "PATH": str(programs)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return ran.stdout
+
+
+def program(folder: Path, name: str, text: str) -> None:
+    path = folder / name
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+
+
+def test_without_apt_nothing_is_fetched_and_that_is_said(tmp_path: Path) -> None:
+    (programs := tmp_path / "bin").mkdir()
+    assert "no apt" in fetched(tmp_path / "server", programs)
+    assert not (tmp_path / "server").exists()
+
+
+def test_what_apt_cannot_fetch_leaves_no_folder_behind(tmp_path: Path) -> None:
+    (programs := tmp_path / "bin").mkdir()
+    program(programs, "apt-get", "exit 100")
+    program(programs, "dpkg-deb", "exit 0")
+    assert "could not be fetched" in fetched(tmp_path / "server", programs)
+    assert not (tmp_path / "server").exists()
+
+
+def test_a_second_try_fetches_the_archives_lists_first(tmp_path: Path) -> None:
+    (programs := tmp_path / "bin").mkdir()
+    asked = tmp_path / "asked"
+    program(
+        programs,
+        "apt-get",
+        f'echo "$@" >> {asked}\ncase "$*" in *Dir::State*download*) : > x.deb;; *download*) exit 100;; esac',
+    )
+    program(programs, "dpkg-deb", ': > "$3/unpacked"')
+    assert "Fetched MariaDB" in fetched(tmp_path / "server", programs)
+    assert (tmp_path / "server" / "unpacked").exists()
+    first, update, second = asked.read_text().splitlines()
+    assert "update" in update
+    assert first.removeprefix("-qq ") == second.partition("-qq ")[2]
+
+
+def test_a_missing_server_skips_a_test_and_fails_it_in_ci(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CI", raising=False)
+    with pytest.raises(pytest.skip.Exception, match="make test"):
+        missing("A server")
+    monkeypatch.setenv("CI", "1")
+    with pytest.raises(pytest.fail.Exception, match="make test"):
+        missing("A server")

@@ -1,0 +1,60 @@
+"""Database servers that tests start: where their programs are, and what TLS shows their name."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+import trustme
+
+ROOT = Path(__file__).parents[1]
+
+
+@contextmanager
+def open_folder() -> Iterator[Path]:
+    """Yield a short-lived folder that other users may enter: servers refuse to run as root."""
+    with tempfile.TemporaryDirectory(prefix="rekey-", ignore_cleanup_errors=True) as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+def certify(folder: Path, name: str = "localhost") -> Path:
+    """Write cert.pem and key.pem for a server; return the file of its authority."""
+    authority = trustme.CA()
+    certificate = authority.issue_cert(name)
+    certificate.cert_chain_pems[0].write_to_path(folder / "cert.pem")
+    certificate.private_key_pem.write_to_path(folder / "key.pem")
+    authority.cert_pem.write_to_path(folder / "ca.pem")
+    (folder / "key.pem").chmod(0o600)
+    return folder / "ca.pem"
+
+
+def free_port() -> int:
+    """Return a port that was free a moment ago."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def own(folder: Path) -> str | None:
+    """Give a folder to the user that a server runs as, and return who that is; None for ourselves."""
+    if os.geteuid() != 0:
+        return None
+    for path in (folder, *folder.rglob("*")):
+        shutil.chown(path, "nobody")
+    return "nobody"
+
+
+def missing(what: str) -> NoReturn:
+    """Skip the test, or fail it where CI is set: there every server can be had."""
+    reason = f"{what} is missing: `make test` fetches it"
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
