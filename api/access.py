@@ -70,7 +70,10 @@ class Caller:
 
 
 def entra(env: Mapping[str, str]) -> bool:
-    """Tell whether the platform signs callers in; WEBSITE_AUTH_ENABLED is set by the platform alone."""
+    """Tell whether the platform signs callers in.
+
+    WEBSITE_AUTH_ENABLED is set by the platform alone.
+    """
     return env.get("WEBSITE_AUTH_ENABLED", "").lower() == "true"
 
 
@@ -83,12 +86,12 @@ def identify(headers: Mapping[str, str], env: Mapping[str, str], now: datetime) 
         raise Unauthorized("the sign-in has expired", fix=SIGN_IN)
     held = {value for claim in ROLE_CLAIMS for value in claims.get(claim, ())}
     roles = [role for role in Role if role.value_in_entra in held]
-    found = _first(claims, OBJECT_CLAIMS)
-    if not found:
+    object_id = _first(claims, OBJECT_CLAIMS)
+    if not object_id:
         raise Unauthorized("the sign-in names nobody", fix=SIGN_IN)
     return Caller(
-        _printable(_first(claims, NAME_CLAIMS) or found),
-        _printable(found),
+        _printable(_first(claims, NAME_CLAIMS) or object_id),
+        _printable(object_id),
         max(roles, default=None),
     )
 
@@ -99,14 +102,18 @@ def demand(caller: Caller, role: Role) -> None:
         held = caller.role.value_in_entra if caller.role else "none of Rekey's roles"
         raise Forbidden(
             f"{caller.name} holds {held}; this needs {role.value_in_entra}",
-            fix=f"an owner of the app's registration assigns the app role {role.value_in_entra}: see docs/access.md",
+            fix=(
+                "an owner of the app's registration assigns the app role "
+                f"{role.value_in_entra}: see docs/access.md"
+            ),
         )
 
 
 def same_site(method: str, headers: Mapping[str, str]) -> None:
-    """Refuse what another site makes a signed-in person's browser send; programs and old browsers do not send the header.
+    """Refuse what another site makes a signed-in person's browser send.
 
-    Source: https://developer.mozilla.org/docs/Web/HTTP/Reference/Headers/Sec-Fetch-Site.
+    Programs and old browsers do not send the header. Source:
+    https://developer.mozilla.org/docs/Web/HTTP/Reference/Headers/Sec-Fetch-Site.
     """
     if method != "GET" and headers.get("sec-fetch-site", "none").lower() not in (
         "none",

@@ -1,4 +1,7 @@
-"""Take one HTTP request from its arrival to its answer: let in, identify, demand the role, carry out, record."""
+"""Take one HTTP request from its arrival to its answer.
+
+Let in, identify, demand the role, carry out, record.
+"""
 
 from __future__ import annotations
 
@@ -101,26 +104,29 @@ class Api:
         )
 
         async def handle() -> Answer | Queued:
-            found = await route.handler(at, request, caller)
+            answer = await route.handler(at, request, caller)
             if route.method != "GET" and not request.flag("dry_run"):
                 # Before anything is sent: an act without its record would be worse than a record
                 # without its act.
                 self._record("asked", route, request, caller, _reason(route, request))
-            return found
+            return answer
 
         if route.method == "GET":
             return _done(await handle())
         return await once(self.memory, engine, request, caller, handle)
 
     async def _waited(self, request: Request, accepted: Answer, wait: int) -> Answer:
-        """Wait for the end of what was accepted; where that does not come in time, answer as without waiting."""
+        """Wait for the end of what was accepted.
+
+        Where that does not come in time, answer as without waiting.
+        """
         location = urlsplit(accepted.headers["Location"])
         path = {**request.path, "operation": location.path.rpartition("/")[2]}
-        asked = replace(request, path=path, query=dict(parse_qsl(location.query)))
+        polled = replace(request, path=path, query=dict(parse_qsl(location.query)))
         try:
             with self.waits.let_in():
                 engine = await self.service.ready()
-                ended = await follow(engine, Operation.of(engine, asked), wait)
+                ended = await follow(engine, Operation.of(engine, polled), wait)
         except Exception as error:  # noqa: BLE001 - it is accepted all the same: sending it again could do it twice
             errors.warning("an accepted request's end could not be seen: %s", type(error).__name__)
             return accepted

@@ -104,7 +104,10 @@ def _id(since: datetime, caller: Caller, key: str) -> str:
 
 def _incident(engine: Engine, request: Request, sent: IncidentBody, caller: Caller) -> Incident:
     if flaws := [*_flaws(sent)]:
-        fix = 'send {"vault": …, "name": …, "source": …, "reason": …}, or {"everything": true, "reason": …}'
+        fix = (
+            'send {"vault": …, "name": …, "source": …, "reason": …}, or {"everything": true, '
+            '"reason": …}'
+        )
         raise BadRequest("; ".join(flaw.detail for flaw in flaws), fix=fix, flaws=flaws)
     vaults = (
         (request.vault(engine.policy, sent.vault),) if sent.vault else tuple(engine.policy.scopes)

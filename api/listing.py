@@ -1,4 +1,7 @@
-"""List the secrets of all vaults, a page at a time, and show one with its history. Nothing here reads a value."""
+"""List the secrets of all vaults, a page at a time, and show one with its history.
+
+Nothing here reads a value.
+"""
 
 from __future__ import annotations
 
@@ -110,22 +113,25 @@ class Filter:
     owner: str = ""
     name: str = ""
 
-    def lets_pass(self, one: Entry) -> bool:
+    def lets_pass(self, entry: Entry) -> bool:
         """Tell whether a secret is one of them."""
         states = NEEDS_A_PERSON if self.state == ATTENTION else {self.state}
         return (
-            (not self.state or one.state in states)
+            (not self.state or entry.state in states)
             and (
                 not self.rotator
-                or (one.managed is not None and one.managed.rotator.kind == self.rotator)
+                or (entry.managed is not None and entry.managed.rotator.kind == self.rotator)
             )
-            and (not self.owner or one.secret.tags.get("Owner", "").lower() == self.owner.lower())
-            and (not self.name or fnmatchcase(one.secret.ref.name.lower(), self.name.lower()))
+            and (not self.owner or entry.secret.tags.get("Owner", "").lower() == self.owner.lower())
+            and (not self.name or fnmatchcase(entry.secret.ref.name.lower(), self.name.lower()))
         )
 
 
 def chosen(engine: Engine, request: Request) -> Filter:
-    """Read the filter that a request asks for; raises BadRequest for a state or kind that there is not."""
+    """Read the filter that a request asks for.
+
+    Raises BadRequest for a state or kind that there is not.
+    """
     return Filter(
         request.choice("state", (*get_args(State), ATTENTION)),
         request.choice("rotator", tuple(engine.kinds)),
@@ -143,29 +149,32 @@ class Page:
 
 
 async def page(
-    engine: Engine, start: Place | None, wanted: Filter, limit: int, only: str = ""
+    engine: Engine, start: Place | None, chosen: Filter, limit: int, only: str = ""
 ) -> Page:
-    """Gather up to `limit` secrets from `start` on; `only` is one vault's URL, all vaults if empty."""
+    """Gather up to `limit` secrets from `start` on.
+
+    `only` is one vault's URL, all vaults if empty.
+    """
     vaults = [only] if only else list(engine.policy.scopes)
     place = start or Place(vaults[0])
     if place.vault not in vaults:
         raise _bad_cursor()
-    found: list[Entry] = []
+    entries: list[Entry] = []
     ledger = await ledger_of(engine)
     for _ in range(PAGES_AT_ONCE):
         secrets, token = await engine.vaults.page(place.vault, place.token)
         for index, secret in enumerate(secrets[place.skip :], place.skip):
-            one = judge(engine, secret, ledger)
-            if not wanted.lets_pass(one):
+            entry = judge(engine, secret, ledger)
+            if not chosen.lets_pass(entry):
                 continue
-            if len(found) == limit:
-                return Page(found, Place(place.vault, place.token, index))
-            found.append(one)
+            if len(entries) == limit:
+                return Page(entries, Place(place.vault, place.token, index))
+            entries.append(entry)
         following = Place(place.vault, token) if token else _first_of_next(vaults, place.vault)
         if following is None:
-            return Page(found, None)
+            return Page(entries, None)
         place = following
-    return Page(found, place)
+    return Page(entries, place)
 
 
 def judge(engine: Engine, secret: SecretVersion, ledger: Ledger) -> Entry:
@@ -202,32 +211,32 @@ async def list_secrets(engine: Engine, request: Request) -> Answer:
         request.vault(engine.policy, request.query["vault"]) if request.query.get("vault") else ""
     )
     cursor = request.query.get("cursor", "")
-    found = await page(
+    listed = await page(
         engine, Place.read(cursor) if cursor else None, chosen(engine, request), limit, only
     )
-    secrets = [view(Secret, _shown(one)) for one in found.entries]
-    return Answer.of(200, Secrets(secrets=secrets, next=_next(request, found.rest, limit)))
+    secrets = [view(Secret, _shown(entry)) for entry in listed.entries]
+    return Answer.of(200, Secrets(secrets=secrets, next=_next(request, listed.rest, limit)))
 
 
-def _shown(one: Entry) -> dict[str, Any]:
+def _shown(entry: Entry) -> dict[str, Any]:
     """Return what is shown of a secret, with its vault as a path can hold it."""
-    ref = one.secret.ref
-    return {**one.to_json(), "vault": ref.vault_name, "id": str(ref)}
+    ref = entry.secret.ref
+    return {**entry.to_json(), "vault": ref.vault_name, "id": str(ref)}
 
 
 def _next(request: Request, rest: Place | None, limit: int) -> str | None:
     if rest is None:
         return None
-    asked = {name: request.query[name] for name in FILTERS if request.query.get(name)}
-    return "/api/secrets?" + urlencode({**asked, "limit": limit, "cursor": rest.cursor()})
+    filters = {name: request.query[name] for name in FILTERS if request.query.get(name)}
+    return "/api/secrets?" + urlencode({**filters, "limit": limit, "cursor": rest.cursor()})
 
 
 async def show(engine: Engine, ref: SecretRef) -> Answer:
     """GET /api/secrets/{vault}/{name}: how it stands, and its versions, newest first."""
-    versions = newest_first([one async for one in engine.vaults.versions(ref)])
+    versions = newest_first([version async for version in engine.vaults.versions(ref)])
     if not versions:
         raise await no_such(engine, ref)
-    one = judge(engine, versions[0], await ledger_of(engine))
+    entry = judge(engine, versions[0], await ledger_of(engine))
     history = events(versions, policy=engine.policy.is_own(ref))
-    data = {**_shown(one), "version": versions[0].version, "history": history}
+    data = {**_shown(entry), "version": versions[0].version, "history": history}
     return Answer.of(200, view(SecretWithHistory, data))

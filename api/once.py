@@ -34,7 +34,10 @@ FRESH = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Queued:
-    """What a request by hand comes to: messages for the queues, and the answer once they are there."""
+    """What a request by hand comes to.
+
+    Messages for the queues, and the answer once they are there.
+    """
 
     messages: tuple[WorkItem | SweepOrder, ...]
     answer: Answer
@@ -61,8 +64,8 @@ class Queued:
             "body": self.answer.body,
             "headers": dict(self.answer.headers),
         }
-        items = [one.to_json() for one in self.messages if isinstance(one, WorkItem)]
-        orders = [one.to_json() for one in self.messages if isinstance(one, SweepOrder)]
+        items = [message.to_json() for message in self.messages if isinstance(message, WorkItem)]
+        orders = [message.to_json() for message in self.messages if isinstance(message, SweepOrder)]
         data = {
             "at": now.isoformat(),
             "request": fingerprint,
@@ -87,8 +90,8 @@ class Queued:
             raise KeyReused(
                 "this Idempotency-Key was sent with another request", fix="send a new key"
             )
-        items = [WorkItem.from_json(one) for one in data["items"]]
-        orders = [SweepOrder.from_json(one, now) for one in data["orders"]]
+        items = [WorkItem.from_json(item) for item in data["items"]]
+        orders = [SweepOrder.from_json(order, now) for order in data["orders"]]
         incident = Incident.from_dict(data["incident"]) if "incident" in data else None
         return cls((*items, *orders), Answer(**data["answer"]), incident, incidents)
 

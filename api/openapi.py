@@ -42,7 +42,10 @@ QUERY: Mapping[str, tuple[str, dict[str, Any]]] = {
     "name": ("Only names of this pattern, such as `app-*`", {"type": "string"}),
     "source": ("Only sources with this id, or inside it", {"type": "string"}),
     "search": (
-        "Only secrets whose name, owner, source or reason holds this text, or whose name fits a pattern",
+        (
+            "Only secrets whose name, owner, source or reason holds this text, or whose name "
+            "fits a pattern"
+        ),
         {"type": "string"},
     ),
     "group": (
@@ -73,7 +76,10 @@ QUERY: Mapping[str, tuple[str, dict[str, Any]]] = {
 REQUIRED = frozenset({"since"})
 HEADERS: Mapping[str, tuple[str, dict[str, Any]]] = {
     HEADER: (
-        "Sent twice, it acts once. Needed by incidents, restore without version, and rotate with force or compromised, unless it is a dry run",
+        (
+            "Sent twice, it acts once. Needed by incidents, restore without version, and "
+            "rotate with force or compromised, unless it is a dry run"
+        ),
         {"type": "string", "pattern": "^[!-~]{1,255}$"},
     ),
     IF_MATCH: (

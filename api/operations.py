@@ -40,7 +40,7 @@ class Operation:
     def of(cls, engine: Engine, request: Request) -> Operation:
         """Read the URL; raises BadRequest."""
         action = request.choice("action", VERBS)
-        verb = next((each for each in VERBS if each == action), VERBS[0])
+        verb = next((name for name in VERBS if name == action), VERBS[0])
         flags = request.flag("force"), request.flag("compromised")
         return cls(
             request.secret(engine.policy),
@@ -76,18 +76,23 @@ async def follow(engine: Engine, operation: Operation, wait: int) -> Answer:
     """Tell how an operation goes; waits so many seconds for its end."""
     ends = engine.clock.monotonic() + wait
     while True:
-        versions = newest_first([one async for one in engine.vaults.versions(operation.ref)])
+        versions = newest_first(
+            [version async for version in engine.vaults.versions(operation.ref)]
+        )
         if not versions:
             raise await no_such(engine, operation.ref)
-        found = look(engine, operation, versions)
+        progress = look(engine, operation, versions)
         left = ends - engine.clock.monotonic()
-        if found.status != "running" or left <= 0:
-            return _answer(operation, found)
+        if progress.status != "running" or left <= 0:
+            return _answer(operation, progress)
         await engine.clock.sleep(min(2.0, left))
 
 
 def look(engine: Engine, operation: Operation, versions: Sequence[SecretVersion]) -> Found:
-    """Judge an operation by a secret's versions, newest first; NotFound where it is none on this secret."""
+    """Judge an operation by a secret's versions, newest first.
+
+    NotFound where it is none on this secret.
+    """
     if not versions:
         raise NotFound(
             "there is no such secret", where=str(operation.ref), fix="GET /api/secrets lists all"
@@ -102,7 +107,9 @@ def look(engine: Engine, operation: Operation, versions: Sequence[SecretVersion]
     for version in earlier:
         if version.tags.get(OPERATION) == operation.id:
             return Found("succeeded", version.version)
-    if any(operation_id(operation.ref, str(one.version)) == operation.id for one in earlier):
+    if any(
+        operation_id(operation.ref, str(version.version)) == operation.id for version in earlier
+    ):
         return Found(
             "superseded", current.version, "another version was written before this operation began"
         )
@@ -121,7 +128,10 @@ def _published(operation: Operation, current: SecretVersion) -> Found:
 
 
 def _before(engine: Engine, operation: Operation, current: SecretVersion) -> Found:
-    """Judge where the version that the operation is about is still the current one: what would a worker do now?"""
+    """Judge where the version that the operation is about is still the current one.
+
+    What would a worker do now?
+    """
     gone = {"retire": RETIRE, "unpark": STATE}.get(operation.verb)
     if gone and gone not in current.tags:
         return Found("succeeded", current.version)
@@ -133,17 +143,17 @@ def _before(engine: Engine, operation: Operation, current: SecretVersion) -> Fou
     return Found("running", current.version)
 
 
-def _answer(operation: Operation, found: Found) -> Answer:
+def _answer(operation: Operation, progress: Found) -> Answer:
     shown = views.Operation(
         operation=operation.id,
         vault=operation.ref.vault_name,
         secret=operation.ref.name,
         action=operation.verb,
-        status=found.status,
-        version=found.version,
-        reason=found.reason,
+        status=progress.status,
+        version=progress.version,
+        reason=progress.reason,
     )
-    running = found.status == "running"
+    running = progress.status == "running"
     return Answer.of(
         202 if running else 200, shown, {"Retry-After": str(POLL_SECONDS)} if running else {}
     )

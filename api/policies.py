@@ -117,7 +117,7 @@ def _answer(
     version: str | None, text: str, versions: list[SecretVersion], effect: Effect | None = None
 ) -> Answer:
     shown = _effect(effect) if effect else None
-    history = [_past(one) for one in versions]
+    history = [_past(version) for version in versions]
     policy = views.Policy(version=version, document=text, history=history, effect=shown)
     return Answer.of(200, policy, headers={"ETag": f'"{version}"'} if version else {})
 

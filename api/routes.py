@@ -1,4 +1,7 @@
-"""Every call that the HTTP API takes: one row a call, from which triggers, access control and the OpenAPI document follow."""
+"""Every call that the HTTP API takes.
+
+One row a call, from which triggers, access control and the OpenAPI document follow.
+"""
 
 from __future__ import annotations
 
@@ -81,7 +84,10 @@ async def _openapi(_: Desk, __: Request, ___: Caller) -> Answer:
 
 
 async def _health(at: Desk, _: Request, __: Caller) -> Answer:
-    """Answer whether the policy can be followed and every vault is swept in time, as known for some minutes."""
+    """Answer whether the policy can be followed and every vault is swept in time.
+
+    As known for some minutes.
+    """
     if obstacle := await at.watch.obstacle():
         what, _separator, fix = obstacle.partition(". Fix: ")
         raise TransientError(what, fix=fix)
@@ -99,10 +105,16 @@ _VERBS: dict[Verb, str] = {
 
 ROUTES: tuple[Route, ...] = (
     Route(
-        "http_list", "GET", "secrets", Role.READER, _list, "List secrets with their state", {"200": "Secrets"},
+        "http_list", "GET", "secrets", Role.READER, _list, (
+            "List secrets with "
+            "their state"
+        ), {"200": "Secrets"},
         query=("vault", "state", "rotator", "owner", "name", "limit", "cursor"), heavy=True,
     ),
-    Route("http_show", "GET", SECRET, Role.READER, _show, "Show a secret and its history", {"200": "SecretWithHistory"}),
+    Route("http_show", "GET", SECRET, Role.READER, _show, (
+        "Show a secret and "
+        "its history"
+    ), {"200": "SecretWithHistory"}),
     *(
         Route(
             f"http_{verb}", "POST", f"{SECRET}/{verb}", Role.OPERATOR, _act(verb), summary, ACTED,
@@ -116,11 +128,17 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(
         "http_incident", "POST", "incidents", Role.ADMIN, _begin,
-        "Rotate and cut off everything in a scope at once", {"200": "IncidentForecast", "202": "IncidentQueued"},
+        (
+            "Rotate and cut off everything in a "
+            "scope at once"
+        ), {"200": "IncidentForecast", "202": "IncidentQueued"},
         query=("dry_run",), body=IncidentBody, headers=(HEADER,), heavy=True,
     ),
     Route(
-        "http_incidents", "GET", "incidents", Role.READER, _incidents, "List the incidents, the newest first",
+        "http_incidents", "GET", "incidents", Role.READER, _incidents, (
+            "List the incidents, the "
+            "newest first"
+        ),
         {"200": "Incidents"}, follows_policy=False,
     ),
     Route(
@@ -129,21 +147,33 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route("http_policy", "GET", "policy", Role.READER, _policy, "Show the policy document", {"200": "Policy"}, follows_policy=False),
     Route(
-        "http_push_policy", "PUT", "policy", Role.ADMIN, _push, "Write a new version of the policy document",
+        "http_push_policy", "PUT", "policy", Role.ADMIN, _push, (
+            "Write a new version of the "
+            "policy document"
+        ),
         {"200": "Policy"}, query=("dry_run",), body=PolicyBody, headers=(policies.IF_MATCH,), follows_policy=False,
     ),
     Route(
         "http_openapi", "GET", "openapi.json", None, _openapi, "Describe every call", {"200": "OpenApi"}, follows_policy=False,
     ),
     Route(
-        "http_dashboard", "GET", "inventory", Role.READER, _page, "Show the inventory, or one secret, to people", {"200": "Html"},
+        "http_dashboard", "GET", "inventory", Role.READER, _page, (
+            "Show the inventory, or one "
+            "secret, to people"
+        ), {"200": "Html"},
         query=(*FILTERS, "limit", "cursor", "secret", "try", "incident"), heavy=True,
     ),
     Route(
-        "http_door", "GET", "dashboard", None, _door, "Lead people to the inventory, or ask for a key", {"303": "Html"},
+        "http_door", "GET", "dashboard", None, _door, (
+            "Lead people to the inventory, or "
+            "ask for a key"
+        ), {"303": "Html"},
         query=(*FILTERS, "secret", "incident"), follows_policy=False,
     ),
-    Route("http_health", "GET", "health", None, _health, "Tell a probe whether the app can work", {"200": "Health"}),
+    Route("http_health", "GET", "health", None, _health, (
+        "Tell a probe whether the "
+        "app can work"
+    ), {"200": "Health"}),
 )  # fmt: skip
 
 
@@ -154,7 +184,9 @@ https://learn.microsoft.com/azure/azure-functions/functions-bindings-http-webhoo
 
 def allowed(path: str) -> tuple[str, ...]:
     """Return the methods that a path takes."""
-    return tuple(method for each in ROUTES if each.path == path for method in each.methods)
+    return tuple(
+        method for candidate in ROUTES if candidate.path == path for method in candidate.methods
+    )
 
 
 def arriving(called: Route) -> list[str]:
@@ -164,14 +196,14 @@ def arriving(called: Route) -> list[str]:
     none takes, and
     answers 405 with what there is.
     """
-    first = next(each for each in ROUTES if each.path == called.path)
+    first = next(candidate for candidate in ROUTES if candidate.path == called.path)
     spare = [method for method in METHODS if method not in allowed(called.path)]
     return [*called.methods, *(spare if first is called else ())]
 
 
 def route(name: str) -> Route:
     """Return a route by its name."""
-    return next(each for each in ROUTES if each.name == name)
+    return next(candidate for candidate in ROUTES if candidate.name == name)
 
 
 @cache

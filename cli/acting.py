@@ -1,4 +1,7 @@
-"""`rekey rotate`, `retire`, `restore`, `unpark`: ask the app, over its queue, as a caller of the HTTP API would."""
+"""`rekey rotate`, `retire`, `restore`, `unpark`.
+
+Ask the app, over its queue, as a caller of the HTTP API would.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,10 @@ DOES = frozenset({"rotate", "retire", "restore", "confirm"})
 
 
 class Unrehearsed(Engine):
-    """The engine of who only asks: what keeps a rotation from succeeding, the app finds with its own rights."""
+    """The engine of who only asks.
+
+    What keeps a rotation from succeeding, the app finds with its own rights.
+    """
 
     async def rehearse(self, secret: SecretVersion, managed: Managed) -> str:
         """Check nothing: that the operator may not touch a source says nothing of the app."""
@@ -84,7 +90,10 @@ def _follow(request: Request, accepted: Answer) -> str:
         location.path.rpartition("/")[2],
     )
     action = query["action"]
-    return f"rekey wait {name} --operation {operation} --action {action} --since {query['since']}{flags}"
+    return (
+        f"rekey wait {name} --operation {operation} --action {action} --since "
+        f"{query['since']}{flags}"
+    )
 
 
 def _operation(engine: Engine, request: Request, accepted: Answer) -> Operation:

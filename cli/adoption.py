@@ -1,4 +1,7 @@
-"""`rekey adopt`: put a secret and its source under management. Tags and a first expiry are set; nothing is rotated."""
+"""`rekey adopt`: put a secret and its source under management.
+
+Tags and a first expiry are set; nothing is rotated.
+"""
 
 from __future__ import annotations
 
@@ -41,17 +44,17 @@ TAGS: Mapping[str, str] = {
 
 
 async def adopt(session: Session, args: Namespace) -> int:
-    """Prove that the source accepts the value and which credential it is; only then tag the current version."""
+    """Prove that the source accepts the value and which credential it is, then tag the secret."""
     engine, ref = await session.ready(), session.secret(args.secret)
     async with expected(engine, ref):
         secret = await engine.vaults.read(ref)
-    wanted, managed = _considered(engine, secret, _tagged(secret, args))
-    await _refuse_claimed(session, engine, wanted, managed)
+    proposed, managed = _considered(engine, secret, _tagged(secret, args))
+    await _refuse_claimed(session, engine, proposed, managed)
     session.terminal.progress("proving the value at its source")
-    found = await _recognised(engine, wanted, managed)
-    tags = {**wanted.tags, "CredentialId": found.credential_id}
-    expires = _first_expiry(secret, managed, found, engine.clock.now())
-    adopted = replace(wanted, tags=tags, expires=expires)
+    credential = await _recognised(engine, proposed, managed)
+    tags = {**proposed.tags, "CredentialId": credential.credential_id}
+    expires = _first_expiry(secret, managed, credential, engine.clock.now())
+    adopted = replace(proposed, tags=tags, expires=expires)
     _, managed = _considered(engine, secret, tags)
     warning = await _warning(engine, adopted, managed)
     if not args.dry_run:
@@ -71,78 +74,87 @@ def _tagged(secret: SecretVersion, args: Namespace) -> dict[str, str]:
             where=str(secret.ref),
             fix="change its tags, or remove the tag ProviderAddress first",
         )
-    given = {
+    options = {
         tag: str(getattr(args, option))
         for option, tag in TAGS.items()
         if getattr(args, option) is not None
     }
-    if long := [tag for tag, text in given.items() if len(text) > MAX_TAG_LENGTH]:
+    if long := [tag for tag, text in options.items() if len(text) > MAX_TAG_LENGTH]:
         raise NeedsHuman(
             f"{', '.join(long)}: longer than the {MAX_TAG_LENGTH} characters of a tag",
             fix="shorten it",
         )
-    return {tag: text for tag, text in secret.tags.items() if tag not in OURS} | given
+    return {tag: text for tag, text in secret.tags.items() if tag not in OURS} | options
 
 
 def _considered(
     engine: Engine, secret: SecretVersion, tags: Mapping[str, str]
 ) -> tuple[SecretVersion, Managed]:
-    """Decide about the secret as it would be; raises NeedsHuman with all that keeps it from being rotated one day."""
-    wanted = replace(secret, tags=tags)
+    """Decide about the secret as it would be.
+
+    Raises NeedsHuman with all that keeps it from being rotated one day.
+    """
+    adopted = replace(secret, tags=tags)
     if (
-        engine.policy.applied(wanted).tags.get("ProviderAddress", tags["ProviderAddress"])
+        engine.policy.applied(adopted).tags.get("ProviderAddress", tags["ProviderAddress"])
         != tags["ProviderAddress"]
     ):
         raise NeedsHuman(
             "the policy document names another source for this secret", where=str(secret.ref)
         )
-    decision = engine.decide(wanted, WorkItem(secret.ref, force=True))
+    decision = engine.decide(adopted, WorkItem(secret.ref, force=True))
     if isinstance(decision, Rotate | Retire | Restore | Confirm):
-        return wanted, decision.managed
+        return adopted, decision.managed
     fix = decision.fix if isinstance(decision, Park) else decision.fix or "see docs/tags.md"
     raise NeedsHuman(decision.reason, where=str(secret.ref), fix=fix)
 
 
 async def _refuse_claimed(
-    session: Session, engine: Engine, wanted: SecretVersion, managed: Managed
+    session: Session, engine: Engine, adopted: SecretVersion, managed: Managed
 ) -> None:
     """Refuse a source that another secret names: two secrets would cut each other off."""
     mine = set(parts_of(managed.source))
-    async for one in every(engine, session.vaults(None)):
-        if one.secret.ref != wanted.ref and mine & claimed(one.secret.tags, engine.kinds):
+    async for entry in every(engine, session.vaults(None)):
+        if entry.secret.ref != adopted.ref and mine & claimed(entry.secret.tags, engine.kinds):
             raise NeedsHuman(
-                f"{managed.source} is the source of {one.secret.ref} already",
-                where=str(wanted.ref),
-                fix="keep one secret a source; let the other one write this one: see Replicas in docs/tags.md",
+                f"{managed.source} is the source of {entry.secret.ref} already",
+                where=str(adopted.ref),
+                fix=(
+                    "keep one secret a source; let the other one write this one: see Replicas "
+                    "in docs/tags.md"
+                ),
             )
 
 
-async def _recognised(engine: Engine, wanted: SecretVersion, managed: Managed) -> Recognised:
+async def _recognised(engine: Engine, adopted: SecretVersion, managed: Managed) -> Recognised:
     """Have the source say which credential the value is, and accept it."""
-    rotator, job = engine.rotators[managed.rotator.kind], engine.job(wanted, managed)
+    rotator, job = engine.rotators[managed.rotator.kind], engine.job(adopted, managed)
     if job.held is None:
         raise NeedsHuman(
             "the value does not follow the template",
-            where=str(wanted.ref),
+            where=str(adopted.ref),
             fix="describe it with --template, the credential's parts in braces: see docs/tags.md",
         )
-    found = Recognised(managed.credential_id or "")
+    credential = Recognised(managed.credential_id or "")
     if isinstance(rotator, Recognise):
-        found = await rotator.recognise(job)
-    if managed.credential_id and managed.credential_id.casefold() != found.credential_id.casefold():
+        credential = await rotator.recognise(job)
+    if (
+        managed.credential_id
+        and managed.credential_id.casefold() != credential.credential_id.casefold()
+    ):
         raise NeedsHuman(
-            f"the value is {found.credential_id}, not {managed.credential_id[:60]}",
+            f"the value is {credential.credential_id}, not {managed.credential_id[:60]}",
             where=managed.source,
             fix="leave --credential-id out",
         )
-    if not found.credential_id:
+    if not credential.credential_id:
         raise NeedsHuman(
             "which credential it is cannot be told",
             where=managed.source,
             fix="say so with --credential-id",
         )
-    await rotator.verify(managed.source, found.credential_id, job.held)
-    return found
+    await rotator.verify(managed.source, credential.credential_id, job.held)
+    return credential
 
 
 async def _warning(engine: Engine, adopted: SecretVersion, managed: Managed) -> str:
@@ -156,11 +168,11 @@ async def _warning(engine: Engine, adopted: SecretVersion, managed: Managed) -> 
 
 
 def _first_expiry(
-    secret: SecretVersion, managed: Managed, found: Recognised, now: datetime
+    secret: SecretVersion, managed: Managed, credential: Recognised, now: datetime
 ) -> datetime:
     """Return the earliest of: its present expiry, the source's own end, a whole validity from now."""
     whole = (now + managed.validity).replace(microsecond=0)
-    return min(end for end in (secret.expires, found.ends, whole) if end)
+    return min(end for end in (secret.expires, credential.ends, whole) if end)
 
 
 def _show(

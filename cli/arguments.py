@@ -15,7 +15,8 @@ from cli.words import SHELLS, VERBS
 from engine.version import VERSION as RELEASE
 
 EPILOG = (
-    "Exit codes: 0 fine, 1 something was found, 2 usage, 3 settings, 4 Azure, 5 declined, 6 still running,"
+    "Exit codes: 0 fine, 1 something was found, 2 usage, 3 settings, 4 Azure, 5 declined, 6 "
+    "still running,"
     " 130 interrupted."
 )
 VERB_HELP = {

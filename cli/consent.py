@@ -21,14 +21,20 @@ class Typist:
     """Whoever sits at the keyboard."""
 
     def ask(self, question: str) -> str:
-        """Write the question to the error stream, where it is no part of a result, and return the answer."""
+        """Write the question to the error stream, where it is no part of a result.
+
+        And return the answer.
+        """
         sys.stderr.write(question)
         sys.stderr.flush()
         return input()
 
 
 def consent(terminal: Terminal, person: Person | None, warning: str, question: str) -> None:
-    """Say what is to be known and ask; raises NeedsHuman where the answer is not yes, or nobody can answer."""
+    """Say what is to be known and ask.
+
+    Raises NeedsHuman where the answer is not yes, or nobody can answer.
+    """
     if person is None and not sys.stdin.isatty():
         raise NeedsHuman(
             f"nobody can be asked here: {warning}", fix="say yes beforehand, with --yes"

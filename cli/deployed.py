@@ -46,7 +46,10 @@ async def deployed(session: Session, app: str) -> AsyncIterator[Check]:
     """Check the app with this resource id."""
     place = SITE.fullmatch(app.rstrip("/"))
     if place is None:
-        fix = "write its resource id: az functionapp show --resource-group <group> --name <app> --query id"
+        fix = (
+            "write its resource id: az functionapp show --resource-group <group> --name "
+            "<app> --query id"
+        )
         raise BadRequest(f"{app[:200]!r} is no app's resource id", fix=fix)
     web = Arm(session.azure, WEB, role="Reader")
     for look in (_site(web, app), _functions(web, app), _settings(session, web, app)):
@@ -78,8 +81,8 @@ async def _site(web: Arm, app: str) -> AsyncIterator[Check]:
         yield Check("finding", f"the app is {state}", app, "az functionapp start")
     runtime = (properties.get("functionAppConfig") or {}).get("runtime") or {}
     if runtime and (runtime.get("name"), runtime.get("version")) != ("python", PYTHON):
-        found = f"{runtime.get('name')} {runtime.get('version')}"
-        yield Check("finding", f"the app runs on {found}, it needs python {PYTHON}", app, DEPLOY)
+        runs = f"{runtime.get('name')} {runtime.get('version')}"
+        yield Check("finding", f"the app runs on {runs}, it needs python {PYTHON}", app, DEPLOY)
     if not (site.get("identity") or {}).get("type") or site["identity"]["type"] == "None":
         yield Check(
             "finding", "the app has no identity", app, f"{DEPLOY}: it assigns one, with its rights"
@@ -122,7 +125,10 @@ async def _indexed(web: Arm, app: str) -> AsyncIterator[tuple[str, Json]]:
 
 
 async def _listed(arm: Arm, path: str, what: str, where: str) -> AsyncIterator[Json]:
-    """Stream the entries of all pages; the next page must be Resource Manager's own, since the token goes there."""
+    """Stream the entries of all pages.
+
+    The next page must be Resource Manager's own, since the token goes there.
+    """
     while path:
         answer = await arm.read(path, what, where)
         for entry in answer.get("value") or ():
@@ -176,7 +182,10 @@ def _wrong(values: Mapping[str, str], own: Settings) -> Iterator[Check]:
             fix="remove it",
         )
     if kept.get("AzureWebJobsStorage"):
-        fix = "remove it, and set AzureWebJobsStorage__accountName and AzureWebJobsStorage__credential=managedidentity"
+        fix = (
+            "remove it, and set AzureWebJobsStorage__accountName and "
+            "AzureWebJobsStorage__credential=managedidentity"
+        )
         yield Check(
             "note",
             "AzureWebJobsStorage holds a key: an account that takes none refuses the whole app",

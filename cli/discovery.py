@@ -1,4 +1,7 @@
-"""`rekey discover`: credentials in reach that no managed secret covers, and the line that would adopt each source."""
+"""`rekey discover`: credentials in reach that no managed secret covers.
+
+And the line that would adopt each source.
+"""
 
 from __future__ import annotations
 
@@ -42,23 +45,25 @@ async def discover(session: Session, args: Namespace) -> int:
     now = engine.clock.now()
     covered = await inventory(session, engine, engine.policy.scopes)
     problems: list[RekeyError] = []
-    seen = [each async for each in _everything(session, engine, problems)]
+    seen = [credential async for credential in _everything(session, engine, problems)]
     session.terminal.progress("")
-    managed = {part for one in covered.found for part in claimed(one.secret.tags, engine.kinds)}
+    managed = {part for entry in covered.found for part in claimed(entry.secret.tags, engine.kinds)}
     own = session.settings.storage.account
     uncovered = [
-        each
-        for each in dict.fromkeys(seen)
-        if each.source not in managed and not _is_own(each, own)
+        credential
+        for credential in dict.fromkeys(seen)
+        if credential.source not in managed and not _is_own(credential, own)
     ]
     old = _older(uncovered, now - timedelta(days=args.older_than_days))
-    found = [Uncovered(each, _vault(engine.policy, each.source)) for each in old]
-    for problem in {str(each): each for each in problems}.values():
+    unmanaged = [
+        Uncovered(credential, _vault(engine.policy, credential.source)) for credential in old
+    ]
+    for problem in {str(issue): issue for issue in problems}.values():
         session.terminal.problem(problem, exit_of(problem))
-    _show(session, found, now, len(problems))
+    _show(session, unmanaged, now, len(problems))
     return max(
-        (exit_of(each) for each in problems),
-        default=covered.worst(Exit.FOUND if found else Exit.FINE),
+        (exit_of(issue) for issue in problems),
+        default=covered.worst(Exit.FOUND if unmanaged else Exit.FINE),
     )
 
 
@@ -71,9 +76,9 @@ async def _everything(
         scope for scope in scopes if not any(scope.startswith(f"{other}/") for other in scopes)
     ]
     listings = [
-        each
+        listing
         for scope in outer
-        for each in (*under(session.azure, scope), *_listable(engine, scope))
+        for listing in (*under(session.azure, scope), *_listable(engine, scope))
     ]
     for listing in (*listings, owned(session.azure)):
         try:
@@ -85,7 +90,10 @@ async def _everything(
 
 
 def _listable(engine: Engine, scope: str) -> Iterator[AsyncIterator[Credential]]:
-    """Yield one stream for each kind that lists its sources itself; how old their credentials are is not told."""
+    """Yield one stream for each kind that lists its sources itself.
+
+    How old their credentials are is not told.
+    """
     place = PLACE.fullmatch(scope)
     for kind, rotator in engine.rotators.items():
         if place and isinstance(rotator, Discover) and kind not in LISTED:
@@ -93,20 +101,29 @@ def _listable(engine: Engine, scope: str) -> Iterator[AsyncIterator[Credential]]
 
 
 async def _within(scope: str, kind: str, seen: AsyncIterator[Seen]) -> AsyncIterator[Credential]:
-    async for one in seen:
-        if f"{one.source}/".startswith(f"{scope}/"):
-            yield Credential(kind, one.source, one.credential_id, created=None)
+    async for credential in seen:
+        if f"{credential.source}/".startswith(f"{scope}/"):
+            yield Credential(kind, credential.source, credential.credential_id, created=None)
 
 
 def _older(seen: Iterable[Credential], since: datetime) -> list[Credential]:
     """Keep each source's oldest credential, if it is old, or its age cannot be told."""
     oldest: dict[str, Credential] = {}
-    for each in seen:
-        known = oldest.get(each.source)
-        if known is None or (each.created and known.created and each.created < known.created):
-            oldest[each.source] = each
-    old = [each for each in oldest.values() if each.created is None or each.created <= since]
-    return sorted(old, key=lambda each: (each.created is None, each.created, each.source))
+    for credential in seen:
+        known = oldest.get(credential.source)
+        if known is None or (
+            credential.created and known.created and credential.created < known.created
+        ):
+            oldest[credential.source] = credential
+    old = [
+        credential
+        for credential in oldest.values()
+        if credential.created is None or credential.created <= since
+    ]
+    return sorted(
+        old,
+        key=lambda credential: (credential.created is None, credential.created, credential.source),
+    )
 
 
 def _is_own(credential: Credential, account: str) -> bool:
@@ -131,40 +148,46 @@ def _vault(policy: Policy, source: str) -> str | None:
     )
 
 
-def _show(session: Session, found: list[Uncovered], now: datetime, problems: int) -> None:
+def _show(session: Session, uncovered: list[Uncovered], now: datetime, problems: int) -> None:
     if session.terminal.data(
-        {"uncovered": [_json(each) for each in found], "problems": problems}, "uncovered"
+        {"uncovered": [_json(row) for row in uncovered], "problems": problems}, "uncovered"
     ):
         return
     missing = f"; scopes that could not be read: {problems}" if problems else ""
-    session.terminal.line(f"sources that no secret covers: {len(found)}{missing}")
-    if not found:
+    session.terminal.line(f"sources that no secret covers: {len(uncovered)}{missing}")
+    if not uncovered:
         return
     session.terminal.line()
-    session.terminal.table(HEADS, [_row(each.credential, now) for each in found])
+    session.terminal.table(HEADS, [_row(row.credential, now) for row in uncovered])
     session.terminal.line()
-    for each in found:
-        if each.vault is None:
+    for row in uncovered:
+        if row.vault is None:
             session.terminal.line(
-                f"first bind {each.credential.source} to a vault in REKEY_SCOPES, then"
+                f"first bind {row.credential.source} to a vault in REKEY_SCOPES, then"
             )
-        session.terminal.line(each.line)
+        session.terminal.line(row.line)
 
 
-def _row(each: Credential, now: datetime) -> tuple[str, ...]:
+def _row(credential: Credential, now: datetime) -> tuple[str, ...]:
     # Azure does not tell when a SQL password was set.
-    age = f"{(now - each.created).days} d" if each.created else "unknown"
-    return age, each.kind, each.name, moment(each.ends) if each.ends else "", each.source
+    age = f"{(now - credential.created).days} d" if credential.created else "unknown"
+    return (
+        age,
+        credential.kind,
+        credential.name,
+        moment(credential.ends) if credential.ends else "",
+        credential.source,
+    )
 
 
-def _json(found: Uncovered) -> dict[str, str | None]:
-    each = found.credential
+def _json(uncovered: Uncovered) -> dict[str, str | None]:
+    credential = uncovered.credential
     return {
-        "kind": each.kind,
-        "source": each.source,
-        "credential": each.name,
-        "created": iso(each.created),
-        "ends": iso(each.ends),
-        "vault": found.vault,
-        "adopt": found.line,
+        "kind": credential.kind,
+        "source": credential.source,
+        "credential": credential.name,
+        "created": iso(credential.created),
+        "ends": iso(credential.ends),
+        "vault": uncovered.vault,
+        "adopt": uncovered.line,
     }

@@ -1,4 +1,7 @@
-"""`rekey doctor`: look at everything that a rotation will need, before it is needed. Nothing is changed."""
+"""`rekey doctor`: look at everything that a rotation will need, before it is needed.
+
+Nothing is changed.
+"""
 
 from __future__ import annotations
 
@@ -32,12 +35,12 @@ async def doctor(session: Session, args: Namespace) -> int:
         checks.append(check)
         if session.terminal.is_for_people:
             _show(session, check)
-    found = sum(check.result == "finding" for check in checks)
+    findings = sum(check.result == "finding" for check in checks)
     if not session.terminal.data(
-        {"findings": found, "checks": [asdict(check) for check in checks]}, "checks"
+        {"findings": findings, "checks": [asdict(check) for check in checks]}, "checks"
     ):
-        session.terminal.line(f"checks: {len(checks)}, findings: {found}", "1")
-    return Exit.FOUND if found else Exit.FINE
+        session.terminal.line(f"checks: {len(checks)}, findings: {findings}", "1")
+    return Exit.FOUND if findings else Exit.FINE
 
 
 async def _all(session: Session, vault: str | None, app: str | None) -> AsyncIterator[Check]:
@@ -91,14 +94,14 @@ async def _queues(session: Session) -> Check:
         return finding(error)
     given_up = {name: waiting[f"{name}-poison"] for name in QUEUES if waiting[f"{name}-poison"]}
     if given_up:
-        told = ", ".join(f"{count} of {name}" for name, count in given_up.items())
+        counts = ", ".join(f"{count} of {name}" for name, count in given_up.items())
         return Check(
             "finding",
-            f"messages were given up on: {told}",
+            f"messages were given up on: {counts}",
             fix="see the runbook, on poison messages",
         )
-    told = ", ".join(f"{name} {count}" for name, count in waiting.items() if count is not None)
-    return Check("fine", f"messages on the queues: {told or 'none, and no queue yet'}")
+    counts = ", ".join(f"{name} {count}" for name, count in waiting.items() if count is not None)
+    return Check("fine", f"messages on the queues: {counts or 'none, and no queue yet'}")
 
 
 async def _vaults(session: Session, engine: Engine, vaults: Sequence[str]) -> AsyncIterator[Check]:
@@ -107,40 +110,42 @@ async def _vaults(session: Session, engine: Engine, vaults: Sequence[str]) -> As
         for vault_unread in listed.unread:
             yield finding(vault_unread.error)
         if not listed.unread:
-            managed = sum(one.managed is not None for one in listed.found)
+            managed = sum(entry.managed is not None for entry in listed.found)
             yield Check(
                 "fine", f"can be listed; secrets: {len(listed.found)}, managed: {managed}", vault
             )
         turn = asyncio.Semaphore(AT_ONCE)
         looks = [
-            _secret(session, engine, one, turn) for one in listed.found if one.state not in UNUSED
+            _secret(session, engine, entry, turn)
+            for entry in listed.found
+            if entry.state not in UNUSED
         ]
         for check in await asyncio.gather(*looks):
             yield check
 
 
-async def _secret(session: Session, engine: Engine, one: Entry, turn: asyncio.Semaphore) -> Check:
+async def _secret(session: Session, engine: Engine, entry: Entry, turn: asyncio.Semaphore) -> Check:
     """See whether this secret could be rotated now, due or not."""
-    where = str(one.secret.ref)
+    where = str(entry.secret.ref)
     async with turn:
         session.terminal.progress(f"looking at {where}")
         try:
-            problem = await _rehearsed(engine, one)
+            problem = await _rehearsed(engine, entry)
         except RekeyError as error:
             return finding(error, where)
     if isinstance(problem, Park):
         return Check("finding", problem.reason, where, problem.fix)
-    if one.state in NEEDS_A_PERSON:
-        return Check("finding", f"{one.state}: {one.reason}", where, one.fix)
-    if one.managed is None:
+    if entry.state in NEEDS_A_PERSON:
+        return Check("finding", f"{entry.state}: {entry.reason}", where, entry.fix)
+    if entry.managed is None:
         # A replica follows its primary, and what only a person rotates a person must look after.
-        return Check("note" if one.fix else "fine", one.reason, where, one.fix)
+        return Check("note" if entry.fix else "fine", entry.reason, where, entry.fix)
     return Check("note", problem, where) if problem else Check("fine", "could be rotated", where)
 
 
-async def _rehearsed(engine: Engine, one: Entry) -> Park | str:
+async def _rehearsed(engine: Engine, entry: Entry) -> Park | str:
     """Return what keeps it from being rotated, else what is to be known beforehand, if anything."""
-    secret = await engine.vaults.read(one.secret.ref)
+    secret = await engine.vaults.read(entry.secret.ref)
     decision = engine.decide(secret, WorkItem(secret.ref, force=True))
     if isinstance(decision, Park):
         return decision

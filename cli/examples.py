@@ -40,7 +40,10 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "rekey wait prod/billing-storage --state ok,due --timeout 600",
     ),
     "incident begin": (
-        "rekey incident begin --source /subscriptions/<id>/resourceGroups/data --reason 'laptop stolen' --dry-run",
+        (
+            "rekey incident begin --source /subscriptions/<id>/resourceGroups/data --reason "
+            "'laptop stolen' --dry-run"
+        ),
         "rekey incident begin --name 'billing-*' --reason 'key in a log' --wait 600",
     ),
     "incident follow": ("rekey incident follow 20261125T090010Z-1a2b3c4d --wait 600",),
@@ -55,7 +58,10 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     ),
     "adopt": (
         "rekey adopt prod/legacy-key --provider <resource id of the storage account> --dry-run",
-        "rekey adopt prod/legacy-key --provider <resource id of the storage account> --owner team-a --yes",
+        (
+            "rekey adopt prod/legacy-key --provider <resource id of the storage account> "
+            "--owner team-a --yes"
+        ),
     ),
     "discover": ("rekey discover", "rekey discover --older-than-days 0 -o csv"),
     "report": (

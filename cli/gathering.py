@@ -1,4 +1,7 @@
-"""Something from every vault, several vaults at a time; a vault that cannot be read does not hide the others."""
+"""Something from every vault, several vaults at a time.
+
+A vault that cannot be read does not hide the others.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,10 @@ PAGE = 25
 
 
 class NothingRead(Exception):  # noqa: N818
-    """Not one vault could be read, and the problems have been told: there is nothing to show, not even a zero."""
+    """Not one vault could be read, and the problems have been told.
+
+    There is nothing to show, not even a zero.
+    """
 
     def __init__(self, code: int) -> None:
         self.code = code

@@ -38,7 +38,10 @@ async def begin(session: Session, args: Namespace) -> int:
             "nothing is in that scope", fix="compare --vault, --name and --source with rekey status"
         )
     if not args.yes:
-        warning = f"secrets that are rotated and whose old credentials are cut off at once: {counts['secrets']}"
+        warning = (
+            "secrets that are rotated and whose old credentials are cut off at once: "
+            f"{counts['secrets']}"
+        )
         consent(session.terminal, session.person, warning, "Go on?")
     considered = await incidents.begin(engine, _request(body), caller)
     accepted = considered if isinstance(considered, Answer) else await considered.post(engine.queue)

@@ -1,4 +1,7 @@
-"""`rekey init`: find what could be served, ask what shall be, and write the template's parameters."""
+"""`rekey init`: find what could be served, ask what shall be.
+
+And write the template's parameters.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`rekey`: read the command line; what takes long to import is imported once it is clear what shall run."""
+"""`rekey`: read the command line.
+
+What takes long to import is imported once it is clear what shall run.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,10 @@ def run() -> int:
 
 
 def main(argv: Sequence[str], env: Mapping[str, str], parts: Parts | None = None) -> int:
-    """Run one command; `parts` take the place of the real Azure. Returns the exit code; SystemExit for wrong usage."""
+    """Run one command; `parts` take the place of the real Azure.
+
+    Returns the exit code; SystemExit for wrong usage.
+    """
     args = parser().read(argv)
     if args.run is None:
         args.parser.dead_end()

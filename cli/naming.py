@@ -1,4 +1,7 @@
-"""Which vault and which secret somebody means: by name, by URL, and what was perhaps meant where there is none."""
+"""Which vault and which secret somebody means.
+
+By name, by URL, and what was perhaps meant where there is none.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,10 @@ def vault(policy: Policy, text: str) -> str:
 def request_for(
     policy: Policy, text: str, query: Mapping[str, str] | None = None, body: bytes = b""
 ) -> Request:
-    """Ask for VAULT/NAME, a secret's URL, or a name where there is one vault, as a caller of the HTTP API would."""
+    """Ask for VAULT/NAME, a secret's URL, or a name where there is one vault.
+
+    As a caller of the HTTP API would.
+    """
     place, name = _parts(policy, text)
     return Request("POST", text, {"vault": place, "name": name}, query or {}, body=body)
 
@@ -64,7 +70,10 @@ def _parts(policy: Policy, text: str) -> tuple[str, str]:
 
 @asynccontextmanager
 async def expected(engine: Engine, ref: SecretRef) -> AsyncIterator[None]:
-    """Let what is inside look for a secret; where there is none, say which one was perhaps meant."""
+    """Let what is inside look for a secret.
+
+    Where there is none, say which one was perhaps meant.
+    """
     try:
         yield
     except NotFound as error:
@@ -75,7 +84,10 @@ async def expected(engine: Engine, ref: SecretRef) -> AsyncIterator[None]:
 
 
 async def _missing(engine: Engine, ref: SecretRef) -> NotFound | None:
-    """Return that there is no such secret; None where there is one, so that it is something else that is missing."""
+    """Return that there is no such secret.
+
+    None where there is one, so that it is something else that is missing.
+    """
     try:
         names = [secret.ref.name async for secret in engine.vaults.list(ref.vault)]
     except RekeyError:

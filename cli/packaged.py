@@ -1,7 +1,7 @@
-"""What the installed package `rekey_keyvault` is: it puts the app's modules on the path of its process, and starts.
+"""What the installed package `rekey_keyvault` is.
 
-They import each other by their own names (`cli`, `engine`, `cloud`), which are too common to lie in
-site-packages.
+It puts the app's modules on the path of its process, and starts. They import each other by their
+own names (`cli`, `engine`, `cloud`), which are too common to lie in site-packages.
 """
 
 from __future__ import annotations

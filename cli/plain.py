@@ -1,6 +1,7 @@
-"""Errors as the person at the keyboard needs them: one line, with a fix that this person can carry out.
+"""Errors as the person at the keyboard needs them.
 
-The app's own errors speak of the app's identity; here it is the operator who is signed in.
+One line, with a fix that this person can carry out. The app's own errors speak of the app's
+identity; here it is the operator who is signed in.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ SENT = {
     ),
     "GET /api/secrets lists all": "rekey status shows all",
     "GET /api/secrets lists those that there are": "rekey status shows those that there are",
-    "GET /api/incidents lists those that there were": "rekey incident list shows those that there were",
+    "GET /api/incidents lists those that there were": (
+        "rekey incident list shows those that there were"
+    ),
     "see its history": "rekey history shows them",
 }
 """What a caller of the HTTP API is told to send."""

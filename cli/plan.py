@@ -32,7 +32,8 @@ async def plan(session: Session, args: Namespace) -> int:
     }
     if not terminal.data(result, "coming"):
         terminal.line(
-            f"until {moment(until)} to come: {len(coming) - lost}, expiries that nothing will prevent: {lost}"
+            f"until {moment(until)} to come: {len(coming) - lost}, expiries that nothing will "
+            f"prevent: {lost}"
         )
         if coming:
             terminal.line()

@@ -140,7 +140,10 @@ async def _push(session: Session, text: str, args: Namespace) -> int:
 async def _effect(
     session: Session, text: str, replaced: str | None, args: Namespace
 ) -> Effect | None:
-    """Return what a push would do; None where that cannot be seen, which keeps nobody from pushing."""
+    """Return what a push would do.
+
+    None where that cannot be seen, which keeps nobody from pushing.
+    """
     try:
         return await session.store().consider(text, replaced)
     except (AccessDenied, TransientError) as error:
@@ -172,7 +175,10 @@ def show_effect(terminal: Terminal, effect: Effect) -> None:
 
 
 def _refuse_foreign(store: PolicyStore, text: str) -> None:
-    """Refuse to show what cannot be read as a policy: perhaps REKEY_POLICY names the wrong secret."""
+    """Refuse to show what cannot be read as a policy.
+
+    Perhaps REKEY_POLICY names the wrong secret.
+    """
     if store.check(text)[1]:
         raise NeedsHuman(
             "what is in the vault is no policy that can be followed",

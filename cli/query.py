@@ -1,4 +1,7 @@
-"""`--query` and the forms for programs: JSON, and tables of tabs or commas. https://jmespath.org."""
+"""`--query` and the forms for programs: JSON, and tables of tabs or commas.
+
+Https://jmespath.org.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +45,10 @@ def compiled(text: str | None) -> Query | None:
 
 
 def rows(data: Any) -> tuple[list[str], list[list[Any]]]:
-    """Return heads and rows of whatever a result or a query is; heads are empty for what has no names."""
+    """Return heads and rows of whatever a result or a query is.
+
+    Heads are empty for what has no names.
+    """
     entries = data if isinstance(data, list) else [] if data is None else [data]
     if entries and all(isinstance(entry, Mapping) for entry in entries):
         heads = list(dict.fromkeys(name for entry in entries for name in entry))
@@ -51,7 +57,10 @@ def rows(data: Any) -> tuple[list[str], list[list[Any]]]:
 
 
 def cell(value: Any) -> str:
-    """Write one value as text: nothing for null, JSON for what has parts, and no line's end or tab."""
+    """Write one value as text: nothing for null, JSON for what has parts.
+
+    And no line's end or tab.
+    """
     if value is None:
         return ""
     text = value if isinstance(value, str) else json.dumps(value)
@@ -79,5 +88,8 @@ def csv_text(heads: Sequence[Sequence[str]], body: Sequence[Sequence[str]]) -> s
 
 
 def harmless(text: str) -> str:
-    """Keep a cell from being taken for a formula: https://owasp.org/www-community/attacks/CSV_Injection."""
+    """Keep a cell from being taken for a formula.
+
+    Https://owasp.org/www-community/attacks/CSV_Injection.
+    """
     return f"'{text}" if text.lstrip().startswith(FORMULA) else text

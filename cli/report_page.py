@@ -44,7 +44,10 @@ class Line:
 
 
 def as_html(rows: Sequence[Row], now: datetime, unread: Sequence[str] = ()) -> str:
-    """Write the report: totals first, then what does not comply, then all others; `unread` are vaults that it lacks."""
+    """Write the report: totals first, then what does not comply, then all others.
+
+    `unread` are vaults that it lacks.
+    """
     lines = [_line(row) for row in rows]
     failing = [line for line in lines if not line.complies]
     return _template().render(

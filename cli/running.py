@@ -1,4 +1,7 @@
-"""Run one command that has been read: with the settings and the sign-in that it needs, to its exit code."""
+"""Run one command that has been read.
+
+With the settings and the sign-in that it needs, to its exit code.
+"""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ class Session:
     async def caller(self) -> Caller:
         """Say who is signed in, for the record; what that person may do, Azure decides."""
         claims = await Graph(self.azure).claims("Microsoft Entra")
-        name = next((str(claims[each]) for each in NAMES if claims.get(each)), "somebody")
+        name = next((str(claims[claim]) for claim in NAMES if claims.get(claim)), "somebody")
         return Caller(f"{name}, by command line", str(claims.get("oid", "unknown")), Role.ADMIN)
 
     def secret(self, text: str) -> SecretRef:
@@ -102,9 +102,9 @@ async def opened(settings: Settings, parts: Parts, terminal: Terminal) -> AsyncI
         identity, options = parts.identity, dict(parts.options)
         if identity is None:
             identity, options = await _real(stack, settings.authority)
-        given: dict[str, Any] = {"identity": identity, "options": options, "sql": parts.sql}
-        service = build(settings, clock=parts.clock, **given)
-        yield Session(settings, service, connect(settings, **given), terminal, parts.person)
+        clients: dict[str, Any] = {"identity": identity, "options": options, "sql": parts.sql}
+        service = build(settings, clock=parts.clock, **clients)
+        yield Session(settings, service, connect(settings, **clients), terminal, parts.person)
 
 
 @asynccontextmanager

@@ -8,7 +8,10 @@ from pathlib import Path
 
 from engine.errors import ConfigError
 
-EXPECTED = 'a JSON object with "Values" (local.settings.json), or what `az functionapp config appsettings list --resource-group <group> --name <app>` prints'
+EXPECTED = (
+    'a JSON object with "Values" (local.settings.json), or what `az functionapp config '
+    "appsettings list --resource-group <group> --name <app>` prints"
+)
 
 
 def read(path: str | None, env: Mapping[str, str]) -> Mapping[str, str]:
@@ -23,6 +26,8 @@ def read(path: str | None, env: Mapping[str, str]) -> Mapping[str, str]:
         raise ConfigError([f"{path} is not JSON: it must be {EXPECTED}"]) from None
     if isinstance(data, dict) and isinstance(data.get("Values"), dict):
         return {str(name): str(value) for name, value in data["Values"].items()}
-    if isinstance(data, list) and all(isinstance(each, dict) and "name" in each for each in data):
-        return {str(each["name"]): str(each.get("value") or "") for each in data}
+    if isinstance(data, list) and all(
+        isinstance(entry, dict) and "name" in entry for entry in data
+    ):
+        return {str(entry["name"]): str(entry.get("value") or "") for entry in data}
     raise ConfigError([f"{path} holds no settings: it must be {EXPECTED}"])

@@ -1,6 +1,7 @@
-"""Credentials that nobody may be looking after: what there is in a scope, and how old, as far as Azure tells.
+"""Credentials that nobody may be looking after.
 
-Sources: https://learn.microsoft.com/rest/api/storagerp/storage-accounts/list (keyCreationTime),
+What there is in a scope, and how old, as far as Azure tells. Sources:
+https://learn.microsoft.com/rest/api/storagerp/storage-accounts/list (keyCreationTime),
 https://learn.microsoft.com/rest/api/sql/servers/list and
 https://learn.microsoft.com/graph/api/serviceprincipal-list-ownedobjects.
 """
@@ -46,16 +47,19 @@ class Credential:
 
 
 def under(azure: Azure, scope: str) -> tuple[AsyncIterator[Credential], ...]:
-    """Return one stream for each kind of what is in a scope: an ARM id (lower case), or the id of an application."""
-    if not (found := PLACE.fullmatch(scope)):
+    """Return one stream for each kind of what is in a scope.
+
+    An ARM id (lower case), or the id of an application.
+    """
+    if not (match := PLACE.fullmatch(scope)):
         return (_application(azure, scope),)
     return tuple(
-        _inside(scope, listing(azure, found[1], found[2])) for listing in (_accounts, _servers)
+        _inside(scope, listing(azure, match[1], match[2])) for listing in (_accounts, _servers)
     )
 
 
-async def _inside(scope: str, found: AsyncIterator[Credential]) -> AsyncIterator[Credential]:
-    async for credential in found:
+async def _inside(scope: str, credentials: AsyncIterator[Credential]) -> AsyncIterator[Credential]:
+    async for credential in credentials:
         if f"{credential.source}/".startswith(f"{scope}/"):
             yield credential
 
@@ -71,15 +75,15 @@ async def owned(azure: Azure) -> AsyncIterator[Credential]:
     )
     while path:
         answer = await graph.read(path, "listing the applications owned", where)
-        for found in answer.get("value", ()):
-            if found.get("@odata.type") == APPLICATION:
-                if not found.get("appId"):
+        for item in answer.get("value", ()):
+            if item.get("@odata.type") == APPLICATION:
+                if not item.get("appId"):
                     raise AccessDenied(
                         "an application may be seen, but not read",
                         where=where,
                         fix=READ_APPLICATIONS,
                     )
-                for credential in _secrets(found):
+                for credential in _secrets(item):
                     yield credential
         path = _path(answer.get("@odata.nextLink", ""), azure)
 
@@ -90,9 +94,11 @@ async def _accounts(
     from azure.mgmt.storage.aio import StorageManagementClient
 
     accounts = StorageManagementClient(**_management(azure, subscription)).storage_accounts
-    found = accounts.list_by_resource_group(group, **READING) if group else accounts.list(**READING)
+    listing = (
+        accounts.list_by_resource_group(group, **READING) if group else accounts.list(**READING)
+    )
     where = f"/subscriptions/{subscription}" + (f"/resourcegroups/{group}" if group else "")
-    async for account in stream("listing storage accounts", found, where=where, role="Reader"):
+    async for account in stream("listing storage accounts", listing, where=where, role="Reader"):
         # An account that takes no keys has none that anybody could use.
         if account.allow_shared_key_access is not False:
             for credential in _keys(account):
@@ -103,10 +109,10 @@ async def _servers(azure: Azure, subscription: str, group: str | None) -> AsyncI
     from azure.mgmt.sql.aio import SqlManagementClient
 
     servers = SqlManagementClient(**_management(azure, subscription)).servers
-    asked = {"expand": ENTRA_ONLY, **READING}
-    found = servers.list_by_resource_group(group, **asked) if group else servers.list(**asked)
+    options = {"expand": ENTRA_ONLY, **READING}
+    listing = servers.list_by_resource_group(group, **options) if group else servers.list(**options)
     where = f"/subscriptions/{subscription}" + (f"/resourcegroups/{group}" if group else "")
-    async for server in stream("listing SQL servers", found, where=where, role="Reader"):
+    async for server in stream("listing SQL servers", listing, where=where, role="Reader"):
         if _takes_passwords(server):
             yield Credential(
                 "sql-admin-password",
@@ -165,7 +171,10 @@ def _moment(text: str | None) -> datetime | None:
 
 
 def _path(link: str, azure: Azure) -> str:
-    """Return the next page's path, if there is one; it must be Graph's own, since the token goes there."""
+    """Return the next page's path, if there is one.
+
+    It must be Graph's own, since the token goes there.
+    """
     base = f"{azure.graph_endpoint}/v1.0"
     if link and not link.startswith(f"{base}/"):
         raise PermanentError("the next page leads elsewhere", where=urlsplit(link).netloc)

@@ -1,4 +1,7 @@
-"""Tables: plain and aligned where a program reads, by rich where a person does. No word is ever broken."""
+"""Tables: plain and aligned where a program reads, by rich where a person does.
+
+No word is ever broken.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,10 @@ def aligned(heads: Sequence[str], rows: Rows, least: Sequence[int] = ()) -> list
 
 
 def fitted(heads: Sequence[str], rows: Rows, room: int) -> list[int] | None:
-    """Return the columns' widths in so much room, the widest column narrowed first; None where a word would break."""
+    """Return the columns' widths in so much room, the widest column narrowed first.
+
+    None where a word would break.
+    """
     widths = _widths(heads, rows, ())
     least = [max(map(_longest_word, column)) for column in zip(heads, *rows, strict=True)]
     excess = sum(widths) + GAP * (len(widths) - 1) - room
@@ -36,7 +42,10 @@ def fitted(heads: Sequence[str], rows: Rows, room: int) -> list[int] | None:
 def narrowed(
     heads: Sequence[str], rows: Rows, spare: Sequence[str], room: int
 ) -> tuple[Sequence[str], Rows]:
-    """Leave out columns that can be spared, one after the other, until the others fit; all stay where that never helps."""
+    """Leave out columns that can be spared, one after the other, until the others fit.
+
+    All stay where that never helps.
+    """
     left = list(range(len(heads)))
     for name in ("", *spare):
         left = [place for place in left if heads[place] != name]

@@ -122,7 +122,10 @@ class Terminal:
             self.line(f"{name:{width}}  {_word(value)}")
 
     def answer(self, body: Mapping[str, Any]) -> None:
-        """Write an answer of the API: its fields, then the parts of its lists, such as secrets or steps."""
+        """Write an answer of the API.
+
+        Its fields, then the parts of its lists, such as secrets or steps.
+        """
         self.fields({name: _listed(value) for name, value in body.items() if not _has_parts(value)})
         for name, parts in body.items():
             for part in parts if _has_parts(parts) else ():
@@ -131,7 +134,10 @@ class Terminal:
                 self.fields({f"  {field}": _listed(value) for field, value in part.items()})
 
     def progress(self, text: str) -> None:
-        """Show how far a run has come, where somebody is watching; an empty text takes that away."""
+        """Show how far a run has come, where somebody is watching.
+
+        An empty text takes that away.
+        """
         if self.err.isatty() and self.is_for_people:
             self.err.write(ERASE + printable(text))
             self.err.flush()
@@ -179,7 +185,10 @@ def _word(value: object) -> str:
 
 
 def printable(text: str) -> str:
-    """Return text that a terminal does nothing with but show it: tags are anybody's, and may hold escape sequences."""
+    """Return text that a terminal does nothing with but show it.
+
+    Tags are anybody's, and may hold escape sequences.
+    """
     return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 

@@ -1,4 +1,7 @@
-"""One pool of connections for all SDK clients of a run, so that they can all be closed at its end."""
+"""One pool of connections for all SDK clients of a run.
+
+So that they can all be closed at its end.
+"""
 
 from __future__ import annotations
 

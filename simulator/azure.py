@@ -31,7 +31,7 @@ from simulator.storage.accounts import StorageAccount
 from simulator.storage.blobs import BlobService
 from simulator.storage.queues import QueueService
 from simulator.webhooks import WebhookService
-from simulator.world import Domains, World
+from simulator.world import Domains, Service, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -74,7 +74,11 @@ class Azure(World):
         self.webhooks = WebhookService()
         self.managed_identity = ManagedIdentityService(self)
         self.directory = Directory(now, entropy, self.identities)
-        self.services += [
+        self.services += self._services()
+
+    def _services(self) -> list[Service]:
+        """Return what answers requests: one service for each kind of host."""
+        return [
             KeyVaultService(self),
             self.arm,
             LoginService(self, self.directory),

@@ -1,4 +1,7 @@
-"""What the folders promise: the engine knows no cloud, production knows no simulator, the triggers hold no logic."""
+"""What the folders promise.
+
+The engine knows no cloud, production knows no simulator, the triggers hold no logic.
+"""
 
 from __future__ import annotations
 
@@ -102,3 +105,89 @@ def test_every_error_says_what_where_and_the_fix() -> None:
     for kind in (RekeyError, PermanentError, TransientError):
         assert str(kind("it broke", where="here", fix="mend it")) == "it broke (here). Fix: mend it"
     assert "2 wrong setting(s)" in str(ConfigError(["a", "b"]))
+
+
+LONGEST_LINE, MOST_LINES = 100, 40
+LENGTHY = {"engine/rotate/run.py"}
+"""Where one is a little longer, since its steps are read in one go."""
+NO_NAMES = {"found", "each", "one", "asked", "told", "given", "wanted", "taken", "said"}
+"""Names that say that there is something, and not what it is."""
+FOLDERS = ("api", "bench", "cli", "cloud", "engine", "rotators", "scripts", "simulator", "tests")
+SHARE = {"tests": 0.01}
+type Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def all_files() -> Iterator[Path]:
+    """Yield all Python files of the repository, those of tools' environments left out."""
+    yield from (ROOT / "composition.py", ROOT / "function_app.py")
+    for folder in FOLDERS:
+        for path in (ROOT / folder).rglob("*.py"):
+            if not any(part.startswith(".") for part in path.relative_to(ROOT).parts):
+                yield path
+
+
+def functions(text: str) -> Iterator[Function]:
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+def overlong(text: str) -> list[str]:
+    """Return the functions with more than forty lines."""
+    return [
+        node.name
+        for node in functions(text)
+        if (node.end_lineno or 0) - node.lineno + 1 > MOST_LINES
+    ]
+
+
+def nameless(text: str) -> list[str]:
+    """Return the functions with a local or an argument that is not named for what it is."""
+    return [
+        function.name
+        for function in functions(text)
+        if any(
+            (isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id in NO_NAMES)
+            or (isinstance(node, ast.arg) and node.arg in NO_NAMES)
+            for node in ast.walk(function)
+        )
+    ]
+
+
+def test_no_function_is_longer_than_forty_lines() -> None:
+    lengthy = {
+        path.relative_to(ROOT).as_posix(): overlong(path.read_text()) for path in all_files()
+    }
+    assert not {path: names for path, names in lengthy.items() if names and path not in LENGTHY}
+
+
+def test_nearly_all_lines_have_at_most_a_hundred_characters() -> None:
+    """URLs and answers of Azure cannot always be wrapped: one line in two hundred may be longer.
+
+    Names of tests are sentences, so their room may have twice as many.
+    """
+    for folder in FOLDERS:
+        lines = [
+            line
+            for path in all_files()
+            if path.is_relative_to(ROOT / folder)
+            for line in path.read_text().splitlines()
+        ]
+        assert sum(len(line) > LONGEST_LINE for line in lines) <= len(lines) * SHARE.get(
+            folder, 0.005
+        ), folder
+
+
+def test_locals_are_named_for_what_they_are() -> None:
+    """Fewer than one function in a hundred has a local that is called `found`, `each` or the like."""
+    texts = [path.read_text() for path in all_files()]
+    total = sum(1 for text in texts for _ in functions(text))
+    assert sum(len(nameless(text)) for text in texts) < total / 100
+
+
+def test_what_breaks_a_limit_is_found() -> None:
+    assert overlong("def f():\n" + "    x = 1\n" * 40) == ["f"]
+    assert overlong("def f():\n" + "    x = 1\n" * 39) == []
+    assert nameless("def f(rows):\n    return [each for each in rows]") == ["f"]
+    assert nameless("def f(found):\n    return lambda row: row") == ["f"]
+    assert nameless("def f(rows):\n    return [row for row in rows]") == []

@@ -1,1 +1,4 @@
-"""The pages for people: the inventory, one secret, and what stands in their place when something is wrong."""
+"""The pages for people: the inventory, one secret.
+
+And what stands in their place when something is wrong.
+"""

@@ -26,15 +26,15 @@ class Sieve(Filter):
     counted: list[Entry] = field(default_factory=list, compare=False)
     passed: list[Entry] = field(default_factory=list, compare=False)
 
-    def lets_pass(self, one: Entry) -> bool:
+    def lets_pass(self, entry: Entry) -> bool:
         """Return whether a secret is shown."""
         anywhere = Filter("", self.rotator, self.owner)
-        if not (anywhere.lets_pass(one) and _mentions(one, self.search)):
+        if not (anywhere.lets_pass(entry) and _mentions(entry, self.search)):
             return False
-        self.counted.append(one)
-        if not Filter(self.state).lets_pass(one):
+        self.counted.append(entry)
+        if not Filter(self.state).lets_pass(entry):
             return False
-        self.passed.append(one)
+        self.passed.append(entry)
         return True
 
 
@@ -93,7 +93,10 @@ def _shown(sieve: Sieve, part: Page) -> Shown:
 
 
 def _mentions(entry: Entry, words: str) -> bool:
-    """Return whether a secret fits what was typed: a pattern of its name, or a part of what its row says."""
+    """Return whether a secret fits what was typed.
+
+    A pattern of its name, or a part of what its row says.
+    """
     name = entry.secret.ref.name.lower()
     if not words:
         return True

@@ -38,7 +38,10 @@ class Command:
 
 
 def commands(entry: Entry, earlier: Sequence[SecretVersion]) -> list[Command]:
-    """Return what fits a secret's state; `earlier` are its versions before the current one, newest first."""
+    """Return what fits a secret's state.
+
+    `earlier` are its versions before the current one, newest first.
+    """
     ref = entry.secret.ref
     place = f"{ref.vault_name}/{ref.name}"
     offered = [Command(deed.does, deed.command(entry)) for deed in deeds.possible(entry)]
@@ -47,7 +50,10 @@ def commands(entry: Entry, earlier: Sequence[SecretVersion]) -> list[Command]:
         offered.insert(0, Command("Says what a rotation would do, and changes nothing.", dry))
     elif entry.state in ("dropped", "unmanaged") and not entry.reason.startswith(LEFT_ALONE):
         offered += _adopting(place, entry, earlier)
-    versions = f"az keyvault secret list-versions --vault-name {ref.vault_name} --name {ref.name} --output table"
+    versions = (
+        f"az keyvault secret list-versions --vault-name {ref.vault_name} --name {ref.name} "
+        "--output table"
+    )
     return [*offered, Command("Lists its versions, without any value.", versions)]
 
 

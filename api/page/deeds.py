@@ -1,4 +1,7 @@
-"""What a person can do about one secret: the buttons, what each would do, and the commands that do the same."""
+"""What a person can do about one secret.
+
+The buttons, what each would do, and the commands that do the same.
+"""
 
 from __future__ import annotations
 
@@ -42,17 +45,32 @@ class Deed:
 
 
 DEEDS = (
-    Deed("unpark", "unpark", "Try again", "Tries a parked secret now. Its mark goes when that works."),
+    Deed("unpark", "unpark", "Try again", (
+        "Tries a parked secret now. Its mark goes when "
+        "that works."
+    )),
     Deed(
-        "rotate", "rotate", "Rotate now", "Makes a new credential, although none may be due. The earlier one works on.",
+        "rotate", "rotate", "Rotate now", (
+            "Makes a new credential, although none may be due. The earlier "
+            "one works on."
+        ),
         "--force", {"force": True},
     ),
     Deed(
-        "leaked", "rotate", "It has leaked", "Makes a new credential and cuts the earlier ones off at once.",
+        "leaked", "rotate", "It has leaked", (
+            "Makes a new credential and cuts the earlier ones "
+            "off at once."
+        ),
         "--compromised", {"compromised": True},
     ),
-    Deed("restore", "restore", "Undo the rotation", "Publishes the earlier credential again, if it still works."),
-    Deed("retire", "retire", "Retire the earlier one", "Revokes the earlier credential, if its overlap has passed."),
+    Deed("restore", "restore", "Undo the rotation", (
+        "Publishes the earlier credential again, if it "
+        "still works."
+    )),
+    Deed("retire", "retire", "Retire the earlier one", (
+        "Revokes the earlier credential, if its overlap "
+        "has passed."
+    )),
 )  # fmt: skip
 
 
@@ -89,7 +107,10 @@ def may_act(caller: Caller) -> bool:
 
 
 async def trial(engine: Engine, request: Request, caller: Caller) -> Trial | None:
-    """Return what the chosen deed would do, changing nothing; raises Forbidden for who may not do it."""
+    """Return what the chosen deed would do, changing nothing.
+
+    Raises Forbidden for who may not do it.
+    """
     chosen = request.choice("try", KEYS)
     deed = next((deed for deed in DEEDS if deed.key == chosen), None)
     if deed is None:
@@ -110,7 +131,10 @@ async def trial(engine: Engine, request: Request, caller: Caller) -> Trial | Non
 
 
 def _facts(forecast: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return what the API says would happen, in words; what identifies the secret stands on the page already."""
+    """Return what the API says would happen, in words.
+
+    What identifies the secret stands on the page already.
+    """
     known = ("operation", "vault", "secret", "version")
     return [
         (name.replace("_", " "), _readable(text))

@@ -1,8 +1,7 @@
-"""GET /api/inventory: every secret as one page that needs nothing else, the most urgent first. It reads no value.
+"""GET /api/inventory: every secret as one page that needs nothing else, the most urgent first.
 
-Without the script, links lead from page to page. The script follows them and puts all rows on one
-page, so that a row
-is written in one place only.
+It reads no value. Without the script, links lead from page to page. The script follows them and
+puts all rows on one page, so that a row is written in one place only.
 """
 
 from __future__ import annotations

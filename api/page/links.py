@@ -1,4 +1,7 @@
-"""Where Azure's portal shows a secret, its source or an app. A tag is followed only where it is an address we know. Pure."""
+"""Where Azure's portal shows a secret, its source or an app.
+
+A tag is followed only where it is an address we know. Pure.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,10 @@ def to_secret(ref: SecretRef) -> str:
 
 
 def to_source(ref: SecretRef, source: str) -> str:
-    """Return where the portal shows what issues a secret's credential; empty where it has no address there."""
+    """Return where the portal shows what issues a secret's credential.
+
+    Empty where it has no address there.
+    """
     portal, source = _portal(ref), source.strip().rstrip("/")
     if not portal:
         return ""

@@ -1,6 +1,7 @@
-"""How a page is made: its template, its one style and script, and the headers that keep it to itself.
+"""How a page is made: its template, its one style and script.
 
-Jinja2 is loaded by the first page, not at the app's start: most instances never draw one.
+And the headers that keep it to itself. Jinja2 is loaded by the first page, not at the app's start:
+most instances never draw one.
 """
 
 from __future__ import annotations
@@ -30,7 +31,10 @@ def drawn(template: str, status: int = 200, **values: Any) -> Answer:
 
 @cache
 def environment() -> Environment:
-    """Return what reads the templates: everything is escaped, and a name that is not there is an error."""
+    """Return what reads the templates.
+
+    Everything is escaped, and a name that is not there is an error.
+    """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     made = Environment(
@@ -47,7 +51,10 @@ def environment() -> Environment:
 
 @cache
 def _parts() -> tuple[str, str]:
-    """Return style and script as they stand in their files: nothing in them comes from elsewhere."""
+    """Return style and script as they stand in their files.
+
+    Nothing in them comes from elsewhere.
+    """
     from markupsafe import Markup
 
     style, script = ((HERE / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
@@ -56,7 +63,10 @@ def _parts() -> tuple[str, str]:
 
 @cache
 def headers() -> dict[str, str]:
-    """Return what the page may do: its own style and script, calls to its own host, no frame, no copy kept."""
+    """Return what the page may do.
+
+    Its own style and script, calls to its own host, no frame, no copy kept.
+    """
     style, script = (_source(part) for part in _parts())
     policy = (
         f"default-src 'none'; style-src {style}; script-src {script}; connect-src 'self'; "
@@ -71,6 +81,9 @@ def headers() -> dict[str, str]:
 
 
 def _source(text: str) -> str:
-    """Name an inline style or script by its hash: https://www.w3.org/TR/CSP3/#grammardef-hash-source."""
+    """Name an inline style or script by its hash.
+
+    Https://www.w3.org/TR/CSP3/#grammardef-hash-source.
+    """
     digest = hashlib.sha256(text.encode()).digest()
     return f"'sha256-{base64.b64encode(digest).decode()}'"

@@ -22,7 +22,10 @@ HEADINGS = {
 INVENTORY = "/api/inventory"
 UNAUTHORIZED = 401
 KEYLESS = "no key came with this request, and nobody is signed in"
-FIX = "add ?code=<key> to the address, or send the header x-functions-key, or sign in: see docs/access.md"
+FIX = (
+    "add ?code=<key> to the address, or send the header x-functions-key, or sign in: see "
+    "docs/access.md"
+)
 
 
 def wants_page(request: Request) -> bool:
@@ -60,11 +63,11 @@ def as_page(request: Request, answer: Answer, *, door: bool = False) -> Answer:
 
 
 async def door(request: Request) -> Answer:
-    """GET /api/dashboard: lead who brought a key to the inventory; ask all others for one, or to sign in.
+    """GET /api/dashboard: lead who brought a key to the inventory.
 
-    The platform answers a request without a key with an empty page, so this call asks for none. It
-    shows nothing, and
-    believes nothing: on a path that is open the platform vouches for no caller.
+    Ask all others for one, or to sign in. The platform answers a request without a key with an
+    empty page, so this call asks for none. It shows nothing, and believes nothing: on a path that
+    is open the platform vouches for no caller.
     """
     if request.query.get("code") or "x-functions-key" in request.headers:
         query = urlencode(dict(request.query))
@@ -81,7 +84,10 @@ def _moved(location: str) -> dict[str, str]:
 
 
 def _sign_in(page: str, request: Request) -> str:
-    """Return where Azure signs a person in, and from where it leads back here; see docs/access.md."""
+    """Return where Azure signs a person in, and from where it leads back here.
+
+    See docs/access.md.
+    """
     query = urlencode({name: text for name, text in request.query.items() if name != "code"})
     back = page + (f"?{query}" if query else "")
     return "/.auth/login/aad?" + urlencode({"post_login_redirect_uri": back})

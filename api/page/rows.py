@@ -1,4 +1,7 @@
-"""A secret as a row of the inventory, and the rows in their groups. Pure; templates escape what came from tags."""
+"""A secret as a row of the inventory, and the rows in their groups.
+
+Pure; templates escape what came from tags.
+"""
 
 from __future__ import annotations
 

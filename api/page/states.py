@@ -54,7 +54,10 @@ MEANINGS: Mapping[str, Meaning] = {
 
 
 def section(address: str, section: str) -> str:
-    """Return where a section of the runbook is read; empty where its address is none of the web's."""
+    """Return where a section of the runbook is read.
+
+    Empty where its address is none of the web's.
+    """
     if not section or urlsplit(address).scheme not in ("http", "https"):
         return ""
     return f"{address}#{section.lower().replace(' ', '-')}"

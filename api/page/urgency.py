@@ -24,7 +24,10 @@ def has_expired(entry: Entry, now: datetime) -> bool:
 
 
 def urgency(entry: Entry, now: datetime) -> str:
-    """Return a text by which secrets sort, the most urgent first; within a rank, by expiry, then by name."""
+    """Return a text by which secrets sort, the most urgent first.
+
+    Within a rank, by expiry, then by name.
+    """
     expires = entry.secret.expires or NEVER
     return f"{_rank(entry, now):02} {expires:%Y-%m-%dT%H:%M:%S} {entry.secret.ref}"
 

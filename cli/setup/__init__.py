@@ -1,1 +1,4 @@
-"""What comes before there is an app: what could be served, what the template is told, what is in the way."""
+"""What comes before there is an app.
+
+What could be served, what the template is told, what is in the way.
+"""

@@ -69,7 +69,8 @@ def _problems(vault: FoundVault, entry: Mapping[str, Any], landscape: Landscape)
     if topic and entry.get("events", True) and entry.get("existingTopic") != topic.name:
         say = f"existingTopic: '{topic.name}'" if topic.is_beside_vault else "events: false"
         problems.append(
-            f"vault {vault.name} has the system topic {topic.name} already, and there can be only one: "
+            f"vault {vault.name} has the system topic {topic.name} already, and there can "
+            "be only one: "
             f"say {say} in its entry"
         )
     return problems
@@ -78,7 +79,8 @@ def _problems(vault: FoundVault, entry: Mapping[str, Any], landscape: Landscape)
 def _unseen_scopes(entry: Mapping[str, Any], landscape: Landscape) -> list[str]:
     seen = {subscription.lower() for subscription in landscape.subscriptions}
     return [
-        f"vault {entry['name']}: your sign-in does not see the subscription of scope {scope}: sign in as somebody "
+        f"vault {entry['name']}: your sign-in does not see the subscription of scope {scope}: "
+        "sign in as somebody "
         "who does; where it belongs to another tenant, deploy Rekey there"
         for scope in entry.get("scopes", ())
         if str(scope).lower().startswith("/subscriptions/")
@@ -91,19 +93,27 @@ async def _unseen(azure: Azure, name: str, landscape: Landscape) -> str:
     if tenant and tenant != landscape.tenant:
         return _elsewhere(name, tenant, landscape.tenant)
     if tenant:
-        return f"vault {name} is there, but your sign-in may not see it: give yourself Reader on it, and sign in anew"
+        return (
+            f"vault {name} is there, but your sign-in may not see it: give yourself Reader on "
+            "it, and sign in anew"
+        )
     return f"vault {name} is not there: correct its name, or create it first"
 
 
 def _elsewhere(name: str, tenant: str, ours: str) -> str:
     return (
-        f"vault {name} is in the tenant {tenant}, you are signed in to {ours or 'none'}, and one identity cannot "
-        f"work in both: deploy Rekey there too (az login --tenant {tenant}), and take the vault out here"
+        f"vault {name} is in the tenant {tenant}, you are signed in to {ours or 'none'}, and "
+        "one identity cannot "
+        f"work in both: deploy Rekey there too (az login --tenant {tenant}), and take the "
+        "vault out here"
     )
 
 
 async def _tenant_of(azure: Azure, name: str) -> str:
-    """Return the tenant that a vault names to whoever asks without a token; empty where there is no such vault."""
+    """Return the tenant that a vault names to whoever asks without a token.
+
+    Empty where there is no such vault.
+    """
     from azure.core.exceptions import AzureError
     from azure.core.rest import HttpRequest
 

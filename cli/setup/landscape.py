@@ -65,7 +65,10 @@ class Landscape:
     """The id of a vault (lower case) → the id of a system topic that Rekey did not make."""
 
     def topic_of(self, vault: FoundVault) -> Topic | None:
-        """Return the system topic that a vault has already, unless Rekey made it; there can be only one."""
+        """Return the system topic that a vault has already, unless Rekey made it.
+
+        There can be only one.
+        """
         topic = self.foreign_topics.get(vault.resource_id.lower())
         if topic is None:
             return None
@@ -79,7 +82,10 @@ class Landscape:
 
 
 async def survey(azure: Azure) -> Landscape:
-    """Look at every subscription that the sign-in sees; raises RekeyError where none can be read."""
+    """Look at every subscription that the sign-in sees.
+
+    Raises RekeyError where none can be read.
+    """
     rows = [row async for row in _rows(azure, "/subscriptions", SUBSCRIPTIONS, "subscriptions")]
     enabled = [row for row in rows if row.get("state", "Enabled") in ("Enabled", "Warned")]
     ids = [str(row["subscriptionId"]) for row in enabled]
@@ -88,7 +94,10 @@ async def survey(azure: Azure) -> Landscape:
 
 
 async def sources(azure: Azure, subscription: str) -> list[Credential]:
-    """Return what Rekey can rotate in a subscription, each source once, as far as the sign-in may list."""
+    """Return what Rekey can rotate in a subscription, each source once.
+
+    As far as the sign-in may list.
+    """
     credentials: dict[str, Credential] = {}
     for listing in under(azure, f"/subscriptions/{subscription.lower()}"):
         try:
@@ -124,7 +133,10 @@ async def _topics(azure: Azure, subscriptions: Sequence[str]) -> dict[str, str]:
 async def _everywhere(
     azure: Azure, subscriptions: Sequence[str], kind: str, version: str
 ) -> AsyncIterator[Mapping[str, Any]]:
-    """Stream a kind of resource from all subscriptions; those where the sign-in may list none are left out."""
+    """Stream a kind of resource from all subscriptions.
+
+    Those where the sign-in may list none are left out.
+    """
     for subscription in subscriptions:
         try:
             async for row in _rows(azure, f"/subscriptions/{subscription}/{kind}", version, kind):
@@ -150,6 +162,9 @@ def _group(resource_id: str) -> list[str]:
 
 
 def _next(link: str, azure: Azure) -> str:
-    """Return the next page's path, empty after the last; it must be Resource Manager's own: the token goes there."""
+    """Return the next page's path, empty after the last.
+
+    It must be Resource Manager's own: the token goes there.
+    """
     path = link.removeprefix(azure.arm_endpoint)
     return path if path.startswith("/subscriptions") else ""

@@ -60,7 +60,8 @@ async def _serve(
     topic = landscape.topic_of(vault)
     if topic and topic.is_beside_vault:
         terminal.line(
-            f"{vault.name} has the system topic {topic.name} already: a subscription is attached to it."
+            f"{vault.name} has the system topic {topic.name} already: a subscription is "
+            "attached to it."
         )
     elif topic:
         terminal.line(

@@ -33,7 +33,10 @@ KINDS = (
     "mysql-user-password",
 )
 """Those that the template gives rights for: infra/types.bicep."""
-SHAPE = '[{"name": "contoso-prod", "resourceGroup": "prod", "scopes": ["/subscriptions/<id>/resourceGroups/data"]}]'
+SHAPE = (
+    '[{"name": "contoso-prod", "resourceGroup": "prod", "scopes": '
+    '["/subscriptions/<id>/resourceGroups/data"]}]'
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,10 @@ class Served:
 
 
 def read(text: str, variable: str) -> list[Mapping[str, Any]]:
-    """Return the entries of a list that was written before; raises ConfigError for what is no such list."""
+    """Return the entries of a list that was written before.
+
+    Raises ConfigError for what is no such list.
+    """
     try:
         entries = json.loads(text)
     except (ValueError, RecursionError):
@@ -86,7 +92,10 @@ def parameters_file(name: str, entries: Sequence[Mapping[str, Any]], template: s
     """Return the text of a .bicepparam file for a template at this path."""
     return "\n".join(
         (
-            "// Written by `rekey init`. docs/deploy.md explains each line, and what else can be chosen.",
+            (
+                "// Written by `rekey init`. docs/deploy.md explains each line, and what else "
+                "can be chosen."
+            ),
             f"using {_literal(template)}",
             "",
             f"param name = {_literal(name)}",

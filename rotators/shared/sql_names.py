@@ -127,7 +127,8 @@ def standing(place: Place, name: str) -> Sensitive:
         )
         permitted = f"CASE WHEN 1 IN ({ways}) THEN 1 ELSE 0 END"
         named = f"sys.sql_logins WHERE name = {literal(checked(name))}"
-    return Sensitive(f"SELECT {permitted}, (SELECT COUNT(*) FROM {named})")
+    # The name passes literal().
+    return Sensitive(f"SELECT {permitted}, (SELECT COUNT(*) FROM {named})")  # noqa: S608
 
 
 def identifier(name: str) -> str:

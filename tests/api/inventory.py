@@ -1,4 +1,7 @@
-"""Worlds for the inventory page: some secrets in every state, in two vaults, and thousands of them."""
+"""Worlds for the inventory page.
+
+Some secrets in every state, in two vaults, and thousands of them.
+"""
 
 from __future__ import annotations
 
@@ -48,18 +51,15 @@ class Inventory(Rig):
         marked: tuple[str, str] | None = None,
         **tags: str | None,
     ) -> None:
-        """Add a secret of this age in days, with so many days left; it may be marked, since two days ago, for a reason."""
+        """Add a secret of this age in days, with so many days left; `marked` two days ago."""
         vault, now = vault or self.vault, self.clock.now()
         usual = {
             "ProviderAddress": self.source.resource_id,
             "CredentialId": "key1",
             "ValidityPeriodDays": "90",
         }
-        kept = {
-            key: text
-            for key, text in {**usual, "Owner": "platform", **tags}.items()
-            if text is not None
-        }
+        every = {**usual, "Owner": "platform", **tags}
+        kept = {tag: text for tag, text in every.items() if text is not None}
         expires = None if left is None else now + left * DAY
         seen = Seen(
             SecretRef(vault.url, name), None, None, enabled, now - age * DAY, expires, None, kept

@@ -19,27 +19,27 @@ class Element:
 
     def all(self, tag: str = "", **attributes: str) -> list[Element]:
         """Return every element inside with this tag and these attributes, in order."""
-        wanted = attributes.items()
-        found = [
-            each
-            for each in self.children
-            if (not tag or each.tag == tag) and wanted <= each.attributes.items()
+        expected = attributes.items()
+        matches = [
+            child
+            for child in self.children
+            if (not tag or child.tag == tag) and expected <= child.attributes.items()
         ]
         return [
-            one
-            for each in self.children
-            for one in ([each] if each in found else []) + each.all(tag, **attributes)
+            match
+            for child in self.children
+            for match in ([child] if child in matches else []) + child.all(tag, **attributes)
         ]
 
     def one(self, tag: str = "", **attributes: str) -> Element:
         """Return the only such element."""
-        (found,) = self.all(tag, **attributes)
-        return found
+        (element,) = self.all(tag, **attributes)
+        return element
 
     @property
     def text(self) -> str:
         """All text inside, in order of the elements."""
-        return " ".join(" ".join([*self.texts, *(each.text for each in self.children)]).split())
+        return " ".join(" ".join([*self.texts, *(child.text for child in self.children)]).split())
 
 
 class _Reader(HTMLParser):

@@ -1,4 +1,7 @@
-"""Who is let in, with which role, and that a principal which the platform did not vouch for is never believed."""
+"""Who is let in, with which role.
+
+And that a principal which the platform did not vouch for is never believed.
+"""
 
 from __future__ import annotations
 
@@ -179,7 +182,7 @@ async def test_another_sites_page_cannot_act_with_a_persons_sign_in(site: str, s
 
 
 def audited(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
-    return [json.loads(each.message) for each in caplog.records if each.name == "rekey.audit"]
+    return [json.loads(record.message) for record in caplog.records if record.name == "rekey.audit"]
 
 
 async def test_a_refusal_is_counted_and_recorded(caplog: pytest.LogCaptureFixture) -> None:
@@ -199,14 +202,14 @@ async def test_every_call_that_acts_is_recorded_with_who_and_why(
     api = rig.api(env=SIGNED_IN)
     await ask(api, {"reason": "audit finding 7"}, headers=principal("Rekey.Operator"))
     await ask(api, action="retire", headers=principal("Rekey.Operator"))
-    asked, declined = audited(caplog)
-    assert (asked["result"], asked["status"], declined["result"], declined["status"]) == (
+    requested, declined = audited(caplog)
+    assert (requested["result"], requested["status"], declined["result"], declined["status"]) == (
         "asked",
         202,
         "declined",
         409,
     )
-    assert asked["why"] == "audit finding 7"
+    assert requested["why"] == "audit finding 7"
 
 
 async def test_anybody_may_ask_whether_the_app_is_well_and_learns_nothing_more() -> None:

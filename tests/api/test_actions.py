@@ -35,7 +35,10 @@ def inside_an_overlap() -> Rig:
 
 
 async def rotated_an_hour_ago() -> Rig:
-    """Return a rig whose secret has been rotated from key1 to key2, so that the record knows of the overlap as well."""
+    """Return a rig whose secret has been rotated from key1 to key2.
+
+    So that the record knows of the overlap as well.
+    """
     rig = scene()
     await ask(rig.api())
     await Delivery(rig, rig.service).run()
@@ -83,9 +86,10 @@ async def test_an_empty_request_is_as_good_as_one_with_defaults(body: object) ->
 async def test_a_vault_is_named_by_its_short_name_its_host_or_its_url_in_any_case(
     vault: str,
 ) -> None:
-    """Azure unescapes a path before it looks for the function, so the slashes of a URL arrive only if escaped twice.
+    """Azure unescapes a path before it looks for the function.
 
-    Source: https://github.com/Azure/azure-functions-host/issues/3998.
+    So the slashes of a URL arrive only if escaped twice. Source:
+    https://github.com/Azure/azure-functions-host/issues/3998.
     """
     assert (await ask(scene().api(), vault=vault)).status == 202
 
@@ -94,7 +98,7 @@ async def test_what_an_answer_says_of_a_secret_can_be_sent_back_as_it_came() -> 
     api = scene().api()
     listed = (await send(api, "http_list")).body["secrets"][0]
     filtered = await send(api, "http_list", query={"vault": listed["vault"]})
-    assert [one["secret"] for one in filtered.body["secrets"]] == [NAME]
+    assert [row["secret"] for row in filtered.body["secrets"]] == [NAME]
     shown = await send(api, "http_show", {"vault": listed["vault"], "name": listed["secret"]})
     assert (await ask(api, vault=shown.body["vault"], name=shown.body["secret"])).status == 202
 
@@ -145,9 +149,9 @@ async def test_a_dry_run_tells_what_would_happen_and_changes_nothing(
     assert answer.body["operation"]
     assert state(rig) == before
     changing = [
-        each.request
-        for each in rig.world.exchanges
-        if each.request.method in ("PUT", "PATCH", "DELETE")
+        exchange.request
+        for exchange in rig.world.exchanges
+        if exchange.request.method in ("PUT", "PATCH", "DELETE")
     ]
     assert changing == []
 
@@ -222,7 +226,9 @@ async def test_what_a_dry_run_tells_is_what_is_then_done(
     accepted = (await ask(rig.api(), body, action=action)).status == 202
     assert accepted == bool({"rotate", "retire", "restore"} & {*steps})
     await Delivery(rig, rig.service).run()
-    regenerated = [one for one in rig.world.exchanges if to_arm("regenerateKey")(one.request)]
+    regenerated = [
+        exchange for exchange in rig.world.exchanges if to_arm("regenerateKey")(exchange.request)
+    ]
     assert len(regenerated) == steps.count("rotate") + steps.count("retire")
     assert len(rig.vault.versions(NAME)) - versions == steps.count("rotate") + steps.count(
         "restore"
@@ -249,7 +255,10 @@ async def test_a_dry_run_after_the_overlap_tells_the_retirement_and_the_rotation
 
 
 async def refused(rig: Rig, status: int, body: object = None, **request: Any) -> dict[str, Any]:
-    """Ask, expect a problem that says what to do, and that nothing was changed; return the problem."""
+    """Ask, expect a problem that says what to do, and that nothing was changed.
+
+    Return the problem.
+    """
     before = state(rig)
     answer = await ask(rig.api(), body, **request)
     assert answer.status == status, answer.body

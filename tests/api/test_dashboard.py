@@ -1,4 +1,7 @@
-"""The inventory page as the server writes it: complete without the script, closed to everything foreign, without a value."""
+"""The inventory page as the server writes it.
+
+Complete without the script, closed to everything foreign, without a value.
+"""
 
 from __future__ import annotations
 
@@ -85,21 +88,26 @@ async def test_a_state_is_told_by_its_word_and_by_a_shape_of_its_own() -> None:
     assert shapes == set(STATES)
     for row in rows(page).values():
         badge = next(
-            each
-            for each in row.all("span")
-            if each.attributes.get("class", "").startswith("state ")
+            span
+            for span in row.all("span")
+            if span.attributes.get("class", "").startswith("state ")
         )
         assert badge.text == row.attributes["data-state"]
         assert badge.one("use").attributes["href"] == f"#{badge.text}"
 
 
 async def test_a_table_stays_one_where_a_style_makes_grids_of_its_rows() -> None:
-    """Some browsers forget what a row or a cell is once it is laid out as something else, but for its explicit role."""
+    """Some browsers forget what a row or a cell is once it is laid out as something else.
+
+    But for its explicit role.
+    """
     roles = {"table": "table", "thead": "rowgroup", "tbody": "rowgroup", "tr": "row", "td": "cell"}
     headers = {"col": "columnheader", "row": "rowheader"}
-    for each in (await shown(varied())).all():
-        expected = headers[each.attributes["scope"]] if each.tag == "th" else roles.get(each.tag)
-        assert expected is None or each.attributes["role"] == expected
+    for element in (await shown(varied())).all():
+        expected = (
+            headers[element.attributes["scope"]] if element.tag == "th" else roles.get(element.tag)
+        )
+        assert expected is None or element.attributes["role"] == expected
 
 
 async def test_the_states_are_counted_and_each_count_leads_to_those_secrets() -> None:
@@ -136,8 +144,8 @@ async def test_counts_leave_out_what_the_other_filters_leave_out() -> None:
 
 async def test_the_time_line_tells_in_words_what_it_draws() -> None:
     line = rows(await shown(varied()))["checkout-sql"].one("svg", role="img")
-    told = "created 2026-11-01, due 2026-12-31, expires 2027-01-30, overlap to 2026-11-08"
-    assert line.attributes["aria-label"] == told
+    description = "created 2026-11-01, due 2026-12-31, expires 2027-01-30, overlap to 2026-11-08"
+    assert line.attributes["aria-label"] == description
     assert [bar.attributes["class"] for bar in line.all("rect")] == ["gone", "left", "overlap"]
     assert [mark.attributes["href"] for mark in line.all("use")] == [
         "#grid",
@@ -150,9 +158,9 @@ async def test_marks_stand_in_order_of_their_time_and_what_lies_beyond_the_ends_
     rig = Inventory()
     for number, days in enumerate((-91, -89, -1, 0.5, 7, 365, 399, 401)):
         rig.add(f"key-{number}", left=days)
-    found = rows(await shown(rig))
-    marks = [row.all("use", href="#expires-mark") for _, row in sorted(found.items())]
-    assert [len(each) for each in marks] == [0, 1, 1, 1, 1, 1, 1, 0]
+    by_name = rows(await shown(rig))
+    marks = [row.all("use", href="#expires-mark") for _, row in sorted(by_name.items())]
+    assert [len(group) for group in marks] == [0, 1, 1, 1, 1, 1, 1, 0]
     places = [float(mark.attributes["x"].removesuffix("%")) for (mark,) in marks[1:-1]]
     assert all(left < right for left, right in pairwise([0, *places, 100]))
 
@@ -179,12 +187,14 @@ async def test_a_tag_stays_text_whatever_is_in_it() -> None:
     assert [bdi.texts for bdi in row.all("bdi")].count([HOSTILE]) == 2
     isolated = ("bdi", "option")
     assert not [
-        each for each in page.all() if each.tag not in isolated and "\u202e" in "".join(each.texts)
+        element
+        for element in page.all()
+        if element.tag not in isolated and "\u202e" in "".join(element.texts)
     ]
 
 
 def _skeleton(page: Element) -> list[tuple[str, list[str]]]:
-    return [(each.tag, sorted(each.attributes)) for each in page.all()]
+    return [(element.tag, sorted(element.attributes)) for element in page.all()]
 
 
 async def test_what_the_query_holds_stays_text() -> None:
@@ -200,13 +210,13 @@ async def test_what_the_query_holds_stays_text() -> None:
 async def test_the_page_holds_nothing_that_leads_elsewhere_and_no_handler_or_style_of_an_element() -> (
     None
 ):
-    for each in (await shown(varied(), limit="3", code="key")).all():
+    for element in (await shown(varied(), limit="3", code="key")).all():
         assert not [
             name
-            for name in each.attributes
+            for name in element.attributes
             if name.startswith("on") or name in ("style", "src", "action")
         ]
-        assert each.attributes.get("href", "#").startswith(("#", "?", "data:image/svg+xml,"))
+        assert element.attributes.get("href", "#").startswith(("#", "?", "data:image/svg+xml,"))
 
 
 async def test_the_policy_lets_this_style_and_this_script_run_and_nothing_else() -> None:
@@ -302,7 +312,7 @@ async def test_a_filter_leaves_what_was_asked_for_and_stays_in_the_form(
 ) -> None:
     page = await shown(varied(), **query)
     assert set(rows(page)) == names
-    chosen = {each.attributes["value"] for each in page.all("option", selected="")}
+    chosen = {option.attributes["value"] for option in page.all("option", selected="")}
     assert chosen == {
         query[name].lower() for name in ("state", "vault", "rotator") if name in query
     }

@@ -1,4 +1,7 @@
-"""The inventory page in a real browser: by eye, by keyboard, by screen reader, on a phone, with and without its script."""
+"""The inventory page in a real browser.
+
+By eye, by keyboard, by screen reader, on a phone, with and without its script.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,10 @@ def rows(page: Page | Locator) -> Locator:
 def test_axe_finds_nothing_that_would_keep_anybody_out(
     visit: Start, scheme: str, width: int
 ) -> None:
-    """The screen is high enough for the whole page: what is out of sight is not drawn, and axe could not judge it."""
+    """The screen is high enough for the whole page.
+
+    What is out of sight is not drawn, and axe could not judge it.
+    """
     page = visit(color_scheme=scheme, viewport={"width": width, "height": 4_000}).loaded()
     assert axe(page) == ([], [])
 
@@ -54,7 +60,8 @@ def test_nothing_is_wider_than_the_screen(visit: Start, width: int) -> None:
     cells = rows(page).locator("th, td")
     assert (
         cells.evaluate_all(
-            "all => all.filter(each => each.scrollWidth > each.clientWidth).map(each => each.innerText)"
+            "all => all.filter(each => each.scrollWidth > each.clientWidth).map(each => "
+            "each.innerText)"
         )
         == []
     )
@@ -101,14 +108,14 @@ def test_the_skip_link_leads_to_the_secrets(visit: Start) -> None:
 def test_the_first_rows_are_there_before_the_script_asks_and_all_five_thousand_at_the_end(
     visit: Start,
 ) -> None:
-    one = visit(many(5_000))
+    opened = visit(many(5_000))
     held: list[Route] = []
-    one.page.route("**/api/inventory?*", lambda route: held.append(route))  # noqa: PLW0108 - Playwright marks it
-    page = one.open()
+    opened.page.route("**/api/inventory?*", lambda route: held.append(route))  # noqa: PLW0108 - Playwright marks it
+    page = opened.open()
     expect(page.locator("#said")).to_have_text("100 loaded, more are coming…")
     expect(rows(page)).to_have_count(100)
     expect(rows(page).first).to_be_in_viewport()
-    one.page.unroute("**/api/inventory?*")  # and so lets go on what was held
+    opened.page.unroute("**/api/inventory?*")  # and so lets go on what was held
     expect(page.locator("#said")).to_have_text("All loaded: 5000.", timeout=60_000)
     names = rows(page).locator("th a").all_text_contents()
     assert sorted(names) == [f"app-{number:05}" for number in range(5_000)]
@@ -124,15 +131,15 @@ def test_the_first_rows_are_there_before_the_script_asks_and_all_five_thousand_a
 
 
 def test_where_loading_stops_the_page_says_so_and_the_link_goes_on(visit: Start) -> None:
-    one = visit(many(150))
-    one.page.route("**/api/inventory?*limit=500*", lambda route: route.fulfill(status=503))
-    page = one.open()
+    opened = visit(many(150))
+    opened.page.route("**/api/inventory?*limit=500*", lambda route: route.fulfill(status=503))
+    page = opened.open()
     expect(page.locator("#said")).to_contain_text("Loading stopped after 100: the answer was 503.")
     page.unroute("**/api/inventory?*limit=500*")
     page.get_by_role("link", name="Next page").click()
     expect(page.locator("#said")).to_have_text("All loaded: 50.")
-    assert [text for text in one.complaints if "503" not in text] == []
-    one.complaints.clear()
+    assert [text for text in opened.complaints if "503" not in text] == []
+    opened.complaints.clear()
 
 
 def test_without_a_script_links_and_form_lead_everywhere(visit: Start) -> None:
@@ -150,20 +157,20 @@ def test_without_a_script_links_and_form_lead_everywhere(visit: Start) -> None:
 
 
 def test_the_key_in_the_address_goes_along_and_only_to_the_pages_own_host(visit: Start) -> None:
-    one = visit(many(150))
-    page = one.loaded("?code=a%2Bkey%3D%3D")
+    opened = visit(many(150))
+    page = opened.loaded("?code=a%2Bkey%3D%3D")
     page.get_by_role("combobox", name="Vault").select_option("prod")
     page.get_by_role("button", name="Show").click()
     expect(page.locator("#said")).to_have_text("All loaded: 90.")
     page.get_by_role("link", name="overdue").click()
     expect(page.locator("#said")).to_have_text("All loaded: 1.")
-    sent = [urlsplit(request.url) for request in one.requests if request.url.startswith("http")]
+    sent = [urlsplit(request.url) for request in opened.requests if request.url.startswith("http")]
     assert len(sent) == 4
     assert {(parts.netloc, parts.path) for parts in sent} == {
-        (urlsplit(one.address).netloc, "/api/inventory")
+        (urlsplit(opened.address).netloc, "/api/inventory")
     }
     assert all(parse_qs(parts.query)["code"] == ["a+key=="] for parts in sent)
-    assert not [request for request in one.requests if "referer" in request.all_headers()]
+    assert not [request for request in opened.requests if "referer" in request.all_headers()]
 
 
 def test_hostile_tags_are_read_and_never_run(visit: Start) -> None:
@@ -217,9 +224,9 @@ def test_a_state_alone_is_counted_among_all(visit: Start) -> None:
 
 def test_the_page_refreshes_itself_without_taking_the_focus_away(visit: Start) -> None:
     rig = varied()
-    one = visit(rig)
-    one.page.clock.install()
-    page = one.loaded()
+    opened = visit(rig)
+    opened.page.clock.install()
+    page = opened.loaded()
     focused = page.get_by_role("link", name="orders-storage")
     focused.focus()
     page.evaluate("window.held = document.activeElement")
@@ -240,26 +247,26 @@ def test_the_page_refreshes_itself_without_taking_the_focus_away(visit: Start) -
 
 
 def test_who_switches_the_refresh_off_is_left_alone(visit: Start) -> None:
-    one = visit()
-    one.page.clock.install()
-    page = one.loaded()
+    opened = visit()
+    opened.page.clock.install()
+    page = opened.loaded()
     page.get_by_label("refresh by itself").uncheck()
-    before = len(one.requests)
+    before = len(opened.requests)
     page.clock.run_for(300_000)
-    assert len(one.requests) == before
+    assert len(opened.requests) == before
 
 
 def test_a_refresh_that_fails_leaves_what_is_there(visit: Start) -> None:
-    one = visit()
-    one.page.clock.install()
-    page = one.loaded()
+    opened = visit()
+    opened.page.clock.install()
+    page = opened.loaded()
     page.route("**/api/inventory*", lambda route: route.fulfill(status=503))
     page.clock.run_for(70_000)
     expect(page.locator("#said")).to_have_text(
         "It could not be refreshed: the answer was 503. You see how it was before."
     )
     expect(rows(page)).to_have_count(12)
-    one.complaints.clear()
+    opened.complaints.clear()
 
 
 @pytest.mark.parametrize("anchoring", ["auto"])
@@ -268,14 +275,18 @@ def test_what_is_being_read_stays_where_it_is_when_something_comes_above_it(
 ) -> None:
     """Some browsers keep the place by themselves, others do not."""
     rig = many(300)
-    one = visit(rig)
-    one.page.clock.install()
-    page = one.loaded()
-    place = "() => [...document.querySelectorAll('th a')].find((a) => a.textContent === 'app-00150').getBoundingClientRect().top"
+    opened = visit(rig)
+    opened.page.clock.install()
+    page = opened.loaded()
+    place = (
+        "() => [...document.querySelectorAll('th a')].find((a) => a.textContent === "
+        "'app-00150').getBoundingClientRect().top"
+    )
     page.evaluate("document.documentElement.style.scrollBehavior = 'auto'")
     page.evaluate("(how) => { document.documentElement.style.overflowAnchor = how; }", anchoring)
     page.evaluate(
-        "[...document.querySelectorAll('th a')].find((a) => a.textContent === 'app-00150').scrollIntoView()"
+        "[...document.querySelectorAll('th a')].find((a) => a.textContent === "
+        "'app-00150').scrollIntoView()"
     )
     wait_for(lambda: page.evaluate("() => scrollY") > 1000, lambda: "the page to scroll")
     before = page.evaluate(place)

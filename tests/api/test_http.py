@@ -49,12 +49,12 @@ async def test_a_method_that_a_path_does_not_take_is_a_405_that_names_those_that
 @pytest.mark.parametrize("path", sorted({called.path for called in ROUTES}))
 def test_each_method_reaches_one_function_of_a_path(path: str) -> None:
     """The platform answers 404 where none takes it, and either of two where both do."""
-    taken = [method for called in ROUTES if called.path == path for method in arriving(called)]
-    assert sorted(taken) == sorted(METHODS)
+    methods = [method for called in ROUTES if called.path == path for method in arriving(called)]
+    assert sorted(methods) == sorted(METHODS)
 
 
 @pytest.mark.parametrize(
-    "called", [one for one in ROUTES if one.method == "GET"], ids=lambda called: called.name
+    "called", [route for route in ROUTES if route.method == "GET"], ids=lambda called: called.name
 )
 async def test_the_head_of_what_can_be_read_is_the_same_without_its_body(called: Route) -> None:
     whole, head = await by("GET", called), await by("HEAD", called)

@@ -1,4 +1,7 @@
-"""In an incident everything in a scope is rotated and cut off once, at the pace that Azure allows, and progress is told."""
+"""In an incident everything in a scope is rotated and cut off once, at the pace that Azure allows.
+
+And progress is told.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,10 @@ REASON = "a laptop was stolen"
 
 
 def scattered() -> Rig:
-    """Return a rig with three secrets of three accounts, one inside its overlap, and two that are none of Rekey's business."""
+    """Return a rig with three secrets of three accounts, one inside its overlap.
+
+    And two that are none of Rekey's business.
+    """
     rig = Rig()
     for name in ("app-one", "app-two", "batch"):
         rig.secret(name, rig.account(name.replace("-", "")), days_left=80)
@@ -165,7 +171,7 @@ async def test_progress_is_told_while_it_runs_and_names_who_needs_a_person() -> 
     await carry_out(rig)
     ended = await progress(api, accepted)
     assert (ended["rotated"], ended["needs_a_person"], ended["status"]) == (2, 2, "needs a person")
-    named = {one["secret"]: one["reason"] for one in ended["named"]}
+    named = {row["secret"]: row["reason"] for row in ended["named"]}
     assert set(named) == {"batch", "off"}
     assert all(named.values())
 
@@ -175,7 +181,7 @@ async def test_a_dry_run_counts_names_what_would_be_cut_off_and_changes_nothing(
     before = state(rig)
     answer = await begin(rig.api(), {"dry_run": "true"}, key="", everything=True)
     assert (answer.status, answer.body["secrets"], answer.body["waiting"]) == (200, 4, 3)
-    named = {one["secret"]: one for one in answer.body["waiting_for"]}
+    named = {row["secret"]: row for row in answer.body["waiting_for"]}
     assert set(named) == {"app-one", "app-two", "batch"}
     assert named["batch"]["vault"] == "prod"
     assert named["batch"]["source"] == rig.world.accounts["batch"].resource_id.lower()
@@ -208,7 +214,7 @@ async def test_incidents_are_listed_newest_first_with_who_why_and_what() -> None
     second = await begin(api, key="two", vault=rig.vault.url)
     again = await begin(api, key="two", vault=rig.vault.url)
     assert again.body == second.body
-    assert [one["id"] for one in await listed(api)] == [second.body["id"], first.body["id"]]
+    assert [row["id"] for row in await listed(api)] == [second.body["id"], first.body["id"]]
     newest = (await listed(api))[0]
     assert {**newest, "status": "queued"} == second.body
     assert second.headers["Location"] == f"/api/incidents/{newest['id']}"
@@ -217,10 +223,10 @@ async def test_incidents_are_listed_newest_first_with_who_why_and_what() -> None
 async def test_an_incident_is_asked_for_by_its_id_and_tells_only_of_its_own_scope() -> None:
     rig = scattered()
     api = rig.api()
-    one, other = await begin(api, name="app-one"), await begin(api, key="two", name="batch")
-    assert one.body["id"] != other.body["id"]
-    assert [each["secret"] for each in (await progress(api, one))["waiting_for"]] == ["app-one"]
-    assert [each["secret"] for each in (await progress(api, other))["waiting_for"]] == ["batch"]
+    first, other = await begin(api, name="app-one"), await begin(api, key="two", name="batch")
+    assert first.body["id"] != other.body["id"]
+    assert [row["secret"] for row in (await progress(api, first))["waiting_for"]] == ["app-one"]
+    assert [row["secret"] for row in (await progress(api, other))["waiting_for"]] == ["batch"]
 
 
 @pytest.mark.parametrize(
@@ -327,9 +333,9 @@ async def test_one_secret_that_cannot_be_read_stops_no_other() -> None:
     refuse(rig, 403, "Forbidden", unreadable, times=99)
     await carry_out(rig)
     rig.world.faults.clear()
-    told = await progress(api, accepted)
+    counts = await progress(api, accepted)
     # The one that could not be read was asked for again and again, until it could.
-    assert (told["rotated"], told["waiting"]) == (3, 0)
+    assert (counts["rotated"], counts["waiting"]) == (3, 0)
 
 
 async def test_an_order_that_azure_holds_up_comes_back_after_the_last_try() -> None:
@@ -367,8 +373,8 @@ async def test_the_leaked_value_written_again_by_hand_is_replaced_like_the_first
     rig.clock.advance(LEAD_SECONDS + 1)
     rig.secret("app-one", rig.world.accounts["appone"], days_left=80)
     await Delivery(rig, rig.service).run()
-    told = await progress(api, accepted)
-    assert (told["rotated"], told["needs_a_person"]) == (1, 0)
+    counts = await progress(api, accepted)
+    assert (counts["rotated"], counts["needs_a_person"]) == (1, 0)
 
 
 async def test_an_ordinary_rotation_later_opens_nothing_again_and_a_repeated_request_rotates_nothing() -> (
@@ -407,9 +413,11 @@ async def test_a_rotation_between_the_listing_and_the_reading_is_not_rotated_aga
 async def judged(rig: Rig, name: str) -> SecretVersion:
     """Return a secret as a listing shows it."""
     return next(
-        one
-        for one in [each async for each in rig.service().engine.vaults.list(rig.vault.url)]
-        if one.ref.name == name
+        version
+        for version in [
+            version async for version in rig.service().engine.vaults.list(rig.vault.url)
+        ]
+        if version.ref.name == name
     )
 
 
@@ -441,7 +449,7 @@ async def test_what_rekey_cannot_rotate_is_counted_and_named_by_source_too() -> 
     rig.secret("wrong", rig.world.accounts["batch"], tags={"ValidityPeriodDays": "sixty"})
     rig.secret("manual", rig.world.accounts["batch"], tags={"Manual": "true"})
     answer = await begin(rig.api(), {"dry_run": "true"}, source=source)
-    assert {one["secret"] for one in answer.body["named"]} == {"off", "wrong", "manual"}
+    assert {row["secret"] for row in answer.body["named"]} == {"off", "wrong", "manual"}
 
 
 async def test_a_replica_in_scope_has_its_primary_replaced() -> None:

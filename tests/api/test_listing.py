@@ -25,23 +25,23 @@ def many(count: int, **options: Any) -> Rig:
 
 async def listed(rig: Rig, **query: str) -> list[dict[str, Any]]:
     """Return all secrets that a listing names, page after page."""
-    api, found, url = rig.api(), [], "?"
+    api, rows, url = rig.api(), [], "?"
     while url:
         answer = await send(api, "http_list", query=query)
         assert answer.status == 200, answer.body
         body = json.loads(answer.text())
-        found += body["secrets"]
+        rows += body["secrets"]
         url = body["next"]
         query = dict(
             part.split("=", 1) for part in (url or "?").partition("?")[2].split("&") if part
         )
-    return found
+    return rows
 
 
 async def test_every_secret_is_listed_once_in_pages_of_any_size() -> None:
     rig = many(60, days_left=80)
     for limit in ("1", "7", "25", "26", "1000"):
-        names = [one["secret"] for one in await listed(rig, limit=limit)]
+        names = [row["secret"] for row in await listed(rig, limit=limit)]
         assert names == sorted(names)
         assert len(set(names)) == len(names) == 60
 
@@ -76,8 +76,8 @@ async def test_each_state_is_told_with_its_reason() -> None:
     rig.secret("off", account, days_left=80, enabled=False)
     rig.secret("wrong", account, days_left=80, tags={"ValidityPeriodDays": "sixty"})
     rig.secret("plain", account, days_left=80, tags={"ProviderAddress": None})
-    found = {one["secret"]: one for one in await listed(rig)}
-    states = {name: one["state"] for name, one in found.items()}
+    by_name = {row["secret"]: row for row in await listed(rig)}
+    states = {name: row["state"] for name, row in by_name.items()}
     assert states == {
         "fine": "ok",
         "due": "due",
@@ -87,11 +87,11 @@ async def test_each_state_is_told_with_its_reason() -> None:
         "wrong": "parked",
         "plain": "unmanaged",
     }
-    assert "ValidityPeriodDays" in found["wrong"]["reason"]
+    assert "ValidityPeriodDays" in by_name["wrong"]["reason"]
     assert all(
-        one["reason"] and one["fix"]
-        for one in found.values()
-        if one["state"] in ("disabled", "unmanaged")
+        row["reason"] and row["fix"]
+        for row in by_name.values()
+        if row["state"] in ("disabled", "unmanaged")
     )
 
 
@@ -99,12 +99,12 @@ async def test_a_parked_secret_tells_since_when_and_why() -> None:
     rig = scene(tags={"ValidityPeriodDays": "0"})
     service = rig.service()
     await service.rotate(rig.item(NAME).to_json(), 1)
-    (one,) = await listed(rig)
-    assert (one["state"], one["parked_since"]) == (
+    (row,) = await listed(rig)
+    assert (row["state"], row["parked_since"]) == (
         "parked",
         rig.clock.now().isoformat(timespec="seconds"),
     )
-    assert "ValidityPeriodDays" in one["reason"]
+    assert "ValidityPeriodDays" in row["reason"]
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ async def test_a_filter_lets_through_what_it_says(query: dict[str, str], names: 
     rig.secret("fine", account, days_left=80, tags={"Owner": "team a"})
     rig.secret("late", account, days_left=-1)
     rig.secret("plain", account, days_left=80, tags={"ProviderAddress": None})
-    assert sorted(one["secret"] for one in await listed(rig, **query)) == names
+    assert sorted(row["secret"] for row in await listed(rig, **query)) == names
 
 
 @pytest.mark.parametrize(
@@ -221,7 +221,7 @@ async def test_versions_of_one_second_are_told_apart_by_which_replaced_which() -
         await service.rotate(item.to_json(), 1)
         chain.append(rig.latest(NAME).version)
     answer = await send(rig.api(), "http_show", {"vault": "prod", "name": NAME})
-    history = [one["version"] for one in json.loads(answer.text())["history"]]
+    history = [entry["version"] for entry in json.loads(answer.text())["history"]]
     assert len({version.created for version in rig.vault.versions(NAME)}) == 1
     assert history == chain[::-1]
 
@@ -230,7 +230,9 @@ async def test_showing_reads_no_value() -> None:
     rig = scene()
     await send(rig.api(), "http_show", {"vault": "prod", "name": NAME})
     paths = [
-        each.request.path for each in rig.world.exchanges if each.request.host.startswith("prod.")
+        exchange.request.path
+        for exchange in rig.world.exchanges
+        if exchange.request.host.startswith("prod.")
     ]
     assert paths
     assert all(path.endswith("/versions") for path in paths)
@@ -250,8 +252,8 @@ async def test_a_secret_that_grows_old_becomes_due_then_overdue() -> None:
     rig = scene(days_left=31)
     seen = []
     for _ in range(4):
-        (one,) = await listed(rig)
-        seen.append(one["state"])
+        (row,) = await listed(rig)
+        seen.append(row["state"])
         rig.clock.advance(timedelta(days=1).total_seconds())
     assert seen == ["ok", "due", "overdue", "overdue"]
 
@@ -276,16 +278,16 @@ async def test_a_secret_that_its_source_refuses_and_that_could_not_be_mended_has
     rig.clock.advance(3600)
     refuse(rig, 403, "AuthorizationFailed", to_arm("listKeys"), times=9)
     await rig.service().rotate(rig.item(NAME, action="audit", trigger="sweep").to_json(), 1)
-    (one,) = await listed(rig)
-    assert (one["state"], one["parked_since"]) == (
+    (row,) = await listed(rig)
+    assert (row["state"], row["parked_since"]) == (
         "drifted",
         rig.clock.now().isoformat(timespec="seconds"),
     )
-    assert one["reason"]
+    assert row["reason"]
     rig.world.faults.clear()
     await rig.service().rotate(rig.item(NAME, action="audit").to_json(), 1)
-    (one,) = await listed(rig)
-    assert one["state"] == "ok"
+    (row,) = await listed(rig)
+    assert row["state"] == "ok"
 
 
 async def test_a_credential_that_outlives_its_overlap_by_a_day_is_overdue() -> None:
@@ -303,7 +305,7 @@ async def test_a_version_by_hand_with_copied_tags_is_not_called_rekeys() -> None
     rig.clock.advance(60)
     rig.vault.put(NAME, "by hand", tags=rig.tags(NAME))
     body = (await send(rig.api(), "http_show", {"vault": "prod", "name": NAME})).body
-    assert [one["written_by"] for one in body["history"]] == [
+    assert [entry["written_by"] for entry in body["history"]] == [
         "somebody else",
         "Rekey",
         "somebody else",
@@ -317,6 +319,6 @@ async def test_a_mark_takes_the_place_of_what_is_worth_less_where_tags_are_full(
     rig.clock.advance(8 * 86_400)
     refuse(rig, 403, "AuthorizationFailed", to_arm("regenerateKey"), times=9)
     await rig.service().rotate(rig.item(NAME, action="retire", trigger="sweep").to_json(), 1)
-    (one,) = await listed(rig, state="attention")
-    assert one["state"] == "parked"
+    (row,) = await listed(rig, state="attention")
+    assert row["state"] == "parked"
     assert len(rig.tags(NAME)) == 15

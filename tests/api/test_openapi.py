@@ -1,4 +1,7 @@
-"""The OpenAPI document is valid, complete and true: every call is fuzzed from it, and every answer is one that it describes."""
+"""The OpenAPI document is valid, complete and true.
+
+Every call is fuzzed from it, and every answer is one that it describes.
+"""
 
 from __future__ import annotations
 
@@ -98,11 +101,11 @@ def carry(case: Case[Any], rig: Rig) -> Response:
         {k: str(v) for k, v in case.query.items()}, headers, raw,
     )  # fmt: skip
     answer = asyncio.run(rig.api().answer(route, request))
-    told = {
+    kept = {
         name.lower(): [value]
         for name, value in {"Content-Type": answer.content_type, **answer.headers}.items()
     }
-    return Response(answer.status, told, answer.text().encode(), sent, 0.0, verify=False)
+    return Response(answer.status, kept, answer.text().encode(), sent, 0.0, verify=False)
 
 
 class Stateful(schema.as_state_machine()):  # type: ignore[misc]

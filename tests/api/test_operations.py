@@ -1,4 +1,7 @@
-"""An operation is followed to its end from the vault alone: running, succeeded, failed or superseded."""
+"""An operation is followed to its end from the vault alone.
+
+Running, succeeded, failed or superseded.
+"""
 
 from __future__ import annotations
 

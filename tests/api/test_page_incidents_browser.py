@@ -48,9 +48,9 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_screen(
     visit: Start, width: int, scheme: str
 ) -> None:
     rig, identity = troubled()
-    one = visit(rig, color_scheme=scheme, viewport={"width": width, "height": 4_000})
+    opened = visit(rig, color_scheme=scheme, viewport={"width": width, "height": 4_000})
     for query in ("", f"?incident={identity}", "?vault=prod&secret=orders-storage"):
-        page = one.loaded() if not query else one.open(query)
+        page = opened.loaded() if not query else opened.open(query)
         assert axe(page) == ([], []), query
         assert page.evaluate("document.documentElement.scrollWidth") == width, query
 
@@ -69,9 +69,9 @@ def test_an_incident_that_begins_or_goes_on_shows_without_loading_the_page_again
     visit: Start,
 ) -> None:
     rig = many(150)
-    one = visit(rig)
-    one.page.clock.install()
-    page = one.loaded()
+    opened = visit(rig)
+    opened.page.clock.install()
+    page = opened.loaded()
     expect(page.locator("#incidents")).to_be_hidden()
     apart(begin(rig.api(), name="app-00001"))
     page.clock.run_for(70_000)

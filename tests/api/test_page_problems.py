@@ -1,4 +1,7 @@
-"""What goes wrong is a page for whoever reads pages, and JSON for programs; a missing key is asked for."""
+"""What goes wrong is a page for whoever reads pages, and JSON for programs.
+
+A missing key is asked for.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""One secret on a page of its own: how it stands, what comes next and why, who uses it, what was, and what can be done."""
+"""One secret on a page of its own.
+
+How it stands, what comes next and why, who uses it, what was, and what can be done.
+"""
 
 from __future__ import annotations
 
@@ -238,7 +241,10 @@ async def test_no_value_is_read_unless_something_is_tried_and_none_is_shown() ->
 
 
 async def dropped(**tags: str) -> list[list[str]]:
-    """Let a rotated secret fall out of management, and return its page's `rekey` commands, as a shell splits them."""
+    """Let a rotated secret fall out of management, and return its page's `rekey` commands.
+
+    As a shell splits them.
+    """
     rig = scene(days_left=5, tags=tags)
     await send(rig.api(), "http_rotate", {"vault": "prod", "name": "app-key"})
     (item,) = rig.messages("rotations")

@@ -1,4 +1,7 @@
-"""The page of one secret in a real browser: read by everybody, copied from, and acted from after a dry run."""
+"""The page of one secret in a real browser.
+
+Read by everybody, copied from, and acted from after a dry run.
+"""
 
 from __future__ import annotations
 
@@ -51,25 +54,25 @@ def test_nothing_is_wider_than_the_screen(visit: Start, width: int) -> None:
 
 
 def test_a_problem_is_a_page_that_axe_finds_nothing_in(visit: Start) -> None:
-    one = visit()
-    page = one.open("?state=fine")
+    opened = visit()
+    page = opened.open("?state=fine")
     expect(page.get_by_role("heading", name="This address cannot be understood")).to_be_visible()
     assert axe(page) == ([], [])
     page.get_by_role("link", name="To all secrets").click()
     expect(page.get_by_role("heading", name="Needs a person")).to_be_visible()
-    one.complaints.clear()
+    opened.complaints.clear()
 
 
 def test_the_door_leads_a_key_to_the_inventory(visit: Start) -> None:
-    one = visit()
-    page = one.page
-    page.goto(f"{one.address}/api/dashboard")
+    opened = visit()
+    page = opened.page
+    page.goto(f"{opened.address}/api/dashboard")
     assert axe(page) == ([], [])
     page.get_by_label("Function key").fill("a+key==")
     page.get_by_role("button", name="Open the inventory").click()
     expect(page.get_by_role("heading", name="Needs a person")).to_be_visible()
-    assert page.url == f"{one.address}/api/inventory?code=a%2Bkey%3D%3D"
-    one.complaints.clear()
+    assert page.url == f"{opened.address}/api/inventory?code=a%2Bkey%3D%3D"
+    opened.complaints.clear()
 
 
 def test_a_command_is_copied(visit: Start) -> None:
@@ -84,8 +87,8 @@ def test_a_command_is_copied(visit: Start) -> None:
 
 def test_a_button_shows_what_would_happen_and_then_acts_once_with_its_reason(visit: Start) -> None:
     rig = scene(days_left=60)
-    one = visit(rig)
-    page = one.open(ONE + "app-key&code=a%2Bkey")
+    opened = visit(rig)
+    page = opened.open(ONE + "app-key&code=a%2Bkey")
     page.get_by_role("link", name="Rotate now…").click()
     trial = page.get_by_role("region", name="Rotate now: what would happen")
     expect(trial).to_be_focused()
@@ -100,7 +103,7 @@ def test_a_button_shows_what_would_happen_and_then_acts_once_with_its_reason(vis
     expect(page.get_by_role("link", name="See how it stands now")).to_be_visible()
     (item,) = rig.messages("rotations")
     assert (item["action"], item["force"], item["reason"]) == ("rotate", True, "a colleague left")
-    (sent,) = [request for request in one.requests if request.method == "POST"]
+    (sent,) = [request for request in opened.requests if request.method == "POST"]
     assert sent.headers["x-functions-key"] == "a+key"
     assert len(sent.headers["idempotency-key"]) == 36
     assert json.loads(sent.post_data or "") == {"force": True, "reason": "a colleague left"}
@@ -117,14 +120,14 @@ def test_a_button_shows_what_would_happen_and_then_acts_once_with_its_reason(vis
 def test_what_keeps_a_button_from_acting_is_said(
     visit: Start, status: int, body: str, words: str
 ) -> None:
-    one = visit(scene(days_left=60))
-    page = one.open(ONE + "app-key&try=rotate&code=key")
+    opened = visit(scene(days_left=60))
+    page = opened.open(ONE + "app-key&try=rotate&code=key")
     page.route("**/rotate", lambda route: route.fulfill(status=status, body=body))
     page.get_by_label("Why, for the audit record").fill("trying it")
     page.locator("#act button").click()
     expect(page.locator("#outcome")).to_have_text(words)
     expect(page.locator("#act button")).to_be_enabled()
-    one.complaints.clear()
+    opened.complaints.clear()
 
 
 def test_without_a_script_the_dry_run_still_answers_and_the_command_is_there(visit: Start) -> None:

@@ -1,4 +1,7 @@
-"""The pages in Firefox: its own engine draws them, runs the script under the same policy, and axe finds nothing."""
+"""The pages in Firefox: its own engine draws them, runs the script under the same policy.
+
+And axe finds nothing.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,10 @@ def firefox() -> Iterator[Firefox]:
 
 def violations(firefox: Firefox) -> Any:
     firefox.run(AXE)
-    script = "return axe.run({resultTypes: ['violations']}).then((found) => found.violations.map((rule) => rule.id))"
+    script = (
+        "return axe.run({resultTypes: ['violations']}).then((found) => "
+        "found.violations.map((rule) => rule.id))"
+    )
     return firefox.run(AXE + ";" + script)
 
 
@@ -54,7 +60,8 @@ def test_the_script_brings_a_thousand_rows_in_order(firefox: Firefox) -> None:
         firefox.open(f"{address}/api/inventory")
         firefox.until(LOADED)
         keys = firefox.run(
-            "return [...document.querySelectorAll('tr[data-state]')].map((row) => row.dataset.urgency)"
+            "return [...document.querySelectorAll('tr[data-state]')].map((row) => "
+            "row.dataset.urgency)"
         )
     assert len(keys) == 1_000
     assert keys[:20] == sorted(keys[:20])
@@ -67,7 +74,8 @@ def test_a_button_acts_after_its_dry_run(firefox: Firefox) -> None:
         firefox.open(f"{address}/api/inventory?vault=prod&secret=app-key&try=rotate")
         assert firefox.run("return document.activeElement.id") == "trial"
         firefox.run(
-            "document.querySelector('#act input').value = 'trying it'; document.querySelector('#act button').click()"
+            "document.querySelector('#act input').value = 'trying it'; "
+            "document.querySelector('#act button').click()"
         )
         firefox.until("document.getElementById('outcome').textContent !== 'Sent…'")
         (item,) = rig.messages("rotations")

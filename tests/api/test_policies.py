@@ -1,4 +1,7 @@
-"""The policy document is shown, and written anew by an admin with a reason, in place of the version that the admin saw."""
+"""The policy document is shown.
+
+And written anew by an admin with a reason, in place of the version that the admin saw.
+"""
 
 from __future__ import annotations
 
@@ -208,7 +211,7 @@ async def test_a_dry_run_names_fifty_secrets_those_that_stop_first() -> None:
     effect = (await dry_run(rig, f"{FIRST}rules: [{late}]\n", version)).body["effect"]
     assert effect["then"] == {"due": MOST_NAMED, "manual": 1, "unmanaged": 1}
     assert len(effect["changed"]) == MOST_NAMED
-    assert [each["to"] for each in effect["changed"][:2]] == ["manual", "due"]
+    assert [row["to"] for row in effect["changed"][:2]] == ["manual", "due"]
 
 
 async def test_a_dry_run_while_no_policy_can_be_followed_names_only_what_would_not_be_rotated() -> (
@@ -222,7 +225,7 @@ async def test_a_dry_run_while_no_policy_can_be_followed_names_only_what_would_n
     effect = (await dry_run(rig, FIRST + rule, version)).body["effect"]
     assert effect["now"] is None
     assert effect["then"] == {"due": 1, "manual": 1, "unmanaged": 1}
-    assert [(each["from"], each["to"]) for each in effect["changed"]][:1] == [(None, "manual")]
+    assert [(row["from"], row["to"]) for row in effect["changed"]][:1] == [(None, "manual")]
     assert len(effect["changed"]) == 2, "the document's own secret is left alone, too"
 
 

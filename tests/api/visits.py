@@ -1,4 +1,7 @@
-"""Visits of a browser to the pages, each to a world of its own; a page that complains fails its test."""
+"""Visits of a browser to the pages, each to a world of its own.
+
+A page that complains fails its test.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Replays docs/cli.md: every command on it is run, one after the other, in one small world. `python -m tests.cli.page` renews it.
+"""Replays docs/cli.md: every command on it is run, one after the other, in one small world.
 
-Ids that are random in a run are written as the page has them: the first one always as the same id,
-and so on.
+`python -m tests.cli.page` renews it. Ids that are random in a run are written as the page has them:
+the first one always as the same id, and so on.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ class Names:
     given: dict[str, str] = field(default_factory=dict)
 
     def shown(self, text: str) -> str:
-        return RANDOM.sub(lambda found: self._name(found[0]), text)
+        return RANDOM.sub(lambda match: self._name(match[0]), text)
 
     def meant(self, text: str) -> str:
         back = {name: real for real, name in self.given.items()}
-        return RANDOM.sub(lambda found: back.get(found[0], found[0]), text)
+        return RANDOM.sub(lambda match: back.get(match[0], match[0]), text)
 
     def _name(self, real: str) -> str:
         if real in self.kept:
@@ -77,18 +77,20 @@ def replayed(page: str) -> str:
     """Return the page with every command's output as it is today."""
     desk = scene()
     people = {
-        each for one in desk.world.identities.principals.values() for each in (one.oid, one.appid)
+        id_
+        for principal in desk.world.identities.principals.values()
+        for id_ in (principal.oid, principal.appid)
     }
     names = Names(frozenset({SUBSCRIPTION, *people}))
 
     async def work() -> None:
         await Delivery(desk, desk.service).run()
 
-    def run(found: re.Match[str]) -> str:
-        ran = desk.run(*shlex.split(names.meant(found[1]))[2:], while_waiting=work)
+    def run(match: re.Match[str]) -> str:
+        ran = desk.run(*shlex.split(names.meant(match[1]))[2:], while_waiting=work)
         desk.clock.advance(60)
         shown = f"{ran.out}{ran.err}".replace("\r\n", "\n")
-        return names.shown(f"{found[1]}\n{shown}[exit code {int(ran.code)}]\n")
+        return names.shown(f"{match[1]}\n{shown}[exit code {int(ran.code)}]\n")
 
     before = Path.cwd()
     with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,7 @@
-"""`rekey adopt` tags the current version once its source has accepted the value, and rotates nothing."""
+"""`rekey adopt` tags the current version once its source has accepted the value.
+
+And rotates nothing.
+"""
 
 from __future__ import annotations
 
@@ -18,34 +21,37 @@ FIRST, OTHER = "F1rst-password-nobody-uses", "0ther-password-nobody-uses"
 TWO = "Server={server};User ID={user};Password={password}"
 
 
-def desk(value: str = "{key1}", **options: Any) -> tuple[Desk, StorageAccount]:
-    """Return a desk with an account and a secret that nobody manages; the value may name the account's keys."""
-    found = Desk()
-    account = found.account("appdata")
+def a_desk(value: str = "{key1}", **options: Any) -> tuple[Desk, StorageAccount]:
+    """Return a desk with an account and a secret that nobody manages.
+
+    The value may name the account's keys.
+    """
+    desk = Desk()
+    account = desk.account("appdata")
     keys = {name: key.value for name, key in account.keys.items()}
-    found.vault.put("app", value.format(**keys), **options)
-    found.clock.advance(86_400)
-    return found, account
+    desk.vault.put("app", value.format(**keys), **options)
+    desk.clock.advance(86_400)
+    return desk, account
 
 
-def adopt(found: Desk, provider: str, *arguments: str) -> Ran:
+def adopt(desk: Desk, provider: str, *arguments: str) -> Ran:
     """Adopt the secret, without a question."""
-    return found.run("adopt", "prod/app", "--provider", provider, "--yes", *arguments)
+    return desk.run("adopt", "prod/app", "--provider", provider, "--yes", *arguments)
 
 
-def ends(found: Desk) -> datetime:
+def ends(desk: Desk) -> datetime:
     """Return when the secret's current version expires."""
-    expires = found.latest("app").expires
+    expires = desk.latest("app").expires
     assert expires
     return datetime.fromtimestamp(expires, UTC)
 
 
 @pytest.mark.parametrize("key", ["key1", "key2"])
 def test_which_key_it_is_is_found_by_comparing_and_only_tags_and_expiry_change(key: str) -> None:
-    found, account = desk(f"{{{key}}}", tags={"Team": "a"}, content_type="text/x")
-    before = found.latest("app")
-    ran = adopt(found, account.resource_id, "--validity-days", "60", "--owner", "team-a")
-    after = found.latest("app")
+    desk, account = a_desk(f"{{{key}}}", tags={"Team": "a"}, content_type="text/x")
+    before = desk.latest("app")
+    ran = adopt(desk, account.resource_id, "--validity-days", "60", "--owner", "team-a")
+    after = desk.latest("app")
     assert ran.code == 0, ran.err
     assert (after.version, after.value, after.content_type) == (
         before.version,
@@ -59,17 +65,17 @@ def test_which_key_it_is_is_found_by_comparing_and_only_tags_and_expiry_change(k
         "ValidityPeriodDays": "60",
         "Owner": "team-a",
     }
-    assert ends(found) == found.clock.now() + timedelta(days=60)
-    assert len(found.vault.versions("app")) == 1
-    assert found.messages("rotations") == []
+    assert ends(desk) == desk.clock.now() + timedelta(days=60)
+    assert len(desk.vault.versions("app")) == 1
+    assert desk.messages("rotations") == []
 
 
 def test_what_was_adopted_is_managed_and_could_be_rotated() -> None:
-    found, account = desk()
-    adopt(found, account.resource_id)
-    assert found.run("status", "--json").json["counts"]["ok"] == 1
-    assert found.run("doctor").code == 0
-    assert found.run("rotate", "prod/app", "--force", "--dry-run").code == 0
+    desk, account = a_desk()
+    adopt(desk, account.resource_id)
+    assert desk.run("status", "--json").json["counts"]["ok"] == 1
+    assert desk.run("doctor").code == 0
+    assert desk.run("rotate", "prod/app", "--force", "--dry-run").code == 0
 
 
 @pytest.mark.parametrize(
@@ -78,74 +84,74 @@ def test_what_was_adopted_is_managed_and_could_be_rotated() -> None:
 def test_whoever_adopts_a_key_is_asked_since_the_other_key_may_be_in_use_elsewhere(
     answers: list[str], code: int
 ) -> None:
-    found, account = desk()
-    before = state(found)
-    ran = found.run(
+    desk, account = a_desk()
+    before = state(desk)
+    ran = desk.run(
         "adopt", "prod/app", "--provider", account.resource_id, person=Answers(list(answers))
     )
     assert (ran.code, "key2, there since" in ran.err) == (code, True)
-    assert (state(found) == before) is (code != 0)
+    assert (state(desk) == before) is (code != 0)
 
 
 def test_where_nobody_can_be_asked_yes_must_be_said_beforehand() -> None:
-    found, account = desk()
-    before = state(found)
-    ran = found.run("adopt", "prod/app", "--provider", account.resource_id)
-    assert (ran.code, state(found)) == (5, before)
+    desk, account = a_desk()
+    before = state(desk)
+    ran = desk.run("adopt", "prod/app", "--provider", account.resource_id)
+    assert (ran.code, state(desk)) == (5, before)
     assert "key2, there since" in ran.err
     assert "--yes" in ran.err
 
 
 def test_what_was_adopted_is_told_to_programs_as_data() -> None:
-    found, account = desk()
-    shown = adopt(found, account.resource_id, "-o", "json").json
-    assert shown["expires"] == ends(found).isoformat()
-    assert datetime.fromisoformat(shown["due"]) < ends(found)
+    desk, account = a_desk()
+    shown = adopt(desk, account.resource_id, "-o", "json").json
+    assert shown["expires"] == ends(desk).isoformat()
+    assert datetime.fromisoformat(shown["due"]) < ends(desk)
     assert shown["due_now"] is False
 
 
 def test_a_dry_run_proves_and_tells_all_and_changes_nothing() -> None:
-    found, account = desk()
-    before = state(found)
-    shown = adopt(found, account.resource_id, "--dry-run", "--json").json
+    desk, account = a_desk()
+    before = state(desk)
+    shown = adopt(desk, account.resource_id, "--dry-run", "--json").json
     assert shown["status"] == "would be adopted"
     assert shown["credential"] == shown["tags"]["CredentialId"] == "key1"
-    assert state(found) == before
+    assert state(desk) == before
 
 
 def test_an_expiry_that_is_earlier_is_kept_and_a_later_one_is_cut() -> None:
     soon = datetime(2026, 11, 20, tzinfo=UTC)
-    found, account = desk(expires=soon)
-    adopt(found, account.resource_id)
-    assert ends(found) == soon
-    found, account = desk(expires=soon + timedelta(days=700))
-    adopt(found, account.resource_id)
-    assert ends(found) == found.clock.now() + timedelta(days=90)
+    desk, account = a_desk(expires=soon)
+    adopt(desk, account.resource_id)
+    assert ends(desk) == soon
+    desk, account = a_desk(expires=soon + timedelta(days=700))
+    adopt(desk, account.resource_id)
+    assert ends(desk) == desk.clock.now() + timedelta(days=90)
 
 
 def test_who_adopts_an_old_secret_is_told_that_the_next_sweep_rotates_it() -> None:
-    found, account = desk()
-    found.clock.advance(100 * 86_400)
+    desk, account = a_desk()
+    desk.clock.advance(100 * 86_400)
     assert (
-        "due         at the next sweep: older than 90 days" in adopt(found, account.resource_id).out
+        "due         at the next sweep: older than 90 days" in adopt(desk, account.resource_id).out
     )
 
 
 def test_a_connection_string_needs_its_template() -> None:
-    found = Desk()
-    account = found.account("appdata")
+    desk = Desk()
+    account = desk.account("appdata")
     parts = {"account": "appdata", "key": account.keys["key2"].value, "suffix": "core.windows.net"}
-    found.vault.put("app", CONNECTION_STRING.format(**parts))
-    before = state(found)
-    ran = adopt(found, account.resource_id)
-    assert (ran.code, state(found)) == (5, before)
+    desk.vault.put("app", CONNECTION_STRING.format(**parts))
+    before = state(desk)
+    ran = adopt(desk, account.resource_id)
+    assert (ran.code, state(desk)) == (5, before)
     assert "more than the bare key" in ran.err
-    assert adopt(found, account.resource_id, "--template", CONNECTION_STRING).code == 0
-    assert (found.latest("app").tags or {})["CredentialId"] == "key2"
+    assert adopt(desk, account.resource_id, "--template", CONNECTION_STRING).code == 0
+    assert (desk.latest("app").tags or {})["CredentialId"] == "key2"
 
 
 @pytest.mark.parametrize(
-    ("value", "arguments", "told"),
+    ("value", "arguments", "complaint"),
     [
         ("no key at all", (), "neither key1 nor key2"),
         ("no key at all", ("--credential-id", "key1"), "neither key1 nor key2"),
@@ -159,34 +165,34 @@ def test_a_connection_string_needs_its_template() -> None:
     ],
 )
 def test_what_could_not_be_rotated_is_declined_with_the_reason_and_nothing_changes(
-    value: str, arguments: tuple[str, ...], told: str
+    value: str, arguments: tuple[str, ...], complaint: str
 ) -> None:
-    found, account = desk(value)
-    before = state(found)
-    ran = adopt(found, account.resource_id, *arguments)
-    assert (ran.code, state(found)) == (5, before), ran
-    assert told in ran.err
+    desk, account = a_desk(value)
+    before = state(desk)
+    ran = adopt(desk, account.resource_id, *arguments)
+    assert (ran.code, state(desk)) == (5, before), ran
+    assert complaint in ran.err
     assert "Fix: " in ran.err
 
 
 def test_a_source_outside_the_scopes_is_declined() -> None:
-    found, _ = desk()
-    foreign = found.world.add_account("foreign", group="elsewhere")
-    ran = adopt(found, foreign.resource_id)
+    desk, _ = a_desk()
+    foreign = desk.world.add_account("foreign", group="elsewhere")
+    ran = adopt(desk, foreign.resource_id)
     assert (ran.code, "is not bound to" in ran.err) == (5, True)
 
 
 @pytest.mark.parametrize("tags", [{}, {"ValidityPeriodDays": "sixty"}])
 def test_a_source_that_another_secret_has_is_declined(tags: dict[str, str]) -> None:
-    found, account = desk()
-    found.secret("first", account, days_left=80, tags=tags)
-    ran = adopt(found, account.resource_id)
+    desk, account = a_desk()
+    desk.secret("first", account, days_left=80, tags=tags)
+    ran = adopt(desk, account.resource_id)
     assert ran.code == 5
     assert "secrets/first already" in ran.err
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "complaint"),
     [
         ({"enabled": False}, "disabled"),
         ({"tags": {"ProviderAddress": "x"}}, "under management already"),
@@ -194,69 +200,71 @@ def test_a_source_that_another_secret_has_is_declined(tags: dict[str, str]) -> N
         ({"tags": {"Manual": "true"}}, "only a person rotates it"),
     ],
 )
-def test_a_secret_that_cannot_be_managed_is_declined(options: dict[str, Any], told: str) -> None:
-    found, account = desk(**options)
-    before = state(found)
-    ran = adopt(found, account.resource_id)
-    assert (ran.code, told in ran.err, state(found)) == (5, True, before)
+def test_a_secret_that_cannot_be_managed_is_declined(
+    options: dict[str, Any], complaint: str
+) -> None:
+    desk, account = a_desk(**options)
+    before = state(desk)
+    ran = adopt(desk, account.resource_id)
+    assert (ran.code, complaint in ran.err, state(desk)) == (5, True, before)
 
 
 def test_an_account_that_takes_no_keys_is_declined() -> None:
-    found, account = desk()
+    desk, account = a_desk()
     account.allow_shared_key_access = False
-    assert "does not accept keys" in adopt(found, account.resource_id).err
+    assert "does not accept keys" in adopt(desk, account.resource_id).err
 
 
 def test_without_the_right_to_list_keys_the_role_is_named() -> None:
-    found, _ = desk()
-    other = found.world.add_account("elsewhere", group="apart")
-    found.bound.append(other.resource_id.lower())
-    ran = adopt(found, other.resource_id)
+    desk, _ = a_desk()
+    other = desk.world.add_account("elsewhere", group="apart")
+    desk.bound.append(other.resource_id.lower())
+    ran = adopt(desk, other.resource_id)
     assert (ran.code, "Storage Account Key Operator Service Role" in ran.err) == (4, True)
 
 
 def test_an_application_secret_is_told_by_its_beginning_and_ends_when_the_application_says() -> (
     None
 ):
-    found = Desk()
-    app = found.world.add_application("orders", found.ada)
-    soon = found.clock.now() + timedelta(days=20)
-    mine = found.world.directory.add_password(app, "mine", end=soon)
-    found.world.directory.add_password(app, "another")
-    found.bound.append(app.app_id)
-    found.vault.put("app", mine.secret)
-    found.clock.advance(3600)
-    ran = adopt(found, app.app_id)
+    desk = Desk()
+    app = desk.world.add_application("orders", desk.ada)
+    soon = desk.clock.now() + timedelta(days=20)
+    mine = desk.world.directory.add_password(app, "mine", end=soon)
+    desk.world.directory.add_password(app, "another")
+    desk.bound.append(app.app_id)
+    desk.vault.put("app", mine.secret)
+    desk.clock.advance(3600)
+    ran = adopt(desk, app.app_id)
     assert ran.code == 0, ran.err
-    assert (found.latest("app").tags or {})["CredentialId"] == mine.key_id
-    assert ends(found) == soon
+    assert (desk.latest("app").tags or {})["CredentialId"] == mine.key_id
+    assert ends(desk) == soon
 
 
 def test_an_application_secret_that_begins_like_another_must_be_named() -> None:
-    found = Desk()
-    app = found.world.add_application("orders", found.ada)
-    mine, twin = (found.world.directory.add_password(app, name) for name in ("mine", "twin"))
+    desk = Desk()
+    app = desk.world.add_application("orders", desk.ada)
+    mine, twin = (desk.world.directory.add_password(app, name) for name in ("mine", "twin"))
     twin.secret = mine.secret[:3] + twin.secret[3:]
-    found.bound.append(app.app_id)
-    found.vault.put("app", mine.secret)
-    found.clock.advance(3600)
-    ran = adopt(found, app.app_id)
+    desk.bound.append(app.app_id)
+    desk.vault.put("app", mine.secret)
+    desk.clock.advance(3600)
+    ran = adopt(desk, app.app_id)
     assert (ran.code, "may be any of 2: " in ran.err) == (5, True)
-    assert adopt(found, app.app_id, "--credential-id", mine.key_id).code == 0
+    assert adopt(desk, app.app_id, "--credential-id", mine.key_id).code == 0
 
 
 def sql_desk(value: str) -> Desk:
     """Return a desk with a server, two logins and the rights to both."""
-    found = Desk()
-    server = found.world.sql.add_server("orders", "sqladmin", FIRST)
+    desk = Desk()
+    server = desk.world.sql.add_server("orders", "sqladmin", FIRST)
     server.add_database("shop")
     server.add_login("app_a", FIRST, "shop")
     server.add_login("app_b", OTHER, "shop")
-    server.grant(found.ada, LOGIN_MANAGER)
-    server.grant(found.ada, ALTER_ANY_USER, "shop")
-    found.world.grant(found.ada, SQL_ACTIONS, found.group)
-    found.vault.put("app", value)
-    return found
+    server.grant(desk.ada, LOGIN_MANAGER)
+    server.grant(desk.ada, ALTER_ANY_USER, "shop")
+    desk.world.grant(desk.ada, SQL_ACTIONS, desk.group)
+    desk.vault.put("app", value)
+    return desk
 
 
 @pytest.mark.parametrize(
@@ -274,11 +282,11 @@ def sql_desk(value: str) -> Desk:
 def test_a_sql_password_is_proven_by_signing_in(
     value: str, arguments: tuple[str, ...], credential: str
 ) -> None:
-    found = sql_desk(value)
-    server = found.world.sql.servers["orders"].resource_id
-    ran = adopt(found, server, *arguments)
+    desk = sql_desk(value)
+    server = desk.world.sql.servers["orders"].resource_id
+    ran = adopt(desk, server, *arguments)
     assert ran.code == 0, ran.err
-    assert (found.latest("app").tags or {})["CredentialId"] == credential
+    assert (desk.latest("app").tags or {})["CredentialId"] == credential
 
 
 @pytest.mark.parametrize(
@@ -290,40 +298,40 @@ def test_a_sql_password_is_proven_by_signing_in(
     ],
 )
 def test_a_sql_password_that_the_server_refuses_is_declined(arguments: tuple[str, ...]) -> None:
-    found = sql_desk(
+    desk = sql_desk(
         "Server=orders.database.windows.net;User ID=app_a;Password=Wr0ng-password"
         if "--logins" in arguments
         else "Wr0ng-password"
     )
-    before = state(found)
-    ran = adopt(found, found.world.sql.servers["orders"].resource_id, *arguments)
-    assert (ran.code, state(found)) == (5, before), ran
+    before = state(desk)
+    ran = adopt(desk, desk.world.sql.servers["orders"].resource_id, *arguments)
+    assert (ran.code, state(desk)) == (5, before), ran
 
 
 def test_a_policy_that_names_another_source_comes_first() -> None:
-    found, account = desk()
-    other = found.account("otherdata")
-    found.policy = True
-    rule = f"{{match: {{vault: '{found.vault.url}', secret: app}}, providerAddress: '{other.resource_id}', validityPeriodDays: 90}}"
-    found.vault.put("rekey-policy", f"version: 1\nrules: [{rule}]\n")
-    ran = adopt(found, account.resource_id)
+    desk, account = a_desk()
+    other = desk.account("otherdata")
+    desk.policy = True
+    rule = f"{{match: {{vault: '{desk.vault.url}', secret: app}}, providerAddress: '{other.resource_id}', validityPeriodDays: 90}}"
+    desk.vault.put("rekey-policy", f"version: 1\nrules: [{rule}]\n")
+    ran = adopt(desk, account.resource_id)
     assert (ran.code, "names another source" in ran.err) == (5, True)
 
 
 def test_a_secret_whose_source_the_policy_names_already_is_adopted() -> None:
-    found, account = desk()
-    found.policy = True
-    match = f"{{vault: '{found.vault.url}', secret: app}}"
+    desk, account = a_desk()
+    desk.policy = True
+    match = f"{{vault: '{desk.vault.url}', secret: app}}"
     rule = f"{{match: {match}, providerAddress: '{account.resource_id}', validityPeriodDays: 90}}"
-    found.vault.put("rekey-policy", f"version: 1\nrules: [{rule}]\n")
-    ran = adopt(found, account.resource_id)
+    desk.vault.put("rekey-policy", f"version: 1\nrules: [{rule}]\n")
+    ran = adopt(desk, account.resource_id)
     assert ran.code == 0, ran.err
 
 
 def test_of_two_logins_a_value_that_is_neithers_is_told_as_that_whatever_is_claimed() -> None:
-    found = sql_desk("Server=orders.database.windows.net;User ID=app_a;Password=Wr0ng-password")
-    server = found.world.sql.servers["orders"].resource_id
+    desk = sql_desk("Server=orders.database.windows.net;User ID=app_a;Password=Wr0ng-password")
+    server = desk.world.sql.servers["orders"].resource_id
     ran = adopt(
-        found, server, "--logins", "app_a,app_b", "--template", TWO, "--credential-id", "app_a"
+        desk, server, "--logins", "app_a,app_b", "--template", TWO, "--credential-id", "app_a"
     )
     assert (ran.code, "the password of neither" in ran.err) == (5, True)

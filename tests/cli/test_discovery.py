@@ -1,4 +1,7 @@
-"""`rekey discover` finds the credentials that nobody looks after, page by page, and says what cannot be told."""
+"""`rekey discover` finds the credentials that nobody looks after, page by page.
+
+And says what cannot be told.
+"""
 
 from __future__ import annotations
 
@@ -17,164 +20,165 @@ from tests.rotators.key_scenes import FAMILY, Member
 DAY = 86_400
 
 
-def desk(days: float = 100) -> Desk:
-    """Return a desk in whose group nothing is young, and where one of two accounts is looked after."""
-    found = Desk()
-    found.account("olddata")
-    found.secret(
-        "kept", found.account("keptdata"), days_left=300, tags={"ValidityPeriodDays": "365"}
-    )
-    found.clock.advance(days * DAY)
-    return found
+def a_desk(days: float = 100) -> Desk:
+    """Return a desk in whose group nothing is young.
+
+    And where one of two accounts is looked after.
+    """
+    desk = Desk()
+    desk.account("olddata")
+    desk.secret("kept", desk.account("keptdata"), days_left=300, tags={"ValidityPeriodDays": "365"})
+    desk.clock.advance(days * DAY)
+    return desk
 
 
-def old(found: Desk) -> StorageAccount:
+def old(desk: Desk) -> StorageAccount:
     """Return the account that nobody looks after."""
-    return found.world.accounts["olddata"]
+    return desk.world.accounts["olddata"]
 
 
 def sources(ran: Ran) -> list[str]:
     """Return the last part of each source that was found."""
-    return [each["source"].rpartition("/")[2] for each in ran.json["uncovered"]]
+    return [row["source"].rpartition("/")[2] for row in ran.json["uncovered"]]
 
 
-def discover(found: Desk, *arguments: str) -> Ran:
-    return found.run("discover", "--json", *arguments)
+def discover(desk: Desk, *arguments: str) -> Ran:
+    return desk.run("discover", "--json", *arguments)
 
 
 def test_what_a_managed_secret_covers_is_left_out_and_all_else_is_found() -> None:
-    found = desk()
-    found.account("newdata")
-    assert sources(discover(found)) == ["olddata"]
-    assert sources(discover(found, "--older-than-days", "0")) == ["olddata", "newdata"]
+    desk = a_desk()
+    desk.account("newdata")
+    assert sources(discover(desk)) == ["olddata"]
+    assert sources(discover(desk, "--older-than-days", "0")) == ["olddata", "newdata"]
 
 
 def test_the_storage_account_of_the_app_itself_is_not_recommended() -> None:
-    found = desk()
-    assert found.host.name == "rekeyhost"
-    assert "rekeyhost" not in sources(discover(found, "--older-than-days", "0"))
-    by_identity = {name: text for name, text in found.env.items() if name != "AzureWebJobsStorage"}
+    desk = a_desk()
+    assert desk.host.name == "rekeyhost"
+    assert "rekeyhost" not in sources(discover(desk, "--older-than-days", "0"))
+    by_identity = {name: text for name, text in desk.env.items() if name != "AzureWebJobsStorage"}
     env = {**by_identity, "AzureWebJobsStorage__accountName": "rekeyhost"}
-    assert "rekeyhost" not in found.run("discover", "--older-than-days", "0", env=env).out
+    assert "rekeyhost" not in desk.run("discover", "--older-than-days", "0", env=env).out
 
 
 @pytest.mark.parametrize(("days", "count"), [(90, 1), (89.99, 0)])
 def test_what_is_younger_than_asked_for_is_left_out(days: float, count: int) -> None:
-    ran = discover(desk(days))
+    ran = discover(a_desk(days))
     assert (len(ran.json["uncovered"]), ran.code) == (count, 1 if count else 0)
 
 
 def test_the_age_of_a_source_is_that_of_its_oldest_credential() -> None:
-    found = desk()
-    old(found).regenerate("key1")
-    (account,) = discover(found).json["uncovered"]
+    desk = a_desk()
+    old(desk).regenerate("key1")
+    (account,) = discover(desk).json["uncovered"]
     assert account["credential"] == "key2"
-    old(found).regenerate("key2")
-    assert discover(found).json["uncovered"] == []
+    old(desk).regenerate("key2")
+    assert discover(desk).json["uncovered"] == []
 
 
 def test_an_account_that_takes_no_keys_has_none_to_look_after() -> None:
-    found = desk()
-    old(found).allow_shared_key_access = False
-    assert discover(found).json["uncovered"] == []
+    desk = a_desk()
+    old(desk).allow_shared_key_access = False
+    assert discover(desk).json["uncovered"] == []
 
 
 def test_the_age_of_a_sql_password_is_said_to_be_unknown() -> None:
-    found = desk()
-    found.world.sql.add_server("Orders", "sqladmin", "F1rst-password-nobody-uses")
-    sql = discover(found).json["uncovered"][-1]
+    desk = a_desk()
+    desk.world.sql.add_server("Orders", "sqladmin", "F1rst-password-nobody-uses")
+    sql = discover(desk).json["uncovered"][-1]
     assert (sql["kind"], sql["credential"], sql["created"]) == (
         "sql-admin-password",
         "sqladmin",
         None,
     )
     assert sql["source"].endswith("/servers/orders")
-    assert "unknown" in found.run("discover").out
+    assert "unknown" in desk.run("discover").out
 
 
 def test_a_server_that_takes_entra_identities_only_has_no_password() -> None:
-    found = desk()
-    found.world.sql.add_server(
+    desk = a_desk()
+    desk.world.sql.add_server(
         "orders", "sqladmin", "F1rst-password-nobody-uses", entra_only=True, entra_admin="1"
     )
-    found.world.sql.add_server("mixed", "sqladmin", "F1rst-password-nobody-uses", entra_admin="1")
-    assert sources(discover(found)) == ["olddata", "mixed"]
+    desk.world.sql.add_server("mixed", "sqladmin", "F1rst-password-nobody-uses", entra_admin="1")
+    assert sources(discover(desk)) == ["olddata", "mixed"]
 
 
 def test_a_managed_server_is_covered() -> None:
-    found = desk()
-    server = found.world.sql.add_server("orders", "sqladmin", "F1rst-password-nobody-uses")
-    found.vault.put(
+    desk = a_desk()
+    server = desk.world.sql.add_server("orders", "sqladmin", "F1rst-password-nobody-uses")
+    desk.vault.put(
         "sql", "x", tags={"ProviderAddress": server.resource_id, "ValidityPeriodDays": "90"}
     )
-    assert sources(discover(found)) == ["olddata"]
+    assert sources(discover(desk)) == ["olddata"]
 
 
 def test_a_source_is_covered_by_a_secret_whose_tags_cannot_be_followed() -> None:
-    found = desk()
-    found.secret("odd", old(found), tags={"ValidityPeriodDays": "sixty"})
-    assert sources(discover(found)) == []
+    desk = a_desk()
+    desk.secret("odd", old(desk), tags={"ValidityPeriodDays": "sixty"})
+    assert sources(discover(desk)) == []
 
 
 def test_applications_come_from_the_scopes_and_from_whom_the_operator_owns_each_once() -> None:
-    found = Desk()
-    add, directory = found.world.add_application, found.world.directory
+    desk = Desk()
+    add, directory = desk.world.add_application, desk.world.directory
     owned, bound, both, foreign = (
-        add("owned", found.ada),
+        add("owned", desk.ada),
         add("bound"),
-        add("both", found.ada),
+        add("both", desk.ada),
         add("foreign"),
     )
     for app in (owned, bound, both, foreign):
         directory.add_password(app, "old")
-    add("empty", found.ada)
-    found.bound += [bound.app_id, both.app_id]
-    found.clock.advance(100 * DAY)
-    shown = {each["source"]: each for each in discover(found).json["uncovered"]}
+    add("empty", desk.ada)
+    desk.bound += [bound.app_id, both.app_id]
+    desk.clock.advance(100 * DAY)
+    shown = {row["source"]: row for row in discover(desk).json["uncovered"]}
     assert {bound.app_id, both.app_id, owned.app_id} == set(shown)
     assert shown[bound.app_id]["adopt"] == f"rekey adopt prod/NAME --provider {bound.app_id}"
     assert shown[owned.app_id]["vault"] is None
-    assert f"first bind {owned.app_id} to a vault in REKEY_SCOPES" in found.run("discover").out
+    assert f"first bind {owned.app_id} to a vault in REKEY_SCOPES" in desk.run("discover").out
 
 
 def test_a_service_principal_is_asked_for_what_it_owns_itself() -> None:
-    found = Desk()
-    app = found.world.add_application("owned", found.identity)
-    found.world.directory.add_password(app, "old")
-    found.world.directory.grant(found.identity, "Application.ReadWrite.OwnedBy")
-    found.world.grant(found.identity, ("*/read",), found.group)
-    found.ada = found.identity
-    found.clock.advance(100 * DAY)
-    assert app.app_id in sources(discover(found))
+    desk = Desk()
+    app = desk.world.add_application("owned", desk.identity)
+    desk.world.directory.add_password(app, "old")
+    desk.world.directory.grant(desk.identity, "Application.ReadWrite.OwnedBy")
+    desk.world.grant(desk.identity, ("*/read",), desk.group)
+    desk.ada = desk.identity
+    desk.clock.advance(100 * DAY)
+    assert app.app_id in sources(discover(desk))
 
 
 def test_every_page_of_every_list_is_read() -> None:
-    found = desk()
+    desk = a_desk()
     for number in range(7):
-        found.world.add_account(f"data{number}")
-        found.world.sql.add_server(f"server{number}", "sqladmin", "F1rst-password-nobody-uses")
-        found.world.directory.add_password(
-            found.world.add_application(f"app{number}", found.ada), "old"
+        desk.world.add_account(f"data{number}")
+        desk.world.sql.add_server(f"server{number}", "sqladmin", "F1rst-password-nobody-uses")
+        desk.world.directory.add_password(
+            desk.world.add_application(f"app{number}", desk.ada), "old"
         )
-    expected = sorted(sources(discover(found, "--older-than-days", "0")))
-    for provider in found.world.arm.providers.values():
+    expected = sorted(sources(discover(desk, "--older-than-days", "0")))
+    for provider in desk.world.arm.providers.values():
         provider.page_size = 2  # type: ignore[attr-defined]
-    found.world.directory.page_size = 2
-    assert sorted(sources(discover(found, "--older-than-days", "0"))) == expected
+    desk.world.directory.page_size = 2
+    assert sorted(sources(discover(desk, "--older-than-days", "0"))) == expected
     assert len(expected) == 22
 
 
 def test_a_scope_of_a_whole_subscription_is_listed_at_once_and_shows_what_may_be_read() -> None:
-    found = desk()
-    subscription = found.group.split("/resourceGroups/")[0]
-    found.world.add_account("apart", group="apart")
-    found.bound.append(subscription.lower())
-    found.world.exchanges.clear()
-    assert sources(discover(found)) == ["olddata"]
+    desk = a_desk()
+    subscription = desk.group.split("/resourceGroups/")[0]
+    desk.world.add_account("apart", group="apart")
+    desk.bound.append(subscription.lower())
+    desk.world.exchanges.clear()
+    assert sources(discover(desk)) == ["olddata"]
     lists = [
-        each.request.path
-        for each in found.world.exchanges
-        if each.request.host == "management.azure.com"
+        exchange.request.path
+        for exchange in desk.world.exchanges
+        if exchange.request.host == "management.azure.com"
     ]
     assert lists == [
         *(
@@ -187,62 +191,68 @@ def test_a_scope_of_a_whole_subscription_is_listed_at_once_and_shows_what_may_be
 
 
 def test_a_scope_of_one_resource_shows_nothing_beside_it() -> None:
-    found = desk()
+    desk = a_desk()
     env = {
-        **found.env,
-        "REKEY_SCOPES": f'{{"{found.vault.url}": ["{found.group}/providers/microsoft.storage/storageaccounts/other"]}}',
+        **desk.env,
+        "REKEY_SCOPES": f'{{"{desk.vault.url}": ["{desk.group}/providers/microsoft.storage/storageaccounts/other"]}}',
     }
-    assert found.run("discover", "--json", env=env).json["uncovered"] == []
+    assert desk.run("discover", "--json", env=env).json["uncovered"] == []
 
 
 @pytest.mark.parametrize(
-    ("path", "told"),
+    ("path", "complaint"),
     [
         ("/storageAccounts", "listing storage accounts"),
         ("/servers", "listing SQL servers"),
         ("/ownedObjects", "listing the applications"),
     ],
 )
-def test_what_cannot_be_listed_is_a_problem_and_hides_nothing_else(path: str, told: str) -> None:
-    found = desk()
-    found.world.sql.add_server("orders", "sqladmin", "F1rst-password-nobody-uses")
-    found.world.directory.add_password(found.world.add_application("app", found.ada), "old")
-    found.clock.advance(100 * DAY)
-    everything = len(sources(discover(found)))
+def test_what_cannot_be_listed_is_a_problem_and_hides_nothing_else(
+    path: str, complaint: str
+) -> None:
+    desk = a_desk()
+    desk.world.sql.add_server("orders", "sqladmin", "F1rst-password-nobody-uses")
+    desk.world.directory.add_password(desk.world.add_application("app", desk.ada), "old")
+    desk.clock.advance(100 * DAY)
+    everything = len(sources(discover(desk)))
     refusal = json_response(403, {"error": {"code": "AuthorizationFailed", "message": "no"}})
-    found.world.faults.append(Fault(lambda each: each.path.endswith(path), refusal, 1))
-    ran = discover(found)
-    assert (ran.code, told in ran.err) == (4, True)
+    desk.world.faults.append(Fault(lambda request: request.path.endswith(path), refusal, 1))
+    ran = discover(desk)
+    assert (ran.code, complaint in ran.err) == (4, True)
     assert len(sources(ran)) == everything - 1
 
 
 def test_a_next_page_that_leads_elsewhere_gets_no_token() -> None:
-    found = desk()
+    desk = a_desk()
     elsewhere: dict[str, Any] = {"value": [], "@odata.nextLink": "https://evil.example/v1.0/x"}
-    found.world.faults.append(
-        Fault(lambda each: each.path.endswith("/ownedObjects"), json_response(200, elsewhere), 1)
+    desk.world.faults.append(
+        Fault(
+            lambda request: request.path.endswith("/ownedObjects"), json_response(200, elsewhere), 1
+        )
     )
-    ran = discover(found)
+    ran = discover(desk)
     assert "leads elsewhere" in ran.err
-    assert not [each for each in found.world.exchanges if "evil" in each.request.host]
+    assert not [exchange for exchange in desk.world.exchanges if "evil" in exchange.request.host]
 
 
 def test_applications_that_may_not_be_read_are_a_problem() -> None:
-    found = desk()
+    desk = a_desk()
     limited = {"value": [{"@odata.type": "#microsoft.graph.application", "id": "1", "appId": None}]}
-    found.world.faults.append(
-        Fault(lambda each: each.path.endswith("/ownedObjects"), json_response(200, limited), 1)
+    desk.world.faults.append(
+        Fault(
+            lambda request: request.path.endswith("/ownedObjects"), json_response(200, limited), 1
+        )
     )
-    ran = discover(found)
+    ran = discover(desk)
     assert (ran.code, "Application.Read.All" in ran.err) == (4, True)
 
 
 @pytest.mark.parametrize("member", FAMILY, ids=str)
 def test_every_kind_with_two_keys_is_found_with_the_line_that_adopts_it(member: Member) -> None:
-    found = desk()
-    account = found.keyed(member.kind, member.name, member.path)
+    desk = a_desk()
+    account = desk.keyed(member.kind, member.name, member.path)
     (keyed,) = [
-        one for one in discover(found).json["uncovered"] if one["kind"] == member.kind.kind
+        row for row in discover(desk).json["uncovered"] if row["kind"] == member.kind.kind
     ] or [None]
     if member.path and not member.path.lower().startswith("authorizationrules"):
         assert keyed is None, "the rules of entities are not listed"
@@ -252,17 +262,17 @@ def test_every_kind_with_two_keys_is_found_with_the_line_that_adopts_it(member: 
     assert keyed["credential"] == member.kind.facts.pairs[0].first.name
     assert keyed["source"] in keyed["adopt"]
     account.takes_keys = False
-    assert member.kind.kind not in [one["kind"] for one in discover(found).json["uncovered"]]
+    assert member.kind.kind not in [row["kind"] for row in discover(desk).json["uncovered"]]
 
 
 def test_a_database_server_is_found_where_its_administrator_has_a_password() -> None:
-    found = desk()
-    servers = found.world.databases
+    desk = a_desk()
+    servers = desk.world.databases
     for engine in ("postgresql", "mysql"):
         servers.add_server(engine, "orders", "dbadmin", "F1rst-password")
         servers.add_server(engine, "reports", "dbadmin", "F1rst-password", is_replica=True)
     servers.add_server("postgresql", "keyless", "dbadmin", "F1rst-password", password_auth=False)
-    rows = [row for row in discover(found).json["uncovered"] if "-admin-password" in row["kind"]]
+    rows = [row for row in discover(desk).json["uncovered"] if "-admin-password" in row["kind"]]
     assert sorted((row["kind"], row["source"], row["credential"]) for row in rows) == [
         (
             f"{engine}-admin-password",

@@ -1,4 +1,7 @@
-"""`rekey doctor` looks at everything beforehand, due or not, changes nothing, and says how to mend what it finds."""
+"""`rekey doctor` looks at everything beforehand, due or not, changes nothing.
+
+And says how to mend what it finds.
+"""
 
 from __future__ import annotations
 
@@ -16,56 +19,56 @@ from tests.cli.desk import Desk
 from tests.shared.scene import NAME, state
 
 
-def desk(**options: object) -> Desk:
-    found = Desk()
-    found.secret(NAME, found.account("appdata"), days_left=80, **options)  # type: ignore[arg-type]
-    return found
+def a_desk(**options: object) -> Desk:
+    desk = Desk()
+    desk.secret(NAME, desk.account("appdata"), days_left=80, **options)  # type: ignore[arg-type]
+    return desk
 
 
-def findings(found: Desk, *arguments: str) -> list[str]:
+def findings(desk: Desk, *arguments: str) -> list[str]:
     """Return what a doctor finds, each with its place and fix; nothing may change by that."""
-    before = state(found)
-    ran = found.run("doctor", "--json", *arguments)
-    assert state(found) == before
-    told = [
-        f"{each['what']} | {each['where']} | {each['fix']}"
-        for each in ran.json["checks"]
-        if each["result"] == "finding"
+    before = state(desk)
+    ran = desk.run("doctor", "--json", *arguments)
+    assert state(desk) == before
+    texts = [
+        f"{check['what']} | {check['where']} | {check['fix']}"
+        for check in ran.json["checks"]
+        if check["result"] == "finding"
     ]
-    assert ran.json["findings"] == len(told)
-    assert ran.code == (1 if told else 0)
-    return told
+    assert ran.json["findings"] == len(texts)
+    assert ran.code == (1 if texts else 0)
+    return texts
 
 
 def test_where_all_is_well_every_check_is_shown_and_the_exit_code_is_0() -> None:
-    found = desk()
-    ran = found.run("doctor")
+    desk = a_desk()
+    ran = desk.run("doctor")
     assert ran.code == 0
     assert "note: key2, there since" in ran.out
     assert "it may be in use elsewhere" in ran.out
     assert ran.out.splitlines()[-1].endswith(", findings: 0")
-    assert findings(found) == []
+    assert findings(desk) == []
 
 
 def test_a_secret_that_is_not_due_is_rehearsed_all_the_same() -> None:
-    found = desk()
-    found.world.accounts["appdata"].allow_shared_key_access = False
-    (told,) = findings(found)
-    assert "does not accept keys" in told
-    assert "allow shared key access" in told
+    desk = a_desk()
+    desk.world.accounts["appdata"].allow_shared_key_access = False
+    (finding,) = findings(desk)
+    assert "does not accept keys" in finding
+    assert "allow shared key access" in finding
 
 
 def test_a_missing_right_names_the_role_to_grant() -> None:
-    found = Desk()
-    other = found.world.add_account("elsewhere", group="apart")
-    found.bound.append(other.resource_id.lower())
-    found.secret("other", other, days_left=80)
-    (told,) = findings(found)
-    assert "Storage Account Key Operator Service Role" in told
+    desk = Desk()
+    other = desk.world.add_account("elsewhere", group="apart")
+    desk.bound.append(other.resource_id.lower())
+    desk.secret("other", other, days_left=80)
+    (finding,) = findings(desk)
+    assert "Storage Account Key Operator Service Role" in finding
 
 
 @pytest.mark.parametrize(
-    ("tags", "told"),
+    ("tags", "complaint"),
     [
         ({"ValidityPeriodDays": "sixty"}, "ValidityPeriodDays"),
         (
@@ -78,33 +81,35 @@ def test_a_missing_right_names_the_role_to_grant() -> None:
         ({"ValueTemplate": "key={key}"}, "ValueTemplate"),
     ],
 )
-def test_what_would_park_a_secret_one_day_is_found_today(tags: dict[str, str], told: str) -> None:
-    (finding,) = findings(desk(tags=tags))
-    assert told in finding
+def test_what_would_park_a_secret_one_day_is_found_today(
+    tags: dict[str, str], complaint: str
+) -> None:
+    (finding,) = findings(a_desk(tags=tags))
+    assert complaint in finding
     assert f"secrets/{NAME}" in finding
 
 
 def test_a_replica_that_does_not_consent_is_found() -> None:
-    found = desk(tags={"Replicas": "https://prod.vault.azure.net/secrets/copy"})
-    found.vault.put("copy", "x")
-    (told,) = findings(found)
-    assert "does not consent" in told
+    desk = a_desk(tags={"Replicas": "https://prod.vault.azure.net/secrets/copy"})
+    desk.vault.put("copy", "x")
+    (finding,) = findings(desk)
+    assert "does not consent" in finding
 
 
 def test_messages_that_were_given_up_on_are_found() -> None:
-    found = desk()
-    found.queue("rotations-poison")
-    assert findings(found) == []
-    now = found.clock.now()
-    found.queue("rotations-poison").append(
+    desk = a_desk()
+    desk.queue("rotations-poison")
+    assert findings(desk) == []
+    now = desk.clock.now()
+    desk.queue("rotations-poison").append(
         Message("1", base64.b64encode(b"{}").decode(), now, NEVER, now, "receipt")
     )
-    (told,) = findings(found)
-    assert "1 of rotations" in told
+    (finding,) = findings(desk)
+    assert "1 of rotations" in finding
 
 
 def test_a_vault_that_cannot_be_listed_is_found() -> None:
-    found = desk()
+    desk = a_desk()
     refusal = json_response(
         403,
         {
@@ -115,9 +120,9 @@ def test_a_vault_that_cannot_be_listed_is_found() -> None:
             }
         },
     )
-    found.world.faults.append(Fault(lambda each: each.path == "/secrets", refusal, 9))
-    (told,) = findings(found)
-    assert "Key Vault Secrets Officer" in told
+    desk.world.faults.append(Fault(lambda request: request.path == "/secrets", refusal, 9))
+    (finding,) = findings(desk)
+    assert "Key Vault Secrets Officer" in finding
 
 
 def test_without_a_token_nothing_else_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,85 +130,83 @@ def test_without_a_token_nothing_else_is_looked_at(monkeypatch: pytest.MonkeyPat
         raise ClientAuthenticationError("no")
 
     monkeypatch.setattr(SimulatedCredential, "get_token", nobody)
-    found = desk()
-    (told,) = findings(found)
-    assert "you are not signed in" in told
-    assert "az login" in told
-    assert not found.calls()
+    desk = a_desk()
+    (finding,) = findings(desk)
+    assert "you are not signed in" in finding
+    assert "az login" in finding
+    assert not desk.calls()
 
 
 def test_a_policy_that_cannot_be_followed_is_found_with_its_problems() -> None:
-    found = desk()
-    found.policy = True
-    found.vault.put("rekey-policy", "version: 1\ndefalts: {}\n")
-    told = findings(found)
-    assert any("defalts" in each for each in told)
+    desk = a_desk()
+    desk.policy = True
+    desk.vault.put("rekey-policy", "version: 1\ndefalts: {}\n")
+    texts = findings(desk)
+    assert any("defalts" in text for text in texts)
 
 
 def test_a_policy_in_order_is_fine() -> None:
-    found = desk()
-    found.policy = True
-    found.vault.put("rekey-policy", "version: 1\n")
-    assert findings(found) == []
-    assert "can be followed" in found.run("doctor").out
+    desk = a_desk()
+    desk.policy = True
+    desk.vault.put("rekey-policy", "version: 1\n")
+    assert findings(desk) == []
+    assert "can be followed" in desk.run("doctor").out
 
 
 def test_one_vault_alone_can_be_looked_at() -> None:
-    found = desk()
-    assert findings(found, "--vault", "prod") == []
-    assert found.run("doctor", "--vault", "foreign").code == 5
+    desk = a_desk()
+    assert findings(desk, "--vault", "prod") == []
+    assert desk.run("doctor", "--vault", "foreign").code == 5
 
 
 def test_a_queue_that_cannot_be_read_is_found() -> None:
-    found = desk()
+    desk = a_desk()
     refusal = json_response(403, {}, {"x-ms-error-code": "AuthorizationPermissionMismatch"})
-    found.world.faults.append(Fault(lambda each: each.path == "/rotations", refusal, 1))
-    (told,) = findings(found)
-    assert "Storage Queue Data Contributor" in told
+    desk.world.faults.append(Fault(lambda request: request.path == "/rotations", refusal, 1))
+    (finding,) = findings(desk)
+    assert "Storage Queue Data Contributor" in finding
 
 
 def test_a_policy_that_is_not_there_is_found_and_nothing_is_judged_without_it() -> None:
-    found = desk()
-    found.policy = True
-    told = findings(found)
-    assert len(told) == 2
-    assert all("rekey-policy" in each for each in told)
+    desk = a_desk()
+    desk.policy = True
+    texts = findings(desk)
+    assert len(texts) == 2
+    assert all("rekey-policy" in text for text in texts)
 
 
 def test_what_the_app_does_not_rotate_is_not_said_to_be_rotatable() -> None:
-    found = Desk()
-    soon = found.clock.now() + timedelta(days=5)
-    found.vault.put(
-        "copy", "x", expires=soon, tags={"ReplicaOf": f"{found.vault.url}/secrets/well"}
-    )
-    found.vault.put("hand", "x", expires=soon, tags={"Manual": "true", "ValidityPeriodDays": "90"})
-    found.vault.put("plain", "x")
-    ran = found.run("doctor", "--json")
-    told = {
-        each["where"].rpartition("/")[2]: (each["result"], each["what"])
-        for each in ran.json["checks"]
+    desk = Desk()
+    soon = desk.clock.now() + timedelta(days=5)
+    desk.vault.put("copy", "x", expires=soon, tags={"ReplicaOf": f"{desk.vault.url}/secrets/well"})
+    desk.vault.put("hand", "x", expires=soon, tags={"Manual": "true", "ValidityPeriodDays": "90"})
+    desk.vault.put("plain", "x")
+    ran = desk.run("doctor", "--json")
+    by_name = {
+        check["where"].rpartition("/")[2]: (check["result"], check["what"])
+        for check in ran.json["checks"]
     }
-    assert told["copy"] == (
+    assert by_name["copy"] == (
         "fine",
-        f"a replica, written when {found.vault.url}/secrets/well is rotated",
+        f"a replica, written when {desk.vault.url}/secrets/well is rotated",
     )
-    assert told["hand"] == ("note", "only a person rotates it")
-    assert "plain" not in told
+    assert by_name["hand"] == ("note", "only a person rotates it")
+    assert "plain" not in by_name
     assert ran.code == 0
 
 
 def test_a_vault_of_another_tenant_is_found_with_what_to_do() -> None:
-    found = desk()
+    desk = a_desk()
     refusal = json_response(
         401, {"error": {"code": "Unauthorized", "message": "AKV10032: Invalid issuer."}}
     )
-    found.world.faults.append(Fault(lambda each: each.path == "/secrets", refusal, 9))
-    (told,) = findings(found)
-    assert "another tenant" in told
+    desk.world.faults.append(Fault(lambda request: request.path == "/secrets", refusal, 9))
+    (finding,) = findings(desk)
+    assert "another tenant" in finding
 
 
 def test_an_account_of_the_apps_that_takes_no_keys_is_found_with_the_settings_to_change() -> None:
-    found = desk()
-    found.host.allow_shared_key_access = False
-    (told,) = findings(found)
-    assert "AzureWebJobsStorage__credential=managedidentity" in told
+    desk = a_desk()
+    desk.host.allow_shared_key_access = False
+    (finding,) = findings(desk)
+    assert "AzureWebJobsStorage__credential=managedidentity" in finding

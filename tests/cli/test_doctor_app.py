@@ -62,21 +62,23 @@ class Deployed(Desk):
         before = state(self)
         ran = self.run("doctor", "--json", "--app", self.app)
         assert state(self) == before
-        found = [check for check in json.loads(ran.out)["checks"] if check["result"] == "finding"]
-        assert ran.code == (1 if found else 0)
-        return ran, found
+        problems = [
+            check for check in json.loads(ran.out)["checks"] if check["result"] == "finding"
+        ]
+        assert ran.code == (1 if problems else 0)
+        return ran, problems
 
 
 @pytest.fixture
 def works() -> Deployed:
     """Return an app that was swept."""
-    found = Deployed()
-    asyncio.run(found.swept())
-    return found
+    deployed = Deployed()
+    asyncio.run(deployed.swept())
+    return deployed
 
 
-def only(found: list[dict[str, Any]]) -> dict[str, Any]:
-    (finding,) = found
+def only(problems: list[dict[str, Any]]) -> dict[str, Any]:
+    (finding,) = problems
     assert finding["fix"], "each finding names its fix"
     return finding
 
@@ -89,8 +91,8 @@ def test_the_functions_that_it_expects_are_those_of_function_app() -> None:
 
 
 def test_an_app_that_works_has_no_finding(works: Deployed) -> None:
-    ran, found = works.doctor()
-    assert found == []
+    ran, problems = works.doctor()
+    assert problems == []
     for text in ("indexed all", "every queue exists", "its events go to the queue", "was swept"):
         assert text in ran.out
 
@@ -123,7 +125,7 @@ def test_any_function_that_is_missing_or_disabled_is_named(name: str, works: Dep
 
 
 @pytest.mark.parametrize(
-    ("changes", "said", "fix"),
+    ("changes", "complaint", "fix"),
     [
         (
             {"python": "3.11"},
@@ -135,17 +137,17 @@ def test_any_function_that_is_missing_or_disabled_is_named(name: str, works: Dep
     ],
 )
 def test_what_is_wrong_with_the_app_itself_is_found(
-    changes: dict[str, str], said: str, fix: str, works: Deployed
+    changes: dict[str, str], complaint: str, fix: str, works: Deployed
 ) -> None:
     for name, value in changes.items():
         setattr(works.site, name, value)
     finding = only(works.doctor()[1])
-    assert said in finding["what"]
+    assert complaint in finding["what"]
     assert fix in finding["fix"]
 
 
 @pytest.mark.parametrize(
-    ("settings", "said", "fix"),
+    ("settings", "complaint", "fix"),
     [
         ({"REKEY_EVENT_TOPIC": ""}, "REKEY_EVENT_TOPIC is empty", "set or remove it"),
         (
@@ -158,11 +160,11 @@ def test_what_is_wrong_with_the_app_itself_is_found(
     ],
 )
 def test_a_setting_that_is_wrong_or_empty_is_found(
-    settings: dict[str, str], said: str, fix: str, works: Deployed
+    settings: dict[str, str], complaint: str, fix: str, works: Deployed
 ) -> None:
     works.site.plain |= settings
-    found = works.doctor()[1]
-    assert [check for check in found if said in check["what"] and fix in check["fix"]]
+    problems = works.doctor()[1]
+    assert [check for check in problems if complaint in check["what"] and fix in check["fix"]]
 
 
 def test_a_connection_string_where_an_identity_should_be_is_noted_and_not_shown(
@@ -170,8 +172,8 @@ def test_a_connection_string_where_an_identity_should_be_is_noted_and_not_shown(
 ) -> None:
     secret = works.env["AzureWebJobsStorage"]
     works.site.plain["AzureWebJobsStorage"] = secret
-    ran, found = works.doctor()
-    assert found == []
+    ran, problems = works.doctor()
+    assert problems == []
     assert "AzureWebJobsStorage__credential=managedidentity" in ran.out
     assert works.host.keys["key1"].value not in ran.out + ran.err
 
@@ -179,19 +181,21 @@ def test_a_connection_string_where_an_identity_should_be_is_noted_and_not_shown(
 def test_who_may_not_read_the_settings_is_told_and_the_rest_is_looked_at(works: Deployed) -> None:
     roles = works.world.roles
     roles.assignments = [
-        each
-        for each in roles.assignments
-        if "Microsoft.Web/sites/config/list/action" not in each.actions
+        assignment
+        for assignment in roles.assignments
+        if "Microsoft.Web/sites/config/list/action" not in assignment.actions
     ]
-    ran, found = works.doctor()
-    assert found == []
+    ran, problems = works.doctor()
+    assert problems == []
     assert "Website Contributor" in ran.out
 
 
 @pytest.mark.parametrize("queue", ["vault-events", "rotations-poison", "sweeps-poison"])
 def test_a_queue_that_does_not_exist_is_found(queue: str, works: Deployed) -> None:
 
-    service = next(each for each in works.world.services if isinstance(each, QueueService))
+    service = next(
+        candidate for candidate in works.world.services if isinstance(candidate, QueueService)
+    )
     del service.queues._queues["rekeyhost", queue]
     finding = only(works.doctor()[1])
     assert f"the queue {queue} does not exist" in finding["what"]
@@ -203,7 +207,7 @@ def test_a_vault_whose_events_go_nowhere_is_found(works: Deployed) -> None:
 
 
 @pytest.mark.parametrize(
-    ("subscriptions", "said"),
+    ("subscriptions", "complaint"),
     [
         ([], "no subscription that leads to the queue vault-events"),
         ([EventSubscription("elsewhere")], "no subscription that leads to the queue vault-events"),
@@ -211,10 +215,10 @@ def test_a_vault_whose_events_go_nowhere_is_found(works: Deployed) -> None:
     ],
 )
 def test_a_subscription_that_leads_elsewhere_or_failed_is_found(
-    subscriptions: list[EventSubscription], said: str, works: Deployed
+    subscriptions: list[EventSubscription], complaint: str, works: Deployed
 ) -> None:
     works.topic.subscriptions = subscriptions
-    assert said in only(works.doctor()[1])["what"]
+    assert complaint in only(works.doctor()[1])["what"]
 
 
 def test_a_topic_that_existed_and_delivers_without_identity_is_fine(works: Deployed) -> None:
@@ -241,16 +245,16 @@ def test_what_is_no_resource_id_is_refused_with_the_command_that_finds_it(works:
 
 def test_an_app_that_does_not_exist_is_found(works: Deployed) -> None:
     works.app += "-other"
-    found = works.doctor()[1]
-    assert {check["where"].partition(",")[0] for check in found} == {works.app}
+    problems = works.doctor()[1]
+    assert {check["where"].partition(",")[0] for check in problems} == {works.app}
 
 
 def test_without_the_right_to_look_each_look_says_so(works: Deployed) -> None:
     works.world.roles.assignments = [
-        each
-        for each in works.world.roles.assignments
-        if "Microsoft.Web/sites/read" not in each.actions
+        assignment
+        for assignment in works.world.roles.assignments
+        if "Microsoft.Web/sites/read" not in assignment.actions
     ]
-    found = works.doctor()[1]
-    assert len(found) == 3
-    assert all("Reader" in check["fix"] for check in found)
+    problems = works.doctor()[1]
+    assert len(problems) == 3
+    assert all("Reader" in check["fix"] for check in problems)

@@ -1,4 +1,7 @@
-"""What programs read is data: booleans, numbers, ISO times; a query picks of it, and no word of a table is broken."""
+"""What programs read is data: booleans, numbers, ISO times.
+
+A query picks of it, and no word of a table is broken.
+"""
 
 from __future__ import annotations
 
@@ -33,13 +36,13 @@ TIMES = (
 
 @pytest.fixture(scope="module")
 def desk() -> Desk:
-    found = Desk(policy=True)
-    found.vault.put(OWN.name, EMPTY)
-    found.secret("well", found.account("welldata"), days_left=80, tags={"Owner": "team-a"})
-    found.secret("odd", found.account("odddata"), tags={"ValidityPeriodDays": "sixty"})
-    found.account("newdata")
-    found.clock.advance(86_400)
-    return found
+    desk = Desk(policy=True)
+    desk.vault.put(OWN.name, EMPTY)
+    desk.secret("well", desk.account("welldata"), days_left=80, tags={"Owner": "team-a"})
+    desk.secret("odd", desk.account("odddata"), tags={"ValidityPeriodDays": "sixty"})
+    desk.account("newdata")
+    desk.clock.advance(86_400)
+    return desk
 
 
 def members(data: Any) -> Iterator[tuple[str, Any]]:
@@ -105,11 +108,13 @@ def test_a_query_picks_of_the_result_as_az_has_it(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "told"), [("secrets[", "cannot be read"), ("length(counts.ok)", "does not fit")]
+    ("query", "complaint"), [("secrets[", "cannot be read"), ("length(counts.ok)", "does not fit")]
 )
-def test_a_query_that_cannot_be_followed_is_wrong_usage(desk: Desk, query: str, told: str) -> None:
+def test_a_query_that_cannot_be_followed_is_wrong_usage(
+    desk: Desk, query: str, complaint: str
+) -> None:
     ran = desk.run("status", "--query", query)
-    assert (ran.code, told in ran.err, len(ran.err.splitlines())) == (2, True, 1)
+    assert (ran.code, complaint in ran.err, len(ran.err.splitlines())) == (2, True, 1)
 
 
 def test_csv_has_heads_and_tsv_has_none(desk: Desk) -> None:

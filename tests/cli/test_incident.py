@@ -1,4 +1,7 @@
-"""`rekey incident` counts first, asks, sends everything in a scope on, and tells how far it has come."""
+"""`rekey incident` counts first, asks, sends everything in a scope on.
+
+And tells how far it has come.
+"""
 
 from __future__ import annotations
 
@@ -10,37 +13,37 @@ from tests.cli.desk import ADA, Answers, Desk
 from tests.shared.scene import state
 
 
-def desk() -> Desk:
-    found = Desk()
+def a_desk() -> Desk:
+    desk = Desk()
     for name in ("billing-a", "billing-b", "orders"):
-        found.secret(name, found.account(name.replace("-", "")), days_left=80)
-    found.clock.advance(60)
-    return found
+        desk.secret(name, desk.account(name.replace("-", "")), days_left=80)
+    desk.clock.advance(60)
+    return desk
 
 
-def begin(found: Desk, *options: str, answers: list[str] | None = None) -> tuple[int, str]:
+def begin(desk: Desk, *options: str, answers: list[str] | None = None) -> tuple[int, str]:
     person = Answers(answers) if answers is not None else None
-    ran = found.run(
+    ran = desk.run(
         "incident", "begin", "--name", "billing-*", "--reason", "leak", *options, person=person
     )
     return ran.code, ran.out + ran.err
 
 
 def test_a_dry_run_counts_what_is_in_the_scope_and_changes_nothing() -> None:
-    found = desk()
-    before = state(found)
-    ran = found.run(
+    desk = a_desk()
+    before = state(desk)
+    ran = desk.run(
         "incident", "begin", "--name", "billing-*", "--reason", "leak", "--dry-run", "--json"
     )
     assert (ran.code, ran.json["secrets"], ran.json["status"]) == (0, 2, "dry run")
-    assert state(found) == before
-    assert found.messages("sweeps") == []
+    assert state(desk) == before
+    assert desk.messages("sweeps") == []
 
 
 def test_a_secret_that_needs_a_person_is_named_with_why_and_the_fix() -> None:
-    found = desk()
-    found.secret("billing-odd", found.account("billingodd"), tags={"ValidityPeriodDays": "sixty"})
-    ran = found.run("incident", "begin", "--name", "billing-*", "--reason", "leak", "--dry-run")
+    desk = a_desk()
+    desk.secret("billing-odd", desk.account("billingodd"), tags={"ValidityPeriodDays": "sixty"})
+    ran = desk.run("incident", "begin", "--name", "billing-*", "--reason", "leak", "--dry-run")
     assert "needs a person  1" in ran.out
     assert "billing-odd" in ran.out
     assert "correct the tags" in ran.out
@@ -50,30 +53,30 @@ def test_a_secret_that_needs_a_person_is_named_with_why_and_the_fix() -> None:
     ("answers", "code", "orders"), [(["y"], 0, 1), (["n"], 5, 0), ([], 5, 0), (None, 5, 0)]
 )
 def test_it_asks_before_it_acts(answers: list[str] | None, code: int, orders: int) -> None:
-    found = desk()
-    ended, told = begin(found, answers=answers)
-    assert (ended, len(found.messages("sweeps"))) == (code, orders)
-    assert "cut off at once: 2" in told
+    desk = a_desk()
+    ended, output = begin(desk, answers=answers)
+    assert (ended, len(desk.messages("sweeps"))) == (code, orders)
+    assert "cut off at once: 2" in output
 
 
 def test_the_order_bears_the_operators_name_and_the_reason() -> None:
-    found = desk()
-    assert begin(found, "--yes")[0] == 0
-    (order,) = found.messages("sweeps")
+    desk = a_desk()
+    assert begin(desk, "--yes")[0] == 0
+    (order,) = desk.messages("sweeps")
     assert order["incident"]["reason"] == "leak"
     assert ADA in order["incident"]["requested_by"]
 
 
 def test_a_scope_that_covers_nothing_is_declined_and_none_at_all_is_wrong_usage() -> None:
-    found = desk()
-    ran = found.run("incident", "begin", "--name", "nothing*", "--reason", "leak", "--yes")
+    desk = a_desk()
+    ran = desk.run("incident", "begin", "--name", "nothing*", "--reason", "leak", "--yes")
     assert (ran.code, "nothing is in that scope" in ran.err) == (5, True)
-    assert found.run("incident", "begin", "--reason", "leak", "--yes").code == 2
+    assert desk.run("incident", "begin", "--reason", "leak", "--yes").code == 2
 
 
 def test_the_line_that_it_answers_with_tells_how_far_it_has_come() -> None:
-    found = desk()
-    ran = found.run(
+    desk = a_desk()
+    ran = desk.run(
         "incident",
         "begin",
         "--vault",
@@ -86,28 +89,28 @@ def test_the_line_that_it_answers_with_tells_how_far_it_has_come() -> None:
         "--json",
     )
     line = shlex.split(ran.json["follow"])[1:]
-    found.clock.advance(60)
-    shown = found.run(*line, "--json")
+    desk.clock.advance(60)
+    shown = desk.run(*line, "--json")
     assert (shown.code, shown.json["status"], shown.json["waiting"]) == (6, "running", 2)
 
 
 def test_incidents_are_listed_newest_first() -> None:
-    found = desk()
-    assert found.run("incident", "list").out == "there have been no incidents\n"
+    desk = a_desk()
+    assert desk.run("incident", "list").out == "there have been no incidents\n"
     for reason in ("one", "two"):
-        found.clock.advance(60)
-        found.run("incident", "begin", "--name", "billing-*", "--reason", reason, "--yes")
-    listed = found.run("incident", "list", "-o", "json").json["incidents"]
+        desk.clock.advance(60)
+        desk.run("incident", "begin", "--name", "billing-*", "--reason", reason, "--yes")
+    listed = desk.run("incident", "list", "-o", "json").json["incidents"]
     assert [incident["reason"] for incident in listed] == ["two", "one"]
-    assert listed[0]["id"] in found.run("incident", "list").out
+    assert listed[0]["id"] in desk.run("incident", "list").out
 
 
 def test_an_incident_that_there_is_not_is_declined() -> None:
-    assert desk().run("incident", "follow", "20261125T090010Z-1a2b3c4d").code == 5
+    assert a_desk().run("incident", "follow", "20261125T090010Z-1a2b3c4d").code == 5
 
 
 def test_it_is_followed_until_the_time_is_up() -> None:
-    found = desk()
-    before = found.clock.now()
-    assert begin(found, "--yes", "--wait", "30")[0] == 6
-    assert (found.clock.now() - before).total_seconds() == 30
+    desk = a_desk()
+    before = desk.clock.now()
+    assert begin(desk, "--yes", "--wait", "30")[0] == 6
+    assert (desk.clock.now() - before).total_seconds() == 30

@@ -39,13 +39,13 @@ def terminal(*, output: str = "table", plain: bool = False, screen: bool = True)
     return Terminal(make(), make(), output, plain=plain)
 
 
-def shown(one: Terminal) -> str:
+def shown(terminal: Terminal) -> str:
     """Write a table and some progress; return all of it."""
-    one.table(("state", "secret"), [("ok", "x"), ("parked", "y")])
-    one.progress("listing")
-    assert isinstance(one.out, io.StringIO)
-    assert isinstance(one.err, io.StringIO)
-    return one.out.getvalue() + one.err.getvalue()
+    terminal.table(("state", "secret"), [("ok", "x"), ("parked", "y")])
+    terminal.progress("listing")
+    assert isinstance(terminal.out, io.StringIO)
+    assert isinstance(terminal.err, io.StringIO)
+    return terminal.out.getvalue() + terminal.err.getvalue()
 
 
 def test_colour_and_progress_show_on_a_terminal() -> None:
@@ -216,7 +216,7 @@ def test_no_value_ever_shows(tmp_path: Path) -> None:
     desk.world.sql.add_server("orders", "sqladmin", "Pl4nted-sql-password")
     app = desk.world.add_application("billing", desk.ada)
     secret = desk.world.directory.add_password(app, "x").secret
-    keys = [key.value for each in desk.world.accounts.values() for key in each.keys.values()]
+    keys = [key.value for holder in desk.world.accounts.values() for key in holder.keys.values()]
     for line in SHOWN:
         ran = desk.run(
             *line.format(provider=account.resource_id, out=tmp_path / "my.bicepparam").split()
@@ -226,7 +226,7 @@ def test_no_value_ever_shows(tmp_path: Path) -> None:
 
 
 def test_every_command_is_among_those_that_were_searched_for_values() -> None:
-    actions = [each for each in parser()._actions if each.choices]
+    actions = [action for action in parser()._actions if action.choices]
     searched = {line.split()[0] for line in SHOWN} | {
         "retire",
         "restore",

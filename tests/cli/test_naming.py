@@ -1,4 +1,7 @@
-"""A secret is named by vault and name or by its URL, and a typing error is answered with what was perhaps meant."""
+"""A secret is named by vault and name or by its URL.
+
+And a typing error is answered with what was perhaps meant.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +12,17 @@ import pytest
 from tests.cli.desk import Desk
 
 
-def desk() -> Desk:
-    found = Desk()
-    found.secret("billing-storage", found.account("billing"), days_left=80)
-    return found
+def a_desk() -> Desk:
+    desk = Desk()
+    desk.secret("billing-storage", desk.account("billing"), days_left=80)
+    return desk
 
 
-def two(found: Desk) -> dict[str, str]:
+def two(desk: Desk) -> dict[str, str]:
     """Return settings with a second vault."""
-    other = found.world.add_vault("stage")
-    scopes = {found.vault.url: [found.group], other.url: [found.group]}
-    return {**found.env, "REKEY_VAULTS": ",".join(scopes), "REKEY_SCOPES": json.dumps(scopes)}
+    other = desk.world.add_vault("stage")
+    scopes = {desk.vault.url: [desk.group], other.url: [desk.group]}
+    return {**desk.env, "REKEY_VAULTS": ",".join(scopes), "REKEY_SCOPES": json.dumps(scopes)}
 
 
 @pytest.mark.parametrize(
@@ -35,12 +38,12 @@ def two(found: Desk) -> dict[str, str]:
 def test_a_secret_is_named_by_vault_and_name_by_url_or_by_name_alone_in_one_vault(
     name: str,
 ) -> None:
-    assert desk().run("show", name, "--json").json["secret"] == "billing-storage"
+    assert a_desk().run("show", name, "--json").json["secret"] == "billing-storage"
 
 
 def test_a_forgotten_vault_is_answered_with_how_to_write_it() -> None:
-    found = desk()
-    ran = found.run("rotate", "billing-storage", env=two(found))
+    desk = a_desk()
+    ran = desk.run("rotate", "billing-storage", env=two(desk))
     assert ran.code == 5
     assert "such as prod/billing-storage: prod, stage" in ran.err
 
@@ -49,7 +52,7 @@ def test_a_forgotten_vault_is_answered_with_how_to_write_it() -> None:
     "command", ["rotate", "retire", "restore", "unpark", "show", "history", "wait"]
 )
 def test_a_mistyped_secret_is_answered_with_the_one_that_was_perhaps_meant(command: str) -> None:
-    ran = desk().run(command, "prod/biling-storage")
+    ran = a_desk().run(command, "prod/biling-storage")
     assert ran.code == 5
     assert ran.err == (
         "rekey: there is no secret prod/biling-storage. Fix: did you mean prod/billing-storage?\n"
@@ -57,22 +60,22 @@ def test_a_mistyped_secret_is_answered_with_the_one_that_was_perhaps_meant(comma
 
 
 def test_a_secret_like_no_other_is_answered_with_where_all_are_shown() -> None:
-    assert "rekey status shows those that there are" in desk().run("show", "prod/xyz").err
+    assert "rekey status shows those that there are" in a_desk().run("show", "prod/xyz").err
 
 
 def test_a_secret_that_is_to_be_adopted_and_mistyped_is_answered_so_too() -> None:
-    found = desk()
-    found.vault.put("legacy-key", "x")
-    ran = found.run("adopt", "prod/legacy-kye", "--provider", found.account("new").resource_id)
+    desk = a_desk()
+    desk.vault.put("legacy-key", "x")
+    ran = desk.run("adopt", "prod/legacy-kye", "--provider", desk.account("new").resource_id)
     assert "did you mean prod/legacy-key?" in ran.err
 
 
 @pytest.mark.parametrize("line", ["status --vault prd", "show prd/billing-storage"])
 def test_a_mistyped_vault_is_answered_with_the_one_that_was_perhaps_meant(line: str) -> None:
-    ran = desk().run(*line.split())
+    ran = a_desk().run(*line.split())
     assert (ran.code, "did you mean prod?" in ran.err) == (5, True)
 
 
 def test_a_vault_may_be_named_by_its_url() -> None:
-    found = desk()
-    assert found.run("status", "--vault", f"{found.vault.url}/").code == 0
+    desk = a_desk()
+    assert desk.run("status", "--vault", f"{desk.vault.url}/").code == 0

@@ -1,4 +1,7 @@
-"""The installed command for real: its own process, its own sign-in, real sockets, and nothing left open at the end."""
+"""The installed command for real.
+
+Its own process, its own sign-in, real sockets, and nothing left open at the end.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,7 @@ def test_what_the_simulator_says_to_export_is_all_that_the_command_line_needs() 
         finally:
             simulator.terminate()
     assert ran.stderr == ""
-    assert [each["secret"] for each in json.loads(ran.stdout)["secrets"]] == ["shopdata-key"]
+    assert [row["secret"] for row in json.loads(ran.stdout)["secrets"]] == ["shopdata-key"]
 
 
 def shell(line: str) -> subprocess.CompletedProcess[str]:

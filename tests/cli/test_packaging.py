@@ -1,4 +1,7 @@
-"""What `uv tool install ./cli` installs: one module with the command and all that it imports, and nothing of it is deployed."""
+"""What `uv tool install ./cli` installs.
+
+One module with the command and all that it imports, and nothing of it is deployed.
+"""
 
 from __future__ import annotations
 
@@ -69,7 +72,10 @@ def test_one_module_is_installed_whose_name_cannot_clash(installed: Path) -> Non
 @pytest.mark.parametrize("line", ["--version", "--help", "completion bash", "status"])
 def test_what_is_installed_runs_by_itself(installed: Path, line: str) -> None:
     module, _, name = TOOL["project"]["scripts"]["rekey"].partition(":")
-    start = f"import sys; sys.path.append({str(installed)!r}); from {module} import {name}; sys.exit({name}())"
+    start = (
+        f"import sys; sys.path.append({str(installed)!r}); from {module} import {name}; "
+        f"sys.exit({name}())"
+    )
     command = [sys.executable, "-P", "-c", start, *line.split()]
     ran = subprocess.run(  # noqa: S603
         command, cwd=installed, env={}, capture_output=True, text=True, check=False
@@ -90,11 +96,13 @@ def test_every_package_of_ours_that_is_imported_is_installed_too() -> None:
 def test_it_needs_what_the_app_needs_but_for_the_host_and_what_the_command_line_alone_needs() -> (
     None
 ):
-    needed = {bare(each): each for each in TOOL["project"]["dependencies"]}
+    needed = {bare(requirement): requirement for requirement in TOOL["project"]["dependencies"]}
     shared = {
-        bare(each): each for each in APP["project"]["dependencies"] if bare(each) not in HOST_ALONE
+        bare(requirement): requirement
+        for requirement in APP["project"]["dependencies"]
+        if bare(requirement) not in HOST_ALONE
     }
-    alone = {bare(each): each for each in APP["dependency-groups"]["cli"]}
+    alone = {bare(requirement): requirement for requirement in APP["dependency-groups"]["cli"]}
     assert needed.items() >= (shared | alone).items()
     assert set(needed) - set(shared) - set(alone) == {"opentelemetry-api"}
 
@@ -104,7 +112,7 @@ def test_nothing_that_only_the_command_line_uses_is_deployed() -> None:
     locked = {
         bare(line) for line in (ROOT / "requirements.txt").read_text().splitlines() if "==" in line
     }
-    assert not {bare(each) for each in APP["dependency-groups"]["cli"]} & locked
+    assert not {bare(requirement) for requirement in APP["dependency-groups"]["cli"]} & locked
 
 
 def _imports(place: Path) -> set[str]:

@@ -1,4 +1,7 @@
-"""docs/cli.md held against the command line: every example is run, every command and option is there, and none besides."""
+"""docs/cli.md held against the command line.
+
+Every example is run, every command and option is there, and none besides.
+"""
 
 from __future__ import annotations
 
@@ -29,20 +32,20 @@ def test_every_example_ends_as_the_page_says() -> None:
 
 
 def test_every_command_has_its_place_and_its_options_are_there_and_none_besides() -> None:
-    found = sections()
-    assert options(found["What every command has in common"]) == COMMON | {"--dry-run"}
+    by_heading = sections()
+    assert options(by_heading["What every command has in common"]) == COMMON | {"--dry-run"}
     known: dict[str, set[str]] = {}
     for name, command in commands(parser()):
-        (heading,) = [each for each in found if name.split()[0] in each.split(", ")]
+        (heading,) = [title for title in by_heading if name.split()[0] in title.split(", ")]
         assert f"`{name}" in TEXT or heading == name, name
         named = {
-            each
+            option
             for action in command._actions
-            for each in action.option_strings
-            if each.startswith("--")
+            for option in action.option_strings
+            if option.startswith("--")
         }
         known.setdefault(heading, set()).update(named - COMMON)
-    assert known == {heading: options(found[heading]) - COMMON for heading in known}
+    assert known == {heading: options(by_heading[heading]) - COMMON for heading in known}
 
 
 def test_every_command_is_shown_at_work() -> None:
@@ -62,11 +65,11 @@ def test_every_exit_code_is_on_the_page_and_in_the_help() -> None:
 def test_each_of_ten_tasks_takes_at_most_two_commands_that_can_be_read() -> None:
     rows = re.findall(r"^\| ([^|]+) \| (`rekey [^|]+) \|$", sections()["Ten tasks"], re.MULTILINE)
     assert len(rows) == 10
-    for task, told in rows:
-        lines = re.findall(r"`(rekey [^`]+)`", told)
+    for task, way in rows:
+        lines = re.findall(r"`(rekey [^`]+)`", way)
         assert (
             1
-            <= len(lines) + told.count("`--wait` in place of") + told.count("without `--dry-run`")
+            <= len(lines) + way.count("`--wait` in place of") + way.count("without `--dry-run`")
             <= 2
         ), task
         for line in lines:

@@ -1,4 +1,7 @@
-"""A typing error is answered with what was perhaps meant, nothing is abbreviated, and every example can be read."""
+"""A typing error is answered with what was perhaps meant, nothing is abbreviated.
+
+And every example can be read.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,10 @@ HEAVY = (
     "shtab",
     "yaml",
 )
-LOADED = "import sys; from cli.arguments import parser; parser().format_help(); print(' '.join(sys.modules))"
+LOADED = (
+    "import sys; from cli.arguments import parser; parser().format_help(); print(' "
+    "'.join(sys.modules))"
+)
 
 
 def refused(line: str) -> str:
@@ -71,9 +77,9 @@ def test_what_is_like_nothing_is_answered_with_all_that_there_is() -> None:
 
 @pytest.mark.parametrize("line", ["", "policy", "incident"])
 def test_a_command_that_was_left_out_is_no_dead_end(line: str) -> None:
-    told = refused(line)
-    assert "usage: rekey" in told
-    assert "commands:" in told
+    output = refused(line)
+    assert "usage: rekey" in output
+    assert "commands:" in output
 
 
 @pytest.mark.parametrize("option", ["--dry", "--dry-r", "--forc", "--comp"])
@@ -86,7 +92,7 @@ def leaves() -> list[tuple[str, argparse.ArgumentParser]]:
 
 
 @pytest.mark.parametrize(
-    ("path", "command"), leaves(), ids=lambda each: each if isinstance(each, str) else ""
+    ("path", "command"), leaves(), ids=lambda value: value if isinstance(value, str) else ""
 )
 def test_the_help_of_every_command_has_examples_that_can_be_read(
     path: str, command: argparse.ArgumentParser

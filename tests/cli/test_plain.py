@@ -1,4 +1,7 @@
-"""Nobody signed in, no right, no answer: one line that says so, with its fix, and never a zero that nobody counted."""
+"""Nobody signed in, no right, no answer.
+
+One line that says so, with its fix, and never a zero that nobody counted.
+"""
 
 from __future__ import annotations
 

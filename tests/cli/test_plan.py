@@ -1,4 +1,7 @@
-"""`rekey plan` shows what is to come; what it foresees is proven in tests/engine/decide/test_forecast.py."""
+"""`rekey plan` shows what is to come.
+
+What it foresees is proven in tests/engine/decide/test_forecast.py.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +12,16 @@ import pytest
 from tests.cli.desk import Desk
 
 
-def desk() -> Desk:
-    found = Desk()
-    found.secret("well", found.account("welldata"), days_left=50)
-    return found
+def a_desk() -> Desk:
+    desk = Desk()
+    desk.secret("well", desk.account("welldata"), days_left=50)
+    return desk
 
 
 def test_what_is_to_come_is_shown_in_order_of_time() -> None:
-    found = desk()
-    found.secret("early", found.account("earlydata"), days_left=40)
-    ran = found.run("plan")
+    desk = a_desk()
+    desk.secret("early", desk.account("earlydata"), days_left=40)
+    ran = desk.run("plan")
     assert ran.code == 0
     assert ran.out.splitlines() == [
         "until 2026-12-02 09:00Z to come: 4, expiries that nothing will prevent: 0",
@@ -33,25 +36,25 @@ def test_what_is_to_come_is_shown_in_order_of_time() -> None:
 
 @pytest.mark.parametrize(("days", "count"), [("19", 0), ("20", 1), ("366", 12)])
 def test_the_days_are_how_far_it_looks(days: str, count: int) -> None:
-    shown = desk().run("plan", "--days", days, "--json").json
+    shown = a_desk().run("plan", "--days", days, "--json").json
     assert len(shown["coming"]) == count
 
 
 def test_an_expiry_that_nothing_prevents_is_a_finding_with_its_fix() -> None:
-    found = desk()
-    found.secret("odd", found.account("odddata"), tags={"ValidityPeriodDays": "sixty"})
-    ran = found.run("plan", "--json")
-    (lost,) = [each for each in ran.json["coming"] if each["what"] == "expire"]
+    desk = a_desk()
+    desk.secret("odd", desk.account("odddata"), tags={"ValidityPeriodDays": "sixty"})
+    ran = desk.run("plan", "--json")
+    (lost,) = [row for row in ran.json["coming"] if row["what"] == "expire"]
     assert (ran.code, lost["secret"], lost["fix"]) == (1, "odd", "correct the tags")
-    assert "expiries that nothing will prevent: 1" in found.run("plan").out
+    assert "expiries that nothing will prevent: 1" in desk.run("plan").out
 
 
 def test_one_vault_is_shown_but_all_are_looked_at() -> None:
-    found = desk()
-    replica = found.world.add_vault("copies")
-    scopes = f'{{"{found.vault.url}": ["{found.group}"], "{replica.url}": ["{found.group}"]}}'
-    env = {**found.env, "REKEY_VAULTS": f"{found.vault.url},{replica.url}", "REKEY_SCOPES": scopes}
-    soon = found.clock.now() + timedelta(days=50)
-    replica.put("copy", "x", expires=soon, tags={"ReplicaOf": f"{found.vault.url}/secrets/well"})
-    ran = found.run("plan", "--vault", "copies", "--days", "60", env=env)
+    desk = a_desk()
+    replica = desk.world.add_vault("copies")
+    scopes = f'{{"{desk.vault.url}": ["{desk.group}"], "{replica.url}": ["{desk.group}"]}}'
+    env = {**desk.env, "REKEY_VAULTS": f"{desk.vault.url},{replica.url}", "REKEY_SCOPES": scopes}
+    soon = desk.clock.now() + timedelta(days=50)
+    replica.put("copy", "x", expires=soon, tags={"ReplicaOf": f"{desk.vault.url}/secrets/well"})
+    ran = desk.run("plan", "--vault", "copies", "--days", "60", env=env)
     assert (ran.code, ran.out.count("\n")) == (0, 1)

@@ -1,4 +1,7 @@
-"""`rekey policy` never lets a document through that cannot be followed, and never shows what is none."""
+"""`rekey policy` never lets a document through that cannot be followed.
+
+And never shows what is none.
+"""
 
 from __future__ import annotations
 
@@ -21,10 +24,10 @@ BROKEN = f"{EMPTY}defalts: {{}}\nrules: [{{match: {{secret: 'a b'}}}}]\n"
 
 @pytest.fixture
 def desk() -> Desk:
-    found = Desk(policy=True)
-    found.vault.put(OWN.name, f"{EMPTY}defaults: {{owner: team-a}}\n")
-    found.clock.advance(60)
-    return found
+    desk = Desk(policy=True)
+    desk.vault.put(OWN.name, f"{EMPTY}defaults: {{owner: team-a}}\n")
+    desk.clock.advance(60)
+    return desk
 
 
 @pytest.fixture
@@ -103,7 +106,10 @@ def test_a_push_writes_a_version_that_says_who_and_why(desk: Desk, file: Path) -
 
 
 def test_a_push_replaces_a_newest_version_that_is_disabled(desk: Desk, file: Path) -> None:
-    """Disabling it is how somebody stops a document in an emergency; the next one is the way out."""
+    """Disabling it is how somebody stops a document in an emergency.
+
+    The next one is the way out.
+    """
     desk.vault.amend(desk.latest(OWN.name), enabled=False)
     desk.clock.advance(60)
     assert desk.run("policy", "push", str(file), "--reason", "mended").code == 0
@@ -111,9 +117,9 @@ def test_a_push_replaces_a_newest_version_that_is_disabled(desk: Desk, file: Pat
 
 
 def test_the_first_push_needs_no_earlier_version(file: Path) -> None:
-    found = Desk(policy=True)
-    assert found.run("policy", "push", str(file), "--reason", "first").code == 0
-    assert found.latest(OWN.name).value == NEW
+    desk = Desk(policy=True)
+    assert desk.run("policy", "push", str(file), "--reason", "first").code == 0
+    assert desk.latest(OWN.name).value == NEW
 
 
 def test_a_document_with_problems_is_not_pushed(desk: Desk, file: Path) -> None:
@@ -144,7 +150,7 @@ def test_the_history_is_shown_newest_first_and_an_earlier_version_comes_back(
     second = desk.latest(OWN.name)
     desk.clock.advance(60)
     shown = desk.run("policy", "history", "--json").json["versions"]
-    assert [each["version"] for each in shown] == [second.version, first.version]
+    assert [version["version"] for version in shown] == [second.version, first.version]
     assert shown[0]["reason"] == "team b takes over"
     assert "team b takes over" in desk.run("policy", "history").out
     assert desk.run("policy", "rollback", first.version, "--reason", "too early").code == 0

@@ -1,4 +1,7 @@
-"""`rekey report` judges every secret, and nothing that somebody wrote into a tag can harm who opens it."""
+"""`rekey report` judges every secret.
+
+And nothing that somebody wrote into a tag can harm who opens it.
+"""
 
 from __future__ import annotations
 
@@ -19,24 +22,22 @@ from tests.shared.policies import EMPTY, OWN
 EVIL = "<script>alert(1)</script>\"'&"
 
 
-def desk() -> Desk:
+def a_desk() -> Desk:
     """Return a desk with one secret that complies, and one for each way not to."""
-    found = Desk()
-    found.secret("late", found.account("latedata"), days_left=-1)
-    found.secret("unlimited", found.account("unlimiteddata"), days_left=None)
-    found.secret(
-        "odd", found.account("odddata"), days_left=80, tags={"ValidityPeriodDays": "sixty"}
-    )
-    found.secret("old", found.account("olddata"), days_left=400)
-    found.vault.put("plain", "planted-value")
-    found.clock.advance(100 * 86_400)
-    found.secret("well", found.account("welldata"), days_left=80, tags={"Owner": "team-a"})
-    found.secret("off", found.account("offdata"), enabled=False)
-    return found
+    desk = Desk()
+    desk.secret("late", desk.account("latedata"), days_left=-1)
+    desk.secret("unlimited", desk.account("unlimiteddata"), days_left=None)
+    desk.secret("odd", desk.account("odddata"), days_left=80, tags={"ValidityPeriodDays": "sixty"})
+    desk.secret("old", desk.account("olddata"), days_left=400)
+    desk.vault.put("plain", "planted-value")
+    desk.clock.advance(100 * 86_400)
+    desk.secret("well", desk.account("welldata"), days_left=80, tags={"Owner": "team-a"})
+    desk.secret("off", desk.account("offdata"), enabled=False)
+    return desk
 
 
-def judged(found: Desk) -> dict[str, dict[str, str]]:
-    rows = list(csv.DictReader(io.StringIO(found.run("report").out)))
+def judged(desk: Desk) -> dict[str, dict[str, str]]:
+    rows = list(csv.DictReader(io.StringIO(desk.run("report").out)))
     return {row["secret"]: row for row in rows}
 
 
@@ -53,59 +54,57 @@ def judged(found: Desk) -> dict[str, dict[str, str]]:
     ],
 )
 def test_every_secret_is_judged_point_by_point(name: str, broken: list[str]) -> None:
-    row = judged(desk())[name]
+    row = judged(a_desk())[name]
     points = ("managed", "expiry set", "rotated within policy", "not overdue", "not parked")
     assert [point for point in points if row[point] == "no"] == broken
     assert row["compliant"] == ("no" if broken else "yes")
 
 
 def test_a_replica_and_a_secret_that_a_person_rotates_comply_until_they_expire() -> None:
-    found = Desk()
-    soon = found.clock.now().replace(month=12)
-    found.vault.put(
-        "copy", "x", expires=soon, tags={"ReplicaOf": f"{found.vault.url}/secrets/well"}
-    )
-    found.vault.put("hand", "x", expires=soon, tags={"Manual": "true"})
-    assert found.run("report").code == 0
-    found.clock.advance(40 * 86_400)
-    assert {name: row["compliant"] for name, row in judged(found).items()} == {
+    desk = Desk()
+    soon = desk.clock.now().replace(month=12)
+    desk.vault.put("copy", "x", expires=soon, tags={"ReplicaOf": f"{desk.vault.url}/secrets/well"})
+    desk.vault.put("hand", "x", expires=soon, tags={"Manual": "true"})
+    assert desk.run("report").code == 0
+    desk.clock.advance(40 * 86_400)
+    assert {name: row["compliant"] for name, row in judged(desk).items()} == {
         "copy": "no",
         "hand": "no",
     }
 
 
 def test_the_policy_document_is_no_credential() -> None:
-    found = Desk(policy=True)
-    found.vault.put(OWN.name, EMPTY)
-    assert found.run("report").code == 0
+    desk = Desk(policy=True)
+    desk.vault.put(OWN.name, EMPTY)
+    assert desk.run("report").code == 0
 
 
 def test_the_exit_code_says_whether_all_comply() -> None:
-    found = Desk()
-    found.secret("well", found.account("welldata"), days_left=80)
-    assert found.run("report").code == 0
-    assert desk().run("report").code == 1
+    desk = Desk()
+    desk.secret("well", desk.account("welldata"), days_left=80)
+    assert desk.run("report").code == 0
+    assert a_desk().run("report").code == 1
 
 
 def test_json_and_html_hold_the_same_secrets() -> None:
-    found = desk()
-    names = set(judged(found))
+    desk = a_desk()
+    names = set(judged(desk))
     assert {
-        row["secret"] for row in found.run("report", "--format", "json").json["secrets"]
+        row["secret"] for row in desk.run("report", "--format", "json").json["secrets"]
     } == names
-    assert json.loads(found.run("report", "--json").out)["secrets"]
-    page = found.run("report", "--format", "html").out
+    assert json.loads(desk.run("report", "--json").out)["secrets"]
+    page = desk.run("report", "--format", "html").out
     assert all(f'<th scope="row">{name}<small>' in page for name in names)
     assert "secrets: 7, not compliant: 5" in page
 
 
 @pytest.mark.parametrize("kind", ["csv", "html", "json"])
 def test_a_report_is_written_to_a_file(kind: str, tmp_path: Path) -> None:
-    found, path = desk(), tmp_path / "report"
-    ran = found.run("report", "--format", kind, "--out", str(path))
+    desk, path = a_desk(), tmp_path / "report"
+    ran = desk.run("report", "--format", kind, "--out", str(path))
     assert (ran.code, ran.out) == (1, "")
-    assert path.read_bytes() == found.run("report", "--format", kind).out.encode()
-    ran = found.run("report", "--out", str(tmp_path / "none" / "report"))
+    assert path.read_bytes() == desk.run("report", "--format", kind).out.encode()
+    ran = desk.run("report", "--out", str(tmp_path / "none" / "report"))
     assert (ran.code, "cannot be written" in ran.err) == (2, True)
 
 
@@ -173,35 +172,35 @@ def test_the_page_needs_nothing_else_and_runs_nothing() -> None:
 
 
 def test_a_vault_that_cannot_be_read_is_named_in_the_report_that_lacks_it() -> None:
-    found = desk()
-    other = found.world.add_vault("broken", group="elsewhere")
-    scopes = {found.vault.url: [found.group], other.url: [found.group]}
-    env = {**found.env, "REKEY_VAULTS": ",".join(scopes), "REKEY_SCOPES": json.dumps(scopes)}
-    ran = found.run("report", "--format", "html", env=env)
+    desk = a_desk()
+    other = desk.world.add_vault("broken", group="elsewhere")
+    scopes = {desk.vault.url: [desk.group], other.url: [desk.group]}
+    env = {**desk.env, "REKEY_VAULTS": ",".join(scopes), "REKEY_SCOPES": json.dumps(scopes)}
+    ran = desk.run("report", "--format", "html", env=env)
     assert (ran.code, f"could not be read: {other.url}" in ran.out) == (4, True)
-    assert found.run("report", "-o", "json", env=env).json["unread"][0]["vault"] == other.url
+    assert desk.run("report", "-o", "json", env=env).json["unread"][0]["vault"] == other.url
 
 
 def test_a_vault_without_secrets_is_reported_as_that() -> None:
-    found = Desk()
-    assert found.run("report").out == "no secrets\r\n"
-    assert "secrets: 0" in found.run("report", "--format", "html").out
+    desk = Desk()
+    assert desk.run("report").out == "no secrets\r\n"
+    assert "secrets: 0" in desk.run("report", "--format", "html").out
 
 
 def test_the_page_judges_by_the_points_that_the_other_formats_have() -> None:
-    (row, *_) = desk().run("report", "--format", "json").json["secrets"]
+    (row, *_) = a_desk().run("report", "--format", "json").json["secrets"]
     assert {point.replace(" ", "_") for point in POINTS} <= set(row)
 
 
 def test_what_does_not_comply_stands_first_with_the_points_that_it_breaks() -> None:
-    page = desk().run("report", "--format", "html").out
+    page = a_desk().run("report", "--format", "html").out
     first, second = page.index("Not compliant: 5"), page.index("Compliant: 2")
     assert first < page.index(">unlimited<") < second < page.index(">well<")
     assert "no expiry, not rotated in time, overdue" in page
 
 
 def test_totals_are_given_by_vault_and_owner() -> None:
-    page = desk().run("report", "--format", "html").out
+    page = a_desk().run("report", "--format", "html").out
     assert "By vault" in page
     assert '<th scope="row">team-a</th><td class="number">1</td><td class="number">0</td>' in page
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.cli.test_report import desk
+from tests.cli.test_report import a_desk
 from tests.shared.chromium import MODULES, start_chromium
 
 AXE = MODULES / "axe-core" / "axe.min.js"
@@ -32,8 +32,11 @@ BROKEN = """() => {
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write a report. It comes before the browser, which leaves no room for a second event loop."""
-    path, world = tmp_path_factory.mktemp("report") / "report.html", desk()
-    reason = "the identity of the app lacks Microsoft.Storage/storageAccounts/regenerateKey/action on the account"
+    path, world = tmp_path_factory.mktemp("report") / "report.html", a_desk()
+    reason = (
+        "the identity of the app lacks Microsoft.Storage/storageAccounts/regenerateKey/action "
+        "on the account"
+    )
     tags = {"Owner": "integration@contoso.example", "RekeyReason": reason}
     world.secret(
         "a-name-of-several-words-" * 4 + "x", world.account("longdata"), days_left=-1, tags=tags

@@ -22,32 +22,35 @@ ELSEWHERE = {"No sweep": "`doctor --app` looks at a deployed app: test_doctor_ap
 """Sections whose commands are only read here, with the reason."""
 
 
-def desk(days_left: float = 80, **tags: str) -> Desk:
+def a_desk(days_left: float = 80, **tags: str) -> Desk:
     """Return a world with one managed secret and a policy document."""
-    found = Desk(policy=True)
-    found.vault.put(OWN.name, EMPTY)
-    found.secret(NAME, found.account("appdata"), days_left=days_left, tags=tags)
-    found.clock.advance(60)
-    return found
+    desk = Desk(policy=True)
+    desk.vault.put(OWN.name, EMPTY)
+    desk.secret(NAME, desk.account("appdata"), days_left=days_left, tags=tags)
+    desk.clock.advance(60)
+    return desk
 
 
-async def at_work(found: Desk) -> None:
+async def at_work(desk: Desk) -> None:
     """Let the app take up what lies on its queues."""
-    orders = found.messages("sweeps")
-    found.queue("sweeps").clear()
+    orders = desk.messages("sweeps")
+    desk.queue("sweeps").clear()
     for order in orders:
-        await found.service().sweep_vault(json.dumps(order))
-    await Delivery(found, found.service).run()
+        await desk.service().sweep_vault(json.dumps(order))
+    await Delivery(desk, desk.service).run()
 
 
-def run(found: Desk, *arguments: str) -> Ran:
-    """Run one command while the app is at work; fails with what it showed where it does not end well."""
+def run(desk: Desk, *arguments: str) -> Ran:
+    """Run one command while the app is at work.
+
+    Fails with what it showed where it does not end well.
+    """
 
     async def work() -> None:
-        await at_work(found)
+        await at_work(desk)
 
-    ran = found.run(*arguments, while_waiting=work)
-    found.clock.advance(60)
+    ran = desk.run(*arguments, while_waiting=work)
+    desk.clock.advance(60)
     assert ran.code in (Exit.FINE, Exit.FOUND), (
         f"rekey {' '.join(arguments)}: {ran.code}\n{ran.out}{ran.err}"
     )
@@ -56,40 +59,40 @@ def run(found: Desk, *arguments: str) -> Ran:
 
 def refused() -> Desk:
     """Azure refused a rotation once, so the secret is parked and a person is needed."""
-    found = desk(days_left=10)
+    desk = a_desk(days_left=10)
     refusal = json_response(403, {"error": {"code": "AuthorizationFailed", "message": "no"}})
-    found.world.faults.append(
+    desk.world.faults.append(
         Fault(lambda request: request.path.endswith("/regenerateKey"), refusal, 1)
     )
-    run(found, "rotate", f"prod/{NAME}", "--wait")
-    return found
+    run(desk, "rotate", f"prod/{NAME}", "--wait")
+    return desk
 
 
 def rotated(**options: str) -> Desk:
     """The secret was rotated a minute ago."""
-    found = desk(days_left=10, **options)
-    run(found, "rotate", f"prod/{NAME}", "--wait")
-    return found
+    desk = a_desk(days_left=10, **options)
+    run(desk, "rotate", f"prod/{NAME}", "--wait")
+    return desk
 
 
 def dropped() -> Desk:
     """Somebody wrote the current value again, without tags."""
-    found = rotated()
-    found.vault.put(NAME, found.latest(NAME).value)
-    return found
+    desk = rotated()
+    desk.vault.put(NAME, desk.latest(NAME).value)
+    return desk
 
 
 def misled() -> Desk:
     """The newest version of the policy document cannot be followed."""
-    found = desk()
-    found.clock.advance(60)
-    found.vault.put(OWN.name, "version: 7\n")
-    return found
+    desk = a_desk()
+    desk.clock.advance(60)
+    desk.vault.put(OWN.name, "version: 7\n")
+    return desk
 
 
 TROUBLE: Mapping[str, Callable[[], Desk]] = {
-    "A secret expires soon": lambda: desk(days_left=3),
-    "Look": lambda: desk(days_left=10),
+    "A secret expires soon": lambda: a_desk(days_left=3),
+    "Look": lambda: a_desk(days_left=10),
     "A secret is parked": refused,
     "Drift": refused,
     "Access denied": refused,
@@ -97,25 +100,25 @@ TROUBLE: Mapping[str, Callable[[], Desk]] = {
     "A rotation fails": refused,
     "A secret was dropped": dropped,
     "A rotation broke a consumer": rotated,
-    "A rotation waits": lambda: desk(days_left=10, RotationWindow="Sun 03:00-04:00 UTC"),
+    "A rotation waits": lambda: a_desk(days_left=10, RotationWindow="Sun 03:00-04:00 UTC"),
 }
 """What has happened in a section; elsewhere it is an ordinary day."""
 ENDS_WELL = {"A credential leaked"} | set(TROUBLE) - {"A rotation waits", "Look"}
 """Where the last command says that it is over."""
 
 
-def filled(found: Desk, arguments: list[str], folder: Path) -> list[str]:
+def filled(desk: Desk, arguments: list[str], folder: Path) -> list[str]:
     """Put what only the moment knows into a command."""
     text = folder / "policy.yaml"
     text.write_text(EMPTY)
     known: Mapping[str, Callable[[], str]] = {
         "FILE": lambda: str(text),
-        "ID": lambda: str(run(found, "incident", "list", "-o", "json").json["incidents"][0]["id"]),
+        "ID": lambda: str(run(desk, "incident", "list", "-o", "json").json["incidents"][0]["id"]),
         VALUES["version"]: lambda: str(
-            run(found, "policy", "history", "-o", "json").json["versions"][1]["version"]
+            run(desk, "policy", "history", "-o", "json").json["versions"][1]["version"]
         ),
         VALUES["earlier"]: lambda: str(
-            run(found, "restore", f"prod/{NAME}", "--dry-run", "-o", "json").json["restores"]
+            run(desk, "restore", f"prod/{NAME}", "--dry-run", "-o", "json").json["restores"]
         ),
     }
     return [known[word]() if word in known else word for word in arguments]
@@ -123,8 +126,8 @@ def filled(found: Desk, arguments: list[str], folder: Path) -> list[str]:
 
 @pytest.mark.parametrize("heading", [heading for heading in SECTIONS if heading not in ELSEWHERE])
 def test_the_commands_of_a_section_work_in_its_trouble(heading: str, tmp_path: Path) -> None:
-    found = TROUBLE.get(heading, desk)()
-    ended = [run(found, *filled(found, arguments, tmp_path)) for arguments in SECTIONS[heading]]
+    desk = TROUBLE.get(heading, a_desk)()
+    ended = [run(desk, *filled(desk, arguments, tmp_path)) for arguments in SECTIONS[heading]]
     if heading in ENDS_WELL:
         assert ended[-1].code == Exit.FINE, ended[-1].out
 
@@ -136,13 +139,13 @@ def test_what_is_not_run_here_is_read_by_the_command_line(heading: str) -> None:
 
 
 def test_after_a_leak_the_answer_is_that_it_is_over() -> None:
-    found = desk()
-    leaked = found.latest(NAME).value
+    desk = a_desk()
+    leaked = desk.latest(NAME).value
     first, *_ = (
         arguments for arguments in SECTIONS["A credential leaked"] if "--compromised" in arguments
     )
-    assert "succeeded" in run(found, *first).out
-    assert leaked not in {key.value for key in found.world.accounts["appdata"].keys.values()}
+    assert "succeeded" in run(desk, *first).out
+    assert leaked not in {key.value for key in desk.world.accounts["appdata"].keys.values()}
 
 
 def test_every_section_of_an_alert_that_names_a_secret_shows_how_it_stands() -> None:
@@ -164,20 +167,20 @@ def test_every_command_of_another_page_that_has_arguments_is_read_by_the_command
 def test_a_secret_with_a_tag_that_no_record_knows_is_parked_listed_and_let_go_as_the_page_of_upgrades_says() -> (
     None
 ):
-    found = desk(
+    desk = a_desk(
         days_left=10, RekeyRetire="2026-11-01T09:00:00Z 0123456789abcdef0123456789abcdef key2"
     )
-    assert run(found, "rotate", f"prod/{NAME}", "--wait").code == Exit.FOUND
+    assert run(desk, "rotate", f"prod/{NAME}", "--wait").code == Exit.FOUND
     (listing,) = (
         arguments
         for arguments in of((PAGE.parent / "upgrade.md").read_text())
         if "--query" in arguments
     )
-    assert f"\t{NAME}\ttag RekeyRetire names a credential" in run(found, *listing).out
-    current = found.latest(NAME)
-    found.vault.amend(
+    assert f"\t{NAME}\ttag RekeyRetire names a credential" in run(desk, *listing).out
+    current = desk.latest(NAME)
+    desk.vault.amend(
         current,
-        tags={name: text for name, text in found.tags(NAME).items() if name != "RekeyRetire"},
+        tags={name: text for name, text in desk.tags(NAME).items() if name != "RekeyRetire"},
     )
-    assert run(found, "unpark", f"prod/{NAME}", "--wait").code == Exit.FINE
-    assert run(found, "show", f"prod/{NAME}").code == Exit.FINE
+    assert run(desk, "unpark", f"prod/{NAME}", "--wait").code == Exit.FINE
+    assert run(desk, "show", f"prod/{NAME}").code == Exit.FINE

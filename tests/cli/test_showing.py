@@ -6,49 +6,49 @@ from tests.cli.desk import Desk
 from tests.cli.test_acting import app_at_work
 
 
-def desk() -> Desk:
-    found = Desk()
-    found.secret("app", found.account("appdata"), days_left=80, tags={"Owner": "team-a"})
-    found.clock.advance(86_400)
-    return found
+def a_desk() -> Desk:
+    desk = Desk()
+    desk.secret("app", desk.account("appdata"), days_left=80, tags={"Owner": "team-a"})
+    desk.clock.advance(86_400)
+    return desk
 
 
 def test_one_secret_is_shown_with_its_owner_its_past_and_what_comes_next() -> None:
-    found = desk()
-    ran = found.run("show", "prod/app")
+    desk = a_desk()
+    ran = desk.run("show", "prod/app")
     assert ran.code == 0
-    for text in ("owner", "team-a", "storage-key", "rotate", found.latest("app").version):
+    for text in ("owner", "team-a", "storage-key", "rotate", desk.latest("app").version):
         assert text in ran.out
-    shown = found.run("show", "prod/app", "--json").json
+    shown = desk.run("show", "prod/app", "--json").json
     assert shown["next"][0]["what"] == "rotate"
-    assert shown["history"][0]["version"] == found.latest("app").version
+    assert shown["history"][0]["version"] == desk.latest("app").version
 
 
 def test_a_secret_that_needs_a_person_is_shown_with_why_and_the_fix() -> None:
-    found = Desk()
-    found.secret("odd", found.account("odddata"), tags={"ValidityPeriodDays": "sixty"})
-    ran = found.run("show", "prod/odd")
+    desk = Desk()
+    desk.secret("odd", desk.account("odddata"), tags={"ValidityPeriodDays": "sixty"})
+    ran = desk.run("show", "prod/odd")
     assert ran.code == 1
     assert "ValidityPeriodDays is 'sixty'" in ran.out
     assert "correct the tags" in ran.out
 
 
 def test_a_history_has_every_version_newest_first_and_who_wrote_it() -> None:
-    found = desk()
-    first = found.latest("app").version
+    desk = a_desk()
+    first = desk.latest("app").version
     assert (
-        found.run("rotate", "prod/app", "--force", "--wait", while_waiting=app_at_work(found)).code
+        desk.run("rotate", "prod/app", "--force", "--wait", while_waiting=app_at_work(desk)).code
         == 0
     )
-    versions = found.run("history", "prod/app", "--json").json["versions"]
-    assert [each["version"] for each in versions] == [found.latest("app").version, first]
-    assert [each["written_by"] for each in versions] == ["Rekey", "somebody else"]
-    table = found.run("history", "prod/app").out
-    assert table.index(found.latest("app").version) < table.index(first)
+    versions = desk.run("history", "prod/app", "--json").json["versions"]
+    assert [version["version"] for version in versions] == [desk.latest("app").version, first]
+    assert [version["written_by"] for version in versions] == ["Rekey", "somebody else"]
+    table = desk.run("history", "prod/app").out
+    assert table.index(desk.latest("app").version) < table.index(first)
 
 
 def test_what_a_tag_holds_cannot_drive_the_terminal() -> None:
-    found = Desk()
-    found.secret("app", found.account("appdata"), days_left=80, tags={"Owner": "a\x1b[2Jb"})
+    desk = Desk()
+    desk.secret("app", desk.account("appdata"), days_left=80, tags={"Owner": "a\x1b[2Jb"})
     for command in ("show", "history"):
-        assert "\x1b" not in found.run(command, "prod/app").out
+        assert "\x1b" not in desk.run(command, "prod/app").out

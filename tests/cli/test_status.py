@@ -13,19 +13,19 @@ from tests.cli.desk import Desk
 from tests.cli.test_acting import app_at_work
 
 
-def desk() -> Desk:
+def a_desk() -> Desk:
     """Return a desk with one secret in each of five states."""
-    found = Desk()
-    found.secret("well", found.account("welldata"), days_left=80, tags={"Owner": "team-a"})
-    found.secret("soon", found.account("soondata"), days_left=29.9, tags={"Owner": "team-b"})
-    found.secret("odd", found.account("odddata"), tags={"ValidityPeriodDays": "sixty"})
-    found.secret("off", found.account("offdata"), enabled=False)
-    found.vault.put("plain", "planted-value")
-    return found
+    desk = Desk()
+    desk.secret("well", desk.account("welldata"), days_left=80, tags={"Owner": "team-a"})
+    desk.secret("soon", desk.account("soondata"), days_left=29.9, tags={"Owner": "team-b"})
+    desk.secret("odd", desk.account("odddata"), tags={"ValidityPeriodDays": "sixty"})
+    desk.secret("off", desk.account("offdata"), enabled=False)
+    desk.vault.put("plain", "planted-value")
+    return desk
 
 
 def test_every_secret_is_shown_and_what_needs_a_person_comes_first_with_its_fix() -> None:
-    ran = desk().run("status")
+    ran = a_desk().run("status")
     assert ran.code == 1
     lines = ran.out.splitlines()
     assert lines[0] == "secrets: 5 (1 parked, 1 due, 1 ok, 1 disabled, 1 unmanaged)"
@@ -41,9 +41,9 @@ def test_every_secret_is_shown_and_what_needs_a_person_comes_first_with_its_fix(
 
 
 def test_where_nothing_needs_a_person_the_exit_code_is_0() -> None:
-    found = Desk()
-    found.secret("well", found.account("welldata"), days_left=80)
-    assert found.run("status").code == 0
+    desk = Desk()
+    desk.secret("well", desk.account("welldata"), days_left=80)
+    assert desk.run("status").code == 0
 
 
 @pytest.mark.parametrize(
@@ -59,36 +59,36 @@ def test_where_nothing_needs_a_person_the_exit_code_is_0() -> None:
     ],
 )
 def test_a_choice_leaves_out_all_others(chosen: tuple[str, ...], names: list[str]) -> None:
-    shown = desk().run("status", "--json", *chosen).json
-    assert [each["secret"] for each in shown["secrets"]] == names
+    shown = a_desk().run("status", "--json", *chosen).json
+    assert [row["secret"] for row in shown["secrets"]] == names
     assert sum(shown["counts"].values()) == len(names)
 
 
 def test_a_kind_that_there_is_not_is_wrong_usage() -> None:
-    ran = desk().run("status", "--rotator", "magic")
+    ran = a_desk().run("status", "--rotator", "magic")
     assert (ran.code, "storage-key" in ran.err) == (2, True)
 
 
 def test_json_is_what_the_http_api_says_of_each_secret() -> None:
-    shown = desk().run("status", "--json", "--name", "well").json
+    shown = a_desk().run("status", "--json", "--name", "well").json
     assert shown["secrets"][0]["due"] == "2026-12-22T09:00:00+00:00"
     assert shown["counts"]["ok"] == 1
 
 
 def test_a_vault_that_is_not_served_is_declined() -> None:
-    ran = desk().run("status", "--vault", "foreign")
+    ran = a_desk().run("status", "--vault", "foreign")
     assert ran.code == 5
     assert "'foreign' is not served here" in ran.err
 
 
 def test_a_vault_that_cannot_be_read_does_not_hide_the_others_and_the_exit_code_says_so() -> None:
-    found = desk()
-    other = found.world.add_vault("broken", group="elsewhere")
-    env = {**found.env, "REKEY_VAULTS": f"{found.vault.url},{other.url}"}
+    desk = a_desk()
+    other = desk.world.add_vault("broken", group="elsewhere")
+    env = {**desk.env, "REKEY_VAULTS": f"{desk.vault.url},{other.url}"}
     env["REKEY_SCOPES"] = (
-        f'{{"{found.vault.url}": ["{found.group}"], "{other.url}": ["{found.group}"]}}'
+        f'{{"{desk.vault.url}": ["{desk.group}"], "{other.url}": ["{desk.group}"]}}'
     )
-    ran = found.run("status", env=env)
+    ran = desk.run("status", env=env)
     assert ran.code == 4
     assert "prod/well" in ran.out
     assert "broken.vault.azure.net" in ran.err
@@ -97,30 +97,30 @@ def test_a_vault_that_cannot_be_read_does_not_hide_the_others_and_the_exit_code_
 
 
 def test_an_azure_that_is_busy_is_told_as_that() -> None:
-    found = desk()
+    desk = a_desk()
     busy = json_response(503, {"error": {"code": "Busy", "message": "later"}})
-    found.world.faults.append(Fault(lambda request: request.path == "/secrets", busy, 10))
-    ran = found.run("status")
+    desk.world.faults.append(Fault(lambda request: request.path == "/secrets", busy, 10))
+    ran = desk.run("status")
     assert (ran.code, "503 Busy" in ran.err) == (4, True)
 
 
 def test_what_a_tag_holds_cannot_drive_the_terminal() -> None:
-    found = Desk()
-    found.secret(
-        "well", found.account("welldata"), days_left=80, tags={"Owner": "a\x1b[2Jb\u202ec\n"}
+    desk = Desk()
+    desk.secret(
+        "well", desk.account("welldata"), days_left=80, tags={"Owner": "a\x1b[2Jb\u202ec\n"}
     )
-    ran = found.run("status")
+    ran = desk.run("status")
     assert "a?[2Jb?c?" in ran.out
     assert "\x1b" not in ran.out
 
 
 def many(count: int) -> Desk:
     """Return a desk with so many secrets of which the last one needs a person."""
-    found = Desk()
+    desk = Desk()
     for number in range(count - 1):
-        found.vault.put(f"plain-{number:05}", "x")
-    found.secret("zodd", found.account("odddata"), tags={"ValidityPeriodDays": "sixty"})
-    return found
+        desk.vault.put(f"plain-{number:05}", "x")
+    desk.secret("zodd", desk.account("odddata"), tags={"ValidityPeriodDays": "sixty"})
+    return desk
 
 
 def test_a_long_list_shows_row_by_row_and_ends_with_the_count_and_what_needs_a_person() -> None:
@@ -136,62 +136,62 @@ def test_a_long_list_shows_row_by_row_and_ends_with_the_count_and_what_needs_a_p
 def test_a_long_list_begins_to_show_before_the_last_page_is_read(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    found, shown = many(HELD + 100), io.StringIO()
+    desk, shown = many(HELD + 100), io.StringIO()
     before: list[str] = []
 
     def page(request: Request) -> bool:
         before[:] = [shown.getvalue()] if request.path == "/secrets" else before
         return False
 
-    found.world.faults.append(Fault(page, json_response(503, {}), 1))
+    desk.world.faults.append(Fault(page, json_response(503, {}), 1))
     monkeypatch.setattr(io, "StringIO", lambda: shown)
-    found.run("status")
+    desk.run("status")
     assert "prod/plain-00000" in before[0]
     assert "prod/zodd" not in before[0]
 
 
 def test_a_long_list_is_in_order_where_a_program_reads_it() -> None:
     shown = many(HELD + 30).run("status", "--json").json
-    assert [each["secret"] for each in shown["secrets"]][-1] == "zodd"
+    assert [row["secret"] for row in shown["secrets"]][-1] == "zodd"
 
 
 def test_a_secret_that_fell_out_of_management_is_shown_first_of_all_but_what_is_parked() -> None:
-    found = Desk()
-    found.secret("fallen", found.account("falldata"), days_left=10)
-    found.run("rotate", "prod/fallen", "--wait", while_waiting=app_at_work(found))
-    found.clock.advance(60)
-    found.vault.put("fallen", "written-without-tags")
-    ran = found.run("status")
+    desk = Desk()
+    desk.secret("fallen", desk.account("falldata"), days_left=10)
+    desk.run("rotate", "prod/fallen", "--wait", while_waiting=app_at_work(desk))
+    desk.clock.advance(60)
+    desk.vault.put("fallen", "written-without-tags")
+    ran = desk.run("status")
     assert (ran.code, "dropped: prod/fallen" in ran.out) == (1, True)
 
 
 def test_a_watched_list_shows_anew_until_it_is_interrupted() -> None:
-    found, rounds = desk(), [0]
+    desk, rounds = a_desk(), [0]
 
     async def interrupt() -> None:
         rounds[0] += 1
         if rounds[0] == 3:
             raise KeyboardInterrupt
 
-    before = found.clock.now()
-    ran = found.run("status", "--watch", "20", while_waiting=interrupt)
+    before = desk.clock.now()
+    ran = desk.run("status", "--watch", "20", while_waiting=interrupt)
     assert ran.code == 130
     assert ran.out.count("secrets: 5") == 3
-    assert (found.clock.now() - before).total_seconds() == 60
+    assert (desk.clock.now() - before).total_seconds() == 60
     assert "again in 20 s" in ran.out
 
 
 def test_a_watched_list_goes_on_where_azure_is_busy_for_a_while() -> None:
-    found, rounds = desk(), [0]
+    desk, rounds = a_desk(), [0]
 
     async def disturb() -> None:
         rounds[0] += 1
         busy = json_response(503, {"error": {"code": "Busy", "message": "later"}})
         if rounds[0] == 1:
-            found.world.faults.append(Fault(lambda request: request.path == "/secrets", busy, 4))
+            desk.world.faults.append(Fault(lambda request: request.path == "/secrets", busy, 4))
         if rounds[0] == 6:
             raise KeyboardInterrupt
 
-    ran = found.run("status", "--watch", "60", while_waiting=disturb)
+    ran = desk.run("status", "--watch", "60", while_waiting=disturb)
     assert (ran.code, "503 Busy" in ran.err) == (130, True)
     assert ran.out.count("secrets: 5") > 1

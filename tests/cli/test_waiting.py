@@ -1,4 +1,7 @@
-"""`rekey wait` ends when a secret is in a state or an operation has ended, and says so by its exit code."""
+"""`rekey wait` ends when a secret is in a state or an operation has ended.
+
+And says so by its exit code.
+"""
 
 from __future__ import annotations
 
@@ -7,53 +10,53 @@ import shlex
 import pytest
 
 from tests.cli.desk import Desk
-from tests.cli.test_acting import app_at_work, desk
+from tests.cli.test_acting import a_desk, app_at_work
 from tests.shared.scene import NAME
 
 
 def test_it_waits_until_the_secret_is_in_order() -> None:
-    found = desk()
-    found.run("rotate", f"prod/{NAME}")
-    ran = found.run("wait", f"prod/{NAME}", "--json", while_waiting=app_at_work(found))
+    desk = a_desk()
+    desk.run("rotate", f"prod/{NAME}")
+    ran = desk.run("wait", f"prod/{NAME}", "--json", while_waiting=app_at_work(desk))
     assert (ran.code, ran.json["state"], ran.json["version"]) == (
         0,
         "ok",
-        found.latest(NAME).version,
+        desk.latest(NAME).version,
     )
 
 
 def test_what_is_so_already_is_not_waited_for() -> None:
-    found = desk()
-    before = found.clock.now()
-    assert found.run("wait", f"prod/{NAME}", "--state", "ok,overdue").code == 0
-    assert found.clock.now() == before
+    desk = a_desk()
+    before = desk.clock.now()
+    assert desk.run("wait", f"prod/{NAME}", "--state", "ok,overdue").code == 0
+    assert desk.clock.now() == before
 
 
 def test_what_does_not_come_in_time_is_still_running() -> None:
-    found = desk()
-    before = found.clock.now()
-    ran = found.run("wait", f"prod/{NAME}", "--timeout", "12")
-    assert (ran.code, (found.clock.now() - before).total_seconds()) == (6, 12)
+    desk = a_desk()
+    before = desk.clock.now()
+    ran = desk.run("wait", f"prod/{NAME}", "--timeout", "12")
+    assert (ran.code, (desk.clock.now() - before).total_seconds()) == (6, 12)
     assert "state    overdue" in ran.out
 
 
 def test_a_state_that_there_is_not_is_wrong_usage() -> None:
-    assert desk().run("wait", f"prod/{NAME}", "--state", "ok,fine").code == 2
+    assert a_desk().run("wait", f"prod/{NAME}", "--state", "ok,fine").code == 2
 
 
 @pytest.mark.parametrize("options", [(), ("--force",), ("--compromised",)])
 def test_the_line_that_a_request_answers_with_follows_its_operation_to_the_end(
     options: tuple[str, ...],
 ) -> None:
-    found = desk()
-    line = found.run("rotate", f"prod/{NAME}", *options, "--json").json["follow"]
-    assert found.run(*shlex.split(line)[1:], "--timeout", "1", "--json").json["status"] == "running"
-    ran = found.run(*shlex.split(line)[1:], "--json", while_waiting=app_at_work(found))
+    desk = a_desk()
+    line = desk.run("rotate", f"prod/{NAME}", *options, "--json").json["follow"]
+    assert desk.run(*shlex.split(line)[1:], "--timeout", "1", "--json").json["status"] == "running"
+    ran = desk.run(*shlex.split(line)[1:], "--json", while_waiting=app_at_work(desk))
     assert (ran.code, ran.json["status"]) == (0, "succeeded")
 
 
 def test_an_operation_that_is_none_of_this_secret_is_said_to_be_none() -> None:
-    found: Desk = desk()
-    ran = found.run("wait", f"prod/{NAME}", "--operation", "0" * 8 + "-0000-0000-0000-" + "0" * 12)
+    desk: Desk = a_desk()
+    ran = desk.run("wait", f"prod/{NAME}", "--operation", "0" * 8 + "-0000-0000-0000-" + "0" * 12)
     assert (ran.code, "is no operation on this secret" in ran.err) == (5, True)
     assert ran.err.endswith("Fix: rekey history shows them\n")

@@ -130,10 +130,10 @@ async def test_the_grants_of_the_kinds_page_are_what_it_takes(mariadb: MariaDb, 
     await asyncio.to_thread(mariadb.sql, f"CREATE USER {low} IDENTIFIED BY '{FIRST}'")
     app = Operator(low, Sensitive(FIRST))
     grants = FACTS.grants.format(app=low, login=user).split("; ")
-    for given in range(len(grants)):
+    for number in range(len(grants)):
         error = await problem_of(MYSQL.rehearse(mariadb.server, app, user))
         assert (type(error), error.code) == (AccessDenied, problems.MAY_NOT_ALTER)
-        await asyncio.to_thread(mariadb.sql, grants[given])
+        await asyncio.to_thread(mariadb.sql, grants[number])
     await MYSQL.rehearse(mariadb.server, app, user)
     await MYSQL.set_password(mariadb.server, app, user, Sensitive("a new one"))
 

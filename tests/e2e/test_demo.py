@@ -114,8 +114,8 @@ def test_it_shows_how_everything_stands_and_the_address_of_the_page(demo: Demo) 
 
 def test_a_step_that_goes_wrong_is_no_good_end() -> None:
     """What decides is the vault and the sources, and the exit codes of what was typed."""
-    said: list[str] = []
-    terminal = Terminal(Path("/nowhere"), said.append)
+    texts: list[str] = []
+    terminal = Terminal(Path("/nowhere"), texts.append)
     assert terminal.show("status") != 1
     assert terminal.data("status") == {}
 

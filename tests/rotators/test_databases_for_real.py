@@ -113,8 +113,8 @@ def statements(engine: EngineName, app: str, logins: tuple[str, ...]) -> list[st
 @pytest.fixture(params=["postgresql", "mysql"])
 def server(request: pytest.FixtureRequest) -> PostgreSql | MariaDb:
     name = {"postgresql": "postgresql", "mysql": "mariadb"}[request.param]
-    found: PostgreSql | MariaDb = request.getfixturevalue(name)
-    return found
+    database: PostgreSql | MariaDb = request.getfixturevalue(name)
+    return database
 
 
 @pytest.fixture

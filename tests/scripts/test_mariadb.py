@@ -49,16 +49,16 @@ def test_what_apt_cannot_fetch_leaves_no_folder_behind(tmp_path: Path) -> None:
 
 def test_a_second_try_fetches_the_archives_lists_first(tmp_path: Path) -> None:
     (programs := tmp_path / "bin").mkdir()
-    asked = tmp_path / "asked"
+    log = tmp_path / "asked"
     program(
         programs,
         "apt-get",
-        f'echo "$@" >> {asked}\ncase "$*" in *Dir::State*download*) : > x.deb;; *download*) exit 100;; esac',
+        f'echo "$@" >> {log}\ncase "$*" in *Dir::State*download*) : > x.deb;; *download*) exit 100;; esac',
     )
     program(programs, "dpkg-deb", ': > "$3/unpacked"')
     assert "Fetched MariaDB" in fetched(tmp_path / "server", programs)
     assert (tmp_path / "server" / "unpacked").exists()
-    first, update, second = asked.read_text().splitlines()
+    first, update, second = log.read_text().splitlines()
     assert "update" in update
     assert first.removeprefix("-qq ") == second.partition("-qq ")[2]
 

@@ -1,4 +1,7 @@
-"""A person who deploys: a checkout to write into, a sign-in that may read, and answers prepared beforehand."""
+"""A person who deploys: a checkout to write into, a sign-in that may read.
+
+And answers prepared beforehand.
+"""
 
 from __future__ import annotations
 

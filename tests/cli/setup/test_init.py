@@ -1,4 +1,7 @@
-"""`rekey init` offers what there is, asks what shall be served, and writes what the template takes."""
+"""`rekey init` offers what there is, asks what shall be served.
+
+And writes what the template takes.
+"""
 
 from __future__ import annotations
 
@@ -214,7 +217,10 @@ def test_whoever_sees_no_vault_is_told_so(newcomer: Newcomer) -> None:
 
 
 def test_what_is_written_is_what_the_compiler_reads_back(tmp_path: Path) -> None:
-    """Microsoft's compiler judges the notation: quotes, what looks like an interpolation, an empty list."""
+    """Microsoft's compiler judges the notation.
+
+    Quotes, what looks like an interpolation, an empty list.
+    """
     odd = {
         "name": "prod",
         "resourceGroup": "o'hara ${x} \\ y",
