@@ -404,7 +404,14 @@ def _pending_forgotten(patch: pytest.MonkeyPatch) -> None:
 
 
 def _pending_never_forgotten(patch: pytest.MonkeyPatch) -> None:
-    _method(Retiring, "_forget")(patch)
+    original = Retiring.retire
+
+    async def remembering(self: Retiring, secret: Any, pending: Any) -> Any:
+        result = await original(self, secret, pending)
+        self.lease.learn(replace(self.sight.record, pending=pending))
+        return result
+
+    patch.setattr(Retiring, "retire", remembering)
 
 
 def _tags_believed(patch: pytest.MonkeyPatch) -> None:
@@ -420,7 +427,7 @@ def _tags_believed(patch: pytest.MonkeyPatch) -> None:
 
     async def retire(_self: Run, secret: Any, retiring: Any) -> Any:
         pending = tags.Pending.parse(secret.tags[tags.RETIRE])
-        return await retiring.retire(secret, pending)
+        return (await retiring.retire(secret, pending))[0]
 
     patch.setattr(Record, "believed", gullible)
     patch.setattr(Run, "_retire", retire)
@@ -504,19 +511,14 @@ MUTANTS: Mapping[str, Mutant] = {
     "nothing is tidied": Mutant(_method(Publishing, "_tidy"), "P5", (f"one/{MANY}",)),
     "what is current is tidied too": Mutant(_tidied_without_exception, "P1", (f"one/{MANY}",)),
     "nothing is withdrawn after a person's write": Mutant(
-        _method(Publishing, "withdraw"), "P5", (f"owners/{MANY}#400",)
+        _method(Publishing, "withdraw"), "P5", (f"incident-and-people/{MANY}#200",)
     ),
     "replicas are never caught up": Mutant(
-        _method(Replicas, "catch_up"),
-        "P1",
-        (),
-        (
-            "tests/adversary/test_replicas.py::test_the_first_audit_of_a_primary_with_a_differing_replica_comes_to_an_outcome",
-        ),
+        _method(Replicas, "catch_up"), "P1", (f"false-copies/{ONE}#60",)
     ),
     "replicas are forgotten": Mutant(_replicas_forgotten, "P1", (f"replicas/{SLOTS}",)),
     "replicas are published after the primary": Mutant(
-        _replicas_after_the_primary, "P1", (f"replicas/{SLOTS}",)
+        _replicas_after_the_primary, "P1", (f"replicas/{ONE}#400",)
     ),
     "a replica's old version stays": Mutant(
         _method(Replicas, "disable_superseded"), "P5", (f"replicas/{SLOTS}",)
@@ -578,14 +580,16 @@ MUTANTS: Mapping[str, Mutant] = {
     "the digest is never believed": Mutant(_digest(False), "P", (*ANY_SLOT, "seeds")),
     "nothing is written ahead": Mutant(_not_announced, "P", (*ANY_SLOT, "seeds")),
     "no waiting for a settled vault": Mutant(
-        _function(records, "SETTLE", timedelta()), "P", (f"one/{SLOTS}", f"one/{MANY}", "seeds")
+        _function(records, "SETTLE", timedelta()),
+        "resources",
+        (f"lagging/{SLOTS}#300", f"lagging/{ONE}#300"),
     ),
     "what is to be retired is forgotten": Mutant(_pending_forgotten, "P5", (f"one/{SLOTS}",)),
     "what is retired is not forgotten": Mutant(
-        _pending_never_forgotten, "P", (f"retirement/{SLOTS}",)
+        _pending_never_forgotten, "P", (f"retirement/{SLOTS}", f"retirement/{MANY}")
     ),
     "the tag RekeyRetire is believed": Mutant(
-        _tags_believed, "P", (f"hostile/{SLOTS}", f"hostile/{MANY}")
+        _tags_believed, "P5", (f"forged/{MANY}#100", f"hostile/{MANY}#100")
     ),
     "the gate reads nothing afresh": Mutant(_gate_without_a_fresh_read, "gate", (f"one/{SLOTS}",)),
     "the policy document is written": Mutant(
@@ -613,7 +617,7 @@ MUTANTS: Mapping[str, Mutant] = {
         _tags_of_the_first_read, "tags", (f"people-in-overlap/{SLOTS}#200", f"owners/{SLOTS}#200")
     ),
     "apps are not waited for": Mutant(
-        _method(consumers, "hold_back"), "P4", (f"errands/{SLOTS}#60",)
+        _method(consumers, "hold_back"), "P4", (f"errands/{MANY}#400", f"errands/{SLOTS}#400")
     ),
     "what is put off comes back at once": Mutant(_at_once, "throttling", (f"one/{SLOTS}",)),
     "an audit believes everything": Mutant(_method(Proof, "accepted"), "P", (f"drift/{SLOTS}",)),

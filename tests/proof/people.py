@@ -177,7 +177,8 @@ def mend(world: World, *, whatever: bool = False) -> None:
     tags = {tag: text for tag, text in desired.items() if tag not in OURS} | {"CredentialId": held}
     if version.value and version.value.reveal() != credential_of(version):
         # The value has been written in this form: only its next one can have another.
-        tags |= {tag: text for tag, text in version.tags.items() if tag == "ValueTemplate"}
+        form = version.tags.get("ValueTemplate", "")
+        tags |= {"ValueTemplate": form} if "{key}" in form else {}
     world.watch.off.discard(str(version.version))
     world.edit(version.ref, version.version, enabled=True, tags=tags)
 

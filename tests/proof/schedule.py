@@ -19,6 +19,7 @@ from datetime import timedelta
 from typing import Protocol
 
 from engine.decide.ledger import DAY as SECONDS_A_DAY
+from engine.errands.consumers import LOOK_SECONDS
 from engine.errors import RekeyError
 from engine.model.sweep_order import SweepOrder
 from engine.model.tags import OURS
@@ -413,6 +414,8 @@ class Schedule:
         else:
             leap = JUMPS[chosen - flying - len(names)]
             self._say(f"the clock leaps {leap:.0f} s")
+            # A question to an app that takes this long has failed.
+            world.watch.struck |= bool(world.workers) and leap > LOOK_SECONDS
             world.advance(leap)
             world.watch.disturb(world.kernel.time())
         return True
