@@ -48,10 +48,7 @@ class StorageKey(TwoKeys):
         return rows_of(answer.get("keys"), place.pair, "keyName", "value", "creationTime")
 
     async def ready(self, place: Place) -> None:
-        """Do nothing: the proof tells whether the account takes keys.
-
-        And needs no right to read.
-        """
+        """Do nothing: the proof tells whether the account takes keys, and needs no right."""
 
     async def explained(self, place: Place, error: RekeyError) -> RekeyError:
         """Return the error as it is: the proof tells."""

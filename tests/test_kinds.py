@@ -1,6 +1,6 @@
 """The gate for kinds: what the registry holds is known to every place that must know a kind.
 
-And a fraud is found out. A kind is not there for the registry alone. Each check below asks one
+A fraud is found out. A kind is not there for the registry alone. Each check below asks one
 place whether it knows a kind; `missing` names the places that do not.
 """
 

@@ -1,6 +1,6 @@
 """A typing error is answered with what was perhaps meant, nothing is abbreviated.
 
-And every example can be read.
+Every example can be read.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The portal's form asks for what the template needs.
 
-And what it hands over is what the template takes. Microsoft's published JSON schema of these files
+What it hands over is what the template takes. Microsoft's published JSON schema of these files
 knows neither today's handler nor lists that are read from Azure, so the rules are those of its
 documentation:
 https://learn.microsoft.com/azure/azure-resource-manager/managed-applications/create-uidefinition-overview.

@@ -1,6 +1,6 @@
 """The template is deployed again where a role or an identity is not known everywhere yet.
 
-And only there.
+It is known there only.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """`rekey init` offers what there is, asks what shall be served.
 
-And writes what the template takes.
+It also writes what the template takes.
 """
 
 from __future__ import annotations
