@@ -13,7 +13,7 @@ from typing import ClassVar
 from urllib.parse import urlsplit
 
 from cloud.azure import CHANGING, NO_ANSWER, call
-from cloud.rest.graph import Json
+from cloud.rest.client import Json
 from engine.errors import AccessDenied, NeedsHuman, RekeyError, TransientError, VerificationFailed
 from engine.secret import Sensitive
 from rotators.shared.key_facts import Facts, Pair, Place, Slot, rows_of, text_of

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from cli.setup.served import KINDS as OFFERED
+from cli.words import TEMPLATE_KINDS as OFFERED
 from engine.contract import Discover, Issued, Job, Preflight, Recognise, Rotator
 from engine.errors import NeedsHuman
 from engine.secret import Sensitive

@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from cli.setup.served import KINDS, parameters_file
+from cli.setup.served import parameters_file
+from cli.words import TEMPLATE_KINDS as KINDS
 from scripts.snapshots import COMPILED
 from simulator.azure import SUBSCRIPTION
 from tests.infra.bicep import INFRA, bicep
