@@ -239,7 +239,7 @@ def _pause(item: WorkItem, now: datetime) -> float:
     The share follows from the item and the time, so that those who wait come one by one.
     """
     longest = min(FIRST_WAIT * 1.3**item.waited, LONGEST_WAIT)
-    share = zlib.crc32(f"{item.ref} {item.trigger} {now.isoformat()}".encode()) / 2**32
+    share = zlib.crc32(f"{item.to_json()} {now.isoformat()}".encode()) / 2**32
     return longest * (0.6 + 0.4 * share)
 
 
