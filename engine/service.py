@@ -151,7 +151,7 @@ class Service:
     async def _work(self, item: WorkItem, tries: int) -> None:
         try:
             async with bounded(self.rotation_seconds, f"a try for {item.ref}"):
-                begun = replace(item, waited=0, tried=0)
+                begun = replace(item, tried=0)
                 await (await self.ready()).handle(begun, tries + item.tried)
         except TransientError as error:
             problem = error
