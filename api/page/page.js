@@ -16,6 +16,7 @@
     const address = new URL(link);
     address.searchParams.set("limit", ROWS);
     const answer = await fetch(address, { redirect: "error" });
+    if (answer.status === 401) throw new Error("the key in this page's address is not accepted, or nobody is signed in any more; open the page anew");
     if (!answer.ok) throw new Error(`the answer was ${answer.status}`);
     return new DOMParser().parseFromString(await answer.text(), "text/html");
   };

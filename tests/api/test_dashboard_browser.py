@@ -262,6 +262,19 @@ def test_a_refresh_that_fails_leaves_what_is_there(visit: Start) -> None:
     one.complaints.clear()
 
 
+def test_a_key_that_was_renewed_is_named_when_the_page_can_no_longer_be_refreshed(
+    visit: Start,
+) -> None:
+    """The platform answers a wrong key itself: 401 and an empty body."""
+    one = visit()
+    one.page.clock.install()
+    page = one.loaded()
+    page.route("**/api/inventory*", lambda route: route.fulfill(status=401))
+    page.clock.run_for(70_000)
+    expect(page.locator("#said")).to_contain_text("the key in this page's address is not accepted")
+    one.complaints.clear()
+
+
 @pytest.mark.parametrize("anchoring", ["auto", "none"])
 def test_what_is_being_read_stays_where_it_is_when_something_comes_above_it(
     visit: Start, anchoring: str

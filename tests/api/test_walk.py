@@ -108,7 +108,7 @@ def _holds(call: Mapping[str, Any], answer: Answer, what: str) -> None:
     described = responses[str(answer.status)]
     assert answer.content_type in described["content"], f"{what}: {answer.content_type}"
     schema = described["content"][answer.content_type]["schema"]
-    value = answer.body if isinstance(answer.body, str) else json.loads(answer.text())
+    value: Any = answer.body if isinstance(answer.body, str) else json.loads(answer.text())
     whole = {**schema, "components": DOCUMENT["components"]}
     assert not [*Draft202012Validator(whole).iter_errors(value)], what
     required = {n for n, header in described.get("headers", {}).items() if header["required"]}
