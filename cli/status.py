@@ -9,7 +9,7 @@ from api.listing import chosen, every
 from api.requests import Request
 from cli.board import ORDER, Board
 from cli.codes import Exit
-from cli.gathering import Gathered, gather
+from cli.gathering import Gathered, gather, remember
 from cli.session import Session
 from engine.model.entry import NEEDS_A_PERSON, STATES, Entry
 
@@ -27,9 +27,9 @@ async def status(session: Session, args: Namespace) -> int:
             board.add(entry)
         board.answered(seen["all"])
 
-    listed = await gather(
-        session, session.vaults(args.vault), lambda vault: every(engine, [vault]), seen=take
-    )
+    vaults = session.vaults(args.vault)
+    listed = await gather(session, vaults, lambda vault: every(engine, [vault]), seen=take)
+    remember(session, vaults, listed)
     _show(session, board, listed)
     waiting = any(entry.state in NEEDS_A_PERSON for entry in board.entries)
     return listed.worst(Exit.FOUND if waiting else Exit.FINE)
