@@ -410,3 +410,13 @@ async def test_a_wrong_credential_id_is_seen_through_where_two_alternate(name: s
     issued = await scene.rotator().issue(lying)
     assert (issued.credential_id, issued.supersedes) == (scene.logins[1], scene.logins[0])
     assert SECOND not in scene.live()
+
+
+@every_engine
+async def test_a_superseded_login_that_is_locked_keeps_its_password(engine: EngineName) -> None:
+    """The server says that it is locked once the password was right: it may be the one in use."""
+    scene = DatabaseScene(engine, ("app_a", "app_b"))
+    scene.accounts[0].enabled = False
+    error = await problem_of(scene.rotator().retire(scene.job().source, "app_a", Sensitive(FIRST)))
+    assert (type(error), error.code) == (NeedsHuman, "LoginDisabled")
+    assert FIRST in scene.live()

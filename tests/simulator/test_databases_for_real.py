@@ -68,6 +68,7 @@ ACTS: Mapping[str, Callable[[Side], Awaitable[None]]] = {
     "a locked login": lambda side: side.sign_in("off"),
     "a rehearsal": lambda side: side.rehearse("rekey", "app"),
     "a rehearsal for nobody": lambda side: side.rehearse("rekey", "nobody"),
+    "a rehearsal for a locked login": lambda side: side.rehearse("rekey", "off"),
     "a rehearsal without the right": lambda side: side.rehearse("low", "app"),
     "a rehearsal by a stranger": lambda side: side.rehearse("stranger", "app"),
     "the password after rehearsals": lambda side: side.sign_in("app"),
