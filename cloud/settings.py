@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from cloud import endpoints
 from cloud.storage.host_storage import CONNECTION, HostStorage
 from engine.errors import ConfigError
 from engine.model.policy import SCOPE
@@ -27,6 +28,7 @@ KNOWN = frozenset(
         "REKEY_ARM_ENDPOINT",
         "REKEY_GRAPH_ENDPOINT",
         "REKEY_RUNBOOK",
+        endpoints.SETTING,
     }
 )
 BASE = re.compile(r"https://[0-9a-z-]+(\.[0-9a-z-]+)+(:[0-9]{1,5})?", re.IGNORECASE)
@@ -71,6 +73,8 @@ class Settings:
 
     It is the app's name, else that of its storage account.
     """
+    endpoints: tuple[endpoints.Endpoint, ...] = ()
+    """Kinds of credential that HTTPS endpoints look after."""
     schedule: str = HOURLY
     """The schedule of the sweeps: NCRONTAB, in UTC."""
 
@@ -88,6 +92,7 @@ class Settings:
         policy = _policy(env.get("REKEY_POLICY", "").strip(), vaults, problems)
         _schedule(env.get("REKEY_SWEEP_SCHEDULE", HOURLY), problems)
         _runbook(env.get("REKEY_RUNBOOK", ""), problems)
+        own = endpoints.read(env.get(endpoints.SETTING, ""), vaults, problems)
         problems += [
             _unknown(name)
             for name in sorted(env)
@@ -106,6 +111,7 @@ class Settings:
             authority=authority,
             tenant_id=env.get("AZURE_TENANT_ID") or None,
             deployment=env.get("WEBSITE_SITE_NAME") or storage.account,
+            endpoints=own,
             schedule=env.get("REKEY_SWEEP_SCHEDULE", HOURLY),
         )
 
@@ -180,7 +186,7 @@ def _bound(vault: str, scopes: object, problems: list[str]) -> tuple[str, ...]:
         return ()
     tidy = [str(scope).strip().rstrip("/").lower() for scope in scopes]
     problems.extend(
-        f"REKEY_SCOPES, {vault}: {scope!r} is neither /subscriptions/<id>… nor an application's id: correct it"
+        f"REKEY_SCOPES, {vault}: {scope!r} is neither /subscriptions/<id>… nor an application's id nor /kinds/<kind>: correct it"
         for scope in tidy
         if not SCOPE.fullmatch(scope)
     )

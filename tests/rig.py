@@ -69,6 +69,8 @@ class Rig:
     world: Azure = field(init=False)
     vault: Vault = field(init=False)
     identity: Principal = field(init=False)
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Settings besides the usual ones, or in their place."""
 
     def __post_init__(self) -> None:
         forget_challenges()
@@ -87,6 +89,7 @@ class Rig:
                 "REKEY_VAULTS": self.vault.url,
                 "REKEY_SCOPES": json.dumps({self.vault.url: [group]}),
                 "AzureWebJobsStorage": f"DefaultEndpointsProtocol=https;AccountName=rekeyhost;AccountKey={key}",
+                **self.environment,
             }
         )
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from engine.contract import Rotator
+from engine.contract import Rotator, Unusable
 from engine.errors import NeedsHuman
 from engine.model import template
 from engine.model.policy import Policy
@@ -107,6 +107,8 @@ def parse(
             return default
 
     rotator, source = _source(tags, rotators, problems)
+    if isinstance(rotator, Unusable):
+        return Malformed((rotator.refusal,))
     if "ValidityPeriodDays" not in tags:
         problems.append("tag ValidityPeriodDays is missing: set it to whole days, 1 to 3650")
     validity = read("ValidityPeriodDays", _days, timedelta(days=90), "whole days, 1 to 3650")
@@ -165,6 +167,8 @@ def _source(
     for rotator in [rotators[kind]] if kind in rotators else rotators.values():
         if source := rotator.canonical(address, tags):
             return rotator, source
+    if kind in rotators and isinstance(rotators[kind], Unusable):
+        return rotators[kind], ""
     problems.append(
         f"tag ProviderAddress is {address[:120]!r}: set it to the id of what issues the credential"
     )
