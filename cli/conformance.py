@@ -8,11 +8,10 @@ from pathlib import Path
 
 from cli.codes import Exit
 from cli.terminal import COLOURS, Terminal
-from conformance.contract import CHECKS
-from conformance.endpoints import EndpointStand, Plan
-from conformance.kit import Verdict, run
+from conformance.endpoint_file import Plan
+from conformance.endpoints import EndpointStand
+from conformance.kit import EVERY, Verdict, run
 from conformance.packages import PackageStand
-from conformance.stories import STORIES
 
 
 async def conformance(terminal: Terminal, args: Namespace) -> int:
@@ -24,7 +23,7 @@ async def conformance(terminal: Terminal, args: Namespace) -> int:
         stand = PackageStand.find(args.kind)
     verdicts = list[Verdict]()
     try:
-        async for verdict in run(stand.begin, (*stand.checks, *CHECKS, *STORIES)):
+        async for verdict in run(stand.begin, (*stand.checks, *EVERY)):
             verdicts.append(verdict)
             if terminal.is_for_people:
                 _show(terminal, verdict)

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from conformance.contract import CHECKS
 from conformance.faults import Broken
 from conformance.hearing import Heard, everything, listening
+from conformance.repeats import REPEATS
 from conformance.scene import Begin, Scene
 from conformance.stories import STORIES
 from engine.errors import RekeyError
 
 type Check = Callable[[Begin], Awaitable[None]]
 
+EVERY: tuple[Check, ...] = (*CHECKS, *REPEATS, *STORIES)
 SECONDS = 60.0
 """The longest that one scene of a check may take, in real time."""
 
@@ -32,7 +34,7 @@ class Verdict:
 
 async def run(
     begin: Callable[[Heard], Begin],
-    checks: Sequence[Check] = (*CHECKS, *STORIES),
+    checks: Sequence[Check] = EVERY,
     seconds: float = SECONDS,
 ) -> AsyncIterator[Verdict]:
     """Run the checks one after the other. `begin` sets scenes whose plug-in a `Heard` hears."""

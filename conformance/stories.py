@@ -12,15 +12,9 @@ from typing import Any
 
 from conformance.faults import Broken, Died, Mode, Striker, plans
 from conformance.hearing import everything
-from conformance.memory import (
-    MemoryLeases,
-    MemoryQueue,
-    MemoryReporter,
-    MemoryVaults,
-    Message,
-    NoWatch,
-    World,
-)
+from conformance.memory import MemoryQueue, MemoryReporter, Message, NoWatch, World
+from conformance.memory_leases import MemoryLeases
+from conformance.memory_vaults import MemoryVaults
 from conformance.scene import DAYS, Begin, Scene
 from engine.errors import RekeyError
 from engine.model.policy import Policy

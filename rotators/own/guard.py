@@ -27,17 +27,10 @@ from engine.contract import (
     Tidy,
     Undo,
 )
-from engine.errors import (
-    AccessDenied,
-    NeedsHuman,
-    NotFound,
-    PermanentError,
-    RekeyError,
-    TransientError,
-    VerificationFailed,
-)
+from engine.errors import NeedsHuman, PermanentError, RekeyError, TransientError
 from engine.model.policy import SCOPE
 from engine.secret import Sensitive
+from rotators.own.cleaning import clean, hidden
 
 MOST_ID = 150
 """Characters of a credential's id, which must fit into a tag together with a version and a time."""
@@ -47,16 +40,10 @@ MOST_VALUE = 25_000
 """Characters of a value; Key Vault takes 25 KB:
 https://learn.microsoft.com/azure/key-vault/secrets/about-secrets."""
 PLACEHOLDER = re.compile(r"[a-z][a-z0-9_]*")
-RUN = re.compile(r"[^\s'\"(),;:]{20,}")
-"""What may be a credential, in a text that should hold none."""
-HIDDEN = "(hidden)"
 REQUIRED = ("issue", "verify", "accepts", "retire")
-PERMANENT = (NotFound, AccessDenied, VerificationFailed, NeedsHuman)
 SECONDS, PROOF_SECONDS = 30.0, 240.0
 """The longest that a call may take, and that a proof may, which waits until all is known
 everywhere. The engine itself ends a changing call earlier, at 20 s."""
-MOST_PAUSE = 3600.0
-"""The longest pause in seconds that a plug-in may ask for."""
 
 
 class Guard:
@@ -132,7 +119,7 @@ class Guard:
             async with asyncio.timeout(PROOF_SECONDS if what == "verify" else SECONDS):
                 return await self._call(what, *arguments)
         except RekeyError as error:
-            problem = _clean(error, source, [value.reveal() for value in values if value])
+            problem = clean(error, source, [value.reveal() for value in values if value])
         except Exception as error:  # noqa: BLE001 - a plug-in may raise anything
             problem = TransientError(
                 f"{self.kind} failed in {what}: {type(error).__name__}",
@@ -185,7 +172,7 @@ class _Forewarn(Guard):
         text = await self._run("forewarn", job.source, (job.held,), job)
         if not isinstance(text, str):
             raise self._nonsense("forewarn", job.source, "a text")
-        return _hidden(text, job.source, [job.held.reveal()] if job.held else [])
+        return hidden(text, job.source, [job.held.reveal()] if job.held else [])
 
 
 class _Readable(Guard):
@@ -262,24 +249,3 @@ def is_id(text: object) -> bool:
 
 def _is_value(value: object) -> bool:
     return isinstance(value, Sensitive) and 0 < len(value.reveal()) <= MOST_VALUE
-
-
-def _clean(error: RekeyError, source: str, values: list[str]) -> RekeyError:
-    """Return an error of the same class that holds neither a cause nor a value."""
-    what, where, fix = (
-        _hidden(str(text), source, values) for text in (error.what, error.where, error.fix)
-    )
-    where = where or source
-    if isinstance(error, TransientError):
-        wait = error.retry_after
-        pause = min(max(wait, 0.0), MOST_PAUSE) if isinstance(wait, int | float) else None
-        return TransientError(what, where=where, fix=fix, retry_after=pause)
-    known = next((each for each in PERMANENT if isinstance(error, each)), PermanentError)
-    return known(what, where=where, fix=fix)
-
-
-def _hidden(text: str, source: str, values: Iterable[str]) -> str:
-    for value in values:
-        if value:
-            text = text.replace(value, HIDDEN)
-    return RUN.sub(lambda run: run[0] if run[0].lower() in source else HIDDEN, text)[:1000]

@@ -7,19 +7,23 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from conformance.contract import CHECKS
+from conformance.contract import CHECKS as PROMISES
 from conformance.kit import Check, run
 from conformance.packages import PackageStand
+from conformance.repeats import REPEATS
 
 PACKAGE = Path(__file__).parents[2] / "examples" / "own-kind" / "package"
 sys.path.insert(0, str(PACKAGE))
 
+from acme_rekey.client import over_https  # noqa: E402
 from acme_rekey.rotator import AcmeToken  # noqa: E402 - its folder is on the path from here on
 from acme_rekey.sandbox import Sandbox  # noqa: E402
 
-__all__ = ["AcmeToken", "Sandbox", "broken", "stand", "verdicts"]
+__all__ = ["CHECKS", "AcmeToken", "Sandbox", "broken", "over_https", "stand", "verdicts"]
 
 KIND = "acme-token"
+CHECKS: tuple[Check, ...] = (*PROMISES, *REPEATS)
+"""All that is checked of the contract."""
 
 
 def stand(kind: type[Any] = AcmeToken, sandbox: Callable[[Any], Any] = Sandbox) -> PackageStand:

@@ -10,13 +10,12 @@ from typing import Any
 
 import pytest
 
-from conformance import contract
-from conformance.contract import CHECKS
+from conformance import contract, repeats
 from conformance.stories import STORIES
 from engine.contract import Issued, Job
 from engine.errors import NeedsHuman, PermanentError
 from engine.secret import Sensitive
-from tests.conformance.stands import AcmeToken, Sandbox, broken, stand, verdicts
+from tests.conformance.stands import CHECKS, AcmeToken, Sandbox, broken, stand, verdicts
 
 
 async def test_the_worked_example_keeps_every_promise() -> None:
@@ -195,7 +194,7 @@ async def test_a_fault_is_named_with_the_call_that_it_struck() -> None:
                 acme.begun = True
                 await super().retire(source, credential_id, held, held_id)
 
-    check = contract.retiring_may_be_repeated_after_any_fault
+    check = repeats.retiring_may_be_repeated_after_any_fault
     [problem] = (await broken(stand(Once), (check,))).values()
     assert "the superseded one stays alive (P5); call 0 (GET /me): die before" in problem[0]
 

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from cli.main import main
-from conformance.contract import CHECKS
-from conformance.endpoints import EndpointStand, Plan
+from conformance.endpoint_file import Plan
+from conformance.endpoints import EndpointStand
 from conformance.kit import Check
 from conformance.stories import an_incident_keeps_every_promise
 from engine.errors import ConfigError
 from tests.cli.desk import captured
 from tests.conformance.served import server, serving
-from tests.conformance.stands import broken
+from tests.conformance.stands import CHECKS, broken
 
 
 class Constant(server.Tokens):  # type: ignore[misc]
@@ -112,7 +112,7 @@ async def test_a_broken_endpoint_is_caught(tokens: Any, check: str, tmp_path: Pa
 def test_the_command_plays_it_and_its_exit_code_tells(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cli.conformance.STORIES", ())
+    monkeypatch.setattr("cli.conformance.EVERY", CHECKS)
     with serving(tmp_path, Idle()) as plan:
         argv = ["conformance", "acme-hook", "--endpoint", str(plan), "-o", "json"]
         ran = captured(lambda: main(argv, {}))

@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 
 from cli.main import main
-from conformance.contract import CHECKS
 from tests.cli.desk import Ran, captured
-from tests.conformance.stands import PACKAGE
+from tests.conformance.stands import CHECKS, PACKAGE
 from tests.rotators.own.packages import on_path, package
 
 POINTS = tomllib.loads((PACKAGE / "pyproject.toml").read_text())["project"]["entry-points"]
@@ -21,7 +20,7 @@ POINTS = tomllib.loads((PACKAGE / "pyproject.toml").read_text())["project"]["ent
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.setattr("cli.conformance.STORIES", ())
+    monkeypatch.setattr("cli.conformance.EVERY", CHECKS)
     with on_path(tmp_path):
         yield tmp_path
 
