@@ -21,9 +21,9 @@ from jsonschema import Draft202012Validator
 from api.answers import Answer
 from api.requests import Request, stamp
 from api.routes import ROUTES, document
-from tests.delivery import Delivery
-from tests.engine.scene import NAME
-from tests.policies import EMPTY, OWN, PolicyRig
+from tests.shared.delivery import Delivery
+from tests.shared.policies import EMPTY, OWN, PolicyRig
+from tests.shared.scene import NAME
 
 DOCUMENT = document()
 CALLS = [

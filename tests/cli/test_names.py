@@ -10,7 +10,7 @@ import pytest
 from cli.names import Names
 from engine.secret import SecretRef
 from tests.cli.desk import Desk
-from tests.engine.scene import NAME, refuse, to_vault
+from tests.shared.scene import NAME, refuse, to_vault
 
 PROD = "https://prod.vault.azure.net"
 

@@ -14,7 +14,7 @@ from cli.codes import Exit
 from simulator.azure import SUBSCRIPTION
 from tests.cli.desk import Desk, Ran
 from tests.cli.page import PAGE, scene
-from tests.delivery import Delivery
+from tests.shared.delivery import Delivery
 
 ROWS = dict(
     re.findall(
