@@ -86,7 +86,7 @@ async def _openapi(_: Desk, __: Request, ___: Caller) -> Answer:
 async def _health(at: Desk, _: Request, __: Caller) -> Answer:
     """Answer whether the policy can be followed and every vault is swept in time.
 
-    As known for some minutes.
+    The answer may be some minutes old.
     """
     if obstacle := await at.watch.obstacle():
         what, _separator, fix = obstacle.partition(". Fix: ")

@@ -21,9 +21,9 @@ class Typist:
     """Whoever sits at the keyboard."""
 
     def ask(self, question: str) -> str:
-        """Write the question to the error stream, where it is no part of a result.
+        """Ask, and return the answer.
 
-        And return the answer.
+        The question goes to the error stream, where it is no part of a result.
         """
         sys.stderr.write(question)
         sys.stderr.flush()

@@ -20,7 +20,7 @@ from api.routes import ROUTES
 from cli.checks import Check, finding
 from cli.session import Session
 from cloud.rest.arm import Arm
-from cloud.rest.graph import Json
+from cloud.rest.client import Json
 from cloud.settings import Settings
 from cloud.storage.backlog import EVENTS, backlog
 from cloud.storage.watch import SLACK, AppWatch

@@ -1,6 +1,6 @@
 """`rekey discover`: credentials in reach that no managed secret covers.
 
-And the line that would adopt each source.
+It shows the line that would adopt each source.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""`rekey init`: find what could be served, ask what shall be.
-
-And write the template's parameters.
-"""
+"""`rekey init`: list what could be served, ask what shall be, write the parameters."""
 
 from __future__ import annotations
 

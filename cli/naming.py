@@ -41,7 +41,7 @@ def request_for(
 ) -> Request:
     """Ask for VAULT/NAME, a secret's URL, or a name where there is one vault.
 
-    As a caller of the HTTP API would.
+    A caller of the HTTP API names a secret in the same way.
     """
     place, name = _parts(policy, text)
     return Request("POST", text, {"vault": place, "name": name}, query or {}, body=body)

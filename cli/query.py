@@ -59,7 +59,7 @@ def rows(data: Any) -> tuple[list[str], list[list[Any]]]:
 def cell(value: Any) -> str:
     """Write one value as text: nothing for null, JSON for what has parts.
 
-    And no line's end or tab.
+    It holds no line end and no tab.
     """
     if value is None:
         return ""

@@ -46,9 +46,9 @@ async def report(session: Session, args: Namespace) -> int:
 
 
 def _row(entry: Entry, policy: Policy, now: datetime) -> Row:
-    """Judge one secret: it complies if it expires, is managed.
+    """Judge one secret.
 
-    And is neither overdue nor parked nor drifted.
+    It complies if it expires, is managed, and is neither overdue nor parked nor drifted.
     """
     secret, managed = entry.secret, entry.managed
     expired = secret.expires is not None and secret.expires <= now

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from cloud.azure import READING, Azure, stream
-from cloud.rest.graph import Graph, Json
+from cloud.rest.client import Json
+from cloud.rest.graph import Graph
 from engine.errors import AccessDenied, PermanentError
 
 if TYPE_CHECKING:

@@ -32,6 +32,7 @@ TEMPLATE_KINDS = (
     "mysql-admin-password",
     "mysql-user-password",
 )
+"""The kinds that the template gives rights for: infra/types.bicep."""
 MOST_WAIT = 120
 MAX_REASON = 200
 STAMP = "%Y-%m-%dT%H:%M:%SZ"

@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from typing import ClassVar
 
+from cloud.rest.client import Json
 from cloud.rest.data_plane import Signed
-from cloud.rest.graph import Json
 from engine.errors import VerificationFailed
 from rotators.shared.key_facts import Facts, Pair, Place, Slot, rows_of
 from rotators.shared.key_proof import ProvenByRequest

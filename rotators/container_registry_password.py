@@ -11,8 +11,8 @@ import re
 from collections.abc import Mapping
 from typing import ClassVar
 
+from cloud.rest.client import Json
 from cloud.rest.data_plane import Signed
-from cloud.rest.graph import Json
 from engine.secret import Sensitive
 from rotators.shared.key_facts import Facts, Pair, Place, Slot, rows_of, text_of
 from rotators.shared.key_proof import ProvenByRequest

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from typing import ClassVar
 
+from cloud.rest.client import Json
 from cloud.rest.data_plane import Signed
-from cloud.rest.graph import Json
 from rotators.shared.key_facts import LOWER_CASE, Facts, Key, Place, moment, text_of
 from rotators.shared.key_proof import ProvenByRequest
 from rotators.shared.two_keys import Keys

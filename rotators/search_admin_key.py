@@ -10,8 +10,8 @@ import re
 from http import HTTPStatus
 from typing import ClassVar
 
+from cloud.rest.client import Json
 from cloud.rest.data_plane import Answer, Signed
-from cloud.rest.graph import Json
 from rotators.shared.key_facts import LOWER_CASE, Facts, Place, Slot
 from rotators.shared.key_proof import ProvenByRequest
 from rotators.shared.two_keys import Keys

@@ -18,7 +18,8 @@ from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
 from cloud.azure import Azure
-from cloud.rest.graph import GRANT, PERMISSION, Graph, Json
+from cloud.rest.client import Json
+from cloud.rest.graph import GRANT, PERMISSION, Graph
 from cloud.rest.signin import SignIn
 from engine.contract import Issued, Job, Recognised
 from engine.errors import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from rotators.shared.hub_service import HUB_SHAPE, HubService
+from rotators.shared.hub_service import HubService, hub_facts
 from rotators.shared.key_facts import Facts
 
 
@@ -13,12 +13,6 @@ class SignalRKey(HubService):
 
     kind: ClassVar[str] = "signalr-key"
     asked: ClassVar[str] = "2022-06-01"
-    facts: ClassVar[Facts] = Facts(
-        noun="SignalR service",
-        types=("Microsoft.SignalRService/signalR",),
-        version="2023-02-01",
-        role="signalr-keys",
-        names_it="keyType",
-        shape=HUB_SHAPE,
-        address="hostName",
+    facts: ClassVar[Facts] = hub_facts(
+        "SignalR service", "signalr-keys", "Microsoft.SignalRService/signalR", "2023-02-01"
     )

@@ -13,7 +13,7 @@ from typing import ClassVar
 from urllib.parse import urlsplit
 
 from cloud.azure import CHANGING, NO_ANSWER, call
-from cloud.rest.graph import Json
+from cloud.rest.client import Json
 from engine.errors import AccessDenied, NeedsHuman, RekeyError, TransientError, VerificationFailed
 from engine.secret import Sensitive
 from rotators.shared.key_facts import Facts, Pair, Place, Slot, rows_of, text_of
@@ -48,10 +48,7 @@ class StorageKey(TwoKeys):
         return rows_of(answer.get("keys"), place.pair, "keyName", "value", "creationTime")
 
     async def ready(self, place: Place) -> None:
-        """Do nothing: the proof tells whether the account takes keys.
-
-        And needs no right to read.
-        """
+        """Do nothing: the proof tells whether the account takes keys, and needs no right."""
 
     async def explained(self, place: Place, error: RekeyError) -> RekeyError:
         """Return the error as it is: the proof tells."""

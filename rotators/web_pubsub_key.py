@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from rotators.shared.hub_service import HUB_SHAPE, HubService
+from rotators.shared.hub_service import HubService, hub_facts
 from rotators.shared.key_facts import Facts
 
 
@@ -13,12 +13,6 @@ class WebPubSubKey(HubService):
 
     kind: ClassVar[str] = "web-pubsub-key"
     asked: ClassVar[str] = "2024-12-01"
-    facts: ClassVar[Facts] = Facts(
-        noun="Web PubSub service",
-        types=("Microsoft.SignalRService/webPubSub",),
-        version="2024-03-01",
-        role="web-pubsub-keys",
-        names_it="keyType",
-        shape=HUB_SHAPE,
-        address="hostName",
+    facts: ClassVar[Facts] = hub_facts(
+        "Web PubSub service", "web-pubsub-keys", "Microsoft.SignalRService/webPubSub", "2024-03-01"
     )

@@ -101,7 +101,7 @@ def test_without_a_schedule_the_sweep_runs_every_hour() -> None:
 def test_every_function_is_bounded_logged_and_flushed_under_its_own_name() -> None:
     """Outside of `running`, a cancellation would escape.
 
-    And a failure be seen in no log that is sent.
+    A failure would be seen in no log that is sent.
     """
     tree = ast.parse((ROOT / "function_app.py").read_text())
     functions = [node for node in ast.walk(tree) if isinstance(node, ast.AsyncFunctionDef)]

@@ -1,6 +1,6 @@
 """The parts put together: once, without opening anything.
 
-And with the identity that the platform offers.
+The identity is the one that the platform offers.
 """
 
 from __future__ import annotations

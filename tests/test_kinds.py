@@ -1,6 +1,6 @@
 """The gate for kinds: what the registry holds is known to every place that must know a kind.
 
-And a fraud is found out. A kind is not there for the registry alone. Each check below asks one
+A fraud is found out. A kind is not there for the registry alone. Each check below asks one
 place whether it knows a kind; `missing` names the places that do not.
 """
 
@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from cli.setup.served import KINDS as OFFERED
+from cli.words import TEMPLATE_KINDS as OFFERED
 from engine.contract import Discover, Issued, Job, Preflight, Recognise, Rotator
 from engine.errors import NeedsHuman
 from engine.secret import Sensitive

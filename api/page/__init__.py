@@ -1,4 +1,1 @@
-"""The pages for people: the inventory, one secret.
-
-And what stands in their place when something is wrong.
-"""
+"""The pages for people: the inventory, one secret, and the page of a problem."""

@@ -1,6 +1,6 @@
-"""How a page is made: its template, its one style and script.
+"""How a page is made: its template, its one style and script, and its headers.
 
-And the headers that keep it to itself. Jinja2 is loaded by the first page, not at the app's start:
+Jinja2 is loaded by the first page, not at the app's start:
 most instances never draw one.
 """
 

@@ -117,7 +117,7 @@ async def _tenant_of(azure: Azure, name: str) -> str:
     from azure.core.exceptions import AzureError
     from azure.core.rest import HttpRequest
 
-    from cloud.rest.graph import quiet_pipeline
+    from cloud.rest.client import quiet_pipeline
 
     url = f"https://{name}.{await _domain(azure)}"
     client = quiet_pipeline(azure, url)

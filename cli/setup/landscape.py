@@ -96,7 +96,7 @@ async def survey(azure: Azure) -> Landscape:
 async def sources(azure: Azure, subscription: str) -> list[Credential]:
     """Return what Rekey can rotate in a subscription, each source once.
 
-    As far as the sign-in may list.
+    It is what the sign-in may list.
     """
     credentials: dict[str, Credential] = {}
     for listing in under(azure, f"/subscriptions/{subscription.lower()}"):

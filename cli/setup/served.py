@@ -10,29 +10,6 @@ from typing import Any
 from cli.setup.landscape import Topic
 from engine.errors import ConfigError
 
-KINDS = (
-    "storage-key",
-    "sql-admin-password",
-    "sql-login-password",
-    "service-principal-secret",
-    "service-bus-key",
-    "event-hubs-key",
-    "ai-services-key",
-    "search-admin-key",
-    "app-configuration-key",
-    "container-registry-password",
-    "batch-key",
-    "communication-key",
-    "maps-key",
-    "signalr-key",
-    "web-pubsub-key",
-    "cosmos-db-key",
-    "postgresql-admin-password",
-    "postgresql-role-password",
-    "mysql-admin-password",
-    "mysql-user-password",
-)
-"""Those that the template gives rights for: infra/types.bicep."""
 SHAPE = (
     '[{"name": "contoso-prod", "resourceGroup": "prod", "scopes": '
     '["/subscriptions/<id>/resourceGroups/data"]}]'

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 from cloud.azure import Azure
 from cloud.rest.arm import Arm
-from cloud.rest.graph import Json
+from cloud.rest.client import Json
 from engine.errors import NeedsHuman, NotFound
 from engine.secret import SecretRef, SecretVersion
 

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 from cloud.azure import BUSY, CHANGING, Azure
 from cloud.meter.metering import NO_ANSWER, count
-from cloud.rest.graph import Json, quiet_pipeline, without_logging
+from cloud.rest.client import Json, quiet_pipeline, without_logging
 from engine.errors import NeedsHuman, PermanentError, RekeyError, TransientError
 from engine.model.notice import Notice
 from engine.model.policy_document import Webhook

@@ -7,12 +7,11 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from cloud.azure import CHANGING, READING, Azure, call
-from cloud.rest.graph import Json, is_json, not_json, quiet_pipeline, without_logging
+from cloud.rest.client import Json, SignedIn, decoded
 from engine.errors import PermanentError
 
 if TYPE_CHECKING:
-    from azure.core import AsyncPipelineClient
-    from azure.core.rest import AsyncHttpResponse, HttpRequest
+    from azure.core.rest import AsyncHttpResponse
 
 
 class Arm:
@@ -23,7 +22,7 @@ class Arm:
         self._azure = azure
         self._version = version
         self._role = role
-        self._client: AsyncPipelineClient[HttpRequest, AsyncHttpResponse] | None = None
+        self._client = SignedIn(azure, azure.arm_endpoint, azure.arm_scope)
 
     @property
     def endpoint(self) -> str:
@@ -99,28 +98,12 @@ class Arm:
         # The address of a next page already holds the api-version.
         version = {} if "api-version=" in path else {"api-version": self._version}
         request = HttpRequest(method, url, params=version, json=body)
-        response = await self._pipeline().send_request(request, **without_logging(limits))
+        response = await self._client.send(request, limits)
         if response.status_code >= HTTPStatus.MULTIPLE_CHOICES:
             raise HttpResponseError(response=response)
         return response
 
-    def _pipeline(self) -> AsyncPipelineClient[HttpRequest, AsyncHttpResponse]:
-        if self._client is None:
-            from azure.core.pipeline.policies import AsyncBearerTokenCredentialPolicy
-
-            token = AsyncBearerTokenCredentialPolicy(self._azure.credential, self._azure.arm_scope)
-            self._client = quiet_pipeline(self._azure, self._azure.arm_endpoint, token)
-        return self._client
-
 
 def _decoded(response: AsyncHttpResponse, what: str, where: str) -> Json:
     """Return the body; empty where there is none."""
-    if not response.content:
-        return {}
-    try:
-        body = response.json() if is_json(response) else None
-    except ValueError:
-        body = None
-    if not isinstance(body, dict):
-        raise not_json(response, what, where)
-    return body
+    return decoded(response, what, where) if response.content else {}

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from cloud.azure import BUSY, CHANGING, NO_ANSWER, Azure, call
 from cloud.meter.metering import NO_ANSWER as UNANSWERED
 from cloud.meter.metering import count
-from cloud.rest.graph import quiet_pipeline, without_logging
+from cloud.rest.client import quiet_pipeline, without_logging
 from engine.errors import TransientError
 
 if TYPE_CHECKING:

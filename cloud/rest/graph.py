@@ -15,13 +15,11 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from cloud.azure import BUSY, CHANGING, READING, Azure, call
+from cloud.rest.client import Json, SignedIn, decoded, is_json
 from engine.errors import AccessDenied, NotFound, PermanentError, RekeyError, TransientError
 
 if TYPE_CHECKING:
-    from azure.core import AsyncPipelineClient
-    from azure.core.rest import AsyncHttpResponse, HttpRequest
-
-type Json = dict[str, Any]
+    from azure.core.rest import AsyncHttpResponse
 
 PERMISSION = "Application.ReadWrite.OwnedBy"
 """The least permission that adds and removes the secrets of applications that the identity owns."""
@@ -41,7 +39,7 @@ class Graph:
 
     def __init__(self, azure: Azure) -> None:
         self._azure = azure
-        self._client: AsyncPipelineClient[HttpRequest, AsyncHttpResponse] | None = None
+        self._client = SignedIn(azure, azure.graph_endpoint, azure.graph_scope)
 
     async def read(self, path: str, what: str, where: str) -> Json:
         """GET an object."""
@@ -77,7 +75,8 @@ class Graph:
         except RekeyError as error:
             problem = _refined(error)
         else:
-            return await _decoded(response, what, where)
+            empty = response.status_code == HTTPStatus.NO_CONTENT
+            return {} if empty else decoded(response, what, where)
         raise problem
 
     async def _exchange(
@@ -87,70 +86,11 @@ class Graph:
         from azure.core.rest import HttpRequest
 
         request = HttpRequest(method, f"{self._azure.graph_endpoint}/v1.0{path}", json=body)
-        response = await self._pipeline().send_request(request, **without_logging(limits))
+        response = await self._client.send(request, limits)
         failed = response.status_code >= HTTPStatus.MULTIPLE_CHOICES
         if response.status_code in BUSY or (failed and is_json(response)):
             raise HttpResponseError(response=response)
         return response
-
-    def _pipeline(self) -> AsyncPipelineClient[HttpRequest, AsyncHttpResponse]:
-        if self._client is None:
-            from azure.core.pipeline.policies import AsyncBearerTokenCredentialPolicy
-
-            token = AsyncBearerTokenCredentialPolicy(
-                self._azure.credential, self._azure.graph_scope
-            )
-            self._client = quiet_pipeline(self._azure, self._azure.graph_endpoint, token)
-        return self._client
-
-
-def quiet_pipeline(
-    azure: Azure, endpoint: str, *last: Any
-) -> AsyncPipelineClient[HttpRequest, AsyncHttpResponse]:
-    """Return a client that logs nothing and retries as its caller allows.
-
-    `last` are the policies behind the retries.
-    """
-    from azure.core import AsyncPipelineClient
-    from azure.core.pipeline.policies import UserAgentPolicy
-
-    from cloud.retries import ShortRetries
-
-    policies = [UserAgentPolicy("rekey"), ShortRetries(), *last]
-    return AsyncPipelineClient(endpoint, policies=policies, **azure.options)
-
-
-def without_logging(limits: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a call's options without the option that only a logging policy accepts."""
-    return {name: value for name, value in limits.items() if name != "logging_enable"}
-
-
-def is_json(response: AsyncHttpResponse) -> bool:
-    """Return whether the service itself answered; a proxy, or an error page, answers with HTML."""
-    return "json" in response.headers.get("Content-Type", "").lower()
-
-
-def not_json(response: AsyncHttpResponse, what: str, where: str) -> TransientError:
-    """Return the error for an answer that does not come from the service itself."""
-    kind = response.headers.get("Content-Type", "").partition(";")[0] or "no content type"
-    return TransientError(
-        f"{what} was answered {response.status_code} with {kind[:60]} in place of JSON",
-        where=where,
-        code="NotJson",
-        fix="if it persists, check for a proxy or firewall between the app and Microsoft Entra",
-    )
-
-
-async def _decoded(response: AsyncHttpResponse, what: str, where: str) -> Json:
-    if response.status_code == HTTPStatus.NO_CONTENT:
-        return {}
-    try:
-        body = response.json() if is_json(response) else None
-    except ValueError:
-        body = None
-    if not isinstance(body, dict):
-        raise not_json(response, what, where)
-    return body
 
 
 def _refined(error: RekeyError) -> RekeyError:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from cloud.azure import BUSY, READING, Azure, call
-from cloud.rest.graph import is_json, not_json, quiet_pipeline, without_logging
+from cloud.rest.client import is_json, not_json, quiet_pipeline, without_logging
 from engine.errors import TransientError
 from engine.secret import Sensitive
 

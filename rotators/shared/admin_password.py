@@ -87,10 +87,7 @@ class AdminPassword[P: Server](ABC):
         return Issued(user, fields, supersedes=None, restorable=accepted)
 
     async def preflight(self, job: Job) -> None:
-        """Read who the administrator is and how one signs in.
-
-        And see whether the server can be reached.
-        """
+        """Read who the administrator is and how to sign in, and reach the server."""
         await self._ready(job, self.place_of(job.source))
 
     async def recognise(self, job: Job) -> Recognised:
@@ -127,9 +124,9 @@ class AdminPassword[P: Server](ABC):
         del source, credential_id, held, held_id
 
     async def _ready(self, job: Job, place: P) -> tuple[str, bool]:
-        """Return the administrator's name.
+        """Return the administrator's name, and whether the vault's password is good.
 
-        And whether the password held is good, once nothing is seen to stand in the way.
+        Raises what stands in the way of a rotation.
         """
         refuse_more_than_password(job)
         user = await self._administrator(job, place)

@@ -12,7 +12,7 @@ from cloud.databases import problems
 from cloud.databases.drivers import drivers
 from cloud.databases.servers import DatabaseServers, Operator
 from cloud.rest.arm import Arm
-from cloud.rest.graph import Json
+from cloud.rest.client import Json
 from engine.contract import Seen
 from engine.errors import (
     AccessDenied,

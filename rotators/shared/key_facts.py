@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from cloud.rest.graph import Json
+from cloud.rest.client import Json
 from engine.errors import NeedsHuman
 from engine.secret import Sensitive
 

@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 
 from cloud.azure import Azure
 from cloud.rest.arm import Arm
-from cloud.rest.graph import Json
+from cloud.rest.client import Json
 from engine.errors import (
     AccessDenied,
     NeedsHuman,

@@ -15,12 +15,12 @@ from http import HTTPStatus
 from typing import ClassVar
 
 from cloud.azure import Azure
+from cloud.rest.client import Json
 from cloud.rest.data_plane import Answer, Signed
-from cloud.rest.graph import Json
 from engine.errors import NeedsHuman
 from engine.ports import Clock
 from engine.secret import Sensitive
-from rotators.shared.key_facts import Pair, Place, Slot, text_of
+from rotators.shared.key_facts import Facts, Pair, Place, Slot, text_of
 from rotators.shared.key_proof import ProvenByRequest
 from rotators.shared.key_signing import sas_token
 from rotators.shared.two_keys import Keys
@@ -34,6 +34,22 @@ WRONG = re.compile(r"40103|invalid ?signature|invalid authorization token signat
 """What the service says of a token that another key signed."""
 NAMESPACE_RULE = 2
 """So many names has the id of a rule of the whole namespace."""
+
+
+def rule_facts(noun: str, role: str, *types: str) -> Facts:
+    """Return the facts of the rules of one service; `types` are those of the namespace first."""
+    return Facts(
+        noun=noun,
+        types=types,
+        version="2026-01-01",
+        role=role,
+        replaces="regenerateKeys",
+        names_it="keyType",
+        pairs=(RULE_KEYS,),
+        shape=RULE_SHAPE,
+        host="{name}.servicebus.windows.net",
+        address="serviceBusEndpoint",
+    )
 
 
 class SasRule(ProvenByRequest):

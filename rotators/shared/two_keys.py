@@ -14,7 +14,7 @@ from datetime import timedelta
 from typing import ClassVar
 
 from cloud.azure import Azure
-from cloud.rest.graph import Json
+from cloud.rest.client import Json
 from engine.contract import Issued, Job, Recognised, Seen
 from engine.errors import (
     NeedsHuman,

@@ -76,10 +76,7 @@ class Operators:
     folder: Path
 
     def play(self) -> bool:
-        """Do it all; return whether everything came to its end.
-
-        As the vault and the sources say.
-        """
+        """Do it all; return whether everything came to its end at vault and sources."""
         say = self.terminal.say
         before = self._latest(LEAKED)
         say(f"a laptop with {LEAKED} on it was stolen: an incident, which runs while we go on")

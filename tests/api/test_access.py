@@ -1,6 +1,6 @@
 """Who is let in, with which role.
 
-And that a principal which the platform did not vouch for is never believed.
+It checks, too, that a principal which the platform did not vouch for is never believed.
 """
 
 from __future__ import annotations

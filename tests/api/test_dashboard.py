@@ -99,7 +99,7 @@ async def test_a_state_is_told_by_its_word_and_by_a_shape_of_its_own() -> None:
 async def test_a_table_stays_one_where_a_style_makes_grids_of_its_rows() -> None:
     """Some browsers forget what a row or a cell is once it is laid out as something else.
 
-    But for its explicit role.
+    Its explicit role alone tells it.
     """
     roles = {"table": "table", "thead": "rowgroup", "tbody": "rowgroup", "tr": "row", "td": "cell"}
     headers = {"col": "columnheader", "row": "rowheader"}

@@ -1,6 +1,6 @@
 """In an incident everything in a scope is rotated and cut off once, at the pace that Azure allows.
 
-And progress is told.
+Progress is told.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ REASON = "a laptop was stolen"
 def scattered() -> Rig:
     """Return a rig with three secrets of three accounts, one inside its overlap.
 
-    And two that are none of Rekey's business.
+    Two more are none of Rekey's business.
     """
     rig = Rig()
     for name in ("app-one", "app-two", "batch"):

@@ -1,6 +1,6 @@
 """The pages in Firefox: its own engine draws them, runs the script under the same policy.
 
-And axe finds nothing.
+Axe finds nothing.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The policy document is shown.
 
-And written anew by an admin with a reason, in place of the version that the admin saw.
+An admin writes it anew, with a reason, in place of the version that the admin saw.
 """
 
 from __future__ import annotations

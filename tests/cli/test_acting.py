@@ -1,6 +1,6 @@
 """`rekey rotate` and its like ask the app over its queue, as the HTTP API does.
 
-And follow what comes of it.
+Then follow what comes of it.
 """
 
 from __future__ import annotations

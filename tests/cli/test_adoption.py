@@ -1,6 +1,6 @@
 """`rekey adopt` tags the current version once its source has accepted the value.
 
-And rotates nothing.
+It also rotates nothing.
 """
 
 from __future__ import annotations

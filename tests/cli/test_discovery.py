@@ -1,6 +1,6 @@
 """`rekey discover` finds the credentials that nobody looks after, page by page.
 
-And says what cannot be told.
+It also says what cannot be told.
 """
 
 from __future__ import annotations

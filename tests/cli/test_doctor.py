@@ -1,6 +1,6 @@
 """`rekey doctor` looks at everything beforehand, due or not, changes nothing.
 
-And says how to mend what it finds.
+It also says how to mend what it finds.
 """
 
 from __future__ import annotations

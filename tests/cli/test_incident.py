@@ -1,6 +1,6 @@
 """`rekey incident` counts first, asks, sends everything in a scope on.
 
-And tells how far it has come.
+It also tells how far it has come.
 """
 
 from __future__ import annotations

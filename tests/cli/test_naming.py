@@ -1,6 +1,6 @@
 """A secret is named by vault and name or by its URL.
 
-And a typing error is answered with what was perhaps meant.
+A typing error is answered with what was perhaps meant.
 """
 
 from __future__ import annotations

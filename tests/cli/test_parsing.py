@@ -1,6 +1,6 @@
 """A typing error is answered with what was perhaps meant, nothing is abbreviated.
 
-And every example can be read.
+Every example can be read.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from cli.arguments import parser
 from cli.codes import Exit
 from cli.examples import EXAMPLES, WHOLE
 from cli.readers import INCIDENT, OPERATION, VERSION
-from cli.setup import served
 from engine import secret
 from engine.model import entry, incident
 from engine.model.workitem import operation_id
@@ -114,7 +113,6 @@ def test_what_is_written_twice_to_start_quickly_is_the_same() -> None:
     assert words.STATES == entry.STATES
     assert words.ATTENTION == listing.ATTENTION
     assert words.VERBS == actions.VERBS
-    assert words.TEMPLATE_KINDS == served.KINDS
     assert words.MOST_WAIT == operations.MOST_WAIT
     assert (words.MAX_REASON, words.STAMP) == (requests.MAX_REASON, requests.STAMP)
     assert INCIDENT.pattern == incident.ID

@@ -1,6 +1,6 @@
 """`rekey policy` never lets a document through that cannot be followed.
 
-And never shows what is none.
+It also never shows what is none.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """`rekey report` judges every secret.
 
-And nothing that somebody wrote into a tag can harm who opens it.
+Nothing that somebody wrote into a tag can harm who opens it.
 """
 
 from __future__ import annotations

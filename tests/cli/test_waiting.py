@@ -1,6 +1,6 @@
 """`rekey wait` ends when a secret is in a state or an operation has ended.
 
-And says so by its exit code.
+It also says so by its exit code.
 """
 
 from __future__ import annotations

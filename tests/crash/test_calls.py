@@ -1,6 +1,6 @@
 """What each kind asks of Azure for a rotation of a version that Rekey wrote.
 
-And at the end of its overlap; tokens aside.
+The same at the end of its overlap. Tokens are not counted.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """`make demo KEEP=1`: it speaks at once, ends well, can be tried with one printed line.
 
-And stops all that it started.
+It also stops all that it started.
 """
 
 from __future__ import annotations

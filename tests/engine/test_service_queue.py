@@ -424,7 +424,7 @@ async def test_a_worker_that_lost_its_lease_does_not_judge_what_another_has_done
 async def steal_while_verifying(rig: Rig, item: str) -> None:
     """Let a first worker wait in vain for its key to spread.
 
-    And a second one rotate once the lease has run out.
+    A second one rotates once the lease has run out.
     """
     account, started = rig.world.accounts["appdata"], rig.clock.now()
     stolen = False

@@ -67,7 +67,7 @@ def custom_roles(
 ) -> Iterator[tuple[str, list[str], list[str], list[str]]]:
     """Yield every custom role's name, its actions, its data actions.
 
-    And what it leaves out of its actions.
+    What it leaves out of its actions comes with it.
     """
     for resource in of_type(snapshot, DEFINITION):
         (permissions,) = resource["properties"]["permissions"]

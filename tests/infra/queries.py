@@ -1,6 +1,6 @@
 """The queries of alerts and workbook as they are deployed.
 
-And what Microsoft's parser says of them.
+It holds, too, what Microsoft's parser says of them.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Each alert has a query that Kusto takes, names that the code sends, a section in the runbook.
 
-And can be tuned.
+It can be tuned.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Every Bicep file compiles without a warning, is formatted, describes what it takes.
 
-And takes no secret.
+It also takes no secret.
 """
 
 from __future__ import annotations

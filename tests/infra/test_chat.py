@@ -1,6 +1,6 @@
 """infra/chat.bicep turns Azure Monitor's common alert schema into what Teams and Slack show.
 
-And keeps the webhook secret.
+It also keeps the webhook secret.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Every example can be deployed as far as the compiler can tell.
 
-And wires its consumer as Rekey reads it.
+It also wires its consumer as Rekey reads it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The portal's form asks for what the template needs.
 
-And what it hands over is what the template takes. Microsoft's published JSON schema of these files
+What it hands over is what the template takes. Microsoft's published JSON schema of these files
 knows neither today's handler nor lists that are read from Azure, so the rules are those of its
 documentation:
 https://learn.microsoft.com/azure/azure-resource-manager/managed-applications/create-uidefinition-overview.
@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from cli.setup.served import KINDS, parameters_file
+from cli.setup.served import parameters_file
+from cli.words import TEMPLATE_KINDS as KINDS
 from scripts.snapshots import COMPILED
 from simulator.azure import SUBSCRIPTION
 from tests.infra.bicep import INFRA, bicep

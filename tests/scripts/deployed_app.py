@@ -1,6 +1,6 @@
 """A deployed app and Application Insights' query service, on loopback with TLS.
 
-And a clock that does not wait.
+It has a clock that does not wait.
 """
 
 from __future__ import annotations

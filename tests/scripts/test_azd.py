@@ -55,7 +55,7 @@ def stage(domains: Domains) -> Azure:
 class Azd:
     """A checkout with an azd environment.
 
-    And the simulated Azure that the person is signed in to.
+    It has the simulated Azure that the person is signed in to.
     """
 
     cloud: Background[Azure]
@@ -158,7 +158,7 @@ def test_a_fresh_clone_holds_no_placeholder_that_could_be_deployed(
 ) -> None:
     """Compiled before anything is chosen, as azd does, the list is empty.
 
-    And the template refuses that.
+    The template refuses that.
     """
     monkeypatch.delenv("DEPLOY_VAULTS", raising=False)
     compiled = bicep("build-params", str(INFRA / "main.bicepparam"), "--stdout")

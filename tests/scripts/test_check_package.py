@@ -1,6 +1,6 @@
 """The package is judged by others.
 
-And each thing that once kept the app from working in Azure is seen by one of them.
+Each thing that once kept the app from working in Azure is seen by one of them.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The template is deployed again where a role or an identity is not known everywhere yet.
 
-And only there.
+It is deployed again for no other reason.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What a deployment costs is added up from what is known.
 
-And nothing unknown is called within the budget.
+Nothing unknown is called within the budget.
 """
 
 from __future__ import annotations

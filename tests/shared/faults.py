@@ -36,7 +36,7 @@ class Died(BaseException):
 class Saboteur:
     """Stands in the transport: lets calls through.
 
-    And strikes at the calls named in `plan` (counted from 0).
+    It also strikes at the calls named in `plan` (counted from 0).
     """
 
     plan: dict[int, Mode] = field(default_factory=dict)

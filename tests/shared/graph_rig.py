@@ -104,7 +104,7 @@ class GraphRig(Rig):
     def asked(self) -> list[str]:
         """Return what was asked of Graph and of the sign-in endpoint so far, in short.
 
-        And forget it.
+        Then forget it.
         """
         short = [_short(exchange.request) for exchange in self.world.exchanges]
         self.world.exchanges.clear()

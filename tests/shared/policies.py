@@ -81,7 +81,7 @@ def near(schema: Mapping[str, Any]) -> st.SearchStrategy[Any]:
 def fitting(schema: Mapping[str, Any]) -> st.SearchStrategy[Any]:
     """Return data that fits a schema on its outside.
 
-    And has its bounds just before, at and just after them.
+    It also has its bounds just before, at and just after them.
     """
     if "enum" in schema:
         return st.sampled_from(schema["enum"])

@@ -113,7 +113,7 @@ class Promises:
     def settled(self) -> None:
         """Check that one rotation is over, its overlap too.
 
-        And that the secret is shown as done.
+        It checks, too, that the secret is shown as done.
         """
         self.finally_()
         self.nothing_left()

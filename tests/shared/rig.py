@@ -66,7 +66,7 @@ class RigClock:
 class Rig:
     """A world with one vault, the accounts that it may rotate.
 
-    And the app with exactly the rights that it needs.
+    The app has exactly the rights that it needs.
     """
 
     clock: VirtualClock = field(default_factory=VirtualClock)

@@ -1,6 +1,6 @@
 """A rig with one due secret, ways to ask for something by hand.
 
-And proof that nothing was changed.
+`state` proves that nothing was changed.
 """
 
 from __future__ import annotations

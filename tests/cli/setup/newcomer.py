@@ -1,6 +1,6 @@
 """A person who deploys: a checkout to write into, a sign-in that may read.
 
-And answers prepared beforehand.
+The answers are prepared beforehand.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """`rekey init` offers what there is, asks what shall be served.
 
-And writes what the template takes.
+It also writes what the template takes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import pytest
 
 from cli.setup.checks import NotReady, check
 from cli.setup.landscape import survey
-from cli.setup.served import KINDS, parameters_file
+from cli.setup.served import parameters_file
+from cli.words import TEMPLATE_KINDS as KINDS
 from simulator.azure import SUBSCRIPTION
 from tests.cli.setup.newcomer import PRODUCTION, Newcomer
 from tests.infra.bicep import INFRA, bicep

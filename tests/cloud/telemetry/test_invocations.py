@@ -1,6 +1,6 @@
 """Every function call ends by itself, as an ordinary exception, logged.
 
-And its telemetry is sent.
+Its telemetry is sent.
 """
 
 from __future__ import annotations

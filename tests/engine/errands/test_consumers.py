@@ -1,6 +1,6 @@
 """Apps get a new version without delaying a rotation.
 
-And no credential is cut off that one is known to use still.
+No credential is cut off that one is known to use still.
 """
 
 from __future__ import annotations

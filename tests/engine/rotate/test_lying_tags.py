@@ -27,7 +27,7 @@ async def work(rig: Rig, **fields: object) -> None:
 async def settled() -> tuple[Rig, SecretVersion]:
     """Return a rig whose secret Rekey has rotated, with the overlap over.
 
-    And its current version.
+    The current version comes with it.
     """
     rig = scene()
     await work(rig)

@@ -214,7 +214,7 @@ async def test_a_sweep_that_cannot_list_the_records_does_not_count_as_complete(
 ) -> None:
     """Only tags are known then.
 
-    And the alert for sweeps that do not come to their end tells a person.
+    The alert for sweeps that do not come to their end tells a person.
     """
     rig = populated(1, 1)
     refuse(rig, 403, "AuthorizationFailure", lambda request: request.query.get("comp") == "list")

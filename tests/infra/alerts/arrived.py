@@ -27,7 +27,7 @@ OFFLINE = {
 class Arrived:
     """What one scene left at the endpoint.
 
-    And what its host and Azure are imitated to have written beside it.
+    What its host and Azure would have written beside it is imitated.
     """
 
     ended: datetime

@@ -39,7 +39,7 @@ async def lives_on(stage: Stage) -> None:
 async def comes_by_event(stage: Stage) -> None:
     """Let the host call the function that takes events in, inside a span of its own.
 
-    And deliver what that posts.
+    Then deliver what that posts.
     """
     stage.secret()
     event = json.dumps(stage.rig.vault.near_expiry_event(SECRET))

@@ -1,6 +1,6 @@
 """Play every scene with the real exporter.
 
-And write what arrived at the ingestion endpoint as JSON. A process of its own, since a process has
+Then write what arrived at the ingestion endpoint as JSON. A process of its own, since a process has
 one exporter for ever. Its time is virtual: the clock is replaced before anything of OpenTelemetry
 is loaded, so that spans, records and measurements have the times that the scenes want.
 """

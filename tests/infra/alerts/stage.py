@@ -34,7 +34,7 @@ DAY = 24 * HOUR
 class Stage:
     """A rig with an account, time that goes on.
 
-    And what of the telemetry cannot be the app's own.
+    It holds, too, what of the telemetry cannot be the app's own.
     """
 
     clock: VirtualClock
@@ -78,7 +78,7 @@ class Stage:
     async def by_hand(self, *roles: str) -> None:
         """Have ADA, who is signed in and holds these app roles, ask for a rotation.
 
-        And let the queue deliver it.
+        Then let the queue deliver it.
         """
         claims = [
             {"typ": "oid", "val": "ada"},

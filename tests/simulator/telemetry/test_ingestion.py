@@ -1,6 +1,6 @@
 """The ingestion endpoint takes what Azure takes.
 
-And refuses the rest item by item, in Azure's words where those are known.
+It also refuses the rest item by item, in Azure's words where those are known.
 """
 
 from __future__ import annotations
