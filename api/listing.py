@@ -205,11 +205,11 @@ async def list_secrets(engine: Engine, request: Request) -> Answer:
     found = await page(
         engine, Place.read(cursor) if cursor else None, chosen(engine, request), limit, only
     )
-    secrets = [view(Secret, _shown(one)) for one in found.entries]
+    secrets = [view(Secret, shown(one)) for one in found.entries]
     return Answer.of(200, Secrets(secrets=secrets, next=_next(request, found.rest, limit)))
 
 
-def _shown(one: Entry) -> dict[str, Any]:
+def shown(one: Entry) -> dict[str, Any]:
     """Return what is shown of a secret, with its vault as a path can hold it."""
     ref = one.secret.ref
     return {**one.to_json(), "vault": ref.vault_name, "id": str(ref)}
@@ -229,5 +229,5 @@ async def show(engine: Engine, ref: SecretRef) -> Answer:
         raise await no_such(engine, ref)
     one = judge(engine, versions[0], await ledger_of(engine))
     history = events(versions, policy=engine.policy.is_own(ref))
-    data = {**_shown(one), "version": versions[0].version, "history": history}
+    data = {**shown(one), "version": versions[0].version, "history": history}
     return Answer.of(200, view(SecretWithHistory, data))

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from cli.codes import Exit, exit_of
 from cli.gathering import inventory
+from cli.naming import short_name
 from cli.session import Session
 from cli.sources import LISTED, PLACE, Credential, owned, under
 from cli.terminal import iso, moment
@@ -165,6 +166,6 @@ def _json(found: Uncovered) -> dict[str, str | None]:
         "credential": each.name,
         "created": iso(each.created),
         "ends": iso(each.ends),
-        "vault": found.vault,
+        "vault": short_name(found.vault) if found.vault else None,
         "adopt": found.line,
     }
