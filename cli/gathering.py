@@ -12,6 +12,7 @@ from typing import Any
 
 from api.listing import every
 from cli.codes import exit_of
+from cli.naming import short_name
 from cli.plain import plain
 from cli.session import AT_ONCE, Session
 from engine.errors import RekeyError
@@ -43,7 +44,7 @@ class Unread:
     def to_json(self) -> dict[str, Any]:
         """Return it as data."""
         error = plain(self.error)
-        return {"vault": self.vault, "problem": error.what, "fix": error.fix}
+        return {"vault": short_name(self.vault), "problem": error.what, "fix": error.fix}
 
 
 @dataclass(frozen=True, slots=True)

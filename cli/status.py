@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from collections import Counter
 
-from api.listing import chosen, every
+from api.listing import chosen, every, shown
 from api.requests import Request
 from cli.board import ORDER, Board
 from cli.codes import Exit
@@ -40,7 +40,7 @@ def _show(session: Session, board: Board, listed: Gathered[Entry]) -> None:
     entries = sorted(board.entries, key=lambda entry: str(entry.secret.ref))
     result = {
         "counts": {state: counts[state] for state in STATES},
-        "secrets": [entry.to_json() for entry in entries],
+        "secrets": [shown(entry) for entry in entries],
         "unread": listed.to_json(),
     }
     if session.terminal.data(result, "secrets"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import shlex
@@ -102,11 +103,13 @@ def undo(desk: Desk) -> None:
 
 def parked(desk: Desk) -> None:
     show, unpark = typed("see why one is parked, and go on")
-    # Parked as a sweep would: the mark is what unpark is about.
-    run(desk, ["rotate", "prod/search-storage", "--wait"])
-    desk.queue("rotations").clear()
+    item = desk.item("search-storage", trigger="sweep")
+    asyncio.run(desk.service().rotate(item.to_json(), 1))
     assert "ValidityPeriodDays" in run(desk, show).out
-    assert run(desk, unpark).code in (Exit.FINE, Exit.FOUND)
+    mended = {**desk.tags("search-storage"), "ValidityPeriodDays": "90"}
+    desk.vault.amend(desk.latest("search-storage"), tags=mended)
+    assert run(desk, unpark).code == Exit.FINE
+    assert "RekeyState" not in desk.tags("search-storage")
 
 
 def adopts(desk: Desk) -> None:
