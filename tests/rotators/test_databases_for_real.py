@@ -29,6 +29,7 @@ from tests.postgresql import PostgreSql
 from tests.rig import Rig, RigClock
 from tests.rotators.database_scenes import FIRST, NAME, SECOND, DatabaseScene
 
+pytestmark = pytest.mark.usefixtures("drained")
 TOKEN = "t0ken-of-the-app"
 DAY = 86_400
 
