@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from cloud.databases import problems
 from engine.contract import Preflight, Recognise, Undo
 from engine.errors import (
     AccessDenied,
@@ -190,6 +191,22 @@ async def test_a_login_that_may_open_no_database_is_proven_by_a_wrong_password(n
     source, rotator = scene.job().source, scene.rotator()
     await rotator.verify(source, scene.logins[0], Sensitive(FIRST))
     assert not await rotator.accepts(source, scene.logins[0], Sensitive("Wr0ng-password"))
+
+
+class Closed:
+    """A server that turns everybody away from the database before it looks at a password."""
+
+    async def sign_in(self, server: str, *_: object) -> None:
+        raise problems.no_database(server)
+
+
+@every_login
+async def test_a_database_that_turns_everybody_away_proves_nothing(name: str) -> None:
+    scene = scene_of(name)
+    closed = {"postgresql": Closed(), "mysql": Closed()}
+    rotator = scene.rotator(databases=closed)
+    error = await problem_of(rotator.verify(scene.job().source, scene.logins[0], Sensitive(FIRST)))
+    assert (type(error), error.code) == (NeedsHuman, "NoDatabase")
 
 
 @every_kind

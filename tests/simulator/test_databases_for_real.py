@@ -20,6 +20,7 @@ from simulator.databases.servers import EngineName
 from tests.mariadb import MariaDb
 from tests.postgresql import PostgreSql
 
+pytestmark = pytest.mark.usefixtures("drained")
 FIRST = "F1rst-password-nobody-uses"
 TOKEN = "t0ken-of-the-app"
 
