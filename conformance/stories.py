@@ -110,12 +110,12 @@ class Story:
         current = self.versions[-1]
         if not current.enabled:
             raise Broken("P1: the current version is disabled")
-        if not self.single and self._value(current) not in live:
-            raise Broken("P1: the source does not accept the current version")
         for version in self.versions:
             if version.version not in self.known and self._value(version) not in live:
                 raise Broken("P3: a version was published that the source does not accept")
             self.known.add(str(version.version))
+        if not self.single and self._value(current) not in live:
+            raise Broken("P1: the source does not accept the current version")
         if not self.compromised:
             self._nothing_cut_off(live)
 

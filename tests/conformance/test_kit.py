@@ -116,6 +116,14 @@ class Nonsense(AcmeToken):
         return {"token": "something"}
 
 
+class Inventing(Trusting):
+    """Answers a token that nobody made."""
+
+    async def issue(self, job: Job) -> Issued:
+        issued = await super().issue(job)
+        return replace(issued, fields={**issued.fields, "token": Sensitive(f"made-up-{id(job)}")})
+
+
 class Greedy(AcmeToken):
     """Claims every address."""
 
@@ -174,7 +182,13 @@ async def test_a_kind_that_hangs_is_said_to_hang() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "promise"),
-    [(Trusting, "P"), (Idle, "P8"), (Blind, "P1"), (Nonsense, "P8: parked: acme-token issued")],
+    [
+        (Inventing, "P3"),
+        (Trusting, "P"),
+        (Idle, "P8"),
+        (Blind, "P1"),
+        (Nonsense, "P8: parked: acme-token issued"),
+    ],
 )
 async def test_a_whole_rotation_shows_it_too(kind: type[Any], promise: str) -> None:
     found = await broken(stand(kind), (STORIES[0],))

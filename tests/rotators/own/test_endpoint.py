@@ -262,6 +262,7 @@ NONSENSE: Mapping[str, tuple[int, Any, dict[str, str]]] = {
     "an expiry without a zone": (200, {**GOOD, "expires": "2030-01-01T00:00:00"}, {}),
     "an expiry that is none": (200, {**GOOD, "expires": VALUE}, {}),
     "an endless answer": (200, b'"' + b"x" * 70_000 + b'"', {}),
+    "a sound answer of endless length": (200, json.dumps(GOOD).encode() + b" " * 70_000, {}),
     "a deep answer": (200, b"[" * 60_000, {}),
     "a redirect": (302, {}, {"Location": "https://elsewhere.example/rekey/issue"}),
     "a permanent redirect": (308, {}, {"Location": "https://elsewhere.example/rekey/issue"}),
