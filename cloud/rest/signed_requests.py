@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from cloud.azure import CHANGING, Azure
 from cloud.azure import NO_ANSWER as UNKNOWN
 from cloud.meter.metering import NO_ANSWER, count
-from cloud.rest.graph import is_json, quiet_pipeline, without_logging
+from cloud.rest.client import is_json, quiet_pipeline, without_logging
 from cloud.rest.signing import SigningKey, signed
 from engine.errors import TransientError
 from engine.ports import Clock

@@ -5,13 +5,13 @@ from __future__ import annotations
 import io
 
 import pytest
-from tests.engine.scene import NAME
 
 from cli.board import HELD
 from simulator.faults import Fault
 from simulator.wire import Request, json_response
 from tests.cli.desk import Desk
 from tests.cli.test_acting import app_at_work
+from tests.shared.scene import NAME
 
 
 def a_desk() -> Desk:
