@@ -15,6 +15,7 @@ from cloud.errands.apps import AzureApps
 from cloud.errands.webhooks import ChatWebhooks
 from cloud.meter.metering import MeteredDatabases, MeteredSqlServers
 from cloud.settings import Settings
+from cloud.signing_keys import SigningKeys
 from cloud.sql.driver import DriverSqlServers
 from cloud.sql.servers import SqlServers
 from cloud.storage.blobs import BlobMemory
@@ -25,10 +26,13 @@ from cloud.storage.watch import AppWatch
 from cloud.telemetry.reports import Reports
 from cloud.vaults import KeyVaults
 from engine.contract import Rotator
+from engine.kinds import KindsOf
 from engine.model.policy import Policies, Policy
 from engine.ports import Clock
 from engine.rotate.engine import Engine
 from engine.service import Service
+from rotators.own.catalogue import Catalogue, installed
+from rotators.own.served import served
 from rotators.registry import build as build_rotators
 
 if TYPE_CHECKING:
@@ -56,8 +60,13 @@ def policies(
         return policy
     from cloud.policy_store import PolicyStore
 
-    kinds = {kind: type(rotator) for kind, rotator in rotators.items()}
-    return PolicyStore(vaults, policy.own, policy, kinds, clock)
+    return PolicyStore(vaults, policy.own, policy, KindsOf(rotators), clock)
+
+
+def every_kind(settings: Settings, azure: Azure, vaults: KeyVaults, clock: Clock) -> Catalogue:
+    """Return the kinds of the registry, of the installed packages and of the settings' endpoints."""
+    offers = [*installed(), *served(settings.endpoints, SigningKeys(vaults, clock))]
+    return Catalogue(build_rotators(azure, clock), offers, azure, clock)
 
 
 def connect(
@@ -105,7 +114,7 @@ def build_api(
     clock = clock or SystemClock()
     queue = StorageQueues(settings.storage, azure)
     vaults = KeyVaults(azure, frozenset(settings.scopes))
-    rotators = build_rotators(azure, clock)
+    rotators = every_kind(settings, azure, vaults, clock)
     policy = Policy(settings.scopes, own=settings.policy, deployment=settings.deployment)
     engine = Engine(
         vaults=vaults,

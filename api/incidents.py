@@ -146,7 +146,7 @@ def _source(text: str) -> str:
     if text.strip() and not SCOPE.fullmatch(source):
         what, fix = (
             f"source is {text[:120]!r}",
-            "send /subscriptions/<id>… or the id of an Entra application",
+            "send /subscriptions/<id>…, the id of an Entra application, or /kinds/<kind>",
         )
         raise BadRequest(what, fix=fix, flaws=[Flaw(what, pointer="#/source")])
     return source

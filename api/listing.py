@@ -214,11 +214,11 @@ async def list_secrets(engine: Engine, request: Request) -> Answer:
     listed = await page(
         engine, Place.read(cursor) if cursor else None, chosen(engine, request), limit, only
     )
-    secrets = [view(Secret, _shown(entry)) for entry in listed.entries]
+    secrets = [view(Secret, shown(entry)) for entry in listed.entries]
     return Answer.of(200, Secrets(secrets=secrets, next=_next(request, listed.rest, limit)))
 
 
-def _shown(entry: Entry) -> dict[str, Any]:
+def shown(entry: Entry) -> dict[str, Any]:
     """Return what is shown of a secret, with its vault as a path can hold it."""
     ref = entry.secret.ref
     return {**entry.to_json(), "vault": ref.vault_name, "id": str(ref)}
@@ -238,5 +238,5 @@ async def show(engine: Engine, ref: SecretRef) -> Answer:
         raise await no_such(engine, ref)
     entry = judge(engine, versions[0], await ledger_of(engine))
     history = events(versions, policy=engine.policy.is_own(ref))
-    data = {**_shown(entry), "version": versions[0].version, "history": history}
+    data = {**shown(entry), "version": versions[0].version, "history": history}
     return Answer.of(200, view(SecretWithHistory, data))

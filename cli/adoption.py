@@ -191,7 +191,7 @@ def _show(
     }
     result = {
         "status": "would be adopted" if dry_run else "adopted",
-        "vault": adopted.ref.vault,
+        "vault": adopted.ref.vault_name,
         "secret": adopted.ref.name,
         "version": adopted.version,
         "rotator": managed.rotator.kind,

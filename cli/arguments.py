@@ -129,6 +129,18 @@ def _managing(commands: _Commands) -> None:
     )
     before = "write the parameters of a deployment; needs no app and no settings"
     option_sets.init(commands.add("init", "cli.init:init", before, "azure"))
+    own = commands.add(
+        "conformance",
+        "cli.conformance:conformance",
+        "play all that a kind must keep against one of your own; needs no app and no settings",
+        "nothing",
+    )
+    own.add_argument("kind", help="the name of the kind, as the tag Rotator has it")
+    own.add_argument(
+        "--endpoint",
+        metavar="FILE",
+        help="the kind is an HTTPS endpoint, which this JSON file describes",
+    )
     completion = commands.add(
         "completion",
         "cli.completion:completion",

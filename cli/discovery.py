@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from cli.codes import Exit, exit_of
 from cli.gathering import inventory
+from cli.naming import short_name
 from cli.session import Session
 from cli.sources import LISTED, PLACE, Credential, owned, under
 from cli.terminal import iso, moment
@@ -188,6 +189,6 @@ def _json(uncovered: Uncovered) -> dict[str, str | None]:
         "credential": credential.name,
         "created": iso(credential.created),
         "ends": iso(credential.ends),
-        "vault": uncovered.vault,
+        "vault": short_name(uncovered.vault) if uncovered.vault else None,
         "adopt": uncovered.line,
     }

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from argparse import Namespace
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import asdict
 
 from cli.checks import Check, finding
@@ -19,6 +19,7 @@ from cli.terminal import COLOURS
 from cloud.storage.backlog import QUEUES, backlog
 from engine.decide.decision import Park
 from engine.errors import ConfigError, RekeyError
+from engine.kinds import OwnKinds
 from engine.model.entry import NEEDS_A_PERSON, Entry
 from engine.model.tags import Malformed, parse
 from engine.model.workitem import WorkItem
@@ -65,8 +66,22 @@ async def _all(session: Session, vault: str | None, app: str | None) -> AsyncIte
     except RekeyError as error:
         yield finding(error)
         return
+    for check in own_kinds(engine):
+        yield check
     async for check in _vaults(session, engine, session.vaults(vault)):
         yield check
+
+
+def own_kinds(engine: Engine) -> Iterator[Check]:
+    """Yield what packages and endpoints offer here, and what is refused of it."""
+    rotators = engine.rotators
+    if not isinstance(rotators, OwnKinds):
+        return
+    for kind, origin in rotators.own().items():
+        yield Check("fine", f"the kind {kind} can be used", origin)
+    for refusal in rotators.refusals:
+        what, _separator, fix = refusal.partition(". Fix: ")
+        yield Check("finding", what, fix=fix)
 
 
 async def _policy(session: Session) -> Check:

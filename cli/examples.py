@@ -72,6 +72,10 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "rekey init",
         "rekey init --vault prod --scope /subscriptions/<id>/resourceGroups/data",
     ),
+    "conformance": (
+        "rekey conformance acme-token",
+        "rekey conformance acme-hook --endpoint sandbox.json",
+    ),
     "completion": (
         "rekey completion bash > ~/.local/share/bash-completion/completions/rekey",
         "rekey completion zsh > ~/.zfunc/_rekey",

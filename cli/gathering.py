@@ -12,6 +12,7 @@ from typing import Any
 
 from api.listing import every
 from cli.codes import exit_of
+from cli.naming import short_name
 from cli.plain import plain
 from cli.session import AT_ONCE, Session
 from engine.errors import RekeyError
@@ -43,7 +44,7 @@ class Unread:
     def to_json(self) -> dict[str, Any]:
         """Return it as data."""
         error = plain(self.error)
-        return {"vault": self.vault, "problem": error.what, "fix": error.fix}
+        return {"vault": short_name(self.vault), "problem": error.what, "fix": error.fix}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,14 @@ async def gather[T](
     return Gathered(items, unread)
 
 
+def remember(session: Session, vaults: Iterable[str], gathered: Gathered[Entry]) -> None:
+    """Keep the names of what was listed, for completion."""
+    if session.names:
+        unread = {missing.vault for missing in gathered.unread}
+        refs = (entry.secret.ref for entry in gathered.found)
+        session.names.keep([vault for vault in vaults if vault not in unread], refs)
+
+
 def _tell(session: Session, unread: Sequence[Unread]) -> None:
     """Say what went wrong, once where it is the same for several vaults."""
     for error in {str(plain(missing.error)): missing.error for missing in unread}.values():
@@ -110,7 +119,9 @@ async def inventory(
     session: Session, engine: Engine, vaults: Iterable[str], *, tell: bool = True
 ) -> Gathered[Entry]:
     """Say how every secret of these vaults stands, in the order of their names."""
-    gathered = await gather(session, vaults, lambda vault: every(engine, [vault]), tell=tell)
+    chosen = list(vaults)
+    gathered = await gather(session, chosen, lambda vault: every(engine, [vault]), tell=tell)
+    remember(session, chosen, gathered)
     return Gathered(
         sorted(gathered.found, key=lambda entry: str(entry.secret.ref)), gathered.unread
     )

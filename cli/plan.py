@@ -54,7 +54,7 @@ def _json(event: Coming) -> dict[str, str]:
     return {
         "at": str(iso(event.at)),
         "what": event.what,
-        "vault": ref.vault,
+        "vault": ref.vault_name,
         "secret": ref.name,
         "reason": event.reason,
         "fix": event.fix,

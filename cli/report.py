@@ -66,7 +66,7 @@ def _row(entry: Entry, policy: Policy, now: datetime) -> Row:
     if entry.state == "disabled" or policy.is_own(secret.ref):
         verdicts = dict.fromkeys(verdicts, True)
     return {
-        "vault": secret.ref.vault,
+        "vault": secret.ref.vault_name,
         "secret": secret.ref.name,
         "compliant": all(verdicts.values()),
         **verdicts,

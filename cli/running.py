@@ -16,6 +16,7 @@ from typing import Any
 from cli import settings_file
 from cli.codes import Exit, exit_of
 from cli.gathering import NothingRead
+from cli.names import Names
 from cli.query import compiled
 from cli.session import Parts, opened, signed_in
 from cli.terminal import Terminal
@@ -59,7 +60,7 @@ def _command(
     values = settings_file.read(args.settings, env)
     if args.needs == "azure":
         return _before(function, args, values, parts, terminal)
-    return _run(function, args, values, parts, terminal)
+    return _run(function, args, values, parts, terminal, Names.of(env))
 
 
 async def _before(
@@ -72,9 +73,14 @@ async def _before(
 
 
 async def _run(
-    function: Any, args: Namespace, values: Mapping[str, str], parts: Parts, terminal: Terminal
+    function: Any,
+    args: Namespace,
+    values: Mapping[str, str],
+    parts: Parts,
+    terminal: Terminal,
+    names: Names | None,
 ) -> int:
-    async with opened(Settings.read(values), parts, terminal) as session:
+    async with opened(Settings.read(values), parts, terminal, names) as session:
         if args.watch is None:
             code: int = await function(session, args)
             return code

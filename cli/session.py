@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
 
     from cli.consent import Person
+    from cli.names import Names
     from cloud.azure import Azure
     from cloud.settings import Settings
     from cloud.sql.servers import SqlServers
@@ -58,6 +59,8 @@ class Session:
     terminal: Terminal
     person: Person | None = None
     """Who answers questions; whoever sits at the keyboard if None."""
+    names: Names | None = None
+    """Where names are kept for completion; None where they are not."""
 
     async def ready(self) -> Engine:
         """Return the engine under the policy as it is now."""
@@ -96,7 +99,9 @@ class Session:
 
 
 @asynccontextmanager
-async def opened(settings: Settings, parts: Parts, terminal: Terminal) -> AsyncIterator[Session]:
+async def opened(
+    settings: Settings, parts: Parts, terminal: Terminal, names: Names | None = None
+) -> AsyncIterator[Session]:
     """Build everything for one run, and close what it opened."""
     async with AsyncExitStack() as stack:
         identity, options = parts.identity, dict(parts.options)
@@ -104,7 +109,9 @@ async def opened(settings: Settings, parts: Parts, terminal: Terminal) -> AsyncI
             identity, options = await _real(stack, settings.authority)
         clients: dict[str, Any] = {"identity": identity, "options": options, "sql": parts.sql}
         service = build(settings, clock=parts.clock, **clients)
-        yield Session(settings, service, connect(settings, **clients), terminal, parts.person)
+        yield Session(
+            settings, service, connect(settings, **clients), terminal, parts.person, names
+        )
 
 
 @asynccontextmanager

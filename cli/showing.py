@@ -45,7 +45,7 @@ async def history(session: Session, args: Namespace) -> int:
         await listing.show(engine, ref)
         past = events(await _versions(session, ref))
     if not session.terminal.data(
-        {"vault": ref.vault, "secret": ref.name, "versions": past}, "versions"
+        {"vault": ref.vault_name, "secret": ref.name, "versions": past}, "versions"
     ):
         session.terminal.table(HEADS, _rows(past))
     return Exit.FINE

@@ -5,11 +5,11 @@ from __future__ import annotations
 from argparse import Namespace
 from collections import Counter
 
-from api.listing import chosen, every
+from api.listing import chosen, every, shown
 from api.requests import Request
 from cli.board import ORDER, Board
 from cli.codes import Exit
-from cli.gathering import Gathered, gather
+from cli.gathering import Gathered, gather, remember
 from cli.session import Session
 from engine.model.entry import NEEDS_A_PERSON, STATES, Entry
 
@@ -27,9 +27,9 @@ async def status(session: Session, args: Namespace) -> int:
             board.add(entry)
         board.answered(seen["all"])
 
-    listed = await gather(
-        session, session.vaults(args.vault), lambda vault: every(engine, [vault]), seen=take
-    )
+    vaults = session.vaults(args.vault)
+    listed = await gather(session, vaults, lambda vault: every(engine, [vault]), seen=take)
+    remember(session, vaults, listed)
     _show(session, board, listed)
     waiting = any(entry.state in NEEDS_A_PERSON for entry in board.entries)
     return listed.worst(Exit.FOUND if waiting else Exit.FINE)
@@ -40,7 +40,7 @@ def _show(session: Session, board: Board, listed: Gathered[Entry]) -> None:
     entries = sorted(board.entries, key=lambda entry: str(entry.secret.ref))
     result = {
         "counts": {state: counts[state] for state in STATES},
-        "secrets": [entry.to_json() for entry in entries],
+        "secrets": [shown(entry) for entry in entries],
         "unread": listed.to_json(),
     }
     if session.terminal.data(result, "secrets"):

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from cloud import endpoints
 from cloud.storage.host_storage import CONNECTION, HostStorage
 from engine.errors import ConfigError
 from engine.model.policy import SCOPE
@@ -28,6 +29,7 @@ KNOWN = frozenset(
         "REKEY_GRAPH_ENDPOINT",
         "REKEY_IDENTITY_NAME",
         "REKEY_RUNBOOK",
+        endpoints.SETTING,
     }
 )
 BASE = re.compile(r"https://[0-9a-z-]+(\.[0-9a-z-]+)+(:[0-9]{1,5})?", re.IGNORECASE)
@@ -74,6 +76,8 @@ class Settings:
     """
     identity_name: str | None = None
     """The name of the app's identity, under which it signs in to PostgreSQL and MySQL servers."""
+    endpoints: tuple[endpoints.Endpoint, ...] = ()
+    """Kinds of credential that HTTPS endpoints look after."""
     schedule: str = HOURLY
     """The schedule of the sweeps: NCRONTAB, in UTC."""
 
@@ -91,6 +95,7 @@ class Settings:
         policy = _policy(env.get("REKEY_POLICY", "").strip(), vaults, problems)
         _schedule(env.get("REKEY_SWEEP_SCHEDULE", HOURLY), problems)
         _runbook(env.get("REKEY_RUNBOOK", ""), problems)
+        own = endpoints.read(env.get(endpoints.SETTING, ""), vaults, problems)
         problems += [
             _unknown(name)
             for name in sorted(env)
@@ -110,6 +115,7 @@ class Settings:
             tenant_id=env.get("AZURE_TENANT_ID") or None,
             deployment=env.get("WEBSITE_SITE_NAME") or storage.account,
             identity_name=env.get("REKEY_IDENTITY_NAME", "").strip() or None,
+            endpoints=own,
             schedule=env.get("REKEY_SWEEP_SCHEDULE", HOURLY),
         )
 
@@ -187,7 +193,7 @@ def _bound(vault: str, scopes: object, problems: list[str]) -> tuple[str, ...]:
     problems.extend(
         (
             f"REKEY_SCOPES, {vault}: {scope!r} is neither /subscriptions/<id>… nor an "
-            "application's id: correct it"
+            "application's id nor /kinds/<kind>: correct it"
         )
         for scope in tidy
         if not SCOPE.fullmatch(scope)

@@ -191,6 +191,14 @@ class Undo(Protocol):
         ...
 
 
+@runtime_checkable
+class Unusable(Protocol):
+    """Stands for a kind that is named but cannot be used, such as a plug-in that is broken."""
+
+    refusal: ClassVar[str]
+    """Why, and the fix: what the secrets of the kind are parked with."""
+
+
 @dataclass(frozen=True, slots=True)
 class Recognised:
     """Which of its source's credentials a value is."""

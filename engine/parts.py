@@ -10,6 +10,7 @@ from engine.contract import Job, Rotator
 from engine.decide.decision import Acting, Decision, Kinds, decide
 from engine.decide.ledger import Ledger
 from engine.errors import PermanentError
+from engine.kinds import KindsOf
 from engine.model import tags, template
 from engine.model.policy import Policy
 from engine.model.tags import Managed
@@ -41,7 +42,7 @@ class Parts:
     @property
     def kinds(self) -> Kinds:
         """The kinds of credential, by name."""
-        return {kind: type(rotator) for kind, rotator in self.rotators.items()}
+        return KindsOf(self.rotators)
 
     def decide(self, secret: SecretVersion, item: WorkItem) -> Decision:
         """Decide what a work item means for a secret in its present state."""

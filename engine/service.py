@@ -150,7 +150,7 @@ class Service:
     async def _work(self, item: WorkItem, tries: int) -> None:
         try:
             async with bounded(self.rotation_seconds, f"a try for {item.ref}"):
-                begun = replace(item, waited=0, tried=0)
+                begun = replace(item, tried=0)
                 await (await self.ready()).handle(begun, tries + item.tried)
         except TransientError as error:
             problem = error
@@ -238,7 +238,7 @@ def _pause(item: WorkItem, now: datetime) -> float:
     The share follows from the item and the time, so that those who wait come one by one.
     """
     longest = min(FIRST_WAIT * 1.3**item.waited, LONGEST_WAIT)
-    share = zlib.crc32(f"{item.ref} {item.trigger} {now.isoformat()}".encode()) / 2**32
+    share = zlib.crc32(f"{item.to_json()} {now.isoformat()}".encode()) / 2**32
     return longest * (0.6 + 0.4 * share)
 
 

@@ -23,7 +23,7 @@ func problemsOf(one fullVault) string[] =>
   concat(
     isMadeOf(one.name, '${letters}${digits}-') ? [] : ['vault ${one.name}: write its bare name, not its URL or id'],
     isGuid(one.subscription) ? [] : ['vault ${one.name}: subscription \'${one.subscription}\' is no subscription\'s id'],
-    empty(one.scopes) && empty(one.applications)
+    empty(one.scopes) && empty(one.applications) && empty(one.ownKinds)
       ? [
           'vault ${one.name} may rotate nothing: list scopes or applications, since without them its secrets are left alone'
         ]
@@ -52,6 +52,10 @@ func problemsOf(one fullVault) string[] =>
     map(
       filter(one.applications, application => !isGuid(application)),
       application => 'vault ${one.name}: application \'${application}\' is no client id'
+    ),
+    map(
+      filter(one.ownKinds, source => !startsWith(source, '/kinds/') || empty(split(source, '/')[?2] ?? '')),
+      source => 'vault ${one.name}: ownKinds \'${source}\' is none: write /kinds/<kind> or /kinds/<kind>/<name>'
     )
   )
 

@@ -5,7 +5,7 @@ import { alertProblems, networkProblems, nameProblems, packageProblems, signInPr
 import { packageContainer, vouchingSetting } from 'names.bicep'
 import { appSubnet, endpointSubnet, privateZone } from 'private-names.bicep'
 import { filled, grantsOf } from 'scopes.bicep'
-import { alertTuning, cloudNames, secretPolicy, texts, vault } from 'types.bicep'
+import { alertTuning, cloudNames, endpointsByKind, secretPolicy, texts, vault } from 'types.bicep'
 
 targetScope = 'resourceGroup'
 
@@ -29,6 +29,9 @@ param sweepSchedule string = '0 0 * * * *'
 
 @description('Id of the Key Vault secret that holds the policy document, in a listed vault; none if empty.')
 param policyDocument string = ''
+
+@description('HTTPS endpoints that look after kinds of your own, by the name of the kind.')
+param endpoints endpointsByKind = {}
 
 @description('Whether to make an Event Grid topic on which Rekey tells how rotations ended.')
 param outcomeTopic bool = false
@@ -325,7 +328,7 @@ module vaultEndpoint 'modules/private-endpoint.bicep' = [
 var bound = toObject(
   managed,
   one => 'https://${one.name}${cloud.keyvaultDns}',
-  one => concat(one.scopes, one.applications, one.consumers)
+  one => concat(one.scopes, one.applications, one.ownKinds, one.consumers)
 )
 
 module app 'modules/app.bicep' = {
@@ -374,6 +377,7 @@ module app 'modules/app.bicep' = {
             WEBSITE_AUTH_AAD_ALLOWED_TENANTS: tenant().tenantId
           })
       ...(empty(policyDocument) ? {} : { REKEY_POLICY: policyDocument })
+      ...(empty(endpoints) ? {} : { REKEY_ENDPOINTS: string(endpoints) })
       ...(startsWith(runbookUrl, 'https://') ? { REKEY_RUNBOOK: runbookUrl } : {})
     }
   }

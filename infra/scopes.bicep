@@ -37,6 +37,7 @@ func filled(one vault, thisGroup string, thisSubscription string) fullVault => {
   scopes: map(one.?scopes ?? [], scope => tidied(scope))
   consumers: map(one.?consumers ?? [], consumer => tidied(consumer))
   applications: map(one.?applications ?? [], application => toLower(trim(application)))
+  ownKinds: map(one.?ownKinds ?? [], source => tidied(source))
   kinds: one.?kinds ?? ['storage-key']
   events: one.?events ?? true
   existingTopic: one.?existingTopic ?? ''

@@ -48,6 +48,9 @@ type vault = {
   @description('Client ids of the Entra applications whose secrets may be rotated. They need the one step that a template cannot do: scripts/grant_graph.py.')
   applications: string[]?
 
+  @description('Sources of kinds of your own: /kinds/<kind> or /kinds/<kind>/<name>. None if left out.')
+  ownKinds: string[]?
+
   @description('Ids of the apps that are told of new versions: App Service and Functions apps with their slots, Container Apps. None if left out.')
   consumers: string[]?
 
@@ -64,6 +67,30 @@ type vault = {
 }
 
 @export()
+@description('An HTTPS endpoint that looks after a kind of your own; docs/write-a-rotator.md explains it.')
+@sealed()
+type endpoint = {
+  @description('Where it answers: https alone, without a user and a query.')
+  url: string
+
+  @description('Id of the Key Vault secret with the key that signs the requests, in a listed vault.')
+  key: string
+
+  @description('How many credentials a source holds.')
+  strategy: 'two-slots' | 'single-slot' | 'many'
+
+  @description('The ids of the credentials: two, one or none, by the strategy.')
+  slots: string[]?
+
+  @description('What a ValueTemplate may use, the credential itself first.')
+  fields: string[]?
+}
+
+@export()
+@description('Endpoints by the name of their kind.')
+type endpointsByKind = { *: endpoint }
+
+@export()
 @description('A vault with all that was left out filled in.')
 type fullVault = {
   @minLength(3)
@@ -73,6 +100,7 @@ type fullVault = {
   subscription: string
   scopes: string[]
   applications: string[]
+  ownKinds: string[]
   consumers: string[]
   kinds: kind[]
   events: bool

@@ -4,7 +4,7 @@ One Hypothesis profile for all tests: without a deadline, since no test may depe
 Azure CLI, one PostgreSQL and one MariaDB, which take seconds to start: only tests that use them do.
 """
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from hypothesis import settings
@@ -13,6 +13,7 @@ from tests.az.program import AzureCli, running
 from tests.az.stage import Stage, signed_in
 from tests.mariadb import MariaDb, start_mariadb
 from tests.postgresql import PostgreSql, start_postgresql
+from tests.servers import drain
 
 settings.register_profile("rekey", deadline=None)
 settings.load_profile("rekey")
@@ -54,3 +55,10 @@ def mariadb(shared_mariadb: MariaDb, monkeypatch: pytest.MonkeyPatch) -> MariaDb
     """A real server, whose certificate this process trusts."""
     monkeypatch.setenv("SSL_CERT_FILE", str(shared_mariadb.authority))
     return shared_mariadb
+
+
+@pytest.fixture
+async def drained() -> AsyncIterator[None]:
+    """Let the test's loop close what its connections have left open."""
+    yield
+    await drain()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import os
 import shutil
 import socket
 import tempfile
+from asyncio.selector_events import _SelectorSocketTransport  # type: ignore[attr-defined]
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -58,3 +61,18 @@ def missing(what: str) -> NoReturn:
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+async def drain() -> None:
+    """Wait until every connection of this loop is closed.
+
+    A driver leaves the end of a refused TLS connection to the loop. A test's loop ends with it, and
+    would complain of what is left open.
+    """
+    loop = asyncio.get_running_loop()
+    while any(  # noqa: ASYNC110 - a transport tells nobody when it is gone
+        transport._loop is loop and transport._sock is not None
+        for transport in gc.get_objects()
+        if isinstance(transport, _SelectorSocketTransport)
+    ):
+        await asyncio.sleep(0.01)

@@ -11,7 +11,17 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-FOLDERS = ("api", "bench", "cli", "cloud", "engine", "rotators", "scripts", "simulator")
+FOLDERS = (
+    "api",
+    "bench",
+    "cli",
+    "cloud",
+    "conformance",
+    "engine",
+    "rotators",
+    "scripts",
+    "simulator",
+)
 SINGLE = ("composition.py", "function_app.py")
 type Graph = Mapping[str, frozenset[str]]
 

@@ -16,6 +16,7 @@
     const address = new URL(link);
     address.searchParams.set("limit", ROWS);
     const answer = await fetch(address, { redirect: "error" });
+    if (answer.status === 401) throw new Error("the key in this page's address is not accepted, or nobody is signed in any more; open the page anew");
     if (!answer.ok) throw new Error(`the answer was ${answer.status}`);
     return new DOMParser().parseFromString(await answer.text(), "text/html");
   };
@@ -112,6 +113,31 @@
     return row;
   };
 
+  // Keeps what is being read where it is on the screen, whatever came above it, until the reader moves on. How high a row is
+  // shows only once it has been drawn, and not every browser keeps the place by itself.
+  let release = () => {};
+  const hold = (row, top) => {
+    release();
+    let mine = 0;
+    const put = () => {
+      const off = row?.isConnected ? row.getBoundingClientRect().top - top : 0;
+      if (Math.abs(off) >= 1) scrollBy({ top: off, behavior: "instant" });
+      mine = scrollY;
+    };
+    const sizes = new ResizeObserver(put), moved = () => { if (Math.abs(scrollY - mine) > 1) release(); };
+    const acts = ["wheel", "touchstart", "pointerdown", "keydown"];
+    release = () => {
+      sizes.disconnect();
+      removeEventListener("scroll", moved);
+      for (const act of acts) removeEventListener(act, release);
+    };
+    put();
+    if (!row) return;
+    sizes.observe(by("secrets"));
+    addEventListener("scroll", moved, { passive: true });
+    for (const act of acts) addEventListener(act, release, { passive: true });
+  };
+
   const apply = (page) => {
     const old = new Map(rowsOf(document).map((row) => [row.dataset.key, row]));
     const held = [...old.values()].find(focused);
@@ -146,8 +172,7 @@
     }
     by("now").replaceWith(by("now", page));
     tidy(document);
-    // What is being read stays where it is on the screen, whatever came above it.
-    if (anchor?.isConnected) scrollBy({ top: anchor.getBoundingClientRect().top - before, behavior: "instant" });
+    hold(scrollY > 0 ? anchor : null, before);
   };
 
   const refresh = async () => {

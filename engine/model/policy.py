@@ -11,8 +11,12 @@ from typing import Protocol
 from engine.model.policy_document import Document, Webhook
 from engine.secret import SecretRef, SecretVersion
 
-SCOPE = re.compile(r"/subscriptions/[^/\s]+(/[^/\s]+)*|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-"""An ARM id at least as narrow as a subscription, or the id of an Entra application."""
+SCOPE = re.compile(
+    r"/subscriptions/[^/\s]+(/[^/\s]+)*|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+    r"|/kinds/[a-z0-9-]+(/[^/\s]+)*"
+)
+"""An ARM id at least as narrow as a subscription, the id of an Entra application, or a source of a
+kind of one's own: /kinds/<kind>, perhaps with a name below it."""
 
 
 @dataclass(frozen=True, slots=True)

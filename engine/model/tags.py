@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from engine.contract import Rotator
+from engine.contract import Rotator, Unusable
 from engine.errors import NeedsHuman
 from engine.model import template
 from engine.model.policy import Policy
@@ -115,6 +115,8 @@ def parse(
     """Read the tags of a secret that has a ProviderAddress."""
     reader = _Reader(tags)
     rotator, source = _source(tags, rotators, reader.problems)
+    if isinstance(rotator, Unusable):
+        return Malformed((rotator.refusal,))
     validity, rotate_before, overlap = _spans(reader, policy)
     pending = reader.read(RETIRE, _pending, None, "what Rekey wrote, or remove it")
     expected = "days, hours and zone, such as 'Sat,Sun 01:00-05:00 Europe/Berlin'"
@@ -181,6 +183,8 @@ def _source(
     for rotator in [rotators[kind]] if kind in rotators else rotators.values():
         if source := rotator.canonical(address, tags):
             return rotator, source
+    if kind in rotators and isinstance(rotators[kind], Unusable):
+        return rotators[kind], ""
     problems.append(
         f"tag ProviderAddress is {address[:120]!r}: set it to the id of what issues the credential"
     )

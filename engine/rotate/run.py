@@ -140,7 +140,7 @@ class Run:
             *record.gone,
         ):
             await self.parts.queue.post_rotation(
-                replace(self.progress.item, deferred=0), INCIDENT_SECONDS
+                replace(self.progress.item, deferred=0, waited=0), INCIDENT_SECONDS
             )
         if record.owner and record.changing and self.lease.has_begun:
             # The error was definite, so what was sent cannot take effect later.

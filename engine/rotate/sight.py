@@ -56,7 +56,9 @@ class Sight:
             shown = await self.parts.vaults.read(self.item.ref)
         self._shown = shown
         self.is_promised = self.looks_follow()
-        self.surplus = bool(self.item.follow_up) and self.is_promised
+        # One that had to wait is the promised look itself: the one that follows comes too late.
+        is_late = bool(self.item.waited)
+        self.surplus = bool(self.item.follow_up) and not is_late and self.is_promised
         if self.record.owner and not self.surplus:
             await self._compare(shown)
             await self.lease.look_again(self.item)

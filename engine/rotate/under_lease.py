@@ -193,7 +193,8 @@ class UnderLease:
         # Posted before it is noted: dying in between costs a look too many, never one too few.
         try:
             await self.parts.queue.post_rotation(
-                replace(item, follow_up=item.follow_up + 1, source=self.source), seconds
+                replace(item, follow_up=item.follow_up + 1, waited=0, source=self.source),
+                seconds,
             )
         except PermanentError as error:
             # Nothing would look again if this message ended here, so it comes back.

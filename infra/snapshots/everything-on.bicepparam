@@ -30,6 +30,7 @@ param vaults = [
       '/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/keys/providers/Microsoft.DBforMySQL/flexibleServers/contoso13'
     ]
     applications: ['11111111-2222-3333-4444-555555555555']
+    ownKinds: ['/kinds/acme-token']
     consumers: [
       '/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/shop/providers/Microsoft.Web/sites/contoso-shop'
       '/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/shop/providers/Microsoft.App/containerApps/worker'
@@ -60,6 +61,15 @@ param vaults = [
 ]
 
 param sweepSchedule = '0 30 * * * *'
+param endpoints = {
+  'acme-token': {
+    url: 'https://rotate.acme.example/rekey'
+    key: 'https://contoso-prod.vault.azure.net/secrets/acme-signing'
+    strategy: 'two-slots'
+    slots: ['first', 'second']
+    fields: ['token']
+  }
+}
 param policyDocument = 'https://contoso-prod.vault.azure.net/secrets/rekey-policy'
 param outcomeTopic = true
 param privateNetwork = true

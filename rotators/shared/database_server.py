@@ -75,6 +75,7 @@ class DatabaseAccess:
     def __init__(self, azure: Azure, clock: Clock, engine: Engine, role: str) -> None:
         self.engine = engine
         self.arm = Arm(azure, engine.version, role)
+        self._reader = Arm(azure, engine.version, role="Reader")
         self.servers: DatabaseServers = (azure.databases or drivers())[engine.name]
         self.app = azure.identity_name
         self._azure = azure
@@ -95,7 +96,7 @@ class DatabaseAccess:
         """Stream the servers that have an administrator with a password."""
         scope = f"/subscriptions/{subscription}" + (f"/resourceGroups/{group}" if group else "")
         path = f"{quote(scope, safe='/')}/providers/{self.engine.provider}"
-        async for row in self.arm.pages(path, f"listing {self.engine.provider}", scope):
+        async for row in self._reader.pages(path, f"listing {self.engine.provider}", scope):
             properties = row.get("properties") or {}
             name = properties.get("administratorLogin")
             is_primary = not self._is_replica(properties)

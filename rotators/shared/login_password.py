@@ -16,14 +16,7 @@ from typing import ClassVar
 from urllib.parse import unquote
 
 from engine.contract import Issued, Job, Recognised
-from engine.errors import (
-    AccessDenied,
-    NeedsHuman,
-    NotFound,
-    RekeyError,
-    TransientError,
-    VerificationFailed,
-)
+from engine.errors import NeedsHuman, NotFound, RekeyError, VerificationFailed
 from engine.secret import Sensitive
 from rotators.shared.sql_passwords import fresh_password
 from rotators.shared.sql_values import refuse_more_than_password
@@ -136,7 +129,9 @@ class LoginPassword(ABC):
                     "remove the tag RekeyRetire"
                 ),
             )
-        if isinstance(problem, TransientError | AccessDenied):
+        if not isinstance(problem, VerificationFailed | NotFound):
+            # Only a refused password is surely another login's. A locked login, say, is told from
+            # a wrong password after its own password was right.
             raise problem
         try:
             await self._set(source, name, fresh_password(name))

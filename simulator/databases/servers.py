@@ -105,7 +105,7 @@ class FlexibleServer:
         account = self.accounts.get(name.removesuffix(ANYWHERE))
         if account is None:
             raise DatabaseRefusal("no_login")
-        if password is None and not account.enabled:
+        if password is None and self.engine == "postgresql" and not account.enabled:
             raise DatabaseRefusal("disabled")
         if self.alterable is not None and name not in self.alterable:
             raise DatabaseRefusal("may_not_alter")

@@ -238,3 +238,32 @@ async def test_an_incident_over_a_replicas_name_reaches_what_it_copies(stage: St
     await stage.report_incident(name="copy", vault="other")
     await stage.run_for(hours=1)
     assert not primary.accepts(leaked)
+
+
+async def test_an_incident_over_a_secret_that_only_a_person_rotates_says_that_the_leak_works(
+    stage: Stage,
+) -> None:
+    secret = stage.storage()
+    await stage.rotate(secret)
+    stage.tag(secret, Manual="true")
+    leaked, location = secret.current.value, await stage.report_incident(vault="prod")
+    await stage.run_for(minutes=10)
+    await ends_truthfully(stage, secret, location, leaked)
+    assert secret.accepts(leaked)
+    assert stage.reason(secret)
+
+
+async def test_a_leaked_key_is_revoked_although_its_version_was_disabled(stage: Stage) -> None:
+    """The record knows which key it is, and the account shows its keys."""
+    secret = stage.storage()
+    await stage.rotate(secret)
+    await stage.run_past_overlap()
+    replaced = secret.current
+    await stage.rotate(secret, force=True)
+    assert secret.current.version != replaced.version
+    stage.disable(secret, secret.version(replaced.version))
+    stage.post(secret, version=replaced.version, compromised=True, reason="leaked")
+    await stage.run_for(hours=1)
+    assert not secret.accepts(replaced.value)
+    assert secret.works
+    assert not stage.reason(secret)

@@ -269,7 +269,20 @@ def test_a_refresh_that_fails_leaves_what_is_there(visit: Start) -> None:
     opened.complaints.clear()
 
 
-@pytest.mark.parametrize("anchoring", ["auto"])
+def test_a_key_that_was_renewed_is_named_when_the_page_can_no_longer_be_refreshed(
+    visit: Start,
+) -> None:
+    """The platform answers a wrong key itself: 401 and an empty body."""
+    opened = visit()
+    opened.page.clock.install()
+    page = opened.loaded()
+    page.route("**/api/inventory*", lambda route: route.fulfill(status=401))
+    page.clock.run_for(70_000)
+    expect(page.locator("#said")).to_contain_text("the key in this page's address is not accepted")
+    opened.complaints.clear()
+
+
+@pytest.mark.parametrize("anchoring", ["auto", "none"])
 def test_what_is_being_read_stays_where_it_is_when_something_comes_above_it(
     visit: Start, anchoring: str
 ) -> None:
@@ -278,20 +291,68 @@ def test_what_is_being_read_stays_where_it_is_when_something_comes_above_it(
     opened = visit(rig)
     opened.page.clock.install()
     page = opened.loaded()
-    place = (
-        "() => [...document.querySelectorAll('th a')].find((a) => a.textContent === "
-        "'app-00150').getBoundingClientRect().top"
-    )
-    page.evaluate("document.documentElement.style.scrollBehavior = 'auto'")
-    page.evaluate("(how) => { document.documentElement.style.overflowAnchor = how; }", anchoring)
-    page.evaluate(
-        "[...document.querySelectorAll('th a')].find((a) => a.textContent === "
-        "'app-00150').scrollIntoView()"
-    )
-    wait_for(lambda: page.evaluate("() => scrollY") > 1000, lambda: "the page to scroll")
-    before = page.evaluate(place)
+    read_on(page, anchoring)
     for number in range(5):
         rig.add(f"aaa-{number}", left=-1)
     page.clock.run_for(70_000)
     expect(rows(page)).to_have_count(305)
-    wait_for(lambda: abs(page.evaluate(place) - before) < 3, lambda: "the place to be kept")
+    assert abs(drawn_at(page)) < 3
+
+
+@pytest.mark.parametrize("anchoring", ["auto", "none"])
+def test_the_place_is_kept_when_what_came_above_it_turns_out_to_be_higher_than_thought(
+    visit: Start, anchoring: str
+) -> None:
+    """How high a row is, is known only once it has been drawn."""
+    rig = many(300)
+    one = visit(rig)
+    one.page.clock.install()
+    page = one.loaded()
+    read_on(page, anchoring)
+    for number in range(5):
+        rig.add(f"app-00149-{number}", age=5, left=85, Owner="w" * 250)
+    page.clock.run_for(70_000)
+    expect(rows(page)).to_have_count(305)
+    assert abs(drawn_at(page)) < 3
+    page.mouse.wheel(0, 400)
+    wait_for(lambda: drawn_at(page) < -300, lambda: "the reader to get away from there")
+
+
+def test_who_stands_at_the_top_sees_what_comes_there(visit: Start) -> None:
+    rig = many(300)
+    one = visit(rig)
+    one.page.clock.install()
+    page = one.loaded()
+    rig.add("aaa-late", left=-9)
+    page.clock.run_for(70_000)
+    expect(rows(page)).to_have_count(301)
+    drawn_at(page)
+    assert page.evaluate("scrollY") == 0
+
+
+PLACE = "[...document.querySelectorAll('th a')].find((a) => a.textContent === 'app-00150')"
+DRAWN = """async () => {
+  for (let times = 0; times < 3; times += 1) {
+    await new Promise((done) => {
+      new IntersectionObserver((_, watch) => { watch.disconnect(); done(); }).observe(document.body);
+    });
+  }
+}"""
+
+
+def drawn_at(page: Page) -> float:
+    """Return where the row is once everything has been drawn: an observer hears of each frame."""
+    page.evaluate(DRAWN)
+    return float(page.evaluate(f"() => {PLACE}.getBoundingClientRect().top"))
+
+
+def read_on(page: Page, anchoring: str) -> None:
+    """Scroll to a row in the middle, until nothing that is drawn there moves it any more."""
+    page.evaluate("document.documentElement.style.scrollBehavior = 'auto'")
+    page.evaluate("(how) => { document.documentElement.style.overflowAnchor = how; }", anchoring)
+
+    def is_there() -> bool:
+        page.evaluate(f"{PLACE}.scrollIntoView()")
+        return abs(drawn_at(page)) < 1
+
+    wait_for(is_there, lambda: "the page to scroll")

@@ -115,3 +115,10 @@ async def test_a_process_that_dies_at_any_call_leaves_nothing_that_the_repetitio
     await work_off(rig)
     assert rig.latest(NAME).version != before
     assert len(rig.vault.versions(NAME)) == 2
+
+
+async def test_a_path_that_is_no_text_is_not_found_with_a_key_as_without_one() -> None:
+    rig = scene()
+    for headers in ({}, {"idempotency-key": "one"}):
+        answer = await ask(rig.api(), vault="\ud800", headers=headers)
+        assert answer.status == 404

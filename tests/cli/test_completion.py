@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from cli.completion import PREAMBLES
 from tests.cli.desk import Desk
 
 
@@ -54,3 +58,77 @@ def test_a_beginning_is_completed_in_bash(words: str, offered: str) -> None:
     line = script("bash") + COMPLETED.format(words=words)
     ran = subprocess.run([bash, "-c", line], text=True, capture_output=True, check=False)  # noqa: S603
     assert offered in ran.stdout.split(), ran.stderr
+
+
+NAMES = "prod/app-key\nprod/app-other\nshop/cart\n$(touch owned)/x\nno name\n"
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Iterator[Path]:
+    """Names as the last answers left them, with two lines that are none; nothing is started."""
+    (tmp_path / "rekey").mkdir()
+    (tmp_path / "rekey" / "names").write_text(NAMES)
+    yield tmp_path
+    assert not (tmp_path / "owned").exists()
+
+
+def completed(shell: str, line: str, folder: Path) -> list[str]:
+    """Return what a shell offers; fails where it says anything else."""
+    program = shutil.which(shell)
+    if program is None:
+        pytest.skip(f"{shell} is not here")
+    env = {"PATH": "/usr/bin:/bin", "XDG_CACHE_HOME": str(folder), "HOME": str(folder / "none")}
+    if libraries := os.environ.get("LD_LIBRARY_PATH"):
+        env["LD_LIBRARY_PATH"] = libraries
+    ran = subprocess.run(  # noqa: S603
+        [program, "-c", line], text=True, capture_output=True, check=False, env=env, cwd=folder
+    )
+    assert ran.stderr == ""
+    return sorted(word.split("\t")[0] for word in ran.stdout.splitlines() if word)
+
+
+CASES = [
+    ("rekey show prod/a", ["prod/app-key", "prod/app-other"]),
+    ("rekey rotate --force sh", ["shop/cart"]),
+    ("rekey status --vault p", ["prod"]),
+]
+
+
+@pytest.mark.parametrize(("words", "offered"), CASES)
+def test_names_are_completed_in_bash_from_the_last_answers(
+    cache: Path, words: str, offered: list[str]
+) -> None:
+    line = script("bash") + COMPLETED.format(words=words)
+    assert completed("bash", line, cache) == offered
+
+
+@pytest.mark.parametrize(("words", "offered"), CASES)
+def test_names_are_completed_in_fish_from_the_last_answers(
+    cache: Path, words: str, offered: list[str]
+) -> None:
+    line = script("fish") + f"\ncomplete -C '{words}'\n"
+    assert completed("fish", line, cache) == offered
+
+
+@pytest.mark.parametrize(
+    ("function", "offered"),
+    [
+        ("_rekey_names", ["prod/app-key", "prod/app-other", "shop/cart"]),
+        ("_rekey_vaults", ["prod", "shop"]),
+    ],
+)
+def test_names_are_completed_in_zsh_from_the_last_answers(
+    cache: Path, function: str, offered: list[str]
+) -> None:
+    assert f":{function}" in script("zsh")
+    line = f"compadd() {{ print -l -- $names }}\n{PREAMBLES['zsh']}\n{function}\n"
+    assert completed("zsh", line, cache) == offered
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_without_kept_names_offers_none_and_says_nothing(
+    tmp_path: Path, shell: str
+) -> None:
+    stub = "compadd() { print -l -- $names }\n" if shell == "zsh" else ""
+    line = f"{stub}{PREAMBLES[shell]}\n_rekey_names pro\n_rekey_vaults pro\n"
+    assert completed(shell, line, tmp_path) == []

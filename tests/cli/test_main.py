@@ -200,6 +200,7 @@ SHOWN = (
     "wait prod/app",
     "incident begin --everything --reason x --dry-run",
     "incident list",
+    "conformance storage-key",
     "completion bash",
     "init --force --vault prod --scope {provider} --out {out}",
 )

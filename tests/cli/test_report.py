@@ -178,7 +178,7 @@ def test_a_vault_that_cannot_be_read_is_named_in_the_report_that_lacks_it() -> N
     env = {**desk.env, "REKEY_VAULTS": ",".join(scopes), "REKEY_SCOPES": json.dumps(scopes)}
     ran = desk.run("report", "--format", "html", env=env)
     assert (ran.code, f"could not be read: {other.url}" in ran.out) == (4, True)
-    assert desk.run("report", "-o", "json", env=env).json["unread"][0]["vault"] == other.url
+    assert desk.run("report", "-o", "json", env=env).json["unread"][0]["vault"] == "broken"
 
 
 def test_a_vault_without_secrets_is_reported_as_that() -> None:

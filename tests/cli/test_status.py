@@ -11,6 +11,7 @@ from simulator.faults import Fault
 from simulator.wire import Request, json_response
 from tests.cli.desk import Desk
 from tests.cli.test_acting import app_at_work
+from tests.shared.scene import NAME
 
 
 def a_desk() -> Desk:
@@ -195,3 +196,24 @@ def test_a_watched_list_goes_on_where_azure_is_busy_for_a_while() -> None:
     ran = desk.run("status", "--watch", "60", while_waiting=disturb)
     assert (ran.code, "503 Busy" in ran.err) == (130, True)
     assert ran.out.count("secrets: 5") > 1
+
+
+@pytest.mark.parametrize(
+    ("command", "path"),
+    [
+        (("status",), "secrets[0]"),
+        (("show", f"prod/{NAME}"), "@"),
+        (("history", f"prod/{NAME}"), "@"),
+        (("plan",), "coming[0]"),
+        (("report",), "secrets[0]"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else "",
+)
+def test_every_answer_names_a_vault_as_every_command_takes_it(
+    command: tuple[str, ...], path: str
+) -> None:
+    found = Desk()
+    found.secret(NAME, found.account("appdata"), days_left=10)
+    shown = found.run(*command, "-o", "json", "--query", path).json
+    assert shown["vault"] == "prod"
+    assert found.run("show", f"{shown['vault']}/{shown['secret']}").code in (0, 1)

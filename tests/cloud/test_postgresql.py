@@ -17,6 +17,7 @@ from engine.secret import Sensitive
 from tests.postgresql import HBA, SECRET, SUPERUSER, PostgreSql, start_postgresql
 from tests.shared.promises import everything
 
+pytestmark = pytest.mark.usefixtures("drained")
 FIRST = "F1rst-password-nobody-uses"
 HOSTILE = (
     "app",

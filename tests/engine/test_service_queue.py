@@ -381,7 +381,7 @@ class Counting(Engine):
     tries: list[int] = field(default_factory=list)
 
     async def handle(self, item: WorkItem, tries: int = 1) -> Outcome:
-        assert (item.waited, item.tried) == (0, 0), "what it posts would inherit them"
+        assert item.tried == 0, "what it posts would inherit it"
         self.tries.append(tries)
         return await super().handle(item, tries)
 

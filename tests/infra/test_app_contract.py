@@ -35,7 +35,7 @@ HOSTS = {
 PLATFORMS = {"OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID", "WEBSITE_AUTH_AAD_ALLOWED_TENANTS"}
 """Settings that the platform's sign-in reads:
 https://learn.microsoft.com/azure/app-service/configure-authentication-provider-aad."""
-OPTIONAL = {"REKEY_EVENT_TOPIC", "REKEY_POLICY", "REKEY_RUNBOOK"} | PLATFORMS
+OPTIONAL = {"REKEY_ENDPOINTS", "REKEY_EVENT_TOPIC", "REKEY_POLICY", "REKEY_RUNBOOK"} | PLATFORMS
 
 
 def triggered_queues() -> Iterator[str]:
@@ -143,6 +143,7 @@ def test_scopes_applications_and_consumers_reach_the_app_bound_to_their_vault() 
         f"{data}microsoft.sql/servers/contoso-users/databases/orders",
         "/subscriptions/00000000-0000-0000-0000-000000000001/resourcegroups/shared",
         "11111111-2222-3333-4444-555555555555",
+        "/kinds/acme-token",
         f"{data.replace('/data/', '/shop/')}microsoft.web/sites/contoso-shop",
         f"{data.replace('/data/', '/shop/')}microsoft.app/containerapps/worker",
     )

@@ -68,6 +68,8 @@ WRONG = {
     f"{{ name: 'lost', scopes: ['{GROUP}'], subscription: '{'z' * 36}' }}": (
         f"'{'z' * 36}' is no subscription's id"
     ),
+    "{ name: 'strange', ownKinds: ['/kinds/'] }": "ownKinds '/kinds' is none",
+    "{ name: 'stranger', ownKinds: ['acme-token'] }": "ownKinds 'acme-token' is none",
     "{ name: 'named', applications: ['my app'] }": "application 'my app' is no client id",
     f"{{ name: 'twofold', scopes: ['{GROUP}'], events: false, existingTopic: 'their-topic' }}": (
         "vault twofold: existingTopic means nothing with events: false"

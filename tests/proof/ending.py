@@ -11,6 +11,7 @@ from engine.model.record import Listed, Record
 from engine.model.tags import OPERATION, REPLICA_OF, RETIRE, STATE
 from engine.model.workitem import WorkItem
 from engine.secret import SecretRef, SecretVersion
+from engine.service import MOST_WAITS
 from tests.proof import leaks
 from tests.proof.excuses import Excuse
 from tests.proof.sources import MARK, Many, credential_in
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 MOST_MESSAGES = 48
 """More messages than any settled schedule of ours needs, sweeps aside: what grows without end
 passes it."""
+
+MOST_WAITING = 3 * MOST_WAITS
+"""More waits for busy sources than any schedule of ours needs."""
 
 MOST_CREDENTIALS = 16
 A_MESSAGE_EACH, A_CREDENTIAL_EACH = 15.0, 60.0
@@ -43,7 +47,9 @@ def settled(watch: Watch, engine: Any, versions: dict[str, int]) -> None:
 def _bounded(watch: Watch) -> None:
     """Check that neither messages nor credentials grow without end; an outage that lasts costs more of them."""
     world = watch.world
-    posted = world.posted - world.swept
+    posted = world.posted - world.swept - world.waits
+    if world.waits > MOST_WAITING + world.away / A_MESSAGE_EACH:
+        _broken(f"resources: {world.waits} waits for a busy source in one schedule")
     if posted > MOST_MESSAGES + world.away / A_MESSAGE_EACH:
         _broken(f"resources: {posted} messages for one schedule")
     if world.mint.made > MOST_CREDENTIALS + world.away / A_CREDENTIAL_EACH:

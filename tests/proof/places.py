@@ -83,7 +83,11 @@ QUIRKS = ("service-bus-key of a queue", "search-admin-key", "app-configuration-k
 by id, a long change."""
 MYSQL = tuple(name for name in SCENES if name.startswith("mysql"))
 """These share every step with PostgreSQL's."""
+DATABASES = tuple(name for name in STORIES if name.startswith(("postgresql", "mysql")))
+"""These share every step of the engine with SQL's, so one of them stands for all."""
 PAIRED = tuple(
-    name for name in STORIES if name not in MYSQL and (name not in FAMILY_PLACES or name in QUIRKS)
+    name
+    for name in STORIES
+    if name not in (*FAMILY_PLACES, *DATABASES) or name in (*QUIRKS, "postgresql-role-password")
 )
 """What is played under two faults, too."""

@@ -46,6 +46,7 @@ def fingerprint(name: str, world: World, after: int) -> int | None:
         ),
         (
             world.posted - world.swept,
+            world.waits,
             world.mint.made,
             world.started % 2 if world.skew else 0,
             world.deliveries // 10,

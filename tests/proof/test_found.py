@@ -8,6 +8,7 @@ from tests.proof.run import play
 
 FOUND = {
     "a follow-up repairs a password although the window has closed meanwhile": "window/one-slot@5:die after",
+    "a look that had to wait for its source is not left to the look after it": "rotation/one-slot#559",
     "a redelivered try posts a follow-up too": "one/one-slot@3:fail after the effect+10:die before",
     "a replica that a late write reached is written again": "replicas/two-slots@11:arrive late",
     "what a refused rotation added is removed": "forced/many@6:forbid",

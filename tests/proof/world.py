@@ -13,7 +13,7 @@ from engine.model.policy_document import Document
 from engine.model.workitem import WorkItem
 from engine.rotate.engine import Engine
 from engine.secret import Draft, SecretRef, SecretVersion, Sensitive
-from engine.service import MAX_TRIES, Service
+from engine.service import LONGEST_WAIT, MAX_TRIES, Service
 from tests.proof import kinds
 from tests.proof.hand import Hand, service_of
 from tests.proof.kernel import Call, Died, Kernel, Mode, Worker
@@ -88,6 +88,8 @@ class World:
     messages: list[Message] = field(default_factory=list)
     posted: int = 0
     swept: int = 0
+    waits: int = 0
+    """How many of those posted were posted again for a busy source: each is in place of another."""
     """How many of the messages sweeps have brought, themselves included."""
     in_flight: list[tuple[str, Callable[[], Any], Any]] = field(default_factory=list)
     workers: list[Worker] = field(default_factory=list)
@@ -251,6 +253,7 @@ class World:
     ) -> Message:
         """Put a message on a queue."""
         self.posted += 1
+        self.waits += '"waited": 0' not in text and what == "rotate" and delay <= LONGEST_WAIT
         name = self.deployments[0] if deployment is None else deployment
         message = Message(what, text, self.kernel.time() + delay, deployment=name)
         self.messages.append(message)

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from cloud.databases import problems
 from engine.contract import Preflight, Recognise, Undo
 from engine.errors import (
     AccessDenied,
@@ -190,6 +191,22 @@ async def test_a_login_that_may_open_no_database_is_proven_by_a_wrong_password(n
     source, rotator = scene.job().source, scene.rotator()
     await rotator.verify(source, scene.logins[0], Sensitive(FIRST))
     assert not await rotator.accepts(source, scene.logins[0], Sensitive("Wr0ng-password"))
+
+
+class Closed:
+    """A server that turns everybody away from the database before it looks at a password."""
+
+    async def sign_in(self, server: str, *_: object) -> None:
+        raise problems.no_database(server)
+
+
+@every_login
+async def test_a_database_that_turns_everybody_away_proves_nothing(name: str) -> None:
+    scene = scene_of(name)
+    closed = {"postgresql": Closed(), "mysql": Closed()}
+    rotator = scene.rotator(databases=closed)
+    error = await problem_of(rotator.verify(scene.job().source, scene.logins[0], Sensitive(FIRST)))
+    assert (type(error), error.code) == (NeedsHuman, "NoDatabase")
 
 
 @every_kind
@@ -410,3 +427,13 @@ async def test_a_wrong_credential_id_is_seen_through_where_two_alternate(name: s
     issued = await scene.rotator().issue(lying)
     assert (issued.credential_id, issued.supersedes) == (scene.logins[1], scene.logins[0])
     assert SECOND not in scene.live()
+
+
+@every_engine
+async def test_a_superseded_login_that_is_locked_keeps_its_password(engine: EngineName) -> None:
+    """The server says that it is locked once the password was right: it may be the one in use."""
+    scene = DatabaseScene(engine, ("app_a", "app_b"))
+    scene.accounts[0].enabled = False
+    error = await problem_of(scene.rotator().retire(scene.job().source, "app_a", Sensitive(FIRST)))
+    assert (type(error), error.code) == (NeedsHuman, "LoginDisabled")
+    assert FIRST in scene.live()

@@ -29,6 +29,7 @@ from tests.postgresql import PostgreSql
 from tests.rotators.database_scenes import FIRST, NAME, SECOND, DatabaseScene
 from tests.shared.rig import Rig, RigClock
 
+pytestmark = pytest.mark.usefixtures("drained")
 TOKEN = "t0ken-of-the-app"
 DAY = 86_400
 

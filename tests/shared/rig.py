@@ -73,6 +73,8 @@ class Rig:
     world: Azure = field(init=False)
     vault: Vault = field(init=False)
     identity: Principal = field(init=False)
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Settings besides the usual ones, or in their place."""
 
     def __post_init__(self) -> None:
         forget_challenges()
@@ -92,6 +94,7 @@ class Rig:
                 "REKEY_SCOPES": json.dumps({self.vault.url: [group]}),
                 "REKEY_IDENTITY_NAME": self.identity.name,
                 "AzureWebJobsStorage": f"DefaultEndpointsProtocol=https;AccountName=rekeyhost;AccountKey={key}",
+                **self.environment,
             }
         )
 

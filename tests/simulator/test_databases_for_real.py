@@ -20,6 +20,7 @@ from simulator.databases.servers import EngineName
 from tests.mariadb import MariaDb
 from tests.postgresql import PostgreSql
 
+pytestmark = pytest.mark.usefixtures("drained")
 FIRST = "F1rst-password-nobody-uses"
 TOKEN = "t0ken-of-the-app"
 
@@ -68,6 +69,7 @@ ACTS: Mapping[str, Callable[[Side], Awaitable[None]]] = {
     "a locked login": lambda side: side.sign_in("off"),
     "a rehearsal": lambda side: side.rehearse("rekey", "app"),
     "a rehearsal for nobody": lambda side: side.rehearse("rekey", "nobody"),
+    "a rehearsal for a locked login": lambda side: side.rehearse("rekey", "off"),
     "a rehearsal without the right": lambda side: side.rehearse("low", "app"),
     "a rehearsal by a stranger": lambda side: side.rehearse("stranger", "app"),
     "the password after rehearsals": lambda side: side.sign_in("app"),

@@ -1,0 +1,75 @@
+"""The file that describes an endpoint to be played, with every problem and its fix."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cloud.endpoints import Endpoint, endpoint, flaws
+from cloud.rest.signing import LEAST_KEY, SigningKey
+from engine.errors import ConfigError
+from engine.secret import Sensitive
+from rotators.own.offer import NAME
+from rotators.registry import ROTATORS as REGISTERED
+
+KEYS: Mapping[str, str] = {
+    "source": "the name of a source that may be rotated",
+    "held": 'the credential that it accepts now: {"id": …, "value": …}',
+    "signingKey": 'the key that it knows: {"id": …, "key": …}',
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a file says of an endpoint to be played."""
+
+    endpoint: Endpoint
+    source: str
+    held_id: str
+    held: str = field(repr=False)
+    key: SigningKey
+    ca_file: str | None
+
+    @classmethod
+    def read(cls, kind: str, file: Path) -> Plan:
+        """Read the file; raises ConfigError with all that is wrong with it."""
+        try:
+            data: Any = json.loads(file.read_text())
+        except (OSError, ValueError) as error:
+            raise ConfigError([f"{file} cannot be read as JSON: {type(error).__name__}"]) from None
+        wrong = list(_wrong(kind, data))
+        if wrong:
+            raise ConfigError([f"{file}: {problem}" for problem in wrong])
+        own = {name: data[name] for name in data if name not in (*KEYS, "caFile")}
+        served = endpoint(kind, {**own, "key": UNUSED})
+        held, key = data["held"], data["signingKey"]
+        signing = SigningKey(key["id"], Sensitive(key["key"]))
+        ca_file = str(file.parent / data["caFile"]) if "caFile" in data else None
+        return cls(served, data["source"], held["id"], held["value"], signing, ca_file)
+
+
+UNUSED = "https://kit.vault.azure.net/secrets/unused"
+"""Stands for the secret with the key, which the file itself holds here."""
+
+
+def _wrong(kind: str, data: Any) -> list[str]:
+    if not isinstance(data, dict):
+        return ["is not a JSON object"]
+    if not NAME.fullmatch(kind) or kind in {made.kind for made in REGISTERED}:  # type: ignore[attr-defined]
+        return [f"{kind!r} is no name, or that of Rekey's own kind: choose another"]
+    own = {name: data[name] for name in data if name not in (*KEYS, "caFile")}
+    vault = UNUSED.partition("/secrets/")[0]
+    wrong = [*flaws({**own, "key": UNUSED}, (vault,))]
+    wrong += [f"{name} is missing: write {what}" for name, what in KEYS.items() if name not in data]
+    for name, members in (("held", ("id", "value")), ("signingKey", ("id", "key"))):
+        part = data.get(name, {})
+        fits = isinstance(part, dict) and all(isinstance(part.get(each), str) for each in members)
+        if name in data and not fits:
+            wrong.append(f"{name} must be an object with {' and '.join(members)}, both texts")
+    key = data.get("signingKey")
+    if not wrong and isinstance(key, dict) and len(key["key"]) < LEAST_KEY:
+        wrong.append(f"signingKey has under {LEAST_KEY} characters: use a longer one")
+    return wrong

@@ -1,0 +1,85 @@
+"""One source under test, with the rotator as the product would run it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+from conformance.faults import Broken, Striker
+from conformance.hearing import Heard, Spying
+from conformance.memory import KitClock
+from conformance.sandbox import Sandbox
+from engine.contract import Issued, Job, Rotator, Tidy
+from engine.secret import Sensitive
+from rotators.own.guard import flaw, guarded
+
+OPERATION = "6f1c1f64-3c3a-5b52-9c1e-2d1f6a9f3b11"
+"""The id of the operation that the checks of the contract carry out."""
+DAYS = 90
+
+
+@dataclass
+class Scene:
+    """A sandbox, and what is held of it."""
+
+    kind: str
+    clock: KitClock
+    sandbox: Sandbox
+    heard: Heard
+    held: str
+    held_id: str
+    source: str = ""
+    striker: Striker = field(default_factory=Striker)
+
+    @property
+    def tags(self) -> Mapping[str, str]:
+        """The owner's tags of the secret."""
+        named = {"Rotator": self.kind, "CredentialId": self.held_id}
+        return {"ProviderAddress": self.sandbox.address, **self.sandbox.tags, **named}
+
+    def rotator(self, striker: Striker | None = None) -> Any:
+        """Return the rotator as a fresh process has it; raises Broken if it is none."""
+        self.striker = striker or Striker()
+        rotator = self.sandbox.rotator(self.striker.call)
+        if problem := flaw(rotator, self.kind):
+            raise Broken(f"the rotator {problem}")
+        base: type[Spying] = type("Spy", (Spying,), {"heard": self.heard})
+        made: Rotator = guarded(rotator, base)
+        source = made.canonical(self.sandbox.address, self.tags)
+        if source is None:
+            raise Broken(f"canonical takes {self.sandbox.address!r} for no source of the kind")
+        self.source = source
+        return made
+
+    def job(self, **changes: Any) -> Job:
+        """Return a job for the credential held, which Rekey wrote itself."""
+        job = Job(
+            source=self.source,
+            operation=OPERATION,
+            held_id=self.held_id,
+            held=Sensitive(self.held),
+            proven=True,
+            in_place=False,
+            expires=self.clock.now() + timedelta(days=DAYS),
+            options=self.tags,
+        )
+        return replace(job, **changes)
+
+    async def live(self) -> set[str]:
+        """Return what the source accepts now; all of it may leak nowhere."""
+        live = await self.sandbox.live()
+        self.heard.values |= live
+        return live
+
+    async def issue(self, rotator: Any, **changes: Any) -> Issued:
+        """Issue as the engine's second try does: tidy first, where the kind can."""
+        if isinstance(rotator, Tidy):
+            await rotator.tidy(self.source, OPERATION, keep=None)
+        issued: Issued = await rotator.issue(self.job(**changes))
+        return issued
+
+
+type Begin = Callable[[], Awaitable[Scene]]
+"""Sets a fresh scene."""

@@ -1,0 +1,1 @@
+"""Rekey rotates the tokens of projects at Acme."""

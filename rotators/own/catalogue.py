@@ -1,0 +1,123 @@
+"""All kinds: those of the registry, and behind them those of one's own, loaded when first needed.
+
+A plug-in that cannot be used never takes the other kinds along. Stopping the app would let every
+other credential expire for the sake of one, so the kind is named in the log at the start, and its
+own secrets are parked with the reason.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from cloud.azure import Azure
+from engine.contract import Rotator, Unusable
+from engine.ports import Clock
+from rotators.own.guard import flaw, guarded
+from rotators.own.offer import MOST_NAME, NAME, Offer, refused
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+log = logging.getLogger("rekey")
+
+GROUP = "rekey.rotators"
+"""The group of entry points in which a package offers kinds: `<kind> = <module>:<class>`."""
+
+
+def installed() -> tuple[Offer, ...]:
+    """Return what the installed packages offer, from their metadata alone: nothing is imported."""
+    from importlib.metadata import entry_points
+
+    return tuple(_offer(point) for point in entry_points(group=GROUP))
+
+
+def _offer(point: EntryPoint) -> Offer:
+    package = f"{point.dist.name} {point.dist.version}" if point.dist else "a package"
+
+    def make(azure: Azure, clock: Clock) -> Rotator:
+        rotator = point.load()(azure, clock)
+        if problem := flaw(rotator, point.name):
+            raise TypeError(problem)
+        return guarded(rotator)
+
+    return Offer(point.name, f"the package {package}", make)
+
+
+@dataclass
+class Catalogue(Mapping[str, Rotator]):
+    """Rotators by kind: the registry's first, then those of one's own by name."""
+
+    registered: Mapping[str, Rotator]
+    offers: Iterable[Offer]
+    azure: Azure
+    clock: Clock
+    refusals: list[str] = field(default_factory=list)
+    """What was refused so far, each with its fix."""
+    _made: dict[str, Rotator] = field(default_factory=dict)
+    _own: dict[str, Offer] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._made |= self.registered
+        offers = sorted(self.offers, key=lambda offer: (offer.kind, offer.origin))
+        for offer in offers:
+            self._admit(offer, [each.origin for each in offers if each.kind == offer.kind])
+
+    def _admit(self, offer: Offer, origins: list[str]) -> None:
+        if offer.kind in self.registered:
+            what = f"{offer.origin} claims the kind {offer.kind}, which is Rekey's own"
+            self._refuse(f"{what}. Fix: give the plug-in a name of its own")
+        elif len(offer.kind) > MOST_NAME or not NAME.fullmatch(offer.kind):
+            what = f"{offer.origin} offers a kind whose name is {offer.kind[:60]!r}"
+            self._refuse(
+                f"{what}. Fix: write small letters, digits and hyphens, {MOST_NAME} at most"
+            )
+        elif len(origins) > 1:
+            if offer.kind not in self._made:
+                what = f"{' and '.join(origins)} both offer the kind {offer.kind}"
+                self._stand_in(offer.kind, what, "remove one of them")
+        else:
+            self._own[offer.kind] = offer
+
+    def __getitem__(self, kind: str) -> Rotator:
+        if kind not in self._made:
+            self._load(self._own[kind])
+        return self._made[kind]
+
+    def __contains__(self, kind: object) -> bool:
+        return kind in self._made or kind in self._own
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys([*self.registered, *sorted({*self._own, *self._made})]))
+
+    def __len__(self) -> int:
+        return len({*self._made, *self._own})
+
+    def _load(self, offer: Offer) -> None:
+        try:
+            self._made[offer.kind] = offer.make(self.azure, self.clock)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a plug-in may raise anything
+            # A text of Python's own; another error's text may hold anything.
+            known = isinstance(error, ImportError | SyntaxError | AttributeError | TypeError)
+            why = f"{type(error).__name__}: {error}"[:300] if known else type(error).__name__
+            what = f"the kind {offer.kind} of {offer.origin} cannot be loaded: {why}"
+            fix = "mend or remove it; rekey conformance shows what it breaks"
+            self._stand_in(offer.kind, what, fix)
+
+    def _stand_in(self, kind: str, what: str, fix: str) -> None:
+        self._made[kind] = refused(kind, what, fix)
+        self._refuse(f"{what}. Fix: {fix}")
+
+    def _refuse(self, problem: str) -> None:
+        self.refusals.append(problem)
+        log.critical("%s", problem)
+
+    def own(self) -> Mapping[str, str]:
+        """Return the kinds of one's own that can be used, with their origin; loads every one."""
+        return {
+            kind: offer.origin
+            for kind, offer in self._own.items()
+            if not isinstance(self[kind], Unusable)
+        }

@@ -1,0 +1,251 @@
+"""What stands around a plug-in: whatever it raises or answers, the engine sees what the contract says.
+
+A plug-in may raise anything, answer nonsense, or put a credential into the text of an error. None
+of that may reach a log, a tag or another secret. Errors keep no cause, since a cause holds what
+the plug-in had at hand. Code that blocks the event loop or writes to a log by itself is beyond
+any guard: the conformance kit finds both.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import re
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Any, ClassVar
+
+from engine.contract import (
+    Forewarn,
+    Issued,
+    Job,
+    Preflight,
+    Readable,
+    Recognise,
+    Recognised,
+    Rotator,
+    Tidy,
+    Undo,
+)
+from engine.errors import NeedsHuman, PermanentError, RekeyError, TransientError
+from engine.model.policy import SCOPE
+from engine.secret import Sensitive
+from rotators.own.cleaning import clean, hidden
+
+MOST_ID = 150
+"""Characters of a credential's id, which must fit into a tag together with a version and a time."""
+ID = re.compile(r"[!-~]([ -~]*[!-~])?")
+"""The characters of a credential's id: printable ASCII, without a blank at either end."""
+MOST_VALUE = 25_000
+"""Characters of a value; Key Vault takes 25 KB:
+https://learn.microsoft.com/azure/key-vault/secrets/about-secrets."""
+PLACEHOLDER = re.compile(r"[a-z][a-z0-9_]*")
+REQUIRED = ("issue", "verify", "accepts", "retire")
+SECONDS, PROOF_SECONDS = 30.0, 240.0
+"""The longest that a call may take, and that a proof may, which waits until all is known
+everywhere. The engine itself ends a changing call earlier, at 20 s."""
+
+
+class Guard:
+    """The required part of the contract, around one plug-in."""
+
+    kind: ClassVar[str]
+    value_field: ClassVar[str]
+    template_fields: ClassVar[frozenset[str]]
+    plugin: ClassVar[type[Rotator]]
+
+    def __init__(self, rotator: Any) -> None:
+        self._rotator = rotator
+
+    @classmethod
+    def canonical(cls, address: str, tags: Mapping[str, str]) -> str | None:
+        """Return the source's id; None unless it is one that a scope can name."""
+        try:
+            source = cls.plugin.canonical(address, dict(tags))
+            cls.plugin.single_slot(dict(tags))
+        except Exception:  # noqa: BLE001 - a plug-in may raise anything
+            return None
+        fits = isinstance(source, str) and source == source.lower() and SCOPE.fullmatch(source)
+        return source if fits else None
+
+    @classmethod
+    def single_slot(cls, tags: Mapping[str, str]) -> bool:
+        """Return what the plug-in says; it said something for these tags when it named a source."""
+        try:
+            return bool(cls.plugin.single_slot(dict(tags)))
+        except Exception:  # noqa: BLE001 - a plug-in may raise anything
+            return False
+
+    async def issue(self, job: Job) -> Issued:
+        """Have a credential made; raises PermanentError for an answer that is none."""
+        issued = await self._run("issue", job.source, (job.held,), job)
+        if problem := self._wrong(issued, job):
+            raise PermanentError(
+                f"{self.kind} issued {problem}",
+                where=job.source,
+                fix="mend the plug-in; rekey conformance shows what it breaks",
+            )
+        return issued  # type: ignore[no-any-return]
+
+    async def verify(self, source: str, credential_id: str, credential: Sensitive) -> None:
+        """Prove that the source accepts the credential."""
+        await self._run("verify", source, (credential,), source, credential_id, credential)
+
+    async def accepts(self, source: str, credential_id: str, credential: Sensitive) -> bool:
+        """Try a credential once; raises PermanentError for an answer that is neither yes nor no."""
+        tried = (source, credential_id, credential)
+        answer = await self._run("accepts", source, (credential,), *tried)
+        if not isinstance(answer, bool):
+            raise self._nonsense("accepts", source, "True or False")
+        return answer
+
+    async def retire(
+        self, source: str, credential_id: str, held: Sensitive | None, held_id: str | None = None
+    ) -> None:
+        """Revoke a credential; the one that is known to be held never gets as far as the plug-in."""
+        if held_id == credential_id:
+            raise NeedsHuman(
+                f"{credential_id} was not revoked: the vault may hold it",
+                where=source,
+                fix="revoke it by hand",
+            )
+        await self._run("retire", source, (held,), source, credential_id, held, held_id)
+
+    async def _run(
+        self, what: str, source: str, values: Iterable[Sensitive | None], *arguments: object
+    ) -> Any:
+        """Call the plug-in; raises RekeyErrors alone, without cause and without a value."""
+        try:
+            async with asyncio.timeout(PROOF_SECONDS if what == "verify" else SECONDS):
+                return await self._call(what, *arguments)
+        except RekeyError as error:
+            problem = clean(error, source, [value.reveal() for value in values if value])
+        except Exception as error:  # noqa: BLE001 - a plug-in may raise anything
+            problem = TransientError(
+                f"{self.kind} failed in {what}: {type(error).__name__}",
+                where=source,
+                fix="see the plug-in; rekey conformance shows what it breaks",
+                code="NoAnswer",
+            )
+        raise problem
+
+    async def _call(self, what: str, *arguments: object) -> Any:
+        """Call a method of the plug-in."""
+        return await getattr(self._rotator, what)(*arguments)
+
+    def _nonsense(self, what: str, source: str, expected: str) -> PermanentError:
+        return PermanentError(
+            f"{self.kind} answered {what} with something else than {expected}",
+            where=source,
+            fix="mend the plug-in; rekey conformance shows what it breaks",
+        )
+
+    def _wrong(self, issued: object, job: Job) -> str:
+        if not isinstance(issued, Issued):
+            return "something that is no Issued"
+        if not (is_id(issued.credential_id) and is_id(issued.supersedes or "-")):
+            return "a credential without a usable id"
+        if not (isinstance(issued.fields, Mapping) and self._are_values(issued.fields)):
+            return f"fields other than {', '.join(sorted(self.template_fields))}, or empty ones"
+        if issued.expires and not (isinstance(issued.expires, datetime) and issued.expires.tzinfo):
+            return "an expiry without a time zone"
+        if issued.fields[self.value_field] == job.held and not job.in_place:
+            return "the very credential that the vault holds"
+        return ""
+
+    def _are_values(self, fields: Mapping[str, Sensitive]) -> bool:
+        return set(fields) == self.template_fields and all(map(_is_value, fields.values()))
+
+
+class _Tidy(Guard):
+    async def tidy(self, source: str, operation: str, keep: str | None) -> None:
+        await self._run("tidy", source, (), source, operation, keep)
+
+
+class _Preflight(Guard):
+    async def preflight(self, job: Job) -> None:
+        await self._run("preflight", job.source, (job.held,), job)
+
+
+class _Forewarn(Guard):
+    async def forewarn(self, job: Job) -> str:
+        text = await self._run("forewarn", job.source, (job.held,), job)
+        if not isinstance(text, str):
+            raise self._nonsense("forewarn", job.source, "a text")
+        return hidden(text, job.source, [job.held.reveal()] if job.held else [])
+
+
+class _Readable(Guard):
+    async def read(self, job: Job, credential_id: str) -> Mapping[str, Sensitive] | None:
+        fields = await self._run("read", job.source, (job.held,), job, credential_id)
+        if fields is None or (isinstance(fields, Mapping) and self._are_values(fields)):
+            return fields
+        raise self._nonsense("read", job.source, "the fields of a credential")
+
+
+class _Undo(Guard):
+    async def undo(self, job: Job, held: Sensitive) -> None:
+        await self._run("undo", job.source, (job.held, held), job, held)
+
+
+class _Recognise(Guard):
+    async def recognise(self, job: Job) -> Recognised:
+        recognised = await self._run("recognise", job.source, (job.held,), job)
+        if not isinstance(recognised, Recognised) or not is_id(recognised.credential_id):
+            raise self._nonsense("recognise", job.source, "the id of a credential")
+        return recognised
+
+
+OPTIONAL: Mapping[Any, type[Guard]] = {
+    Tidy: _Tidy,
+    Preflight: _Preflight,
+    Forewarn: _Forewarn,
+    Readable: _Readable,
+    Undo: _Undo,
+    Recognise: _Recognise,
+}
+
+
+def flaw(rotator: Any, kind: str) -> str:
+    """Return what keeps an object from being a rotator of this kind; empty if nothing does."""
+    name, field = getattr(rotator, "kind", None), getattr(rotator, "value_field", None)
+    fields = getattr(rotator, "template_fields", None)
+    if name != kind:
+        return f"says that its kind is {str(name)[:MOST_ID]!r}"
+    if not isinstance(fields, frozenset) or field not in fields:
+        return "has no template_fields that contain its value_field"
+    if not all(isinstance(each, str) and PLACEHOLDER.fullmatch(each) for each in fields):
+        return "has template_fields that are no names of placeholders"
+    for method in ("canonical", "single_slot", *REQUIRED):
+        if not callable(getattr(rotator, method, None)):
+            return f"has no method {method}"
+    for method in (*REQUIRED, *(next(iter(_methods(each))) for each in OPTIONAL)):
+        if hasattr(rotator, method) and not inspect.iscoroutinefunction(getattr(rotator, method)):
+            return f"has a method {method} that is not async"
+    return ""
+
+
+def guarded(rotator: Any, base: type[Guard] = Guard) -> Rotator:
+    """Return a plug-in's rotator inside its guard, with those optional methods that it has."""
+    extras = [guard for protocol, guard in OPTIONAL.items() if isinstance(rotator, protocol)]
+    facts = {
+        "kind": rotator.kind,
+        "value_field": rotator.value_field,
+        "template_fields": rotator.template_fields,
+        "plugin": type(rotator),
+    }
+    made: Callable[[Any], Rotator] = type("Guarded", (*extras, base), facts)
+    return made(rotator)
+
+
+def _methods(protocol: Any) -> frozenset[str]:
+    return frozenset(protocol.__protocol_attrs__)
+
+
+def is_id(text: object) -> bool:
+    """Return whether it can name a credential in a tag."""
+    return isinstance(text, str) and len(text) <= MOST_ID and bool(ID.fullmatch(text))
+
+
+def _is_value(value: object) -> bool:
+    return isinstance(value, Sensitive) and 0 < len(value.reveal()) <= MOST_VALUE

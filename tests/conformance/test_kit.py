@@ -1,0 +1,237 @@
+"""The kit finds out every way in which a kind of one's own breaks a promise, and no other."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from conformance import contract, repeats
+from conformance.stories import STORIES
+from engine.contract import Issued, Job
+from engine.errors import NeedsHuman, PermanentError
+from engine.secret import Sensitive
+from tests.conformance.stands import CHECKS, AcmeToken, Sandbox, broken, stand, verdicts
+
+
+async def test_the_worked_example_keeps_every_promise() -> None:
+    played = stand()
+    found = await verdicts(played, (*played.checks, *CHECKS))
+    assert len(found) == len(CHECKS) + 1
+    assert not {check: problems for check, problems in found.items() if problems}
+
+
+@pytest.mark.parametrize("story", STORIES)
+async def test_the_worked_example_comes_through_every_fault_at_every_call(story: Any) -> None:
+    assert await broken(stand(), (story,)) == {}
+
+
+class Constant(AcmeToken):
+    """Issues what it was given, once and for all."""
+
+    async def issue(self, job: Job) -> Issued:
+        issued = await super().issue(job)
+        return replace(issued, fields={**issued.fields, "token": Sensitive("always-the-same-1")})
+
+
+class Trusting(AcmeToken):
+    """Verifies nothing."""
+
+    async def verify(self, *_: Any) -> None:
+        """Prove nothing."""
+
+    async def accepts(self, *_: Any) -> bool:
+        return True
+
+
+class Careless(AcmeToken):
+    """Retires whatever it is told to."""
+
+    async def retire(self, source: str, credential_id: str, *_: Any) -> None:
+        await self._replace(source, credential_id)
+
+
+class Blind(AcmeToken):
+    """Replaces the slot that the vault holds."""
+
+    async def issue(self, job: Job) -> Issued:
+        return await super().issue(replace(job, in_place=True))
+
+
+class Idle(AcmeToken):
+    """Retires nothing."""
+
+    async def retire(self, source: str, credential_id: str, held: Any, held_id: Any = None) -> None:
+        if held is None or held_id == credential_id or credential_id not in ("blue", "green"):
+            raise NeedsHuman("the vault may hold it", where=source, fix="correct CredentialId")
+        if await self.accepts(source, credential_id, held):
+            raise NeedsHuman("the vault may hold it", where=source)
+
+
+class Talkative(AcmeToken):
+    """Puts the credential into its errors."""
+
+    async def verify(self, source: str, credential_id: str, credential: Sensitive) -> None:
+        try:
+            await super().verify(source, credential_id, credential)
+        except PermanentError as error:
+            error.fix = f"look at {credential.reveal()}"
+            raise
+
+
+class Logging(AcmeToken):
+    """Writes what it issues to a log."""
+
+    async def issue(self, job: Job) -> Issued:
+        issued = await super().issue(job)
+        logging.getLogger("acme").debug("issued %s", issued.fields["token"].reveal())
+        return issued
+
+
+class Printing(AcmeToken):
+    """Prints what it issues."""
+
+    async def issue(self, job: Job) -> Issued:
+        issued = await super().issue(job)
+        print(issued.fields["token"].reveal())  # noqa: T201 - that is what is wrong with it
+        return issued
+
+
+class Hanging(AcmeToken):
+    """Never comes to an end."""
+
+    async def issue(self, *_: Any) -> Issued:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+
+class Nonsense(AcmeToken):
+    """Answers something that is no Issued."""
+
+    async def issue(self, *_: Any) -> Any:
+        return {"token": "something"}
+
+
+class Inventing(Trusting):
+    """Answers a token that nobody made."""
+
+    async def issue(self, job: Job) -> Issued:
+        issued = await super().issue(job)
+        return replace(issued, fields={**issued.fields, "token": Sensitive(f"made-up-{id(job)}")})
+
+
+class Greedy(AcmeToken):
+    """Claims every address."""
+
+    @staticmethod
+    def canonical(address: str, tags: Mapping[str, str]) -> str | None:
+        del tags
+        return address.strip().rstrip("/").lower()
+
+
+class Raising(AcmeToken):
+    """Raises what is no RekeyError."""
+
+    async def issue(self, *_: Any) -> Issued:
+        raise RuntimeError
+
+
+class Nameless(AcmeToken):
+    """Has another name than its entry point."""
+
+    kind = "other-token"
+
+
+CAUGHT: tuple[tuple[type[Any], str, str], ...] = (
+    (Constant, "every credential is a new one", "the very credential that the vault holds"),
+    (Constant, "a new credential is accepted", "refuses"),
+    (Trusting, "a wrong credential is refused", "verify accepts a wrong credential"),
+    (Trusting, "a proof waits until a credential has spread", "verify accepts"),
+    (Careless, "the credential held is never revoked", "retire revokes"),
+    (Careless, "what is no id is never retired", "NotFound"),
+    (Blind, "a new credential is accepted", "P4"),
+    (Blind, "tries of one operation never pile up", "P4"),
+    (Idle, "retiring twice revokes the superseded credential", "P5"),
+    (Talkative, "a wrong credential is refused", "P6: a credential stands in an error of verify"),
+    (Logging, "a new credential is accepted", "P6: a credential stands in the log acme"),
+    (Printing, "a new credential is accepted", "P6: a credential stands in standard output"),
+    (Nonsense, "a new credential is accepted", "no Issued"),
+    (Greedy, "an address has one spelling", "canonical claims"),
+    (Raising, "a new credential is accepted", "RuntimeError"),
+    (Nameless, "what the vault holds is accepted", "its kind is 'other-token'"),
+)
+
+
+@pytest.mark.parametrize(("kind", "check", "problem"), CAUGHT, ids=lambda each: str(each)[:40])
+async def test_every_kind_of_fraud_is_caught_where_it_shows(
+    kind: type[Any], check: str, problem: str
+) -> None:
+    one = next(each for each in CHECKS if each.__name__.replace("_", " ") == check)
+    found = await broken(stand(kind), (one,))
+    assert problem in "; ".join(found.get(check, ())), found
+
+
+async def test_a_kind_that_hangs_is_said_to_hang() -> None:
+    found = await broken(stand(Hanging), (contract.a_new_credential_is_accepted,), seconds=0.05)
+    assert "hangs" in found["a new credential is accepted"][0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "promise"),
+    [
+        (Inventing, "P3"),
+        (Trusting, "P"),
+        (Idle, "P8"),
+        (Blind, "P1"),
+        (Nonsense, "P8: parked: acme-token issued"),
+    ],
+)
+async def test_a_whole_rotation_shows_it_too(kind: type[Any], promise: str) -> None:
+    found = await broken(stand(kind), (STORIES[0],))
+    assert promise in found["a rotation keeps every promise"][0]
+
+
+async def test_a_fault_is_named_with_the_call_that_it_struck() -> None:
+    class Once(AcmeToken):
+        """Revokes in two steps, of which the first cannot be repeated."""
+
+        async def retire(
+            self, source: str, credential_id: str, held: Any, held_id: Any = None
+        ) -> None:
+            send: Any = self._send
+            acme = send.__closure__[1].cell_contents._acme
+            if not getattr(acme, "begun", False):
+                acme.begun = True
+                await super().retire(source, credential_id, held, held_id)
+
+    check = repeats.retiring_may_be_repeated_after_any_fault
+    [problem] = (await broken(stand(Once), (check,))).values()
+    assert "the superseded one stays alive (P5); call 0 (GET /me): die before" in problem[0]
+
+
+async def test_a_sandbox_that_lets_no_call_be_struck_is_refused() -> None:
+    class Deaf(Sandbox):
+        def rotator(self, calls: Any) -> Any:
+            del calls
+
+            async def straight(_: str, effect: Any) -> Any:
+                return await effect()
+
+            return super().rotator(straight)
+
+    found = await broken(stand(sandbox=Deaf), (contract.what_the_vault_holds_is_accepted,))
+    assert "no fault can strike" in str(found)
+
+
+async def test_a_sandbox_that_plays_another_class_than_the_app_loads_is_refused() -> None:
+    played = replace(stand(), rotator=Constant)
+    found = await broken(played, played.checks)
+    assert "another class" in str(found)
+    unmade: Any = lambda: None  # noqa: E731 - it takes other arguments than the app gives
+    played = replace(played, rotator=unmade)
+    found = await broken(played, played.checks)
+    assert "cannot load it: TypeError" in str(found)

@@ -1,0 +1,166 @@
+"""The kit against an HTTPS endpoint on loopback, over real TLS: the example, and broken ones."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.main import main
+from conformance.endpoint_file import Plan
+from conformance.endpoints import EndpointStand
+from conformance.kit import Check
+from conformance.stories import an_incident_keeps_every_promise
+from engine.errors import ConfigError
+from tests.cli.desk import captured
+from tests.conformance.served import server, serving
+from tests.conformance.stands import CHECKS, broken
+
+
+class Constant(server.Tokens):  # type: ignore[misc]
+    """Issues what it issued before."""
+
+    @staticmethod
+    def _issue(tokens: dict[str, str], slot: str) -> Any:
+        tokens[slot] = "the-same-token-for-everybody"
+        return 200, {"credential_id": slot, "fields": {"token": tokens[slot]}}
+
+
+class Trusting(server.Tokens):  # type: ignore[misc]
+    """Accepts whatever it is shown."""
+
+    @staticmethod
+    def _verify(*_: Any) -> Any:
+        return 200, {"accepted": True}
+
+
+class Idle(server.Tokens):  # type: ignore[misc]
+    """Retires nothing."""
+
+    @staticmethod
+    def _retire(*_: Any) -> Any:
+        return 200, {"outcome": "gone"}
+
+
+class Blind(server.Tokens):  # type: ignore[misc]
+    """Fills both slots where one is named."""
+
+    @staticmethod
+    def _issue(tokens: dict[str, str], slot: str) -> Any:
+        answer = server.Tokens._issue(tokens, slot)
+        for other in set(tokens) - {slot}:
+            tokens[other] = "overwritten"
+        return answer
+
+
+class Nonsense(server.Tokens):  # type: ignore[misc]
+    """Answers what the schema does not know."""
+
+    @staticmethod
+    def _issue(tokens: dict[str, str], slot: str) -> Any:
+        return 200, {"id": slot, "token": tokens[slot]}
+
+
+class Everywhere(server.Tokens):  # type: ignore[misc]
+    """Knows every source that anybody names."""
+
+    def answer(self, call: str, body: Any) -> Any:
+        return super().answer(call, {**body, "source": "orders"})
+
+
+FRAUDS = (
+    (Constant, "every credential is a new one"),
+    (Trusting, "a wrong credential is refused"),
+    (Idle, "retiring twice revokes the superseded credential"),
+    (Blind, "a new credential is accepted"),
+    (Nonsense, "a new credential is accepted"),
+    (Everywhere, "a missing source is named"),
+)
+
+
+async def found(plan: Path, checks: tuple[Check, ...] = CHECKS) -> Any:
+    """Return what the checks find."""
+    stand = EndpointStand.at(Plan.read("acme-hook", plan))
+    try:
+        return await broken(stand, checks)
+    finally:
+        await stand.close()
+
+
+async def test_the_example_endpoint_keeps_every_promise(tmp_path: Path) -> None:
+    with serving(tmp_path, server.Tokens()) as plan:
+        assert await found(plan) == {}
+
+
+async def test_an_incident_at_the_example_endpoint_comes_through_every_fault(
+    tmp_path: Path,
+) -> None:
+    with serving(tmp_path, server.Tokens()) as plan:
+        assert await found(plan, (an_incident_keeps_every_promise,)) == {}
+
+
+@pytest.mark.parametrize(("tokens", "check"), FRAUDS)
+async def test_a_broken_endpoint_is_caught(tokens: Any, check: str, tmp_path: Path) -> None:
+    with serving(tmp_path, tokens()) as plan:
+        problems = await found(plan)
+    assert check in problems, problems
+    assert len(problems) < len(CHECKS), "what it does right is not said to be broken"
+
+
+def test_the_command_plays_it_and_its_exit_code_tells(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cli.conformance.EVERY", CHECKS)
+    with serving(tmp_path, Idle()) as plan:
+        argv = ["conformance", "acme-hook", "--endpoint", str(plan), "-o", "json"]
+        ran = captured(lambda: main(argv, {}))
+        shown = json.loads(ran.out)
+        assert (ran.code, shown["kind"], shown["broken"] > 0) == (1, "acme-hook", True)
+    with serving(tmp_path, server.Tokens()) as plan:
+        ran = captured(lambda: main([*argv[:-2]], {}))
+    assert ran.code == 0, ran.out
+    assert f"checks: {len(CHECKS)}, broken: 0" in ran.out
+    assert "fine: a wrong credential is refused" in ran.out
+
+
+async def test_an_endpoint_whose_certificate_nobody_trusts_gets_no_request(tmp_path: Path) -> None:
+    with serving(tmp_path, server.Tokens()) as plan:
+        data = json.loads(plan.read_text())
+        del data["caFile"]
+        plan.write_text(json.dumps(data))
+        problems = await found(plan)
+    assert len(problems) == len(CHECKS)
+    assert "got no answer" in str(problems)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"url": "http://localhost:1/rekey"}, "url must be https"),
+        ({"source": None, "held": None}, "held must be an object"),
+        ({"signingKey": {"id": "dev", "key": "short"}}, "under 32 characters"),
+        ({"held": {"id": "first"}}, "held must be an object with id and value"),
+        ({"surplus": 1}, "has no use for 'surplus'"),
+    ],
+)
+def test_a_file_that_cannot_be_played_says_why(
+    change: dict[str, Any], reason: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "plan.json"
+    shown = server.plan(1, server.Tokens(), "k" * 40, tmp_path / "ca.pem")
+    file.write_text(json.dumps({**shown, **change}))
+    with pytest.raises(ConfigError, match=reason):
+        Plan.read("acme-hook", file)
+
+
+@pytest.mark.parametrize("kind", ["storage-key", "Acme"])
+def test_a_name_that_cannot_be_had_is_refused(kind: str, tmp_path: Path) -> None:
+    file = tmp_path / "plan.json"
+    file.write_text(json.dumps(server.plan(1, server.Tokens(), "k" * 40, tmp_path)))
+    with pytest.raises(ConfigError, match="choose another"):
+        Plan.read(kind, file)
+    file.write_text("{")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        Plan.read("acme-hook", file)

@@ -1,0 +1,256 @@
+"""Whatever a plug-in raises or answers, the engine sees what the contract says, and never a value."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from engine.contract import Issued, Job, Recognised
+from engine.errors import (
+    AccessDenied,
+    ConfigError,
+    LeaseUnavailable,
+    NeedsHuman,
+    NotFound,
+    PermanentError,
+    RekeyError,
+    TransientError,
+    VerificationFailed,
+)
+from engine.secret import Sensitive
+from rotators.own import guard
+from rotators.own.guard import guarded
+from tests.shared.promises import everything
+
+SOURCE = "/kinds/acme-token/orders"
+HELD = "held-Value-0"
+FRESH = "fresh-Value-1"
+JOB = Job(
+    SOURCE, "op", "blue", Sensitive(HELD), proven=True, in_place=False, expires=datetime.now(UTC)
+)
+
+
+class Plugin:
+    """Does what each test tells it, in every method."""
+
+    kind = "acme-token"
+    value_field = "token"
+    template_fields = frozenset({"token"})
+
+    def __init__(self, act: Callable[[], Any]) -> None:
+        self._act = act
+
+    @staticmethod
+    def canonical(address: str, tags: dict[str, str]) -> Any:
+        del tags
+        if address == "raise":
+            raise RuntimeError(HELD)
+        return {"number": 7, "upper": "/kinds/ACME/x", "outside": "/x", "good": SOURCE}.get(address)
+
+    @staticmethod
+    def single_slot(tags: dict[str, str]) -> Any:
+        if "broken" in tags:
+            raise RuntimeError
+        return False
+
+    async def issue(self, *_: Any) -> Any:
+        return self._act()
+
+    async def verify(self, *_: Any) -> Any:
+        return self._act()
+
+    async def accepts(self, *_: Any) -> Any:
+        return self._act()
+
+    async def retire(self, *_: Any) -> Any:
+        return self._act()
+
+    async def recognise(self, *_: Any) -> Any:
+        return self._act()
+
+    async def read(self, *_: Any) -> Any:
+        return self._act()
+
+    async def forewarn(self, *_: Any) -> Any:
+        return self._act()
+
+    async def undo(self, *_: Any) -> Any:
+        return self._act()
+
+    async def preflight(self, *_: Any) -> Any:
+        return self._act()
+
+    async def tidy(self, *_: Any) -> Any:
+        return self._act()
+
+
+def answering(answer: Any) -> Any:
+    return guarded(Plugin(lambda: answer))
+
+
+def raising(error: BaseException) -> Any:
+    def act() -> None:
+        raise error
+
+    return guarded(Plugin(act))
+
+
+CALLS: dict[str, Callable[[Any], Any]] = {
+    "issue": lambda rotator: rotator.issue(JOB),
+    "verify": lambda rotator: rotator.verify(SOURCE, "blue", Sensitive(HELD)),
+    "accepts": lambda rotator: rotator.accepts(SOURCE, "blue", Sensitive(HELD)),
+    "retire": lambda rotator: rotator.retire(SOURCE, "green", Sensitive(HELD), "blue"),
+    "recognise": lambda rotator: rotator.recognise(JOB),
+    "read": lambda rotator: rotator.read(JOB, "blue"),
+    "forewarn": lambda rotator: rotator.forewarn(JOB),
+    "undo": lambda rotator: rotator.undo(JOB, Sensitive(HELD)),
+    "preflight": lambda rotator: rotator.preflight(JOB),
+    "tidy": lambda rotator: rotator.tidy(SOURCE, "op", None),
+}
+
+
+def made(credential_id: str, values: Any, supersedes: str | None = None, **more: Any) -> Issued:
+    return Issued(credential_id, values, supersedes, **more)
+
+
+def fields(**values: Any) -> dict[str, Any]:
+    return {name: Sensitive(value) for name, value in values.items()}
+
+
+@pytest.mark.parametrize("call", CALLS)
+async def test_what_is_no_rekey_error_may_pass_by_itself_and_shows_nothing_but_its_class(
+    call: str,
+) -> None:
+    for error in (RuntimeError(HELD), ConnectionError(HELD), KeyError(HELD), TimeoutError()):
+        with pytest.raises(TransientError, match=type(error).__name__) as caught:
+            await CALLS[call](raising(error))
+        assert HELD not in everything(caught.value)
+        assert caught.value.__context__ is None
+        assert caught.value.code == "NoAnswer"
+
+
+@pytest.mark.parametrize("call", set(CALLS) - {"tidy"})
+async def test_a_value_in_an_error_is_hidden_wherever_it_stands(call: str) -> None:
+    error = PermanentError(f"it was {HELD}", where=f"at {HELD}", fix=f"try {FRESH * 3}")
+    error.__cause__ = RuntimeError(HELD)
+    with pytest.raises(PermanentError, match=r"it was \(hidden\)") as caught:
+        await CALLS[call](raising(error))
+    assert HELD not in everything(caught.value)
+    assert FRESH not in everything(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("raised", "seen"),
+    [
+        (NotFound("x"), NotFound),
+        (AccessDenied("x"), AccessDenied),
+        (VerificationFailed("x"), VerificationFailed),
+        (NeedsHuman("x"), NeedsHuman),
+        (PermanentError("x"), PermanentError),
+        (RekeyError("x"), PermanentError),
+        (ConfigError(["x"]), PermanentError),
+        (TransientError("x", retry_after=7), TransientError),
+        (LeaseUnavailable("x"), TransientError),
+        (type("Own", (NotFound,), {})("x"), NotFound),
+    ],
+)
+async def test_the_class_of_an_error_is_one_of_the_contract(
+    raised: RekeyError, seen: type[RekeyError]
+) -> None:
+    with pytest.raises(RekeyError) as caught:
+        await CALLS["verify"](raising(raised))
+    assert type(caught.value) is seen
+    assert caught.value.where in (SOURCE, "application settings")
+
+
+@pytest.mark.parametrize(("wait", "seen"), [(7, 7), (-1, 0), (1e9, 3600), ("soon", None)])
+async def test_a_plug_in_cannot_ask_for_an_endless_pause(wait: Any, seen: float | None) -> None:
+    with pytest.raises(TransientError) as caught:
+        await CALLS["verify"](raising(TransientError("x", retry_after=wait)))
+    assert caught.value.retry_after == seen
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        None,
+        "text",
+        made("", fields(token="t")),
+        made("a\nb", fields(token="t")),
+        made("x" * 151, fields(token="t")),
+        made("green", {}),
+        made("green", fields(other="t")),
+        made("green", fields(token="t", more="t")),
+        made("green", fields(token="")),
+        made("green", fields(token="x" * 25_001)),
+        made("green", {"token": "plain text"}),
+        made("green", fields(token="t"), supersedes="a\nb"),
+        made("green", fields(token="t"), expires=datetime(2027, 1, 1)),  # noqa: DTZ001
+        made("green", fields(token=HELD)),
+    ],
+)
+async def test_nonsense_is_never_issued(nonsense: Any) -> None:
+    with pytest.raises(PermanentError, match="issued") as caught:
+        await answering(nonsense).issue(JOB)
+    assert caught.value.fix
+    assert HELD not in str(caught.value)
+
+
+async def test_what_is_sound_passes_as_it_is() -> None:
+    issued = Issued("green", fields(token=FRESH), "blue")
+    assert await answering(issued).issue(JOB) is issued
+    assert await answering(Recognised("blue")).recognise(JOB) == Recognised("blue")
+    assert await answering(None).read(JOB, "blue") is None
+    assert await answering(True).accepts(SOURCE, "blue", Sensitive(HELD)) is True
+    assert await answering("mind the gap").forewarn(JOB) == "mind the gap"
+
+
+@pytest.mark.parametrize(
+    ("call", "nonsense"),
+    [("accepts", "yes"), ("recognise", "blue"), ("read", {"token": "t"}), ("forewarn", None)],
+)
+async def test_nonsense_is_an_error_that_names_the_method(call: str, nonsense: Any) -> None:
+    with pytest.raises(PermanentError, match=call):
+        await CALLS[call](answering(nonsense))
+
+
+async def test_the_credential_that_is_known_to_be_held_never_gets_as_far_as_the_plug_in() -> None:
+    with pytest.raises(NeedsHuman, match="hold it"):
+        await answering(None).retire(SOURCE, "blue", Sensitive(HELD), "blue")
+
+
+@pytest.mark.parametrize(
+    ("address", "tags", "source"),
+    [
+        ("good", {}, SOURCE),
+        ("good", {"broken": "1"}, None),
+        ("raise", {}, None),
+        ("number", {}, None),
+        ("upper", {}, None),
+        ("outside", {}, None),
+    ],
+)
+def test_a_plug_in_claims_only_what_a_scope_can_name(
+    address: str, tags: dict[str, str], source: str | None
+) -> None:
+    assert answering(None).canonical(address, tags) == source
+
+
+async def test_a_plug_in_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "SECONDS", 0.0)
+    monkeypatch.setattr(guard, "PROOF_SECONDS", 0.0)
+
+    class Hanging(Plugin):
+        async def verify(self, *_: Any) -> Any:
+            await asyncio.Event().wait()
+
+        accepts = verify
+
+    rotator = guarded(Hanging(lambda: None))
+    for call in ("verify", "accepts"):
+        with pytest.raises(TransientError, match="TimeoutError"):
+            await CALLS[call](rotator)
