@@ -93,7 +93,7 @@ async def _asked(
 ) -> list[Mapping[str, Any]]:
     if person is None and not sys.stdin.isatty():
         raise RekeyError(
-            "nobody can be asked here which vaults Rekey shall look after",
+            "this is no terminal, so nobody can be asked which vaults Rekey should serve",
             fix="name them: rekey init --vault NAME --scope ID, each as often as needed",
         )
     return [

@@ -80,7 +80,7 @@ class Policy:
         return self.own is not None and str(ref).lower() == str(self.own).lower()
 
     def webhooks(self, owner: str | None) -> tuple[Webhook, ...]:
-        """Return the webhooks of this owner, and those that hear of every secret."""
+        """Return this owner's webhooks, and those without an owner: they serve every secret."""
         webhooks = self.document.webhooks if self.document else ()
         return tuple(webhook for webhook in webhooks if webhook.owner in (None, owner))
 

@@ -63,7 +63,7 @@ class Catalogue(Mapping[str, Rotator]):
         self._made |= self.registered
         offers = sorted(self.offers, key=lambda offer: (offer.kind, offer.origin))
         for offer in offers:
-            self._admit(offer, [each.origin for each in offers if each.kind == offer.kind])
+            self._admit(offer, [other.origin for other in offers if other.kind == offer.kind])
 
     def _admit(self, offer: Offer, origins: list[str]) -> None:
         if offer.kind in self.registered:

@@ -33,7 +33,7 @@ def clean(error: RekeyError, source: str, values: list[str]) -> RekeyError:
         wait = error.retry_after
         pause = min(max(wait, 0.0), MOST_PAUSE) if isinstance(wait, int | float) else None
         return TransientError(what, where=where, fix=fix, retry_after=pause)
-    known = next((each for each in PERMANENT if isinstance(error, each)), PermanentError)
+    known = next((kind for kind in PERMANENT if isinstance(error, kind)), PermanentError)
     return known(what, where=where, fix=fix)
 
 

@@ -214,12 +214,12 @@ def flaw(rotator: Any, kind: str) -> str:
         return f"says that its kind is {str(name)[:MOST_ID]!r}"
     if not isinstance(fields, frozenset) or field not in fields:
         return "has no template_fields that contain its value_field"
-    if not all(isinstance(each, str) and PLACEHOLDER.fullmatch(each) for each in fields):
+    if not all(isinstance(name, str) and PLACEHOLDER.fullmatch(name) for name in fields):
         return "has template_fields that are no names of placeholders"
     for method in ("canonical", "single_slot", *REQUIRED):
         if not callable(getattr(rotator, method, None)):
             return f"has no method {method}"
-    for method in (*REQUIRED, *(next(iter(_methods(each))) for each in OPTIONAL)):
+    for method in (*REQUIRED, *(next(iter(_methods(optional))) for optional in OPTIONAL)):
         if hasattr(rotator, method) and not inspect.iscoroutinefunction(getattr(rotator, method)):
             return f"has a method {method} that is not async"
     return ""

@@ -305,9 +305,9 @@ def test_the_place_is_kept_when_what_came_above_it_turns_out_to_be_higher_than_t
 ) -> None:
     """How high a row is, is known only once it has been drawn."""
     rig = many(300)
-    one = visit(rig)
-    one.page.clock.install()
-    page = one.loaded()
+    opened = visit(rig)
+    opened.page.clock.install()
+    page = opened.loaded()
     read_on(page, anchoring)
     for number in range(5):
         rig.add(f"app-00149-{number}", age=5, left=85, Owner="w" * 250)
@@ -320,9 +320,9 @@ def test_the_place_is_kept_when_what_came_above_it_turns_out_to_be_higher_than_t
 
 def test_who_stands_at_the_top_sees_what_comes_there(visit: Start) -> None:
     rig = many(300)
-    one = visit(rig)
-    one.page.clock.install()
-    page = one.loaded()
+    opened = visit(rig)
+    opened.page.clock.install()
+    page = opened.loaded()
     rig.add("aaa-late", left=-9)
     page.clock.run_for(70_000)
     expect(rows(page)).to_have_count(301)

@@ -15,19 +15,19 @@ from tests.shared.scene import NAME, refuse, to_vault
 PROD = "https://prod.vault.azure.net"
 
 
-def desk() -> Desk:
-    found = Desk()
-    found.secret(NAME, found.account("appdata"), days_left=80)
-    found.secret("other-key", found.world.accounts["appdata"], days_left=80)
-    return found
+def a_desk() -> Desk:
+    desk = Desk()
+    desk.secret(NAME, desk.account("appdata"), days_left=80)
+    desk.secret("other-key", desk.world.accounts["appdata"], days_left=80)
+    return desk
 
 
 @pytest.mark.parametrize("command", [("status",), ("status", "--name", NAME), ("report",)])
 def test_what_a_listing_showed_is_kept_by_name_for_its_owner_alone(
     tmp_path: Path, command: tuple[str, ...]
 ) -> None:
-    found = desk()
-    assert found.run(*command, env={**found.env, "XDG_CACHE_HOME": str(tmp_path)}).code == 0
+    desk = a_desk()
+    assert desk.run(*command, env={**desk.env, "XDG_CACHE_HOME": str(tmp_path)}).code == 0
     kept = tmp_path / "rekey" / "names"
     assert kept.read_text() == f"prod/{NAME}\nprod/other-key\n"
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
@@ -36,10 +36,10 @@ def test_what_a_listing_showed_is_kept_by_name_for_its_owner_alone(
 
 
 def test_nothing_is_kept_where_that_is_switched_off_or_there_is_no_home(tmp_path: Path) -> None:
-    found = desk()
-    quiet = {**found.env, "HOME": str(tmp_path), "XDG_CACHE_HOME": "/dev/null"}
-    assert found.run("status", env=quiet).code == 0
-    assert found.run("status", env=found.env).code == 0
+    desk = a_desk()
+    quiet = {**desk.env, "HOME": str(tmp_path), "XDG_CACHE_HOME": "/dev/null"}
+    assert desk.run("status", env=quiet).code == 0
+    assert desk.run("status", env=desk.env).code == 0
     assert list(tmp_path.iterdir()) == []
 
 
@@ -52,22 +52,22 @@ def test_a_vault_that_was_listed_is_replaced_and_another_is_kept(tmp_path: Path)
 
 
 def test_a_vault_that_could_not_be_read_keeps_its_names(tmp_path: Path) -> None:
-    found = desk()
-    env = {**found.env, "XDG_CACHE_HOME": str(tmp_path)}
-    assert found.run("status", env=env).code == 0
+    desk = a_desk()
+    env = {**desk.env, "XDG_CACHE_HOME": str(tmp_path)}
+    assert desk.run("status", env=env).code == 0
     before = (tmp_path / "rekey" / "names").read_text()
-    refuse(found, 403, "Forbidden", to_vault("GET"), times=99)
-    assert found.run("status", env=env).code != 0
+    refuse(desk, 403, "Forbidden", to_vault("GET"), times=99)
+    assert desk.run("status", env=env).code != 0
     assert (tmp_path / "rekey" / "names").read_text() == before
 
 
 @pytest.mark.parametrize("broken", ["a file in place of the folder", "no text"])
 def test_names_that_cannot_be_kept_disturb_no_answer(tmp_path: Path, broken: str) -> None:
-    found = desk()
+    desk = a_desk()
     if broken == "no text":
         (tmp_path / "rekey").mkdir()
         (tmp_path / "rekey" / "names").write_bytes(b"\xff\xfe")
     else:
         (tmp_path / "rekey").write_text("")
-    ran = found.run("status", env={**found.env, "XDG_CACHE_HOME": str(tmp_path)})
+    ran = desk.run("status", env={**desk.env, "XDG_CACHE_HOME": str(tmp_path)})
     assert (ran.code, ran.err) == (0, "")

@@ -212,8 +212,8 @@ def test_a_watched_list_goes_on_where_azure_is_busy_for_a_while() -> None:
 def test_every_answer_names_a_vault_as_every_command_takes_it(
     command: tuple[str, ...], path: str
 ) -> None:
-    found = Desk()
-    found.secret(NAME, found.account("appdata"), days_left=10)
-    shown = found.run(*command, "-o", "json", "--query", path).json
+    desk = Desk()
+    desk.secret(NAME, desk.account("appdata"), days_left=10)
+    shown = desk.run(*command, "-o", "json", "--query", path).json
     assert shown["vault"] == "prod"
-    assert found.run("show", f"{shown['vault']}/{shown['secret']}").code in (0, 1)
+    assert desk.run("show", f"{shown['vault']}/{shown['secret']}").code in (0, 1)

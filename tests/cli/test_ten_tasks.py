@@ -30,11 +30,11 @@ BILLING = "prod/billing-storage"
 
 def typed(task: str) -> list[list[str]]:
     """Return the commands of a task as they are typed, also those that the row tells in words."""
-    told = ROWS[task]
-    lines = re.findall(r"`(rekey [^`]+)`", told)
-    if "`--wait` in place of" in told:
+    cell = ROWS[task]
+    lines = re.findall(r"`(rekey [^`]+)`", cell)
+    if "`--wait` in place of" in cell:
         lines.append(lines[0].replace("--dry-run", "--wait"))
-    if "without `--dry-run`" in told:
+    if "without `--dry-run`" in cell:
         lines.append(lines[0].replace(" --dry-run", ""))
     return [shlex.split(line)[1:] for line in lines]
 
@@ -83,8 +83,8 @@ def owner(desk: Desk) -> None:
 
 def leak(desk: Desk) -> None:
     leaked = desk.latest("billing-storage").value
-    one, many = typed("answer a leak")
-    assert "succeeded" in run(desk, one).out
+    first, many = typed("answer a leak")
+    assert "succeeded" in run(desk, first).out
     assert leaked not in {key.value for key in desk.world.accounts["billing"].keys.values()}
     source = f"{GROUP}/Microsoft.Storage/storageAccounts/orders"
     assert run(desk, [*many, "--yes"], **{"<id>": source}).code == Exit.FINE

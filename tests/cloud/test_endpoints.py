@@ -89,7 +89,7 @@ def test_all_problems_come_with_those_of_the_other_settings() -> None:
     env = {"REKEY_ENDPOINTS": json.dumps({"acme-token": {**ENTRY, "url": "x", "slots": 7}})}
     with pytest.raises(ConfigError) as caught:
         Settings.read(env)
-    assert len([each for each in caught.value.problems if "REKEY_ENDPOINTS" in each]) == 3
+    assert len([problem for problem in caught.value.problems if "REKEY_ENDPOINTS" in problem]) == 3
     assert len(caught.value.problems) > 3
 
 

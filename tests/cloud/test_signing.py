@@ -82,8 +82,8 @@ def test_a_request_counts_once() -> None:
     headers = signed("POST", URL, b"{}", KEY, NOW, "n" * 24)
     arrived = {name.lower(): value for name, value in headers.items()}
     arrived["host"] = "rotate.acme.example"
-    asked = ("POST", "/rekey/issue", arrived, b"{}")
-    assert [checks.refuses(*asked), checks.refuses(*asked)] == ["", "seen before"]
+    request = ("POST", "/rekey/issue", arrived, b"{}")
+    assert [checks.refuses(*request), checks.refuses(*request)] == ["", "seen before"]
 
 
 def test_a_port_is_part_of_what_is_signed_and_the_key_is_not_shown() -> None:

@@ -49,5 +49,5 @@ async def broken(
     played: Any, checks: tuple[Check, ...] = CHECKS, seconds: float = 60.0
 ) -> Mapping[str, tuple[str, ...]]:
     """Return the checks that found something, with what."""
-    found = await verdicts(played, checks, seconds)
-    return {check: problems for check, problems in found.items() if problems}
+    problems_by_check = await verdicts(played, checks, seconds)
+    return {check: problems for check, problems in problems_by_check.items() if problems}

@@ -20,9 +20,9 @@ from tests.conformance.stands import CHECKS, AcmeToken, Sandbox, broken, stand, 
 
 async def test_the_worked_example_keeps_every_promise() -> None:
     played = stand()
-    found = await verdicts(played, (*played.checks, *CHECKS))
-    assert len(found) == len(CHECKS) + 1
-    assert not {check: problems for check, problems in found.items() if problems}
+    results = await verdicts(played, (*played.checks, *CHECKS))
+    assert len(results) == len(CHECKS) + 1
+    assert not {check: problems for check, problems in results.items() if problems}
 
 
 @pytest.mark.parametrize("story", STORIES)
@@ -166,18 +166,22 @@ CAUGHT: tuple[tuple[type[Any], str, str], ...] = (
 )
 
 
-@pytest.mark.parametrize(("kind", "check", "problem"), CAUGHT, ids=lambda each: str(each)[:40])
+@pytest.mark.parametrize(
+    ("kind", "check", "problem"), CAUGHT, ids=lambda parameter: str(parameter)[:40]
+)
 async def test_every_kind_of_fraud_is_caught_where_it_shows(
     kind: type[Any], check: str, problem: str
 ) -> None:
-    one = next(each for each in CHECKS if each.__name__.replace("_", " ") == check)
-    found = await broken(stand(kind), (one,))
-    assert problem in "; ".join(found.get(check, ())), found
+    named_check = next(
+        candidate for candidate in CHECKS if candidate.__name__.replace("_", " ") == check
+    )
+    results = await broken(stand(kind), (named_check,))
+    assert problem in "; ".join(results.get(check, ())), results
 
 
 async def test_a_kind_that_hangs_is_said_to_hang() -> None:
-    found = await broken(stand(Hanging), (contract.a_new_credential_is_accepted,), seconds=0.05)
-    assert "hangs" in found["a new credential is accepted"][0]
+    results = await broken(stand(Hanging), (contract.a_new_credential_is_accepted,), seconds=0.05)
+    assert "hangs" in results["a new credential is accepted"][0]
 
 
 @pytest.mark.parametrize(
@@ -191,8 +195,8 @@ async def test_a_kind_that_hangs_is_said_to_hang() -> None:
     ],
 )
 async def test_a_whole_rotation_shows_it_too(kind: type[Any], promise: str) -> None:
-    found = await broken(stand(kind), (STORIES[0],))
-    assert promise in found["a rotation keeps every promise"][0]
+    results = await broken(stand(kind), (STORIES[0],))
+    assert promise in results["a rotation keeps every promise"][0]
 
 
 async def test_a_fault_is_named_with_the_call_that_it_struck() -> None:
@@ -223,15 +227,15 @@ async def test_a_sandbox_that_lets_no_call_be_struck_is_refused() -> None:
 
             return super().rotator(straight)
 
-    found = await broken(stand(sandbox=Deaf), (contract.what_the_vault_holds_is_accepted,))
-    assert "no fault can strike" in str(found)
+    results = await broken(stand(sandbox=Deaf), (contract.what_the_vault_holds_is_accepted,))
+    assert "no fault can strike" in str(results)
 
 
 async def test_a_sandbox_that_plays_another_class_than_the_app_loads_is_refused() -> None:
     played = replace(stand(), rotator=Constant)
-    found = await broken(played, played.checks)
-    assert "another class" in str(found)
+    results = await broken(played, played.checks)
+    assert "another class" in str(results)
     unmade: Any = lambda: None  # noqa: E731 - it takes other arguments than the app gives
     played = replace(played, rotator=unmade)
-    found = await broken(played, played.checks)
-    assert "cannot load it: TypeError" in str(found)
+    results = await broken(played, played.checks)
+    assert "cannot load it: TypeError" in str(results)

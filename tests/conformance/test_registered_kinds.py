@@ -96,6 +96,6 @@ class Settled(Scene):
 
 @pytest.mark.parametrize("subject", PLAYED, ids=str)
 async def test_a_kind_of_the_registry_keeps_what_the_kit_checks(subject: Subject) -> None:
-    checks = tuple(each for each in CHECKS if each.__name__ not in KEPT_ELSEWHERE)
+    checks = tuple(check for check in CHECKS if check.__name__ not in KEPT_ELSEWHERE)
     assert await broken(Stand(subject), checks) == {}
     assert len(PLAYED) == 4

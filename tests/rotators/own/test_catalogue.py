@@ -181,9 +181,9 @@ def test_the_doctor_shows_what_can_be_used_and_what_is_refused(install: Install)
     install(HONEST)
     install("raise RuntimeError", kind="other-token", name="other-rekey")
     ran = Desk().run("doctor", "-o", "json")
-    checks = {each["what"]: each for each in json.loads(ran.out)["checks"]}
+    checks = {row["what"]: row for row in json.loads(ran.out)["checks"]}
     assert checks["the kind acme-token can be used"]["where"] == "the package blue-rekey 1.2"
-    [broken] = [each for what, each in checks.items() if "other-token" in what]
+    [broken] = [row for what, row in checks.items() if "other-token" in what]
     assert broken["result"] == "finding"
     assert broken["fix"].startswith("mend or remove it")
     assert ran.code == 1

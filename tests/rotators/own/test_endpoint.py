@@ -75,7 +75,7 @@ class Served:
                 return {"credential_id": slot, "fields": {"token": self.tokens[slot]}}
             case "verify":
                 ids = [body["credential_id"]] if body["credential_id"] else list(self.tokens)
-                known = [self.tokens.get(each) for each in ids]
+                known = [self.tokens.get(id_) for id_ in ids]
                 return {"accepted": body["credential"] in known}
             case "retire":
                 self.tokens.pop(body["credential_id"], None)
