@@ -22,6 +22,7 @@ from api.requests import Request
 from api.route import Desk, Handler, Route
 from api.views import Verb
 from engine.errors import TransientError
+from engine.kinds import OwnKinds
 
 
 def _act(verb: Verb) -> Handler:
@@ -91,7 +92,10 @@ async def _health(at: Desk, _: Request, __: Caller) -> Answer:
     if obstacle := await at.watch.obstacle():
         what, _separator, fix = obstacle.partition(". Fix: ")
         raise TransientError(what, fix=fix)
-    return Answer.of(200, views.Health(status="ok", vaults=len(at.engine.policy.scopes)))
+    rotators = at.engine.rotators
+    refused = len(rotators.refusals) if isinstance(rotators, OwnKinds) else 0
+    vaults = len(at.engine.policy.scopes)
+    return Answer.of(200, views.Health(status="ok", vaults=vaults, refused_kinds=refused))
 
 
 ACTED = {"200": "Acted", "202": "Queued"}

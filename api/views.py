@@ -246,6 +246,8 @@ class Health(View, frozen=True, kw_only=True):
 
     status: Literal["ok"]
     vaults: Count
+    refused_kinds: Count
+    """Kinds of one's own that were refused so far; which and why, the log says."""
 
 
 class Flaw(View, frozen=True):

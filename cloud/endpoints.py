@@ -1,4 +1,4 @@
-"""The HTTPS endpoints that the settings name as kinds of credential, with every problem and its fix."""
+"""The HTTPS endpoints that the settings name as kinds, with every problem and its fix."""
 
 from __future__ import annotations
 

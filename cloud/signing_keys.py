@@ -23,7 +23,7 @@ class SigningKeys:
     _kept: dict[SecretRef, tuple[float, SigningKey]] = field(default_factory=dict)
 
     async def read(self, ref: SecretRef) -> SigningKey:
-        """Return the current version; raises NeedsHuman if it is disabled or too short for a key."""
+        """Return the current version; raises NeedsHuman if it is disabled or too short."""
         now = self.clock.monotonic()
         ends, key = self._kept.get(ref, (now, None))
         if key is None or ends <= now:

@@ -1,1 +1,1 @@
-"""The conformance kit: what every kind of credential must do, played against a kind of one's own."""
+"""The conformance kit: what every kind must keep, played against one of one's own."""

@@ -212,7 +212,7 @@ class EndpointStand:
         return scene
 
     async def _left(self, clock: KitClock) -> tuple[str, str]:
-        """Return the newest credential that works, and remove all others of those that were seen."""
+        """Return the newest credential that works, and remove the others that were seen."""
         sandbox = EndpointSandbox(self, clock, "", "")
         live = await sandbox.accepted()
         if not live:

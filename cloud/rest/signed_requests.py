@@ -1,4 +1,4 @@
-"""Sends signed requests to an endpoint that the settings name: once each, bounded in time and length.
+"""Sends signed requests to an endpoint of the settings: once each, bounded in time and length.
 
 No redirect is followed, so no other host ever gets a request. Neither the request nor the answer
 is logged, and no text of an answer goes into an error: both hold credentials.

@@ -67,7 +67,7 @@ def signed(
 
 
 def signature(components: Mapping[str, str], params: str, key: bytes) -> str:
-    """Return the signature of components under their parameters, in base64: RFC 9421, section 2.5."""
+    """Return the signature of components and parameters, in base64: RFC 9421, section 2.5."""
     lines = [f'"{name}": {value}' for name, value in components.items()]
     base = "\n".join([*lines, f'"@signature-params": {params}'])
     return _base64(hmac.digest(key, base.encode(), "sha256"))

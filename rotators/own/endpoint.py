@@ -66,7 +66,7 @@ class OwnEndpoint:
         return cls.endpoint.strategy == "single-slot"
 
     async def preflight(self, job: Job) -> None:
-        """See whether the endpoint answers, and where nobody knows yet, which credential is held."""
+        """See whether the endpoint answers, and where it is not proven, what is held."""
         held_id = await self._superseded(job)
         if job.held and (job.proven or job.in_place or self.single_slot({})):
             await self.accepts(job.source, held_id or "", job.held)

@@ -1,4 +1,4 @@
-"""What stands around a plug-in: whatever it raises or answers, the engine sees what the contract says.
+"""What stands around a plug-in: the engine sees what the contract says, and nothing else.
 
 A plug-in may raise anything, answer nonsense, or put a credential into the text of an error. None
 of that may reach a log, a tag or another secret. Errors keep no cause, since a cause holds what
@@ -102,7 +102,7 @@ class Guard:
     async def retire(
         self, source: str, credential_id: str, held: Sensitive | None, held_id: str | None = None
     ) -> None:
-        """Revoke a credential; the one that is known to be held never gets as far as the plug-in."""
+        """Revoke a credential; one that is known to be held never reaches the plug-in."""
         if held_id == credential_id:
             raise NeedsHuman(
                 f"{credential_id} was not revoked: the vault may hold it",

@@ -1,4 +1,4 @@
-"""The kinds that the settings' endpoints offer. What speaks to them loads with the first that is used."""
+"""The kinds that the settings' endpoints offer; what speaks to them loads when one is used."""
 
 from __future__ import annotations
 

@@ -214,4 +214,4 @@ async def test_every_call_that_acts_is_recorded_with_who_and_why(
 
 async def test_anybody_may_ask_whether_the_app_is_well_and_learns_nothing_more() -> None:
     answer = await send(Rig().api(env=SIGNED_IN), "http_health")
-    assert (answer.status, answer.body) == (200, {"status": "ok", "vaults": 1})
+    assert (answer.status, answer.body) == (200, {"status": "ok", "vaults": 1, "refused_kinds": 0})

@@ -1,4 +1,4 @@
-"""The setting that names HTTPS endpoints as kinds: what it may say, and every problem with its fix."""
+"""The setting that names HTTPS endpoints as kinds, and every problem with its fix."""
 
 from __future__ import annotations
 

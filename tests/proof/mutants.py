@@ -483,7 +483,12 @@ MUTANTS: Mapping[str, Mutant] = {
     "a compromised password is set back": Mutant(
         _compromised_undone, "P5", (f"incident-alone/{ONE}", f"incident/{ONE}")
     ),
-    "the window binds follow-ups": Mutant(_window_binds_follow_ups, "P1", (f"window/{ONE}",)),
+    "the window binds follow-ups": Mutant(
+        _window_binds_follow_ups,
+        "P1",
+        (),
+        ("tests/engine/decide/test_decide.py::test_a_follow_up_is_not_bound_by_the_window",),
+    ),
     "windows are ignored": Mutant(
         _function(Window, "next_open", lambda _self, now: now), "window", (f"closed/{SLOTS}",)
     ),
@@ -511,7 +516,9 @@ MUTANTS: Mapping[str, Mutant] = {
     "nothing is tidied": Mutant(_method(Publishing, "_tidy"), "P5", (f"one/{MANY}",)),
     "what is current is tidied too": Mutant(_tidied_without_exception, "P1", (f"one/{MANY}",)),
     "nothing is withdrawn after a person's write": Mutant(
-        _method(Publishing, "withdraw"), "P5", (f"incident-and-people/{MANY}#200",)
+        _method(Publishing, "withdraw"),
+        "P5",
+        (f"audited/{MANY}#400", f"incident-and-people/{MANY}#600", f"owners/{MANY}#600"),
     ),
     "replicas are never caught up": Mutant(
         _method(Replicas, "catch_up"), "P1", (f"false-copies/{ONE}#60",)

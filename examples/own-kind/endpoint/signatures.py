@@ -1,4 +1,4 @@
-"""Checks that a request was signed by Rekey, just now, and was not seen before: RFC 9421, RFC 9530."""
+"""Checks that Rekey signed a request, just now, and that it is new: RFC 9421, RFC 9530."""
 
 from __future__ import annotations
 

@@ -376,6 +376,13 @@ def test_a_rotation_waits_for_its_window_unless_forced(
     assert isinstance(judge(secret, item(version=V1, trigger="manual", force=force)), expected)
 
 
+def test_a_follow_up_is_not_bound_by_the_window() -> None:
+    """Its source may have changed already, inside the window that has closed since."""
+    closed = version(changes={"RotationWindow": "Mon 09:01-10:00 UTC"})
+    assert isinstance(judge(closed, item(version=V1, trigger="event")), Wait)
+    assert isinstance(judge(closed, item(version=V1, trigger="event", follow_up=1)), Rotate)
+
+
 def test_an_expiry_before_the_window_opens_wins_over_the_window() -> None:
     secret = version(left=HOUR, changes={"RotationWindow": "Tue 01:00-02:00 UTC"})
     assert isinstance(judge(secret), Rotate)

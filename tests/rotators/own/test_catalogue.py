@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from api.requests import Request
+from api.routes import route
 from engine.contract import Tidy, Unusable
 from engine.errors import NeedsHuman
 from engine.secret import Sensitive
@@ -167,6 +169,14 @@ def test_of_two_packages_that_offer_one_kind_neither_is_used(install: Install) -
     [problem] = kinds.refusals
     assert "blue-rekey 1.2 and the package other-rekey 1.2 both offer" in problem
     assert not {"blue_rekey", "other_rekey"} & set(sys.modules)
+
+
+async def test_the_health_counts_what_was_refused_so_far(install: Install) -> None:
+    install(HONEST.replace("acme-token", "storage-key"), kind="storage-key")
+    api = Rig().api()
+    request = Request.arrived("GET", "health", {}, {}, {}, b"")
+    answer = await api.answer(route("http_health"), request)
+    assert (answer.status, answer.body["refused_kinds"]) == (200, 1)
 
 
 @pytest.mark.parametrize("kind", ["Acme", "acme_token", "a" * 41, "-acme", "1acme"])

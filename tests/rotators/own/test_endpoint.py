@@ -1,4 +1,4 @@
-"""A kind that an HTTPS endpoint looks after: what it is asked, and what becomes of what it answers."""
+"""A kind that an HTTPS endpoint looks after: what it is asked, and what its answers mean."""
 
 from __future__ import annotations
 

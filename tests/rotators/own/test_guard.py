@@ -1,4 +1,4 @@
-"""Whatever a plug-in raises or answers, the engine sees what the contract says, and never a value."""
+"""Whatever a plug-in raises or answers, the engine sees what the contract says."""
 
 from __future__ import annotations
 

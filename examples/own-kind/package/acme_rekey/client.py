@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 type Send = Callable[[str, str, str], Awaitable[tuple[int, Mapping[str, Any]]]]
-"""Takes method, path and bearer token; returns status and JSON. Raises OSError without an answer."""
+"""Takes method, path, bearer token; returns status and JSON. Raises OSError without answer."""
 
 
 def over_https(host: str) -> Send:
