@@ -177,7 +177,7 @@ async def test_an_incident_removes_the_old_secret_at_once(rig: GraphRig) -> None
 
 
 async def test_an_old_value_published_by_hand_keeps_its_secret_alive(rig: GraphRig) -> None:
-    """What is to be retired begins like what the vault holds: that is for a human."""
+    """Who writes the superseded secret again takes it into use: there is nothing to retire."""
     rig.managed()
     await rotate(rig)
     tags = rig.latest(NAME).tags
@@ -191,6 +191,4 @@ async def test_an_old_value_published_by_hand_keeps_its_secret_alive(rig: GraphR
     rig.clock.advance(7 * 86400 + 60)
     await sweep(rig)
     assert rig.first in rig.alive()
-    assert (
-        "the current version holds the credential" in (rig.latest(NAME).tags or {})["RekeyReason"]
-    )
+    assert {"RekeyReason", "RekeyRetire"}.isdisjoint(rig.latest(NAME).tags or {})

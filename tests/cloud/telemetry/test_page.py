@@ -307,4 +307,6 @@ def test_nobody_is_named_outside_the_audit_log(sent: Collected) -> None:
 def test_reports_have_no_other_way_out() -> None:
     """A new method of the reporter must come with its line on the page."""
     public_names = {name for name in vars(Reports) if not name.startswith("_")}
-    assert public_names == {"handling", "about", "step", "concluded", "swept", "given_up", "denied"}
+    assert public_names == {
+        "handling", "about", "step", "concluded", "waits", "swept", "given_up", "denied"
+    }  # fmt: skip
