@@ -41,6 +41,7 @@ NOT_SHOWN = {
     "rekey.undo",
     "rekey.unpark",
     "rekey.tidy",
+    "rekey.probe",
 }
 """Spans of steps that the runs below need not come by."""
 
