@@ -325,11 +325,20 @@ class Publishing:
         if audit:
             # The next rotation may already have been tried, and failed for good half-way.
             await self._tidy(operation_id(secret.ref, str(secret.version)), keep=None)
+            await self._tidy_abandoned(secret)
         if audit and isinstance(self._rotator, Preflight):
             job = self._job(secret)
             await self._rotator.preflight(job)
             if isinstance(self._rotator, Forewarn) and (known := await self._rotator.forewarn(job)):
                 log.warning("before the first rotation of %s: %s", secret.ref, known)
+
+    async def _tidy_abandoned(self, secret: SecretVersion) -> None:
+        """Remove what a rotation made for a version that a person replaced before it was published."""
+        record = self._sight.record
+        operation = operation_id(secret.ref, record.touched) if record.touched else ""
+        published = record.published.operation if record.published else ""
+        if operation and record.touched != secret.version and operation != published:
+            await self._tidy(operation, keep=self._managed.credential_id)
 
     async def _tidy(self, operation: str, keep: str | None) -> None:
         if isinstance(self._rotator, Tidy):

@@ -145,7 +145,7 @@ class Run:
         if record.owner and record.changing and self.lease.has_begun:
             # The error was definite, so what was sent cannot take effect later.
             self.lease.learn(replace(record, changing=None))
-        if record.owner and (record.changing or record.open_until):
+        if record.owner and (record.changing or record.open_until or record.ahead):
             # Only looks find out what is under way at this source, so they go on.
             await self.lease.look_again(self.item)
 

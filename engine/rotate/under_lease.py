@@ -169,6 +169,8 @@ class UnderLease:
         if record.changing:
             until = max(record.open_until or now, record.changing + LATE)
             record = replace(record, changing=None, open_until=until)
+        if record.ahead and now < (late := record.ahead.at + LATE):
+            record = replace(record, open_until=max(record.open_until or late, late))
         if record.open_until and record.open_until + LOOKING <= now:
             record = replace(record, open_until=None, look_at=None)
         if record.open_until:

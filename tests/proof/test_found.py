@@ -132,6 +132,12 @@ FOUND = {
     "a key of another deployment counts as Rekey's own although it was made hours after the last try": (
         "one-account/two-slots!m1=arrive late+m11=forbid+m42=die after+c74=1"
     ),
+    "what was made for a version that a person wrote over is left at the source": (
+        "people/many!m0=forbid+i5=l1+i16=m4+m14=fail after the effect"
+    ),
+    "a look that may not read the secret is the last one although a version is announced": (
+        "window/one-slot!m13=lose the answer+m15=forbid+m18=forbid"
+    ),
 }
 
 

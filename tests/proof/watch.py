@@ -528,12 +528,24 @@ class Watch:
         self._really_gone(outcome, versions)
         self._really_ours(outcome, versions)
         if outcome.result == "parked":
+            self._told(outcome, versions)
             self._parked(outcome, versions, worker)
             if "nobody knows" in outcome.reason and outcome.fix.endswith(
                 ", then rotate it by hand"
             ):
                 # Taken out of Rekey's hands while its password was set: who did so was told.
                 self.excuses.grant(Excuse.CLAIM, outcome.item.ref.name)
+
+    def _told(self, outcome: Outcome, versions: list[SecretVersion]) -> None:
+        """Count a failed audit as one: who was told of it has until the next."""
+        source = self.source_of(versions[-1]) if versions else None
+        if outcome.item.action == "audit" and source in self._broken:
+            until = self.world.kernel.time() + AUDITED_SECONDS
+            self.excuses.grant(Excuse.BROKEN, source, until)
+
+    @property
+    def _broken(self) -> set[str]:
+        return {source for excuse, source in self.excuses.granted if excuse is Excuse.BROKEN}
 
     def _really_gone(self, outcome: Outcome, versions: list[SecretVersion]) -> None:
         """Check that an incident that is reported as dealt with has left nothing alive."""
