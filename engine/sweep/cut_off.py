@@ -23,6 +23,7 @@ from engine.rotate.engine import Engine
 from engine.secret import SecretRef, SecretVersion
 from engine.sweep.pace import Pace
 from engine.sweep.part import Part
+from engine.sweep.posting import post
 
 log = logging.getLogger("rekey.incident")
 
@@ -95,9 +96,8 @@ class CutOff:
         delay = pace.delay(source)
         if delay is None:
             return False
-        await self.engine.queue.post_rotation(
-            self.incident.work(ref, version, source), SETTLE_SECONDS + delay
-        )
+        work = self.incident.work(ref, version, source)
+        await post(self.engine.queue, work, SETTLE_SECONDS + delay)
         return True
 
     def _leaked(self, current: Entry) -> str | None:

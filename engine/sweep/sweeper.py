@@ -23,6 +23,7 @@ from engine.secret import SecretVersion
 from engine.sweep.cut_off import CutOff
 from engine.sweep.pace import Pace
 from engine.sweep.part import Part
+from engine.sweep.posting import post
 
 log = logging.getLogger("rekey.sweep")
 
@@ -96,7 +97,7 @@ class Sweeper:
             item = WorkItem(
                 secret.ref, "remind", trigger="sweep", requested_by="sweep", reason=text
             )
-            await self.queue.post_rotation(item)
+            await post(self.queue, item)
 
     async def _consider(
         self, secret: SecretVersion, pace: Pace, order: SweepOrder, ledger: Ledger
@@ -121,9 +122,8 @@ class Sweeper:
                 pass
             case Wait(until) if until < order.until + order.period:
                 # A window may open and close again between two sweeps.
-                await self.queue.post_rotation(
-                    replace(item, reason=decision.reason), (until - order.until).total_seconds()
-                )
+                later = replace(item, reason=decision.reason)
+                await post(self.queue, later, (until - order.until).total_seconds())
                 return True
             case _:
                 return await self._audit(secret, pace, order, ledger) or any(posted)
@@ -157,7 +157,7 @@ class Sweeper:
         delay = pace.delay(item.source)
         if delay is None:
             return False
-        await self.queue.post_rotation(item, delay)
+        await post(self.queue, item, delay)
         return True
 
 
