@@ -54,7 +54,7 @@ async def inventory(at: Desk, request: Request) -> Answer:
         links={state: _address({**query, "state": state}) for state in ("", ATTENTION, *STATES)},
         summary=_summary(shown),
         ticks=ticks(),
-        groups=groups(shown.entries, now, query, query.get("group", "").lower()),
+        groups=groups(shown.entries, now, query, query.get("group", "").strip().lower()),
         days=coming.days(engine, shown.entries, now, query),
         runbook=at.runbook,
         sweeps=await sweeps.seen(at.watch, now) if first else [],

@@ -65,6 +65,7 @@ class Retiring:
     async def retire(self, secret: SecretVersion, pending: Pending) -> tuple[SecretVersion, bool]:
         """Retire one credential; return what is then to be believed of the secret, and whether it is revoked."""
         is_revoked = True
+        await self.gate.out_of_use(secret)
         if pending.version not in self.sight.record.gone:
             try:
                 await self._revoke(secret, pending)

@@ -313,8 +313,13 @@ class Run:
             return await self._act(secret, decision)
         except Overtaken as error:
             # What a person did stands, and is looked at like anything else that they did.
-            await self._publishing(decision.managed).withdraw()
-            current = await self._look()
+            try:
+                await self._publishing(decision.managed).withdraw()
+                current = await self._look()
+            except PermanentError as second:
+                if LOST in error.what:
+                    second.add(LOST)
+                raise
             if LOST in error.what and not current.enabled:
                 raise NeedsHuman(
                     error.what,

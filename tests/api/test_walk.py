@@ -83,7 +83,8 @@ class World:
 
     def learn(self, answer: Answer) -> None:
         """Take in what an answer says."""
-        if answer.status < 300 and isinstance(answer.body, dict):
+        # The document itself is an answer, too, but holds no identifiers.
+        if answer.status < 300 and isinstance(answer.body, dict) and "openapi" not in answer.body:
             self.records += _records(answer.body, {})
             self.etag = answer.headers.get("ETag", self.etag)
 

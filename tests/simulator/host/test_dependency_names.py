@@ -47,7 +47,7 @@ def test_the_names_are_those_of_the_packages_top_level() -> None:
         for path in ROOT.iterdir()
         if path.suffix == ".py" or is_package(path)
     }
-    assert tops - {"bench", "cli", "scripts", "simulator", "tests"} == OURS
+    assert tops - {"bench", "cli", "conformance", "scripts", "simulator", "tests"} == OURS
 
 
 def is_package(path: Path) -> bool:
