@@ -520,3 +520,8 @@ async def test_there_is_one_fix_the_marks_own_where_it_has_one() -> None:
     row = rows(await shown(rig))["odd"]
     assert row.one("p", **{"class": "why"}).text == "tag ValidityPeriodDays is 'sixty'"
     assert row.one("p", **{"class": "fix"}).text == "Fix: correct the tags"
+
+
+async def test_a_blank_group_is_no_group() -> None:
+    page = await shown(varied(), group=" ")
+    assert "Needs a person" in str(page)
