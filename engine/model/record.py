@@ -183,6 +183,14 @@ class Record:
         """Return whether the source may hold a password that nobody knows."""
         return self.blind and bool(self.changing or self.open_until or self.ahead)
 
+    @property
+    def abandoned(self) -> str:
+        """The version for which a credential was asked for, and which Rekey never replaced.
+
+        Empty if there is none. What was made for it, nobody uses.
+        """
+        return "" if self.touched in self.earlier else self.touched
+
     def wrote(self, secret: SecretVersion) -> bool:
         """Return whether Rekey published exactly this version."""
         return bool(self.published and secret.version and self.published.version == secret.version)

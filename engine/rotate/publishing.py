@@ -140,11 +140,8 @@ class Publishing:
         if self._progress.new_version or (self._managed.replicas and self._sight.record.ahead):
             # What is published bears the same operation, and a replica may hold it already.
             return
-        record = self._sight.record
-        operation = operation_id(self._progress.item.ref, record.touched) if record.touched else ""
-        is_published = record.published and record.published.operation == operation
-        if isinstance(self._rotator, Tidy) and operation and not is_published:
-            await self._tidy(operation, keep=None)
+        if version := self._sight.record.abandoned:
+            await self._tidy(operation_id(self._progress.item.ref, version), keep=None)
 
     async def _ends(self, old: SecretVersion, pending: Pending) -> datetime | None:
         """Return when the source itself ends the earlier credential; None if it does not say."""
@@ -334,11 +331,10 @@ class Publishing:
 
     async def _tidy_abandoned(self, secret: SecretVersion) -> None:
         """Remove what a rotation made for a version that a person replaced before it was published."""
-        record = self._sight.record
-        operation = operation_id(secret.ref, record.touched) if record.touched else ""
-        published = record.published.operation if record.published else ""
-        if operation and record.touched != secret.version and operation != published:
-            await self._tidy(operation, keep=self._managed.credential_id)
+        version = self._sight.record.abandoned
+        if version and version != secret.version:
+            held_id = self._managed.credential_id
+            await self._tidy(operation_id(secret.ref, version), keep=held_id)
 
     async def _tidy(self, operation: str, keep: str | None) -> None:
         if isinstance(self._rotator, Tidy):

@@ -235,21 +235,12 @@ class Run:
     async def _tidy(self) -> None:
         """Remove what a rotation made that is not carried on: nobody will publish it."""
         record, ref = self.sight.record, self.item.ref
-        operation = operation_id(ref, record.touched) if record.touched else ""
-        is_used = bool(
-            record.ahead or (record.published and record.published.operation == operation)
-        )
         rotator, source = self.parts.rotators.get(record.kind), self.lease.source
+        is_called_off = record.open_until and record.abandoned and not record.ahead
         is_allowed = self.parts.policy.allows(ref.vault, source)
-        if (
-            record.open_until
-            and operation
-            and not is_used
-            and is_allowed
-            and isinstance(rotator, Tidy)
-        ):
+        if is_called_off and is_allowed and isinstance(rotator, Tidy):
             async with self.lease.changing("tidy"):
-                await rotator.tidy(source, operation, keep=None)
+                await rotator.tidy(source, operation_id(ref, record.abandoned), keep=None)
 
     async def _obstacle(self, secret: SecretVersion) -> Park | None:
         """Return what forbids rotating this secret here: another owner, or another deployment."""

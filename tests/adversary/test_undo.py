@@ -171,3 +171,16 @@ async def test_a_restore_of_a_password_that_is_gone_changes_nothing(
     assert len(secret.versions) == 2
     assert secret.works
     assert stage.calls(to("EXECUTE")) + stage.calls(ADMIN) == sent
+
+
+async def test_what_a_restore_superseded_lives_through_its_overlap_whatever_audits_tidy(
+    stage: Stage,
+) -> None:
+    secret = stage.entra(days_left=30)
+    await stage.rotate(secret, force=True)
+    superseded = secret.current.value
+    stage.post(secret, action="restore", version=secret.current.version)
+    await stage.run_for(days=2)
+    assert secret.current.value != superseded
+    assert secret.accepts(superseded), "an audit removed it inside its overlap"
+    assert secret.works
