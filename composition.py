@@ -93,6 +93,7 @@ def connect(
             for engine, servers in (databases or drivers()).items()
         },
         identity_name=settings.identity_name,
+        logs_workspace=settings.logs_workspace,
     )
 
 

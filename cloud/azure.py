@@ -83,6 +83,8 @@ class Azure:
     """The clients for `postgresql` and `mysql` servers; the drivers' where one is missing."""
     identity_name: str | None = None
     """The name of the app's identity, which is its user's in databases; None if no setting has it."""
+    logs_workspace: str | None = None
+    """The id of the workspace that gets the logs of storage accounts; None if no setting has it."""
 
     @property
     def client_options(self) -> dict[str, Any]:

@@ -28,12 +28,15 @@ KNOWN = frozenset(
         "REKEY_ARM_ENDPOINT",
         "REKEY_GRAPH_ENDPOINT",
         "REKEY_IDENTITY_NAME",
+        "REKEY_LOGS_WORKSPACE",
         "REKEY_RUNBOOK",
         endpoints.SETTING,
     }
 )
 BASE = re.compile(r"https://[0-9a-z-]+(\.[0-9a-z-]+)+(:[0-9]{1,5})?", re.IGNORECASE)
 """The address of a service: a host and perhaps a port, without a path."""
+WORKSPACE = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+"""The id of a Log Analytics workspace: a GUID, its property customerId."""
 RUNBOOK = re.compile(r"https?://[^\s#<>\"']{1,2000}", re.ASCII)
 CRON_PART = re.compile(r"(\*|(?P<first>\w+)(-(?P<last>\w+))?)(/[1-9][0-9]*)?", re.ASCII)
 CRON_BOUNDS = ((0, 59), (0, 59), (0, 23), (1, 31), (1, 12), (0, 6))
@@ -76,6 +79,8 @@ class Settings:
     """
     identity_name: str | None = None
     """The name of the app's identity, under which it signs in to PostgreSQL and MySQL servers."""
+    logs_workspace: str | None = None
+    """The Log Analytics workspace that gets the logs of storage accounts; None if none is named."""
     endpoints: tuple[endpoints.Endpoint, ...] = ()
     """Kinds of credential that HTTPS endpoints look after."""
     schedule: str = HOURLY
@@ -95,6 +100,7 @@ class Settings:
         policy = _policy(env.get("REKEY_POLICY", "").strip(), vaults, problems)
         _schedule(env.get("REKEY_SWEEP_SCHEDULE", HOURLY), problems)
         _runbook(env.get("REKEY_RUNBOOK", ""), problems)
+        logs_workspace = _workspace(env.get("REKEY_LOGS_WORKSPACE", "").strip(), problems)
         own = endpoints.read(env.get(endpoints.SETTING, ""), vaults, problems)
         problems += [
             _unknown(name)
@@ -115,6 +121,7 @@ class Settings:
             tenant_id=env.get("AZURE_TENANT_ID") or None,
             deployment=env.get("WEBSITE_SITE_NAME") or storage.account,
             identity_name=env.get("REKEY_IDENTITY_NAME", "").strip() or None,
+            logs_workspace=logs_workspace,
             endpoints=own,
             schedule=env.get("REKEY_SWEEP_SCHEDULE", HOURLY),
         )
@@ -142,6 +149,15 @@ def _runbook(address: str, problems: list[str]) -> None:
             f"REKEY_RUNBOOK is {address[:200]!r}: write the address where docs/runbook.md is read,"
             " https://…, without a part behind #, or leave it out"
         )
+
+
+def _workspace(text: str, problems: list[str]) -> str | None:
+    if text and not WORKSPACE.fullmatch(text):
+        problems.append(
+            f"REKEY_LOGS_WORKSPACE is {text[:200]!r}: write the workspace's id, a GUID,"
+            " not its name or the resource's id, or leave it out"
+        )
+    return text.lower() or None
 
 
 def _vaults(text: str, problems: list[str]) -> list[str]:

@@ -98,6 +98,19 @@ func alertProblems(tuned { *: alertTuning }) string[] =>
   )
 
 @export()
+@description('What is wrong with the workspace that gets the logs of storage accounts.')
+func logsProblems(id string) string[] =>
+  empty(id) || isWorkspace(split(toLower(id), '/'))
+    ? []
+    : ['logsWorkspace \'${id}\' is none: write the id of a Log Analytics workspace, /subscriptions/…/workspaces/<name>']
+
+var workspaceWords = 'subscriptions/resourcegroups/providers/microsoft.operationalinsights/workspaces'
+
+@description('Whether the parts of an id are those of a Log Analytics workspace.')
+func isWorkspace(parts string[]) bool =>
+  length(parts) == 9 && isGuid(parts[?2] ?? '') && !contains([parts[?4], parts[?8]], '') && '${parts[?1]}/${parts[?3]}/${parts[?5]}/${parts[?6]}/${parts[?7]}' == workspaceWords
+
+@export()
 @description('What is wrong with where the package is.')
 func packageProblems(uri string) string[] =>
   concat(

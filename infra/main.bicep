@@ -1,7 +1,7 @@
 // Rekey: one Functions app that rotates the secrets of the listed vaults, with all that it needs, and no right beyond that.
 // docs/deploy.md leads through it; docs/permissions.md says what each right is for.
 
-import { alertProblems, networkProblems, nameProblems, packageProblems, signInProblems, vaultProblems } from 'checks.bicep'
+import { alertProblems, logsProblems, networkProblems, nameProblems, packageProblems, signInProblems, vaultProblems } from 'checks.bicep'
 import { packageContainer, vouchingSetting } from 'names.bicep'
 import { appSubnet, endpointSubnet, privateZone } from 'private-names.bicep'
 import { filled, grantsOf } from 'scopes.bicep'
@@ -56,6 +56,9 @@ param signInClientId string = ''
 
 @description('Whether logs of storage, events and app go to the Log Analytics workspace.')
 param diagnostics bool = true
+
+@description('Id of the Log Analytics workspace that gets the logs of the storage accounts to be rotated: who uses a key is looked up there before a first rotation. Nothing is looked up if empty.')
+param logsWorkspace string = ''
 
 @description('How long telemetry is kept, in days.')
 @minValue(30)
@@ -119,6 +122,7 @@ var problems = concat(
   networkProblems(privateNetwork, privateApp, vaultEndpoints, allowedAddresses),
   packageProblems(packageUri),
   alertProblems(alertsTuned),
+  logsProblems(logsWorkspace),
   signInProblems(signInClientId)
 )
 var managed = empty(problems) ? givenVaults : fail('${length(problems)} problem(s): ${join(problems, '; ')}')
@@ -221,10 +225,22 @@ module vaultRole 'modules/vault-role.bicep' = [
   }
 ]
 
+var logsParts = split(toLower(logsWorkspace), '/')
+var logsPlace = {
+  subscription: logsParts[?2] ?? subscription().subscriptionId
+  group: logsParts[?4] ?? resourceGroup().name
+  name: logsParts[?8] ?? 'none'
+}
+
+module logsRole 'modules/logs-role.bicep' = if (!empty(logsWorkspace)) {
+  scope: resourceGroup(logsPlace.subscription, logsPlace.group)
+  params: { owner: appIdentity.id, workspaceName: logsPlace.name }
+}
+
 // A role that was defined a moment ago is not known everywhere.
 @batchSize(1)
 module rolesSpread 'modules/pause.bicep' = [
-  for _ in range(0, 5): { dependsOn: [sourceRoles, subscriptionRoles, vaultRole] }
+  for _ in range(0, 5): { dependsOn: [sourceRoles, subscriptionRoles, vaultRole, logsRole] }
 ]
 
 module sourceAccess 'modules/source-access.bicep' = [
@@ -266,6 +282,16 @@ module vaultAccess 'modules/vault.bicep' = [
     dependsOn: [monitoring, storage, rolesSpread]
   }
 ]
+
+module logsAccess 'modules/logs-access.bicep' = if (!empty(logsWorkspace)) {
+  scope: resourceGroup(logsPlace.subscription, logsPlace.group)
+  params: {
+    workspaceName: logsPlace.name
+    appPrincipalId: appIdentity.properties.principalId
+    owner: appIdentity.id
+  }
+  dependsOn: [rolesSpread]
+}
 
 module network 'modules/network.bicep' = if (privateNetwork) {
   params: {
@@ -377,6 +403,7 @@ module app 'modules/app.bicep' = {
             WEBSITE_AUTH_AAD_ALLOWED_TENANTS: tenant().tenantId
           })
       ...(empty(policyDocument) ? {} : { REKEY_POLICY: policyDocument })
+      ...(empty(logsWorkspace) ? {} : { REKEY_LOGS_WORKSPACE: logsRole!.outputs.customerId })
       ...(empty(endpoints) ? {} : { REKEY_ENDPOINTS: string(endpoints) })
       ...(startsWith(runbookUrl, 'https://') ? { REKEY_RUNBOOK: runbookUrl } : {})
     }

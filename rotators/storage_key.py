@@ -12,11 +12,14 @@ from collections.abc import Mapping
 from typing import ClassVar
 from urllib.parse import urlsplit
 
-from cloud.azure import CHANGING, NO_ANSWER, call
+from cloud.azure import CHANGING, NO_ANSWER, Azure, call
 from cloud.rest.client import Json
+from cloud.rest.logs import Logs
 from engine.errors import AccessDenied, NeedsHuman, RekeyError, TransientError, VerificationFailed
+from engine.ports import Clock
 from engine.secret import Sensitive
 from rotators.shared.key_facts import Facts, Pair, Place, Slot, rows_of, text_of
+from rotators.shared.key_use import DAYS, query_of, sentence, uses_of
 from rotators.shared.two_keys import Keys, TwoKeys
 
 SUFFIXES = {
@@ -42,6 +45,24 @@ class StorageKey(TwoKeys):
         off=("allowSharedKeyAccess", False),
         called=re.compile(r"[a-z0-9]{3,24}"),
     )
+
+    def __init__(self, azure: Azure, clock: Clock) -> None:
+        super().__init__(azure, clock)
+        self._logs = Logs(azure)
+
+    async def use(self, place: Place, slot: Slot) -> str:
+        """Return what the workspace's logs say of a key's use, or why they could not be asked."""
+        if not self._logs.is_known:
+            return ""
+        try:
+            query = query_of(place.name, slot.name)
+            answer = await self._logs.ask(query, DAYS, "asking the workspace")
+            return sentence(uses_of(answer.rows), is_partial=answer.is_partial)
+        except RekeyError as error:
+            reason = f"{error.what}. {error.fix}" if isinstance(error, AccessDenied) else error.what
+        except Exception as error:  # noqa: BLE001 - it is for people, and must never stop a rotation
+            reason = f"the workspace's answer makes no sense ({type(error).__name__})"
+        return f"Its use could not be looked at in the logs: {reason}"
 
     def keys(self, answer: Json, place: Place) -> Keys:
         """Read key1 and key2, and no Kerberos key."""

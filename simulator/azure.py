@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import uuid
 from typing import TYPE_CHECKING
 
 from simulator.arm.container_apps import ContainerAppsProvider
@@ -30,6 +31,7 @@ from simulator.sql.gateway import SqlGateway
 from simulator.storage.accounts import StorageAccount
 from simulator.storage.blobs import BlobService
 from simulator.storage.queues import QueueService
+from simulator.telemetry.logs import LogsService, LogWorkspace
 from simulator.webhooks import WebhookService
 from simulator.world import Domains, Service, World
 
@@ -72,6 +74,7 @@ class Azure(World):
         keyed = (KeysProvider(self, namespace) for namespace in namespaces)
         self.arm = ArmService(self, *providers, self.vault_resources, *keyed)
         self.webhooks = WebhookService()
+        self.logs = LogsService(self)
         self.managed_identity = ManagedIdentityService(self)
         self.directory = Directory(now, entropy, self.identities)
         self.services += self._services()
@@ -89,6 +92,7 @@ class Azure(World):
             self.sql,
             self.databases,
             self.webhooks,
+            self.logs,
             KeysService(self),
         ]
 
@@ -169,6 +173,19 @@ class Azure(World):
             raise ValueError(f"there is {kind} {name} {path} already")
         account.add_ring(path)
         return account
+
+    def add_log_workspace(
+        self, name: str, subscription: str = SUBSCRIPTION, group: str = GROUP
+    ) -> LogWorkspace:
+        """Add an empty Log Analytics workspace; its id is derived from its name."""
+        self.add_group(subscription, group)
+        resource_id = (
+            f"/subscriptions/{subscription}/resourceGroups/{group}"
+            f"/providers/Microsoft.OperationalInsights/workspaces/{name}"
+        )
+        workspace = LogWorkspace(str(uuid.uuid5(uuid.NAMESPACE_DNS, name)), resource_id)
+        self.logs.workspaces[workspace.id] = workspace
+        return workspace
 
     def remove_account(self, name: str) -> None:
         """Delete a storage account; raise KeyError if it does not exist."""

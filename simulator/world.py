@@ -35,6 +35,7 @@ class Domains:
     login: str = "login.microsoftonline.com"
     identity: str = "127.0.0.1:41741"
     graph: str = "graph.microsoft.com"
+    logs: str = "api.loganalytics.azure.com"
 
     def of_resource(self, host: str) -> str:
         """Return the host of a resource whose name in the public cloud is this one."""

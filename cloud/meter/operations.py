@@ -21,12 +21,18 @@ VERBS = {
     "DELETE": "Delete",
 }
 OTHER = "Other"
-LABELS = {".vault": "keyvault", ".blob": "blob", ".queue": "queue", ".eventgrid": "eventgrid"}
+LABELS = {
+    ".vault": "keyvault",
+    ".blob": "blob",
+    ".queue": "queue",
+    ".eventgrid": "eventgrid",
+    ".loganalytics": "logs",
+}
 """The second label of a service's host name, the same in every cloud."""
 
 
 def service_of(url: str) -> str:
-    """Return keyvault, arm, graph, login, blob, queue or eventgrid."""
+    """Return keyvault, arm, graph, login, logs, blob, queue or eventgrid."""
     parts = urlsplit(url)
     host, path = (parts.hostname or "").lower(), parts.path.lower()
     if named := next((service for label, service in LABELS.items() if f"{label}." in host), None):
@@ -66,6 +72,8 @@ def operation_of(  # noqa: PLR0911 - a table
             )
         case "login":
             return "GetToken"
+        case "logs":
+            return "Query"
         case _:
             return "Publish"
 

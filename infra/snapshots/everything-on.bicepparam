@@ -77,6 +77,7 @@ param addressPrefix = '10.20.0.0/24'
 param vaultEndpoints = true
 param privateApp = true
 param signInClientId = '66666666-7777-8888-9999-000000000000'
+param logsWorkspace = '/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/Ops/providers/Microsoft.OperationalInsights/workspaces/contoso-logs'
 param retentionDays = 365
 param alertMails = ['oncall@contoso.example']
 param alertActionGroups = [

@@ -233,6 +233,34 @@ def test_an_endpoint_that_is_no_https_address_is_refused_once(name: str, url: st
     assert "https://<host>" in problem
 
 
+WORKSPACE = "0b6d3c1e-7a4f-4c55-9a51-2f6f5d1c8e90"
+
+
+@pytest.mark.parametrize("text", [None, "", " "])
+def test_a_workspace_of_logs_may_be_left_out(text: str | None) -> None:
+    assert read(REKEY_LOGS_WORKSPACE=text).logs_workspace is None
+
+
+def test_a_workspace_of_logs_is_its_guid_in_any_case() -> None:
+    assert read(REKEY_LOGS_WORKSPACE=f" {WORKSPACE.upper()}").logs_workspace == WORKSPACE
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "central",
+        WORKSPACE[:-1],
+        f"{WORKSPACE}/query?x=",
+        f"{WORKSPACE}/../other",
+        f"/subscriptions/{WORKSPACE}/resourceGroups/ops/providers/Microsoft.OperationalInsights/workspaces/central",
+    ],
+)
+def test_a_workspace_of_logs_that_is_no_guid_is_refused(text: str) -> None:
+    (problem,) = problems(REKEY_LOGS_WORKSPACE=text)
+    assert "REKEY_LOGS_WORKSPACE" in problem
+    assert "a GUID" in problem
+
+
 @pytest.mark.parametrize(
     "name", ["REKEY_ARM_ENDPOINT", "REKEY_GRAPH_ENDPOINT", "AZURE_AUTHORITY_HOST"]
 )

@@ -17,6 +17,7 @@ PLACES = (
     (rf"{GROUP}/.+/containers/dead-letters", "container dead-letters"),
     (rf"{GROUP}/providers/Microsoft.Insights/components/[\w-]+", "Application Insights"),
     (rf"{GROUP}/providers/Microsoft.EventGrid/topics/[\w-]+", "outcome topic"),
+    (r".+/providers/Microsoft.OperationalInsights/workspaces/[\w-]+", "workspace of logs"),
     (r".+/providers/Microsoft.KeyVault/vaults/[\w-]+", "each vault"),
     (r".+/providers/Microsoft.Storage/storageAccounts/\w+", "sources"),
     (r".+/providers/Microsoft.Sql/servers/[\w-]+", "sources"),

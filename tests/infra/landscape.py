@@ -21,6 +21,9 @@ from tests.infra.bicep import SNAPSHOTS, SUBSCRIPTION, bicep
 TENANT = "00000000-0000-0000-0000-0000000000ff"
 PLACE = Place(SUBSCRIPTION, "rekey")
 VAULT = "Microsoft.KeyVault/vaults"
+WORKSPACE = "Microsoft.OperationalInsights/workspaces"
+CUSTOMER = "77777777-8888-4999-8aaa-bbbbbbbbbbbb"
+"""The id under which the workspace of logs is asked."""
 TOPIC = "Microsoft.EventGrid/systemTopics"
 REGION = "westeurope"
 
@@ -75,6 +78,8 @@ class Landscape:
             self._add_vault(vault)
         for group in self.parameters.get("alertActionGroups", []):
             self.add(group, "Microsoft.Insights/actionGroups")
+        if workspace := self.parameters.get("logsWorkspace"):
+            self.add(workspace, WORKSPACE, properties={"customerId": CUSTOMER})
 
     def deploy(self) -> dict[str, Any]:
         """Deploy the template once."""

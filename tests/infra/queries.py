@@ -22,14 +22,20 @@ from tests.infra.bicep import ROOT, snapshot
 
 RULE = "Microsoft.Insights/scheduledQueryRules"
 WORKBOOK = "Microsoft.Insights/workbooks"
+USE = {
+    "TimeGenerated": "datetime",
+    **dict.fromkeys(("Type", "AccountName", "AuthenticationHash", "CallerIpAddress"), "string"),
+}
+"""What the log of each service of a storage account says of its callers."""
 SCHEMA: dict[str, Mapping[str, str]] = {
     **COLUMNS,
     "StorageBlobLogs": {
-        "TimeGenerated": "datetime",
+        **USE,
         **dict.fromkeys(("Category", "OperationName", "StatusText", "ObjectKey"), "string"),
     },
+    **dict.fromkeys(("StorageFileLogs", "StorageQueueLogs", "StorageTableLogs"), USE),
 }
-"""The tables of the app and its host, and what matters of the storage account's log:
+"""The tables of the app and its host, and what matters of the logs of storage accounts:
 https://learn.microsoft.com/azure/azure-monitor/reference/tables/storagebloblogs."""
 TABLES = {
     name: f"({', '.join(f'{column}: {kind}' for column, kind in columns.items())})"

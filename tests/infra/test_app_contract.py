@@ -15,6 +15,7 @@ from cloud.storage import blobs, queues
 from engine.model.events import VaultEvent, parse_event
 from tests.infra import deployed
 from tests.infra.bicep import ROOT, names, snapshot
+from tests.infra.landscape import CUSTOMER
 
 HOSTS = {
     "AzureWebJobsStorage__credential",
@@ -35,7 +36,18 @@ HOSTS = {
 PLATFORMS = {"OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID", "WEBSITE_AUTH_AAD_ALLOWED_TENANTS"}
 """Settings that the platform's sign-in reads:
 https://learn.microsoft.com/azure/app-service/configure-authentication-provider-aad."""
-OPTIONAL = {"REKEY_ENDPOINTS", "REKEY_EVENT_TOPIC", "REKEY_POLICY", "REKEY_RUNBOOK"} | PLATFORMS
+OPTIONAL = PLATFORMS | {
+    "REKEY_ENDPOINTS",
+    "REKEY_EVENT_TOPIC",
+    "REKEY_LOGS_WORKSPACE",
+    "REKEY_POLICY",
+    "REKEY_RUNBOOK",
+}
+KNOWN_LATER = {
+    "REKEY_EVENT_TOPIC": "https://topic.example/api/events",
+    "REKEY_LOGS_WORKSPACE": CUSTOMER,
+}
+"""What stands in for settings that only Azure knows."""
 
 
 def triggered_queues() -> Iterator[str]:
@@ -115,12 +127,8 @@ def settings_of(name: str) -> Settings:
     What only Azure knows stands in for itself.
     """
     configured = deployed.settings(snapshot(name))
-    topic = (
-        {"REKEY_EVENT_TOPIC": "https://topic.example/api/events"}
-        if "REKEY_EVENT_TOPIC" in configured
-        else {}
-    )
-    return Settings.read({**configured, **topic})
+    later = {name: value for name, value in KNOWN_LATER.items() if name in configured}
+    return Settings.read({**configured, **later})
 
 
 @pytest.mark.parametrize("name", names())

@@ -9,6 +9,7 @@ import pytest
 from tests.infra.bicep import PUBLIC_CLOUD, SUBSCRIPTION, predicted
 
 GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/data"
+WORKSPACES = f"{GROUP}/providers/Microsoft.OperationalInsights/workspaces"
 GOOD = f"{{ name: 'contoso', scopes: ['{GROUP}'] }}"
 OTHERS = """
 param name = 'Rekey-'
@@ -17,6 +18,7 @@ param vaultEndpoints = true
 param allowedAddresses = ['203.0.113.1/32']
 param signInClientId = 'rekey'
 param alertsTuned = { parkd: { enabled: false }, slow: { window: 'PT30M' } }
+param logsWorkspace = 'contoso-logs'
 param packageUri = 'http://example.com/rekey.zip?sv=1&sig=abc'
 """
 
@@ -85,6 +87,7 @@ ALSO = (
     "signInClientId 'rekey' is no client id: scripts/app_registration.py prints it",
     "alertsTuned names parkd: known are",
     "alertsTuned: the window of slow is shorter than PT1H",
+    "logsWorkspace 'contoso-logs' is none: write the id of a Log Analytics workspace",
     "packageUri is no https URL",
     "packageUri holds a signature, which is a secret",
 )
@@ -100,6 +103,22 @@ def test_all_problems_are_told_at_once_each_with_its_fix_and_nothing_is_deployed
     assert [message for message in expected if message not in run.said] == []
     assert f"{len(expected)} problem(s): " in run.said
     assert not list(tmp_path.glob("*.snapshot.json"))
+
+
+@pytest.mark.parametrize(
+    ("workspace", "code"),
+    [
+        (f"{GROUP}/providers/Microsoft.Storage/storageAccounts/logs", 1),
+        (f"{WORKSPACES}/", 1),
+        (f"{WORKSPACES}/contoso/tables/Heartbeat", 1),
+        (f"{WORKSPACES.replace(SUBSCRIPTION, 'mine')}/contoso", 1),
+        (f"{WORKSPACES.upper()}/contoso", 0),
+    ],
+)
+def test_a_workspace_of_logs_is_named_by_its_id(workspace: str, code: int, tmp_path: Path) -> None:
+    run = predicted(tmp_path, vaults(GOOD) + f"\nparam logsWorkspace = '{workspace}'")
+    assert run.code == code, run.said
+    assert (f"logsWorkspace '{workspace}' is none" in run.said) is bool(code)
 
 
 def test_an_empty_list_of_vaults_is_refused_by_the_compiler(tmp_path: Path) -> None:

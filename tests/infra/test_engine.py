@@ -26,10 +26,12 @@ NESTED_NAME = re.compile(
 
 def evaluated(landscape: Landscape, raw: Any) -> Any:
     """Return what the compiler left open, worked out now that everything exists."""
+    # Modules in other groups share names; what is referred to there has a name of its own.
+    deployments = sorted(
+        landscape.tenant.of_kind(NESTED), key=lambda nested: nested.id.startswith(f"{PLACE.id}/")
+    )
     nested = {
-        resource.id.rpartition("/")[2].rpartition("-")[0]: resource.id
-        for resource in landscape.tenant.of_kind(NESTED)
-        if resource.id.startswith(f"{PLACE.id}/")
+        resource.id.rpartition("/")[2].rpartition("-")[0]: resource.id for resource in deployments
     }
     text = NESTED_NAME.sub(lambda match: f"'{nested[match[1]]}'", json.dumps(raw))
     return Scope({}, {}, PLACE, "rekey", landscape.tenant).value(json.loads(text))

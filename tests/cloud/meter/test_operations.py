@@ -105,6 +105,10 @@ GRAPH = "https://graph.microsoft.com/v1.0"
             "blob",
             "PutBlob",
         ),
+        *(
+            ("POST", f"https://api.loganalytics.{cloud}/v1/workspaces/0123/query", "logs", "Query")
+            for cloud in ("azure.com", "us", "azure.cn")
+        ),
         (
             "POST",
             "https://outcomes.westeurope-1.eventgrid.azure.net/api/events",

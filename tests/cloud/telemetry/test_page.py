@@ -118,6 +118,13 @@ async def policies() -> None:
             await rig.service().policies.current()
 
 
+async def looking_ahead() -> None:
+    """Ask a workspace who uses a key, before an account's first rotation."""
+    rig = scene()
+    rig.environment = {"REKEY_LOGS_WORKSPACE": rig.world.add_log_workspace("central").id}
+    await ask(rig.api(), dry_run="true")
+
+
 async def errands() -> None:
     """Refresh apps and tell owners, with and without success, and remind one."""
     rig = Consuming(SHOP, WORKER, further=HOOKS)
@@ -154,6 +161,7 @@ def sent() -> Collected:
         for make in PLACES.values():
             await life(make())
         await trouble()
+        await looking_ahead()
         await errands()
         await policies()
         await watching()
