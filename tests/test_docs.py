@@ -13,6 +13,7 @@ from cloud.clock import SystemClock
 from cloud.settings import KNOWN
 from engine.model import tags
 from rotators import registry
+from rotators.shared.two_keys import TwoKeys
 from simulator.reach.transport import SimulatedCredential
 from tests.shared.rig import Rig
 
@@ -66,6 +67,26 @@ def test_every_kind_has_its_page_and_its_line_in_the_readme() -> None:
     for kind in kinds:
         assert f"`{kind}`" in readme
         assert (ROOT / "docs" / "rotators" / f"{kind}.md").exists()
+
+
+@pytest.mark.parametrize(
+    "maker",
+    [
+        maker
+        for maker in registry.ROTATORS
+        if isinstance(maker, type) and issubclass(maker, TwoKeys)
+    ],
+    ids=lambda maker: maker.kind,
+)
+def test_the_page_of_a_kind_with_two_keys_states_its_facts(maker: type[TwoKeys]) -> None:
+    page = (ROOT / "docs" / "rotators" / f"{maker.kind}.md").read_text()
+    facts = maker.facts
+    names = [slot.name for pair in facts.pairs for slot in pair.slots]
+    fields = [f"{{{name}}}" for name in maker.template_fields]
+    expected = [*names, *fields, facts.off[0]]
+    assert not [fact for fact in expected if f"`{fact}`" not in page]
+    assert facts.role in page
+    assert "(../two-keys.md)" in page
 
 
 def test_the_repository_names_no_machine_path() -> None:
