@@ -172,6 +172,25 @@ var alertRules = {
         ) on vault
     '''
   }
+  dropped: {
+    severity: 2
+    why: 'A version without tags took a secret out of management: nothing rotates it any more.'
+    section: 'a-secret-was-dropped'
+    limit: 1
+    window: 'PT6H'
+    frequency: 'PT1H'
+    lasting: true
+    dimensions: ['vault']
+    query: '''
+      let seen = customMetrics
+        | where name == 'rekey.secrets' and tostring(customDimensions.state) == 'dropped'
+        | project timestamp, secrets = valueSum, vault = tostring(customDimensions.vault);
+      seen
+      | join kind=inner (seen | summarize timestamp = max(timestamp) by vault) on vault, timestamp
+      | where secrets >= LIMIT
+      | project vault, secrets
+    '''
+  }
   drift: {
     severity: 2
     why: 'A source refused what its vault held: somebody changed the credential by hand.'
