@@ -123,7 +123,7 @@ def duration(text: str) -> timedelta:
     """Read 30s, 10m or 1h."""
     match = re.fullmatch(r"(\d{1,4})([smh])", text)
     if not match or int(match[1]) == 0:
-        raise argparse.ArgumentTypeError(f"{text} is no duration such as 30s, 10m or 1h")
+        raise argparse.ArgumentTypeError(f"{text} is not a duration such as 30s, 10m or 1h")
     return timedelta(**{UNITS[match[2]]: int(match[1])})
 
 

@@ -114,7 +114,7 @@ def _problem(status: int, wait: float | None, where: str) -> RekeyError | None:
     if status in BUSY:
         return TransientError(what, where=where, retry_after=wait)
     return PermanentError(
-        what, where=where, fix="make a new webhook, and write its URL to that secret"
+        what, where=where, fix="create a new webhook, and write its URL to that secret"
     )
 
 

@@ -61,7 +61,7 @@ class Compromised:
                 raise NeedsHuman(
                     f"the current version is compromised and still accepted; {decision.reason}",
                     where=str(secret.ref),
-                    fix="revoke its credential at the source, or let it be rotated",
+                    fix="revoke its credential at the source, or let Rekey rotate it",
                 )
             await self._revoke(secret, version, managed, value, credential)
         await self.sight.settle(version)

@@ -147,7 +147,9 @@ class Engine(Parts):
         ledger = await self.ledger()
         if ledger.unread:
             raise TransientError(
-                "what the incident is about cannot be told: the records cannot be listed"
+                "the records cannot be listed, so the source of the credential is not known",
+                where=str(secret.ref),
+                fix="see whether the app reaches its own storage account",
             )
         known = ledger.of(secret.ref)
         return known[0].source if known else None

@@ -302,7 +302,9 @@ class Publishing:
         before, now = policy.applied(secret).tags, policy.applied(fresh).tags
         if any(before.get(tag) != now.get(tag) for tag in DECIDING):
             raise Overtaken(
-                "its owner has changed its tags meanwhile", where=str(secret.ref), code="Overtaken"
+                "its owner has changed its tags in the meantime",
+                where=str(secret.ref),
+                code="Overtaken",
             )
 
     def _draft(self, secret: SecretVersion, issued: Issued, overlap: timedelta) -> Draft:

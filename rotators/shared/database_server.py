@@ -149,7 +149,11 @@ class DatabaseAccess:
             return f"{place.server}.{self.engine.domain}.{suffix}"
         await self.read(place)
         if place.server_id not in self._names:
-            raise NeedsHuman("the server has no name to reach it under", where=place.server_id)
+            raise NeedsHuman(
+                "Azure reports no host name for the server",
+                where=place.server_id,
+                fix="see whether the server's deployment has finished",
+            )
         return self._names[place.server_id]
 
     async def fields(
@@ -172,7 +176,10 @@ class DatabaseAccess:
         """
         text = password.reveal()
         if not 0 < len(text) <= MAX_PASSWORD or "\0" in text:
-            return VerificationFailed("no server takes such a password", where=place.server_id)
+            return VerificationFailed(
+                "the value cannot be a password: it is empty, too long or holds a NUL character",
+                where=place.server_id,
+            )
         problem = await self._sign_in(place, user, password)
         if problem and problem.code == problems.NO_DATABASE:
             return await self._unrecognised(place, user, problem)

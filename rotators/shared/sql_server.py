@@ -88,7 +88,11 @@ class SqlAccess:
             return f"{place.server}.{suffix}"
         await self.read(place)
         if place.server_id not in self._names:
-            raise NeedsHuman("the server has no name to reach it under", where=place.server_id)
+            raise NeedsHuman(
+                "Azure reports no host name for the server",
+                where=place.server_id,
+                fix="see whether the server's deployment has finished",
+            )
         return self._names[place.server_id]
 
     async def fields(
@@ -110,7 +114,8 @@ class SqlAccess:
         """
         if not 0 < len(password.reveal()) <= MAX_NAME:
             return VerificationFailed(
-                "no server takes a password of this length", where=place.server_id
+                f"the value cannot be a password: it does not have 1 to {MAX_NAME} characters",
+                where=place.server_id,
             )
         problem = await self._sign_in(place, user, password)
         if problem and problem.code == NO_DATABASE and place.database is None:

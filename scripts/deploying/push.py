@@ -53,7 +53,7 @@ def _attempt(site: Site, content: bytes, clock: Clock) -> None:
         known, unknown = ended is not None, unknown + (ended is None)
         clock.sleep(POLL)
     raise NotYetError(
-        "the deployment was never heard of" if unknown else "the deployment does not end"
+        "Azure does not know the deployment" if unknown else "the deployment has not ended yet"
     )
 
 
