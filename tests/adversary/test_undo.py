@@ -1,4 +1,4 @@
-"""What somebody revoked stays revoked, what the source lets end ends no later in the vault, and nothing multiplies."""
+"""What somebody revoked stays revoked, expiry follows the source, and nothing multiplies."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ async def test_one_rotation_sets_a_bounded_number_of_passwords_while_answers_are
 async def test_one_rotation_sets_a_bounded_number_of_passwords_while_the_queues_answers_are_lost_too(
     stage: Stage, kind: str
 ) -> None:
-    """A message whose posting got no answer is there all the same, so each try leaves another one behind."""
+    """A message whose posting got no answer is there anyway, so each try leaves one behind."""
     secret = stage.sql(kind)
     before = len(account(stage, kind).passwords)
     stage.outage(SINGLE[kind], timedelta(minutes=8), after=True)

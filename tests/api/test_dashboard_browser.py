@@ -29,7 +29,10 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def visit(browser: Browser) -> Iterator[Start]:
-    """Start a visit to a world; at the end no visit may have had an error or broken the page's policy."""
+    """Start a visit to a world.
+
+    At the end no visit may have had an error or broken the page's policy.
+    """
     with visits(browser) as start:
         yield start
 

