@@ -15,6 +15,7 @@ from tests.adversary.strikes import ADMIN, PUBLISH, Where, alter, to
 SINGLE: dict[str, Where] = {"login": alter, "user": alter, "admin": ADMIN}
 FORBIDDEN = json_response(403, {"error": {"code": "Forbidden", "message": "not allowed any more"}})
 BY_HAND = "By-hand-0nly-they-know"
+TROUBLE = timedelta(minutes=8)
 
 
 def account(stage: Stage, kind: str) -> Account:
@@ -59,18 +60,23 @@ async def test_undo_does_not_revive_a_password_over_one_that_a_person_set_meanwh
     assert not secret.accepts(revoked)
 
 
-@pytest.mark.parametrize("kind", SINGLE)
-async def test_one_rotation_sets_a_bounded_number_of_passwords_while_answers_are_lost(
-    stage: Stage, kind: str
-) -> None:
+async def sets_few_passwords(stage: Stage, kind: str) -> None:
+    """Ask for one rotation amid eight minutes of trouble, and count the passwords it sets."""
     secret = stage.sql(kind)
     before = len(account(stage, kind).passwords)
-    stage.outage(SINGLE[kind], timedelta(minutes=8), after=True)
     stage.post(secret, version=secret.current.version)
     await stage.run_for(minutes=8)
     assert len(account(stage, kind).passwords) - before <= 12
     await stage.run_for(minutes=7)
     assert secret.works
+
+
+@pytest.mark.parametrize("kind", SINGLE)
+async def test_one_rotation_sets_a_bounded_number_of_passwords_while_answers_are_lost(
+    stage: Stage, kind: str
+) -> None:
+    stage.outage(SINGLE[kind], TROUBLE, after=True)
+    await sets_few_passwords(stage, kind)
 
 
 @pytest.mark.parametrize("kind", SINGLE)
@@ -78,30 +84,18 @@ async def test_one_rotation_sets_a_bounded_number_of_passwords_while_the_queues_
     stage: Stage, kind: str
 ) -> None:
     """A message whose posting got no answer is there anyway, so each try leaves one behind."""
-    secret = stage.sql(kind)
-    before = len(account(stage, kind).passwords)
-    stage.outage(SINGLE[kind], timedelta(minutes=8), after=True)
-    stage.outage(PUBLISH, timedelta(minutes=8))
-    stage.outage(to("POST", "rekeyhost.queue."), timedelta(minutes=8), after=True)
-    stage.post(secret, version=secret.current.version)
-    await stage.run_for(minutes=8)
-    assert len(account(stage, kind).passwords) - before <= 12
-    await stage.run_for(minutes=7)
-    assert secret.works
+    stage.outage(SINGLE[kind], TROUBLE, after=True)
+    stage.outage(PUBLISH, TROUBLE)
+    stage.outage(to("POST", "rekeyhost.queue."), TROUBLE, after=True)
+    await sets_few_passwords(stage, kind)
 
 
 @pytest.mark.parametrize("kind", SINGLE)
 async def test_one_rotation_sets_a_bounded_number_of_passwords_while_the_vault_takes_no_version(
     stage: Stage, kind: str
 ) -> None:
-    secret = stage.sql(kind)
-    before = len(account(stage, kind).passwords)
-    stage.outage(PUBLISH, timedelta(minutes=8))
-    stage.post(secret, version=secret.current.version)
-    await stage.run_for(minutes=8)
-    assert len(account(stage, kind).passwords) - before <= 12
-    await stage.run_for(minutes=7)
-    assert secret.works
+    stage.outage(PUBLISH, TROUBLE)
+    await sets_few_passwords(stage, kind)
 
 
 @pytest.mark.parametrize("kind", SINGLE)
