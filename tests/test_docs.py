@@ -114,3 +114,11 @@ def test_the_page_of_the_formal_model_lists_every_bug_and_what_it_breaks() -> No
     bugs = tomllib.loads((ROOT / "docs" / "spec" / "models.toml").read_text())["bug"]
     rows = re.findall(r"^\| `([a-z ]+)` \| .* \| `(\w+)` \|$", page, re.MULTILINE)
     assert sorted(rows) == sorted((bug["without"], bug["breaks"]) for bug in bugs)
+
+
+def test_every_path_that_has_owners_exists() -> None:
+    lines = (ROOT / ".github" / "CODEOWNERS").read_text().splitlines()
+    rules = [line.split() for line in lines if line and not line.startswith("#")]
+    assert rules[0][0] == "*", "whatever no later line names has owners, too"
+    assert not [path for path, *_ in rules[1:] if not (ROOT / path.strip("/")).exists()]
+    assert all(owner.startswith("@") for _, *owners in rules for owner in owners)
