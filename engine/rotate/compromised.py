@@ -8,8 +8,8 @@ from engine.contract import Readable, Recognise
 from engine.decide.decision import Decision, Park
 from engine.errors import AccessDenied, NeedsHuman, NotFound, PermanentError, TransientError
 from engine.model import template
-from engine.model.record import Past
 from engine.model.tags import Malformed, Managed, parse
+from engine.model.write import Past
 from engine.parts import Parts
 from engine.rotate.gate import Gate
 from engine.rotate.proof import Proof

@@ -25,7 +25,8 @@ from typing import Any
 
 from engine.errors import PermanentError, VerificationFailed
 from engine.model.outcome import Outcome
-from engine.model.record import Record, Write
+from engine.model.record import Record
+from engine.model.write import Write
 from engine.rotate.engine import Engine
 from engine.secret import SecretRef, SecretVersion, Sensitive
 from tests.proof.kernel import Call, Mode, Worker
