@@ -103,7 +103,7 @@ def ask(
 
 
 def rotated(world: World, kind: str, hours_left: float) -> None:
-    """Put one secret under management that was rotated some time ago and has a credential to retire."""
+    """Put a secret under management that was rotated before and has a credential to retire."""
     first = add_source(world, kind)
     world.secret("app", first, 80, managed(kind))
     source = world.sources[source_of(kind)]
@@ -147,7 +147,10 @@ def _note(world: World, kind: str, published: SecretVersion, pending: Pending) -
 
 
 def proven(world: World, kind: str) -> None:
-    """Note that an audit has found the current version accepted: what nobody ever proved is left to whoever wrote it."""
+    """Note that an audit has found the current version accepted.
+
+    What nobody ever proved is left to whoever wrote it.
+    """
     owned(world, source_of(kind), world.vault[SecretRef(VAULT, "app")][-1])
 
 
