@@ -27,7 +27,7 @@ var alertRules = {
   }
   parked: {
     severity: 1
-    why: 'A secret cannot be rotated until somebody mends what its tag RekeyReason says.'
+    why: 'A secret cannot be rotated until somebody fixes what its tag RekeyReason says.'
     section: 'a-secret-is-parked'
     limit: 1
     window: 'PT15M'
