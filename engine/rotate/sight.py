@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 
 from engine.contract import LATE, Tidy
 from engine.errors import AccessDenied, NotFound, RekeyError
-from engine.model.record import Record, Write
+from engine.model.record import Record
 from engine.model.tags import CREDENTIAL, OURS
 from engine.model.workitem import WorkItem
+from engine.model.write import Write
 from engine.parts import Parts
 from engine.rotate.under_lease import UnderLease
 from engine.secret import SecretVersion

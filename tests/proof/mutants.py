@@ -1,4 +1,7 @@
-"""Deliberate bugs, each of which the proof must find: what is broken, where to look, and which promise it breaks."""
+"""Deliberate bugs, each of which the proof must find.
+
+What is broken, where to look, and which promise it breaks.
+"""
 
 from __future__ import annotations
 
@@ -637,7 +640,7 @@ MUTANTS: Mapping[str, Mutant] = {
 
 
 def violations(mutant: Mutant) -> Iterator[str]:
-    """Play the schedules in which a mutant ought to show, and yield what is broken in them that was not before."""
+    """Play the schedules in which a mutant ought to show; yield what is newly broken in them."""
     from tests.proof import search
 
     for place in mutant.scenarios:
