@@ -209,8 +209,7 @@ class Run:
             if not isinstance(decision, Acting):
                 return await self._end(secret, item, decision)
             if not here:
-                await self.sight.note_left()
-                return None
+                return await self._leave()
             if isinstance(decision, Confirm) and secret.version == self.progress.proven:
                 self.progress.managed = decision.managed
                 return self._report(secret)
@@ -234,6 +233,14 @@ class Run:
         if item.follow_up:
             await self._tidy()
         return await Marking(self.parts).conclude(secret, item, decision)
+
+    async def _leave(self) -> Outcome | None:
+        """End the looks at a source that the secret has left; say so if nobody may know its password."""
+        is_unknown = self.sight.record.is_unknown
+        if not (self.item.follow_up and await self.sight.note_left() and is_unknown):
+            return None
+        reason = f"the secret has left {self.lease.source}, and {LOST}"
+        return Outcome(self.progress.item, "parked", reason, "set a password there by hand")
 
     async def _tidy(self) -> None:
         """Remove what a rotation made that is not carried on: nobody will publish it."""

@@ -378,7 +378,8 @@ class Schedule:
         Twice at once, then when the audit of each secret falls due.
         """
         first = self._full_hour(0.0)
-        marks = {self._audited(first + HOUR, ref) for ref in self._owned()}
+        days = [day * DAY for day in range(self.scenario.audits)]
+        marks = {self._audited(first + HOUR + day, ref) for ref in self._owned() for day in days}
         return sorted({first, first + HOUR, *marks})
 
     def _owned(self) -> list[SecretRef]:

@@ -40,6 +40,8 @@ class Scenario:
     workers: int = 2
     faults: tuple[Mode, ...] = FAULTS
     """What may go wrong at a call."""
+    audits: int = 1
+    """On so many days in a row its daily audits come, before the overlap has passed."""
     mend: Move | None = None
     """What a person does in the end, where something is left that only a person can mend."""
 
