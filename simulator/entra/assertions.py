@@ -105,11 +105,11 @@ def _check_signature(assertion: str, header: dict[str, Any], expected: Expected)
 
 def _is_meant(key: KeyCredential, header: dict[str, Any]) -> bool:
     """Return whether the header names a certificate by its thumbprint, of SHA-256 or SHA-1."""
+    # Microsoft's own library pads the text, which other libraries do not.
     if text := header.get("x5t#S256"):
-        return bool(text == _encoded(hashlib.sha256(key.der).digest()))
-    return bool(
-        header.get("x5t") == _encoded(hashlib.sha1(key.der, usedforsecurity=False).digest())
-    )
+        return str(text).rstrip("=") == _encoded(hashlib.sha256(key.der).digest())
+    digest = hashlib.sha1(key.der, usedforsecurity=False).digest()
+    return str(header.get("x5t")).rstrip("=") == _encoded(digest)
 
 
 def _encoded(digest: bytes) -> str:
@@ -117,8 +117,8 @@ def _encoded(digest: bytes) -> str:
 
 
 def _unknown(reason: str, header: dict[str, Any], expected: Expected) -> BadAssertionError:
-    thumbprint = header.get("x5t#S256") or header.get("x5t") or ""
-    padded = str(thumbprint) + "=" * (-len(str(thumbprint)) % 4)
+    thumbprint = str(header.get("x5t#S256") or header.get("x5t") or "").rstrip("=")
+    padded = thumbprint + "=" * (-len(thumbprint) % 4)
     text = NOT_REGISTERED.format(
         reason=reason,
         thumbprint=base64.urlsafe_b64decode(padded).hex().upper(),
