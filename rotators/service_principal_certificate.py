@@ -5,22 +5,18 @@ operation's name, and proves it by signing in. What it supersedes is removed onc
 passed. The pair is a version of the certificate `rekey-<client id>` in the secret's own vault. An
 interrupted try finds it there and lists the same one again, so tries never differ.
 
-Graph has no way to add one entry that works without a proof by a valid one: PATCH replaces the whole
-list. So the list is read just before, and nothing is written from a list that lacks what the vault
-holds. Source: https://learn.microsoft.com/graph/applications-how-to-add-certificate.
+The list can only be replaced as a whole. So it is read just before, and nothing is written from a
+list that lacks what the vault holds.
 """
 
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import ClassVar
 
 from cloud.azure import Azure
-from cloud.rest.client import Json
 from cloud.rest.key_pairs import KeyPairs, Order
 from engine.contract import Issued, Job, Recognised
 from engine.errors import NeedsHuman, NotFound, PermanentError, TransientError, VerificationFailed
@@ -34,28 +30,15 @@ from rotators.shared.application import (
     application_of,
     client_of,
     key_id_of,
-    moment,
-    path_of,
 )
 from rotators.shared.application_errors import longest_lifetime, refused
 from rotators.shared.certificate import ASSERTION, Pair, form_of, parse
+from rotators.shared.certificate_list import CertificateList, Listed, entry_of, lagging
 
 SEGMENT = "/certificates"
 """What distinguishes an application's certificates from its secrets: they are sources of their own."""
 SHORTEST_MONTH = 28
 FORM = "a certificate with its RSA private key, as PKCS #12 in base64 without a password, or as PEM"
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """One certificate of an application, as Graph lists it."""
-
-    entry: Json
-    """What is sent back to keep it."""
-    key_id: str
-    name: str
-    der: bytes
-    ends: datetime | None
 
 
 class ServicePrincipalCertificate(ApplicationCredential):
@@ -68,6 +51,7 @@ class ServicePrincipalCertificate(ApplicationCredential):
     def __init__(self, azure: Azure, clock: Clock) -> None:
         super().__init__(azure, clock)
         self._pairs = KeyPairs(azure, clock)
+        self._list = CertificateList(self._graph, clock)
 
     @staticmethod
     def canonical(address: str, tags: Mapping[str, str]) -> str | None:
@@ -79,7 +63,7 @@ class ServicePrincipalCertificate(ApplicationCredential):
 
     async def issue(self, job: Job) -> Issued:
         """Have a key pair made and list it; to bring back one that is refused, list another."""
-        held, listed = parse(job.held), await self._listed(job.source)
+        held, listed = parse(job.held), await self._list.read(job.source)
         superseded = None if job.in_place else _superseded(job, held, listed)
         tenant = await self._home(job.source)
         value = await self._pairs.make(self._order(job), job.source)
@@ -100,15 +84,15 @@ class ServicePrincipalCertificate(ApplicationCredential):
 
     async def tidy(self, source: str, operation: str, keep: str | None) -> None:
         """Take the certificates that this operation made from the list, except the one to keep."""
-        listed, kept = await self._listed(source), (keep or "").lower()
+        listed, kept = await self._list.read(source), (keep or "").lower()
         doomed = {
             entry.key_id
             for entry in listed
             if entry.name == f"{PREFIX}{operation}" and entry.key_id != kept
         }
         if doomed and kept and kept not in {entry.key_id for entry in listed}:
-            raise _lagging(source)
-        await self._remove(source, listed, doomed)
+            raise lagging(source)
+        await self._list.remove(source, listed, doomed)
 
     async def retire(
         self, source: str, credential_id: str, held: Sensitive | None, held_id: str | None = None
@@ -117,7 +101,7 @@ class ServicePrincipalCertificate(ApplicationCredential):
         del held_id
         doomed_id, pair = key_id_of(credential_id), parse(held)
         try:
-            listed = await self._listed(source)
+            listed = await self._list.read(source)
         except NotFound:
             return
         doomed = next((entry for entry in listed if entry.key_id == doomed_id), None)
@@ -132,13 +116,13 @@ class ServicePrincipalCertificate(ApplicationCredential):
                 "and remove the tag RekeyRetire",
             )
         if pair.der not in {entry.der for entry in listed}:
-            raise _lagging(source)
-        await self._remove(source, listed, {doomed_id})
+            raise lagging(source)
+        await self._list.remove(source, listed, {doomed_id})
 
     async def preflight(self, job: Job) -> None:
         """Find out whether the application exists, is ours to change, and can sign in."""
         await self._check_rights(job.source)
-        listed = await self._listed(job.source)
+        listed = await self._list.read(job.source)
         if not job.proven:
             _check_adopted(job, parse(job.held), listed)
         await self._pairs.look(job.vault, _name(job.source), job.source)
@@ -148,9 +132,9 @@ class ServicePrincipalCertificate(ApplicationCredential):
 
     async def recognise(self, job: Job) -> Recognised:
         """Find the certificate that the value holds in the application's list."""
-        held, listed = parse(job.held), await self._listed(job.source)
+        held, listed = parse(job.held), await self._list.read(job.source)
         _check_adopted(job, held, listed)
-        entry = _entry_of(held, listed)
+        entry = entry_of(held, listed)
         if entry is None:
             raise NeedsHuman(
                 "the value is none of the application's certificates",
@@ -192,7 +176,7 @@ class ServicePrincipalCertificate(ApplicationCredential):
 
     async def _add_until(self, job: Job, held: Pair | None, pair: Pair, ends: datetime) -> datetime:
         # Read again: making the key pair took seconds, and somebody may have changed the list.
-        listed = await self._listed(job.source)
+        listed = await self._list.read(job.source)
         if earlier := next((entry for entry in listed if entry.der == pair.der), None):
             return earlier.ends or ends
         await self._check_complete(job, held, listed)
@@ -205,41 +189,15 @@ class ServicePrincipalCertificate(ApplicationCredential):
             "type": "AsymmetricX509Cert",
             "usage": "Verify",
         }
-        entries = [*(entry.entry for entry in listed), added]
-        await self._replace(job.source, entries, "adding a certificate")
+        await self._list.add(job.source, listed, added)
         return ends.replace(microsecond=0)
 
     async def _check_complete(self, job: Job, held: Pair | None, listed: Sequence[Listed]) -> None:
         """Raise TransientError if the list lacks what the vault holds, though it is accepted."""
-        if job.held is None or held is None or job.in_place or _entry_of(held, listed):
+        if job.held is None or held is None or job.in_place or entry_of(held, listed):
             return
         if await self.accepts(job.source, job.held_id or "", job.held):
-            raise _lagging(job.source)
-
-    async def _remove(self, source: str, listed: Sequence[Listed], doomed: set[str]) -> None:
-        if doomed:
-            entries = [entry.entry for entry in listed if entry.key_id not in doomed]
-            await self._replace(source, entries, "removing a certificate")
-
-    async def _replace(self, source: str, entries: list[Json], what: str) -> None:
-        try:
-            await self._graph.replace(path_of(source), {"keyCredentials": entries}, what, source)
-        except NotFound as error:
-            # It was read a moment ago: a replica does not know it yet.
-            problem = TransientError(error.what, where=source, code=error.code)
-        else:
-            return
-        raise problem
-
-    async def _listed(self, source: str) -> list[Listed]:
-        path = f"{path_of(source)}?$select=id,appId,keyCredentials"
-        try:
-            answer = await self._graph.read(path, "reading the application", source)
-        except NotFound as error:
-            problem = refused(error, source)
-        else:
-            return [_listed(entry) for entry in answer.get("keyCredentials", ())]
-        raise problem
+            raise lagging(job.source)
 
 
 def _name(source: str) -> str:
@@ -247,26 +205,11 @@ def _name(source: str) -> str:
     return f"rekey-{client_of(source)}"
 
 
-def _listed(entry: Json) -> Listed:
-    try:
-        der = base64.b64decode(entry.get("key") or "")
-    except binascii.Error:
-        der = b""
-    name = entry.get("displayName") or ""
-    key_id = str(entry["keyId"]).lower()
-    return Listed(entry, key_id, name, der, moment(entry.get("endDateTime")))
-
-
-def _entry_of(pair: Pair | None, listed: Sequence[Listed]) -> Listed | None:
-    """Return the entry of a certificate; None if it is not listed."""
-    return next((entry for entry in listed if pair and entry.der == pair.der), None)
-
-
 def _superseded(job: Job, held: Pair | None, listed: Sequence[Listed]) -> str | None:
     """Return the id of the certificate that the vault holds; None if none is left behind."""
     if not job.proven:
         _check_adopted(job, held, listed)
-    entry = _entry_of(held, listed)
+    entry = entry_of(held, listed)
     if entry:
         return entry.key_id
     return key_id_of(job.held_id) if job.proven and job.held_id else None
@@ -282,7 +225,7 @@ def _check_adopted(job: Job, held: Pair | None, listed: Sequence[Listed]) -> Non
             "in place of its parts",
         )
     named = key_id_of(job.held_id) if job.held_id else None
-    entry = _entry_of(held, listed)
+    entry = entry_of(held, listed)
     if entry and named not in (None, entry.key_id):
         raise NeedsHuman(
             f"the value is the certificate {entry.key_id}, and not {named}",
@@ -299,11 +242,3 @@ def _check_adopted(job: Job, held: Pair | None, listed: Sequence[Listed]) -> Non
             fix=f"write {FORM}; where the value is more than that, set ValueTemplate to it with "
             "{certificate} in its place",
         )
-
-
-def _lagging(source: str) -> TransientError:
-    return TransientError(
-        "Graph does not list the certificate that the vault holds: a replica lags behind",
-        where=source,
-        code="Replication",
-    )

@@ -76,6 +76,25 @@ async def test_nothing_is_removed_through_a_list_that_lacks_what_the_vault_holds
     assert [key.key_id for key in rig.alive()] == [issued.credential_id]
 
 
+async def test_tidying_waits_for_a_list_that_shows_what_was_just_added(
+    rig: CertificateRig,
+) -> None:
+    """After a heal the refused operation's certificate goes, and the healed one must stay."""
+    old = await rig.rotator().issue(rig.job())
+    rig.clock.advance(60)
+    rig.directory.graph_lag = seconds(10)
+    rotator = rig.rotator()
+    operation = "11111111-2222-5333-8444-555555555555"
+    healed = await rotator.issue(rig.job(operation=operation, in_place=True))
+    with pytest.raises(TransientError, match="lags behind"):
+        await rotator.tidy(rig.source, OPERATION, keep=None)
+    rig.clock.advance(10)
+    await rotator.tidy(rig.source, OPERATION, keep=None)
+    alive = {key.key_id for key in rig.alive()}
+    assert healed.credential_id in alive
+    assert old.credential_id not in alive
+
+
 async def test_tidying_keeps_what_other_operations_and_deployments_made(
     rig: CertificateRig,
 ) -> None:
