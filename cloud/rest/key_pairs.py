@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 API_VERSION = "2026-04-01"
 ROLE = "Key Vault Certificates Officer, or a custom one with create and read of certificates,"
 KEY_BITS = 2048
-PAUSES = (1.0, 2.0, 3.0, 4.0)
+PAUSES = (0.5, 1.0, 2.0, 3.0, 4.0)
 """Seconds between looks at a creation: less in all than a change may take under the lease."""
 RETURN_SECONDS = 15.0
 """After how many seconds a creation that still goes on is looked at by the next try."""

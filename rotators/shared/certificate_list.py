@@ -100,7 +100,7 @@ def entry_of(pair: Pair | None, listed: Sequence[Listed]) -> Listed | None:
 def lagging(source: str) -> TransientError:
     """Return the error for a list that cannot be the latest one."""
     return TransientError(
-        "Graph does not list the certificate that the vault holds: a replica lags behind",
+        "Graph does not list a certificate that is in use: a replica lags behind",
         where=source,
         code="Replication",
     )
