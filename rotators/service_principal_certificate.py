@@ -66,7 +66,7 @@ class ServicePrincipalCertificate(ApplicationCredential):
         held, listed = parse(job.held), await self._list.read(job.source)
         superseded = None if job.in_place else _superseded(job, held, listed)
         tenant = await self._home(job.source)
-        value = await self._pairs.make(self._order(job), job.source)
+        value = await self._pairs.make(self._order(job))
         pair = parse(value)
         if pair is None:
             raise PermanentError(
@@ -125,7 +125,7 @@ class ServicePrincipalCertificate(ApplicationCredential):
         listed = await self._list.read(job.source)
         if not job.proven:
             _check_adopted(job, parse(job.held), listed)
-        await self._pairs.look(job.vault, _name(job.source), job.source)
+        await self._pairs.look(job.vault, _name(job.source))
         problem = await self._prove(job.source, job.held or Sensitive(""))
         if isinstance(problem, NeedsHuman | TransientError):
             raise problem

@@ -49,6 +49,11 @@ class Order:
     content_type: str
     """application/x-pkcs12 or application/x-pem-file."""
 
+    @property
+    def where(self) -> str:
+        """The certificate's address."""
+        return f"{self.vault}/certificates/{self.name}"
+
 
 class KeyPairs:
     """Asks vaults for key pairs, as the app's own identity."""
@@ -57,39 +62,39 @@ class KeyPairs:
         self._azure, self._clock = azure, clock
         self._clients: dict[str, SignedIn] = {}
 
-    async def look(self, vault: str, name: str, where: str) -> None:
+    async def look(self, vault: str, name: str) -> None:
         """Raise AccessDenied if the identity may not even read the certificate."""
-        await self._pending(vault, name, where)
+        await self._pending(vault, name)
 
-    async def make(self, order: Order, where: str) -> Sensitive:
+    async def make(self, order: Order) -> Sensitive:
         """Return a new certificate with its private key, in the form asked for.
 
         Raises TransientError while Key Vault still makes it: the same order continues it.
         """
-        operation = await self._pending(order.vault, order.name, where)
+        operation = await self._pending(order.vault, order.name)
         if operation is None or not _is_of(operation, order):
-            operation = await self._create(order, where)
+            operation = await self._create(order)
         for pause in PAUSES:
             if operation.get("status") != "inProgress":
                 break
             await self._clock.sleep(pause)
-            operation = await self._pending(order.vault, order.name, where) or operation
-        _check_completed(operation, where)
-        return await self._value(order, operation, where)
+            operation = await self._pending(order.vault, order.name) or operation
+        _check_completed(operation, order.where)
+        return await self._value(order, operation)
 
-    async def _create(self, order: Order, where: str) -> Json:
+    async def _create(self, order: Order) -> Json:
         path = f"/certificates/{order.name}/create"
-        return await self._ask("POST", order.vault, path, "making a key pair", where, _body(order))
+        return await self._ask("POST", order.vault, path, "making a key pair", _body(order))
 
-    async def _pending(self, vault: str, name: str, where: str) -> Json | None:
+    async def _pending(self, vault: str, name: str) -> Json | None:
         """Return the latest creation, the finished one too; None if there was none."""
         what = "looking at a key pair's creation"
         try:
-            return await self._ask("GET", vault, f"/certificates/{name}/pending", what, where)
+            return await self._ask("GET", vault, f"/certificates/{name}/pending", what)
         except NotFound:
             return None
 
-    async def _value(self, order: Order, operation: Json, where: str) -> Sensitive:
+    async def _value(self, order: Order, operation: Json) -> Sensitive:
         """Return what the certificate's own secret holds.
 
         The version is the latest. It is the right one only if it has the key that was asked for:
@@ -97,23 +102,23 @@ class KeyPairs:
         """
         what = "reading a key pair"
         path = f"/certificates/{order.name}/"
-        bundle = await self._ask("GET", order.vault, path, what, where)
+        bundle = await self._ask("GET", order.vault, path, what)
         version = str(bundle.get("id", "")).rpartition("/")[2]
         if not _is_same_key(operation, bundle):
             raise TransientError(
                 f"the latest version of the certificate {order.name} is not the one just made",
-                where=where,
+                where=order.where,
                 code="KeyPairNotSeen",
             )
-        secret = await self._ask(
-            "GET", order.vault, f"/secrets/{order.name}/{version}", what, where
-        )
+        secret = await self._ask("GET", order.vault, f"/secrets/{order.name}/{version}", what)
         return Sensitive(str(secret.get("value", "")))
 
     async def _ask(
-        self, method: str, vault: str, path: str, what: str, where: str, body: Json | None = None
+        self, method: str, vault: str, path: str, what: str, body: Json | None = None
     ) -> Json:
         limits = CHANGING if body else READING
+        collection, name = path.split("/")[1:3]
+        where = f"{vault}/{collection}/{name}"
         exchange = self._exchange(method, vault, path, body, limits)
         response = await call(what, exchange, where=where, role=ROLE)
         return decoded(response, what, where)

@@ -238,6 +238,7 @@ async def test_without_a_right_at_the_vault_the_message_names_the_role(
     with pytest.raises(AccessDenied, match="Key Vault Certificates Officer") as caught:
         await rig.rotator().issue(rig.job())
     assert "docs/permissions.md" in caught.value.fix
+    assert f"{rig.vault.url}/certificates/rekey-{rig.app.app_id}" in caught.value.fix
 
 
 async def test_a_preflight_names_what_is_missing_and_makes_nothing(rig: CertificateRig) -> None:
