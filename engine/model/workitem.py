@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 from engine.errors import NeedsHuman
@@ -86,8 +86,7 @@ class WorkItem:
 
     def to_json(self) -> str:
         """Return the text of the queue message."""
-        data = asdict(self)
-        del data["ref"]
+        data = {name: getattr(self, name) for name in (*_TYPES, "trace")}
         return json.dumps(
             {**data, "vault": self.ref.vault, "secret": self.ref.name, "operation": self.operation}
         )

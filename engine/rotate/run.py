@@ -209,6 +209,7 @@ class Run:
             if not isinstance(decision, Acting):
                 return await self._end(secret, item, decision)
             if not here:
+                await self.sight.note_left()
                 return None
             if isinstance(decision, Confirm) and secret.version == self.progress.proven:
                 self.progress.managed = decision.managed

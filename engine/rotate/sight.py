@@ -155,6 +155,12 @@ class Sight:
         """Note that the credential of a compromised version is proven to be refused."""
         await self.lease.write(self.record.without(version))
 
+    async def note_left(self) -> None:
+        """Note that nothing is under way any more at a source that the secret has left."""
+        record = self.record
+        if record.open_until and record.open_until <= self.parts.clock.now():
+            await self.lease.write(replace(record, open_until=None, look_at=None))
+
     async def note_reported(self) -> None:
         """Note that the outcome was reported, and when the version was proven; ignores failure."""
         record = self.record

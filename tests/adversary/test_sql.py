@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -100,3 +101,13 @@ async def test_a_password_reset_by_hand_is_mended_and_its_dead_version_disabled(
     await stage.run_for(days=2)
     assert secret.works or stage.reason(secret)
     assert not secret.versions[1].enabled or stage.reason(secret)
+
+
+async def test_the_record_of_two_logins_names_both(stage: Stage) -> None:
+    """A record that named the first alone looked like that of a source that the secret has left."""
+    secret = stage.sql("two logins")
+    await stage.rotate(secret)
+    names = [
+        json.loads(blob.content)["source"].rpartition("/")[2] for blob in stage.app.blobs.values()
+    ]
+    assert sorted(names) == ["app_a+app_b", "app_b"]

@@ -23,6 +23,7 @@ MOST_MESSAGES = 48
 """More messages than any settled schedule of ours needs, sweeps aside: what grows without end
 passes it."""
 
+MOST_DELIVERIES = 120
 MOST_WAITING = 3 * MOST_WAITS
 """More waits for busy sources than any schedule of ours needs."""
 

@@ -7,6 +7,7 @@ from itertools import product
 
 from engine.model.incident import Incident
 from engine.model.sweep_order import SweepOrder
+from engine.model.workitem import WorkItem
 from engine.secret import SecretRef
 from tests.proof import adversaries, circumstances, people
 from tests.proof.kernel import EVERY_FAULT, Mode
@@ -379,6 +380,18 @@ def _proven_then_people(kind: str) -> Scenario:
     return Scenario(f"audited/{kind}", build, moves, mend=people.mend)
 
 
+def _restored(kind: str) -> Scenario:
+    """What was just rotated is restored; then audits come for days, and the overlap of what was taken back goes on."""
+
+    def build(world: World) -> None:
+        due(world, kind, days_left=30)
+        ask(world, force=True)
+        restore = WorkItem(SecretRef(VAULT, "app"), "restore")
+        world.post("rotate", restore.to_json(), 20 * 60.0)
+
+    return Scenario(f"restored/{kind}", build, audits=3)
+
+
 def all_of(kinds: tuple[str, ...], *makers: Callable[[str], Scenario]) -> list[Scenario]:
     """Return the scenarios of these kinds."""
     return [make(kind) for make, kind in product(makers, kinds)]
@@ -393,6 +406,7 @@ FURTHER = [
         _lagging_in_overlap,
         _errands,
         _order_and_restore,
+        _restored,
     ),
     *all_of(
         EVERY,

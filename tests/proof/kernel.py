@@ -84,6 +84,12 @@ class Kernel:
         self._timers: list[asyncio.TimerHandle] = []
         self._loop = cast("asyncio.AbstractEventLoop", self)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy needs; raises RuntimeError while somebody is under way."""
+        if self._ready or self.next_timer() is not None:
+            raise RuntimeError("a kernel is copied only while nobody is under way")
+        return {**vars(self), "_timers": []}
+
     def time(self) -> float:
         """Return seconds since the start."""
         return self._seconds

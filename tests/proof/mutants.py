@@ -627,6 +627,11 @@ MUTANTS: Mapping[str, Mutant] = {
         _method(consumers, "hold_back"), "P4", (f"errands/{MANY}#400", f"errands/{SLOTS}#400")
     ),
     "what is put off comes back at once": Mutant(_at_once, "throttling", (f"one/{SLOTS}",)),
+    "what a restore superseded counts as abandoned": Mutant(
+        _function(Record, "abandoned", property(lambda record: record.touched)),
+        "P4",
+        (f"restored/{MANY}",),
+    ),
     "an audit believes everything": Mutant(_method(Proof, "accepted"), "P", (f"drift/{SLOTS}",)),
 }
 

@@ -13,7 +13,7 @@ from simulator.reach.transport import Call
 from simulator.wire import Request, Response
 from tests.proof.places import STORIES
 from tests.shared.delivery import Delivery
-from tests.shared.faults import MODES, Died, Mode, Saboteur
+from tests.shared.faults import MODES, Died, Mode, Saboteur, share
 from tests.shared.promises import Broken, Ear, Promises, emitted_to_host_storage, everything
 
 DAY = 86400
@@ -152,6 +152,13 @@ def singles(place: str) -> Iterator[RealCase]:
     """Yield every fault at every call."""
     for at in range(calls_of(place)):
         for mode in MODES:
+            yield RealCase(place, ((at, mode),))
+
+
+def some_singles(place: str, many: int) -> Iterator[RealCase]:
+    """Yield so many of the six faults at every call, others at each call."""
+    for at in range(calls_of(place)):
+        for mode in share(at, many):
             yield RealCase(place, ((at, mode),))
 
 

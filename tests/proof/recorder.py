@@ -31,7 +31,7 @@ from engine.secret import SecretRef, SecretVersion, Sensitive
 from tests.proof.kernel import Call, Mode, Worker
 from tests.proof.scenarios import FIRST, SECOND, source_of
 from tests.proof.sources import Many, Slots, credential_in
-from tests.proof.staging import REPLICAS
+from tests.proof.staging import REPLICAS, blob_of
 from tests.proof.world import VAULT, Message, World
 
 APP = SecretRef(VAULT, "app")
@@ -100,7 +100,7 @@ class Recorder:
 
     def _remembered(self, history: list[str]) -> dict[str, Any]:
         """Return the versions that there are, and what the record knows of them."""
-        claim = self.world.claims.get(source_of(self.kind))
+        claim = self.world.claims.get(blob_of(source_of(self.kind)))
         record = self.record = claim.record if claim else Record()
         ids, published = [version for version, _ in self.versions], record.published
         versions = []
@@ -332,7 +332,7 @@ class Recorder:
             self.overlaps.append((self.world.kernel.time() + OVERLAP, len(self.versions) - 1))
 
     def _record_changed(self, worker: Worker | None) -> None:
-        claim = self.world.claims.get(source_of(self.kind))
+        claim = self.world.claims.get(blob_of(source_of(self.kind)))
         before, self.record = self.record, claim.record if claim else Record()
         ahead = self.record.ahead
         for version in [
@@ -424,8 +424,8 @@ class _Vaults(_Wrapped):
 
 class _Leases(_Wrapped):
     @asynccontextmanager
-    async def hold(self, source: str, owner: str) -> AsyncIterator[Any]:
-        async with self.inner.hold(source, owner) as lease:
+    async def hold(self, source: str, owner: str, whole: str = "") -> AsyncIterator[Any]:
+        async with self.inner.hold(source, owner, whole) as lease:
             self.recorder.taken(self.worker)
             try:
                 yield lease
