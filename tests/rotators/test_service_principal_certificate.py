@@ -248,7 +248,7 @@ async def test_a_preflight_names_what_is_missing_and_makes_nothing(rig: Certific
     with pytest.raises(AccessDenied, match="Key Vault Certificates Officer"):
         await rig.rotator().preflight(rig.job())
     rig.app.owners.clear()
-    with pytest.raises(AccessDenied, match="is no owner"):
+    with pytest.raises(AccessDenied, match="does not own"):
         await rig.rotator().preflight(rig.job())
 
 
