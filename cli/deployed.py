@@ -24,7 +24,7 @@ from cloud.rest.client import Json
 from cloud.settings import Settings
 from cloud.storage.backlog import EVENTS, backlog
 from cloud.storage.watch import SLACK, AppWatch
-from engine.errors import AccessDenied, ConfigError, PermanentError, RekeyError
+from engine.errors import AccessDenied, ConfigError, RekeyError
 
 SITE = re.compile(
     r"/subscriptions/(?P<subscription>[^/]+)/resourceGroups/[^/]+/providers/Microsoft\.Web/sites/(?P<name>[^/]+)",
@@ -37,7 +37,7 @@ BUNDLED = frozenset(TRIGGERS) - {"sweep"}
 """Those whose bindings the extension bundle brings."""
 DEFINED = frozenset({*TRIGGERS, *(route.name for route in ROUTES)})
 PYTHON = "3.13"
-LOGS = "its log says why: see the runbook, on missing sweeps"
+LOGS = "the app's log says why: see docs/runbook.md, section 'No sweep'"
 BUNDLE = "deploy a package whose host.json names the extensionBundle, such as `make package` builds"
 DEPLOY = "deploy the template again"
 
@@ -50,7 +50,7 @@ async def deployed(session: Session, app: str) -> AsyncIterator[Check]:
             "write its resource id: az functionapp show --resource-group <group> --name "
             "<app> --query id"
         )
-        raise BadRequest(f"{app[:200]!r} is no app's resource id", fix=fix)
+        raise BadRequest(f"{app[:200]!r} is not the resource id of an app", fix=fix)
     web = Arm(session.azure, WEB, role="Reader")
     for look in (_site(web, app), _functions(web, app), _settings(session, web, app)):
         async for check in _whole(look, app):
@@ -88,7 +88,7 @@ async def _site(web: Arm, app: str) -> AsyncIterator[Check]:
             "finding", "the app has no identity", app, f"{DEPLOY}: it assigns one, with its rights"
         )
     else:
-        yield Check("fine", f"is {state}, with an identity", app)
+        yield Check("fine", f"the app is {state}, with an identity", app)
 
 
 async def _functions(web: Arm, app: str) -> AsyncIterator[Check]:
@@ -119,29 +119,9 @@ async def _functions(web: Arm, app: str) -> AsyncIterator[Check]:
 
 
 async def _indexed(web: Arm, app: str) -> AsyncIterator[tuple[str, Json]]:
-    async for entry in _listed(web, f"{app}/functions", "listing the functions", app):
+    async for entry in web.pages(f"{app}/functions", "listing the functions", app):
         # Azure calls a function <app>/<function>.
         yield str(entry.get("name", "")).rpartition("/")[2], entry.get("properties") or {}
-
-
-async def _listed(arm: Arm, path: str, what: str, where: str) -> AsyncIterator[Json]:
-    """Stream the entries of all pages.
-
-    The next page must be Resource Manager's own, since the token goes there.
-    """
-    while path:
-        answer = await arm.read(path, what, where)
-        for entry in answer.get("value") or ():
-            yield entry
-        path = _next(arm, str(answer.get("nextLink") or ""))
-
-
-def _next(arm: Arm, link: str) -> str:
-    if not link:
-        return ""
-    if not link.startswith(f"{arm.endpoint}/"):
-        raise PermanentError("the next page leads elsewhere", where=urlsplit(link).netloc)
-    return link.removeprefix(arm.endpoint)
 
 
 async def _settings(session: Session, web: Arm, app: str) -> AsyncIterator[Check]:
@@ -153,9 +133,9 @@ async def _settings(session: Session, web: Arm, app: str) -> AsyncIterator[Check
     except AccessDenied as error:
         yield Check(
             "note",
-            f"not looked at: {error.what}",
+            f"the application settings were not checked: {error.what}",
             app,
-            "ask who has the role Website Contributor there",
+            "have somebody with the role Website Contributor run this",
         )
         return
     values = {str(name): str(value) for name, value in (answer.get("properties") or {}).items()}
@@ -203,7 +183,7 @@ def _wrong(values: Mapping[str, str], own: Settings) -> Iterator[Check]:
         yield Check(
             "note",
             f"the app and this command line serve other vaults: {named}",
-            fix="compare REKEY_VAULTS",
+            fix="compare REKEY_VAULTS here and in the app",
         )
 
 
@@ -231,8 +211,8 @@ async def _topics(session: Session, subscription: str) -> AsyncIterator[Check]:
     topics: dict[str, Json] = {}
     for place in sorted({subscription.lower(), *bound}):
         path = f"/subscriptions/{place}/providers/Microsoft.EventGrid/systemTopics"
-        async for topic in _listed(
-            events, path, "listing the system topics", f"/subscriptions/{place}"
+        async for topic in events.pages(
+            path, "listing the system topics", f"/subscriptions/{place}"
         ):
             source = str((topic.get("properties") or {}).get("source", "")).lower()
             if "/microsoft.keyvault/vaults/" in source:
@@ -242,7 +222,7 @@ async def _topics(session: Session, subscription: str) -> AsyncIterator[Check]:
         if name not in topics:
             yield Check(
                 "finding",
-                "no system topic sends its events",
+                "no system topic sends the vault's events",
                 vault,
                 f"{DEPLOY} with this vault in `vaults`",
             )
@@ -252,19 +232,24 @@ async def _topics(session: Session, subscription: str) -> AsyncIterator[Check]:
 
 async def _subscription(events: Arm, vault: str, topic: Json) -> Check:
     path, broken = f"{topic['id']}/eventSubscriptions", ""
-    async for subscription in _listed(events, path, "listing the event subscriptions", vault):
+    async for subscription in events.pages(path, "listing the event subscriptions", vault):
         properties = subscription.get("properties") or {}
         delivery = (properties.get("deliveryWithResourceIdentity") or {}).get("destination")
         destination = delivery or properties.get("destination") or {}
         if (destination.get("properties") or {}).get("queueName") != EVENTS:
             continue
         if properties.get("provisioningState") == "Succeeded":
-            return Check("fine", f"its events go to the queue {EVENTS}", vault)
+            return Check("fine", f"the vault's events go to the queue {EVENTS}", vault)
         broken = str(properties.get("provisioningState"))
     if broken:
-        return Check("finding", f"the subscription of its events is {broken}", vault, DEPLOY)
+        return Check(
+            "finding", f"the subscription to the vault's events is {broken}", vault, DEPLOY
+        )
     return Check(
-        "finding", f"its topic has no subscription that leads to the queue {EVENTS}", vault, DEPLOY
+        "finding",
+        f"the vault's topic has no subscription that leads to the queue {EVENTS}",
+        vault,
+        DEPLOY,
     )
 
 
@@ -276,13 +261,13 @@ async def _sweep(session: Session, vault: str) -> AsyncIterator[Check]:
         due = f" before {record.due:%Y-%m-%d %H:%M}Z" if record else ""
         yield Check(
             "finding",
-            f"no sweep of it has come to its end{due}",
+            f"no sweep of the vault has finished{due}",
             vault,
-            f"wait for the first one, else {LOGS}",
+            f"wait for the first one. If none comes, {LOGS}",
         )
     elif record.due + SLACK < session.now():
         late = session.now() - record.due
         hours = late / timedelta(hours=1)
-        yield Check("finding", f"its sweep is overdue by {hours:.1f} hours", vault, LOGS)
+        yield Check("finding", f"the vault's sweep is overdue by {hours:.1f} hours", vault, LOGS)
     else:
         yield Check("fine", f"was swept; the next sweep is due {record.due:%Y-%m-%d %H:%M}Z", vault)

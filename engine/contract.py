@@ -66,6 +66,8 @@ class Job:
     sent: datetime | None = None
     """When a change was last sent to the source while the vault held this version; None if none
     was."""
+    vault: str = ""
+    """The address of the vault of the secret, for kinds whose credentials are made in a vault."""
 
     def may_have_made(self, moment: datetime) -> bool:
         """Return whether Rekey itself may have made what the source dates so."""

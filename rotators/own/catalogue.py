@@ -112,7 +112,7 @@ class Catalogue(Mapping[str, Rotator]):
             known = isinstance(error, ImportError | SyntaxError | AttributeError | TypeError)
             why = f"{type(error).__name__}: {error}"[:300] if known else type(error).__name__
             what = f"the kind {offer.kind} of {offer.origin} cannot be loaded: {why}"
-            fix = "mend or remove it; rekey conformance shows what it breaks"
+            fix = "correct or remove it: rekey conformance shows what it gets wrong"
             self._stand_in(offer.kind, what, fix)
 
     def _stand_in(self, kind: str, what: str, fix: str) -> None:

@@ -1,4 +1,4 @@
-"""SQL: what proves a password, what a frozen worker may still send, and what becomes of dead versions."""
+"""SQL: what proves a password, what a frozen worker may still send, and dead versions."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ async def test_an_error_916_at_master_proves_no_password(stage: Stage, kind: str
 async def test_a_statement_sent_long_after_its_lease_keeps_no_login_dead_for_five_minutes(
     stage: Stage, kind: str, seconds: int
 ) -> None:
-    """A worker froze in the driver's thread and sent its ALTER later; its message was worked on meanwhile."""
+    """A worker froze in the driver's thread and sent its ALTER later.
+
+    Its message was worked on meanwhile.
+    """
     secret = stage.sql(kind)
     late = stage.late(alter, timedelta(seconds=seconds))
     await stage.rotate(secret)
@@ -46,7 +49,10 @@ async def test_a_statement_sent_long_after_its_lease_keeps_no_login_dead_for_fiv
 async def test_a_worker_that_was_frozen_past_its_lease_sends_no_statement(
     stage: Stage, kind: str
 ) -> None:
-    """It freezes while it gets its token: when it thaws its lease is over, and another may have worked meanwhile."""
+    """It freezes while it gets its token.
+
+    When it thaws its lease is over, and another may have worked meanwhile.
+    """
     secret = stage.sql(kind)
     frozen: list[int] = []
 

@@ -27,7 +27,10 @@ STEP = re.compile(r"([cim])(\d+)=([^+]+)")
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A scenario and what happens in it: faults at numbered calls, a path through every choice, or a seed."""
+    """A scenario and what happens in it.
+
+    Faults at numbered calls, a path through every choice, or a seed.
+    """
 
     scenario: str
     plan: tuple[tuple[int, Mode], ...] = ()
@@ -96,7 +99,10 @@ class Played:
 
 
 def played(case: Case, *, traced: bool = False, seen: Seen | None = None) -> Played:
-    """Play a case; with `seen` not to its end where another case does the same, or where a state had come up before."""
+    """Play a case.
+
+    With `seen`, stop where another case does the same, or where a state had come up before.
+    """
     if seen is not None and case.plan and not case.path:
         return _played_from_a_waypoint(case, seen)
     director = case.director()
@@ -131,6 +137,6 @@ def _came_of(schedule: Schedule) -> Played:
 
 
 def play(case: Case, *, traced: bool = False) -> tuple[str | None, Sequence[str]]:
-    """Play a case; returns which promise was broken, and how, or None, with the trace where that is wanted."""
+    """Play a case; return which promise was broken and how, or None, with a trace if wanted."""
     result = played(case, traced=traced)
     return result.problem, result.trace

@@ -42,7 +42,10 @@ def is_same(mode: str, label: str) -> bool:
 
 @dataclass
 class Lean(Planned):
-    """Gives a case up that is the same as another one: a fault at a call that changes nothing strikes as its like does."""
+    """Gives a case up that is the same as another one.
+
+    A fault at a call that changes nothing strikes as its like does.
+    """
 
     def mode(self, label: str) -> Mode:
         """Look the call up in the plan; raises Same where another case does the same."""

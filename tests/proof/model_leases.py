@@ -1,4 +1,7 @@
-"""The app's own storage as plain state: the record of each source, and the lease on it; see engine.ports.Leases."""
+"""The app's own storage as plain state.
+
+The record of each source, and the lease on it; see engine.ports.Leases.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,9 @@ LEASE_SECONDS = 60.0
 
 @dataclass
 class Claim:
-    """The blob of one source: the record, how often it was written, and who holds its lease until when.
+    """The blob of one source.
+
+    The record, how often it was written, and who holds its lease until when.
 
     The record is kept as it was written; that its text says the same is checked once a schedule,
     and in the engine's tests.
@@ -49,7 +54,7 @@ class ModelLease:
 
     @property
     def held(self) -> bool:
-        """Return whether the storage account would still take this lease, and those on further parts, for the current ones."""
+        """Return whether the storage account would still take this lease and those on other parts."""
         lasts = self.claim.until > self.hand.world.kernel.time()
         is_mine = self.claim.holder == self.number and lasts
         return is_mine and all(lease.held for lease in self.further)

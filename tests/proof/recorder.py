@@ -1,4 +1,6 @@
-"""Record what a schedule shows of the engine, event by event, so that the formal model can be asked whether it may.
+"""Record what a schedule shows of the engine, event by event.
+
+So the formal model can be asked whether it may.
 
 What changes is seen in the world itself, and why in the calls of the ports, which are wrapped.
 Events of a worker `w`:
@@ -25,7 +27,8 @@ from typing import Any
 
 from engine.errors import PermanentError, VerificationFailed
 from engine.model.outcome import Outcome
-from engine.model.record import Record, Write
+from engine.model.record import Record
+from engine.model.write import Write
 from engine.rotate.engine import Engine
 from engine.secret import SecretRef, SecretVersion, Sensitive
 from tests.proof.kernel import Call, Mode, Worker
@@ -434,7 +437,7 @@ class _Leases(_Wrapped):
 
 
 def _recorded(rotator: Any, recorder: Recorder, worker: Worker) -> Any:
-    """Return a rotator of the same kind, with the same abilities, that says what it is asked for."""
+    """Return a rotator of the same kind and abilities, which says what it is asked for."""
     base = type(rotator)
     methods = {
         name: _intending(base, name, recorder, worker) for name in INTENTS if hasattr(base, name)

@@ -118,7 +118,7 @@ def parts(share: float = 1.0) -> list[Part]:
 
 
 def _through_the_sdks(place: str) -> Iterator[real.RealCase]:
-    """Yield every fault at every call for a kind of each sort, and some for those that share its code."""
+    """Yield every fault at every call for a kind of each sort, and some for its relatives."""
     return real.singles(place) if place in PAIRED else real.some_singles(place, OF_SIX)
 
 
@@ -159,7 +159,10 @@ def _job(text: str) -> Iterator[Result]:
 
 
 def _quiet() -> None:
-    """Keep the engine's own log out of the way; the tests listen to it. A record's key is the same everywhere here."""
+    """Keep the engine's own log out of the way; the tests listen to it.
+
+    A record's key is the same everywhere here.
+    """
     logging.disable(logging.CRITICAL)
     record.secrets = ONE_KEY  # type: ignore[assignment, attr-defined]
     gc.freeze()

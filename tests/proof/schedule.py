@@ -1,4 +1,7 @@
-"""One schedule: a race in whatever order, then redelivery, sweeps and days until nothing is left to do; then the promises.
+"""One schedule.
+
+A race in whatever order, then redelivery, sweeps and days until nothing is left to do.
+After that the promises are checked.
 
 Sweeps come at full hours, as production's schedule has them, and each asks for the audits of its
 own hour. Those between
@@ -63,7 +66,10 @@ class Director(Protocol):
         ...
 
     def interrupt(self, moves: int) -> int | None:
-        """Choose something from outside before the next call: a move by hand, a leap of the clock; None for nothing."""
+        """Choose something from outside before the next call.
+
+        A move by hand, a leap of the clock; None for nothing.
+        """
         ...
 
     def calm(self) -> None:
@@ -72,13 +78,19 @@ class Director(Protocol):
 
     @property
     def is_done(self) -> bool:
-        """Return whether it decides nothing any more: what follows depends on the state of the world alone."""
+        """Return whether it decides nothing any more.
+
+        What follows depends on the state of the world alone.
+        """
         ...
 
 
 @dataclass
 class Planned:
-    """Strikes at the calls named, counted from 0; without a plan everything goes well and in order."""
+    """Strikes at the calls named, counted from 0.
+
+    Without a plan everything goes well and in order.
+    """
 
     plan: Mapping[int, Mode] = field(default_factory=dict)
     pick: Callable[[int], int] | None = None
@@ -310,7 +322,7 @@ class Schedule:
         at.next = 0
 
     def _compare(self) -> None:
-        """Compare this state with those that have been played to a good end, or note it for when this one comes to its own.
+        """Compare this state with those played to a good end, or note it for the end of this one.
 
         Raises BeenHereError where it is one of them.
         """
@@ -361,9 +373,13 @@ class Schedule:
         return {next(at for at in hours if is_open(EPOCH + timedelta(seconds=at + 1)))}
 
     def _hours(self) -> list[float]:
-        """Return when the first sweeps come: twice at once, then when the audit of each secret falls due."""
+        """Return when the first sweeps come.
+
+        Twice at once, then when the audit of each secret falls due.
+        """
         first = self._full_hour(0.0)
-        marks = {self._audited(first + HOUR, ref) for ref in self._owned()}
+        days = [day * DAY for day in range(self.scenario.audits)]
+        marks = {self._audited(first + HOUR + day, ref) for ref in self._owned() for day in days}
         return sorted({first, first + HOUR, *marks})
 
     def _owned(self) -> list[SecretRef]:
@@ -390,7 +406,10 @@ class Schedule:
         return _rounded_up(self.world.kernel.time() + after)
 
     def _mend(self) -> None:
-        """Have a person mend what only a person can, as the ways out say; from then on nothing is excused for it."""
+        """Have a person mend what only a person can, as the ways out say.
+
+        From then on nothing is excused for it.
+        """
         self._say("a person mends what is theirs to mend")
         for outcome in self.world.watch.outcomes:
             if unread := UNREAD.search(outcome.reason):
@@ -424,7 +443,10 @@ class Schedule:
         self.world.kernel.run()
 
     def _sweep_at(self, moment: float) -> None:
-        """Let time pass until a sweep; where a source refuses something, no audit on the way is left out."""
+        """Let time pass until a sweep.
+
+        Where a source refuses something, no audit on the way is left out.
+        """
         at = self.at
         if at.began is not None:
             self._swept(at.began)
@@ -489,7 +511,10 @@ class Schedule:
                     self._compare()
 
     def _wait(self) -> bool:
-        """Let time pass until somebody wakes up, or a message can be delivered; False where there is nothing to come."""
+        """Let time pass until somebody wakes up, or a message can be delivered.
+
+        False where there is nothing to come.
+        """
         world = self.world
         if world.in_flight and not world.workers:
             self._land(0)

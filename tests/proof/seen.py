@@ -1,4 +1,6 @@
-"""States that have been played to their end already: whoever comes to one again need not play it once more.
+"""States that have been played to their end already.
+
+Whoever comes to one again need not play it once more.
 
 A state is everything on which the rest of a schedule depends, compared exactly, times included: the
 vaults, the sources,
@@ -36,7 +38,10 @@ type Seen = dict[int, frozenset[Excuse]]
 
 
 def fingerprint(name: str, world: World, position: Hashable) -> int | None:
-    """Return the fingerprint of a world in which a scenario has come to a position; None where somebody is under way."""
+    """Return the fingerprint of a world in which a scenario has come to a position.
+
+    None where somebody is under way.
+    """
     now = world.kernel.time()
     away = world.copy_until > now or any(until > now for until in world.down.values())
     if world.workers or world.in_flight or away:
@@ -137,11 +142,17 @@ def _parked(outcome: Outcome) -> Hashable:
 
 
 def _disturbed(watch: Watch) -> float:
-    """Return when something was disturbed last, as far as that matters: to what is refused since before, or in future."""
+    """Return when something was disturbed last, as far as that matters.
+
+    To what is refused since before, or in future.
+    """
     matters = watch.refused or watch.disturbed > watch.world.kernel.time()
     return watch.disturbed if matters else 0.0
 
 
 def _much(number: int, most: int) -> int:
-    """Return by how much a number is over half of what it must not pass: fewer cannot grow to that in what follows."""
+    """Return by how much a number is over half of what it must not pass.
+
+    Fewer cannot grow to that in what follows.
+    """
     return max(0, number - most // 2)

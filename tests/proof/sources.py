@@ -1,4 +1,7 @@
-"""What issues credentials, as plain state: two slots, one slot, two logins, or any number of secrets."""
+"""What issues credentials, as plain state.
+
+Two slots, one slot, two logins, or any number of secrets.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,10 @@ def credential_in(value: str) -> str:
 
 @dataclass
 class Slots:
-    """A source with named places for one credential each: two keys, one password, or two logins with a password each."""
+    """A source with named places for one credential each.
+
+    Two keys, one password, or two logins with a password each.
+    """
 
     mint: Mint
     held: dict[str, str]

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
-from engine.model.record import Record, Write
+from engine.model.record import Record
 from engine.model.tags import OPERATION, OURS, REPLICA_OF, RETIRE, Pending
+from engine.model.write import Write
 from engine.rotate.under_lease import parts_of
 from engine.secret import SecretRef, SecretVersion
 from tests.proof.kernel import FAULTS, Mode
@@ -39,6 +40,8 @@ class Scenario:
     workers: int = 2
     faults: tuple[Mode, ...] = FAULTS
     """What may go wrong at a call."""
+    audits: int = 1
+    """On so many days in a row its daily audits come, before the overlap has passed."""
     mend: Move | None = None
     """What a person does in the end, where something is left that only a person can mend."""
 
@@ -102,7 +105,7 @@ def ask(
 
 
 def rotated(world: World, kind: str, hours_left: float) -> None:
-    """Put one secret under management that was rotated some time ago and has a credential to retire."""
+    """Put a secret under management that was rotated before and has a credential to retire."""
     first = add_source(world, kind)
     world.secret("app", first, 80, managed(kind))
     source = world.sources[source_of(kind)]
@@ -146,7 +149,10 @@ def _note(world: World, kind: str, published: SecretVersion, pending: Pending) -
 
 
 def proven(world: World, kind: str) -> None:
-    """Note that an audit has found the current version accepted: what nobody ever proved is left to whoever wrote it."""
+    """Note that an audit has found the current version accepted.
+
+    What nobody ever proved is left to whoever wrote it.
+    """
     owned(world, source_of(kind), world.vault[SecretRef(VAULT, "app")][-1])
 
 

@@ -1,4 +1,7 @@
-"""The model and Microsoft's SDKs on the simulator agree: the same fault at the same step leaves the same state behind."""
+"""The model and Microsoft's SDKs on the simulator agree.
+
+The same fault at the same step leaves the same state behind.
+"""
 
 from __future__ import annotations
 

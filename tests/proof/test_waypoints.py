@@ -1,4 +1,4 @@
-"""A case that goes on from a waypoint, or is not played at all, does what it does from the beginning."""
+"""A case that goes on from a waypoint, or is skipped, does what it does from the beginning."""
 
 from __future__ import annotations
 
@@ -71,7 +71,10 @@ def test_a_copy_shares_nothing_that_a_schedule_changes() -> None:
 
 @pytest.mark.parametrize("scenario", PLAYED)
 def test_what_is_left_out_would_have_ended_well(scenario: str) -> None:
-    """A case left out as the same as another one, or cut short, is played whole: with what breaks, and what excuses it."""
+    """A case left out as the same as another one, or cut short, is played whole.
+
+    With what breaks, and what excuses it.
+    """
     seen: Seen = {}
     left_out = 0
     for which in cases(scenario):

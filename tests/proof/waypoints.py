@@ -1,4 +1,4 @@
-"""Copies of a scenario's world at each moment at which nobody is under way, from which a planned case goes on.
+"""Copies of a scenario's world at each quiet moment, from which a planned case goes on.
 
 Until its first fault a planned case does what the scenario does without any. So the scenario is
 played once, and a case begins at the last such moment before its first fault, not at the
@@ -68,7 +68,7 @@ class _Guide:
     ways: list[Waypoint] = field(default_factory=list)
 
     def pass_by(self, schedule: Schedule) -> None:
-        """Take a copy, unless no call was made since the last one, or a change is still on its way."""
+        """Take a copy, unless nothing was called since the last one or a change is on its way."""
         calls = self.director.calls
         if schedule.world.in_flight or (self.ways and self.ways[-1].calls == calls):
             return
@@ -120,7 +120,10 @@ def course(scenario: str) -> Course:
 
 
 def before(scenario: str, plan: Plan) -> Waypoint | None:
-    """Return the last waypoint of a scenario before the first fault of a plan; None if there is none."""
+    """Return the last waypoint of a scenario before the first fault of a plan.
+
+    None if there is none.
+    """
     first = min((at for at, _ in plan), default=0)
     passed = [way for way in course(scenario).ways if way.calls <= first]
     return passed[-1] if passed else None
@@ -132,7 +135,10 @@ up to there."""
 
 
 def remember(scenario: str, plan: Plan, labels: Sequence[str], skipped: int) -> None:
-    """Keep which call the last fault of a plan has struck; `skipped` calls came before the labels."""
+    """Keep which call the last fault of a plan has struck.
+
+    `skipped` calls came before the labels.
+    """
     if len(plan) > 1 and plan[-1][0] < skipped + len(labels):
         _last.clear()
         _last[scenario, plan[:-1], plan[-1][0]] = labels[plan[-1][0] - skipped]
