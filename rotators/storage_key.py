@@ -15,7 +15,14 @@ from urllib.parse import urlsplit
 from cloud.azure import CHANGING, NO_ANSWER, Azure, call
 from cloud.rest.client import Json
 from cloud.rest.logs import Logs
-from engine.errors import AccessDenied, NeedsHuman, RekeyError, TransientError, VerificationFailed
+from engine.errors import (
+    AccessDenied,
+    NeedsHuman,
+    NotFound,
+    RekeyError,
+    TransientError,
+    VerificationFailed,
+)
 from engine.ports import Clock
 from engine.secret import Sensitive
 from rotators.shared.key_facts import Facts, Pair, Place, Slot, rows_of, text_of
@@ -56,12 +63,16 @@ class StorageKey(TwoKeys):
             return ""
         try:
             query = query_of(place.name, slot.name)
-            answer = await self._logs.ask(query, DAYS, "asking the workspace")
+            answer = await self._logs.ask(query, DAYS, "querying the workspace")
             return sentence(uses_of(answer.rows), is_partial=answer.is_partial)
+        except AccessDenied as denied:
+            reason = f"{denied.what}: {denied.fix}"
+        except NotFound as absent:
+            reason = f"{absent.what}: correct the app's setting REKEY_LOGS_WORKSPACE"
         except RekeyError as error:
-            reason = f"{error.what}. {error.fix}" if isinstance(error, AccessDenied) else error.what
+            reason = error.what
         except Exception as error:  # noqa: BLE001 - it is for people, and must never stop a rotation
-            reason = f"the workspace's answer makes no sense ({type(error).__name__})"
+            reason = f"the workspace's answer cannot be read ({type(error).__name__})"
         return f"Its use could not be looked at in the logs: {reason}"
 
     def keys(self, answer: Json, place: Place) -> Keys:

@@ -90,16 +90,18 @@ def sentence(uses: Mapping[str, Use], *, is_partial: bool) -> str:
     """Return what a person should know of the other key, without the last full stop."""
     missing = [service for service in TABLES.values() if service not in uses]
     if len(missing) == len(TABLES):
-        return f"The workspace has no log of the account from the last {DAYS} days: none is sent"
+        return (
+            f"The workspace has no log of the account from the last {DAYS} days, so nothing is "
+            "known of its use"
+        )
     seen = [
         f"{service}, {_many(use.requests, 'request')} from {_many(use.callers, 'address')}, "
         f"the last at {use.last:%Y-%m-%d %H:%M}Z"
         for service, use in uses.items()
         if use.requests
     ]
-    services = ", ".join(uses)
-    text = f"The logs of the last {DAYS} days "
-    text += f"show it in use: {'; '.join(seen)}" if seen else f"show no use of it ({services})"
+    logs = f"The last {DAYS} days' logs of {', '.join(uses)}"
+    text = f"{logs} show it in use: {'; '.join(seen)}" if seen else f"{logs} show no use of it"
     text += f". There is no log of {', '.join(missing)}" if missing else ""
     return text + (". The workspace calls its answer incomplete" if is_partial else "")
 

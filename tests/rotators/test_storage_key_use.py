@@ -122,7 +122,7 @@ async def test_only_the_other_key_of_this_account_in_these_days_counts() -> None
     scene.log("StorageBlobLogs", KEY2, days=9)
     scene.log("StorageBlobLogs", "B3CC9D5C64B3351573D806751312317FE4E910877E7CBAFA9D95E0BE923DD25C")
     text = await scene.warning()
-    assert "The logs of the last 8 days show no use of it (blob)" in text
+    assert "The last 8 days' logs of blob show no use of it" in text
     assert "There is no log of file, queue, table" in text
     assert WARNING in text
 
@@ -134,6 +134,7 @@ async def test_no_log_of_the_account_is_never_told_as_no_use(table: str) -> None
         scene.log(table, KEY2, account="another")
     text = await scene.warning()
     assert "has no log of the account" in text
+    assert "nothing is known of its use" in text
     assert "no use" not in text
 
 
@@ -159,6 +160,7 @@ async def test_a_missing_right_is_named_and_prevents_nothing() -> None:
     text = await scene.warning()
     assert WARNING in text
     assert UNKNOWN in text
+    assert "the app's identity: grant it" in text
     assert f"grant it the role Log Analytics Reader at workspace {scene.workspace.id}" in text
     before = scene.value("key2")
     await scene.watching().issue(scene.first())
@@ -204,7 +206,11 @@ def table_of(*rows: object, columns: Any = None, **more: object) -> Response:
 
 
 LAST = "2026-11-01T00:00:00.0000000Z"
-NO_JSON, NO_TABLE, NO_ROW = "in place of JSON", "answered with no table", "no sense (ValueError)"
+NO_JSON, NO_TABLE, NO_ROW = (
+    "in place of JSON",
+    "answered with no table",
+    "cannot be read (ValueError)",
+)
 NONSENSE: Mapping[str, tuple[Response, str]] = {
     "no JSON": (Response(200, {"Content-Type": "application/json"}, b"{"), NO_JSON),
     "a page": (Response(200, {"Content-Type": "text/html"}, b"<html>sign in</html>"), NO_JSON),
@@ -224,7 +230,7 @@ NONSENSE: Mapping[str, tuple[Response, str]] = {
     "no time": (table_of(["StorageBlobLogs", 1, 1, 1, "yesterday"]), NO_ROW),
     "deep": (
         Response(200, {"Content-Type": "application/json"}, b'{"a":' + b"[" * 100_000),
-        "no sense (RecursionError)",
+        "cannot be read (RecursionError)",
     ),
 }
 
@@ -247,7 +253,7 @@ async def test_nonsense_is_not_told_on_and_prevents_nothing(answer: Response, re
         (json_response(503, {"error": {"code": "Busy"}}), "503"),
         (json_response(504, {"error": {"code": "GatewayTimeout"}}), "504"),
         (json_response(401, {"error": {"code": "AuthenticationFailed"}}), "token was refused"),
-        (json_response(404, {"error": {"code": "PathNotFoundError"}}), "404"),
+        (json_response(404, {"error": {"code": "PathNotFoundError"}}), "REKEY_LOGS_WORKSPACE"),
         (UNANSWERED, "no answer"),
         (ServiceRequestError("no such host"), "no answer"),
         (RuntimeError("whatever else"), "RuntimeError"),
@@ -298,7 +304,7 @@ async def test_an_incomplete_answer_is_told_as_such() -> None:
     row = ["StorageBlobLogs", 4, 0, 0, None]
     answer = table_of(row, error={"code": "PartialError"})
     text = await Watched().warning(answering(answer))
-    assert "show no use of it (blob)" in text
+    assert "logs of blob show no use of it" in text
     assert "The workspace calls its answer incomplete" in text
 
 
