@@ -109,8 +109,6 @@ def test_all_problems_are_told_at_once_each_with_its_fix_and_nothing_is_deployed
     ("workspace", "code"),
     [
         (f"{GROUP}/providers/Microsoft.Storage/storageAccounts/logs", 1),
-        (f"{WORKSPACES}/", 1),
-        (f"{WORKSPACES}/contoso/tables/Heartbeat", 1),
         (f"{WORKSPACES.replace(SUBSCRIPTION, 'mine')}/contoso", 1),
         (f"{WORKSPACES.upper()}/contoso", 0),
     ],
