@@ -130,18 +130,32 @@ class TwoKeys(ABC):
     # The procedure.
 
     async def seen(self, subscription: str, group: str | None) -> AsyncIterator[Seen]:
-        """Stream the resources that take keys."""
+        """Stream the resources that take keys, of every type before a type's error is raised."""
         scope = f"/subscriptions/{subscription}" + (f"/resourcegroups/{group}" if group else "")
-        top = "/".join(self.facts.types[0].split("/")[:2])
-        async for resource in self._source.resources(scope, f"providers/{top}"):
-            if not self._source.is_off(resource):
-                async for address in self.addresses(text_of(resource, "id")):
-                    if source := self.canonical(address, {}):
-                        yield Seen(source, self.facts.pairs[0].first.name)
+        problems: list[RekeyError] = []
+        for top in self.facts.tops:
+            try:
+                async for resource in self._source.resources(scope, f"providers/{top}"):
+                    async for holder in self._holders(resource, top):
+                        source = self.canonical(text_of(holder, "id"), {})
+                        if source and not self._source.switch(holder):
+                            yield Seen(source, self.facts.pairs[0].first.name)
+            except RekeyError as error:
+                problems.append(error)
+        for problem in problems:
+            raise problem
 
-    async def addresses(self, resource: str) -> AsyncIterator[str]:
-        """Stream what of a resource has two keys: the resource itself."""
-        yield resource
+    async def _holders(self, resource: Json, top: str) -> AsyncIterator[Json]:
+        """Stream what of a resource at the top has two keys, where it takes keys at all.
+
+        Rules of a namespace's entities are many, and seldom used by an app alone.
+        """
+        part = self.facts.parts.get(top.lower())
+        if part is None:
+            yield resource
+        elif not self._source.switch(resource):
+            async for holder in self._source.resources(text_of(resource, "id"), part):
+                yield holder
 
     async def issue(self, job: Job) -> Issued:
         """Replace the key that the vault does not hold; in place, read the one it ought to hold."""

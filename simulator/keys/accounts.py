@@ -43,6 +43,8 @@ class KeyRing:
     resource itself."""
     keys: dict[str, Key]
     rights: tuple[str, ...] = ("Manage", "Send", "Listen")
+    api: str = ""
+    """The one API that a subscription of API Management is good for; empty for every one."""
 
     @property
     def rule(self) -> str:
@@ -82,6 +84,21 @@ class KeyedAccount:
     fails: bool = False
     rings: dict[str, KeyRing] = field(default_factory=dict)
     pending: dict[str, Pending] = field(default_factory=dict)
+    published: list[object] = field(default_factory=list)
+    """Events that somebody sent, or requests that reached a listener or a backend."""
+    state: str = "Succeeded"
+    """Of its provisioning."""
+    apis: dict[str, str] = field(default_factory=lambda: {"echo": "echo/v1", "rekey": ""})
+    """The paths of an API Management service's APIs, by id."""
+    operations: dict[str, bool] = field(
+        default_factory=lambda: {"/rekey-proof": True, "/echo/v1/rekey-proof": True}
+    )
+    """Its operations that answer by themselves, each with whether it wants a key."""
+
+    @property
+    def endpoint(self) -> str:
+        """Where its keys are used: its host, with a port where that is not for HTTPS."""
+        return f"{self.host}:{self.contract.port}" if self.contract.port else self.host
 
     @property
     def name(self) -> str:

@@ -62,6 +62,8 @@ RETIREMENT |= {
 }
 READ = {"read the resource": 1}
 """Where its name does not lead to the address of a resource; once in the life of a process."""
+BELOW = {"read the resource": 2}
+"""Where the port is that of a part of it."""
 LISTED = {"listKeys": 1}
 TWICE = {"listKeys": 2}
 """A rule is read to prove the current key, and again to retire the other one."""
@@ -85,6 +87,23 @@ FAMILY: dict[str, tuple[dict[str, int], dict[str, int]]] = {
     "web-pubsub-key": ({"regenerateKey": 1, **READ, **LONG}, {}),
     "cosmos-db-key": ({"regenerateKey": 1, **READ, **LONG}, {}),
     "cosmos-db-key that only reads": ({"regenerateKey": 1, **READ, **LONG}, {}),
+    # A rule that only listens, a gateway that may let everybody in, a topic that is not there: a
+    # made-up key each time.
+    "relay-key": ({"regenerateKeys": 1, "signed request": 2}, TWICE),
+    "notification-hubs-key of a hub": ({"regenerateKeys": 1}, TWICE),
+    "notification-hubs-key of a namespace": ({"regenerateKeys": 1}, TWICE),
+    "api-management-key": (
+        {"regeneratePrimaryKey": 1, "listSecrets": 1, "signed request": 2, **READ},
+        {"listSecrets": 2, "regenerateSecondaryKey": 1},
+    ),
+    "redis-key of a cache": ({"regenerateKey": 1, **LISTED, **READ}, {}),
+    "redis-key of a database": ({"regenerateKey": 1, **LONG, **BELOW}, {}),
+    "event-grid-key of a topic": ({"regenerateKey": 1, **LONG, **READ}, {}),
+    "event-grid-key of a domain": ({"regenerateKey": 1, **LISTED, **READ}, {}),
+    "event-grid-key of a namespace": (
+        {"regenerateKey": 1, "signed request": 2, **LONG, **READ},
+        {},
+    ),
 }
 """A made-up key is tried beside one that the service accepts only in passing: a rule that may not
 read, an account without
@@ -92,10 +111,12 @@ such an interface."""
 ROTATION |= {
     kind: {**BOTH, **LEASE, "signed request": 1, **calls} for kind, (calls, _) in FAMILY.items()
 }
+OF_ONE_KEY = ("primary", "regeneratePrimaryKey")
+"""Paths that name the key: a retirement's name the other one."""
 RETIREMENT |= {
     kind: {
         **MARKED,
-        **{name: count for name, count in calls.items() if name != "primary"},
+        **{name: count for name, count in calls.items() if name not in OF_ONE_KEY},
         **listed,
         "signed request": 2 + calls.get("signed request", 1),
     }
