@@ -32,7 +32,6 @@ class ApiManagementKey(Gateway):
         shape=re.compile(r"[!-~]{16,256}"),
         off={"state": ("cancelled", "expired", "rejected", "submitted", "suspended")},
         switched_below=True,
-        host="{name}.azure-api.net",
         address="gatewayUrl",
         parts={"microsoft.apimanagement/service": "subscriptions"},
         spread=(*PROPAGATION, 60.0, 60.0),

@@ -23,5 +23,6 @@ class NotificationHubsKey(SasRule):
         "Microsoft.NotificationHubs/namespaces/notificationHubs/authorizationRules",
         version="2023-09-01",
         names_it="policyKey",
+        host="",
         off={},
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import ClassVar
@@ -22,6 +23,7 @@ from engine.errors import (
     PermanentError,
     RekeyError,
     TransientError,
+    UnderWay,
     VerificationFailed,
 )
 from engine.ports import Clock
@@ -260,12 +262,7 @@ class TwoKeys(ABC):
                 ),
             )
         operation = f"retire {slot.name} {source}"
-        try:
-            await self._replace(place, slot, operation, keys)
-        except TransientError as error:
-            # Accepted, and it goes on: who retires a key tries it until it is refused.
-            if error.code != UNDER_WAY or not self._replacing.pop(operation, None):
-                raise
+        await self._replace(place, slot, operation, keys)
 
     async def _held_slot(self, job: Job, place: Place) -> Slot:
         """Prove which key the vault holds by comparing values, and that it can be used."""
@@ -337,7 +334,7 @@ class TwoKeys(ABC):
             if not self.lists_first or error.code not in BUSY_CODES:
                 raise
             what = f"regenerating {slot.name} waits for a change that is under way"
-            problem = TransientError(
+            problem = UnderWay(
                 what, where=place.source, code=UNDER_WAY, retry_after=self.afterwards
             )
         except PermanentError as error:
@@ -381,26 +378,33 @@ class TwoKeys(ABC):
                 return keys if slot.name in keys else await self._list(place)
             begun = Replacing(slot, _of(before, slot, place).value, self._clock.monotonic())
             self._replacing[operation] = begun
-        keys = await self._awaited(place, begun)
-        del self._replacing[operation]
-        return keys
+            with suppress(PermanentError):
+                # Accepted it is, whatever forbids the look: the next one says so.
+                return await self._awaited(place, operation)
+            raise self._under_way(place, begun)
+        return await self._awaited(place, operation)
 
-    async def _awaited(self, place: Place, begun: Replacing) -> Keys:
+    async def _awaited(self, place: Place, operation: str) -> Keys:
         """Return the keys once the new one is among them.
 
-        TransientError where that takes longer than one call may.
+        UnderWay where that takes longer than one call may.
         """
+        begun = self._replacing[operation]
         name = begun.slot.name
         for pause in WITHIN_CALL:
             await self._clock.sleep(pause)
             keys = await self._list(place)
             if name in keys and keys[name].value != begun.old:
+                del self._replacing[operation]
                 return keys
+        raise self._under_way(place, begun)
+
+    def _under_way(self, place: Place, begun: Replacing) -> UnderWay:
         what = (
-            f"regenerating {name} was accepted {self._clock.monotonic() - begun.since:.0f} s "
-            "ago and is under way"
+            f"regenerating {begun.slot.name} was accepted "
+            f"{self._clock.monotonic() - begun.since:.0f} s ago and is under way"
         )
-        raise TransientError(what, where=place.source, code=UNDER_WAY, retry_after=self.afterwards)
+        return UnderWay(what, where=place.source, code=UNDER_WAY, retry_after=self.afterwards)
 
     async def _issued(
         self, job: Job, place: Place, slot: Slot, keys: Keys, supersedes: str | None

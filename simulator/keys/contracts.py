@@ -42,6 +42,8 @@ class Contract:
     """The property of the request that names the key; empty where its path does."""
     replies: Literal["all", "one", "empty", "nothing"] = "all"
     """What the answer to a replacement holds; nothing where the change goes on after it."""
+    takes: float = 2.0
+    """Seconds for which such a change goes on."""
     form: Form = "base64"
     length: int = 64
     """Bytes behind base64, or characters."""
@@ -275,6 +277,7 @@ CONTRACTS = (
         "{name}.westeurope-1.eventgrid.azure.net",
         "hostname",
         replies="nothing",
+        takes=1.0,
         length=32,
         switch="",
         kept="topicsConfiguration",

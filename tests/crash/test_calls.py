@@ -63,10 +63,11 @@ RETIREMENT |= {
 READ = {"read the resource": 1}
 """Where its name does not lead to the address of a resource; once in the life of a process."""
 BELOW = {"read the resource": 2}
-"""Where the port is that of a part of it."""
+"""Where a part of it says how to use it, too."""
 LISTED = {"listKeys": 1}
 TWICE = {"listKeys": 2}
-"""A rule is read to prove the current key, and again to retire the other one."""
+"""A rule is read to prove the current key, and again to retire the other one; a change is over at
+the first look for it."""
 LONG = {"listKeys": 3}
 """A change that goes on is known by the key that it replaces, and looked at until another one is
 there."""
@@ -89,11 +90,11 @@ FAMILY: dict[str, tuple[dict[str, int], dict[str, int]]] = {
     "cosmos-db-key that only reads": ({"regenerateKey": 1, **READ, **LONG}, {}),
     # A rule that only listens, a gateway that may let everybody in, a topic that is not there: a
     # made-up key each time.
-    "relay-key": ({"regenerateKeys": 1, "signed request": 2}, TWICE),
-    "notification-hubs-key of a hub": ({"regenerateKeys": 1}, TWICE),
-    "notification-hubs-key of a namespace": ({"regenerateKeys": 1}, TWICE),
+    "relay-key": ({"regenerateKeys": 1, "signed request": 2, **READ}, TWICE),
+    "notification-hubs-key of a hub": ({"regenerateKeys": 1, **READ}, TWICE),
+    "notification-hubs-key of a namespace": ({"regenerateKeys": 1, **READ}, TWICE),
     "api-management-key": (
-        {"regeneratePrimaryKey": 1, "listSecrets": 1, "signed request": 2, **READ},
+        {"regeneratePrimaryKey": 1, "listSecrets": 1, "signed request": 2, **BELOW},
         {"listSecrets": 2, "regenerateSecondaryKey": 1},
     ),
     "redis-key of a cache": ({"regenerateKey": 1, **LISTED, **READ}, {}),
@@ -101,7 +102,7 @@ FAMILY: dict[str, tuple[dict[str, int], dict[str, int]]] = {
     "event-grid-key of a topic": ({"regenerateKey": 1, **LONG, **READ}, {}),
     "event-grid-key of a domain": ({"regenerateKey": 1, **LISTED, **READ}, {}),
     "event-grid-key of a namespace": (
-        {"regenerateKey": 1, "signed request": 2, **LONG, **READ},
+        {"regenerateKey": 1, "signed request": 2, **TWICE, **READ},
         {},
     ),
 }

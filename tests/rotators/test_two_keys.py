@@ -12,7 +12,13 @@ from datetime import timedelta
 
 import pytest
 
-from engine.errors import NeedsHuman, PermanentError, TransientError, VerificationFailed
+from engine.errors import (
+    NeedsHuman,
+    PermanentError,
+    TransientError,
+    UnderWay,
+    VerificationFailed,
+)
 from engine.secret import Sensitive
 from rotators.shared.key_facts import Facts
 from rotators.shared.key_proof import made_up
@@ -414,7 +420,7 @@ async def test_a_rotation_of_hours_holds_no_lease_and_ends_by_itself() -> None:
 
 
 @pytest.mark.parametrize("member", LONG, ids=str)
-async def test_a_revocation_that_goes_on_is_left_to_who_tries_the_key(member: Member) -> None:
+async def test_a_revocation_that_goes_on_is_never_asked_for_twice(member: Member) -> None:
     scene = KeyScene(member)
     job = scene.job()
     issued = await scene.rotator().issue(job)
@@ -422,13 +428,19 @@ async def test_a_revocation_that_goes_on_is_left_to_who_tries_the_key(member: Me
     rotator, newer = scene.rotator(), issued.fields["key"]
     assert issued.supersedes
     assert job.held
-    await rotator.retire(scene.source, issued.supersedes, newer)
-    with pytest.raises(TransientError, match="waits for a change"):
+    with pytest.raises(UnderWay, match="is under way"):
         await rotator.retire(scene.source, issued.supersedes, newer)
+    with pytest.raises(UnderWay, match="waits for a change"):
+        await scene.rotator().retire(scene.source, issued.supersedes, newer)
     scene.rig.clock.advance(60)
     await rotator.retire(scene.source, issued.supersedes, newer)
     assert job.held.reveal() not in scene.live()
     assert newer.reveal() in scene.live()
+    assert [
+        exchange.response.status
+        for exchange in scene.rig.world.exchanges
+        if "regeneratekey" in exchange.request.path.lower()
+    ].count(202) == 2, "once for the rotation, and once for the revocation"
 
 
 async def test_one_operation_never_takes_the_key_that_another_one_made() -> None:
