@@ -232,6 +232,8 @@ class Seen:
 
     source: str
     credential_id: str
+    way_off: str = ""
+    """The property, with its value, that switches such credentials off; empty where none does."""
 
 
 @runtime_checkable

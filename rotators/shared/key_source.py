@@ -53,6 +53,19 @@ class KeySource:
             "",
         )
 
+    def way_off(self, resource: Json) -> str:
+        """Return the property with the value that switches keys off, where the resource has one.
+
+        A state is none: it says that the resource is of no use at all.
+        """
+        properties = resource.get("properties") or {}
+        for name, off in self._facts.off.items():
+            if name in properties and not isinstance(off, tuple):
+                if isinstance(properties[name], list):
+                    return f"{name} without {off}"
+                return f"{name}={str(off).lower() if isinstance(off, bool) else off}"
+        return ""
+
     async def replace(
         self, place: Place, name: str, operation: str, body: Json | None
     ) -> Json | None:

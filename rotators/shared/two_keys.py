@@ -141,7 +141,9 @@ class TwoKeys(ABC):
                     async for holder in self._holders(resource, top):
                         source = self.canonical(text_of(holder, "id"), {})
                         if source and not self._source.switch(holder):
-                            yield Seen(source, self.facts.pairs[0].first.name)
+                            switched = holder if self.facts.switched_below else resource
+                            way_off = self._source.way_off(switched)
+                            yield Seen(source, self.facts.pairs[0].first.name, way_off)
             except RekeyError as error:
                 problems.append(error)
         for problem in problems:
