@@ -1,4 +1,7 @@
-"""Deliberate bugs, each of which the proof must find: what is broken, where to look, and which promise it breaks."""
+"""Deliberate bugs, each of which the proof must find.
+
+What is broken, where to look, and which promise it breaks.
+"""
 
 from __future__ import annotations
 
@@ -627,12 +630,17 @@ MUTANTS: Mapping[str, Mutant] = {
         _method(consumers, "hold_back"), "P4", (f"errands/{MANY}#400", f"errands/{SLOTS}#400")
     ),
     "what is put off comes back at once": Mutant(_at_once, "throttling", (f"one/{SLOTS}",)),
+    "what a restore superseded counts as abandoned": Mutant(
+        _function(Record, "abandoned", property(lambda record: record.touched)),
+        "P4",
+        (f"restored/{MANY}",),
+    ),
     "an audit believes everything": Mutant(_method(Proof, "accepted"), "P", (f"drift/{SLOTS}",)),
 }
 
 
 def violations(mutant: Mutant) -> Iterator[str]:
-    """Play the schedules in which a mutant ought to show, and yield what is broken in them that was not before."""
+    """Play the schedules in which a mutant ought to show; yield what is newly broken in them."""
     from tests.proof import search
 
     for place in mutant.scenarios:
