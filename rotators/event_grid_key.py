@@ -35,6 +35,7 @@ class EventGridKey(ProvenByRequest):
         role="event-grid-keys",
         pairs=(KEY1_KEY2,),
         shape=re.compile(r"[A-Za-z0-9+/=]{43,128}"),
+        at_once=("microsoft.eventgrid/domains",),
         address="endpoint",
         addresses={NAMESPACES: "topicsConfiguration.hostname"},
     )

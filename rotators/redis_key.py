@@ -37,6 +37,7 @@ class RedisKey(RedisCache):
             "provisioningState": CLOSED,
         },
         switched_below=True,
+        at_once=(CLASSIC,),
         address="hostName",
         parts={MANAGED: "databases"},
         further=("Microsoft.Cache/redisEnterprise/databases/read",),

@@ -166,6 +166,8 @@ class Facts:
     """Seconds between the tries that a new key gets."""
     parts: Mapping[str, str] = field(default_factory=dict)
     """What of a resource has the keys, by the type at the top in lower case; itself if left out."""
+    at_once: tuple[str, ...] = ()
+    """Types, in lower case, whose replacements end with their answer, where others go on."""
     versions: Mapping[str, str] = field(default_factory=dict)
     """The api-version of each type at the top, in lower case, that has another one."""
     further: tuple[str, ...] = ()

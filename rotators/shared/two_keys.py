@@ -335,7 +335,7 @@ class TwoKeys(ABC):
         try:
             answer = await self._source.replace(place, slot.name, operation, body)
         except TransientError as error:
-            if not self.lists_first or error.code not in BUSY_CODES:
+            if not self._goes_on(place) or error.code not in BUSY_CODES:
                 raise
             what = f"regenerating {slot.name} waits for a change that is under way"
             problem = UnderWay(
@@ -365,6 +365,10 @@ class TwoKeys(ABC):
     tells_times: ClassVar[bool] = False
     """A key's age tells whether an earlier try made it: for changes that may take hours."""
 
+    def _goes_on(self, place: Place) -> bool:
+        """Return whether a replacement may go on after its answer, or needs the keys listed."""
+        return self.lists_first and place.kind not in self.facts.at_once
+
     async def _replace(
         self, place: Place, slot: Slot, operation: str, listed: Keys | None = None
     ) -> Keys:
@@ -374,8 +378,9 @@ class TwoKeys(ABC):
         """
         begun = self._replacing.get(operation)
         if begun is None or self._clock.monotonic() - begun.since > self.patience:
-            before = listed or (await self._list(place) if self.lists_first else {})
-            if self.lists_first and slot.name not in before:
+            goes_on = self._goes_on(place)
+            before = listed or (await self._list(place) if goes_on else {})
+            if goes_on and slot.name not in before:
                 raise await self.explained(place, _missing(slot, place))
             keys = await self._begin(place, slot, before)
             if keys is not None:

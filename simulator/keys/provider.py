@@ -73,7 +73,8 @@ class KeysProvider:
         parts: list[str],
         replaced: str = "",
     ) -> Response:
-        in_path = not contract.asks and parts[-2].lower() == contract.replaces.lower()
+        named = not contract.asks and contract.replies != "empty"
+        in_path = named and parts[-2].lower() == contract.replaces.lower()
         operation, path = (parts[-2], parts[2:-2]) if in_path else (parts[-1], parts[2:-1])
         below = "/".join(path[::2])
         kinds = [contract.kind, *([below] if below else [])]

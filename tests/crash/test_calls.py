@@ -97,10 +97,10 @@ FAMILY: dict[str, tuple[dict[str, int], dict[str, int]]] = {
         {"regeneratePrimaryKey": 1, "listSecrets": 1, "signed request": 2, **BELOW},
         {"listSecrets": 2, "regenerateSecondaryKey": 1},
     ),
-    "redis-key of a cache": ({"regenerateKey": 1, **LISTED, **READ}, {}),
+    "redis-key of a cache": ({"regenerateKey": 1, **READ}, LISTED),
     "redis-key of a database": ({"regenerateKey": 1, **LONG, **BELOW}, {}),
     "event-grid-key of a topic": ({"regenerateKey": 1, **LONG, **READ}, {}),
-    "event-grid-key of a domain": ({"regenerateKey": 1, **LISTED, **READ}, {}),
+    "event-grid-key of a domain": ({"regenerateKey": 1, **READ}, LISTED),
     "event-grid-key of a namespace": (
         {"regenerateKey": 1, "signed request": 2, **TWICE, **READ},
         {},
