@@ -68,6 +68,8 @@ class Job:
     sent: datetime | None = None
     """When a change was last sent to the source while the vault held this version; None if none
     was."""
+    vault: str = ""
+    """The address of the vault of the secret, for kinds whose credentials are made in a vault."""
 
     under_way: bool = False
     """The source is still at a change that it accepted from an earlier try, as far as is known."""

@@ -26,6 +26,7 @@ from rotators.redis_key import RedisKey
 from rotators.relay_key import RelayKey
 from rotators.search_admin_key import SearchAdminKey
 from rotators.service_bus_key import ServiceBusKey
+from rotators.service_principal_certificate import ServicePrincipalCertificate
 from rotators.service_principal_secret import ServicePrincipalSecret
 from rotators.signalr_key import SignalRKey
 from rotators.sql_admin_password import SqlAdminPassword
@@ -61,6 +62,7 @@ ROTATORS: tuple[Maker, ...] = (
     PostgresqlRolePassword,
     MysqlAdminPassword,
     MysqlUserPassword,
+    ServicePrincipalCertificate,
 )
 
 

@@ -30,6 +30,8 @@ ROOT = Path(__file__).parents[1]
 KINDS: Mapping[str, Any] = {maker.kind: maker for maker in ROTATORS}  # type: ignore[attr-defined]
 WITHOUT_ROLE = {"service-principal-secret": "Microsoft Graph", "sql-login-password": "loginmanager"}
 """Kinds whose right no template can give, and what the page of permissions calls it."""
+AT_VAULT = {"service-principal-certificate": "vault-certificates"}
+"""Kinds that need a role at the vault, too: the page names Microsoft Graph for the rest."""
 ROLE_OF = {"sql-admin-password": "sql-administrator"}
 
 
@@ -46,6 +48,10 @@ def has_role(kind: str) -> bool:
     """Return whether template and page know the kind's role, or the page says why there is none."""
     if kind in WITHOUT_ROLE:
         return WITHOUT_ROLE[kind] in permissions.PAGE.read_text()
+    if role := AT_VAULT.get(kind):
+        return role in {row.role for row in permissions.rows()} and role in text(
+            "infra/modules/vault-role.bicep"
+        )
     role = ROLE_OF.get(kind, f"{kind}s")
     return role in {row.role for row in permissions.rows()} and f"'{role}': [" in text(
         "infra/roles.bicep"

@@ -6,7 +6,14 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from simulator.azure import GROUP, SUBSCRIPTION, Azure
-from simulator.demo.sources import Account, AlternatingLogins, Application, Source, SqlAdministrator
+from simulator.demo.sources import (
+    Account,
+    AlternatingLogins,
+    Application,
+    Certified,
+    Source,
+    SqlAdministrator,
+)
 from simulator.world import Domains
 
 VAULT = "shop"
@@ -20,6 +27,8 @@ RIGHTS = (
     "Microsoft.KeyVault/vaults/secrets/setSecret/action",
     "Microsoft.KeyVault/vaults/secrets/readMetadata/action",
     "Microsoft.KeyVault/vaults/secrets/update/action",
+    "Microsoft.KeyVault/vaults/certificates/create/action",
+    "Microsoft.KeyVault/vaults/certificates/read",
     "Microsoft.Storage/storageAccounts/read",
     "Microsoft.Storage/storageAccounts/listKeys/action",
     "Microsoft.Storage/storageAccounts/regenerateKey/action",
@@ -100,6 +109,13 @@ def _logins() -> tuple[Part, ...]:
             9,
             "rotated",
         ),
+        Part(
+            "erp-certificate",
+            Certified("shop erp"),
+            "an Entra application's certificate, 9 days left",
+            9,
+            "rotated",
+        ),
     )
 
 
@@ -142,7 +158,7 @@ def _enter(azure: Azure, part: Part) -> None:
     vault, now = azure.vaults[VAULT], azure.now()
     named, values = part.source.enter(azure)
     tags = {**named, "ValidityPeriodDays": "90", "Owner": "shop team", **part.tags}
-    if part.source.template.strip("{}") not in ("key", "secret", "password"):
+    if part.source.template.strip("{}") not in ("key", "secret", "password", "certificate"):
         tags["ValueTemplate"] = part.source.template
     expires = now + timedelta(days=part.days_left)
     vault.put(part.name, values[0], expires=expires, tags=tags, content_type="text/plain")

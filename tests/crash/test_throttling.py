@@ -36,8 +36,8 @@ class Throttle:
         # was throttled.
         key = (request.method, request.host, f"{request.path}?comp={request.query.get('comp', '')}")
         self.calls += 1
-        # TDS and the like know no 429: a database that is busy says so in words. And it is the queue that
-        # brings work back in time.
+        # TDS and the like know no 429: a database that is busy says so in words. And it is the
+        # queue that brings work back in time.
         exempt = (
             request.url.startswith(("tds:", "postgresql:", "mysql:", "redis:"))
             or ".queue." in request.host

@@ -13,6 +13,8 @@ from tests.rotators.database_scenes import SCENES, DatabaseScene
 from tests.rotators.key_scenes import FAMILY, KeyScene, Member
 from tests.shared import graph_rig as graph
 from tests.shared import sql_product as sql
+from tests.shared.certificate_rig import NAME as CERTIFICATE
+from tests.shared.certificate_rig import CertificateRig
 from tests.shared.promises import Place
 from tests.shared.rig import CONNECTION_STRING, Rig
 
@@ -34,6 +36,12 @@ def _application() -> Place:
     return Place(
         rig, graph.NAME, accepts, lambda: {password.secret for password in rig.app.history}
     )
+
+
+def _certificate() -> Place:
+    rig = CertificateRig()
+    rig.managed()
+    return Place(rig, CERTIFICATE, lambda version: rig.accepts(version.value), rig.planted)
 
 
 def _sql(strategy: str) -> Place:
@@ -66,6 +74,7 @@ PLACES: Mapping[str, Callable[[], Place]] = {
     "storage-key": _storage,
     "storage-key in a connection string": lambda: _storage(CONNECTION_STRING),
     "service-principal-secret": _application,
+    "service-principal-certificate": _certificate,
     "sql-admin-password": lambda: _sql("an administrator"),
     "sql-login-password": lambda: _sql("a login"),
     "sql-login-password of a user": lambda: _sql("a contained user"),
@@ -81,6 +90,9 @@ STORIES: Mapping[str, Callable[[], Place]] = {
     ),
     "storage-key in an incident": lambda: replace(_storage(), compromised=True),
     "service-principal-secret in an incident": lambda: replace(_application(), compromised=True),
+    "service-principal-certificate in an incident": lambda: replace(
+        _certificate(), compromised=True
+    ),
     "sql-login-password in an incident": lambda: replace(_sql("a login"), compromised=True),
     "postgresql-role-password in an incident": lambda: replace(
         _database("postgresql-role-password"), compromised=True
