@@ -30,8 +30,9 @@ POSTED = {"post": 1}
 ROTATION: dict[str, dict[str, int]] = {
     "storage-key": {**BOTH, "regenerateKey": 1, "signed request": 1, **LEASE},
     "service-principal-secret": {**BOTH, "addPassword": 1, "sign-in": 2, **LEASE},
-    # The creation is begun, looked at until it is done and its result read: a certificate and its secret. The
-    # list is read before that, for what it may refuse, and again just before it is replaced.
+    # The creation is begun, looked at until it is done and its result read: a certificate and its
+    # secret. The list is read before that, for what it may refuse, and again just before it is
+    # replaced.
     "service-principal-certificate": {
         **BOTH,
         "vault GET": 10,
