@@ -9,7 +9,7 @@ UV ?= .tools/bin/uv
 RUN := $(UV) run --frozen
 DELIVERY := $(UV) run --frozen --isolated --only-group delivery python
 AZURITE_READY := $(if $(shell command -v npm),node_modules/.bin/azurite)
-MARIADB_READY := .tools/mariadb/.fetched
+SERVERS_READY := .tools/mariadb/.fetched .tools/redis/.fetched
 
 LEAN := $(UV) run --frozen --quiet --no-default-groups
 DEPLOYING := $(LEAN) python -m scripts.deploying
@@ -29,7 +29,7 @@ welcome:
 	@$(UV) sync --frozen --compile-bytecode
 	@touch $@
 
-test: $(UV) $(AZURITE_READY) $(MARIADB_READY)
+test: $(UV) $(AZURITE_READY) $(SERVERS_READY)
 	@$(UV) sync --frozen --quiet --compile-bytecode
 	@$(UV) sync --project scripts/azure_cli --frozen --quiet
 	$(RUN) pytest -n auto --dist worksteal $(ARGS)
@@ -119,9 +119,9 @@ clean:
 	@python3 -m venv .tools
 	@.tools/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
-# Debian's package, unpacked: no registry of Python or JavaScript carries a MySQL or MariaDB server.
-.tools/mariadb/.fetched: scripts/mariadb.py | $(UV)
-	@python3 scripts/mariadb.py $(@D)
+# Debian's packages, unpacked: no registry of Python or JavaScript carries these servers.
+.tools/mariadb/.fetched .tools/redis/.fetched: scripts/debian.py | $(UV)
+	@python3 scripts/debian.py $(notdir $(@D)) $(@D)
 	@test ! -d $(@D)/usr || touch $@
 
 node_modules/.bin/azurite: package.json package-lock.json

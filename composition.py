@@ -10,10 +10,11 @@ from api.app import Api
 from cloud.azure import Azure
 from cloud.clock import SystemClock
 from cloud.databases.drivers import drivers
-from cloud.databases.servers import DatabaseServers
+from cloud.databases.redis import RedisServers
+from cloud.databases.servers import DatabaseServers, SignsIn
 from cloud.errands.apps import AzureApps
 from cloud.errands.webhooks import ChatWebhooks
-from cloud.meter.metering import MeteredDatabases, MeteredSqlServers
+from cloud.meter.metering import MeteredDatabases, MeteredSignIns, MeteredSqlServers
 from cloud.settings import Settings
 from cloud.signing_keys import SigningKeys
 from cloud.sql.driver import DriverSqlServers
@@ -76,6 +77,7 @@ def connect(
     options: Mapping[str, Any] | None = None,
     sql: SqlServers | None = None,
     databases: Mapping[str, DatabaseServers] | None = None,
+    redis: SignsIn | None = None,
 ) -> Azure:
     """Return the connection to Azure from the settings; the parts are those of `build_api`."""
     from cloud.meter.call_counter import metered
@@ -92,6 +94,7 @@ def connect(
             engine: MeteredDatabases(servers, engine)
             for engine, servers in (databases or drivers()).items()
         },
+        redis=MeteredSignIns(redis or RedisServers(), "redis"),
         identity_name=settings.identity_name,
         logs_workspace=settings.logs_workspace,
     )
@@ -105,13 +108,16 @@ def build_api(
     options: Mapping[str, Any] | None = None,
     sql: SqlServers | None = None,
     databases: Mapping[str, DatabaseServers] | None = None,
+    redis: SignsIn | None = None,
     env: Mapping[str, str] = os.environ,
 ) -> Api:
     """Build the service and the HTTP API over it.
 
-    `options` go to every SDK client. `sql` and `databases` replace the drivers.
+    `options` go to every SDK client. `sql`, `databases` and `redis` replace the drivers.
     """
-    azure = connect(settings, identity=identity, options=options, sql=sql, databases=databases)
+    azure = connect(
+        settings, identity=identity, options=options, sql=sql, databases=databases, redis=redis
+    )
     clock = clock or SystemClock()
     queue = StorageQueues(settings.storage, azure)
     vaults = KeyVaults(azure, frozenset(settings.scopes))

@@ -50,6 +50,7 @@ class Secret(View, frozen=True, kw_only=True):
     expires: Time | None
     due: Time | None
     parked_since: Time | None
+    under_way_since: Time | None
     overlap_until: Time | None
     operation: str | None
 

@@ -1,14 +1,17 @@
 """`rekey discover`: credentials in reach that no managed secret covers.
 
-It shows the line that would adopt each source.
+It shows the line that would adopt each source, what switches such credentials off instead, what is
+covered already, and which kinds nobody can list.
 """
 
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from cli.codes import Exit, exit_of
 from cli.gathering import inventory
@@ -23,7 +26,19 @@ from engine.rotate.engine import Engine
 from engine.rotate.ownership import claimed
 from engine.secret import SecretRef
 
-HEADS = ("age", "kind", "credential", "ends", "source")
+HEADS = ("age", "kind", "credential", "ends", "or switch off", "source")
+NAMED_HERE = LISTED | {
+    "sql-admin-password",
+    "service-principal-secret",
+    "service-principal-certificate",
+}
+"""Kinds that cli.sources lists."""
+UNLISTED = {
+    "sql-login-password": "Azure lists neither a server's logins nor its contained users",
+    "postgresql-role-password": "Azure does not list the roles of a server",
+    "mysql-user-password": "Azure does not list the users of a server",
+}
+OWN = "a kind of your own: only the system that issues its credentials knows what there is"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +59,18 @@ class Uncovered:
         return f"rekey adopt {self.vault or 'VAULT'}/NAME --provider {source}"
 
 
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """What is covered already, and what nobody can say."""
+
+    covered: Mapping[str, tuple[str, SecretRef]]
+    """Sources that a secret covers, each with its kind and that secret."""
+    unlisted: Mapping[str, str]
+    """Kinds whose credentials cannot be listed, each with the reason."""
+    problems: int
+    """Scopes that could not be read."""
+
+
 async def discover(session: Session, args: Namespace) -> int:
     """List keys, SQL administrators and credentials of applications that are old enough and nobody's."""
     engine = await session.ready()
@@ -52,7 +79,11 @@ async def discover(session: Session, args: Namespace) -> int:
     problems: list[RekeyError] = []
     seen = [credential async for credential in _everything(session, engine, problems)]
     session.terminal.progress("")
-    managed = {part for entry in covered.found for part in claimed(entry.secret.tags, engine.kinds)}
+    managed = {
+        part: entry.secret.ref
+        for entry in covered.found
+        for part in claimed(entry.secret.tags, engine.kinds)
+    }
     own = session.settings.storage.account
     uncovered = [
         credential
@@ -65,7 +96,11 @@ async def discover(session: Session, args: Namespace) -> int:
     ]
     for problem in {str(issue): issue for issue in problems}.values():
         session.terminal.problem(problem, exit_of(problem))
-    _show(session, unmanaged, now, len(problems))
+    found = dict.fromkeys(credential for credential in seen if credential.source in managed)
+    covers = {
+        credential.source: (credential.kind, managed[credential.source]) for credential in found
+    }
+    _show(session, unmanaged, Coverage(covers, _unlisted(engine), len(problems)), now)
     return max(
         (exit_of(issue) for issue in problems),
         default=covered.worst(Exit.FOUND if unmanaged else Exit.FINE),
@@ -105,10 +140,25 @@ def _listable(engine: Engine, scope: str) -> Iterator[AsyncIterator[Credential]]
             yield _within(scope, kind, rotator.seen(place[1], place[2]))
 
 
+def _unlisted(engine: Engine) -> dict[str, str]:
+    """Return the kinds whose credentials cannot be listed, each with the reason."""
+    return {
+        kind: UNLISTED.get(kind, OWN)
+        for kind, rotator in engine.rotators.items()
+        if kind not in NAMED_HERE and not isinstance(rotator, Discover)
+    }
+
+
 async def _within(scope: str, kind: str, seen: AsyncIterator[Seen]) -> AsyncIterator[Credential]:
     async for credential in seen:
         if f"{credential.source}/".startswith(f"{scope}/"):
-            yield Credential(kind, credential.source, credential.credential_id, created=None)
+            yield Credential(
+                kind,
+                credential.source,
+                credential.credential_id,
+                created=None,
+                way_off=credential.way_off,
+            )
 
 
 def _older(seen: Iterable[Credential], since: datetime) -> list[Credential]:
@@ -153,13 +203,19 @@ def _vault(policy: Policy, source: str) -> str | None:
     )
 
 
-def _show(session: Session, uncovered: list[Uncovered], now: datetime, problems: int) -> None:
-    if session.terminal.data(
-        {"uncovered": [_json(row) for row in uncovered], "problems": problems}, "uncovered"
-    ):
+def _show(session: Session, uncovered: list[Uncovered], coverage: Coverage, now: datetime) -> None:
+    if session.terminal.data(_answer(uncovered, coverage), "uncovered"):
         return
+    problems = coverage.problems
     missing = f"; scopes that could not be read: {problems}" if problems else ""
-    session.terminal.line(f"sources that no secret covers: {len(uncovered)}{missing}")
+    switchable = sum(bool(row.credential.way_off) for row in uncovered)
+    instead = f", of which can be switched off instead: {switchable}" if switchable else ""
+    session.terminal.line(f"sources that no secret covers: {len(uncovered)}{instead}{missing}")
+    counts = Counter(kind for kind, _ in coverage.covered.values())
+    by_kind = ", ".join(f"{kind} {count}" for kind, count in sorted(counts.items()))
+    session.terminal.line(f"covered: {by_kind or 'none'}")
+    for kind, reason in coverage.unlisted.items():
+        session.terminal.line(f"not listed: {kind} ({reason})")
     if not uncovered:
         return
     session.terminal.line()
@@ -173,6 +229,20 @@ def _show(session: Session, uncovered: list[Uncovered], now: datetime, problems:
         session.terminal.line(row.line)
 
 
+def _answer(uncovered: list[Uncovered], coverage: Coverage) -> dict[str, Any]:
+    covered = [
+        {"kind": kind, "source": source, "vault": short_name(ref.vault), "secret": ref.name}
+        for source, (kind, ref) in sorted(coverage.covered.items())
+    ]
+    unlisted = [{"kind": kind, "reason": reason} for kind, reason in coverage.unlisted.items()]
+    return {
+        "uncovered": [_json(row) for row in uncovered],
+        "covered": covered,
+        "not_listed": unlisted,
+        "problems": coverage.problems,
+    }
+
+
 def _row(credential: Credential, now: datetime) -> tuple[str, ...]:
     # Azure does not tell when a SQL password was set.
     age = f"{(now - credential.created).days} d" if credential.created else "unknown"
@@ -181,6 +251,7 @@ def _row(credential: Credential, now: datetime) -> tuple[str, ...]:
         credential.kind,
         credential.name,
         moment(credential.ends) if credential.ends else "",
+        credential.way_off,
         credential.source,
     )
 
@@ -195,4 +266,5 @@ def _json(uncovered: Uncovered) -> dict[str, str | None]:
         "ends": iso(credential.ends),
         "vault": short_name(uncovered.vault) if uncovered.vault else None,
         "adopt": uncovered.line,
+        "switch_off": credential.way_off or None,
     }

@@ -46,6 +46,8 @@ class Credential:
     created: datetime | None
     """None where Azure does not tell, as for every SQL password."""
     ends: datetime | None = None
+    way_off: str = ""
+    """The property, with its value, that switches such credentials off; empty where none does."""
 
 
 def under(azure: Azure, scope: str) -> tuple[AsyncIterator[Credential], ...]:
@@ -121,6 +123,7 @@ async def _servers(azure: Azure, subscription: str, group: str | None) -> AsyncI
                 str(server.id).lower(),
                 str(server.administrator_login),
                 created=None,
+                way_off="azureADOnlyAuthentication=true",
             )
 
 
@@ -145,7 +148,13 @@ def _keys(account: StorageAccount) -> list[Credential]:
     times = account.key_creation_time
     named = {"key1": times.key1, "key2": times.key2} if times else {"key1": None, "key2": None}
     return [
-        Credential("storage-key", str(account.id).lower(), name, created)
+        Credential(
+            "storage-key",
+            str(account.id).lower(),
+            name,
+            created,
+            way_off="allowSharedKeyAccess=false",
+        )
         for name, created in named.items()
     ]
 

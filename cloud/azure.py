@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
     from azure.core.exceptions import AzureError, HttpResponseError
 
-    from cloud.databases.servers import DatabaseServers
+    from cloud.databases.servers import DatabaseServers, SignsIn
     from cloud.sql.servers import SqlServers
 
 READING: Mapping[str, Any] = {
@@ -81,6 +81,8 @@ class Azure:
     """The client for database servers; None for Microsoft's driver."""
     databases: Mapping[str, DatabaseServers] = field(default_factory=dict)
     """The clients for `postgresql` and `mysql` servers; the drivers' where one is missing."""
+    redis: SignsIn | None = None
+    """The client for Redis caches; the app's own one where it is None."""
     identity_name: str | None = None
     """The name of the app's identity, which is its user's in databases; None if no setting has it."""
     logs_workspace: str | None = None

@@ -8,6 +8,8 @@ is the one in the vault's current version.
 - `issue` makes a credential beside the one held. It replaces what an earlier try of the same
   operation left behind, so retries never accumulate credentials. Where a kind has two slots,
   it never touches the one held.
+- A source may go on with a change after its answer, for hours. `issue` and `retire` then raise
+  UnderWay until it has come, however often they are called; the engine holds no lease meanwhile.
 - `tidy` (for kinds whose source can hold many credentials) removes what earlier tries of an
   operation left behind.
 - `accepts` tries a credential once. The engine uses it to prove that a revoked credential is
@@ -69,11 +71,15 @@ class Job:
     vault: str = ""
     """The address of the vault of the secret, for kinds whose credentials are made in a vault."""
 
+    under_way: bool = False
+    """The source is still at a change that it accepted from an earlier try, as far as is known."""
+
     def may_have_made(self, moment: datetime) -> bool:
         """Return whether Rekey itself may have made what the source dates so."""
         if self.sent is None:
             return False
-        return (self.asked or self.sent) - CLOCKS < moment < self.sent + LATE + CLOCKS
+        in_time = self.under_way or moment < self.sent + LATE + CLOCKS
+        return (self.asked or self.sent) - CLOCKS < moment and in_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +234,8 @@ class Seen:
 
     source: str
     credential_id: str
+    way_off: str = ""
+    """The property, with its value, that switches such credentials off; empty where none does."""
 
 
 @runtime_checkable

@@ -3,6 +3,7 @@
     RekeyError                  what happened, where, and the fix
     ├── ConfigError             wrong settings: all problems at once
     ├── TransientError          may pass by itself: the queue tries again
+    │   ├── UnderWay            the source has accepted a change and goes on with it
     │   └── LeaseUnavailable    another worker holds the lease, or this one lost it
     │       └── SourceBusy      another worker holds it, and nothing has been done yet
     └── PermanentError          will not pass by itself: the secret is parked
@@ -68,6 +69,14 @@ class TransientError(RekeyError):
         self.retry_after = retry_after
         self.is_followed = False
         """A look at the source is posted already, so nothing else need bring a look back."""
+
+
+class UnderWay(TransientError):  # noqa: N818 - the name says what is the case
+    """The source has accepted a change and goes on with it. A later try finds it done.
+
+    A rotator may raise it from `issue` and `retire`, again and again until then. `retry_after`
+    says when to look again.
+    """
 
 
 class LeaseUnavailable(TransientError):  # noqa: N818 - the name says what is the case

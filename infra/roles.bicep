@@ -96,6 +96,46 @@ func roleActions(role sourceRole) string[] =>
       'Microsoft.DocumentDB/databaseAccounts/listKeys/action'
       'Microsoft.DocumentDB/databaseAccounts/regenerateKey/action'
     ]
+    'relay-keys': [
+      'Microsoft.Relay/namespaces/read'
+      'Microsoft.Relay/namespaces/authorizationRules/listKeys/action'
+      'Microsoft.Relay/namespaces/authorizationRules/regenerateKeys/action'
+    ]
+    'notification-hubs-keys': [
+      'Microsoft.NotificationHubs/namespaces/read'
+      'Microsoft.NotificationHubs/namespaces/authorizationRules/listKeys/action'
+      'Microsoft.NotificationHubs/namespaces/authorizationRules/regenerateKeys/action'
+      'Microsoft.NotificationHubs/namespaces/notificationHubs/authorizationRules/listKeys/action'
+      'Microsoft.NotificationHubs/namespaces/notificationHubs/authorizationRules/regenerateKeys/action'
+    ]
+    'event-grid-keys': [
+      'Microsoft.EventGrid/topics/read'
+      'Microsoft.EventGrid/domains/read'
+      'Microsoft.EventGrid/namespaces/read'
+      'Microsoft.EventGrid/topics/listKeys/action'
+      'Microsoft.EventGrid/topics/regenerateKey/action'
+      'Microsoft.EventGrid/domains/listKeys/action'
+      'Microsoft.EventGrid/domains/regenerateKey/action'
+      'Microsoft.EventGrid/namespaces/listKeys/action'
+      'Microsoft.EventGrid/namespaces/regenerateKey/action'
+    ]
+    'api-management-keys': [
+      'Microsoft.ApiManagement/service/read'
+      'Microsoft.ApiManagement/service/subscriptions/read'
+      'Microsoft.ApiManagement/service/apis/read'
+      'Microsoft.ApiManagement/service/subscriptions/regenerateSecondaryKey/action'
+      'Microsoft.ApiManagement/service/subscriptions/listSecrets/action'
+      'Microsoft.ApiManagement/service/subscriptions/regeneratePrimaryKey/action'
+    ]
+    'redis-keys': [
+      'Microsoft.Cache/redis/read'
+      'Microsoft.Cache/redisEnterprise/read'
+      'Microsoft.Cache/redisEnterprise/databases/read'
+      'Microsoft.Cache/redis/listKeys/action'
+      'Microsoft.Cache/redis/regenerateKey/action'
+      'Microsoft.Cache/redisEnterprise/databases/listKeys/action'
+      'Microsoft.Cache/redisEnterprise/databases/regenerateKey/action'
+    ]
     'postgresql-admin-passwords': [
       'Microsoft.DBforPostgreSQL/flexibleServers/read'
       'Microsoft.DBforPostgreSQL/flexibleServers/write'
@@ -146,6 +186,11 @@ func roleSummary(role sourceRole) string =>
     'signalr-keys': 'Lets Rekey list and regenerate the keys of SignalR services.'
     'web-pubsub-keys': 'Lets Rekey list and regenerate the keys of Web PubSub services.'
     'cosmos-db-keys': 'Lets Rekey list and regenerate the keys of Cosmos DB accounts.'
+    'relay-keys': 'Lets Rekey list and regenerate the keys of Relay rules.'
+    'notification-hubs-keys': 'Lets Rekey list and regenerate the keys of Notification Hubs rules.'
+    'event-grid-keys': 'Lets Rekey list and regenerate the keys of Event Grid topics, domains and namespaces.'
+    'api-management-keys': 'Lets Rekey list and regenerate the keys of API Management subscriptions.'
+    'redis-keys': 'Lets Rekey list and regenerate the access keys of Redis caches.'
     'postgresql-admin-passwords': 'Lets Rekey set the administrator\'s password of PostgreSQL servers.'
     'postgresql-role-passwords': 'Lets Rekey see whether a PostgreSQL server runs and takes passwords.'
     'mysql-admin-passwords': 'Lets Rekey set the administrator\'s password of MySQL servers.'

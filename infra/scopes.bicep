@@ -8,24 +8,29 @@ var resourceParts = 9
 var databaseParts = 11
 
 @export()
-@description('The kinds whose role is called as they are, with an s at the end, and the type of resource that each is of.')
+@description('The kinds whose role is called as they are, with an s at the end, and the types of resource that each is of.')
 var keyedTypes = {
-  'service-bus-key': 'microsoft.servicebus/namespaces'
-  'event-hubs-key': 'microsoft.eventhub/namespaces'
-  'ai-services-key': 'microsoft.cognitiveservices/accounts'
-  'search-admin-key': 'microsoft.search/searchservices'
-  'app-configuration-key': 'microsoft.appconfiguration/configurationstores'
-  'container-registry-password': 'microsoft.containerregistry/registries'
-  'batch-key': 'microsoft.batch/batchaccounts'
-  'communication-key': 'microsoft.communication/communicationservices'
-  'maps-key': 'microsoft.maps/accounts'
-  'signalr-key': 'microsoft.signalrservice/signalr'
-  'web-pubsub-key': 'microsoft.signalrservice/webpubsub'
-  'cosmos-db-key': 'microsoft.documentdb/databaseaccounts'
-  'postgresql-admin-password': 'microsoft.dbforpostgresql/flexibleservers'
-  'postgresql-role-password': 'microsoft.dbforpostgresql/flexibleservers'
-  'mysql-admin-password': 'microsoft.dbformysql/flexibleservers'
-  'mysql-user-password': 'microsoft.dbformysql/flexibleservers'
+  'service-bus-key': ['microsoft.servicebus/namespaces']
+  'event-hubs-key': ['microsoft.eventhub/namespaces']
+  'ai-services-key': ['microsoft.cognitiveservices/accounts']
+  'search-admin-key': ['microsoft.search/searchservices']
+  'app-configuration-key': ['microsoft.appconfiguration/configurationstores']
+  'container-registry-password': ['microsoft.containerregistry/registries']
+  'batch-key': ['microsoft.batch/batchaccounts']
+  'communication-key': ['microsoft.communication/communicationservices']
+  'maps-key': ['microsoft.maps/accounts']
+  'signalr-key': ['microsoft.signalrservice/signalr']
+  'web-pubsub-key': ['microsoft.signalrservice/webpubsub']
+  'cosmos-db-key': ['microsoft.documentdb/databaseaccounts']
+  'relay-key': ['microsoft.relay/namespaces']
+  'notification-hubs-key': ['microsoft.notificationhubs/namespaces']
+  'event-grid-key': ['microsoft.eventgrid/topics', 'microsoft.eventgrid/domains', 'microsoft.eventgrid/namespaces']
+  'api-management-key': ['microsoft.apimanagement/service']
+  'redis-key': ['microsoft.cache/redis', 'microsoft.cache/redisenterprise']
+  'postgresql-admin-password': ['microsoft.dbforpostgresql/flexibleservers']
+  'postgresql-role-password': ['microsoft.dbforpostgresql/flexibleservers']
+  'mysql-admin-password': ['microsoft.dbformysql/flexibleservers']
+  'mysql-user-password': ['microsoft.dbformysql/flexibleservers']
 }
 
 @export()
@@ -70,9 +75,9 @@ func rolesAt(scope string, kinds string[]) sourceRole[] =>
     map(filter(items(keyedTypes), one => contains(kinds, one.key) && holds(scope, one.value)), one => keysOf(one.key))
   )
 
-@description('Whether a scope can hold resources of a type: it is wider than one resource, or that resource.')
-func holds(scope string, type string) bool =>
-  length(split(scope, '/')) <= groupParts || contains(scope, '/providers/${type}/')
+@description('Whether a scope can hold resources of these types: it is wider than one resource, or that resource.')
+func holds(scope string, types string[]) bool =>
+  length(split(scope, '/')) <= groupParts || !empty(filter(types, type => contains(scope, '/providers/${type}/')))
 
 @description('The role at resources whose credentials are of a kind.')
 func keysOf(kind string) sourceRole =>
@@ -89,6 +94,11 @@ func keysOf(kind string) sourceRole =>
     'signalr-key': 'signalr-keys'
     'web-pubsub-key': 'web-pubsub-keys'
     'cosmos-db-key': 'cosmos-db-keys'
+    'relay-key': 'relay-keys'
+    'notification-hubs-key': 'notification-hubs-keys'
+    'event-grid-key': 'event-grid-keys'
+    'api-management-key': 'api-management-keys'
+    'redis-key': 'redis-keys'
     'postgresql-admin-password': 'postgresql-admin-passwords'
     'postgresql-role-password': 'postgresql-role-passwords'
     'mysql-admin-password': 'mysql-admin-passwords'
@@ -104,6 +114,7 @@ func grantAt(parts string[], role sourceRole) grant => {
   subscription: parts[2]
   group: length(parts) >= groupParts ? parts[4] : ''
   resource: length(parts) >= resourceParts ? parts[8] : ''
+  type: length(parts) >= resourceParts ? '${parts[6]}/${parts[7]}' : ''
   role: role
 }
 
@@ -142,7 +153,7 @@ func isSource(parts string[]) bool =>
   (length(parts) == resourceParts && contains(
     concat(
       ['providers/microsoft.storage/storageaccounts', 'providers/microsoft.sql/servers'],
-      map(items(keyedTypes), one => 'providers/${one.value}')
+      map(flatten(map(items(keyedTypes), one => one.value)), type => 'providers/${type}')
     ),
     join(take(skip(parts, 5), 3), '/')
   )) || (length(parts) == databaseParts && join(take(skip(parts, 5), 3), '/') == 'providers/microsoft.sql/servers' && parts[9] == 'databases')

@@ -20,6 +20,11 @@ type kind =
   | 'signalr-key'
   | 'web-pubsub-key'
   | 'cosmos-db-key'
+  | 'relay-key'
+  | 'notification-hubs-key'
+  | 'event-grid-key'
+  | 'api-management-key'
+  | 'redis-key'
   | 'postgresql-admin-password'
   | 'postgresql-role-password'
   | 'mysql-admin-password'
@@ -144,6 +149,11 @@ type sourceRole =
   | 'signalr-keys'
   | 'web-pubsub-keys'
   | 'cosmos-db-keys'
+  | 'relay-keys'
+  | 'notification-hubs-keys'
+  | 'event-grid-keys'
+  | 'api-management-keys'
+  | 'redis-keys'
   | 'postgresql-admin-passwords'
   | 'postgresql-role-passwords'
   | 'mysql-admin-passwords'
@@ -158,6 +168,8 @@ type grant = {
   group: string
   @description('Its name, in lower case; empty for a whole group or subscription.')
   resource: string
+  @description('Its type, in lower case; empty for a whole group or subscription.')
+  type: string
   @description('What may be done there.')
   role: sourceRole
 }

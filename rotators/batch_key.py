@@ -28,7 +28,7 @@ class BatchKey(ProvenByRequest):
         replaces="regenerateKeys",
         pairs=(Pair(Slot("primary", "Primary"), Slot("secondary", "Secondary")),),
         shape=re.compile(r"[A-Za-z0-9+/]{86}=="),
-        off=("allowedAuthenticationModes", "SharedKey"),
+        off={"allowedAuthenticationModes": "SharedKey"},
         address="accountEndpoint",
         called=re.compile(r"[a-z0-9]{3,24}"),
     )

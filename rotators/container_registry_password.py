@@ -35,7 +35,7 @@ class ContainerRegistryPassword(ProvenByRequest):
         names_it="name",
         pairs=(Pair(Slot("password"), Slot("password2")),),
         shape=re.compile(r"[A-Za-z0-9+/=]{32,128}"),
-        off=("adminUserEnabled", False),
+        off={"adminUserEnabled": False},
         address="loginServer",
     )
 

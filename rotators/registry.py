@@ -8,17 +8,22 @@ from cloud.azure import Azure
 from engine.contract import Rotator
 from engine.ports import Clock
 from rotators.ai_services_key import AiServicesKey
+from rotators.api_management_key import ApiManagementKey
 from rotators.app_configuration_key import AppConfigurationKey
 from rotators.batch_key import BatchKey
 from rotators.communication_key import CommunicationKey
 from rotators.container_registry_password import ContainerRegistryPassword
 from rotators.cosmos_db_key import CosmosDbKey
+from rotators.event_grid_key import EventGridKey
 from rotators.event_hubs_key import EventHubsKey
 from rotators.maps_key import MapsKey
 from rotators.mysql_admin_password import MysqlAdminPassword
 from rotators.mysql_user_password import MysqlUserPassword
+from rotators.notification_hubs_key import NotificationHubsKey
 from rotators.postgresql_admin_password import PostgresqlAdminPassword
 from rotators.postgresql_role_password import PostgresqlRolePassword
+from rotators.redis_key import RedisKey
+from rotators.relay_key import RelayKey
 from rotators.search_admin_key import SearchAdminKey
 from rotators.service_bus_key import ServiceBusKey
 from rotators.service_principal_certificate import ServicePrincipalCertificate
@@ -48,6 +53,11 @@ ROTATORS: tuple[Maker, ...] = (
     SignalRKey,
     WebPubSubKey,
     CosmosDbKey,
+    RelayKey,
+    NotificationHubsKey,
+    EventGridKey,
+    ApiManagementKey,
+    RedisKey,
     PostgresqlAdminPassword,
     PostgresqlRolePassword,
     MysqlAdminPassword,

@@ -49,7 +49,7 @@ class StorageKey(TwoKeys):
         role="Storage Account Key Operator Service Role",
         pairs=(Pair(Slot("key1"), Slot("key2")),),
         shape=re.compile(r"[A-Za-z0-9+/]{86}=="),
-        off=("allowSharedKeyAccess", False),
+        off={"allowSharedKeyAccess": False},
         called=re.compile(r"[a-z0-9]{3,24}"),
     )
 

@@ -71,7 +71,9 @@ class Azure(World):
             self.event_grid,
         )
         namespaces = dict.fromkeys(contract.kind.partition("/")[0] for contract in CONTRACTS)
-        keyed = (KeysProvider(self, namespace) for namespace in namespaces)
+        keyed = (
+            KeysProvider(self, name) for name in namespaces if name != EventGridProvider.namespace
+        )
         self.arm = ArmService(self, *providers, self.vault_resources, *keyed)
         self.webhooks = WebhookService()
         self.logs = LogsService(self)

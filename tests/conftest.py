@@ -1,7 +1,7 @@
 """What tests of every room share.
 
 One Hypothesis profile for all tests: without a deadline, since no test may depend on time. And one
-Azure CLI, one PostgreSQL and one MariaDB, which take seconds to start: only tests that use them do.
+Azure CLI, one PostgreSQL, one MariaDB and one Redis, which take seconds to start: only tests that use them do.
 """
 
 from collections.abc import AsyncIterator, Iterator
@@ -13,6 +13,7 @@ from tests.az.program import AzureCli, running
 from tests.az.stage import Stage, signed_in
 from tests.mariadb import MariaDb, start_mariadb
 from tests.postgresql import PostgreSql, start_postgresql
+from tests.redis import Redis, start_redis
 from tests.servers import drain
 
 settings.register_profile("rekey", deadline=None)
@@ -55,6 +56,19 @@ def mariadb(shared_mariadb: MariaDb, monkeypatch: pytest.MonkeyPatch) -> MariaDb
     """A real server, whose certificate this process trusts."""
     monkeypatch.setenv("SSL_CERT_FILE", str(shared_mariadb.authority))
     return shared_mariadb
+
+
+@pytest.fixture(scope="session")
+def shared_redis() -> Iterator[Redis]:
+    with start_redis() as server:
+        yield server
+
+
+@pytest.fixture
+def redis(shared_redis: Redis, monkeypatch: pytest.MonkeyPatch) -> Redis:
+    """A real server, whose certificate this process trusts."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(shared_redis.authority))
+    return shared_redis
 
 
 @pytest.fixture

@@ -112,7 +112,7 @@ def _program() -> tuple[Path, Path]:
         program, share = root / "usr/sbin/mariadbd", root / "usr/share" / name
         if program.exists() and (share / f"{name}_{TABLES[0]}").exists():
             return program, share
-    return missing("MariaDB (Debian's mariadb-server-core, see scripts/mariadb.py)")
+    return missing("MariaDB (Debian's mariadb-server-core, see scripts/debian.py)")
 
 
 def _libraries() -> str:

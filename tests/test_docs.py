@@ -83,7 +83,7 @@ def test_the_page_of_a_kind_with_two_keys_states_its_facts(maker: type[TwoKeys])
     facts = maker.facts
     names = [slot.name for pair in facts.pairs for slot in pair.slots]
     fields = [f"{{{name}}}" for name in maker.template_fields]
-    expected = [*names, *fields, facts.off[0]]
+    expected = [*names, *fields, *facts.off]
     assert not [fact for fact in expected if f"`{fact}`" not in page]
     assert facts.role in page
     assert "(../two-keys.md)" in page

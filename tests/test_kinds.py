@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+from cli.discovery import NAMED_HERE, UNLISTED
 from cli.words import TEMPLATE_KINDS as OFFERED
 from engine.contract import Discover, Issued, Job, Preflight, Recognise, Rotator
 from engine.errors import NeedsHuman
@@ -32,17 +33,6 @@ WITHOUT_ROLE = {"service-principal-secret": "Microsoft Graph", "sql-login-passwo
 AT_VAULT = {"service-principal-certificate": "vault-certificates"}
 """Kinds that need a role at the vault, too: the page names Microsoft Graph for the rest."""
 ROLE_OF = {"sql-admin-password": "sql-administrator"}
-LISTED_BY_THE_CLI = {
-    "storage-key",
-    "sql-admin-password",
-    "service-principal-secret",
-    "service-principal-certificate",
-}
-NOT_LISTED = {
-    "sql-login-password": "Azure lists neither a server's logins nor its contained users",
-    "postgresql-role-password": "Azure does not list the roles of a server",
-    "mysql-user-password": "Azure does not list the users of a server",
-}
 
 
 def names(stories: Mapping[str, object]) -> set[str]:
@@ -79,8 +69,8 @@ def is_simulated(kind: str) -> bool:
 def is_discovered(kind: str) -> bool:
     """Return whether `rekey discover` finds such credentials, or it is written down why not."""
     return (
-        kind in LISTED_BY_THE_CLI
-        or kind in NOT_LISTED
+        kind in NAMED_HERE
+        or kind in UNLISTED
         or (isinstance(KINDS.get(kind), type) and issubclass(KINDS[kind], Discover))
     )
 

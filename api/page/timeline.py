@@ -79,6 +79,7 @@ def moments(entry: Entry, now: datetime) -> list[Moment]:
     pending = entry.managed.pending if entry.managed else None
     known = {
         "since": entry.parked_since,
+        "under way since": entry.under_way_since,
         "due": entry.due,
         "expires": entry.secret.expires,
         "overlap to": pending.at if pending else None,

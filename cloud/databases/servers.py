@@ -16,16 +16,20 @@ class Operator:
     token: Sensitive
 
 
-class DatabaseServers(Protocol):
+class SignsIn(Protocol):
     """Servers of one engine, by host name, perhaps with a port. All methods raise only RekeyErrors.
 
     A `login` is a PostgreSQL role, or a MySQL account in the form user@host (user alone means
-    user@%).
+    user@%), or a user of Redis.
     """
 
     async def sign_in(self, server: str, database: str, login: str, password: Sensitive) -> None:
         """Sign in once, on a new connection; raises VerificationFailed for a refused password."""
         ...
+
+
+class DatabaseServers(SignsIn, Protocol):
+    """Servers whose passwords the app's identity sets."""
 
     async def rehearse(self, server: str, operator: Operator, login: str) -> None:
         """Do all that setting a password takes, and keep nothing of it.

@@ -19,7 +19,7 @@ from engine.secret import Sensitive
 if TYPE_CHECKING:
     from azure.core.exceptions import AzureError
 
-    from cloud.databases.servers import DatabaseServers, Operator
+    from cloud.databases.servers import DatabaseServers, Operator, SignsIn
     from cloud.sql.servers import Row, SqlServers
 
 NO_ANSWER = "failed"
@@ -76,17 +76,25 @@ class MeteredSqlServers:
         return await _counted("Execute", self._servers.execute(server, database, token, statement))
 
 
-class MeteredDatabases:
-    """Counts the calls to servers of one engine; see cloud.databases.servers.DatabaseServers."""
+class MeteredSignIns:
+    """Counts the sign-ins at servers of one engine; see cloud.databases.servers.SignsIn."""
 
-    def __init__(self, servers: DatabaseServers, engine: str) -> None:
-        self._servers = servers
+    def __init__(self, servers: SignsIn, engine: str) -> None:
+        self._signs_in = servers
         self._engine = engine
 
     async def sign_in(self, server: str, database: str, login: str, password: Sensitive) -> None:
-        """Sign in once; see DatabaseServers."""
-        request = self._servers.sign_in(server, database, login, password)
+        """Sign in once; see SignsIn."""
+        request = self._signs_in.sign_in(server, database, login, password)
         await _counted("SignIn", request, self._engine)
+
+
+class MeteredDatabases(MeteredSignIns):
+    """Counts the calls to servers of one engine; see cloud.databases.servers.DatabaseServers."""
+
+    def __init__(self, servers: DatabaseServers, engine: str) -> None:
+        super().__init__(servers, engine)
+        self._servers = servers
 
     async def rehearse(self, server: str, operator: Operator, login: str) -> None:
         """Rehearse a change; see DatabaseServers."""

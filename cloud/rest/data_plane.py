@@ -33,6 +33,7 @@ class Signed:
     url: str
     headers: Mapping[str, str] = field(repr=False)
     method: str = "GET"
+    body: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,9 @@ class DataPlane:
         from azure.core.exceptions import HttpResponseError
         from azure.core.rest import HttpRequest
 
-        request = HttpRequest(signed.method, signed.url, headers=dict(signed.headers))
+        request = HttpRequest(
+            signed.method, signed.url, headers=dict(signed.headers), content=signed.body or None
+        )
         response = await self._pipeline().send_request(request, **without_logging(CHANGING))
         count("source", "Prove", str(response.status_code))
         if response.status_code in BUSY:

@@ -112,7 +112,7 @@ class BlobLease:
             log.info("a lease ends by itself instead: %s", error)
 
 
-_TIMES = ("audited", "created", "published", "made")
+_TIMES = ("audited", "created", "published", "made", "waiting")
 
 
 def parsed(content: bytes, metadata: Mapping[str, str], source: str, where: str) -> Record:

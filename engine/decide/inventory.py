@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from engine.decide.decision import Decision, Kinds, Park, Retire, Rotate, Wait, decide, due_at
@@ -16,6 +17,8 @@ from engine.model.workitem import WorkItem
 from engine.secret import SecretVersion
 
 LATE = "see that sweeps run, then rotate it by hand: the answer says what holds it up"
+UNFINISHED: frozenset[State] = frozenset({"due", "overdue", "parked", "drifted"})
+"""States in which a change that a source goes on with is still looked for."""
 GRACE = timedelta(days=1)
 """How long a secret may be due, although nothing holds it up, before it counts as overdue."""
 
@@ -32,6 +35,22 @@ def entry(
     `secret` is its current version as a listing or a read shows it, `records` what Rekey's own
     records say of it.
     """
+    stands = _judged(secret, policy, kinds, now, records)
+    source = stands.managed.source if stands.managed else ""
+    since = next((listed.waiting for listed in records if listed.source == source), None)
+    if since is None or stands.state not in UNFINISHED:
+        return stands
+    reason = f"{stands.reason}; under way since {since:%Y-%m-%d %H:%M}Z"
+    return replace(stands, reason=reason, under_way_since=since)
+
+
+def _judged(
+    secret: SecretVersion,
+    policy: Policy,
+    kinds: Kinds,
+    now: datetime,
+    records: Sequence[Listed],
+) -> Entry:
     held = believed(secret, records, policy, kinds)
     secret = policy.applied(held)
     if not secret.enabled:

@@ -27,6 +27,8 @@ class Entry:
     """What its tags ask for; None if it is unmanaged or its tags are malformed."""
     due: datetime | None = None
     parked_since: datetime | None = None
+    under_way_since: datetime | None = None
+    """Since when its source has been at a change that it accepted and goes on with."""
 
     def to_json(self) -> dict[str, Any]:
         """Return what people and programs may see of the entry."""
@@ -48,6 +50,7 @@ class Entry:
             "expires": _iso(secret.expires),
             "due": _iso(self.due),
             "parked_since": _iso(self.parked_since),
+            "under_way_since": _iso(self.under_way_since),
             "overlap_until": _iso(pending.at if pending else None),
             "operation": secret.tags.get(OPERATION),
         }

@@ -74,6 +74,11 @@ class Record:
     asked: datetime | None = None
     """When the source was first asked for the credential that is to replace `touched`: some take
     hours to make it."""
+    waiting: datetime | None = None
+    """Since when the source has been at a change that it accepted and goes on with; None if it is
+    at none."""
+    resume_at: datetime | None = None
+    """When the message is due that looks for the end of that change."""
     touched: str = ""
     """The version that was current when a change was last sent.
 
@@ -146,7 +151,11 @@ class Record:
 
     def announced(self, write: Write, kind: str) -> Record:
         """Return the record with an announced write."""
-        return replace(self.lose(), ahead=write, kind=kind, changing=None)
+        return replace(self.lose(), ahead=write, kind=kind, changing=None).arrived()
+
+    def arrived(self) -> Record:
+        """Return the record once the change has come that the source was at."""
+        return replace(self, waiting=None, resume_at=None)
 
     def lose(self) -> Record:
         """Return the record with the announced write, if any, among the lost ones.
@@ -200,7 +209,7 @@ class Record:
         """Return the record once the credential of a version has been proven to be refused."""
         left = tuple(known for known in self.compromised if known != version)
         gone = (version, *(known for known in self.gone if known != version))[:MOST_EARLIER]
-        return replace(self, compromised=left, gone=gone).discarded(version)
+        return replace(self.arrived(), compromised=left, gone=gone).discarded(version)
 
     def discarded(self, *versions: str) -> Record:
         """Return the record with further versions that hold dead values."""
@@ -277,6 +286,8 @@ class Listed:
     """When the version that Rekey published last was created."""
     made: datetime | None = None
     """When the credential that it holds was made."""
+    waiting: datetime | None = None
+    """Since when the source has been at a change that it accepted and goes on with."""
 
     @property
     def due(self) -> datetime | None:
@@ -296,6 +307,7 @@ class Listed:
             record.created,
             last.created if last else None,
             last.made if last else None,
+            record.waiting,
         )
 
 

@@ -104,6 +104,8 @@ _READ: Mapping[str, Any] = {
     "audited": _time,
     "begun": _time,
     "asked": _time,
+    "waiting": _time,
+    "resume_at": _time,
     "healed": _time,
     "created": _time,
     "tags": dict,

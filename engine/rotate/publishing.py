@@ -184,7 +184,10 @@ class Publishing:
         record = self._sight.record
         proven, touched = self._sight.wrote(secret), record.touched == secret.version
         job = self._parts.job(secret, self._managed, proven=proven, in_place=in_place)
-        return replace(job, asked=record.asked, sent=record.begun) if touched else job
+        if not touched:
+            return job
+        under_way = record.waiting is not None
+        return replace(job, asked=record.asked, sent=record.begun, under_way=under_way)
 
     async def _announced(
         self, secret: SecretVersion, job: Job, copies: list[SecretVersion]

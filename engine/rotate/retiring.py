@@ -87,23 +87,26 @@ class Retiring:
         }
         secret = replace(secret, tags=(await self.gate.retag(secret, rest, "forget")).tags)
         # Written once it has been reported: who dies before finds it proven, and reports it.
-        self.lease.learn(replace(self.sight.record, pending=None, changing=None))
+        self.lease.learn(replace(self.sight.record.arrived(), pending=None, changing=None))
         return self.sight.retagged(secret), is_revoked
 
     async def _revoke(self, secret: SecretVersion, pending: Pending) -> None:
         old = await self._value(secret, pending.version)
         held, held_id = self._held(secret, old)
         await self.gate.unchanged(secret)
-        await self.lease.begin(self.sight.item, secret)
-        try:
-            async with self.lease.changing("retire"):
-                await self.parts.rotators[self.kind].retire(
-                    self.lease.source, pending.credential_id, held, held_id
-                )
-        except NeedsHuman:
-            # Somebody put another credential in its place and into the vault: it is gone already.
-            if old is None or await self._accepted(pending, old):
-                raise
+        waiting = self.sight.record.waiting
+        if not (waiting and old and not await self._accepted(pending, old)):
+            # Else the change that an earlier try asked for has come.
+            await self.lease.begin(self.sight.item, secret)
+            try:
+                async with self.lease.changing("retire"):
+                    await self.parts.rotators[self.kind].retire(
+                        self.lease.source, pending.credential_id, held, held_id
+                    )
+            except NeedsHuman:
+                # Somebody put another credential in its place and into the vault: it is gone.
+                if old is None or await self._accepted(pending, old):
+                    raise
         if old and not await Proof(self.parts, self.lease).refused(
             self.kind, pending.credential_id, old
         ):

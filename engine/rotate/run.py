@@ -8,7 +8,7 @@ can be repeated.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from engine.contract import Tidy
 from engine.decide.decision import (
@@ -23,7 +23,7 @@ from engine.decide.decision import (
     due_at,
 )
 from engine.errands import consumers
-from engine.errors import NeedsHuman, PermanentError, TransientError
+from engine.errors import NeedsHuman, PermanentError, TransientError, UnderWay
 from engine.model.outcome import Outcome
 from engine.model.record import Record
 from engine.model.tags import Managed
@@ -43,6 +43,14 @@ from engine.secret import SecretVersion
 
 MOST_TURNS = 12
 """How many decisions one work item may take, against endless loops. No rotation needs as many."""
+ENDLESS_FIX = (
+    "see in the resource's activity log what it is at; Rekey looks again a day later, or after "
+    "rekey unpark"
+)
+LONGEST_CHANGE = timedelta(hours=24)
+"""How long a change may go on that its source accepted, before a person is told."""
+RESUME_SECONDS = 60.0
+"""How long until a source is looked at again that does not say when."""
 
 
 @dataclass
@@ -77,11 +85,15 @@ class Run:
                 await self.sight.note_compromised(self.progress.item.version)
             secret = await self._look()
             self.progress.old_version = secret.version
-            if needless := self.sight.needless or self._left_to_a_look(secret):
+            if needless := (
+                self.sight.needless or self._left_to_a_look(secret) or self._resumed(secret)
+            ):
                 return await Marking(self.parts).conclude(
                     secret, self.progress.item, Skip(needless)
                 )
             return await self._advance(secret)
+        except UnderWay as error:
+            return await self._wait(error)
         except TransientError as error:
             error.is_followed = self.sight.looks_follow()
             raise
@@ -123,6 +135,32 @@ class Run:
         if isinstance(decision, Acting) and self._is_single(decision.managed):
             return "a look at the source follows"
         return ""
+
+    def _resumed(self, secret: SecretVersion) -> str:
+        """Say that a change under way is left to the message that looks for its end; empty if not.
+
+        Else each sweep would add a message that comes back until then.
+        """
+        decision = self.parts.decide(secret, self.progress.item)
+        if not (self.lease.resumes and isinstance(decision, Rotate | Retire)):
+            return ""
+        return f"{_since(self.sight.record)}; a later message looks for its end"
+
+    async def _wait(self, error: UnderWay) -> Outcome:
+        """End the work for now: whoever looks for the change later finds it done.
+
+        No lease is held meanwhile. A person is told of a change that does not end, and looks go on
+        a day later.
+        """
+        item = self.progress.item
+        since = self.lease.record.waiting or self.lease.record.asked or self.parts.clock.now()
+        endless = self.parts.clock.now() - since >= LONGEST_CHANGE
+        await self.lease.wait(item, error.retry_after or RESUME_SECONDS, on=not endless)
+        reason = f"{_since(self.lease.record)}: {error.what}"
+        if endless:
+            parked = Park(f"{reason}, and has not ended", ENDLESS_FIX)
+            return await Marking(self.parts).conclude(self.sight.shown, self._asked(), parked)
+        return Outcome(item, "waiting", reason, old_version=self.progress.old_version)
 
     def _is_single(self, managed: Managed) -> bool:
         return self.parts.rotator(managed).single_slot(managed.settings)
@@ -389,6 +427,11 @@ class Run:
             retired=self.progress.retired,
             replicas=managed.replicas if managed else (),
         )
+
+
+def _since(record: Record) -> str:
+    """Say since when a source has been at a change."""
+    return f"under way since {record.waiting:%Y-%m-%d %H:%M}Z" if record.waiting else ""
 
 
 def _moment(text: str) -> datetime | None:

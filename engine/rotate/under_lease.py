@@ -34,6 +34,10 @@ LOOKING = timedelta(days=7)
 """How long looks go on at a source that cannot be reached. After that only the audit remains."""
 SPACING = timedelta(seconds=45)
 """How long a single slot is left alone after a change that may or may not have taken effect."""
+LONGEST_PAUSE = 1800.0
+"""The longest wait in seconds between two looks for the end of a change under way."""
+AHEAD = timedelta(seconds=10)
+"""How much earlier than noted the message may come that looks for the end of a change."""
 EARLY = timedelta(seconds=60)
 """How much earlier than noted the promised look may come: clocks differ."""
 NOBODY = "-"
@@ -116,8 +120,9 @@ class UnderLease:
         earlier = self.record.asked if self.record.touched == touched else None
         asked = (earlier or now) if kind else None
         changing = self.record.changing or now
+        record = self.record if self.record.touched == touched else self.record.arrived()
         record = replace(
-            self.record.keyed(),
+            record.keyed(),
             changing=changing,
             begun=now,
             touched=touched,
@@ -162,6 +167,31 @@ class UnderLease:
                 asked=before.asked,
             )
         )
+
+    @property
+    def resumes(self) -> bool:
+        """Return whether a message is posted that looks later for the end of a change under way."""
+        resume_at = self.record.resume_at
+        return bool(resume_at and resume_at > self.parts.clock.now() + AHEAD)
+
+    async def wait(self, item: WorkItem, seconds: float, *, on: bool) -> None:
+        """Note that the source is at a change. With `on`, post the item that looks for its end.
+
+        One is enough, so none is posted beside another. It is posted before it is noted: dying in
+        between costs a message too many, never one too few.
+        """
+        record, now = self.record, self.parts.clock.now()
+        since = record.waiting or record.asked or record.begun or now
+        # What this change does is known once it has come. A password that nobody knows stays so.
+        changing = record.changing if record.blind else None
+        record = replace(record, waiting=since, changing=changing)
+        if on and not self.resumes:
+            later = replace(item, deferred=0, waited=0, follow_up=0, source=self.source)
+            # The longer it takes, the less often it is looked for.
+            seconds = max(seconds, min((now - since).total_seconds() / 10, LONGEST_PAUSE))
+            await self.parts.queue.post_rotation(later, seconds)
+            record = replace(record, resume_at=now + timedelta(seconds=seconds))
+        await self.write(record)
 
     async def look_again(self, item: WorkItem) -> None:
         """Post another look while an earlier change may take effect, or until a look succeeds."""

@@ -310,6 +310,161 @@ resource atCosmosDbKey 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   }
 ]
 
+var relayKeyNames = map(filter(single, one => one.role == 'relay-keys'), one => one.resource)
+
+resource relayKeySources 'Microsoft.Relay/namespaces@2024-01-01' existing = [for name in relayKeyNames: { name: name }]
+
+resource atRelayKey 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for (name, index) in relayKeyNames: {
+    scope: relayKeySources[index]
+    name: guid(relayKeySources[index].id, appPrincipalId, 'relay-keys')
+    properties: {
+      principalId: appPrincipalId
+      principalType: 'ServicePrincipal'
+      roleDefinitionId: roleIds['relay-keys']
+    }
+  }
+]
+
+var notificationHubsKeyNames = map(filter(single, one => one.role == 'notification-hubs-keys'), one => one.resource)
+
+resource notificationHubsKeySources 'Microsoft.NotificationHubs/namespaces@2023-09-01' existing = [
+  for name in notificationHubsKeyNames: { name: name }
+]
+
+resource atNotificationHubsKey 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for (name, index) in notificationHubsKeyNames: {
+    scope: notificationHubsKeySources[index]
+    name: guid(notificationHubsKeySources[index].id, appPrincipalId, 'notification-hubs-keys')
+    properties: {
+      principalId: appPrincipalId
+      principalType: 'ServicePrincipal'
+      roleDefinitionId: roleIds['notification-hubs-keys']
+    }
+  }
+]
+
+var eventGridTopicKeyNames = map(
+  filter(single, one => one.role == 'event-grid-keys' && one.type == 'microsoft.eventgrid/topics'),
+  one => one.resource
+)
+
+resource eventGridTopicKeySources 'Microsoft.EventGrid/topics@2025-02-15' existing = [
+  for name in eventGridTopicKeyNames: { name: name }
+]
+
+resource atEventGridTopicKey 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for (name, index) in eventGridTopicKeyNames: {
+    scope: eventGridTopicKeySources[index]
+    name: guid(eventGridTopicKeySources[index].id, appPrincipalId, 'event-grid-keys')
+    properties: {
+      principalId: appPrincipalId
+      principalType: 'ServicePrincipal'
+      roleDefinitionId: roleIds['event-grid-keys']
+    }
+  }
+]
+
+var eventGridDomainKeyNames = map(
+  filter(single, one => one.role == 'event-grid-keys' && one.type == 'microsoft.eventgrid/domains'),
+  one => one.resource
+)
+
+resource eventGridDomainKeySources 'Microsoft.EventGrid/domains@2025-02-15' existing = [
+  for name in eventGridDomainKeyNames: { name: name }
+]
+
+resource atEventGridDomainKey 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for (name, index) in eventGridDomainKeyNames: {
+    scope: eventGridDomainKeySources[index]
+    name: guid(eventGridDomainKeySources[index].id, appPrincipalId, 'event-grid-keys')
+    properties: {
+      principalId: appPrincipalId
+      principalType: 'ServicePrincipal'
+      roleDefinitionId: roleIds['event-grid-keys']
+    }
+  }
+]
+
+var eventGridNamespaceKeyNames = map(
+  filter(single, one => one.role == 'event-grid-keys' && one.type == 'microsoft.eventgrid/namespaces'),
+  one => one.resource
+)
+
+resource eventGridNamespaceKeySources 'Microsoft.EventGrid/namespaces@2025-02-15' existing = [
+  for name in eventGridNamespaceKeyNames: { name: name }
+]
+
+resource atEventGridNamespaceKey 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for (name, index) in eventGridNamespaceKeyNames: {
+    scope: eventGridNamespaceKeySources[index]
+    name: guid(eventGridNamespaceKeySources[index].id, appPrincipalId, 'event-grid-keys')
+    properties: {
+      principalId: appPrincipalId
+      principalType: 'ServicePrincipal'
+      roleDefinitionId: roleIds['event-grid-keys']
+    }
+  }
+]
+
+var apiManagementKeyNames = map(filter(single, one => one.role == 'api-management-keys'), one => one.resource)
+
+resource apiManagementKeySources 'Microsoft.ApiManagement/service@2024-05-01' existing = [
+  for name in apiManagementKeyNames: { name: name }
+]
+
+resource atApiManagementKey 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for (name, index) in apiManagementKeyNames: {
+    scope: apiManagementKeySources[index]
+    name: guid(apiManagementKeySources[index].id, appPrincipalId, 'api-management-keys')
+    properties: {
+      principalId: appPrincipalId
+      principalType: 'ServicePrincipal'
+      roleDefinitionId: roleIds['api-management-keys']
+    }
+  }
+]
+
+var redisKeyNames = map(
+  filter(single, one => one.role == 'redis-keys' && one.type == 'microsoft.cache/redis'),
+  one => one.resource
+)
+
+resource redisKeySources 'Microsoft.Cache/redis@2024-11-01' existing = [for name in redisKeyNames: { name: name }]
+
+resource atRedisKey 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for (name, index) in redisKeyNames: {
+    scope: redisKeySources[index]
+    name: guid(redisKeySources[index].id, appPrincipalId, 'redis-keys')
+    properties: {
+      principalId: appPrincipalId
+      principalType: 'ServicePrincipal'
+      roleDefinitionId: roleIds['redis-keys']
+    }
+  }
+]
+
+var managedRedisKeyNames = map(
+  filter(single, one => one.role == 'redis-keys' && one.type == 'microsoft.cache/redisenterprise'),
+  one => one.resource
+)
+
+resource managedRedisKeySources 'Microsoft.Cache/redisEnterprise@2025-04-01' existing = [
+  for name in managedRedisKeyNames: { name: name }
+]
+
+resource atManagedRedisKey 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for (name, index) in managedRedisKeyNames: {
+    scope: managedRedisKeySources[index]
+    name: guid(managedRedisKeySources[index].id, appPrincipalId, 'redis-keys')
+    properties: {
+      principalId: appPrincipalId
+      principalType: 'ServicePrincipal'
+      roleDefinitionId: roleIds['redis-keys']
+    }
+  }
+]
+
 var postgresqlAdminPasswordNames = map(
   filter(single, one => one.role == 'postgresql-admin-passwords'),
   one => one.resource

@@ -12,6 +12,7 @@ from engine.errors import (
     PermanentError,
     RekeyError,
     TransientError,
+    UnderWay,
     VerificationFailed,
 )
 
@@ -32,7 +33,8 @@ def clean(error: RekeyError, source: str, values: list[str]) -> RekeyError:
     if isinstance(error, TransientError):
         wait = error.retry_after
         pause = min(max(wait, 0.0), MOST_PAUSE) if isinstance(wait, int | float) else None
-        return TransientError(what, where=where, fix=fix, retry_after=pause)
+        kind = UnderWay if isinstance(error, UnderWay) else TransientError
+        return kind(what, where=where, fix=fix, retry_after=pause)
     known = next((kind for kind in PERMANENT if isinstance(error, kind)), PermanentError)
     return known(what, where=where, fix=fix)
 

@@ -40,6 +40,8 @@ class Engine:
     """The placeholder {database}, if the tag Database is missing."""
     replica: re.Pattern[str]
     """What the property replicationRole says of a server that only reads."""
+    way_off: str
+    """What switches passwords off at a server, so that Entra identities alone sign in."""
     admin_kind: str
     login_kind: str
     grants: str
@@ -94,6 +96,7 @@ POSTGRESQL = Engine(
     opened=MAINTENANCE,
     shown=MAINTENANCE,
     replica=re.compile(r".*AsyncReplica", re.IGNORECASE),
+    way_off="passwordAuth=Disabled",
     admin_kind="postgresql-admin-password",
     login_kind="postgresql-role-password",
     grants='ALTER ROLE "{app}" CREATEROLE; GRANT "{login}" TO "{app}" WITH ADMIN OPTION',
@@ -108,6 +111,7 @@ MYSQL = Engine(
     opened="",
     shown="information_schema",
     replica=re.compile(r"Replica", re.IGNORECASE),
+    way_off="aad_auth_only=ON",
     admin_kind="mysql-admin-password",
     login_kind="mysql-user-password",
     grants="GRANT CREATE USER ON *.* TO '{app}'@'%'; GRANT SELECT ON mysql.user TO '{app}'@'%'",

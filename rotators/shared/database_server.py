@@ -101,7 +101,7 @@ class DatabaseAccess:
             name = properties.get("administratorLogin")
             is_primary = not self._is_replica(properties)
             if name and is_primary and _takes_passwords(properties):
-                yield Seen(str(row["id"]).lower(), str(name))
+                yield Seen(str(row["id"]).lower(), str(name), self.engine.way_off)
 
     async def refuse_unready(self, place: Place) -> Json:
         """Read the server; raise what stands in the way of a sign-in with any password."""

@@ -120,6 +120,11 @@ class Place:
         return "/".join(self.resource.split("/")[: HEAD + 2])
 
     @property
+    def top(self) -> str:
+        """The type of the resource at the top, in lower case."""
+        return "/".join(self.kind.split("/")[:2])
+
+    @property
     def name(self) -> str:
         """The name of the resource at the top."""
         return self.names[0]
@@ -144,17 +149,29 @@ class Facts:
     pairs: tuple[Pair, ...] = (PRIMARY_SECONDARY,)
     shape: re.Pattern[str] = re.compile(r"[!-~]{16,512}")
     """What a key can look like."""
-    off: tuple[str, object] = ("disableLocalAuth", True)
-    """The property of the resource at the top, and its value that switches keys off; of a list,
-    what it must hold."""
+    off: Mapping[str, object] = field(default_factory=lambda: {"disableLocalAuth": True})
+    """The properties that switch keys off, each with the value that does (or several of them); of
+    a list, what it must hold. Empty where nothing switches them off."""
+    switched_below: bool = False
+    """Those properties belong to what lists the keys, not to the resource at the top."""
     host: str = ""
     """The host in Azure's public cloud, where the resource's name leads there."""
     address: str = ""
-    """The property that says the host."""
+    """The property that says the host, with dots in a path to it."""
+    addresses: Mapping[str, str] = field(default_factory=dict)
+    """The same for each type at the top, in lower case, that has another one."""
     called: re.Pattern[str] = field(default=HOST_NAME)
     """What the resource at the top can be called."""
     spread: tuple[float, ...] = PROPAGATION
     """Seconds between the tries that a new key gets."""
+    parts: Mapping[str, str] = field(default_factory=dict)
+    """What of a resource has the keys, by the type at the top in lower case; itself if left out."""
+    at_once: tuple[str, ...] = ()
+    """Types, in lower case, whose replacements end with their answer, where others go on."""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    """The api-version of each type at the top, in lower case, that has another one."""
+    further: tuple[str, ...] = ()
+    """Rights that it takes beyond those of every kind."""
 
     @property
     def short(self) -> str:
@@ -162,15 +179,19 @@ class Facts:
         return self.noun.rpartition(" ")[2]
 
     @property
+    def tops(self) -> tuple[str, ...]:
+        """The types of the resources at the top."""
+        return tuple(dict.fromkeys("/".join(kind.split("/")[:2]) for kind in self.types))
+
+    @property
     def actions(self) -> tuple[str, ...]:
         """The rights that suffice: to read the switches, and to list and replace keys."""
-        top = "/".join(self.types[0].split("/")[:2])
         below = (
             f"{kind}/{action}/action"
             for kind in self.types
             for action in (self.lists, self.replaces)
         )
-        return f"{top}/read", *below
+        return (*(f"{top}/read" for top in self.tops), *self.further, *below)
 
     def canonical(self, address: str, tags: Mapping[str, str]) -> str | None:
         """Return the id in lower case, with a segment for every pair but the first.

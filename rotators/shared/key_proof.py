@@ -34,6 +34,12 @@ class ProvenByRequest(TwoKeys):
     template_fields: ClassVar[frozenset[str]] = frozenset({"host", "key", "name"})
     accepting: ClassVar[frozenset[int]] = frozenset()
     """Statuses beside 200 to 299 that only a good key gets."""
+    proves_itself: ClassVar[bool] = True
+    """Such an answer says by itself that the key is good."""
+    unproven_fix: ClassVar[str] = (
+        "let the app's network reach {host}, so that a key can be proven there"
+    )
+    """What to do where a made-up key gets the same answer."""
 
     def __init__(self, azure: Azure, clock: Clock) -> None:
         super().__init__(azure, clock)
@@ -61,7 +67,8 @@ class ProvenByRequest(TwoKeys):
             answer = await self._try(place, key.reveal())
         except VerificationFailed as malformed:
             return malformed
-        if HTTPStatus(answer.status).is_success or answer.status in self.accepting:
+        welcome = HTTPStatus(answer.status).is_success or answer.status in self.accepting
+        if welcome and self.proves_itself:
             return None
         if self.refuses(answer):
             fix = "see whether its keys were changed by hand just now"
@@ -77,10 +84,7 @@ class ProvenByRequest(TwoKeys):
                 f"{control.status} to a made-up one"
             ),
             where=place.source,
-            fix=(
-                f"let the app's network reach {await self._source.host(place)}, so that a key "
-                "can be proven there"
-            ),
+            fix=self.unproven_fix.format(host=await self._source.host(place)),
         )
         return await self._source.explained(place, unproven)
 

@@ -36,34 +36,47 @@ class KeySource:
 
     async def list(self, place: Place) -> Json:
         """List the keys."""
-        path = f"{_path(place.resource)}/{self._facts.lists}"
+        path = self._path(f"{place.resource}/{self._facts.lists}")
         return await self._arm.ask(path, f"listing the {self._facts.short}'s keys", place.resource)
 
     async def resources(self, scope: str, path: str) -> AsyncIterator[Json]:
         """Stream what a scope holds of a type, or a resource of its parts, page by page."""
         what = f"listing {path.rpartition('/')[2]}"
-        async for row in self._reader.pages(f"{_path(scope)}/{path}", what, scope):
+        async for row in self._reader.pages(self._path(f"{scope}/{path}"), what, scope):
             yield row
 
-    def is_off(self, resource: Json) -> bool:
-        """Return whether a resource takes no keys."""
-        name, off = self._facts.off
-        state = (resource.get("properties") or {}).get(name) if name else None
-        # A list names the ways in that are open; anything else is a switch.
-        return off not in state if isinstance(state, list) else bool(name) and state == off
+    def switch(self, resource: Json) -> str:
+        """Return the property by which a resource takes no keys; empty where it takes them."""
+        properties = resource.get("properties") or {}
+        return next(
+            (name for name, off in self._facts.off.items() if _switches(properties.get(name), off)),
+            "",
+        )
+
+    def way_off(self, resource: Json) -> str:
+        """Return the property with the value that switches keys off, where the resource has one.
+
+        A state is none: it says that the resource is of no use at all.
+        """
+        properties = resource.get("properties") or {}
+        for name, off in self._facts.off.items():
+            if name in properties and not isinstance(off, tuple):
+                if isinstance(properties[name], list):
+                    return f"{name} without {off}"
+                return f"{name}={str(off).lower() if isinstance(off, bool) else off}"
+        return ""
 
     async def replace(
         self, place: Place, name: str, operation: str, body: Json | None
     ) -> Json | None:
         """Replace one key, never twice; None where the change goes on after the answer."""
-        return await self._arm.begin(
-            f"{_path(place.resource)}/{operation}", body, f"regenerating {name}", place.resource
-        )
+        path = self._path(f"{place.resource}/{operation}")
+        return await self._arm.begin(path, body, f"regenerating {name}", place.resource)
 
     async def read(self, place: Place) -> Json:
         """Read the resource at the top: its switches, and where it is."""
         resource = await self._reader.read(
-            _path(place.account), f"reading the {self._facts.short}", place.account
+            self._path(place.account), f"reading the {self._facts.short}", place.account
         )
         self._known[place.account] = resource
         return resource
@@ -78,13 +91,27 @@ class KeySource:
 
     async def refuse_keyless(self, place: Place) -> None:
         """Raise NeedsHuman where keys are switched off."""
-        name = self._facts.off[0]
-        if name and self.is_off(await self.read(place)):
+        if not self._facts.off:
+            return
+        if name := self.switch(await self._switched(place)):
             raise NeedsHuman(
                 f"the {self._facts.noun} does not accept keys (see its property {name})",
-                where=place.account,
+                where=place.resource if self._facts.switched_below else place.account,
                 fix=f"remove the secret, since consumers cannot use its value, or change {name}",
             )
+
+    async def _switched(self, place: Place) -> Json:
+        """Read the resource that has the switches."""
+        return await (self.detail(place) if self._facts.switched_below else self.read(place))
+
+    async def detail(self, place: Place) -> Json:
+        """Read what lists the keys, where that is not the resource at the top alone."""
+        return await self.at(place.resource)
+
+    async def at(self, resource: str) -> Json:
+        """Read a resource by its id."""
+        what = f"reading {resource.split('/')[-2]}"
+        return await self._reader.read(self._path(resource), what, resource)
 
     async def explained(self, place: Place, error: RekeyError) -> RekeyError:
         """Return why a request was refused: keys are switched off, or what the service said."""
@@ -102,7 +129,8 @@ class KeySource:
         """Return the host at which the keys are used: by convention, or as the resource says."""
         if self._public and self._facts.host:
             return self._facts.host.format(name=place.name)
-        address = text_of(await self.known(place), "properties", self._facts.address)
+        path = self._facts.addresses.get(place.top, self._facts.address).split(".")
+        address = text_of(await self.known(place), "properties", *path)
         parts = urlsplit(address if "://" in address else f"https://{address}")
         if parts.scheme != "https" or not parts.hostname or parts.username:
             raise NeedsHuman(
@@ -112,6 +140,17 @@ class KeySource:
             )
         return parts.netloc.removesuffix(":443")
 
+    def _path(self, path: str) -> str:
+        """Return the path of a request, with the api-version where its type has its own."""
+        written, inside = quote(path, safe="/()~!$'*,;=:@&+"), f"{path.lower()}/"
+        versions = self._facts.versions.items()
+        own = next((own for top, own in versions if f"/providers/{top}/" in inside), "")
+        return f"{written}?api-version={own}" if own else written
 
-def _path(resource: str) -> str:
-    return quote(resource, safe="/()~!$'*,;=:@&+")
+
+def _switches(state: object, off: object) -> bool:
+    """Return whether the state of a property switches keys off."""
+    if isinstance(state, list):
+        # It names the ways in that are open.
+        return off not in state
+    return state in off if isinstance(off, tuple) else state == off

@@ -1,4 +1,6 @@
-"""Shared access rules of Service Bus and Event Hubs, of a namespace or of one entity in it.
+"""Shared access rules of Service Bus, Event Hubs, Relay and Notification Hubs.
+
+They are rules of a namespace or of one entity in it.
 
 The service says 40103 or InvalidSignature of a wrong key, and refuses a good one that may not read
 what is asked for in other
@@ -10,9 +12,10 @@ from it.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 from http import HTTPStatus
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from cloud.azure import Azure
 from cloud.rest.client import Json
@@ -36,12 +39,17 @@ NAMESPACE_RULE = 2
 """So many names has the id of a rule of the whole namespace."""
 
 
-def rule_facts(noun: str, role: str, *types: str) -> Facts:
-    """Return the facts of the rules of one service; `types` are those of the namespace first."""
-    return Facts(
+def rule_facts(
+    noun: str, role: str, *types: str, version: str = "2026-01-01", **others: Any
+) -> Facts:
+    """Return the facts of the rules of one service; `types` are those of the namespace first.
+
+    `others` are facts in which it differs from Service Bus.
+    """
+    common = Facts(
         noun=noun,
         types=types,
-        version="2026-01-01",
+        version=version,
         role=role,
         replaces="regenerateKeys",
         names_it="keyType",
@@ -49,7 +57,9 @@ def rule_facts(noun: str, role: str, *types: str) -> Facts:
         shape=RULE_SHAPE,
         host="{name}.servicebus.windows.net",
         address="serviceBusEndpoint",
+        parts={types[0].rpartition("/")[0].lower(): "authorizationRules"},
     )
+    return replace(common, **others)
 
 
 class SasRule(ProvenByRequest):
@@ -89,7 +99,8 @@ class SasRule(ProvenByRequest):
                 ),
             )
         common = await super().fields(place, slot, key, options)
-        return {**common, "entity": Sensitive(entity), "rule": Sensitive(await self._rule(place))}
+        own = {"entity": Sensitive(entity), "rule": Sensitive(await self._rule(place))}
+        return common | {name: own[name] for name in own if name in self.template_fields}
 
     async def signed(self, place: Place, host: str, key: str) -> Signed:
         """Ask for the description of what the rule belongs to."""
@@ -103,14 +114,6 @@ class SasRule(ProvenByRequest):
         A rule that may only send is refused otherwise.
         """
         return answer.status == HTTPStatus.UNAUTHORIZED and bool(WRONG.search(answer.text))
-
-    async def addresses(self, resource: str) -> AsyncIterator[str]:
-        """Stream the rules of the namespace.
-
-        Those of its entities are many, and seldom used by an app alone.
-        """
-        async for rule in self._source.resources(resource, "authorizationRules"):
-            yield text_of(rule, "id")
 
     async def _rule(self, place: Place) -> str:
         if place.source not in self._rules:

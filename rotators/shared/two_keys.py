@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import ClassVar
@@ -22,6 +23,7 @@ from engine.errors import (
     PermanentError,
     RekeyError,
     TransientError,
+    UnderWay,
     VerificationFailed,
 )
 from engine.ports import Clock
@@ -130,18 +132,34 @@ class TwoKeys(ABC):
     # The procedure.
 
     async def seen(self, subscription: str, group: str | None) -> AsyncIterator[Seen]:
-        """Stream the resources that take keys."""
+        """Stream the resources that take keys, of every type before a type's error is raised."""
         scope = f"/subscriptions/{subscription}" + (f"/resourcegroups/{group}" if group else "")
-        top = "/".join(self.facts.types[0].split("/")[:2])
-        async for resource in self._source.resources(scope, f"providers/{top}"):
-            if not self._source.is_off(resource):
-                async for address in self.addresses(text_of(resource, "id")):
-                    if source := self.canonical(address, {}):
-                        yield Seen(source, self.facts.pairs[0].first.name)
+        problems: list[RekeyError] = []
+        for top in self.facts.tops:
+            try:
+                async for resource in self._source.resources(scope, f"providers/{top}"):
+                    async for holder in self._holders(resource, top):
+                        source = self.canonical(text_of(holder, "id"), {})
+                        if source and not self._source.switch(holder):
+                            switched = holder if self.facts.switched_below else resource
+                            way_off = self._source.way_off(switched)
+                            yield Seen(source, self.facts.pairs[0].first.name, way_off)
+            except RekeyError as error:
+                problems.append(error)
+        for problem in problems:
+            raise problem
 
-    async def addresses(self, resource: str) -> AsyncIterator[str]:
-        """Stream what of a resource has two keys: the resource itself."""
-        yield resource
+    async def _holders(self, resource: Json, top: str) -> AsyncIterator[Json]:
+        """Stream what of a resource at the top has two keys, where it takes keys at all.
+
+        Rules of a namespace's entities are many, and seldom used by an app alone.
+        """
+        part = self.facts.parts.get(top.lower())
+        if part is None:
+            yield resource
+        elif not self._source.switch(resource):
+            async for holder in self._source.resources(text_of(resource, "id"), part):
+                yield holder
 
     async def issue(self, job: Job) -> Issued:
         """Replace the key that the vault does not hold; in place, read the one it ought to hold."""
@@ -258,12 +276,7 @@ class TwoKeys(ABC):
                 ),
             )
         operation = f"retire {slot.name} {source}"
-        try:
-            await self._replace(place, slot, operation, keys)
-        except TransientError as error:
-            # Accepted, and it goes on: who retires a key tries it until it is refused.
-            if error.code != UNDER_WAY or not self._replacing.pop(operation, None):
-                raise
+        await self._replace(place, slot, operation, keys)
 
     async def _held_slot(self, job: Job, place: Place) -> Slot:
         """Prove which key the vault holds by comparing values, and that it can be used."""
@@ -332,10 +345,10 @@ class TwoKeys(ABC):
         try:
             answer = await self._source.replace(place, slot.name, operation, body)
         except TransientError as error:
-            if not self.lists_first or error.code not in BUSY_CODES:
+            if not self._goes_on(place) or error.code not in BUSY_CODES:
                 raise
             what = f"regenerating {slot.name} waits for a change that is under way"
-            problem = TransientError(
+            problem = UnderWay(
                 what, where=place.source, code=UNDER_WAY, retry_after=self.afterwards
             )
         except PermanentError as error:
@@ -362,6 +375,10 @@ class TwoKeys(ABC):
     tells_times: ClassVar[bool] = False
     """A key's age tells whether an earlier try made it: for changes that may take hours."""
 
+    def _goes_on(self, place: Place) -> bool:
+        """Return whether a replacement may go on after its answer, or needs the keys listed."""
+        return self.lists_first and place.kind not in self.facts.at_once
+
     async def _replace(
         self, place: Place, slot: Slot, operation: str, listed: Keys | None = None
     ) -> Keys:
@@ -371,34 +388,42 @@ class TwoKeys(ABC):
         """
         begun = self._replacing.get(operation)
         if begun is None or self._clock.monotonic() - begun.since > self.patience:
-            before = listed or (await self._list(place) if self.lists_first else {})
-            if self.lists_first and slot.name not in before:
+            goes_on = self._goes_on(place)
+            before = listed or (await self._list(place) if goes_on else {})
+            if goes_on and slot.name not in before:
                 raise await self.explained(place, _missing(slot, place))
             keys = await self._begin(place, slot, before)
             if keys is not None:
                 return keys if slot.name in keys else await self._list(place)
             begun = Replacing(slot, _of(before, slot, place).value, self._clock.monotonic())
             self._replacing[operation] = begun
-        keys = await self._awaited(place, begun)
-        del self._replacing[operation]
-        return keys
+            with suppress(PermanentError):
+                # Accepted it is, whatever forbids the look: the next one says so.
+                return await self._awaited(place, operation)
+            raise self._under_way(place, begun)
+        return await self._awaited(place, operation)
 
-    async def _awaited(self, place: Place, begun: Replacing) -> Keys:
+    async def _awaited(self, place: Place, operation: str) -> Keys:
         """Return the keys once the new one is among them.
 
-        TransientError where that takes longer than one call may.
+        UnderWay where that takes longer than one call may.
         """
+        begun = self._replacing[operation]
         name = begun.slot.name
         for pause in WITHIN_CALL:
             await self._clock.sleep(pause)
             keys = await self._list(place)
             if name in keys and keys[name].value != begun.old:
+                del self._replacing[operation]
                 return keys
+        raise self._under_way(place, begun)
+
+    def _under_way(self, place: Place, begun: Replacing) -> UnderWay:
         what = (
-            f"regenerating {name} was accepted {self._clock.monotonic() - begun.since:.0f} s "
-            "ago and is under way"
+            f"regenerating {begun.slot.name} was accepted "
+            f"{self._clock.monotonic() - begun.since:.0f} s ago and is under way"
         )
-        raise TransientError(what, where=place.source, code=UNDER_WAY, retry_after=self.afterwards)
+        return UnderWay(what, where=place.source, code=UNDER_WAY, retry_after=self.afterwards)
 
     async def _issued(
         self, job: Job, place: Place, slot: Slot, keys: Keys, supersedes: str | None

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from simulator.arm import errors
 from simulator.arm.paging import page
 from simulator.arm.service import check_group, check_role
+from simulator.keys.provider import KeysProvider
 from simulator.wire import Response, json_response
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ class EventGridProvider:
     def __init__(self, world: World) -> None:
         self._world = world
         self.topics: dict[str, SystemTopic] = {}
+        self._keyed = KeysProvider(world, self.namespace)
 
     def add(self, resource_id: str, source: str) -> SystemTopic:
         """Add a topic with one subscription, which delivers to the app's queue."""
@@ -93,16 +95,17 @@ class EventGridProvider:
         return topic
 
     def api_versions(self, kind: str) -> tuple[str, ...]:
-        """Return the versions for system topics, oldest first."""
-        return API_VERSIONS if kind.lower() == "systemtopics" else ()
+        """Return the versions for a type, oldest first."""
+        return API_VERSIONS if kind.lower() == "systemtopics" else self._keyed.api_versions(kind)
 
     def rate(self, call: ArmRequest) -> str:
         """Return which rate a request counts against."""
-        del call
-        return "reads"
+        return self._keyed.rate(call)
 
     def handle(self, call: ArmRequest, principal: Principal) -> Response:
-        """List the topics of a subscription or group, or the subscriptions of a topic."""
+        """List system topics, or the subscriptions of one; topics with keys are elsewhere."""
+        if call.kind.lower() != "systemtopics":
+            return self._keyed.handle(call, principal)
         match = PATH.fullmatch(call.path)
         if match is None or call.request.method != "GET":
             raise errors.invalid_type(self.namespace, call.api_version)

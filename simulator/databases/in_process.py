@@ -1,4 +1,4 @@
-"""A world's database servers behind the product's own port, without driver and socket.
+"""A world's database servers and Redis caches behind the product's own port, without driver and socket.
 
 Tests that sign in thousands of times use it.
 """
@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from azure.core.exceptions import AzureError
 
 from cloud.databases import problems
+from cloud.databases.redis import meaning
 from simulator.clock import virtual_clock
 from simulator.wire import UNANSWERED, Request, Response
 
@@ -31,7 +32,10 @@ class SimulatedDatabases:
     """See cloud.databases.servers. `intercept` wraps every call, as for HTTP requests."""
 
     def __init__(
-        self, world: World, engine: EngineName, intercept: Intercept | None = None
+        self,
+        world: World,
+        engine: EngineName | Literal["redis"],
+        intercept: Intercept | None = None,
     ) -> None:
         self.world = world
         self.engine = engine
@@ -72,6 +76,25 @@ class SimulatedDatabases:
         if response is UNANSWERED and (clock := virtual_clock(self.world.now)):
             await clock.sleep(PATIENCE)
         return None if response is UNANSWERED else response
+
+
+class SimulatedRedis(SimulatedDatabases):
+    """See cloud.databases.redis: the same line of an answer means the same."""
+
+    def __init__(self, world: World, intercept: Intercept | None = None) -> None:
+        super().__init__(world, "redis", intercept)
+
+    async def sign_in(self, server: str, database: str, login: str, password: Sensitive) -> None:
+        """Try an access key once."""
+        del database, login
+        sent = json.dumps({"password": password.reveal()}).encode()
+        response = await self._answer(Request("SIGN-IN", f"redis://{server}/", {}, sent))
+        if response is None:
+            raise problems.unanswered(server, TimeoutError())
+        if response.status != HTTPStatus.OK:
+            raise problems.unreached(server, OSError())
+        if problem := meaning(server, response.body.decode()):
+            raise problem
 
 
 def _signed(operator: Operator) -> dict[str, str]:

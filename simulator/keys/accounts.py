@@ -43,6 +43,8 @@ class KeyRing:
     resource itself."""
     keys: dict[str, Key]
     rights: tuple[str, ...] = ("Manage", "Send", "Listen")
+    api: str = ""
+    """The one API that a subscription of API Management is good for; empty for every one."""
 
     @property
     def rule(self) -> str:
@@ -78,10 +80,28 @@ class KeyedAccount:
     open_network: bool = True
     flavour: str = ""
     propagation: timedelta = timedelta(0)
-    duration: timedelta = timedelta(seconds=2)
+    duration: timedelta = field(init=False)
     fails: bool = False
     rings: dict[str, KeyRing] = field(default_factory=dict)
     pending: dict[str, Pending] = field(default_factory=dict)
+    published: list[object] = field(default_factory=list)
+    """Events that somebody sent, or requests that reached a listener or a backend."""
+    state: str = "Succeeded"
+    """Of its provisioning."""
+    apis: dict[str, str] = field(default_factory=lambda: {"echo": "echo/v1", "rekey": ""})
+    """The paths of an API Management service's APIs, by id."""
+    operations: dict[str, bool] = field(
+        default_factory=lambda: {"/rekey-proof": True, "/echo/v1/rekey-proof": True}
+    )
+    """Its operations that answer by themselves, each with whether it wants a key."""
+
+    def __post_init__(self) -> None:
+        self.duration = timedelta(seconds=self.contract.takes)
+
+    @property
+    def endpoint(self) -> str:
+        """Where its keys are used: its host, with a port where that is not for HTTPS."""
+        return f"{self.host}:{self.contract.port}" if self.contract.port else self.host
 
     @property
     def name(self) -> str:
@@ -102,7 +122,7 @@ class KeyedAccount:
         if ring and pending and pending.ends <= self.now():
             del self.pending[path.lower()]
             if not self.fails:
-                ring.keys[pending.slot] = self._new_key(self.propagation)
+                ring.keys[pending.slot] = self._new_key(self.propagation, pending.ends)
         return ring
 
     def replace(self, ring: KeyRing, slot: str) -> Key | None:
@@ -113,8 +133,8 @@ class KeyedAccount:
         ring.keys[slot] = self._new_key(self.propagation)
         return ring.keys[slot]
 
-    def _new_key(self, delay: timedelta) -> Key:
-        now = self.now()
+    def _new_key(self, delay: timedelta, made: datetime | None = None) -> Key:
+        now = made or self.now()
         text = _text(self.contract.form, self.contract.length, self.entropy)
         return Key(text, now, now + delay, self.entropy(8).hex().upper())
 

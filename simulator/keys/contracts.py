@@ -6,7 +6,11 @@ SearchRegenerateAdminKey and SearchUpdateServiceDisableLocalAuth (2025-05-01),
 ConfigurationStoresListKeys, ListKeys of CognitiveServices, SignalR_RegenerateKey (2023-02-01),
 RegenerateKey of Maps (2023-06-01), BatchAccountRegenerateKey (2024-07-01), regenerateKey of
 Communication (2023-04-01, whose answer holds the one key), and the models of the packages
-azure-mgmt-containerregistry 15 and azure-mgmt-cosmosdb 10. From memory: what each says of a request
+azure-mgmt-containerregistry 15 and azure-mgmt-cosmosdb 10. Further
+RelayHybridConnectionAuthorizationRuleRegenerateKey (2024-01-01, and RelayNamespaceProperties, which
+has no switch), NotificationHubs_RegenerateKeys (2017-04-01, 2023-10-01-preview),
+RedisEnterpriseDatabasesRegenerateKey and RedisEnterpriseDatabasesGet, RedisResource.tsp, Topic.tsp
+and Namespace.tsp of Microsoft.EventGrid, and Microsoft.ApiManagement 2024-05-01. From memory: what each says of a request
 that it refuses.
 """
 
@@ -36,12 +40,15 @@ class Contract:
     replaces: str = "regenerateKey"
     asks: str = "keyName"
     """The property of the request that names the key; empty where its path does."""
-    replies: Literal["all", "one", "nothing"] = "all"
+    replies: Literal["all", "one", "empty", "nothing"] = "all"
     """What the answer to a replacement holds; nothing where the change goes on after it."""
+    takes: float = 2.0
+    """Seconds for which such a change goes on."""
     form: Form = "base64"
     length: int = 64
     """Bytes behind base64, or characters."""
     switch: str = "disableLocalAuth"
+    """The property that switches keys off; empty where the type has none."""
     off: object = True
     on: object = False
     keyless: Literal["lists", "refuses", "empties"] = "lists"
@@ -50,12 +57,19 @@ class Contract:
     """The listing says when each key was made."""
     whole_address: bool = False
     """The address is a URL."""
+    kept: str = ""
+    """Where in its properties the address stands, where that is deeper."""
+    port: int = 0
+    """Where it listens, where that is not for HTTPS."""
+    switched_below: bool = False
+    """The switch is a property of the children."""
     children: tuple[str, ...] = field(default=())
     """The types below it that have keys, where it has none itself."""
 
 
 TWO = {"primaryKey": "Primary", "secondaryKey": "Secondary"}
 RULE = {"primaryKey": "PrimaryKey", "secondaryKey": "SecondaryKey"}
+BOTH = {"key1": "key1", "key2": "key2"}
 LOWER = {"primaryKey": "primary", "secondaryKey": "secondary"}
 
 CONTRACTS = (
@@ -206,6 +220,113 @@ CONTRACTS = (
         replies="nothing",
         times=True,
         whole_address=True,
+    ),
+    Contract(
+        "Microsoft.Relay/namespaces",
+        ("2017-04-01", "2021-11-01", "2024-01-01", "2026-01-01"),
+        RULE,
+        "{name}.servicebus.windows.net",
+        "serviceBusEndpoint",
+        replaces="regenerateKeys",
+        asks="keyType",
+        length=32,
+        switch="",
+        whole_address=True,
+        children=(
+            "authorizationRules",
+            "hybridConnections/authorizationRules",
+            "wcfRelays/authorizationRules",
+        ),
+    ),
+    Contract(
+        "Microsoft.NotificationHubs/namespaces",
+        ("2017-04-01", "2023-09-01"),
+        RULE,
+        "{name}.servicebus.windows.net",
+        "serviceBusEndpoint",
+        replaces="regenerateKeys",
+        asks="policyKey",
+        length=32,
+        switch="",
+        whole_address=True,
+        children=("authorizationRules", "notificationHubs/authorizationRules"),
+    ),
+    Contract(
+        "Microsoft.EventGrid/topics",
+        ("2022-06-15", "2025-02-15"),
+        BOTH,
+        "{name}.westeurope-1.eventgrid.azure.net",
+        "endpoint",
+        replies="nothing",
+        length=32,
+        whole_address=True,
+    ),
+    Contract(
+        "Microsoft.EventGrid/domains",
+        ("2022-06-15", "2025-02-15"),
+        BOTH,
+        "{name}.westeurope-1.eventgrid.azure.net",
+        "endpoint",
+        length=32,
+        whole_address=True,
+    ),
+    Contract(
+        "Microsoft.EventGrid/namespaces",
+        ("2025-02-15",),
+        BOTH,
+        "{name}.westeurope-1.eventgrid.azure.net",
+        "hostname",
+        replies="nothing",
+        takes=1.0,
+        length=32,
+        switch="",
+        kept="topicsConfiguration",
+    ),
+    Contract(
+        "Microsoft.ApiManagement/service",
+        ("2022-08-01", "2024-05-01"),
+        TWO,
+        "{name}.azure-api.net",
+        "gatewayUrl",
+        lists="listSecrets",
+        replaces="regeneratePrimaryKey",
+        asks="",
+        replies="empty",
+        form="hex",
+        length=32,
+        switch="state",
+        off="suspended",
+        on="active",
+        whole_address=True,
+        switched_below=True,
+        children=("subscriptions",),
+    ),
+    Contract(
+        "Microsoft.Cache/redis",
+        ("2023-08-01", "2024-03-01", "2024-11-01"),
+        TWO,
+        "{name}.redis.cache.windows.net",
+        "hostName",
+        asks="keyType",
+        length=32,
+        switch="disableAccessKeyAuthentication",
+        port=6380,
+    ),
+    Contract(
+        "Microsoft.Cache/redisEnterprise",
+        ("2024-02-01", "2024-10-01", "2025-04-01", "2025-07-01"),
+        TWO,
+        "{name}.westeurope.redis.azure.net",
+        "hostName",
+        asks="keyType",
+        replies="nothing",
+        length=32,
+        switch="accessKeysAuthentication",
+        off="Disabled",
+        on="Enabled",
+        port=10000,
+        switched_below=True,
+        children=("databases",),
     ),
 )
 BY_KIND = {contract.kind.lower(): contract for contract in CONTRACTS}

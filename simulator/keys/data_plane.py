@@ -9,16 +9,19 @@ Search are from memory.
 from __future__ import annotations
 
 import base64
+import json
 from typing import TYPE_CHECKING
 
 from simulator.keys import signatures
+from simulator.keys.gateways import ask_gateway, ask_redis
+from simulator.keys.shapes import RULES
 from simulator.wire import Request, Response, json_response
 
 if TYPE_CHECKING:
     from simulator.keys.accounts import Key, KeyedAccount, KeyRing
     from simulator.world import World
 
-RULES = ("Microsoft.ServiceBus", "Microsoft.EventHub")
+OTHERS = {"Microsoft.ApiManagement": ask_gateway, "Microsoft.Cache": ask_redis}
 
 
 class KeysService:
@@ -29,12 +32,12 @@ class KeysService:
 
     def answers(self, host: str) -> bool:
         """Return whether the host is one of theirs."""
-        return any(account.host == host for account in self._world.keyed.values())
+        return any(account.endpoint == host for account in self._world.keyed.values())
 
     def handle(self, request: Request) -> Response:
         """Answer one request."""
         accounts = [
-            account for account in self._world.keyed.values() if account.host == request.host
+            account for account in self._world.keyed.values() if account.endpoint == request.host
         ]
         if not any(account.open_network for account in accounts):
             return json_response(
@@ -44,6 +47,8 @@ class KeysService:
         namespace = accounts[0].contract.kind.partition("/")[0]
         if namespace in RULES:
             return self._rule(request, accounts[0])
+        if namespace in OTHERS:
+            return OTHERS[namespace](request, accounts[0], self._world.now())
         # Several accounts share one host where the service has one for all.
         good = any(account.takes_keys and self._fits(request, account) for account in accounts)
         return _accepted(request, accounts[0]) if good else _refused(accounts[0])
@@ -54,7 +59,7 @@ class KeysService:
             self._signed(request, account, key) for key in ring.usable(now)
         )
 
-    def _signed(  # noqa: PLR0911 - a table
+    def _signed(  # noqa: C901, PLR0911 - a table
         self, request: Request, account: KeyedAccount, key: Key
     ) -> bool:
         now = self._world.now()
@@ -66,6 +71,10 @@ class KeysService:
                 )
             case "Microsoft.Search":
                 return request.header("api-key") == key.value
+            case "Microsoft.EventGrid" if account.contract.kept:
+                return request.header("authorization") == f"SharedAccessKey {key.value}"
+            case "Microsoft.EventGrid":
+                return request.header("aeg-sas-key") == key.value
             case "Microsoft.Maps":
                 return request.header("subscription-key") == key.value
             case "Microsoft.ContainerRegistry":
@@ -92,6 +101,9 @@ class KeysService:
         if fields is None or int(fields.get("se", "0")) <= self._world.now().timestamp():
             return _unauthorised("40104: Malformed or expired authorization token")
         entity = request.path.strip("/")
+        if account.contract.kind.startswith("Microsoft.Relay") and not entity.startswith("$"):
+            # Whatever a client asks of a hybrid connection, its listener answers.
+            account.published.append(request.path)
         if not f"https://{account.host}/{entity}".lower().startswith(fields["sr"].lower()):
             return _unauthorised(
                 "InvalidAudience: The authorization header contains a token with a wrong audience."
@@ -128,6 +140,8 @@ class KeysService:
 
 def _accepted(request: Request, account: KeyedAccount) -> Response:
     kind = account.contract.kind
+    if kind.startswith("Microsoft.EventGrid"):
+        return _published(request, account)
     if kind.startswith("Microsoft.SignalRService"):
         return Response(404, {"x-ms-error-code": "Warning.Connection.NotExisted"})
     if kind.startswith("Microsoft.CognitiveServices") and account.flavour != "OpenAI":
@@ -135,6 +149,16 @@ def _accepted(request: Request, account: KeyedAccount) -> Response:
     if kind.startswith("Microsoft.Communication") and request.path != "/phoneNumbers":
         return json_response(404, {"error": {"code": "NotFound", "message": "Not found"}})
     return json_response(200, {"value": []})
+
+
+def _published(request: Request, account: KeyedAccount) -> Response:
+    """Publish a batch of events: to a topic or a domain, or to a topic of a namespace."""
+    events = json.loads(request.body)
+    known = not account.contract.kept or request.path == "/topics/orders:publish"
+    if not known:
+        return json_response(404, {"error": {"code": "NotFound", "message": "No such topic."}})
+    account.published += events
+    return Response(200)
 
 
 def _refused(account: KeyedAccount) -> Response:

@@ -10,7 +10,7 @@ from simulator.arm import errors
 from simulator.arm.paging import page
 from simulator.arm.service import check_group, check_role
 from simulator.keys.contracts import CONTRACTS, Contract
-from simulator.keys.shapes import account_body, key_body, keys_body
+from simulator.keys.shapes import account_body, child_body, key_body, keys_body
 from simulator.wire import Response, json_response
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 PAGE = 100
 NAMED = 2
 """A type and a name."""
+PAIRED = {"regenerateprimarykey": "Primary", "regeneratesecondarykey": "Secondary"}
+"""The operations of a service that has one for each key."""
 
 
 class KeysProvider:
@@ -50,13 +52,8 @@ class KeysProvider:
                 if parts[1:]
                 else self._list(call, principal, contract)
             )
-        if (
-            call.request.method == "GET"
-            and parts[NAMED:]
-            and parts[NAMED].lower() == "authorizationrules"
-            and not parts[3:]
-        ):
-            return self._rules(call, principal, contract, parts)
+        if call.request.method == "GET":
+            return self._below(call, principal, contract, parts)
         if call.request.method != "POST" or len(parts) <= NAMED:
             raise errors.invalid_type(self.namespace, call.api_version)
         return self._act(call, principal, contract, parts)
@@ -64,7 +61,20 @@ class KeysProvider:
     def _act(
         self, call: ArmRequest, principal: Principal, contract: Contract, parts: list[str]
     ) -> Response:
-        in_path = not contract.asks and parts[-2].lower() == contract.replaces.lower()
+        if contract.replies == "empty" and parts[-1].lower() in PAIRED:
+            return self._act_on(call, principal, contract, parts, PAIRED[parts[-1].lower()])
+        return self._act_on(call, principal, contract, parts)
+
+    def _act_on(
+        self,
+        call: ArmRequest,
+        principal: Principal,
+        contract: Contract,
+        parts: list[str],
+        replaced: str = "",
+    ) -> Response:
+        named = not contract.asks and contract.replies != "empty"
+        in_path = named and parts[-2].lower() == contract.replaces.lower()
         operation, path = (parts[-2], parts[2:-2]) if in_path else (parts[-1], parts[2:-1])
         below = "/".join(path[::2])
         kinds = [contract.kind, *([below] if below else [])]
@@ -74,7 +84,8 @@ class KeysProvider:
             else not contract.children
         )
         listing = operation.lower() == contract.lists.lower()
-        if not known or not (listing or operation.lower() == contract.replaces.lower()):
+        replacing = bool(replaced) or operation.lower() == contract.replaces.lower()
+        if not known or not (listing or replacing):
             raise errors.invalid_type(self.namespace, call.api_version)
         check_role(
             self._world,
@@ -92,7 +103,7 @@ class KeysProvider:
             raise errors.ArmError(400, "BadRequest", f"Keys are disabled: {contract.switch}.")
         if listing:
             return json_response(200, keys_body(account, ring))
-        slot = parts[-1] if in_path else _named(call, contract)
+        slot = replaced or (parts[-1] if in_path else _named(call, contract))
         return self._replace(call, account, ring, slot)
 
     def _replace(
@@ -114,27 +125,33 @@ class KeysProvider:
             path = f"{call.group_scope}/{location}/operationStatuses/1"
             address = f"https://{self._world.domains.arm}{path}?api-version={call.api_version}"
             return json_response(202, {}, {"Location": address, "Azure-AsyncOperation": address})
+        if contract.replies == "empty":
+            return Response(204)
         single = contract.replies == "one"
         return json_response(
             200, key_body(account, ring, by_name[named]) if single else keys_body(account, ring)
         )
 
-    def _rules(
+    def _below(
         self, call: ArmRequest, principal: Principal, contract: Contract, parts: list[str]
     ) -> Response:
-        """List the rules of a namespace, without their keys."""
+        """List or read what has keys below a resource, without them; or read an API."""
+        kind, *name = parts[NAMED:]
+        known = [child.lower() for child in (*contract.children, "apis") if "/" not in child]
+        if kind.lower() not in known or name[1:]:
+            raise errors.invalid_type(self.namespace, call.api_version)
         scope = self._scope(call, parts[:NAMED])
-        check_role(self._world, principal, f"{contract.kind}/authorizationRules/read", scope)
+        check_role(self._world, principal, f"{contract.kind}/{kind}/read", scope)
         account = self._account(call, parts[1])
-        rings = [ring for ring in account.rings.values() if not ring.entity]
-        rows = [
-            {
-                "id": f"{account.resource_id}/{ring.path}",
-                "name": ring.rule,
-                "properties": {"rights": list(ring.rights)},
-            }
-            for ring in rings
-        ]
+        if name and name[0] in account.apis and kind.lower() == "apis":
+            return json_response(200, {"properties": {"path": account.apis[name[0]]}})
+        inside = f"{kind}/{'/'.join(name)}".lower()
+        rings = [ring for path, ring in account.rings.items() if path.startswith(inside)]
+        if name and not any(ring.path.lower() == inside for ring in rings):
+            raise errors.resource_not_found(f"{contract.kind}/{kind}", name[0], call.group)
+        if name:
+            return json_response(200, child_body(account, rings[0]))
+        rows = [child_body(account, ring) for ring in rings]
         return json_response(200, page(call, self._world.domains.arm, rows, PAGE))
 
     def _read(self, call: ArmRequest, principal: Principal, contract: Contract) -> Response:

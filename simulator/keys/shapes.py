@@ -8,10 +8,21 @@ if TYPE_CHECKING:
     from simulator.keys.accounts import Key, KeyedAccount, KeyRing
 
 
+RULES = (
+    "Microsoft.ServiceBus",
+    "Microsoft.EventHub",
+    "Microsoft.Relay",
+    "Microsoft.NotificationHubs",
+)
+"""Services whose keys belong to rules."""
+
+
 def account_body(account: KeyedAccount) -> dict[str, Any]:
     """Return a resource's properties; keys are never among them."""
     contract = account.contract
     address = f"https://{account.host}/" if contract.whole_address else account.host
+    where: dict[str, Any] = {contract.address: address} if contract.address else {}
+    switch = {} if contract.switched_below else switch_of(account)
     return {
         "id": account.resource_id,
         "name": account.name,
@@ -19,13 +30,36 @@ def account_body(account: KeyedAccount) -> dict[str, Any]:
         "location": "westeurope",
         "kind": account.flavour or None,
         "properties": {
-            **({contract.address: address} if contract.address else {}),
-            contract.switch: contract.on if account.takes_keys else contract.off,
+            **({contract.kept: where} if contract.kept else where),
+            **switch,
             **_generations(account),
-            "provisioningState": "Succeeded",
+            "provisioningState": account.state,
             "publicNetworkAccess": "Enabled" if account.open_network else "Disabled",
         },
     }
+
+
+def switch_of(account: KeyedAccount) -> dict[str, Any]:
+    """Return the property that says whether keys are switched on."""
+    contract = account.contract
+    state = contract.on if account.takes_keys else contract.off
+    return {contract.switch: state} if contract.switch else {}
+
+
+def child_body(account: KeyedAccount, ring: KeyRing) -> dict[str, Any]:
+    """Return what has the keys below a resource, without them."""
+    scope = f"{account.resource_id}/apis{f'/{ring.api}' if ring.api else ''}"
+    own: dict[str, Any] = {"rights": list(ring.rights)} if is_rule(ring) else switch_of(account)
+    if account.contract.port:
+        own |= {"port": account.contract.port, "provisioningState": account.state}
+    if account.contract.kind.startswith("Microsoft.ApiManagement"):
+        own["scope"] = scope
+    return {"id": f"{account.resource_id}/{ring.path}", "name": ring.rule, "properties": own}
+
+
+def is_rule(ring: KeyRing) -> bool:
+    """Return whether the keys are those of a shared access rule."""
+    return ring.path.lower().split("/")[-2:-1] == ["authorizationrules"]
 
 
 def _generations(account: KeyedAccount) -> dict[str, Any]:
@@ -49,7 +83,7 @@ def keys_body(account: KeyedAccount, ring: KeyRing) -> dict[str, Any]:
         case "Microsoft.ContainerRegistry":
             rows = [{"name": slot, "value": key.value} for slot, key in ring.keys.items()]
             return {"username": account.name, "passwords": rows}
-        case "Microsoft.ServiceBus" | "Microsoft.EventHub":
+        case namespace if namespace in RULES:
             return {"keyName": ring.rule, **_flat(ring), **_connections(account, ring)}
         case "Microsoft.Batch":
             return {"accountName": account.name, **_flat(ring)}

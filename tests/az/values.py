@@ -29,6 +29,7 @@ VALUES = {
     "storage": STORAGE,
     "in 20 days": "2099-01-01T00:00:00Z",
     "topic": "prod-topic",
+    "service": "contoso-gateway",
     "secret": SECRET,
     "scope": SOURCE,
     "source": SOURCE,

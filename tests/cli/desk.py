@@ -25,7 +25,12 @@ LIST_ACTIONS = (
     "Microsoft.Sql/servers/read",
     *(f"{engine.provider}/read" for engine in (POSTGRESQL, MYSQL)),
     *(f"{contract.kind}/read" for contract in CONTRACTS),
-    *(f"{contract.kind}/authorizationRules/read" for contract in CONTRACTS if contract.children),
+    *(
+        f"{contract.kind}/{child}/read"
+        for contract in CONTRACTS
+        for child in contract.children
+        if "/" not in child
+    ),
 )
 ADA = "ada@northwind.example"
 

@@ -5,11 +5,13 @@ It also says what cannot be told.
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from cli.discovery import UNLISTED
 from rotators.shared.database_engine import MYSQL, POSTGRESQL
 from simulator.faults import Fault
 from simulator.keys.contracts import CONTRACTS
@@ -279,19 +281,23 @@ def test_applications_that_may_not_be_read_are_a_problem() -> None:
 @pytest.mark.parametrize("member", FAMILY, ids=str)
 def test_every_kind_with_two_keys_is_found_with_the_line_that_adopts_it(member: Member) -> None:
     desk = a_desk()
-    account = desk.keyed(member.kind, member.name, member.path)
+    account = desk.keyed(member.kind, member.name, member.path, member.type)
     (keyed,) = [
         row for row in discover(desk).json["uncovered"] if row["kind"] == member.kind.kind
     ] or [None]
-    if member.path and not member.path.lower().startswith("authorizationrules"):
+    if "/authorizationrules/" in member.path.lower():
         assert keyed is None, "the rules of entities are not listed"
         return
     assert keyed
     assert keyed["source"] == member.kind.canonical(member.address, {})
     assert keyed["credential"] == member.kind.facts.pairs[0].first.name
     assert keyed["source"] in keyed["adopt"]
+    switch = account.contract.switch
+    assert (keyed["switch_off"] or "").startswith("" if switch in ("", "state") else switch)
+    assert bool(keyed["switch_off"]) is (switch not in ("", "state"))
     account.takes_keys = False
-    assert member.kind.kind not in [row["kind"] for row in discover(desk).json["uncovered"]]
+    still = member.kind.kind in [row["kind"] for row in discover(desk).json["uncovered"]]
+    assert still is not member.switched
 
 
 def test_a_database_server_is_found_where_its_administrator_has_a_password() -> None:
@@ -310,3 +316,36 @@ def test_a_database_server_is_found_where_its_administrator_has_a_password() -> 
         )
         for engine in ("mysql", "postgresql")
     ]
+
+
+def test_what_is_covered_is_said_by_kind_and_with_its_secret() -> None:
+    desk = a_desk()
+    ran = discover(desk)
+    (covered,) = ran.json["covered"]
+    assert (covered["kind"], covered["vault"], covered["secret"]) == ("storage-key", "prod", "kept")
+    assert covered["source"].endswith("/keptdata")
+    assert "covered: storage-key 1" in desk.run("discover").out
+
+
+def test_what_could_be_switched_off_instead_is_counted_and_named() -> None:
+    ran = a_desk().run("discover")
+    assert "sources that no secret covers: 1, of which can be switched off instead: 1" in ran.out
+    assert "allowSharedKeyAccess=false" in ran.out
+
+
+def test_kinds_that_nobody_can_list_are_named_with_the_reason() -> None:
+    desk = a_desk()
+    endpoint = {
+        "acme-token": {
+            "url": "https://rotate.acme.example/rekey",
+            "key": f"{desk.vault.url}/secrets/acme-signing",
+            "strategy": "single-slot",
+            "slots": ["token"],
+        }
+    }
+    env = {**desk.env, "REKEY_ENDPOINTS": json.dumps(endpoint)}
+    ran = desk.run("discover", "--json", env=env)
+    reasons = {row["kind"]: row["reason"] for row in ran.json["not_listed"]}
+    assert "a kind of your own" in reasons["acme-token"]
+    assert set(UNLISTED) < set(reasons)
+    assert "not listed: acme-token" in desk.run("discover", env=env).out

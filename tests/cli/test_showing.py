@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+from datetime import timedelta
+
+from rotators.cosmos_db_key import CosmosDbKey
 from tests.cli.desk import Desk
 from tests.cli.test_acting import app_at_work
 
@@ -52,3 +56,26 @@ def test_what_a_tag_holds_cannot_drive_the_terminal() -> None:
     desk.secret("app", desk.account("appdata"), days_left=80, tags={"Owner": "a\x1b[2Jb"})
     for command in ("show", "history"):
         assert "\x1b" not in desk.run(command, "prod/app").out
+
+
+def test_since_when_a_change_is_under_way_is_shown_to_the_operator() -> None:
+    desk = a_desk()
+    account = desk.keyed(CosmosDbKey, "shop1")
+    account.duration = timedelta(hours=3)
+    tags = {
+        "ProviderAddress": account.resource_id,
+        "CredentialId": "primaryMasterKey",
+        "ValidityPeriodDays": "90",
+    }
+    value = account.rings[""].keys["primaryMasterKey"].value
+    expires = desk.clock.now() + timedelta(days=10)
+    desk.vault.put("app-key", value, expires=expires, tags=tags, content_type="text/plain")
+    began = desk.clock.now()
+    outcome = asyncio.run(desk.service().engine.handle(desk.item("app-key", trigger="event")))
+    assert outcome.result == "waiting"
+    shown = desk.run("show", "prod/app-key", "--json").json
+    assert shown["under_way_since"] == began.isoformat(timespec="seconds")
+    assert f"under way since {began:%Y-%m-%d %H:%M}Z" in desk.run("show", "prod/app-key").out
+    listed = desk.run("status", "--json").json["secrets"]
+    (row,) = [row for row in listed if row["secret"] == "app-key"]
+    assert row["under_way_since"] == shown["under_way_since"]

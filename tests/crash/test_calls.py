@@ -30,8 +30,9 @@ POSTED = {"post": 1}
 ROTATION: dict[str, dict[str, int]] = {
     "storage-key": {**BOTH, "regenerateKey": 1, "signed request": 1, **LEASE},
     "service-principal-secret": {**BOTH, "addPassword": 1, "sign-in": 2, **LEASE},
-    # The creation is begun, looked at until it is done and its result read: a certificate and its secret. The
-    # list is read before that, for what it may refuse, and again just before it is replaced.
+    # The creation is begun, looked at until it is done and its result read: a certificate and its
+    # secret. The list is read before that, for what it may refuse, and again just before it is
+    # replaced.
     "service-principal-certificate": {
         **BOTH,
         "vault GET": 10,
@@ -74,9 +75,12 @@ RETIREMENT |= {
 }
 READ = {"read the resource": 1}
 """Where its name does not lead to the address of a resource; once in the life of a process."""
+BELOW = {"read the resource": 2}
+"""Where a part of it says how to use it, too."""
 LISTED = {"listKeys": 1}
 TWICE = {"listKeys": 2}
-"""A rule is read to prove the current key, and again to retire the other one."""
+"""A rule is read to prove the current key, and again to retire the other one; a change is over at
+the first look for it."""
 LONG = {"listKeys": 3}
 """A change that goes on is known by the key that it replaces, and looked at until another one is
 there."""
@@ -97,6 +101,23 @@ FAMILY: dict[str, tuple[dict[str, int], dict[str, int]]] = {
     "web-pubsub-key": ({"regenerateKey": 1, **READ, **LONG}, {}),
     "cosmos-db-key": ({"regenerateKey": 1, **READ, **LONG}, {}),
     "cosmos-db-key that only reads": ({"regenerateKey": 1, **READ, **LONG}, {}),
+    # A rule that only listens, a gateway that may let everybody in, a topic that is not there: a
+    # made-up key each time.
+    "relay-key": ({"regenerateKeys": 1, "signed request": 2, **READ}, TWICE),
+    "notification-hubs-key of a hub": ({"regenerateKeys": 1, **READ}, TWICE),
+    "notification-hubs-key of a namespace": ({"regenerateKeys": 1, **READ}, TWICE),
+    "api-management-key": (
+        {"regeneratePrimaryKey": 1, "listSecrets": 1, "signed request": 2, **BELOW},
+        {"listSecrets": 2, "regenerateSecondaryKey": 1},
+    ),
+    "redis-key of a cache": ({"regenerateKey": 1, **READ}, LISTED),
+    "redis-key of a database": ({"regenerateKey": 1, **LONG, **BELOW}, {}),
+    "event-grid-key of a topic": ({"regenerateKey": 1, **LONG, **READ}, {}),
+    "event-grid-key of a domain": ({"regenerateKey": 1, **READ}, LISTED),
+    "event-grid-key of a namespace": (
+        {"regenerateKey": 1, "signed request": 2, **TWICE, **READ},
+        {},
+    ),
 }
 """A made-up key is tried beside one that the service accepts only in passing: a rule that may not
 read, an account without
@@ -104,10 +125,12 @@ such an interface."""
 ROTATION |= {
     kind: {**BOTH, **LEASE, "signed request": 1, **calls} for kind, (calls, _) in FAMILY.items()
 }
+OF_ONE_KEY = ("primary", "regeneratePrimaryKey")
+"""Paths that name the key: a retirement's name the other one."""
 RETIREMENT |= {
     kind: {
         **MARKED,
-        **{name: count for name, count in calls.items() if name != "primary"},
+        **{name: count for name, count in calls.items() if name not in OF_ONE_KEY},
         **listed,
         "signed request": 2 + calls.get("signed request", 1),
     }

@@ -1,4 +1,7 @@
-"""Trees of choices are walked whole, each path once; whoever stops early has seen the nearest ones."""
+"""Trees of choices are walked whole, each path once.
+
+Whoever stops early has seen the nearest ones.
+"""
 
 from __future__ import annotations
 

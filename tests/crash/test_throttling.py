@@ -36,10 +36,11 @@ class Throttle:
         # was throttled.
         key = (request.method, request.host, f"{request.path}?comp={request.query.get('comp', '')}")
         self.calls += 1
-        # TDS knows no 429: a database that is busy says so in words. And it is the queue that
-        # brings work back in time.
+        # TDS and the like know no 429: a database that is busy says so in words. And it is the
+        # queue that brings work back in time.
         exempt = (
-            request.url.startswith(("tds:", "postgresql:", "mysql:")) or ".queue." in request.host
+            request.url.startswith(("tds:", "postgresql:", "mysql:", "redis:"))
+            or ".queue." in request.host
         )
         if self.calls - 1 == self.at and not exempt:
             self.struck, self.since = key, self.clock.now()

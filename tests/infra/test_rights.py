@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from rotators.shared.database_engine import MYSQL, POSTGRESQL
-from rotators.shared.two_keys import TwoKeys
 from rotators.storage_key import StorageKey
 from tests.infra import deployed, permissions
 from tests.infra.bicep import ROOT, names, snapshot
@@ -37,11 +36,8 @@ names one it does not list."""
 
 KEYED = tuple(dict.fromkeys(member.kind for member in FAMILY))
 """The kinds with two keys, in the order of the template."""
-
-
-def top_of(kind: type[TwoKeys]) -> str:
-    """Return the type of resource at the top."""
-    return "/".join(kind.facts.types[0].split("/")[:2])
+TOPS = tuple((kind, top) for kind in KEYED for top in kind.facts.tops)
+"""The types of resource that have them, in the order of the snapshot's scopes."""
 
 
 def test_with_everything_on_the_rights_are_those_of_the_page_and_no_others() -> None:
@@ -91,14 +87,14 @@ def test_a_right_at_a_source_is_given_at_the_listed_scope_and_nowhere_above_it()
     subscription = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups"
     keyed = {
         *(
-            (f"{subscription}/keys/providers/{top_of(kind)}/contoso{at}", f"{kind.kind}s")
-            for at, kind in enumerate(KEYED)
+            (f"{subscription}/keys/providers/{top}/contoso{at}", f"{kind.kind}s")
+            for at, (kind, top) in enumerate(TOPS)
         ),
         *((f"{subscription}/shared", f"{kind.kind}s") for kind in KEYED),
     }
     databases = {
         (scope, f"{kind}s")
-        for at, engine in enumerate((POSTGRESQL, MYSQL), start=len(KEYED))
+        for at, engine in enumerate((POSTGRESQL, MYSQL), start=len(TOPS))
         for kind in (engine.admin_kind, engine.login_kind)
         for scope in (
             f"{subscription}/keys/providers/{engine.provider}/contoso{at}",

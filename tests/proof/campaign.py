@@ -68,7 +68,7 @@ def pairs_of(name: str) -> Iterator[Case]:
 
 
 def interleavings(name: str, most: int = MOST_PATHS) -> Iterator[tuple[Case, str | None]]:
-    """Play every order in which workers and people can take turns, those nearest to the usual one first.
+    """Play every order in which workers and people can take turns, the usual one's nearest first.
 
     Yields each with what it broke.
     """

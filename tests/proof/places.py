@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 
 from simulator.keyvault.state import SecretVersion
@@ -49,8 +50,11 @@ def _sql(strategy: str) -> Place:
     return Place(rig, sql.NAME, rig.accepted, rig.passwords, kind.single)
 
 
-def _keys(member: Member) -> Place:
+def _keys(member: Member, hours: float | None = None) -> Place:
+    """Put a key under management; with `hours`, at a source whose changes take that long."""
     scene = KeyScene(member)
+    if hours is not None:
+        scene.account.duration = timedelta(hours=hours)
     scene.manage("app-key")
     return Place(scene.rig, "app-key", lambda version: version.value in scene.live(), scene.live)
 
@@ -62,6 +66,7 @@ def _database(name: str) -> Place:
     return Place(scene.rig, DATABASE_SECRET, scene.accepted, scene.planted, single)
 
 
+COSMOS = next(member for member in FAMILY if member.kind.tells_times)
 FAMILY_PLACES: Mapping[str, Callable[[], Place]] = {
     str(member): partial(_keys, member) for member in FAMILY
 }
@@ -79,6 +84,10 @@ PLACES: Mapping[str, Callable[[], Place]] = {
 }
 STORIES: Mapping[str, Callable[[], Place]] = {
     **PLACES,
+    "cosmos-db-key that takes long": lambda: _keys(COSMOS, 0.4),
+    "cosmos-db-key that takes long, in an incident": lambda: replace(
+        _keys(COSMOS, 0.4), compromised=True
+    ),
     "storage-key in an incident": lambda: replace(_storage(), compromised=True),
     "service-principal-secret in an incident": lambda: replace(_application(), compromised=True),
     "service-principal-certificate in an incident": lambda: replace(
@@ -100,6 +109,7 @@ DATABASES = tuple(name for name in STORIES if name.startswith(("postgresql", "my
 PAIRED = tuple(
     name
     for name in STORIES
-    if name not in (*FAMILY_PLACES, *DATABASES) or name in (*QUIRKS, "postgresql-role-password")
+    if not (name in (*FAMILY_PLACES, *DATABASES) or "takes long" in name)
+    or name in (*QUIRKS, "postgresql-role-password")
 )
 """What is played under two faults, too."""

@@ -183,8 +183,8 @@ class Watch:
             and label not in ("post", "release")
             and worker.resting.get(label, 0.0) > self.world.kernel.time()
         ):
-            # What is put off is put on a queue: to wait for that queue is not possible. Each release
-            # is of another lease, which would otherwise keep others waiting for a minute.
+            # What is put off is put on a queue: to wait for that queue is not possible. Each
+            # release is of another lease, which would otherwise keep others waiting for a minute.
             raise Broken(f"throttling: {label} was sent again before the time that Azure had named")
         if label in WRITES and worker.last != ("read", about):
             raise Broken(f"gate: {label} of {about} was sent without a fresh read of it")

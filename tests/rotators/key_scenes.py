@@ -12,20 +12,27 @@ from cloud.azure import Azure
 from engine.contract import Job, Rotator
 from engine.secret import Sensitive
 from rotators.ai_services_key import AiServicesKey
+from rotators.api_management_key import ApiManagementKey
 from rotators.app_configuration_key import AppConfigurationKey
 from rotators.batch_key import BatchKey
 from rotators.communication_key import CommunicationKey
 from rotators.container_registry_password import ContainerRegistryPassword
 from rotators.cosmos_db_key import CosmosDbKey
+from rotators.event_grid_key import EventGridKey
 from rotators.event_hubs_key import EventHubsKey
 from rotators.maps_key import MapsKey
+from rotators.notification_hubs_key import NotificationHubsKey
+from rotators.redis_key import RedisKey
+from rotators.relay_key import RelayKey
 from rotators.search_admin_key import SearchAdminKey
 from rotators.service_bus_key import ServiceBusKey
 from rotators.shared.two_keys import TwoKeys
 from rotators.signalr_key import SignalRKey
 from rotators.web_pubsub_key import WebPubSubKey
 from simulator.azure import GROUP, SUBSCRIPTION
+from simulator.databases.in_process import SimulatedRedis
 from simulator.keys.accounts import KeyedAccount, KeyRing
+from simulator.keys.contracts import BY_KIND
 from simulator.keys.shapes import keys_body
 from simulator.reach.transport import Intercept, SimulatedCredential, SimulatedTransport
 from tests.shared.rig import Rig, RigClock
@@ -54,10 +61,23 @@ class Member:
     def __str__(self) -> str:
         return f"{self.kind.kind} {self.strategy}".strip()
 
+    top: int = 0
+    """Which of the kind's types at the top."""
+
+    @property
+    def switched(self) -> bool:
+        """Whether keys of this resource can be switched off."""
+        return bool(BY_KIND[self.type.lower()].switch)
+
+    @property
+    def reads_below(self) -> bool:
+        """Whether it takes a look below the resource, too, to know where to prove a key."""
+        return BY_KIND[self.type.lower()].switched_below
+
     @property
     def type(self) -> str:
         """The type of the resource at the top."""
-        return "/".join(self.kind.facts.types[0].split("/")[:2])
+        return self.kind.facts.tops[self.top]
 
     @property
     def slot(self) -> str:
@@ -105,8 +125,26 @@ FAMILY = (
     Member(WebPubSubKey, BASE64_32),
     Member(CosmosDbKey, BASE64_64),
     Member(CosmosDbKey, BASE64_64, held="secondaryReadonlyMasterKey", strategy="that only reads"),
+    Member(RelayKey, BASE64_32, "authorizationRules/listen", rights=("Listen",)),
+    Member(
+        NotificationHubsKey,
+        BASE64_32,
+        "notificationHubs/phones/authorizationRules/Full",
+        strategy="of a hub",
+    ),
+    Member(NotificationHubsKey, BASE64_32, "authorizationRules/Root", strategy="of a namespace"),
+    Member(ApiManagementKey, "a" * 32, "subscriptions/partner"),
+    Member(RedisKey, BASE64_32, strategy="of a cache"),
+    Member(RedisKey, BASE64_32, "databases/default", strategy="of a database", top=1),
+    Member(EventGridKey, BASE64_32, strategy="of a topic"),
+    Member(EventGridKey, BASE64_32, strategy="of a domain", top=1),
+    Member(EventGridKey, BASE64_32, strategy="of a namespace", top=2),
 )
-WITHOUT_ENTITY = tuple(member for member in FAMILY if member.strategy == "of a namespace")
+WITHOUT_ENTITY = tuple(
+    member
+    for member in FAMILY
+    if member.path.startswith("authorizationRules/") and "entity" in member.kind.template_fields
+)
 """Rules to which a field of a template has no value."""
 
 
@@ -116,7 +154,9 @@ class KeyScene:
     def __init__(self, member: Member) -> None:
         self.member = member
         self.rig = Rig()
-        self.account: KeyedAccount = self.rig.keyed(member.kind, member.name, member.path)
+        self.account: KeyedAccount = self.rig.keyed(
+            member.kind, member.name, member.path, member.type
+        )
         self.ring.rights = member.rights
         source = member.kind.canonical(member.address, {"CredentialId": member.slot})
         assert source
@@ -149,9 +189,9 @@ class KeyScene:
     def rotator(self, intercept: Intercept | None = None) -> Rotator:
         transport = SimulatedTransport(self.rig.world, intercept)
         identity = SimulatedCredential(self.rig.world, self.rig.identity)
-        return self.member.kind(
-            Azure(identity, options={"transport": transport}), RigClock(self.rig.clock)
-        )
+        redis = SimulatedRedis(self.rig.world, intercept)
+        azure = Azure(identity, options={"transport": transport}, redis=redis)
+        return self.member.kind(azure, RigClock(self.rig.clock))
 
     def job(self) -> Job:
         return Job(

@@ -12,7 +12,13 @@ from datetime import timedelta
 
 import pytest
 
-from engine.errors import NeedsHuman, PermanentError, TransientError, VerificationFailed
+from engine.errors import (
+    NeedsHuman,
+    PermanentError,
+    TransientError,
+    UnderWay,
+    VerificationFailed,
+)
 from engine.secret import Sensitive
 from rotators.shared.key_facts import Facts
 from rotators.shared.key_proof import made_up
@@ -23,10 +29,22 @@ from tests.rotators.key_scenes import FAMILY, KeyScene, Member, value_of
 from tests.shared.delivery import Delivery
 
 EVERY = pytest.mark.parametrize("member", FAMILY, ids=str)
+SWITCHED = pytest.mark.parametrize(
+    "member", [member for member in FAMILY if member.kind.facts.off and member.switched], ids=str
+)
 BY_NAME = {str(member): member for member in FAMILY}
 QUEUE, NAMESPACE = BY_NAME["service-bus-key of a queue"], BY_NAME["service-bus-key of a namespace"]
 COSMOS = BY_NAME["cosmos-db-key"]
-LONG = [BY_NAME["signalr-key"], BY_NAME["web-pubsub-key"], COSMOS]
+GATEWAY = BY_NAME["api-management-key"]
+CACHES = ("cache", "database")
+LONG = [
+    BY_NAME["signalr-key"],
+    BY_NAME["web-pubsub-key"],
+    COSMOS,
+    BY_NAME["event-grid-key of a topic"],
+    BY_NAME["event-grid-key of a namespace"],
+    BY_NAME["redis-key of a database"],
+]
 
 
 def rotator_of(scene: KeyScene) -> TwoKeys:
@@ -40,7 +58,7 @@ def asked(scene: KeyScene, word: str) -> int:
     return sum(word in exchange.request.path.lower() for exchange in scene.rig.world.exchanges)
 
 
-@EVERY
+@SWITCHED
 @pytest.mark.parametrize("action", ["preflight", "verify", "issue"])
 async def test_keys_that_are_switched_off_are_said_to_be_so_without_waiting(
     member: Member, action: str
@@ -54,14 +72,14 @@ async def test_keys_that_are_switched_off_are_said_to_be_so_without_waiting(
         "issue": lambda: rotator.issue(job),
         "verify": lambda: rotator.verify(scene.source, member.slot, held),
     }
-    with pytest.raises(NeedsHuman, match=member.kind.facts.off[0]) as caught:
+    with pytest.raises(NeedsHuman, match=scene.account.contract.switch) as caught:
         await actions[action]()
     assert caught.value.fix
-    assert scene.source_name.startswith(caught.value.where)
+    assert scene.source.startswith(caught.value.where)
     assert scene.rig.clock.now() == began
 
 
-@EVERY
+@SWITCHED
 async def test_keys_that_are_switched_off_in_mid_life_end_a_rotation_with_that_reason(
     member: Member,
 ) -> None:
@@ -76,7 +94,7 @@ async def test_keys_that_are_switched_off_in_mid_life_end_a_rotation_with_that_r
             job.source, issued.credential_id, issued.fields[member.kind.value_field]
         )
 
-    with pytest.raises(NeedsHuman, match=member.kind.facts.off[0]):
+    with pytest.raises(NeedsHuman, match=scene.account.contract.switch):
         await rotate()
 
 
@@ -85,7 +103,7 @@ async def test_a_network_that_keeps_the_app_out_proves_nothing(member: Member) -
     scene = KeyScene(member)
     held = Sensitive(scene.value(member.slot))
     scene.account.open_network = False
-    with pytest.raises(PermanentError) as caught:
+    with pytest.raises((PermanentError, TransientError)) as caught:
         await rotator_of(scene).verify(scene.source, member.slot, held)
     assert caught.value.fix
 
@@ -203,6 +221,90 @@ async def test_a_connection_string_names_the_rule_as_it_is_spelt() -> None:
     }
 
 
+@EVERY
+async def test_no_proof_sends_a_message_or_reaches_a_listener(member: Member) -> None:
+    scene = KeyScene(member)
+    rotator = scene.rotator()
+    for value in (scene.value(member.slot), member.wrong):
+        await rotator.accepts(scene.source, member.slot, Sensitive(value))
+    assert not scene.account.published
+
+
+async def test_what_a_proof_of_event_grid_sends_can_be_no_event_in_any_schema() -> None:
+    for name in ("of a topic", "of a domain", "of a namespace"):
+        scene = KeyScene(BY_NAME[f"event-grid-key {name}"])
+        await scene.rotator().accepts(scene.source, "key1", Sensitive(scene.value("key1")))
+        (sent,) = {
+            (exchange.request.body, *(h for h in exchange.request.headers if h.startswith("ce-")))
+            for exchange in scene.rig.world.exchanges
+            if exchange.request.host == scene.account.host
+        }
+        assert sent == (b"[]",)
+
+
+@pytest.mark.parametrize("entity", ["hybridConnections/orders", "wcfRelays/orders"])
+def test_a_rule_of_one_relay_is_left_alone(entity: str) -> None:
+    namespace = BY_NAME["relay-key"].address.partition("/authorizationRules/")[0]
+    address = f"{namespace}/{entity}/authorizationRules/listen"
+    assert BY_NAME["relay-key"].kind.canonical(address, {}) is None
+
+
+async def test_an_operation_that_lets_everybody_in_proves_no_key() -> None:
+    scene = KeyScene(GATEWAY)
+    held = Sensitive(scene.value("primaryKey"))
+    scene.account.operations["/rekey-proof"] = False
+    with pytest.raises(NeedsHuman, match="200 to its key and 200 to a made-up one") as caught:
+        await scene.rotator().verify(scene.source, "primaryKey", held)
+    assert "rekey-proof" in caught.value.fix
+
+
+async def test_without_an_operation_that_proves_keys_no_backend_is_asked() -> None:
+    scene = KeyScene(GATEWAY)
+    held = Sensitive(scene.value("primaryKey"))
+    scene.account.operations.clear()
+    with pytest.raises(NeedsHuman, match="404 to its key and 404 to a made-up one"):
+        await scene.rotator().verify(scene.source, "primaryKey", held)
+    assert not scene.account.published
+
+
+async def test_a_subscription_of_one_api_is_proven_at_that_api() -> None:
+    scene = KeyScene(GATEWAY)
+    scene.ring.api = "echo"
+    rotator = scene.rotator()
+    await rotator.verify(scene.source, "primaryKey", Sensitive(scene.value("primaryKey")))
+    assert not await rotator.accepts(scene.source, "primaryKey", Sensitive("a" * 32))
+    assert {
+        exchange.request.path
+        for exchange in scene.rig.world.exchanges
+        if exchange.request.host == scene.account.host
+    } == {"/echo/v1/rekey-proof"}
+
+
+async def test_a_classic_cache_is_announced_to_be_retired() -> None:
+    classic, managed = (KeyScene(BY_NAME[f"redis-key of a {what}"]) for what in CACHES)
+    for scene, retires in ((classic, True), (managed, False)):
+        job = replace(scene.job(), proven=False, written=scene.rig.clock.now())
+        assert ("2028-09-30" in await rotator_of(scene).forewarn(job)) is retires
+        assert ("2028-09-30" in await rotator_of(scene).forewarn(scene.job())) is retires
+
+
+@pytest.mark.parametrize("cache", CACHES)
+async def test_a_cache_that_is_closed_is_said_to_be_so(cache: str) -> None:
+    scene = KeyScene(BY_NAME[f"redis-key of a {cache}"])
+    before, scene.account.state = scene.live(), "Disabled"
+    with pytest.raises(NeedsHuman, match=r"does not accept keys .*provisioningState") as caught:
+        await scene.rotator().issue(replace(scene.job(), proven=False))
+    assert caught.value.fix
+    assert scene.live() == before
+
+
+async def test_a_managed_cache_is_proven_at_the_port_of_its_database() -> None:
+    scene = KeyScene(BY_NAME["redis-key of a database"])
+    issued = await scene.rotator().issue(scene.job())
+    assert issued.fields["port"].reveal() == "10000"
+    assert issued.fields["host"].reveal() == scene.account.host
+
+
 @pytest.mark.parametrize("flavour", ["OpenAI", "FormRecognizer"])
 async def test_an_ai_account_is_proven_whatever_it_is_for(flavour: str) -> None:
     scene = KeyScene(BY_NAME["ai-services-key"])
@@ -318,7 +420,7 @@ async def test_a_rotation_of_hours_holds_no_lease_and_ends_by_itself() -> None:
 
 
 @pytest.mark.parametrize("member", LONG, ids=str)
-async def test_a_revocation_that_goes_on_is_left_to_who_tries_the_key(member: Member) -> None:
+async def test_a_revocation_that_goes_on_is_never_asked_for_twice(member: Member) -> None:
     scene = KeyScene(member)
     job = scene.job()
     issued = await scene.rotator().issue(job)
@@ -326,13 +428,19 @@ async def test_a_revocation_that_goes_on_is_left_to_who_tries_the_key(member: Me
     rotator, newer = scene.rotator(), issued.fields["key"]
     assert issued.supersedes
     assert job.held
-    await rotator.retire(scene.source, issued.supersedes, newer)
-    with pytest.raises(TransientError, match="waits for a change"):
+    with pytest.raises(UnderWay, match="is under way"):
         await rotator.retire(scene.source, issued.supersedes, newer)
+    with pytest.raises(UnderWay, match="waits for a change"):
+        await scene.rotator().retire(scene.source, issued.supersedes, newer)
     scene.rig.clock.advance(60)
     await rotator.retire(scene.source, issued.supersedes, newer)
     assert job.held.reveal() not in scene.live()
     assert newer.reveal() in scene.live()
+    assert [
+        exchange.response.status
+        for exchange in scene.rig.world.exchanges
+        if "regeneratekey" in exchange.request.path.lower()
+    ].count(202) == 2, "once for the rotation, and once for the revocation"
 
 
 async def test_one_operation_never_takes_the_key_that_another_one_made() -> None:
@@ -349,11 +457,14 @@ async def test_an_address_that_is_no_name_is_read_from_the_resource_once(member:
     rotator = scene.rotator()
     for _ in range(3):
         await rotator.verify(scene.source, member.slot, Sensitive(scene.value(member.slot)))
-    assert Counter(
-        exchange.request.method
-        for exchange in scene.rig.world.exchanges
-        if "management" in exchange.request.host
-    )["GET"] == (0 if member.kind.facts.host else 1)
+    assert (
+        Counter(
+            exchange.request.method
+            for exchange in scene.rig.world.exchanges
+            if "management" in exchange.request.host
+        )["GET"]
+        == (0 if member.kind.facts.host else 1) + member.reads_below
+    )
 
 
 @pytest.mark.parametrize(

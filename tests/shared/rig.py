@@ -19,7 +19,7 @@ from engine.service import Service
 from rotators.shared.two_keys import TwoKeys
 from simulator.azure import Azure, build_world
 from simulator.clock import VirtualClock
-from simulator.databases.in_process import simulated_databases
+from simulator.databases.in_process import SimulatedRedis, simulated_databases
 from simulator.identity import Principal
 from simulator.keys.accounts import KeyedAccount
 from simulator.keyvault.state import SecretVersion, Vault
@@ -104,10 +104,9 @@ class Rig:
         self.world.grant(self.identity, KEY_ACTIONS, account.resource_id)
         return account
 
-    def keyed(self, kind: type[TwoKeys], name: str, path: str = "") -> KeyedAccount:
+    def keyed(self, kind: type[TwoKeys], name: str, path: str = "", top: str = "") -> KeyedAccount:
         """Add a resource whose keys the app may rotate, with the rights that the kind asks for."""
-        top = "/".join(kind.facts.types[0].split("/")[:2])
-        account = self.world.add_keyed(top, name, path)
+        account = self.world.add_keyed(top or kind.facts.tops[0], name, path)
         self.world.grant(self.identity, kind.facts.actions, account.resource_id)
         return account
 
@@ -160,6 +159,7 @@ class Rig:
             options={"transport": transport},
             sql=SimulatedSqlServers(self.world, intercept),
             databases=simulated_databases(self.world, intercept),
+            redis=SimulatedRedis(self.world, intercept),
         )
 
     def item(self, name: str, **fields: Any) -> WorkItem:

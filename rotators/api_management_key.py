@@ -1,0 +1,48 @@
+"""Keys of API Management subscriptions.
+
+A gateway looks at a key only where the path is one of an operation, and then calls its backend. So
+a key is proven at an operation called rekey-proof, which answers by itself: docs/rotators has it.
+Source: azure-rest-api-specs, Microsoft.ApiManagement 2024-05-01.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import ClassVar
+
+from cloud.rest.client import Json
+from rotators.shared.api_gateway import Gateway
+from rotators.shared.key_facts import PROPAGATION, Facts, Place, Slot
+from rotators.shared.two_keys import Keys
+
+TYPE = "Microsoft.ApiManagement/service/subscriptions"
+
+
+class ApiManagementKey(Gateway):
+    """Rotates the keys of API Management subscriptions."""
+
+    kind: ClassVar[str] = "api-management-key"
+    facts: ClassVar[Facts] = Facts(
+        noun="API Management subscription",
+        types=(TYPE,),
+        version="2024-05-01",
+        role="api-management-keys",
+        lists="listSecrets",
+        replaces="regeneratePrimaryKey",
+        shape=re.compile(r"[!-~]{16,256}"),
+        off={"state": ("cancelled", "expired", "rejected", "submitted", "suspended")},
+        switched_below=True,
+        address="gatewayUrl",
+        parts={"microsoft.apimanagement/service": "subscriptions"},
+        spread=(*PROPAGATION, 60.0, 60.0),
+        further=(
+            f"{TYPE}/read",
+            "Microsoft.ApiManagement/service/apis/read",
+            f"{TYPE}/regenerateSecondaryKey/action",
+        ),
+    )
+
+    def request(self, place: Place, slot: Slot, keys: Keys) -> tuple[str, Json | None]:
+        """Name the key in the operation, which takes no body and answers none."""
+        del place, keys
+        return f"regenerate{slot.sent}Key", None

@@ -1,0 +1,60 @@
+"""Where a Redis cache listens, and how one of its access keys is proven there.
+
+A key is a password of the cache's default user. A classic cache is one resource. A managed one
+says its host, and each of its databases has a port, keys and a switch of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from cloud.azure import Azure
+from cloud.databases.redis import PORT, RedisServers
+from engine.errors import RekeyError
+from engine.ports import Clock
+from engine.secret import Sensitive
+from rotators.shared.key_facts import Place, Slot
+from rotators.shared.two_keys import TwoKeys
+
+CLASSIC, MANAGED = "microsoft.cache/redis", "microsoft.cache/redisenterprise"
+MANAGED_PORT = 10000
+
+
+class RedisCache(TwoKeys):
+    """Two keys that sign in to a cache."""
+
+    template_fields: ClassVar[frozenset[str]] = frozenset({"host", "key", "name", "port"})
+
+    def __init__(self, azure: Azure, clock: Clock) -> None:
+        super().__init__(azure, clock)
+        self._redis = azure.redis or RedisServers()
+        self._ports: dict[str, int] = {}
+
+    async def fields(
+        self, place: Place, slot: Slot, key: Sensitive, options: Mapping[str, str]
+    ) -> dict[str, Sensitive]:
+        """Return the key, where it is used, and the cache's name."""
+        del slot, options
+        host, _, port = (await self._server(place)).partition(":")
+        texts = {"host": host, "name": place.name, "port": port}
+        return {"key": key, **{name: Sensitive(text) for name, text in texts.items()}}
+
+    async def prove(self, place: Place, key: Sensitive) -> RekeyError | None:
+        """Sign in with the key and ask for a sign of life."""
+        try:
+            await self._redis.sign_in(await self._server(place), "", "", key)
+        except RekeyError as problem:
+            return problem
+        return None
+
+    async def _server(self, place: Place) -> str:
+        """Return host and port."""
+        host = await self._source.host(place)
+        if place.top == CLASSIC:
+            return f"{host}:{PORT}"
+        if place.source not in self._ports:
+            properties = (await self._source.detail(place)).get("properties") or {}
+            port = properties.get("port")
+            self._ports[place.source] = port if isinstance(port, int) else MANAGED_PORT
+        return f"{host}:{self._ports[place.source]}"

@@ -1,0 +1,204 @@
+"""A change that takes hours: no lease and no worker waits for it, and it ends well or is told of.
+
+Time is virtual. Cosmos DB says of such changes "one minute to multiple hours".
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from api import listing
+from api.page.timeline import moments
+from engine.model.entry import Entry
+from engine.rotate.run import LONGEST_CHANGE
+from simulator.reach.transport import Call, Intercept
+from simulator.wire import Request, Response
+from tests.rotators.key_scenes import FAMILY, KeyScene
+from tests.shared.delivery import Delivery
+from tests.shared.faults import Died
+
+NAME = "app-key"
+HOUR = 3600
+COSMOS = next(member for member in FAMILY if str(member) == "cosmos-db-key")
+HUB = next(member for member in FAMILY if str(member) == "signalr-key")
+
+
+class Story:
+    """A secret that is due, at a source whose changes take their time."""
+
+    def __init__(self, hours: float, member: Any = COSMOS) -> None:
+        self.scene = KeyScene(member)
+        self.scene.manage(NAME)
+        self.scene.account.duration = timedelta(hours=hours)
+        self.rig = self.scene.rig
+        self.before = self.rig.latest(NAME).value
+        self.began = self.rig.clock.now()
+
+    def delivery(self, intercept: Intercept | None = None) -> Delivery:
+        return Delivery(self.rig, lambda: self.rig.service(intercept))
+
+    async def ask(self, **options: Any) -> None:
+        version = self.rig.latest(NAME).version
+        item = self.rig.item(NAME, version=version, **{"trigger": "event", **options})
+        await self.rig.service().queue.post_rotation(item)
+
+    async def deliver(self, hours: float, intercept: Intercept | None = None) -> None:
+        """Deliver, each message to a fresh process, what is due within so many hours."""
+        until = self.rig.clock.now() + timedelta(hours=hours)
+        delivery = self.delivery(intercept)
+        while (queue := self.rig.queue("rotations")) and min(m.visible for m in queue) <= until:
+            message = delivery._next()
+            assert message
+            await delivery._deliver(delivery.start(), message)
+        self.rig.clock.advance(max(0.0, (until - self.rig.clock.now()).total_seconds()))
+
+    async def entry(self) -> Entry:
+        """Return how the secret stands, as API, command line and page have it."""
+        engine = self.rig.service().engine
+        secret = await engine.vaults.read(self.rig.item(NAME).ref)
+        return listing.judge(engine, secret, await listing.ledger_of(engine))
+
+    async def shown(self) -> dict[str, Any]:
+        return (await self.entry()).to_json()
+
+    def accepted(self) -> int:
+        """Count the changes that the source has begun."""
+        return [
+            exchange.response.status
+            for exchange in self.rig.world.exchanges
+            if "regeneratekey" in exchange.request.path.lower()
+        ].count(202)
+
+
+async def test_a_change_of_six_hours_ends_well_and_was_asked_for_once() -> None:
+    story = Story(6)
+    await story.ask()
+    await story.deliver(5)
+    assert story.rig.latest(NAME).value == story.before
+    assert "RekeyState" not in story.rig.tags(NAME)
+    await story.deliver(2)
+    current = story.rig.latest(NAME).value
+    assert current == story.scene.value("secondaryMasterKey") != story.before
+    assert story.before in story.scene.live()
+    assert story.accepted() == 1
+    assert "RekeyState" not in story.rig.tags(NAME)
+
+
+async def test_since_when_it_is_under_way_is_seen_until_it_has_come() -> None:
+    story = Story(6)
+    assert (await story.shown())["under_way_since"] is None
+    await story.ask()
+    began = story.rig.clock.now()
+    await story.deliver(1)
+    row = await story.shown()
+    assert row["state"] in ("due", "overdue")
+    assert row["under_way_since"] == began.isoformat(timespec="seconds")
+    assert f"under way since {began:%Y-%m-%d %H:%M}Z" in row["reason"]
+    dates = moments(await story.entry(), story.rig.clock.now())
+    assert ("under way since", began) in [(moment.word, moment.at) for moment in dates]
+    await story.deliver(8)
+    row = await story.shown()
+    assert (row["state"], row["under_way_since"], row["reason"]) == ("ok", None, "")
+
+
+@pytest.mark.parametrize("effect", ["before", "after"])
+async def test_it_ends_well_whichever_call_a_worker_dies_at(effect: str) -> None:
+    whole = Story(0.4)
+    await whole.ask()
+    whole.rig.world.exchanges.clear()
+    await whole.deliver(3)
+    calls = len(whole.rig.world.exchanges)
+    assert calls > 40
+    # Every third call, in turns: what a worker does in one try is alike in the next ones.
+    for fatal in range(1 if effect == "before" else 2, calls, 3):
+        story, count = Story(0.4), iter(range(10_000))
+
+        async def dying(
+            request: Request, call: Call, count: Any = count, fatal: int = fatal
+        ) -> Response:
+            del request
+            at = next(count)
+            if at == fatal and effect == "before":
+                raise Died
+            response = await call()
+            if at == fatal:
+                raise Died
+            return response
+
+        await story.ask()
+        await story.deliver(3, dying)
+        assert story.rig.latest(NAME).value == story.scene.value("secondaryMasterKey"), fatal
+        assert story.before in story.scene.live(), fatal
+        assert story.accepted() == 1, fatal
+        assert not story.rig.queue("rotations"), fatal
+
+
+async def test_sweeps_meanwhile_add_no_messages_and_ask_for_nothing() -> None:
+    story = Story(6)
+    await story.ask()
+    for _ in range(4):
+        await story.deliver(1)
+        service = story.rig.service()
+        await service.sweep_vault(f'{{"vault": "{story.rig.vault.url}"}}')
+    await story.deliver(0.2)
+    assert len(story.rig.queue("rotations")) == 1, "the one that looks for the end"
+    assert story.accepted() == 1
+
+
+async def test_a_change_that_never_ends_is_told_of_a_day_later() -> None:
+    story = Story(24 * 30)
+    await story.ask()
+    await story.deliver(LONGEST_CHANGE.total_seconds() / HOUR - 1)
+    assert "RekeyState" not in story.rig.tags(NAME)
+    await story.deliver(2)
+    tags = story.rig.tags(NAME)
+    assert tags["RekeyState"].startswith("parked ")
+    began = f"{story.began:%Y-%m-%d %H:%M}Z"
+    assert f"under way since {began}" in tags["RekeyReason"]
+    assert "has not ended" in tags["RekeyReason"]
+    assert story.rig.latest(NAME).value == story.before
+    assert not story.rig.queue("rotations")
+    row = await story.shown()
+    assert (row["state"], row["under_way_since"]) == (
+        "parked",
+        story.began.isoformat(timespec="seconds"),
+    )
+
+
+async def test_a_change_that_ends_after_all_is_taken_up_where_it_was_left() -> None:
+    story = Story(30)
+    await story.ask()
+    await story.deliver(26)
+    assert story.rig.tags(NAME)["RekeyState"].startswith("parked ")
+    await story.deliver(10)
+    await story.ask(trigger="manual")
+    await story.deliver(1)
+    assert story.rig.latest(NAME).value == story.scene.value("secondaryMasterKey")
+    assert "RekeyState" not in story.rig.tags(NAME)
+    assert story.accepted() == 1
+
+
+@pytest.mark.parametrize("member", [COSMOS, HUB], ids=str)
+async def test_a_revocation_of_hours_ends_once_the_old_key_is_refused(member: Any) -> None:
+    story = Story(0.0001, member)
+    await story.ask()
+    await story.deliver(1)
+    newer = story.rig.latest(NAME).value
+    story.rig.clock.advance(8 * 24 * HOUR)
+    story.scene.account.duration, began = timedelta(hours=5), story.accepted()
+    await story.rig.service().queue.post_rotation(
+        story.rig.item(NAME, trigger="sweep", action="retire")
+    )
+    await story.deliver(4)
+    assert story.before in story.scene.live()
+    assert "under way since" in (await story.shown())["reason"]
+    await story.deliver(3)
+    assert story.before not in story.scene.live()
+    assert newer in story.scene.live()
+    assert story.accepted() == began + 1
+    tags = story.rig.tags(NAME)
+    assert not {"RekeyState", "RekeyRetire"} & set(tags)
+    assert not story.rig.queue("rotations")
