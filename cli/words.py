@@ -12,6 +12,7 @@ ATTENTION = "attention"
 VERBS = ("rotate", "retire", "restore", "unpark")
 TEMPLATE_KINDS = (
     "storage-key",
+    "storage-sas",
     "sql-admin-password",
     "sql-login-password",
     "service-principal-secret",

@@ -26,12 +26,14 @@ from rotators.signalr_key import SignalRKey
 from rotators.sql_admin_password import SqlAdminPassword
 from rotators.sql_login_password import SqlLoginPassword
 from rotators.storage_key import StorageKey
+from rotators.storage_sas import StorageSas
 from rotators.web_pubsub_key import WebPubSubKey
 
 type Maker = Callable[[Azure, Clock], Rotator]
 
 ROTATORS: tuple[Maker, ...] = (
     StorageKey,
+    StorageSas,
     ServicePrincipalSecret,
     SqlAdminPassword,
     SqlLoginPassword,

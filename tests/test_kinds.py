@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import pytest
 
 from cli.words import TEMPLATE_KINDS as OFFERED
-from engine.contract import Discover, Issued, Job, Preflight, Recognise, Rotator
+from engine.contract import Derived, Discover, Issued, Job, Preflight, Recognise, Rotator
 from engine.errors import NeedsHuman
 from engine.secret import Sensitive
 from rotators.registry import ROTATORS
@@ -27,14 +27,20 @@ from tests.rotators.subjects import SUBJECTS, Scene, Subject
 
 ROOT = Path(__file__).parents[1]
 KINDS: Mapping[str, Any] = {maker.kind: maker for maker in ROTATORS}  # type: ignore[attr-defined]
-WITHOUT_ROLE = {"service-principal-secret": "Microsoft Graph", "sql-login-password": "loginmanager"}
-"""Kinds whose right no template can give, and what the page of permissions calls it."""
+WITHOUT_ROLE = {
+    "service-principal-secret": "Microsoft Graph",
+    "sql-login-password": "loginmanager",
+    "storage-sas": "signs with the key that another secret holds",
+}
+"""Kinds whose right no template can give, or that need none, and what the page of permissions says
+of it."""
 ROLE_OF = {"sql-admin-password": "sql-administrator"}
 LISTED_BY_THE_CLI = {"storage-key", "sql-admin-password", "service-principal-secret"}
 NOT_LISTED = {
     "sql-login-password": "Azure lists neither a server's logins nor its contained users",
     "postgresql-role-password": "Azure does not list the roles of a server",
     "mysql-user-password": "Azure does not list the users of a server",
+    "storage-sas": "Azure keeps no list of the signatures that a key has made",
 }
 
 
@@ -80,7 +86,7 @@ PLACES_THAT_KNOW: Mapping[str, Callable[[str], bool]] = {
     "crash tests": lambda kind: kind in names(STORIES),
     "counted calls": lambda kind: kind in names(ROTATION),
     "counted calls of a retirement": lambda kind: (
-        kind in names(RETIREMENT) or KINDS[kind].single_slot({})
+        kind in names(RETIREMENT) or KINDS[kind].single_slot({}) or isinstance(KINDS[kind], Derived)
     ),
     "simulator": is_simulated,
     "permissions and template": has_role,

@@ -14,6 +14,7 @@ from engine.model.tags import OPERATION, RETIRE, Managed
 from engine.model.workitem import WorkItem
 from engine.parts import Parts
 from engine.rotate.gate import Gate
+from engine.rotate.lineage import Lineage
 from engine.rotate.marking import Marking
 from engine.rotate.replicas import Replicas
 from engine.rotate.run import Run
@@ -32,6 +33,8 @@ class Engine(Parts):
         """Return what `handle` would do, changing nothing; raises what would prevent it."""
         secret = await self.vaults.read(item.ref)
         decision = self.decide(secret, item.about(secret.version))
+        if isinstance(decision, Acting) and (lineage := Lineage.of(self, decision.managed)):
+            decision = await lineage.judged(secret, item, decision)
         if isinstance(decision, Rotate):
             decision = replace(decision, warning=await self.rehearse(secret, decision.managed))
         return secret, await consumers.hold_back(self, secret, item, decision) or decision
@@ -43,6 +46,8 @@ class Engine(Parts):
         would make the rotation fail.
         """
         rotator, job = self.rotator(managed), self.job(secret, managed)
+        if lineage := Lineage.of(self, managed):
+            job = await lineage.keyed(secret.ref, job)
         await Replicas(self, Gate(self, UnderLease(self, managed.source, ())), managed).check(
             secret.ref
         )

@@ -37,6 +37,7 @@ param vaults = [
     ]
     kinds: [
       'storage-key'
+      'storage-sas'
       'sql-admin-password'
       'sql-login-password'
       'service-principal-secret'

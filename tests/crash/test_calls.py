@@ -29,6 +29,9 @@ POSTED = {"post": 1}
 """A single slot's follow-up."""
 ROTATION: dict[str, dict[str, int]] = {
     "storage-key": {**BOTH, "regenerateKey": 1, "signed request": 1, **LEASE},
+    # The key is read twice with its record: to decide, and afresh to sign. Nothing is sent that
+    # would have to be noted before.
+    "storage-sas": {"vault GET": 5, "vault PUT": 1, "signed request": 1, "lease": 7},
     "service-principal-secret": {**BOTH, "addPassword": 1, "sign-in": 2, **LEASE},
     "sql-admin-password": {**ONE_SLOT, "PATCH": 1, "poll": 2, **LEASE, **POSTED},
     # A login without a user in master: its password is proven by a wrong one that gets another

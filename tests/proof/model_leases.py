@@ -134,6 +134,12 @@ class ModelLeases:
             self.hand.worker.lease = None
             await lease.release()
 
+    async def peek(self, source: str) -> Record | None:
+        """Return the record of a source without its lease."""
+        return await self.hand.reach(
+            "peek", lambda: self._claims[source].record if source in self._claims else None
+        )
+
     async def index(self) -> AsyncIterator[Listed]:
         """Stream what a listing shows of every record."""
         records = lambda: [claim.record for claim in self._claims.values()]  # noqa: E731

@@ -10,6 +10,7 @@ from simulator.keyvault.state import SecretVersion
 from tests.rotators.database_scenes import NAME as DATABASE_SECRET
 from tests.rotators.database_scenes import SCENES, DatabaseScene
 from tests.rotators.key_scenes import FAMILY, KeyScene, Member
+from tests.rotators.sas_scenes import SasScene
 from tests.shared import graph_rig as graph
 from tests.shared import sql_product as sql
 from tests.shared.promises import Place
@@ -21,6 +22,12 @@ def _storage(template: str | None = None) -> Place:
     account = rig.account("appdata")
     rig.secret("app-key", account, template=template)
     return Place.of_account(rig, "app-key", account)
+
+
+def _signature() -> Place:
+    scene = SasScene()
+    scene.manage(days_left=10, key_days_left=400)
+    return scene.place()
 
 
 def _application() -> Place:
@@ -60,6 +67,7 @@ FAMILY_PLACES: Mapping[str, Callable[[], Place]] = {
 PLACES: Mapping[str, Callable[[], Place]] = {
     "storage-key": _storage,
     "storage-key in a connection string": lambda: _storage(CONNECTION_STRING),
+    "storage-sas": _signature,
     "service-principal-secret": _application,
     "sql-admin-password": lambda: _sql("an administrator"),
     "sql-login-password": lambda: _sql("a login"),

@@ -18,10 +18,12 @@ from rotators.service_principal_secret import ServicePrincipalSecret
 from rotators.sql_admin_password import SqlAdminPassword
 from rotators.sql_login_password import SqlLoginPassword
 from rotators.storage_key import StorageKey
+from rotators.storage_sas import StorageSas
 from simulator.reach.transport import Intercept, SimulatedCredential, SimulatedTransport
 from tests.rotators import sql_scenes as sql
 from tests.rotators.database_scenes import SCENES, WRONG, DatabaseScene
 from tests.rotators.key_scenes import FAMILY, OPERATION, WITHOUT_ENTITY, KeyScene
+from tests.rotators.sas_scenes import SasScene
 from tests.shared.graph_rig import GraphRig
 from tests.shared.rig import Rig, RigClock
 
@@ -170,6 +172,16 @@ SUBJECTS = (
         },
         slots=2,
         wrong="A" * 86 + "==",
+    ),
+    Subject(
+        StorageSas,
+        SasScene,
+        {
+            f"{ACCOUNT}/sas/container/uploads/rl": f"{ACCOUNT}/sas/container/uploads/rl",
+            f" {ACCOUNT.upper()}/SAS/Container/Uploads/LR/": f"{ACCOUNT}/sas/container/uploads/rl",
+        },
+        slots=2,
+        wrong="sv=2022-11-02&sr=c&sp=rl&se=2099-01-01T00%3A00%3A00Z&spr=https&sig=AAAA",
     ),
     Subject(
         ServicePrincipalSecret,

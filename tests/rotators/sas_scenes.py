@@ -1,0 +1,143 @@
+"""A storage account, the secret that holds its key, and what that key signs for other secrets."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from azure.storage.blob import ContainerSasPermissions, generate_container_sas
+
+from cloud.azure import Azure
+from engine.contract import Job, Parent, Rotator
+from engine.secret import Sensitive
+from rotators.shared import sas_signing
+from rotators.shared.sas_extent import Extent
+from rotators.storage_sas import StorageSas
+from simulator.keyvault.state import SecretVersion
+from simulator.reach.transport import Intercept, SimulatedCredential, SimulatedTransport
+from simulator.storage.blobs import BlobService
+from simulator.storage.service import Call
+from simulator.wire import Request
+from tests.rotators.key_scenes import OPERATION
+from tests.shared.promises import Place
+from tests.shared.rig import Rig, RigClock
+
+KEY, SAS = "app-key", "uploads"
+EXTENT = "sas/container/uploads/rl"
+
+
+class SasScene:
+    """An account whose key the vault holds as `app-key`, and what it signs as `uploads`."""
+
+    def __init__(self, extent: str = EXTENT) -> None:
+        self.rig = Rig()
+        self.account = self.rig.account("appdata")
+        self.address = f"{self.account.resource_id}/{extent}"
+        source = StorageSas.canonical(self.address, {})
+        assert source
+        self.source, self.source_name = source, self.account.resource_id.lower()
+        self._add_container()
+        self._signs = "key1"
+        self._held = self.signed("key1", self.rig.clock.now() + timedelta(days=10))
+
+    def _add_container(self) -> None:
+        blobs = next(
+            service for service in self.rig.world.services if isinstance(service, BlobService)
+        )
+        request = Request("PUT", "https://appdata.blob.core.windows.net/uploads", {}, b"")
+        blobs.containers.create(Call(request, self.account, "uploads", self.rig.clock.now()), {})
+
+    def signed(self, key: str, ends: datetime, permissions: str = "rl") -> str:
+        """Return a signature of the container as Microsoft's own package makes it."""
+        return generate_container_sas(
+            "appdata",
+            "uploads",
+            account_key=self.account.keys[key].value,
+            permission=ContainerSasPermissions.from_string(permissions),
+            expiry=ends,
+        )
+
+    def manage(
+        self,
+        *,
+        days_left: float = 10,
+        key_days_left: float = 80,
+        consent: str | None = f"{SAS}={EXTENT}",
+        tags: dict[str, str | None] | None = None,
+        key_tags: dict[str, str | None] | None = None,
+    ) -> None:
+        """Put both secrets under management."""
+        given = {"MayDerive": consent, **(key_tags or {})}
+        self.rig.secret(KEY, self.account, days_left=key_days_left, tags=given)
+        expires = self.rig.clock.now() + timedelta(days=days_left)
+        usual = {
+            "ProviderAddress": self.address,
+            "ValidityPeriodDays": "60",
+            "DerivedFrom": f"{self.rig.vault.url}/secrets/{KEY}",
+            **(tags or {}),
+        }
+        kept = {tag: text for tag, text in usual.items() if text is not None}
+        value = self.signed("key1", expires)
+        self.rig.vault.put(SAS, value, expires=expires, tags=kept, content_type="text/plain")
+
+    def works(self, version: SecretVersion) -> bool:
+        """Return whether the account accepts what a version holds, now."""
+        return (
+            any(self.made_by(version.value, key) for key in self.account.keys)
+            and (sas_signing.ends_of(self._fields(version.value)) or self.rig.clock.now())
+            > self.rig.clock.now()
+        )
+
+    def made_by(self, value: str, key: str) -> bool:
+        """Return whether this key of the account, as it is now, made a signature."""
+        current = Sensitive(self.account.keys[key].value)
+        return sas_signing.is_made_from(Extent.read(self.source), Sensitive(value), current)
+
+    def _fields(self, value: str) -> dict[str, str]:
+        return sas_signing.read(Extent.read(self.source), Sensitive(value)) or {}
+
+    def place(self) -> Place:
+        """Return what the promises ask about the signature."""
+        return Place(self.rig, SAS, self.works, self.planted)
+
+    def planted(self) -> set[str]:
+        """Return every value that may not leak: the keys, and what stands in the vault."""
+        held = {version.value for version in self.rig.vault.versions(SAS)}
+        return held | {key.value for key in self.account.keys.values()}
+
+    # As a Scene of the contract suite.
+
+    def rotator(self, intercept: Intercept | None = None) -> Rotator:
+        transport = SimulatedTransport(self.rig.world, intercept)
+        identity = SimulatedCredential(self.rig.world, self.rig.identity)
+        azure = Azure(identity, options={"transport": transport})
+        return StorageSas(azure, RigClock(self.rig.clock))
+
+    def job(self) -> Job:
+        expires = self.rig.clock.now() + timedelta(days=90)
+        key = Sensitive(self.account.keys[self._signs].value)
+        return Job(
+            source=self.source,
+            operation=OPERATION,
+            held_id="key1/2026",
+            held=Sensitive(self._held),
+            proven=True,
+            in_place=False,
+            expires=expires,
+            parent=Parent(self.source_name, self._signs, key, expires),
+        )
+
+    def live(self) -> set[str]:
+        return {self._held}
+
+    def value(self, credential_id: str) -> str:
+        del credential_id
+        return self._held
+
+    def spread_slowly(self, seconds: float) -> None:
+        """Let the key that signs be one that the account learns of only now."""
+        self.account.propagation = timedelta(seconds=seconds)
+        self.account.regenerate("key2")
+        self._signs = "key2"
+
+    def vanish(self) -> None:
+        self.rig.world.remove_account("appdata")
