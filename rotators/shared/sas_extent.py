@@ -102,11 +102,18 @@ def _extent(address: str) -> Extent | None:
     what, (*path, letters) = match["what"].lower(), match["rest"].split("/")
     if len(path) + 1 < FORMS[what] or (what != "blob" and len(path) + 1 > FORMS[what]):
         return None
+    if not all(text.isascii() and text.isalpha() for text in (letters, *_sets(what, path))):
+        return None
     if what == "account":
         path = [_ordered(path[0], SERVICES), _ordered(path[1], TYPES)]
     else:
         path[0] = path[0].lower()
     return Extent(match["account"].lower(), what, tuple(path), _ordered(letters, LETTERS[what]))
+
+
+def _sets(what: str, path: list[str]) -> list[str]:
+    """Return the parts of an address that are letters, beside its permissions."""
+    return path if what == "account" else []
 
 
 def _ordered(letters: str, order: str) -> str:

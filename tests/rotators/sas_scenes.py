@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from azure.storage.blob import ContainerSasPermissions, generate_container_sas
@@ -62,8 +63,8 @@ class SasScene:
         days_left: float = 10,
         key_days_left: float = 80,
         consent: str | None = f"{SAS}={EXTENT}",
-        tags: dict[str, str | None] | None = None,
-        key_tags: dict[str, str | None] | None = None,
+        tags: Mapping[str, str | None] | None = None,
+        key_tags: Mapping[str, str | None] | None = None,
     ) -> None:
         """Put both secrets under management."""
         given = {"MayDerive": consent, **(key_tags or {})}

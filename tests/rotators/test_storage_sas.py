@@ -159,7 +159,15 @@ def test_permissions_are_written_in_their_order_and_once() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["sas", "sas/container/rl", "sas/table/x/r", "sas/queue/a/b/r", "sas/account/b/rw", "keys/1"],
+    [
+        "sas",
+        "sas/container/rl",
+        "sas/table/x/r",
+        "sas/queue/a/b/r",
+        "sas/account/b/rw",
+        "sas/queue/a/r+a",
+        "keys/1",
+    ],
 )
 def test_what_is_built_otherwise_is_no_address(text: str) -> None:
     assert sas_extent.canonical(f"{ACCOUNT}/{text}") is None
@@ -169,7 +177,6 @@ def test_what_is_built_otherwise_is_no_address(text: str) -> None:
     ("text", "expected"),
     [
         ("sas/container/uploads/rq", "permissions"),
-        ("sas/container/uploads/-", "permissions"),
         ("sas/container/Up_Loads/r", "names no container"),
         ("sas/queue/jobs/rl", "permissions"),
         ("sas/blob/uploads/a,b/r", "names a blob"),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from engine.errors import TransientError
+from engine.model.record import Stale
 from engine.service import Service
 from simulator.keyvault.state import SecretVersion
 from tests.rotators.sas_scenes import EXTENT, KEY, SAS, SasScene
@@ -358,6 +361,129 @@ async def test_a_connection_string_around_a_signature_follows_its_key() -> None:
     head, _, token = published.partition(";SharedAccessSignature=")
     assert head == "BlobEndpoint=https://appdata.blob.core.windows.net/"
     assert scene.made_by(token, "key2")
+
+
+async def test_a_key_without_an_overlap_is_revoked_after_its_signature_has_moved() -> None:
+    scene = SasScene()
+    scene.manage(days_left=50, key_days_left=10, key_tags={"OverlapHours": "0"})
+    refused: list[str] = []
+
+    def start() -> Service:
+        return scene.rig.service(Saboteur({}, watch))
+
+    def watch() -> None:
+        if not scene.works(scene.rig.latest(SAS)):
+            refused.append("the current signature is refused")
+
+    old = scene.account.keys["key1"].value
+    await deliver(scene, KEY, start)
+    assert not refused
+    assert scene.account.keys["key1"].value != old
+    assert signer(scene) == "key2"
+
+
+async def test_an_older_key_that_a_lagging_vault_shows_signs_nothing() -> None:
+    scene = SasScene()
+    scene.manage(days_left=50, key_days_left=10)
+    rig = scene.rig
+    await rig.service().engine.handle(rig.item(KEY, trigger="event"))
+    newest = rig.vault.secrets[KEY].pop()
+    assert newest.value == scene.account.keys["key2"].value
+    with pytest.raises(Stale):
+        await rig.service().engine.handle(rig.item(SAS, trigger="event", action="audit"))
+    rig.vault.secrets[KEY].append(newest)
+    await rig.service().engine.handle(rig.item(SAS, trigger="event", action="audit"))
+    assert signer(scene) == "key2"
+
+
+async def test_a_compromised_key_signs_nothing_any_more() -> None:
+    scene = SasScene()
+    scene.manage(days_left=10, key_days_left=80)
+    rig = scene.rig
+    await deliver(scene, KEY, action="audit")
+    leases, version = rig.service().engine.leases, str(rig.latest(KEY).version)
+    async with leases.hold(scene.source_name, "") as lease:
+        await lease.write(replace(lease.record, compromised=(version,)))
+    with pytest.raises(TransientError, match="compromised"):
+        await rig.service().engine.handle(rig.item(SAS, trigger="event"))
+    assert len(rig.vault.versions(SAS)) == 1
+
+
+async def test_a_secret_that_does_not_own_the_key_is_not_followed() -> None:
+    scene = SasScene()
+    scene.manage(days_left=10)
+    scene.rig.secret("other-key", scene.account, days_left=10, holds="key2")
+    await deliver(scene, "other-key")
+    await deliver(scene, SAS)
+    assert "does not own its source" in reason(scene)
+
+
+async def test_a_secret_without_consent_keeps_nobody_from_a_signature() -> None:
+    scene = SasScene()
+    scene.manage(days_left=10)
+    tags = scene.rig.tags(SAS)
+    scene.rig.vault.put(STRANGER, "x", expires=scene.rig.clock.now(), tags=tags)
+    await deliver(scene, STRANGER)
+    assert "does not consent" in reason(scene, STRANGER)
+    await deliver(scene, SAS)
+    assert not reason(scene)
+    assert len(scene.rig.vault.versions(SAS)) == 2
+
+
+async def test_a_replica_of_a_signature_follows_with_it() -> None:
+    scene = SasScene()
+    url = scene.rig.vault.url
+    scene.manage(days_left=50, key_days_left=10, tags={"Replicas": f"{url}/secrets/copy"})
+    copied = {"ReplicaOf": f"{url}/secrets/{SAS}", "ValueTemplate": "https://x?{sas}"}
+    value = f"https://x?{scene.rig.latest(SAS).value}"
+    scene.rig.vault.put("copy", value, expires=scene.rig.clock.now(), tags=copied)
+    await deliver(scene, KEY)
+    assert scene.rig.latest("copy").value == f"https://x?{scene.rig.latest(SAS).value}"
+    assert signer(scene) == "key2"
+
+
+async def test_the_policy_document_may_name_the_key_and_consent() -> None:
+    scene = SasScene()
+    rig = scene.rig
+    rig.environment = {"REKEY_POLICY": f"{rig.vault.url}/secrets/policy"}
+    names = {"DerivedFrom": None, "ProviderAddress": None}
+    scene.manage(days_left=50, key_days_left=10, consent=None, tags=names)
+    text = f"""
+version: 1
+rules:
+  - match: {{vault: "{rig.vault.url}", secret: {KEY}}}
+    providerAddress: {scene.account.resource_id}
+    mayDerive: [{SAS}={EXTENT}]
+  - match: {{vault: "{rig.vault.url}", secret: {SAS}}}
+    providerAddress: {scene.address}
+    derivedFrom: {rig.vault.url}/secrets/{KEY}
+"""
+    rig.vault.put("policy", text, tags={})
+    await deliver(scene, KEY)
+    assert signer(scene) == "key2"
+
+
+async def test_an_incident_of_the_whole_vault_ends_with_all_that_leaked_refused() -> None:
+    scene = SasScene()
+    scene.manage(days_left=50, key_days_left=80)
+    leaked = [scene.rig.latest(name) for name in (SAS, KEY)]
+    for version in leaked:
+        item = scene.rig.item(
+            version.name,
+            trigger="manual",
+            version=version.version,
+            compromised=True,
+            force=True,
+        )
+        await scene.rig.service().queue.post_rotation(item)
+    await Delivery(scene.rig, scene.rig.service).run()
+    for _ in range(2):
+        await sweep(scene, 0.1)
+    assert not scene.works(leaked[0])
+    assert leaked[1].value not in {key.value for key in scene.account.keys.values()}
+    assert signer(scene) == "key2"
+    assert not reason(scene)
+    assert not reason(scene, KEY)
 
 
 @pytest.mark.parametrize("mode", MODES)
