@@ -38,8 +38,10 @@ def to_source(ref: SecretRef, source: str) -> str:
     portal, source = _portal(ref), source.strip().rstrip("/")
     if not portal:
         return ""
-    if RESOURCE.fullmatch(source):
-        return f"{portal}#@/resource{quote(source)}"
+    # A signature has no address of its own: the account that accepts it has.
+    resource = source.partition("/sas/")[0]
+    if RESOURCE.fullmatch(resource):
+        return f"{portal}#@/resource{quote(resource)}"
     application = source.rpartition("/")[2]
     return (
         f"{portal}{APPLICATIONS}{application.lower()}" if APPLICATION.fullmatch(application) else ""

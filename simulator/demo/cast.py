@@ -6,7 +6,14 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from simulator.azure import GROUP, SUBSCRIPTION, Azure
-from simulator.demo.sources import Account, AlternatingLogins, Application, Source, SqlAdministrator
+from simulator.demo.sources import (
+    Account,
+    AlternatingLogins,
+    Application,
+    Signature,
+    Source,
+    SqlAdministrator,
+)
 from simulator.world import Domains
 
 VAULT = "shop"
@@ -56,6 +63,14 @@ def _keys() -> tuple[Part, ...]:
             Account("shoporders"),
             "expires in 12 days; Event Grid says so",
             12,
+            "rotated",
+            {"MayDerive": f"orders-sas={Signature.extent}"},
+        ),
+        Part(
+            "orders-sas",
+            Signature("shoporders", "orders-key"),
+            "a signature (SAS) that orders-key makes; it follows its key",
+            50,
             "rotated",
         ),
         Part(
@@ -142,7 +157,7 @@ def _enter(azure: Azure, part: Part) -> None:
     vault, now = azure.vaults[VAULT], azure.now()
     named, values = part.source.enter(azure)
     tags = {**named, "ValidityPeriodDays": "90", "Owner": "shop team", **part.tags}
-    if part.source.template.strip("{}") not in ("key", "secret", "password"):
+    if part.source.template.strip("{}") not in ("key", "sas", "secret", "password"):
         tags["ValueTemplate"] = part.source.template
     expires = now + timedelta(days=part.days_left)
     vault.put(part.name, values[0], expires=expires, tags=tags, content_type="text/plain")
