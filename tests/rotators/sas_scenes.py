@@ -29,8 +29,8 @@ EXTENT = "sas/container/uploads/rl"
 class SasScene:
     """An account whose key the vault holds as `app-key`, and what it signs as `uploads`."""
 
-    def __init__(self, extent: str = EXTENT) -> None:
-        self.rig = Rig()
+    def __init__(self, extent: str = EXTENT, rig: Rig | None = None) -> None:
+        self.rig = rig or Rig()
         self.account = self.rig.account("appdata")
         self.address = f"{self.account.resource_id}/{extent}"
         source = StorageSas.canonical(self.address, {})
