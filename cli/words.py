@@ -13,6 +13,8 @@ VERBS = ("rotate", "retire", "restore", "unpark")
 TEMPLATE_KINDS = (
     "storage-key",
     "storage-sas",
+    "service-bus-sas",
+    "event-hubs-sas",
     "sql-admin-password",
     "sql-login-password",
     "service-principal-secret",

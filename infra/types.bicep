@@ -5,6 +5,8 @@
 type kind =
   | 'storage-key'
   | 'storage-sas'
+  | 'service-bus-sas'
+  | 'event-hubs-sas'
   | 'sql-admin-password'
   | 'sql-login-password'
   | 'service-principal-secret'

@@ -14,6 +14,7 @@ from rotators.communication_key import CommunicationKey
 from rotators.container_registry_password import ContainerRegistryPassword
 from rotators.cosmos_db_key import CosmosDbKey
 from rotators.event_hubs_key import EventHubsKey
+from rotators.event_hubs_sas import EventHubsSas
 from rotators.maps_key import MapsKey
 from rotators.mysql_admin_password import MysqlAdminPassword
 from rotators.mysql_user_password import MysqlUserPassword
@@ -21,6 +22,7 @@ from rotators.postgresql_admin_password import PostgresqlAdminPassword
 from rotators.postgresql_role_password import PostgresqlRolePassword
 from rotators.search_admin_key import SearchAdminKey
 from rotators.service_bus_key import ServiceBusKey
+from rotators.service_bus_sas import ServiceBusSas
 from rotators.service_principal_secret import ServicePrincipalSecret
 from rotators.signalr_key import SignalRKey
 from rotators.sql_admin_password import SqlAdminPassword
@@ -34,6 +36,8 @@ type Maker = Callable[[Azure, Clock], Rotator]
 ROTATORS: tuple[Maker, ...] = (
     StorageKey,
     StorageSas,
+    ServiceBusSas,
+    EventHubsSas,
     ServicePrincipalSecret,
     SqlAdminPassword,
     SqlLoginPassword,

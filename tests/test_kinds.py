@@ -31,6 +31,8 @@ WITHOUT_ROLE = {
     "service-principal-secret": "Microsoft Graph",
     "sql-login-password": "loginmanager",
     "storage-sas": "signs with the key that another secret holds",
+    "service-bus-sas": "sign with the key of a rule",
+    "event-hubs-sas": "sign with the key of a rule",
 }
 """Kinds whose right no template can give, or that need none, and what the page of permissions says
 of it."""
@@ -40,7 +42,10 @@ NOT_LISTED = {
     "sql-login-password": "Azure lists neither a server's logins nor its contained users",
     "postgresql-role-password": "Azure does not list the roles of a server",
     "mysql-user-password": "Azure does not list the users of a server",
-    "storage-sas": "Azure keeps no list of the signatures that a key has made",
+    **dict.fromkeys(
+        ("storage-sas", "service-bus-sas", "event-hubs-sas"),
+        "Azure keeps no list of the signatures that a key has made",
+    ),
 }
 
 

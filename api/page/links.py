@@ -38,10 +38,8 @@ def to_source(ref: SecretRef, source: str) -> str:
     portal, source = _portal(ref), source.strip().rstrip("/")
     if not portal:
         return ""
-    # A signature has no address of its own: the account that accepts it has.
-    resource = source.partition("/sas/")[0]
-    if RESOURCE.fullmatch(resource):
-        return f"{portal}#@/resource{quote(resource)}"
+    if RESOURCE.fullmatch(source):
+        return f"{portal}#@/resource{quote(source)}"
     application = source.rpartition("/")[2]
     return (
         f"{portal}{APPLICATIONS}{application.lower()}" if APPLICATION.fullmatch(application) else ""

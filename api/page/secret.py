@@ -15,6 +15,7 @@ from api.page.deeds import Deed
 from api.page.timeline import ticks
 from api.requests import Request
 from api.route import Desk
+from engine.contract import Derived
 from engine.decide.history import events, newest_first
 from engine.errors import NotFound
 from engine.model.entry import Entry
@@ -100,8 +101,12 @@ def _facts(entry: Entry) -> list[tuple[str, str]]:
 
 
 def _source(entry: Entry) -> Place | None:
-    source = entry.managed.source if entry.managed else entry.secret.tags.get("ProviderAddress", "")
-    return Place(source, links.to_source(entry.secret.ref, source)) if source else None
+    managed = entry.managed
+    source = managed.source if managed else entry.secret.tags.get("ProviderAddress", "")
+    # What a key makes has no address of its own in the portal: its source has.
+    derived = managed.rotator if managed and isinstance(managed.rotator, Derived) else None
+    shown = derived.made_at(source) if derived else source
+    return Place(source, links.to_source(entry.secret.ref, shown)) if source else None
 
 
 def _consumers(engine: Engine, entry: Entry, query: Mapping[str, str]) -> list[Place]:

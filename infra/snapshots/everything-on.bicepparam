@@ -38,6 +38,8 @@ param vaults = [
     kinds: [
       'storage-key'
       'storage-sas'
+      'service-bus-sas'
+      'event-hubs-sas'
       'sql-admin-password'
       'sql-login-password'
       'service-principal-secret'

@@ -84,6 +84,12 @@ class Extent:
         return extent
 
 
+def account_of(source: str) -> str:
+    """Return the id of the account whose key signs. A group may be called sas, too."""
+    extent = _extent(source)
+    return extent.account_id if extent else ""
+
+
 def canonical(address: str) -> str | None:
     """Return the one spelling of an address; None if it is of another kind.
 

@@ -32,6 +32,22 @@ ROTATION: dict[str, dict[str, int]] = {
     # The key is read twice with its record: to decide, and afresh to sign. Nothing is sent that
     # would have to be noted before.
     "storage-sas": {"vault GET": 5, "vault PUT": 1, "signed request": 1, "lease": 7},
+    # A rule is read once in the life of a process for how its name is spelt; one that may not read
+    # is tried with a made-up signature, too.
+    "service-bus-sas": {
+        "vault GET": 5,
+        "vault PUT": 1,
+        "signed request": 2,
+        "lease": 7,
+        "listKeys": 1,
+    },
+    "event-hubs-sas": {
+        "vault GET": 5,
+        "vault PUT": 1,
+        "signed request": 1,
+        "lease": 7,
+        "listKeys": 1,
+    },
     "service-principal-secret": {**BOTH, "addPassword": 1, "sign-in": 2, **LEASE},
     "sql-admin-password": {**ONE_SLOT, "PATCH": 1, "poll": 2, **LEASE, **POSTED},
     # A login without a user in master: its password is proven by a wrong one that gets another

@@ -10,7 +10,7 @@ from simulator.keyvault.state import SecretVersion
 from tests.rotators.database_scenes import NAME as DATABASE_SECRET
 from tests.rotators.database_scenes import SCENES, DatabaseScene
 from tests.rotators.key_scenes import FAMILY, KeyScene, Member
-from tests.rotators.sas_scenes import SasScene
+from tests.rotators.sas_scenes import RULES, RuleScene, RuleSigned, SasScene
 from tests.shared import graph_rig as graph
 from tests.shared import sql_product as sql
 from tests.shared.promises import Place
@@ -27,6 +27,12 @@ def _storage(template: str | None = None) -> Place:
 def _signature() -> Place:
     scene = SasScene()
     scene.manage(days_left=10, key_days_left=400)
+    return scene.place()
+
+
+def _rule_signature(signed: RuleSigned) -> Place:
+    scene = RuleScene(signed)
+    scene.manage()
     return scene.place()
 
 
@@ -68,6 +74,7 @@ PLACES: Mapping[str, Callable[[], Place]] = {
     "storage-key": _storage,
     "storage-key in a connection string": lambda: _storage(CONNECTION_STRING),
     "storage-sas": _signature,
+    **{signed.kind.kind: partial(_rule_signature, signed) for signed in RULES},
     "service-principal-secret": _application,
     "sql-admin-password": lambda: _sql("an administrator"),
     "sql-login-password": lambda: _sql("a login"),
@@ -91,11 +98,14 @@ QUIRKS = ("service-bus-key of a queue", "search-admin-key", "app-configuration-k
 by id, a long change."""
 MYSQL = tuple(name for name in SCENES if name.startswith("mysql"))
 """These share every step with PostgreSQL's."""
+RULE_SIGNATURES = tuple(signed.kind.kind for signed in RULES)
+"""These share every step with the signatures of a storage account."""
 DATABASES = tuple(name for name in STORIES if name.startswith(("postgresql", "mysql")))
 """These share every step of the engine with SQL's, so one of them stands for all."""
 PAIRED = tuple(
     name
     for name in STORIES
-    if name not in (*FAMILY_PLACES, *DATABASES) or name in (*QUIRKS, "postgresql-role-password")
+    if name not in (*FAMILY_PLACES, *DATABASES, *RULE_SIGNATURES)
+    or name in (*QUIRKS, "postgresql-role-password")
 )
 """What is played under two faults, too."""

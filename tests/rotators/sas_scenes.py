@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import base64
+import hmac
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from urllib.parse import quote
 
 from azure.storage.blob import ContainerSasPermissions, generate_container_sas
 
 from cloud.azure import Azure
 from engine.contract import Job, Parent, Rotator
 from engine.secret import Sensitive
+from rotators.event_hubs_key import EventHubsKey
+from rotators.event_hubs_sas import EventHubsSas
+from rotators.service_bus_key import ServiceBusKey
+from rotators.service_bus_sas import ServiceBusSas
 from rotators.shared import sas_signing
+from rotators.shared.rule_sas import RuleSas
 from rotators.shared.sas_extent import Extent
 from rotators.storage_sas import StorageSas
 from simulator.keyvault.state import SecretVersion
@@ -18,7 +28,7 @@ from simulator.reach.transport import Intercept, SimulatedCredential, SimulatedT
 from simulator.storage.blobs import BlobService
 from simulator.storage.service import Call
 from simulator.wire import Request
-from tests.rotators.key_scenes import OPERATION
+from tests.rotators.key_scenes import FAMILY, OPERATION, KeyScene, Member
 from tests.shared.promises import Place
 from tests.shared.rig import Rig, RigClock
 
@@ -142,3 +152,107 @@ class SasScene:
 
     def vanish(self) -> None:
         self.rig.world.remove_account("appdata")
+
+
+@dataclass(frozen=True)
+class RuleSigned:
+    """One kind of signature of a rule, and the rule whose key makes it."""
+
+    kind: type[RuleSas]
+    member: Member
+
+
+RULES = (
+    RuleSigned(ServiceBusSas, next(member for member in FAMILY if member.kind is ServiceBusKey)),
+    RuleSigned(EventHubsSas, next(member for member in FAMILY if member.kind is EventHubsKey)),
+)
+
+
+class RuleScene(KeyScene):
+    """A rule whose key the vault holds as `app-key`, and what it signs as `uploads`."""
+
+    def __init__(self, signed: RuleSigned) -> None:
+        super().__init__(signed.member)
+        self._kind, self._key = signed.kind, self.member.slot
+        source = signed.kind.canonical(f"{self.member.address}/sas", {})
+        assert source
+        self.key_source, self.source = self.source, source
+        self._held = self.signed(self.member.slot, self.rig.clock.now() + timedelta(days=10))
+
+    def signed(self, slot: str, ends: datetime) -> str:
+        """Return a signature as Microsoft's page on Service Bus describes it."""
+        entity = self.ring.entity.lower()
+        target = quote(f"https://{self.account.host}/{entity}", safe="")
+        text = f"{target}\n{int(ends.timestamp())}"
+        mac = hmac.digest(self.ring.keys[slot].value.encode(), text.encode(), "sha256")
+        signature = quote(base64.b64encode(mac).decode(), safe="")
+        end, rule = int(ends.timestamp()), self.ring.rule
+        return f"SharedAccessSignature sr={target}&sig={signature}&se={end}&skn={rule}"
+
+    def manage(self, name: str = SAS) -> None:
+        """Put both secrets under management: the key is good for a year."""
+        super().manage(KEY)
+        key = self.rig.latest(KEY)
+        consenting = {**self.rig.tags(KEY), "MayDerive": f"{name}=sas"}
+        self.rig.vault.amend(key, tags=consenting, expires=self.after(days=400))
+        tags = {
+            "ProviderAddress": f"{self.member.address}/sas",
+            "DerivedFrom": f"{self.rig.vault.url}/secrets/{KEY}",
+            "ValidityPeriodDays": "60",
+        }
+        due = self.rig.clock.now() + timedelta(days=10)
+        self.rig.vault.put(name, self._held, expires=due, tags=tags, content_type="text/plain")
+
+    def works(self, version: SecretVersion) -> bool:
+        """Return whether the rule accepts what a version holds, now."""
+        value = Sensitive(version.value)
+        now = self.rig.clock.now()
+        usable = (key.value for key in self.ring.usable(now))
+        made = any(self._kind.is_made_from(self.source, value, Sensitive(key)) for key in usable)
+        ends = re.search(r"&se=(\d+)&", version.value)
+        return bool(made and ends and int(ends[1]) > now.timestamp())
+
+    def after(self, days: float) -> int:
+        """Return a time as a vault keeps it."""
+        return int((self.rig.clock.now() + timedelta(days=days)).timestamp())
+
+    def place(self) -> Place:
+        """Return what the promises ask about the signature."""
+
+        def planted() -> set[str]:
+            held = {version.value for version in self.rig.vault.versions(SAS)}
+            return held | {key.value for key in self.ring.keys.values()}
+
+        return Place(self.rig, SAS, self.works, planted)
+
+    # As a Scene of the contract suite.
+
+    def rotator(self, intercept: Intercept | None = None) -> Rotator:
+        transport = SimulatedTransport(self.rig.world, intercept)
+        identity = SimulatedCredential(self.rig.world, self.rig.identity)
+        azure = Azure(identity, options={"transport": transport})
+        return self._kind(azure, RigClock(self.rig.clock))
+
+    def job(self) -> Job:
+        expires = self.rig.clock.now() + timedelta(days=90)
+        key = Sensitive(self.ring.keys[self._key].value)
+        return replace(
+            super().job(),
+            source=self.source,
+            held_id="primaryKey/2026",
+            held=Sensitive(self._held),
+            expires=expires,
+            parent=Parent(self.key_source, self._key, key, expires),
+        )
+
+    def live(self) -> set[str]:
+        return {self._held}
+
+    def value(self, credential_id: str) -> str:
+        return self._held if "/" in credential_id else super().value(credential_id)
+
+    def spread_slowly(self, seconds: float) -> None:
+        """Let the key that signs be one that the namespace learns of only now."""
+        super().spread_slowly(seconds)
+        self._key = "secondaryKey"
+        self.account.replace(self.ring, self._key)

@@ -23,6 +23,7 @@ from engine.errors import AccessDenied, NeedsHuman, RekeyError, TransientError, 
 from engine.secret import Sensitive
 from rotators.shared import sas_extent, sas_signing
 from rotators.shared.sas_extent import Extent
+from rotators.storage_sas import StorageSas
 from tests.rotators.sas_scenes import SasScene
 
 ACCOUNT = "/subscriptions/s1/resourcegroups/g1/providers/microsoft.storage/storageaccounts/acc1"
@@ -271,3 +272,11 @@ async def test_the_same_key_and_end_make_another_signature_than_the_one_held() -
     first = (await scene.rotator().issue(job)).fields["sas"]
     again = replace(job, held=first)
     assert (await scene.rotator().issue(again)).fields["sas"] != first
+
+
+def test_a_group_that_is_called_sas_is_no_part_of_the_extent() -> None:
+    account = ACCOUNT.replace("/g1/", "/sas/").replace("acc1", "sas")
+    source = StorageSas.canonical(f"{account}/sas/blob/uploads/sas/container/r", {})
+    assert source
+    assert StorageSas.made_at(source) == account
+    assert Extent.read(source).path == ("uploads", "sas", "container")
