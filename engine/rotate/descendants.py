@@ -28,6 +28,16 @@ LATE = timedelta(hours=1)
 """A derived secret that moved later than this after its key has an overlap of its own."""
 
 
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """A retirement that waits for derived secrets."""
+
+    wait: Wait
+    lagging: tuple[SecretRef, ...]
+    hurried: bool
+    """The key is to go at once, so it waits for minutes at most."""
+
+
 @dataclass(frozen=True)
 class Descendants:
     """The derived secrets of one key."""
@@ -36,29 +46,37 @@ class Descendants:
     managed: Managed
     """What the tags of the secret with the key ask for."""
 
-    async def hold_back(
+    async def delay(
         self, secret: SecretVersion, item: WorkItem, decision: Decision
-    ) -> Wait | None:
-        """Return until when a retirement waits for derived secrets; None if it does not.
-
-        Raises TransientError to come back within seconds where the key is to go at once.
-        """
+    ) -> Delay | None:
+        """Return until when a retirement waits, and for which secrets; changes nothing."""
         if not isinstance(decision, Retire) or not self.managed.may_derive:
             return None
         hurried = self._is_hurried(secret, item)
         until = secret.created + HURRY if hurried else self._patience(secret, decision)
-        if self.parts.clock.now() >= until:
-            return None
-        lagging = await self._lagging(secret)
-        for ref in lagging:
-            await self.parts.queue.post_rotation(follow_key(ref, parked=hurried))
+        lagging = await self._lagging(secret) if self.parts.clock.now() < until else []
         if not lagging:
             return None
         credential, names = decision.pending.credential_id, ", ".join(map(str, lagging))
         reason = f"{credential} is kept until {until:%Y-%m-%d %H:%M}Z: it made what {names} holds"
-        if hurried:
-            raise TransientError(reason, code="Followed", retry_after=HURRY_SECONDS)
-        return Wait(until, reason, "see why that secret has not followed, or send force")
+        fix = "see why that secret has not followed, or send force"
+        return Delay(Wait(until, reason, fix), tuple(lagging), hurried=hurried)
+
+    async def hold_back(
+        self, secret: SecretVersion, item: WorkItem, decision: Decision
+    ) -> Wait | None:
+        """Have what lags look at its key; return until when a retirement waits for it, if it does.
+
+        Raises TransientError to come back within seconds where the key is to go at once.
+        """
+        delay = await self.delay(secret, item, decision)
+        if delay is None:
+            return None
+        for ref in delay.lagging:
+            await self.parts.queue.post_rotation(follow_key(ref, parked=delay.hurried))
+        if delay.hurried:
+            raise TransientError(delay.wait.reason, code="Followed", retry_after=HURRY_SECONDS)
+        return delay.wait
 
     def _is_hurried(self, secret: SecretVersion, item: WorkItem) -> bool:
         """Return whether the key gets no overlap, or its next rotation waits for this retirement."""

@@ -13,6 +13,7 @@ from engine.model.outcome import Outcome
 from engine.model.tags import OPERATION, RETIRE, Managed
 from engine.model.workitem import WorkItem
 from engine.parts import Parts
+from engine.rotate.descendants import Descendants
 from engine.rotate.gate import Gate
 from engine.rotate.lineage import Lineage
 from engine.rotate.marking import Marking
@@ -37,6 +38,9 @@ class Engine(Parts):
             decision = await lineage.judged(secret, item, decision)
         if isinstance(decision, Rotate):
             decision = replace(decision, warning=await self.rehearse(secret, decision.managed))
+        if isinstance(decision, Acting):
+            delay = await Descendants(self, decision.managed).delay(secret, item, decision)
+            decision = delay.wait if delay else decision
         return secret, await consumers.hold_back(self, secret, item, decision) or decision
 
     async def rehearse(self, secret: SecretVersion, managed: Managed) -> str:

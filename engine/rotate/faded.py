@@ -13,6 +13,7 @@ from engine.model import template
 from engine.model.tags import Managed
 from engine.parts import Parts
 from engine.rotate.gate import Gate
+from engine.rotate.proof import REFUSALS
 from engine.rotate.sight import Sight
 from engine.rotate.under_lease import UnderLease
 from engine.secret import SecretVersion
@@ -38,12 +39,20 @@ class Faded:
         await self.gate.out_of_use(secret)
 
     async def _has_ended(self, secret: SecretVersion, version: str) -> bool:
+        """Return whether the source refuses what a version holds, as often as a proof wants it.
+
+        Of a version that somebody has disabled nothing is proven, so it is tried again.
+        """
         try:
             old = await self.parts.vaults.read_version(secret.ref, version)
         except (NotFound, AccessDenied):
-            return True
+            return False
         fields = template.extract(self.managed.template, old.value) or {}
         held = fields.get(self.managed.rotator.value_field)
         if held is None:
             return False
-        return not await self.parts.rotator(self.managed).accepts(self.managed.source, "", held)
+        accepts = self.parts.rotator(self.managed).accepts
+        for _ in range(REFUSALS):
+            if await accepts(self.managed.source, "", held):
+                return False
+        return True
