@@ -22,7 +22,8 @@ from rotators.shared.derived_signature import DerivedSignature
 from rotators.shared.sas_extent import Extent
 from rotators.storage_key import StorageKey
 
-CODE = re.compile(r"<Code>(\w+)</Code>")
+CODE = re.compile(r"""<(?:m:)?code>(\w+)<|"code": ?"(\w+)\"""", re.IGNORECASE)
+"""Where an answer says its code: tables answer with JSON."""
 REFUSED = "AuthenticationFailed"
 """What the service says of a wrong or expired signature, and of nothing else."""
 PROBES: Mapping[str, str] = {
@@ -30,8 +31,13 @@ PROBES: Mapping[str, str] = {
     "container": "restype=container&comp=list&maxresults=1",
     "blob": "comp=metadata",
     "queue": "comp=metadata",
+    "table": "$select=RowKey",
+    "share": "restype=directory&comp=list&maxresults=1",
+    "file": "comp=metadata",
 }
 """What is asked to prove a signature. Nothing is changed, and no content is read."""
+NO_ENTITY = "(PartitionKey='rekey',RowKey='rekey')"
+"""An entity that no table has: it is asked for, so that none is read."""
 
 
 class StorageSas(DerivedSignature):
@@ -85,8 +91,9 @@ class StorageSas(DerivedSignature):
         extent = Extent.read(source)
         endpoint = (await self._endpoint(extent)).replace(".blob.", f".{extent.service}.", 1)
         path = "" if extent.what == "account" else quote("/".join(extent.path))
+        path += NO_ENTITY if extent.what == "table" else ""
         url = f"{endpoint}/{path}?{PROBES[extent.what]}&{credential.reveal().removeprefix('?')}"
-        headers = {"x-ms-version": sas_signing.VERSION}
+        headers = {"x-ms-version": sas_signing.VERSION, "Accept": "application/json, */*"}
         return await self._plane.send(Signed(url, headers), extent.account_id)
 
     def forged(self, source: str, credential: Sensitive, nobodys: str) -> Sensitive:
@@ -126,4 +133,4 @@ class StorageSas(DerivedSignature):
 
 def _code(answer: Answer) -> str:
     match = CODE.search(answer.text)
-    return match[1] if match else ""
+    return (match[1] or match[2]) if match else ""

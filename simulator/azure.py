@@ -29,6 +29,7 @@ from simulator.keyvault.state import Vault
 from simulator.sql.gateway import SqlGateway
 from simulator.storage.accounts import StorageAccount
 from simulator.storage.blobs import BlobService
+from simulator.storage.others import EmptyService
 from simulator.storage.queues import QueueService
 from simulator.webhooks import WebhookService
 from simulator.world import Domains, Service, World
@@ -86,6 +87,8 @@ class Azure(World):
             self.managed_identity,
             BlobService(self),
             QueueService(self),
+            EmptyService(self, "table"),
+            EmptyService(self, "file"),
             self.sql,
             self.databases,
             self.webhooks,

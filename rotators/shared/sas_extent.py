@@ -6,6 +6,9 @@ An address is the account's id, `/sas/`, and one of
     container/<container>/<permissions>
     blob/<container>/<blob>/<permissions>
     queue/<queue>/<permissions>
+    table/<table>/<permissions>
+    share/<share>/<permissions>
+    file/<share>/<file>/<permissions>
 
 The letters, and their order, are those of
 https://learn.microsoft.com/rest/api/storageservices/create-account-sas and create-service-sas.
@@ -22,7 +25,7 @@ from engine.errors import NeedsHuman
 MARK = "/sas/"
 ADDRESS = re.compile(
     r"(?P<account>/subscriptions/[^/]+/resourcegroups/[^/]+/providers/microsoft\.storage"
-    r"/storageaccounts/[a-z0-9]{3,24})/sas/(?P<what>account|container|blob|queue)/(?P<rest>.+)",
+    r"/storageaccounts/[a-z0-9]{3,24})/sas/(?P<what>account|container|blob|queue|table|share|file)/(?P<rest>.+)",
     re.IGNORECASE,
 )
 SERVICES, TYPES = "bqtf", "sco"
@@ -31,14 +34,39 @@ LETTERS: Mapping[str, str] = {
     "container": "racwdxyltmeopi",
     "blob": "racwdxytmeopi",
     "queue": "raup",
+    "table": "raud",
+    "share": "rcwdl",
+    "file": "rcwd",
 }
 """The permissions in the order in which they must be written."""
 NAME = re.compile(r"[a-z0-9](?:-?[a-z0-9]){2,62}|\$root|\$web|\$logs")
-"""A container's or a queue's name."""
+"""A container's, a queue's or a share's name."""
+TABLE = re.compile(r"[a-z][a-z0-9]{2,62}")
+"""A table's name in lower case, as it is signed."""
 SEGMENT = re.compile(r"[^/,?#%\\\s]{1,254}")
-"""A part of a blob's name that an address can hold. A comma ends an entry of the tag MayDerive."""
-FORMS: Mapping[str, int] = {"account": 3, "container": 2, "blob": 3, "queue": 2}
+"""A part of a blob's or a file's name that an address can hold. A comma ends an entry of the tag MayDerive."""
+FORMS: Mapping[str, int] = {
+    "account": 3,
+    "container": 2,
+    "blob": 3,
+    "queue": 2,
+    "table": 2,
+    "share": 2,
+    "file": 3,
+}
 """How many parts follow at least."""
+SERVICE: Mapping[str, str] = {
+    "container": "blob",
+    "blob": "blob",
+    "queue": "queue",
+    "table": "table",
+    "share": "file",
+    "file": "file",
+}
+NAMED: Mapping[str, str] = {"blob": "container", "file": "share"}
+"""What the first part of a name with slashes is called."""
+PATHS = frozenset({"blob", "file"})
+"""What has a name that may hold slashes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +76,9 @@ class Extent:
     account_id: str
     """The account's id, in lower case: the source of the key."""
     what: str
-    """account, container, blob or queue."""
+    """account, container, blob, queue, table, share or file."""
     path: tuple[str, ...]
-    """The container and the blob's parts, or the queue; of an account, services and types."""
+    """The container or share with the parts of a name; of an account, services and types."""
     permissions: str
 
     @property
@@ -63,7 +91,7 @@ class Extent:
         """The service at which it is used: blob, queue, table or file."""
         if self.what == "account":
             return {"b": "blob", "q": "queue", "t": "table", "f": "file"}[self.path[0][0]]
-        return "queue" if self.what == "queue" else "blob"
+        return SERVICE[self.what]
 
     @property
     def resource(self) -> str:
@@ -93,7 +121,7 @@ def account_of(source: str) -> str:
 def canonical(address: str) -> str | None:
     """Return the one spelling of an address; None if it is of another kind.
 
-    A blob's name keeps its letters' case, which matters.
+    The name of a blob or file keeps its letters' case, which matters.
     """
     extent = _extent(address.strip().rstrip("/"))
     if extent is None:
@@ -106,7 +134,7 @@ def _extent(address: str) -> Extent | None:
     if match is None:
         return None
     what, (*path, letters) = match["what"].lower(), match["rest"].split("/")
-    if len(path) + 1 < FORMS[what] or (what != "blob" and len(path) + 1 > FORMS[what]):
+    if len(path) + 1 < FORMS[what] or (what not in PATHS and len(path) + 1 > FORMS[what]):
         return None
     if not all(text.isascii() and text.isalpha() for text in (letters, *_sets(what, path))):
         return None
@@ -135,10 +163,10 @@ def _problem(extent: Extent) -> str:
         services, types = extent.path
         if not (services and types and set(services) <= {*SERVICES} and set(types) <= {*TYPES}):
             return f"names services or types beside {SERVICES} and {TYPES}"
-    elif not NAME.fullmatch(extent.path[0]):
-        return f"names no {'queue' if extent.what == 'queue' else 'container'}: {extent.path[0]!r}"
+    elif not (TABLE if extent.what == "table" else NAME).fullmatch(extent.path[0]):
+        return f"names no {NAMED.get(extent.what, extent.what)}: {extent.path[0]!r}"
     elif not all(SEGMENT.fullmatch(part) for part in extent.path[1:]):
-        return "names a blob that an address cannot hold"
+        return f"names a {extent.what} that an address cannot hold"
     known = LETTERS[extent.what]
     if not extent.permissions or not set(extent.permissions) <= {*known}:
         return f"asks for permissions {extent.permissions!r}; a {extent.what} has {known}"

@@ -25,13 +25,17 @@ VERSION = "2022-11-02"
 OLDEST = "2020-12-06"
 """The first version with this text to sign."""
 STAMP = "%Y-%m-%dT%H:%M:%SZ"
-RESOURCE_OF: Mapping[str, str] = {"container": "c", "blob": "b"}
+RESOURCE_OF: Mapping[str, str] = {"container": "c", "blob": "b", "share": "s", "file": "f"}
 COMMON = ("st", "se", "sip", "spr", "sv", "sp", "sig")
+OVERRIDES = ("rscc", "rscd", "rsce", "rscl", "rsct")
 FIELDS: Mapping[str, frozenset[str]] = {
     "account": frozenset((*COMMON, "ss", "srt", "ses")),
-    "container": frozenset((*COMMON, "sr", "si", "ses", "rscc", "rscd", "rsce", "rscl", "rsct")),
-    "blob": frozenset((*COMMON, "sr", "si", "ses", "rscc", "rscd", "rsce", "rscl", "rsct")),
+    "container": frozenset((*COMMON, "sr", "si", "ses", *OVERRIDES)),
+    "blob": frozenset((*COMMON, "sr", "si", "ses", *OVERRIDES)),
     "queue": frozenset((*COMMON, "si")),
+    "table": frozenset((*COMMON, "si", "tn")),
+    "share": frozenset((*COMMON, "sr", "si", *OVERRIDES)),
+    "file": frozenset((*COMMON, "sr", "si", *OVERRIDES)),
 }
 """What a token may say. Anything else is not one that this module can judge."""
 
@@ -43,6 +47,7 @@ def made(extent: Extent, key: Sensitive, ends: datetime) -> Sensitive:
     """
     fields = {
         "sv": VERSION,
+        **({"tn": extent.path[0]} if extent.what == "table" else {}),
         **_scope(extent),
         "sp": extent.permissions,
         "se": ends.astimezone(UTC).strftime(STAMP),
@@ -70,6 +75,7 @@ def read(extent: Extent, credential: Sensitive) -> dict[str, str] | None:
         return None
     scope = {**_scope(extent), "sp": extent.permissions}
     fits = all(set(fields.get(name, "")) == set(letters) for name, letters in scope.items())
+    fits &= extent.what != "table" or fields.get("tn", "").lower() == extent.path[0]
     known = fields.get("sv", "") >= OLDEST and ends_of(fields) is not None and "sig" in fields
     return fields if fits and known else None
 
@@ -128,5 +134,10 @@ def _signed(extent: Extent, fields: Mapping[str, str]) -> list[str]:
     head = [*texts("sp", "st", "se"), extent.resource, *texts("si", "sip", "spr", "sv")]
     if extent.what == "queue":
         return head
+    if extent.what == "table":
+        # The bounds of partition and row keys, of which there are none.
+        return [*head, "", "", "", ""]
+    if extent.service == "file":
+        return [*head, *texts(*OVERRIDES)]
     # Between the resource and the encryption scope stands the time of a snapshot, which none has.
-    return [*head, *texts("sr"), "", *texts("ses", "rscc", "rscd", "rsce", "rscl", "rsct")]
+    return [*head, *texts("sr"), "", *texts("ses", *OVERRIDES)]

@@ -53,7 +53,7 @@ class Gate:
         authorization = request.header("authorization")
         if not authorization and "sig" in request.query:
             self._refuse_keyless(account)
-            service = "blob" if self._domain == self._world.domains.blob else "queue"
+            service = self._domain.partition(".")[0]
             check_sas(request, account, service, self._domain, self._world.now())
             return
         if not authorization:

@@ -1,4 +1,4 @@
-"""Shared access signatures: the account SAS, and the service SAS of a container, a blob, a queue.
+"""Shared access signatures: the account SAS, and the service SAS of what an account holds.
 
 The texts that are signed, and what each permission allows, are from
 https://learn.microsoft.com/rest/api/storageservices/create-account-sas and create-service-sas, for
@@ -84,6 +84,15 @@ def _service_texts(account: str, service: str, path: str, fields: dict[str, str]
     first = path.partition("/")[0]
     if service == "queue":
         return ["\n".join(_common(f"/queue/{account}/{first}", fields))]
+    if service == "table":
+        table = first.partition("(")[0].lower()
+        bounds = [fields.get(name, "") for name in ("spk", "srk", "epk", "erk")]
+        return ["\n".join([*_common(f"/table/{account}/{table}", fields), *bounds])]
+    if service == "file":
+        file = {"s": f"/file/{account}/{first}", "f": f"/file/{account}/{path}"}
+        named = file.get(fields.get("sr", ""))
+        tail = [fields.get(name, "") for name in OVERRIDES]
+        return ["\n".join([*_common(named, fields), *tail])] if named else []
     resource = {"c": f"/blob/{account}/{first}", "b": f"/blob/{account}/{path}"}.get(
         fields.get("sr", "")
     )
@@ -154,6 +163,8 @@ def _asked(request: Request, service: str, path: str) -> _Asked:
     reading, comp = request.method in READING, request.query.get("comp", "")
     if not path:
         return _Asked("s", "l" if comp == "list" else "r" if reading else "w", service_sas=False)
+    if service in ("table", "file"):
+        return _Asked("c" if comp == "list" else "o", "l" if comp == "list" else "r")
     if request.query.get("restype") == "container":
         if comp == "list":
             return _Asked("c", "l")

@@ -197,3 +197,29 @@ def test_an_account_without_shared_keys_takes_no_signature(account: Account) -> 
     account.account.allow_shared_key_access = False
     code = account.code("GET", LIST, account.of_container("l"))
     assert code == "KeyBasedAuthenticationNotPermitted"
+
+
+@pytest.mark.parametrize("service", ["table", "file"])
+def test_an_account_signature_is_checked_at_every_service(account: Account, service: str) -> None:
+    url = f"https://appdata.{service}.core.windows.net/?restype=service&comp=properties"
+
+    def code(token: str) -> str:
+        body = account.ask("GET", url, token).body.decode("utf-8-sig")
+        match = re.search(r'<Code>(\w+)<|"code": ?"(\w+)"', body)
+        return (match[1] or match[2]) if match else ""
+
+    def token(permissions: str, types: str, services: str) -> str:
+        return generate_account_sas(
+            "appdata",
+            account.key,
+            ResourceTypes.from_string(types),  # type: ignore[no-untyped-call]
+            AccountSasPermissions.from_string(permissions),  # type: ignore[no-untyped-call]
+            account.ends(),
+            services=services,
+        )
+
+    assert code(token("r", "s", service[0])) == ""
+    assert code(token("r", "s", "b")) == "AuthorizationServiceMismatch"
+    assert code(token("r", "co", service[0])) == "AuthorizationResourceTypeMismatch"
+    assert code(token("w", "s", service[0])) == "AuthorizationPermissionMismatch"
+    assert code(token("r", "s", service[0]).replace("sp=r", "sp=rw")) == "AuthenticationFailed"
