@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 
@@ -18,6 +19,7 @@ from tests.rotators.sas_scenes import EXTENT, KEY, SAS, SasScene
 from tests.shared.delivery import Delivery
 from tests.shared.faults import MODES, Saboteur
 from tests.shared.promises import Broken, Promises
+from tests.shared.rig import VAULT_ACTIONS
 
 DAY = 86_400
 STRANGER = "stranger"
@@ -464,6 +466,31 @@ rules:
     rig.vault.put("policy", text, tags={})
     await deliver(scene, KEY)
     assert signer(scene) == "key2"
+
+
+@pytest.mark.parametrize("bound", ["sas/container/uploads", "sas/container/others"])
+async def test_a_vault_that_may_hold_one_containers_signatures_holds_no_others(bound: str) -> None:
+    scene = SasScene()
+    rig = scene.rig
+    other = rig.world.add_vault("other")
+    rig.world.grant(rig.identity, VAULT_ACTIONS, other.resource_id)
+    scopes = {rig.vault.url: [scene.source_name], other.url: [f"{scene.source_name}/{bound}"]}
+    rig.environment = {
+        "REKEY_VAULTS": f"{rig.vault.url},{other.url}",
+        "REKEY_SCOPES": json.dumps(scopes),
+    }
+    scene.manage(key_days_left=10, consent=f"{other.url}/secrets/{SAS}={EXTENT}")
+    first = rig.latest(SAS)
+    other.put(SAS, first.value, expires=rig.clock.now() + timedelta(days=50), tags=first.tags)
+    await deliver(scene, KEY)
+    held = other.latest(SAS)
+    assert held
+    if bound.endswith("others"):
+        assert held.value == first.value
+        assert "is not bound to" in (held.tags or {})["RekeyReason"]
+    else:
+        assert scene.made_by(held.value, "key2")
+    assert rig.latest(SAS).value == first.value, "the key consents to the other vault's secret"
 
 
 async def test_an_incident_of_the_whole_vault_ends_with_all_that_leaked_refused() -> None:
