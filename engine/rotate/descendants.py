@@ -80,8 +80,9 @@ class Descendants:
 
     def _is_hurried(self, secret: SecretVersion, item: WorkItem) -> bool:
         """Return whether the key gets no overlap, or its next rotation waits for this retirement."""
-        asked = item.compromised or item.force or unfinished_incident(secret) or to_cut_off(secret)
-        return asked or bool(due_reason(secret, self.managed, self.parts.clock.now()))
+        at_once = item.compromised or item.force
+        at_once |= unfinished_incident(secret) or to_cut_off(secret)
+        return at_once or bool(due_reason(secret, self.managed, self.parts.clock.now()))
 
     @staticmethod
     def _patience(secret: SecretVersion, decision: Retire) -> datetime:

@@ -42,8 +42,8 @@ class EmptyService(StorageService):
         except StorageError as error:
             if self._label != "table":
                 raise
-            told = {"lang": "en-US", "value": error.message}
-            body = {"odata.error": {"code": error.code, "message": told}}
+            message = {"lang": "en-US", "value": error.message}
+            body = {"odata.error": {"code": error.code, "message": message}}
             return json_response(error.status, body, {"x-ms-error-code": error.code})
 
     @staticmethod

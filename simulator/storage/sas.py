@@ -34,7 +34,7 @@ READING = frozenset({"GET", "HEAD"})
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _Need:
     """What a request asks for: the part of the service, and the permissions of which one suffices."""
 
     level: str
@@ -71,7 +71,7 @@ def check_sas(
         raise authentication_failed(f"Signature did not match. String to sign used was {text}")
     _check_time(fields, now)
     _check_place(request, fields)
-    _check_extent(_asked(request, service, path), service, fields, is_account=is_account)
+    _check_extent(_need_of(request, service, path), service, fields, is_account=is_account)
 
 
 def _account_text(account: str, fields: dict[str, str]) -> str:
@@ -139,13 +139,13 @@ def _check_place(request: Request, fields: dict[str, str]) -> None:
             raise _mismatch("SourceIP", "source IP")
 
 
-def _check_extent(asked: _Asked, service: str, fields: dict[str, str], *, is_account: bool) -> None:
+def _check_extent(need: _Need, service: str, fields: dict[str, str], *, is_account: bool) -> None:
     if is_account and service[0] not in fields["ss"]:
         raise _mismatch("Service", "service")
-    if is_account and asked.level not in fields.get("srt", ""):
+    if is_account and need.level not in fields.get("srt", ""):
         raise _mismatch("ResourceType", "resource type")
-    permitted = set(asked.permissions) & set(fields.get("sp", ""))
-    if not permitted or not (is_account or asked.service_sas):
+    permitted = set(need.permissions) & set(fields.get("sp", ""))
+    if not permitted or not (is_account or need.service_sas):
         raise _mismatch("Permission", "permission")
 
 
@@ -157,33 +157,33 @@ def _mismatch(code: str, word: str) -> StorageError:
     )
 
 
-def _asked(request: Request, service: str, path: str) -> _Asked:
+def _need_of(request: Request, service: str, path: str) -> _Need:
     if service == "queue":
         return _of_queue(request, path)
     reading, comp = request.method in READING, request.query.get("comp", "")
     if not path:
-        return _Asked("s", "l" if comp == "list" else "r" if reading else "w", service_sas=False)
+        return _Need("s", "l" if comp == "list" else "r" if reading else "w", service_sas=False)
     if service in ("table", "file"):
-        return _Asked("c" if comp == "list" else "o", "l" if comp == "list" else "r")
+        return _Need("c" if comp == "list" else "o", "l" if comp == "list" else "r")
     if request.query.get("restype") == "container":
         if comp == "list":
-            return _Asked("c", "l")
+            return _Need("c", "l")
         letters = "r" if reading else {"PUT": "cw", "DELETE": "d"}[request.method]
-        return _Asked("c", letters, service_sas=False)
+        return _Need("c", letters, service_sas=False)
     writing = "w" if comp else "cw"
-    return _Asked("o", "r" if reading else {"PUT": writing, "DELETE": "d"}.get(request.method, "w"))
+    return _Need("o", "r" if reading else {"PUT": writing, "DELETE": "d"}.get(request.method, "w"))
 
 
-def _of_queue(request: Request, path: str) -> _Asked:
+def _of_queue(request: Request, path: str) -> _Need:
     reading, comp = request.method in READING, request.query.get("comp", "")
     if not path:
-        return _Asked("s", "l" if comp == "list" else "r" if reading else "w", service_sas=False)
+        return _Need("s", "l" if comp == "list" else "r" if reading else "w", service_sas=False)
     if "/" not in path:
         letters = "r" if reading else {"PUT": "w" if comp else "cw", "DELETE": "d"}[request.method]
-        return _Asked("c", letters, service_sas=reading)
+        return _Need("c", letters, service_sas=reading)
     if request.method == "GET":
-        return _Asked("o", "r" if request.query.get("peekonly") == "true" else "p")
+        return _Need("o", "r" if request.query.get("peekonly") == "true" else "p")
     # One message is deleted by who may process it; all of them by an account SAS alone.
     is_one = path.count("/") > 1
     letters = {"POST": "a", "PUT": "u"}.get(request.method, "p" if is_one else "d")
-    return _Asked("o", letters, service_sas=request.method != "DELETE" or is_one)
+    return _Need("o", letters, service_sas=request.method != "DELETE" or is_one)

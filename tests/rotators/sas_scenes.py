@@ -84,8 +84,8 @@ class SasScene:
         key_tags: Mapping[str, str | None] | None = None,
     ) -> None:
         """Put both secrets under management."""
-        given = {"MayDerive": consent, **(key_tags or {})}
-        self.rig.secret(KEY, self.account, days_left=key_days_left, tags=given)
+        consenting = {"MayDerive": consent, **(key_tags or {})}
+        self.rig.secret(KEY, self.account, days_left=key_days_left, tags=consenting)
         expires = self.rig.clock.now() + timedelta(days=days_left)
         usual = {
             "ProviderAddress": self.address,

@@ -595,6 +595,22 @@ async def test_whenever_the_other_one_is_worked_on_the_signature_follows_its_key
     assert calls > 15
 
 
+async def test_two_workers_that_follow_one_key_make_one_version() -> None:
+    at, calls = 0, 1
+    while at < calls:
+        scene = SasScene()
+        scene.manage(days_left=50, key_days_left=10)
+        rig, interposed = scene.rig, Interposed(scene, SAS, at)
+        await rig.service().engine.handle(rig.item(KEY, trigger="event"))
+        first = rig.item(SAS, action="audit", trigger="event", follows=True)
+        await rig.service(interposed).engine.handle(first)
+        await Delivery(rig, rig.service).run()
+        assert len(rig.vault.versions(SAS)) == 2, at
+        assert signer(scene) == "key2"
+        at, calls = at + 1, interposed.calls + 1
+    assert calls > 10
+
+
 @pytest.mark.parametrize("mode", MODES)
 async def test_key_and_signature_keep_every_promise_whatever_happens_at_any_call(
     mode: str,
