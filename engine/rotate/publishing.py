@@ -194,11 +194,18 @@ class Publishing:
 
         A key that its own secret must heal first is waited for.
         """
-        issued = await self._rotator.issue(await lineage.keyed(secret.ref, job))
+        keyed = await lineage.keyed(secret.ref, job)
+        issued = await self._rotator.issue(keyed)
         try:
-            return await self._proof.issued(self._managed, issued)
+            await self._proof.issued(self._managed, issued)
         except VerificationFailed as error:
             raise await lineage.refused(secret.ref, error.what) from None
+        # The proof may have waited a minute: the key's owner still consents, and to this key.
+        if await lineage.keyed(secret.ref, job) != keyed:
+            raise Overtaken(
+                "its key has changed meanwhile", where=str(secret.ref), code="Overtaken"
+            )
+        return issued
 
     def _job(self, secret: SecretVersion, *, in_place: bool = False) -> Job:
         record = self._sight.record

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -609,6 +610,53 @@ async def test_two_workers_that_follow_one_key_make_one_version() -> None:
         assert signer(scene) == "key2"
         at, calls = at + 1, interposed.calls + 1
     assert calls > 10
+
+
+class WhileProven:
+    """Lets a person act while the account is asked about a new signature."""
+
+    def __init__(self, act: Callable[[], object]) -> None:
+        self.act: Callable[[], object] | None = act
+
+    async def __call__(self, request: Request, call: Call) -> Response:
+        answer = await call()
+        if self.act and request.host.startswith("appdata.") and "sig=" in request.url:
+            self.act()
+            self.act = None
+        return answer
+
+
+async def test_consent_that_is_withdrawn_while_a_signature_is_proven_keeps_it_from_being_published() -> (
+    None
+):
+    scene = SasScene()
+    scene.manage(days_left=31)
+    await deliver(scene, SAS, action="audit")
+    scene.rig.clock.advance(2 * DAY)
+    tags = {tag: text for tag, text in scene.rig.tags(KEY).items() if tag != "MayDerive"}
+    withdraw = WhileProven(lambda: scene.rig.vault.amend(scene.rig.latest(KEY), tags=tags))
+    await deliver(scene, SAS, lambda: scene.rig.service(withdraw))
+    assert withdraw.act is None
+    assert len(scene.rig.vault.versions(SAS)) == 1
+    assert "does not consent" in reason(scene)
+
+
+async def test_a_key_that_a_person_writes_while_a_signature_is_proven_makes_another_one() -> None:
+    scene = SasScene()
+    scene.manage(days_left=31)
+    await deliver(scene, SAS, action="audit")
+    scene.rig.clock.advance(2 * DAY)
+    second = scene.account.keys["key2"].value
+    tags = {**scene.rig.tags(KEY), "CredentialId": "key2"}
+    writes = WhileProven(
+        lambda: scene.rig.vault.put(
+            KEY, second, expires=scene.rig.clock.now() + timedelta(days=70), tags=tags
+        )
+    )
+    await deliver(scene, SAS, lambda: scene.rig.service(writes))
+    assert writes.act is None
+    assert signer(scene) == "key2"
+    assert len(scene.rig.vault.versions(SAS)) == 2
 
 
 @pytest.mark.parametrize("mode", MODES)
