@@ -64,7 +64,7 @@ def policies(
 
 
 def every_kind(settings: Settings, azure: Azure, vaults: KeyVaults, clock: Clock) -> Catalogue:
-    """Return the kinds of the registry, of the installed packages and of the settings' endpoints."""
+    """Return the kinds of the registry, of installed packages and of the settings' endpoints."""
     offers = [*installed(), *served(settings.endpoints, SigningKeys(vaults, clock))]
     return Catalogue(build_rotators(azure, clock), offers, azure, clock)
 

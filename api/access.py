@@ -120,7 +120,8 @@ def same_site(method: str, headers: Mapping[str, str]) -> None:
         "same-origin",
     ):
         raise Forbidden(
-            "another site's page sent this", fix="call the API from its own page, or by a program"
+            "the page of another site sent this request",
+            fix="use the page that the app itself serves, or a program",
         )
 
 
@@ -132,7 +133,7 @@ def _claims(header: str) -> dict[str, list[str]]:
         principal: Any = json.loads(base64.b64decode(header, validate=True))
         claims: dict[str, list[str]] = {}
         if principal.get("auth_typ", "aad") != "aad":
-            raise Unauthorized("the sign-in is not one with Microsoft Entra", fix=SIGN_IN)
+            raise Unauthorized("the sign-in did not come from Microsoft Entra", fix=SIGN_IN)
         for claim in principal["claims"]:
             claims.setdefault(str(claim["typ"]), []).append(str(claim["val"]))
         claims.setdefault("roles", []).extend(claims.get(str(principal.get("role_typ")), []))

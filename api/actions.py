@@ -53,7 +53,7 @@ async def consider(engine: Engine, verb: Verb, request: Request, caller: Caller)
     if back_to and await _is_back(engine, secret, decision, back_to):
         return Answer.of(200, _restored(secret, back_to))
     if verb == "unpark" and STATE not in secret.tags:
-        raise Conflict("it is not parked", fix="rotate it, if that is what you want")
+        raise Conflict("the secret is not parked", fix="send rotate if you want it rotated")
     if request.flag("dry_run"):
         return Answer.of(200, await forecast(engine, secret, item, decision))
     if isinstance(decision, Park | Skip | Wait):

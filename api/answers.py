@@ -92,24 +92,24 @@ class Kind:
 
 FAILED = Kind("failed", 500, "Rekey failed")
 KINDS: tuple[tuple[type[RekeyError], Kind], ...] = (
-    (KeyMissing, Kind("idempotency-key-missing", 400, "It needs an Idempotency-Key")),
+    (KeyMissing, Kind("idempotency-key-missing", 400, "The request needs an Idempotency-Key")),
     (BadRequest, Kind("bad-request", 400, "The request cannot be read")),
     (Unauthorized, Kind("unauthorized", 401, "Nobody is signed in")),
     (Forbidden, Kind("forbidden", 403, "The caller may not do this")),
     (AccessDenied, Kind("access-denied", 403, "The app may not do this")),
-    (NotFound, Kind("not-found", 404, "There is no such thing")),
+    (NotFound, Kind("not-found", 404, "It does not exist")),
     (NotAllowed, Kind("method-not-allowed", 405, "The path does not take this method")),
     (Conflict, Kind("nothing-to-do", 409, "There is nothing to do now")),
-    (Outpaced, Kind("precondition-failed", 412, "It has changed meanwhile")),
+    (Outpaced, Kind("precondition-failed", 412, "It has changed in the meantime")),
     (TooLong, Kind("too-long", 413, "The body is too long")),
     (
         KeyReused,
         Kind("idempotency-key-reused", 422, "The Idempotency-Key belongs to another request"),
     ),
-    (Unconditional, Kind("precondition-required", 428, "It must say what it replaces")),
-    (PermanentError, Kind("needs-mending", 422, "It cannot be done as it is")),
-    (TooMany, Kind("too-many", 429, "This instance has enough to do")),
-    (TransientError, Kind("busy", 503, "It cannot be done just now")),
+    (Unconditional, Kind("precondition-required", 428, "The request must say what it replaces")),
+    (PermanentError, Kind("needs-mending", 422, "Something must be fixed first")),
+    (TooMany, Kind("too-many", 429, "Too many requests at once")),
+    (TransientError, Kind("busy", 503, "It cannot be done right now")),
 )
 """The first that fits is meant."""
 

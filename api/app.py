@@ -81,7 +81,11 @@ class Api:
         except Exception as error:  # noqa: BLE001 - an answer is owed, and the text of a stranger may hold anything
             errors.error("%s of %s failed: %s", route.name, caller, type(error).__name__)
             answer = problem(
-                RekeyError("Rekey failed", fix="see the log, then send it again"), request.url
+                RekeyError(
+                    "Rekey failed",
+                    fix="see the app's log for the reason, then send the request again",
+                ),
+                request.url,
             )
             return presented(route, request, answer)
 

@@ -22,8 +22,8 @@ class Gate:
         """Let one request in, or raise TooMany."""
         if self._inside >= self._most:
             raise TooMany(
-                f"{self._most} such requests are being answered already",
-                fix="come back when Retry-After says so",
+                f"this instance is already answering {self._most} such requests",
+                fix="wait as many seconds as Retry-After says, then send it again",
                 retry_after=COME_BACK_SECONDS,
             )
         self._inside += 1

@@ -68,8 +68,8 @@ async def found(engine: Engine, incident_id: str) -> Incident:
     incident = await engine.incidents.find(incident_id) if engine.incidents else None
     if incident is None:
         raise NotFound(
-            f"{incident_id[:40]!r} is no incident",
-            fix="GET /api/incidents lists those that there were",
+            f"there is no incident {incident_id[:40]!r}",
+            fix="GET /api/incidents lists them",
         )
     return incident
 

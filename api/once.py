@@ -120,9 +120,9 @@ async def once(
     if not re.fullmatch(r"[\x21-\x7e]{1,255}", key):
         fix = "send 1 to 255 letters, digits and signs, such as a UUID"
         raise BadRequest(
-            "Idempotency-Key is no such key",
+            "Idempotency-Key is malformed",
             fix=fix,
-            flaws=[Flaw("it is no such key", header=HEADER)],
+            flaws=[Flaw("it is malformed", header=HEADER)],
         )
     digest = _digest(caller.id, request.url, key)
     fingerprint = _digest(

@@ -115,7 +115,7 @@ def look(engine: Engine, operation: Operation, versions: Sequence[SecretVersion]
         )
     where = str(operation.ref)
     raise NotFound(
-        f"{operation.id[:40]!r} is no operation on this secret", where=where, fix="see its history"
+        f"this secret has no operation {operation.id[:40]!r}", where=where, fix="see its history"
     )
 
 

@@ -82,7 +82,7 @@ def _replaced(request: Request, sent: PolicyBody) -> str | None:
         raise BadRequest(
             f"If-Match is {header[:80]!r}",
             fix=fix,
-            flaws=[Flaw("it is no such ETag", header=IF_MATCH)],
+            flaws=[Flaw("it is not an ETag of the document", header=IF_MATCH)],
         )
     if named and named != etag[1]:
         flaws = [

@@ -75,7 +75,7 @@ async def _unnamed(engine: Engine, request: Request, caller: Caller) -> Conflict
     assert isinstance(forecast, Answer)  # noqa: S101 - a dry run queues nothing
     name, version = f"{request.path['vault']}/{request.path['name']}", forecast.body["restores"]
     return Conflict(
-        "it must say which version to go back to: typed twice, it would undo itself",
+        "restore needs --to VERSION: without it, the same command typed twice would undo itself",
         fix=f"rekey restore {name} --to {version} --wait",
     )
 

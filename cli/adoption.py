@@ -73,7 +73,7 @@ async def adopt(session: Session, args: Namespace) -> int:
 def _tagged(secret: SecretVersion, args: Namespace) -> dict[str, str]:
     if "ProviderAddress" in secret.tags:
         raise NeedsHuman(
-            "it is under management already",
+            "Rekey manages the secret already",
             where=str(secret.ref),
             fix="change its tags, or remove the tag ProviderAddress first",
         )
@@ -103,7 +103,9 @@ def _considered(
         != tags["ProviderAddress"]
     ):
         raise NeedsHuman(
-            "the policy document names another source for this secret", where=str(secret.ref)
+            "the policy document names another source for this secret",
+            where=str(secret.ref),
+            fix="give --provider that source, or change the policy's rule",
         )
     decision = engine.decide(adopted, WorkItem(secret.ref, force=True))
     if isinstance(decision, Rotate | Retire | Restore | Confirm):
@@ -155,9 +157,9 @@ async def _recognised(engine: Engine, adopted: SecretVersion, managed: Managed) 
         )
     if not credential.credential_id:
         raise NeedsHuman(
-            "which credential it is cannot be told",
+            "Rekey cannot tell which credential the value is",
             where=managed.source,
-            fix="say so with --credential-id",
+            fix="name it with --credential-id",
         )
     await rotator.verify(managed.source, credential.credential_id, job.held)
     return credential

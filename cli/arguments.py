@@ -181,7 +181,7 @@ def _policy(commands: _Commands) -> None:
         "version", nargs="?", type=version, help="its whole id, as the history shows it"
     )
     commands.add(
-        "validate", "cli.policy:validate", "tell everything that is wrong with a file"
+        "validate", "cli.policy:validate", "list everything that is wrong with a file"
     ).add_argument("file")
     commands.add(
         "diff", "cli.policy:diff", "show what a file would change, and for which secrets"
@@ -190,7 +190,7 @@ def _policy(commands: _Commands) -> None:
     push.add_argument("file")
     commands.add("history", "cli.policy:history", "list the versions, newest first")
     rollback = commands.add(
-        "rollback", "cli.policy:rollback", "write an earlier version's text anew"
+        "rollback", "cli.policy:rollback", "push an earlier version's text again"
     )
     rollback.add_argument("version", type=version, help="its whole id, as the history shows it")
     for command in (push, rollback):

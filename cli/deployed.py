@@ -24,7 +24,7 @@ from cloud.rest.client import Json
 from cloud.settings import Settings
 from cloud.storage.backlog import EVENTS, backlog
 from cloud.storage.watch import SLACK, AppWatch
-from engine.errors import AccessDenied, ConfigError, PermanentError, RekeyError
+from engine.errors import AccessDenied, ConfigError, RekeyError
 
 SITE = re.compile(
     r"/subscriptions/(?P<subscription>[^/]+)/resourceGroups/[^/]+/providers/Microsoft\.Web/sites/(?P<name>[^/]+)",
@@ -50,7 +50,7 @@ async def deployed(session: Session, app: str) -> AsyncIterator[Check]:
             "write its resource id: az functionapp show --resource-group <group> --name "
             "<app> --query id"
         )
-        raise BadRequest(f"{app[:200]!r} is no app's resource id", fix=fix)
+        raise BadRequest(f"{app[:200]!r} is not the resource id of an app", fix=fix)
     web = Arm(session.azure, WEB, role="Reader")
     for look in (_site(web, app), _functions(web, app), _settings(session, web, app)):
         async for check in _whole(look, app):
@@ -119,29 +119,9 @@ async def _functions(web: Arm, app: str) -> AsyncIterator[Check]:
 
 
 async def _indexed(web: Arm, app: str) -> AsyncIterator[tuple[str, Json]]:
-    async for entry in _listed(web, f"{app}/functions", "listing the functions", app):
+    async for entry in web.pages(f"{app}/functions", "listing the functions", app):
         # Azure calls a function <app>/<function>.
         yield str(entry.get("name", "")).rpartition("/")[2], entry.get("properties") or {}
-
-
-async def _listed(arm: Arm, path: str, what: str, where: str) -> AsyncIterator[Json]:
-    """Stream the entries of all pages.
-
-    The next page must be Resource Manager's own, since the token goes there.
-    """
-    while path:
-        answer = await arm.read(path, what, where)
-        for entry in answer.get("value") or ():
-            yield entry
-        path = _next(arm, str(answer.get("nextLink") or ""))
-
-
-def _next(arm: Arm, link: str) -> str:
-    if not link:
-        return ""
-    if not link.startswith(f"{arm.endpoint}/"):
-        raise PermanentError("the next page leads elsewhere", where=urlsplit(link).netloc)
-    return link.removeprefix(arm.endpoint)
 
 
 async def _settings(session: Session, web: Arm, app: str) -> AsyncIterator[Check]:
@@ -231,8 +211,8 @@ async def _topics(session: Session, subscription: str) -> AsyncIterator[Check]:
     topics: dict[str, Json] = {}
     for place in sorted({subscription.lower(), *bound}):
         path = f"/subscriptions/{place}/providers/Microsoft.EventGrid/systemTopics"
-        async for topic in _listed(
-            events, path, "listing the system topics", f"/subscriptions/{place}"
+        async for topic in events.pages(
+            path, "listing the system topics", f"/subscriptions/{place}"
         ):
             source = str((topic.get("properties") or {}).get("source", "")).lower()
             if "/microsoft.keyvault/vaults/" in source:
@@ -252,7 +232,7 @@ async def _topics(session: Session, subscription: str) -> AsyncIterator[Check]:
 
 async def _subscription(events: Arm, vault: str, topic: Json) -> Check:
     path, broken = f"{topic['id']}/eventSubscriptions", ""
-    async for subscription in _listed(events, path, "listing the event subscriptions", vault):
+    async for subscription in events.pages(path, "listing the event subscriptions", vault):
         properties = subscription.get("properties") or {}
         delivery = (properties.get("deliveryWithResourceIdentity") or {}).get("destination")
         destination = delivery or properties.get("destination") or {}

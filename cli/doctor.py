@@ -89,7 +89,7 @@ async def _policy(session: Session) -> Check:
         store = session.store()
         _, problems = store.check(await store.text())
     except ConfigError:
-        return Check("note", "there is no policy document: tags alone decide")
+        return Check("note", "no policy document: tags alone decide")
     except RekeyError as error:
         return finding(error)
     if problems:

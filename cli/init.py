@@ -57,7 +57,7 @@ def _target(args: Namespace) -> Path:
         raise RekeyError(f"{target} is there already", fix=fix)
     if not target.parent.is_dir():
         raise RekeyError(
-            f"{target.parent} is no folder", fix="create it, or choose another file with --out"
+            f"{target.parent} is not a folder", fix="create it, or choose another file with --out"
         )
     return target
 
@@ -93,7 +93,7 @@ async def _asked(
 ) -> list[Mapping[str, Any]]:
     if person is None and not sys.stdin.isatty():
         raise RekeyError(
-            "this is no terminal, so nobody can be asked which vaults Rekey should serve",
+            "this is not a terminal, so nobody can be asked which vaults Rekey should serve",
             fix="name them: rekey init --vault NAME --scope ID, each as often as needed",
         )
     return [

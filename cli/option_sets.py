@@ -9,7 +9,7 @@ from cli.readers import line, moment, operation, version, whole
 from cli.words import ATTENTION, MAX_REASON, MOST_WAIT, OUTPUTS, STATES, TEMPLATE_KINDS, VERBS
 
 NAMED = "VAULT/NAME"
-DRY_RUN = "tell what would happen, changing nothing"
+DRY_RUN = "say what would happen, changing nothing"
 
 
 def common() -> ArgumentParser:
@@ -41,7 +41,7 @@ def secret(command: ArgumentParser) -> ArgumentParser:
 def watched(command: ArgumentParser) -> ArgumentParser:
     """Let a result be shown again and again."""
     seconds = whole(1, 3600)
-    help_text = "show it anew every so many seconds, until Ctrl-C (10)"
+    help_text = "show it again every so many seconds, until Ctrl-C (10)"
     command.add_argument(
         "--watch", nargs="?", type=seconds, const=10, metavar="SECONDS", help=help_text
     )
@@ -148,7 +148,7 @@ def adopt(command: ArgumentParser) -> None:
         "--provider", required=True, metavar="ADDRESS", help="the id of what issues the credential"
     )
     command.add_argument(
-        "--credential-id", metavar="ID", help="which credential it is, where that cannot be told"
+        "--credential-id", metavar="ID", help="which credential it is, if Rekey cannot tell"
     )
     command.add_argument(
         "--validity-days", type=whole(1, 3650), default=90, help="how long a credential lives (90)"
@@ -170,6 +170,18 @@ def adopt(command: ArgumentParser) -> None:
     command.add_argument("--logins", help="two SQL logins that alternate, comma-separated")
     command.add_argument("--database", help="the database that {database} names")
     command.add_argument("--rotator", help="the kind, where the address fits several")
+    _derivation(command)
+    command.add_argument("--owner", help="who answers for it")
+    command.add_argument(
+        "--dry-run", action="store_true", help="prove everything and report it, changing nothing"
+    )
+    command.add_argument(
+        "--yes", action="store_true", help="do not ask, even if there is something to warn of"
+    )
+
+
+def _derivation(command: ArgumentParser) -> None:
+    """Take what a key makes, and from which key."""
     command.add_argument(
         "--derived-from", metavar="URL", help="the secret with the key that makes the value"
     )
@@ -177,13 +189,6 @@ def adopt(command: ArgumentParser) -> None:
         "--may-derive",
         metavar="ENTRIES",
         help="what other secrets may hold of this key, such as uploads=sas/container/uploads/rl",
-    )
-    command.add_argument("--owner", help="who answers for it")
-    command.add_argument(
-        "--dry-run", action="store_true", help="prove and tell everything, changing nothing"
-    )
-    command.add_argument(
-        "--yes", action="store_true", help="do not ask, whatever there is to be warned of"
     )
 
 

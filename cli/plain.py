@@ -24,15 +24,14 @@ GRANT = re.compile(
 
 
 SENT = {
-    "send force to rotate all the same": "rotate it all the same with --force",
+    "send force to rotate it anyway": "rotate it anyway with --force",
+    "send rotate if you want it rotated": "rekey rotate rotates it, if you want that",
     "send compromised with rotate to cut a credential off now": (
         "rotate it with --compromised to cut a credential off now"
     ),
     "GET /api/secrets lists all": "rekey status shows all",
     "GET /api/secrets lists those that there are": "rekey status shows those that there are",
-    "GET /api/incidents lists those that there were": (
-        "rekey incident list shows those that there were"
-    ),
+    "GET /api/incidents lists them": "rekey incident list shows them",
     "see its history": "rekey history shows them",
 }
 """What a caller of the HTTP API is told to send."""

@@ -149,7 +149,7 @@ async def _effect(
     except (AccessDenied, TransientError) as error:
         if args.dry_run:
             raise
-        session.terminal.note(f"its effect cannot be told: {plain(error)}")
+        session.terminal.note(f"its effect is not known: {plain(error)}")
         return None
 
 
@@ -181,9 +181,9 @@ def _refuse_foreign(store: PolicyStore, text: str) -> None:
     """
     if store.check(text)[1]:
         raise NeedsHuman(
-            "what is in the vault is no policy that can be followed",
+            "the policy document in the vault is not valid",
             where=str(store.ref),
-            fix="push anew",
+            fix="push a valid one: rekey policy push FILE --reason TEXT",
         )
 
 

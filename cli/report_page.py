@@ -19,9 +19,9 @@ type Row = Mapping[str, Any]
 POINTS: Mapping[str, str] = {
     "managed": "something rotates it: Rekey, its primary, or its owner by hand",
     "expiry set": "it has an expiry",
-    "rotated within policy": "it was written anew within the time that its policy allows",
+    "rotated within policy": "it was rotated within the time that its policy allows",
     "not overdue": "it has not expired, and is not late",
-    "not parked": "no mark says that a person has to mend something first",
+    "not parked": "no mark says that a person has to fix something first",
 }
 """What a secret is judged by; each is a column of the CSV and JSON reports."""
 LABELS = {name: name for name in POINTS} | {"managed": "not managed", "expiry set": "no expiry"} | {

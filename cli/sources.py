@@ -13,12 +13,11 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from cloud.azure import READING, Azure, stream
-from cloud.rest.client import Json
+from cloud.rest.client import Json, next_page
 from cloud.rest.graph import Graph
-from engine.errors import AccessDenied, PermanentError
+from engine.errors import AccessDenied
 
 if TYPE_CHECKING:
     from azure.mgmt.sql.models import Server
@@ -80,13 +79,13 @@ async def owned(azure: Azure) -> AsyncIterator[Credential]:
             if item.get("@odata.type") == APPLICATION:
                 if not item.get("appId"):
                     raise AccessDenied(
-                        "an application may be seen, but not read",
+                        "you may list an application, but not read it",
                         where=where,
                         fix=READ_APPLICATIONS,
                     )
                 for credential in _secrets(item):
                     yield credential
-        path = _path(answer.get("@odata.nextLink", ""), azure)
+        path = next_page(answer.get("@odata.nextLink"), f"{azure.graph_endpoint}/v1.0", where)
 
 
 async def _accounts(
@@ -169,14 +168,3 @@ def _secrets(application: Json) -> list[Credential]:
 
 def _moment(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text).astimezone(UTC) if text else None
-
-
-def _path(link: str, azure: Azure) -> str:
-    """Return the next page's path, if there is one.
-
-    It must be Graph's own, since the token goes there.
-    """
-    base = f"{azure.graph_endpoint}/v1.0"
-    if link and not link.startswith(f"{base}/"):
-        raise PermanentError("the next page leads elsewhere", where=urlsplit(link).netloc)
-    return link.removeprefix(base)

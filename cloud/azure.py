@@ -146,7 +146,9 @@ def translate(  # noqa: PLR0911 - a table
     status, code, text = error.status_code, error_code(error), _message(error)
     described = f"{what} was answered {status} {code}"
     if status in BUSY:
-        return TransientError(described, where=where, code=code, retry_after=retry_after(error))
+        return TransientError(
+            described, where=where, code=code, retry_after=retry_after(error.response)
+        )
     if refusal := _refusal(status, code, text, described, where, role):
         return refusal
     if status == 404:  # noqa: PLR2004
@@ -192,9 +194,9 @@ def error_code(error: HttpResponseError) -> str:
     return str(code or getattr(error.error, "code", None) or error.reason or "")
 
 
-def retry_after(error: HttpResponseError) -> float | None:
-    """Return the seconds that Azure asks the caller to wait; None without such a header."""
-    headers: Mapping[str, str] = getattr(error.response, "headers", None) or {}
+def retry_after(response: object) -> float | None:
+    """Return the seconds that an answer asks its caller to wait; None without such a header."""
+    headers: Mapping[str, str] = getattr(response, "headers", None) or {}
     value = headers.get("Retry-After", "")
     return float(value) if re.fullmatch(r"\d{1,6}", value) else None
 

@@ -163,7 +163,7 @@ class PolicyStore:
         newest = next((version.version for version in await self.history()), None)
         if newest != replacing:
             raise Outdated(
-                "the policy document has changed meanwhile",
+                "the policy document has changed in the meantime",
                 where=str(self.ref),
                 fix=(
                     f"compare with its newest version and replace that: {newest or 'there is none'}"
@@ -217,7 +217,10 @@ class PolicyStore:
             async with asyncio.timeout(PATIENCE_SECONDS if self._held else None):
                 return await self._vaults.read(self.ref)
         except TimeoutError:
-            raise TransientError("the vault is slow", where=str(self.ref)) from None
+            raise TransientError(
+                f"the policy document could not be read within {PATIENCE_SECONDS:.0f} s",
+                where=str(self.ref),
+            ) from None
 
     async def _last_good(self, problem: RekeyError) -> _Held:
         """Return the newest valid version, for a process that has not seen one yet."""

@@ -34,9 +34,11 @@ class SigningKeys:
     async def _fresh(self, ref: SecretRef) -> SigningKey:
         secret = await self.vaults.read(ref)
         if secret.value is None or secret.version is None:
-            what, fix = "the key that signs is disabled", "enable it, or write a new version"
+            what, fix = "the signing key is disabled", "enable it, or write a new version"
             raise NeedsHuman(what, where=str(ref), fix=fix)
         if len(secret.value.reveal()) < LEAST_KEY:
-            what = f"the key that signs has under {LEAST_KEY} characters"
-            raise NeedsHuman(what, where=str(ref), fix="write a longer one at both ends")
+            what = f"the signing key has fewer than {LEAST_KEY} characters"
+            raise NeedsHuman(
+                what, where=str(ref), fix="write a longer one here and at the endpoint"
+            )
         return SigningKey(secret.version, secret.value)

@@ -103,7 +103,7 @@ class KeyVaults:
             # A page token is the address of the next page, and the app sends its access token
             # there.
             raise NeedsHuman(
-                "the page token is not one of this vault",
+                "the page token does not belong to this vault",
                 where=vault,
                 fix="start again at the first page",
             )

@@ -15,6 +15,7 @@ from engine.secret import Sensitive
 from rotators.own.offer import NAME
 from rotators.registry import ROTATORS as REGISTERED
 
+SHAPE = "a JSON object, as docs/write-a-rotator.md shows it"
 KEYS: Mapping[str, str] = {
     "source": "the name of a source that may be rotated",
     "held": 'the credential that it accepts now: {"id": …, "value": …}',
@@ -39,7 +40,9 @@ class Plan:
         try:
             data: Any = json.loads(file.read_text())
         except (OSError, ValueError) as error:
-            raise ConfigError([f"{file} cannot be read as JSON: {type(error).__name__}"]) from None
+            raise ConfigError(
+                [f"{file} cannot be read as JSON: {type(error).__name__}. Fix: write {SHAPE}"]
+            ) from None
         wrong = list(_wrong(kind, data))
         if wrong:
             raise ConfigError([f"{file}: {problem}" for problem in wrong])
@@ -59,7 +62,7 @@ def _wrong(kind: str, data: Any) -> list[str]:
     if not isinstance(data, dict):
         return ["is not a JSON object"]
     if not NAME.fullmatch(kind) or kind in {made.kind for made in REGISTERED}:  # type: ignore[attr-defined]
-        return [f"{kind!r} is no name, or that of Rekey's own kind: choose another"]
+        return [f"{kind!r} is not a valid name, or is one of Rekey's own kinds: choose another"]
     own = {name: data[name] for name in data if name not in (*KEYS, "caFile")}
     vault = UNUSED.partition("/secrets/")[0]
     wrong = [*flaws({**own, "key": UNUSED}, (vault,))]
@@ -71,5 +74,5 @@ def _wrong(kind: str, data: Any) -> list[str]:
             wrong.append(f"{name} must be an object with {' and '.join(members)}, both texts")
     key = data.get("signingKey")
     if not wrong and isinstance(key, dict) and len(key["key"]) < LEAST_KEY:
-        wrong.append(f"signingKey has under {LEAST_KEY} characters: use a longer one")
+        wrong.append(f"signingKey has fewer than {LEAST_KEY} characters: use a longer one")
     return wrong

@@ -88,12 +88,14 @@ class MemoryLeases:
     world: World
 
     @asynccontextmanager
-    async def hold(self, source: str, owner: str) -> AsyncIterator[MemoryLease]:
+    async def hold(self, source: str, owner: str, whole: str = "") -> AsyncIterator[MemoryLease]:
         """Hold the lease on a source."""
-        began = self.world.clock.monotonic()
-        number = await self.world.reach("acquire", lambda: self._acquire(source, owner.lower()))
+        began, whole = self.world.clock.monotonic(), whole or source
+        number = await self.world.reach(
+            "acquire", lambda: self._acquire(source, owner.lower(), whole)
+        )
         claim = self.world.claims[source]
-        lease = MemoryLease(self.world, claim, source, number, began + LEASE_SECONDS)
+        lease = MemoryLease(self.world, claim, whole, number, began + LEASE_SECONDS)
         try:
             await lease.take()
             yield lease
@@ -113,8 +115,8 @@ class MemoryLeases:
         for record in await self.world.reach("index", lambda: [claim.record for claim in claims]):
             yield Listed.of(record)
 
-    def _acquire(self, source: str, owner: str) -> int:
-        claim = self.world.claims.setdefault(source, Claim(Record(source=source, owner=owner)))
+    def _acquire(self, source: str, owner: str, whole: str) -> int:
+        claim = self.world.claims.setdefault(source, Claim(Record(source=whole, owner=owner)))
         if claim.holder and claim.until > self.world.clock.monotonic():
             raise LeaseUnavailable(f"another worker has {source}")
         self.world.leases += 1

@@ -38,7 +38,7 @@ class PackageStand:
             raise NeedsHuman(f"{kind} is Rekey's own kind", fix="give yours a name of its own")
         if len(kind) > MOST_NAME or not NAME.fullmatch(kind):
             fix = f"write small letters, digits and hyphens, {MOST_NAME} at most"
-            raise NeedsHuman(f"{kind[:60]!r} is no name of a kind", fix=fix)
+            raise NeedsHuman(f"{kind[:60]!r} is not a valid name of a kind", fix=fix)
         return cls(kind, _load(SANDBOXES, kind), _load(ROTATORS, kind))  # type: ignore[arg-type]
 
     async def the_app_can_load_it(self, begin: Begin) -> None:
@@ -89,4 +89,4 @@ def _load(group: str, kind: str) -> object:
         return points[0].load()
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a plug-in may raise anything
         problem = f"{points[0].value} cannot be imported: {type(error).__name__}: {error}"
-    raise NeedsHuman(problem[:300], fix="mend the package")
+    raise NeedsHuman(problem[:300], fix="correct the package, and install it again")

@@ -40,7 +40,7 @@ async def bounded(seconds: float, what: str) -> AsyncIterator[None]:
             yield
     except TimeoutError:
         raise TransientError(
-            f"{what} did not come to its end in {seconds:.0f} s",
+            f"{what} did not finish within {seconds:.0f} s",
             fix="see which service answered late in the log of its operation",
             code=OUT_OF_TIME,
         ) from None

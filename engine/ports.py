@@ -118,10 +118,11 @@ class Lease(Protocol):
 class Leases(Protocol):
     """Leases on sources, and the list of their records."""
 
-    def hold(self, source: str, owner: str) -> AbstractAsyncContextManager[Lease]:
+    def hold(self, source: str, owner: str, whole: str = "") -> AbstractAsyncContextManager[Lease]:
         """Take the lease on a source; raises LeaseUnavailable if another worker holds it.
 
-        A source without an owner gets `owner` as the owner in its record.
+        A source without an owner gets `owner` as the owner in its record. `whole` is the source
+        that the record describes, where `source` is only its first part.
         """
         ...
 

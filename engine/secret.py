@@ -72,7 +72,7 @@ class SecretRef:
         if match is None:
             raise NeedsHuman(
                 f"{url[:200]!r} is not the URL of a secret",
-                fix="expected https://<vault>/secrets/<name>",
+                fix="write https://<vault>/secrets/<name>",
             )
         return cls(f"https://{match['host'].lower()}", match["name"])
 

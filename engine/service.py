@@ -18,9 +18,10 @@ from engine.errors import (
     TransientError,
 )
 from engine.model.events import OtherEvent, VaultEvent, parse_event
+from engine.model.outcome import Outcome
 from engine.model.policy import Policies
 from engine.model.sweep_order import SweepOrder
-from engine.model.workitem import WorkItem
+from engine.model.workitem import INCIDENT_SECONDS, NO_MORE, WorkItem
 from engine.ports import Watch, WorkQueue
 from engine.rotate.engine import Engine
 from engine.rotate.under_lease import MOST_LOOKS
@@ -35,8 +36,7 @@ The last try parks the secret with the error that actually occurred.
 """
 MAX_DEFERRALS = 10
 """How often a work item is deferred because Azure asked to wait."""
-INCIDENT_SECONDS = 900.0
-"""How long to wait before an unfinished incident is tried again."""
+
 LOOK_SECONDS = 120.0
 """How long to wait before a look whose tries have all failed is repeated.
 
@@ -207,16 +207,31 @@ class Service:
             await self._give_up(item, error)
 
     async def _give_up(self, item: WorkItem, error: RekeyError) -> None:
-        """Park the secret. Incidents and looks are still repeated until the source has answered."""
+        """Park the secret. Incidents and looks are still repeated, though not without end."""
         if item.compromised:
-            await self.queue.post_rotation(replace(item, deferred=0, waited=0), INCIDENT_SECONDS)
-        elif item.follow_up and item.follow_up < MOST_LOOKS:
+            await self._bring_back(item, error)
+            return
+        if item.follow_up and item.follow_up < MOST_LOOKS:
             later = replace(item, deferred=0, waited=0, follow_up=item.follow_up + 1)
             await self.queue.post_rotation(later, LOOK_SECONDS)
             if item.follow_up > 1:
                 log.warning("a look at %s is repeated in %.0f s: %s", item.ref, LOOK_SECONDS, error)
                 return
         await (await self.ready()).park(item, error)
+
+    async def _bring_back(self, item: WorkItem, error: RekeyError) -> None:
+        """Post an incident's item again and park its secret; after a day, say that it ends."""
+        later = item.returning()
+        if later is None:
+            error.add(NO_MORE)
+        else:
+            await self.queue.post_rotation(later, INCIDENT_SECONDS)
+        try:
+            await (await self.ready()).park(item, error)
+        except TransientError as second:
+            # Its message must not come back: each would post the incident once more.
+            error.add(f"nor could the secret be marked: {second.what}")
+            await self.engine.reporter.concluded(Outcome(item, "parked", error.what, error.fix))
 
     @contextmanager
     def _giving_up(self, queue: str, tries: int) -> Iterator[None]:

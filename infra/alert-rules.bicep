@@ -27,7 +27,7 @@ var alertRules = {
   }
   parked: {
     severity: 1
-    why: 'A secret cannot be rotated until somebody mends what its tag RekeyReason says.'
+    why: 'A secret cannot be rotated until somebody fixes what its tag RekeyReason says.'
     section: 'a-secret-is-parked'
     limit: 1
     window: 'PT15M'
@@ -170,6 +170,25 @@ var alertRules = {
           | summarize sweeps = sum(valueSum) by vault = tostring(customDimensions.vault)
           | where sweeps >= LIMIT
         ) on vault
+    '''
+  }
+  dropped: {
+    severity: 2
+    why: 'A version without tags took a secret out of management: nothing rotates it any more.'
+    section: 'a-secret-was-dropped'
+    limit: 1
+    window: 'PT6H'
+    frequency: 'PT1H'
+    lasting: true
+    dimensions: ['vault']
+    query: '''
+      let seen = customMetrics
+        | where name == 'rekey.secrets' and tostring(customDimensions.state) == 'dropped'
+        | project timestamp, secrets = valueSum, vault = tostring(customDimensions.vault);
+      seen
+      | join kind=inner (seen | summarize timestamp = max(timestamp) by vault) on vault, timestamp
+      | where secrets >= LIMIT
+      | project vault, secrets
     '''
   }
   drift: {

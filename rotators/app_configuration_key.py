@@ -69,6 +69,7 @@ def _parts(connection: str) -> tuple[str, str]:
     match = CONNECTION.fullmatch(connection)
     if match is None:
         raise VerificationFailed(
-            "the value is no connection string of App Configuration", fix="see ValueTemplate"
+            "the value is not a connection string of App Configuration",
+            fix="write the connection string as the value, or describe it in the tag ValueTemplate",
         )
     return match["id"], match["secret"]

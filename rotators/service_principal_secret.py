@@ -211,7 +211,7 @@ class ServicePrincipalSecret:
                     f"{', '.join(password.key_id for password in fitting)}"
                 ),
                 where=job.source,
-                fix="say which by its id, as the portal shows it",
+                fix="set the tag CredentialId to the id of the one that the value holds, as the portal shows it",
             )
         return Recognised(fitting[0].key_id, fitting[0].ends)
 
@@ -246,7 +246,7 @@ class ServicePrincipalSecret:
         )
         if claims["oid"] not in {owner.get("id") for owner in answer.get("value", ())}:
             raise AccessDenied(
-                f"the app's identity (object {claims['oid']}) is no owner of the application",
+                f"the app's identity (object {claims['oid']}) does not own the application",
                 where=source,
                 fix=GRANT,
             )
@@ -319,7 +319,7 @@ def _password(listed: Json) -> Password:
 def _key_id(credential_id: str) -> str:
     if not re.fullmatch(GUID, credential_id.lower()):
         raise NeedsHuman(
-            f"the credential is {credential_id[:60]!r}, which is no secret's id",
+            f"the credential is {credential_id[:60]!r}, which is not the id of a secret",
             fix=(
                 "set the tag CredentialId to the id of the secret, as the portal shows it, or "
                 "remove the tag"

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from cloud.azure import Azure
-from cloud.sql.errors import NO_PRINCIPAL, REFUSED
+from cloud.databases.problems import REFUSED
+from cloud.sql.errors import NO_PRINCIPAL
 from engine.contract import Job
 from engine.errors import AccessDenied, NotFound, PermanentError, RekeyError
 from engine.ports import Clock

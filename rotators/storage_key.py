@@ -109,7 +109,12 @@ class StorageKey(TwoKeys):
         ).rstrip("/")
         if not endpoint:
             raise NeedsHuman(
-                "the account has no blob endpoint to prove a key at", where=place.source
+                "the account has no blob endpoint at which a key can be proven",
+                where=place.source,
+                fix=(
+                    "remove the tag ProviderAddress: premium file share accounts have none and "
+                    "are not supported"
+                ),
             )
         return endpoint
 

@@ -135,7 +135,7 @@ def main(arguments: list[str]) -> int:
             built.extractall(app)
         verdicts = [checked(app), against_schema(app, published_schema())]
     for verdict in verdicts:
-        print(f"{verdict.judge}: looked at {verdict.looked_at}, {len(verdict.complaints)} to mend")
+        print(f"{verdict.judge}: looked at {verdict.looked_at}, {len(verdict.complaints)} to fix")
         for complaint in verdict.complaints:
             print(f"  - {complaint}")
     if any(verdict.complaints for verdict in verdicts):

@@ -16,47 +16,22 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Protocol
 
 from azure.core.credentials import TokenCredential
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # So that it runs as a file too.
 
+from scripts.clock import Clock, SystemClock
 from scripts.health_signals import COMPLETED, App, Count, NoAnswerError, Telemetry
 
 HEALTHY, UNHEALTHY, UNKNOWN = 0, 1, 2
 IN_A_ROW = 3
 """After so many bad answers in a row, a restart is no longer the explanation."""
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours"}
-
-
-class Clock(Protocol):
-    """The clock that the watch uses."""
-
-    def now(self) -> datetime:
-        """Return the time, aware."""
-        ...
-
-    def sleep(self, seconds: float) -> None:
-        """Let this many seconds pass."""
-        ...
-
-
-class SystemClock:
-    """The real time."""
-
-    def now(self) -> datetime:
-        """Return the time in UTC."""
-        return datetime.now(UTC)
-
-    def sleep(self, seconds: float) -> None:
-        """Let this many seconds pass."""
-        time.sleep(seconds)
 
 
 @dataclass(frozen=True)
@@ -123,7 +98,7 @@ def duration(text: str) -> timedelta:
     """Read 30s, 10m or 1h."""
     match = re.fullmatch(r"(\d{1,4})([smh])", text)
     if not match or int(match[1]) == 0:
-        raise argparse.ArgumentTypeError(f"{text} is no duration such as 30s, 10m or 1h")
+        raise argparse.ArgumentTypeError(f"{text} is not a duration such as 30s, 10m or 1h")
     return timedelta(**{UNITS[match[2]]: int(match[1])})
 
 

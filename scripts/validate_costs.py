@@ -115,7 +115,9 @@ def main(arguments: Sequence[str]) -> int:
         snapshot = json.loads(options.snapshot.read_text())
         estimated = estimate(snapshot, _load(options, snapshot))
     except (OSError, ValueError, KeyError, TypeError) as error:
-        print(f"{options.snapshot} is no snapshot of Rekey's template: {error!r}", file=sys.stderr)
+        print(
+            f"{options.snapshot} is not a snapshot of Rekey's template: {error!r}", file=sys.stderr
+        )
         return NO_SNAPSHOT
     code = verdict(estimated, options.budget)
     whole = {

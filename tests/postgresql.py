@@ -107,7 +107,7 @@ def _package() -> Path:
 
 
 def _unpacked(package: Path, folder: Path) -> Path:
-    """Copy the programs to where any user may run them, and link what an install script links where npm runs one."""
+    """Copy the programs to where any user may run them, with the links of the install script."""
     programs = folder / "native"
     shutil.copytree(package / "native", programs)
     for link in json.loads((programs / "pg-symlinks.json").read_text()):

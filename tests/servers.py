@@ -47,7 +47,7 @@ def free_port() -> int:
 
 
 def own(folder: Path) -> str | None:
-    """Give a folder to the user that a server runs as, and return who that is; None for ourselves."""
+    """Give a folder to the user that a server runs as; return that user, or None for ourselves."""
     if os.geteuid() != 0:
         return None
     for path in (folder, *folder.rglob("*")):

@@ -13,6 +13,7 @@ from cloud.clock import SystemClock
 from cloud.settings import KNOWN
 from engine.model import tags
 from rotators import registry
+from rotators.shared.two_keys import TwoKeys
 from simulator.reach.transport import SimulatedCredential
 from tests.shared.rig import Rig
 
@@ -68,6 +69,26 @@ def test_every_kind_has_its_page_and_its_line_in_the_readme() -> None:
         assert (ROOT / "docs" / "rotators" / f"{kind}.md").exists()
 
 
+@pytest.mark.parametrize(
+    "maker",
+    [
+        maker
+        for maker in registry.ROTATORS
+        if isinstance(maker, type) and issubclass(maker, TwoKeys)
+    ],
+    ids=lambda maker: maker.kind,
+)
+def test_the_page_of_a_kind_with_two_keys_states_its_facts(maker: type[TwoKeys]) -> None:
+    page = (ROOT / "docs" / "rotators" / f"{maker.kind}.md").read_text()
+    facts = maker.facts
+    names = [slot.name for pair in facts.pairs for slot in pair.slots]
+    fields = [f"{{{name}}}" for name in maker.template_fields]
+    expected = [*names, *fields, facts.off[0]]
+    assert not [fact for fact in expected if f"`{fact}`" not in page]
+    assert facts.role in page
+    assert "(../two-keys.md)" in page
+
+
 def test_the_repository_names_no_machine_path() -> None:
     for page in PAGES:
         assert not re.search(r"/(work|root|home|tmp)/", page.read_text()), page.name
@@ -93,3 +114,11 @@ def test_the_page_of_the_formal_model_lists_every_bug_and_what_it_breaks() -> No
     bugs = tomllib.loads((ROOT / "docs" / "spec" / "models.toml").read_text())["bug"]
     rows = re.findall(r"^\| `([a-z ]+)` \| .* \| `(\w+)` \|$", page, re.MULTILINE)
     assert sorted(rows) == sorted((bug["without"], bug["breaks"]) for bug in bugs)
+
+
+def test_every_path_that_has_owners_exists() -> None:
+    lines = (ROOT / ".github" / "CODEOWNERS").read_text().splitlines()
+    rules = [line.split() for line in lines if line and not line.startswith("#")]
+    assert rules[0][0] == "*", "whatever no later line names has owners, too"
+    assert not [path for path, *_ in rules[1:] if not (ROOT / path.strip("/")).exists()]
+    assert all(owner.startswith("@") for _, *owners in rules for owner in owners)

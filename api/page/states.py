@@ -30,7 +30,7 @@ MEANINGS: Mapping[str, Meaning] = {
         "A secret expires soon",
     ),
     "parked": Meaning(
-        "Rekey stopped trying, because a person has to mend something first.",
+        "Rekey stopped trying, because a person has to fix something first.",
         "Mend what the reason names, then try again.",
         "A secret is parked",
     ),

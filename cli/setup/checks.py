@@ -95,7 +95,7 @@ async def _unseen(azure: Azure, name: str, landscape: Landscape) -> str:
     if tenant:
         return (
             f"vault {name} is there, but your sign-in may not see it: give yourself Reader on "
-            "it, and sign in anew"
+            "it, and sign in again"
         )
     return f"vault {name} is not there: correct its name, or create it first"
 

@@ -61,7 +61,7 @@ def read(text: str, variable: str) -> list[Mapping[str, Any]]:
         isinstance(entries, list) and entries and all(isinstance(entry, dict) for entry in entries)
     )
     if not named or not all(isinstance(entry.get("name"), str) for entry in entries):
-        raise ConfigError([f"{variable} is no list of vaults: write {SHAPE}"])
+        raise ConfigError([f"{variable} is not a list of vaults: write {SHAPE}"])
     return list(entries)
 
 

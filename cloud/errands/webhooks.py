@@ -11,7 +11,6 @@ https://docs.slack.dev/messaging/formatting-message-text.
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from html import escape
@@ -19,7 +18,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from cloud.azure import BUSY, CHANGING, Azure
+from cloud.azure import BUSY, CHANGING, Azure, retry_after
 from cloud.meter.metering import NO_ANSWER, count
 from cloud.rest.client import Json, quiet_pipeline, without_logging
 from engine.errors import NeedsHuman, PermanentError, RekeyError, TransientError
@@ -86,8 +85,7 @@ class ChatWebhooks:
             request, stream=True, **without_logging(CHANGING)
         )
         await response.close()
-        pause = response.headers.get("Retry-After", "")
-        return response.status_code, float(pause) if re.fullmatch(r"\d{1,6}", pause) else None
+        return response.status_code, retry_after(response)
 
     def _pipeline(self) -> AsyncPipelineClient[HttpRequest, AsyncHttpResponse]:
         if self._client is None:
@@ -114,7 +112,7 @@ def _problem(status: int, wait: float | None, where: str) -> RekeyError | None:
     if status in BUSY:
         return TransientError(what, where=where, retry_after=wait)
     return PermanentError(
-        what, where=where, fix="make a new webhook, and write its URL to that secret"
+        what, where=where, fix="create a new webhook, and write its URL to that secret"
     )
 
 

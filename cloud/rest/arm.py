@@ -7,8 +7,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from cloud.azure import CHANGING, READING, Azure, call
-from cloud.rest.client import Json, SignedIn, decoded
-from engine.errors import PermanentError
+from cloud.rest.client import Json, SignedIn, decoded, next_page
 
 if TYPE_CHECKING:
     from azure.core.rest import AsyncHttpResponse
@@ -57,10 +56,7 @@ class Arm:
             answer = await self.read(link, what, where)
             for row in answer.get("value") or ():
                 yield row
-            following = answer.get("nextLink") or ""
-            if following and not following.startswith(f"{self.endpoint}/"):
-                raise PermanentError("the next page leads elsewhere", where=where)
-            link = following.removeprefix(self.endpoint)
+            link = next_page(answer.get("nextLink"), self.endpoint, where)
 
     async def change(self, path: str, body: Json) -> AsyncHttpResponse:
         """PATCH a resource once and return the answer; raises azure-core's errors."""

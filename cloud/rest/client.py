@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from cloud.azure import Azure
-from engine.errors import TransientError
+from engine.errors import PermanentError, TransientError
 
 if TYPE_CHECKING:
     from azure.core import AsyncPipelineClient
@@ -66,8 +66,23 @@ def not_json(response: AsyncHttpResponse, what: str, where: str) -> TransientErr
         f"{what} was answered {response.status_code} with {kind[:60]} in place of JSON",
         where=where,
         code="NotJson",
-        fix="if it persists, check for a proxy or firewall between the app and Microsoft Entra",
+        fix="if it persists, check for a proxy or firewall between the app and Azure",
     )
+
+
+def next_page(link: object, base: str, where: str) -> str:
+    """Return the path of a list's next page below `base`; empty if there is none.
+
+    The token goes to that address, so a link to another host is refused: PermanentError.
+    """
+    following = str(link or "")
+    if following and not following.startswith(f"{base}/"):
+        raise PermanentError(
+            "the link to the next page leads to another host",
+            where=where,
+            fix="check for a proxy that changes answers on their way from Azure",
+        )
+    return following.removeprefix(base)
 
 
 def decoded(response: AsyncHttpResponse, what: str, where: str) -> Json:

@@ -7,13 +7,12 @@ is logged, and no text of an answer goes into an error: both hold credentials.
 from __future__ import annotations
 
 import asyncio
-import re
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from cloud.azure import CHANGING, Azure
+from cloud.azure import CHANGING, Azure, retry_after
 from cloud.azure import NO_ANSWER as UNKNOWN
 from cloud.meter.metering import NO_ANSWER, count
 from cloud.rest.client import is_json, quiet_pipeline, without_logging
@@ -88,9 +87,7 @@ class SignedRequests:
             text = await _read(response) if is_json(response) else None
         finally:
             await response.close()
-        pause = response.headers.get("Retry-After", "")
-        wait = float(pause) if re.fullmatch(r"\d{1,5}", pause) else None
-        return Answer(response.status_code, text, wait)
+        return Answer(response.status_code, text, retry_after(response))
 
     def _pipeline(self) -> AsyncPipelineClient[HttpRequest, AsyncHttpResponse]:
         if self._client is None:

@@ -8,9 +8,10 @@ and https://learn.microsoft.com/azure/azure-sql/database/troubleshoot-common-err
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
 from cloud.azure import NO_ANSWER
+from cloud.databases import problems
+from cloud.meanings import Meaning, meaning
 from engine.errors import (
     AccessDenied,
     NeedsHuman,
@@ -18,106 +19,54 @@ from engine.errors import (
     PermanentError,
     RekeyError,
     TransientError,
-    VerificationFailed,
 )
 
-NO_DATABASE, ENTRA_ONLY, NO_PRINCIPAL, REFUSED, UNTRUSTED = (
-    "4060",
-    "EntraOnly",
-    "15151",
-    "18456",
-    "Untrusted",
-)
+NO_DATABASE, ENTRA_ONLY, NO_PRINCIPAL = "4060", "EntraOnly", "15151"
 """Codes of errors that a rotator distinguishes.
 
 NO_DATABASE: the server accepted the sign-in, but the login cannot open this database.
 """
 
-type _Made = Callable[[str], RekeyError]
-
-
-def _entra_only(where: str) -> RekeyError:
-    return NeedsHuman(
-        "the server takes Entra identities only, so no password can sign in",
-        where=where,
-        fix="turn Microsoft Entra-only authentication off on the server, or remove the secret",
-        code=ENTRA_ONLY,
-    )
-
-
-def _firewall(where: str) -> RekeyError:
-    return AccessDenied(
-        "the server's firewall refuses the app",
-        where=where,
-        fix=(
-            "let the app's network reach the server (virtual network rule, firewall rule or "
-            "private endpoint)"
-        ),
-        code="Firewall",
-    )
-
-
-def _no_server(where: str) -> RekeyError:
-    return NotFound(
-        "there is no such server", where=where, fix="correct the tag ProviderAddress", code="40532"
-    )
-
-
-def _no_database(where: str) -> RekeyError:
-    return NeedsHuman(
-        "the database does not exist, or the login has no user in it",
-        where=where,
-        fix="correct the tags ProviderAddress and Database, or create the user in that database",
-        code=NO_DATABASE,
-    )
-
-
-def _busy(where: str) -> RekeyError:
-    return TransientError(
-        "the server is busy, or the database is not available now", where=where, code="Busy"
-    )
-
-
-def _locked(where: str) -> RekeyError:
-    return NeedsHuman(
-        "the login is disabled, locked or must change its password",
-        where=where,
-        fix=(
-            "enable or unlock the login, and turn its password's expiry off "
-            "(CHECK_EXPIRATION = OFF)"
-        ),
-        code="LoginDisabled",
-    )
-
-
-def _no_principal(where: str) -> RekeyError:
-    return NeedsHuman(
-        "the login or user does not exist, or the app may not alter it",
-        where=where,
-        code=NO_PRINCIPAL,
-    )
-
-
-def _weak(where: str) -> RekeyError:
-    return NeedsHuman(
-        "the server's policy refuses the new password",
-        where=where,
-        fix="see which password policy the server enforces",
-        code="PasswordPolicy",
-    )
-
-
-def _certificate(where: str) -> RekeyError:
-    return TransientError(
-        "not signed in: the server's certificate has expired, is not valid for the server's name,"
-        " or has an unknown issuer",
-        where=where,
-        fix="check the server's name, and that no proxy stands between the app and the server",
-        code=UNTRUSTED,
-    )
-
-
-_REFUSALS: tuple[tuple[str, _Made], ...] = (
+_entra_only = meaning(
+    NeedsHuman,
+    "the server takes Entra identities only, so no password can sign in",
+    fix="turn Microsoft Entra-only authentication off on the server, or remove the secret",
+    code=ENTRA_ONLY,
+)
+_firewall = meaning(
+    AccessDenied,
+    "the server's firewall refuses the app",
+    fix="let the app's network reach the server (virtual network rule, firewall rule or private "
+    "endpoint)",
+    code=problems.FIREWALL,
+)
+_no_server = meaning(
+    NotFound, "there is no such server", fix="correct the tag ProviderAddress", code="40532"
+)
+_no_database = meaning(
+    NeedsHuman,
+    "the database does not exist, or the login has no user in it",
+    fix="correct the tags ProviderAddress and Database, or create the user in that database",
+    code=NO_DATABASE,
+)
+_busy = meaning(
+    TransientError,
+    "the server is busy, or the database is not available now",
+    code=problems.BUSY,
+)
+_locked = meaning(
+    NeedsHuman,
+    "the login is disabled, locked or must change its password",
+    fix="enable or unlock the login, and turn its password's expiry off (CHECK_EXPIRATION = OFF)",
+    code=problems.LOGIN_DISABLED,
+)
+_no_principal = meaning(
+    NeedsHuman,
+    "the login or user does not exist, or the app may not alter it",
+    fix="correct the tag CredentialId, or grant the app the right; the kind's page has the statement",
+    code=NO_PRINCIPAL,
+)
+_REFUSALS: tuple[tuple[str, Meaning], ...] = (
     (r"only authentication is enabled", _entra_only),
     (r"not allowed to access the server|deny public network access", _firewall),
     (r"cannot open server", _no_server),
@@ -131,7 +80,7 @@ _REFUSALS: tuple[tuple[str, _Made], ...] = (
     ),
     (r"account is disabled|currently locked|password .{0,40}expired|must be changed", _locked),
     (r"does not exist or you do not have permission", _no_principal),
-    (r"password validation failed", _weak),
+    (r"password validation failed", problems.policy),
 )
 """Phrases in the server's own messages."""
 _BY_SERVER = "[SQL Server]"
@@ -150,7 +99,7 @@ def explain(text: str, where: str, user: str | None, secret: str) -> RekeyError:
         unanswered = TransientError(
             f"no answer: {_harmless(text, secret)}", where=where, code=NO_ANSWER
         )
-        return _certificate(where) if _UNTRUSTED.search(text) else unanswered
+        return problems.untrusted(where) if _UNTRUSTED.search(text) else unanswered
     # The name of a login may contain one of the phrases.
     message = message.replace(f"'{user}'", "''").replace(f'"{user}"', '""')
     for pattern, made in _REFUSALS:
@@ -169,11 +118,9 @@ def _refused(where: str, user: str | None) -> RekeyError:
             fix="make the app's identity the server's Entra administrator, or create a "
             "user for it in"
             " that database (CREATE USER [app] FROM EXTERNAL PROVIDER)",
-            code=REFUSED,
+            code=problems.REFUSED,
         )
-    return VerificationFailed(
-        f"the server refuses the password of {user!r}", where=where, code=REFUSED
-    )
+    return problems.wrong_password(where, user)
 
 
 def _harmless(text: str, secret: str) -> str:

@@ -174,24 +174,24 @@ class BlobLeases:
         self._service: BlobServiceClient | None = None
 
     @asynccontextmanager
-    async def hold(self, source: str, owner: str) -> AsyncIterator[BlobLease]:
+    async def hold(self, source: str, owner: str, whole: str = "") -> AsyncIterator[BlobLease]:
         """Hold the lease on a source; raises LeaseUnavailable if another worker has it."""
-        lease = await self._take(source, owner.lower())
+        lease = await self._take(source, owner.lower(), whole or source)
         try:
             await lease.read_record()
             yield lease
         finally:
             await lease.release()
 
-    async def _take(self, source: str, owner: str) -> BlobLease:
+    async def _take(self, source: str, owner: str, whole: str) -> BlobLease:
         blob = self._blob(source)
         try:
-            return await self._acquire(blob, source)
+            return await self._acquire(blob, whole)
         except NotFound:
             # Nobody has worked on this source yet. The secret that creates its record owns it.
-            record = Record(source=source, owner=owner)
+            record = Record(source=whole, owner=owner)
             await create(self._client(), blob, record.to_json().encode(), listing(record))
-        return await self._acquire(blob, source)
+        return await self._acquire(blob, whole)
 
     async def peek(self, source: str) -> Record | None:
         """Read the record of a source that another worker may be writing."""

@@ -94,7 +94,7 @@ class Reports:
             "rekey.parked", description="Secrets that could not be rotated"
         )
         self._drift = meter.create_counter(
-            "rekey.drift", description="Versions that their source refused, mended"
+            "rekey.drift", description="Versions that their source refused, healed"
         )
         self._poison = meter.create_counter(
             "rekey.poison", description="Messages that were given up on"

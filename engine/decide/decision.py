@@ -208,7 +208,7 @@ def _rotate_when_due(
     if due is None and not item.force:
         return Skip(
             f"not due before {due_at(secret, managed):%Y-%m-%d %H:%M}Z",
-            "send force to rotate all the same",
+            "send force to rotate it anyway",
         )
     reason = due or "forced"
     if pending := managed.pending:
@@ -234,7 +234,7 @@ def _restore(secret: SecretVersion, managed: Managed, pending: Pending | None) -
     if to_cut_off(secret):
         return Skip("the earlier credential is compromised and is being cut off", "rotate instead")
     if pending is None:
-        return Skip("there is no earlier credential that is still alive", "rotate instead")
+        return Skip("no earlier credential still works", "rotate instead")
     return Restore(managed, pending)
 
 
@@ -242,7 +242,8 @@ def _unmanaged(secret: SecretVersion) -> Skip:
     if primary := secret.tags.get(REPLICA_OF):
         return Skip(f"a replica: written when {primary} is rotated", "rotate that secret")
     return Skip(
-        "not managed: no tag ProviderAddress", "tag the secret with what issues its credential"
+        "not managed: no tag ProviderAddress",
+        "set the tag ProviderAddress to what issues the credential: see docs/tags.md",
     )
 
 

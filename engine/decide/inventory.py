@@ -50,7 +50,7 @@ def entry(
     if since := marked_since(secret):
         drifted = secret.tags["RekeyState"].startswith("drifted ")
         reason = secret.tags.get(REASON, "see the log")
-        fix = "mend what the reason names, then unpark it"
+        fix = "fix what the reason names, then unpark the secret"
         return Entry(secret, "drifted" if drifted else "parked", reason, fix, known, due, since)
     decision = decide(held, WorkItem(secret.ref, trigger="sweep"), policy, kinds, now)
     return _as_decided(secret, decision, known, due, now)

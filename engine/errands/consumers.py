@@ -64,8 +64,10 @@ async def _ask(parts: Parts, item: WorkItem, app: str, secret: SecretVersion) ->
     """Refresh one app; return whether it is done, or its error, so the others still run."""
     if not parts.policy.allows(secret.ref.vault, app):
         return NeedsHuman(
-            f"vault {secret.ref.vault} is not bound to it",
-            fix="add the app to the vault's consumers in the template, or drop it from the policy",
+            f"the app is not among the consumers of vault {secret.ref.vault}",
+            fix=(
+                "add the app to the vault's consumers in the template, or remove it from the policy"
+            ),
         )
     try:
         return parts.apps is None or await parts.apps.refresh(app, secret, ask=not item.deferred)

@@ -53,9 +53,9 @@ def parse_event(text: str | bytes) -> VaultEvent | OtherEvent:
     try:
         envelope = json.loads(text)
     except (ValueError, RecursionError):
-        raise NeedsHuman("the event is not JSON", where="vault-events") from None
+        raise _unfit("the event is not JSON") from None
     if not isinstance(envelope, dict):
-        raise NeedsHuman("the event is not one JSON object", where="vault-events")
+        raise _unfit("the event is not one JSON object")
     fields = _tidy(envelope)
     kind = str(fields.get("eventtype") or fields.get("type") or "")
     event_id = _shown(fields.get("id"))
@@ -63,8 +63,16 @@ def parse_event(text: str | bytes) -> VaultEvent | OtherEvent:
         return OtherEvent(event_id, _shown(kind))
     data = fields.get("data")
     if not isinstance(data, dict):
-        raise NeedsHuman(f"event {event_id} ({kind}) has no data", where="vault-events")
+        raise _unfit(f"event {event_id} ({kind}) has no data")
     return _event(event_id, kind, _tidy(data))
+
+
+def _unfit(what: str) -> NeedsHuman:
+    return NeedsHuman(
+        what,
+        where="vault-events",
+        fix="see who posts to this queue: only Event Grid may, with events of a vault",
+    )
 
 
 def _shown(text: object) -> str:
@@ -75,13 +83,11 @@ def _shown(text: object) -> str:
 def _event(event_id: str, kind: str, data: Mapping[str, Any]) -> VaultEvent:
     url = data.get("id")
     if not isinstance(url, str):
-        raise NeedsHuman(
-            f"event {event_id} ({kind}) names no secret: data.Id is missing", where="vault-events"
-        )
+        raise _unfit(f"event {event_id} ({kind}) names no secret: data.Id is missing")
     try:
         ref = SecretRef.parse(url)
     except NeedsHuman as error:
-        raise NeedsHuman(f"event {event_id} ({kind}): {error.what}", where="vault-events") from None
+        raise _unfit(f"event {event_id} ({kind}): {error.what}") from None
     steps = url.strip().split("/")
     # https://host/secrets/name/version
     version = steps[5] if len(steps) > 5 and steps[5] else data.get("version")  # noqa: PLR2004

@@ -10,20 +10,18 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import datetime, timedelta
 
 from engine.contract import LATE
-from engine.errors import NeedsHuman, TransientError
+from engine.errors import TransientError
+from engine.model.record_text import fields_of, text_of
 from engine.model.tags import CREDENTIAL, OPERATION, OURS, RETIRE, STATE, Pending
+from engine.model.write import Past, Write
 from engine.secret import SecretVersion, Sensitive
 
-FORMAT = 1
-"""The version of the text's layout. A higher number comes from a newer Rekey: it is left alone."""
 SETTLE = timedelta(seconds=60)
 """How long after a write was announced the vault may still show what was there before.
 
@@ -33,56 +31,10 @@ MOST_LOST = 5
 """How many lost writes are remembered, because a vault may still show one of them later."""
 MOST_EARLIER = 10
 """How many replaced versions are remembered, to recognise a vault that lags by more than one."""
-FIX = "read docs/runbook.md, section 'The record of a source', then move the blob aside"
 
 
 class Stale(TransientError):  # noqa: N818 - the name says what is the case
     """The vault shows an older state than the record, so it is read again later."""
-
-
-@dataclass(frozen=True, slots=True)
-class Past:
-    """The credential of a version that was replaced, to recognise it at its source."""
-
-    version: str
-    credential_id: str
-    digest: str
-    """A keyed digest of the credential's id and the credential alone."""
-
-
-@dataclass(frozen=True, slots=True)
-class Write:
-    """One version that Rekey wrote, or is about to write, to its owner's secret."""
-
-    operation: str
-    credential_id: str
-    digest: str
-    """A keyed digest of the credential's id and the whole value."""
-    replaces: str
-    at: datetime
-    """When the write was announced, by the app's clock."""
-    retire: Pending | None = None
-    """What must be retired once this version is published."""
-    version: str = ""
-    """The version's id; empty until the vault has shown it."""
-    created: datetime | None = None
-    """When the vault says the version was created."""
-    born: datetime | None = None
-    """When its credential was made, if that was earlier than the write.
-
-    A restored credential is as old as the version that held it before.
-    """
-    original: str = ""
-    """For a restored version: the version that held its value before."""
-    dead: bool = False
-    """The source refuses what the replaced version holds, so that version is disabled next."""
-    held: Past | None = None
-    """What the replaced version holds; None if that is not certain."""
-
-    @property
-    def made(self) -> datetime:
-        """When its credential was made."""
-        return self.born or self.at
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,29 +100,12 @@ class Record:
 
     def to_json(self) -> str:
         """Return the text of the record."""
-        return json.dumps({"format": FORMAT, **asdict(self)}, default=_plain)
+        return text_of(asdict(self))
 
     @classmethod
     def from_json(cls, text: str | bytes, where: str) -> Record:
         """Parse a record; raises NeedsHuman if it is damaged or a newer Rekey wrote it."""
-        try:
-            data = json.loads(text)
-            newer = data["format"] > FORMAT
-            if not newer:
-                return cls(
-                    **{
-                        name: _READ.get(name, _same)(data[name])
-                        for name in cls.__slots__
-                        if name in data
-                    }
-                )
-        except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
-            raise NeedsHuman("the record of the source is damaged", where=where, fix=FIX) from None
-        raise NeedsHuman(
-            f"the record was written by a newer Rekey (format {str(data['format'])[:20]})",
-            where=where,
-            fix="deploy that version again",
-        )
+        return cls(**fields_of(text, cls.__slots__, where))
 
     @property
     def is_open(self) -> bool:
@@ -372,74 +307,3 @@ def _stale(secret: SecretVersion, wait: timedelta) -> Stale:
         code="Stale",
         retry_after=max(1.0, wait.total_seconds()),
     )
-
-
-def _plain(value: object) -> str:
-    return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else str(value)
-
-
-def _same(value: Any) -> Any:
-    return value
-
-
-def _time(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None
-
-
-def _pending(data: Mapping[str, str] | None) -> Pending | None:
-    return (
-        Pending(datetime.fromisoformat(data["at"]), data["version"], data["credential_id"])
-        if data
-        else None
-    )
-
-
-def _write(data: Mapping[str, Any] | None) -> Write | None:
-    if data is None:
-        return None
-    fields = {
-        name: data[name]
-        for name in ("operation", "credential_id", "digest", "replaces", "version", "original")
-    }
-    fields |= {"dead": data.get("dead", False), "held": _past(data.get("held"))}
-    at, created, born = (
-        datetime.fromisoformat(data["at"]),
-        _time(data["created"]),
-        _time(data["born"]),
-    )
-    return Write(**fields, at=at, created=created, born=born, retire=_pending(data["retire"]))
-
-
-def _past(data: Mapping[str, str] | None) -> Past | None:
-    return Past(data["version"], data["credential_id"], data["digest"]) if data else None
-
-
-def _pasts(rows: list[Mapping[str, str]]) -> tuple[Past | None, ...]:
-    return tuple(_past(row) for row in rows)
-
-
-def _writes(rows: list[Mapping[str, Any]]) -> tuple[Write | None, ...]:
-    return tuple(_write(row) for row in rows)
-
-
-_READ: Mapping[str, Any] = {
-    "published": _write,
-    "lost": _writes,
-    "ahead": _write,
-    "pending": _pending,
-    "compromised": tuple,
-    "unused": tuple,
-    "earlier": tuple,
-    "past": _pasts,
-    "gone": tuple,
-    "changing": _time,
-    "open_until": _time,
-    "look_at": _time,
-    "audited": _time,
-    "begun": _time,
-    "asked": _time,
-    "healed": _time,
-    "created": _time,
-    "tags": dict,
-    "twins": dict,
-}

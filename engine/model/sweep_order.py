@@ -16,6 +16,7 @@ from engine.model.incident import Incident
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
+FIX = "delete the message: the next sweep posts its own"
 MOST_DELAY = timedelta(days=6)
 """A queue message can be hidden for seven days at most."""
 
@@ -102,7 +103,7 @@ class SweepOrder:
             return cls(vault, since, until, period, incident, so_far)
         except (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError):
             raise PermanentError(
-                'the message is not {"vault": url, …}', where="queue sweeps"
+                'the message is not {"vault": url, …}', where="queue sweeps", fix=FIX
             ) from None
 
 

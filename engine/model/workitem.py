@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 from engine.errors import NeedsHuman
@@ -12,6 +12,12 @@ from engine.secret import NAME, VERSION, SecretRef
 
 Action = Literal["rotate", "retire", "restore", "audit", "refresh", "remind", "tell"]
 Trigger = Literal["event", "sweep", "manual"]
+INCIDENT_SECONDS = 900.0
+"""How long until an incident that could not be dealt with is tried again."""
+MOST_RETURNS = 96
+"""How often that happens: for a day. Then a person must report the incident again."""
+NO_MORE = "it was tried for a day and is not tried again: report it once more after the fix"
+FIX = "request work with rekey or the HTTP API, which write such messages"
 
 
 def operation_id(ref: SecretRef, replaced_version: str) -> str:
@@ -46,6 +52,8 @@ class WorkItem:
     """How often the item was posted again because another worker held its source."""
     tried: int = 0
     """How many tries preceded this message: what they left behind is tidied up."""
+    returned: int = 0
+    """How often an incident's item came back because it could not be dealt with."""
     since: str = ""
     """When the incident began (ISO 8601), for an incident's item.
 
@@ -86,10 +94,15 @@ class WorkItem:
         """Return the item with this version, if its sender could not name one."""
         return self if self.version else replace(self, version=version)
 
+    def returning(self) -> WorkItem | None:
+        """Return an incident's item as it comes back later; None if it has done so for a day."""
+        if self.returned >= MOST_RETURNS:
+            return None
+        return replace(self, deferred=0, waited=0, returned=self.returned + 1)
+
     def to_json(self) -> str:
         """Return the text of the queue message."""
-        data = asdict(self)
-        del data["ref"]
+        data = {name: getattr(self, name) for name in (*_TYPES, "trace")}
         return json.dumps(
             {**data, "vault": self.ref.vault, "secret": self.ref.name, "operation": self.operation}
         )
@@ -124,6 +137,7 @@ _TYPES: dict[str, type] = {
     "deferred": int,
     "waited": int,
     "tried": int,
+    "returned": int,
     "since": str,
     "source": str,
     "news": str,
@@ -151,4 +165,6 @@ def _problems(data: dict[str, Any]) -> list[str]:
 
 
 def _malformed(problems: list[str]) -> NeedsHuman:
-    return NeedsHuman(f"the work item is malformed: {'; '.join(problems)}", where="queue rotations")
+    return NeedsHuman(
+        f"the work item is malformed: {'; '.join(problems)}", where="queue rotations", fix=FIX
+    )

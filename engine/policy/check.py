@@ -200,7 +200,7 @@ def _settings(path: str, own: Mapping[str, str], merged: Mapping[str, str]) -> I
             Window.parse(window)
         except (ValueError, OverflowError):
             expected = policy_schema.SETTINGS["rotationWindow"]["description"]
-            yield f"{path}.rotationWindow: never opens, or is no window: write {expected}"
+            yield f"{path}.rotationWindow: never opens, or is not a window: write {expected}"
     validity = int(merged.get("ValidityPeriodDays", 0)) * 24
     for name, hours in (("RotateBeforeDays", 24), ("OverlapHours", 1)):
         if name in own and validity and int(own[name]) * hours >= validity:

@@ -8,8 +8,8 @@ from engine.contract import Readable, Recognise
 from engine.decide.decision import Decision, Park
 from engine.errors import AccessDenied, NeedsHuman, NotFound, PermanentError, TransientError
 from engine.model import template
-from engine.model.record import Past
 from engine.model.tags import Malformed, Managed, parse
+from engine.model.write import Past
 from engine.parts import Parts
 from engine.rotate.gate import Gate
 from engine.rotate.proof import Proof
@@ -61,7 +61,7 @@ class Compromised:
                 raise NeedsHuman(
                     f"the current version is compromised and still accepted; {decision.reason}",
                     where=str(secret.ref),
-                    fix="revoke its credential at the source, or let it be rotated",
+                    fix="revoke its credential at the source, or let Rekey rotate it",
                 )
             await self._revoke(secret, version, managed, value, credential)
         await self.sight.settle(version)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from engine.contract import Forewarn, Preflight
 from engine.decide.decision import Acting, Decision, Park, Rotate
+from engine.decide.ledger import believed
 from engine.errands import consumers, errand
 from engine.errors import PermanentError, RekeyError, TransientError
 from engine.model.outcome import Outcome
@@ -17,6 +18,7 @@ from engine.rotate.descendants import Descendants
 from engine.rotate.gate import Gate
 from engine.rotate.lineage import Lineage
 from engine.rotate.marking import Marking
+from engine.rotate.ownership import unrecorded
 from engine.rotate.replicas import Replicas
 from engine.rotate.run import Run
 from engine.rotate.under_lease import LOOK_SECONDS, MOST_LOOKS, UnderLease, hold
@@ -32,8 +34,13 @@ class Engine(Parts):
 
     async def preview(self, item: WorkItem) -> tuple[SecretVersion, Decision]:
         """Return what `handle` would do, changing nothing; raises what would prevent it."""
-        secret = await self.vaults.read(item.ref)
+        shown, ledger = await self.vaults.read(item.ref), await self.ledger()
+        records = ledger.of(item.ref)
+        secret = believed(shown, records, self.policy, self.kinds)
         decision = self.decide(secret, item.about(secret.version))
+        is_known = ledger.unread or any(listed.published or listed.due for listed in records)
+        if isinstance(decision, Acting) and RETIRE in shown.tags and not is_known:
+            return shown, unrecorded(shown)
         if isinstance(decision, Acting) and (lineage := Lineage.of(self, decision.managed)):
             decision = await lineage.judged(secret, item, decision)
         if isinstance(decision, Rotate):
@@ -156,7 +163,9 @@ class Engine(Parts):
         ledger = await self.ledger()
         if ledger.unread:
             raise TransientError(
-                "what the incident is about cannot be told: the records cannot be listed"
+                "the records cannot be listed, so the source of the credential is not known",
+                where=str(secret.ref),
+                fix="see whether the app reaches its own storage account",
             )
         known = ledger.of(secret.ref)
         return known[0].source if known else None

@@ -46,7 +46,9 @@ class Gate:
         fresh = await self.parts.vaults.read(secret.ref)
         if fresh.version != secret.version or not fresh.enabled:
             raise Overtaken(
-                "somebody has written a version meanwhile", where=str(secret.ref), code="Overtaken"
+                "somebody has written a version in the meantime",
+                where=str(secret.ref),
+                code="Overtaken",
             )
         return fresh
 
@@ -120,7 +122,9 @@ class Gate:
     def _no_policy(self, ref: SecretRef) -> None:
         if self.parts.policy.is_own(ref):
             raise NeedsHuman(
-                "it holds the policy document, which is never written here", where=str(ref)
+                "the secret holds the policy document, which no rotation may write",
+                where=str(ref),
+                fix="rotate another secret, or move the document and change REKEY_POLICY",
             )
 
     @staticmethod

@@ -111,12 +111,17 @@ async def other_writer(parts: Parts, record: Record, secret: SecretVersion) -> P
         and RETIRE in secret.tags
         and not await _known_elsewhere(parts, secret.ref)
     ):
-        claimed_id = secret.tags[RETIRE].rpartition(" ")[2][:60]
-        return Park(
-            f"tag {RETIRE} names a credential to revoke, of which there is no record",
-            f"revoke {claimed_id} at its source unless it is in use, then remove the tag {RETIRE}",
-        )
+        return unrecorded(secret)
     return None
+
+
+def unrecorded(secret: SecretVersion) -> Park:
+    """Return why a tag RekeyRetire that no record confirms is not followed."""
+    claimed_id = secret.tags[RETIRE].rpartition(" ")[2][:60]
+    return Park(
+        f"tag {RETIRE} names a credential to revoke, of which there is no record",
+        f"revoke {claimed_id} at its source unless it is in use, then remove the tag {RETIRE}",
+    )
 
 
 async def _known_elsewhere(parts: Parts, ref: SecretRef) -> bool:

@@ -14,9 +14,10 @@ from engine.decide.draft import new_version
 from engine.errors import NeedsHuman, PermanentError, RekeyError, TransientError, VerificationFailed
 from engine.model import tags, template
 from engine.model.outcome import Result
-from engine.model.record import Past, Record, Write
+from engine.model.record import Record
 from engine.model.tags import Managed, Pending
 from engine.model.workitem import operation_id
+from engine.model.write import Past, Write
 from engine.parts import Parts
 from engine.rotate.faded import Faded
 from engine.rotate.gate import Gate, Overtaken
@@ -328,7 +329,9 @@ class Publishing:
         before, now = policy.applied(secret).tags, policy.applied(fresh).tags
         if any(before.get(tag) != now.get(tag) for tag in DECIDING):
             raise Overtaken(
-                "its owner has changed its tags meanwhile", where=str(secret.ref), code="Overtaken"
+                "its owner has changed its tags in the meantime",
+                where=str(secret.ref),
+                code="Overtaken",
             )
 
     def _draft(self, secret: SecretVersion, issued: Issued, overlap: timedelta) -> Draft:

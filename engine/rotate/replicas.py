@@ -104,7 +104,9 @@ class Replicas:
         if missing := template.fields(shape) - set(fields):
             needed = ", ".join(sorted(missing))
             raise NeedsHuman(
-                f"the replica needs {needed}", where=str(copy.ref), fix="rotate the primary"
+                f"the replica's ValueTemplate needs {needed}, which only a rotation can fill in",
+                where=str(copy.ref),
+                fix="rotate the primary",
             )
         value = template.render(shape, fields)
         if copy.value == value:
@@ -141,13 +143,13 @@ class Replicas:
         if "ProviderAddress" in copy.tags:
             return (
                 "is rotated in its own right",
-                f"remove its tag ProviderAddress, or its tag {REPLICA_OF}",
+                f"remove either its tag ProviderAddress or its tag {REPLICA_OF}",
             )
         if (
             len({tag for tag in copy.tags if tag not in OURS} | {CREDENTIAL, OPERATION, RETIRE})
             > MAX_TAGS
         ):
-            return "has too many tags to leave room for Rekey's own", "remove a tag of it"
+            return "has too many tags to leave room for Rekey's own", "remove one of its tags"
         if wrong := template.problems(shape, rotator.template_fields, rotator.value_field):
             return f"cannot be written: {'; '.join(wrong)}", "correct its tag ValueTemplate"
         return None

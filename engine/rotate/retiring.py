@@ -50,7 +50,9 @@ class Retiring:
         record = sight.record
         if record.kind not in parts.rotators:
             raise NeedsHuman(
-                f"the record names the kind {record.kind!r}, which is not known", where=lease.source
+                f"the record names the kind {record.kind!r}, which this app does not know",
+                where=lease.source,
+                fix="deploy the version of Rekey, or the package, that brings this kind",
             )
         value_field = parts.rotators[record.kind].value_field
         return cls(

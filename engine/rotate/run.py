@@ -28,7 +28,7 @@ from engine.errors import NeedsHuman, PermanentError, TransientError
 from engine.model.outcome import Outcome
 from engine.model.record import Record
 from engine.model.tags import Managed
-from engine.model.workitem import WorkItem, operation_id
+from engine.model.workitem import INCIDENT_SECONDS, NO_MORE, WorkItem, operation_id
 from engine.parts import Parts
 from engine.rotate.compromised import Compromised
 from engine.rotate.descendants import Descendants
@@ -46,8 +46,6 @@ from engine.secret import SecretRef, SecretVersion
 
 MOST_TURNS = 12
 """How many decisions one work item may take, against endless loops. No rotation needs as many."""
-INCIDENT_SECONDS = 900.0
-"""How long until an incident is tried again that could not be noted in the record."""
 
 
 @dataclass
@@ -95,7 +93,7 @@ class Run:
             parked = Park(what, error.fix, drifted=self.progress.drifted)
         # A worker that has lost the lease must not judge what another worker has done since.
         await self.lease.ensure(CALL_SECONDS)
-        await self._failed()
+        parked = replace(parked, reason=parked.reason + await self._failed())
         try:
             current = await self.parts.vaults.read(self.progress.item.ref)
         except PermanentError as second:
@@ -132,25 +130,27 @@ class Run:
     def _is_single(self, managed: Managed) -> bool:
         return self.parts.rotator(managed).single_slot(managed.settings)
 
-    async def _failed(self) -> None:
+    async def _failed(self) -> str:
         """Note after a permanent error that no change is in progress.
 
-        An incident that could not be noted comes back.
+        An incident that could not be noted comes back, for a day. Returns what the report must add.
         """
-        record = self.sight.record
+        record, addition = self.sight.record, ""
         if self.progress.item.compromised and self.progress.item.version not in (
             *record.compromised,
             *record.gone,
         ):
-            await self.parts.queue.post_rotation(
-                replace(self.progress.item, deferred=0, waited=0), INCIDENT_SECONDS
-            )
+            if later := self.progress.item.returning():
+                await self.parts.queue.post_rotation(later, INCIDENT_SECONDS)
+            else:
+                addition = f"; {NO_MORE}"
         if record.owner and record.changing and self.lease.has_begun:
             # The error was definite, so what was sent cannot take effect later.
             self.lease.learn(replace(record, changing=None))
         if record.owner and (record.changing or record.open_until or record.ahead):
             # Only looks find out what is under way at this source, so they go on.
             await self.lease.look_again(self.item)
+        return addition
 
     async def finish(self) -> None:
         """Note that the outcome has been reported."""
@@ -213,7 +213,7 @@ class Run:
             if not isinstance(decision, Acting):
                 return await self._end(secret, item, decision)
             if not here:
-                return None
+                return await self._leave()
             if isinstance(decision, Confirm) and secret.version == self.progress.proven:
                 self.progress.managed = decision.managed
                 return self._report(secret)
@@ -225,7 +225,9 @@ class Run:
                 return self._report(secret)
             secret = await self._step(secret, decision)
         raise NeedsHuman(
-            "the secret changes faster than it can be rotated", where=str(self.progress.item.ref)
+            "the secret changes faster than it can be rotated",
+            where=str(self.progress.item.ref),
+            fix="see in the vault who keeps writing versions or tags of it, and stop that",
         )
 
     async def _judged(self, secret: SecretVersion, item: WorkItem, decision: Decision) -> Decision:
@@ -250,6 +252,14 @@ class Run:
         if item.follow_up:
             await self._tidy()
         return await Marking(self.parts).conclude(secret, item, decision)
+
+    async def _leave(self) -> Outcome | None:
+        """End the looks at a source that the secret has left; say so if nobody may know its password."""
+        is_unknown = self.sight.record.is_unknown
+        if not (self.item.follow_up and await self.sight.note_left() and is_unknown):
+            return None
+        reason = f"the secret has left {self.lease.source}, and {LOST}"
+        return Outcome(self.progress.item, "parked", reason, "set a password there by hand")
 
     async def _tidy(self) -> None:
         """Remove what a rotation made that is not carried on: nobody will publish it."""

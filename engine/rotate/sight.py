@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 
 from engine.contract import LATE, Tidy
 from engine.errors import AccessDenied, NotFound, RekeyError
-from engine.model.record import Record, Write
+from engine.model.record import Record
 from engine.model.tags import CREDENTIAL, OURS
 from engine.model.workitem import WorkItem
+from engine.model.write import Write
 from engine.parts import Parts
 from engine.rotate.under_lease import UnderLease
 from engine.secret import SecretVersion
@@ -154,6 +155,14 @@ class Sight:
     async def settle(self, version: str) -> None:
         """Note that the credential of a compromised version is proven to be refused."""
         await self.lease.write(self.record.without(version))
+
+    async def note_left(self) -> bool:
+        """Note that nothing can take effect any more at a source that the secret has left; return whether that is so."""
+        record = self.record
+        is_over = bool(record.open_until and record.open_until <= self.parts.clock.now())
+        if is_over:
+            await self.lease.write(replace(record, open_until=None, look_at=None))
+        return is_over
 
     async def note_reported(self) -> None:
         """Note that the outcome was reported, and when the version was proven; ignores failure."""

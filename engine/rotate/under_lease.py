@@ -214,7 +214,12 @@ async def hold(parts: Parts, source: str, owner: SecretRef) -> AsyncIterator[Und
     first = str(owner).lower() if len(names) == 1 else NOBODY
     async with AsyncExitStack() as stack:
         try:
-            holds = [parts.leases.hold(part, first) for part in names]
+            # The record names the whole source: a sweep asks for work at what it reads there.
+            wholes = (source, *names[1:])
+            holds = [
+                parts.leases.hold(part, first, whole)
+                for part, whole in zip(names, wholes, strict=True)
+            ]
             leases = [await stack.enter_async_context(hold) for hold in holds]
         except LeaseUnavailable as error:
             raise SourceBusy(error.what, where=error.where, code=error.code) from None

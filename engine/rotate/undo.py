@@ -83,14 +83,14 @@ class Rollback:
         try:
             password = await self._password(secret)
             if password is None:
-                problem.add(f"somebody has written a version meanwhile, and {LOST}")
+                problem.add(f"somebody has written a version in the meantime, and {LOST}")
                 return problem
             issued_value = issued.fields[rotator.value_field]
             if proven and not await rotator.accepts(
                 self.job.source, issued.credential_id, issued_value
             ):
                 problem.add(
-                    "somebody has changed the password at its source meanwhile; it was left alone"
+                    "somebody has changed the password at its source since; it was left alone"
                 )
                 return problem
             async with self.lease.changing("undo"):

@@ -21,7 +21,7 @@ from engine.errors import (
 from engine.secret import Sensitive
 
 BUSY = frozenset({408, 409, 429, 500, 502, 503, 504})
-MEND = "mend the endpoint; rekey conformance shows what it breaks"
+CORRECT = "correct the endpoint: rekey conformance shows what it gets wrong"
 
 
 class Made(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -62,9 +62,9 @@ def decoded[T](shape: type[T], body: bytes | None, what: str, where: str) -> T:
         return msgspec.json.decode(body or b"", type=shape, dec_hook=_sensitive)
     except (msgspec.MsgspecError, ValueError, RecursionError, TypeError):
         problem = PermanentError(
-            f"{what} was answered with something that the schema does not know",
+            f"the answer to {what} does not follow the schema",
             where=where,
-            fix=MEND,
+            fix=CORRECT,
         )
     raise problem
 
@@ -84,15 +84,15 @@ def refusal(
         fix = "correct the tag ProviderAddress, or restore the source"
         return NotFound(f"{answered}: the endpoint knows no such source", where=where, fix=fix)
     if word == "needs-human":
-        fix = "see the log of the endpoint"
+        fix = "see the endpoint's log"
         return NeedsHuman(f"{answered}: a person must decide", where=where, fix=fix)
     if status in (401, 403):
-        fix = "give the endpoint the key that signs, by the id in keyid; compare both clocks"
+        fix = "give the endpoint the signing key with the id in keyid, and compare both clocks"
         return AccessDenied(f"{answered}: it refuses the signature", where=where, fix=fix)
     if 300 <= status < 400:  # noqa: PLR2004
-        fix = "write the final address into the setting: no redirect is followed"
+        fix = "write the final address into REKEY_ENDPOINTS: Rekey follows no redirect"
         return PermanentError(answered, where=where, fix=fix)
-    return PermanentError(answered, where=where, fix=MEND)
+    return PermanentError(answered, where=where, fix=CORRECT)
 
 
 def _sensitive(kind: type, value: object) -> Sensitive:

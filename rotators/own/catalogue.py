@@ -8,8 +8,10 @@ own secrets are parked with the reason.
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING
 
 from cloud.azure import Azure
@@ -29,9 +31,16 @@ GROUP = "rekey.rotators"
 
 def installed() -> tuple[Offer, ...]:
     """Return what the installed packages offer, from their metadata alone: nothing is imported."""
+    return tuple(_offer(point) for point in _points(tuple(sys.path)))
+
+
+@cache
+def _points(path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
+    # The metadata of every installed package is read for this, so it is read once for a path.
     from importlib.metadata import entry_points
 
-    return tuple(_offer(point) for point in entry_points(group=GROUP))
+    del path
+    return tuple(entry_points(group=GROUP))
 
 
 def _offer(point: EntryPoint) -> Offer:
@@ -103,7 +112,7 @@ class Catalogue(Mapping[str, Rotator]):
             known = isinstance(error, ImportError | SyntaxError | AttributeError | TypeError)
             why = f"{type(error).__name__}: {error}"[:300] if known else type(error).__name__
             what = f"the kind {offer.kind} of {offer.origin} cannot be loaded: {why}"
-            fix = "mend or remove it; rekey conformance shows what it breaks"
+            fix = "correct or remove it: rekey conformance shows what it gets wrong"
             self._stand_in(offer.kind, what, fix)
 
     def _stand_in(self, kind: str, what: str, fix: str) -> None:

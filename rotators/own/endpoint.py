@@ -24,7 +24,7 @@ from engine.contract import Issued, Job, Recognised, Rotator
 from engine.errors import NeedsHuman, NotFound, PermanentError, VerificationFailed
 from engine.ports import Clock
 from engine.secret import Sensitive
-from rotators.own.answers import MEND, Done, Made, Revoked, Tried, decoded, refusal
+from rotators.own.answers import CORRECT, Done, Made, Revoked, Tried, decoded, refusal
 from rotators.own.guard import MOST_VALUE
 
 type KeyOf = Callable[[], Awaitable[SigningKey]]
@@ -87,7 +87,7 @@ class OwnEndpoint:
         )
         if problem := self._wrong(made, job, slot):
             what = f"{self.kind} issued {problem}"
-            raise PermanentError(what, where=job.source, fix=MEND)
+            raise PermanentError(what, where=job.source, fix=CORRECT)
         alone = job.in_place or self.single_slot({})
         superseded = None if alone else superseded
         return Issued(made.credential_id, made.fields, superseded, made.expires)

@@ -32,6 +32,7 @@ from engine.model.policy import SCOPE
 from engine.secret import Sensitive
 from rotators.own.cleaning import clean, hidden
 
+CORRECT = "correct the plug-in: rekey conformance shows what it gets wrong"
 MOST_ID = 150
 """Characters of a credential's id, which must fit into a tag together with a version and a time."""
 ID = re.compile(r"[!-~]([ -~]*[!-~])?")
@@ -83,7 +84,7 @@ class Guard:
             raise PermanentError(
                 f"{self.kind} issued {problem}",
                 where=job.source,
-                fix="mend the plug-in; rekey conformance shows what it breaks",
+                fix=CORRECT,
             )
         return issued  # type: ignore[no-any-return]
 
@@ -124,7 +125,7 @@ class Guard:
             problem = TransientError(
                 f"{self.kind} failed in {what}: {type(error).__name__}",
                 where=source,
-                fix="see the plug-in; rekey conformance shows what it breaks",
+                fix=CORRECT,
                 code="NoAnswer",
             )
         raise problem
@@ -135,14 +136,14 @@ class Guard:
 
     def _nonsense(self, what: str, source: str, expected: str) -> PermanentError:
         return PermanentError(
-            f"{self.kind} answered {what} with something else than {expected}",
+            f"{self.kind} returned something other than {expected} from {what}",
             where=source,
-            fix="mend the plug-in; rekey conformance shows what it breaks",
+            fix=CORRECT,
         )
 
     def _wrong(self, issued: object, job: Job) -> str:
         if not isinstance(issued, Issued):
-            return "something that is no Issued"
+            return "something other than an Issued"
         if not (is_id(issued.credential_id) and is_id(issued.supersedes or "-")):
             return "a credential without a usable id"
         if not (isinstance(issued.fields, Mapping) and self._are_values(issued.fields)):
@@ -215,7 +216,7 @@ def flaw(rotator: Any, kind: str) -> str:
     if not isinstance(fields, frozenset) or field not in fields:
         return "has no template_fields that contain its value_field"
     if not all(isinstance(name, str) and PLACEHOLDER.fullmatch(name) for name in fields):
-        return "has template_fields that are no names of placeholders"
+        return "has template_fields that cannot be names of placeholders"
     for method in ("canonical", "single_slot", *REQUIRED):
         if not callable(getattr(rotator, method, None)):
             return f"has no method {method}"

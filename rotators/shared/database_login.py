@@ -83,7 +83,11 @@ class DatabaseLogin(LoginPassword):
     async def _set(self, source: str, name: str, password: Sensitive) -> None:
         place = self._place(source)
         if "\0" in password.reveal():
-            raise NeedsHuman("a password with a NUL character cannot be set", where=source)
+            raise NeedsHuman(
+                "a password with a NUL character cannot be set",
+                where=source,
+                fix="write a version without it, then rotate",
+            )
         operator = await self._access.operator(place)
         try:
             await self._access.servers.set_password(

@@ -25,11 +25,12 @@ from engine.errors import (
 from engine.ports import Clock
 from engine.secret import Sensitive
 from rotators.shared.database_engine import SUFFIXES, Engine
+from rotators.shared.host_names import HostNames
 from rotators.shared.long_change import POLLING, LongChange
 from rotators.shared.proving import prove
 from rotators.shared.sql_passwords import fresh_password
 from rotators.shared.sql_server import database_scope
-from rotators.shared.sql_values import refuse_escaping
+from rotators.shared.sql_values import parts_of_a_connection
 
 if TYPE_CHECKING:
     from azure.core.rest import AsyncHttpResponse
@@ -80,7 +81,7 @@ class DatabaseAccess:
         self.app = azure.identity_name
         self._azure = azure
         self._clock = clock
-        self._names: dict[str, str] = {}
+        self._names = HostNames()
 
     async def read(self, place: Place) -> Json:
         """Read the server's properties, and remember its name."""
@@ -88,8 +89,7 @@ class DatabaseAccess:
             quote(place.server_id, safe="/"), "reading the server", place.server_id
         )
         properties: Json = answer.get("properties") or {}
-        if name := properties.get("fullyQualifiedDomainName"):
-            self._names[place.server_id] = str(name).lower()
+        self._names.note(place.server_id, properties.get("fullyQualifiedDomainName"))
         return properties
 
     async def seen(self, subscription: str, group: str | None) -> AsyncIterator[Seen]:
@@ -143,14 +143,9 @@ class DatabaseAccess:
 
         By convention where the cloud is known, else as it says.
         """
-        if place.server_id in self._names:
-            return self._names[place.server_id]
-        if suffix := SUFFIXES.get(self._azure.arm_endpoint):
-            return f"{place.server}.{self.engine.domain}.{suffix}"
-        await self.read(place)
-        if place.server_id not in self._names:
-            raise NeedsHuman("the server has no name to reach it under", where=place.server_id)
-        return self._names[place.server_id]
+        suffix = SUFFIXES.get(self._azure.arm_endpoint)
+        usual = f"{place.server}.{self.engine.domain}.{suffix}" if suffix else ""
+        return await self._names.of(place.server_id, usual, lambda: self.read(place))
 
     async def fields(
         self, place: Place, tags: Mapping[str, str], user: str, password: Sensitive
@@ -161,9 +156,7 @@ class DatabaseAccess:
             "database": tags.get("Database", "").strip() or self.engine.shown,
             "user": self.engine.user_and_host(user)[0],
         }
-        for what in ("user", "database"):
-            refuse_escaping(what, texts[what], tags)
-        return {**{what: Sensitive(text) for what, text in texts.items()}, "password": password}
+        return parts_of_a_connection(texts, password, tags)
 
     async def refusal(self, place: Place, user: str, password: Sensitive) -> RekeyError | None:
         """Sign in once and return what speaks against it.
@@ -172,7 +165,10 @@ class DatabaseAccess:
         """
         text = password.reveal()
         if not 0 < len(text) <= MAX_PASSWORD or "\0" in text:
-            return VerificationFailed("no server takes such a password", where=place.server_id)
+            return VerificationFailed(
+                "the value cannot be a password: it is empty, too long or holds a NUL character",
+                where=place.server_id,
+            )
         problem = await self._sign_in(place, user, password)
         if problem and problem.code == problems.NO_DATABASE:
             return await self._unrecognised(place, user, problem)

@@ -79,7 +79,8 @@ class Pair:
         if slot := self.find(name):
             return slot
         raise NeedsHuman(
-            f"the credential is {name!r}", fix=f"set the tag CredentialId to {self.names}"
+            f"the tag CredentialId is {name!r}, which names no key",
+            fix=f"set it to {self.names}",
         )
 
     def other(self, slot: Slot) -> Slot:
@@ -192,7 +193,8 @@ class Facts:
             ):
                 return place
         raise NeedsHuman(
-            f"{source[:120]!r} is not a {self.noun}'s id", fix="correct the tag ProviderAddress"
+            f"{source[:120]!r} is not a resource id of the expected type ({self.noun})",
+            fix="correct the tag ProviderAddress",
         )
 
     def _place(self, resource: str, pair: Pair, source: str = "") -> Place | None:

@@ -101,7 +101,8 @@ def decoded(key: str) -> bytes:
     except (ValueError, binascii.Error):
         pass
     raise VerificationFailed(
-        "the value is no key: it is not base64", fix="see the tag ValueTemplate"
+        "the value is not a key: it is not base64",
+        fix="write the bare key as the value, or describe the value in the tag ValueTemplate",
     )
 
 

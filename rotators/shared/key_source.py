@@ -106,7 +106,9 @@ class KeySource:
         parts = urlsplit(address if "://" in address else f"https://{address}")
         if parts.scheme != "https" or not parts.hostname or parts.username:
             raise NeedsHuman(
-                f"the {self._facts.noun} says no address to prove a key at", where=place.account
+                f"the {self._facts.noun} reports no address at which a key can be proven",
+                where=place.account,
+                fix="see whether the deployment of the resource has finished",
             )
         return parts.netloc.removesuffix(":443")
 

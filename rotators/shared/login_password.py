@@ -125,7 +125,7 @@ class LoginPassword(ABC):
                 ),
                 where=source,
                 fix=(
-                    "set the tag CredentialId to the login whose password the value is, and "
+                    "set the tag CredentialId to the login whose password the value holds, and "
                     "remove the tag RekeyRetire"
                 ),
             )
@@ -194,7 +194,7 @@ class LoginPassword(ABC):
         if not names:
             if not job.held_id:
                 raise NeedsHuman(
-                    "no login is named",
+                    "the secret names no login",
                     where=job.source,
                     fix="set the tag CredentialId to the login",
                 )

@@ -7,14 +7,13 @@ Source: https://learn.microsoft.com/azure/azure-resource-manager/management/asyn
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any, Protocol
 
-from cloud.azure import call
+from cloud.azure import call, retry_after
 from engine.errors import AccessDenied, NotFound, PermanentError, RekeyError, TransientError
 from engine.ports import Clock
 from engine.secret import Sensitive
@@ -129,7 +128,7 @@ class LongChange[P: Server](ABC):
         url = response.headers.get("Azure-AsyncOperation") or response.headers.get("Location") or ""
         accepted = response.status_code == ACCEPTED
         return (
-            Running(url, _requested_pause(response))
+            Running(url, retry_after(response))
             if accepted and url.startswith(f"{self._endpoint}/")
             else None
         )
@@ -170,7 +169,7 @@ class LongChange[P: Server](ABC):
         if status in FAILED:
             raise self._failed(body.get("error") or {}, status, place)
         ended = status == "succeeded" or (not status and response.status_code != ACCEPTED)
-        return None if ended else Running(operation.url, _requested_pause(response))
+        return None if ended else Running(operation.url, retry_after(response))
 
     def _failed(self, error: Mapping[str, Any], status: str, place: P) -> RekeyError:
         code = str(error.get("code") or status)
@@ -188,8 +187,3 @@ class LongChange[P: Server](ABC):
 
 def _pauses() -> Iterator[float]:
     return chain(PAUSES, repeat(PAUSES[-1]))
-
-
-def _requested_pause(response: AsyncHttpResponse) -> float | None:
-    value = response.headers.get("Retry-After", "")
-    return float(value) if re.fullmatch(r"\d{1,6}", value) else None

@@ -76,8 +76,8 @@ def checked(name: str) -> str:
     if not name or _unfit(name):
         raise NeedsHuman(
             (
-                f"the login {name[:40]!r} cannot be rotated: names of 1 to {MAX_NAME} visible "
-                "characters without \\ only"
+                f"the login {name[:40]!r} cannot be rotated: its name must have 1 to {MAX_NAME} "
+                "visible characters and no backslash"
             ),
             fix="correct the tag CredentialId or Logins, or rename the login",
         )
@@ -103,7 +103,9 @@ def alter(place: Place, name: str, password: Sensitive) -> Sensitive:
     secret = password.reveal()
     if _unfit(secret):
         raise NeedsHuman(
-            "the password is too long, or holds characters that a statement cannot carry safely"
+            "the password is too long, or holds characters that a statement cannot carry safely",
+            where=place.server_id,
+            fix="write a version with another password, then rotate",
         )
     kind = "USER" if place.database else "LOGIN"
     return Sensitive(f"ALTER {kind} {identifier(checked(name))} WITH PASSWORD = {literal(secret)}")

@@ -16,10 +16,11 @@ from cloud.sql.servers import Row
 from engine.errors import NeedsHuman, NotFound, RekeyError, TransientError, VerificationFailed
 from engine.ports import Clock
 from engine.secret import Sensitive
+from rotators.shared.host_names import HostNames
 from rotators.shared.proving import prove
 from rotators.shared.sql_names import MASTER, MAX_NAME, Place
 from rotators.shared.sql_passwords import fresh_password
-from rotators.shared.sql_values import refuse_escaping
+from rotators.shared.sql_values import parts_of_a_connection
 
 if TYPE_CHECKING:
     from azure.mgmt.sql.aio import SqlManagementClient
@@ -42,7 +43,7 @@ class SqlAccess:
         self._clock = clock
         self._sql = azure.sql or DriverSqlServers()
         self._clients: dict[str, SqlManagementClient] = {}
-        self._names: dict[str, str] = {}
+        self._names = HostNames()
 
     def management(self, place: Place) -> SqlManagementClient:
         """Return the client for the server's subscription."""
@@ -62,8 +63,7 @@ class SqlAccess:
         """Read the server's properties, and remember its name."""
         request = self.management(place).servers.get(place.group, place.server, **READING)
         server = await call("reading the server", request, where=place.server_id, role=ROLE)
-        if server.fully_qualified_domain_name:
-            self._names[place.server_id] = server.fully_qualified_domain_name
+        self._names.note(place.server_id, server.fully_qualified_domain_name)
         return server
 
     async def refuse_entra_only(self, place: Place) -> None:
@@ -82,14 +82,9 @@ class SqlAccess:
 
         By convention where the cloud is known, else as it says.
         """
-        if place.server_id in self._names:
-            return self._names[place.server_id]
-        if suffix := SUFFIXES.get(self._azure.arm_endpoint):
-            return f"{place.server}.{suffix}"
-        await self.read(place)
-        if place.server_id not in self._names:
-            raise NeedsHuman("the server has no name to reach it under", where=place.server_id)
-        return self._names[place.server_id]
+        suffix = SUFFIXES.get(self._azure.arm_endpoint)
+        usual = f"{place.server}.{suffix}" if suffix else ""
+        return await self._names.of(place.server_id, usual, lambda: self.read(place))
 
     async def fields(
         self, place: Place, tags: Mapping[str, str], user: str, password: Sensitive
@@ -99,9 +94,7 @@ class SqlAccess:
         NeedsHuman where a name would have to be escaped in it.
         """
         texts = {"server": await self.name(place), "database": _database(place, tags), "user": user}
-        for what in ("user", "database"):
-            refuse_escaping(what, texts[what], tags)
-        return {**{what: Sensitive(text) for what, text in texts.items()}, "password": password}
+        return parts_of_a_connection(texts, password, tags)
 
     async def refusal(self, place: Place, user: str, password: Sensitive) -> RekeyError | None:
         """Sign in once and return what speaks against it.
@@ -110,7 +103,8 @@ class SqlAccess:
         """
         if not 0 < len(password.reveal()) <= MAX_NAME:
             return VerificationFailed(
-                "no server takes a password of this length", where=place.server_id
+                f"the value cannot be a password: it does not have 1 to {MAX_NAME} characters",
+                where=place.server_id,
             )
         problem = await self._sign_in(place, user, password)
         if problem and problem.code == NO_DATABASE and place.database is None:

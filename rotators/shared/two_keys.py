@@ -193,7 +193,9 @@ class TwoKeys(ABC):
         place = self.facts.place(source)
         if not self.facts.shape.fullmatch(credential.reveal()):
             raise VerificationFailed(
-                f"the value is no key of a {self.facts.noun}", where=source, fix="see ValueTemplate"
+                f"the value does not look like a key of the {self.facts.noun}",
+                where=source,
+                fix="write the bare key, or describe the value in the tag ValueTemplate",
             )
         for tries, pause in enumerate((*self.facts.spread, None)):
             problem = await self.prove(place, credential)
@@ -258,8 +260,8 @@ class TwoKeys(ABC):
         if job.held is None:
             raise NeedsHuman(
                 (
-                    "the value does not follow the tag ValueTemplate, so which key it holds "
-                    "cannot be told"
+                    "the value does not follow the tag ValueTemplate, so Rekey cannot tell which "
+                    "key it holds"
                 ),
                 where=job.source,
                 fix="correct ValueTemplate to what the value looks like now",
@@ -288,7 +290,7 @@ class TwoKeys(ABC):
                 f"the value is more than the bare {self.value_field.replace('_', ' ')}",
                 where=job.source,
                 fix=(
-                    "set ValueTemplate to the value with {{self.value_field}} (and "
+                    f"set ValueTemplate to the value with {{{self.value_field}}} (and "
                     f"{others}) in place of its parts"
                 ),
             )

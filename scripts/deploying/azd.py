@@ -53,7 +53,7 @@ async def preprovision(env: Mapping[str, str], parts: Parts) -> None:
     if not chosen:
         _remember(VAULTS, json.dumps(entries, separators=(",", ":")))
     names = ", ".join(str(entry["name"]) for entry in entries)
-    say(f"Rekey will look after: {names}. To choose anew: azd env set {VAULTS} ''")
+    say(f"Rekey will look after: {names}. To choose again: azd env set {VAULTS} ''")
 
 
 def _check_sign_in(env: Mapping[str, str], landscape: Landscape) -> None:
@@ -65,7 +65,7 @@ def _check_sign_in(env: Mapping[str, str], landscape: Landscape) -> None:
             [
                 (
                     f"the sign-in does not see the subscription {subscription} of this "
-                    "environment: azd auth login anew"
+                    "environment: azd auth login again"
                 )
             ]
         )

@@ -15,7 +15,8 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 
-from scripts.deploying.patience import Clock, StepError, SystemClock, patiently, say
+from scripts.clock import Clock, SystemClock
+from scripts.deploying.patience import StepError, patiently, say
 from scripts.deploying.push import push
 from scripts.deploying.signin import arm_endpoint, signed_in
 from scripts.deploying.site import ClosedError, Site

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from datetime import timedelta
+
+from scripts.clock import Clock
 
 PAUSES = (10, 20, 30, 60)
 """In seconds; the last one is repeated."""
@@ -20,30 +20,6 @@ class NotYetError(Exception):
 
 class StepError(Exception):
     """A step failed for good; the message says what, where and the fix."""
-
-
-class Clock(Protocol):
-    """The clock that the wait uses."""
-
-    def now(self) -> datetime:
-        """Return the time, aware."""
-        ...
-
-    def sleep(self, seconds: float) -> None:
-        """Let this many seconds pass."""
-        ...
-
-
-class SystemClock:
-    """The real time."""
-
-    def now(self) -> datetime:
-        """Return the time in UTC."""
-        return datetime.now(UTC)
-
-    def sleep(self, seconds: float) -> None:
-        """Let this many seconds pass."""
-        time.sleep(seconds)
 
 
 def patiently[T](

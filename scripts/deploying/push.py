@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
-from scripts.deploying.patience import Clock, NotYetError, StepError, SystemClock, patiently, say
+from scripts.clock import Clock, SystemClock
+from scripts.deploying.patience import NotYetError, StepError, patiently, say
 from scripts.deploying.signin import arm_endpoint, signed_in
 from scripts.deploying.site import Site
 
@@ -53,7 +54,7 @@ def _attempt(site: Site, content: bytes, clock: Clock) -> None:
         known, unknown = ended is not None, unknown + (ended is None)
         clock.sleep(POLL)
     raise NotYetError(
-        "the deployment was never heard of" if unknown else "the deployment does not end"
+        "Azure does not know the deployment" if unknown else "the deployment has not ended yet"
     )
 
 

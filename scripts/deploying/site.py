@@ -177,7 +177,7 @@ class Site:
         except AzureError as error:
             fix = "sign in with azd auth login or az login"
             raise StepError(
-                f"there is no access token ({type(error).__name__}). Fix: {fix}"
+                f"no access token could be had ({type(error).__name__}). Fix: {fix}"
             ) from None
 
     @cached_property

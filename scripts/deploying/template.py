@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from scripts.az import AzError, az
+from scripts.clock import Clock, SystemClock
 from scripts.deploying import providers
-from scripts.deploying.patience import Clock, NotYetError, StepError, SystemClock, patiently, say
+from scripts.deploying.patience import NotYetError, StepError, patiently, say
 
 DEPLOYMENT = "rekey"
 SPREADING = (

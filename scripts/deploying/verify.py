@@ -17,7 +17,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from scripts.deploying.patience import Clock, NotYetError, StepError, SystemClock, patiently, say
+from scripts.clock import Clock, SystemClock
+from scripts.deploying.patience import NotYetError, StepError, patiently, say
 from scripts.deploying.signin import arm_endpoint, signed_in
 from scripts.deploying.site import Site
 

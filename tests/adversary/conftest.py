@@ -10,7 +10,10 @@ from tests.adversary.stage import Ear, Stage
 
 @pytest.fixture
 def ear() -> Iterator[Ear]:
-    """Listen to what is logged: by the app from INFO, by Azure's libraries from WARNING, as in production."""
+    """Listen to what is logged, as in production.
+
+    That is from INFO for the app, and from WARNING for Azure's libraries.
+    """
     ear, levels = Ear(), {"": logging.INFO, "rekey": logging.INFO, "azure": logging.WARNING}
     before = {name: logging.getLogger(name).level for name in levels}
     logging.getLogger().addHandler(ear)

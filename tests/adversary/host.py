@@ -1,4 +1,6 @@
-"""The Functions host in virtual time: queues, the hourly timer, redelivery, poison, and workers that die.
+"""The Functions host in virtual time.
+
+Queues, the hourly timer, redelivery, poison, and workers that die.
 
 Counts and delays are the host's: a message that fails or whose worker dies is back after
 `visibilityTimeout` (30 s), that of

@@ -17,7 +17,10 @@ PASSWORD = re.compile(r"User ID=(?P<user>[^;]*);Password=(?P<password>.*)")
 
 @dataclass(frozen=True)
 class Secret:
-    """One secret in one vault. `accepts` tells whether its source accepts what a value holds, now."""
+    """One secret in one vault.
+
+    `accepts` tells whether its source accepts what a value holds, now.
+    """
 
     vault: Vault
     name: str

@@ -1,4 +1,6 @@
-"""A world to misbehave in: two vaults, sources of every kind, the app on a host with production's schedule, and people.
+"""A world to misbehave in.
+
+Two vaults, sources of every kind, the app on a host with production's schedule, and people.
 
 `rotate` and `run_for` let the app work; everything else is what somebody does to it: edit a tag,
 write a version, revoke a
@@ -193,7 +195,7 @@ class Stage:
         self.clock.watch = self.watch
 
     def deploy(self, name: str, *vaults: Vault) -> Deployment:
-        """Deploy the app, with the rights that it needs at these vaults and at everything that is in the world."""
+        """Deploy the app, with the rights that it needs at these vaults and at every source."""
         group = f"/subscriptions/{vaults[0].subscription}/resourceGroups/{GROUP}"
         scopes = {
             vault.url: [group, *(application.app_id for application in self.apps.values())]
@@ -274,7 +276,10 @@ class Stage:
         )
 
     def sql(self, kind: str = "login", name: str = "sql-password", **options: Any) -> Secret:
-        """Put a SQL password under management: of `admin`, of one `login`, of a contained `user`, or of `two logins`."""
+        """Put a SQL password under management.
+
+        `kind` is `admin`, one `login`, a contained `user`, or `two logins`.
+        """
         server, accounts, value = self.server, [self.server.administrator], FIRST
         tags = {"ProviderAddress": server.resource_id}
         if kind == "login":
@@ -440,12 +445,12 @@ class Stage:
         (deployment or self.app).host.post("rotations", json.dumps(item))
 
     async def rotate(self, secret: Secret, **fields: Any) -> None:
-        """Ask for a rotation of the current version, as an operator does, and give it half an hour."""
+        """Ask for a rotation of the current version as an operator, and wait half an hour."""
         self.post(secret, **{"version": secret.current.version, "reason": "asked for", **fields})
         await self.run_for(minutes=30)
 
     async def run_for(self, **span: float) -> None:
-        """Let so much time pass (`minutes=`, `hours=`, `days=`), with sweeps every hour and audits once a day."""
+        """Let time pass (`minutes=`, `hours=`, `days=`), with hourly sweeps and daily audits."""
         await run_until(
             self.clock,
             [deployment.host for deployment in self.deployments],
@@ -476,7 +481,7 @@ class Stage:
                     spans.append((now, None))
 
     def longest_refusal(self, secret: Secret, since: datetime | None = None) -> timedelta:
-        """Return the longest time for which consumers had nothing that works, counted from `since` at the earliest."""
+        """Return the longest time since `since` in which consumers had nothing that works."""
         now, first = self.clock.now(), since or datetime.min.replace(tzinfo=self.clock.now().tzinfo)
         spans = [(max(begin, first), end or now) for begin, end in self.refused.get(secret.url, [])]
         return max((end - begin for begin, end in spans if end > begin), default=timedelta())
@@ -492,7 +497,10 @@ class Stage:
         ]
 
     def reason(self, secret: Secret) -> str:
-        """Return why a secret is parked, as its tags or else its last outcome say; empty where it is not."""
+        """Return why a secret is parked, as its tags or else its last outcome say.
+
+        Empty where it is not.
+        """
         last = self.of(secret)[-1:] or [{}]
         errors = (
             f"{last[0].get('reason', '')} {last[0].get('fix', '')}"
@@ -514,7 +522,10 @@ class Stage:
         return await send(self.app.host.api, name, path or {}, query, sent, headers)
 
     async def report_incident(self, **scope: Any) -> str:
-        """Report everything in a scope as compromised; returns the address at which it is followed."""
+        """Report everything in a scope as compromised.
+
+        Returns the address at which it is followed.
+        """
         answer = await self.http("http_incident", body={"reason": "leaked", **scope})
         assert answer.status == 202, answer.body
         return str(answer.headers["Location"])
@@ -528,7 +539,10 @@ class Stage:
         return dict(answer.body)
 
     async def attention(self, secret: Secret) -> dict[str, Any] | None:
-        """Return the entry of a secret among those that need a person; None where it is not one of them."""
+        """Return the entry of a secret among those that need a person.
+
+        None where it is not one of them.
+        """
         answer = await self.http("http_list", state="attention")
         body: dict[str, Any] = dict(answer.body)
         return next((row for row in body["secrets"] if row["secret"] == secret.name), None)
@@ -546,7 +560,7 @@ class Stage:
             blob.content, blob.metadata = content, {}
 
     def record_from_the_future(self) -> None:
-        """A newer version of the app wrote the records: whatever number says so is higher than any that is known."""
+        """Let a newer version of the app write the records: their format's number is higher."""
         for blob in self.app.blobs.values():
             try:
                 record = json.loads(blob.content)

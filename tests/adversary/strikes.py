@@ -1,4 +1,7 @@
-"""What stands between a deployment and its Azure: deaths on order, and people who act in the middle of a call."""
+"""What stands between a deployment and its Azure.
+
+Deaths on order, and people who act in the middle of a call.
+"""
 
 from __future__ import annotations
 
@@ -82,7 +85,10 @@ class Strikes:
 
 
 def to(method: str = "", host: str = "", path: str = "") -> Where:
-    """Match requests by method, and by what host and path hold; a challenge of Key Vault, which has no token, never."""
+    """Match requests by method, and by what host and path hold.
+
+    A challenge of Key Vault, which has no token, never matches.
+    """
 
     def where(request: Request) -> bool:
         bare = ".vault." in request.host and not request.header("authorization")

@@ -1,4 +1,7 @@
-"""Every tag of the app's own, forged in every way: no credential and no version changes, and what is due takes place."""
+"""Every tag of the app's own, forged in every way.
+
+No credential and no version changes, and what is due takes place.
+"""
 
 from __future__ import annotations
 
@@ -66,7 +69,7 @@ FORGERIES: dict[str, Forge] = {
 
 
 def pair(stage: Stage, kind: str) -> tuple[Secret, Secret]:
-    """Return a secret, and another one of the same kind and source where that can be, else of another."""
+    """Return a secret and a second one, of the same kind and source where that can be."""
     if kind == "storage":
         return stage.storage(), stage.storage("others", "others")
     return stage.entra(), stage.entra("others")

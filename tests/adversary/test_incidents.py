@@ -12,7 +12,10 @@ from tests.adversary.strikes import ADD_PASSWORD, PUBLISH, READ, REGENERATE, REM
 
 
 async def ends_truthfully(stage: Stage, secret: Secret, location: str, leaked: str) -> None:
-    """Look again and again for a day: as long as the leaked value works, the incident is not called ended."""
+    """Look again and again for a day.
+
+    As long as the leaked value works, the incident is not called ended.
+    """
     for _ in range(50):
         if secret.accepts(leaked):
             progress = await stage.incident(location)
@@ -162,7 +165,10 @@ async def test_a_restore_does_not_bring_a_compromised_credential_back(stage: Sta
 async def test_an_accepted_incident_survives_an_ordinary_rotation_and_deaths(
     stage: Stage, kind: str, deaths: int
 ) -> None:
-    """The version is replaced while the order waits; then what works on the order dies again and again."""
+    """The version is replaced while the order waits.
+
+    Then what works on the order dies again and again.
+    """
     secret = stage.put(kind)
     leaked = secret.current
     await stage.rotate(secret)

@@ -1,4 +1,4 @@
-"""Five minutes after the last fault the vault's current version is a credential that its source accepts."""
+"""Five minutes after the last fault, the source accepts the vault's current version."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ async def test_what_has_two_slots_works_at_every_moment_while_answers_are_lost(
 async def test_the_audits_of_a_sweep_that_failed_are_made_up_for_by_the_next_one(
     stage: Stage,
 ) -> None:
-    """Whatever hour its audit falls into: the vault cannot be listed in all but one of two hours."""
+    """The vault can be listed only in every second hour, whatever hour its audit falls into."""
     secret, account = stage.storage(days_left=60), stage.account()
     await stage.rotate(secret, force=True)
     await stage.run_past_overlap()
@@ -154,7 +154,10 @@ async def test_the_audits_of_a_sweep_that_failed_are_made_up_for_by_the_next_one
 
 
 def _hours_to_next_audit(stage: Stage, secret: Secret) -> float:
-    """Return how long it is to half an hour before the sweep that audits the secret, as its last days show."""
+    """Return how long it is to half an hour before the sweep that audits the secret.
+
+    The secret's last days show which sweep that is.
+    """
     last = [
         request
         for request in stage.app.host.delivered

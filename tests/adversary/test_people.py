@@ -18,6 +18,7 @@ from tests.adversary.strikes import (
     alter,
     to,
 )
+from tests.shared.sql_product import SECOND
 
 CHANGES: dict[str, Where] = {
     "storage": REGENERATE,
@@ -26,6 +27,7 @@ CHANGES: dict[str, Where] = {
     "admin": ADMIN,
     "two logins": alter,
 }
+RECORDS = to("GET", path="rekey-leases/sources")
 VALUE = "written by hand, and meant"
 PROOFS: dict[str, Where] = {
     "storage": to("GET", "appdata.blob."),
@@ -217,3 +219,19 @@ async def test_a_secret_that_becomes_manual_in_mid_rotation_is_left_to_its_perso
     await stage.run_for(hours=2)
     assert len(secret.versions) == 1
     assert secret.works
+
+
+async def test_a_login_that_is_left_while_its_password_is_uncertain_is_told_of_and_looked_at_no_longer(
+    stage: Stage,
+) -> None:
+    secret = stage.sql("login")
+    stage.server.add_login("other", SECOND, "shop")
+    tags = {**(secret.tags or {}), "CredentialId": "other"}
+    stage.after(alter, lambda: secret.vault.put(secret.name, SECOND, tags=tags))
+    stage.kill(alter)
+    stage.post(secret, version=secret.current.version, trigger="event")
+    await stage.run_for(hours=2)
+    assert any("nobody knows" in parked["reason"] for parked in stage.of(secret, "parked"))
+    looked = stage.calls(RECORDS)
+    await stage.run_for(minutes=40)
+    assert stage.calls(RECORDS) <= looked + 2, "looks go on"

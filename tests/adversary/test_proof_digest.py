@@ -35,7 +35,7 @@ def guesses(value: str, *beside: str) -> Iterator[str]:
 
 
 def betrays(secret: Secret) -> list[str]:
-    """Return the tags in which a digest of their version's value, or of an earlier one's, stands."""
+    """Return the tags that hold a digest of their version's value, or of an earlier one's."""
     matches = []
     for version in secret.versions:
         tags = version.tags or {}

@@ -1,4 +1,7 @@
-"""The app's own record lost, damaged, or from a newer version: nothing is destroyed on a tag's word, and somebody is told."""
+"""The app's own record lost, damaged, or from a newer version.
+
+Nothing is destroyed on a tag's word, and somebody is told.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,10 @@ async def rotated(stage: Stage, kind: str) -> Secret:
 
 
 async def untouched(stage: Stage, secret: Secret) -> None:
-    """Let the overlap pass: both credentials still live, both versions are enabled, and a person is told why."""
+    """Let the overlap pass.
+
+    Both credentials still live, both versions are enabled, and a person is told why.
+    """
     old = secret.versions[0]
     await stage.run_past_overlap()
     await stage.run_a_day()
@@ -75,7 +81,7 @@ async def test_a_record_of_a_newer_version_parks_the_secret_with_a_sentence(
 async def test_a_record_that_was_lost_keeps_nothing_from_being_rotated_later(
     stage: Stage, kind: str
 ) -> None:
-    """With the overlap over and nothing owed, a secret is taken up again like one that somebody else wrote."""
+    """After the overlap, with nothing left to retire, a secret is taken up like a foreign one."""
     secret = await rotated(stage, kind)
     await stage.run_past_overlap()
     stage.app.lose_records()

@@ -1,4 +1,4 @@
-"""A replica is written with its owner's consent at every touch, and decides nothing for its primary."""
+"""Every write to a replica needs its owner's consent, and a replica decides nothing elsewhere."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ async def test_a_retirement_leaves_a_secret_that_did_not_consent_and_its_own_ret
 async def test_a_forged_operation_on_a_replica_does_not_decide_what_the_primary_publishes(
     stage: Stage,
 ) -> None:
-    """The replica's owner says that this operation has published the very key that is to be replaced."""
+    """The replica's owner claims that this operation published the key that is to be replaced."""
     primary = stage.storage()
     old = primary.current
     copy = replica(stage, primary)
@@ -187,7 +187,7 @@ async def test_consent_that_is_withdrawn_in_the_overlap_keeps_the_replicas_versi
 
 
 async def _operation(stage: Stage, secret: Secret) -> str:
-    """Return the id of the operation that replaces the current version, as anybody can derive it or see it in the log."""
+    """Return the id of the operation that replaces the current version; anybody can derive it."""
     answer = await stage.http(
         "http_rotate", {"vault": "prod", "name": secret.name}, {"force": True}, dry_run="true"
     )

@@ -1,4 +1,7 @@
-"""`RekeyRetire` is there to be read by people: editing it changes nothing about what is revoked, where and when."""
+"""`RekeyRetire` is there to be read by people.
+
+Editing it changes nothing about what is revoked, where and when.
+"""
 
 from __future__ import annotations
 
@@ -136,7 +139,10 @@ async def test_a_forged_tag_on_a_secret_that_was_never_rotated_revokes_nothing(
 async def test_a_tag_that_no_record_knows_is_handed_to_a_person_within_two_hours(
     stage: Stage,
 ) -> None:
-    """An earlier Rekey may have written it, or anybody: nothing is revoked, and nobody waits for it in silence."""
+    """An earlier Rekey may have written it, or anybody.
+
+    Nothing is revoked, and nobody waits for it in silence.
+    """
     secret = stage.storage(days_left=80)
     stage.tag(secret, RekeyRetire=f"{PAST} {'a' * 32} key2")
     keys = dict(stage.account().keys)

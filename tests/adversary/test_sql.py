@@ -1,7 +1,8 @@
-"""SQL: what proves a password, what a frozen worker may still send, and what becomes of dead versions."""
+"""SQL: what proves a password, what a frozen worker may still send, and dead versions."""
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -31,7 +32,10 @@ async def test_an_error_916_at_master_proves_no_password(stage: Stage, kind: str
 async def test_a_statement_sent_long_after_its_lease_keeps_no_login_dead_for_five_minutes(
     stage: Stage, kind: str, seconds: int
 ) -> None:
-    """A worker froze in the driver's thread and sent its ALTER later; its message was worked on meanwhile."""
+    """A worker froze in the driver's thread and sent its ALTER later.
+
+    Its message was worked on meanwhile.
+    """
     secret = stage.sql(kind)
     late = stage.late(alter, timedelta(seconds=seconds))
     await stage.rotate(secret)
@@ -45,7 +49,10 @@ async def test_a_statement_sent_long_after_its_lease_keeps_no_login_dead_for_fiv
 async def test_a_worker_that_was_frozen_past_its_lease_sends_no_statement(
     stage: Stage, kind: str
 ) -> None:
-    """It freezes while it gets its token: when it thaws its lease is over, and another may have worked meanwhile."""
+    """It freezes while it gets its token.
+
+    When it thaws its lease is over, and another may have worked meanwhile.
+    """
     secret = stage.sql(kind)
     frozen: list[int] = []
 
@@ -100,3 +107,13 @@ async def test_a_password_reset_by_hand_is_mended_and_its_dead_version_disabled(
     await stage.run_for(days=2)
     assert secret.works or stage.reason(secret)
     assert not secret.versions[1].enabled or stage.reason(secret)
+
+
+async def test_the_record_of_two_logins_names_both(stage: Stage) -> None:
+    """A record that named the first alone looked like that of a source that the secret has left."""
+    secret = stage.sql("two logins")
+    await stage.rotate(secret)
+    names = [
+        json.loads(blob.content)["source"].rpartition("/")[2] for blob in stage.app.blobs.values()
+    ]
+    assert sorted(names) == ["app_a+app_b", "app_b"]

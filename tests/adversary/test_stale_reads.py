@@ -1,4 +1,7 @@
-"""Key Vault promises no read of what was just written: an older version is asked about again, never acted upon."""
+"""Key Vault promises no read of what was just written.
+
+An older version is asked about again, never acted upon.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ def managed(stage: Stage, kind: str, **options: Any) -> Secret:
 
 
 async def published(stage: Stage, kind: str, **options: Any) -> Secret:
-    """Return a secret that was published seconds ago, in a vault whose reads lag by a minute from now on."""
+    """Return a secret published seconds ago, in a vault whose reads lag by a minute from now on."""
     secret = managed(stage, kind, **options)
     await stage.run_for(minutes=3)
     stage.post(secret, version=secret.current.version, trigger="event")
@@ -84,7 +87,7 @@ async def test_a_sweep_over_a_lagging_listing_rotates_nothing_twice(
 async def test_a_copy_from_before_two_rotations_makes_nothing_be_revoked(
     stage: Stage, kind: str
 ) -> None:
-    """A failover serves what the vault held ten days ago, for a day, with all that is asked for meanwhile."""
+    """A failover serves for a day what the vault held ten days ago; requests keep coming."""
     secret = managed(stage, kind)
     await stage.run_for(hours=1)
     then = stage.clock.now()

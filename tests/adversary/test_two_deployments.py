@@ -1,4 +1,7 @@
-"""Two deployments over one source: one of them notices, parks, and names the other; no consumer is cut off."""
+"""Two deployments over one source.
+
+One of them notices, parks, and names the other; no consumer is cut off.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Two secrets that claim one source: the first keeps it, and the other one learns what that means for it."""
+"""Two secrets that claim one source.
+
+The first keeps it, and the other one learns what that means for it.
+"""
 
 from __future__ import annotations
 
@@ -81,7 +84,10 @@ async def test_a_secret_cannot_take_a_source_over_by_copying_the_owners_tags(sta
 async def test_a_secret_cannot_have_a_credential_removed_that_was_made_for_another(
     stage: Stage,
 ) -> None:
-    """Two secrets of one application; the second claims the first's credential as its own, superseded one."""
+    """Two secrets of one application.
+
+    The second claims the first's credential as its own, superseded one.
+    """
     first = stage.entra("first")
     second = stage.entra("second", extra={"OverlapHours": "1"})
     await stage.rotate(first)

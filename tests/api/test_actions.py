@@ -13,7 +13,6 @@ from api.route import Route
 from api.routes import ROUTES
 from api.views import Verb
 from engine.errors import NeedsHuman
-from engine.model.tags import Pending
 from engine.model.workitem import operation_id
 from engine.secret import SecretRef
 from simulator.azure import SUBSCRIPTION
@@ -24,25 +23,19 @@ from tests.shared.scene import NAME, ask, refuse, scene, send, state, to_arm, to
 HOUR = timedelta(hours=1)
 
 
-def inside_an_overlap() -> Rig:
-    """Return a rig whose secret was rotated from key2 to key1 an hour ago."""
-    rig = Rig()
-    account = rig.account("appdata")
-    old = rig.secret(NAME, account, holds="key2")
-    retire = str(Pending(rig.clock.now() + HOUR, old.version, "key2"))
-    rig.secret(NAME, account, days_left=80, tags={"RekeyOperation": "x", "RekeyRetire": retire})
-    return rig
-
-
 async def rotated_an_hour_ago() -> Rig:
-    """Return a rig whose secret has been rotated from key1 to key2.
-
-    So that the record knows of the overlap as well.
-    """
+    """Return a rig whose secret has been rotated from key1 to key2."""
     rig = scene()
     await ask(rig.api())
     await Delivery(rig, rig.service).run()
     rig.clock.advance(3600)
+    return rig
+
+
+async def inside_an_overlap() -> Rig:
+    """Return such a rig when an hour is left of its overlap, a week."""
+    rig = await rotated_an_hour_ago()
+    rig.clock.advance(166 * 3600)
     return rig
 
 
@@ -157,23 +150,49 @@ async def test_a_dry_run_tells_what_would_happen_and_changes_nothing(
 
 
 @pytest.mark.parametrize(
-    ("rig", "body", "action", "key"),
+    ("options", "body", "action", "key"),
     [
-        (scene(days_left=80), None, "skip", "fix"),
-        (scene(days_left=80), {"force": True}, "rotate", "source"),
-        (scene(tags={"ValidityPeriodDays": "sixty"}), None, "park", "fix"),
-        (inside_an_overlap(), {"force": True}, "wait", "until"),
-        (inside_an_overlap(), {"compromised": True}, "rotate", "credential"),
+        ({"days_left": 80}, None, "skip", "fix"),
+        ({"days_left": 80}, {"force": True}, "rotate", "source"),
+        ({"tags": {"ValidityPeriodDays": "sixty"}}, None, "park", "fix"),
+        (None, {"force": True}, "wait", "until"),
+        (None, {"compromised": True}, "rotate", "credential"),
     ],
 )
 async def test_a_dry_run_forecasts_every_decision(
-    rig: Rig, body: object, action: str, key: str
+    options: dict[str, Any] | None, body: object, action: str, key: str
 ) -> None:
+    """Without options the secret is inside its overlap."""
+    rig = await inside_an_overlap() if options is None else scene(**options)
     before = state(rig)
     answer = await ask(rig.api(), body, dry_run="true")
     assert (answer.status, answer.body["action"]) == (200, action)
     assert answer.body[key]
     assert state(rig) == before
+
+
+@pytest.mark.parametrize("forged", ["2026-11-01T00:00:00Z", None])
+async def test_a_dry_run_believes_the_record_and_not_an_edited_tag(forged: str | None) -> None:
+    """RekeyRetire claims that the overlap has passed, or is gone: the record knows better."""
+    rig = await rotated_an_hour_ago()
+    tags = {name: text for name, text in rig.tags(NAME).items() if name != "RekeyRetire"}
+    claim = {"RekeyRetire": f"{forged} {rig.vault.versions(NAME)[0].version} key1"}
+    rig.vault.amend(rig.latest(NAME), tags=tags | (claim if forged else {}))
+    for action in ("retire", "rotate"):
+        answer = (
+            await ask(rig.api(), {"force": True}, dry_run="true")
+            if action == "rotate"
+            else (await ask(rig.api(), action=action, dry_run="true"))
+        )
+        assert answer.body["action"] in ("wait", "skip"), action
+
+
+async def test_a_dry_run_does_not_follow_a_tag_of_which_there_is_no_record() -> None:
+    rig = scene(tags={"RekeyRetire": f"2026-11-01T00:00:00Z {'a' * 32} key2"})
+    answer = await ask(rig.api(), dry_run="true")
+    assert answer.body["action"] == "park"
+    assert "of which there is no record" in answer.body["reason"]
+    assert "revoke key2 at its source" in answer.body["fix"]
 
 
 async def test_a_compromised_dry_run_inside_an_overlap_tells_every_step_that_is_then_taken() -> (
@@ -236,7 +255,7 @@ async def test_what_a_dry_run_tells_is_what_is_then_done(
 
 
 async def test_a_dry_run_whose_later_step_cannot_succeed_says_so() -> None:
-    rig = inside_an_overlap()
+    rig = await inside_an_overlap()
     rig.world.accounts["appdata"].allow_shared_key_access = False
     answer = await ask(rig.api(), {"compromised": True}, dry_run="true")
     assert answer.body["action"] == "park"
@@ -247,8 +266,8 @@ async def test_a_dry_run_whose_later_step_cannot_succeed_says_so() -> None:
 async def test_a_dry_run_after_the_overlap_tells_the_retirement_and_the_rotation_that_follows() -> (
     None
 ):
-    rig = inside_an_overlap()
-    rig.clock.advance(3600)
+    rig = await inside_an_overlap()
+    rig.clock.advance(3700)
     for body, actions in ((None, ["retire"]), ({"force": True}, ["retire", "rotate"])):
         answer = await ask(rig.api(), body, dry_run="true")
         assert [step["action"] for step in answer.body["steps"]] == actions
@@ -327,13 +346,13 @@ async def test_a_secret_that_is_not_due_is_a_409_that_says_when_it_is_and_what_t
 
 
 async def test_a_forced_rotation_inside_the_overlap_is_a_409_that_says_until_when() -> None:
-    problem = await refused(inside_an_overlap(), 409, {"force": True})
-    assert "key2 is inside its overlap until 2026-11-02 10:00Z" in problem["detail"]
+    problem = await refused(await inside_an_overlap(), 409, {"force": True})
+    assert "key1 is inside its overlap until 2026-11-09 09:00Z" in problem["detail"]
     assert "compromised" in problem["fix"]
 
 
 async def test_a_compromised_one_is_accepted_inside_the_overlap() -> None:
-    assert (await ask(inside_an_overlap().api(), {"compromised": True})).status == 202
+    assert (await ask((await inside_an_overlap()).api(), {"compromised": True})).status == 202
 
 
 async def test_a_disabled_secret_is_a_409() -> None:
@@ -491,9 +510,9 @@ async def test_a_queue_that_takes_nothing_is_no_acceptance() -> None:
 
 
 async def test_only_what_has_passed_its_overlap_is_retired_by_hand() -> None:
-    rig = inside_an_overlap()
+    rig = await inside_an_overlap()
     await refused(rig, 409, action="retire")
-    rig.clock.advance(3600)
+    rig.clock.advance(3700)
     assert (await ask(rig.api(), action="retire")).status == 202
     (message,) = rig.messages("rotations")
     assert message["action"] == "retire"
@@ -501,7 +520,7 @@ async def test_only_what_has_passed_its_overlap_is_retired_by_hand() -> None:
 
 async def test_only_what_is_inside_its_overlap_can_be_restored_by_hand() -> None:
     await refused(scene(), 409, action="restore")
-    assert (await ask(inside_an_overlap().api(), action="restore")).status == 202
+    assert (await ask((await inside_an_overlap()).api(), action="restore")).status == 202
 
 
 async def test_a_restore_that_is_sent_twice_does_not_undo_itself() -> None:
@@ -545,17 +564,17 @@ async def test_what_would_rotate_once_more_when_sent_again_needs_an_idempotency_
 
 
 async def test_a_retirement_refuses_force_where_it_would_be_ignored() -> None:
-    rig = inside_an_overlap()
+    rig = await inside_an_overlap()
     problem = await refused(rig, 409, {"force": True}, action="retire")
     assert "compromised" in problem["fix"]
     await refused(rig, 409, {"force": True}, action="retire", dry_run="true")
-    rig.clock.advance(3600)
+    rig.clock.advance(3700)
     await refused(rig, 409, {"force": True}, action="retire")
 
 
 @pytest.mark.parametrize("action", ["retire", "restore", "unpark"])
 async def test_what_only_a_rotation_can_be_is_refused_elsewhere(action: Verb) -> None:
-    problem = await refused(inside_an_overlap(), 400, {"compromised": True}, action=action)
+    problem = await refused(await inside_an_overlap(), 400, {"compromised": True}, action=action)
     assert problem["errors"] == [{"detail": "'compromised' is unknown", "pointer": "#/compromised"}]
 
 

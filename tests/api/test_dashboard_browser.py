@@ -5,33 +5,19 @@ By eye, by keyboard, by screen reader, on a phone, with and without its script.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, Route, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from engine.model.entry import NEEDS_A_PERSON, STATES
 from tests.api.inventory import Inventory, many, varied
-from tests.api.visits import Start, axe, visits
-from tests.shared.chromium import start_chromium
+from tests.api.visits import Start, axe
 from tests.simulator.host.waiting import wait_for
 
 HOSTILE = "</bdi><script>window.owned = 1</script><img src=x onerror='window.owned = 1'>\u202e"
 PHONE = {"width": 320, "height": 640}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with start_chromium() as running:
-        yield running
-
-
-@pytest.fixture
-def visit(browser: Browser) -> Iterator[Start]:
-    """Start a visit to a world; at the end no visit may have had an error or broken the page's policy."""
-    with visits(browser) as start:
-        yield start
 
 
 def rows(page: Page | Locator) -> Locator:
@@ -282,16 +268,22 @@ def test_a_key_that_was_renewed_is_named_when_the_page_can_no_longer_be_refreshe
     opened.complaints.clear()
 
 
+def reading(visit: Start, rig: Inventory, anchoring: str) -> Page:
+    """Open the page of a world, with its clock stopped, and read on to the middle."""
+    opened = visit(rig)
+    opened.page.clock.install()
+    page = opened.loaded()
+    read_on(page, anchoring)
+    return page
+
+
 @pytest.mark.parametrize("anchoring", ["auto", "none"])
 def test_what_is_being_read_stays_where_it_is_when_something_comes_above_it(
     visit: Start, anchoring: str
 ) -> None:
     """Some browsers keep the place by themselves, others do not."""
     rig = many(300)
-    opened = visit(rig)
-    opened.page.clock.install()
-    page = opened.loaded()
-    read_on(page, anchoring)
+    page = reading(visit, rig, anchoring)
     for number in range(5):
         rig.add(f"aaa-{number}", left=-1)
     page.clock.run_for(70_000)
@@ -305,10 +297,7 @@ def test_the_place_is_kept_when_what_came_above_it_turns_out_to_be_higher_than_t
 ) -> None:
     """How high a row is, is known only once it has been drawn."""
     rig = many(300)
-    opened = visit(rig)
-    opened.page.clock.install()
-    page = opened.loaded()
-    read_on(page, anchoring)
+    page = reading(visit, rig, anchoring)
     for number in range(5):
         rig.add(f"app-00149-{number}", age=5, left=85, Owner="w" * 250)
     page.clock.run_for(70_000)

@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
 from tests.api.inventory import Inventory, many, varied
 from tests.api.test_incidents import begin, carry_out
-from tests.api.visits import Start, axe, visits
-from tests.shared.chromium import start_chromium
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with start_chromium() as running:
-        yield running
-
-
-@pytest.fixture
-def visit(browser: Browser) -> Iterator[Start]:
-    with visits(browser) as start:
-        yield start
+from tests.api.visits import Start, axe
 
 
 def apart[T](work: Coroutine[Any, Any, T]) -> T:

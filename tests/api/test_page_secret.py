@@ -207,7 +207,7 @@ async def test_a_button_says_first_what_would_happen_and_changes_nothing() -> No
 async def test_what_cannot_be_done_has_its_reason_and_no_button() -> None:
     trial = (await shown(scene(days_left=60), "app-key", **{"try": "unpark"})).one(id="trial")
     assert trial.one("h2").text == "Try again: not now"
-    assert "it is not parked" in trial.text
+    assert "the secret is not parked" in trial.text
     assert not trial.all("form")
 
 

@@ -6,29 +6,15 @@ Read by everybody, copied from, and acted from after a dry run.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
 from tests.api.inventory import varied
-from tests.api.visits import Start, axe, visits
-from tests.shared.chromium import start_chromium
+from tests.api.visits import Start, axe
 from tests.shared.scene import scene
 
 ONE = "?vault=prod&secret="
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with start_chromium() as running:
-        yield running
-
-
-@pytest.fixture
-def visit(browser: Browser) -> Iterator[Start]:
-    with visits(browser) as start:
-        yield start
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

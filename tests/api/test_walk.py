@@ -1,4 +1,6 @@
-"""Walks over the OpenAPI document: every answer's ids are sent back wherever something accepts them, and every parameter is mutated.
+"""Walks over the OpenAPI document.
+
+Every answer's ids are sent back wherever something accepts them, and every parameter is mutated.
 
 It reads the document alone, and shares nothing with the generator that test_openapi.py uses.
 """

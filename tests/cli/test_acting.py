@@ -121,7 +121,7 @@ def test_what_does_not_fit_the_state_is_declined_with_the_fix() -> None:
     before = state(desk)
     ran = desk.run("rotate", f"prod/{NAME}")
     assert ran.code == 5
-    assert "not due before 2026-12-22 09:00Z. Fix: rotate it all the same with --force" in ran.err
+    assert "not due before 2026-12-22 09:00Z. Fix: rotate it anyway with --force" in ran.err
     assert desk.run("retire", f"prod/{NAME}").code == 5
     assert desk.run("restore", f"prod/{NAME}").code == 5
     assert state(desk) == before

@@ -196,7 +196,7 @@ def test_a_source_that_another_secret_has_is_declined(tags: dict[str, str]) -> N
     ("options", "complaint"),
     [
         ({"enabled": False}, "disabled"),
-        ({"tags": {"ProviderAddress": "x"}}, "under management already"),
+        ({"tags": {"ProviderAddress": "x"}}, "Rekey manages the secret already"),
         ({"tags": {f"t{number}": "x" for number in range(13)}}, "leave no room"),
         ({"tags": {"Manual": "true"}}, "only a person rotates it"),
     ],

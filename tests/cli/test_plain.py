@@ -6,14 +6,17 @@ One line that says so, with its fix, and never a zero that nobody counted.
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError
 
+from cli.plain import SENT
 from simulator.reach.transport import SimulatedCredential, SimulatedTransport
 from tests.cli.desk import Desk
 from tests.shared.policies import EMPTY, OWN
 
+ROOT = Path(__file__).parents[2]
 READING = (
     "status",
     "plan",
@@ -86,3 +89,11 @@ def test_who_has_no_right_is_told_which_role_to_ask_for_and_where() -> None:
 
 def test_who_has_no_settings_yet_is_told_where_they_come_from() -> None:
     assert "with --settings FILE" in Desk().run("status", env={}).err
+
+
+@pytest.mark.parametrize("fix", SENT)
+def test_every_fix_that_is_put_into_other_words_is_one_that_the_app_gives(fix: str) -> None:
+    code = "".join(
+        path.read_text() for room in ("api", "engine") for path in (ROOT / room).rglob("*.py")
+    )
+    assert f'"{fix}"' in code

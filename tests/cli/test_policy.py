@@ -275,4 +275,4 @@ def test_a_vault_that_cannot_be_listed_hides_the_effect_of_a_push_and_does_not_p
     assert desk.run("policy", "push", str(file), "--reason", "x", "--dry-run").code == 4
     ran = desk.run("policy", "push", str(file), "--reason", "x")
     assert (ran.code, desk.latest(OWN.name).value) == (0, NEW)
-    assert "its effect cannot be told: listing was answered 503 Busy" in ran.err
+    assert "its effect is not known: listing was answered 503 Busy" in ran.err

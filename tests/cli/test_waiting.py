@@ -58,5 +58,5 @@ def test_the_line_that_a_request_answers_with_follows_its_operation_to_the_end(
 def test_an_operation_that_is_none_of_this_secret_is_said_to_be_none() -> None:
     desk: Desk = a_desk()
     ran = desk.run("wait", f"prod/{NAME}", "--operation", "0" * 8 + "-0000-0000-0000-" + "0" * 12)
-    assert (ran.code, "is no operation on this secret" in ran.err) == (5, True)
+    assert (ran.code, "this secret has no operation" in ran.err) == (5, True)
     assert ran.err.endswith("Fix: rekey history shows them\n")

@@ -385,7 +385,7 @@ async def test_a_document_that_has_changed_meanwhile_is_not_overwritten(
 ) -> None:
     rig = PolicyRig()
     rig.push(owned_by("one"))
-    with pytest.raises(NeedsHuman, match="changed meanwhile"):
+    with pytest.raises(NeedsHuman, match="changed in the meantime"):
         await store(rig).push(owned_by("two"), by="ada", why="", replacing=replacing)
     assert rig.latest(OWN.name).value == owned_by("one")
 

@@ -110,7 +110,7 @@ class Hanging(AcmeToken):
 
 
 class Nonsense(AcmeToken):
-    """Answers something that is no Issued."""
+    """Answers something other than an Issued."""
 
     async def issue(self, *_: Any) -> Any:
         return {"token": "something"}
@@ -159,7 +159,7 @@ CAUGHT: tuple[tuple[type[Any], str, str], ...] = (
     (Talkative, "a wrong credential is refused", "P6: a credential stands in an error of verify"),
     (Logging, "a new credential is accepted", "P6: a credential stands in the log acme"),
     (Printing, "a new credential is accepted", "P6: a credential stands in standard output"),
-    (Nonsense, "a new credential is accepted", "no Issued"),
+    (Nonsense, "a new credential is accepted", "other than an Issued"),
     (Greedy, "an address has one spelling", "canonical claims"),
     (Raising, "a new credential is accepted", "RuntimeError"),
     (Nameless, "what the vault holds is accepted", "its kind is 'other-token'"),

@@ -140,7 +140,7 @@ async def test_an_endpoint_whose_certificate_nobody_trusts_gets_no_request(tmp_p
     [
         ({"url": "http://localhost:1/rekey"}, "url must be https"),
         ({"source": None, "held": None}, "held must be an object"),
-        ({"signingKey": {"id": "dev", "key": "short"}}, "under 32 characters"),
+        ({"signingKey": {"id": "dev", "key": "short"}}, "fewer than 32 characters"),
         ({"held": {"id": "first"}}, "held must be an object with id and value"),
         ({"surplus": 1}, "has no use for 'surplus'"),
     ],

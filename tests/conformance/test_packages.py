@@ -67,7 +67,7 @@ def test_what_it_breaks_is_shown_and_the_exit_code_tells(folder: Path) -> None:
     ("kind", "reason"),
     [
         ("storage-key", "is Rekey's own kind"),
-        ("No Name", "is no name of a kind"),
+        ("No Name", "is not a valid name of a kind"),
         ("nobody-has-it", "no package offers nobody-has-it in rekey.sandboxes"),
     ],
 )

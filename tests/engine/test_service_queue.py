@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -19,7 +20,7 @@ from engine.errors import (
     TransientError,
 )
 from engine.model.outcome import Outcome
-from engine.model.workitem import WorkItem
+from engine.model.workitem import MOST_RETURNS, NO_MORE, WorkItem
 from engine.rotate.engine import Engine
 from engine.service import LONGEST_WAIT, MAX_DEFERRALS, MAX_TRIES, MOST_WAITS
 from simulator.faults import Fault
@@ -486,3 +487,49 @@ async def test_a_compromise_that_azure_refuses_is_ended_by_a_sweep_once_it_no_lo
     await Delivery(rig, rig.service).run()
     assert leaked not in {key.value for key in rig.world.accounts["appdata"].keys.values()}
     assert not {"RekeyState", "RekeyReason", "RekeyRetire"} & tags(rig).keys()
+
+
+def incident(rig: Rig, **fields: Any) -> WorkItem:
+    """Return the item of an incident about the current version, as its sender saw its source."""
+    account = rig.world.accounts["appdata"].resource_id.lower()
+    version = rig.latest(NAME).version
+    return rig.item(NAME, version=version, compromised=True, source=account, **fields)
+
+
+async def _vault_is_down(rig: Rig) -> None:
+    refuse(rig, 500, "Broken", to_vault(), times=10_000)
+
+
+async def _cannot_be_read(rig: Rig) -> None:
+    """Another secret owns the record, so the incident cannot be noted there."""
+    rig.secret("owner", rig.world.accounts["appdata"], days_left=80)
+    await rig.service().rotate(rig.item("owner", action="audit").to_json(), 1)
+    refuse(rig, 403, "Forbidden", to_vault(), times=10_000)
+
+
+@pytest.mark.parametrize("trouble", [_vault_is_down, _cannot_be_read])
+async def test_an_incident_that_cannot_be_dealt_with_comes_back_for_a_day_and_says_that_it_ends(
+    trouble: Callable[[Rig], Awaitable[None]], caplog: pytest.LogCaptureFixture
+) -> None:
+    rig = scene(days_left=80)
+    await trouble(rig)
+    with caplog.at_level(logging.INFO, "rekey"):
+        await rig.service().rotate(incident(rig, returned=MOST_RETURNS - 1).to_json(), MAX_TRIES)
+    (message,) = rig.messages("rotations")
+    assert message["returned"] == MOST_RETURNS
+    assert caplog.text.count('"result": "parked"') == 1
+    assert NO_MORE not in caplog.text
+    with caplog.at_level(logging.INFO, "rekey"):
+        await rig.service().rotate(json.dumps(message), MAX_TRIES)
+    assert len(rig.queue("rotations")) == 1, "nothing further is posted"
+    assert NO_MORE in caplog.text
+
+
+async def test_an_incident_that_was_given_up_and_cannot_be_marked_is_in_the_queue_once() -> None:
+    """A try and the poison queue's function give it up; neither brings its message back."""
+    rig = scene(days_left=80)
+    refuse(rig, 500, "Broken", to_vault(), times=10_000)
+    await rig.service().rotate(incident(rig).to_json(), MAX_TRIES)
+    assert len(rig.queue("rotations")) == 1
+    await rig.service().park(incident(rig).to_json(), "given up")
+    assert [message["returned"] for message in rig.messages("rotations")] == [1, 1]

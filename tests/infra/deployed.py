@@ -28,7 +28,10 @@ PLACES = (
 
 @dataclass(frozen=True)
 class Right:
-    """One role assignment: `who` is app or events, `role` the id of a built-in role or the name of a custom one."""
+    """One role assignment.
+
+    `who` is app or events, `role` the id of a built-in role or the name of a custom one.
+    """
 
     who: str
     role: str
@@ -103,7 +106,7 @@ def _role_name(definition: Mapping[str, Any]) -> str:
 
 
 def _scope(assignment_id: str) -> str:
-    """Read an assignment's scope out of the expression for its id, whose end only Azure can work out."""
+    """Read an assignment's scope out of the expression for its id, whose end only Azure knows."""
     if match := re.match(r"\[extensionResourceId\('([^']+)'", assignment_id):
         return match[1]
     if match := re.match(r"\[resourceId\('([\w-]+)', '([\w.()-]+)'", assignment_id):

@@ -13,7 +13,11 @@ PAGE = ROOT / "docs" / "permissions.md"
 
 @dataclass(frozen=True)
 class Row:
-    """One right: `role` is the id of a built-in role or the name of a custom one, `actions` what a custom one permits."""
+    """One right.
+
+    `role` is the id of a built-in role or the name of a custom one, `actions` what a custom one
+    permits.
+    """
 
     who: str
     place: str

@@ -1,4 +1,4 @@
-"""Just enough of Azure Policy to judge a secret by the built-in definitions of the mode Microsoft.KeyVault.Data.
+"""Just enough of Azure Policy to judge a secret by the built-in definitions for vaults' data.
 
 Operators and functions:
 https://learn.microsoft.com/azure/governance/policy/concepts/definition-structure-policy-rule.

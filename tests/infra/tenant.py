@@ -1,4 +1,4 @@
-"""A tenant of Microsoft Entra for scripts that are run as processes, with the Azure CLI on the path."""
+"""A tenant of Microsoft Entra for scripts that run as processes, with the Azure CLI on the path."""
 
 from __future__ import annotations
 

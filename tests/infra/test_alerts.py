@@ -31,6 +31,7 @@ WRONG = (
 ASKED = {
     *("expiring", "parked", "failing", "poison", "undelivered", "deadletters", "unswept"),
     *("drift", "denied", "unreliable", "slow", "costly", "throttled", "policy", "errands"),
+    "dropped",
 }
 """Everything that a person must be told of."""
 

@@ -30,7 +30,7 @@ NEEDED = [
 
 
 def deployed_rig(without: str = "") -> Rig:
-    """Return a rig with one secret that is due, whose identity has the template's rights but for one action."""
+    """Return a rig with one due secret, whose identity lacks one action of the template's rights."""
     rig = Rig()
     account = rig.world.add_account("appdata")
     rig.secret("app-key", account)

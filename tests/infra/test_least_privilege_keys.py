@@ -31,7 +31,7 @@ def needed(member: Member) -> list[str]:
 
 
 def deployed_scene(member: Member, without: str = "") -> KeyScene:
-    """Return a scene with one secret that is due, whose identity has the template's rights but for one action."""
+    """Return a scene with a due secret, whose identity lacks one action of the template's rights."""
     scene = KeyScene(member)
     scene.manage(NAME)
     rig = scene.rig

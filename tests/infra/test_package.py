@@ -36,7 +36,7 @@ def copied(folder: Path) -> Path:
 
 
 def allowed() -> set[str]:
-    """Return the files of the tree that .funcignore, whose rules are those of .gitignore, lets Azure's tools deploy."""
+    """Return the files of the tree that .funcignore lets Azure's tools deploy."""
     tree = git("--cached", "--others", "--exclude-standard") - git("--deleted")
     kept_back = [
         git(kind, "--ignored", "--exclude-from=.funcignore") for kind in ("--cached", "--others")

@@ -1,4 +1,4 @@
-"""What Rekey writes satisfies Azure's built-in policies for secrets, by their own rules, also where a vault denies the rest."""
+"""What Rekey writes satisfies Azure's built-in policies for secrets, also where they deny."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def definitions() -> dict[str, dict[str, Any]]:
 
 @cache
 def judges() -> dict[str, Judge]:
-    """Return a judge for each assignment of the deployment with everything on, by the name of its definition."""
+    """Return a judge for each assignment of the whole deployment, by the name of its definition."""
     known = definitions()
     return {
         known[assignment["policyDefinitionId"]]["properties"]["displayName"]: Judge(

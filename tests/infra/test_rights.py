@@ -1,4 +1,7 @@
-"""Who may do what, where: docs/permissions.md, the template and the code's messages say the same."""
+"""Who may do what, where.
+
+Docs/permissions.md, the template and the code's messages say the same.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What somebody does who may edit tags, and nothing else: on the secret, on a replica, on a secret of another vault."""
+"""What somebody does who may edit tags, and nothing else.
+
+On the secret, on a replica, on a secret of another vault.
+"""
 
 from __future__ import annotations
 
@@ -93,7 +96,10 @@ def victims(world: World, kind: str) -> None:
 
 
 def second_vault(world: World) -> None:
-    """Add a vault in which nobody consents: a stranger, one who consents to somebody else, and the policy document."""
+    """Add a vault in which nobody consents.
+
+    A stranger, one who consents to somebody else, and the policy document.
+    """
     world.other_scopes = ()
     world.own = SecretRef(OTHER_VAULT, "policy")
     elsewhere = {REPLICA_OF: f"{VAULT}/secrets/another", "Owner": "team-b"}
@@ -119,7 +125,7 @@ def naming_replicas(*names: str) -> Move:
 
 
 def forging_a_replica(kind: str) -> dict[str, Move]:
-    """Return what a replica's owner may do to it, with nothing that it says deciding about the primary."""
+    """Return what a replica's owner may do to it; none of it decides about the primary."""
     return {
         "the replica's RekeyRetire": forge("copy-a", **{RETIRE: f"{LONG_AGO} v1 {FIRST[kind]}"}),
         "the replica's RekeyOperation": forge("copy-a", RekeyOperation=NOBODYS),
@@ -131,7 +137,7 @@ def forging_a_replica(kind: str) -> dict[str, Move]:
 
 
 def _theirs(name: str, **tags: str) -> Move:
-    """Return a move after which a replica is its owner's to mend, and its primary waits for that."""
+    """Return a move after which only a replica's owner can help, and its primary waits for that."""
     edit = forge(name, **tags)
 
     def move(world: World) -> None:
@@ -150,7 +156,10 @@ def _disable_copy(world: World) -> None:
 
 
 def give_consent(world: World) -> None:
-    """The replicas' owners mend theirs: consent, enabled, in the form that they want, with no claim of their own."""
+    """The replicas' owners mend theirs.
+
+    Consent, enabled, in the form that they want, with no claim of their own.
+    """
     for ref, desired in world.wanted.items():
         if REPLICA_OF in desired:
             version = world.vault[ref][-1]

@@ -1,4 +1,7 @@
-"""What a version that Rekey wrote must look like: its owner's tags, expiry, content type, and the time it was made."""
+"""What a version that Rekey wrote must look like.
+
+Its owner's tags, expiry, content type, and the time it was made.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,10 @@ class Wrong(Exception):
 
 
 def examine(watch: Watch, before: SecretVersion, version: SecretVersion, *, raced: bool) -> None:
-    """Raise Wrong where a version does not look as it must; `raced`: its owner has changed something meanwhile."""
+    """Raise Wrong where a version does not look as it must.
+
+    `raced`: its owner has changed something meanwhile.
+    """
     name, tags = version.ref.name, version.tags
     if any(MARK in text for text in tags.values()):
         raise Wrong(f"P6: a value leaked into a tag of {name}")
@@ -52,7 +58,7 @@ def _kept(before: SecretVersion, version: SecretVersion) -> None:
 
 
 def _ends(watch: Watch, version: SecretVersion) -> None:
-    """Check the expiry against the longest validity that its owner has asked for so far, and the source's own end."""
+    """Check the expiry against the longest validity asked for so far, and the source's own end."""
     days = watch.longest.get(version.ref.name) or float(
         watch.owner_tags(version).get("ValidityPeriodDays", "90")
     )

@@ -54,7 +54,10 @@ def pairs() -> Iterator[Case]:
 
 
 def pairs_of(name: str) -> Iterator[Case]:
-    """Yield every pair of faults of a scenario; in most of them, those of which the second strikes soon."""
+    """Yield every pair of faults of a scenario.
+
+    In most of them, those of which the second strikes soon.
+    """
     calls = calls_of(name)
     reach = calls if name.startswith(PAIRS) else SOON
     for first in range(calls):
@@ -65,7 +68,10 @@ def pairs_of(name: str) -> Iterator[Case]:
 
 
 def interleavings(name: str, most: int = MOST_PATHS) -> Iterator[tuple[Case, str | None]]:
-    """Play every order in which workers and people can take turns in a scenario; yields each with what it broke."""
+    """Play every order in which workers and people can take turns in a scenario.
+
+    Yields each with what it broke.
+    """
     for choices in islice(every_path(), most):
         schedule = Schedule(SCENARIOS[name], Planned(pick=choices))
         problem = None

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from tests.crash.interleave import Choices
-from tests.proof import lean
+from tests.proof import lean, waypoints
 from tests.proof.excuses import Excuse
 from tests.proof.kernel import EVERY_FAULT, Mode
 from tests.proof.scenarios import SCENARIOS
@@ -27,7 +27,10 @@ STEP = re.compile(r"([cim])(\d+)=([^+]+)")
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A scenario and what happens in it: faults at numbered calls, a path through every choice, or a seed."""
+    """A scenario and what happens in it.
+
+    Faults at numbered calls, a path through every choice, or a seed.
+    """
 
     scenario: str
     plan: tuple[tuple[int, Mode], ...] = ()
@@ -96,11 +99,30 @@ class Played:
 
 
 def played(case: Case, *, traced: bool = False, seen: Seen | None = None) -> Played:
-    """Play a case; with `seen` not to its end where another case does the same, or where a state had come up before."""
+    """Play a case.
+
+    With `seen`, stop where another case does the same, or where a state had come up before.
+    """
+    if seen is not None and case.plan and not case.path:
+        return _played_from_a_waypoint(case, seen)
     director = case.director()
-    if seen is not None and isinstance(director, Planned) and director.pick is None:
-        director = lean.Lean(director.plan)
     schedule = Schedule(SCENARIOS[case.scenario], director, trace=[] if traced else None, seen=seen)
+    return _came_of(schedule)
+
+
+def _played_from_a_waypoint(case: Case, seen: Seen) -> Played:
+    scenario, plan = case.scenario, case.plan
+    if waypoints.is_same(scenario, plan):
+        return Played(None, same=True)
+    way = waypoints.before(scenario, plan)
+    director = lean.Lean(dict(plan), calls=way.calls if way else 0)
+    start = way.copy() if way else None
+    came = _came_of(Schedule(SCENARIOS[scenario], director, seen=seen, start=start))
+    waypoints.remember(scenario, plan, director.labels, way.calls if way else 0)
+    return came
+
+
+def _came_of(schedule: Schedule) -> Played:
     problem, same = None, False
     try:
         schedule.play()
@@ -115,6 +137,6 @@ def played(case: Case, *, traced: bool = False, seen: Seen | None = None) -> Pla
 
 
 def play(case: Case, *, traced: bool = False) -> tuple[str | None, Sequence[str]]:
-    """Play a case; returns which promise was broken, and how, or None, with the trace where that is wanted."""
+    """Play a case; return which promise was broken and how, or None, with a trace if wanted."""
     result = played(case, traced=traced)
     return result.problem, result.trace

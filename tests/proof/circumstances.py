@@ -1,4 +1,7 @@
-"""What happens to the services around Rekey: outages that last, copies, changing policies, apps that lag behind."""
+"""What happens to the services around Rekey.
+
+Outages that last, copies, changing policies, apps that lag behind.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,10 @@ from tests.proof.world import OTHER_VAULT, VAULT, World
 
 
 def outage(service: str, seconds: float) -> Move:
-    """Return a move after which a service does not answer for so long; what must heal has five minutes after that."""
+    """Return a move after which a service does not answer for so long.
+
+    What must heal has five minutes after that.
+    """
 
     def move(world: World) -> None:
         until = world.kernel.time() + seconds
@@ -34,7 +40,10 @@ def outages() -> dict[str, Move]:
 
 
 def failover(world: World) -> None:
-    """The vault fails over: for twenty minutes reads come from a copy, and nothing can be written."""
+    """The vault fails over.
+
+    For twenty minutes reads come from a copy, and nothing can be written.
+    """
     until = world.kernel.time() + 1200.0
     world.copy_until = until
     world.away += 1200.0
@@ -48,7 +57,10 @@ def document(**data: Any) -> Document:
 
 
 def policy(shortest: float | None = None, **data: Any) -> Move:
-    """Return a move after which another policy document holds; with `shortest`, it allows so short an overlap."""
+    """Return a move after which another policy document holds.
+
+    With `shortest`, it allows so short an overlap.
+    """
 
     def move(world: World) -> None:
         if shortest is not None:

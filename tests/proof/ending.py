@@ -23,6 +23,7 @@ MOST_MESSAGES = 48
 """More messages than any settled schedule of ours needs, sweeps aside: what grows without end
 passes it."""
 
+MOST_DELIVERIES = 120
 MOST_WAITING = 3 * MOST_WAITS
 """More waits for busy sources than any schedule of ours needs."""
 
@@ -45,7 +46,10 @@ def settled(watch: Watch, engine: Any, versions: dict[str, int]) -> None:
 
 
 def _bounded(watch: Watch) -> None:
-    """Check that neither messages nor credentials grow without end; an outage that lasts costs more of them."""
+    """Check that neither messages nor credentials grow without end.
+
+    An outage that lasts costs more of them.
+    """
     world = watch.world
     posted = world.posted - world.swept - world.waits
     if world.waits > MOST_WAITING + world.away / A_MESSAGE_EACH:
@@ -76,7 +80,7 @@ def _secret(watch: Watch, engine: Any, ref: SecretRef, versions: list[SecretVers
 
 
 def _left_to_its_writer(watch: Watch, current: SecretVersion) -> bool:
-    """Return whether a person wrote this version, it was never proven, and somebody was told of that."""
+    """Return whether a person wrote this version, it was never proven, and somebody was told."""
     theirs = current.version in watch.world.by_hand and OPERATION not in current.tags
     left = theirs and STATE in current.tags and not watch.holds(current)
     return left and watch.excuses.cover(Excuse.THEIRS, current.ref.name, watch.world.kernel.time())
@@ -113,7 +117,10 @@ def _nothing_left(watch: Watch, versions: list[SecretVersion]) -> None:
 
 
 def _counted(watch: Watch, versions: list[SecretVersion], expected: dict[str, int]) -> None:
-    """Check how often a secret was rotated; each change that landed late may have cost a version, and its mending one."""
+    """Check how often a secret was rotated.
+
+    Each change that landed late may have cost a version, and its mending one.
+    """
     current = versions[-1]
     name, source = current.ref.name, watch.source_of(current)
     if source is None or REPLICA_OF in current.tags:
@@ -185,7 +192,10 @@ def _no_stray(watch: Watch) -> None:
 
 
 def _ended(watch: Watch) -> None:
-    """Check that every incident has ended: who was told in between was told of something that passed."""
+    """Check that every incident has ended.
+
+    Who was told in between was told of something that passed.
+    """
     for credential in set(watch.compromised) & watch.alive():
         name = watch.compromised[credential]
         if not watch.excuses.cover(Excuse.THEIRS, name, 0.0):
@@ -193,7 +203,10 @@ def _ended(watch: Watch) -> None:
 
 
 def no_leak(watch: Watch) -> None:
-    """P6: no value, and no digest of one, in any tag, report or message; a record says what its text says."""
+    """P6: no value, and no digest of one, in any tag, report or message.
+
+    A record says what its text says.
+    """
     world = watch.world
     values = {f"{MARK}{number}!" for number in range(world.mint.made)}
     texts = {

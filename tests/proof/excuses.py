@@ -1,4 +1,4 @@
-"""What is not counted as a violation, each for one source or one secret and for a time, and how often that was used."""
+"""What is not counted as a violation, for one source or secret and a time, and how often."""
 
 from __future__ import annotations
 

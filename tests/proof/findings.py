@@ -1,4 +1,6 @@
-"""What the proof has found and nobody has mended yet: each with the shortest schedule that shows it.
+"""What the proof has found and nobody has mended yet.
+
+Each with the shortest schedule that shows it.
 
 A schedule that breaks a promise in one of these ways is printed by `make prove` like any other, and
 makes it fail. The

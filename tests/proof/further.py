@@ -1,4 +1,7 @@
-"""Situations with adversaries, people, outages, copies, a second vault, a changing policy, apps, clocks, a second deployment."""
+"""Situations with adversaries, people and outages.
+
+Also with copies, a second vault, a changing policy, apps, clocks and a second deployment.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from itertools import product
 
 from engine.model.incident import Incident
 from engine.model.sweep_order import SweepOrder
+from engine.model.workitem import WorkItem
 from engine.secret import SecretRef
 from tests.proof import adversaries, circumstances, people
 from tests.proof.kernel import EVERY_FAULT, Mode
@@ -60,7 +64,10 @@ def _forged_when_due(kind: str) -> Scenario:
 
 
 def _claimed(kind: str) -> Scenario:
-    """Somebody edits what says where a secret is rotated: to another secret's source, outside the scopes, to nonsense."""
+    """Somebody edits what says where a secret is rotated.
+
+    To another secret's source, outside the scopes, to nonsense.
+    """
 
     def build(world: World) -> None:
         due(world, kind)
@@ -72,7 +79,10 @@ def _claimed(kind: str) -> Scenario:
 
 
 def _claimed_in_overlap(kind: str) -> Scenario:
-    """The same inside an overlap: what is to be retired is retired where it was made, and nowhere else."""
+    """The same inside an overlap.
+
+    What is to be retired is retired where it was made, and nowhere else.
+    """
 
     def build(world: World) -> None:
         rotated(world, kind, hours_left=1)
@@ -83,7 +93,7 @@ def _claimed_in_overlap(kind: str) -> Scenario:
 
 
 def _greedy(kind: str) -> Scenario:
-    """The tag `Replicas` names secrets of a second vault whose owners consent to nothing, and the policy document."""
+    """Tag and policy name replicas in a second vault whose owners do not consent."""
 
     def build(world: World) -> None:
         due(world, kind)
@@ -245,7 +255,10 @@ def _errands(kind: str) -> Scenario:
 
 
 def _order_and_restore(kind: str) -> Scenario:
-    """An incident's order beside a restore and an audit: what leaked is gone, whatever was current when."""
+    """An incident's order beside a restore and an audit.
+
+    What leaked is gone, whatever was current when.
+    """
 
     def build(world: World) -> None:
         rotated(world, kind, hours_left=100)
@@ -291,7 +304,10 @@ def _clocks(kind: str) -> Scenario:
 
 
 def _two_deployments(kind: str) -> Scenario:
-    """Two deployments, each with a storage of its own, serve one vault; in the end one of them is taken away."""
+    """Two deployments, each with a storage of its own, serve one vault.
+
+    In the end one of them is taken away.
+    """
 
     def build(world: World) -> None:
         world.deployments = ("one", "two")
@@ -317,7 +333,10 @@ def _two_deployments(kind: str) -> Scenario:
 
 
 def _one_account(kind: str) -> Scenario:
-    """Two deployments serve a vault each, and one source: each holds a credential of it, and neither cuts the other off."""
+    """Two deployments serve a vault each, and one source.
+
+    Each holds a credential of it, and neither cuts the other off.
+    """
 
     def build(world: World) -> None:
         world.deployments = ("one", "two")
@@ -353,7 +372,10 @@ def _one_account(kind: str) -> Scenario:
 
 
 def add_second(world: World, kind: str) -> tuple[str, str]:
-    """Return what a second secret holds of a source, and its id: a secret of its own, or the very same key."""
+    """Return what a second secret holds of a source, and its id.
+
+    A secret of its own, or the very same key.
+    """
     source = world.sources[source_of(kind)]
     if isinstance(source, Many):
         return source.entries[SECOND[kind]].secret, SECOND[kind]
@@ -379,6 +401,18 @@ def _proven_then_people(kind: str) -> Scenario:
     return Scenario(f"audited/{kind}", build, moves, mend=people.mend)
 
 
+def _restored(kind: str) -> Scenario:
+    """What was just rotated is restored; then audits come for days, and the overlap of what was taken back goes on."""
+
+    def build(world: World) -> None:
+        due(world, kind, days_left=30)
+        ask(world, force=True)
+        restore = WorkItem(SecretRef(VAULT, "app"), "restore")
+        world.post("rotate", restore.to_json(), 20 * 60.0)
+
+    return Scenario(f"restored/{kind}", build, audits=3)
+
+
 def all_of(kinds: tuple[str, ...], *makers: Callable[[str], Scenario]) -> list[Scenario]:
     """Return the scenarios of these kinds."""
     return [make(kind) for make, kind in product(makers, kinds)]
@@ -393,6 +427,7 @@ FURTHER = [
         _lagging_in_overlap,
         _errands,
         _order_and_restore,
+        _restored,
     ),
     *all_of(
         EVERY,

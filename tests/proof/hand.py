@@ -1,4 +1,7 @@
-"""One worker's hand on the world: every call of the engine goes through it, and a schedule decides how it ends."""
+"""One worker's hand on the world.
+
+Every call of the engine goes through it, and a schedule decides how it ends.
+"""
 
 from __future__ import annotations
 

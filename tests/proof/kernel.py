@@ -1,4 +1,6 @@
-"""An event loop without a world behind it: virtual time, and calls that end only when a schedule says so, and how.
+"""An event loop without a world behind it.
+
+Virtual time, and calls that end only when a schedule says so, and how.
 
 Everything that the engine does with asyncio (tasks, time-outs, waiting) runs unchanged on it, with
 asyncio's own tasks and
@@ -42,7 +44,10 @@ EPOCH = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 
 
 class Died(BaseException):
-    """The worker's process ended here. Nothing of it runs on, so it passes every `except Exception`."""
+    """The worker's process ended here.
+
+    Nothing of it runs on, so it passes every `except Exception`.
+    """
 
 
 @dataclass(eq=False)
@@ -55,7 +60,10 @@ class Call:
 
 @dataclass(eq=False)
 class Worker:
-    """One process with one message in hand, and the calls that it waits for: sometimes two at a time."""
+    """One process with one message in hand, and the calls that it waits for.
+
+    Sometimes two at a time.
+    """
 
     number: int
     message: Any = None
@@ -83,6 +91,12 @@ class Kernel:
         self._ready: deque[asyncio.Handle] = deque()
         self._timers: list[asyncio.TimerHandle] = []
         self._loop = cast("asyncio.AbstractEventLoop", self)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy needs; raises RuntimeError while somebody is under way."""
+        if self._ready or self.next_timer() is not None:
+            raise RuntimeError("a kernel is copied only while nobody is under way")
+        return {**vars(self), "_timers": []}
 
     def time(self) -> float:
         """Return seconds since the start."""
@@ -144,7 +158,10 @@ class Kernel:
         """Do nothing: cancelled timers are left out when time passes."""
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
-        """Ignore what a dead worker's tasks leave behind; anything else that got here would be a mistake of the model."""
+        """Ignore what a dead worker's tasks leave behind.
+
+        Anything else that got here would be a mistake of the model.
+        """
         if not isinstance(context.get("exception"), Exception | Died):
             raise RuntimeError(context["message"])  # noqa: TRY004 - it is not the argument that is wrong
 

@@ -1,4 +1,7 @@
-"""One rotator for every strategy there is, each call a point of its own. They repeat what the real ones do, without an SDK."""
+"""One rotator for every strategy there is, each call a point of its own.
+
+They repeat what the real ones do, without an SDK.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,10 @@ PAUSES = (0.5, 4.0, 55.0)
 
 
 def _must_be_told(job: Job) -> str:
-    """Return the credential that the vault holds; raises NeedsHuman where the value does not show it."""
+    """Return the credential that the vault holds.
+
+    Raises NeedsHuman where the value does not show it.
+    """
     if job.held is None:
         raise NeedsHuman("the value does not follow ValueTemplate", fix="correct it")
     return job.held.reveal()
@@ -77,7 +83,10 @@ class _Kind:
 
 
 class TwoSlots(_Kind):
-    """As storage-key: the slot that the vault does not hold is replaced, and its new value can be read."""
+    """As storage-key.
+
+    The slot that the vault does not hold is replaced, and its new value can be read.
+    """
 
     kind = "two-slots"
     other: ClassVar[Mapping[str, str]] = {"key1": "key2", "key2": "key1"}
@@ -114,7 +123,10 @@ class TwoSlots(_Kind):
         await self._held(job)
 
     def _nobody_elses(self, job: Job, slot: str) -> None:
-        """Refuse a key that was made after somebody else wrote the version: the listing just read says when."""
+        """Refuse a key that was made after somebody else wrote the version.
+
+        The listing just read says when.
+        """
         born = EPOCH + timedelta(seconds=self._slots(job.source).born[slot])
         if job.written and not job.may_have_made(born) and born > job.written + RESOLUTION:
             raise NeedsHuman(
@@ -168,7 +180,10 @@ class OneSlot(_Kind):
 
 
 class TwoLogins(_Kind):
-    """As two alternating logins: the one that the vault does not hold gets a password, which cannot be read back."""
+    """As two alternating logins.
+
+    The one that the vault does not hold gets a password, which cannot be read back.
+    """
 
     kind = "two-logins"
     other: ClassVar[Mapping[str, str]] = {"app_a": "app_b", "app_b": "app_a"}
@@ -201,7 +216,10 @@ class TwoLogins(_Kind):
 
 
 class ManySecrets(_Kind):
-    """As an application's secrets: any number, each under the operation that made it, known everywhere a while later."""
+    """As an application's secrets.
+
+    Any number, each under the operation that made it, known everywhere a while later.
+    """
 
     kind = "many"
 

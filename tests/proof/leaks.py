@@ -19,7 +19,7 @@ NAMES = ("", "key1", "key2", "admin", "app_a", "app_b", "id1", "id2", "id3", "id
 
 @lru_cache(maxsize=4096)
 def digests(value: str) -> frozenset[str]:
-    """Return the beginnings of whatever digest of a value anybody could compute who knows what tags say."""
+    """Return the beginnings of every digest of a value that can be computed from what tags say."""
     texts = [value, *(f"{name}{between}{value}" for name in NAMES for between in ("\n", ":", ""))]
     return frozenset(beginning for text in texts for beginning in _digests_of(text.encode()))
 

@@ -35,14 +35,22 @@ def is_read(label: str) -> bool:
     return label in READS or label.startswith("sign in as ")
 
 
+def is_same(mode: str, label: str) -> bool:
+    """Return whether another fault does the same at this call."""
+    return mode in SAME and is_read(label)
+
+
 @dataclass
 class Lean(Planned):
-    """Gives a case up that is the same as another one: a fault at a call that changes nothing strikes as its like does."""
+    """Gives a case up that is the same as another one.
+
+    A fault at a call that changes nothing strikes as its like does.
+    """
 
     def mode(self, label: str) -> Mode:
         """Look the call up in the plan; raises Same where another case does the same."""
         mode = super().mode(label)
-        if mode in SAME and is_read(label):
+        if is_same(mode, label):
             raise Same
         return mode
 

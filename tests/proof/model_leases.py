@@ -1,4 +1,7 @@
-"""The app's own storage as plain state: the record of each source, and the lease on it; see engine.ports.Leases."""
+"""The app's own storage as plain state.
+
+The record of each source, and the lease on it; see engine.ports.Leases.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,9 @@ LEASE_SECONDS = 60.0
 
 @dataclass
 class Claim:
-    """The blob of one source: the record, how often it was written, and who holds its lease until when.
+    """The blob of one source.
+
+    The record, how often it was written, and who holds its lease until when.
 
     The record is kept as it was written; that its text says the same is checked once a schedule,
     and in the engine's tests.
@@ -38,6 +43,8 @@ class ModelLease:
     ends: float
     where: str = "the record"
     etag: int = -1
+    further: list[ModelLease] = field(default_factory=list)
+    """The leases on the further parts of the same source."""
     _record: Record = field(default_factory=Record)
 
     @property
@@ -47,8 +54,10 @@ class ModelLease:
 
     @property
     def held(self) -> bool:
-        """Return whether the storage account would still take this lease for the current one."""
-        return self.claim.holder == self.number and self.claim.until > self.hand.world.kernel.time()
+        """Return whether the storage account would still take this lease and those on other parts."""
+        lasts = self.claim.until > self.hand.world.kernel.time()
+        is_mine = self.claim.holder == self.number and lasts
+        return is_mine and all(lease.held for lease in self.further)
 
     @property
     def remaining(self) -> float:
@@ -118,20 +127,26 @@ class ModelLeases:
     hand: Hand
 
     @asynccontextmanager
-    async def hold(self, source: str, owner: str) -> AsyncIterator[ModelLease]:
+    async def hold(self, source: str, owner: str, whole: str = "") -> AsyncIterator[ModelLease]:
         """Hold the lease on a source."""
         requested = self.hand.world.kernel.time()
         number = await self.hand.reach(
-            "acquire", lambda: self._acquire(source, owner.lower()), changes=True
+            "acquire", lambda: self._acquire(source, owner.lower(), whole or source), changes=True
         )
         claim = self._claims[source]
-        lease = ModelLease(self.hand, claim, source, number, requested + LEASE_SECONDS)
-        self.hand.worker.lease = lease
+        lease = ModelLease(self.hand, claim, whole or source, number, requested + LEASE_SECONDS)
+        outer: ModelLease | None = self.hand.worker.lease
+        if outer:
+            outer.further.append(lease)
+        else:
+            self.hand.worker.lease = lease
         try:
             await lease.read_record()
             yield lease
         finally:
-            self.hand.worker.lease = None
+            if outer:
+                outer.further.remove(lease)
+            self.hand.worker.lease = outer
             await lease.release()
 
     async def peek(self, source: str) -> Record | None:
@@ -146,9 +161,9 @@ class ModelLeases:
         for record in await self.hand.reach("index", records):
             yield Listed.of(record)
 
-    def _acquire(self, source: str, owner: str) -> int:
+    def _acquire(self, source: str, owner: str, whole: str) -> int:
         world = self.hand.world
-        claim = self._claims.setdefault(source, Claim(Record(source=source, owner=owner)))
+        claim = self._claims.setdefault(source, Claim(Record(source=whole, owner=owner)))
         if claim.holder and claim.until > world.kernel.time():
             raise LeaseUnavailable(f"another worker has {source}")
         world.leases += 1

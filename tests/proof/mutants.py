@@ -1,4 +1,7 @@
-"""Deliberate bugs, each of which the proof must find: what is broken, where to look, and which promise it breaks."""
+"""Deliberate bugs, each of which the proof must find.
+
+What is broken, where to look, and which promise it breaks.
+"""
 
 from __future__ import annotations
 
@@ -634,9 +637,7 @@ MUTANTS: Mapping[str, Mutant] = {
         _function(Lineage, "_consents", lambda *_: None),
         "P7",
         (),
-        (
-            f"{DERIVED}::test_whoever_edits_one_tag_of_a_derived_secret_gets_no_more_than_its_key_lets_it_have",
-        ),
+        (f"{DERIVED}::test_an_edited_tag_gets_no_more_than_the_key_consents_to",),
     ),
     "a key that a lagging vault shows signs": Mutant(
         _method(Lineage, "_record"),
@@ -648,15 +649,20 @@ MUTANTS: Mapping[str, Mutant] = {
         _method(Descendants, "hold_back"),
         "P1",
         (),
-        (f"{DERIVED}::test_an_incident_of_the_key_moves_the_signature_before_the_key_is_revoked",),
+        (f"{DERIVED}::test_an_incident_moves_the_signature_before_its_key_is_revoked",),
     ),
     "what is put off comes back at once": Mutant(_at_once, "throttling", (f"one/{SLOTS}",)),
+    "what a restore superseded counts as abandoned": Mutant(
+        _function(Record, "abandoned", property(lambda record: record.touched)),
+        "P4",
+        (f"restored/{MANY}",),
+    ),
     "an audit believes everything": Mutant(_method(Proof, "accepted"), "P", (f"drift/{SLOTS}",)),
 }
 
 
 def violations(mutant: Mutant) -> Iterator[str]:
-    """Play the schedules in which a mutant ought to show, and yield what is broken in them that was not before."""
+    """Play the schedules in which a mutant ought to show; yield what is newly broken in them."""
     from tests.proof import search
 
     for place in mutant.scenarios:

@@ -41,7 +41,10 @@ def revoke_superseded(world: World) -> None:
 
 
 def make_credential(world: World) -> tuple[str, str]:
-    """Make a credential at the source, as a person would: the slot that the vault does not hold; returns id and value."""
+    """Make a credential at the source, as a person would.
+
+    The slot that the vault does not hold; returns id and value.
+    """
     kind = kind_of(world)
     source = world.sources[source_of(kind)]
     world.watch.excuses.grant(Excuse.BROKEN, source_of(kind), world.kernel.time() + AUDITED_SECONDS)
@@ -56,7 +59,7 @@ def make_credential(world: World) -> tuple[str, str]:
 
 
 def disown(world: World, *values: str) -> None:
-    """Leave what the secret held so far, and these, to the person who puts something else into the vault."""
+    """Leave what the secret held so far, and these, to the person who writes something else."""
     watch, ref = world.watch, SecretRef(VAULT, "app")
     watch.disowned |= {credential_of(version) for version in world.vault[ref]} | set(values)
     watch.orphaned |= {
@@ -92,7 +95,10 @@ def same_again(world: World) -> None:
 
 
 def _at_own_risk(world: World) -> None:
-    """What somebody brings back may be refused meanwhile: the next audit mends it, or somebody is told."""
+    """What somebody brings back may be refused meanwhile.
+
+    The next audit mends it, or somebody is told.
+    """
     until = world.kernel.time() + AUDITED_SECONDS
     world.watch.excuses.grant(Excuse.BROKEN, source_of(kind_of(world)), until)
 
@@ -152,7 +158,10 @@ def untagging(*tags: str) -> Move:
 
 
 def mend(world: World, *, whatever: bool = False) -> None:
-    """The owner of `app` follows the ways out: own tags as they were, a value that its source accepts, no mark left."""
+    """The owner of `app` follows the ways out.
+
+    Own tags as they were, a value that its source accepts, no mark left.
+    """
     version = current(world)
     desired = world.wanted[version.ref]
     theirs = {
@@ -213,7 +222,7 @@ def unmanage(name: str, vault: str = VAULT) -> Move:
 
 
 def keep_one(world: World) -> None:
-    """Of two secrets that claim one source, the one that does not own it is taken out of management."""
+    """Of two secrets that claim one source, take the one that does not own it out of management."""
     owner = next((claim.record.owner for claim in world.claims.values()), "")
     loser = "app" if owner.endswith("/rival") else "rival"
     unmanage(loser)(world)

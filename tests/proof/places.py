@@ -1,4 +1,4 @@
-"""One secret of every kind and strategy in a simulated Azure, and what the promises ask about it."""
+"""One secret of every kind and strategy in a simulated Azure, and what the promises ask of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The engine's further ports on plain state: queues, reports, apps, chats. The vaults and leases have files of their own."""
+"""The engine's further ports on plain state: queues, reports, apps, chats.
+
+The vaults and leases have files of their own.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""One rotation and its retirement through Microsoft's SDKs, under a plan of faults: every kind, every strategy."""
+"""One rotation and its retirement through Microsoft's SDKs, under a plan of faults.
+
+Every kind, every strategy.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from simulator.reach.transport import Call
 from simulator.wire import Request, Response
 from tests.proof.places import STORIES
 from tests.shared.delivery import Delivery
-from tests.shared.faults import MODES, Died, Mode, Saboteur
+from tests.shared.faults import MODES, Died, Mode, Saboteur, share
 from tests.shared.promises import Broken, Ear, Promises, emitted_to_host_storage, everything
 
 DAY = 86400
@@ -84,7 +87,10 @@ class Stage:
         await self.delivery.run()
 
     async def play(self) -> None:
-        """Rotate; wait out what a refusal parked; let the overlap pass and retire; then come daily audits."""
+        """Rotate; wait out what a refusal parked.
+
+        Let the overlap pass and retire; then come daily audits.
+        """
         await self.rotate()
         for days in (1, 8, 1, 1, 8, 1):
             self.rig.clock.advance(days * DAY + 60)
@@ -102,7 +108,10 @@ class Stage:
         return True
 
     async def sweep(self) -> None:
-        """Sweep, with the whole day's audits, as the queue would let it: until it comes to an end."""
+        """Sweep, with the whole day's audits, as the queue would let it.
+
+        Until it comes to an end.
+        """
         now = self.rig.clock.now().timestamp()
         since = (
             self.rig.clock.now().fromtimestamp(now - DAY, self.rig.clock.now().tzinfo).isoformat()
@@ -155,8 +164,15 @@ def singles(place: str) -> Iterator[RealCase]:
             yield RealCase(place, ((at, mode),))
 
 
+def some_singles(place: str, many: int) -> Iterator[RealCase]:
+    """Yield so many of the six faults at every call, others at each call."""
+    for at in range(calls_of(place)):
+        for mode in share(at, many):
+            yield RealCase(place, ((at, mode),))
+
+
 def pairs(place: str) -> Iterator[RealCase]:
-    """Yield every pair of faults of which the second strikes while the first one is being recovered from."""
+    """Yield every pair of faults of which the second strikes during the recovery from the first."""
     for first in range(calls_of(place)):
         for second in range(first + 1, first + 1 + SOON):
             for mode in MODES:

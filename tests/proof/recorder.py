@@ -1,4 +1,6 @@
-"""Record what a schedule shows of the engine, event by event, so that the formal model can be asked whether it may.
+"""Record what a schedule shows of the engine, event by event.
+
+So the formal model can be asked whether it may.
 
 What changes is seen in the world itself, and why in the calls of the ports, which are wrapped.
 Events of a worker `w`:
@@ -25,13 +27,14 @@ from typing import Any
 
 from engine.errors import PermanentError, VerificationFailed
 from engine.model.outcome import Outcome
-from engine.model.record import Record, Write
+from engine.model.record import Record
+from engine.model.write import Write
 from engine.rotate.engine import Engine
 from engine.secret import SecretRef, SecretVersion, Sensitive
 from tests.proof.kernel import Call, Mode, Worker
 from tests.proof.scenarios import FIRST, SECOND, source_of
 from tests.proof.sources import Many, Slots, credential_in
-from tests.proof.staging import REPLICAS
+from tests.proof.staging import REPLICAS, blob_of
 from tests.proof.world import VAULT, Message, World
 
 APP = SecretRef(VAULT, "app")
@@ -100,7 +103,7 @@ class Recorder:
 
     def _remembered(self, history: list[str]) -> dict[str, Any]:
         """Return the versions that there are, and what the record knows of them."""
-        claim = self.world.claims.get(source_of(self.kind))
+        claim = self.world.claims.get(blob_of(source_of(self.kind)))
         record = self.record = claim.record if claim else Record()
         ids, published = [version for version, _ in self.versions], record.published
         versions = []
@@ -332,7 +335,7 @@ class Recorder:
             self.overlaps.append((self.world.kernel.time() + OVERLAP, len(self.versions) - 1))
 
     def _record_changed(self, worker: Worker | None) -> None:
-        claim = self.world.claims.get(source_of(self.kind))
+        claim = self.world.claims.get(blob_of(source_of(self.kind)))
         before, self.record = self.record, claim.record if claim else Record()
         ahead = self.record.ahead
         for version in [
@@ -424,8 +427,8 @@ class _Vaults(_Wrapped):
 
 class _Leases(_Wrapped):
     @asynccontextmanager
-    async def hold(self, source: str, owner: str) -> AsyncIterator[Any]:
-        async with self.inner.hold(source, owner) as lease:
+    async def hold(self, source: str, owner: str, whole: str = "") -> AsyncIterator[Any]:
+        async with self.inner.hold(source, owner, whole) as lease:
             self.recorder.taken(self.worker)
             try:
                 yield lease
@@ -434,7 +437,7 @@ class _Leases(_Wrapped):
 
 
 def _recorded(rotator: Any, recorder: Recorder, worker: Worker) -> Any:
-    """Return a rotator of the same kind, with the same abilities, that says what it is asked for."""
+    """Return a rotator of the same kind and abilities, which says what it is asked for."""
     base = type(rotator)
     methods = {
         name: _intending(base, name, recorder, worker) for name in INTENTS if hasattr(base, name)

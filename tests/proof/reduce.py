@@ -1,4 +1,7 @@
-"""Reduce a seed that breaks a promise to the shortest list of decisions that still does: `python -m tests.proof.reduce CASE`."""
+"""Reduce a seed that breaks a promise to the shortest list of decisions that still does.
+
+`python -m tests.proof.reduce CASE`.
+"""
 
 from __future__ import annotations
 
@@ -67,7 +70,10 @@ def played(scenario: str, director: Director) -> Played:
 
 
 def reduced(case: Case) -> tuple[Case, str]:
-    """Return the shortest script that breaks the same promise, and how; ValueError where the case breaks none."""
+    """Return the shortest script that breaks the same promise, and how.
+
+    ValueError where the case breaks none.
+    """
     assert case.seed is not None
     recording = Recording(Chance(case.seed, SCENARIOS[case.scenario].faults))
     problem = played(case.scenario, recording).problem

@@ -1,4 +1,7 @@
-"""What is asked for, from which state, and what people do meanwhile: everything that a schedule is played on."""
+"""What is asked for, from which state, and what people do meanwhile.
+
+Everything that a schedule is played on.
+"""
 
 from __future__ import annotations
 

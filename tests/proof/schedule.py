@@ -1,4 +1,7 @@
-"""One schedule: a race in whatever order, then redelivery, sweeps and days until nothing is left to do; then the promises.
+"""One schedule.
+
+A race in whatever order, then redelivery, sweeps and days until nothing is left to do.
+After that the promises are checked.
 
 Sweeps come at full hours, as production's schedule has them, and each asks for the audits of its
 own hour. Those between
@@ -14,7 +17,7 @@ import json
 import math
 import random
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
@@ -40,9 +43,13 @@ UNREAD = re.compile(r"credential in version (\w+) cannot be read")
 """What an incident says that needs a version enabled for a moment."""
 HOUR, DAY = 3600.0, float(SECONDS_A_DAY)
 OVERLAP = 7 * DAY + 2 * HOUR
+STRETCHES = (DAY, OVERLAP, DAY, OVERLAP, DAY)
+"""What passes in the end, until nothing is left to do."""
 JUMPS = (16.0, 21.0, 45.0, 61.0, 200.0)
 """Seconds by which the clock leaps: past a client's time-out, a call's, a lease's."""
-MOST_DELIVERIES = 120
+LOOKS = 2
+"""So many moments after its last decision a schedule is compared with the states seen while
+messages still wait."""
 A_DELIVERY_EACH = 15.0
 """Seconds: where a service stays away, so much more may be tried in vain."""
 
@@ -59,7 +66,10 @@ class Director(Protocol):
         ...
 
     def interrupt(self, moves: int) -> int | None:
-        """Choose something from outside before the next call: a move by hand, a leap of the clock; None for nothing."""
+        """Choose something from outside before the next call.
+
+        A move by hand, a leap of the clock; None for nothing.
+        """
         ...
 
     def calm(self) -> None:
@@ -68,13 +78,19 @@ class Director(Protocol):
 
     @property
     def is_done(self) -> bool:
-        """Return whether it decides nothing any more: what follows depends on the state of the world alone."""
+        """Return whether it decides nothing any more.
+
+        What follows depends on the state of the world alone.
+        """
         ...
 
 
 @dataclass
 class Planned:
-    """Strikes at the calls named, counted from 0; without a plan everything goes well and in order."""
+    """Strikes at the calls named, counted from 0.
+
+    Without a plan everything goes well and in order.
+    """
 
     plan: Mapping[int, Mode] = field(default_factory=dict)
     pick: Callable[[int], int] | None = None
@@ -198,6 +214,41 @@ class Scripted:
 
 
 @dataclass
+class Position:
+    """How far a schedule has come, so that it can go on from a copy of its world."""
+
+    hours: list[float | None] | None = None
+    """When the sweeps come, the one after the overlap last; None before the first drain has
+    ended."""
+    next: int = 0
+    """Which of them comes next, or is under way."""
+    began: int | None = None
+    """How many messages had been posted when the sweep under way began; None between sweeps."""
+    audits: int = 0
+    """How many sweeps have come on the way to the next."""
+    is_last: bool = False
+    """The sweep under way is the one of the hour itself."""
+    ending: int | None = None
+    """How many further stretches of time have passed since people mended what is theirs; None
+    before that, -1 until what they asked for is done."""
+
+    def key(self) -> Hashable:
+        """Return what two equal positions have in common."""
+        return (
+            tuple(self.hours or ()),
+            self.next,
+            self.began,
+            self.audits,
+            self.is_last,
+            self.ending,
+        )
+
+
+class BeenHereError(Exception):
+    """This very state has been played to a good end."""
+
+
+@dataclass
 class Schedule:
     """A scenario under a director."""
 
@@ -210,10 +261,24 @@ class Schedule:
     """States that need not be played again."""
     cut_short: bool = False
     """It came to a state that had been seen."""
+    start: tuple[World, Position] | None = None
+    """Where it goes on from; None to begin at the beginning."""
+    pass_by: Callable[[Schedule], None] | None = None
+    """Is told of each moment at which nobody is under way."""
     world: World = field(init=False)
+    at: Position = field(init=False)
     moves: dict[str, Callable[[World], None]] = field(init=False)
+    marks: list[tuple[int, frozenset[Excuse]]] = field(default_factory=list)
+    """The states that it came to, each with the excuses used before."""
+    looks: int = LOOKS
+    """So many further moments at which nobody is under way are compared with states seen."""
 
     def __post_init__(self) -> None:
+        self.moves = dict(self.scenario.moves)
+        if self.start:
+            self.world, self.at = self.start
+            return
+        self.at = Position()
         self.world = World(service_class=self.service_class, engine_class=self.engine_class)
         self.scenario.build(self.world)
         self.world.wanted = {
@@ -221,53 +286,82 @@ class Schedule:
         }
         for name in self.scenario.exempt:
             self.world.watch.excuses.grant(Excuse.CLAIM, name)
-        self.moves = dict(self.scenario.moves)
         self.world.watch.changed()
 
     def play(self) -> None:
         """Play to the end; raises Broken where a promise is."""
-        self.drain()
-        self.world.watch.handled()
-        marks: list[tuple[int, frozenset[Excuse]]] = []
-        for left, hour in enumerate([*self._hours(), None]):
-            if self._been_here(left, marks):
-                return
-            self._sweep_at(self._full_hour(OVERLAP) if hour is None else hour)
-        if self._been_here(-1, marks):
+        try:
+            if self.at.ending is None:
+                self._before_the_end()
+            self._end()
+        except BeenHereError:
+            self.cut_short = True
             return
-        self._end()
         if self.seen is not None:
             used = frozenset(self.world.watch.excuses.used)
-            self.seen.update((mark, used - before) for mark, before in marks)
+            self.seen.update((mark, used - before) for mark, before in self.marks)
 
-    def _been_here(self, left: int, marks: list[tuple[int, frozenset[Excuse]]]) -> bool:
-        """Return whether this very state has been played to a good end; note it for when this one comes to its own."""
+    def _before_the_end(self) -> None:
+        """Play what is asked for, then each sweep, from wherever this schedule stands."""
+        if self.at.hours is None:
+            self.drain()
+            self.world.watch.handled()
+            self.at.hours = [*self._hours(), None]
+        self._sweeps(self.at.hours)
+        self.at.hours = None
+
+    def _sweeps(self, hours: Sequence[float | None]) -> None:
+        """Let the sweeps come that are still to come."""
+        at = self.at
+        while at.next < len(hours):
+            if at.began is None:
+                self._compare()
+            hour = hours[at.next]
+            self._sweep_at(self._full_hour(OVERLAP) if hour is None else hour)
+            at.next += 1
+        at.next = 0
+
+    def _compare(self) -> None:
+        """Compare this state with those played to a good end, or note it for the end of this one.
+
+        Raises BeenHereError where it is one of them.
+        """
         if self.seen is None or not self.director.is_done:
-            return False
-        mark = fingerprint(self.scenario.name, self.world, left)
+            return
+        mark = fingerprint(self.scenario.name, self.world, self.at.key())
         if mark is None:
-            return False
+            return
         watch = self.world.watch
         if mark in self.seen:
-            self.cut_short = True
             watch.excuses.used.update(self.seen[mark])
             ending.no_leak(watch)
-            return True
-        marks.append((mark, frozenset(watch.excuses.used)))
-        return False
+            raise BeenHereError
+        self.marks.append((mark, frozenset(watch.excuses.used)))
 
     def _end(self) -> None:
         """Strike no more, let people mend what is theirs, and play until nothing is left to do."""
-        ending.dropped(self.world.watch, self._engine())
-        self.director.calm()
+        at = self.at
+        if at.ending is None:
+            self._compare()
+            ending.dropped(self.world.watch, self._engine())
+            self.director.calm()
+            self._mend()
+            at.ending, self.looks = -1, LOOKS
         self.moves.clear()
-        self._mend()
-        for after in (DAY, OVERLAP, DAY, OVERLAP, DAY):
-            if not self._restless():
-                break
-            hours = {self._audited(self._full_hour(after), ref) for ref in self._owned()}
-            for hour in sorted(hours | self._opening(after)):
-                self._sweep_at(hour)
+        if at.ending < 0:
+            self.drain()
+            at.ending = 0
+        while at.ending < len(STRETCHES):
+            if at.hours is None:
+                self._compare()
+                if not self._restless():
+                    break
+                after = STRETCHES[at.ending]
+                hours = {self._audited(self._full_hour(after), ref) for ref in self._owned()}
+                at.hours = [*sorted(hours | self._opening(after))]
+            self._sweeps(at.hours)
+            at.hours = None
+            at.ending += 1
         self.world.watch.settled(self._engine(), dict(self.scenario.versions))
 
     def _opening(self, after: float) -> set[float]:
@@ -279,9 +373,13 @@ class Schedule:
         return {next(at for at in hours if is_open(EPOCH + timedelta(seconds=at + 1)))}
 
     def _hours(self) -> list[float]:
-        """Return when the first sweeps come: twice at once, then when the audit of each secret falls due."""
+        """Return when the first sweeps come.
+
+        Twice at once, then when the audit of each secret falls due.
+        """
         first = self._full_hour(0.0)
-        marks = {self._audited(first + HOUR, ref) for ref in self._owned()}
+        days = [day * DAY for day in range(self.scenario.audits)]
+        marks = {self._audited(first + HOUR + day, ref) for ref in self._owned() for day in days}
         return sorted({first, first + HOUR, *marks})
 
     def _owned(self) -> list[SecretRef]:
@@ -308,7 +406,10 @@ class Schedule:
         return _rounded_up(self.world.kernel.time() + after)
 
     def _mend(self) -> None:
-        """Have a person mend what only a person can, as the ways out say; from then on nothing is excused for it."""
+        """Have a person mend what only a person can, as the ways out say.
+
+        From then on nothing is excused for it.
+        """
         self._say("a person mends what is theirs to mend")
         for outcome in self.world.watch.outcomes:
             if unread := UNREAD.search(outcome.reason):
@@ -316,7 +417,6 @@ class Schedule:
         if self.scenario.mend:
             self._by_hand(self.scenario.mend)
         self.world.watch.mended()
-        self.drain()
 
     def _restless(self) -> bool:
         """Return whether a further day may change something."""
@@ -343,12 +443,24 @@ class Schedule:
         self.world.kernel.run()
 
     def _sweep_at(self, moment: float) -> None:
-        """Let time pass until a sweep; where a source refuses something, no audit on the way is left out."""
-        for _ in range(2):
+        """Let time pass until a sweep.
+
+        Where a source refuses something, no audit on the way is left out.
+        """
+        at = self.at
+        if at.began is not None:
+            self._swept(at.began)
+            if at.is_last:
+                return
+        else:
+            at.audits, at.is_last = 0, False
+        while at.audits < 2:
             audit = min(self._audited(self._full_hour(HOUR), ref) for ref in self._owned())
             if audit >= moment or not self.world.watch.refuses():
                 break
+            at.audits += 1
             self._sweep(audit)
+        at.is_last = True
         self._sweep(moment)
 
     def _sweep(self, moment: float) -> None:
@@ -359,19 +471,26 @@ class Schedule:
         world.watch.passed()
         world.advance(after)
         world.watch.passed()
-        began = world.posted
+        began = self.at.began = world.posted
         for deployment in world.deployments:
             for vault in world.policy(deployment).scopes:
                 if world.serves(deployment, vault):
                     order = SweepOrder.by_schedule(vault, {}, world.kernel.now())
                     world.post("sweep", order.to_json(), deployment=deployment)
+        self._swept(began)
+
+    def _swept(self, began: int) -> None:
+        """Deliver what a sweep brought."""
         self.drain()
-        world.swept += world.posted - began
+        self.world.swept += self.world.posted - began
+        self.at.began = None
 
     def drain(self) -> None:
         """Deliver until no message is left, whatever happens on the way."""
         world = self.world
         while True:
+            if self.pass_by and not world.workers:
+                self.pass_by(self)
             calls = [(worker, call) for worker in world.workers for call in worker.calls]
             visible = world.visible() if len(world.workers) < self.scenario.workers else []
             if not calls and not visible:
@@ -387,9 +506,15 @@ class Schedule:
                 self._deliver(visible[at - len(calls)])
             if not world.workers:
                 world.watch.between()
+                if self.looks and self.director.is_done:
+                    self.looks -= 1
+                    self._compare()
 
     def _wait(self) -> bool:
-        """Let time pass until somebody wakes up, or a message can be delivered; False where there is nothing to come."""
+        """Let time pass until somebody wakes up, or a message can be delivered.
+
+        False where there is nothing to come.
+        """
         world = self.world
         if world.in_flight and not world.workers:
             self._land(0)
@@ -461,7 +586,7 @@ class Schedule:
 
     def _deliver(self, message: Message) -> None:
         world = self.world
-        most = MOST_DELIVERIES + world.away / A_DELIVERY_EACH
+        most = ending.MOST_DELIVERIES + world.away / A_DELIVERY_EACH
         if world.deliveries > most:
             raise Broken(f"resources: over {most:.0f} deliveries")
         worker = world.deliver(message)

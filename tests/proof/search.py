@@ -14,7 +14,9 @@ MOST = 3000
 
 
 def cases(place: str) -> Iterator[Case | real.RealCase]:
-    """Yield the schedules of a scenario (every fault, then every order), of its pairs, of a kind's writes, or seeds.
+    """Yield the schedules of a scenario.
+
+    Every fault, then every order; of its pairs, of a kind's writes, or seeds.
 
     `owners/many#200` is the first two hundred seeds of one scenario.
     """

@@ -1,11 +1,13 @@
-"""States that have been played to their end already: whoever comes to one again need not play it once more.
+"""States that have been played to their end already.
+
+Whoever comes to one again need not play it once more.
 
 A state is everything on which the rest of a schedule depends, compared exactly, times included: the
 vaults, the sources,
-the records and their leases, and what the checks remember. It is taken only where nobody is under
-way, no message waits,
-every service answers, and the director strikes no more, so that one state has one continuation.
-What came of that was
+the records and their leases, the messages, and what the checks remember. It is taken only where
+nobody is under way, every
+service answers, and the director strikes no more, so that one state has one continuation. What came
+of that was
 good; a continuation that broke a promise is never remembered. The random key of a record's digests
 is a constant here.
 """
@@ -13,43 +15,57 @@ is a constant here.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from dataclasses import astuple
+from dataclasses import astuple, fields
 from typing import TYPE_CHECKING
 
+from engine.model.record import Record
+from tests.proof import ending
 from tests.proof.excuses import Excuse
 from tests.proof.sources import Slots
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    from engine.model.outcome import Outcome
     from engine.secret import SecretVersion
     from tests.proof.model_leases import Claim
     from tests.proof.watch import Watch
     from tests.proof.world import World
 
+_FIELDS = tuple(entry.name for entry in fields(Record) if entry.name != "look_at")
 type Seen = dict[int, frozenset[Excuse]]
 """By the fingerprint of each state the excuses that its continuation used."""
 
 
-def fingerprint(name: str, world: World, after: int) -> int | None:
-    """Return the fingerprint of a world in which a scenario stands before so many further sweeps; None where it is not at rest."""
+def fingerprint(name: str, world: World, position: Hashable) -> int | None:
+    """Return the fingerprint of a world in which a scenario has come to a position.
+
+    None where somebody is under way.
+    """
     now = world.kernel.time()
     away = world.copy_until > now or any(until > now for until in world.down.values())
-    if world.workers or world.messages or world.in_flight or away:
+    if world.workers or world.in_flight or away:
         return None
     state: tuple[Hashable, ...] = (
         name,
-        after,
+        position,
         now,
+        tuple(
+            (message.what, message.text, message.visible, message.tries, message.deployment)
+            for message in world.messages
+        ),
         tuple((ref, tuple(map(_version, versions))) for ref, versions in world.vault.items()),
         tuple((source, _source(world, source)) for source in world.sources),
         tuple(
-            (source, _claim(claim)) for source, claim in [*world.claims.items(), *world.far.items()]
+            (source, _claim(claim, world.kernel.now()))
+            for source, claim in [*world.claims.items(), *world.far.items()]
         ),
         (
-            world.posted - world.swept,
-            world.waits,
+            _much(world.posted - world.swept, ending.MOST_MESSAGES),
+            _much(world.waits, ending.MOST_WAITING),
             world.mint.made,
             world.started % 2 if world.skew else 0,
-            world.deliveries // 10,
+            _much(world.deliveries, ending.MOST_DELIVERIES),
         ),
         (
             frozenset(world.by_hand),
@@ -85,8 +101,12 @@ def _source(world: World, name: str) -> Hashable:
     )
 
 
-def _claim(claim: Claim) -> Hashable:
-    return (claim.record.to_json(), claim.holder and claim.until)
+def _claim(claim: Claim, now: datetime) -> Hashable:
+    values = (getattr(claim.record, name) for name in _FIELDS)
+    known = (frozenset(value.items()) if isinstance(value, dict) else value for value in values)
+    # A look that was due is not waited for any more.
+    look = claim.record.look_at
+    return (*known, look if look and look > now else None, claim.holder and claim.until)
 
 
 def _watch(watch: Watch) -> Hashable:
@@ -99,10 +119,13 @@ def _watch(watch: Watch) -> Hashable:
         lambda: frozenset(
             watch.disowned | watch.orphaned | watch.foreign | watch.untouchable | watch.revoked
         ),
-        lambda: frozenset((outcome.result, outcome.item.ref) for outcome in watch.outcomes),
+        lambda: frozenset(
+            _parked(outcome) for outcome in watch.outcomes if outcome.result == "parked"
+        ),
         lambda: frozenset(watch.refused.items()),
         lambda: frozenset(watch.excuses.granted.items()),
-        lambda: (watch.disturbed, len(watch.outcomes) > watch.verdicts),
+        lambda: (_disturbed(watch), watch.struck, len(watch.outcomes) > watch.verdicts),
+        lambda: (frozenset(watch.alive_before), frozenset(watch.ended)),
         lambda: tuple(
             (name, strand.slot, strand.unknown, strand.look)
             for name, strand in watch.strands.items()
@@ -110,3 +133,26 @@ def _watch(watch: Watch) -> Hashable:
         lambda: (frozenset(watch.longest.items()), frozenset(watch.shortest.items())),
     )
     return tuple(part() for part in sets)
+
+
+def _parked(outcome: Outcome) -> Hashable:
+    # What cannot be read is enabled by a person in the end: the reason says which version.
+    unread = outcome.reason if "cannot be read" in outcome.reason else ""
+    return (outcome.item.ref, unread)
+
+
+def _disturbed(watch: Watch) -> float:
+    """Return when something was disturbed last, as far as that matters.
+
+    To what is refused since before, or in future.
+    """
+    matters = watch.refused or watch.disturbed > watch.world.kernel.time()
+    return watch.disturbed if matters else 0.0
+
+
+def _much(number: int, most: int) -> int:
+    """Return by how much a number is over half of what it must not pass.
+
+    Fewer cannot grow to that in what follows.
+    """
+    return max(0, number - most // 2)

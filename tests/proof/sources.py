@@ -1,10 +1,12 @@
-"""What issues credentials, as plain state: two slots, one slot, two logins, or any number of secrets."""
+"""What issues credentials, as plain state.
+
+Two slots, one slot, two logins, or any number of secrets.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import count
 
 MARK = "!c"
 """How every credential in the model begins, so that a leak is found by looking for it."""
@@ -32,7 +34,10 @@ def credential_in(value: str) -> str:
 
 @dataclass
 class Slots:
-    """A source with named places for one credential each: two keys, one password, or two logins with a password each."""
+    """A source with named places for one credential each.
+
+    Two keys, one password, or two logins with a password each.
+    """
 
     mint: Mint
     held: dict[str, str]
@@ -74,11 +79,12 @@ class Many:
 
     mint: Mint
     entries: dict[str, Entry] = field(default_factory=dict)
-    ids: count[int] = field(default_factory=lambda: count(1))
+    added: int = 0
 
     def add(self, name: str, known_at: float = 0.0) -> tuple[str, str]:
         """Add a secret; returns its key id and text."""
-        key = f"id{next(self.ids)}"
+        self.added += 1
+        key = f"id{self.added}"
         self.entries[key] = Entry(name, self.mint(), known_at)
         return key, self.entries[key].secret
 

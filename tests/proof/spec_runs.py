@@ -1,4 +1,7 @@
-"""Schedules of the proof, recorded for the formal model: `python -m tests.proof.spec_runs FILE [SCENARIO…]`."""
+"""Schedules of the proof, recorded for the formal model.
+
+`python -m tests.proof.spec_runs FILE [SCENARIO…]`.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +66,10 @@ def cases(scenarios: Iterable[str]) -> Iterator[Case]:
 
 
 def write(path: Path, chosen: Iterable[Case]) -> tuple[int, int]:
-    """Write the runs of these cases as JSON lines; returns how many, and how many more the model cannot judge."""
+    """Write the runs of these cases as JSON lines.
+
+    Returns how many, and how many more the model cannot judge.
+    """
     runs = [(str(case), recorded(case)) for case in chosen]
     kept = [lines(name, recorder) for name, recorder in runs if not recorder.left_out]
     path.write_text("".join(f"{line}\n" for run in kept for line in run))
@@ -71,7 +77,7 @@ def write(path: Path, chosen: Iterable[Case]) -> tuple[int, int]:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Record every fault at every call of the scenarios that are named, or of all that the model knows."""
+    """Record every fault at every call of the named scenarios, or of all that the model knows."""
     logging.disable()
     kept, left_out = write(Path(arguments[0]), cases(arguments[1:] or MODELLED))
     print(f"{kept} runs recorded, {left_out} left out")  # noqa: T201 - this is a command

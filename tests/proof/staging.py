@@ -7,8 +7,10 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
-from engine.model.record import Record, Write
+from engine.model.record import Record
 from engine.model.tags import OPERATION, OURS, REPLICA_OF, RETIRE, Pending
+from engine.model.write import Write
+from engine.rotate.under_lease import parts_of
 from engine.secret import SecretRef, SecretVersion
 from tests.proof.kernel import FAULTS, Mode
 from tests.proof.model_leases import Claim
@@ -38,13 +40,20 @@ class Scenario:
     workers: int = 2
     faults: tuple[Mode, ...] = FAULTS
     """What may go wrong at a call."""
+    audits: int = 1
+    """On so many days in a row its daily audits come, before the overlap has passed."""
     mend: Move | None = None
     """What a person does in the end, where something is left that only a person can mend."""
 
 
 def source_of(kind: str, name: str = "app") -> str:
-    """Name a source."""
-    return f"/{kind}/{name}"
+    """Name a source; two logins need a lease each."""
+    return f"/{kind}/{name}+{name}-b" if kind == "two-logins" else f"/{kind}/{name}"
+
+
+def blob_of(source: str) -> str:
+    """Return under which of its parts the record of a source lies."""
+    return parts_of(source)[0]
 
 
 def add_source(world: World, kind: str, name: str = "app") -> str:
@@ -96,7 +105,7 @@ def ask(
 
 
 def rotated(world: World, kind: str, hours_left: float) -> None:
-    """Put one secret under management that was rotated some time ago and has a credential to retire."""
+    """Put a secret under management that was rotated before and has a credential to retire."""
     first = add_source(world, kind)
     world.secret("app", first, 80, managed(kind))
     source = world.sources[source_of(kind)]
@@ -136,18 +145,21 @@ def _note(world: World, kind: str, published: SecretVersion, pending: Pending) -
     record = replace(
         record, published=write, pending=pending, earlier=(pending.version,), tags=tags
     )
-    world.claims[record.source] = Claim(record)
+    world.claims[blob_of(record.source)] = Claim(record)
 
 
 def proven(world: World, kind: str) -> None:
-    """Note that an audit has found the current version accepted: what nobody ever proved is left to whoever wrote it."""
+    """Note that an audit has found the current version accepted.
+
+    What nobody ever proved is left to whoever wrote it.
+    """
     owned(world, source_of(kind), world.vault[SecretRef(VAULT, "app")][-1])
 
 
 def owned(world: World, source: str, version: SecretVersion) -> None:
     """Note that a secret owns a source, and that an audit has found its version accepted."""
     record = Record(source=source, owner=str(version.ref).lower(), proven=str(version.version))
-    world.claims[source] = Claim(record)
+    world.claims[blob_of(source)] = Claim(record)
 
 
 def with_replicas(world: World, kind: str) -> None:

@@ -1,4 +1,7 @@
-"""The model and Microsoft's SDKs on the simulator agree: the same fault at the same step leaves the same state behind."""
+"""The model and Microsoft's SDKs on the simulator agree.
+
+The same fault at the same step leaves the same state behind.
+"""
 
 from __future__ import annotations
 
@@ -62,10 +65,9 @@ def real(kind: str, plan: dict[int, Mode]) -> tuple[State, Sequence[str]]:
 
 def model_steps(labels: Sequence[str]) -> dict[str, int]:
     record, publish = labels.index("record"), labels.index("publish")
+    read = labels.index("read", record)
     change = next(at for at, label in enumerate(labels) if label.startswith(("set ", "add ")))
-    return dict(
-        zip(STEPS, (record, record + 1, change, publish - 1, publish, publish + 1), strict=True)
-    )
+    return dict(zip(STEPS, (record, read, change, publish - 1, publish, publish + 1), strict=True))
 
 
 def real_steps(requests: Sequence[str]) -> dict[str, int]:

@@ -1,4 +1,7 @@
-"""A proof that takes longer than a lease lasts: the lease is renewed meanwhile, and what outlives it publishes nothing."""
+"""A proof that takes longer than a lease lasts.
+
+The lease is renewed meanwhile, and what outlives it publishes nothing.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ SPREADING = 58.0
 
 @dataclass
 class Thief(Planned):
-    """Takes the lease away, as a worker would to whom it had ended, before the second sign-in of the proof."""
+    """Takes the lease away before the second sign-in of the proof, as if it had ended."""
 
     schedule: Schedule | None = None
     signins: count[int] = field(default_factory=count)

@@ -1,4 +1,7 @@
-"""The proof is proven: every deliberate bug is found by it, or by a test that is named and run against the bug here."""
+"""The proof is proven.
+
+Every deliberate bug is found by it, or by a test that is named and run against the bug here.
+"""
 
 from __future__ import annotations
 

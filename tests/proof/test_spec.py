@@ -1,4 +1,7 @@
-"""The formal model, and the engine's own runs held against it. Needs Java, and skips without, but never in CI."""
+"""The formal model, and the engine's own runs held against it.
+
+Needs Java, and skips without, but never in CI.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The promises, as checks on the model that hold at every moment; tests/proof/ending.py has those that hold in the end."""
+"""The promises, as checks on the model that hold at every moment.
+
+`tests/proof/ending.py` has those that hold in the end.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from engine.errors import AccessDenied, TransientError
 from engine.model.manual import is_manual
 from engine.model.outcome import Outcome
 from engine.model.tags import OPERATION, OURS, REPLICA_OF, STATE
+from engine.rotate.under_lease import parts_of
 from engine.secret import SecretRef, SecretVersion
 from tests.proof import appearance
 from tests.proof.excuses import Excuse, Excuses
@@ -41,7 +45,7 @@ class Broken(AssertionError):
 
 @dataclass
 class Protected:
-    """A credential that must live until a time, since the version that held it was superseded then."""
+    """A credential that must live until a time: the version that held it was superseded then."""
 
     credential: str
     source: str
@@ -65,7 +69,10 @@ class Strand:
 
 @dataclass
 class Watch:
-    """Watches a world. What other people or physics break is excused by name, for one subject and for a time."""
+    """Watches a world.
+
+    What other people or physics break is excused by name, for one subject and for a time.
+    """
 
     world: World
     excuses: Excuses = field(default_factory=Excuses)
@@ -124,7 +131,10 @@ class Watch:
     """Which worker made the latest change; 0 where it had given up on it already."""
 
     def disturb(self, moment: float) -> None:
-        """Note a fault, or something that a person did: what must heal has five minutes from then."""
+        """Note a fault, or something that a person did.
+
+        What must heal has five minutes from then.
+        """
         self.disturbed = max(self.disturbed, moment)
 
     def by_hand(self) -> None:
@@ -141,7 +151,10 @@ class Watch:
         self.changed()
 
     def mended(self) -> None:
-        """From now on nothing is excused that a person had to mend; who was told that an incident failed repeats it."""
+        """From now on nothing is excused that a person had to mend.
+
+        Who was told that an incident failed repeats it.
+        """
         for credential, name in self.compromised.items():
             if credential in self.alive():
                 self.world.repeat_incident(name, credential)
@@ -161,13 +174,17 @@ class Watch:
         self.proved.add(credential)
 
     def sent(self, label: str, worker: Worker, about: object, *, guarded: bool) -> None:
-        """Check a call as it is sent: its lease, the read before it, the scopes of its vault, and what Azure asked for."""
+        """Check a call as it is sent.
+
+        Its lease, the read before it, the scopes of its vault, and what Azure asked for.
+        """
         if (
             worker.resting
-            and label != "post"
+            and label not in ("post", "release")
             and worker.resting.get(label, 0.0) > self.world.kernel.time()
         ):
-            # What is put off is put on a queue: to wait for that queue is not possible.
+            # What is put off is put on a queue: to wait for that queue is not possible. Each release
+            # is of another lease, which would otherwise keep others waiting for a minute.
             raise Broken(f"throttling: {label} was sent again before the time that Azure had named")
         if label in WRITES and worker.last != ("read", about):
             raise Broken(f"gate: {label} of {about} was sent without a fresh read of it")
@@ -226,7 +243,10 @@ class Watch:
             self._protect(before, version)
 
     def _excused(self, version: SecretVersion, before: SecretVersion) -> bool:
-        """Return whether another hand came between the read and the write: a person's, or a change that came late."""
+        """Return whether another hand came between the read and the write.
+
+        A person's, or a change that came late.
+        """
         now = self.world.kernel.time()
         if before.version in self.world.by_hand:
             self.excuses.used[Excuse.RACED] += 1
@@ -359,7 +379,10 @@ class Watch:
             )
 
     def _noted(self) -> set[str]:
-        """Return the compromised credentials of which the records know: no other worker can know of them."""
+        """Return the compromised credentials of which the records know.
+
+        No other worker can know of them.
+        """
         doomed = {
             doomed_version
             for claim in self.world.claims.values()
@@ -376,7 +399,7 @@ class Watch:
         } & set(self.compromised)
 
     def _waited_for(self, alive: set[str]) -> None:
-        """Check that no credential went, until its second overlap had passed, that an app was known to use."""
+        """Check that no credential that an app uses went before its second overlap passed."""
         gone, self.alive_before = self.alive_before - alive, alive
         if not gone or self.world.in_hand or self.struck or self.compromised:
             return
@@ -410,7 +433,7 @@ class Watch:
             raise Broken(f"P1: the current version of {ref.name} is not accepted by its source")
 
     def _lapsed(self, ref: SecretRef, source: str, *further: Excuse) -> bool:
-        """Return whether somebody else is to blame, or to mend it, where a source refuses a current version."""
+        """Return whether somebody else must help if a source refuses a current version."""
         now, excuses = self.world.kernel.time(), self.excuses
         if STATE in self.world.vault[ref][-1].tags:
             # Whom it concerns has been told: what was parked is tried again every day.
@@ -425,7 +448,7 @@ class Watch:
         )
 
     def _waits_for_its_primary(self, ref: SecretRef) -> bool:
-        """Return whether a replica could not be written, and whoever rotates its primary was told so."""
+        """Return whether a replica could not be written, and its primary's owner was told."""
         primary = self.world.vault[ref][-1].tags.get(REPLICA_OF)
         known = self.world.vault.get(SecretRef.parse(primary)) if primary else None
         return bool(known and STATE in known[-1].tags)
@@ -484,7 +507,10 @@ class Watch:
         return ""
 
     def _is_current(self, credential: str) -> bool:
-        """Return whether a current version holds a credential: restored, it needs its first version no more."""
+        """Return whether a current version holds a credential.
+
+        Restored, it needs its first version no more.
+        """
         current = (versions[-1].value for versions in self.world.vault.values())
         return any(value and credential_in(value.reveal()) == credential for value in current)
 
@@ -568,7 +594,10 @@ class Watch:
                 )
 
     def _really_ours(self, outcome: Outcome, versions: list[SecretVersion]) -> None:
-        """Check that no version which a person wrote is called Rekey's; a copy of Rekey's own cannot be told apart."""
+        """Check that no version which a person wrote is called Rekey's.
+
+        A copy of Rekey's own cannot be told apart.
+        """
         theirs = [
             version
             for version in versions
@@ -612,7 +641,7 @@ class Watch:
         return self.excuses.holds(Excuse.LATE, source, self.world.kernel.time())
 
     def _undone(self, reason: str) -> None:
-        """Check that who changed a single slot and gave up set it back, said that this failed, or left it in a replica."""
+        """Check that who gave up after changing a single slot set it back, or said so."""
         replicas = [
             versions[-1]
             for versions in self.world.vault.values()
@@ -627,7 +656,7 @@ class Watch:
             )
 
     def passed(self) -> None:
-        """Check, whenever time has passed, that no source refuses what the vault holds for longer than five minutes."""
+        """Check that no source refuses what the vault holds for longer than five minutes."""
         now = self.world.kernel.time()
         refused = {
             ref: source for ref, source, current in self._watched() if not self.holds(current)
@@ -654,7 +683,10 @@ class Watch:
                 yield ref, source, versions[-1]
 
     def failed(self, error: BaseException) -> None:
-        """Check what a worker ended with: its process's death, something that may pass, or a queue that refuses it."""
+        """Check what a worker ended with.
+
+        Its process's death, something that may pass, or a queue that refuses it.
+        """
         if isinstance(error, Broken):
             raise error
         if not isinstance(error, Died | TransientError | AccessDenied):
@@ -670,7 +702,10 @@ class Watch:
         self.verdicts = len(self.outcomes)
 
     def between(self) -> None:
-        """Check what must hold once a worker that changed a single slot has ended: something looks after it soon."""
+        """Check what must hold once a worker that changed a single slot has ended.
+
+        Something looks after it soon.
+        """
         for source, strand in self.strands.items():
             if strand.look and not self.world.workers and not self._is_late(source):
                 strand.look = False
@@ -680,7 +715,8 @@ class Watch:
     def _looked_after(self, source: str) -> None:
         world = self.world
         soonest = min((message.visible for message in world.messages), default=None)
-        owner = world.claims[source].record.owner if source in world.claims else ""
+        claim = world.claims.get(parts_of(source)[0])
+        owner = claim.record.owner if claim else ""
         holding = [
             ref
             for ref, all_ in world.vault.items()
@@ -702,7 +738,7 @@ class Watch:
             )
 
     def handled(self) -> None:
-        """Check that an incident is over once its messages are, unless somebody was told that it is not."""
+        """Check that an incident is over with its messages, unless somebody was told."""
         alive = self.alive()
         for credential, name in self.compromised.items():
             if credential not in alive:
@@ -720,7 +756,7 @@ class Watch:
         self._withdrawn()
 
     def _withdrawn(self) -> None:
-        """Check that nothing stays behind of a rotation whose secret its owner took away meanwhile, once that was quiet."""
+        """Check that a rotation whose secret its owner took away leaves nothing behind."""
         current = self.world.vault.get(SecretRef("https://prod.vault.azure.net", "app"), [None])[-1]
         left = current and (
             is_manual(current.tags) or "ProviderAddress" not in current.tags or not current.enabled

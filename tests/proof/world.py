@@ -1,4 +1,7 @@
-"""A world in which schedules are played: vaults, sources, leases and queues as plain state, and the workers on it."""
+"""A world in which schedules are played.
+
+Vaults, sources, leases and queues as plain state, and the workers on it.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,10 @@ VAULT = "https://prod.vault.azure.net"
 OTHER_VAULT = "https://other.vault.azure.net"
 """A second vault that is served, in which nothing may change without consent."""
 DEAD_SECONDS, RETRY_SECONDS = 600.0, 30.0
-"""When a message comes back after its worker died, and after it failed: see tests/shared/delivery.py."""
+"""When a message comes back after its worker died, and after it failed.
+
+See tests/shared/delivery.py.
+"""
 NEVER = float("inf")
 LAG_SECONDS = 30.0
 """How long after a change a vault may still show what was there before."""
@@ -157,7 +163,7 @@ class World:
         return self.service_class(self.adapt(engine), queue, policy, NoWatch())
 
     def allows(self, worker: Worker, source: str) -> bool:
-        """Return whether the policy under which a worker began lets some vault's secrets rotate a source."""
+        """Return whether a worker's policy lets some vault's secrets rotate a source."""
         return any(worker.rules.allows(vault, source) for vault in worker.rules.scopes)
 
     def storage(self, deployment: str) -> dict[str, Claim]:
@@ -165,7 +171,10 @@ class World:
         return self.claims if deployment == self.deployments[0] else self.far
 
     def serves(self, deployment: str, vault: str) -> bool:
-        """Return whether a deployment sweeps a vault: where there are two, each has what `serving` says."""
+        """Return whether a deployment sweeps a vault.
+
+        Where there are two, each has what `serving` says.
+        """
         return vault in self.serving.get(deployment, (vault,))
 
     def overlap_hours(self, version: SecretVersion) -> float:
@@ -186,7 +195,10 @@ class World:
         return self.copy_until > self.kernel.time()
 
     def stale(self, ref: SecretRef) -> Sequence[SecretVersion]:
-        """Return what a vault that lags may show: what was there before the latest change, if that was just now."""
+        """Return what a vault that lags may show.
+
+        What was there before the latest change, if that was just now.
+        """
         changed, before = self.before.get(ref, (-NEVER, ()))
         lags = self.serves_a_copy() or self.kernel.time() - changed < LAG_SECONDS
         return before if lags and before else self.vault[ref]
@@ -269,7 +281,7 @@ class World:
         return self.post("rotate", text, deployment=deployment)
 
     def repeat_incident(self, name: str, credential: str) -> None:
-        """Report once more that a credential is known to somebody, as who was told that the first report failed would."""
+        """Report once more that a credential is known, as if the first report had failed."""
         versions = self.vault[SecretRef(VAULT, name)]
         holding = next(
             candidate
@@ -311,7 +323,10 @@ class World:
         self.run()
 
     def run(self) -> None:
-        """Let everybody go on to the next call; once a worker has come to its end, so does its message, or comes back."""
+        """Let everybody go on to the next call.
+
+        Once a worker has come to its end, so does its message, or comes back.
+        """
         self.kernel.run()
         for worker in self.workers[:]:
             if worker.task and worker.task.done():

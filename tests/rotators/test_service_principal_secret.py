@@ -180,7 +180,7 @@ async def test_an_adopted_value_that_is_not_what_its_tags_say_is_for_a_human(
 
 
 async def test_a_credential_id_that_is_no_secrets_id_is_for_a_human(rig: GraphRig) -> None:
-    with pytest.raises(NeedsHuman, match="no secret's id"):
+    with pytest.raises(NeedsHuman, match="not the id of a secret"):
         await rig.rotator().issue(rig.job(proven=False, held_id="key1"))
 
 
@@ -416,7 +416,7 @@ async def test_a_preflight_changes_nothing_and_finds_nothing_wrong(rig: GraphRig
 
 async def test_a_preflight_names_a_missing_owner(rig: GraphRig) -> None:
     rig.app.owners.clear()
-    with pytest.raises(AccessDenied, match="is no owner"):
+    with pytest.raises(AccessDenied, match="does not own the application"):
         await rig.rotator().preflight(rig.job())
 
 

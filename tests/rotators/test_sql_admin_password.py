@@ -310,7 +310,7 @@ async def test_in_another_cloud_a_server_without_a_name_needs_a_person() -> None
     rig = SqlRig(domains=Domains(arm="arm.localhost:8443"))
     rig.server.fqdn = ""
 
-    with pytest.raises(NeedsHuman, match="no name"):
+    with pytest.raises(NeedsHuman, match="no host name"):
         await rotate(rig, CredentialId=ADMIN)
 
     assert rig.server.administrator.newest == FIRST

@@ -307,7 +307,7 @@ async def test_tags_that_cannot_be_followed_change_nothing(
 
 
 async def test_without_a_login_nothing_is_changed(rig: SqlRig) -> None:
-    with pytest.raises(NeedsHuman, match="no login is named"):
+    with pytest.raises(NeedsHuman, match="the secret names no login"):
         await rotate(rig, rig.tags(Rotator=KIND))
 
 

@@ -6,18 +6,16 @@ It has a clock that does not wait.
 from __future__ import annotations
 
 import json
-import ssl
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import trustme
 from azure.core.credentials import AccessToken
+
+from tests.scripts.loopback import over_https
 
 START = datetime(2026, 11, 24, 12, tzinfo=UTC)
 HEALTHY = (200, {"status": "ok"})
@@ -70,38 +68,13 @@ class Deployed:
 @contextmanager
 def serving(folder: Path) -> Iterator[tuple[Deployed, Path]]:
     """Serve both; yields what they answer, and the file of the authority to trust."""
-    deployed, authority = Deployed(), trustme.CA()
-    authority.cert_pem.write_to_path(folder / "authority.pem")
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert("localhost").configure_cert(context)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(deployed))
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    deployed.url = f"https://localhost:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield deployed, folder / "authority.pem"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    deployed = Deployed()
 
+    def answer(method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, str]:
+        del method
+        deployed.asked.append((path, headers, body.decode()))
+        status, content = deployed.answer(path)
+        return status, content if isinstance(content, str) else json.dumps(content)
 
-def _handler(deployed: Deployed) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
-            deployed.asked.append(
-                (self.path, {key.lower(): value for key, value in self.headers.items()}, body)
-            )
-            status, answer = deployed.answer(self.path)
-            self.send_response(status)
-            self.end_headers()
-            self.wfile.write((answer if isinstance(answer, str) else json.dumps(answer)).encode())
-
-        do_POST = do_GET  # noqa: N815 - the name that the base class looks for
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    return Handler
+    with over_https(folder, answer) as (deployed.url, authority):
+        yield deployed, authority

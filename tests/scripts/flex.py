@@ -12,20 +12,16 @@ from __future__ import annotations
 
 import json
 import re
-import ssl
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import trustme
-
 from tests.scripts.deployed_app import START, Clock
+from tests.scripts.loopback import over_https
 
 SITE = "/subscriptions/s/resourceGroups/rekey/providers/Microsoft.Web/sites/rekey-abc"
 MASTER = "master-key"
@@ -172,39 +168,11 @@ class Flex:
 @contextmanager
 def serving(folder: Path, clock: Clock) -> Iterator[tuple[Flex, Path]]:
     """Serve all of it; yields what it answers, and the file of the authority to trust."""
-    flex, authority = Flex(clock), trustme.CA()
-    authority.cert_pem.write_to_path(folder / "authority.pem")
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert("localhost").configure_cert(context)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(flex))
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    flex.url = f"https://localhost:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield flex, folder / "authority.pem"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    flex = Flex(clock)
 
+    def answer(method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, str]:
+        status, content = flex.answer(method, path, headers, body)
+        return status, json.dumps(content) if content != "" else ""
 
-def _handler(flex: Flex) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            status, answer = flex.answer(self.command, self.path, headers, body)
-            content = (json.dumps(answer) if answer != "" else "").encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        do_POST = do_GET  # noqa: N815 - the name that the base class looks for
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    return Handler
+    with over_https(folder, answer) as (flex.url, authority):
+        yield flex, authority

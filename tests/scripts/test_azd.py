@@ -194,7 +194,7 @@ def test_what_was_chosen_before_is_checked_and_not_asked_again(azd: Azd) -> None
 @pytest.mark.parametrize(
     ("values", "complaint"),
     [
-        ({"DEPLOY_VAULTS": "prod"}, "DEPLOY_VAULTS is no list of vaults: write [{"),
+        ({"DEPLOY_VAULTS": "prod"}, "DEPLOY_VAULTS is not a list of vaults: write [{"),
         ({"DEPLOY_VAULTS": '[{"name": "gone"}]'}, "vault gone is not there"),
         (
             {"DEPLOY_VAULTS": '[{"name": "prod"}]', "AZURE_ENV_NAME": "Prod_1"},

@@ -135,7 +135,7 @@ def test_a_deployment_that_is_gone_after_it_was_seen_has_ended(flex: Flex, packa
 
 def test_a_deployment_that_is_never_heard_of_is_begun_anew(flex: Flex, package: Path) -> None:
     flex.unknown = 1000
-    with pytest.raises(StepError, match="never heard of"):
+    with pytest.raises(StepError, match="does not know the deployment"):
         push(site(flex), package, flex.clock)
     assert len(flex.packages) > 1
 
@@ -144,7 +144,7 @@ def test_a_deployment_that_does_not_end_is_not_waited_for_for_ever(
     flex: Flex, package: Path
 ) -> None:
     flex.ends = {"status": 2}
-    with pytest.raises(StepError, match="does not end"):
+    with pytest.raises(StepError, match="has not ended yet"):
         push(site(flex), package, flex.clock)
 
 

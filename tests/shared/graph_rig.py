@@ -29,7 +29,7 @@ NAME = "app-secret"
 
 @dataclass
 class GraphRig(Rig):
-    """A world with one vault and one application that the app owns, with exactly the rights that it needs."""
+    """A world with one vault and one application that the app owns, and just the rights it needs."""
 
     app: Application = field(init=False)
     first: Password = field(init=False)

@@ -1,4 +1,4 @@
-"""What is dear to make is made once in a run of the tests, by whichever of its processes needs it first."""
+"""What is slow to make is made once in a run of the tests, by the process that needs it first."""
 
 from __future__ import annotations
 

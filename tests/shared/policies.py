@@ -63,7 +63,7 @@ class PolicyRig(Rig):
         return replace(super().settings, policy=SecretRef(self.vault.url, OWN.name))
 
     def push(self, text: str) -> SecretVersion:
-        """Put a new version of the document into the vault, by hand and unchecked, a second after the last."""
+        """Put a new version of the document into the vault, by hand, a second after the last."""
         self.clock.advance(1)
         return self.vault.put(OWN.name, text)
 

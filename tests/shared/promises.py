@@ -52,7 +52,10 @@ class Place:
 
 @dataclass
 class Promises:
-    """Watches one secret. `instant` is called after every call, the others when nothing is left to do."""
+    """Watches one secret.
+
+    `instant` is called after every call, the others when nothing is left to do.
+    """
 
     place: Place
     lapse_allowed: bool = False
@@ -101,7 +104,7 @@ class Promises:
             raise Broken(f"P2: {len(versions)} versions instead of {count}")
 
     def nothing_left(self) -> None:
-        """Check, after the overlap, that only the current credential is alive and only its version enabled."""
+        """Check that after the overlap only the current credential and version are alive."""
         *old, current = self.place.versions()
         if any(self.place.accepts(version) for version in old):
             raise Broken("P5: a superseded credential is alive")

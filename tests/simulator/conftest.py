@@ -25,7 +25,10 @@ def clock() -> VirtualClock:
 
 @pytest.fixture
 def azure(clock: VirtualClock) -> Iterator[Azure]:
-    """An empty world; whatever it answers in a test is held against Microsoft's documents, where they are at hand."""
+    """An empty world.
+
+    Whatever it answers in a test is held against Microsoft's documents, where they are at hand.
+    """
     forget_challenges()
     world = build_world(clock)
     yield world

@@ -1,4 +1,7 @@
-"""Flexible Servers: what Resource Manager answers, and what the stand-in for their drivers refuses."""
+"""Flexible Servers.
+
+What Resource Manager answers, and what the stand-in for their drivers refuses.
+"""
 
 from __future__ import annotations
 

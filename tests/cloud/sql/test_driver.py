@@ -12,8 +12,9 @@ import trustme
 
 import cloud.sql.driver
 from cloud.azure import NO_ANSWER
+from cloud.databases.problems import REFUSED, UNTRUSTED
 from cloud.sql.driver import DriverSqlServers
-from cloud.sql.errors import ENTRA_ONLY, NO_DATABASE, NO_PRINCIPAL, REFUSED, UNTRUSTED
+from cloud.sql.errors import ENTRA_ONLY, NO_DATABASE, NO_PRINCIPAL
 from engine.errors import (
     AccessDenied,
     NeedsHuman,

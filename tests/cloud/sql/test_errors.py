@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from cloud.azure import NO_ANSWER
-from cloud.sql.errors import ENTRA_ONLY, NO_DATABASE, NO_PRINCIPAL, REFUSED, UNTRUSTED, explain
+from cloud.databases.problems import REFUSED, UNTRUSTED
+from cloud.sql.errors import ENTRA_ONLY, NO_DATABASE, NO_PRINCIPAL, explain
 from engine.errors import (
     AccessDenied,
     NeedsHuman,

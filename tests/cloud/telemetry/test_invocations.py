@@ -27,7 +27,7 @@ class Flushes:
 
 
 async def test_a_call_that_hangs_is_ended_and_comes_back() -> None:
-    with pytest.raises(TransientError, match="rotate did not come to its end"):
+    with pytest.raises(TransientError, match="rotate did not finish within"):
         async with Invocations(0.01, Flushes()).run("rotate"):
             await asyncio.Event().wait()
 

@@ -1,4 +1,7 @@
-"""The decision as a table: at, just before and just after every threshold, for every kind of trigger."""
+"""The decision as a table.
+
+At, just before and just after every threshold, for every kind of trigger.
+"""
 
 from __future__ import annotations
 

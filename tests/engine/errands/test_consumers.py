@@ -238,7 +238,7 @@ async def test_an_app_outside_the_scopes_of_the_vault_is_not_touched(
         exchange for exchange in rig.world.exchanges if "strangers" in exchange.request.path
     ]
     assert ended(caplog.records, "refresh") == ["unrefreshed"]
-    assert "is not bound to it" in caplog.text
+    assert "is not among the consumers of vault" in caplog.text
 
 
 async def test_one_app_stands_in_no_others_way(caplog: pytest.LogCaptureFixture) -> None:

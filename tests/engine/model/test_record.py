@@ -12,17 +12,10 @@ from hypothesis import strategies as st
 
 from engine.contract import LATE
 from engine.errors import NeedsHuman
-from engine.model.record import (
-    FORMAT,
-    MOST_EARLIER,
-    MOST_LOST,
-    SETTLE,
-    Listed,
-    Record,
-    Stale,
-    Write,
-)
+from engine.model.record import MOST_EARLIER, MOST_LOST, SETTLE, Listed, Record, Stale
+from engine.model.record_text import FORMAT
 from engine.model.tags import CREDENTIAL, OPERATION, RETIRE, STATE, Pending
+from engine.model.write import Write
 from engine.secret import SecretRef, SecretVersion, Sensitive
 
 NOW = datetime(2026, 11, 2, 9, tzinfo=UTC)

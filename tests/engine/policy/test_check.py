@@ -63,11 +63,11 @@ REPLICA = f"{VAULT}/secrets/copy"
 PROBLEMS = {
     "a window that never opens": (
         'defaults: {rotationWindow: "Sun 03:00-03:00 UTC"}\n',
-        "defaults.rotationWindow: never opens, or is no window",
+        "defaults.rotationWindow: never opens, or is not a window",
     ),
     "a window in a place that is none": (
         "rules:\n" + many("*", rotationWindow="Sun 03:00-04:00 Europe/Nowhere"),
-        "rules[0].rotationWindow: never opens, or is no window",
+        "rules[0].rotationWindow: never opens, or is not a window",
     ),
     "a span as long as the validity": (
         "defaults: {validityPeriodDays: 30, rotateBeforeDays: 30}\n",

@@ -134,9 +134,7 @@ async def test_a_key_that_does_not_consent_signs_nothing(consent: str | None) ->
     assert f"{SAS}={EXTENT}" in reason(scene)
 
 
-async def test_whoever_edits_one_tag_of_a_derived_secret_gets_no_more_than_its_key_lets_it_have() -> (
-    None
-):
+async def test_an_edited_tag_gets_no_more_than_the_key_consents_to() -> None:
     scene = SasScene()
     scene.manage(days_left=10)
     wider = scene.address.replace("/rl", "/rwdl")
@@ -224,7 +222,7 @@ async def test_a_parked_parent_does_not_park_a_signature_that_works() -> None:
     assert not reason(scene)
 
 
-async def test_an_incident_of_the_key_moves_the_signature_before_the_key_is_revoked() -> None:
+async def test_an_incident_moves_the_signature_before_its_key_is_revoked() -> None:
     scene = SasScene()
     scene.manage(days_left=50, key_days_left=80)
     refused: list[str] = []

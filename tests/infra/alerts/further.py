@@ -24,7 +24,7 @@ from tests.shared.sql_product import SqlProduct
 
 
 async def lives_on(stage: Stage) -> None:
-    """Come by event, be rotated, wait for the overlap, be retired, be swept among others, be restored too late."""
+    """Come by event, be rotated, retired after the overlap, swept, and restored too late."""
     stage.secret(template=CONNECTION_STRING)
     stage.secret("idle", enabled=False)
     stage.secret("alien", tags={"ProviderAddress": None})
@@ -93,7 +93,7 @@ async def is_followed_by_errands(stage: Stage) -> None:
 
 
 async def is_swept_by_its_timer(stage: Stage) -> None:
-    """Let the timer run, with messages left on a poison queue and an event that could not be delivered."""
+    """Let the timer run, with messages on a poison queue and an undelivered event."""
     queues(stage.rig)
     left_over(stage.rig, "sweeps-poison")
     await dead_letter(stage.rig, "an-event")

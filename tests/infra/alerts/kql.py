@@ -1,4 +1,6 @@
-"""Kusto queries on rows, evaluated by ClickHouse's Kusto dialect, which refuses by name what it does not know.
+"""Kusto queries on rows, evaluated by ClickHouse's Kusto dialect.
+
+The dialect refuses by name what it does not know.
 
 One thing is rewritten, since that dialect has no dynamic values: a member of a property bag,
 `bag.name` or `bag['name']`,
@@ -113,7 +115,10 @@ def _engine() -> Any:
 
 
 def _column(name: str, table: str) -> str:
-    """Return a column's name; outside of Application Insights the time of a row is TimeGenerated."""
+    """Return a column's name.
+
+    Outside of Application Insights the time of a row is TimeGenerated.
+    """
     return "TimeGenerated" if name == "timestamp" and "timestamp" not in SCHEMA[table] else name
 
 

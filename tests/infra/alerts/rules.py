@@ -49,7 +49,7 @@ class Rule:
 
     @property
     def question(self) -> str:
-        """Return the query with what the service itself does to its rows behind it, in the same language."""
+        """Return the query followed by what the service does to its rows, in the same language."""
         by = ", ".join(f"['{dimension}']" for dimension in self.dimensions)
         counted = f"summarize measured = count(){f' by {by}' if by else ''}"
         return (

@@ -25,6 +25,9 @@ SCENES = {
         (scenes.cannot_be_followed,),
         (scenes.is_rotated, scenes.fails_twice_and_is_rotated, scenes.was_parked_an_hour_ago),
     ),
+    "dropped": Pair(
+        (scenes.loses_its_tags,), (scenes.gets_its_tags_back, scenes.was_never_managed)
+    ),
     "policy": Pair(
         (scenes.has_a_policy_that_cannot_be_followed, scenes.has_no_policy_that_can_be_read),
         (scenes.has_a_policy,),

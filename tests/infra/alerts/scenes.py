@@ -32,6 +32,27 @@ async def cannot_be_followed(stage: Stage) -> None:
     await stage.rotate()
 
 
+async def loses_its_tags(stage: Stage) -> None:
+    """Write the current value again, as a person does who does not know of the tags."""
+    await is_rotated(stage)
+    stage.clock.advance(MINUTE)
+    stage.rig.vault.put(SECRET, stage.rig.vault.versions(SECRET)[-1].value)
+    await stage.sweep()
+
+
+async def gets_its_tags_back(stage: Stage) -> None:
+    await loses_its_tags(stage)
+    await stage.wait(HOUR)
+    versions = stage.rig.vault.versions(SECRET)
+    stage.rig.vault.put(SECRET, versions[-1].value, tags=versions[-2].tags)
+    await stage.sweep()
+
+
+async def was_never_managed(stage: Stage) -> None:
+    stage.secret(tags={"ProviderAddress": None})
+    await stage.sweep()
+
+
 async def was_parked_an_hour_ago(stage: Stage) -> None:
     await cannot_be_followed(stage)
     await stage.wait(HOUR)

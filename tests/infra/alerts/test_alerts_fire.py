@@ -1,4 +1,4 @@
-"""Each alert fires when it should and not when it should not, by its own query on telemetry that really arrived."""
+"""Each alert fires when it should and only then, by its own query on telemetry that arrived."""
 
 from __future__ import annotations
 

@@ -146,7 +146,7 @@ async def test_what_stands_for_a_broken_plug_in_claims_nothing_and_raises_its_re
         stand_in.retire("s", "c", value),
     )
     for work in attempts:
-        with pytest.raises(NeedsHuman, match=r"cannot be loaded.*Fix: mend"):
+        with pytest.raises(NeedsHuman, match=r"cannot be loaded.*Fix: correct"):
             await work
 
 
@@ -195,7 +195,7 @@ def test_the_doctor_shows_what_can_be_used_and_what_is_refused(install: Install)
     assert checks["the kind acme-token can be used"]["where"] == "the package blue-rekey 1.2"
     [broken] = [row for what, row in checks.items() if "other-token" in what]
     assert broken["result"] == "finding"
-    assert broken["fix"].startswith("mend or remove it")
+    assert broken["fix"].startswith("correct or remove it")
     assert ran.code == 1
 
 

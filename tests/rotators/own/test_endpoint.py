@@ -389,7 +389,7 @@ async def test_a_whole_rotation_goes_from_the_settings_to_the_vault() -> None:
     assert signed_by == {f'"{rig.latest("acme-signing").version}"'}
 
 
-@pytest.mark.parametrize(("key", "reason"), [("short", "under 32"), (None, "disabled")])
+@pytest.mark.parametrize(("key", "reason"), [("short", "fewer than 32"), (None, "disabled")])
 async def test_without_a_fit_key_nothing_is_sent(key: str | None, reason: str) -> None:
     from cloud.signing_keys import SigningKeys
     from cloud.vaults import KeyVaults

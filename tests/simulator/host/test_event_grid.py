@@ -57,7 +57,7 @@ def call(
     url = f"{host.url}/runtime/webhooks/EventGrid?functionName={function}&code={key}"
     request = Request(url, data=body, method=method, headers=headers or {})  # noqa: S310 - loopback
     try:
-        with urlopen(request, timeout=10) as answer:  # noqa: S310 - loopback
+        with urlopen(request, timeout=60) as answer:  # noqa: S310 - loopback
             return (
                 answer.status,
                 answer.read().decode(),

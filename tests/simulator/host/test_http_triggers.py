@@ -24,7 +24,7 @@ def call(
     headers: dict[str, str] | None = None,
     body: Any = None,
 ) -> tuple[int, bytes, http.client.HTTPMessage]:
-    connection = http.client.HTTPConnection(urlsplit(host.url).netloc, timeout=10)
+    connection = http.client.HTTPConnection(urlsplit(host.url).netloc, timeout=60)
     try:
         connection.request(
             method, path, body=body, headers=headers or {}, encode_chunked=hasattr(body, "__next__")

@@ -45,7 +45,7 @@ def read_status(host: RunningHost) -> dict[str, Any] | None:
 def run_tick_now(host: RunningHost) -> None:
     ours = f"{host.url}/admin/functions/tick?code={MASTER_KEY}"
     url = ours if host.kind == OURS else f"{host.url}/timers/tick"
-    with urlopen(Request(url, data=b"{}", method="POST"), timeout=10):  # noqa: S310 - loopback
+    with urlopen(Request(url, data=b"{}", method="POST"), timeout=60):  # noqa: S310 - loopback
         pass
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import secrets
 import socket
 import time
 from collections.abc import Callable
 
-_DEADLINE = 90.0
+PORTS = range(15_000, 32_000)
+_DEADLINE = 180.0
 _BETWEEN_LOOKS = 0.02
 
 
@@ -23,7 +26,13 @@ def wait_for[T](look: Callable[[], T], what: Callable[[], str]) -> T:
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port that nobody listens on.
+
+    It is below those that Linux hands out (32768 and up), so no connection made in the meantime
+    takes it. It is random, so that processes that look at the same time do not meet.
+    """
+    while True:
+        port = secrets.choice(PORTS)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port

@@ -86,7 +86,7 @@ async def test_an_app_finds_vault_storage_and_arm_by_its_environment_alone(
 
 def test_clients_built_on_requests_trust_the_certificate_too(app: Background[Azure]) -> None:
     answer = requests.get(
-        f"https://{app.world.domains.login}/common/discovery/instance", timeout=10
+        f"https://{app.world.domains.login}/common/discovery/instance", timeout=60
     )
     assert answer.status_code == 200
     with SyncManagedIdentityCredential() as identity:
@@ -206,7 +206,7 @@ def test_the_command_prints_an_environment_and_ends_when_interrupted() -> None:
         lines = iter(process.stdout.readline, "")
         printed = [next(lines) for _ in range(11)]
         process.terminate()
-        _, errors = process.communicate(timeout=10)
+        _, errors = process.communicate(timeout=60)
     assert errors == ""
     names = [re.match(r"export (\w+)=", line) for line in printed]
     assert {"SSL_CERT_FILE", "IDENTITY_ENDPOINT", "AzureWebJobsStorage", "REKEY_VAULTS"} <= {

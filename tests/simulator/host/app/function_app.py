@@ -47,7 +47,7 @@ async def _meet() -> None:
     """Return once a second call is here too: calls that do not run in parallel never meet."""
     global _pair  # noqa: PLW0603 - a barrier belongs to a loop, which does not run yet at import
     _pair = _pair or asyncio.Barrier(2)
-    await asyncio.wait_for(_pair.wait(), 5)
+    await asyncio.wait_for(_pair.wait(), 60)
 
 
 async def _until_released() -> None:
