@@ -37,7 +37,7 @@ BUNDLED = frozenset(TRIGGERS) - {"sweep"}
 """Those whose bindings the extension bundle brings."""
 DEFINED = frozenset({*TRIGGERS, *(route.name for route in ROUTES)})
 PYTHON = "3.13"
-LOGS = "its log says why: see the runbook, on missing sweeps"
+LOGS = "the app's log says why: see docs/runbook.md, section 'No sweep'"
 BUNDLE = "deploy a package whose host.json names the extensionBundle, such as `make package` builds"
 DEPLOY = "deploy the template again"
 
@@ -88,7 +88,7 @@ async def _site(web: Arm, app: str) -> AsyncIterator[Check]:
             "finding", "the app has no identity", app, f"{DEPLOY}: it assigns one, with its rights"
         )
     else:
-        yield Check("fine", f"is {state}, with an identity", app)
+        yield Check("fine", f"the app is {state}, with an identity", app)
 
 
 async def _functions(web: Arm, app: str) -> AsyncIterator[Check]:
@@ -133,9 +133,9 @@ async def _settings(session: Session, web: Arm, app: str) -> AsyncIterator[Check
     except AccessDenied as error:
         yield Check(
             "note",
-            f"not looked at: {error.what}",
+            f"the application settings were not checked: {error.what}",
             app,
-            "ask who has the role Website Contributor there",
+            "have somebody with the role Website Contributor run this",
         )
         return
     values = {str(name): str(value) for name, value in (answer.get("properties") or {}).items()}
@@ -183,7 +183,7 @@ def _wrong(values: Mapping[str, str], own: Settings) -> Iterator[Check]:
         yield Check(
             "note",
             f"the app and this command line serve other vaults: {named}",
-            fix="compare REKEY_VAULTS",
+            fix="compare REKEY_VAULTS here and in the app",
         )
 
 
@@ -222,7 +222,7 @@ async def _topics(session: Session, subscription: str) -> AsyncIterator[Check]:
         if name not in topics:
             yield Check(
                 "finding",
-                "no system topic sends its events",
+                "no system topic sends the vault's events",
                 vault,
                 f"{DEPLOY} with this vault in `vaults`",
             )
@@ -239,12 +239,17 @@ async def _subscription(events: Arm, vault: str, topic: Json) -> Check:
         if (destination.get("properties") or {}).get("queueName") != EVENTS:
             continue
         if properties.get("provisioningState") == "Succeeded":
-            return Check("fine", f"its events go to the queue {EVENTS}", vault)
+            return Check("fine", f"the vault's events go to the queue {EVENTS}", vault)
         broken = str(properties.get("provisioningState"))
     if broken:
-        return Check("finding", f"the subscription of its events is {broken}", vault, DEPLOY)
+        return Check(
+            "finding", f"the subscription to the vault's events is {broken}", vault, DEPLOY
+        )
     return Check(
-        "finding", f"its topic has no subscription that leads to the queue {EVENTS}", vault, DEPLOY
+        "finding",
+        f"the vault's topic has no subscription that leads to the queue {EVENTS}",
+        vault,
+        DEPLOY,
     )
 
 
@@ -256,13 +261,13 @@ async def _sweep(session: Session, vault: str) -> AsyncIterator[Check]:
         due = f" before {record.due:%Y-%m-%d %H:%M}Z" if record else ""
         yield Check(
             "finding",
-            f"no sweep of it has come to its end{due}",
+            f"no sweep of the vault has finished{due}",
             vault,
-            f"wait for the first one, else {LOGS}",
+            f"wait for the first one. If none comes, {LOGS}",
         )
     elif record.due + SLACK < session.now():
         late = session.now() - record.due
         hours = late / timedelta(hours=1)
-        yield Check("finding", f"its sweep is overdue by {hours:.1f} hours", vault, LOGS)
+        yield Check("finding", f"the vault's sweep is overdue by {hours:.1f} hours", vault, LOGS)
     else:
         yield Check("fine", f"was swept; the next sweep is due {record.due:%Y-%m-%d %H:%M}Z", vault)

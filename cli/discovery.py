@@ -14,7 +14,7 @@ from cli.codes import Exit, exit_of
 from cli.gathering import inventory
 from cli.naming import short_name
 from cli.session import Session
-from cli.sources import LISTED, PLACE, Credential, owned, under
+from cli.sources import CERTIFICATE, CERTIFICATES, LISTED, PLACE, Credential, owned, under
 from cli.terminal import iso, moment
 from engine.contract import Discover, Seen
 from engine.errors import RekeyError
@@ -37,11 +37,15 @@ class Uncovered:
     @property
     def line(self) -> str:
         """The command that adopts it."""
-        return f"rekey adopt {self.vault or 'VAULT'}/NAME --provider {self.credential.source}"
+        source = self.credential.source
+        if self.credential.kind == CERTIFICATE:
+            # A client id alone is that of the application's secrets.
+            source = f"{source.removesuffix(CERTIFICATES)} --rotator {CERTIFICATE}"
+        return f"rekey adopt {self.vault or 'VAULT'}/NAME --provider {source}"
 
 
 async def discover(session: Session, args: Namespace) -> int:
-    """List keys, SQL administrators and application secrets that are old enough and nobody's."""
+    """List keys, SQL administrators and credentials of applications that are old enough and nobody's."""
     engine = await session.ready()
     now = engine.clock.now()
     covered = await inventory(session, engine, engine.policy.scopes)

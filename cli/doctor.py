@@ -54,7 +54,7 @@ async def _all(session: Session, vault: str | None, app: str | None) -> AsyncIte
     yield Check(
         "note",
         f"rights are checked as {caller}",
-        fix="what the app's own identity may do, a dry run by HTTP tells",
+        fix="send a dry run over HTTP to see what the app's own identity may do",
     )
     for check in (await _policy(session), await _queues(session)):
         yield check
@@ -112,8 +112,8 @@ async def _queues(session: Session) -> Check:
         counts = ", ".join(f"{count} of {name}" for name, count in given_up.items())
         return Check(
             "finding",
-            f"messages were given up on: {counts}",
-            fix="see the runbook, on poison messages",
+            f"messages that were given up: {counts}",
+            fix="see docs/runbook.md, section 'Messages on a poison queue'",
         )
     counts = ", ".join(f"{name} {count}" for name, count in waiting.items() if count is not None)
     return Check("fine", f"messages on the queues: {counts or 'none, and no queue yet'}")
@@ -127,7 +127,9 @@ async def _vaults(session: Session, engine: Engine, vaults: Sequence[str]) -> As
         if not listed.unread:
             managed = sum(entry.managed is not None for entry in listed.found)
             yield Check(
-                "fine", f"can be listed; secrets: {len(listed.found)}, managed: {managed}", vault
+                "fine",
+                f"the vault can be listed; secrets: {len(listed.found)}, managed: {managed}",
+                vault,
             )
         turn = asyncio.Semaphore(AT_ONCE)
         looks = [

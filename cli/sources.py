@@ -31,6 +31,8 @@ READ_APPLICATIONS = "sign in with the permission Application.Read.All"
 """Who lacks it is shown the id and the type of what he owns, and null for all else."""
 ENTRA_ONLY = "administrators/activedirectory"
 """What a listing of servers must expand to tell whether they take passwords at all."""
+CERTIFICATE, CERTIFICATES = "service-principal-certificate", "/certificates"
+"""The kind of an application's certificates, and what its sources have behind the client id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ async def _inside(scope: str, credentials: AsyncIterator[Credential]) -> AsyncIt
 
 
 async def owned(azure: Azure) -> AsyncIterator[Credential]:
-    """Stream the secrets of every application that the signed-in identity owns."""
+    """Stream the secrets and certificates of every application that the identity owns."""
     graph, where = Graph(azure), "Microsoft Graph"
     claims = await graph.claims(where)
     path = (
@@ -83,7 +85,7 @@ async def owned(azure: Azure) -> AsyncIterator[Credential]:
                         where=where,
                         fix=READ_APPLICATIONS,
                     )
-                for credential in _secrets(item):
+                for credential in _credentials(item):
                     yield credential
         path = next_page(answer.get("@odata.nextLink"), f"{azure.graph_endpoint}/v1.0", where)
 
@@ -123,8 +125,9 @@ async def _servers(azure: Azure, subscription: str, group: str | None) -> AsyncI
 
 
 async def _application(azure: Azure, app_id: str) -> AsyncIterator[Credential]:
-    path = f"/applications(appId='{app_id}')?$select=id,appId,passwordCredentials"
-    for credential in _secrets(await Graph(azure).read(path, "reading the application", app_id)):
+    path = f"/applications(appId='{app_id}')?$select=id,appId,passwordCredentials,keyCredentials"
+    application = await Graph(azure).read(path, "reading the application", app_id)
+    for credential in _credentials(application):
         yield credential
 
 
@@ -152,18 +155,19 @@ def _takes_passwords(server: Server) -> bool:
     return bool(server.administrator_login) and not (entra and entra.azure_ad_only_authentication)
 
 
-def _secrets(application: Json) -> list[Credential]:
+def _credentials(application: Json) -> list[Credential]:
     source = str(application["appId"]).lower()
+    secrets = application.get("passwordCredentials") or ()
+    keys = application.get("keyCredentials") or ()
     return [
-        Credential(
-            "service-principal-secret",
-            source,
-            str(secret["keyId"]).lower(),
-            _moment(secret.get("startDateTime")),
-            _moment(secret.get("endDateTime")),
-        )
-        for secret in application.get("passwordCredentials") or ()
+        *(_credential("service-principal-secret", source, secret) for secret in secrets),
+        *(_credential(CERTIFICATE, f"{source}{CERTIFICATES}", key) for key in keys),
     ]
+
+
+def _credential(kind: str, source: str, listed: Json) -> Credential:
+    begins, ends = (_moment(listed.get(name)) for name in ("startDateTime", "endDateTime"))
+    return Credential(kind, source, str(listed["keyId"]).lower(), begins, ends)
 
 
 def _moment(text: str | None) -> datetime | None:

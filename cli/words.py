@@ -18,6 +18,7 @@ TEMPLATE_KINDS = (
     "sql-admin-password",
     "sql-login-password",
     "service-principal-secret",
+    "service-principal-certificate",
     "service-bus-key",
     "event-hubs-key",
     "ai-services-key",

@@ -81,6 +81,8 @@ class Job:
     was."""
     parent: Parent | None = None
     """The key to make the credential from, for a kind that is Derived."""
+    vault: str = ""
+    """The address of the vault of the secret, for kinds whose credentials are made in a vault."""
 
     def may_have_made(self, moment: datetime) -> bool:
         """Return whether Rekey itself may have made what the source dates so."""

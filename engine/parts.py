@@ -102,5 +102,6 @@ class Parts:
             proven=proven,
             in_place=in_place,
             expires=self.clock.now() + managed.validity,
+            vault=secret.ref.vault,
             options={key: value for key, value in managed.settings.items() if key not in tags.OURS},
         )

@@ -214,10 +214,18 @@ module subscriptionRoles 'modules/subscription-roles.bicep' = [
   }
 ]
 
+var certified = filter(managed, one => contains(one.kinds, 'service-principal-certificate'))
+
 module vaultRole 'modules/vault-role.bicep' = [
   for place in vaultGroups: {
     scope: resourceGroup(place.subscription, place.group)
-    params: { owner: appIdentity.id }
+    params: {
+      owner: appIdentity.id
+      certificates: !empty(filter(
+        certified,
+        one => one.subscription == place.subscription && one.resourceGroup == place.group
+      ))
+    }
   }
 ]
 

@@ -10,6 +10,7 @@ type kind =
   | 'sql-admin-password'
   | 'sql-login-password'
   | 'service-principal-secret'
+  | 'service-principal-certificate'
   | 'service-bus-key'
   | 'event-hubs-key'
   | 'ai-services-key'
@@ -48,7 +49,7 @@ type vault = {
   @description('Ids of what the vault\'s secrets may rotate: storage accounts, SQL servers, databases, PostgreSQL and MySQL servers, other resources with two keys, or whole resource groups and subscriptions.')
   scopes: string[]?
 
-  @description('Client ids of the Entra applications whose secrets may be rotated. They need the one step that a template cannot do: scripts/grant_graph.py.')
+  @description('Client ids of the Entra applications whose secrets and certificates may be rotated. They need the one step that a template cannot do: scripts/grant_graph.py.')
   applications: string[]?
 
   @description('Sources of kinds of your own: /kinds/<kind> or /kinds/<kind>/<name>. None if left out.')

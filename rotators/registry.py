@@ -23,6 +23,7 @@ from rotators.postgresql_role_password import PostgresqlRolePassword
 from rotators.search_admin_key import SearchAdminKey
 from rotators.service_bus_key import ServiceBusKey
 from rotators.service_bus_sas import ServiceBusSas
+from rotators.service_principal_certificate import ServicePrincipalCertificate
 from rotators.service_principal_secret import ServicePrincipalSecret
 from rotators.signalr_key import SignalRKey
 from rotators.sql_admin_password import SqlAdminPassword
@@ -57,6 +58,7 @@ ROTATORS: tuple[Maker, ...] = (
     PostgresqlRolePassword,
     MysqlAdminPassword,
     MysqlUserPassword,
+    ServicePrincipalCertificate,
 )
 
 

@@ -11,48 +11,26 @@ up.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import ClassVar
 
-from cloud.azure import Azure
 from cloud.rest.client import Json
-from cloud.rest.graph import GRANT, PERMISSION, Graph
-from cloud.rest.signin import SignIn
 from engine.contract import Issued, Job, Recognised
-from engine.errors import (
-    AccessDenied,
-    NeedsHuman,
-    NotFound,
-    PermanentError,
-    RekeyError,
-    TransientError,
-    VerificationFailed,
-)
-from engine.ports import Clock
+from engine.errors import NeedsHuman, NotFound, PermanentError, TransientError
 from engine.secret import Sensitive
-from rotators.shared.application_errors import final, longest_lifetime, refused, signin_problem
-
-GUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-ADDRESS = re.compile(rf"(?:/?applications\(appid='(?P<key>{GUID})'\)|(?P<bare>{GUID}))")
-PREFIX = "rekey "
-"""How the display name of every secret that Rekey makes begins; the operation's id follows."""
-REPLICATION = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 30.0, 30.0)
-"""Seconds between the refusals that a new secret may get until every replica knows it: two minutes
-in all."""
-PROOFS, BETWEEN = 2, 1.0
-"""So many sign-ins in a row must succeed, so many seconds apart: one only proves that one replica
-knows the secret."""
-EARLY = timedelta(minutes=5)
-"""How far inside a lifetime cap the end is set, for clocks that differ."""
-UNKNOWN_APPLICATION = "AADSTS700016"
-EVERY_APPLICATION = frozenset({"Application.ReadWrite.All", "Directory.ReadWrite.All"})
-NO_DIRECTORY_ROLE = frozenset(
-    {"0997a1d0-0d1d-4acb-b408-d5ca73121e90", "b79fbf4d-3ef9-4689-8143-76b194e85509"}
+from rotators.shared.application import (
+    CERTIFICATE,
+    EARLY,
+    PREFIX,
+    ApplicationCredential,
+    application_of,
+    key_id_of,
+    moment,
+    path_of,
 )
-"""What the claim `wids` holds for an application, and for a person, without a directory role."""
+from rotators.shared.application_errors import longest_lifetime, refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,31 +47,23 @@ class Password:
         return bool(self.hint) and value.reveal().startswith(self.hint)
 
 
-class ServicePrincipalSecret:
+class ServicePrincipalSecret(ApplicationCredential):
     """Rotates the client secrets of Entra applications."""
 
     kind: ClassVar[str] = "service-principal-secret"
     value_field: ClassVar[str] = "secret"
     template_fields: ClassVar[frozenset[str]] = frozenset({"client_id", "secret", "tenant_id"})
 
-    def __init__(self, azure: Azure, clock: Clock) -> None:
-        self._graph = Graph(azure)
-        self._signin = SignIn(azure)
-        self._clock = clock
-        self._tenant = azure.tenant_id
-
     @staticmethod
     def canonical(address: str, tags: Mapping[str, str]) -> str | None:
         """Return the application (client) id in lower case, as REKEY_SCOPES lists it."""
-        del tags
-        match = ADDRESS.fullmatch(address.strip().lower())
-        return match["key"] or match["bare"] if match else None
+        if tags.get("Rotator", "").strip() == CERTIFICATE:
+            return None
+        return application_of(address)
 
-    @staticmethod
-    def single_slot(tags: Mapping[str, str]) -> bool:
-        """Tell that an application holds many secrets."""
-        del tags
-        return False
+    def _form(self, tenant: str, source: str, credential: Sensitive) -> Mapping[str, Sensitive]:
+        del tenant, source
+        return {"client_secret": credential}
 
     async def issue(self, job: Job) -> Issued:
         """Add a secret; to bring back one that the application refuses, just add another."""
@@ -105,7 +75,7 @@ class ServicePrincipalSecret:
             "tenant_id": Sensitive(tenant),
             "secret": Sensitive(added["secretText"]),
         }
-        return Issued(added["keyId"].lower(), fields, superseded, _moment(added.get("endDateTime")))
+        return Issued(added["keyId"].lower(), fields, superseded, moment(added.get("endDateTime")))
 
     async def tidy(self, source: str, operation: str, keep: str | None) -> None:
         """Remove the secrets that this operation made, except the one to keep."""
@@ -122,41 +92,12 @@ class ServicePrincipalSecret:
                     continue
                 raise problem
 
-    async def verify(self, source: str, credential_id: str, credential: Sensitive) -> None:
-        """Sign in with the secret while it spreads, until two sign-ins in a row succeed."""
-        del credential_id
-        pauses, accepted, ever = iter(REPLICATION), 0, False
-        while accepted < PROOFS:
-            problem = await self._prove(source, credential)
-            if problem is None:
-                accepted, ever = accepted + 1, True
-                if accepted < PROOFS:
-                    await self._clock.sleep(BETWEEN)
-                continue
-            pause = next(pauses, None)
-            if final(problem) or pause is None:
-                raise _flickering(source) if ever and not final(problem) else problem
-            accepted = 0
-            await self._clock.sleep(max(pause, getattr(problem, "retry_after", None) or 0))
-
-    async def accepts(self, source: str, credential_id: str, credential: Sensitive) -> bool:
-        """Sign in with the secret once; an application that is gone accepts none."""
-        del credential_id
-        problem = await self._prove(source, credential)
-        if (
-            problem
-            and not isinstance(problem, VerificationFailed)
-            and problem.code != UNKNOWN_APPLICATION
-        ):
-            raise problem
-        return problem is None
-
     async def retire(
         self, source: str, credential_id: str, held: Sensitive | None, held_id: str | None = None
     ) -> None:
         """Remove the superseded secret, unless the vault's current version may hold it."""
-        doomed_id = _key_id(credential_id)
-        if held_id is None or _key_id(held_id) == doomed_id:
+        doomed_id = key_id_of(credential_id)
+        if held_id is None or key_id_of(held_id) == doomed_id:
             await self._check_not_held(source, doomed_id, held)
         try:
             await self._remove(source, doomed_id)
@@ -198,7 +139,7 @@ class ServicePrincipalSecret:
         """Find the one secret whose beginning the value has: Graph keeps no more of it."""
         passwords = await self._passwords(job.source)
         _check_adopted(job, passwords)
-        named = _key_id(job.held_id) if job.held_id else None
+        named = key_id_of(job.held_id) if job.held_id else None
         fitting = [
             password
             for password in passwords
@@ -220,53 +161,13 @@ class ServicePrincipalSecret:
 
         What Rekey did not write itself is compared first.
         """
-        held_id = _key_id(job.held_id) if job.held_id else None
+        held_id = key_id_of(job.held_id) if job.held_id else None
         if job.proven and not look:
             return held_id
         passwords = await self._passwords(job.source)
         if not job.proven:
             _check_adopted(job, passwords)
         return held_id if held_id in {password.key_id for password in passwords} else None
-
-    async def _check_rights(self, source: str) -> None:
-        """Raise AccessDenied if the app's token shows that it may not change this application."""
-        claims = await self._graph.claims(source)
-        roles, directory_roles = (
-            set(claims.get("roles", ())),
-            set(claims.get("wids", ())) - NO_DIRECTORY_ROLE,
-        )
-        if "oid" not in claims or "scp" in claims or directory_roles or roles & EVERY_APPLICATION:
-            return
-        if PERMISSION not in roles:
-            raise AccessDenied(
-                f"the app's identity lacks the permission {PERMISSION}", where=source, fix=GRANT
-            )
-        answer = await self._graph.read(
-            f"{_path(source)}/owners?$select=id", "reading the application's owners", source
-        )
-        if claims["oid"] not in {owner.get("id") for owner in answer.get("value", ())}:
-            raise AccessDenied(
-                f"the app's identity (object {claims['oid']}) does not own the application",
-                where=source,
-                fix=GRANT,
-            )
-
-    async def _home(self, source: str) -> str:
-        """Return the tenant: an identity can manage applications of its own tenant only."""
-        if not self._tenant:
-            self._tenant = (await self._graph.claims(source)).get("tid")
-        if not self._tenant:
-            raise NeedsHuman(
-                "the app's token does not name its tenant", where=source, fix="set AZURE_TENANT_ID"
-            )
-        return self._tenant
-
-    async def _prove(self, source: str, secret: Sensitive) -> RekeyError | None:
-        try:
-            code = await self._signin.refusal(await self._home(source), source, secret, source)
-        except TransientError as error:
-            return error
-        return None if code is None else signin_problem(code, source)
 
     async def _add(self, source: str, name: str, end: datetime) -> Json:
         """Add a secret; where a policy says how long it may live, add one that lives so long."""
@@ -283,7 +184,7 @@ class ServicePrincipalSecret:
             "displayName": name,
             "endDateTime": f"{end.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
         }
-        path = f"{_path(source)}/addPassword"
+        path = f"{path_of(source)}/addPassword"
         answer = await self._graph.change(
             path, {"passwordCredential": description}, "adding a secret", source
         )
@@ -293,11 +194,11 @@ class ServicePrincipalSecret:
 
     async def _remove(self, source: str, key_id: str) -> None:
         await self._graph.change(
-            f"{_path(source)}/removePassword", {"keyId": key_id}, "removing a secret", source
+            f"{path_of(source)}/removePassword", {"keyId": key_id}, "removing a secret", source
         )
 
     async def _passwords(self, source: str) -> list[Password]:
-        path = f"{_path(source)}?$select=id,appId,passwordCredentials"
+        path = f"{path_of(source)}?$select=id,appId,passwordCredentials"
         try:
             answer = await self._graph.read(path, "reading the application", source)
         except NotFound as error:
@@ -307,25 +208,9 @@ class ServicePrincipalSecret:
         raise problem
 
 
-def _path(source: str) -> str:
-    return f"/applications(appId='{source}')"
-
-
 def _password(listed: Json) -> Password:
     name, hint = listed.get("displayName") or "", listed.get("hint") or ""
-    return Password(str(listed["keyId"]).lower(), name, hint, _moment(listed.get("endDateTime")))
-
-
-def _key_id(credential_id: str) -> str:
-    if not re.fullmatch(GUID, credential_id.lower()):
-        raise NeedsHuman(
-            f"the credential is {credential_id[:60]!r}, which is not the id of a secret",
-            fix=(
-                "set the tag CredentialId to the id of the secret, as the portal shows it, or "
-                "remove the tag"
-            ),
-        )
-    return credential_id.lower()
+    return Password(str(listed["keyId"]).lower(), name, hint, moment(listed.get("endDateTime")))
 
 
 def _check_adopted(job: Job, passwords: list[Password]) -> None:
@@ -339,7 +224,7 @@ def _check_adopted(job: Job, passwords: list[Password]) -> None:
                 "in place of its parts"
             ),
         )
-    named = _key_id(job.held_id) if job.held_id else None
+    named = key_id_of(job.held_id) if job.held_id else None
     others = [
         password
         for password in passwords
@@ -364,15 +249,3 @@ def _check_adopted(job: Job, passwords: list[Password]) -> None:
             "more than the bare "
             "secret, set ValueTemplate to it with {secret} in place of the secret",
         )
-
-
-def _moment(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text).astimezone(UTC) if text else None
-
-
-def _flickering(source: str) -> TransientError:
-    return TransientError(
-        "the secret is accepted and refused in turn: not every replica knows it yet",
-        where=source,
-        code="Replication",
-    )

@@ -27,7 +27,6 @@ SCANS: Mapping[str, Callable[[], Result]] = {
     scan.__name__: scan
     for scan in (
         scanners.dependencies,
-        scanners.code,
         scanners.infrastructure,
         scanners.workflows,
         scanners.secrets,

@@ -36,8 +36,15 @@ WITHOUT_ROLE = {
 }
 """Kinds whose right no template can give, or that need none, and what the page of permissions says
 of it."""
+AT_VAULT = {"service-principal-certificate": "vault-certificates"}
+"""Kinds that need a role at the vault, too: the page names Microsoft Graph for the rest."""
 ROLE_OF = {"sql-admin-password": "sql-administrator"}
-LISTED_BY_THE_CLI = {"storage-key", "sql-admin-password", "service-principal-secret"}
+LISTED_BY_THE_CLI = {
+    "storage-key",
+    "sql-admin-password",
+    "service-principal-secret",
+    "service-principal-certificate",
+}
 NOT_LISTED = {
     "sql-login-password": "Azure lists neither a server's logins nor its contained users",
     "postgresql-role-password": "Azure does not list the roles of a server",
@@ -62,6 +69,10 @@ def has_role(kind: str) -> bool:
     """Return whether template and page know the kind's role, or the page says why there is none."""
     if kind in WITHOUT_ROLE:
         return WITHOUT_ROLE[kind] in permissions.PAGE.read_text()
+    if role := AT_VAULT.get(kind):
+        return role in {row.role for row in permissions.rows()} and role in text(
+            "infra/modules/vault-role.bicep"
+        )
     role = ROLE_OF.get(kind, f"{kind}s")
     return role in {row.role for row in permissions.rows()} and f"'{role}': [" in text(
         "infra/roles.bicep"

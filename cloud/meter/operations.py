@@ -71,7 +71,13 @@ def operation_of(  # noqa: PLR0911 - a table
 
 
 def _secret(method: str, words: list[str]) -> str:
-    """Name the operation of secrets[/{name}[/{version}]]; no version is called `versions`."""
+    """Name the operation of secrets[/{name}[/{version}]]; no version is called `versions`.
+
+    Of certificates/{name}[/create], [/pending] or [/{version}], too.
+    """
+    if words[:1] == ["certificates"]:
+        last = words[-1].capitalize()
+        return {"Create": "CreateCertificate", "Pending": "GetPending"}.get(last, "GetCertificate")
     if words[2:] == ["versions"]:
         return "ListVersions"
     return "ListSecrets" if len(words) == 1 else f"{VERBS.get(method, OTHER)}Secret"

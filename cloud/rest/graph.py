@@ -49,6 +49,10 @@ class Graph:
         """POST an action once; after a TransientError it may or may not have taken effect."""
         return await self._send("POST", path, body, CHANGING, what, where)
 
+    async def replace(self, path: str, body: Json, what: str, where: str) -> None:
+        """PATCH an object once; after a TransientError it may or may not have taken effect."""
+        await self._send("PATCH", path, body, CHANGING, what, where)
+
     async def claims(self, where: str) -> Json:
         """Return the claims of the app's own token for Graph; empty if it cannot be read.
 

@@ -1,4 +1,4 @@
-"""Verifies a client secret: signs in at Microsoft Entra with it, and discards the token.
+"""Verifies an application's credential: signs in at Microsoft Entra with it, and discards the token.
 
 This is a direct request, since azure-identity caches the token and logs its steps.
 Source: https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow.
@@ -7,6 +7,7 @@ Source: https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-cre
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 ONCE = {**READING, "retry_total": 0}
 """No retries: the caller repeats the call itself, and the SDK would wait for any Retry-After."""
-WHAT = "signing in with the secret"
+WHAT = "signing in as the application"
 CODE = re.compile(r"AADSTS(\d{4,8})")
 """Entra's error codes:
 https://learn.microsoft.com/entra/identity-platform/reference-error-codes."""
@@ -35,14 +36,19 @@ class SignIn:
         self._azure = azure
         self._client: AsyncPipelineClient[HttpRequest, AsyncHttpResponse] | None = None
 
+    def address(self, tenant: str) -> str:
+        """Return the address where a tenant issues tokens: the audience of a client assertion."""
+        return f"{self._azure.authority}/{tenant}/oauth2/v2.0/token"
+
     async def refusal(
-        self, tenant: str, client_id: str, secret: Sensitive, where: str
+        self, tenant: str, client_id: str, credential: Mapping[str, Sensitive], where: str
     ) -> int | None:
         """Sign in once; return None for success, else the number of the AADSTS error code.
 
-        Raises TransientError if Entra is busy or does not answer.
+        `credential` are the parameters of the form that prove who signs in. Raises TransientError
+        if Entra is busy or does not answer.
         """
-        response = await call(WHAT, self._ask(tenant, client_id, secret), where=where)
+        response = await call(WHAT, self._ask(tenant, client_id, credential), where=where)
         if not is_json(response):
             raise not_json(response, WHAT, where)
         if response.status_code == HTTPStatus.OK:
@@ -51,19 +57,21 @@ class SignIn:
             return None
         return int(CODE.findall(response.text())[0])
 
-    async def _ask(self, tenant: str, client_id: str, secret: Sensitive) -> AsyncHttpResponse:
+    async def _ask(
+        self, tenant: str, client_id: str, credential: Mapping[str, Sensitive]
+    ) -> AsyncHttpResponse:
         from azure.core.exceptions import HttpResponseError
         from azure.core.rest import HttpRequest
 
         form = {
             "grant_type": "client_credentials",
             "client_id": client_id,
-            "client_secret": secret.reveal(),
             "scope": self._azure.graph_scope,
+            **{name: value.reveal() for name, value in credential.items()},
         }
         request = HttpRequest(
             "POST",
-            f"{self._azure.authority}/{tenant}/oauth2/v2.0/token",
+            self.address(tenant),
             headers={
                 "Content-Type": "application/x-www-form-urlencoded",
                 "Accept": "application/json",

@@ -1,4 +1,4 @@
-// The app's right to the secrets of one vault.
+// The app's rights to the secrets of one vault, and to have key pairs made there.
 
 import { roleId } from '../names.bicep'
 
@@ -15,6 +15,9 @@ param appPrincipalId string
 
 @description('Id of the app\'s identity.')
 param owner string
+
+@description('Whether the vault holds certificates of applications.')
+param certificates bool
 
 resource vault 'Microsoft.KeyVault/vaults@2026-02-01' existing = {
   name: vaultName
@@ -34,5 +37,19 @@ resource appMayUseSecrets 'Microsoft.Authorization/roleAssignments@2022-04-01' =
     description: usesRbac
       ? 'Rekey rotates the secrets of this vault.'
       : fail('vault ${vaultName} uses access policies, so no role opens it: give its present users roles, then run az keyvault update --name ${vaultName} --enable-rbac-authorization true')
+  }
+}
+
+resource appMayMakeKeyPairs 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (certificates) {
+  scope: vault
+  name: guid(vault.id, appPrincipalId, 'vault-certificates')
+  properties: {
+    principalId: appPrincipalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId(
+      'Microsoft.Authorization/roleDefinitions',
+      roleId(resourceGroup().id, owner, 'vault-certificates')
+    )
+    description: 'Rekey rotates certificates of applications in this vault.'
   }
 }

@@ -35,6 +35,7 @@ module access 'vault-access.bicep' = {
     usesRbac: existing.properties.?enableRbacAuthorization ?? false
     appPrincipalId: appPrincipalId
     owner: owner
+    certificates: contains(vault.kinds, 'service-principal-certificate')
   }
 }
 

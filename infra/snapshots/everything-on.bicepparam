@@ -43,6 +43,7 @@ param vaults = [
       'sql-admin-password'
       'sql-login-password'
       'service-principal-secret'
+      'service-principal-certificate'
       'service-bus-key'
       'event-hubs-key'
       'ai-services-key'

@@ -59,6 +59,11 @@ SIGN_IN: dict[int, tuple[type[PermanentError], str, str]] = {
         "the secret has expired",
         "rotate it now: POST …/rotate with force",
     ),
+    700027: (
+        VerificationFailed,
+        "Entra refuses the certificate",
+        "see whether the certificate has expired, or was removed from the application by hand",
+    ),
     700016: (
         NeedsHuman,
         "Entra knows no such application in the tenant",
@@ -87,7 +92,7 @@ SIGN_IN: dict[int, tuple[type[PermanentError], str, str]] = {
 }
 """By the number after AADSTS;
 https://learn.microsoft.com/entra/identity-platform/reference-error-codes."""
-SPREADING = frozenset({"AADSTS7000215", "AADSTS700016", "AADSTS7000229"})
+SPREADING = frozenset({"AADSTS7000215", "AADSTS700027", "AADSTS700016", "AADSTS7000229"})
 """Refusals that a new secret, or a new application, gets from a replica that does not know it
 yet."""
 

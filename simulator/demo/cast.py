@@ -10,6 +10,7 @@ from simulator.demo.sources import (
     Account,
     AlternatingLogins,
     Application,
+    Certified,
     Signature,
     Source,
     SqlAdministrator,
@@ -27,6 +28,8 @@ RIGHTS = (
     "Microsoft.KeyVault/vaults/secrets/setSecret/action",
     "Microsoft.KeyVault/vaults/secrets/readMetadata/action",
     "Microsoft.KeyVault/vaults/secrets/update/action",
+    "Microsoft.KeyVault/vaults/certificates/create/action",
+    "Microsoft.KeyVault/vaults/certificates/read",
     "Microsoft.Storage/storageAccounts/read",
     "Microsoft.Storage/storageAccounts/listKeys/action",
     "Microsoft.Storage/storageAccounts/regenerateKey/action",
@@ -115,6 +118,13 @@ def _logins() -> tuple[Part, ...]:
             9,
             "rotated",
         ),
+        Part(
+            "erp-certificate",
+            Certified("shop erp"),
+            "an Entra application's certificate, 9 days left",
+            9,
+            "rotated",
+        ),
     )
 
 
@@ -157,7 +167,8 @@ def _enter(azure: Azure, part: Part) -> None:
     vault, now = azure.vaults[VAULT], azure.now()
     named, values = part.source.enter(azure)
     tags = {**named, "ValidityPeriodDays": "90", "Owner": "shop team", **part.tags}
-    if part.source.template.strip("{}") not in ("key", "sas", "secret", "password"):
+    whole = ("key", "sas", "secret", "password", "certificate")
+    if part.source.template.strip("{}") not in whole:
         tags["ValueTemplate"] = part.source.template
     expires = now + timedelta(days=part.days_left)
     vault.put(part.name, values[0], expires=expires, tags=tags, content_type="text/plain")

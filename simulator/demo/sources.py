@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Protocol
 
 from azure.core.exceptions import AzureError
-from azure.identity import ClientSecretCredential
+from azure.identity import CertificateCredential, ClientSecretCredential
 from azure.storage.blob import (
     AccountSasPermissions,
     BlobServiceClient,
@@ -18,6 +19,7 @@ from azure.storage.blob import (
 )
 
 from simulator.azure import Azure
+from simulator.certificates import self_signed
 from simulator.identity import HOME_TENANT
 from simulator.sql.errors import SqlError
 from simulator.sql.servers import LOGIN_MANAGER
@@ -128,19 +130,52 @@ class Application:
 
     def opens(self, azure: Azure, value: str) -> bool:
         """Get a token with the secret."""
-        authority = f"https://{azure.domains.login}"
-        try:
-            with ClientSecretCredential(
+        return _gets_token(
+            azure,
+            lambda authority: ClientSecretCredential(
                 HOME_TENANT,
                 self.client_id,
                 value,
                 authority=authority,
                 disable_instance_discovery=True,
-            ) as credential:
-                credential.get_token(f"https://{azure.domains.graph}/.default")
-        except AzureError:
-            return False
-        return True
+            ),
+        )
+
+
+class Certified(Application):
+    """An Entra application that signs in with a certificate, whose key pair Key Vault makes."""
+
+    template = "{certificate}"
+
+    def enter(self, azure: Azure) -> tuple[dict[str, str], list[str]]:
+        """Add the application with one certificate."""
+        owner, start = azure.managed_identity.system, azure.now().replace(microsecond=0)
+        assert owner  # noqa: S101 - the stage has added it
+        application = azure.add_application(self.name, owner)
+        azure.directory.grant(owner, "Application.ReadWrite.OwnedBy")
+        lifetime = (start - timedelta(days=356), start + timedelta(days=9))
+        pair = self_signed("made by hand", *lifetime)
+        key = azure.directory.add_certificate(application, pair.der, lifetime, "made by hand")
+        self.client_id = application.app_id
+        tags = {
+            "ProviderAddress": application.app_id,
+            "Rotator": "service-principal-certificate",
+            "CredentialId": key.key_id,
+        }
+        return tags, [pair.pfx]
+
+    def opens(self, azure: Azure, value: str) -> bool:
+        """Get a token with the certificate, through Microsoft's own library."""
+        return _gets_token(
+            azure,
+            lambda authority: CertificateCredential(
+                HOME_TENANT,
+                self.client_id,
+                certificate_data=base64.b64decode(value),
+                authority=authority,
+                disable_instance_discovery=True,
+            ),
+        )
 
 
 class SqlAdministrator:
@@ -195,6 +230,17 @@ class AlternatingLogins:
         """Sign in with the connection string."""
         parts: Mapping[str, str] = dict(part.split("=", 1) for part in value.split(";"))
         return _signs_in(azure, self.server, "shop", parts["User ID"], parts["Password"])
+
+
+def _gets_token(
+    azure: Azure, credential: Callable[[str], ClientSecretCredential | CertificateCredential]
+) -> bool:
+    try:
+        with credential(f"https://{azure.domains.login}") as opened:
+            opened.get_token(f"https://{azure.domains.graph}/.default")
+    except AzureError:
+        return False
+    return True
 
 
 def _signs_in(azure: Azure, server: str, database: str, user: str, password: str) -> bool:

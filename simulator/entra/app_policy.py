@@ -15,5 +15,6 @@ class AppPolicy:
 
     max_lifetime: timedelta | None = None
     secrets_allowed: bool = True
+    certificates_allowed: bool = True
     tells: bool = False
     policy_id: str = "2c6d5a1e-5a5f-4f0e-9d53-6d2f0f1b7a44"

@@ -57,6 +57,23 @@ class Password:
 
 
 @dataclass
+class KeyCredential:
+    """A certificate of an application; it exists from `added` until `removed`."""
+
+    key_id: str
+    der: bytes
+    name: str | None
+    start: datetime
+    end: datetime
+    added: datetime
+    removed: datetime | None = None
+
+    def alive(self, at: datetime) -> bool:
+        """Return whether the certificate was listed at that time."""
+        return self.added <= at and (self.removed is None or at < self.removed)
+
+
+@dataclass
 class Application:
     """An application.
 
@@ -73,6 +90,8 @@ class Application:
     disabled: bool = False
     owners: set[str] = field(default_factory=set)
     history: list[Password] = field(default_factory=list)
+    certificates: list[KeyCredential] = field(default_factory=list)
+    """Its history, as that of the secrets."""
     changed: datetime | None = None
     unique_name: str = ""
     properties: dict[str, Any] = field(default_factory=dict)
@@ -84,6 +103,10 @@ class Application:
     def passwords(self, at: datetime) -> list[Password]:
         """Return the secrets as they were at that time."""
         return [password for password in self.history if password.alive(at)]
+
+    def keys(self, at: datetime) -> list[KeyCredential]:
+        """Return the certificates as they were at that time."""
+        return [key for key in self.certificates if key.alive(at)]
 
     @property
     def personal(self) -> bool:
@@ -238,6 +261,25 @@ class Directory:
     def remove_password(self, application: Application, password: Password) -> None:
         """Remove a secret."""
         password.removed = application.changed = self._now()
+
+    def add_certificate(
+        self,
+        application: Application,
+        der: bytes,
+        lifetime: tuple[datetime, datetime],
+        name: str | None = None,
+        key_id: str = "",
+    ) -> KeyCredential:
+        """Add a certificate to an application, as the portal does."""
+        now = self._now()
+        key = KeyCredential(key_id or self._id(), der, name, *lifetime, now)
+        application.certificates.append(key)
+        application.changed = now
+        return key
+
+    def remove_certificate(self, application: Application, key: KeyCredential) -> None:
+        """Remove a certificate."""
+        key.removed = application.changed = self._now()
 
     def at_next_replica(self) -> datetime:
         """Return the time up to which the replica for the next sign-in is up to date."""

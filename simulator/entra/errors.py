@@ -114,6 +114,11 @@ def lifetime_capped(policy: AppPolicy) -> GraphError:
     )
 
 
+def bad_end_date() -> GraphError:
+    """Return the answer to a certificate that would be listed for longer than it is valid."""
+    return GraphError(400, "KeyCredentialsInvalidEndDate", "Key credential end date is invalid.")
+
+
 def secrets_forbidden(policy: AppPolicy) -> GraphError:
     """Return the answer to a new secret where a policy forbids secrets."""
     return GraphError(

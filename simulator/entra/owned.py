@@ -45,7 +45,10 @@ def owned_objects(
         )
     seen = directory.seen_by_graph()
     page = mine[start : start + directory.page_size]
-    written = [shapes.application(application, application.passwords(seen)) for application in page]
+    written = [
+        shapes.application(application, application.passwords(seen), application.keys(seen))
+        for application in page
+    ]
     return body | {
         "value": [{"@odata.type": "#microsoft.graph.application"} | item for item in written]
     }

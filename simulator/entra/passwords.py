@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import uuid
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from simulator.entra import errors
+from simulator.entra.moments import guid, time
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,14 +33,14 @@ class Passwords:
                 "Invalid value specified for property 'passwordCredential' of resource "
                 "'Application'."
             )
-        start, end = _time(credential, "startDateTime"), _time(credential, "endDateTime")
+        start, end = time(credential, "startDateTime"), time(credential, "endDateTime")
         self._check_settled(application)
         self._check_allowed(application, start or self._now(), end)
         return self._directory.add_password(application, credential.get("displayName"), start, end)
 
     def remove(self, application: Application, raw: bytes) -> None:
         """Remove a secret; raises GraphError."""
-        key_id = _guid(_body(raw, {"keyId"}).get("keyId"))
+        key_id = guid(_body(raw, {"keyId"}).get("keyId"))
         self._check_settled(application)
         alive = application.passwords(self._now())
         seen = {
@@ -83,29 +83,3 @@ def _body(raw: bytes, known: set[str]) -> dict[str, Any]:
             "The request body holds a parameter that the action does not have."
         )
     return body
-
-
-def _time(credential: dict[str, Any], name: str) -> datetime | None:
-    text = credential.get(name)
-    if text is None:
-        return None
-    try:
-        time = datetime.fromisoformat(str(text))
-    except ValueError:
-        raise errors.bad_request(
-            f"Cannot convert the literal '{text}' to the expected type 'Edm.DateTimeOffset'."
-        ) from None
-    if time.tzinfo is None:
-        raise errors.bad_request(
-            f"Cannot convert the literal '{text}' to the expected type 'Edm.DateTimeOffset'."
-        )
-    return time.astimezone(UTC)
-
-
-def _guid(text: object) -> str:
-    try:
-        return str(uuid.UUID(str(text)))
-    except ValueError:
-        raise errors.bad_request(
-            f"Cannot convert the literal '{text}' to the expected type 'Edm.Guid'."
-        ) from None

@@ -20,6 +20,7 @@ from simulator.entra import errors, shapes
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from simulator.entra.certificates import Certificates
     from simulator.entra.directory import Application, Directory
     from simulator.identity import Principal
     from simulator.wire import Request
@@ -37,6 +38,7 @@ ASSIGNMENTS = re.compile(
     rf"/v1\.0/servicePrincipals{KEY}/(?P<list>appRoleAssignments|appRoleAssignedTo)", re.IGNORECASE
 )
 
+OWNED = "Application.ReadWrite.OwnedBy"
 CHANGE, ASSIGN = "Application.ReadWrite.All", "AppRoleAssignment.ReadWrite.All"
 TRUST_PROPERTIES = {"issuer", "subject", "audiences", "name", "description"}
 PRINCIPAL_PROPERTIES = {"appRoleAssignmentRequired", "accountEnabled", "tags", "notes"}
@@ -50,8 +52,8 @@ class Registrations:
     Answers carry their status; None means that the path is not one of these.
     """
 
-    def __init__(self, directory: Directory) -> None:
-        self._directory = directory
+    def __init__(self, directory: Directory, certificates: Certificates) -> None:
+        self._directory, self._certificates = directory, certificates
 
     def answer(self, request: Request, caller: Principal, permissions: set[str]) -> Answer | None:
         """Answer one request; raises GraphError."""
@@ -77,7 +79,7 @@ class Registrations:
         path, method = request.path.rstrip("/"), request.method
         create = "create-if-missing" in request.header("prefer")
         if method == "PATCH" and (match := APPLICATION.fullmatch(path)):
-            _demand(CHANGE, permissions)
+            self._demand_of(match, caller, permissions)
             return self._upsert(match, _body(request), caller, create=create)
         if method == "POST" and (match := OWNERS.fullmatch(path)):
             _demand(CHANGE, permissions)
@@ -95,6 +97,12 @@ class Registrations:
             return self._add_principal(_body(request))
         return None
 
+    def _demand_of(self, match: re.Match[str], caller: Principal, permissions: set[str]) -> None:
+        """Demand the right to change an application: every one, or those that the caller owns."""
+        application = self._directory.application(_named(match))
+        if not (application and OWNED in permissions and caller.oid in application.owners):
+            _demand(CHANGE, permissions)
+
     def _upsert(
         self, match: re.Match[str], body: dict[str, Any], caller: Principal, *, create: bool
     ) -> Answer:
@@ -108,6 +116,8 @@ class Registrations:
             )
             status = 201
         _check_application(application, body)
+        if "keyCredentials" in body:
+            self._certificates.replace(application, body.pop("keyCredentials"))
         application.properties.update(body)
         return status, shapes.application(application, ()) if status == 201 else None  # noqa: PLR2004
 

@@ -9,6 +9,7 @@ from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
 
 from simulator.entra import errors, shapes
+from simulator.entra.certificates import Certificates
 from simulator.entra.owned import PATH as OWNED_PATH
 from simulator.entra.owned import owned_objects
 from simulator.entra.passwords import Passwords
@@ -54,7 +55,7 @@ class GraphService:
     def __init__(self, world: World, directory: Directory) -> None:
         self._world, self._directory = world, directory
         self._passwords = Passwords(world.now, directory)
-        self._registrations = Registrations(directory)
+        self._registrations = Registrations(directory, Certificates(world.now, directory))
 
     def answers(self, host: str) -> bool:
         """Return whether the host is Graph's."""
@@ -175,9 +176,12 @@ class GraphService:
             raise errors.no_segment(rest or "")
         if rest == "owners":
             return self._context("directoryObjects") | self._owners(request, application)
-        return self._context("applications/$entity") | shapes.selected(
-            request, self._written(application)
-        )
+        written = self._written(application)
+        if "keyCredentials" in request.query.get("$select", "").split(","):
+            # Only a read of one application that names the property shows the public parts.
+            keys = application.keys(self._directory.seen_by_graph())
+            written["keyCredentials"] = [shapes.key(key) for key in keys]
+        return self._context("applications/$entity") | shapes.selected(request, written)
 
     def _owners(self, request: Request, application: Application) -> dict[str, Any]:
         start, size = int(request.query.get("$skiptoken", "0")), self._directory.page_size
@@ -202,9 +206,8 @@ class GraphService:
         }
 
     def _written(self, application: Application) -> dict[str, Any]:
-        return shapes.application(
-            application, application.passwords(self._directory.seen_by_graph())
-        )
+        seen = self._directory.seen_by_graph()
+        return shapes.application(application, application.passwords(seen), application.keys(seen))
 
     def _context(self, of: str) -> dict[str, Any]:
         return {"@odata.context": f"https://{self._world.domains.graph}/v1.0/$metadata#{of}"}

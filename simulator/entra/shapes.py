@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Mapping
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from simulator.entra.directory import Application, Password
+    from simulator.entra.directory import Application, KeyCredential, Password
     from simulator.wire import Request
 
 
@@ -34,10 +36,28 @@ def password(credential: Password, *, reveal: bool = False) -> dict[str, Any]:
     }
 
 
-def application(app: Application, passwords: Iterable[Password]) -> dict[str, Any]:
+def key(credential: KeyCredential) -> dict[str, Any]:
+    """Return a certificate with its public part, which only some reads show."""
+    thumbprint = hashlib.sha1(credential.der, usedforsecurity=False).digest()
+    return {
+        "customKeyIdentifier": base64.b64encode(thumbprint).decode(),
+        "displayName": credential.name,
+        "endDateTime": moment(credential.end),
+        "key": base64.b64encode(credential.der).decode(),
+        "keyId": credential.key_id,
+        "startDateTime": moment(credential.start),
+        "type": "AsymmetricX509Cert",
+        "usage": "Verify",
+    }
+
+
+def application(
+    app: Application, passwords: Iterable[Password], keys: Iterable[KeyCredential] = ()
+) -> dict[str, Any]:
     """Return an application with all its properties."""
     named = {"uniqueName": app.unique_name} if app.unique_name else {}
-    return _application(app, passwords) | named | app.properties
+    shown = {"keyCredentials": [key(credential) | {"key": None} for credential in keys]}
+    return _application(app, passwords) | named | app.properties | shown
 
 
 def selected(request: Request, body: dict[str, Any]) -> dict[str, Any]:
@@ -80,7 +100,6 @@ _NEVER_SET: Mapping[str, Any] = {
     "info": dict.fromkeys(
         ("logoUrl", "marketingUrl", "privacyStatementUrl", "supportUrl", "termsOfServiceUrl")
     ),
-    "keyCredentials": [],
     "parentalControlSettings": {"countriesBlockedForMinors": [], "legalAgeGroupRule": "Allow"},
     "publicClient": {"redirectUris": []},
     "requiredResourceAccess": [],

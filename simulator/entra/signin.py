@@ -1,4 +1,4 @@
-"""The token endpoint for applications with a secret (client credentials flow).
+"""The token endpoint for applications with a secret or a certificate (client credentials flow).
 
 Source: https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow. The
 texts of the refusals are from issue reports. The order of the checks is from memory.
@@ -11,13 +11,14 @@ import uuid
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
+from simulator.entra import assertions
 from simulator.wire import Request, Response
 
 if TYPE_CHECKING:
     from simulator.entra.directory import Application, Directory
     from simulator.world import World
 
-NEEDED = ("grant_type", "client_id", "client_secret", "scope")
+NEEDED = ("grant_type", "client_id", "scope")
 NO_STORE = {
     "Content-Type": "application/json; charset=utf-8",
     "Cache-Control": "no-store, no-cache",
@@ -61,7 +62,8 @@ class TokenEndpoint:
         return Response(200, NO_STORE, json.dumps(body).encode())
 
     def _token(self, tenant: str, form: dict[str, str]) -> str:
-        for name in NEEDED:
+        proof = "client_assertion" if form.get("client_assertion_type") else "client_secret"
+        for name in (*NEEDED, proof):
             if not form.get(name):
                 raise SignInError(
                     400,
@@ -84,7 +86,10 @@ class TokenEndpoint:
                 f"The provided value for scope {form['scope']} is not valid.",
             )
         application = self._application(tenant, form["client_id"])
-        self._check_secret(application, form["client_secret"])
+        if proof == "client_secret":
+            self._check_secret(application, form[proof])
+        else:
+            self._check_assertion(tenant, application, form)
         if application.principal is None:
             raise SignInError(
                 401,
@@ -149,6 +154,22 @@ class TokenEndpoint:
                 "using certificate credentials "
                 "for added security: https://aka.ms/certCreds.",
             )
+
+    def _check_assertion(self, tenant: str, application: Application, form: dict[str, str]) -> None:
+        if form["client_assertion_type"] != assertions.TYPE:
+            raise SignInError(
+                400, "invalid_request", 50027, "The client assertion type is not supported."
+            )
+        now, seen = self._world.now(), self._directory.at_next_replica()
+        audience = f"https://{self._world.domains.login}/{tenant}/oauth2/v2.0/token"
+        expected = assertions.Expected(application, audience, now, application.keys(seen))
+        try:
+            assertions.check(form["client_assertion"], expected)
+        except assertions.BadAssertionError as refusal:
+            code, text = refusal.code, refusal.text
+        else:
+            return
+        raise SignInError(401, "invalid_client", code, text)
 
     def _refused(self, refusal: SignInError) -> Response:
         trace, correlation = (

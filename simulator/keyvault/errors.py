@@ -130,6 +130,42 @@ def managed_secret(operation: str) -> VaultError:
     )
 
 
+def is_pending() -> VaultError:
+    """Return the answer to a creation while another one of the same name goes on.
+
+    Its words, and the code that does not suit its status, are those of
+    https://learn.microsoft.com/azure/key-vault/certificates/create-certificate-scenarios.
+    """
+    return VaultError(
+        409,
+        "Forbidden",
+        "A new key vault certificate can not be created or imported while a pending key vault "
+        "certificate's status is inProgress.",
+    )
+
+
+def not_of_a_certificate(name: str) -> VaultError:
+    """Return the answer to a certificate with the name of a secret of somebody; words are ours."""
+    return VaultError(409, "Conflict", f"A secret named {name} belongs to no certificate.")
+
+
+def no_pending(name: str) -> VaultError:
+    """Return the answer where no version of a certificate was ever asked for."""
+    return VaultError(404, "PendingCertificateNotFound", f"Pending certificate not found: {name}")
+
+
+def certificate_not_found(name: str, version: str = "") -> VaultError:
+    """Return the answer for a certificate or a version that does not exist."""
+    identifier = f"{name}/{version}" if version else name
+    return VaultError(
+        404,
+        "CertificateNotFound",
+        f"A certificate with (name/id) {identifier} was not found in this key vault. If you "
+        "recently deleted this certificate you may be able to recover it using the correct "
+        "recovery command.",
+    )
+
+
 def is_deleted(name: str) -> VaultError:
     """Return the answer to setting a name that a deleted secret still holds."""
     message = (

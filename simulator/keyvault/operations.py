@@ -9,27 +9,14 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from simulator.keyvault import errors, parameters, shapes
+from simulator.keyvault import certificates, errors, parameters, shapes
+from simulator.keyvault.call import Call
 from simulator.keyvault.paging import page
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from simulator.keyvault.state import DeletedSecret, SecretVersion, Vault
-    from simulator.wire import Request
-
-
-@dataclass(frozen=True)
-class Call:
-    """One operation on one vault, with the name and version from its path.
-
-    An empty `version` means the latest.
-    """
-
-    vault: Vault
-    request: Request
-    name: str = ""
-    version: str = ""
 
 
 @dataclass(frozen=True)
@@ -41,6 +28,9 @@ class Operation:
     action: str
     run: Callable[[Call], dict[str, Any] | None]
     rate: Literal["creates", "others"] = "others"
+    status: int = 200
+    collection: str = "secrets"
+    """Where the operation's object is: part of the scope that is checked."""
 
 
 def set_secret(call: Call) -> dict[str, Any]:
@@ -177,6 +167,12 @@ _VERSIONS, _RECOVERED = (
     re.compile(r"/deletedsecrets/(?P<name>[^/]+)/recover"),
 )
 
+_CERTIFICATE = "Microsoft.KeyVault/vaults/certificates"
+_CREATED, _PENDING = (
+    re.compile(rf"/certificates/(?P<name>[^/]+)/{last}/?") for last in ("create", "pending")
+)
+_CERTIFICATES = re.compile(r"/certificates/(?P<name>[^/]+)(/(?P<version>[^/]*))?/?")
+
 OPERATIONS = (
     Operation("GET", _ALL, _METADATA, list_secrets),
     Operation("GET", _VERSIONS, _METADATA, list_versions),
@@ -188,6 +184,29 @@ OPERATIONS = (
     Operation("GET", _ONE_DELETED, _METADATA, get_deleted),
     Operation("POST", _RECOVERED, f"{_ACTIONS}/recover/action", recover_deleted),
     Operation("DELETE", _ONE_DELETED, f"{_ACTIONS}/purge/action", purge_deleted),
+    Operation(
+        "POST",
+        _CREATED,
+        f"{_CERTIFICATE}/create/action",
+        certificates.create,
+        "creates",
+        202,
+        "certificates",
+    ),
+    Operation(
+        "GET",
+        _PENDING,
+        f"{_CERTIFICATE}/read",
+        certificates.get_pending,
+        collection="certificates",
+    ),
+    Operation(
+        "GET",
+        _CERTIFICATES,
+        f"{_CERTIFICATE}/read",
+        certificates.get_certificate,
+        collection="certificates",
+    ),
 )
-"""In matching order: `versions` comes before a version. The actions are those of the role Key Vault
-Secrets Officer."""
+"""In matching order: `versions` comes before a version. The actions are those of the roles Key
+Vault Secrets Officer and Key Vault Certificates Officer."""

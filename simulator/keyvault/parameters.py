@@ -93,6 +93,22 @@ def read(request: Request) -> Parameters:
     return parameters
 
 
+def tags_of(request: Request) -> dict[str, str] | None:
+    """Return the tags in a body that asks for a certificate."""
+    return _typed(_object(request.body), "tags", dict)
+
+
+def certificate_policy(request: Request) -> dict[str, Any]:
+    """Return the policy in a body that asks for a certificate; every part of it is an object."""
+    body = _object(request.body)
+    policy = _typed(body, "policy", dict)
+    if policy is None or set(body) - {"policy", "attributes", "tags"}:
+        raise bad_property()
+    for part in ("key_props", "secret_props", "x509_props", "issuer"):
+        _typed(policy, part, dict)
+    return policy
+
+
 def _check(parameters: Parameters) -> None:
     tags = parameters.tags or {}
     texts = (*tags.keys(), *tags.values())

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from simulator.identity import Principal, bearer
 from simulator.keyvault import errors, parameters
-from simulator.keyvault.operations import OPERATIONS, Call, Operation
+from simulator.keyvault.call import Call
+from simulator.keyvault.operations import OPERATIONS, Operation
 from simulator.wire import Request, Response, json_response
 
 if TYPE_CHECKING:
@@ -34,12 +35,12 @@ class KeyVaultService:
             raise LookupError(f"no vault answers at {request.host}")
         headers = _headers(vault, request)
         try:
-            body = self._serve(vault, request, headers)
+            status, body = self._serve(vault, request, headers)
         except errors.VaultError as refusal:
             return json_response(
                 refusal.status, refusal.body(), headers | self._hints(vault, refusal)
             )
-        return Response(204, headers) if body is None else json_response(200, body, headers)
+        return Response(204, headers) if body is None else json_response(status, body, headers)
 
     def _vault(self, host: str) -> Vault | None:
         # A client that follows a nextLink names port 443.
@@ -48,7 +49,7 @@ class KeyVaultService:
 
     def _serve(
         self, vault: Vault, request: Request, headers: dict[str, str]
-    ) -> dict[str, Any] | None:
+    ) -> tuple[int, dict[str, Any] | None]:
         principal = self._authenticated(vault, request)
         parameters.check_api_version(request)
         operation, call = _matched(vault, request)
@@ -58,7 +59,13 @@ class KeyVaultService:
         headers["x-ms-keyvault-rbac-assignment-id"] = self._authorized(
             call, operation, principal
         ).assignment_id
-        return operation.run(call)
+        body = operation.run(call)
+        if operation.status == HTTPStatus.ACCEPTED and body:
+            headers |= {
+                "Location": f"{body['id']}?request_id={body['request_id']}",
+                "Retry-After": "10",
+            }
+        return operation.status, body
 
     def _authenticated(self, vault: Vault, request: Request) -> Principal:
         token = bearer(request.header("authorization"))
@@ -72,9 +79,8 @@ class KeyVaultService:
         return result
 
     def _authorized(self, call: Call, operation: Operation, principal: Principal) -> Assignment:
-        scope = (
-            f"{call.vault.resource_id}/secrets/{call.name}" if call.name else call.vault.resource_id
-        )
+        place = f"/{operation.collection}/{call.name}" if call.name else ""
+        scope = f"{call.vault.resource_id}{place}"
         assignment = self._world.roles.find(principal, operation.action, scope)
         if assignment is None:
             raise errors.forbidden_by_rbac(call.vault, principal, operation.action, scope)

@@ -15,6 +15,8 @@ from simulator.rates import Rate
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from simulator.keyvault.key_pairs import CertificateVersion, Creation
+
 WINDOW = timedelta(seconds=10)
 
 
@@ -56,6 +58,7 @@ class Vault:
     `domain` gives the host's suffix after the name; it may change when a server gets its port.
 
     Switches: `deletion_delay` and `recovery_delay` (both are asynchronous in Key Vault);
+    `creation_delay` (how long a certificate takes);
     `empty_pages` (an empty page before each page with items); `retry_after` (seconds in a 429; none
     by default, as users saw); `lags` (how far each replica is behind; reads use the replicas in
     turn, since Key Vault does not promise that a read sees the last write); `copy_of` (all reads
@@ -73,6 +76,7 @@ class Vault:
     recoverable_days: int = 90
     deletion_delay: timedelta = timedelta(seconds=4)
     recovery_delay: timedelta = timedelta(0)
+    creation_delay: timedelta = timedelta(seconds=3)
     empty_pages: bool = False
     retry_after: int | None = None
     creates: Rate = field(default_factory=lambda: Rate(300, WINDOW))
@@ -86,6 +90,9 @@ class Vault:
         default_factory=dict
     )
     turns: Iterator[int] = field(default_factory=itertools.count)
+    creations: dict[str, Creation] = field(default_factory=dict)
+    """The latest creation of each certificate, by name."""
+    certificates: dict[str, list[CertificateVersion]] = field(default_factory=dict)
 
     @property
     def host(self) -> str:

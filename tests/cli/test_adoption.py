@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from simulator.certificates import self_signed
 from simulator.sql.servers import ALTER_ANY_USER, LOGIN_MANAGER
 from simulator.storage.accounts import StorageAccount
 from tests.cli.desk import Answers, Desk, Ran
@@ -252,6 +253,23 @@ def test_an_application_secret_that_begins_like_another_must_be_named() -> None:
     ran = adopt(desk, app.app_id)
     assert (ran.code, "may be any of 2: " in ran.err) == (5, True)
     assert adopt(desk, app.app_id, "--credential-id", mine.key_id).code == 0
+
+
+@pytest.mark.parametrize("form", ["pem", "pfx"])
+def test_an_applications_certificate_is_told_by_itself_whatever_its_form(form: str) -> None:
+    desk = Desk()
+    app = desk.world.add_application("orders", desk.ada)
+    start = desk.clock.now().replace(microsecond=0)
+    lifetime = (start, start + timedelta(days=20))
+    pair = self_signed("mine", *lifetime)
+    mine = desk.world.directory.add_certificate(app, pair.der, lifetime, "mine")
+    desk.bound.append(app.app_id)
+    desk.vault.put("app", getattr(pair, form))
+    desk.clock.advance(3600)
+    ran = adopt(desk, app.app_id, "--rotator", "service-principal-certificate")
+    assert ran.code == 0, ran.err
+    assert desk.tags("app")["CredentialId"] == mine.key_id
+    assert ends(desk) == lifetime[1]
 
 
 def sql_desk(value: str) -> Desk:

@@ -5,6 +5,7 @@ It also says what cannot be told.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -139,6 +140,34 @@ def test_applications_come_from_the_scopes_and_from_whom_the_operator_owns_each_
     assert shown[bound.app_id]["adopt"] == f"rekey adopt prod/NAME --provider {bound.app_id}"
     assert shown[owned.app_id]["vault"] is None
     assert f"first bind {owned.app_id} to a vault in REKEY_SCOPES" in desk.run("discover").out
+
+
+def test_an_applications_certificates_are_shown_beside_its_secrets() -> None:
+    desk = Desk()
+    app = desk.world.add_application("owned", desk.ada)
+    start = desk.clock.now()
+    lifetime = (start, start + timedelta(days=365))
+    key = desk.world.directory.add_certificate(app, b"public part", lifetime, "old")
+    desk.world.directory.add_password(app, "old")
+    desk.bound.append(app.app_id)
+    desk.clock.advance(100 * DAY)
+    shown = {row["kind"]: row for row in discover(desk).json["uncovered"]}
+    certificate = shown["service-principal-certificate"]
+    assert certificate["credential"] == key.key_id
+    assert certificate["adopt"] == (
+        f"rekey adopt prod/NAME --provider {app.app_id} --rotator service-principal-certificate"
+    )
+    assert "--rotator" not in shown["service-principal-secret"]["adopt"]
+    desk.vault.put(
+        "certificate",
+        "x",
+        tags={
+            "ProviderAddress": app.app_id,
+            "Rotator": "service-principal-certificate",
+            "ValidityPeriodDays": "90",
+        },
+    )
+    assert sources(discover(desk)) == [app.app_id]
 
 
 def test_a_service_principal_is_asked_for_what_it_owns_itself() -> None:

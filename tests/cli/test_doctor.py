@@ -11,6 +11,7 @@ from datetime import timedelta
 import pytest
 from azure.core.exceptions import ClientAuthenticationError
 
+from simulator.certificates import self_signed
 from simulator.faults import Fault
 from simulator.reach.transport import SimulatedCredential
 from simulator.storage.queue_store import NEVER, Message
@@ -57,6 +58,26 @@ def test_a_secret_that_is_not_due_is_rehearsed_all_the_same() -> None:
     (finding,) = findings(desk)
     assert "does not accept keys" in finding
     assert "allow shared key access" in finding
+
+
+def test_a_missing_right_to_make_key_pairs_is_found_before_a_rotation_needs_it() -> None:
+    desk = Desk()
+    app = desk.world.add_application("orders", desk.ada)
+    start = desk.clock.now().replace(microsecond=0)
+    pair = self_signed("mine", start, start + timedelta(days=90))
+    desk.world.directory.add_certificate(app, pair.der, (start, start + timedelta(days=90)))
+    desk.bound.append(app.app_id)
+    tags = {
+        "ProviderAddress": app.app_id,
+        "Rotator": "service-principal-certificate",
+        "ValidityPeriodDays": "90",
+    }
+    desk.vault.put("app", pair.pem, expires=start + timedelta(days=80), tags=tags)
+    (finding,) = findings(desk)
+    assert "Key Vault Certificates Officer" in finding
+    right = "Microsoft.KeyVault/vaults/certificates/read"
+    desk.world.grant(desk.ada, (right,), desk.vault.resource_id)
+    assert findings(desk) == []
 
 
 def test_a_missing_right_names_the_role_to_grant() -> None:

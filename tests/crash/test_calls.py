@@ -49,6 +49,17 @@ ROTATION: dict[str, dict[str, int]] = {
         "listKeys": 1,
     },
     "service-principal-secret": {**BOTH, "addPassword": 1, "sign-in": 2, **LEASE},
+    # The creation is begun, looked at until it is done and its result read: a certificate and its secret. The
+    # list is read before that, for what it may refuse, and again just before it is replaced.
+    "service-principal-certificate": {
+        **BOTH,
+        "vault GET": 10,
+        "vault POST": 1,
+        "read": 2,
+        "replace the list": 1,
+        "sign-in": 2,
+        **LEASE,
+    },
     "sql-admin-password": {**ONE_SLOT, "PATCH": 1, "poll": 2, **LEASE, **POSTED},
     # A login without a user in master: its password is proven by a wrong one that gets another
     # answer.
@@ -73,6 +84,7 @@ Before that the current one is proven to work: the other may be the last that do
 RETIREMENT: dict[str, dict[str, int]] = {
     "storage-key": {**MARKED, "listKeys": 1, "regenerateKey": 1, "signed request": 3},
     "service-principal-secret": {**MARKED, "removePassword": 1, "sign-in": 3},
+    "service-principal-certificate": {**MARKED, "read": 1, "replace the list": 1, "sign-in": 3},
     "sql-login-password of two logins": {**MARKED, "sign-in": 5, "ALTER": 1, "lease": 9},
 }
 RETIREMENT |= {
@@ -136,7 +148,7 @@ def name_of(request: Request) -> str:  # noqa: PLR0911 - a table
             polling = "asyncoperation" in request.path.lower()
             return "poll" if polling else "PATCH" if request.method == "PATCH" else last
         case ["graph", _]:
-            return last if request.method == "POST" else "read"
+            return {"GET": "read", "PATCH": "replace the list"}.get(request.method, last)
         case ["login", _]:
             return "sign-in"
         case _ if request.url.startswith(("tds:", "postgresql:", "mysql:")):

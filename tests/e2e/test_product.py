@@ -63,7 +63,13 @@ def test_an_order_to_sweep_finds_what_is_due_retires_what_is_over_and_parks_what
     before = {part.name: running.latest(part.name) for part in running.parts}
     running.send("sweeps", json.dumps({"vault": running.vault.url}))
     for part in running.parts:
-        if part.name in ("reports-connection", "sql-admin", "sql-app", "crm-client"):
+        if part.name in (
+            "reports-connection",
+            "sql-admin",
+            "sql-app",
+            "crm-client",
+            "erp-certificate",
+        ):
             after = running.wait_until_rotated(part.name, before[part.name])
             if isinstance(part.source, Account):
                 assert holds(after, alive(running, part.source.name))
@@ -133,9 +139,9 @@ def sent(running: Product, method: str, path: str) -> tuple[int, str, bytes]:
 
 
 def test_an_operator_asks_and_follows_an_operation_to_its_end(running: Product) -> None:
-    status, listed = running.app.get(f"/api/secrets?vault={VAULT}&limit=5")
+    status, listed = running.app.get(f"/api/secrets?vault={VAULT}&limit=6")
     assert status == 200
-    assert len(listed["secrets"]) == 5
+    assert len(listed["secrets"]) == 6
     assert listed["next"].startswith("/api/secrets?")
     names = {row["secret"] for row in listed["secrets"]}
     status, rest = running.app.get(listed["next"])

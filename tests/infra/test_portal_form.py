@@ -196,7 +196,7 @@ def test_the_kinds_on_offer_are_those_that_the_template_gives_rights_for() -> No
         choice["value"]
         for choice in elements()["steps('vaults').kinds"]["constraints"]["allowedValues"]
     }
-    assert offered == set(KINDS) - {"service-principal-secret"}, (
+    assert offered == set(KINDS) - {"service-principal-secret", "service-principal-certificate"}, (
         "applications need a step that no template can do"
     )
 

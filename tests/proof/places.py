@@ -13,6 +13,8 @@ from tests.rotators.key_scenes import FAMILY, KeyScene, Member
 from tests.rotators.sas_scenes import RULES, RuleScene, RuleSigned, SasScene
 from tests.shared import graph_rig as graph
 from tests.shared import sql_product as sql
+from tests.shared.certificate_rig import NAME as CERTIFICATE
+from tests.shared.certificate_rig import CertificateRig
 from tests.shared.promises import Place
 from tests.shared.rig import CONNECTION_STRING, Rig
 
@@ -48,6 +50,12 @@ def _application() -> Place:
     )
 
 
+def _certificate() -> Place:
+    rig = CertificateRig()
+    rig.managed()
+    return Place(rig, CERTIFICATE, lambda version: rig.accepts(version.value), rig.planted)
+
+
 def _sql(strategy: str) -> Place:
     rig, kind = sql.SqlProduct(), sql.KINDS[strategy]
     kind.setup(rig)
@@ -76,6 +84,7 @@ PLACES: Mapping[str, Callable[[], Place]] = {
     "storage-sas": _signature,
     **{signed.kind.kind: partial(_rule_signature, signed) for signed in RULES},
     "service-principal-secret": _application,
+    "service-principal-certificate": _certificate,
     "sql-admin-password": lambda: _sql("an administrator"),
     "sql-login-password": lambda: _sql("a login"),
     "sql-login-password of a user": lambda: _sql("a contained user"),
@@ -87,6 +96,9 @@ STORIES: Mapping[str, Callable[[], Place]] = {
     **PLACES,
     "storage-key in an incident": lambda: replace(_storage(), compromised=True),
     "service-principal-secret in an incident": lambda: replace(_application(), compromised=True),
+    "service-principal-certificate in an incident": lambda: replace(
+        _certificate(), compromised=True
+    ),
     "sql-login-password in an incident": lambda: replace(_sql("a login"), compromised=True),
     "postgresql-role-password in an incident": lambda: replace(
         _database("postgresql-role-password"), compromised=True

@@ -7,23 +7,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Protocol
 
 from cloud.azure import Azure
 from engine.contract import Job, Rotator
 from engine.secret import Sensitive
+from rotators.service_principal_certificate import ServicePrincipalCertificate
 from rotators.service_principal_secret import ServicePrincipalSecret
 from rotators.sql_admin_password import SqlAdminPassword
 from rotators.sql_login_password import SqlLoginPassword
 from rotators.storage_key import StorageKey
 from rotators.storage_sas import StorageSas
+from simulator.certificates import self_signed
 from simulator.reach.transport import Intercept, SimulatedCredential, SimulatedTransport
 from tests.rotators import sql_scenes as sql
 from tests.rotators.database_scenes import SCENES, WRONG, DatabaseScene
 from tests.rotators.key_scenes import FAMILY, OPERATION, WITHOUT_ENTITY, KeyScene
 from tests.rotators.sas_scenes import RULES, RuleScene, SasScene
+from tests.shared.certificate_rig import CertificateRig
 from tests.shared.graph_rig import GraphRig
 from tests.shared.rig import Rig, RigClock
 
@@ -152,6 +155,37 @@ class ApplicationScene:
         del self._graph.directory.applications[self._graph.app.app_id]
 
 
+class CertificateScene:
+    """An application of which the vault holds the one certificate that it has."""
+
+    def __init__(self) -> None:
+        self._certificates = CertificateRig()
+        self.rig: Rig = self._certificates
+        self.source_name = self._certificates.app.app_id
+
+    def rotator(self, intercept: Intercept | None = None) -> Rotator:
+        azure = _azure(self.rig, intercept)
+        return ServicePrincipalCertificate(azure, RigClock(self.rig.clock))
+
+    def job(self) -> Job:
+        return replace(self._certificates.job(), operation=OPERATION)
+
+    def live(self) -> set[str]:
+        rig = self._certificates
+        return {value for value in rig.made() if rig.accepts(value)}
+
+    def value(self, credential_id: str) -> str:
+        rig = self._certificates
+        der = next(key.der for key in rig.alive() if key.key_id == credential_id)
+        return next(value for value in rig.made() if rig.holds(value) == der)
+
+    def spread_slowly(self, seconds: float) -> None:
+        self._certificates.directory.lags = (timedelta(seconds=seconds),)
+
+    def vanish(self) -> None:
+        del self._certificates.directory.applications[self._certificates.app.app_id]
+
+
 def _azure(rig: Rig, intercept: Intercept | None) -> Azure:
     transport = SimulatedTransport(rig.world, intercept)
     return Azure(SimulatedCredential(rig.world, rig.identity), options={"transport": transport})
@@ -211,6 +245,19 @@ SUBJECTS = (
         },
         slots=2,
         wrong="abc" + "~" * 37,
+    ),
+    Subject(
+        ServicePrincipalCertificate,
+        CertificateScene,
+        {
+            APPLICATION: f"{APPLICATION}/certificates",
+            f"applications(appId='{APPLICATION}')": f"{APPLICATION}/certificates",
+        },
+        slots=2,
+        wrong=self_signed(
+            "nobody", datetime(2026, 1, 1, tzinfo=UTC), datetime(2040, 1, 1, tzinfo=UTC)
+        ).pem,
+        tags={"Rotator": "service-principal-certificate"},
     ),
     Subject(
         SqlAdminPassword,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from urllib.parse import parse_qs
 
 import pytest
 
@@ -12,6 +13,7 @@ from engine.secret import Sensitive
 from simulator.entra.app_policy import AppPolicy
 from simulator.faults import Fault
 from simulator.wire import Request, Response
+from tests.shared.certificate_rig import CertificateRig
 from tests.shared.graph_rig import OPERATION, GraphRig, days, seconds
 from tests.shared.promises import Ear, everything
 
@@ -46,6 +48,22 @@ async def test_nothing_of_a_whole_rotation_is_logged(rig: GraphRig, ear: Ear) ->
     heard = "\n".join([*ear.heard, repr(issued), repr(vars(rotator))])
     assert "the ear hears" in heard
     for secret in (rig.first.secret, issued.fields["secret"].reveal()):
+        assert secret not in heard
+
+
+async def test_neither_a_key_nor_an_assertion_of_a_certificate_is_logged(ear: Ear) -> None:
+    rig = CertificateRig()
+    rotator = rig.rotator()
+    issued = await rotator.issue(rig.job())
+    value = issued.fields["certificate"]
+    await rotator.verify(rig.source, issued.credential_id, value)
+    await rotator.retire(rig.source, rig.first.key_id, value)
+    heard = "\n".join([*ear.heard, repr(issued), repr(vars(rotator))])
+    forms = [parse_qs(exchange.request.body.decode()) for exchange in rig.world.exchanges]
+    assertions = {text for form in forms for text in form.get("client_assertion", ())}
+    assert len(assertions) == 2
+    assert "the ear hears" in heard
+    for secret in (*rig.planted(), value.reveal(), *assertions):
         assert secret not in heard
 
 

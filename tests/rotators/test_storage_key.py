@@ -61,7 +61,7 @@ async def test_a_value_that_holds_more_than_the_key_asks_for_a_template(says: st
     scene = Adopting()
     before = scene.keys()
     value = f"AccountName=appdata;AccountKey={before['key2']}"
-    with pytest.raises(NeedsHuman, match="ValueTemplate"):
+    with pytest.raises(NeedsHuman, match=r"ValueTemplate to the value with \{key\} \(and"):
         await scene.rotator().issue(scene.adoption(says=says, value=value))
     assert scene.keys() == before
 

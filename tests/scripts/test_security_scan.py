@@ -131,7 +131,6 @@ def test_made_up_passwords_are_excused_where_they_belong_and_real_formats_nowher
     "scan",
     [
         scanners.dependencies,
-        scanners.code,
         scanners.infrastructure,
         scanners.workflows,
         scanners.secrets,

@@ -86,7 +86,7 @@ def deploy(cloud: Background[Azure], **settings: str) -> None:
 def test_what_works_but_was_not_swept_yet_says_only_that(cloud: Background[Azure]) -> None:
     deploy(cloud)
     complaint = ask_doctor(Healthy(SITE, signed_in(), arm_endpoint()))
-    assert complaint.startswith("no sweep of it has come to its end (https://prod.")
+    assert complaint.startswith("no sweep of the vault has finished (https://prod.")
     assert ";" not in complaint
 
 

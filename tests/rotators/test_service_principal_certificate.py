@@ -1,0 +1,281 @@
+"""The rotator of applications' certificates alone: what it lists, keeps, removes and refuses."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import replace
+
+import pytest
+
+from engine.errors import AccessDenied, NeedsHuman, PermanentError, TransientError
+from engine.secret import Sensitive
+from rotators.service_principal_certificate import ServicePrincipalCertificate
+from rotators.service_principal_secret import ServicePrincipalSecret
+from rotators.shared.certificate import BEGIN, parse
+from simulator.entra.app_policy import AppPolicy
+from simulator.faults import Fault
+from simulator.wire import Request, json_response
+from tests.shared.certificate_rig import CERTIFICATE_ACTIONS, CertificateRig
+from tests.shared.faults import Died, Saboteur
+from tests.shared.graph_rig import OPERATION, days, seconds
+
+GUID = "0b6d3c1e-7a4f-4c55-9a51-2f6f5d1c8e90"
+
+
+@pytest.fixture
+def rig() -> CertificateRig:
+    """A world with one application."""
+    return CertificateRig()
+
+
+def versions(rig: CertificateRig) -> int:
+    """Return how many key pairs Key Vault has made."""
+    return sum(map(len, rig.vault.certificates.values()))
+
+
+def test_the_tag_rotator_tells_a_certificate_from_a_secret() -> None:
+    tags = {"Rotator": ServicePrincipalCertificate.kind}
+    assert ServicePrincipalCertificate.canonical(GUID, tags) == f"{GUID}/certificates"
+    assert ServicePrincipalCertificate.canonical(GUID, {}) is None
+    assert ServicePrincipalSecret.canonical(GUID, tags) is None
+    assert ServicePrincipalSecret.canonical(GUID, {}) == GUID
+
+
+async def test_the_certificates_of_people_stay_as_they_were(rig: CertificateRig) -> None:
+    _, theirs = rig.by_hand("a person's own")
+    before = (theirs.key_id, theirs.der, theirs.name, theirs.start, theirs.end)
+    issued = await rig.rotator().issue(rig.job())
+    await rig.rotator().retire(rig.source, rig.first.key_id, issued.fields["certificate"])
+    kept = next(key for key in rig.alive() if key.key_id == theirs.key_id)
+    assert (kept.key_id, kept.der, kept.name, kept.start, kept.end) == before
+    assert {key.key_id for key in rig.alive()} == {theirs.key_id, issued.credential_id}
+
+
+async def test_a_list_that_lacks_what_the_vault_holds_is_not_written_back(
+    rig: CertificateRig,
+) -> None:
+    """A replica lags behind: to write its list back would cut the live certificate off."""
+    rig.directory.graph_lag = days(1)
+    with pytest.raises(TransientError, match="lags behind"):
+        await rig.rotator().issue(rig.job())
+    assert "replace" not in rig.asked()
+    assert rig.alive() == [rig.first]
+
+
+async def test_nothing_is_removed_through_a_list_that_lacks_what_the_vault_holds(
+    rig: CertificateRig,
+) -> None:
+    rig.clock.advance(86_400)
+    issued = await rig.rotator().issue(rig.job())
+    rig.directory.graph_lag = seconds(3600)
+    with pytest.raises(TransientError, match="lags behind"):
+        await rig.rotator().retire(rig.source, rig.first.key_id, issued.fields["certificate"])
+    rig.clock.advance(5)
+    rig.directory.graph_lag = seconds(1)
+    await rig.rotator().retire(rig.source, rig.first.key_id, issued.fields["certificate"])
+    assert [key.key_id for key in rig.alive()] == [issued.credential_id]
+
+
+async def test_tidying_waits_for_a_list_that_shows_what_was_just_added(
+    rig: CertificateRig,
+) -> None:
+    """After a heal the refused operation's certificate goes, and the healed one must stay."""
+    old = await rig.rotator().issue(rig.job())
+    rig.clock.advance(60)
+    rig.directory.graph_lag = seconds(10)
+    rotator = rig.rotator()
+    operation = "11111111-2222-5333-8444-555555555555"
+    healed = await rotator.issue(rig.job(operation=operation, in_place=True))
+    with pytest.raises(TransientError, match="lags behind"):
+        await rotator.tidy(rig.source, OPERATION, keep=None)
+    rig.clock.advance(10)
+    await rotator.tidy(rig.source, OPERATION, keep=None)
+    alive = {key.key_id for key in rig.alive()}
+    assert healed.credential_id in alive
+    assert old.credential_id not in alive
+
+
+async def test_tidying_keeps_what_other_operations_and_deployments_made(
+    rig: CertificateRig,
+) -> None:
+    other = rig.by_hand("rekey 11111111-2222-5333-8444-555555555555")[1]
+    issued = await rig.rotator().issue(rig.job())
+    await rig.rotator().tidy(rig.source, OPERATION, keep=issued.credential_id)
+    assert len(rig.alive()) == 3
+    await rig.rotator().tidy(rig.source, OPERATION, keep=None)
+    assert rig.alive() == [rig.first, other]
+
+
+async def test_a_try_that_died_after_the_key_pair_was_made_lists_that_very_pair(
+    rig: CertificateRig,
+) -> None:
+    saboteur = Saboteur()
+    await rig.rotator(saboteur).issue(rig.job())
+    change = saboteur.calls - 1
+    rig = CertificateRig()
+    with pytest.raises(Died):
+        await rig.rotator(Saboteur({change: "die before"})).issue(rig.job())
+    assert (versions(rig), rig.alive()) == (1, [rig.first])
+    issued = await rig.rotator().issue(rig.job())
+    assert versions(rig) == 1
+    assert [key.key_id for key in rig.alive()] == [rig.first.key_id, issued.credential_id]
+
+
+async def test_a_key_pair_that_takes_long_is_waited_for_by_the_next_try(
+    rig: CertificateRig,
+) -> None:
+    rig.vault.creation_delay = seconds(60)
+    with pytest.raises(TransientError, match="still making") as caught:
+        await rig.rotator().issue(rig.job())
+    assert caught.value.retry_after
+    rig.clock.advance(60)
+    await rig.rotator().issue(rig.job())
+    assert rig.asked().count("create") == 1
+
+
+async def test_another_key_pair_than_the_one_that_was_asked_for_is_not_taken(
+    rig: CertificateRig,
+) -> None:
+    """Somebody has made another version meanwhile, with a key that Rekey knows nothing of."""
+    answer = json_response(
+        200, {"id": f"{rig.vault.url}/certificates/x/1", "cer": _encoded(rig.pair.der)}
+    )
+    rig.world.faults.append(Fault(_reads_a_certificate, answer))
+    with pytest.raises(TransientError, match="not the one just made"):
+        await rig.rotator().issue(rig.job())
+    assert rig.alive() == [rig.first]
+
+
+async def test_a_creation_of_somebody_else_is_not_carried_on(rig: CertificateRig) -> None:
+    await rig.rotator().issue(rig.job(operation="11111111-2222-5333-8444-555555555555"))
+    issued = await rig.rotator().issue(rig.job())
+    pair = parse(issued.fields["certificate"])
+    assert pair
+    assert pair.certificate.subject.rfc4514_string() == f"CN=rekey {OPERATION}"
+    assert versions(rig) == 2
+
+
+async def test_a_creation_that_failed_is_for_a_human(rig: CertificateRig) -> None:
+    body = {"status": "failed", "error": {"code": "NoIssuer", "message": "No issuer."}, "csr": ""}
+    rig.world.faults.append(Fault(_asks_for_a_certificate, json_response(202, body)))
+    with pytest.raises(PermanentError, match="made no key pair: failed No issuer") as caught:
+        await rig.rotator().issue(rig.job())
+    assert caught.value.fix
+
+
+@pytest.mark.parametrize(("form", "begins"), [("pem", BEGIN), ("pfx", "MII"), ("", "MII")])
+async def test_a_new_value_has_the_form_of_the_one_before(
+    rig: CertificateRig, form: str, begins: str
+) -> None:
+    held = getattr(rig.pair, form) if form else "a placeholder"
+    if not form:
+        rig.directory.remove_certificate(rig.app, rig.first)
+        rig.clock.advance(1)
+    job = rig.job(held=Sensitive(held), proven=False, held_id=None)
+    issued = await rig.rotator().issue(job)
+    assert issued.fields["certificate"].reveal().startswith(begins)
+    await rig.rotator().verify(rig.source, issued.credential_id, issued.fields["certificate"])
+    assert issued.supersedes == (rig.first.key_id if form else None)
+
+
+async def test_a_certificate_is_listed_until_the_version_expires_and_is_valid_as_long(
+    rig: CertificateRig,
+) -> None:
+    job = rig.job()
+    issued = await rig.rotator().issue(job)
+    assert issued.expires == rig.alive()[-1].end == job.expires
+    pair = parse(issued.fields["certificate"])
+    assert pair
+    assert pair.certificate.not_valid_after_utc >= rig.alive()[-1].end
+
+
+async def test_a_cap_that_the_refusal_tells_is_honoured(rig: CertificateRig) -> None:
+    rig.directory.policy = AppPolicy(max_lifetime=days(30), tells=True)
+    issued = await rig.rotator().issue(rig.job())
+    assert issued.expires == rig.alive()[-1].end
+    assert days(29) < rig.alive()[-1].end - rig.clock.now() < days(30)
+
+
+async def test_a_policy_that_forbids_certificates_is_for_a_human(rig: CertificateRig) -> None:
+    rig.directory.policy = AppPolicy(certificates_allowed=False)
+    with pytest.raises(NeedsHuman, match="federated credential"):
+        await rig.rotator().issue(rig.job())
+
+
+async def test_a_value_that_is_another_certificate_than_the_tags_say_is_for_a_human(
+    rig: CertificateRig,
+) -> None:
+    stranger, listed = rig.by_hand("another one")
+    rig.clock.advance(1)
+    wrong = rig.job(proven=False, held=Sensitive(stranger.pem))
+    with pytest.raises(NeedsHuman, match=f"is the certificate {listed.key_id}"):
+        await rig.rotator().issue(wrong)
+    rig.directory.remove_certificate(rig.app, listed)
+    rig.clock.advance(1)
+    with pytest.raises(NeedsHuman, match=f"is not the certificate {rig.first.key_id}"):
+        await rig.rotator().issue(wrong)
+    with pytest.raises(NeedsHuman, match="none of the application's certificates"):
+        await rig.rotator().issue(replace(wrong, held_id=None))
+    assert versions(rig) == 0
+
+
+async def test_a_value_is_recognised_by_the_certificate_itself(rig: CertificateRig) -> None:
+    rig.by_hand("another one")
+    job = rig.job(proven=False, held_id=None)
+    known = await rig.rotator().recognise(job)
+    assert (known.credential_id, known.ends) == (rig.first.key_id, rig.first.end)
+
+
+@pytest.mark.parametrize("action", CERTIFICATE_ACTIONS)
+async def test_without_a_right_at_the_vault_the_message_names_the_role(
+    rig: CertificateRig, action: str
+) -> None:
+    for assignment in list(rig.world.roles.assignments):
+        if CERTIFICATE_ACTIONS[0] in assignment.actions:
+            rig.world.roles.revoke(assignment)
+    rest = [right for right in CERTIFICATE_ACTIONS if right != action]
+    rig.world.grant(rig.identity, rest, rig.vault.resource_id)
+    with pytest.raises(AccessDenied, match="Key Vault Certificates Officer") as caught:
+        await rig.rotator().issue(rig.job())
+    assert "docs/permissions.md" in caught.value.fix
+    assert f"{rig.vault.url}/certificates/rekey-{rig.app.app_id}" in caught.value.fix
+
+
+async def test_a_preflight_names_what_is_missing_and_makes_nothing(rig: CertificateRig) -> None:
+    await rig.rotator().preflight(rig.job(proven=False))
+    assert {"create", "replace"}.isdisjoint(rig.asked())
+    rig.world.roles.assignments.clear()
+    with pytest.raises(AccessDenied, match="Key Vault Certificates Officer"):
+        await rig.rotator().preflight(rig.job())
+    rig.app.owners.clear()
+    with pytest.raises(AccessDenied, match="does not own"):
+        await rig.rotator().preflight(rig.job())
+
+
+async def test_an_assertion_is_good_for_minutes_at_one_address_and_used_once(
+    rig: CertificateRig,
+) -> None:
+    pair = parse(Sensitive(rig.pair.pem))
+    assert pair
+    first, second = (
+        pair.assertion(rig.app.app_id, "https://login", rig.clock.now()).reveal() for _ in range(2)
+    )
+    assert first != second
+    assert BEGIN not in first
+
+
+def _encoded(der: bytes) -> str:
+
+    return base64.b64encode(der).decode()
+
+
+def _reads_a_certificate(request: Request) -> bool:
+    return (
+        request.method == "GET"
+        and request.path.startswith("/certificates/rekey-")
+        and (request.path.endswith("/"))
+    )
+
+
+def _asks_for_a_certificate(request: Request) -> bool:
+    return request.path.endswith("/create")
