@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from engine.contract import Forewarn, Issued, Job, Preflight, Readable, Recognise, Tidy, Undo
 from engine.decide.decision import Restore
 from engine.decide.draft import new_version
-from engine.errors import NeedsHuman, PermanentError, RekeyError, TransientError, VerificationFailed
+from engine.errors import NeedsHuman, PermanentError, RekeyError, VerificationFailed
 from engine.model import tags, template
 from engine.model.outcome import Result
 from engine.model.record import Record
@@ -22,22 +22,19 @@ from engine.parts import Parts
 from engine.rotate.faded import Faded
 from engine.rotate.gate import Gate, Overtaken
 from engine.rotate.lineage import Lineage
+from engine.rotate.others import Others
 from engine.rotate.progress import Progress
 from engine.rotate.proof import Proof
 from engine.rotate.replicas import Replicas
 from engine.rotate.sight import Sight
 from engine.rotate.under_lease import UnderLease
-from engine.rotate.undo import LOST, Rollback, warning
+from engine.rotate.undo import Rollback, warning
 from engine.secret import Draft, SecretVersion, Sensitive
 
 log = logging.getLogger("rekey")
 
 DECIDING = ("ProviderAddress", "Rotator", "Logins", tags.MANUAL, tags.DERIVED_FROM)
 """The tags that decide whether a secret is rotated, and at which source."""
-THEIRS = timedelta(days=1)
-"""How long Rekey leaves a version alone that somebody wrote and no source has accepted yet."""
-PEACE = timedelta(days=7)
-"""How soon a second drift after the first means that somebody else changes the credential, too."""
 FOLLOW_UP_SECONDS = 90.0
 """How long after its change a follow-up looks at a single-slot source.
 
@@ -65,12 +62,13 @@ class Publishing:
         self._proof = Proof(parts, lease)
         self._replicas = Replicas(parts, gate, managed)
         self._lineage = Lineage.of(parts, managed)
+        self._others = Others(parts, sight, managed)
         self._born: datetime | None = None
         self._original = ""
 
     async def rotate(self, secret: SecretVersion, reason: str, *, at_once: bool) -> SecretVersion:
         """Replace the credential. With `at_once`, the superseded one gets no overlap."""
-        await self._respect_theirs(secret)
+        await self._others.respect(secret, self._progress.item)
         issued = await self._issue(secret)
         overlap = timedelta() if at_once else self._managed.overlap
         rotated = await self._publish(secret, issued, overlap, "rotated", reason)
@@ -370,70 +368,14 @@ class Publishing:
             async with self._lease.changing("tidy"):
                 await self._rotator.tidy(self._managed.source, operation, keep)
 
-    async def _respect_theirs(self, secret: SecretVersion) -> None:
-        """Raise NeedsHuman if somebody just wrote a value that the source refuses.
-
-        Rekey does not supersede what a person has just written.
-        """
-        item, held = self._progress.item, self._parts.held(secret, self._managed)
-        if (
-            item.force
-            or item.compromised
-            or self._sight.record.compromised
-            or not held
-            or not self._is_theirs(secret)
-        ):
-            return
-        try:
-            accepted = await self._rotator.accepts(
-                self._managed.source, self._managed.credential_id or "", held
-            )
-        except TransientError as error:
-            if error.retry_after is not None:
-                raise
-            # Whatever keeps the source from answering makes the change fail, too, with its reason.
-            return
-        if not accepted:
-            raise self._refused_theirs(secret)
-
-    def _refused_theirs(self, secret: SecretVersion) -> NeedsHuman:
-        error = NeedsHuman(
-            "the source refuses the value that somebody just wrote; somebody else may have changed it there",
-            where=str(secret.ref),
-            fix="write a value that the source accepts, or send force with rotate",
-        )
-        if self._sight.record.is_unknown:
-            error.add(LOST)
-        return error
-
-    def _refuse_to_fight(self, secret: SecretVersion) -> None:
-        """Raise NeedsHuman if the source refuses what Rekey published twice within a short time."""
-        record, now = self._sight.record, self._parts.clock.now()
-        again = record.healed is not None and now - record.healed < PEACE
-        if again and self._sight.wrote(secret) and not record.open_until:
-            raise NeedsHuman(
-                "another deployment or a person changes this credential at its source, too",
-                where=self._managed.source,
-                fix="let one of them rotate it, then unpark the secret",
-            )
-
-    def _is_theirs(self, secret: SecretVersion) -> bool:
-        """Return whether somebody wrote this version lately and no source has accepted it yet.
-
-        With a single slot it does not matter when: healing would undo the password that they set.
-        """
-        record = self._sight.record
-        proven = self._sight.wrote(secret) or secret.version in (record.proven, record.touched)
-        return not proven and (self._single or self._parts.clock.now() - secret.created < THEIRS)
-
     async def _heal(self, secret: SecretVersion) -> SecretVersion:
         """Replace a version that the source refuses by a new credential, and disable it."""
         self._progress.drifted = True
-        if self._is_theirs(secret):
-            raise self._refused_theirs(secret)
+        if self._others.wrote(secret):
+            raise self._others.refused(secret)
         job = self._job(secret)
         if not self._lineage:
-            self._refuse_to_fight(secret)
+            self._others.refuse_to_fight(secret)
         if not job.proven and isinstance(self._rotator, Preflight) and not self._lineage:
             # Somebody else wrote this version, so check first whether it may be replaced at all.
             await self._rotator.preflight(job)

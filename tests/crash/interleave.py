@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -122,3 +123,18 @@ def every_path() -> Iterator[Choices]:
         choices = Choices(path)
         yield choices
         path = choices.following()
+
+
+def fewest_first() -> Iterator[Choices]:
+    """Yield every path once: first those with the fewest choices other than the first one.
+
+    Whoever stops early has seen every single departure from the usual order, at its beginning as
+    well as at its end. Each must be used up before the next.
+    """
+    paths: deque[list[int]] = deque([[]])
+    while paths:
+        choices = Choices(paths.popleft())
+        yield choices
+        for at in range(len(choices.given), len(choices.taken)):
+            others = range(1, choices.widths[at])
+            paths.extend([*choices.taken[:at], other] for other in others)

@@ -54,7 +54,7 @@ class ModelLease:
 
     @property
     def held(self) -> bool:
-        """Return whether the storage account would still take this lease and those on other parts."""
+        """Return whether the account would still take this lease and those on other parts."""
         lasts = self.claim.until > self.hand.world.kernel.time()
         is_mine = self.claim.holder == self.number and lasts
         return is_mine and all(lease.held for lease in self.further)

@@ -1,0 +1,84 @@
+"""What other people and deployments do to a credential: it is noticed, and never silently undone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from engine.errors import NeedsHuman, TransientError
+from engine.model.tags import Managed
+from engine.model.workitem import WorkItem
+from engine.parts import Parts
+from engine.rotate.sight import Sight
+from engine.rotate.undo import LOST
+from engine.secret import SecretVersion
+
+THEIRS = timedelta(days=1)
+"""How long Rekey leaves a version alone that somebody wrote and no source has accepted yet."""
+PEACE = timedelta(days=7)
+"""How soon a second drift after the first means that somebody else changes the credential, too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Others:
+    """The others who may write one secret, or change its credential at the source."""
+
+    parts: Parts
+    sight: Sight
+    managed: Managed
+
+    async def respect(self, secret: SecretVersion, item: WorkItem) -> None:
+        """Raise NeedsHuman if somebody just wrote a value that the source refuses.
+
+        Rekey does not supersede what a person has just written.
+        """
+        held = self.parts.held(secret, self.managed)
+        overruled = item.force or item.compromised or self.sight.record.compromised
+        if overruled or not held or not self.wrote(secret):
+            return
+        rotator = self.parts.rotator(self.managed)
+        try:
+            accepted = await rotator.accepts(
+                self.managed.source, self.managed.credential_id or "", held
+            )
+        except TransientError as error:
+            if error.retry_after is not None:
+                raise
+            # Whatever keeps the source from answering makes the change fail, too, with its reason.
+            return
+        if not accepted:
+            raise self.refused(secret)
+
+    def wrote(self, secret: SecretVersion) -> bool:
+        """Return whether somebody wrote this version lately and no source has accepted it yet.
+
+        With a single slot it does not matter when: healing would undo the password that they set.
+        """
+        record = self.sight.record
+        if self.sight.wrote(secret) or secret.version in (record.proven, record.touched):
+            return False
+        is_single = self.parts.rotator(self.managed).single_slot(self.managed.settings)
+        return is_single or self.parts.clock.now() - secret.created < THEIRS
+
+    def refused(self, secret: SecretVersion) -> NeedsHuman:
+        """Return the error for a value of theirs that the source refuses."""
+        error = NeedsHuman(
+            "the source refuses the value that somebody just wrote; somebody else may have "
+            "changed it there",
+            where=str(secret.ref),
+            fix="write a value that the source accepts, or send force with rotate",
+        )
+        if self.sight.record.is_unknown:
+            error.add(LOST)
+        return error
+
+    def refuse_to_fight(self, secret: SecretVersion) -> None:
+        """Raise NeedsHuman if the source refuses what Rekey published twice within a short time."""
+        record, now = self.sight.record, self.parts.clock.now()
+        again = record.healed is not None and now - record.healed < PEACE
+        if again and self.sight.wrote(secret) and not record.open_until:
+            raise NeedsHuman(
+                "another deployment or a person changes this credential at its source, too",
+                where=self.managed.source,
+                fix="let one of them rotate it, then unpark the secret",
+            )
