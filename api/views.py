@@ -45,6 +45,7 @@ class Secret(View, frozen=True, kw_only=True):
     credential: str | None
     owner: str | None
     replica_of: str | None
+    derived_from: str | None
     enabled: bool
     created: Time
     expires: Time | None

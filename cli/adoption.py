@@ -23,6 +23,7 @@ from engine.errors import NeedsHuman
 from engine.model.tags import MAX_TAG_LENGTH, OURS, Managed
 from engine.model.workitem import WorkItem
 from engine.rotate.engine import Engine
+from engine.rotate.lineage import Lineage
 from engine.rotate.ownership import claimed
 from engine.rotate.under_lease import parts_of
 from engine.secret import SecretVersion
@@ -38,6 +39,8 @@ TAGS: Mapping[str, str] = {
     "logins": "Logins",
     "database": "Database",
     "rotator": "Rotator",
+    "derived_from": "DerivedFrom",
+    "may_derive": "MayDerive",
     "owner": "Owner",
 }
 """Which option sets which tag."""
@@ -137,6 +140,9 @@ async def _recognised(engine: Engine, adopted: SecretVersion, managed: Managed) 
             where=str(adopted.ref),
             fix="describe it with --template, the credential's parts in braces: see docs/tags.md",
         )
+    if lineage := Lineage.of(engine, managed):
+        # Nothing would ever be made for it without the consent of its key.
+        await lineage.parent(adopted.ref)
     credential = Recognised(managed.credential_id or "")
     if isinstance(rotator, Recognise):
         credential = await rotator.recognise(job)

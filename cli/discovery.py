@@ -37,6 +37,10 @@ UNLISTED = {
     "sql-login-password": "Azure lists neither a server's logins nor its contained users",
     "postgresql-role-password": "Azure does not list the roles of a server",
     "mysql-user-password": "Azure does not list the users of a server",
+    **dict.fromkeys(
+        ("storage-sas", "service-bus-sas", "event-hubs-sas"),
+        "Azure keeps no list of the signatures that a key has made",
+    ),
 }
 OWN = "a kind of your own: only the system that issues its credentials knows what there is"
 

@@ -170,12 +170,25 @@ def adopt(command: ArgumentParser) -> None:
     command.add_argument("--logins", help="two SQL logins that alternate, comma-separated")
     command.add_argument("--database", help="the database that {database} names")
     command.add_argument("--rotator", help="the kind, where the address fits several")
+    _derivation(command)
     command.add_argument("--owner", help="who answers for it")
     command.add_argument(
         "--dry-run", action="store_true", help="prove everything and report it, changing nothing"
     )
     command.add_argument(
         "--yes", action="store_true", help="do not ask, even if there is something to warn of"
+    )
+
+
+def _derivation(command: ArgumentParser) -> None:
+    """Take what a key makes, and from which key."""
+    command.add_argument(
+        "--derived-from", metavar="URL", help="the secret with the key that makes the value"
+    )
+    command.add_argument(
+        "--may-derive",
+        metavar="ENTRIES",
+        help="what other secrets may hold of this key, such as uploads=sas/container/uploads/rl",
     )
 
 

@@ -12,6 +12,9 @@ ATTENTION = "attention"
 VERBS = ("rotate", "retire", "restore", "unpark")
 TEMPLATE_KINDS = (
     "storage-key",
+    "storage-sas",
+    "service-bus-sas",
+    "event-hubs-sas",
     "sql-admin-password",
     "sql-login-password",
     "service-principal-secret",

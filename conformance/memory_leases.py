@@ -102,6 +102,13 @@ class MemoryLeases:
         finally:
             await lease.release()
 
+    async def peek(self, source: str) -> Record | None:
+        """Return the record of a source without its lease."""
+        claims = self.world.claims
+        return await self.world.reach(
+            "peek", lambda: claims[source].record if source in claims else None
+        )
+
     async def index(self) -> AsyncIterator[Listed]:
         """Stream what a listing shows of every record."""
         claims = self.world.claims.values()

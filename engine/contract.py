@@ -41,6 +41,19 @@ CLOCKS = timedelta(minutes=2)
 
 
 @dataclass(frozen=True, slots=True)
+class Parent:
+    """The key that a credential is made from, as the secret that holds it shows it now."""
+
+    source: str
+    """The key's source."""
+    credential_id: str
+    """Which of its source's keys it is."""
+    key: Sensitive
+    expires: datetime | None
+    """When the version that holds it expires; None if it does not say."""
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """What `issue` needs to know."""
 
@@ -68,6 +81,8 @@ class Job:
     sent: datetime | None = None
     """When a change was last sent to the source while the vault held this version; None if none
     was."""
+    parent: Parent | None = None
+    """The key to make the credential from, for a kind that is Derived."""
     vault: str = ""
     """The address of the vault of the secret, for kinds whose credentials are made in a vault."""
 
@@ -196,6 +211,28 @@ class Undo(Protocol):
 
     async def undo(self, job: Job, held: Sensitive) -> None:
         """Make the source accept again what the vault holds."""
+        ...
+
+
+@runtime_checkable
+class Derived(Protocol):
+    """For kinds whose credential is made from a key that another secret holds.
+
+    Making one changes nothing at the source. It ends with its key, or when it expires; nothing
+    else revokes it. So `issue` supersedes nothing, and `retire` raises NeedsHuman.
+    """
+
+    parents: ClassVar[frozenset[str]]
+    """The kinds of key that it can be made from."""
+
+    @staticmethod
+    def made_at(source: str) -> str:
+        """Return the source of the key."""
+        ...
+
+    @staticmethod
+    def is_made_from(source: str, credential: Sensitive, key: Sensitive) -> bool:
+        """Return whether this very key made the credential, for exactly this source."""
         ...
 
 

@@ -126,6 +126,13 @@ class Leases(Protocol):
         """
         ...
 
+    async def peek(self, source: str) -> Record | None:
+        """Return the record of a source without its lease; None if there is none yet.
+
+        Raises NeedsHuman if it cannot be read. It may be replaced at any moment.
+        """
+        ...
+
     def index(self) -> AsyncIterator[Listed]:
         """Stream what a listing shows of every record."""
         ...

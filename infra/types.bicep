@@ -4,6 +4,9 @@
 @description('What a secret in a vault may be: the kinds of credential that Rekey knows.')
 type kind =
   | 'storage-key'
+  | 'storage-sas'
+  | 'service-bus-sas'
+  | 'event-hubs-sas'
   | 'sql-admin-password'
   | 'sql-login-password'
   | 'service-principal-secret'

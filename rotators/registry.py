@@ -16,6 +16,7 @@ from rotators.container_registry_password import ContainerRegistryPassword
 from rotators.cosmos_db_key import CosmosDbKey
 from rotators.event_grid_key import EventGridKey
 from rotators.event_hubs_key import EventHubsKey
+from rotators.event_hubs_sas import EventHubsSas
 from rotators.maps_key import MapsKey
 from rotators.mysql_admin_password import MysqlAdminPassword
 from rotators.mysql_user_password import MysqlUserPassword
@@ -26,18 +27,23 @@ from rotators.redis_key import RedisKey
 from rotators.relay_key import RelayKey
 from rotators.search_admin_key import SearchAdminKey
 from rotators.service_bus_key import ServiceBusKey
+from rotators.service_bus_sas import ServiceBusSas
 from rotators.service_principal_certificate import ServicePrincipalCertificate
 from rotators.service_principal_secret import ServicePrincipalSecret
 from rotators.signalr_key import SignalRKey
 from rotators.sql_admin_password import SqlAdminPassword
 from rotators.sql_login_password import SqlLoginPassword
 from rotators.storage_key import StorageKey
+from rotators.storage_sas import StorageSas
 from rotators.web_pubsub_key import WebPubSubKey
 
 type Maker = Callable[[Azure, Clock], Rotator]
 
 ROTATORS: tuple[Maker, ...] = (
     StorageKey,
+    StorageSas,
+    ServiceBusSas,
+    EventHubsSas,
     ServicePrincipalSecret,
     SqlAdminPassword,
     SqlLoginPassword,

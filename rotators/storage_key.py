@@ -92,7 +92,7 @@ class StorageKey(TwoKeys):
     ) -> dict[str, Sensitive]:
         """Return the account, the key, and what follows `<account>.blob.` in its endpoint."""
         del slot
-        name, _, suffix = urlsplit(await self._endpoint(place)).netloc.partition(".blob.")
+        name, _, suffix = urlsplit(await self.endpoint(place)).netloc.partition(".blob.")
         if name != place.name and "{suffix}" in options.get("ValueTemplate", ""):
             raise NeedsHuman(
                 "the account is in a DNS zone of its own, which {suffix} cannot express",
@@ -109,7 +109,7 @@ class StorageKey(TwoKeys):
         try:
             await call(
                 "proving the key",
-                self._sign(await self._endpoint(place), place, key),
+                self._sign(await self.endpoint(place), place, key),
                 where=place.source,
             )
         except RekeyError as error:
@@ -130,7 +130,7 @@ class StorageKey(TwoKeys):
             return TransientError(unanswered.what, where=place.source, fix=fix, code=NO_ANSWER)
         return await self.prove(place, key)
 
-    async def _endpoint(self, place: Place) -> str:
+    async def endpoint(self, place: Place) -> str:
         """Return the account's blob endpoint: by convention in known clouds, else as it says."""
         if not self._source.is_known(place) and (suffix := SUFFIXES.get(self._azure.arm_endpoint)):
             return f"https://{place.name}.blob.{suffix}"

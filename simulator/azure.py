@@ -30,6 +30,7 @@ from simulator.keyvault.state import Vault
 from simulator.sql.gateway import SqlGateway
 from simulator.storage.accounts import StorageAccount
 from simulator.storage.blobs import BlobService
+from simulator.storage.others import EmptyService
 from simulator.storage.queues import QueueService
 from simulator.telemetry.logs import LogsService, LogWorkspace
 from simulator.webhooks import WebhookService
@@ -91,6 +92,8 @@ class Azure(World):
             self.managed_identity,
             BlobService(self),
             QueueService(self),
+            EmptyService(self, "table"),
+            EmptyService(self, "file"),
             self.sql,
             self.databases,
             self.webhooks,

@@ -16,7 +16,7 @@ import pytest
 
 from cli.discovery import NAMED_HERE, UNLISTED
 from cli.words import TEMPLATE_KINDS as OFFERED
-from engine.contract import Discover, Issued, Job, Preflight, Recognise, Rotator
+from engine.contract import Derived, Discover, Issued, Job, Preflight, Recognise, Rotator
 from engine.errors import NeedsHuman
 from engine.secret import Sensitive
 from rotators.registry import ROTATORS
@@ -28,8 +28,15 @@ from tests.rotators.subjects import SUBJECTS, Scene, Subject
 
 ROOT = Path(__file__).parents[1]
 KINDS: Mapping[str, Any] = {maker.kind: maker for maker in ROTATORS}  # type: ignore[attr-defined]
-WITHOUT_ROLE = {"service-principal-secret": "Microsoft Graph", "sql-login-password": "loginmanager"}
-"""Kinds whose right no template can give, and what the page of permissions calls it."""
+WITHOUT_ROLE = {
+    "service-principal-secret": "Microsoft Graph",
+    "sql-login-password": "loginmanager",
+    "storage-sas": "signs with the key that another secret holds",
+    "service-bus-sas": "sign with the key of a rule",
+    "event-hubs-sas": "sign with the key of a rule",
+}
+"""Kinds whose right no template can give, or that need none, and what the page of permissions says
+of it."""
 AT_VAULT = {"service-principal-certificate": "vault-certificates"}
 """Kinds that need a role at the vault, too: the page names Microsoft Graph for the rest."""
 ROLE_OF = {"sql-admin-password": "sql-administrator"}
@@ -81,7 +88,7 @@ PLACES_THAT_KNOW: Mapping[str, Callable[[str], bool]] = {
     "crash tests": lambda kind: kind in names(STORIES),
     "counted calls": lambda kind: kind in names(ROTATION),
     "counted calls of a retirement": lambda kind: (
-        kind in names(RETIREMENT) or KINDS[kind].single_slot({})
+        kind in names(RETIREMENT) or KINDS[kind].single_slot({}) or isinstance(KINDS[kind], Derived)
     ),
     "simulator": is_simulated,
     "permissions and template": has_role,

@@ -15,6 +15,7 @@ from api.page.deeds import Deed
 from api.page.timeline import ticks
 from api.requests import Request
 from api.route import Desk
+from engine.contract import Derived
 from engine.decide.history import events, newest_first
 from engine.errors import NotFound
 from engine.model.entry import Entry
@@ -100,8 +101,12 @@ def _facts(entry: Entry) -> list[tuple[str, str]]:
 
 
 def _source(entry: Entry) -> Place | None:
-    source = entry.managed.source if entry.managed else entry.secret.tags.get("ProviderAddress", "")
-    return Place(source, links.to_source(entry.secret.ref, source)) if source else None
+    managed = entry.managed
+    source = managed.source if managed else entry.secret.tags.get("ProviderAddress", "")
+    # What a key makes has no address of its own in the portal: its source has.
+    derived = managed.rotator if managed and isinstance(managed.rotator, Derived) else None
+    shown = derived.made_at(source) if derived else source
+    return Place(source, links.to_source(entry.secret.ref, shown)) if source else None
 
 
 def _consumers(engine: Engine, entry: Entry, query: Mapping[str, str]) -> list[Place]:
@@ -110,15 +115,23 @@ def _consumers(engine: Engine, entry: Entry, query: Mapping[str, str]) -> list[P
     places = [
         Place(app, links.to_source(ref, app), "an app") for app in engine.policy.consumers(ref)
     ]
-    replicas = entry.managed.replicas if entry.managed else ()
-    served = [replica for replica in replicas if replica.vault in engine.policy.scopes]
-    places += [
-        Place(
-            str(replica),
-            rows.to_secret(replica.vault_name, replica.name, query) if replica in served else "",
-            "a replica",
-        )
-        for replica in replicas
-    ]
+    for named, what in _named(entry):
+        served = named.vault in engine.policy.scopes
+        link = rows.to_secret(named.vault_name, named.name, query) if served else ""
+        places.append(Place(str(named), link, what))
     primary = entry.secret.tags.get(REPLICA_OF, "")
     return [*places, Place(primary, "", "its primary")] if primary else places
+
+
+def _named(entry: Entry) -> list[tuple[SecretRef, str]]:
+    """Return the secrets that a secret's tags name: copies, its key, and what its key makes."""
+    managed = entry.managed
+    if managed is None:
+        return []
+    key = [(managed.derived_from, "its key")] if managed.derived_from else []
+    made = [consent.ref(entry.secret.ref.vault) for consent in managed.may_derive]
+    return [
+        *((replica, "a replica") for replica in managed.replicas),
+        *key,
+        *((ref, "made from this key") for ref in made),
+    ]

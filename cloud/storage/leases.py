@@ -193,6 +193,17 @@ class BlobLeases:
             await create(self._client(), blob, record.to_json().encode(), listing(record))
         return await self._acquire(blob, whole)
 
+    async def peek(self, source: str) -> Record | None:
+        """Read the record of a source that another worker may be writing."""
+        blob, what = self._blob(source), "reading the record of the key"
+        where = f"{blob.container_name}/{blob.blob_name} in {HERE}"
+        try:
+            stream = await call(what, blob.download_blob(**CHANGING), where=where, role=ROLE)
+        except NotFound:
+            return None
+        content: bytes = await call(what, stream.readall(), where=where, role=ROLE)
+        return parsed(content, stream.properties.metadata, source, where)
+
     async def index(self) -> AsyncIterator[Listed]:
         """Stream what a listing shows of every record, 5,000 to a call; it may be empty."""
         container = self._client().get_container_client(CONTAINER)

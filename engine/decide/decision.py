@@ -115,7 +115,7 @@ def decide(
         rest
         and now < rest
         and item.trigger != "manual"
-        and not (item.follow_up or item.compromised or to_cut_off(secret))
+        and not (item.follow_up or item.follows or item.compromised or to_cut_off(secret))
     ):
         return Skip(
             f"parked until {rest:%Y-%m-%d %H:%M}Z: {secret.tags.get('RekeyReason', 'see the log')}"
@@ -129,7 +129,7 @@ def decide(
     if unbound := _unbound(held, managed, policy):
         return unbound
     decision = _decide(secret, managed, item, now)
-    return _crowded(held) or decision if isinstance(decision, Rotate) else decision
+    return crowded(held) or decision if isinstance(decision, Rotate) else decision
 
 
 def _left_alone(secret: SecretVersion, policy: Policy) -> Skip | None:
@@ -247,7 +247,8 @@ def _unmanaged(secret: SecretVersion) -> Skip:
     )
 
 
-def _crowded(secret: SecretVersion) -> Park | None:
+def crowded(secret: SecretVersion) -> Park | None:
+    """Return why a secret has no room for the tags of a new version; None if it has."""
     kept = {key for key in secret.tags if key not in OURS}
     if len(kept | {"CredentialId", OPERATION, RETIRE}) > MAX_TAGS:
         return Park(

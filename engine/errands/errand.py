@@ -15,7 +15,7 @@ from engine.model.outcome import Errand, Outcome, Result
 from engine.model.policy import Policy
 from engine.model.workitem import Action, WorkItem
 from engine.parts import Parts
-from engine.secret import SecretVersion
+from engine.secret import SecretRef, SecretVersion
 
 log = logging.getLogger("rekey.errands")
 
@@ -30,6 +30,8 @@ TO_REFRESH: frozenset[Result | Errand] = frozenset({"rotated", "healed", "restor
 
 So an errand that a dead worker did not post is posted after all.
 """
+TO_FOLLOW: frozenset[Result | Errand] = frozenset({"rotated", "healed", "restored", "retired"})
+"""After these a derived secret looks at its key. Its own daily audit does so, too."""
 FOUND_DONE: frozenset[Result | Errand] = frozenset({"skipped", "waiting"})
 """How a retry of an item without a version ends if its rotation was already done."""
 
@@ -88,8 +90,18 @@ def _following(policy: Policy, outcome: Outcome, *, again: bool) -> Iterator[Wor
         for ref in outcome.replicas:
             if consumers.named(policy, ref):
                 yield replace(_refresh(item), ref=ref, version=None)
+    if outcome.result in TO_FOLLOW:
+        yield from map(follow_key, outcome.derived)
     if outcome.result in notices.TITLES and policy.document and policy.document.webhooks:
         yield notices.of(outcome)
+
+
+def follow_key(ref: SecretRef, *, parked: bool = True) -> WorkItem:
+    """Return the look of a derived secret at its key; `parked` if it may be parked."""
+    reason = "its key has changed"
+    return WorkItem(
+        ref, "audit", trigger="event", requested_by="rekey", reason=reason, follows=parked
+    )
 
 
 def _refresh(item: WorkItem) -> WorkItem:

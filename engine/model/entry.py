@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, get_args
 
-from engine.model.tags import OPERATION, REPLICA_OF, Managed
+from engine.model.tags import DERIVED_FROM, OPERATION, REPLICA_OF, Managed
 from engine.secret import SecretVersion
 
 State = Literal["ok", "due", "overdue", "parked", "drifted", "dropped", "disabled", "unmanaged"]
@@ -45,6 +45,7 @@ class Entry:
             "credential": secret.tags.get("CredentialId"),
             "owner": secret.tags.get("Owner"),
             "replica_of": secret.tags.get(REPLICA_OF),
+            "derived_from": secret.tags.get(DERIVED_FROM),
             "enabled": secret.enabled,
             "created": _iso(secret.created),
             "expires": _iso(secret.expires),

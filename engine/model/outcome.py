@@ -34,3 +34,5 @@ class Outcome:
     """The ids of the credentials revoked for this item."""
     replicas: tuple[SecretRef, ...] = ()
     """The other secrets that hold the same credential."""
+    derived: tuple[SecretRef, ...] = ()
+    """The secrets that may hold what is made from it."""

@@ -13,9 +13,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from engine.contract import Rotator, Unusable
+from engine.contract import Derived, Rotator, Unusable
 from engine.errors import NeedsHuman
 from engine.model import template
+from engine.model.derivation import EXPECTED, Consent, consents
 from engine.model.policy import Policy
 from engine.model.window import Window
 from engine.secret import VERSION, SecretRef, SecretVersion
@@ -27,6 +28,10 @@ MAX_TAG_LENGTH = 256
 OPERATION, RETIRE, STATE, REASON = "RekeyOperation", "RekeyRetire", "RekeyState", "RekeyReason"
 REPLICA_OF = "ReplicaOf"
 """Set by the owner of a replica: the URL of its primary, the only secret that may write it."""
+DERIVED_FROM = "DerivedFrom"
+"""Set by the owner of a derived secret: the URL of the secret with the key that it is made from."""
+MAY_DERIVE = "MayDerive"
+"""Set by the owner of a key: which secrets may hold what is made from it. See derivation.py."""
 MANUAL = "Manual"
 """Set by the owner or the policy: only a person rotates the secret."""
 PROOF = "RekeyProof"
@@ -81,6 +86,10 @@ class Managed:
     replicas: tuple[SecretRef, ...] = ()
     settings: Mapping[str, str] = field(default_factory=dict)
     """All tags that count under the policy, for options that only one kind has."""
+    derived_from: SecretRef | None = None
+    """The secret with the key, for a kind that is Derived."""
+    may_derive: tuple[Consent, ...] = ()
+    """What may be made from this key, and for which secrets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +131,9 @@ def parse(
     expected = "days, hours and zone, such as 'Sat,Sun 01:00-05:00 Europe/Berlin'"
     window = reader.read("RotationWindow", _window, None, expected)
     replicas = _served_replicas(reader, policy)
+    derived_from = _parent(reader, policy) if isinstance(rotator, Derived) else None
+    nobody: tuple[Consent, ...] = ()
+    may_derive = reader.read(MAY_DERIVE, consents, nobody, EXPECTED)
     shape = tags.get("ValueTemplate", f"{{{rotator.value_field}}}")
     reader.problems += template.problems(shape, rotator.template_fields, rotator.value_field)
     if reader.problems:
@@ -139,6 +151,8 @@ def parse(
         window,
         replicas,
         tags,
+        derived_from,
+        may_derive,
     )
 
 
@@ -170,6 +184,16 @@ def _served_replicas(reader: _Reader, policy: Policy) -> tuple[SecretRef, ...]:
         if not policy.manages(ref.vault)
     ]
     return replicas
+
+
+def _parent(reader: _Reader, policy: Policy) -> SecretRef | None:
+    expected = "the URL of the secret with the key"
+    parent = reader.read(DERIVED_FROM, _secret, None, expected)
+    if DERIVED_FROM not in reader.tags:
+        reader.problems.append(f"tag {DERIVED_FROM} is missing: set it to {expected}")
+    elif parent and not policy.manages(parent.vault):
+        reader.problems.append(f"tag {DERIVED_FROM} names a vault that is not served: {parent}")
+    return parent
 
 
 def _source(
@@ -214,10 +238,14 @@ def _window(text: str) -> Window | None:
 
 
 def _replicas(text: str) -> tuple[SecretRef, ...]:
+    return tuple(_secret(url) for url in text.split(","))
+
+
+def _secret(url: str) -> SecretRef:
     try:
-        return tuple(SecretRef.parse(url) for url in text.split(","))
+        return SecretRef.parse(url)
     except NeedsHuman as error:
-        raise ValueError(text) from error
+        raise ValueError(url) from error
 
 
 def fingerprint(secret: SecretVersion) -> str:

@@ -68,6 +68,8 @@ class WorkItem:
     """The outcome to announce, where the action is `tell`. `reason` holds the text."""
     to: str = ""
     """The secret with the webhook's URL, where the action is `tell`; empty for all webhooks."""
+    follows: bool = False
+    """The key that a derived secret is made from has changed: it is tried even if it is parked."""
     trace: str | None = None
     """The W3C traceparent of the request. Without a valid one, the function call is the parent."""
 
@@ -140,6 +142,7 @@ _TYPES: dict[str, type] = {
     "source": str,
     "news": str,
     "to": str,
+    "follows": bool,
 }
 
 

@@ -14,7 +14,7 @@ from engine.contract import Rotator
 from engine.model import template
 from engine.model.policy import Policy
 from engine.model.policy_document import Document, Match, Rule, tag, vault_url
-from engine.model.tags import Malformed, parse
+from engine.model.tags import DERIVED_FROM, Malformed, parse
 from engine.model.window import Window
 from engine.policy import schema as policy_schema
 from engine.policy import text as policy_text
@@ -133,7 +133,9 @@ class _Review:
             managed = parse({**identity, "ValidityPeriodDays": "3650"}, policy, self.kinds)
             if isinstance(managed, Malformed):
                 others = (
-                    problem for problem in managed.problems if not problem.startswith("tag Rotator")
+                    problem
+                    for problem in managed.problems
+                    if not problem.startswith(("tag Rotator", f"tag {DERIVED_FROM} is missing"))
                 )
                 yield from (_with_path(path, problem) for problem in others)
             else:

@@ -103,6 +103,21 @@ ONE_SECRET: Schema = {
         "URLs of secrets",
         most=20,
     ),
+    "derivedFrom": {
+        "type": "string",
+        "pattern": r"^https://[0-9A-Za-z.:-]+/secrets/[0-9A-Za-z-]{1,127}$",
+        "description": "the URL of the secret with the key, https://<vault>/secrets/<name>",
+    },
+    "mayDerive": _list(
+        {
+            "type": "string",
+            "maxLength": 1024,
+            "pattern": r"^(https://[0-9A-Za-z.:-]+/secrets/)?[0-9A-Za-z-]{1,127}=[^,]+$",
+            "description": "a secret and what it may hold, <secret>=sas/container/<name>/rl",
+        },
+        "secrets that may hold what is made from the key",
+        most=50,
+    ),
 }
 """Settings that can only apply to one secret."""
 SETTINGS: Schema = {

@@ -14,7 +14,9 @@ from engine.model.outcome import Outcome
 from engine.model.tags import OPERATION, RETIRE, Managed
 from engine.model.workitem import WorkItem
 from engine.parts import Parts
+from engine.rotate.descendants import Descendants
 from engine.rotate.gate import Gate
+from engine.rotate.lineage import Lineage
 from engine.rotate.marking import Marking
 from engine.rotate.ownership import unrecorded
 from engine.rotate.replicas import Replicas
@@ -39,8 +41,13 @@ class Engine(Parts):
         is_known = ledger.unread or any(listed.published or listed.due for listed in records)
         if isinstance(decision, Acting) and RETIRE in shown.tags and not is_known:
             return shown, unrecorded(shown)
+        if isinstance(decision, Acting) and (lineage := Lineage.of(self, decision.managed)):
+            decision = await lineage.judged(secret, item, decision)
         if isinstance(decision, Rotate):
             decision = replace(decision, warning=await self.rehearse(secret, decision.managed))
+        if isinstance(decision, Acting):
+            delay = await Descendants(self, decision.managed).delay(secret, item, decision)
+            decision = delay.wait if delay else decision
         return secret, await consumers.hold_back(self, secret, item, decision) or decision
 
     async def rehearse(self, secret: SecretVersion, managed: Managed) -> str:
@@ -50,6 +57,8 @@ class Engine(Parts):
         would make the rotation fail.
         """
         rotator, job = self.rotator(managed), self.job(secret, managed)
+        if lineage := Lineage.of(self, managed):
+            job = await lineage.keyed(secret.ref, job)
         await Replicas(self, Gate(self, UnderLease(self, managed.source, ())), managed).check(
             secret.ref
         )

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from engine.decide.decision import Kinds, Park
-from engine.errors import NotFound
+from engine.errors import NeedsHuman, NotFound
 from engine.model.record import Record
-from engine.model.tags import BY, OPERATION, RETIRE
+from engine.model.tags import BY, OPERATION, RETIRE, Malformed, parse
 from engine.model.workitem import operation_id
 from engine.parts import Parts
+from engine.rotate.lineage import Lineage
 from engine.rotate.under_lease import NOBODY, UnderLease, parts_of
 from engine.secret import SecretRef, SecretVersion
+
+ADDRESS = "ProviderAddress"
 
 
 async def other_owner(parts: Parts, held: UnderLease, ref: SecretRef) -> Park | None:
@@ -58,12 +61,28 @@ async def _still_claims(parts: Parts, source: str, other: SecretRef) -> bool:
         secret = parts.policy.applied(await parts.vaults.read(other))
     except NotFound:
         return False
-    return not secret.enabled or bool(claimed(secret.tags, parts.kinds) & set(parts_of(source)))
+    claims = not secret.enabled or bool(claimed(secret.tags, parts.kinds) & set(parts_of(source)))
+    return claims and await _is_entitled(parts, secret)
+
+
+async def _is_entitled(parts: Parts, secret: SecretVersion) -> bool:
+    """Return whether a derived secret's key consents to it; True for any other secret.
+
+    Who has no consent gets nothing, and so keeps nobody else from what is theirs.
+    """
+    managed = parse(secret.tags, parts.policy, parts.kinds) if ADDRESS in secret.tags else None
+    if managed is None or isinstance(managed, Malformed):
+        return True
+    lineage = Lineage.of(parts, managed)
+    try:
+        return lineage is None or bool(await lineage.parent(secret.ref))
+    except NeedsHuman:
+        return False
 
 
 def claimed(tags: Mapping[str, str], kinds: Kinds) -> set[str]:
     """Return the parts of every source that the tags may mean, even if other tags are malformed."""
-    address = tags.get("ProviderAddress", "")
+    address = tags.get(ADDRESS, "")
     sources = (kind.canonical(address, tags) for kind in kinds.values())
     return {part for source in sources if source for part in parts_of(source)}
 

@@ -19,7 +19,9 @@ from engine.model.tags import Managed, Pending
 from engine.model.workitem import operation_id
 from engine.model.write import Past, Write
 from engine.parts import Parts
+from engine.rotate.faded import Faded
 from engine.rotate.gate import Gate, Overtaken
+from engine.rotate.lineage import Lineage
 from engine.rotate.others import Others
 from engine.rotate.progress import Progress
 from engine.rotate.proof import Proof
@@ -31,7 +33,7 @@ from engine.secret import Draft, SecretVersion, Sensitive
 
 log = logging.getLogger("rekey")
 
-DECIDING = ("ProviderAddress", "Rotator", "Logins", tags.MANUAL)
+DECIDING = ("ProviderAddress", "Rotator", "Logins", tags.MANUAL, tags.DERIVED_FROM)
 """The tags that decide whether a secret is rotated, and at which source."""
 FOLLOW_UP_SECONDS = 90.0
 """How long after its change a follow-up looks at a single-slot source.
@@ -59,6 +61,7 @@ class Publishing:
         self._single = self._rotator.single_slot(managed.settings)
         self._proof = Proof(parts, lease)
         self._replicas = Replicas(parts, gate, managed)
+        self._lineage = Lineage.of(parts, managed)
         self._others = Others(parts, sight, managed)
         self._born: datetime | None = None
         self._original = ""
@@ -91,6 +94,9 @@ class Publishing:
         self._sight.audited, self._progress.proven = True, secret.version
         await self._gate.out_of_use(secret)
         await self._look_around(secret)
+        if self._lineage and self._progress.item.action == "audit":
+            faded = Faded(self._parts, self._lease, self._gate, self._sight, self._managed)
+            await faded.disable(secret)
         await self._replicas.catch_up(secret, fields)
         if tags.STATE in secret.tags or dict(secret.tags) != dict(self._sight.shown.tags):
             ours = {
@@ -167,6 +173,8 @@ class Publishing:
         if self._tried_before(secret):
             await self._tidy(job.operation, keep=None)
         restorable = not in_place and await self._restorable(job)
+        if self._lineage:
+            return await self._derive(secret, job, self._lineage)
         await self._gate.unchanged(secret)
         look = FOLLOW_UP_SECONDS if self._single else None
         await self._lease.begin(self._progress.item, secret, look, kind=rotator.kind)
@@ -179,6 +187,24 @@ class Publishing:
         issued = replace(issued, restorable=issued.restorable and restorable)
         async with self._rollback(job).on(secret, issued, (RekeyError,)):
             return await self._proof.issued(managed, issued)
+
+    async def _derive(self, secret: SecretVersion, job: Job, lineage: Lineage) -> Issued:
+        """Make a credential from its key. Nothing is sent to the source, and so nothing is noted.
+
+        A key that its own secret must heal first is waited for.
+        """
+        keyed = await lineage.keyed(secret.ref, job)
+        issued = await self._rotator.issue(keyed)
+        try:
+            await self._proof.issued(self._managed, issued)
+        except VerificationFailed as error:
+            raise await lineage.refused(secret.ref, error.what) from None
+        # The proof may have waited a minute: the key's owner still consents, and to this key.
+        if await lineage.keyed(secret.ref, job) != keyed:
+            raise Overtaken(
+                "its key has changed meanwhile", where=str(secret.ref), code="Overtaken"
+            )
+        return issued
 
     def _job(self, secret: SecretVersion, *, in_place: bool = False) -> Job:
         record = self._sight.record
@@ -327,7 +353,7 @@ class Publishing:
             # The next rotation may already have been tried, and failed for good half-way.
             await self._tidy(operation_id(secret.ref, str(secret.version)), keep=None)
             await self._tidy_abandoned(secret)
-        if audit and isinstance(self._rotator, Preflight):
+        if audit and isinstance(self._rotator, Preflight) and not self._lineage:
             job = self._job(secret)
             await self._rotator.preflight(job)
             if isinstance(self._rotator, Forewarn) and (known := await self._rotator.forewarn(job)):
@@ -351,8 +377,9 @@ class Publishing:
         if self._others.wrote(secret):
             raise self._others.refused(secret)
         job = self._job(secret)
-        self._others.refuse_to_fight(secret)
-        if not job.proven and isinstance(self._rotator, Preflight):
+        if not self._lineage:
+            self._others.refuse_to_fight(secret)
+        if not job.proven and isinstance(self._rotator, Preflight) and not self._lineage:
             # Somebody else wrote this version, so check first whether it may be replaced at all.
             await self._rotator.preflight(job)
         issued = await self._issue(secret, in_place=True)

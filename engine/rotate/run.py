@@ -20,6 +20,7 @@ from engine.decide.decision import (
     Retire,
     Rotate,
     Skip,
+    Wait,
     due_at,
 )
 from engine.errands import consumers
@@ -30,7 +31,9 @@ from engine.model.tags import Managed
 from engine.model.workitem import INCIDENT_SECONDS, NO_MORE, WorkItem, operation_id
 from engine.parts import Parts
 from engine.rotate.compromised import Compromised
+from engine.rotate.descendants import Descendants
 from engine.rotate.gate import Gate, Overtaken
+from engine.rotate.lineage import Lineage
 from engine.rotate.marking import Marking
 from engine.rotate.ownership import other_owner, other_writer
 from engine.rotate.progress import Progress
@@ -39,7 +42,7 @@ from engine.rotate.retiring import Retiring
 from engine.rotate.sight import Sight
 from engine.rotate.under_lease import CALL_SECONDS, UnderLease
 from engine.rotate.undo import LOST
-from engine.secret import SecretVersion
+from engine.secret import SecretRef, SecretVersion
 
 MOST_TURNS = 12
 """How many decisions one work item may take, against endless loops. No rotation needs as many."""
@@ -244,6 +247,7 @@ class Run:
             if left := await self._left_over(secret, decision, here=here):
                 secret = left
                 continue
+            decision = await self._judged(secret, item, decision) if here else decision
             if not isinstance(decision, Acting):
                 return await self._end(secret, item, decision)
             if not here:
@@ -251,7 +255,7 @@ class Run:
             if isinstance(decision, Confirm) and secret.version == self.progress.proven:
                 self.progress.managed = decision.managed
                 return self._report(secret)
-            if lagging := await consumers.hold_back(self.parts, secret, item, decision):
+            if lagging := await self._hold_back(secret, item, decision):
                 if item.action != "audit":
                     return await Marking(self.parts).conclude(secret, item, lagging)
                 # The current version is still proven, and the lagging app refreshed for it.
@@ -263,6 +267,21 @@ class Run:
             where=str(self.progress.item.ref),
             fix="see in the vault who keeps writing versions or tags of it, and stop that",
         )
+
+    async def _judged(self, secret: SecretVersion, item: WorkItem, decision: Decision) -> Decision:
+        """Return the decision once the key of a derived secret is known."""
+        if not isinstance(decision, Acting) or secret.version == self.progress.proven:
+            return decision
+        lineage = Lineage.of(self.parts, decision.managed)
+        return await lineage.judged(secret, item, decision) if lineage else decision
+
+    async def _hold_back(
+        self, secret: SecretVersion, item: WorkItem, decision: Acting
+    ) -> Wait | None:
+        """Return until when a retirement waits for apps, or for what the key has made."""
+        lagging = await consumers.hold_back(self.parts, secret, item, decision)
+        descendants = Descendants(self.parts, decision.managed)
+        return lagging or await descendants.hold_back(secret, item, decision)
 
     async def _end(self, secret: SecretVersion, item: WorkItem, decision: Decision) -> Outcome:
         assert not isinstance(decision, Acting)  # noqa: S101 - for the type
@@ -400,6 +419,11 @@ class Run:
         self.progress.reason = self.progress.reason or "its overlap has passed"
         return secret
 
+    def _derived(self, managed: Managed) -> tuple[SecretRef, ...]:
+        """Return the secrets that may hold what is made from this key."""
+        refs = (consent.ref(self.item.ref.vault) for consent in managed.may_derive)
+        return tuple(ref for ref in refs if self.parts.policy.manages(ref.vault))
+
     def _publishing(self, managed: Managed) -> Publishing:
         return Publishing(self.parts, self.lease, self.gate, self.sight, self.progress, managed)
 
@@ -426,6 +450,7 @@ class Run:
             next_due=due_at(secret, managed) if managed and is_current else None,
             retired=self.progress.retired,
             replicas=managed.replicas if managed else (),
+            derived=self._derived(managed) if managed else (),
         )
 
 

@@ -45,6 +45,9 @@ param vaults = [
     ]
     kinds: [
       'storage-key'
+      'storage-sas'
+      'service-bus-sas'
+      'event-hubs-sas'
       'sql-admin-password'
       'sql-login-password'
       'service-principal-secret'

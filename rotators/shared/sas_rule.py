@@ -88,7 +88,7 @@ class SasRule(ProvenByRequest):
 
         NeedsHuman where it names an entity that the rule does not have.
         """
-        entity = _entity(place)
+        entity = entity_of(place)
         if not entity and "{entity}" in options.get("ValueTemplate", ""):
             raise NeedsHuman(
                 "the rule is one of the whole namespace, so {entity} has no value",
@@ -99,13 +99,17 @@ class SasRule(ProvenByRequest):
                 ),
             )
         common = await super().fields(place, slot, key, options)
-        own = {"entity": Sensitive(entity), "rule": Sensitive(await self._rule(place))}
+        own = {"entity": Sensitive(entity), "rule": Sensitive(await self.rule(place))}
         return common | {name: own[name] for name in own if name in self.template_fields}
+
+    async def host(self, place: Place) -> str:
+        """Return the host of the namespace."""
+        return await self._source.host(place)
 
     async def signed(self, place: Place, host: str, key: str) -> Signed:
         """Ask for the description of what the rule belongs to."""
-        target = f"https://{host}/{_entity(place) or '$namespaceinfo'}"
-        token = sas_token(target, await self._rule(place), key, self._clock.now())
+        target = f"https://{host}/{entity_of(place) or '$namespaceinfo'}"
+        token = sas_token(target, await self.rule(place), key, self._clock.now())
         return Signed(f"{target}?api-version=2021-05", {"Authorization": token})
 
     def refuses(self, answer: Answer) -> bool:
@@ -115,12 +119,13 @@ class SasRule(ProvenByRequest):
         """
         return answer.status == HTTPStatus.UNAUTHORIZED and bool(WRONG.search(answer.text))
 
-    async def _rule(self, place: Place) -> str:
+    async def rule(self, place: Place) -> str:
+        """Return the rule's name as it is spelt."""
         if place.source not in self._rules:
             await self._list(place)
         return self._rules[place.source]
 
 
-def _entity(place: Place) -> str:
+def entity_of(place: Place) -> str:
     """Return the queue's, topic's or hub's name; a slash in it is a tilde in its id."""
     return place.names[1].replace("~", "/") if len(place.names) > NAMESPACE_RULE else ""

@@ -100,7 +100,8 @@ def _detail(version: SecretVersion, result: str) -> str:
 
 
 def _short(credential: str) -> str:
-    # A key's id is a GUID.
+    # A key's id is a GUID; a signature's names its key, and when it ends.
+    credential = credential.partition("/")[0]
     return credential[:8] if len(credential) > 12 else credential  # noqa: PLR2004
 
 

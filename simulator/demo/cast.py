@@ -11,6 +11,7 @@ from simulator.demo.sources import (
     AlternatingLogins,
     Application,
     Certified,
+    Signature,
     Source,
     SqlAdministrator,
 )
@@ -65,6 +66,14 @@ def _keys() -> tuple[Part, ...]:
             Account("shoporders"),
             "expires in 12 days; Event Grid says so",
             12,
+            "rotated",
+            {"MayDerive": f"orders-sas={Signature.extent}"},
+        ),
+        Part(
+            "orders-sas",
+            Signature("shoporders", "orders-key"),
+            "a signature (SAS) that orders-key makes; it follows its key",
+            50,
             "rotated",
         ),
         Part(
@@ -158,7 +167,8 @@ def _enter(azure: Azure, part: Part) -> None:
     vault, now = azure.vaults[VAULT], azure.now()
     named, values = part.source.enter(azure)
     tags = {**named, "ValidityPeriodDays": "90", "Owner": "shop team", **part.tags}
-    if part.source.template.strip("{}") not in ("key", "secret", "password", "certificate"):
+    whole = ("key", "sas", "secret", "password", "certificate")
+    if part.source.template.strip("{}") not in whole:
         tags["ValueTemplate"] = part.source.template
     expires = now + timedelta(days=part.days_left)
     vault.put(part.name, values[0], expires=expires, tags=tags, content_type="text/plain")

@@ -10,7 +10,13 @@ from typing import Protocol
 
 from azure.core.exceptions import AzureError
 from azure.identity import CertificateCredential, ClientSecretCredential
-from azure.storage.blob import BlobServiceClient
+from azure.storage.blob import (
+    AccountSasPermissions,
+    BlobServiceClient,
+    ResourceTypes,
+    Services,
+    generate_account_sas,
+)
 
 from simulator.azure import Azure
 from simulator.certificates import self_signed
@@ -57,6 +63,44 @@ class Account:
         try:
             with BlobServiceClient(
                 f"https://{self.name}.{azure.domains.blob}", key, retry_total=0
+            ) as client:
+                client.get_service_properties()
+        except AzureError:
+            return False
+        return True
+
+
+class Signature:
+    """A shared access signature that an account's key makes; the key is another secret."""
+
+    template = "{sas}"
+    extent = "sas/account/b/sco/rl"
+
+    def __init__(self, account: str, key: str) -> None:
+        self.account, self.key = account, key
+
+    def enter(self, azure: Azure) -> tuple[dict[str, str], list[str]]:
+        """Sign with the key that the account has; the other secret has added it."""
+        account, (vault,) = azure.accounts[self.account], azure.vaults.values()
+        tags = {
+            "ProviderAddress": f"{account.resource_id}/{self.extent}",
+            "DerivedFrom": f"{vault.url}/secrets/{self.key}",
+        }
+        sas = generate_account_sas(
+            self.account,
+            account.keys["key1"].value,
+            ResourceTypes(service=True, container=True, object=True),
+            AccountSasPermissions(read=True, list=True),
+            azure.now() + timedelta(days=30),
+            services=Services(blob=True),
+        )
+        return tags, [sas]
+
+    def opens(self, azure: Azure, value: str) -> bool:
+        """Send a request that the signature alone permits."""
+        try:
+            with BlobServiceClient(
+                f"https://{self.account}.{azure.domains.blob}", value, retry_total=0
             ) as client:
                 client.get_service_properties()
         except AzureError:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from simulator.clock import utc_now, virtual_clock
 from simulator.identity import HOME_TENANT, Principal, Rejection, bearer
+from simulator.storage.sas import check_sas
 from simulator.storage.sharedkey import check_signature
 from simulator.storage.wire import StorageError
 
@@ -50,6 +51,11 @@ class Gate:
                 "This request is not authorized to perform this operation.",
             )
         authorization = request.header("authorization")
+        if not authorization and "sig" in request.query:
+            self._refuse_keyless(account)
+            service = self._domain.partition(".")[0]
+            check_sas(request, account, service, self._domain, self._world.now())
+            return
         if not authorization:
             raise self._anonymous(request)
         token = bearer(authorization)
@@ -58,10 +64,14 @@ class Gate:
         else:
             self._check_role(token, account, actions, scope)
 
-    def _check_key(self, request: Request, account: StorageAccount) -> None:
+    @staticmethod
+    def _refuse_keyless(account: StorageAccount) -> None:
         if not account.allow_shared_key_access:
             message = "Key based authentication is not permitted on this storage account."
             raise StorageError(403, "KeyBasedAuthenticationNotPermitted", message)
+
+    def _check_key(self, request: Request, account: StorageAccount) -> None:
+        self._refuse_keyless(account)
         # Compare with the real clock if the world's is virtual: SDK clients stamp requests with
         # real time.
         now = utc_now() if virtual_clock(self._world.now) else self._world.now()

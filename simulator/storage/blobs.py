@@ -59,6 +59,7 @@ class BlobService(StorageService):
             ("GET", ""): Route(blobs.get, (READ,)),
             ("HEAD", ""): Route(blobs.properties, (READ,)),
             ("DELETE", ""): Route(blobs.delete, (DELETE,)),
+            ("GET", "metadata"): Route(blobs.properties, (READ,)),
             ("PUT", "metadata"): Route(blobs.set_metadata, (WRITE,)),
             ("PUT", "lease"): Route(blobs.lease, (WRITE,)),
         }

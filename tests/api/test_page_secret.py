@@ -16,6 +16,7 @@ from cli.arguments import parser
 from tests.api.inventory import DRIFTED, Inventory, varied
 from tests.api.page import Element, read
 from tests.api.test_access import principal
+from tests.rotators.sas_scenes import KEY, SAS, SasScene
 from tests.shared.policies import OWN, PolicyRig
 from tests.shared.rig import Rig
 from tests.shared.scene import scene, send, state
@@ -297,3 +298,19 @@ def test_the_steps_of_a_dry_run_are_said_in_turn() -> None:
         ("steps", "retire: compromised; rotate: compromised"),
         ("cost", "2"),
     ]
+
+
+async def test_a_key_and_what_it_makes_name_each_other() -> None:
+    signature = SasScene()
+    signature.manage()
+    made, key = await shown(signature.rig, SAS), await shown(signature.rig, KEY)
+    assert "its key" in made.text
+    assert [link for link in made.all("a") if KEY in link.attributes["href"]]
+    assert "made from this key" in key.text
+    assert [link for link in key.all("a") if f"secret={SAS}" in link.attributes["href"]]
+    (source,) = [
+        link.attributes["href"] for link in made.all("a") if "/resource/" in link.attributes["href"]
+    ]
+    assert source.endswith(f"/{signature.account.name}"), "the portal shows no signature"
+    answer = await send(signature.rig.api(), "http_show", {"vault": "prod", "name": SAS})
+    assert dict(answer.body)["derived_from"].endswith(f"/secrets/{KEY}")

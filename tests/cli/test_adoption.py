@@ -14,6 +14,7 @@ from simulator.certificates import self_signed
 from simulator.sql.servers import ALTER_ANY_USER, LOGIN_MANAGER
 from simulator.storage.accounts import StorageAccount
 from tests.cli.desk import Answers, Desk, Ran
+from tests.rotators.sas_scenes import EXTENT, KEY, SAS, SasScene
 from tests.shared.rig import CONNECTION_STRING
 from tests.shared.scene import state
 from tests.shared.sql_rig import SQL_ACTIONS
@@ -353,3 +354,22 @@ def test_of_two_logins_a_value_that_is_neithers_is_told_as_that_whatever_is_clai
         desk, server, "--logins", "app_a,app_b", "--template", TWO, "--credential-id", "app_a"
     )
     assert (ran.code, "the password of neither" in ran.err) == (5, True)
+
+
+@pytest.mark.parametrize("consent", [f"app={EXTENT}", "app=sas/container/uploads/r"])
+def test_a_signature_is_adopted_where_its_key_consents_and_made_it(consent: str) -> None:
+    desk = Desk()
+    signature = SasScene(rig=desk)
+    signature.manage(consent=consent)
+    del desk.vault.secrets[SAS]
+    desk.vault.put("app", signature.signed("key1", desk.clock.now() + timedelta(days=20)))
+    key, made = f"{desk.vault.url}/secrets/{KEY}", desk.clock.now()
+    ran = adopt(desk, signature.address.replace("uploads/rl", "uploads/lr"), "--derived-from", key)
+    if consent.endswith("/r"):
+        assert ran.code != 0
+        assert "does not consent" in ran.err
+        assert not desk.tags("app")
+        return
+    assert ran.code == 0, ran.err
+    assert ends(desk) <= made + timedelta(days=20), "a signature has an end of its own"
+    assert desk.tags("app")["DerivedFrom"] == key

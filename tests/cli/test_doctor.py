@@ -17,6 +17,7 @@ from simulator.reach.transport import SimulatedCredential
 from simulator.storage.queue_store import NEVER, Message
 from simulator.wire import json_response
 from tests.cli.desk import Desk
+from tests.rotators.sas_scenes import EXTENT, KEY, SAS, SasScene
 from tests.shared.scene import NAME, state
 
 
@@ -231,3 +232,15 @@ def test_an_account_of_the_apps_that_takes_no_keys_is_found_with_the_settings_to
     desk.host.allow_shared_key_access = False
     (finding,) = findings(desk)
     assert "AzureWebJobsStorage__credential=managedidentity" in finding
+
+
+def test_a_signature_is_rehearsed_with_its_key_and_its_consent() -> None:
+    desk = Desk()
+    signature = SasScene(rig=desk)
+    signature.manage(days_left=50)
+    assert findings(desk) == []
+    tags = {tag: text for tag, text in desk.tags(KEY).items() if tag != "MayDerive"}
+    desk.vault.amend(desk.latest(KEY), tags=tags)
+    (finding,) = findings(desk)
+    assert "does not consent" in finding
+    assert f"{SAS}={EXTENT}" in finding

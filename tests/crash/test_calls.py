@@ -29,6 +29,25 @@ POSTED = {"post": 1}
 """A single slot's follow-up."""
 ROTATION: dict[str, dict[str, int]] = {
     "storage-key": {**BOTH, "regenerateKey": 1, "signed request": 1, **LEASE},
+    # The key is read three times with its record: to decide, afresh to sign, and once the signature
+    # is proven. Nothing is sent that would have to be noted before.
+    "storage-sas": {"vault GET": 6, "vault PUT": 1, "signed request": 1, "lease": 8},
+    # A rule is read once in the life of a process for how its name is spelt; one that may not read
+    # is tried with a made-up signature, too.
+    "service-bus-sas": {
+        "vault GET": 6,
+        "vault PUT": 1,
+        "signed request": 2,
+        "lease": 8,
+        "listKeys": 1,
+    },
+    "event-hubs-sas": {
+        "vault GET": 6,
+        "vault PUT": 1,
+        "signed request": 1,
+        "lease": 8,
+        "listKeys": 1,
+    },
     "service-principal-secret": {**BOTH, "addPassword": 1, "sign-in": 2, **LEASE},
     # The creation is begun, looked at until it is done and its result read: a certificate and its
     # secret. The list is read before that, for what it may refuse, and again just before it is

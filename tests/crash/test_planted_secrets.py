@@ -1,4 +1,4 @@
-"""P6: whatever is emitted while things go well or wrong, no value is in it, with every logger at DEBUG."""
+"""P6: whatever is emitted, things going well or wrong, holds no value: every logger at DEBUG."""
 
 from __future__ import annotations
 

@@ -108,7 +108,7 @@ def test_it_shows_a_policy_document_and_its_effect(demo: Demo) -> None:
 
 def test_it_shows_how_everything_stands_and_the_address_of_the_page(demo: Demo) -> None:
     text = "\n".join(demo.lines)
-    assert re.search(r"\$ rekey status\n +secrets: 13 ", text)
+    assert re.search(r"\$ rekey status\n +secrets: 14 ", text)
     assert re.search(r"the page for people, http://127\.0\.0\.1:\d+/api/dashboard\?code=", text)
 
 

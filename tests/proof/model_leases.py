@@ -54,7 +54,7 @@ class ModelLease:
 
     @property
     def held(self) -> bool:
-        """Return whether the storage account would still take this lease and those on other parts."""
+        """Return whether the account would still take this lease and those on other parts."""
         lasts = self.claim.until > self.hand.world.kernel.time()
         is_mine = self.claim.holder == self.number and lasts
         return is_mine and all(lease.held for lease in self.further)
@@ -148,6 +148,12 @@ class ModelLeases:
                 outer.further.remove(lease)
             self.hand.worker.lease = outer
             await lease.release()
+
+    async def peek(self, source: str) -> Record | None:
+        """Return the record of a source without its lease."""
+        return await self.hand.reach(
+            "peek", lambda: self._claims[source].record if source in self._claims else None
+        )
 
     async def index(self) -> AsyncIterator[Listed]:
         """Stream what a listing shows of every record."""

@@ -30,7 +30,9 @@ from engine.model.window import Window
 from engine.model.workitem import WorkItem
 from engine.rotate import ownership, publishing, run
 from engine.rotate.compromised import Compromised
+from engine.rotate.descendants import Descendants
 from engine.rotate.gate import Gate
+from engine.rotate.lineage import Lineage
 from engine.rotate.marking import Marking
 from engine.rotate.proof import Proof
 from engine.rotate.publishing import Publishing
@@ -48,6 +50,8 @@ from tests.proof import findings
 from tests.proof.model_leases import ModelLease
 from tests.proof.model_vaults import ModelVaults
 from tests.proof.ports import ModelQueue
+
+DERIVED = "tests/engine/rotate/test_derived.py"
 
 type Break = Callable[[pytest.MonkeyPatch], None]
 
@@ -628,6 +632,24 @@ MUTANTS: Mapping[str, Mutant] = {
     ),
     "apps are not waited for": Mutant(
         _method(consumers, "hold_back"), "P4", (f"errands/{MANY}#400", f"errands/{SLOTS}#400")
+    ),
+    "a key signs for whoever names it": Mutant(
+        _function(Lineage, "_consents", lambda *_: None),
+        "P7",
+        (),
+        (f"{DERIVED}::test_an_edited_tag_gets_no_more_than_the_key_consents_to",),
+    ),
+    "a key that a lagging vault shows signs": Mutant(
+        _method(Lineage, "_record"),
+        "P4",
+        (),
+        (f"{DERIVED}::test_an_older_key_that_a_lagging_vault_shows_signs_nothing",),
+    ),
+    "a key goes before what it made": Mutant(
+        _method(Descendants, "hold_back"),
+        "P1",
+        (),
+        (f"{DERIVED}::test_an_incident_moves_the_signature_before_its_key_is_revoked",),
     ),
     "what is put off comes back at once": Mutant(_at_once, "throttling", (f"one/{SLOTS}",)),
     "what a restore superseded counts as abandoned": Mutant(

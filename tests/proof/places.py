@@ -11,6 +11,7 @@ from simulator.keyvault.state import SecretVersion
 from tests.rotators.database_scenes import NAME as DATABASE_SECRET
 from tests.rotators.database_scenes import SCENES, DatabaseScene
 from tests.rotators.key_scenes import FAMILY, KeyScene, Member
+from tests.rotators.sas_scenes import RULES, RuleScene, RuleSigned, SasScene
 from tests.shared import graph_rig as graph
 from tests.shared import sql_product as sql
 from tests.shared.certificate_rig import NAME as CERTIFICATE
@@ -24,6 +25,18 @@ def _storage(template: str | None = None) -> Place:
     account = rig.account("appdata")
     rig.secret("app-key", account, template=template)
     return Place.of_account(rig, "app-key", account)
+
+
+def _signature() -> Place:
+    scene = SasScene()
+    scene.manage(days_left=10, key_days_left=400)
+    return scene.place()
+
+
+def _rule_signature(signed: RuleSigned) -> Place:
+    scene = RuleScene(signed)
+    scene.manage()
+    return scene.place()
 
 
 def _application() -> Place:
@@ -73,6 +86,8 @@ FAMILY_PLACES: Mapping[str, Callable[[], Place]] = {
 PLACES: Mapping[str, Callable[[], Place]] = {
     "storage-key": _storage,
     "storage-key in a connection string": lambda: _storage(CONNECTION_STRING),
+    "storage-sas": _signature,
+    **{signed.kind.kind: partial(_rule_signature, signed) for signed in RULES},
     "service-principal-secret": _application,
     "service-principal-certificate": _certificate,
     "sql-admin-password": lambda: _sql("an administrator"),
@@ -104,12 +119,14 @@ QUIRKS = ("service-bus-key of a queue", "search-admin-key", "app-configuration-k
 by id, a long change."""
 MYSQL = tuple(name for name in SCENES if name.startswith("mysql"))
 """These share every step with PostgreSQL's."""
+RULE_SIGNATURES = tuple(signed.kind.kind for signed in RULES)
+"""These share every step with the signatures of a storage account."""
 DATABASES = tuple(name for name in STORIES if name.startswith(("postgresql", "mysql")))
 """These share every step of the engine with SQL's, so one of them stands for all."""
 PAIRED = tuple(
     name
     for name in STORIES
-    if not (name in (*FAMILY_PLACES, *DATABASES) or "takes long" in name)
+    if not (name in (*FAMILY_PLACES, *DATABASES, *RULE_SIGNATURES) or "takes long" in name)
     or name in (*QUIRKS, "postgresql-role-password")
 )
 """What is played under two faults, too."""

@@ -19,11 +19,13 @@ from rotators.service_principal_secret import ServicePrincipalSecret
 from rotators.sql_admin_password import SqlAdminPassword
 from rotators.sql_login_password import SqlLoginPassword
 from rotators.storage_key import StorageKey
+from rotators.storage_sas import StorageSas
 from simulator.certificates import self_signed
 from simulator.reach.transport import Intercept, SimulatedCredential, SimulatedTransport
 from tests.rotators import sql_scenes as sql
 from tests.rotators.database_scenes import SCENES, WRONG, DatabaseScene
 from tests.rotators.key_scenes import FAMILY, OPERATION, WITHOUT_ENTITY, KeyScene
+from tests.rotators.sas_scenes import RULES, RuleScene, SasScene
 from tests.shared.certificate_rig import CertificateRig
 from tests.shared.graph_rig import GraphRig
 from tests.shared.rig import Rig, RigClock
@@ -204,6 +206,34 @@ SUBJECTS = (
         },
         slots=2,
         wrong="A" * 86 + "==",
+    ),
+    Subject(
+        StorageSas,
+        SasScene,
+        {
+            f"{ACCOUNT}/sas/container/uploads/rl": f"{ACCOUNT}/sas/container/uploads/rl",
+            f" {ACCOUNT.upper()}/SAS/Container/Uploads/LR/": f"{ACCOUNT}/sas/container/uploads/rl",
+        },
+        slots=2,
+        wrong="sv=2022-11-02&sr=c&sp=rl&se=2099-01-01T00%3A00%3A00Z&spr=https&sig=AAAA",
+    ),
+    *(
+        Subject(
+            signed.kind,
+            partial(RuleScene, signed),
+            {
+                f"{signed.member.address}/sas": canonical,
+                f" {signed.member.address}/SAS/ ": canonical,
+            },
+            slots=2,
+            wrong=(
+                "SharedAccessSignature sr=https%3A%2F%2Fshop1.servicebus.windows.net%2F"
+                f"{signed.member.path.split('/')[1].lower()}&sig=AAAA&se=4102444800"
+                f"&skn={signed.member.path.rpartition('/')[2]}"
+            ),
+        )
+        for signed in RULES
+        if (canonical := signed.kind.canonical(f"{signed.member.address}/sas", {}))
     ),
     Subject(
         ServicePrincipalSecret,

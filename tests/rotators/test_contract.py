@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 
-from engine.contract import Issued, Preflight, Rotator, Tidy, Undo
+from engine.contract import Derived, Issued, Preflight, Rotator, Tidy, Undo
 from engine.errors import NeedsHuman, PermanentError, RekeyError, VerificationFailed
 from engine.secret import Sensitive
 from tests.rotators.key_scenes import OPERATION
@@ -24,8 +25,14 @@ FAULTS: tuple[Mode, ...] = (
 )
 
 every_kind = pytest.mark.parametrize("subject", SUBJECTS, ids=str)
+OWN = [subject for subject in SUBJECTS if not isinstance(subject.kind, Derived)]
+"""Kinds whose credentials the source itself makes and revokes."""
+every_own_kind = pytest.mark.parametrize("subject", OWN, ids=str)
+every_derived_kind = pytest.mark.parametrize(
+    "subject", [subject for subject in SUBJECTS if subject not in OWN], ids=str
+)
 every_overlapping_kind = pytest.mark.parametrize(
-    "subject", [subject for subject in SUBJECTS if subject.slots > 1], ids=str
+    "subject", [subject for subject in OWN if subject.slots > 1], ids=str
 )
 every_single_slot = pytest.mark.parametrize(
     "subject", [subject for subject in SUBJECTS if subject.slots == 1], ids=str
@@ -186,7 +193,50 @@ async def test_what_is_no_credentials_id_is_never_retired(subject: Subject) -> N
     assert scene.live() == before
 
 
-@every_kind
+@every_derived_kind
+async def test_what_is_derived_supersedes_nothing_is_accepted_and_known_by_its_key(
+    subject: Subject,
+) -> None:
+    scene = subject.scene()
+    job, rotator = scene.job(), scene.rotator()
+    assert job.parent
+    assert job.held
+    assert isinstance(rotator, Derived)
+    issued = await rotator.issue(job)
+    await rotator.verify(job.source, issued.credential_id, made(subject, issued))
+    assert await rotator.accepts(job.source, "", job.held), "the one before it still works"
+    assert issued.supersedes is None
+    assert issued.expires
+    assert issued.expires <= job.expires
+    assert made(subject, issued) != job.held
+    assert rotator.is_made_from(job.source, made(subject, issued), job.parent.key)
+    assert not rotator.is_made_from(job.source, made(subject, issued), Sensitive("QUFB" * 22))
+    assert rotator.made_at(job.source) == job.parent.source
+
+
+@every_derived_kind
+async def test_only_the_end_of_its_key_revokes_what_is_derived(subject: Subject) -> None:
+    scene = subject.scene()
+    job = scene.job()
+    with pytest.raises(NeedsHuman) as caught:
+        await scene.rotator().retire(job.source, "any", job.held)
+    assert caught.value.fix
+
+
+@every_derived_kind
+async def test_nothing_is_derived_without_a_key_or_from_one_that_has_expired(
+    subject: Subject,
+) -> None:
+    scene = subject.scene()
+    for job in (
+        replace(scene.job(), parent=None),
+        replace(scene.job(), expires=scene.rig.clock.now()),
+    ):
+        with pytest.raises(NeedsHuman, match="key"):
+            await scene.rotator().issue(job)
+
+
+@every_own_kind
 async def test_a_source_that_is_gone_is_told_when_a_credential_is_asked_of_it(
     subject: Subject,
 ) -> None:
@@ -275,7 +325,7 @@ async def strike(
     return sound.calls * len(FAULTS)
 
 
-@every_kind
+@every_own_kind
 async def test_issuing_may_be_repeated_whatever_happened_to_it(subject: Subject) -> None:
     async def check(scene: Scene) -> None:
         held = scene.job().held

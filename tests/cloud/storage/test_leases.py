@@ -388,3 +388,13 @@ async def test_an_owner_that_is_no_secret_is_told_and_not_overrun() -> None:
     await pair.rotate("first")
     assert len(pair.rig.vault.versions("first")) == 1
     assert "scribble" in pair.tags("first")["RekeyReason"]
+
+
+async def test_a_record_is_read_without_its_lease_while_another_worker_holds_it() -> None:
+    rig = Rig()
+    assert await leases(rig).peek(SOURCE) is None
+    async with leases(rig).hold(SOURCE, FIRST) as lease:
+        await lease.write(replace(lease.record, compromised=("v1",)))
+        seen = await leases(rig).peek(SOURCE)
+    assert seen
+    assert (seen.owner, seen.compromised) == (FIRST, ("v1",))

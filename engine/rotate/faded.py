@@ -1,0 +1,58 @@
+"""Earlier versions of a derived secret: disabled once what they hold has ended.
+
+Nothing revokes such a credential but the end of its key or its own expiry, so no retirement is
+noted for it. The daily audit tries the earlier ones instead.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from engine.errors import AccessDenied, NotFound
+from engine.model import template
+from engine.model.tags import Managed
+from engine.parts import Parts
+from engine.rotate.gate import Gate
+from engine.rotate.proof import REFUSALS
+from engine.rotate.sight import Sight
+from engine.rotate.under_lease import UnderLease
+from engine.secret import SecretVersion
+
+
+@dataclass(frozen=True)
+class Faded:
+    """The earlier versions of one derived secret."""
+
+    parts: Parts
+    lease: UnderLease
+    gate: Gate
+    sight: Sight
+    managed: Managed
+
+    async def disable(self, secret: SecretVersion) -> None:
+        """Disable each earlier version whose credential the source refuses."""
+        record = self.sight.record
+        for version in record.earlier:
+            settled = version in record.gone or version in record.compromised
+            if not settled and await self._has_ended(secret, version):
+                self.lease.learn(self.sight.record.without(version))
+        await self.gate.out_of_use(secret)
+
+    async def _has_ended(self, secret: SecretVersion, version: str) -> bool:
+        """Return whether the source refuses what a version holds, as often as a proof wants it.
+
+        Of a version that somebody has disabled nothing is proven, so it is tried again.
+        """
+        try:
+            old = await self.parts.vaults.read_version(secret.ref, version)
+        except (NotFound, AccessDenied):
+            return False
+        fields = template.extract(self.managed.template, old.value) or {}
+        held = fields.get(self.managed.rotator.value_field)
+        if held is None:
+            return False
+        accepts = self.parts.rotator(self.managed).accepts
+        for _ in range(REFUSALS):
+            if await accepts(self.managed.source, "", held):
+                return False
+        return True

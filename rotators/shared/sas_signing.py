@@ -1,0 +1,143 @@
+"""Shared access signatures of storage accounts: made from a key, and recognised by it. Pure.
+
+The text that is signed is that of version 2020-12-06 and later, with an account key:
+https://learn.microsoft.com/rest/api/storageservices/create-account-sas#construct-the-signature-string
+and create-service-sas#construct-the-signature-string. Microsoft's own packages sign with the
+newest version that they know, and offer no way to find out which key made a signature, so they
+serve as the measure in the tests.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from urllib.parse import parse_qsl, quote
+
+from engine.errors import VerificationFailed
+from engine.secret import Sensitive
+from rotators.shared.key_signing import decoded
+from rotators.shared.sas_extent import Extent
+
+VERSION = "2022-11-02"
+OLDEST = "2020-12-06"
+"""The first version with this text to sign."""
+STAMP = "%Y-%m-%dT%H:%M:%SZ"
+RESOURCE_OF: Mapping[str, str] = {"container": "c", "blob": "b", "share": "s", "file": "f"}
+COMMON = ("st", "se", "sip", "spr", "sv", "sp", "sig")
+OVERRIDES = ("rscc", "rscd", "rsce", "rscl", "rsct")
+FIELDS: Mapping[str, frozenset[str]] = {
+    "account": frozenset((*COMMON, "ss", "srt", "ses")),
+    "container": frozenset((*COMMON, "sr", "si", "ses", *OVERRIDES)),
+    "blob": frozenset((*COMMON, "sr", "si", "ses", *OVERRIDES)),
+    "queue": frozenset((*COMMON, "si")),
+    "table": frozenset((*COMMON, "si", "tn")),
+    "share": frozenset((*COMMON, "sr", "si", *OVERRIDES)),
+    "file": frozenset((*COMMON, "sr", "si", *OVERRIDES)),
+}
+"""What a token may say. Anything else is not one that this module can judge."""
+
+
+def made(extent: Extent, key: Sensitive, ends: datetime) -> Sensitive:
+    """Return a token that ends at `ends`, for HTTPS alone.
+
+    Raises VerificationFailed if the key is none.
+    """
+    fields = {
+        "sv": VERSION,
+        **({"tn": extent.path[0]} if extent.what == "table" else {}),
+        **_scope(extent),
+        "sp": extent.permissions,
+        "se": ends.astimezone(UTC).strftime(STAMP),
+        "spr": "https",
+    }
+    return token({**fields, "sig": signature(extent, fields, key)})
+
+
+def token(fields: Mapping[str, str]) -> Sensitive:
+    """Return fields as the query that a client appends to a URL."""
+    return Sensitive("&".join(f"{name}={quote(text, safe='')}" for name, text in fields.items()))
+
+
+def signature(extent: Extent, fields: Mapping[str, str], key: Sensitive) -> str:
+    """Return the signature of a token's fields, in base64."""
+    text = "\n".join(_signed(extent, fields))
+    digest = hmac.digest(decoded(key.reveal()), text.encode(), hashlib.sha256)
+    return base64.b64encode(digest).decode()
+
+
+def read(extent: Extent, credential: Sensitive) -> dict[str, str] | None:
+    """Return a token's fields; None if it is no token for this extent."""
+    fields = _parsed(credential.reveal())
+    if not fields.keys() <= FIELDS[extent.what]:
+        return None
+    scope = {**_scope(extent), "sp": extent.permissions}
+    fits = all(set(fields.get(name, "")) == set(letters) for name, letters in scope.items())
+    fits &= extent.what != "table" or fields.get("tn", "").lower() == extent.path[0]
+    known = fields.get("sv", "") >= OLDEST and ends_of(fields) is not None and "sig" in fields
+    return fields if fits and known else None
+
+
+def is_token(text: str) -> bool:
+    """Return whether a text is a bare token, of whatever extent."""
+    fields = _parsed(text)
+    return "sig" in fields and fields.keys() <= frozenset().union(*FIELDS.values())
+
+
+def _parsed(text: str) -> dict[str, str]:
+    """Return a token's fields; empty if it is malformed or says one of them twice."""
+    try:
+        pairs = parse_qsl(text.removeprefix("?"), keep_blank_values=True, strict_parsing=True)
+    except ValueError:
+        return {}
+    fields = dict(pairs)
+    return fields if len(fields) == len(pairs) else {}
+
+
+def is_made_from(extent: Extent, credential: Sensitive, key: Sensitive) -> bool:
+    """Return whether this key made a token for exactly this extent."""
+    fields = read(extent, credential)
+    if fields is None:
+        return False
+    try:
+        expected = signature(extent, fields, key)
+    except VerificationFailed:
+        return False
+    return hmac.compare_digest(expected.encode(), fields["sig"].encode())
+
+
+def ends_of(fields: Mapping[str, str]) -> datetime | None:
+    """Return when a token ends; None if it does not say so as this module reads it."""
+    try:
+        return datetime.strptime(fields.get("se", ""), STAMP).replace(tzinfo=UTC)
+    except ValueError:
+        return None
+
+
+def _scope(extent: Extent) -> dict[str, str]:
+    if extent.what == "account":
+        return {"ss": extent.path[0], "srt": extent.path[1]}
+    return {"sr": RESOURCE_OF[extent.what]} if extent.what in RESOURCE_OF else {}
+
+
+def _signed(extent: Extent, fields: Mapping[str, str]) -> list[str]:
+    """Return the lines of the text that is signed. The order is the documents'."""
+
+    def texts(*names: str) -> list[str]:
+        return [fields.get(name, "") for name in names]
+
+    if extent.what == "account":
+        named = texts("sp", "ss", "srt", "st", "se", "sip", "spr", "sv", "ses")
+        return [extent.account, *named, ""]
+    head = [*texts("sp", "st", "se"), extent.resource, *texts("si", "sip", "spr", "sv")]
+    if extent.what == "queue":
+        return head
+    if extent.what == "table":
+        # The bounds of partition and row keys, of which there are none.
+        return [*head, "", "", "", ""]
+    if extent.service == "file":
+        return [*head, *texts(*OVERRIDES)]
+    # Between the resource and the encryption scope stands the time of a snapshot, which none has.
+    return [*head, *texts("sr"), "", *texts("ses", *OVERRIDES)]

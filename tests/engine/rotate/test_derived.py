@@ -1,0 +1,717 @@
+"""A derived secret follows its key: after it, for as long, with its consent, and in no circle."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from engine.decide.decision import Wait
+from engine.errors import TransientError
+from engine.model.record import Stale
+from engine.service import Service
+from simulator.keyvault.state import SecretVersion
+from simulator.reach.transport import Call
+from simulator.wire import Request, Response
+from tests.rotators.sas_scenes import EXTENT, KEY, SAS, SasScene
+from tests.shared.delivery import Delivery
+from tests.shared.faults import MODES, Saboteur
+from tests.shared.promises import Broken, Promises
+from tests.shared.rig import VAULT_ACTIONS
+
+DAY = 86_400
+STRANGER = "stranger"
+
+
+async def deliver(scene: SasScene, name: str, start: object = None, **fields: object) -> Delivery:
+    """Work on one item, and on everything that it leads to."""
+    rig = scene.rig
+    item = rig.item(name, **{"trigger": "event", **fields})
+    await rig.service().queue.post_rotation(item)
+    delivery = Delivery(rig, start or rig.service)  # type: ignore[arg-type]
+    await delivery.run()
+    return delivery
+
+
+async def sweep(scene: SasScene, days: float = 1) -> None:
+    """Let days pass, then sweep with the whole day's audits."""
+    scene.rig.clock.advance(days * DAY + 60)
+    since = (scene.rig.clock.now() - timedelta(days=1)).isoformat()
+    order = f'{{"vault": "{scene.rig.vault.url}", "since": "{since}"}}'
+    await scene.rig.service().sweep_vault(order)
+    await Delivery(scene.rig, scene.rig.service).run()
+
+
+def signer(scene: SasScene) -> str:
+    """Return which of the account's keys, as they are now, made the current signature."""
+    value = scene.rig.latest(SAS).value
+    return next((key for key in scene.account.keys if scene.made_by(value, key)), "none")
+
+
+def times(version: SecretVersion) -> tuple[int, int]:
+    """Return when a version was created and when it expires."""
+    assert version.expires
+    return version.created, version.expires
+
+
+def reason(scene: SasScene, name: str = SAS) -> str:
+    return scene.rig.tags(name).get("RekeyReason", "")
+
+
+async def test_a_signature_is_made_anew_after_its_key_and_lasts_no_longer() -> None:
+    scene = SasScene()
+    scene.manage(days_left=50, key_days_left=10, tags={"ValidityPeriodDays": "365"})
+    await deliver(scene, KEY)
+    (key_made, key_ends), (made, ends) = times(scene.rig.latest(KEY)), times(scene.rig.latest(SAS))
+    assert signer(scene) == scene.rig.tags(KEY)["CredentialId"] == "key2"
+    assert made >= key_made
+    assert ends <= key_ends
+    assert scene.works(scene.rig.latest(SAS))
+    scene.rig.clock.advance(ends - scene.rig.clock.now().timestamp())
+    assert not scene.works(scene.rig.latest(SAS)), "the signature outlasts its version"
+
+
+async def test_a_due_signature_is_made_anew_from_the_same_key() -> None:
+    scene = SasScene()
+    scene.manage(days_left=10, key_days_left=80)
+    before = scene.rig.latest(SAS).value
+    await deliver(scene, SAS)
+    assert scene.rig.latest(SAS).value != before
+    assert signer(scene) == "key1"
+
+
+async def test_a_signature_that_could_last_no_longer_waits_for_its_key() -> None:
+    scene = SasScene()
+    scene.manage(days_left=10, key_days_left=10)
+    for _ in range(2):
+        await deliver(scene, SAS)
+        assert len(scene.rig.vault.versions(SAS)) == 1
+    assert not reason(scene)
+    await deliver(scene, KEY)
+    assert signer(scene) == "key2"
+
+
+async def test_an_event_that_never_came_is_made_up_for_by_the_daily_audit() -> None:
+    scene = SasScene()
+    scene.manage(days_left=50, key_days_left=10)
+    rig = scene.rig
+    await rig.service().engine.handle(rig.item(KEY, trigger="event"))
+    for message in list(rig.queue("rotations")):
+        rig.queue("rotations").remove(message)
+    assert signer(scene) == "key1"
+    await sweep(scene)
+    assert signer(scene) == "key2"
+
+
+async def test_events_that_come_twice_make_one_version() -> None:
+    scene = SasScene()
+    scene.manage(days_left=50, key_days_left=10)
+    await deliver(scene, KEY)
+    for _ in range(3):
+        await deliver(scene, SAS, action="audit")
+        await deliver(scene, KEY, action="audit")
+    assert len(scene.rig.vault.versions(SAS)) == 2
+
+
+@pytest.mark.parametrize(
+    "consent",
+    [
+        None,
+        f"{STRANGER}={EXTENT}",
+        f"{SAS}=sas/container/uploads/r",
+        f"{SAS}=sas/container/other/rl",
+        f"https://other.vault.azure.net/secrets/{SAS}={EXTENT}",
+    ],
+)
+async def test_a_key_that_does_not_consent_signs_nothing(consent: str | None) -> None:
+    scene = SasScene()
+    scene.manage(days_left=10, consent=consent)
+    await deliver(scene, SAS, trigger="manual", force=True)
+    assert len(scene.rig.vault.versions(SAS)) == 1
+    assert f"{SAS}={EXTENT}" in reason(scene)
+
+
+async def test_an_edited_tag_gets_no_more_than_the_key_consents_to() -> None:
+    scene = SasScene()
+    scene.manage(days_left=10)
+    wider = scene.address.replace("/rl", "/rwdl")
+    scene.rig.vault.amend(
+        scene.rig.latest(SAS), tags={**scene.rig.tags(SAS), "ProviderAddress": wider}
+    )
+    await deliver(scene, SAS, trigger="manual", force=True)
+    assert len(scene.rig.vault.versions(SAS)) == 1
+    assert "does not consent" in reason(scene)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"ProviderAddress": None}, "is not managed"),
+        ({"ValidityPeriodDays": "soon"}, "has malformed tags"),
+        ({"MayDerive": "nonsense"}, "has malformed tags"),
+        ({"ProviderAddress": "other account"}, "is the key of"),
+        ({"ProviderAddress": "search"}, "is of the kind search-admin-key"),
+        ({"ProviderAddress": "sas", "DerivedFrom": SAS}, "closes a circle: uploads from app-key"),
+        ({"ProviderAddress": "sas", "DerivedFrom": STRANGER}, "signs nothing"),
+    ],
+)
+async def test_a_parent_that_cannot_sign_is_refused_with_the_reason(
+    change: dict[str, str | None], expected: str
+) -> None:
+    scene = SasScene()
+    url = scene.rig.vault.url
+    group = scene.account.resource_id.split("/providers/")[0]
+    full = {
+        "other account": scene.account.resource_id.replace("appdata", "elsewhere"),
+        "search": f"{group}/providers/Microsoft.Search/searchServices/shop1",
+        "sas": f"{scene.account.resource_id}/sas/queue/jobs/r",
+        SAS: f"{url}/secrets/{SAS}",
+        STRANGER: f"{url}/secrets/{STRANGER}",
+    }
+    scene.manage(
+        days_left=10, key_tags={tag: full.get(text or "", text) for tag, text in change.items()}
+    )
+    await deliver(scene, SAS)
+    assert expected in reason(scene)
+    assert len(scene.rig.vault.versions(SAS)) == 1
+
+
+@pytest.mark.parametrize(
+    ("named", "expected"),
+    [
+        (SAS, "derived from itself: a circle"),
+        ("nowhere", "does not exist"),
+        ("https://unserved.vault.azure.net/secrets/app-key", "not served"),
+        ("nonsense url", "set it to the URL"),
+        (None, "tag DerivedFrom is missing"),
+    ],
+)
+async def test_a_tag_that_names_no_key_is_refused_with_the_reason(
+    named: str | None, expected: str
+) -> None:
+    scene = SasScene()
+    url = f"{scene.rig.vault.url}/secrets/{named}"
+    text = url if named in (SAS, "nowhere") else named
+    scene.manage(days_left=10, tags={"DerivedFrom": text})
+    await deliver(scene, SAS)
+    assert expected in reason(scene)
+
+
+async def test_a_disabled_parent_is_refused_and_its_signature_kept() -> None:
+    scene = SasScene()
+    scene.manage(days_left=10)
+    scene.rig.vault.amend(scene.rig.latest(KEY), enabled=False)
+    await deliver(scene, SAS)
+    assert "is disabled" in reason(scene)
+    assert scene.works(scene.rig.latest(SAS))
+
+
+async def test_a_parked_parent_does_not_park_a_signature_that_works() -> None:
+    scene = SasScene()
+    scene.manage(days_left=50, key_tags={"CredentialId": "key3", "RotationWindow": "whenever"})
+    await deliver(scene, KEY)
+    assert reason(scene, KEY)
+    scene.rig.vault.amend(
+        scene.rig.latest(KEY),
+        tags={t: x for t, x in scene.rig.tags(KEY).items() if t != "RotationWindow"},
+    )
+    await deliver(scene, SAS, action="audit")
+    assert not reason(scene)
+
+
+async def test_an_incident_moves_the_signature_before_its_key_is_revoked() -> None:
+    scene = SasScene()
+    scene.manage(days_left=50, key_days_left=80)
+    refused: list[str] = []
+
+    def watch() -> None:
+        if not scene.works(scene.rig.latest(SAS)):
+            refused.append("the current signature is refused")
+
+    def start() -> Service:
+        return scene.rig.service(Saboteur({}, watch))
+
+    old = scene.account.keys["key1"].value
+    began = scene.rig.clock.now()
+    version = scene.rig.latest(KEY).version
+    await deliver(
+        scene, KEY, start, trigger="manual", version=version, compromised=True, force=True
+    )
+    assert not refused
+    assert scene.account.keys["key1"].value != old
+    assert (scene.rig.clock.now() - began).total_seconds() < 5 * 60
+    assert signer(scene) == "key2"
+
+
+async def test_an_incident_is_not_held_up_for_long_by_a_signature_that_does_not_follow() -> None:
+    scene = SasScene()
+    scene.manage(days_left=50, key_days_left=80, tags={"Manual": "true"})
+    old, began = scene.account.keys["key1"].value, scene.rig.clock.now()
+    version = scene.rig.latest(KEY).version
+    await deliver(scene, KEY, trigger="manual", version=version, compromised=True, force=True)
+    assert scene.account.keys["key1"].value != old
+    assert (scene.rig.clock.now() - began).total_seconds() < 5 * 60
+
+
+async def test_an_incident_of_a_signature_ends_only_with_its_key() -> None:
+    scene = SasScene()
+    scene.manage(days_left=50, key_days_left=80)
+    leaked = scene.rig.latest(SAS)
+    await deliver(
+        scene, SAS, trigger="manual", version=leaked.version, compromised=True, force=True
+    )
+    assert scene.rig.latest(SAS).value != leaked.value
+    assert scene.rig.tags(SAS)["RekeyState"].startswith("compromised")
+    assert "ends when it expires or with its key" in reason(scene)
+    key = scene.rig.latest(KEY).version
+    await deliver(scene, KEY, trigger="manual", version=key, compromised=True, force=True)
+    await sweep(scene)
+    assert not reason(scene)
+    assert not scene.works(leaked)
+    assert scene.works(scene.rig.latest(SAS))
+
+
+async def test_a_retirement_waits_for_a_signature_that_lives_on_the_old_key_and_says_so() -> None:
+    scene = SasScene()
+    scene.manage(days_left=50, key_days_left=10, tags={"Manual": "true", "OverlapHours": "24"})
+    await deliver(scene, KEY)
+    old = scene.account.keys["key1"].value
+    scene.rig.clock.advance(8 * DAY)
+    outcome = await scene.rig.service().engine.handle(
+        scene.rig.item(KEY, action="retire", trigger="sweep")
+    )
+    assert outcome.result == "waiting"
+    assert SAS in outcome.reason
+    assert scene.account.keys["key1"].value == old
+    tags = {tag: text for tag, text in scene.rig.tags(SAS).items() if tag != "Manual"}
+    scene.rig.vault.amend(scene.rig.latest(SAS), tags=tags)
+    await Delivery(scene.rig, scene.rig.service).run()
+    assert signer(scene) == "key2"
+    await sweep(scene, 0.5)
+    assert scene.account.keys["key1"].value == old, "the signature moved late: it has an overlap"
+    await sweep(scene, 1)
+    assert scene.account.keys["key1"].value != old
+
+
+async def test_nobody_keeps_a_key_alive_by_leaving_a_signature_behind() -> None:
+    scene = SasScene()
+    scene.manage(days_left=50, key_days_left=10, tags={"Manual": "true"})
+    await deliver(scene, KEY)
+    old = scene.account.keys["key1"].value
+    await sweep(scene, 15)
+    assert scene.account.keys["key1"].value != old
+
+
+async def test_a_value_that_does_not_work_keeps_no_key_alive() -> None:
+    scene = SasScene()
+    scene.manage(days_left=50, key_days_left=10, tags={"Manual": "true"})
+    await deliver(scene, KEY)
+    old = scene.account.keys["key1"].value
+    current = scene.rig.latest(SAS)
+    scene.rig.vault.put(
+        SAS, "sv=2022-11-02&sr=c&sp=rl&se=2099-01-01T00%3A00%3A00Z&sig=x", tags=current.tags
+    )
+    await sweep(scene, 8)
+    assert scene.account.keys["key1"].value != old
+
+
+async def test_what_an_earlier_version_holds_is_disabled_once_it_has_ended() -> None:
+    scene = SasScene()
+    scene.manage(days_left=50, key_days_left=10)
+    await deliver(scene, KEY)
+    await sweep(scene)
+    assert [version.enabled for version in scene.rig.vault.versions(SAS)] == [True, True]
+    await sweep(scene, 8)
+    assert [version.enabled for version in scene.rig.vault.versions(SAS)] == [False, True]
+
+
+async def test_a_key_that_was_changed_by_hand_is_healed_first() -> None:
+    scene = SasScene()
+    scene.manage(days_left=50, key_days_left=50)
+    await deliver(scene, KEY, action="audit")
+    await deliver(scene, SAS, action="audit")
+    scene.rig.clock.advance(2 * DAY)
+    scene.account.regenerate("key1")
+    await deliver(scene, SAS, action="audit")
+    assert scene.works(scene.rig.latest(SAS))
+    assert not reason(scene)
+
+
+async def test_a_value_written_by_hand_with_more_than_a_token_is_not_replaced() -> None:
+    scene = SasScene()
+    scene.manage(days_left=10)
+    current = scene.rig.latest(SAS)
+    value = f"BlobEndpoint=https://x;SharedAccessSignature={current.value}"
+    scene.rig.vault.put(SAS, value, expires=scene.rig.clock.now(), tags=current.tags)
+    await deliver(scene, SAS, trigger="manual", force=True)
+    assert "ValueTemplate" in reason(scene)
+    assert scene.rig.latest(SAS).value == value
+
+
+async def test_a_connection_string_around_a_signature_follows_its_key() -> None:
+    scene = SasScene()
+    shape = "BlobEndpoint=https://{account}.blob.{suffix}/;SharedAccessSignature={sas}"
+    scene.manage(days_left=50, key_days_left=10, tags={"ValueTemplate": shape})
+    current = scene.rig.latest(SAS)
+    value = shape.format(account="appdata", suffix="core.windows.net", sas=current.value)
+    scene.rig.vault.put(
+        SAS, value, expires=scene.rig.clock.now() + timedelta(days=40), tags=current.tags
+    )
+    await deliver(scene, KEY)
+    published = scene.rig.latest(SAS).value
+    head, _, token = published.partition(";SharedAccessSignature=")
+    assert head == "BlobEndpoint=https://appdata.blob.core.windows.net/"
+    assert scene.made_by(token, "key2")
+
+
+async def test_a_key_without_an_overlap_is_revoked_after_its_signature_has_moved() -> None:
+    scene = SasScene()
+    scene.manage(days_left=50, key_days_left=10, key_tags={"OverlapHours": "0"})
+    refused: list[str] = []
+
+    def start() -> Service:
+        return scene.rig.service(Saboteur({}, watch))
+
+    def watch() -> None:
+        if not scene.works(scene.rig.latest(SAS)):
+            refused.append("the current signature is refused")
+
+    old = scene.account.keys["key1"].value
+    await deliver(scene, KEY, start)
+    assert not refused
+    assert scene.account.keys["key1"].value != old
+    assert signer(scene) == "key2"
+
+
+async def test_an_older_key_that_a_lagging_vault_shows_signs_nothing() -> None:
+    scene = SasScene()
+    scene.manage(days_left=50, key_days_left=10)
+    rig = scene.rig
+    await rig.service().engine.handle(rig.item(KEY, trigger="event"))
+    newest = rig.vault.secrets[KEY].pop()
+    assert newest.value == scene.account.keys["key2"].value
+    with pytest.raises(Stale):
+        await rig.service().engine.handle(rig.item(SAS, trigger="event", action="audit"))
+    rig.vault.secrets[KEY].append(newest)
+    await rig.service().engine.handle(rig.item(SAS, trigger="event", action="audit"))
+    assert signer(scene) == "key2"
+
+
+async def test_a_compromised_key_signs_nothing_any_more() -> None:
+    scene = SasScene()
+    scene.manage(days_left=10, key_days_left=80)
+    rig = scene.rig
+    await deliver(scene, KEY, action="audit")
+    leases, version = rig.service().engine.leases, str(rig.latest(KEY).version)
+    async with leases.hold(scene.source_name, "") as lease:
+        await lease.write(replace(lease.record, compromised=(version,)))
+    with pytest.raises(TransientError, match="compromised"):
+        await rig.service().engine.handle(rig.item(SAS, trigger="event"))
+    assert len(rig.vault.versions(SAS)) == 1
+
+
+async def test_a_secret_that_does_not_own_the_key_is_not_followed() -> None:
+    scene = SasScene()
+    scene.manage(days_left=10)
+    scene.rig.secret("other-key", scene.account, days_left=10, holds="key2")
+    await deliver(scene, "other-key")
+    await deliver(scene, SAS)
+    assert "does not own its source" in reason(scene)
+
+
+async def test_a_secret_without_consent_keeps_nobody_from_a_signature() -> None:
+    scene = SasScene()
+    scene.manage(days_left=10)
+    tags = scene.rig.tags(SAS)
+    scene.rig.vault.put(STRANGER, "x", expires=scene.rig.clock.now(), tags=tags)
+    await deliver(scene, STRANGER)
+    assert "does not consent" in reason(scene, STRANGER)
+    await deliver(scene, SAS)
+    assert not reason(scene)
+    assert len(scene.rig.vault.versions(SAS)) == 2
+
+
+async def test_a_replica_of_a_signature_follows_with_it() -> None:
+    scene = SasScene()
+    url = scene.rig.vault.url
+    scene.manage(days_left=50, key_days_left=10, tags={"Replicas": f"{url}/secrets/copy"})
+    copied = {"ReplicaOf": f"{url}/secrets/{SAS}", "ValueTemplate": "https://x?{sas}"}
+    value = f"https://x?{scene.rig.latest(SAS).value}"
+    scene.rig.vault.put("copy", value, expires=scene.rig.clock.now(), tags=copied)
+    await deliver(scene, KEY)
+    assert scene.rig.latest("copy").value == f"https://x?{scene.rig.latest(SAS).value}"
+    assert signer(scene) == "key2"
+
+
+async def test_the_policy_document_may_name_the_key_and_consent() -> None:
+    scene = SasScene()
+    rig = scene.rig
+    rig.environment = {"REKEY_POLICY": f"{rig.vault.url}/secrets/policy"}
+    names = {"DerivedFrom": None, "ProviderAddress": None}
+    scene.manage(days_left=50, key_days_left=10, consent=None, tags=names)
+    text = f"""
+version: 1
+rules:
+  - match: {{vault: "{rig.vault.url}", secret: {KEY}}}
+    providerAddress: {scene.account.resource_id}
+    mayDerive: [{SAS}={EXTENT}]
+  - match: {{vault: "{rig.vault.url}", secret: {SAS}}}
+    providerAddress: {scene.address}
+    derivedFrom: {rig.vault.url}/secrets/{KEY}
+"""
+    rig.vault.put("policy", text, tags={})
+    await deliver(scene, KEY)
+    assert signer(scene) == "key2"
+
+
+@pytest.mark.parametrize("bound", ["sas/container/uploads", "sas/container/others"])
+async def test_a_vault_that_may_hold_one_containers_signatures_holds_no_others(bound: str) -> None:
+    scene = SasScene()
+    rig = scene.rig
+    other = rig.world.add_vault("other")
+    rig.world.grant(rig.identity, VAULT_ACTIONS, other.resource_id)
+    scopes = {rig.vault.url: [scene.source_name], other.url: [f"{scene.source_name}/{bound}"]}
+    rig.environment = {
+        "REKEY_VAULTS": f"{rig.vault.url},{other.url}",
+        "REKEY_SCOPES": json.dumps(scopes),
+    }
+    scene.manage(key_days_left=10, consent=f"{other.url}/secrets/{SAS}={EXTENT}")
+    first = rig.latest(SAS)
+    other.put(SAS, first.value, expires=rig.clock.now() + timedelta(days=50), tags=first.tags)
+    await deliver(scene, KEY)
+    held = other.latest(SAS)
+    assert held
+    if bound.endswith("others"):
+        assert held.value == first.value
+        assert "is not bound to" in (held.tags or {})["RekeyReason"]
+    else:
+        assert scene.made_by(held.value, "key2")
+    assert rig.latest(SAS).value == first.value, "the key consents to the other vault's secret"
+
+
+async def test_an_incident_of_the_whole_vault_ends_with_all_that_leaked_refused() -> None:
+    scene = SasScene()
+    scene.manage(days_left=50, key_days_left=80)
+    leaked = [scene.rig.latest(name) for name in (SAS, KEY)]
+    for version in leaked:
+        item = scene.rig.item(
+            version.name,
+            trigger="manual",
+            version=version.version,
+            compromised=True,
+            force=True,
+        )
+        await scene.rig.service().queue.post_rotation(item)
+    await Delivery(scene.rig, scene.rig.service).run()
+    for _ in range(2):
+        await sweep(scene, 0.1)
+    assert not scene.works(leaked[0])
+    assert leaked[1].value not in {key.value for key in scene.account.keys.values()}
+    assert signer(scene) == "key2"
+    assert not reason(scene)
+    assert not reason(scene, KEY)
+
+
+async def test_an_address_that_azure_does_not_have_is_refused_with_what_is_wrong() -> None:
+    scene = SasScene("sas/container/uploads/rq")
+    scene.manage(days_left=10, consent=f"{SAS}=sas/container/uploads/rq")
+    await deliver(scene, SAS)
+    assert "asks for permissions 'rq'" in reason(scene)
+    assert len(scene.rig.vault.versions(SAS)) == 1
+
+
+async def test_a_dry_run_says_that_a_retirement_waits_and_changes_nothing() -> None:
+    scene = SasScene()
+    scene.manage(days_left=50, key_days_left=10, tags={"Manual": "true"})
+    await deliver(scene, KEY)
+    scene.rig.clock.advance(7 * DAY + 60)
+    item = scene.rig.item(KEY, action="retire", trigger="manual")
+    _, decision = await scene.rig.service().engine.preview(item)
+    assert isinstance(decision, Wait)
+    assert SAS in decision.reason
+    assert not scene.rig.queue("rotations")
+
+
+async def test_a_version_that_a_person_disabled_is_not_called_refused() -> None:
+    """Its signature may still work, and an incident must find it."""
+    scene = SasScene()
+    scene.manage(days_left=50, key_days_left=10)
+    first = scene.rig.latest(SAS)
+    await deliver(scene, KEY)
+    scene.rig.vault.amend(first, enabled=False)
+    await sweep(scene)
+    record = await scene.rig.service().engine.leases.peek(scene.source)
+    assert record
+    assert first.version in record.earlier
+    assert first.version not in record.gone
+
+
+class Interposed:
+    """Lets another worker work on one item from end to end, just before a numbered call."""
+
+    def __init__(self, scene: SasScene, name: str, at: int) -> None:
+        self.scene, self.name, self.at, self.calls = scene, name, at, -1
+
+    async def __call__(self, request: Request, call: Call) -> Response:
+        del request
+        self.calls += 1
+        if self.calls == self.at:
+            rig = self.scene.rig
+            item = rig.item(self.name, action="audit", trigger="event", follows=True)
+            try:
+                await rig.service().engine.handle(item)
+            except TransientError:
+                await rig.service().queue.post_rotation(item)
+        return await call()
+
+
+@pytest.mark.parametrize("compromised", [False, True])
+@pytest.mark.parametrize(("first", "second"), [(KEY, SAS), (SAS, KEY)])
+async def test_whenever_the_other_one_is_worked_on_the_signature_follows_its_key(
+    first: str, second: str, compromised: bool
+) -> None:
+    at, calls = 0, 1
+    while at < calls:
+        scene = SasScene()
+        scene.manage(days_left=10 if first == SAS else 50, key_days_left=10 if first == KEY else 80)
+        interposed = Interposed(scene, second, at)
+        version = scene.rig.latest(first).version
+        item = scene.rig.item(
+            first, trigger="manual", version=version, compromised=compromised, force=True
+        )
+        try:
+            await scene.rig.service(interposed).engine.handle(item)
+        except TransientError:
+            await scene.rig.service().queue.post_rotation(item)
+        await Delivery(scene.rig, scene.rig.service).run()
+        assert scene.works(scene.rig.latest(SAS)), at
+        holds = scene.rig.tags(KEY)["CredentialId"]
+        assert signer(scene) == holds, f"the signature is not of {holds} after call {at}"
+        at, calls = at + 1, interposed.calls + 1
+    assert calls > 15
+
+
+async def test_two_workers_that_follow_one_key_make_one_version() -> None:
+    at, calls = 0, 1
+    while at < calls:
+        scene = SasScene()
+        scene.manage(days_left=50, key_days_left=10)
+        rig, interposed = scene.rig, Interposed(scene, SAS, at)
+        await rig.service().engine.handle(rig.item(KEY, trigger="event"))
+        first = rig.item(SAS, action="audit", trigger="event", follows=True)
+        await rig.service(interposed).engine.handle(first)
+        await Delivery(rig, rig.service).run()
+        assert len(rig.vault.versions(SAS)) == 2, at
+        assert signer(scene) == "key2"
+        at, calls = at + 1, interposed.calls + 1
+    assert calls > 10
+
+
+class WhileProven:
+    """Lets a person act while the account is asked about a new signature."""
+
+    def __init__(self, act: Callable[[], object]) -> None:
+        self.act: Callable[[], object] | None = act
+
+    async def __call__(self, request: Request, call: Call) -> Response:
+        answer = await call()
+        if self.act and request.host.startswith("appdata.") and "sig=" in request.url:
+            self.act()
+            self.act = None
+        return answer
+
+
+async def test_consent_that_is_withdrawn_while_a_signature_is_proven_keeps_it_from_being_published() -> (
+    None
+):
+    scene = SasScene()
+    scene.manage(days_left=31)
+    await deliver(scene, SAS, action="audit")
+    scene.rig.clock.advance(2 * DAY)
+    tags = {tag: text for tag, text in scene.rig.tags(KEY).items() if tag != "MayDerive"}
+    withdraw = WhileProven(lambda: scene.rig.vault.amend(scene.rig.latest(KEY), tags=tags))
+    await deliver(scene, SAS, lambda: scene.rig.service(withdraw))
+    assert withdraw.act is None
+    assert len(scene.rig.vault.versions(SAS)) == 1
+    assert "does not consent" in reason(scene)
+
+
+async def test_a_key_that_a_person_writes_while_a_signature_is_proven_makes_another_one() -> None:
+    scene = SasScene()
+    scene.manage(days_left=31)
+    await deliver(scene, SAS, action="audit")
+    scene.rig.clock.advance(2 * DAY)
+    second = scene.account.keys["key2"].value
+    tags = {**scene.rig.tags(KEY), "CredentialId": "key2"}
+    writes = WhileProven(
+        lambda: scene.rig.vault.put(
+            KEY, second, expires=scene.rig.clock.now() + timedelta(days=70), tags=tags
+        )
+    )
+    await deliver(scene, SAS, lambda: scene.rig.service(writes))
+    assert writes.act is None
+    assert signer(scene) == "key2"
+    assert len(scene.rig.vault.versions(SAS)) == 2
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_key_and_signature_keep_every_promise_whatever_happens_at_any_call(
+    mode: str,
+) -> None:
+    """One fault at every call from the key's rotation to the signature's, then the days after."""
+    calls = await played({})
+    assert calls > 20
+    for at in range(calls):
+        if at % len(MODES) == MODES.index(mode):
+            await played({at: mode})
+
+
+async def played(plan: dict[int, str]) -> int:
+    """Play one schedule; returns its calls."""
+    scene = SasScene()
+    scene.manage(days_left=50, key_days_left=10)
+    rig = scene.rig
+    sas = Promises(scene.place())
+    saboteur = Saboteur(plan, sas.instant)  # type: ignore[arg-type]
+
+    def start() -> Service:
+        saboteur.revive()
+        return rig.service(saboteur)
+
+    try:
+        await deliver(scene, KEY, start)
+        for days in (1, 8, 1):
+            await sweep(scene, days)
+        sas.settled()
+        assert signer(scene) == scene.rig.tags(KEY)["CredentialId"]
+    except Broken as broken:
+        raise AssertionError(f"{plan}: {broken}") from broken
+    return saboteur.calls
+
+
+async def test_a_parked_signature_is_tried_again_when_its_key_has_changed() -> None:
+    scene = SasScene()
+    scene.manage(days_left=50, key_days_left=10, consent=None)
+    await deliver(scene, SAS, action="audit")
+    assert "does not consent" in reason(scene)
+    consenting = {**scene.rig.tags(KEY), "MayDerive": f"{SAS}={EXTENT}"}
+    scene.rig.vault.amend(scene.rig.latest(KEY), tags=consenting)
+    await deliver(scene, SAS, action="audit")
+    assert "does not consent" in reason(scene), "a parked secret rests for a day"
+    await deliver(scene, KEY)
+    assert not reason(scene)
+    assert signer(scene) == "key2"
+
+
+async def test_a_signature_waits_for_a_key_that_has_expired() -> None:
+    scene = SasScene()
+    scene.manage(days_left=5, key_days_left=-1)
+    await deliver(scene, SAS)
+    assert not reason(scene)
+    assert len(scene.rig.vault.versions(SAS)) == 1
+    await deliver(scene, KEY)
+    assert signer(scene) == "key2"
+    assert scene.works(scene.rig.latest(SAS))
