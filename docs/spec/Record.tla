@@ -175,8 +175,10 @@ Read(w) ==
   /\ \E r \in Reads:
        /\ Behind(r) /\ Rule("wait") => Settled
        /\ view' = [view EXCEPT ![w] = r]
-       \* What is dead may be disabled before anything else.
-       /\ Decide(w, r) \/ (Dead # {} /\ ~Unfinished(w) /\ Do(w, "disable", 0))
+       \* What is dead may be disabled before anything else but the mending of the current version.
+       /\ \/ Decide(w, r)
+          \/ /\ Dead # {} /\ ~Unfinished(w) /\ (Alive(ver[r].c) \/ ~Rule("heal first"))
+             /\ Do(w, "disable", 0)
   /\ UNCHANGED <<source, vault, rec, lease, jobs, job, net, history, left>>
 
 \* The incident stands in the record before anything is done about it.
