@@ -52,6 +52,7 @@ def replay(text: str) -> int:
 
 def prove(share: float) -> int:
     """Play the whole proof and print the counts."""
+    logging.disable(logging.CRITICAL)
     chosen, began = parts(share), time.perf_counter()
     run(chosen, _progress(chosen, began))
     print(f"\r{'':<78}\r" if sys.stdout.isatty() else "", end="")

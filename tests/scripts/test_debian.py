@@ -1,4 +1,4 @@
-"""Fetching a database server for the tests: never half, never silently missing where CI is set."""
+"""Fetching a server for the tests: never half, never silently missing where CI is set."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import pytest
 
 from tests.servers import ROOT, missing
 
-SCRIPT = ROOT / "scripts" / "mariadb.py"
+SCRIPT = ROOT / "scripts" / "debian.py"
 
 
 def fetched(folder: Path, programs: Path) -> str:
     """Run the script with the programs of one folder alone; return what it says."""
     ran = subprocess.run(  # noqa: S603 - nobody else's input
-        [sys.executable, str(SCRIPT), str(folder)],
+        [sys.executable, str(SCRIPT), "mariadb", str(folder)],
         env={**os.environ, "PATH": str(programs)},
         capture_output=True,
         text=True,
@@ -43,7 +43,7 @@ def test_what_apt_cannot_fetch_leaves_no_folder_behind(tmp_path: Path) -> None:
     (programs := tmp_path / "bin").mkdir()
     program(programs, "apt-get", "exit 100")
     program(programs, "dpkg-deb", "exit 0")
-    assert "could not be fetched" in fetched(tmp_path / "server", programs)
+    assert "No mariadb could be fetched" in fetched(tmp_path / "server", programs)
     assert not (tmp_path / "server").exists()
 
 
@@ -56,7 +56,7 @@ def test_a_second_try_fetches_the_archives_lists_first(tmp_path: Path) -> None:
         f'echo "$@" >> {log}\ncase "$*" in *Dir::State*download*) : > x.deb;; *download*) exit 100;; esac',
     )
     program(programs, "dpkg-deb", ': > "$3/unpacked"')
-    assert "Fetched MariaDB" in fetched(tmp_path / "server", programs)
+    assert "Fetched mariadb" in fetched(tmp_path / "server", programs)
     assert (tmp_path / "server" / "unpacked").exists()
     first, update, second = log.read_text().splitlines()
     assert "update" in update
