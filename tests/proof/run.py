@@ -27,6 +27,8 @@ SEEDS = 60_000
 REAL_STRIDE = 122
 """Through the SDKs one pair of faults in so many is played: all of them take half an hour, and the
 model plays them in full."""
+NEIGHBOURS = 1000
+"""So many cases that follow each other go to one core: they come to the same states."""
 OF_SIX = 2
 """So many of the six faults strike at each call through the SDKs, for kinds that share their code
 with another that sees all six."""
@@ -101,8 +103,12 @@ def parts(share: float = 1.0) -> list[Part]:
     most = max(1, int(campaign.MOST_PATHS * share))
     pairs = chain.from_iterable(real.pairs(place) for place in PAIRED)
     return [
-        Part("model: every fault at every call", map(str, campaign.singles())),
-        Part("model: pairs of faults", map(str, islice(campaign.pairs(), 0, None, stride))),
+        Part("model: every fault at every call", map(str, campaign.singles()), NEIGHBOURS),
+        Part(
+            "model: pairs of faults",
+            map(str, islice(campaign.pairs(), 0, None, stride)),
+            NEIGHBOURS,
+        ),
         Part(
             "model: interleavings of workers and people",
             (f"{ORDERS}{most}:{name}" for name in SCENARIOS),
