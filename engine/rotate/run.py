@@ -105,7 +105,12 @@ class Run:
             parked = Park(what, error.fix, drifted=self.progress.drifted)
         # A worker that has lost the lease must not judge what another worker has done since.
         await self.lease.ensure(CALL_SECONDS)
-        parked = replace(parked, reason=parked.reason + await self._failed())
+        try:
+            parked = replace(parked, reason=parked.reason + await self._failed())
+        except PermanentError as second:
+            # Neither the record nor a mark can be written: the report is all that is left.
+            second.add(parked.reason)
+            raise
         try:
             current = await self.parts.vaults.read(self.progress.item.ref)
         except PermanentError as second:

@@ -23,6 +23,10 @@ FOUND = {
     "an incident of a password that was replaced in place is over although its version is disabled": "incident/one-slot",
     "an incident comes back whose first look was refused": "incident-alone/many#1555",
     "an incident comes back that could not be noted": "incident-alone/one-slot#2563",
+    "a password that nobody knows is told of where neither its proof nor the record is allowed": (
+        "incident-alone/one-slot@10:forbid+11:forbid"
+    ),
+    "an ordered incident tells of it, too": "order/one-slot@15:forbid+16:forbid",
     "looks end although a person has put a credential in place of the one to retire": "by-hand/two-slots#179",
     "a password is not left to whoever wrote the version that Rekey itself made useless": (
         "one/one-slot@9:lose the answer"
