@@ -2,7 +2,7 @@
 
 This plays every schedule that can be enumerated, and a sample of those that cannot.
 
-    python -m scripts.prove                   everything, in about ten minutes on two cores
+    python -m scripts.prove                   everything, in about half an hour on two cores
     python -m scripts.prove --share 0.1       a tenth of the pairs, orders and seeds
     python -m scripts.prove --replay CASE     one case again, with its trace
 
