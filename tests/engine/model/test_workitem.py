@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import NeedsHuman
-from engine.model.workitem import WorkItem, operation_id
+from engine.model.workitem import _TYPES, WorkItem, operation_id
 from engine.secret import SecretRef
 from tests.shared.builders import REF, V1, V2, VAULT, item
 
@@ -57,6 +58,13 @@ def test_a_message_has_the_documented_fields_and_its_operation() -> None:
     assert (written["vault"], written["secret"]) == (VAULT, "app-key")
     assert written["operation"] == operation_id(REF, V1)
     assert json.loads(item().to_json())["operation"] is None
+
+
+def test_every_field_of_an_item_is_in_its_message() -> None:
+    """A new field that is written but not read, or neither, would be lost on the queue."""
+    names = {field.name for field in fields(WorkItem)} - {"ref"}
+    assert set(json.loads(item().to_json())) == names | {"vault", "secret", "operation"}
+    assert {name for name in names if name not in _TYPES} == {"trace"}
 
 
 def test_no_field_of_a_message_replaces_what_the_host_tells_of_it() -> None:
