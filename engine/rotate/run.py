@@ -27,13 +27,13 @@ from engine.errands import consumers
 from engine.errors import NeedsHuman, PermanentError, TransientError, UnderWay
 from engine.model.outcome import Outcome
 from engine.model.record import Record
-from engine.model.tags import Managed
+from engine.model.tags import Malformed, Managed, parse
 from engine.model.workitem import INCIDENT_SECONDS, NO_MORE, WorkItem, operation_id
 from engine.parts import Parts
 from engine.rotate.compromised import Compromised
 from engine.rotate.descendants import Descendants
 from engine.rotate.gate import Gate, Overtaken
-from engine.rotate.lineage import Lineage
+from engine.rotate.lineage import KEY_COMPROMISED, Lineage
 from engine.rotate.marking import Marking
 from engine.rotate.ownership import other_owner, other_writer
 from engine.rotate.progress import Progress
@@ -88,13 +88,11 @@ class Run:
                 await self.sight.note_compromised(self.progress.item.version)
             secret = await self._look()
             self.progress.old_version = secret.version
-            if needless := (
-                self.sight.needless or self._left_to_a_look(secret) or self._resumed(secret)
-            ):
+            if needless := self.sight.needless or self._left_to_a_look(secret):
                 return await Marking(self.parts).conclude(
                     secret, self.progress.item, Skip(needless)
                 )
-            return await self._advance(secret)
+            return self._resumed(secret) or await self._advance(secret)
         except UnderWay as error:
             return await self._wait(error)
         except TransientError as error:
@@ -129,11 +127,13 @@ class Run:
     def _left_to_a_look(self, secret: SecretVersion) -> str:
         """Say why a single slot whose password is uncertain is left to the look that follows; empty where it is not.
 
-        Else every duplicate would set the password once more, and post looks of its own.
+        Else every duplicate would set the password once more, and post looks of its own. A change
+        under way is left to the message that looks for its end, which no look puts off.
         """
         item = self.progress.item
         if (
-            item.compromised
+            self.sight.record.waiting
+            or item.compromised
             or item.follow_up
             or item.trigger == "manual"
             or not self.sight.is_promised
@@ -144,15 +144,16 @@ class Run:
             return "a look at the source follows"
         return ""
 
-    def _resumed(self, secret: SecretVersion) -> str:
-        """Say that a change under way is left to the message that looks for its end; empty if not.
+    def _resumed(self, secret: SecretVersion) -> Outcome | None:
+        """Leave a change under way to the message that looks for its end; None if there is none.
 
         Else each sweep would add a message that comes back until then.
         """
         decision = self.parts.decide(secret, self.progress.item)
         if not (self.lease.resumes and isinstance(decision, Rotate | Retire)):
-            return ""
-        return f"{_since(self.sight.record)}; a later message looks for its end"
+            return None
+        reason = f"{_since(self.sight.record)}; a later message looks for its end"
+        return Outcome(self.progress.item, "waiting", reason, old_version=secret.version)
 
     async def _wait(self, error: UnderWay) -> Outcome:
         """End the work for now: whoever looks for the change later finds it done.
@@ -278,14 +279,24 @@ class Run:
         if not isinstance(decision, Acting) or secret.version == self.progress.proven:
             return decision
         lineage = Lineage.of(self.parts, decision.managed)
-        return await lineage.judged(secret, item, decision) if lineage else decision
+        if lineage is None:
+            return decision
+        try:
+            return await lineage.judged(secret, item, decision)
+        except TransientError as error:
+            if error.code == KEY_COMPROMISED:
+                # Whoever replaces it may have died, and its message comes back minutes later.
+                await lineage.have_audited("it is compromised, and what it made waits for another")
+            raise
 
     async def _hold_back(
         self, secret: SecretVersion, item: WorkItem, decision: Acting
     ) -> Wait | None:
         """Return until when a retirement waits for apps, or for what the key has made."""
         lagging = await consumers.hold_back(self.parts, secret, item, decision)
-        descendants = Descendants(self.parts, decision.managed)
+        published = self.record.published if self.sight.wrote(secret) else None
+        since = published.at if published else None
+        descendants = Descendants(self.parts, decision.managed, since)
         return lagging or await descendants.hold_back(secret, item, decision)
 
     async def _end(self, secret: SecretVersion, item: WorkItem, decision: Decision) -> Outcome:
@@ -356,11 +367,33 @@ class Run:
         # While a person has disabled the secret nothing is revoked: nobody could tell what it
         # holds.
         due = record.pending and record.pending.at <= self.parts.clock.now()
-        if not here and due and secret.enabled:
+        if not here and due and secret.enabled and not await self._is_kept(secret):
             return await self._retire(
                 secret, Retiring.left(self.parts, self.lease, self.gate, self.sight)
             )
         return None
+
+    async def _is_kept(self, secret: SecretVersion) -> bool:
+        """Return whether what is due to be retired stays, for a secret that has not left its source.
+
+        One that rests, or is left to a person, may still need it as much as any other.
+        """
+        pending, managed = self.sight.record.pending, self._managed_here(secret)
+        if managed is None or pending is None:
+            return False
+        retire = Retire(managed, pending, "its overlap passed")
+        waits = await self._hold_back(secret, self._asked(), retire)
+        return waits is not None or await self._publishing(managed).is_refused(secret)
+
+    def _managed_here(self, secret: SecretVersion) -> Managed | None:
+        """Return what a secret's tags ask for at this source; None if they name another one."""
+        shown = self.parts.policy.applied(secret)
+        if "ProviderAddress" not in shown.tags:
+            return None
+        managed = parse(shown.tags, self.parts.policy, self.parts.kinds)
+        if isinstance(managed, Malformed) or managed.source != self.lease.source:
+            return None
+        return managed
 
     def _must_be_proven(self, secret: SecretVersion, managed: Managed) -> bool:
         """Return whether an incident cannot be settled before the current version is proven.

@@ -187,8 +187,10 @@ class UnderLease:
         record = replace(record, waiting=since, changing=changing)
         if on and not self.resumes:
             later = replace(item, deferred=0, waited=0, follow_up=0, source=self.source)
-            # The longer it takes, the less often it is looked for.
+            # The longer it takes, the less often it is looked for. But once it has come, a single
+            # slot refuses what the vault holds.
             seconds = max(seconds, min((now - since).total_seconds() / 10, LONGEST_PAUSE))
+            seconds = min(seconds, LOOK_SECONDS) if record.blind else seconds
             await self.parts.queue.post_rotation(later, seconds)
             record = replace(record, resume_at=now + timedelta(seconds=seconds))
         await self.write(record)

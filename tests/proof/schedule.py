@@ -615,7 +615,8 @@ def _rounded_up(seconds: float) -> float:
 
 
 def _is_a_look(worker: Worker) -> bool:
-    return bool(json.loads(worker.message.text).get("follow_up"))
+    fields = json.loads(worker.message.text)
+    return bool(fields.get("follow_up") or fields.get("follows"))
 
 
 def _end(worker: Worker) -> str:

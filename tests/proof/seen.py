@@ -14,14 +14,14 @@ is a constant here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import astuple, fields
 from typing import TYPE_CHECKING
 
 from engine.model.record import Record
 from tests.proof import ending
 from tests.proof.excuses import Excuse
-from tests.proof.sources import Slots
+from tests.proof.sources import LIST_LAGS, Entry, Listing, Signatures, Slots
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -95,10 +95,30 @@ def _version(version: SecretVersion) -> Hashable:
 def _source(world: World, name: str) -> Hashable:
     source = world.sources[name]
     if isinstance(source, Slots):
-        return (frozenset(source.held.items()), frozenset(source.born.items()))
-    return tuple(
-        (key, entry.name, entry.secret, entry.known_at) for key, entry in source.entries.items()
-    )
+        held, born = frozenset(source.held.items()), frozenset(source.born.items())
+        return (held, born, _lasting(source))
+    if isinstance(source, Signatures):
+        return None
+    entries = _entries(source.entries)
+    if not isinstance(source, Listing):
+        return entries
+    lags = max(0.0, source.changed + LIST_LAGS - world.kernel.time())
+    before = (lags, _entries(source.before)) if lags else None
+    return (entries, frozenset(source.pairs.items()), before)
+
+
+def _entries(entries: Mapping[str, Entry]) -> Hashable:
+    return tuple((key, entry.name, entry.secret, entry.known_at) for key, entry in entries.items())
+
+
+def _lasting(source: Slots) -> Hashable:
+    lasting = source.lasting
+    if lasting is None:
+        return None
+    change = lasting.change
+    # Another pair of the same account says which of its keys it is.
+    mine = change and (change.slots is source, change.slot, change.ends, change.fails)
+    return (lasting.takes, lasting.failing, mine)
 
 
 def _claim(claim: Claim, now: datetime) -> Hashable:
