@@ -284,7 +284,7 @@ class Run:
         try:
             return await lineage.judged(secret, item, decision)
         except TransientError as error:
-            if error.code == KEY_COMPROMISED:
+            if error.code == KEY_COMPROMISED and item.deferred == 1:
                 # Whoever replaces it may have died, and its message comes back minutes later.
                 await lineage.have_audited("it is compromised, and what it made waits for another")
             raise

@@ -68,7 +68,15 @@ def ends(watch: Watch, source: str, held: str, new: SecretVersion) -> float:
     return min(own, at if followed else at + min(at - born, PATIENCE))
 
 
+def lags(watch: Watch, source: str, version: SecretVersion) -> bool:
+    """Return whether a version was made from a key that its secret has replaced since."""
+    if not isinstance(watch.world.sources[source], Signatures) or version.value is None:
+        return False
+    return signed(credential_in(version.value.reveal()))[0] != _current(watch, version)
+
+
 def _current(watch: Watch, new: SecretVersion) -> str:
     """Return the key that the secret holds from which a version was made."""
-    holder = watch.world.vault[SecretRef.parse(new.tags[DERIVED_FROM])][-1]
-    return credential_in(holder.value.reveal() if holder.value else "")
+    holders = watch.world.vault.get(SecretRef.parse(new.tags[DERIVED_FROM]))
+    value = holders[-1].value if holders else None
+    return credential_in(value.reveal() if value else "")

@@ -18,7 +18,6 @@ from tests.proof.staging import (
 from tests.proof.world import NEVER, World
 
 HOUR = 3600.0
-KINDS = ("two-slow", "one-slow")
 
 
 def lasting_of(world: World) -> Lasting:
@@ -204,19 +203,9 @@ def _retirement(kind: str) -> Scenario:
 LASTING = [
     *(
         make(kind)
-        for make in (
-            _one,
-            _duplicate,
-            _late,
-            _failing,
-            _incident,
-            _incident_alone,
-            _outage,
-            _people,
-            _owners,
-        )
-        for kind in KINDS
+        for make in (_one, _late, _failing, _incident, _outage, _people)
+        for kind in ("two-slow", "one-slow")
     ),
-    _endless("two-slow"),
-    _retirement("two-slow"),
+    *(make("two-slow") for make in (_duplicate, _incident_alone, _endless, _retirement)),
+    _owners("one-slow"),
 ]

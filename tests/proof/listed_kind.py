@@ -30,6 +30,8 @@ class ReplacedList(ManySecrets):
         listed = await self._read(listing)
         if key not in listed:
             await self._check_complete(job, listed)
+            if self.hand.worker.removed & set(listed):
+                raise _lagging()
             added = {**listed, key: Entry(f"rekey {job.operation}", credential)}
             await self._replace(listing, listed, added, "add to the list")
         return Issued(key, {"key": Sensitive(credential)}, superseded, job.expires)
@@ -70,6 +72,7 @@ class ReplacedList(ManySecrets):
         if doomed:
             left = {key: entry for key, entry in listed.items() if key not in doomed}
             await self._replace(listing, listed, left, "take from the list")
+            self.hand.worker.removed.update(doomed)
 
     async def _read(self, listing: Listing) -> Entries:
         return await self.hand.reach(
@@ -77,16 +80,27 @@ class ReplacedList(ManySecrets):
         )
 
     async def _replace(self, listing: Listing, listed: Entries, new: Entries, label: str) -> None:
+        from tests.proof.watch import Broken
+
+        if self.hand.worker.last[0] not in ("list secrets", "sign in"):
+            raise Broken(f"gate: {label} was sent without a fresh read of the list")
         write = lambda: self._put(listing, listed, new)  # noqa: E731 - one effect, said where it is sent
         await self.hand.reach(label, write, changes=True, guarded=True)
 
     def _put(self, listing: Listing, listed: Entries, new: Entries) -> None:
-        """Replace the list; what somebody has added since it was read is lost, and counted."""
-        watch = self.hand.world.watch
-        lost = {entry.secret for key, entry in listing.entries.items() if key not in listed}
-        if lost & watch.foreign:
+        """Replace the list: what others have added since it was read is lost, and counted.
+
+        What they have taken away comes back, and whatever a list has that arrives late.
+        """
+        watch, now = self.hand.world.watch, listing.entries
+        lost = {entry.secret for key, entry in now.items() if key not in listed} & watch.foreign
+        back = {entry.secret for key, entry in listed.items() if key in new and key not in now}
+        lease = self.hand.worker.lease
+        if lease is not None and lease.held:
+            back &= watch.revoked
+        if lost or back:
             watch.excuses.used[Excuse.RACED] += 1
-            watch.foreign -= lost
+            watch.brought_back(lost, back)
         listing.replace(dict(new))
 
     def _listing(self, source: str) -> Listing:

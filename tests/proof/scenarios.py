@@ -290,7 +290,7 @@ SCENARIOS = {
         *LASTING,
         *DERIVED,
         *LISTED,
-        *(make("listed") for make in (_one, _rotation, _incident_alone, _retirement, _restore)),
-        *(make("two-by-name") for make in (_one, _incident_alone, _retirement)),
+        *(make("listed") for make in (_one, _incident_alone, _retirement)),
+        *(make("two-by-name") for make in (_rotation, _incident_alone, _retirement)),
     ]
 }

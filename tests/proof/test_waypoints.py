@@ -21,6 +21,9 @@ PLAYED = (
     "replicas/two-slots",
     "errands/two-slots",
     "two-deployments/many",
+    "slow-twice/two-slow",
+    "derived-incident",
+    "writers/listed",
 )
 EVERY = 599
 """One pair of faults in so many is played both ways."""

@@ -17,7 +17,7 @@ from engine.model.outcome import Outcome
 from engine.model.tags import DERIVED_FROM, OPERATION, OURS, REPLICA_OF, STATE
 from engine.rotate.under_lease import parts_of
 from engine.secret import SecretRef, SecretVersion
-from tests.proof import appearance, descent
+from tests.proof import appearance, descent, unending
 from tests.proof.excuses import Excuse, Excuses
 from tests.proof.kernel import Died, Worker
 from tests.proof.sources import MARK, Many, Signatures, credential_in
@@ -256,6 +256,14 @@ class Watch:
             return True
         return self.excuses.cover(Excuse.LATE, self.source_of(version) or "", now)
 
+    def brought_back(self, lost: set[str], back: set[str]) -> None:
+        """Note what a list has lost, and what came back with it, that nobody can condition."""
+        self.foreign -= lost
+        self.revoked -= back
+        self.disowned |= back
+        for credential in back & set(self.compromised):
+            del self.compromised[credential]
+
     def retagged(
         self, secret: SecretVersion, tags: dict[str, str], basis: SecretVersion | None
     ) -> None:
@@ -449,7 +457,7 @@ class Watch:
             # Whom it concerns has been told: what was parked is tried again every day.
             told = (excuses.granted.get((Excuse.BROKEN, at), now) for at in roots)
             now = min(now, *told)
-        if self._waits_for_its_primary(ref):
+        if self._waits_for_its_primary(ref) or self._is_told(ref, source):
             excuses.used[Excuse.TOLD] += 1
             return True
         return (
@@ -461,6 +469,11 @@ class Watch:
             or excuses.cover(Excuse.THEIRS, ref.name, now)
             or excuses.cover(Excuse.CLAIM, ref.name, now)
         )
+
+    def _is_told(self, ref: SecretRef, source: str) -> bool:
+        """Return whether what a key made could not follow it, and its owner was told."""
+        is_signed = isinstance(self.world.sources[source], Signatures)
+        return is_signed and STATE in self.world.vault[ref][-1].tags
 
     def _waits_for_its_primary(self, ref: SecretRef) -> bool:
         """Return whether a replica could not be written, and its primary's owner was told.
@@ -677,6 +690,8 @@ class Watch:
     def passed(self) -> None:
         """Check that no source refuses what the vault holds for longer than five minutes."""
         now = self.world.kernel.time()
+        if text := unending.untold(self):
+            raise Broken(text)
         refused = {
             ref: source for ref, source, current in self._watched() if not self.holds(current)
         }
@@ -692,8 +707,11 @@ class Watch:
                 )
 
     def refuses(self) -> bool:
-        """Return whether some source refuses what a vault holds."""
-        return any(not self.holds(current) for _, _, current in self._watched())
+        """Return whether some source refuses what a vault holds, or will with its key's end."""
+        return any(
+            not self.holds(current) or descent.lags(self, source, current)
+            for _, source, current in self._watched()
+        )
 
     def _watched(self) -> Iterator[tuple[SecretRef, str, SecretVersion]]:
         for ref, versions in self.world.vault.items():
