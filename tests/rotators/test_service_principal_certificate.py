@@ -95,6 +95,27 @@ async def test_tidying_waits_for_a_list_that_shows_what_was_just_added(
     assert old.credential_id not in alive
 
 
+async def test_a_list_that_still_shows_what_was_just_removed_is_not_written_back(
+    rig: CertificateRig,
+) -> None:
+    """A retirement makes room for the next rotation: what it removed would come back with that."""
+    rotator = rig.rotator()
+    issued = await rotator.issue(rig.job())
+    rig.clock.advance(86_400)
+    await rotator.retire(rig.source, rig.first.key_id, issued.fields["certificate"])
+    rig.directory.graph_lag = seconds(10)
+    operation = "11111111-2222-5333-8444-555555555555"
+    held = issued.fields["certificate"]
+    job = replace(rig.job(operation=operation), held=held, held_id=issued.credential_id)
+    with pytest.raises(TransientError, match="lags behind"):
+        await rotator.issue(job)
+    assert rig.first not in rig.alive()
+    rig.clock.advance(10)
+    await rotator.issue(job)
+    assert len(rig.alive()) == 2
+    assert rig.first not in rig.alive()
+
+
 async def test_tidying_keeps_what_other_operations_and_deployments_made(
     rig: CertificateRig,
 ) -> None:
