@@ -15,7 +15,7 @@ from typing import NoReturn
 
 from simulator.azure import Azure
 from simulator.demo.app import KEY, App, AppError, running
-from simulator.demo.cast import HOST_ACCOUNT, VAULT, Part, cast, scopes, stage, vaults
+from simulator.demo.cast import APP, HOST_ACCOUNT, VAULT, Part, cast, scopes, stage, vaults
 from simulator.demo.kinds import Kinds, platform
 from simulator.demo.lines import wrapped
 from simulator.demo.operators import FIRST_POLICY, LEAKED, POLICY, Operators, Terminal
@@ -55,6 +55,7 @@ def settings(cloud: Background[Azure], parts: Parts, schedule: str) -> dict[str,
         "REKEY_VAULTS": ",".join(urls),
         "REKEY_SCOPES": json.dumps(dict.fromkeys(urls, scopes(parts))),
         "REKEY_SWEEP_SCHEDULE": schedule,
+        "REKEY_IDENTITY_NAME": APP,
     }
 
 

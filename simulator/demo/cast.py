@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from simulator.azure import GROUP, SUBSCRIPTION, Azure
+from simulator.demo import servers
 from simulator.demo.keyed import rights
 from simulator.demo.sources import (
     Account,
@@ -20,6 +21,7 @@ from simulator.keys.contracts import CONTRACTS
 from simulator.world import Domains
 
 VAULT = "shop"
+APP = "rekey"
 HOST_ACCOUNT = "rekeyhost"
 GROUP_ID = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}"
 CONNECTION = (
@@ -40,6 +42,7 @@ RIGHTS = (
     "Microsoft.Sql/servers/azureADOnlyAuthentications/read",
     "Microsoft.Sql/locations/*/read",
     *(right for contract in CONTRACTS for right in rights(contract)),
+    *servers.RIGHTS,
 )
 
 
@@ -52,7 +55,7 @@ class Part:
     story: str
     days_left: int
     ends: str
-    """`rotated`, `retired`, `parked`, `under way` or `untouched`."""
+    """`rotated`, `replaced` (in place), `retired`, `parked`, `under way` or `untouched`."""
     tags: dict[str, str] = field(default_factory=dict)
     vault: str = VAULT
 
@@ -159,7 +162,7 @@ def stage(domains: Domains, parts: tuple[Part, ...]) -> Azure:
     """Return the world at the start of the demo."""
     azure = Azure(domains=domains)
     azure.add_account(HOST_ACCOUNT)
-    azure.managed_identity.system = azure.add_principal("rekey")
+    azure.managed_identity.system = azure.add_principal(APP)
     azure.grant(azure.managed_identity.system, RIGHTS, f"/subscriptions/{SUBSCRIPTION}")
     for vault in vaults(parts):
         azure.add_vault(vault)

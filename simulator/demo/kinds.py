@@ -16,9 +16,11 @@ from http import HTTPStatus
 from typing import Any
 
 from simulator.azure import Azure
+from simulator.databases.servers import EngineName
 from simulator.demo.app import App
 from simulator.demo.cast import Part
 from simulator.demo.keyed import Keyed, RuleSignature
+from simulator.demo.servers import ENGINES, DatabaseAdministrator, DatabaseLogins
 from simulator.keys.contracts import CONTRACTS
 from simulator.keyvault.state import SecretVersion
 from simulator.reach.server import Background
@@ -30,14 +32,7 @@ SLOW = {"Microsoft.DocumentDB/databaseAccounts": timedelta(hours=1)}
 """How long a replacement goes on where that is longer than anybody watches a demo."""
 SIGNING = ("Microsoft.ServiceBus/namespaces", "Microsoft.EventHub/namespaces")
 """Whose keys make signatures that are secrets of their own."""
-REAL_SERVER = "its driver needs a real server: `make test` has one"
-ABSENT = {
-    "maps-key": "all keys are proven at atlas.microsoft.com, which is not here",
-    "postgresql-admin-password": REAL_SERVER,
-    "postgresql-role-password": REAL_SERVER,
-    "mysql-admin-password": REAL_SERVER,
-    "mysql-user-password": REAL_SERVER,
-}
+ABSENT = {"maps-key": "all keys are proven at atlas.microsoft.com, which is not here"}
 """Kinds that the demo cannot show, each with the reason."""
 PATH = f"/api/secrets/{PLATFORM}/{{}}/rotate"
 PATIENCE = 60.0
@@ -45,9 +40,21 @@ LINE: Callable[..., str] = "{:<28}{:<18}{:<20}{:<10}{}".format
 
 
 def platform() -> tuple[Part, ...]:
-    """Return a secret of every type with two keys that says its address, and what such keys sign."""
+    """Return a secret of every type with two keys that says its address, and what such keys sign.
+
+    Besides, two of each engine of databases.
+    """
     keys = [Keyed(contract, SLOW.get(contract.kind)) for contract in CONTRACTS if contract.address]
-    return tuple(part for key in keys for part in _of_platform(key))
+    databases = tuple(part for engine in ENGINES for part in _of_engine(engine))
+    return (*(part for key in keys for part in _of_platform(key)), *databases)
+
+
+def _of_engine(engine: EngineName) -> tuple[Part, Part]:
+    admin, logins = DatabaseAdministrator(engine), DatabaseLogins(engine)
+    return (
+        Part(admin.name, admin, engine, 75, "replaced", vault=PLATFORM),
+        Part(logins.name, logins, engine, 75, "rotated", vault=PLATFORM),
+    )
 
 
 def _of_platform(key: Keyed) -> tuple[Part, ...]:
@@ -83,9 +90,10 @@ class Kinds:
 
     def begin(self) -> bool:
         """Force a rotation of each that is not due; a signature follows its key by itself."""
-        keys = [part for part in self.parts if isinstance(part.source, Keyed)]
-        forced = [part for part in keys if part.ends == "rotated"]
-        self.say(f"an operator rotates {len(forced)} keys of other kinds by hand, one call each:")
+        own = [part for part in self.parts if not isinstance(part.source, RuleSignature)]
+        forced = [part for part in own if part.ends != "under way"]
+        count = len(forced)
+        self.say(f"an operator rotates {count} secrets of other kinds by hand, one call each:")
         body = {"force": True, "reason": "demo"}
         self.say(f"  POST {PATH.format('{name}')} {json.dumps(body)}")
         answers = [self.app.post(PATH.format(part.name), body)[0] for part in forced]
@@ -110,7 +118,7 @@ class Kinds:
         while True:
             _, answer = self.app.get(f"/api/secrets?vault={PLATFORM}&limit=1000")
             rows = {row["secret"]: row for row in answer["secrets"]}
-            ended = all(_state(rows[part.name]) == part.ends for part in self.parts)
+            ended = all(_has_ended(part, rows[part.name]) for part in self.parts)
             if ended or time.monotonic() > deadline:
                 return rows
             time.sleep(0.5)
@@ -123,9 +131,14 @@ class Kinds:
         name = f"{kind} ({part.story.rpartition('/')[2]})" if types[kind] > 1 else kind
         is_now = _short(now) if changed else _state(row)
         was = _short(before) or "made by hand"
-        print(LINE(name, was, is_now, _works(new) if changed else "later", _told(row, old)))
-        is_rotated = part.ends == "rotated"
-        return old and new and _state(row) == part.ends and changed is is_rotated
+        print(LINE(name, was, is_now, _works(new) if changed else "later", _told(part, row, old)))
+        expected = part.ends != "replaced", part.ends != "under way"
+        return new and (old, changed) == expected and _has_ended(part, row)
+
+
+def _has_ended(part: Part, row: Row) -> bool:
+    """Return whether a secret has come as far as it comes in the demo."""
+    return _state(row) == ("under way" if part.ends == "under way" else "rotated")
 
 
 def _state(row: Row) -> str:
@@ -144,8 +157,14 @@ def _works(opens: bool) -> str:  # noqa: FBT001 - one word
     return "works" if opens else "REFUSED"
 
 
-def _told(row: Row, opens: bool) -> str:  # noqa: FBT001 - as above
+def _told(part: Part, row: Row, opens: bool) -> str:  # noqa: FBT001 - as above
     until = row["overlap_until"]
-    if row["under_way_since"]:
-        return f"{_works(opens)} meanwhile"
-    return f"{_works(opens)} until {until[:10]}" if until else f"{_works(opens)} with its key"
+    match part.ends:
+        case "replaced":
+            return "STILL WORKS" if opens else "replaced in place"
+        case "under way":
+            return f"{_works(opens)} meanwhile"
+        case _:
+            return (
+                f"{_works(opens)} until {until[:10]}" if until else f"{_works(opens)} with its key"
+            )

@@ -1,49 +1,30 @@
-"""Redis caches that speak their protocol on loopback: TLS, AUTH and PING, a port for each cache.
+"""The part of Redis' protocol that a client of access keys speaks: TLS, AUTH and PING.
 
-A cache's host becomes `localhost`, since loops that resolve names natively know no other name of
-this machine. Protocol: https://redis.io/docs/latest/develop/reference/protocol-spec/
+Source: https://redis.io/docs/latest/develop/reference/protocol-spec/
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
-from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING
 
-from simulator.reach.listeners import Listeners
 from simulator.wire import Request
 
 if TYPE_CHECKING:
     import socket
-    import ssl
-    from collections.abc import Iterator
     from typing import BinaryIO
 
     from simulator.keys.accounts import KeyedAccount
+    from simulator.reach.listeners import Listeners
     from simulator.world import World
 
 PONG = b"+PONG"
 
 
-@contextlib.contextmanager
-def listening(world: World, tls: ssl.SSLContext) -> Iterator[None]:
-    """Serve the Redis caches that the world has now, during the context."""
-    listeners = Listeners("rekey-redis", tls)
-    for account in world.keyed.values():
-        if account.contract.port:
-            port = listeners.open(partial(_converse, world, account, listeners))
-            account.host, account.contract = "localhost", replace(account.contract, port=port)
-    try:
-        yield
-    finally:
-        listeners.stop()
-
-
-def _converse(
+def converse(
     world: World, account: KeyedAccount, listeners: Listeners, connection: socket.socket
 ) -> None:
+    """Serve one connection."""
     with listeners.secured(connection) as secured, secured.makefile("rb") as lines:
         is_known = False
         while words := _command(lines):
