@@ -20,6 +20,7 @@ from simulator.databases.servers import EngineName
 from simulator.demo.app import App
 from simulator.demo.cast import Part
 from simulator.demo.keyed import Keyed, RuleSignature
+from simulator.demo.lines import wrapped
 from simulator.demo.servers import ENGINES, DatabaseAdministrator, DatabaseLogins
 from simulator.keys.contracts import CONTRACTS
 from simulator.keyvault.state import SecretVersion
@@ -103,7 +104,7 @@ class Kinds:
         """Wait until all have come to their end, and show them; return whether all are well."""
         rows = self._wait()
         types = Counter(row["rotator"] for row in rows.values())
-        self.say("every other kind: which key its secret holds, and what its source accepts:")
+        self.say("every other kind: what its secret holds, and what its source accepts:")
         print("\n" + LINE("kind", "was", "is", "new one", "old one"))
         print("-" * 98)
         well = [self._show(part, rows[part.name], types) for part in self.parts]
@@ -124,16 +125,21 @@ class Kinds:
             time.sleep(0.5)
 
     def _show(self, part: Part, row: Row, types: Counter[str]) -> bool:
-        world, kind, before = self.cloud.world, row["rotator"], self.before[part.name]
+        world, kind = self.cloud.world, row["rotator"] or part.name
+        before = self.before[part.name]
         now = world.vaults[PLATFORM].versions(part.name)[-1]
         new, old = (part.source.opens(world, version.value) for version in (now, before))
         changed = now.version != before.version
         name = f"{kind} ({part.story.rpartition('/')[2]})" if types[kind] > 1 else kind
         is_now = _short(now) if changed else _state(row)
         was = _short(before) or "made by hand"
-        print(LINE(name, was, is_now, _works(new) if changed else "later", _told(part, row, old)))
+        new_one = _works(new) if changed else "later"
+        print(LINE(name, was, is_now, new_one, _old_one(part, row, old)))
         expected = part.ends != "replaced", part.ends != "under way"
-        return new and (old, changed) == expected and _has_ended(part, row)
+        well = new and (old, changed) == expected and _has_ended(part, row)
+        if not well:
+            print(wrapped(f"    not as it should be: {row['state']}: {row['reason']}", 4))
+        return well
 
 
 def _has_ended(part: Part, row: Row) -> bool:
@@ -157,7 +163,7 @@ def _works(opens: bool) -> str:  # noqa: FBT001 - one word
     return "works" if opens else "REFUSED"
 
 
-def _told(part: Part, row: Row, opens: bool) -> str:  # noqa: FBT001 - as above
+def _old_one(part: Part, row: Row, opens: bool) -> str:  # noqa: FBT001 - as above
     until = row["overlap_until"]
     match part.ends:
         case "replaced":

@@ -173,6 +173,7 @@ class Listing:
                 "secret": part.name,
                 "rotator": part.name,
                 "state": "due",
+                "reason": "",
                 "operation": "" if part.ends == "under way" else self._operation,
                 "under_way_since": "now" if part.ends == "under way" else None,
                 "overlap_until": None,
