@@ -195,9 +195,9 @@ class RuleScene(KeyScene):
         end, rule = int(ends.timestamp()), self.ring.rule
         return f"SharedAccessSignature sr={target}&sig={signature}&se={end}&skn={rule}"
 
-    def manage(self, name: str = SAS) -> None:
+    def manage(self, name: str = SAS, days_left: float = 10) -> None:
         """Put both secrets under management: the key is good for a year."""
-        super().manage(KEY)
+        super().manage(KEY, days_left)
         key = self.rig.latest(KEY)
         consenting = {**self.rig.tags(KEY), "MayDerive": f"{name}=sas"}
         self.rig.vault.amend(key, tags=consenting, expires=self.after(days=400))
