@@ -18,6 +18,9 @@ TOLD_SECONDS = 26 * 3600.0
 def untold(watch: Watch) -> str:
     """Return what nobody was told of for too long; empty if there is nothing."""
     now = watch.world.kernel.now()
+    if watch.is_mended:
+        # Whoever mended it looks after it; the hours in which nothing falls due are left out.
+        return ""
     for claim in watch.world.claims.values():
         since = claim.record.waiting
         late = since is not None and (now - since).total_seconds() > TOLD_SECONDS
@@ -32,6 +35,7 @@ def _is_told(watch: Watch, record: Record) -> bool:
     reported = any(
         outcome.result == "parked" and outcome.item.ref == ref for outcome in watch.outcomes
     )
-    # Who has written, disabled or edited it looks after it.
-    theirs = not current.enabled or current.version in watch.world.by_hand
+    # Who has disabled it, or taken it out, looks after it.
+    theirs = not current.enabled or "ProviderAddress" not in current.tags
+    theirs |= "Manual" in current.tags
     return reported or theirs or STATE in current.tags

@@ -126,6 +126,8 @@ class Watch:
     """What was alive when that was last looked at, where apps use it."""
     struck: bool = False
     """A fault struck."""
+    is_mended: bool = False
+    """People have mended what is theirs."""
     strands: dict[str, Strand] = field(default_factory=dict)
     actor: int = 0
     """Which worker made the latest change; 0 where it had given up on it already."""
@@ -155,6 +157,7 @@ class Watch:
 
         Who was told that an incident failed repeats it.
         """
+        self.is_mended = True
         for credential, name in self.compromised.items():
             if credential in self.alive():
                 self.world.repeat_incident(name, credential)
