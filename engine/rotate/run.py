@@ -147,9 +147,12 @@ class Run:
     def _resumed(self, secret: SecretVersion) -> str:
         """Say that a change under way is left to the message that looks for its end; empty if not.
 
-        Else each sweep would add a message that comes back until then.
+        Else each sweep would add a message that comes back until then. Nor is a credential restored
+        that the change is about to revoke.
         """
         decision = self.parts.decide(secret, self.progress.item)
+        if isinstance(decision, Restore) and self.sight.record.waiting:
+            return f"the earlier credential is being revoked, {_since(self.sight.record)}"
         if not (self.lease.resumes and isinstance(decision, Rotate | Retire)):
             return ""
         return f"{_since(self.sight.record)}; a later message looks for its end"
@@ -168,6 +171,10 @@ class Run:
         if endless:
             parked = Park(f"{reason}, and has not ended", ENDLESS_FIX)
             return await Marking(self.parts).conclude(self.sight.shown, self._asked(), parked)
+        if self.progress.result not in (None, "confirmed"):
+            # Told now: the message that looks for the end knows only of the rest.
+            self.progress.reason += f"; {reason}"
+            return self._report(self.sight.record.believed(self.sight.shown))
         return Outcome(item, "waiting", reason, old_version=self.progress.old_version)
 
     def _is_single(self, managed: Managed) -> bool:
