@@ -236,14 +236,32 @@ class TwoKeys(ABC):
             await self._clock.sleep(pause)
 
     async def accepts(self, source: str, credential_id: str, credential: Sensitive) -> bool:
-        """Try the key once."""
+        """Try the key once. A refusal counts only if it would last."""
         del credential_id
         if not self.facts.shape.fullmatch(credential.reveal()):
             return False
-        problem = await self.prove(self.facts.place(source), credential)
+        place = self.facts.place(source)
+        problem = await self.prove(place, credential)
+        if isinstance(problem, VerificationFailed):
+            problem = await self._lasting(place, credential, problem)
         if problem and not isinstance(problem, VerificationFailed):
             raise problem
         return problem is None
+
+    async def _lasting(
+        self, place: Place, credential: Sensitive, refusal: VerificationFailed
+    ) -> RekeyError:
+        """Return a refusal, or that keys are switched off and this one works once they are not."""
+        keyless = await self.explained(place, refusal)
+        if isinstance(keyless, VerificationFailed):
+            return refusal
+        try:
+            keys = await self._list(place)
+        except PermanentError:
+            return keyless
+        complete = all(slot.name in keys for slot in place.pair.slots)
+        is_gone = complete and not any(_holds(keys, slot, credential) for slot in place.pair.slots)
+        return refusal if is_gone else keyless
 
     async def read(self, job: Job, credential_id: str) -> Mapping[str, Sensitive] | None:
         """List the keys and return the fields of one."""
