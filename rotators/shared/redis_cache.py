@@ -14,7 +14,7 @@ from cloud.databases.redis import PORT, RedisServers
 from engine.errors import RekeyError
 from engine.ports import Clock
 from engine.secret import Sensitive
-from rotators.shared.key_facts import Place, Slot
+from rotators.shared.key_facts import Place, Slot, properties_of
 from rotators.shared.two_keys import TwoKeys
 
 CLASSIC, MANAGED = "microsoft.cache/redis", "microsoft.cache/redisenterprise"
@@ -54,7 +54,6 @@ class RedisCache(TwoKeys):
         if place.top == CLASSIC:
             return f"{host}:{PORT}"
         if place.source not in self._ports:
-            properties = (await self._source.detail(place)).get("properties") or {}
-            port = properties.get("port")
+            port = properties_of(await self._source.detail(place)).get("port")
             self._ports[place.source] = port if isinstance(port, int) else MANAGED_PORT
         return f"{host}:{self._ports[place.source]}"
