@@ -88,6 +88,8 @@ class Job:
 
     under_way: bool = False
     """The source is still at a change that it accepted from an earlier try, as far as is known."""
+    mark: str = ""
+    """What the latest UnderWay of this operation noted; empty if it noted nothing."""
 
     def may_have_made(self, moment: datetime) -> bool:
         """Return whether Rekey itself may have made what the source dates so."""

@@ -77,6 +77,8 @@ class Record:
     waiting: datetime | None = None
     """Since when the source has been at a change that it accepted and goes on with; None if it is
     at none."""
+    mark: str = ""
+    """What the rotator noted of that change for itself."""
     resume_at: datetime | None = None
     """When the message is due that looks for the end of that change."""
     touched: str = ""
@@ -155,7 +157,7 @@ class Record:
 
     def arrived(self) -> Record:
         """Return the record once the change has come that the source was at."""
-        return replace(self, waiting=None, resume_at=None)
+        return replace(self, waiting=None, mark="", resume_at=None)
 
     def lose(self) -> Record:
         """Return the record with the announced write, if any, among the lost ones.

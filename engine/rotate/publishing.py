@@ -220,7 +220,9 @@ class Publishing:
         if not touched:
             return job
         under_way = record.waiting is not None
-        return replace(job, asked=record.asked, sent=record.begun, under_way=under_way)
+        return replace(
+            job, asked=record.asked, sent=record.begun, under_way=under_way, mark=record.mark
+        )
 
     async def _announced(
         self, secret: SecretVersion, job: Job, copies: list[SecretVersion]

@@ -166,7 +166,7 @@ class Run:
         item = self.progress.item
         since = self.lease.record.waiting or self.lease.record.asked or self.parts.clock.now()
         endless = self.parts.clock.now() - since >= LONGEST_CHANGE
-        await self.lease.wait(item, error.retry_after or RESUME_SECONDS, on=not endless)
+        await self.lease.wait(item, error.retry_after or RESUME_SECONDS, error.mark, on=not endless)
         reason = f"{_since(self.lease.record)}: {error.what}"
         if endless:
             parked = Park(f"{reason}, and has not ended", ENDLESS_FIX)
