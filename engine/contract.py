@@ -36,6 +36,8 @@ from engine.secret import Sensitive
 
 LATE = timedelta(minutes=30)
 """How long after it was sent a change may still take effect."""
+LONGEST_CHANGE = timedelta(hours=24)
+"""How long a change may go on that its source accepted, before a person is told."""
 CLOCKS = timedelta(minutes=2)
 """How much the app's clock and a source's may differ."""
 

@@ -8,9 +8,9 @@ can be repeated.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from engine.contract import Tidy
+from engine.contract import LONGEST_CHANGE, Tidy
 from engine.decide.decision import (
     Acting,
     Confirm,
@@ -50,8 +50,6 @@ ENDLESS_FIX = (
     "see in the resource's activity log what it is at; Rekey looks again a day later, or after "
     "rekey unpark"
 )
-LONGEST_CHANGE = timedelta(hours=24)
-"""How long a change may go on that its source accepted, before a person is told."""
 RESUME_SECONDS = 60.0
 """How long until a source is looked at again that does not say when."""
 

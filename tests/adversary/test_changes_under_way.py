@@ -87,3 +87,27 @@ async def test_a_key_whose_revocation_is_under_way_is_not_restored(kind: str) ->
     told.rig.clock.advance(2 * 3600)
     assert told.is_accepted()
     assert len(told.rig.vault.versions(NAME)) == 2
+
+
+@pytest.mark.parametrize("kind", ["cosmos-db-key", "signalr-key"])
+async def test_a_key_that_a_person_takes_into_use_while_it_is_being_replaced_is_healed_at_once(
+    kind: str,
+) -> None:
+    """What was asked for cannot be called back, so the source is looked at until it has come."""
+    told = Told(kind)
+    rig, scene = told.rig, told.scene
+    scene.account.duration = timedelta(hours=2)
+    began = rig.clock.now()
+    await told.start().engine.handle(rig.item(NAME, trigger="event"))
+    other = scene.member.kind.facts.pairs[0].second.name
+    tags = {**rig.tags(NAME), "CredentialId": other}
+    expires = rig.clock.now() + timedelta(days=60)
+    rig.vault.put(NAME, scene.value(other), expires=expires, tags=tags)
+    delivery = Delivery(rig, told.start)
+    while rig.clock.now() < began + timedelta(hours=2, minutes=5):
+        message = delivery._next()
+        assert message, "nobody looks at the source any more"
+        await delivery._deliver(delivery.start(), message)
+    assert told.is_accepted()
+    assert told.outcomes[-1].result in ("healed", "confirmed")
+    assert len(rig.vault.versions(NAME)) == 3

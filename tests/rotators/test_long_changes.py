@@ -12,8 +12,8 @@ import pytest
 
 from api import listing
 from api.page.timeline import moments
+from engine.contract import LONGEST_CHANGE
 from engine.model.entry import Entry
-from engine.rotate.run import LONGEST_CHANGE
 from simulator.reach.transport import Call, Intercept
 from simulator.wire import Request, Response
 from tests.rotators.key_scenes import FAMILY, KeyScene
