@@ -29,9 +29,9 @@ MOST_TEXT = 2000
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """One request, complete. Its headers hold the key, or what the key signed."""
+    """One request, complete. Its address or its headers hold the key, or what the key signed."""
 
-    url: str
+    url: str = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
     method: str = "GET"
     body: bytes = b""
