@@ -23,7 +23,7 @@ from engine.decide.decision import (
     Wait,
     due_at,
 )
-from engine.errands import consumers
+from engine.errands import consumers, errand
 from engine.errors import NeedsHuman, PermanentError, TransientError, UnderWay
 from engine.model.outcome import Outcome
 from engine.model.record import Record
@@ -103,6 +103,7 @@ class Run:
             parked = Park(what, error.fix, drifted=self.progress.drifted)
         # A worker that has lost the lease must not judge what another worker has done since.
         await self.lease.ensure(CALL_SECONDS)
+        await self._tell_published()
         try:
             parked = replace(parked, reason=parked.reason + await self._failed())
         except PermanentError as second:
@@ -123,6 +124,13 @@ class Run:
             new_version=self.progress.new_version,
             retired=self.progress.retired,
         )
+
+    async def _tell_published(self) -> None:
+        """Report a version that was published before the rest failed, which is told after it."""
+        if self.progress.has_published:
+            told = self._report(self.sight.record.believed(self.sight.shown))
+            await self.parts.reporter.concluded(told)
+            await errand.follow(self.parts, told)
 
     def _left_to_a_look(self, secret: SecretVersion) -> str:
         """Say why a single slot whose password is uncertain is left to the look that follows; empty where it is not.
@@ -169,7 +177,7 @@ class Run:
         if endless:
             parked = Park(f"{reason}, and has not ended", ENDLESS_FIX)
             return await Marking(self.parts).conclude(self.sight.shown, self._asked(), parked)
-        if self.progress.result not in (None, "confirmed"):
+        if self.progress.has_published:
             # Told now: the message that looks for the end knows only of the rest.
             self.progress.reason += f"; {reason}"
             return self._report(self.sight.record.believed(self.sight.shown))
