@@ -280,6 +280,16 @@ async def test_a_subscription_of_one_api_is_proven_at_that_api() -> None:
     } == {"/echo/v1/rekey-proof"}
 
 
+async def test_an_operation_that_a_person_mends_is_found_by_the_same_process() -> None:
+    scene = KeyScene(GATEWAY)
+    rotator, held = scene.rotator(), Sensitive(scene.value("primaryKey"))
+    scene.account.operations.pop("/rekey-proof")
+    with pytest.raises(NeedsHuman, match="404"):
+        await rotator.verify(scene.source, "primaryKey", held)
+    scene.ring.api = "echo"
+    await rotator.verify(scene.source, "primaryKey", held)
+
+
 async def test_a_classic_cache_is_announced_to_be_retired() -> None:
     classic, managed = (KeyScene(BY_NAME[f"redis-key of a {what}"]) for what in CACHES)
     for scene, retires in ((classic, True), (managed, False)):
