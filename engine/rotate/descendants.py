@@ -107,13 +107,17 @@ class Descendants:
         except PermanentError:
             return False
         managed = self._derived(copy)
-        if managed is None or (managed.derived_from, managed.source) != (secret.ref, source):
+        held = self.parts.held(copy, managed) if managed else None
+        if not (managed and held) or (managed.derived_from, managed.source) != (secret.ref, source):
             return False
-        rotator, held = self.parts.rotator(managed), self.parts.held(copy, managed)
+        rotator = self.parts.rotator(managed)
         assert isinstance(rotator, Derived)  # noqa: S101 - it is parsed as such
-        if held is None:
+        try:
+            has_moved = rotator.is_made_from(source, held, key)
+        except RekeyError:
+            # No such signature exists, whatever its owner writes: it keeps no key alive.
             return False
-        if rotator.is_made_from(source, held, key):
+        if has_moved:
             moved_late = copy.created > secret.created + LATE
             return moved_late and self.parts.clock.now() < copy.created + managed.overlap
         try:
