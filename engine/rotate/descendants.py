@@ -121,12 +121,15 @@ class Descendants:
             # What cannot be read may still live on the key.
             return True
         managed = self._derived(copy)
-        if managed is None or (managed.derived_from, managed.source) != (secret.ref, source):
+        held = self.parts.held(copy, managed) if managed else None
+        if not (managed and held) or (managed.derived_from, managed.source) != (secret.ref, source):
             return False
-        held = self.parts.held(copy, managed)
-        if held is None:
+        try:
+            has_moved = self._is_made_from(managed, held, key)
+        except RekeyError:
+            # No such signature exists, whatever its owner writes: it keeps no key alive.
             return False
-        if self._is_made_from(managed, held, key):
+        if has_moved:
             moved_late = copy.created > self._began(secret) + LATE
             return moved_late and self.parts.clock.now() < copy.created + managed.overlap
         return await self._lives(managed, held)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from engine.contract import Derived, Job, Parent
+from engine.contract import Derived, Issued, Job, Parent
 from engine.decide.decision import Acting, Confirm, Decision, Rotate, Wait, crowded
 from engine.errors import NeedsHuman, NotFound, TransientError
 from engine.model.record import Record
@@ -90,6 +90,12 @@ class Lineage:
                 "rotate the secret with the key: this one follows it",
             )
         return decision
+
+    def made(self, keyed: Job, issued: Issued) -> bool:
+        """Return whether the key of a job made a credential, for exactly its source."""
+        assert keyed.parent  # noqa: S101 - it was returned by `keyed`
+        credential = issued.fields[self.managed.rotator.value_field]
+        return self._rotator.is_made_from(keyed.source, credential, keyed.parent.key)
 
     def is_made_from(self, secret: SecretVersion, key: Sensitive) -> bool:
         """Return whether this key made what a version of the derived secret holds."""

@@ -8,9 +8,9 @@ can be repeated.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from engine.contract import Tidy
+from engine.contract import LONGEST_CHANGE, Tidy
 from engine.decide.decision import (
     Acting,
     Confirm,
@@ -23,7 +23,7 @@ from engine.decide.decision import (
     Wait,
     due_at,
 )
-from engine.errands import consumers
+from engine.errands import consumers, errand
 from engine.errors import NeedsHuman, PermanentError, TransientError, UnderWay
 from engine.model.outcome import Outcome
 from engine.model.record import Record
@@ -50,8 +50,6 @@ ENDLESS_FIX = (
     "see in the resource's activity log what it is at; Rekey looks again a day later, or after "
     "rekey unpark"
 )
-LONGEST_CHANGE = timedelta(hours=24)
-"""How long a change may go on that its source accepted, before a person is told."""
 RESUME_SECONDS = 60.0
 """How long until a source is looked at again that does not say when."""
 
@@ -103,6 +101,7 @@ class Run:
             parked = Park(what, error.fix, drifted=self.progress.drifted)
         # A worker that has lost the lease must not judge what another worker has done since.
         await self.lease.ensure(CALL_SECONDS)
+        await self._tell_published()
         try:
             parked = replace(parked, reason=parked.reason + await self._failed())
         except PermanentError as second:
@@ -123,6 +122,13 @@ class Run:
             new_version=self.progress.new_version,
             retired=self.progress.retired,
         )
+
+    async def _tell_published(self) -> None:
+        """Report a version that was published before the rest failed, which is told after it."""
+        if self.progress.has_published:
+            told = self._report(self.sight.record.believed(self.sight.shown))
+            await self.parts.reporter.concluded(told)
+            await errand.follow(self.parts, told)
 
     def _left_to_a_look(self, secret: SecretVersion) -> str:
         """Say why a single slot whose password is uncertain is left to the look that follows; empty where it is not.
@@ -147,9 +153,13 @@ class Run:
     def _resumed(self, secret: SecretVersion) -> Outcome | None:
         """Leave a change under way to the message that looks for its end; None if there is none.
 
-        Else each sweep would add a message that comes back until then.
+        Else each sweep would add a message that comes back until then. Nor is a credential restored
+        that the change is about to revoke.
         """
         decision = self.parts.decide(secret, self.progress.item)
+        if isinstance(decision, Restore) and self.sight.record.waiting:
+            reason = f"the earlier credential is being revoked, {_since(self.sight.record)}"
+            return Outcome(self.progress.item, "waiting", reason, old_version=secret.version)
         if not (self.lease.resumes and isinstance(decision, Rotate | Retire)):
             return None
         reason = f"{_since(self.sight.record)}; a later message looks for its end"
@@ -164,11 +174,16 @@ class Run:
         item = self.progress.item
         since = self.lease.record.waiting or self.lease.record.asked or self.parts.clock.now()
         endless = self.parts.clock.now() - since >= LONGEST_CHANGE
-        await self.lease.wait(item, error.retry_after or RESUME_SECONDS, on=not endless)
+        await self.lease.wait(item, error.retry_after or RESUME_SECONDS, error.mark, on=not endless)
         reason = f"{_since(self.lease.record)}: {error.what}"
         if endless:
             parked = Park(f"{reason}, and has not ended", ENDLESS_FIX)
             return await Marking(self.parts).conclude(self.sight.shown, self._asked(), parked)
+        if self.progress.has_published and not self._asked().compromised:
+            # Told now: the message that looks for the end knows only of the rest. An incident is
+            # not over before what leaked is refused.
+            self.progress.reason += f"; {reason}"
+            return self._report(self.sight.record.believed(self.sight.shown))
         return Outcome(item, "waiting", reason, old_version=self.progress.old_version)
 
     def _is_single(self, managed: Managed) -> bool:

@@ -59,7 +59,7 @@ class CertificateList:
         except NotFound as error:
             problem = refused(error, source)
         else:
-            return [_listed(entry) for entry in answer.get("keyCredentials", ())]
+            return [_listed(entry) for entry in answer.get("keyCredentials") or ()]
         raise problem
 
     async def add(self, source: str, listed: Sequence[Listed], added: Json) -> None:

@@ -221,8 +221,21 @@ def no_leak(watch: Watch) -> None:
     if text := leaks.leak(texts, values):
         _broken(f"P6: {text[:80]!r} shows a value, or helps to guess one")
     for claim in world.claims.values():
-        text = claim.record.to_json()
-        if MARK in text:
-            _broken("P6: a value leaked into the record")
-        if Record.from_json(text, "the record") != claim.record:
-            _broken("record: its text does not say what it says")
+        _says_the_same(claim.record)
+
+
+_said: set[int] = set()
+"""Records whose text has been looked at: most schedules come to the same ones."""
+
+
+def _says_the_same(record: Record) -> None:
+    values = (getattr(record, name) for name in Record.__slots__)
+    key = hash(tuple(frozenset(it.items()) if isinstance(it, dict) else it for it in values))
+    if key in _said:
+        return
+    _said.add(key)
+    text = record.to_json()
+    if MARK in text:
+        _broken("P6: a value leaked into the record")
+    if Record.from_json(text, "the record") != record:
+        _broken("record: its text does not say what it says")

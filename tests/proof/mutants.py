@@ -463,9 +463,9 @@ def _endless_looks(patch: pytest.MonkeyPatch) -> None:
     """Never tell anybody of a change that does not end."""
     wait = UnderLease.wait
 
-    async def patient(self: UnderLease, item: Any, seconds: float, *, on: bool) -> None:
+    async def patient(self: UnderLease, item: Any, seconds: float, mark: str, *, on: bool) -> None:
         del on
-        await wait(self, item, seconds, on=True)
+        await wait(self, item, seconds, mark, on=True)
 
     patch.setattr(UnderLease, "wait", patient)
     patch.setattr(run, "LONGEST_CHANGE", timedelta(days=400))
@@ -474,9 +474,11 @@ def _endless_looks(patch: pytest.MonkeyPatch) -> None:
 def _not_looked_for(patch: pytest.MonkeyPatch) -> None:
     wait = UnderLease.wait
 
-    async def forgetful(self: UnderLease, item: Any, seconds: float, *, on: bool) -> None:
+    async def forgetful(
+        self: UnderLease, item: Any, seconds: float, mark: str, *, on: bool
+    ) -> None:
         del on
-        await wait(self, item, seconds, on=False)
+        await wait(self, item, seconds, mark, on=False)
 
     patch.setattr(UnderLease, "wait", forgetful)
 

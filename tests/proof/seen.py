@@ -52,36 +52,38 @@ def fingerprint(
     away = world.copy_until > now or any(until > now for until in world.down.values())
     if world.workers or world.in_flight or away:
         return None
-    state: tuple[Hashable, ...] = (
-        name,
-        position,
-        now if when is None else when,
-        tuple(
-            (message.what, message.text, message.visible, message.tries, message.deployment)
-            for message in world.messages
-        ),
+    moment = now if when is None else when
+    return hash((name, position, moment, _outside(world), _counts(world), _watch(world.watch)))
+
+
+def _outside(world: World) -> Hashable:
+    """Return what the vaults, the sources, the app's storage and the apps hold."""
+    messages = (
+        (message.what, message.text, message.visible, message.tries, message.deployment)
+        for message in world.messages
+    )
+    claims = [*world.claims.items(), *world.far.items()]
+    return (
+        tuple(messages),
         tuple((ref, tuple(map(_version, versions))) for ref, versions in world.vault.items()),
         tuple((source, _source(world, source)) for source in world.sources),
-        tuple(
-            (source, _claim(claim, world.kernel.now()))
-            for source, claim in [*world.claims.items(), *world.far.items()]
-        ),
-        (
-            _much(world.posted - world.swept, ending.MOST_MESSAGES),
-            _much(world.waits, ending.MOST_WAITING),
-            world.mint.made,
-            world.started % 2 if world.skew else 0,
-            _much(world.deliveries, ending.MOST_DELIVERIES),
-        ),
-        (
-            frozenset(world.by_hand),
-            frozenset(world.stuck),
-            frozenset(world.apps.items()),
-            world.away,
-        ),
-        _watch(world.watch),
+        tuple((source, _claim(claim, world.kernel.now())) for source, claim in claims),
+        frozenset(world.by_hand),
+        frozenset(world.stuck),
+        frozenset(world.apps.items()),
     )
-    return hash(state)
+
+
+def _counts(world: World) -> Hashable:
+    """Return what is counted, as far as it is bounded, or decides something."""
+    return (
+        _much(world.posted - world.swept, ending.MOST_MESSAGES),
+        _much(world.waits, ending.MOST_WAITING),
+        world.mint.made,
+        world.started % 2 if world.skew else 0,
+        _much(world.deliveries, ending.MOST_DELIVERIES),
+        world.away,
+    )
 
 
 def _version(version: SecretVersion) -> Hashable:

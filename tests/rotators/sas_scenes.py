@@ -206,7 +206,7 @@ class RuleScene(KeyScene):
             "DerivedFrom": f"{self.rig.vault.url}/secrets/{KEY}",
             "ValidityPeriodDays": "60",
         }
-        due = self.rig.clock.now() + timedelta(days=10)
+        due = self.rig.clock.now() + timedelta(days=days_left)
         self.rig.vault.put(name, self._held, expires=due, tags=tags, content_type="text/plain")
 
     def works(self, version: SecretVersion) -> bool:
