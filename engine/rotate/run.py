@@ -127,7 +127,9 @@ class Run:
         """Report a version that was published before the rest failed, which is told after it."""
         if self.progress.has_published:
             told = self._report(self.sight.record.believed(self.sight.shown))
-            await self.parts.reporter.concluded(told)
+            if not self._asked().compromised:
+                # An incident is not over before what leaked is refused.
+                await self.parts.reporter.concluded(told)
             await errand.follow(self.parts, told)
 
     def _left_to_a_look(self, secret: SecretVersion) -> str:
