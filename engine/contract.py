@@ -88,6 +88,9 @@ class Job:
     vault: str = ""
     """The address of the vault of the secret, for kinds whose credentials are made in a vault."""
 
+    revoked: frozenset[str] = frozenset()
+    """The ids of credentials that Rekey has revoked, as far as it remembers. A source that still
+    shows one lags behind."""
     under_way: bool = False
     """The source is still at a change that it accepted from an earlier try, as far as is known."""
     mark: str = ""

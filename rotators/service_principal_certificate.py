@@ -189,7 +189,7 @@ class ServicePrincipalCertificate(ApplicationCredential):
             "type": "AsymmetricX509Cert",
             "usage": "Verify",
         }
-        await self._list.add(job.source, listed, added)
+        await self._list.add(job.source, listed, added, job.revoked)
         return ends.replace(microsecond=0)
 
     async def _check_complete(self, job: Job, held: Pair | None, listed: Sequence[Listed]) -> None:

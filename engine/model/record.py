@@ -133,6 +133,11 @@ class Record:
         """
         return "" if self.touched in self.earlier else self.touched
 
+    @property
+    def revoked(self) -> frozenset[str]:
+        """The ids of the credentials that were proven to be refused, of those it remembers."""
+        return frozenset(past.credential_id for past in self.past if past.version in self.gone)
+
     def wrote(self, secret: SecretVersion) -> bool:
         """Return whether Rekey published exactly this version."""
         return bool(self.published and secret.version and self.published.version == secret.version)

@@ -217,6 +217,8 @@ class Publishing:
         record = self._sight.record
         proven, touched = self._sight.wrote(secret), record.touched == secret.version
         job = self._parts.job(secret, self._managed, proven=proven, in_place=in_place)
+        # What was restored since is in use again.
+        job = replace(job, revoked=record.revoked - {job.held_id or ""})
         if not touched:
             return job
         under_way = record.waiting is not None

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Sequence
+import logging
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -23,6 +24,8 @@ from engine.ports import Clock
 from rotators.shared.application import moment, path_of
 from rotators.shared.application_errors import refused
 from rotators.shared.certificate import Pair
+
+log = logging.getLogger("rekey")
 
 SPREADING = timedelta(minutes=10)
 """For how long a list without a certificate that was just added is taken for an old one."""
@@ -62,10 +65,19 @@ class CertificateList:
             return [_listed(entry) for entry in answer.get("keyCredentials") or ()]
         raise problem
 
-    async def add(self, source: str, listed: Sequence[Listed], added: Json) -> None:
-        """Put a list with one more entry in its place."""
-        self._check_removed(source, listed)
-        entries = [*(present.entry for present in listed), added]
+    async def add(
+        self, source: str, listed: Sequence[Listed], added: Json, revoked: Set[str] = frozenset()
+    ) -> None:
+        """Put a list with one more entry in its place, and without those that were revoked.
+
+        A replica that lags still shows them, and a request that comes late may have brought them
+        back: written back, they would live on.
+        """
+        gone = {key_id.lower() for key_id in revoked} | self._removed_lately(source)
+        kept = [present.entry for present in listed if present.key_id not in gone]
+        if len(kept) < len(listed):
+            log.warning("%s lists a certificate again that was revoked: it is removed", source)
+        entries = [*kept, added]
         await self._replace(source, entries, "adding a certificate")
         self._added[source] = (str(added["keyId"]), self._clock.now())
 
@@ -84,15 +96,9 @@ class CertificateList:
         if key_id and key_id not in known and self._clock.now() - at < SPREADING:
             raise lagging(source)
 
-    def _check_removed(self, source: str, listed: Sequence[Listed]) -> None:
-        """Raise TransientError if the list still has what was removed a moment ago.
-
-        Written back, it would bring that back to life.
-        """
+    def _removed_lately(self, source: str) -> set[str]:
         removed, at = self._removed.get(source, (set[str](), self._clock.now()))
-        known = {present.key_id for present in listed}
-        if removed & known and self._clock.now() - at < SPREADING:
-            raise lagging(source)
+        return removed if self._clock.now() - at < SPREADING else set()
 
     async def _replace(self, source: str, entries: list[Json], what: str) -> None:
         try:

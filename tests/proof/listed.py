@@ -43,7 +43,7 @@ def _writers_in_overlap() -> Scenario:
     """The same while the superseded one is taken away, and the next one added."""
 
     def build(world: World) -> None:
-        rotated(world, KIND, hours_left=-1)
+        rotated(world, KIND, hours_left=-1, remembered=True)
         ask(world, action="retire", trigger="sweep")
         ask(world, force=True)
 
@@ -55,7 +55,7 @@ def _lagging() -> Scenario:
     """The vault and the list show what was there before the latest change."""
 
     def build(world: World) -> None:
-        rotated(world, KIND, hours_left=-1)
+        rotated(world, KIND, hours_left=-1, remembered=True)
         ask(world, action="retire", trigger="sweep")
         ask(world, force=True)
 

@@ -30,9 +30,9 @@ class ReplacedList(ManySecrets):
         listed = await self._read(listing)
         if key not in listed:
             await self._check_complete(job, listed)
-            if self.hand.worker.removed & set(listed):
-                raise _lagging()
-            added = {**listed, key: Entry(f"rekey {job.operation}", credential)}
+            gone = self.hand.worker.removed | job.revoked
+            kept = {entry: known for entry, known in listed.items() if entry not in gone}
+            added = {**kept, key: Entry(f"rekey {job.operation}", credential)}
             await self._replace(listing, listed, added, "add to the list")
         return Issued(key, {"key": Sensitive(credential)}, superseded, job.expires)
 
