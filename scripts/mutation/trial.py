@@ -64,18 +64,17 @@ class Trials:
         return Outcome(noticed=False, text=f"{len(chosen)} of {len(tests)} tests pass all the same")
 
     def _in_order(self, file: str, tests: set[int]) -> list[int]:
-        """Return tests that noticed a neighbour first, then one case of each test, then the next.
+        """Return tests that noticed a neighbour first, then the fastest.
 
-        The fastest come first among equals.
+        Each further case of a test counts as slower than it is: another test says more.
         """
         before = [number for number in reversed(self.noticing[file]) if number in tests]
-        turns, cases = dict[int, int](), Counter[str]()
+        weights, cases = dict[int, float](), Counter[str]()
         for number in sorted(tests, key=self.reach.seconds.__getitem__):
             name = self.items[number].nodeid.partition("[")[0]
-            turns[number] = cases[name]
             cases[name] += 1
-        rest = sorted(turns, key=lambda number: (turns[number], self.reach.seconds[number]))
-        return list(dict.fromkeys([*before, *rest]))
+            weights[number] = self.reach.seconds[number] * cases[name]
+        return list(dict.fromkeys([*before, *sorted(weights, key=weights.__getitem__)]))
 
     def _within_time(self, tests: Sequence[int]) -> list[int]:
         chosen, seconds = list[int](), 0.0

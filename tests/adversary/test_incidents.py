@@ -273,3 +273,19 @@ async def test_a_leaked_key_is_revoked_although_its_version_was_disabled(stage: 
     assert not secret.accepts(replaced.value)
     assert secret.works
     assert not stage.reason(secret)
+
+
+async def test_a_leaked_secret_of_an_application_whose_version_was_disabled_is_left_to_a_person(
+    stage: Stage,
+) -> None:
+    """An application shows none of its secrets, so nothing proves that this one is gone."""
+    secret = stage.entra()
+    await stage.rotate(secret)
+    await stage.run_past_overlap()
+    replaced = secret.current
+    await stage.rotate(secret, force=True)
+    stage.disable(secret, secret.version(replaced.version))
+    stage.post(secret, version=replaced.version, compromised=True, reason="leaked")
+    await stage.run_for(hours=1)
+    assert secret.works
+    assert "cannot be read and may still be accepted" in stage.reason(secret)

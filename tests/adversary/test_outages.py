@@ -205,3 +205,14 @@ async def test_a_version_is_published_once_whatever_becomes_of_the_answer(stage:
     await stage.run_for(hours=2)
     assert len(secret.versions) == 2
     assert stage.longest_refusal(secret) == timedelta()
+
+
+async def test_a_key_that_was_announced_is_published_by_the_next_worker_and_not_made_again(
+    stage: Stage,
+) -> None:
+    secret = stage.storage()
+    stage.kill(PUBLISH, after=False)
+    stage.post(secret, version=secret.current.version, trigger="event")
+    await stage.run_for(minutes=20)
+    assert stage.calls(REGENERATE) == 1
+    assert secret.current.value == stage.account().keys["key2"].value

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from tests.adversary.sources import Secret
@@ -143,6 +145,20 @@ async def test_the_first_audit_of_a_primary_with_a_differing_replica_comes_to_an
     assert stage.of(primary), "no outcome was reported"
     assert not stage.app.host.errors
     assert copy.current.value == primary.current.value or stage.reason(primary)
+
+
+async def test_an_audit_of_a_primary_without_expiry_finds_no_fault_in_a_replica_that_holds_its_value(
+    stage: Stage,
+) -> None:
+    """It is due, and waits for its window."""
+    day = f"{stage.clock.now() + timedelta(days=4):%a}"
+    primary = stage.storage(days_left=None, extra={"RotationWindow": f"{day} 01:00-02:00 UTC"})
+    copy = replica(stage, primary, primary.current.value)
+    stage.tag(primary, Replicas=copy.url)
+    await stage.run_a_day()
+    assert stage.of(primary, "confirmed")
+    assert not stage.reason(primary)
+    assert len(copy.versions) == 1
 
 
 @pytest.mark.parametrize("what", ["worker", "instance"])

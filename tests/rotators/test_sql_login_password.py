@@ -222,6 +222,7 @@ async def test_without_the_right_the_error_names_identity_and_role(
     with pytest.raises(AccessDenied) as caught:
         await rotate(rig, one_login, proven=proven)
 
+    assert "the app may not alter 'app', or does not see it" in caught.value.what
     assert rig.identity.appid in caught.value.what
     assert rig.identity.oid in caught.value.what
     assert "loginmanager" in caught.value.fix

@@ -418,6 +418,17 @@ def test_a_life_that_the_source_cut_short_is_used_up_by_half(
     assert isinstance(judge(secret), expected)
 
 
+@pytest.mark.parametrize(("short", "expected"), [(HOUR, Rotate), (HOUR + SECOND, Skip)])
+def test_a_life_that_is_an_hour_short_is_not_called_cut_short(
+    short: timedelta, expected: type[Decision]
+) -> None:
+    """What the source rounds down is no reason to rotate later than the owner asks for."""
+    left = 50 * DAY
+    asked = {OPERATION: operation_id(REF, V3), "RotateBeforeDays": "60"}
+    secret = version(left=left, age=90 * DAY - short - left, changes=asked)
+    assert isinstance(judge(secret), expected)
+
+
 def test_an_audit_proves_a_secret_that_is_not_due_and_rotates_one_that_is() -> None:
     assert isinstance(
         judge(version(left=FAR), item(version=V1, action="audit", trigger="sweep")), Confirm

@@ -6,6 +6,11 @@ from datetime import timedelta
 
 import pytest
 
+from engine.model.tags import OPERATION
+from engine.model.workitem import operation_id
+from engine.secret import SecretRef
+from tests.shared.scene import NAME as KEY
+from tests.shared.scene import scene
 from tests.shared.sql_product import KINDS, NAME, SECOND, SqlProduct
 from tests.shared.sql_rig import FIRST
 
@@ -63,3 +68,17 @@ async def test_a_secret_that_is_refused_nothing_has_all_logins(rig: SqlProduct) 
     for login in PASSWORDS:
         put(rig, login)
         assert "belongs to the secret" in await rotate(rig, login.replace("_", "-"))
+
+
+async def test_a_version_that_an_unnamed_deployment_published_is_left_to_it() -> None:
+    """It bears the operation that would have replaced the version that Rekey published."""
+    rig = scene()
+    await rig.service().rotate(rig.item(KEY).to_json(), 1)
+    published = rig.latest(KEY)
+    rig.clock.advance(60)
+    operation = operation_id(SecretRef(rig.vault.url, KEY), published.version)
+    keys = {slot: key.value for slot, key in rig.world.accounts["appdata"].keys.items()}
+    rig.vault.put(KEY, keys["key1"], tags={**rig.tags(KEY), OPERATION: operation})
+    await rig.service().rotate(rig.item(KEY, action="audit").to_json(), 1)
+    assert "another deployment of Rekey" in rig.tags(KEY)["RekeyReason"]
+    assert {slot: key.value for slot, key in rig.world.accounts["appdata"].keys.items()} == keys

@@ -200,6 +200,12 @@ async def test_nonsense_is_never_issued(nonsense: Any) -> None:
     assert HELD not in str(caught.value)
 
 
+@pytest.mark.parametrize("length", [1, 25_000])
+async def test_a_value_at_its_bounds_is_issued(length: int) -> None:
+    issued = Issued("green", fields(token="x" * length), "blue")
+    assert await answering(issued).issue(JOB) is issued
+
+
 async def test_what_is_sound_passes_as_it_is() -> None:
     issued = Issued("green", fields(token=FRESH), "blue")
     assert await answering(issued).issue(JOB) is issued
