@@ -29,13 +29,13 @@ from scripts.mutation.trial import Trials
 
 TARGETS = ("engine", "rotators")
 TESTS = (
-    *(
-        "tests/engine",
-        "tests/rotators",
-        "tests/proof/test_found.py",
-        "tests/conformance/test_kit.py",
-    ),
-    *("tests/crash/test_calls.py", "tests/cloud/errands/test_webhooks.py"),
+    "tests/engine",
+    "tests/rotators",
+    "tests/proof/test_found.py",
+    "tests/conformance/test_kit.py",
+    "tests/crash/test_calls.py",
+    "tests/cloud/errands/test_webhooks.py",
+    "tests/cli/test_discovery.py",
     *(
         f"tests/adversary/test_{name}.py"
         for name in ("incidents", "outages", "people", "replicas", "undo")

@@ -55,7 +55,7 @@ class Trials:
         functions = self.functions[place_of(code)]
         chosen = self._within_time(self._in_order(file, tests))
         limit = 10 + LONGER * sum(self.reach.seconds[number] for number in chosen)
-        ended, answer = _forked(lambda: self._noticed(functions, code, chosen), int(limit))
+        ended, answer = forked(lambda: self._noticed(functions, code, chosen), int(limit))
         if not ended:
             return Outcome(noticed=True, text=f"ended by {answer}")
         if answer:
@@ -100,7 +100,7 @@ class Trials:
         return ""
 
 
-def _forked(work: Callable[[], str], seconds: int) -> tuple[bool, str]:
+def forked(work: Callable[[], str], seconds: int) -> tuple[bool, str]:
     """Return whether this work ends in a process of its own, and what it answers.
 
     If it does not end in so many seconds of the processor, the signal that ended it is returned.
@@ -125,7 +125,7 @@ def _worked(work: Callable[[], str], seconds: int, writing: int) -> None:
     """Never return: what stands above in the call stack is the parent's."""
     status, answer = BROKEN, "?"
     try:
-        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
         signal.alarm(WAITING)
         answer, status = work(), ENDED
     except BaseException as error:  # noqa: BLE001 - the parent raises it

@@ -100,6 +100,21 @@ async def test_what_was_made_for_a_version_that_a_person_replaced_is_removed_by_
     assert alive == [first.secret, secret.current.value]
 
 
+async def test_a_source_with_another_key_that_is_left_in_mid_change_leaves_nobody_in_doubt(
+    stage: Stage,
+) -> None:
+    secret, other = stage.storage(), stage.account("otherdata")
+    tags = {**(secret.tags or {}), "ProviderAddress": other.resource_id}
+    stage.after(
+        REGENERATE,
+        lambda: secret.vault.put(secret.name, other.keys["key1"].value, tags=tags),
+    )
+    stage.kill(REGENERATE)
+    stage.post(secret, version=secret.current.version, trigger="event")
+    await stage.run_for(hours=2)
+    assert not any("nobody knows" in parked["reason"] for parked in stage.of(secret, "parked"))
+
+
 async def test_a_person_whose_value_is_refused_is_told_that_nobody_knows_the_password(
     stage: Stage,
 ) -> None:

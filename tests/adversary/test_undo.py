@@ -152,6 +152,16 @@ async def test_a_restored_version_expires_no_later_than_the_source_lets_its_cred
     assert datetime.fromtimestamp(secret.current.expires, UTC) <= first.end
 
 
+async def test_a_restored_version_expires_when_it_did_before(stage: Stage) -> None:
+    secret = stage.storage(days_left=10)
+    before = secret.current
+    await stage.rotate(secret)
+    stage.post(secret, action="restore", version=secret.current.version)
+    await stage.run_for(minutes=30)
+    assert secret.current.version != before.version
+    assert (secret.current.value, secret.current.expires) == (before.value, before.expires)
+
+
 async def test_a_rotated_version_expires_no_later_than_the_source_lets_its_credential_live(
     stage: Stage,
 ) -> None:

@@ -100,6 +100,31 @@ async def test_keys_that_are_switched_off_in_mid_life_end_a_rotation_with_that_r
         await rotate()
 
 
+@pytest.mark.parametrize(
+    ("kind", "properties", "way"),
+    [
+        (
+            "batch-key",
+            {"allowedAuthenticationModes": ["AAD", "SharedKey"]},
+            "allowedAuthenticationModes without SharedKey",
+        ),
+        ("container-registry-password", {"adminUserEnabled": True}, "adminUserEnabled=false"),
+        (
+            "redis-key of a database",
+            {"accessKeysAuthentication": "Enabled"},
+            "accessKeysAuthentication=Disabled",
+        ),
+        ("api-management-key", {"state": "active"}, ""),
+        ("batch-key", {}, ""),
+    ],
+)
+def test_the_way_to_switch_keys_off_is_said_as_the_property_is_set(
+    kind: str, properties: dict[str, object], way: str
+) -> None:
+    source = rotator_of(KeyScene(BY_NAME[kind]))._source
+    assert source.way_off({"properties": properties}) == way
+
+
 async def test_an_error_names_the_type_of_what_could_not_be_read() -> None:
     scene = KeyScene(BY_NAME["redis-key of a database"])
     refusal = json_response(403, {"error": {"code": "AuthorizationFailed", "message": "no"}})

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from itertools import repeat
 from pathlib import Path
 
 import pytest
 
+from scripts.mutation import trial
 from scripts.mutation.changes import changes
 from scripts.mutation.reasons import Reasons
 from scripts.mutation.run import TARGETS, mutants
@@ -94,6 +96,11 @@ def test_a_change_lives_where_no_test_is_at_the_boundary(tmp_path: Path) -> None
     assert "grown_up: GtE → Gt: age >= 18" in run.stdout
     assert "grown_up: 18 → another: 18" in run.stdout
     assert "3 of 5 changes were noticed (60.0%)" in run.stdout
+
+
+def test_what_never_ends_is_ended_by_the_processors_time() -> None:
+    assert trial.forked(lambda: "an answer", seconds=60) == (True, "an answer")
+    assert trial.forked(lambda: "".join(repeat("")), seconds=1) == (False, "SIGXCPU")
 
 
 def test_each_reason_is_about_a_change_of_a_function_that_reads_as_it_did() -> None:

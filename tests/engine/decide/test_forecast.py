@@ -102,6 +102,8 @@ def test_a_person_is_reminded_of_what_only_a_person_rotates() -> None:
     secret = version(left=40 * DAY, changes={"Manual": "true"})
     assert ahead(secret) == [("remind", 10), ("expire", 40)]
     assert ahead(secret, days=39) == [("remind", 10)]
+    assert ahead(secret, days=10) == [("remind", 10)]
+    assert ahead(secret, days=9.9) == []
     assert ahead(version(left=None, changes={"Manual": "true", "ValidityPeriodDays": None})) == []
 
 

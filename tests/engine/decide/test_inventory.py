@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from engine.decide.inventory import entry
+from engine.decide.inventory import days_to_expiry, entry
 from engine.model.record import Listed
 from engine.model.tags import REPLICA_OF
 from tests.shared.builders import ACCOUNT, KINDS, NOW, POLICY, REF, SECOND, version
@@ -46,3 +46,9 @@ def test_what_is_not_due_is_not_called_under_way() -> None:
     records = [Listed(ACCOUNT, str(REF), waiting=NOW - DAY)]
     shown = entry(version(left=80 * DAY), POLICY, KINDS, NOW, records)
     assert (shown.state, shown.under_way_since) == ("ok", None)
+
+
+@pytest.mark.parametrize("left", [10, 0.5, 0, -3, None])
+def test_days_to_an_expiry_are_days(left: float | None) -> None:
+    secret = version(left=None if left is None else left * DAY)
+    assert days_to_expiry(secret, NOW) == left

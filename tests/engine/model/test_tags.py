@@ -45,6 +45,19 @@ def test_a_mark_takes_only_the_room_that_fifteen_tags_leave(
     assert ("RekeyState" in marked, "RekeyReason" in marked) == (state, reason)
 
 
+@pytest.mark.parametrize(("others", "kept"), [(8, 2), (9, 1), (10, 0)])
+def test_a_mark_takes_the_place_of_history_only_where_there_is_no_other(
+    others: int, kept: int
+) -> None:
+    history = {"RekeyCause": "forced", "RekeyBy": "west"}
+    room = {f"other{number}": "x" for number in range(others)}
+    marked = parked(version(changes={**room, **history}), "why", NOW)
+    assert {"RekeyState", "RekeyReason"} <= set(marked)
+    assert len(set(history) & set(marked)) == kept
+    again = parked(version(changes={**marked}), "why", NOW)
+    assert len(set(history) & set(again)) == kept
+
+
 def test_an_older_mark_is_replaced_where_there_is_no_room_for_another() -> None:
     full = {f"other{number}": "x" for number in range(10)} | {
         "RekeyState": "parked long ago",

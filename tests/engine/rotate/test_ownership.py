@@ -82,3 +82,14 @@ async def test_a_version_that_an_unnamed_deployment_published_is_left_to_it() ->
     await rig.service().rotate(rig.item(KEY, action="audit").to_json(), 1)
     assert "another deployment of Rekey" in rig.tags(KEY)["RekeyReason"]
     assert {slot: key.value for slot, key in rig.world.accounts["appdata"].keys.items()} == keys
+
+
+async def test_a_secret_that_was_deleted_keeps_its_source_from_nobody() -> None:
+    rig = scene()
+    rig.secret("owner", rig.world.accounts["appdata"], holds="key2", days_left=80)
+    await rig.service().rotate(rig.item("owner", action="audit").to_json(), 1)
+    await rig.service().rotate(rig.item(KEY, force=True).to_json(), 1)
+    assert "belongs to the secret" in rig.tags(KEY)["RekeyReason"]
+    del rig.vault.secrets["owner"]
+    await rig.service().rotate(rig.item(KEY, trigger="manual", force=True).to_json(), 1)
+    assert "RekeyReason" not in rig.tags(KEY)
