@@ -21,7 +21,7 @@ demo: welcome .venv/.compiled
 	@$(RUN) python -m simulator.demo
 
 welcome:
-	@echo "Rekey's demo: a simulated Azure, the app, eleven secrets, an incident, a restore, a policy; half a minute once all is here."
+	@echo "Rekey's demo: a simulated Azure, the app, a dozen secrets, an incident, a restore, a policy, every kind; under a minute once all is here."
 
 # Compiled once, and again after a change of the lock: the demo should not begin with half a minute of that.
 .venv/.compiled: uv.lock | $(UV)

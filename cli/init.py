@@ -14,7 +14,7 @@ from cli.codes import Exit
 from cli.consent import Person, Typist
 from cli.setup.checks import check, name_problems
 from cli.setup.landscape import Landscape, survey
-from cli.setup.questions import choose
+from cli.setup.questions import choose, choose_logs
 from cli.setup.served import Served, parameters_file
 from cli.terminal import Terminal
 from cloud.azure import Azure
@@ -31,9 +31,11 @@ async def init(azure: Azure, terminal: Terminal, person: Person | None, args: Na
     terminal.progress("looking for vaults")
     landscape = await survey(azure)
     terminal.progress("")
-    entries = _given(args, landscape) or await _asked(azure, landscape, terminal, person)
-    await check(azure, args.name, entries, landscape)
-    _write(target, args.name, entries)
+    entries, logs = _given(args, landscape), args.logs_workspace
+    if not entries:
+        entries, logs = await _asked(azure, landscape, terminal, person, logs)
+    await check(azure, args.name, entries, landscape, logs)
+    _write(target, args.name, entries, logs)
     deploy = f"make deploy GROUP={args.name} LOCATION=<region> PARAMETERS={target}"
     if not terminal.data({"written": str(target), "deploy": deploy}):
         terminal.line()
@@ -42,9 +44,9 @@ async def init(azure: Azure, terminal: Terminal, person: Person | None, args: Na
     return Exit.FINE
 
 
-def _write(target: Path, name: str, entries: Sequence[Mapping[str, Any]]) -> None:
+def _write(target: Path, name: str, entries: Sequence[Mapping[str, Any]], logs: str) -> None:
     template = Path(os.path.relpath(TEMPLATE, target.parent)).as_posix()
-    target.write_text(parameters_file(name, entries, template), encoding="utf-8")
+    target.write_text(parameters_file(name, entries, template, logs), encoding="utf-8")
 
 
 def _target(args: Namespace) -> Path:
@@ -89,13 +91,15 @@ def _entry(name: str, args: Namespace, landscape: Landscape) -> Mapping[str, Any
 
 
 async def _asked(
-    azure: Azure, landscape: Landscape, terminal: Terminal, person: Person | None
-) -> list[Mapping[str, Any]]:
+    azure: Azure, landscape: Landscape, terminal: Terminal, person: Person | None, logs: str
+) -> tuple[list[Mapping[str, Any]], str]:
+    """Return the vaults that are chosen, and the workspace of logs unless `logs` names it."""
     if person is None and not sys.stdin.isatty():
         raise RekeyError(
             "this is not a terminal, so nobody can be asked which vaults Rekey should serve",
             fix="name them: rekey init --vault NAME --scope ID, each as often as needed",
         )
-    return [
-        vault.to_json() for vault in await choose(azure, landscape, person or Typist(), terminal)
-    ]
+    typist = person or Typist()
+    vaults = await choose(azure, landscape, typist, terminal)
+    logs = logs or await choose_logs(azure, landscape, vaults, typist, terminal)
+    return [vault.to_json() for vault in vaults], logs

@@ -203,6 +203,12 @@ def init(command: ArgumentParser) -> None:
     command.add_argument(
         "--kind", action="append", choices=TEMPLATE_KINDS, help="what they may be (storage-key)"
     )
+    command.add_argument(
+        "--logs-workspace",
+        default="",
+        metavar="ID",
+        help="the Log Analytics workspace with the logs of the storage accounts",
+    )
     command.add_argument("--name", default="rekey", help="how every resource's name begins (rekey)")
     command.add_argument(
         "--out", default="infra/my.bicepparam", metavar="FILE", help="(infra/my.bicepparam)"

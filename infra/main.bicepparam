@@ -5,3 +5,5 @@ using 'main.bicep'
 param name = readEnvironmentVariable('AZURE_ENV_NAME', 'rekey')
 
 param vaults = json(readEnvironmentVariable('DEPLOY_VAULTS', '[]'))
+
+param logsWorkspace = readEnvironmentVariable('DEPLOY_LOGS_WORKSPACE', '')

@@ -14,6 +14,7 @@ from simulator.arm.service import ArmService
 from simulator.arm.sql import SqlProvider
 from simulator.arm.storage import StorageProvider
 from simulator.arm.web import WebProvider
+from simulator.arm.workspaces import WorkspacesProvider
 from simulator.clock import utc_now
 from simulator.databases.gateway import DatabaseGateway
 from simulator.entra.directory import Application, Directory
@@ -75,9 +76,10 @@ class Azure(World):
         keyed = (
             KeysProvider(self, name) for name in namespaces if name != EventGridProvider.namespace
         )
-        self.arm = ArmService(self, *providers, self.vault_resources, *keyed)
-        self.webhooks = WebhookService()
         self.logs = LogsService(self)
+        workspaces = WorkspacesProvider(self, self.logs)
+        self.arm = ArmService(self, *providers, self.vault_resources, workspaces, *keyed)
+        self.webhooks = WebhookService()
         self.managed_identity = ManagedIdentityService(self)
         self.directory = Directory(now, entropy, self.identities)
         self.services += self._services()

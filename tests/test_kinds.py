@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -20,6 +21,9 @@ from engine.contract import Derived, Discover, Issued, Job, Preflight, Recognise
 from engine.errors import NeedsHuman
 from engine.secret import Sensitive
 from rotators.registry import ROTATORS
+from simulator.demo.cast import cast, stage
+from simulator.demo.kinds import ABSENT, platform
+from simulator.world import Domains
 from tests.crash.test_calls import RETIREMENT, ROTATION
 from tests.infra import permissions
 from tests.proof.places import PLACES, STORIES
@@ -82,6 +86,20 @@ def is_discovered(kind: str) -> bool:
     )
 
 
+@cache
+def in_the_demo() -> frozenset[str]:
+    """Return the kinds of the demo's secrets, as Rekey recognises them by their tags."""
+    parts = (*cast(), *platform())
+    vaults = stage(Domains(), parts).vaults
+    tags = [vaults[part.vault].versions(part.name)[-1].tags or {} for part in parts]
+    return frozenset(
+        kind
+        for kind, maker in KINDS.items()
+        for own in tags
+        if own.get("Rotator", kind) == kind and maker.canonical(own["ProviderAddress"], own)
+    )
+
+
 PLACES_THAT_KNOW: Mapping[str, Callable[[str], bool]] = {
     "contract suite": lambda kind: kind in {subject.kind.kind for subject in SUBJECTS},
     "stories of the proof": lambda kind: kind in names(PLACES),
@@ -100,6 +118,7 @@ PLACES_THAT_KNOW: Mapping[str, Callable[[str], bool]] = {
         (ROOT / "docs" / "rotators" / f"{kind}.md").exists()
         and f"rotators/{kind}.md" in text("mkdocs.yml")
     ),
+    "demo": lambda kind: kind in in_the_demo() or kind in ABSENT,
     "table of the readme": lambda kind: f"| `{kind}` |" in text("README.md"),
 }
 
@@ -126,6 +145,11 @@ def test_no_place_knows_a_kind_that_the_registry_does_not_hold() -> None:
     assert names(STORIES) == names(ROTATION) == set(KINDS) == set(OFFERED)
     assert {page.stem for page in (ROOT / "docs" / "rotators").glob("*.md")} == set(KINDS)
     assert set(re.findall(r"\| `([a-z-]+)` \|.*docs/rotators/", text("README.md"))) == set(KINDS)
+
+
+def test_the_demo_leaves_out_only_kinds_that_it_does_not_show() -> None:
+    assert not in_the_demo() & set(ABSENT)
+    assert in_the_demo() | set(ABSENT) == set(KINDS)
 
 
 def test_a_kind_of_the_registry_alone_is_known_nowhere() -> None:

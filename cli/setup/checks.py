@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cli.setup.landscape import FoundVault, Landscape
+from cli.setup.landscape import FoundVault, Landscape, workspace_problem
 from cloud.azure import Azure
 from cloud.rest.arm import Arm
 from engine.errors import RekeyError
@@ -17,7 +17,16 @@ TENANT = re.compile(r'authorization="https://[^/"]+/([0-9a-f-]{36})"')
 """Where a vault's challenge names its tenant:
 https://learn.microsoft.com/azure/key-vault/general/authentication."""
 
-
+WORKSPACE_SHAPE = (
+    "/subscriptions/<id>/resourceGroups/<group>/providers/Microsoft.OperationalInsights"
+    "/workspaces/<name>"
+)
+WORKSPACE = re.compile(
+    r"/subscriptions/[0-9a-f-]{36}/resourceGroups/[^/?#]+/providers/Microsoft\.OperationalInsights"
+    r"/workspaces/[^/?#]+",
+    re.IGNORECASE,
+)
+"""What infra/checks.bicep takes as a workspace."""
 METADATA = "2022-09-01"
 
 
@@ -33,10 +42,16 @@ class NotReady(RekeyError):  # noqa: N818 - a state, like the errors of engine.e
 
 
 async def check(
-    azure: Azure, name: str, entries: Sequence[Mapping[str, Any]], landscape: Landscape
+    azure: Azure,
+    name: str,
+    entries: Sequence[Mapping[str, Any]],
+    landscape: Landscape,
+    logs_workspace: str = "",
 ) -> None:
     """Raise NotReady with everything that is in the way of a deployment."""
     problems = name_problems(name)
+    if logs_workspace:
+        problems += await _logs_problems(azure, logs_workspace)
     for entry in entries:
         problems += _unseen_scopes(entry, landscape)
         vault = landscape.named(str(entry["name"]))
@@ -54,6 +69,13 @@ def name_problems(name: str) -> list[str]:
         return []
     rule = "2 to 20 lower-case letters, digits and dashes, beginning with a letter"
     return [f"the name is {name!r}, but must be {rule}"]
+
+
+async def _logs_problems(azure: Azure, workspace: str) -> list[str]:
+    if not WORKSPACE.fullmatch(workspace):
+        return [f"{workspace!r} is no Log Analytics workspace: write its id, {WORKSPACE_SHAPE}"]
+    problem = await workspace_problem(azure, workspace)
+    return [f"the workspace of logs cannot be read: {problem}"] if problem else []
 
 
 def _problems(vault: FoundVault, entry: Mapping[str, Any], landscape: Landscape) -> list[str]:

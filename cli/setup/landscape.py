@@ -1,13 +1,15 @@
 """What there is that a deployment could serve, as the deployer's own sign-in sees it.
 
 Sources: https://learn.microsoft.com/rest/api/resources/subscriptions/list,
-https://learn.microsoft.com/rest/api/keyvault/keyvault/vaults/list-by-subscription and
-https://learn.microsoft.com/rest/api/eventgrid/controlplane/system-topics/list-by-subscription.
+https://learn.microsoft.com/rest/api/keyvault/keyvault/vaults/list-by-subscription,
+https://learn.microsoft.com/rest/api/eventgrid/controlplane/system-topics/list-by-subscription and
+https://learn.microsoft.com/rest/api/loganalytics/workspaces/list.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +21,7 @@ from engine.errors import RekeyError
 SUBSCRIPTIONS = "2022-12-01"
 VAULTS = "2023-07-01"
 TOPICS = "2025-02-15"
+WORKSPACES = "2023-09-01"
 OURS = "rekey"
 """The tag `application` of everything that the template makes."""
 
@@ -106,6 +109,30 @@ async def sources(azure: Azure, subscription: str) -> list[Credential]:
         except RekeyError:
             continue  # Somebody who may list accounts need not be allowed to list servers.
     return list(credentials.values())
+
+
+async def workspaces(azure: Azure, subscriptions: Sequence[str]) -> list[str]:
+    """Return the ids of the Log Analytics workspaces that the sign-in may list."""
+    kind = "providers/Microsoft.OperationalInsights/workspaces"
+    ids: list[str] = []
+    for subscription in subscriptions:
+        # A deployment can do without, so nothing that stands in the way of a listing ends it.
+        with suppress(RekeyError):
+            ids += [
+                str(row["id"]) async for row in _everywhere(azure, [subscription], kind, WORKSPACES)
+            ]
+    return sorted(ids, key=str.lower)
+
+
+async def workspace_problem(azure: Azure, resource_id: str) -> str:
+    """Return why no workspace can be read at an id; empty where one can."""
+    try:
+        await Arm(azure, WORKSPACES, "Reader").read(
+            resource_id, "reading the workspace of logs", resource_id
+        )
+    except RekeyError as error:
+        return str(error)
+    return ""
 
 
 async def _vaults(azure: Azure, subscriptions: Sequence[str]) -> list[FoundVault]:

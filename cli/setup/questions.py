@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from enum import Enum
 
 from cli.consent import Person
-from cli.setup.landscape import FoundVault, Landscape, sources
+from cli.setup.landscape import FoundVault, Landscape, sources, workspaces
 from cli.setup.served import Served
 from cli.sources import Credential
 from cli.terminal import Terminal
@@ -15,7 +16,26 @@ from engine.errors import NotFound, RekeyError
 
 GROUP_PARTS = 5
 """/subscriptions/<id>/resourceGroups/<name>, split at its slashes."""
+LOGGED = "storage-key"
+"""The kind whose use is looked up in logs."""
 NAMES = {"storage-key": "storage account", "sql-admin-password": "SQL server"}
+
+
+class Choice(Enum):
+    """How many rows may be chosen, by the words that ask for them."""
+
+    SOME = "Numbers, separated by commas: "
+    ONE_OR_NONE = "A number, or nothing for none: "
+
+    def allows(self, count: int) -> bool:
+        """Return whether so many may be chosen."""
+        return count >= 1 if self is Choice.SOME else count <= 1
+
+    def rule(self, rows: int) -> str:
+        """Return what to write."""
+        if self is Choice.SOME:
+            return f"write numbers from 1 to {rows}, such as 1,{rows}"
+        return f"write one number from 1 to {rows}, or nothing"
 
 
 async def choose(
@@ -37,6 +57,39 @@ async def choose(
         await _serve(azure, landscape, landscape.vaults[index], person, terminal)
         for index in chosen
     ]
+
+
+async def choose_logs(
+    azure: Azure,
+    landscape: Landscape,
+    vaults: Sequence[Served],
+    person: Person,
+    terminal: Terminal,
+) -> str:
+    """Ask which workspace has the logs of the storage accounts; return its id, empty for none.
+
+    Nobody is asked where no key of theirs is served, or no workspace is in sight.
+    """
+    if not any(LOGGED in vault.kinds for vault in vaults):
+        return ""
+    ids = await workspaces(azure, landscape.subscriptions)
+    if not ids:
+        return ""
+    terminal.line()
+    terminal.line("Which Log Analytics workspace gets the logs of these storage accounts, if any?")
+    terminal.line(
+        "Before the first rotation of a key Rekey looks there for who uses the other one."
+    )
+    rows = [
+        f"{name}  (group {group}, subscription {place})" for place, group, name in map(_parts, ids)
+    ]
+    chosen = _pick(person, terminal, rows, Choice.ONE_OR_NONE)
+    return ids[chosen[0]] if chosen else ""
+
+
+def _parts(workspace: str) -> tuple[str, str, str]:
+    parts = workspace.split("/")
+    return parts[2], parts[4], parts[-1]
 
 
 async def _serve(
@@ -102,18 +155,20 @@ def _kinds(listed: Sequence[Credential], scopes: Sequence[str]) -> list[str]:
     )
 
 
-def _pick(person: Person, terminal: Terminal, rows: Sequence[str]) -> list[int]:
-    """Let some of the rows be chosen by their numbers; a wrong answer is asked again."""
+def _pick(
+    person: Person, terminal: Terminal, rows: Sequence[str], choice: Choice = Choice.SOME
+) -> list[int]:
+    """Let rows be chosen by their numbers; a wrong answer is asked again."""
     for number, row in enumerate(rows, 1):
         terminal.line(f"  {number}  {row}")
     while True:
-        answer = _answer(person, "Numbers, separated by commas: ")
+        answer = _answer(person, choice.value)
         numbers = [part.strip() for part in answer.split(",") if part.strip()]
-        if numbers and all(
+        if choice.allows(len(numbers)) and all(
             part.isascii() and part.isdigit() and 1 <= int(part) <= len(rows) for part in numbers
         ):
             return [int(part) - 1 for part in dict.fromkeys(numbers)]
-        terminal.line(f"write numbers from 1 to {len(rows)}, such as 1,{len(rows)}")
+        terminal.line(choice.rule(len(rows)))
 
 
 def _yes(person: Person, terminal: Terminal, question: str) -> bool:

@@ -65,8 +65,11 @@ def read(text: str, variable: str) -> list[Mapping[str, Any]]:
     return list(entries)
 
 
-def parameters_file(name: str, entries: Sequence[Mapping[str, Any]], template: str) -> str:
+def parameters_file(
+    name: str, entries: Sequence[Mapping[str, Any]], template: str, logs_workspace: str = ""
+) -> str:
     """Return the text of a .bicepparam file for a template at this path."""
+    logs = [f"param logsWorkspace = {_literal(logs_workspace)}", ""] if logs_workspace else []
     return "\n".join(
         (
             (
@@ -79,6 +82,7 @@ def parameters_file(name: str, entries: Sequence[Mapping[str, Any]], template: s
             "",
             f"param vaults = {_literal([dict(entry) for entry in entries])}",
             "",
+            *logs,
         )
     )
 

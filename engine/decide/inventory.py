@@ -17,8 +17,9 @@ from engine.model.workitem import WorkItem
 from engine.secret import SecretVersion
 
 LATE = "see that sweeps run, then rotate it by hand: the answer says what holds it up"
-UNFINISHED: frozenset[State] = frozenset({"due", "overdue", "parked", "drifted"})
-"""States in which a change that a source goes on with is still looked for."""
+UNFINISHED: frozenset[State] = frozenset({"ok", "due", "overdue", "parked", "drifted"})
+"""States in which a change that a source goes on with is still looked for: a rotation by hand may
+come before it is due."""
 GRACE = timedelta(days=1)
 """How long a secret may be due, although nothing holds it up, before it counts as overdue."""
 
@@ -40,7 +41,8 @@ def entry(
     since = next((listed.waiting for listed in records if listed.source == source), None)
     if since is None or stands.state not in UNFINISHED:
         return stands
-    reason = f"{stands.reason}; under way since {since:%Y-%m-%d %H:%M}Z"
+    under_way = f"under way since {since:%Y-%m-%d %H:%M}Z"
+    reason = "; ".join(filter(None, (stands.reason, under_way)))
     return replace(stands, reason=reason, under_way_since=since)
 
 

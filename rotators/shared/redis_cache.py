@@ -1,7 +1,8 @@
 """Where a Redis cache listens, and how one of its access keys is proven there.
 
-A key is a password of the cache's default user. A classic cache is one resource. A managed one
-says its host, and each of its databases has a port, keys and a switch of its own.
+A key is a password of the cache's default user. A classic cache is one resource, and says its host
+and its port. A managed one says its host, and each of its databases has a port, keys and a switch
+of its own.
 """
 
 from __future__ import annotations
@@ -51,10 +52,15 @@ class RedisCache(TwoKeys):
     async def _server(self, place: Place) -> str:
         """Return host and port."""
         host = await self._source.host(place)
-        if place.top == CLASSIC:
-            return f"{host}:{PORT}"
         if place.source not in self._ports:
-            properties = (await self._source.detail(place)).get("properties") or {}
-            port = properties.get("port")
-            self._ports[place.source] = port if isinstance(port, int) else MANAGED_PORT
+            self._ports[place.source] = await self._port(place)
         return f"{host}:{self._ports[place.source]}"
+
+    async def _port(self, place: Place) -> int:
+        """Return the port with TLS: a classic cache has it, or the database of a managed one."""
+        if place.top == CLASSIC:
+            resource, name, usual = await self._source.known(place), "sslPort", PORT
+        else:
+            resource, name, usual = await self._source.detail(place), "port", MANAGED_PORT
+        port = (resource.get("properties") or {}).get(name)
+        return port if isinstance(port, int) else usual

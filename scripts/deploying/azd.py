@@ -21,7 +21,7 @@ from cli.session import Parts, signed_in
 from cli.setup import served
 from cli.setup.checks import NotReady, check
 from cli.setup.landscape import Landscape, survey
-from cli.setup.questions import choose
+from cli.setup.questions import choose, choose_logs
 from cli.terminal import Terminal
 from engine.errors import RekeyError
 from scripts.deploying import finish
@@ -29,6 +29,8 @@ from scripts.deploying.patience import StepError, say
 
 VAULTS = "DEPLOY_VAULTS"
 """The variable from which infra/main.bicepparam reads the template's parameter `vaults`."""
+LOGS = "DEPLOY_LOGS_WORKSPACE"
+"""The variable for its parameter `logsWorkspace`."""
 PACKAGE = "DEPLOY_PACKAGE"
 """The variable for a package to deploy, such as a release's, instead of a build of the checkout."""
 OWN_SIGN_IN = "AzureDeveloperCliCredential"
@@ -41,19 +43,26 @@ async def preprovision(env: Mapping[str, str], parts: Parts) -> None:
     async with signed_in(env, parts) as azure:
         landscape = await survey(azure)
         _check_sign_in(env, landscape)
-        chosen = env.get(VAULTS, "")
+        chosen, logs = env.get(VAULTS, ""), env.get(LOGS, "")
         if chosen:
             entries: Sequence[Mapping[str, Any]] = served.read(chosen, VAULTS)
         else:
             person = parts.person or _typist(env)
-            entries = [
-                vault.to_json() for vault in await choose(azure, landscape, person, terminal)
-            ]
-        await check(azure, env.get("AZURE_ENV_NAME", ""), entries, landscape)
+            vaults = await choose(azure, landscape, person, terminal)
+            logs = logs or await choose_logs(azure, landscape, vaults, person, terminal)
+            entries = [vault.to_json() for vault in vaults]
+        await check(azure, env.get("AZURE_ENV_NAME", ""), entries, landscape, logs)
     if not chosen:
         _remember(VAULTS, json.dumps(entries, separators=(",", ":")))
+    if logs != env.get(LOGS, ""):
+        _remember(LOGS, logs)
     names = ", ".join(str(entry["name"]) for entry in entries)
     say(f"Rekey will look after: {names}. To choose again: azd env set {VAULTS} ''")
+    if logs:
+        name = logs.rpartition("/")[2]
+        say(
+            f"Logs of storage accounts are looked up in {name}. To change it: azd env set {LOGS} ''"
+        )
 
 
 def _check_sign_in(env: Mapping[str, str], landscape: Landscape) -> None:

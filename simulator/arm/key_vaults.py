@@ -8,16 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from simulator.arm import errors
-from simulator.arm.paging import page
-from simulator.arm.service import check_group, check_role
-from simulator.wire import Response, json_response
+from simulator.arm.listing import listed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from simulator.arm.request import ArmRequest
     from simulator.identity import Principal
     from simulator.keyvault.state import Vault
+    from simulator.wire import Response
     from simulator.world import World
 
 VAULT_VERSIONS = ("2022-07-01", "2023-02-01", "2023-07-01", "2024-11-01", "2026-02-01")
@@ -47,7 +44,7 @@ class VaultsProvider:
         if call.request.method != "GET" or call.path.lower() != "vaults":
             raise errors.invalid_type(self.namespace, call.api_version)
         bodies = [self._body(vault) for vault in self._world.vaults.values()]
-        return _listed(self._world, call, principal, bodies, self.page_size)
+        return listed(self._world, call, principal, bodies, self.page_size)
 
     def _body(self, vault: Vault) -> dict[str, Any]:
         properties = {
@@ -62,25 +59,3 @@ class VaultsProvider:
             "location": vault.location,
             "properties": properties,
         }
-
-
-def _listed(
-    world: World,
-    call: ArmRequest,
-    principal: Principal,
-    bodies: Sequence[dict[str, Any]],
-    size: int,
-) -> Response:
-    """Return the items that the caller may read; refuse a caller who may read nothing here."""
-    readable = [body for body in bodies if _visible(world, call, principal, body)]
-    if not readable:
-        kind = f"{call.namespace}/{call.kind}"
-        check_role(world, principal, f"{kind}/read", call.group_scope)
-    if call.group:
-        check_group(world, call)
-    return json_response(200, page(call, world.domains.arm, readable, size))
-
-
-def _visible(world: World, call: ArmRequest, principal: Principal, body: Mapping[str, Any]) -> bool:
-    inside = body["id"].lower().startswith(f"{call.group_scope}/".lower())
-    return inside and world.roles.find(principal, f"{body['type']}/read", body["id"]) is not None

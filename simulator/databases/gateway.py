@@ -80,11 +80,12 @@ class DatabaseGateway:
         return json_response(200, {})
 
     def _act(self, server: FlexibleServer, method: str, sent: dict[str, str]) -> None:
-        if method == "SIGN-IN":
+        if method == "SIGN-IN" and "login" in sent:
             server.sign_in(sent["login"], sent["password"])
             return
         principal = self._world.identities.examine(sent["token"], self.audience)
         server.sign_in_as(
             sent["operator"], principal.oid if isinstance(principal, Principal) else None
         )
-        server.alter(sent["login"], sent.get("password"))
+        if method != "SIGN-IN":
+            server.alter(sent["login"], sent.get("password"))

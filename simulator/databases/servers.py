@@ -6,6 +6,10 @@ other.
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import hmac
+import re
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
@@ -19,6 +23,23 @@ if TYPE_CHECKING:
 type EngineName = Literal["postgresql", "mysql"]
 ANYWHERE = "@%"
 """How MySQL completes the name of an account without a host."""
+
+
+VERIFIER = re.compile(r"SCRAM-SHA-256\$(?P<rounds>\d+):(?P<salt>[^$]+)\$(?P<stored>[^:]+):.+")
+
+
+def is_kept(kept: str, password: str) -> bool:
+    """Return whether a server that keeps this text knows the password.
+
+    It is the password, or the verifier that PostgreSQL keeps in its place (RFC 5802).
+    """
+    match = VERIFIER.fullmatch(kept)
+    if match is None:
+        return kept == password
+    salt, rounds = base64.b64decode(match["salt"]), int(match["rounds"])
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, rounds)
+    stored = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
+    return base64.b64encode(stored).decode() == match["stored"]
 
 
 class DatabaseRefusal(Exception):  # noqa: N818 - the server refuses
@@ -84,7 +105,11 @@ class FlexibleServer:
         """Sign a caller in with a password; raise DatabaseRefusal."""
         self._check_reach()
         account = self._account(name)
-        if not self.password_auth or not account or not account.accepts(password, self.now()):
+        if (
+            not self.password_auth
+            or not account
+            or not is_kept(account.password(self.now()), password)
+        ):
             raise DatabaseRefusal("refused")
         if not account.enabled:
             raise DatabaseRefusal("disabled")

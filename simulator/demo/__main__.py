@@ -15,7 +15,9 @@ from typing import NoReturn
 
 from simulator.azure import Azure
 from simulator.demo.app import KEY, App, AppError, running
-from simulator.demo.cast import HOST_ACCOUNT, VAULT, Part, cast, scopes, stage
+from simulator.demo.cast import APP, HOST_ACCOUNT, VAULT, Part, cast, scopes, stage, vaults
+from simulator.demo.kinds import Kinds, platform
+from simulator.demo.lines import wrapped
 from simulator.demo.operators import FIRST_POLICY, LEAKED, POLICY, Operators, Terminal
 from simulator.keyvault.state import SecretVersion, Vault
 from simulator.reach.names import resolve_localhost
@@ -39,19 +41,21 @@ STARTED = time.monotonic()
 
 
 def say(text: str) -> None:
-    """Print a line with the seconds since the start."""
-    print(f"{time.monotonic() - STARTED:5.1f} s  {text}", flush=True)
+    """Print a line with the seconds since the start; a long one is wrapped, but a command."""
+    line = f"{time.monotonic() - STARTED:5.1f} s  {text}"
+    print(line if text.startswith("$") else wrapped(line, 13), flush=True)
 
 
 def settings(cloud: Background[Azure], parts: Parts, schedule: str) -> dict[str, str]:
     """Return the app's settings, as the deployment would set them."""
-    vault = cloud.world.vaults[VAULT].url
+    urls = [cloud.world.vaults[name].url for name in vaults(parts)]
     return {
         **cloud.running.environment,
         "AzureWebJobsStorage": cloud.running.connection_string(HOST_ACCOUNT),
-        "REKEY_VAULTS": vault,
-        "REKEY_SCOPES": json.dumps({vault: scopes(parts)}),
+        "REKEY_VAULTS": ",".join(urls),
+        "REKEY_SCOPES": json.dumps(dict.fromkeys(urls, scopes(parts))),
         "REKEY_SWEEP_SCHEDULE": schedule,
+        "REKEY_IDENTITY_NAME": APP,
     }
 
 
@@ -118,7 +122,8 @@ def needs_a_person(app: App) -> None:
     _, listed = app.get("/api/secrets?state=attention")
     print(f"\nGET /api/secrets?state=attention -> {len(listed['secrets'])} secret(s) for a person:")
     for row in listed["secrets"]:
-        print(f"  {row['secret']}: {row['state']} since {row['parked_since']}: {row['reason']}")
+        since = f"{row['state']} since {row['parked_since']}"
+        print(wrapped(f"  {row['secret']}: {since}: {row['reason']}", 13))
 
 
 def _told(answer: dict[str, str]) -> str:
@@ -155,10 +160,16 @@ def table(
     return well
 
 
+def latest(cloud: Background[Azure], parts: Parts) -> dict[str, SecretVersion]:
+    """Return the current version of each secret, by its name."""
+    held = cloud.world.vaults
+    return {part.name: held[part.vault].versions(part.name)[-1] for part in parts}
+
+
 def play(cloud: Background[Azure], parts: Parts, app: App) -> bool:
     """Run the demo's steps; return whether all ended well."""
     vault = cloud.world.vaults[VAULT]
-    before = {part.name: vault.versions(part.name)[-1] for part in parts}
+    before = latest(cloud, parts)
     say(f"vault {VAULT} holds {len(parts)} secrets:")
     for part in parts:
         say(f"  {part.name}: {part.story}")
@@ -210,11 +221,14 @@ def act(
 ) -> bool:
     """Run the whole demo, and keep it if that is wanted; return whether all ended well."""
     sourced = command_line(folder, environment)
-    well = play(cloud, parts, app)
+    shop, others = (tuple(part for part in parts if part.vault == name) for name in vaults(parts))
+    kinds = Kinds(cloud, others, latest(cloud, others), app, say)
+    well = play(cloud, shop, app)
     needs_a_person(app)
     print(flush=True)
-    cast = {part.name: part for part in parts}
-    well &= Operators(cloud, cast, Terminal(sourced, say), folder).play()
+    cast = {part.name: part for part in shop}
+    well &= Operators(cloud, cast, Terminal(sourced, say), folder).play(kinds.begin)
+    well &= kinds.end()
     well &= look(app)
     print(f"\n{ENDED_WELL}" if well else f"\nNOT as it should be: see {app.log}", flush=True)
     if os.environ.get("KEEP"):
@@ -243,7 +257,7 @@ def main() -> int:
     mind_signals()
     resolve_localhost()
     say("starting a simulated Azure on loopback (TLS)")
-    parts = cast()
+    parts = (*cast(), *platform())
     with start_in_thread(lambda domains: stage(domains, parts)) as cloud:
         os.environ |= cloud.running.environment
         say(

@@ -1,4 +1,4 @@
-"""The demo's secrets: one vault, with every kind of secret in every state an operator meets."""
+"""The demo's secrets: a shop's vault, with secrets in every state that an operator meets."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from simulator.azure import GROUP, SUBSCRIPTION, Azure
+from simulator.demo import servers
+from simulator.demo.keyed import rights
 from simulator.demo.sources import (
     Account,
     AlternatingLogins,
@@ -15,9 +17,11 @@ from simulator.demo.sources import (
     Source,
     SqlAdministrator,
 )
+from simulator.keys.contracts import CONTRACTS
 from simulator.world import Domains
 
 VAULT = "shop"
+APP = "rekey"
 HOST_ACCOUNT = "rekeyhost"
 GROUP_ID = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}"
 CONNECTION = (
@@ -37,6 +41,8 @@ RIGHTS = (
     "Microsoft.Sql/servers/write",
     "Microsoft.Sql/servers/azureADOnlyAuthentications/read",
     "Microsoft.Sql/locations/*/read",
+    *(right for contract in CONTRACTS for right in rights(contract)),
+    *servers.RIGHTS,
 )
 
 
@@ -49,8 +55,9 @@ class Part:
     story: str
     days_left: int
     ends: str
-    """`rotated`, `retired`, `parked` or `untouched`."""
+    """`rotated`, `replaced` (in place), `retired`, `parked`, `under way` or `untouched`."""
     tags: dict[str, str] = field(default_factory=dict)
+    vault: str = VAULT
 
 
 def cast() -> tuple[Part, ...]:
@@ -71,7 +78,7 @@ def _keys() -> tuple[Part, ...]:
         ),
         Part(
             "orders-sas",
-            Signature("shoporders", "orders-key"),
+            Signature("shoporders", VAULT, "orders-key"),
             "a signature (SAS) that orders-key makes; it follows its key",
             50,
             "rotated",
@@ -155,23 +162,29 @@ def stage(domains: Domains, parts: tuple[Part, ...]) -> Azure:
     """Return the world at the start of the demo."""
     azure = Azure(domains=domains)
     azure.add_account(HOST_ACCOUNT)
-    azure.managed_identity.system = azure.add_principal("rekey")
+    azure.managed_identity.system = azure.add_principal(APP)
     azure.grant(azure.managed_identity.system, RIGHTS, f"/subscriptions/{SUBSCRIPTION}")
-    azure.add_vault(VAULT)
+    for vault in vaults(parts):
+        azure.add_vault(vault)
     for part in parts:
         _enter(azure, part)
     return azure
 
 
 def _enter(azure: Azure, part: Part) -> None:
-    vault, now = azure.vaults[VAULT], azure.now()
+    vault, now = azure.vaults[part.vault], azure.now()
     named, values = part.source.enter(azure)
-    tags = {**named, "ValidityPeriodDays": "90", "Owner": "shop team", **part.tags}
+    tags = {**named, "ValidityPeriodDays": "90", "Owner": "shop", **part.tags}
     whole = ("key", "sas", "secret", "password", "certificate")
     if part.source.template.strip("{}") not in whole:
         tags["ValueTemplate"] = part.source.template
     expires = now + timedelta(days=part.days_left)
     vault.put(part.name, values[0], expires=expires, tags=tags, content_type="text/plain")
+
+
+def vaults(parts: tuple[Part, ...]) -> list[str]:
+    """Return the names of the secrets' vaults."""
+    return list(dict.fromkeys(part.vault for part in parts))
 
 
 def scopes(parts: tuple[Part, ...]) -> list[str]:

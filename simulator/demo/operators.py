@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shlex
 import subprocess
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from simulator.azure import Azure
 from simulator.demo.cast import VAULT, Part
+from simulator.demo.lines import WIDTH, wrapped
 from simulator.keyvault.state import SecretVersion
 from simulator.reach.server import Background
 
@@ -25,6 +29,7 @@ rules:
     rotateBeforeDays: 85
 """
 LEAKED, RESTORED = "invoices-key", "orders-key"
+INDENT = " " * 11
 LIMIT = 90
 """Seconds after which a command counts as failed."""
 
@@ -40,30 +45,54 @@ class Terminal:
     def show(self, *words: str) -> int:
         """Run a command and print it with its answer; return its exit code."""
         self.say(f"$ rekey {shlex.join(words)}")
-        ended = self._run(words)
-        for line in (ended.stdout + ended.stderr).splitlines():
-            print(f"           {line}", flush=True)
-        return ended.returncode
+        code, text = self._on_a_terminal(words)
+        for line in text.splitlines():
+            print(wrapped(f"{INDENT}{line}", len(INDENT) + 10), flush=True)
+        return code
 
     def data(self, *words: str) -> dict[str, object]:
         """Run a command and return its JSON; an empty object if it wrote none."""
-        ended = self._run((*words, "-o", "json"))
-        if ended.stderr:
-            print(f"           {ended.stderr}", flush=True)
-        read: dict[str, object] = json.loads(ended.stdout or "{}")
-        return read
-
-    def _run(self, words: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
-        line = f". {shlex.quote(str(self.sourced))} && rekey {shlex.join(words)}"
-        env = {**os.environ, "COLUMNS": "110", "NO_COLOR": "1"}
-        return subprocess.run(  # noqa: S603
-            ["/bin/sh", "-c", line],
+        ended = subprocess.run(  # noqa: S603
+            self._line((*words, "-o", "json")),
             capture_output=True,
             text=True,
             check=False,
-            env=env,
             timeout=LIMIT,
         )
+        if ended.stderr:
+            print(f"{INDENT}{ended.stderr}", flush=True)
+        read: dict[str, object] = json.loads(ended.stdout or "{}")
+        return read
+
+    def _on_a_terminal(self, words: tuple[str, ...]) -> tuple[int, str]:
+        """Run a command as a person sees it: tables fit. Return its exit code and what it wrote."""
+        mine, theirs = os.openpty()
+        env = {**os.environ, "COLUMNS": str(WIDTH - len(INDENT)), "NO_COLOR": "1"}
+        with (
+            os.fdopen(mine, "rb", buffering=0) as screen,
+            subprocess.Popen(  # noqa: S603
+                self._line(words), stdout=theirs, stderr=subprocess.PIPE, env=env
+            ) as process,
+        ):
+            os.close(theirs)
+            limit = threading.Timer(LIMIT, process.kill)
+            limit.start()
+            written = _read(screen) + process.communicate()[1]
+            limit.cancel()
+        return process.returncode, written.decode()
+
+    def _line(self, words: tuple[str, ...]) -> list[str]:
+        line = f". {shlex.quote(str(self.sourced))} && exec rekey {shlex.join(words)}"
+        return ["/bin/sh", "-c", line]
+
+
+def _read(screen: IO[bytes]) -> bytes:
+    """Return all that is written to a terminal, until nobody has it open: Linux says EIO then."""
+    written = b""
+    with contextlib.suppress(OSError):
+        while chunk := screen.read(65536):
+            written += chunk
+    return written
 
 
 @dataclass(frozen=True)
@@ -75,17 +104,21 @@ class Operators:
     terminal: Terminal
     folder: Path
 
-    def play(self) -> bool:
-        """Do it all; return whether everything came to its end at vault and sources."""
+    def play(self, meanwhile: Callable[[], bool]) -> bool:
+        """Do it all, and something else while the incident goes on.
+
+        Return whether everything came to its end at vault and sources.
+        """
         say = self.terminal.say
         before = self._latest(LEAKED)
         say(f"a laptop with {LEAKED} on it was stolen: an incident, which runs while we go on")
         incident = self._begin()
         say("how everything stands, what needs a person first:")
         # Exit code 1: one secret was broken on purpose.
-        well = bool(incident) & (self.terminal.show("status") == 1)
+        well = bool(incident) & (self.terminal.show("status", "--vault", VAULT) == 1)
         well &= self._restore()
         well &= self._policy()
+        well &= meanwhile()
         say("how far has the incident come?")
         well &= self.terminal.show("incident", "follow", incident, "--wait", "60") == 0
         return well & self._is_cut_off(before)
@@ -116,7 +149,7 @@ class Operators:
         file = self.folder / "policy.yaml"
         file.write_text(NEXT_POLICY)
         self.terminal.say(f"the policy document, {file}:")
-        print("".join(f"           {line}\n" for line in NEXT_POLICY.splitlines()), end="")
+        print("".join(f"{INDENT}{line}\n" for line in NEXT_POLICY.splitlines()), end="")
         words = ("policy", "push", str(file), "--reason", "archives early")
         well = self.terminal.show(*words) == 0
         return well and self._latest(POLICY).value == NEXT_POLICY

@@ -71,20 +71,20 @@ class Account:
 
 
 class Signature:
-    """A shared access signature that an account's key makes; the key is another secret."""
+    """A signature that an account's key makes; the key is another secret of the same vault."""
 
     template = "{sas}"
     extent = "sas/account/b/sco/rl"
 
-    def __init__(self, account: str, key: str) -> None:
-        self.account, self.key = account, key
+    def __init__(self, account: str, vault: str, key: str) -> None:
+        self.account, self.vault, self.key = account, vault, key
 
     def enter(self, azure: Azure) -> tuple[dict[str, str], list[str]]:
         """Sign with the key that the account has; the other secret has added it."""
-        account, (vault,) = azure.accounts[self.account], azure.vaults.values()
+        account = azure.accounts[self.account]
         tags = {
             "ProviderAddress": f"{account.resource_id}/{self.extent}",
-            "DerivedFrom": f"{vault.url}/secrets/{self.key}",
+            "DerivedFrom": f"{azure.vaults[self.vault].url}/secrets/{self.key}",
         }
         sas = generate_account_sas(
             self.account,

@@ -174,7 +174,7 @@ class KeysProvider:
     ) -> Iterator[dict[str, Any]]:
         for account in self._world.keyed.values():
             inside = account.resource_id.lower().startswith(f"{call.group_scope}/".lower())
-            of_kind = account.contract is contract and inside
+            of_kind = account.contract.kind == contract.kind and inside
             if of_kind and self._world.roles.find(
                 principal, f"{contract.kind}/read", account.resource_id
             ):

@@ -33,6 +33,7 @@ def account_body(account: KeyedAccount) -> dict[str, Any]:
             **({contract.kept: where} if contract.kept else where),
             **switch,
             **_generations(account),
+            **_port(account),
             "provisioningState": account.state,
             "publicNetworkAccess": "Enabled" if account.open_network else "Disabled",
         },
@@ -60,6 +61,12 @@ def child_body(account: KeyedAccount, ring: KeyRing) -> dict[str, Any]:
 def is_rule(ring: KeyRing) -> bool:
     """Return whether the keys are those of a shared access rule."""
     return ring.path.lower().split("/")[-2:-1] == ["authorizationrules"]
+
+
+def _port(account: KeyedAccount) -> dict[str, Any]:
+    """Return where a classic cache listens; a managed one says it of each database."""
+    contract = account.contract
+    return {"sslPort": contract.port} if contract.port and not contract.children else {}
 
 
 def _generations(account: KeyedAccount) -> dict[str, Any]:

@@ -8,6 +8,10 @@ from pathlib import Path
 
 import trustme
 
+from simulator.keys.contracts import CONTRACTS
+from simulator.world import Domains
+
+KEYED = {Domains.loopback(0).of_resource(contract.host) for contract in CONTRACTS}
 NAMES = (
     "*.vault.localhost",
     "*.blob.storage.localhost",
@@ -19,6 +23,7 @@ NAMES = (
     "graph.localhost",
     "localhost",
     "127.0.0.1",
+    *sorted({f"*.{host.partition(':')[0].partition('.')[2]}" for host in KEYED}),
 )
 
 

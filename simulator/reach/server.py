@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol, Self, cast
 
 from aiohttp import web
 
+from simulator.databases.wire import listening as databases
 from simulator.reach import certificates
 from simulator.reach.names import LOOPBACK, no_such_host
 from simulator.sql.tds import server as tds
@@ -107,6 +108,7 @@ async def serve[W: World](
         chosen = secure.getsockname()[1]
         world = build(Domains.loopback(chosen, plain.getsockname()[1]))
         stack.enter_context(tds.listening(world, issued.server))
+        stack.enter_context(databases.listening(world, issued.server))
         async with (
             _listening(world, "https", secure, issued.server),
             _listening(world, "http", plain, None),

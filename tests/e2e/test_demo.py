@@ -14,10 +14,17 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from rotators.registry import ROTATORS
+from simulator.azure import Azure
+from simulator.demo.cast import Part, stage
+from simulator.demo.kinds import ABSENT, PLATFORM, Kinds, platform
 from simulator.demo.operators import Terminal
+from simulator.world import Domains
 from tests.simulator.host.running import ROOT
 from tests.simulator.host.waiting import wait_for
 
@@ -69,6 +76,12 @@ def demo() -> Iterator[Demo]:
             process.terminate()
 
 
+@pytest.fixture(scope="module")
+def rows(demo: Demo) -> list[dict[str, Any]]:
+    secrets: list[dict[str, Any]] = json.loads(demo.rekey("status --json").stdout)["secrets"]
+    return secrets
+
+
 def test_it_speaks_before_it_starts_anything(demo: Demo) -> None:
     assert re.fullmatch(
         r" +0\.[0-9] s  starting a simulated Azure on loopback \(TLS\)", demo.lines[0]
@@ -95,7 +108,7 @@ def test_it_shows_a_restore_that_is_typed_twice(demo: Demo) -> None:
         re.findall(r"\$ (rekey restore shop/orders-key --to [0-9a-f]{32} --wait)", text)
     )
     assert text.count(command) == 2
-    assert "nothing is left to do" in text
+    assert "nothing is left to do" in " ".join(text.split())
 
 
 def test_it_shows_a_policy_document_and_its_effect(demo: Demo) -> None:
@@ -106,9 +119,36 @@ def test_it_shows_a_policy_document_and_its_effect(demo: Demo) -> None:
     assert (shown.returncode, "rotateBeforeDays: 85" in shown.stdout) == (0, True)
 
 
+@pytest.mark.parametrize("kind", [maker.kind for maker in ROTATORS])  # type: ignore[attr-defined]
+def test_every_kind_is_rotated_or_has_a_line_that_says_why_not(
+    demo: Demo, rows: list[dict[str, Any]], kind: str
+) -> None:
+    lines = [line for line in demo.lines if re.match(rf"{kind}( \(\w+\))? ", line)]
+    if kind in ABSENT:
+        assert lines == [f"{kind:<28}not shown: {ABSENT[kind]}"]
+    else:
+        assert any(row["rotator"] == kind and row["operation"] for row in rows) or lines
+    ended = ("works     works", "works     replaced in place", "later     works meanwhile")
+    assert all(any(end in line for end in ended) for line in lines if kind not in ABSENT)
+
+
+def test_a_change_that_takes_long_is_shown_as_under_way(demo: Demo) -> None:
+    (line,) = [line for line in demo.lines if line.startswith("cosmos-db-key ")]
+    assert line.split() == [
+        "cosmos-db-key",
+        "primaryMasterKey",
+        *("under", "way", "later", "works", "meanwhile"),
+    ]
+
+
+def test_its_lines_fit_a_terminal_of_a_hundred_columns(demo: Demo) -> None:
+    until = next(place for place, line in enumerate(demo.lines) if line.startswith("Still running"))
+    assert not [line for line in demo.lines[:until] if len(line) > 100 and "  $ " not in line]
+
+
 def test_it_shows_how_everything_stands_and_the_address_of_the_page(demo: Demo) -> None:
     text = "\n".join(demo.lines)
-    assert re.search(r"\$ rekey status\n +secrets: 14 ", text)
+    assert re.search(r"\$ rekey status --vault shop\n +secrets: 14 ", text)
     assert re.search(r"the page for people, http://127\.0\.0\.1:\d+/api/dashboard\?code=", text)
 
 
@@ -118,6 +158,57 @@ def test_a_step_that_goes_wrong_is_no_good_end() -> None:
     terminal = Terminal(Path("/nowhere"), texts.append)
     assert terminal.show("status") != 1
     assert terminal.data("status") == {}
+
+
+class Listing:
+    """An app that says of each secret of the platform what it was told to say."""
+
+    def __init__(self, operation: str) -> None:
+        self._operation = operation
+
+    def get(self, path: str) -> tuple[int, Any]:
+        del path
+        rows = [
+            {
+                "secret": part.name,
+                "rotator": part.name,
+                "state": "due",
+                "reason": "",
+                "operation": "" if part.ends == "under way" else self._operation,
+                "under_way_since": "now" if part.ends == "under way" else None,
+                "overlap_until": None,
+            }
+            for part in platform()
+        ]
+        return 200, {"secrets": rows}
+
+
+def replaced(azure: Azure, part: Part, old: str) -> str:
+    """Return a value that works: the old one, but where a new one takes its place."""
+    if part.ends != "replaced":
+        return old
+    (server,) = (one for one in azure.databases.servers.values() if one.name == part.name)
+    server.set_password(server.administrator, "N3w-password")
+    return "N3w-password"
+
+
+@pytest.mark.parametrize("operation", ["", "made"])
+@pytest.mark.parametrize("published", ["nothing", "what works", "what does not"])
+def test_only_what_is_rotated_and_works_is_a_good_end(operation: str, published: str) -> None:
+    parts = platform()
+    azure = stage(Domains(), parts)
+    vault = azure.vaults[PLATFORM]
+    before = {part.name: vault.versions(part.name)[-1] for part in parts}
+    for part in parts if published != "nothing" else ():
+        if part.ends != "under way":
+            works = published == "what works"
+            vault.put(
+                part.name, replaced(azure, part, before[part.name].value) if works else "none"
+            )
+    cloud: Any = SimpleNamespace(world=azure)
+    app: Any = Listing(operation)
+    kinds = Kinds(cloud, parts, before, app, print, patience=0)
+    assert kinds.end() is (operation == "made" and published == "what works")
 
 
 def test_the_command_line_works_against_it_by_the_printed_line(demo: Demo) -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from tests.infra import deployed
 from tests.infra.bicep import names, snapshot
+from tests.shared.application_rig import OWNED_BY
 from tests.shared.certificate_rig import NAME, CertificateRig
-from tests.shared.graph_rig import OWNED_BY
 
 ROLES = {role: data for role, _, data, _ in deployed.custom_roles(snapshot("everything-on"))}
 

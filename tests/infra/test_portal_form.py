@@ -36,6 +36,10 @@ GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/prod-data"
 VAULT = (
     f"/subscriptions/{SUBSCRIPTION}/resourceGroups/prod/providers/Microsoft.KeyVault/vaults/contoso"
 )
+WORKSPACE = (
+    f"/subscriptions/{SUBSCRIPTION}/resourceGroups/logs"
+    "/providers/Microsoft.OperationalInsights/workspaces/contoso-logs"
+)
 
 
 class Fields(dict[str, Any]):
@@ -93,7 +97,13 @@ def elements() -> dict[str, dict[str, Any]]:
 def answers(**changed: Any) -> dict[str, Any]:
     """Return what somebody filled in."""
     vaults = {"chosen": [VAULT], "scopes": [GROUP], "kinds": ["storage-key"], "hasTopic": False}
-    more = {"mails": "a@contoso.com, b@contoso.com", "outcomeTopic": True, "privateNetwork": False}
+    more = {
+        "mails": "a@contoso.com, b@contoso.com",
+        "hasLogs": False,
+        "logsWorkspace": None,
+        "outcomeTopic": True,
+        "privateNetwork": False,
+    }
     return {
         "vaults": {name: changed.get(name, value) for name, value in vaults.items()},
         "more": {name: changed.get(name, value) for name, value in more.items()},
@@ -145,7 +155,12 @@ def test_what_the_form_hands_over_is_what_the_template_takes(
     has_topic: bool, tmp_path: Path
 ) -> None:
     """The compiler judges it: the template's types are sealed, so a misspelt property fails."""
-    parameters = outputs(hasTopic=has_topic, kinds=["storage-key", "sql-admin-password"])
+    parameters = outputs(
+        hasTopic=has_topic,
+        kinds=["storage-key", "sql-admin-password"],
+        hasLogs=True,
+        logsWorkspace=WORKSPACE,
+    )
     (vault,) = parameters["vaults"]
     assert (vault["name"], vault["resourceGroup"], vault["subscription"]) == (
         "contoso",
@@ -159,10 +174,34 @@ def test_what_the_form_hands_over_is_what_the_template_takes(
             parameters["name"],
             parameters["vaults"],
             os.path.relpath(INFRA / "main.bicep", tmp_path),
+            parameters["logsWorkspace"],
         )
     )
     compiled = bicep("build-params", str(target), "--stdout")
     assert compiled.code == 0, compiled.said
+    written = json.loads(json.loads(compiled.output)["parametersJson"])["parameters"]
+    assert written["logsWorkspace"] == {"value": WORKSPACE}
+
+
+@pytest.mark.parametrize(
+    ("has_logs", "chosen", "handed"),
+    [(False, None, ""), (False, "w", ""), (True, "w", "w"), (True, None, "")],
+)
+def test_a_workspace_is_handed_over_only_where_logs_shall_be_looked_up(
+    has_logs: bool, chosen: str | None, handed: str
+) -> None:
+    assert outputs(hasLogs=has_logs, logsWorkspace=chosen)["logsWorkspace"] == handed
+    shown = elements()["steps('more').logsWorkspace"]["visible"]
+    assert evaluated(shown, answers(hasLogs=has_logs)) is has_logs
+
+
+def test_the_workspaces_of_the_subscription_are_offered() -> None:
+    workspace = elements()["steps('more').logsWorkspace"]
+    listed = {"value": [{"name": "contoso-logs", "id": WORKSPACE}]}
+    offered = evaluated(
+        workspace["constraints"]["allowedValues"], {"more": {"allWorkspaces": listed}}
+    )
+    assert offered == [{"label": "contoso-logs", "value": WORKSPACE}]
 
 
 def test_a_second_system_topic_is_not_made() -> None:

@@ -61,8 +61,8 @@ def pairs_of(name: str) -> Iterator[Case]:
     calls = calls_of(name)
     reach = calls if name.startswith(PAIRS) else SOON
     for first in range(calls):
-        for second in range(first + 1, min(calls, first + 1 + reach)):
-            for mode in PAIRED:
+        for mode in PAIRED:
+            for second in range(first + 1, min(calls, first + 1 + reach)):
                 for other in PAIRED:
                     yield Case(name, ((first, mode), (second, other)))
 

@@ -117,7 +117,11 @@ def _played_from_a_waypoint(case: Case, seen: Seen) -> Played:
     way = waypoints.before(scenario, plan)
     director = lean.Lean(dict(plan), calls=way.calls if way else 0)
     start = way.copy() if way else None
-    came = _came_of(Schedule(SCENARIOS[scenario], director, seen=seen, start=start))
+    guide = waypoints.guide(scenario, plan, director)
+    pass_by = guide.pass_by if guide else None
+    came = _came_of(
+        Schedule(SCENARIOS[scenario], director, seen=seen, start=start, pass_by=pass_by)
+    )
     waypoints.remember(scenario, plan, director.labels, way.calls if way else 0)
     return came
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 from tests.proof.case import Case, Played
 from tests.proof.kernel import Mode
@@ -52,9 +52,9 @@ class Recording:
         self.inner.calm()
 
     @property
-    def is_done(self) -> bool:
+    def left(self) -> Hashable | None:
         """Return whether the other one decides nothing any more."""
-        return self.inner.is_done
+        return self.inner.left
 
 
 def played(scenario: str, director: Director) -> Played:

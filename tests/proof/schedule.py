@@ -12,7 +12,6 @@ the days after the overlap.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import random
@@ -22,7 +21,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
 
-from engine.decide.ledger import DAY as SECONDS_A_DAY
 from engine.errands.consumers import LOOK_SECONDS
 from engine.errors import RekeyError
 from engine.model.sweep_order import SweepOrder
@@ -35,13 +33,13 @@ from tests.proof.excuses import Excuse
 from tests.proof.hand import LONG
 from tests.proof.kernel import EPOCH, EVERY_FAULT, FAULTS, Call, Died, Mode, Worker
 from tests.proof.scenarios import Scenario
-from tests.proof.seen import Seen, fingerprint
+from tests.proof.seen import DAY, Seen, fingerprint, second_of_the_day
 from tests.proof.watch import Broken
 from tests.proof.world import DEAD_SECONDS, NEVER, VAULT, Message, World
 
 UNREAD = re.compile(r"credential in version (\w+) cannot be read")
 """What an incident says that needs a version enabled for a moment."""
-HOUR, DAY = 3600.0, float(SECONDS_A_DAY)
+HOUR = 3600.0
 OVERLAP = 7 * DAY + 2 * HOUR
 STRETCHES = (DAY, OVERLAP, DAY, OVERLAP, DAY)
 """What passes in the end, until nothing is left to do."""
@@ -77,10 +75,10 @@ class Director(Protocol):
         ...
 
     @property
-    def is_done(self) -> bool:
-        """Return whether it decides nothing any more.
+    def left(self) -> Hashable | None:
+        """What it will still decide, counted from now: () where that is nothing.
 
-        What follows depends on the state of the world alone.
+        What follows depends on that and the state of the world alone. None where nobody can tell.
         """
         ...
 
@@ -118,9 +116,12 @@ class Planned:
         """Go on: a plan is finite by itself."""
 
     @property
-    def is_done(self) -> bool:
-        """Return whether all of the plan has struck."""
-        return self.pick is None and self.calls > max(self.plan, default=-1)
+    def left(self) -> Hashable | None:
+        """The faults that have not struck, each with the number of calls until then."""
+        if self.pick is not None:
+            return None
+        calls = self.calls
+        return tuple((at - calls, mode) for at, mode in self.plan.items() if at >= calls)
 
 
 class Chance:
@@ -132,12 +133,12 @@ class Chance:
         self._faults = self._random.choice((0, 1, 1, 2, 3))
         self._leaps = self._random.choice((0, 0, 1, 2))
         self._rate = self._random.choice((0.03, 0.08, 0.2))
-        self.is_done = False
-        """From then on everything comes in order, so that a state has one continuation."""
+        self.left: Hashable | None = None
+        """() from when on everything comes in order, so that a state has one continuation."""
 
     def choose(self, width: int) -> int:
         """Choose evenly."""
-        return 0 if self.is_done else int(self._random.random() * width)
+        return 0 if self.left == () else int(self._random.random() * width)
 
     def mode(self, label: str) -> Mode:
         """Strike now and then, up to the number of faults that this seed has."""
@@ -149,7 +150,7 @@ class Chance:
 
     def interrupt(self, moves: int) -> int | None:
         """Interrupt now and then."""
-        if self.is_done:
+        if self.left == ():
             return None
         if self._random.random() < 0.04:
             if self._leaps and self._random.random() < 0.7:
@@ -161,7 +162,7 @@ class Chance:
     def calm(self) -> None:
         """Strike no more."""
         self._faults = self._leaps = 0
-        self.is_done = True
+        self.left = ()
 
 
 type Step = tuple[str, int, str]
@@ -208,9 +209,9 @@ class Scripted:
         """Go on: a script is finite by itself."""
 
     @property
-    def is_done(self) -> bool:
-        """Return that it may always go on: a script is played to its end."""
-        return False
+    def left(self) -> Hashable | None:
+        """Nothing that can be told: a script is played to its end."""
+        return None
 
 
 @dataclass
@@ -295,8 +296,8 @@ class Schedule:
                 self._before_the_end()
             self._end()
         except BeenHereError:
+            # What came of that state was good, so it was of those on the way to it.
             self.cut_short = True
-            return
         if self.seen is not None:
             used = frozenset(self.world.watch.excuses.used)
             self.seen.update((mark, used - before) for mark, before in self.marks)
@@ -326,9 +327,11 @@ class Schedule:
 
         Raises BeenHereError where it is one of them.
         """
-        if self.seen is None or not self.director.is_done:
+        left = self.director.left
+        if self.seen is None or left is None:
             return
-        mark = fingerprint(self.scenario.name, self.world, self.at.key())
+        position = (self.at.key(), left)
+        mark = fingerprint(self.scenario.name, self.world, position, self._when())
         if mark is None:
             return
         watch = self.world.watch
@@ -337,6 +340,17 @@ class Schedule:
             ending.no_leak(watch)
             raise BeenHereError
         self.marks.append((mark, frozenset(watch.excuses.used)))
+
+    def _when(self) -> float:
+        """Return the time, as far as what follows depends on it.
+
+        While no message waits nothing happens before the next sweep, which comes at a full hour.
+        """
+        at, now = self.at, self.world.kernel.time()
+        following = (at.hours or ())[at.next + (at.began is not None and at.is_last) :]
+        if self.world.messages or not following or (following[0] or NEVER) <= now:
+            return now
+        return self._full_hour(0.0)
 
     def _end(self) -> None:
         """Strike no more, let people mend what is theirs, and play until nothing is left to do."""
@@ -506,8 +520,8 @@ class Schedule:
                 self._deliver(visible[at - len(calls)])
             if not world.workers:
                 world.watch.between()
-                if self.looks and self.director.is_done:
-                    self.looks -= 1
+                if self.looks and (left := self.director.left) is not None:
+                    self.looks -= not left
                     self._compare()
 
     def _wait(self) -> bool:
@@ -602,11 +616,6 @@ class Schedule:
 
 def _theirs(tags: Mapping[str, str]) -> dict[str, str]:
     return {tag: text for tag, text in tags.items() if tag not in OURS}
-
-
-def second_of_the_day(ref: SecretRef) -> int:
-    """Return at which second of the day a secret is audited: see engine.decide.ledger."""
-    return int.from_bytes(hashlib.sha256(str(ref).lower().encode()).digest()[:4]) % SECONDS_A_DAY
 
 
 def _rounded_up(seconds: float) -> float:

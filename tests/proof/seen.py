@@ -2,25 +2,28 @@
 
 Whoever comes to one again need not play it once more.
 
-A state is everything on which the rest of a schedule depends, compared exactly, times included: the
-vaults, the sources,
-the records and their leases, the messages, and what the checks remember. It is taken only where
-nobody is under way, every
-service answers, and the director strikes no more, so that one state has one continuation. What came
-of that was
-good; a continuation that broke a promise is never remembered. The random key of a record's digests
-is a constant here.
+A state is everything on which the rest of a schedule depends, compared exactly: the vaults, the
+sources, the records and their leases, the messages, what the checks remember, the time, and the
+faults that are still to strike. A time counts only as far as something compares itself with it: see
+`_claim`, `_granted`, and `Schedule._when`. A state is taken only where nobody is under way and every
+service answers, so that one state has one continuation. What came of that was good; a continuation
+that broke a promise is never remembered. The random key of a record's digests is a constant here.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Hashable
-from dataclasses import astuple, fields
+from dataclasses import fields
+from functools import cache
 from typing import TYPE_CHECKING
 
+from engine.decide.ledger import DAY as SECONDS_A_DAY
 from engine.model.record import Record
+from engine.secret import SecretRef
 from tests.proof import ending
 from tests.proof.excuses import Excuse
+from tests.proof.kernel import EPOCH
 from tests.proof.sources import Slots
 
 if TYPE_CHECKING:
@@ -32,15 +35,18 @@ if TYPE_CHECKING:
     from tests.proof.watch import Watch
     from tests.proof.world import World
 
-_FIELDS = tuple(entry.name for entry in fields(Record) if entry.name != "look_at")
+_FIELDS = tuple(entry.name for entry in fields(Record) if entry.name not in ("look_at", "audited"))
+DAY = float(SECONDS_A_DAY)
 type Seen = dict[int, frozenset[Excuse]]
 """By the fingerprint of each state the excuses that its continuation used."""
 
 
-def fingerprint(name: str, world: World, position: Hashable) -> int | None:
+def fingerprint(
+    name: str, world: World, position: Hashable, when: float | None = None
+) -> int | None:
     """Return the fingerprint of a world in which a scenario has come to a position.
 
-    None where somebody is under way.
+    `when`: the time, as far as it matters. None where somebody is under way.
     """
     now = world.kernel.time()
     away = world.copy_until > now or any(until > now for until in world.down.values())
@@ -49,7 +55,7 @@ def fingerprint(name: str, world: World, position: Hashable) -> int | None:
     state: tuple[Hashable, ...] = (
         name,
         position,
-        now,
+        now if when is None else when,
         tuple(
             (message.what, message.text, message.visible, message.tries, message.deployment)
             for message in world.messages
@@ -102,17 +108,41 @@ def _source(world: World, name: str) -> Hashable:
 
 
 def _claim(claim: Claim, now: datetime) -> Hashable:
-    values = (getattr(claim.record, name) for name in _FIELDS)
+    record = claim.record
+    values = (getattr(record, name) for name in _FIELDS)
     known = (frozenset(value.items()) if isinstance(value, dict) else value for value in values)
-    # A look that was due is not waited for any more.
-    look = claim.record.look_at
-    return (*known, look if look and look > now else None, claim.holder and claim.until)
+    # A look that was due is not waited for any more, nor is a lease that has ended.
+    look = record.look_at if record.look_at and record.look_at > now else None
+    ends = (now - EPOCH).total_seconds()
+    held = claim.until if claim.holder and claim.until > ends else None
+    return (*known, _audit(record), look, held)
+
+
+@cache
+def second_of_the_day(ref: SecretRef) -> int:
+    """Return at which second of the day a secret is audited: see engine.decide.ledger."""
+    return int.from_bytes(hashlib.sha256(str(ref).lower().encode()).digest()[:4]) % SECONDS_A_DAY
+
+
+def _audit(record: Record) -> Hashable:
+    """Return the day of the audit by which the owner of a record was proven last.
+
+    Which audit is due next is all that its time decides.
+    """
+    if record.audited is None or not record.owner:
+        return record.audited
+    since = (record.audited - EPOCH).total_seconds() + EPOCH.hour * 3600
+    return (since - second_of_the_day(SecretRef.parse(record.owner))) // DAY
 
 
 def _watch(watch: Watch) -> Hashable:
     sets: tuple[Callable[[], Hashable], ...] = (
         lambda: frozenset(watch.proved),
-        lambda: tuple(astuple(protected) for protected in watch.protected),
+        lambda: tuple(
+            (it.credential, it.source, it.until, it.version)
+            for it in watch.protected
+            if it.until > watch.world.kernel.time() and it.source not in watch.cut
+        ),
         lambda: frozenset(watch.late.items()),
         lambda: frozenset(watch.compromised.items()),
         lambda: frozenset(watch.cut | watch.off | watch.enabled_again),
@@ -123,7 +153,7 @@ def _watch(watch: Watch) -> Hashable:
             _parked(outcome) for outcome in watch.outcomes if outcome.result == "parked"
         ),
         lambda: frozenset(watch.refused.items()),
-        lambda: frozenset(watch.excuses.granted.items()),
+        lambda: _granted(watch),
         lambda: (_disturbed(watch), watch.struck, len(watch.outcomes) > watch.verdicts),
         lambda: (frozenset(watch.alive_before), frozenset(watch.ended)),
         lambda: tuple(
@@ -133,6 +163,13 @@ def _watch(watch: Watch) -> Hashable:
         lambda: (frozenset(watch.longest.items()), frozenset(watch.shortest.items())),
     )
     return tuple(part() for part in sets)
+
+
+def _granted(watch: Watch) -> Hashable:
+    """Return the excuses, and until when they hold; of one that has ended, that it was granted."""
+    now = watch.world.kernel.time()
+    granted = watch.excuses.granted.items()
+    return frozenset((key, until if until >= now else 0.0) for key, until in granted)
 
 
 def _parked(outcome: Outcome) -> Hashable:

@@ -29,9 +29,9 @@ EVERY = 599
 @pytest.fixture(autouse=True)
 def _one_key(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr("engine.model.record.secrets", ONE_KEY)
-    waypoints.course.cache_clear()
+    waypoints.forget()
     yield
-    waypoints.course.cache_clear()
+    waypoints.forget()
 
 
 def cases(scenario: str) -> list[Case]:
@@ -59,6 +59,22 @@ def test_a_case_that_begins_at_a_waypoint_ends_as_from_the_beginning(scenario: s
         late += way.calls > 0
         assert ends(which, way) == ends(which, None), str(which)
     assert late > len(cases(scenario)) // 3, "hardly any case was shortened"
+
+
+def test_a_case_that_begins_between_its_faults_ends_as_from_the_beginning() -> None:
+    scenario, first, between = "one/two-logins", (12, "throttle"), 0
+    for which in cases_after(scenario, first):
+        case.played(which, seen={})
+        way = waypoints.before(scenario, which.plan)
+        assert way is not None
+        between += way.calls > first[0]
+        assert ends(which, way) == ends(which, None), str(which)
+    assert between > 10, "hardly any case was shortened"
+
+
+def cases_after(scenario: str, first: tuple[int, str]) -> list[Case]:
+    """Return some pairs of faults with the same first one, as they follow each other."""
+    return [which for which in pairs_of(scenario) if which.plan[0] == first][:: EVERY // 40]
 
 
 def test_a_copy_shares_nothing_that_a_schedule_changes() -> None:

@@ -60,17 +60,20 @@ class Waypoint:
 
 
 @dataclass
-class _Guide:
-    """Takes the copies while a scenario is played."""
+class Guide:
+    """Takes the copies while a scenario is played, those between two calls."""
 
     director: Planned
+    first: int = -1
+    last: float = float("inf")
     shared: list[Any] = field(default_factory=list)
     ways: list[Waypoint] = field(default_factory=list)
 
     def pass_by(self, schedule: Schedule) -> None:
         """Take a copy, unless nothing was called since the last one or a change is on its way."""
         calls = self.director.calls
-        if schedule.world.in_flight or (self.ways and self.ways[-1].calls == calls):
+        passed = self.ways[-1].calls if self.ways else self.first
+        if schedule.world.in_flight or not passed < calls <= self.last:
             return
         content = io.BytesIO()
         writer = _Writer(content, pickle.HIGHEST_PROTOCOL)
@@ -111,7 +114,7 @@ class Course:
 def course(scenario: str) -> Course:
     """Play a scenario, and return what it passes."""
     director = Planned()
-    guide = _Guide(director)
+    guide = Guide(director)
     schedule = Schedule(SCENARIOS[scenario], director, pass_by=guide.pass_by)
     with suppress(Broken):
         schedule.play()
@@ -119,19 +122,49 @@ def course(scenario: str) -> Course:
     return Course(director.labels, guide.ways)
 
 
+_between: dict[tuple[str, Plan], Guide] = {}
+"""What the cases played last have passed between their first fault and their second: the next ones
+often have the same first."""
+
+
+def guide(scenario: str, plan: Plan, director: Planned) -> Guide | None:
+    """Return who takes the copies between the last fault of a plan and the one before it.
+
+    None where there is but one fault.
+    """
+    if len(plan) < 2:
+        return None
+    key = (scenario, plan[:-1])
+    if key not in _between:
+        _between.clear()
+        _between[key] = Guide(director, first=plan[-2][0])
+    known = _between[key]
+    known.director, known.last = director, plan[-1][0]
+    return known
+
+
 def before(scenario: str, plan: Plan) -> Waypoint | None:
-    """Return the last waypoint of a scenario before the first fault of a plan.
+    """Return the last waypoint before the last fault of a plan, or else before its first.
 
     None if there is none.
     """
-    first = min((at for at, _ in plan), default=0)
+    known = _between.get((scenario, plan[:-1]))
+    first, last = (plan[0][0], plan[-1][0]) if plan else (0, 0)
     passed = [way for way in course(scenario).ways if way.calls <= first]
+    passed += [way for way in known.ways if way.calls <= last] if known else []
     return passed[-1] if passed else None
 
 
 _last: dict[tuple[str, Plan, int], str] = {}
 """The call at which the case played last met its second fault: the next case often has the same
 up to there."""
+
+
+def forget() -> None:
+    """Forget every copy and every call: a new record's key makes other worlds."""
+    course.cache_clear()
+    _between.clear()
+    _last.clear()
 
 
 def remember(scenario: str, plan: Plan, labels: Sequence[str], skipped: int) -> None:

@@ -163,14 +163,14 @@ class KeyScene:
         self.source = source
         self.source_name = self.account.resource_id.lower()
 
-    def manage(self, name: str) -> None:
-        """Put the key that the vault holds under management, due in ten days."""
+    def manage(self, name: str, days_left: float = 10) -> None:
+        """Put the key that the vault holds under management; it is due with 30 days left."""
         tags = {
             "ProviderAddress": self.member.address,
             "CredentialId": self.member.slot,
             "ValidityPeriodDays": "90",
         }
-        expires = self.rig.clock.now() + timedelta(days=10)
+        expires = self.rig.clock.now() + timedelta(days=days_left)
         self.rig.vault.put(
             name,
             self.value(self.member.slot),

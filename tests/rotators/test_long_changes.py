@@ -27,11 +27,11 @@ HUB = next(member for member in FAMILY if str(member) == "signalr-key")
 
 
 class Story:
-    """A secret that is due, at a source whose changes take their time."""
+    """A secret, due unless it has long to live, at a source whose changes take their time."""
 
-    def __init__(self, hours: float, member: Any = COSMOS) -> None:
+    def __init__(self, hours: float, member: Any = COSMOS, days_left: float = 10) -> None:
         self.scene = KeyScene(member)
-        self.scene.manage(NAME)
+        self.scene.manage(NAME, days_left)
         self.scene.account.duration = timedelta(hours=hours)
         self.rig = self.scene.rig
         self.before = self.rig.latest(NAME).value
@@ -102,6 +102,16 @@ async def test_since_when_it_is_under_way_is_seen_until_it_has_come() -> None:
     await story.deliver(8)
     row = await story.shown()
     assert (row["state"], row["under_way_since"], row["reason"]) == ("ok", None, "")
+
+
+async def test_a_change_that_a_person_asked_for_before_it_was_due_is_seen_too() -> None:
+    story = Story(6, days_left=75)
+    await story.ask(trigger="manual", force=True)
+    began = story.rig.clock.now()
+    await story.deliver(1)
+    row = await story.shown()
+    assert (row["state"], row["reason"]) == ("ok", f"under way since {began:%Y-%m-%d %H:%M}Z")
+    assert row["under_way_since"] == began.isoformat(timespec="seconds")
 
 
 @pytest.mark.parametrize("effect", ["before", "after"])

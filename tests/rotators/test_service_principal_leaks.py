@@ -13,8 +13,9 @@ from engine.secret import Sensitive
 from simulator.entra.app_policy import AppPolicy
 from simulator.faults import Fault
 from simulator.wire import Request, Response
+from tests.shared.application_rig import OPERATION
 from tests.shared.certificate_rig import CertificateRig
-from tests.shared.graph_rig import OPERATION, GraphRig, days, seconds
+from tests.shared.graph_rig import GraphRig, days, seconds
 from tests.shared.promises import Ear, everything
 
 

@@ -20,8 +20,8 @@ from simulator.clock import VirtualClock
 from simulator.reach.names import resolve_localhost
 from simulator.reach.server import serve
 from simulator.reach.transport import SimulatedCredential
+from tests.shared.application_rig import OPERATION, OWNED_BY
 from tests.shared.certificate_rig import CERTIFICATE_ACTIONS
-from tests.shared.graph_rig import OPERATION, OWNED_BY
 from tests.shared.rig import VAULT_ACTIONS, RigClock
 
 

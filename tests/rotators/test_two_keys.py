@@ -341,6 +341,21 @@ async def test_a_managed_cache_is_proven_at_the_port_of_its_database() -> None:
     assert issued.fields["host"].reveal() == scene.account.host
 
 
+async def test_a_classic_cache_is_proven_at_the_port_that_it_says() -> None:
+    scene = KeyScene(BY_NAME["redis-key of a cache"])
+    scene.account.contract = replace(scene.account.contract, port=6390)
+    issued = await scene.rotator().issue(scene.job())
+    await scene.rotator().verify(scene.source, issued.credential_id, issued.fields["key"])
+    assert issued.fields["port"].reveal() == "6390"
+
+
+async def test_a_classic_cache_that_says_no_port_is_proven_at_the_usual_one() -> None:
+    scene = KeyScene(BY_NAME["redis-key of a cache"])
+    scene.account.contract = replace(scene.account.contract, port=0)
+    issued = await scene.rotator().issue(scene.job())
+    assert issued.fields["port"].reveal() == "6380"
+
+
 @pytest.mark.parametrize("flavour", ["OpenAI", "FormRecognizer"])
 async def test_an_ai_account_is_proven_whatever_it_is_for(flavour: str) -> None:
     scene = KeyScene(BY_NAME["ai-services-key"])

@@ -39,6 +39,10 @@ assert sys.argv[1:3] == ["env", "set"] and len(sys.argv) == 5, sys.argv
 pathlib.Path({here!r}, sys.argv[3]).write_text(sys.argv[4])
 """
 DATA = f"/subscriptions/{SUBSCRIPTION}/resourcegroups/data"
+WORKSPACE = (
+    f"/subscriptions/{SUBSCRIPTION}/resourceGroups/logs"
+    "/providers/Microsoft.OperationalInsights/workspaces/audit"
+)
 
 
 def stage(domains: Domains) -> Azure:
@@ -46,6 +50,7 @@ def stage(domains: Domains) -> Azure:
     azure.add_vault("prod")
     azure.add_vault("test")
     azure.add_account("shopdata", group="data")
+    azure.add_log_workspace("audit", group="logs")
     azure.managed_identity.system = azure.add_principal("ada")
     azure.grant(azure.managed_identity.system, READ_ACTIONS, f"/subscriptions/{SUBSCRIPTION}")
     return azure
@@ -138,11 +143,13 @@ def azd(cloud: Background[Azure], tmp_path: Path) -> Azd:
 def test_azd_up_asks_which_vaults_and_scopes_and_the_template_gets_them(
     azd: Azd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    code, shown = azd.hook("preprovision", "1\n1\n")
+    code, shown = azd.hook("preprovision", "1\n1\n1\n")
     assert code == 0, shown
     assert "1  prod  (group production" in shown
     assert f"1  {DATA}  (1 storage account)" in shown
-    monkeypatch.setenv("DEPLOY_VAULTS", azd.kept("DEPLOY_VAULTS") or "")
+    assert "Logs of storage accounts are looked up in audit" in shown
+    for name in ("DEPLOY_VAULTS", "DEPLOY_LOGS_WORKSPACE"):
+        monkeypatch.setenv(name, azd.kept(name) or "")
     monkeypatch.setenv("AZURE_ENV_NAME", "keys")
     compiled = bicep("build-params", str(INFRA / "main.bicepparam"), "--stdout")
     assert compiled.code == 0, compiled.said
@@ -151,6 +158,16 @@ def test_azd_up_asks_which_vaults_and_scopes_and_the_template_gets_them(
     assert [(vault["name"], vault["scopes"]) for vault in parameters["vaults"]["value"]] == [
         ("prod", [DATA])
     ]
+    assert parameters["logsWorkspace"] == {"value": WORKSPACE}
+
+
+def test_a_workspace_of_logs_may_be_left_out(azd: Azd, monkeypatch: pytest.MonkeyPatch) -> None:
+    code, shown = azd.hook("preprovision", "1\n1\n\n")
+    assert (code, azd.kept("DEPLOY_LOGS_WORKSPACE")) == (0, None), shown
+    monkeypatch.delenv("DEPLOY_LOGS_WORKSPACE", raising=False)
+    compiled = bicep("build-params", str(INFRA / "main.bicepparam"), "--stdout")
+    parameters = json.loads(json.loads(compiled.output)["parametersJson"])["parameters"]
+    assert parameters["logsWorkspace"] == {"value": ""}
 
 
 def test_a_fresh_clone_holds_no_placeholder_that_could_be_deployed(
@@ -186,9 +203,11 @@ def test_an_unattended_run_asks_nobody_although_it_has_a_terminal(
 
 def test_what_was_chosen_before_is_checked_and_not_asked_again(azd: Azd) -> None:
     chosen = json.dumps([{"name": "prod", "scopes": [DATA]}])
-    code, shown = azd.hook("preprovision", None, DEPLOY_VAULTS=chosen)
-    assert (code, azd.kept("DEPLOY_VAULTS")) == (0, None), shown
+    values = {"DEPLOY_VAULTS": chosen, "DEPLOY_LOGS_WORKSPACE": WORKSPACE}
+    code, shown = azd.hook("preprovision", None, **values)
+    assert (code, [azd.kept(name) for name in values]) == (0, [None, None]), shown
     assert "Rekey will look after: prod" in shown
+    assert "azd env set DEPLOY_LOGS_WORKSPACE ''" in shown
 
 
 @pytest.mark.parametrize(
@@ -196,6 +215,10 @@ def test_what_was_chosen_before_is_checked_and_not_asked_again(azd: Azd) -> None
     [
         ({"DEPLOY_VAULTS": "prod"}, "DEPLOY_VAULTS is not a list of vaults: write [{"),
         ({"DEPLOY_VAULTS": '[{"name": "gone"}]'}, "vault gone is not there"),
+        (
+            {"DEPLOY_VAULTS": '[{"name": "prod"}]', "DEPLOY_LOGS_WORKSPACE": "audit"},
+            "'audit' is no Log Analytics workspace",
+        ),
         (
             {"DEPLOY_VAULTS": '[{"name": "prod"}]', "AZURE_ENV_NAME": "Prod_1"},
             "the name is 'Prod_1'",

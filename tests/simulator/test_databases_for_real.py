@@ -120,10 +120,10 @@ def made_for_real(server: PostgreSql | MariaDb) -> Side:
         )
     engine = "postgresql" if isinstance(server, PostgreSql) else "mysql"
     tokens = {"rekey": TOKEN, "low": TOKEN, "stranger": "n0 token"}
-    return Side(_Opening(drivers()[engine], engine), server.server, names, tokens)
+    return Side(Opening(drivers()[engine], engine), server.server, names, tokens)
 
 
-class _Opening:
+class Opening:
     """The drivers, with the database that each engine signs in to."""
 
     def __init__(self, servers: DatabaseServers, engine: str) -> None:

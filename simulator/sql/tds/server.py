@@ -7,17 +7,18 @@ names themselves, so no other name of this machine works everywhere.
 from __future__ import annotations
 
 import contextlib
-import socket
 import ssl
-import threading
+from functools import partial
 from typing import TYPE_CHECKING, Self
 
+from simulator.reach.listeners import Listeners
 from simulator.sql.errors import SqlError
 from simulator.sql.tds import login, packets, tokens
 from simulator.wire import Request, json_response
 from simulator.world import Exchange
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Iterator
     from types import TracebackType
 
@@ -25,9 +26,7 @@ if TYPE_CHECKING:
     from simulator.sql.servers import Session, SqlServer
     from simulator.world import World
 
-ADDRESS = "127.0.0.1"
 ALPN = "tds/8.0"
-IDLE_SECONDS = 30.0
 HEADERS_SIZE = 4
 POOLED = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED"
 """The driver's first message on a connection from its pool."""
@@ -52,10 +51,7 @@ class TdsServers:
         tls.set_alpn_protocols(["http/1.1", ALPN])
         self._world = world
         self._gateway = gateway
-        self._tls = tls
-        self._listeners: list[socket.socket] = []
-        self._connections: set[socket.socket] = set()
-        self._threads: list[threading.Thread] = []
+        self._listeners = Listeners("rekey-tds", tls)
         self.silent: set[str] = set()
 
     def start(self) -> Self:
@@ -68,49 +64,19 @@ class TdsServers:
     def stop(self) -> None:
         """Stop listening, close connections, and return once every thread has ended."""
         self._gateway.added.remove(self.open)
-        for connection in (*self._listeners, *tuple(self._connections)):
-            _hang_up(connection)
-        for thread in self._threads:
-            thread.join(10)
+        self._listeners.stop()
 
     def open(self, server: SqlServer) -> None:
         """Listen for one server on a free port, and set the server's name to it."""
-        listener = socket.create_server((ADDRESS, 0), backlog=128)
-        server.fqdn = f"localhost,{listener.getsockname()[1]}"
-        self._listeners.append(listener)
-        self._run(self._accept, listener, server)
+        server.fqdn = f"localhost,{self._listeners.open(partial(self._converse, server))}"
 
-    def _run(self, work: object, *arguments: object) -> None:
-        thread = threading.Thread(target=work, args=arguments, name="rekey-tds", daemon=True)  # type: ignore[arg-type]
-        self._threads.append(thread)
-        thread.start()
-
-    def _accept(self, listener: socket.socket, server: SqlServer) -> None:
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            connection.settimeout(IDLE_SECONDS)
-            self._connections.add(connection)
-            self._run(self._converse, connection, server)
-
-    def _converse(self, connection: socket.socket, server: SqlServer) -> None:
-        try:
-            if server.name in self.silent:
-                _swallow(connection)
-                return
-            with self._tls.wrap_socket(connection, server_side=True) as secured:
-                self._connections.add(secured)
-                if secured.selected_alpn_protocol() == ALPN:
-                    self._serve(secured, server)
-                self._connections.discard(secured)
-        except OSError:
-            # The client has gone or does not trust the certificate: a server ignores both.
+    def _converse(self, server: SqlServer, connection: socket.socket) -> None:
+        if server.name in self.silent:
+            _swallow(connection)
             return
-        finally:
-            self._connections.discard(connection)
-            connection.close()
+        with self._listeners.secured(connection) as secured:
+            if secured.selected_alpn_protocol() == ALPN:
+                self._serve(secured, server)
 
     def _serve(self, wire: ssl.SSLSocket, server: SqlServer) -> None:
         session: Session | None = None
@@ -203,12 +169,6 @@ def _messages(wire: packets.Wire) -> Iterator[packets.Message]:
 def _after_headers(content: bytes) -> bytes:
     """Return the content after a request's headers, which begin with their own length."""
     return content[int.from_bytes(content[:HEADERS_SIZE], "little") :]
-
-
-def _hang_up(connection: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        connection.shutdown(socket.SHUT_RDWR)
-    connection.close()
 
 
 def _swallow(connection: socket.socket) -> None:

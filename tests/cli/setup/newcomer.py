@@ -21,6 +21,7 @@ READ_ACTIONS = (
     "Microsoft.EventGrid/systemTopics/read",
     "Microsoft.Storage/storageAccounts/read",
     "Microsoft.Sql/servers/read",
+    "Microsoft.OperationalInsights/workspaces/read",
 )
 PRODUCTION = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}"
 

@@ -18,10 +18,11 @@ from cli.setup.landscape import survey
 from cli.setup.served import parameters_file
 from cli.words import TEMPLATE_KINDS as KINDS
 from simulator.azure import SUBSCRIPTION
-from tests.cli.setup.newcomer import PRODUCTION, Newcomer
+from tests.cli.setup.newcomer import PRODUCTION, READ_ACTIONS, Newcomer
 from tests.infra.bicep import INFRA, bicep
 
 OTHER_TENANT = "99999999-2222-4333-8444-555555555555"
+WORKSPACES = f"{PRODUCTION}/providers/Microsoft.OperationalInsights/workspaces"
 HERE = ("--vault", "prod", "--scope", PRODUCTION)
 
 
@@ -65,6 +66,68 @@ def test_the_right_to_change_sql_servers_is_asked_for(
     assert ran.code == 0
     assert ("'sql-admin-password'" in newcomer.parameters.read_text()) is written
     assert "'storage-key'" in newcomer.parameters.read_text()
+
+
+def test_a_workspace_with_logs_is_offered_and_written(newcomer: Newcomer) -> None:
+    newcomer.world.add_log_workspace("audit", group="logs")
+    chosen = newcomer.world.add_log_workspace("operations", group="logs")
+    newcomer.world.add_log_workspace("unreadable", subscription=OTHER_TENANT)
+    ran = newcomer.init(answers=["1", "1", "1,2", "3", "2"])
+    assert (ran.code, ran.err) == (0, "")
+    assert f"2  operations  (group logs, subscription {SUBSCRIPTION})" in ran.out
+    assert "unreadable" not in ran.out
+    assert ran.out.count("write one number from 1 to 2, or nothing") == 2
+    assert f"param logsWorkspace = '{chosen.resource_id}'" in newcomer.parameters.read_text()
+
+
+def test_no_workspace_need_be_chosen(newcomer: Newcomer) -> None:
+    newcomer.world.add_log_workspace("audit")
+    assert newcomer.init(answers=["1", "1", ""]).code == 0
+    assert "logsWorkspace" not in newcomer.parameters.read_text()
+
+
+@pytest.mark.parametrize("reason", ["no storage key", "no workspace", "no right"])
+def test_where_logs_cannot_help_nobody_is_asked_for_a_workspace(
+    reason: str, newcomer: Newcomer
+) -> None:
+    answers = ["1", "1"]
+    if reason == "no storage key":
+        newcomer.world.add_log_workspace("audit")
+        newcomer.world.accounts.clear()
+        newcomer.world.sql.add_server("orders", "sqladmin", "F1rst-password-nobody-uses")
+        answers.append("y")
+    if reason == "no right":
+        newcomer.world.add_log_workspace("audit")
+        newcomer.world.roles.assignments.clear()
+        newcomer.world.grant(newcomer.ada, READ_ACTIONS[:-1], f"/subscriptions/{SUBSCRIPTION}")
+    ran = newcomer.init(answers=answers)
+    assert (ran.code, ran.err) == (0, "")
+    assert "logsWorkspace" not in newcomer.parameters.read_text()
+
+
+def test_the_option_for_a_workspace_takes_the_place_of_the_question(newcomer: Newcomer) -> None:
+    workspace = newcomer.world.add_log_workspace("audit").resource_id
+    for arguments, answers in ((HERE, []), ((), ["1", "1"])):
+        ran = newcomer.init(*arguments, "--logs-workspace", workspace, "--force", answers=answers)
+        assert (ran.code, ran.err) == (0, "")
+        assert f"param logsWorkspace = '{workspace}'" in newcomer.parameters.read_text()
+
+
+@pytest.mark.parametrize(
+    ("workspace", "problem"),
+    [
+        ("audit", "'audit' is no Log Analytics workspace: write its id, /subscriptions/<id>/"),
+        (f"{PRODUCTION}/providers/Microsoft.Storage/storageAccounts/a", "is no Log Analytics"),
+        (f"{WORKSPACES}/gone", "the workspace of logs cannot be read"),
+        (f"{WORKSPACES.replace(SUBSCRIPTION, OTHER_TENANT)}/audit", "cannot be read"),
+    ],
+)
+def test_a_workspace_that_is_none_or_out_of_sight_is_refused(
+    workspace: str, problem: str, newcomer: Newcomer
+) -> None:
+    ran = newcomer.init(*HERE, "--logs-workspace", workspace)
+    assert (ran.code, problem in ran.err) == (5, True), ran.err
+    assert not newcomer.parameters.exists()
 
 
 def test_nobody_who_answers_leaves_nothing_behind(newcomer: Newcomer) -> None:
@@ -240,7 +303,8 @@ def test_what_is_written_is_what_the_compiler_reads_back(tmp_path: Path) -> None
 def test_what_init_writes_is_what_the_template_takes(newcomer: Newcomer) -> None:
     """The template's types are sealed, so a property that it does not know fails here."""
     newcomer.add_topic("audit")
-    assert newcomer.init(*HERE).code == 0
+    workspace = newcomer.world.add_log_workspace("logs").resource_id
+    assert newcomer.init(*HERE, "--logs-workspace", workspace).code == 0
     real = newcomer.parameters.read_text().replace("main.bicep", reaching(newcomer.parameters))
     newcomer.parameters.write_text(real)
     ran = bicep("build-params", str(newcomer.parameters), "--stdout")

@@ -12,7 +12,8 @@ from simulator.clock import VirtualClock
 from simulator.entra.app_policy import AppPolicy
 from simulator.identity import Principal
 from simulator.wire import Response
-from tests.shared.graph_rig import OWNED_BY, days, seconds
+from tests.shared.application_rig import OWNED_BY
+from tests.shared.graph_rig import days, seconds
 from tests.simulator.caller import Caller, body_of, error_of
 
 BASE = "https://graph.microsoft.com/v1.0/applications"

@@ -1,0 +1,1 @@
+"""Database servers and caches that speak their own protocols on loopback, to the real clients."""
