@@ -195,7 +195,7 @@ class RuleScene(KeyScene):
         end, rule = int(ends.timestamp()), self.ring.rule
         return f"SharedAccessSignature sr={target}&sig={signature}&se={end}&skn={rule}"
 
-    def manage(self, name: str = SAS) -> None:
+    def manage(self, name: str = SAS, days_left: float = 10) -> None:
         """Put both secrets under management: the key is good for a year."""
         super().manage(KEY)
         key = self.rig.latest(KEY)
@@ -206,7 +206,7 @@ class RuleScene(KeyScene):
             "DerivedFrom": f"{self.rig.vault.url}/secrets/{KEY}",
             "ValidityPeriodDays": "60",
         }
-        due = self.rig.clock.now() + timedelta(days=10)
+        due = self.rig.clock.now() + timedelta(days=days_left)
         self.rig.vault.put(name, self._held, expires=due, tags=tags, content_type="text/plain")
 
     def works(self, version: SecretVersion) -> bool:
