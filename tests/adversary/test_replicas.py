@@ -124,6 +124,17 @@ async def test_a_forged_retirement_on_a_replica_removes_no_other_teams_credentia
     assert primary.works
 
 
+async def test_a_replica_without_room_for_tags_is_named_before_anything_is_made(
+    stage: Stage,
+) -> None:
+    primary = stage.storage()
+    copy = replica(stage, primary, **{f"other{number}": "x" for number in range(12)})
+    stage.tag(primary, Replicas=copy.url)
+    await stage.rotate(primary)
+    assert "has too many tags" in stage.reason(primary)
+    assert stage.calls(REGENERATE) == 0
+
+
 async def test_an_audit_leaves_a_disabled_replica_and_its_tags_alone(stage: Stage) -> None:
     primary = stage.storage()
     copy = replica(stage, primary, team="b")

@@ -32,6 +32,8 @@ from tests.shared.graph_rig import GraphRig
 from tests.shared.promises import holds
 from tests.shared.rig import Rig
 from tests.shared.scene import NAME, refuse, scene, state, to_arm, to_vault
+from tests.shared.sql_product import KINDS, SqlProduct
+from tests.shared.sql_product import NAME as SQL
 
 DAY = 86_400
 
@@ -565,3 +567,14 @@ async def test_a_change_of_unknown_effect_leaves_no_doubt_where_there_is_another
     await rig.service().rotate(rig.item(NAME).to_json(), MAX_TRIES)
     assert "500 InternalServerError" in tags(rig)["RekeyReason"]
     assert LOST not in tags(rig)["RekeyReason"]
+
+
+async def test_an_audit_finds_out_that_the_next_rotation_would_be_refused() -> None:
+    rig = SqlProduct()
+    KINDS["a login"].setup(rig)
+    rig.server.databases["master"].granted = {rig.identity.oid: {"public"}}
+    item = rig.item(SQL, version=rig.latest(SQL).version, action="audit", trigger="sweep")
+    later = rig.clock.now() + timedelta(days=80)
+    rig.vault.amend(rig.latest(SQL), expires=int(later.timestamp()))
+    await rig.service().rotate(item.to_json(), 1)
+    assert "may not alter 'app'" in rig.tags(SQL)["RekeyReason"]

@@ -391,6 +391,15 @@ def test_an_expiry_before_the_window_opens_wins_over_the_window() -> None:
     assert isinstance(judge(secret), Rotate)
 
 
+@pytest.mark.parametrize("window", [None, "Mon 08:00-10:00 UTC"])
+def test_what_has_expired_says_nothing_of_a_window_that_is_open_or_not_asked_for(
+    window: str | None,
+) -> None:
+    decision = judge(version(left=-HOUR, changes={"RotationWindow": window}))
+    assert isinstance(decision, Rotate)
+    assert decision.reason == f"expired {NOW - HOUR:%Y-%m-%d %H:%M}Z"
+
+
 def test_a_default_policy_allows_nothing() -> None:
     assert not Policy().allows(VAULT, ACCOUNT)
     assert not Policy().manages(VAULT)

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from engine.model.tags import OPERATION
+from engine.model.tags import BY, OPERATION
 from engine.model.workitem import operation_id
 from engine.secret import SecretRef
 from tests.shared.scene import NAME as KEY
@@ -92,4 +92,12 @@ async def test_a_secret_that_was_deleted_keeps_its_source_from_nobody() -> None:
     assert "belongs to the secret" in rig.tags(KEY)["RekeyReason"]
     del rig.vault.secrets["owner"]
     await rig.service().rotate(rig.item(KEY, trigger="manual", force=True).to_json(), 1)
+    assert "RekeyReason" not in rig.tags(KEY)
+
+
+async def test_an_edited_name_of_a_deployment_parks_nothing_that_rekey_has_published() -> None:
+    rig = scene()
+    await rig.service().rotate(rig.item(KEY).to_json(), 1)
+    rig.vault.amend(rig.latest(KEY), tags={**rig.tags(KEY), BY: "somebody else"})
+    await rig.service().rotate(rig.item(KEY, action="audit").to_json(), 1)
     assert "RekeyReason" not in rig.tags(KEY)
