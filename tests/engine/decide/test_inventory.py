@@ -42,10 +42,11 @@ def test_what_is_due_shows_since_when_its_own_source_is_at_a_change(
     assert ("; under way since" in shown.reason) is known
 
 
-def test_what_is_not_due_is_not_called_under_way() -> None:
+def test_what_is_not_due_yet_is_under_way_where_somebody_has_asked_for_it() -> None:
     records = [Listed(ACCOUNT, str(REF), waiting=NOW - DAY)]
     shown = entry(version(left=80 * DAY), POLICY, KINDS, NOW, records)
-    assert (shown.state, shown.under_way_since) == ("ok", None)
+    assert (shown.state, shown.under_way_since) == ("ok", NOW - DAY)
+    assert shown.reason == f"under way since {NOW - DAY:%Y-%m-%d %H:%M}Z"
 
 
 @pytest.mark.parametrize("left", [10, 0.5, 0, -3, None])

@@ -12,6 +12,7 @@ import pytest
 from engine.errors import LeaseUnavailable
 from engine.rotate import proof
 from engine.rotate.proof import Proof
+from engine.rotate.under_lease import CALL_SECONDS
 from engine.secret import Sensitive
 
 
@@ -77,7 +78,7 @@ class Kept:
         self.renewed, self.slept = 0, 0.0
 
     async def ensure(self, seconds: float) -> None:
-        assert seconds >= proof.CALL_SECONDS
+        assert seconds >= CALL_SECONDS
         self.renewed += 1
 
     async def sleep(self, seconds: float) -> None:
