@@ -87,6 +87,8 @@ async def discover(session: Session, args: Namespace) -> int:
         part: entry.secret.ref
         for entry in covered.found
         for part in claimed(entry.secret.tags, engine.kinds)
+        # What a secret may not rotate, it does not look after, whatever its tags say.
+        if engine.policy.allows(entry.secret.ref.vault, part)
     }
     own = session.settings.storage.account
     uncovered = [

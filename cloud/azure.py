@@ -6,6 +6,7 @@ import re
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from cloud.meter.metering import count_refusal
@@ -61,7 +62,13 @@ KEYLESS_FIX = (
 
 NO_ANSWER = "NoAnswer"
 """The code of an error where Azure gave no answer at all."""
-BUSY = frozenset({408, 429, 500, 502, 503, 504})
+NOT_READ = "NotRead"
+"""The code of an error where Azure's answer cannot be read."""
+NONSENSE = (AttributeError, LookupError, TypeError, ValueError)
+"""What an SDK raises over an answer that it cannot read, such as the page of a proxy."""
+BUSY = frozenset({408, 429, 449, 500, 502, 503, 504})
+"""Statuses that may pass. 449 is how Cosmos DB says so:
+https://learn.microsoft.com/rest/api/cosmos-db/http-status-codes-for-cosmosdb."""
 
 
 @dataclass(frozen=True)
@@ -123,6 +130,8 @@ async def call[T](what: str, request: Awaitable[T], *, where: str, role: str = "
     except AzureError as error:
         problem = translate(error, what, where, role)
         count_refusal(error, problem)
+    except NONSENSE as error:
+        problem = _nonsense(f"{what} was answered with nonsense ({type(error).__name__})", where)
     raise problem
 
 
@@ -149,6 +158,8 @@ def translate(  # noqa: PLR0911 - a table
         )
     status, code, text = error.status_code, error_code(error), _message(error)
     described = f"{what} was answered {status} {code}"
+    if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
+        return _nonsense(f"{described}, and nothing that can be read", where)
     if status in BUSY:
         return TransientError(
             described, where=where, code=code, retry_after=retry_after(error.response)
@@ -166,6 +177,12 @@ def translate(  # noqa: PLR0911 - a table
     if status in (409, 412):
         return TransientError(described, where=where, code=code)
     return PermanentError(f"{described}: {text[:200]}", where=where, code=code)
+
+
+def _nonsense(what: str, where: str) -> TransientError:
+    """Return the error for an answer that says nothing. What was asked for may have been done."""
+    fix = "if it persists, check for a proxy or firewall between the app and Azure"
+    return TransientError(what, where=where, fix=fix, code=NOT_READ)
 
 
 def _refusal(

@@ -36,6 +36,8 @@ from engine.secret import Sensitive
 
 LATE = timedelta(minutes=30)
 """How long after it was sent a change may still take effect."""
+LONGEST_CHANGE = timedelta(hours=24)
+"""How long a change may go on that its source accepted, before a person is told."""
 CLOCKS = timedelta(minutes=2)
 """How much the app's clock and a source's may differ."""
 
@@ -88,6 +90,8 @@ class Job:
 
     under_way: bool = False
     """The source is still at a change that it accepted from an earlier try, as far as is known."""
+    mark: str = ""
+    """What the latest UnderWay of this operation noted; empty if it noted nothing."""
 
     def may_have_made(self, moment: datetime) -> bool:
         """Return whether Rekey itself may have made what the source dates so."""

@@ -75,8 +75,22 @@ class UnderWay(TransientError):  # noqa: N818 - the name says what is the case
     """The source has accepted a change and goes on with it. A later try finds it done.
 
     A rotator may raise it from `issue` and `retire`, again and again until then. `retry_after`
-    says when to look again.
+    says when to look again. `mark` comes back with the job of the next try, in whatever process:
+    a text of the rotator's own, without a value.
     """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        where: str = "",
+        fix: str = "",
+        code: str = "",
+        retry_after: float | None = None,
+        mark: str = "",
+    ) -> None:
+        super().__init__(what, where=where, fix=fix, code=code, retry_after=retry_after)
+        self.mark = mark
 
 
 class LeaseUnavailable(TransientError):  # noqa: N818 - the name says what is the case

@@ -217,6 +217,8 @@ class Service:
             if item.follow_up > 1:
                 log.warning("a look at %s is repeated in %.0f s: %s", item.ref, LOOK_SECONDS, error)
                 return
+            await self._park_once(item, error)
+            return
         await (await self.ready()).park(item, error)
 
     async def _bring_back(self, item: WorkItem, error: RekeyError) -> None:
@@ -226,10 +228,14 @@ class Service:
             error.add(NO_MORE)
         else:
             await self.queue.post_rotation(later, INCIDENT_SECONDS)
+        await self._park_once(item, error)
+
+    async def _park_once(self, item: WorkItem, error: RekeyError) -> None:
+        """Park the secret of an item that was posted again, or at least report that."""
         try:
             await (await self.ready()).park(item, error)
         except TransientError as second:
-            # Its message must not come back: each would post the incident once more.
+            # Its message must not come back: each would post the item once more.
             error.add(f"nor could the secret be marked: {second.what}")
             await self.engine.reporter.concluded(Outcome(item, "parked", error.what, error.fix))
 

@@ -2,7 +2,8 @@
 
 This plays every schedule that can be enumerated, and a sample of those that cannot.
 
-    python -m scripts.prove                   everything, in about half an hour on two cores
+    python -m scripts.prove                   about a million schedules, within ten minutes on two cores
+    python -m scripts.prove --long            more orders and seeds, and through the SDKs every fault
     python -m scripts.prove --share 0.1       a tenth of the pairs, orders and seeds
     python -m scripts.prove --replay CASE     one case again, with its trace
 
@@ -19,7 +20,7 @@ from collections.abc import Iterator, Sequence
 
 from tests.proof.excuses import Excuse
 from tests.proof.findings import known
-from tests.proof.run import Part, parts, play, run
+from tests.proof.run import LONG, USUAL, Part, parts, play, run
 
 SHOWN = 10
 """How many violations of each part are printed."""
@@ -37,8 +38,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         default=1.0,
         help="how much of pairs, orders and seeds to play (0 to 1)",
     )
+    parser.add_argument(
+        "--long",
+        action="store_const",
+        const=LONG,
+        default=USUAL,
+        help="play more orders and seeds, and through the SDKs every fault at a source's calls",
+    )
     options = parser.parse_args(arguments)
-    return replay(options.replay) if options.replay else prove(options.share)
+    if options.replay:
+        return replay(options.replay)
+    return prove(parts(options.long, options.share))
 
 
 def replay(text: str) -> int:
@@ -50,10 +60,10 @@ def replay(text: str) -> int:
     return 1 if problem else 0
 
 
-def prove(share: float) -> int:
-    """Play the whole proof and print the counts."""
+def prove(chosen: Sequence[Part]) -> int:
+    """Play parts of the proof and print the counts."""
     logging.disable(logging.CRITICAL)
-    chosen, began = parts(share), time.perf_counter()
+    began = time.perf_counter()
     run(chosen, _progress(chosen, began))
     print(f"\r{'':<78}\r" if sys.stdout.isatty() else "", end="")
     for part in chosen:

@@ -59,6 +59,14 @@ def is_json(response: AsyncHttpResponse) -> bool:
     return "json" in response.headers.get("Content-Type", "").lower()
 
 
+def body_of(response: AsyncHttpResponse) -> str:
+    """Return the body as text; empty if it is none, whatever its headers say."""
+    try:
+        return response.text()
+    except UnicodeDecodeError:
+        return ""
+
+
 def not_json(response: AsyncHttpResponse, what: str, where: str) -> TransientError:
     """Return the error for an answer that does not come from the service itself."""
     kind = response.headers.get("Content-Type", "").partition(";")[0] or "no content type"

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from cloud.azure import BUSY, CHANGING, NO_ANSWER, Azure, call
 from cloud.meter.metering import NO_ANSWER as UNANSWERED
 from cloud.meter.metering import count
-from cloud.rest.client import quiet_pipeline, without_logging
+from cloud.rest.client import body_of, quiet_pipeline, without_logging
 from engine.errors import TransientError
 
 if TYPE_CHECKING:
@@ -28,9 +29,9 @@ MOST_TEXT = 2000
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """One request, complete. Its headers hold the key, or what the key signed."""
+    """One request, complete. Its address or its headers hold the key, or what the key signed."""
 
-    url: str
+    url: str = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
     method: str = "GET"
     body: bytes = b""
@@ -42,6 +43,11 @@ class Answer:
 
     status: int
     text: str
+
+    @property
+    def is_success(self) -> bool:
+        """Return whether the service did what it was asked."""
+        return HTTPStatus.OK <= self.status < HTTPStatus.MULTIPLE_CHOICES
 
 
 class DataPlane:
@@ -60,7 +66,7 @@ class DataPlane:
                 raise
             what, host = error.what, urlsplit(signed.url).netloc
         else:
-            return Answer(response.status_code, response.text()[:MOST_TEXT])
+            return Answer(response.status_code, body_of(response)[:MOST_TEXT])
         count("source", "Prove", UNANSWERED)
         fix = (
             f"see whether the app's network reaches {host}: a private endpoint, its DNS, a firewall"

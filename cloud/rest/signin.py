@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from cloud.azure import BUSY, READING, Azure, call
-from cloud.rest.client import is_json, not_json, quiet_pipeline, without_logging
+from cloud.rest.client import (
+    body_of,
+    decoded,
+    is_json,
+    not_json,
+    quiet_pipeline,
+    without_logging,
+)
 from engine.errors import TransientError
 from engine.secret import Sensitive
 
@@ -52,10 +59,10 @@ class SignIn:
         if not is_json(response):
             raise not_json(response, WHAT, where)
         if response.status_code == HTTPStatus.OK:
-            if not response.json().get("access_token"):
+            if not decoded(response, WHAT, where).get("access_token"):
                 raise TransientError(f"{WHAT} was answered 200 without a token", where=where)
             return None
-        return int(CODE.findall(response.text())[0])
+        return int(CODE.findall(body_of(response))[0])
 
     async def _ask(
         self, tenant: str, client_id: str, credential: Mapping[str, Sensitive]
@@ -83,7 +90,7 @@ class SignIn:
         unexplained = (
             response.status_code != HTTPStatus.OK
             and is_json(response)
-            and not CODE.search(response.text())
+            and not CODE.search(body_of(response))
         )
         if busy or unexplained:
             raise HttpResponseError(response=response)

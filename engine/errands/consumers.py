@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from engine.decide.decision import Decision, Retire, Wait, due_reason
 from engine.errors import NeedsHuman, PermanentError, RekeyError, TransientError
@@ -122,7 +122,7 @@ async def hold_back(
         # The next rotation has to wait for this retirement, and no app may delay a rotation.
         return None
     pending = decision.pending
-    until = pending.at + min(pending.at - secret.created, MOST_PATIENCE)
+    until = patience(decision, secret.created)
     if parts.clock.now() >= until:
         return None
     lagging = await _lagging(parts, secret, decision.managed.replicas)
@@ -134,6 +134,15 @@ async def hold_back(
         f"{pending.credential_id} is kept until {ends}: an older version is used by {apps}",
         "refresh the app, or send force to retire it now",
     )
+
+
+def patience(decision: Retire, since: datetime) -> datetime:
+    """Return until when a retirement waits at most: as long again as the overlap, which began then.
+
+    Who wrote the same value again after it did not make it shorter.
+    """
+    ends = decision.pending.at
+    return ends + min(ends - since if since < ends else decision.managed.overlap, MOST_PATIENCE)
 
 
 async def _lagging(parts: Parts, secret: SecretVersion, replicas: Sequence[SecretRef]) -> list[str]:

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 
-from engine.contract import LATE
+from engine.contract import LATE, LONGEST_CHANGE
 from engine.errors import TransientError
 from engine.model.record_text import fields_of, text_of
 from engine.model.tags import CREDENTIAL, OPERATION, OURS, RETIRE, STATE, Pending
@@ -77,6 +77,8 @@ class Record:
     waiting: datetime | None = None
     """Since when the source has been at a change that it accepted and goes on with; None if it is
     at none."""
+    mark: str = ""
+    """What the rotator noted of that change for itself."""
     resume_at: datetime | None = None
     """When the message is due that looks for the end of that change."""
     touched: str = ""
@@ -155,7 +157,7 @@ class Record:
 
     def arrived(self) -> Record:
         """Return the record once the change has come that the source was at."""
-        return replace(self, waiting=None, resume_at=None)
+        return replace(self, waiting=None, mark="", resume_at=None)
 
     def lose(self) -> Record:
         """Return the record with the announced write, if any, among the lost ones.
@@ -223,6 +225,8 @@ class Record:
         """
         if not (secret.enabled and secret.version):
             return self
+        if self.waiting and secret.version != self.touched:
+            return self._beside(self.waiting).seen(secret, now)
         ahead, published = self.ahead, self.published
         if ahead and secret.version == ahead.replaces:
             if now < ahead.at + SETTLE:
@@ -242,6 +246,14 @@ class Record:
             if self._older(secret, published):
                 raise _stale(secret, SETTLE)
         return self
+
+    def _beside(self, since: datetime) -> Record:
+        """Return the record where somebody wrote a version while its source was at a change.
+
+        The change may yet hit what they took into use, so the source is looked at until then.
+        """
+        until = since + LONGEST_CHANGE
+        return replace(self.arrived(), open_until=max(self.open_until or until, until))
 
     def _recognised(self, secret: SecretVersion) -> Write | None:
         """Return the announced write that a version holds, unless it has been seen before."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from engine.contract import Derived, Job, Parent
+from engine.contract import Derived, Issued, Job, Parent
 from engine.decide.decision import Acting, Confirm, Decision, Rotate, Wait, crowded
 from engine.errors import NeedsHuman, NotFound, TransientError
 from engine.model.record import Record
@@ -27,6 +27,8 @@ BEING_REPLACED_SECONDS = 60.0
 REFUSED_SECONDS = 300.0
 """How long it waits for a key that the source refuses, and that its own secret must heal."""
 MOST_ANCESTORS = 20
+KEY_COMPROMISED = "KeyCompromised"
+"""The code of an error that waits for a compromised key to be replaced."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,12 @@ class Lineage:
             )
         return decision
 
+    def made(self, keyed: Job, issued: Issued) -> bool:
+        """Return whether the key of a job made a credential, for exactly its source."""
+        assert keyed.parent  # noqa: S101 - it was returned by `keyed`
+        credential = issued.fields[self.managed.rotator.value_field]
+        return self._rotator.is_made_from(keyed.source, credential, keyed.parent.key)
+
     def is_made_from(self, secret: SecretVersion, key: Sensitive) -> bool:
         """Return whether this key made what a version of the derived secret holds."""
         held = self.parts.held(secret, self.managed)
@@ -96,17 +104,20 @@ class Lineage:
 
     async def refused(self, ref: SecretRef, problem: str) -> TransientError:
         """Have the key's own secret audited; return the error that waits for it to be healed."""
-        named = self.managed.derived_from
-        assert named  # noqa: S101 - tags without it are malformed
-        reason = f"the source refuses what {ref} made from it"
-        item = WorkItem(named, "audit", trigger="event", requested_by="rekey", reason=reason)
-        await self.parts.queue.post_rotation(item)
+        await self.have_audited(f"the source refuses what {ref} made from it")
         return TransientError(
-            f"{problem}: the key in {named} is looked at first",
+            f"{problem}: the key in {self.managed.derived_from} is looked at first",
             where=self.managed.source,
             code="KeyRefused",
             retry_after=REFUSED_SECONDS,
         )
+
+    async def have_audited(self, reason: str) -> None:
+        """Post an audit of the secret with the key."""
+        named = self.managed.derived_from
+        assert named  # noqa: S101 - tags without it are malformed
+        item = WorkItem(named, "audit", trigger="event", requested_by="rekey", reason=reason)
+        await self.parts.queue.post_rotation(item)
 
     @property
     def _rotator(self) -> Derived:
@@ -215,7 +226,7 @@ class Lineage:
             raise TransientError(
                 "its key is compromised and is being replaced",
                 where=str(holder.ref),
-                code="KeyCompromised",
+                code=KEY_COMPROMISED,
                 retry_after=BEING_REPLACED_SECONDS,
             )
         return seen

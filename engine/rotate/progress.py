@@ -31,6 +31,11 @@ class Progress:
     retired: tuple[str, ...] = ()
     """The ids of the revoked credentials."""
 
+    @property
+    def has_published(self) -> bool:
+        """Return whether a version was published that is still to be told of."""
+        return self.result in ("rotated", "healed", "restored")
+
     def done(self, result: Result, reason: str, managed: Managed) -> None:
         """Note what was done."""
         self.result, self.reason, self.managed = result, reason, managed

@@ -163,7 +163,10 @@ class Publishing:
         managed, rotator = self._managed, self._rotator
         job = self._job(secret, in_place=in_place)
         copies = await self._replicas.check(secret.ref)
-        if earlier := await self._announced(secret, job, copies):
+        earlier = await self._announced(secret, job, copies)
+        if self._lineage:
+            return await self._derive(secret, job, self._lineage, earlier)
+        if earlier:
             with suppress(VerificationFailed):
                 return await self._proof.issued(managed, earlier)
         if self._sight.record.ahead:
@@ -173,8 +176,6 @@ class Publishing:
         if self._tried_before(secret):
             await self._tidy(job.operation, keep=None)
         restorable = not in_place and await self._restorable(job)
-        if self._lineage:
-            return await self._derive(secret, job, self._lineage)
         await self._gate.unchanged(secret)
         look = FOLLOW_UP_SECONDS if self._single else None
         await self._lease.begin(self._progress.item, secret, look, kind=rotator.kind)
@@ -188,13 +189,19 @@ class Publishing:
         async with self._rollback(job).on(secret, issued, (RekeyError,)):
             return await self._proof.issued(managed, issued)
 
-    async def _derive(self, secret: SecretVersion, job: Job, lineage: Lineage) -> Issued:
+    async def _derive(
+        self, secret: SecretVersion, job: Job, lineage: Lineage, earlier: Issued | None
+    ) -> Issued:
         """Make a credential from its key. Nothing is sent to the source, and so nothing is noted.
 
-        A key that its own secret must heal first is waited for.
+        What an interrupted try announced is taken only if the key consents to it and made it. A
+        key that its own secret must heal first is waited for.
         """
         keyed = await lineage.keyed(secret.ref, job)
-        issued = await self._rotator.issue(keyed)
+        issued = earlier if earlier and lineage.made(keyed, earlier) else None
+        if issued is None and self._sight.record.ahead:
+            await self._gate.probe(secret)
+        issued = issued or await self._rotator.issue(keyed)
         try:
             await self._proof.issued(self._managed, issued)
         except VerificationFailed as error:
@@ -213,7 +220,9 @@ class Publishing:
         if not touched:
             return job
         under_way = record.waiting is not None
-        return replace(job, asked=record.asked, sent=record.begun, under_way=under_way)
+        return replace(
+            job, asked=record.asked, sent=record.begun, under_way=under_way, mark=record.mark
+        )
 
     async def _announced(
         self, secret: SecretVersion, job: Job, copies: list[SecretVersion]

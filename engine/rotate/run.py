@@ -8,9 +8,9 @@ can be repeated.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from engine.contract import Tidy
+from engine.contract import LONGEST_CHANGE, Tidy
 from engine.decide.decision import (
     Acting,
     Confirm,
@@ -23,17 +23,17 @@ from engine.decide.decision import (
     Wait,
     due_at,
 )
-from engine.errands import consumers
+from engine.errands import consumers, errand
 from engine.errors import NeedsHuman, PermanentError, TransientError, UnderWay
 from engine.model.outcome import Outcome
 from engine.model.record import Record
-from engine.model.tags import Managed
+from engine.model.tags import Malformed, Managed, parse
 from engine.model.workitem import INCIDENT_SECONDS, NO_MORE, WorkItem, operation_id
 from engine.parts import Parts
 from engine.rotate.compromised import Compromised
 from engine.rotate.descendants import Descendants
 from engine.rotate.gate import Gate, Overtaken
-from engine.rotate.lineage import Lineage
+from engine.rotate.lineage import KEY_COMPROMISED, Lineage
 from engine.rotate.marking import Marking
 from engine.rotate.ownership import other_owner, other_writer
 from engine.rotate.progress import Progress
@@ -50,8 +50,6 @@ ENDLESS_FIX = (
     "see in the resource's activity log what it is at; Rekey looks again a day later, or after "
     "rekey unpark"
 )
-LONGEST_CHANGE = timedelta(hours=24)
-"""How long a change may go on that its source accepted, before a person is told."""
 RESUME_SECONDS = 60.0
 """How long until a source is looked at again that does not say when."""
 
@@ -88,13 +86,11 @@ class Run:
                 await self.sight.note_compromised(self.progress.item.version)
             secret = await self._look()
             self.progress.old_version = secret.version
-            if needless := (
-                self.sight.needless or self._left_to_a_look(secret) or self._resumed(secret)
-            ):
+            if needless := self.sight.needless or self._left_to_a_look(secret):
                 return await Marking(self.parts).conclude(
                     secret, self.progress.item, Skip(needless)
                 )
-            return await self._advance(secret)
+            return self._resumed(secret) or await self._advance(secret)
         except UnderWay as error:
             return await self._wait(error)
         except TransientError as error:
@@ -105,6 +101,7 @@ class Run:
             parked = Park(what, error.fix, drifted=self.progress.drifted)
         # A worker that has lost the lease must not judge what another worker has done since.
         await self.lease.ensure(CALL_SECONDS)
+        await self._tell_published()
         try:
             parked = replace(parked, reason=parked.reason + await self._failed())
         except PermanentError as second:
@@ -126,14 +123,25 @@ class Run:
             retired=self.progress.retired,
         )
 
+    async def _tell_published(self) -> None:
+        """Report a version that was published before the rest failed, which is told after it."""
+        if self.progress.has_published:
+            told = self._report(self.sight.record.believed(self.sight.shown))
+            if not self._asked().compromised:
+                # An incident is not over before what leaked is refused.
+                await self.parts.reporter.concluded(told)
+            await errand.follow(self.parts, told)
+
     def _left_to_a_look(self, secret: SecretVersion) -> str:
         """Say why a single slot whose password is uncertain is left to the look that follows; empty where it is not.
 
-        Else every duplicate would set the password once more, and post looks of its own.
+        Else every duplicate would set the password once more, and post looks of its own. A change
+        under way is left to the message that looks for its end, which no look puts off.
         """
         item = self.progress.item
         if (
-            item.compromised
+            self.sight.record.waiting
+            or item.compromised
             or item.follow_up
             or item.trigger == "manual"
             or not self.sight.is_promised
@@ -144,15 +152,20 @@ class Run:
             return "a look at the source follows"
         return ""
 
-    def _resumed(self, secret: SecretVersion) -> str:
-        """Say that a change under way is left to the message that looks for its end; empty if not.
+    def _resumed(self, secret: SecretVersion) -> Outcome | None:
+        """Leave a change under way to the message that looks for its end; None if there is none.
 
-        Else each sweep would add a message that comes back until then.
+        Else each sweep would add a message that comes back until then. Nor is a credential restored
+        that the change is about to revoke.
         """
         decision = self.parts.decide(secret, self.progress.item)
+        if isinstance(decision, Restore) and self.sight.record.waiting:
+            reason = f"the earlier credential is being revoked, {_since(self.sight.record)}"
+            return Outcome(self.progress.item, "waiting", reason, old_version=secret.version)
         if not (self.lease.resumes and isinstance(decision, Rotate | Retire)):
-            return ""
-        return f"{_since(self.sight.record)}; a later message looks for its end"
+            return None
+        reason = f"{_since(self.sight.record)}; a later message looks for its end"
+        return Outcome(self.progress.item, "waiting", reason, old_version=secret.version)
 
     async def _wait(self, error: UnderWay) -> Outcome:
         """End the work for now: whoever looks for the change later finds it done.
@@ -163,11 +176,16 @@ class Run:
         item = self.progress.item
         since = self.lease.record.waiting or self.lease.record.asked or self.parts.clock.now()
         endless = self.parts.clock.now() - since >= LONGEST_CHANGE
-        await self.lease.wait(item, error.retry_after or RESUME_SECONDS, on=not endless)
+        await self.lease.wait(item, error.retry_after or RESUME_SECONDS, error.mark, on=not endless)
         reason = f"{_since(self.lease.record)}: {error.what}"
         if endless:
             parked = Park(f"{reason}, and has not ended", ENDLESS_FIX)
             return await Marking(self.parts).conclude(self.sight.shown, self._asked(), parked)
+        if self.progress.has_published and not self._asked().compromised:
+            # Told now: the message that looks for the end knows only of the rest. An incident is
+            # not over before what leaked is refused.
+            self.progress.reason += f"; {reason}"
+            return self._report(self.sight.record.believed(self.sight.shown))
         return Outcome(item, "waiting", reason, old_version=self.progress.old_version)
 
     def _is_single(self, managed: Managed) -> bool:
@@ -278,14 +296,24 @@ class Run:
         if not isinstance(decision, Acting) or secret.version == self.progress.proven:
             return decision
         lineage = Lineage.of(self.parts, decision.managed)
-        return await lineage.judged(secret, item, decision) if lineage else decision
+        if lineage is None:
+            return decision
+        try:
+            return await lineage.judged(secret, item, decision)
+        except TransientError as error:
+            if error.code == KEY_COMPROMISED and item.deferred == 1:
+                # Whoever replaces it may have died, and its message comes back minutes later.
+                await lineage.have_audited("it is compromised, and what it made waits for another")
+            raise
 
     async def _hold_back(
         self, secret: SecretVersion, item: WorkItem, decision: Acting
     ) -> Wait | None:
         """Return until when a retirement waits for apps, or for what the key has made."""
         lagging = await consumers.hold_back(self.parts, secret, item, decision)
-        descendants = Descendants(self.parts, decision.managed)
+        published = self.record.published if self.sight.wrote(secret) else None
+        since = published.at if published else None
+        descendants = Descendants(self.parts, decision.managed, since)
         return lagging or await descendants.hold_back(secret, item, decision)
 
     async def _end(self, secret: SecretVersion, item: WorkItem, decision: Decision) -> Outcome:
@@ -356,11 +384,33 @@ class Run:
         # While a person has disabled the secret nothing is revoked: nobody could tell what it
         # holds.
         due = record.pending and record.pending.at <= self.parts.clock.now()
-        if not here and due and secret.enabled:
+        if not here and due and secret.enabled and not await self._is_kept(secret):
             return await self._retire(
                 secret, Retiring.left(self.parts, self.lease, self.gate, self.sight)
             )
         return None
+
+    async def _is_kept(self, secret: SecretVersion) -> bool:
+        """Return whether what is due to be retired stays, for a secret that has not left its source.
+
+        One that rests, or is left to a person, may still need it as much as any other.
+        """
+        pending, managed = self.sight.record.pending, self._managed_here(secret)
+        if managed is None or pending is None:
+            return False
+        retire = Retire(managed, pending, "its overlap passed")
+        waits = await self._hold_back(secret, self._asked(), retire)
+        return waits is not None or await self._publishing(managed).is_refused(secret)
+
+    def _managed_here(self, secret: SecretVersion) -> Managed | None:
+        """Return what a secret's tags ask for at this source; None if they name another one."""
+        shown = self.parts.policy.applied(secret)
+        if "ProviderAddress" not in shown.tags:
+            return None
+        managed = parse(shown.tags, self.parts.policy, self.parts.kinds)
+        if isinstance(managed, Malformed) or managed.source != self.lease.source:
+            return None
+        return managed
 
     def _must_be_proven(self, secret: SecretVersion, managed: Managed) -> bool:
         """Return whether an incident cannot be settled before the current version is proven.

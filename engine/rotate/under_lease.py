@@ -174,8 +174,10 @@ class UnderLease:
         resume_at = self.record.resume_at
         return bool(resume_at and resume_at > self.parts.clock.now() + AHEAD)
 
-    async def wait(self, item: WorkItem, seconds: float, *, on: bool) -> None:
+    async def wait(self, item: WorkItem, seconds: float, mark: str, *, on: bool) -> None:
         """Note that the source is at a change. With `on`, post the item that looks for its end.
+
+        `mark` is what the rotator wants to know of it then.
 
         One is enough, so none is posted beside another. It is posted before it is noted: dying in
         between costs a message too many, never one too few.
@@ -184,11 +186,13 @@ class UnderLease:
         since = record.waiting or record.asked or record.begun or now
         # What this change does is known once it has come. A password that nobody knows stays so.
         changing = record.changing if record.blind else None
-        record = replace(record, waiting=since, changing=changing)
+        record = replace(record, waiting=since, changing=changing, mark=mark)
         if on and not self.resumes:
             later = replace(item, deferred=0, waited=0, follow_up=0, source=self.source)
-            # The longer it takes, the less often it is looked for.
+            # The longer it takes, the less often it is looked for. But once it has come, a single
+            # slot refuses what the vault holds.
             seconds = max(seconds, min((now - since).total_seconds() / 10, LONGEST_PAUSE))
+            seconds = min(seconds, LOOK_SECONDS) if record.blind else seconds
             await self.parts.queue.post_rotation(later, seconds)
             record = replace(record, resume_at=now + timedelta(seconds=seconds))
         await self.write(record)

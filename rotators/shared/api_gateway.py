@@ -11,8 +11,9 @@ from urllib.parse import quote
 
 from cloud.azure import Azure
 from cloud.rest.data_plane import Signed
-from engine.errors import NeedsHuman
+from engine.errors import NeedsHuman, RekeyError
 from engine.ports import Clock
+from engine.secret import Sensitive
 from rotators.shared.key_facts import SEGMENT, Place, text_of
 from rotators.shared.key_proof import ProvenByRequest
 
@@ -32,6 +33,13 @@ class Gateway(ProvenByRequest):
     def __init__(self, azure: Azure, clock: Clock) -> None:
         super().__init__(azure, clock)
         self._targets: dict[str, tuple[str, str]] = {}
+
+    async def prove(self, place: Place, key: Sensitive) -> RekeyError | None:
+        """Try the key. Where nothing is proven, the operation is looked up afresh the next time."""
+        problem = await super().prove(place, key)
+        if isinstance(problem, NeedsHuman):
+            self._targets.pop(place.source, None)
+        return problem
 
     async def signed(self, place: Place, host: str, key: str) -> Signed:
         """Ask for the operation that proves keys."""

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 PKCS12, PEM = "application/x-pkcs12", "application/x-pem-file"
 BEGIN = "-----BEGIN "
 ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+SHORTEST_KEY = 1024
+"""Bits. A much shorter key is too short to sign an assertion at all."""
 LIFE = timedelta(minutes=5)
 """How long an assertion is valid: Microsoft advises five to ten minutes."""
 
@@ -86,7 +88,7 @@ def _pair(text: str) -> Pair | None:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
     key, certificates = _from_pem(text) if BEGIN in text else _from_pkcs12(text)
-    if not isinstance(key, RSAPrivateKey):
+    if not isinstance(key, RSAPrivateKey) or key.key_size < SHORTEST_KEY:
         return None
     public = key.public_key()
     return next((Pair(key, entry) for entry in certificates if entry.public_key() == public), None)

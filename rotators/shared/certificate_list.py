@@ -48,6 +48,8 @@ class CertificateList:
         self._graph, self._clock = graph, clock
         self._added: dict[str, tuple[str, datetime]] = {}
         """What this process added last to each application, and when."""
+        self._removed: dict[str, tuple[set[str], datetime]] = {}
+        """What this process removed last from each application, and when."""
 
     async def read(self, source: str) -> list[Listed]:
         """Return the list as a replica of Graph shows it; raises NotFound without application."""
@@ -57,11 +59,12 @@ class CertificateList:
         except NotFound as error:
             problem = refused(error, source)
         else:
-            return [_listed(entry) for entry in answer.get("keyCredentials", ())]
+            return [_listed(entry) for entry in answer.get("keyCredentials") or ()]
         raise problem
 
     async def add(self, source: str, listed: Sequence[Listed], added: Json) -> None:
         """Put a list with one more entry in its place."""
+        self._check_removed(source, listed)
         entries = [*(present.entry for present in listed), added]
         await self._replace(source, entries, "adding a certificate")
         self._added[source] = (str(added["keyId"]), self._clock.now())
@@ -72,12 +75,23 @@ class CertificateList:
             self._check_newest(source, listed)
             entries = [present.entry for present in listed if present.key_id not in doomed]
             await self._replace(source, entries, "removing a certificate")
+            self._removed[source] = (doomed, self._clock.now())
 
     def _check_newest(self, source: str, listed: Sequence[Listed]) -> None:
         """Raise TransientError if the list lacks what was added a moment ago: it is an old one."""
         key_id, at = self._added.get(source, ("", self._clock.now()))
         known = {present.key_id for present in listed}
         if key_id and key_id not in known and self._clock.now() - at < SPREADING:
+            raise lagging(source)
+
+    def _check_removed(self, source: str, listed: Sequence[Listed]) -> None:
+        """Raise TransientError if the list still has what was removed a moment ago.
+
+        Written back, it would bring that back to life.
+        """
+        removed, at = self._removed.get(source, (set[str](), self._clock.now()))
+        known = {present.key_id for present in listed}
+        if removed & known and self._clock.now() - at < SPREADING:
             raise lagging(source)
 
     async def _replace(self, source: str, entries: list[Json], what: str) -> None:
@@ -100,7 +114,7 @@ def entry_of(pair: Pair | None, listed: Sequence[Listed]) -> Listed | None:
 def lagging(source: str) -> TransientError:
     """Return the error for a list that cannot be the latest one."""
     return TransientError(
-        "Graph does not list a certificate that is in use: a replica lags behind",
+        "Graph lists the certificates of a while ago: a replica lags behind",
         where=source,
         code="Replication",
     )

@@ -12,7 +12,6 @@ import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from http import HTTPStatus
 from typing import ClassVar
 
 from cloud.azure import Azure
@@ -165,7 +164,7 @@ class DerivedSignature(ABC):
             what = "has expired" if ends else "is no signature for this address"
             return VerificationFailed(f"the value {what}", where=source, fix="see ValueTemplate")
         answer = await self.ask(source, credential)
-        if HTTPStatus(answer.status).is_success:
+        if answer.is_success:
             return None
         if self.refuses(answer):
             return VerificationFailed(

@@ -242,6 +242,12 @@ def text_of(answer: Json, *names: str) -> str:
     return value if isinstance(value, str) else ""
 
 
+def properties_of(resource: Json) -> Json:
+    """Return a resource's properties; empty where it has none."""
+    properties = resource.get("properties")
+    return properties if isinstance(properties, dict) else {}
+
+
 def moment(text: str) -> datetime | None:
     """Return a time as Azure writes it; None where it is none."""
     try:

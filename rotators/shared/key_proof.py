@@ -53,6 +53,10 @@ class ProvenByRequest(TwoKeys):
         """Return whether an answer says that the key is wrong."""
         return answer.status == HTTPStatus.UNAUTHORIZED
 
+    def made_up(self, key: str) -> str:
+        """Return a key of the same form that nobody has."""
+        return made_up(key)
+
     async def fields(
         self, place: Place, slot: Slot, key: Sensitive, options: Mapping[str, str]
     ) -> dict[str, Sensitive]:
@@ -67,7 +71,7 @@ class ProvenByRequest(TwoKeys):
             answer = await self._try(place, key.reveal())
         except VerificationFailed as malformed:
             return malformed
-        welcome = HTTPStatus(answer.status).is_success or answer.status in self.accepting
+        welcome = answer.is_success or answer.status in self.accepting
         if welcome and self.proves_itself:
             return None
         if self.refuses(answer):
@@ -75,7 +79,7 @@ class ProvenByRequest(TwoKeys):
             return VerificationFailed(
                 f"the {self.facts.noun} refuses the key", where=place.source, fix=fix
             )
-        control = await self._try(place, made_up(key.reveal()))
+        control = await self._try(place, self.made_up(key.reveal()))
         if self.refuses(control):
             return None
         unproven = NeedsHuman(
@@ -95,7 +99,7 @@ class ProvenByRequest(TwoKeys):
 
 
 def made_up(key: str) -> str:
-    """Return a key of the same form that nobody has."""
+    """Return a text with other letters and digits."""
     return "".join(
         secrets.choice(ALPHABET) if character in ALPHABET else character for character in key
     )

@@ -19,7 +19,7 @@ from engine.errors import (
     RekeyError,
     TransientError,
 )
-from rotators.shared.key_facts import Facts, Place, text_of
+from rotators.shared.key_facts import Facts, Place, properties_of, text_of
 
 PUBLIC_CLOUD = "https://management.azure.com"
 
@@ -47,7 +47,7 @@ class KeySource:
 
     def switch(self, resource: Json) -> str:
         """Return the property by which a resource takes no keys; empty where it takes them."""
-        properties = resource.get("properties") or {}
+        properties = properties_of(resource)
         return next(
             (name for name, off in self._facts.off.items() if _switches(properties.get(name), off)),
             "",
@@ -58,7 +58,7 @@ class KeySource:
 
         A state is none: it says that the resource is of no use at all.
         """
-        properties = resource.get("properties") or {}
+        properties = properties_of(resource)
         for name, off in self._facts.off.items():
             if name in properties and not isinstance(off, tuple):
                 if isinstance(properties[name], list):

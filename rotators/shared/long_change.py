@@ -14,6 +14,7 @@ from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cloud.azure import call, retry_after
+from cloud.rest.client import decoded
 from engine.errors import AccessDenied, NotFound, PermanentError, RekeyError, TransientError
 from engine.ports import Clock
 from engine.secret import Sensitive
@@ -156,18 +157,18 @@ class LongChange[P: Server](ABC):
         """
         try:
             request = self._get(place, operation.url)
-            response = await call(
-                "following the change", request, where=place.server_id, role=self.role
-            )
+            what, where = "following the change", place.server_id
+            response = await call(what, request, where=where, role=self.role)
+            body = decoded(response, what, where) if response.content else {}
         except TransientError as error:
             return Running(operation.url, error.retry_after)
         except (AccessDenied, NotFound):
             # Whoever may not watch the change still sees by signing in whether it came.
             return None
-        body = response.json() if response.content else {}
         status = str(body.get("status", "")).lower()
         if status in FAILED:
-            raise self._failed(body.get("error") or {}, status, place)
+            why = body.get("error")
+            raise self._failed(why if isinstance(why, dict) else {}, status, place)
         ended = status == "succeeded" or (not status and response.status_code != ACCEPTED)
         return None if ended else Running(operation.url, retry_after(response))
 

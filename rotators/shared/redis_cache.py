@@ -15,7 +15,7 @@ from cloud.databases.redis import PORT, RedisServers
 from engine.errors import RekeyError
 from engine.ports import Clock
 from engine.secret import Sensitive
-from rotators.shared.key_facts import Place, Slot
+from rotators.shared.key_facts import Place, Slot, properties_of
 from rotators.shared.two_keys import TwoKeys
 
 CLASSIC, MANAGED = "microsoft.cache/redis", "microsoft.cache/redisenterprise"
@@ -62,5 +62,5 @@ class RedisCache(TwoKeys):
             resource, name, usual = await self._source.known(place), "sslPort", PORT
         else:
             resource, name, usual = await self._source.detail(place), "port", MANAGED_PORT
-        port = (resource.get("properties") or {}).get(name)
+        port = properties_of(resource).get(name)
         return port if isinstance(port, int) else usual

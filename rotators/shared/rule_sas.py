@@ -155,7 +155,10 @@ def _fields(reach: Reach, credential: Sensitive) -> dict[str, str] | None:
     fields = _parsed(credential.reveal())
     if fields.keys() != FIELDS or not EXPIRES.fullmatch(fields["se"]):
         return None
-    target = urlsplit(unquote(fields["sr"]).lower())
+    try:
+        target = urlsplit(unquote(fields["sr"]).lower())
+    except ValueError:
+        return None
     host, entity = target.netloc.partition(".")[0], target.path.strip("/")
     rule = reach.place.names[-1]
     fits = (host, entity) == (reach.place.name, reach.entity)

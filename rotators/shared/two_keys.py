@@ -29,6 +29,7 @@ from engine.errors import (
 from engine.ports import Clock
 from engine.secret import Sensitive
 from rotators.shared.key_facts import Facts, Key, Place, Slot, text_of
+from rotators.shared.key_mark import Mark
 from rotators.shared.key_source import KeySource
 
 type Keys = Mapping[str, Key]
@@ -53,6 +54,7 @@ class Replacing:
     """The value that is being replaced."""
     since: float
     """When it was asked for, by the monotonic clock."""
+    mark: Mark
 
 
 class TwoKeys(ABC):
@@ -236,14 +238,32 @@ class TwoKeys(ABC):
             await self._clock.sleep(pause)
 
     async def accepts(self, source: str, credential_id: str, credential: Sensitive) -> bool:
-        """Try the key once."""
+        """Try the key once. A refusal counts only if it would last."""
         del credential_id
         if not self.facts.shape.fullmatch(credential.reveal()):
             return False
-        problem = await self.prove(self.facts.place(source), credential)
+        place = self.facts.place(source)
+        problem = await self.prove(place, credential)
+        if isinstance(problem, VerificationFailed):
+            problem = await self._lasting(place, credential, problem)
         if problem and not isinstance(problem, VerificationFailed):
             raise problem
         return problem is None
+
+    async def _lasting(
+        self, place: Place, credential: Sensitive, refusal: VerificationFailed
+    ) -> RekeyError:
+        """Return a refusal, or that keys are switched off and this one works once they are not."""
+        keyless = await self.explained(place, refusal)
+        if isinstance(keyless, VerificationFailed):
+            return refusal
+        try:
+            keys = await self._list(place)
+        except PermanentError:
+            return keyless
+        complete = all(slot.name in keys for slot in place.pair.slots)
+        is_gone = complete and not any(_holds(keys, slot, credential) for slot in place.pair.slots)
+        return refusal if is_gone else keyless
 
     async def read(self, job: Job, credential_id: str) -> Mapping[str, Sensitive] | None:
         """List the keys and return the fields of one."""
@@ -347,10 +367,7 @@ class TwoKeys(ABC):
         except TransientError as error:
             if not self._goes_on(place) or error.code not in BUSY_CODES:
                 raise
-            what = f"regenerating {slot.name} waits for a change that is under way"
-            problem = UnderWay(
-                what, where=place.source, code=UNDER_WAY, retry_after=self.afterwards
-            )
+            problem = self._under_way(place, slot, Mark.of(slot.name, _of(keys, slot, place).value))
         except PermanentError as error:
             problem = await self.explained(place, error)
         else:
@@ -358,14 +375,24 @@ class TwoKeys(ABC):
         raise problem
 
     async def _made(self, job: Job, place: Place, slot: Slot) -> Keys | None:
-        """Return the keys where an earlier try's change, which outlasted it, has come meanwhile."""
-        if not (self.tells_times and job.asked):
+        """Return the keys where an earlier try's change, which outlasted it, has come meanwhile.
+
+        Raises UnderWay where it has not, and it is too early to ask for it again.
+        """
+        mark = Mark.read(job.mark)
+        if not (mark or (self.tells_times and job.asked)):
             return None
         keys = await self.dated(place, await self._list(place))
-        made = keys[slot.name].made if slot.name in keys else None
+        key = keys.get(slot.name)
         # Without any grace: a key that was there before would be replaced by what is still under
         # way.
-        return keys if made and made > job.asked else None
+        is_new = bool(self.tells_times and job.asked and key and key.made and key.made > job.asked)
+        if key and (is_new or (mark and not mark.is_of(slot.name, key.value))):
+            self._replacing.pop(job.operation, None)
+            return keys
+        if mark and self._clock.now().timestamp() - mark.since < self.patience:
+            raise self._under_way(place, slot, mark)
+        return None
 
     async def dated(self, place: Place, keys: Keys) -> Keys:
         """Add when each key was made, where a listing does not tell and the resource does."""
@@ -395,12 +422,14 @@ class TwoKeys(ABC):
             keys = await self._begin(place, slot, before)
             if keys is not None:
                 return keys if slot.name in keys else await self._list(place)
-            begun = Replacing(slot, _of(before, slot, place).value, self._clock.monotonic())
+            value, now = _of(before, slot, place).value, self._clock.now().timestamp()
+            mark = Mark.of(slot.name, value, now)
+            begun = Replacing(slot, value, self._clock.monotonic(), mark)
             self._replacing[operation] = begun
             with suppress(PermanentError):
                 # Accepted it is, whatever forbids the look: the next one says so.
                 return await self._awaited(place, operation)
-            raise self._under_way(place, begun)
+            raise self._under_way(place, slot, mark)
         return await self._awaited(place, operation)
 
     async def _awaited(self, place: Place, operation: str) -> Keys:
@@ -416,14 +445,22 @@ class TwoKeys(ABC):
             if name in keys and keys[name].value != begun.old:
                 del self._replacing[operation]
                 return keys
-        raise self._under_way(place, begun)
+        raise self._under_way(place, begun.slot, begun.mark)
 
-    def _under_way(self, place: Place, begun: Replacing) -> UnderWay:
-        what = (
-            f"regenerating {begun.slot.name} was accepted "
-            f"{self._clock.monotonic() - begun.since:.0f} s ago and is under way"
+    def _under_way(self, place: Place, slot: Slot, mark: Mark) -> UnderWay:
+        seconds = self._clock.now().timestamp() - mark.since
+        what = f"regenerating {slot.name} " + (
+            f"was accepted {seconds:.0f} s ago and is under way"
+            if mark.since
+            else "waits for a change that is under way"
         )
-        return UnderWay(what, where=place.source, code=UNDER_WAY, retry_after=self.afterwards)
+        return UnderWay(
+            what,
+            where=place.source,
+            code=UNDER_WAY,
+            retry_after=self.afterwards,
+            mark=str(mark),
+        )
 
     async def _issued(
         self, job: Job, place: Place, slot: Slot, keys: Keys, supersedes: str | None

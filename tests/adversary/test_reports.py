@@ -6,6 +6,8 @@ from datetime import timedelta
 
 import pytest
 
+from simulator.faults import Fault
+from simulator.wire import json_response
 from tests.adversary.host import Dying
 from tests.adversary.stage import Ear, Stage
 from tests.adversary.strikes import PUBLISH, READ, REGENERATE, REMOVE_PASSWORD, RETAG, to
@@ -49,6 +51,21 @@ async def test_a_healed_version_is_announced_although_the_worker_died(stage: Sta
     await stage.run_for(days=2)
     assert secret.works
     assert {version.version for version in secret.versions[1:]} <= announced(stage)
+
+
+async def test_a_version_is_announced_although_what_it_supersedes_may_not_be_revoked(
+    stage: Stage,
+) -> None:
+    """The failure is told as well, and first things first: apps learn of the new version."""
+    secret = stage.put("storage")
+    refused = json_response(403, {"error": {"code": "AuthorizationFailed", "message": "why"}})
+    stage.world.faults.append(
+        Fault(lambda request: REGENERATE(request) and b"key1" in request.body, refused)
+    )
+    await stage.rotate(secret, trigger="manual", compromised=True, force=True)
+    assert secret.current.version in announced(stage)
+    results = [outcome["result"] for outcome in stage.of(secret)]
+    assert results[:2] == ["rotated", "parked"]
 
 
 @pytest.mark.parametrize("kind", ["storage", "entra"])

@@ -327,6 +327,22 @@ def test_what_is_covered_is_said_by_kind_and_with_its_secret() -> None:
     assert "covered: storage-key 1" in desk.run("discover").out
 
 
+def test_a_secret_in_a_vault_that_may_not_rotate_a_source_covers_nothing() -> None:
+    desk = a_desk()
+    other = desk.world.add_vault("other")
+    tags = {"ProviderAddress": old(desk).resource_id, "ValidityPeriodDays": "90"}
+    other.put("claims", "x", tags=tags)
+    elsewhere = desk.group.replace("production", "elsewhere")
+    env = {
+        **desk.env,
+        "REKEY_VAULTS": f"{desk.vault.url},{other.url}",
+        "REKEY_SCOPES": json.dumps({desk.vault.url: [desk.group], other.url: [elsewhere]}),
+    }
+    ran = desk.run("discover", "--json", env=env)
+    assert sources(ran) == ["olddata"]
+    assert [row["secret"] for row in ran.json["covered"]] == ["kept"]
+
+
 def test_what_could_be_switched_off_instead_is_counted_and_named() -> None:
     ran = a_desk().run("discover")
     assert "sources that no secret covers: 1, of which can be switched off instead: 1" in ran.out

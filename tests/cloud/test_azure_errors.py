@@ -17,7 +17,7 @@ from azure.core.exceptions import (
 )
 from azure.core.rest import HttpRequest
 
-from cloud.azure import NO_ANSWER, call, translate
+from cloud.azure import NO_ANSWER, NOT_READ, call, translate
 from engine.errors import (
     AccessDenied,
     NeedsHuman,
@@ -200,6 +200,27 @@ async def test_the_error_that_comes_out_keeps_nothing_of_the_request() -> None:
         await call("writing", write(), where="there")
     assert caught.value.__cause__ is None
     assert caught.value.__context__ is None
+    assert PLANTED not in everything(caught.value)
+
+
+@pytest.mark.parametrize("status", [200, 201, 202])
+async def test_a_success_that_cannot_be_read_may_have_taken_effect(status: int) -> None:
+    translated = translate(await answered(status, "<html>"), "writing", "there", "")
+    assert isinstance(translated, TransientError)
+    assert translated.code == NOT_READ
+    assert "proxy" in translated.fix
+
+
+@pytest.mark.parametrize("stumble", [AttributeError, KeyError, TypeError, UnicodeError, ValueError])
+async def test_what_an_sdk_stumbles_over_may_have_taken_effect_and_is_not_passed_on(
+    stumble: type[Exception],
+) -> None:
+    async def write() -> None:
+        raise stumble(PLANTED)
+
+    with pytest.raises(TransientError, match="nonsense") as caught:
+        await call("writing", write(), where="there")
+    assert caught.value.code == NOT_READ
     assert PLANTED not in everything(caught.value)
 
 

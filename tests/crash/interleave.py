@@ -105,6 +105,11 @@ class Choices:
         self.widths.append(width)
         return choice
 
+    @property
+    def is_past(self) -> bool:
+        """Return whether all of `given` has been followed."""
+        return len(self.taken) >= len(self.given)
+
     def following(self) -> list[int] | None:
         """Return the path to try next, in order; None once all have been tried."""
         for at in range(len(self.taken) - 1, -1, -1):

@@ -146,6 +146,7 @@ ROTATION |= {
 }
 OF_ONE_KEY = ("primary", "regeneratePrimaryKey")
 """Paths that name the key: a retirement's name the other one."""
+NO_SWITCH = ("relay-key", "notification-hubs-key")
 RETIREMENT |= {
     kind: {
         **MARKED,
@@ -155,6 +156,10 @@ RETIREMENT |= {
     }
     for kind, (calls, listed) in FAMILY.items()
 }
+for kind in FAMILY:
+    if not kind.startswith(NO_SWITCH):
+        # A refusal proves that a key is gone only where keys are not just switched off.
+        RETIREMENT[kind] = dict(Counter(RETIREMENT[kind]) + Counter({"read the resource": 2}))
 
 
 def name_of(request: Request) -> str:  # noqa: PLR0911 - a table

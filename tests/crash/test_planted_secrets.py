@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Iterator
 from typing import Any
@@ -9,12 +10,26 @@ from typing import Any
 import pytest
 
 from engine.errors import RekeyError
+from simulator.reach.transport import Call
+from simulator.wire import Request, Response, json_response
+from tests.proof.places import PLACES
+from tests.shared.delivery import Delivery
 from tests.shared.promises import Ear, emitted_to_host_storage, everything
 from tests.shared.rig import CONNECTION_STRING, Rig
 from tests.shared.scene import NAME, ask, refuse, to_arm, to_vault
 
 DAY = 86_400
 LOGGERS = ("", "azure", "azure.core", "azure.identity", "rekey", "asyncio", "urllib3", "aiohttp")
+
+OTHERS = (
+    "storage-sas",
+    "service-bus-sas",
+    "service-principal-certificate",
+    "api-management-key",
+    "redis-key of a database",
+)
+
+MOST_REFUSED = 60
 
 
 @pytest.fixture
@@ -66,6 +81,36 @@ class Witness:
         assert len(self.values) >= 3
         assert text.strip()
         assert not [value for value in self.values if value in text]
+
+
+@pytest.mark.parametrize("status", [None, 400, 500])
+@pytest.mark.parametrize("kind", OTHERS)
+async def test_no_kind_emits_a_value_whatever_it_is_answered(
+    kind: str, status: int | None, ear: Ear
+) -> None:
+    """Every fifth answer is a refusal. Some of these keys sign an address, or make what is signed."""
+    place = PLACES[kind]()
+    rig, planted, emitted, count = place.rig, place.planted(), list[str](), itertools.count(1)
+
+    async def refusing(request: Request, call: Call) -> Response:
+        response = await call()
+        planted.update(place.planted())
+        is_host = request.host.startswith("rekeyhost.")
+        if status is None or is_host or (at := next(count)) % 5 or at > MOST_REFUSED:
+            return response
+        return json_response(status, {"error": {"code": "Refused", "message": "why"}})
+
+    for days, action in ((0, "rotate"), (8, "retire")):
+        rig.clock.advance(days * DAY)
+        await rig.service().queue.post_rotation(rig.item(place.name, action=action))
+        delivery = Delivery(rig, lambda: rig.service(refusing))
+        await delivery.run(200)
+        emitted += map(everything, delivery.errors)
+    planted |= {version.value for version in rig.vault.versions(place.name)}
+    tags = [repr(version.tags) for version in rig.vault.versions(place.name)]
+    text = "\n".join([*ear.heard, *emitted, *tags, emitted_to_host_storage(rig)])
+    assert len(planted) >= 2
+    assert not [value for value in planted if value in text]
 
 
 @pytest.mark.parametrize("template", [None, CONNECTION_STRING])

@@ -7,10 +7,11 @@ from contextlib import suppress
 from itertools import islice
 
 from tests.crash.interleave import fewest_first
-from tests.proof.case import Case
+from tests.proof.case import Case, Played, came_of
 from tests.proof.kernel import FAULTS, Mode
 from tests.proof.scenarios import SCENARIOS
 from tests.proof.schedule import Planned, Schedule
+from tests.proof.seen import Seen
 from tests.proof.watch import Broken
 
 PAIRED: Sequence[Mode] = (
@@ -67,21 +68,17 @@ def pairs_of(name: str) -> Iterator[Case]:
                     yield Case(name, ((first, mode), (second, other)))
 
 
-def interleavings(name: str, most: int = MOST_PATHS) -> Iterator[tuple[Case, str | None]]:
+def interleavings(name: str, most: int = MOST_PATHS) -> Iterator[tuple[Case, Played]]:
     """Play every order in which workers and people can take turns, the usual one's nearest first.
 
-    Yields each with what it broke.
+    Yields each with what came of it. One that comes to a state that had been seen ends there: the
+    order that came to it first, with no more departures, goes on to all that can follow.
     """
+    seen: Seen = {}
     for choices in islice(fewest_first(), most):
-        schedule = Schedule(SCENARIOS[name], Planned(pick=choices))
-        problem = None
-        try:
-            schedule.play()
-        except Broken as broken:
-            problem = str(broken)
-        finally:
-            schedule.close()
-        yield Case(name, path=tuple(choices.taken)), problem
+        schedule = Schedule(SCENARIOS[name], Planned(pick=choices), seen=seen)
+        came = came_of(schedule)
+        yield Case(name, path=tuple(choices.taken)), came
 
 
 def seeds(first: int, number: int) -> Iterator[Case]:

@@ -107,7 +107,7 @@ def played(case: Case, *, traced: bool = False, seen: Seen | None = None) -> Pla
         return _played_from_a_waypoint(case, seen)
     director = case.director()
     schedule = Schedule(SCENARIOS[case.scenario], director, trace=[] if traced else None, seen=seen)
-    return _came_of(schedule)
+    return came_of(schedule)
 
 
 def _played_from_a_waypoint(case: Case, seen: Seen) -> Played:
@@ -119,14 +119,13 @@ def _played_from_a_waypoint(case: Case, seen: Seen) -> Played:
     start = way.copy() if way else None
     guide = waypoints.guide(scenario, plan, director)
     pass_by = guide.pass_by if guide else None
-    came = _came_of(
-        Schedule(SCENARIOS[scenario], director, seen=seen, start=start, pass_by=pass_by)
-    )
+    came = came_of(Schedule(SCENARIOS[scenario], director, seen=seen, start=start, pass_by=pass_by))
     waypoints.remember(scenario, plan, director.labels, way.calls if way else 0)
     return came
 
 
-def _came_of(schedule: Schedule) -> Played:
+def came_of(schedule: Schedule) -> Played:
+    """Play a schedule, and return what came of it."""
     problem, same = None, False
     try:
         schedule.play()

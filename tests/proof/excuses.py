@@ -18,6 +18,7 @@ class Excuse(StrEnum):
     BROKEN = "a person broke the credential at its source"
     THEIRS = "a person wrote the version, and looks after what it replaced"
     TOLD = "an incident was reported as not finished"
+    KEY = "a compromised key went before what it had made could move on"
     CLAIM = "a person must mend the secret, and was told so"
 
 

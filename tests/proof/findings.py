@@ -32,7 +32,20 @@ class Finding:
         return bool(re.match(self.scenarios, case) and re.match(self.problem, problem))
 
 
-OPEN: tuple[Finding, ...] = ()
+OPEN: tuple[Finding, ...] = (
+    Finding(
+        "a list that lags brings back what another process removed from it a moment ago",
+        r"(lagging-list|writers|writers-in-overlap|revoked)/listed",
+        r"P5: .* is still alive",
+        "lagging-list/listed!c4=1+c5=1+c6=1+i33=m2",
+    ),
+    Finding(
+        "a retirement that goes on is asked for again and again where a person disabled its version",
+        r"slow-and-(people|owners)/two-slow",
+        r"P8: app is parked for good: under way since",
+        "slow-and-people/two-slow!m6=lose the request+i10=m1+i37=m0",
+    ),
+)
 
 
 def known(case: str, problem: str | None) -> Finding | None:

@@ -14,7 +14,7 @@ from engine.model.workitem import WorkItem
 from engine.secret import SecretRef
 from tests.proof import adversaries, circumstances, people
 from tests.proof.kernel import EVERY_FAULT, Mode
-from tests.proof.sources import Many
+from tests.proof.sources import Many, Slots
 from tests.proof.staging import (
     FIRST,
     SECOND,
@@ -379,6 +379,7 @@ def add_second(world: World, kind: str) -> tuple[str, str]:
     source = world.sources[source_of(kind)]
     if isinstance(source, Many):
         return source.entries[SECOND[kind]].secret, SECOND[kind]
+    assert isinstance(source, Slots)
     return source.held[FIRST[kind]], FIRST[kind]
 
 

@@ -22,7 +22,9 @@ still take effect."""
 SOON, LONG = 7.0, 400.0
 """What a throttled caller is told to wait, in seconds."""
 VAULT_CALLS = frozenset({"read", "read version", "list", "publish", "retag", "disable"})
-STORAGE_CALLS = frozenset({"acquire", "record", "renew", "note", "release", "index", "post"})
+STORAGE_CALLS = frozenset(
+    {"acquire", "record", "renew", "note", "release", "index", "post", "peek"}
+)
 APP_CALLS = frozenset({"refresh an app", "see an app", "tell a person"})
 
 

@@ -78,6 +78,10 @@ class Worker:
     """The call that it made last, renewals aside, and what that was about."""
     shown: dict[Any, Any] = field(default_factory=dict)
     """What its reads have shown last of each secret."""
+    lagging: set[Any] = field(default_factory=set)
+    """The secrets of which its last read has shown an older version."""
+    removed: set[str] = field(default_factory=set)
+    """What this process remembers to have taken from a list."""
     resting: dict[str, float] = field(default_factory=dict)
     """Until when it was told not to make a call again."""
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import ClassVar
 
-from engine.contract import Issued, Job, Recognised, Rotator
+from engine.contract import Issued, Job, Recognised
 from engine.errors import NeedsHuman, VerificationFailed
 from engine.secret import Sensitive
 from tests.proof.hand import Hand
@@ -19,6 +19,8 @@ from tests.proof.sources import Many, Slots
 
 RESOLUTION = timedelta(seconds=2)
 """As rotators/storage_key.py has it: how much later than its version a key may have been made."""
+DERIVED = "/sas/"
+"""What distinguishes the address of what is made from a key."""
 PAUSES = (0.5, 4.0, 55.0)
 """Seconds between the tries of a proof: a minute in all, as the real ones take."""
 
@@ -43,7 +45,8 @@ class _Kind:
     @classmethod
     def canonical(cls, address: str, tags: Mapping[str, str]) -> str | None:
         del tags
-        return address if address.startswith(f"/{cls.kind}/") else None
+        mine = address.startswith(f"/{cls.kind}/") and DERIVED not in address
+        return address if mine else None
 
     @staticmethod
     def single_slot(tags: Mapping[str, str]) -> bool:
@@ -97,7 +100,13 @@ class TwoSlots(_Kind):
             return Issued(str(job.held_id), {"key": Sensitive(keys[str(job.held_id)])}, None)
         held = str(job.held_id) if job.proven else await self._held(job)
         slot = self.other[held]
-        return Issued(slot, {"key": Sensitive(await self._set(job.source, slot))}, held)
+        key = await self._made(job, slot) or await self._set(job.source, slot)
+        return Issued(slot, {"key": Sensitive(key)}, held)
+
+    async def _made(self, job: Job, slot: str) -> str | None:
+        """Return what an earlier try has made, where that outlasts a call; else None."""
+        del job, slot
+        return None
 
     async def retire(
         self, source: str, credential_id: str, held: Sensitive | None, held_id: str | None = None
@@ -295,13 +304,3 @@ class ManySecrets(_Kind):
         many = self.hand.world.sources[source]
         assert isinstance(many, Many)
         return many
-
-
-KINDS: Mapping[str, type[TwoSlots | OneSlot | TwoLogins | ManySecrets]] = {
-    kind.kind: kind for kind in (TwoSlots, OneSlot, TwoLogins, ManySecrets)
-}
-
-
-def build(hand: Hand) -> dict[str, Rotator]:
-    """Return one rotator of every kind."""
-    return {name: kind(hand) for name, kind in KINDS.items()}

@@ -13,6 +13,7 @@ READS = (
     "read version",
     "list",
     "index",
+    "peek",
     "record",
     "prove",
     "sign in",

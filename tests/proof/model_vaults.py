@@ -21,7 +21,11 @@ class ModelVaults:
         now = lambda: self._current(ref, self._versions(ref))  # noqa: E731
         then = lambda: self._current(ref, self._stale(ref))  # noqa: E731
         shown = await self.hand.reach("read", now, about=ref, stale=then)
-        self.hand.worker.shown[ref] = shown
+        worker, latest = self.hand.worker, self._versions(ref)[-1]
+        worker.shown[ref] = shown
+        worker.lagging.discard(ref)
+        if shown.enabled and shown.version != latest.version:
+            worker.lagging.add(ref)
         return shown
 
     @staticmethod
@@ -50,8 +54,10 @@ class ModelVaults:
 
     async def publish(self, ref: SecretRef, draft: Draft) -> SecretVersion:
         """Write a new version."""
-        world, basis = self.hand.world, self.hand.worker.shown.get(ref)
-        write = lambda: world.put(ref, draft, by_hand=False, basis=basis)  # noqa: E731 - one effect, said where it is sent
+        world, worker = self.hand.world, self.hand.worker
+        read = {at: version for at, version in worker.shown.items() if at not in worker.lagging}
+        shown = read | {ref: worker.shown[ref]} if ref in worker.shown else read
+        write = lambda: world.put(ref, draft, by_hand=False, shown=shown)  # noqa: E731 - one effect, said where it is sent
         return await self.hand.reach("publish", write, changes=True, guarded=True, about=ref)
 
     async def retag(self, secret: SecretVersion, tags: Mapping[str, str]) -> SecretVersion:

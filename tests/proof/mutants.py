@@ -47,6 +47,7 @@ from engine.service import Service
 from engine.sweep.cut_off import CutOff
 from engine.sweep.sweeper import Sweeper
 from tests.proof import findings
+from tests.proof.listed_kind import ReplacedList
 from tests.proof.model_leases import ModelLease
 from tests.proof.model_vaults import ModelVaults
 from tests.proof.ports import ModelQueue
@@ -458,6 +459,63 @@ def _not_announced(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Sight, "landed", lambda self, version: self.retagged(version))
 
 
+def _endless_looks(patch: pytest.MonkeyPatch) -> None:
+    """Never tell anybody of a change that does not end."""
+    wait = UnderLease.wait
+
+    async def patient(self: UnderLease, item: Any, seconds: float, mark: str, *, on: bool) -> None:
+        del on
+        await wait(self, item, seconds, mark, on=True)
+
+    patch.setattr(UnderLease, "wait", patient)
+    patch.setattr(run, "LONGEST_CHANGE", timedelta(days=400))
+
+
+def _not_looked_for(patch: pytest.MonkeyPatch) -> None:
+    wait = UnderLease.wait
+
+    async def forgetful(
+        self: UnderLease, item: Any, seconds: float, mark: str, *, on: bool
+    ) -> None:
+        del on
+        await wait(self, item, seconds, mark, on=False)
+
+    patch.setattr(UnderLease, "wait", forgetful)
+
+
+def _asked_forgotten(patch: pytest.MonkeyPatch) -> None:
+    """Take what an earlier try asked for, and got, for nothing: it is asked for once more."""
+    job = Publishing._job
+    patch.setattr(
+        Publishing,
+        "_job",
+        lambda self, secret, **more: replace(job(self, secret, **more), asked=None),
+    )
+
+
+def _outlasting(patch: pytest.MonkeyPatch) -> None:
+    """Let what is made from a key last as long as its owner asks, whenever its key ends."""
+    keyed = Lineage.keyed
+
+    async def longer(self: Lineage, ref: SecretRef, job: Any) -> Any:
+        return replace(await keyed(self, ref, job), expires=job.expires)
+
+    patch.setattr(Lineage, "keyed", longer)
+
+
+def _written_from_the_first_list(patch: pytest.MonkeyPatch) -> None:
+    """Write the list back as it was read when the work began."""
+    read, first = ReplacedList._read, dict[int, Any]()
+
+    async def early(self: ReplacedList, listing: Any) -> Any:
+        worker = id(self.hand.worker)
+        if worker not in first:
+            first[worker] = (self.hand.worker, await read(self, listing))
+        return first[worker][1]
+
+    patch.setattr(ReplacedList, "_read", early)
+
+
 SLOTS, ONE, MANY = "two-slots", "one-slot", "many"
 ANY_SLOT = (f"one/{SLOTS}", f"one/{MANY}", f"one/{ONE}")
 INCIDENTS = tuple(
@@ -634,10 +692,7 @@ MUTANTS: Mapping[str, Mutant] = {
         _method(consumers, "hold_back"), "P4", (f"errands/{MANY}#400", f"errands/{SLOTS}#400")
     ),
     "a key signs for whoever names it": Mutant(
-        _function(Lineage, "_consents", lambda *_: None),
-        "P7",
-        (),
-        (f"{DERIVED}::test_an_edited_tag_gets_no_more_than_the_key_consents_to",),
+        _function(Lineage, "_consents", lambda *_: None), "P7", ("derived-consent#100",)
     ),
     "a key that a lagging vault shows signs": Mutant(
         _method(Lineage, "_record"),
@@ -646,10 +701,20 @@ MUTANTS: Mapping[str, Mutant] = {
         (f"{DERIVED}::test_an_older_key_that_a_lagging_vault_shows_signs_nothing",),
     ),
     "a key goes before what it made": Mutant(
-        _method(Descendants, "hold_back"),
-        "P1",
-        (),
-        (f"{DERIVED}::test_an_incident_moves_the_signature_before_its_key_is_revoked",),
+        _method(Descendants, "hold_back"), "P1", ("derived-retirement",)
+    ),
+    "what is made from a key outlasts it": Mutant(_outlasting, "expiry", ("derived-alone",)),
+    "nobody looks for the end of a change": Mutant(
+        _not_looked_for, "P5", ("slow-incident-alone/two-slow",)
+    ),
+    "a change that does not end is never told of": Mutant(
+        _endless_looks, "P8", ("slow-without-end/two-slow",)
+    ),
+    "what an earlier try asked for is asked for again": Mutant(
+        _asked_forgotten, "P", ("slow/two-slow",)
+    ),
+    "a list is written back as it was read first": Mutant(
+        _written_from_the_first_list, "gate", ("one/listed",)
     ),
     "what is put off comes back at once": Mutant(_at_once, "throttling", (f"one/{SLOTS}",)),
     "what a restore superseded counts as abandoned": Mutant(

@@ -51,6 +51,7 @@ def make_credential(world: World) -> tuple[str, str]:
     if isinstance(source, Many):
         slot, value = source.add("made by hand, later")
     else:
+        assert isinstance(source, Slots)
         held = current(world).tags.get("CredentialId", FIRST[kind])
         slot = SECOND[kind] if kind in SECOND and held == FIRST[kind] else FIRST[kind]
         value = source.refill(slot)
@@ -90,11 +91,11 @@ def same_again(world: World) -> None:
     """Somebody writes the value that is there once more, tags and all."""
     version = current(world)
     if version.value and version.enabled:
-        _at_own_risk(world)
+        at_own_risk(world)
         world.secret("app", version.value.reveal(), 90, version.tags)
 
 
-def _at_own_risk(world: World) -> None:
+def at_own_risk(world: World) -> None:
     """What somebody brings back may be refused meanwhile.
 
     The next audit mends it, or somebody is told.
@@ -121,7 +122,7 @@ def enable(world: World) -> None:
     """Somebody enables every version that is disabled, whoever disabled it."""
     ref = SecretRef(VAULT, "app")
     if not current(world).enabled:
-        _at_own_risk(world)
+        at_own_risk(world)
     for version in world.vault[ref]:
         if not version.enabled:
             if version.version not in world.watch.off:
@@ -206,6 +207,8 @@ def identify(world: World, address: str, version: SecretVersion) -> str | None:
             return next((slot for slot, value in held.items() if value == credential), None)
         case Many(entries=entries):
             return next((key for key, entry in entries.items() if entry.secret == credential), None)
+        case _:
+            return None
 
 
 def unmanage(name: str, vault: str = VAULT) -> Move:

@@ -21,6 +21,8 @@ from tests.shared.promises import Broken, Ear, Promises, emitted_to_host_storage
 
 DAY = 86400
 PREFIX = "real:"
+SHARED = (".vault.azure.net/", " rekeyhost.")
+"""Whom every kind calls alike."""
 SOON = 4
 
 
@@ -157,17 +159,14 @@ def calls_of(place: str) -> int:
     return len(play(RealCase(place))[1])
 
 
-def singles(place: str) -> Iterator[RealCase]:
-    """Yield every fault at every call."""
-    for at in range(calls_of(place)):
-        for mode in MODES:
-            yield RealCase(place, ((at, mode),))
+def singles(place: str, own: int, shared: int) -> Iterator[RealCase]:
+    """Yield faults at every call, so many of the six at each, in turn.
 
-
-def some_singles(place: str, many: int) -> Iterator[RealCase]:
-    """Yield so many of the six faults at every call, others at each call."""
-    for at in range(calls_of(place)):
-        for mode in share(at, many):
+    `own`: at calls to the kind's source. `shared`: at those that every kind makes alike.
+    """
+    for at, call in enumerate(play(RealCase(place))[1]):
+        is_shared = any(service in call for service in SHARED)
+        for mode in share(at, shared if is_shared else own):
             yield RealCase(place, ((at, mode),))
 
 

@@ -378,6 +378,8 @@ class Recorder:
                 return {key: entry.secret for key, entry in entries.items()}
             case Slots(held=held):
                 return dict(held)
+            case _:
+                return {}
 
     def _versions(self) -> list[tuple[str, bool]]:
         return [(str(version.version), version.enabled) for version in self.world.vault[APP]]

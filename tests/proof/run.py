@@ -23,15 +23,29 @@ from tests.proof.seen import Seen
 ORDERS = "orders:"
 """How a job begins that plays so many orders of a scenario, each found by playing the one
 before."""
-SEEDS = 60_000
-REAL_STRIDE = 122
-"""Through the SDKs one pair of faults in so many is played: all of them take half an hour, and the
-model plays them in full."""
 NEIGHBOURS = 1000
 """So many cases that follow each other go to one core: they come to the same states."""
-OF_SIX = 2
-"""So many of the six faults strike at each call through the SDKs, for kinds that share their code
-with another that sees all six."""
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much of what has no end, or takes too long whole, is played."""
+
+    orders: int
+    """Orders of workers and people for each scenario."""
+    seeds: int
+    own: int
+    """Through the SDKs: so many of the six faults at each call to a kind's source."""
+    shared: int
+    """The same at each call to a vault or to the app's storage, which all kinds make alike."""
+    stride: int
+    """Through the SDKs: one pair of faults in so many."""
+
+
+USUAL = Size(orders=150, seeds=20_000, own=2, shared=1, stride=300)
+"""What ends within ten minutes on two cores."""
+LONG = Size(orders=600, seeds=100_000, own=6, shared=3, stride=60)
+"""What a night has time for."""
 
 
 @dataclass
@@ -97,11 +111,12 @@ def result(text: str, seen: Seen | None = None) -> Result:
         return Result(text, f"the proof itself failed: {error!r}")
 
 
-def parts(share: float = 1.0) -> list[Part]:
-    """Return the parts of the whole proof; `share` takes so much of the seeds and of the pairs."""
+def parts(size: Size = USUAL, share: float = 1.0) -> list[Part]:
+    """Return the parts of the proof; of pairs, orders and seeds so much as `share` says."""
     stride = max(1, round(1 / share))
-    most = max(1, int(campaign.MOST_PATHS * share))
+    most = max(1, int(size.orders * share))
     pairs = chain.from_iterable(real.pairs(place) for place in PAIRED)
+    singles = chain.from_iterable(real.singles(place, size.own, size.shared) for place in STORIES)
     return [
         Part("model: every fault at every call", map(str, campaign.singles()), NEIGHBOURS),
         Part(
@@ -114,18 +129,13 @@ def parts(share: float = 1.0) -> list[Part]:
             (f"{ORDERS}{most}:{name}" for name in SCENARIOS),
             chunk=1,
         ),
-        Part("model: seeded schedules", map(str, campaign.seeds(1_000_000, int(SEEDS * share)))),
         Part(
-            "SDKs: faults at every call",
-            map(str, chain.from_iterable(_through_the_sdks(place) for place in STORIES)),
+            "model: seeded schedules",
+            map(str, campaign.seeds(1_000_000, int(size.seeds * share))),
         ),
-        Part("SDKs: pairs of faults", map(str, islice(pairs, 0, None, REAL_STRIDE * stride))),
+        Part("SDKs: faults at every call", map(str, singles)),
+        Part("SDKs: pairs of faults", map(str, islice(pairs, 0, None, size.stride * stride))),
     ]
-
-
-def _through_the_sdks(place: str) -> Iterator[real.RealCase]:
-    """Yield every fault at every call for a kind of each sort, and some for its relatives."""
-    return real.singles(place) if place in PAIRED else real.some_singles(place, OF_SIX)
 
 
 def run(chosen: Sequence[Part], say: Iterator[None]) -> None:
@@ -160,8 +170,8 @@ def _job(text: str) -> Iterator[Result]:
         yield result(text, SEEN)
         return
     most, _, name = text.removeprefix(ORDERS).partition(":")
-    for order, problem in campaign.interleavings(name, int(most)):
-        yield Result(str(order), problem)
+    for order, came in campaign.interleavings(name, int(most)):
+        yield Result(str(order), came.problem, came.excuses, came.same)
 
 
 def _quiet() -> None:

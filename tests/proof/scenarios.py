@@ -11,7 +11,10 @@ from engine.model.incident import Incident
 from engine.model.sweep_order import SweepOrder
 from engine.model.tags import OPERATION, RETIRE
 from engine.secret import SecretRef
+from tests.proof.derived import DERIVED
 from tests.proof.further import FURTHER
+from tests.proof.lasting import LASTING
+from tests.proof.listed import LISTED
 from tests.proof.people import change_key, change_version, keep_one, mend, unmanage, untagging
 from tests.proof.sources import credential_in
 from tests.proof.staging import (
@@ -284,5 +287,10 @@ SCENARIOS = {
             )
         ),
         *FURTHER,
+        *LASTING,
+        *DERIVED,
+        *LISTED,
+        *(make("listed") for make in (_one, _incident_alone, _retirement)),
+        *(make("two-by-name") for make in (_rotation, _incident_alone, _retirement)),
     ]
 }

@@ -28,6 +28,7 @@ from engine.model.tags import OURS
 from engine.rotate.engine import Engine
 from engine.secret import SecretRef
 from engine.service import Service
+from tests.crash.interleave import Choices
 from tests.proof import ending
 from tests.proof.excuses import Excuse
 from tests.proof.hand import LONG
@@ -91,7 +92,7 @@ class Planned:
     """
 
     plan: Mapping[int, Mode] = field(default_factory=dict)
-    pick: Callable[[int], int] | None = None
+    pick: Choices | None = None
     """Chooses among so many; where there is none, everything comes in order and nothing comes from
     outside."""
     calls: int = 0
@@ -118,7 +119,7 @@ class Planned:
     @property
     def left(self) -> Hashable | None:
         """The faults that have not struck, each with the number of calls until then."""
-        if self.pick is not None:
+        if self.pick and not self.pick.is_past:
             return None
         calls = self.calls
         return tuple((at - calls, mode) for at, mode in self.plan.items() if at >= calls)
@@ -330,7 +331,7 @@ class Schedule:
         left = self.director.left
         if self.seen is None or left is None:
             return
-        position = (self.at.key(), left)
+        position = (self.at.key(), left, tuple(sorted(self.moves)))
         mark = fingerprint(self.scenario.name, self.world, position, self._when())
         if mark is None:
             return
@@ -624,7 +625,8 @@ def _rounded_up(seconds: float) -> float:
 
 
 def _is_a_look(worker: Worker) -> bool:
-    return bool(json.loads(worker.message.text).get("follow_up"))
+    fields = json.loads(worker.message.text)
+    return bool(fields.get("follow_up") or fields.get("follows"))
 
 
 def _end(worker: Worker) -> str:

@@ -13,7 +13,7 @@ that broke a promise is never remembered. The random key of a record's digests i
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import fields
 from functools import cache
 from typing import TYPE_CHECKING
@@ -24,7 +24,7 @@ from engine.secret import SecretRef
 from tests.proof import ending
 from tests.proof.excuses import Excuse
 from tests.proof.kernel import EPOCH
-from tests.proof.sources import Slots
+from tests.proof.sources import LIST_LAGS, Entry, Listing, Signatures, Slots
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -52,36 +52,38 @@ def fingerprint(
     away = world.copy_until > now or any(until > now for until in world.down.values())
     if world.workers or world.in_flight or away:
         return None
-    state: tuple[Hashable, ...] = (
-        name,
-        position,
-        now if when is None else when,
-        tuple(
-            (message.what, message.text, message.visible, message.tries, message.deployment)
-            for message in world.messages
-        ),
+    moment = now if when is None else when
+    return hash((name, position, moment, _outside(world), _counts(world), _watch(world.watch)))
+
+
+def _outside(world: World) -> Hashable:
+    """Return what the vaults, the sources, the app's storage and the apps hold."""
+    messages = (
+        (message.what, message.text, message.visible, message.tries, message.deployment)
+        for message in world.messages
+    )
+    claims = [*world.claims.items(), *world.far.items()]
+    return (
+        tuple(messages),
         tuple((ref, tuple(map(_version, versions))) for ref, versions in world.vault.items()),
         tuple((source, _source(world, source)) for source in world.sources),
-        tuple(
-            (source, _claim(claim, world.kernel.now()))
-            for source, claim in [*world.claims.items(), *world.far.items()]
-        ),
-        (
-            _much(world.posted - world.swept, ending.MOST_MESSAGES),
-            _much(world.waits, ending.MOST_WAITING),
-            world.mint.made,
-            world.started % 2 if world.skew else 0,
-            _much(world.deliveries, ending.MOST_DELIVERIES),
-        ),
-        (
-            frozenset(world.by_hand),
-            frozenset(world.stuck),
-            frozenset(world.apps.items()),
-            world.away,
-        ),
-        _watch(world.watch),
+        tuple((source, _claim(claim, world.kernel.now())) for source, claim in claims),
+        frozenset(world.by_hand),
+        frozenset(world.stuck),
+        frozenset(world.apps.items()),
     )
-    return hash(state)
+
+
+def _counts(world: World) -> Hashable:
+    """Return what is counted, as far as it is bounded, or decides something."""
+    return (
+        _much(world.posted - world.swept, ending.MOST_MESSAGES),
+        _much(world.waits, ending.MOST_WAITING),
+        world.mint.made,
+        world.started % 2 if world.skew else 0,
+        _much(world.deliveries, ending.MOST_DELIVERIES),
+        world.away,
+    )
 
 
 def _version(version: SecretVersion) -> Hashable:
@@ -101,10 +103,30 @@ def _version(version: SecretVersion) -> Hashable:
 def _source(world: World, name: str) -> Hashable:
     source = world.sources[name]
     if isinstance(source, Slots):
-        return (frozenset(source.held.items()), frozenset(source.born.items()))
-    return tuple(
-        (key, entry.name, entry.secret, entry.known_at) for key, entry in source.entries.items()
-    )
+        held, born = frozenset(source.held.items()), frozenset(source.born.items())
+        return (held, born, _lasting(source))
+    if isinstance(source, Signatures):
+        return None
+    entries = _entries(source.entries)
+    if not isinstance(source, Listing):
+        return entries
+    lags = source.changed + LIST_LAGS > world.kernel.time()
+    before = (source.changed, _entries(source.before)) if lags else None
+    return (entries, frozenset(source.pairs.items()), before)
+
+
+def _entries(entries: Mapping[str, Entry]) -> Hashable:
+    return tuple((key, entry.name, entry.secret, entry.known_at) for key, entry in entries.items())
+
+
+def _lasting(source: Slots) -> Hashable:
+    lasting = source.lasting
+    if lasting is None:
+        return None
+    change = lasting.change
+    # Another pair of the same account says which of its keys it is.
+    mine = change and (change.slots is source, change.slot, change.ends, change.fails)
+    return (lasting.takes, lasting.failing, mine)
 
 
 def _claim(claim: Claim, now: datetime) -> Hashable:

@@ -5,8 +5,11 @@ Two slots, one slot, two logins, or any number of secrets.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+
+from engine.errors import UnderWay
 
 MARK = "!c"
 """How every credential in the model begins, so that a leak is found by looking for it."""
@@ -33,6 +36,50 @@ def credential_in(value: str) -> str:
 
 
 @dataclass
+class Change:
+    """A change that an account has accepted and goes on with."""
+
+    slots: Slots
+    slot: str
+    ends: float
+    """When it comes to its end, in seconds."""
+    fails: bool
+    """It changes nothing in the end."""
+
+    def come(self) -> None:
+        """Take effect, unless it fails."""
+        if not self.fails:
+            self.slots.refill(self.slot)
+
+
+@dataclass
+class Lasting:
+    """The changes of one account, which go on after its answer, one at a time.
+
+    An account with several pairs of keys changes one key of all of them at a time.
+    """
+
+    takes: float
+    """How long each goes on, in seconds."""
+    failing: int = 0
+    """So many of the next ones fail in the end."""
+    change: Change | None = None
+
+    def begin(self, slots: Slots, slot: str, now: float) -> None:
+        """Accept a change; raises UnderWay while another one goes on."""
+        if self.change:
+            raise UnderWay("another change is under way", code="Conflict", retry_after=60.0)
+        self.change = Change(slots, slot, now + self.takes, self.failing > 0)
+        self.failing = max(0, self.failing - 1)
+
+    def end(self) -> None:
+        """Let the change come that goes on."""
+        change, self.change = self.change, None
+        if change:
+            change.come()
+
+
+@dataclass
 class Slots:
     """A source with named places for one credential each.
 
@@ -43,6 +90,8 @@ class Slots:
     held: dict[str, str]
     born: dict[str, float] = field(default_factory=dict)
     """When each slot was filled last."""
+    lasting: Lasting | None = None
+    """What is under way at its account; None where a change is done with its answer."""
 
     def refill(self, slot: str) -> str:
         """Replace what a slot holds and return it."""
@@ -100,3 +149,74 @@ class Many:
         """Remove a credential."""
         for key in [key for key, entry in self.entries.items() if entry.secret == credential]:
             del self.entries[key]
+
+
+LIST_LAGS = 30.0
+"""Seconds for which a listing may still show what was there before."""
+
+
+@dataclass
+class Listing(Many):
+    """A list that can only be replaced as a whole, by whoever read it a moment ago.
+
+    What Rekey adds to it is made in a vault first, once for each operation.
+    """
+
+    pairs: dict[str, str] = field(default_factory=dict)
+    """By operation, what was made for it."""
+    changed: float = -LIST_LAGS
+    before: dict[str, Entry] = field(default_factory=dict)
+    """What was there before the latest change."""
+
+    def pair(self, operation: str) -> str:
+        """Return what is made for an operation: the same at every try."""
+        if operation not in self.pairs:
+            self.pairs[operation] = self.mint()
+        return self.pairs[operation]
+
+    def replace(self, entries: dict[str, Entry]) -> None:
+        """Put another list in its place, whatever somebody has changed meanwhile."""
+        self.changed, self.before = self.mint.time(), dict(self.entries)
+        self.entries = dict(entries)
+
+    def stale(self) -> dict[str, Entry]:
+        """Return what a replica that lags may show."""
+        lags = self.mint.time() - self.changed < LIST_LAGS
+        return dict(self.before if lags else self.entries)
+
+
+SIGNATURE = re.compile(rf"({MARK}\d+)s(\d+)!")
+"""A signature names the key that made it, and when it ends, in seconds."""
+
+
+def signature(key: str, ends: float) -> str:
+    """Return what a key signs: the same text for the same key and end."""
+    return f"{key[:-1]}s{int(ends)}!"
+
+
+def signed(credential: str) -> tuple[str, float]:
+    """Return the key that made a signature, and when that ends; an empty key for anything else."""
+    match = SIGNATURE.fullmatch(credential)
+    return (f"{match[1]}!", float(match[2])) if match else ("", 0.0)
+
+
+@dataclass
+class Signatures:
+    """What the keys of another source sign. It has no state of its own."""
+
+    keys: Slots
+
+    def accepts(self, credential: str) -> bool:
+        """Return whether a key that lives has made it, and it has not ended."""
+        key, ends = signed(credential)
+        return self.keys.accepts(key) and ends > self.keys.mint.time()
+
+    def alive(self) -> set[str]:
+        """Return nothing: how many there are nobody knows. They live and die with their keys."""
+        return set()
+
+    def revoke(self, credential: str) -> None:
+        """Do nothing: only the end of its key revokes a signature."""
+
+
+type Source = Slots | Many | Signatures

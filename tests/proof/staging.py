@@ -14,15 +14,35 @@ from engine.rotate.under_lease import parts_of
 from engine.secret import SecretRef, SecretVersion
 from tests.proof.kernel import FAULTS, Mode
 from tests.proof.model_leases import Claim
-from tests.proof.sources import Many, Slots, credential_in
+from tests.proof.sources import Lasting, Listing, Many, Slots, credential_in
 from tests.proof.watch import Protected
 from tests.proof.world import VAULT, World
 
 type Move = Callable[[World], None]
 """Something that a person does by hand, once."""
 
-FIRST = {"two-slots": "key1", "one-slot": "admin", "two-logins": "app_a", "many": "id1"}
-SECOND = {"two-slots": "key2", "two-logins": "app_b", "many": "id2"}
+FIRST = {
+    "two-slots": "key1",
+    "one-slot": "admin",
+    "two-logins": "app_a",
+    "many": "id1",
+    "two-slow": "key1",
+    "one-slow": "admin",
+    "listed": "id1",
+    "two-by-name": "key1",
+}
+SECOND = {
+    "two-slots": "key2",
+    "two-logins": "app_b",
+    "many": "id2",
+    "two-slow": "key2",
+    "listed": "id2",
+    "two-by-name": "key2",
+}
+MANY: Mapping[str, type[Many]] = {"many": Many, "listed": Listing}
+SLOW = frozenset({"two-slow", "one-slow"})
+TAKES = 150.0
+"""Seconds for which a change goes on at a source that accepts it first."""
 REPLICAS = ("copy-a", "copy-b")
 
 
@@ -59,14 +79,14 @@ def blob_of(source: str) -> str:
 def add_source(world: World, kind: str, name: str = "app") -> str:
     """Add a source with what a person made in it, and return the credential in its first place."""
     source = source_of(kind, name)
-    if kind == "many":
-        many = Many(world.mint)
+    if kind in MANY:
+        many = MANY[kind](world.mint)
         world.sources[source] = many
         many.add("made by hand")
         world.watch.foreign.add(many.add("somebody else's")[1])
         credential = many.entries["id1"].secret
     else:
-        slots = Slots(world.mint, {})
+        slots = Slots(world.mint, {}, lasting=Lasting(TAKES) if kind in SLOW else None)
         world.sources[source] = slots
         for slot in filter(None, (FIRST[kind], SECOND.get(kind))):
             slots.refill(slot)
@@ -104,22 +124,23 @@ def ask(
     world.ask(name, vault=vault, deployment=deployment, **{"version": version, **fields})
 
 
-def rotated(world: World, kind: str, hours_left: float) -> None:
+def rotated(world: World, kind: str, hours_left: float, **tags: str) -> None:
     """Put a secret under management that was rotated before and has a credential to retire."""
     first = add_source(world, kind)
-    world.secret("app", first, 80, managed(kind))
+    world.secret("app", first, 80, managed(kind, **tags))
     source = world.sources[source_of(kind)]
     operation = "made-before"
     if isinstance(source, Many):
         key, new = source.add(f"rekey {operation}")
     else:
+        assert isinstance(source, Slots)
         key = SECOND[kind]
         new = source.refill(key)
     ends = world.kernel.now() + timedelta(hours=hours_left)
     pending = Pending(ends, "v1", FIRST[kind])
     world.watch.protected.append(Protected(first, source_of(kind), hours_left * 3600, "v1"))
     marks = {"CredentialId": key, OPERATION: operation, RETIRE: str(pending)}
-    published = world.secret("app", new, 90, managed(kind, **marks))
+    published = world.secret("app", new, 90, managed(kind, **tags, **marks))
     world.by_hand.discard(str(published.version))
     world.written.discard(str(published.version))
     _note(world, kind, published, pending)

@@ -142,6 +142,39 @@ FOUND = {
     "a look that may not read the secret is the last one although a version is announced": (
         "window/one-slot!m13=lose the answer+m15=forbid+m18=forbid"
     ),
+    "an incident that meets a change under way is called skipped while what leaked works": (
+        "slow-incident/two-slow"
+    ),
+    "a single slot's change of hours is looked for so seldom that its source refuses the vault": (
+        "slow-for-hours/one-slow"
+    ),
+    "a look and the message that looks for the end of a change leave it to each other": (
+        "slow-for-hours/one-slow@0:lose the answer"
+    ),
+    "each try to park what an outage keeps from being parked posts one more look": (
+        "slow-outage/one-slow!i4=m0+m5=throttle+i45=m0+i59=m0"
+    ),
+    "a derived secret that may not be read once is cut off with its key": (
+        "derived-retirement!m4=forbid"
+    ),
+    "a parked secret's key is retired as if it had left its source: nothing that lives on it is waited for": (
+        "derived-retirement@6:forbid"
+    ),
+    "a parked secret's key is retired inside the overlap of what it made": (
+        "derived-retirement@30:forbid"
+    ),
+    "a key that is refused and what it made ask each other for looks without end": (
+        "derived-and-people!i86=m1"
+    ),
+    "a throttled look at what a key has made is ignored, and its source asked again": (
+        "derived-incident-in-overlap@6:throttle"
+    ),
+    "what a compromised key made is refused until the message of a dead worker comes back": (
+        "derived-incident-in-overlap@12:die after"
+    ),
+    "nothing that lives on an earlier key hears of the incident of the current one": (
+        "derived-incident-in-overlap!c3=1+c4=1+m2=die before+m39=die before"
+    ),
 }
 
 

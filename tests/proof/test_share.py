@@ -44,9 +44,9 @@ def test_every_promise_holds_in_every_order_of_two_workers(name: str) -> None:
     played = list(campaign.interleavings(name, 300))
     assert len(played) >= 40
     assert [
-        (str(order), problem)
-        for order, problem in played
-        if problem and not findings.known(str(order), problem)
+        (str(order), came.problem)
+        for order, came in played
+        if came.problem and not findings.known(str(order), came.problem)
     ] == []
 
 

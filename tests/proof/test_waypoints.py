@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.crash.interleave import fewest_first
 from tests.proof import case, waypoints
 from tests.proof.campaign import pairs_of
 from tests.proof.case import Case
@@ -21,6 +22,9 @@ PLAYED = (
     "replicas/two-slots",
     "errands/two-slots",
     "two-deployments/many",
+    "slow-twice/two-slow",
+    "derived-incident",
+    "writers/listed",
 )
 EVERY = 599
 """One pair of faults in so many is played both ways."""
@@ -99,3 +103,21 @@ def test_what_is_left_out_would_have_ended_well(scenario: str) -> None:
             left_out += 1
             assert case.played(which).problem is None, str(which)
     assert left_out
+
+
+@pytest.mark.parametrize("scenario", ["forced/many", "forced/one-slot"])
+def test_orders_that_are_cut_short_lead_to_every_end(scenario: str) -> None:
+    """Every order, to its end as long as a state is new, and whole: both know the same ends."""
+    seen: Seen = {}
+    assert every_end(scenario, seen) == every_end(scenario, None)
+
+
+def every_end(scenario: str, seen: Seen | None) -> set[object]:
+    """Play every order; return the states in which those end that are not cut short."""
+    last: set[object] = set()
+    for choices in fewest_first():
+        schedule = Schedule(SCENARIOS[scenario], Planned(pick=choices), seen=seen)
+        schedule.play()
+        if not schedule.cut_short:
+            last.add(fingerprint(scenario, schedule.world, 0))
+    return last

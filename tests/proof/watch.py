@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 from engine.errors import AccessDenied, TransientError
 from engine.model.manual import is_manual
 from engine.model.outcome import Outcome
-from engine.model.tags import OPERATION, OURS, REPLICA_OF, STATE
+from engine.model.tags import DERIVED_FROM, OPERATION, OURS, REPLICA_OF, STATE
 from engine.rotate.under_lease import parts_of
 from engine.secret import SecretRef, SecretVersion
-from tests.proof import appearance
+from tests.proof import appearance, descent, unending
 from tests.proof.excuses import Excuse, Excuses
 from tests.proof.kernel import Died, Worker
-from tests.proof.sources import MARK, Many, credential_in
+from tests.proof.sources import MARK, Many, Signatures, credential_in
 
 if TYPE_CHECKING:
     from tests.proof.model_leases import ModelLease
@@ -126,6 +126,8 @@ class Watch:
     """What was alive when that was last looked at, where apps use it."""
     struck: bool = False
     """A fault struck."""
+    is_mended: bool = False
+    """People have mended what is theirs."""
     strands: dict[str, Strand] = field(default_factory=dict)
     actor: int = 0
     """Which worker made the latest change; 0 where it had given up on it already."""
@@ -155,6 +157,7 @@ class Watch:
 
         Who was told that an incident failed repeats it.
         """
+        self.is_mended = True
         for credential, name in self.compromised.items():
             if credential in self.alive():
                 self.world.repeat_incident(name, credential)
@@ -215,8 +218,9 @@ class Watch:
         self.late[source] += 1
         self.excuses.grant(Excuse.LATE, source, self.world.kernel.time() + LATE_SECONDS)
 
-    def published(self, version: SecretVersion, basis: SecretVersion | None) -> None:
-        """Check a version that Rekey just wrote; `basis` is what its worker read just before."""
+    def published(self, version: SecretVersion, shown: Mapping[SecretRef, SecretVersion]) -> None:
+        """Check a version that Rekey just wrote; `shown` is what its worker has read before."""
+        basis = shown.get(version.ref)
         before, name = self.world.vault[version.ref][-2], version.ref.name
         credential = credential_in(version.value.reveal() if version.value else "")
         if credential not in self.proved:
@@ -236,6 +240,7 @@ class Watch:
             )
         try:
             appearance.examine(self, before, version, raced=raced)
+            descent.examine(self, version, shown)
         except appearance.Wrong as wrong:
             raise Broken(str(wrong)) from None
         self._not_known_to_be_compromised(version, credential)
@@ -253,6 +258,14 @@ class Watch:
             self.disowned.add(credential_in(before.value.reveal() if before.value else ""))
             return True
         return self.excuses.cover(Excuse.LATE, self.source_of(version) or "", now)
+
+    def brought_back(self, lost: set[str], back: set[str]) -> None:
+        """Note what a list has lost, and what came back with it, that nobody can condition."""
+        self.foreign -= lost
+        self.revoked -= back
+        self.disowned |= back
+        for credential in back & set(self.compromised):
+            del self.compromised[credential]
 
     def retagged(
         self, secret: SecretVersion, tags: dict[str, str], basis: SecretVersion | None
@@ -316,14 +329,9 @@ class Watch:
         ):
             return
         hours = self.world.overlap_hours(old)
-        self.protected.append(
-            Protected(
-                held,
-                source,
-                self.world.kernel.time() + hours * 3600 - 2 * self.world.skew,
-                str(old.version),
-            )
-        )
+        until = self.world.kernel.time() + hours * 3600 - 2 * self.world.skew
+        until = min(until, descent.ends(self, source, held, new))
+        self.protected.append(Protected(held, source, until, str(old.version)))
 
     def owner_tags(self, version: SecretVersion) -> dict[str, str]:
         """Return the tags of the secret that decides: its own, or its primary's."""
@@ -343,7 +351,7 @@ class Watch:
     @staticmethod
     def single(source: str) -> bool:
         """Return whether this source has a single slot."""
-        return source.startswith("/one-slot/")
+        return source.startswith(("/one-slot/", "/one-slow/"))
 
     def changed(self) -> None:
         """Check what must hold at every moment."""
@@ -429,27 +437,54 @@ class Watch:
             return
         if self.single(source):
             self._strand(source, current)
-        elif not self.holds(current) and not self._lapsed(ref, source, Excuse.LATE):
+        elif not (
+            self.holds(current)
+            or ref in self.refused
+            or self._went_first(source)
+            or self._lapsed(ref, source, Excuse.LATE)
+        ):
             raise Broken(f"P1: the current version of {ref.name} is not accepted by its source")
+
+    def _went_first(self, source: str) -> bool:
+        """Return whether a key had to go at once, before what it has made could move on."""
+        went = source in self.cut and isinstance(self.world.sources[source], Signatures)
+        if went:
+            self.excuses.used[Excuse.KEY] += 1
+        return went
 
     def _lapsed(self, ref: SecretRef, source: str, *further: Excuse) -> bool:
         """Return whether somebody else must help if a source refuses a current version."""
         now, excuses = self.world.kernel.time(), self.excuses
+        roots = descent.roots(self, source)
         if STATE in self.world.vault[ref][-1].tags:
             # Whom it concerns has been told: what was parked is tried again every day.
-            now = min(now, excuses.granted.get((Excuse.BROKEN, source), now))
-        if self._waits_for_its_primary(ref):
+            told = (excuses.granted.get((Excuse.BROKEN, at), now) for at in roots)
+            now = min(now, *told)
+        if self._waits_for_its_primary(ref) or self._is_told(ref, source):
             excuses.used[Excuse.TOLD] += 1
             return True
         return (
-            any(excuses.cover(excuse, source, now) for excuse in (*further, Excuse.BROKEN))
+            any(
+                excuses.cover(excuse, at, now)
+                for excuse in (*further, Excuse.BROKEN)
+                for at in roots
+            )
             or excuses.cover(Excuse.THEIRS, ref.name, now)
             or excuses.cover(Excuse.CLAIM, ref.name, now)
         )
 
+    def _is_told(self, ref: SecretRef, source: str) -> bool:
+        """Return whether what a key made could not follow it, and its owner was told."""
+        is_signed = isinstance(self.world.sources[source], Signatures)
+        return is_signed and STATE in self.world.vault[ref][-1].tags
+
     def _waits_for_its_primary(self, ref: SecretRef) -> bool:
-        """Return whether a replica could not be written, and its primary's owner was told."""
-        primary = self.world.vault[ref][-1].tags.get(REPLICA_OF)
+        """Return whether a replica could not be written, and its primary's owner was told.
+
+        Or what a key makes, and the key's owner.
+        """
+        tags = self.world.vault[ref][-1].tags
+        primary = tags.get(REPLICA_OF) or tags.get(DERIVED_FROM)
         known = self.world.vault.get(SecretRef.parse(primary)) if primary else None
         return bool(known and STATE in known[-1].tags)
 
@@ -501,12 +536,12 @@ class Watch:
         if not (
             self._enabled(protected.version)
             or protected.version in self.off
-            or self._is_current(protected.credential)
+            or self.is_current(protected.credential)
         ):
             return f"P4: version {protected.version} was disabled inside its overlap"
         return ""
 
-    def _is_current(self, credential: str) -> bool:
+    def is_current(self, credential: str) -> bool:
         """Return whether a current version holds a credential.
 
         Restored, it needs its first version no more.
@@ -658,6 +693,8 @@ class Watch:
     def passed(self) -> None:
         """Check that no source refuses what the vault holds for longer than five minutes."""
         now = self.world.kernel.time()
+        if text := unending.untold(self):
+            raise Broken(text)
         refused = {
             ref: source for ref, source, current in self._watched() if not self.holds(current)
         }
@@ -673,8 +710,11 @@ class Watch:
                 )
 
     def refuses(self) -> bool:
-        """Return whether some source refuses what a vault holds."""
-        return any(not self.holds(current) for _, _, current in self._watched())
+        """Return whether some source refuses what a vault holds, or will with its key's end."""
+        return any(
+            not self.holds(current) or descent.lags(self, source, current)
+            for _, source, current in self._watched()
+        )
 
     def _watched(self) -> Iterator[tuple[SecretRef, str, SecretVersion]]:
         for ref, versions in self.world.vault.items():

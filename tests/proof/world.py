@@ -17,13 +17,13 @@ from engine.model.workitem import WorkItem
 from engine.rotate.engine import Engine
 from engine.secret import Draft, SecretRef, SecretVersion, Sensitive
 from engine.service import LONGEST_WAIT, MAX_TRIES, Service
-from tests.proof import kinds
+from tests.proof import kind_registry
 from tests.proof.hand import Hand, service_of
 from tests.proof.kernel import Call, Died, Kernel, Mode, Worker
 from tests.proof.model_leases import Claim, ModelLeases
 from tests.proof.model_vaults import ModelVaults
 from tests.proof.ports import ModelApps, ModelChats, ModelQueue, ModelReporter, NoWatch
-from tests.proof.sources import Many, Mint, Slots, credential_in
+from tests.proof.sources import Lasting, Mint, Slots, Source, credential_in
 from tests.proof.watch import Watch
 
 VAULT = "https://prod.vault.azure.net"
@@ -35,6 +35,7 @@ DEAD_SECONDS, RETRY_SECONDS = 600.0, 30.0
 See tests/shared/delivery.py.
 """
 NEVER = float("inf")
+NOTHING: Mapping[SecretRef, SecretVersion] = {}
 LAG_SECONDS = 30.0
 """How long after a change a vault may still show what was there before."""
 
@@ -77,7 +78,7 @@ class World:
     kernel: Kernel = field(default_factory=Kernel)
     mint: Mint = field(default_factory=Mint)
     vault: dict[SecretRef, list[SecretVersion]] = field(default_factory=dict)
-    sources: dict[str, Slots | Many] = field(default_factory=dict)
+    sources: dict[str, Source] = field(default_factory=dict)
     scopes: tuple[str, ...] = ()
     other_scopes: tuple[str, ...] | None = None
     """What the secrets of the other vault may rotate; None where that vault is not served."""
@@ -152,7 +153,7 @@ class World:
         engine = self.engine_class(
             vaults=ModelVaults(hand),
             leases=ModelLeases(hand),
-            rotators=kinds.build(hand),
+            rotators=kind_registry.build(hand),
             policy=policy,
             clock=Skewed(self, self.skew * (-1) ** worker.number) if self.skew else self.kernel,
             reporter=ModelReporter(self, worker),
@@ -212,9 +213,14 @@ class World:
         return result
 
     def put(
-        self, ref: SecretRef, draft: Draft, *, by_hand: bool, basis: SecretVersion | None = None
+        self,
+        ref: SecretRef,
+        draft: Draft,
+        *,
+        by_hand: bool,
+        shown: Mapping[SecretRef, SecretVersion] = NOTHING,
     ) -> SecretVersion:
-        """Add a version."""
+        """Add a version; `shown` is what its worker has read last of each secret."""
         self._remember(ref)
         versions = self.vault.setdefault(ref, [])
         version = SecretVersion(
@@ -232,7 +238,7 @@ class World:
             self.by_hand.add(str(version.version))
             self.written.add(str(version.version))
         else:
-            self.watch.published(version, basis)
+            self.watch.published(version, shown)
         return version
 
     def change(self, ref: SecretRef, version: str | None, **changes: Any) -> SecretVersion:
@@ -319,8 +325,31 @@ class World:
 
     def advance(self, seconds: float) -> None:
         """Let time pass."""
+        until = self.kernel.time() + seconds
+        while lasting := self._ending(until):
+            assert lasting.change
+            seconds = max(lasting.change.ends - self.kernel.time(), 0.0)
+            self.kernel.advance(seconds)
+            self.watch.actor = 0
+            lasting.end()
+            self.watch.changed()
+            self.run()
+            seconds = max(until - self.kernel.time(), 0.0)
         self.kernel.advance(seconds)
         self.run()
+
+    def _ending(self, until: float) -> Lasting | None:
+        """Return the account whose change comes to its end first, if that is before a time."""
+        accounts = [
+            source.lasting
+            for source in self.sources.values()
+            if isinstance(source, Slots) and source.lasting and source.lasting.change
+        ]
+        return min(
+            (lasting for lasting in accounts if lasting.change and lasting.change.ends <= until),
+            key=lambda lasting: lasting.change.ends if lasting.change else NEVER,
+            default=None,
+        )
 
     def run(self) -> None:
         """Let everybody go on to the next call.

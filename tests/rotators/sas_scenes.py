@@ -197,7 +197,7 @@ class RuleScene(KeyScene):
 
     def manage(self, name: str = SAS, days_left: float = 10) -> None:
         """Put both secrets under management: the key is good for a year."""
-        super().manage(KEY)
+        super().manage(KEY, days_left)
         key = self.rig.latest(KEY)
         consenting = {**self.rig.tags(KEY), "MayDerive": f"{name}=sas"}
         self.rig.vault.amend(key, tags=consenting, expires=self.after(days=400))

@@ -12,11 +12,12 @@ import pytest
 
 from api import listing
 from api.page.timeline import moments
+from engine.contract import LONGEST_CHANGE
 from engine.model.entry import Entry
-from engine.rotate.run import LONGEST_CHANGE
 from simulator.reach.transport import Call, Intercept
 from simulator.wire import Request, Response
 from tests.rotators.key_scenes import FAMILY, KeyScene
+from tests.rotators.test_two_keys import LONG
 from tests.shared.delivery import Delivery
 from tests.shared.faults import Died
 
@@ -85,6 +86,31 @@ async def test_a_change_of_six_hours_ends_well_and_was_asked_for_once() -> None:
     assert story.before in story.scene.live()
     assert story.accepted() == 1
     assert "RekeyState" not in story.rig.tags(NAME)
+
+
+@pytest.mark.parametrize("minutes", [0.5, 20])
+@pytest.mark.parametrize("member", [member for member in LONG if member is not COSMOS], ids=str)
+async def test_a_change_is_asked_for_once_though_another_process_looks_each_time(
+    member: Any, minutes: float
+) -> None:
+    """Such a source says of no key when it was made."""
+    story = Story(minutes / 60, member)
+    await story.ask()
+    await story.deliver(2)
+    assert story.rig.latest(NAME).value in story.scene.live() - {story.before}
+    assert story.before in story.scene.live()
+    assert story.accepted() == 1
+
+
+async def test_a_change_that_failed_without_a_word_is_asked_for_again() -> None:
+    story = Story(0.01, HUB)
+    story.scene.account.fails = True
+    await story.ask()
+    await story.deliver(0.1)
+    story.scene.account.fails = False
+    await story.deliver(1)
+    assert story.rig.latest(NAME).value in story.scene.live() - {story.before}
+    assert story.accepted() == 2
 
 
 async def test_since_when_it_is_under_way_is_seen_until_it_has_come() -> None:

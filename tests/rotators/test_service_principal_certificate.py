@@ -6,12 +6,21 @@ import base64
 from dataclasses import replace
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-from engine.errors import AccessDenied, NeedsHuman, PermanentError, TransientError
+from engine.errors import (
+    AccessDenied,
+    NeedsHuman,
+    PermanentError,
+    TransientError,
+    VerificationFailed,
+)
 from engine.secret import Sensitive
 from rotators.service_principal_certificate import ServicePrincipalCertificate
 from rotators.service_principal_secret import ServicePrincipalSecret
 from rotators.shared.certificate import BEGIN, parse
+from simulator.certificates import self_signed
 from simulator.entra.app_policy import AppPolicy
 from simulator.faults import Fault
 from simulator.wire import Request, json_response
@@ -27,6 +36,16 @@ GUID = "0b6d3c1e-7a4f-4c55-9a51-2f6f5d1c8e90"
 def rig() -> CertificateRig:
     """A world with one application."""
     return CertificateRig()
+
+
+def short_key() -> RSAPrivateKey:
+    """Return a key of 513 bits, made from two known primes: no library makes one so short."""
+    p, q, e = 2**256 - 189, 2**257 - 93, 65537
+    d = pow(e, -1, (p - 1) * (q - 1))
+    numbers = (p, q, d, rsa.rsa_crt_dmp1(d, p), rsa.rsa_crt_dmq1(d, q), rsa.rsa_crt_iqmp(p, q))
+    public = rsa.RSAPublicNumbers(e, p * q)
+    whole = rsa.RSAPrivateNumbers(*numbers, public_numbers=public)
+    return whole.private_key(unsafe_skip_rsa_key_validation=True)
 
 
 def versions(rig: CertificateRig) -> int:
@@ -94,6 +113,27 @@ async def test_tidying_waits_for_a_list_that_shows_what_was_just_added(
     alive = {key.key_id for key in rig.alive()}
     assert healed.credential_id in alive
     assert old.credential_id not in alive
+
+
+async def test_a_list_that_still_shows_what_was_just_removed_is_not_written_back(
+    rig: CertificateRig,
+) -> None:
+    """A retirement makes room for the next rotation: what it removed would come back with that."""
+    rotator = rig.rotator()
+    issued = await rotator.issue(rig.job())
+    rig.clock.advance(86_400)
+    await rotator.retire(rig.source, rig.first.key_id, issued.fields["certificate"])
+    rig.directory.graph_lag = seconds(10)
+    operation = "11111111-2222-5333-8444-555555555555"
+    held = issued.fields["certificate"]
+    job = replace(rig.job(operation=operation), held=held, held_id=issued.credential_id)
+    with pytest.raises(TransientError, match="lags behind"):
+        await rotator.issue(job)
+    assert rig.first not in rig.alive()
+    rig.clock.advance(10)
+    await rotator.issue(job)
+    assert len(rig.alive()) == 2
+    assert rig.first not in rig.alive()
 
 
 async def test_tidying_keeps_what_other_operations_and_deployments_made(
@@ -288,3 +328,11 @@ def _reads_a_certificate(request: Request) -> bool:
 
 def _asks_for_a_certificate(request: Request) -> bool:
     return request.path.endswith("/create")
+
+
+async def test_a_key_that_is_too_short_to_sign_is_no_certificate(rig: CertificateRig) -> None:
+    start = rig.clock.now().replace(microsecond=0)
+    value = Sensitive(self_signed("CN short", start, start + days(365), short_key()).pem)
+    assert parse(value) is None
+    with pytest.raises(VerificationFailed, match="no certificate with its key"):
+        await rig.rotator().verify(rig.source, rig.first.key_id, value)

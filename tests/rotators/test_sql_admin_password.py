@@ -214,6 +214,24 @@ async def test_a_poll_without_an_answer_is_repeated(rig: SqlRig, status: int) ->
     assert rig.accepts(ADMIN, await rotate(rig, CredentialId=ADMIN))
 
 
+@pytest.mark.parametrize("body", [b"<html>a proxy</html>", b"[]", b'"done"', b"\xff\xfe"])
+async def test_a_poll_that_is_answered_with_nonsense_is_repeated(rig: SqlRig, body: bytes) -> None:
+    nonsense = Response(200, {"Content-Type": "application/json"}, body)
+    rig.world.faults.append(Fault(polls, nonsense, times=2))
+
+    assert rig.accepts(ADMIN, await rotate(rig, CredentialId=ADMIN))
+
+
+@pytest.mark.parametrize("error", ["text", ["a", "list"], None])
+async def test_a_change_that_fails_without_a_proper_reason_is_no_success(
+    rig: SqlRig, error: object
+) -> None:
+    rig.world.faults.append(Fault(polls, json_response(200, {"status": "Failed", "error": error})))
+
+    with pytest.raises(PermanentError, match="ended it as failed"):
+        await rotate(rig, CredentialId=ADMIN)
+
+
 async def test_who_may_not_watch_the_change_proves_it_by_signing_in(rig: SqlRig) -> None:
     rig.server.operation_time = timedelta(seconds=5)
     rig.world.faults.append(

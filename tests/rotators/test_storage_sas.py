@@ -21,6 +21,7 @@ from azure.storage.blob import (
 )
 from azure.storage.queue import QueueSasPermissions, generate_queue_sas
 
+from cloud.rest.data_plane import Signed
 from engine.errors import AccessDenied, NeedsHuman, RekeyError, TransientError, VerificationFailed
 from engine.secret import Sensitive
 from rotators.shared import sas_extent, sas_signing
@@ -352,3 +353,8 @@ def test_a_group_that_is_called_sas_is_no_part_of_the_extent() -> None:
     assert source
     assert StorageSas.made_at(source) == account
     assert Extent.read(source).path == ("uploads", "sas", "container")
+
+
+def test_a_request_that_holds_a_signature_shows_nothing_of_it() -> None:
+    shown = repr(Signed("https://appdata.example/uploads?sig=planted", {"x": "planted"}))
+    assert "planted" not in shown

@@ -316,6 +316,16 @@ async def test_a_subscription_of_one_api_is_proven_at_that_api() -> None:
     } == {"/echo/v1/rekey-proof"}
 
 
+async def test_an_operation_that_a_person_mends_is_found_by_the_same_process() -> None:
+    scene = KeyScene(GATEWAY)
+    rotator, held = scene.rotator(), Sensitive(scene.value("primaryKey"))
+    scene.account.operations.pop("/rekey-proof")
+    with pytest.raises(NeedsHuman, match="404"):
+        await rotator.verify(scene.source, "primaryKey", held)
+    scene.ring.api = "echo"
+    await rotator.verify(scene.source, "primaryKey", held)
+
+
 async def test_a_classic_cache_is_announced_to_be_retired() -> None:
     classic, managed = (KeyScene(BY_NAME[f"redis-key of a {what}"]) for what in CACHES)
     for scene, retires in ((classic, True), (managed, False)):
@@ -364,6 +374,40 @@ async def test_an_ai_account_is_proven_whatever_it_is_for(flavour: str) -> None:
     await scene.rotator().verify(scene.source, issued.credential_id, issued.fields["key"])
     with pytest.raises(VerificationFailed):
         await scene.rotator().verify(scene.source, issued.credential_id, Sensitive("A" * 84))
+
+
+async def test_an_account_of_mongodb_that_answers_nobody_is_parked_and_keeps_its_keys() -> None:
+    scene = KeyScene(COSMOS)
+    scene.account.flavour = "MongoDB"
+    scene.manage("app-key")
+    rig, before = scene.rig, scene.live()
+
+    async def another_interface(request: Request, call: Call) -> Response:
+        return Response(400) if request.host == scene.account.host else await call()
+
+    outcome = await rig.service(another_interface).engine.handle(rig.item("app-key", force=True))
+    assert outcome.result == "parked"
+    assert "400 to its key and 400 to a made-up one" in outcome.reason
+    assert outcome.fix
+    assert rig.tags("app-key")["RekeyState"].startswith("parked")
+    assert scene.live() == before
+    assert len(rig.vault.versions("app-key")) == 1
+
+
+async def test_an_account_of_mongodb_that_refuses_a_made_up_key_is_rotated() -> None:
+    """It has no such list of databases, and yet tells a good key from a wrong one."""
+    scene = KeyScene(COSMOS)
+    scene.account.flavour = "MongoDB"
+    scene.manage("app-key")
+
+    async def another_interface(request: Request, call: Call) -> Response:
+        answer = await call()
+        is_good = request.host == scene.account.host and answer.status == 200
+        return Response(400) if is_good else answer
+
+    outcome = await scene.rig.service(another_interface).engine.handle(scene.rig.item("app-key"))
+    assert outcome.result == "rotated"
+    assert scene.rig.latest("app-key").value == scene.value("secondaryMasterKey")
 
 
 async def test_what_gets_one_answer_with_any_key_proves_nothing() -> None:

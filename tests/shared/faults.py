@@ -20,7 +20,7 @@ MODES: tuple[Mode, ...] = get_args(Mode)
 def share(at: int, many: int = 2) -> tuple[Mode, ...]:
     """Return so many of the six modes for a call, so that calls in a row see all six.
 
-    `make prove` tries every one for a kind of each sort.
+    `make prove ARGS=--long` tries every one at each call to a source.
     """
     return tuple(MODES[(many * at + number) % 6] for number in range(many))
 

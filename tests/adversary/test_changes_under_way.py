@@ -1,0 +1,113 @@
+"""A change that its source goes on with for hours, while something else is asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import pytest
+
+from engine.model.outcome import Outcome
+from engine.service import Service
+from tests.rotators.key_scenes import FAMILY, KeyScene
+from tests.shared.delivery import Delivery
+
+NAME = "app-key"
+BY_NAME = {str(member): member for member in FAMILY}
+LONG = pytest.mark.parametrize(
+    "kind",
+    ["signalr-key", "cosmos-db-key", "event-grid-key of a topic", "redis-key of a database"],
+)
+
+
+@dataclass
+class Told:
+    """A resource under management, and every outcome that was reported of it."""
+
+    kind: str
+    outcomes: list[Outcome] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.scene = KeyScene(BY_NAME[self.kind])
+        self.rig = self.scene.rig
+        self.scene.manage(NAME)
+
+    def start(self) -> Service:
+        """Start the app, and listen to what it reports."""
+        service = self.rig.service()
+        reporter = service.engine.reporter
+        concluded = reporter.concluded
+
+        async def listening(outcome: Outcome) -> None:
+            self.outcomes.append(outcome)
+            await concluded(outcome)
+
+        object.__setattr__(reporter, "concluded", listening)
+        return service
+
+    async def deliver(self, **fields: object) -> None:
+        """Work on one item, and on everything that it leads to."""
+        version = self.rig.latest(NAME).version
+        item = self.rig.item(NAME, **{"version": version, "trigger": "event", **fields})
+        await self.rig.service().queue.post_rotation(item)
+        await Delivery(self.rig, self.start).run(most=200)
+
+    def is_accepted(self) -> bool:
+        """Return whether the source accepts what the vault's current version holds."""
+        usable = self.scene.ring.usable(self.rig.clock.now())
+        return self.rig.latest(NAME).value in {key.value for key in usable}
+
+
+@LONG
+async def test_a_version_is_announced_though_the_key_that_it_supersedes_is_revoked_for_long(
+    kind: str,
+) -> None:
+    """The message that comes back for the revocation knows nothing of the version before it."""
+    told = Told(kind)
+    told.scene.account.duration = timedelta(minutes=5)
+    await told.deliver(trigger="manual", compromised=True, force=True)
+    current = told.rig.latest(NAME).version
+    announced = [outcome.new_version for outcome in told.outcomes if outcome.result == "rotated"]
+    assert announced == [current]
+    assert told.outcomes[-1].result == "retired"
+
+
+@LONG
+async def test_a_key_whose_revocation_is_under_way_is_not_restored(kind: str) -> None:
+    told = Told(kind)
+    await told.deliver()
+    told.rig.clock.advance(8 * 86_400)
+    told.scene.account.duration = timedelta(hours=1)
+    service = told.start()
+    await service.engine.handle(told.rig.item(NAME, action="retire", trigger="sweep"))
+    await service.engine.handle(told.rig.item(NAME, action="restore", trigger="manual"))
+    assert [outcome.result for outcome in told.outcomes[-2:]] == ["waiting", "skipped"]
+    assert "is being revoked" in told.outcomes[-1].reason
+    await Delivery(told.rig, told.start).run(most=200)
+    told.rig.clock.advance(2 * 3600)
+    assert told.is_accepted()
+    assert len(told.rig.vault.versions(NAME)) == 2
+
+
+@pytest.mark.parametrize("kind", ["cosmos-db-key", "signalr-key"])
+async def test_a_key_that_a_person_takes_into_use_while_it_is_being_replaced_is_healed_at_once(
+    kind: str,
+) -> None:
+    """What was asked for cannot be called back, so the source is looked at until it has come."""
+    told = Told(kind)
+    rig, scene = told.rig, told.scene
+    scene.account.duration = timedelta(hours=2)
+    began = rig.clock.now()
+    await told.start().engine.handle(rig.item(NAME, trigger="event"))
+    other = scene.member.kind.facts.pairs[0].second.name
+    tags = {**rig.tags(NAME), "CredentialId": other}
+    expires = rig.clock.now() + timedelta(days=60)
+    rig.vault.put(NAME, scene.value(other), expires=expires, tags=tags)
+    delivery = Delivery(rig, told.start)
+    while rig.clock.now() < began + timedelta(hours=2, minutes=5):
+        message = delivery._next()
+        assert message, "nobody looks at the source any more"
+        await delivery._deliver(delivery.start(), message)
+    assert told.is_accepted()
+    assert told.outcomes[-1].result in ("healed", "confirmed")
+    assert len(rig.vault.versions(NAME)) == 3

@@ -1,0 +1,286 @@
+"""Situations of a secret that is made from the key of another one, and must follow it."""
+
+from __future__ import annotations
+
+from engine.model.tags import DERIVED_FROM, MAY_DERIVE, OURS
+from tests.proof import circumstances, people
+from tests.proof.excuses import Excuse
+from tests.proof.further import STALE
+from tests.proof.kernel import EVERY_FAULT
+from tests.proof.sources import Signatures, Slots, signature
+from tests.proof.staging import (
+    Move,
+    Scenario,
+    add_source,
+    ask,
+    current,
+    due,
+    incident,
+    managed,
+    owned,
+    rotated,
+    source_of,
+)
+from tests.proof.world import OTHER_VAULT, VAULT, World
+
+KIND, EXTENT = "two-slots", "sas/r"
+CONSENT = f"sas={EXTENT}"
+SAS = f"{source_of(KIND)}/{EXTENT}"
+DAY = 86400.0
+BOTH = {"app": 2, "sas": 2}
+
+
+def sign(world: World, *, days_left: float = 10, key: str = "key1") -> None:
+    """Put what a key of `app` has signed under management."""
+    slots = world.sources[source_of(KIND)]
+    assert isinstance(slots, Slots)
+    world.sources[SAS] = Signatures(slots)
+    ends = world.kernel.time() + days_left * DAY
+    tags = {"ProviderAddress": SAS, DERIVED_FROM: f"{VAULT}/secrets/app", "Owner": "team-c"}
+    world.secret(
+        "sas", signature(slots.held[key], ends), days_left, {**tags, "ValidityPeriodDays": "90"}
+    )
+
+
+def key_and_sas(world: World, days_left: float = 10) -> None:
+    """Put a key and what it has signed under management; the two end together."""
+    due(world, KIND, days_left=days_left, **{MAY_DERIVE: CONSENT})
+    sign(world, days_left=days_left)
+
+
+def moved(world: World, hours_left: float) -> None:
+    """Put a key under management that was rotated before, and what its predecessor has signed."""
+    rotated(world, KIND, hours_left, **{MAY_DERIVE: CONSENT})
+    sign(world, days_left=80)
+    owned(world, SAS, current(world, "sas"))
+
+
+def cut(world: World) -> None:
+    """The key is known to somebody, so what it has signed may work, too."""
+    incident(world)
+    world.watch.cut.add(SAS)
+
+
+def _one() -> Scenario:
+    """A key is rotated, and what it has signed follows it."""
+
+    def build(world: World) -> None:
+        key_and_sas(world)
+        ask(world, trigger="event")
+
+    return Scenario("derived", build, {}, BOTH, workers=1)
+
+
+def _alone() -> Scenario:
+    """A signature is due, and its key is not."""
+
+    def build(world: World) -> None:
+        due(world, KIND, days_left=80, **{MAY_DERIVE: CONSENT})
+        sign(world)
+        ask(world, "sas", trigger="event")
+
+    return Scenario("derived-alone", build, {}, {"app": 1, "sas": 2}, workers=1)
+
+
+def _together() -> Scenario:
+    """Events come for both at the same time, and a look of the signature at its key."""
+
+    def build(world: World) -> None:
+        key_and_sas(world)
+        ask(world, trigger="event")
+        ask(world, "sas", trigger="event")
+        ask(world, "sas", action="audit", trigger="event", pinned=False)
+
+    return Scenario("derived-together", build, {}, BOTH)
+
+
+def _incident() -> Scenario:
+    """The key is known to somebody."""
+
+    def build(world: World) -> None:
+        key_and_sas(world, days_left=80)
+        owned(world, SAS, current(world, "sas"))
+        cut(world)
+
+    return Scenario("derived-incident", build, {}, BOTH, workers=1)
+
+
+def _incident_in_overlap() -> Scenario:
+    """The key is known to somebody inside its overlap, while a signature still lives on the first."""
+
+    def build(world: World) -> None:
+        moved(world, 100)
+        cut(world)
+        ask(world, "sas", action="audit", trigger="sweep")
+
+    return Scenario("derived-incident-in-overlap", build)
+
+
+def _retirement() -> Scenario:
+    """A key is due to be retired, and what it has signed has not moved on."""
+
+    def build(world: World) -> None:
+        moved(world, 168)
+        world.advance(169 * 3600.0)
+        ask(world, action="retire", trigger="sweep")
+
+    return Scenario("derived-retirement", build, {"incident": cut}, workers=1)
+
+
+def _left(name: str) -> Move:
+    """Return a move after which the owner of a secret has something to mend, and `sas` lapses."""
+
+    def move(world: World) -> None:
+        world.watch.excuses.grant(Excuse.CLAIM, "sas")
+        people.untagging(name)(world)
+
+    return move
+
+
+def _edited(**tags: str) -> Move:
+    """Return a move in which somebody edits the signature's own tags."""
+
+    def move(world: World) -> None:
+        version = current(world, "sas")
+        world.watch.excuses.grant(Excuse.CLAIM, "sas")
+        world.edit(version.ref, tags={**version.tags, **tags})
+
+    return move
+
+
+def mend(world: World) -> None:
+    """The owners of both give them their tags back, consent included."""
+    people.mend(world)
+    version = current(world, "sas")
+    wanted = world.wanted[version.ref]
+    kept = {tag: text for tag, text in version.tags.items() if tag == "CredentialId"}
+    theirs = {tag: text for tag, text in version.tags.items() if tag not in {*OURS, *kept}}
+    marked = any(tag.startswith("RekeyState") for tag in version.tags)
+    if not version.enabled or marked or theirs != wanted:
+        world.watch.off.discard(str(version.version))
+        world.edit(version.ref, enabled=True, tags={**wanted, **kept})
+
+
+def _consent() -> Scenario:
+    """The owner of the key takes consent back, and gives it again."""
+
+    def build(world: World) -> None:
+        key_and_sas(world)
+        ask(world, trigger="event")
+        ask(world, "sas", action="audit", trigger="event", pinned=False)
+
+    def disable(world: World) -> None:
+        world.watch.excuses.grant(Excuse.CLAIM, "sas")
+        people.disable(world)
+
+    moves = {
+        "takes consent back": _left(MAY_DERIVE),
+        "gives consent": people.tagging(**{MAY_DERIVE: CONSENT}),
+        "disables the key": disable,
+        "enables the key": people.enable,
+        "takes the key out": _left("ProviderAddress"),
+    }
+    return Scenario("derived-consent", build, moves, mend=mend)
+
+
+def _edits() -> Scenario:
+    """Somebody edits what the signature is made from, and what it permits."""
+
+    def build(world: World) -> None:
+        key_and_sas(world)
+        held = add_source(world, KIND, "victim")
+        address = source_of(KIND, "victim")
+        victim = managed(KIND, ProviderAddress=address)
+        owned(world, address, world.secret("victim", held, 80, victim))
+        world.watch.foreign |= world.sources[address].alive()
+        slots = world.sources[address]
+        assert isinstance(slots, Slots)
+        world.sources[f"{address}/{EXTENT}"] = Signatures(slots)
+        world.sources[f"{SAS}w"] = Signatures(_slots(world))
+        ask(world, trigger="event")
+        ask(world, "sas", action="audit", trigger="event", pinned=False)
+
+    victim = f"{source_of(KIND, 'victim')}/{EXTENT}"
+    moves = {
+        "names another key": _edited(**{DERIVED_FROM: f"{VAULT}/secrets/victim"}),
+        "names another key and account": _edited(
+            **{DERIVED_FROM: f"{VAULT}/secrets/victim", "ProviderAddress": victim}
+        ),
+        "wants more": _edited(ProviderAddress=f"{SAS}w"),
+        "names itself": _edited(**{DERIVED_FROM: f"{VAULT}/secrets/sas"}),
+        "names nobody": _edited(**{DERIVED_FROM: f"{OTHER_VAULT}/secrets/app"}),
+        "wants a key": _edited(ProviderAddress=source_of(KIND)),
+    }
+    return Scenario("derived-edits", build, moves, mend=mend)
+
+
+def _slots(world: World) -> Slots:
+    slots = world.sources[source_of(KIND)]
+    assert isinstance(slots, Slots)
+    return slots
+
+
+def _people() -> Scenario:
+    """People revoke the key, and write versions of both, while the one follows the other."""
+
+    def build(world: World) -> None:
+        key_and_sas(world)
+        # As long as the key is refused, what it made is looked at again and again.
+        world.away += 3600.0
+        ask(world, trigger="event")
+
+    def written(world: World) -> None:
+        version = current(world, "sas")
+        people.at_own_risk(world)
+        world.watch.excuses.grant(Excuse.THEIRS, "sas")
+        if version.value:
+            world.secret("sas", version.value.reveal(), 9, version.tags)
+
+    moves = {
+        "revokes the key": people.change_key,
+        "writes the signature again": written,
+        "writes the key again": people.same_again,
+        "writes a key": people.change_version,
+    }
+    return Scenario("derived-and-people", build, moves, mend=mend, workers=1)
+
+
+def _lagging() -> Scenario:
+    """Reads show the key that was there before."""
+
+    def build(world: World) -> None:
+        key_and_sas(world)
+        ask(world, trigger="event")
+        ask(world, "sas", action="audit", trigger="event", pinned=False)
+
+    moves = {"fails over": circumstances.failover}
+    return Scenario("derived-lagging", build, moves, BOTH, faults=STALE)
+
+
+def _outage() -> Scenario:
+    """A service goes away while one follows the other."""
+
+    def build(world: World) -> None:
+        key_and_sas(world)
+        ask(world, trigger="event")
+
+    moves = circumstances.outages()
+    return Scenario("derived-outage", build, moves, BOTH, workers=1, faults=EVERY_FAULT)
+
+
+DERIVED = [
+    make()
+    for make in (
+        _one,
+        _alone,
+        _together,
+        _incident,
+        _incident_in_overlap,
+        _retirement,
+        _consent,
+        _edits,
+        _people,
+        _lagging,
+        _outage,
+    )
+]

@@ -1,0 +1,32 @@
+"""Every kind of the model, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from engine.contract import Rotator
+from tests.proof.hand import Hand
+from tests.proof.kinds import ManySecrets, OneSlot, TwoLogins, TwoSlots
+from tests.proof.listed_kind import ReplacedList
+from tests.proof.quirky_kinds import TwoByName
+from tests.proof.signed_kind import Signed
+from tests.proof.slow_kinds import OneSlow, TwoSlow
+
+type Kind = type[TwoSlots | OneSlot | TwoLogins | ManySecrets | OneSlow | Signed]
+STRATEGIES: tuple[Kind, ...] = (
+    TwoSlots,
+    OneSlot,
+    TwoLogins,
+    ManySecrets,
+    TwoSlow,
+    OneSlow,
+    Signed,
+    ReplacedList,
+    TwoByName,
+)
+KINDS: Mapping[str, Kind] = {kind.kind: kind for kind in STRATEGIES}
+
+
+def build(hand: Hand) -> dict[str, Rotator]:
+    """Return one rotator of every kind."""
+    return {name: kind(hand) for name, kind in KINDS.items()}

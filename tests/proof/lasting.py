@@ -1,0 +1,211 @@
+"""Situations in which a source goes on with a change for minutes or hours after its answer."""
+
+from __future__ import annotations
+
+from tests.proof import circumstances, people
+from tests.proof.sources import Lasting, Slots
+from tests.proof.staging import (
+    TAKES,
+    Move,
+    Scenario,
+    ask,
+    current,
+    due,
+    incident,
+    rotated,
+    source_of,
+)
+from tests.proof.world import NEVER, World
+
+HOUR = 3600.0
+
+
+def lasting_of(world: World) -> Lasting:
+    """Return the account of a scenario's own source."""
+    slots = world.sources[source_of(people.kind_of(world))]
+    assert isinstance(slots, Slots)
+    assert slots.lasting
+    return slots.lasting
+
+
+def went_on(world: World, until: float) -> None:
+    """Let everything go well until a time: what comes after that is played."""
+    while True:
+        calls = [call for worker in world.workers for call in worker.calls]
+        visible = world.visible()
+        if calls:
+            world.resume(calls[0], "go")
+        elif visible and not world.workers:
+            world.deliver(visible[0])
+        else:
+            timer = world.kernel.next_timer()
+            soonest = min(world.next_message(), NEVER if timer is None else timer)
+            world.advance(max(min(soonest, until) - world.kernel.time(), 0.0))
+            if soonest > until and not world.workers:
+                break
+    world.posted = world.waits = world.deliveries = 0
+
+
+def under_way(
+    world: World, kind: str, hours: float, *, comes: float = 100.0, fails: bool = False
+) -> None:
+    """Have a due secret's source be at a change for so many hours; it ends in `comes` seconds."""
+    due(world, kind)
+    lasting = lasting_of(world)
+    lasting.takes, lasting.failing = hours * HOUR + comes, int(fails)
+    ask(world, trigger="event")
+    went_on(world, hours * HOUR)
+    lasting.takes = TAKES
+
+
+def _one(kind: str) -> Scenario:
+    """One rotation, whose source goes on for minutes, as does its retirement."""
+
+    def build(world: World) -> None:
+        due(world, kind)
+        ask(world, trigger="event")
+
+    return Scenario(f"slow/{kind}", build, {}, {"app": 2}, workers=1)
+
+
+def _duplicate(kind: str) -> Scenario:
+    """The same beside a duplicate, and a sweep's message."""
+
+    def build(world: World) -> None:
+        due(world, kind)
+        ask(world, trigger="event")
+        ask(world, trigger="sweep", pinned=False, source=source_of(kind), action="rotate")
+
+    return Scenario(f"slow-twice/{kind}", build, {}, {"app": 2})
+
+
+def _late(kind: str) -> Scenario:
+    """A change that goes on for three hours is looked for less and less often, and comes."""
+
+    def build(world: World) -> None:
+        under_way(world, kind, 3.0)
+
+    return Scenario(f"slow-for-hours/{kind}", build, {}, {"app": 2}, workers=1)
+
+
+def _failing(kind: str) -> Scenario:
+    """A change ends after three hours, and has changed nothing: it is asked for once more."""
+
+    def build(world: World) -> None:
+        under_way(world, kind, 3.0, fails=True)
+
+    return Scenario(f"slow-to-fail/{kind}", build, {}, {"app": 2}, workers=1)
+
+
+def _release(world: World) -> None:
+    """Somebody ends the change by hand, at the source."""
+    lasting_of(world).change = None
+    people.mend(world)
+
+
+def _endless(kind: str) -> Scenario:
+    """A change has not ended after a day: somebody is told, and ends it."""
+
+    def build(world: World) -> None:
+        under_way(world, kind, 23.9, comes=NEVER)
+
+    return Scenario(f"slow-without-end/{kind}", build, {}, {"app": 2}, mend=_release, workers=1)
+
+
+def _incident(kind: str) -> Scenario:
+    """An incident is reported while a change is under way."""
+
+    def build(world: World) -> None:
+        under_way(world, kind, 0.01)
+        incident(world)
+
+    return Scenario(f"slow-incident/{kind}", build)
+
+
+def _incident_alone(kind: str) -> Scenario:
+    """An incident, at a source whose changes go on."""
+
+    def build(world: World) -> None:
+        due(world, kind, days_left=80)
+        incident(world)
+
+    return Scenario(f"slow-incident-alone/{kind}", build, {}, {"app": 2}, workers=1)
+
+
+def _outage(kind: str) -> Scenario:
+    """A service goes away while a change is under way."""
+
+    def build(world: World) -> None:
+        under_way(world, kind, 0.01)
+
+    moves = circumstances.outages()
+    return Scenario(f"slow-outage/{kind}", build, moves, {"app": 2}, workers=1)
+
+
+def _other_slot(world: World) -> None:
+    """Somebody takes the slot into use that is being replaced."""
+    slots = world.sources[source_of(people.kind_of(world))]
+    assert isinstance(slots, Slots)
+    if not lasting_of(world).change:
+        # What has come is Rekey's, and who writes that cannot be told apart.
+        return
+    theirs = {tag: text for tag, text in current(world).tags.items() if not tag.startswith("Rekey")}
+    people.at_own_risk(world)
+    people.disown(world, slots.held["key2"])
+    world.secret("app", slots.held["key2"], 90, theirs | {"CredentialId": "key2"})
+
+
+def _people(kind: str) -> Scenario:
+    """People write, disable and revoke while a change is under way."""
+
+    def build(world: World) -> None:
+        under_way(world, kind, 0.01)
+        ask(world, trigger="sweep", pinned=False)
+
+    moves: dict[str, Move] = {
+        "writes the same again": people.same_again,
+        "disables": people.disable,
+        "enables": people.enable,
+        "revokes at the source": people.change_key,
+    }
+    if kind == "two-slow":
+        moves["writes the other key"] = _other_slot
+    return Scenario(f"slow-and-people/{kind}", build, moves, mend=people.mend, workers=1)
+
+
+def _owners(kind: str) -> Scenario:
+    """The owner disables, enables and tags while a change is under way."""
+
+    def build(world: World) -> None:
+        under_way(world, kind, 0.01)
+        ask(world, action="audit", trigger="sweep", pinned=False)
+
+    moves = {
+        "disables": people.disable,
+        "enables": people.enable,
+        "tags": people.tagging(Team="b"),
+        "makes it manual": people.tagging(Manual="true"),
+        "takes it out": people.untagging("ProviderAddress"),
+    }
+    return Scenario(f"slow-and-owners/{kind}", build, moves, mend=people.mend, workers=1)
+
+
+def _retirement(kind: str) -> Scenario:
+    """A retirement goes on; an incident may be reported meanwhile."""
+
+    def build(world: World) -> None:
+        rotated(world, kind, hours_left=-1)
+        ask(world, action="retire", trigger="sweep")
+
+    return Scenario(f"slow-retirement/{kind}", build, {"incident": incident}, workers=1)
+
+
+LASTING = [
+    *(
+        make(kind)
+        for make in (_one, _late, _failing, _incident, _outage, _people)
+        for kind in ("two-slow", "one-slow")
+    ),
+    *(make("two-slow") for make in (_duplicate, _incident_alone, _endless, _retirement)),
+    _owners("one-slow"),
+]

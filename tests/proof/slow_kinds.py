@@ -1,0 +1,84 @@
+"""Sources that accept a change and go on with it for minutes or hours.
+
+They repeat rotators/shared/two_keys.py where a listing tells when a key was made. Each message
+meets a fresh process, which remembers no change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from engine.contract import Issued, Job, Recognised
+from engine.errors import UnderWay
+from engine.secret import Sensitive
+from tests.proof.kernel import EPOCH
+from tests.proof.kinds import TwoSlots, _Kind
+from tests.proof.sources import Slots
+
+AFTERWARDS = 60.0
+"""Seconds after which a change is looked at again."""
+
+
+class _Slow(_Kind):
+    """Asks for a change that goes on."""
+
+    async def _set(self, source: str, slot: str) -> str:
+        slots = self._slots(source)
+        begin = lambda: self._begin(slots, slot)  # noqa: E731 - one effect, said where it is sent
+        await self.hand.reach(f"set {slot}", begin, changes=True, guarded=True)
+        raise UnderWay(
+            f"replacing {slot} was accepted", where=source, code="UnderWay", retry_after=AFTERWARDS
+        )
+
+    def _begin(self, slots: Slots, slot: str) -> None:
+        assert slots.lasting
+        slots.lasting.begin(slots, slot, self.hand.world.kernel.time())
+
+    async def _made(self, job: Job, slot: str) -> str | None:
+        """Return what a slot holds if it was made since an earlier try asked for it."""
+        if job.asked is None:
+            return None
+        keys = await self._list(job.source)
+        since = (job.asked - EPOCH).total_seconds()
+        return keys[slot] if self._slots(job.source).born[slot] > since else None
+
+    async def _list(self, source: str) -> dict[str, str]:
+        return await self.hand.reach("list keys", lambda: dict(self._slots(source).held))
+
+
+class TwoSlow(_Slow, TwoSlots):
+    """As cosmos-db-key: two keys, and a change of one takes long."""
+
+    kind = "two-slow"
+
+
+class OneSlow(_Slow):
+    """One key, which its source shows, and which cannot be chosen, so it cannot be set back."""
+
+    kind = "one-slow"
+
+    @staticmethod
+    def single_slot(tags: Mapping[str, str]) -> bool:
+        """Return that there is one slot."""
+        del tags
+        return True
+
+    async def issue(self, job: Job) -> Issued:
+        """Ask for another key, and return it once it has come."""
+        key = await self._made(job, "admin") or await self._set(job.source, "admin")
+        return Issued("admin", {"key": Sensitive(key)}, None)
+
+    async def read(self, job: Job, credential_id: str) -> Mapping[str, Sensitive] | None:
+        """Return the key as the source shows it."""
+        del credential_id
+        return {"key": Sensitive((await self._list(job.source))["admin"])}
+
+    async def recognise(self, job: Job) -> Recognised:
+        """Return the one that there is."""
+        del job
+        return Recognised("admin")
+
+    async def retire(
+        self, source: str, credential_id: str, held: Sensitive | None, held_id: str | None = None
+    ) -> None:
+        """Do nothing: what was superseded is gone."""

@@ -1,0 +1,41 @@
+"""A change that its source goes on with: somebody is told if it does not end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from engine.model.tags import STATE
+from engine.secret import SecretRef
+
+if TYPE_CHECKING:
+    from engine.model.record import Record
+    from tests.proof.watch import Watch
+
+TOLD_SECONDS = 26 * 3600.0
+"""Within what time somebody is told of a change that does not end: a day, and a look after it."""
+
+
+def untold(watch: Watch) -> str:
+    """Return what nobody was told of for too long; empty if there is nothing."""
+    now = watch.world.kernel.now()
+    if watch.is_mended:
+        # Whoever mended it looks after it; the hours in which nothing falls due are left out.
+        return ""
+    for claim in watch.world.claims.values():
+        since = claim.record.waiting
+        late = since is not None and (now - since).total_seconds() > TOLD_SECONDS
+        if late and not _is_told(watch, claim.record):
+            return f"P8: {claim.record.source} is at a change since {since}, and nobody was told"
+    return ""
+
+
+def _is_told(watch: Watch, record: Record) -> bool:
+    ref = SecretRef.parse(record.owner)
+    current = watch.world.vault[ref][-1]
+    reported = any(
+        outcome.result == "parked" and outcome.item.ref == ref for outcome in watch.outcomes
+    )
+    # Who has disabled it, or taken it out, looks after it.
+    theirs = not current.enabled or "ProviderAddress" not in current.tags
+    theirs |= "Manual" in current.tags
+    return reported or theirs or STATE in current.tags

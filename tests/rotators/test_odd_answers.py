@@ -1,0 +1,95 @@
+"""What no service documents, a proxy answers all the same: each has a clear outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import replace
+
+import pytest
+
+from engine.errors import NeedsHuman, RekeyError, TransientError
+from engine.secret import Sensitive
+from rotators.shared.two_keys import TwoKeys
+from simulator.reach.transport import Call
+from simulator.wire import Request, Response
+from tests.rotators.key_scenes import FAMILY, KeyScene, Member
+from tests.rotators.sas_scenes import RULES, RuleScene, SasScene
+
+JSON = {"Content-Type": "application/json"}
+BY_NAME = {str(member): member for member in FAMILY}
+OVER_HTTPS = [member for member in FAMILY if "redis" not in str(member)]
+BINARY = Response(200, {"Content-Type": "text/plain; charset=utf-8"}, b"\xff\xfe\xfa")
+SCENES: dict[str, Callable[[], KeyScene | SasScene]] = {
+    **{str(member): lambda member=member: KeyScene(member) for member in OVER_HTTPS},  # type: ignore[misc]
+    **{rule.kind.kind: lambda rule=rule: RuleScene(rule) for rule in RULES},  # type: ignore[misc]
+    "storage-sas": SasScene,
+}
+EVERY = pytest.mark.parametrize("kind", SCENES)
+
+
+async def verified(kind: str, answer: Response) -> None:
+    """Prove what the vault holds where the source gives one answer to whatever is asked."""
+    scene = SCENES[kind]()
+
+    async def odd(request: Request, call: Call) -> Response:
+        azure = request.host.startswith(("management.", "login.", "169."))
+        return await call() if azure else answer
+
+    held = Sensitive(next(iter(sorted(scene.live()))))
+    await scene.rotator(odd).verify(scene.source, "", held)
+
+
+@EVERY
+@pytest.mark.parametrize("status", [199, 520, 999])
+async def test_a_status_that_nobody_has_defined_proves_nothing(kind: str, status: int) -> None:
+    with pytest.raises(NeedsHuman, match=str(status)):
+        await verified(kind, Response(status, JSON, b"{}"))
+
+
+@EVERY
+async def test_a_service_that_asks_to_try_again_is_asked_again_later(kind: str) -> None:
+    with pytest.raises(TransientError, match="449"):
+        await verified(kind, Response(449, JSON, b"{}"))
+
+
+@EVERY
+@pytest.mark.parametrize("status", [200, 401, 403])
+async def test_a_body_that_is_no_text_is_no_reason_to_fail(kind: str, status: int) -> None:
+    with suppress(RekeyError):
+        await verified(kind, replace(BINARY, status=status))
+
+
+@pytest.mark.parametrize("verb", ["read", "list", "replace"])
+@pytest.mark.parametrize("body", [b'{"properties": "x"}', b'{"properties": [1], "keys": [2]}'])
+@pytest.mark.parametrize(
+    "member",
+    [BY_NAME["cosmos-db-key"], BY_NAME["redis-key of a database"], BY_NAME["api-management-key"]],
+    ids=str,
+)
+async def test_a_resource_without_properties_is_no_reason_to_replace_the_live_key(
+    member: Member, body: bytes, verb: str
+) -> None:
+    scene = KeyScene(member)
+
+    async def odd(request: Request, call: Call) -> Response:
+        replaces = "regenerate" in request.path.lower()
+        asked = "read" if request.method == "GET" else "replace" if replaces else "list"
+        is_odd = request.host.startswith("management.") and asked == verb
+        return Response(200, JSON, body) if is_odd else await call()
+
+    rotator, held = scene.rotator(odd), Sensitive(scene.value(member.slot))
+    assert isinstance(rotator, TwoKeys)
+    other = scene.member.kind.facts.place(scene.source).pair.second.name
+    job = replace(scene.job(), proven=False, held=held, written=scene.rig.clock.now())
+    steps: list[Callable[[], Awaitable[object]]] = [
+        lambda: rotator.preflight(job),
+        lambda: rotator.forewarn(job),
+        lambda: rotator.issue(job),
+        lambda: rotator.verify(scene.source, member.slot, held),
+        lambda: rotator.retire(scene.source, other, held),
+    ]
+    for step in steps:
+        with suppress(RekeyError):
+            await step()
+    assert held.reveal() in scene.live()
