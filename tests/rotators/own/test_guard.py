@@ -246,6 +246,11 @@ def test_a_plug_in_claims_only_what_a_scope_can_name(
     assert answering(None).canonical(address, tags) == source
 
 
+def test_a_plug_in_that_cannot_say_how_many_slots_there_are_has_two() -> None:
+    assert answering(None).single_slot({"broken": "1"}) is False
+    assert answering(None).single_slot({}) is False
+
+
 async def test_a_plug_in_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guard, "SECONDS", 0.0)
     monkeypatch.setattr(guard, "PROOF_SECONDS", 0.0)
