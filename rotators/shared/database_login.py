@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from cloud.azure import Azure
 from cloud.databases.problems import MAY_NOT_ALTER
+from cloud.databases.servers import Operator
 from engine.contract import Job
 from engine.errors import AccessDenied, NeedsHuman, RekeyError
 from engine.ports import Clock
@@ -77,7 +78,7 @@ class DatabaseLogin(LoginPassword):
         try:
             await self._access.servers.rehearse(await self._access.name(place), operator, name)
         except RekeyError as error:
-            return self._denied(error, place, name, operator.token)
+            return self._denied(error, place, name, operator)
         return None
 
     async def _set(self, source: str, name: str, password: Sensitive) -> None:
@@ -95,19 +96,18 @@ class DatabaseLogin(LoginPassword):
             )
         except RekeyError as error:
             reason = await self._access.explained(place, error)
-            problem = self._denied(reason, place, name, operator.token)
+            problem = self._denied(reason, place, name, operator)
         else:
             return
         raise problem
 
-    def _denied(self, error: RekeyError, place: Place, name: str, token: Sensitive) -> RekeyError:
+    def _denied(self, error: RekeyError, place: Place, name: str, operator: Operator) -> RekeyError:
         """Return the error with whom it concerns, and with the statements that grant the right."""
         if error.code != MAY_NOT_ALTER:
             return error
-        app = self._access.app or "rekey"
-        user = self.engine.user_and_host(name)[0]
+        app, user = operator.name, self.engine.user_and_host(name)[0]
         return AccessDenied(
-            f"{error.what}: refused to {described(token)}",
+            f"{error.what}: refused to {described(operator.token)}",
             where=f"{place.server_id}, signed in as {app!r}",
             fix=f"run as an administrator: {self.engine.grants.format(app=app, login=user)}",
             code=error.code,

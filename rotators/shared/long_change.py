@@ -145,8 +145,8 @@ class LongChange[P: Server](ABC):
                 return operation
             await self._clock.sleep(pause)
             rest = await self._poll(place, operation)
-            if not isinstance(rest, Running):
-                return rest
+            if rest is None:
+                return None
             operation = rest
         return operation
 

@@ -1,11 +1,18 @@
-"""The small changes that are made to one function, one at a time. Pure."""
+"""The small changes that are made to one function, one at a time. Pure.
+
+What no test could notice, or need not, is no change: an annotation, the text of a log or of an error
+that is raised, and what another change does too (`if not x` beside `not x`). Only what stands in the
+body of a function is changed: decorators and defaults are made once, when a module is imported.
+"""
 
 from __future__ import annotations
 
 import ast
 import copy
+from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import sha256
 
 COMPARED: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Lt: ast.LtE,
@@ -19,6 +26,8 @@ COMPARED: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.In: ast.NotIn,
     ast.NotIn: ast.In,
 }
+NEGATED = (ast.Eq, ast.NotEq, ast.Is, ast.IsNot, ast.In, ast.NotIn)
+"""Those of which the change is the negation."""
 COMPUTED: dict[type[ast.operator], type[ast.operator]] = {
     ast.Add: ast.Sub,
     ast.Sub: ast.Add,
@@ -27,36 +36,46 @@ COMPUTED: dict[type[ast.operator], type[ast.operator]] = {
     ast.BitOr: ast.BitAnd,
     ast.BitAnd: ast.BitOr,
 }
+LONGEST = 80
+"""So much of what is changed stands in a change's name."""
+
 type Function = ast.FunctionDef | ast.AsyncFunctionDef
+type Alter = Callable[[ast.AST, ast.AST], None]
 
 
 @dataclass(frozen=True)
 class Change:
     """One change of one function."""
 
+    module: ast.Module
     function: str
     """Its qualified name."""
-    line: int
+    digest: str
+    """Of the function as it is: what is known about a change holds for this text alone."""
+    number: int
+    """Which node of the function is changed."""
+    lines: range
+    """The lines of the statement that is changed, or of its head."""
     what: str
-    tree: ast.Module
-    """The whole module, changed."""
+    alter: Alter
+
+    def made(self) -> ast.Module:
+        """Return the whole module, changed."""
+        module = copy.deepcopy(self.module)
+        function = dict(_functions(module, ""))[self.function]
+        self.alter(list(ast.walk(function))[self.number], function)
+        return ast.fix_missing_locations(module)
 
 
 def changes(source: str) -> Iterator[Change]:
-    """Yield every change of every function of a module."""
-    tree = ast.parse(source)
-    for name, function in _functions(tree, ""):
-        for number, node in enumerate(ast.walk(function)):
-            for what, alter in _alterations(node, function):
-                changed = copy.deepcopy(tree)
-                again = dict(_functions(changed, ""))[name]
-                alter(list(ast.walk(again))[number], again)
-                yield Change(
-                    name,
-                    getattr(node, "lineno", function.lineno),
-                    what,
-                    ast.fix_missing_locations(changed),
-                )
+    """Yield every change of every function of a module. No two have the same name."""
+    module, seen = ast.parse(source), Counter[tuple[str, str]]()
+    for name, function in _functions(module, ""):
+        for change in _changes(module, name, function):
+            key = (name, change.what)
+            seen[key] += 1
+            again = f" #{seen[key]}" if seen[key] > 1 else ""
+            yield replace(change, what=change.what + again)
 
 
 def _functions(node: ast.AST, prefix: str) -> Iterator[tuple[str, Function]]:
@@ -67,10 +86,68 @@ def _functions(node: ast.AST, prefix: str) -> Iterator[tuple[str, Function]]:
             yield f"{prefix}{child.name}", child
 
 
-type Alter = Callable[[ast.AST, Function], None]
+def _changes(module: ast.Module, name: str, function: Function) -> Iterator[Change]:
+    numbers = {id(node): number for number, node in enumerate(ast.walk(function))}
+    digest = sha256(ast.dump(function).encode()).hexdigest()[:8]
+    for statement in function.body:
+        for node, lines in _within(statement, _head(statement)):
+            for what, alter in _alterations(node):
+                text = f"{what}: {_shown(node)}"
+                yield Change(module, name, digest, numbers[id(node)], lines, text, alter)
 
 
-def _alterations(node: ast.AST, function: Function) -> Iterator[tuple[str, Alter]]:
+def _shown(node: ast.AST) -> str:
+    source = ast.unparse(node).splitlines()[0]
+    return source if len(source) <= LONGEST else f"{source[: LONGEST - 1]}…"
+
+
+def _within(node: ast.AST, lines: range) -> Iterator[tuple[ast.AST, range]]:
+    """Yield what may be changed, and the lines of the statement that it is in."""
+    yield node, lines
+    for child in _parts(node):
+        yield from _within(child, _head(child) if isinstance(child, ast.stmt) else lines)
+
+
+def _parts(node: ast.AST) -> Iterator[ast.AST]:
+    match node:
+        case ast.AnnAssign(target=target, value=value):
+            yield from filter(None, (target, value))
+        case ast.arg():
+            return
+        case ast.FunctionDef() | ast.AsyncFunctionDef():
+            yield from (node.args, *node.body)
+        case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name("log")))):
+            return
+        case ast.Raise(exc=ast.Call(args=arguments, keywords=keywords)):
+            values = (*arguments, *(keyword.value for keyword in keywords))
+            yield from (value for value in values if not _is_text(value))
+        case _:
+            yield from ast.iter_child_nodes(node)
+
+
+def _is_text(node: ast.AST) -> bool:
+    match node:
+        case ast.BinOp(left=left, op=ast.Add(), right=right):
+            return _is_text(left) or _is_text(right)
+        case ast.IfExp(body=left, orelse=right):
+            return _is_text(left) or _is_text(right)
+        case ast.Constant(value=value):
+            return isinstance(value, str)
+        case _:
+            return isinstance(node, ast.JoinedStr)
+
+
+def _head(statement: ast.stmt) -> range:
+    """Return the lines of a statement; those before its body if it has one."""
+    body = getattr(statement, "body", None) or getattr(statement, "cases", None)
+    end = statement.end_lineno or statement.lineno
+    if body:
+        first = body[0].pattern.lineno if isinstance(body[0], ast.match_case) else body[0].lineno
+        end = max(statement.lineno, first - 1)
+    return range(statement.lineno, end + 1)
+
+
+def _alterations(node: ast.AST) -> Iterator[tuple[str, Alter]]:
     match node:
         case ast.Compare(ops=[op]) if type(op) in COMPARED:
             yield f"{type(op).__name__} → {COMPARED[type(op)].__name__}", _compare
@@ -78,72 +155,81 @@ def _alterations(node: ast.AST, function: Function) -> Iterator[tuple[str, Alter
             yield f"{type(op).__name__} → the other", _either
         case ast.UnaryOp(op=ast.Not()):
             yield "not x → x", _affirm
-        case ast.BinOp(op=op) if type(op) in COMPUTED and not _is_annotation(node, function):
+        case ast.BinOp(op=op) if type(op) in COMPUTED:
             yield f"{type(op).__name__} → {COMPUTED[type(op)].__name__}", _compute
         case ast.Constant(value=bool() | int() as value):
             yield f"{value} → another", _constant
-        case ast.If() | ast.IfExp() | ast.While():
-            yield "if x → if not x", _negate
-        case ast.Return(value=ast.expr() as value) if not _is_none(value):
+        case ast.If(test=test) | ast.IfExp(test=test) | ast.While(test=test):
+            if not _is_negated_otherwise(test):
+                yield "if x → if not x", _negate
+        case ast.Return(value=ast.expr() as value) if not _is_plain(value):
             yield "return x → return None", _return
-        case ast.Expr(value=ast.Call() | ast.Await()):
+        case ast.Expr(value=ast.Call() | ast.Await() as value) if not _is_of_super(value):
             yield "a call is left out", _leave_out
 
 
-def _is_annotation(node: ast.AST, function: Function) -> bool:
-    marks = [
-        node.annotation
-        for node in ast.walk(function)
-        if isinstance(node, ast.arg) and node.annotation
-    ]
-    roots = [*marks, *filter(None, [function.returns])]
-    return any(node is inner for root in roots for inner in ast.walk(root))
+def _is_negated_otherwise(test: ast.expr) -> bool:
+    match test:
+        case ast.Compare(ops=[op]):
+            return isinstance(op, NEGATED)
+        case ast.UnaryOp(op=op):
+            return isinstance(op, ast.Not)
+    return False
 
 
-def _is_none(value: ast.expr) -> bool:
-    return isinstance(value, ast.Constant) and value.value is None
+def _is_plain(value: ast.expr) -> bool:
+    """Return whether this says nothing, as None does, or is a number, which is changed itself."""
+    return isinstance(value, ast.Constant) and not (isinstance(value.value, str) and value.value)
 
 
-def _compare(node: ast.AST, _: Function) -> None:
+def _is_of_super(value: ast.expr) -> bool:
+    """Return whether this calls the base class: code without it does not fit the function."""
+    match value:
+        case ast.Call(func=ast.Attribute(value=ast.Call(func=ast.Name("super")))):
+            return True
+    return False
+
+
+def _compare(node: ast.AST, _: ast.AST) -> None:
     assert isinstance(node, ast.Compare)  # noqa: S101 - for the type
     node.ops = [COMPARED[type(node.ops[0])]()]
 
 
-def _either(node: ast.AST, _: Function) -> None:
+def _either(node: ast.AST, _: ast.AST) -> None:
     assert isinstance(node, ast.BoolOp)  # noqa: S101 - for the type
     node.op = ast.Or() if isinstance(node.op, ast.And) else ast.And()
 
 
-def _affirm(node: ast.AST, function: Function) -> None:
+def _affirm(node: ast.AST, function: ast.AST) -> None:
     assert isinstance(node, ast.UnaryOp)  # noqa: S101 - for the type
     _put(function, node, node.operand)
 
 
-def _compute(node: ast.AST, _: Function) -> None:
+def _compute(node: ast.AST, _: ast.AST) -> None:
     assert isinstance(node, ast.BinOp)  # noqa: S101 - for the type
     node.op = COMPUTED[type(node.op)]()
 
 
-def _constant(node: ast.AST, _: Function) -> None:
+def _constant(node: ast.AST, _: ast.AST) -> None:
     assert isinstance(node, ast.Constant)  # noqa: S101 - for the type
     node.value = not node.value if isinstance(node.value, bool) else int(str(node.value)) + 1
 
 
-def _negate(node: ast.AST, _: Function) -> None:
+def _negate(node: ast.AST, _: ast.AST) -> None:
     assert isinstance(node, ast.If | ast.IfExp | ast.While)  # noqa: S101 - for the type
     node.test = ast.UnaryOp(ast.Not(), node.test)
 
 
-def _return(node: ast.AST, _: Function) -> None:
+def _return(node: ast.AST, _: ast.AST) -> None:
     assert isinstance(node, ast.Return)  # noqa: S101 - for the type
     node.value = ast.Constant(None)
 
 
-def _leave_out(node: ast.AST, function: Function) -> None:
+def _leave_out(node: ast.AST, function: ast.AST) -> None:
     _put(function, node, ast.Pass())
 
 
-def _put(function: Function, old: ast.AST, new: ast.AST) -> None:
+def _put(function: ast.AST, old: ast.AST, new: ast.AST) -> None:
     """Put one node in another's place."""
     for parent in ast.walk(function):
         for name, value in ast.iter_fields(parent):

@@ -6,9 +6,17 @@ from datetime import timedelta
 
 import pytest
 
+from simulator.wire import Request, json_response
 from tests.adversary.sources import Secret
 from tests.adversary.stage import Stage
-from tests.adversary.strikes import ADD_PASSWORD, PUBLISH, READ, REGENERATE, REMOVE_PASSWORD
+from tests.adversary.strikes import (
+    ADD_PASSWORD,
+    PUBLISH,
+    READ,
+    REGENERATE,
+    REMOVE_PASSWORD,
+    alter,
+)
 
 
 async def ends_truthfully(stage: Stage, secret: Secret, location: str, leaked: str) -> None:
@@ -273,3 +281,38 @@ async def test_a_leaked_key_is_revoked_although_its_version_was_disabled(stage: 
     assert not secret.accepts(replaced.value)
     assert secret.works
     assert not stage.reason(secret)
+
+
+async def test_a_leaked_secret_of_an_application_whose_version_was_disabled_is_left_to_a_person(
+    stage: Stage,
+) -> None:
+    """An application shows none of its secrets, so nothing proves that this one is gone."""
+    secret = stage.entra()
+    await stage.rotate(secret)
+    await stage.run_past_overlap()
+    replaced = secret.current
+    await stage.rotate(secret, force=True)
+    stage.disable(secret, secret.version(replaced.version))
+    stage.post(secret, version=replaced.version, compromised=True, reason="leaked")
+    await stage.run_for(hours=1)
+    assert secret.works
+    assert "cannot be read and may still be accepted" in stage.reason(secret)
+
+
+async def test_an_ordinary_item_sets_no_password_back_that_an_incident_has_named(
+    stage: Stage,
+) -> None:
+    """The incident's worker has died once it was noted, and nothing can be published."""
+    secret = stage.sql("login")
+    leaked, accepted = compromised(stage, secret), list[bool]()
+    stage.kill(alter, after=False)
+    stage.after(_sets, lambda: accepted.append(secret.accepts(leaked)), times=99)
+    stage.outage(PUBLISH, timedelta(hours=1), json_response(403, {"error": {"code": "Forbidden"}}))
+    stage.post(secret, version=secret.current.version, force=True)
+    await stage.run_for(minutes=20)
+    assert accepted
+    assert not any(accepted)
+
+
+def _sets(request: Request) -> bool:
+    return alter(request) and b"PASSWORD" in request.body

@@ -9,7 +9,18 @@ import pytest
 from tests.adversary.host import Dying
 from tests.adversary.sources import Secret
 from tests.adversary.stage import Stage
-from tests.adversary.strikes import ADMIN, PUBLISH, REGENERATE, Where, alter, listing, to
+from tests.adversary.strikes import (
+    ADD_PASSWORD,
+    ADMIN,
+    PUBLISH,
+    READ,
+    REGENERATE,
+    RETAG,
+    Where,
+    alter,
+    listing,
+    to,
+)
 
 FIVE = timedelta(minutes=5)
 SINGLE: dict[str, Where] = {"login": alter, "user": alter, "admin": ADMIN}
@@ -205,3 +216,23 @@ async def test_a_version_is_published_once_whatever_becomes_of_the_answer(stage:
     await stage.run_for(hours=2)
     assert len(secret.versions) == 2
     assert stage.longest_refusal(secret) == timedelta()
+
+
+async def test_a_key_that_was_announced_is_published_by_the_next_worker_and_not_made_again(
+    stage: Stage,
+) -> None:
+    secret = stage.storage()
+    stage.kill(PUBLISH, after=False)
+    stage.post(secret, version=secret.current.version, trigger="event")
+    await stage.run_for(minutes=20)
+    assert stage.calls(REGENERATE) == 1
+    assert secret.current.value == stage.account().keys["key2"].value
+
+
+async def test_a_vault_that_takes_no_write_has_nothing_made_for_it_again(stage: Stage) -> None:
+    secret = stage.entra()
+    stage.outage(lambda request: PUBLISH(request) or RETAG(request), timedelta(hours=1))
+    stage.post(secret, version=secret.current.version, trigger="event")
+    await stage.run_for(minutes=50)
+    assert stage.calls(READ) > 4, "it was tried again"
+    assert stage.calls(ADD_PASSWORD) == 1

@@ -12,6 +12,7 @@ from tests.adversary.strikes import (
     ADD_PASSWORD,
     ADMIN,
     PUBLISH,
+    READ,
     REGENERATE,
     REMOVE_PASSWORD,
     Where,
@@ -62,6 +63,68 @@ async def test_a_version_written_while_a_credential_is_proven_stays_the_current_
     assert VALUE in [version.value for version in secret.versions]
     assert secret.current.value == VALUE
     assert secret.current.enabled
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+async def test_the_other_key_is_not_regenerated_under_a_person_who_has_just_gone_over_to_it(
+    stage: Stage, number: int
+) -> None:
+    secret, keys = stage.storage(), stage.account().keys
+    other, reads = keys["key2"].value, iter(range(1, 99))
+
+    def write() -> None:
+        if next(reads) == number:
+            secret.vault.put(secret.name, other, tags={**secret.tags, "CredentialId": "key2"})
+
+    stage.before(READ, write, times=99)
+    stage.post(secret, version=secret.current.version, trigger="event")
+    await stage.run_for(minutes=20)
+    assert keys["key2"].value == other
+    assert secret.current.value == other
+
+
+async def test_what_was_made_for_a_version_that_a_person_replaced_is_removed_by_the_next_rotation(
+    stage: Stage,
+) -> None:
+    secret = stage.entra()
+    first = stage.apps["orders"].history[0]
+    stage.before(
+        PUBLISH, lambda: secret.vault.put(secret.name, first.secret, tags=dict(secret.tags))
+    )
+    stage.kill(PUBLISH, after=False)
+    stage.post(secret, version=secret.current.version, trigger="event")
+    await stage.run_for(minutes=20)
+    await stage.rotate(secret)
+    assert stage.calls(ADD_PASSWORD) == 2
+    alive = [password.secret for password in stage.apps["orders"].passwords(stage.clock.now())]
+    assert alive == [first.secret, secret.current.value]
+
+
+async def test_a_source_with_another_key_that_is_left_in_mid_change_leaves_nobody_in_doubt(
+    stage: Stage,
+) -> None:
+    secret, other = stage.storage(), stage.account("otherdata")
+    tags = {**(secret.tags or {}), "ProviderAddress": other.resource_id}
+    stage.after(
+        REGENERATE,
+        lambda: secret.vault.put(secret.name, other.keys["key1"].value, tags=tags),
+    )
+    stage.kill(REGENERATE)
+    stage.post(secret, version=secret.current.version, trigger="event")
+    await stage.run_for(hours=2)
+    assert not any("nobody knows" in parked["reason"] for parked in stage.of(secret, "parked"))
+
+
+async def test_a_person_whose_value_is_refused_is_told_that_nobody_knows_the_password(
+    stage: Stage,
+) -> None:
+    secret = stage.sql("login")
+    stage.after(alter, lambda: secret.vault.put(secret.name, VALUE, tags=dict(secret.tags)))
+    stage.kill(alter)
+    stage.post(secret, version=secret.current.version, trigger="event")
+    await stage.run_for(minutes=30)
+    reasons = [parked["reason"] for parked in stage.of(secret, "parked")]
+    assert any("somebody just wrote" in text and "nobody knows" in text for text in reasons)
 
 
 async def test_a_current_version_disabled_in_mid_rotation_is_not_superseded(stage: Stage) -> None:

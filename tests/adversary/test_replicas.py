@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from tests.adversary.sources import Secret
@@ -122,6 +124,17 @@ async def test_a_forged_retirement_on_a_replica_removes_no_other_teams_credentia
     assert primary.works
 
 
+async def test_a_replica_without_room_for_tags_is_named_before_anything_is_made(
+    stage: Stage,
+) -> None:
+    primary = stage.storage()
+    copy = replica(stage, primary, **{f"other{number}": "x" for number in range(12)})
+    stage.tag(primary, Replicas=copy.url)
+    await stage.rotate(primary)
+    assert "has too many tags" in stage.reason(primary)
+    assert stage.calls(REGENERATE) == 0
+
+
 async def test_an_audit_leaves_a_disabled_replica_and_its_tags_alone(stage: Stage) -> None:
     primary = stage.storage()
     copy = replica(stage, primary, team="b")
@@ -143,6 +156,20 @@ async def test_the_first_audit_of_a_primary_with_a_differing_replica_comes_to_an
     assert stage.of(primary), "no outcome was reported"
     assert not stage.app.host.errors
     assert copy.current.value == primary.current.value or stage.reason(primary)
+
+
+async def test_an_audit_of_a_primary_without_expiry_finds_no_fault_in_a_replica_that_holds_its_value(
+    stage: Stage,
+) -> None:
+    """It is due, and waits for its window."""
+    day = f"{stage.clock.now() + timedelta(days=4):%a}"
+    primary = stage.storage(days_left=None, extra={"RotationWindow": f"{day} 01:00-02:00 UTC"})
+    copy = replica(stage, primary, primary.current.value)
+    stage.tag(primary, Replicas=copy.url)
+    await stage.run_a_day()
+    assert stage.of(primary, "confirmed")
+    assert not stage.reason(primary)
+    assert len(copy.versions) == 1
 
 
 @pytest.mark.parametrize("what", ["worker", "instance"])

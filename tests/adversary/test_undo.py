@@ -126,6 +126,17 @@ async def test_an_overlap_longer_than_a_credential_lives_does_not_let_the_curren
     assert secret.current.expires > stage.clock.now().timestamp()
 
 
+async def test_an_overlap_takes_at_most_half_of_a_life_that_the_source_cut_short(
+    stage: Stage,
+) -> None:
+    """Else the next rotation, which is due at half of it, would wait for the overlap."""
+    stage.world.directory.policy = AppPolicy(timedelta(days=30), tells=True)
+    secret = stage.entra(extra={"OverlapHours": str(40 * 24)})
+    await stage.rotate(secret)
+    ends = datetime.fromisoformat(secret.tags["RekeyRetire"].split(" ")[0])
+    assert timedelta(days=14) < ends - stage.clock.now() <= timedelta(days=15)
+
+
 @pytest.mark.parametrize("days", [1, 3, 20])
 async def test_a_restored_version_expires_no_later_than_the_source_lets_its_credential_live(
     stage: Stage, days: int
@@ -139,6 +150,16 @@ async def test_a_restored_version_expires_no_later_than_the_source_lets_its_cred
     assert secret.current.value == first.secret
     assert secret.current.expires
     assert datetime.fromtimestamp(secret.current.expires, UTC) <= first.end
+
+
+async def test_a_restored_version_expires_when_it_did_before(stage: Stage) -> None:
+    secret = stage.storage(days_left=10)
+    before = secret.current
+    await stage.rotate(secret)
+    stage.post(secret, action="restore", version=secret.current.version)
+    await stage.run_for(minutes=30)
+    assert secret.current.version != before.version
+    assert (secret.current.value, secret.current.expires) == (before.value, before.expires)
 
 
 async def test_a_rotated_version_expires_no_later_than_the_source_lets_its_credential_live(

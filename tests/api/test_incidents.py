@@ -452,6 +452,22 @@ async def test_what_rekey_cannot_rotate_is_counted_and_named_by_source_too() -> 
     assert {row["secret"] for row in answer.body["named"]} == {"off", "wrong", "manual"}
 
 
+async def test_what_only_a_person_rotates_and_what_has_no_source_keeps_nobody_else_waiting() -> (
+    None
+):
+    """It is covered although nothing says what issues it, and it is no replica."""
+    rig = scattered()
+    by_hand = {"ProviderAddress": None, "Manual": "true"}
+    rig.secret("by-hand", rig.world.accounts["batch"], tags=by_hand)
+    rig.clock.advance(60)
+    api = rig.api()
+    accepted = await begin(api, vault="prod")
+    await carry_out(rig)
+    shown = await progress(api, accepted)
+    assert shown["rotated"] == 3
+    assert {row["secret"] for row in shown["named"]} == {"by-hand", "off"}
+
+
 async def test_a_replica_in_scope_has_its_primary_replaced() -> None:
     rig = scattered()
     api = rig.api()

@@ -22,6 +22,7 @@ from engine.errors import (
 from engine.model.outcome import Outcome
 from engine.model.workitem import MOST_RETURNS, NO_MORE, WorkItem
 from engine.rotate.engine import Engine
+from engine.rotate.undo import LOST
 from engine.service import LONGEST_WAIT, MAX_DEFERRALS, MAX_TRIES, MOST_WAITS
 from simulator.faults import Fault
 from simulator.wire import Request, json_response
@@ -31,6 +32,8 @@ from tests.shared.graph_rig import GraphRig
 from tests.shared.promises import holds
 from tests.shared.rig import Rig
 from tests.shared.scene import NAME, refuse, scene, state, to_arm, to_vault
+from tests.shared.sql_product import KINDS, SqlProduct
+from tests.shared.sql_product import NAME as SQL
 
 DAY = 86_400
 
@@ -533,3 +536,45 @@ async def test_an_incident_that_was_given_up_and_cannot_be_marked_is_in_the_queu
     assert len(rig.queue("rotations")) == 1
     await rig.service().park(incident(rig).to_json(), "given up")
     assert [message["returned"] for message in rig.messages("rotations")] == [1, 1]
+
+
+@pytest.mark.parametrize(("number", "result"), [(1, "parked"), (2, "skipped")])
+async def test_a_look_that_cannot_read_the_secret_is_reported_once_and_followed_by_the_next(
+    number: int, result: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig = scene()
+    refuse(rig, 403, "Forbidden", to_vault(), times=10_000)
+    look = rig.item(NAME, action="audit", follow_up=number)
+    with caplog.at_level(logging.INFO, "rekey"):
+        await rig.service().rotate(look.to_json(), 1)
+    assert f'"result": "{result}"' in caplog.text
+    assert [message["follow_up"] for message in rig.messages("rotations")] == [number + 1]
+
+
+async def test_a_look_that_was_given_up_comes_back_as_one_that_has_not_waited() -> None:
+    """One that waited counts as the look that was promised, and keeps later ones from looking."""
+    rig = scene()
+    refuse(rig, 500, "Broken", to_vault(), times=10_000)
+    look = rig.item(NAME, action="audit", follow_up=2, deferred=3, waited=2)
+    await rig.service().rotate(look.to_json(), MAX_TRIES)
+    (message,) = rig.messages("rotations")
+    assert (message["follow_up"], message["deferred"], message["waited"]) == (3, 0, 0)
+
+
+async def test_a_change_of_unknown_effect_leaves_no_doubt_where_there_is_another_key() -> None:
+    rig = scene()
+    refuse(rig, 500, "InternalServerError", to_arm("regenerateKey"), times=99)
+    await rig.service().rotate(rig.item(NAME).to_json(), MAX_TRIES)
+    assert "500 InternalServerError" in tags(rig)["RekeyReason"]
+    assert LOST not in tags(rig)["RekeyReason"]
+
+
+async def test_an_audit_finds_out_that_the_next_rotation_would_be_refused() -> None:
+    rig = SqlProduct()
+    KINDS["a login"].setup(rig)
+    rig.server.databases["master"].granted = {rig.identity.oid: {"public"}}
+    item = rig.item(SQL, version=rig.latest(SQL).version, action="audit", trigger="sweep")
+    later = rig.clock.now() + timedelta(days=80)
+    rig.vault.amend(rig.latest(SQL), expires=int(later.timestamp()))
+    await rig.service().rotate(item.to_json(), 1)
+    assert "may not alter 'app'" in rig.tags(SQL)["RekeyReason"]

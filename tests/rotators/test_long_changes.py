@@ -238,3 +238,20 @@ async def test_a_revocation_of_hours_ends_once_the_old_key_is_refused(member: An
     tags = story.rig.tags(NAME)
     assert not {"RekeyState", "RekeyRetire"} & set(tags)
     assert not story.rig.queue("rotations")
+
+
+async def test_a_revocation_that_never_ends_is_told_of_a_day_later() -> None:
+    """Each try notes that it begins, and none forgets since when it has been waited for."""
+    story = Story(0.0001)
+    await story.ask()
+    await story.deliver(1)
+    story.rig.clock.advance(8 * 24 * HOUR)
+    story.scene.account.duration, began = timedelta(days=30), story.rig.clock.now()
+    await story.rig.service().queue.post_rotation(
+        story.rig.item(NAME, trigger="sweep", action="retire")
+    )
+    await story.deliver(LONGEST_CHANGE.total_seconds() / HOUR + 3)
+    reason = story.rig.tags(NAME)["RekeyReason"]
+    assert f"under way since {began:%Y-%m-%d %H:%M}Z" in reason
+    assert "has not ended" in reason
+    assert not story.rig.queue("rotations")

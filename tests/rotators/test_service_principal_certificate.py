@@ -305,6 +305,14 @@ async def test_an_assertion_is_good_for_minutes_at_one_address_and_used_once(
     assert BEGIN not in first
 
 
+@pytest.mark.parametrize("change", ["!{}", "{}\n", "{} ", "-{}"])
+async def test_a_value_that_others_could_not_decode_is_no_certificate(
+    rig: CertificateRig, change: str
+) -> None:
+    assert parse(Sensitive(rig.pair.pfx))
+    assert parse(Sensitive(change.format(rig.pair.pfx))) is None
+
+
 def _encoded(der: bytes) -> str:
 
     return base64.b64encode(der).decode()

@@ -204,6 +204,14 @@ async def test_a_missing_login_is_named(rig: SqlRig, proven: bool) -> None:
         await rotate(rig, rig.tags(CredentialId="ghost", Rotator=KIND), proven=proven)
 
 
+async def test_a_missing_login_is_known_before_anything_is_changed(rig: SqlRig) -> None:
+    rotator = rig.login()
+    with pytest.raises(NotFound, match="no login is called 'ghost' in master"):
+        await rotator.preflight(
+            rig.job(rotator, rig.tags(CredentialId="ghost", Rotator=KIND), FIRST)
+        )
+
+
 async def test_a_login_is_no_contained_user(rig: SqlRig, user: dict[str, str]) -> None:
     rig.server.add_login("mapped", FIRST, "shop")
 
@@ -222,6 +230,7 @@ async def test_without_the_right_the_error_names_identity_and_role(
     with pytest.raises(AccessDenied) as caught:
         await rotate(rig, one_login, proven=proven)
 
+    assert "the app may not alter 'app', or does not see it" in caught.value.what
     assert rig.identity.appid in caught.value.what
     assert rig.identity.oid in caught.value.what
     assert "loginmanager" in caught.value.fix

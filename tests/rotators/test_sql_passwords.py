@@ -7,6 +7,8 @@ from urllib.parse import quote
 
 import pytest
 
+from engine.errors import NeedsHuman
+from rotators.shared.sql_names import checked
 from rotators.shared.sql_passwords import ALPHABET, LENGTH, acceptable, fresh_password
 from simulator.sql.servers import weakness
 
@@ -21,6 +23,14 @@ def test_a_fresh_password_is_long_mixed_and_without_the_name(name: str) -> None:
         assert weakness(password, name) is None
         assert set(password) <= set(ALPHABET)
         assert password[0].isalpha()
+
+
+@pytest.mark.parametrize("character", ["x", "Ł", "\N{GRINNING FACE}"])
+def test_a_name_has_as_many_units_as_the_server_counts(character: str) -> None:
+    most = 128 // len(character.encode("utf-16-le")) * 2
+    assert checked(character * most)
+    with pytest.raises(NeedsHuman, match="1 to 128"):
+        checked(character * (most + 1))
 
 
 def test_no_two_passwords_are_the_same() -> None:

@@ -187,6 +187,24 @@ def test_a_changed_signature_is_none(change: Callable[[str], str]) -> None:
     assert not sas_signing.is_made_from(extent("sas/container/uploads/racwdl"), changed, KEY)
 
 
+@pytest.mark.parametrize(
+    ("change", "is_bare"),
+    [
+        (lambda text: text, True),
+        (lambda text: f"?{text}", True),
+        (lambda text: f"{text}&further=1", False),
+        (lambda text: text.partition("&sig=")[0], False),
+        (lambda text: f"https://appdata.blob.core.windows.net/uploads?{text}", False),
+        (lambda _: "", False),
+        (lambda _: "nonsense", False),
+    ],
+)
+def test_a_bare_token_has_a_signature_and_nothing_that_is_unknown(
+    change: Callable[[str], str], *, is_bare: bool
+) -> None:
+    assert sas_signing.is_token(change(container())) is is_bare
+
+
 def test_permissions_are_written_in_their_order_and_once() -> None:
     assert sas_extent.canonical(f"{ACCOUNT}/sas/container/UPLOADS/ldwr") == (
         f"{ACCOUNT}/sas/container/uploads/rwdl"

@@ -13,6 +13,7 @@ from datetime import timedelta
 import pytest
 
 from engine.errors import (
+    AccessDenied,
     NeedsHuman,
     PermanentError,
     TransientError,
@@ -23,8 +24,9 @@ from engine.secret import Sensitive
 from rotators.shared.key_facts import Facts
 from rotators.shared.key_proof import made_up
 from rotators.shared.two_keys import UNDER_WAY, TwoKeys
+from simulator.faults import Fault
 from simulator.reach.transport import Call
-from simulator.wire import Request, Response
+from simulator.wire import Request, Response, json_response
 from tests.rotators.key_scenes import FAMILY, KeyScene, Member, value_of
 from tests.shared.delivery import Delivery
 
@@ -96,6 +98,40 @@ async def test_keys_that_are_switched_off_in_mid_life_end_a_rotation_with_that_r
 
     with pytest.raises(NeedsHuman, match=scene.account.contract.switch):
         await rotate()
+
+
+@pytest.mark.parametrize(
+    ("kind", "properties", "way"),
+    [
+        (
+            "batch-key",
+            {"allowedAuthenticationModes": ["AAD", "SharedKey"]},
+            "allowedAuthenticationModes without SharedKey",
+        ),
+        ("container-registry-password", {"adminUserEnabled": True}, "adminUserEnabled=false"),
+        (
+            "redis-key of a database",
+            {"accessKeysAuthentication": "Enabled"},
+            "accessKeysAuthentication=Disabled",
+        ),
+        ("api-management-key", {"state": "active"}, ""),
+        ("batch-key", {}, ""),
+    ],
+)
+def test_the_way_to_switch_keys_off_is_said_as_the_property_is_set(
+    kind: str, properties: dict[str, object], way: str
+) -> None:
+    source = rotator_of(KeyScene(BY_NAME[kind]))._source
+    assert source.way_off({"properties": properties}) == way
+
+
+async def test_an_error_names_the_type_of_what_could_not_be_read() -> None:
+    scene = KeyScene(BY_NAME["redis-key of a database"])
+    refusal = json_response(403, {"error": {"code": "AuthorizationFailed", "message": "no"}})
+    below = lambda request: request.path.lower().endswith("/databases/default")  # noqa: E731
+    scene.rig.world.faults.append(Fault(below, refusal, times=9))
+    with pytest.raises(AccessDenied, match="reading databases"):
+        await scene.rotator().issue(replace(scene.job(), proven=False))
 
 
 @EVERY
@@ -454,6 +490,22 @@ async def test_a_change_of_hours_is_known_by_the_time_at_which_its_key_was_made(
     assert again.fields["key"] != issued.fields["key"], (
         "a key that was made before it was asked for is another's"
     )
+
+
+@pytest.mark.parametrize(("later", "is_refused"), [(2, False), (3, True)])
+async def test_a_key_made_after_the_version_was_written_is_somebody_elses(
+    later: int, *, is_refused: bool
+) -> None:
+    """Key Vault and the source tell whole seconds, and of clocks that differ."""
+    scene = KeyScene(COSMOS)
+    scene.account.duration = timedelta(seconds=1)
+    written = scene.ring.keys["secondaryMasterKey"].created - timedelta(seconds=later)
+    job = replace(scene.job(), proven=False, written=written)
+    if is_refused:
+        with pytest.raises(NeedsHuman, match="somebody else uses it"):
+            await scene.rotator().issue(job)
+    else:
+        assert (await scene.rotator().issue(job)).credential_id == "secondaryMasterKey"
 
 
 async def test_a_rotation_of_hours_holds_no_lease_and_ends_by_itself() -> None:

@@ -391,6 +391,15 @@ def test_an_expiry_before_the_window_opens_wins_over_the_window() -> None:
     assert isinstance(judge(secret), Rotate)
 
 
+@pytest.mark.parametrize("window", [None, "Mon 08:00-10:00 UTC"])
+def test_what_has_expired_says_nothing_of_a_window_that_is_open_or_not_asked_for(
+    window: str | None,
+) -> None:
+    decision = judge(version(left=-HOUR, changes={"RotationWindow": window}))
+    assert isinstance(decision, Rotate)
+    assert decision.reason == f"expired {NOW - HOUR:%Y-%m-%d %H:%M}Z"
+
+
 def test_a_default_policy_allows_nothing() -> None:
     assert not Policy().allows(VAULT, ACCOUNT)
     assert not Policy().manages(VAULT)
@@ -415,6 +424,17 @@ def test_a_life_that_the_source_cut_short_is_used_up_by_half(
     With the usual lead of 30 the version would be due at its birth.
     """
     secret = version(left=left, age=4 * DAY - left, changes={OPERATION: operation_id(REF, V3)})
+    assert isinstance(judge(secret), expected)
+
+
+@pytest.mark.parametrize(("short", "expected"), [(HOUR, Rotate), (HOUR + SECOND, Skip)])
+def test_a_life_that_is_an_hour_short_is_not_called_cut_short(
+    short: timedelta, expected: type[Decision]
+) -> None:
+    """What the source rounds down is no reason to rotate later than the owner asks for."""
+    left = 50 * DAY
+    asked = {OPERATION: operation_id(REF, V3), "RotateBeforeDays": "60"}
+    secret = version(left=left, age=90 * DAY - short - left, changes=asked)
     assert isinstance(judge(secret), expected)
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from engine.contract import Rotator
 from engine.decide.forecast import Coming, forecast, plan
+from engine.model.manual import due_at
 from engine.model.policy import Policy
 from engine.secret import SecretRef, SecretVersion
 from rotators.sql_admin_password import SqlAdminPassword
@@ -102,7 +103,15 @@ def test_a_person_is_reminded_of_what_only_a_person_rotates() -> None:
     secret = version(left=40 * DAY, changes={"Manual": "true"})
     assert ahead(secret) == [("remind", 10), ("expire", 40)]
     assert ahead(secret, days=39) == [("remind", 10)]
+    assert ahead(secret, days=10) == [("remind", 10)]
+    assert ahead(secret, days=9.9) == []
     assert ahead(version(left=None, changes={"Manual": "true", "ValidityPeriodDays": None})) == []
+
+
+@pytest.mark.parametrize(("text", "days"), [("3650", 3649), ("9999", 9998), ("10000", None)])
+def test_a_validity_that_is_none_reminds_nobody(text: str, days: int | None) -> None:
+    secret = version(left=None, changes={"Manual": "true", "ValidityPeriodDays": text})
+    assert due_at(secret, POLICY) == (None if days is None else NOW + days * DAY)
 
 
 def test_the_policy_document_is_left_out_and_its_settings_count() -> None:

@@ -82,6 +82,15 @@ async def test_a_rotation_waits_for_no_app_and_costs_one_message_more() -> None:
     assert rig.world.web.sites[SHOP.lower()].refreshed == 0
 
 
+async def test_only_a_message_that_comes_back_makes_up_for_what_was_not_posted() -> None:
+    rig = Consuming(SHOP)
+    rig.site()
+    await rig.rotate()
+    for tries, posted in ((1, []), (2, ["refresh"])):
+        await rig.service().rotate(rig.item(NAME, trigger="event").to_json(), tries)
+        assert [message["action"] for message in rig.messages("rotations")] == posted
+
+
 async def test_an_app_that_no_entry_names_is_left_alone() -> None:
     rig = Consuming(SHOP, match="other-*")
     site = rig.site()

@@ -15,7 +15,7 @@ from engine.errors import NeedsHuman
 from engine.model.record import MOST_EARLIER, MOST_LOST, SETTLE, Listed, Record, Stale
 from engine.model.record_text import FORMAT
 from engine.model.tags import CREDENTIAL, OPERATION, RETIRE, STATE, Pending
-from engine.model.write import Write
+from engine.model.write import Past, Write
 from engine.secret import SecretRef, SecretVersion, Sensitive
 
 NOW = datetime(2026, 11, 2, 9, tzinfo=UTC)
@@ -140,6 +140,18 @@ def test_only_so_many_replaced_versions_are_remembered_and_each_once() -> None:
     landed = record.landed(secret(NEW))
     assert landed.earlier[0] == OLD
     assert len(landed.earlier) == len(set(landed.earlier)) == MOST_EARLIER
+
+
+def test_what_a_replaced_version_held_is_remembered_once_and_beside_what_others_held() -> None:
+    write = announced().ahead
+    assert write
+    held, before = Past(OLD, "key1", "a digest"), Past(OTHER, "key2", "another")
+    record = replace(
+        announced(), ahead=replace(write, held=held), past=(replace(held, digest="x"), before)
+    )
+    landed = record.landed(secret(NEW))
+    assert landed.past == (held, before)
+    assert landed.past_of(OTHER) == before
 
 
 def test_the_version_replaced_is_stale_until_the_write_has_settled() -> None:

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from engine.model.tags import MAX_TAGS, Pending, fingerprint, parked, rests_until
+from engine.model.tags import (
+    MAX_TAGS,
+    RETIRE,
+    Pending,
+    fingerprint,
+    parked,
+    rests_until,
+    to_cut_off,
+)
 from tests.shared.builders import NOW, SECOND, V1, V2, version
 
 DAY = timedelta(days=1)
@@ -43,6 +52,27 @@ def test_a_mark_takes_only_the_room_that_fifteen_tags_leave(
     )
     assert len(marked) <= MAX_TAGS
     assert ("RekeyState" in marked, "RekeyReason" in marked) == (state, reason)
+
+
+@pytest.mark.parametrize(("others", "kept"), [(8, 2), (9, 1), (10, 0)])
+def test_a_mark_takes_the_place_of_history_only_where_there_is_no_other(
+    others: int, kept: int
+) -> None:
+    history = {"RekeyCause": "forced", "RekeyBy": "west"}
+    room = {f"other{number}": "x" for number in range(others)}
+    marked = parked(version(changes={**room, **history}), "why", NOW)
+    assert {"RekeyState", "RekeyReason"} <= set(marked)
+    assert len(set(history) & set(marked)) == kept
+    again = parked(version(changes={**marked}), "why", NOW)
+    assert len(set(history) & set(again)) == kept
+
+
+@pytest.mark.parametrize(("seconds", "at_once"), [(-1, True), (0, True), (1, True), (2, False)])
+def test_an_overlap_of_a_second_is_none(seconds: int, *, at_once: bool) -> None:
+    """A vault tells whole seconds, so a version may seem older than the end of no overlap."""
+    secret = version(age=timedelta())
+    ends = Pending(NOW + timedelta(seconds=seconds), V2, "key2")
+    assert to_cut_off(replace(secret, tags={RETIRE: str(ends)})) is at_once
 
 
 def test_an_older_mark_is_replaced_where_there_is_no_room_for_another() -> None:

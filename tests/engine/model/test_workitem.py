@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import NeedsHuman
-from engine.model.workitem import _TYPES, WorkItem, operation_id
+from engine.model.workitem import _TYPES, MOST_RETURNS, WorkItem, operation_id
 from engine.secret import SecretRef
 from tests.shared.builders import REF, V1, V2, VAULT, item
 
@@ -107,6 +107,13 @@ def test_what_is_unknown_is_left_aside() -> None:
     assert WorkItem.from_json(message(colour="blue", operation="x")) == WorkItem.from_json(
         message()
     )
+
+
+def test_an_incident_that_comes_back_begins_anew_and_does_so_for_a_day() -> None:
+    tired = item(compromised=True, deferred=3, waited=2, returned=MOST_RETURNS - 1)
+    again = tired.returning()
+    assert again == replace(tired, deferred=0, waited=0, returned=MOST_RETURNS)
+    assert again.returning() is None
 
 
 def test_an_item_is_pinned_once() -> None:

@@ -305,6 +305,17 @@ async def test_nobody_keeps_a_key_alive_by_leaving_a_signature_behind() -> None:
     assert scene.account.keys["key1"].value != old
 
 
+async def test_a_secret_that_has_left_management_keeps_no_key_alive() -> None:
+    scene = SasScene()
+    scene.manage(days_left=50, key_days_left=10, tags={"Manual": "true"})
+    await deliver(scene, KEY)
+    old = scene.account.keys["key1"].value
+    tags = {tag: text for tag, text in scene.rig.tags(SAS).items() if tag != "ProviderAddress"}
+    scene.rig.vault.amend(scene.rig.latest(SAS), tags=tags)
+    await sweep(scene, 8)
+    assert scene.account.keys["key1"].value != old
+
+
 async def test_a_value_that_does_not_work_keeps_no_key_alive() -> None:
     scene = SasScene()
     scene.manage(days_left=50, key_days_left=10, tags={"Manual": "true"})

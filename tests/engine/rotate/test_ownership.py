@@ -6,6 +6,11 @@ from datetime import timedelta
 
 import pytest
 
+from engine.model.tags import BY, OPERATION
+from engine.model.workitem import operation_id
+from engine.secret import SecretRef
+from tests.shared.scene import NAME as KEY
+from tests.shared.scene import scene
 from tests.shared.sql_product import KINDS, NAME, SECOND, SqlProduct
 from tests.shared.sql_rig import FIRST
 
@@ -63,3 +68,36 @@ async def test_a_secret_that_is_refused_nothing_has_all_logins(rig: SqlProduct) 
     for login in PASSWORDS:
         put(rig, login)
         assert "belongs to the secret" in await rotate(rig, login.replace("_", "-"))
+
+
+async def test_a_version_that_an_unnamed_deployment_published_is_left_to_it() -> None:
+    """It bears the operation that would have replaced the version that Rekey published."""
+    rig = scene()
+    await rig.service().rotate(rig.item(KEY).to_json(), 1)
+    published = rig.latest(KEY)
+    rig.clock.advance(60)
+    operation = operation_id(SecretRef(rig.vault.url, KEY), published.version)
+    keys = {slot: key.value for slot, key in rig.world.accounts["appdata"].keys.items()}
+    rig.vault.put(KEY, keys["key1"], tags={**rig.tags(KEY), OPERATION: operation})
+    await rig.service().rotate(rig.item(KEY, action="audit").to_json(), 1)
+    assert "another deployment of Rekey" in rig.tags(KEY)["RekeyReason"]
+    assert {slot: key.value for slot, key in rig.world.accounts["appdata"].keys.items()} == keys
+
+
+async def test_a_secret_that_was_deleted_keeps_its_source_from_nobody() -> None:
+    rig = scene()
+    rig.secret("owner", rig.world.accounts["appdata"], holds="key2", days_left=80)
+    await rig.service().rotate(rig.item("owner", action="audit").to_json(), 1)
+    await rig.service().rotate(rig.item(KEY, force=True).to_json(), 1)
+    assert "belongs to the secret" in rig.tags(KEY)["RekeyReason"]
+    del rig.vault.secrets["owner"]
+    await rig.service().rotate(rig.item(KEY, trigger="manual", force=True).to_json(), 1)
+    assert "RekeyReason" not in rig.tags(KEY)
+
+
+async def test_an_edited_name_of_a_deployment_parks_nothing_that_rekey_has_published() -> None:
+    rig = scene()
+    await rig.service().rotate(rig.item(KEY).to_json(), 1)
+    rig.vault.amend(rig.latest(KEY), tags={**rig.tags(KEY), BY: "somebody else"})
+    await rig.service().rotate(rig.item(KEY, action="audit").to_json(), 1)
+    assert "RekeyReason" not in rig.tags(KEY)

@@ -187,6 +187,14 @@ def test_a_kind_without_a_proper_name_is_refused(install: Install, kind: str) ->
     assert "small letters, digits and hyphens" in kinds.refusals[0]
 
 
+def test_a_kinds_name_may_have_forty_characters(install: Install) -> None:
+    kind = "a" * 40
+    install(HONEST.replace("acme-token", kind), kind=kind)
+    kinds = catalogue()
+    assert kind in kinds
+    assert not kinds.refusals
+
+
 def test_the_doctor_shows_what_can_be_used_and_what_is_refused(install: Install) -> None:
     install(HONEST)
     install("raise RuntimeError", kind="other-token", name="other-rekey")

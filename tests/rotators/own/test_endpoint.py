@@ -160,6 +160,13 @@ async def test_every_try_of_one_rotation_bears_the_same_request_and_other_rotati
     assert len({first, other, in_place}) == 3
 
 
+@pytest.mark.parametrize("length", [1, 25_000])
+async def test_a_value_at_its_bounds_is_taken(length: int) -> None:
+    stage = Stage()
+    stage.answer(200, {"credential_id": "second", "fields": {"token": "x" * length}})
+    assert len((await issued(stage)).fields["token"].reveal()) == length
+
+
 async def test_a_refused_credential_is_replaced_in_its_own_slot() -> None:
     stage = Stage()
     made = await issued(stage, in_place=True)

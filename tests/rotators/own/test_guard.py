@@ -200,6 +200,12 @@ async def test_nonsense_is_never_issued(nonsense: Any) -> None:
     assert HELD not in str(caught.value)
 
 
+@pytest.mark.parametrize("length", [1, 25_000])
+async def test_a_value_at_its_bounds_is_issued(length: int) -> None:
+    issued = Issued("green", fields(token="x" * length), "blue")
+    assert await answering(issued).issue(JOB) is issued
+
+
 async def test_what_is_sound_passes_as_it_is() -> None:
     issued = Issued("green", fields(token=FRESH), "blue")
     assert await answering(issued).issue(JOB) is issued
@@ -238,6 +244,11 @@ def test_a_plug_in_claims_only_what_a_scope_can_name(
     address: str, tags: dict[str, str], source: str | None
 ) -> None:
     assert answering(None).canonical(address, tags) == source
+
+
+def test_a_plug_in_that_cannot_say_how_many_slots_there_are_has_two() -> None:
+    assert answering(None).single_slot({"broken": "1"}) is False
+    assert answering(None).single_slot({}) is False
 
 
 async def test_a_plug_in_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:

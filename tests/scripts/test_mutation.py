@@ -1,0 +1,113 @@
+"""`make mutate` notices what tests notice, and its list of reasons is about the code as it is."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from itertools import repeat
+from pathlib import Path
+
+import pytest
+
+from scripts.mutation import trial
+from scripts.mutation.changes import changes
+from scripts.mutation.reasons import Reasons
+from scripts.mutation.run import TARGETS, mutants
+
+ROOT = Path(__file__).parents[2]
+
+CODE = """
+def grown_up(age: int) -> bool:
+    return age >= 18
+
+def drinks(age: int) -> str:
+    return "beer" if grown_up(age) else "juice"
+"""
+TESTS = """
+from small import drinks, grown_up
+
+def test_an_adult_is_grown_up():
+    assert grown_up(30)
+
+def test_a_child_drinks_juice():
+    assert drinks(9) == "juice"
+"""
+
+
+def names(body: str) -> list[str]:
+    return [change.what for change in changes(f"def f(x, y=1):\n    {body}\n")]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "'''x or y'''",
+        "z: int | None",
+        "log.warning('%s', x or y)",
+        "raise ValueError(f'{x + 1} of ' + ('a' if x else 'b'))",
+        "return None",
+        "return ''",
+        "super().f(x)",
+    ],
+)
+def test_what_no_test_need_notice_is_not_changed(body: str) -> None:
+    assert names(body) == (
+        ["a call is left out: log.warning('%s', x or y)"] * body.startswith("log")
+    )
+
+
+def test_the_same_change_is_made_once() -> None:
+    assert names("if not x: y()") == ["not x → x: not x", "a call is left out: y()"]
+    assert names("while x == y: pass") == ["Eq → NotEq: x == y"]
+    assert names("return True") == ["True → another: True"]
+
+
+def test_two_changes_have_two_names() -> None:
+    assert names("return (x + 1, x + 1)") == [
+        "return x → return None: return (x + 1, x + 1)",
+        "Add → Sub: x + 1",
+        "1 → another: 1",
+        "Add → Sub: x + 1 #2",
+        "1 → another: 1 #2",
+    ]
+
+
+def test_how_long_to_wait_is_no_text_of_an_error() -> None:
+    assert names("raise Busy('later', retry_after=x + 5)") == [
+        "Add → Sub: x + 5",
+        "5 → another: 5",
+    ]
+
+
+def test_a_change_lives_where_no_test_is_at_the_boundary(tmp_path: Path) -> None:
+    (tmp_path / "small.py").write_text(CODE)
+    (tmp_path / "test_small.py").write_text(TESTS)
+    command = [sys.executable, "-m", "scripts.mutation.run", "small.py", "--every", "1"]
+    run = subprocess.run(  # noqa: S603 - our own program
+        [*command, "--tests", "test_small.py"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 1, "two of five live, and nothing says why"
+    assert "grown_up: GtE → Gt: age >= 18" in run.stdout
+    assert "grown_up: 18 → another: 18" in run.stdout
+    assert "3 of 5 changes were noticed (60.0%)" in run.stdout
+
+
+def test_what_never_ends_is_ended_by_the_processors_time() -> None:
+    assert trial.forked(lambda: "an answer", seconds=60) == (True, "an answer")
+    assert trial.forked(lambda: "".join(repeat("")), seconds=1) == (False, "SIGXCPU")
+
+
+def test_each_reason_is_about_a_change_of_a_function_that_reads_as_it_did() -> None:
+    made = {mutant.name: mutant.change.digest for mutant in mutants(TARGETS)}
+    stale = {
+        name: made.get(name, "no such change")
+        for name, reason in Reasons.read().by_name.items()
+        if made.get(name) != reason.digest
+    }
+    assert not stale, "does the reason still hold? then write the digest that stands here"
