@@ -388,10 +388,15 @@ class Run:
         # holds.
         due = record.pending and record.pending.at <= self.parts.clock.now()
         if not here and due and secret.enabled and not await self._is_kept(secret):
-            return await self._retire(
-                secret, Retiring.left(self.parts, self.lease, self.gate, self.sight)
-            )
+            return await self._retire(secret, self._retiring(secret))
         return None
+
+    def _retiring(self, secret: SecretVersion) -> Retiring:
+        """Return how to retire what is due: with its replicas, unless the secret has left."""
+        managed = self._managed_here(secret)
+        if managed is None:
+            return Retiring.left(self.parts, self.lease, self.gate, self.sight)
+        return Retiring.of(self.parts, self.lease, self.gate, self.sight, managed)
 
     async def _is_kept(self, secret: SecretVersion) -> bool:
         """Return whether what is due to be retired stays, for a secret that has not left its source.

@@ -36,12 +36,12 @@ OPEN: tuple[Finding, ...] = (
     Finding(
         "what a leaked key has signed is refused for ten minutes where two workers die in a row",
         r"derived-",
-        r"P1: /two-slots/app/sas/r has refused",
+        r"P1: /two-slots/app/sas/r has refused what the vault holds for \d{3} s",
         "derived-retirement#583",
     ),
     Finding(
         "what a key has signed loses the rest of its own overlap where the key is due again",
-        r"derived-and-people",
+        r"derived-(and-people|consent)",
         r"P4: !c\ds\d+! was cut off",
         "derived-and-people!i26=l3+m30=forbid+i85=m2",
     ),

@@ -20,7 +20,7 @@ from engine.secret import SecretRef, SecretVersion
 from tests.proof import appearance, descent, unending
 from tests.proof.excuses import Excuse, Excuses
 from tests.proof.kernel import Died, Worker
-from tests.proof.sources import MARK, Many, Signatures, credential_in
+from tests.proof.sources import MARK, Many, Signatures, Slots, credential_in
 
 if TYPE_CHECKING:
     from tests.proof.model_leases import ModelLease
@@ -702,12 +702,17 @@ class Watch:
         if not refused or self.world.workers or self.world.in_flight:
             return
         for ref, since in self.refused.items():
-            if now - max(since, self.disturbed) > HEALED_SECONDS and not self._lapsed(
-                ref, refused[ref]
-            ):
+            bound = HEALED_SECONDS + self._takes(refused[ref])
+            if now - max(since, self.disturbed) > bound and not self._lapsed(ref, refused[ref]):
                 raise Broken(
                     f"P1: {refused[ref]} has refused what the vault holds for {now - since:.0f} s"
                 )
+
+    def _takes(self, source: str) -> float:
+        """Return how long a source goes on with the change that heals it, as far as that counts."""
+        known = self.world.sources[source]
+        lasting = known.lasting if isinstance(known, Slots) else None
+        return min(lasting.takes, HEALED_SECONDS) if lasting else 0.0
 
     def refuses(self) -> bool:
         """Return whether some source refuses what a vault holds, or will with its key's end."""
