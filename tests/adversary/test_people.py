@@ -262,6 +262,20 @@ async def test_a_version_written_between_a_restore_and_its_publishing_stays_the_
     assert secret.current.value == VALUE
 
 
+async def test_a_restore_that_a_person_forestalled_is_not_taken_for_done(stage: Stage) -> None:
+    """The version that it restores holds what was announced, but was there long before."""
+    secret = stage.storage()
+    first = secret.current.value
+    await stage.rotate(secret)
+    stage.before(PUBLISH, _restored(secret, secret.current.value))
+    stage.kill(PUBLISH, after=False)
+    stage.post(secret, action="restore", version=secret.current.version)
+    await stage.run_for(minutes=30)
+    stage.post(secret, action="restore", version=secret.current.version)
+    await stage.run_for(minutes=30)
+    assert secret.current.value == first
+
+
 async def test_what_a_person_enabled_again_stays_enabled(stage: Stage) -> None:
     secret = stage.storage()
     await stage.rotate(secret)
