@@ -296,6 +296,20 @@ async def test_a_retirement_waits_for_a_signature_that_lives_on_the_old_key_and_
     assert scene.account.keys["key1"].value != old
 
 
+async def test_a_signature_that_followed_within_the_hour_adds_nothing_to_its_keys_overlap() -> None:
+    scene = SasScene()
+    scene.manage(days_left=50, key_days_left=10)
+    rig, old = scene.rig, scene.account.keys["key1"].value
+    await rig.service().engine.handle(rig.item(KEY, trigger="event"))
+    due = rig.clock.now() + timedelta(days=7, minutes=1)
+    rig.clock.advance(3000)
+    await deliver(scene, SAS)
+    assert signer(scene) == "key2"
+    rig.clock.advance((due - rig.clock.now()).total_seconds())
+    await deliver(scene, KEY, action="retire", trigger="sweep")
+    assert scene.account.keys["key1"].value != old
+
+
 async def test_nobody_keeps_a_key_alive_by_leaving_a_signature_behind() -> None:
     scene = SasScene()
     scene.manage(days_left=50, key_days_left=10, tags={"Manual": "true"})

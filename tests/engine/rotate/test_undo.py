@@ -9,10 +9,12 @@ from collections.abc import Callable
 
 import pytest
 
+from engine.errors import TransientError
 from engine.model.tags import OPERATION
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response, json_response
 from tests.shared.delivery import Delivery
+from simulator.faults import Fault
 from tests.shared.sql_product import KINDS, NAME, SqlProduct
 
 SINGLE = [name for name, kind in KINDS.items() if kind.single]
@@ -130,6 +132,17 @@ async def test_a_server_that_answers_no_more_gets_the_old_password_back_before_t
     with pytest.raises(Exception, match=SET_BACK):
         await scene.rotate()
     assert not scene.changed
+
+
+async def test_a_second_worker_waits_for_what_is_left_of_the_pause_between_two_passwords() -> None:
+    scene = Scene("a login")
+    scene.rig.world.faults.append(Fault(lambda request: b"ALTER " in request.body))
+    with pytest.raises(TransientError):
+        await scene.rotate()
+    scene.rig.clock.advance(10)
+    with pytest.raises(TransientError) as caught:
+        await scene.rig.service().engine.handle(scene.rig.item(NAME, trigger="manual"))
+    assert (caught.value.code, caught.value.retry_after) == ("JustTried", 35)
 
 
 @pytest.mark.parametrize("name", SINGLE)
