@@ -11,10 +11,10 @@ import pytest
 
 from engine.errors import TransientError
 from engine.model.tags import OPERATION
+from simulator.faults import Fault
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response, json_response
 from tests.shared.delivery import Delivery
-from simulator.faults import Fault
 from tests.shared.sql_product import KINDS, NAME, SqlProduct
 
 SINGLE = [name for name, kind in KINDS.items() if kind.single]
