@@ -97,7 +97,10 @@ class Marking:
             return ""
         try:
             fresh = await self.parts.vaults.read(secret.ref)
-            if fresh.version != secret.version or not fresh.enabled:
+            if fresh.version != secret.version:
+                # Somebody wrote it meanwhile, or the vault lags.
+                return f"; nor could the secret be marked: the vault shows version {fresh.version}"
+            if not fresh.enabled:
                 return ""
             seen, now = tags.fingerprint(self.parts.policy.applied(fresh)), self.parts.clock.now()
             marked = tags.parked(

@@ -8,7 +8,17 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from engine.contract import Forewarn, Issued, Job, Preflight, Readable, Recognise, Tidy, Undo
+from engine.contract import (
+    LATE,
+    Forewarn,
+    Issued,
+    Job,
+    Preflight,
+    Readable,
+    Recognise,
+    Tidy,
+    Undo,
+)
 from engine.decide.decision import Restore
 from engine.decide.draft import new_version
 from engine.errors import NeedsHuman, PermanentError, RekeyError, VerificationFailed
@@ -360,7 +370,7 @@ class Publishing:
         audit = self._progress.item.action == "audit"
         if tags.OPERATION in secret.tags:
             await self._tidy(secret.tags[tags.OPERATION], keep=self._managed.credential_id)
-        if audit:
+        if audit and await self._is_certainly_lost(secret):
             # The next rotation may already have been tried, and failed for good half-way.
             await self._tidy(operation_id(secret.ref, str(secret.version)), keep=None)
             await self._tidy_abandoned(secret)
@@ -369,6 +379,19 @@ class Publishing:
             await self._rotator.preflight(job)
             if isinstance(self._rotator, Forewarn) and (known := await self._rotator.forewarn(job)):
                 log.warning("before the first rotation of %s: %s", secret.ref, known)
+
+    async def _is_certainly_lost(self, secret: SecretVersion) -> bool:
+        """Return whether an announced write that the vault does not show will not be seen any more.
+
+        It may be late. And a vault that has failed over serves a copy from before it, for as long
+        as it takes no writes.
+        """
+        ahead = self._sight.record.ahead
+        if ahead and self._parts.clock.now() < ahead.at + LATE:
+            return False
+        if ahead:
+            await self._gate.probe(secret)
+        return True
 
     async def _tidy_abandoned(self, secret: SecretVersion) -> None:
         """Remove what a rotation made for a version that a person replaced before it was published."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 import base64
 import binascii
 import logging
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -66,7 +66,11 @@ class CertificateList:
         raise problem
 
     async def add(
-        self, source: str, listed: Sequence[Listed], added: Json, revoked: Set[str] = frozenset()
+        self,
+        source: str,
+        listed: Sequence[Listed],
+        added: Json,
+        revoked: frozenset[str] = frozenset(),
     ) -> None:
         """Put a list with one more entry in its place, and without those that were revoked.
 

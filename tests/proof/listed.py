@@ -6,7 +6,17 @@ from tests.proof import circumstances, people
 from tests.proof.further import STALE
 from tests.proof.kernel import EVERY_FAULT
 from tests.proof.sources import Listing, Slots
-from tests.proof.staging import Move, Scenario, ask, due, incident, managed, rotated, source_of
+from tests.proof.staging import (
+    Move,
+    Scenario,
+    ask,
+    due,
+    incident,
+    managed,
+    remembered,
+    rotated,
+    source_of,
+)
 from tests.proof.world import World
 
 KIND = "listed"
@@ -43,7 +53,8 @@ def _writers_in_overlap() -> Scenario:
     """The same while the superseded one is taken away, and the next one added."""
 
     def build(world: World) -> None:
-        rotated(world, KIND, hours_left=-1, remembered=True)
+        rotated(world, KIND, hours_left=-1)
+        remembered(world, KIND)
         ask(world, action="retire", trigger="sweep")
         ask(world, force=True)
 
@@ -55,7 +66,8 @@ def _lagging() -> Scenario:
     """The vault and the list show what was there before the latest change."""
 
     def build(world: World) -> None:
-        rotated(world, KIND, hours_left=-1, remembered=True)
+        rotated(world, KIND, hours_left=-1)
+        remembered(world, KIND)
         ask(world, action="retire", trigger="sweep")
         ask(world, force=True)
 

@@ -11,7 +11,7 @@ from engine.model.record import Record
 from engine.model.tags import OPERATION, OURS, REPLICA_OF, RETIRE, Pending
 from engine.model.write import Past, Write
 from engine.rotate.under_lease import parts_of
-from engine.secret import SecretRef, SecretVersion, Sensitive
+from engine.secret import SecretRef, SecretVersion
 from tests.proof.kernel import FAULTS, Mode
 from tests.proof.model_leases import Claim
 from tests.proof.sources import Lasting, Listing, Many, Slots, credential_in
@@ -124,14 +124,8 @@ def ask(
     world.ask(name, vault=vault, deployment=deployment, **{"version": version, **fields})
 
 
-def rotated(
-    world: World, kind: str, hours_left: float, *, remembered: bool = False, **tags: str
-) -> None:
-    """Put a secret under management that was rotated before and has a credential to retire.
-
-    `remembered`: the record also knows what the first version holds, as it does where that was
-    proven.
-    """
+def rotated(world: World, kind: str, hours_left: float, **tags: str) -> None:
+    """Put a secret under management that was rotated before and has a credential to retire."""
     first = add_source(world, kind)
     world.secret("app", first, 80, managed(kind, **tags))
     source = world.sources[source_of(kind)]
@@ -149,13 +143,19 @@ def rotated(
     published = world.secret("app", new, 90, managed(kind, **tags, **marks))
     world.by_hand.discard(str(published.version))
     world.written.discard(str(published.version))
-    record = _note(world, kind, published, pending)
-    if remembered:
-        held = Past("v1", FIRST[kind], record.digest(FIRST[kind], Sensitive(first)))
-        world.claims[blob_of(record.source)].record = replace(record, past=(held,))
+    _note(world, kind, published, pending)
 
 
-def _note(world: World, kind: str, published: SecretVersion, pending: Pending) -> Record:
+def remembered(world: World, kind: str) -> None:
+    """Note what the first version holds, as a rotation does where that was proven."""
+    claim = world.claims[blob_of(source_of(kind))]
+    value = world.vault[SecretRef(VAULT, "app")][0].value
+    assert value
+    held = Past("v1", FIRST[kind], claim.record.digest(FIRST[kind], value))
+    claim.record = replace(claim.record, past=(held,))
+
+
+def _note(world: World, kind: str, published: SecretVersion, pending: Pending) -> None:
     """Write the record of a source whose secret was rotated some time ago."""
     assert published.value
     record = Record(source=source_of(kind), owner=str(published.ref).lower(), kind=kind).keyed()
@@ -176,7 +176,6 @@ def _note(world: World, kind: str, published: SecretVersion, pending: Pending) -
         record, published=write, pending=pending, earlier=(pending.version,), tags=tags
     )
     world.claims[blob_of(record.source)] = Claim(record)
-    return record
 
 
 def proven(world: World, kind: str) -> None:

@@ -31,6 +31,18 @@ FOUND = {
     "a password is not left to whoever wrote the version that Rekey itself made useless": (
         "one/one-slot@9:lose the answer"
     ),
+    "a list that lags brings back what another process removed from it": (
+        "lagging-list/listed!c4=1+c5=1+c6=1+i33=m2"
+    ),
+    "a list of revoked entries that comes late is waited for without end": (
+        "writers-in-overlap/listed!i2=m1+i11=l4+i16=m2"
+    ),
+    "what an announced version holds is removed while the vault shows a copy from before it": (
+        "lagging-list/listed!i0=m1+c0=1+c3=1+c4=1+c5=1+c6=1+m30=die after+i66=m1"
+    ),
+    "a stale read keeps a mark off, and nobody is told": (
+        "lagging-list/listed!c5=1+c9=1+c10=1+m9=forbid+m10=read stale"
+    ),
     "an incident that meets a rotation cuts the replaced credential off": "incident/two-slots~0.0.0.1",
     "a throttled look at a version's credential is ignored, and the source is asked again within its Retry-After": (
         "one/two-logins@4:throttle"
