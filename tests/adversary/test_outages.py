@@ -254,6 +254,16 @@ async def test_a_restore_that_the_vault_refused_is_looked_at_until_it_cannot_lan
     assert len(stage.app.host.waiting("rotations")) == 1
 
 
+async def test_a_change_that_the_source_refused_is_not_looked_for(stage: Stage) -> None:
+    secret = stage.storage()
+    forbidden = json_response(403, {"error": {"code": "Forbidden", "message": "not allowed"}})
+    stage.outage(REGENERATE, timedelta(minutes=1), forbidden)
+    stage.post(secret, version=secret.current.version)
+    await stage.run_for(minutes=1)
+    assert stage.of(secret, "parked")
+    assert not stage.app.host.waiting("rotations")
+
+
 async def test_a_version_that_lands_late_over_its_successor_leaves_no_credential_behind(
     stage: Stage,
 ) -> None:
@@ -279,3 +289,12 @@ async def test_what_a_dead_worker_made_is_removed_by_whoever_comes_before_its_me
     first, second = secret.versions
     alive = [key.secret for key in stage.apps["orders"].passwords(stage.clock.now())]
     assert alive == [first.value, second.value]
+
+
+async def test_a_first_try_looks_for_nothing_that_an_earlier_one_could_have_left(
+    stage: Stage,
+) -> None:
+    secret = stage.entra()
+    await stage.rotate(secret)
+    assert stage.calls(to("GET", "graph.", "/applications")) == 1
+    assert stage.calls(ADD_PASSWORD) == 1
