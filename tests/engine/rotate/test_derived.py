@@ -86,8 +86,8 @@ async def test_a_due_signature_is_made_anew_from_the_same_key() -> None:
 async def test_a_signature_that_could_last_no_longer_waits_for_its_key() -> None:
     scene = SasScene()
     scene.manage(days_left=10, key_days_left=10)
-    for _ in range(2):
-        await deliver(scene, SAS)
+    for action in ("rotate", "rotate", "audit"):
+        await deliver(scene, SAS, action=action)
         assert len(scene.rig.vault.versions(SAS)) == 1
     assert not reason(scene)
     await deliver(scene, KEY)

@@ -145,6 +145,17 @@ async def test_a_second_worker_waits_for_what_is_left_of_the_pause_between_two_p
     assert (caught.value.code, caught.value.retry_after) == ("JustTried", 35)
 
 
+@pytest.mark.parametrize("name", ["a login", "two logins"])
+async def test_only_a_lost_answer_of_a_single_slot_may_leave_a_password_that_nobody_knows(
+    name: str,
+) -> None:
+    scene = Scene(name)
+    scene.rig.world.faults.append(Fault(lambda request: b"ALTER " in request.body))
+    with pytest.raises(TransientError) as caught:
+        await scene.rotate()
+    assert ("nobody knows" in str(caught.value)) == (name in SINGLE)
+
+
 @pytest.mark.parametrize("name", SINGLE)
 async def test_a_compromised_password_is_not_set_back(name: str) -> None:
     scene = Scene(name, no_sign_in)
