@@ -264,6 +264,17 @@ async def test_a_change_that_the_source_refused_is_not_looked_for(stage: Stage) 
     assert not stage.app.host.waiting("rotations")
 
 
+async def test_a_version_is_told_of_although_what_follows_it_was_refused(stage: Stage) -> None:
+    """It is published, and its predecessor, whose password is dead, cannot be disabled."""
+    secret = stage.sql("login")
+    forbidden = json_response(403, {"error": {"code": "Forbidden", "message": "not allowed"}})
+    stage.outage(RETAG, timedelta(minutes=2), forbidden)
+    stage.post(secret, version=secret.current.version)
+    await stage.run_for(minutes=1)
+    assert len(secret.versions) == 2
+    assert [outcome["result"] for outcome in stage.of(secret)] == ["rotated", "parked"]
+
+
 async def test_a_version_that_lands_late_over_its_successor_leaves_no_credential_behind(
     stage: Stage,
 ) -> None:
