@@ -179,6 +179,11 @@ async def test_sweeps_meanwhile_add_no_messages_and_ask_for_nothing() -> None:
         await story.deliver(1)
         service = story.rig.service()
         await service.sweep_vault(f'{{"vault": "{story.rig.vault.url}"}}')
+    began = len(story.rig.world.exchanges)
+    outcome = await story.rig.service().engine.handle(story.rig.item(NAME, trigger="sweep"))
+    hosts = {exchange.request.host for exchange in story.rig.world.exchanges[began:]}
+    assert outcome.result == "waiting"
+    assert "management.azure.com" not in hosts, "the source is left alone"
     await story.deliver(0.2)
     assert len(story.rig.queue("rotations")) == 1, "the one that looks for the end"
     assert story.accepted() == 1
