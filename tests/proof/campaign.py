@@ -22,10 +22,12 @@ PAIRED: Sequence[Mode] = (
     "fail after the effect",
     "forbid",
 )
-PAIRS = ("one/",)
+PAIRS = ("one/two-slots", "one/one-slot", "one/two-logins", "one/many")
 """Scenarios in which every pair of faults is played; in all others the second one strikes soon
 after the first."""
 SOON = 2
+"""Within so many calls; at the very next one in a scenario with more than `LONG` calls."""
+LONG = 80
 MOST_PATHS = 500
 """Where there are more interleavings of one scenario than this, the rest is left to the seeds."""
 
@@ -60,7 +62,7 @@ def pairs_of(name: str) -> Iterator[Case]:
     In most of them, those of which the second strikes soon.
     """
     calls = calls_of(name)
-    reach = calls if name.startswith(PAIRS) else SOON
+    reach = calls if name in PAIRS else SOON if calls <= LONG else 1
     for first in range(calls):
         for mode in PAIRED:
             for second in range(first + 1, min(calls, first + 1 + reach)):

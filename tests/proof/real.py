@@ -159,14 +159,18 @@ def calls_of(place: str) -> int:
     return len(play(RealCase(place))[1])
 
 
-def singles(place: str, own: int, shared: int) -> Iterator[RealCase]:
-    """Yield faults at every call, so many of the six at each, in turn.
+def singles(place: str, own: int, shared: int, every: int) -> Iterator[RealCase]:
+    """Yield faults at calls, so many of the six at each, in turn.
 
-    `own`: at calls to the kind's source. `shared`: at those that every kind makes alike.
+    `own`: at each call to the kind's source. `shared`: at those that every kind makes alike, one
+    in `every` of them.
     """
     for at, call in enumerate(play(RealCase(place))[1]):
         is_shared = any(service in call for service in SHARED)
-        for mode in share(at, shared if is_shared else own):
+        if is_shared and at % every:
+            continue
+        turn = at // every if is_shared else at
+        for mode in share(turn, shared if is_shared else own):
             yield RealCase(place, ((at, mode),))
 
 

@@ -37,14 +37,16 @@ class Size:
     own: int
     """Through the SDKs: so many of the six faults at each call to a kind's source."""
     shared: int
-    """The same at each call to a vault or to the app's storage, which all kinds make alike."""
+    """The same at calls to a vault or to the app's storage, which all kinds make alike."""
+    every: int
+    """At one in so many of those calls."""
     stride: int
     """Through the SDKs: one pair of faults in so many."""
 
 
-USUAL = Size(orders=150, seeds=20_000, own=2, shared=1, stride=300)
+USUAL = Size(orders=80, seeds=10_000, own=1, shared=1, every=2, stride=600)
 """What ends within ten minutes on two cores."""
-LONG = Size(orders=600, seeds=100_000, own=6, shared=3, stride=60)
+LONG = Size(orders=600, seeds=100_000, own=6, shared=3, every=1, stride=60)
 """What a night has time for."""
 
 
@@ -116,7 +118,9 @@ def parts(size: Size = USUAL, share: float = 1.0) -> list[Part]:
     stride = max(1, round(1 / share))
     most = max(1, int(size.orders * share))
     pairs = chain.from_iterable(real.pairs(place) for place in PAIRED)
-    singles = chain.from_iterable(real.singles(place, size.own, size.shared) for place in STORIES)
+    singles = chain.from_iterable(
+        real.singles(place, size.own, size.shared, size.every) for place in STORIES
+    )
     return [
         Part("model: every fault at every call", map(str, campaign.singles()), NEIGHBOURS),
         Part(

@@ -546,7 +546,7 @@ class Schedule:
         return True
 
     def _interrupted(self) -> bool:
-        world, names = self.world, sorted(self.moves)
+        world, names = self.world, sorted(self.moves) if self.moves else []
         flying = len(world.in_flight)
         chosen = self.director.interrupt(flying + len(names))
         if chosen is None:
