@@ -50,6 +50,8 @@ ENDLESS_FIX = (
     "see in the resource's activity log what it is at; Rekey looks again a day later, or after "
     "rekey unpark"
 )
+NUDGES = (1, 3)
+"""After so many waits for a compromised key, of a minute each, its own secret is audited."""
 RESUME_SECONDS = 60.0
 """How long until a source is looked at again that does not say when."""
 
@@ -301,8 +303,9 @@ class Run:
         try:
             return await lineage.judged(secret, item, decision)
         except TransientError as error:
-            if error.code == KEY_COMPROMISED and item.deferred == 1:
-                # Whoever replaces it may have died, and its message comes back minutes later.
+            if error.code == KEY_COMPROMISED and item.deferred in NUDGES:
+                # Whoever replaces it may have died, and its message comes back minutes later. So
+                # may whoever was asked to look.
                 await lineage.have_audited("it is compromised, and what it made waits for another")
             raise
 

@@ -54,7 +54,7 @@ def _bounded(watch: Watch) -> None:
     posted = world.posted - world.swept - world.waits
     if world.waits > MOST_WAITING + world.away / A_MESSAGE_EACH:
         _broken(f"resources: {world.waits} waits for a busy source in one schedule")
-    if posted > MOST_MESSAGES + world.away / A_MESSAGE_EACH:
+    if posted > MOST_MESSAGES + world.looks + world.away / A_MESSAGE_EACH:
         _broken(f"resources: {posted} messages for one schedule")
     if world.mint.made > MOST_CREDENTIALS + world.away / A_CREDENTIAL_EACH:
         _broken(f"resources: {world.mint.made} credentials for one schedule")

@@ -34,6 +34,18 @@ class Finding:
 
 OPEN: tuple[Finding, ...] = (
     Finding(
+        "what a leaked key has signed is refused for ten minutes where two workers die in a row",
+        r"derived-",
+        r"P1: /two-slots/app/sas/r has refused",
+        "derived-retirement#583",
+    ),
+    Finding(
+        "what a key has signed loses the rest of its own overlap where the key is due again",
+        r"derived-and-people",
+        r"P4: !c\ds\d+! was cut off",
+        "derived-and-people!i26=l3+m30=forbid+i85=m2",
+    ),
+    Finding(
         "a retirement that goes on is asked for again and again where a person disabled its version",
         r"slow-and-(people|owners)/two-slow",
         r"P8: app is parked for good: under way since",

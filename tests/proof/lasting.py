@@ -18,6 +18,9 @@ from tests.proof.staging import (
 from tests.proof.world import NEVER, World
 
 HOUR = 3600.0
+LOOKS_OF_A_DAY = 360
+"""Where somebody writes a version meanwhile, the source is looked at every four minutes for as long
+as a change may go on."""
 
 
 def lasting_of(world: World) -> Lasting:
@@ -160,6 +163,7 @@ def _people(kind: str) -> Scenario:
 
     def build(world: World) -> None:
         under_way(world, kind, 0.01)
+        world.looks = LOOKS_OF_A_DAY
         ask(world, trigger="sweep", pinned=False)
 
     moves: dict[str, Move] = {
@@ -178,6 +182,7 @@ def _owners(kind: str) -> Scenario:
 
     def build(world: World) -> None:
         under_way(world, kind, 0.01)
+        world.looks = LOOKS_OF_A_DAY
         ask(world, action="audit", trigger="sweep", pinned=False)
 
     moves = {

@@ -40,6 +40,9 @@ FOUND = {
     "what an announced version holds is removed while the vault shows a copy from before it": (
         "lagging-list/listed!i0=m1+c0=1+c3=1+c4=1+c5=1+c6=1+m30=die after+i66=m1"
     ),
+    "who looks after a compromised key has died, and so has whoever was asked to look again": (
+        "derived-retirement!i9=m0+m9=throttle+m25=die before+m43=die before"
+    ),
     "a stale read keeps a mark off, and nobody is told": (
         "lagging-list/listed!c5=1+c9=1+c10=1+m9=forbid+m10=read stale"
     ),

@@ -102,6 +102,8 @@ class World:
     workers: list[Worker] = field(default_factory=list)
     started: int = 0
     deliveries: int = 0
+    looks: int = 0
+    """So many messages more are no growth without end: looks at a change that goes on for a day."""
     replication: float = 0.0
     capped: int = 0
     """By how many days the source ends its credentials earlier than asked."""
