@@ -188,6 +188,8 @@ class Run:
             # not over before what leaked is refused.
             self.progress.reason += f"; {reason}"
             return self._report(self.sight.record.believed(self.sight.shown))
+        # A version that an incident has published is announced by whoever sees its end.
+        self.sight.untold = False
         return Outcome(item, "waiting", reason, old_version=self.progress.old_version)
 
     def _is_single(self, managed: Managed) -> bool:

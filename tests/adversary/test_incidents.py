@@ -145,12 +145,15 @@ async def test_a_restore_gives_no_overlap_to_a_credential_that_is_marked_comprom
     stage: Stage,
 ) -> None:
     secret = stage.storage()
+    first = secret.current.value
     await stage.rotate(secret)
     leaked = secret.current.value
     stage.outage(REGENERATE, timedelta(minutes=30))
     compromised(stage, secret)
     await stage.run_for(minutes=10)
     stage.post(secret, action="restore", version=secret.current.version)
+    await stage.run_for(minutes=1)
+    assert secret.current.value == first
     await stage.run_for(hours=3)
     assert not secret.accepts(leaked)
 
@@ -316,3 +319,16 @@ async def test_an_ordinary_item_sets_no_password_back_that_an_incident_has_named
 
 def _sets(request: Request) -> bool:
     return alter(request) and b"PASSWORD" in request.body
+
+
+async def test_a_value_that_a_person_writes_after_its_incident_is_left_to_them_to_judge(
+    stage: Stage,
+) -> None:
+    secret = stage.storage(days_left=60)
+    location = await stage.report_incident(vault="prod")
+    await stage.run_for(hours=3)
+    assert (await stage.incident(location))["rotated"] == 1
+    stage.person_writes(secret, "a value of their own", secret.tags)
+    progress = await stage.incident(location)
+    assert (progress["waiting"], progress["needs_a_person"]) == (0, 1)
+    assert "by hand" in progress["named"][0]["reason"]

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from simulator.wire import json_response
 from tests.adversary.host import Dying
 from tests.adversary.sources import Secret
 from tests.adversary.stage import Stage
@@ -235,4 +236,76 @@ async def test_a_vault_that_takes_no_write_has_nothing_made_for_it_again(stage: 
     stage.post(secret, version=secret.current.version, trigger="event")
     await stage.run_for(minutes=50)
     assert stage.calls(READ) > 4, "it was tried again"
+    assert stage.calls(ADD_PASSWORD) == 1
+
+
+async def test_a_restore_that_the_vault_refused_is_looked_at_until_it_cannot_land_any_more(
+    stage: Stage,
+) -> None:
+    secret = stage.storage()
+    await stage.rotate(secret)
+    await stage.run_for(hours=1)
+    assert not stage.app.host.waiting("rotations")
+    forbidden = json_response(403, {"error": {"code": "Forbidden", "message": "not allowed"}})
+    stage.outage(PUBLISH, timedelta(minutes=2), forbidden)
+    stage.post(secret, action="restore", version=secret.current.version)
+    await stage.run_for(minutes=2)
+    assert stage.of(secret, "parked")
+    assert len(stage.app.host.waiting("rotations")) == 1
+
+
+async def test_a_change_that_the_source_refused_is_not_looked_for(stage: Stage) -> None:
+    secret = stage.storage()
+    forbidden = json_response(403, {"error": {"code": "Forbidden", "message": "not allowed"}})
+    stage.outage(REGENERATE, timedelta(minutes=1), forbidden)
+    stage.post(secret, version=secret.current.version)
+    await stage.run_for(minutes=1)
+    assert stage.of(secret, "parked")
+    assert not stage.app.host.waiting("rotations")
+
+
+async def test_a_version_is_told_of_although_what_follows_it_was_refused(stage: Stage) -> None:
+    """It is published, and its predecessor, whose password is dead, cannot be disabled."""
+    secret = stage.sql("login")
+    forbidden = json_response(403, {"error": {"code": "Forbidden", "message": "not allowed"}})
+    stage.outage(RETAG, timedelta(minutes=2), forbidden)
+    stage.post(secret, version=secret.current.version)
+    await stage.run_for(minutes=1)
+    assert len(secret.versions) == 2
+    assert [outcome["result"] for outcome in stage.of(secret)] == ["rotated", "parked"]
+
+
+async def test_a_version_that_lands_late_over_its_successor_leaves_no_credential_behind(
+    stage: Stage,
+) -> None:
+    """Both were made by one operation, and what the late one holds has been removed."""
+    secret = stage.entra(days_left=60)
+    late = stage.late(PUBLISH, timedelta(minutes=20))
+    await stage.rotate(secret, force=True)
+    assert late.landed
+    await stage.run_for(hours=1)
+    alive = [key.secret for key in stage.apps["orders"].passwords(stage.clock.now())]
+    assert alive == [secret.version(secret.versions[0].version).value, secret.current.value]
+
+
+async def test_what_a_dead_worker_made_is_removed_by_whoever_comes_before_its_message_returns(
+    stage: Stage,
+) -> None:
+    secret = stage.entra()
+    stage.kill(ADD_PASSWORD, what="instance")
+    stage.post(secret, version=secret.current.version)
+    await stage.run_for(minutes=1)
+    stage.post(secret, version=secret.current.version)
+    await stage.run_for(minutes=3)
+    first, second = secret.versions
+    alive = [key.secret for key in stage.apps["orders"].passwords(stage.clock.now())]
+    assert alive == [first.value, second.value]
+
+
+async def test_a_first_try_looks_for_nothing_that_an_earlier_one_could_have_left(
+    stage: Stage,
+) -> None:
+    secret = stage.entra()
+    await stage.rotate(secret)
+    assert stage.calls(to("GET", "graph.", "/applications")) == 1
     assert stage.calls(ADD_PASSWORD) == 1

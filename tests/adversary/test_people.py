@@ -262,6 +262,39 @@ async def test_a_version_written_between_a_restore_and_its_publishing_stays_the_
     assert secret.current.value == VALUE
 
 
+async def test_a_restore_that_a_person_forestalled_is_not_taken_for_done(stage: Stage) -> None:
+    """The version that it restores holds what was announced, but was there long before."""
+    secret = stage.storage()
+    first = secret.current.value
+    await stage.rotate(secret)
+    stage.before(PUBLISH, _restored(secret, secret.current.value))
+    stage.kill(PUBLISH, after=False)
+    stage.post(secret, action="restore", version=secret.current.version)
+    await stage.run_for(minutes=30)
+    stage.post(secret, action="restore", version=secret.current.version)
+    await stage.run_for(minutes=30)
+    assert secret.current.value == first
+
+
+async def test_a_version_that_was_published_beneath_a_persons_own_keeps_its_credential(
+    stage: Stage,
+) -> None:
+    """Its worker died, and consumers may have read it before the person wrote theirs."""
+    secret = stage.entra()
+    theirs = stage.password("a person")
+    tags = {**secret.tags, "CredentialId": theirs.key_id}
+    stage.after(PUBLISH, lambda: secret.vault.put(secret.name, theirs.secret, tags=tags))
+    stage.kill(PUBLISH)
+    stage.post(secret, version=secret.current.version, trigger="event")
+    await stage.run_for(minutes=30)
+    first, published, current = secret.versions
+    assert current.value == theirs.secret
+    assert secret.accepts(published.value)
+    assert [outcome["result"] for outcome in stage.of(secret)] == ["skipped"]
+    await stage.run_past_overlap()
+    assert not secret.accepts(first.value)
+
+
 async def test_what_a_person_enabled_again_stays_enabled(stage: Stage) -> None:
     secret = stage.storage()
     await stage.rotate(secret)

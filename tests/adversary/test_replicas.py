@@ -220,3 +220,19 @@ async def _operation(stage: Stage, secret: Secret) -> str:
     )
     assert answer.status == 200, answer.body
     return str(dict(answer.body)["operation"])
+
+
+async def test_a_restore_that_a_replica_does_not_consent_to_changes_nothing_whatever_it_holds(
+    stage: Stage,
+) -> None:
+    """The replica's owner has put the earlier value back, and takes part no longer."""
+    primary = stage.storage()
+    copy, first = replica(stage, primary), primary.current.value
+    stage.tag(primary, Replicas=copy.url)
+    await stage.rotate(primary)
+    rotated = primary.current.value
+    stage.person_writes(copy, first)
+    stage.post(primary, action="restore", version=primary.current.version)
+    await stage.run_for(minutes=10)
+    assert primary.current.value == rotated
+    assert "does not consent" in stage.reason(primary)

@@ -23,9 +23,11 @@ from simulator.host.settings import parse_timespan
 from simulator.reach.transport import Call
 from simulator.storage.blobs import BlobService
 from simulator.wire import Request, Response
+from tests.shared import sql_product
 from tests.shared.collected import Collected, dims
 from tests.shared.rig import Rig
 from tests.shared.scene import NAME, scene
+from tests.shared.sql_product import KINDS, SqlProduct
 
 ROOT = Path(__file__).parents[2]
 PAGE = 25
@@ -202,6 +204,23 @@ async def test_the_last_try_that_takes_too_long_parks_the_secret() -> None:
     service = replace(rig.service(hangs), rotation_seconds=0.2)
     await service.rotate(rig.item(NAME).to_json(), MAX_TRIES)
     assert "did not finish within" in rig.tags(NAME)["RekeyReason"]
+
+
+@pytest.mark.parametrize("kind", ["a login", "two logins"])
+async def test_a_last_try_that_takes_too_long_warns_of_a_lost_password_where_there_is_one_slot(
+    kind: str,
+) -> None:
+    async def hangs(request: Request, call: Call) -> Response:
+        if b"ALTER " in request.body:
+            await asyncio.Event().wait()
+        return await call()
+
+    rig = SqlProduct()
+    KINDS[kind].setup(rig)
+    service = replace(rig.service(hangs), rotation_seconds=0.2)
+    await service.rotate(rig.item(sql_product.NAME).to_json(), MAX_TRIES)
+    warned = "nobody knows" in rig.tags(sql_product.NAME)["RekeyReason"]
+    assert warned == KINDS[kind].single
 
 
 async def test_what_is_bounded_passes_everything_else_on() -> None:

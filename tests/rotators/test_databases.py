@@ -193,6 +193,15 @@ async def test_a_login_that_may_open_no_database_is_proven_by_a_wrong_password(n
     assert not await rotator.accepts(source, scene.logins[0], Sensitive("Wr0ng-password"))
 
 
+@every_engine
+async def test_the_shortest_password_that_a_server_may_take_is_tried(engine: EngineName) -> None:
+    scene = DatabaseScene(engine, ("app",))
+    source, rotator = scene.job().source, scene.rotator()
+    assert not await rotator.accepts(source, "app", Sensitive(""))
+    scene.server.add_account("app", "x")
+    assert await rotator.accepts(source, "app", Sensitive("x"))
+
+
 class Closed:
     """A server that turns everybody away from the database before it looks at a password."""
 

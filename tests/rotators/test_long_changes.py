@@ -179,9 +179,26 @@ async def test_sweeps_meanwhile_add_no_messages_and_ask_for_nothing() -> None:
         await story.deliver(1)
         service = story.rig.service()
         await service.sweep_vault(f'{{"vault": "{story.rig.vault.url}"}}')
+    began = len(story.rig.world.exchanges)
+    outcome = await story.rig.service().engine.handle(story.rig.item(NAME, trigger="sweep"))
+    hosts = {exchange.request.host for exchange in story.rig.world.exchanges[began:]}
+    assert outcome.result == "waiting"
+    assert "management.azure.com" not in hosts, "the source is left alone"
     await story.deliver(0.2)
     assert len(story.rig.queue("rotations")) == 1, "the one that looks for the end"
     assert story.accepted() == 1
+
+
+async def test_the_longer_a_change_takes_the_less_often_it_is_looked_for() -> None:
+    """Each pause is a tenth of what it has taken until then."""
+    story = Story(6)
+    await story.ask()
+    await story.deliver(4)
+    [message] = story.rig.queue("rotations")
+    taken = message.visible - story.began
+    await story.deliver((message.visible - story.rig.clock.now()) / timedelta(hours=1))
+    [later] = story.rig.queue("rotations")
+    assert later.visible - message.visible == pytest.approx(taken / 10, abs=timedelta(seconds=10))
 
 
 async def test_a_change_that_never_ends_is_told_of_a_day_later() -> None:

@@ -160,6 +160,9 @@ async def test_a_try_that_died_after_the_key_pair_was_made_lists_that_very_pair(
     issued = await rig.rotator().issue(rig.job())
     assert versions(rig) == 1
     assert [key.key_id for key in rig.alive()] == [rig.first.key_id, issued.credential_id]
+    again = await rig.rotator().issue(rig.job())
+    assert (again.credential_id, again.expires) == (issued.credential_id, rig.alive()[-1].end)
+    assert len(rig.alive()) == 2
 
 
 async def test_a_key_pair_that_takes_long_is_waited_for_by_the_next_try(

@@ -86,8 +86,8 @@ async def test_a_due_signature_is_made_anew_from_the_same_key() -> None:
 async def test_a_signature_that_could_last_no_longer_waits_for_its_key() -> None:
     scene = SasScene()
     scene.manage(days_left=10, key_days_left=10)
-    for _ in range(2):
-        await deliver(scene, SAS)
+    for action in ("rotate", "rotate", "audit"):
+        await deliver(scene, SAS, action=action)
         assert len(scene.rig.vault.versions(SAS)) == 1
     assert not reason(scene)
     await deliver(scene, KEY)
@@ -296,12 +296,35 @@ async def test_a_retirement_waits_for_a_signature_that_lives_on_the_old_key_and_
     assert scene.account.keys["key1"].value != old
 
 
-async def test_nobody_keeps_a_key_alive_by_leaving_a_signature_behind() -> None:
+async def test_a_signature_that_followed_within_the_hour_adds_nothing_to_its_keys_overlap() -> None:
+    scene = SasScene()
+    scene.manage(days_left=50, key_days_left=10)
+    rig, old = scene.rig, scene.account.keys["key1"].value
+    await rig.service().engine.handle(rig.item(KEY, trigger="event"))
+    due = rig.clock.now() + timedelta(days=7, minutes=1)
+    rig.clock.advance(3000)
+    await deliver(scene, SAS)
+    assert signer(scene) == "key2"
+    rig.clock.advance((due - rig.clock.now()).total_seconds())
+    await deliver(scene, KEY, action="retire", trigger="sweep")
+    assert scene.account.keys["key1"].value != old
+
+
+@pytest.mark.parametrize("again", [False, True])
+async def test_nobody_keeps_a_key_alive_by_leaving_a_signature_behind(again: bool) -> None:
+    """However soon, or late, somebody writes the current key once more."""
     scene = SasScene()
     scene.manage(days_left=50, key_days_left=10, tags={"Manual": "true"})
     await deliver(scene, KEY)
     old = scene.account.keys["key1"].value
-    await sweep(scene, 15)
+    await sweep(scene, 5)
+    if again:
+        rig, current = scene.rig, scene.rig.latest(KEY)
+        expires = rig.clock.now() + timedelta(days=60)
+        rig.vault.put(KEY, current.value, tags=dict(current.tags or {}), expires=expires)
+    await sweep(scene, 5)
+    assert scene.account.keys["key1"].value == old, "it waits as long again as the overlap"
+    await sweep(scene, 5)
     assert scene.account.keys["key1"].value != old
 
 

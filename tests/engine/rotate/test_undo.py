@@ -9,7 +9,9 @@ from collections.abc import Callable
 
 import pytest
 
+from engine.errors import TransientError
 from engine.model.tags import OPERATION
+from simulator.faults import Fault
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response, json_response
 from tests.shared.delivery import Delivery
@@ -130,6 +132,28 @@ async def test_a_server_that_answers_no_more_gets_the_old_password_back_before_t
     with pytest.raises(Exception, match=SET_BACK):
         await scene.rotate()
     assert not scene.changed
+
+
+async def test_a_second_worker_waits_for_what_is_left_of_the_pause_between_two_passwords() -> None:
+    scene = Scene("a login")
+    scene.rig.world.faults.append(Fault(lambda request: b"ALTER " in request.body))
+    with pytest.raises(TransientError):
+        await scene.rotate()
+    scene.rig.clock.advance(10)
+    with pytest.raises(TransientError) as caught:
+        await scene.rig.service().engine.handle(scene.rig.item(NAME, trigger="manual"))
+    assert (caught.value.code, caught.value.retry_after) == ("JustTried", 35)
+
+
+@pytest.mark.parametrize("name", ["a login", "two logins"])
+async def test_only_a_lost_answer_of_a_single_slot_may_leave_a_password_that_nobody_knows(
+    name: str,
+) -> None:
+    scene = Scene(name)
+    scene.rig.world.faults.append(Fault(lambda request: b"ALTER " in request.body))
+    with pytest.raises(TransientError) as caught:
+        await scene.rotate()
+    assert ("nobody knows" in str(caught.value)) == (name in SINGLE)
 
 
 @pytest.mark.parametrize("name", SINGLE)

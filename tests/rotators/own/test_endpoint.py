@@ -350,6 +350,9 @@ async def test_a_preflight_changes_nothing_and_tells_of_a_refused_signature() ->
     await stage.rotator.preflight(stage.job())
     await stage.rotator.preflight(stage.job(proven=False))
     assert set(stage.calls()) == {"verify"}
+    single = Stage(SINGLE, "admin")
+    await single.rotator.preflight(single.job(proven=False))
+    assert [body["credential_id"] for _, body in single.served.asked] == ["admin"]
     stage.answer(401, {})
     with pytest.raises(AccessDenied, match="signature"):
         await stage.rotator.preflight(stage.job())
