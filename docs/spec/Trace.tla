@@ -48,8 +48,11 @@ Refusal ==
   /\ \/ ~Event.accepted /\ made[W] = Event.credential
      \/ Event.accepted /\ Strategy = "one" /\ Event.credential = ver[view[W]].c
 
-\* What is reported as done has been done: nothing is left of it but to give the lease back.
-Reported == /\ view[W] # 0 /\ at[W] \in {"free", "read"}
+\* What is reported as done has been done: nothing is left of it but to give the lease back. A version
+\* that was published is reported too where what follows fails, and so is that failure after it.
+Reported == /\ view[W] # 0
+            /\ \/ at[W] \in {"free", "read"}
+               \/ at[W] = After(W) /\ view[W] = Newest /\ Event.result \in {"rotated", "healed", "restored"}
             /\ job[W] = "incident" => ended
 
 \* An event and the step that it shows. What changes nothing may happen at any time, if it is true.
