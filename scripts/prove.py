@@ -2,7 +2,7 @@
 
 This plays every schedule that can be enumerated, and a sample of those that cannot.
 
-    python -m scripts.prove                   over a million schedules, in about twelve minutes on two cores
+    python -m scripts.prove                   over a million schedules, in about fifteen minutes on two cores
     python -m scripts.prove --long            more orders and seeds, and through the SDKs every fault
     python -m scripts.prove --share 0.1       a tenth of the pairs, orders and seeds
     python -m scripts.prove --replay CASE     one case again, with its trace

@@ -45,7 +45,7 @@ class Size:
 
 
 USUAL = Size(orders=80, seeds=10_000, own=1, shared=1, every=2, stride=600)
-"""What two cores play in about twelve minutes, a million schedules of it in ten."""
+"""What two cores play in about fifteen minutes, a million schedules of it in ten."""
 LONG = Size(orders=600, seeds=100_000, own=6, shared=3, every=1, stride=60)
 """What a night has time for."""
 
