@@ -89,8 +89,9 @@ class Job:
     """The address of the vault of the secret, for kinds whose credentials are made in a vault."""
 
     revoked: frozenset[str] = frozenset()
-    """The ids of credentials that Rekey has revoked, as far as it remembers. A source that still
-    shows one lags behind."""
+    """The ids of credentials that Rekey has revoked, as far as it remembers. A source that makes a
+    new id each time, and still shows one of these, lags behind; an id that names a slot may be in
+    use again."""
     under_way: bool = False
     """The source is still at a change that it accepted from an earlier try, as far as is known."""
     mark: str = ""

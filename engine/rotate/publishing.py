@@ -370,7 +370,7 @@ class Publishing:
         audit = self._progress.item.action == "audit"
         if tags.OPERATION in secret.tags:
             await self._tidy(secret.tags[tags.OPERATION], keep=self._managed.credential_id)
-        if audit and await self._is_certainly_lost(secret):
+        if audit and isinstance(self._rotator, Tidy) and await self._is_certainly_lost(secret):
             # The next rotation may already have been tried, and failed for good half-way.
             await self._tidy(operation_id(secret.ref, str(secret.version)), keep=None)
             await self._tidy_abandoned(secret)

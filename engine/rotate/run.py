@@ -128,11 +128,13 @@ class Run:
     async def _tell_published(self) -> None:
         """Report a version that was published before the rest failed, which is told after it."""
         if self.progress.has_published:
-            told = self._report(self.sight.record.believed(self.sight.shown))
             if not self._asked().compromised:
                 # An incident is not over before what leaked is refused.
-                await self.parts.reporter.concluded(told)
-            await errand.follow(self.parts, told)
+                await self.parts.reporter.concluded(self._published())
+            await errand.follow(self.parts, self._published())
+
+    def _published(self) -> Outcome:
+        return self._report(self.sight.record.believed(self.sight.shown))
 
     def _left_to_a_look(self, secret: SecretVersion) -> str:
         """Say why a single slot whose password is uncertain is left to the look that follows; empty where it is not.
@@ -183,11 +185,14 @@ class Run:
         if endless:
             parked = Park(f"{reason}, and has not ended", ENDLESS_FIX)
             return await Marking(self.parts).conclude(self.sight.shown, self._asked(), parked)
-        if self.progress.has_published and not self._asked().compromised:
-            # Told now: the message that looks for the end knows only of the rest. An incident is
-            # not over before what leaked is refused.
+        if self.progress.has_published:
             self.progress.reason += f"; {reason}"
-            return self._report(self.sight.record.believed(self.sight.shown))
+            if not self._asked().compromised:
+                # Told now: the message that looks for the end knows only of the rest.
+                return self._published()
+            # An incident is not over before what leaked is refused. Apps must not wait for that:
+            # what they hold stops working then.
+            await errand.follow(self.parts, self._published())
         # A version that an incident has published is announced by whoever sees its end.
         self.sight.untold = False
         return Outcome(item, "waiting", reason, old_version=self.progress.old_version)

@@ -8,6 +8,8 @@ from datetime import timedelta
 import pytest
 
 from engine.model.outcome import Outcome
+from engine.model.policy_document import Consumers, Document, Match
+from engine.model.workitem import WorkItem
 from engine.service import Service
 from tests.rotators.key_scenes import FAMILY, KeyScene
 from tests.shared.delivery import Delivery
@@ -52,6 +54,10 @@ class Told:
         await self.rig.service().queue.post_rotation(item)
         await Delivery(self.rig, self.start).run(most=200)
 
+    def retired(self) -> list[Outcome]:
+        """Return the outcomes that say what was revoked."""
+        return [outcome for outcome in self.outcomes if outcome.retired]
+
     def is_accepted(self) -> bool:
         """Return whether the source accepts what the vault's current version holds."""
         usable = self.scene.ring.usable(self.rig.clock.now())
@@ -70,6 +76,35 @@ async def test_a_version_is_announced_though_the_key_that_it_supersedes_is_revok
     announced = [outcome.new_version for outcome in told.outcomes if outcome.result == "rotated"]
     assert announced == [current]
     assert told.outcomes[-1].retired, "an incident is told once, when what leaked is refused"
+
+
+@LONG
+async def test_apps_do_not_wait_for_the_revocation_of_what_leaked(kind: str) -> None:
+    """What they hold stops working once it has come, and that may take hours."""
+    told = Told(kind)
+    told.scene.account.duration = timedelta(minutes=5)
+    app = "/subscriptions/x/resourceGroups/y/providers/Microsoft.Web/sites/shop"
+    document = Document(consumers=(Consumers(Match(None, NAME), (app,)),))
+    happened: list[str] = []
+
+    def start() -> Service:
+        service = told.start()
+        engine, post = service.engine, service.engine.queue.post_rotation
+
+        async def posting(item: WorkItem, delay: float = 0.0) -> None:
+            happened.append(f"{item.action} after {len(told.retired())}")
+            await post(item, delay)
+
+        object.__setattr__(service, "policies", engine.policy.under(document))
+        object.__setattr__(engine.queue, "post_rotation", posting)
+        return service
+
+    version = told.rig.latest(NAME).version
+    item = told.rig.item(NAME, version=version, trigger="manual", compromised=True, force=True)
+    await told.rig.service().queue.post_rotation(item)
+    await Delivery(told.rig, start).run(most=200)
+    assert "refresh after 0" in happened
+    assert told.retired(), "nothing was revoked"
 
 
 @LONG
