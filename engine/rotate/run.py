@@ -374,8 +374,14 @@ class Run:
             # Restored between the order and its item: what is current now is as old as what was
             # reported.
             return [item.version, *([str(secret.version)] if old else [])]
+        if not secret.version:
+            raise NeedsHuman(
+                "the secret is disabled, so nobody can tell which credential leaked",
+                where=str(secret.ref),
+                fix="enable it: the incident is tried again for a day",
+            )
         if since is None or old or not self.sight.wrote(secret):
-            return [str(secret.version)]
+            return [secret.version]
         # Rekey has replaced it since; what it superseded may still be accepted.
         return [record.pending.version] if record.pending else []
 
