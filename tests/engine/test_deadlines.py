@@ -85,11 +85,12 @@ def by_schedule(rig: Rig) -> SweepOrder:
 
 
 async def test_a_sweep_of_a_huge_vault_goes_on_from_its_page_and_sees_every_secret_once(
-    sent: Collected,
+    sent: Collected, caplog: pytest.LogCaptureFixture
 ) -> None:
     rig = huge(Rig())
     service = replace(rig.service(slow(rig, 60)), sweep_seconds=90)
     assert await to_the_end(rig, service, by_schedule(rig)) == 3
+    assert f"continues the sweep of {rig.vault.url}: {3 * PAGE} seen" in caplog.text
     names = [message["secret"] for message in rig.messages("rotations")]
     assert sorted(names) == [f"due-{number:03}" for number in range(4 * PAGE)]
     assert sent.metric("rekey.sweeps") == {dims(vault=rig.vault.url, outcome="completed"): 1}

@@ -109,6 +109,11 @@ def test_the_message_about_an_outcome_says_why_and_the_way_out_and_no_more_than_
     }
 
 
+@pytest.mark.parametrize(("fix", "text"), [("mend it", "why. Fix: mend it"), ("", "why")])
+def test_a_fix_is_told_after_the_reason_if_there_is_one(fix: str, text: str) -> None:
+    assert notices.of(Outcome(item(version=V1), "parked", "why", fix)).reason == text
+
+
 def test_who_asked_is_not_told() -> None:
     outcome = Outcome(
         item(version=V1, requested_by="ada@example.com", reason="private"), "rotated", "forced"

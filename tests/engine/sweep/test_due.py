@@ -113,11 +113,14 @@ async def test_the_daily_audit_comes_beside_a_retirement_that_an_app_may_hold_up
     assert [action for action, _ in posted(rig)] == actions
 
 
-async def test_what_was_proven_today_is_not_audited_again_by_a_sweep_that_comes_twice() -> None:
+async def test_what_was_proven_today_is_not_audited_again_by_a_sweep_that_comes_twice(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     rig = scene(days_left=FAR)
     for expected in ([("audit", "appdata")], []):
         await sweep(rig, timedelta(days=1))
         assert posted(rig) == expected
+        assert summary(caplog) == {"seen": 1, "posted": len(expected), "broken": 0}
         await Delivery(rig, rig.service).run()
 
 
