@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -140,15 +141,32 @@ async def test_a_version_as_old_as_the_incident_itself_is_left_to_the_record_to_
     assert [message["version"] for message in rig.messages("rotations")] == [older, None]
 
 
-async def test_how_many_were_sent_on_is_said(caplog: pytest.LogCaptureFixture) -> None:
-    """Neither what the incident does not cover, nor what only a person rotates."""
+async def test_what_is_covered_and_may_follow_is_sent_on_once_and_counted(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     rig = scene()
+    account = rig.world.accounts["appdata"]
     rig.secret("other", rig.account("other"))
+    rig.secret("app-broken", account, tags={"ValidityPeriodDays": "sixty"})
     rig.vault.put("app-manual", "x", tags={"Manual": "true"})
+    primary = f"{rig.vault.url}/secrets/unmanaged"
+    rig.vault.put("unmanaged", "x")
+    rig.vault.put("app-copy", "x", tags={"ReplicaOf": primary})
     rig.clock.advance(60)
-    await send(rig, begun(rig, name="app-*"))
-    assert [message["secret"] for message in rig.messages("rotations")] == [NAME]
-    assert f"in {rig.vault.url}: 1 of 3 secrets sent on" in caplog.text
+    incident = begun(rig, name="app-*")
+    await send(rig, incident)
+    sent = {message["secret"]: message for message in rig.messages("rotations")}
+    assert {name: message["source"] for name, message in sent.items()} == {
+        NAME: account.resource_id.lower(),
+        "app-broken": None,
+        "unmanaged": None,
+    }
+    assert f"in {rig.vault.url}: 3 of 6 secrets sent on" in caplog.text
+    rig.clock.advance(60)
+    await rig.service().rotate(json.dumps(sent[NAME]), 1)
+    caplog.clear()
+    await send(rig, incident)
+    assert f"in {rig.vault.url}: 2 of 6 secrets sent on" in caplog.text, "one is replaced"
 
 
 async def test_a_message_that_the_queue_refuses_fails_the_order_once_all_others_are_posted() -> (
