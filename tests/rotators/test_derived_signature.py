@@ -45,28 +45,28 @@ def sent(scene: Scene) -> list[str]:
     return [unquote(match[1]) for text in texts if (match := re.search(r"sig=([^&]+)", text))]
 
 
-def adopted(scene: Scene, held: str | None, *, proven: bool = False) -> Job:
-    return replace(scene.job(), proven=proven, held=None if held is None else Sensitive(held))
+def adopted(scene: Scene, shape: str | None, *, proven: bool = False) -> Job:
+    """Return a job for a value of this shape around the signature; None follows no template."""
+    held = None if shape is None else Sensitive(shape.format(held_by(scene)))
+    return replace(scene.job(), proven=proven, held=held)
 
 
 @pytest.mark.parametrize(
-    ("shape", "proven"), [("{}", False), ("a placeholder", False), ("Endpoint=x;Sas={}", True)]
+    ("shape", "proven"),
+    [("{}", False), ("a placeholder", False), (None, False), ("Endpoint=x;Sas={}", True)],
 )
-async def test_a_signature_replaces_a_bare_one_a_placeholder_and_what_rekey_wrote(
-    scene: Scene, shape: str, *, proven: bool
+async def test_a_signature_replaces_a_bare_one_any_other_value_and_what_rekey_wrote(
+    scene: Scene, shape: str | None, *, proven: bool
 ) -> None:
-    job = adopted(scene, shape.format(held_by(scene)), proven=proven)
-    assert (await scene.rotator().issue(job)).fields["sas"]
-    assert (await scene.rotator().issue(adopted(scene, None))).fields["sas"]
+    assert (await scene.rotator().issue(adopted(scene, shape, proven=proven))).fields["sas"]
 
 
 @pytest.mark.parametrize("shape", ["Endpoint=x;Sas={}", "https://host/path?{}"])
 async def test_what_is_more_than_a_signature_is_not_replaced_by_one(
     scene: Scene, shape: str
 ) -> None:
-    job = adopted(scene, shape.format(held_by(scene)))
     with pytest.raises(NeedsHuman, match="more than a signature") as caught:
-        await scene.rotator().issue(job)
+        await scene.rotator().issue(adopted(scene, shape))
     assert "ValueTemplate" in caught.value.fix
 
 
@@ -103,12 +103,12 @@ async def test_a_signature_tells_by_itself_when_it_ends(scene: Scene, *, named: 
     assert known.credential_id == (job.held_id if named else f"sas/{ends:%Y-%m-%dT%H:%M:%SZ}")
 
 
-@pytest.mark.parametrize("held", [None, "", "a placeholder"])
-async def test_what_is_no_signature_is_not_recognised(scene: Scene, held: str | None) -> None:
+@pytest.mark.parametrize("shape", [None, "", "a placeholder", "Endpoint=x;Sas={}"])
+async def test_what_is_no_signature_is_not_recognised(scene: Scene, shape: str | None) -> None:
     rotator = scene.rotator()
     assert isinstance(rotator, Recognise)
     with pytest.raises(NeedsHuman, match="no signature for this address"):
-        await rotator.recognise(adopted(scene, held))
+        await rotator.recognise(adopted(scene, shape))
 
 
 async def test_a_signature_that_ends_now_is_not_even_tried(scene: Scene) -> None:

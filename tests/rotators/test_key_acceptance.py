@@ -9,6 +9,7 @@ import pytest
 from engine.contract import Readable
 from engine.errors import AccessDenied, NeedsHuman, TransientError, VerificationFailed
 from engine.secret import Sensitive
+from rotators.shared.key_facts import Slot
 from simulator.faults import Fault, unavailable
 from simulator.keys.contracts import BY_KIND
 from simulator.reach.transport import Call
@@ -60,10 +61,9 @@ async def test_a_key_that_is_not_there_any_more_is_refused_whatever_the_switch_s
 
 
 @pytest.mark.parametrize("slot", HUB.kind.facts.pairs[0].slots, ids=lambda slot: slot.name)
-async def test_a_list_that_lacks_a_key_does_not_show_that_one_is_gone(slot: object) -> None:
-    scene = KeyScene(HUB)
+async def test_a_list_that_lacks_a_key_does_not_show_that_one_is_gone(slot: Slot) -> None:
+    scene, name = KeyScene(HUB), slot.name.encode()
     scene.account.takes_keys = False
-    name = getattr(slot, "name", "").encode()
 
     async def short(request: Request, call: Call) -> Response:
         answer = await call()

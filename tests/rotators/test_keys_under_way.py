@@ -7,7 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from engine.errors import UnderWay
+from engine.errors import TransientError, UnderWay
+from simulator.faults import Fault
+from simulator.wire import json_response
 from tests.rotators.key_scenes import FAMILY, KeyScene
 
 BY_NAME = {str(member): member for member in FAMILY}
@@ -67,6 +69,23 @@ async def test_a_key_that_was_handed_out_once_is_replaced_by_the_next_try() -> N
     second = await rotator.issue(job)
     assert second.fields["key"] != first.fields["key"]
     assert regenerations(scene) == [202, 202]
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "code"),
+    [("ai-services-key", 409, "Conflict"), ("signalr-key", 503, "ServiceUnavailable")],
+)
+async def test_a_source_that_is_busy_is_not_called_one_that_goes_on_with_a_change(
+    kind: str, status: int, code: str
+) -> None:
+    """A conflict shows that only where changes go on after their answer, and no other code does."""
+    scene = KeyScene(BY_NAME[kind])
+    regenerates = lambda request: "regeneratekey" in request.path.lower()  # noqa: E731
+    answer = json_response(status, {"error": {"code": code, "message": "later"}})
+    scene.rig.world.faults.append(Fault(regenerates, answer))
+    with pytest.raises(TransientError, match=code) as caught:
+        await scene.rotator().issue(scene.job())
+    assert not isinstance(caught.value, UnderWay)
 
 
 async def test_no_key_is_listed_where_none_can_tell_what_an_earlier_try_made() -> None:
