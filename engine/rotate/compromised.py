@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from engine.contract import Readable, Recognise
+from engine.contract import Lists, Readable, Recognise
 from engine.decide.decision import Decision, Park
 from engine.errors import AccessDenied, NeedsHuman, NotFound, PermanentError, TransientError
 from engine.model import template
@@ -128,10 +128,11 @@ class Compromised:
     async def _remove_unread(self, secret: SecretVersion, version: str, managed: Managed) -> None:
         """Revoke a credential that only the record knows, since its version cannot be read.
 
-        Raises NeedsHuman if the source does not show its credentials, which would prove it.
+        Raises NeedsHuman if the source neither shows nor lists its credentials, which would prove
+        it.
         """
         past, rotator = self.sight.record.past_of(version), self.parts.rotator(managed)
-        if past and isinstance(rotator, Readable):
+        if past and isinstance(rotator, Readable | Lists):
             if not await self._is_absent(secret, past, managed):
                 await self.lease.begin(self.sight.item, secret)
                 async with self.lease.changing("retire"):
@@ -142,12 +143,14 @@ class Compromised:
         raise NeedsHuman(
             f"the credential in version {version} cannot be read and may still be accepted",
             where=str(secret.ref),
-            fix="enable that version for a moment, or revoke its credential by hand",
+            fix="enable that version for a moment, so that Rekey can try it",
         )
 
     async def _is_absent(self, secret: SecretVersion, past: Past, managed: Managed) -> bool:
-        """Return whether the source no longer shows a credential where it was."""
+        """Return whether the source no longer shows, or lists, a credential."""
         rotator = self.parts.rotator(managed)
+        if isinstance(rotator, Lists):
+            return not await rotator.lists(self.lease.source, past.credential_id)
         assert isinstance(rotator, Readable)  # noqa: S101 - for the type
         shown = await rotator.read(self.parts.job(secret, managed), past.credential_id)
         if shown is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, replace
 
-from engine.contract import Recognise
+from engine.contract import Lists, Recognise
 from engine.errors import AccessDenied, NeedsHuman, NotFound, TransientError
 from engine.model import tags, template
 from engine.model.tags import Managed, Pending
@@ -107,17 +107,25 @@ class Retiring:
                 # Somebody put another credential in its place and into the vault: it is gone.
                 if old is None or await self._accepted(pending, old):
                     raise
-        if old and not await Proof(self.parts, self.lease).refused(
-            self.kind, pending.credential_id, old
-        ):
+        if not await self._is_gone(pending, old):
             raise TransientError(
-                f"{pending.credential_id} was revoked, but is still accepted",
+                f"{pending.credential_id} was revoked, but is still "
+                + ("accepted" if old else "listed"),
                 where=self.lease.source,
                 code="NotRevoked",
             )
         if self.managed:
             await Replicas(self.parts, self.gate, self.managed).disable_superseded(secret.ref)
         await self._note(pending, proven=old is not None)
+
+    async def _is_gone(self, pending: Pending, old: Sensitive | None) -> bool:
+        """Return whether what was revoked is refused; or, if it cannot be tried, listed no more."""
+        proof, rotator = Proof(self.parts, self.lease), self.parts.rotators[self.kind]
+        if old:
+            return await proof.refused(self.kind, pending.credential_id, old)
+        if isinstance(rotator, Lists):
+            return await proof.unlisted(rotator, pending.credential_id)
+        return True
 
     async def _is_in_use(self, secret: SecretVersion, pending: Pending) -> bool:
         """Return whether what somebody wrote into the current version is the credential to retire, or in its slot."""

@@ -86,6 +86,24 @@ async def test_a_removal_that_a_lagging_replica_calls_unknown_is_repeated_until_
     assert not secret.accepts(leaked)
 
 
+async def test_a_secret_whose_version_a_person_disabled_is_not_reported_as_retired_while_it_works(
+    stage: Stage,
+) -> None:
+    """It cannot be tried, and a replica that lags does not know it. A later one does."""
+    secret = stage.entra()
+    await stage.rotate(secret)
+    old = secret.versions[0]
+    stage.disable(secret, old)
+    stage.world.directory.removal_lag = timedelta(days=9)
+    await stage.run_past_overlap()
+    assert secret.accepts(old.value)
+    assert not stage.of(secret, "retired")
+    stage.world.directory.removal_lag = timedelta(0)
+    await stage.run_for(hours=2)
+    assert not secret.accepts(old.value)
+    assert stage.of(secret, "retired")
+
+
 async def test_nothing_is_reported_as_retired_that_a_lagging_replica_did_not_know(
     stage: Stage,
 ) -> None:
@@ -286,10 +304,10 @@ async def test_a_leaked_key_is_revoked_although_its_version_was_disabled(stage: 
     assert not stage.reason(secret)
 
 
-async def test_a_leaked_secret_of_an_application_whose_version_was_disabled_is_left_to_a_person(
+async def test_a_leaked_secret_of_an_application_is_removed_although_its_version_was_disabled(
     stage: Stage,
 ) -> None:
-    """An application shows none of its secrets, so nothing proves that this one is gone."""
+    """An application shows none of its secrets, but it lists them."""
     secret = stage.entra()
     await stage.rotate(secret)
     await stage.run_past_overlap()
@@ -298,8 +316,29 @@ async def test_a_leaked_secret_of_an_application_whose_version_was_disabled_is_l
     stage.disable(secret, secret.version(replaced.version))
     stage.post(secret, version=replaced.version, compromised=True, reason="leaked")
     await stage.run_for(hours=1)
+    assert not secret.accepts(replaced.value)
     assert secret.works
+    assert not stage.reason(secret)
+
+
+async def test_a_leaked_secret_that_no_record_knows_and_nobody_can_read_is_left_to_a_person(
+    stage: Stage,
+) -> None:
+    """A person wrote it, replaced it by hand, and disabled it."""
+    secret = stage.entra(days_left=60)
+    leaked = secret.current
+    await stage.run_a_day()
+    second = stage.password("by hand")
+    stage.person_writes(secret, second.secret, {**secret.tags, "CredentialId": second.key_id})
+    stage.disable(secret, leaked)
+    stage.post(secret, version=leaked.version, compromised=True, reason="leaked")
+    await stage.run_for(minutes=5)
+    assert secret.accepts(leaked.value)
     assert "cannot be read and may still be accepted" in stage.reason(secret)
+    secret.vault.amend(secret.version(leaked.version), enabled=True)
+    await stage.run_for(hours=2)
+    assert not secret.accepts(leaked.value)
+    assert not stage.reason(secret)
 
 
 async def test_an_ordinary_item_sets_no_password_back_that_an_incident_has_named(

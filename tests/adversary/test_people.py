@@ -263,6 +263,17 @@ async def test_a_version_written_between_a_restore_and_its_publishing_stays_the_
     assert secret.current.value == VALUE
 
 
+async def test_a_restore_of_a_version_that_a_person_has_disabled_says_so(stage: Stage) -> None:
+    secret = stage.storage()
+    await stage.rotate(secret)
+    stage.disable(secret, secret.versions[0])
+    stage.post(secret, action="restore", version=secret.current.version)
+    await stage.run_for(hours=1)
+    assert f"{secret.versions[0].version}, is disabled" in stage.reason(secret)
+    assert "enable it and restore again" in stage.reason(secret)
+    assert secret.works
+
+
 async def test_a_restore_that_a_person_forestalled_is_not_taken_for_done(stage: Stage) -> None:
     """The version that it restores holds what was announced, but was there long before."""
     secret = stage.storage()
