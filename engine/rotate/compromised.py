@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from engine.contract import Lists, Readable, Recognise
 from engine.decide.decision import Decision, Park
 from engine.errors import AccessDenied, NeedsHuman, NotFound, PermanentError, TransientError
-from engine.model import template
 from engine.model.tags import Malformed, Managed, parse
 from engine.model.write import Past
 from engine.parts import Parts
+from engine.rotate import earlier
 from engine.rotate.gate import Gate
 from engine.rotate.proof import Proof
 from engine.rotate.sight import Sight
@@ -36,58 +36,67 @@ class Compromised:
             await self.sight.settle(version)
             await self.gate.out_of_use(secret)
             return
-        value = await self._value(secret, version)
-        if value is None:
+        old = await self._version(secret, version)
+        if old is None:
             await self._remove_unread(secret, version, managed)
             await self.sight.settle(version)
             return
-        credential = (template.extract(managed.template, value) or {}).get(
-            managed.rotator.value_field
-        )
-        if credential is None:
-            raise NeedsHuman(
-                f"the credential in version {version} is unknown and may still be accepted",
-                where=str(secret.ref),
-                fix="revoke it at its source, then send compromised for the current version",
-            )
-        is_current = version == secret.version
-        if not is_current and secret.value and credential.reveal() in secret.value.reveal():
+        held = self._held(old, managed)
+        is_current, current = version == secret.version, secret.value
+        if (
+            not is_current
+            and current
+            and any(c.reveal() in current.reveal() for c in held.values())
+        ):
             # A person has written the leaked value again, so the current version must be replaced.
             await self.sight.note_compromised(str(secret.version))
             await self.sight.settle(version)
             return
-        if not await Proof(self.parts, self.lease).refused(managed.rotator.kind, "", credential):
+        for shape, credential in held.items():
+            if await Proof(self.parts, self.lease).refused(managed.rotator.kind, "", credential):
+                continue
             if is_current:
                 raise NeedsHuman(
                     f"the current version is compromised and still accepted; {decision.reason}",
                     where=str(secret.ref),
                     fix="revoke its credential at the source, or let Rekey rotate it",
                 )
-            await self._revoke(secret, version, managed, value, credential)
+            await self._revoke(secret, old, managed, shape, credential)
         await self.sight.settle(version)
         await self.gate.out_of_use(secret)
+
+    def _held(self, old: SecretVersion, managed: Managed) -> dict[str, Sensitive]:
+        """Return what a version may hold, by template; raises NeedsHuman if none reads it."""
+        field = managed.rotator.value_field
+        if held := earlier.credentials(old, field, managed.template, self.sight.record):
+            return held
+        raise NeedsHuman(
+            f"the credential in version {old.version} is unknown and may still be accepted",
+            where=str(old.ref),
+            fix="set the tag ValueTemplate of that version to what its value looks like",
+        )
 
     async def _revoke(
         self,
         secret: SecretVersion,
-        version: str,
+        old: SecretVersion,
         managed: Managed,
-        value: Sensitive,
+        shape: str,
         credential: Sensitive,
     ) -> None:
         rotator, source = self.parts.rotator(managed), self.lease.source
         if not isinstance(rotator, Recognise):
             raise NeedsHuman(
-                f"the credential of version {version} is still accepted",
+                f"the credential of version {old.version} is still accepted",
                 where=source,
                 fix="revoke it there",
             )
-        old = replace(secret, version=version, value=value)
-        job = replace(self.parts.job(old, managed), held_id=None)
+        read = replace(secret, version=old.version, value=old.value)
+        job = replace(self.parts.job(read, replace(managed, template=shape)), held_id=None)
         try:
             known = await rotator.recognise(job)
         except PermanentError as error:
-            what = f"version {version[:8]} is still accepted, and {error.what}"
+            what = f"version {str(old.version)[:8]} is still accepted, and {error.what}"
             raise NeedsHuman(what, where=source, fix="revoke it at its source by hand") from None
         held, record = self.parts.held(secret, managed), self.sight.record
         held_id = (
@@ -158,9 +167,9 @@ class Compromised:
         credential = shown[rotator.value_field]
         return self.sight.record.digest(past.credential_id, credential) != past.digest
 
-    async def _value(self, secret: SecretVersion, version: str) -> Sensitive | None:
+    async def _version(self, secret: SecretVersion, version: str) -> SecretVersion | None:
         try:
-            return (await self.parts.vaults.read_version(secret.ref, version)).value
+            return await self.parts.vaults.read_version(secret.ref, version)
         except (NotFound, AccessDenied):
             return None
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 
 from engine.contract import Lists, Recognise
 from engine.errors import AccessDenied, NeedsHuman, NotFound, TransientError
-from engine.model import tags, template
+from engine.model import tags
 from engine.model.tags import Managed, Pending
 from engine.parts import Parts
+from engine.rotate import earlier
 from engine.rotate.gate import Gate
 from engine.rotate.proof import Proof
 from engine.rotate.replicas import Replicas
@@ -166,8 +167,9 @@ class Retiring:
             if error.code != DISABLED:
                 raise
             return None
-        fields = template.extract(self.shape, old.value) or {}
-        return fields.get(self.parts.rotators[self.kind].value_field)
+        field = self.parts.rotators[self.kind].value_field
+        held = earlier.credentials(old, field, self.shape, self.sight.record)
+        return next(iter(held.values()), None)
 
     def _held(
         self, secret: SecretVersion, old: Sensitive | None

@@ -373,6 +373,26 @@ async def test_a_value_that_a_person_writes_after_its_incident_is_left_to_them_t
     assert "by hand" in progress["named"][0]["reason"]
 
 
+@pytest.mark.parametrize("template", ["{key}==", "AccountKey={key}"])
+async def test_a_template_that_was_edited_since_does_not_let_an_incident_end_while_the_leak_works(
+    stage: Stage, template: str
+) -> None:
+    """By the new template, another text is read out of the leaked value, or none."""
+    secret = stage.storage(days_left=60)
+    leaked = secret.current
+    await stage.run_a_day()
+    value = template.format(key=stage.account().keys["key2"].value)
+    tags = {**secret.tags, "CredentialId": "key2", "ValueTemplate": template}
+    written = stage.person_writes(secret, value, tags)
+    expires = int(stage.clock.now().timestamp()) + 80 * 86_400
+    secret.vault.amend(written, expires=expires)
+    stage.post(secret, version=leaked.version, compromised=True)
+    await stage.run_for(hours=2)
+    assert not secret.accepts(leaked.value)
+    assert secret.current.value == value
+    assert secret.works
+
+
 HIDES: dict[str, dict[str, str | None]] = {
     "untagged": {"ProviderAddress": None},
     "manual": {"Manual": "true"},
