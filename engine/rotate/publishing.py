@@ -101,6 +101,7 @@ class Publishing:
                 self._managed, self._managed.credential_id or "", credential, "confirm"
             )
         except VerificationFailed:
+            await self._refuse_misread(secret)
             return await self._heal(secret)
         self._sight.audited, self._progress.proven = True, secret.version
         await self._gate.out_of_use(secret)
@@ -120,6 +121,24 @@ class Publishing:
             self._progress.result or "confirmed", self._progress.reason or reason, self._managed
         )
         return secret
+
+    async def _refuse_misread(self, secret: SecretVersion) -> None:
+        """Raise NeedsHuman if only an edited ValueTemplate makes the source refuse a version.
+
+        Else a value that nobody can use would be published in place of one that works.
+        """
+        field = self._rotator.value_field
+        written = self._sight.record.tags.get("ValueTemplate", f"{{{field}}}")
+        if written == self._managed.template or not self._sight.wrote(secret):
+            return
+        held = (template.extract(written, secret.value) or {}).get(field)
+        source, held_id = self._managed.source, self._managed.credential_id or ""
+        if held and await self._rotator.accepts(source, held_id, held):
+            raise NeedsHuman(
+                "the value does not follow ValueTemplate",
+                where=str(secret.ref),
+                fix="correct the tag ValueTemplate, or rotate to have it written anew",
+            )
 
     async def restore(self, secret: SecretVersion, plan: Restore) -> SecretVersion:
         """Publish the superseded credential again. Its successor gets an overlap in turn."""
