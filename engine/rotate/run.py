@@ -214,7 +214,8 @@ class Run:
                 await self.parts.queue.post_rotation(later, INCIDENT_SECONDS)
             else:
                 addition = f"; {NO_MORE}"
-        if record.owner and record.changing and self.lease.has_begun:
+        is_over = self.lease.has_begun and not self.lease.is_lost
+        if record.owner and record.changing and is_over:
             # The error was definite, so what was sent cannot take effect later.
             self.lease.learn(replace(record, changing=None))
         if record.owner and (record.changing or record.open_until or record.ahead):
