@@ -177,6 +177,10 @@ class Record:
         """Return what is known of the credential of a replaced version."""
         return next((past for past in self.past if past.version == version), None)
 
+    def knowing(self, past: Past) -> Record:
+        """Return the record with what is known of the credential of one more replaced version."""
+        return replace(self, past=(past, *self.past)[:MOST_EARLIER])
+
     def keyed(self) -> Record:
         """Return the record with a key for its digests."""
         return self if self.key else replace(self, key=secrets.token_hex(32))

@@ -157,15 +157,12 @@ class Compromised:
 
     async def _is_absent(self, secret: SecretVersion, past: Past, managed: Managed) -> bool:
         """Return whether the source no longer shows, or lists, a credential."""
-        rotator = self.parts.rotator(managed)
+        rotator, proof = self.parts.rotator(managed), Proof(self.parts, self.lease)
         if isinstance(rotator, Lists):
             return not await rotator.lists(self.lease.source, past.credential_id)
-        assert isinstance(rotator, Readable)  # noqa: S101 - for the type
-        shown = await rotator.read(self.parts.job(secret, managed), past.credential_id)
-        if shown is None:
-            return False
-        credential = shown[rotator.value_field]
-        return self.sight.record.digest(past.credential_id, credential) != past.digest
+        job = self.parts.job(secret, managed)
+        shown = await proof.slot(managed.rotator.kind, job, past.credential_id)
+        return shown is not None and shown != past.digest
 
     async def _version(self, secret: SecretVersion, version: str) -> SecretVersion | None:
         try:
