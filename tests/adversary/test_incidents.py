@@ -189,6 +189,21 @@ async def test_a_restore_does_not_bring_a_compromised_credential_back(stage: Sta
     assert secret.current.value != leaked
 
 
+async def test_a_credential_is_not_restored_once_its_incident_is_known(stage: Stage) -> None:
+    """What works on the incident dies, and is back ten minutes after the restore."""
+    secret = stage.storage()
+    leaked = secret.current
+    await stage.rotate(secret)
+    stage.kill(REGENERATE, what="instance", after=False)
+    stage.post(secret, version=leaked.version, compromised=True)
+    await stage.run_for(seconds=5)
+    stage.post(secret, action="restore", version=secret.current.version)
+    await stage.run_for(minutes=2)
+    assert secret.current.value != leaked.value
+    assert not secret.accepts(leaked.value)
+    assert not stage.of(secret, "restored")
+
+
 @pytest.mark.parametrize("deaths", [1, 3, 5, 6])
 @pytest.mark.parametrize("kind", ["storage", "entra"])
 async def test_an_accepted_incident_survives_an_ordinary_rotation_and_deaths(
