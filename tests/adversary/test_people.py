@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
+from tests.adversary.host import run_until
 from tests.adversary.sources import Secret
 from tests.adversary.stage import Stage
 from tests.adversary.strikes import (
@@ -208,6 +210,22 @@ async def test_a_key_superseded_before_the_secret_left_management_does_not_live_
     await stage.run_for(days=9)
     assert not secret.accepts(old)
     assert await stage.attention(secret), "once that was revoked, the secret was forgotten"
+
+
+async def test_a_secret_that_was_deleted_in_its_overlap_is_told_of_while_its_old_key_lives(
+    stage: Stage,
+) -> None:
+    secret = stage.storage(extra={"OverlapHours": "1"})
+    await stage.rotate(secret)
+    old = secret.versions[0].value
+    # Nobody can look at a deleted secret.
+    stage.clock.watch = stage.app.strikes.watch = lambda: None
+    stage.prod.delete(secret.name)
+    await run_until(stage.clock, [stage.app.host], stage.clock.now() + timedelta(hours=26))
+    assert secret.accepts(old)
+    (told,) = stage.of(secret, "parked")
+    assert "key1" in told["reason"]
+    assert "recover the secret" in told["fix"]
 
 
 async def test_a_secret_that_was_never_managed_needs_nobody(stage: Stage) -> None:
