@@ -248,6 +248,22 @@ async def test_an_accepted_incident_survives_failures_while_the_source_is_away(
     assert not secret.accepts(leaked.value)
 
 
+async def test_an_incident_that_its_source_refuses_for_longer_than_its_messages_last_is_not_lost(
+    stage: Stage,
+) -> None:
+    """They come back for a day. The record remembers what leaked for as long as it takes."""
+    secret = stage.storage(days_left=60)
+    refusal = json_response(403, {"error": {"code": "AuthorizationFailed"}})
+    stage.outage(REGENERATE, timedelta(hours=30), refusal)
+    leaked = compromised(stage, secret)
+    await stage.run_for(hours=29)
+    assert secret.accepts(leaked)
+    assert stage.reason(secret)
+    await stage.run_for(hours=3)
+    assert not secret.accepts(leaked)
+    assert secret.works
+
+
 async def test_the_operation_of_an_incident_is_not_called_done_while_the_leak_works(
     stage: Stage,
 ) -> None:
