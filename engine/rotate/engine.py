@@ -24,8 +24,8 @@ from engine.rotate.run import Run
 from engine.rotate.under_lease import LOOK_SECONDS, MOST_LOOKS, UnderLease, hold
 from engine.secret import SecretVersion
 
-HIDDEN_PAUSES = 4
-"""An incident's item comes back once an hour where a person must first mend the secret's tags."""
+HIDDEN_PAUSES = 8
+"""An incident's item comes back every two hours where a person must mend the secret's tags first."""
 LEAKED = "what leaked may still be accepted"
 LEAKED_FIX = "revoke it at its source by hand, or give the secret its tags back"
 

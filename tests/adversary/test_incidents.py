@@ -452,7 +452,7 @@ async def test_what_leaked_is_revoked_although_somebody_hid_its_secret_from_the_
     assert (await stage.incident(location))["status"] == "needs a person"
     stage.tag(secret, **{tag: before[tag] for tag in HIDES[how]})
     secret.vault.amend(secret.current, enabled=True)
-    await stage.run_for(hours=2)
+    await stage.run_for(hours=3)
     assert not secret.accepts(leaked)
     assert (await stage.incident(location))["status"] == "ended"
     assert secret.works
