@@ -9,7 +9,7 @@ import pytest
 from engine.decide.inventory import days_to_expiry, entry
 from engine.model.record import Listed
 from engine.model.tags import REPLICA_OF
-from tests.shared.builders import ACCOUNT, KINDS, NOW, POLICY, REF, SECOND, version
+from tests.shared.builders import ACCOUNT, KINDS, NOW, POLICY, REF, SECOND, pending, version
 
 DAY = timedelta(days=1)
 COPY = {"ProviderAddress": None, REPLICA_OF: "https://prod.vault.azure.net/secrets/primary"}
@@ -53,3 +53,46 @@ def test_what_is_not_due_yet_is_under_way_where_somebody_has_asked_for_it() -> N
 def test_days_to_an_expiry_are_days(left: float | None) -> None:
     secret = version(left=None if left is None else left * DAY)
     assert days_to_expiry(secret, NOW) == left
+
+
+def test_an_entry_shows_people_and_programs_what_its_tags_and_dates_say() -> None:
+    tags = {**pending(DAY), "Owner": "shop", "RekeyOperation": "an operation"}
+    shown = entry(version(left=80 * DAY, changes=tags), POLICY, KINDS, NOW)
+    assert shown.to_json() == {
+        "vault": REF.vault,
+        "secret": "app-key",
+        "state": "ok",
+        "reason": "",
+        "fix": "",
+        "rotator": "storage-key",
+        "source": ACCOUNT,
+        "credential": "key1",
+        "owner": "shop",
+        "replica_of": None,
+        "derived_from": None,
+        "enabled": True,
+        "created": "2026-11-01T09:00:00+00:00",
+        "expires": "2027-01-21T09:00:00+00:00",
+        "due": "2026-12-22T09:00:00+00:00",
+        "parked_since": None,
+        "under_way_since": None,
+        "overlap_until": "2026-11-03T09:00:00+00:00",
+        "operation": "an operation",
+    }
+
+
+def test_an_entry_without_a_source_shows_none() -> None:
+    shown = entry(version(left=None, changes=COPY), POLICY, KINDS, NOW).to_json()
+    empty = ("rotator", "source", "expires", "due", "overlap_until", "operation")
+    assert [shown[name] for name in empty] == [None] * len(empty)
+    assert shown["replica_of"] == COPY[REPLICA_OF]
+
+
+@pytest.mark.parametrize(
+    ("left", "age", "due"),
+    [(80 * DAY, DAY, 50 * DAY), (80 * DAY, 85 * DAY, 5 * DAY), (None, 3 * DAY, -3 * DAY)],
+)
+def test_a_secret_is_due_before_its_expiry_or_at_its_age_and_without_an_expiry_at_once(
+    left: timedelta | None, age: timedelta, due: timedelta
+) -> None:
+    assert entry(version(left=left, age=age), POLICY, KINDS, NOW).due == NOW + due

@@ -193,3 +193,19 @@ def test_whatever_comes_is_an_item_that_can_be_written_again_or_a_refusal(
     except NeedsHuman:
         return
     assert WorkItem.from_json(read.to_json()) == read
+
+
+@pytest.mark.parametrize(
+    ("fields", "cause"),
+    [
+        ({"trigger": "manual", "requested_by": "me", "reason": "why"}, "manual by me: why"),
+        ({"trigger": "manual", "requested_by": "me"}, "manual by me"),
+        ({"trigger": "sweep", "requested_by": "sweep", "reason": "old"}, "sweep: old"),
+        ({"trigger": "event", "requested_by": "event grid"}, "event"),
+        ({"trigger": "event", "reason": "two\nlines\x00"}, "event: twolines"),
+    ],
+)
+def test_the_cause_of_a_version_says_on_one_line_who_asked_and_why(
+    fields: dict[str, str], cause: str
+) -> None:
+    assert item(**fields).cause == cause
