@@ -162,7 +162,7 @@ def _alterations(node: ast.AST) -> Iterator[tuple[str, Alter]]:
         case ast.If(test=test) | ast.IfExp(test=test) | ast.While(test=test):
             if not _is_negated_otherwise(test):
                 yield "if x → if not x", _negate
-        case ast.Return(value=ast.expr() as value) if not _is_plain(value):
+        case ast.Return(value=ast.expr() as value) if not (_is_plain(value) or _is_of_super(value)):
             yield "return x → return None", _return
         case ast.Expr(value=ast.Call() | ast.Await() as value) if not _is_of_super(value):
             yield "a call is left out", _leave_out

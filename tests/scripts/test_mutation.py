@@ -49,6 +49,7 @@ def names(body: str) -> list[str]:
         "return None",
         "return ''",
         "super().f(x)",
+        "return super().f(x)",
     ],
 )
 def test_what_no_test_need_notice_is_not_changed(body: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from engine.decide.inventory import days_to_expiry, entry
 from engine.model.record import Listed
-from engine.model.tags import REPLICA_OF
+from engine.model.tags import REPLICA_OF, parked
 from tests.shared.builders import ACCOUNT, KINDS, NOW, POLICY, REF, SECOND, pending, version
 
 DAY = timedelta(days=1)
@@ -96,3 +96,54 @@ def test_a_secret_is_due_before_its_expiry_or_at_its_age_and_without_an_expiry_a
     left: timedelta | None, age: timedelta, due: timedelta
 ) -> None:
     assert entry(version(left=left, age=age), POLICY, KINDS, NOW).due == NOW + due
+
+
+LATE = "see that sweeps run"
+
+
+@pytest.mark.parametrize(
+    ("left", "age", "changes", "state", "fix"),
+    [
+        # Nothing holds it up, so it is overdue a day after it was due, or once it has expired.
+        (29 * DAY + SECOND, DAY, {}, "due", ""),
+        (29 * DAY, DAY, {}, "overdue", LATE),
+        (SECOND, DAY, {"RotateBeforeDays": "1"}, "due", ""),
+        (timedelta(), DAY, {"RotateBeforeDays": "1"}, "overdue", LATE),
+        (None, DAY - SECOND, {}, "due", ""),
+        (None, DAY, {}, "overdue", LATE),
+        (80 * DAY, DAY, pending(SECOND - DAY), "due", ""),
+        (80 * DAY, DAY, pending(-DAY), "overdue", LATE),
+        # What is held up is overdue only once it has expired.
+        (SECOND, DAY, pending(DAY), "due", "wait, or send compromised"),
+        (timedelta(), DAY, pending(DAY), "overdue", "wait, or send compromised"),
+    ],
+)
+def test_what_is_due_is_overdue_when_it_should_have_been_done(
+    left: timedelta | None, age: timedelta, changes: dict[str, str | None], state: str, fix: str
+) -> None:
+    shown = entry(version(left=left, age=age, changes=changes), POLICY, KINDS, NOW)
+    assert (shown.state, shown.fix[: len(LATE)]) == (state, fix[: len(LATE)])
+    assert shown.reason
+
+
+@pytest.mark.parametrize(("drifted", "state"), [(False, "parked"), (True, "drifted")])
+def test_a_marked_secret_shows_since_when_and_why(state: str, *, drifted: bool) -> None:
+    marked = parked(version(), "no role", NOW - DAY, drifted=drifted)
+    shown = entry(version(changes={**marked}), POLICY, KINDS, NOW)
+    assert (shown.state, shown.parked_since, shown.reason) == (state, NOW - DAY, "no role")
+    assert "unpark" in shown.fix
+
+
+@pytest.mark.parametrize(
+    ("created", "state"),
+    [(None, "unmanaged"), (-SECOND, "dropped"), (timedelta(), "unmanaged")],
+)
+def test_a_version_without_tags_that_came_after_rekeys_took_its_secret_out_of_management(
+    created: timedelta | None, state: str
+) -> None:
+    """The tags of the version that Rekey knows were removed from it on purpose."""
+    secret = version(changes={"ProviderAddress": None})
+    known = None if created is None else secret.created + created
+    shown = entry(secret, POLICY, KINDS, NOW, [Listed(ACCOUNT, str(REF), created=known)])
+    assert shown.state == state
+    assert ("rekey adopt prod/app-key" in shown.fix) is (state == "dropped")

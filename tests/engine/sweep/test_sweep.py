@@ -319,24 +319,3 @@ def test_after_an_outage_a_day_is_caught_up_and_no_more() -> None:
     late = SweepOrder.by_schedule(VAULT, status, NOW)
     assert (late.since, late.until, late.period) == (NOW - DAY, NOW, HOUR)
     assert all(audit_is_due(secret.ref, late, None) for secret in names(50))
-
-
-@pytest.mark.parametrize(
-    "status",
-    [
-        {},
-        {"Last": "", "Next": ""},
-        {"Last": "yesterday", "Next": "soon"},
-        {"Last": (NOW + DAY).isoformat(), "Next": (NOW - DAY).isoformat()},
-    ],
-)
-def test_without_a_useful_schedule_an_hour_each_way_is_assumed(status: dict[str, str]) -> None:
-    assert SweepOrder.by_schedule(VAULT, status, NOW) == SweepOrder(VAULT, NOW - HOUR, NOW, HOUR)
-
-
-def test_an_order_survives_the_queue() -> None:
-    sent = SweepOrder(VAULT, NOW - HOUR, NOW, 2 * HOUR)
-    assert SweepOrder.from_json(sent.to_json(), NOW + DAY) == sent
-    assert SweepOrder.from_json(json.dumps({"vault": VAULT + "/"}), NOW) == SweepOrder(
-        VAULT, NOW - HOUR, NOW, HOUR
-    )
