@@ -17,6 +17,7 @@ from engine.model.tags import Pending
 from engine.secret import SecretRef, SecretVersion
 from simulator.wire import Request
 from tests.shared.builders import NOW, VAULT, version
+from tests.shared.collected import Collected
 from tests.shared.delivery import Delivery
 from tests.shared.promises import Place, Promises
 from tests.shared.rig import Rig
@@ -247,6 +248,11 @@ async def test_the_timer_orders_one_sweep_for_each_vault(caplog: pytest.LogCaptu
 async def test_a_late_timer_is_said_to_be_late(caplog: pytest.LogCaptureFixture) -> None:
     await scene().service().sweep({}, past_due=True)
     assert "this sweep is late" in caplog.text
+
+
+async def test_each_run_of_the_timer_measures_what_waits(sent: Collected) -> None:
+    await scene().service().sweep({}, past_due=False)
+    assert sent.metric("rekey.queue.messages")
 
 
 async def test_a_sweep_reports_what_it_saw(caplog: pytest.LogCaptureFixture) -> None:
