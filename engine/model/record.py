@@ -177,6 +177,10 @@ class Record:
         """Return what is known of the credential of a replaced version."""
         return next((past for past in self.past if past.version == version), None)
 
+    def knowing(self, past: Past) -> Record:
+        """Return the record with what is known of the credential of one more replaced version."""
+        return replace(self, past=(past, *self.past)[:MOST_EARLIER])
+
     def keyed(self) -> Record:
         """Return the record with a key for its digests."""
         return self if self.key else replace(self, key=secrets.token_hex(32))
@@ -247,7 +251,8 @@ class Record:
             if self.fits(published, published.credential_id, secret.value):
                 # The same value again: a late announced write, or a copy that a person made.
                 again = replace(published, version=str(secret.version), created=secret.created)
-                return replace(self, published=again, created=secret.created)
+                # `created` stays: a copy without tags took the secret out of management.
+                return replace(self, published=again)
             if self._older(secret, published):
                 raise _stale(secret, SETTLE)
         return self

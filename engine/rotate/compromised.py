@@ -147,13 +147,9 @@ class Compromised:
 
     async def _is_absent(self, secret: SecretVersion, past: Past, managed: Managed) -> bool:
         """Return whether the source no longer shows a credential where it was."""
-        rotator = self.parts.rotator(managed)
-        assert isinstance(rotator, Readable)  # noqa: S101 - for the type
-        shown = await rotator.read(self.parts.job(secret, managed), past.credential_id)
-        if shown is None:
-            return False
-        credential = shown[rotator.value_field]
-        return self.sight.record.digest(past.credential_id, credential) != past.digest
+        job, proof = self.parts.job(secret, managed), Proof(self.parts, self.lease)
+        shown = await proof.slot(managed.rotator.kind, job, past.credential_id)
+        return shown is not None and shown != past.digest
 
     async def _value(self, secret: SecretVersion, version: str) -> Sensitive | None:
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from engine.contract import Issued
+from engine.contract import Issued, Job, Readable
 from engine.model.tags import Managed
 from engine.parts import Parts
 from engine.rotate.under_lease import CALL_SECONDS, UnderLease
@@ -54,6 +54,17 @@ class Proof:
         credential = issued.fields[managed.rotator.value_field]
         await self.accepted(managed, issued.credential_id, credential, "verify")
         return issued
+
+    async def slot(self, kind: str, job: Job, credential_id: str) -> str | None:
+        """Return a keyed digest of what the source shows where a credential is, or was.
+
+        None if it does not show its credentials.
+        """
+        rotator = self.parts.rotators[kind]
+        shown = await rotator.read(job, credential_id) if isinstance(rotator, Readable) else None
+        if not shown:
+            return None
+        return self.lease.record.digest(credential_id, shown[rotator.value_field])
 
     async def refused(self, kind: str, credential_id: str, credential: Sensitive) -> bool:
         """Return whether the source refuses a credential, after waiting for it to spread."""

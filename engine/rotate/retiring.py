@@ -9,6 +9,7 @@ from engine.contract import Recognise
 from engine.errors import AccessDenied, NeedsHuman, NotFound, TransientError
 from engine.model import tags, template
 from engine.model.tags import Managed, Pending
+from engine.model.write import Past
 from engine.parts import Parts
 from engine.rotate.gate import Gate
 from engine.rotate.proof import Proof
@@ -94,9 +95,9 @@ class Retiring:
         old = await self._value(secret, pending.version)
         held, held_id = self._held(secret, old)
         await self.gate.unchanged(secret)
-        waiting = self.sight.record.waiting
-        if not (waiting and old and not await self._accepted(pending, old)):
-            # Else the change that an earlier try asked for has come.
+        if not await self._has_come(secret, pending, old):
+            if old is None:
+                await self._note_slot(secret, pending)
             await self.lease.begin(self.sight.item, secret)
             try:
                 async with self.lease.changing("retire"):
@@ -118,6 +119,36 @@ class Retiring:
         if self.managed:
             await Replicas(self.parts, self.gate, self.managed).disable_superseded(secret.ref)
         await self._note(pending, proven=old is not None)
+
+    async def _has_come(
+        self, secret: SecretVersion, pending: Pending, old: Sensitive | None
+    ) -> bool:
+        """Return whether the revocation has come that an earlier try asked a slow source for."""
+        if not self.sight.record.waiting:
+            return False
+        if old:
+            return not await self._accepted(pending, old)
+        past = self.sight.record.past_of(pending.version)
+        shown = await self._slot(secret, pending) if past else None
+        return past is not None and shown is not None and shown != past.digest
+
+    async def _note_slot(self, secret: SecretVersion, pending: Pending) -> None:
+        """Note what the source shows where the credential is, as its version cannot be read.
+
+        Nothing else tells later, and in another process, that a slow source has revoked it.
+        """
+        if self.sight.record.past_of(pending.version):
+            return
+        self.lease.learn(self.sight.record.keyed())
+        if shown := await self._slot(secret, pending):
+            past = Past(pending.version, pending.credential_id, shown)
+            self.lease.learn(self.sight.record.knowing(past))
+
+    async def _slot(self, secret: SecretVersion, pending: Pending) -> str | None:
+        if self.managed is None:
+            return None
+        job = self.parts.job(secret, self.managed)
+        return await Proof(self.parts, self.lease).slot(self.kind, job, pending.credential_id)
 
     async def _is_in_use(self, secret: SecretVersion, pending: Pending) -> bool:
         """Return whether what somebody wrote into the current version is the credential to retire, or in its slot."""

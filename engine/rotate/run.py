@@ -321,10 +321,13 @@ class Run:
     ) -> Wait | None:
         """Return until when a retirement waits for apps, or for what the key has made."""
         lagging = await consumers.hold_back(self.parts, secret, item, decision)
-        published = self.record.published if self.sight.wrote(secret) else None
-        since = published.at if published else None
-        descendants = Descendants(self.parts, decision.managed, since)
+        descendants = self._descendants(decision.managed)
         return lagging or await descendants.hold_back(secret, item, decision)
+
+    def _descendants(self, managed: Managed) -> Descendants:
+        # Somebody may have written the same key again since: it is as old as what was published.
+        published = self.record.published
+        return Descendants(self.parts, managed, published.at if published else None)
 
     async def _end(self, secret: SecretVersion, item: WorkItem, decision: Decision) -> Outcome:
         assert not isinstance(decision, Acting)  # noqa: S101 - for the type
@@ -371,8 +374,14 @@ class Run:
             # Restored between the order and its item: what is current now is as old as what was
             # reported.
             return [item.version, *([str(secret.version)] if old else [])]
+        if not secret.version:
+            raise NeedsHuman(
+                "the secret is disabled, so nobody can tell which credential leaked",
+                where=str(secret.ref),
+                fix="enable it: the incident is tried again for a day",
+            )
         if since is None or old or not self.sight.wrote(secret):
-            return [str(secret.version)]
+            return [secret.version]
         # Rekey has replaced it since; what it superseded may still be accepted.
         return [record.pending.version] if record.pending else []
 
@@ -411,9 +420,16 @@ class Run:
         One that rests, or is left to a person, may still need it as much as any other.
         """
         pending, managed = self.sight.record.pending, self._managed_here(secret)
-        if managed is None or pending is None:
+        # Of one that has left, what its key has made may still be inside an overlap.
+        published = managed or self._managed_here(replace(secret, tags=self.sight.record.tags))
+        if pending is None or published is None:
             return False
-        retire = Retire(managed, pending, "its overlap passed")
+        retire = Retire(published, pending, "its overlap passed")
+        if managed is None:
+            return (
+                await self._descendants(published).hold_back(secret, self._asked(), retire)
+                is not None
+            )
         waits = await self._hold_back(secret, self._asked(), retire)
         return waits is not None or await self._publishing(managed).is_refused(secret)
 

@@ -146,3 +146,22 @@ async def test_a_key_that_a_person_takes_into_use_while_it_is_being_replaced_is_
     assert told.is_accepted()
     assert told.outcomes[-1].result in ("healed", "confirmed")
     assert len(rig.vault.versions(NAME)) == 3
+
+
+@LONG
+async def test_a_revocation_is_seen_to_have_come_although_a_person_disabled_its_version(
+    kind: str,
+) -> None:
+    """Its value cannot be tried any more, and each message meets another process."""
+    told = Told(kind)
+    await told.deliver()
+    told.rig.clock.advance(8 * 86_400)
+    told.scene.account.duration = timedelta(minutes=5)
+    told.rig.vault.amend(told.rig.vault.versions(NAME)[0], enabled=False)
+    retire = told.rig.item(NAME, action="retire", trigger="sweep")
+    await told.rig.service().queue.post_rotation(retire)
+    delivery = Delivery(told.rig, told.start)
+    while told.rig.queue("rotations") and len(told.outcomes) < 20:
+        await delivery.run_one()
+    assert [outcome.result for outcome in told.outcomes[-2:]] == ["waiting", "retired"]
+    assert told.is_accepted()

@@ -120,3 +120,100 @@ async def test_what_a_replica_got_of_a_key_that_was_replaced_since_is_not_carrie
     assert scene.made_by(rig.latest(SAS).value, "key2")
     assert rig.latest("copy").value == rig.latest(SAS).value
     assert len(rig.vault.versions(SAS)) == 2
+
+
+async def left_behind(overlap: int = 24) -> SasScene:
+    """Return a key that was rotated, whose signature has not moved, after the key's overlap."""
+    scene = SasScene()
+    key_tags = {"OverlapHours": str(overlap), "ValidityPeriodDays": "60"}
+    scene.manage(days_left=50, key_days_left=10, tags={"Manual": "true"}, key_tags=key_tags)
+    item = scene.rig.item(KEY, trigger="event")
+    await scene.rig.service().engine.handle(item)
+    scene.rig.queue("rotations").clear()
+    scene.rig.clock.advance(overlap * 3600 + 60)
+    tags = {tag: text for tag, text in scene.rig.tags(SAS).items() if tag != "Manual"}
+    scene.rig.vault.amend(scene.rig.latest(SAS), tags=tags)
+    return scene
+
+
+async def moved_late() -> SasScene:
+    """Return a key whose signature has moved after the key's overlap, and has one of its own."""
+    scene = await left_behind()
+    await scene.rig.service().engine.handle(scene.rig.item(SAS, action="audit", trigger="sweep"))
+    assert scene.made_by(scene.rig.latest(SAS).value, "key2")
+    return scene
+
+
+async def retire(scene: SasScene) -> str:
+    item = scene.rig.item(KEY, action="retire", trigger="sweep", source=scene.source_name)
+    return (await scene.rig.service().engine.handle(item)).result
+
+
+async def test_a_signature_looks_at_its_key_a_minute_after_that_went_in_an_incident() -> None:
+    """Whoever replaces the key may die as soon as it is gone, and come back ten minutes later."""
+    scene = await left_behind()
+    rig = scene.rig
+    died: list[str] = []
+
+    async def dies(request: Request, call: Call) -> Response:
+        answer = await call()
+        if "regeneratekey" in request.url.lower():
+            died.append(request.url)
+            raise Died
+        return answer
+
+    item = rig.item(
+        KEY, trigger="manual", version=rig.latest(KEY).version, compromised=True, force=True
+    )
+    with pytest.raises(Died):
+        await rig.service(dies).engine.handle(item)
+    assert died
+    now = rig.clock.now()
+    soon = [message.visible - now for message in rig.queue("rotations")]
+    assert soon
+    assert max(soon) <= timedelta(seconds=60)
+
+
+async def test_a_key_that_somebody_writes_again_keeps_the_overlap_of_what_it_made() -> None:
+    scene = await moved_late()
+    rig, old = scene.rig, scene.account.keys["key1"].value
+    current, expires = rig.latest(KEY), rig.clock.now() + timedelta(days=60)
+    rig.vault.put(KEY, current.value, tags=dict(current.tags or {}), expires=expires)
+    assert await retire(scene) == "waiting"
+    assert scene.account.keys["key1"].value == old
+
+
+async def test_a_key_that_has_left_management_keeps_the_overlap_of_what_it_made() -> None:
+    scene = await moved_late()
+    rig, old = scene.rig, scene.account.keys["key1"].value
+    rig.vault.amend(rig.latest(KEY), tags={})
+    await retire(scene)
+    assert scene.account.keys["key1"].value == old
+    rig.clock.advance(2 * DAY)
+    await retire(scene)
+    assert scene.account.keys["key1"].value != old
+
+
+@pytest.mark.parametrize("hours_left", [20, None])
+async def test_a_due_key_waits_for_the_overlap_of_what_it_made_while_it_lives(
+    hours_left: int | None,
+) -> None:
+    scene = await moved_late()
+    rig, old = scene.rig, scene.account.keys["key1"].value
+    current = rig.latest(KEY)
+    expires = rig.clock.now() + timedelta(hours=hours_left or 0)
+    rig.vault.amend(current, expires=int(expires.timestamp()))
+    result = await retire(scene)
+    assert (scene.account.keys["key1"].value == old) is bool(hours_left)
+    assert result == ("waiting" if hours_left else "retired")
+
+
+async def test_a_due_key_does_not_wait_for_a_signature_that_stays_behind() -> None:
+    scene = await left_behind()
+    rig, old = scene.rig, scene.account.keys["key1"].value
+    expires = rig.clock.now() + timedelta(hours=20)
+    rig.vault.amend(rig.latest(KEY), expires=int(expires.timestamp()))
+    assert await retire(scene) == "retired"
+    assert scene.account.keys["key1"].value != old
+    follows = [message.visible - rig.clock.now() for message in rig.queue("rotations")]
+    assert timedelta(seconds=55) < max(follows) <= timedelta(seconds=60)

@@ -32,26 +32,7 @@ class Finding:
         return bool(re.match(self.scenarios, case) and re.match(self.problem, problem))
 
 
-OPEN: tuple[Finding, ...] = (
-    Finding(
-        "what a leaked key has signed is refused for ten minutes where two workers die in a row",
-        r"derived-",
-        r"P1: /two-slots/app/sas/r has refused what the vault holds for \d{3} s",
-        "derived-retirement#583",
-    ),
-    Finding(
-        "what a key has signed loses the rest of its own overlap where the key is due again",
-        r"derived-(and-people|consent)",
-        r"P4: !c\ds\d+! was cut off",
-        "derived-and-people!i26=l3+m30=forbid+i85=m2",
-    ),
-    Finding(
-        "a retirement that goes on is asked for again and again where a person disabled its version",
-        r"slow-and-(people|owners)/two-slow",
-        r"P8: app is parked for good: under way since",
-        "slow-and-people/two-slow!m6=lose the request+i10=m1+i37=m0",
-    ),
-)
+OPEN: tuple[Finding, ...] = ()
 
 
 def known(case: str, problem: str | None) -> Finding | None:

@@ -609,7 +609,9 @@ MUTANTS: Mapping[str, Mutant] = {
         _function(
             decide,
             "rests_until",
-            lambda secret, rest: secret.created + rest * 400 if tags.STATE in secret.tags else None,
+            lambda secret, rest, _: (
+                secret.created + rest * 400 if tags.STATE in secret.tags else None
+            ),
         ),
         "P8",
         (f"one/{SLOTS}",),

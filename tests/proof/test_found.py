@@ -190,6 +190,18 @@ FOUND = {
     "what a compromised key made is refused until the message of a dead worker comes back": (
         "derived-incident-in-overlap@12:die after"
     ),
+    "what a leaked key has signed is refused for ten minutes where two workers die in a row": (
+        "derived-retirement#583"
+    ),
+    "a key that somebody writes again cuts off what it made, although that is inside its overlap": (
+        "derived-and-people!i26=l3+m30=forbid+i85=m2"
+    ),
+    "a key that has left management cuts off what it made, although that is inside its overlap": (
+        "derived-consent#1003304"
+    ),
+    "a revocation that goes on is asked for without end where a person disabled its version": (
+        "slow-and-people/two-slow!m6=lose the request+i10=m1+i37=m0"
+    ),
     "nothing that lives on an earlier key hears of the incident of the current one": (
         "derived-incident-in-overlap!c3=1+c4=1+m2=die before+m39=die before"
     ),

@@ -40,6 +40,12 @@ class Delivery:
             f"still {len(self.rig.queue('rotations'))} messages after {most} deliveries"
         )
 
+    async def run_one(self) -> None:
+        """Deliver the next message, to a fresh process."""
+        message = self._next()
+        assert message, "no message is left"
+        await self._deliver(self.start(), message)
+
     def _next(self) -> Message | None:
         queue = self.rig.queue("rotations")
         if not queue:
