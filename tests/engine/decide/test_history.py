@@ -30,6 +30,7 @@ def names(versions: list[SecretVersion]) -> list[str | None]:
 def test_versions_are_ordered_by_time_and_within_a_second_by_which_one_replaced_which() -> None:
     replaced = [None, *CHAIN]
     chain = [written(name, earlier) for name, earlier in zip(CHAIN, replaced, strict=False)]
+    assert names(newest_first(chain)) == CHAIN[::-1]
     older = written("0" * 32, age=1)
     for listed in ([*chain, older], [older, *chain[::-1]], [chain[1], older, chain[0], *chain[2:]]):
         assert names(newest_first(listed)) == [*CHAIN[::-1], "0" * 32]

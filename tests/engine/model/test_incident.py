@@ -13,6 +13,7 @@ import pytest
 from engine.decide.inventory import entry
 from engine.model.entry import Entry
 from engine.model.incident import NAMED, WAITERS, Incident, Progress
+from engine.model.record import Listed
 from engine.model.tags import MANUAL, REPLICA_OF, parked
 from engine.model.workitem import WorkItem
 from engine.secret import SecretRef
@@ -22,6 +23,7 @@ SINCE = NOW - timedelta(hours=1)
 BARE: dict[str, str | None] = {"ProviderAddress": None}
 COPY = {**BARE, REPLICA_OF: f"{VAULT}/secrets/primary"}
 BROKEN = {"ValidityPeriodDays": "soon"}
+KNOWN = (Listed(ACCOUNT, str(REF)),)
 
 
 def shown(changes: Mapping[str, str | None] | None = None) -> Entry:
@@ -57,6 +59,34 @@ def test_an_incident_covers_what_its_name_and_source_cover(
     scope: dict[str, Any], changes: dict[str, str | None], *, expected: bool
 ) -> None:
     assert Incident(SINCE, **scope).covers(shown(changes)) is expected
+
+
+@pytest.mark.parametrize(
+    ("scope", "changes", "expected"),
+    [
+        ({}, BARE, True),
+        ({"name": "other"}, BARE, False),
+        ({"source": ACCOUNT}, BARE, True),
+        ({"source": GROUP}, BARE, True),
+        ({"source": f"{GROUP}2"}, BARE, False),
+        ({"source": ACCOUNT}, {"ProviderAddress": f"{GROUP}2", **BROKEN}, True),
+        # Where its tags can be followed, the source is theirs.
+        ({"source": f"{ACCOUNT}2"}, {"ProviderAddress": f"{ACCOUNT}3"}, False),
+    ],
+)
+def test_an_incident_covers_a_secret_with_a_record_whatever_its_tags_say(
+    scope: dict[str, Any], changes: dict[str, str | None], *, expected: bool
+) -> None:
+    assert Incident(SINCE, **scope).covers(shown(changes), KNOWN) is expected
+
+
+@pytest.mark.parametrize(("known", "waits"), [((), True), (KNOWN, False)])
+def test_a_secret_with_a_record_is_no_replica_whatever_its_tags_say(
+    known: tuple[Listed, ...], *, waits: bool
+) -> None:
+    progress = Progress()
+    progress.add(Incident(SINCE), shown(COPY), is_open=True, by_hand=False, known=known)
+    assert (progress.waiting, progress.needs_a_person) == (int(waits), int(not waits))
 
 
 def test_an_incidents_item_replaces_one_version_and_says_since_when_who_and_why() -> None:

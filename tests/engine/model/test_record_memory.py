@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from engine.contract import LATE, LONGEST_CHANGE
-from engine.model.record import SETTLE, Listed, Record, Stale
+from engine.model.record import MOST_EARLIER, SETTLE, Listed, Record, Stale
 from engine.model.tags import CREDENTIAL, OPERATION, Pending
 from engine.model.write import Past
 from engine.secret import Sensitive
@@ -58,6 +58,12 @@ def test_revoked_are_the_credentials_of_those_versions_that_are_gone() -> None:
     past = (Past(OLD, "key1", "a digest"), Past(OTHER, "key2", "another"))
     assert Record(past=past, gone=(OLD,)).revoked == {"key1"}
     assert Record(past=past).revoked == frozenset()
+
+
+def test_so_many_credentials_of_replaced_versions_are_known() -> None:
+    past = tuple(Past(f"{number:032}", "key1", "a digest") for number in range(MOST_EARLIER))
+    newest = Past(OLD, "key2", "another")
+    assert Record(past=past).knowing(newest).past == (newest, *past[:-1])
 
 
 @pytest.mark.parametrize(

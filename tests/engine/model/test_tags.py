@@ -154,8 +154,8 @@ def test_every_mark_says_since_when_until_the_version_or_its_tags_change(
 ) -> None:
     marked = parked(version(), "why", NOW, **options)
     assert marked["RekeyState"].startswith(f"{word} ")
-    assert marked_since(version(changes={**marked})) == NOW
-    assert marked_since(version(changes={**marked, "Owner": "somebody else"})) is None
+    assert marked_since(version(changes={**marked}), NOW) == NOW
+    assert marked_since(version(changes={**marked, "Owner": "somebody else"}), NOW) is None
 
 
 @pytest.mark.parametrize(("seconds", "unfinished"), [(-1, False), (0, True), (1, True)])
