@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -23,6 +23,7 @@ SINCE = NOW - timedelta(hours=1)
 BARE: dict[str, str | None] = {"ProviderAddress": None}
 COPY = {**BARE, REPLICA_OF: f"{VAULT}/secrets/primary"}
 BROKEN = {"ValidityPeriodDays": "soon"}
+CREATED = version().created
 KNOWN = (Listed(ACCOUNT, str(REF)),)
 
 
@@ -70,7 +71,6 @@ def test_an_incident_covers_what_its_name_and_source_cover(
         ({"source": GROUP}, BARE, True),
         ({"source": f"{GROUP}2"}, BARE, False),
         ({"source": ACCOUNT}, {"ProviderAddress": f"{GROUP}2", **BROKEN}, True),
-        # Where its tags can be followed, the source is theirs.
         ({"source": f"{ACCOUNT}2"}, {"ProviderAddress": f"{ACCOUNT}3"}, False),
     ],
 )
@@ -78,6 +78,19 @@ def test_an_incident_covers_a_secret_with_a_record_whatever_its_tags_say(
     scope: dict[str, Any], changes: dict[str, str | None], *, expected: bool
 ) -> None:
     assert Incident(SINCE, **scope).covers(shown(changes), KNOWN) is expected
+
+
+@pytest.mark.parametrize(
+    ("published", "expected"), [(CREATED, True), (SINCE, False), (None, False)]
+)
+def test_an_incident_at_a_source_covers_a_secret_that_left_it_with_what_it_holds(
+    published: datetime | None, *, expected: bool
+) -> None:
+    """Its tag may have been edited to name another source; it may also have left long ago."""
+    left = f"{GROUP}/providers/microsoft.storage/storageaccounts/left"
+    known = (Listed(left, str(REF), published=published),)
+    assert Incident(SINCE, source=left).covers(shown(), known) is expected
+    assert Incident(SINCE, source=ACCOUNT).covers(shown(), known)
 
 
 @pytest.mark.parametrize(("known", "waits"), [((), True), (KNOWN, False)])
