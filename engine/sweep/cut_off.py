@@ -18,7 +18,7 @@ from engine.errors import PermanentError
 from engine.model.entry import Entry
 from engine.model.incident import Incident, Progress, is_replica
 from engine.model.record import Listed
-from engine.model.sweep_order import SweepOrder
+from engine.model.sweep_order import MOST_DELAY, SweepOrder
 from engine.model.tags import REPLICA_OF
 from engine.rotate.engine import Engine
 from engine.secret import SecretRef, SecretVersion
@@ -97,7 +97,8 @@ class CutOff:
             version = None
         delay = pace.delay(source)
         if delay is None:
-            return False
+            # No next sweep takes it up. Where that is still too early, Azure makes it wait.
+            delay = MOST_DELAY.total_seconds()
         work = self.incident.work(ref, version, source)
         await post(self.engine.queue, work, SETTLE_SECONDS + delay)
         return True
