@@ -38,16 +38,22 @@ class Failing(Engine):
     """An engine whose work always fails with this error."""
 
     error: RekeyError = field(default_factory=lambda: TransientError("it failed"))
+    handled: list[tuple[WorkItem, int]] = field(default_factory=list)
+    """Each item, and which try of it that is."""
 
     async def handle(self, item: WorkItem, tries: int = 1) -> Outcome:
-        del item, tries
+        self.handled.append((item, tries))
         raise self.error
 
 
-def failing(rig: Rig, error: RekeyError) -> Service:
-    """Return the app with such an engine."""
+def failing(
+    rig: Rig, error: RekeyError, handled: list[tuple[WorkItem, int]] | None = None
+) -> Service:
+    """Return the app with such an engine, which notes what it is to handle."""
     service = rig.service()
-    return replace(service, engine=Failing(**vars(service.engine), error=error))
+    noted = [] if handled is None else handled
+    engine = Failing(**vars(service.engine), error=error, handled=noted)
+    return replace(service, engine=engine)
 
 
 def followed(error: TransientError) -> TransientError:
@@ -184,6 +190,14 @@ async def test_an_item_that_waits_for_its_source_is_counted_as_waiting(sent: Col
     assert sent.metric("rekey.rotations") == {
         dims(rotator="unknown", trigger="manual", outcome="waiting"): 1
     }
+
+
+async def test_the_tries_before_a_wait_count_once() -> None:
+    """What is posted meanwhile must not inherit them."""
+    rig = scene()
+    item, handled = rig.item(NAME, waited=1, tried=2), list[tuple[WorkItem, int]]()
+    await failing(rig, now_or_in(90), handled).rotate(item.to_json(), 3)
+    assert handled == [(replace(item, tried=0), 5)]
 
 
 SO_FAR = {"seen": 1, "posted": 0, "broken": 0, "states": {}, "started": {}}
