@@ -322,6 +322,13 @@ class Listed:
         """When the superseded credential is due to be retired."""
         return self.pending.at if self.pending else None
 
+    def holds(self, secret: SecretVersion) -> bool:
+        """Return whether Rekey published this very version, with a credential of this source.
+
+        Whatever its tag says by now. Read or listed, a version has the time of its creation.
+        """
+        return self.published == secret.created
+
     @classmethod
     def of(cls, record: Record) -> Listed:
         """Return what a listing shows of this record."""
