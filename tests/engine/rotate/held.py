@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -14,9 +14,11 @@ from engine.model.write import Write
 from engine.parts import Parts
 from engine.rotate.gate import Gate
 from engine.rotate.under_lease import UnderLease, hold
-from engine.secret import SecretVersion
+from engine.secret import SecretVersion, Sensitive
 from simulator.reach.transport import Intercept
+from simulator.wire import Request, Response
 from tests.shared.rig import Rig
+from tests.shared.scene import to_vault
 
 
 @dataclass
@@ -57,6 +59,27 @@ class Held:
         write = Write("op", "key2", "digest", str(self.secret.version), self.now - ago)
         return replace(write, **facts)
 
+    def announce(
+        self, value: str, ago: timedelta = timedelta(), credential_id: str = "key2", **facts: Any
+    ) -> Write:
+        """Let the record announce a value in place of the current version, so long ago."""
+        self.know(key="ab" * 32)
+        digest = self.record.digest(credential_id, Sensitive(value))
+        write = self.announced(ago, digest=digest, credential_id=credential_id, **facts)
+        self.know(ahead=write)
+        return write
+
+    def published(self, credential_id: str = "key2", **facts: Any) -> None:
+        """Let the record say that Rekey published the current version, and further facts."""
+        write = self.announced(
+            timedelta(hours=1),
+            replaces="1" * 32,
+            version=str(self.secret.version),
+            created=self.secret.created,
+            credential_id=credential_id,
+        )
+        self.know(published=write, **facts)
+
     def posted(self) -> list[tuple[float, dict[str, Any]]]:
         """Return what was posted: in how many seconds it comes, and what it says."""
         queue, messages = self.rig.queue("rotations"), self.rig.messages("rotations")
@@ -73,12 +96,37 @@ class Held:
 
 @asynccontextmanager
 async def held(
-    rig: Rig, name: str = "app-key", intercept: Intercept | None = None
+    rig: Rig,
+    name: str = "app-key",
+    intercept: Intercept | None = None,
+    kinds: Mapping[str, Any] | None = None,
 ) -> AsyncIterator[Held]:
-    """Read a secret, and hold its source."""
-    parts = await rig.service(intercept).ready()
+    """Read a secret, and hold its source; `kinds` are further ones, which every vault may rotate."""
+    parts: Parts = await rig.service(intercept).ready()
+    if kinds:
+        bounds = tuple(f"/kinds/{kind}" for kind in kinds)
+        scopes = {vault: (*bound, *bounds) for vault, bound in parts.policy.scopes.items()}
+        policy = replace(parts.policy, scopes=scopes)
+        parts = replace(parts, rotators={**parts.rotators, **kinds}, policy=policy)
     secret = await parts.vaults.read(rig.item(name).ref)
     managed = parse(secret.tags, parts.policy, parts.kinds)
     assert isinstance(managed, Managed)
     async with hold(parts, managed.source, secret.ref) as lease:
         yield Held(rig, parts, lease, secret, managed)
+
+
+class AtFirstWrite:
+    """Lets something happen with the first write to the vault, which goes on."""
+
+    def __init__(self, act: Callable[[], None]) -> None:
+        self.act: Callable[[], None] | None = act
+
+    def take(self, request: Request) -> bool:
+        return bool(self.act and to_vault("PUT")(request))
+
+    def strike(self, request: Request, serve: Callable[[Request], Response]) -> Response:
+        answer, act = serve(request), self.act
+        self.act = None
+        assert act
+        act()
+        return answer

@@ -12,11 +12,9 @@ import pytest
 from engine.contract import LATE
 from engine.model.record import SETTLE, Record
 from engine.model.tags import CREDENTIAL, OPERATION, RETIRE, STATE, Pending
-from engine.model.write import Write
 from engine.rotate.sight import Sight
-from engine.secret import Sensitive
 from tests.engine.rotate.held import Held, held
-from tests.shared.scene import NAME, refuse, scene
+from tests.shared.scene import NAME, scene
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 V1, V2 = "1" * 32, "2" * 32
@@ -36,22 +34,6 @@ def seen(at: Held, **item: Any) -> Sight:
     return Sight(at.parts, at.lease, at.rig.item(NAME, **item))
 
 
-def announce(at: Held, value: str, ago: timedelta = 10 * MINUTE, **facts: Any) -> Write:
-    """Let the record announce a value in place of the current version, so long ago."""
-    at.know(key="ab" * 32)
-    digest = at.record.digest("key2", Sensitive(value))
-    write = at.announced(ago, digest=digest, **facts)
-    at.know(ahead=write)
-    return write
-
-
-def publish(at: Held, **facts: Any) -> None:
-    """Let the record say that Rekey published the current version."""
-    version, created = str(at.secret.version), at.secret.created
-    write = at.announced(HOUR, replaces=V1, version=version, created=created)
-    at.know(published=write, **facts)
-
-
 async def test_the_record_of_a_source_that_another_secret_owns_says_nothing_of_this_one(
     at: Held,
 ) -> None:
@@ -65,7 +47,7 @@ async def test_the_record_of_a_source_that_another_secret_owns_says_nothing_of_t
 
 
 async def test_a_secret_is_believed_to_be_what_its_record_says_of_it(at: Held) -> None:
-    publish(at, pending=Pending(at.now, V1, "key2"))
+    at.published(pending=Pending(at.now, V1, "key2"))
     sight = seen(at)
     believed = await sight.look()
     expected = {OPERATION: "op", RETIRE: str(at.record.pending), CREDENTIAL: "key2"}
@@ -113,7 +95,7 @@ async def test_a_look_is_needless_where_another_one_follows_or_has_settled_it(
 async def test_an_announced_version_that_the_vault_shows_is_published_and_its_outcome_untold(
     at: Held,
 ) -> None:
-    announce(at, "new")
+    at.announce("new", 10 * MINUTE)
     at.rig.vault.put(NAME, "new", tags={"team": "b", OPERATION: "op"})
     sight = seen(at)
     assert (await sight.look()).tags[CREDENTIAL] == "key2"
@@ -129,7 +111,7 @@ async def test_an_announced_version_that_the_vault_shows_is_published_and_its_ou
 async def test_an_outcome_is_told_once_and_only_of_the_version_that_is_current(
     at: Held, *, untold: bool, by_hand: bool
 ) -> None:
-    publish(at, untold=untold)
+    at.published(untold=untold)
     if by_hand:
         at.rig.vault.put(NAME, "by hand", tags={})
     sight = seen(at)
@@ -142,7 +124,7 @@ async def test_an_outcome_is_told_once_and_only_of_the_version_that_is_current(
 async def test_an_announced_version_that_the_vault_does_not_show_yet_is_waited_for(
     at: Held,
 ) -> None:
-    announced = announce(at, "new", SETTLE + SECOND)
+    announced = at.announce("new", SETTLE + SECOND)
     sight = seen(at)
     await sight.look()
     assert at.record.ahead == announced
@@ -153,7 +135,7 @@ async def test_an_announced_version_that_the_vault_does_not_show_yet_is_waited_f
 async def test_while_the_current_version_is_disabled_an_announced_one_is_not_given_up(
     at: Held,
 ) -> None:
-    announced = announce(at, "new")
+    announced = at.announce("new", 10 * MINUTE)
     at.rig.vault.amend(at.rig.latest(NAME), enabled=False)
     await seen(at).look()
     assert at.record.ahead == announced
@@ -164,7 +146,7 @@ async def test_an_announced_version_beneath_one_that_somebody_wrote_is_recognise
     at: Held, seconds: int
 ) -> None:
     """The vault's clock may be two minutes behind; what is older than that was there before."""
-    announce(at, "new", timedelta())
+    at.announce("new", timedelta())
     beneath = at.rig.vault.put(NAME, "new", tags={"team": "b"})
     versions = at.rig.vault.secrets[NAME]
     created = int(at.now.timestamp()) + seconds
@@ -186,7 +168,7 @@ async def test_what_an_announced_write_restores_is_not_taken_for_that_write(at: 
     at.secret = await at.parts.vaults.read(at.secret.ref)
     at.rig.clock.advance(HOUR.total_seconds())
     assert at.rig.vault.versions(NAME)[0].value
-    announce(at, at.rig.vault.versions(NAME)[0].value)
+    at.announce(at.rig.vault.versions(NAME)[0].value, 10 * MINUTE)
     at.rig.vault.put(NAME, "by hand", tags={})
     await seen(at).look()
     assert at.record.published is None
@@ -194,7 +176,7 @@ async def test_what_an_announced_write_restores_is_not_taken_for_that_write(at: 
 
 
 async def test_a_version_that_somebody_disabled_keeps_no_look_from_ending(at: Held) -> None:
-    announce(at, "new")
+    at.announce("new", 10 * MINUTE)
     beneath = at.rig.vault.put(NAME, "new", tags={})
     at.rig.vault.put(NAME, "by hand", tags={})
     at.rig.vault.amend(beneath, enabled=False)
@@ -219,7 +201,7 @@ async def test_what_was_made_for_a_version_that_somebody_forestalled_is_removed(
 ) -> None:
     kind: Any = Tidied()
     at.parts = replace(at.parts, rotators={**at.parts.rotators, "many": kind})
-    announced = announce(at, "new")
+    announced = at.announce("new", 10 * MINUTE)
     at.know(kind="many", blind=blind)
     at.rig.vault.put(NAME, "by hand", tags={CREDENTIAL: "theirs"})
     await seen(at).look()
@@ -229,7 +211,7 @@ async def test_what_was_made_for_a_version_that_somebody_forestalled_is_removed(
 
 
 async def test_what_was_just_published_is_believed_before_it_is_written_down(at: Held) -> None:
-    announce(at, "new")
+    at.announce("new", 10 * MINUTE)
     at.rig.vault.put(NAME, "new", tags={"team": "b"})
     version = await at.parts.vaults.read(at.secret.ref)
     sight = seen(at)
@@ -250,7 +232,7 @@ async def test_what_was_just_published_is_believed_before_it_is_written_down(at:
 async def test_a_credential_is_older_than_an_incident_if_rekey_made_it_before(
     at: Held, made: timedelta, *, wrote: bool, expected: bool
 ) -> None:
-    publish(at)
+    at.published()
     assert at.record.published
     at.know(published=replace(at.record.published, born=at.now + made))
     secret = at.secret if wrote else replace(at.secret, version=V2)
@@ -259,102 +241,3 @@ async def test_a_credential_is_older_than_an_incident_if_rekey_made_it_before(
 
 async def test_nothing_is_older_than_an_incident_of_which_nothing_was_published(at: Held) -> None:
     assert not seen(at).made_before(at.secret, datetime.max.replace(tzinfo=at.now.tzinfo))
-
-
-async def test_an_incident_is_noted_once_until_its_credential_is_refused(at: Held) -> None:
-    lease = at.lease.leases[0]
-    at.know(gone=("gone",))
-    sight = seen(at)
-    await sight.note_compromised("gone")
-    assert at.record.compromised == ()
-    await sight.note_compromised(V1, "gone")
-    await sight.note_compromised(V2, V1)
-    assert lease.record.compromised == (V1, V2)
-    at.rig.calls()
-    await sight.note_compromised(V1)
-    assert at.rig.calls() == {}
-    await sight.settle(V1)
-    assert (lease.record.compromised, lease.record.gone) == ((V2,), (V1, "gone"))
-
-
-@pytest.mark.parametrize(
-    ("open_until", "is_over"), [(None, False), (-SECOND, True), (0 * SECOND, True), (SECOND, False)]
-)
-async def test_looks_at_a_source_that_a_secret_has_left_end_once_nothing_can_take_effect(
-    at: Held, open_until: timedelta | None, *, is_over: bool
-) -> None:
-    look_at = at.now + HOUR
-    until = None if open_until is None else at.now + open_until
-    at.know(open_until=until, look_at=look_at)
-    await at.lease.write(at.record)
-    assert await seen(at).note_left() is is_over
-    kept = (None, None) if is_over else (until, look_at)
-    record = at.lease.leases[0].record
-    assert (record.open_until, record.look_at) == kept
-
-
-@pytest.mark.parametrize(
-    ("item", "audited", "surplus", "until", "ends"),
-    [
-        ({"follow_up": 1}, False, False, -SECOND, True),
-        ({"follow_up": 1}, False, False, 0 * SECOND, True),
-        ({"follow_up": 1}, False, False, SECOND, False),
-        ({}, True, False, -SECOND, True),
-        ({}, False, False, -SECOND, False),
-        ({"follow_up": 1}, False, True, -SECOND, False),
-    ],
-)
-async def test_only_who_has_looked_notes_that_nothing_is_open_any_more(
-    at: Held,
-    item: dict[str, Any],
-    until: timedelta,
-    *,
-    audited: bool,
-    surplus: bool,
-    ends: bool,
-) -> None:
-    sight = seen(at, **item)
-    sight.audited, sight.surplus = audited, surplus
-    at.know(open_until=at.now + until, look_at=at.now)
-    await sight.note_reported()
-    assert at.record.open_until == (None if ends else at.now + until)
-
-
-@pytest.mark.parametrize("audited", [False, True])
-async def test_what_was_proven_is_noted_with_its_owners_tags(at: Held, *, audited: bool) -> None:
-    at.rig.vault.amend(at.rig.latest(NAME), tags={**at.rig.tags(NAME), STATE: "parked"})
-    sight = seen(at)
-    await sight.look()
-    sight.audited = audited
-    await sight.note_reported()
-    record = at.lease.leases[0].record
-    noted = (record.audited, record.proven, record.tags, record.created)
-    if audited:
-        own = {tag: text for tag, text in at.secret.tags.items() if tag != STATE}
-        assert noted == (at.now, at.secret.version, own, at.secret.created)
-    else:
-        assert noted == (None, "", {}, None)
-
-
-@pytest.mark.parametrize(
-    ("ago", "is_lost"), [(LATE - SECOND, False), (LATE, True), (LATE + SECOND, True)]
-)
-async def test_an_announced_write_is_given_up_by_an_audit_once_it_can_arrive_no_more(
-    at: Held, ago: timedelta, *, is_lost: bool
-) -> None:
-    announce(at, "new", ago)
-    sight = seen(at, action="audit")
-    await sight.look()
-    sight.audited = True
-    await sight.note_reported()
-    assert (at.record.ahead is None) is is_lost
-    assert bool(at.record.lost) is is_lost
-
-
-async def test_a_record_that_cannot_be_written_costs_a_second_report_and_no_more(at: Held) -> None:
-    publish(at, untold=True)
-    sight = seen(at)
-    await sight.look()
-    refuse(at.rig, 403, "AuthorizationFailure", lambda sent: ".blob." in sent.host)
-    await sight.note_reported()
-    assert at.lease.leases[0].record.untold
