@@ -154,6 +154,16 @@ def test_the_text_that_is_signed_is_microsofts(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", MADE)
+def test_a_forged_token_differs_from_the_real_one_in_its_signature_alone(text: str) -> None:
+    token, source = Sensitive(MADE[text]()), sas_extent.canonical(f"{ACCOUNT}/{text}")
+    rotator = SasScene().rotator()
+    assert isinstance(rotator, StorageSas)
+    forged = rotator.forged(source or "", token, "nobody's")
+    real = sas_signing.read(extent(text), token) or {}
+    assert sas_signing.read(extent(text), forged) == {**real, "sig": "nobody's"}
+
+
+@pytest.mark.parametrize("text", MADE)
 def test_a_signature_is_of_no_other_extent(text: str) -> None:
     token = Sensitive(MADE[text]())
     others = [

@@ -12,6 +12,7 @@ import pytest
 
 from scripts.mutation import trial
 from scripts.mutation.changes import changes
+from scripts.mutation.reach import all_code
 from scripts.mutation.reasons import Reasons
 from scripts.mutation.run import TARGETS, mutants
 
@@ -71,6 +72,14 @@ def test_two_changes_have_two_names() -> None:
         "Add → Sub: x + 1 #2",
         "1 → another: 1 #2",
     ]
+
+
+def test_a_changed_method_fits_its_class_though_it_calls_the_base_class_no_more() -> None:
+    source = "class C(B):\n    def f(self):\n        return [super().f()]\n"
+    (change,) = changes(source)
+    codes = list(all_code(compile(change.made(), "", "exec")))
+    (code,) = (code for code in codes if code.co_name == "f")
+    assert code.co_freevars == ("__class__",)
 
 
 def test_how_long_to_wait_is_no_text_of_an_error() -> None:
