@@ -63,7 +63,8 @@ class Gate:
         check(fresh)
         composed = {*OURS, CREDENTIAL}
         own = {tag: text for tag, text in fresh.tags.items() if tag not in composed}
-        tags = {tag: text for tag, text in draft.tags.items() if tag in composed} | own
+        gone = {tag for tag in secret.tags if tag not in composed and tag not in fresh.tags}
+        tags = {tag: text for tag, text in draft.tags.items() if tag not in gone} | own
         self._room(secret.ref, tags)
         async with self.lease.changing(step):
             return await self.parts.vaults.publish(secret.ref, replace(draft, tags=tags))
