@@ -119,7 +119,7 @@ async def test_tidying_waits_for_a_list_that_shows_what_was_just_added(
 
 @pytest.mark.parametrize("process", ["the same", "another"])
 async def test_a_list_that_still_shows_what_was_revoked_is_not_written_back(
-    rig: CertificateRig, process: str
+    rig: CertificateRig, process: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A retirement makes room for the next rotation: what it removed would come back with that."""
     rotator = rig.rotator()
@@ -133,7 +133,9 @@ async def test_a_list_that_still_shows_what_was_revoked_is_not_written_back(
     if process == "another":
         # The record of the source knows what another process has revoked.
         rotator, job = rig.rotator(), replace(job, revoked=frozenset({rig.first.key_id.upper()}))
+    assert "that was revoked" not in caplog.text
     await rotator.issue(job)
+    assert f"{rig.source} lists a certificate again that was revoked" in caplog.text
     assert len(rig.alive()) == 2
     assert rig.first not in rig.alive()
 
@@ -391,6 +393,12 @@ def _reads_a_certificate(request: Request) -> bool:
 
 def _asks_for_a_certificate(request: Request) -> bool:
     return request.path.endswith("/create")
+
+
+async def test_the_shortest_key_that_can_sign_is_taken(rig: CertificateRig) -> None:
+    key = rsa.generate_private_key(65537, 1024)  # noqa: S505 - the shortest one
+    start = rig.clock.now().replace(microsecond=0)
+    assert parse(Sensitive(self_signed("CN short", start, start + days(365), key).pem))
 
 
 async def test_a_key_that_is_too_short_to_sign_is_no_certificate(rig: CertificateRig) -> None:
