@@ -37,7 +37,7 @@ class Lost:
         self._source = source
 
     async def ensure(self, seconds: float) -> None:
-        del seconds
+        assert seconds > CALL_SECONDS, "it ends before it is renewed again"
         assert self._source.asking
         raise LeaseUnavailable("taken")
 
@@ -45,7 +45,7 @@ class Lost:
 async def test_who_loses_the_lease_asks_the_source_no_longer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(proof, "RENEW_SECONDS", 0)
+    monkeypatch.setattr(proof, "RENEW_SECONDS", 1e-6)
     source = Endless()
     managed: Any = SimpleNamespace(source="a source")
     parts: Any = SimpleNamespace(
@@ -58,15 +58,16 @@ async def test_who_loses_the_lease_asks_the_source_no_longer(
     assert not source.asking
 
 
-class Slow:
-    """A source that accepts what was revoked, for a while."""
+class Spreading:
+    """A source of several servers: a revocation reaches one after another."""
 
-    def __init__(self, accepted: int) -> None:
-        self._accepted = accepted
+    def __init__(self, answers: str) -> None:
+        self._answers = answers
+        self.tries = 0
 
     async def accepts(self, *_: object) -> bool:
-        self._accepted -= 1
-        return self._accepted >= 0
+        self.tries += 1
+        return self._answers[min(self.tries, len(self._answers)) - 1] == "a"
 
 
 class Kept:
@@ -86,18 +87,21 @@ class Kept:
 
 
 @pytest.mark.parametrize(
-    ("accepted", "is_refused", "pauses"),
+    ("answers", "is_refused", "tries", "pauses"),
     [
-        (0, True, 0),
-        (1, True, 1),
-        (len(proof.REVOKED) - 1, True, len(proof.REVOKED) - 1),
-        (99, False, len(proof.REVOKED)),
+        pytest.param("rr", True, 2, 0, id="refused by all"),
+        pytest.param("arr", True, 3, 1, id="accepted once more"),
+        pytest.param("rarr", True, 4, 1, id="refused by one server only, at first"),
+        pytest.param("arar", True, 5, 2, id="refused by one server in turn"),
+        pytest.param("aaaaarr", True, 7, 5, id="refused within the minute"),
+        pytest.param("aaaaaaar", False, 7, 6, id="accepted for longer"),
+        pytest.param("aaaaaar", False, 7, 6, id="refused by one server in the end"),
     ],
 )
 async def test_while_a_revocation_spreads_the_lease_is_renewed(
-    accepted: int, *, is_refused: bool, pauses: int
+    answers: str, *, is_refused: bool, tries: int, pauses: int
 ) -> None:
-    kept, source = Kept(), Slow(accepted)
+    kept, source = Kept(), Spreading(answers)
     parts: Any = SimpleNamespace(
         reporter=SimpleNamespace(step=lambda _: nullcontext()),
         rotators={"a kind": source},
@@ -106,4 +110,6 @@ async def test_while_a_revocation_spreads_the_lease_is_renewed(
     lease: Any = kept
     refused = await Proof(parts, lease).refused("a kind", "key1", Sensitive("value"))
     assert refused is is_refused
-    assert (kept.renewed, kept.slept) == (pauses, sum(proof.REVOKED[:pauses]))
+    assert (source.tries, kept.renewed) == (tries, pauses)
+    if answers.startswith("a" * pauses):
+        assert kept.slept == sum(proof.REVOKED[:pauses])
