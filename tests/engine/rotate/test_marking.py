@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -10,8 +11,9 @@ import pytest
 from engine.deadline import OUT_OF_TIME
 from engine.errors import PermanentError, TransientError
 from engine.rotate.undo import LOST
+from engine.secret import SecretRef
 from tests.shared.rig import Rig
-from tests.shared.scene import NAME, refuse, scene, to_vault
+from tests.shared.scene import NAME, refuse, scene, state, to_vault
 from tests.shared.sql_product import KINDS, SqlProduct
 from tests.shared.sql_product import NAME as SQL
 
@@ -98,6 +100,32 @@ async def test_only_a_single_slot_that_was_cut_off_may_hold_a_password_that_nobo
     outcome = await rig.service().engine.park(rig.item(SQL), error)
     assert (LOST in outcome.reason) is is_uncertain
     assert (LOST in rig.tags(SQL)["RekeyReason"]) is is_uncertain
+
+
+@pytest.mark.parametrize(
+    ("days_left", "tags", "result"),
+    [
+        pytest.param(80, {}, "skipped", id="nothing is due"),
+        pytest.param(10, CLOSED, "waiting", id="its window is closed"),
+        pytest.param(10, {"ValidityPeriodDays": "soon"}, "parked", id="a tag is malformed"),
+    ],
+)
+async def test_an_item_that_changed_nothing_says_whether_it_is_over_waits_or_needs_a_person(
+    days_left: float, tags: dict[str, str | None], result: str
+) -> None:
+    rig = scene(days_left=days_left, tags=tags)
+    outcome = await rig.service().engine.handle(rig.item(NAME, trigger="event"))
+    assert (outcome.result, outcome.old_version) == (result, rig.latest(NAME).version)
+    assert ("RekeyState" in rig.tags(NAME)) is (result == "parked")
+
+
+async def test_the_policy_document_is_never_marked() -> None:
+    rig = scene()
+    engine = rig.service().engine
+    policy = replace(engine.policy, own=SecretRef(rig.vault.url, NAME))
+    before = state(rig)
+    await replace(engine, policy=policy).park(rig.item(NAME), PermanentError("it failed"))
+    assert state(rig) == before
 
 
 async def test_a_secret_that_is_disabled_while_it_is_marked_is_parked_without_a_mark() -> None:

@@ -23,6 +23,8 @@ from tests.shared.rig import Rig
 from tests.shared.scene import NAME, refuse, scene
 from tests.shared.sql_product import KINDS, SqlProduct
 from tests.shared.sql_product import NAME as SQL
+from tests.shared.sql_product import SECOND as SECOND_PASSWORD
+from tests.shared.sql_rig import TEMPLATE
 
 MADE_UP = "A" * 86 + "=="
 """A value of the right form that no account accepts."""
@@ -103,6 +105,17 @@ async def test_a_version_that_its_source_has_accepted_once_is_healed_whoever_wro
     assert (await rig.service().engine.handle(audit)).result == "confirmed"
     rig.world.accounts["appdata"].regenerate("key1")
     assert (await rig.service().engine.handle(audit)).result == "healed"
+
+
+async def test_the_password_of_the_other_login_is_no_password_of_the_one_that_is_named() -> None:
+    rig = SqlProduct()
+    KINDS["two logins"].setup(rig)
+    names = {"server": rig.server.fqdn, "database": "shop", "user": "app_a"}
+    by_hand(rig, TEMPLATE.format(**names, password=SECOND_PASSWORD), SQL, days_left=10)
+    before = rig.passwords()
+    outcome = await rig.service().engine.handle(rig.item(SQL))
+    assert outcome.reason.startswith(WRITTEN)
+    assert rig.passwords() == before
 
 
 @dataclass
