@@ -18,6 +18,8 @@ from tests.shared.graph_rig import NAME as SECRET
 from tests.shared.graph_rig import GraphRig
 from tests.shared.rig import Rig
 from tests.shared.scene import NAME, refuse, scene, state, to_arm
+from tests.shared.sql_product import KINDS, SqlProduct
+from tests.shared.sql_product import NAME as SQL
 
 OLDER = "b" * 32
 
@@ -94,6 +96,14 @@ async def test_a_dry_run_meets_the_refusal_that_a_rotation_would_meet() -> None:
     refuse(rig, 403, "AuthorizationFailed", to_arm("listKeys"), times=9)
     with pytest.raises(AccessDenied):
         await preview(rig)
+
+
+async def test_a_dry_run_checks_beforehand_what_the_change_itself_needs() -> None:
+    rig = SqlProduct()
+    KINDS["a login"].setup(rig)
+    rig.server.databases["master"].granted = {rig.identity.oid: {"public"}}
+    with pytest.raises(AccessDenied, match="may not alter 'app'"):
+        await preview(rig, SQL)
 
 
 async def test_a_dry_run_says_that_a_replica_does_not_consent() -> None:
