@@ -283,7 +283,7 @@ class Run:
             if not isinstance(decision, Acting):
                 return await self._end(secret, item, decision)
             if not here:
-                return await self._leave()
+                return await self._leave(secret)
             if isinstance(decision, Confirm) and secret.version == self.progress.proven:
                 self.progress.managed = decision.managed
                 return self._report(secret)
@@ -333,17 +333,27 @@ class Run:
         assert not isinstance(decision, Acting)  # noqa: S101 - for the type
         if self.progress.result and self.progress.managed:
             return self._report(secret)
+        await self._tell_retired(secret)
         if item.follow_up:
             await self._tidy()
         return await Marking(self.parts).conclude(secret, item, decision)
 
-    async def _leave(self) -> Outcome | None:
+    async def _leave(self, secret: SecretVersion) -> Outcome | None:
         """End the looks at a source that the secret has left; say so if nobody may know its password."""
+        await self._tell_retired(secret)
         is_unknown = self.sight.record.is_unknown
         if not (self.item.follow_up and await self.sight.note_left() and is_unknown):
             return None
         reason = f"the secret has left {self.lease.source}, and {LOST}"
         return Outcome(self.progress.item, "parked", reason, "set a password there by hand")
+
+    async def _tell_retired(self, secret: SecretVersion) -> None:
+        """Report what was revoked for a secret that has left; what is said of the item is told after it."""
+        if self.progress.retired:
+            outcome = self._report(secret)
+            await self.parts.reporter.concluded(outcome)
+            await errand.follow(self.parts, outcome)
+            await self.finish()
 
     async def _tidy(self) -> None:
         """Remove what a rotation made that is not carried on: nobody will publish it."""

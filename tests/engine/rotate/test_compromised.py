@@ -141,15 +141,19 @@ async def test_a_revocation_that_does_not_spread_ends_no_incident() -> None:
     assert not enabled(rig, leaked)
 
 
-async def test_a_password_replaced_in_place_ends_its_incident_and_its_version_is_disabled() -> None:
-    """Somebody has enabled the version again whose password is dead."""
+@pytest.mark.parametrize("is_enabled", [False, True])
+async def test_a_password_replaced_in_place_ends_its_incident_and_its_version_is_disabled(
+    *, is_enabled: bool
+) -> None:
+    """The password is dead. Somebody may have enabled its version again."""
     rig = SqlProduct()
     KINDS["a login"].setup(rig)
     leaked = rig.latest(SQL)
     await rig.service().engine.handle(rig.item(SQL))
-    rig.vault.amend(rig.vault.versions(SQL)[0], enabled=True)
+    rig.vault.amend(rig.vault.versions(SQL)[0], enabled=is_enabled)
     passwords = rig.passwords()
-    await report(rig, leaked)
+    outcome = await report(rig, leaked)
+    assert outcome.result == "confirmed"
     assert not enabled(rig, leaked)
     assert rig.passwords() == passwords
 

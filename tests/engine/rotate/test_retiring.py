@@ -22,6 +22,7 @@ from simulator.reach.transport import Call
 from simulator.wire import Request, Response, json_response
 from tests.shared.graph_rig import NAME as SECRET
 from tests.shared.graph_rig import GraphRig
+from tests.shared.heard import heard
 from tests.shared.rig import CONNECTION_STRING, Rig
 from tests.shared.scene import NAME, refuse, scene, to_arm
 
@@ -80,6 +81,7 @@ async def test_a_retired_version_is_noted_as_gone_and_disabled() -> None:
     first, second = rig.vault.versions(NAME)
     outcome = await retire(rig)
     assert (outcome.result, outcome.retired) == ("retired", ("key1",))
+    assert outcome.reason.startswith("its overlap passed at ")
     assert keys(rig)["key1"] != first.value
     assert keys(rig)["key2"] == second.value
     assert [version.enabled for version in rig.vault.versions(NAME)] == [False, True]
@@ -161,15 +163,27 @@ async def test_what_rekey_published_is_known_by_its_id_where_two_credentials_beg
     assert rig.alive() == [new]
 
 
+def changed(engine: Engine, **changes: Any) -> Engine:
+    """Return the engine with a kind that does something else than its own."""
+    rotator = engine.rotators[STORAGE]
+    kind = type("Changed", (type(rotator),), changes)
+    other: Rotator = kind.__new__(kind)
+    vars(other).update(vars(rotator))
+    return replace(engine, rotators={**engine.rotators, STORAGE: other})
+
+
+@pytest.mark.parametrize("recognises", [True, False])
 async def test_a_key_that_somebody_wrote_again_is_in_use_and_stays(
-    caplog: pytest.LogCaptureFixture,
+    caplog: pytest.LogCaptureFixture, *, recognises: bool
 ) -> None:
+    """A kind that cannot tell which credential a value holds tries it."""
     rig = await overlapping()
     first, _ = rig.vault.versions(NAME)
     write(rig, first.value, CredentialId="key1")
-    before = keys(rig)
+    before, engine = keys(rig), rig.service().engine
+    engine = engine if recognises else changed(engine, recognise=None)
     with caplog.at_level(logging.WARNING, "rekey"):
-        outcome = await retire(rig)
+        outcome = await retire(rig, engine)
     assert keys(rig) == before
     assert outcome.retired == ()
     assert outcome.result != "parked"
@@ -209,6 +223,77 @@ async def test_a_secret_that_has_left_and_holds_what_is_due_is_left_to_a_person(
     assert "the current version holds the credential that is to be revoked" in outcome.reason
 
 
+@pytest.mark.parametrize("tags", [{}, {"ValidityPeriodDays": "soon"}])
+async def test_what_a_secret_that_has_left_superseded_is_revoked_and_told_of(
+    tags: dict[str, str],
+) -> None:
+    """Whatever the record still knows of the tags that it had."""
+    rig = await overlapping()
+    first, second = rig.vault.versions(NAME)
+    write(rig, "of another source", ProviderAddress=None)
+    await note(rig, tags=tags)
+    engine = rig.service().engine
+    told = heard(engine)
+    await retire(rig, engine, source=source(rig))
+    assert [(outcome.result, outcome.retired) for outcome in told] == [
+        ("retired", ("key1",)),
+        ("skipped", ()),
+    ]
+    assert told[0].reason == "its overlap has passed"
+    assert (told[0].rotator, told[0].source) == (STORAGE, source(rig))
+    assert keys(rig)["key1"] != first.value
+    assert keys(rig)["key2"] == second.value
+    assert (await record(rig)).pending is None
+
+
+@pytest.mark.parametrize(
+    ("action", "result"), [("retire", "skipped"), ("audit", "confirmed"), ("rotate", "skipped")]
+)
+async def test_a_secret_that_has_gone_over_to_another_source_retires_nothing_there(
+    action: str, result: str
+) -> None:
+    rig = await overlapping()
+    first, second = rig.vault.versions(NAME)
+    elsewhere = rig.account("elsewhere")
+    theirs = dict(elsewhere.keys)
+    write(rig, elsewhere.keys["key2"].value, ProviderAddress=elsewhere.resource_id)
+    engine = rig.service().engine
+    told = heard(engine)
+    await retire(rig, engine, source=source(rig), action=action)
+    assert [(outcome.result, outcome.retired) for outcome in told] == [
+        ("retired", ("key1",)),
+        (result, ()),
+    ]
+    assert keys(rig)["key1"] != first.value
+    assert keys(rig)["key2"] == second.value
+    assert elsewhere.keys == theirs
+    assert (await record(rig)).pending is None
+
+
+@pytest.mark.parametrize(("early", "is_retired"), [(1, False), (0, True)])
+async def test_what_a_secret_that_has_left_superseded_is_kept_to_the_end_of_its_overlap(
+    early: float, *, is_retired: bool
+) -> None:
+    rig = await overlapping()
+    first, _ = rig.vault.versions(NAME)
+    write(rig, "of another source", ProviderAddress=None)
+    pending = (await record(rig)).pending
+    assert pending
+    rig.clock.advance((pending.at - rig.clock.now()).total_seconds() - early)
+    item = rig.item(NAME, action="retire", trigger="sweep", source=source(rig))
+    await rig.service().engine.handle(item)
+    assert (keys(rig)["key1"] != first.value) is is_retired
+
+
+async def test_while_a_secret_is_disabled_nothing_that_it_superseded_is_revoked() -> None:
+    """Nobody can tell what it holds."""
+    rig = await overlapping()
+    rig.vault.amend(rig.latest(NAME), enabled=False)
+    before = keys(rig)
+    outcome = await retire(rig, source=source(rig))
+    assert (outcome.retired, keys(rig)) == ((), before)
+
+
 async def test_a_kind_that_the_app_no_longer_knows_is_named_with_the_fix() -> None:
     rig = await overlapping()
     write(rig, rig.latest(NAME).value, ProviderAddress=None)
@@ -219,18 +304,8 @@ async def test_a_kind_that_the_app_no_longer_knows_is_named_with_the_fix() -> No
     assert "the kind 'their-kind', which this app does not know" in outcome.reason
 
 
-def refusing(engine: Engine) -> Engine:
-    """Return the engine with a kind that leaves every revocation to a person."""
-    rotator = engine.rotators[STORAGE]
-    kind: Any = type(rotator)
-
-    class Refusing(kind):  # type: ignore[misc]
-        async def retire(self, *_: object) -> None:
-            raise NeedsHuman("somebody else may use it", fix="revoke it by hand")
-
-    refused: Rotator = Refusing.__new__(Refusing)
-    vars(refused).update(vars(rotator))
-    return replace(engine, rotators={**engine.rotators, STORAGE: refused})
+async def _refuse(*_: object) -> None:
+    raise NeedsHuman("somebody else may use it", fix="revoke it by hand")
 
 
 def _nobody(rig: Rig) -> None:
@@ -249,7 +324,7 @@ async def test_what_its_kind_leaves_to_a_person_is_parked_where_it_is_not_in_use
 ) -> None:
     rig = await overlapping()
     wrote(rig)
-    outcome = await retire(rig, refusing(rig.service().engine))
+    outcome = await retire(rig, changed(rig.service().engine, retire=_refuse))
     assert outcome.result == "parked"
     assert "somebody else may use it" in outcome.reason
     assert (await record(rig)).pending
