@@ -48,9 +48,7 @@ async def gone(scene: SasScene) -> tuple[str, ...]:
 
 
 @pytest.mark.parametrize(("days", "is_enabled"), [(WITHIN, True), (PAST, False)])
-async def test_a_version_is_disabled_once_its_key_is_gone(
-    days: float, *, is_enabled: bool
-) -> None:
+async def test_a_version_is_disabled_once_its_key_is_gone(days: float, *, is_enabled: bool) -> None:
     scene = await rotated()
     first = scene.rig.vault.versions(SAS)[0]
     await audit(scene, days)

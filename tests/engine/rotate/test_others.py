@@ -28,7 +28,7 @@ from tests.shared.sql_rig import TEMPLATE
 
 MADE_UP = "A" * 86 + "=="
 """A value of the right form that no account accepts."""
-MINE = {"owner": str(REF).lower()}
+MINE: dict[str, Any] = {"owner": str(REF).lower()}
 PUBLISHED = Write("operation", "key1", "digest", V2, NOW, version=V1)
 WRITTEN = "the source refuses the value that somebody just wrote"
 

@@ -25,7 +25,7 @@ class Endless:
     async def verify(self, *_: object) -> None:
         self.asking = True
         try:
-            for _ in range(1000):
+            for _turn in range(1000):
                 await asyncio.sleep(0)
         finally:
             self.asking = False

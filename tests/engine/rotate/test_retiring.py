@@ -166,7 +166,7 @@ async def test_what_rekey_published_is_known_by_its_id_where_two_credentials_beg
 def changed(engine: Engine, **changes: Any) -> Engine:
     """Return the engine with a kind that does something else than its own."""
     rotator = engine.rotators[STORAGE]
-    kind = type("Changed", (type(rotator),), changes)
+    kind: Any = type("Changed", (type(rotator),), changes)
     other: Rotator = kind.__new__(kind)
     vars(other).update(vars(rotator))
     return replace(engine, rotators={**engine.rotators, STORAGE: other})
