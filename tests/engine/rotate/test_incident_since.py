@@ -145,3 +145,19 @@ async def test_an_incident_that_was_noted_goes_on_whatever_is_asked_for() -> Non
     outcome = await handle(rig, action="audit", trigger="sweep")
     assert (outcome.result, outcome.retired) == ("rotated", ("key1",))
     assert not accepted(rig, 0)
+
+
+@pytest.mark.parametrize("leaked", [0, 1])
+async def test_what_has_not_leaked_is_restored_in_place_of_what_has(leaked: int) -> None:
+    """The earlier version has leaked, or the current one."""
+    rig = await rotated()
+    versions = rig.vault.versions(NAME)
+    rig.world.faults.append(Fault(to_regenerate, json_response(503, {})))
+    with pytest.raises(TransientError):
+        await handle(rig, version=versions[leaked].version, compromised=True)
+    assert (await record(rig)).compromised == (versions[leaked].version,)
+    outcome = await handle(rig, action="restore")
+    assert (outcome.result == "restored") is (leaked == 1)
+    assert not accepted(rig, leaked)
+    assert accepted(rig, 1 - leaked)
+    assert rig.latest(NAME).value == versions[1 - leaked].value

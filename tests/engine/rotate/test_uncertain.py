@@ -114,20 +114,28 @@ async def test_a_change_under_way_is_left_to_no_look() -> None:
     assert (await handle(rig, trigger="event")).reason != PROMISED
 
 
-@pytest.mark.parametrize("fields", [{}, {"force": True}, {"compromised": True}])
-async def test_a_look_proves_the_password_that_somebody_wrote_whatever_its_item_asked_for(
-    fields: dict[str, Any],
+@pytest.mark.parametrize(
+    ("is_unknown", "fields", "result"),
+    [
+        (True, {"follow_up": 1}, "confirmed"),
+        (True, {"follow_up": 1, "force": True}, "confirmed"),
+        (True, {"follow_up": 1, "compromised": True}, "confirmed"),
+        (True, {}, "skipped"),
+        (False, {"follow_up": 1}, "skipped"),
+    ],
+)
+async def test_a_look_at_an_unknown_password_proves_the_current_one_whatever_its_item_asked_for(
+    fields: dict[str, Any], result: str, *, is_unknown: bool
 ) -> None:
     """A newer version has replaced the one that it names."""
     rig = sql()
     older, source = rig.latest(NAME).version, f"{rig.server.resource_id}/logins/app".lower()
     write(rig, FIRST)
-    await note(rig, source, blind=True, open_until=rig.clock.now() + HOUR, gone=(older,))
+    later = rig.clock.now() + HOUR
+    await note(rig, source, blind=is_unknown, open_until=later, gone=(older,))
     passwords = rig.passwords()
-    outcome = await handle(
-        rig, version=older, follow_up=1, trigger="event", source=source, **fields
-    )
-    assert outcome.result == "confirmed"
+    outcome = await handle(rig, version=older, trigger="event", source=source, **fields)
+    assert outcome.result == result
     assert rig.passwords() == passwords
 
 
