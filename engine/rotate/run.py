@@ -302,7 +302,8 @@ class Run:
 
     async def _judged(self, secret: SecretVersion, item: WorkItem, decision: Decision) -> Decision:
         """Return the decision once the key of a derived secret is known."""
-        if not isinstance(decision, Acting) or secret.version == self.progress.proven:
+        assert isinstance(decision, Acting)  # noqa: S101 - for the type
+        if secret.version == self.progress.proven:
             return decision
         lineage = Lineage.of(self.parts, decision.managed)
         if lineage is None:
@@ -398,8 +399,8 @@ class Run:
         """
         record = self.sight.record
         if record.compromised and (not here or isinstance(decision, Confirm | Skip)):
-            if isinstance(decision, Confirm) and self._must_be_proven(secret, decision.managed):
-                return await self._publishing(decision.managed).confirm(secret, decision.reason)
+            if here and isinstance(decision, Confirm) and self._must_be_proven(secret, decision):
+                return None
             await Compromised(self.parts, self.lease, self.gate, self.sight).settle(
                 secret, record.compromised[0], decision
             )
@@ -447,14 +448,14 @@ class Run:
             return None
         return managed
 
-    def _must_be_proven(self, secret: SecretVersion, managed: Managed) -> bool:
-        """Return whether an incident cannot be settled before the current version is proven.
+    def _must_be_proven(self, secret: SecretVersion, decision: Confirm) -> bool:
+        """Return whether an incident cannot be settled before the current version is proven, as decided.
 
         A single slot that accepts what Rekey published refuses everything else. A late change may
         have made it refuse that version, too.
         """
         is_proven = secret.version == self.progress.proven
-        return self._is_single(managed) and self.sight.wrote(secret) and not is_proven
+        return self._is_single(decision.managed) and self.sight.wrote(secret) and not is_proven
 
     async def _step(self, secret: SecretVersion, decision: Acting) -> SecretVersion:
         try:

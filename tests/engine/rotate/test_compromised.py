@@ -178,3 +178,76 @@ async def test_an_unreadable_secret_of_an_application_is_not_removed_on_a_guess(
     assert outcome.result == "parked"
     assert "cannot be read and may still be accepted" in outcome.reason
     assert rig.alive() == before
+
+
+async def test_an_incident_at_one_source_changes_nothing_at_the_one_that_its_secret_now_names() -> (
+    None
+):
+    """That one is not under lease, and may be another secret's."""
+    rig = SqlProduct()
+    KINDS["a login"].setup(rig)
+    leaked = rig.latest(SQL)
+    await rig.service().engine.handle(rig.item(SQL))
+    theirs = rig.server.add_user("shop", "app", "0ther-password-nobody-uses")
+    elsewhere = {"ProviderAddress": f"{rig.server.resource_id}/databases/shop"}
+    rig.vault.amend(rig.latest(SQL), tags={**rig.tags(SQL), **elsewhere})
+    source = f"{rig.server.resource_id}/logins/app".lower()
+    before = list(theirs.passwords)
+    await report(rig, leaked, source=source)
+    assert theirs.passwords == before
+
+
+async def test_an_incident_at_one_source_is_dealt_with_there_although_its_secret_names_another() -> (
+    None
+):
+    """The record remembers of which kind it is."""
+    rig = SqlProduct()
+    rig.secret(NAME, rig.account("appdata"))
+    await rig.service().engine.handle(rig.item(NAME))
+    leaked, current = rig.vault.versions(NAME)
+    owner, leases = str(SecretRef(rig.vault.url, NAME)), rig.service().engine.leases
+    async with leases.hold(account(rig), owner) as lease:
+        await lease.write(replace(lease.record, pending=None))
+    rig.server.add_login("app", "0ther-password-nobody-uses", "shop")
+    elsewhere = {"ProviderAddress": rig.server.resource_id, "Rotator": "sql-login-password"}
+    rig.vault.amend(current, tags={**rig.tags(NAME), **elsewhere, "CredentialId": "app"})
+    before = rig.passwords()
+    await report(rig, leaked, source=account(rig))
+    keys = {name: key.value for name, key in rig.world.accounts["appdata"].keys.items()}
+    assert keys["key1"] != leaked.value
+    assert keys["key2"] == current.value
+    assert (await record(rig, account(rig))).compromised == ()
+    assert rig.passwords() == before
+
+
+async def test_an_incident_at_an_account_that_nothing_was_proven_at_is_dealt_with_there() -> None:
+    """No record remembers its tags. Those of now say at least what the values look like."""
+    rig = scene(days_left=80)
+    leaked = rig.latest(NAME)
+    rig.clock.advance(60)
+    elsewhere = rig.account("elsewhere")
+    theirs = dict(elsewhere.keys)
+    rig.secret(NAME, elsewhere, days_left=80)
+    owner, leases = str(SecretRef(rig.vault.url, NAME)), rig.service().engine.leases
+    async with leases.hold(account(rig), owner):
+        pass
+    await report(rig, leaked, source=account(rig))
+    assert rig.world.accounts["appdata"].keys["key1"].value != leaked.value
+    assert elsewhere.keys == theirs
+
+
+async def test_a_password_that_a_late_change_has_replaced_is_healed_before_its_incident_ends() -> (
+    None
+):
+    """Only a source that accepts what Rekey published is known to refuse all else."""
+    rig = SqlProduct()
+    KINDS["a login"].setup(rig)
+    leaked = rig.latest(SQL)
+    await rig.service().engine.handle(rig.item(SQL))
+    rig.clock.advance(3600)
+    rig.server.logins["app"].set("L4te-password-nobody-uses", rig.clock.now())
+    outcome = await report(rig, leaked)
+    assert outcome.result == "healed"
+    assert rig.accepted(rig.latest(SQL))
+    source = f"{rig.server.resource_id}/logins/app".lower()
+    assert (await record(rig, source)).compromised == ()

@@ -159,3 +159,37 @@ async def test_a_secret_that_asks_for_nothing_takes_no_source_over() -> None:
         assert outcome.result == "skipped"
     assert await engine.leases.peek(source) == known
     assert state(rig) == before
+
+
+async def test_a_version_that_a_person_writes_upon_it_is_not_told_in_place_of_the_one_published() -> (
+    None
+):
+    rig = login()
+
+    async def between(request: Request, call: Call) -> Response:
+        response = await call()
+        if request.method == "PUT" and ".vault." in request.host:
+            rig.vault.put(SQL, "Written-by-hand-1")
+        return response
+
+    outcome = await rig.service(between).engine.handle(rig.item(SQL))
+    _, published, _ = rig.vault.versions(SQL)
+    assert (outcome.result, outcome.new_version) == ("rotated", published.version)
+    assert (outcome.credential_id, outcome.next_due) == ("app", None)
+
+
+async def test_what_a_dead_worker_published_is_told_with_what_it_superseded_though_it_has_left() -> (
+    None
+):
+    rig = scene()
+    await die_once_published(rig, NAME)
+    published = rig.latest(NAME)
+    rig.vault.amend(published, tags={})
+    rig.clock.advance(8 * 86_400)
+    engine = with_app(rig.service().engine, NAME)
+    told = heard(engine)
+    source = rig.world.accounts["appdata"].resource_id.lower()
+    await engine.handle(rig.item(NAME, action="retire", trigger="sweep", source=source))
+    assert [outcome.result for outcome in told] == ["rotated", "skipped"]
+    assert (told[0].new_version, told[0].retired) == (published.version, ("key1",))
+    assert [message["action"] for message in rig.messages("rotations")] == ["refresh"]

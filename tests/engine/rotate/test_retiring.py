@@ -256,7 +256,8 @@ async def test_a_secret_that_has_gone_over_to_another_source_retires_nothing_the
     first, second = rig.vault.versions(NAME)
     elsewhere = rig.account("elsewhere")
     theirs = dict(elsewhere.keys)
-    write(rig, elsewhere.keys["key2"].value, ProviderAddress=elsewhere.resource_id)
+    written = {"ProviderAddress": elsewhere.resource_id, "ValueTemplate": "Key={key}"}
+    write(rig, f"Key={elsewhere.keys['key2'].value}", **written)
     engine = rig.service().engine
     told = heard(engine)
     await retire(rig, engine, source=source(rig), action=action)
@@ -267,7 +268,8 @@ async def test_a_secret_that_has_gone_over_to_another_source_retires_nothing_the
     assert keys(rig)["key1"] != first.value
     assert keys(rig)["key2"] == second.value
     assert elsewhere.keys == theirs
-    assert (await record(rig)).pending is None
+    known = await record(rig)
+    assert (known.pending, known.gone) == (None, (first.version,))
 
 
 @pytest.mark.parametrize(("early", "is_retired"), [(1, False), (0, True)])
@@ -344,3 +346,21 @@ async def test_a_key_that_somebody_writes_just_before_it_is_revoked_is_not_revok
     await retire(rig, rig.service(between).engine)
     assert len(rig.vault.versions(NAME)) == 3
     assert keys(rig) == before
+
+
+async def test_a_version_that_is_refused_is_healed_before_the_key_before_it_is_revoked() -> None:
+    """That key may be the last one that works."""
+    rig = await overlapping()
+    first, _ = rig.vault.versions(NAME)
+    rig.world.accounts["appdata"].regenerate("key2")
+    works: list[bool] = []
+
+    async def between(request: Request, call: Call) -> Response:
+        if to_regenerate(request):
+            works.append(rig.latest(NAME).value in keys(rig).values())
+        return await call()
+
+    outcome = await retire(rig, rig.service(between).engine)
+    assert works == [True]
+    assert (outcome.result, outcome.retired) == ("healed", ("key1",))
+    assert keys(rig)["key1"] != first.value
