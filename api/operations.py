@@ -100,7 +100,7 @@ def look(engine: Engine, operation: Operation, versions: Sequence[SecretVersion]
     current, earlier = versions[0], versions[1:]
     published = current.tags.get(OPERATION) == operation.id
     if published or operation_id(operation.ref, str(current.version)) == operation.id:
-        marked = marked_since(engine.policy.applied(current))
+        marked = marked_since(engine.policy.applied(current), engine.clock.now())
         if marked and marked >= operation.since:
             return Found("failed", current.version, current.tags.get(REASON, ""))
         return _published(operation, current) if published else _before(engine, operation, current)

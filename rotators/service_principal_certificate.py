@@ -168,7 +168,7 @@ class ServicePrincipalCertificate(ApplicationCredential):
             return await self._add_until(job, held, pair, ends)
         except PermanentError as error:
             lifetime, problem = longest_lifetime(error), refused(error, job.source)
-        if lifetime is None or lifetime <= EARLY:
+        if not lifetime:
             raise problem
         return await self._add_until(
             job, held, pair, min(ends, self._clock.now() + lifetime - EARLY)

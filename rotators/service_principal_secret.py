@@ -175,7 +175,7 @@ class ServicePrincipalSecret(ApplicationCredential):
             return await self._add_until(source, name, end)
         except PermanentError as error:
             lifetime, problem = longest_lifetime(error), refused(error, source)
-        if lifetime is None or lifetime <= EARLY:
+        if not lifetime:
             raise problem
         return await self._add_until(source, name, min(end, self._clock.now() + lifetime - EARLY))
 

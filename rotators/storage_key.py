@@ -134,8 +134,6 @@ class StorageKey(TwoKeys):
         """Return the account's blob endpoint: by convention in known clouds, else as it says."""
         if not self._source.is_known(place) and (suffix := SUFFIXES.get(self._azure.arm_endpoint)):
             return f"https://{place.name}.blob.{suffix}"
-        if not self._source.is_known(place):
-            await self._source.refuse_keyless(place)
         endpoint = text_of(
             await self._source.known(place), "properties", "primaryEndpoints", "blob"
         ).rstrip("/")

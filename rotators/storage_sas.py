@@ -89,7 +89,7 @@ class StorageSas(DerivedSignature):
     async def ask(self, source: str, credential: Sensitive) -> Answer:
         """Ask for properties, or for one name of a listing."""
         extent = Extent.read(source)
-        endpoint = (await self._endpoint(extent)).replace(".blob.", f".{extent.service}.", 1)
+        endpoint = (await self._endpoint(extent)).replace(".blob.", f".{extent.service}.")
         path = "" if extent.what == "account" else quote("/".join(extent.path))
         path += NO_ENTITY if extent.what == "table" else ""
         url = f"{endpoint}/{path}?{PROBES[extent.what]}&{credential.reveal().removeprefix('?')}"

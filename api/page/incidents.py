@@ -135,13 +135,13 @@ async def concerning(
     if engine.incidents is None:
         return Board()
     try:
-        newest = await engine.incidents.newest(SHOWN)
+        newest, ledger = await engine.incidents.newest(SHOWN), await ledger_of(engine)
+        ref = entry.secret.ref
         covering = [
             incident
             for incident in newest
-            if entry.secret.ref.vault in incident.vaults and incident.covers(entry)
+            if ref.vault in incident.vaults and incident.covers(entry, ledger.of(ref))
         ]
-        ledger = await ledger_of(engine)
         reported = []
         for incident in covering:
             progress = Progress()

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from cloud.azure import READING, Azure, call
 from cloud.storage.blobs import ROLE as BLOB_ROLE
 from cloud.storage.host_storage import HostStorage
 from cloud.storage.queues import ROLE, ROTATIONS, SWEEPS
 from engine.errors import NotFound
+
+if TYPE_CHECKING:
+    from azure.storage.queue.aio import QueueServiceClient
 
 EVENTS = "vault-events"
 DEAD_LETTERS = "dead-letters"
@@ -22,26 +26,26 @@ async def backlog(
     storage: HostStorage, azure: Azure, names: Sequence[str] = EVERY
 ) -> dict[str, int | None]:
     """Return the approximate number of messages on each queue; None for a missing queue."""
-    service = storage.queues(azure)
-    lengths: dict[str, int | None] = {}
-    for name in names:
-        request = service.get_queue_client(name).get_queue_properties(**READING)
-        try:
-            properties = await call("reading a queue", request, where=f"queue {name}", role=ROLE)
-        except NotFound:
-            lengths[name] = None
-        else:
-            lengths[name] = properties.approximate_message_count
-    return lengths
+    async with storage.queues(azure) as service:
+        return {name: await _length(service, name) for name in names}
+
+
+async def _length(service: QueueServiceClient, name: str) -> int | None:
+    request = service.get_queue_client(name).get_queue_properties(**READING)
+    try:
+        properties = await call("reading a queue", request, where=f"queue {name}", role=ROLE)
+    except NotFound:
+        return None
+    return properties.approximate_message_count
 
 
 async def undelivered(storage: HostStorage, azure: Azure) -> int | None:
     """Return the number of dead letters, 5,000 at most; None if their container does not exist."""
-    pages = storage.blobs(azure).get_container_client(DEAD_LETTERS).list_blobs(**READING).by_page()
-    try:
-        page = await call(
-            "listing dead letters", anext(pages), where=f"container {DEAD_LETTERS}", role=BLOB_ROLE
-        )
-    except NotFound:
-        return None
-    return sum([1 async for _ in page])
+    async with storage.blobs(azure) as service:
+        pages = service.get_container_client(DEAD_LETTERS).list_blobs(**READING).by_page()
+        where = f"container {DEAD_LETTERS}"
+        try:
+            page = await call("listing dead letters", anext(pages), where=where, role=BLOB_ROLE)
+        except NotFound:
+            return None
+        return sum([1 async for _ in page])

@@ -108,7 +108,7 @@ def decide(
     held, secret = secret, policy.applied(secret)
     if left_alone := _left_alone(secret, policy):
         return left_alone
-    rest = rests_until(secret, policy.parked_rest)
+    rest = rests_until(secret, policy.parked_rest, now)
     # A follow-up is never put to rest: its source may have changed already, and then nobody would
     # know the password for a day. Nor is a credential without an overlap: it is compromised.
     if (

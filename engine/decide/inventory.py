@@ -68,7 +68,7 @@ def _judged(
     managed = parse(secret.tags, policy, kinds)
     known = None if isinstance(managed, Malformed) else managed
     due = due_at(secret, known) if known else None
-    if since := marked_since(secret):
+    if since := marked_since(secret, now):
         drifted = secret.tags["RekeyState"].startswith("drifted ")
         reason = secret.tags.get(REASON, "see the log")
         fix = "fix what the reason names, then unpark the secret"

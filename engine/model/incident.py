@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
@@ -10,6 +10,7 @@ from typing import Any
 
 from engine.model.entry import Entry
 from engine.model.manual import is_manual
+from engine.model.record import Listed
 from engine.model.tags import REPLICA_OF
 from engine.model.workitem import WorkItem
 from engine.secret import SecretRef
@@ -39,19 +40,20 @@ class Incident:
     vaults: tuple[str, ...] = ()
     """The URLs of the vaults in its scope."""
 
-    def covers(self, entry: Entry) -> bool:
-        """Return whether the incident covers a secret, even one that Rekey cannot rotate."""
+    def covers(self, entry: Entry, known: Sequence[Listed] = ()) -> bool:
+        """Return whether the incident covers a secret, even one that Rekey cannot rotate.
+
+        `known` is what the records say of it. No edited tag takes a secret out of an incident.
+        """
         if self.name and not fnmatchcase(entry.secret.ref.name.lower(), self.name.lower()):
             return False
         tags = entry.secret.tags
         if self.source:
-            source = (
-                entry.managed.source
-                if entry.managed
-                else tags.get("ProviderAddress", "").strip().rstrip("/").lower()
+            return any(
+                source == self.source or source.startswith(self.source + "/")
+                for source in _sources(entry, known)
             )
-            return source == self.source or source.startswith(self.source + "/")
-        return "ProviderAddress" in tags or REPLICA_OF in tags or is_manual(tags)
+        return bool("ProviderAddress" in tags or REPLICA_OF in tags or is_manual(tags) or known)
 
     def work(self, ref: SecretRef, version: str | None, source: str | None) -> WorkItem:
         """Return the work item that replaces this version and cuts off its credential."""
@@ -83,9 +85,20 @@ class Incident:
         return cls(since.replace(tzinfo=since.tzinfo or UTC), **texts, vaults=vaults)
 
 
-def is_replica(entry: Entry) -> bool:
-    """Return whether a secret is only written when another one is rotated."""
-    return REPLICA_OF in entry.secret.tags and "ProviderAddress" not in entry.secret.tags
+def is_replica(entry: Entry, known: Sequence[Listed] = ()) -> bool:
+    """Return whether a secret is only written when another one is rotated.
+
+    One with a record was rotated itself, whatever its tags say now.
+    """
+    tags = entry.secret.tags
+    return REPLICA_OF in tags and "ProviderAddress" not in tags and not known
+
+
+def _sources(entry: Entry, known: Sequence[Listed]) -> list[str]:
+    if entry.managed:
+        return [entry.managed.source]
+    tagged = entry.secret.tags.get("ProviderAddress", "").strip().rstrip("/").lower()
+    return [tagged, *(listed.source for listed in known)]
 
 
 @dataclass
@@ -103,14 +116,22 @@ class Progress:
     waiting_for: list[dict[str, str | None]] = field(default_factory=list)
     """The first WAITERS of the waiting secrets."""
 
-    def add(self, incident: Incident, entry: Entry, *, is_open: bool, by_hand: bool) -> None:
+    def add(
+        self,
+        incident: Incident,
+        entry: Entry,
+        *,
+        is_open: bool,
+        by_hand: bool,
+        known: Sequence[Listed] = (),
+    ) -> None:
         """Count one secret that the incident covers.
 
         `is_open`: the compromise may not be over for it. `by_hand`: somebody else has written its
-        current version since the incident began.
+        current version since the incident began. `known`: what the records say of it.
         """
         self.secrets += 1
-        if entry.managed is None and not is_replica(entry):
+        if entry.managed is None and not is_replica(entry, known):
             self._name(entry, entry.reason or "it cannot be rotated", entry.fix)
         elif self._stuck(incident, entry):
             self._name(entry, entry.reason, entry.fix)

@@ -251,7 +251,8 @@ class Record:
             if self.fits(published, published.credential_id, secret.value):
                 # The same value again: a late announced write, or a copy that a person made.
                 again = replace(published, version=str(secret.version), created=secret.created)
-                return replace(self, published=again, created=secret.created)
+                # `created` stays: a copy without tags took the secret out of management.
+                return replace(self, published=again)
             if self._older(secret, published):
                 raise _stale(secret, SETTLE)
         return self

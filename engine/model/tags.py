@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from engine.contract import Derived, Rotator, Unusable
+from engine.contract import CLOCKS, Derived, Rotator, Unusable
 from engine.errors import NeedsHuman
 from engine.model import template
 from engine.model.derivation import EXPECTED, Consent, consents
@@ -288,21 +288,26 @@ def parked(
     return marked
 
 
-def marked_since(secret: SecretVersion) -> datetime | None:
-    """Return since when a secret is parked; None if it is not, or has changed since."""
+def marked_since(secret: SecretVersion, now: datetime) -> datetime | None:
+    """Return since when a secret is parked; None if it is not, or has changed since.
+
+    A mark from a time to come is not Rekey's: it would park the secret for as long as its writer
+    likes.
+    """
     match secret.tags.get(STATE, "").split(" "):
-        case ["parked" | "drifted" | "compromised", since, seen] if seen == fingerprint(secret):
+        case ["parked" | "drifted" | "compromised", text, seen] if seen == fingerprint(secret):
             try:
-                return datetime.strptime(since, _ISO).replace(tzinfo=UTC)
+                since = datetime.strptime(text, _ISO).replace(tzinfo=UTC)
             except ValueError:
                 return None
+            return since if since <= now + CLOCKS else None
         case _:
             return None
 
 
-def rests_until(secret: SecretVersion, rest: timedelta) -> datetime | None:
+def rests_until(secret: SecretVersion, rest: timedelta, now: datetime) -> datetime | None:
     """Return until when a parked secret is left alone; None if it is not parked."""
-    since = marked_since(secret)
+    since = marked_since(secret, now)
     return since + rest if since else None
 
 

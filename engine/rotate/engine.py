@@ -6,13 +6,13 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 
 from engine.contract import Forewarn, Preflight
-from engine.decide.decision import Acting, Decision, Park, Rotate
+from engine.decide.decision import Acting, Decision, Park, Rotate, Skip, Wait
 from engine.decide.ledger import believed
 from engine.errands import consumers, errand
 from engine.errors import PermanentError, RekeyError, TransientError
 from engine.model.outcome import Outcome
 from engine.model.tags import OPERATION, RETIRE, Managed
-from engine.model.workitem import WorkItem
+from engine.model.workitem import INCIDENT_SECONDS, NO_MORE, WorkItem
 from engine.parts import Parts
 from engine.rotate.descendants import Descendants
 from engine.rotate.gate import Gate
@@ -25,7 +25,7 @@ from engine.rotate.under_lease import LOOK_SECONDS, MOST_LOOKS, UnderLease, hold
 from engine.secret import SecretVersion
 
 LEAKED = "what leaked may still be accepted"
-LEAKED_FIX = "revoke it at its source by hand, or give the secret its tags back and report it again"
+LEAKED_FIX = "revoke it at its source by hand, or give the secret its tags back"
 
 
 @dataclass(frozen=True)
@@ -117,16 +117,7 @@ class Engine(Parts):
             )
             if source is None or isinstance(decision, Park):
                 assert not isinstance(decision, Acting)  # noqa: S101 - what acts has a source
-                if item.compromised and not isinstance(decision, Park) and secret.enabled:
-                    # Nothing was ever rotated here, so nobody knows where the leaked credential
-                    # lives.
-                    return await self._report(
-                        Outcome(item, "parked", f"{decision.reason}: {LEAKED}", LEAKED_FIX), tries
-                    )
-                concluded = await Marking(self).conclude(
-                    secret, item.about(secret.version), decision
-                )
-                return await self._report(concluded, tries)
+                return await self._report(await self._unleasable(secret, item, decision), tries)
         async with AsyncExitStack() as stack:
             with self.reporter.step("lease"):
                 held = await stack.enter_async_context(hold(self, source, item.ref))
@@ -140,6 +131,24 @@ class Engine(Parts):
         if outcome is None:
             return await self._handle(replace(item, source=None), tries)
         return outcome
+
+    async def _unleasable(
+        self, secret: SecretVersion, item: WorkItem, decision: Skip | Wait | Park
+    ) -> Outcome:
+        """End an item for a secret whose tags name no source. An incident comes back for a day.
+
+        Nobody knows where the leaked credential lives until the tags are mended, or the secret is
+        enabled.
+        """
+        if not item.compromised:
+            return await Marking(self).conclude(secret, item.about(secret.version), decision)
+        again = NO_MORE
+        if later := item.returning():
+            await self.queue.post_rotation(later, INCIDENT_SECONDS)
+            again = "it is tried again for a day"
+        reason, fix = f"{decision.reason}: {LEAKED}; {again}", decision.fix or LEAKED_FIX
+        parked = Park(reason, fix)
+        return await Marking(self).conclude(secret, item.about(secret.version), parked)
 
     def _unleased(self, secret: SecretVersion, item: WorkItem) -> Decision:
         """Decide before the record can be read, so that no forged tag prevents it.

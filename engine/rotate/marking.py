@@ -47,10 +47,9 @@ class Marking:
         outcome = Outcome(item, "parked", error.what, error.fix)
         try:
             secret = await self.parts.vaults.read(item.ref)
-            rest = tags.rests_until(
-                self.parts.policy.applied(secret), self.parts.policy.parked_rest
-            )
-            resting = rest is not None and rest > self.parts.clock.now()
+            now, policy = self.parts.clock.now(), self.parts.policy
+            rest = tags.rests_until(policy.applied(secret), policy.parked_rest, now)
+            resting = rest is not None and rest > now
             # Whoever asked by hand waits for their own mark. Otherwise the first reason says more
             # than a later one from the queue.
             if not self._is_asked(secret, item):

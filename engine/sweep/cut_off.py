@@ -17,7 +17,8 @@ from engine.decide.ledger import Ledger
 from engine.errors import PermanentError
 from engine.model.entry import Entry
 from engine.model.incident import Incident, Progress, is_replica
-from engine.model.sweep_order import SweepOrder
+from engine.model.record import Listed
+from engine.model.sweep_order import MOST_DELAY, SweepOrder
 from engine.model.tags import REPLICA_OF
 from engine.rotate.engine import Engine
 from engine.secret import SecretRef, SecretVersion
@@ -80,22 +81,24 @@ class CutOff:
         return sent
 
     async def _send(self, secret: SecretVersion, pace: Pace, ledger: Ledger) -> bool:
-        shown = self._judge(secret)
-        if not self.incident.covers(shown) or (shown.managed is None and not is_replica(shown)):
+        shown, known = self._judge(secret), ledger.of(secret.ref)
+        if not self.incident.covers(shown, known) or not _can_follow(shown, known):
             return False
         ref, source = secret.ref, shown.managed.source if shown.managed else None
         try:
-            if is_replica(shown):
+            if is_replica(shown, known):
                 ref = SecretRef.parse(secret.tags[REPLICA_OF])
             current = self._judge(await self.engine.vaults.read(ref))
-            if current.managed is None or not await self.is_open(current, ledger):
+            if not await self.is_open(current, ledger):
                 return False
-            version, source = self._leaked(current), current.managed.source
+            version = self._leaked(current)
+            source = current.managed.source if current.managed else None
         except PermanentError:
             version = None
         delay = pace.delay(source)
         if delay is None:
-            return False
+            # No next sweep takes it up. Where that is still too early, Azure makes it wait.
+            delay = MOST_DELAY.total_seconds()
         work = self.incident.work(ref, version, source)
         await post(self.engine.queue, work, SETTLE_SECONDS + delay)
         return True
@@ -115,7 +118,9 @@ class CutOff:
         proves nothing, because it can be copied.
         """
         secret, since = current.secret, self.incident.since
-        primary = SecretRef.parse(secret.tags[REPLICA_OF]) if is_replica(current) else secret.ref
+        own = ledger.of(secret.ref)
+        is_copy = is_replica(current, own)
+        primary = SecretRef.parse(secret.tags[REPLICA_OF]) if is_copy else secret.ref
         known = ledger.of(primary)
         if not known or any(listed.is_open for listed in known):
             return True
@@ -138,19 +143,25 @@ class CutOff:
 
     def _by_hand(self, current: Entry, ledger: Ledger) -> bool:
         """Return whether somebody else wrote the current version since the incident began."""
-        secret = current.secret
-        ours = any(listed.published == secret.created for listed in ledger.of(secret.ref))
-        return secret.created >= self.incident.since and not is_replica(current) and not ours
+        secret, known = current.secret, ledger.of(current.secret.ref)
+        ours = any(listed.published == secret.created for listed in known)
+        return secret.created >= self.incident.since and not is_replica(current, known) and not ours
 
     async def count(self, current: Entry, ledger: Ledger, progress: Progress) -> None:
         """Count one secret, if the incident covers it."""
-        vault = current.secret.ref.vault
-        if vault in self.incident.vaults and self.incident.covers(current):
+        vault, known = current.secret.ref.vault, ledger.of(current.secret.ref)
+        if vault in self.incident.vaults and self.incident.covers(current, known):
             is_open, by_hand = await self.is_open(current, ledger), self._by_hand(current, ledger)
-            progress.add(self.incident, current, is_open=is_open, by_hand=by_hand)
+            progress.add(self.incident, current, is_open=is_open, by_hand=by_hand, known=known)
 
     def _judge(self, secret: SecretVersion) -> Entry:
         return _judged(self.engine, secret)
+
+
+def _can_follow(shown: Entry, known: Sequence[Listed]) -> bool:
+    """Return whether work for a secret can come to something: now, or once its tags are mended."""
+    is_malformed = shown.managed is None and shown.state in ("parked", "drifted")
+    return bool(shown.managed or is_malformed or known or is_replica(shown))
 
 
 async def counted(engine: Engine, incidents: Sequence[Incident]) -> list[Progress]:

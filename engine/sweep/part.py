@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from engine.model.sweep_order import MOST_DELAY, SoFar, SweepOrder
+from engine.model.sweep_order import SoFar, SweepOrder
 from engine.ports import Clock
 from engine.sweep.pace import Pace
 
@@ -31,9 +31,8 @@ class Part:
         """Start where the order says."""
         so_far, now = order.so_far, clock.now()
         begun = so_far.begun if so_far else now
-        period = MOST_DELAY if order.incident else order.period
         elapsed = max((now - begun).total_seconds(), 0.0)
-        pace = Pace(scopes, period, so_far.started if so_far else None, elapsed)
+        pace = Pace(scopes, order.period, so_far.started if so_far else None, elapsed)
         return cls(
             clock, pace, begun, clock.monotonic() + seconds, so_far.token if so_far else None
         )

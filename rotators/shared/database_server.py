@@ -103,7 +103,7 @@ class DatabaseAccess:
             if name and is_primary and _takes_passwords(properties):
                 yield Seen(str(row["id"]).lower(), str(name), self.engine.way_off)
 
-    async def refuse_unready(self, place: Place) -> Json:
+    async def refuse_unready(self, place: Place) -> None:
         """Read the server; raise what stands in the way of a sign-in with any password."""
         properties = await self.read(place)
         state = str(properties.get("state") or "").lower()
@@ -122,7 +122,6 @@ class DatabaseAccess:
             )
         if self._is_replica(properties):
             raise problems.read_only(place.server_id)
-        return properties
 
     def _is_replica(self, properties: Json) -> bool:
         return bool(self.engine.replica.fullmatch(str(properties.get("replicationRole") or "")))

@@ -148,8 +148,11 @@ class DerivedSignature(ABC):
         raise NeedsHuman(ENDS_WITH_KEY, where=source, fix=ENDS_FIX)
 
     def _refuse_more_than_a_signature(self, job: Job) -> None:
-        """Raise NeedsHuman rather than replace a connection string, or a URL, by a signature."""
-        held = job.held.reveal() if job.held else "sig="
+        """Raise NeedsHuman rather than replace a connection string, or a URL, by a signature.
+
+        A value that does not follow its ValueTemplate is any value, and gives way to one that does.
+        """
+        held = job.held.reveal() if job.held else ""
         if not job.proven and "sig=" in held and not self.is_bare(held):
             raise NeedsHuman(
                 "the value is more than a signature",

@@ -224,7 +224,7 @@ class Facts:
             "/".join([*parts[HEAD - 1 : HEAD], *parts[HEAD::2]]),
             tuple(parts[HEAD + 1 :: 2]),
         )
-        fixed = (parts[0], *parts[1:6:2]) == ("", "subscriptions", "resourcegroups", "providers")
+        fixed = (parts[0], *parts[1:HEAD:2]) == ("", "subscriptions", "resourcegroups", "providers")
         known = kinds in (kind.lower() for kind in self.types)
         spelt = resource == resource.lower() and all(SEGMENT.fullmatch(part) for part in parts[1:])
         if not (

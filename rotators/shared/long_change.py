@@ -34,7 +34,7 @@ PAUSES = (0.5, 1.0, 1.0, 2.0)
 others."""
 WITHIN_CALL = 12.0
 """Seconds for which a change is followed by the call that began it: less than
-engine.rotate.run.CALL_SECONDS leaves for polls."""
+engine.rotate.under_lease.CALL_SECONDS leaves for polls."""
 AFTERWARDS = 90.0
 """Seconds for which it is followed after that, before the new password is proven."""
 ACCEPTED = 202
@@ -139,16 +139,16 @@ class LongChange[P: Server](ABC):
 
         Return what still runs when the deadline has come.
         """
-        for usual in _pauses():
-            pause = usual if operation.pause is None else operation.pause
+        pauses = _pauses()
+        rest: Running | None = operation
+        while rest:
+            usual = next(pauses)
+            pause = usual if rest.pause is None else rest.pause
             if self._clock.monotonic() + pause > deadline:
-                return operation
+                break
             await self._clock.sleep(pause)
-            rest = await self._poll(place, operation)
-            if rest is None:
-                return None
-            operation = rest
-        return operation
+            rest = await self._poll(place, rest)
+        return rest
 
     async def _poll(self, place: P, operation: Running) -> Running | None:
         """Look once; None at the end, or where only a sign-in can tell.

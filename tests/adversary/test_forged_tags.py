@@ -10,8 +10,10 @@ from datetime import timedelta
 
 import pytest
 
+from simulator.wire import json_response
 from tests.adversary.sources import Secret
 from tests.adversary.stage import Stage
+from tests.adversary.strikes import REGENERATE
 
 OURS = (
     "RekeyOperation",
@@ -130,6 +132,26 @@ async def test_a_compromised_mark_forged_by_a_tag_cuts_nothing_off(stage: Stage)
     await stage.run_for(days=2)
     assert secret.accepts(old.value)
     assert len(secret.versions) == 2
+
+
+@pytest.mark.parametrize("compromised", [False, True])
+async def test_a_mark_from_a_time_to_come_parks_nothing_and_stops_nobody_elses_sweep(
+    stage: Stage, compromised: bool
+) -> None:
+    """A mark names the version that it is about; only its time is forged."""
+    secret, other = pair(stage, "storage")
+    first = secret.current
+    refusal = json_response(403, {"error": {"code": "AuthorizationFailed"}})
+    stage.outage(REGENERATE, timedelta(minutes=31), refusal)
+    await stage.rotate(secret)
+    word, _, seen = secret.tags["RekeyState"].split(" ")
+    stage.tag(secret, RekeyState=f"{word} 9999-12-31T23:59:59Z {seen}")
+    if compromised:
+        stage.post(secret, version=first.version, compromised=True)
+    await stage.run_for(hours=2)
+    assert secret.accepts(first.value) != compromised
+    assert len(secret.versions) == len(other.versions) == 2
+    assert not stage.app.host.errors
 
 
 async def test_a_forged_parking_does_not_keep_an_incident_from_its_work(stage: Stage) -> None:

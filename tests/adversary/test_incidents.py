@@ -332,3 +332,37 @@ async def test_a_value_that_a_person_writes_after_its_incident_is_left_to_them_t
     progress = await stage.incident(location)
     assert (progress["waiting"], progress["needs_a_person"]) == (0, 1)
     assert "by hand" in progress["named"][0]["reason"]
+
+
+HIDES: dict[str, dict[str, str | None]] = {
+    "untagged": {"ProviderAddress": None},
+    "manual": {"Manual": "true"},
+    "malformed": {"ValidityPeriodDays": "sixty"},
+    "a replica of nothing": {
+        "ProviderAddress": None,
+        "ReplicaOf": "https://prod.vault.azure.net/secrets/none",
+    },
+    "disabled": {},
+}
+
+
+@pytest.mark.parametrize("how", HIDES)
+async def test_what_leaked_is_revoked_although_somebody_hid_its_secret_from_the_incident(
+    stage: Stage, how: str
+) -> None:
+    """An edited tag, or a person in a hurry who disables what leaked and reports it then."""
+    secret = stage.storage()
+    await stage.rotate(secret)
+    leaked, before = secret.current.value, dict.fromkeys(HIDES[how]) | secret.tags
+    stage.tag(secret, **HIDES[how])
+    secret.vault.amend(secret.current, enabled=how != "disabled")
+    location = await stage.report_incident(vault="prod")
+    await stage.run_for(hours=2)
+    assert secret.accepts(leaked)
+    assert (await stage.incident(location))["status"] == "needs a person"
+    stage.tag(secret, **{tag: before[tag] for tag in HIDES[how]})
+    secret.vault.amend(secret.current, enabled=True)
+    await stage.run_for(hours=2)
+    assert not secret.accepts(leaked)
+    assert (await stage.incident(location))["status"] == "ended"
+    assert secret.works

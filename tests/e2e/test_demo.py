@@ -82,6 +82,12 @@ def rows(demo: Demo) -> list[dict[str, Any]]:
     return secrets
 
 
+def test_the_app_leaves_no_connection_open_that_nobody_uses(demo: Demo) -> None:
+    """Each sweep opened two clients of the app's storage and closed none."""
+    (log,) = [match[1] for line in demo.lines if (match := re.search(r", log (\S+)\.$", line))]
+    assert "Unclosed" not in Path(log).read_text()
+
+
 def test_it_speaks_before_it_starts_anything(demo: Demo) -> None:
     assert re.fullmatch(
         r" +0\.[0-9] s  starting a simulated Azure on loopback \(TLS\)", demo.lines[0]

@@ -19,6 +19,7 @@ from engine.model.incident import Incident
 from engine.model.sweep_order import SweepOrder
 from engine.service import MAX_TRIES, Service
 from engine.sweep.pace import Pace
+from engine.sweep.sweeper import Sweeper
 from simulator.host.settings import parse_timespan
 from simulator.reach.transport import Call
 from simulator.storage.blobs import BlobService
@@ -84,16 +85,24 @@ def by_schedule(rig: Rig) -> SweepOrder:
 
 
 async def test_a_sweep_of_a_huge_vault_goes_on_from_its_page_and_sees_every_secret_once(
-    sent: Collected,
+    sent: Collected, caplog: pytest.LogCaptureFixture
 ) -> None:
     rig = huge(Rig())
     service = replace(rig.service(slow(rig, 60)), sweep_seconds=90)
     assert await to_the_end(rig, service, by_schedule(rig)) == 3
+    assert f"continues the sweep of {rig.vault.url}: {3 * PAGE} seen" in caplog.text
     names = [message["secret"] for message in rig.messages("rotations")]
     assert sorted(names) == [f"due-{number:03}" for number in range(4 * PAGE)]
     assert sent.metric("rekey.sweeps") == {dims(vault=rig.vault.url, outcome="completed"): 1}
     assert sum(sent.metric("rekey.secrets").values()) == 4 * PAGE
     assert len(sent.metric("rekey.secret.days_to_expiry")) == 4 * PAGE
+
+
+@pytest.mark.parametrize(("seconds", "parts"), [(121, 2), (120, 3), (60, 4)])
+async def test_no_page_is_begun_once_the_time_of_a_part_is_up(seconds: float, parts: int) -> None:
+    rig = huge(Rig())
+    service = replace(rig.service(slow(rig, 60)), sweep_seconds=seconds)
+    assert await to_the_end(rig, service, by_schedule(rig)) == parts
 
 
 async def test_its_audits_are_those_of_the_first_part(sent: Collected) -> None:
@@ -150,7 +159,9 @@ async def test_a_page_token_of_another_vault_is_followed_nowhere() -> None:
     assert "so_far" not in anew
 
 
-async def test_an_incident_in_a_huge_vault_goes_on_from_its_page() -> None:
+async def test_an_incident_in_a_huge_vault_goes_on_from_its_page(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     rig = huge(Rig())
     rig.clock.advance(60)
     incident = Incident(
@@ -161,6 +172,32 @@ async def test_an_incident_in_a_huge_vault_goes_on_from_its_page() -> None:
     messages = rig.messages("rotations")
     assert len({message["secret"] for message in messages}) == len(messages) == 4 * PAGE
     assert all(message["compromised"] for message in messages)
+    assert f"in {rig.vault.url}: {4 * PAGE} of {4 * PAGE} secrets sent on" in caplog.text
+
+
+async def test_an_incidents_order_says_whether_it_came_to_the_vaults_end() -> None:
+    rig = huge(Rig())
+    rig.clock.advance(60)
+    incident = Incident(rig.clock.now().replace(microsecond=0), requested_by="ada", reason="drill")
+    order, service = SweepOrder.for_incident(rig.vault.url, incident), rig.service(slow(rig, 60))
+    sweeper, ends = Sweeper(service.engine, service.queue, 121), []
+    ends.append(await sweeper.sweep(order))
+    (following,) = orders(rig)
+    ends.append(await sweeper.sweep(SweepOrder.from_json(json.dumps(following), rig.clock.now())))
+    assert ends == [False, True]
+    assert orders(rig) == []
+
+
+async def test_what_an_earlier_part_of_a_sweep_did_not_count_is_not_made_up(
+    sent: Collected,
+) -> None:
+    rig = huge(Rig(), 2 * PAGE)
+    service = replace(rig.service(slow(rig, 60)), sweep_seconds=90)
+    await service.sweep_vault(by_schedule(rig).to_json())
+    (following,) = orders(rig)
+    following["so_far"]["states"] = {}
+    await service.sweep_vault(json.dumps(following))
+    assert sum(sent.metric("rekey.secrets").values()) == PAGE
 
 
 def test_the_pace_goes_on_where_the_earlier_part_ended() -> None:

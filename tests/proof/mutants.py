@@ -28,7 +28,7 @@ from engine.model.record import Record
 from engine.model.tags import CAUSE
 from engine.model.window import Window
 from engine.model.workitem import WorkItem
-from engine.rotate import ownership, publishing, run
+from engine.rotate import ending, ownership, publishing, run
 from engine.rotate.compromised import Compromised
 from engine.rotate.descendants import Descendants
 from engine.rotate.gate import Gate
@@ -38,10 +38,10 @@ from engine.rotate.proof import Proof
 from engine.rotate.publishing import Publishing
 from engine.rotate.replicas import Replicas
 from engine.rotate.retiring import Retiring
-from engine.rotate.run import Run
 from engine.rotate.sight import Sight
 from engine.rotate.under_lease import UnderLease
 from engine.rotate.undo import Rollback
+from engine.rotate.work import Work
 from engine.secret import Draft, SecretRef, SecretVersion
 from engine.service import Service
 from engine.sweep.cut_off import CutOff
@@ -433,12 +433,12 @@ def _tags_believed(patch: pytest.MonkeyPatch) -> None:
         }
         return replace(better, tags={**better.tags, **mine})
 
-    async def retire(_self: Run, secret: Any, retiring: Any) -> Any:
+    async def retire(_self: Work, secret: Any, retiring: Any) -> Any:
         pending = tags.Pending.parse(secret.tags[tags.RETIRE])
         return (await retiring.retire(secret, pending))[0]
 
     patch.setattr(Record, "believed", gullible)
-    patch.setattr(Run, "_retire", retire)
+    patch.setattr(Work, "retire", retire)
     patch.setattr(run, "other_writer", _nobody)
 
 
@@ -468,7 +468,7 @@ def _endless_looks(patch: pytest.MonkeyPatch) -> None:
         await wait(self, item, seconds, mark, on=True)
 
     patch.setattr(UnderLease, "wait", patient)
-    patch.setattr(run, "LONGEST_CHANGE", timedelta(days=400))
+    patch.setattr(ending, "LONGEST_CHANGE", timedelta(days=400))
 
 
 def _not_looked_for(patch: pytest.MonkeyPatch) -> None:
@@ -609,7 +609,9 @@ MUTANTS: Mapping[str, Mutant] = {
         _function(
             decide,
             "rests_until",
-            lambda secret, rest: secret.created + rest * 400 if tags.STATE in secret.tags else None,
+            lambda secret, rest, _: (
+                secret.created + rest * 400 if tags.STATE in secret.tags else None
+            ),
         ),
         "P8",
         (f"one/{SLOTS}",),
@@ -647,7 +649,7 @@ MUTANTS: Mapping[str, Mutant] = {
         _method(CutOff, "send", value=True), "P5", (f"order/{SLOTS}",)
     ),
     "a compromised credential is restored": Mutant(
-        _function(Run, "_asked", lambda self: self.item),
+        _function(Work, "asked", lambda self: self.item),
         "P5",
         (f"incident-restore/{SLOTS}", "seeds"),
     ),

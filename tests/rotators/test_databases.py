@@ -26,7 +26,9 @@ from rotators.shared.database_engine import MYSQL, POSTGRESQL
 from rotators.shared.database_login import DatabaseLogin
 from rotators.shared.database_server import Place
 from simulator.databases.servers import EngineName
+from simulator.faults import Fault
 from simulator.sql.servers import Failure
+from simulator.wire import json_response
 from tests.rotators.database_scenes import ADMIN, FIRST, SCENES, SECOND, TEMPLATE, DatabaseScene
 from tests.shared.promises import everything
 
@@ -80,6 +82,9 @@ async def test_a_server_that_is_out_of_reach_though_it_runs_is_asked_again(name:
     scene.server.fqdn = "elsewhere.example"
     error = await problem_of(scene.rotator().issue(scene.job()))
     assert (type(error), error.code) == (TransientError, "NotReached")
+    scene.rig.world.roles.assignments.clear()
+    error = await problem_of(scene.rotator().issue(scene.job()))
+    assert (type(error), error.code) == (TransientError, "NotReached"), "nobody knows why"
 
 
 @every_kind
@@ -158,6 +163,23 @@ async def test_a_missing_right_names_the_identity_and_the_statements(name: str) 
         assert scene.rig.identity.name in error.fix
 
 
+async def test_the_statements_name_the_role_that_the_app_may_not_alter() -> None:
+    scene = scene_of("postgresql-role-password")
+    scene.server.alterable = set()
+    error = await preflight_problem(scene)
+    assert f'GRANT "app" TO "{scene.rig.identity.name}" WITH ADMIN OPTION' in error.fix
+
+
+async def test_a_mysql_server_without_the_parameter_takes_passwords() -> None:
+    scene = scene_of("mysql-user-password")
+    missing = json_response(404, {"error": {"code": "ResourceNotFound", "message": "none"}})
+    about = lambda request: request.path.endswith("/aad_auth_only")  # noqa: E731
+    scene.rig.world.faults.append(Fault(about, missing, times=9))
+    rotator = scene.rotator()
+    assert isinstance(rotator, Preflight)
+    await rotator.preflight(scene.job(proven=False))
+
+
 @every_login
 async def test_an_identity_without_a_user_in_the_database_is_denied(name: str) -> None:
     scene = scene_of(name)
@@ -218,6 +240,27 @@ async def test_a_database_that_turns_everybody_away_proves_nothing(name: str) ->
     assert (type(error), error.code) == (NeedsHuman, "NoDatabase")
 
 
+class Wavering:
+    """A server that turns away who comes first, and lets everybody in who comes later."""
+
+    def __init__(self) -> None:
+        self._came = 0
+
+    async def sign_in(self, server: str, *_: object) -> None:
+        self._came += 1
+        if self._came == 1:
+            raise problems.no_database(server)
+
+
+@every_login
+async def test_a_server_that_lets_a_made_up_password_in_proves_nothing(name: str) -> None:
+    scene = scene_of(name)
+    wavering = Wavering()
+    rotator = scene.rotator(databases={"postgresql": wavering, "mysql": wavering})
+    error = await problem_of(rotator.accepts(scene.job().source, scene.logins[0], Sensitive(FIRST)))
+    assert (type(error), error.code) == (NeedsHuman, "NoDatabase")
+
+
 @every_kind
 async def test_the_password_of_another_shape_is_left_alone(name: str) -> None:
     scene = scene_of(name)
@@ -230,8 +273,9 @@ async def test_the_password_of_another_shape_is_left_alone(name: str) -> None:
 @pytest.mark.parametrize("password", ["", "a\0b", "x" * 300])
 async def test_what_no_server_takes_is_no_password(engine: EngineName, password: str) -> None:
     scene = DatabaseScene(engine, ("app",))
-    with pytest.raises(VerificationFailed):
+    with pytest.raises(VerificationFailed, match="cannot be a password"):
         await scene.rotator().verify(scene.job().source, "app", Sensitive(password))
+    assert not scene.rig.world.exchanges, "it is not even sent"
 
 
 @every_engine

@@ -53,6 +53,12 @@ async def test_a_service_that_asks_to_try_again_is_asked_again_later(kind: str) 
         await verified(kind, Response(449, JSON, b"{}"))
 
 
+async def test_a_batch_account_that_forbids_for_another_reason_has_not_refused_its_key() -> None:
+    forbidden = Response(403, JSON, b'{"code": "AuthorizationFailure"}')
+    with pytest.raises(NeedsHuman, match="answers 403 to its key and 403 to a made-up one"):
+        await verified("batch-key", forbidden)
+
+
 @EVERY
 @pytest.mark.parametrize("status", [200, 401, 403])
 async def test_a_body_that_is_no_text_is_no_reason_to_fail(kind: str, status: int) -> None:

@@ -33,6 +33,20 @@ async def test_a_signature_follows_the_key_of_its_rule(signed: RuleSigned) -> No
 
 
 @every_kind
+async def test_a_new_secret_may_hold_any_value_beside_its_template(signed: RuleSigned) -> None:
+    scene = RuleScene(signed)
+    scene.manage()
+    shape = "Endpoint=sb://{host}/;SharedAccessSignature={sas}"
+    tags = {**scene.rig.tags(SAS), "ValueTemplate": shape}
+    scene.rig.vault.put(SAS, "any value", expires=scene.rig.clock.now(), tags=tags)
+    item = scene.rig.item(SAS, trigger="manual", force=True)
+    await scene.rig.service().engine.handle(item)
+    assert scene.rig.latest(SAS).value.startswith(
+        f"Endpoint=sb://{scene.account.host}/;SharedAccessSignature=SharedAccessSignature sr="
+    )
+
+
+@every_kind
 async def test_a_signature_ends_with_its_key_and_in_its_time(signed: RuleSigned) -> None:
     scene = RuleScene(signed)
     rotator, job = scene.rotator(), scene.job()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import json
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -117,7 +119,7 @@ async def test_tidying_waits_for_a_list_that_shows_what_was_just_added(
 
 @pytest.mark.parametrize("process", ["the same", "another"])
 async def test_a_list_that_still_shows_what_was_revoked_is_not_written_back(
-    rig: CertificateRig, process: str
+    rig: CertificateRig, process: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A retirement makes room for the next rotation: what it removed would come back with that."""
     rotator = rig.rotator()
@@ -131,9 +133,24 @@ async def test_a_list_that_still_shows_what_was_revoked_is_not_written_back(
     if process == "another":
         # The record of the source knows what another process has revoked.
         rotator, job = rig.rotator(), replace(job, revoked=frozenset({rig.first.key_id.upper()}))
+    assert "that was revoked" not in caplog.text
     await rotator.issue(job)
+    assert f"{rig.source} lists a certificate again that was revoked" in caplog.text
     assert len(rig.alive()) == 2
     assert rig.first not in rig.alive()
+
+
+async def test_tidying_waits_for_a_list_that_shows_what_it_is_to_keep(rig: CertificateRig) -> None:
+    _, leftover = rig.by_hand(f"rekey {OPERATION}")
+    rig.clock.advance(60)
+    issued = await rig.rotator().issue(rig.job())
+    rig.directory.graph_lag = seconds(10)
+    with pytest.raises(TransientError, match="lags behind"):
+        await rig.rotator().tidy(rig.source, OPERATION, keep=issued.credential_id.upper())
+    assert leftover in rig.alive()
+    rig.clock.advance(10)
+    await rig.rotator().tidy(rig.source, OPERATION, keep=issued.credential_id.upper())
+    assert {key.key_id for key in rig.alive()} == {rig.first.key_id, issued.credential_id}
 
 
 async def test_tidying_keeps_what_other_operations_and_deployments_made(
@@ -251,16 +268,61 @@ async def test_a_value_that_is_another_certificate_than_the_tags_say_is_for_a_hu
 ) -> None:
     stranger, listed = rig.by_hand("another one")
     rig.clock.advance(1)
-    wrong = rig.job(proven=False, held=Sensitive(stranger.pem))
-    with pytest.raises(NeedsHuman, match=f"is the certificate {listed.key_id}"):
-        await rig.rotator().issue(wrong)
+    wrong, rotator = rig.job(proven=False, held=Sensitive(stranger.pem)), rig.rotator()
+    for act in (rotator.preflight, rotator.recognise, rotator.issue):
+        with pytest.raises(NeedsHuman, match=f"is the certificate {listed.key_id}"):
+            await act(wrong)
     rig.directory.remove_certificate(rig.app, listed)
     rig.clock.advance(1)
     with pytest.raises(NeedsHuman, match=f"is not the certificate {rig.first.key_id}"):
-        await rig.rotator().issue(wrong)
+        await rotator.issue(wrong)
     with pytest.raises(NeedsHuman, match="none of the application's certificates"):
-        await rig.rotator().issue(replace(wrong, held_id=None))
+        await rotator.issue(replace(wrong, held_id=None))
     assert versions(rig) == 0
+    await rotator.preflight(replace(wrong, proven=True))
+
+
+async def test_a_preflight_finds_a_disabled_application(rig: CertificateRig) -> None:
+    rig.app.disabled = True
+    with pytest.raises(NeedsHuman, match="is disabled"):
+        await rig.rotator().preflight(rig.job())
+
+
+@pytest.mark.parametrize(
+    ("proven", "named", "is_superseded"),
+    [(True, True, True), (True, False, False), (False, True, False)],
+)
+async def test_a_certificate_that_somebody_has_taken_from_the_list_is_still_to_be_retired_if_known(
+    rig: CertificateRig, proven: bool, named: bool, is_superseded: bool
+) -> None:
+    """A replica may show it again. What nobody has proven is left to whoever removed it."""
+    rig.directory.remove_certificate(rig.app, rig.first)
+    rig.clock.advance(60)
+    held_id = rig.first.key_id if named else None
+    issued = await rig.rotator().issue(rig.job(proven=proven, held_id=held_id))
+    assert issued.supersedes == (held_id if is_superseded else None)
+
+
+@pytest.mark.parametrize(
+    ("lifetime", "months"),
+    [
+        (days(28) - seconds(1), 1),
+        (days(28), 2),
+        (days(29), 2),
+        (days(56) - seconds(1), 2),
+        (days(56), 3),
+    ],
+)
+async def test_a_key_pair_is_made_for_as_many_of_the_shortest_months_as_its_version_lives(
+    rig: CertificateRig, lifetime: timedelta, months: int
+) -> None:
+    await rig.rotator().issue(rig.job(expires=rig.clock.now() + lifetime))
+    (order,) = (
+        json.loads(exchange.request.body)
+        for exchange in rig.world.exchanges
+        if _asks_for_a_certificate(exchange.request) and exchange.response.status == 202
+    )
+    assert order["policy"]["x509_props"]["validity_months"] == months
 
 
 async def test_a_value_is_recognised_by_the_certificate_itself(rig: CertificateRig) -> None:
@@ -331,6 +393,12 @@ def _reads_a_certificate(request: Request) -> bool:
 
 def _asks_for_a_certificate(request: Request) -> bool:
     return request.path.endswith("/create")
+
+
+async def test_the_shortest_key_that_can_sign_is_taken(rig: CertificateRig) -> None:
+    key = rsa.generate_private_key(65537, 1024)  # noqa: S505 - the shortest one
+    start = rig.clock.now().replace(microsecond=0)
+    assert parse(Sensitive(self_signed("CN short", start, start + days(365), key).pem))
 
 
 async def test_a_key_that_is_too_short_to_sign_is_no_certificate(rig: CertificateRig) -> None:

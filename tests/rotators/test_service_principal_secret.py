@@ -175,8 +175,10 @@ async def test_an_adopted_value_that_is_not_what_its_tags_say_is_for_a_human(
     rig: GraphRig, held: str | None, tags: dict[str, None], what: str
 ) -> None:
     job = rig.job(proven=False, held=held and Sensitive(held), **tags)
-    with pytest.raises(NeedsHuman, match=what):
-        await rig.rotator().issue(job)
+    rotator = rig.rotator()
+    for act in (rotator.preflight, rotator.recognise, rotator.issue):
+        with pytest.raises(NeedsHuman, match=what):
+            await act(job)
     assert rig.alive() == [rig.first]
 
 
@@ -439,6 +441,13 @@ async def test_a_preflight_asks_no_ownership_of_somebody_who_may_change_every_ap
 async def test_a_preflight_finds_an_application_that_is_gone(rig: GraphRig) -> None:
     with pytest.raises(NotFound):
         await rig.rotator().preflight(rig.job(source=GUID))
+
+
+async def test_a_preflight_finds_an_application_whose_secrets_cannot_be_read(rig: GraphRig) -> None:
+    """What Rekey wrote itself is not compared, but its leftovers must be found."""
+    fails(rig, ")", refusal(403, "Authorization_RequestDenied", "Insufficient privileges"))
+    with pytest.raises(AccessDenied):
+        await rig.rotator().preflight(rig.job())
 
 
 async def test_a_preflight_finds_a_disabled_application(rig: GraphRig) -> None:

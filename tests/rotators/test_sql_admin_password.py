@@ -106,6 +106,16 @@ async def test_with_entra_only_authentication_on_nothing_is_changed(rig: SqlRig)
     assert rig.server.administrator.newest == FIRST
 
 
+async def test_a_preflight_asks_for_entra_only_authentication_before_it_signs_in(
+    rig: SqlRig,
+) -> None:
+    rig.server.entra_only = True
+    rotator = rig.admin()
+    with pytest.raises(NeedsHuman):
+        await rotator.preflight(rig.job(rotator, rig.tags(CredentialId=ADMIN), FIRST))
+    assert "SIGN-IN" not in rig.calls()
+
+
 async def test_entra_only_authentication_is_told_from_a_refused_password(rig: SqlRig) -> None:
     job = rig.job(rig.admin(), rig.tags(CredentialId=ADMIN), FIRST, proven=True)
     issued = await rig.admin().issue(job)

@@ -142,10 +142,11 @@ async def test_where_neither_value_nor_tag_tells_nothing_is_changed(
 ) -> None:
     tags = {name: text for name, text in two.items() if name != "CredentialId"}
 
-    with pytest.raises(NeedsHuman):
+    with pytest.raises(NeedsHuman) as caught:
         await rotate(
             rig, tags | ({"CredentialId": tagged} if tagged else {}), "neither", proven=False
         )
+    assert tagged or caught.value.where == rig.server.resource_id.lower()
 
     assert rig.accepts("app_a", FIRST)
     assert rig.accepts("app_b", SECOND)
@@ -250,6 +251,15 @@ async def test_an_identity_that_the_database_does_not_know_is_told_what_to_grant
 
     assert rig.identity.appid in caught.value.what
     assert "ALTER ANY USER" in caught.value.fix
+
+
+async def test_a_preflight_finds_a_database_that_does_not_know_the_identity(
+    rig: SqlRig, user: dict[str, str]
+) -> None:
+    rig.server.databases["shop"].granted.clear()
+    rotator = rig.login()
+    with pytest.raises(AccessDenied, match=rig.identity.appid):
+        await rotator.preflight(rig.job(rotator, user, FIRST))
 
 
 async def test_the_entra_administrator_needs_no_further_right(

@@ -25,7 +25,7 @@ def test_a_fresh_password_is_long_mixed_and_without_the_name(name: str) -> None:
         assert password[0].isalpha()
 
 
-@pytest.mark.parametrize("character", ["x", "Ł", "\N{GRINNING FACE}"])
+@pytest.mark.parametrize("character", ["x", "Ł", "\uffff", "\U00010000", "\N{GRINNING FACE}"])
 def test_a_name_has_as_many_units_as_the_server_counts(character: str) -> None:
     most = 128 // len(character.encode("utf-16-le")) * 2
     assert checked(character * most)

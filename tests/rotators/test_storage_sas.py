@@ -38,6 +38,7 @@ FURTHER = {
     "ip": "168.1.5.60-168.1.5.70",
     "protocol": "https",
 }
+EVERYTHING = frozenset[str]().union(*sas_signing.FIELDS.values())
 HEADERS = {"cache_control": "no-cache", "content_type": "text/plain", "content_language": "de"}
 
 
@@ -154,6 +155,16 @@ def test_the_text_that_is_signed_is_microsofts(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", MADE)
+def test_a_forged_token_differs_from_the_real_one_in_its_signature_alone(text: str) -> None:
+    token, source = Sensitive(MADE[text]()), sas_extent.canonical(f"{ACCOUNT}/{text}")
+    rotator = SasScene().rotator()
+    assert isinstance(rotator, StorageSas)
+    forged = rotator.forged(source or "", token, "nobody's")
+    real = sas_signing.read(extent(text), token) or {}
+    assert sas_signing.read(extent(text), forged) == {**real, "sig": "nobody's"}
+
+
+@pytest.mark.parametrize("text", MADE)
 def test_a_signature_is_of_no_other_extent(text: str) -> None:
     token = Sensitive(MADE[text]())
     others = [
@@ -174,6 +185,9 @@ def test_a_signature_is_of_no_other_extent(text: str) -> None:
         lambda text: f"{text}&sp=racwdl",
         lambda text: f"{text}&si=policy",
         lambda text: f"{text}&further=1",
+        lambda text: f"{text}&further=",
+        lambda text: f"{text}&st",
+        lambda text: f"{text}&",
         lambda text: text.partition("&sig=")[0],
         lambda text: text + "%20",
         lambda text: "sv=2015-04-05&" + text.partition("&")[2],
@@ -192,7 +206,10 @@ def test_a_changed_signature_is_none(change: Callable[[str], str]) -> None:
     [
         (lambda text: text, True),
         (lambda text: f"?{text}", True),
+        (lambda _: "&".join(f"{name}=x" for name in EVERYTHING), True),
         (lambda text: f"{text}&further=1", False),
+        (lambda text: f"{text}&further=", False),
+        (lambda text: f"{text}&st", False),
         (lambda text: text.partition("&sig=")[0], False),
         (lambda text: f"https://appdata.blob.core.windows.net/uploads?{text}", False),
         (lambda _: "", False),
@@ -203,6 +220,39 @@ def test_a_bare_token_has_a_signature_and_nothing_that_is_unknown(
     change: Callable[[str], str], *, is_bare: bool
 ) -> None:
     assert sas_signing.is_token(change(container())) is is_bare
+
+
+def test_a_signature_may_say_everything_that_there_is_to_say() -> None:
+    token = container(
+        **FURTHER,
+        **HEADERS,
+        content_disposition="inline",
+        content_encoding="gzip",
+        encryption_scope="finance",
+        policy_id="weekly",
+    )
+    whole = extent("sas/container/uploads/racwdl")
+    fields = sas_signing.read(whole, Sensitive(token))
+    assert fields
+    assert fields.keys() == sas_signing.FIELDS["container"]
+    assert sas_signing.is_made_from(whole, Sensitive(token), KEY)
+
+
+@pytest.mark.parametrize(
+    ("version", "is_known"), [("2020-12-06", True), ("2020-12-05", False), ("", False)]
+)
+def test_a_signature_is_judged_from_the_version_on_that_signs_this_text(
+    version: str, *, is_known: bool
+) -> None:
+    lines = ("raud", "", STAMP, "/table/acc1/orders", "", "", "https", version, "", "", "", "")
+    rest = f"sv={version}&sp=raud&se={quote(STAMP)}&spr=https&sig={signed(*lines)}"
+    token = Sensitive(f"tn=orders&{rest}")
+    assert sas_signing.is_made_from(extent("sas/table/orders/raud"), token, KEY) is is_known
+
+
+def test_a_key_that_is_none_has_made_nothing() -> None:
+    token, whole = Sensitive(container()), extent("sas/container/uploads/racwdl")
+    assert not sas_signing.is_made_from(whole, token, Sensitive("no base64!"))
 
 
 def test_permissions_are_written_in_their_order_and_once() -> None:
@@ -278,6 +328,7 @@ async def proven(scene: SasScene, credential: Sensitive | None = None) -> RekeyE
         "sas/queue/jobs/r",
         "sas/queue/jobs/a",
         "sas/account/b/sco/rl",
+        "sas/account/bqtf/sco/rl",
         "sas/account/b/co/rl",
         "sas/account/bq/o/w",
         "sas/account/q/s/r",

@@ -257,6 +257,20 @@ async def test_a_connection_string_names_the_rule_as_it_is_spelt() -> None:
     }
 
 
+@pytest.mark.parametrize("name", [b"Send", b""])
+async def test_a_listing_that_names_no_rule_is_of_the_rule_that_was_asked_for(name: bytes) -> None:
+    scene = KeyScene(QUEUE)
+
+    async def nameless(_: Request, call: Call) -> Response:
+        answer = await call()
+        return replace(
+            answer, body=answer.body.replace(b'"keyName": "Send"', b'"keyName": "%s"' % name)
+        )
+
+    issued = await scene.rotator(nameless).issue(scene.job())
+    assert issued.fields["rule"].reveal() == (name.decode() or "send")
+
+
 @EVERY
 async def test_no_proof_sends_a_message_or_reaches_a_listener(member: Member) -> None:
     scene = KeyScene(member)

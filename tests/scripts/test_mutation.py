@@ -12,6 +12,7 @@ import pytest
 
 from scripts.mutation import trial
 from scripts.mutation.changes import changes
+from scripts.mutation.reach import all_code
 from scripts.mutation.reasons import Reasons
 from scripts.mutation.run import TARGETS, mutants
 
@@ -23,15 +24,26 @@ def grown_up(age: int) -> bool:
 
 def drinks(age: int) -> str:
     return "beer" if grown_up(age) else "juice"
+
+class Guest:
+    def order(self) -> str:
+        return drinks(9)
+
+class Regular(Guest):
+    def order(self) -> str:
+        return super().order()
 """
 TESTS = """
-from small import drinks, grown_up
+from small import Regular, drinks, grown_up
 
 def test_an_adult_is_grown_up():
     assert grown_up(30)
 
 def test_a_child_drinks_juice():
     assert drinks(9) == "juice"
+
+def test_a_regular_guest_orders_as_every_guest_does():
+    assert Regular().order() == "juice"
 """
 
 
@@ -73,6 +85,14 @@ def test_two_changes_have_two_names() -> None:
     ]
 
 
+def test_a_changed_method_fits_its_class_though_it_calls_the_base_class_no_more() -> None:
+    source = "class C(B):\n    def f(self):\n        return [super().f()]\n"
+    (change,) = changes(source)
+    codes = list(all_code(compile(change.made(), "", "exec")))
+    (code,) = (code for code in codes if code.co_name == "f")
+    assert code.co_freevars == ("__class__",)
+
+
 def test_how_long_to_wait_is_no_text_of_an_error() -> None:
     assert names("raise Busy('later', retry_after=x + 5)") == [
         "Add → Sub: x + 5",
@@ -92,10 +112,10 @@ def test_a_change_lives_where_no_test_is_at_the_boundary(tmp_path: Path) -> None
         text=True,
         check=False,
     )
-    assert run.returncode == 1, "two of five live, and nothing says why"
+    assert run.returncode == 1, "three of eight live, and nothing says why"
     assert "grown_up: GtE → Gt: age >= 18" in run.stdout
     assert "grown_up: 18 → another: 18" in run.stdout
-    assert "3 of 5 changes were noticed (60.0%)" in run.stdout
+    assert "5 of 8 changes were noticed (62.5%)" in run.stdout
 
 
 def test_what_never_ends_is_ended_by_the_processors_time() -> None:

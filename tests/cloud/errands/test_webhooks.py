@@ -148,6 +148,18 @@ async def test_without_webhooks_a_reminder_is_in_the_log_alone(
     assert ended(caplog.records, "tell") == []
 
 
+@pytest.mark.parametrize("to", ["", "chat-of-yesterday"])
+async def test_a_notice_for_a_webhook_that_is_not_in_the_document_any_more_goes_nowhere(
+    to: str,
+) -> None:
+    rig = told_about() if to else Rig()
+    rig.vault.put("app", "x", tags={"Owner": "shop"})
+    item = rig.item("app", action="tell", news="rotated", reason="due", to=to)
+    outcome = await rig.service().engine.handle(item)
+    assert (outcome.result, outcome.reason) == ("skipped", "no webhook is to be notified")
+    assert not [exchange for exchange in rig.world.exchanges if to_chat(exchange.request)]
+
+
 async def test_who_has_rotated_meanwhile_is_not_reminded(caplog: pytest.LogCaptureFixture) -> None:
     rig = told_about(days_left=30.0, manual="true")
     rig.clock.advance(60)

@@ -16,6 +16,7 @@ from engine.model.workitem import Action
 from engine.secret import SecretVersion
 from tests.shared.builders import NOW, POLICY, V1, VAULT, item, version
 from tests.shared.policies import policy
+from tests.shared.rig import Rig
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
@@ -86,6 +87,18 @@ def test_at_the_moment_itself_and_not_before_or_again() -> None:
     assert not sweep(due, due)
 
 
+@pytest.mark.parametrize(
+    ("late", "result"), [(timedelta(0), "reminded"), (-timedelta(seconds=1), "skipped")]
+)
+async def test_a_reminder_is_given_from_the_second_on_in_which_the_secret_is_due(
+    late: timedelta, result: str
+) -> None:
+    secret = manual(left=30, age=335)
+    secret = replace(secret, expires=(secret.expires or NOW) - late)
+    work = item(action="remind", reason="due")
+    assert (await notices.remind(Rig().service().engine, work, secret)).result == result
+
+
 def test_a_short_life_is_reminded_of_daily_from_its_due_date_on() -> None:
     secret = manual(left=10, age=0)
     assert [round(day) for day, _ in reminders(secret, 8)] == [5, 6, 7, 8]
@@ -107,6 +120,11 @@ def test_the_message_about_an_outcome_says_why_and_the_way_out_and_no_more_than_
         "Expires": "2026-11-12 09:00Z",
         "Operation": errand.operation,
     }
+
+
+@pytest.mark.parametrize(("fix", "text"), [("mend it", "why. Fix: mend it"), ("", "why")])
+def test_a_fix_is_told_after_the_reason_if_there_is_one(fix: str, text: str) -> None:
+    assert notices.of(Outcome(item(version=V1), "parked", "why", fix)).reason == text
 
 
 def test_who_asked_is_not_told() -> None:

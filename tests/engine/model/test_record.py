@@ -224,6 +224,7 @@ def test_the_published_value_in_another_version_is_that_one_from_now_on() -> Non
     record = announced().landed(secret(NEW)).seen(secret(OTHER, created=NOW + SECOND), NOW + SETTLE)
     assert record.wrote(secret(OTHER))
     assert record.earlier == (OLD,)
+    assert record.created == NOW, "a copy without tags would not be seen to have none"
 
 
 def test_a_disabled_version_tells_nothing() -> None:

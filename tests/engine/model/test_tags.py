@@ -87,7 +87,7 @@ def test_an_older_mark_is_replaced_where_there_is_no_room_for_another() -> None:
 
 def test_a_parked_secret_rests_as_long_as_the_policy_says() -> None:
     secret = version(changes=parked(version(), "why", NOW))
-    assert rests_until(secret, DAY) == NOW + DAY
+    assert rests_until(secret, DAY, NOW) == NOW + DAY
 
 
 @pytest.mark.parametrize(
@@ -102,12 +102,26 @@ def test_a_parked_secret_rests_as_long_as_the_policy_says() -> None:
     ],
 )
 def test_a_mark_that_is_none_gives_no_rest(state: str) -> None:
-    assert rests_until(version(changes={"RekeyState": state}), DAY) is None
+    assert rests_until(version(changes={"RekeyState": state}), DAY, NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("since", "rests"),
+    [
+        ("2026-11-02T09:02:00Z", True),
+        ("2026-11-02T09:02:01Z", False),
+        ("9999-12-31T23:59:59Z", False),
+    ],
+)
+def test_a_mark_from_a_time_to_come_gives_no_rest(since: str, rests: bool) -> None:
+    """Two clocks may differ by two minutes."""
+    secret = version(changes={"RekeyState": f"parked {since} {fingerprint(version())}"})
+    assert (rests_until(secret, DAY, NOW) is not None) is rests
 
 
 def test_a_garbled_time_gives_no_rest() -> None:
     secret = version(changes={"RekeyState": f"parked yesterday {fingerprint(version())}"})
-    assert rests_until(secret, DAY) is None
+    assert rests_until(secret, DAY, NOW) is None
 
 
 def test_a_fingerprint_notices_the_owners_changes_and_not_rekeys() -> None:

@@ -305,9 +305,9 @@ def test_a_parked_secret_is_tried_again_when_what_the_policy_says_about_it_has_c
     marked: SecretVersion = replace(
         secret, tags=parked(secret, "why", NOW, seen=fingerprint(before.applied(secret)))
     )
-    assert rests_until(before.applied(marked), DAY) == NOW + DAY
-    assert rests_until(other.applied(marked), DAY) == NOW + DAY
-    assert rests_until(after.applied(marked), DAY) is None
+    assert rests_until(before.applied(marked), DAY, NOW) == NOW + DAY
+    assert rests_until(other.applied(marked), DAY, NOW) == NOW + DAY
+    assert rests_until(after.applied(marked), DAY, NOW) is None
 
 
 def test_malformed_tags_name_the_policy_where_there_is_one() -> None:

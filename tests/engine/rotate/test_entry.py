@@ -10,8 +10,10 @@ import pytest
 from engine.errors import TransientError
 from engine.model.outcome import Outcome
 from engine.model.policy_document import Consumers, Document, Match
+from engine.model.workitem import MOST_RETURNS, NO_MORE
 from engine.rotate.engine import LEAKED, LEAKED_FIX
 from engine.rotate.under_lease import MOST_LOOKS
+from engine.secret import SecretRef
 from engine.service import Service
 from simulator.keyvault.state import SecretVersion
 from tests.shared.rig import Rig
@@ -32,22 +34,37 @@ def accepted(rig: Rig, version: SecretVersion) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("options", "compromised", "result", "is_leaked"),
+    ("options", "fix"),
     [
-        pytest.param({"tags": NO_TAGS}, True, "parked", True, id="of what has no tags"),
-        pytest.param({"tags": MALFORMED}, True, "parked", False, id="of what has wrong tags"),
-        pytest.param({"enabled": False}, True, "skipped", False, id="of what is disabled"),
-        pytest.param({"tags": NO_TAGS}, False, "skipped", False, id="no incident"),
+        pytest.param({"tags": NO_TAGS}, "set the tag ProviderAddress", id="without tags"),
+        pytest.param({"tags": MALFORMED}, "correct the tags", id="with wrong tags"),
+        pytest.param({"enabled": False}, "enable the current version", id="disabled"),
     ],
 )
-async def test_an_incident_of_what_was_never_rotated_says_that_the_leak_may_still_work(
-    options: dict[str, Any], result: str, *, compromised: bool, is_leaked: bool
+@pytest.mark.parametrize(("returned", "comes_back"), [(0, True), (MOST_RETURNS, False)])
+async def test_an_incident_whose_source_nobody_knows_says_that_the_leak_may_still_work(
+    options: dict[str, Any], fix: str, returned: int, *, comes_back: bool
 ) -> None:
     rig = scene(**options)
-    outcome = await handle(rig, compromised=compromised)
-    assert outcome.result == result
-    assert (LEAKED in outcome.reason) is is_leaked
-    assert (outcome.fix == LEAKED_FIX) is is_leaked
+    outcome = await handle(rig, compromised=True, returned=returned)
+    assert (outcome.result, outcome.fix.startswith(fix)) == ("parked", True)
+    assert LEAKED in outcome.reason
+    assert (NO_MORE in outcome.reason) is not comes_back
+    posted = [message["returned"] for message in rig.messages("rotations")]
+    assert posted == ([returned + 1] if comes_back else [])
+
+
+async def test_what_is_no_incident_and_has_no_source_is_skipped() -> None:
+    outcome = await handle(scene(tags=NO_TAGS))
+    assert (outcome.result, LEAKED in outcome.reason) == ("skipped", False)
+
+
+async def test_an_incident_of_the_policy_document_says_what_can_be_done() -> None:
+    rig = scene()
+    engine = rig.service().engine
+    policy = replace(engine.policy, own=SecretRef(rig.vault.url, NAME))
+    outcome = await replace(engine, policy=policy).handle(rig.item(NAME, compromised=True))
+    assert (outcome.result, outcome.fix) == ("parked", LEAKED_FIX)
 
 
 async def test_an_incident_finds_the_source_of_a_secret_that_has_lost_its_tags() -> None:

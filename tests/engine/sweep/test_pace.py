@@ -105,6 +105,30 @@ def test_a_vault_is_not_asked_for_more_new_secrets_than_it_takes() -> None:
     assert most_within(starts, 10) == 10 * CREATES_PER_SECOND
 
 
+@pytest.mark.parametrize(
+    ("vaults", "minutes", "fits"),
+    [(1, 60, 1200), (2, 60, 600), (3, 15, 100), (1, 1, 20), (1, 0, 20), (50, 1, 1)],
+)
+def test_one_sweep_starts_its_share_and_leaves_the_rest_to_the_next(
+    vaults: int, minutes: int, fits: int
+) -> None:
+    pace = Pace({f"v{number}": [ONE] for number in range(vaults)}, timedelta(minutes=minutes))
+    delays = [pace.delay(source(ONE, number)) for number in range(fits + 1)]
+    assert None not in delays[:fits]
+    assert delays[fits] is None
+    assert pace.delay(APPLICATION) is not None, "another budget is not used up"
+
+
+@pytest.mark.parametrize(("vaults", "in_an_hour"), [(1, 1200), (2, 600), (700, 1)])
+def test_what_exceeds_the_share_of_an_hour_starts_with_the_next_hour(
+    vaults: int, in_an_hour: int
+) -> None:
+    pace = Pace({f"v{number}": [ONE] for number in range(vaults)}, timedelta(days=6))
+    delays = [pace.delay(source(ONE, number)) for number in range(in_an_hour + 1)]
+    assert max(delay or 0 for delay in delays[:-1]) < 120
+    assert delays[-1] == 3600
+
+
 def test_what_is_due_alone_starts_at_once() -> None:
     assert Pace({"v": [ONE]}, HOUR).delay(source(ONE, 1)) == 0
     assert Pace({}, timedelta(0)).delay(APPLICATION) == 0

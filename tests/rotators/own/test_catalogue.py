@@ -99,6 +99,8 @@ async def test_a_secret_of_a_plug_in_is_rotated_like_any_other(install: Install)
         (HONEST.replace("async def retire", "def retire"), "retire that is not async"),
         (HONEST.replace("async def retire", "async def retired"), "no method retire"),
         (HONEST.replace('frozenset({"token"})', "frozenset()"), "template_fields"),
+        (HONEST.replace('{"token"}', '{"token", "a-b"}'), "cannot be names of placeholders"),
+        (HONEST.replace('{"token"}', '{"token", 7}'), "cannot be names of placeholders"),
         ("class Token:\n    pass", "takes no arguments"),
     ],
 )

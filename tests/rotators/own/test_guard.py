@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -211,8 +212,26 @@ async def test_what_is_sound_passes_as_it_is() -> None:
     assert await answering(issued).issue(JOB) is issued
     assert await answering(Recognised("blue")).recognise(JOB) == Recognised("blue")
     assert await answering(None).read(JOB, "blue") is None
+    assert await answering(fields(token=HELD)).read(JOB, "blue") == fields(token=HELD)
     assert await answering(True).accepts(SOURCE, "blue", Sensitive(HELD)) is True
     assert await answering("mind the gap").forewarn(JOB) == "mind the gap"
+
+
+async def test_a_credentials_id_may_have_as_many_characters_as_fit_into_a_tag() -> None:
+    issued = Issued("x" * 150, fields(token=FRESH), "blue")
+    assert await answering(issued).issue(JOB) is issued
+
+
+async def test_a_warning_shows_no_value_that_is_held() -> None:
+    rotator = answering(f"{HELD} is still in use")
+    assert await rotator.forewarn(JOB) == "(hidden) is still in use"
+    assert await rotator.forewarn(replace(JOB, held=None)) == f"{HELD} is still in use"
+
+
+async def test_an_endless_text_of_a_plug_in_is_cut() -> None:
+    with pytest.raises(PermanentError) as caught:
+        await CALLS["verify"](raising(PermanentError("no " * 9999, fix="x " * 9999)))
+    assert len(caught.value.what) == len(caught.value.fix) == 1000
 
 
 @pytest.mark.parametrize(
@@ -265,3 +284,19 @@ async def test_a_plug_in_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) ->
     for call in ("verify", "accepts"):
         with pytest.raises(TransientError, match="TimeoutError"):
             await CALLS[call](rotator)
+
+
+async def test_a_proof_may_take_longer_than_any_other_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "SECONDS", 0.0)
+
+    class Slow(Plugin):
+        async def verify(self, *_: Any) -> Any:
+            for _turn in range(3):
+                await asyncio.sleep(0)
+
+        accepts = verify
+
+    rotator = guarded(Slow(lambda: None))
+    await CALLS["verify"](rotator)
+    with pytest.raises(TransientError, match="TimeoutError"):
+        await CALLS["accepts"](rotator)

@@ -1,0 +1,130 @@
+"""How work ends that cannot go on: it waits for its source, or a person is told what is left."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from engine.contract import LONGEST_CHANGE
+from engine.decide.decision import Park
+from engine.errands import errand
+from engine.errors import PermanentError, UnderWay
+from engine.model.outcome import Outcome
+from engine.model.record import Record
+from engine.model.workitem import INCIDENT_SECONDS, NO_MORE
+from engine.rotate.marking import Marking
+from engine.rotate.under_lease import CALL_SECONDS
+from engine.rotate.work import Work
+
+ENDLESS_FIX = (
+    "see in the resource's activity log what it is at; Rekey looks again a day later, or after "
+    "rekey unpark"
+)
+RESUME_SECONDS = 60.0
+"""How long until a source is looked at again that does not say when."""
+
+
+@dataclass(frozen=True)
+class Ending:
+    """Ends one work item early."""
+
+    work: Work
+
+    async def fail(self, error: PermanentError) -> Outcome:
+        """End the work for good, and tell a person why; raises if nothing of that can be noted."""
+        work = self.work
+        what = f"{error.what} ({error.where})" if error.where else error.what
+        parked = Park(what, error.fix, drifted=work.progress.drifted)
+        # A worker that has lost the lease must not judge what another worker has done since.
+        await work.lease.ensure(CALL_SECONDS)
+        await self._tell_published()
+        try:
+            parked = replace(parked, reason=parked.reason + await self._failed())
+        except PermanentError as second:
+            # Neither the record nor a mark can be written: the report is all that is left.
+            second.add(parked.reason)
+            raise
+        return replace(
+            await self._marked(parked),
+            old_version=work.progress.old_version,
+            new_version=work.progress.new_version,
+            retired=work.progress.retired,
+        )
+
+    async def _marked(self, parked: Park) -> Outcome:
+        work = self.work
+        item = work.progress.item
+        try:
+            current = await work.parts.vaults.read(item.ref)
+        except PermanentError as error:
+            # The reason names both what failed and its consequence, which no mark will show.
+            reason = f"{parked.reason}; nor could the secret be marked: {error.what}"
+            return Outcome(item, "parked", reason, parked.fix)
+        return await Marking(work.parts).conclude(current, work.asked(), parked)
+
+    async def wait(self, error: UnderWay) -> Outcome:
+        """End the work for now: whoever looks for the change later finds it done.
+
+        No lease is held meanwhile. A person is told of a change that does not end, and looks go on
+        a day later.
+        """
+        work = self.work
+        item = work.progress.item
+        since = work.lease.record.waiting or work.lease.record.asked or work.parts.clock.now()
+        endless = work.parts.clock.now() - since >= LONGEST_CHANGE
+        await work.lease.wait(item, error.retry_after or RESUME_SECONDS, error.mark, on=not endless)
+        reason = f"{under_way_since(work.lease.record)}: {error.what}"
+        if endless:
+            parked = Park(f"{reason}, and has not ended", ENDLESS_FIX)
+            return await Marking(work.parts).conclude(work.sight.shown, work.asked(), parked)
+        if work.progress.has_published:
+            work.progress.reason += f"; {reason}"
+            if not work.asked().compromised:
+                # Told now: the message that looks for the end knows only of the rest.
+                return self._published()
+            # An incident is not over before what leaked is refused. Apps must not wait for that:
+            # what they hold stops working then.
+            await errand.follow(work.parts, self._published())
+        # A version that an incident has published is announced by whoever sees its end.
+        work.sight.untold = False
+        return Outcome(item, "waiting", reason, old_version=work.progress.old_version)
+
+    async def _tell_published(self) -> None:
+        """Report a version that was published before the rest failed, which is told after it."""
+        work = self.work
+        if work.progress.has_published:
+            if not work.asked().compromised:
+                # An incident is not over before what leaked is refused.
+                await work.parts.reporter.concluded(self._published())
+            await errand.follow(work.parts, self._published())
+
+    def _published(self) -> Outcome:
+        work = self.work
+        return work.report(work.record.believed(work.sight.shown))
+
+    async def _failed(self) -> str:
+        """Note after a permanent error that no change is in progress.
+
+        An incident that could not be noted comes back, for a day. Returns what the report must add.
+        """
+        work = self.work
+        record, addition = work.record, ""
+        if work.progress.item.compromised and work.progress.item.version not in (
+            *record.compromised,
+            *record.gone,
+        ):
+            if later := work.progress.item.returning():
+                await work.parts.queue.post_rotation(later, INCIDENT_SECONDS)
+            else:
+                addition = f"; {NO_MORE}"
+        if record.owner and record.changing and work.lease.has_begun:
+            # The error was definite, so what was sent cannot take effect later.
+            work.lease.learn(replace(record, changing=None))
+        if record.owner and (record.changing or record.open_until or record.ahead):
+            # Only looks find out what is under way at this source, so they go on.
+            await work.lease.look_again(work.item)
+        return addition
+
+
+def under_way_since(record: Record) -> str:
+    """Say since when a source has been at a change."""
+    return f"under way since {record.waiting:%Y-%m-%d %H:%M}Z" if record.waiting else ""

@@ -1,0 +1,132 @@
+"""What is finished beside the work that was asked for.
+
+That is an incident's credential, a retirement that is due, and what nobody will publish any more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from engine.contract import Tidy
+from engine.decide.decision import Acting, Confirm, Decision, Retire, Skip, Wait
+from engine.errands import consumers, errand
+from engine.model.outcome import Outcome
+from engine.model.tags import Managed
+from engine.model.workitem import WorkItem, operation_id
+from engine.rotate.compromised import Compromised
+from engine.rotate.descendants import Descendants
+from engine.rotate.retiring import Retiring
+from engine.rotate.undo import LOST
+from engine.rotate.work import Work
+from engine.secret import SecretVersion
+
+
+@dataclass(frozen=True)
+class LeftOver:
+    """What one work item finds left over at its source."""
+
+    work: Work
+
+    async def finish(
+        self, secret: SecretVersion, decision: Decision, *, here: bool
+    ) -> SecretVersion | None:
+        """Finish what only the record knows of; None if there is nothing.
+
+        That is an incident's credential, or a due retirement at a source that the secret has left.
+        """
+        work = self.work
+        record = work.record
+        if record.compromised and (not here or isinstance(decision, Confirm | Skip)):
+            if here and isinstance(decision, Confirm) and self._must_be_proven(secret, decision):
+                return None
+            await Compromised(work.parts, work.lease, work.gate, work.sight).settle(
+                secret, record.compromised[0], decision
+            )
+            return await work.look()
+        # While a person has disabled the secret nothing is revoked: nobody could tell what it
+        # holds.
+        due = record.pending and record.pending.at <= work.parts.clock.now()
+        if not here and due and secret.enabled and not await self._is_kept(secret):
+            return await work.retire(secret, self._retiring(secret))
+        return None
+
+    async def hold_back(
+        self, secret: SecretVersion, item: WorkItem, decision: Acting
+    ) -> Wait | None:
+        """Return until when a retirement waits for apps, or for what the key has made."""
+        lagging = await consumers.hold_back(self.work.parts, secret, item, decision)
+        descendants = self._descendants(decision.managed)
+        return lagging or await descendants.hold_back(secret, item, decision)
+
+    async def tell_retired(self, secret: SecretVersion) -> None:
+        """Report what was revoked for a secret that has left; what is said of the item is told after it."""
+        work = self.work
+        if work.progress.retired:
+            outcome = work.report(secret)
+            await work.parts.reporter.concluded(outcome)
+            await errand.follow(work.parts, outcome)
+            await work.sight.note_reported()
+
+    async def leave(self, secret: SecretVersion) -> Outcome | None:
+        """End the looks at a source that the secret has left; say so if nobody may know its password."""
+        await self.tell_retired(secret)
+        work = self.work
+        is_unknown = work.record.is_unknown
+        if not (work.item.follow_up and await work.sight.note_left() and is_unknown):
+            return None
+        reason = f"the secret has left {work.lease.source}, and {LOST}"
+        return Outcome(work.progress.item, "parked", reason, "set a password there by hand")
+
+    async def tidy(self) -> None:
+        """Remove what a rotation made that is not carried on: nobody will publish it."""
+        work = self.work
+        record, ref = work.record, work.item.ref
+        rotator, source = work.parts.rotators.get(record.kind), work.lease.source
+        is_called_off = record.open_until and record.abandoned and not record.ahead
+        is_allowed = work.parts.policy.allows(ref.vault, source)
+        if is_called_off and is_allowed and isinstance(rotator, Tidy):
+            async with work.lease.changing("tidy"):
+                await rotator.tidy(source, operation_id(ref, record.abandoned), keep=None)
+
+    def _descendants(self, managed: Managed) -> Descendants:
+        # Somebody may have written the same key again since: it is as old as what was published.
+        published = self.work.record.published
+        return Descendants(self.work.parts, managed, published.at if published else None)
+
+    def _retiring(self, secret: SecretVersion) -> Retiring:
+        """Return how to retire what is due: with its replicas, unless the secret has left."""
+        work = self.work
+        managed = work.managed_here(secret)
+        if managed is None:
+            return Retiring.left(work.parts, work.lease, work.gate, work.sight)
+        return Retiring.of(work.parts, work.lease, work.gate, work.sight, managed)
+
+    async def _is_kept(self, secret: SecretVersion) -> bool:
+        """Return whether what is due to be retired stays.
+
+        A secret that rests, or is left to a person, may need it as much as any other. Of one that
+        has left its source, what its key has made may still be inside an overlap.
+        """
+        work = self.work
+        pending, managed = work.record.pending, work.managed_here(secret)
+        published = managed or work.managed_here(replace(secret, tags=work.record.tags))
+        if pending is None or published is None:
+            return False
+        retire = Retire(published, pending, "its overlap passed")
+        if managed is None:
+            return (
+                await self._descendants(published).hold_back(secret, work.asked(), retire)
+                is not None
+            )
+        waits = await self.hold_back(secret, work.asked(), retire)
+        return waits is not None or await work.publishing(managed).is_refused(secret)
+
+    def _must_be_proven(self, secret: SecretVersion, decision: Confirm) -> bool:
+        """Return whether an incident cannot be settled before the current version is proven, as decided.
+
+        A single slot that accepts what Rekey published refuses everything else. A late change may
+        have made it refuse that version, too.
+        """
+        work = self.work
+        is_proven = secret.version == work.progress.proven
+        return work.is_single(decision.managed) and work.sight.wrote(secret) and not is_proven

@@ -1,0 +1,211 @@
+"""What an incident sends on, and when it is over for a secret: as the records say, never the tags."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from engine.decide.inventory import entry
+from engine.decide.ledger import Ledger
+from engine.errors import TransientError
+from engine.model.entry import Entry
+from engine.model.incident import Incident, Progress
+from engine.model.record import Listed
+from engine.model.sweep_order import MOST_DELAY, SweepOrder
+from engine.model.tags import Pending
+from engine.sweep.cut_off import SETTLE_SECONDS, CutOff
+from simulator.reach.transport import Call
+from simulator.wire import Request, Response, json_response
+from tests.shared.builders import (
+    ACCOUNT,
+    KINDS,
+    NOW,
+    POLICY,
+    REF,
+    SECOND,
+    V2,
+    VAULT,
+    version,
+)
+from tests.shared.rig import Rig
+from tests.shared.scene import NAME, scene
+
+SINCE = NOW - timedelta(hours=1)
+BEFORE, LATER = SINCE - SECOND, SINCE + SECOND
+INCIDENT = Incident(SINCE, requested_by="ada", reason="a drill", vaults=(VAULT,))
+
+
+def record(**facts: Any) -> Listed:
+    """Return the record of a secret that was replaced the moment that the incident began."""
+    usual: dict[str, Any] = {"published": SINCE, "made": SINCE}
+    return Listed(ACCOUNT, str(REF).lower(), **(usual | facts))
+
+
+def overlap(superseded: str) -> Pending:
+    return Pending(NOW + timedelta(days=6), superseded, "key2")
+
+
+async def is_open(current: Entry, known: Sequence[Listed], rig: Rig | None = None) -> bool:
+    """Return whether the compromise may not be over."""
+    engine = (rig or Rig()).service().engine
+    ledger = Ledger({str(REF).lower(): tuple(known)})
+    return await CutOff(engine, INCIDENT).is_open(current, ledger)
+
+
+def current(created: datetime, pending: Pending | None = None) -> Entry:
+    retire = {"RekeyRetire": str(pending) if pending else None}
+    secret = replace(version(changes=retire), created=created)
+    return entry(secret, POLICY, KINDS, NOW)
+
+
+@pytest.mark.parametrize(
+    ("created", "known", "expected"),
+    [
+        pytest.param(SINCE, [record()], False, id="replaced that very moment"),
+        pytest.param(LATER, [], True, id="no record"),
+        pytest.param(SINCE, [record(is_open=True)], True, id="a change is under way"),
+        pytest.param(SINCE, [record(), record(is_open=True)], True, id="one of two changes is"),
+        pytest.param(BEFORE, [record(published=BEFORE)], True, id="written before"),
+        pytest.param(SINCE, [record(made=BEFORE)], True, id="made before"),
+        pytest.param(SINCE, [record(made=None)], True, id="nobody knows when it was made"),
+        pytest.param(SINCE, [record(), record(made=None)], False, id="one record says when"),
+        pytest.param(SINCE, [record(pending=overlap(V2))], False, id="no tag shows an overlap"),
+    ],
+)
+async def test_a_compromise_is_over_once_the_record_shows_that_a_credential_made_since_is_in_place(
+    created: datetime, known: list[Listed], expected: bool
+) -> None:
+    assert await is_open(current(created), known) is expected
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"), [(BEFORE, True), (SINCE, False), (LATER, False), (None, True)]
+)
+async def test_a_compromise_lasts_as_long_as_the_overlap_of_a_version_that_is_older(
+    written: datetime | None, expected: bool
+) -> None:
+    rig = Rig()
+    superseded = rig.vault.put(NAME, "x", created=written).version if written else V2
+    pending = overlap(superseded)
+    shown = current(LATER, pending)
+    assert await is_open(shown, [record(published=LATER, pending=pending)], rig) is expected
+    assert not await is_open(shown, [record(published=LATER)], rig), "a tag proves nothing"
+
+
+async def test_what_somebody_wrote_by_hand_since_is_not_open_whatever_its_tags_copy() -> None:
+    rig = Rig()
+    pending = overlap(rig.vault.put(NAME, "x", created=BEFORE).version)
+    assert not await is_open(current(LATER, pending), [record(pending=pending)], rig)
+
+
+@pytest.mark.parametrize("created", [SINCE, LATER])
+async def test_what_somebody_wrote_by_hand_since_is_theirs_to_judge(created: datetime) -> None:
+    progress, ledger = Progress(), Ledger({str(REF).lower(): (record(published=BEFORE),)})
+    await CutOff(Rig().service().engine, INCIDENT).count(current(created), ledger, progress)
+    assert (progress.needs_a_person, progress.rotated) == (1, 0)
+
+
+async def test_for_a_replica_the_record_of_its_primary_counts() -> None:
+    tags = {"ProviderAddress": None, "ReplicaOf": str(REF)}
+    copy = replace(version(changes=tags), ref=replace(REF, name="copy"))
+    for created, expected in ((BEFORE, True), (LATER, False)):
+        shown = entry(replace(copy, created=created), POLICY, KINDS, NOW)
+        assert await is_open(shown, [record()]) is expected
+        assert await is_open(shown, []) is True
+
+
+def begun(rig: Rig, **scope: Any) -> Incident:
+    """Return an incident that begins now."""
+    since = rig.clock.now().replace(microsecond=0)
+    return replace(INCIDENT, since=since, vaults=(rig.vault.url,), **scope)
+
+
+async def send(rig: Rig, incident: Incident) -> None:
+    order = SweepOrder.for_incident(rig.vault.url, incident)
+    await CutOff(rig.service().engine, incident).send(order)
+
+
+async def test_a_version_as_old_as_the_incident_itself_is_left_to_the_record_to_tell() -> None:
+    rig = scene()
+    rig.clock.advance(1)
+    older = rig.latest(NAME).version
+    await send(rig, begun(rig))
+    rig.secret(NAME, rig.world.accounts["appdata"])
+    await send(rig, begun(rig))
+    assert [message["version"] for message in rig.messages("rotations")] == [older, None]
+
+
+async def test_what_is_covered_and_may_follow_is_sent_on_once_and_counted(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    rig = scene()
+    account = rig.world.accounts["appdata"]
+    rig.secret("other", rig.account("other"))
+    rig.secret("app-broken", account, tags={"ValidityPeriodDays": "sixty"})
+    rig.vault.put("app-manual", "x", tags={"Manual": "true"})
+    primary = f"{rig.vault.url}/secrets/unmanaged"
+    rig.vault.put("unmanaged", "x")
+    rig.vault.put("app-copy", "x", tags={"ReplicaOf": primary})
+    rig.clock.advance(60)
+    incident = begun(rig, name="app-*")
+    await send(rig, incident)
+    sent = {message["secret"]: message for message in rig.messages("rotations")}
+    assert {name: message["source"] for name, message in sent.items()} == {
+        NAME: account.resource_id.lower(),
+        "app-broken": None,
+        "unmanaged": None,
+    }
+    assert f"in {rig.vault.url}: 3 of 6 secrets sent on" in caplog.text
+    rig.clock.advance(60)
+    await rig.service().rotate(json.dumps(sent[NAME]), 1)
+    caplog.clear()
+    await send(rig, incident)
+    assert f"in {rig.vault.url}: 2 of 6 secrets sent on" in caplog.text, "one is replaced"
+
+
+async def test_a_message_that_the_queue_refuses_fails_the_order_once_all_others_are_posted() -> (
+    None
+):
+    rig = Rig()
+    for name in ("first", "second", "third"):
+        rig.secret(name, rig.account(name))
+    rig.clock.advance(60)
+    rig.queue("rotations")
+    refused: list[Request] = []
+
+    async def slow_but_for_the_first(request: Request, call: Call) -> Response:
+        if ".queue." not in request.host:
+            return await call()
+        if not refused:
+            refused.append(request)
+            return json_response(503, {}, {"x-ms-error-code": "ServerBusy"})
+        for _turn in range(100):
+            await asyncio.sleep(0)
+        return await call()
+
+    incident = begun(rig)
+    cut_off = CutOff(rig.service(slow_but_for_the_first).engine, incident)
+    with pytest.raises(TransientError):
+        await cut_off.send(SweepOrder.for_incident(rig.vault.url, incident))
+    assert len(rig.messages("rotations")) == 2
+
+
+async def test_what_exceeds_the_pace_of_an_incident_is_sent_on_for_later() -> None:
+    rig = Rig()
+    account = rig.account("appdata")
+    for number in range(21):
+        rig.secret(f"leaked-{number}", account)
+    rig.clock.advance(60)
+    order = SweepOrder.for_incident(rig.vault.url, begun(rig))
+    await CutOff(rig.service().engine, begun(rig)).send(replace(order, period=timedelta(0)))
+    now = rig.clock.now()
+    *usual, last = sorted(message.visible - now for message in rig.queue("rotations"))
+    assert len(usual) == 20
+    assert max(usual) < timedelta(minutes=1)
+    assert last - MOST_DELAY == timedelta(seconds=SETTLE_SECONDS)

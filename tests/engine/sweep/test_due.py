@@ -1,0 +1,160 @@
+"""What a sweep posts for one secret, and when: windows, records, audits, and the sweep's pace."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from engine.model.sweep_order import SweepOrder
+from engine.sweep.sweeper import Sweeper
+from rotators.storage_key import StorageKey
+from tests.shared.consuming import DAY, SHOP, Consuming
+from tests.shared.delivery import Delivery
+from tests.shared.rig import Rig
+from tests.shared.scene import NAME, scene
+
+HOUR = timedelta(hours=1)
+FAR = 80.0
+
+
+@pytest.fixture(autouse=True)
+def listening(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "rekey.audit")
+
+
+async def sweep(rig: Rig, covers: timedelta = timedelta(0), period: timedelta = HOUR) -> None:
+    """Sweep the vault; the audits of the time that it `covers` are part of it."""
+    now = rig.clock.now()
+    await rig.service().sweep_vault(SweepOrder(rig.vault.url, now - covers, now, period).to_json())
+
+
+def posted(rig: Rig) -> list[tuple[str, str]]:
+    """Return the actions that wait on the queue, each with the name of its source."""
+    return sorted(
+        (message["action"], message["source"].rpartition("/")[2])
+        for message in rig.messages("rotations")
+    )
+
+
+def summary(caplog: pytest.LogCaptureFixture) -> Mapping[str, Any]:
+    """Return what the last sweep reported."""
+    texts = [record.message for record in caplog.records if '"swept"' in record.message]
+    shown: dict[str, Any] = json.loads(texts[-1])
+    return {name: shown[name] for name in ("seen", "posted", "broken")}
+
+
+@pytest.mark.parametrize(
+    ("window", "seconds"),
+    [
+        ("Mon 08:00-10:00 UTC", 0),
+        ("Mon 09:30-09:45 UTC", 30 * 60),
+        ("Mon 09:59-11:00 UTC", 59 * 60),
+        ("Mon 10:00-11:00 UTC", None),
+        ("Tue 09:30-09:45 UTC", None),
+    ],
+)
+async def test_a_window_that_opens_before_the_next_sweep_is_met_and_a_later_one_left_to_that(
+    window: str, seconds: float | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig = scene(tags={"RotationWindow": window})
+    await sweep(rig)
+    now = rig.clock.now()
+    delays = [(message.visible - now).total_seconds() for message in rig.queue("rotations")]
+    assert delays == ([] if seconds is None else [seconds])
+    assert summary(caplog) == {"seen": 1, "posted": len(delays), "broken": 0}
+
+
+async def test_a_retirement_that_record_and_tag_show_is_posted_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    rig = scene()
+    await rig.service().rotate(rig.item(NAME).to_json(), 1)
+    rig.clock.advance(7 * DAY + 60)
+    await sweep(rig)
+    assert posted(rig) == [("retire", "appdata")]
+    assert summary(caplog) == {"seen": 1, "posted": 1, "broken": 0}
+
+
+async def test_what_its_former_source_has_still_to_retire_does_not_keep_a_secret_from_its_new_one(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    rig = scene()
+    await rig.service().rotate(rig.item(NAME).to_json(), 1)
+    rig.clock.advance(7 * DAY + 60)
+    rig.secret(NAME, rig.account("moved"))
+    await sweep(rig)
+    assert posted(rig) == [("retire", "appdata"), ("rotate", "moved")]
+    assert summary(caplog)["broken"] == 0
+
+
+@pytest.mark.parametrize(
+    ("apps", "covers", "actions"),
+    [
+        ([SHOP], DAY, ["audit", "retire"]),
+        ([SHOP], 0, ["retire"]),
+        ([], DAY, ["retire"]),
+        ([], 0, ["retire"]),
+    ],
+)
+async def test_the_daily_audit_comes_beside_a_retirement_that_an_app_may_hold_up(
+    apps: list[str], covers: float, actions: list[str]
+) -> None:
+    rig = Consuming(*apps, days_left=FAR)
+    until = rig.clock.now() - HOUR
+    tag = {"RekeyRetire": f"{until:%Y-%m-%dT%H:%M:%SZ} {'a' * 32} key2"}
+    rig.secret(NAME, rig.world.accounts["appdata"], days_left=FAR, tags=tag)
+    await sweep(rig, timedelta(seconds=covers))
+    assert [action for action, _ in posted(rig)] == actions
+
+
+async def test_what_was_proven_today_is_not_audited_again_by_a_sweep_that_comes_twice(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    rig = scene(days_left=FAR)
+    for expected in ([("audit", "appdata")], []):
+        await sweep(rig, timedelta(days=1))
+        assert posted(rig) == expected
+        assert summary(caplog) == {"seen": 1, "posted": len(expected), "broken": 0}
+        await Delivery(rig, rig.service).run()
+
+
+async def test_what_exceeds_the_pace_is_left_to_the_next_sweep(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    rig = Rig()
+    account = rig.account("appdata")
+    for number in range(25):
+        rig.secret(f"due-{number}", account)
+    await sweep(rig, period=timedelta(minutes=1))
+    assert len(posted(rig)) == 20
+    assert summary(caplog) == {"seen": 25, "posted": 20, "broken": 0}
+
+
+class Faulty(StorageKey):
+    """A kind that cannot read one secret's tags."""
+
+    @staticmethod
+    def canonical(address: str, tags: Mapping[str, str]) -> str | None:
+        if "Trap" in tags:
+            raise LookupError(address)
+        return StorageKey.canonical(address, tags)
+
+
+async def test_a_secret_that_its_kind_fails_on_is_counted_and_named_and_stops_no_other(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    rig = scene()
+    rig.secret("trapped", rig.world.accounts["appdata"], tags={"Trap": "yes"})
+    service, now = rig.service(), rig.clock.now()
+    rotators = {**service.engine.rotators, StorageKey.kind: Faulty.__new__(Faulty)}
+    order = SweepOrder(rig.vault.url, now, now, HOUR)
+    await Sweeper(replace(service.engine, rotators=rotators), service.queue).sweep(order)
+    assert [message["secret"] for message in rig.messages("rotations")] == [NAME]
+    assert summary(caplog) == {"seen": 2, "posted": 1, "broken": 1}
+    assert "secrets/trapped cannot be judged" in caplog.text

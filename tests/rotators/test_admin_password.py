@@ -1,0 +1,109 @@
+"""What the administrators' passwords of all engines share: tried, set back, and checked before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from engine.contract import Job, Preflight, Undo
+from engine.errors import AccessDenied, NeedsHuman
+from engine.secret import Sensitive
+from tests.rotators import sql_scenes
+from tests.rotators.database_scenes import FIRST, TEMPLATE, WRONG, DatabaseScene
+
+type Scene = DatabaseScene | sql_scenes.SqlScene
+
+SCENES: dict[str, Callable[[], Scene]] = {
+    "sql": sql_scenes.administrator,
+    "postgresql": lambda: DatabaseScene("postgresql"),
+    "mysql": lambda: DatabaseScene("mysql"),
+}
+
+
+@pytest.fixture(params=SCENES)
+def scene(request: pytest.FixtureRequest) -> Scene:
+    """A server whose administrator's password the vault holds."""
+    return SCENES[request.param]()
+
+
+def first(scene: Scene, **changes: object) -> Job:
+    """Return a job for a version that somebody else wrote."""
+    return replace(scene.job(), **{"proven": False, **changes})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("named", [True, False])
+async def test_one_try_tells_the_administrators_password_from_another(
+    scene: Scene, *, named: bool
+) -> None:
+    job, rotator = scene.job(), scene.rotator()
+    name = (named and job.held_id) or ""
+    assert await rotator.accepts(job.source, name, Sensitive(FIRST))
+    assert not await rotator.accepts(job.source, name, Sensitive(WRONG))
+
+
+async def test_the_try_is_made_under_the_name_that_the_caller_knows(scene: Scene) -> None:
+    job = scene.job()
+    assert not await scene.rotator().accepts(job.source, "somebody", Sensitive(FIRST))
+    calls = [exchange.request.method for exchange in scene.rig.world.exchanges]
+    assert "GET" not in calls, "the server is not asked for it"
+
+
+async def test_a_server_out_of_reach_has_refused_nothing(scene: Scene) -> None:
+    scene.server.firewalled = True
+    job = scene.job()
+    with pytest.raises(AccessDenied, match="firewall"):
+        await scene.rotator().accepts(job.source, job.held_id or "", Sensitive(FIRST))
+
+
+@pytest.mark.parametrize(
+    ("proven", "held", "restorable"),
+    [(True, FIRST, True), (True, WRONG, True), (False, FIRST, True), (False, WRONG, False)],
+)
+async def test_only_a_password_that_was_good_may_be_set_back(
+    scene: Scene, proven: bool, held: str, restorable: bool
+) -> None:
+    """Of what Rekey wrote itself it is known."""
+    issued = await scene.rotator().issue(first(scene, proven=proven, held=Sensitive(held)))
+    assert issued.restorable is restorable
+
+
+@pytest.mark.parametrize("named", [True, False])
+async def test_a_password_is_set_back_for_whomever_the_server_calls_its_administrator(
+    scene: Scene, *, named: bool
+) -> None:
+    job, rotator = scene.job(), scene.rotator()
+    assert isinstance(rotator, Undo)
+    await rotator.issue(job)
+    scene.rig.world.exchanges.clear()
+    await rotator.undo(job if named else replace(job, held_id=None), Sensitive(FIRST))
+    assert scene.live() == {FIRST}
+    reads = [
+        exchange
+        for exchange in scene.rig.world.exchanges
+        if exchange.request.method == "GET" and exchange.request.path.lower().endswith("/orders")
+    ]
+    assert bool(reads) is not named
+
+
+async def test_a_password_that_is_set_back_is_good_again_once_that_has_been_said(
+    scene: Scene,
+) -> None:
+    job, rotator = scene.job(), scene.rotator()
+    assert isinstance(rotator, Undo)
+    await rotator.issue(job)
+    scene.server.operation_time = timedelta(seconds=60)
+    await rotator.undo(job, Sensitive(FIRST))
+    assert await rotator.accepts(job.source, job.held_id or "", Sensitive(FIRST))
+
+
+async def test_a_name_that_a_template_cannot_hold_is_found_before_the_rotation(
+    scene: Scene,
+) -> None:
+    rotator = scene.rotator()
+    assert isinstance(rotator, Preflight)
+    options = {**scene.job().options, "ValueTemplate": TEMPLATE, "Database": "a;b"}
+    with pytest.raises(NeedsHuman, match="escaped"):
+        await rotator.preflight(first(scene, options=options))

@@ -1,0 +1,79 @@
+"""How a credential of an application is proven: sign-ins, their pauses, and what each refusal means."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pytest
+
+from engine.errors import NeedsHuman, RekeyError, TransientError
+from engine.secret import Sensitive
+from simulator.faults import Fault, unavailable
+from simulator.reach.transport import Call
+from simulator.wire import Request, Response, json_response
+from tests.shared.graph_rig import GraphRig, seconds
+
+NOBODY = "0a1b2c3d-4e5f-6a7b-8c9d-0e1f2a3b4c5d"
+
+
+@pytest.fixture
+def rig() -> GraphRig:
+    """A world with one application."""
+    return GraphRig()
+
+
+def signs_in(request: Request) -> bool:
+    return request.path.endswith("/token")
+
+
+async def test_two_sign_ins_prove_a_secret_a_second_apart(rig: GraphRig) -> None:
+    """Two at once would probably meet the same replica."""
+    began, at = rig.clock.now(), list[datetime]()
+
+    async def noting(request: Request, call: Call) -> Response:
+        if signs_in(request):
+            at.append(rig.clock.now())
+        return await call()
+
+    await rig.rotator(noting).verify(rig.source, rig.first.key_id, Sensitive(rig.held))
+    assert at == [began, began + seconds(1)]
+    assert rig.clock.now() == at[-1], "after the last one nothing is waited for"
+
+
+@pytest.mark.parametrize(("pause", "is_waited_for"), [("60", True), ("61", False)])
+async def test_a_pause_of_a_minute_is_waited_out_and_a_longer_one_left_to_the_queue(
+    rig: GraphRig, pause: str, *, is_waited_for: bool
+) -> None:
+    rig.world.faults.append(Fault(signs_in, json_response(429, {}, {"Retry-After": pause})))
+    began, rotator = rig.clock.now(), rig.rotator()
+    if is_waited_for:
+        await rotator.verify(rig.source, rig.first.key_id, Sensitive(rig.held))
+        assert rig.clock.now() - began == seconds(61)
+        return
+    with pytest.raises(TransientError):
+        await rotator.verify(rig.source, rig.first.key_id, Sensitive(rig.held))
+    assert rig.clock.now() == began
+
+
+async def test_one_try_tells_a_good_secret_from_a_wrong_one(rig: GraphRig) -> None:
+    rotator = rig.rotator()
+    assert await rotator.accepts(rig.source, "", Sensitive(rig.held))
+    assert not await rotator.accepts(rig.source, "", Sensitive("abc" + "~" * 37))
+    assert rig.asked() == ["sign-in", "sign-in"]
+
+
+async def test_an_application_that_is_gone_accepts_nothing(rig: GraphRig) -> None:
+    assert not await rig.rotator().accepts(NOBODY, "", Sensitive(rig.held))
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"), [("is disabled", NeedsHuman), ("is away", TransientError)]
+)
+async def test_who_cannot_sign_in_for_another_reason_is_not_called_refused(
+    rig: GraphRig, fault: str, kind: type[RekeyError]
+) -> None:
+    rig.app.disabled = fault == "is disabled"
+    if fault == "is away":
+        rig.world.faults.append(Fault(signs_in, unavailable(), times=9))
+    with pytest.raises(kind):
+        await rig.rotator().accepts(rig.source, "", Sensitive(rig.held))

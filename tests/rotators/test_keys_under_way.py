@@ -1,0 +1,95 @@
+"""A regeneration that its source goes on with: what a later try asks, waits for, and says of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from engine.errors import TransientError, UnderWay
+from simulator.faults import Fault
+from simulator.wire import json_response
+from tests.rotators.key_scenes import FAMILY, KeyScene
+
+BY_NAME = {str(member): member for member in FAMILY}
+HUB = BY_NAME["signalr-key"]
+WITHIN_CALL = 10
+"""Seconds for which the call that began it looks for its end."""
+
+
+async def begun(scene: KeyScene) -> UnderWay:
+    """Let a process ask for a key whose making outlasts the call; return what it is told."""
+    scene.account.duration = timedelta(hours=1)
+    with pytest.raises(UnderWay) as caught:
+        await scene.rotator().issue(scene.job())
+    return caught.value
+
+
+def regenerations(scene: KeyScene) -> list[int]:
+    """Return how the source answered each request for a new key."""
+    return [
+        exchange.response.status
+        for exchange in scene.rig.world.exchanges
+        if "regeneratekey" in exchange.request.path.lower()
+    ]
+
+
+async def test_it_is_said_how_long_it_has_gone_on() -> None:
+    scene = KeyScene(HUB)
+    problem = await begun(scene)
+    assert f"was accepted {WITHIN_CALL} s ago and is under way" in str(problem)
+    scene.rig.clock.advance(50)
+    with pytest.raises(UnderWay, match="was accepted 60 s ago and is under way"):
+        await scene.rotator().issue(replace(scene.job(), mark=problem.mark))
+
+
+@pytest.mark.parametrize(("early", "asked"), [(1, [202]), (0, [202, 409])])
+async def test_another_process_asks_again_once_patience_has_ended(
+    early: float, asked: list[int]
+) -> None:
+    scene = KeyScene(HUB)
+    problem = await begun(scene)
+    scene.rig.clock.advance(HUB.kind.patience - WITHIN_CALL - early)
+    with pytest.raises(UnderWay):
+        await scene.rotator().issue(replace(scene.job(), mark=problem.mark))
+    assert regenerations(scene) == asked
+
+
+async def test_a_key_that_was_handed_out_once_is_replaced_by_the_next_try() -> None:
+    """Whoever asks again could not use it."""
+    scene = KeyScene(HUB)
+    rotator, job = scene.rotator(), scene.job()
+    scene.account.duration = timedelta(seconds=45)
+    with pytest.raises(UnderWay) as caught:
+        await rotator.issue(job)
+    scene.rig.clock.advance(60)
+    first = await rotator.issue(replace(job, mark=caught.value.mark))
+    scene.account.duration = timedelta(seconds=1)
+    second = await rotator.issue(job)
+    assert second.fields["key"] != first.fields["key"]
+    assert regenerations(scene) == [202, 202]
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "code"),
+    [("ai-services-key", 409, "Conflict"), ("signalr-key", 503, "ServiceUnavailable")],
+)
+async def test_a_source_that_is_busy_is_not_called_one_that_goes_on_with_a_change(
+    kind: str, status: int, code: str
+) -> None:
+    """A conflict shows that only where changes go on after their answer, and no other code does."""
+    scene = KeyScene(BY_NAME[kind])
+    regenerates = lambda request: "regeneratekey" in request.path.lower()  # noqa: E731
+    answer = json_response(status, {"error": {"code": code, "message": "later"}})
+    scene.rig.world.faults.append(Fault(regenerates, answer))
+    with pytest.raises(TransientError, match=code) as caught:
+        await scene.rotator().issue(scene.job())
+    assert not isinstance(caught.value, UnderWay)
+
+
+async def test_no_key_is_listed_where_none_can_tell_what_an_earlier_try_made() -> None:
+    scene = KeyScene(BY_NAME["ai-services-key"])
+    await scene.rotator().issue(replace(scene.job(), asked=scene.rig.clock.now()))
+    paths = [exchange.request.path.lower() for exchange in scene.rig.world.exchanges]
+    assert not [path for path in paths if path.endswith("/listkeys")]

@@ -1,0 +1,93 @@
+"""What the passwords of all engines' logins share: whose they are, and what is checked before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from engine.contract import Job, Preflight, Recognise
+from engine.errors import NeedsHuman
+from engine.secret import Sensitive
+from tests.rotators import sql_scenes
+from tests.rotators.database_scenes import FIRST, SECOND, TEMPLATE, WRONG, DatabaseScene
+
+type Scene = DatabaseScene | sql_scenes.SqlScene
+ONE: dict[str, Callable[[], Scene]] = {
+    "sql": sql_scenes.one_login,
+    "sql, contained": sql_scenes.contained_user,
+    "postgresql": lambda: DatabaseScene("postgresql", ("app",)),
+    "mysql": lambda: DatabaseScene("mysql", ("app",)),
+}
+TWO: dict[str, Callable[[], Scene]] = {
+    "sql": sql_scenes.two_logins,
+    "postgresql": lambda: DatabaseScene("postgresql", ("app_a", "app_b")),
+    "mysql": lambda: DatabaseScene("mysql", ("app_a", "app_b")),
+}
+one_login = pytest.mark.parametrize("made", ONE.values(), ids=ONE)
+two_logins = pytest.mark.parametrize("made", TWO.values(), ids=TWO)
+
+
+def first(scene: Scene, **changes: object) -> Job:
+    """Return a job for a version that somebody else wrote."""
+    return replace(scene.job(), **{"proven": False, **changes})  # type: ignore[arg-type]
+
+
+async def recognised(scene: Scene, **changes: object) -> str:
+    """Return whose password the vault is said to hold."""
+    rotator, before = scene.rotator(), scene.live()
+    assert isinstance(rotator, Recognise)
+    known = await rotator.recognise(first(scene, **changes))
+    assert scene.live() == before
+    return known.credential_id
+
+
+@one_login
+async def test_the_only_login_is_the_one_that_the_tag_names(made: Callable[[], Scene]) -> None:
+    assert await recognised(made(), held=Sensitive(WRONG)) == "app"
+
+
+@two_logins
+@pytest.mark.parametrize(("held", "login"), [(FIRST, "app_a"), (SECOND, "app_b")])
+async def test_which_of_two_it_is_shows_by_signing_in_whatever_the_tag_says(
+    made: Callable[[], Scene], held: str, login: str
+) -> None:
+    for tagged in ("app_a", "app_b", None):
+        assert await recognised(made(), held=Sensitive(held), held_id=tagged) == login
+
+
+@two_logins
+async def test_a_password_of_neither_is_nobodys_and_the_server_is_named(
+    made: Callable[[], Scene],
+) -> None:
+    """The tag is no evidence of what a value is."""
+    scene = made()
+    with pytest.raises(NeedsHuman, match="neither 'app_a' nor 'app_b'") as caught:
+        await recognised(scene, held=Sensitive(WRONG))
+    assert caught.value.where == scene.server.resource_id.lower()
+
+
+@one_login
+async def test_a_connection_string_is_no_password_to_be_recognised(
+    made: Callable[[], Scene],
+) -> None:
+    scene = made()
+    bare = {name: text for name, text in scene.job().options.items() if name != "ValueTemplate"}
+    text = Sensitive(f"Server=orders;Password={FIRST}")
+    with pytest.raises(NeedsHuman, match="more than the bare password"):
+        await recognised(scene, held=text, options=bare)
+
+
+@pytest.mark.parametrize(
+    "made", [*ONE.values(), *TWO.values()], ids=[*ONE, *(f"two {n}" for n in TWO)]
+)
+async def test_a_name_that_a_template_cannot_hold_is_found_before_the_rotation(
+    made: Callable[[], Scene],
+) -> None:
+    scene = made()
+    rotator = scene.rotator()
+    assert isinstance(rotator, Preflight)
+    options = {**scene.job().options, "ValueTemplate": TEMPLATE, "Database": "a;b"}
+    with pytest.raises(NeedsHuman, match="escaped"):
+        await rotator.preflight(first(scene, options=options))
