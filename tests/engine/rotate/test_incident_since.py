@@ -137,14 +137,16 @@ async def test_an_incident_without_a_version_is_about_the_current_one() -> None:
     assert not rig.queue("rotations"), "a message comes back only for what nobody knows of"
 
 
-async def test_an_incident_that_was_noted_goes_on_whatever_is_asked_for() -> None:
-    rig = scene(days_left=80)
+@pytest.mark.parametrize("action", ["audit", "retire", "rotate"])
+async def test_an_incident_that_was_noted_goes_on_whatever_is_asked_for(action: str) -> None:
+    rig = await rotated()
     rig.world.faults.append(Fault(to_regenerate, json_response(503, {})))
     with pytest.raises(TransientError):
         await handle(rig, compromised=True)
-    outcome = await handle(rig, action="audit", trigger="sweep")
-    assert (outcome.result, outcome.retired) == ("rotated", ("key1",))
-    assert not accepted(rig, 0)
+    source = rig.world.accounts["appdata"].resource_id.lower()
+    outcome = await handle(rig, action=action, trigger="sweep", source=source)
+    assert (outcome.result, outcome.retired) == ("rotated", ("key1", "key2"))
+    assert [accepted(rig, number) for number in range(3)] == [False, False, True]
 
 
 @pytest.mark.parametrize("leaked", [0, 1])

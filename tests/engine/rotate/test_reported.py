@@ -19,7 +19,7 @@ from tests.rotators.sas_scenes import KEY, SAS, SasScene
 from tests.shared.faults import Died
 from tests.shared.heard import heard
 from tests.shared.rig import Rig
-from tests.shared.scene import NAME, refuse, scene, state, to_arm, to_vault
+from tests.shared.scene import NAME, refuse, scene, state, to_vault
 from tests.shared.sql_product import KINDS, SqlProduct
 from tests.shared.sql_product import NAME as SQL
 
@@ -128,13 +128,16 @@ async def test_what_failed_is_told_with_its_place() -> None:
 async def test_a_worker_that_has_lost_its_lease_parks_nothing() -> None:
     """What it was refused says nothing of what another worker has published since."""
     rig = scene()
+    url = f"{rig.vault.url}/secrets"
+    rig.vault.put("copy", "old", tags={"ReplicaOf": f"{url}/{NAME}"})
+    rig.vault.amend(rig.latest(NAME), tags={**rig.tags(NAME), "Replicas": f"{url}/copy"})
 
     async def between(request: Request, call: Call) -> Response:
-        if not to_arm("listKeys")(request) or outcomes:
+        if "/secrets/copy" not in request.path or outcomes:
             return await call()
         rig.clock.advance(100)
         outcomes.append(await handle(rig))
-        return json_response(403, {"error": {"code": "AuthorizationFailed"}})
+        return json_response(403, {"error": {"code": "Forbidden"}})
 
     outcomes: list[Outcome] = []
     with pytest.raises(LeaseUnavailable):
