@@ -166,13 +166,17 @@ class Compromised:
         parsed = [self._parsed(replace(secret, tags=of_version)) for of_version in tags]
         known = [managed for managed in parsed if isinstance(managed, Managed)]
         if not known:
-            raise NeedsHuman(str(parsed[0]), where=str(secret.ref), fix="correct the tags")
+            raise NeedsHuman(
+                "no tags say where in its values a credential is",
+                where=str(secret.ref),
+                fix="give the secret its tags back",
+            )
         source = self.lease.source
         here = (managed for managed in known if managed.source == source)
         return next(here, replace(known[0], source=source))
 
-    def _parsed(self, secret: SecretVersion) -> Managed | Malformed:
+    def _parsed(self, secret: SecretVersion) -> Managed | Malformed | None:
         shown = self.parts.policy.applied(secret)
         if "ProviderAddress" not in shown.tags:
-            return Malformed(("no tags",))
+            return None
         return parse(shown.tags, self.parts.policy, self.parts.kinds)

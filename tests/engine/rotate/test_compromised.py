@@ -254,11 +254,10 @@ async def test_a_password_that_a_late_change_has_replaced_is_healed_before_its_i
 
 
 async def test_an_incident_of_a_secret_without_any_tags_is_left_to_a_person() -> None:
-    """Nothing says where in its value a credential is."""
     rig = scene(tags={"ProviderAddress": None})
     owner, leases = str(SecretRef(rig.vault.url, NAME)), rig.service().engine.leases
     async with leases.hold(account(rig), owner):
         pass
     outcome = await report(rig, rig.latest(NAME), source=account(rig))
     assert outcome.result == "parked"
-    assert outcome.reason.startswith("no tags (")
+    assert outcome.reason.startswith("no tags say where in its values a credential is (")

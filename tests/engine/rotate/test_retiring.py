@@ -20,6 +20,7 @@ from simulator.faults import Fault
 from simulator.keyvault.state import SecretVersion
 from simulator.reach.transport import Call
 from simulator.wire import Request, Response, json_response
+from tests.shared.faults import Died
 from tests.shared.graph_rig import NAME as SECRET
 from tests.shared.graph_rig import GraphRig
 from tests.shared.heard import heard
@@ -364,3 +365,26 @@ async def test_a_version_that_is_refused_is_healed_before_the_key_before_it_is_r
     assert works == [True]
     assert (outcome.result, outcome.retired) == ("healed", ("key1",))
     assert keys(rig)["key1"] != first.value
+
+
+async def test_what_was_revoked_before_the_rest_failed_is_told_although_the_worker_died() -> None:
+    rig = await overlapping()
+    revoked: list[Request] = []
+
+    async def between(request: Request, call: Call) -> Response:
+        if request.method == "PATCH" and b"RekeyState" in request.body:
+            raise Died
+        if to_regenerate(request):
+            revoked.append(request)
+        if revoked and to_arm("listKeys")(request):
+            return json_response(403, {"error": {"code": "AuthorizationFailed"}})
+        return await call()
+
+    rig.clock.advance(8 * DAY)
+    audit = rig.item(NAME, action="audit", trigger="sweep")
+    with pytest.raises(Died):
+        await rig.service(between).engine.handle(audit)
+    assert revoked
+    rig.clock.advance(600)
+    outcome = await retire(rig, source=source(rig))
+    assert (outcome.result, outcome.retired) == ("retired", ("key1",))
