@@ -214,6 +214,18 @@ class Readable(Protocol):
 
 
 @runtime_checkable
+class Lists(Protocol):
+    """For kinds whose source lists the ids of its credentials.
+
+    What cannot be tried any more is thus seen to be gone.
+    """
+
+    async def lists(self, source: str, credential_id: str) -> bool:
+        """Return whether the source lists a credential; a source that is gone lists none."""
+        ...
+
+
+@runtime_checkable
 class Undo(Protocol):
     """For kinds with a single slot whose new credential can be chosen."""
 

@@ -24,8 +24,10 @@ from cloud.storage.blobs import CONTAINER, HERE, ROLE, create
 from cloud.storage.host_storage import HostStorage
 from engine.errors import LeaseUnavailable, NeedsHuman, NotFound, RekeyError, TransientError
 from engine.model.record import Listed, Record
+from engine.model.record_text import FIX
 from engine.model.tags import Pending
 from engine.ports import Clock
+from engine.rotate.under_lease import parts_of
 
 if TYPE_CHECKING:
     from azure.storage.blob.aio import BlobClient, BlobLeaseClient, BlobServiceClient
@@ -90,8 +92,8 @@ class BlobLease:
         answer = await _lease_call("writing the record", request, self.where)
         self._etag, self._record = answer["etag"], record
 
-    async def read_record(self) -> None:
-        """Read the record of the source; fails if the lease is lost."""
+    async def read_record(self, part: str) -> None:
+        """Read the record of the source, of which this is a part; fails if the lease is lost."""
         stream = await _lease_call(
             "reading the record",
             self._blob.download_blob(lease=self._lease.id, **CHANGING),
@@ -100,7 +102,8 @@ class BlobLease:
         content: bytes = await _lease_call("reading the record", stream.readall(), self.where)
         self._etag = stream.properties.etag
         try:
-            self._record = parsed(content, stream.properties.metadata, self._source, self.where)
+            record = parsed(content, stream.properties.metadata, self._source, self.where)
+            self._record = checked(record, part, self.where)
         except NeedsHuman as error:
             self._record = error
 
@@ -120,6 +123,15 @@ def parsed(content: bytes, metadata: Mapping[str, str], source: str, where: str)
     if content:
         return Record.from_json(content, where)
     return Record(source=source, owner=metadata.get("owner", ""))
+
+
+def checked(record: Record, part: str, where: str) -> Record:
+    """Return a record; raises NeedsHuman if it is that of another source, put here by mistake."""
+    if record.source and part not in parts_of(record.source):
+        raise NeedsHuman(
+            f"the record here is that of another source, {record.source}", where=where, fix=FIX
+        )
+    return record
 
 
 def listing(record: Record) -> dict[str, str]:
@@ -178,7 +190,7 @@ class BlobLeases:
         """Hold the lease on a source; raises LeaseUnavailable if another worker has it."""
         lease = await self._take(source, owner.lower(), whole or source)
         try:
-            await lease.read_record()
+            await lease.read_record(source)
             yield lease
         finally:
             await lease.release()
@@ -202,7 +214,8 @@ class BlobLeases:
         except NotFound:
             return None
         content: bytes = await call(what, stream.readall(), where=where, role=ROLE)
-        return parsed(content, stream.properties.metadata, source, where)
+        record = parsed(content, stream.properties.metadata, source, where)
+        return checked(record, parts_of(source)[0], where)
 
     async def index(self) -> AsyncIterator[Listed]:
         """Stream what a listing shows of every record, 5,000 to a call; it may be empty."""

@@ -30,7 +30,7 @@ def fields_of(text: str | bytes, names: Iterable[str], where: str) -> dict[str, 
         data = json.loads(text)
         newer = data["format"] > FORMAT
         if not newer:
-            return {name: _READ.get(name, _same)(data[name]) for name in names if name in data}
+            return {name: _READ.get(name, _text)(data[name]) for name in names if name in data}
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
         raise NeedsHuman("the record of the source is damaged", where=where, fix=FIX) from None
     raise NeedsHuman(
@@ -44,17 +44,47 @@ def _plain(value: object) -> str:
     return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else str(value)
 
 
-def _same(value: Any) -> Any:
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError
     return value
 
 
-def _time(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError
+    return value
 
 
-def _pending(data: Mapping[str, str] | None) -> Pending | None:
+def _texts(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise TypeError
+    return tuple(map(_text, value))
+
+
+def _words(value: Mapping[str, object]) -> dict[str, str]:
+    return {name: _text(text) for name, text in value.items()}
+
+
+def _key(value: object) -> str:
+    bytes.fromhex(_text(value))
+    return _text(value)
+
+
+def _moment(text: object) -> datetime:
+    moment = datetime.fromisoformat(_text(text))
+    if moment.tzinfo is None:
+        raise ValueError(text)
+    return moment
+
+
+def _time(text: object) -> datetime | None:
+    return None if text is None else _moment(text)
+
+
+def _pending(data: Mapping[str, object] | None) -> Pending | None:
     return (
-        Pending(datetime.fromisoformat(data["at"]), data["version"], data["credential_id"])
+        Pending(_moment(data["at"]), _text(data["version"]), _text(data["credential_id"]))
         if data
         else None
     )
@@ -63,24 +93,24 @@ def _pending(data: Mapping[str, str] | None) -> Pending | None:
 def _write(data: Mapping[str, Any] | None) -> Write | None:
     if data is None:
         return None
-    fields = {
-        name: data[name]
-        for name in ("operation", "credential_id", "digest", "replaces", "version", "original")
-    }
-    fields |= {"dead": data.get("dead", False), "held": _past(data.get("held"))}
-    at, created, born = (
-        datetime.fromisoformat(data["at"]),
-        _time(data["created"]),
-        _time(data["born"]),
+    texts = ("operation", "credential_id", "digest", "replaces", "version", "original")
+    return Write(
+        **{name: _text(data[name]) for name in texts},
+        dead=_flag(data.get("dead", False)),
+        held=_past(data.get("held")),
+        at=_moment(data["at"]),
+        created=_time(data["created"]),
+        born=_time(data["born"]),
+        retire=_pending(data["retire"]),
     )
-    return Write(**fields, at=at, created=created, born=born, retire=_pending(data["retire"]))
 
 
-def _past(data: Mapping[str, str] | None) -> Past | None:
-    return Past(data["version"], data["credential_id"], data["digest"]) if data else None
+def _past(data: Mapping[str, object] | None) -> Past | None:
+    names = ("version", "credential_id", "digest")
+    return Past(*(_text(data[name]) for name in names)) if data else None
 
 
-def _pasts(rows: list[Mapping[str, str]]) -> tuple[Past | None, ...]:
+def _pasts(rows: list[Mapping[str, object]]) -> tuple[Past | None, ...]:
     return tuple(_past(row) for row in rows)
 
 
@@ -93,11 +123,11 @@ _READ: Mapping[str, Any] = {
     "lost": _writes,
     "ahead": _write,
     "pending": _pending,
-    "compromised": tuple,
-    "unused": tuple,
-    "earlier": tuple,
+    "compromised": _texts,
+    "unused": _texts,
+    "earlier": _texts,
     "past": _pasts,
-    "gone": tuple,
+    "gone": _texts,
     "changing": _time,
     "open_until": _time,
     "look_at": _time,
@@ -108,6 +138,9 @@ _READ: Mapping[str, Any] = {
     "resume_at": _time,
     "healed": _time,
     "created": _time,
-    "tags": dict,
-    "twins": dict,
+    "tags": _words,
+    "twins": _words,
+    "key": _key,
+    "blind": _flag,
+    "untold": _flag,
 }

@@ -94,11 +94,14 @@ class WorkItem:
         """Return the item with this version, if its sender could not name one."""
         return self if self.version else replace(self, version=version)
 
-    def returning(self) -> WorkItem | None:
-        """Return an incident's item as it comes back later; None if it has done so for a day."""
+    def returning(self, pauses: int = 1) -> WorkItem | None:
+        """Return an incident's item as it comes back later; None if it has done so for a day.
+
+        `pauses`: how many times INCIDENT_SECONDS it stays away.
+        """
         if self.returned >= MOST_RETURNS:
             return None
-        return replace(self, deferred=0, waited=0, returned=self.returned + 1)
+        return replace(self, deferred=0, waited=0, returned=self.returned + pauses)
 
     def to_json(self) -> str:
         """Return the text of the queue message."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from engine.contract import Readable, Recognise
+from engine.contract import Lists, Readable, Recognise
 from engine.decide.decision import Decision, Park
 from engine.errors import AccessDenied, NeedsHuman, NotFound, PermanentError, TransientError
-from engine.model import template
 from engine.model.tags import Malformed, Managed, parse
 from engine.model.write import Past
 from engine.parts import Parts
+from engine.rotate import earlier
 from engine.rotate.gate import Gate
 from engine.rotate.proof import Proof
 from engine.rotate.sight import Sight
@@ -36,58 +36,67 @@ class Compromised:
             await self.sight.settle(version)
             await self.gate.out_of_use(secret)
             return
-        value = await self._value(secret, version)
-        if value is None:
+        old = await self._version(secret, version)
+        if old is None:
             await self._remove_unread(secret, version, managed)
             await self.sight.settle(version)
             return
-        credential = (template.extract(managed.template, value) or {}).get(
-            managed.rotator.value_field
-        )
-        if credential is None:
-            raise NeedsHuman(
-                f"the credential in version {version} is unknown and may still be accepted",
-                where=str(secret.ref),
-                fix="revoke it at its source, then send compromised for the current version",
-            )
-        is_current = version == secret.version
-        if not is_current and secret.value and credential.reveal() in secret.value.reveal():
+        held = self._held(old, managed)
+        is_current, current = version == secret.version, secret.value
+        if (
+            not is_current
+            and current
+            and any(c.reveal() in current.reveal() for c in held.values())
+        ):
             # A person has written the leaked value again, so the current version must be replaced.
             await self.sight.note_compromised(str(secret.version))
             await self.sight.settle(version)
             return
-        if not await Proof(self.parts, self.lease).refused(managed.rotator.kind, "", credential):
+        for shape, credential in held.items():
+            if await Proof(self.parts, self.lease).refused(managed.rotator.kind, "", credential):
+                continue
             if is_current:
                 raise NeedsHuman(
                     f"the current version is compromised and still accepted; {decision.reason}",
                     where=str(secret.ref),
                     fix="revoke its credential at the source, or let Rekey rotate it",
                 )
-            await self._revoke(secret, version, managed, value, credential)
+            await self._revoke(secret, old, managed, shape, credential)
         await self.sight.settle(version)
         await self.gate.out_of_use(secret)
+
+    def _held(self, old: SecretVersion, managed: Managed) -> dict[str, Sensitive]:
+        """Return what a version may hold, by template; raises NeedsHuman if none reads it."""
+        field = managed.rotator.value_field
+        if held := earlier.credentials(old, field, managed.template, self.sight.record):
+            return held
+        raise NeedsHuman(
+            f"the credential in version {old.version} is unknown and may still be accepted",
+            where=str(old.ref),
+            fix="set the tag ValueTemplate of that version to what its value looks like",
+        )
 
     async def _revoke(
         self,
         secret: SecretVersion,
-        version: str,
+        old: SecretVersion,
         managed: Managed,
-        value: Sensitive,
+        shape: str,
         credential: Sensitive,
     ) -> None:
         rotator, source = self.parts.rotator(managed), self.lease.source
         if not isinstance(rotator, Recognise):
             raise NeedsHuman(
-                f"the credential of version {version} is still accepted",
+                f"the credential of version {old.version} is still accepted",
                 where=source,
                 fix="revoke it there",
             )
-        old = replace(secret, version=version, value=value)
-        job = replace(self.parts.job(old, managed), held_id=None)
+        read = replace(secret, version=old.version, value=old.value)
+        job = replace(self.parts.job(read, replace(managed, template=shape)), held_id=None)
         try:
             known = await rotator.recognise(job)
         except PermanentError as error:
-            what = f"version {version[:8]} is still accepted, and {error.what}"
+            what = f"version {str(old.version)[:8]} is still accepted, and {error.what}"
             raise NeedsHuman(what, where=source, fix="revoke it at its source by hand") from None
         held, record = self.parts.held(secret, managed), self.sight.record
         held_id = (
@@ -128,10 +137,11 @@ class Compromised:
     async def _remove_unread(self, secret: SecretVersion, version: str, managed: Managed) -> None:
         """Revoke a credential that only the record knows, since its version cannot be read.
 
-        Raises NeedsHuman if the source does not show its credentials, which would prove it.
+        Raises NeedsHuman if the source neither shows nor lists its credentials, which would prove
+        it.
         """
         past, rotator = self.sight.record.past_of(version), self.parts.rotator(managed)
-        if past and isinstance(rotator, Readable):
+        if past and isinstance(rotator, Readable | Lists):
             if not await self._is_absent(secret, past, managed):
                 await self.lease.begin(self.sight.item, secret)
                 async with self.lease.changing("retire"):
@@ -142,18 +152,21 @@ class Compromised:
         raise NeedsHuman(
             f"the credential in version {version} cannot be read and may still be accepted",
             where=str(secret.ref),
-            fix="enable that version for a moment, or revoke its credential by hand",
+            fix="enable that version for a moment, so that Rekey can try it",
         )
 
     async def _is_absent(self, secret: SecretVersion, past: Past, managed: Managed) -> bool:
-        """Return whether the source no longer shows a credential where it was."""
-        job, proof = self.parts.job(secret, managed), Proof(self.parts, self.lease)
+        """Return whether the source no longer shows, or lists, a credential."""
+        rotator, proof = self.parts.rotator(managed), Proof(self.parts, self.lease)
+        if isinstance(rotator, Lists):
+            return not await rotator.lists(self.lease.source, past.credential_id)
+        job = self.parts.job(secret, managed)
         shown = await proof.slot(managed.rotator.kind, job, past.credential_id)
         return shown is not None and shown != past.digest
 
-    async def _value(self, secret: SecretVersion, version: str) -> Sensitive | None:
+    async def _version(self, secret: SecretVersion, version: str) -> SecretVersion | None:
         try:
-            return (await self.parts.vaults.read_version(secret.ref, version)).value
+            return await self.parts.vaults.read_version(secret.ref, version)
         except (NotFound, AccessDenied):
             return None
 

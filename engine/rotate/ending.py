@@ -116,7 +116,8 @@ class Ending:
                 await work.parts.queue.post_rotation(later, INCIDENT_SECONDS)
             else:
                 addition = f"; {NO_MORE}"
-        if record.owner and record.changing and work.lease.has_begun:
+        is_over = work.lease.has_begun and not work.lease.is_lost
+        if record.owner and record.changing and is_over:
             # The error was definite, so what was sent cannot take effect later.
             work.lease.learn(replace(record, changing=None))
         if record.owner and (record.changing or record.open_until or record.ahead):

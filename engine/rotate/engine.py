@@ -24,6 +24,8 @@ from engine.rotate.run import Run
 from engine.rotate.under_lease import LOOK_SECONDS, MOST_LOOKS, UnderLease, hold
 from engine.secret import SecretVersion
 
+HIDDEN_PAUSES = 8
+"""An incident's item comes back every two hours where a person must mend the secret's tags first."""
 LEAKED = "what leaked may still be accepted"
 LEAKED_FIX = "revoke it at its source by hand, or give the secret its tags back"
 
@@ -143,8 +145,8 @@ class Engine(Parts):
         if not item.compromised:
             return await Marking(self).conclude(secret, item.about(secret.version), decision)
         again = NO_MORE
-        if later := item.returning():
-            await self.queue.post_rotation(later, INCIDENT_SECONDS)
+        if later := item.returning(HIDDEN_PAUSES):
+            await self.queue.post_rotation(later, HIDDEN_PAUSES * INCIDENT_SECONDS)
             again = "it is tried again for a day"
         reason, fix = f"{decision.reason}: {LEAKED}; {again}", decision.fix or LEAKED_FIX
         parked = Park(reason, fix)

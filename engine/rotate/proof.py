@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from engine.contract import Issued, Job, Readable
+from engine.contract import Issued, Job, Lists, Readable
 from engine.model.tags import Managed
 from engine.parts import Parts
 from engine.rotate.under_lease import CALL_SECONDS, UnderLease
@@ -54,6 +54,17 @@ class Proof:
         credential = issued.fields[managed.rotator.value_field]
         await self.accepted(managed, issued.credential_id, credential, "verify")
         return issued
+
+    async def unlisted(self, rotator: Lists, credential_id: str) -> bool:
+        """Return whether the source lists a credential no more, after waiting for it to spread."""
+        with self.parts.reporter.step("disprove"):
+            for pause in (*REVOKED, None):
+                if not await rotator.lists(self.lease.source, credential_id):
+                    return True
+                if pause is not None:
+                    await self.parts.clock.sleep(pause)
+                    await self.lease.ensure(CALL_SECONDS)
+        return False
 
     async def slot(self, kind: str, job: Job, credential_id: str) -> str | None:
         """Return a keyed digest of what the source shows where a credential is, or was.

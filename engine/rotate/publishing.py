@@ -21,7 +21,7 @@ from engine.contract import (
 )
 from engine.decide.decision import Restore
 from engine.decide.draft import new_version
-from engine.errors import NeedsHuman, PermanentError, RekeyError, VerificationFailed
+from engine.errors import AccessDenied, NeedsHuman, PermanentError, RekeyError, VerificationFailed
 from engine.model import tags, template
 from engine.model.outcome import Result
 from engine.model.record import Record
@@ -36,6 +36,7 @@ from engine.rotate.others import Others
 from engine.rotate.progress import Progress
 from engine.rotate.proof import Proof
 from engine.rotate.replicas import Replicas
+from engine.rotate.retiring import DISABLED
 from engine.rotate.sight import Sight
 from engine.rotate.under_lease import UnderLease
 from engine.rotate.undo import Rollback, warning
@@ -100,6 +101,7 @@ class Publishing:
                 self._managed, self._managed.credential_id or "", credential, "confirm"
             )
         except VerificationFailed:
+            await self._refuse_misread(secret)
             return await self._heal(secret)
         self._sight.audited, self._progress.proven = True, secret.version
         await self._gate.out_of_use(secret)
@@ -120,10 +122,28 @@ class Publishing:
         )
         return secret
 
+    async def _refuse_misread(self, secret: SecretVersion) -> None:
+        """Raise NeedsHuman if only an edited ValueTemplate makes the source refuse a version.
+
+        Else a value that nobody can use would be published in place of one that works.
+        """
+        field = self._rotator.value_field
+        written = self._sight.record.tags.get("ValueTemplate", f"{{{field}}}")
+        if written == self._managed.template or not self._sight.wrote(secret):
+            return
+        held = (template.extract(written, secret.value) or {}).get(field)
+        source, held_id = self._managed.source, self._managed.credential_id or ""
+        if held and await self._rotator.accepts(source, held_id, held):
+            raise NeedsHuman(
+                "the value does not follow ValueTemplate",
+                where=str(secret.ref),
+                fix="correct the tag ValueTemplate, or rotate to have it written anew",
+            )
+
     async def restore(self, secret: SecretVersion, plan: Restore) -> SecretVersion:
         """Publish the superseded credential again. Its successor gets an overlap in turn."""
         managed, pending = self._managed, plan.pending
-        old = await self._parts.vaults.read_version(secret.ref, pending.version)
+        old = await self._superseded(secret, pending.version)
         fields = template.extract(managed.template, old.value)
         if fields is None:
             raise NeedsHuman(
@@ -143,6 +163,19 @@ class Publishing:
         await self._proof.issued(managed, issued)
         self._born, self._original = old.created, pending.version
         return await self._publish(secret, issued, managed.overlap, "restored", plan.reason)
+
+    async def _superseded(self, secret: SecretVersion, version: str) -> SecretVersion:
+        """Return the version to restore; raises NeedsHuman if a person has disabled it."""
+        try:
+            return await self._parts.vaults.read_version(secret.ref, version)
+        except AccessDenied as error:
+            if error.code != DISABLED:
+                raise
+        raise NeedsHuman(
+            f"the version to restore, {version}, is disabled",
+            where=str(secret.ref),
+            fix="enable it and restore again, or unpark the secret and keep its new version",
+        )
 
     async def is_refused(self, secret: SecretVersion) -> bool:
         """Return whether the source refuses what the current version holds, from one try."""

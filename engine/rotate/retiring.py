@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, replace
 
-from engine.contract import Recognise
+from engine.contract import Lists, Recognise
 from engine.errors import AccessDenied, NeedsHuman, NotFound, TransientError
-from engine.model import tags, template
+from engine.model import tags
 from engine.model.tags import Managed, Pending
 from engine.model.write import Past
 from engine.parts import Parts
+from engine.rotate import earlier
 from engine.rotate.gate import Gate
 from engine.rotate.proof import Proof
 from engine.rotate.replicas import Replicas
@@ -108,17 +109,25 @@ class Retiring:
                 # Somebody put another credential in its place and into the vault: it is gone.
                 if old is None or await self._accepted(pending, old):
                     raise
-        if old and not await Proof(self.parts, self.lease).refused(
-            self.kind, pending.credential_id, old
-        ):
+        if not await self._is_gone(pending, old):
             raise TransientError(
-                f"{pending.credential_id} was revoked, but is still accepted",
+                f"{pending.credential_id} was revoked, but is still "
+                + ("accepted" if old else "listed"),
                 where=self.lease.source,
                 code="NotRevoked",
             )
         if self.managed:
             await Replicas(self.parts, self.gate, self.managed).disable_superseded(secret.ref)
         await self._note(pending, proven=old is not None)
+
+    async def _is_gone(self, pending: Pending, old: Sensitive | None) -> bool:
+        """Return whether what was revoked is refused; or, if it cannot be tried, listed no more."""
+        proof, rotator = Proof(self.parts, self.lease), self.parts.rotators[self.kind]
+        if old:
+            return await proof.refused(self.kind, pending.credential_id, old)
+        if isinstance(rotator, Lists):
+            return await proof.unlisted(rotator, pending.credential_id)
+        return True
 
     async def _has_come(
         self, secret: SecretVersion, pending: Pending, old: Sensitive | None
@@ -188,8 +197,9 @@ class Retiring:
             if error.code != DISABLED:
                 raise
             return None
-        fields = template.extract(self.shape, old.value) or {}
-        return fields.get(self.parts.rotators[self.kind].value_field)
+        field = self.parts.rotators[self.kind].value_field
+        held = earlier.credentials(old, field, self.shape, self.sight.record)
+        return next(iter(held.values()), None)
 
     def _held(
         self, secret: SecretVersion, old: Sensitive | None

@@ -176,7 +176,8 @@ class Run(Work):
 
     async def _end(self, secret: SecretVersion, item: WorkItem, decision: Decision) -> Outcome:
         assert not isinstance(decision, Acting)  # noqa: S101 - for the type
-        if self.progress.result and self.progress.managed:
+        # What was revoked at a source that the secret has left is reported as well.
+        if self.progress.result and (self.progress.managed or self.progress.retired):
             return self.report(secret)
         left_over = LeftOver(self)
         await left_over.tell_retired(secret)

@@ -60,6 +60,8 @@ class UnderLease:
     _learned: Record | None = None
     _before: Record | None = None
     """The record from before the first change of this run."""
+    is_lost: bool = False
+    """This run has left the source with a password that nobody knows, however it ends."""
 
     @property
     def record(self) -> Record:

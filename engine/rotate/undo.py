@@ -77,6 +77,7 @@ class Rollback:
         self, secret: SecretVersion, issued: Issued, problem: RekeyError, *, proven: bool
     ) -> RekeyError:
         rotator = self.parts.rotator(self.managed)
+        self.lease.is_lost = True
         if self.unwanted or not issued.restorable or not isinstance(rotator, Undo):
             problem.add(LOST)
             return problem
@@ -92,6 +93,7 @@ class Rollback:
                 problem.add(
                     "somebody has changed the password at its source since; it was left alone"
                 )
+                self.lease.is_lost = False
                 return problem
             async with self.lease.changing("undo"):
                 await rotator.undo(self.job, password)
@@ -107,6 +109,7 @@ class Rollback:
                 problem.what, where=problem.where, fix=problem.fix, retry_after=later
             )
             return again if passing else problem
+        self.lease.is_lost = False
         problem.add("what the vault holds was set back")
         return problem
 

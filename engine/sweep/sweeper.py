@@ -13,19 +13,25 @@ from engine.decide.ledger import Ledger, audit_is_due, believed
 from engine.errands import consumers, notices
 from engine.errors import RekeyError, TransientError
 from engine.model.entry import STATES
+from engine.model.outcome import Outcome
 from engine.model.sweep_order import SweepOrder
 from engine.model.tags import Managed
 from engine.model.tally import Tally
 from engine.model.workitem import WorkItem
 from engine.ports import WorkQueue
 from engine.rotate.engine import Engine
-from engine.secret import SecretVersion
+from engine.secret import SecretRef, SecretVersion
 from engine.sweep.cut_off import CutOff
 from engine.sweep.pace import Pace
 from engine.sweep.part import Part
 from engine.sweep.posting import post
 
 log = logging.getLogger("rekey.sweep")
+
+DELETED = (
+    "recover the secret, or revoke that at its source and move its record aside: see the runbook"
+)
+"""What to do about a deleted secret that had something to retire."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +56,14 @@ class Sweeper:
         tally, ledger = _tally(order), await self.engine.ledger()
         # A sweep without the records sees only tags, so it does not count as complete.
         tally.broken += ledger.unread
+        seen: set[SecretRef] = set()
         while True:
             secrets, token = await self.engine.vaults.page(order.vault, part.token)
             for secret in secrets:
+                seen.add(secret.ref)
                 await self._look(secret, tally, part.pace, order, ledger)
             if token is None:
+                await self._miss(seen, order, ledger)
                 break
             part.token = token
             if part.is_over:
@@ -76,6 +85,23 @@ class Sweeper:
         except (RekeyError, ValueError, TypeError, LookupError) as error:
             tally.broken += 1
             log.error("secret %s cannot be judged: %s", secret.ref, error)
+
+    async def _miss(self, seen: set[SecretRef], order: SweepOrder, ledger: Ledger) -> None:
+        """Report, once a day, each deleted secret whose superseded credential is still alive.
+
+        Only a sweep in one part has seen every secret of its vault.
+        """
+        known, prefix = {str(ref).lower() for ref in seen}, f"{order.vault}/secrets/"
+        gone = [owner for owner in ledger.records if owner.startswith(prefix)]
+        for owner in gone if order.so_far is None else ():
+            ref = SecretRef(order.vault, owner.removeprefix(prefix))
+            if owner in known or not audit_is_due(ref, order, None):
+                continue
+            for listed in ledger.of(ref):
+                if listed.pending and listed.pending.at <= order.until:
+                    reason = f"deleted, and {listed.pending.credential_id} of {listed.source} lives"
+                    item = WorkItem(ref, "retire", trigger="sweep", source=listed.source)
+                    await self.engine.reporter.concluded(Outcome(item, "parked", reason, DELETED))
 
     async def _go_on(self, order: SweepOrder, part: Part, tally: Tally) -> None:
         tally.goes_on = True

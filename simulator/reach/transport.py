@@ -47,6 +47,17 @@ type Intercept = Callable[[Request, Call], Awaitable[Response]]
 """Wraps every request: it may raise before or after `call()`, replace the answer, or wait."""
 
 
+FAULTS = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
+
+
+class SimulatorError(BaseException):
+    """The simulator itself, or what a test does to it, is at fault; the cause says how.
+
+    The app takes such errors of an SDK call for an answer that cannot be read and tries again. So
+    this one passes every `except Exception`.
+    """
+
+
 class SimulatedTransport(AsyncHttpTransport[Any, Any]):
     """Answers azure-core requests, old and new style, from a `World`.
 
@@ -82,7 +93,10 @@ class SimulatedTransport(AsyncHttpTransport[Any, Any]):
         async def call() -> Response:
             return self.world.handle(request)
 
-        return await (self.intercept(request, call) if self.intercept else call())
+        try:
+            return await (self.intercept(request, call) if self.intercept else call())
+        except FAULTS as error:
+            raise SimulatorError(f"{request.method} {request.url}") from error
 
     async def sleep(self, duration: float) -> None:
         """Advance the virtual clock; without one, wait."""

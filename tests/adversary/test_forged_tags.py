@@ -165,7 +165,7 @@ async def test_a_forged_parking_does_not_keep_an_incident_from_its_work(stage: S
 
 
 @pytest.mark.parametrize(
-    "template", ["{key}{key}", "{key", "", "key", "{password}", "{key}" + "x" * 240]
+    "template", ["{key}{key}", "{key", "", "key", "{password}", "{key}" + "x" * 240, "{key}=="]
 )
 async def test_a_template_that_was_edited_publishes_nothing_that_consumers_cannot_use(
     stage: Stage, template: str
@@ -175,6 +175,7 @@ async def test_a_template_that_was_edited_publishes_nothing_that_consumers_canno
     stage.tag(secret, ValueTemplate=template)
     await stage.run_for(days=9)
     assert stage.longest_refusal(secret) == timedelta()
+    assert secret.current.value in [key.value for key in stage.account().accepted_keys()]
 
 
 @pytest.mark.parametrize("tag", ["Manual", "ProviderAddress"])

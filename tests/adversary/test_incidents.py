@@ -86,6 +86,24 @@ async def test_a_removal_that_a_lagging_replica_calls_unknown_is_repeated_until_
     assert not secret.accepts(leaked)
 
 
+async def test_a_secret_whose_version_a_person_disabled_is_not_reported_as_retired_while_it_works(
+    stage: Stage,
+) -> None:
+    """It cannot be tried, and a replica that lags does not know it. A later one does."""
+    secret = stage.entra()
+    await stage.rotate(secret)
+    old = secret.versions[0]
+    stage.disable(secret, old)
+    stage.world.directory.removal_lag = timedelta(days=9)
+    await stage.run_past_overlap()
+    assert secret.accepts(old.value)
+    assert not stage.of(secret, "retired")
+    stage.world.directory.removal_lag = timedelta(0)
+    await stage.run_for(hours=2)
+    assert not secret.accepts(old.value)
+    assert stage.of(secret, "retired")
+
+
 async def test_nothing_is_reported_as_retired_that_a_lagging_replica_did_not_know(
     stage: Stage,
 ) -> None:
@@ -171,6 +189,21 @@ async def test_a_restore_does_not_bring_a_compromised_credential_back(stage: Sta
     assert secret.current.value != leaked
 
 
+async def test_a_credential_is_not_restored_once_its_incident_is_known(stage: Stage) -> None:
+    """What works on the incident dies, and is back ten minutes after the restore."""
+    secret = stage.storage()
+    leaked = secret.current
+    await stage.rotate(secret)
+    stage.kill(REGENERATE, what="instance", after=False)
+    stage.post(secret, version=leaked.version, compromised=True)
+    await stage.run_for(seconds=5)
+    stage.post(secret, action="restore", version=secret.current.version)
+    await stage.run_for(minutes=2)
+    assert secret.current.value != leaked.value
+    assert not secret.accepts(leaked.value)
+    assert not stage.of(secret, "restored")
+
+
 @pytest.mark.parametrize("deaths", [1, 3, 5, 6])
 @pytest.mark.parametrize("kind", ["storage", "entra"])
 async def test_an_accepted_incident_survives_an_ordinary_rotation_and_deaths(
@@ -213,6 +246,22 @@ async def test_an_accepted_incident_survives_failures_while_the_source_is_away(
     stage.post(secret, version=leaked.version, compromised=True)
     await stage.run_for(hours=3)
     assert not secret.accepts(leaked.value)
+
+
+async def test_an_incident_that_its_source_refuses_for_longer_than_its_messages_last_is_not_lost(
+    stage: Stage,
+) -> None:
+    """They come back for a day. The record remembers what leaked for as long as it takes."""
+    secret = stage.storage(days_left=60)
+    refusal = json_response(403, {"error": {"code": "AuthorizationFailed"}})
+    stage.outage(REGENERATE, timedelta(hours=30), refusal)
+    leaked = compromised(stage, secret)
+    await stage.run_for(hours=29)
+    assert secret.accepts(leaked)
+    assert stage.reason(secret)
+    await stage.run_for(hours=3)
+    assert not secret.accepts(leaked)
+    assert secret.works
 
 
 async def test_the_operation_of_an_incident_is_not_called_done_while_the_leak_works(
@@ -286,10 +335,10 @@ async def test_a_leaked_key_is_revoked_although_its_version_was_disabled(stage: 
     assert not stage.reason(secret)
 
 
-async def test_a_leaked_secret_of_an_application_whose_version_was_disabled_is_left_to_a_person(
+async def test_a_leaked_secret_of_an_application_is_removed_although_its_version_was_disabled(
     stage: Stage,
 ) -> None:
-    """An application shows none of its secrets, so nothing proves that this one is gone."""
+    """An application shows none of its secrets, but it lists them."""
     secret = stage.entra()
     await stage.rotate(secret)
     await stage.run_past_overlap()
@@ -298,8 +347,29 @@ async def test_a_leaked_secret_of_an_application_whose_version_was_disabled_is_l
     stage.disable(secret, secret.version(replaced.version))
     stage.post(secret, version=replaced.version, compromised=True, reason="leaked")
     await stage.run_for(hours=1)
+    assert not secret.accepts(replaced.value)
     assert secret.works
+    assert not stage.reason(secret)
+
+
+async def test_a_leaked_secret_that_no_record_knows_and_nobody_can_read_is_left_to_a_person(
+    stage: Stage,
+) -> None:
+    """A person wrote it, replaced it by hand, and disabled it."""
+    secret = stage.entra(days_left=60)
+    leaked = secret.current
+    await stage.run_a_day()
+    second = stage.password("by hand")
+    stage.person_writes(secret, second.secret, {**secret.tags, "CredentialId": second.key_id})
+    stage.disable(secret, leaked)
+    stage.post(secret, version=leaked.version, compromised=True, reason="leaked")
+    await stage.run_for(minutes=5)
+    assert secret.accepts(leaked.value)
     assert "cannot be read and may still be accepted" in stage.reason(secret)
+    secret.vault.amend(secret.version(leaked.version), enabled=True)
+    await stage.run_for(hours=2)
+    assert not secret.accepts(leaked.value)
+    assert not stage.reason(secret)
 
 
 async def test_an_ordinary_item_sets_no_password_back_that_an_incident_has_named(
@@ -334,6 +404,26 @@ async def test_a_value_that_a_person_writes_after_its_incident_is_left_to_them_t
     assert "by hand" in progress["named"][0]["reason"]
 
 
+@pytest.mark.parametrize("template", ["{key}==", "AccountKey={key}"])
+async def test_a_template_that_was_edited_since_does_not_let_an_incident_end_while_the_leak_works(
+    stage: Stage, template: str
+) -> None:
+    """By the new template, another text is read out of the leaked value, or none."""
+    secret = stage.storage(days_left=60)
+    leaked = secret.current
+    await stage.run_a_day()
+    value = template.format(key=stage.account().keys["key2"].value)
+    tags = {**secret.tags, "CredentialId": "key2", "ValueTemplate": template}
+    written = stage.person_writes(secret, value, tags)
+    expires = int(stage.clock.now().timestamp()) + 80 * 86_400
+    secret.vault.amend(written, expires=expires)
+    stage.post(secret, version=leaked.version, compromised=True)
+    await stage.run_for(hours=2)
+    assert not secret.accepts(leaked.value)
+    assert secret.current.value == value
+    assert secret.works
+
+
 HIDES: dict[str, dict[str, str | None]] = {
     "untagged": {"ProviderAddress": None},
     "manual": {"Manual": "true"},
@@ -362,7 +452,7 @@ async def test_what_leaked_is_revoked_although_somebody_hid_its_secret_from_the_
     assert (await stage.incident(location))["status"] == "needs a person"
     stage.tag(secret, **{tag: before[tag] for tag in HIDES[how]})
     secret.vault.amend(secret.current, enabled=True)
-    await stage.run_for(hours=2)
+    await stage.run_for(hours=3)
     assert not secret.accepts(leaked)
     assert (await stage.incident(location))["status"] == "ended"
     assert secret.works

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from simulator.wire import json_response
-from tests.adversary.host import Dying
+from tests.adversary.host import Dying, run_until
 from tests.adversary.sources import Secret
 from tests.adversary.stage import Stage
 from tests.adversary.strikes import (
@@ -143,6 +143,21 @@ async def test_what_has_two_slots_works_at_every_moment_while_answers_are_lost(
     await stage.run_for(hours=26)
     assert stage.longest_refusal(secret) == timedelta()
     assert len(secret.versions) == 2
+
+
+async def test_a_password_set_while_its_secret_was_deleted_is_known_once_that_is_recovered(
+    stage: Stage,
+) -> None:
+    """It is published nowhere, and what the vault held cannot be set back either."""
+    secret = stage.sql("login", days_left=80)
+    stage.after(alter, lambda: stage.prod.delete(secret.name))
+    # Nobody can look at a deleted secret.
+    stage.clock.watch = stage.app.strikes.watch = lambda: None
+    stage.post(secret, version=secret.current.version, force=True)
+    await run_until(stage.clock, [stage.app.host], stage.clock.now() + timedelta(minutes=20))
+    stage.prod.recover(secret.name)
+    await stage.run_for(minutes=5)
+    assert secret.works
 
 
 async def test_the_audits_of_a_sweep_that_failed_are_made_up_for_by_the_next_one(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
+from tests.adversary.host import run_until
 from tests.adversary.sources import Secret
 from tests.adversary.stage import Stage
 from tests.adversary.strikes import (
@@ -210,6 +212,22 @@ async def test_a_key_superseded_before_the_secret_left_management_does_not_live_
     assert await stage.attention(secret), "once that was revoked, the secret was forgotten"
 
 
+async def test_a_secret_that_was_deleted_in_its_overlap_is_told_of_while_its_old_key_lives(
+    stage: Stage,
+) -> None:
+    secret = stage.storage(extra={"OverlapHours": "1"})
+    await stage.rotate(secret)
+    old = secret.versions[0].value
+    # Nobody can look at a deleted secret.
+    stage.clock.watch = stage.app.strikes.watch = lambda: None
+    stage.prod.delete(secret.name)
+    await run_until(stage.clock, [stage.app.host], stage.clock.now() + timedelta(hours=26))
+    assert secret.accepts(old)
+    (told,) = stage.of(secret, "parked")
+    assert "key1" in told["reason"]
+    assert "recover the secret" in told["fix"]
+
+
 async def test_a_secret_that_was_never_managed_needs_nobody(stage: Stage) -> None:
     stage.plain("a-note")
     await stage.run_a_day()
@@ -261,6 +279,17 @@ async def test_a_version_written_between_a_restore_and_its_publishing_stays_the_
     await stage.run_for(minutes=10)
     assert VALUE in [version.value for version in secret.versions]
     assert secret.current.value == VALUE
+
+
+async def test_a_restore_of_a_version_that_a_person_has_disabled_says_so(stage: Stage) -> None:
+    secret = stage.storage()
+    await stage.rotate(secret)
+    stage.disable(secret, secret.versions[0])
+    stage.post(secret, action="restore", version=secret.current.version)
+    await stage.run_for(hours=1)
+    assert f"{secret.versions[0].version}, is disabled" in stage.reason(secret)
+    assert "enable it and restore again" in stage.reason(secret)
+    assert secret.works
 
 
 async def test_a_restore_that_a_person_forestalled_is_not_taken_for_done(stage: Stage) -> None:

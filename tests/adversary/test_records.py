@@ -77,6 +77,20 @@ async def test_a_record_of_a_newer_version_parks_the_secret_with_a_sentence(
     assert "newer" in stage.reason(secret)
 
 
+async def test_records_that_were_exchanged_destroy_nothing_and_say_so(stage: Stage) -> None:
+    """Somebody has put them back from a backup, under wrong names."""
+    one, two = stage.storage(), stage.storage("two", "others")
+    await stage.rotate(one)
+    await stage.rotate(two)
+    first, second = stage.app.blobs.values()
+    first.content, second.content = second.content, first.content
+    first.metadata, second.metadata = second.metadata, first.metadata
+    await untouched(stage, one)
+    assert two.accepts(two.versions[0].value)
+    assert "that of another source" in stage.reason(one)
+    assert "that of another source" in stage.reason(two)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_record_that_was_lost_keeps_nothing_from_being_rotated_later(
     stage: Stage, kind: str

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from azure.core.exceptions import ServiceRequestError
+from azure.core.exceptions import DecodeError, ServiceRequestError
 from azure.core.pipeline.transport import AioHttpTransport
 
 from cloud.azure import Azure
@@ -298,7 +298,7 @@ class Chat:
         (Response(503), TransientError),
         (ServiceRequestError(f"cannot connect to {SLACK_URL}"), TransientError),
         (TimeoutError(), TransientError),
-        (ValueError(SLACK_URL), TransientError),
+        (DecodeError(SLACK_URL), TransientError),
         (Response(302, {"Location": "https://evil.example"}), PermanentError),
         (Response(404, {}, SLACK_URL.encode()), PermanentError),
     ],

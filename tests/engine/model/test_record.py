@@ -28,6 +28,7 @@ moments = st.datetimes(
     timezones=st.sampled_from([UTC, timezone(timedelta(hours=2))]),
 )
 words = st.text(max_size=20)
+keys = st.binary(max_size=20).map(bytes.hex)
 pendings = st.builds(Pending, moments, words, words)
 writes = st.builds(
     Write, words, words, words, words, moments, retire=st.none() | pendings, version=words,
@@ -36,7 +37,7 @@ writes = st.builds(
 texts = st.lists(words, max_size=3).map(tuple)
 maybe = st.none() | moments
 records = st.builds(
-    Record, words, words, words, words, st.none() | writes, st.none() | writes,
+    Record, words, words, words, keys, st.none() | writes, st.none() | writes,
     st.lists(writes, max_size=2).map(tuple), st.none() | pendings, texts, texts,
     changing=maybe, open_until=maybe, look_at=maybe, audited=maybe, begun=maybe, touched=words, healed=maybe,
     blind=st.booleans(), asked=maybe, proven=words, untold=st.booleans(), created=maybe, earlier=texts, twins=st.dictionaries(words, words, max_size=3),
@@ -89,6 +90,28 @@ def test_what_is_no_record_is_damaged_and_says_where_it_is(text: str) -> None:
         Record.from_json(text, "the blob")
     assert caught.value.where == "the blob"
     assert "The record of a source" in caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("owner", None),
+        ("key", "no digits"),
+        ("compromised", "a version"),
+        ("earlier", [OLD, None]),
+        ("untold", "no"),
+        ("tags", {"Owner": 7}),
+        ("begun", "2026-11-02T09:00:00"),
+        ("begun", 7),
+        ("pending", {"at": "2026-11-02T09:00:00", "version": OLD, "credential_id": "key1"}),
+        ("pending", {"at": "2026-11-02T09:00:00Z", "version": None, "credential_id": "key1"}),
+    ],
+)
+def test_a_record_with_a_field_of_another_kind_is_damaged(name: str, value: object) -> None:
+    """Else whoever works with it fails without a sentence, again and again."""
+    data = {**json.loads(announced().to_json()), name: value}
+    with pytest.raises(NeedsHuman, match="damaged"):
+        Record.from_json(json.dumps(data), "here")
 
 
 def test_a_record_of_a_newer_rekey_is_not_read_but_left_to_it() -> None:
