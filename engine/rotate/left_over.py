@@ -58,19 +58,15 @@ class LeftOver:
         descendants = self._descendants(decision.managed)
         return lagging or await descendants.hold_back(secret, item, decision)
 
-    async def tell_retired(self, secret: SecretVersion) -> None:
-        """Report what was revoked for a secret that has left; what is said of the item is told after it."""
+    async def leave(self, secret: SecretVersion) -> Outcome | None:
+        """End the looks at a source that the secret has left; say so if nobody may know its password."""
         work = self.work
         if work.progress.retired:
+            # The rest of the item is about another source.
             outcome = work.report(secret)
             await work.parts.reporter.concluded(outcome)
             await errand.follow(work.parts, outcome)
             await work.sight.note_reported()
-
-    async def leave(self, secret: SecretVersion) -> Outcome | None:
-        """End the looks at a source that the secret has left; say so if nobody may know its password."""
-        await self.tell_retired(secret)
-        work = self.work
         is_unknown = work.record.is_unknown
         if not (work.item.follow_up and await work.sight.note_left() and is_unknown):
             return None

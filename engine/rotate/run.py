@@ -179,10 +179,8 @@ class Run(Work):
         # What was revoked at a source that the secret has left is reported as well.
         if self.progress.result and (self.progress.managed or self.progress.retired):
             return self.report(secret)
-        left_over = LeftOver(self)
-        await left_over.tell_retired(secret)
         if item.follow_up:
-            await left_over.tidy()
+            await LeftOver(self).tidy()
         return await Marking(self.parts).conclude(secret, item, decision)
 
     async def _obstacle(self, secret: SecretVersion) -> Park | None:
