@@ -12,6 +12,7 @@ import pytest
 from engine.errors import TransientError
 from engine.model.outcome import Outcome
 from engine.model.record import Record
+from engine.rotate.under_lease import parts_of
 from engine.secret import SecretRef
 from simulator.faults import Fault
 from simulator.keyvault.state import SecretVersion
@@ -57,7 +58,8 @@ async def unreadable(rig: Rig, name: str, source: str) -> SecretVersion:
     leaked = rig.latest(name)
     await engine.handle(rig.item(name, force=True))
     rig.vault.amend(leaked, enabled=False)
-    async with engine.leases.hold(source, str(SecretRef(rig.vault.url, name))) as lease:
+    owner = str(SecretRef(rig.vault.url, name))
+    async with engine.leases.hold(parts_of(source)[0], owner) as lease:
         await lease.write(replace(lease.record, pending=None))
     return leaked
 
@@ -179,6 +181,18 @@ async def test_an_unreadable_secret_of_an_application_is_removed_by_its_id() -> 
         next(key for key in before if key.secret == leaked.value)
     ]
     assert (await record(rig, rig.app.app_id)).compromised == ()
+
+
+async def test_an_unreadable_password_of_a_login_is_left_to_a_person() -> None:
+    """A server neither shows nor lists its passwords, so nothing would prove that it is gone."""
+    rig = SqlProduct()
+    KINDS["two logins"].setup(rig)
+    leaked = await unreadable(rig, SQL, f"{rig.server.resource_id}/logins/app_a+app_b".lower())
+    before = rig.passwords()
+    outcome = await report(rig, leaked)
+    assert outcome.result == "parked"
+    assert "cannot be read and may still be accepted" in outcome.reason
+    assert rig.passwords() == before
 
 
 async def test_an_incident_at_one_source_changes_nothing_at_the_one_that_its_secret_now_names() -> (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -52,6 +53,8 @@ async def test_an_incident_whose_source_nobody_knows_says_that_the_leak_may_stil
     assert (NO_MORE in outcome.reason) is not comes_back
     posted = [message["returned"] for message in rig.messages("rotations")]
     assert posted == ([returned + HIDDEN_PAUSES] if comes_back else [])
+    for message in rig.queue("rotations"):
+        assert message.visible - rig.clock.now() == timedelta(hours=2)
 
 
 async def test_what_is_no_incident_and_has_no_source_is_skipped() -> None:

@@ -181,18 +181,26 @@ async def test_a_version_that_a_person_writes_upon_it_is_not_told_in_place_of_th
     assert (outcome.credential_id, outcome.next_due) == ("app", None)
 
 
-async def test_what_a_dead_worker_published_is_told_with_what_it_superseded_though_it_has_left() -> (
-    None
-):
+@pytest.mark.parametrize(
+    ("action", "goes_over", "results"),
+    [("retire", False, ["rotated"]), ("audit", True, ["rotated", "healed"])],
+)
+async def test_what_a_dead_worker_published_is_told_with_what_it_superseded_though_it_has_left(
+    action: str, results: list[str], *, goes_over: bool
+) -> None:
+    """What its secret asks for at another source is told by itself."""
     rig = scene()
     await die_once_published(rig, NAME)
     published = rig.latest(NAME)
-    rig.vault.amend(published, tags={})
+    elsewhere = {**rig.tags(NAME), "ProviderAddress": rig.account("elsewhere").resource_id}
+    rig.vault.amend(published, tags=elsewhere if goes_over else {})
     rig.clock.advance(8 * 86_400)
     engine = with_app(rig.service().engine, NAME)
     told = heard(engine)
     source = rig.world.accounts["appdata"].resource_id.lower()
-    await engine.handle(rig.item(NAME, action="retire", trigger="sweep", source=source))
-    assert [outcome.result for outcome in told] == ["rotated"]
+    await engine.handle(rig.item(NAME, action=action, trigger="sweep", source=source))
+    assert [outcome.result for outcome in told] == results
     assert (told[0].new_version, told[0].retired) == (published.version, ("key1",))
-    assert [message["action"] for message in rig.messages("rotations")] == ["refresh"]
+    assert [message["action"] for message in rig.messages("rotations")] == (
+        ["refresh"] * len(results)
+    )
