@@ -20,12 +20,12 @@ from cloud.vaults import KeyVaults
 from engine.contract import Forewarn, Recognise, Recognised
 from engine.decide.decision import Confirm, Park, Restore, Retire, Rotate, due_at, due_reason
 from engine.errors import NeedsHuman
+from engine.model.record import parts_of
 from engine.model.tags import MAX_TAG_LENGTH, OURS, Managed
 from engine.model.workitem import WorkItem
 from engine.rotate.engine import Engine
 from engine.rotate.lineage import Lineage
 from engine.rotate.ownership import claimed
-from engine.rotate.under_lease import parts_of
 from engine.secret import SecretVersion
 
 TAGS: Mapping[str, str] = {

@@ -39,9 +39,7 @@ def new_version(
     tags["CredentialId"] = issued.credential_id
     tags[OPERATION] = operation_id(secret.ref, secret.version)
     if issued.supersedes:
-        tags[RETIRE] = str(
-            Pending(_whole_second_after(now + overlap, overlap), secret.version, issued.supersedes)
-        )
+        tags[RETIRE] = str(Pending(_end_of(overlap, now), secret.version, issued.supersedes))
     elif RETIRE in secret.tags:
         tags[RETIRE] = secret.tags[RETIRE]
     for tag, text in ((BY, deployment), (CAUSE, cause)):
@@ -55,10 +53,9 @@ def new_version(
     )
 
 
-def _whole_second_after(moment: datetime, overlap: timedelta) -> datetime:
-    """Round an overlap's end up to a whole second; without an overlap, round down.
+def _end_of(overlap: timedelta, now: datetime) -> datetime:
+    """Return when an overlap ends that begins now: a second later, since a tag cuts off fractions.
 
     So no overlap is cut short, and no overlap at all means that the moment has already passed.
     """
-    floor = moment.replace(microsecond=0)
-    return floor + timedelta(seconds=1) if overlap else floor
+    return now + overlap + timedelta(seconds=1) if overlap else now

@@ -106,7 +106,7 @@ def _rotated(secret: SecretVersion, managed: Managed, at: datetime) -> SecretVer
     }
     if not managed.rotator.single_slot(managed.settings):
         held = secret.tags.get("CredentialId", "this one")
-        tags["CredentialId"] = "the next" if held != "the next" else "the one after"
+        tags["CredentialId"] = "the next"
         tags[RETIRE] = str(Pending(at + managed.overlap, "0", held))
     return replace(secret, created=at, expires=at + managed.validity, tags=tags)
 

@@ -95,9 +95,18 @@ def is_replica(entry: Entry, known: Sequence[Listed] = ()) -> bool:
 
 
 def _sources(entry: Entry, known: Sequence[Listed]) -> list[str]:
+    """Return where a secret's credentials may be accepted: by its tags and by its records.
+
+    Where its tags can be followed, of the records only the one counts that published the current
+    version: the secret may have left the others long ago.
+    """
     if entry.managed:
-        return [entry.managed.source]
-    tagged = entry.secret.tags.get("ProviderAddress", "").strip().rstrip("/").lower()
+        tagged, known = (
+            entry.managed.source,
+            [listed for listed in known if listed.holds(entry.secret)],
+        )
+    else:
+        tagged = entry.secret.tags.get("ProviderAddress", "").strip().rstrip("/").lower()
     return [tagged, *(listed.source for listed in known)]
 
 

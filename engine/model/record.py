@@ -33,6 +33,12 @@ MOST_EARLIER = 10
 """How many replaced versions are remembered, to recognise a vault that lags by more than one."""
 
 
+def parts_of(source: str) -> tuple[str, ...]:
+    """Return the parts of a source that need a lease each: `+` joins names in its last segment."""
+    head, slash, names = source.rpartition("/")
+    return tuple(f"{head}{slash}{name}" for name in names.split("+"))
+
+
 class Stale(TransientError):  # noqa: N818 - the name says what is the case
     """The vault shows an older state than the record, so it is read again later."""
 
@@ -315,6 +321,13 @@ class Listed:
     def due(self) -> datetime | None:
         """When the superseded credential is due to be retired."""
         return self.pending.at if self.pending else None
+
+    def holds(self, secret: SecretVersion) -> bool:
+        """Return whether Rekey published this very version, with a credential of this source.
+
+        Whatever its tag says by now. Read or listed, a version has the time of its creation.
+        """
+        return self.published == secret.created
 
     @classmethod
     def of(cls, record: Record) -> Listed:

@@ -40,8 +40,8 @@ def fields_of(text: str | bytes, names: Iterable[str], where: str) -> dict[str, 
     )
 
 
-def _plain(value: object) -> str:
-    return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else str(value)
+def _plain(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat()
 
 
 def _text(value: object) -> str:

@@ -58,7 +58,7 @@ class Compromised:
             if is_current:
                 raise NeedsHuman(
                     f"the current version is compromised and still accepted; {decision.reason}",
-                    where=str(secret.ref),
+                    where=self.lease.source,
                     fix="revoke its credential at the source, or let Rekey rotate it",
                 )
             await self._revoke(secret, old, managed, shape, credential)

@@ -106,14 +106,15 @@ class Engine(Parts):
         await errand.follow(self, outcome, again=tries > 1)
         return outcome
 
-    async def _handle(self, item: WorkItem, tries: int) -> Outcome:
+    async def _handle(self, item: WorkItem, tries: int, left: str = "") -> Outcome:
+        """Work under the lease of the item's source; `left` is one that the secret has left."""
         source = item.source
         if source is None:
             with self.reporter.step("read"):
                 secret = await self.vaults.read(item.ref)
             decision = self._unleased(secret, item.about(secret.version))
             source = (
-                decision.managed.source
+                await self._leaked_at(secret, item, left) or decision.managed.source
                 if isinstance(decision, Acting)
                 else await self._incident_at(secret, item)
             )
@@ -131,7 +132,7 @@ class Engine(Parts):
                 outcome = await self._report(outcome, tries)
                 await run.finish()
         if outcome is None:
-            return await self._handle(replace(item, source=None), tries)
+            return await self._handle(replace(item, source=None), tries, left=source)
         return outcome
 
     async def _unleasable(
@@ -163,6 +164,17 @@ class Engine(Parts):
         if isinstance(decision, Acting) or bare == dict(secret.tags):
             return decision
         return self.decide(replace(secret, tags=bare), item)
+
+    async def _leaked_at(self, secret: SecretVersion, item: WorkItem, left: str) -> str | None:
+        """Return the source whose record says that it holds what leaked, whatever the tags say.
+
+        None for `left`: what leaked there has been dealt with.
+        """
+        if not item.compromised:
+            return None
+        known = (await self.ledger()).of(secret.ref)
+        sources = [listed.source for listed in known if listed.holds(secret)]
+        return next((source for source in sources if source != left), None)
 
     async def _incident_at(self, secret: SecretVersion, item: WorkItem) -> str | None:
         """Return the source of a compromised version whose secret itself asks for nothing."""

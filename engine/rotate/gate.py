@@ -55,28 +55,15 @@ class Gate:
     async def publish(
         self, secret: SecretVersion, draft: Draft, step: str = "publish", check: Check = _nothing
     ) -> SecretVersion:
-        """Write a new version in place of exactly this one, keeping tags set by its owner since.
+        """Write a new version in place of exactly this one, with its owner's tags as they are now.
 
         `check` raises where the secret, as it is now, does not consent.
         """
         fresh = await self.unchanged(secret)
         check(fresh)
-        kept = {*OURS, CREDENTIAL}
-        own = {
-            tag: text
-            for tag, text in fresh.tags.items()
-            if tag not in kept and text != secret.tags.get(tag)
-        }
-        own |= {
-            tag: text
-            for tag, text in fresh.tags.items()
-            if tag not in kept and tag not in draft.tags
-        }
-        gone = {
-            tag
-            for tag in draft.tags
-            if tag not in OURS and tag in secret.tags and tag not in fresh.tags
-        }
+        composed = {*OURS, CREDENTIAL}
+        own = {tag: text for tag, text in fresh.tags.items() if tag not in composed}
+        gone = {tag for tag in secret.tags if tag not in composed and tag not in fresh.tags}
         tags = {tag: text for tag, text in draft.tags.items() if tag not in gone} | own
         self._room(secret.ref, tags)
         async with self.lease.changing(step):

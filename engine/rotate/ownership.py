@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 from engine.decide.decision import Kinds, Park
 from engine.errors import NeedsHuman, NotFound
-from engine.model.record import Record
+from engine.model.record import Record, parts_of
 from engine.model.tags import BY, OPERATION, RETIRE, Malformed, parse
 from engine.model.workitem import operation_id
 from engine.parts import Parts
 from engine.rotate.lineage import Lineage
-from engine.rotate.under_lease import NOBODY, UnderLease, parts_of
+from engine.rotate.under_lease import NOBODY, UnderLease
 from engine.secret import SecretRef, SecretVersion
 
 ADDRESS = "ProviderAddress"

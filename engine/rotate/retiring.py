@@ -93,7 +93,7 @@ class Retiring:
         return self.sight.retagged(secret), is_revoked
 
     async def _revoke(self, secret: SecretVersion, pending: Pending) -> None:
-        old = await self._value(secret, pending.version)
+        old = await self._value(secret, pending)
         held, held_id = self._held(secret, old)
         await self.gate.unchanged(secret)
         if not await self._has_come(secret, pending, old):
@@ -187,10 +187,13 @@ class Retiring:
             record.discarded(pending.version, record.twins.get(pending.version, ""))
         )
 
-    async def _value(self, secret: SecretVersion, version: str) -> Sensitive | None:
-        """Return the credential in an earlier version; None if that is gone or disabled."""
+    async def _value(self, secret: SecretVersion, pending: Pending) -> Sensitive | None:
+        """Return the credential in an earlier version; None if that is gone or disabled.
+
+        Where an edited ValueTemplate reads another part of its value, what works counts.
+        """
         try:
-            old = await self.parts.vaults.read_version(secret.ref, version)
+            old = await self.parts.vaults.read_version(secret.ref, pending.version)
         except NotFound:
             return None
         except AccessDenied as error:
@@ -198,8 +201,11 @@ class Retiring:
                 raise
             return None
         field = self.parts.rotators[self.kind].value_field
-        held = earlier.credentials(old, field, self.shape, self.sight.record)
-        return next(iter(held.values()), None)
+        held = list(earlier.credentials(old, field, self.shape, self.sight.record).values())
+        for credential in held[1:]:
+            if await self._accepted(pending, credential):
+                return credential
+        return held[0] if held else None
 
     def _held(
         self, secret: SecretVersion, old: Sensitive | None

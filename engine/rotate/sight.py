@@ -72,14 +72,11 @@ class Sight:
         return bool(is_open and self.lease.is_later(record, self.item))
 
     async def _compare(self, shown: SecretVersion) -> None:
-        record, now = self.record, self.parts.clock.now()
-        seen = record.seen(shown, now)
+        seen = self.record.seen(shown, self.parts.clock.now())
         ahead = seen.ahead
         if ahead and shown.enabled and shown.version != ahead.replaces:
             # Somebody wrote a newer version. Was the announced one written before it?
             seen = await self._beneath(seen, ahead, shown)
-        elif record.ahead and not ahead:
-            self.untold = True
         self.lease.learn(seen)
         self.untold = self.untold or bool(seen.untold and seen.wrote(shown))
 

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 
 from engine.contract import LATE
 from engine.errors import LeaseUnavailable, PermanentError, SourceBusy, TransientError
-from engine.model.record import Record
+from engine.model.record import Record, parts_of
 from engine.model.workitem import WorkItem
 from engine.parts import Parts
 from engine.ports import Lease
@@ -42,12 +42,6 @@ EARLY = timedelta(seconds=60)
 """How much earlier than noted the promised look may come: clocks differ."""
 NOBODY = "-"
 """The owner in a part's new record until all parts of its source have been checked."""
-
-
-def parts_of(source: str) -> tuple[str, ...]:
-    """Return the parts of a source that need a lease each: `+` joins names in its last segment."""
-    head, slash, names = source.rpartition("/")
-    return tuple(f"{head}{slash}{name}" for name in names.split("+"))
 
 
 @dataclass

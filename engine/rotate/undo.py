@@ -16,7 +16,7 @@ from engine.errors import LeaseUnavailable, RekeyError, TransientError
 from engine.model.tags import Managed
 from engine.parts import Parts
 from engine.rotate.under_lease import UnderLease
-from engine.secret import SecretVersion, Sensitive
+from engine.secret import SecretVersion
 
 LOST = "the source may hold a password that nobody knows"
 
@@ -82,7 +82,9 @@ class Rollback:
             problem.add(LOST)
             return problem
         try:
-            password = await self._password(secret)
+            # Perhaps a person has written it meanwhile. A disabled version has no value.
+            current = await self.parts.vaults.read(secret.ref)
+            password = self.parts.held(current, self.managed)
             if password is None:
                 problem.add(f"somebody has written a version in the meantime, and {LOST}")
                 return problem
@@ -112,17 +114,3 @@ class Rollback:
         self.lease.is_lost = False
         problem.add("what the vault holds was set back")
         return problem
-
-    async def _password(self, secret: SecretVersion) -> Sensitive | None:
-        """Return the vault's current password, even if a person has written it meanwhile.
-
-        None if the current version is disabled or its value holds no password.
-        """
-        current = await self.parts.vaults.read(secret.ref)
-        if not current.enabled:
-            return None
-        return (
-            self.job.held
-            if current.version == secret.version
-            else self.parts.held(current, self.managed)
-        )

@@ -92,7 +92,7 @@ class CutOff:
             if not await self.is_open(current, ledger):
                 return False
             version = self._leaked(current)
-            source = current.managed.source if current.managed else None
+            source = _leaked_at(current, ledger.of(ref))
         except PermanentError:
             version = None
         delay = pace.delay(source)
@@ -128,9 +128,7 @@ class CutOff:
             listed.made and listed.made >= since for listed in known
         ):
             return True
-        if primary == secret.ref and not any(
-            listed.published == secret.created for listed in known
-        ):
+        if primary == secret.ref and not any(listed.holds(secret) for listed in known):
             return False
         pending = current.managed.pending if current.managed else None
         if pending is None or not any(listed.due for listed in known):
@@ -144,7 +142,7 @@ class CutOff:
     def _by_hand(self, current: Entry, ledger: Ledger) -> bool:
         """Return whether somebody else wrote the current version since the incident began."""
         secret, known = current.secret, ledger.of(current.secret.ref)
-        ours = any(listed.published == secret.created for listed in known)
+        ours = any(listed.holds(secret) for listed in known)
         return secret.created >= self.incident.since and not is_replica(current, known) and not ours
 
     async def count(self, current: Entry, ledger: Ledger, progress: Progress) -> None:
@@ -156,6 +154,12 @@ class CutOff:
 
     def _judge(self, secret: SecretVersion) -> Entry:
         return _judged(self.engine, secret)
+
+
+def _leaked_at(current: Entry, known: Sequence[Listed]) -> str | None:
+    """Return the source of what a secret holds: an edited tag may name another one."""
+    tagged = current.managed.source if current.managed else None
+    return next((listed.source for listed in known if listed.holds(current.secret)), tagged)
 
 
 def _can_follow(shown: Entry, known: Sequence[Listed]) -> bool:

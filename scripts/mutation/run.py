@@ -38,7 +38,7 @@ TESTS = (
     "tests/cli/test_discovery.py",
     *(
         f"tests/adversary/test_{name}.py"
-        for name in ("incidents", "outages", "people", "replicas", "undo")
+        for name in ("incidents", "moved_secrets", "outages", "people", "replicas", "undo")
     ),
     *(
         f"tests/api/test_{name}.py"

@@ -9,16 +9,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from engine.contract import Issued
-from engine.decide.draft import new_version
 from engine.errors import AccessDenied, NeedsHuman, NotFound, TransientError
-from engine.model.tags import OPERATION, Managed, Pending, parse
-from engine.model.workitem import operation_id
 from engine.ports import Vaults
 from engine.secret import Draft, SecretRef, SecretVersion, Sensitive
 from simulator.faults import Fault
 from simulator.wire import json_response
-from tests.shared.builders import KINDS, NOW, POLICY, SECOND, V1, version
+from tests.shared.builders import NOW, V1
 from tests.shared.rig import Rig
 from tests.shared.scene import NAME, refuse, scene, to_vault
 
@@ -205,86 +201,3 @@ async def test_reading_is_repeated_while_azure_is_busy() -> None:
     rig = scene()
     refuse(rig, 503, "Busy", to_vault(), times=2)
     assert await vaults(rig).read(rig.item(NAME).ref)
-
-
-def managed(**changes: str) -> tuple[SecretVersion, Managed]:
-    """Return a version and what its tags ask for."""
-    secret = version(changes=changes)
-    parsed = parse(secret.tags, POLICY, KINDS)
-    assert isinstance(parsed, Managed)
-    return secret, parsed
-
-
-def issued(supersedes: str | None = "key1", expires: datetime | None = None) -> Issued:
-    """Return a new key2."""
-    return Issued("key2", {"key": Sensitive("new")}, supersedes, expires)
-
-
-def test_a_new_version_keeps_everybodys_tags_and_makes_rekeys_own_anew() -> None:
-    secret, tags = managed(
-        Owner="somebody", RekeyState="parked", RekeyReason="why", **{OPERATION: "older"}
-    )
-    draft = new_version(secret, tags, issued(), NOW, tags.overlap)
-    assert draft.tags == {
-        "ProviderAddress": secret.tags["ProviderAddress"],
-        "ValidityPeriodDays": "90",
-        "Owner": "somebody",
-        "CredentialId": "key2",
-        OPERATION: operation_id(secret.ref, V1),
-        "RekeyRetire": f"2026-11-09T09:00:01Z {V1} key1",
-    }
-    assert draft.content_type == "text/plain"
-    assert draft.expires == NOW + timedelta(days=90)
-    assert draft.value == Sensitive("new")
-
-
-def test_a_new_version_always_has_a_content_type() -> None:
-    secret, tags = managed()
-    bare = SecretVersion(
-        secret.ref,
-        V1,
-        secret.value,
-        enabled=True,
-        created=NOW,
-        expires=None,
-        content_type=None,
-        tags=secret.tags,
-    )
-    assert new_version(bare, tags, issued(), NOW, tags.overlap).content_type == "text/plain"
-
-
-@pytest.mark.parametrize("microseconds", [0, 1, 999_999])
-def test_an_overlap_is_never_cut_short_by_a_part_of_a_second(microseconds: int) -> None:
-    secret, tags = managed()
-    now = NOW.replace(microsecond=microseconds)
-    tag = new_version(secret, tags, issued(), now, timedelta(hours=1)).tags["RekeyRetire"]
-    assert now + timedelta(hours=1) <= Pending.parse(tag).at <= now + timedelta(hours=1) + SECOND
-
-
-@pytest.mark.parametrize("microseconds", [0, 1, 999_999])
-def test_without_an_overlap_its_end_has_come_already(microseconds: int) -> None:
-    secret, tags = managed()
-    now = NOW.replace(microsecond=microseconds)
-    assert (
-        Pending.parse(new_version(secret, tags, issued(), now, timedelta()).tags["RekeyRetire"]).at
-        <= now
-    )
-
-
-@pytest.mark.parametrize(("ends", "expected"), [(10, 10), (100, 90), (None, 90)])
-def test_a_version_never_outlives_its_credential(ends: int | None, expected: int) -> None:
-    secret, tags = managed()
-    expires = None if ends is None else NOW + timedelta(days=ends)
-    assert new_version(
-        secret, tags, issued(expires=expires), NOW, tags.overlap
-    ).expires == NOW + timedelta(days=expected)
-
-
-def test_what_is_still_to_be_retired_is_not_forgotten_by_a_version_that_supersedes_nothing() -> (
-    None
-):
-    tag = f"2026-11-09T09:00:01Z {'a' * 32} key2"
-    secret, tags = managed(RekeyRetire=tag)
-    assert new_version(secret, tags, issued(None), NOW, tags.overlap).tags["RekeyRetire"] == tag
-    secret, tags = managed()
-    assert "RekeyRetire" not in new_version(secret, tags, issued(None), NOW, tags.overlap).tags

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from engine.contract import Job
+from engine.contract import CLOCKS, LATE, Job
 
 ASKED = datetime(2026, 11, 2, 9, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -18,9 +18,11 @@ JOB = Job("source", "operation", "key1", None, proven=False, in_place=False, exp
     ("made", "expected"),
     [
         (ASKED - 3 * MINUTE, False),
+        (ASKED - CLOCKS, False),
         (ASKED - MINUTE, True),  # Clocks differ.
         (ASKED + 60 * MINUTE, True),
         (ASKED + 119 * MINUTE, True),  # The last try may have taken effect late.
+        (ASKED + 90 * MINUTE + LATE + CLOCKS, False),
         (ASKED + 123 * MINUTE, False),
     ],
 )

@@ -6,8 +6,9 @@ import pytest
 
 from engine.decide.decision import Rotate
 from engine.kinds import KindsOf
-from engine.model.tags import BY, PROOF
+from engine.model.tags import BY, PROOF, Managed, parse
 from rotators.storage_key import StorageKey
+from tests.shared.collected import Collected, dims
 from tests.shared.scene import NAME, scene
 
 
@@ -34,6 +35,32 @@ async def test_when_a_version_was_written_matters_only_if_somebody_else_wrote_it
     assert isinstance(decision, Rotate)
     job = engine.job(secret, decision.managed, proven=proven)
     assert job.written == (None if is_ours else secret.created)
+
+
+async def test_a_rotator_learns_the_owners_tags_and_none_of_rekeys() -> None:
+    rig = scene(tags={"Owner": "shop", BY: "west", "RekeyState": "parked"})
+    engine = await rig.service().ready()
+    secret = await engine.vaults.read(rig.item(NAME).ref)
+    managed = parse(secret.tags, engine.policy, engine.kinds)
+    assert isinstance(managed, Managed)
+    options = engine.job(secret, managed).options
+    assert options["Owner"] == "shop"
+    assert [tag for tag in options if tag.startswith("Rekey")] == []
+
+
+@pytest.mark.parametrize(("enabled", "kind"), [(True, "storage-key"), (False, "unknown")])
+async def test_what_is_decided_is_counted_under_the_kind_of_its_secret(
+    kind: str, sent: Collected, *, enabled: bool
+) -> None:
+    """Even where the try does not come to its end."""
+    rig = scene(enabled=enabled)
+    engine, item = await rig.service().ready(), rig.item(NAME)
+    secret = await engine.vaults.read(item.ref)
+    with engine.reporter.handling(item):
+        engine.decide(secret, item)
+    assert sent.metric("rekey.rotations") == {
+        dims(rotator=kind, trigger="manual", outcome="failed"): 1
+    }
 
 
 def test_a_view_of_rotators_shows_the_class_of_each() -> None:

@@ -82,6 +82,7 @@ def test_values_are_compared_by_what_they_hold() -> None:
     assert same == VALUE
     assert other != VALUE
     assert VALUE != PLANTED
+    assert (VALUE == PLANTED) is False
     assert len({VALUE, same, other}) == 2
     assert Sensitive("ü") == Sensitive("ü")
 

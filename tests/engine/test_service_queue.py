@@ -61,13 +61,16 @@ async def test_an_event_becomes_an_item_for_the_version_that_it_names() -> None:
     }
 
 
-async def test_an_event_of_another_type_or_of_a_foreign_vault_is_acknowledged_and_ignored() -> None:
+async def test_an_event_of_another_type_or_of_a_foreign_vault_is_acknowledged_and_ignored(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     rig = scene()
     rig.world.add_vault("foreign").put(NAME, "not ours")
     await rig.service().on_event(event(rig, eventType="Microsoft.KeyVault.SecretNewVersionCreated"))
     await rig.service().on_event(json.dumps(rig.world.vaults["foreign"].near_expiry_event(NAME)))
     assert rig.messages("rotations") == []
     assert rig.world.exchanges == []
+    assert "https://foreign.vault.azure.net, which is not in REKEY_VAULTS: ignored" in caplog.text
 
 
 async def test_a_malformed_event_raises_with_its_id_and_posts_nothing() -> None:

@@ -7,10 +7,9 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
-from engine.model.record import Record
+from engine.model.record import Record, parts_of
 from engine.model.tags import OPERATION, OURS, REPLICA_OF, RETIRE, Pending
 from engine.model.write import Past, Write
-from engine.rotate.under_lease import parts_of
 from engine.secret import SecretRef, SecretVersion
 from tests.proof.kernel import FAULTS, Mode
 from tests.proof.model_leases import Claim

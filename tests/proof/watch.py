@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from engine.errors import AccessDenied, TransientError
 from engine.model.manual import is_manual
 from engine.model.outcome import Outcome
+from engine.model.record import parts_of
 from engine.model.tags import DERIVED_FROM, OPERATION, OURS, REPLICA_OF, STATE
-from engine.rotate.under_lease import parts_of
 from engine.secret import SecretRef, SecretVersion
 from tests.proof import appearance, descent, unending
 from tests.proof.excuses import Excuse, Excuses

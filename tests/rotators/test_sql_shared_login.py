@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 
 from engine.errors import LeaseUnavailable
-from engine.rotate.under_lease import parts_of
+from engine.model.record import parts_of
 from tests.shared.sql_product import KINDS, NAME, SqlProduct
 from tests.shared.sql_rig import FIRST
 

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from engine.decide.decision import Park, Rotate, Skip
-from tests.shared.builders import ACCOUNT, judge, version
+from engine.decide.decision import Kinds, Park, Rotate, Skip
+from engine.model.tags import Malformed, parse
+from rotators.own.offer import refused
+from rotators.storage_sas import StorageSas
+from tests.shared.builders import ACCOUNT, KINDS, POLICY, VAULT, judge, tags, version
 
+DERIVING: Kinds = {**KINDS, StorageSas.kind: StorageSas}
+FOREIGN = "https://foreign.vault.azure.net/secrets/x"
 LONG = "x" * 300
 
 
@@ -41,7 +46,7 @@ def test_a_missing_validity_is_named() -> None:
 def test_overlap_hours_are_whole_and_at_most_a_year(text: str) -> None:
     decision = judge(version(changes={"OverlapHours": text}))
     assert isinstance(decision, Park)
-    assert "OverlapHours" in decision.reason
+    assert f"tag OverlapHours is {text!r}: set it to whole hours, 0 to 8760" in decision.reason
 
 
 @pytest.mark.parametrize(
@@ -56,6 +61,27 @@ def test_overlap_and_lead_must_be_shorter_than_the_validity(
     decision = judge(version(changes={"ValidityPeriodDays": "10", tag: outside}))
     assert isinstance(decision, Park)
     assert f"tag {tag} spans the whole ValidityPeriodDays" in decision.reason
+
+
+@pytest.mark.parametrize(("hours", "spans"), [("2159", False), ("2160", True)])
+def test_where_the_validity_cannot_be_read_other_spans_are_judged_against_ninety_days(
+    hours: str, *, spans: bool
+) -> None:
+    decision = judge(version(changes={"ValidityPeriodDays": "sixty", "OverlapHours": hours}))
+    assert isinstance(decision, Park)
+    assert ("OverlapHours spans the whole" in decision.reason) is spans
+
+
+def test_an_overlap_may_last_a_year() -> None:
+    decision = judge(version(changes={"ValidityPeriodDays": "366", "OverlapHours": "8760"}))
+    assert not isinstance(decision, Park)
+
+
+@pytest.mark.parametrize("tag", ["OverlapHours", "Rotator", "RotationWindow"])
+def test_a_long_text_is_quoted_by_its_start(tag: str) -> None:
+    decision = judge(version(changes={tag: LONG}))
+    assert isinstance(decision, Park)
+    assert f"tag {tag} is {LONG[:40]!r}: set it to " in decision.reason
 
 
 def test_no_overlap_at_all_may_be_asked_for() -> None:
@@ -171,7 +197,7 @@ def test_a_window_that_never_opens_is_parked(text: str) -> None:
     [
         "prod",
         "https://[prod/secrets/x",
-        "https://foreign.vault.azure.net/secrets/x",
+        FOREIGN,
         "http://prod.vault.azure.net/secrets/x",
     ],
 )
@@ -179,6 +205,36 @@ def test_a_replica_must_be_a_secret_of_a_listed_vault(text: str) -> None:
     decision = judge(version(changes={"Replicas": text}))
     assert isinstance(decision, Park)
     assert "tag Replicas" in decision.reason
+
+
+@pytest.mark.parametrize(
+    ("parent", "problem"),
+    [
+        (None, "tag DerivedFrom is missing: set it to the URL of the secret with the key"),
+        ("app-key", "tag DerivedFrom is 'app-key': set it to the URL of the secret with the key"),
+        (
+            FOREIGN,
+            f"tag DerivedFrom names a vault that is not served: {FOREIGN}",
+        ),
+        (f"{VAULT}/secrets/app-key", None),
+    ],
+)
+def test_what_is_made_from_a_key_names_the_secret_with_the_key(
+    parent: str | None, problem: str | None
+) -> None:
+    address = f"{ACCOUNT}/sas/container/uploads/rl"
+    read = parse(tags({"ProviderAddress": address, "DerivedFrom": parent}), POLICY, DERIVING)
+    if isinstance(read, Malformed):
+        assert read.problems == (problem,)
+    else:
+        assert problem is None
+        assert str(read.derived_from) == parent
+
+
+def test_a_kind_that_cannot_be_used_says_why_and_nothing_else_is_judged() -> None:
+    kinds: Kinds = {**KINDS, "acme-token": type(refused("acme-token", "it is broken", "mend it"))}
+    read = parse({"ProviderAddress": "acme", "Rotator": "acme-token"}, POLICY, kinds)
+    assert read == Malformed(("it is broken. Fix: mend it",))
 
 
 def test_every_problem_is_told_at_once() -> None:

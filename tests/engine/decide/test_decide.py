@@ -235,6 +235,17 @@ def test_a_compromise_of_a_version_that_was_replaced_meanwhile_still_cuts_its_cr
     assert decision.pending.credential_id == "key1"
 
 
+@pytest.mark.parametrize(("held", "expected"), [(V1, Retire), (V2, Skip)])
+def test_a_compromise_of_a_version_replaced_twice_cuts_off_only_what_that_version_held(
+    held: str, expected: type[Decision]
+) -> None:
+    changes = {OPERATION: operation_id(REF, V2), **pending(HOUR, "key2", held)}
+    decision = judge(
+        version(version=V3, left=FAR, changes=changes), item(version=V1, compromised=True)
+    )
+    assert isinstance(decision, expected)
+
+
 def test_a_listing_tells_no_version_and_the_decision_does_without() -> None:
     assert isinstance(judge(version(version=None), item(version=None, trigger="sweep")), Rotate)
     assert isinstance(
@@ -386,9 +397,15 @@ def test_a_follow_up_is_not_bound_by_the_window() -> None:
     assert isinstance(judge(closed, item(version=V1, trigger="event", follow_up=1)), Rotate)
 
 
-def test_an_expiry_before_the_window_opens_wins_over_the_window() -> None:
-    secret = version(left=HOUR, changes={"RotationWindow": "Tue 01:00-02:00 UTC"})
-    assert isinstance(judge(secret), Rotate)
+@pytest.mark.parametrize(
+    ("left", "expected"),
+    [(HOUR, Rotate), (16 * HOUR, Rotate), (16 * HOUR + SECOND, Wait)],
+)
+def test_an_expiry_before_the_window_opens_wins_over_the_window(
+    left: timedelta, expected: type[Decision]
+) -> None:
+    secret = version(left=left, changes={"RotationWindow": "Tue 01:00-02:00 UTC"})
+    assert isinstance(judge(secret), expected)
 
 
 @pytest.mark.parametrize("window", [None, "Mon 08:00-10:00 UTC"])

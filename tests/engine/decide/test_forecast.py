@@ -13,6 +13,7 @@ from engine.contract import Rotator
 from engine.decide.forecast import Coming, forecast, plan
 from engine.model.manual import due_at
 from engine.model.policy import Policy
+from engine.model.tags import parked
 from engine.secret import SecretRef, SecretVersion
 from rotators.sql_admin_password import SqlAdminPassword
 from tests.engine.sweep.test_sweep import order
@@ -84,18 +85,24 @@ def test_rotations_follow_each_other_as_far_as_is_asked() -> None:
 
 
 @pytest.mark.parametrize(
-    "secret",
+    ("changes", "enabled", "reason"),
     [
-        version(left=10 * DAY, changes={"ValidityPeriodDays": "sixty"}),
-        version(left=10 * DAY, changes={"ProviderAddress": None}),
-        version(left=10 * DAY, changes={"ProviderAddress": THEIRS}),
-        version(left=10 * DAY, enabled=False),
+        ({"ValidityPeriodDays": "sixty"}, True, "tag ValidityPeriodDays is 'sixty'"),
+        ({"ProviderAddress": None}, True, "no tag ProviderAddress"),
+        ({"ProviderAddress": THEIRS}, True, "is not bound to"),
+        ({}, False, "the current version is disabled"),
+        (dict(parked(version(), "no role", NOW)), True, "no role"),
+        (dict(parked(version(), "", NOW)), True, "nothing rotates it"),
     ],
 )
-def test_an_expiry_that_nothing_prevents_is_foreseen_with_its_reason(secret: SecretVersion) -> None:
+def test_an_expiry_that_nothing_prevents_is_foreseen_with_its_reason(
+    changes: dict[str, str | None], reason: str, *, enabled: bool
+) -> None:
+    secret = version(left=10 * DAY, enabled=enabled, changes=changes)
     (event,) = forecast(secret, POLICY, KINDS, NOW, NOW + 60 * DAY)
     assert (event.what, event.at) == ("expire", NOW + 10 * DAY)
-    assert event.reason
+    assert reason in event.reason
+    assert ahead(secret, days=10) == [("expire", 10)]
     assert ahead(secret, days=9.9) == []
 
 
@@ -143,10 +150,11 @@ def test_a_replica_expires_only_where_its_primary_is_not_rotated_in_time() -> No
     tags = {"ProviderAddress": None, "ReplicaOf": f"{VAULT}/secrets/APP-KEY/"}
     replica = replace(version(left=10 * DAY, changes=tags), ref=SecretRef(VAULT, "copy"))
     assert foreseen(replica) == [("expire", "copy")]
-    assert foreseen(replica, version(left=35 * DAY)) == [
-        ("rotate", "app-key"),
-        ("retire", "app-key"),
-    ]
+    for in_time in (35, 40):
+        assert foreseen(replica, version(left=in_time * DAY)) == [
+            ("rotate", "app-key"),
+            ("retire", "app-key"),
+        ]
     assert ("expire", "copy") in foreseen(replica, version(left=45 * DAY))
 
 

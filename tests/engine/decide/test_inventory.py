@@ -8,8 +8,8 @@ import pytest
 
 from engine.decide.inventory import days_to_expiry, entry
 from engine.model.record import Listed
-from engine.model.tags import REPLICA_OF
-from tests.shared.builders import ACCOUNT, KINDS, NOW, POLICY, REF, SECOND, version
+from engine.model.tags import REPLICA_OF, parked
+from tests.shared.builders import ACCOUNT, KINDS, NOW, POLICY, REF, SECOND, pending, version
 
 DAY = timedelta(days=1)
 COPY = {"ProviderAddress": None, REPLICA_OF: "https://prod.vault.azure.net/secrets/primary"}
@@ -53,3 +53,97 @@ def test_what_is_not_due_yet_is_under_way_where_somebody_has_asked_for_it() -> N
 def test_days_to_an_expiry_are_days(left: float | None) -> None:
     secret = version(left=None if left is None else left * DAY)
     assert days_to_expiry(secret, NOW) == left
+
+
+def test_an_entry_shows_people_and_programs_what_its_tags_and_dates_say() -> None:
+    tags = {**pending(DAY), "Owner": "shop", "RekeyOperation": "an operation"}
+    shown = entry(version(left=80 * DAY, changes=tags), POLICY, KINDS, NOW)
+    assert shown.to_json() == {
+        "vault": REF.vault,
+        "secret": "app-key",
+        "state": "ok",
+        "reason": "",
+        "fix": "",
+        "rotator": "storage-key",
+        "source": ACCOUNT,
+        "credential": "key1",
+        "owner": "shop",
+        "replica_of": None,
+        "derived_from": None,
+        "enabled": True,
+        "created": "2026-11-01T09:00:00+00:00",
+        "expires": "2027-01-21T09:00:00+00:00",
+        "due": "2026-12-22T09:00:00+00:00",
+        "parked_since": None,
+        "under_way_since": None,
+        "overlap_until": "2026-11-03T09:00:00+00:00",
+        "operation": "an operation",
+    }
+
+
+def test_an_entry_without_a_source_shows_none() -> None:
+    shown = entry(version(left=None, changes=COPY), POLICY, KINDS, NOW).to_json()
+    empty = ("rotator", "source", "expires", "due", "overlap_until", "operation")
+    assert [shown[name] for name in empty] == [None] * len(empty)
+    assert shown["replica_of"] == COPY[REPLICA_OF]
+
+
+@pytest.mark.parametrize(
+    ("left", "age", "due"),
+    [(80 * DAY, DAY, 50 * DAY), (80 * DAY, 85 * DAY, 5 * DAY), (None, 3 * DAY, -3 * DAY)],
+)
+def test_a_secret_is_due_before_its_expiry_or_at_its_age_and_without_an_expiry_at_once(
+    left: timedelta | None, age: timedelta, due: timedelta
+) -> None:
+    assert entry(version(left=left, age=age), POLICY, KINDS, NOW).due == NOW + due
+
+
+LATE = "see that sweeps run"
+
+
+@pytest.mark.parametrize(
+    ("left", "age", "changes", "state", "fix"),
+    [
+        # Nothing holds it up, so it is overdue a day after it was due, or once it has expired.
+        (29 * DAY + SECOND, DAY, {}, "due", ""),
+        (29 * DAY, DAY, {}, "overdue", LATE),
+        (SECOND, DAY, {"RotateBeforeDays": "1"}, "due", ""),
+        (timedelta(), DAY, {"RotateBeforeDays": "1"}, "overdue", LATE),
+        (None, DAY - SECOND, {}, "due", ""),
+        (None, DAY, {}, "overdue", LATE),
+        (80 * DAY, DAY, pending(SECOND - DAY), "due", ""),
+        (80 * DAY, DAY, pending(-DAY), "overdue", LATE),
+        # What is held up is overdue only once it has expired.
+        (SECOND, DAY, pending(DAY), "due", "wait, or send compromised"),
+        (timedelta(), DAY, pending(DAY), "overdue", "wait, or send compromised"),
+    ],
+)
+def test_what_is_due_is_overdue_when_it_should_have_been_done(
+    left: timedelta | None, age: timedelta, changes: dict[str, str | None], state: str, fix: str
+) -> None:
+    shown = entry(version(left=left, age=age, changes=changes), POLICY, KINDS, NOW)
+    assert (shown.state, shown.fix[: len(LATE)]) == (state, fix[: len(LATE)])
+    assert shown.reason
+
+
+@pytest.mark.parametrize(("drifted", "state"), [(False, "parked"), (True, "drifted")])
+def test_a_marked_secret_shows_since_when_and_why(state: str, *, drifted: bool) -> None:
+    marked = parked(version(), "no role", NOW - DAY, drifted=drifted)
+    shown = entry(version(changes={**marked}), POLICY, KINDS, NOW)
+    assert (shown.state, shown.parked_since, shown.reason) == (state, NOW - DAY, "no role")
+    assert "unpark" in shown.fix
+
+
+@pytest.mark.parametrize(
+    ("created", "state"),
+    [(None, "unmanaged"), (-SECOND, "dropped"), (timedelta(), "unmanaged")],
+)
+def test_a_version_without_tags_that_came_after_rekeys_took_its_secret_out_of_management(
+    created: timedelta | None, state: str
+) -> None:
+    """The tags of the version that Rekey knows were removed from it on purpose."""
+    secret = version(changes={"ProviderAddress": None})
+    known = None if created is None else secret.created + created
+    shown = entry(secret, POLICY, KINDS, NOW, [Listed(ACCOUNT, str(REF), created=known)])
+    assert shown.state == state
+    assert ("rekey adopt prod/app-key" in shown.fix) is (state == "dropped")

@@ -10,8 +10,20 @@ import pytest
 from engine.decide.decision import Park, Retire, Rotate, decide
 from engine.decide.steps import steps
 from engine.model.policy import Policy
+from engine.model.tags import Pending
 from rotators.sql_admin_password import SqlAdminPassword
-from tests.shared.builders import GROUP, KINDS, NOW, POLICY, VAULT, item, pending, version
+from tests.shared.builders import (
+    GROUP,
+    KINDS,
+    NOW,
+    POLICY,
+    V1,
+    VAULT,
+    item,
+    judge,
+    pending,
+    version,
+)
 
 HOUR = timedelta(hours=1)
 SERVER = f"{GROUP}/providers/microsoft.sql/servers/shop"
@@ -46,3 +58,15 @@ def test_a_source_with_one_slot_has_nothing_to_retire_after_an_incident() -> Non
 
 def test_what_cannot_be_followed_has_no_second_step() -> None:
     assert forecast(version(changes={"ValidityPeriodDays": "sixty"}), compromised=True) == [Park]
+
+
+@pytest.mark.parametrize(("tag", "named"), [("key1", "key1"), (None, "the credential held now")])
+def test_what_a_compromise_cuts_off_is_the_credential_of_the_version_that_it_replaces(
+    tag: str | None, named: str
+) -> None:
+    held = version(changes={"CredentialId": tag})
+    first = judge(held, item(compromised=True))
+    last = steps(held, item(compromised=True), first, POLICY, KINDS, NOW)[-1]
+    assert isinstance(last, Retire)
+    assert last.pending == Pending(NOW, V1, named)
+    assert "no overlap" in last.reason

@@ -30,9 +30,11 @@ moments = st.datetimes(
 words = st.text(max_size=20)
 keys = st.binary(max_size=20).map(bytes.hex)
 pendings = st.builds(Pending, moments, words, words)
+pasts = st.builds(Past, words, words, words)
 writes = st.builds(
     Write, words, words, words, words, moments, retire=st.none() | pendings, version=words,
     created=st.none() | moments, born=st.none() | moments, original=words,
+    dead=st.booleans(), held=st.none() | pasts,
 )  # fmt: skip
 texts = st.lists(words, max_size=3).map(tuple)
 maybe = st.none() | moments
@@ -41,7 +43,8 @@ records = st.builds(
     st.lists(writes, max_size=2).map(tuple), st.none() | pendings, texts, texts,
     changing=maybe, open_until=maybe, look_at=maybe, audited=maybe, begun=maybe, touched=words, healed=maybe,
     blind=st.booleans(), asked=maybe, proven=words, untold=st.booleans(), created=maybe, earlier=texts, twins=st.dictionaries(words, words, max_size=3),
-    tags=st.dictionaries(words, words, max_size=3),
+    tags=st.dictionaries(words, words, max_size=3), gone=texts, past=st.lists(pasts, max_size=2).map(tuple),
+    waiting=maybe, mark=words, resume_at=maybe,
 )  # fmt: skip
 
 

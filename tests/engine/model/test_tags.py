@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -12,9 +13,12 @@ from engine.model.tags import (
     RETIRE,
     Pending,
     fingerprint,
+    marked_since,
     parked,
     rests_until,
     to_cut_off,
+    unfinished_incident,
+    unparked,
 )
 from tests.shared.builders import NOW, SECOND, V1, V2, version
 
@@ -134,3 +138,36 @@ def test_a_fingerprint_notices_the_owners_changes_and_not_rekeys() -> None:
     assert usual != fingerprint(version(changes={"Owner": "x"}))
     assert usual != fingerprint(version(changes={"CredentialId": None}))
     assert usual != fingerprint(version(age=DAY + SECOND)), "a new version is a new state"
+
+
+def test_a_fingerprint_stays_the_same_in_every_version_of_rekey() -> None:
+    """Otherwise whatever is parked would be tried again, and would fail again, after an update."""
+    assert fingerprint(version()) == "c145aaaaa96a"
+
+
+@pytest.mark.parametrize(
+    ("word", "options"),
+    [("parked", {}), ("drifted", {"drifted": True}), ("compromised", {"compromised": True})],
+)
+def test_every_mark_says_since_when_until_the_version_or_its_tags_change(
+    word: str, options: dict[str, Any]
+) -> None:
+    marked = parked(version(), "why", NOW, **options)
+    assert marked["RekeyState"].startswith(f"{word} ")
+    assert marked_since(version(changes={**marked}), NOW) == NOW
+    assert marked_since(version(changes={**marked, "Owner": "somebody else"}), NOW) is None
+
+
+@pytest.mark.parametrize(("seconds", "unfinished"), [(-1, False), (0, True), (1, True)])
+def test_an_incident_is_unfinished_on_the_version_that_it_was_noted_on(
+    seconds: int, *, unfinished: bool
+) -> None:
+    """A mark older than the version was copied onto it, and is about another credential."""
+    moment = version().created + timedelta(seconds=seconds)
+    marked = parked(version(), "no role", moment, compromised=True)
+    assert unfinished_incident(version(changes={**marked})) is unfinished
+    assert not unfinished_incident(version(changes={**parked(version(), "why", moment)}))
+
+
+def test_what_is_no_longer_parked_keeps_every_other_tag() -> None:
+    assert unparked(parked(version(), "why", NOW)) == version().tags

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import uuid
 from dataclasses import fields, replace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import NeedsHuman
-from engine.model.workitem import _TYPES, MOST_RETURNS, WorkItem, operation_id
+from engine.model.workitem import _TYPES, MOST_RETURNS, Action, WorkItem, operation_id
 from engine.secret import SecretRef
 from tests.shared.builders import REF, V1, V2, VAULT, item
 
@@ -193,3 +193,24 @@ def test_whatever_comes_is_an_item_that_can_be_written_again_or_a_refusal(
     except NeedsHuman:
         return
     assert WorkItem.from_json(read.to_json()) == read
+
+
+@pytest.mark.parametrize(
+    ("fields", "cause"),
+    [
+        ({"trigger": "manual", "requested_by": "me", "reason": "why"}, "manual by me: why"),
+        ({"trigger": "manual", "requested_by": "me"}, "manual by me"),
+        ({"trigger": "sweep", "requested_by": "sweep", "reason": "old"}, "sweep: old"),
+        ({"trigger": "event", "requested_by": "event grid"}, "event"),
+        ({"trigger": "event", "reason": "two\nlines\x00"}, "event: twolines"),
+    ],
+)
+def test_the_cause_of_a_version_says_on_one_line_who_asked_and_why(
+    fields: dict[str, str], cause: str
+) -> None:
+    assert item(**fields).cause == cause
+
+
+def test_an_errand_is_what_touches_neither_the_source_nor_the_secret() -> None:
+    errands = {action for action in get_args(Action) if item(action=action).is_errand}
+    assert errands == {"refresh", "remind", "tell"}

@@ -201,6 +201,10 @@ PROBLEMS = {
         "rules:\n" + many("App-*") + one("app-1"),
         "rules[1]: never counts, since rules[0] covers it",
     ),
+    "a rule behind one for its vault": (
+        "rules:\n" + one("app-*") + one("app-1"),
+        "rules[1]: never counts, since rules[0] covers it",
+    ),
     "a pattern behind a wider one": (
         "rules:\n" + many("*p-*") + many("app-*-x"),
         "rules[1]: never counts",
@@ -233,7 +237,15 @@ FINE = {
     "a replica in a vault that is bound to the source": one(
         "app", providerAddress=ACCOUNT, replicas=[REPLICA]
     ),
+    "a replica whose own rule only names its owner": one(
+        "app", providerAddress=ACCOUNT, replicas=[REPLICA]
+    )
+    + one("copy", owner="x"),
+    "a rule for every vault behind one for a single vault": one("app-*") + many("app-1"),
     "a narrower rule before a wider one": one("app-1") + many("app-*"),
+    "spans that just leave something of the validity": many(
+        "*", validityPeriodDays=30, rotateBeforeDays=29, overlapHours=719
+    ),
     "patterns that only overlap": many("a*") + many("*a"),
     "the same name in another vault": one("app")
     + f"  - match: {{vault: '{OTHER}', secret: app}}\n",

@@ -96,6 +96,11 @@ def test_an_unknown_key_comes_with_the_one_that_was_probably_meant(key: str, hin
     assert hint in problem
 
 
+def test_a_long_key_is_shown_by_its_start() -> None:
+    (problem,) = problems({"version": 1, "x" * 300: 1})
+    assert problem.startswith(f"{'x' * 40}: is unknown: ")
+
+
 @pytest.mark.parametrize("data", [None, [], "version: 1", 1, {}])
 def test_what_is_no_document_is_refused(data: object) -> None:
     assert list(problems(data))

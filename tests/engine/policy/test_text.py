@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from engine.policy.text import MAX_BYTES, load
 from tests.shared import policies
 
+LONG = "x" * 300
 BOMB = "a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n"
 
 
@@ -47,6 +48,8 @@ def test_yaml_and_json_of_one_document_are_the_same() -> None:
         (f'{{"a": {"9" * 5000}}}', "a number is too long"),
         ('{"a": "\\ud800"}', "a: contains a line break or an unprintable character"),
         ('{"\\u0007": 1}', "(a key): contains a line break"),
+        (f"{LONG}: 1\n{LONG}: 2\n", f"the key {LONG[:40]!r} stands twice"),
+        (f'{{"a": {{"{LONG}": "\\u0007"}}}}', f"a.{LONG[:40]}: contains a line break"),
         ("a:\n  - b: |\n      x\n", "a[0].b: contains a line break"),
         ("x" * (MAX_BYTES + 1), f"longer than the {MAX_BYTES} bytes"),
         ("é" * (MAX_BYTES // 2 + 1), f"longer than the {MAX_BYTES} bytes"),

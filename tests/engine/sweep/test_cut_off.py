@@ -209,3 +209,26 @@ async def test_what_exceeds_the_pace_of_an_incident_is_sent_on_for_later() -> No
     assert len(usual) == 20
     assert max(usual) < timedelta(minutes=1)
     assert last - MOST_DELAY == timedelta(seconds=SETTLE_SECONDS)
+
+
+@pytest.mark.parametrize("rotated", [True, False])
+@pytest.mark.parametrize("elsewhere", [True, False])
+async def test_an_item_names_the_source_of_what_leaked_whatever_the_tag_says_by_now(
+    *, rotated: bool, elsewhere: bool
+) -> None:
+    """Of a secret that was never rotated, the tag alone says it."""
+    rig = scene()
+    if rotated:
+        await rig.service().rotate(rig.item(NAME).to_json(), 1)
+    source, other = rig.tags(NAME)["ProviderAddress"], rig.account("elsewhere").resource_id
+    named = other if elsewhere else None
+    tags = {**rig.tags(NAME), "ProviderAddress": named}
+    rig.vault.amend(
+        rig.latest(NAME), tags={tag: text for tag, text in tags.items() if text is not None}
+    )
+    rig.clock.advance(60)
+    rig.queue("rotations").clear()
+    await send(rig, begun(rig))
+    sources = [message["source"] for message in rig.messages("rotations")]
+    expected = source if rotated else named
+    assert sources == ([expected.lower()] if expected else [])

@@ -17,6 +17,7 @@ from engine.model.tags import Pending
 from engine.secret import SecretRef, SecretVersion
 from simulator.wire import Request
 from tests.shared.builders import NOW, VAULT, version
+from tests.shared.collected import Collected
 from tests.shared.delivery import Delivery
 from tests.shared.promises import Place, Promises
 from tests.shared.rig import Rig
@@ -249,6 +250,11 @@ async def test_a_late_timer_is_said_to_be_late(caplog: pytest.LogCaptureFixture)
     assert "this sweep is late" in caplog.text
 
 
+async def test_each_run_of_the_timer_measures_what_waits(sent: Collected) -> None:
+    await scene().service().sweep({}, past_due=False)
+    assert sent.metric("rekey.queue.messages")
+
+
 async def test_a_sweep_reports_what_it_saw(caplog: pytest.LogCaptureFixture) -> None:
     rig = populated(2, 3)
     with caplog.at_level(logging.INFO, "rekey.audit"):
@@ -319,24 +325,3 @@ def test_after_an_outage_a_day_is_caught_up_and_no_more() -> None:
     late = SweepOrder.by_schedule(VAULT, status, NOW)
     assert (late.since, late.until, late.period) == (NOW - DAY, NOW, HOUR)
     assert all(audit_is_due(secret.ref, late, None) for secret in names(50))
-
-
-@pytest.mark.parametrize(
-    "status",
-    [
-        {},
-        {"Last": "", "Next": ""},
-        {"Last": "yesterday", "Next": "soon"},
-        {"Last": (NOW + DAY).isoformat(), "Next": (NOW - DAY).isoformat()},
-    ],
-)
-def test_without_a_useful_schedule_an_hour_each_way_is_assumed(status: dict[str, str]) -> None:
-    assert SweepOrder.by_schedule(VAULT, status, NOW) == SweepOrder(VAULT, NOW - HOUR, NOW, HOUR)
-
-
-def test_an_order_survives_the_queue() -> None:
-    sent = SweepOrder(VAULT, NOW - HOUR, NOW, 2 * HOUR)
-    assert SweepOrder.from_json(sent.to_json(), NOW + DAY) == sent
-    assert SweepOrder.from_json(json.dumps({"vault": VAULT + "/"}), NOW) == SweepOrder(
-        VAULT, NOW - HOUR, NOW, HOUR
-    )

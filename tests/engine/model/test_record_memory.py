@@ -1,0 +1,155 @@
+"""What a record remembers of changes that are unfinished, and of versions that are over."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from engine.contract import LATE, LONGEST_CHANGE
+from engine.model.record import MOST_EARLIER, SETTLE, Listed, Record, Stale
+from engine.model.tags import CREDENTIAL, OPERATION, Pending
+from engine.model.write import Past
+from engine.secret import Sensitive
+from tests.engine.model.test_record import (
+    NEW,
+    NOW,
+    OLD,
+    OTHER,
+    SECOND,
+    announced,
+    announced_write,
+    secret,
+)
+
+THEIRS = Sensitive("theirs")
+HOUR = timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"changing": NOW}, True),
+        ({"open_until": NOW}, True),
+        ({"ahead": announced().ahead}, True),
+        ({}, False),
+    ],
+)
+def test_a_password_is_unknown_only_while_a_blind_change_is_unfinished(
+    fields: dict[str, Any], *, expected: bool
+) -> None:
+    assert Record(blind=True, **fields).is_unknown is expected
+    assert not Record(**fields).is_unknown
+
+
+@pytest.mark.parametrize(
+    ("touched", "earlier", "expected"), [(OLD, (), OLD), (OLD, (OLD,), ""), ("", (OLD,), "")]
+)
+def test_what_was_made_for_a_version_that_was_never_replaced_is_abandoned(
+    touched: str, earlier: tuple[str, ...], expected: str
+) -> None:
+    assert Record(touched=touched, earlier=earlier).abandoned == expected
+
+
+def test_revoked_are_the_credentials_of_those_versions_that_are_gone() -> None:
+    past = (Past(OLD, "key1", "a digest"), Past(OTHER, "key2", "another"))
+    assert Record(past=past, gone=(OLD,)).revoked == {"key1"}
+    assert Record(past=past).revoked == frozenset()
+
+
+def test_so_many_credentials_of_replaced_versions_are_known() -> None:
+    past = tuple(Past(f"{number:032}", "key1", "a digest") for number in range(MOST_EARLIER))
+    newest = Past(OLD, "key2", "another")
+    assert Record(past=past).knowing(newest).past == (newest, *past[:-1])
+
+
+@pytest.mark.parametrize(
+    ("changes", "unused", "twins"),
+    [
+        ({}, ("x",), {}),
+        ({"dead": True}, (OLD, "x"), {}),
+        ({"original": OTHER}, ("x",), {NEW: OTHER}),
+    ],
+)
+def test_what_landed_says_which_versions_go_with_it(
+    changes: dict[str, Any], unused: tuple[str, ...], twins: dict[str, str]
+) -> None:
+    """A version with a dead value is disabled; a restored one goes with that which it repeats."""
+    record = replace(announced(), unused=("x",))
+    landed = replace(record, ahead=replace(announced_write(record), **changes)).landed(secret(NEW))
+    assert (landed.unused, dict(landed.twins)) == (unused, twins)
+
+
+def test_versions_with_dead_values_are_remembered_once_and_an_empty_id_is_none() -> None:
+    record = Record().discarded(OLD).discarded(NEW, OLD, "")
+    assert record.unused == (NEW, OLD)
+
+
+def test_an_overtaken_write_is_awaited_until_a_minute_after_it_was_announced() -> None:
+    with pytest.raises(Stale) as caught:
+        announced().seen(secret(OLD), NOW + 10 * SECOND)
+    assert caught.value.retry_after == (SETTLE - 10 * SECOND).total_seconds()
+
+
+def test_what_is_open_longer_than_a_late_write_stays_open() -> None:
+    record = replace(announced(), open_until=NOW + LATE + HOUR)
+    assert record.seen(secret(OLD), NOW + SETTLE).open_until == NOW + LATE + HOUR
+
+
+@pytest.mark.parametrize("open_until", [None, NOW, NOW + 2 * LONGEST_CHANGE])
+def test_a_version_written_while_its_source_is_at_a_change_is_looked_at_until_that_must_have_come(
+    open_until: Any,
+) -> None:
+    record = Record(waiting=NOW, mark="x", resume_at=NOW, touched=OLD, open_until=open_until)
+    seen = record.seen(secret(NEW, THEIRS), NOW + SECOND)
+    assert (seen.waiting, seen.mark, seen.resume_at) == (None, "", None)
+    assert seen.open_until == max(open_until or NOW, NOW + LONGEST_CHANGE)
+
+
+def test_while_its_source_is_at_a_change_the_version_that_it_replaces_says_nothing_new() -> None:
+    record = Record(waiting=NOW, mark="x", touched=OLD)
+    assert record.seen(secret(OLD, THEIRS), NOW + SECOND) == record
+
+
+def test_a_version_of_the_very_second_of_the_last_one_is_a_persons() -> None:
+    """The vault's times are whole seconds, so it need not be older."""
+    record = announced().landed(secret(NEW))
+    assert record.seen(secret(OTHER, THEIRS, NOW), NOW + HOUR) == record
+
+
+def test_a_version_without_an_id_was_written_by_nobody_that_is_known() -> None:
+    record = announced().landed(secret(NEW))
+    assert not record.wrote(replace(secret(NEW), version=None))
+    assert not Record().wrote(secret(NEW))
+
+
+def test_what_was_published_last_says_nothing_of_another_version() -> None:
+    record = announced().landed(secret(NEW))
+    tags = record.believed(replace(secret(OTHER), tags={CREDENTIAL: "key7"})).tags
+    assert tags[CREDENTIAL] == "key7"
+    assert OPERATION not in tags
+
+
+def test_a_listing_shows_when_the_superseded_credential_is_due() -> None:
+    assert Listed("/source", "owner", Pending(NOW, OLD, "key1")).due == NOW
+    assert Listed("/source", "owner").due is None
+
+
+def test_what_replaced_versions_held_is_read_as_it_was_written() -> None:
+    held = Past(OLD, "key1", "a digest")
+    record = replace(announced(), past=(held, Past(OTHER, "key2", "another")))
+    record = replace(record, ahead=replace(announced_write(record), held=held, dead=True))
+    assert Record.from_json(record.to_json(), "here") == record
+
+
+@pytest.mark.parametrize("name", ["published", "ahead"])
+def test_a_record_of_an_earlier_rekey_has_the_defaults_of_what_it_does_not_say(name: str) -> None:
+    write = announced_write(announced())
+    fields = json.loads(Record(**{name: write}).to_json())  # type: ignore[arg-type]
+    for later in ("dead", "held"):
+        del fields[name][later]
+    del fields["past"], fields["untold"]
+    assert Record.from_json(json.dumps(fields), "here") == Record(**{name: write})  # type: ignore[arg-type]

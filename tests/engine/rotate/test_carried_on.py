@@ -1,0 +1,221 @@
+"""What an earlier try left behind: an announced credential is carried on, anything else removed."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from engine.errors import AccessDenied, TransientError
+from engine.model.tags import CREDENTIAL, REPLICA_OF, RETIRE, STATE, Pending
+from engine.model.workitem import operation_id
+from engine.rotate.progress import Progress
+from engine.rotate.publishing import Publishing
+from engine.rotate.sight import Sight
+from engine.secret import SecretRef, Sensitive
+from tests.engine.rotate.held import Held, held
+from tests.engine.rotate.plain_kind import NEW, NEW_ID, OLD, OLD_ID, Able, Plain, Work, working
+from tests.rotators.sas_scenes import KEY, SAS, SasScene
+from tests.shared.scene import NAME, refuse, to_vault
+
+MADE, MADE_ID = "made-before", "made"
+URL = "https://prod.vault.azure.net/secrets"
+COPY = "copy"
+PATCH = to_vault("PATCH")
+
+
+def announce(at: Held, value: str, **facts: Any) -> None:
+    """Let the record announce what an earlier try has made."""
+    at.announce(value, timedelta(minutes=5), MADE_ID, **facts)
+
+
+async def rotate(work: Work) -> None:
+    await work.publishing.rotate(work.secret, "due", at_once=False)
+
+
+def probes(work: Work) -> int:
+    return sum(exchange.request.method == "PATCH" for exchange in work.rig.world.exchanges)
+
+
+# An announced credential.
+
+
+@pytest.mark.parametrize("retires", [None, "the current version", "an earlier one"])
+async def test_an_announced_credential_that_its_source_shows_is_published_and_none_is_made(
+    retires: str | None,
+) -> None:
+    """A repair inside an overlap passes on an earlier version's retirement, and adds none."""
+    kind = Able(accepted={OLD, MADE}, shown={MADE_ID: {"key": Sensitive(MADE)}})
+    async with working(kind) as work:
+        work.published()
+        version = str(work.secret.version) if retires == "the current version" else "1" * 32
+        pending = Pending(work.at.now, version, OLD_ID) if retires else None
+        announce(work.at, MADE, retire=pending)
+        await rotate(work)
+        assert kind.calls == [f"read {MADE_ID}", f"verify {MADE_ID} {MADE}"]
+        assert work.latest.value == MADE
+        assert work.rig.tags(NAME)[CREDENTIAL] == MADE_ID
+        assert (RETIRE in work.rig.tags(NAME)) is (retires == "the current version")
+        assert probes(work) == 0
+
+
+async def test_an_announced_credential_that_a_replica_holds_is_published_and_none_is_made() -> None:
+    kind = Plain(accepted={OLD, MADE})
+    tags: dict[str, str | None] = {"Replicas": f"{URL}/{COPY}"}
+    async with working(kind, tags) as work:
+        work.published()
+        consent = {REPLICA_OF: f"{URL}/{NAME}", "ValueTemplate": "Key={key}"}
+        work.rig.vault.put(COPY, f"Key={MADE}", tags=consent)
+        announce(work.at, MADE)
+        await rotate(work)
+        assert kind.calls == [f"verify {MADE_ID} {MADE}"]
+        assert work.latest.value == MADE
+
+
+@pytest.mark.parametrize(
+    ("shown", "value", "shape", "facts"),
+    [
+        ({}, MADE, "{key}", {}),
+        ({"key": Sensitive("another")}, MADE, "{key}", {}),
+        ({"host": Sensitive("x")}, MADE, "{key}", {}),
+        ({"key": Sensitive(MADE)}, f"x:{MADE}", "{host}:{key}", {}),
+        ({"host": Sensitive("x")}, f"x:{MADE}", "{host}:{key}", {}),
+        ({"key": Sensitive(MADE)}, MADE, "{key}", {"replaces": "1" * 32}),
+        ({"key": Sensitive(MADE)}, MADE, "{key}", {"refused": True}),
+    ],
+)
+async def test_an_announced_credential_that_cannot_be_had_any_more_is_replaced_by_another(
+    shown: dict[str, Sensitive], value: str, shape: str, facts: dict[str, Any]
+) -> None:
+    """It is not shown, or is another one, or lacks a field, or is refused by now."""
+    facts = dict(facts)
+    accepted = {OLD} if facts.pop("refused", False) else {OLD, MADE}
+    kind = Able(accepted=accepted, shown={MADE_ID: shown})
+    fields = {"key": Sensitive(NEW), "host": Sensitive("x")}
+    kind.issues = replace(kind.issues, fields=fields)
+    tags: dict[str, str | None] = {"ValueTemplate": shape}
+    held_value = OLD if shape == "{key}" else f"x:{OLD}"
+    async with working(kind, tags, value=held_value) as work:
+        work.published()
+        announce(work.at, value, **facts)
+        await rotate(work)
+        assert "issue" in kind.calls
+        assert work.latest.value.endswith(NEW)
+        assert work.rig.tags(NAME)[CREDENTIAL] == NEW_ID
+
+
+@pytest.mark.parametrize("announced", [False, True])
+async def test_nothing_is_made_again_for_a_vault_that_takes_no_write(*, announced: bool) -> None:
+    kind = Plain()
+    async with working(kind) as work:
+        work.published()
+        refuse(work.rig, 403, "Forbidden", PATCH)
+        if announced:
+            announce(work.at, MADE)
+            with pytest.raises(AccessDenied):
+                await rotate(work)
+            assert kind.calls == []
+        else:
+            await rotate(work)
+            assert kind.calls[0] == "issue"
+
+
+@pytest.mark.parametrize(
+    ("options", "facts", "is_tidied"),
+    [
+        ({}, {}, False),
+        ({"tries": 2}, {}, True),
+        ({"deferred": 1}, {}, True),
+        ({"follow_up": 1}, {}, True),
+        ({"tags": {STATE: "parked 2026-01-01T00:00:00Z 0123456789ab"}}, {}, True),
+        ({}, {"changing": True}, True),
+    ],
+)
+async def test_what_an_earlier_try_made_is_removed_before_another_one_is_made(
+    options: dict[str, Any], facts: dict[str, Any], *, is_tidied: bool
+) -> None:
+    kind = Able()
+    async with working(kind, **options) as work:
+        work.published()
+        if facts:
+            work.at.know(changing=work.at.now)
+        await rotate(work)
+        version = str(work.at.secret.version)
+        operation = operation_id(SecretRef(work.rig.vault.url, NAME), version)
+        first = [f"tidy {operation} but None"] if is_tidied else []
+        assert kind.calls[: len(first) + 1] == [*first, "issue"]
+
+
+# A derived credential.
+
+
+@asynccontextmanager
+async def derived() -> AsyncIterator[tuple[SasScene, Held, Publishing]]:
+    """A signature that is due, under the lease of its source."""
+    scene = SasScene()
+    scene.manage(days_left=10)
+    async with held(scene.rig, SAS) as at:
+        item = scene.rig.item(SAS, version=at.secret.version)
+        sight = Sight(at.parts, at.lease, item)
+        await sight.look()
+        at.know(proven=str(at.secret.version))
+        yield (
+            scene,
+            at,
+            Publishing(at.parts, at.lease, at.gate, sight, Progress(item), at.managed),
+        )
+
+
+async def test_no_signature_is_made_again_for_a_vault_that_takes_no_write() -> None:
+    async with derived() as (scene, at, publishing):
+        announce(at, "another")
+        refuse(scene.rig, 403, "Forbidden", PATCH)
+        with pytest.raises(AccessDenied):
+            await publishing.rotate(at.secret, "due", at_once=False)
+        assert len(scene.rig.vault.versions(SAS)) == 1
+
+
+async def test_a_signature_is_made_without_asking_whether_the_vault_takes_a_write() -> None:
+    async with derived() as (scene, at, publishing):
+        refuse(scene.rig, 403, "Forbidden", PATCH)
+        await publishing.rotate(at.secret, "due", at_once=False)
+        assert scene.made_by(scene.rig.latest(SAS).value, "key1")
+        assert len(scene.rig.vault.versions(SAS)) == 2
+
+
+@pytest.mark.parametrize("key", ["key1", "key2"])
+async def test_an_announced_signature_that_a_replica_holds_is_published_if_the_key_made_it(
+    key: str,
+) -> None:
+    scene = SasScene()
+    scene.manage(days_left=10, tags={"Replicas": f"{URL}/{COPY}"})
+    signature = scene.signed(key, scene.rig.clock.now() + timedelta(days=30))
+    scene.rig.vault.put(COPY, signature, tags={REPLICA_OF: f"{URL}/{SAS}"})
+    async with held(scene.rig, SAS) as at:
+        item = scene.rig.item(SAS, version=at.secret.version)
+        sight = Sight(at.parts, at.lease, item)
+        await sight.look()
+        at.know(proven=str(at.secret.version))
+        announce(at, signature)
+        if key == "key1":
+            refuse(scene.rig, 403, "Forbidden", PATCH)
+        publishing = Publishing(at.parts, at.lease, at.gate, sight, Progress(item), at.managed)
+        await publishing.rotate(at.secret, "due", at_once=False)
+        published = scene.rig.latest(SAS).value
+        assert (published == signature) is (key == "key1")
+        assert scene.made_by(published, "key1")
+
+
+async def test_a_signature_that_its_account_refuses_waits_for_the_key_to_be_looked_at() -> None:
+    async with derived() as (scene, at, publishing):
+        value = "A" * 86 + "=="
+        tags, expires = scene.rig.tags(KEY), scene.rig.clock.now() + timedelta(days=80)
+        scene.rig.vault.put(KEY, value, tags=tags, expires=expires)
+        with pytest.raises(TransientError) as caught:
+            await publishing.rotate(at.secret, "due", at_once=False)
+        assert caught.value.code == "KeyRefused"
+        assert len(scene.rig.vault.versions(SAS)) == 1

@@ -1,0 +1,102 @@
+"""Who is told to look at a key's successor before the key goes, and when."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from engine.decide.decision import Wait
+from engine.errors import TransientError
+from engine.rotate.descendants import HURRY, HURRY_SECONDS, LEFT_BEHIND_SECONDS
+from tests.engine.rotate.descent_scene import (
+    DAY,
+    HOUR,
+    INCIDENT,
+    MINUTE,
+    SECOND,
+    ZERO,
+    Scene,
+)
+from tests.rotators.sas_scenes import KEY, SAS
+
+
+@pytest.mark.parametrize(
+    ("item", "parked"),
+    [
+        ({}, False),
+        ({"trigger": "event"}, False),
+        ({"action": "audit"}, False),
+        ({"action": "audit", "trigger": "event"}, None),
+    ],
+)
+async def test_what_lags_is_told_to_look_unless_it_has_asked_itself(
+    item: dict[str, Any], *, parked: bool | None
+) -> None:
+    scene = Scene()
+    scene.until(DAY)
+    wait, posted = await scene.asked(**item)
+    assert isinstance(wait, Wait)
+    assert wait.until == scene.replaced + 2 * DAY
+    looks = [(seconds, look["secret"], look["action"], look["follows"]) for seconds, look in posted]
+    assert looks == ([] if parked is None else [(0, SAS, "audit", parked)])
+
+
+async def test_a_key_that_is_to_go_at_once_comes_back_within_seconds_and_even_what_is_parked_looks() -> (
+    None
+):
+    scene = Scene()
+    scene.until(MINUTE)
+    with pytest.raises(TransientError, match="key1 is kept until") as caught:
+        await scene.asked(**INCIDENT)
+    assert (caught.value.code, caught.value.retry_after) == ("Followed", HURRY_SECONDS)
+    ((message, look),) = zip(
+        scene.rig.queue("rotations"), scene.rig.messages("rotations"), strict=True
+    )
+    assert message.visible <= scene.rig.clock.now()
+    assert (look["secret"], look["follows"]) == (SAS, True)
+
+
+async def test_an_audit_does_not_wait_for_what_follows_within_minutes() -> None:
+    scene = Scene()
+    scene.until(MINUTE)
+    wait, posted = await scene.asked(force=True, action="audit")
+    assert isinstance(wait, Wait)
+    assert [look["follows"] for _, look in posted] == [True]
+
+
+@pytest.mark.parametrize(
+    ("age", "item", "lives"),
+    [
+        (2 * DAY, {}, 80 * DAY),
+        (HURRY, INCIDENT, 80 * DAY),
+        (MINUTE, {"compromised": True, "version": "current"}, 80 * DAY),
+    ],
+)
+async def test_whoever_may_hold_what_a_key_made_looks_a_minute_after_it_goes(
+    age: timedelta, item: dict[str, Any], lives: timedelta
+) -> None:
+    """That costs no read of a vault, and nobody's patience."""
+    scene = Scene(key_lives=lives)
+    scene.follows(ZERO)
+    scene.until(age)
+    if item.get("version") == "current":
+        item = {**item, "version": scene.rig.latest(KEY).version}
+    answer, posted = await scene.asked(**item)
+    assert answer is None
+    looks = [(seconds, look["secret"], look["follows"]) for seconds, look in posted]
+    assert looks == [(LEFT_BEHIND_SECONDS, SAS, True)]
+    assert await scene.asked(dry=True, **item) == (None, posted)
+
+
+@pytest.mark.parametrize("moved", [False, True])
+async def test_what_a_due_key_leaves_behind_looks_a_minute_later(*, moved: bool) -> None:
+    scene = Scene(key_lives=20 * HOUR)
+    if moved:
+        scene.follows(SECOND)
+    scene.until(HURRY)
+    answer, posted = await scene.asked()
+    assert answer is None
+    looks = [(seconds, look["secret"], look["follows"]) for seconds, look in posted]
+    assert looks == ([] if moved else [(LEFT_BEHIND_SECONDS, SAS, True)])

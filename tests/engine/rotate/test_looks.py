@@ -1,0 +1,182 @@
+"""Which looks at a source are posted, and until when, for a change that may yet take effect."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from engine.contract import LATE
+from engine.errors import TransientError
+from engine.rotate.under_lease import AHEAD, EARLY, LOOK_SECONDS, LOOKING
+from tests.engine.rotate.held import Held, held
+from tests.shared.scene import NAME, refuse, scene
+
+SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
+LOOK_AFTER = 90.0
+
+
+@pytest.fixture
+async def at() -> AsyncIterator[Held]:
+    """The source of a key."""
+    async with held(scene()) as held_:
+        yield held_
+
+
+async def test_a_look_is_promised_before_a_password_is_set_that_nobody_may_know(at: Held) -> None:
+    item = at.rig.item(NAME, follow_up=2, waited=3, deferred=4)
+    await at.lease.begin(item, at.secret, LOOK_AFTER)
+    record = at.lease.leases[0].record
+    assert record.blind
+    assert record.look_at == at.now + timedelta(seconds=LOOK_AFTER)
+    ((seconds, look),) = at.posted()
+    assert seconds == LOOK_AFTER
+    counts = (look["follow_up"], look["waited"], look["deferred"])
+    assert (counts, look["source"]) == ((3, 0, 4), at.lease.source)
+
+
+@pytest.mark.parametrize(
+    ("look_at", "follow_up", "posts"),
+    [
+        (SECOND, 0, False),
+        (0 * SECOND, 0, True),
+        (-HOUR, 0, True),
+        (timedelta(seconds=LOOK_AFTER), 0, False),
+        (timedelta(seconds=LOOK_AFTER) + SECOND, 0, True),
+        (EARLY, 1, True),
+        (EARLY + SECOND, 1, False),
+    ],
+)
+async def test_looks_never_multiply(
+    at: Held, look_at: timedelta, follow_up: int, *, posts: bool
+) -> None:
+    """One that comes soon enough is enough, unless it is this very one: clocks differ."""
+    at.know(look_at=at.now + look_at)
+    await at.lease.begin(at.rig.item(NAME, follow_up=follow_up), at.secret, LOOK_AFTER)
+    assert len(at.posted()) == posts
+    promised = timedelta(seconds=LOOK_AFTER) if posts else look_at
+    assert at.record.look_at == at.now + promised
+
+
+async def test_a_change_is_not_begun_where_the_look_at_it_cannot_be_posted(at: Held) -> None:
+    refuse(at.rig, 403, "AuthorizationFailure", lambda sent: ".queue." in sent.host)
+    with pytest.raises(TransientError) as caught:
+        await at.lease.begin(at.rig.item(NAME), at.secret, LOOK_AFTER)
+    assert caught.value.fix
+    assert at.lease.leases[0].record.begun is None
+
+
+# A source goes on with a change.
+
+
+@pytest.mark.parametrize(
+    ("facts", "since"),
+    [
+        ({}, 0 * SECOND),
+        ({"begun": -MINUTE}, -MINUTE),
+        ({"begun": -MINUTE, "asked": -HOUR}, -HOUR),
+        ({"begun": -MINUTE, "asked": -HOUR, "waiting": -2 * HOUR}, -2 * HOUR),
+    ],
+)
+async def test_a_change_under_way_is_known_since_it_was_first_asked_for(
+    at: Held, facts: dict[str, Any], since: timedelta
+) -> None:
+    at.know(**at.times(facts))
+    await at.lease.wait(at.rig.item(NAME), 60, "a mark", on=False)
+    record = at.lease.leases[0].record
+    assert (record.waiting, record.mark) == (at.now + since, "a mark")
+    assert at.posted() == []
+
+
+@pytest.mark.parametrize("blind", [False, True])
+async def test_only_a_password_that_nobody_knows_stays_uncertain_while_a_change_is_under_way(
+    at: Held, *, blind: bool
+) -> None:
+    at.know(changing=at.now - MINUTE, blind=blind)
+    await at.lease.wait(at.rig.item(NAME), 60, "", on=True)
+    assert at.record.changing == (at.now - MINUTE if blind else None)
+
+
+@pytest.mark.parametrize(
+    ("ago", "blind", "seconds"),
+    [
+        (0 * SECOND, False, 60),
+        (10 * MINUTE, False, 60),
+        (HOUR, False, 360),
+        (10 * HOUR, False, 1800),
+        (10 * MINUTE, True, 60),
+        (HOUR, True, LOOK_SECONDS),
+    ],
+)
+async def test_the_longer_a_change_takes_the_less_often_its_end_is_looked_for(
+    at: Held, ago: timedelta, seconds: float, *, blind: bool
+) -> None:
+    at.know(waiting=at.now - ago, blind=blind)
+    item = at.rig.item(NAME, deferred=3, waited=2, follow_up=1, tried=2)
+    await at.lease.wait(item, 60, "", on=True)
+    ((posted_in, later),) = at.posted()
+    assert posted_in == int(seconds)
+    assert {name: later[name] for name in ("deferred", "waited", "follow_up", "tried")} == {
+        "deferred": 0,
+        "waited": 0,
+        "follow_up": 0,
+        "tried": 2,
+    }
+    assert later["source"] == at.lease.source
+    assert at.record.resume_at == at.now + timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    ("resume_at", "resumes"),
+    [(None, False), (-HOUR, False), (AHEAD, False), (AHEAD + SECOND, True)],
+)
+async def test_one_message_is_enough_to_look_for_the_end_of_a_change(
+    at: Held, resume_at: timedelta | None, *, resumes: bool
+) -> None:
+    at.know(resume_at=at.now + resume_at if resume_at else None)
+    assert at.lease.resumes is resumes
+    await at.lease.wait(at.rig.item(NAME), 60, "", on=True)
+    assert len(at.posted()) == (not resumes)
+
+
+# Looks go on until it is certain what a change did.
+
+
+@pytest.mark.parametrize(
+    ("facts", "open_until"),
+    [
+        ({}, None),
+        ({"changing": -10 * MINUTE}, LATE - 10 * MINUTE),
+        ({"changing": -HOUR}, 0 * SECOND),
+        ({"changing": -10 * MINUTE, "open_until": HOUR}, HOUR),
+        ({"changing": -10 * MINUTE, "open_until": MINUTE}, LATE - 10 * MINUTE),
+        ({"ahead": 10 * MINUTE}, LATE - 10 * MINUTE),
+        ({"ahead": 10 * MINUTE, "open_until": HOUR}, HOUR),
+        ({"ahead": 10 * MINUTE, "open_until": MINUTE}, LATE - 10 * MINUTE),
+        ({"ahead": LATE}, None),
+        ({"ahead": LATE - SECOND}, SECOND),
+        ({"open_until": -HOUR}, -HOUR),
+        ({"open_until": SECOND - LOOKING}, SECOND - LOOKING),
+        ({"open_until": -LOOKING}, None),
+    ],
+)
+async def test_looks_go_on_while_a_change_may_take_effect_and_for_a_week_at_most(
+    at: Held, facts: dict[str, Any], open_until: timedelta | None
+) -> None:
+    if "ahead" in facts:
+        facts = {**facts, "ahead": at.announced(facts["ahead"])}
+    at.know(look_at=at.now - HOUR, **at.times(facts))
+    await at.lease.look_again(at.rig.item(NAME, action="retire", follow_up=2, trigger="event"))
+    record = at.lease.leases[0].record
+    assert record.changing is None
+    assert record.open_until == (None if open_until is None else at.now + open_until)
+    if open_until is None:
+        assert at.posted() == []
+        return
+    assert record.look_at == at.now + timedelta(seconds=LOOK_SECONDS)
+    ((seconds, look),) = at.posted()
+    assert seconds == LOOK_SECONDS
+    assert (look["action"], look["follow_up"], look["source"]) == ("audit", 1, at.lease.source)
+    assert look["reason"] == "an earlier change may still take effect"

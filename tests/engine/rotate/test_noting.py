@@ -1,0 +1,131 @@
+"""What is noted in a record: incidents, the end of looks, proofs, and that an outcome was told."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from engine.contract import LATE
+from engine.model.tags import STATE
+from engine.rotate.sight import Sight
+from tests.engine.rotate.held import Held, held
+from tests.shared.scene import NAME, refuse, scene
+
+SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
+V1, V2 = "1" * 32, "2" * 32
+
+
+@pytest.fixture
+async def at() -> AsyncIterator[Held]:
+    """The source of a key, some time after it was written."""
+    rig = scene(tags={"team": "a"})
+    rig.clock.advance(HOUR.total_seconds())
+    async with held(rig) as held_:
+        yield held_
+
+
+def seen(at: Held, **item: Any) -> Sight:
+    return Sight(at.parts, at.lease, at.rig.item(NAME, **item))
+
+
+async def test_an_incident_is_noted_once_until_its_credential_is_refused(at: Held) -> None:
+    lease = at.lease.leases[0]
+    at.know(gone=("gone",))
+    sight = seen(at)
+    await sight.note_compromised("gone")
+    assert at.record.compromised == ()
+    await sight.note_compromised(V1, "gone")
+    await sight.note_compromised(V2, V1)
+    assert lease.record.compromised == (V1, V2)
+    at.rig.calls()
+    await sight.note_compromised(V1)
+    assert at.rig.calls() == {}
+    await sight.settle(V1)
+    settled = lease.record
+    assert (settled.compromised, settled.gone) == ((V2,), (V1, "gone"))
+
+
+@pytest.mark.parametrize(
+    ("open_until", "is_over"), [(None, False), (-SECOND, True), (0 * SECOND, True), (SECOND, False)]
+)
+async def test_looks_at_a_source_that_a_secret_has_left_end_once_nothing_can_take_effect(
+    at: Held, open_until: timedelta | None, *, is_over: bool
+) -> None:
+    look_at = at.now + HOUR
+    until = None if open_until is None else at.now + open_until
+    at.know(open_until=until, look_at=look_at)
+    await at.lease.write(at.record)
+    assert await seen(at).note_left() is is_over
+    kept = (None, None) if is_over else (until, look_at)
+    record = at.lease.leases[0].record
+    assert (record.open_until, record.look_at) == kept
+
+
+@pytest.mark.parametrize(
+    ("item", "audited", "surplus", "until", "ends"),
+    [
+        ({"follow_up": 1}, False, False, -SECOND, True),
+        ({"follow_up": 1}, False, False, 0 * SECOND, True),
+        ({"follow_up": 1}, False, False, SECOND, False),
+        ({}, True, False, -SECOND, True),
+        ({}, False, False, -SECOND, False),
+        ({"follow_up": 1}, False, True, -SECOND, False),
+    ],
+)
+async def test_only_who_has_looked_notes_that_nothing_is_open_any_more(
+    at: Held,
+    item: dict[str, Any],
+    until: timedelta,
+    *,
+    audited: bool,
+    surplus: bool,
+    ends: bool,
+) -> None:
+    sight = seen(at, **item)
+    sight.audited, sight.surplus = audited, surplus
+    at.know(open_until=at.now + until, look_at=at.now)
+    await sight.note_reported()
+    assert at.record.open_until == (None if ends else at.now + until)
+
+
+@pytest.mark.parametrize("audited", [False, True])
+async def test_what_was_proven_is_noted_with_its_owners_tags(at: Held, *, audited: bool) -> None:
+    at.rig.vault.amend(at.rig.latest(NAME), tags={**at.rig.tags(NAME), STATE: "parked"})
+    sight = seen(at)
+    await sight.look()
+    sight.audited = audited
+    await sight.note_reported()
+    record = at.lease.leases[0].record
+    noted = (record.audited, record.proven, record.tags, record.created)
+    if audited:
+        own = {tag: text for tag, text in at.secret.tags.items() if tag != STATE}
+        assert noted == (at.now, at.secret.version, own, at.secret.created)
+    else:
+        assert noted == (None, "", {}, None)
+
+
+@pytest.mark.parametrize(
+    ("ago", "is_lost"), [(LATE - SECOND, False), (LATE, True), (LATE + SECOND, True)]
+)
+async def test_an_announced_write_is_given_up_by_an_audit_once_it_can_arrive_no_more(
+    at: Held, ago: timedelta, *, is_lost: bool
+) -> None:
+    at.announce("new", ago)
+    sight = seen(at, action="audit")
+    await sight.look()
+    sight.audited = True
+    await sight.note_reported()
+    assert (at.record.ahead is None) is is_lost
+    assert bool(at.record.lost) is is_lost
+
+
+async def test_a_record_that_cannot_be_written_costs_a_second_report_and_no_more(at: Held) -> None:
+    at.published(untold=True)
+    sight = seen(at)
+    await sight.look()
+    refuse(at.rig, 403, "AuthorizationFailure", lambda sent: ".blob." in sent.host)
+    await sight.note_reported()
+    assert at.lease.leases[0].record.untold

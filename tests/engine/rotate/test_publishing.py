@@ -1,0 +1,243 @@
+"""A new version: what its source is asked, what the record says first, and what happens on the way."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from engine.errors import (
+    NeedsHuman,
+    TransientError,
+    VerificationFailed,
+)
+from engine.model.tags import CREDENTIAL, OPERATION, RETIRE, Pending
+from engine.model.workitem import operation_id
+from engine.model.write import Past
+from engine.rotate.gate import Overtaken
+from engine.secret import SecretRef, Sensitive
+from tests.engine.rotate.held import AtFirstWrite
+from tests.engine.rotate.plain_kind import (
+    NEW,
+    NEW_ID,
+    OLD,
+    OLD_ID,
+    Able,
+    Plain,
+    Work,
+    replicas,
+    working,
+)
+from tests.shared.scene import NAME
+
+DAY, HOUR, SECOND = timedelta(days=1), timedelta(hours=1), timedelta(seconds=1)
+ZERO = timedelta()
+COPY = "copy"
+SINGLE: dict[str, str | None] = {"Single": "true"}
+FOLLOW_UP_SECONDS = 90
+
+
+def retires(work: Work) -> Pending:
+    return Pending.parse((work.latest.tags or {})[RETIRE])
+
+
+async def rotate(work: Work, *, at_once: bool = False) -> None:
+    version = await work.publishing.rotate(work.secret, "due", at_once=at_once)
+    assert version.version == work.latest.version
+    assert work.progress.new_version == work.progress.proven == version.version
+    assert (work.progress.result, work.progress.reason) == ("rotated", "due")
+    assert work.sight.audited
+    assert work.sight.untold
+
+
+@pytest.mark.parametrize(("at_once", "overlap"), [(False, DAY), (True, ZERO)])
+async def test_a_credential_is_made_proven_and_published_beside_the_one_before(
+    *, at_once: bool, overlap: timedelta
+) -> None:
+    kind = Plain()
+    async with working(kind) as work:
+        work.published()
+        await rotate(work, at_once=at_once)
+        assert kind.calls == ["issue", f"verify {NEW_ID} {NEW}"]
+        assert work.latest.value == NEW
+        assert retires(work).version == work.secret.version
+        assert retires(work).credential_id == OLD_ID
+        end = work.at.now + overlap
+        assert end <= retires(work).at <= end + SECOND
+        assert work.rig.vault.versions(NAME)[0].enabled
+        record = work.at.record
+        assert record.published
+        assert (record.published.replaces, record.unused) == (work.secret.version, ())
+        assert work.at.posted() == []
+
+
+async def test_what_no_source_accepts_is_not_published() -> None:
+    async with working(Plain(works=False)) as work:
+        work.published()
+        await work.fails(VerificationFailed)
+        assert work.latest.value == OLD
+        assert work.at.record.ahead is None
+
+
+@pytest.mark.parametrize(
+    ("ends", "overlap"),
+    [(None, DAY), (10 * DAY, DAY), (2 * DAY, DAY), (DAY, DAY / 2), (HOUR, HOUR / 2), (-HOUR, ZERO)],
+)
+async def test_an_overlap_takes_at_most_half_of_the_life_that_a_source_gives(
+    ends: timedelta | None, overlap: timedelta
+) -> None:
+    kind = Plain()
+    async with working(kind) as work:
+        work.published()
+        now = work.at.now
+        kind.issues = replace(kind.issues, expires=None if ends is None else now + ends)
+        await rotate(work)
+        end = now + overlap
+        assert end <= retires(work).at <= end + SECOND
+
+
+async def test_a_single_slots_version_is_disabled_at_once_and_a_look_is_promised_before() -> None:
+    kind = Able()
+    kind.issues = replace(kind.issues, supersedes=None)
+    async with working(kind, SINGLE) as work:
+        work.published()
+        await rotate(work)
+        assert kind.calls == [f"accepts {OLD_ID} {OLD}", "issue", f"verify {NEW_ID} {NEW}"]
+        assert [version.enabled for version in work.rig.vault.versions(NAME)] == [False, True]
+        assert work.at.record.unused == ()
+        ((seconds, look),) = work.at.posted()
+        assert (seconds, look["follow_up"]) == (FOLLOW_UP_SECONDS, 1)
+
+
+@pytest.mark.parametrize("tag", ["ProviderAddress", "Rotator", "Logins", "Manual", "DerivedFrom"])
+@pytest.mark.parametrize("when", ["before it is announced", "before it is published"])
+async def test_a_tag_that_decides_and_was_changed_since_stops_a_rotation(
+    tag: str, when: str
+) -> None:
+    """Nothing is announced then, and no replica is written, if it is seen in time."""
+    kind = Plain()
+    async with working(kind, replicas(COPY)) as work:
+        work.put_replica()
+        work.published()
+
+        def change() -> None:
+            tags = {**work.rig.tags(NAME), tag: "changed"}
+            work.rig.vault.amend(work.latest, tags=tags)
+
+        if when == "before it is announced":
+            change()
+        else:
+            work.rig.world.faults.append(AtFirstWrite(change))
+        error = await work.fails(Overtaken)
+        assert "its owner has changed its tags" in error.what
+        assert work.latest.value == OLD
+        announced = when == "before it is published"
+        assert bool(work.at.record.ahead) is announced
+        assert (work.rig.latest(COPY).value == NEW) is announced
+
+
+@pytest.mark.parametrize(
+    ("wrote", "credential_id", "value"),
+    [(True, OLD_ID, OLD), (False, OLD_ID, OLD), (True, None, OLD), (True, OLD_ID, "no form")],
+)
+async def test_the_record_remembers_a_replaced_credential_only_where_it_is_certain(
+    wrote: bool, credential_id: str | None, value: str
+) -> None:
+    shape = "{key}" if value == OLD else "Key={key}"
+    tags = {CREDENTIAL: credential_id, "ValueTemplate": shape}
+    async with working(Plain(), tags, value=value) as work:
+        if wrote:
+            work.published()
+        else:
+            work.at.know(proven=str(work.at.secret.version))
+        await work.publishing.rotate(work.at.secret, "due", at_once=False)
+        record = work.at.record
+        certain = wrote and bool(credential_id) and value == OLD
+        digest = record.digest(OLD_ID, Sensitive(OLD))
+        past = Past(str(work.at.secret.version), OLD_ID, digest)
+        assert record.past == ((past,) if certain else ())
+
+
+async def test_a_rotator_learns_what_an_earlier_try_asked_for_and_what_was_revoked() -> None:
+    kind = Plain()
+    async with working(kind) as work:
+        work.published()
+        version, now = str(work.secret.version), work.at.now
+        gone = tuple(Past(known, known, "x") for known in ("a", OLD_ID))
+        work.at.know(
+            touched=version,
+            asked=now - HOUR,
+            begun=now - SECOND,
+            waiting=now - HOUR,
+            mark="a mark",
+            past=gone,
+            gone=("a", OLD_ID),
+        )
+        await rotate(work)
+        (job,) = kind.jobs
+        assert (job.asked, job.sent) == (now - HOUR, now - SECOND)
+        assert (job.under_way, job.mark) == (True, "a mark")
+        assert job.revoked == {"a"}
+        assert job.proven
+        assert job.operation == operation_id(SecretRef(work.rig.vault.url, NAME), version)
+
+
+@pytest.mark.parametrize("touched", ["this", "another"])
+async def test_a_change_that_was_about_another_version_is_not_told(touched: str) -> None:
+    kind = Plain()
+    async with working(kind) as work:
+        work.published()
+        version = str(work.secret.version) if touched == "this" else "1" * 32
+        work.at.know(touched=version, asked=work.at.now - HOUR, begun=work.at.now - HOUR)
+        await rotate(work)
+        (job,) = kind.jobs
+        assert job.asked == (work.at.now - HOUR if touched == "this" else None)
+        assert not job.under_way
+
+
+async def test_a_change_that_is_refused_before_anything_was_sent_is_not_noted() -> None:
+    kind = Plain(problem=NeedsHuman("no such thing"))
+    async with working(kind) as work:
+        work.published()
+        work.at.know(touched="earlier")
+        await work.fails(NeedsHuman)
+        assert (work.at.record.touched, work.at.record.changing) == ("earlier", None)
+
+
+async def test_a_change_without_an_answer_is_noted() -> None:
+    kind = Plain(problem=TransientError("no answer"))
+    async with working(kind) as work:
+        work.published()
+        await work.fails(TransientError)
+        assert work.at.record.touched == work.secret.version
+        assert work.at.record.changing == work.at.now
+        assert work.at.record.kind == "plain"
+
+
+async def test_nothing_is_made_for_a_version_that_somebody_has_just_replaced() -> None:
+    kind = Plain()
+    async with working(kind) as work:
+        work.published()
+        secret = work.secret
+        work.rig.vault.put(NAME, OLD, tags=work.rig.tags(NAME))
+        with pytest.raises(Overtaken):
+            await work.publishing.rotate(secret, "due", at_once=False)
+        assert kind.calls == []
+
+
+async def test_a_value_that_somebody_just_wrote_and_no_source_accepts_is_not_superseded() -> None:
+    kind = Plain(accepted=set())
+    async with working(kind) as work:
+        error = await work.fails(NeedsHuman)
+        assert "the source refuses the value that somebody just wrote" in error.what
+        assert kind.calls == [f"accepts {OLD_ID} {OLD}"]
+
+
+async def test_a_new_version_names_its_operation_and_its_credential() -> None:
+    async with working(Plain()) as work:
+        work.published()
+        await rotate(work)
+        tags = work.rig.tags(NAME)
+        assert tags[CREDENTIAL] == NEW_ID
+        assert tags[OPERATION] == operation_id(work.secret.ref, str(work.secret.version))

@@ -1,0 +1,243 @@
+"""What Rekey believes of a secret: the vault's current version beside the record of its source."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from engine.contract import LATE
+from engine.model.record import SETTLE, Record
+from engine.model.tags import CREDENTIAL, OPERATION, RETIRE, STATE, Pending
+from engine.rotate.sight import Sight
+from tests.engine.rotate.held import Held, held
+from tests.shared.scene import NAME, scene
+
+SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
+V1, V2 = "1" * 32, "2" * 32
+SOMEBODY = "https://prod.vault.azure.net/secrets/another"
+
+
+@pytest.fixture
+async def at() -> AsyncIterator[Held]:
+    """The source of a key, some time after it was written."""
+    rig = scene(tags={"team": "a"})
+    rig.clock.advance(HOUR.total_seconds())
+    async with held(rig) as held_:
+        yield held_
+
+
+def seen(at: Held, **item: Any) -> Sight:
+    return Sight(at.parts, at.lease, at.rig.item(NAME, **item))
+
+
+async def test_the_record_of_a_source_that_another_secret_owns_says_nothing_of_this_one(
+    at: Held,
+) -> None:
+    before = at.know(owner=SOMEBODY, changing=at.now, pending=Pending(at.now, V1, "key2"))
+    sight = seen(at, action="audit", follow_up=1)
+    assert await sight.look() == sight.shown == at.secret
+    assert sight.record == Record()
+    assert sight.needless == ""
+    await sight.note_reported()
+    assert (at.record, at.posted()) == (before, [])
+
+
+async def test_a_secret_is_believed_to_be_what_its_record_says_of_it(at: Held) -> None:
+    at.published(pending=Pending(at.now, V1, "key2"))
+    sight = seen(at)
+    believed = await sight.look()
+    expected = {OPERATION: "op", RETIRE: str(at.record.pending), CREDENTIAL: "key2"}
+    assert believed.tags == {**at.secret.tags, **expected}
+    assert sight.shown == at.secret
+    assert sight.wrote(believed)
+    marked = replace(at.secret, tags={STATE: "parked"})
+    assert sight.retagged(marked).tags == {STATE: "parked", **expected}
+    assert sight.shown == marked
+
+
+@pytest.mark.parametrize(
+    ("item", "facts", "needless"),
+    [
+        ({"follow_up": 1}, {"look_at": HOUR, "changing": -MINUTE}, "another look"),
+        ({"follow_up": 1}, {"look_at": HOUR, "open_until": HOUR}, "another look"),
+        ({"follow_up": 1}, {"look_at": HOUR, "ahead": True}, "another look"),
+        ({"follow_up": 1}, {"look_at": -HOUR, "changing": -MINUTE}, ""),
+        ({"follow_up": 1}, {"changing": -MINUTE}, ""),
+        ({"follow_up": 1, "waited": 1}, {"look_at": HOUR, "changing": -MINUTE}, ""),
+        ({}, {"look_at": HOUR, "changing": -MINUTE}, ""),
+        ({"follow_up": 1, "action": "audit"}, {}, "an earlier look has settled it"),
+        ({"follow_up": 1, "action": "audit"}, {"look_at": HOUR}, "an earlier look has settled it"),
+        ({"follow_up": 1, "action": "audit"}, {"unused": (V1,)}, ""),
+        ({"follow_up": 1, "action": "rotate"}, {}, ""),
+        ({"action": "audit"}, {}, ""),
+    ],
+)
+async def test_a_look_is_needless_where_another_one_follows_or_has_settled_it(
+    at: Held, item: dict[str, Any], facts: dict[str, Any], needless: str
+) -> None:
+    if facts.get("ahead"):
+        facts = {**facts, "ahead": at.announced(2 * MINUTE)}
+    before = at.know(**at.times(facts))
+    sight = seen(at, **item)
+    await sight.look()
+    assert sight.needless.startswith(needless)
+    assert bool(sight.needless) is bool(needless)
+    follows = "look_at" in facts and facts["look_at"] == HOUR and len(facts) > 1
+    assert sight.is_promised is follows
+    if needless.startswith("another"):
+        assert (at.record, at.posted()) == (before, []), "a look too many changes nothing"
+
+
+async def test_an_announced_version_that_the_vault_shows_is_published_and_its_outcome_untold(
+    at: Held,
+) -> None:
+    at.announce("new", 10 * MINUTE)
+    at.rig.vault.put(NAME, "new", tags={"team": "b", OPERATION: "op"})
+    sight = seen(at)
+    assert (await sight.look()).tags[CREDENTIAL] == "key2"
+    assert sight.untold
+    assert at.record.ahead is None
+    assert at.record.published
+    assert at.record.published.version == at.rig.latest(NAME).version
+    await sight.note_reported()
+    assert not at.record.untold
+
+
+@pytest.mark.parametrize(("untold", "by_hand"), [(True, False), (False, False), (True, True)])
+async def test_an_outcome_is_told_once_and_only_of_the_version_that_is_current(
+    at: Held, *, untold: bool, by_hand: bool
+) -> None:
+    at.published(untold=untold)
+    if by_hand:
+        at.rig.vault.put(NAME, "by hand", tags={})
+    sight = seen(at)
+    await sight.look()
+    assert sight.untold is (untold and not by_hand)
+    await sight.note_reported()
+    assert at.record.untold is (untold and by_hand)
+
+
+async def test_an_announced_version_that_the_vault_does_not_show_yet_is_waited_for(
+    at: Held,
+) -> None:
+    announced = at.announce("new", SETTLE + SECOND)
+    sight = seen(at)
+    await sight.look()
+    assert at.record.ahead == announced
+    assert at.record.open_until == announced.at + LATE
+    assert not sight.untold
+
+
+async def test_while_the_current_version_is_disabled_an_announced_one_is_not_given_up(
+    at: Held,
+) -> None:
+    announced = at.announce("new", 10 * MINUTE)
+    at.rig.vault.amend(at.rig.latest(NAME), enabled=False)
+    await seen(at).look()
+    assert at.record.ahead == announced
+
+
+@pytest.mark.parametrize("seconds", [0, -120, -121])
+async def test_an_announced_version_beneath_one_that_somebody_wrote_is_recognised(
+    at: Held, seconds: int
+) -> None:
+    """The vault's clock may be two minutes behind; what is older than that was there before."""
+    at.announce("new", timedelta())
+    beneath = at.rig.vault.put(NAME, "new", tags={"team": "b"})
+    versions = at.rig.vault.secrets[NAME]
+    created = int(at.now.timestamp()) + seconds
+    versions[-1] = replace(versions[-1], created=created)
+    at.rig.clock.advance(60)
+    by_hand = at.rig.vault.put(NAME, "by hand", tags={})
+    sight = seen(at)
+    assert (await sight.look()).version == by_hand.version
+    assert at.record.ahead is None
+    assert not sight.untold
+    published = at.record.published
+    assert (published and published.version) == (beneath.version if seconds >= -120 else None)
+    assert bool(at.record.lost) is (seconds < -120)
+
+
+async def test_what_an_announced_write_restores_is_not_taken_for_that_write(at: Held) -> None:
+    """An earlier version holds the very same value."""
+    at.rig.vault.put(NAME, "later", tags={})
+    at.secret = await at.parts.vaults.read(at.secret.ref)
+    at.rig.clock.advance(HOUR.total_seconds())
+    assert at.rig.vault.versions(NAME)[0].value
+    at.announce(at.rig.vault.versions(NAME)[0].value, 10 * MINUTE)
+    at.rig.vault.put(NAME, "by hand", tags={})
+    await seen(at).look()
+    assert at.record.published is None
+    assert at.record.lost
+
+
+async def test_a_version_that_somebody_disabled_keeps_no_look_from_ending(at: Held) -> None:
+    at.announce("new", 10 * MINUTE)
+    beneath = at.rig.vault.put(NAME, "new", tags={})
+    at.rig.vault.put(NAME, "by hand", tags={})
+    at.rig.vault.amend(beneath, enabled=False)
+    await seen(at).look()
+    assert at.record.published is None
+    assert at.record.ahead is None
+
+
+class Tidied:
+    """A kind whose source holds many credentials."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, str, str | None]] = []
+
+    async def tidy(self, source: str, operation: str, keep: str | None) -> None:
+        self.calls.append((source, operation, keep))
+
+
+@pytest.mark.parametrize("blind", [False, True])
+async def test_what_was_made_for_a_version_that_somebody_forestalled_is_removed(
+    at: Held, *, blind: bool
+) -> None:
+    kind: Any = Tidied()
+    at.parts = replace(at.parts, rotators={**at.parts.rotators, "many": kind})
+    announced = at.announce("new", 10 * MINUTE)
+    at.know(kind="many", blind=blind)
+    at.rig.vault.put(NAME, "by hand", tags={CREDENTIAL: "theirs"})
+    await seen(at).look()
+    assert kind.calls == [(at.lease.source, "op", "theirs")]
+    assert at.record.lost == (announced,)
+    assert at.record.open_until == (announced.at + LATE if blind else None)
+
+
+async def test_what_was_just_published_is_believed_before_it_is_written_down(at: Held) -> None:
+    at.announce("new", 10 * MINUTE)
+    at.rig.vault.put(NAME, "new", tags={"team": "b"})
+    version = await at.parts.vaults.read(at.secret.ref)
+    sight = seen(at)
+    assert sight.landed(version).tags == {"team": "b", CREDENTIAL: "key2", OPERATION: "op"}
+    assert sight.shown == version
+    assert sight.untold
+    assert at.record.published
+    assert at.lease.leases[0].record.published is None
+    await sight.note_reported()
+    assert at.lease.leases[0].record.published == at.record.published
+    assert not at.record.untold
+
+
+@pytest.mark.parametrize(
+    ("made", "wrote", "expected"),
+    [(-SECOND, True, True), (0 * SECOND, True, False), (-SECOND, False, False)],
+)
+async def test_a_credential_is_older_than_an_incident_if_rekey_made_it_before(
+    at: Held, made: timedelta, *, wrote: bool, expected: bool
+) -> None:
+    at.published()
+    assert at.record.published
+    at.know(published=replace(at.record.published, born=at.now + made))
+    secret = at.secret if wrote else replace(at.secret, version=V2)
+    assert seen(at).made_before(secret, at.now) is expected
+
+
+async def test_nothing_is_older_than_an_incident_of_which_nothing_was_published(at: Held) -> None:
+    assert not seen(at).made_before(at.secret, datetime.max.replace(tzinfo=at.now.tzinfo))

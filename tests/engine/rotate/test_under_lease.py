@@ -1,0 +1,168 @@
+"""Who holds a source, and what its record says once a change was begun."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from engine.errors import LeaseUnavailable, SourceBusy, TransientError
+from engine.model.record import parts_of
+from engine.rotate.under_lease import (
+    CALL_SECONDS,
+    NOBODY,
+    SPACING,
+    hold,
+)
+from engine.secret import SecretRef
+from tests.engine.rotate.held import Held, held
+from tests.shared.scene import NAME, refuse, scene
+
+SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
+LOOK_AFTER = 90.0
+
+
+@pytest.fixture
+async def at() -> AsyncIterator[Held]:
+    """The source of a key."""
+    async with held(scene()) as held_:
+        yield held_
+
+
+# Who holds what.
+
+
+def test_a_source_has_a_part_for_each_name_in_its_last_segment() -> None:
+    assert parts_of("/servers/one+two/logins/a+b") == (
+        "/servers/one+two/logins/a",
+        "/servers/one+two/logins/b",
+    )
+    assert parts_of("an-application") == ("an-application",)
+
+
+@pytest.mark.parametrize("logins", ["a", "a+b", "a+b+c"])
+async def test_a_new_record_has_an_owner_at_once_only_where_its_source_has_one_part(
+    logins: str,
+) -> None:
+    rig = scene()
+    parts, owner = await rig.service().ready(), SecretRef(rig.vault.url, "App-Key")
+    source = f"/servers/one/logins/{logins}"
+    async with hold(parts, source, owner) as lease:
+        owners = {held_.record.owner for held_ in lease.leases}
+        assert len(lease.leases) == len(logins.split("+"))
+        assert lease.record.source == source
+        with pytest.raises(SourceBusy):
+            async with hold(parts, "/servers/one/logins/a", owner):
+                pass
+    assert owners == ({str(owner).lower()} if logins == "a" else {NOBODY})
+
+
+async def test_a_record_is_written_once_for_what_is_new_in_it_and_under_a_lease_that_lasts(
+    at: Held,
+) -> None:
+    lease = at.lease.leases[0]
+    at.rig.clock.advance(45)
+    await at.lease.write(replace(at.record, key="ab"))
+    assert lease.record.key == "ab"
+    assert lease.remaining > CALL_SECONDS
+    at.rig.calls()
+    at.know(healed=at.now)
+    await at.lease.write(lease.record)
+    assert at.rig.calls() == {}
+    assert at.record.healed is None, "what was only learned is forgotten with the next write"
+
+
+async def test_a_change_is_sent_only_while_every_lease_outlasts_it(at: Held) -> None:
+    at.rig.clock.advance(45)
+    async with at.lease.changing("try"):
+        assert at.lease.leases[0].remaining > CALL_SECONDS
+    at.rig.clock.advance(45)
+    refuse(at.rig, 409, "LeaseIdMismatchWithLeaseOperation", lambda sent: sent.method == "PUT")
+    with pytest.raises(LeaseUnavailable):
+        async with at.lease.changing("try"):
+            raise AssertionError("it was sent")
+
+
+async def test_a_change_without_an_answer_may_have_taken_effect(at: Held) -> None:
+    with pytest.raises(TransientError, match="it may or may not have taken effect") as caught:
+        async with at.lease.changing("try"):
+            raise TimeoutError
+    assert caught.value.code == "NoAnswer"
+
+
+# A change is begun.
+
+
+@pytest.mark.parametrize(
+    ("facts", "kind", "expected"),
+    [
+        ({}, "", {"changing": 0 * SECOND, "asked": None, "kind": ""}),
+        ({}, "a-kind", {"changing": 0 * SECOND, "asked": 0 * SECOND, "kind": "a-kind"}),
+        ({"kind": "a-kind"}, "", {"kind": "a-kind", "asked": None}),
+        ({"kind": "another"}, "a-kind", {"kind": "a-kind"}),
+        ({"changing": -MINUTE}, "", {"changing": -MINUTE}),
+        ({"touched": "this", "asked": -HOUR}, "a-kind", {"asked": -HOUR}),
+        ({"touched": "this", "asked": -HOUR}, "", {"asked": None}),
+        ({"touched": "other", "asked": -HOUR}, "a-kind", {"asked": 0 * SECOND}),
+        ({"touched": "this", "waiting": -HOUR, "mark": "m"}, "", {"waiting": -HOUR, "mark": "m"}),
+        ({"touched": "other", "waiting": -HOUR, "mark": "m"}, "", {"waiting": None, "mark": ""}),
+        ({"blind": True}, "", {"blind": False}),
+    ],
+)
+async def test_the_record_notes_what_is_about_to_be_changed_and_since_when(
+    at: Held, facts: dict[str, Any], kind: str, expected: dict[str, Any]
+) -> None:
+    version = str(at.secret.version)
+    if facts.get("touched") == "this":
+        facts = {**facts, "touched": version}
+    at.know(**at.times(facts))
+    await at.lease.begin(at.rig.item(NAME), at.secret, kind=kind)
+    record = at.lease.leases[0].record
+    assert {name: getattr(record, name) for name in expected} == at.times(expected)
+    assert (record.begun, record.touched) == (at.now, version)
+    assert record.key
+    assert at.posted() == []
+
+
+@pytest.mark.parametrize(
+    ("facts", "ago", "waits"),
+    [
+        ({"changing": -HOUR}, SPACING - SECOND, 1),
+        ({"open_until": HOUR}, SPACING - 10 * SECOND, 10),
+        ({"ahead": True}, SPACING - SECOND, 1),
+        ({"changing": -HOUR}, SPACING, 0),
+        ({"changing": -HOUR}, None, 0),
+        ({}, SECOND, 0),
+    ],
+)
+async def test_a_password_is_not_set_again_just_after_one_that_may_yet_take_effect(
+    at: Held, facts: dict[str, Any], ago: timedelta | None, waits: int
+) -> None:
+    if facts.get("ahead"):
+        facts = {"ahead": at.announced(SECOND)}
+    at.know(begun=at.now - ago if ago else None, **at.times(facts))
+    if waits:
+        with pytest.raises(TransientError, match="changed just now") as caught:
+            await at.lease.begin(at.rig.item(NAME), at.secret, LOOK_AFTER)
+        assert (caught.value.code, caught.value.retry_after) == ("JustTried", waits)
+    else:
+        await at.lease.begin(at.rig.item(NAME), at.secret, LOOK_AFTER)
+    await at.lease.begin(at.rig.item(NAME), at.secret)
+
+
+async def test_a_change_that_was_refused_before_anything_was_sent_leaves_the_record_as_it_was(
+    at: Held,
+) -> None:
+    before = at.know(touched="earlier", begun=at.now - HOUR, asked=at.now - 2 * HOUR)
+    assert not at.lease.has_begun
+    for _ in range(2):
+        await at.lease.begin(at.rig.item(NAME), at.secret, kind="a-kind")
+        at.rig.clock.advance(60)
+    assert at.lease.has_begun
+    at.lease.untouched()
+    record = at.record
+    assert (record.touched, record.begun, record.asked) == ("earlier", before.begun, before.asked)
+    assert record.changing is None

@@ -1,0 +1,258 @@
+"""What becomes of an item or an order whose work failed: it comes back, and when, or is given up."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from engine.errors import LeaseUnavailable, PermanentError, RekeyError, SourceBusy, TransientError
+from engine.model.incident import Incident
+from engine.model.outcome import Outcome
+from engine.model.sweep_order import SoFar, SweepOrder
+from engine.model.workitem import INCIDENT_SECONDS, WorkItem
+from engine.rotate.engine import Engine
+from engine.rotate.under_lease import MOST_LOOKS
+from engine.service import (
+    BUSY_SECONDS,
+    LOOK_SECONDS,
+    MAX_DEFERRALS,
+    MAX_TRIES,
+    MOST_WAITS,
+    Service,
+)
+from tests.shared.collected import Collected, dims
+from tests.shared.rig import Rig
+from tests.shared.scene import NAME, refuse, scene, to_vault
+
+LAST = MAX_TRIES
+
+
+@dataclass(frozen=True)
+class Failing(Engine):
+    """An engine whose work always fails with this error."""
+
+    error: RekeyError = field(default_factory=lambda: TransientError("it failed"))
+    handled: list[tuple[WorkItem, int]] = field(default_factory=list)
+    """Each item, and which try of it that is."""
+
+    async def handle(self, item: WorkItem, tries: int = 1) -> Outcome:
+        self.handled.append((item, tries))
+        raise self.error
+
+
+def failing(
+    rig: Rig, error: RekeyError, handled: list[tuple[WorkItem, int]] | None = None
+) -> Service:
+    """Return the app with such an engine, which notes what it is to handle."""
+    service = rig.service()
+    noted = [] if handled is None else handled
+    engine = Failing(**vars(service.engine), error=error, handled=noted)
+    return replace(service, engine=engine)
+
+
+def followed(error: TransientError) -> TransientError:
+    """Return an error that another look will follow."""
+    error.is_followed = True
+    return error
+
+
+def waiting(rig: Rig, queue: str = "rotations") -> Iterator[tuple[float, dict[str, Any]]]:
+    """Yield in how many seconds each message is due, and the message."""
+    for message, body in zip(rig.queue(queue), rig.messages(queue), strict=True):
+        yield (message.visible - rig.clock.now()).total_seconds(), body
+
+
+def now_or_in(seconds: float) -> TransientError:
+    return TransientError("it failed", retry_after=seconds or None)
+
+
+@pytest.mark.parametrize(
+    ("error", "tries", "fields", "seconds"),
+    [
+        (now_or_in(90), 1, {}, 90),
+        (now_or_in(90), LAST, {}, 90),
+        (now_or_in(90), 1, {"deferred": MAX_DEFERRALS - 1}, 90),
+        (now_or_in(90), 1, {"follow_up": 1}, 90),
+        (SourceBusy("busy"), 1, {"waited": MOST_WAITS}, BUSY_SECONDS),
+        (LeaseUnavailable("lost"), LAST, {}, BUSY_SECONDS),
+        (LeaseUnavailable("lost", retry_after=7), LAST, {}, 7),
+    ],
+)
+async def test_what_may_pass_is_deferred_for_as_long_as_azure_says_or_a_lease_may_last(
+    error: TransientError,
+    tries: int,
+    fields: dict[str, int],
+    seconds: float,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    rig = scene()
+    item = rig.item(NAME, **fields)
+    await failing(rig, error).rotate(item.to_json(), tries)
+    ((delay, message),) = waiting(rig)
+    assert (delay, message["deferred"]) == (seconds, item.deferred + 1)
+    assert f"{item.ref} is tried again in {seconds:.0f} s" in caplog.text
+    assert "RekeyState" not in rig.tags(NAME)
+
+
+@pytest.mark.parametrize(
+    ("error", "tries", "fields"),
+    [
+        (now_or_in(0), 1, {}),
+        (now_or_in(0), LAST - 1, {}),
+        (now_or_in(90), LAST - 1, {"deferred": MAX_DEFERRALS}),
+        (LeaseUnavailable("lost"), LAST - 1, {}),
+        (followed(now_or_in(0)), LAST - 1, {"follow_up": 1}),
+    ],
+)
+async def test_what_may_pass_at_once_is_left_to_the_queue_until_the_last_try(
+    error: TransientError, tries: int, fields: dict[str, int], caplog: pytest.LogCaptureFixture
+) -> None:
+    rig = scene()
+    with pytest.raises(type(error)):
+        await failing(rig, error).rotate(rig.item(NAME, **fields).to_json(), tries)
+    assert rig.queue("rotations") == []
+    assert f"try {tries} of {MAX_TRIES}" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("error", "tries", "fields"),
+    [
+        (now_or_in(0), LAST, {}),
+        (now_or_in(90), LAST, {"deferred": MAX_DEFERRALS}),
+        (followed(now_or_in(0)), LAST, {}),
+        (now_or_in(0), LAST, {"follow_up": MOST_LOOKS}),
+    ],
+)
+async def test_what_has_failed_to_the_last_is_parked_and_does_not_come_back(
+    error: TransientError, tries: int, fields: dict[str, int]
+) -> None:
+    rig = scene()
+    await failing(rig, error).rotate(rig.item(NAME, **fields).to_json(), tries)
+    assert rig.queue("rotations") == []
+    assert "it failed" in rig.tags(NAME)["RekeyReason"]
+
+
+@pytest.mark.parametrize(("seconds", "tries"), [(90, 1), (90, LAST), (0, LAST)])
+async def test_a_look_that_another_one_follows_anyway_ends(
+    seconds: float, tries: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig = scene()
+    look = rig.item(NAME, action="audit", follow_up=2)
+    with caplog.at_level(logging.INFO, "rekey"):
+        await failing(rig, followed(now_or_in(seconds))).rotate(look.to_json(), tries)
+    assert rig.queue("rotations") == []
+    assert '"result": "skipped"' in caplog.text
+    assert "another look at the source follows" in caplog.text
+
+
+@pytest.mark.parametrize(("number", "parked"), [(1, True), (2, False), (MOST_LOOKS - 1, False)])
+async def test_a_look_that_has_failed_to_the_last_is_repeated_and_only_the_first_parks(
+    number: int, caplog: pytest.LogCaptureFixture, *, parked: bool
+) -> None:
+    rig = scene()
+    look = rig.item(NAME, action="audit", follow_up=number)
+    await failing(rig, now_or_in(0)).rotate(look.to_json(), LAST)
+    ((delay, message),) = waiting(rig)
+    assert (delay, message["follow_up"]) == (LOOK_SECONDS, number + 1)
+    assert ("RekeyReason" in rig.tags(NAME)) is parked
+    assert (f"a look at {look.ref} is repeated in 120 s: it failed" in caplog.text) is not parked
+
+
+async def test_an_incident_that_has_failed_to_the_last_comes_back_and_parks() -> None:
+    rig = scene()
+    item = rig.item(NAME, compromised=True, deferred=3, waited=2)
+    await failing(rig, now_or_in(0)).rotate(item.to_json(), LAST)
+    ((delay, message),) = waiting(rig)
+    assert delay == INCIDENT_SECONDS
+    assert (message["returned"], message["deferred"], message["waited"]) == (1, 0, 0)
+    assert "it failed" in rig.tags(NAME)["RekeyReason"]
+
+
+async def test_an_incident_whose_secret_cannot_be_marked_says_so_where_it_is_reported(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    rig = scene()
+    refuse(rig, 503, "Busy", to_vault(), times=99)
+    with caplog.at_level(logging.INFO, "rekey"):
+        await failing(rig, now_or_in(0)).rotate(rig.item(NAME, compromised=True).to_json(), LAST)
+    assert "it failed; nor could the secret be marked" in caplog.text
+
+
+async def test_an_item_that_waits_for_its_source_is_counted_as_waiting(sent: Collected) -> None:
+    rig = scene()
+    await failing(rig, SourceBusy("busy")).rotate(rig.item(NAME).to_json(), 1)
+    assert sent.metric("rekey.rotations") == {
+        dims(rotator="unknown", trigger="manual", outcome="waiting"): 1
+    }
+
+
+async def test_the_tries_before_a_wait_count_once() -> None:
+    """What is posted meanwhile must not inherit them."""
+    rig = scene()
+    item, handled = rig.item(NAME, waited=1, tried=2), list[tuple[WorkItem, int]]()
+    await failing(rig, now_or_in(90), handled).rotate(item.to_json(), 3)
+    assert handled == [(replace(item, tried=0), 5)]
+
+
+SO_FAR = {"seen": 1, "posted": 0, "broken": 0, "states": {}, "started": {}}
+
+
+def order(rig: Rig, *, incident: bool, token: str = "") -> SweepOrder:
+    """Return an order for the vault, perhaps one that goes on from a page."""
+    now = rig.clock.now()
+    usual = SweepOrder(rig.vault.url, now, now, timedelta(hours=1))
+    so_far = SoFar.from_dict({**SO_FAR, "token": token, "begun": now.isoformat()})
+    return replace(
+        usual, incident=Incident(now) if incident else None, so_far=so_far if token else None
+    )
+
+
+@pytest.mark.parametrize(("header", "seconds"), [({}, BUSY_SECONDS), ({"Retry_After": "70"}, 70)])
+async def test_an_incidents_order_comes_back_after_its_last_try(
+    header: dict[str, str], seconds: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig = scene()
+    refuse(rig, 503, "Busy", to_vault(), times=99, **header)
+    text = order(rig, incident=True).to_json()
+    with pytest.raises(TransientError):
+        await rig.service().sweep_vault(text, LAST - 1)
+    assert rig.queue("sweeps") == []
+    await rig.service().sweep_vault(text, LAST)
+    ((delay, message),) = waiting(rig, "sweeps")
+    assert (delay, message) == (seconds, json.loads(text))
+    assert f"the incident order for {rig.vault.url} is tried again later" in caplog.text
+
+
+async def test_a_sweep_whose_last_try_failed_is_left_to_the_next_one() -> None:
+    rig = scene()
+    refuse(rig, 503, "Busy", to_vault(), times=99)
+    with pytest.raises(TransientError):
+        await rig.service().sweep_vault(order(rig, incident=False).to_json(), LAST)
+    assert rig.queue("sweeps") == []
+
+
+async def test_a_sweep_whose_next_page_is_refused_starts_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Key Vault may have forgotten the token of the page."""
+    rig = scene()
+    refuse(rig, 403, "Forbidden", to_vault(), times=99)
+    page = f"{rig.vault.url}/secrets?$skiptoken=forgotten"
+    await rig.service().sweep_vault(order(rig, incident=False, token=page).to_json())
+    ((delay, message),) = waiting(rig, "sweeps")
+    assert (delay, "so_far" in message) == (0, False)
+    assert f"the sweep of {rig.vault.url} starts again" in caplog.text
+
+
+async def test_a_sweep_whose_first_page_is_refused_fails() -> None:
+    rig = scene()
+    refuse(rig, 403, "Forbidden", to_vault(), times=99)
+    with pytest.raises(PermanentError):
+        await rig.service().sweep_vault(order(rig, incident=False).to_json())
+    assert rig.queue("sweeps") == []
