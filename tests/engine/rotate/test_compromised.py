@@ -11,8 +11,7 @@ import pytest
 
 from engine.errors import TransientError
 from engine.model.outcome import Outcome
-from engine.model.record import Record
-from engine.rotate.under_lease import parts_of
+from engine.model.record import Record, parts_of
 from engine.secret import SecretRef
 from simulator.faults import Fault
 from simulator.keyvault.state import SecretVersion
