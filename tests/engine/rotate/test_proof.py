@@ -114,3 +114,24 @@ async def test_while_a_revocation_spreads_the_lease_is_renewed(
     assert (source.tries, kept.renewed) == (tries, pauses)
     if answers.startswith("a" * pauses):
         assert kept.slept == sum(proof.REVOKED[:pauses])
+
+
+class Listed(Spreading):
+    """A source that lists its credentials, on several servers."""
+
+    async def lists(self, *_: object) -> bool:
+        return await self.accepts()
+
+
+@pytest.mark.parametrize(
+    ("answers", "is_gone", "pauses"), [("r", True, 0), ("ar", True, 1), ("a", False, 6)]
+)
+async def test_while_a_removal_spreads_the_lease_is_renewed(
+    answers: str, *, is_gone: bool, pauses: int
+) -> None:
+    kept, source = Kept(), Listed(answers)
+    parts: Any = SimpleNamespace(reporter=SimpleNamespace(step=lambda _: nullcontext()), clock=kept)
+    lease: Any = kept
+    rotator: Any = source
+    assert await Proof(parts, lease).unlisted(rotator, "id") is is_gone
+    assert (kept.renewed, kept.slept) == (pauses, sum(proof.REVOKED[:pauses]))

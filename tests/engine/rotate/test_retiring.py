@@ -136,17 +136,21 @@ async def test_a_revocation_without_an_answer_is_looked_at_until_it_can_come_no_
     assert looks == [("audit", 1)]
 
 
-async def test_a_revocation_that_does_not_spread_is_not_called_one() -> None:
+@pytest.mark.parametrize(("is_enabled", "seen"), [(True, "accepted"), (False, "listed")])
+async def test_a_revocation_that_does_not_spread_is_not_called_one(
+    seen: str, *, is_enabled: bool
+) -> None:
     rig = GraphRig()
     rig.managed()
     await rig.service().engine.handle(rig.item(SECRET))
     rig.clock.advance(8 * DAY)
     rig.directory.removal_lag = timedelta(days=30)
+    rig.vault.amend(rig.vault.versions(SECRET)[0], enabled=is_enabled)
     item = rig.item(SECRET, action="retire", trigger="sweep")
-    with pytest.raises(TransientError, match="was revoked, but is still accepted") as caught:
+    with pytest.raises(TransientError, match=f"was revoked, but is still {seen}") as caught:
         await rig.service().engine.handle(item)
     assert caught.value.code == "NotRevoked"
-    assert rig.vault.versions(SECRET)[0].enabled
+    assert rig.vault.versions(SECRET)[0].enabled is is_enabled
 
 
 async def test_what_rekey_published_is_known_by_its_id_where_two_credentials_begin_alike() -> None:
